@@ -1,0 +1,17 @@
+//! finesift: a terminal workbench for sparse increment fine-tuning (SIFT) of pre-trained transformers.
+
+pub mod protocol;
+pub mod runs;
+pub mod session;
+
+/// A mistake in what the user asked for, as opposed to a failure on the way: the program exits with 2, not 1.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}

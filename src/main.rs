@@ -1,0 +1,2 @@
+//! finesift.
+fn main() {}

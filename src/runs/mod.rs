@@ -1,0 +1,14 @@
+//! The run folder: what a run leaves on disk, and how it is read back.
+//!
+//! ```text
+//! runs/NAME/preset.toml     the preset as it ran, overrides included
+//!           events.jsonl    every event, one per line
+//!           checkpoints/step-00000120/
+//!           best/           the checkpoint of the best evaluation
+//! ```
+
+mod events;
+mod folder;
+
+pub use events::{EventLog, read_events};
+pub use folder::RunFolder;
