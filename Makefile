@@ -1,0 +1,30 @@
+# Thin lines over cargo and scripts/setup.py. One target folder; nothing here is needed to use cargo directly afterwards.
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo lint test bench clean
+
+help: ## list these
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+setup: ## fetch libtorch and the demo's model into the cache (once; CUDA=0 without, CUDA=1 with the GPU libraries)
+	@python3 scripts/setup.py
+
+build: setup ## build the program: target/release/finesift
+	cargo build --release --locked
+
+demo: setup ## fine-tune a small model on this machine, watching it
+	cargo run --release --locked -- train demo
+
+lint: setup ## formatting and clippy, with and without torch
+	cargo fmt --check
+	cargo clippy --locked --all-targets --no-default-features -- -D warnings
+	cargo clippy --locked --all-targets -- -D warnings
+
+test: lint ## lint, then all tests, with and without torch
+	cargo test --locked --no-default-features
+	cargo test --locked
+
+bench: setup ## measure
+	cargo bench --locked
+
+clean: ## remove what cargo built; the cache and the runs stay
+	cargo clean
