@@ -25,7 +25,7 @@ TORCH = "2.11.0"
 # On Linux libtorch_cpu of this wheel loads two small CUDA libraries even where there is no GPU.
 CUDA_FOR_CPU = ["nvidia-cuda-cupti==13.0.85", "nvidia-cuda-runtime==13.0.96"]
 CPU_LIBRARIES = re.compile(
-    r"torch/lib/(lib(?:torch|torch_cpu|c10)\.(?:so|dylib)|lib(?:gomp|omp|arm_compute)[^/]*)"
+    r"torch/lib/(lib(?:torch|torch_cpu|c10)\.(?:so|dylib)|lib(?:gomp|omp|arm_compute|gfortran|nvpl|openblas)[^/]*)"
     r"|nvidia/.*/(lib(?:cupti|cudart)\.so\.13)"
 )
 
