@@ -1,5 +1,6 @@
 //! finesift: a terminal workbench for sparse increment fine-tuning (SIFT) of pre-trained transformers.
 
+pub mod hub;
 pub mod protocol;
 pub mod runs;
 pub mod session;

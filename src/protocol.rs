@@ -35,6 +35,7 @@ pub enum Command {
 /// A fact from the trainer, in order of happening.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a few hundred bytes in a queue cost less than a box in every match")]
 pub enum Event {
     /// The first event of every run: what is going to be trained on what.
     Started(Started),

@@ -1,0 +1,207 @@
+//! Models and datasets come from the hub whole, once, and with errors that help.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::Path;
+
+use finesift::Usage;
+use finesift::hub::Hub;
+use finesift::protocol::Progress;
+
+use crate::hub_server::{Answer, COMMIT, HubServer};
+
+const FILES: &str = "org/model/resolve/0123456789abcdef0123456789abcdef01234567";
+
+fn weights() -> Vec<u8> {
+    (0..200_000u32).map(|i| (i % 251) as u8).collect()
+}
+
+fn model() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("config.json", b"{}".to_vec()),
+        ("model.safetensors", weights()),
+        ("pytorch_model.bin", b"pickle".to_vec()),
+        ("tokenizer.json", b"{ }".to_vec()),
+    ]
+}
+
+fn hub(endpoint: &str, cache: &Path) -> Hub {
+    Hub { endpoint: endpoint.to_owned(), cache: cache.to_owned(), token: None, offline: false }
+}
+
+fn quiet(_: Progress) {}
+
+fn snapshot(cache: &Path) -> std::path::PathBuf {
+    cache.join("models--org--model/snapshots").join(COMMIT)
+}
+
+#[test]
+fn a_model_is_downloaded_once_with_the_token_and_progress() {
+    let server = HubServer::start(HubServer::repository("models/org/model", "org/model", &model()));
+    let cache = tempfile::tempdir().unwrap();
+    let mut hub = hub(&server.endpoint, cache.path());
+    hub.token = Some("secret".into());
+    let told = RefCell::new(Vec::new());
+    let folder = hub.model("org/model", &|progress| told.borrow_mut().push(progress)).unwrap();
+    assert_eq!(folder, snapshot(cache.path()));
+    assert_eq!(fs::read(folder.join("model.safetensors")).unwrap(), weights());
+    assert!(!folder.join("pytorch_model.bin").exists());
+    let asked = server.asked();
+    assert!(asked.iter().all(|request| request.ends_with("Bearer secret")), "{asked:?}");
+    let last = told.borrow().last().cloned().unwrap();
+    assert_eq!((last.done, last.total, last.unit.as_str()), (200_005, 200_005, "bytes"));
+    assert!(told.borrow().is_sorted_by_key(|progress| progress.done));
+
+    // From now on nothing is asked, network or not.
+    hub.offline = true;
+    assert_eq!(hub.model("org/model", &quiet).unwrap(), folder);
+    assert_eq!(server.asked().len(), asked.len());
+}
+
+#[test]
+fn a_sharded_model_brings_the_shards_its_index_names() {
+    let index =
+        br#"{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}"#;
+    let mut files = model();
+    files[1] = ("model-00001-of-00002.safetensors", vec![1; 10]);
+    files.push(("model-00002-of-00002.safetensors", vec![2; 10]));
+    files.push(("model.safetensors.index.json", index.to_vec()));
+    let server = HubServer::start(HubServer::repository("models/org/model", "org/model", &files));
+    let cache = tempfile::tempdir().unwrap();
+    let folder = hub(&server.endpoint, cache.path()).model("org/model", &quiet).unwrap();
+    assert_eq!(fs::read(folder.join("model-00002-of-00002.safetensors")).unwrap(), [2; 10]);
+}
+
+#[test]
+fn the_token_does_not_follow_a_redirect_to_another_host() {
+    let storage = HubServer::start([("/blob".to_owned(), Answer::File(weights()))].into());
+    let mut answers = HubServer::repository("models/org/model", "org/model", &model());
+    // The same machine by another name is another host.
+    let elsewhere = storage.endpoint.replace("127.0.0.1", "localhost");
+    answers.insert(format!("/{FILES}/model.safetensors"), Answer::Redirect(format!("{elsewhere}/blob")));
+    let server = HubServer::start(answers);
+    let cache = tempfile::tempdir().unwrap();
+    let mut hub = hub(&server.endpoint, cache.path());
+    hub.token = Some("secret".into());
+    let folder = hub.model("org/model", &quiet).unwrap();
+    assert_eq!(fs::read(folder.join("model.safetensors")).unwrap(), weights());
+    assert_eq!(storage.asked(), ["/blob"]);
+}
+
+#[test]
+fn a_download_goes_on_where_the_connection_broke() {
+    let mut answers = HubServer::repository("models/org/model", "org/model", &model());
+    answers.insert(format!("/{FILES}/model.safetensors"), Answer::Cut(weights(), 90_000));
+    let server = HubServer::start(answers);
+    let cache = tempfile::tempdir().unwrap();
+    let folder = hub(&server.endpoint, cache.path()).model("org/model", &quiet).unwrap();
+    assert_eq!(fs::read(folder.join("model.safetensors")).unwrap(), weights());
+    let ranges: Vec<_> = server.asked().into_iter().filter(|request| request.contains("bytes=")).collect();
+    assert_eq!(ranges.len(), 2, "{ranges:?}");
+}
+
+#[test]
+fn a_part_of_an_earlier_start_is_used_where_ranges_are_known_and_dropped_where_not() {
+    for answer in [Answer::File(weights()), Answer::NoRanges(weights())] {
+        let mut answers = HubServer::repository("models/org/model", "org/model", &model());
+        answers.insert(format!("/{FILES}/model.safetensors"), answer);
+        let server = HubServer::start(answers);
+        let cache = tempfile::tempdir().unwrap();
+        let partial = cache.path().join("models--org--model/partial").join(COMMIT);
+        fs::create_dir_all(&partial).unwrap();
+        fs::write(partial.join("model.safetensors"), &weights()[..50_000]).unwrap();
+        let folder = hub(&server.endpoint, cache.path()).model("org/model", &quiet).unwrap();
+        assert_eq!(fs::read(folder.join("model.safetensors")).unwrap(), weights());
+        assert!(server.asked().iter().any(|request| request.ends_with("bytes=50000-")));
+    }
+}
+
+#[test]
+fn an_interrupted_or_spoiled_file_never_reaches_the_snapshot() {
+    let mut spoiled = weights();
+    spoiled[7] ^= 1;
+    for (answer, message) in [
+        (Answer::Cut(weights(), 0), "broke off"),
+        (Answer::File(spoiled), "sha256"),
+        (Answer::NoRanges([weights(), weights()].concat()), "more than the file"),
+        (Answer::Status(503), "503"),
+    ] {
+        let mut answers = HubServer::repository("models/org/model", "org/model", &model());
+        answers.insert(format!("/{FILES}/model.safetensors"), answer);
+        let server = HubServer::start(answers);
+        let cache = tempfile::tempdir().unwrap();
+        let error = hub(&server.endpoint, cache.path()).model("org/model", &quiet).unwrap_err();
+        let text = format!("{error:#}");
+        assert!(text.contains(message) && text.contains("model.safetensors"), "{text}");
+        assert!(!snapshot(cache.path()).join("model.safetensors").exists());
+        assert!(!cache.path().join("models--org--model/refs/main").exists());
+    }
+}
+
+#[test]
+fn what_the_user_can_mend_is_a_usage_error_that_says_how() {
+    let cache = tempfile::tempdir().unwrap();
+    let refused =
+        HubServer::start([("/api/models/org/model/revision/main?blobs=true".to_owned(), Answer::Status(401))].into());
+    let nothing = HubServer::start([].into());
+    let pickled = HubServer::start(HubServer::repository(
+        "models/org/model",
+        "org/model",
+        &[("config.json", b"{}".to_vec()), ("pytorch_model.bin", vec![0])],
+    ));
+    for (server, message) in [(&refused, "HF_TOKEN"), (&nothing, "404"), (&pickled, "pickled")] {
+        let error = hub(&server.endpoint, cache.path()).model("org/model", &quiet).unwrap_err();
+        assert!(error.is::<Usage>() && format!("{error:#}").contains(message), "{error:#}");
+    }
+    let mut offline = hub("http://127.0.0.1:9", cache.path());
+    offline.offline = true;
+    let error = offline.model("org/model", &quiet).unwrap_err();
+    assert!(error.is::<Usage>() && format!("{error:#}").contains("HF_HUB_OFFLINE"), "{error:#}");
+    for id in ["../..", "/etc/no", "a/b/c", "a\nb"] {
+        assert!(offline.model(id, &quiet).unwrap_err().is::<Usage>(), "{id:?}");
+    }
+    let error = offline.model(cache.path().to_str().unwrap(), &quiet).unwrap_err();
+    assert!(error.is::<Usage>() && error.to_string().contains("config.json"), "{error:#}");
+}
+
+#[test]
+fn without_a_network_the_error_names_the_place_to_fill() {
+    let cache = tempfile::tempdir().unwrap();
+    // Nobody listens on a port that was just given back.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let error = hub(&format!("http://127.0.0.1:{port}"), cache.path()).model("org/model", &quiet).unwrap_err();
+    let text = format!("{error:#}");
+    assert!(text.contains("cannot be reached") && text.contains("models--org--model"), "{text}");
+}
+
+#[test]
+fn a_listing_with_files_outside_the_folder_is_refused() {
+    for name in ["../../escape", "/etc/passwd", "a\\..\\b"] {
+        let files = [(name, vec![0]), ("config.json", b"{}".to_vec())];
+        let server = HubServer::start(HubServer::repository("models/org/model", "org/model", &files));
+        let cache = tempfile::tempdir().unwrap();
+        let error = hub(&server.endpoint, cache.path()).model("org/model", &quiet).unwrap_err();
+        assert!(format!("{error:#}").contains("outside its folder"), "{error:#}");
+        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_dataset_brings_all_parts_of_the_splits_asked_for() {
+    let parts = ["train-00000-of-00002", "train-00001-of-00002", "validation-00000-of-00001", "test-00000-of-00001"];
+    let names = parts.map(|part| format!("mrpc/{part}.parquet"));
+    let files: Vec<(&str, Vec<u8>)> = names.iter().map(|name| (name.as_str(), name.as_bytes().to_vec())).collect();
+    let server = HubServer::start(HubServer::repository("datasets/nyu-mll/glue", "datasets/nyu-mll/glue", &files));
+    let cache = tempfile::tempdir().unwrap();
+    let mut hub = hub(&server.endpoint, cache.path());
+    let wanted = ["mrpc/train-", "mrpc/validation-"];
+    let found = hub.dataset("nyu-mll/glue", &wanted, &quiet).unwrap();
+    let folder = cache.path().join("datasets--nyu-mll--glue/snapshots").join(COMMIT);
+    assert_eq!(found, [0, 1, 2].map(|i| folder.join(&names[i])));
+    assert!(!folder.join(&names[3]).exists());
+    hub.offline = true;
+    assert_eq!(hub.dataset("nyu-mll/glue", &wanted, &quiet).unwrap(), found);
+    hub.offline = false;
+    let error = hub.dataset("nyu-mll/glue", &["rte/train-"], &quiet).unwrap_err();
+    assert!(error.is::<Usage>() && error.to_string().contains("rte/train-*"), "{error:#}");
+}
