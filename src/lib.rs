@@ -4,6 +4,7 @@ pub mod hub;
 pub mod protocol;
 pub mod runs;
 pub mod session;
+pub mod system;
 
 /// A mistake in what the user asked for, as opposed to a failure on the way: the program exits with 2, not 1.
 #[derive(Debug)]

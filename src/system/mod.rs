@@ -1,0 +1,186 @@
+//! What the machine is and how loaded it is: sampled once a second while a run goes. It decides nothing.
+
+mod gpu;
+
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+use sysinfo::{CpuRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate};
+
+use crate::protocol::{Event, System};
+use crate::session::Emitter;
+pub use gpu::{GpuFacts, GpuRef, Nvidia, nvidia};
+
+/// CPU load is a difference of counters that the system keeps in hundredths of a second: faster gives noise.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// A thread that sends [`Event::System`] once a second until it is dropped.
+pub struct Sampler {
+    /// Its end is the thread's end.
+    stop: Option<mpsc::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sampler {
+    /// Starts sampling; the seconds in the events count from here. A GPU that NVML does not find is left out.
+    ///
+    /// # Errors
+    /// A system that gives no thread or no numbers.
+    pub fn start(emitter: Emitter, gpu: Option<GpuRef>) -> Result<Sampler> {
+        Sampler::start_every(EVERY, emitter, gpu)
+    }
+
+    fn start_every(every: Duration, emitter: Emitter, gpu: Option<GpuRef>) -> Result<Sampler> {
+        let (stop, stopped) = mpsc::channel();
+        let mut probe = Probe::new()?;
+        let thread = thread::Builder::new().name("sampler".into()).spawn(move || {
+            let start = Instant::now();
+            let watch = gpu.and_then(|gpu| gpu::Watch::open(&gpu));
+            let mut next = start + every;
+            while stopped.recv_timeout(next.saturating_duration_since(Instant::now())) == Err(RecvTimeoutError::Timeout)
+            {
+                let gpu = watch.as_ref().and_then(gpu::Watch::read);
+                emitter.emit(Event::System(System { at: start.elapsed().as_secs_f64(), gpu, ..probe.read() }));
+                // A machine that slept does not catch up on what it missed.
+                next = (next + every).max(Instant::now());
+            }
+        })?;
+        Ok(Sampler { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It can have panicked at worst, and then there is nothing left to stop.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The machine's processor and memory, for `finesift doctor` and for planning a run's memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Machine {
+    /// Product name of the processor; empty where the system does not tell.
+    pub cpu: String,
+    /// Threads that may run at once, limits of a container included.
+    pub cores: usize,
+    /// Bytes, limits of a container included.
+    pub memory_total: u64,
+    /// Bytes that a new program can have without swapping.
+    pub memory_available: u64,
+}
+
+/// Looks at this machine.
+///
+/// # Errors
+/// A system that gives no numbers.
+pub fn machine() -> Result<Machine> {
+    let mut probe = Probe::new()?;
+    probe.system.refresh_cpu_list(CpuRefreshKind::nothing());
+    let (memory_total, memory_available) = probe.memory();
+    Ok(Machine {
+        cpu: probe.system.cpus().first().map(|cpu| cpu.brand().trim().to_owned()).unwrap_or_default(),
+        cores: thread::available_parallelism().map_or(1, |count| count.get()),
+        memory_total,
+        memory_available,
+    })
+}
+
+struct Probe {
+    system: sysinfo::System,
+    process: Pid,
+}
+
+impl Probe {
+    /// The first look, without which there is no difference to take.
+    fn new() -> Result<Probe> {
+        let error = |error| anyhow!("cannot read the system's load: {error}");
+        let system = sysinfo::System::new().map_err(error)?;
+        let process = sysinfo::get_current_pid().map_err(error)?;
+        let mut probe = Probe { system, process };
+        probe.read();
+        Ok(probe)
+    }
+
+    /// Everything but the time and the GPU.
+    fn read(&mut self) -> System {
+        self.system.refresh_cpu_usage();
+        // Without the tasks: a process of many threads would cost a file each.
+        let kind = ProcessRefreshKind::nothing().with_cpu().with_memory().without_tasks();
+        self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&[self.process]), false, kind);
+        let process = self.system.process(self.process);
+        let (process_cpu, process_rss) =
+            process.map_or((0.0, 0), |process| (f64::from(process.cpu_usage()), process.memory()));
+        let (total, available) = self.memory();
+        System {
+            process_cpu,
+            process_rss,
+            cpu: f64::from(self.system.global_cpu_usage()),
+            memory_used: total - available,
+            memory_total: total,
+            ..System::default()
+        }
+    }
+
+    /// Total and available bytes: of the container where one sets a limit, of the machine otherwise.
+    fn memory(&mut self) -> (u64, u64) {
+        self.system.refresh_memory();
+        let (total, available) = (self.system.total_memory(), self.system.available_memory());
+        match self.system.cgroup_limits() {
+            Some(limits) if limits.total_memory > 0 && limits.total_memory < total => {
+                (limits.total_memory, limits.free_memory.min(available).min(limits.total_memory))
+            }
+            _ => (total, available.min(total)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Command;
+    use crate::session::Session;
+
+    #[test]
+    fn samples_come_until_the_sampler_is_dropped() {
+        let mut session = Session::spawn(None, |port| {
+            let sampler = Sampler::start_every(Duration::from_millis(5), port.emitter(), Some(GpuRef::Cuda(9999)))?;
+            assert_eq!(port.wait(), Some(Command::Resume));
+            drop(sampler);
+            port.emit(Event::info("last"));
+            Ok(())
+        })
+        .unwrap();
+        let mut last = 0.0;
+        for _ in 0..3 {
+            let Some(Event::System(system)) = session.events.blocking_recv() else { panic!("no sample") };
+            assert!(system.at > last && system.gpu.is_none());
+            assert!(system.process_rss > 1 << 20 && system.process_rss < system.memory_total, "{system:?}");
+            assert!(system.memory_used > 0 && system.memory_used <= system.memory_total, "{system:?}");
+            last = system.at;
+        }
+        session.send(Command::Resume);
+        let rest: Vec<Event> = std::iter::from_fn(|| session.events.blocking_recv()).collect();
+        assert_eq!(rest.last(), Some(&Event::info("last")));
+    }
+
+    #[test]
+    fn a_sampler_between_two_samples_ends_at_once() {
+        let session = Session::spawn(None, |port| {
+            drop(Sampler::start_every(Duration::from_secs(3600), port.emitter(), None)?);
+            Ok(())
+        });
+        session.unwrap().join();
+    }
+
+    #[test]
+    fn the_machine_has_a_processor_and_memory() {
+        let machine = machine().unwrap();
+        assert!(machine.cores > 0 && machine.memory_total > machine.memory_available, "{machine:?}");
+        assert!(machine.memory_available > 0);
+    }
+}
