@@ -198,7 +198,7 @@ impl<'a> Repository<'a> {
 
     /// What to do without the hub.
     fn hint(&self) -> String {
-        let place = self.folder().join("snapshots");
+        let place = self.folder();
         match self.kind {
             Kind::Model => format!(
                 "without the hub, put config.json, tokenizer.json and {WEIGHTS} into a folder and name it as \
