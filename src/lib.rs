@@ -1,5 +1,7 @@
 //! finesift: a terminal workbench for sparse increment fine-tuning (SIFT) of pre-trained transformers.
 
+pub mod data;
+pub mod metrics;
 pub mod protocol;
 pub mod runs;
 pub mod session;
