@@ -1,6 +1,8 @@
 //! finesift: a terminal workbench for sparse increment fine-tuning (SIFT) of pre-trained transformers.
 
+pub mod data;
 pub mod hub;
+pub mod metrics;
 pub mod protocol;
 pub mod runs;
 pub mod session;

@@ -1,0 +1,101 @@
+//! Tokenized examples on disk, so that the second run starts at once.
+//!
+//! A file is the magic, the SHA-256 of what follows, and for each example the number of its tokens (u32), their ids
+//! (u32 each) and their type ids (u8 each), all little-endian. Labels are not in it: they come with the examples.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use super::{Encoded, Example};
+
+/// Changes with the format, and with whatever else changes the tokens of the same text and tokenizer.
+const MAGIC: &[u8; 16] = b"finesift tokens1";
+
+/// Magic and checksum.
+const HEADER: usize = 16 + 32;
+
+/// The place of one set of examples.
+pub(super) struct TokenCache<'a> {
+    path: PathBuf,
+    max_length: usize,
+    examples: &'a [Example],
+}
+
+impl<'a> TokenCache<'a> {
+    /// In a folder, under a name made of all that the tokens depend on.
+    pub fn new(folder: &Path, tokenizer: &[u8; 32], max_length: usize, examples: &'a [Example]) -> TokenCache<'a> {
+        let mut key = Sha256::new();
+        key.update(MAGIC);
+        key.update(tokenizer);
+        key.update((max_length as u64).to_le_bytes());
+        for example in examples {
+            add_text(&mut key, &example.text);
+            key.update([u8::from(example.pair.is_some())]);
+            if let Some(pair) = &example.pair {
+                add_text(&mut key, pair);
+            }
+        }
+        TokenCache { path: folder.join(format!("tokens-{:x}.bin", key.finalize())), max_length, examples }
+    }
+
+    /// The tokens, unless there are none or they are damaged.
+    pub fn read(&self) -> Option<Vec<Encoded>> {
+        let most = HEADER + self.examples.len() * (4 + 5 * self.max_length);
+        if self.path.metadata().ok()?.len() > most as u64 {
+            return None;
+        }
+        let file = fs::read(&self.path).ok()?;
+        let (magic, rest) = file.split_at_checked(MAGIC.len())?;
+        let (checksum, mut rest) = rest.split_at_checked(32)?;
+        if magic != MAGIC || checksum != Sha256::digest(rest).as_slice() {
+            return None;
+        }
+        let mut encoded = Vec::with_capacity(self.examples.len());
+        for example in self.examples {
+            let length = u32::from_le_bytes(*take(&mut rest, 4)?.first_chunk()?) as usize;
+            let ids = take(&mut rest, length.checked_mul(4)?)?;
+            let ids = ids.chunks_exact(4).filter_map(|id| Some(u32::from_le_bytes(*id.first_chunk()?))).collect();
+            let type_ids = take(&mut rest, length)?.to_vec();
+            encoded.push(Encoded { ids, type_ids, target: example.target });
+        }
+        rest.is_empty().then_some(encoded)
+    }
+
+    /// Keeps the tokens. A full or read-only disk is not the user's concern here: the next run tokenizes again.
+    pub fn write(&self, encoded: &[Encoded]) {
+        let mut payload = Vec::new();
+        for example in encoded {
+            payload.extend((example.ids.len() as u32).to_le_bytes());
+            payload.extend(example.ids.iter().flat_map(|id| id.to_le_bytes()));
+            payload.extend(&example.type_ids);
+        }
+        let file = [MAGIC.as_slice(), Sha256::digest(&payload).as_slice(), &payload].concat();
+        // Under its own name only when complete; a name per process, so that two runs do not write into each other.
+        let unfinished = self.path.with_extension(format!("{}.part", std::process::id()));
+        let place = || -> io::Result<()> {
+            if let Some(folder) = self.path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            fs::write(&unfinished, &file)?;
+            fs::rename(&unfinished, &self.path)
+        };
+        if place().is_err() {
+            let _ = fs::remove_file(&unfinished);
+        }
+    }
+}
+
+/// The length goes first, so that no two lists of texts run together to the same bytes.
+fn add_text(key: &mut Sha256, text: &str) {
+    key.update((text.len() as u64).to_le_bytes());
+    key.update(text);
+}
+
+fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
+    let (taken, left) = rest.split_at_checked(count)?;
+    *rest = left;
+    Some(taken)
+}

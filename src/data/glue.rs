@@ -1,0 +1,198 @@
+//! Finds a GLUE task's files in a folder, in whichever of three layouts they lie there, and reads them.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::examples::{Collected, Collector};
+use super::labels::LabelReader;
+use super::records::{Format, Records, Wanted};
+use super::{Dataset, Labels, Split, Task};
+use crate::Usage;
+use crate::protocol::Progress;
+
+/// The layouts in the order they are looked for: the original download, JSON lines, the hub's parquet.
+const LAYOUTS: [(Format, &str); 3] = [(Format::Tsv, "tsv"), (Format::JsonLines, "jsonl"), (Format::Parquet, "parquet")];
+
+/// What held-out files are called: by the original download, by the hub.
+const EVAL_STEMS: [&str; 2] = ["dev", "validation"];
+
+/// MRPC as Microsoft distributed it, and the ids of the rows that GLUE holds out.
+const MSR_TRAIN: &str = "msr_paraphrase_train.txt";
+const MSR_DEV_IDS: &str = "dev_ids.tsv";
+
+/// Reads a task.
+pub(super) fn load(task: Task, folder: &Path, progress: &dyn Fn(Progress)) -> Result<Dataset> {
+    if !folder.is_dir() {
+        bail!(Usage(format!("{}: no such folder; expected the files of {}", folder.display(), task.title())));
+    }
+    let folders = candidates(task, folder)?;
+    if task == Task::Mrpc {
+        // The distributed train.tsv of MRPC lacks a row, so the file it was made from goes first.
+        let whole = |folder: &&PathBuf| folder.join(MSR_TRAIN).is_file() && folder.join(MSR_DEV_IDS).is_file();
+        if let Some(folder) = folders.iter().find(whole) {
+            let (train, dev) = read_msr(folder, progress)?;
+            return Ok(dataset(task, train, vec![("validation".to_owned(), dev)]));
+        }
+    }
+    let files = find(task, &folders)?;
+    let train = read(task, files.format, &files.train, "training", progress)?;
+    let mut eval = Vec::new();
+    for (suffix, paths) in task.eval_suffixes().iter().zip(&files.eval) {
+        eval.push((format!("validation{suffix}"), read(task, files.format, paths, "evaluation", progress)?));
+    }
+    Ok(dataset(task, train, eval))
+}
+
+/// The files of a task, each split of one shard or more.
+struct Files {
+    format: Format,
+    train: Vec<PathBuf>,
+    /// One per suffix of the task.
+    eval: Vec<Vec<PathBuf>>,
+}
+
+/// The folder itself and those in it that are named after the task.
+fn candidates(task: Task, folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut folders = vec![folder.to_owned()];
+    for name in listing(folder)? {
+        let named = name.eq_ignore_ascii_case(task.id()) || name.eq_ignore_ascii_case(task.title());
+        if named && folder.join(&name).is_dir() {
+            folders.push(folder.join(name));
+        }
+    }
+    Ok(folders)
+}
+
+fn find(task: Task, folders: &[PathBuf]) -> Result<Files> {
+    for folder in folders {
+        let names = listing(folder)?;
+        for (format, extension) in LAYOUTS {
+            let Some(train) = shards(folder, &names, "train", extension)? else { continue };
+            let mut eval = Vec::new();
+            for suffix in task.eval_suffixes() {
+                let mut found = None;
+                for stem in EVAL_STEMS {
+                    found = found.or(shards(folder, &names, &format!("{stem}{suffix}"), extension)?);
+                }
+                eval.extend(found);
+            }
+            if eval.len() == task.eval_suffixes().len() {
+                return Ok(Files { format, train, eval });
+            }
+        }
+    }
+    let suffixes = task.eval_suffixes();
+    let looked_for: Vec<String> = LAYOUTS
+        .iter()
+        .map(|(_, extension)| {
+            let eval: Vec<String> = suffixes
+                .iter()
+                .map(|suffix| EVAL_STEMS.map(|stem| format!("{stem}{suffix}.{extension}")).join(" or "))
+                .collect();
+            format!("train.{extension} with {}", eval.join(" and "))
+        })
+        .collect();
+    let places = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(" and ");
+    bail!(Usage(format!(
+        "no files of {} in {places}; looked for {} (a parquet file may be in shards: train-00000-of-00001.parquet)",
+        task.title(),
+        looked_for.join("; ")
+    )))
+}
+
+/// `train.parquet`, or all of `train-00000-of-00002.parquet` and so on.
+fn shards(folder: &Path, names: &[String], stem: &str, extension: &str) -> Result<Option<Vec<PathBuf>>> {
+    let whole = format!("{stem}.{extension}");
+    if names.contains(&whole) {
+        return Ok(Some(vec![folder.join(whole)]));
+    }
+    let mut found: Vec<(usize, usize, &String)> = names
+        .iter()
+        .filter_map(|name| {
+            let middle = name.strip_prefix(stem)?.strip_prefix('-')?.strip_suffix(extension)?.strip_suffix('.')?;
+            let (index, of) = middle.split_once("-of-")?;
+            Some((index.parse().ok()?, of.parse().ok()?, name))
+        })
+        .collect();
+    found.sort();
+    let Some(&(_, of, last)) = found.last() else { return Ok(None) };
+    if found.len() != of || !found.iter().enumerate().all(|(i, shard)| (shard.0, shard.1) == (i, of)) {
+        let last = folder.join(last);
+        bail!(Usage(format!("{}: one shard of {of}, but {} are there", last.display(), found.len())));
+    }
+    Ok(Some(found.into_iter().map(|(_, _, name)| folder.join(name)).collect()))
+}
+
+fn listing(folder: &Path) -> Result<Vec<String>> {
+    let read = || -> std::io::Result<Vec<String>> {
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+    };
+    let mut names = read().with_context(|| format!("{}: cannot list the folder", folder.display()))?;
+    // A folder is listed in no particular order, and what is read first must not depend on it.
+    names.sort();
+    Ok(names)
+}
+
+fn read(task: Task, format: Format, paths: &[PathBuf], kind: &str, progress: &dyn Fn(Progress)) -> Result<Collected> {
+    let columns = match format {
+        Format::Tsv => task.original_columns(),
+        _ => Some(task.hub_columns()),
+    };
+    let paired = columns.as_ref().is_some_and(|columns| columns.texts.len() == 2);
+    let names: Vec<&str> = columns.iter().flat_map(|c| c.texts.iter().copied().chain([c.label])).collect();
+    let wanted = match columns {
+        Some(_) => Wanted::Named(&names),
+        // CoLA: source, label, the author's mark, sentence.
+        None => Wanted::Placed { columns: 4, at: &[3, 1] },
+    };
+    let mut collector = Collector::new(label_reader(task), paired);
+    for path in paths {
+        collector.read(path, format, &wanted, progress)?;
+    }
+    collector.finish(kind, &paths[0])
+}
+
+/// The training and held-out rows of MRPC from the one file that has all of both.
+fn read_msr(folder: &Path, progress: &dyn Fn(Progress)) -> Result<(Collected, Collected)> {
+    let (path, ids) = (folder.join(MSR_TRAIN), folder.join(MSR_DEV_IDS));
+    let mut dev_ids = HashSet::new();
+    Records::open(&ids, Format::Tsv, &Wanted::Placed { columns: 2, at: &[0, 1] })?.for_each(progress, |record| {
+        dev_ids.insert(record.cells);
+        Ok(())
+    })?;
+    let mut train = Collector::new(label_reader(Task::Mrpc), true);
+    let mut dev = Collector::new(label_reader(Task::Mrpc), true);
+    let wanted = Wanted::Named(&["#1 String", "#2 String", "Quality", "#1 ID", "#2 ID"]);
+    Records::open(&path, Format::Tsv, &wanted)?.for_each(progress, |record| {
+        let held_out = record.cells.as_ref().is_some_and(|cells| dev_ids.contains(&Some(cells[3..].to_vec())));
+        if held_out { dev.add(&path, record) } else { train.add(&path, record) }
+    })?;
+    Ok((train.finish("training", &path)?, dev.finish("evaluation", &ids)?))
+}
+
+fn label_reader(task: Task) -> LabelReader {
+    match task.labels() {
+        Labels::Classes(names) => LabelReader::Known(names),
+        Labels::Regression => LabelReader::Scores(task.score_range()),
+    }
+}
+
+fn dataset(task: Task, train: Collected, eval: Vec<(String, Collected)>) -> Dataset {
+    let mut warnings = train.warnings;
+    let mut splits = Vec::new();
+    for (name, collected) in eval {
+        warnings.extend(collected.warnings);
+        splits.push(Split { name, examples: collected.examples });
+    }
+    Dataset {
+        name: task.id().to_owned(),
+        labels: train.labels,
+        metrics: task.metrics(),
+        train: train.examples,
+        eval: splits,
+        warnings,
+    }
+}

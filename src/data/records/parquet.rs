@@ -1,0 +1,115 @@
+//! Parquet files as the hub serves them, their scalars as text.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::reader::RowIter;
+use parquet::record::{Field, Row};
+use parquet::schema::types::Type;
+
+use super::{Record, Records, Wanted, locate};
+use crate::Usage;
+
+/// The most a file may say it unpacks to, in bytes. A few KB can claim to hold terabytes.
+const LARGEST: i64 = 8 << 30;
+
+/// Opens a file.
+pub(super) fn open(path: &Path, wanted: &Wanted<'_>) -> Result<Records> {
+    let Wanted::Named(names) = wanted else { bail!("{}: parquet is read by column names", path.display()) };
+    let file = File::open(path).with_context(|| format!("{}: cannot open", path.display()))?;
+    let reader = guarded(path, || SerializedFileReader::new(file))?;
+    let metadata = reader.metadata();
+    let unpacked = metadata.row_groups().iter().fold(0_i64, |sum, group| sum.saturating_add(group.total_byte_size()));
+    if unpacked > LARGEST {
+        bail!(Usage(format!("{}: unpacks to {} GiB, more than {}", path.display(), unpacked >> 30, LARGEST >> 30)));
+    }
+    let total = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
+
+    let schema = metadata.file_metadata().schema();
+    let columns: Vec<String> = schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
+    let wanted = locate(path, &columns, names)?;
+    for &i in &wanted {
+        let field = &schema.get_fields()[i];
+        if !field.is_primitive() {
+            bail!(Usage(format!(
+                "{}: column \"{}\" is a list or a struct; expected texts or numbers",
+                path.display(),
+                field.name()
+            )));
+        }
+    }
+    // A projection keeps the file's order of columns, so the cells of a row are looked up by name below.
+    let fields = schema.get_fields().iter().enumerate().filter(|(i, _)| wanted.contains(i));
+    let fields: Vec<Arc<Type>> = fields.map(|(_, field)| field.clone()).collect();
+    let order: Vec<usize> = locate(path, &fields.iter().map(|f| f.name().to_owned()).collect::<Vec<_>>(), names)?;
+    let projection = Type::group_type_builder(schema.name())
+        .with_fields(fields)
+        .build()
+        .with_context(|| format!("{}: cannot choose columns", path.display()))?;
+    let mut rows = guarded(path, || RowIter::from_file_into(Box::new(reader)).project(Some(projection)))?;
+
+    let (path, done) = (path.to_owned(), Rc::new(Cell::new(0)));
+    let (rows_path, rows_done) = (path.clone(), done.clone());
+    let mut ended = false;
+    let rows = std::iter::from_fn(move || {
+        if ended {
+            return None;
+        }
+        let row = guarded(&rows_path, || rows.next().transpose()).transpose()?;
+        rows_done.set(rows_done.get() + 1);
+        ended = row.is_err();
+        Some(row.and_then(|row| record(&rows_path, rows_done.get(), &row, &order)))
+    });
+    Ok(Records { path, rows: Box::new(rows), done, total, unit: "examples" })
+}
+
+/// The crate panics on some corrupt files; here that is an error like any other.
+fn guarded<T>(path: &Path, read: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => bail!(Usage(format!("{}: not a readable parquet file: {error}", path.display()))),
+        Err(_) => bail!(Usage(format!("{}: not a readable parquet file: it is corrupt", path.display()))),
+    }
+}
+
+fn record(path: &Path, line: u64, row: &Row, order: &[usize]) -> Result<Record> {
+    let fields: Vec<(&String, &Field)> = row.get_column_iter().collect();
+    let mut cells = Vec::with_capacity(order.len());
+    let mut repaired = false;
+    for &i in order {
+        let Some((name, field)) = fields.get(i) else {
+            bail!(Usage(format!("{}:{line}: the row lacks a column", path.display())))
+        };
+        cells.push(match field {
+            Field::Null => None,
+            Field::Str(text) => Some(text.clone()),
+            // Writers that do not mark a column of strings as such leave bytes.
+            Field::Bytes(bytes) => {
+                repaired |= std::str::from_utf8(bytes.data()).is_err();
+                Some(String::from_utf8_lossy(bytes.data()).into_owned())
+            }
+            Field::Bool(value) => Some(value.to_string()),
+            Field::Byte(value) => Some(value.to_string()),
+            Field::Short(value) => Some(value.to_string()),
+            Field::Int(value) => Some(value.to_string()),
+            Field::Long(value) => Some(value.to_string()),
+            Field::UByte(value) => Some(value.to_string()),
+            Field::UShort(value) => Some(value.to_string()),
+            Field::UInt(value) => Some(value.to_string()),
+            Field::ULong(value) => Some(value.to_string()),
+            Field::Float(value) => Some(value.to_string()),
+            Field::Double(value) => Some(value.to_string()),
+            _ => bail!(Usage(format!(
+                "{}: column \"{name}\" holds neither texts nor numbers nor booleans",
+                path.display()
+            ))),
+        });
+    }
+    Ok(Record { line, cells: Some(cells), repaired })
+}
