@@ -3,9 +3,13 @@
 pub mod data;
 pub mod hub;
 pub mod metrics;
+#[cfg(feature = "torch")]
+pub mod model;
 pub mod protocol;
 pub mod runs;
 pub mod session;
+#[cfg(feature = "torch")]
+pub mod sift;
 pub mod system;
 
 /// A mistake in what the user asked for, as opposed to a failure on the way: the program exits with 2, not 1.

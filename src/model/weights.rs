@@ -1,0 +1,300 @@
+//! Parameters from safetensors files: found by name, checked by shape, cast and placed one at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use memmap2::Mmap;
+use rand::SeedableRng;
+use rand::distr::Distribution;
+use rand_chacha::ChaCha8Rng;
+use safetensors::{Dtype, SafeTensors};
+use serde::Deserialize;
+use tch::{Device, Kind, Tensor};
+
+use super::layout::{Layout, ParameterSpec};
+use super::{LoadOptions, LoadReport};
+use crate::Usage;
+use crate::protocol::Progress;
+
+const WEIGHTS: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+/// An index of a thousand shards is a few MB; more is no index.
+const LARGEST_INDEX: u64 = 64 << 20;
+
+/// Every parameter of a network by its name in the checkpoint, in the order of the forward pass. Layers hold the same
+/// tensors, so that a value written here is used there.
+pub struct Parameters {
+    specs: Vec<ParameterSpec>,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+impl Parameters {
+    /// A parameter.
+    ///
+    /// # Panics
+    /// If the layout has none of that name.
+    pub fn get(&self, name: &str) -> Tensor {
+        match self.tensors.get(name) {
+            Some(tensor) => tensor.shallow_clone(),
+            None => panic!("{name} is not in the layout"),
+        }
+    }
+
+    /// What is known of each parameter, in the order of the forward pass.
+    pub fn specs(&self) -> &[ParameterSpec] {
+        &self.specs
+    }
+
+    /// Components of all parameters.
+    pub fn components(&self) -> u64 {
+        self.tensors.values().map(|tensor| tensor.numel() as u64).sum()
+    }
+
+    /// Bytes of all parameters.
+    pub fn bytes(&self) -> u64 {
+        self.tensors.values().map(|tensor| (tensor.numel() * tensor.kind().elt_size_in_bytes()) as u64).sum()
+    }
+
+    /// The device they are on.
+    pub fn device(&self) -> Device {
+        self.tensors.values().next().map_or(Device::Cpu, Tensor::device)
+    }
+}
+
+/// Loads what the layout asks for. Names may lack the network's prefix, as in a checkpoint without a head, and norms may be
+/// called by TensorFlow's names.
+pub(super) fn load(
+    folder: &Path,
+    layout: &Layout,
+    options: &LoadOptions,
+    progress: &dyn Fn(Progress),
+) -> Result<(Parameters, LoadReport)> {
+    let checkpoint = Checkpoint::open(folder)?;
+    let mut used = BTreeSet::new();
+    let mut found = Vec::new();
+    for spec in &layout.parameters {
+        let stored =
+            spellings(&spec.name, layout.prefix).into_iter().find(|name| checkpoint.tensors.contains_key(name));
+        used.extend(stored.clone());
+        found.push(stored);
+    }
+    let missing = |head: bool| {
+        let specs = layout.parameters.iter().zip(&found);
+        specs.filter(move |(spec, found)| found.is_none() && spec.head == head).map(|(spec, _)| spec.name.clone())
+    };
+    let absent: Vec<String> = missing(false).collect();
+    if !absent.is_empty() {
+        let number = absent.len();
+        bail!(Usage(format!(
+            "{}: {number} of the {} parameters that config.json asks for are missing: {}",
+            folder.display(),
+            layout.parameters.len(),
+            shortened(&absent)
+        )));
+    }
+    let report = LoadReport {
+        fresh: missing(true).collect(),
+        unused: checkpoint.tensors.keys().filter(|name| !used.contains(*name) && !is_buffer(name)).cloned().collect(),
+    };
+    // Shapes first: a wrong one should not be found after minutes of reading.
+    for (spec, stored) in layout.parameters.iter().zip(&found) {
+        if let Some(stored) = stored {
+            checkpoint.check(stored, spec)?;
+        }
+    }
+    let mut tensors = BTreeMap::new();
+    let total = layout.parameters.len() as u64;
+    let mut random = ChaCha8Rng::seed_from_u64(options.seed);
+    for (done, (spec, stored)) in (1..).zip(layout.parameters.iter().zip(&found)) {
+        let tensor = match stored {
+            Some(stored) => checkpoint.read(stored),
+            None => initialized(spec, layout.initializer_range, &mut random),
+        };
+        // `copy` where nothing changes: the tensor must not refer to the mapped file, which may be replaced.
+        let placed = tensor.to_kind(options.dtype).to_device(options.device);
+        tensors.insert(spec.name.clone(), placed.set_requires_grad(false));
+        progress(Progress { task: "loading the model".into(), done, total, unit: "tensors".into() });
+    }
+    Ok((Parameters { specs: layout.parameters.clone(), tensors }, report))
+}
+
+/// The names a parameter may have in a file.
+fn spellings(name: &str, prefix: &str) -> Vec<String> {
+    let mut names = vec![name.to_owned()];
+    if let Some(bare) = name.strip_prefix(prefix) {
+        names.push(bare.to_owned());
+    }
+    let old = names
+        .iter()
+        .filter(|name| name.contains("LayerNorm"))
+        .map(|name| name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"));
+    let old: Vec<String> = old.collect();
+    names.extend(old);
+    names
+}
+
+/// Constants that old versions of transformers saved along.
+fn is_buffer(name: &str) -> bool {
+    name.ends_with("embeddings.position_ids") || name.ends_with("embeddings.token_type_ids")
+}
+
+/// As transformers does it: normal weights, zero biases. Drawn on the CPU by a generator of our own, so that a head is the
+/// same on every device.
+fn initialized(spec: &ParameterSpec, deviation: f64, random: &mut ChaCha8Rng) -> Tensor {
+    if spec.name.ends_with("bias") {
+        return Tensor::zeros(&spec.shape, (Kind::Float, Device::Cpu));
+    }
+    let count = spec.shape.iter().product::<i64>() as usize;
+    let values: Vec<f32> = normal(random).take(count).map(|value| (value * deviation) as f32).collect();
+    Tensor::from_slice(&values).reshape(&spec.shape)
+}
+
+/// Box and Muller's: two normal numbers of two uniform ones.
+fn normal(random: &mut ChaCha8Rng) -> impl Iterator<Item = f64> {
+    let uniform = rand::distr::StandardUniform;
+    std::iter::from_fn(move || {
+        let (u, v): (f64, f64) = (uniform.sample(random), uniform.sample(random));
+        let (radius, angle) = ((-2.0 * (1.0 - u).ln()).sqrt(), std::f64::consts::TAU * v);
+        Some([radius * angle.cos(), radius * angle.sin()])
+    })
+    .flatten()
+}
+
+/// The safetensors files of a folder, mapped into memory.
+struct Checkpoint {
+    files: Vec<(PathBuf, Mmap)>,
+    tensors: BTreeMap<String, Stored>,
+}
+
+/// A tensor within a file.
+struct Stored {
+    file: usize,
+    dtype: Dtype,
+    shape: Vec<i64>,
+    bytes: Range<usize>,
+}
+
+impl Checkpoint {
+    fn open(folder: &Path) -> Result<Checkpoint> {
+        let mut checkpoint = Checkpoint { files: Vec::new(), tensors: BTreeMap::new() };
+        for name in weight_files(folder)? {
+            checkpoint.add(folder.join(name))?;
+        }
+        Ok(checkpoint)
+    }
+
+    fn add(&mut self, path: PathBuf) -> Result<()> {
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                bail!(Usage(format!("{}: no such file", path.display())))
+            }
+            Err(error) => return Err(error).with_context(|| format!("{}: cannot read", path.display())),
+        };
+        // SAFETY: the map is read only. Whoever truncates a file while it is being read takes the process down, as with
+        // every program that maps weights.
+        let map = unsafe { Mmap::map(&file) }.with_context(|| format!("{}: cannot read", path.display()))?;
+        let damaged = |error| Usage(format!("{}: damaged or cut short ({error}); fetch it again", path.display()));
+        let parsed = SafeTensors::deserialize(&map).map_err(|error| damaged(error.to_string()))?;
+        let start = map.as_ptr() as usize;
+        for (name, view) in parsed.tensors() {
+            let from = view.data().as_ptr() as usize - start;
+            let stored = Stored {
+                file: self.files.len(),
+                dtype: view.dtype(),
+                shape: view.shape().iter().map(|&size| size as i64).collect(),
+                bytes: from..from + view.data().len(),
+            };
+            if self.tensors.insert(name.to_owned(), stored).is_some() {
+                bail!(Usage(format!("{}: tensor {name} is also in another file of the model", path.display())));
+            }
+        }
+        drop(parsed);
+        self.files.push((path, map));
+        Ok(())
+    }
+
+    fn check(&self, name: &str, spec: &ParameterSpec) -> Result<()> {
+        let stored = &self.tensors[name];
+        let path = self.files[stored.file].0.display();
+        if stored.shape != spec.shape {
+            let labels = match spec.name.as_str() {
+                "classifier.weight" | "classifier.bias" | "classifier.out_proj.weight" | "classifier.out_proj.bias" => {
+                    "; the checkpoint's head is for another number of labels than the data has"
+                }
+                _ => "",
+            };
+            bail!(Usage(format!(
+                "{path}: tensor {name} has shape {:?}, expected {:?}{labels}",
+                stored.shape, spec.shape
+            )));
+        }
+        match kind(stored.dtype) {
+            Some(_) => Ok(()),
+            None => bail!(Usage(format!(
+                "{path}: tensor {name} has type {:?}; only F64, F32, F16 and BF16 can be trained",
+                stored.dtype
+            ))),
+        }
+    }
+
+    fn read(&self, name: &str) -> Tensor {
+        let stored = &self.tensors[name];
+        let bytes = &self.files[stored.file].1[stored.bytes.clone()];
+        Tensor::from_data_size(bytes, &stored.shape, kind(stored.dtype).unwrap_or(Kind::Float))
+    }
+}
+
+fn kind(dtype: Dtype) -> Option<Kind> {
+    Some(match dtype {
+        Dtype::F64 => Kind::Double,
+        Dtype::F32 => Kind::Float,
+        Dtype::F16 => Kind::Half,
+        Dtype::BF16 => Kind::BFloat16,
+        _ => return None,
+    })
+}
+
+/// The one file, or those that an index names: plain names within the folder, since an index can say anything.
+fn weight_files(folder: &Path) -> Result<BTreeSet<String>> {
+    if folder.join(WEIGHTS).is_file() {
+        return Ok(BTreeSet::from([WEIGHTS.to_owned()]));
+    }
+    let path = folder.join(INDEX);
+    let Ok(metadata) = path.metadata() else {
+        let pickled =
+            ["pytorch_model.bin", "pytorch_model.bin.index.json"].iter().any(|name| folder.join(name).exists());
+        let instead =
+            if pickled { "; a pickled pytorch_model.bin can run code when read, so convert it first" } else { "" };
+        bail!(Usage(format!("{}: no {WEIGHTS} and no {INDEX}{instead}", folder.display())));
+    };
+    #[derive(Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    if metadata.len() > LARGEST_INDEX {
+        bail!(Usage(format!("{}: larger than {} MiB, so it is no index", path.display(), LARGEST_INDEX >> 20)));
+    }
+    let text = std::fs::read(&path).with_context(|| format!("{}: cannot read", path.display()))?;
+    let index: Index = serde_json::from_slice(&text).map_err(|error| Usage(format!("{}: {error}", path.display())))?;
+    let names: BTreeSet<String> = index.weight_map.into_values().collect();
+    let plain =
+        |name: &str| Path::new(name).file_name().is_some_and(|last| last == name) && name.ends_with(".safetensors");
+    match names.iter().find(|name| !plain(name)) {
+        Some(name) => {
+            bail!(Usage(format!("{}: {name:?} is not the name of a safetensors file beside it", path.display())))
+        }
+        None => Ok(names),
+    }
+}
+
+/// The first few of many names.
+fn shortened(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN { format!("{shown}, …") } else { shown }
+}

@@ -1,0 +1,58 @@
+//! How much of the gradient the selection covers, which is what tells whether the selection still fits.
+
+use tch::{Kind, Tensor};
+
+/// The latest measurement of each target.
+pub struct Coverage {
+    /// Per target the squared norms of the selected components and of all: fp32 `[2]` on the device.
+    squares: Vec<Option<Tensor>>,
+}
+
+impl Coverage {
+    /// For so many targets, none measured yet.
+    pub fn new(targets: usize) -> Coverage {
+        Coverage { squares: (0..targets).map(|_| None).collect() }
+    }
+
+    /// Notes a target's gradient `[any shape]` and that of its selected components `[k]`. Nothing is read from the device.
+    pub fn measure(&mut self, target: usize, gradient: &Tensor, selected: &Tensor) {
+        let square = |tensor: &Tensor| tensor.to_kind(Kind::Float).square().sum(Kind::Float);
+        self.squares[target] = Some(Tensor::stack(&[square(selected), square(gradient)], 0));
+    }
+
+    /// 100 · ‖selected‖ / ‖all‖ of each target measured, by its number, and over all of them together: one read-out.
+    ///
+    /// A gradient that is zero everywhere is covered by anything: 100. `None` before the first measurement.
+    pub fn read(&self) -> Option<(Vec<(usize, f64)>, f64)> {
+        let (numbers, measured): (Vec<usize>, Vec<&Tensor>) =
+            self.squares.iter().enumerate().filter_map(|(number, squares)| Some((number, squares.as_ref()?))).unzip();
+        if measured.is_empty() {
+            return None;
+        }
+        let flat = Tensor::stack(&measured, 0).to_kind(Kind::Double).flatten(0, -1);
+        let squares: Vec<f64> = Vec::try_from(flat).unwrap_or_default();
+        let percent = |selected: f64, all: f64| if all == 0.0 { 100.0 } else { 100.0 * (selected / all).sqrt() };
+        let per_target =
+            numbers.into_iter().zip(squares.chunks_exact(2)).map(|(number, pair)| (number, percent(pair[0], pair[1])));
+        let sum = |which: usize| squares.chunks_exact(2).map(|pair| pair[which]).sum();
+        Some((per_target.collect(), percent(sum(0), sum(1))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overall_is_over_the_squares() {
+        let mut coverage = Coverage::new(3);
+        assert!(coverage.read().is_none());
+        coverage.measure(0, &Tensor::from_slice(&[3f32, 4.0]), &Tensor::from_slice(&[3f32]));
+        coverage.measure(2, &Tensor::from_slice(&[0f32, 12.0]), &Tensor::from_slice(&[12f32]));
+        let (targets, overall) = coverage.read().unwrap();
+        assert_eq!(targets.len(), 2);
+        assert!((targets[0].1 - 60.0).abs() < 1e-4 && targets[0].0 == 0);
+        assert!((targets[1].1 - 100.0).abs() < 1e-4 && targets[1].0 == 2);
+        assert!((overall - 100.0 * (153f64 / 169.0).sqrt()).abs() < 1e-4, "{overall}");
+    }
+}

@@ -1,0 +1,81 @@
+//! Which parameters are trained, and how many components of each.
+
+/// What becomes of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A target: some of its components are trained.
+    Sparse,
+    /// Trained in full, as a new classifier head is.
+    Dense,
+    /// Left as it is.
+    Frozen,
+}
+
+/// The user's choice of targets.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Share of each target's components to train, above 0 and up to 1.
+    pub rate: f64,
+    /// A parameter whose name contains one of these is a target; `query` also means `query.bias`.
+    pub modules: Vec<String>,
+    /// A parameter whose name contains one of these is trained in full, also where `modules` names it too.
+    pub dense: Vec<String>,
+    /// Whether targets may be biases.
+    pub biases: bool,
+}
+
+impl Rules {
+    /// What becomes of the parameter of this name.
+    pub fn role(&self, name: &str) -> Role {
+        let contains_one = |patterns: &[String]| patterns.iter().any(|pattern| name.contains(pattern.as_str()));
+        if contains_one(&self.dense) {
+            Role::Dense
+        } else if contains_one(&self.modules) && (self.biases || !name.ends_with("bias")) {
+            Role::Sparse
+        } else {
+            Role::Frozen
+        }
+    }
+}
+
+/// How many of a target's `components` are trained: floor(rate · components) + 1, at most all. Each target has at least
+/// one, as in the authors' code.
+pub fn budget(components: i64, rate: f64) -> i64 {
+    ((rate * components as f64).floor() as i64 + 1).min(components)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rules(modules: &[&str], biases: bool) -> Rules {
+        let owned = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
+        Rules { rate: 0.1, modules: owned(modules), dense: owned(&["classifier"]), biases }
+    }
+
+    #[test]
+    fn names_decide_roles() {
+        let with = rules(&["query", "dense"], true);
+        assert_eq!(with.role("bert.encoder.layer.0.attention.self.query.bias"), Role::Sparse);
+        assert_eq!(with.role("bert.encoder.layer.0.attention.self.key.weight"), Role::Frozen);
+        assert_eq!(with.role("classifier.dense.weight"), Role::Dense);
+        let without = rules(&["query"], false);
+        assert_eq!(without.role("bert.encoder.layer.0.attention.self.query.bias"), Role::Frozen);
+        assert_eq!(without.role("classifier.bias"), Role::Dense);
+    }
+
+    proptest! {
+        #[test]
+        fn budgets_are_between_one_and_all(components in 1i64..1 << 40, rate in 1e-9f64..=1.0) {
+            let k = budget(components, rate);
+            prop_assert!(1 <= k && k <= components);
+            prop_assert!((k as f64) > rate * components as f64 - 1.0);
+        }
+
+        #[test]
+        fn rate_one_takes_all(components in 1i64..1 << 40) {
+            prop_assert_eq!(budget(components, 1.0), components);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The state of everything trained: one flat fp32 vector each of masters, gradients and moments, every parameter a range
+//! of it, so that an update is a handful of vector operations whatever the number of layers.
+
+use std::ops::Range;
+
+use tch::{Device, Kind, Tensor, no_grad};
+
+use super::{AdamW, Role};
+
+/// A trained parameter's place in the flat vectors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slot {
+    /// The parameter's name in the checkpoint.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<i64>,
+    /// [`Role::Sparse`] or [`Role::Dense`].
+    pub role: Role,
+    /// Its range of the flat vectors.
+    pub range: Range<i64>,
+}
+
+impl Slot {
+    /// Components the parameter has.
+    pub fn components(&self) -> i64 {
+        self.shape.iter().product()
+    }
+
+    /// Components of it that are trained.
+    pub fn trained(&self) -> i64 {
+        self.range.end - self.range.start
+    }
+
+    /// Biases and norms are not decayed, as everywhere in the field.
+    pub(super) fn decays(&self) -> bool {
+        self.shape.len() > 1
+    }
+}
+
+/// The trained components: what they are, where they are in the weights, and their optimizer state.
+///
+/// Masters and moments are fp32 whatever the weights' type, since in bf16 most updates of a fine-tuning are lost to rounding. Sparse
+/// slots come first, in the model's order, then dense ones.
+pub struct Values {
+    slots: Vec<Slot>,
+    /// Flat row-major index into its parameter of each sparse component: int32 `[sparse]`, int64 where one needs it.
+    indices: Tensor,
+    state: State,
+    /// Sum of the micro-batches' gradients: fp32 `[total]`.
+    gradient: Tensor,
+    /// The sparse components as they were pre-trained: fp32 `[sparse]`.
+    pretrained: Tensor,
+}
+
+/// What a checkpoint must hold of [`Values`] besides the indices: fp32 `[total]` each.
+pub struct State {
+    /// The trained values at full precision.
+    pub master: Tensor,
+    /// Running mean of the gradient.
+    pub first_moment: Tensor,
+    /// Running mean of its square.
+    pub second_moment: Tensor,
+    /// Updates made.
+    pub updates: i64,
+}
+
+impl Values {
+    /// Takes up training of the `chosen` parameters: name, weights and, for a sparse one, ascending flat indices.
+    pub fn new(chosen: &[(String, Tensor, Option<Tensor>)]) -> Values {
+        no_grad(|| {
+            let device = chosen.first().map_or(Device::Cpu, |(_, weights, _)| weights.device());
+            let (mut slots, mut masters, mut indices) = (Vec::new(), Vec::new(), Vec::new());
+            let mut start = 0;
+            let sparse_first = chosen.iter().filter(|c| c.2.is_some()).chain(chosen.iter().filter(|c| c.2.is_none()));
+            for (name, weights, selected) in sparse_first {
+                let flat = weights.flatten(0, -1);
+                let (values, role) = match selected {
+                    Some(selected) => {
+                        indices.push(selected.to_device(device));
+                        (flat.index_select(0, &selected.to_device(device)), Role::Sparse)
+                    }
+                    None => (flat.copy(), Role::Dense),
+                };
+                let range = start..start + values.size1().unwrap_or(0);
+                start = range.end;
+                masters.push(values.to_kind(Kind::Float));
+                slots.push(Slot { name: name.clone(), shape: weights.size(), role, range });
+            }
+            let flat = |kind, parts: &[Tensor]| match parts {
+                [] => Tensor::zeros([0], (kind, device)),
+                parts => Tensor::cat(parts, 0).to_kind(kind),
+            };
+            let widest = slots.iter().map(Slot::components).max().unwrap_or(0);
+            let indices = flat(if widest <= i64::from(i32::MAX) { Kind::Int } else { Kind::Int64 }, &indices);
+            let master = flat(Kind::Float, &masters);
+            let pretrained = master.narrow(0, 0, indices.size1().unwrap_or(0)).copy();
+            let zeros = || master.zeros_like();
+            let state =
+                State { first_moment: zeros(), second_moment: zeros(), updates: 0, master: master.shallow_clone() };
+            Values { slots, indices, gradient: zeros(), state, pretrained }
+        })
+    }
+
+    /// The trained parameters, sparse ones first.
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// Components trained in sparse parameters.
+    pub fn sparse(&self) -> i64 {
+        self.indices.size1().unwrap_or(0)
+    }
+
+    /// Components trained in all.
+    pub fn total(&self) -> i64 {
+        self.state.master.size1().unwrap_or(0)
+    }
+
+    /// All sparse slots' indices one after the other: int32 or int64 `[sparse]`.
+    pub fn indices(&self) -> &Tensor {
+        &self.indices
+    }
+
+    /// Masters and moments.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// A sparse slot's indices into its parameter: int32 or int64 `[k]`.
+    pub fn selected(&self, slot: &Slot) -> Tensor {
+        self.indices.narrow(0, slot.range.start, slot.trained())
+    }
+
+    /// Bytes of the indices, and of the fp32 vectors together.
+    pub fn bytes(&self) -> (u64, u64) {
+        let bytes = |tensor: &Tensor| (tensor.numel() * tensor.kind().elt_size_in_bytes()) as u64;
+        let vectors =
+            [&self.state.master, &self.state.first_moment, &self.state.second_moment, &self.gradient, &self.pretrained];
+        (bytes(&self.indices), vectors.into_iter().map(bytes).sum())
+    }
+
+    /// Forgets the gradient of the step before.
+    pub fn zero_gradient(&mut self) {
+        let _ = self.gradient.zero_();
+    }
+
+    /// Adds a micro-batch's gradient of a slot: of its trained components, in their order.
+    pub fn accumulate(&mut self, slot: usize, gradient: &Tensor) {
+        let slot = &self.slots[slot];
+        no_grad(|| {
+            let mut place = self.gradient.narrow(0, slot.range.start, slot.trained());
+            let _ = place.g_add_(&gradient.flatten(0, -1).to_kind(Kind::Float));
+        });
+    }
+
+    /// L2 norm of the accumulated gradient: fp32 scalar on the device.
+    pub fn gradient_norm(&self) -> Tensor {
+        self.gradient.norm()
+    }
+
+    /// Moves the masters by the accumulated gradient times `scale`, which is where clipping comes in.
+    pub fn update(&mut self, adamw: &AdamW, learning_rate: f64, scale: f64) {
+        no_grad(|| {
+            if scale != 1.0 {
+                let _ = self.gradient.g_mul_scalar_(scale);
+            }
+            adamw.decay(&self.slots, &mut self.state.master, &self.pretrained, learning_rate);
+            adamw.update(&mut self.state, &self.gradient, learning_rate);
+        });
+    }
+
+    /// Writes a slot's masters into its parameter, rounded to the parameter's type.
+    pub fn write_into(&self, slot: &Slot, parameter: &Tensor) {
+        no_grad(|| {
+            let values = self.state.master.narrow(0, slot.range.start, slot.trained()).to_kind(parameter.kind());
+            match slot.role {
+                Role::Sparse => {
+                    let indices = self.selected(slot).to_kind(Kind::Int64);
+                    let _ = parameter.view(-1).index_copy_(0, &indices, &values);
+                }
+                _ => parameter.shallow_clone().copy_(&values.view_as(parameter)),
+            }
+        });
+    }
+}
