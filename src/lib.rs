@@ -5,11 +5,13 @@ pub mod hub;
 pub mod metrics;
 #[cfg(feature = "torch")]
 pub mod model;
+pub mod preset;
 pub mod protocol;
 pub mod runs;
 pub mod session;
 #[cfg(feature = "torch")]
 pub mod sift;
+mod suggest;
 pub mod system;
 
 /// A mistake in what the user asked for, as opposed to a failure on the way: the program exits with 2, not 1.

@@ -17,7 +17,7 @@ mod glue;
 mod labels;
 mod records;
 mod split;
-mod suggest;
+
 mod table;
 mod task;
 mod tokenize;

@@ -7,9 +7,9 @@ use std::str::FromStr;
 use anyhow::bail;
 
 use super::Labels;
-use super::suggest::nearest;
 use crate::Usage;
 use crate::metrics::Metrics;
+use crate::suggest::nearest;
 
 /// A GLUE task ([Wang et al. 2018](https://arxiv.org/abs/1804.07461)), in the benchmark's order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

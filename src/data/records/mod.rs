@@ -11,9 +11,9 @@ use std::rc::Rc;
 
 use anyhow::{Result, bail};
 
-use super::suggest::nearest;
 use crate::Usage;
 use crate::protocol::Progress;
+use crate::suggest::nearest;
 
 /// The longest row read. A longer one is no text to fine-tune on but a file of another kind, or an unclosed quote.
 const LONGEST_ROW: usize = 4 << 20;

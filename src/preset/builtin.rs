@@ -1,0 +1,30 @@
+//! The presets that the program brings along.
+
+/// A preset within the program.
+pub struct BuiltIn {
+    /// Its name: `glue/mrpc`.
+    pub name: &'static str,
+    /// Its text.
+    pub toml: &'static str,
+}
+
+macro_rules! presets {
+    ($($name:literal),* $(,)?) => {
+        &[$(BuiltIn { name: $name, toml: include_str!(concat!("../../presets/", $name, ".toml")) }),*]
+    };
+}
+
+/// All of them, the demo first.
+pub fn built_in() -> &'static [BuiltIn] {
+    presets![
+        "demo",
+        "glue/cola",
+        "glue/sst2",
+        "glue/mrpc",
+        "glue/qqp",
+        "glue/stsb",
+        "glue/mnli",
+        "glue/qnli",
+        "glue/rte",
+    ]
+}

@@ -1,0 +1,325 @@
+//! A preset: one runnable experiment as TOML, parsed once into values that nothing downstream has to check again.
+//!
+//! [`Preset::load`] finds it, [`document`] reads its keys with their places, and this file says what each key means.
+
+mod builtin;
+mod document;
+mod keys;
+mod read;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::Usage;
+use crate::data::{Source, Task};
+pub use builtin::{BuiltIn, built_in};
+use document::Document;
+pub use keys::KEYS;
+
+/// A validated preset.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preset {
+    /// `demo`, `glue/mrpc`, or the stem of a file.
+    pub name: String,
+    /// One line about it.
+    pub about: String,
+    /// `[model]`
+    pub model: Model,
+    /// `[data]`
+    pub data: Data,
+    /// `[sift]`
+    pub sift: Sift,
+    /// `[train]`
+    pub train: Train,
+    /// `[keep]`
+    pub keep: Keep,
+    /// The whole of it as TOML, overrides included and comments left out.
+    pub toml: String,
+}
+
+/// Which model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// Hub id or folder.
+    pub id: String,
+    /// Type of the weights.
+    pub dtype: Dtype,
+}
+
+/// Type of the weights in memory. What is trained of them has fp32 masters in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Dtype {
+    F32,
+    Bf16,
+}
+
+/// Which examples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Data {
+    /// Where they are.
+    pub source: DataSource,
+    /// Tokens of an example at most, special ones included.
+    pub max_length: usize,
+}
+
+/// Where examples are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DataSource {
+    /// In files.
+    Local(Source),
+    /// A GLUE task from the hub.
+    Hub(Task),
+}
+
+/// What is trained of the model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sift {
+    /// Share of each target's components, above 0 and up to 1.
+    pub rate: f64,
+    /// Parts of the targets' names.
+    pub modules: Vec<String>,
+    /// Parts of the names of what is trained in full.
+    pub dense: Vec<String>,
+    /// Whether biases are targets too.
+    pub biases: bool,
+    /// How components are chosen.
+    pub select: Select,
+    /// Micro-batches whose gradient chooses.
+    pub batches: usize,
+    /// Steps in which each target's gradient mass is measured once.
+    pub probe_every: u64,
+    /// Decay of the components towards their pre-trained values, per unit of learning rate.
+    pub decay: f64,
+}
+
+/// How components are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Select {
+    /// By the largest gradients: SIFT.
+    Gradient,
+    /// By the largest weights.
+    Magnitude,
+    /// By chance.
+    Random,
+}
+
+/// How it is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Train {
+    /// Passes over the examples.
+    pub epochs: u64,
+    /// Examples per micro-batch.
+    pub batch: usize,
+    /// Micro-batches per optimizer step.
+    pub accumulate: usize,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Share of the steps in which the learning rate rises to its peak, below 1.
+    pub warmup: f64,
+    /// How it falls afterwards.
+    pub schedule: Schedule,
+    /// Decay of what is trained in full, per unit of learning rate; biases and norms excepted.
+    pub weight_decay: f64,
+    /// Largest norm of the gradient; 0 for any.
+    pub clip: f64,
+    /// Decides the new head, the order of the examples and what is dropped.
+    pub seed: u64,
+    /// Steps between evaluations; 0 for one after each epoch.
+    pub eval_every: u64,
+    /// Steps at most; 0 for all.
+    pub max_steps: u64,
+    /// Whether to compute activations twice instead of keeping them.
+    pub gradient_checkpointing: bool,
+}
+
+/// How the learning rate falls after warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schedule {
+    /// In a line, to 0.
+    Linear,
+    /// In half a cosine, to 0.
+    Cosine,
+    /// Not at all.
+    Constant,
+}
+
+/// What is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Keep {
+    /// Newest checkpoints to keep.
+    pub checkpoints: usize,
+    /// Minutes between checkpoints; 0 for none but those asked for and the last.
+    pub every_minutes: f64,
+    /// The score that decides which evaluation is best; `None` for the task's first.
+    pub best: Option<String>,
+}
+
+impl Preset {
+    /// Finds a preset by the name of a built-in one or by the path of a `.toml` file and applies `key=value` overrides.
+    /// `cache` is finesift's own cache, which paths may begin with as `cache:`.
+    ///
+    /// # Errors
+    /// [`Usage`], naming file, line and key: no such preset, not TOML, an unknown key, a value that cannot be.
+    pub fn load(name: &str, overrides: &[String], cache: &Path) -> Result<Preset> {
+        let (name, place, text) = find(name)?;
+        Preset::parse(&name, &place, &text, overrides, cache)
+    }
+
+    /// Reads a preset's text; `place` is the file to name in errors.
+    ///
+    /// # Errors
+    /// As [`Preset::load`].
+    pub fn parse(name: &str, place: &str, text: &str, overrides: &[String], cache: &Path) -> Result<Preset> {
+        let mut document = Document::parse(place, text)?;
+        for assignment in overrides {
+            document.set(assignment)?;
+        }
+        read::read(name, &document, cache).map_err(|error| Usage(error).into())
+    }
+}
+
+/// The folder that `cache:` stands for: `$XDG_CACHE_HOME/finesift`, by default `~/.cache/finesift`.
+pub fn cache_folder() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache");
+    std::env::var_os("XDG_CACHE_HOME")
+        .filter(|folder| !folder.is_empty())
+        .map_or_else(home, PathBuf::from)
+        .join("finesift")
+}
+
+/// Name, place and text of a preset.
+fn find(name: &str) -> Result<(String, String, String)> {
+    if let Some(preset) = built_in().iter().find(|preset| preset.name == name) {
+        return Ok((name.to_owned(), format!("presets/{name}.toml"), preset.toml.to_owned()));
+    }
+    let path = Path::new(name);
+    if path.extension().is_some_and(|extension| extension == "toml") {
+        let text = match std::fs::read_to_string(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(Usage(format!("{name}: no such file"))),
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => bail!(Usage(format!("{name}: not UTF-8"))),
+            text => text.with_context(|| format!("{name}: cannot read"))?,
+        };
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        return Ok((stem, name.to_owned(), text));
+    }
+    let names = built_in().iter().map(|preset| preset.name);
+    let meant =
+        crate::suggest::nearest(name, names).map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+    bail!(Usage(format!("no preset \"{name}\"{meant} `finesift presets` lists them; a file's name ends in .toml")))
+}
+
+impl Dtype {
+    /// As in a preset.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dtype::F32 => "f32",
+            Dtype::Bf16 => "bf16",
+        }
+    }
+}
+
+impl Select {
+    const NAMES: [(&str, Select); 3] =
+        [("gradient", Select::Gradient), ("magnitude", Select::Magnitude), ("random", Select::Random)];
+
+    /// As in a preset.
+    pub fn name(self) -> &'static str {
+        match self {
+            Select::Gradient => "gradient",
+            Select::Magnitude => "magnitude",
+            Select::Random => "random",
+        }
+    }
+}
+
+impl Schedule {
+    const NAMES: [(&str, Schedule); 3] =
+        [("linear", Schedule::Linear), ("cosine", Schedule::Cosine), ("constant", Schedule::Constant)];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, overrides: &[&str]) -> Result<Preset> {
+        let overrides: Vec<String> = overrides.iter().map(|o| o.to_string()).collect();
+        Preset::parse("mine", "mine.toml", text, &overrides, Path::new("/cache"))
+    }
+
+    const SMALL: &str = r#"about = "a"
+[model]
+id = "org/name"
+[data]
+task = "mrpc"
+[sift]
+modules = ["query"]
+[train]
+learning_rate = 7e-5
+"#;
+
+    #[test]
+    fn every_built_in_preset_is_valid() {
+        for preset in built_in() {
+            let loaded = Preset::load(preset.name, &[], Path::new("/cache")).unwrap();
+            assert!(!loaded.about.is_empty(), "{}", preset.name);
+            // What a run's folder keeps says the same.
+            let again = Preset::parse(preset.name, "", &loaded.toml, &[], Path::new("/cache")).unwrap();
+            assert_eq!(again, loaded);
+        }
+    }
+
+    #[test]
+    fn overrides_win_and_are_kept() {
+        let preset = parse(
+            SMALL,
+            &["train.epochs=7", "model.id=cache:demo/minilm", "sift.modules=[\"key\"]", "train.learning_rate = 1"],
+        )
+        .unwrap();
+        assert_eq!((preset.train.epochs, preset.model.id.as_str()), (7, "/cache/demo/minilm"));
+        assert_eq!((preset.sift.modules[0].as_str(), preset.train.learning_rate), ("key", 1.0));
+        assert!(preset.toml.contains("epochs = 7"), "{}", preset.toml);
+    }
+
+    #[test]
+    fn what_cannot_be_is_told_with_its_place() {
+        for (line, instead, message) in [
+            (7, "rat = 0.1", "mine.toml:7: unknown key \"sift.rat\"; did you mean \"sift.rate\"?"),
+            (7, "rate = 0", "mine.toml:7: sift.rate is 0, expected a number above 0 and at most 1"),
+            (7, "rate = 1.01", "mine.toml:7: sift.rate is 1.01, expected a number above 0 and at most 1"),
+            (7, "rate = nan", "mine.toml:7: sift.rate is nan, expected a number above 0 and at most 1"),
+            (7, "select = \"best\"", "mine.toml:7: sift.select is \"best\", expected gradient, magnitude or random"),
+            (7, "modules = \"query\"", "mine.toml:7: sift.modules is \"query\", expected a list of strings"),
+            (9, "epochs = 0", "mine.toml:9: train.epochs is 0, expected a whole number from 1"),
+            (9, "epochs = \"3\"", "mine.toml:9: train.epochs is \"3\", expected a whole number"),
+            (9, "epochs = 3", "mine.toml: train.learning_rate is missing"),
+            (9, "epochs =", "mine.toml:9: "),
+            (8, "[tarin]", "mine.toml:9: unknown key \"tarin.learning_rate\"; did you mean \"train.learning_rate\"?"),
+            (1, "epochs = 3", "mine.toml:1: unknown key \"epochs\"; did you mean \"train.epochs\"?"),
+            (5, "task = \"mrcp\"", "mine.toml:5: data.task: no GLUE task \"mrcp\"; did you mean \"mrpc\"?"),
+            (5, "task = \"mrpc\"\ntext = \"a\"", "mine.toml:6: data.text: a GLUE task, here mrpc, has its own columns"),
+            (5, "max_length = 64", "mine.toml: data.task or data.path is missing"),
+        ] {
+            let mut lines: Vec<&str> = SMALL.lines().collect();
+            lines[line - 1] = instead;
+            let error = parse(&lines.join("\n"), &[]).unwrap_err();
+            assert!(error.is::<Usage>());
+            assert!(error.to_string().starts_with(message), "{instead}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_override_is_told_as_one() {
+        for (assignment, message) in [
+            ("train.epoch=3", "--set train.epoch=3: unknown key \"train.epoch\"; did you mean \"train.epochs\"?"),
+            ("train.epochs=0", "--set: train.epochs is 0, expected"),
+            ("train.epochs", "--set train.epochs: expected key=value"),
+        ] {
+            let error = parse(SMALL, &[assignment]).unwrap_err();
+            assert!(error.to_string().contains(message), "{assignment}: {error}");
+        }
+        let error = Preset::load("demi", &[], Path::new("/")).unwrap_err();
+        assert!(error.to_string().contains("did you mean \"demo\"?"), "{error}");
+    }
+}
