@@ -13,6 +13,8 @@ pub mod session;
 pub mod sift;
 mod suggest;
 pub mod system;
+#[cfg(feature = "torch")]
+pub mod train;
 
 /// A mistake in what the user asked for, as opposed to a failure on the way: the program exits with 2, not 1.
 #[derive(Debug)]

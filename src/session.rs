@@ -3,13 +3,15 @@
 //! It knows neither torch nor the terminal. Events reach the run's file first and the front end second, and the second
 //! way never makes the trainer wait: a front end that was stopped finds in the file what it missed.
 
+use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use tokio::sync::mpsc as events;
 
 use crate::protocol::{Command, Event};
@@ -24,8 +26,25 @@ pub struct Session {
     pub events: events::Receiver<Event>,
     commands: mpsc::Sender<Command>,
     missed: Arc<AtomicU64>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Result<()>>,
 }
+
+/// A failure of a run that left a checkpoint to go back to.
+#[derive(Debug)]
+pub struct Interrupted {
+    /// What went wrong.
+    pub error: String,
+    /// The latest checkpoint.
+    pub checkpoint: PathBuf,
+}
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.error)
+    }
+}
+
+impl std::error::Error for Interrupted {}
 
 /// The trainer's end.
 pub struct Port {
@@ -54,12 +73,15 @@ impl Session {
             Emitter { log: log.map(|log| Arc::new(Mutex::new(log))), events: event_sender, missed: missed.clone() };
         let port = Port { emitter, commands: command_receiver };
         let thread = std::thread::Builder::new().name("trainer".into()).spawn(move || {
-            let error = match catch_unwind(AssertUnwindSafe(|| run(&port))) {
-                Ok(Ok(())) => return,
-                Ok(Err(error)) => format!("{error:#}"),
-                Err(panic) => format!("the trainer panicked: {}; please report this", panic_message(&*panic)),
+            let outcome = match catch_unwind(AssertUnwindSafe(|| run(&port))) {
+                Ok(outcome) => outcome,
+                Err(panic) => Err(anyhow!("the trainer panicked: {}; please report this", panic_message(&*panic))),
             };
-            port.emit(Event::Failed { error, checkpoint: None });
+            if let Err(error) = &outcome {
+                let checkpoint = error.downcast_ref::<Interrupted>().map(|interrupted| interrupted.checkpoint.clone());
+                port.emit(Event::Failed { error: format!("{error:#}"), checkpoint });
+            }
+            outcome
         })?;
         Ok(Session { events: event_receiver, commands: command_sender, missed, thread })
     }
@@ -75,9 +97,14 @@ impl Session {
     }
 
     /// Waits for the trainer to end.
-    pub fn join(self) {
-        // Its panic was already turned into an event.
-        let _ = self.thread.join();
+    ///
+    /// # Errors
+    /// The trainer's own; a [`Usage`](crate::Usage) is still one.
+    pub fn join(self) -> Result<()> {
+        // What holds it up may be an order that will not come any more.
+        drop((self.events, self.commands));
+        // Its panic was already turned into an error.
+        self.thread.join().unwrap_or(Ok(()))
     }
 }
 
@@ -158,6 +185,6 @@ mod tests {
             seen += 1;
         }
         assert_eq!(seen, WAITING);
-        session.join();
+        session.join().unwrap();
     }
 }

@@ -2,6 +2,15 @@
 
 use tch::{Kind, Tensor};
 
+/// Percentages of a gradient that a selection covers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Covered {
+    /// Of each target measured: its number and 100 · ‖selected‖ / ‖all‖.
+    pub targets: Vec<(usize, f64)>,
+    /// Over all of them together.
+    pub overall: f64,
+}
+
 /// The latest measurement of each target.
 pub struct Coverage {
     /// Per target the squared norms of the selected components and of all: fp32 `[2]` on the device.
@@ -20,10 +29,10 @@ impl Coverage {
         self.squares[target] = Some(Tensor::stack(&[square(selected), square(gradient)], 0));
     }
 
-    /// 100 · ‖selected‖ / ‖all‖ of each target measured, by its number, and over all of them together: one read-out.
+    /// What was measured, in one read-out from the device; `None` before the first measurement.
     ///
-    /// A gradient that is zero everywhere is covered by anything: 100. `None` before the first measurement.
-    pub fn read(&self) -> Option<(Vec<(usize, f64)>, f64)> {
+    /// A gradient that is zero everywhere is covered by anything: 100.
+    pub fn read(&self) -> Option<Covered> {
         let (numbers, measured): (Vec<usize>, Vec<&Tensor>) =
             self.squares.iter().enumerate().filter_map(|(number, squares)| Some((number, squares.as_ref()?))).unzip();
         if measured.is_empty() {
@@ -31,11 +40,12 @@ impl Coverage {
         }
         let flat = Tensor::stack(&measured, 0).to_kind(Kind::Double).flatten(0, -1);
         let squares: Vec<f64> = Vec::try_from(flat).unwrap_or_default();
+        let pairs = || squares.chunks_exact(2);
         let percent = |selected: f64, all: f64| if all == 0.0 { 100.0 } else { 100.0 * (selected / all).sqrt() };
-        let per_target =
-            numbers.into_iter().zip(squares.chunks_exact(2)).map(|(number, pair)| (number, percent(pair[0], pair[1])));
-        let sum = |which: usize| squares.chunks_exact(2).map(|pair| pair[which]).sum();
-        Some((per_target.collect(), percent(sum(0), sum(1))))
+        Some(Covered {
+            targets: numbers.into_iter().zip(pairs().map(|pair| percent(pair[0], pair[1]))).collect(),
+            overall: percent(pairs().map(|pair| pair[0]).sum(), pairs().map(|pair| pair[1]).sum()),
+        })
     }
 }
 
@@ -49,7 +59,7 @@ mod tests {
         assert!(coverage.read().is_none());
         coverage.measure(0, &Tensor::from_slice(&[3f32, 4.0]), &Tensor::from_slice(&[3f32]));
         coverage.measure(2, &Tensor::from_slice(&[0f32, 12.0]), &Tensor::from_slice(&[12f32]));
-        let (targets, overall) = coverage.read().unwrap();
+        let Covered { targets, overall } = coverage.read().unwrap();
         assert_eq!(targets.len(), 2);
         assert!((targets[0].1 - 60.0).abs() < 1e-4 && targets[0].0 == 0);
         assert!((targets[1].1 - 100.0).abs() < 1e-4 && targets[1].0 == 2);

@@ -13,6 +13,6 @@ mod targets;
 mod values;
 
 pub use adamw::{AdamW, SparseDecay};
-pub use mass::Coverage;
+pub use mass::{Coverage, Covered};
 pub use targets::{Role, Rules, budget};
 pub use values::{Slot, State, Values};

@@ -174,7 +174,7 @@ mod tests {
             drop(Sampler::start_every(Duration::from_secs(3600), port.emitter(), None)?);
             Ok(())
         });
-        session.unwrap().join();
+        session.unwrap().join().unwrap();
     }
 
     #[test]

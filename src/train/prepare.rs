@@ -1,0 +1,246 @@
+//! From a preset to everything a run needs, the cheapest checks first.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use tch::Kind;
+
+use super::Job;
+use super::device::{self, Chosen};
+use super::evaluate::{Evaluator, HeldOut};
+use super::schedule::LearningRate;
+use super::select;
+use crate::Usage;
+use crate::data::{self, Batches, Dataset, Encoded, Source, TextTokenizer};
+use crate::model::{Classifier, Config, Layout, LoadOptions};
+use crate::preset::{DataSource, Dtype, Preset};
+use crate::protocol::{Event, Level, Progress, Started};
+use crate::session::Port;
+use crate::sift::{Role, Rules};
+
+/// The hub's dataset with all GLUE tasks.
+const GLUE: &str = "nyu-mll/glue";
+
+/// A run about to begin.
+pub struct Prepared {
+    /// The model.
+    pub classifier: Classifier,
+    /// What is trained of it.
+    pub rules: Rules,
+    /// Training examples.
+    pub examples: Vec<Encoded>,
+    /// Their order.
+    pub plan: Plan,
+    /// Held-out examples.
+    pub evaluator: Evaluator,
+    /// The score that decides which evaluation is best.
+    pub best: String,
+    /// The learning rate of each step.
+    pub learning_rate: LearningRate,
+}
+
+/// Which examples each step takes.
+pub struct Plan {
+    batches: Batches,
+    accumulate: usize,
+    /// Steps of the run.
+    pub steps: u64,
+    /// The epoch whose order is held, and the order.
+    current: Option<(u64, Vec<Vec<usize>>)>,
+}
+
+impl Plan {
+    /// Steps in an epoch.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.batches.per_epoch().div_ceil(self.accumulate) as u64
+    }
+
+    /// The micro-batches of a step, counted from 0, as indices of examples.
+    pub fn step(&mut self, step: u64) -> &[Vec<usize>] {
+        let (epoch, within) = (step / self.steps_per_epoch(), (step % self.steps_per_epoch()) as usize);
+        let start = within * self.accumulate;
+        let end = (start + self.accumulate).min(self.batches.per_epoch());
+        &self.epoch(epoch)[start..end]
+    }
+
+    /// The first micro-batches of the run.
+    pub fn first(&mut self, number: usize) -> &[Vec<usize>] {
+        let number = number.min(self.batches.per_epoch());
+        &self.epoch(0)[..number]
+    }
+
+    fn epoch(&mut self, epoch: u64) -> &[Vec<usize>] {
+        if self.current.as_ref().is_none_or(|(held, _)| *held != epoch) {
+            self.current = None;
+        }
+        &self.current.get_or_insert_with(|| (epoch, self.batches.epoch(epoch))).1
+    }
+}
+
+/// Finds, reads and checks everything, and tells what is going to be trained on what.
+///
+/// # Errors
+/// [`Usage`] for what the user can mend.
+pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
+    let preset = &job.preset;
+    let progress = |progress: Progress| port.emit(Event::Progress(progress));
+    let folder = model_folder(job, &progress)?;
+    let config = Config::read(&folder)?;
+    if preset.data.max_length as i64 > config.longest() {
+        bail!(Usage(format!(
+            "data.max_length is {}, but {} has positions for {} tokens",
+            preset.data.max_length,
+            preset.model.id,
+            config.longest()
+        )));
+    }
+    let sift = &preset.sift;
+    let rules =
+        Rules { rate: sift.rate, modules: sift.modules.clone(), dense: sift.dense.clone(), biases: sift.biases };
+    // Names do not depend on the number of labels, which only the data tells.
+    select::check(&rules, &Layout::of(&config, 2).parameters)?;
+    let tokenizer = TextTokenizer::open(&folder, preset.data.max_length)?;
+    if tokenizer.vocabulary() as i64 > config.vocab_size {
+        bail!(Usage(format!(
+            "{}: the tokenizer knows {} tokens, the model only {}; they do not belong together",
+            folder.display(),
+            tokenizer.vocabulary(),
+            config.vocab_size
+        )));
+    }
+
+    let dataset = data::load(&source(job, &progress)?, preset.train.seed, &progress)?;
+    for warning in &dataset.warnings {
+        port.emit(Event::warning(warning));
+    }
+    let best = best(preset, &dataset)?;
+    let cache = job.cache.join("tokens");
+    let encode = |name: &str, examples: &[data::Example]| tokenizer.encode(name, examples, Some(&cache), &progress);
+    let examples = encode("train", &dataset.train)?;
+    let splits = dataset.eval.iter().enumerate().map(|(number, split)| {
+        let suffix = match split.name.strip_prefix("validation") {
+            Some(suffix) if number > 0 => suffix.to_owned(),
+            _ => String::new(),
+        };
+        Ok(HeldOut { suffix, examples: encode(&split.name, &split.examples)? })
+    });
+    let splits = splits.collect::<Result<Vec<_>>>()?;
+
+    let options = LoadOptions {
+        labels: dataset.labels.count() as i64,
+        dtype: match preset.model.dtype {
+            Dtype::F32 => Kind::Float,
+            Dtype::Bf16 => Kind::BFloat16,
+        },
+        device: chosen.device,
+        seed: preset.train.seed,
+    };
+    let (classifier, report) = Classifier::open(&folder, &options, &progress)?;
+    tell_of_head(&report.fresh, &report.unused, &rules, port);
+    warn_of_idle_targets(&classifier, &rules, port);
+
+    let train = &preset.train;
+    let lengths = examples.iter().map(|example| example.ids.len()).collect();
+    let mut plan = Plan {
+        batches: Batches::new(lengths, train.batch, train.seed),
+        accumulate: train.accumulate,
+        steps: 0,
+        current: None,
+    };
+    plan.steps = plan.steps_per_epoch().checked_mul(train.epochs).context("train.epochs: too many steps to count")?;
+    if train.max_steps > 0 {
+        plan.steps = plan.steps.min(train.max_steps);
+    }
+    let evaluator =
+        Evaluator { splits, metrics: dataset.metrics, batch: train.batch, pad_id: classifier.config.pad_token_id };
+    let learning_rate = LearningRate {
+        schedule: train.schedule,
+        peak: train.learning_rate,
+        warmup: (train.warmup * plan.steps as f64).ceil() as u64,
+        steps: plan.steps,
+    };
+    port.emit(Event::Started(Started {
+        run: job.folder.name().into(),
+        preset: preset.name.clone(),
+        about: preset.about.clone(),
+        model: shown(&preset.model.id, &job.cache),
+        data: dataset.name.clone(),
+        device: device::name(chosen.device),
+        device_note: chosen.note.clone(),
+        dtype: preset.model.dtype.name().into(),
+        examples: examples.len() as u64,
+        eval_examples: dataset.eval.iter().map(|split| split.examples.len() as u64).sum(),
+        steps: plan.steps,
+        epochs: plan.steps as f64 / plan.steps_per_epoch() as f64,
+        batch: (train.batch * train.accumulate) as u64,
+        rate: sift.rate,
+        select: sift.select.name().into(),
+        parameters: classifier.parameters.components(),
+        best: best.clone(),
+        version: env!("CARGO_PKG_VERSION").into(),
+    }));
+    Ok(Prepared { classifier, rules, examples, plan, evaluator, best, learning_rate })
+}
+
+fn model_folder(job: &Job, progress: &dyn Fn(Progress)) -> Result<PathBuf> {
+    let id = &job.preset.model.id;
+    if Path::new(id).starts_with(&job.cache) && !Path::new(id).is_dir() {
+        bail!(Usage(format!("{id}: no such folder; `make setup` fetches the demo's model")));
+    }
+    job.hub.model(id, progress)
+}
+
+/// The files to read; those of the hub are fetched first.
+fn source(job: &Job, progress: &dyn Fn(Progress)) -> Result<Source> {
+    match &job.preset.data.source {
+        DataSource::Local(source) => Ok(source.clone()),
+        DataSource::Hub(task) => {
+            let prefixes = [format!("{task}/train"), format!("{task}/validation")];
+            let files = job.hub.dataset(GLUE, &prefixes.each_ref().map(String::as_str), progress)?;
+            let folder = files.first().and_then(|file| file.parent()).context("the dataset has no files")?;
+            Ok(Source::Glue { task: *task, folder: folder.to_owned() })
+        }
+    }
+}
+
+fn best(preset: &Preset, dataset: &Dataset) -> Result<String> {
+    let names = dataset.metrics.names();
+    match &preset.keep.best {
+        None => Ok(dataset.metrics.best().to_owned()),
+        Some(name) if names.contains(&name.as_str()) => Ok(name.clone()),
+        Some(name) => {
+            bail!(Usage(format!("keep.best is \"{name}\", but {} is scored by {}", dataset.name, names.join(" and "))))
+        }
+    }
+}
+
+fn tell_of_head(fresh: &[String], unused: &[String], rules: &Rules, port: &Port) {
+    if !unused.is_empty() {
+        port.emit(Event::info(format!("not used of the checkpoint, as another task's head: {}", unused.join(", "))));
+    }
+    if !fresh.is_empty() {
+        port.emit(Event::info(format!("new and random, since the checkpoint has none: {}", fresh.join(", "))));
+    }
+    let idle: Vec<&str> = fresh.iter().map(String::as_str).filter(|name| rules.role(name) == Role::Frozen).collect();
+    if !idle.is_empty() {
+        port.emit(Event::warning(format!("random and not trained: {}; add them to sift.dense", idle.join(", "))));
+    }
+}
+
+/// The softmax over keys does not see what is added to all of them.
+fn warn_of_idle_targets(classifier: &Classifier, rules: &Rules, port: &Port) {
+    let specs = classifier.parameters.specs().iter().filter(|spec| rules.role(&spec.name) == Role::Sparse);
+    let names: Vec<&str> = specs.map(|spec| spec.name.as_str()).collect();
+    if !names.is_empty() && names.iter().all(|name| name.ends_with("key.bias")) {
+        let message = "sift.modules chooses biases of keys only; their gradient is zero but for rounding".into();
+        port.emit(Event::Log { level: Level::Warning, message });
+    }
+}
+
+/// A path into finesift's cache says nothing to a reader.
+fn shown(id: &str, cache: &Path) -> String {
+    match Path::new(id).strip_prefix(cache) {
+        Ok(_) => Path::new(id).file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        Err(_) => id.to_owned(),
+    }
+}

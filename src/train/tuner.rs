@@ -1,0 +1,198 @@
+//! A model and what is trained of it, joined by names: one optimizer step, top to bottom.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use anyhow::{Result, bail};
+use tch::{Device, Kind, Tensor};
+
+use super::batch::Loaded;
+use super::select::Choice;
+use crate::data::Batch;
+use crate::model::backward::{self, Gradient, Walk, Wanted, mixed};
+use crate::model::{Classifier, Segments};
+use crate::sift::sampled::{self, Columns};
+use crate::sift::{AdamW, Coverage, Covered, Role, Slot, Values};
+
+/// A model under training.
+pub struct Tuner {
+    /// The model; its weights are current whenever [`Tuner::step`] returns.
+    pub classifier: Classifier,
+    values: Values,
+    wanted: Wanted,
+    /// Slot numbers by parameter name.
+    slots: HashMap<String, usize>,
+    coverage: Coverage,
+    settings: Settings,
+}
+
+/// How to train.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The optimizer.
+    pub adamw: AdamW,
+    /// Largest norm of the gradient.
+    pub clip: Option<f64>,
+    /// Whether to drop out as the model's config says.
+    pub dropout: bool,
+    /// Whether to compute activations twice instead of keeping them.
+    pub checkpointing: bool,
+    /// Steps in which each target's gradient mass is measured once.
+    pub probe_every: u64,
+    /// Decides what is dropped.
+    pub seed: u64,
+}
+
+/// A step that was taken.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// Mean loss over the step's examples, before the update.
+    pub loss: f64,
+    /// L2 norm of the gradient before clipping.
+    pub grad_norm: f64,
+    /// How much of the gradient each sparse slot covers; in the last step of a round of probes.
+    pub mass: Option<Covered>,
+}
+
+impl Settings {
+    /// The walk of a step, counted from 0: everything random in it follows from the seed and the step.
+    pub fn walk(&self, step: u64) -> Walk {
+        Walk { training: self.dropout, checkpointing: self.checkpointing, seed: mixed(self.seed, step) }
+    }
+}
+
+impl Tuner {
+    /// Takes up training of the chosen parameters.
+    pub fn new(classifier: Classifier, choices: &[Choice], settings: Settings) -> Tuner {
+        let values = Values::new(choices);
+        let slots = values.slots().iter().enumerate().map(|(number, slot)| (slot.name.clone(), number)).collect();
+        let sparse = values.slots().iter().filter(|slot| slot.role == Role::Sparse).count();
+        let wanted = Wanted::new(&classifier.parameters, choices.iter().map(|(name, ..)| name.as_str()));
+        Tuner { classifier, values, wanted, slots, coverage: Coverage::new(sparse), settings }
+    }
+
+    /// What is trained.
+    pub fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// Takes one optimizer step, counted from 0, upon these micro-batches. The loss is a mean over all their examples
+    /// together, so that a step in parts is the step as a whole.
+    ///
+    /// # Errors
+    /// A loss or gradient that is not finite; nothing was changed then.
+    pub fn step(&mut self, step: u64, batches: &[Batch], learning_rate: f64) -> Result<Taken> {
+        let examples: usize = batches.iter().map(|batch| batch.rows).sum();
+        self.values.zero_gradient();
+        let mut losses = Vec::with_capacity(batches.len());
+        for (micro, batch) in batches.iter().enumerate() {
+            let walk = self.settings.walk(step);
+            let walk = Walk { seed: mixed(walk.seed, micro as u64), ..walk };
+            // Each step probes a few targets, so that no step is slow and all are seen in a round.
+            let probed = if micro == 0 { self.probed(step) } else { 0..0 };
+            losses.push(self.accumulate(batch, examples, walk, &probed));
+        }
+
+        let loss = Tensor::stack(&losses, 0).sum(Kind::Float);
+        // The one time that the host waits for the device.
+        let read = Tensor::stack(&[loss, self.values.gradient_norm()], 0).to_device(Device::Cpu);
+        let (loss, grad_norm) = (read.double_value(&[0]), read.double_value(&[1]));
+        if !loss.is_finite() || !grad_norm.is_finite() {
+            bail!(
+                "step {}: the loss is {loss} and the norm of the gradient {grad_norm}; this step was not taken. A lower \
+                 train.learning_rate (now {learning_rate:e}), a longer train.warmup or model.dtype = \"f32\" may help",
+                step + 1
+            );
+        }
+        // The constant is PyTorch's, of `clip_grad_norm_`.
+        let scale = self.settings.clip.map_or(1.0, |most| (most / (grad_norm + 1e-6)).min(1.0));
+        self.values.update(&self.settings.adamw, learning_rate, scale);
+        for slot in self.values.slots() {
+            self.values.write_into(slot, &self.classifier.parameters.get(&slot.name));
+        }
+        let round_ends = (step + 1).is_multiple_of(self.settings.probe_every);
+        Ok(Taken { loss, grad_norm, mass: if round_ends { self.coverage.read() } else { None } })
+    }
+
+    /// Sparse slots whose gradient mass is measured in a step.
+    fn probed(&self, step: u64) -> Range<usize> {
+        let targets = self.values.slots().iter().filter(|slot| slot.role == Role::Sparse).count();
+        let (place, round) = ((step % self.settings.probe_every) as usize, self.settings.probe_every as usize);
+        targets * place / round..targets * (place + 1) / round
+    }
+
+    /// Adds a micro-batch's gradient and returns its part of the loss, on the device.
+    fn accumulate(&mut self, batch: &Batch, examples: usize, walk: Walk, probed: &Range<usize>) -> Tensor {
+        let loaded = Loaded::new(batch, self.classifier.parameters.device());
+        let network = self.classifier.encoder.on(&loaded.inputs);
+        let mut sink = Sink { values: &mut self.values, slots: &self.slots, coverage: &mut self.coverage, probed };
+        let loss = |logits: &Tensor| loaded.loss(logits) / examples as f64;
+        backward::gradients(&network as &dyn Segments, &self.wanted, walk, loss, &mut |gradients| sink.take(gradients))
+    }
+}
+
+/// Where gradients go.
+struct Sink<'a> {
+    values: &'a mut Values,
+    slots: &'a HashMap<String, usize>,
+    coverage: &'a mut Coverage,
+    probed: &'a Range<usize>,
+}
+
+impl Sink<'_> {
+    /// Takes the gradients of one segment.
+    fn take(&mut self, gradients: Vec<Gradient>) {
+        // Query, key and value have one input: it is transposed once.
+        let mut inputs: Vec<(Tensor, Columns)> = Vec::new();
+        for gradient in gradients {
+            match gradient {
+                Gradient::Linear { module, x, dy } => {
+                    if let Some(&number) = self.slots.get(&format!("{module}.weight")) {
+                        self.weight(number, &x, &dy, &mut inputs);
+                    }
+                    if let Some(&number) = self.slots.get(&format!("{module}.bias")) {
+                        self.whole(number, &dy.sum_dim_intlist(Some(&[0i64][..]), false, Kind::Float));
+                    }
+                }
+                Gradient::Leaf { name, gradient } => {
+                    if let Some(&number) = self.slots.get(&name) {
+                        self.whole(number, &gradient);
+                    }
+                }
+            }
+        }
+    }
+
+    fn weight(&mut self, number: usize, x: &Tensor, dy: &Tensor, inputs: &mut Vec<(Tensor, Columns)>) {
+        let slot = &self.values.slots()[number];
+        let sample = slot.role == Role::Sparse
+            && !self.probed.contains(&number)
+            && sampled::worthwhile(x.device(), slot.trained(), slot.components());
+        if !sample {
+            return self.whole(number, &sampled::whole(x, dy));
+        }
+        let place = match inputs.iter().position(|(input, _)| input.data_ptr() == x.data_ptr()) {
+            Some(place) => place,
+            None => {
+                inputs.push((x.shallow_clone(), Columns::of(x)));
+                inputs.len() - 1
+            }
+        };
+        let gradient = sampled::at(&self.values.selected(slot), &inputs[place].1, &Columns::of(dy));
+        self.values.accumulate(number, &gradient);
+    }
+
+    /// Takes a gradient that is there as a whole.
+    fn whole(&mut self, number: usize, gradient: &Tensor) {
+        let slot: &Slot = &self.values.slots()[number];
+        if slot.role == Role::Dense {
+            return self.values.accumulate(number, gradient);
+        }
+        let selected = gradient.flatten(0, -1).index_select(0, &self.values.selected(slot));
+        // Sparse slots come first, so a slot's number is its target's.
+        if self.probed.contains(&number) {
+            self.coverage.measure(number, gradient, &selected);
+        }
+        self.values.accumulate(number, &selected);
+    }
+}
