@@ -2,3 +2,5 @@
 
 mod hub;
 mod hub_server;
+#[cfg(feature = "torch")]
+mod parity;

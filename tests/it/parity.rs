@@ -1,0 +1,367 @@
+//! The models and the method against Hugging Face and PyTorch: a table over the folders of fixtures.
+//!
+//! `FINESIFT_FIXTURES` names a folder with more of them in the same layout: `config.json` and `model.safetensors` (or, without
+//! these, the demo's model), `io.safetensors`, and of `grads`, `topk`, `sift` and `fixture.json` whatever there is. A
+//! folder of an architecture that finesift does not have is passed over, and said to be.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use finesift::data::{Batch, Targets};
+use finesift::model::backward::{Gradient, Walk, Wanted, gradients};
+use finesift::model::{Classifier, Config, LoadOptions};
+use finesift::preset::{Schedule, Select, cache_folder};
+use finesift::sift::{AdamW, Rules, SparseDecay, Values};
+use finesift::train::{Chooser, LearningRate, Loaded, Settings, Tuner, choose};
+use serde_json::Value;
+use tch::{Device, Kind, Tensor};
+
+/// Of fp32 logits, absolute.
+const LOGITS: f64 = 2e-5;
+/// Of gradients, relative to the tensor's norm.
+const GRADIENTS: f64 = 1e-5;
+/// Of losses of runs, relative.
+const LOSSES: f64 = 1e-4;
+
+#[test]
+fn logits_and_loss_are_those_of_transformers() {
+    for fixture in Fixture::all() {
+        let classifier = fixture.classifier();
+        let loaded = Loaded::new(&fixture.batch(), Device::Cpu);
+        let logits = classifier.logits(&loaded.inputs);
+        let off = (&logits - &fixture.io["logits"]).abs().max().double_value(&[]);
+        println!("{}: logits off by {off:.1e}", fixture.name());
+        assert!(off <= LOGITS, "{}: logits off by {off:e}", fixture.name());
+        let loss = loaded.loss(&logits).double_value(&[]) / fixture.batch().rows as f64;
+        let expected = fixture.io["loss"].double_value(&[0]);
+        assert!((loss - expected).abs() <= LOGITS, "{}: loss {loss}, expected {expected}", fixture.name());
+    }
+}
+
+#[test]
+fn gradients_of_all_parameters_are_those_of_autograd() {
+    for fixture in Fixture::all().into_iter().filter(|fixture| fixture.path("grads.safetensors").exists()) {
+        let expected = tensors(&fixture.path("grads.safetensors"));
+        for checkpointing in [false, true] {
+            let got = all_gradients(&fixture, checkpointing);
+            assert_eq!(got.len(), fixture.classifier().parameters.specs().len());
+            let mut worst = (0.0, "");
+            for (name, gradient) in got.iter().filter(|(name, _)| !name.ends_with("key.bias")) {
+                let Some(expected) = expected.get(name) else { panic!("{}: no gradient of {name}", fixture.name()) };
+                let off = ((gradient - expected).norm() / expected.norm()).double_value(&[]);
+                assert!(off <= GRADIENTS, "{}: gradient of {name} off by {off:e}", fixture.name());
+                worst = if off > worst.0 { (off, name.as_str()) } else { worst };
+            }
+            println!("{}: gradients off by at most {:.1e} ({})", fixture.name(), worst.0, worst.1);
+        }
+    }
+}
+
+#[test]
+fn the_selection_is_that_of_dense_gradients() {
+    for fixture in Fixture::all().into_iter().filter(|fixture| fixture.path("topk.safetensors").exists()) {
+        let json = fixture.json("fixture.json");
+        let tuner = fixture.tuner(&json, &fixture.batch(), Optimizer::default());
+        assert_eq!(tuner.values().total() as u64, json["trainable"].as_u64().unwrap());
+        let expected = tensors(&fixture.path("topk.safetensors"));
+        let compared = fixture.compare_indices(tuner.values(), "", &expected);
+        println!("{}: {compared} targets have the same indices", fixture.name());
+        assert!(compared > 0);
+    }
+}
+
+#[test]
+fn twenty_steps_have_the_losses_of_dense_pytorch() {
+    for fixture in Fixture::all().into_iter().filter(|fixture| fixture.path("topk.safetensors").exists()) {
+        let json = fixture.json("fixture.json");
+        let all = fixture.batch();
+        let (first, second) = (fixture.rows(0..4), fixture.rows(4..8));
+        let constant = Optimizer::default();
+        let linear =
+            Optimizer { schedule: Schedule::Linear, warmup: 2, weight_decay: 0.1, clip: Some(1.0), ..constant };
+        let increment = Optimizer { sparse_decay: SparseDecay::TowardPretrained(0.1), ..linear };
+        for (name, optimizer, chosen_by, even, odd) in [
+            ("const_lr_wd0", constant, &all, vec![&all], vec![&all]),
+            ("weights_only_const_lr_wd0", Optimizer { biases: false, ..constant }, &all, vec![&all], vec![&all]),
+            ("linear_warmup2_wd0.1none_clip1", linear, &all, vec![&all], vec![&all]),
+            ("linear_warmup2_wd0.1inc_clip1", increment, &all, vec![&all], vec![&all]),
+            ("accumulate2_const_lr_wd0", constant, &all, vec![&first, &second], vec![&first, &second]),
+            ("alternate_halves_const_lr_wd0", constant, &first, vec![&first], vec![&second]),
+        ] {
+            let mut tuner = fixture.tuner(&json, chosen_by, optimizer);
+            let curve = &json["curves"][name];
+            let rate = LearningRate { schedule: optimizer.schedule, peak: 7e-4, warmup: optimizer.warmup, steps: 20 };
+            let mut worst: f64 = 0.0;
+            for step in 0..20 {
+                let batches: Vec<Batch> =
+                    if step % 2 == 0 { &even } else { &odd }.iter().map(|&batch| batch.clone()).collect();
+                let taken = tuner.step(step, &batches, rate.at(step)).unwrap();
+                for (key, got) in [("losses", taken.loss), ("grad_norms", taken.grad_norm)] {
+                    let expected = curve[key][step as usize].as_f64().unwrap();
+                    let off = (got / expected - 1.0).abs();
+                    assert!(
+                        off <= LOSSES,
+                        "{}: {name}: {key} of step {step}: {got}, expected {expected}",
+                        fixture.name()
+                    );
+                    worst = worst.max(off);
+                }
+            }
+            println!("{}: {name}: losses and gradient norms off by at most {worst:.1e}", fixture.name());
+            let logits = tuner.classifier.logits(&Loaded::new(&all, Device::Cpu).inputs);
+            let expected = Tensor::from_slice2(&floats2(&curve["final_logits"])).to_kind(Kind::Float);
+            let off = (logits - expected).abs().max().double_value(&[]);
+            assert!(off < 1e-3, "{}: {name}: final logits off by {off:e}", fixture.name());
+        }
+    }
+}
+
+#[test]
+fn runs_with_accumulation_end_at_the_oracles_values() {
+    for fixture in Fixture::all().into_iter().filter(|fixture| fixture.path("sift.json").exists()) {
+        let json = fixture.json("sift.json");
+        let kept = tensors(&fixture.path("sift.safetensors"));
+        // [micro-batches, rows, length]
+        let (ids, labels) = (&kept["input_ids"], &kept["labels"]);
+        for (run, accumulate) in [("clean_acc1", 1), ("clean_acc2", 2)] {
+            let micro = |number: i64| batch_of(&ids.get(number), None, None, &labels.get(number));
+            let optimizer = Optimizer {
+                schedule: Schedule::Linear,
+                warmup: 2,
+                weight_decay: 0.1,
+                sparse_decay: SparseDecay::TowardPretrained(0.1),
+                clip: Some(1.0),
+                ..Optimizer::default()
+            };
+            let mut tuner = fixture.tuner(&json, &micro(0), optimizer);
+            fixture.compare_indices(tuner.values(), &format!("{run}/"), &kept);
+            assert_eq!(tuner.values().total() as u64, json["runs"][run]["trainable"].as_u64().unwrap());
+            let rate = LearningRate { schedule: Schedule::Linear, peak: 2e-3, warmup: 2, steps: 8 };
+            for step in 0..8 {
+                let batches: Vec<Batch> = (0..accumulate).map(|m| micro(step * accumulate + m)).collect();
+                let taken = tuner.step(step as u64, &batches, rate.at(step as u64)).unwrap();
+                let expected = json["runs"][run]["losses"][step as usize].as_f64().unwrap();
+                assert!(
+                    (taken.loss / expected - 1.0).abs() <= LOSSES,
+                    "{run}: step {step}: {} for {expected}",
+                    taken.loss
+                );
+            }
+            let mut worst: f64 = 0.0;
+            for spec in tuner.classifier.parameters.specs().iter().filter(|spec| !spec.name.ends_with("key.bias")) {
+                let weights = tuner.classifier.parameters.get(&spec.name);
+                let (got, expected) = match kept.get(&format!("{run}/{}.idx", spec.name)) {
+                    Some(indices) => (
+                        weights.flatten(0, -1).index_select(0, indices),
+                        kept[&format!("{run}/{}.value", spec.name)].copy(),
+                    ),
+                    None => match kept.get(&format!("{run}/{}", spec.name)) {
+                        Some(expected) => (weights, expected.copy()),
+                        None => continue,
+                    },
+                };
+                worst = worst.max((got - expected).abs().max().double_value(&[]));
+            }
+            println!("{}: {run}: values off by at most {worst:.1e}", fixture.name());
+            // A learning rate of 2e-3 moves a value by some 1e-2.
+            assert!(worst < 1e-5, "{}: {run}: values off by {worst:e}", fixture.name());
+        }
+    }
+}
+
+/// What the oracle's runs differ in.
+#[derive(Clone, Copy)]
+struct Optimizer {
+    schedule: Schedule,
+    warmup: u64,
+    weight_decay: f64,
+    sparse_decay: SparseDecay,
+    clip: Option<f64>,
+    biases: bool,
+}
+
+impl Default for Optimizer {
+    fn default() -> Optimizer {
+        Optimizer {
+            schedule: Schedule::Constant,
+            warmup: 0,
+            weight_decay: 0.0,
+            sparse_decay: SparseDecay::None,
+            clip: None,
+            biases: true,
+        }
+    }
+}
+
+struct Fixture {
+    folder: PathBuf,
+    model: PathBuf,
+    io: HashMap<String, Tensor>,
+}
+
+impl Fixture {
+    fn all() -> Vec<Fixture> {
+        let own = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models");
+        let more = std::env::var_os("FINESIFT_FIXTURES").map(PathBuf::from);
+        let mut folders: Vec<PathBuf> = Vec::new();
+        for place in std::iter::once(own).chain(more) {
+            let entries = fs::read_dir(&place).unwrap_or_else(|error| panic!("{}: {error}", place.display()));
+            folders
+                .extend(entries.map(|entry| entry.unwrap().path()).filter(|path| path.join("io.safetensors").exists()));
+        }
+        folders.sort();
+        folders.into_iter().filter_map(Fixture::open).collect()
+    }
+
+    fn open(folder: PathBuf) -> Option<Fixture> {
+        let weights = ["model.safetensors", "model.safetensors.index.json"];
+        let model = if weights.iter().any(|file| folder.join(file).exists()) {
+            folder.clone()
+        } else if folder.join("classifier.safetensors").exists() {
+            cache_folder().join("demo/minilm")
+        } else {
+            println!("{}: passed over: it has no model and is not of the demo's", folder.display());
+            return None;
+        };
+        if !model.exists() {
+            panic!("{}: not there; `make setup` fetches it", model.display());
+        }
+        if let Err(error) = Config::read(&model) {
+            assert!(error.to_string().contains("model_type"), "{error}");
+            println!("{}: passed over: {error}", folder.display());
+            return None;
+        }
+        Some(Fixture { io: tensors(&folder.join("io.safetensors")), model, folder })
+    }
+
+    fn name(&self) -> String {
+        self.folder.file_name().unwrap().to_string_lossy().into_owned()
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
+    }
+
+    fn json(&self, file: &str) -> Value {
+        serde_json::from_slice(&fs::read(self.path(file)).unwrap()).unwrap()
+    }
+
+    fn classifier(&self) -> Classifier {
+        let labels = self.io["logits"].size()[1];
+        let options = LoadOptions { labels, dtype: Kind::Float, device: Device::Cpu, seed: 0 };
+        let (classifier, report) = Classifier::open(&self.model, &options, &|_| {}).unwrap();
+        if self.path("classifier.safetensors").exists() {
+            for (name, tensor) in tensors(&self.path("classifier.safetensors")) {
+                classifier.parameters.get(&name).copy_(&tensor);
+            }
+        } else {
+            assert!(report.fresh.is_empty(), "{:?}", report.fresh);
+        }
+        classifier
+    }
+
+    fn batch(&self) -> Batch {
+        let io = &self.io;
+        batch_of(&io["input_ids"], io.get("attention_mask"), io.get("token_type_ids"), &io["labels"])
+    }
+
+    fn rows(&self, rows: std::ops::Range<i64>) -> Batch {
+        let part = |name: &str| self.io.get(name).map(|tensor| tensor.narrow(0, rows.start, rows.end - rows.start));
+        let (mask, types) = (part("attention_mask"), part("token_type_ids"));
+        batch_of(&part("input_ids").unwrap(), mask.as_ref(), types.as_ref(), &part("labels").unwrap())
+    }
+
+    /// Chooses by a batch's gradient, as the oracle's settings say.
+    fn tuner(&self, oracle: &Value, batch: &Batch, optimizer: Optimizer) -> Tuner {
+        let classifier = self.classifier();
+        let rules = Rules {
+            rate: oracle["rate"].as_f64().unwrap(),
+            modules: strings(&oracle["modules"]),
+            dense: strings(&oracle["dense"]),
+            biases: optimizer.biases,
+        };
+        let settings = Settings {
+            adamw: AdamW {
+                betas: (0.9, 0.999),
+                eps: 1e-8,
+                sparse_decay: optimizer.sparse_decay,
+                dense_decay: optimizer.weight_decay,
+            },
+            clip: optimizer.clip,
+            dropout: false,
+            checkpointing: false,
+            probe_every: 10,
+            seed: 0,
+        };
+        let chooser = Chooser { rules: &rules, select: Select::Gradient, seed: 0, walk: settings.walk(0) };
+        let selection = choose(&classifier, &chooser, std::slice::from_ref(batch)).unwrap();
+        Tuner::new(classifier, &selection.choices, settings)
+    }
+
+    /// How many targets were compared: all but the biases of keys, whose gradient is rounding.
+    fn compare_indices(&self, values: &Values, prefix: &str, expected: &HashMap<String, Tensor>) -> usize {
+        let mut compared = 0;
+        for slot in values.slots().iter().filter(|slot| !slot.name.ends_with("key.bias")) {
+            let Some(indices) = expected.get(&format!("{prefix}{}.idx", slot.name)) else { continue };
+            let got = values.selected(slot).to_kind(Kind::Int64);
+            assert!(got.equal(&indices.sort(0, false).0), "{}: other indices in {}", self.name(), slot.name);
+            compared += 1;
+        }
+        compared
+    }
+}
+
+fn all_gradients(fixture: &Fixture, checkpointing: bool) -> Vec<(String, Tensor)> {
+    let classifier = fixture.classifier();
+    let names: Vec<&str> = classifier.parameters.specs().iter().map(|spec| spec.name.as_str()).collect();
+    let wanted = Wanted::new(&classifier.parameters, names);
+    let batch = fixture.batch();
+    let loaded = Loaded::new(&batch, Device::Cpu);
+    let network = classifier.encoder.on(&loaded.inputs);
+    let walk = Walk { training: false, checkpointing, seed: 0 };
+    let mut found = Vec::new();
+    let _ = gradients(&network, &wanted, walk, |logits| loaded.loss(logits) / batch.rows as f64, &mut |gradients| {
+        for gradient in gradients {
+            match gradient {
+                Gradient::Linear { module, x, dy } => {
+                    found.push((format!("{module}.weight"), dy.tr().matmul(&x)));
+                    found.push((format!("{module}.bias"), dy.sum_dim_intlist(Some(&[0i64][..]), false, Kind::Float)));
+                }
+                Gradient::Leaf { name, gradient } => found.push((name, gradient)),
+            }
+        }
+    });
+    found
+}
+
+fn batch_of(ids: &Tensor, mask: Option<&Tensor>, types: Option<&Tensor>, labels: &Tensor) -> Batch {
+    let flat = |tensor: &Tensor| Vec::<i64>::try_from(tensor.flatten(0, -1)).unwrap();
+    let count = ids.numel();
+    let attention_mask = mask.map_or(vec![1; count], flat);
+    Batch {
+        rows: ids.size()[0] as usize,
+        length: ids.size()[1] as usize,
+        input_ids: flat(ids),
+        tokens: attention_mask.iter().sum::<i64>() as u64,
+        attention_mask,
+        token_type_ids: types.map_or(vec![0; count], flat),
+        targets: match labels.kind() {
+            Kind::Int64 => Targets::Classes(flat(labels)),
+            _ => Targets::Scores(Vec::try_from(labels.to_kind(Kind::Float)).unwrap()),
+        },
+    }
+}
+
+fn tensors(path: &Path) -> HashMap<String, Tensor> {
+    Tensor::read_safetensors(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).into_iter().collect()
+}
+
+fn strings(value: &Value) -> Vec<String> {
+    value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+}
+
+fn floats2(value: &Value) -> Vec<Vec<f64>> {
+    let row = |row: &Value| row.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect();
+    value.as_array().unwrap().iter().map(row).collect()
+}
