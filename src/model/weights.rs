@@ -114,10 +114,12 @@ pub(super) fn load(
             Some(stored) => checkpoint.read(stored),
             None => initialized(spec, layout.initializer_range, &mut random),
         };
-        // `copy` where nothing changes: the tensor must not refer to the mapped file, which may be replaced.
         let placed = tensor.to_kind(options.dtype).to_device(options.device);
         tensors.insert(spec.name.clone(), placed.set_requires_grad(false));
-        progress(Progress { task: "loading the model".into(), done, total, unit: "tensors".into() });
+        // Fifty times in all, however many there are.
+        if done * 50 / total > (done - 1) * 50 / total {
+            progress(Progress { task: "loading the model".into(), done, total, unit: "tensors".into() });
+        }
     }
     Ok((Parameters { specs: layout.parameters.clone(), tensors }, report))
 }

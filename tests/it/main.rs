@@ -3,4 +3,12 @@
 mod hub;
 mod hub_server;
 #[cfg(feature = "torch")]
+mod method;
+#[cfg(feature = "torch")]
 mod parity;
+#[cfg(feature = "torch")]
+mod run;
+#[cfg(feature = "torch")]
+mod tiny;
+#[cfg(feature = "torch")]
+mod weights;

@@ -1,0 +1,240 @@
+//! What the method promises, on a tiny BERT: sparse means sparse, everything means everything, parts add up.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use finesift::data::{Batch, Encoded, Target, collate};
+use finesift::model::{Classifier, Config, Layout, LoadOptions, Pass, Segments};
+use finesift::preset::Select;
+use finesift::sift::{AdamW, Role, Rules, SparseDecay, budget};
+use finesift::train::{Chooser, Loaded, Settings, Tuner, choose};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tch::nn::OptimizerConfig;
+use tch::{Device, Kind, Tensor, nn};
+
+/// libtorch has one generator for the whole process: tests that drop out take turns.
+static GENERATOR: Mutex<()> = Mutex::new(());
+
+#[test]
+fn roberta_large_at_0_008_selects_806_208_components() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = r#"{"model_type": "roberta", "vocab_size": 50265, "hidden_size": 1024, "num_hidden_layers": 24,
+        "num_attention_heads": 16, "intermediate_size": 4096, "max_position_embeddings": 514, "type_vocab_size": 1}"#;
+    std::fs::write(folder.path().join("config.json"), config).unwrap();
+    let layout = Layout::of(&Config::read(folder.path()).unwrap(), 2);
+    assert_eq!(layout.components(), 355_361_794);
+    let rules = rules(0.008, &["query", "key", "value", "attention.output.dense"], &["classifier"]);
+    let sparse = layout.parameters.iter().filter(|spec| rules.role(&spec.name) == Role::Sparse);
+    let budgets = sparse.map(|spec| (spec.shape.len(), budget(spec.shape.iter().product(), 0.008)));
+    let (weights, biases): (Vec<_>, Vec<_>) = budgets.partition(|(dimensions, _)| *dimensions == 2);
+    assert_eq!(weights.iter().map(|(_, k)| k).sum::<i64>(), 805_344);
+    assert_eq!(biases.iter().map(|(_, k)| k).sum::<i64>(), 864);
+}
+
+#[test]
+fn components_outside_the_selection_stay_bit_identical() {
+    // An embedding and norms besides linear layers.
+    let rules = rules(0.02, &["query", "output.dense", "word_embeddings", "LayerNorm"], &["classifier"]);
+    let before = classifier(&tiny_bert());
+    let mut tuner = tuner(classifier(&tiny_bert()), &rules, settings(), &batch(8, 3..15, 0));
+    for step in 0..50 {
+        let taken = tuner.step(step, &[batch(8, 3..15, step)], 1e-2).unwrap();
+        assert!(taken.loss.is_finite());
+    }
+    let (mut moved, mut trained) = (0, 0);
+    for spec in before.parameters.specs() {
+        let (old, new) = (before.parameters.get(&spec.name), tuner.classifier.parameters.get(&spec.name));
+        let differs = old.not_equal_tensor(&new).flatten(0, -1);
+        let Some(slot) = tuner.values().slots().iter().find(|slot| slot.name == spec.name) else {
+            assert!(old.equal(&new), "{} moved", spec.name);
+            continue;
+        };
+        if slot.role == Role::Sparse {
+            let selected = tuner.values().selected(slot).to_kind(Kind::Int64);
+            let inside = differs.index_select(0, &selected).sum(Kind::Int64).int64_value(&[]);
+            assert_eq!(inside, differs.sum(Kind::Int64).int64_value(&[]), "{} moved outside its selection", spec.name);
+            (moved, trained) = (moved + inside, trained + slot.trained());
+        }
+    }
+    // And those inside do move.
+    assert!(moved * 10 > trained * 9, "{moved} of {trained}");
+}
+
+#[test]
+fn rate_one_of_everything_is_dense_adamw() {
+    let all = rules(1.0, &["bert", "classifier"], &[]);
+    let adamw = AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 };
+    let mut tuner =
+        tuner(classifier(&tiny_bert()), &all, Settings { adamw, clip: None, ..settings() }, &batch(8, 3..15, 0));
+    assert_eq!(tuner.values().sparse() as u64, tuner.classifier.parameters.components());
+
+    // libtorch's own AdamW upon its own gradients.
+    let dense = classifier(&tiny_bert());
+    let store = nn::VarStore::new(Device::Cpu);
+    let names: Vec<String> = dense.parameters.specs().iter().map(|spec| spec.name.clone()).collect();
+    let variables: Vec<Tensor> = names
+        .iter()
+        .enumerate()
+        .map(|(number, name)| store.root().var_copy(&number.to_string(), &dense.parameters.get(name)))
+        .collect();
+    let config = nn::AdamW { beta1: 0.9, beta2: 0.999, wd: 0.0, eps: 1e-8, amsgrad: false };
+    let mut optimizer = config.build(&store, 1e-3).unwrap();
+    for step in 0..20 {
+        let batch = batch(8, 3..15, step);
+        let taken = tuner.step(step, std::slice::from_ref(&batch), 1e-3).unwrap();
+        let (loss, gradients) = autograd(&dense, &names, &batch);
+        assert!((taken.loss / loss - 1.0).abs() < 1e-4, "step {step}: {} and {loss}", taken.loss);
+        // The scalar whose gradient by each variable is the one wanted.
+        let parts = variables.iter().zip(&gradients).map(|(variable, gradient)| (variable * gradient).sum(Kind::Float));
+        optimizer.backward_step(&parts.sum());
+        tch::no_grad(|| {
+            for (name, variable) in names.iter().zip(&variables) {
+                dense.parameters.get(name).copy_(variable);
+            }
+        });
+    }
+    // Adam divides by the gradient's own size, so where that is rounding alone, as for biases of keys, the steps are too.
+    for name in names.iter().filter(|name| !name.ends_with("key.bias")) {
+        let (got, expected) = (tuner.classifier.parameters.get(name), dense.parameters.get(name));
+        let off = ((&got - &expected).norm() / expected.norm()).double_value(&[]);
+        assert!(off < 1e-4, "{name} is off by {off:e}");
+    }
+}
+
+#[test]
+fn a_step_in_parts_is_the_step_as_a_whole() {
+    let rules = rules(0.05, &["query", "key", "value", "dense"], &["classifier"]);
+    for lengths in [12..13, 3..31] {
+        let examples = examples(32, lengths.clone(), 7);
+        let rows: Vec<usize> = (0..32).collect();
+        let part = |rows: &[usize]| collate(&examples, rows, 0);
+        let whole = vec![part(&rows)];
+        // The last is a split into unequal parts.
+        for parts in
+            [vec![part(&rows[..16]), part(&rows[16..])], vec![part(&rows[..5]), part(&rows[5..29]), part(&rows[29..])]]
+        {
+            let first = whole[0].clone();
+            let mut one = tuner(classifier(&tiny_bert()), &rules, settings(), &first);
+            let mut several = tuner(classifier(&tiny_bert()), &rules, settings(), &first);
+            for step in 0..5 {
+                let (a, b) = (one.step(step, &whole, 1e-3).unwrap(), several.step(step, &parts, 1e-3).unwrap());
+                assert!((a.loss / b.loss - 1.0).abs() < 1e-5, "{lengths:?}, step {step}: {} and {}", a.loss, b.loss);
+                assert!((a.grad_norm / b.grad_norm - 1.0).abs() < 1e-4, "{} and {}", a.grad_norm, b.grad_norm);
+            }
+        }
+    }
+}
+
+#[test]
+fn gradient_checkpointing_changes_no_loss() {
+    let _turn = GENERATOR.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let model = with_dropout();
+    let rules = rules(0.05, &["query", "output.dense", "LayerNorm"], &["classifier"]);
+    let losses = |checkpointing| {
+        let settings = Settings { dropout: true, checkpointing, ..settings() };
+        let mut tuner = tuner(classifier(model.path()), &rules, settings, &batch(8, 3..15, 0));
+        (0..10).map(|step| tuner.step(step, &[batch(8, 3..15, step)], 1e-3).unwrap().loss).collect::<Vec<f64>>()
+    };
+    let kept = losses(false);
+    assert_eq!(kept, losses(true));
+    // Dropout was at work.
+    let mut without = tuner(classifier(model.path()), &rules, settings(), &batch(8, 3..15, 0));
+    assert_ne!(kept[0], without.step(0, &[batch(8, 3..15, 0)], 1e-3).unwrap().loss);
+}
+
+#[test]
+fn a_loss_that_is_no_number_changes_nothing() {
+    let rules = rules(0.05, &["query"], &["classifier"]);
+    let broken = classifier(&tiny_bert());
+    let mut tuner = tuner(broken, &rules, settings(), &batch(8, 3..15, 0));
+    let weights = tuner.classifier.parameters.get("bert.encoder.layer.0.attention.self.query.weight").copy();
+    let _ = tch::no_grad(|| tuner.classifier.parameters.get("bert.embeddings.LayerNorm.bias").fill_(f64::NAN));
+    let error = tuner.step(3, &[batch(8, 3..15, 0)], 1e-3).unwrap_err().to_string();
+    assert!(error.starts_with("step 4: the loss is NaN"), "{error}");
+    assert!(weights.equal(&tuner.classifier.parameters.get("bert.encoder.layer.0.attention.self.query.weight")));
+    assert_eq!(tuner.values().state().updates, 0);
+}
+
+#[test]
+fn every_target_is_probed_once_in_a_round() {
+    let rules = rules(0.05, &["query", "key", "value"], &["classifier"]);
+    let mut tuner =
+        tuner(classifier(&tiny_bert()), &rules, Settings { probe_every: 5, ..settings() }, &batch(8, 3..15, 0));
+    let masses: Vec<_> = (0..10).map(|step| tuner.step(step, &[batch(8, 3..15, 0)], 1e-3).unwrap().mass).collect();
+    for (step, mass) in masses.iter().enumerate() {
+        assert_eq!(mass.is_some(), step == 4 || step == 9);
+    }
+    let covered = masses[4].as_ref().unwrap();
+    assert_eq!(covered.targets.iter().map(|(number, _)| *number).collect::<Vec<_>>(), (0..12).collect::<Vec<_>>());
+    assert!(covered.targets.iter().all(|(_, mass)| (0.0..=100.001).contains(mass)) && covered.overall > 10.0);
+}
+
+fn tiny_bert() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-bert")
+}
+
+fn with_dropout() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let config = std::fs::read_to_string(tiny_bert().join("config.json")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    for key in ["hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"] {
+        config[key] = 0.2.into();
+    }
+    std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+    std::fs::copy(tiny_bert().join("model.safetensors"), folder.path().join("model.safetensors")).unwrap();
+    folder
+}
+
+fn classifier(folder: &Path) -> Classifier {
+    let options = LoadOptions { labels: 3, dtype: Kind::Float, device: Device::Cpu, seed: 0 };
+    Classifier::open(folder, &options, &|_| {}).unwrap().0
+}
+
+fn rules(rate: f64, modules: &[&str], dense: &[&str]) -> Rules {
+    let owned = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
+    Rules { rate, modules: owned(modules), dense: owned(dense), biases: true }
+}
+
+fn settings() -> Settings {
+    let adamw =
+        AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::TowardPretrained(0.1), dense_decay: 0.1 };
+    Settings { adamw, clip: Some(1.0), dropout: false, checkpointing: false, probe_every: 10, seed: 1 }
+}
+
+fn tuner(classifier: Classifier, rules: &Rules, settings: Settings, first: &Batch) -> Tuner {
+    let chooser = Chooser { rules, select: Select::Gradient, seed: 0, walk: settings.walk(0) };
+    let selection = choose(&classifier, &chooser, std::slice::from_ref(first)).unwrap();
+    Tuner::new(classifier, &selection.choices, settings)
+}
+
+fn batch(rows: usize, lengths: std::ops::Range<usize>, seed: u64) -> Batch {
+    collate(&examples(rows, lengths, seed), &(0..rows).collect::<Vec<_>>(), 0)
+}
+
+fn examples(rows: usize, lengths: std::ops::Range<usize>, seed: u64) -> Vec<Encoded> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let example = |_| {
+        let length = random.random_range(lengths.clone());
+        Encoded {
+            ids: (0..length).map(|_| random.random_range(1..512)).collect(),
+            type_ids: vec![0; length],
+            target: Target::Class(random.random_range(0..3)),
+        }
+    };
+    (0..rows).map(example).collect()
+}
+
+/// Loss and gradients of all parameters, by one graph through the whole network.
+fn autograd(classifier: &Classifier, names: &[String], batch: &Batch) -> (f64, Vec<Tensor>) {
+    let parameters: Vec<Tensor> =
+        names.iter().map(|name| classifier.parameters.get(name).set_requires_grad(true)).collect();
+    let loaded = Loaded::new(batch, Device::Cpu);
+    let network = classifier.encoder.on(&loaded.inputs);
+    let mut pass = Pass::inference();
+    let logits =
+        (0..network.count()).fold(Tensor::new(), |hidden, segment| network.forward(segment, &hidden, &mut pass));
+    let loss = loaded.loss(&logits) / batch.rows as f64;
+    let gradients = Tensor::run_backward(&[&loss], &parameters, false, false);
+    (loss.double_value(&[]), gradients)
+}

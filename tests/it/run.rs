@@ -1,0 +1,236 @@
+//! Whole training runs through the session, without a terminal.
+
+use std::fs;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
+
+use finesift::hub::Hub;
+use finesift::preset::Preset;
+use finesift::protocol::{Command, Event, Phase, Reason};
+use finesift::runs::{EventLog, RunFolder, read_events};
+use finesift::session::Session;
+use finesift::train::{DeviceChoice, Job, run};
+
+use crate::tiny::Tiny;
+
+/// libtorch has one generator for the whole process: runs with dropout take turns.
+static GENERATOR: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    GENERATOR.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[test]
+fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
+    let _turn = turn();
+    let tiny = Tiny::new(0.1);
+    let events = complete(&tiny, &tiny.preset("epochs = 2"), "whole");
+    let names: Vec<String> = events
+        .iter()
+        .filter(|event| !matches!(event, Event::Progress(_) | Event::System(_) | Event::Log { .. }))
+        .map(name)
+        .collect();
+    let step = |n: usize| vec!["step".to_owned(); n];
+    let expected = [
+        vec![
+            "preparing".into(),
+            "started".into(),
+            "selecting".into(),
+            "selected".into(),
+            "memory".into(),
+            "mass".into(),
+            "training".into(),
+        ],
+        step(4),
+        vec!["mass".into()],
+        step(4),
+        vec!["mass".into()],
+        step(1),
+        vec!["evaluating".into(), "eval".into(), "checkpointed".into(), "training".into()],
+    ]
+    .concat();
+    assert_eq!(names[..expected.len()], expected);
+    let Some(Event::Finished(finished)) = events.last() else { panic!("{:?}", events.last()) };
+    assert_eq!((finished.reason, finished.step), (Reason::Completed, 18));
+
+    let started =
+        events.iter().find_map(|event| if let Event::Started(started) = event { Some(started) } else { None }).unwrap();
+    assert_eq!((started.examples, started.eval_examples, started.steps, started.batch), (72, 24, 18, 8));
+    let selected = events
+        .iter()
+        .find_map(|event| if let Event::Selected(selected) = event { Some(selected) } else { None })
+        .unwrap();
+    // 2 layers of 4 weights of 64 x 64 and their biases.
+    assert_eq!((selected.total, selected.of, selected.dense), (2 * 4 * (205 + 4), 2 * 4 * (4096 + 64), 130));
+    let learnt = events
+        .iter()
+        .rev()
+        .find_map(|event| if let Event::Eval(eval) = event { Some(eval.clone()) } else { None })
+        .unwrap();
+    assert_eq!(learnt.scores.keys().collect::<Vec<_>>(), ["accuracy", "f1"]);
+
+    let folder = tiny.path("runs/whole");
+    let kept = read_events(&folder.join("events.jsonl")).unwrap();
+    assert_eq!(kept.len(), events.len());
+    for (kept, told) in kept.iter().zip(&events) {
+        assert_eq!(kept, told);
+    }
+    for file in ["preset.toml", "best/state.safetensors", "checkpoints/step-00000018/checkpoint.json"] {
+        assert!(folder.join(file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn a_pause_holds_within_a_step_and_changes_no_number() {
+    let _turn = turn();
+    let tiny = Tiny::new(0.1);
+    let unpaused = losses(&complete(&tiny, &tiny.preset("epochs = 3\naccumulate = 2"), "unpaused"));
+    let mut session = spawn(&tiny, &tiny.preset("epochs = 3\naccumulate = 2"), "paused").unwrap();
+    let (mut events, mut pauses) = (Vec::new(), 0);
+    while let Some(event) = session.events.blocking_recv() {
+        match &event {
+            Event::Step(step) if step.step % 5 == 2 => {
+                session.send(Command::Pause);
+                // What comes until it holds: the step that was under way, at most.
+                let mut steps = 0;
+                loop {
+                    let Some(next) = session.events.blocking_recv() else { panic!("it ended") };
+                    steps += usize::from(matches!(next, Event::Step(_)));
+                    let holds = matches!(next, Event::Phase { phase: Phase::Paused });
+                    events.push(next);
+                    if holds {
+                        break;
+                    }
+                }
+                // The order may have come just after the trainer looked.
+                assert!(steps <= 2, "{steps} steps after the order");
+                let before = cpu_time();
+                session.send(Command::Checkpoint);
+                while !matches!(session.events.blocking_recv(), Some(Event::Checkpointed { .. })) {}
+                assert!(cpu_time() - before < 1.0);
+                pauses += 1;
+                session.send(Command::Resume);
+            }
+            _ => {}
+        }
+        events.push(event);
+    }
+    session.join().unwrap();
+    assert!(pauses >= 2);
+    events.sort_by_key(|event| if let Event::Step(step) = event { step.step } else { 0 });
+    assert_eq!(losses(&events), unpaused);
+}
+
+#[test]
+fn a_stop_keeps_what_was_reached() {
+    let _turn = turn();
+    let tiny = Tiny::new(0.0);
+    let mut session = spawn(&tiny, &tiny.preset("epochs = 50"), "stopped").unwrap();
+    let mut last = None;
+    while let Some(event) = session.events.blocking_recv() {
+        if matches!(&event, Event::Step(step) if step.step == 3) {
+            session.send(Command::Stop { save: true });
+        }
+        last = Some(event);
+    }
+    session.join().unwrap();
+    let Some(Event::Finished(finished)) = last else { panic!("{last:?}") };
+    assert_eq!(finished.reason, Reason::Stopped);
+    assert!(
+        tiny.path("runs/stopped").join(format!("checkpoints/step-{:08}/state.safetensors", finished.step)).is_file()
+    );
+}
+
+#[test]
+fn gradient_selection_learns_where_the_label_is_a_word() {
+    let _turn = turn();
+    let tiny = Tiny::new(0.0);
+    let events = complete(
+        &tiny,
+        &tiny.preset("epochs = 12\nlearning_rate = 5e-3").replace("learning_rate = 1e-3\n", ""),
+        "learn",
+    );
+    let Some(Event::Finished(finished)) = events.last() else { panic!("{:?}", events.last()) };
+    let accuracy = finished.best.as_ref().unwrap().scores["accuracy"];
+    assert!(accuracy > 0.9, "{accuracy}");
+}
+
+#[test]
+fn what_the_user_can_mend_is_said_before_anything_is_trained() {
+    let tiny = Tiny::new(0.0);
+    let preset = tiny.preset("epochs = 1");
+    fs::write(tiny.path("wrong.csv"), "text,label\nw1 good,yes\nw2 bad,perhaps\n").unwrap();
+    fs::write(tiny.path("empty.csv"), "text,label\n").unwrap();
+    let texts = format!("{:?}", tiny.path("texts.csv"));
+    for (from, to, message) in [
+        (
+            texts.clone(),
+            format!("{:?}", tiny.path("wrong.csv")),
+            "wrong.csv:3: label \"perhaps\" is none of 0 to 1 (no, yes)",
+        ),
+        (texts.clone(), format!("{:?}", tiny.path("empty.csv")), "empty.csv: no training examples"),
+        (texts, format!("{:?}", tiny.path("none.csv")), "none.csv: no such file"),
+        (format!("{:?}", tiny.path("model")), "\"./no/such/model\"".into(), "\"./no/such/model\" is neither a folder that exists nor a hub id"),
+        (
+            "\"query\", \"key\"".into(),
+            "\"qurey\", \"key\"".into(),
+            "sift.modules: \"qurey\" is in none of the model's 41 parameter names; nearest are query, ",
+        ),
+        (
+            "[\"classifier\"]".into(),
+            "[\"clasifier\"]".into(),
+            "sift.dense: \"clasifier\" is in none of the model's 41 parameter names; nearest are classifier, ",
+        ),
+        ("max_length = 16".into(), "max_length = 999".into(), "data.max_length is 999, but"),
+        (
+            "[keep]".into(),
+            "[keep]\nbest = \"mcc\"".into(),
+            "keep.best is \"mcc\", but texts is scored by accuracy and f1",
+        ),
+    ] {
+        assert!(preset.contains(&from), "{from}");
+        let session = spawn(&tiny, &preset.replace(&from, &to), "wrong").unwrap();
+        let error = finish(session).unwrap_err();
+        assert!(error.is::<finesift::Usage>(), "{error}");
+        assert!(error.to_string().contains(message), "{error}");
+        fs::remove_dir_all(tiny.path("runs/wrong")).unwrap();
+    }
+}
+
+fn spawn(tiny: &Tiny, preset: &str, name: &str) -> anyhow::Result<Session> {
+    let preset = Preset::parse("tiny", "tiny.toml", preset, &[], Path::new("/nowhere"))?;
+    let folder = RunFolder::create(&tiny.path("runs"), Some(name), &preset.name, &preset.toml)?;
+    let log = EventLog::open(&folder.events())?;
+    let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: tiny.path("hub"), token: None, offline: true };
+    let job = Job { preset, folder, device: DeviceChoice::Cpu, hub, cache: tiny.path("cache") };
+    Ok(Session::spawn(Some(log), move |port| run(job, port))?)
+}
+
+fn finish(mut session: Session) -> anyhow::Result<Vec<Event>> {
+    let events = std::iter::from_fn(|| session.events.blocking_recv()).collect();
+    session.join()?;
+    Ok(events)
+}
+
+fn complete(tiny: &Tiny, preset: &str, name: &str) -> Vec<Event> {
+    finish(spawn(tiny, preset, name).unwrap()).unwrap()
+}
+
+fn losses(events: &[Event]) -> Vec<(u64, f64)> {
+    events
+        .iter()
+        .filter_map(|event| if let Event::Step(step) = event { Some((step.step, step.loss)) } else { None })
+        .collect()
+}
+
+fn name(event: &Event) -> String {
+    let json = serde_json::to_value(event).unwrap();
+    json.get("phase").unwrap_or(&json["event"]).as_str().unwrap().to_owned()
+}
+
+/// Seconds of processor time that this process has used.
+fn cpu_time() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}

@@ -1,0 +1,97 @@
+//! A tiny BERT with a tokenizer, and texts for it: whole runs in a second.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+/// A folder with a model, texts and room for runs.
+pub struct Tiny {
+    folder: TempDir,
+}
+
+impl Tiny {
+    /// A model of two classes with this dropout, and 96 texts.
+    pub fn new(dropout: f64) -> Tiny {
+        let tiny = Tiny { folder: tempfile::tempdir().unwrap() };
+        let model = tiny.path("model");
+        fs::create_dir(&model).unwrap();
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-bert");
+        let config = fs::read_to_string(fixture.join("config.json")).unwrap();
+        let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
+        for key in ["hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"] {
+            config[key] = dropout.into();
+        }
+        fs::write(model.join("config.json"), config.to_string()).unwrap();
+        let weights = fs::read(fixture.join("model.safetensors")).unwrap();
+        fs::write(model.join("model.safetensors"), without_head(&weights)).unwrap();
+        fs::write(model.join("tokenizer.json"), tokenizer()).unwrap();
+        fs::write(tiny.path("texts.csv"), texts(96)).unwrap();
+        tiny
+    }
+
+    /// A path within the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A preset for it; `more` is put at the end, within `[train]`.
+    pub fn preset(&self, more: &str) -> String {
+        let (model, texts) = (self.path("model"), self.path("texts.csv"));
+        format!(
+            r#"about = "a tiny run"
+[model]
+id = {model:?}
+[data]
+path = {texts:?}
+eval_fraction = 0.25
+labels = ["no", "yes"]
+max_length = 16
+[sift]
+rate = 0.05
+modules = ["query", "key", "value", "attention.output.dense"]
+dense = ["classifier"]
+probe_every = 4
+[keep]
+every_minutes = 0
+[train]
+batch = 8
+learning_rate = 1e-3
+{more}
+"#
+        )
+    }
+}
+
+/// Lines of words; the label tells whether `good` or `bad` is among them.
+fn texts(number: usize) -> String {
+    let mut lines = String::from("text,label\n");
+    for i in 0..number {
+        let words = (0..3 + i * 7 % 9).map(|j| format!("w{}", (i * 31 + j * 17) % 400));
+        let (word, label) = if i % 2 == 0 { ("good", "yes") } else { ("bad", "no") };
+        lines += &format!("{} {word},{label}\n", words.collect::<Vec<_>>().join(" "));
+    }
+    lines
+}
+
+/// A word is a token; `[CLS] text [SEP]`.
+fn tokenizer() -> String {
+    let words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "bad"].map(str::to_owned).into_iter();
+    let vocabulary: serde_json::Map<String, serde_json::Value> =
+        words.chain((0..400).map(|i| format!("w{i}"))).zip((0..).map(serde_json::Value::from)).collect();
+    serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
+        "pre_tokenizer": {"type": "Whitespace"},
+        "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]},
+        "decoder": null,
+        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "[UNK]"}
+    })
+    .to_string()
+}
+
+/// The fixture's head is for three classes.
+fn without_head(weights: &[u8]) -> Vec<u8> {
+    let all = safetensors::SafeTensors::deserialize(weights).unwrap();
+    let kept = all.tensors().into_iter().filter(|(name, _)| !name.starts_with("classifier"));
+    safetensors::serialize(kept, None).unwrap()
+}

@@ -1,0 +1,178 @@
+//! Checkpoints as they are found in the wild, and as they should not be.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use finesift::Usage;
+use finesift::model::{Classifier, LoadOptions, LoadReport};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use tch::{Device, Kind};
+use tempfile::TempDir;
+
+const QUERY: &str = "bert.encoder.layer.0.attention.self.query.weight";
+
+#[test]
+fn a_checkpoint_without_head_and_prefix_gets_a_new_head() {
+    let whole = load(&model(|tensors| tensors), 3).unwrap().0;
+    // As of a bare BertModel of TensorFlow's time, with a pretraining head and a buffer.
+    let folder = model(|tensors| {
+        let renamed = tensors.into_iter().filter(|(name, _)| !name.starts_with("classifier")).map(|(name, tensor)| {
+            let name = name.strip_prefix("bert.").unwrap_or(&name).to_owned();
+            (name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"), tensor)
+        });
+        let buffer = Stored { dtype: Dtype::I64, shape: vec![1], data: vec![0; 8] };
+        let other = Stored { dtype: Dtype::F32, shape: vec![1], data: vec![0; 4] };
+        let extra = [("embeddings.position_ids".to_owned(), buffer), ("cls.predictions.bias".to_owned(), other)];
+        renamed.chain(extra).collect()
+    });
+    let (classifier, report) = load(&folder, 5).unwrap();
+    assert_eq!(report.fresh, ["classifier.weight", "classifier.bias"]);
+    assert_eq!(report.unused, ["cls.predictions.bias"]);
+    for name in [QUERY, "bert.embeddings.LayerNorm.weight", "bert.encoder.layer.1.output.LayerNorm.bias"] {
+        assert!(classifier.parameters.get(name).equal(&whole.parameters.get(name)), "{name}");
+    }
+    let head = classifier.parameters.get("classifier.weight");
+    assert_eq!(head.size(), [5, 64]);
+    // 320 draws of a normal distribution with the config's deviation.
+    let deviation = head.std(true).double_value(&[]);
+    assert!((0.08..0.12).contains(&deviation), "{deviation}");
+    assert!(head.equal(&load(&folder, 5).unwrap().0.parameters.get("classifier.weight")), "a seed gives one head");
+    assert_eq!(classifier.parameters.get("classifier.bias").abs().sum(Kind::Float).double_value(&[]), 0.0);
+}
+
+#[test]
+fn shards_and_half_precision_are_read() {
+    let whole = load(&model(|tensors| tensors), 3).unwrap().0;
+    let folder = tempfile::tempdir().unwrap();
+    let tensors = fixture();
+    let mut weight_map = serde_json::Map::new();
+    for part in 0..2 {
+        let name = format!("model-0000{}-of-00002.safetensors", part + 1);
+        let shard: Tensors = tensors.iter().skip(part).step_by(2).map(|(n, t)| (n.clone(), t.clone())).collect();
+        weight_map.extend(shard.keys().map(|tensor| (tensor.clone(), name.clone().into())));
+        fs::write(folder.path().join(name), bytes(&shard)).unwrap();
+    }
+    let index = serde_json::json!({ "weight_map": weight_map });
+    fs::write(folder.path().join("model.safetensors.index.json"), index.to_string()).unwrap();
+    fs::copy(fixture_folder().join("config.json"), folder.path().join("config.json")).unwrap();
+    let sharded = load(&folder, 3).unwrap().0;
+    assert!(sharded.parameters.get(QUERY).equal(&whole.parameters.get(QUERY)));
+
+    let half = model(|mut tensors| {
+        let query = tensors.get_mut(QUERY).unwrap();
+        query.data = query.data.chunks_exact(4).flat_map(|float| [float[2], float[3]]).collect();
+        query.dtype = Dtype::BF16;
+        tensors
+    });
+    let half = load(&half, 3).unwrap().0.parameters.get(QUERY);
+    assert_eq!(half.kind(), Kind::Float);
+    let off = (half - whole.parameters.get(QUERY)).abs().max().double_value(&[]);
+    assert!(off > 0.0 && off < 1e-2, "{off}");
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let cases: [(TempDir, &str); 6] = [
+        (
+            model(|mut tensors| {
+                tensors.remove(QUERY);
+                tensors
+            }),
+            "1 of the 41 parameters that config.json asks for are missing: bert.encoder.layer.0.attention.self.query.weight",
+        ),
+        (
+            model(|mut tensors| {
+                tensors.get_mut(QUERY).unwrap().shape = vec![32, 128];
+                tensors
+            }),
+            "tensor bert.encoder.layer.0.attention.self.query.weight has shape [32, 128], expected [64, 64]",
+        ),
+        (
+            model(|mut tensors| {
+                tensors.get_mut(QUERY).unwrap().dtype = Dtype::I32;
+                tensors
+            }),
+            "tensor bert.encoder.layer.0.attention.self.query.weight has type I32; only F64, F32, F16 and BF16",
+        ),
+        (damaged(|bytes| bytes.truncate(bytes.len() / 2)), "model.safetensors: damaged or cut short"),
+        (
+            damaged(|bytes| bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes())),
+            "model.safetensors: damaged or cut short",
+        ),
+        (damaged(Vec::clear), "model.safetensors: damaged or cut short"),
+    ];
+    for (folder, message) in cases {
+        let error = load(&folder, 3).err().unwrap();
+        assert!(error.is::<Usage>() && error.to_string().contains(message), "{error}");
+    }
+    let error = load(&model(|tensors| tensors), 2).err().unwrap().to_string();
+    assert!(error.contains("tensor classifier.weight has shape [3, 64], expected [2, 64]; the checkpoint's head is for another number of labels"), "{error}");
+}
+
+#[test]
+fn pickles_and_paths_out_of_the_folder_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(fixture_folder().join("config.json"), folder.path().join("config.json")).unwrap();
+    fs::write(folder.path().join("pytorch_model.bin"), "pickle").unwrap();
+    let error = load(&folder, 3).err().unwrap().to_string();
+    assert!(
+        error.contains("no model.safetensors") && error.contains("pytorch_model.bin can run code when read"),
+        "{error}"
+    );
+    for name in ["../model.safetensors", "/etc/model.safetensors", "a/b.safetensors", "..", "model.bin"] {
+        let index = serde_json::json!({ "weight_map": { "x": name } });
+        fs::write(folder.path().join("model.safetensors.index.json"), index.to_string()).unwrap();
+        let error = load(&folder, 3).err().unwrap().to_string();
+        assert!(error.contains("is not the name of a safetensors file beside it"), "{error}");
+    }
+}
+
+type Tensors = BTreeMap<String, Stored>;
+
+#[derive(Clone)]
+struct Stored {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    data: Vec<u8>,
+}
+
+fn fixture_folder() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-bert")
+}
+
+fn fixture() -> Tensors {
+    let bytes = fs::read(fixture_folder().join("model.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let stored =
+        |view: TensorView| Stored { dtype: view.dtype(), shape: view.shape().into(), data: view.data().into() };
+    tensors.tensors().into_iter().map(|(name, view)| (name, stored(view))).collect()
+}
+
+fn bytes(tensors: &Tensors) -> Vec<u8> {
+    let view = |stored: &Stored| TensorView::new(stored.dtype, stored.shape.clone(), &stored.data).map(drop);
+    tensors.values().for_each(|stored| view(stored).unwrap());
+    let views = tensors.iter().map(|(name, t)| (name, TensorView::new(t.dtype, t.shape.clone(), &t.data).unwrap()));
+    safetensors::serialize(views, None).unwrap()
+}
+
+fn model(change: impl FnOnce(Tensors) -> Tensors) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(fixture_folder().join("config.json"), folder.path().join("config.json")).unwrap();
+    fs::write(folder.path().join("model.safetensors"), bytes(&change(fixture()))).unwrap();
+    folder
+}
+
+fn damaged(damage: impl FnOnce(&mut Vec<u8>)) -> TempDir {
+    let folder = model(|tensors| tensors);
+    let mut bytes = fs::read(folder.path().join("model.safetensors")).unwrap();
+    damage(&mut bytes);
+    fs::write(folder.path().join("model.safetensors"), bytes).unwrap();
+    folder
+}
+
+fn load(folder: &TempDir, labels: i64) -> anyhow::Result<(Classifier, LoadReport)> {
+    let options = LoadOptions { labels, dtype: Kind::Float, device: Device::Cpu, seed: 5 };
+    Classifier::open(folder.path(), &options, &|_| {})
+}
