@@ -1,41 +1,74 @@
 //! `events.jsonl`: appending while a run goes, and reading back, a half-written last line included.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
-use std::path::Path;
+use std::io::{self, BufRead, BufReader, Lines, Read, Seek, SeekFrom, Take, Write};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use crate::protocol::Event;
 
 /// The growing `events.jsonl` of a run. Each line is handed to the system whole, so a killed process loses none.
 pub struct EventLog {
+    path: PathBuf,
     file: File,
+    length: u64,
     line: Vec<u8>,
-    /// The first error; a full disk must not stop training, and one message about it is enough.
-    broken: Option<io::Error>,
 }
 
 impl EventLog {
     /// Opens the file for appending.
     pub fn open(path: &Path) -> io::Result<EventLog> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(EventLog { file, line: Vec::with_capacity(512), broken: None })
+        let length = file.metadata()?.len();
+        Ok(EventLog { path: path.to_owned(), file, length, line: Vec::with_capacity(512) })
     }
 
-    /// Adds one line.
-    pub fn append(&mut self, event: &Event) {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes written so far.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Adds one line and returns the bytes of the file it takes: none if the disk is full, which must not stop training.
+    pub fn append(&mut self, event: &Event) -> Range<u64> {
+        let start = self.length;
         self.line.clear();
-        if serde_json::to_writer(&mut self.line, event).is_err() {
-            return;
+        if serde_json::to_writer(&mut self.line, event).is_ok() {
+            self.line.push(b'\n');
+            match self.file.write_all(&self.line) {
+                Ok(()) => self.length += self.line.len() as u64,
+                // A part of it may have been written.
+                Err(_) => self.length = self.file.metadata().map_or(self.length, |metadata| metadata.len()),
+            }
         }
-        self.line.push(b'\n');
-        if let Err(error) = self.file.write_all(&self.line) {
-            self.broken.get_or_insert(error);
-        }
+        start..self.length
     }
+}
 
-    /// The error that keeps lines from being written, if there was one.
-    pub fn error(&self) -> Option<&io::Error> {
-        self.broken.as_ref()
+/// The events within a range of the file's bytes, read as they are asked for.
+pub struct EventRange {
+    lines: Lines<BufReader<Take<File>>>,
+}
+
+impl EventRange {
+    /// Opens the file at the range's start.
+    pub fn open(path: &Path, bytes: Range<u64>) -> io::Result<EventRange> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(bytes.start))?;
+        Ok(EventRange { lines: BufReader::new(file.take(bytes.end.saturating_sub(bytes.start))).lines() })
+    }
+}
+
+impl Iterator for EventRange {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        // A line that cannot be read costs only itself; a file that cannot, the rest.
+        self.lines.by_ref().map_while(Result::ok).find_map(|line| serde_json::from_str(&line).ok())
     }
 }
 

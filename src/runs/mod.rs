@@ -10,5 +10,5 @@
 mod events;
 mod folder;
 
-pub use events::{EventLog, read_events};
+pub use events::{EventLog, EventRange, read_events};
 pub use folder::RunFolder;

@@ -157,14 +157,14 @@ mod tests {
         .unwrap();
         let mut last = 0.0;
         for _ in 0..3 {
-            let Some(Event::System(system)) = session.events.blocking_recv() else { panic!("no sample") };
+            let Some(Event::System(system)) = session.blocking_next() else { panic!("no sample") };
             assert!(system.at > last && system.gpu.is_none());
             assert!(system.process_rss > 1 << 20 && system.process_rss < system.memory_total, "{system:?}");
             assert!(system.memory_used > 0 && system.memory_used <= system.memory_total, "{system:?}");
             last = system.at;
         }
         session.send(Command::Resume);
-        let rest: Vec<Event> = std::iter::from_fn(|| session.events.blocking_recv()).collect();
+        let rest: Vec<Event> = std::iter::from_fn(|| session.blocking_next()).collect();
         assert_eq!(rest.last(), Some(&Event::info("last")));
     }
 

@@ -87,14 +87,14 @@ fn a_pause_holds_within_a_step_and_changes_no_number() {
     let unpaused = losses(&complete(&tiny, &tiny.preset("epochs = 3\naccumulate = 2"), "unpaused"));
     let mut session = spawn(&tiny, &tiny.preset("epochs = 3\naccumulate = 2"), "paused").unwrap();
     let (mut events, mut pauses) = (Vec::new(), 0);
-    while let Some(event) = session.events.blocking_recv() {
+    while let Some(event) = session.blocking_next() {
         match &event {
             Event::Step(step) if step.step % 5 == 2 => {
                 session.send(Command::Pause);
                 // What comes until it holds: the step that was under way, at most.
                 let mut steps = 0;
                 loop {
-                    let Some(next) = session.events.blocking_recv() else { panic!("it ended") };
+                    let Some(next) = session.blocking_next() else { panic!("it ended") };
                     steps += usize::from(matches!(next, Event::Step(_)));
                     let holds = matches!(next, Event::Phase { phase: Phase::Paused });
                     events.push(next);
@@ -106,7 +106,7 @@ fn a_pause_holds_within_a_step_and_changes_no_number() {
                 assert!(steps <= 2, "{steps} steps after the order");
                 let before = cpu_time();
                 session.send(Command::Checkpoint);
-                while !matches!(session.events.blocking_recv(), Some(Event::Checkpointed { .. })) {}
+                while !matches!(session.blocking_next(), Some(Event::Checkpointed { .. })) {}
                 assert!(cpu_time() - before < 1.0);
                 pauses += 1;
                 session.send(Command::Resume);
@@ -127,7 +127,7 @@ fn a_stop_keeps_what_was_reached() {
     let tiny = Tiny::new(0.0);
     let mut session = spawn(&tiny, &tiny.preset("epochs = 50"), "stopped").unwrap();
     let mut last = None;
-    while let Some(event) = session.events.blocking_recv() {
+    while let Some(event) = session.blocking_next() {
         if matches!(&event, Event::Step(step) if step.step == 3) {
             session.send(Command::Stop { save: true });
         }
@@ -170,7 +170,11 @@ fn what_the_user_can_mend_is_said_before_anything_is_trained() {
         ),
         (texts.clone(), format!("{:?}", tiny.path("empty.csv")), "empty.csv: no training examples"),
         (texts, format!("{:?}", tiny.path("none.csv")), "none.csv: no such file"),
-        (format!("{:?}", tiny.path("model")), "\"./no/such/model\"".into(), "\"./no/such/model\" is neither a folder that exists nor a hub id"),
+        (
+            format!("{:?}", tiny.path("model")),
+            "\"./no/such/model\"".into(),
+            "\"./no/such/model\" is neither a folder that exists nor a hub id",
+        ),
         (
             "\"query\", \"key\"".into(),
             "\"qurey\", \"key\"".into(),
@@ -207,7 +211,7 @@ fn spawn(tiny: &Tiny, preset: &str, name: &str) -> anyhow::Result<Session> {
 }
 
 fn finish(mut session: Session) -> anyhow::Result<Vec<Event>> {
-    let events = std::iter::from_fn(|| session.events.blocking_recv()).collect();
+    let events = std::iter::from_fn(|| session.blocking_next()).collect();
     session.join()?;
     Ok(events)
 }
