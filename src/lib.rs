@@ -1,6 +1,8 @@
 //! finesift: a terminal workbench for sparse increment fine-tuning (SIFT) of pre-trained transformers.
 
+pub mod cli;
 pub mod data;
+pub mod headless;
 pub mod hub;
 pub mod metrics;
 #[cfg(feature = "torch")]
@@ -11,6 +13,7 @@ pub mod runs;
 pub mod session;
 #[cfg(feature = "torch")]
 pub mod sift;
+pub mod signals;
 mod suggest;
 pub mod system;
 #[cfg(feature = "torch")]

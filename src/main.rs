@@ -1,2 +1,5 @@
-//! finesift.
-fn main() {}
+//! The program `finesift`.
+
+fn main() -> std::process::ExitCode {
+    finesift::cli::main()
+}
