@@ -64,6 +64,9 @@ struct Train {
     /// Write each event as a line of JSON on stdout; shows no screen
     #[arg(long)]
     json: bool,
+    /// Draw with characters that every terminal has
+    #[arg(long)]
+    ascii: bool,
 }
 
 /// Runs the program.
@@ -117,11 +120,15 @@ impl Train {
 
     #[cfg(feature = "torch")]
     fn run(self) -> Result<ExitCode> {
-        use crate::headless::{self, Outcome};
+        use std::io::IsTerminal;
+
+        use crate::headless;
         use crate::hub::Hub;
+        use crate::outcome::Outcome;
         use crate::runs::{EventLog, RunFolder};
         use crate::session::Session;
         use crate::train::{self, Job};
+        use crate::ui;
         use anyhow::Context;
 
         let cache = cache_folder();
@@ -134,7 +141,8 @@ impl Train {
         let session =
             Session::spawn(Some(log), move |port| train::run(job, port)).context("cannot start the trainer")?;
 
-        let outcome = headless::run(session, self.json);
+        let watched = !self.headless && !self.json && io::stdout().is_terminal() && io::stdin().is_terminal();
+        let outcome = if watched { ui::monitor(session, self.ascii) } else { headless::run(session, self.json) };
         let Outcome { finished, signal } = match outcome {
             Ok(outcome) => outcome,
             Err(error) => {

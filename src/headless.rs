@@ -6,19 +6,11 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 
-use crate::protocol::{Command, Event, Finished};
+use crate::outcome::Outcome;
+use crate::protocol::{Command, Event};
 use crate::session::Session;
-use crate::signals::{Signal, Signals};
+use crate::signals::Signals;
 use plain::Plain;
-
-/// How a run ended for its front end.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// The run's own words, if it ended as it should.
-    pub finished: Option<Finished>,
-    /// The signal that ended it, if one did.
-    pub signal: Option<Signal>,
-}
 
 /// Shows a run until it ends. A first signal stops it after a checkpoint, a second at once.
 ///

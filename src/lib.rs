@@ -7,9 +7,11 @@ pub mod hub;
 pub mod metrics;
 #[cfg(feature = "torch")]
 pub mod model;
+pub mod outcome;
 pub mod preset;
 pub mod protocol;
 pub mod runs;
+pub mod series;
 pub mod session;
 #[cfg(feature = "torch")]
 pub mod sift;
@@ -18,6 +20,7 @@ mod suggest;
 pub mod system;
 #[cfg(feature = "torch")]
 pub mod train;
+pub mod ui;
 
 /// A mistake in what the user asked for, as opposed to a failure on the way: the program exits with 2, not 1.
 #[derive(Debug)]

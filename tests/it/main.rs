@@ -1,6 +1,7 @@
 //! The one binary of integration tests: a module for each part of finesift.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod boundary;
 mod hub;
 mod hub_server;
 #[cfg(feature = "torch")]

@@ -1,0 +1,197 @@
+//! Curves of any length in constant memory that keep their spikes. Pure: points in, buckets out.
+
+/// Buckets a curve may have; more than any terminal has columns.
+const MOST: usize = 2048;
+
+/// Where on both possible axes a point lies.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct At {
+    /// Optimizer steps.
+    pub step: f64,
+    /// Seconds.
+    pub time: f64,
+}
+
+/// Neighbouring points as one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bucket {
+    /// The first point's place.
+    pub first: At,
+    /// The last point's place.
+    pub last: At,
+    /// The least value.
+    pub min: f64,
+    /// The greatest value.
+    pub max: f64,
+    /// The last value.
+    pub end: f64,
+    /// Whether a value before this bucket, or within it, was not finite: no line leads here.
+    pub gap: bool,
+}
+
+/// A curve. Each bucket holds one point until there are too many, then two, four, and so on.
+#[derive(Clone, Debug)]
+pub struct Series {
+    buckets: Vec<Bucket>,
+    per_bucket: u64,
+    /// Points in the last bucket.
+    filled: u64,
+    /// Whether what came last was not finite.
+    gap: bool,
+}
+
+impl Default for Series {
+    fn default() -> Series {
+        Series { buckets: Vec::new(), per_bucket: 1, filled: 0, gap: false }
+    }
+}
+
+impl Series {
+    /// Adds a point; places never go back. A value that is not finite leaves a gap.
+    pub fn push(&mut self, at: At, value: f64) {
+        if !value.is_finite() {
+            self.gap = true;
+            return;
+        }
+        let gap = std::mem::take(&mut self.gap);
+        match self.buckets.last_mut() {
+            Some(bucket) if self.filled < self.per_bucket && !gap => {
+                self.filled += 1;
+                *bucket =
+                    Bucket { last: at, min: bucket.min.min(value), max: bucket.max.max(value), end: value, ..*bucket };
+            }
+            _ => {
+                if self.buckets.len() == MOST {
+                    self.halve();
+                }
+                self.buckets.push(Bucket { first: at, last: at, min: value, max: value, end: value, gap });
+                self.filled = 1;
+            }
+        }
+    }
+
+    /// The curve, in order.
+    pub fn buckets(&self) -> &[Bucket] {
+        &self.buckets
+    }
+
+    /// The last finite value.
+    pub fn last(&self) -> Option<f64> {
+        self.buckets.last().map(|bucket| bucket.end)
+    }
+
+    /// The bucket whose place on an axis is nearest to `x`.
+    pub fn nearest(&self, x: f64, axis: impl Fn(At) -> f64) -> Option<&Bucket> {
+        let after = self.buckets.partition_point(|bucket| axis(bucket.last) < x);
+        let near = self.buckets[after.saturating_sub(1)..].iter().take(2);
+        near.min_by(|a, b| (axis(a.last) - x).abs().total_cmp(&(axis(b.last) - x).abs()))
+    }
+
+    fn halve(&mut self) {
+        let merged = self.buckets.chunks(2).map(|pair| match pair {
+            [a, b] => Bucket {
+                first: a.first,
+                last: b.last,
+                min: a.min.min(b.min),
+                max: a.max.max(b.max),
+                end: b.end,
+                gap: a.gap || b.gap,
+            },
+            lone => lone[0],
+        });
+        self.buckets = merged.collect();
+        self.per_bucket *= 2;
+    }
+}
+
+/// An exponential moving average over finite values, without the bias towards its start (as Adam's).
+#[derive(Clone, Debug)]
+pub struct Ema {
+    decay: f64,
+    sum: f64,
+    weight: f64,
+}
+
+impl Ema {
+    /// With `decay` in 0..1: how much of the past stays at each value.
+    pub fn new(decay: f64) -> Ema {
+        Ema { decay, sum: 0.0, weight: 0.0 }
+    }
+
+    /// Takes up a value and returns the average; a value that is not finite is returned as it is and changes nothing.
+    pub fn push(&mut self, value: f64) -> f64 {
+        if !value.is_finite() {
+            return value;
+        }
+        self.sum = self.decay * self.sum + (1.0 - self.decay) * value;
+        self.weight = self.decay * self.weight + (1.0 - self.decay);
+        self.sum / self.weight
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn series(values: &[f64]) -> Series {
+        let mut series = Series::default();
+        for (step, &value) in values.iter().enumerate() {
+            series.push(At { step: step as f64, time: step as f64 / 10.0 }, value);
+        }
+        series
+    }
+
+    #[test]
+    fn a_long_curve_is_bounded_and_keeps_its_spike() {
+        let mut values: Vec<f64> = (0..100_000).map(|i| f64::from(i % 7)).collect();
+        values[54_321] = 1e6;
+        values[77_777] = f64::NAN;
+        let series = series(&values);
+        assert!(series.buckets().len() <= MOST && series.buckets().len() >= MOST / 2);
+        assert_eq!(series.buckets().iter().filter(|bucket| bucket.max == 1e6).count(), 1);
+        assert_eq!(series.buckets().iter().filter(|bucket| bucket.gap).count(), 1);
+    }
+
+    #[test]
+    fn the_average_of_equal_values_is_that_value_from_the_start() {
+        let mut ema = Ema::new(0.98);
+        assert!((ema.push(3.0) - 3.0).abs() < 1e-12);
+        assert!(ema.push(f64::NAN).is_nan());
+        assert!((ema.push(3.0) - 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_nearest_point_is_found() {
+        let series = series(&[1.0, 2.0, 3.0]);
+        let nearest = |x| series.nearest(x, |at| at.step).unwrap().end;
+        assert_eq!([-5.0, 0.4, 0.6, 1.9, 9.0].map(nearest), [1.0, 1.0, 2.0, 3.0, 3.0]);
+        assert!(Series::default().nearest(1.0, |at| at.step).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn no_extreme_is_lost(values in prop::collection::vec(
+            prop_oneof![9 => -1e9f64..1e9, 1 => Just(f64::NAN)], 1..9000,
+        )) {
+            let series = series(&values);
+            let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+            let buckets = series.buckets();
+            prop_assert!(buckets.len() <= MOST);
+            prop_assert!(buckets.windows(2).all(|pair| pair[0].last.step < pair[1].first.step));
+            // Every bucket's extremes are those of the points it spans.
+            for bucket in buckets {
+                let span = &values[bucket.first.step as usize..=bucket.last.step as usize];
+                let span = || span.iter().copied().filter(|value| value.is_finite());
+                prop_assert_eq!(bucket.min, span().fold(f64::INFINITY, f64::min));
+                prop_assert_eq!(bucket.max, span().fold(f64::NEG_INFINITY, f64::max));
+            }
+            prop_assert_eq!(series.last(), finite.last().copied());
+            // A gap survives as one, wherever it is not at an end.
+            let inner = values.iter().skip_while(|value| value.is_nan()).collect::<Vec<_>>();
+            let inner = inner.iter().rev().skip_while(|value| value.is_nan()).any(|value| value.is_nan());
+            prop_assert!(!inner || buckets.iter().any(|bucket| bucket.gap));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Numbers as people read them on a chart: short, with units. Pure.
+
+/// Four significant digits at most, and a prefix for thousands: `0.3012`, `28.4k`, `1.2e-5`.
+pub fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return if value.is_nan() { "NaN" } else { "inf" }.into();
+    }
+    let size = value.abs();
+    match size {
+        0.0 => "0".into(),
+        _ if !(1e-3..1e12).contains(&size) => short(&format!("{value:.2e}")),
+        _ if size >= 1e9 => format!("{}G", digits(value / 1e9)),
+        _ if size >= 1e6 => format!("{}M", digits(value / 1e6)),
+        _ if size >= 1e4 => format!("{}k", digits(value / 1e3)),
+        _ => digits(value),
+    }
+}
+
+/// `12.3 %`.
+pub fn percent(value: f64) -> String {
+    format!("{} %", digits(value))
+}
+
+/// `1.4 GiB`.
+pub fn bytes(value: f64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut scaled = value;
+    let mut unit = 0;
+    while scaled.abs() >= 1000.0 && unit + 1 < units.len() {
+        scaled /= 1024.0;
+        unit += 1;
+    }
+    let decimals = if unit == 0 || scaled.abs() >= 100.0 { 0 } else { 1 };
+    format!("{scaled:.decimals$} {}", units[unit])
+}
+
+/// `8 s`, `1:02`, `3:04:05`, `2d 03:04`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    let (days, hours, minutes, rest) = (whole / 86_400, whole / 3600 % 24, whole / 60 % 60, whole % 60);
+    match (days, hours) {
+        (0, 0) if minutes == 0 => format!("{rest} s"),
+        (0, 0) => format!("{minutes}:{rest:02}"),
+        (0, _) => format!("{hours}:{minutes:02}:{rest:02}"),
+        _ => format!("{days}d {hours:02}:{minutes:02}"),
+    }
+}
+
+/// 1234567 as `1,234,567`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Text without control characters, which could move the cursor or worse.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Four significant digits without zeros at the end.
+fn digits(value: f64) -> String {
+    let before = value.abs().log10().floor().max(0.0) as usize + 1;
+    let text = format!("{value:.*}", 4usize.saturating_sub(before));
+    short(&text)
+}
+
+/// Without zeros at the end of the fraction.
+fn short(text: &str) -> String {
+    let (number, exponent) = text.find('e').map_or((text, ""), |at| text.split_at(at));
+    let number = if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number };
+    format!("{number}{exponent}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        let cases = [0.0, 0.30123, 1.0, -2.5, 9999.0, 28_416.0, 3_548_160.0, 1.23e-5, 7e-5, 1e15, f64::NAN];
+        let shown = ["0", "0.301", "1", "-2.5", "9999", "28.42k", "3.548M", "1.23e-5", "7e-5", "1e15", "NaN"];
+        assert_eq!(cases.map(number), shown);
+        assert_eq!([0.0, 512.0, 2048.0, 1.5e9, 1e12].map(bytes), ["0 B", "512 B", "2.0 KiB", "1.4 GiB", "931 GiB"]);
+        assert_eq!([0.4, 62.0, 11_045.0, 183_845.0].map(duration), ["0 s", "1:02", "3:04:05", "2d 03:04"]);
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+}

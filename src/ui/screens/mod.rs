@@ -1,0 +1,6 @@
+//! Whole screens and what lies above them. Drawing changes nothing.
+
+pub mod header;
+pub mod monitor;
+pub mod overlay;
+pub mod panels;

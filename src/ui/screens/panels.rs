@@ -1,0 +1,360 @@
+//! What each panel of the monitor shows.
+
+use std::collections::BTreeMap;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use super::header::{level_hue, sides};
+use super::monitor::Panel;
+use crate::protocol::Selected;
+use crate::series::Series;
+use crate::ui::app::{App, Smoothing};
+use crate::ui::format::{bytes, duration, grouped, number, percent};
+use crate::ui::run::Averaged;
+use crate::ui::theme::Hue;
+use crate::ui::widgets::chart::{Chart, Curve, Shape};
+use crate::ui::widgets::panel::{Title, panel};
+
+/// Draws a panel.
+pub fn draw(frame: &mut Frame, area: Rect, app: &App, which: Panel) {
+    if which == Panel::Selected {
+        return draw_selected(frame, area, app);
+    }
+    let content = content(app, which);
+    let full = app.view.full;
+    let title = Title { name: content.name, value: content.now, style: content.style, note: content.note };
+    let mut inner = panel(frame, area, &app.look, app.view.focus == which, title);
+    if full {
+        let line = Rect { y: inner.bottom().saturating_sub(1), height: 1.min(inner.height), ..inner };
+        inner.height = inner.height.saturating_sub(1);
+        draw_cursor_line(frame, line, app, which, content.value);
+    }
+    let theme = &app.look.theme;
+    let chart = Chart {
+        curves: content.curves,
+        axis: app.view.axis(),
+        window: app.view.window.filter(|_| full),
+        log: app.view.log && content.positive,
+        value: content.value,
+        place: if app.view.time { duration } else { number },
+        include: &[],
+        cursor: app.view.cursor.filter(|_| full),
+        waiting: content.waiting,
+        axes: theme.style(theme.dim),
+        ascii: app.look.ascii,
+    };
+    chart.draw(inner, frame.buffer_mut());
+}
+
+/// What a chart panel shows.
+struct Content<'a> {
+    name: &'a str,
+    now: String,
+    style: Style,
+    note: String,
+    curves: Vec<Curve<'a>>,
+    value: fn(f64) -> String,
+    /// Whether a logarithmic scale makes sense.
+    positive: bool,
+    waiting: &'static str,
+}
+
+fn content(app: &App, which: Panel) -> Content<'_> {
+    let (run, theme) = (&app.run, &app.look.theme);
+    let line = |series, hue: Hue| Curve { series, style: theme.style(hue), shape: Shape::Line };
+    let last = |series: &Series, text: fn(f64) -> String| series.last().map(text).unwrap_or_default();
+    let content = |name, hue, curves, value: fn(f64) -> String, waiting| Content {
+        name,
+        now: String::new(),
+        style: theme.bold(hue),
+        note: String::new(),
+        curves,
+        value,
+        positive: true,
+        waiting,
+    };
+    match which {
+        Panel::Loss => {
+            let mut curves = averaged(app, &run.loss, theme.loss, theme.loss_raw);
+            curves.push(Curve { series: &run.eval_loss, style: theme.style(theme.evaluation), shape: Shape::Marks });
+            let evaluation = run.eval_loss.last().map(|loss| format!("{} evaluation {}", mark(app), number(loss)));
+            let now = last(shown(app, &run.loss), number);
+            Content {
+                now,
+                note: evaluation.unwrap_or_default(),
+                ..content("Loss", theme.loss, curves, number, "waiting for the first step")
+            }
+        }
+        Panel::Score => {
+            let hues = [theme.score, theme.evaluation, theme.selected];
+            let curve = |((_, series), hue)| Curve { series, style: theme.style(hue), shape: Shape::MarkedLine };
+            let deciding = run.started.as_ref().map(|started| started.best.as_str()).unwrap_or_default();
+            let mut scores: Vec<(&String, &Series)> = run.scores.iter().collect();
+            // The deciding one comes first and so has the score's own colour; the first is drawn last.
+            scores.sort_by_key(|(name, _)| *name != deciding);
+            let now = scores.iter().map(|(name, series)| format!("{name} {}", last(series, score))).next();
+            let best = run
+                .best
+                .as_ref()
+                .and_then(|best| Some(format!("best {} at step {}", score(*best.scores.get(deciding)?), best.step)));
+            let curves = scores.into_iter().zip(hues).rev().map(curve).collect();
+            Content {
+                now: now.unwrap_or_default(),
+                note: best.unwrap_or_default(),
+                positive: false,
+                ..content("Evaluation", theme.score, curves, number, "waiting for an evaluation")
+            }
+        }
+        Panel::Mass => Content {
+            now: last(&run.mass, percent),
+            note: "share of the gradient that is selected".into(),
+            ..content(
+                "Gradient mass",
+                theme.mass,
+                vec![line(&run.mass, theme.mass)],
+                percent,
+                "waiting for the selection",
+            )
+        },
+        Panel::Memory => {
+            let gpu = run.system.as_ref().is_some_and(|system| system.gpu.is_some());
+            let name = if gpu { "GPU memory" } else { "Process memory" };
+            let note = run.account.as_ref().map(|account| {
+                let optimizer = bytes((account.optimizer + account.indices) as f64);
+                format!("weights {}, SIFT {optimizer}", bytes(account.weights as f64))
+            });
+            Content {
+                now: last(&run.memory, bytes),
+                note: note.unwrap_or_default(),
+                ..content(
+                    name,
+                    theme.memory,
+                    vec![line(&run.memory, theme.memory)],
+                    bytes,
+                    "waiting for the first sample",
+                )
+            }
+        }
+        Panel::Throughput => Content {
+            now: run.throughput.light.last().map(|rate| format!("{} tokens/s", number(rate))).unwrap_or_default(),
+            ..content(
+                "Throughput",
+                theme.throughput,
+                averaged(app, &run.throughput, theme.throughput, theme.track),
+                number,
+                "waiting for the first step",
+            )
+        },
+        Panel::LearningRate => Content {
+            now: last(&run.learning_rate, number),
+            ..content(
+                "Learning rate",
+                theme.learning_rate,
+                vec![line(&run.learning_rate, theme.learning_rate)],
+                number,
+                "waiting for the first step",
+            )
+        },
+        Panel::GradNorm | Panel::Selected => Content {
+            now: last(&run.grad_norm.light, number),
+            note: "before clipping".into(),
+            ..content(
+                "Gradient norm",
+                theme.grad_norm,
+                averaged(app, &run.grad_norm, theme.grad_norm, theme.track),
+                number,
+                "waiting for the first step",
+            )
+        },
+    }
+}
+
+/// The raw curve, and the smoothed one above it.
+fn averaged<'a>(app: &App, curve: &'a Averaged, hue: Hue, raw_hue: Hue) -> Vec<Curve<'a>> {
+    let theme = &app.look.theme;
+    let line = |series, hue| Curve { series, style: theme.style(hue), shape: Shape::Line };
+    match app.view.smoothing {
+        Smoothing::None => vec![line(&curve.raw, hue)],
+        _ => vec![line(&curve.raw, raw_hue), line(shown(app, curve), hue)],
+    }
+}
+
+/// The curve as much smoothed as is wanted.
+fn shown<'a>(app: &App, curve: &'a Averaged) -> &'a Series {
+    match app.view.smoothing {
+        Smoothing::None => &curve.raw,
+        Smoothing::Light => &curve.light,
+        Smoothing::Strong => &curve.strong,
+    }
+}
+
+fn score(value: f64) -> String {
+    format!("{value:.4}")
+}
+
+fn mark(app: &App) -> &'static str {
+    if app.look.ascii { "o" } else { "◆" }
+}
+
+/// In full screen: what the cursor points at.
+fn draw_cursor_line(frame: &mut Frame, area: Rect, app: &App, which: Panel, value: fn(f64) -> String) {
+    let theme = &app.look.theme;
+    let axis = app.view.axis();
+    let series = which.main(&app.run);
+    let point = series.and_then(|series| series.nearest(app.view.cursor.unwrap_or(f64::INFINITY), axis));
+    let mut line = Line::default();
+    if let Some(point) = point {
+        let steps = if point.first == point.last {
+            number(point.last.step)
+        } else {
+            format!("{} to {}", number(point.first.step), number(point.last.step))
+        };
+        let range = if point.min == point.max {
+            String::new()
+        } else {
+            format!(" ({} to {})", value(point.min), value(point.max))
+        };
+        line.push_span(Span::styled(format!("step {steps}, {}  ", duration(point.last.time)), theme.style(theme.dim)));
+        line.push_span(Span::styled(format!("{}{range}", value(point.end)), theme.bold(theme.text)));
+    }
+    let hint = if app.look.ascii {
+        "<- -> cursor  + - zoom  y log  x time  esc back"
+    } else {
+        "← → cursor  + − zoom  y log  x time  esc back"
+    };
+    sides(frame, area, line, Line::styled(hint, theme.style(theme.dim)));
+}
+
+/// How many components are trained, by kind of module, and how much of their gradient that covers.
+fn draw_selected(frame: &mut Frame, area: Rect, app: &App) {
+    let theme = &app.look.theme;
+    let selected = app.run.selected.as_ref();
+    let title = Title {
+        name: "Selected",
+        value: selected.map(|selected| grouped(selected.total)).unwrap_or_default(),
+        style: theme.bold(theme.selected),
+        note: selected
+            .map(|selected| {
+                format!(
+                    "{:.3} % of {}",
+                    100.0 * selected.total as f64 / selected.of.max(1) as f64,
+                    number(selected.of as f64)
+                )
+            })
+            .unwrap_or_default(),
+    };
+    let inner = panel(frame, area, &app.look, app.view.focus == Panel::Selected, title);
+    let Some(selected) = selected else {
+        let waiting = Line::styled("waiting for the selection", theme.style(theme.dim)).centered();
+        return frame
+            .render_widget(waiting, Rect { y: inner.y + inner.height / 2, height: 1.min(inner.height), ..inner });
+    };
+    let rows = by_module(selected, app);
+    let most = rows.iter().map(|row| row.selected).max().unwrap_or(1).max(1);
+    let label = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).min(usize::from(inner.width) / 3);
+    let bar_room = usize::from(inner.width).saturating_sub(label + 19);
+    for (row, y) in rows.iter().zip(inner.top()..inner.bottom()) {
+        let full = ((row.selected * bar_room as u64) / most) as usize;
+        let mass = row.mass.map(|mass| format!("{mass:>5.1} %")).unwrap_or_default();
+        let symbol = if app.look.ascii { "=" } else { "▇" };
+        let name: String = row.name.chars().skip(row.name.chars().count().saturating_sub(label)).collect();
+        let line = Line::from(vec![
+            Span::styled(format!("{name:<label$} "), theme.style(theme.dim)),
+            Span::styled(symbol.repeat(full.max(1)), theme.style(theme.selected)),
+            Span::raw(" ".repeat(bar_room.saturating_sub(full.max(1)))),
+            Span::styled(format!("{:>9}", grouped(row.selected)), theme.style(theme.text)),
+            Span::styled(format!("{mass:>8}"), theme.style(theme.mass)),
+        ]);
+        frame.render_widget(line, Rect { y, height: 1, ..inner });
+    }
+}
+
+struct ModuleRow {
+    name: String,
+    selected: u64,
+    mass: Option<f64>,
+}
+
+/// Targets by the name they have in every layer, the head last.
+fn by_module(selected: &Selected, app: &App) -> Vec<ModuleRow> {
+    let masses: BTreeMap<&str, f64> = match &app.run.latest_mass {
+        Some(mass) => mass.targets.iter().map(|target| (target.name.as_str(), target.mass)).collect(),
+        None => BTreeMap::new(),
+    };
+    let mut rows: Vec<(ModuleRow, u64)> = Vec::new();
+    for target in &selected.targets {
+        let name = module(&target.name);
+        if !rows.iter().any(|(row, _)| row.name == name) {
+            rows.push((ModuleRow { name: name.clone(), selected: 0, mass: None }, 0));
+        }
+        if let Some((row, measured)) = rows.iter_mut().find(|(row, _)| row.name == name) {
+            row.selected += target.selected;
+            if let Some(&mass) = masses.get(target.name.as_str()).filter(|_| !target.name.ends_with("bias")) {
+                // The mean over layers.
+                row.mass = Some((row.mass.unwrap_or(0.0) * *measured as f64 + mass) / (*measured + 1) as f64);
+                *measured += 1;
+            }
+        }
+    }
+    let mut rows: Vec<ModuleRow> = rows.into_iter().map(|(row, _)| row).collect();
+    if selected.dense > 0 {
+        rows.push(ModuleRow { name: "in full".into(), selected: selected.dense, mass: None });
+    }
+    rows
+}
+
+/// `bert.encoder.layer.3.attention.self.query.weight` is `query`; a name that says little alone keeps its parents.
+fn module(name: &str) -> String {
+    let within = name.rsplit_once('.').map_or(name, |(module, _)| module);
+    let after_number = within.rfind(|c: char| c.is_ascii_digit()).map_or(0, |at| at + 1);
+    let path = within[after_number..].trim_start_matches('.');
+    match path.rsplit_once('.') {
+        Some((_, last)) if last != "dense" && last != "LayerNorm" => last.to_owned(),
+        _ => path.to_owned(),
+    }
+}
+
+/// The numbers for which a small screen has no panel.
+pub fn draw_readout(frame: &mut Frame, area: Rect, app: &App) {
+    let (run, theme) = (&app.run, &app.look.theme);
+    let values = [
+        ("tokens/s", run.throughput.light.last().map(number), theme.throughput),
+        ("lr", run.learning_rate.last().map(number), theme.learning_rate),
+        ("norm", run.grad_norm.light.last().map(number), theme.grad_norm),
+        (
+            if run.system.as_ref().is_some_and(|system| system.gpu.is_some()) { "GPU" } else { "RSS" },
+            run.memory.last().map(bytes),
+            theme.memory,
+        ),
+        (
+            "SIFT",
+            run.account.as_ref().map(|account| bytes((account.optimizer + account.indices) as f64)),
+            theme.selected,
+        ),
+    ];
+    let mut line = Line::default();
+    for (name, value, hue) in values {
+        let Some(value) = value else { continue };
+        line.push_span(Span::styled(format!(" {name} "), theme.style(theme.dim)));
+        line.push_span(Span::styled(format!("{value} "), theme.bold(hue)));
+    }
+    frame.render_widget(line, area);
+}
+
+/// The last lines of the log.
+pub fn draw_log(frame: &mut Frame, area: Rect, app: &App) {
+    let theme = &app.look.theme;
+    let title = Title { name: "Log", value: String::new(), style: theme.style(theme.text), note: String::new() };
+    let inner = panel(frame, area, &app.look, false, title);
+    let log = &app.run.log;
+    let skip = log.len().saturating_sub(usize::from(inner.height));
+    for ((level, message), y) in log.iter().skip(skip).zip(inner.top()..inner.bottom()) {
+        frame.render_widget(
+            Line::styled(message.as_str(), theme.style(level_hue(app, *level))),
+            Rect { y, height: 1, ..inner },
+        );
+    }
+}

@@ -1,0 +1,81 @@
+//! Taking the terminal and giving it back, whatever happens.
+
+use std::io::{self, Stdout, stdout};
+use std::panic;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use anyhow::{Context, Result};
+use crossterm::cursor::Show;
+use crossterm::execute;
+use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
+use ratatui::Terminal as Ratatui;
+use ratatui::backend::CrosstermBackend;
+
+/// Whether the terminal is ours now, for the panic hook.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// The terminal while it is ours; dropping it gives it back.
+pub struct Terminal {
+    /// Draws what has changed.
+    pub ratatui: Ratatui<CrosstermBackend<Stdout>>,
+}
+
+impl Terminal {
+    /// Takes it.
+    pub fn take() -> Result<Terminal> {
+        hook();
+        enter().context("cannot take over the terminal")?;
+        let ratatui = Ratatui::new(CrosstermBackend::new(stdout())).context("cannot draw on the terminal");
+        ratatui.map(|ratatui| Terminal { ratatui }).inspect_err(|_| give_back())
+    }
+
+    /// Gives it back for a while.
+    pub fn release(&mut self) {
+        give_back();
+    }
+
+    /// Takes it again; everything is drawn anew.
+    pub fn retake(&mut self) -> Result<()> {
+        enter().context("cannot take over the terminal")?;
+        self.ratatui.clear().context("cannot draw on the terminal")
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn enter() -> io::Result<()> {
+    enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    execute!(stdout(), EnterAlternateScreen)
+}
+
+fn give_back() {
+    if TAKEN.swap(false, Ordering::SeqCst) {
+        // A terminal that is gone needs nothing.
+        let _ = execute!(stdout(), LeaveAlternateScreen, Show);
+        let _ = disable_raw_mode();
+    }
+}
+
+/// A panic of the screen's own thread gives the terminal back before it is told. One of another thread is told by the
+/// session as an event: written on the screen it would only spoil it.
+fn hook() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let (own, before) = (thread::current().id(), panic::take_hook());
+        panic::set_hook(Box::new(move |info| {
+            if thread::current().id() == own {
+                give_back();
+            } else if TAKEN.load(Ordering::SeqCst) {
+                return;
+            }
+            before(info);
+        }));
+    });
+}

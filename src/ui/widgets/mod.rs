@@ -1,0 +1,4 @@
+//! Things that are drawn into a rectangle: no state, no knowledge of runs.
+
+pub mod chart;
+pub mod panel;

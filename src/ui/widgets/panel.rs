@@ -1,0 +1,55 @@
+//! A frame with a title that carries a value.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::symbols::border;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Borders};
+
+use crate::ui::app::Look;
+
+/// Borders of characters that every terminal has.
+const ASCII: border::Set<'static> = border::Set {
+    top_left: "+",
+    top_right: "+",
+    bottom_left: "+",
+    bottom_right: "+",
+    vertical_left: "|",
+    vertical_right: "|",
+    horizontal_top: "-",
+    horizontal_bottom: "-",
+};
+
+/// What the frame says.
+pub struct Title<'a> {
+    /// What it shows.
+    pub name: &'a str,
+    /// Its value now.
+    pub value: String,
+    /// The value's style.
+    pub style: Style,
+    /// What else there is to say, on the right, if there is room.
+    pub note: String,
+}
+
+/// Draws the frame and returns what is within.
+pub fn panel(frame: &mut Frame, area: Rect, look: &Look, focused: bool, title: Title) -> Rect {
+    let theme = &look.theme;
+    let edge = theme.style(if focused { theme.focus } else { theme.border });
+    let set = if look.ascii { ASCII } else { border::ROUNDED };
+    let name = Span::styled(format!(" {} ", title.name), theme.style(if focused { theme.focus } else { theme.dim }));
+    let mut left = Line::from(vec![name]);
+    if !title.value.is_empty() {
+        left.push_span(Span::styled(format!("{} ", title.value), title.style));
+    }
+    let room = usize::from(area.width).saturating_sub(left.width() + 4);
+    let mut block = Block::new().borders(Borders::ALL).border_set(set).border_style(edge).title_top(left);
+    let note = Line::styled(format!(" {} ", title.note), theme.style(theme.dim)).right_aligned();
+    if !title.note.is_empty() && note.width() <= room {
+        block = block.title_top(note);
+    }
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    inner
+}
