@@ -1,5 +1,53 @@
 //! Numbers as people read them on a chart: short, with units. Pure.
 
+/// What a number counts: how it reads, and which steps between two of it are round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Number,
+    Percent,
+    Bytes,
+    Seconds,
+}
+
+impl Unit {
+    /// A value as text.
+    pub fn text(self, value: f64) -> String {
+        match self {
+            Unit::Number => number(value),
+            Unit::Percent => percent(value),
+            Unit::Bytes => bytes(value),
+            Unit::Seconds => duration(value),
+        }
+    }
+
+    /// The least round step that is not below `rough`.
+    pub fn step(self, rough: f64) -> f64 {
+        match self {
+            Unit::Number | Unit::Percent => round_step(rough),
+            Unit::Bytes => {
+                let unit = 1024f64.powf((rough.max(1.0).ln() / 1024f64.ln()).floor());
+                // Of 512 on, the next unit is rounder.
+                let step = round_step(rough / unit) * unit;
+                if step > unit * 500.0 { unit * 1024.0 } else { step }
+            }
+            Unit::Seconds => {
+                const STEPS: [f64; 14] =
+                    [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0];
+                const HOUR: f64 = 3600.0;
+                let step = STEPS.into_iter().find(|step| *step >= rough * 0.999);
+                step.unwrap_or_else(|| round_step(rough / (6.0 * HOUR)) * 6.0 * HOUR)
+            }
+        }
+    }
+}
+
+/// 1, 2 or 5 times a power of ten, at least as large.
+fn round_step(rough: f64) -> f64 {
+    let power = 10f64.powf(rough.max(f64::MIN_POSITIVE).log10().floor());
+    let steps = [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * power);
+    steps.into_iter().find(|step| *step >= rough * 0.999).unwrap_or(power * 10.0)
+}
+
 /// Four significant digits at most, and a prefix for thousands: `0.3012`, `28.4k`, `1.2e-5`.
 pub fn number(value: f64) -> String {
     if !value.is_finite() {
@@ -14,6 +62,11 @@ pub fn number(value: f64) -> String {
         _ if size >= 1e4 => format!("{}k", digits(value / 1e3)),
         _ => digits(value),
     }
+}
+
+/// A metric: `0.8633`.
+pub fn score(value: f64) -> String {
+    format!("{value:.4}")
 }
 
 /// `12.3 %`.
@@ -81,6 +134,20 @@ fn short(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn steps_are_round_in_their_unit() {
+        const MIB: f64 = 1024.0 * 1024.0;
+        assert_eq!([0.03, 0.5, 7.0, 210.0].map(|rough| Unit::Number.step(rough)), [0.05, 0.5, 10.0, 500.0]);
+        assert_eq!(
+            [0.3, 90.0 * MIB, 400.0 * MIB, 900.0 * MIB].map(|rough| Unit::Bytes.step(rough)),
+            [0.5, 100.0 * MIB, 500.0 * MIB, 1024.0 * MIB]
+        );
+        assert_eq!(
+            [7.0, 100.0, 4000.0, 30_000.0].map(|rough| Unit::Seconds.step(rough)),
+            [10.0, 120.0, 7200.0, 43_200.0]
+        );
+    }
 
     #[test]
     fn numbers_are_short() {

@@ -124,7 +124,12 @@ pub const BINDINGS: &[Binding] = &[
         help: "in full screen, zoom in around the cursor",
     },
     Binding { action: Action::ZoomOut, keys: &[char('-')], short: "", help: "in full screen, zoom out" },
-    Binding { action: Action::LogAxis, keys: &[char('y')], short: "", help: "logarithmic values, or linear ones" },
+    Binding {
+        action: Action::LogAxis,
+        keys: &[char('L'), char('y')],
+        short: "",
+        help: "logarithmic values, or linear ones",
+    },
     Binding {
         action: Action::Smoothing,
         keys: &[char('z')],

@@ -100,7 +100,11 @@ impl Monitor {
                 signal = signals.next() => return Ok(Ending::Signalled(signal)),
                 input = keys.next() => {
                     let Some(input) = input else { anyhow::bail!("the terminal is gone") };
-                    match self.input(input.context("cannot read the terminal")?) {
+                    let input = input.context("cannot read the terminal")?;
+                    if matches!(input, Input::Resize(..)) {
+                        terminal.forget()?;
+                    }
+                    match self.input(input) {
                         Some(Effect::Leave) => return Ok(Ending::Left),
                         Some(Effect::Suspend) => {
                             drop(keys);
@@ -166,8 +170,7 @@ impl Monitor {
 
     fn draw(&mut self, terminal: &mut Terminal) -> Result<()> {
         let app = &self.app;
-        terminal.ratatui.draw(|frame| screens::monitor::draw(frame, app)).context("cannot draw on the terminal")?;
-        Ok(())
+        terminal.draw(|frame| screens::monitor::draw(frame, app))
     }
 
     /// Stops the process as the shell expects of Ctrl-Z. Continued in the background it trains on, and takes the terminal

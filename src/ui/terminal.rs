@@ -8,18 +8,21 @@ use std::thread;
 
 use anyhow::{Context, Result};
 use crossterm::cursor::Show;
-use crossterm::execute;
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
-use ratatui::Terminal as Ratatui;
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+    enable_raw_mode,
+};
+use crossterm::{execute, queue};
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::{Position, Rect};
+use ratatui::{Frame, Terminal as Ratatui};
 
 /// Whether the terminal is ours now, for the panic hook.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The terminal while it is ours; dropping it gives it back.
 pub struct Terminal {
-    /// Draws what has changed.
-    pub ratatui: Ratatui<CrosstermBackend<Stdout>>,
+    ratatui: Ratatui<CrosstermBackend<Stdout>>,
 }
 
 impl Terminal {
@@ -36,10 +39,28 @@ impl Terminal {
         give_back();
     }
 
-    /// Takes it again; everything is drawn anew.
+    /// Takes it again.
     pub fn retake(&mut self) -> Result<()> {
         enter().context("cannot take over the terminal")?;
-        self.ratatui.clear().context("cannot draw on the terminal")
+        self.forget()
+    }
+
+    /// Draws everything anew next time. A terminal that was made smaller and larger again between two frames has the size
+    /// it had, but not what was on it.
+    pub fn forget(&mut self) -> Result<()> {
+        // `clear` would ask the terminal where its cursor is, and the answer would come among the keys.
+        let size = self.ratatui.size().context("cannot ask the terminal for its size")?;
+        self.ratatui.resize(Rect::from((Position::ORIGIN, size))).context("cannot draw on the terminal")
+    }
+
+    /// Draws a frame. A terminal that knows how shows it all at once.
+    pub fn draw(&mut self, render: impl FnOnce(&mut Frame)) -> Result<()> {
+        let frame = || {
+            queue!(stdout(), BeginSynchronizedUpdate)?;
+            self.ratatui.draw(render)?;
+            execute!(stdout(), EndSynchronizedUpdate)
+        };
+        frame().context("cannot draw on the terminal")
     }
 }
 

@@ -9,8 +9,12 @@ mod method;
 #[cfg(feature = "torch")]
 mod parity;
 #[cfg(feature = "torch")]
+mod pty;
+#[cfg(feature = "torch")]
 mod run;
 #[cfg(feature = "torch")]
 mod tiny;
 #[cfg(feature = "torch")]
 mod weights;
+#[cfg(feature = "torch")]
+mod workbench;

@@ -64,7 +64,6 @@ fn failure(frame: &mut Frame, body: Rect, app: &App, error: &str, checkpoint: Op
 
 /// A frame in the middle, as high as its text.
 fn popup(frame: &mut Frame, within: Rect, app: &App, name: &str, lines: Vec<Line>, width: u16) {
-    let theme = &app.look.theme;
     let text = Text::from(lines);
     let width = width.min(within.width);
     // Long lines take several rows.
@@ -73,7 +72,6 @@ fn popup(frame: &mut Frame, within: Rect, app: &App, name: &str, lines: Vec<Line
     let [area] = Layout::vertical([Constraint::Length(rows as u16 + 2)]).flex(Flex::Center).areas(within);
     let [area] = Layout::horizontal([Constraint::Length(width)]).flex(Flex::Center).areas(area);
     frame.render_widget(Clear, area);
-    let title = Title { name, value: String::new(), style: theme.bold(theme.accent), note: String::new() };
-    let inner = panel(frame, area, &app.look, true, title);
+    let inner = panel(frame, area, &app.look, true, Title::named(name));
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: false }), inner);
 }

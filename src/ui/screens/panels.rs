@@ -4,18 +4,15 @@ use std::collections::BTreeMap;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use super::content::Content;
 use super::header::{level_hue, sides};
 use super::monitor::Panel;
 use crate::protocol::Selected;
-use crate::series::Series;
-use crate::ui::app::{App, Smoothing};
-use crate::ui::format::{bytes, duration, grouped, number, percent};
-use crate::ui::run::Averaged;
-use crate::ui::theme::Hue;
-use crate::ui::widgets::chart::{Chart, Curve, Shape};
+use crate::ui::app::App;
+use crate::ui::format::{Unit, bytes, duration, grouped, number};
+use crate::ui::widgets::chart::Chart;
 use crate::ui::widgets::panel::{Title, panel};
 
 /// Draws a panel.
@@ -23,14 +20,14 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, which: Panel) {
     if which == Panel::Selected {
         return draw_selected(frame, area, app);
     }
-    let content = content(app, which);
+    let content = Content::of(app, which);
     let full = app.view.full;
-    let title = Title { name: content.name, value: content.now, style: content.style, note: content.note };
+    let title = Title { name: content.name, values: content.now, note: content.note };
     let mut inner = panel(frame, area, &app.look, app.view.focus == which, title);
     if full {
         let line = Rect { y: inner.bottom().saturating_sub(1), height: 1.min(inner.height), ..inner };
         inner.height = inner.height.saturating_sub(1);
-        draw_cursor_line(frame, line, app, which, content.value);
+        draw_cursor_line(frame, line, app, which, content.unit);
     }
     let theme = &app.look.theme;
     let chart = Chart {
@@ -38,8 +35,8 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, which: Panel) {
         axis: app.view.axis(),
         window: app.view.window.filter(|_| full),
         log: app.view.log && content.positive,
-        value: content.value,
-        place: if app.view.time { duration } else { number },
+        value: content.unit,
+        place: if app.view.time { Unit::Seconds } else { Unit::Number },
         include: &[],
         cursor: app.view.cursor.filter(|_| full),
         waiting: content.waiting,
@@ -49,158 +46,8 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App, which: Panel) {
     chart.draw(inner, frame.buffer_mut());
 }
 
-/// What a chart panel shows.
-struct Content<'a> {
-    name: &'a str,
-    now: String,
-    style: Style,
-    note: String,
-    curves: Vec<Curve<'a>>,
-    value: fn(f64) -> String,
-    /// Whether a logarithmic scale makes sense.
-    positive: bool,
-    waiting: &'static str,
-}
-
-fn content(app: &App, which: Panel) -> Content<'_> {
-    let (run, theme) = (&app.run, &app.look.theme);
-    let line = |series, hue: Hue| Curve { series, style: theme.style(hue), shape: Shape::Line };
-    let last = |series: &Series, text: fn(f64) -> String| series.last().map(text).unwrap_or_default();
-    let content = |name, hue, curves, value: fn(f64) -> String, waiting| Content {
-        name,
-        now: String::new(),
-        style: theme.bold(hue),
-        note: String::new(),
-        curves,
-        value,
-        positive: true,
-        waiting,
-    };
-    match which {
-        Panel::Loss => {
-            let mut curves = averaged(app, &run.loss, theme.loss, theme.loss_raw);
-            curves.push(Curve { series: &run.eval_loss, style: theme.style(theme.evaluation), shape: Shape::Marks });
-            let evaluation = run.eval_loss.last().map(|loss| format!("{} evaluation {}", mark(app), number(loss)));
-            let now = last(shown(app, &run.loss), number);
-            Content {
-                now,
-                note: evaluation.unwrap_or_default(),
-                ..content("Loss", theme.loss, curves, number, "waiting for the first step")
-            }
-        }
-        Panel::Score => {
-            let hues = [theme.score, theme.evaluation, theme.selected];
-            let curve = |((_, series), hue)| Curve { series, style: theme.style(hue), shape: Shape::MarkedLine };
-            let deciding = run.started.as_ref().map(|started| started.best.as_str()).unwrap_or_default();
-            let mut scores: Vec<(&String, &Series)> = run.scores.iter().collect();
-            // The deciding one comes first and so has the score's own colour; the first is drawn last.
-            scores.sort_by_key(|(name, _)| *name != deciding);
-            let now = scores.iter().map(|(name, series)| format!("{name} {}", last(series, score))).next();
-            let best = run
-                .best
-                .as_ref()
-                .and_then(|best| Some(format!("best {} at step {}", score(*best.scores.get(deciding)?), best.step)));
-            let curves = scores.into_iter().zip(hues).rev().map(curve).collect();
-            Content {
-                now: now.unwrap_or_default(),
-                note: best.unwrap_or_default(),
-                positive: false,
-                ..content("Evaluation", theme.score, curves, number, "waiting for an evaluation")
-            }
-        }
-        Panel::Mass => Content {
-            now: last(&run.mass, percent),
-            note: "share of the gradient that is selected".into(),
-            ..content(
-                "Gradient mass",
-                theme.mass,
-                vec![line(&run.mass, theme.mass)],
-                percent,
-                "waiting for the selection",
-            )
-        },
-        Panel::Memory => {
-            let gpu = run.system.as_ref().is_some_and(|system| system.gpu.is_some());
-            let name = if gpu { "GPU memory" } else { "Process memory" };
-            let note = run.account.as_ref().map(|account| {
-                let optimizer = bytes((account.optimizer + account.indices) as f64);
-                format!("weights {}, SIFT {optimizer}", bytes(account.weights as f64))
-            });
-            Content {
-                now: last(&run.memory, bytes),
-                note: note.unwrap_or_default(),
-                ..content(
-                    name,
-                    theme.memory,
-                    vec![line(&run.memory, theme.memory)],
-                    bytes,
-                    "waiting for the first sample",
-                )
-            }
-        }
-        Panel::Throughput => Content {
-            now: run.throughput.light.last().map(|rate| format!("{} tokens/s", number(rate))).unwrap_or_default(),
-            ..content(
-                "Throughput",
-                theme.throughput,
-                averaged(app, &run.throughput, theme.throughput, theme.track),
-                number,
-                "waiting for the first step",
-            )
-        },
-        Panel::LearningRate => Content {
-            now: last(&run.learning_rate, number),
-            ..content(
-                "Learning rate",
-                theme.learning_rate,
-                vec![line(&run.learning_rate, theme.learning_rate)],
-                number,
-                "waiting for the first step",
-            )
-        },
-        Panel::GradNorm | Panel::Selected => Content {
-            now: last(&run.grad_norm.light, number),
-            note: "before clipping".into(),
-            ..content(
-                "Gradient norm",
-                theme.grad_norm,
-                averaged(app, &run.grad_norm, theme.grad_norm, theme.track),
-                number,
-                "waiting for the first step",
-            )
-        },
-    }
-}
-
-/// The raw curve, and the smoothed one above it.
-fn averaged<'a>(app: &App, curve: &'a Averaged, hue: Hue, raw_hue: Hue) -> Vec<Curve<'a>> {
-    let theme = &app.look.theme;
-    let line = |series, hue| Curve { series, style: theme.style(hue), shape: Shape::Line };
-    match app.view.smoothing {
-        Smoothing::None => vec![line(&curve.raw, hue)],
-        _ => vec![line(&curve.raw, raw_hue), line(shown(app, curve), hue)],
-    }
-}
-
-/// The curve as much smoothed as is wanted.
-fn shown<'a>(app: &App, curve: &'a Averaged) -> &'a Series {
-    match app.view.smoothing {
-        Smoothing::None => &curve.raw,
-        Smoothing::Light => &curve.light,
-        Smoothing::Strong => &curve.strong,
-    }
-}
-
-fn score(value: f64) -> String {
-    format!("{value:.4}")
-}
-
-fn mark(app: &App) -> &'static str {
-    if app.look.ascii { "o" } else { "◆" }
-}
-
 /// In full screen: what the cursor points at.
-fn draw_cursor_line(frame: &mut Frame, area: Rect, app: &App, which: Panel, value: fn(f64) -> String) {
+fn draw_cursor_line(frame: &mut Frame, area: Rect, app: &App, which: Panel, unit: Unit) {
     let theme = &app.look.theme;
     let axis = app.view.axis();
     let series = which.main(&app.run);
@@ -215,10 +62,10 @@ fn draw_cursor_line(frame: &mut Frame, area: Rect, app: &App, which: Panel, valu
         let range = if point.min == point.max {
             String::new()
         } else {
-            format!(" ({} to {})", value(point.min), value(point.max))
+            format!(" ({} to {})", unit.text(point.min), unit.text(point.max))
         };
         line.push_span(Span::styled(format!("step {steps}, {}  ", duration(point.last.time)), theme.style(theme.dim)));
-        line.push_span(Span::styled(format!("{}{range}", value(point.end)), theme.bold(theme.text)));
+        line.push_span(Span::styled(format!("{}{range}", unit.text(point.end)), theme.bold(theme.text)));
     }
     let hint = if app.look.ascii {
         "<- -> cursor  + - zoom  y log  x time  esc back"
@@ -234,8 +81,10 @@ fn draw_selected(frame: &mut Frame, area: Rect, app: &App) {
     let selected = app.run.selected.as_ref();
     let title = Title {
         name: "Selected",
-        value: selected.map(|selected| grouped(selected.total)).unwrap_or_default(),
-        style: theme.bold(theme.selected),
+        values: selected
+            .map(|selected| Span::styled(grouped(selected.total), theme.bold(theme.selected)))
+            .into_iter()
+            .collect(),
         note: selected
             .map(|selected| {
                 format!(
@@ -347,7 +196,7 @@ pub fn draw_readout(frame: &mut Frame, area: Rect, app: &App) {
 /// The last lines of the log.
 pub fn draw_log(frame: &mut Frame, area: Rect, app: &App) {
     let theme = &app.look.theme;
-    let title = Title { name: "Log", value: String::new(), style: theme.style(theme.text), note: String::new() };
+    let title = Title::named("Log");
     let inner = panel(frame, area, &app.look, false, title);
     let log = &app.run.log;
     let skip = log.len().saturating_sub(usize::from(inner.height));

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::series::{At, Bucket, Series};
+use crate::ui::format::Unit;
 
 /// A chart to draw.
 pub struct Chart<'a> {
@@ -16,10 +17,10 @@ pub struct Chart<'a> {
     pub window: Option<(f64, f64)>,
     /// Whether values are on a logarithmic scale.
     pub log: bool,
-    /// Values as text.
-    pub value: fn(f64) -> String,
-    /// Places along the axis as text.
-    pub place: fn(f64) -> String,
+    /// What values count.
+    pub value: Unit,
+    /// What places along the axis count.
+    pub place: Unit,
     /// Values that the scale includes in any case.
     pub include: &'a [f64],
     /// A place to mark with a line.
@@ -63,8 +64,8 @@ impl Chart<'_> {
             return centered(area, buffer, self.waiting, self.axes);
         };
         let rows = area.height.saturating_sub(1).max(1);
-        let ticks = y.ticks(usize::from(rows) / 3 + 1);
-        let labels: Vec<(f64, String)> = ticks.into_iter().map(|tick| (tick, (self.value)(y.value(tick)))).collect();
+        let ticks = y.ticks(usize::from(rows) / 3 + 1, self.value);
+        let labels: Vec<(f64, String)> = ticks.into_iter().map(|tick| (tick, self.value.text(y.value(tick)))).collect();
         let widest = labels.iter().map(|(_, label)| label.chars().count() as u16).max().unwrap_or(0);
         // A chart too small for labels does without.
         let (gutter, rows) =
@@ -143,8 +144,8 @@ impl Chart<'_> {
 
     fn draw_places(&self, plot: Rect, row: u16, buffer: &mut Buffer, x: &Scale) {
         let mut free = plot.x;
-        for tick in x.ticks(usize::from(plot.width) / 14 + 1) {
-            let label = (self.place)(tick);
+        for tick in x.ticks(usize::from(plot.width) / 14 + 1, self.place) {
+            let label = self.place.text(tick);
             let width = label.chars().count() as u16;
             let middle = plot.x + x.cell(tick, plot.width);
             let start =
@@ -203,10 +204,14 @@ impl Scale {
     }
 
     /// Round numbers within the scale, about so many.
-    fn ticks(&self, about: usize) -> Vec<f64> {
-        let step = round_step((self.to - self.from) / about.max(1) as f64);
-        // A logarithmic scale that spans decades has whole ones.
-        let step = if self.log && self.to - self.from > 1.0 { step.max(1.0).round() } else { step };
+    fn ticks(&self, about: usize, unit: Unit) -> Vec<f64> {
+        let rough = (self.to - self.from) / about.max(1) as f64;
+        let step = match self.log {
+            // One that spans decades has whole ones.
+            true if self.to - self.from > 1.0 => Unit::Number.step(rough).max(1.0).round(),
+            true => Unit::Number.step(rough),
+            false => unit.step(rough),
+        };
         let first = (self.from / step).ceil() as i64;
         let ticks = (first..).map(|number| number as f64 * step).take_while(|tick| *tick <= self.to + step * 1e-9);
         ticks.take(100).collect()
@@ -215,16 +220,6 @@ impl Scale {
 
 fn spread(value: f64) -> f64 {
     if value == 0.0 { 1.0 } else { value.abs() * 0.05 }
-}
-
-/// 1, 2 or 5 times a power of ten, at least as large.
-fn round_step(rough: f64) -> f64 {
-    let power = 10f64.powf(rough.max(f64::MIN_POSITIVE).log10().floor());
-    [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .map(|step| step * power)
-        .find(|step| *step >= rough * 0.999)
-        .unwrap_or(power * 10.0)
 }
 
 fn include(range: Option<(f64, f64)>, value: f64) -> Option<(f64, f64)> {
@@ -340,11 +335,20 @@ impl Dots {
                 (true, true) => 'o',
                 (true, false) => '◆',
                 (false, true) => '*',
-                (false, false) => char::from_u32(0x2800 + u32::from(dots & 0xff)).unwrap_or('*'),
+                (false, false) => {
+                    // Another curve's dots stay, in this one's colour: neither is broken where they meet.
+                    let below = buffer.cell((plot.x + column, plot.y + row)).map_or(0, |cell| braille(cell.symbol()));
+                    char::from_u32(0x2800 + (u32::from(dots & 0xff) | below)).unwrap_or('*')
+                }
             };
             put(buffer, plot.x + column, plot.y + row, symbol.encode_utf8(&mut [0; 4]), style);
         }
     }
+}
+
+/// The dots of a braille character; none of any other.
+fn braille(symbol: &str) -> u32 {
+    symbol.chars().next().map_or(0, u32::from).checked_sub(0x2800).filter(|dots| *dots <= 0xff).unwrap_or(0)
 }
 
 fn put(buffer: &mut Buffer, x: u16, y: u16, symbol: &str, style: Style) {
@@ -369,8 +373,8 @@ mod tests {
             axis: |at| at.step,
             window: None,
             log: false,
-            value: |value| format!("{value:.1}"),
-            place: |place| format!("{place}"),
+            value: Unit::Number,
+            place: Unit::Number,
             include: &[],
             cursor: None,
             waiting: "waiting",
@@ -400,13 +404,13 @@ mod tests {
         let series = series(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
         let expected = [
             "                **",
-            "               *",
-            "5.0         ***",
-            "          **",
-            "       ***",
-            "     **",
-            "0.0 *",
-            "    0       5",
+            "              **",
+            "5          ***",
+            "         **",
+            "     ****",
+            "   **",
+            "0 *",
+            "  0         5",
         ];
         assert_eq!(drawn(&chart(&series), 18, 8), expected);
     }
@@ -421,10 +425,22 @@ mod tests {
     #[test]
     fn a_logarithmic_scale_has_decades_and_no_zero() {
         let series = series(&[1e-4, 1e-3, 1e-2, 0.0, 1e-1, 1.0]);
-        let chart = Chart { log: true, value: |value| format!("{value:e}"), ..chart(&series) };
+        let chart = Chart { log: true, ..chart(&series) };
         let picture = drawn(&chart, 30, 10);
-        assert!(picture.iter().any(|line| line.starts_with(" 1e0")), "{picture:#?}");
-        assert!(picture.iter().any(|line| line.starts_with("1e-4")), "{picture:#?}");
+        assert!(picture.iter().any(|line| line.starts_with("   1 ")), "{picture:#?}");
+        assert!(picture.iter().any(|line| line.starts_with("1e-4 ")), "{picture:#?}");
+    }
+
+    #[test]
+    fn curves_that_meet_keep_their_dots() {
+        let (low, high) = (series(&[0.0, 0.0]), series(&[0.0, 1.0]));
+        let line = |series| Curve { series, style: Style::new(), shape: Shape::Line };
+        let both = Chart { curves: vec![line(&low), line(&high)], ascii: false, ..chart(&low) };
+        let picture = drawn(&both, 10, 3);
+        let dots = |c: char| u32::from(c).wrapping_sub(0x2800);
+        // The flat curve is in the lowest row all along, the steep one only crosses it.
+        assert!(picture[2].chars().all(|c| dots(c) & 0xc0 != 0), "{picture:#?}");
+        assert!(picture[1].chars().any(|c| c != ' '), "{picture:#?}");
     }
 
     #[test]

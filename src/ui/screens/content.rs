@@ -1,0 +1,143 @@
+//! What each chart of the monitor shows: its curves, their unit, and the numbers in its title.
+
+use ratatui::text::Span;
+
+use super::monitor::Panel;
+use crate::series::Series;
+use crate::ui::app::{App, Smoothing};
+use crate::ui::format::{Unit, bytes, number, score};
+use crate::ui::run::Averaged;
+use crate::ui::theme::Hue;
+use crate::ui::widgets::chart::{Curve, Shape};
+
+/// What a chart shows.
+pub struct Content<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The values now, in their curves' colours.
+    pub now: Vec<Span<'a>>,
+    /// What else there is to say.
+    pub note: String,
+    /// The curves, later ones on top.
+    pub curves: Vec<Curve<'a>>,
+    /// What values count.
+    pub unit: Unit,
+    /// Whether a logarithmic scale makes sense.
+    pub positive: bool,
+    /// What the chart waits for.
+    pub waiting: &'static str,
+}
+
+impl<'a> Content<'a> {
+    /// Of a panel that holds a chart.
+    pub fn of(app: &'a App, panel: Panel) -> Content<'a> {
+        let (run, theme) = (&app.run, &app.look.theme);
+        match panel {
+            Panel::Loss => loss(app),
+            Panel::Score => scores(app),
+            Panel::Mass => Content {
+                note: "share of the gradient that is selected".into(),
+                waiting: "waiting for the selection",
+                ..plain(app, "Gradient mass", Unit::Percent, &run.mass, theme.mass)
+            },
+            Panel::Memory => memory(app),
+            Panel::Throughput => Content {
+                note: "tokens/s".into(),
+                ..averaged(app, "Throughput", &run.throughput, theme.throughput, theme.raw)
+            },
+            Panel::LearningRate => plain(app, "Learning rate", Unit::Number, &run.learning_rate, theme.learning_rate),
+            Panel::GradNorm | Panel::Selected => Content {
+                note: "before clipping".into(),
+                ..averaged(app, "Gradient norm", &run.grad_norm, theme.grad_norm, theme.raw)
+            },
+        }
+    }
+}
+
+fn loss(app: &App) -> Content<'_> {
+    let (run, theme) = (&app.run, &app.look.theme);
+    let mut content = averaged(app, "Loss", &run.loss, theme.loss, theme.loss_raw);
+    content.curves.push(Curve { series: &run.eval_loss, style: theme.style(theme.evaluation), shape: Shape::Marks });
+    if let Some(loss) = run.eval_loss.last() {
+        let mark = if app.look.ascii { "o" } else { "◆" };
+        content.now.push(Span::styled(format!("{mark} {}", number(loss)), theme.bold(theme.evaluation)));
+    }
+    if let Some(best) = run.eval_loss.buckets().iter().map(|bucket| bucket.min).reduce(f64::min) {
+        content.note = format!("least evaluation loss {}", number(best));
+    }
+    content
+}
+
+fn scores<'a>(app: &'a App) -> Content<'a> {
+    let (run, theme) = (&app.run, &app.look.theme);
+    let hues = [theme.score, theme.evaluation, theme.selected, theme.accent];
+    let deciding = run.started.as_ref().map(|started| started.best.as_str()).unwrap_or_default();
+    let mut scores: Vec<(&'a String, &'a Series)> = run.scores.iter().collect();
+    // The deciding one comes first and so has the score's own colour; the first is drawn last.
+    scores.sort_by_key(|(name, _)| *name != deciding);
+    let coloured = || scores.iter().zip(hues);
+    let now = coloured()
+        .filter_map(|((name, series), hue)| Some((name, series.last()?, hue)))
+        .map(|(name, value, hue)| Span::styled(format!("{name} {}", score(value)), theme.bold(hue)));
+    let best = run
+        .best
+        .as_ref()
+        .and_then(|best| Some(format!("best {} at step {}", score(*best.scores.get(deciding)?), best.step)));
+    let curve = |(_, series): &(&'a String, &'a Series), hue: Hue| Curve {
+        series,
+        style: theme.style(hue),
+        shape: Shape::MarkedLine,
+    };
+    Content {
+        name: "Evaluation",
+        now: now.collect(),
+        note: best.unwrap_or_default(),
+        curves: coloured().map(|(named, hue)| curve(named, hue)).rev().collect(),
+        unit: Unit::Number,
+        positive: false,
+        waiting: "waiting for an evaluation",
+    }
+}
+
+fn memory(app: &App) -> Content<'_> {
+    let run = &app.run;
+    let gpu = run.system.as_ref().is_some_and(|system| system.gpu.is_some());
+    let note = run.account.as_ref().map(|account| {
+        let state = bytes((account.optimizer + account.indices) as f64);
+        format!("weights {}, SIFT {state}", bytes(account.weights as f64))
+    });
+    Content {
+        note: note.unwrap_or_default(),
+        waiting: "waiting for the first sample",
+        ..plain(app, if gpu { "GPU memory" } else { "Process memory" }, Unit::Bytes, &run.memory, app.look.theme.memory)
+    }
+}
+
+/// One curve as it came.
+fn plain<'a>(app: &'a App, name: &'a str, unit: Unit, series: &'a Series, hue: Hue) -> Content<'a> {
+    let theme = &app.look.theme;
+    Content {
+        name,
+        now: series.last().map(|value| Span::styled(unit.text(value), theme.bold(hue))).into_iter().collect(),
+        note: String::new(),
+        curves: vec![Curve { series, style: theme.style(hue), shape: Shape::Line }],
+        unit,
+        positive: true,
+        waiting: "waiting for the first step",
+    }
+}
+
+/// The raw curve, and the smoothed one above it.
+fn averaged<'a>(app: &'a App, name: &'a str, curve: &'a Averaged, hue: Hue, raw_hue: Hue) -> Content<'a> {
+    let shown = match app.view.smoothing {
+        Smoothing::None => &curve.raw,
+        Smoothing::Light => &curve.light,
+        Smoothing::Strong => &curve.strong,
+    };
+    let mut content = plain(app, name, Unit::Number, shown, hue);
+    if app.view.smoothing != Smoothing::None {
+        let style = app.look.theme.style(raw_hue);
+        content.curves.insert(0, Curve { series: &curve.raw, style, shape: Shape::Line });
+    }
+    content
+}
