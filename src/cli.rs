@@ -1,8 +1,9 @@
 //! The command line: parse, join a front end and a trainer, and say how it ended.
 
 mod doctor;
+mod trainers;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,14 +11,33 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::Usage;
+use crate::outcome::Outcome;
 use crate::preset::{Preset, built_in, cache_folder};
+use crate::{headless, ui};
+use trainers::Trainers;
 
 /// Fine-tunes transformers with sparse increments, in the terminal.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(version)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    screens: Screens,
+}
+
+/// Where runs go and how screens look. Without a command the screens open at Home.
+#[derive(Args)]
+struct Screens {
+    /// Folder of all runs
+    #[arg(long, value_name = "DIR", env = "FINESIFT_RUNS", default_value = "runs", global = true)]
+    runs: PathBuf,
+    /// auto, cpu or cuda:N
+    #[arg(long, default_value = "auto", global = true)]
+    device: String,
+    /// Draw with characters that every terminal has
+    #[arg(long, global = true)]
+    ascii: bool,
 }
 
 #[derive(Subcommand)]
@@ -52,26 +72,18 @@ struct Train {
     /// Name of the run; by default made of the preset's and the time
     #[arg(long, value_name = "NAME")]
     run: Option<String>,
-    /// Folder of all runs
-    #[arg(long, value_name = "DIR", env = "FINESIFT_RUNS", default_value = "runs")]
-    runs: PathBuf,
-    /// auto, cpu or cuda:N
-    #[arg(long, default_value = "auto")]
-    device: String,
     /// Show no screen, also on a terminal
     #[arg(long)]
     headless: bool,
     /// Write each event as a line of JSON on stdout; shows no screen
     #[arg(long)]
     json: bool,
-    /// Draw with characters that every terminal has
-    #[arg(long)]
-    ascii: bool,
 }
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let Cli { command, screens } = Cli::parse();
+    match run(command, &screens) {
         Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "finesift: {error:#}");
@@ -80,14 +92,20 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<ExitCode> {
+fn run(command: Option<Command>, screens: &Screens) -> Result<ExitCode> {
     match command {
-        Command::Train(train) => return train.run(),
-        Command::Presets { command: None } => print(&list()),
-        Command::Presets { command: Some(Presets::Show { name }) } => print(&show(&name)?),
-        Command::Doctor => print(&doctor::report()),
+        None => return home(screens),
+        Some(Command::Train(train)) => return train.run(screens),
+        Some(Command::Presets { command: None }) => print(&list()),
+        Some(Command::Presets { command: Some(Presets::Show { name }) }) => print(&show(&name)?),
+        Some(Command::Doctor) => print(&doctor::report()),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether there is a person to show a screen to.
+fn on_terminal() -> bool {
+    io::stdout().is_terminal() && io::stdin().is_terminal()
 }
 
 /// A reader that has seen enough, such as `head`, is no failure.
@@ -111,59 +129,51 @@ fn show(name: &str) -> Result<String> {
     Ok(built_in.map_or(preset.toml, |preset| preset.toml.to_owned()))
 }
 
-impl Train {
-    #[cfg(not(feature = "torch"))]
-    fn run(self) -> Result<ExitCode> {
-        Preset::load(&self.preset, &self.set, &cache_folder())?;
-        anyhow::bail!(Usage("this build is without libtorch and cannot train; build it with the feature torch".into()))
+fn home(screens: &Screens) -> Result<ExitCode> {
+    if !on_terminal() {
+        anyhow::bail!(Usage("the screens need a terminal; `finesift --help` lists what works without one".into()));
     }
+    let outcome = ui::open(Trainers::new(screens)?, None, &screens.options())?;
+    Ok(ended(&outcome))
+}
 
-    #[cfg(feature = "torch")]
-    fn run(self) -> Result<ExitCode> {
-        use std::io::IsTerminal;
+/// The exit status: that of a signal, where one ended the program.
+fn ended(outcome: &Outcome) -> ExitCode {
+    outcome.signal.map_or(ExitCode::SUCCESS, |signal| ExitCode::from(signal.exit_code() as u8))
+}
 
-        use crate::headless;
-        use crate::hub::Hub;
-        use crate::outcome::Outcome;
-        use crate::runs::{EventLog, RunFolder};
-        use crate::session::Session;
-        use crate::train::{self, Job};
-        use crate::ui;
-        use anyhow::Context;
+impl Screens {
+    fn options(&self) -> ui::Options {
+        ui::Options { ascii: self.ascii }
+    }
+}
 
-        let cache = cache_folder();
-        let preset = Preset::load(&self.preset, &self.set, &cache)?;
-        let device = self.device.parse()?;
-        let folder = RunFolder::create(&self.runs, self.run.as_deref(), &preset.name.replace('/', "-"), &preset.toml)?;
-        let events = folder.events();
-        let log = EventLog::open(&events).with_context(|| format!("{}: cannot write", events.display()))?;
-        let job = Job { preset, folder: folder.clone(), device, hub: Hub::from_env(), cache };
-        let session =
-            Session::spawn(Some(log), move |port| train::run(job, port)).context("cannot start the trainer")?;
-
-        let watched = !self.headless && !self.json && io::stdout().is_terminal() && io::stdin().is_terminal();
-        let outcome = if watched { ui::monitor(session, self.ascii) } else { headless::run(session, self.json) };
-        let Outcome { finished, signal } = match outcome {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                // What could not begin for a mistake leaves nothing behind.
-                if error.is::<Usage>() {
-                    let _ = std::fs::remove_dir_all(folder.path());
-                }
-                return Err(error);
+impl Train {
+    fn run(self, screens: &Screens) -> Result<ExitCode> {
+        let trainers = Trainers::new(screens)?;
+        let preset = Preset::load(&self.preset, &self.set, &cache_folder())?;
+        let launched = trainers.start(preset, self.run.as_deref())?;
+        let folder = launched.folder.clone();
+        let outcome = if !self.headless && !self.json && on_terminal() {
+            ui::open(trainers, Some(launched), &screens.options())
+        } else {
+            let outcome = headless::run(launched.session, self.json);
+            // What could not begin for a mistake leaves nothing behind.
+            if outcome.as_ref().is_err_and(|error| error.is::<Usage>()) {
+                let _ = std::fs::remove_dir_all(folder.path());
             }
-        };
-        if let Some(finished) = &finished
+            outcome
+        }?;
+        if let Some(finished) = &outcome.finished
             && !self.json
         {
             print(&summary(finished, folder.path()));
         }
-        Ok(signal.map_or(ExitCode::SUCCESS, |signal| ExitCode::from(signal.exit_code() as u8)))
+        Ok(ended(&outcome))
     }
 }
 
 /// What a run came to, in a few lines.
-#[cfg(feature = "torch")]
 fn summary(finished: &crate::protocol::Finished, folder: &std::path::Path) -> String {
     use crate::protocol::Reason;
     let how = match finished.reason {

@@ -1,30 +1,44 @@
-//! The terminal interface: a loop over keys, the run's events and a tick for frames. It knows no torch.
+//! The terminal interface: a loop over keys, a run's events and a tick for frames. It knows no torch.
 //!
-//! [`app`] holds the state and changes it, [`screens`] draw it and change nothing, and only this file waits.
+//! [`app`] holds the state and changes it, the screens draw it and change nothing, and only this file waits.
 
 pub mod app;
+pub mod backend;
 mod format;
+mod home;
 pub mod keymap;
-pub mod run;
-pub mod screens;
+mod monitor;
+mod overlay;
+mod runs;
+mod shell;
 mod terminal;
 pub mod theme;
+mod toast;
 mod widgets;
 
 use std::io;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use crossterm::event::{Event as Input, EventStream, KeyEventKind};
 use futures_util::StreamExt;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use crate::Usage;
 use crate::outcome::Outcome;
+use crate::preset::{Preset, built_in};
 use crate::protocol::{Command, Event};
+use crate::runs::{RunFolder, read_events};
 use crate::session::Session;
 use crate::signals::{Signal, Signals};
 use app::{App, Effect, Look, Msg};
+use backend::{Backend, Launched};
+use home::Home;
+use keymap::Keymap;
+use runs::Runs;
 use terminal::Terminal;
 use theme::{Depth, Theme};
 
@@ -34,25 +48,43 @@ const FRAME: Duration = Duration::from_millis(33);
 /// Events taken up between two looks at the keyboard.
 const AT_ONCE: usize = 512;
 
-/// Shows a run until the user leaves, or a signal comes: that stops the run with a checkpoint.
-///
-/// # Errors
-/// Those of the run, and a terminal that cannot be had.
-pub fn monitor(session: Session, ascii: bool) -> Result<Outcome> {
-    let depth = Depth::of_environment();
-    let name = "dark";
-    let look = Look { theme: Theme::load(name, depth)?, name, depth, ascii };
-    crossterm::style::force_color_output(depth != Depth::None);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(Monitor::new(session, look)?.run())
+/// How the screens are opened.
+pub struct Options {
+    /// Whether to do without box-drawing and braille characters.
+    pub ascii: bool,
 }
 
-struct Monitor {
-    session: Session,
-    /// Whether the session has nothing more to tell.
-    silent: bool,
+/// Opens the screens, at a run that was started or else at Home, and shows them until the user leaves or a signal comes:
+/// that stops a run with a checkpoint.
+///
+/// # Errors
+/// Those of the run that was given, and a terminal that cannot be had.
+pub fn open(backend: Arc<dyn Backend>, launched: Option<Launched>, options: &Options) -> Result<Outcome> {
+    let depth = Depth::of_environment();
+    let name = "dark";
+    let look = Look { theme: Theme::load(name, depth)?, name, depth, ascii: options.ascii };
+    crossterm::style::force_color_output(depth != Depth::None);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(Workbench::new(backend, launched, look)?.run())
+}
+
+struct Workbench {
+    backend: Arc<dyn Backend>,
+    live: Option<Live>,
+    /// Whether the program was started for one run, whose failure is its own.
+    single: bool,
     app: App,
     outcome: Outcome,
+    failure: Option<anyhow::Error>,
+    /// Answers of work that was done aside.
+    answers: (mpsc::UnboundedSender<Msg>, mpsc::UnboundedReceiver<Msg>),
+    started: Instant,
+}
+
+/// A run under way.
+struct Live {
+    session: Session,
+    folder: RunFolder,
 }
 
 /// Why the loop ended.
@@ -61,10 +93,26 @@ enum Ending {
     Signalled(Signal),
 }
 
-impl Monitor {
-    fn new(session: Session, look: Look) -> Result<Monitor> {
+impl Workbench {
+    fn new(backend: Arc<dyn Backend>, launched: Option<Launched>, look: Look) -> Result<Workbench> {
         let (width, height) = crossterm::terminal::size().context("cannot ask the terminal for its size")?;
-        Ok(Monitor { session, silent: false, app: App::new(look, width, height), outcome: Outcome::default() })
+        let presets = built_in().iter().filter_map(|preset| Preset::load(preset.name, &[], backend.cache()).ok());
+        let mut app = App::new(look, Keymap::default(), Home::new(presets.collect()), Runs::default(), width, height);
+        let single = launched.is_some();
+        let live = launched.map(|Launched { session, folder }| Live { session, folder });
+        if single {
+            app.update(Msg::Launched);
+        }
+        Ok(Workbench {
+            backend,
+            live,
+            single,
+            app,
+            outcome: Outcome::default(),
+            failure: None,
+            answers: mpsc::unbounded_channel(),
+            started: Instant::now(),
+        })
     }
 
     async fn run(mut self) -> Result<Outcome> {
@@ -72,20 +120,24 @@ impl Monitor {
         let mut terminal = Terminal::take()?;
         let ending = self.watch(&mut terminal, &mut signals).await;
         drop(terminal);
-        match ending {
-            Ok(Ending::Left) => {}
-            Ok(Ending::Signalled(signal)) => {
-                self.outcome.signal = Some(signal);
-                self.session.send(Command::Stop { save: true });
-            }
+        if let Ok(Ending::Signalled(signal)) = ending {
+            self.outcome.signal = Some(signal);
+        }
+        if let Some(mut live) = self.live.take() {
             // A terminal that is gone takes the screen along, and not the run's results.
-            Err(_) => self.session.send(Command::Stop { save: true }),
+            if !matches!(ending, Ok(Ending::Left)) {
+                live.session.send(Command::Stop { save: true });
+            }
+            while let Some(event) = live.session.next().await {
+                self.note(&event);
+            }
+            self.join(live);
         }
-        while let Some(event) = self.session.next().await {
-            self.note(&event);
+        ending?;
+        match self.failure {
+            Some(failure) if self.single => Err(failure),
+            _ => Ok(self.outcome),
         }
-        self.session.join()?;
-        ending.map(|_| self.outcome)
     }
 
     async fn watch(&mut self, terminal: &mut Terminal, signals: &mut Signals) -> Result<Ending> {
@@ -95,6 +147,7 @@ impl Monitor {
         // Whether there is something to draw.
         let mut stale = true;
         loop {
+            let live = self.live.as_mut();
             tokio::select! {
                 biased;
                 signal = signals.next() => return Ok(Ending::Signalled(signal)),
@@ -111,13 +164,19 @@ impl Monitor {
                             self.suspend(terminal).await?;
                             keys = EventStream::new();
                         }
-                        Some(Effect::Send(command)) => self.session.send(command),
+                        Some(effect) => self.perform(effect),
                         None => {}
                     }
-                    self.draw(terminal)?;
+                    terminal.draw(|frame| shell::draw(frame, &self.app))?;
                     stale = false;
                 }
-                event = self.session.next(), if !self.silent => {
+                Some(answer) = self.answers.1.recv() => {
+                    stale = true;
+                    if let Some(effect) = self.app.update(answer) {
+                        self.perform(effect);
+                    }
+                }
+                event = async { live.expect("guarded").session.next().await }, if live.is_some() => {
                     stale = true;
                     match event {
                         Some(event) => {
@@ -125,41 +184,103 @@ impl Monitor {
                                 return Ok(Ending::Left);
                             }
                         }
-                        None => self.silent = true,
+                        None => {
+                            if let Some(live) = self.live.take() {
+                                self.join(live);
+                            }
+                        }
                     }
                 }
-                _ = tick.tick(), if stale => {
-                    self.draw(terminal)?;
-                    stale = false;
+                _ = tick.tick(), if stale || self.app.toasts.waiting() => {
+                    let waiting = self.app.toasts.waiting();
+                    self.app.update(Msg::Tick(self.started.elapsed()));
+                    if stale || waiting != self.app.toasts.waiting() {
+                        terminal.draw(|frame| shell::draw(frame, &self.app))?;
+                        stale = false;
+                    }
                 }
             }
         }
     }
 
     fn input(&mut self, input: Input) -> Option<Effect> {
-        match input {
-            Input::Key(key) if key.kind != KeyEventKind::Release => self.app.update(Msg::Key(key)),
-            Input::Resize(width, height) => self.app.update(Msg::Resize(width, height)),
-            _ => None,
+        self.app.update(match input {
+            Input::Key(key) if key.kind != KeyEventKind::Release => Msg::Key(key),
+            Input::Resize(width, height) => Msg::Resize(width, height),
+            Input::Mouse(mouse) => Msg::Mouse(mouse),
+            Input::Paste(text) => Msg::Paste(text),
+            _ => return None,
+        })
+    }
+
+    /// Does what the state asks for. What takes long is done aside, and its answer comes as a message.
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send(command) => {
+                if let Some(live) = &self.live {
+                    live.session.send(command);
+                }
+            }
+            Effect::Launch(preset) => self.launch(*preset),
+            Effect::Outlook(preset) => {
+                let backend = self.backend.clone();
+                self.aside(move || {
+                    let outlook = backend.outlook(&preset).map_err(|error| format!("{error:#}"));
+                    vec![Msg::Outlook(preset.toml, outlook)]
+                });
+            }
+            Effect::Replay(folder) => self.aside(move || match read_events(&folder.join("events.jsonl")) {
+                Ok(events) => events.into_iter().map(Msg::Replayed).collect(),
+                Err(error) => vec![Msg::Refused(format!("{}: {error}", folder.display()))],
+            }),
+            Effect::Leave | Effect::Suspend => {}
         }
+    }
+
+    fn launch(&mut self, preset: Preset) {
+        if self.app.at_work() || self.live.is_some() {
+            self.app.update(Msg::Refused("a run is going already; stop it first".into()));
+            return;
+        }
+        match self.backend.launch(preset) {
+            Ok(Launched { session, folder }) => {
+                self.live = Some(Live { session, folder });
+                self.app.update(Msg::Launched);
+            }
+            Err(error) => {
+                self.app.update(Msg::Refused(format!("{error:#}")));
+            }
+        }
+    }
+
+    fn aside(&self, work: impl FnOnce() -> Vec<Msg> + Send + 'static) {
+        let answers = self.answers.0.clone();
+        tokio::task::spawn_blocking(move || {
+            for answer in work() {
+                // Nobody waits for it any more.
+                let _ = answers.send(answer);
+            }
+        });
     }
 
     /// Takes up an event and those that wait behind it. Whether to leave.
     fn take_up(&mut self, event: Event) -> bool {
         let mut next = Some(event);
         for _ in 0..AT_ONCE {
-            let Some(event) = next else { break };
+            let Some(event) = next else { return false };
             self.note(&event);
             if self.app.update(Msg::Event(event)) == Some(Effect::Leave) {
                 return true;
             }
-            next = self.session.try_next();
+            next = self.live.as_mut().and_then(|live| live.session.try_next());
         }
-        if let Some(event) = next {
-            self.note(&event);
-            return self.app.update(Msg::Event(event)) == Some(Effect::Leave);
+        match next {
+            Some(event) => {
+                self.note(&event);
+                self.app.update(Msg::Event(event)) == Some(Effect::Leave)
+            }
+            None => false,
         }
-        false
     }
 
     fn note(&mut self, event: &Event) {
@@ -168,9 +289,15 @@ impl Monitor {
         }
     }
 
-    fn draw(&mut self, terminal: &mut Terminal) -> Result<()> {
-        let app = &self.app;
-        terminal.draw(|frame| screens::monitor::draw(frame, app))
+    /// Takes leave of a run that has told its last.
+    fn join(&mut self, live: Live) {
+        if let Err(error) = live.session.join() {
+            // What could not begin for a mistake leaves nothing behind.
+            if error.is::<Usage>() {
+                let _ = std::fs::remove_dir_all(live.folder.path());
+            }
+            self.failure = Some(error);
+        }
     }
 
     /// Stops the process as the shell expects of Ctrl-Z. Continued in the background it trains on, and takes the terminal
@@ -186,7 +313,7 @@ impl Monitor {
                 _ = continued.recv() => {}
                 _ = sleep(Duration::from_secs(1)) => {}
             }
-            while let Some(event) = self.session.try_next() {
+            while let Some(event) = self.live.as_mut().and_then(|live| live.session.try_next()) {
                 self.note(&event);
                 self.app.update(Msg::Event(event));
             }

@@ -4,17 +4,14 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 
-use super::{header, overlay, panels};
+use super::run::{End, Run};
+use super::{Scene, header, panels};
 use crate::series::Series;
-use crate::ui::app::App;
-use crate::ui::run::Run;
-
-/// Below this size there is no room for anything.
-pub const LEAST: (u16, u16) = (60, 16);
+use crate::ui::format::plain;
+use crate::ui::overlay::popup;
 
 /// A panel of the monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say what they show")]
 pub enum Panel {
     Loss,
     Score,
@@ -62,31 +59,24 @@ const LARGE: Rows = &[
 
 /// What lies where.
 pub struct Plan {
-    header: Rect,
     /// The panels, row by row.
     pub panels: Vec<(Panel, Rect)>,
     body: Rect,
     /// A line of numbers for which there is no panel.
     readout: Rect,
     log: Rect,
-    footer: Rect,
 }
 
 impl Plan {
-    /// For a screen of this size.
+    /// For an area of this size.
     pub fn of(area: Rect) -> Plan {
         let (rows, readout, log) = match (area.width, area.height) {
-            (160.., 48..) => (LARGE, 0, 8),
-            (100.., 30..) => (MEDIUM, 0, 5),
+            (160.., 44..) => (LARGE, 0, 8),
+            (100.., 28..) => (MEDIUM, 0, 5),
             _ => (SMALL, 1, 1),
         };
-        let lines = [header::HEIGHT, 0, readout, log, 1];
-        let constraints = lines.map(|lines| if lines == 0 { Constraint::Fill(1) } else { Constraint::Length(lines) });
-        let mut constraints = constraints;
-        if readout == 0 {
-            constraints[2] = Constraint::Length(0);
-        }
-        let [header, body, readout, log, footer] = Layout::vertical(constraints).areas(area);
+        let lines = [Constraint::Fill(1), Constraint::Length(readout), Constraint::Length(log)];
+        let [body, readout, log] = Layout::vertical(lines).areas(area);
         let mut panels = Vec::new();
         // The first row, with the loss, is the highest.
         let heights = (0..rows.len()).map(|row| Constraint::Fill(if row == 0 { 6 } else { 5 }));
@@ -95,35 +85,44 @@ impl Plan {
             let areas = Layout::horizontal(widths).split(*area);
             panels.extend(row.iter().zip(areas.iter()).map(|((panel, _), area)| (*panel, *area)));
         }
-        Plan { header, panels, body, readout, log, footer }
+        Plan { panels, body, readout, log }
     }
 }
 
-/// Draws the whole screen.
-pub fn draw(frame: &mut Frame, app: &App) {
-    let area = frame.area();
-    if area.width < LEAST.0 || area.height < LEAST.1 {
-        let theme = &app.look.theme;
-        let notice = format!("finesift needs {} x {}", LEAST.0, LEAST.1);
-        return frame.render_widget(Line::styled(notice, theme.style(theme.warning)), area);
-    }
+/// Draws the charts, or one of them in full, and the end of the log.
+pub fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
     let plan = Plan::of(area);
-    header::draw(frame, plan.header, app);
-    if app.view.full {
-        panels::draw(frame, plan.body, app, app.view.focus);
+    if scene.view.full {
+        panels::draw(frame, plan.body, scene, scene.view.focus);
     } else {
         for (panel, area) in &plan.panels {
-            panels::draw(frame, *area, app, *panel);
+            panels::draw(frame, *area, scene, *panel);
         }
     }
     if plan.readout.height > 0 {
-        panels::draw_readout(frame, plan.readout, app);
+        panels::draw_readout(frame, plan.readout, scene);
     }
     if plan.log.height > 2 {
-        panels::draw_log(frame, plan.log, app);
+        panels::draw_log(frame, plan.log, scene);
     } else {
-        header::draw_log_line(frame, plan.log, app);
+        header::draw_log_line(frame, plan.log, scene);
     }
-    header::draw_footer(frame, plan.footer, app);
-    overlay::draw(frame, plan.body, app);
+    if let Some(End::Failed(error, checkpoint)) = &scene.run.end {
+        failure(frame, plan.body, scene, error, checkpoint.as_deref());
+    }
+}
+
+fn failure(frame: &mut Frame, area: Rect, scene: Scene, error: &str, checkpoint: Option<&str>) {
+    let theme = &scene.look.theme;
+    let error = error.lines().map(|line| Line::styled(format!(" {}", plain(line)), theme.style(theme.error)));
+    let mut lines: Vec<Line> = error.collect();
+    lines.push(Line::default());
+    lines.push(Line::styled(
+        match checkpoint {
+            Some(path) => format!(" The latest checkpoint is {}", plain(path)),
+            None => " No checkpoint had been written.".to_owned(),
+        },
+        theme.style(theme.text),
+    ));
+    popup(frame, area, scene.look, "Failed", lines, 90);
 }

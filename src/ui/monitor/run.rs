@@ -14,7 +14,6 @@ const STRONG: f64 = 0.98;
 
 /// A run as its events tell it.
 #[derive(Default)]
-#[expect(missing_docs, reason = "the names are those of the events")]
 pub struct Run {
     pub started: Option<Started>,
     pub phase: Option<Phase>,
@@ -109,7 +108,7 @@ impl Run {
             Event::Sample { prompt, text, .. } => self.tell(Level::Info, format!("{prompt} -> {text}")),
             Event::Checkpointed { step, path, bytes } => {
                 self.checkpoints += 1;
-                let size = super::format::bytes(bytes as f64);
+                let size = crate::ui::format::bytes(bytes as f64);
                 self.tell(Level::Info, format!("checkpoint of step {step}, {size}: {}", path.display()));
             }
             Event::Log { level, message } => self.tell(level, message),
@@ -149,6 +148,6 @@ impl Run {
         if self.log.len() == LINES {
             self.log.pop_front();
         }
-        self.log.push_back((level, super::format::plain(&message)));
+        self.log.push_back((level, crate::ui::format::plain(&message)));
     }
 }

@@ -1,69 +1,72 @@
-//! The first lines of the monitor: which run, in what state, how far. And its last: what was said, which keys there are.
+//! The first lines of the monitor: its tabs, what is trained on what, and how far it is.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::run::End;
+use super::{Scene, Tab};
 use crate::protocol::{Level, Phase, Reason};
-use crate::ui::app::App;
 use crate::ui::format::{duration, grouped, plain};
-use crate::ui::keymap::{Action, BINDINGS};
-use crate::ui::run::End;
 use crate::ui::theme::Hue;
 
 /// Lines that [`draw`] takes.
-pub const HEIGHT: u16 = 3;
+pub const HEIGHT: u16 = 2;
 
-/// Draws name and state, what is trained on what, and how far it is.
-pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
+/// Draws the tabs, what is trained on what, and how far it is.
+pub fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
     let line = |number: u16| Rect { y: area.y + number, height: 1, ..area };
-    let theme = &app.look.theme;
-    let started = app.run.started.as_ref();
-
-    let (word, hue) = state(app);
-    let dot = if app.look.ascii { "*" } else { "●" };
-    let name = started.map_or("finesift".to_owned(), |started| plain(&started.run));
-    let left = Line::from(vec![
-        Span::styled(" finesift ", theme.bold(theme.accent)),
-        Span::styled(name, theme.bold(theme.text)),
-    ]);
-    sides(frame, line(0), left, Line::styled(format!("{dot} {word} "), theme.bold(hue)));
-
-    if let Some(started) = started {
-        let by = if app.run.selected.as_ref().is_some_and(|selected| selected.total == 0) {
-            "head only".to_owned()
-        } else {
-            format!("{} % by {}", crate::ui::format::number(started.rate * 100.0), started.select)
-        };
-        let parts = [
-            plain(&started.model),
-            "on".into(),
-            plain(&started.data),
-            "·".into(),
-            started.device.clone(),
-            started.dtype.clone(),
-            "·".into(),
-            by,
-        ];
-        let left = Line::styled(format!(" {}", parts.join(" ")), theme.style(theme.text));
-        let right = format!("{} examples, {} held out ", grouped(started.examples), grouped(started.eval_examples));
-        sides(frame, line(1), left, Line::styled(right, theme.style(theme.dim)));
-    } else {
-        frame.render_widget(Line::styled(" getting ready", theme.style(theme.dim)), line(1));
+    let theme = &scene.look.theme;
+    let mut tabs = Line::from(" ");
+    for (number, (tab, name)) in Tab::ALL.into_iter().enumerate() {
+        let style = if tab == scene.view.tab { theme.bold(theme.text) } else { theme.style(theme.dim) };
+        tabs.push_span(Span::styled(format!("{}", number + 1), theme.style(theme.accent)));
+        tabs.push_span(Span::styled(format!(" {name}  "), style));
     }
-    progress(frame, line(2), app);
+    let subject = Line::styled(subject(scene), theme.style(theme.dim));
+    if tabs.width() + subject.width() <= usize::from(area.width) {
+        sides(frame, line(0), tabs, subject);
+    } else {
+        frame.render_widget(tabs, line(0));
+    }
+    progress(frame, line(1), scene);
+}
+
+/// The run's name and its state, for the first line of the screen.
+pub fn headline(scene: Scene) -> Line<'static> {
+    let theme = &scene.look.theme;
+    let (word, hue) = state(scene);
+    let dot = if scene.look.ascii { "*" } else { "●" };
+    let name = scene.run.started.as_ref().map(|started| plain(&started.run)).unwrap_or_default();
+    Line::from(vec![
+        Span::styled(format!("{name}  "), theme.style(theme.text)),
+        Span::styled(format!("{dot} {word} "), theme.bold(hue)),
+    ])
+}
+
+/// What is trained on what.
+fn subject(scene: Scene) -> String {
+    let Some(started) = &scene.run.started else { return String::new() };
+    let by = if scene.run.selected.as_ref().is_some_and(|selected| selected.total == 0) {
+        "head only".to_owned()
+    } else {
+        format!("{} % by {}", crate::ui::format::number(started.rate * 100.0), started.select)
+    };
+    let (model, data) = (plain(&started.model), plain(&started.data));
+    format!("{model} on {data} · {} {} · {by} ", started.device, started.dtype)
 }
 
 /// Draws the last thing that was said.
-pub fn draw_log_line(frame: &mut Frame, area: Rect, app: &App) {
-    if let Some((level, message)) = app.run.log.back() {
-        frame.render_widget(Line::styled(format!(" {message}"), app.look.theme.style(level_hue(app, *level))), area);
+pub fn draw_log_line(frame: &mut Frame, area: Rect, scene: Scene) {
+    if let Some((level, message)) = scene.run.log.back() {
+        frame
+            .render_widget(Line::styled(format!(" {message}"), scene.look.theme.style(level_hue(scene, *level))), area);
     }
 }
 
 /// The colour of a log line.
-pub fn level_hue(app: &App, level: Level) -> Hue {
-    let theme = &app.look.theme;
+pub fn level_hue(scene: Scene, level: Level) -> Hue {
+    let theme = &scene.look.theme;
     match level {
         Level::Info => theme.dim,
         Level::Warning => theme.warning,
@@ -71,44 +74,20 @@ pub fn level_hue(app: &App, level: Level) -> Hue {
     }
 }
 
-/// Draws the keys, as many as there is room for.
-pub fn draw_footer(frame: &mut Frame, area: Rect, app: &App) {
-    let theme = &app.look.theme;
-    let ended = app.run.end.is_some();
-    let mut line = Line::default();
-    for binding in BINDINGS.iter().filter(|binding| !binding.short.is_empty()) {
-        let word = match binding.action {
-            Action::PauseOrResume if app.run.phase == Some(Phase::Paused) => "resume",
-            Action::Enter if app.view.full => continue,
-            Action::PauseOrResume | Action::Checkpoint | Action::Evaluate | Action::StopAndSave if ended => continue,
-            Action::Quit if ended => "leave",
-            _ => binding.short,
-        };
-        let key = format!(" {}", binding.keys[0].name());
-        let word = format!(" {word} ");
-        if line.width() + key.len() + word.len() > usize::from(area.width) {
-            break;
-        }
-        line.push_span(Span::styled(key, theme.bold(theme.accent)));
-        line.push_span(Span::styled(word, theme.style(theme.dim)));
-    }
-    frame.render_widget(line, area);
-}
-
 /// The state in a word or two, as the trainer confirmed it.
-fn state(app: &App) -> (String, Hue) {
-    let theme = &app.look.theme;
-    if let Some(end) = &app.run.end {
+fn state(scene: Scene) -> (String, Hue) {
+    let theme = &scene.look.theme;
+    if let Some(end) = &scene.run.end {
         return match end {
             End::Finished(finished) if finished.reason == Reason::Completed => ("completed".into(), theme.good),
             End::Finished(_) => ("stopped".into(), theme.paused),
             End::Failed(..) => ("failed".into(), theme.error),
         };
     }
-    if let Some(asked) = app.asked {
+    if let Some(asked) = scene.asked {
         return (asked.into(), theme.paused);
     }
-    match app.run.phase {
+    match scene.run.phase {
         None | Some(Phase::Preparing) => ("preparing".into(), theme.accent),
         Some(Phase::Selecting) => ("selecting components".into(), theme.accent),
         Some(Phase::Training) => ("training".into(), theme.good),
@@ -119,8 +98,8 @@ fn state(app: &App) -> (String, Hue) {
 }
 
 /// The bar: of the run, or of the long task that it waits for.
-fn progress(frame: &mut Frame, area: Rect, app: &App) {
-    let run = &app.run;
+fn progress(frame: &mut Frame, area: Rect, scene: Scene) {
+    let run = &scene.run;
     let task = run.task.as_ref().filter(|_| run.end.is_none());
     let (share, text) = if let Some(task) = task.filter(|_| run.step.is_none()) {
         let share = if task.total == 0 { 0.0 } else { task.done as f64 / task.total as f64 };
@@ -139,19 +118,19 @@ fn progress(frame: &mut Frame, area: Rect, app: &App) {
             parts.push(duration(step.elapsed));
             parts.extend(step.eta.filter(|_| run.end.is_none()).map(|eta| format!("{} left", duration(eta))));
         }
-        (share, parts.join(if app.look.ascii { " | " } else { " · " }))
+        (share, parts.join(if scene.look.ascii { " | " } else { " · " }))
     } else {
         (0.0, String::new())
     };
-    bar(frame, area, app, share, &format!(" {text} "));
+    bar(frame, area, scene, share, &format!(" {text} "));
 }
 
 /// A bar with its text behind.
-fn bar(frame: &mut Frame, area: Rect, app: &App, share: f64, text: &str) {
-    let theme = &app.look.theme;
+fn bar(frame: &mut Frame, area: Rect, scene: Scene, share: f64, text: &str) {
+    let theme = &scene.look.theme;
     let width = usize::from(area.width).saturating_sub(text.chars().count() + 1);
     let full = (width as f64 * share.clamp(0.0, 1.0)).round() as usize;
-    let (done, left) = if app.look.ascii { ("=", "-") } else { ("━", "━") };
+    let (done, left) = if scene.look.ascii { ("=", "-") } else { ("━", "━") };
     let line = Line::from(vec![
         Span::raw(" "),
         Span::styled(done.repeat(full), theme.style(theme.bar)),

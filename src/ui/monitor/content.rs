@@ -2,11 +2,11 @@
 
 use ratatui::text::Span;
 
-use super::monitor::Panel;
+use super::overview::Panel;
+use super::run::Averaged;
+use super::{Scene, Smoothing};
 use crate::series::Series;
-use crate::ui::app::{App, Smoothing};
 use crate::ui::format::{Unit, bytes, number, score};
-use crate::ui::run::Averaged;
 use crate::ui::theme::Hue;
 use crate::ui::widgets::chart::{Curve, Shape};
 
@@ -30,36 +30,36 @@ pub struct Content<'a> {
 
 impl<'a> Content<'a> {
     /// Of a panel that holds a chart.
-    pub fn of(app: &'a App, panel: Panel) -> Content<'a> {
-        let (run, theme) = (&app.run, &app.look.theme);
+    pub fn of(scene: Scene<'a>, panel: Panel) -> Content<'a> {
+        let (run, theme) = (&scene.run, &scene.look.theme);
         match panel {
-            Panel::Loss => loss(app),
-            Panel::Score => scores(app),
+            Panel::Loss => loss(scene),
+            Panel::Score => scores(scene),
             Panel::Mass => Content {
                 note: "share of the gradient that is selected".into(),
                 waiting: "waiting for the selection",
-                ..plain(app, "Gradient mass", Unit::Percent, &run.mass, theme.mass)
+                ..plain(scene, "Gradient mass", Unit::Percent, &run.mass, theme.mass)
             },
-            Panel::Memory => memory(app),
+            Panel::Memory => memory(scene),
             Panel::Throughput => Content {
                 note: "tokens/s".into(),
-                ..averaged(app, "Throughput", &run.throughput, theme.throughput, theme.raw)
+                ..averaged(scene, "Throughput", &run.throughput, theme.throughput, theme.raw)
             },
-            Panel::LearningRate => plain(app, "Learning rate", Unit::Number, &run.learning_rate, theme.learning_rate),
+            Panel::LearningRate => plain(scene, "Learning rate", Unit::Number, &run.learning_rate, theme.learning_rate),
             Panel::GradNorm | Panel::Selected => Content {
                 note: "before clipping".into(),
-                ..averaged(app, "Gradient norm", &run.grad_norm, theme.grad_norm, theme.raw)
+                ..averaged(scene, "Gradient norm", &run.grad_norm, theme.grad_norm, theme.raw)
             },
         }
     }
 }
 
-fn loss(app: &App) -> Content<'_> {
-    let (run, theme) = (&app.run, &app.look.theme);
-    let mut content = averaged(app, "Loss", &run.loss, theme.loss, theme.loss_raw);
+fn loss(scene: Scene<'_>) -> Content<'_> {
+    let (run, theme) = (&scene.run, &scene.look.theme);
+    let mut content = averaged(scene, "Loss", &run.loss, theme.loss, theme.loss_raw);
     content.curves.push(Curve { series: &run.eval_loss, style: theme.style(theme.evaluation), shape: Shape::Marks });
     if let Some(loss) = run.eval_loss.last() {
-        let mark = if app.look.ascii { "o" } else { "◆" };
+        let mark = if scene.look.ascii { "o" } else { "◆" };
         content.now.push(Span::styled(format!("{mark} {}", number(loss)), theme.bold(theme.evaluation)));
     }
     if let Some(best) = run.eval_loss.buckets().iter().map(|bucket| bucket.min).reduce(f64::min) {
@@ -68,8 +68,8 @@ fn loss(app: &App) -> Content<'_> {
     content
 }
 
-fn scores<'a>(app: &'a App) -> Content<'a> {
-    let (run, theme) = (&app.run, &app.look.theme);
+fn scores<'a>(scene: Scene<'a>) -> Content<'a> {
+    let (run, theme) = (&scene.run, &scene.look.theme);
     let hues = [theme.score, theme.evaluation, theme.selected, theme.accent];
     let deciding = run.started.as_ref().map(|started| started.best.as_str()).unwrap_or_default();
     let mut scores: Vec<(&'a String, &'a Series)> = run.scores.iter().collect();
@@ -99,8 +99,8 @@ fn scores<'a>(app: &'a App) -> Content<'a> {
     }
 }
 
-fn memory(app: &App) -> Content<'_> {
-    let run = &app.run;
+fn memory(scene: Scene<'_>) -> Content<'_> {
+    let run = &scene.run;
     let gpu = run.system.as_ref().is_some_and(|system| system.gpu.is_some());
     let note = run.account.as_ref().map(|account| {
         let state = bytes((account.optimizer + account.indices) as f64);
@@ -109,13 +109,19 @@ fn memory(app: &App) -> Content<'_> {
     Content {
         note: note.unwrap_or_default(),
         waiting: "waiting for the first sample",
-        ..plain(app, if gpu { "GPU memory" } else { "Process memory" }, Unit::Bytes, &run.memory, app.look.theme.memory)
+        ..plain(
+            scene,
+            if gpu { "GPU memory" } else { "Process memory" },
+            Unit::Bytes,
+            &run.memory,
+            scene.look.theme.memory,
+        )
     }
 }
 
 /// One curve as it came.
-fn plain<'a>(app: &'a App, name: &'a str, unit: Unit, series: &'a Series, hue: Hue) -> Content<'a> {
-    let theme = &app.look.theme;
+fn plain<'a>(scene: Scene<'a>, name: &'a str, unit: Unit, series: &'a Series, hue: Hue) -> Content<'a> {
+    let theme = &scene.look.theme;
     Content {
         name,
         now: series.last().map(|value| Span::styled(unit.text(value), theme.bold(hue))).into_iter().collect(),
@@ -128,15 +134,15 @@ fn plain<'a>(app: &'a App, name: &'a str, unit: Unit, series: &'a Series, hue: H
 }
 
 /// The raw curve, and the smoothed one above it.
-fn averaged<'a>(app: &'a App, name: &'a str, curve: &'a Averaged, hue: Hue, raw_hue: Hue) -> Content<'a> {
-    let shown = match app.view.smoothing {
+fn averaged<'a>(scene: Scene<'a>, name: &'a str, curve: &'a Averaged, hue: Hue, raw_hue: Hue) -> Content<'a> {
+    let shown = match scene.view.smoothing {
         Smoothing::None => &curve.raw,
         Smoothing::Light => &curve.light,
         Smoothing::Strong => &curve.strong,
     };
-    let mut content = plain(app, name, Unit::Number, shown, hue);
-    if app.view.smoothing != Smoothing::None {
-        let style = app.look.theme.style(raw_hue);
+    let mut content = plain(scene, name, Unit::Number, shown, hue);
+    if scene.view.smoothing != Smoothing::None {
+        let style = scene.look.theme.style(raw_hue);
         content.curves.insert(0, Curve { series: &curve.raw, style, shape: Shape::Line });
     }
     content

@@ -6,52 +6,52 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::Scene;
 use super::content::Content;
 use super::header::{level_hue, sides};
-use super::monitor::Panel;
+use super::overview::Panel;
 use crate::protocol::Selected;
-use crate::ui::app::App;
 use crate::ui::format::{Unit, bytes, duration, grouped, number};
 use crate::ui::widgets::chart::Chart;
 use crate::ui::widgets::panel::{Title, panel};
 
 /// Draws a panel.
-pub fn draw(frame: &mut Frame, area: Rect, app: &App, which: Panel) {
+pub fn draw(frame: &mut Frame, area: Rect, scene: Scene, which: Panel) {
     if which == Panel::Selected {
-        return draw_selected(frame, area, app);
+        return draw_selected(frame, area, scene);
     }
-    let content = Content::of(app, which);
-    let full = app.view.full;
+    let content = Content::of(scene, which);
+    let full = scene.view.full;
     let title = Title { name: content.name, values: content.now, note: content.note };
-    let mut inner = panel(frame, area, &app.look, app.view.focus == which, title);
+    let mut inner = panel(frame, area, scene.look, scene.view.focus == which, title);
     if full {
         let line = Rect { y: inner.bottom().saturating_sub(1), height: 1.min(inner.height), ..inner };
         inner.height = inner.height.saturating_sub(1);
-        draw_cursor_line(frame, line, app, which, content.unit);
+        draw_cursor_line(frame, line, scene, which, content.unit);
     }
-    let theme = &app.look.theme;
+    let theme = &scene.look.theme;
     let chart = Chart {
         curves: content.curves,
-        axis: app.view.axis(),
-        window: app.view.window.filter(|_| full),
-        log: app.view.log && content.positive,
+        axis: scene.view.axis(),
+        window: scene.view.window.filter(|_| full),
+        log: scene.view.log && content.positive,
         value: content.unit,
-        place: if app.view.time { Unit::Seconds } else { Unit::Number },
+        place: if scene.view.time { Unit::Seconds } else { Unit::Number },
         include: &[],
-        cursor: app.view.cursor.filter(|_| full),
+        cursor: scene.view.cursor.filter(|_| full),
         waiting: content.waiting,
         axes: theme.style(theme.dim),
-        ascii: app.look.ascii,
+        ascii: scene.look.ascii,
     };
     chart.draw(inner, frame.buffer_mut());
 }
 
 /// In full screen: what the cursor points at.
-fn draw_cursor_line(frame: &mut Frame, area: Rect, app: &App, which: Panel, unit: Unit) {
-    let theme = &app.look.theme;
-    let axis = app.view.axis();
-    let series = which.main(&app.run);
-    let point = series.and_then(|series| series.nearest(app.view.cursor.unwrap_or(f64::INFINITY), axis));
+fn draw_cursor_line(frame: &mut Frame, area: Rect, scene: Scene, which: Panel, unit: Unit) {
+    let theme = &scene.look.theme;
+    let axis = scene.view.axis();
+    let series = which.main(scene.run);
+    let point = series.and_then(|series| series.nearest(scene.view.cursor.unwrap_or(f64::INFINITY), axis));
     let mut line = Line::default();
     if let Some(point) = point {
         let steps = if point.first == point.last {
@@ -67,7 +67,7 @@ fn draw_cursor_line(frame: &mut Frame, area: Rect, app: &App, which: Panel, unit
         line.push_span(Span::styled(format!("step {steps}, {}  ", duration(point.last.time)), theme.style(theme.dim)));
         line.push_span(Span::styled(format!("{}{range}", unit.text(point.end)), theme.bold(theme.text)));
     }
-    let hint = if app.look.ascii {
+    let hint = if scene.look.ascii {
         "<- -> cursor  + - zoom  y log  x time  esc back"
     } else {
         "← → cursor  + − zoom  y log  x time  esc back"
@@ -76,9 +76,9 @@ fn draw_cursor_line(frame: &mut Frame, area: Rect, app: &App, which: Panel, unit
 }
 
 /// How many components are trained, by kind of module, and how much of their gradient that covers.
-fn draw_selected(frame: &mut Frame, area: Rect, app: &App) {
-    let theme = &app.look.theme;
-    let selected = app.run.selected.as_ref();
+fn draw_selected(frame: &mut Frame, area: Rect, scene: Scene) {
+    let theme = &scene.look.theme;
+    let selected = scene.run.selected.as_ref();
     let title = Title {
         name: "Selected",
         values: selected
@@ -95,20 +95,20 @@ fn draw_selected(frame: &mut Frame, area: Rect, app: &App) {
             })
             .unwrap_or_default(),
     };
-    let inner = panel(frame, area, &app.look, app.view.focus == Panel::Selected, title);
+    let inner = panel(frame, area, scene.look, scene.view.focus == Panel::Selected, title);
     let Some(selected) = selected else {
         let waiting = Line::styled("waiting for the selection", theme.style(theme.dim)).centered();
         return frame
             .render_widget(waiting, Rect { y: inner.y + inner.height / 2, height: 1.min(inner.height), ..inner });
     };
-    let rows = by_module(selected, app);
+    let rows = by_module(selected, scene);
     let most = rows.iter().map(|row| row.selected).max().unwrap_or(1).max(1);
     let label = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).min(usize::from(inner.width) / 3);
     let bar_room = usize::from(inner.width).saturating_sub(label + 19);
     for (row, y) in rows.iter().zip(inner.top()..inner.bottom()) {
         let full = ((row.selected * bar_room as u64) / most) as usize;
         let mass = row.mass.map(|mass| format!("{mass:>5.1} %")).unwrap_or_default();
-        let symbol = if app.look.ascii { "=" } else { "▇" };
+        let symbol = if scene.look.ascii { "=" } else { "▇" };
         let name: String = row.name.chars().skip(row.name.chars().count().saturating_sub(label)).collect();
         let line = Line::from(vec![
             Span::styled(format!("{name:<label$} "), theme.style(theme.dim)),
@@ -128,8 +128,8 @@ struct ModuleRow {
 }
 
 /// Targets by the name they have in every layer, the head last.
-fn by_module(selected: &Selected, app: &App) -> Vec<ModuleRow> {
-    let masses: BTreeMap<&str, f64> = match &app.run.latest_mass {
+fn by_module(selected: &Selected, scene: Scene) -> Vec<ModuleRow> {
+    let masses: BTreeMap<&str, f64> = match &scene.run.latest_mass {
         Some(mass) => mass.targets.iter().map(|target| (target.name.as_str(), target.mass)).collect(),
         None => BTreeMap::new(),
     };
@@ -167,8 +167,8 @@ fn module(name: &str) -> String {
 }
 
 /// The numbers for which a small screen has no panel.
-pub fn draw_readout(frame: &mut Frame, area: Rect, app: &App) {
-    let (run, theme) = (&app.run, &app.look.theme);
+pub fn draw_readout(frame: &mut Frame, area: Rect, scene: Scene) {
+    let (run, theme) = (&scene.run, &scene.look.theme);
     let values = [
         ("tokens/s", run.throughput.light.last().map(number), theme.throughput),
         ("lr", run.learning_rate.last().map(number), theme.learning_rate),
@@ -194,15 +194,15 @@ pub fn draw_readout(frame: &mut Frame, area: Rect, app: &App) {
 }
 
 /// The last lines of the log.
-pub fn draw_log(frame: &mut Frame, area: Rect, app: &App) {
-    let theme = &app.look.theme;
+pub fn draw_log(frame: &mut Frame, area: Rect, scene: Scene) {
+    let theme = &scene.look.theme;
     let title = Title::named("Log");
-    let inner = panel(frame, area, &app.look, false, title);
-    let log = &app.run.log;
+    let inner = panel(frame, area, scene.look, false, title);
+    let log = &scene.run.log;
     let skip = log.len().saturating_sub(usize::from(inner.height));
     for ((level, message), y) in log.iter().skip(skip).zip(inner.top()..inner.bottom()) {
         frame.render_widget(
-            Line::styled(message.as_str(), theme.style(level_hue(app, *level))),
+            Line::styled(message.as_str(), theme.style(level_hue(scene, *level))),
             Rect { y, height: 1, ..inner },
         );
     }
