@@ -9,6 +9,8 @@ mod method;
 #[cfg(feature = "torch")]
 mod parity;
 #[cfg(feature = "torch")]
+mod resume;
+#[cfg(feature = "torch")]
 mod run;
 #[cfg(feature = "torch")]
 mod tiny;

@@ -2,21 +2,21 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use finesift::hub::Hub;
 use finesift::preset::Preset;
 use finesift::protocol::{Command, Event, Phase, Reason};
-use finesift::runs::{EventLog, RunFolder, read_events};
+use finesift::runs::{Disk, EventLog, RealDisk, RunFolder, read_events};
 use finesift::session::Session;
-use finesift::train::{DeviceChoice, Job, run};
+use finesift::train::{DeviceChoice, Job, Resume, run};
 
 use crate::tiny::Tiny;
 
 /// libtorch has one generator for the whole process: runs with dropout take turns.
 static GENERATOR: Mutex<()> = Mutex::new(());
 
-fn turn() -> MutexGuard<'static, ()> {
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
     GENERATOR.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
@@ -27,7 +27,10 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
     let events = complete(&tiny, &tiny.preset("epochs = 2"), "whole");
     let names: Vec<String> = events
         .iter()
-        .filter(|event| !matches!(event, Event::Progress(_) | Event::System(_) | Event::Log { .. }))
+        // Checkpoints are written beside training: where among the steps one is told of is chance.
+        .filter(|event| {
+            !matches!(event, Event::Progress(_) | Event::System(_) | Event::Log { .. } | Event::Checkpointed { .. })
+        })
         .map(name)
         .collect();
     let step = |n: usize| vec!["step".to_owned(); n];
@@ -46,7 +49,7 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
         step(4),
         vec!["mass".into()],
         step(1),
-        vec!["evaluating".into(), "eval".into(), "checkpointed".into(), "training".into()],
+        vec!["evaluating".into(), "eval".into(), "training".into()],
     ]
     .concat();
     assert_eq!(names[..expected.len()], expected);
@@ -69,13 +72,19 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
         .unwrap();
     assert_eq!(learnt.scores.keys().collect::<Vec<_>>(), ["accuracy", "f1"]);
 
+    // The first evaluation is the best so far, and the end is kept, each in the order of things.
+    let place = |wanted: &dyn Fn(&Event) -> bool| events.iter().position(wanted).unwrap();
+    let checkpoint = |number| place(&|event| matches!(event, Event::Checkpointed { step, .. } if *step == number));
+    let eval = place(&|event| matches!(event, Event::Eval(_)));
+    assert!(eval < checkpoint(9) && checkpoint(9) < checkpoint(18) && checkpoint(18) < events.len() - 1);
+
     let folder = tiny.path("runs/whole");
     let kept = read_events(&folder.join("events.jsonl")).unwrap();
     assert_eq!(kept.len(), events.len());
     for (kept, told) in kept.iter().zip(&events) {
         assert_eq!(kept, told);
     }
-    for file in ["preset.toml", "best/state.safetensors", "checkpoints/step-00000018/checkpoint.json"] {
+    for file in ["preset.toml", "best/state.safetensors", "checkpoints/step-00000018/checkpoint.json", "lock"] {
         assert!(folder.join(file).is_file(), "{file}");
     }
 }
@@ -201,26 +210,49 @@ fn what_the_user_can_mend_is_said_before_anything_is_trained() {
     }
 }
 
-fn spawn(tiny: &Tiny, preset: &str, name: &str) -> anyhow::Result<Session> {
+pub(crate) fn spawn(tiny: &Tiny, preset: &str, name: &str) -> anyhow::Result<Session> {
+    spawn_on(Arc::new(RealDisk), tiny, preset, name)
+}
+
+/// A new run that writes its checkpoints to this disk.
+pub(crate) fn spawn_on(disk: Arc<dyn Disk>, tiny: &Tiny, preset: &str, name: &str) -> anyhow::Result<Session> {
     let preset = Preset::parse("tiny", "tiny.toml", preset, &[], Path::new("/nowhere"))?;
     let folder = RunFolder::create(&tiny.path("runs"), Some(name), &preset.name, &preset.toml)?;
     let log = EventLog::open(&folder.events())?;
-    let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: tiny.path("hub"), token: None, offline: true };
-    let job = Job { preset, folder, device: DeviceChoice::Cpu, hub, cache: tiny.path("cache") };
+    let job = Job { disk, ..job(tiny, preset, folder) };
     Ok(Session::spawn(Some(log), move |port| run(job, port))?)
 }
 
-fn finish(mut session: Session) -> anyhow::Result<Vec<Event>> {
+/// A run taken up again, with the preset that lies in its folder.
+pub(crate) fn resume(tiny: &Tiny, name: &str, resume: Resume) -> anyhow::Result<Session> {
+    resume_on(Arc::new(RealDisk), tiny, name, resume)
+}
+
+pub(crate) fn resume_on(disk: Arc<dyn Disk>, tiny: &Tiny, name: &str, resume: Resume) -> anyhow::Result<Session> {
+    let folder = RunFolder::open(&tiny.path("runs"), name)?;
+    let preset = fs::read_to_string(folder.preset())?;
+    let preset = Preset::parse("tiny", "preset.toml", &preset, &[], Path::new("/nowhere"))?;
+    let job = Job { disk, resume: Some(resume), ..job(tiny, preset, folder) };
+    Ok(Session::spawn(None, move |port| run(job, port))?)
+}
+
+fn job(tiny: &Tiny, preset: Preset, folder: RunFolder) -> Job {
+    let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: tiny.path("hub"), token: None, offline: true };
+    let (device, cache) = (DeviceChoice::Cpu, tiny.path("cache"));
+    Job { preset, folder, device, hub, cache, disk: Arc::new(RealDisk), resume: None }
+}
+
+pub(crate) fn finish(mut session: Session) -> anyhow::Result<Vec<Event>> {
     let events = std::iter::from_fn(|| session.blocking_next()).collect();
     session.join()?;
     Ok(events)
 }
 
-fn complete(tiny: &Tiny, preset: &str, name: &str) -> Vec<Event> {
+pub(crate) fn complete(tiny: &Tiny, preset: &str, name: &str) -> Vec<Event> {
     finish(spawn(tiny, preset, name).unwrap()).unwrap()
 }
 
-fn losses(events: &[Event]) -> Vec<(u64, f64)> {
+pub(crate) fn losses(events: &[Event]) -> Vec<(u64, f64)> {
     events
         .iter()
         .filter_map(|event| if let Event::Step(step) = event { Some((step.step, step.loss)) } else { None })
