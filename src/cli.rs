@@ -1,6 +1,7 @@
 //! The command line: parse, join a front end and a trainer, and say how it ended.
 
 mod doctor;
+mod train;
 mod trainers;
 
 use std::io::{self, IsTerminal, Write};
@@ -13,7 +14,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::Usage;
 use crate::outcome::Outcome;
 use crate::preset::{Preset, built_in, cache_folder};
-use crate::{headless, ui};
+use crate::ui;
+use train::{Resume, Train};
 use trainers::Trainers;
 
 /// Fine-tunes transformers with sparse increments, in the terminal.
@@ -44,6 +46,8 @@ struct Screens {
 enum Command {
     /// Fine-tune as a preset says
     Train(Train),
+    /// Take a run up again where it stood
+    Resume(Resume),
     /// List the presets, or show one
     Presets {
         #[command(subcommand)]
@@ -62,24 +66,6 @@ enum Presets {
     },
 }
 
-#[derive(Args)]
-struct Train {
-    /// Name of a preset, or path of a .toml file
-    preset: String,
-    /// Change a key of the preset, such as train.epochs=3; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Name of the run; by default made of the preset's and the time
-    #[arg(long, value_name = "NAME")]
-    run: Option<String>,
-    /// Show no screen, also on a terminal
-    #[arg(long)]
-    headless: bool,
-    /// Write each event as a line of JSON on stdout; shows no screen
-    #[arg(long)]
-    json: bool,
-}
-
 /// Runs the program.
 pub fn main() -> ExitCode {
     let Cli { command, screens } = Cli::parse();
@@ -96,6 +82,7 @@ fn run(command: Option<Command>, screens: &Screens) -> Result<ExitCode> {
     match command {
         None => return home(screens),
         Some(Command::Train(train)) => return train.run(screens),
+        Some(Command::Resume(resume)) => return resume.run(screens),
         Some(Command::Presets { command: None }) => print(&list()),
         Some(Command::Presets { command: Some(Presets::Show { name }) }) => print(&show(&name)?),
         Some(Command::Doctor) => print(&doctor::report()),
@@ -146,44 +133,4 @@ impl Screens {
     fn options(&self) -> ui::Options {
         ui::Options { ascii: self.ascii }
     }
-}
-
-impl Train {
-    fn run(self, screens: &Screens) -> Result<ExitCode> {
-        let trainers = Trainers::new(screens)?;
-        let preset = Preset::load(&self.preset, &self.set, &cache_folder())?;
-        let launched = trainers.start(preset, self.run.as_deref())?;
-        let folder = launched.folder.clone();
-        let outcome = if !self.headless && !self.json && on_terminal() {
-            ui::open(trainers, Some(launched), &screens.options())
-        } else {
-            let outcome = headless::run(launched.session, self.json);
-            // What could not begin for a mistake leaves nothing behind.
-            if outcome.as_ref().is_err_and(|error| error.is::<Usage>()) {
-                let _ = std::fs::remove_dir_all(folder.path());
-            }
-            outcome
-        }?;
-        if let Some(finished) = &outcome.finished
-            && !self.json
-        {
-            print(&summary(finished, folder.path()));
-        }
-        Ok(ended(&outcome))
-    }
-}
-
-/// What a run came to, in a few lines.
-fn summary(finished: &crate::protocol::Finished, folder: &std::path::Path) -> String {
-    use crate::protocol::Reason;
-    let how = match finished.reason {
-        Reason::Completed => "completed",
-        Reason::Stopped => "stopped",
-    };
-    let mut text = format!("{how} after {} steps and {:.1} s of work\n", finished.step, finished.elapsed);
-    if let Some(best) = &finished.best {
-        let scores: Vec<String> = best.scores.iter().map(|(name, score)| format!("{name} {score:.4}")).collect();
-        text += &format!("best at step {}: {}, loss {:.4}\n", best.step, scores.join(", "), best.loss);
-    }
-    text + &format!("{}\n", folder.display())
 }

@@ -35,10 +35,11 @@ pub enum Command {
 /// A fact from the trainer, in order of happening.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "a few hundred bytes in a queue cost less than a box in every match")]
 pub enum Event {
     /// The first event of every run: what is going to be trained on what.
     Started(Started),
+    /// A run was taken up again; what came after that step before is not told any more.
+    Resumed(Resumed),
     /// The trainer entered a phase. The screen shows these, never what was only asked for.
     Phase {
         /// The phase now.
@@ -75,6 +76,12 @@ pub enum Event {
         path: PathBuf,
         /// Its size.
         bytes: u64,
+        /// Seconds that writing it took, beside training.
+        #[serde(default)]
+        seconds: f64,
+        /// Seconds that training stood still for it.
+        #[serde(default)]
+        held_up: f64,
     },
     /// Something a user may want to read.
     Log {
@@ -134,6 +141,28 @@ pub struct Started {
     pub parameters: u64,
     /// The score that decides which evaluation is best.
     pub best: String,
+    /// Version of finesift.
+    pub version: String,
+}
+
+/// Where a run goes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resumed {
+    /// Name of the run.
+    pub run: String,
+    /// Optimizer steps taken already.
+    pub step: u64,
+    /// Optimizer steps of the whole run.
+    pub steps: u64,
+    /// The checkpoint it goes on from.
+    pub checkpoint: PathBuf,
+    /// Seconds of work already done.
+    pub elapsed: f64,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// What the device is, and why it was taken.
+    #[serde(default)]
+    pub device_note: String,
     /// Version of finesift.
     pub version: String,
 }

@@ -7,11 +7,13 @@
 //! glue task    the nine tasks of GLUE in three layouts
 //! table split  a user's own files
 //! tokenize cache
+//! digest       what tells one set of examples from another
 //! batch        padding, and the order of an epoch
 //! ```
 
 mod batch;
 mod cache;
+mod digest;
 mod examples;
 mod glue;
 mod labels;
@@ -27,6 +29,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 pub use batch::{Batch, Batches, Targets, collate};
+pub use digest::digest;
 pub use table::{Columns, HeldOut, TargetKind};
 pub use task::Task;
 pub use tokenize::{Encoded, TextTokenizer};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::protocol::{Event, Level, Phase, Progress, Started, Step};
+use crate::protocol::{Event, Level, Phase, Progress, Resumed, Started, Step};
 
 /// Lines for steps in a run that is not watched on a terminal.
 const STEP_LINES: u64 = 20;
@@ -13,7 +13,8 @@ const STEP_LINES: u64 = 20;
 /// What is shown, and what it takes to show it.
 pub(super) struct Plain {
     bar: ProgressBar,
-    started: Option<Started>,
+    /// Of the run, when it has told.
+    steps: u64,
     task: Option<ProgressBar>,
 }
 
@@ -23,13 +24,14 @@ impl Plain {
         if !io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        Plain { bar, started: None, task: None }
+        Plain { bar, steps: 0, task: None }
     }
 
     /// Shows an event, or nothing of it.
     pub fn show(&mut self, event: &Event) {
         match event {
             Event::Started(started) => self.started(started),
+            Event::Resumed(resumed) => self.resumed(resumed),
             Event::Progress(progress) => self.task(progress),
             Event::Selected(selected) => self.line(&format!(
                 "selected {} of {} components ({:.3} %), and {} trained in full",
@@ -79,9 +81,24 @@ impl Plain {
             started.batch,
             started.device_note
         ));
-        self.bar.set_length(started.steps);
+        self.take_steps(0, started.steps);
+    }
+
+    fn resumed(&mut self, resumed: &Resumed) {
+        self.end_task();
+        let Resumed { run, step, steps, checkpoint, device_note, .. } = resumed;
+        self.line(&format!(
+            "{run}: goes on after step {step} of {steps}, from {} ({device_note})",
+            checkpoint.display()
+        ));
+        self.take_steps(*step, *steps);
+    }
+
+    fn take_steps(&mut self, from: u64, steps: u64) {
+        self.bar.set_length(steps);
+        self.bar.set_position(from);
         self.bar.set_style(style("{bar:30} {pos}/{len}  {msg}"));
-        self.started = Some(started.clone());
+        self.steps = steps;
     }
 
     fn step(&mut self, step: &Step) {
@@ -92,7 +109,7 @@ impl Plain {
             .unwrap_or_default();
         let message = format!("loss {:.4}  {:.0} tokens/s{eta}", step.loss, step.tokens_per_second);
         self.bar.set_position(step.step);
-        let steps = self.started.as_ref().map_or(1, |started| started.steps).max(1);
+        let steps = self.steps.max(1);
         if self.bar.is_hidden() && step.step * STEP_LINES / steps > (step.step - 1) * STEP_LINES / steps {
             self.line(&format!("step {}/{steps}: {message}", step.step));
         }

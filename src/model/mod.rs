@@ -7,6 +7,7 @@
 pub mod backward;
 mod config;
 mod encoder;
+mod fingerprint;
 mod layers;
 mod layout;
 mod tape;
@@ -20,6 +21,7 @@ use tch::{Device, Kind, Tensor};
 use crate::protocol::Progress;
 pub use config::{Config, Family};
 pub use encoder::{Encoder, Inputs};
+pub use fingerprint::Fingerprint;
 pub use layout::{Layout, ParameterSpec};
 pub use tape::{Pass, Record};
 pub use weights::Parameters;

@@ -84,6 +84,11 @@ impl Document {
         text
     }
 
+    /// An entry as it is written.
+    pub fn written(&self, key: &str) -> Option<String> {
+        self.entries.get(key).map(|entry| entry.value.to_string())
+    }
+
     /// Whether a key is there.
     pub fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)

@@ -36,6 +36,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("train.max_steps", "steps at most; 0 for all"),
     ("train.gradient_checkpointing", "whether to compute activations twice instead of keeping them"),
     ("keep.checkpoints", "newest checkpoints to keep"),
-    ("keep.every_minutes", "minutes between checkpoints; 0 for none but those asked for and the last"),
+    ("keep.every_minutes", "minutes between checkpoints; 0 for none by the clock"),
+    ("keep.every_steps", "steps between checkpoints; 0 for none by their number"),
     ("keep.best", "the score that decides which evaluation is best"),
 ];

@@ -3,6 +3,7 @@
 //! [`Preset::load`] finds it, [`document`] reads its keys with their places, and this file says what each key means.
 
 mod builtin;
+mod difference;
 mod document;
 mod keys;
 mod read;
@@ -14,6 +15,7 @@ use anyhow::{Context, Result, bail};
 use crate::Usage;
 use crate::data::{Source, Task};
 pub use builtin::{BuiltIn, built_in};
+pub use difference::{Difference, Weight, differences};
 use document::Document;
 pub use keys::KEYS;
 
@@ -150,8 +152,10 @@ pub enum Schedule {
 pub struct Keep {
     /// Newest checkpoints to keep.
     pub checkpoints: usize,
-    /// Minutes between checkpoints; 0 for none but those asked for and the last.
+    /// Minutes between checkpoints; 0 for none by the clock.
     pub every_minutes: f64,
+    /// Steps between checkpoints; 0 for none by their number.
+    pub every_steps: u64,
     /// The score that decides which evaluation is best; `None` for the task's first.
     pub best: Option<String>,
 }

@@ -53,6 +53,7 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
         keep: Keep {
             checkpoints: document.whole("keep.checkpoints", 1..=1 << 20, 2)? as usize,
             every_minutes: document.number("keep.every_minutes", AT_LEAST_0, at_least_0)?.unwrap_or(15.0),
+            every_steps: document.whole("keep.every_steps", 0..=1 << 40, 0)?,
             best: document.text("keep.best")?,
         },
         toml: document.to_toml(),

@@ -4,11 +4,18 @@
 //! runs/NAME/preset.toml     the preset as it ran, overrides included
 //!           events.jsonl    every event, one per line
 //!           checkpoints/step-00000120/
-//!           best/           the checkpoint of the best evaluation
+//!           best            leads to the checkpoint of the best evaluation
+//!           lock            held by the process that writes here
+//!           abandoned/      what a return to an earlier step left behind
 //! ```
 
+pub mod checkpoint;
+mod disk;
 mod events;
 mod folder;
+mod lock;
 
-pub use events::{EventLog, EventRange, read_events};
-pub use folder::RunFolder;
+pub use disk::{Disk, RealDisk};
+pub use events::{EventLog, EventRange, last_event, read_events};
+pub use folder::{RunFolder, find};
+pub use lock::{Holder, RunLock};

@@ -126,6 +126,19 @@ impl Values {
         &self.state
     }
 
+    /// Puts a kept state in place of this one: tensors of the same lengths, from any device.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn restore(&mut self, kept: &State) {
+        no_grad(|| {
+            self.state.master.copy_(&kept.master);
+            self.state.first_moment.copy_(&kept.first_moment);
+            self.state.second_moment.copy_(&kept.second_moment);
+        });
+        self.state.updates = kept.updates;
+    }
+
     /// A sparse slot's indices into its parameter: int32 or int64 `[k]`.
     pub fn selected(&self, slot: &Slot) -> Tensor {
         self.indices.narrow(0, slot.range.start, slot.trained())

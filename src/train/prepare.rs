@@ -12,9 +12,10 @@ use super::schedule::LearningRate;
 use super::select;
 use crate::Usage;
 use crate::data::{self, Batches, Dataset, Encoded, Source, TextTokenizer};
-use crate::model::{Classifier, Config, Layout, LoadOptions};
+use crate::model::{Classifier, Config, Fingerprint, Layout, LoadOptions};
 use crate::preset::{DataSource, Dtype, Preset};
 use crate::protocol::{Event, Level, Progress, Started};
+use crate::runs::checkpoint::{BaseIdentity, DataIdentity};
 use crate::session::Port;
 use crate::sift::{Role, Rules};
 
@@ -37,6 +38,12 @@ pub struct Prepared {
     pub best: String,
     /// The learning rate of each step.
     pub learning_rate: LearningRate,
+    /// Which model it is.
+    pub base: BaseIdentity,
+    /// Which examples.
+    pub data: DataIdentity,
+    /// What is going to be trained on what.
+    pub started: Started,
 }
 
 /// Which examples each step takes.
@@ -77,7 +84,7 @@ impl Plan {
     }
 }
 
-/// Finds, reads and checks everything, and tells what is going to be trained on what.
+/// Finds, reads and checks everything.
 ///
 /// # Errors
 /// [`Usage`] for what the user can mend.
@@ -159,7 +166,16 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         warmup: (train.warmup * plan.steps as f64).ceil() as u64,
         steps: plan.steps,
     };
-    port.emit(Event::Started(Started {
+    let fingerprint = Fingerprint::of(&folder)?;
+    let base =
+        BaseIdentity { model: preset.model.id.clone(), config: fingerprint.config, weights: fingerprint.weights };
+    let data = DataIdentity {
+        examples: examples.len() as u64,
+        train: data::digest(&examples),
+        eval_examples: evaluator.splits.iter().map(|split| split.examples.len() as u64).sum(),
+        eval: data::digest(evaluator.splits.iter().flat_map(|split| &split.examples)),
+    };
+    let started = Started {
         run: job.folder.name().into(),
         preset: preset.name.clone(),
         about: preset.about.clone(),
@@ -168,8 +184,8 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         device: device::name(chosen.device),
         device_note: chosen.note.clone(),
         dtype: preset.model.dtype.name().into(),
-        examples: examples.len() as u64,
-        eval_examples: dataset.eval.iter().map(|split| split.examples.len() as u64).sum(),
+        examples: data.examples,
+        eval_examples: data.eval_examples,
         steps: plan.steps,
         epochs: plan.steps as f64 / plan.steps_per_epoch() as f64,
         batch: (train.batch * train.accumulate) as u64,
@@ -178,8 +194,8 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         parameters: classifier.parameters.components(),
         best: best.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
-    }));
-    Ok(Prepared { classifier, rules, examples, plan, evaluator, best, learning_rate })
+    };
+    Ok(Prepared { classifier, rules, examples, plan, evaluator, best, learning_rate, base, data, started })
 }
 
 fn model_folder(job: &Job, progress: &dyn Fn(Progress)) -> Result<PathBuf> {

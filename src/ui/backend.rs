@@ -16,6 +16,12 @@ pub trait Backend: Send + Sync {
     /// A run's folder that cannot be made.
     fn launch(&self, preset: Preset) -> Result<Launched>;
 
+    /// Takes a run up again where it stood.
+    ///
+    /// # Errors
+    /// A run that is complete, or under way, or that has no checkpoint.
+    fn resume(&self, run: &Path) -> Result<Launched>;
+
     /// The folder of all runs.
     fn runs(&self) -> &Path;
 
@@ -35,6 +41,8 @@ pub struct Launched {
     pub session: Session,
     /// The run's folder.
     pub folder: RunFolder,
+    /// Whether the folder is new, so that a run that could not begin leaves none behind.
+    pub fresh: bool,
 }
 
 /// What a run would take.

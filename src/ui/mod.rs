@@ -85,6 +85,13 @@ struct Workbench {
 struct Live {
     session: Session,
     folder: RunFolder,
+    fresh: bool,
+}
+
+impl From<Launched> for Live {
+    fn from(Launched { session, folder, fresh }: Launched) -> Live {
+        Live { session, folder, fresh }
+    }
 }
 
 /// Why the loop ended.
@@ -99,7 +106,7 @@ impl Workbench {
         let presets = built_in().iter().filter_map(|preset| Preset::load(preset.name, &[], backend.cache()).ok());
         let mut app = App::new(look, Keymap::default(), Home::new(presets.collect()), Runs::default(), width, height);
         let single = launched.is_some();
-        let live = launched.map(|Launched { session, folder }| Live { session, folder });
+        let live = launched.map(Live::from);
         if single {
             app.update(Msg::Launched);
         }
@@ -243,8 +250,8 @@ impl Workbench {
             return;
         }
         match self.backend.launch(preset) {
-            Ok(Launched { session, folder }) => {
-                self.live = Some(Live { session, folder });
+            Ok(launched) => {
+                self.live = Some(launched.into());
                 self.app.update(Msg::Launched);
             }
             Err(error) => {
@@ -293,7 +300,7 @@ impl Workbench {
     fn join(&mut self, live: Live) {
         if let Err(error) = live.session.join() {
             // What could not begin for a mistake leaves nothing behind.
-            if error.is::<Usage>() {
+            if live.fresh && error.is::<Usage>() {
                 let _ = std::fs::remove_dir_all(live.folder.path());
             }
             self.failure = Some(error);

@@ -10,6 +10,7 @@ mod method;
 mod parity;
 #[cfg(feature = "torch")]
 mod pty;
+mod resume;
 #[cfg(feature = "torch")]
 mod run;
 #[cfg(feature = "torch")]

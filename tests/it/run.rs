@@ -2,21 +2,21 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use finesift::hub::Hub;
 use finesift::preset::Preset;
 use finesift::protocol::{Command, Event, Phase, Reason};
-use finesift::runs::{EventLog, RunFolder, read_events};
+use finesift::runs::{Disk, EventLog, RealDisk, RunFolder, read_events};
 use finesift::session::Session;
-use finesift::train::{DeviceChoice, Job, run};
+use finesift::train::{DeviceChoice, Job, Resume, run};
 
 use crate::tiny::Tiny;
 
 /// libtorch has one generator for the whole process: runs with dropout take turns.
 static GENERATOR: Mutex<()> = Mutex::new(());
 
-fn turn() -> MutexGuard<'static, ()> {
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
     GENERATOR.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
@@ -27,7 +27,10 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
     let events = complete(&tiny, &tiny.preset("epochs = 2"), "whole");
     let names: Vec<String> = events
         .iter()
-        .filter(|event| !matches!(event, Event::Progress(_) | Event::System(_) | Event::Log { .. }))
+        // Checkpoints are written beside training: where among the steps one is told of is chance.
+        .filter(|event| {
+            !matches!(event, Event::Progress(_) | Event::System(_) | Event::Log { .. } | Event::Checkpointed { .. })
+        })
         .map(name)
         .collect();
     let step = |n: usize| vec!["step".to_owned(); n];
@@ -46,7 +49,7 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
         step(4),
         vec!["mass".into()],
         step(1),
-        vec!["evaluating".into(), "eval".into(), "checkpointed".into(), "training".into()],
+        vec!["evaluating".into(), "eval".into(), "training".into()],
     ]
     .concat();
     assert_eq!(names[..expected.len()], expected);
@@ -69,56 +72,82 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
         .unwrap();
     assert_eq!(learnt.scores.keys().collect::<Vec<_>>(), ["accuracy", "f1"]);
 
+    // The first evaluation is the best so far, and the end is kept, each in the order of things.
+    let place = |wanted: &dyn Fn(&Event) -> bool| events.iter().position(wanted).unwrap();
+    let checkpoint = |number| place(&|event| matches!(event, Event::Checkpointed { step, .. } if *step == number));
+    let eval = place(&|event| matches!(event, Event::Eval(_)));
+    assert!(eval < checkpoint(9) && checkpoint(9) < checkpoint(18) && checkpoint(18) < events.len() - 1);
+
     let folder = tiny.path("runs/whole");
     let kept = read_events(&folder.join("events.jsonl")).unwrap();
     assert_eq!(kept.len(), events.len());
     for (kept, told) in kept.iter().zip(&events) {
         assert_eq!(kept, told);
     }
-    for file in ["preset.toml", "best/state.safetensors", "checkpoints/step-00000018/checkpoint.json"] {
+    for file in ["preset.toml", "best/state.safetensors", "checkpoints/step-00000018/checkpoint.json", "lock"] {
         assert!(folder.join(file).is_file(), "{file}");
     }
 }
 
 #[test]
 fn a_pause_holds_within_a_step_and_changes_no_number() {
+    const PAUSES: usize = 3;
     let _turn = turn();
     let tiny = Tiny::new(0.1);
-    let unpaused = losses(&complete(&tiny, &tiny.preset("epochs = 3\naccumulate = 2"), "unpaused"));
-    let mut session = spawn(&tiny, &tiny.preset("epochs = 3\naccumulate = 2"), "paused").unwrap();
+    // Far more steps than are waited for: whoever is slow here, the run is still under way.
+    let preset =
+        tiny.preset("epochs = 100000\neval_every = 10000000\naccumulate = 2\nschedule = \"constant\"\nwarmup = 0");
+    let mut session = spawn(&tiny, &preset, "paused").unwrap();
     let (mut events, mut pauses) = (Vec::new(), 0);
     while let Some(event) = session.blocking_next() {
-        match &event {
-            Event::Step(step) if step.step % 5 == 2 => {
-                session.send(Command::Pause);
-                // What comes until it holds: the step that was under way, at most.
-                let mut steps = 0;
-                loop {
-                    let Some(next) = session.blocking_next() else { panic!("it ended") };
-                    steps += usize::from(matches!(next, Event::Step(_)));
-                    let holds = matches!(next, Event::Phase { phase: Phase::Paused });
-                    events.push(next);
-                    if holds {
-                        break;
-                    }
-                }
-                // The order may have come just after the trainer looked.
-                assert!(steps <= 2, "{steps} steps after the order");
-                let before = cpu_time();
-                session.send(Command::Checkpoint);
-                while !matches!(session.blocking_next(), Some(Event::Checkpointed { .. })) {}
-                assert!(cpu_time() - before < 1.0);
-                pauses += 1;
-                session.send(Command::Resume);
-            }
-            _ => {}
-        }
+        let due = matches!(&event, Event::Step(step) if step.step % 5 == 2) && pauses < PAUSES;
         events.push(event);
+        if !due {
+            continue;
+        }
+        session.send(Command::Pause);
+        let before = steps_on_disk(&tiny, "paused");
+        events.extend(up_to(&mut session, |event| matches!(event, Event::Phase { phase: Phase::Paused })));
+        let after = steps_on_disk(&tiny, "paused");
+        assert!(after - before <= 1, "{} steps after the order", after - before);
+        if pauses == 0 {
+            let before = trainer_ticks();
+            // Samples come once a second.
+            let system = |event: &Event| matches!(event, Event::System(_));
+            events.extend((0..3).flat_map(|_| up_to(&mut session, system)));
+            assert!(trainer_ticks() - before <= 1, "it does not sleep");
+        }
+        session.send(Command::Checkpoint);
+        events.extend(up_to(&mut session, |event| matches!(event, Event::Checkpointed { .. })));
+        pauses += 1;
+        session.send(if pauses == PAUSES { Command::Stop { save: false } } else { Command::Resume });
     }
     session.join().unwrap();
-    assert!(pauses >= 2);
-    events.sort_by_key(|event| if let Event::Step(step) = event { step.step } else { 0 });
-    assert_eq!(losses(&events), unpaused);
+    let paused = losses(&events);
+    assert_eq!((pauses, paused.len()), (PAUSES, steps_on_disk(&tiny, "paused")));
+
+    let steps = paused.len() as u64;
+    let mut session = spawn(&tiny, &preset, "unpaused").unwrap();
+    let mut unpaused = losses(&up_to(&mut session, |event| matches!(event, Event::Step(step) if step.step == steps)));
+    session.send(Command::Stop { save: false });
+    finish(session).unwrap();
+    unpaused.truncate(paused.len());
+    assert_eq!(paused, unpaused);
+}
+
+/// The events up to one, and that.
+fn up_to(session: &mut Session, last: impl Fn(&Event) -> bool) -> Vec<Event> {
+    let mut events = Vec::new();
+    loop {
+        events.push(session.blocking_next().expect("it ended"));
+        if events.last().is_some_and(&last) {
+            return events;
+        }
+    }
+}
+
+fn steps_on_disk(tiny: &Tiny, run: &str) -> usize {
+    losses(&read_events(&tiny.path("runs").join(run).join("events.jsonl")).unwrap()).len()
 }
 
 #[test]
@@ -201,26 +230,49 @@ fn what_the_user_can_mend_is_said_before_anything_is_trained() {
     }
 }
 
-fn spawn(tiny: &Tiny, preset: &str, name: &str) -> anyhow::Result<Session> {
+pub(crate) fn spawn(tiny: &Tiny, preset: &str, name: &str) -> anyhow::Result<Session> {
+    spawn_on(Arc::new(RealDisk), tiny, preset, name)
+}
+
+/// A new run that writes its checkpoints to this disk.
+pub(crate) fn spawn_on(disk: Arc<dyn Disk>, tiny: &Tiny, preset: &str, name: &str) -> anyhow::Result<Session> {
     let preset = Preset::parse("tiny", "tiny.toml", preset, &[], Path::new("/nowhere"))?;
     let folder = RunFolder::create(&tiny.path("runs"), Some(name), &preset.name, &preset.toml)?;
     let log = EventLog::open(&folder.events())?;
-    let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: tiny.path("hub"), token: None, offline: true };
-    let job = Job { preset, folder, device: DeviceChoice::Cpu, hub, cache: tiny.path("cache") };
+    let job = Job { disk, ..job(tiny, preset, folder) };
     Ok(Session::spawn(Some(log), move |port| run(job, port))?)
 }
 
-fn finish(mut session: Session) -> anyhow::Result<Vec<Event>> {
+/// A run taken up again, with the preset that lies in its folder.
+pub(crate) fn resume(tiny: &Tiny, name: &str, resume: Resume) -> anyhow::Result<Session> {
+    resume_on(Arc::new(RealDisk), tiny, name, resume)
+}
+
+pub(crate) fn resume_on(disk: Arc<dyn Disk>, tiny: &Tiny, name: &str, resume: Resume) -> anyhow::Result<Session> {
+    let folder = RunFolder::open(&tiny.path("runs"), name)?;
+    let preset = fs::read_to_string(folder.preset())?;
+    let preset = Preset::parse("tiny", "preset.toml", &preset, &[], Path::new("/nowhere"))?;
+    let job = Job { disk, resume: Some(resume), ..job(tiny, preset, folder) };
+    Ok(Session::spawn(None, move |port| run(job, port))?)
+}
+
+fn job(tiny: &Tiny, preset: Preset, folder: RunFolder) -> Job {
+    let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: tiny.path("hub"), token: None, offline: true };
+    let (device, cache) = (DeviceChoice::Cpu, tiny.path("cache"));
+    Job { preset, folder, device, hub, cache, disk: Arc::new(RealDisk), resume: None }
+}
+
+pub(crate) fn finish(mut session: Session) -> anyhow::Result<Vec<Event>> {
     let events = std::iter::from_fn(|| session.blocking_next()).collect();
     session.join()?;
     Ok(events)
 }
 
-fn complete(tiny: &Tiny, preset: &str, name: &str) -> Vec<Event> {
+pub(crate) fn complete(tiny: &Tiny, preset: &str, name: &str) -> Vec<Event> {
     finish(spawn(tiny, preset, name).unwrap()).unwrap()
 }
 
-fn losses(events: &[Event]) -> Vec<(u64, f64)> {
+pub(crate) fn losses(events: &[Event]) -> Vec<(u64, f64)> {
     events
         .iter()
         .filter_map(|event| if let Event::Step(step) = event { Some((step.step, step.loss)) } else { None })
@@ -232,9 +284,16 @@ fn name(event: &Event) -> String {
     json.get("phase").unwrap_or(&json["event"]).as_str().unwrap().to_owned()
 }
 
-/// Seconds of processor time that this process has used.
-fn cpu_time() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+/// Hundredths of a second of processor time that the trainer's thread has used.
+fn trainer_ticks() -> u64 {
+    let mut ticks = 0;
+    for task in fs::read_dir("/proc/self/task").unwrap() {
+        // Threads come and go.
+        let Ok(stat) = fs::read_to_string(task.unwrap().path().join("stat")) else { continue };
+        if stat.contains("(trainer)") {
+            let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+            ticks += fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        }
+    }
+    ticks
 }

@@ -79,6 +79,10 @@ impl Run {
                 self.task = None;
                 self.started = Some(started);
             }
+            Event::Resumed(resumed) => {
+                self.task = None;
+                self.tell(Level::Info, format!("taken up again after step {}", resumed.step));
+            }
             Event::Phase { phase } => {
                 self.task = None;
                 self.phase = Some(phase);
@@ -106,7 +110,7 @@ impl Run {
                 self.system = Some(system);
             }
             Event::Sample { prompt, text, .. } => self.tell(Level::Info, format!("{prompt} -> {text}")),
-            Event::Checkpointed { step, path, bytes } => {
+            Event::Checkpointed { step, path, bytes, .. } => {
                 self.checkpoints += 1;
                 let size = crate::ui::format::bytes(bytes as f64);
                 self.tell(Level::Info, format!("checkpoint of step {step}, {size}: {}", path.display()));
