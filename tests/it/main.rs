@@ -10,6 +10,7 @@ mod method;
 mod parity;
 #[cfg(feature = "torch")]
 mod pty;
+#[cfg(feature = "torch")]
 mod resume;
 #[cfg(feature = "torch")]
 mod run;
