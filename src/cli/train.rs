@@ -90,7 +90,7 @@ mod run {
     use super::*;
     use crate::hub::Hub;
     use crate::outcome::Outcome;
-    use crate::preset::{Preset, cache_folder};
+    use crate::preset::{Preset, cache_folder, read_file};
     use crate::protocol::{Event, Finished, Reason};
     use crate::runs::{EventLog, EventRange, RealDisk, RunFolder};
     use crate::session::Session;
@@ -131,8 +131,7 @@ mod run {
                 )));
             }
             let preset = folder.preset();
-            let text =
-                std::fs::read_to_string(&preset).with_context(|| format!("{}: cannot read", preset.display()))?;
+            let text = read_file(&preset)?;
             let preset =
                 Preset::parse(&preset_name(&folder), &preset.display().to_string(), &text, &[], &cache_folder())?;
             let job = job(preset, folder.clone(), device, Some(train::Resume { from, force: self.force }));
