@@ -43,7 +43,8 @@ pub fn run(mut session: Session, json: bool) -> Result<Outcome> {
                 }
                 signal = signals.next() => {
                     if outcome.signal.is_some() {
-                        std::process::exit(signal.exit_code());
+                        // Without the destructors of libtorch, which crash under a trainer at work.
+                        signal_hook::low_level::exit(signal.exit_code());
                     }
                     outcome.signal = Some(signal);
                     session.send(Command::Stop { save: true });

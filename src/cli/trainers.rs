@@ -12,6 +12,7 @@ use crate::ui::backend::{Backend, Launched, Outlook};
 use {
     crate::Usage,
     crate::hub::Hub,
+    crate::preset::read_file,
     crate::protocol::Event,
     crate::runs::{EventLog, EventRange, RealDisk, RunFolder},
     crate::session::Session,
@@ -71,7 +72,7 @@ impl Trainers {
             )));
         }
         let path = folder.preset();
-        let text = std::fs::read_to_string(&path).with_context(|| format!("{}: cannot read", path.display()))?;
+        let text = read_file(&path)?;
         let preset = Preset::parse(&preset_name(&folder), &path.display().to_string(), &text, &[], &self.cache)?;
         let session = self.spawn(preset, &folder, None, Some(train::Resume { from, force }))?;
         let session = if history { session.with_history() } else { session };

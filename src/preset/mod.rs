@@ -8,6 +8,8 @@ mod document;
 mod keys;
 mod read;
 
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -18,6 +20,9 @@ pub use builtin::{BuiltIn, built_in};
 pub use difference::{Difference, Weight, differences};
 use document::Document;
 pub use keys::KEYS;
+
+/// A preset has some hundred bytes; the labels of a large task make it some hundred thousand.
+const LARGEST: u64 = 4 << 20;
 
 /// A validated preset.
 #[derive(Clone, Debug, PartialEq)]
@@ -193,6 +198,25 @@ pub fn cache_folder() -> PathBuf {
         .join("finesift")
 }
 
+/// A preset's text, from a file that may be anything.
+///
+/// # Errors
+/// [`Usage`]: no such file, not UTF-8, larger than any preset.
+pub fn read_file(path: &Path) -> Result<String> {
+    let place = path.display();
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
+    match read {
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!(Usage(format!("{place}: no such file"))),
+        Err(error) if error.kind() == ErrorKind::InvalidData => bail!(Usage(format!("{place}: not UTF-8"))),
+        Ok(bytes) if bytes as u64 > LARGEST => {
+            bail!(Usage(format!("{place}: larger than {} MiB, so it is no preset", LARGEST >> 20)))
+        }
+        read => read.with_context(|| format!("{place}: cannot read"))?,
+    };
+    Ok(text)
+}
+
 /// Name, place and text of a preset.
 fn find(name: &str) -> Result<(String, String, String)> {
     if let Some(preset) = built_in().iter().find(|preset| preset.name == name) {
@@ -200,11 +224,7 @@ fn find(name: &str) -> Result<(String, String, String)> {
     }
     let path = Path::new(name);
     if path.extension().is_some_and(|extension| extension == "toml") {
-        let text = match std::fs::read_to_string(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(Usage(format!("{name}: no such file"))),
-            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => bail!(Usage(format!("{name}: not UTF-8"))),
-            text => text.with_context(|| format!("{name}: cannot read"))?,
-        };
+        let text = read_file(path)?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         return Ok((stem, name.to_owned(), text));
     }

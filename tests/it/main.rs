@@ -2,6 +2,13 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod boundary;
+mod checkpoints;
+#[cfg(feature = "torch")]
+mod crash;
+mod disks;
+#[cfg(feature = "torch")]
+mod faults;
+mod hostile;
 mod hub;
 mod hub_server;
 #[cfg(feature = "torch")]
@@ -14,6 +21,8 @@ mod pty;
 mod resume;
 #[cfg(feature = "torch")]
 mod run;
+#[cfg(feature = "torch")]
+mod signals;
 #[cfg(feature = "torch")]
 mod tiny;
 #[cfg(feature = "torch")]

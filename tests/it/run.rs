@@ -8,7 +8,7 @@ use finesift::hub::Hub;
 use finesift::preset::Preset;
 use finesift::protocol::{Command, Event, Phase, Reason};
 use finesift::runs::{Disk, EventLog, RealDisk, RunFolder, read_events};
-use finesift::session::Session;
+use finesift::session::{Port, Session};
 use finesift::train::{DeviceChoice, Job, Resume, run};
 
 use crate::tiny::Tiny;
@@ -65,6 +65,12 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
         .unwrap();
     // 2 layers of 4 weights of 64 x 64 and their biases.
     assert_eq!((selected.total, selected.of, selected.dense), (2 * 4 * (205 + 4), 2 * 4 * (4096 + 64), 130));
+    let least = 16 * selected.total + 12 * selected.dense;
+    for event in &events {
+        if let Event::Checkpointed { bytes, .. } = event {
+            assert!((least..least + (64 << 10)).contains(bytes), "{bytes}");
+        }
+    }
     let learnt = events
         .iter()
         .rev()
@@ -240,7 +246,7 @@ pub(crate) fn spawn_on(disk: Arc<dyn Disk>, tiny: &Tiny, preset: &str, name: &st
     let folder = RunFolder::create(&tiny.path("runs"), Some(name), &preset.name, &preset.toml)?;
     let log = EventLog::open(&folder.events())?;
     let job = Job { disk, ..job(tiny, preset, folder) };
-    Ok(Session::spawn(Some(log), move |port| run(job, port))?)
+    Ok(Session::spawn(Some(log), move |port| alone(job, port))?)
 }
 
 /// A run taken up again, with the preset that lies in its folder.
@@ -253,7 +259,13 @@ pub(crate) fn resume_on(disk: Arc<dyn Disk>, tiny: &Tiny, name: &str, resume: Re
     let preset = fs::read_to_string(folder.preset())?;
     let preset = Preset::parse("tiny", "preset.toml", &preset, &[], Path::new("/nowhere"))?;
     let job = Job { disk, resume: Some(resume), ..job(tiny, preset, folder) };
-    Ok(Session::spawn(None, move |port| run(job, port))?)
+    Ok(Session::spawn(None, move |port| alone(job, port))?)
+}
+
+/// On one core: what is so small only waits for the others.
+fn alone(job: Job, port: &Port) -> anyhow::Result<()> {
+    tch::set_num_threads(1);
+    run(job, port)
 }
 
 fn job(tiny: &Tiny, preset: Preset, folder: RunFolder) -> Job {
