@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor};
 use super::batch::Loaded;
 use crate::data::{Encoded, Target, collate};
 use crate::metrics::Metrics;
-use crate::model::Classifier;
+use crate::model::{Network, Targets};
 
 /// Held-out examples, tokenized.
 pub struct HeldOut {
@@ -45,7 +45,7 @@ impl Evaluator {
     }
 
     /// Evaluates. After each batch `go_on` is told how many are done, and may end it all: then there are no scores.
-    pub fn run(&self, classifier: &Classifier, mut go_on: impl FnMut(u64) -> bool) -> Result<Option<Scores>> {
+    pub fn run(&self, network: &Network, mut go_on: impl FnMut(u64) -> bool) -> Result<Option<Scores>> {
         let (mut scores, mut loss) = (BTreeMap::new(), None);
         let mut done = 0;
         for split in &self.splits {
@@ -54,10 +54,10 @@ impl Evaluator {
             order.sort_by_key(|&index| std::cmp::Reverse(split.examples[index].ids.len()));
             let (mut sum, mut predicted, mut truth) = (0.0, Vec::new(), Vec::new());
             for rows in order.chunks(self.batch) {
-                let loaded = Loaded::new(&collate(&split.examples, rows, self.pad_id), classifier.parameters.device());
-                let logits = classifier.logits(&loaded.inputs);
-                sum += loaded.loss(&logits).double_value(&[]);
-                predicted.extend(predictions(&logits, loaded.targets.kind())?);
+                let loaded = Loaded::new(&collate(&split.examples, rows, self.pad_id), network.parameters.device());
+                let output = network.output(&loaded.inputs);
+                sum += network.objective(&loaded.targets, 1.0).loss(&output).double_value(&[]);
+                predicted.extend(predictions(&output, &loaded.targets)?);
                 truth.extend(rows.iter().map(|&row| match split.examples[row].target {
                     Target::Class(class) => f64::from(class),
                     Target::Score(score) => f64::from(score),
@@ -76,7 +76,10 @@ impl Evaluator {
 }
 
 /// The likeliest class of each row, or the score.
-fn predictions(logits: &Tensor, targets: Kind) -> Result<Vec<f64>> {
-    let values = if targets == Kind::Int64 { logits.argmax(-1, false) } else { logits.squeeze_dim(-1) };
+fn predictions(logits: &Tensor, targets: &Targets) -> Result<Vec<f64>> {
+    let values = match targets {
+        Targets::Classes(_) => logits.argmax(-1, false),
+        _ => logits.squeeze_dim(-1),
+    };
     Ok(Vec::try_from(values.to_kind(Kind::Double).to_device(Device::Cpu))?)
 }

@@ -100,7 +100,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     /// Chooses what to train.
     fn select(job: Job, prepared: Prepared, port: &'a Port) -> Result<Run<'a>> {
-        let Prepared { classifier, rules, examples, mut plan, evaluator, best, learning_rate } = prepared;
+        let Prepared { network, rules, examples, mut plan, evaluator, best, learning_rate } = prepared;
         port.emit(Event::Phase { phase: Phase::Selecting });
         let (sift, train) = (&job.preset.sift, &job.preset.train);
         let settings = Settings {
@@ -123,8 +123,8 @@ impl<'a> Run<'a> {
         let first = plan.first(sift.batches).iter();
         let batches: Vec<Batch> = first.map(|rows| collate(&examples, rows, evaluator.pad_id)).collect();
         let chooser = Chooser { rules: &rules, select: sift.select, seed: train.seed, walk: settings.walk(0) };
-        let Selection { choices, mass } = choose(&classifier, &chooser, &batches)?;
-        let tuner = Tuner::new(classifier, &choices, settings);
+        let Selection { choices, mass } = choose(&network, &chooser, &batches)?;
+        let tuner = Tuner::new(network, &choices, settings);
         let run = Run {
             port,
             orders: Orders::new(port),
@@ -267,7 +267,7 @@ impl<'a> Run<'a> {
         let start = Instant::now();
         self.port.emit(Event::Phase { phase: Phase::Evaluating });
         let (port, orders, total) = (self.port, &mut self.orders, self.evaluator.batches());
-        let scores = self.evaluator.run(&self.tuner.classifier, |done| {
+        let scores = self.evaluator.run(&self.tuner.network, |done| {
             port.emit(Event::Progress(Progress { task: "evaluating".into(), done, total, unit: "batches".into() }));
             !orders.stop()
         })?;
@@ -373,7 +373,7 @@ impl<'a> Run<'a> {
                 .collect(),
         }));
         let (indices, optimizer) = values.bytes();
-        let weights = self.tuner.classifier.parameters.bytes();
+        let weights = self.tuner.network.parameters.bytes();
         self.port.emit(Event::Memory(Memory { weights, indices, optimizer }));
         if let Some(mass) = mass {
             self.tell_of_mass(&mass);

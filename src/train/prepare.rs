@@ -12,7 +12,7 @@ use super::schedule::LearningRate;
 use super::select;
 use crate::Usage;
 use crate::data::{self, Batches, Dataset, Encoded, Source, TextTokenizer};
-use crate::model::{Classifier, Config, Layout, LoadOptions};
+use crate::model::{Config, Layout, LoadOptions, Network};
 use crate::preset::{DataSource, Dtype, Preset};
 use crate::protocol::{Event, Level, Progress, Started};
 use crate::session::Port;
@@ -24,7 +24,7 @@ const GLUE: &str = "nyu-mll/glue";
 /// A run about to begin.
 pub struct Prepared {
     /// The model.
-    pub classifier: Classifier,
+    pub network: Network,
     /// What is trained of it.
     pub rules: Rules,
     /// Training examples.
@@ -86,6 +86,9 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     let progress = |progress: Progress| port.emit(Event::Progress(progress));
     let folder = model_folder(job, &progress)?;
     let config = Config::read(&folder)?;
+    if let Config::Decoder(_) = &config {
+        bail!(Usage(format!("{}: a language model has no classes; data.task needs an encoder", preset.model.id)));
+    }
     if preset.data.max_length as i64 > config.longest() {
         bail!(Usage(format!(
             "data.max_length is {}, but {} has positions for {} tokens",
@@ -100,12 +103,12 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     // Names do not depend on the number of labels, which only the data tells.
     select::check(&rules, &Layout::of(&config, 2).parameters)?;
     let tokenizer = TextTokenizer::open(&folder, preset.data.max_length)?;
-    if tokenizer.vocabulary() as i64 > config.vocab_size {
+    if tokenizer.vocabulary() as i64 > config.vocab_size() {
         bail!(Usage(format!(
             "{}: the tokenizer knows {} tokens, the model only {}; they do not belong together",
             folder.display(),
             tokenizer.vocabulary(),
-            config.vocab_size
+            config.vocab_size()
         )));
     }
 
@@ -135,9 +138,9 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         device: chosen.device,
         seed: preset.train.seed,
     };
-    let (classifier, report) = Classifier::open(&folder, &options, &progress)?;
+    let (network, report) = Network::open(&folder, &options, &progress)?;
     tell_of_head(&report.fresh, &report.unused, &rules, port);
-    warn_of_idle_targets(&classifier, &rules, port);
+    warn_of_idle_targets(&network, &rules, port);
 
     let train = &preset.train;
     let lengths = examples.iter().map(|example| example.ids.len()).collect();
@@ -151,8 +154,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     if train.max_steps > 0 {
         plan.steps = plan.steps.min(train.max_steps);
     }
-    let evaluator =
-        Evaluator { splits, metrics: dataset.metrics, batch: train.batch, pad_id: classifier.config.pad_token_id };
+    let evaluator = Evaluator { splits, metrics: dataset.metrics, batch: train.batch, pad_id: config.pad_token_id() };
     let learning_rate = LearningRate {
         schedule: train.schedule,
         peak: train.learning_rate,
@@ -175,11 +177,11 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         batch: (train.batch * train.accumulate) as u64,
         rate: sift.rate,
         select: sift.select.name().into(),
-        parameters: classifier.parameters.components(),
+        parameters: network.parameters.components(),
         best: best.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
     }));
-    Ok(Prepared { classifier, rules, examples, plan, evaluator, best, learning_rate })
+    Ok(Prepared { network, rules, examples, plan, evaluator, best, learning_rate })
 }
 
 fn model_folder(job: &Job, progress: &dyn Fn(Progress)) -> Result<PathBuf> {
@@ -228,8 +230,8 @@ fn tell_of_head(fresh: &[String], unused: &[String], rules: &Rules, port: &Port)
 }
 
 /// The softmax over keys does not see what is added to all of them.
-fn warn_of_idle_targets(classifier: &Classifier, rules: &Rules, port: &Port) {
-    let specs = classifier.parameters.specs().iter().filter(|spec| rules.role(&spec.name) == Role::Sparse);
+fn warn_of_idle_targets(network: &Network, rules: &Rules, port: &Port) {
+    let specs = network.parameters.specs().iter().filter(|spec| rules.role(&spec.name) == Role::Sparse);
     let names: Vec<&str> = specs.map(|spec| spec.name.as_str()).collect();
     if !names.is_empty() && names.iter().all(|name| name.ends_with("key.bias")) {
         let message = "sift.modules chooses biases of keys only; their gradient is zero but for rounding".into();

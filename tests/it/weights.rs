@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use finesift::Usage;
-use finesift::model::{Classifier, LoadOptions, LoadReport};
+use finesift::model::{LoadOptions, LoadReport, Network};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use tch::{Device, Kind};
@@ -27,19 +27,19 @@ fn a_checkpoint_without_head_and_prefix_gets_a_new_head() {
         let extra = [("embeddings.position_ids".to_owned(), buffer), ("cls.predictions.bias".to_owned(), other)];
         renamed.chain(extra).collect()
     });
-    let (classifier, report) = load(&folder, 5).unwrap();
+    let (network, report) = load(&folder, 5).unwrap();
     assert_eq!(report.fresh, ["classifier.weight", "classifier.bias"]);
     assert_eq!(report.unused, ["cls.predictions.bias"]);
     for name in [QUERY, "bert.embeddings.LayerNorm.weight", "bert.encoder.layer.1.output.LayerNorm.bias"] {
-        assert!(classifier.parameters.get(name).equal(&whole.parameters.get(name)), "{name}");
+        assert!(network.parameters.get(name).equal(&whole.parameters.get(name)), "{name}");
     }
-    let head = classifier.parameters.get("classifier.weight");
+    let head = network.parameters.get("classifier.weight");
     assert_eq!(head.size(), [5, 64]);
     // 320 draws of a normal distribution with the config's deviation.
     let deviation = head.std(true).double_value(&[]);
     assert!((0.08..0.12).contains(&deviation), "{deviation}");
     assert!(head.equal(&load(&folder, 5).unwrap().0.parameters.get("classifier.weight")), "a seed gives one head");
-    assert_eq!(classifier.parameters.get("classifier.bias").abs().sum(Kind::Float).double_value(&[]), 0.0);
+    assert_eq!(network.parameters.get("classifier.bias").abs().sum(Kind::Float).double_value(&[]), 0.0);
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn damaged(damage: impl FnOnce(&mut Vec<u8>)) -> TempDir {
     folder
 }
 
-fn load(folder: &TempDir, labels: i64) -> anyhow::Result<(Classifier, LoadReport)> {
+fn load(folder: &TempDir, labels: i64) -> anyhow::Result<(Network, LoadReport)> {
     let options = LoadOptions { labels, dtype: Kind::Float, device: Device::Cpu, seed: 5 };
-    Classifier::open(folder.path(), &options, &|_| {})
+    Network::open(folder.path(), &options, &|_| {})
 }
