@@ -2,13 +2,14 @@
 //!
 //! It knows neither the method nor the training loop. In reading order: what a config.json says ([`Config`]), the
 //! parameters that follow from it, their values from a checkpoint ([`Parameters`]), the layers, the networks themselves,
-//! what a forward pass carries along ([`Pass`]), what its output is to become ([`Objective`]), and how gradients are had
-//! from it ([`backward`]).
+//! what a forward pass carries along ([`Pass`]), what its output is to become ([`Objective`]), how gradients are had from it
+//! ([`backward`]), and how a decoder writes ([`Writer`]).
 
 pub mod backward;
 mod config;
 mod decoder;
 mod encoder;
+mod generate;
 mod layers;
 mod layout;
 mod objective;
@@ -24,6 +25,7 @@ use crate::protocol::Progress;
 pub use config::{Config, DecoderConfig, EncoderConfig, Family, Rope, RopeScaling};
 pub use decoder::{Cache, Decoder};
 pub use encoder::Encoder;
+pub use generate::{GREEDY, Sampling, Writer};
 pub use layout::{Layout, ParameterSpec};
 pub use objective::{Differentiated, Objective, Targets};
 pub use tape::{Pass, Record};

@@ -11,6 +11,8 @@ mod parity;
 #[cfg(feature = "torch")]
 mod run;
 #[cfg(feature = "torch")]
+mod smollm2;
+#[cfg(feature = "torch")]
 mod tiny;
 #[cfg(feature = "torch")]
 mod weights;

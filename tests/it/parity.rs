@@ -353,7 +353,7 @@ fn all_gradients(fixture: &Fixture, checkpointing: bool) -> Vec<(String, Tensor)
     found
 }
 
-fn batch_of(ids: &Tensor, mask: Option<&Tensor>, types: Option<&Tensor>, labels: &Tensor) -> Batch {
+pub fn batch_of(ids: &Tensor, mask: Option<&Tensor>, types: Option<&Tensor>, labels: &Tensor) -> Batch {
     let flat = |tensor: &Tensor| Vec::<i64>::try_from(tensor.flatten(0, -1)).unwrap();
     let count = ids.numel();
     let sequence_ids = mask.map_or(vec![1; count], flat);
@@ -382,11 +382,11 @@ pub fn followers(labels: &Tensor) -> Targets {
     Targets::Tokens { places, next }
 }
 
-fn tensors(path: &Path) -> HashMap<String, Tensor> {
+pub fn tensors(path: &Path) -> HashMap<String, Tensor> {
     Tensor::read_safetensors(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).into_iter().collect()
 }
 
-fn strings(value: &Value) -> Vec<String> {
+pub fn strings(value: &Value) -> Vec<String> {
     value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
 }
 
