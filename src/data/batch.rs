@@ -77,6 +77,16 @@ impl Targets {
         }
     }
 
+    /// In order, as a score compares them with what is predicted.
+    pub fn numbers(&self) -> Vec<f64> {
+        match self {
+            Targets::Classes(numbers) | Targets::Tokens { next: numbers, .. } => {
+                numbers.iter().map(|&number| number as f64).collect()
+            }
+            Targets::Scores(scores) => scores.iter().map(|&score| f64::from(score)).collect(),
+        }
+    }
+
     /// In order. Classes are taken for scores if any of the targets is a score; in a dataset all are of one kind.
     pub fn of(targets: impl Iterator<Item = Target> + Clone) -> Targets {
         let class = |target| match target {

@@ -6,7 +6,8 @@ use anyhow::Result;
 use tch::{Device, Kind, Tensor};
 
 use super::batch::Loaded;
-use crate::data::{Encoded, Target, collate};
+use super::material::PERPLEXITY;
+use crate::data::Tokenized;
 use crate::metrics::Metrics;
 use crate::model::{Network, Targets};
 
@@ -15,15 +16,15 @@ pub struct HeldOut {
     /// What its scores' names end in: nothing for the first split, `_mismatched` for MNLI's second.
     pub suffix: String,
     /// At least one.
-    pub examples: Vec<Encoded>,
+    pub examples: Tokenized,
 }
 
 /// How to evaluate.
 pub struct Evaluator {
     /// The splits; the first gives the loss.
     pub splits: Vec<HeldOut>,
-    /// The scores.
-    pub metrics: Metrics,
+    /// The scores of a classifier. A language model has its perplexity.
+    pub metrics: Option<Metrics>,
     /// Examples at a time.
     pub batch: usize,
     /// The tokenizer's padding.
@@ -39,9 +40,14 @@ pub struct Scores {
 }
 
 impl Evaluator {
+    /// Examples of all splits.
+    pub fn examples(&self) -> u64 {
+        self.splits.iter().map(|split| split.examples.lengths().len() as u64).sum()
+    }
+
     /// Batches of all splits.
     pub fn batches(&self) -> u64 {
-        self.splits.iter().map(|split| split.examples.len().div_ceil(self.batch) as u64).sum()
+        self.splits.iter().map(|split| split.examples.lengths().len().div_ceil(self.batch) as u64).sum()
     }
 
     /// Evaluates. After each batch `go_on` is told how many are done, and may end it all: then there are no scores.
@@ -50,26 +56,32 @@ impl Evaluator {
         let mut done = 0;
         for split in &self.splits {
             // Like lengths together, the longest first: what does not fit into memory fails at once.
-            let mut order: Vec<usize> = (0..split.examples.len()).collect();
-            order.sort_by_key(|&index| std::cmp::Reverse(split.examples[index].ids.len()));
-            let (mut sum, mut predicted, mut truth) = (0.0, Vec::new(), Vec::new());
+            let lengths = split.examples.lengths();
+            let mut order: Vec<usize> = (0..lengths.len()).collect();
+            order.sort_by_key(|&index| std::cmp::Reverse(lengths[index]));
+            let (mut sum, mut count, mut predicted, mut truth) = (0.0, 0, Vec::new(), Vec::new());
             for rows in order.chunks(self.batch) {
-                let loaded = Loaded::new(&collate(&split.examples, rows, self.pad_id), network.parameters.device());
+                let batch = split.examples.collate(rows, self.pad_id);
+                let loaded = Loaded::new(&batch, network.parameters.device());
                 let output = network.output(&loaded.inputs);
                 sum += network.objective(&loaded.targets, 1.0).loss(&output).double_value(&[]);
-                predicted.extend(predictions(&output, &loaded.targets)?);
-                truth.extend(rows.iter().map(|&row| match split.examples[row].target {
-                    Target::Class(class) => f64::from(class),
-                    Target::Score(score) => f64::from(score),
-                }));
+                count += batch.targets.count();
+                if self.metrics.is_some() {
+                    predicted.extend(predictions(&output, &loaded.targets)?);
+                    truth.extend(batch.targets.numbers());
+                }
                 done += 1;
                 if !go_on(done) {
                     return Ok(None);
                 }
             }
-            loss.get_or_insert(sum / split.examples.len() as f64);
-            let named = self.metrics.score(&predicted, &truth).into_iter();
-            scores.extend(named.map(|(name, score)| (name + &split.suffix, score)));
+            let mean = sum / count as f64;
+            loss.get_or_insert(mean);
+            let named = match &self.metrics {
+                Some(metrics) => metrics.score(&predicted, &truth),
+                None => [(PERPLEXITY.to_owned(), mean.exp())].into(),
+            };
+            scores.extend(named.into_iter().map(|(name, score)| (name + &split.suffix, score)));
         }
         Ok(Some(Scores { loss: loss.unwrap_or(f64::NAN), scores }))
     }

@@ -5,10 +5,12 @@ mod checkpoint;
 mod clock;
 pub mod device;
 mod evaluate;
+mod material;
 mod orders;
 mod prepare;
 mod schedule;
 mod select;
+mod speaker;
 mod tuner;
 
 use std::ops::ControlFlow;
@@ -23,7 +25,7 @@ pub use schedule::LearningRate;
 pub use select::{Choice, Chooser, Selection, choose};
 pub use tuner::{Settings, Taken, Tuner};
 
-use crate::data::{Batch, Encoded, collate};
+use crate::data::{Batch, Tokenized};
 use crate::hub::Hub;
 use crate::preset::Preset;
 use crate::protocol::{
@@ -37,8 +39,10 @@ use crate::system::Sampler;
 use checkpoint::Facts;
 use clock::Clock;
 use evaluate::Evaluator;
+use material::PERPLEXITY;
 use orders::Orders;
 use prepare::{Plan, Prepared};
+use speaker::Speaker;
 
 /// A run to make.
 pub struct Job {
@@ -83,9 +87,11 @@ struct Run<'a> {
     port: &'a Port,
     orders: Orders<'a>,
     tuner: Tuner,
-    examples: Vec<Encoded>,
+    examples: Tokenized,
     plan: Plan,
     evaluator: Evaluator,
+    /// Has a language model answer.
+    speaker: Option<Speaker>,
     /// The score that decides which evaluation is best.
     deciding: String,
     learning_rate: LearningRate,
@@ -100,7 +106,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     /// Chooses what to train.
     fn select(job: Job, prepared: Prepared, port: &'a Port) -> Result<Run<'a>> {
-        let Prepared { network, rules, examples, mut plan, evaluator, best, learning_rate } = prepared;
+        let Prepared { network, rules, examples, mut plan, evaluator, best, learning_rate, speaker } = prepared;
         port.emit(Event::Phase { phase: Phase::Selecting });
         let (sift, train) = (&job.preset.sift, &job.preset.train);
         let settings = Settings {
@@ -121,7 +127,7 @@ impl<'a> Run<'a> {
             seed: train.seed,
         };
         let first = plan.first(sift.batches).iter();
-        let batches: Vec<Batch> = first.map(|rows| collate(&examples, rows, evaluator.pad_id)).collect();
+        let batches: Vec<Batch> = first.map(|rows| examples.collate(rows, evaluator.pad_id)).collect();
         let chooser = Chooser { rules: &rules, select: sift.select, seed: train.seed, walk: settings.walk(0) };
         let Selection { choices, mass } = choose(&network, &chooser, &batches)?;
         let tuner = Tuner::new(network, &choices, settings);
@@ -132,6 +138,7 @@ impl<'a> Run<'a> {
             examples,
             plan,
             evaluator,
+            speaker,
             deciding: best,
             learning_rate,
             clock: Clock::start(),
@@ -148,6 +155,10 @@ impl<'a> Run<'a> {
     /// Takes all steps, or as many as it is let.
     fn train(&mut self) -> Result<Reason> {
         self.port.emit(Event::Phase { phase: Phase::Training });
+        // A language model can do what is asked of it before it is trained, and the reader wants to compare.
+        if self.speaker.is_some() && self.step == 0 {
+            self.evaluate()?;
+        }
         while self.step < self.plan.steps {
             if self.obey()?.is_break() {
                 return Ok(Reason::Stopped);
@@ -175,7 +186,7 @@ impl<'a> Run<'a> {
         let start = Instant::now();
         let learning_rate = self.learning_rate.at(self.step);
         let rows = self.plan.step(self.step).iter();
-        let batches: Vec<Batch> = rows.map(|rows| collate(&self.examples, rows, self.evaluator.pad_id)).collect();
+        let batches: Vec<Batch> = rows.map(|rows| self.examples.collate(rows, self.evaluator.pad_id)).collect();
         let taken = self.tuner.step(self.step, &batches, learning_rate)?;
         self.step += 1;
         self.clock.step_took(start.elapsed());
@@ -219,7 +230,7 @@ impl<'a> Run<'a> {
         match command {
             Command::Checkpoint => self.checkpoint(),
             Command::Evaluate => self.evaluate()?,
-            Command::Sample { .. } => self.warn("a classifier has no text to sample".into()),
+            Command::Sample { prompt } => self.sample(&prompt),
             Command::Stop { save } => {
                 if save {
                     self.checkpoint();
@@ -275,6 +286,7 @@ impl<'a> Run<'a> {
             let score = |scores: &std::collections::BTreeMap<String, f64>| scores.get(&self.deciding).copied();
             let before = self.best.as_ref().and_then(|best| score(&best.scores));
             let best = match (score(&scores.scores), before) {
+                (Some(now), Some(before)) if self.deciding == PERPLEXITY => now < before,
                 (Some(now), Some(before)) => now > before,
                 (now, _) => now.is_some(),
             };
@@ -284,10 +296,24 @@ impl<'a> Run<'a> {
                 self.best = Some(eval);
                 self.keep_best();
             }
+            for prompt in self.speaker.iter().flat_map(|speaker| speaker.prompts.clone()).collect::<Vec<_>>() {
+                self.sample(&prompt);
+            }
             self.clock.evaluation_took(start.elapsed());
         }
         self.port.emit(Event::Phase { phase: Phase::Training });
         Ok(())
+    }
+
+    /// Tells what a language model answers now, unless an order to stop comes first.
+    fn sample(&mut self, prompt: &str) {
+        let Some(speaker) = &self.speaker else { return self.warn("a classifier has no text to sample".into()) };
+        let orders = &mut self.orders;
+        match speaker.answer(&self.tuner.network, prompt, || !orders.stop()) {
+            Ok(Some(text)) => self.port.emit(Event::Sample { step: self.step, prompt: prompt.into(), text }),
+            Ok(None) => {}
+            Err(error) => self.warn(format!("{error:#}")),
+        }
     }
 
     /// Writes a checkpoint. A disk that fails is told and does not stop the run.

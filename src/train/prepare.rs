@@ -7,19 +7,18 @@ use tch::Kind;
 
 use super::Job;
 use super::device::{self, Chosen};
-use super::evaluate::{Evaluator, HeldOut};
+use super::evaluate::Evaluator;
+use super::material::Material;
 use super::schedule::LearningRate;
 use super::select;
+use super::speaker::Speaker;
 use crate::Usage;
-use crate::data::{self, Batches, Dataset, Encoded, Source, TextTokenizer};
+use crate::data::{Batches, Tokenized};
 use crate::model::{Config, Layout, LoadOptions, Network};
-use crate::preset::{DataSource, Dtype, Preset};
+use crate::preset::Dtype;
 use crate::protocol::{Event, Level, Progress, Started};
 use crate::session::Port;
 use crate::sift::{Role, Rules};
-
-/// The hub's dataset with all GLUE tasks.
-const GLUE: &str = "nyu-mll/glue";
 
 /// A run about to begin.
 pub struct Prepared {
@@ -28,7 +27,7 @@ pub struct Prepared {
     /// What is trained of it.
     pub rules: Rules,
     /// Training examples.
-    pub examples: Vec<Encoded>,
+    pub examples: Tokenized,
     /// Their order.
     pub plan: Plan,
     /// Held-out examples.
@@ -37,6 +36,8 @@ pub struct Prepared {
     pub best: String,
     /// The learning rate of each step.
     pub learning_rate: LearningRate,
+    /// Has a language model answer.
+    pub speaker: Option<Speaker>,
 }
 
 /// Which examples each step takes.
@@ -86,9 +87,6 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     let progress = |progress: Progress| port.emit(Event::Progress(progress));
     let folder = model_folder(job, &progress)?;
     let config = Config::read(&folder)?;
-    if let Config::Decoder(_) = &config {
-        bail!(Usage(format!("{}: a language model has no classes; data.task needs an encoder", preset.model.id)));
-    }
     if preset.data.max_length as i64 > config.longest() {
         bail!(Usage(format!(
             "data.max_length is {}, but {} has positions for {} tokens",
@@ -102,35 +100,10 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         Rules { rate: sift.rate, modules: sift.modules.clone(), dense: sift.dense.clone(), biases: sift.biases };
     // Names do not depend on the number of labels, which only the data tells.
     select::check(&rules, &Layout::of(&config, 2).parameters)?;
-    let tokenizer = TextTokenizer::open(&folder, preset.data.max_length)?;
-    if tokenizer.vocabulary() as i64 > config.vocab_size() {
-        bail!(Usage(format!(
-            "{}: the tokenizer knows {} tokens, the model only {}; they do not belong together",
-            folder.display(),
-            tokenizer.vocabulary(),
-            config.vocab_size()
-        )));
-    }
-
-    let dataset = data::load(&source(job, &progress)?, preset.train.seed, &progress)?;
-    for warning in &dataset.warnings {
-        port.emit(Event::warning(warning));
-    }
-    let best = best(preset, &dataset)?;
-    let cache = job.cache.join("tokens");
-    let encode = |name: &str, examples: &[data::Example]| tokenizer.encode(name, examples, Some(&cache), &progress);
-    let examples = encode("train", &dataset.train)?;
-    let splits = dataset.eval.iter().enumerate().map(|(number, split)| {
-        let suffix = match split.name.strip_prefix("validation") {
-            Some(suffix) if number > 0 => suffix.to_owned(),
-            _ => String::new(),
-        };
-        Ok(HeldOut { suffix, examples: encode(&split.name, &split.examples)? })
-    });
-    let splits = splits.collect::<Result<Vec<_>>>()?;
+    let material = Material::gather(job, &folder, &config, port)?;
 
     let options = LoadOptions {
-        labels: dataset.labels.count() as i64,
+        labels: material.labels,
         dtype: match preset.model.dtype {
             Dtype::F32 => Kind::Float,
             Dtype::Bf16 => Kind::BFloat16,
@@ -143,9 +116,8 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     warn_of_idle_targets(&network, &rules, port);
 
     let train = &preset.train;
-    let lengths = examples.iter().map(|example| example.ids.len()).collect();
     let mut plan = Plan {
-        batches: Batches::new(lengths, train.batch, train.seed),
+        batches: Batches::new(material.train.lengths(), train.batch, train.seed),
         accumulate: train.accumulate,
         steps: 0,
         current: None,
@@ -154,7 +126,12 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     if train.max_steps > 0 {
         plan.steps = plan.steps.min(train.max_steps);
     }
-    let evaluator = Evaluator { splits, metrics: dataset.metrics, batch: train.batch, pad_id: config.pad_token_id() };
+    let evaluator = Evaluator {
+        splits: material.splits,
+        metrics: material.metrics,
+        batch: train.batch,
+        pad_id: config.pad_token_id(),
+    };
     let learning_rate = LearningRate {
         schedule: train.schedule,
         peak: train.learning_rate,
@@ -166,54 +143,41 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         preset: preset.name.clone(),
         about: preset.about.clone(),
         model: shown(&preset.model.id, &job.cache),
-        data: dataset.name.clone(),
+        data: material.name,
         device: device::name(chosen.device),
         device_note: chosen.note.clone(),
         dtype: preset.model.dtype.name().into(),
-        examples: examples.len() as u64,
-        eval_examples: dataset.eval.iter().map(|split| split.examples.len() as u64).sum(),
+        examples: material.examples,
+        eval_examples: evaluator.examples(),
         steps: plan.steps,
         epochs: plan.steps as f64 / plan.steps_per_epoch() as f64,
         batch: (train.batch * train.accumulate) as u64,
         rate: sift.rate,
         select: sift.select.name().into(),
         parameters: network.parameters.components(),
-        best: best.clone(),
+        best: material.best.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
     }));
-    Ok(Prepared { network, rules, examples, plan, evaluator, best, learning_rate })
+    Ok(Prepared {
+        network,
+        rules,
+        examples: material.train,
+        plan,
+        evaluator,
+        best: material.best,
+        learning_rate,
+        speaker: material.speaker,
+    })
 }
 
 fn model_folder(job: &Job, progress: &dyn Fn(Progress)) -> Result<PathBuf> {
     let id = &job.preset.model.id;
     if Path::new(id).starts_with(&job.cache) && !Path::new(id).is_dir() {
-        bail!(Usage(format!("{id}: no such folder; `make setup` fetches the demo's model")));
+        bail!(Usage(format!(
+            "{id}: no such folder; `make setup` fetches the demo's model, `make demo-chat` that of demo-chat"
+        )));
     }
     job.hub.model(id, progress)
-}
-
-/// The files to read; those of the hub are fetched first.
-fn source(job: &Job, progress: &dyn Fn(Progress)) -> Result<Source> {
-    match &job.preset.data.source {
-        DataSource::Local(source) => Ok(source.clone()),
-        DataSource::Hub(task) => {
-            let prefixes = [format!("{task}/train"), format!("{task}/validation")];
-            let files = job.hub.dataset(GLUE, &prefixes.each_ref().map(String::as_str), progress)?;
-            let folder = files.first().and_then(|file| file.parent()).context("the dataset has no files")?;
-            Ok(Source::Glue { task: *task, folder: folder.to_owned() })
-        }
-    }
-}
-
-fn best(preset: &Preset, dataset: &Dataset) -> Result<String> {
-    let names = dataset.metrics.names();
-    match &preset.keep.best {
-        None => Ok(dataset.metrics.best().to_owned()),
-        Some(name) if names.contains(&name.as_str()) => Ok(name.clone()),
-        Some(name) => {
-            bail!(Usage(format!("keep.best is \"{name}\", but {} is scored by {}", dataset.name, names.join(" and "))))
-        }
-    }
 }
 
 fn tell_of_head(fresh: &[String], unused: &[String], rules: &Rules, port: &Port) {

@@ -4,6 +4,7 @@
 mod boundary;
 mod hub;
 mod hub_server;
+mod instruct;
 #[cfg(feature = "torch")]
 mod method;
 #[cfg(feature = "torch")]
