@@ -6,6 +6,8 @@ mod hub;
 mod hub_server;
 mod instruct;
 #[cfg(feature = "torch")]
+mod language;
+#[cfg(feature = "torch")]
 mod method;
 #[cfg(feature = "torch")]
 mod parity;
