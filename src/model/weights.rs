@@ -25,8 +25,9 @@ const INDEX: &str = "model.safetensors.index.json";
 /// An index of a thousand shards is a few MB; more is no index.
 const LARGEST_INDEX: u64 = 64 << 20;
 
-/// Bytes of a file that are cast and placed at a time: a multiple of every type's size.
-const PIECE: usize = 16 << 20;
+/// Bytes of a file that are cast and placed at a time: a multiple of every type's size, and so few that the allocator gives
+/// them back.
+const PIECE: usize = 1 << 20;
 
 /// Every parameter of a network by its name in the checkpoint, in the order of the forward pass. Layers hold the same
 /// tensors, so that a value written here is used there.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod boundary;
+mod byte_tokenizer;
 mod hub;
 mod hub_server;
 mod instruct;

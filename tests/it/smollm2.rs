@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use finesift::data::Batch;
+use finesift::data::instruct::{InstructionFormat, InstructionSource, Phrasing, load};
+use finesift::data::{Batch, HeldOut, collate_sequences};
 use finesift::model::{Cache, GREEDY, LoadOptions, Network, Writer};
 use finesift::preset::{Select, cache_folder};
 use finesift::sift::{AdamW, Rules, SparseDecay};
@@ -115,6 +116,29 @@ fn the_masked_loss_and_the_selection_are_those_of_dense_pytorch() {
     close(steps, loss(&tuner.network, &all));
 }
 
+#[test]
+fn alpaca_rows_become_the_tokens_that_stanford_trained_on() {
+    let Some(demo) = demo() else { return };
+    let json: Value = serde_json::from_slice(&fs::read(folder().join("fixture.json")).unwrap()).unwrap();
+    let rows = tempfile::tempdir().unwrap();
+    let file = rows.path().join("rows.json");
+    fs::write(&file, json["alpaca"].to_string()).unwrap();
+    let source = InstructionSource {
+        format: InstructionFormat::Alpaca,
+        train: vec![file.clone()],
+        held_out: HeldOut::File(file),
+    };
+    let read = load(&source, 0, &|_| {}).unwrap();
+    let phrasing = Phrasing::open(&demo.join("smollm2"), InstructionFormat::Alpaca, 512).unwrap();
+    let phrased = phrasing.encode("train", &read.train, &|_| {}).unwrap();
+    let batch = collate_sequences(&phrased.sequences, &[0, 1, 2, 3], 2);
+    let alpaca = kept("alpaca.safetensors");
+    let expected = batch_of(&alpaca["input_ids"], Some(&alpaca["attention_mask"]), None, &alpaca["labels"]);
+    assert_eq!((batch.input_ids, batch.targets), (expected.input_ids, expected.targets));
+    // Stanford's mask takes EOS for padding, since both have one id; here it is told by place.
+    assert_eq!(batch.tokens, expected.tokens + 4);
+}
+
 const CPU: Device = Device::Cpu;
 
 fn folder() -> PathBuf {
@@ -125,13 +149,19 @@ fn kept(file: &str) -> HashMap<String, Tensor> {
     tensors(&folder().join(file))
 }
 
-/// The model, or nothing where the chat demo was never set up: `make setup` leaves its half a gigabyte out.
-fn network() -> Option<Network> {
+/// The chat demo's folder, where it was set up.
+fn demo() -> Option<PathBuf> {
     let demo = cache_folder().join("demo-chat");
     if !demo.exists() {
         println!("passed over: {} is not there; `make demo-chat` fetches it", demo.display());
         return None;
     }
+    Some(demo)
+}
+
+/// The model, or nothing where the chat demo was never set up: `make setup` leaves its half a gigabyte out.
+fn network() -> Option<Network> {
+    let demo = demo()?;
     let options = LoadOptions { labels: 0, dtype: Kind::Float, device: CPU, seed: 0 };
     let (network, report) = Network::open(&demo.join("smollm2"), &options, &|_| {}).unwrap();
     assert!(report.fresh.is_empty() && report.unused.is_empty());
