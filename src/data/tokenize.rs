@@ -46,19 +46,7 @@ impl TextTokenizer {
     /// # Errors
     /// [`Usage`]: no such file, a malformed one, a `max_length` that special tokens alone fill.
     pub fn open(folder: &Path, max_length: usize) -> Result<TextTokenizer> {
-        let path = folder.join("tokenizer.json");
-        let Ok(metadata) = path.metadata() else {
-            bail!(Usage(format!(
-                "{}: no such file; a model's folder needs the tokenizer.json of its fast tokenizer",
-                path.display()
-            )));
-        };
-        if metadata.len() > LARGEST {
-            bail!(Usage(format!("{}: larger than {} MiB", path.display(), LARGEST >> 20)));
-        }
-        let bytes = std::fs::read(&path).with_context(|| format!("{}: cannot read", path.display()))?;
-        let mut tokenizer = guarded(&path, "malformed", || Tokenizer::from_bytes(&bytes))?;
-
+        let (path, mut tokenizer, digest) = open_tokenizer(folder)?;
         let added = |pair| tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(pair));
         let special = added(false).max(added(true));
         if max_length <= special {
@@ -75,7 +63,7 @@ impl TextTokenizer {
         };
         tokenizer.with_padding(None);
         guarded(&path, "cannot truncate", || tokenizer.with_truncation(Some(truncation)).map(|_| ()))?;
-        Ok(TextTokenizer { path, tokenizer, max_length, digest: Sha256::digest(&bytes).into() })
+        Ok(TextTokenizer { path, tokenizer, max_length, digest })
     }
 
     /// Token ids there are, added ones included: a model's embedding has at least as many rows.
@@ -139,8 +127,28 @@ impl TextTokenizer {
     }
 }
 
+/// Reads `folder/tokenizer.json`: its path, what it says, and its SHA-256.
+///
+/// # Errors
+/// [`Usage`]: no such file, a malformed one.
+pub(super) fn open_tokenizer(folder: &Path) -> Result<(PathBuf, Tokenizer, [u8; 32])> {
+    let path = folder.join("tokenizer.json");
+    let Ok(metadata) = path.metadata() else {
+        bail!(Usage(format!(
+            "{}: no such file; a model's folder needs the tokenizer.json of its fast tokenizer",
+            path.display()
+        )));
+    };
+    if metadata.len() > LARGEST {
+        bail!(Usage(format!("{}: larger than {} MiB", path.display(), LARGEST >> 20)));
+    }
+    let bytes = std::fs::read(&path).with_context(|| format!("{}: cannot read", path.display()))?;
+    let tokenizer = guarded(&path, "malformed", || Tokenizer::from_bytes(&bytes))?;
+    Ok((path, tokenizer, Sha256::digest(&bytes).into()))
+}
+
 /// The crate panics on some malformed files and on texts they make it fail on; here that is an error like any other.
-fn guarded<T>(path: &Path, failure: &str, work: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
+pub(super) fn guarded<T>(path: &Path, failure: &str, work: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => bail!(Usage(format!("{}: {failure}: {error}", path.display()))),

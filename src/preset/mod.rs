@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::Usage;
-use crate::data::{Source, Task};
+use crate::data::instruct::InstructionFormat;
+use crate::data::{HeldOut, Source, Task};
 pub use builtin::{BuiltIn, built_in};
 pub use difference::{Difference, Weight, differences};
 use document::Document;
@@ -39,6 +40,8 @@ pub struct Preset {
     pub sift: Sift,
     /// `[train]`
     pub train: Train,
+    /// `[sample]`
+    pub sample: Sample,
     /// `[keep]`
     pub keep: Keep,
     /// The whole of it as TOML, overrides included and comments left out.
@@ -78,6 +81,50 @@ pub enum DataSource {
     Local(Source),
     /// A GLUE task from the hub.
     Hub(Task),
+    /// Texts that a language model should learn to write.
+    Instructions(InstructionData),
+}
+
+/// Texts that a language model should learn to write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstructionData {
+    /// How they are written down.
+    pub format: InstructionFormat,
+    /// Where they are.
+    pub place: InstructionPlace,
+    /// What to evaluate on.
+    pub held_out: HeldOut,
+    /// Whether several share a row.
+    pub packing: bool,
+}
+
+/// Where texts to learn are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InstructionPlace {
+    /// In files.
+    Files(Vec<PathBuf>),
+    /// In a dataset of the hub.
+    Hub {
+        /// Its id.
+        id: String,
+        /// What its files' names begin with.
+        prefix: String,
+    },
+}
+
+/// What a language model is asked while it is trained, and how it answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// What it is asked at every evaluation.
+    pub prompts: Vec<String>,
+    /// Tokens of an answer at most.
+    pub tokens: usize,
+    /// 0 takes the likeliest token each time.
+    pub temperature: f64,
+    /// How many of the likeliest tokens are drawn from; 0 for any.
+    pub top_k: usize,
+    /// The probability that those drawn from have together.
+    pub top_p: f64,
 }
 
 /// What is trained of the model.
@@ -323,7 +370,15 @@ learning_rate = 7e-5
             (1, "epochs = 3", "mine.toml:1: unknown key \"epochs\"; did you mean \"train.epochs\"?"),
             (5, "task = \"mrcp\"", "mine.toml:5: data.task: no GLUE task \"mrcp\"; did you mean \"mrpc\"?"),
             (5, "task = \"mrpc\"\ntext = \"a\"", "mine.toml:6: data.text: a GLUE task, here mrpc, has its own columns"),
-            (5, "max_length = 64", "mine.toml: data.task or data.path is missing"),
+            (5, "format = \"alpaka\"", "mine.toml:5: data.format is \"alpaka\", expected alpaca, sharegpt, messages, "),
+            (5, "format = \"alpaca\"", "mine.toml: data.path is missing"),
+            (
+                5,
+                "format = \"alpaca\"\npath = \"a.json\"\nlabel = \"a\"",
+                "mine.toml:7: data.label: texts to learn have no labels",
+            ),
+            (5, "task = \"mrpc\"\npacking = true", "mine.toml:6: data.packing: only texts to learn, of a data.format"),
+            (5, "max_length = 64", "mine.toml: data.task, data.format or data.path is missing"),
         ] {
             let mut lines: Vec<&str> = SMALL.lines().collect();
             lines[line - 1] = instead;

@@ -6,11 +6,13 @@ mod clock;
 pub mod device;
 mod evaluate;
 mod keep;
+mod material;
 mod orders;
 mod prepare;
 mod resume;
 mod schedule;
 mod select;
+mod speaker;
 mod tuner;
 
 use std::ops::ControlFlow;
@@ -27,7 +29,7 @@ pub use schedule::LearningRate;
 pub use select::{Choice, Chooser, Selection, choose};
 pub use tuner::{Settings, Taken, Tuner};
 
-use crate::data::{Batch, Encoded, collate};
+use crate::data::{Batch, Tokenized};
 use crate::hub::Hub;
 use crate::preset::Preset;
 use crate::protocol::{
@@ -42,9 +44,11 @@ use checkpoint::Writer;
 use clock::Clock;
 use evaluate::Evaluator;
 use keep::Keeper;
+use material::PERPLEXITY;
 use orders::Orders;
 use prepare::{Plan, Prepared};
 use resume::Found;
+use speaker::Speaker;
 
 /// A run to make.
 pub struct Job {
@@ -113,11 +117,13 @@ struct Run<'a> {
     port: &'a Port,
     orders: Orders<'a>,
     tuner: Tuner,
-    examples: Vec<Encoded>,
+    examples: Tokenized,
     plan: Plan,
     evaluator: Evaluator,
     /// Steps between evaluations.
     evaluate_every: u64,
+    /// Has a language model answer.
+    speaker: Option<Speaker>,
     /// The score that decides which evaluation is best.
     deciding: String,
     learning_rate: LearningRate,
@@ -137,10 +143,10 @@ impl<'a> Run<'a> {
         let (sift, seed) = (&job.preset.sift, job.preset.train.seed);
         let settings = settings(&job.preset);
         let first = prepared.plan.first(sift.batches).iter();
-        let batches: Vec<Batch> =
-            first.map(|rows| collate(&prepared.examples, rows, prepared.evaluator.pad_id)).collect();
+        let pad_id = prepared.evaluator.pad_id;
+        let batches: Vec<Batch> = first.map(|rows| prepared.examples.collate(rows, pad_id)).collect();
         let chooser = Chooser { rules: &prepared.rules, select: sift.select, seed, walk: settings.walk(0) };
-        let Selection { choices, mass } = choose(&prepared.classifier, &chooser, &batches)?;
+        let Selection { choices, mass } = choose(&prepared.network, &chooser, &batches)?;
         let run = Run::new(job, prepared, &choices, None, port)?;
         run.tell_of_selection(mass);
         Ok(run)
@@ -162,7 +168,7 @@ impl<'a> Run<'a> {
         from: Option<(&Manifest, PathBuf)>,
         port: &'a Port,
     ) -> Result<Run<'a>> {
-        let Prepared { classifier, examples, plan, evaluator, best, learning_rate, base, data, .. } = prepared;
+        let Prepared { network, examples, plan, evaluator, best, learning_rate, base, data, speaker, .. } = prepared;
         let evaluate_every = match job.preset.train.eval_every {
             0 => plan.steps_per_epoch(),
             steps => steps,
@@ -194,11 +200,12 @@ impl<'a> Run<'a> {
         Ok(Run {
             port,
             orders: Orders::new(port),
-            tuner: Tuner::new(classifier, choices, settings),
+            tuner: Tuner::new(network, choices, settings),
             examples,
             plan,
             evaluator,
             evaluate_every,
+            speaker,
             deciding: best,
             learning_rate,
             clock: Clock::start(clock),
@@ -227,8 +234,10 @@ impl<'a> Run<'a> {
 
     fn take_steps(&mut self) -> Result<(Reason, Save)> {
         self.port.emit(Event::Phase { phase: Phase::Training });
-        // An order to stop may have cut an evaluation short.
-        if self.step > 0 && self.evaluation_due() && self.evaluated != Some(self.step) {
+        // An order to stop may have cut an evaluation short. A language model can do what is asked of it before it is
+        // trained, and the reader wants to compare.
+        let due = if self.step == 0 { self.speaker.is_some() } else { self.evaluation_due() };
+        if due && self.evaluated != Some(self.step) {
             self.evaluate()?;
         }
         while self.step < self.plan.steps {
@@ -254,7 +263,7 @@ impl<'a> Run<'a> {
         let start = Instant::now();
         let learning_rate = self.learning_rate.at(self.step);
         let rows = self.plan.step(self.step).iter();
-        let batches: Vec<Batch> = rows.map(|rows| collate(&self.examples, rows, self.evaluator.pad_id)).collect();
+        let batches: Vec<Batch> = rows.map(|rows| self.examples.collate(rows, self.evaluator.pad_id)).collect();
         let taken = self.tuner.step(self.step, &batches, learning_rate)?;
         self.step += 1;
         self.keeper.changed();
@@ -294,7 +303,7 @@ impl<'a> Run<'a> {
         match command {
             Command::Checkpoint => self.checkpoint(),
             Command::Evaluate => self.evaluate()?,
-            Command::Sample { .. } => self.warn("a classifier has no text to sample".into()),
+            Command::Sample { prompt } => self.sample(&prompt),
             Command::Stop { save: true } => return Ok(ControlFlow::Break(Save::Yes)),
             Command::Stop { save: false } => return Ok(ControlFlow::Break(Save::No)),
             Command::Pause | Command::Resume => {}
@@ -333,7 +342,7 @@ impl<'a> Run<'a> {
         let start = Instant::now();
         self.port.emit(Event::Phase { phase: Phase::Evaluating });
         let (port, orders, total) = (self.port, &mut self.orders, self.evaluator.batches());
-        let scores = self.evaluator.run(&self.tuner.classifier, |done| {
+        let scores = self.evaluator.run(&self.tuner.network, |done| {
             port.emit(Event::Progress(Progress { task: "evaluating".into(), done, total, unit: "batches".into() }));
             !orders.stop()
         })?;
@@ -341,6 +350,7 @@ impl<'a> Run<'a> {
             let score = |scores: &std::collections::BTreeMap<String, f64>| scores.get(&self.deciding).copied();
             let before = self.best.as_ref().and_then(|best| score(&best.scores));
             let best = match (score(&scores.scores), before) {
+                (Some(now), Some(before)) if self.deciding == PERPLEXITY => now < before,
                 (Some(now), Some(before)) => now > before,
                 (now, _) => now.is_some(),
             };
@@ -356,9 +366,23 @@ impl<'a> Run<'a> {
                 let now = self.now();
                 self.keeper.save(&self.tuner, now, true);
             }
+            for prompt in self.speaker.iter().flat_map(|speaker| speaker.prompts.clone()).collect::<Vec<_>>() {
+                self.sample(&prompt);
+            }
         }
         self.port.emit(Event::Phase { phase: Phase::Training });
         Ok(())
+    }
+
+    /// Tells what a language model answers now, unless an order to stop comes first.
+    fn sample(&mut self, prompt: &str) {
+        let Some(speaker) = &self.speaker else { return self.warn("a classifier has no text to sample".into()) };
+        let orders = &mut self.orders;
+        match speaker.answer(&self.tuner.network, prompt, || !orders.stop()) {
+            Ok(Some(text)) => self.port.emit(Event::Sample { step: self.step, prompt: prompt.into(), text }),
+            Ok(None) => {}
+            Err(error) => self.warn(format!("{error:#}")),
+        }
     }
 
     /// Has a checkpoint written. A disk that fails is told and does not stop the run.
@@ -426,7 +450,7 @@ impl<'a> Run<'a> {
                 .collect(),
         }));
         let (indices, optimizer) = values.bytes();
-        let weights = self.tuner.classifier.parameters.bytes();
+        let weights = self.tuner.network.parameters.bytes();
         self.port.emit(Event::Memory(Memory { weights, indices, optimizer }));
         if let Some(mass) = mass {
             self.tell_of_mass(&mass);

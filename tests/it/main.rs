@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod boundary;
+mod byte_tokenizer;
 mod checkpoints;
 #[cfg(feature = "torch")]
 mod crash;
@@ -11,6 +12,9 @@ mod faults;
 mod hostile;
 mod hub;
 mod hub_server;
+mod instruct;
+#[cfg(feature = "torch")]
+mod language;
 #[cfg(feature = "torch")]
 mod method;
 #[cfg(feature = "torch")]
@@ -23,6 +27,8 @@ mod resume;
 mod run;
 #[cfg(feature = "torch")]
 mod signals;
+#[cfg(feature = "torch")]
+mod smollm2;
 #[cfg(feature = "torch")]
 mod tiny;
 #[cfg(feature = "torch")]

@@ -11,7 +11,7 @@ use finesift::runs::{Disk, EventLog, RealDisk, RunFolder, read_events};
 use finesift::session::{Port, Session};
 use finesift::train::{DeviceChoice, Job, Resume, run};
 
-use crate::tiny::Tiny;
+use crate::tiny::{self, Tiny};
 
 /// libtorch has one generator for the whole process: runs with dropout take turns.
 static GENERATOR: Mutex<()> = Mutex::new(());
@@ -236,16 +236,98 @@ fn what_the_user_can_mend_is_said_before_anything_is_trained() {
     }
 }
 
+#[test]
+fn a_language_model_learns_to_answer_and_is_asked_at_every_evaluation() {
+    let _turn = turn();
+    let folder = tiny::chat();
+    let path = |name: &str| folder.path().join(name);
+    let preset = format!(
+        r#"[model]
+id = {:?}
+[data]
+format = "prompt_completion"
+path = {:?}
+eval_fraction = 0.25
+max_length = 64
+packing = true
+[sift]
+rate = 0.2
+modules = ["proj", "embed_tokens"]
+[train]
+epochs = 40
+batch = 2
+accumulate = 2
+learning_rate = 3e-3
+eval_every = 20
+[sample]
+prompts = ["3? "]
+tokens = 5
+[keep]
+every_minutes = 0
+"#,
+        path("model"),
+        path("rows.jsonl")
+    );
+    let session = spawn_in(Arc::new(RealDisk), folder.path(), &preset, "chat").unwrap();
+    session.send(Command::Sample { prompt: "5? ".into() });
+    let events = finish(session).unwrap();
+    let evals: Vec<_> =
+        events.iter().filter_map(|event| if let Event::Eval(eval) = event { Some(eval) } else { None }).collect();
+    let (first, last) = (evals[0], evals[evals.len() - 1]);
+    println!("loss {:.3} before, {:.3} after", first.loss, last.loss);
+    assert!(first.step == 0 && last.loss < 0.3 * first.loss, "{} to {}", first.loss, last.loss);
+    for eval in &evals {
+        assert_eq!(eval.scores.keys().collect::<Vec<_>>(), ["perplexity"]);
+        assert!((eval.scores["perplexity"].ln() - eval.loss).abs() < 1e-9);
+    }
+    let Some(Event::Finished(finished)) = events.last() else { panic!("{:?}", events.last()) };
+    let best = finished.best.as_ref().unwrap();
+    assert!(evals.iter().all(|eval| eval.loss >= best.loss));
+    let samples = |asked: &str| -> Vec<String> {
+        let told = events.iter().filter_map(|event| match event {
+            Event::Sample { prompt, text, .. } if prompt == asked => Some(text.clone()),
+            _ => None,
+        });
+        told.collect()
+    };
+    assert_eq!(samples("3? ").len(), evals.len());
+    assert_eq!(samples("3? ").last().unwrap(), "no");
+    assert_eq!(samples("5? ").len(), 1);
+    let losses = losses(&events);
+    assert!(losses.iter().all(|(_, loss)| loss.is_finite()));
+}
+
+#[test]
+fn models_and_data_of_different_kinds_are_told_apart() {
+    let folder = tiny::chat();
+    let tiny = Tiny::new(0.0);
+    let language = format!("{:?}", folder.path().join("model"));
+    let wrong = tiny.preset("epochs = 1").replace(&format!("{:?}", tiny.path("model")), &language);
+    let wrong = wrong
+        .replace("dense = [\"classifier\"]", "")
+        .replace("\"query\", \"key\", \"value\", \"attention.output.dense\"", "\"q_proj\"");
+    let error = finish(spawn(&tiny, &wrong, "language").unwrap()).unwrap_err();
+    assert!(error.is::<finesift::Usage>() && error.to_string().starts_with("data.format is missing: "), "{error}");
+    let labels = "eval_fraction = 0.25\nlabels = [\"no\", \"yes\"]";
+    let wrong = tiny.preset("epochs = 1").replace(labels, "format = \"alpaca\"");
+    let error = finish(spawn(&tiny, &wrong, "encoder").unwrap()).unwrap_err();
+    assert!(error.is::<finesift::Usage>() && error.to_string().starts_with("data.format: "), "{error}");
+}
+
 pub(crate) fn spawn(tiny: &Tiny, preset: &str, name: &str) -> anyhow::Result<Session> {
     spawn_on(Arc::new(RealDisk), tiny, preset, name)
 }
 
 /// A new run that writes its checkpoints to this disk.
 pub(crate) fn spawn_on(disk: Arc<dyn Disk>, tiny: &Tiny, preset: &str, name: &str) -> anyhow::Result<Session> {
+    spawn_in(disk, &tiny.path(""), preset, name)
+}
+
+fn spawn_in(disk: Arc<dyn Disk>, place: &Path, preset: &str, name: &str) -> anyhow::Result<Session> {
     let preset = Preset::parse("tiny", "tiny.toml", preset, &[], Path::new("/nowhere"))?;
-    let folder = RunFolder::create(&tiny.path("runs"), Some(name), &preset.name, &preset.toml)?;
+    let folder = RunFolder::create(&place.join("runs"), Some(name), &preset.name, &preset.toml)?;
     let log = EventLog::open(&folder.events())?;
-    let job = Job { disk, ..job(tiny, preset, folder) };
+    let job = Job { disk, ..job(place, preset, folder) };
     Ok(Session::spawn(Some(log), move |port| alone(job, port))?)
 }
 
@@ -258,7 +340,7 @@ pub(crate) fn resume_on(disk: Arc<dyn Disk>, tiny: &Tiny, name: &str, resume: Re
     let folder = RunFolder::open(&tiny.path("runs"), name)?;
     let preset = fs::read_to_string(folder.preset())?;
     let preset = Preset::parse("tiny", "preset.toml", &preset, &[], Path::new("/nowhere"))?;
-    let job = Job { disk, resume: Some(resume), ..job(tiny, preset, folder) };
+    let job = Job { disk, resume: Some(resume), ..job(&tiny.path(""), preset, folder) };
     Ok(Session::spawn(None, move |port| alone(job, port))?)
 }
 
@@ -268,9 +350,9 @@ fn alone(job: Job, port: &Port) -> anyhow::Result<()> {
     run(job, port)
 }
 
-fn job(tiny: &Tiny, preset: Preset, folder: RunFolder) -> Job {
-    let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: tiny.path("hub"), token: None, offline: true };
-    let (device, cache) = (DeviceChoice::Cpu, tiny.path("cache"));
+fn job(place: &Path, preset: Preset, folder: RunFolder) -> Job {
+    let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: place.join("hub"), token: None, offline: true };
+    let (device, cache) = (DeviceChoice::Cpu, place.join("cache"));
     Job { preset, folder, device, hub, cache, disk: Arc::new(RealDisk), resume: None }
 }
 
