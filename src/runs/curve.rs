@@ -61,7 +61,11 @@ impl Curve {
         for number in 0..width.min(span as usize) * usize::from(width > 0) {
             // Fewer steps than columns: one column each.
             let within = |bucket: &&Bucket| {
-                if span < width as f64 { (bucket.number - first.number) as usize <= number } else { column(bucket) <= number }
+                if span < width as f64 {
+                    (bucket.number - first.number) as usize <= number
+                } else {
+                    column(bucket) <= number
+                }
             };
             let (mut sum, mut count) = (0.0, 0u64);
             while let Some(bucket) = rest.next_if(within) {

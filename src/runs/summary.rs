@@ -87,7 +87,7 @@ pub struct Best<'a> {
 #[derive(Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Fact {
-    Started(Started),
+    Started(Box<Started>),
     Resumed { step: u64 },
     Phase,
     Step(Step),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::preset::Preset;
 use crate::runs::RunFolder;
@@ -15,6 +15,14 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// A run's folder that cannot be made.
     fn launch(&self, preset: Preset) -> Result<Launched>;
+
+    /// Takes a run up again where it stood.
+    ///
+    /// # Errors
+    /// A run that cannot be taken up again, or a program that cannot do it.
+    fn resume(&self, run: &Path) -> Result<Launched> {
+        bail!("{}: this build cannot take a run up again", run.display())
+    }
 
     /// The folder of all runs.
     fn runs(&self) -> &Path;

@@ -1,6 +1,7 @@
 //! The one binary of integration tests: a module for each part of finesift.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod board;
 mod boundary;
 mod hub;
 mod hub_server;
@@ -14,6 +15,7 @@ mod pty;
 mod run;
 #[cfg(feature = "torch")]
 mod tiny;
+mod ui_fuzz;
 #[cfg(feature = "torch")]
 mod weights;
 #[cfg(feature = "torch")]
