@@ -1,6 +1,7 @@
 //! The command line: parse, join a front end and a trainer, and say how it ended.
 
 mod doctor;
+mod runs;
 mod train;
 mod trainers;
 
@@ -53,6 +54,12 @@ enum Command {
         #[command(subcommand)]
         command: Option<Presets>,
     },
+    /// List the runs
+    Runs {
+        /// A line of JSON for each
+        #[arg(long)]
+        json: bool,
+    },
     /// Tell what this machine offers, and what is missing
     Doctor,
 }
@@ -85,6 +92,7 @@ fn run(command: Option<Command>, screens: &Screens) -> Result<ExitCode> {
         Some(Command::Resume(resume)) => return resume.run(screens),
         Some(Command::Presets { command: None }) => print(&list()),
         Some(Command::Presets { command: Some(Presets::Show { name }) }) => print(&show(&name)?),
+        Some(Command::Runs { json }) => print(&runs::report(&screens.runs, json)?),
         Some(Command::Doctor) => print(&doctor::report()),
     }
     Ok(ExitCode::SUCCESS)

@@ -11,6 +11,7 @@ use crate::protocol::{Command, Event};
 use crate::session::Session;
 use crate::signals::Signals;
 use plain::Plain;
+pub(crate) use plain::grouped;
 
 /// Shows a run until it ends. A first signal stops it after a checkpoint, a second at once.
 ///

@@ -1,7 +1,7 @@
 //! What the screen shows and how keys and events change it. Nothing is drawn and nothing waits here.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Constraint, Layout, Position, Rect};
@@ -10,12 +10,13 @@ use super::backend::Outlook;
 use super::home::Home;
 use super::keymap::{Action, Context, Keymap};
 use super::monitor::Monitor;
-use super::overlay::Overlay;
-use super::runs::Runs;
-use super::theme::{Depth, Theme};
+use super::overlay::{Overlay, Picker};
+use super::runs::{Comparison, Runs};
+use super::theme::{Depth, Theme, Themes};
 use super::toast::Toasts;
 use crate::preset::Preset;
 use crate::protocol::{Command, Event};
+use crate::runs::Listed;
 
 /// Below this size there is no room for anything.
 pub const LEAST: (u16, u16) = (60, 16);
@@ -36,12 +37,16 @@ pub struct App {
     pub overlay: Option<Overlay>,
     /// In which colours.
     pub look: Look,
+    /// The themes to choose from.
+    pub themes: Themes,
     /// Which keys do what.
     pub keymap: Keymap,
     /// What happened a moment ago.
     pub toasts: Toasts,
     /// Whether to leave as soon as the run has ended.
     pub leaving: bool,
+    /// Replays so far: what is told of an earlier one comes too late.
+    replays: u64,
     size: Rect,
 }
 
@@ -65,7 +70,7 @@ pub struct Look {
     /// The colours.
     pub theme: Theme,
     /// Their name.
-    pub name: &'static str,
+    pub name: String,
     /// What the terminal can show.
     pub depth: Depth,
     /// Whether to do without box-drawing and braille characters.
@@ -92,8 +97,16 @@ pub enum Msg {
     Refused(String),
     /// What a preset's run would take: the preset's TOML, and the answer.
     Outlook(String, Result<Outlook, String>),
-    /// An event of the run that is looked at again.
-    Replayed(Event),
+    /// Events of the run that is looked at again: the number of the replay, and the next of them.
+    Replayed(u64, Vec<Event>),
+    /// All runs at a time; `None` if they are as they were.
+    Listed(Option<Vec<Listed>>, SystemTime),
+    /// What runs differ in.
+    Compared(Comparison),
+    /// Events of a run to lay over the charts, by its name.
+    Overlaid(String, Vec<Event>),
+    /// Something that was asked for is done.
+    Done(String),
 }
 
 /// What the loop has to do.
@@ -105,8 +118,28 @@ pub enum Effect {
     Launch(Box<Preset>),
     /// Find out what a run would take.
     Outlook(Box<Preset>),
-    /// Read the events of a run's folder.
-    Replay(PathBuf),
+    /// Read the events of a run's folder, for the replay of a number.
+    Replay(PathBuf, u64),
+    /// Look for runs.
+    List,
+    /// Take a run up again.
+    Resume(PathBuf),
+    /// Lay the curves of runs over the monitor's.
+    Overlay(Vec<PathBuf>),
+    /// Find out what the settings of runs differ in.
+    Compare(Vec<Listed>),
+    /// Give a run another name.
+    Rename(PathBuf, String),
+    /// Give runs these tags.
+    Tag(Vec<PathBuf>, Vec<String>),
+    /// Move runs to the trash.
+    ThrowAway(Vec<PathBuf>),
+    /// Open a folder for the user.
+    Open(PathBuf),
+    /// Put a text on the clipboard.
+    Copy(String),
+    /// Keep a theme for later.
+    KeepTheme(String),
     /// Leave the screen.
     Leave,
     /// Hand the terminal back to the shell for a while.
@@ -143,11 +176,23 @@ impl App {
             runs,
             overlay: None,
             look,
+            themes: Themes::default(),
             keymap,
             toasts: Toasts::default(),
             leaving: false,
+            replays: 0,
             size: Rect::new(0, 0, width, height),
         }
+    }
+
+    /// Opens at Home with these presets and the keys as they come.
+    pub fn at_home(look: Look, presets: Vec<Preset>, width: u16, height: u16) -> App {
+        App::new(look, Keymap::default(), Home::new(presets), Runs::default(), width, height)
+    }
+
+    /// What the screen in front is drawn on.
+    pub fn body(&self) -> Rect {
+        Frames::of(self.size).body
     }
 
     /// The run on the monitor.
@@ -173,10 +218,17 @@ impl App {
     pub fn update(&mut self, msg: Msg) -> Option<Effect> {
         match msg {
             Msg::Event(event) => return self.told(event),
-            Msg::Replayed(event) => {
-                if let Some(replay) = &mut self.replay {
-                    replay.told(event);
+            Msg::Replayed(number, events) => {
+                if let Some(replay) = self.replay.as_mut().filter(|_| number == self.replays) {
+                    events.into_iter().for_each(|event| replay.told(event));
                 }
+            }
+            Msg::Listed(runs, now) => self.runs.learn(runs, now),
+            Msg::Compared(comparison) => self.overlay = Some(Overlay::Comparison(comparison, 0)),
+            Msg::Overlaid(name, _) => self.toasts.info(format!("{name}: charts cannot be laid over one another yet")),
+            Msg::Done(what) => {
+                self.toasts.info(what);
+                return Some(Effect::List);
             }
             Msg::Launched => {
                 self.live = Some(Monitor::new(true));
@@ -189,9 +241,12 @@ impl App {
             Msg::Tick(now) => self.toasts.tick(now),
             Msg::Mouse(mouse) => return self.mouse(mouse),
             Msg::Paste(text) => {
-                if self.screen == Screen::Home && self.home.typing() {
-                    return self.home.pasted(&text);
-                }
+                return match self.screen {
+                    _ if self.overlay.is_some() => None,
+                    Screen::Home if self.home.typing() => self.home.pasted(&text),
+                    Screen::Runs if self.runs.typing() => self.runs.pasted(&text),
+                    _ => None,
+                };
             }
             Msg::Key(key) => return self.key(key),
         }
@@ -213,26 +268,42 @@ impl App {
         if self.screen == Screen::Home && self.home.typing() {
             return self.home.key(key);
         }
+        if self.screen == Screen::Runs && self.runs.typing() {
+            return self.runs.key(key);
+        }
         let action = self.keymap.action(self.context(), &key)?;
         self.act(action)
     }
 
     fn act(&mut self, action: Action) -> Option<Effect> {
         match action {
-            Action::Help => self.overlay = Some(Overlay::Help),
+            Action::Help => self.overlay = Some(Overlay::Help(0)),
             Action::Suspend => return Some(Effect::Suspend),
             Action::Quit if self.at_work() => self.overlay = Some(Overlay::Quit(0)),
             Action::Quit => return Some(Effect::Leave),
-            Action::Theme => self.next_theme(),
+            Action::Theme => self.overlay = Some(Overlay::Themes(Picker::open(self))),
             Action::Home => self.screen = Screen::Home,
+            // Asked for once more, it shows the run that goes.
+            Action::Monitor if self.screen == Screen::Monitor && self.live.is_some() => self.replay = None,
             Action::Monitor if self.monitor().is_some() => self.screen = Screen::Monitor,
             Action::Monitor => self.toasts.info("there is no run yet: start one at Home, or replay one of Runs"),
-            Action::Runs => self.screen = Screen::Runs,
+            Action::Runs => {
+                self.screen = Screen::Runs;
+                return Some(Effect::List);
+            }
+            Action::Back if self.screen == Screen::Monitor && self.replay.as_ref().is_some_and(|it| !it.view.full) => {
+                self.replay = None;
+                self.screen = Screen::Runs;
+                return Some(Effect::List);
+            }
             action => {
-                let body = Frames::of(self.size).body;
+                let body = self.body();
                 return match self.screen {
                     Screen::Home => self.home.act(action),
-                    Screen::Runs => self.runs.act(action),
+                    Screen::Runs => {
+                        let effect = self.runs.act(action, body);
+                        self.begun(effect)
+                    }
                     Screen::Monitor => self.replay.as_mut().or(self.live.as_mut())?.act(action, body),
                 };
             }
@@ -241,8 +312,8 @@ impl App {
     }
 
     fn mouse(&mut self, mouse: MouseEvent) -> Option<Effect> {
-        if self.overlay.is_some() {
-            return None;
+        if let Some(overlay) = self.overlay.take() {
+            return overlay.mouse(self, mouse);
         }
         let at = Position::new(mouse.column, mouse.row);
         let frames = Frames::of(self.size);
@@ -257,7 +328,10 @@ impl App {
             }
             MouseEventKind::Down(MouseButton::Left) if frames.body.contains(at) => match self.screen {
                 Screen::Home => self.home.click(at, frames.body),
-                Screen::Runs => self.runs.click(at, frames.body),
+                Screen::Runs => {
+                    let effect = self.runs.click(at, frames.body);
+                    self.begun(effect)
+                }
                 Screen::Monitor => self.replay.as_mut().or(self.live.as_mut())?.click(at, frames.body),
             },
             MouseEventKind::ScrollUp => self.act(Action::Up),
@@ -266,12 +340,12 @@ impl App {
         }
     }
 
-    fn next_theme(&mut self) {
-        let after = Theme::names().skip_while(|name| *name != self.look.name).nth(1);
-        if let Some(name) = after.or_else(|| Theme::names().next())
-            && let Ok(theme) = Theme::load(name, self.look.depth)
-        {
-            (self.look.name, self.look.theme) = (name, theme);
-        }
+    /// Makes room for a replay that was asked for.
+    fn begun(&mut self, effect: Option<Effect>) -> Option<Effect> {
+        let Some(Effect::Replay(folder, _)) = effect else { return effect };
+        self.replays += 1;
+        self.replay = Some(Monitor::new(false));
+        self.screen = Screen::Monitor;
+        Some(Effect::Replay(folder, self.replays))
     }
 }

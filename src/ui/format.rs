@@ -1,5 +1,7 @@
 //! Numbers as people read them on a chart: short, with units. Pure.
 
+use std::time::SystemTime;
+
 /// What a number counts: how it reads, and which steps between two of it are round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -99,6 +101,23 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// How long ago something was: `now`, `12 min`, `7 h`, `3 d`, `5 mo`, `2 y`.
+pub fn age(now: SystemTime, then: SystemTime) -> String {
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 60 * MINUTE;
+    const DAY: u64 = 24 * HOUR;
+    // A clock that was put back makes it now.
+    let seconds = now.duration_since(then).map_or(0, |age| age.as_secs());
+    match seconds {
+        0..MINUTE => "now".into(),
+        MINUTE..HOUR => format!("{} min", seconds / MINUTE),
+        HOUR..172_800 => format!("{} h", seconds / HOUR),
+        172_800..5_184_000 => format!("{} d", seconds / DAY),
+        5_184_000..63_072_000 => format!("{} mo", seconds / (30 * DAY)),
+        _ => format!("{} y", seconds / (365 * DAY)),
+    }
+}
+
 /// 1234567 as `1,234,567`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -156,6 +175,10 @@ mod tests {
         assert_eq!(cases.map(number), shown);
         assert_eq!([0.0, 512.0, 2048.0, 1.5e9, 1e12].map(bytes), ["0 B", "512 B", "2.0 KiB", "1.4 GiB", "931 GiB"]);
         assert_eq!([0.4, 62.0, 11_045.0, 183_845.0].map(duration), ["0 s", "1:02", "3:04:05", "2d 03:04"]);
+        let ages = [59, 60, 7200, 172_800, 86_400 * 59, 86_400 * 90, 86_400 * 800].map(|seconds| {
+            age(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds), SystemTime::UNIX_EPOCH)
+        });
+        assert_eq!(ages, ["now", "1 min", "2 h", "2 d", "59 d", "3 mo", "2 y"]);
         assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
     }
 }

@@ -17,8 +17,10 @@ mod toast;
 mod widgets;
 
 use std::io;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use crossterm::event::{Event as Input, EventStream, KeyEventKind};
@@ -31,14 +33,16 @@ use crate::Usage;
 use crate::outcome::Outcome;
 use crate::preset::{Preset, built_in};
 use crate::protocol::{Command, Event};
-use crate::runs::{RunFolder, read_events};
+use crate::runs::{EventRange, Lister, RunFolder, read_events, throw_away, write_tags};
 use crate::session::Session;
 use crate::signals::{Signal, Signals};
-use app::{App, Effect, Look, Msg};
+use app::{App, Effect, Look, Msg, Screen};
 use backend::{Backend, Launched};
 use home::Home;
 use keymap::Keymap;
+pub use runs::Comparison;
 use runs::Runs;
+pub use shell::draw;
 use terminal::Terminal;
 use theme::{Depth, Theme};
 
@@ -47,6 +51,11 @@ const FRAME: Duration = Duration::from_millis(33);
 
 /// Events taken up between two looks at the keyboard.
 const AT_ONCE: usize = 512;
+
+/// Time between two looks at the folder of runs, while it is on the screen.
+const LOOK: Duration = Duration::from_secs(3);
+
+const FILE_MANAGER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
 
 /// How the screens are opened.
 pub struct Options {
@@ -62,10 +71,13 @@ pub struct Options {
 pub fn open(backend: Arc<dyn Backend>, launched: Option<Launched>, options: &Options) -> Result<Outcome> {
     let depth = Depth::of_environment();
     let name = "dark";
-    let look = Look { theme: Theme::load(name, depth)?, name, depth, ascii: options.ascii };
+    let look = Look { theme: Theme::load(name, depth)?, name: name.to_owned(), depth, ascii: options.ascii };
     crossterm::style::force_color_output(depth != Depth::None);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(Workbench::new(backend, launched, look)?.run())
+    let outcome = runtime.block_on(Workbench::new(backend, launched, look)?.run());
+    // Whoever leaves does not wait for what is still read aside.
+    runtime.shutdown_background();
+    outcome
 }
 
 struct Workbench {
@@ -79,6 +91,9 @@ struct Workbench {
     /// Answers of work that was done aside.
     answers: (mpsc::UnboundedSender<Msg>, mpsc::UnboundedReceiver<Msg>),
     started: Instant,
+    lister: Arc<Mutex<Lister>>,
+    /// Number of the latest replay; the reader of an earlier one gives up.
+    replay: Arc<AtomicU64>,
 }
 
 /// A run under way.
@@ -111,6 +126,8 @@ impl Workbench {
             app.update(Msg::Launched);
         }
         Ok(Workbench {
+            lister: Arc::new(Mutex::new(Lister::new(backend.runs()))),
+            replay: Arc::default(),
             backend,
             live,
             single,
@@ -151,6 +168,8 @@ impl Workbench {
         let mut keys = EventStream::new();
         let mut tick = interval(FRAME);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Whether there is something to draw.
         let mut stale = true;
         loop {
@@ -171,10 +190,19 @@ impl Workbench {
                             self.suspend(terminal).await?;
                             keys = EventStream::new();
                         }
+                        Some(Effect::Open(folder)) => {
+                            drop(keys);
+                            self.visit(terminal, &folder).await?;
+                            keys = EventStream::new();
+                        }
+                        Some(Effect::Copy(text)) => {
+                            terminal.copy(&text)?;
+                            self.app.toasts.info(format!("copied {text}"));
+                        }
                         Some(effect) => self.perform(effect),
                         None => {}
                     }
-                    terminal.draw(|frame| shell::draw(frame, &self.app))?;
+                    terminal.draw(|frame| draw(frame, &self.app))?;
                     stale = false;
                 }
                 Some(answer) = self.answers.1.recv() => {
@@ -198,11 +226,12 @@ impl Workbench {
                         }
                     }
                 }
+                _ = look.tick(), if self.app.screen == Screen::Runs => self.perform(Effect::List),
                 _ = tick.tick(), if stale || self.app.toasts.waiting() => {
                     let waiting = self.app.toasts.waiting();
                     self.app.update(Msg::Tick(self.started.elapsed()));
                     if stale || waiting != self.app.toasts.waiting() {
-                        terminal.draw(|frame| shell::draw(frame, &self.app))?;
+                        terminal.draw(|frame| draw(frame, &self.app))?;
                         stale = false;
                     }
                 }
@@ -228,7 +257,7 @@ impl Workbench {
                     live.session.send(command);
                 }
             }
-            Effect::Launch(preset) => self.launch(*preset),
+            Effect::Launch(preset) => self.begin(|backend| backend.launch(*preset)),
             Effect::Outlook(preset) => {
                 let backend = self.backend.clone();
                 self.aside(move || {
@@ -236,20 +265,69 @@ impl Workbench {
                     vec![Msg::Outlook(preset.toml, outlook)]
                 });
             }
-            Effect::Replay(folder) => self.aside(move || match read_events(&folder.join("events.jsonl")) {
-                Ok(events) => events.into_iter().map(Msg::Replayed).collect(),
-                Err(error) => vec![Msg::Refused(format!("{}: {error}", folder.display()))],
+            Effect::Replay(folder, number) => {
+                self.replay.store(number, Ordering::Relaxed);
+                let (latest, answers) = (self.replay.clone(), self.answers.0.clone());
+                self.aside(move || {
+                    let tell = |events| {
+                        let _ = answers.send(Msg::Replayed(number, events));
+                        latest.load(Ordering::Relaxed) == number
+                    };
+                    refusal(&folder, read_in_parts(&folder, tell)).into_iter().collect()
+                });
+            }
+            Effect::Overlay(folders) => {
+                for folder in folders {
+                    self.aside(move || {
+                        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                        match read_events(&folder.join("events.jsonl")) {
+                            Ok(events) => vec![Msg::Overlaid(name, events)],
+                            Err(error) => refusal(&folder, Err(error.into())).into_iter().collect(),
+                        }
+                    });
+                }
+            }
+            Effect::List => {
+                let lister = self.lister.clone();
+                self.aside(move || {
+                    // One look at a time is enough.
+                    let Ok(mut lister) = lister.try_lock() else { return Vec::new() };
+                    let now = SystemTime::now();
+                    match lister.refresh(now) {
+                        Ok(listed) => vec![Msg::Listed(listed, now)],
+                        Err(error) => vec![Msg::Refused(format!("cannot look for runs: {error}"))],
+                    }
+                });
+            }
+            Effect::Compare(runs) => self.aside(move || {
+                vec![match Comparison::of(&runs) {
+                    _ if runs.len() < 2 => Msg::Refused("mark two runs or more to compare them".into()),
+                    Ok(comparison) => Msg::Compared(comparison),
+                    Err(error) => Msg::Refused(format!("{error:#}")),
+                }]
             }),
+            Effect::Rename(run, name) => self.aside(move || {
+                vec![done(crate::runs::rename(&run, &name).map(|path| format!("it is {} now", path.display())))]
+            }),
+            Effect::Tag(runs, tags) => self.aside(move || {
+                let outcome = runs.iter().try_for_each(|run| write_tags(run, &tags));
+                vec![done(outcome.map(|()| "tagged".to_owned()))]
+            }),
+            Effect::ThrowAway(runs) => self.aside(move || {
+                runs.iter().map(|run| done(throw_away(run).map(|to| format!("moved to {}", to.display())))).collect()
+            }),
+            Effect::Resume(run) => self.begin(|backend| backend.resume(&run)),
+            Effect::KeepTheme(_) | Effect::Open(_) | Effect::Copy(_) => {}
             Effect::Leave | Effect::Suspend => {}
         }
     }
 
-    fn launch(&mut self, preset: Preset) {
+    fn begin(&mut self, start: impl FnOnce(&dyn Backend) -> Result<Launched>) {
         if self.app.at_work() || self.live.is_some() {
             self.app.update(Msg::Refused("a run is going already; stop it first".into()));
             return;
         }
-        match self.backend.launch(preset) {
+        match start(&*self.backend) {
             Ok(launched) => {
                 self.live = Some(launched.into());
                 self.app.update(Msg::Launched);
@@ -307,6 +385,43 @@ impl Workbench {
         }
     }
 
+    /// Lets the user into a folder: with a shell, and beside the screen with a file manager where there is a desktop.
+    async fn visit(&mut self, terminal: &mut Terminal, folder: &Path) -> Result<()> {
+        let desktop = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+        if desktop && std::env::var_os("SSH_CONNECTION").is_none() {
+            let mut manager = tokio::process::Command::new(FILE_MANAGER);
+            let quiet = || std::process::Stdio::null();
+            match manager.arg(folder).stdin(quiet()).stdout(quiet()).stderr(quiet()).spawn() {
+                Ok(_) => self.app.toasts.info(format!("opened {}", folder.display())),
+                Err(error) => {
+                    self.app.toasts.error(format!("{FILE_MANAGER}: {error}; the folder is {}", folder.display()))
+                }
+            }
+            return Ok(());
+        }
+        terminal.release();
+        println!("{}: `exit` brings finesift back", folder.display());
+        let shell = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
+        let child = tokio::process::Command::new(&shell).current_dir(folder).spawn();
+        match child {
+            Ok(mut child) => loop {
+                // A run goes on meanwhile.
+                let live = self.live.as_mut();
+                tokio::select! {
+                    _ = child.wait() => break,
+                    Some(event) = async { live.expect("guarded").session.next().await }, if live.is_some() => {
+                        self.note(&event);
+                        self.app.update(Msg::Event(event));
+                    }
+                }
+            },
+            Err(error) => {
+                self.app.toasts.error(format!("{}: {error}; the folder is {}", shell.display(), folder.display()))
+            }
+        }
+        terminal.retake()
+    }
+
     /// Stops the process as the shell expects of Ctrl-Z. Continued in the background it trains on, and takes the terminal
     /// again only when it is given to it.
     async fn suspend(&mut self, terminal: &mut Terminal) -> Result<()> {
@@ -326,6 +441,30 @@ impl Workbench {
             }
         }
         terminal.retake()
+    }
+}
+
+/// Reads the events of a run's folder in parts, for as long as they are wanted.
+fn read_in_parts(folder: &Path, mut tell: impl FnMut(Vec<Event>) -> bool) -> Result<()> {
+    let path = folder.join("events.jsonl");
+    let mut events =
+        EventRange::open(&path, 0..u64::MAX).with_context(|| format!("{}: cannot read", path.display()))?;
+    loop {
+        let part: Vec<Event> = events.by_ref().take(AT_ONCE).collect();
+        if part.is_empty() || !tell(part) {
+            return Ok(());
+        }
+    }
+}
+
+fn refusal(folder: &Path, outcome: Result<()>) -> Option<Msg> {
+    outcome.err().map(|error| Msg::Refused(format!("{}: {error:#}", folder.display())))
+}
+
+fn done(outcome: Result<String>) -> Msg {
+    match outcome {
+        Ok(what) => Msg::Done(what),
+        Err(error) => Msg::Refused(format!("{error:#}")),
     }
 }
 

@@ -17,7 +17,8 @@ pub fn draw(frame: &mut Frame, app: &App) {
     let theme = &app.look.theme;
     if area.width < LEAST.0 || area.height < LEAST.1 {
         let notice = format!("finesift needs {} x {}", LEAST.0, LEAST.1);
-        return frame.render_widget(Line::styled(notice, theme.style(theme.warning)), area);
+        frame.render_widget(Line::styled(notice, theme.style(theme.warning)), area);
+        return theme.paint(area, frame.buffer_mut());
     }
     let frames = Frames::of(area);
     draw_top(frame, frames.top, app);
@@ -35,6 +36,7 @@ pub fn draw(frame: &mut Frame, app: &App) {
     if let Some(overlay) = &app.overlay {
         overlay.draw(frame, frames.body, app);
     }
+    theme.paint(area, frame.buffer_mut());
 }
 
 /// Where the names of the screens are in the first line.

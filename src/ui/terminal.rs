@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result};
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use crossterm::terminal::{
@@ -52,6 +53,11 @@ impl Terminal {
         // `clear` would ask the terminal where its cursor is, and the answer would come among the keys.
         let size = self.ratatui.size().context("cannot ask the terminal for its size")?;
         self.ratatui.resize(Rect::from((Position::ORIGIN, size))).context("cannot draw on the terminal")
+    }
+
+    /// Puts a text on the clipboard of the terminal, also of one that is far away (OSC 52).
+    pub fn copy(&mut self, text: &str) -> Result<()> {
+        execute!(stdout(), CopyToClipboard::to_clipboard_from(text)).context("cannot write to the terminal")
     }
 
     /// Draws a frame. A terminal that knows how shows it all at once.

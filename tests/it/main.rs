@@ -1,6 +1,7 @@
 //! The one binary of integration tests: a module for each part of finesift.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod board;
 mod boundary;
 mod byte_tokenizer;
 mod checkpoints;
@@ -31,6 +32,7 @@ mod signals;
 mod smollm2;
 #[cfg(feature = "torch")]
 mod tiny;
+mod ui_fuzz;
 #[cfg(feature = "torch")]
 mod weights;
 #[cfg(feature = "torch")]

@@ -52,6 +52,18 @@ pub enum Action {
     LogAxis,
     Smoothing,
     Axis,
+    // Runs.
+    Mark,
+    Sort,
+    Reverse,
+    Overlay,
+    Compare,
+    Resume,
+    Tag,
+    Rename,
+    Delete,
+    OpenFolder,
+    CopyPath,
 }
 
 /// A line of the table.
@@ -108,6 +120,19 @@ pub const BINDINGS: &[Binding] = bindings! {
         "smoothing" Action::Smoothing, [char('z')], "smooth", "smooth curves: a little, much, not at all";
         "axis" Action::Axis, [char('x')], "", "steps along the axis, or time at work";
     }
+    Runs {
+        "mark" Action::Mark, [char(' ')], "mark", "mark a run, for what is done with several";
+        "compare" Action::Compare, [char('c')], "compare", "what the settings of the marked runs differ in";
+        "overlay" Action::Overlay, [char('v')], "overlay", "lay the curves of the marked runs over the monitor's";
+        "resume" Action::Resume, [char('r')], "resume", "take the run up again where it stood";
+        "sort" Action::Sort, [char('s')], "sort", "sort by the next column";
+        "reverse" Action::Reverse, [char('S')], "", "sort the other way round";
+        "tag" Action::Tag, [char('#'), char('g')], "tag", "give the run tags, or the marked ones";
+        "rename" Action::Rename, [char('n')], "name", "give the run another name";
+        "delete" Action::Delete, [char('D'), Plain(KeyCode::Delete)], "", "move the run to the trash, or the marked ones; asks";
+        "open" Action::OpenFolder, [char('o')], "", "a shell in the run's folder, or a file manager";
+        "copy" Action::CopyPath, [char('y')], "", "copy the path of the run's folder";
+    }
     Anywhere {
         "enter" Action::Enter, [Plain(KeyCode::Enter)], "", "open what is marked; a chart in full screen";
         "back" Action::Back, [Plain(KeyCode::Esc)], "", "back, or close what is open";
@@ -125,7 +150,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "home" Action::Home, [char('H'), Plain(KeyCode::F(2))], "", "the presets";
         "monitor" Action::Monitor, [char('M'), Plain(KeyCode::F(3))], "", "the run";
         "runs" Action::Runs, [char('R'), Plain(KeyCode::F(4))], "", "all runs";
-        "theme" Action::Theme, [char('t')], "theme", "next theme";
+        "theme" Action::Theme, [char('t')], "theme", "choose a theme";
         "help" Action::Help, [char('?'), Plain(KeyCode::F(1))], "help", "show or hide this help";
         "quit" Action::Quit, [char('q'), Ctrl('c')], "quit", "quit; asks while a run goes";
         "suspend" Action::Suspend, [Ctrl('z')], "", "suspend; fg brings it back, bg lets it train on";
