@@ -1,21 +1,26 @@
 //! A preset: one runnable experiment as TOML, parsed once into values that nothing downstream has to check again.
 //!
-//! [`Preset::load`] finds it, [`document`] reads its keys with their places, and this file says what each key means.
+//! [`Preset::load`] finds it among the built-in ones and in the user's [`Library`], [`document`] reads its keys with their
+//! places, and [`read`] says what each key means. A [`Draft`] is one that is being changed.
 
 mod builtin;
 mod document;
+mod draft;
 mod keys;
+mod library;
 mod read;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
 use crate::Usage;
 use crate::data::{Source, Task};
 pub use builtin::{BuiltIn, built_in};
 use document::Document;
+pub use draft::{Draft, Field, Origin};
 pub use keys::KEYS;
+pub use library::{Library, Listed};
 
 /// A validated preset.
 #[derive(Clone, Debug, PartialEq)]
@@ -157,14 +162,15 @@ pub struct Keep {
 }
 
 impl Preset {
-    /// Finds a preset by the name of a built-in one or by the path of a `.toml` file and applies `key=value` overrides.
+    /// Finds a preset by its name, among the built-in ones and the user's own, or by the path of a `.toml` file, and applies
+    /// `key=value` overrides.
     /// `cache` is finesift's own cache, which paths may begin with as `cache:`.
     ///
     /// # Errors
     /// [`Usage`], naming file, line and key: no such preset, not TOML, an unknown key, a value that cannot be.
     pub fn load(name: &str, overrides: &[String], cache: &Path) -> Result<Preset> {
-        let (name, place, text) = find(name)?;
-        Preset::parse(&name, &place, &text, overrides, cache)
+        let found = Library::of_environment().find(name)?;
+        Preset::parse(&found.name, &found.place, &found.text, overrides, cache)
     }
 
     /// Reads a preset's text; `place` is the file to name in errors.
@@ -187,27 +193,6 @@ pub fn cache_folder() -> PathBuf {
         .filter(|folder| !folder.is_empty())
         .map_or_else(home, PathBuf::from)
         .join("finesift")
-}
-
-/// Name, place and text of a preset.
-fn find(name: &str) -> Result<(String, String, String)> {
-    if let Some(preset) = built_in().iter().find(|preset| preset.name == name) {
-        return Ok((name.to_owned(), format!("presets/{name}.toml"), preset.toml.to_owned()));
-    }
-    let path = Path::new(name);
-    if path.extension().is_some_and(|extension| extension == "toml") {
-        let text = match std::fs::read_to_string(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(Usage(format!("{name}: no such file"))),
-            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => bail!(Usage(format!("{name}: not UTF-8"))),
-            text => text.with_context(|| format!("{name}: cannot read"))?,
-        };
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        return Ok((stem, name.to_owned(), text));
-    }
-    let names = built_in().iter().map(|preset| preset.name);
-    let meant =
-        crate::suggest::nearest(name, names).map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
-    bail!(Usage(format!("no preset \"{name}\"{meant} `finesift presets` lists them; a file's name ends in .toml")))
 }
 
 impl Dtype {
