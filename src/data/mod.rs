@@ -29,7 +29,7 @@ use anyhow::Result;
 pub use batch::{Batch, Batches, Targets, collate};
 pub use table::{Columns, HeldOut, TargetKind};
 pub use task::Task;
-pub use tokenize::{Encoded, TextTokenizer};
+pub use tokenize::{Encoded, TextTokenizer, Token};
 
 use crate::metrics::Metrics;
 use crate::protocol::Progress;

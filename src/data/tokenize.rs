@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use tokenizers::decoders::DecoderWrapper;
 use tokenizers::{EncodeInput, PostProcessor, Tokenizer, TruncationParams, TruncationStrategy};
 
 use super::cache::TokenCache;
@@ -24,8 +25,19 @@ pub struct TextTokenizer {
     path: PathBuf,
     tokenizer: Tokenizer,
     max_length: usize,
+    /// Whether tokens are of bytes and not of characters.
+    byte_level: bool,
     /// SHA-256 of the file.
     digest: [u8; 32],
+}
+
+/// A token as it can be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Its text, with the space before it where there is one: ` good`, `##ness`.
+    pub text: String,
+    /// Whether it comes of the model's format and not of the text: `[CLS]`, `</s>`.
+    pub special: bool,
 }
 
 /// A tokenized example, special tokens included and nothing padded.
@@ -75,7 +87,8 @@ impl TextTokenizer {
         };
         tokenizer.with_padding(None);
         guarded(&path, "cannot truncate", || tokenizer.with_truncation(Some(truncation)).map(|_| ()))?;
-        Ok(TextTokenizer { path, tokenizer, max_length, digest: Sha256::digest(&bytes).into() })
+        let byte_level = matches!(tokenizer.get_decoder(), Some(DecoderWrapper::ByteLevel(_)));
+        Ok(TextTokenizer { path, tokenizer, max_length, byte_level, digest: Sha256::digest(&bytes).into() })
     }
 
     /// Token ids there are, added ones included: a model's embedding has at least as many rows.
@@ -122,12 +135,35 @@ impl TextTokenizer {
         Ok(encoded)
     }
 
+    /// The tokens of an example as they can be shown, in the order of [`Encoded::ids`].
+    ///
+    /// # Errors
+    /// A text that the tokenizer fails on.
+    pub fn tokens(&self, example: &Example) -> Result<Vec<Token>> {
+        guarded(&self.path, "cannot tokenize", || {
+            let encoding = self.tokenizer.encode_fast(input(example), true)?;
+            let tokens = encoding.get_ids().iter().zip(encoding.get_special_tokens_mask());
+            Ok(tokens.map(|(&id, &special)| Token { text: self.shown(id), special: special == 1 }).collect())
+        })
+    }
+
+    /// A token's text with its space. Byte-level vocabularies write a space as `Ġ` and other bytes as letters, which only
+    /// the decoder can read; the others say it plainly.
+    pub fn shown(&self, id: u32) -> String {
+        let token = self.tokenizer.id_to_token(id).unwrap_or_default();
+        if token.contains('▁') {
+            token.replace('▁', " ")
+        } else if self.byte_level {
+            self.tokenizer.decode(&[id], false).unwrap_or(token)
+        } else if token.starts_with("##") {
+            token
+        } else {
+            format!(" {token}")
+        }
+    }
+
     fn encode_one(&self, example: &Example) -> tokenizers::Result<Encoded> {
-        let input = match &example.pair {
-            Some(pair) => EncodeInput::Dual(example.text.as_str().into(), pair.as_str().into()),
-            None => EncodeInput::Single(example.text.as_str().into()),
-        };
-        let encoding = self.tokenizer.encode_fast(input, true)?;
+        let encoding = self.tokenizer.encode_fast(input(example), true)?;
         if encoding.get_ids().is_empty() {
             return Err(format!("no token in {:?}", example.text.chars().take(60).collect::<String>()).into());
         }
@@ -136,6 +172,13 @@ impl TextTokenizer {
             type_ids: encoding.get_type_ids().iter().map(|&id| id as u8).collect(),
             target: example.target,
         })
+    }
+}
+
+fn input(example: &Example) -> EncodeInput<'_> {
+    match &example.pair {
+        Some(pair) => EncodeInput::Dual(example.text.as_str().into(), pair.as_str().into()),
+        None => EncodeInput::Single(example.text.as_str().into()),
     }
 }
 

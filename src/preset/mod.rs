@@ -186,6 +186,15 @@ impl Preset {
     }
 }
 
+impl Train {
+    /// Optimizer steps of a run over so many examples; `None` if they cannot be counted.
+    pub fn steps(&self, examples: usize) -> Option<u64> {
+        let per_epoch = examples.div_ceil(self.batch).div_ceil(self.accumulate) as u64;
+        let steps = per_epoch.checked_mul(self.epochs)?;
+        Some(if self.max_steps > 0 { steps.min(self.max_steps) } else { steps })
+    }
+}
+
 /// The folder that `cache:` stands for: `$XDG_CACHE_HOME/finesift`, by default `~/.cache/finesift`.
 pub fn cache_folder() -> PathBuf {
     let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache");

@@ -9,6 +9,8 @@
 
 mod events;
 mod folder;
+mod pace;
 
 pub use events::{EventLog, EventRange, read_events};
 pub use folder::RunFolder;
+pub use pace::pace;

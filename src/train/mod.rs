@@ -5,7 +5,9 @@ mod checkpoint;
 mod clock;
 pub mod device;
 mod evaluate;
+mod memory;
 mod orders;
+mod outlook;
 mod prepare;
 mod schedule;
 mod select;
@@ -19,6 +21,7 @@ use anyhow::Result;
 
 pub use batch::Loaded;
 pub use device::DeviceChoice;
+pub use outlook::{Places, outlook};
 pub use schedule::LearningRate;
 pub use select::{Choice, Chooser, Selection, choose};
 pub use tuner::{Settings, Taken, Tuner};

@@ -11,7 +11,7 @@ use super::evaluate::{Evaluator, HeldOut};
 use super::schedule::LearningRate;
 use super::select;
 use crate::Usage;
-use crate::data::{self, Batches, Dataset, Encoded, Source, TextTokenizer};
+use crate::data::{self, Batches, Dataset, Encoded, Source, Task, TextTokenizer};
 use crate::model::{Classifier, Config, Layout, LoadOptions};
 use crate::preset::{DataSource, Dtype, Preset};
 use crate::protocol::{Event, Level, Progress, Started};
@@ -19,7 +19,7 @@ use crate::session::Port;
 use crate::sift::{Role, Rules};
 
 /// The hub's dataset with all GLUE tasks.
-const GLUE: &str = "nyu-mll/glue";
+pub(super) const GLUE: &str = "nyu-mll/glue";
 
 /// A run about to begin.
 pub struct Prepared {
@@ -83,22 +83,12 @@ impl Plan {
 /// [`Usage`] for what the user can mend.
 pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     let preset = &job.preset;
+    let sift = &preset.sift;
     let progress = |progress: Progress| port.emit(Event::Progress(progress));
     let folder = model_folder(job, &progress)?;
     let config = Config::read(&folder)?;
-    if preset.data.max_length as i64 > config.longest() {
-        bail!(Usage(format!(
-            "data.max_length is {}, but {} has positions for {} tokens",
-            preset.data.max_length,
-            preset.model.id,
-            config.longest()
-        )));
-    }
-    let sift = &preset.sift;
-    let rules =
-        Rules { rate: sift.rate, modules: sift.modules.clone(), dense: sift.dense.clone(), biases: sift.biases };
-    // Names do not depend on the number of labels, which only the data tells.
-    select::check(&rules, &Layout::of(&config, 2).parameters)?;
+    check(preset, &config)?;
+    let rules = rules_of(preset);
     let tokenizer = TextTokenizer::open(&folder, preset.data.max_length)?;
     if tokenizer.vocabulary() as i64 > config.vocab_size {
         bail!(Usage(format!(
@@ -140,17 +130,14 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     warn_of_idle_targets(&classifier, &rules, port);
 
     let train = &preset.train;
+    let steps = train.steps(examples.len()).context("train.epochs: too many steps to count")?;
     let lengths = examples.iter().map(|example| example.ids.len()).collect();
-    let mut plan = Plan {
+    let plan = Plan {
         batches: Batches::new(lengths, train.batch, train.seed),
         accumulate: train.accumulate,
-        steps: 0,
+        steps,
         current: None,
     };
-    plan.steps = plan.steps_per_epoch().checked_mul(train.epochs).context("train.epochs: too many steps to count")?;
-    if train.max_steps > 0 {
-        plan.steps = plan.steps.min(train.max_steps);
-    }
     let evaluator =
         Evaluator { splits, metrics: dataset.metrics, batch: train.batch, pad_id: classifier.config.pad_token_id };
     let learning_rate = LearningRate {
@@ -182,6 +169,34 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     Ok(Prepared { classifier, rules, examples, plan, evaluator, best, learning_rate })
 }
 
+/// Whether what the preset asks of the model can be had of it.
+///
+/// # Errors
+/// [`Usage`], naming the key.
+pub(super) fn check(preset: &Preset, config: &Config) -> Result<()> {
+    if preset.data.max_length as i64 > config.longest() {
+        bail!(Usage(format!(
+            "data.max_length is {}, but {} has positions for {} tokens",
+            preset.data.max_length,
+            preset.model.id,
+            config.longest()
+        )));
+    }
+    // Names do not depend on the number of labels, which only the data tells.
+    select::check(&rules_of(preset), &Layout::of(config, 2).parameters)
+}
+
+/// The preset's choice of targets.
+pub(super) fn rules_of(preset: &Preset) -> Rules {
+    let sift = &preset.sift;
+    Rules { rate: sift.rate, modules: sift.modules.clone(), dense: sift.dense.clone(), biases: sift.biases }
+}
+
+/// What the names of a task's files begin with on the hub.
+pub(super) fn glue_files(task: Task) -> [String; 2] {
+    [format!("{task}/train"), format!("{task}/validation")]
+}
+
 fn model_folder(job: &Job, progress: &dyn Fn(Progress)) -> Result<PathBuf> {
     let id = &job.preset.model.id;
     if Path::new(id).starts_with(&job.cache) && !Path::new(id).is_dir() {
@@ -195,7 +210,7 @@ fn source(job: &Job, progress: &dyn Fn(Progress)) -> Result<Source> {
     match &job.preset.data.source {
         DataSource::Local(source) => Ok(source.clone()),
         DataSource::Hub(task) => {
-            let prefixes = [format!("{task}/train"), format!("{task}/validation")];
+            let prefixes = glue_files(*task);
             let files = job.hub.dataset(GLUE, &prefixes.each_ref().map(String::as_str), progress)?;
             let folder = files.first().and_then(|file| file.parent()).context("the dataset has no files")?;
             Ok(Source::Glue { task: *task, folder: folder.to_owned() })

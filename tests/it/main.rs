@@ -7,6 +7,8 @@ mod hub_server;
 #[cfg(feature = "torch")]
 mod method;
 #[cfg(feature = "torch")]
+mod outlook;
+#[cfg(feature = "torch")]
 mod parity;
 #[cfg(feature = "torch")]
 mod pty;

@@ -13,10 +13,10 @@ use finesift::train::{DeviceChoice, Job, run};
 
 use crate::tiny::Tiny;
 
-/// libtorch has one generator for the whole process: runs with dropout take turns.
+/// libtorch has one generator for the whole process: runs take turns.
 static GENERATOR: Mutex<()> = Mutex::new(());
 
-fn turn() -> MutexGuard<'static, ()> {
+pub fn turn() -> MutexGuard<'static, ()> {
     GENERATOR.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
