@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::Usage;
 use crate::outcome::Outcome;
-use crate::preset::{Preset, built_in, cache_folder};
+use crate::preset::{Library, Listed, Preset, cache_folder};
 use crate::ui;
 use train::{Resume, Train};
 use trainers::Trainers;
@@ -109,19 +109,18 @@ fn print(text: &str) {
 }
 
 fn list() -> String {
-    let cache = cache_folder();
-    let line = |name: &str| match Preset::load(name, &[], &cache) {
-        Ok(preset) => format!("{name:<12}  {}\n", preset.about),
-        Err(error) => format!("{name:<12}  {error:#}\n"),
-    };
-    built_in().iter().map(|preset| line(preset.name)).collect()
+    let line =
+        |listed: Listed| match listed.draft.and_then(|draft| draft.preset().map_err(|error| format!("{error:#}"))) {
+            Ok(preset) => format!("{:<12}  {}\n", listed.name, preset.about),
+            Err(error) => format!("{:<12}  {error}\n", listed.name),
+        };
+    Library::of_environment().list().into_iter().map(line).collect()
 }
 
+/// A preset as it was written, comments included.
 fn show(name: &str) -> Result<String> {
-    let preset = Preset::load(name, &[], &cache_folder())?;
-    let built_in = built_in().iter().find(|preset| preset.name == name);
-    // A built-in one as it was written, comments included.
-    Ok(built_in.map_or(preset.toml, |preset| preset.toml.to_owned()))
+    Preset::load(name, &[], &cache_folder())?;
+    Library::of_environment().text(name)
 }
 
 fn home(screens: &Screens) -> Result<ExitCode> {

@@ -8,6 +8,7 @@ pub mod metrics;
 #[cfg(feature = "torch")]
 pub mod model;
 pub mod outcome;
+pub mod outlook;
 mod places;
 pub mod preset;
 pub mod protocol;

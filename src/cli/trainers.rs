@@ -143,7 +143,15 @@ impl Backend for Trainers {
         &self.cache
     }
 
+    #[cfg(feature = "torch")]
+    fn outlook(&self, preset: &Preset) -> Result<Outlook> {
+        let hub = crate::hub::Hub::from_env();
+        let places = crate::train::Places { hub: &hub, cache: &self.cache, runs: &self.runs };
+        crate::train::outlook(preset, self.device, &places)
+    }
+
+    #[cfg(not(feature = "torch"))]
     fn outlook(&self, _preset: &Preset) -> Result<Outlook> {
-        Ok(Outlook::default())
+        anyhow::bail!("this build is without libtorch and cannot tell")
     }
 }

@@ -38,7 +38,7 @@ pub use digest::digest;
 pub use sequence::{Sequence, collate_sequences};
 pub use table::{Columns, HeldOut, TargetKind};
 pub use task::Task;
-pub use tokenize::{Encoded, TextTokenizer};
+pub use tokenize::{Encoded, TextTokenizer, Token};
 pub use tokenized::Tokenized;
 
 use crate::metrics::Metrics;

@@ -73,6 +73,17 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
     })
 }
 
+/// What describes a table of the user's own, which a GLUE task does not need.
+pub(super) const TABLE_KEYS: [&str; 7] = [
+    "data.eval_path",
+    "data.eval_fraction",
+    "data.text",
+    "data.text_pair",
+    "data.label",
+    "data.labels",
+    "data.regression",
+];
+
 const AT_LEAST_0: &str = "a number from 0 on";
 
 fn at_least_0(number: f64) -> bool {
@@ -90,16 +101,7 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, String> 
     let path = document.text("data.path")?.map(|path| PathBuf::from(in_cache(&path, cache)));
     if let Some(task) = document.text("data.task")? {
         let task: Task = task.parse().map_err(|error| document.at("data.task", &format!("{error}")))?;
-        let columns = [
-            "data.eval_path",
-            "data.eval_fraction",
-            "data.text",
-            "data.text_pair",
-            "data.label",
-            "data.labels",
-            "data.regression",
-        ];
-        if let Some(key) = columns.into_iter().find(|key| document.has(key)) {
+        if let Some(key) = TABLE_KEYS.into_iter().find(|key| document.has(key)) {
             return Err(document.at(
                 key,
                 &format!("a GLUE task, here {task}, has its own columns, classes and held-out examples; leave it out"),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 use sysinfo::{CpuRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate};
 
-use crate::protocol::{Event, System};
+use crate::protocol::{Event, Gpu, System};
 use crate::session::Emitter;
 pub use gpu::{GpuFacts, GpuRef, Nvidia, nvidia};
 
@@ -88,6 +88,11 @@ pub fn machine() -> Result<Machine> {
         memory_total,
         memory_available,
     })
+}
+
+/// A GPU's numbers now; `None` where there is no NVML or no such GPU.
+pub fn gpu_now(gpu: &GpuRef) -> Option<Gpu> {
+    gpu::Watch::open(gpu)?.read()
 }
 
 struct Probe {

@@ -9,7 +9,7 @@ use super::evaluate::HeldOut;
 use super::speaker::Speaker;
 use crate::Usage;
 use crate::data::instruct::{self, InstructionSource, Phrasing};
-use crate::data::{self, Dataset, Source, TextTokenizer, Tokenized};
+use crate::data::{self, Dataset, Source, Task, TextTokenizer, Tokenized};
 use crate::metrics::Metrics;
 use crate::model::{Config, Sampling};
 use crate::preset::{DataSource, InstructionData, InstructionPlace, Preset};
@@ -17,7 +17,7 @@ use crate::protocol::{Event, Progress};
 use crate::session::Port;
 
 /// The hub's dataset with all GLUE tasks.
-const GLUE: &str = "nyu-mll/glue";
+pub(super) const GLUE: &str = "nyu-mll/glue";
 
 /// The score of a language model.
 pub const PERPLEXITY: &str = "perplexity";
@@ -48,22 +48,12 @@ impl Material {
     /// # Errors
     /// [`Usage`] for what the user can mend.
     pub fn gather(job: &Job, folder: &Path, config: &Config, port: &Port) -> Result<Material> {
-        let id = &job.preset.model.id;
-        match (&job.preset.data.source, config) {
-            (DataSource::Instructions(source), Config::Decoder(_)) => written(job, source, folder, config, port),
-            (DataSource::Instructions(_), Config::Encoder(_)) => {
-                bail!(Usage(format!(
-                    "data.format: {id} is an encoder and cannot write; give data.task or labelled data"
-                )))
-            }
-            (_, Config::Decoder(_)) => {
-                bail!(Usage(format!(
-                    "data.format is missing: {id} is a language model and learns to write, not to label"
-                )))
-            }
-            (DataSource::Local(source), Config::Encoder(_)) => labelled(job, source, folder, config, port),
-            (DataSource::Hub(task), Config::Encoder(_)) => {
-                let prefixes = [format!("{task}/train"), format!("{task}/validation")];
+        fits(&job.preset, config)?;
+        match &job.preset.data.source {
+            DataSource::Instructions(source) => written(job, source, folder, config, port),
+            DataSource::Local(source) => labelled(job, source, folder, config, port),
+            DataSource::Hub(task) => {
+                let prefixes = glue_files(*task);
                 let prefixes = prefixes.each_ref().map(String::as_str);
                 let files = job.hub.dataset(GLUE, &prefixes, &|progress| port.emit(Event::Progress(progress)))?;
                 let folder_of_files =
@@ -73,6 +63,36 @@ impl Material {
             }
         }
     }
+}
+
+/// Whether the model can learn from data of this kind.
+///
+/// # Errors
+/// [`Usage`], naming the key.
+pub(super) fn fits(preset: &Preset, config: &Config) -> Result<()> {
+    let id = &preset.model.id;
+    match (&preset.data.source, config) {
+        (DataSource::Instructions(_), Config::Encoder(_)) => {
+            bail!(Usage(format!("data.format: {id} is an encoder and cannot write; give data.task or labelled data")))
+        }
+        (DataSource::Local(_) | DataSource::Hub(_), Config::Decoder(_)) => {
+            bail!(Usage(format!("data.format is missing: {id} is a language model and learns to write, not to label")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the names of a task's files begin with on the hub.
+pub(super) fn glue_files(task: Task) -> [String; 2] {
+    [format!("{task}/train"), format!("{task}/validation")]
+}
+
+/// Those of a dataset's files that hold examples.
+pub(super) fn with_examples(files: Vec<PathBuf>) -> Vec<PathBuf> {
+    let known = |file: &PathBuf| {
+        file.extension().is_some_and(|extension| ["json", "jsonl", "parquet"].iter().any(|known| extension == *known))
+    };
+    files.into_iter().filter(known).collect()
 }
 
 fn labelled(job: &Job, source: &Source, folder: &Path, config: &Config, port: &Port) -> Result<Material> {
@@ -165,11 +185,7 @@ fn written(job: &Job, data: &InstructionData, folder: &Path, config: &Config, po
 }
 
 fn hub_files(job: &Job, id: &str, prefix: &str, progress: &dyn Fn(Progress)) -> Result<Vec<PathBuf>> {
-    let files = job.hub.dataset(id, &[prefix], progress)?;
-    let known = |file: &PathBuf| {
-        file.extension().is_some_and(|extension| ["json", "jsonl", "parquet"].iter().any(|known| extension == *known))
-    };
-    let files: Vec<PathBuf> = files.into_iter().filter(known).collect();
+    let files = with_examples(job.hub.dataset(id, &[prefix], progress)?);
     if files.is_empty() {
         bail!(Usage(format!("data.path: {id} has no .json, .jsonl or .parquet file that begins with \"{prefix}\"")));
     }

@@ -7,7 +7,9 @@ pub mod device;
 mod evaluate;
 mod keep;
 mod material;
+mod memory;
 mod orders;
+mod outlook;
 mod prepare;
 mod resume;
 mod schedule;
@@ -24,6 +26,7 @@ use anyhow::{Result, anyhow};
 
 pub use batch::Loaded;
 pub use device::DeviceChoice;
+pub use outlook::{Places, outlook};
 pub use resume::{From, Resume};
 pub use schedule::LearningRate;
 pub use select::{Choice, Chooser, Selection, choose};

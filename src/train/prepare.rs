@@ -15,7 +15,7 @@ use super::speaker::Speaker;
 use crate::Usage;
 use crate::data::{Batches, Tokenized, digest};
 use crate::model::{Config, Fingerprint, Layout, LoadOptions, Network};
-use crate::preset::Dtype;
+use crate::preset::{Dtype, Preset};
 use crate::protocol::{Event, Level, Progress, Started};
 use crate::runs::checkpoint::{BaseIdentity, DataIdentity};
 use crate::session::Port;
@@ -91,22 +91,12 @@ impl Plan {
 /// [`Usage`] for what the user can mend.
 pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     let preset = &job.preset;
+    let sift = &preset.sift;
     let progress = |progress: Progress| port.emit(Event::Progress(progress));
     let folder = model_folder(job, &progress)?;
     let config = Config::read(&folder)?;
-    if preset.data.max_length as i64 > config.longest() {
-        bail!(Usage(format!(
-            "data.max_length is {}, but {} has positions for {} tokens",
-            preset.data.max_length,
-            preset.model.id,
-            config.longest()
-        )));
-    }
-    let sift = &preset.sift;
-    let rules =
-        Rules { rate: sift.rate, modules: sift.modules.clone(), dense: sift.dense.clone(), biases: sift.biases };
-    // Names do not depend on the number of labels, which only the data tells.
-    select::check(&rules, &Layout::of(&config, 2).parameters)?;
+    check(preset, &config)?;
+    let rules = rules_of(preset);
     let material = Material::gather(job, &folder, &config, port)?;
 
     let options = LoadOptions {
@@ -123,16 +113,14 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     warn_of_idle_targets(&network, &rules, port);
 
     let train = &preset.train;
-    let mut plan = Plan {
-        batches: Batches::new(material.train.lengths(), train.batch, train.seed),
+    let lengths = material.train.lengths();
+    let steps = train.steps(lengths.len()).context("train.epochs: too many steps to count")?;
+    let plan = Plan {
+        batches: Batches::new(lengths, train.batch, train.seed),
         accumulate: train.accumulate,
-        steps: 0,
+        steps,
         current: None,
     };
-    plan.steps = plan.steps_per_epoch().checked_mul(train.epochs).context("train.epochs: too many steps to count")?;
-    if train.max_steps > 0 {
-        plan.steps = plan.steps.min(train.max_steps);
-    }
     let evaluator = Evaluator {
         splits: material.splits,
         metrics: material.metrics,
@@ -187,6 +175,29 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         started,
         speaker: material.speaker,
     })
+}
+
+/// Whether what the preset asks of the model can be had of it.
+///
+/// # Errors
+/// [`Usage`], naming the key.
+pub(super) fn check(preset: &Preset, config: &Config) -> Result<()> {
+    if preset.data.max_length as i64 > config.longest() {
+        bail!(Usage(format!(
+            "data.max_length is {}, but {} has positions for {} tokens",
+            preset.data.max_length,
+            preset.model.id,
+            config.longest()
+        )));
+    }
+    // Names do not depend on the number of labels, which only the data tells.
+    select::check(&rules_of(preset), &Layout::of(config, 2).parameters)
+}
+
+/// The preset's choice of targets.
+pub(super) fn rules_of(preset: &Preset) -> Rules {
+    let sift = &preset.sift;
+    Rules { rate: sift.rate, modules: sift.modules.clone(), dense: sift.dense.clone(), biases: sift.biases }
 }
 
 fn model_folder(job: &Job, progress: &dyn Fn(Progress)) -> Result<PathBuf> {

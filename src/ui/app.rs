@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime};
 use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 
-use super::backend::Outlook;
 use super::home::Home;
 use super::keymap::{Action, Context, Keymap};
 use super::monitor::Monitor;
@@ -14,6 +13,7 @@ use super::overlay::{Overlay, Picker};
 use super::runs::{Comparison, Runs};
 use super::theme::{Depth, Theme, Themes};
 use super::toast::Toasts;
+use crate::outlook::Outlook;
 use crate::preset::Preset;
 use crate::protocol::{Command, Event};
 use crate::runs::Listed;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+pub use crate::outlook::Outlook;
 use crate::preset::Preset;
 use crate::runs::RunFolder;
 use crate::session::Session;
@@ -31,7 +32,7 @@ pub trait Backend: Send + Sync {
     /// What a run of a preset would take, and its first examples. It may read files for seconds and downloads nothing.
     ///
     /// # Errors
-    /// Model or data are not there, or not as the preset says.
+    /// Model or data are not as the preset says.
     fn outlook(&self, preset: &Preset) -> Result<Outlook>;
 }
 
@@ -43,51 +44,4 @@ pub struct Launched {
     pub folder: RunFolder,
     /// Whether the folder is new, so that a run that could not begin leaves none behind.
     pub fresh: bool,
-}
-
-/// What a run would take.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Outlook {
-    /// Parameters of the model.
-    pub parameters: u64,
-    /// Components that would be selected.
-    pub selected: u64,
-    /// Parameters that would be trained in full.
-    pub dense: u64,
-    /// Optimizer steps.
-    pub steps: u64,
-    /// Training examples.
-    pub examples: u64,
-    /// Held-out examples.
-    pub eval_examples: u64,
-    /// Memory by what it is for, in bytes.
-    pub memory: Vec<(&'static str, u64)>,
-    /// Bytes that the device has, and what it is.
-    pub device: Option<(u64, String)>,
-    /// The first examples as the model will see them.
-    pub preview: Vec<Vec<Piece>>,
-}
-
-/// A token of an example.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// Its text.
-    pub text: String,
-    /// What it is there for.
-    pub role: PieceRole,
-}
-
-/// What a token is there for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PieceRole {
-    /// The model reads it.
-    Read,
-    /// The model is trained to say it.
-    TrainedOn,
-    /// `[CLS]`, `[SEP]`, `<s>` and their like.
-    Special,
-    /// It fills the row up to the batch's length.
-    Padding,
-    /// The class or number to predict.
-    Label,
 }

@@ -19,6 +19,8 @@ mod language;
 #[cfg(feature = "torch")]
 mod method;
 #[cfg(feature = "torch")]
+mod outlook;
+#[cfg(feature = "torch")]
 mod parity;
 #[cfg(feature = "torch")]
 mod pty;

@@ -13,7 +13,7 @@ use finesift::train::{DeviceChoice, Job, Resume, run};
 
 use crate::tiny::{self, Tiny};
 
-/// libtorch has one generator for the whole process: runs with dropout take turns.
+/// libtorch has one generator for the whole process: runs take turns.
 static GENERATOR: Mutex<()> = Mutex::new(());
 
 pub(crate) fn turn() -> MutexGuard<'static, ()> {

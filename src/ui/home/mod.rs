@@ -6,9 +6,9 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
 use super::app::{Effect, Look};
-use super::backend::Outlook;
 use super::keymap::Action;
 use super::widgets::panel::{Title, panel};
+use crate::outlook::Outlook;
 use crate::preset::Preset;
 
 /// The presets and what is done with them.
