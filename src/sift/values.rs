@@ -139,6 +139,24 @@ impl Values {
         (bytes(&self.indices), vectors.into_iter().map(bytes).sum())
     }
 
+    /// How far each sparse slot's components are from their pre-trained values, relative to these: ‖w − w₀‖ / ‖w₀‖, in
+    /// one read-out from the device. Infinite or NaN where all of these are zero.
+    pub fn updates(&self) -> Vec<f64> {
+        no_grad(|| {
+            let sizes: Vec<i64> =
+                self.slots.iter().filter(|slot| slot.role == Role::Sparse).map(Slot::trained).collect();
+            if sizes.is_empty() {
+                return Vec::new();
+            }
+            let norms = |flat: &Tensor| {
+                let parts = flat.split_with_sizes(&sizes[..], 0);
+                Tensor::stack(&parts.iter().map(Tensor::norm).collect::<Vec<_>>(), 0).to_kind(Kind::Double)
+            };
+            let moved = self.state.master.narrow(0, 0, self.sparse()) - &self.pretrained;
+            Vec::try_from(norms(&moved) / norms(&self.pretrained)).unwrap_or_default()
+        })
+    }
+
     /// Forgets the gradient of the step before.
     pub fn zero_gradient(&mut self) {
         let _ = self.gradient.zero_();

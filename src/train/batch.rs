@@ -34,10 +34,19 @@ impl Loaded {
 
     /// Sum of the rows' losses, fp32: cross-entropy for classes, the squared error for scores. `logits` are `[rows, labels]`.
     pub fn loss(&self, logits: &Tensor) -> Tensor {
+        self.reduced(logits, Reduction::Sum)
+    }
+
+    /// The rows' losses one by one, fp32 `[rows]`.
+    pub fn losses(&self, logits: &Tensor) -> Tensor {
+        self.reduced(logits, Reduction::None)
+    }
+
+    fn reduced(&self, logits: &Tensor, reduction: Reduction) -> Tensor {
         let logits = logits.to_kind(Kind::Float);
         match self.targets.kind() {
-            Kind::Int64 => logits.cross_entropy_loss::<Tensor>(&self.targets, None, Reduction::Sum, -100, 0.0),
-            _ => logits.squeeze_dim(-1).mse_loss(&self.targets, Reduction::Sum),
+            Kind::Int64 => logits.cross_entropy_loss::<Tensor>(&self.targets, None, reduction, -100, 0.0),
+            _ => logits.squeeze_dim(-1).mse_loss(&self.targets, reduction),
         }
     }
 }

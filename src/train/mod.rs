@@ -27,8 +27,8 @@ use crate::data::{Batch, Encoded, collate};
 use crate::hub::Hub;
 use crate::preset::Preset;
 use crate::protocol::{
-    Command, Eval, Event, Finished, Level, Mass, Memory, Phase, Progress, Reason, Selected, SelectedTarget, Step,
-    TargetMass,
+    Command, Eval, Event, Examples, Finished, Level, Mass, Memory, Phase, Progress, Reason, Selected, SelectedTarget,
+    Step, TargetMass,
 };
 use crate::runs::RunFolder;
 use crate::session::{Interrupted, Port};
@@ -36,7 +36,7 @@ use crate::sift::{AdamW, Covered, Role, SparseDecay};
 use crate::system::Sampler;
 use checkpoint::Facts;
 use clock::Clock;
-use evaluate::Evaluator;
+use evaluate::{Evaluator, rounded};
 use orders::Orders;
 use prepare::{Plan, Prepared};
 
@@ -61,7 +61,7 @@ pub struct Job {
 pub fn run(job: Job, port: &Port) -> Result<()> {
     port.emit(Event::Phase { phase: Phase::Preparing });
     let chosen = job.device.resolve()?;
-    let sampler = Sampler::start(port.emitter(), device::gpu(chosen.device))?;
+    let sampler = Sampler::start(port.emitter(), job.folder.path(), device::gpu(chosen.device))?;
     let prepared = prepare::prepare(&job, &chosen, port)?;
     let mut run = Run::select(job, prepared, port)?;
     let finished = match run.train() {
@@ -280,6 +280,7 @@ impl<'a> Run<'a> {
             };
             let eval = Eval { step: self.step, epoch: self.epoch(), loss: scores.loss, scores: scores.scores, best };
             self.port.emit(Event::Eval(eval.clone()));
+            self.port.emit(Event::Examples(Examples { step: self.step, ..scores.worst }));
             if best {
                 self.best = Some(eval);
                 self.keep_best();
@@ -381,8 +382,13 @@ impl<'a> Run<'a> {
     }
 
     fn tell_of_mass(&self, mass: &Covered) {
-        let slots = self.tuner.values().slots();
-        let targets = mass.targets.iter().map(|&(number, mass)| TargetMass { name: slots[number].name.clone(), mass });
+        let values = self.tuner.values();
+        let updates = values.updates();
+        let targets = mass.targets.iter().map(|&(number, mass)| TargetMass {
+            name: values.slots()[number].name.clone(),
+            mass: rounded(mass),
+            update: updates.get(number).map(|update| rounded(100.0 * update)).filter(|update| update.is_finite()),
+        });
         self.port.emit(Event::Mass(Mass { step: self.step, overall: mass.overall, targets: targets.collect() }));
     }
 }

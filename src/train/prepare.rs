@@ -151,8 +151,6 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     if train.max_steps > 0 {
         plan.steps = plan.steps.min(train.max_steps);
     }
-    let evaluator =
-        Evaluator { splits, metrics: dataset.metrics, batch: train.batch, pad_id: classifier.config.pad_token_id };
     let learning_rate = LearningRate {
         schedule: train.schedule,
         peak: train.learning_rate,
@@ -169,7 +167,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         device_note: chosen.note.clone(),
         dtype: preset.model.dtype.name().into(),
         examples: examples.len() as u64,
-        eval_examples: dataset.eval.iter().map(|split| split.examples.len() as u64).sum(),
+        eval_examples: splits.iter().map(|split| split.examples.len() as u64).sum(),
         steps: plan.steps,
         epochs: plan.steps as f64 / plan.steps_per_epoch() as f64,
         batch: (train.batch * train.accumulate) as u64,
@@ -179,6 +177,14 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         best: best.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
     }));
+    let evaluator = Evaluator {
+        splits,
+        texts: dataset.eval.into_iter().next().map(|split| split.examples).unwrap_or_default(),
+        labels: dataset.labels,
+        metrics: dataset.metrics,
+        batch: train.batch,
+        pad_id: classifier.config.pad_token_id,
+    };
     Ok(Prepared { classifier, rules, examples, plan, evaluator, best, learning_rate })
 }
 

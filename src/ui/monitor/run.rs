@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::protocol::{Eval, Event, Finished, Level, Mass, Memory, Phase, Progress, Selected, Started, Step, System};
+use crate::protocol::{
+    Eval, Event, Examples, Finished, Level, Mass, Memory, Phase, Progress, Selected, Started, Step, System,
+};
 use crate::series::{At, Ema, Series};
 
 /// Log lines kept.
@@ -34,6 +36,8 @@ pub struct Run {
     /// The latest of each target.
     pub latest_mass: Option<Mass>,
     pub account: Option<Memory>,
+    /// Of the latest evaluation.
+    pub examples: Option<Examples>,
     /// GPU memory where there is a GPU, else this process's resident set.
     pub memory: Series,
     pub system: Option<System>,
@@ -98,6 +102,7 @@ impl Run {
                 self.latest_mass = Some(mass);
             }
             Event::Eval(eval) => self.evaluated(eval),
+            Event::Examples(examples) => self.examples = Some(examples),
             Event::Memory(memory) => self.account = Some(memory),
             Event::System(system) => {
                 let at = At { step: self.step.as_ref().map_or(0.0, |step| step.step as f64), time: system.at };
