@@ -9,7 +9,7 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use super::backend::Outlook;
 use super::home::Home;
 use super::keymap::{Action, Context, Keymap};
-use super::monitor::Monitor;
+use super::monitor::{Files, Monitor};
 use super::overlay::Overlay;
 use super::runs::Runs;
 use super::theme::{Depth, Theme};
@@ -94,6 +94,10 @@ pub enum Msg {
     Outlook(String, Result<Outlook, String>),
     /// An event of the run that is looked at again.
     Replayed(Event),
+    /// Where the run on the monitor keeps its files.
+    Files(Files),
+    /// Something that was asked for is done: a sentence.
+    Done(String),
 }
 
 /// What the loop has to do.
@@ -107,6 +111,8 @@ pub enum Effect {
     Outlook(Box<Preset>),
     /// Read the events of a run's folder.
     Replay(PathBuf),
+    /// Write these texts to files, with their folder.
+    Write(Vec<(PathBuf, String)>),
     /// Leave the screen.
     Leave,
     /// Hand the terminal back to the shell for a while.
@@ -155,6 +161,16 @@ impl App {
         self.replay.as_ref().or(self.live.as_ref())
     }
 
+    fn in_front(&mut self) -> Option<&mut Monitor> {
+        self.replay.as_mut().or(self.live.as_mut())
+    }
+
+    /// The monitor, if keys are text for it.
+    fn typing_monitor(&mut self) -> Option<&mut Monitor> {
+        let shown = self.screen == Screen::Monitor;
+        self.in_front().filter(|monitor| shown && monitor.typing())
+    }
+
     /// Whether a run goes.
     pub fn at_work(&self) -> bool {
         self.live.as_ref().is_some_and(Monitor::at_work)
@@ -178,6 +194,12 @@ impl App {
                     replay.told(event);
                 }
             }
+            Msg::Files(files) => {
+                if let Some(monitor) = self.in_front() {
+                    monitor.files = Some(files);
+                }
+            }
+            Msg::Done(what) => self.toasts.info(what),
             Msg::Launched => {
                 self.live = Some(Monitor::new(true));
                 self.replay = None;
@@ -191,6 +213,9 @@ impl App {
             Msg::Paste(text) => {
                 if self.screen == Screen::Home && self.home.typing() {
                     return self.home.pasted(&text);
+                }
+                if let Some(monitor) = self.typing_monitor() {
+                    monitor.pasted(&text);
                 }
             }
             Msg::Key(key) => return self.key(key),
@@ -213,6 +238,9 @@ impl App {
         if self.screen == Screen::Home && self.home.typing() {
             return self.home.key(key);
         }
+        if self.typing_monitor().is_some_and(|monitor| monitor.key(&key)) {
+            return None;
+        }
         let action = self.keymap.action(self.context(), &key)?;
         self.act(action)
     }
@@ -228,12 +256,15 @@ impl App {
             Action::Monitor if self.monitor().is_some() => self.screen = Screen::Monitor,
             Action::Monitor => self.toasts.info("there is no run yet: start one at Home, or replay one of Runs"),
             Action::Runs => self.screen = Screen::Runs,
+            Action::WriteChart if self.monitor().is_some_and(|monitor| monitor.files.is_none()) => {
+                self.toasts.error("this run has no folder to write to");
+            }
             action => {
                 let body = Frames::of(self.size).body;
                 return match self.screen {
                     Screen::Home => self.home.act(action),
                     Screen::Runs => self.runs.act(action),
-                    Screen::Monitor => self.replay.as_mut().or(self.live.as_mut())?.act(action, body),
+                    Screen::Monitor => self.in_front()?.act(action, body),
                 };
             }
         }
@@ -258,8 +289,11 @@ impl App {
             MouseEventKind::Down(MouseButton::Left) if frames.body.contains(at) => match self.screen {
                 Screen::Home => self.home.click(at, frames.body),
                 Screen::Runs => self.runs.click(at, frames.body),
-                Screen::Monitor => self.replay.as_mut().or(self.live.as_mut())?.click(at, frames.body),
+                Screen::Monitor => self.in_front()?.click(at, frames.body),
             },
+            MouseEventKind::ScrollUp | MouseEventKind::ScrollDown if self.screen == Screen::Monitor => {
+                self.in_front()?.wheel(mouse.kind == MouseEventKind::ScrollUp, frames.body)
+            }
             MouseEventKind::ScrollUp => self.act(Action::Up),
             MouseEventKind::ScrollDown => self.act(Action::Down),
             _ => None,

@@ -5,18 +5,19 @@
 pub mod app;
 pub mod backend;
 mod format;
-mod home;
+pub mod home;
 pub mod keymap;
-mod monitor;
+pub mod monitor;
 mod overlay;
-mod runs;
-mod shell;
+pub mod runs;
+pub mod shell;
 mod terminal;
 pub mod theme;
 mod toast;
 mod widgets;
 
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,7 @@ use app::{App, Effect, Look, Msg};
 use backend::{Backend, Launched};
 use home::Home;
 use keymap::Keymap;
+use monitor::Files;
 use runs::Runs;
 use terminal::Terminal;
 use theme::{Depth, Theme};
@@ -100,8 +102,9 @@ impl Workbench {
         let mut app = App::new(look, Keymap::default(), Home::new(presets.collect()), Runs::default(), width, height);
         let single = launched.is_some();
         let live = launched.map(|Launched { session, folder }| Live { session, folder });
-        if single {
+        if let Some(live) = &live {
             app.update(Msg::Launched);
+            app.update(Msg::Files(files(live.folder.path())));
         }
         Ok(Workbench {
             backend,
@@ -230,8 +233,20 @@ impl Workbench {
                 });
             }
             Effect::Replay(folder) => self.aside(move || match read_events(&folder.join("events.jsonl")) {
-                Ok(events) => events.into_iter().map(Msg::Replayed).collect(),
+                Ok(events) => {
+                    let files = Msg::Files(files(&folder));
+                    std::iter::once(files).chain(events.into_iter().map(Msg::Replayed)).collect()
+                }
                 Err(error) => vec![Msg::Refused(format!("{}: {error}", folder.display()))],
+            }),
+            Effect::Write(files) => self.aside(move || {
+                vec![match write(&files) {
+                    Ok(()) => {
+                        let names: Vec<_> = files.iter().map(|(path, _)| path.display().to_string()).collect();
+                        Msg::Done(format!("wrote {}", names.join(" and ")))
+                    }
+                    Err(error) => Msg::Refused(format!("{error:#}")),
+                }]
             }),
             Effect::Leave | Effect::Suspend => {}
         }
@@ -244,8 +259,9 @@ impl Workbench {
         }
         match self.backend.launch(preset) {
             Ok(Launched { session, folder }) => {
-                self.live = Some(Live { session, folder });
                 self.app.update(Msg::Launched);
+                self.app.update(Msg::Files(files(folder.path())));
+                self.live = Some(Live { session, folder });
             }
             Err(error) => {
                 self.app.update(Msg::Refused(format!("{error:#}")));
@@ -320,6 +336,22 @@ impl Workbench {
         }
         terminal.retake()
     }
+}
+
+/// A run's files; without a preset that can be read, none is shown.
+fn files(folder: &Path) -> Files {
+    Files { folder: folder.to_owned(), preset: std::fs::read_to_string(folder.join("preset.toml")).unwrap_or_default() }
+}
+
+/// Writes each text to its file.
+fn write(files: &[(PathBuf, String)]) -> Result<()> {
+    for (path, text) in files {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot make it", folder.display()))?;
+        }
+        std::fs::write(path, text).with_context(|| format!("{}: cannot write", path.display()))?;
+    }
+    Ok(())
 }
 
 /// Whether the terminal's keys come to this process.

@@ -89,6 +89,17 @@ impl Theme {
         self.style(hue).add_modifier(Modifier::BOLD)
     }
 
+    /// The colour at a share of the way from one to another, and one that can be read on it; `None` where the terminal has
+    /// too few colours for that, or one of the two is its own.
+    pub fn between(&self, from: Hue, to: Hue, share: f64, depth: Depth) -> Option<(Hue, Hue)> {
+        let (from, to) = (components(from.0)?, components(to.0)?);
+        let mix = |i: usize| (f64::from(from[i]) + (f64::from(to[i]) - f64::from(from[i])) * share).round() as u8;
+        let [r, g, b] = [mix(0), mix(1), mix(2)];
+        let light = 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b);
+        let ink = if light > 127.0 { Color::Rgb(16, 16, 16) } else { Color::Rgb(238, 238, 238) };
+        Some((Hue(depth.nearest(Color::Rgb(r, g, b))), Hue(depth.nearest(ink))))
+    }
+
     fn in_depth(self, depth: Depth) -> Theme {
         let map = |hue: Hue| Hue(depth.nearest(hue.0));
         Theme {
@@ -165,9 +176,24 @@ impl Depth {
     }
 }
 
+/// Red, green and blue of a colour that has them.
+fn components(color: Color) -> Option<[u8; 3]> {
+    match color {
+        Color::Rgb(r, g, b) => Some([r, g, b]),
+        Color::Indexed(grey @ 232..) => Some([8 + 10 * (grey - 232); 3]),
+        Color::Indexed(cube @ 16..) => {
+            let cube = cube - 16;
+            Some([cube / 36, cube / 6 % 6, cube % 6].map(|level| LEVELS[usize::from(level)]))
+        }
+        _ => None,
+    }
+}
+
+/// What the 6 levels of the cube of colours amount to.
+const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+
 /// The nearest of the 6 x 6 x 6 cube and of the 24 greys.
 fn indexed(r: u8, g: u8, b: u8) -> u8 {
-    const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     let level = |value: u8| (0u8..6).min_by_key(|&i| LEVELS[i as usize].abs_diff(value)).unwrap_or(0);
     let (cr, cg, cb) = (level(r), level(g), level(b));
     let cube = [LEVELS[cr as usize], LEVELS[cg as usize], LEVELS[cb as usize]];
@@ -228,6 +254,17 @@ mod tests {
         assert_eq!(Depth::Indexed.nearest(Color::Rgb(128, 128, 128)), Color::Indexed(244));
         assert_eq!(Depth::Ansi.nearest(Color::Rgb(20, 160, 20)), Color::Green);
         assert_eq!(Depth::Ansi.nearest(Color::Reset), Color::Reset);
+    }
+
+    #[test]
+    fn between_two_colours_lies_a_third_that_can_be_read_on() {
+        let theme = Theme::load("dark", Depth::True).unwrap();
+        let (black, white) = (Hue(Color::Rgb(0, 0, 0)), Hue(Color::Indexed(231)));
+        let at = |share| theme.between(black, white, share, Depth::True).unwrap();
+        assert_eq!(at(0.5).0.0, Color::Rgb(128, 128, 128));
+        assert_eq!((at(0.0).1.0, at(1.0).1.0), (Color::Rgb(238, 238, 238), Color::Rgb(16, 16, 16)));
+        assert_eq!(theme.between(black, Hue(Color::Red), 0.5, Depth::Ansi), None);
+        assert_eq!(components(Color::Indexed(indexed(95, 135, 255))), Some([95, 135, 255]));
     }
 
     #[test]

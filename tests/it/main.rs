@@ -14,6 +14,7 @@ mod pty;
 mod run;
 #[cfg(feature = "torch")]
 mod tiny;
+mod ui_monitor;
 #[cfg(feature = "torch")]
 mod weights;
 #[cfg(feature = "torch")]
