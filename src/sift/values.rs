@@ -148,12 +148,13 @@ impl Values {
             if sizes.is_empty() {
                 return Vec::new();
             }
-            let norms = |flat: &Tensor| {
-                let parts = flat.split_with_sizes(&sizes[..], 0);
-                Tensor::stack(&parts.iter().map(Tensor::norm).collect::<Vec<_>>(), 0).to_kind(Kind::Double)
-            };
-            let moved = self.state.master.narrow(0, 0, self.sparse()) - &self.pretrained;
-            Vec::try_from(norms(&moved) / norms(&self.pretrained)).unwrap_or_default()
+            // Slot by slot, so that at no time there is a second vector of all.
+            let master = self.state.master.narrow(0, 0, self.sparse()).split_with_sizes(&sizes[..], 0);
+            let pretrained = self.pretrained.split_with_sizes(&sizes[..], 0);
+            let way: Vec<Tensor> = master.iter().zip(&pretrained).map(|(now, before)| (now - before).norm()).collect();
+            let size: Vec<Tensor> = pretrained.iter().map(Tensor::norm).collect();
+            let share = Tensor::stack(&way, 0).to_kind(Kind::Double) / Tensor::stack(&size, 0).to_kind(Kind::Double);
+            Vec::try_from(share).unwrap_or_default()
         })
     }
 

@@ -13,6 +13,8 @@ use finesift::ui::monitor::{Files, Monitor, Run, Tab};
 use finesift::ui::runs::Runs;
 use finesift::ui::shell;
 use finesift::ui::theme::{Depth, Theme};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -223,6 +225,48 @@ fn any_size_and_any_moment_can_be_drawn() {
             early.update(Msg::Replayed(event));
             screen(&early, 80, 24);
         }
+    }
+}
+
+#[test]
+fn no_order_of_keys_clicks_and_sizes_panics() {
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let keys =
+        ['1', '2', '3', '4', '5', '6', 'h', 'j', 'k', 'l', '+', '-', '<', '>', 'y', 'z', 'x', 'm', 'v', '/', 'w'];
+    let others = [
+        KeyCode::Enter,
+        KeyCode::Esc,
+        KeyCode::Tab,
+        KeyCode::BackTab,
+        KeyCode::Home,
+        KeyCode::End,
+        KeyCode::PageUp,
+        KeyCode::PageDown,
+        KeyCode::Backspace,
+    ];
+    let mut app = replayed(80, 24);
+    let (mut width, mut height) = (80, 24);
+    for _ in 0..3000 {
+        match random.random_range(0..10) {
+            0 => {
+                (width, height) = (random.random_range(60..140), random.random_range(16..50));
+                app.update(Msg::Resize(width, height));
+            }
+            1 => click(&mut app, random.random_range(0..width), random.random_range(1..height)),
+            2 => mouse(&mut app, MouseEventKind::ScrollUp, width / 2, height / 2),
+            3 => mouse(&mut app, MouseEventKind::ScrollDown, width / 2, height / 2),
+            4 | 5 => {
+                press(&mut app, others[random.random_range(0..others.len())]);
+            }
+            _ => type_keys(&mut app, &keys[random.random_range(0..keys.len())].to_string()),
+        }
+        let view = &app.monitor().unwrap().view;
+        assert!(
+            view.window.is_none_or(|(from, to)| from < to && from.is_finite() && to.is_finite()),
+            "{:?}",
+            view.window
+        );
+        screen(&app, width, height);
     }
 }
 

@@ -79,7 +79,7 @@ impl<'a> Content<'a> {
                 )
             },
             Panel::TargetUpdate(number) => Content {
-                note: "‖w − w₀‖ / ‖w₀‖".into(),
+                note: if scene.look.ascii { "|w - w0| / |w0|" } else { "‖w − w₀‖ / ‖w₀‖" }.into(),
                 waiting: "no update size was told",
                 ..plain(
                     scene,

@@ -98,7 +98,7 @@ fn state(scene: Scene) -> (String, Hue) {
         };
     }
     if let Some(asked) = scene.asked {
-        return (asked.into(), theme.paused);
+        return (if scene.look.ascii { asked.replace('…', "...") } else { asked.into() }, theme.paused);
     }
     match scene.run.phase {
         None | Some(Phase::Preparing) => ("preparing".into(), theme.accent),

@@ -169,17 +169,19 @@ struct Map {
 
 impl Map {
     fn of(targets: &Targets, view: &LayersView, body: Rect) -> Map {
-        let (rows, columns) = (targets.modules.len().max(1), targets.layers.len().max(1));
+        // A file may name as many as it likes; what is shown of them is a screenful.
+        let count = |number: usize| number.clamp(1, 4096) as u16;
+        let (rows, columns) = (count(targets.modules.len()), count(targets.layers.len()));
         let longest = targets.modules.iter().map(|module| module.chars().count()).max().unwrap_or(0);
-        let gutter = (longest as u16 + 2).min(body.width / 3);
+        let gutter = (count(longest) + 2).min(body.width / 3);
         // Beside the map or below it, wherever there is room, the history of the marked target.
-        let wide = gutter + 7 * columns as u16 + 2;
+        let wide = gutter + 7 * columns + 2;
         let [left, right] = if body.height >= 14 && wide + 44 <= body.width {
             Layout::horizontal([Constraint::Length(wide.max(body.width / 2)), Constraint::Fill(1)]).areas(body)
         } else {
             [body, Rect::ZERO]
         };
-        let needed = rows as u16 + 5 + 2;
+        let needed = rows + 5 + 2;
         let [left, below] = if right.is_empty() && left.height >= needed + 10 {
             let map = needed.max(left.height / 2);
             Layout::vertical([Constraint::Length(map), Constraint::Fill(1)]).areas(left)
@@ -195,7 +197,8 @@ impl Map {
         let lines = [Constraint::Fill(1), Constraint::Length(1), Constraint::Length(3)];
         let [cells, scale, readout] = Layout::vertical(lines).areas(inner);
         let room = cells.width.saturating_sub(gutter);
-        let cell = ((room / columns as u16).clamp(2, 9), (cells.height.saturating_sub(1) / rows as u16).clamp(1, 3));
+        let cell = ((room / columns).clamp(2, 9), (cells.height.saturating_sub(1) / rows).clamp(1, 3));
+        let (rows, columns) = (targets.modules.len(), targets.layers.len());
         let shown =
             (usize::from(cells.height.saturating_sub(1) / cell.1).min(rows), usize::from(room / cell.0).min(columns));
         let first = |marked: usize, shown: usize, all: usize| {
@@ -267,7 +270,12 @@ impl Map {
         for y in area.top()..area.bottom() {
             let room = usize::from(area.width);
             let text = match value {
-                Some((value, _)) if y == area.y + area.height / 2 && room >= 5 => format!("{:^room$}", figure(value)),
+                Some((value, _)) if y == area.y + area.height / 2 && room >= 5 => {
+                    // Where characters stand for colours, some are seen beside the number.
+                    let edge = fill.repeat((room - 5) / 2);
+                    let middle = room - 2 * edge.chars().count();
+                    format!("{edge}{:^middle$}{edge}", figure(value))
+                }
                 _ => fill.repeat(room),
             };
             frame.render_widget(Span::styled(text, style), Rect { y, height: 1, ..area });

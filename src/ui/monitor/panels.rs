@@ -121,6 +121,11 @@ fn draw_legend(frame: &mut Frame, area: Rect, scene: Scene, content: &Content) {
         };
         line.push_span(Span::styled(format!(" {symbol} {} ", curve.name), curve.style));
         line.push_span(Span::styled(format!("{}{range} ", content.unit.text(point.end)), theme.bold(theme.text)));
+        // The nearest mark may be far from the cursor.
+        if curve.shape != Shape::Line {
+            let place = if scene.view.timed() { duration(point.last.time) } else { number(point.last.step) };
+            line.push_span(Span::styled(format!("at {place} "), theme.style(theme.dim)));
+        }
     }
     frame.render_widget(line, area);
 }
@@ -142,11 +147,16 @@ fn draw_foot(frame: &mut Frame, area: Rect, scene: Scene, which: Panel) {
     }
     let (arrows, legend) =
         if scene.look.ascii { ("<- ->", "^ checkpoint  * best") } else { ("← →", "▲ checkpoint  ★ best") };
-    let keys = format!("{arrows} cursor  + - zoom  < > pan  y log  x time  w write  esc back ");
-    let long = Line::styled(format!("{legend}   {keys}"), theme.style(theme.dim));
-    let short = Line::styled(keys, theme.style(theme.dim));
-    let fits = line.width() + long.width() < usize::from(area.width);
-    sides(frame, area, line, if fits && !marks(scene).is_empty() { long } else { short });
+    let keys = "+ - zoom  y log  x time  w write  esc back ";
+    let hints = [
+        format!("{legend}   {arrows} cursor  < > pan  {keys}"),
+        format!("{arrows} cursor  < > pan  {keys}"),
+        keys.to_owned(),
+    ];
+    let room = usize::from(area.width).saturating_sub(line.width() + 1);
+    let hint =
+        hints.into_iter().map(|hint| Line::styled(hint, theme.style(theme.dim))).find(|hint| hint.width() <= room);
+    sides(frame, area, line, hint.unwrap_or_default());
 }
 
 /// How many components are trained, by kind of module, and how much of their gradient that covers.
@@ -177,13 +187,20 @@ fn draw_selected(frame: &mut Frame, area: Rect, scene: Scene) {
     };
     let rows = by_module(selected, scene);
     let most = rows.iter().map(|row| row.selected).max().unwrap_or(1).max(1);
-    let label = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).min(usize::from(inner.width) / 3);
+    let label =
+        rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).min(usize::from(inner.width) * 2 / 5);
     let bar_room = usize::from(inner.width).saturating_sub(label + 19);
     for (row, y) in rows.iter().zip(inner.top()..inner.bottom()) {
         let full = ((row.selected * bar_room as u64) / most) as usize;
         let mass = row.mass.map(|mass| format!("{mass:>5.1} %")).unwrap_or_default();
         let symbol = if scene.look.ascii { "=" } else { "▇" };
-        let name: String = row.name.chars().skip(row.name.chars().count().saturating_sub(label)).collect();
+        // The end of a long name says more than its beginning.
+        let cut = row.name.chars().count().saturating_sub(label);
+        let mark = if scene.look.ascii { '~' } else { '…' };
+        let name: String = match cut {
+            0 => row.name.clone(),
+            cut => std::iter::once(mark).chain(row.name.chars().skip(cut + 1)).collect(),
+        };
         let line = Line::from(vec![
             Span::styled(format!("{name:<label$} "), theme.style(theme.dim)),
             Span::styled(symbol.repeat(full.max(1)), theme.style(theme.selected)),

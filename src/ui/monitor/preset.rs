@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
 use toml::{Table, Value};
 
 use super::{Files, Monitor, Scene, moved};
@@ -17,20 +18,24 @@ use crate::ui::widgets::panel::{Title, panel};
 /// Does what a key says.
 pub fn act(monitor: &mut Monitor, action: Action, body: Rect) {
     let lines = monitor.files.as_ref().map_or(0, |files| files.preset.lines().count());
-    monitor.view.preset = moved(monitor.view.preset, action, usize::from(body.height), lines);
+    let rows = usize::from(parts(body)[0].height.saturating_sub(2));
+    monitor.view.preset = moved(monitor.view.preset, action, rows, (lines + 1).saturating_sub(rows));
 }
 
 /// Draws the preset and beside or below it what is different.
 pub fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
-    let halves = [Constraint::Fill(1); 2];
-    let [left, right] = if body.width >= 100 {
-        Layout::horizontal(halves).areas(body)
-    } else {
-        Layout::vertical([Constraint::Fill(3), Constraint::Fill(2)]).areas(body)
-    };
+    let [left, right] = parts(body);
     let origin = scene.run.started.as_ref().map(|started| Origin::of(started, scene.files));
     draw_toml(frame, left, scene, origin.as_ref());
     draw_origin(frame, right, scene, origin.as_ref());
+}
+
+/// The preset, and what differs.
+fn parts(body: Rect) -> [Rect; 2] {
+    match body.width {
+        100.. => Layout::horizontal([Constraint::Fill(1); 2]).areas(body),
+        _ => Layout::vertical([Constraint::Fill(3), Constraint::Fill(2)]).areas(body),
+    }
 }
 
 /// Where a run's preset comes from.
@@ -118,9 +123,7 @@ fn draw_toml(frame: &mut Frame, area: Rect, scene: Scene, origin: Option<&Origin
         ]));
     }
     let first = scene.view.preset.min(lines.len().saturating_sub(usize::from(inner.height)));
-    for (line, y) in lines.into_iter().skip(first).zip(inner.top()..inner.bottom()) {
-        frame.render_widget(line, Rect { y, height: 1, ..inner });
-    }
+    draw_wrapped(frame, inner, lines.split_off(first));
 }
 
 fn draw_origin(frame: &mut Frame, area: Rect, scene: Scene, origin: Option<&Origin>) {
@@ -153,9 +156,11 @@ fn draw_origin(frame: &mut Frame, area: Rect, scene: Scene, origin: Option<&Orig
     lines.push(Line::default());
     lines.extend(scene.run.started.iter().flat_map(|started| facts(scene, started)));
     let inner = panel(frame, area, scene.look, false, title);
-    for (line, y) in lines.into_iter().zip(inner.top()..inner.bottom()) {
-        frame.render_widget(line, Rect { y, height: 1, ..inner });
-    }
+    draw_wrapped(frame, inner, lines);
+}
+
+fn draw_wrapped(frame: &mut Frame, area: Rect, lines: Vec<Line>) {
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), area);
 }
 
 /// What the run said of itself when it started.
@@ -166,7 +171,7 @@ fn facts(scene: Scene, started: &Started) -> Vec<Line<'static>> {
         ("model", plain(&started.model)),
         ("data", plain(&started.data)),
         ("examples", format!("{} and {} held out", grouped(started.examples), grouped(started.eval_examples))),
-        ("steps", format!("{} of {}", grouped(started.steps), grouped(started.batch))),
+        ("steps", format!("{}, each of {} examples", grouped(started.steps), grouped(started.batch))),
         ("epochs", number(started.epochs)),
         ("selected", format!("{} % by {}", number(started.rate * 100.0), plain(&started.select))),
         ("parameters", grouped(started.parameters)),

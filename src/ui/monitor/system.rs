@@ -96,7 +96,7 @@ pub fn content(scene: Scene<'_>, panel: Panel) -> Content<'_> {
             ..plain(scene, "GPU power", Unit::Number, &machine.power, theme.learning_rate)
         },
         Panel::Temperature => Content {
-            note: "°C".into(),
+            note: if scene.look.ascii { "C" } else { "°C" }.into(),
             ..plain(scene, "GPU temperature", Unit::Number, &machine.temperature, theme.loss)
         },
         Panel::Cpu => {
