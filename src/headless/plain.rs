@@ -64,7 +64,7 @@ impl Plain {
                 self.end_task();
                 self.bar.finish_and_clear();
             }
-            Event::Phase { .. } | Event::Mass(_) | Event::Memory(_) | Event::System(_) => {}
+            Event::Phase { .. } | Event::Mass(_) | Event::Examples(_) | Event::Memory(_) | Event::System(_) => {}
         }
     }
 

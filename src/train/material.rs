@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::Job;
-use super::evaluate::HeldOut;
+use super::evaluate::{HeldOut, Labelled};
 use super::speaker::Speaker;
 use crate::Usage;
 use crate::data::instruct::{self, InstructionSource, Phrasing};
 use crate::data::{self, Dataset, Source, Task, TextTokenizer, Tokenized};
-use crate::metrics::Metrics;
 use crate::model::{Config, Sampling};
 use crate::preset::{DataSource, InstructionData, InstructionPlace, Preset};
 use crate::protocol::{Event, Progress};
@@ -34,8 +33,8 @@ pub struct Material {
     pub examples: u64,
     /// Held-out examples.
     pub splits: Vec<HeldOut>,
-    /// The scores of a classifier.
-    pub metrics: Option<Metrics>,
+    /// How a classifier is judged.
+    pub labelled: Option<Labelled>,
     /// The score that decides which evaluation is best.
     pub best: String,
     /// Gives a language model prompts, and its answers to the reader.
@@ -117,13 +116,18 @@ fn labelled(job: &Job, source: &Source, folder: &Path, config: &Config, port: &P
         };
         Ok(HeldOut { suffix, examples: encode(&split.name, &split.examples)? })
     });
+    let splits = splits.collect::<Result<_>>()?;
     Ok(Material {
         labels: dataset.labels.count() as i64,
         examples: dataset.train.len() as u64,
         train,
-        splits: splits.collect::<Result<_>>()?,
+        splits,
         name: dataset.name,
-        metrics: Some(dataset.metrics),
+        labelled: Some(Labelled {
+            metrics: dataset.metrics,
+            labels: dataset.labels,
+            texts: dataset.eval.into_iter().next().map(|split| split.examples).unwrap_or_default(),
+        }),
         best,
         speaker: None,
     })
@@ -178,7 +182,7 @@ fn written(job: &Job, data: &InstructionData, folder: &Path, config: &Config, po
         train: Tokenized::Written(train),
         examples,
         splits: vec![HeldOut { suffix: String::new(), examples: Tokenized::Written(eval) }],
-        metrics: None,
+        labelled: None,
         best: PERPLEXITY.into(),
         speaker: Some(Speaker { phrasing, sampling, tokens: sample.tokens, prompts: sample.prompts.clone() }),
     })

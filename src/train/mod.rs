@@ -36,7 +36,8 @@ use crate::data::{Batch, Tokenized};
 use crate::hub::Hub;
 use crate::preset::Preset;
 use crate::protocol::{
-    Command, Eval, Event, Finished, Mass, Memory, Phase, Progress, Reason, Selected, SelectedTarget, Step, TargetMass,
+    Command, Eval, Event, Examples, Finished, Mass, Memory, Phase, Progress, Reason, Selected, SelectedTarget, Step,
+    TargetMass,
 };
 use crate::runs::checkpoint::{FORMAT, Manifest, ScheduleFacts};
 use crate::runs::{Disk, RunFolder};
@@ -45,7 +46,7 @@ use crate::sift::{AdamW, Covered, Role, SparseDecay};
 use crate::system::Sampler;
 use checkpoint::Writer;
 use clock::Clock;
-use evaluate::Evaluator;
+use evaluate::{Evaluator, rounded};
 use keep::Keeper;
 use material::PERPLEXITY;
 use orders::Orders;
@@ -78,7 +79,7 @@ pub struct Job {
 pub fn run(job: Job, port: &Port) -> Result<()> {
     port.emit(Event::Phase { phase: Phase::Preparing });
     let chosen = job.device.resolve()?;
-    let sampler = Sampler::start(port.emitter(), device::gpu(chosen.device))?;
+    let sampler = Sampler::start(port.emitter(), job.folder.path(), device::gpu(chosen.device))?;
     let prepared = prepare::prepare(&job, &chosen, port)?;
     let found = match job.resume {
         None => None,
@@ -359,6 +360,9 @@ impl<'a> Run<'a> {
             };
             let eval = Eval { step: self.step, epoch: self.epoch(), loss: scores.loss, scores: scores.scores, best };
             self.port.emit(Event::Eval(eval.clone()));
+            if let Some(worst) = scores.worst {
+                self.port.emit(Event::Examples(Examples { step: self.step, ..worst }));
+            }
             self.clock.evaluation_took(start.elapsed());
             if self.evaluation_due() {
                 self.evaluated = Some(self.step);
@@ -461,8 +465,13 @@ impl<'a> Run<'a> {
     }
 
     fn tell_of_mass(&self, mass: &Covered) {
-        let slots = self.tuner.values().slots();
-        let targets = mass.targets.iter().map(|&(number, mass)| TargetMass { name: slots[number].name.clone(), mass });
+        let values = self.tuner.values();
+        let updates = values.updates();
+        let targets = mass.targets.iter().map(|&(number, mass)| TargetMass {
+            name: values.slots()[number].name.clone(),
+            mass: rounded(mass),
+            update: updates.get(number).map(|update| rounded(100.0 * update)).filter(|update| update.is_finite()),
+        });
         self.port.emit(Event::Mass(Mass { step: self.step, overall: mass.overall, targets: targets.collect() }));
     }
 }

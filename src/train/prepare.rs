@@ -123,7 +123,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     };
     let evaluator = Evaluator {
         splits: material.splits,
-        metrics: material.metrics,
+        labelled: material.labelled,
         batch: train.batch,
         pad_id: config.pad_token_id(),
     };

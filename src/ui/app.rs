@@ -8,7 +8,7 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 
 use super::home::Home;
 use super::keymap::{Action, Context, Keymap};
-use super::monitor::Monitor;
+use super::monitor::{Files, Monitor, Run};
 use super::overlay::{Overlay, Picker};
 use super::runs::{Comparison, Runs};
 use super::theme::{Depth, Theme, Themes};
@@ -105,7 +105,9 @@ pub enum Msg {
     Compared(Comparison),
     /// Events of a run to lay over the charts, by its name.
     Overlaid(String, Vec<Event>),
-    /// Something that was asked for is done.
+    /// Where the run on the monitor keeps its files.
+    Files(Files),
+    /// Something that was asked for is done: a sentence.
     Done(String),
 }
 
@@ -140,6 +142,8 @@ pub enum Effect {
     Copy(String),
     /// Keep a theme for later.
     KeepTheme(String),
+    /// Write these texts to files, with their folder.
+    Write(Vec<(PathBuf, String)>),
     /// Leave the screen.
     Leave,
     /// Hand the terminal back to the shell for a while.
@@ -200,6 +204,27 @@ impl App {
         self.replay.as_ref().or(self.live.as_ref())
     }
 
+    fn in_front(&mut self) -> Option<&mut Monitor> {
+        self.replay.as_mut().or(self.live.as_mut())
+    }
+
+    /// Lays another run's curves beneath those on the monitor.
+    fn overlaid(&mut self, name: String, events: Vec<Event>) {
+        let Some(monitor) = self.in_front() else {
+            return self.toasts.error("there is no run on the monitor to lay others beneath: replay one first");
+        };
+        let mut run = Run::default();
+        events.into_iter().for_each(|event| run.apply(event));
+        monitor.overlay(name, run);
+        self.screen = Screen::Monitor;
+    }
+
+    /// The monitor, if keys are text for it.
+    fn typing_monitor(&mut self) -> Option<&mut Monitor> {
+        let shown = self.screen == Screen::Monitor;
+        self.in_front().filter(|monitor| shown && monitor.typing())
+    }
+
     /// Whether a run goes.
     pub fn at_work(&self) -> bool {
         self.live.as_ref().is_some_and(Monitor::at_work)
@@ -225,7 +250,12 @@ impl App {
             }
             Msg::Listed(runs, now) => self.runs.learn(runs, now),
             Msg::Compared(comparison) => self.overlay = Some(Overlay::Comparison(comparison, 0)),
-            Msg::Overlaid(name, _) => self.toasts.info(format!("{name}: charts cannot be laid over one another yet")),
+            Msg::Overlaid(name, events) => self.overlaid(name, events),
+            Msg::Files(files) => {
+                if let Some(monitor) = self.in_front() {
+                    monitor.files = Some(files);
+                }
+            }
             Msg::Done(what) => {
                 self.toasts.info(what);
                 return Some(Effect::List);
@@ -245,6 +275,12 @@ impl App {
                     _ if self.overlay.is_some() => None,
                     Screen::Home if self.home.typing() => self.home.pasted(&text),
                     Screen::Runs if self.runs.typing() => self.runs.pasted(&text),
+                    Screen::Monitor => {
+                        if let Some(monitor) = self.typing_monitor() {
+                            monitor.pasted(&text);
+                        }
+                        None
+                    }
                     _ => None,
                 };
             }
@@ -271,6 +307,9 @@ impl App {
         if self.screen == Screen::Runs && self.runs.typing() {
             return self.runs.key(key);
         }
+        if self.typing_monitor().is_some_and(|monitor| monitor.key(&key)) {
+            return None;
+        }
         let action = self.keymap.action(self.context(), &key)?;
         self.act(action)
     }
@@ -291,10 +330,13 @@ impl App {
                 self.screen = Screen::Runs;
                 return Some(Effect::List);
             }
-            Action::Back if self.screen == Screen::Monitor && self.replay.as_ref().is_some_and(|it| !it.view.full) => {
+            Action::Back if self.screen == Screen::Monitor && self.replay.as_ref().is_some_and(Monitor::at_rest) => {
                 self.replay = None;
                 self.screen = Screen::Runs;
                 return Some(Effect::List);
+            }
+            Action::WriteChart if self.monitor().is_some_and(|monitor| monitor.files.is_none()) => {
+                self.toasts.error("this run has no folder to write to");
             }
             action => {
                 let body = self.body();
@@ -304,7 +346,7 @@ impl App {
                         let effect = self.runs.act(action, body);
                         self.begun(effect)
                     }
-                    Screen::Monitor => self.replay.as_mut().or(self.live.as_mut())?.act(action, body),
+                    Screen::Monitor => self.in_front()?.act(action, body),
                 };
             }
         }
@@ -332,8 +374,11 @@ impl App {
                     let effect = self.runs.click(at, frames.body);
                     self.begun(effect)
                 }
-                Screen::Monitor => self.replay.as_mut().or(self.live.as_mut())?.click(at, frames.body),
+                Screen::Monitor => self.in_front()?.click(at, frames.body),
             },
+            MouseEventKind::ScrollUp | MouseEventKind::ScrollDown if self.screen == Screen::Monitor => {
+                self.in_front()?.wheel(mouse.kind == MouseEventKind::ScrollUp, frames.body)
+            }
             MouseEventKind::ScrollUp => self.act(Action::Up),
             MouseEventKind::ScrollDown => self.act(Action::Down),
             _ => None,

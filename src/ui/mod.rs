@@ -5,19 +5,19 @@
 pub mod app;
 pub mod backend;
 mod format;
-mod home;
+pub mod home;
 pub mod keymap;
-mod monitor;
+pub mod monitor;
 mod overlay;
-mod runs;
-mod shell;
+pub mod runs;
+pub mod shell;
 mod terminal;
 pub mod theme;
 mod toast;
 mod widgets;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
@@ -40,6 +40,7 @@ use app::{App, Effect, Look, Msg, Screen};
 use backend::{Backend, Launched};
 use home::Home;
 use keymap::Keymap;
+use monitor::Files;
 pub use runs::Comparison;
 use runs::Runs;
 pub use shell::draw;
@@ -122,8 +123,9 @@ impl Workbench {
         let mut app = App::new(look, Keymap::default(), Home::new(presets.collect()), Runs::default(), width, height);
         let single = launched.is_some();
         let live = launched.map(Live::from);
-        if single {
+        if let Some(live) = &live {
             app.update(Msg::Launched);
+            app.update(Msg::Files(files(live.folder.path())));
         }
         Ok(Workbench {
             lister: Arc::new(Mutex::new(Lister::new(backend.runs()))),
@@ -273,9 +275,14 @@ impl Workbench {
                         let _ = answers.send(Msg::Replayed(number, events));
                         latest.load(Ordering::Relaxed) == number
                     };
+                    let _ = answers.send(Msg::Files(files(&folder)));
                     refusal(&folder, read_in_parts(&folder, tell)).into_iter().collect()
                 });
             }
+            Effect::Write(files) => self.aside(move || {
+                let names: Vec<_> = files.iter().map(|(path, _)| path.display().to_string()).collect();
+                vec![done(write(&files).map(|()| format!("wrote {}", names.join(" and "))))]
+            }),
             Effect::Overlay(folders) => {
                 for folder in folders {
                     self.aside(move || {
@@ -329,8 +336,9 @@ impl Workbench {
         }
         match start(&*self.backend) {
             Ok(launched) => {
-                self.live = Some(launched.into());
                 self.app.update(Msg::Launched);
+                self.app.update(Msg::Files(files(launched.folder.path())));
+                self.live = Some(launched.into());
             }
             Err(error) => {
                 self.app.update(Msg::Refused(format!("{error:#}")));
@@ -466,6 +474,22 @@ fn done(outcome: Result<String>) -> Msg {
         Ok(what) => Msg::Done(what),
         Err(error) => Msg::Refused(format!("{error:#}")),
     }
+}
+
+/// A run's files; without a preset that can be read, none is shown.
+fn files(folder: &Path) -> Files {
+    Files { folder: folder.to_owned(), preset: std::fs::read_to_string(folder.join("preset.toml")).unwrap_or_default() }
+}
+
+/// Writes each text to its file.
+fn write(files: &[(PathBuf, String)]) -> Result<()> {
+    for (path, text) in files {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot make it", folder.display()))?;
+        }
+        std::fs::write(path, text).with_context(|| format!("{}: cannot write", path.display()))?;
+    }
+    Ok(())
 }
 
 /// Whether the terminal's keys come to this process.

@@ -35,6 +35,7 @@ mod smollm2;
 #[cfg(feature = "torch")]
 mod tiny;
 mod ui_fuzz;
+mod ui_monitor;
 #[cfg(feature = "torch")]
 mod weights;
 #[cfg(feature = "torch")]

@@ -43,10 +43,12 @@ fn components_outside_the_selection_stay_bit_identical() {
         assert!(taken.loss.is_finite());
     }
     let (mut moved, mut trained) = (0, 0);
+    let updates = tuner.values().updates();
     for spec in before.parameters.specs() {
         let (old, new) = (before.parameters.get(&spec.name), tuner.network.parameters.get(&spec.name));
         let differs = old.not_equal_tensor(&new).flatten(0, -1);
-        let Some(slot) = tuner.values().slots().iter().find(|slot| slot.name == spec.name) else {
+        let number = tuner.values().slots().iter().position(|slot| slot.name == spec.name);
+        let Some((number, slot)) = number.map(|number| (number, &tuner.values().slots()[number])) else {
             assert!(old.equal(&new), "{} moved", spec.name);
             continue;
         };
@@ -55,6 +57,11 @@ fn components_outside_the_selection_stay_bit_identical() {
             let inside = differs.index_select(0, &selected).sum(Kind::Int64).int64_value(&[]);
             assert_eq!(inside, differs.sum(Kind::Int64).int64_value(&[]), "{} moved outside its selection", spec.name);
             (moved, trained) = (moved + inside, trained + slot.trained());
+            // What is told of its way so far is what whole weights say.
+            let size = |tensor: &Tensor| tensor.to_kind(Kind::Double).norm().double_value(&[]);
+            let way = size(&(&new - &old)) / size(&old.flatten(0, -1).index_select(0, &selected));
+            let told = updates[number];
+            assert!((told - way).abs() <= 1e-5 * way || told == way, "{}: {told} against {way}", spec.name);
         }
     }
     // And those inside do move.

@@ -49,7 +49,7 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
         step(4),
         vec!["mass".into()],
         step(1),
-        vec!["evaluating".into(), "eval".into(), "training".into()],
+        vec!["evaluating".into(), "eval".into(), "examples".into(), "training".into()],
     ]
     .concat();
     assert_eq!(names[..expected.len()], expected);
@@ -77,6 +77,29 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
         .find_map(|event| if let Event::Eval(eval) = event { Some(eval.clone()) } else { None })
         .unwrap();
     assert_eq!(learnt.scores.keys().collect::<Vec<_>>(), ["accuracy", "f1"]);
+    let told = events.iter().rev().find_map(|event| if let Event::Examples(told) = event { Some(told) } else { None });
+    let told = told.unwrap();
+    assert_eq!((told.step, told.of, told.examples.len()), (learnt.step, 24, 24));
+    assert!(told.examples.is_sorted_by(|a, b| a.loss >= b.loss), "the worst first");
+    let mean = told.examples.iter().map(|example| example.loss).sum::<f64>() / 24.0;
+    assert!((mean - learnt.loss).abs() < 1e-5, "{mean} against {}", learnt.loss);
+    let wrong = told.examples.iter().filter(|example| example.prediction != example.label).count();
+    assert_eq!(told.wrong, Some(wrong as u64));
+    assert!((1.0 - wrong as f64 / 24.0 - learnt.scores["accuracy"]).abs() < 1e-9);
+    for example in &told.examples {
+        let word = if example.label == "yes" { "good" } else { "bad" };
+        assert!(example.text.ends_with(word), "{example:?}");
+        // Of two classes the likelier has at least half, and the loss is that of the true one's probability.
+        let confidence = example.confidence.unwrap();
+        let of_label = if example.prediction == example.label { confidence } else { 1.0 - confidence };
+        assert!(confidence >= 0.5 && (example.loss + of_label.ln()).abs() < 1e-3, "{example:?}");
+    }
+    let updates: Vec<f64> = events
+        .iter()
+        .filter_map(|event| if let Event::Mass(mass) = event { Some(mass) } else { None })
+        .map(|mass| mass.targets[0].update.unwrap())
+        .collect();
+    assert!(updates[0] == 0.0 && updates.iter().skip(1).all(|update| (1e-3..100.0).contains(update)), "{updates:?}");
 
     // The first evaluation is the best so far, and the end is kept, each in the order of things.
     let place = |wanted: &dyn Fn(&Event) -> bool| events.iter().position(wanted).unwrap();

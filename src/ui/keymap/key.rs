@@ -2,13 +2,15 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// A key, with or without Ctrl.
+/// A key, alone or with another held. Of characters, Shift makes others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
     /// Alone.
     Plain(KeyCode),
     /// With Ctrl.
     Ctrl(char),
+    /// An arrow with Shift.
+    Shift(KeyCode),
 }
 
 impl Key {
@@ -19,6 +21,11 @@ impl Key {
                 Some(Key::Ctrl(c.to_ascii_lowercase()))
             }
             _ if event.modifiers.contains(KeyModifiers::ALT) => None,
+            code @ (KeyCode::Left | KeyCode::Right | KeyCode::Up | KeyCode::Down)
+                if event.modifiers.contains(KeyModifiers::SHIFT) =>
+            {
+                Some(Key::Shift(code))
+            }
             code => Some(Key::Plain(code)),
         }
     }
@@ -27,6 +34,7 @@ impl Key {
     pub fn name(self) -> String {
         match self {
             Key::Ctrl(c) => format!("ctrl-{c}"),
+            Key::Shift(code) => format!("shift-{}", Key::Plain(code).name()),
             Key::Plain(KeyCode::Char(' ')) => "space".into(),
             Key::Plain(KeyCode::Char(c)) => c.to_string(),
             Key::Plain(KeyCode::F(number)) => format!("F{number}"),

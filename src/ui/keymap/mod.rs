@@ -49,9 +49,14 @@ pub enum Action {
     Tab(usize),
     ZoomIn,
     ZoomOut,
+    PanLeft,
+    PanRight,
     LogAxis,
     Smoothing,
     Axis,
+    WriteChart,
+    Metric,
+    Level,
     // Runs.
     Mark,
     Sort,
@@ -82,7 +87,7 @@ pub struct Binding {
     pub help: &'static str,
 }
 
-use Key::{Ctrl, Plain};
+use Key::{Ctrl, Plain, Shift};
 
 const fn char(c: char) -> Key {
     Plain(KeyCode::Char(c))
@@ -116,9 +121,14 @@ pub const BINDINGS: &[Binding] = bindings! {
         "preset" Action::Tab(5), [char('6')], "", "what runs";
         "zoom-in" Action::ZoomIn, [char('+'), char('=')], "", "in full screen, zoom in around the cursor";
         "zoom-out" Action::ZoomOut, [char('-')], "", "in full screen, zoom out";
+        "pan-left" Action::PanLeft, [char('<'), Shift(KeyCode::Left)], "", "in full screen, to what is left of the part shown";
+        "pan-right" Action::PanRight, [char('>'), Shift(KeyCode::Right)], "", "in full screen, to what is right of it";
         "log-axis" Action::LogAxis, [char('L'), char('y')], "", "logarithmic values, or linear ones";
         "smoothing" Action::Smoothing, [char('z')], "smooth", "smooth curves: a little, much, not at all";
         "axis" Action::Axis, [char('x')], "", "steps along the axis, or time at work";
+        "write" Action::WriteChart, [char('w')], "", "write the chart as CSV and SVG into the run's folder";
+        "metric" Action::Metric, [char('m')], "", "of the layers show mass, update size or density";
+        "level" Action::Level, [char('v')], "", "in the log show all, warnings or errors";
     }
     Runs {
         "mark" Action::Mark, [char(' ')], "mark", "mark a run, for what is done with several";

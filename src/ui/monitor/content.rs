@@ -1,10 +1,12 @@
 //! What each chart of the monitor shows: its curves, their unit, and the numbers in its title.
 
+use ratatui::style::Modifier;
 use ratatui::text::Span;
 
 use super::overview::Panel;
 use super::run::Averaged;
-use super::{Scene, Smoothing};
+use super::view::Smoothing;
+use super::{Scene, system};
 use crate::series::Series;
 use crate::ui::format::{Unit, bytes, number, score};
 use crate::ui::theme::Hue;
@@ -24,14 +26,29 @@ pub struct Content<'a> {
     pub unit: Unit,
     /// Whether a logarithmic scale makes sense.
     pub positive: bool,
+    /// Values that the scale includes in any case.
+    pub include: &'static [f64],
     /// What the chart waits for.
     pub waiting: &'static str,
 }
 
 impl<'a> Content<'a> {
-    /// Of a panel that holds a chart.
+    /// Of a panel that holds a chart, with other runs' curves beneath.
     pub fn of(scene: Scene<'a>, panel: Panel) -> Content<'a> {
-        let (run, theme) = (&scene.run, &scene.look.theme);
+        let mut content = Content::own(scene, panel);
+        let theme = &scene.look.theme;
+        let hues = [theme.throughput, theme.mass, theme.selected, theme.learning_rate, theme.memory];
+        let others = scene.overlays.iter().zip(hues.into_iter().cycle()).filter_map(|((name, run), hue)| {
+            let series = panel.shown(run, scene.view.smoothing)?;
+            Some(Curve { name, series, style: theme.style(hue).add_modifier(Modifier::DIM), shape: Shape::Line })
+        });
+        content.curves.splice(0..0, others);
+        content
+    }
+
+    fn own(scene: Scene<'a>, panel: Panel) -> Content<'a> {
+        let (run, theme) = (scene.run, &scene.look.theme);
+        let target = |number: usize| run.targets.all.get(number);
         match panel {
             Panel::Loss => loss(scene),
             Panel::Score => scores(scene),
@@ -50,14 +67,38 @@ impl<'a> Content<'a> {
                 note: "before clipping".into(),
                 ..averaged(scene, "Gradient norm", &run.grad_norm, theme.grad_norm, theme.raw)
             },
+            Panel::TargetMass(number) => Content {
+                note: target(number).map(|target| target.name.clone()).unwrap_or_default(),
+                waiting: "waiting for a measurement",
+                ..plain(
+                    scene,
+                    "Gradient mass",
+                    Unit::Percent,
+                    target(number).map_or(&run.mass, |target| &target.mass),
+                    theme.mass,
+                )
+            },
+            Panel::TargetUpdate(number) => Content {
+                note: if scene.look.ascii { "|w - w0| / |w0|" } else { "‖w − w₀‖ / ‖w₀‖" }.into(),
+                waiting: "no update size was told",
+                ..plain(
+                    scene,
+                    "Update size",
+                    Unit::Percent,
+                    target(number).map_or(&run.mass, |target| &target.update),
+                    theme.evaluation,
+                )
+            },
+            machine => system::content(scene, machine),
         }
     }
 }
 
 fn loss(scene: Scene<'_>) -> Content<'_> {
-    let (run, theme) = (&scene.run, &scene.look.theme);
+    let (run, theme) = (scene.run, &scene.look.theme);
     let mut content = averaged(scene, "Loss", &run.loss, theme.loss, theme.loss_raw);
-    content.curves.push(Curve { series: &run.eval_loss, style: theme.style(theme.evaluation), shape: Shape::Marks });
+    let style = theme.style(theme.evaluation);
+    content.curves.push(Curve { name: "evaluation", series: &run.eval_loss, style, shape: Shape::Marks });
     if let Some(loss) = run.eval_loss.last() {
         let mark = if scene.look.ascii { "o" } else { "◆" };
         content.now.push(Span::styled(format!("{mark} {}", number(loss)), theme.bold(theme.evaluation)));
@@ -69,7 +110,7 @@ fn loss(scene: Scene<'_>) -> Content<'_> {
 }
 
 fn scores<'a>(scene: Scene<'a>) -> Content<'a> {
-    let (run, theme) = (&scene.run, &scene.look.theme);
+    let (run, theme) = (scene.run, &scene.look.theme);
     let hues = [theme.score, theme.evaluation, theme.selected, theme.accent];
     let deciding = run.started.as_ref().map(|started| started.best.as_str()).unwrap_or_default();
     let mut scores: Vec<(&'a String, &'a Series)> = run.scores.iter().collect();
@@ -83,7 +124,8 @@ fn scores<'a>(scene: Scene<'a>) -> Content<'a> {
         .best
         .as_ref()
         .and_then(|best| Some(format!("best {} at step {}", score(*best.scores.get(deciding)?), best.step)));
-    let curve = |(_, series): &(&'a String, &'a Series), hue: Hue| Curve {
+    let curve = |(name, series): &(&'a String, &'a Series), hue: Hue| Curve {
+        name,
         series,
         style: theme.style(hue),
         shape: Shape::MarkedLine,
@@ -95,12 +137,13 @@ fn scores<'a>(scene: Scene<'a>) -> Content<'a> {
         curves: coloured().map(|(named, hue)| curve(named, hue)).rev().collect(),
         unit: Unit::Number,
         positive: false,
+        include: &[],
         waiting: "waiting for an evaluation",
     }
 }
 
 fn memory(scene: Scene<'_>) -> Content<'_> {
-    let run = &scene.run;
+    let run = scene.run;
     let gpu = run.system.as_ref().is_some_and(|system| system.gpu.is_some());
     let note = run.account.as_ref().map(|account| {
         let state = bytes((account.optimizer + account.indices) as f64);
@@ -120,30 +163,27 @@ fn memory(scene: Scene<'_>) -> Content<'_> {
 }
 
 /// One curve as it came.
-fn plain<'a>(scene: Scene<'a>, name: &'a str, unit: Unit, series: &'a Series, hue: Hue) -> Content<'a> {
+pub fn plain<'a>(scene: Scene<'a>, name: &'a str, unit: Unit, series: &'a Series, hue: Hue) -> Content<'a> {
     let theme = &scene.look.theme;
     Content {
         name,
         now: series.last().map(|value| Span::styled(unit.text(value), theme.bold(hue))).into_iter().collect(),
         note: String::new(),
-        curves: vec![Curve { series, style: theme.style(hue), shape: Shape::Line }],
+        curves: vec![Curve { name, series, style: theme.style(hue), shape: Shape::Line }],
         unit,
         positive: true,
+        include: &[],
         waiting: "waiting for the first step",
     }
 }
 
 /// The raw curve, and the smoothed one above it.
 fn averaged<'a>(scene: Scene<'a>, name: &'a str, curve: &'a Averaged, hue: Hue, raw_hue: Hue) -> Content<'a> {
-    let shown = match scene.view.smoothing {
-        Smoothing::None => &curve.raw,
-        Smoothing::Light => &curve.light,
-        Smoothing::Strong => &curve.strong,
-    };
-    let mut content = plain(scene, name, Unit::Number, shown, hue);
+    let mut content = plain(scene, name, Unit::Number, curve.shown(scene.view.smoothing), hue);
     if scene.view.smoothing != Smoothing::None {
         let style = scene.look.theme.style(raw_hue);
-        content.curves.insert(0, Curve { series: &curve.raw, style, shape: Shape::Line });
+        content.curves[0].name = "smoothed";
+        content.curves.insert(0, Curve { name: "as it came", series: &curve.raw, style, shape: Shape::Line });
     }
     content
 }

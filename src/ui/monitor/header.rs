@@ -19,9 +19,11 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
     let theme = &scene.look.theme;
     let mut tabs = Line::from(" ");
     for (number, (tab, name)) in Tab::ALL.into_iter().enumerate() {
-        let style = if tab == scene.view.tab { theme.bold(theme.text) } else { theme.style(theme.dim) };
+        let style = if tab == scene.view.tab { theme.bold(theme.text).underlined() } else { theme.style(theme.dim) };
         tabs.push_span(Span::styled(format!("{}", number + 1), theme.style(theme.accent)));
-        tabs.push_span(Span::styled(format!(" {name}  "), style));
+        tabs.push_span(" ");
+        tabs.push_span(Span::styled(name, style));
+        tabs.push_span("  ");
     }
     let subject = Line::styled(subject(scene), theme.style(theme.dim));
     if tabs.width() + subject.width() <= usize::from(area.width) {
@@ -30,6 +32,17 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
         frame.render_widget(tabs, line(0));
     }
     progress(frame, line(1), scene);
+}
+
+/// Where each tab's name is.
+pub fn tabs(header: Rect) -> Vec<Rect> {
+    let mut x = header.x + 1;
+    let mut place = |(_, name): (Tab, &str)| {
+        let area = Rect { x, width: name.len() as u16 + 2, height: 1, ..header };
+        x += name.len() as u16 + 4;
+        area
+    };
+    Tab::ALL.into_iter().map(&mut place).collect()
 }
 
 /// The run's name and its state, for the first line of the screen.
@@ -58,9 +71,9 @@ fn subject(scene: Scene) -> String {
 
 /// Draws the last thing that was said.
 pub fn draw_log_line(frame: &mut Frame, area: Rect, scene: Scene) {
-    if let Some((level, message)) = scene.run.log.back() {
-        frame
-            .render_widget(Line::styled(format!(" {message}"), scene.look.theme.style(level_hue(scene, *level))), area);
+    if let Some(line) = scene.run.log.back() {
+        let style = scene.look.theme.style(level_hue(scene, line.level));
+        frame.render_widget(Line::styled(format!(" {}", line.text), style), area);
     }
 }
 
@@ -85,7 +98,7 @@ fn state(scene: Scene) -> (String, Hue) {
         };
     }
     if let Some(asked) = scene.asked {
-        return (asked.into(), theme.paused);
+        return (if scene.look.ascii { asked.replace('…', "...") } else { asked.into() }, theme.paused);
     }
     match scene.run.phase {
         None | Some(Phase::Preparing) => ("preparing".into(), theme.accent),

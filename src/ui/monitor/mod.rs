@@ -1,11 +1,23 @@
 //! The monitor: one run, live or replayed. Its state, and how keys change it.
 
+mod charts;
 mod content;
+mod export;
 mod header;
+mod layers;
+mod log;
 mod overview;
 mod panels;
+mod preset;
 mod run;
+mod samples;
+mod system;
+mod targets;
+mod view;
 
+use std::path::PathBuf;
+
+use crossterm::event::KeyEvent;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::Line;
@@ -13,10 +25,11 @@ use ratatui::text::Line;
 use super::app::{Effect, Look};
 use super::keymap::Action;
 use crate::protocol::{Command, Event, Phase};
-use crate::series::At;
 pub use header::sides;
 pub use overview::Panel;
 pub use run::Run;
+use view::Smoothing;
+pub use view::{Tab, View};
 
 /// A run on the screen.
 pub struct Monitor {
@@ -28,6 +41,19 @@ pub struct Monitor {
     pub live: bool,
     /// What was asked for and is not confirmed yet: `pausing…`.
     pub asked: Option<&'static str>,
+    /// Where it keeps its files, where that is known.
+    pub files: Option<Files>,
+    /// Other runs to compare with, by name.
+    overlays: Vec<(String, Run)>,
+}
+
+/// A run's files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// Their folder.
+    pub folder: PathBuf,
+    /// The preset as it runs: TOML.
+    pub preset: String,
 }
 
 /// What the monitor's drawing sees.
@@ -36,79 +62,21 @@ struct Scene<'a> {
     run: &'a Run,
     view: &'a View,
     asked: Option<&'static str>,
+    files: Option<&'a Files>,
+    overlays: &'a [(String, Run)],
     look: &'a Look,
-}
-
-/// What is looked at.
-pub struct View {
-    /// The tab.
-    pub tab: Tab,
-    /// The chart with the focus.
-    pub focus: Panel,
-    /// Whether it fills the screen.
-    pub full: bool,
-    /// How much curves are smoothed.
-    pub smoothing: Smoothing,
-    /// Whether values are on a logarithmic scale.
-    pub log: bool,
-    /// Whether time is along the axis, instead of steps.
-    pub time: bool,
-    /// The cursor's place in full screen.
-    pub cursor: Option<f64>,
-    /// The part of the axis shown in full screen.
-    pub window: Option<(f64, f64)>,
-}
-
-/// How much curves are smoothed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Smoothing {
-    None,
-    Light,
-    Strong,
-}
-
-/// The tabs, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tab {
-    Overview,
-    Layers,
-    Samples,
-    System,
-    Log,
-    Preset,
-}
-
-impl Tab {
-    /// All of them with their names.
-    pub const ALL: [(Tab, &'static str); 6] = [
-        (Tab::Overview, "Overview"),
-        (Tab::Layers, "Layers"),
-        (Tab::Samples, "Samples"),
-        (Tab::System, "System"),
-        (Tab::Log, "Log"),
-        (Tab::Preset, "Preset"),
-    ];
-}
-
-impl Default for View {
-    fn default() -> View {
-        View {
-            tab: Tab::Overview,
-            focus: Panel::Loss,
-            full: false,
-            smoothing: Smoothing::Light,
-            log: false,
-            time: false,
-            cursor: None,
-            window: None,
-        }
-    }
 }
 
 impl Monitor {
     /// Of a run that is about to tell its first event; `live` if it can be ordered about.
     pub fn new(live: bool) -> Monitor {
-        Monitor { run: Run::default(), view: View::default(), live, asked: None }
+        let overlays = Vec::new();
+        Monitor { run: Run::default(), view: View::default(), live, asked: None, files: None, overlays }
+    }
+
+    /// Lays another run's curves beneath this one's.
+    pub fn overlay(&mut self, name: impl Into<String>, run: Run) {
+        self.overlays.push((super::format::plain(&name.into()), run));
     }
 
     /// Takes up an event of the run.
@@ -120,17 +88,39 @@ impl Monitor {
         self.run.apply(event);
     }
 
+    /// Whether nothing is open that a key could close.
+    pub fn at_rest(&self) -> bool {
+        !self.view.full && !self.view.lines.filtered()
+    }
+
     /// Whether its trainer still works.
     pub fn at_work(&self) -> bool {
         self.live && self.run.end.is_none()
     }
 
+    /// Whether keys are text now.
+    pub fn typing(&self) -> bool {
+        self.view.tab == Tab::Log && self.view.lines.typing
+    }
+
+    /// Takes up a key that is text, unless it is none.
+    pub fn key(&mut self, key: &KeyEvent) -> bool {
+        self.view.lines.key(key)
+    }
+
+    /// Takes up pasted text.
+    pub fn pasted(&mut self, text: &str) {
+        self.view.lines.pasted(text);
+    }
+
     /// Does what a key says. `area` is what [`Monitor::draw`] draws on.
     pub fn act(&mut self, action: Action, area: Rect) -> Option<Effect> {
+        let body = parts(area)[1];
         match action {
             Action::Tab(number) => {
                 if let Some((tab, _)) = Tab::ALL.get(number) {
                     self.view.tab = *tab;
+                    self.view.shrink();
                 }
             }
             Action::PauseOrResume => {
@@ -142,21 +132,6 @@ impl Monitor {
             Action::Checkpoint => return self.ask("writing a checkpoint…", Command::Checkpoint),
             Action::Evaluate => return self.ask("evaluating…", Command::Evaluate),
             Action::StopAndSave => return self.ask("stopping…", Command::Stop { save: true }),
-            Action::Enter => self.view.full = true,
-            Action::Back => {
-                self.view.full = false;
-                (self.view.cursor, self.view.window) = (None, None);
-            }
-            Action::FocusNext => self.focus_by(1, area),
-            Action::FocusPrevious => self.focus_by(-1, area),
-            Action::Left if self.view.full => self.move_cursor(-1),
-            Action::Right if self.view.full => self.move_cursor(1),
-            Action::Left => self.focus_towards(-1, 0, area),
-            Action::Right => self.focus_towards(1, 0, area),
-            Action::Up => self.focus_towards(0, -1, area),
-            Action::Down => self.focus_towards(0, 1, area),
-            Action::ZoomIn => self.zoom(0.5),
-            Action::ZoomOut => self.zoom(2.0),
             Action::LogAxis => self.view.log = !self.view.log,
             Action::Smoothing => {
                 self.view.smoothing = match self.view.smoothing {
@@ -169,19 +144,44 @@ impl Monitor {
                 self.view.time = !self.view.time;
                 (self.view.cursor, self.view.window) = (None, None);
             }
-            _ => {}
+            Action::WriteChart => return self.write_chart(),
+            action => match self.view.tab {
+                Tab::Overview | Tab::System => self.act_on_charts(action, body),
+                Tab::Layers if self.view.full => self.act_on_charts(action, body),
+                Tab::Layers => layers::act(self, action, body),
+                Tab::Samples => samples::act(self, action, body),
+                Tab::Log => log::act(self, action, body),
+                Tab::Preset => preset::act(self, action, body),
+            },
         }
         None
     }
 
     /// Takes up a click; `area` is what [`Monitor::draw`] draws on.
     pub fn click(&mut self, at: Position, area: Rect) -> Option<Effect> {
-        if self.view.full || self.view.tab != Tab::Overview {
-            return None;
+        let [header, body] = parts(area);
+        if let Some((number, _)) = header::tabs(header).into_iter().enumerate().find(|(_, area)| area.contains(at)) {
+            return self.act(Action::Tab(number), area);
         }
-        let panels = overview::Plan::of(parts(area)[1]).panels;
-        self.focus(panels.iter().find(|(_, area)| area.contains(at)).map(|(panel, _)| *panel));
+        match self.view.tab {
+            Tab::Overview | Tab::System => self.click_chart(at, body),
+            Tab::Layers if self.view.full => self.click_chart(at, body),
+            Tab::Layers => layers::click(self, at, body),
+            Tab::Samples => samples::click(self, at, body),
+            Tab::Log | Tab::Preset => {}
+        }
         None
+    }
+
+    /// Takes up a turn of the wheel; `area` is what [`Monitor::draw`] draws on.
+    pub fn wheel(&mut self, up: bool, area: Rect) -> Option<Effect> {
+        let action = match (self.view.full, up) {
+            (true, true) => Action::ZoomIn,
+            (true, false) => Action::ZoomOut,
+            (false, true) => Action::Up,
+            (false, false) => Action::Down,
+        };
+        self.act(action, area)
     }
 
     /// The run's name and state, for the first line of the screen.
@@ -195,15 +195,18 @@ impl Monitor {
         let [header, body] = parts(area);
         header::draw(frame, header, scene);
         match self.view.tab {
-            Tab::Log => panels::draw_log(frame, body, scene),
-            Tab::Overview | Tab::Layers | Tab::Samples | Tab::System | Tab::Preset => {
-                overview::draw(frame, body, scene)
-            }
+            Tab::Overview => overview::draw(frame, body, scene),
+            Tab::Layers => layers::draw(frame, body, scene),
+            Tab::Samples => samples::draw(frame, body, scene),
+            Tab::System => system::draw(frame, body, scene),
+            Tab::Log => log::draw(frame, body, scene),
+            Tab::Preset => preset::draw(frame, body, scene),
         }
     }
 
     fn scene<'a>(&'a self, look: &'a Look) -> Scene<'a> {
-        Scene { run: &self.run, view: &self.view, asked: self.asked, look }
+        let Monitor { run, view, asked, files, overlays, .. } = self;
+        Scene { run, view, asked: *asked, files: files.as_ref(), overlays, look }
     }
 
     /// Asks the trainer, if there is one at work; nothing else is asked until it has answered, but to stop.
@@ -214,67 +217,6 @@ impl Monitor {
         self.asked = Some(word);
         Some(Effect::Send(command))
     }
-
-    fn focus_by(&mut self, by: isize, area: Rect) {
-        let panels = overview::Plan::of(parts(area)[1]).panels;
-        let now = panels.iter().position(|(panel, _)| *panel == self.view.focus).unwrap_or(0) as isize;
-        let next = (now + by).rem_euclid(panels.len().max(1) as isize) as usize;
-        self.focus(panels.get(next).map(|(panel, _)| *panel));
-    }
-
-    /// To the panel that lies there, if one does.
-    fn focus_towards(&mut self, dx: i32, dy: i32, area: Rect) {
-        let panels = overview::Plan::of(parts(area)[1]).panels;
-        let Some((_, from)) = panels.iter().find(|(panel, _)| *panel == self.view.focus) else { return };
-        let x = match dx {
-            0 => i32::from(from.x + from.width / 2),
-            -1 => i32::from(from.x) - 1,
-            _ => i32::from(from.right()),
-        };
-        let y = match dy {
-            0 => i32::from(from.y + from.height / 2),
-            -1 => i32::from(from.y) - 1,
-            _ => i32::from(from.bottom()),
-        };
-        let (Ok(x), Ok(y)) = (u16::try_from(x), u16::try_from(y)) else { return };
-        self.focus(panels.iter().find(|(_, area)| area.contains(Position { x, y })).map(|(panel, _)| *panel));
-    }
-
-    fn focus(&mut self, panel: Option<Panel>) {
-        if let Some(panel) = panel {
-            self.view.focus = panel;
-            (self.view.cursor, self.view.window) = (None, None);
-        }
-    }
-
-    /// To the neighbouring point of the focused curve.
-    fn move_cursor(&mut self, by: isize) {
-        let axis = self.view.axis();
-        let Some(series) = self.view.focus.main(&self.run) else { return };
-        let buckets = series.buckets();
-        let shown = |x: f64| self.view.window.is_none_or(|(from, to)| (from..=to).contains(&x));
-        let inside: Vec<f64> = buckets.iter().map(|bucket| axis(bucket.last)).filter(|x| shown(*x)).collect();
-        let now = match self.view.cursor {
-            None => inside.len() as isize,
-            Some(cursor) => inside.partition_point(|x| *x < cursor) as isize,
-        };
-        let next = (now + by).clamp(0, (inside.len() as isize - 1).max(0)) as usize;
-        if let Some(&x) = inside.get(next) {
-            self.view.cursor = Some(x);
-        }
-    }
-
-    fn zoom(&mut self, by: f64) {
-        let axis = self.view.axis();
-        let Some(buckets) = self.view.focus.main(&self.run).map(|series| series.buckets()) else { return };
-        let (Some(first), Some(last)) = (buckets.first(), buckets.last()) else { return };
-        let (first, last) = (axis(first.first), axis(last.last));
-        let (from, to) = self.view.window.unwrap_or((first, last));
-        let middle = self.view.cursor.unwrap_or((from + to) / 2.0);
-        let (from, to) = (middle - (middle - from) * by, middle + (to - middle) * by);
-        let whole = from <= first && to >= last;
-        self.view.window = (self.view.full && !whole).then_some((from.max(first), to.min(last)));
-    }
 }
 
 /// The lines of the header, and the rest.
@@ -282,9 +224,17 @@ fn parts(area: Rect) -> [Rect; 2] {
     Layout::vertical([Constraint::Length(header::HEIGHT), Constraint::Fill(1)]).areas(area)
 }
 
-impl View {
-    /// Which of a point's places is along the axis.
-    pub fn axis(&self) -> fn(At) -> f64 {
-        if self.time { |at| at.time } else { |at| at.step }
+/// A place in a list moved as a key says; `page` is how much of it is seen.
+fn moved(place: usize, action: Action, page: usize, length: usize) -> usize {
+    let last = length.saturating_sub(1);
+    match action {
+        Action::Up => place.saturating_sub(1),
+        Action::Down => place.saturating_add(1),
+        Action::PageUp => place.saturating_sub(page.max(1)),
+        Action::PageDown => place.saturating_add(page.max(1)),
+        Action::First => 0,
+        Action::Last => last,
+        _ => place,
     }
+    .min(last)
 }

@@ -5,13 +5,15 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 
 use super::run::{End, Run};
-use super::{Scene, header, panels};
+use super::view::Smoothing;
+use super::{Scene, header, log, panels};
 use crate::series::Series;
 use crate::ui::format::plain;
 use crate::ui::overlay::popup;
 
 /// A panel of the monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Panel {
     Loss,
     Score,
@@ -21,11 +23,34 @@ pub enum Panel {
     Throughput,
     LearningRate,
     GradNorm,
+    // The machine's.
+    GpuMemory,
+    Utilization,
+    Power,
+    Temperature,
+    Cpu,
+    Rss,
+    Disk,
+    // A target's, by its number.
+    TargetMass(usize),
+    TargetUpdate(usize),
 }
 
 impl Panel {
+    /// The overview's charts.
+    pub const CHARTS: [Panel; 7] = [
+        Panel::Loss,
+        Panel::Score,
+        Panel::Mass,
+        Panel::Memory,
+        Panel::Throughput,
+        Panel::LearningRate,
+        Panel::GradNorm,
+    ];
+
     /// The curve that the cursor follows.
     pub fn main(self, run: &Run) -> Option<&Series> {
+        let machine = &run.machine;
         match self {
             Panel::Loss => Some(&run.loss.raw),
             Panel::Score => {
@@ -38,7 +63,27 @@ impl Panel {
             Panel::Throughput => Some(&run.throughput.raw),
             Panel::LearningRate => Some(&run.learning_rate),
             Panel::GradNorm => Some(&run.grad_norm.raw),
+            Panel::GpuMemory => Some(&machine.gpu_memory),
+            Panel::Utilization => Some(&machine.utilization),
+            Panel::Power => Some(&machine.power),
+            Panel::Temperature => Some(&machine.temperature),
+            Panel::Cpu => Some(&machine.process_cpu),
+            Panel::Rss => Some(&machine.rss),
+            Panel::Disk => Some(&machine.disk_free),
+            Panel::TargetMass(number) => Some(&run.targets.all.get(number)?.mass),
+            Panel::TargetUpdate(number) => Some(&run.targets.all.get(number)?.update),
         }
+    }
+
+    /// The curve to compare with other runs' by.
+    pub fn shown(self, run: &Run, smoothing: Smoothing) -> Option<&Series> {
+        let averaged = match self {
+            Panel::Loss => &run.loss,
+            Panel::Throughput => &run.throughput,
+            Panel::GradNorm => &run.grad_norm,
+            _ => return self.main(run),
+        };
+        Some(averaged.shown(smoothing))
     }
 }
 
@@ -93,22 +138,27 @@ impl Plan {
 pub fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
     let plan = Plan::of(area);
     if scene.view.full {
-        panels::draw(frame, plan.body, scene, scene.view.focus);
-    } else {
-        for (panel, area) in &plan.panels {
-            panels::draw(frame, *area, scene, *panel);
-        }
+        panels::draw_full(frame, area, scene, scene.view.focus);
+        return draw_end(frame, area, scene);
+    }
+    for (panel, area) in &plan.panels {
+        panels::draw(frame, *area, scene, *panel);
     }
     if plan.readout.height > 0 {
         panels::draw_readout(frame, plan.readout, scene);
     }
     if plan.log.height > 2 {
-        panels::draw_log(frame, plan.log, scene);
+        log::draw_end(frame, plan.log, scene);
     } else {
         header::draw_log_line(frame, plan.log, scene);
     }
+    draw_end(frame, plan.body, scene);
+}
+
+/// What a run ended with, if that was an error.
+fn draw_end(frame: &mut Frame, area: Rect, scene: Scene) {
     if let Some(End::Failed(error, checkpoint)) = &scene.run.end {
-        failure(frame, plan.body, scene, error, checkpoint.as_deref());
+        failure(frame, area, scene, error, checkpoint.as_deref());
     }
 }
 

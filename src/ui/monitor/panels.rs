@@ -1,55 +1,138 @@
-//! What each panel of the monitor shows.
+//! How each panel of the monitor is drawn.
 
 use std::collections::BTreeMap;
 
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
 use super::Scene;
 use super::content::Content;
-use super::header::{level_hue, sides};
+use super::header::sides;
 use super::overview::Panel;
+use super::view::Tab;
 use crate::protocol::Selected;
 use crate::ui::format::{Unit, bytes, duration, grouped, number};
-use crate::ui::widgets::chart::Chart;
+use crate::ui::widgets::chart::{Chart, Mark, Shape};
 use crate::ui::widgets::panel::{Title, panel};
 
-/// Draws a panel.
+/// Draws a panel among others.
 pub fn draw(frame: &mut Frame, area: Rect, scene: Scene, which: Panel) {
     if which == Panel::Selected {
         return draw_selected(frame, area, scene);
     }
-    let content = Content::of(scene, which);
-    let full = scene.view.full;
-    let title = Title { name: content.name, values: content.now, note: content.note };
-    let mut inner = panel(frame, area, scene.look, scene.view.focus == which, title);
-    if full {
-        let line = Rect { y: inner.bottom().saturating_sub(1), height: 1.min(inner.height), ..inner };
-        inner.height = inner.height.saturating_sub(1);
-        draw_cursor_line(frame, line, scene, which, content.unit);
+    let mut content = Content::of(scene, which);
+    let title =
+        Title { name: content.name, values: std::mem::take(&mut content.now), note: std::mem::take(&mut content.note) };
+    // Among layers the keys are for the map.
+    let focused = scene.view.tab != Tab::Layers && scene.view.chart(scene.run) == which;
+    let inner = panel(frame, area, scene.look, focused, title);
+    chart(scene, content).draw(inner, frame.buffer_mut());
+}
+
+/// Draws a panel that fills the screen: the whole chart, what its curves are called, and what the cursor points at.
+pub fn draw_full(frame: &mut Frame, area: Rect, scene: Scene, which: Panel) {
+    if which == Panel::Selected {
+        return draw_selected(frame, area, scene);
     }
+    let mut content = Content::of(scene, which);
+    let title =
+        Title { name: content.name, values: std::mem::take(&mut content.now), note: std::mem::take(&mut content.note) };
+    let inner = panel(frame, area, scene.look, true, title);
+    let [plot, legend, foot] = parts(inner);
+    draw_legend(frame, legend, scene, &content);
+    draw_foot(frame, foot, scene, which);
+    let mut chart = chart(scene, content);
+    chart.window = scene.view.window;
+    chart.cursor = scene.view.cursor;
+    chart.marks = marks(scene);
+    chart.draw(plot, frame.buffer_mut());
+}
+
+/// The place along the axis that a column stands for in a panel that fills the screen.
+pub fn place_at(scene: Scene, which: Panel, area: Rect, column: u16) -> Option<f64> {
+    let inner = area.inner(ratatui::layout::Margin::new(1, 1));
+    let mut chart = chart(scene, Content::of(scene, which));
+    chart.window = scene.view.window;
+    chart.place_at(parts(inner)[0], column)
+}
+
+/// Plot, legend and the line of the cursor.
+fn parts(inner: Rect) -> [Rect; 3] {
+    Layout::vertical([Constraint::Fill(1), Constraint::Length(1), Constraint::Length(1)]).areas(inner)
+}
+
+/// The chart of a panel, as it is drawn without a cursor.
+pub fn chart<'a>(scene: Scene<'a>, content: Content<'a>) -> Chart<'a> {
     let theme = &scene.look.theme;
-    let chart = Chart {
+    Chart {
         curves: content.curves,
         axis: scene.view.axis(),
-        window: scene.view.window.filter(|_| full),
+        window: None,
         log: scene.view.log && content.positive,
         value: content.unit,
-        place: if scene.view.time { Unit::Seconds } else { Unit::Number },
-        include: &[],
-        cursor: scene.view.cursor.filter(|_| full),
+        place: if scene.view.timed() { Unit::Seconds } else { Unit::Number },
+        include: content.include,
+        cursor: None,
+        marks: Vec::new(),
         waiting: content.waiting,
         axes: theme.style(theme.dim),
         ascii: scene.look.ascii,
-    };
-    chart.draw(inner, frame.buffer_mut());
+    }
 }
 
-/// In full screen: what the cursor points at.
-fn draw_cursor_line(frame: &mut Frame, area: Rect, scene: Scene, which: Panel, unit: Unit) {
-    let theme = &scene.look.theme;
-    let axis = scene.view.axis();
+/// Where checkpoints were written, and the best evaluation.
+fn marks(scene: Scene) -> Vec<Mark> {
+    let (theme, axis) = (&scene.look.theme, scene.view.axis());
+    if scene.view.tab == Tab::System {
+        // Its clock counts pauses too, and a step's does not.
+        return Vec::new();
+    }
+    let (checkpoint, best) = if scene.look.ascii { ("^", "*") } else { ("▲", "★") };
+    let style = theme.style(theme.selected);
+    let written = scene.run.checkpointed.buckets().iter();
+    let mut marks: Vec<Mark> =
+        written.map(|bucket| Mark { place: axis(bucket.last), symbol: checkpoint, style }).collect();
+    if let Some(step) = scene.run.best.as_ref().map(|best| best.step as f64)
+        && let Some(bucket) = scene.run.eval_loss.nearest(step, |at| at.step)
+    {
+        marks.push(Mark { place: axis(bucket.last), symbol: best, style: theme.bold(theme.evaluation) });
+    }
+    marks
+}
+
+/// The curves' names in their colours with what they are worth at the cursor, or else now.
+fn draw_legend(frame: &mut Frame, area: Rect, scene: Scene, content: &Content) {
+    let (theme, axis) = (&scene.look.theme, scene.view.axis());
+    let mut line = Line::default();
+    for curve in content.curves.iter().rev() {
+        let place = scene.view.cursor.unwrap_or(f64::INFINITY);
+        let Some(point) = curve.series.nearest(place, axis) else { continue };
+        let symbol = match (curve.shape, scene.look.ascii) {
+            (Shape::Line, false) => "━",
+            (Shape::Line, true) => "-",
+            (_, false) => "◆",
+            (_, true) => "o",
+        };
+        let range = if point.min == point.max {
+            String::new()
+        } else {
+            format!(" ({} to {})", content.unit.text(point.min), content.unit.text(point.max))
+        };
+        line.push_span(Span::styled(format!(" {symbol} {} ", curve.name), curve.style));
+        line.push_span(Span::styled(format!("{}{range} ", content.unit.text(point.end)), theme.bold(theme.text)));
+        // The nearest mark may be far from the cursor.
+        if curve.shape != Shape::Line {
+            let place = if scene.view.timed() { duration(point.last.time) } else { number(point.last.step) };
+            line.push_span(Span::styled(format!("at {place} "), theme.style(theme.dim)));
+        }
+    }
+    frame.render_widget(line, area);
+}
+
+/// Where the cursor is, and the keys that count.
+fn draw_foot(frame: &mut Frame, area: Rect, scene: Scene, which: Panel) {
+    let (theme, axis) = (&scene.look.theme, scene.view.axis());
     let series = which.main(scene.run);
     let point = series.and_then(|series| series.nearest(scene.view.cursor.unwrap_or(f64::INFINITY), axis));
     let mut line = Line::default();
@@ -59,20 +142,21 @@ fn draw_cursor_line(frame: &mut Frame, area: Rect, scene: Scene, which: Panel, u
         } else {
             format!("{} to {}", number(point.first.step), number(point.last.step))
         };
-        let range = if point.min == point.max {
-            String::new()
-        } else {
-            format!(" ({} to {})", unit.text(point.min), unit.text(point.max))
-        };
-        line.push_span(Span::styled(format!("step {steps}, {}  ", duration(point.last.time)), theme.style(theme.dim)));
-        line.push_span(Span::styled(format!("{}{range}", unit.text(point.end)), theme.bold(theme.text)));
+        let place = format!(" step {steps}, {}", duration(point.last.time));
+        line.push_span(Span::styled(place, theme.bold(theme.text)));
     }
-    let hint = if scene.look.ascii {
-        "<- -> cursor  + - zoom  y log  x time  esc back"
-    } else {
-        "← → cursor  + − zoom  y log  x time  esc back"
-    };
-    sides(frame, area, line, Line::styled(hint, theme.style(theme.dim)));
+    let (arrows, legend) =
+        if scene.look.ascii { ("<- ->", "^ checkpoint  * best") } else { ("← →", "▲ checkpoint  ★ best") };
+    let keys = "+ - zoom  y log  x time  w write  esc back ";
+    let hints = [
+        format!("{legend}   {arrows} cursor  < > pan  {keys}"),
+        format!("{arrows} cursor  < > pan  {keys}"),
+        keys.to_owned(),
+    ];
+    let room = usize::from(area.width).saturating_sub(line.width() + 1);
+    let hint =
+        hints.into_iter().map(|hint| Line::styled(hint, theme.style(theme.dim))).find(|hint| hint.width() <= room);
+    sides(frame, area, line, hint.unwrap_or_default());
 }
 
 /// How many components are trained, by kind of module, and how much of their gradient that covers.
@@ -103,13 +187,20 @@ fn draw_selected(frame: &mut Frame, area: Rect, scene: Scene) {
     };
     let rows = by_module(selected, scene);
     let most = rows.iter().map(|row| row.selected).max().unwrap_or(1).max(1);
-    let label = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).min(usize::from(inner.width) / 3);
+    let label =
+        rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).min(usize::from(inner.width) * 2 / 5);
     let bar_room = usize::from(inner.width).saturating_sub(label + 19);
     for (row, y) in rows.iter().zip(inner.top()..inner.bottom()) {
         let full = ((row.selected * bar_room as u64) / most) as usize;
         let mass = row.mass.map(|mass| format!("{mass:>5.1} %")).unwrap_or_default();
         let symbol = if scene.look.ascii { "=" } else { "▇" };
-        let name: String = row.name.chars().skip(row.name.chars().count().saturating_sub(label)).collect();
+        // The end of a long name says more than its beginning.
+        let cut = row.name.chars().count().saturating_sub(label);
+        let mark = if scene.look.ascii { '~' } else { '…' };
+        let name: String = match cut {
+            0 => row.name.clone(),
+            cut => std::iter::once(mark).chain(row.name.chars().skip(cut + 1)).collect(),
+        };
         let line = Line::from(vec![
             Span::styled(format!("{name:<label$} "), theme.style(theme.dim)),
             Span::styled(symbol.repeat(full.max(1)), theme.style(theme.selected)),
@@ -191,19 +282,4 @@ pub fn draw_readout(frame: &mut Frame, area: Rect, scene: Scene) {
         line.push_span(Span::styled(format!("{value} "), theme.bold(hue)));
     }
     frame.render_widget(line, area);
-}
-
-/// The last lines of the log.
-pub fn draw_log(frame: &mut Frame, area: Rect, scene: Scene) {
-    let theme = &scene.look.theme;
-    let title = Title::named("Log");
-    let inner = panel(frame, area, scene.look, false, title);
-    let log = &scene.run.log;
-    let skip = log.len().saturating_sub(usize::from(inner.height));
-    for ((level, message), y) in log.iter().skip(skip).zip(inner.top()..inner.bottom()) {
-        frame.render_widget(
-            Line::styled(message.as_str(), theme.style(level_hue(scene, *level))),
-            Rect { y, height: 1, ..inner },
-        );
-    }
 }

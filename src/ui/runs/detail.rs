@@ -95,7 +95,7 @@ fn draw_loss(run: &Listed, frame: &mut Frame, area: Rect, look: &Look) {
     let title = Title { values: now.into_iter().collect(), ..Title::named("Loss") };
     let inner = panel(frame, area, look, false, title);
     let chart = Chart {
-        curves: vec![Curve { series: &series, style: theme.style(theme.loss), shape: Shape::Line }],
+        curves: vec![Curve { name: "loss", series: &series, style: theme.style(theme.loss), shape: Shape::Line }],
         axis: |at| at.step,
         window: None,
         log: false,
@@ -103,6 +103,7 @@ fn draw_loss(run: &Listed, frame: &mut Frame, area: Rect, look: &Look) {
         place: Unit::Number,
         include: &[],
         cursor: None,
+        marks: Vec::new(),
         waiting: "no step was taken",
         axes: theme.style(theme.dim),
         ascii: look.ascii,

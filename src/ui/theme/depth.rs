@@ -50,9 +50,24 @@ impl Depth {
     }
 }
 
+/// Red, green and blue of a colour that has them.
+pub(super) fn components(color: Color) -> Option<[u8; 3]> {
+    match color {
+        Color::Rgb(r, g, b) => Some([r, g, b]),
+        Color::Indexed(grey @ 232..) => Some([8 + 10 * (grey - 232); 3]),
+        Color::Indexed(cube @ 16..) => {
+            let cube = cube - 16;
+            Some([cube / 36, cube / 6 % 6, cube % 6].map(|level| LEVELS[usize::from(level)]))
+        }
+        _ => None,
+    }
+}
+
+/// What the 6 levels of the cube of colours amount to.
+const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+
 /// The nearest of the 6 x 6 x 6 cube and of the 24 greys.
 fn indexed(r: u8, g: u8, b: u8) -> u8 {
-    const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     let level = |value: u8| (0u8..6).min_by_key(|&i| LEVELS[i as usize].abs_diff(value)).unwrap_or(0);
     let (cr, cg, cb) = (level(r), level(g), level(b));
     let cube = [LEVELS[cr as usize], LEVELS[cg as usize], LEVELS[cb as usize]];

@@ -9,6 +9,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 
 pub use depth::Depth;
+use depth::components;
 pub use read::Themes;
 
 /// A colour of a theme.
@@ -115,6 +116,17 @@ impl Theme {
     /// The same, bold.
     pub fn bold(&self, hue: Hue) -> Style {
         self.style(hue).add_modifier(Modifier::BOLD)
+    }
+
+    /// The colour at a share of the way from one to another, and one that can be read on it; `None` where the terminal has
+    /// too few colours for that, or one of the two is its own.
+    pub fn between(&self, from: Hue, to: Hue, share: f64, depth: Depth) -> Option<(Hue, Hue)> {
+        let (from, to) = (components(from.0)?, components(to.0)?);
+        let mix = |i: usize| (f64::from(from[i]) + (f64::from(to[i]) - f64::from(from[i])) * share).round() as u8;
+        let [r, g, b] = [mix(0), mix(1), mix(2)];
+        let light = 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b);
+        let ink = if light > 127.0 { Color::Rgb(16, 16, 16) } else { Color::Rgb(238, 238, 238) };
+        Some((Hue(depth.nearest(Color::Rgb(r, g, b))), Hue(depth.nearest(ink))))
     }
 
     /// The style behind the line that is marked. Where there is no colour for it, something else has to mark it too.
@@ -246,5 +258,15 @@ mod tests {
         theme.paint(area, &mut buffer);
         assert_eq!([buffer[(0, 0)].bg, buffer[(0, 0)].fg], [theme.background.0, theme.text.0]);
         assert_eq!([buffer[(1, 0)].bg, buffer[(1, 0)].fg], [Color::Blue, Color::Red]);
+    }
+
+    #[test]
+    fn between_two_colours_lies_a_third_that_can_be_read_on() {
+        let theme = Theme::load("dark", Depth::True).unwrap();
+        let (black, white) = (Hue(Color::Rgb(0, 0, 0)), Hue(Color::Indexed(231)));
+        let at = |share| theme.between(black, white, share, Depth::True).unwrap();
+        assert_eq!(at(0.5).0.0, Color::Rgb(128, 128, 128));
+        assert_eq!((at(0.0).1.0, at(1.0).1.0), (Color::Rgb(238, 238, 238), Color::Rgb(16, 16, 16)));
+        assert_eq!(theme.between(black, Hue(Color::Red), 0.5, Depth::Ansi), None);
     }
 }

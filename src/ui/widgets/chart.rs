@@ -25,6 +25,8 @@ pub struct Chart<'a> {
     pub include: &'a [f64],
     /// A place to mark with a line.
     pub cursor: Option<f64>,
+    /// Places to mark at the foot of the plot.
+    pub marks: Vec<Mark>,
     /// What the chart waits for while there is no point.
     pub waiting: &'a str,
     /// How the axes look.
@@ -33,8 +35,20 @@ pub struct Chart<'a> {
     pub ascii: bool,
 }
 
+/// A place at the foot of a plot where something happened.
+pub struct Mark {
+    /// Along the axis.
+    pub place: f64,
+    /// One column wide.
+    pub symbol: &'static str,
+    /// Its colour.
+    pub style: Style,
+}
+
 /// A curve of a chart.
 pub struct Curve<'a> {
+    /// What it is called beside others.
+    pub name: &'a str,
     /// The points.
     pub series: &'a Series,
     /// Their colour.
@@ -63,15 +77,8 @@ impl Chart<'_> {
         let Some((x, y)) = self.scales() else {
             return centered(area, buffer, self.waiting, self.axes);
         };
-        let rows = area.height.saturating_sub(1).max(1);
-        let ticks = y.ticks(usize::from(rows) / 3 + 1, self.value);
-        let labels: Vec<(f64, String)> = ticks.into_iter().map(|tick| (tick, self.value.text(y.value(tick)))).collect();
-        let widest = labels.iter().map(|(_, label)| label.chars().count() as u16).max().unwrap_or(0);
-        // A chart too small for labels does without.
-        let (gutter, rows) =
-            if area.width >= widest + 12 && area.height >= 4 { (widest + 1, rows) } else { (0, area.height) };
-        let plot = Rect { x: area.x + gutter, y: area.y, width: area.width - gutter, height: rows };
-        if gutter > 0 {
+        let (plot, labels) = self.plot(area, &y);
+        if plot.x > area.x {
             self.draw_values(plot, buffer, &y, &labels);
             self.draw_places(plot, area.bottom() - 1, buffer, &x);
         }
@@ -86,10 +93,32 @@ impl Chart<'_> {
             self.trace(curve, &x, &y, &mut dots);
             dots.draw(plot, buffer, curve.style);
         }
+        for mark in self.marks.iter().filter(|mark| (0.0..=1.0).contains(&x.share(mark.place))) {
+            put(buffer, plot.x + x.cell(mark.place, plot.width), plot.bottom() - 1, mark.symbol, mark.style);
+        }
+    }
+
+    /// The place along the axis that a column of the screen stands for, when drawn on this area.
+    pub fn place_at(&self, area: Rect, column: u16) -> Option<f64> {
+        let (x, y) = self.scales().filter(|_| !area.is_empty())?;
+        let (plot, _) = self.plot(area, &y);
+        let within = f64::from(column.checked_sub(plot.x).filter(|within| *within < plot.width)?) + 0.5;
+        Some(x.from + within / f64::from(plot.width) * (x.to - x.from))
+    }
+
+    /// Where the curves are, with the labels at their left; a chart too small for labels does without.
+    fn plot(&self, area: Rect, y: &Scale) -> (Rect, Vec<(f64, String)>) {
+        let rows = area.height.saturating_sub(1).max(1);
+        let ticks = y.ticks(usize::from(rows) / 3 + 1, self.value);
+        let labels: Vec<(f64, String)> = ticks.into_iter().map(|tick| (tick, self.value.text(y.value(tick)))).collect();
+        let widest = labels.iter().map(|(_, label)| label.chars().count() as u16).max().unwrap_or(0);
+        let (gutter, rows) =
+            if area.width >= widest + 12 && area.height >= 4 { (widest + 1, rows) } else { (0, area.height) };
+        (Rect { x: area.x + gutter, y: area.y, width: area.width - gutter, height: rows }, labels)
     }
 
     /// The places and values shown; `None` without a point.
-    fn scales(&self) -> Option<(Scale, Scale)> {
+    pub(super) fn scales(&self) -> Option<(Scale, Scale)> {
         let points = || self.curves.iter().flat_map(|curve| curve.series.buckets());
         let all = points()
             .fold(None, |range, bucket| include(include(range, (self.axis)(bucket.first)), (self.axis)(bucket.last)));
@@ -159,7 +188,7 @@ impl Chart<'_> {
 }
 
 /// From values to shares of a length. On a logarithmic scale everything within is a power of ten.
-struct Scale {
+pub(super) struct Scale {
     from: f64,
     to: f64,
     log: bool,
@@ -184,16 +213,16 @@ impl Scale {
     }
 
     /// A value as the scale counts.
-    fn of(&self, value: f64) -> f64 {
+    pub(super) fn of(&self, value: f64) -> f64 {
         if self.log { value.log10() } else { value }
     }
 
     /// What the scale counts, as a value.
-    fn value(&self, tick: f64) -> f64 {
+    pub(super) fn value(&self, tick: f64) -> f64 {
         if self.log { 10f64.powf(tick) } else { tick }
     }
 
-    fn share(&self, counted: f64) -> f64 {
+    pub(super) fn share(&self, counted: f64) -> f64 {
         (counted - self.from) / (self.to - self.from)
     }
 
@@ -204,7 +233,7 @@ impl Scale {
     }
 
     /// Round numbers within the scale, about so many.
-    fn ticks(&self, about: usize, unit: Unit) -> Vec<f64> {
+    pub(super) fn ticks(&self, about: usize, unit: Unit) -> Vec<f64> {
         let rough = (self.to - self.from) / about.max(1) as f64;
         let step = match self.log {
             // One that spans decades has whole ones.
@@ -369,7 +398,7 @@ mod tests {
 
     fn chart(series: &Series) -> Chart<'_> {
         Chart {
-            curves: vec![Curve { series, style: Style::new(), shape: Shape::Line }],
+            curves: vec![Curve { name: "", series, style: Style::new(), shape: Shape::Line }],
             axis: |at| at.step,
             window: None,
             log: false,
@@ -377,6 +406,7 @@ mod tests {
             place: Unit::Number,
             include: &[],
             cursor: None,
+            marks: Vec::new(),
             waiting: "waiting",
             axes: Style::new(),
             ascii: true,
@@ -434,13 +464,28 @@ mod tests {
     #[test]
     fn curves_that_meet_keep_their_dots() {
         let (low, high) = (series(&[0.0, 0.0]), series(&[0.0, 1.0]));
-        let line = |series| Curve { series, style: Style::new(), shape: Shape::Line };
+        let line = |series| Curve { name: "", series, style: Style::new(), shape: Shape::Line };
         let both = Chart { curves: vec![line(&low), line(&high)], ascii: false, ..chart(&low) };
         let picture = drawn(&both, 10, 3);
         let dots = |c: char| u32::from(c).wrapping_sub(0x2800);
         // The flat curve is in the lowest row all along, the steep one only crosses it.
         assert!(picture[2].chars().all(|c| dots(c) & 0xc0 != 0), "{picture:#?}");
         assert!(picture[1].chars().any(|c| c != ' '), "{picture:#?}");
+    }
+
+    #[test]
+    fn a_column_is_the_place_that_is_drawn_there() {
+        let series = series(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+        let style = Style::new();
+        let marks = vec![Mark { place: 5.0, symbol: "^", style }, Mark { place: 99.0, symbol: "!", style }];
+        let chart = Chart { marks, ..chart(&series) };
+        let picture = drawn(&chart, 40, 8);
+        assert!(!picture.concat().contains('!'), "what lies outside is not drawn");
+        let column = picture[6].chars().position(|c| c == '^').unwrap() as u16;
+        let place = chart.place_at(Rect::new(0, 0, 40, 8), column).unwrap();
+        assert!((place - 5.0).abs() < 0.2, "{place}");
+        // The labels are no place.
+        assert_eq!(chart.place_at(Rect::new(0, 0, 40, 8), 0), None);
     }
 
     #[test]

@@ -3,3 +3,4 @@
 pub mod chart;
 pub mod panel;
 pub mod spark;
+pub mod svg;
