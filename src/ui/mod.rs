@@ -280,8 +280,10 @@ impl Workbench {
                 });
             }
             Effect::Write(files) => self.aside(move || {
-                let names: Vec<_> = files.iter().map(|(path, _)| path.display().to_string()).collect();
-                vec![done(write(&files).map(|()| format!("wrote {}", names.join(" and "))))]
+                let names = files.iter().filter_map(|(path, _)| path.file_name());
+                let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
+                let folder = files.first().and_then(|(path, _)| path.parent()).unwrap_or(Path::new("."));
+                vec![done(write(&files).map(|()| format!("wrote {} into {}", names.join(" and "), folder.display())))]
             }),
             Effect::Overlay(folders) => {
                 for folder in folders {

@@ -37,7 +37,15 @@ fn a_run_is_watched_held_and_kept_by_key() {
     pty.wait_for(&["cursor", "esc back"]);
     pty.press("\x1b");
     pty.wait_for(&["Gradient mass"]);
-    pty.press("q");
+    pty.press("w");
+    pty.wait_for(&["wrote loss-step-"]);
+    for (tab, shown) in
+        [("2", "attention.self.query.weight"), ("3", "the worst 24"), ("4", "Disk free"), ("6", "texts.csv")]
+    {
+        pty.press(tab);
+        pty.wait_for(&[shown]);
+    }
+    pty.press("1q");
     pty.wait_for(&["stop and save"]);
     pty.press("s");
     let (status, text) = pty.wait_exit();
@@ -46,6 +54,10 @@ fn a_run_is_watched_held_and_kept_by_key() {
     pty.assert_restored();
     let kept = std::fs::read_dir(tiny.path("runs/mine/checkpoints")).unwrap().count();
     assert!((1..=2).contains(&kept), "{kept} checkpoints");
+    let charts = std::fs::read_dir(tiny.path("runs/mine/charts")).unwrap().map(|file| file.unwrap().path());
+    let mut kinds: Vec<_> = charts.map(|path| path.extension().unwrap().to_owned()).collect();
+    kinds.sort();
+    assert_eq!(kinds, ["csv", "svg"]);
 }
 
 #[test]

@@ -132,28 +132,38 @@ impl Chart<'_> {
     }
 
     fn trace(&self, curve: &Curve, x: &Scale, y: &Scale, dots: &mut Dots) {
-        let mut before: Option<(i32, i32)> = None;
+        let line = curve.shape != Shape::Marks;
+        let mut before = None;
+        let mut stroke: Option<Stroke> = None;
         for bucket in curve.series.buckets() {
             if self.log && bucket.min <= 0.0 {
+                if let Some(stroke) = stroke.take() {
+                    stroke.draw(before, y, dots);
+                }
                 before = None;
                 continue;
             }
             let column = dots.column(x.share((self.axis)(bucket.last)));
-            let [low, high, end] = [bucket.min, bucket.max, bucket.end].map(|value| dots.row(y.share(y.of(value))));
-            match curve.shape {
-                Shape::Marks => dots.mark(column, end),
-                Shape::Line | Shape::MarkedLine => {
-                    match before.filter(|_| !bucket.gap) {
-                        Some(before) => dots.line(before, (column, end)),
-                        None => dots.set(column, end),
+            if curve.shape != Shape::Line {
+                let row = dots.row(y.share(y.of(bucket.end)));
+                dots.mark(column, row);
+            }
+            match &mut stroke {
+                _ if !line => {}
+                Some(stroke) if stroke.column == column && !bucket.gap => stroke.take_up(bucket),
+                _ => {
+                    if let Some(stroke) = stroke.take() {
+                        before = Some(stroke.draw(before, y, dots));
                     }
-                    dots.line((column, low), (column, high));
-                    if curve.shape == Shape::MarkedLine {
-                        dots.mark(column, end);
+                    if bucket.gap {
+                        before = None;
                     }
+                    stroke = Some(Stroke::of(column, bucket));
                 }
             }
-            before = Some((column, end));
+        }
+        if let Some(stroke) = stroke {
+            stroke.draw(before, y, dots);
         }
     }
 
@@ -184,6 +194,39 @@ impl Chart<'_> {
                 free = start + width + 1;
             }
         }
+    }
+}
+
+/// What a line has in one column of dots: of a long curve many buckets, whose rows need not be computed one by one.
+struct Stroke {
+    column: i32,
+    low: f64,
+    high: f64,
+    first: f64,
+    end: f64,
+}
+
+impl Stroke {
+    fn of(column: i32, bucket: &Bucket) -> Stroke {
+        Stroke { column, low: bucket.min, high: bucket.max, first: bucket.end, end: bucket.end }
+    }
+
+    fn take_up(&mut self, bucket: &Bucket) {
+        self.low = self.low.min(bucket.min);
+        self.high = self.high.max(bucket.max);
+        self.end = bucket.end;
+    }
+
+    /// Draws it, joined to the point before; returns where it ends.
+    fn draw(&self, before: Option<(i32, i32)>, y: &Scale, dots: &mut Dots) -> (i32, i32) {
+        let [low, high, first, end] =
+            [self.low, self.high, self.first, self.end].map(|value| dots.row(y.share(y.of(value))));
+        match before {
+            Some(before) => dots.line(before, (self.column, first)),
+            None => dots.set(self.column, first),
+        }
+        dots.line((self.column, low), (self.column, high));
+        (self.column, end)
     }
 }
 
