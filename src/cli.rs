@@ -12,6 +12,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::Usage;
+use crate::config::{Config, config_folder};
 use crate::outcome::Outcome;
 use crate::preset::{Preset, built_in, cache_folder};
 use crate::{headless, ui};
@@ -30,9 +31,9 @@ struct Cli {
 /// Where runs go and how screens look. Without a command the screens open at Home.
 #[derive(Args)]
 struct Screens {
-    /// Folder of all runs
-    #[arg(long, value_name = "DIR", env = "FINESIFT_RUNS", default_value = "runs", global = true)]
-    runs: PathBuf,
+    /// Folder of all runs; by default the one of config.toml, or else `runs`
+    #[arg(long, value_name = "DIR", env = "FINESIFT_RUNS", global = true)]
+    runs: Option<PathBuf>,
     /// auto, cpu or cuda:N
     #[arg(long, default_value = "auto", global = true)]
     device: String,
@@ -105,7 +106,7 @@ fn run(command: Option<Command>, screens: &Screens) -> Result<ExitCode> {
         Some(Command::Train(train)) => return train.run(screens),
         Some(Command::Presets { command: None }) => print(&list()),
         Some(Command::Presets { command: Some(Presets::Show { name }) }) => print(&show(&name)?),
-        Some(Command::Runs { json }) => print(&runs::report(&screens.runs, json)?),
+        Some(Command::Runs { json }) => print(&runs::report(&screens.runs(&config()?), json)?),
         Some(Command::Doctor) => print(&doctor::report()),
     }
     Ok(ExitCode::SUCCESS)
@@ -141,7 +142,9 @@ fn home(screens: &Screens) -> Result<ExitCode> {
     if !on_terminal() {
         anyhow::bail!(Usage("the screens need a terminal; `finesift --help` lists what works without one".into()));
     }
-    let outcome = ui::open(Trainers::new(screens)?, None, &screens.options())?;
+    let config = config()?;
+    let options = screens.options(&config)?;
+    let outcome = ui::open(Trainers::new(screens, &config)?, None, options)?;
     Ok(ended(&outcome))
 }
 
@@ -150,20 +153,33 @@ fn ended(outcome: &Outcome) -> ExitCode {
     outcome.signal.map_or(ExitCode::SUCCESS, |signal| ExitCode::from(signal.exit_code() as u8))
 }
 
+/// The user's settings.
+fn config() -> Result<Config> {
+    Config::load(&config_folder())
+}
+
 impl Screens {
-    fn options(&self) -> ui::Options {
-        ui::Options { ascii: self.ascii }
+    fn options(&self, config: &Config) -> Result<ui::Options> {
+        ui::Options::of(config, self.ascii)
+    }
+
+    /// The folder of all runs.
+    fn runs(&self, config: &Config) -> PathBuf {
+        self.runs.clone().or_else(|| config.runs.clone()).unwrap_or_else(|| "runs".into())
     }
 }
 
 impl Train {
     fn run(self, screens: &Screens) -> Result<ExitCode> {
-        let trainers = Trainers::new(screens)?;
+        let config = config()?;
+        // A mistake in the settings is told before anything is started.
+        let options = screens.options(&config)?;
+        let trainers = Trainers::new(screens, &config)?;
         let preset = Preset::load(&self.preset, &self.set, &cache_folder())?;
         let launched = trainers.start(preset, self.run.as_deref())?;
         let folder = launched.folder.clone();
         let outcome = if !self.headless && !self.json && on_terminal() {
-            ui::open(trainers, Some(launched), &screens.options())
+            ui::open(trainers, Some(launched), options)
         } else {
             let outcome = headless::run(launched.session, self.json);
             // What could not begin for a mistake leaves nothing behind.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod board;
+mod board_pty;
 mod boundary;
 mod hub;
 mod hub_server;
@@ -9,7 +10,6 @@ mod hub_server;
 mod method;
 #[cfg(feature = "torch")]
 mod parity;
-#[cfg(feature = "torch")]
 mod pty;
 #[cfg(feature = "torch")]
 mod run;

@@ -16,7 +16,7 @@ use crate::protocol::{Command, Event, Phase};
 use crate::series::At;
 pub use header::sides;
 pub use overview::Panel;
-pub use run::Run;
+pub use run::{End, Run};
 
 /// A run on the screen.
 pub struct Monitor {
