@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::Usage;
 use crate::config::{Config, config_folder};
+use crate::headless::Form;
 use crate::outcome::Outcome;
 use crate::preset::{Preset, built_in, cache_folder};
 use crate::{headless, ui};
@@ -40,6 +41,9 @@ struct Screens {
     /// Draw with characters that every terminal has
     #[arg(long, global = true)]
     ascii: bool,
+    /// Lines of text instead of screens, and commands typed as lines: for screen readers and simple terminals
+    #[arg(long, global = true)]
+    plain: bool,
 }
 
 #[derive(Subcommand)]
@@ -117,6 +121,11 @@ fn on_terminal() -> bool {
     io::stdout().is_terminal() && io::stdin().is_terminal()
 }
 
+/// Whether that person's terminal can show one.
+fn is_dumb() -> bool {
+    std::env::var("TERM").is_ok_and(|term| term == "dumb")
+}
+
 /// A reader that has seen enough, such as `head`, is no failure.
 fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
@@ -141,6 +150,10 @@ fn show(name: &str) -> Result<String> {
 fn home(screens: &Screens) -> Result<ExitCode> {
     if !on_terminal() {
         anyhow::bail!(Usage("the screens need a terminal; `finesift --help` lists what works without one".into()));
+    }
+    if screens.plain || is_dumb() {
+        let how = "without screens a run is started by its preset's name: `finesift train PRESET --plain`";
+        anyhow::bail!(Usage(format!("{how}; `finesift presets` lists them")));
     }
     let config = config()?;
     let options = screens.options(&config)?;
@@ -178,10 +191,15 @@ impl Train {
         let preset = Preset::load(&self.preset, &self.set, &cache_folder())?;
         let launched = trainers.start(preset, self.run.as_deref())?;
         let folder = launched.folder.clone();
-        let outcome = if !self.headless && !self.json && on_terminal() {
+        let form = match (self.json, screens.plain || is_dumb() && on_terminal()) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Plain,
+            (false, false) => Form::Bar,
+        };
+        let outcome = if form == Form::Bar && !self.headless && on_terminal() {
             ui::open(trainers, Some(launched), options)
         } else {
-            let outcome = headless::run(launched.session, self.json);
+            let outcome = headless::run(launched.session, form);
             // What could not begin for a mistake leaves nothing behind.
             if outcome.as_ref().is_err_and(|error| error.is::<Usage>()) {
                 let _ = std::fs::remove_dir_all(folder.path());

@@ -293,7 +293,7 @@ fn a_users_theme_is_among_those_to_choose() {
     assert!(screen(&app, SIZES[1]).contains("> odd             cannot be read"));
     press(&mut app, KeyCode::Enter);
     let text = screen(&app, SIZES[1]);
-    assert!(text.contains("did you mean \"accent\"?"), "{text}");
+    assert!(text.contains("✖ ") && text.contains("\"acent\";") && text.contains("\"accent\"?"), "{text}");
     press(&mut app, KeyCode::Up);
     assert_eq!(app.look.theme.accent.0, Color::Rgb(0x12, 0x34, 0x56));
 }
