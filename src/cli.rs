@@ -2,6 +2,7 @@
 
 mod doctor;
 mod runs;
+mod settings;
 mod trainers;
 
 use std::io::{self, IsTerminal, Write};
@@ -61,6 +62,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the settings and keys as they are, as a config.toml to start from
+    Config,
     /// Tell what this machine offers, and what is missing
     Doctor,
 }
@@ -111,6 +114,7 @@ fn run(command: Option<Command>, screens: &Screens) -> Result<ExitCode> {
         Some(Command::Presets { command: None }) => print(&list()),
         Some(Command::Presets { command: Some(Presets::Show { name }) }) => print(&show(&name)?),
         Some(Command::Runs { json }) => print(&runs::report(&screens.runs(&config()?), json)?),
+        Some(Command::Config) => print(&settings::report(&config()?)?),
         Some(Command::Doctor) => print(&doctor::report()),
     }
     Ok(ExitCode::SUCCESS)

@@ -114,6 +114,23 @@ impl Config {
         Ok(config)
     }
 
+    /// The settings as TOML, but for keys.
+    pub fn to_toml(&self) -> String {
+        let text = |text: &str| Value::String(text.to_owned()).to_string();
+        let notify = Notify::NAMES.iter().find(|(_, known)| *known == self.notify).map_or("off", |(name, _)| name);
+        let mut toml = format!(
+            "theme = {}\nascii = {}\nmouse = {}\nnotify = {}\n",
+            text(&self.theme),
+            self.ascii,
+            self.mouse,
+            text(notify)
+        );
+        if let Some(runs) = &self.runs {
+            toml += &format!("runs = {}\n", text(&runs.display().to_string()));
+        }
+        toml
+    }
+
     /// Writes a theme's name into the file and leaves the rest of it as it is, comments included.
     ///
     /// # Errors

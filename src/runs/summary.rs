@@ -209,7 +209,7 @@ fn each_line(file: &mut File, bytes: Range<u64>, mut each: impl FnMut(&[u8])) ->
         if buffer.is_empty() {
             return Ok(end);
         }
-        let newline = buffer.iter().position(|byte| *byte == b'\n');
+        let newline = memchr::memchr(b'\n', buffer);
         let taken = newline.map_or(buffer.len(), |newline| newline + 1);
         if line.len() + taken > LONGEST {
             too_long = true;

@@ -181,10 +181,14 @@ impl Keymap {
         find(context).or_else(|| find(Context::Anywhere)).map(|(binding, _)| binding.action)
     }
 
+    /// Every line with its keys.
+    pub fn all(&self) -> impl Iterator<Item = (&'static Binding, &[Key])> {
+        BINDINGS.iter().zip(self.keys.iter().map(Vec::as_slice))
+    }
+
     /// The lines that count in a place, with their keys; those without a key are left out.
     pub fn lines(&self, context: Context) -> impl Iterator<Item = (&'static Binding, &[Key])> {
-        let lines = BINDINGS.iter().zip(self.keys.iter().map(Vec::as_slice));
-        lines.filter(move |(binding, keys)| {
+        self.all().filter(move |(binding, keys)| {
             (binding.context == context || binding.context == Context::Anywhere) && !keys.is_empty()
         })
     }
