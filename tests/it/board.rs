@@ -132,9 +132,9 @@ fn runs_are_shown() {
     for size in SIZES {
         insta::assert_snapshot!(format!("runs_{}x{}", size.0, size.1), screen(&at_runs(&board, size), size));
     }
-    let mut plain = at_runs(&board, (100, 24));
+    let mut plain = at_runs(&board, (120, 24));
     plain.look.ascii = true;
-    let text = screen(&plain, (100, 24));
+    let text = screen(&plain, (120, 24));
     assert!(text.contains("+ completed") && text.contains("x failed"), "{text}");
     assert!(text.is_ascii(), "{text}");
 }

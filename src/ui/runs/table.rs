@@ -54,7 +54,7 @@ fn widths(width: u16) -> &'static [(Column, u16)] {
             (Column::Age, 7),
             (Column::Tags, 14),
         ],
-        100.. => &[
+        116.. => &[
             (Column::State, 13),
             (Column::Name, 0),
             (Column::Best, 16),
