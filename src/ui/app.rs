@@ -9,7 +9,7 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use super::backend::Outlook;
 use super::home::Home;
 use super::keymap::{Action, Context, Keymap};
-use super::monitor::Monitor;
+use super::monitor::{Monitor, Run};
 use super::overlay::{Overlay, Picker};
 use super::runs::{Comparison, Runs};
 use super::theme::{Depth, Theme, Themes};
@@ -103,8 +103,8 @@ pub enum Msg {
     Listed(Option<Vec<Listed>>, SystemTime),
     /// What runs differ in.
     Compared(Comparison),
-    /// Events of a run to lay over the charts, by its name.
-    Overlaid(String, Vec<Event>),
+    /// A run to lay over the charts, by its name.
+    Overlaid(String, Box<Run>),
     /// Something that was asked for is done.
     Done(String),
 }

@@ -36,7 +36,7 @@ use crate::config::{Config, Notify};
 use crate::outcome::Outcome;
 use crate::preset::{Preset, built_in};
 use crate::protocol::{Command, Event};
-use crate::runs::{EventRange, Lister, RunFolder, read_events, throw_away, write_tags};
+use crate::runs::{EventRange, Lister, RunFolder, throw_away, write_tags};
 use crate::session::Session;
 use crate::signals::{Signal, Signals};
 use announce::Announcer;
@@ -339,9 +339,14 @@ impl Workbench {
                 for folder in folders {
                     self.aside(move || {
                         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                        match read_events(&folder.join("events.jsonl")) {
-                            Ok(events) => vec![Msg::Overlaid(name, events)],
-                            Err(error) => refusal(&folder, Err(error.into())).into_iter().collect(),
+                        let mut run = Box::new(monitor::Run::default());
+                        let take = |events: Vec<Event>| {
+                            events.into_iter().for_each(|event| run.apply(event));
+                            true
+                        };
+                        match read_in_parts(&folder, take) {
+                            Ok(()) => vec![Msg::Overlaid(name, run)],
+                            Err(error) => refusal(&folder, Err(error)).into_iter().collect(),
                         }
                     });
                 }

@@ -35,7 +35,7 @@ impl Keymap {
             return Err(complaint(remap, "quit needs a key"));
         }
         let meets = |place| place == own.context || [place, own.context].contains(&Context::Anywhere);
-        let others = lines().filter(|(other, _)| other.name != own.name && meets(other.context));
+        let others = lines().filter(|(other, _)| other.action != own.action && meets(other.context));
         for (other, taken) in others {
             if let Some(key) = keys.iter().find(|key| taken.contains(key)) {
                 let why = format!("{} is also {}'s; give that another key", key.name(), other.name);
