@@ -2,6 +2,7 @@
 
 mod doctor;
 mod runs;
+mod settings;
 mod train;
 mod trainers;
 
@@ -13,6 +14,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::Usage;
+use crate::config::{Config, config_folder};
 use crate::outcome::Outcome;
 use crate::preset::{Library, Listed, Preset, cache_folder};
 use crate::ui;
@@ -32,15 +34,18 @@ struct Cli {
 /// Where runs go and how screens look. Without a command the screens open at Home.
 #[derive(Args)]
 struct Screens {
-    /// Folder of all runs
-    #[arg(long, value_name = "DIR", env = "FINESIFT_RUNS", default_value = "runs", global = true)]
-    runs: PathBuf,
+    /// Folder of all runs; by default the one of config.toml, or else `runs`
+    #[arg(long, value_name = "DIR", env = "FINESIFT_RUNS", global = true)]
+    runs: Option<PathBuf>,
     /// auto, cpu or cuda:N
     #[arg(long, default_value = "auto", global = true)]
     device: String,
     /// Draw with characters that every terminal has
     #[arg(long, global = true)]
     ascii: bool,
+    /// Lines of text instead of screens, and commands typed as lines: for screen readers and simple terminals
+    #[arg(long, global = true)]
+    plain: bool,
 }
 
 #[derive(Subcommand)]
@@ -60,6 +65,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print the settings and keys as they are, as a config.toml to start from
+    Config,
     /// Tell what this machine offers, and what is missing
     Doctor,
 }
@@ -92,7 +99,8 @@ fn run(command: Option<Command>, screens: &Screens) -> Result<ExitCode> {
         Some(Command::Resume(resume)) => return resume.run(screens),
         Some(Command::Presets { command: None }) => print(&list()),
         Some(Command::Presets { command: Some(Presets::Show { name }) }) => print(&show(&name)?),
-        Some(Command::Runs { json }) => print(&runs::report(&screens.runs, json)?),
+        Some(Command::Runs { json }) => print(&runs::report(&screens.runs(&config()?), json)?),
+        Some(Command::Config) => print(&settings::report(&config()?)?),
         Some(Command::Doctor) => print(&doctor::report()),
     }
     Ok(ExitCode::SUCCESS)
@@ -101,6 +109,11 @@ fn run(command: Option<Command>, screens: &Screens) -> Result<ExitCode> {
 /// Whether there is a person to show a screen to.
 fn on_terminal() -> bool {
     io::stdout().is_terminal() && io::stdin().is_terminal()
+}
+
+/// Whether that person's terminal can show one.
+fn is_dumb() -> bool {
+    std::env::var("TERM").is_ok_and(|term| term == "dumb")
 }
 
 /// A reader that has seen enough, such as `head`, is no failure.
@@ -127,7 +140,12 @@ fn home(screens: &Screens) -> Result<ExitCode> {
     if !on_terminal() {
         anyhow::bail!(Usage("the screens need a terminal; `finesift --help` lists what works without one".into()));
     }
-    let outcome = ui::open(Trainers::new(screens)?, None, &screens.options())?;
+    if screens.plain || is_dumb() {
+        let how = "without screens a run is started by its preset's name: `finesift train PRESET --plain`";
+        anyhow::bail!(Usage(format!("{how}; `finesift presets` lists them")));
+    }
+    let (config, options) = screens.settings()?;
+    let outcome = ui::open(Trainers::new(screens, &config)?, None, options)?;
     Ok(ended(&outcome))
 }
 
@@ -136,8 +154,21 @@ fn ended(outcome: &Outcome) -> ExitCode {
     outcome.signal.map_or(ExitCode::SUCCESS, |signal| ExitCode::from(signal.exit_code() as u8))
 }
 
+/// The user's settings.
+fn config() -> Result<Config> {
+    Config::load(&config_folder())
+}
+
 impl Screens {
-    fn options(&self) -> ui::Options {
-        ui::Options { ascii: self.ascii }
+    /// The user's settings, and how screens look by them. A mistake in them is told before anything is started.
+    fn settings(&self) -> Result<(Config, ui::Options)> {
+        let config = config()?;
+        let options = ui::Options::of(&config, self.ascii)?;
+        Ok((config, options))
+    }
+
+    /// The folder of all runs.
+    fn runs(&self, config: &Config) -> PathBuf {
+        self.runs.clone().or_else(|| config.runs.clone()).unwrap_or_else(|| "runs".into())
     }
 }

@@ -1,6 +1,7 @@
 //! finesift: a terminal workbench for sparse increment fine-tuning (SIFT) of pre-trained transformers.
 
 pub mod cli;
+pub mod config;
 pub mod data;
 pub mod headless;
 pub mod hub;

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Args;
 
 use super::trainers::Trainers;
-use super::{Screens, ended, on_terminal, print};
+use super::{Screens, ended, is_dumb, on_terminal, print};
+use crate::headless::Form;
 use crate::outcome::Outcome;
 use crate::preset::{Preset, cache_folder};
 use crate::protocol::{Finished, Reason};
@@ -55,39 +57,55 @@ struct How {
 
 impl Train {
     pub fn run(self, screens: &Screens) -> Result<ExitCode> {
-        let trainers = Trainers::new(screens)?;
+        let (config, options) = screens.settings()?;
+        let trainers = Trainers::new(screens, &config)?;
         let preset = Preset::load(&self.preset, &self.set, &cache_folder())?;
         let launched = trainers.start(preset, self.run.as_deref())?;
-        self.how.watch(launched, trainers, screens)
+        self.how.watch(launched, trainers, screens, options)
     }
 }
 
 impl Resume {
     pub fn run(self, screens: &Screens) -> Result<ExitCode> {
-        let trainers = Trainers::new(screens)?;
+        let (config, options) = screens.settings()?;
+        let trainers = Trainers::new(screens, &config)?;
         // A screen shows all of the run; who reads lines has read the earlier ones.
-        let launched = trainers.resume(&self.run, self.from.as_deref(), self.force, self.how.watched())?;
-        self.how.watch(launched, trainers, screens)
+        let launched =
+            trainers.resume(&self.run, self.from.as_deref(), self.force, self.how.form(screens).is_none())?;
+        self.how.watch(launched, trainers, screens, options)
     }
 }
 
 impl How {
-    fn watched(&self) -> bool {
-        !self.headless && !self.json && on_terminal()
+    /// Whether there is a screen, and in which form things are told where there is none.
+    fn form(&self, screens: &Screens) -> Option<Form> {
+        match (self.json, screens.plain || is_dumb() && on_terminal()) {
+            (true, _) => Some(Form::Json),
+            (false, true) => Some(Form::Plain),
+            (false, false) if self.headless || !on_terminal() => Some(Form::Bar),
+            (false, false) => None,
+        }
     }
 
     /// Shows a run until it ends, and says how it did.
-    fn watch(&self, launched: Launched, trainers: std::sync::Arc<Trainers>, screens: &Screens) -> Result<ExitCode> {
+    fn watch(
+        &self,
+        launched: Launched,
+        trainers: Arc<Trainers>,
+        screens: &Screens,
+        options: ui::Options,
+    ) -> Result<ExitCode> {
         let (folder, fresh) = (launched.folder.clone(), launched.fresh);
-        let outcome = if self.watched() {
-            ui::open(trainers, Some(launched), &screens.options())
-        } else {
-            let outcome = headless::run(launched.session, self.json);
-            // What could not begin for a mistake leaves nothing behind.
-            if fresh && outcome.as_ref().is_err_and(|error| error.is::<Usage>()) {
-                let _ = std::fs::remove_dir_all(folder.path());
+        let outcome = match self.form(screens) {
+            None => ui::open(trainers, Some(launched), options),
+            Some(form) => {
+                let outcome = headless::run(launched.session, form);
+                // What could not begin for a mistake leaves nothing behind.
+                if fresh && outcome.as_ref().is_err_and(|error| error.is::<Usage>()) {
+                    let _ = std::fs::remove_dir_all(folder.path());
+                }
+                outcome
             }
-            outcome
         }?;
         self.close(&outcome, folder.path());
         Ok(ended(&outcome))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::Screens;
+use crate::config::Config;
 use crate::preset::{Preset, cache_folder};
 use crate::ui::backend::{Backend, Launched, Outlook};
 #[cfg(feature = "torch")]
@@ -33,9 +34,9 @@ impl Trainers {
     ///
     /// # Errors
     /// A device that is written wrong.
-    pub fn new(screens: &Screens) -> Result<Arc<Trainers>> {
+    pub fn new(screens: &Screens, config: &Config) -> Result<Arc<Trainers>> {
         Ok(Arc::new(Trainers {
-            runs: screens.runs.clone(),
+            runs: screens.runs(config),
             #[cfg(feature = "torch")]
             device: screens.device.parse()?,
             cache: cache_folder(),

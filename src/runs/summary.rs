@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 
+use memchr::{memchr, memmem};
 use serde::Deserialize;
 
 use super::curve::Curve;
@@ -209,7 +210,7 @@ fn each_line(file: &mut File, bytes: Range<u64>, mut each: impl FnMut(&[u8])) ->
         if buffer.is_empty() {
             return Ok(end);
         }
-        let newline = buffer.iter().position(|byte| *byte == b'\n');
+        let newline = memchr(b'\n', buffer);
         let taken = newline.map_or(buffer.len(), |newline| newline + 1);
         if line.len() + taken > LONGEST {
             too_long = true;
@@ -234,26 +235,37 @@ fn each_line(file: &mut File, bytes: Range<u64>, mut each: impl FnMut(&[u8])) ->
 fn last_best(file: &mut File, within: Range<u64>, at_once: u64) -> io::Result<Option<Eval>> {
     // What a run took back by going on from an earlier step does not count.
     let mut limit = u64::MAX;
-    let mut end = within.end;
+    let (mut end, mut bytes) = (within.end, Vec::new());
     while end > within.start {
         let start = end.saturating_sub(at_once).max(within.start);
-        let mut facts = Vec::new();
         // A line that ends behind the range belongs to it.
-        each_line(file, piece(start, end + LONGEST as u64), |line| match fact(line) {
-            Some(Fact::Eval(eval)) if eval.best => facts.push(Ok(eval)),
-            Some(Fact::Resumed { step }) => facts.push(Err(step)),
-            _ => {}
-        })?;
-        for fact in facts.into_iter().rev() {
+        let range = piece(start, end + LONGEST as u64);
+        file.seek(SeekFrom::Start(range.start))?;
+        bytes.clear();
+        file.take(range.end - range.start).read_to_end(&mut bytes)?;
+        for fact in evals_and_returns(&bytes).into_iter().rev() {
             match fact {
-                Ok(eval) if eval.step <= limit => return Ok(Some(eval)),
-                Ok(_) => {}
-                Err(step) => limit = limit.min(step),
+                Fact::Eval(eval) if eval.best && eval.step <= limit => return Ok(Some(eval)),
+                Fact::Resumed { step } => limit = limit.min(step),
+                _ => {}
             }
         }
         end = start;
     }
     Ok(None)
+}
+
+/// The evaluations and the returns to an earlier step among lines, in order. They are few among many, so they are looked for
+/// as texts.
+fn evals_and_returns(bytes: &[u8]) -> Vec<Fact> {
+    let mut places: Vec<usize> = [r#"{"event":"eval""#, r#"{"event":"resumed""#]
+        .iter()
+        .flat_map(|tag| memmem::find_iter(bytes, tag))
+        .filter(|place| *place == 0 || bytes[place - 1] == b'\n')
+        .collect();
+    places.sort_unstable();
+    let line = |place: usize| bytes[place..].split(|byte| *byte == b'\n').next();
+    places.into_iter().filter_map(|place| fact(line(place)?)).collect()
 }
 
 #[cfg(test)]

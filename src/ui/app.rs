@@ -103,8 +103,8 @@ pub enum Msg {
     Listed(Option<Vec<Listed>>, SystemTime),
     /// What runs differ in.
     Compared(Comparison),
-    /// Events of a run to lay over the charts, by its name.
-    Overlaid(String, Vec<Event>),
+    /// A run to lay over the charts, by its name.
+    Overlaid(String, Box<Run>),
     /// Where the run on the monitor keeps its files.
     Files(Files),
     /// Something that was asked for is done: a sentence.
@@ -209,12 +209,10 @@ impl App {
     }
 
     /// Lays another run's curves beneath those on the monitor.
-    fn overlaid(&mut self, name: String, events: Vec<Event>) {
+    fn overlaid(&mut self, name: String, run: Run) {
         let Some(monitor) = self.in_front() else {
             return self.toasts.error("there is no run on the monitor to lay others beneath: replay one first");
         };
-        let mut run = Run::default();
-        events.into_iter().for_each(|event| run.apply(event));
         monitor.overlay(name, run);
         self.screen = Screen::Monitor;
     }
@@ -250,7 +248,7 @@ impl App {
             }
             Msg::Listed(runs, now) => self.runs.learn(runs, now),
             Msg::Compared(comparison) => self.overlay = Some(Overlay::Comparison(comparison, 0)),
-            Msg::Overlaid(name, events) => self.overlaid(name, events),
+            Msg::Overlaid(name, run) => self.overlaid(name, *run),
             Msg::Files(files) => {
                 if let Some(monitor) = self.in_front() {
                     monitor.files = Some(files);

@@ -136,6 +136,30 @@ pub fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// A text in lines of at most so many letters, broken between words where it can be.
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut lines = vec![String::new()];
+    let mut length = 0;
+    for word in text.split_whitespace() {
+        // A word that is longer than a line, such as a path, goes on in the next.
+        let letters: Vec<char> = word.chars().collect();
+        for (number, part) in letters.chunks(width).enumerate() {
+            let space = usize::from(length > 0 && number == 0);
+            if length + space + part.len() > width {
+                lines.push(String::new());
+                length = 0;
+            } else if space == 1 {
+                lines.last_mut().into_iter().for_each(|line| line.push(' '));
+                length += 1;
+            }
+            lines.last_mut().into_iter().for_each(|line| line.extend(part));
+            length += part.len();
+        }
+    }
+    lines
+}
+
 /// Four significant digits without zeros at the end.
 fn digits(value: f64) -> String {
     let before = value.abs().log10().floor().max(0.0) as usize + 1;
@@ -166,6 +190,14 @@ mod tests {
             [7.0, 100.0, 4000.0, 30_000.0].map(|rough| Unit::Seconds.step(rough)),
             [10.0, 120.0, 7200.0, 43_200.0]
         );
+    }
+
+    #[test]
+    fn texts_are_broken_between_words_and_long_words_within() {
+        assert_eq!(wrapped("one two  three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("a /very/long/path", 6), ["a", "/very/", "long/p", "ath"]);
+        assert_eq!(wrapped("", 5), [""]);
+        assert_eq!(wrapped("ab", 0), ["a", "b"]);
     }
 
     #[test]

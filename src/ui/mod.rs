@@ -2,8 +2,10 @@
 //!
 //! [`app`] holds the state and changes it, the screens draw it and change nothing, and only this file waits.
 
+mod announce;
 pub mod app;
 pub mod backend;
+mod background;
 mod format;
 pub mod home;
 pub mod keymap;
@@ -30,12 +32,14 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::Usage;
+use crate::config::{Config, Notify};
 use crate::outcome::Outcome;
 use crate::preset::{Preset, built_in};
 use crate::protocol::{Command, Event};
-use crate::runs::{EventRange, Lister, RunFolder, read_events, throw_away, write_tags};
+use crate::runs::{EventRange, Lister, RunFolder, throw_away, write_tags};
 use crate::session::Session;
 use crate::signals::{Signal, Signals};
+use announce::Announcer;
 use app::{App, Effect, Look, Msg, Screen};
 use backend::{Backend, Launched};
 use home::Home;
@@ -44,14 +48,17 @@ use monitor::Files;
 pub use runs::Comparison;
 use runs::Runs;
 pub use shell::draw;
-use terminal::Terminal;
-use theme::{Depth, Theme};
+use terminal::{Extras, Terminal};
+use theme::{Depth, Themes};
 
 /// Frames of data in a second, at most. Keys are drawn at once.
 const FRAME: Duration = Duration::from_millis(33);
 
 /// Events taken up between two looks at the keyboard.
 const AT_ONCE: usize = 512;
+
+/// The name that stands for dark or light, as the terminal is.
+const AUTO: &str = "auto";
 
 /// Time between two looks at the folder of runs, while it is on the screen.
 const LOOK: Duration = Duration::from_secs(3);
@@ -60,8 +67,50 @@ const FILE_MANAGER: &str = if cfg!(target_os = "macos") { "open" } else { "xdg-o
 
 /// How the screens are opened.
 pub struct Options {
-    /// Whether to do without box-drawing and braille characters.
-    pub ascii: bool,
+    ascii: bool,
+    mouse: bool,
+    notify: Notify,
+    theme: String,
+    themes: Themes,
+    depth: Depth,
+    keymap: Keymap,
+    /// The file that keeps a theme.
+    config: PathBuf,
+}
+
+impl Options {
+    /// As the user's settings say; `ascii` insists on characters that every terminal has.
+    ///
+    /// # Errors
+    /// [`Usage`]: a theme or keys that cannot be, with their place.
+    pub fn of(config: &Config, ascii: bool) -> Result<Options> {
+        let folder = config.path.parent().unwrap_or(Path::new(""));
+        let (themes, depth) = (Themes::of_folder(&folder.join("themes")), Depth::of_environment());
+        if config.theme != AUTO {
+            themes.load(&config.theme, depth)?;
+        }
+        Ok(Options {
+            ascii: ascii || config.ascii,
+            mouse: config.mouse,
+            notify: config.notify,
+            theme: config.theme.clone(),
+            themes,
+            depth,
+            keymap: Keymap::with(&config.keys)?,
+            config: config.path.clone(),
+        })
+    }
+
+    /// The theme to begin with. The terminal is asked if it has to be.
+    fn look(&self) -> Result<Look> {
+        let name = match self.theme.as_str() {
+            AUTO if background::is_light() == Some(true) => "light",
+            AUTO => "dark",
+            name => name,
+        };
+        let theme = self.themes.load(name, self.depth)?;
+        Ok(Look { theme, name: name.to_owned(), depth: self.depth, ascii: self.ascii })
+    }
 }
 
 /// Opens the screens, at a run that was started or else at Home, and shows them until the user leaves or a signal comes:
@@ -69,13 +118,10 @@ pub struct Options {
 ///
 /// # Errors
 /// Those of the run that was given, and a terminal that cannot be had.
-pub fn open(backend: Arc<dyn Backend>, launched: Option<Launched>, options: &Options) -> Result<Outcome> {
-    let depth = Depth::of_environment();
-    let name = "dark";
-    let look = Look { theme: Theme::load(name, depth)?, name: name.to_owned(), depth, ascii: options.ascii };
-    crossterm::style::force_color_output(depth != Depth::None);
+pub fn open(backend: Arc<dyn Backend>, launched: Option<Launched>, options: Options) -> Result<Outcome> {
+    crossterm::style::force_color_output(options.depth != Depth::None);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(Workbench::new(backend, launched, look)?.run());
+    let outcome = runtime.block_on(Workbench::new(backend, launched, options)?.run());
     // Whoever leaves does not wait for what is still read aside.
     runtime.shutdown_background();
     outcome
@@ -95,6 +141,11 @@ struct Workbench {
     lister: Arc<Mutex<Lister>>,
     /// Number of the latest replay; the reader of an earlier one gives up.
     replay: Arc<AtomicU64>,
+    announcer: Announcer,
+    /// What is to be written besides the screen.
+    word: String,
+    mouse: bool,
+    config: PathBuf,
 }
 
 /// A run under way.
@@ -117,10 +168,13 @@ enum Ending {
 }
 
 impl Workbench {
-    fn new(backend: Arc<dyn Backend>, launched: Option<Launched>, look: Look) -> Result<Workbench> {
+    fn new(backend: Arc<dyn Backend>, launched: Option<Launched>, options: Options) -> Result<Workbench> {
+        let look = options.look()?;
         let (width, height) = crossterm::terminal::size().context("cannot ask the terminal for its size")?;
         let presets = built_in().iter().filter_map(|preset| Preset::load(preset.name, &[], backend.cache()).ok());
-        let mut app = App::new(look, Keymap::default(), Home::new(presets.collect()), Runs::default(), width, height);
+        let home = Home::new(presets.collect());
+        let mut app = App::new(look, options.keymap, home, Runs::default(), width, height);
+        app.themes = options.themes;
         let single = launched.is_some();
         let live = launched.map(Live::from);
         if let Some(live) = &live {
@@ -130,6 +184,10 @@ impl Workbench {
         Ok(Workbench {
             lister: Arc::new(Mutex::new(Lister::new(backend.runs()))),
             replay: Arc::default(),
+            announcer: Announcer::new(options.notify, |name| std::env::var(name).ok()),
+            word: String::new(),
+            mouse: options.mouse,
+            config: options.config,
             backend,
             live,
             single,
@@ -143,7 +201,8 @@ impl Workbench {
 
     async fn run(mut self) -> Result<Outcome> {
         let mut signals = Signals::listen()?;
-        let mut terminal = Terminal::take()?;
+        let extras = Extras { mouse: self.mouse, title: self.announcer.titled, progress: self.announcer.progress };
+        let mut terminal = Terminal::take(extras)?;
         let ending = self.watch(&mut terminal, &mut signals).await;
         drop(terminal);
         if let Ok(Ending::Signalled(signal)) = ending {
@@ -204,7 +263,7 @@ impl Workbench {
                         Some(effect) => self.perform(effect),
                         None => {}
                     }
-                    terminal.draw(|frame| draw(frame, &self.app))?;
+                    self.show(terminal)?;
                     stale = false;
                 }
                 Some(answer) = self.answers.1.recv() => {
@@ -233,12 +292,19 @@ impl Workbench {
                     let waiting = self.app.toasts.waiting();
                     self.app.update(Msg::Tick(self.started.elapsed()));
                     if stale || waiting != self.app.toasts.waiting() {
-                        terminal.draw(|frame| draw(frame, &self.app))?;
+                        self.show(terminal)?;
                         stale = false;
                     }
                 }
             }
         }
+    }
+
+    /// Draws the screen, and writes what else has changed.
+    fn show(&mut self, terminal: &mut Terminal) -> Result<()> {
+        terminal.draw(|frame| draw(frame, &self.app))?;
+        let word = std::mem::take(&mut self.word) + &self.announcer.update(&self.app);
+        if word.is_empty() { Ok(()) } else { terminal.write(&word) }
     }
 
     fn input(&mut self, input: Input) -> Option<Effect> {
@@ -289,9 +355,14 @@ impl Workbench {
                 for folder in folders {
                     self.aside(move || {
                         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                        match read_events(&folder.join("events.jsonl")) {
-                            Ok(events) => vec![Msg::Overlaid(name, events)],
-                            Err(error) => refusal(&folder, Err(error.into())).into_iter().collect(),
+                        let mut run = Box::new(monitor::Run::default());
+                        let take = |events: Vec<Event>| {
+                            events.into_iter().for_each(|event| run.apply(event));
+                            true
+                        };
+                        match read_in_parts(&folder, take) {
+                            Ok(()) => vec![Msg::Overlaid(name, run)],
+                            Err(error) => refusal(&folder, Err(error)).into_iter().collect(),
                         }
                     });
                 }
@@ -326,8 +397,14 @@ impl Workbench {
                 runs.iter().map(|run| done(throw_away(run).map(|to| format!("moved to {}", to.display())))).collect()
             }),
             Effect::Resume(run) => self.begin(|backend| backend.resume(&run)),
-            Effect::KeepTheme(_) | Effect::Open(_) | Effect::Copy(_) => {}
-            Effect::Leave | Effect::Suspend => {}
+            Effect::KeepTheme(name) => {
+                let config = self.config.clone();
+                self.aside(move || {
+                    let kept = Config::keep_theme(&config, &name);
+                    vec![done(kept.map(|()| format!("theme {name}, kept in {}", config.display())))]
+                });
+            }
+            Effect::Open(_) | Effect::Copy(_) | Effect::Leave | Effect::Suspend => {}
         }
     }
 
@@ -363,19 +440,26 @@ impl Workbench {
         let mut next = Some(event);
         for _ in 0..AT_ONCE {
             let Some(event) = next else { return false };
-            self.note(&event);
-            if self.app.update(Msg::Event(event)) == Some(Effect::Leave) {
+            if self.told(event) {
                 return true;
             }
             next = self.live.as_mut().and_then(|live| live.session.try_next());
         }
         match next {
-            Some(event) => {
-                self.note(&event);
-                self.app.update(Msg::Event(event)) == Some(Effect::Leave)
-            }
+            Some(event) => self.told(event),
             None => false,
         }
+    }
+
+    /// Takes up one event. Whether to leave.
+    fn told(&mut self, event: Event) -> bool {
+        self.note(&event);
+        let word = event.is_last().then(|| event.clone());
+        let leave = self.app.update(Msg::Event(event)) == Some(Effect::Leave);
+        if let Some(last) = word {
+            self.word += &self.announcer.ended(&last, &self.app);
+        }
+        leave
     }
 
     fn note(&mut self, event: &Event) {
@@ -410,7 +494,7 @@ impl Workbench {
             return Ok(());
         }
         terminal.release();
-        println!("{}: `exit` brings finesift back", folder.display());
+        println!("\n{}\n`exit` brings finesift back", folder.display());
         let shell = std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into());
         let child = tokio::process::Command::new(&shell).current_dir(folder).spawn();
         match child {
@@ -420,8 +504,7 @@ impl Workbench {
                 tokio::select! {
                     _ = child.wait() => break,
                     Some(event) = async { live.expect("guarded").session.next().await }, if live.is_some() => {
-                        self.note(&event);
-                        self.app.update(Msg::Event(event));
+                        self.told(event);
                     }
                 }
             },
@@ -446,8 +529,7 @@ impl Workbench {
                 _ = sleep(Duration::from_secs(1)) => {}
             }
             while let Some(event) = self.live.as_mut().and_then(|live| live.session.try_next()) {
-                self.note(&event);
-                self.app.update(Msg::Event(event));
+                self.told(event);
             }
         }
         terminal.retake()

@@ -61,26 +61,35 @@ fn draw_top(frame: &mut Frame, top: Rect, app: &App) {
     monitor::sides(frame, top, left, right);
 }
 
-/// The keys that count, as many as there is room for.
+/// The keys that count, as many as there is room for; help and the way out always.
 fn draw_footer(frame: &mut Frame, area: Rect, app: &App) {
     let theme = &app.look.theme;
     let context = app.context();
     let monitor = app.monitor();
     let paused = monitor.is_some_and(|monitor| monitor.run.phase == Some(Phase::Paused));
     let at_work = monitor.is_some_and(monitor::Monitor::at_work);
-    let mut line = Line::default();
+    let (mut line, mut end) = (Line::default(), Line::default());
+    let mut others = Vec::new();
     for (binding, keys) in app.keymap.lines(context).filter(|(binding, _)| !binding.short.is_empty()) {
         let orders = [Action::PauseOrResume, Action::Checkpoint, Action::Evaluate, Action::StopAndSave];
         if context == Context::Monitor && !at_work && orders.contains(&binding.action) {
             continue;
         }
         let word = if binding.action == Action::PauseOrResume && paused { "resume" } else { binding.short };
-        let (key, word) = (format!(" {}", keys[0].name()), format!(" {word} "));
-        if line.width() + key.len() + word.len() > usize::from(area.width) {
+        let key = Span::styled(format!(" {}", keys[0].name()), theme.bold(theme.accent));
+        let word = Span::styled(format!(" {word} "), theme.style(theme.dim));
+        if matches!(binding.action, Action::Help | Action::Quit) {
+            end.spans.extend([key, word]);
+        } else {
+            others.push([key, word]);
+        }
+    }
+    let room = usize::from(area.width).saturating_sub(end.width());
+    for [key, word] in others {
+        if line.width() + key.width() + word.width() > room {
             break;
         }
-        line.push_span(Span::styled(key, theme.bold(theme.accent)));
-        line.push_span(Span::styled(word, theme.style(theme.dim)));
+        line.spans.extend([key, word]);
     }
-    frame.render_widget(line, area);
+    monitor::sides(frame, area, line, end);
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod board;
+mod board_pty;
 mod boundary;
 mod byte_tokenizer;
 mod checkpoints;
@@ -22,7 +23,6 @@ mod method;
 mod outlook;
 #[cfg(feature = "torch")]
 mod parity;
-#[cfg(feature = "torch")]
 mod pty;
 #[cfg(feature = "torch")]
 mod resume;

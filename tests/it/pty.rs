@@ -21,18 +21,23 @@ pub struct Pty {
     screen: vt100::Parser,
     /// The terminal's modes before the program changed them.
     modes: [u64; 4],
-    /// Bytes that came so far.
-    pub written: usize,
+    /// All that came so far.
+    pub written: Vec<u8>,
 }
 
 impl Pty {
     /// Starts it with these arguments in a terminal of so many columns and rows.
     pub fn start(columns: u16, rows: u16, folder: &Path, arguments: &[&str]) -> Pty {
+        Pty::start_with(columns, rows, folder, arguments, &[])
+    }
+
+    /// The same with more of an environment.
+    pub fn start_with(columns: u16, rows: u16, folder: &Path, arguments: &[&str], more: &[(&str, &str)]) -> Pty {
         let pair = native_pty_system().openpty(size(columns, rows)).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_finesift"));
         command.args(arguments);
         command.cwd(folder);
-        for name in ["NO_COLOR", "FINESIFT_RUNS"] {
+        for name in ["NO_COLOR", "FINESIFT_RUNS", "TMUX", "STY", "TERM_PROGRAM", "WT_SESSION", "DISPLAY"] {
             command.env_remove(name);
         }
         for (name, value) in [("TERM", "xterm-256color"), ("COLORTERM", "truecolor")] {
@@ -40,6 +45,7 @@ impl Pty {
         }
         command.env("XDG_CONFIG_HOME", folder.join("config"));
         command.env("XDG_CACHE_HOME", folder.join("cache"));
+        more.iter().for_each(|(name, value)| command.env(name, value));
         let modes = modes(&*pair.master);
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
@@ -55,7 +61,7 @@ impl Pty {
         });
         let keyboard = pair.master.take_writer().unwrap();
         let screen = vt100::Parser::new(whole(rows), whole(columns), 0);
-        Pty { master: pair.master, child, keyboard, output, screen, modes, written: 0 }
+        Pty { master: pair.master, child, keyboard, output, screen, modes, written: Vec::new() }
     }
 
     /// Presses keys, one character each.
@@ -113,6 +119,22 @@ impl Pty {
         (self.child.wait().unwrap().exit_code(), self.text())
     }
 
+    /// Whether the program wrote this, on the screen or besides.
+    pub fn wrote(&self, sequence: &str) -> bool {
+        self.written.windows(sequence.len()).any(|bytes| bytes == sequence.as_bytes())
+    }
+
+    /// Waits until the program has written this.
+    pub fn wait_for_sequence(&mut self, sequence: &str) {
+        let start = Instant::now();
+        while !self.wrote(sequence) {
+            match self.output.recv_timeout(PATIENCE.saturating_sub(start.elapsed())) {
+                Ok(bytes) => self.take(&bytes),
+                Err(error) => panic!("{error} while waiting for {sequence:?} on\n{}", self.text()),
+            }
+        }
+    }
+
     /// Fails unless the terminal is as it was before the program came.
     pub fn assert_restored(&self) {
         let screen = self.screen.screen();
@@ -124,7 +146,7 @@ impl Pty {
     }
 
     fn take(&mut self, bytes: &[u8]) {
-        self.written += bytes.len();
+        self.written.extend_from_slice(bytes);
         self.screen.process(bytes);
     }
 }

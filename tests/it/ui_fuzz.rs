@@ -1,5 +1,6 @@
 //! Any keys, clicks, texts, sizes and events in any order: the screens neither panic nor lose their footing.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
@@ -149,7 +150,7 @@ fn nothing_that_comes_in_brings_the_screens_down() {
     let runs = Lister::new(&board.path()).refresh(SystemTime::now()).unwrap().unwrap();
     let mut chaos = Chaos { random: ChaCha8Rng::seed_from_u64(7), events: demo_events(), runs, size: (80, 24) };
     let mut app = App::at_home(look("dark", Depth::True, false), presets(), 80, 24);
-    let (mut frames, mut left) = (0, 0);
+    let (mut frames, mut left, mut seen) = (0, 0, BTreeSet::new());
     for number in 0..MESSAGES {
         let effect = app.update(chaos.message());
         match effect {
@@ -180,8 +181,18 @@ fn nothing_that_comes_in_brings_the_screens_down() {
             let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
             terminal.draw(|frame| draw(frame, &app)).unwrap();
             frames += 1;
+            let overlay = format!("{:?}", app.overlay);
+            let overlay = overlay.split(['{', ' ']).next().unwrap();
+            let overlay = overlay.split(|c: char| c.is_ascii_digit()).next().unwrap();
+            seen.insert(format!("{:?} {overlay}", app.screen));
         }
     }
     // It went through the screens and did not stand before a door.
     assert!(frames == MESSAGES / PER_FRAME && left > 50, "{frames} frames, left {left} times");
+    for screen in ["Home", "Monitor", "Runs"] {
+        for overlay in ["None", "Some(Help(", "Some(Quit(", "Some(Themes(Picker"] {
+            assert!(seen.contains(&format!("{screen} {overlay}")), "never {screen} with {overlay}: {seen:?}");
+        }
+    }
+    assert!(seen.contains("Runs Some(Comparison(Comparison"), "{seen:?}");
 }

@@ -26,7 +26,8 @@ fn a_run_is_watched_held_and_kept_by_key() {
     pty.press("c");
     pty.wait_for(&["checkpoint of step"]);
     pty.press("e");
-    pty.wait_for(&["evaluation at step"]);
+    // While it evaluates, `p` would ask for a pause once more.
+    pty.wait_for(&["evaluation at step", "● paused"]);
     pty.press("p");
     pty.wait_for(&["● training"]);
     pty.press("?");

@@ -1,6 +1,7 @@
 //! One table of keys: it drives dispatch, the footer and the help.
 
 mod key;
+mod remap;
 
 use crossterm::event::{KeyCode, KeyEvent};
 
@@ -133,7 +134,7 @@ pub const BINDINGS: &[Binding] = bindings! {
     Runs {
         "mark" Action::Mark, [char(' ')], "mark", "mark a run, for what is done with several";
         "compare" Action::Compare, [char('c')], "compare", "what the settings of the marked runs differ in";
-        "overlay" Action::Overlay, [char('v')], "overlay", "lay the curves of the marked runs over the monitor's";
+        "overlay" Action::Overlay, [char('v')], "overlay", "lay the marked runs' curves over the monitor's";
         "resume" Action::Resume, [char('r')], "resume", "take the run up again where it stood";
         "sort" Action::Sort, [char('s')], "sort", "sort by the next column";
         "reverse" Action::Reverse, [char('S')], "", "sort the other way round";
@@ -144,7 +145,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "copy" Action::CopyPath, [char('y')], "", "copy the path of the run's folder";
     }
     Anywhere {
-        "enter" Action::Enter, [Plain(KeyCode::Enter)], "", "open what is marked; a chart in full screen";
+        "enter" Action::Enter, [Plain(KeyCode::Enter)], "", "open what the cursor is on; a chart in full screen";
         "back" Action::Back, [Plain(KeyCode::Esc)], "", "back, or close what is open";
         "focus-next" Action::FocusNext, [Plain(KeyCode::Tab)], "focus", "to the next part of the screen";
         "focus-previous" Action::FocusPrevious, [Plain(KeyCode::BackTab)], "", "to the previous part of the screen";
@@ -190,10 +191,14 @@ impl Keymap {
         find(context).or_else(|| find(Context::Anywhere)).map(|(binding, _)| binding.action)
     }
 
+    /// Every line with its keys.
+    pub fn all(&self) -> impl Iterator<Item = (&'static Binding, &[Key])> {
+        BINDINGS.iter().zip(self.keys.iter().map(Vec::as_slice))
+    }
+
     /// The lines that count in a place, with their keys; those without a key are left out.
     pub fn lines(&self, context: Context) -> impl Iterator<Item = (&'static Binding, &[Key])> {
-        let lines = BINDINGS.iter().zip(self.keys.iter().map(Vec::as_slice));
-        lines.filter(move |(binding, keys)| {
+        self.all().filter(move |(binding, keys)| {
             (binding.context == context || binding.context == Context::Anywhere) && !keys.is_empty()
         })
     }

@@ -27,7 +27,7 @@ use super::keymap::Action;
 use crate::protocol::{Command, Event, Phase};
 pub use header::sides;
 pub use overview::Panel;
-pub use run::Run;
+pub use run::{End, Run};
 use view::Smoothing;
 pub use view::{Tab, View};
 

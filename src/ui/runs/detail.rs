@@ -11,7 +11,7 @@ use super::{Mode, Runs, sign};
 use crate::runs::{End, Listed};
 use crate::series::{At, Series};
 use crate::ui::app::Look;
-use crate::ui::format::{Unit, age, duration, grouped, number, plain, score};
+use crate::ui::format::{Unit, age, duration, grouped, number, plain, score, wrapped};
 use crate::ui::overlay::popup;
 use crate::ui::widgets::chart::{Chart, Curve, Shape};
 use crate::ui::widgets::panel::{Title, panel};
@@ -63,21 +63,6 @@ fn facts<'a>(runs: &Runs, run: &Listed, look: &Look, width: usize) -> Vec<Line<'
         lines.push(row("tags", vec![Span::styled(tags.join(" "), theme.style(theme.selected))]));
     }
     lines.push(row("folder", vec![Span::styled(plain(&run.path.display().to_string()), theme.style(theme.dim))]));
-    lines
-}
-
-/// A text in lines of at most so many letters, broken between words where it can be.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let last =
-            lines.last_mut().filter(|line| line.is_empty() || line.chars().count() + 1 + word.chars().count() <= width);
-        match last {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) => *line += &format!(" {word}"),
-            None => lines.push(word.to_owned()),
-        }
-    }
     lines
 }
 

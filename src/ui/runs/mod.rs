@@ -194,7 +194,7 @@ impl Runs {
 
     /// Takes up a click: on a column's name it sorts, on a run it goes there, on that run it replays it.
     pub fn click(&mut self, at: Position, area: Rect) -> Option<Effect> {
-        let [table, _] = parts(area);
+        let [table, _] = self.parts(area);
         match table::hit(self, table, at)? {
             table::Hit::Column(column) => self.sort_by(column),
             table::Hit::Run(place) if place == self.cursor => return self.act(Action::Enter, area),
@@ -205,12 +205,21 @@ impl Runs {
 
     /// Draws them.
     pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
-        let [table, below] = parts(area);
+        let [table, below] = self.parts(area);
         table::draw(self, frame, table, look);
         if below.height > 0 {
             detail::draw(self, frame, below, look);
         }
         detail::draw_mode(self, frame, area, look);
+    }
+
+    /// The table, and what is told of the run under the cursor: that has what the table does not need, a third at least.
+    fn parts(&self, area: Rect) -> [Rect; 2] {
+        let needed = u16::try_from(self.listed.as_ref().map_or(0, Vec::len)).unwrap_or(u16::MAX).saturating_add(4);
+        let third = (area.height / 3).max(9);
+        let below = if area.height < 18 { 0 } else { area.height.saturating_sub(needed).clamp(third, third * 2) };
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(below.min(area.height.saturating_sub(9)))])
+            .areas(area)
     }
 
     /// The run under the cursor.
@@ -263,12 +272,6 @@ fn passes(run: &Listed, filter: &str) -> bool {
     let mut text = [&run.name, &run.summary.preset, &run.summary.model, run.state.name()].join(" ").to_lowercase();
     run.tags.iter().for_each(|tag| text += &format!(" #{}", tag.to_lowercase()));
     filter.to_lowercase().split_whitespace().all(|word| text.contains(word))
-}
-
-/// The table, and what is told of the run under the cursor.
-fn parts(area: Rect) -> [Rect; 2] {
-    let below = if area.height >= 18 { (area.height / 3).clamp(9, 17) } else { 0 };
-    Layout::vertical([Constraint::Fill(1), Constraint::Length(below)]).areas(area)
 }
 
 /// A state's colour, and its sign for those who see none.

@@ -54,7 +54,7 @@ fn widths(width: u16) -> &'static [(Column, u16)] {
             (Column::Age, 7),
             (Column::Tags, 14),
         ],
-        100.. => &[
+        116.. => &[
             (Column::State, 13),
             (Column::Name, 0),
             (Column::Best, 16),
@@ -201,6 +201,8 @@ fn draw_row(runs: &Runs, frame: &mut Frame, line: Rect, width: u16, look: &Look,
             Column::Name if here => theme.bold(theme.text),
             Column::Name => theme.style(theme.text),
             Column::Best => theme.style(theme.score),
+            // A column of bright bars would outshine all else.
+            Column::Curve if !here => theme.style(theme.loss_raw),
             Column::Curve | Column::Loss => theme.style(theme.loss),
             Column::Tags => theme.style(theme.selected),
             _ => theme.style(theme.dim),

@@ -152,10 +152,16 @@ impl Theme {
 
     fn in_depth(self, depth: Depth) -> Theme {
         let mut theme = self.map(|hue| Hue(depth.nearest(hue.0)));
-        // What is nearest of 16 colours to a dark grey is no background to read on.
+        // Of 16 colours none is a dark grey to read on: text stays as the terminal has it, or black or white lies behind it.
         if matches!(depth, Depth::Ansi | Depth::None) {
-            let own = Hue(Color::Reset);
-            (theme.background, theme.text, theme.marked) = (own, own, own);
+            let (background, text) = match self.background.0 {
+                Color::Rgb(r, g, b) if depth == Depth::Ansi => {
+                    let light = u32::from(r) + u32::from(g) + u32::from(b) > 384;
+                    if light { (Color::White, Color::Black) } else { (Color::Black, Color::Gray) }
+                }
+                _ => (Color::Reset, Color::Reset),
+            };
+            (theme.background, theme.text, theme.marked) = (Hue(background), Hue(text), Hue(background));
         }
         theme
     }
@@ -235,10 +241,15 @@ mod tests {
     }
 
     #[test]
-    fn few_colours_and_none_keep_the_terminals_own_for_text() {
+    fn few_colours_and_none_can_be_read_too() {
         for name in Theme::names() {
             let theme = Theme::load(name, Depth::Ansi).unwrap();
-            assert_eq!([theme.text.0, theme.background.0], [Color::Reset; 2], "{name}");
+            let pair = match name {
+                "dark" | "colour-blind" => (Color::Reset, Color::Reset),
+                "light" => (Color::White, Color::Black),
+                _ => (Color::Black, Color::Gray),
+            };
+            assert_eq!((theme.background.0, theme.text.0), pair, "{name}");
             assert!(
                 [theme.dim, theme.error, theme.good, theme.accent].iter().all(|hue| hue.0 != Color::White),
                 "{name}"
