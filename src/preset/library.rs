@@ -102,7 +102,7 @@ impl Library {
     }
 
     /// What is wrong with a name for a preset of the user's, if anything.
-    pub fn complaint(&self, name: &str) -> Option<String> {
+    pub fn complaint(name: &str) -> Option<String> {
         let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
         if name.is_empty() {
             Some("a name, such as my-task".into())
@@ -121,7 +121,7 @@ impl Library {
     /// # Errors
     /// [`Usage`] for a name that cannot be or is taken; a disk that cannot be written.
     pub fn save(&self, name: &str, toml: &str, replace: bool) -> Result<PathBuf> {
-        if let Some(complaint) = self.complaint(name) {
+        if let Some(complaint) = Library::complaint(name) {
             bail!(Usage(format!("{name:?}: {complaint}")));
         }
         let path = self.folder.join(format!("{name}.toml"));

@@ -42,16 +42,18 @@ pub fn outlook(preset: &Preset, choice: DeviceChoice, places: &Places) -> Result
         ..Outlook::default()
     };
     let id = &preset.model.id;
-    let in_cache = Path::new(id).starts_with(places.cache) && !Path::new(id).is_dir();
-    let folder = if in_cache { None } else { places.hub.model_here(id)? };
+    if Path::new(id).starts_with(places.cache) && !Path::new(id).is_dir() {
+        // Its examples are not there either then.
+        outlook.missing.push(format!("{id}: no such folder; `make setup` fetches the demo's model"));
+        return Ok(outlook);
+    }
+    let folder = places.hub.model_here(id)?;
     let source = source(preset, places.hub)?;
     let dataset = match &source {
         Some(source) => Some(data::load(source, preset.train.seed, &|_| {})?),
         None => None,
     };
-    if in_cache {
-        outlook.missing.push(format!("{id}: no such folder; `make setup` fetches the demo's model"));
-    } else if folder.is_none() {
+    if folder.is_none() {
         outlook.missing.push(format!("the model {id} is not here yet; launching downloads it"));
     }
     if dataset.is_none() {

@@ -14,7 +14,7 @@ use super::runs::Runs;
 use super::theme::{Depth, Theme};
 use super::toast::Toasts;
 use crate::outlook::Outlook;
-use crate::preset::Preset;
+use crate::preset::{Listed, Preset};
 use crate::protocol::{Command, Event};
 
 /// Below this size there is no room for anything.
@@ -94,6 +94,8 @@ pub enum Msg {
     Outlook(String, Result<Outlook, String>),
     /// An event of the run that is looked at again.
     Replayed(Event),
+    /// A preset was saved: its name, its file, and all presets there are now.
+    Saved(String, PathBuf, Vec<Listed>),
 }
 
 /// What the loop has to do.
@@ -107,6 +109,15 @@ pub enum Effect {
     Outlook(Box<Preset>),
     /// Read the events of a run's folder.
     Replay(PathBuf),
+    /// Write a preset of the user's.
+    Save {
+        /// Its name.
+        name: String,
+        /// Its text.
+        toml: String,
+        /// Whether it may take the place of one that is there.
+        replace: bool,
+    },
     /// Leave the screen.
     Leave,
     /// Hand the terminal back to the shell for a while.
@@ -160,6 +171,11 @@ impl App {
         self.live.as_ref().is_some_and(Monitor::at_work)
     }
 
+    /// Whether something happens with time alone.
+    pub fn waiting(&self) -> bool {
+        self.toasts.waiting() || self.screen == Screen::Home && self.home.waiting()
+    }
+
     /// Which keys count now.
     pub fn context(&self) -> Context {
         match self.screen {
@@ -178,7 +194,12 @@ impl App {
                     replay.told(event);
                 }
             }
+            Msg::Saved(name, path, presets) => {
+                self.home.saved(&name, presets);
+                self.toasts.info(format!("saved as {}", path.display()));
+            }
             Msg::Launched => {
+                self.home.renew();
                 self.live = Some(Monitor::new(true));
                 self.replay = None;
                 self.screen = Screen::Monitor;
@@ -186,7 +207,12 @@ impl App {
             Msg::Refused(why) => self.toasts.error(why),
             Msg::Outlook(toml, outlook) => self.home.learn(&toml, outlook),
             Msg::Resize(width, height) => self.size = Rect::new(0, 0, width, height),
-            Msg::Tick(now) => self.toasts.tick(now),
+            Msg::Tick(now) => {
+                self.toasts.tick(now);
+                if self.screen == Screen::Home {
+                    return self.home.tick(now);
+                }
+            }
             Msg::Mouse(mouse) => return self.mouse(mouse),
             Msg::Paste(text) => {
                 if self.screen == Screen::Home && self.home.typing() {
@@ -201,6 +227,9 @@ impl App {
     fn told(&mut self, event: Event) -> Option<Effect> {
         if let Some(live) = &mut self.live {
             self.toasts.of_event(&event);
+            if event.is_last() {
+                self.home.renew();
+            }
             live.told(event);
         }
         (self.leaving && !self.at_work()).then_some(Effect::Leave)
@@ -260,6 +289,11 @@ impl App {
                 Screen::Runs => self.runs.click(at, frames.body),
                 Screen::Monitor => self.replay.as_mut().or(self.live.as_mut())?.click(at, frames.body),
             },
+            MouseEventKind::ScrollUp | MouseEventKind::ScrollDown if self.screen == Screen::Home => {
+                let by = if mouse.kind == MouseEventKind::ScrollUp { -1 } else { 1 };
+                self.home.wheel(at, frames.body, by);
+                None
+            }
             MouseEventKind::ScrollUp => self.act(Action::Up),
             MouseEventKind::ScrollDown => self.act(Action::Down),
             _ => None,

@@ -29,7 +29,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::Usage;
 use crate::outcome::Outcome;
-use crate::preset::{Preset, built_in};
+use crate::preset::{Library, Preset};
 use crate::protocol::{Command, Event};
 use crate::runs::{RunFolder, read_events};
 use crate::session::Session;
@@ -70,6 +70,7 @@ pub fn open(backend: Arc<dyn Backend>, launched: Option<Launched>, options: &Opt
 
 struct Workbench {
     backend: Arc<dyn Backend>,
+    library: Library,
     live: Option<Live>,
     /// Whether the program was started for one run, whose failure is its own.
     single: bool,
@@ -96,8 +97,9 @@ enum Ending {
 impl Workbench {
     fn new(backend: Arc<dyn Backend>, launched: Option<Launched>, look: Look) -> Result<Workbench> {
         let (width, height) = crossterm::terminal::size().context("cannot ask the terminal for its size")?;
-        let presets = built_in().iter().filter_map(|preset| Preset::load(preset.name, &[], backend.cache()).ok());
-        let mut app = App::new(look, Keymap::default(), Home::new(presets.collect()), Runs::default(), width, height);
+        let library = Library::of_environment();
+        let home = Home::new(library.list());
+        let mut app = App::new(look, Keymap::default(), home, Runs::default(), width, height);
         let single = launched.is_some();
         let live = launched.map(|Launched { session, folder }| Live { session, folder });
         if single {
@@ -105,6 +107,7 @@ impl Workbench {
         }
         Ok(Workbench {
             backend,
+            library,
             live,
             single,
             app,
@@ -191,9 +194,11 @@ impl Workbench {
                         }
                     }
                 }
-                _ = tick.tick(), if stale || self.app.toasts.waiting() => {
+                _ = tick.tick(), if stale || self.app.waiting() => {
                     let waiting = self.app.toasts.waiting();
-                    self.app.update(Msg::Tick(self.started.elapsed()));
+                    if let Some(effect) = self.app.update(Msg::Tick(self.started.elapsed())) {
+                        self.perform(effect);
+                    }
                     if stale || waiting != self.app.toasts.waiting() {
                         terminal.draw(|frame| shell::draw(frame, &self.app))?;
                         stale = false;
@@ -233,6 +238,13 @@ impl Workbench {
                 Ok(events) => events.into_iter().map(Msg::Replayed).collect(),
                 Err(error) => vec![Msg::Refused(format!("{}: {error}", folder.display()))],
             }),
+            Effect::Save { name, toml, replace } => {
+                let saved = self.library.save(&name, &toml, replace);
+                self.app.update(match saved {
+                    Ok(path) => Msg::Saved(name, path, self.library.list()),
+                    Err(error) => Msg::Refused(format!("{error:#}")),
+                });
+            }
             Effect::Leave | Effect::Suspend => {}
         }
     }

@@ -104,8 +104,8 @@ fn question(frame: &mut Frame, area: Rect, look: &Look, marked: usize) {
     popup(frame, area, look, "Quit", lines, 64);
 }
 
-/// A frame in the middle, as high as its text.
-pub fn popup(frame: &mut Frame, within: Rect, look: &Look, name: &str, lines: Vec<Line>, width: u16) {
+/// A frame in the middle, as high as its text. Returns what is within.
+pub fn popup(frame: &mut Frame, within: Rect, look: &Look, name: &str, lines: Vec<Line>, width: u16) -> Rect {
     let text = Text::from(lines);
     let width = width.min(within.width);
     // Long lines take several rows.
@@ -116,4 +116,5 @@ pub fn popup(frame: &mut Frame, within: Rect, look: &Look, name: &str, lines: Ve
     frame.render_widget(Clear, area);
     let inner = panel(frame, area, look, true, Title::named(name));
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: false }), inner);
+    inner
 }

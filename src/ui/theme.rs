@@ -41,6 +41,12 @@ pub struct Theme {
     pub paused: Hue,
     pub warning: Hue,
     pub error: Hue,
+    pub changed: Hue,
+    pub token_read: Hue,
+    pub token_trained: Hue,
+    pub token_special: Hue,
+    pub token_padding: Hue,
+    pub token_label: Hue,
 }
 
 /// A colour of a theme: `#rrggbb`, or `default` for the terminal's own.
@@ -114,6 +120,12 @@ impl Theme {
             paused: map(self.paused),
             warning: map(self.warning),
             error: map(self.error),
+            changed: map(self.changed),
+            token_read: map(self.token_read),
+            token_trained: map(self.token_trained),
+            token_special: map(self.token_special),
+            token_padding: map(self.token_padding),
+            token_label: map(self.token_label),
         }
     }
 }

@@ -52,6 +52,12 @@ pub enum Action {
     LogAxis,
     Smoothing,
     Axis,
+    // Home.
+    Launch,
+    Edit,
+    Save,
+    Reset,
+    ResetAll,
 }
 
 /// A line of the table.
@@ -107,6 +113,14 @@ pub const BINDINGS: &[Binding] = bindings! {
         "log-axis" Action::LogAxis, [char('L'), char('y')], "", "logarithmic values, or linear ones";
         "smoothing" Action::Smoothing, [char('z')], "smooth", "smooth curves: a little, much, not at all";
         "axis" Action::Axis, [char('x')], "", "steps along the axis, or time at work";
+    }
+    Home {
+        "launch" Action::Launch, [char('r')], "launch", "start a run of the marked preset, changes included";
+        "edit" Action::Edit, [char('e')], "edit", "to the settings; there, change the marked one";
+        "save" Action::Save, [char('s')], "save", "save the preset with its changes as one of your own";
+        "reset" Action::Reset, [char('u')], "", "take the marked setting's change back";
+        "reset-all" Action::ResetAll, [char('U')], "", "take all changes of the preset back";
+        "filter-presets" Action::Filter, [char('/')], "filter", "show only presets with these words";
     }
     Anywhere {
         "enter" Action::Enter, [Plain(KeyCode::Enter)], "", "open what is marked; a chart in full screen";

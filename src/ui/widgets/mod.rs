@@ -1,4 +1,5 @@
 //! Things that are drawn into a rectangle: no state, no knowledge of runs.
 
 pub mod chart;
+pub mod input;
 pub mod panel;
