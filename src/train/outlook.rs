@@ -18,7 +18,7 @@ use crate::runs::pace;
 use crate::system;
 
 /// Examples of the first batch that are shown.
-const SHOWN: usize = 12;
+const SHOWN: usize = 32;
 
 /// Where things are.
 pub struct Places<'a> {

@@ -17,10 +17,11 @@ mod toast;
 mod widgets;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use crossterm::event::{Event as Input, EventStream, KeyEventKind};
 use futures_util::StreamExt;
 use tokio::signal::unix::{SignalKind, signal};
@@ -65,7 +66,10 @@ pub fn open(backend: Arc<dyn Backend>, launched: Option<Launched>, options: &Opt
     let look = Look { theme: Theme::load(name, depth)?, name, depth, ascii: options.ascii };
     crossterm::style::force_color_output(depth != Depth::None);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(Workbench::new(backend, launched, look)?.run())
+    let outcome = runtime.block_on(Workbench::new(backend, launched, look)?.run());
+    // What is still being worked out aside is of no use any more.
+    runtime.shutdown_background();
+    outcome
 }
 
 struct Workbench {
@@ -230,8 +234,10 @@ impl Workbench {
             Effect::Outlook(preset) => {
                 let backend = self.backend.clone();
                 self.aside(move || {
-                    let outlook = backend.outlook(&preset).map_err(|error| format!("{error:#}"));
-                    vec![Msg::Outlook(preset.toml, outlook)]
+                    // An answer has to come in any case: it is what the next question waits for.
+                    let outlook = catch_unwind(AssertUnwindSafe(|| backend.outlook(&preset)));
+                    let outlook = outlook.unwrap_or_else(|_| Err(anyhow!("this preset cannot be looked into")));
+                    vec![Msg::Outlook(preset.toml, outlook.map_err(|error| format!("{error:#}")))]
                 });
             }
             Effect::Replay(folder) => self.aside(move || match read_events(&folder.join("events.jsonl")) {

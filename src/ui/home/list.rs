@@ -201,11 +201,16 @@ impl Columns {
         };
         let preset = |entry: &Entry, text: &dyn Fn(&Preset) -> String| entry.now.as_ref().map_or(String::new(), text);
         // Room for the mark of one that was changed.
-        let name = widest(&|entry| format!("{} *", entry.listed.name), 6, 20);
-        let model = widest(&|entry| preset(entry, &model), 5, 22);
-        let task = widest(&|entry| preset(entry, &task), 4, 14);
+        let mut name = widest(&|entry| format!("{} *", entry.listed.name), 6, 20);
+        let mut model = widest(&|entry| preset(entry, &model), 5, 22);
+        let mut task = widest(&|entry| preset(entry, &task), 4, 14);
         // The mark, and the numbers.
-        let rest = usize::from(width).saturating_sub(2 + name + model + task + TRAINED + STEPS + TIME);
+        let room = usize::from(width).saturating_sub(2 + TRAINED + STEPS + TIME);
+        // Where that leaves too little, text gives way.
+        model = model.min(room.saturating_sub(name + task).max(7));
+        task = task.min(room.saturating_sub(name + model).max(7));
+        name = name.min(room.saturating_sub(model + task).max(9));
+        let rest = room.saturating_sub(name + model + task);
         Columns { name, model, task, about: if rest >= 16 { rest } else { 0 } }
     }
 

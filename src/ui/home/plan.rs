@@ -87,7 +87,7 @@ fn trained(model: &ModelOutlook, width: usize) -> String {
     match (model.selected, model.dense) {
         (0, dense) => format!("{} in full", grouped(dense)),
         (selected, 0) => format!("{}{of}", grouped(selected)),
-        (selected, dense) => format!("{}{of}, {} in full", grouped(selected), grouped(dense)),
+        (selected, dense) => format!("{}{of} and {} in full", grouped(selected), grouped(dense)),
     }
 }
 

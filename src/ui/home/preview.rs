@@ -3,7 +3,7 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
-use ratatui::text::{Line, Span, Text};
+use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::Scene;
@@ -12,7 +12,7 @@ use crate::preset::Preset;
 use crate::ui::format::plain;
 use crate::ui::widgets::panel::{Title, panel};
 
-/// Draws them from a line on.
+/// Draws them, from the one on that was scrolled to.
 pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset>, focused: bool) {
     let theme = &scene.look.theme;
     let answer = preset.and_then(|preset| scene.inquiry.answer(preset));
@@ -26,17 +26,11 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset
     }
     let inner = panel(frame, area, scene.look, focused, title);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-    let text = if rows.is_empty() {
-        let why = match answer {
-            None => "",
-            Some(_) => "with model and data here, the first examples are shown as the model will see them",
-        };
-        Text::styled(why, theme.style(theme.dim))
-    } else {
-        Text::from(rows.iter().map(|row| example(row, scene)).collect::<Vec<Line>>())
-    };
-    let skipped = scene.scrolled.min(u16::try_from(rows.len().saturating_sub(1)).unwrap_or(0));
-    let lines: Vec<Line> = text.lines.into_iter().skip(usize::from(skipped)).collect();
+    let mut lines: Vec<Line> = rows.iter().skip(usize::from(scene.scrolled)).map(|row| example(row, scene)).collect();
+    if rows.is_empty() && answer.is_some() {
+        let why = "with model and data here, the first examples are shown as the model will see them";
+        lines.push(Line::styled(why, theme.style(theme.dim)));
+    }
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
 }
 
