@@ -62,31 +62,32 @@ pub fn plan(config: &Config, rules: &Rules, labels: i64, load: Load) -> ModelOut
     ModelOutlook { parameters, selected, of, dense, memory }
 }
 
-/// Bytes of activations at their peak, as the top of this file says.
+/// Bytes of activations at their peak, as the top of this file says. Absurd sizes give an absurd number and no overflow.
 fn activations(config: &Config, layout: &Layout, rules: &Rules, load: Load) -> u64 {
     let trained = || layout.parameters.iter().filter(|spec| rules.role(&spec.name) != Role::Frozen);
     let lowest = trained().map(|spec| spec.segment).min().unwrap_or(usize::MAX).max(1);
-    let blocks = (config.num_hidden_layers as usize + 1).saturating_sub(lowest) as u64;
-    let (hidden, inner) = (config.hidden_size as u64, config.intermediate_size as u64);
-    let heads = config.num_attention_heads as u64;
-    let tokens = load.rows * load.length;
-    let (number, mask) = (load.dtype, if load.gpu { 1 } else { load.dtype });
+    let blocks = (config.num_hidden_layers as usize + 1).saturating_sub(lowest) as u128;
+    let (hidden, inner) = (config.hidden_size as u128, config.intermediate_size as u128);
+    let heads = config.num_attention_heads as u128;
+    let (rows, length, number) = (u128::from(load.rows), u128::from(load.length), u128::from(load.dtype));
+    let (tokens, mask) = (rows * length, if load.gpu { 1 } else { number });
+    let last = format!(".layer.{}.", config.num_hidden_layers - 1);
+    // All blocks are taken for like the last, which is the first to be walked back.
     let target = |module: &str| {
-        let name = format!(".{module}.weight");
-        // All blocks are taken for like the last, which is the first to be walked back.
-        trained().any(|spec| spec.segment == config.num_hidden_layers as usize && spec.name.ends_with(&name))
+        let within = |spec: &ParameterSpec| spec.name.split_once(&last).map(|(_, name)| name.to_owned());
+        trained().filter_map(within).any(|name| name.rsplit_once('.').is_some_and(|(owner, _)| owner == module))
     };
-    let is_target = |module: &str| u64::from(target(module));
+    let is_target = |module: &str| u128::from(target(module));
 
     let dropout = if config.hidden_dropout_prob > 0.0 { 2 * hidden * mask } else { 0 };
     let attention = if !load.gpu && config.attention_probs_dropout_prob > 0.0 {
-        3 * hidden * number + load.length * heads * (2 * number + mask)
+        3 * hidden * number + length * heads * (2 * number + mask)
     } else {
         heads * 4
     };
     let outputs = is_target("attention.output.dense") * hidden
         + is_target("intermediate.dense") * hidden
-        + is_target("output.dense").saturating_sub(is_target("attention.output.dense")) * (hidden + inner);
+        + is_target("output.dense") * (hidden + inner);
     let block = tokens * ((7 * hidden + inner + outputs) * number + dropout + attention);
 
     let widths = [
@@ -95,17 +96,19 @@ fn activations(config: &Config, layout: &Layout, rules: &Rules, load: Load) -> u
         ("attention.self.value", hidden, hidden),
         ("attention.output.dense", hidden, hidden),
         ("intermediate.dense", hidden, inner),
+        ("output.dense", inner, hidden),
     ];
     let targets = || widths.iter().filter(|(module, ..)| target(module));
-    let gradients: u64 = targets().map(|(_, _, out)| out * number).sum();
+    let gradients: u128 = targets().map(|(_, _, out)| out * number).sum();
     let copies = if load.gpu { 0 } else { targets().map(|(_, into, out)| (into + out) * 4).max().unwrap_or(0) };
     let back = tokens * (2 * (hidden + inner) * number + gradients + copies);
-    match blocks {
+    let bytes = match blocks {
         // Only the head, on the first token of each row.
-        0 => load.rows * 4 * hidden * number,
+        0 => rows * 4 * hidden * number,
         blocks if load.checkpointing => blocks * tokens * hidden * number + block + back,
         blocks => blocks * block + back,
-    }
+    };
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -151,6 +154,8 @@ mod tests {
         assert_eq!(checkpointed, 24 * TOKENS * 1024 * 4 + block + back);
         let half = part(&plan_of(|load| (load.dtype, load.rows) = (2, 16)), "activations");
         assert!(half * 4 > 24 * block && half * 4 < 25 * (block + back), "{half}");
+        let most = plan_of(|load| (load.gpu, load.rows, load.length) = (false, 1 << 20, 1 << 24));
+        assert!(most.bytes() > 1 << 62);
         let plan = plan_of(|load| load.choosing = 4);
         assert_eq!(part(&plan, "while choosing"), 24 * 4 * (1024 * 1024 + 1024) * 4);
     }

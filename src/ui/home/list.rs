@@ -5,7 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::{Scene, window};
+use super::Scene;
+use super::places::window;
 use crate::data::Source;
 use crate::outlook::Outlook;
 use crate::preset::{DataSource, Draft, Listed, Preset};

@@ -2,6 +2,7 @@
 
 mod inquiry;
 mod list;
+mod places;
 mod plan;
 mod preview;
 mod settings;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Margin, Position, Rect};
+use ratatui::layout::{Margin, Position, Rect};
 use ratatui::text::Line;
 
 use super::app::{Effect, Look};
@@ -24,6 +25,7 @@ use crate::outlook::Outlook;
 use crate::preset::{Field, Listed, Preset};
 use inquiry::Inquiry;
 use list::List;
+use places::{Part, Places};
 use typing::{Editing, Naming, Typing};
 
 /// The presets and what is done with them.
@@ -38,18 +40,6 @@ pub struct Home {
     inquiry: Inquiry,
 }
 
-/// The parts of the screen that keys can go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    List,
-    Settings,
-    Preview,
-}
-
-impl Part {
-    const ALL: [Part; 3] = [Part::List, Part::Settings, Part::Preview];
-}
-
 /// What the drawing of the parts sees.
 struct Scene<'a> {
     list: &'a List,
@@ -58,38 +48,6 @@ struct Scene<'a> {
     marked: usize,
     scrolled: u16,
     look: &'a Look,
-}
-
-/// What lies where.
-struct Places {
-    list: Rect,
-    settings: Rect,
-    plan: Rect,
-    preview: Rect,
-}
-
-impl Places {
-    fn of(area: Rect, presets: usize) -> Places {
-        // Frame and head are three lines; the details need more room than the list.
-        let most = (area.height / 3).max(8);
-        let list = u16::try_from(presets).unwrap_or(u16::MAX).saturating_add(3).clamp(5, most);
-        let [list, below] = Layout::vertical([Constraint::Length(list), Constraint::Fill(1)]).areas(area);
-        let left = (area.width * 9 / 20).clamp(30, 84);
-        let [settings, right] = Layout::horizontal([Constraint::Length(left), Constraint::Fill(1)]).areas(below);
-        let plan = (right.height * 11 / 20).clamp(8.min(right.height), 14);
-        let [plan, preview] = Layout::vertical([Constraint::Length(plan), Constraint::Fill(1)]).areas(right);
-        Places { list, settings, plan, preview }
-    }
-
-    fn part(&self, at: Position) -> Option<Part> {
-        let parts = [(self.list, Part::List), (self.settings, Part::Settings), (self.preview, Part::Preview)];
-        parts.into_iter().find(|(area, _)| area.contains(at)).map(|(_, part)| part)
-    }
-}
-
-/// The first of `total` rows in view, so that the marked one is in the middle where that can be.
-fn window(marked: usize, rows: usize, total: usize) -> usize {
-    marked.saturating_sub(rows / 2).min(total.saturating_sub(rows))
 }
 
 impl Home {

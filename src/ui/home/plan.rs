@@ -143,7 +143,7 @@ fn memory(
 fn bar(model: &ModelOutlook, device: Option<&DeviceOutlook>, scene: &Scene, width: usize) -> Line<'static> {
     let theme = &scene.look.theme;
     let used = device.map_or(0, |device| device.total.saturating_sub(device.free));
-    let total = device.map_or(0, |device| device.total).max(used + model.bytes()).max(1);
+    let total = device.map_or(0, |device| device.total).max(model.bytes().saturating_add(used)).max(1);
     let cells = |bytes: u64| (bytes as f64 / total as f64 * width as f64).round() as usize;
     let mut bar = Line::default();
     let mut draw = |from: u64, to: u64, letter: char, style: Style| {
@@ -154,8 +154,9 @@ fn bar(model: &ModelOutlook, device: Option<&DeviceOutlook>, scene: &Scene, widt
     let mut at = used;
     for (number, part) in model.memory.iter().enumerate() {
         let (style, letter) = colour(number, scene);
-        draw(at, at + part.bytes, letter, style);
-        at += part.bytes;
+        let end = at.saturating_add(part.bytes);
+        draw(at, end, letter, style);
+        at = end;
     }
     let rest = width.saturating_sub(bar.width());
     let free = if scene.look.ascii { "-" } else { "░" };

@@ -5,9 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Wrap};
 
+use super::Scene;
 use super::list::{Entry, fitted};
+use super::places::window;
 use super::typing::Editing;
-use super::{Scene, window};
 use crate::preset::{Field, Origin};
 use crate::ui::format::plain;
 use crate::ui::widgets::panel::{Title, panel};
