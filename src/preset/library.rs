@@ -97,7 +97,7 @@ impl Library {
         }
         let own: Vec<String> = own.iter().map(|path| stem(path)).collect();
         let names = built_in().iter().map(|preset| preset.name).chain(own.iter().map(String::as_str));
-        let meant = nearest(name, names).map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+        let meant = nearest(name, names).map_or_else(|| ";".into(), |near| format!("; did you mean \"{near}\"?"));
         bail!(Usage(format!("no preset \"{name}\"{meant} `finesift presets` lists them; a file's name ends in .toml")))
     }
 
@@ -216,6 +216,8 @@ mod tests {
         assert_eq!(library.find("demo").unwrap().place, "presets/demo.toml");
         let Err(error) = library.find("mime") else { panic!("found") };
         assert!(error.to_string().contains("did you mean \"mine\"?"), "{error}");
+        let Err(error) = library.find("zzz") else { panic!("found") };
+        assert!(error.to_string().starts_with("no preset \"zzz\"; `finesift presets` lists them"), "{error}");
     }
 
     #[test]

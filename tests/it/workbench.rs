@@ -135,3 +135,33 @@ fn the_program_alone_opens_home_where_a_preset_is_found_changed_and_launched() {
     assert!(run.file_name().to_string_lossy().starts_with("again-"));
     assert!(std::fs::read_to_string(run.path().join("preset.toml")).unwrap().contains("epochs = 2000000"));
 }
+
+#[test]
+fn the_users_presets_are_known_on_the_command_line() {
+    let tiny = Tiny::new(0.0);
+    let presets = tiny.path("config/finesift/presets");
+    std::fs::create_dir_all(&presets).unwrap();
+    let text = tiny.preset("epochs = 1   # is enough");
+    std::fs::write(presets.join("words.toml"), &text).unwrap();
+    std::fs::write(presets.join("broken.toml"), text.replace("rate = 0.05", "rate = 5")).unwrap();
+    let finesift = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_finesift"));
+        command.args(arguments).current_dir(tiny.path("")).env_remove("FINESIFT_RUNS");
+        command.env("XDG_CONFIG_HOME", tiny.path("config")).env("XDG_CACHE_HOME", tiny.path("cache"));
+        let output = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (status, list, _) = finesift(&["presets"]);
+    assert_eq!(status, Some(0));
+    assert!(list.starts_with("demo ") && list.contains("words         a tiny run\n"), "{list}");
+    assert!(list.contains("broken.toml:10: sift.rate is 5, expected a number above 0"), "{list}");
+    assert_eq!(finesift(&["presets", "show", "words"]), (Some(0), text, String::new()));
+    let (status, summary, error) =
+        finesift(&["train", "words", "--set", "train.max_steps=2", "--device", "cpu", "--headless", "--run", "mine"]);
+    assert_eq!(status, Some(0), "{error}");
+    assert!(summary.contains("completed after 2 steps"), "{summary}");
+    let (status, _, error) = finesift(&["train", "word"]);
+    assert_eq!(status, Some(2));
+    assert!(error.contains("no preset \"word\"; did you mean \"words\"?"), "{error}");
+}
