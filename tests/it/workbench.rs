@@ -24,9 +24,10 @@ fn a_run_is_watched_held_and_kept_by_key() {
     pty.press("p");
     pty.wait_for(&["paused", "resume"]);
     pty.press("c");
-    pty.wait_for(&["checkpoint of step"]);
+    pty.wait_for(&["checkpoint of step", "● paused"]);
     pty.press("e");
-    pty.wait_for(&["evaluation at step"]);
+    // What is pressed before the run says that it is held again would hold it, not let it go.
+    pty.wait_for(&["evaluation at step", "● paused"]);
     pty.press("p");
     pty.wait_for(&["● training"]);
     pty.press("?");
