@@ -103,7 +103,7 @@ pub enum PieceRole {
 impl ModelOutlook {
     /// Bytes of all parts.
     pub fn bytes(&self) -> u64 {
-        self.memory.iter().map(|part| part.bytes).sum()
+        self.memory.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
     }
 }
 

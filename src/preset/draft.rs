@@ -68,12 +68,13 @@ impl Draft {
         })
     }
 
-    /// Sets a key as if it were typed after `--set key=`; nothing leaves the key out. What the preset says anyway is no
-    /// change.
+    /// Sets a key as if it were typed after `--set key=`; nothing leaves the key out. What holds anyway is no change.
     pub fn set(&mut self, key: &'static str, text: &str) {
         let text = text.trim();
         let value = (!text.is_empty()).then(|| typed(text));
-        if value.as_ref() == self.written.value(key) {
+        let written = self.written.value(key);
+        let default = default(key).filter(|_| written.is_none()).map(typed);
+        if value.as_ref() == written || (value.is_some() && value == default) {
             self.changes.remove(key);
         } else {
             self.changes.insert(key, (!text.is_empty()).then(|| text.to_owned()));
@@ -122,7 +123,7 @@ impl Draft {
         };
         let field = |(key, help): &(&'static str, &'static str)| {
             let written = self.written.value(key).map(|value| as_typed(value, literals.get(*key)));
-            let default = DEFAULTS.iter().find(|(known, _)| known == key).map(|(_, text)| (*text).to_owned());
+            let default = default(key).map(str::to_owned);
             let (value, origin, before) = match self.changes.get(key) {
                 Some(change) => (change.clone().or(default), Origin::Changed, written),
                 None if written.is_some() => (written, Origin::Preset, None),
@@ -154,6 +155,11 @@ impl Draft {
         }
         Ok(document.to_string())
     }
+}
+
+/// What a key that is left out is taken for.
+fn default(key: &str) -> Option<&'static str> {
+    DEFAULTS.iter().find(|(known, _)| *known == key).map(|(_, text)| *text)
 }
 
 /// Puts a value in place of the old one, before the old one's comment.
@@ -301,6 +307,8 @@ epochs = 3
         draft.set("train.learning_rate", "2e-4");
         draft.set("train.batch", "8");
         draft.set("train.epochs", " 3 ");
+        draft.set("train.seed", "42");
+        draft.set("keep.best", "");
         assert_eq!(draft.changes(), 2);
         let after = field(&draft, "train.learning_rate");
         assert_eq!((after.value.as_deref(), after.before.as_deref()), (Some("2e-4"), Some("7e-5")));

@@ -94,12 +94,12 @@ impl Library {
         }
         let own: Vec<String> = own.iter().map(|path| stem(path)).collect();
         let names = built_in().iter().map(|preset| preset.name).chain(own.iter().map(String::as_str));
-        let meant = nearest(name, names).map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+        let meant = nearest(name, names).map_or_else(|| ";".into(), |near| format!("; did you mean \"{near}\"?"));
         bail!(Usage(format!("no preset \"{name}\"{meant} `finesift presets` lists them; a file's name ends in .toml")))
     }
 
     /// What is wrong with a name for a preset of the user's, if anything.
-    pub fn complaint(&self, name: &str) -> Option<String> {
+    pub fn complaint(name: &str) -> Option<String> {
         let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
         if name.is_empty() {
             Some("a name, such as my-task".into())
@@ -118,7 +118,7 @@ impl Library {
     /// # Errors
     /// [`Usage`] for a name that cannot be or is taken; a disk that cannot be written.
     pub fn save(&self, name: &str, toml: &str, replace: bool) -> Result<PathBuf> {
-        if let Some(complaint) = self.complaint(name) {
+        if let Some(complaint) = Library::complaint(name) {
             bail!(Usage(format!("{name:?}: {complaint}")));
         }
         let path = self.folder.join(format!("{name}.toml"));
@@ -197,6 +197,8 @@ mod tests {
         assert_eq!(library.find("demo").unwrap().place, "presets/demo.toml");
         let Err(error) = library.find("mime") else { panic!("found") };
         assert!(error.to_string().contains("did you mean \"mine\"?"), "{error}");
+        let Err(error) = library.find("zzz") else { panic!("found") };
+        assert!(error.to_string().starts_with("no preset \"zzz\"; `finesift presets` lists them"), "{error}");
     }
 
     #[test]

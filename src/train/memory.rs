@@ -29,7 +29,7 @@ use crate::outlook::{MemoryPart, ModelOutlook};
 use crate::sift::{Role, Rules, budget};
 
 /// Bytes of the logits that are there at a time, at most.
-const LOGITS: u64 = 128 << 20;
+const LOGITS: u128 = 128 << 20;
 
 /// What a run's memory depends on besides the network.
 #[derive(Clone, Copy, Debug)]
@@ -76,68 +76,73 @@ pub fn plan(config: &Config, rules: &Rules, labels: i64, load: Load) -> ModelOut
 
 /// What a block keeps and what its way back takes, in bytes for each token of a micro-batch.
 struct Block {
-    kept: u64,
-    back: u64,
+    kept: u128,
+    back: u128,
 }
 
-/// Bytes of activations at their peak, as the top of this file says.
+/// Bytes of activations at their peak, as the top of this file says. Absurd sizes give an absurd number and no overflow.
 fn activations(config: &Config, layout: &Layout, rules: &Rules, load: Load) -> u64 {
     let trained = || layout.parameters.iter().filter(|spec| rules.role(&spec.name) != Role::Frozen);
     let lowest = trained().map(|spec| spec.segment).min().unwrap_or(usize::MAX).max(1);
     let (layers, hidden) = match config {
-        Config::Encoder(config) => (config.num_hidden_layers as usize, config.hidden_size as u64),
-        Config::Decoder(config) => (config.num_hidden_layers as usize, config.hidden_size as u64),
+        Config::Encoder(config) => (config.num_hidden_layers as usize, config.hidden_size as u128),
+        Config::Decoder(config) => (config.num_hidden_layers as usize, config.hidden_size as u128),
     };
     // All blocks are taken for like the last, which is the first to be walked back.
     let targets: Vec<&ParameterSpec> =
         trained().filter(|spec| spec.segment == layers && spec.linear && spec.shape.len() == 2).collect();
-    let tokens = load.rows * load.length;
+    let (rows, number) = (u128::from(load.rows), u128::from(load.dtype));
+    let tokens = rows * u128::from(load.length);
     let (block, head) = match config {
-        Config::Encoder(config) => (encoder_block(config, &targets, load), load.rows * 4 * hidden * load.dtype),
+        Config::Encoder(config) => (encoder_block(config, &targets, load), rows * 4 * hidden * number),
         Config::Decoder(config) => {
-            let logits = (tokens * config.vocab_size as u64 * 4).min(LOGITS);
-            (decoder_block(config, load), 2 * logits + 2 * tokens * hidden * load.dtype)
+            let logits = (tokens * config.vocab_size as u128 * 4).min(LOGITS);
+            (decoder_block(config, load), 2 * logits + 2 * tokens * hidden * number)
         }
     };
-    let gradients: u64 = targets.iter().map(|spec| spec.shape[0] as u64 * load.dtype).sum();
-    let copies = |spec: &&ParameterSpec| (spec.shape[0] + spec.shape[1]) as u64 * 4;
+    let gradients: u128 = targets.iter().map(|spec| spec.shape[0] as u128 * number).sum();
+    let copies = |spec: &&ParameterSpec| (spec.shape[0] + spec.shape[1]) as u128 * 4;
     let copies = if load.gpu { 0 } else { targets.iter().map(copies).max().unwrap_or(0) };
     let back = tokens * (block.back + gradients + copies);
-    match (layers + 1).saturating_sub(lowest) as u64 {
+    let bytes = match (layers + 1).saturating_sub(lowest) as u128 {
         // Only the head.
         0 => head,
-        blocks if load.checkpointing => blocks * tokens * hidden * load.dtype + tokens * block.kept + back.max(head),
+        blocks if load.checkpointing => blocks * tokens * hidden * number + tokens * block.kept + back.max(head),
         blocks => blocks * tokens * block.kept + back.max(head),
-    }
+    };
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 fn encoder_block(config: &EncoderConfig, targets: &[&ParameterSpec], load: Load) -> Block {
-    let (hidden, inner) = (config.hidden_size as u64, config.intermediate_size as u64);
-    let heads = config.num_attention_heads as u64;
-    let (number, mask) = (load.dtype, if load.gpu { 1 } else { load.dtype });
+    let (hidden, inner) = (config.hidden_size as u128, config.intermediate_size as u128);
+    let heads = config.num_attention_heads as u128;
+    let (length, number) = (u128::from(load.length), u128::from(load.dtype));
+    let mask = if load.gpu { 1 } else { number };
     let is_target = |module: &str| {
-        let name = format!(".{module}.weight");
-        u64::from(targets.iter().any(|spec| spec.name.ends_with(&name)))
+        // Not merely the end: `output.dense` is that of `attention.output.dense` too.
+        let name = format!(".layer.{}.{module}.weight", config.num_hidden_layers - 1);
+        u128::from(targets.iter().any(|spec| spec.name.ends_with(&name)))
     };
     let dropout = if config.hidden_dropout_prob > 0.0 { 2 * hidden * mask } else { 0 };
     let attention = if !load.gpu && config.attention_probs_dropout_prob > 0.0 {
-        3 * hidden * number + load.length * heads * (2 * number + mask)
+        3 * hidden * number + length * heads * (2 * number + mask)
     } else {
         heads * 4
     };
     let outputs = is_target("attention.output.dense") * hidden
         + is_target("intermediate.dense") * hidden
-        + is_target("output.dense").saturating_sub(is_target("attention.output.dense")) * (hidden + inner);
+        + is_target("output.dense") * (hidden + inner);
     Block { kept: (7 * hidden + inner + outputs) * number + dropout + attention, back: 2 * (hidden + inner) * number }
 }
 
 fn decoder_block(config: &DecoderConfig, load: Load) -> Block {
-    let (hidden, inner) = (config.hidden_size as u64, config.intermediate_size as u64);
-    let query = (config.num_attention_heads * config.head_dim) as u64;
-    let key = (config.num_key_value_heads * config.head_dim) as u64;
+    let (hidden, inner) = (config.hidden_size as u128, config.intermediate_size as u128);
+    let query = (config.num_attention_heads * config.head_dim) as u128;
+    let key = (config.num_key_value_heads * config.head_dim) as u128;
     Block {
-        kept: (6 * hidden + 3 * query + 3 * key + 4 * inner) * load.dtype + config.num_attention_heads as u64 * 4,
-        back: 2 * (hidden + inner) * load.dtype,
+        kept: (6 * hidden + 3 * query + 3 * key + 4 * inner) * u128::from(load.dtype)
+            + config.num_attention_heads as u128 * 4,
+        back: 2 * (hidden + inner) * u128::from(load.dtype),
     }
 }
 
@@ -184,6 +189,8 @@ mod tests {
         assert_eq!(checkpointed, 24 * TOKENS * 1024 * 4 + block + back);
         let half = part(&plan_of(|load| (load.dtype, load.rows) = (2, 16)), "activations");
         assert!(half * 4 > 24 * block && half * 4 < 25 * (block + back), "{half}");
+        let most = plan_of(|load| (load.gpu, load.rows, load.length) = (false, 1 << 20, 1 << 24));
+        assert!(most.bytes() > 1 << 62);
         let plan = plan_of(|load| load.choosing = 4);
         assert_eq!(part(&plan, "while choosing"), 24 * 4 * (1024 * 1024 + 1024) * 4);
     }

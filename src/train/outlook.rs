@@ -20,7 +20,7 @@ use crate::runs::pace;
 use crate::system;
 
 /// Examples of the first batch that are shown.
-const SHOWN: usize = 12;
+const SHOWN: usize = 32;
 
 /// Where things are.
 pub struct Places<'a> {
@@ -44,13 +44,14 @@ pub fn outlook(preset: &Preset, choice: DeviceChoice, places: &Places) -> Result
         ..Outlook::default()
     };
     let id = &preset.model.id;
-    let in_cache = Path::new(id).starts_with(places.cache) && !Path::new(id).is_dir();
-    let folder = if in_cache { None } else { places.hub.model_here(id)? };
-    if in_cache {
-        outlook
-            .missing
-            .push(format!("{id}: no such folder; `make setup` fetches the demo's model, `make demo-chat` the chat's"));
-    } else if folder.is_none() {
+    if Path::new(id).starts_with(places.cache) && !Path::new(id).is_dir() {
+        // Its examples are not there either then.
+        let how = "`make setup` fetches the demo's model, `make demo-chat` that of demo-chat";
+        outlook.missing.push(format!("{id}: no such folder; {how}"));
+        return Ok(outlook);
+    }
+    let folder = places.hub.model_here(id)?;
+    if folder.is_none() {
         outlook.missing.push(format!("the model {id} is not here yet; launching downloads it"));
     }
     let config = folder.as_deref().map(Config::read).transpose()?;

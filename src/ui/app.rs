@@ -14,9 +14,9 @@ use super::runs::{Comparison, Runs};
 use super::theme::{Depth, Theme, Themes};
 use super::toast::Toasts;
 use crate::outlook::Outlook;
-use crate::preset::Preset;
+use crate::preset::{self, Preset};
 use crate::protocol::{Command, Event};
-use crate::runs::Listed;
+use crate::runs;
 
 /// Below this size there is no room for anything.
 pub const LEAST: (u16, u16) = (60, 16);
@@ -100,7 +100,7 @@ pub enum Msg {
     /// Events of the run that is looked at again: the number of the replay, and the next of them.
     Replayed(u64, Vec<Event>),
     /// All runs at a time; `None` if they are as they were.
-    Listed(Option<Vec<Listed>>, SystemTime),
+    Listed(Option<Vec<runs::Listed>>, SystemTime),
     /// What runs differ in.
     Compared(Comparison),
     /// A run to lay over the charts, by its name.
@@ -109,6 +109,8 @@ pub enum Msg {
     Files(Files),
     /// Something that was asked for is done: a sentence.
     Done(String),
+    /// A preset was saved: its name, its file, and all presets there are now.
+    Saved(String, PathBuf, Vec<preset::Listed>),
 }
 
 /// What the loop has to do.
@@ -129,7 +131,7 @@ pub enum Effect {
     /// Lay the curves of runs over the monitor's.
     Overlay(Vec<PathBuf>),
     /// Find out what the settings of runs differ in.
-    Compare(Vec<Listed>),
+    Compare(Vec<runs::Listed>),
     /// Give a run another name.
     Rename(PathBuf, String),
     /// Give runs these tags.
@@ -144,6 +146,15 @@ pub enum Effect {
     KeepTheme(String),
     /// Write these texts to files, with their folder.
     Write(Vec<(PathBuf, String)>),
+    /// Write a preset of the user's.
+    Save {
+        /// Its name.
+        name: String,
+        /// Its text.
+        toml: String,
+        /// Whether it may take the place of one that is there.
+        replace: bool,
+    },
     /// Leave the screen.
     Leave,
     /// Hand the terminal back to the shell for a while.
@@ -190,7 +201,7 @@ impl App {
     }
 
     /// Opens at Home with these presets and the keys as they come.
-    pub fn at_home(look: Look, presets: Vec<Preset>, width: u16, height: u16) -> App {
+    pub fn at_home(look: Look, presets: Vec<preset::Listed>, width: u16, height: u16) -> App {
         App::new(look, Keymap::default(), Home::new(presets), Runs::default(), width, height)
     }
 
@@ -228,6 +239,11 @@ impl App {
         self.live.as_ref().is_some_and(Monitor::at_work)
     }
 
+    /// Whether something happens with time alone.
+    pub fn waiting(&self) -> bool {
+        self.toasts.waiting() || self.screen == Screen::Home && self.home.waiting()
+    }
+
     /// Which keys count now.
     pub fn context(&self) -> Context {
         match self.screen {
@@ -258,7 +274,12 @@ impl App {
                 self.toasts.info(what);
                 return Some(Effect::List);
             }
+            Msg::Saved(name, path, presets) => {
+                self.home.saved(&name, presets);
+                self.toasts.info(format!("saved as {}", path.display()));
+            }
             Msg::Launched => {
+                self.home.renew();
                 self.live = Some(Monitor::new(true));
                 self.replay = None;
                 self.screen = Screen::Monitor;
@@ -266,7 +287,12 @@ impl App {
             Msg::Refused(why) => self.toasts.error(why),
             Msg::Outlook(toml, outlook) => self.home.learn(&toml, outlook),
             Msg::Resize(width, height) => self.size = Rect::new(0, 0, width, height),
-            Msg::Tick(now) => self.toasts.tick(now),
+            Msg::Tick(now) => {
+                self.toasts.tick(now);
+                if self.screen == Screen::Home {
+                    return self.home.tick(now);
+                }
+            }
             Msg::Mouse(mouse) => return self.mouse(mouse),
             Msg::Paste(text) => {
                 return match self.screen {
@@ -290,6 +316,9 @@ impl App {
     fn told(&mut self, event: Event) -> Option<Effect> {
         if let Some(live) = &mut self.live {
             self.toasts.of_event(&event);
+            if event.is_last() {
+                self.home.renew();
+            }
             live.told(event);
         }
         (self.leaving && !self.at_work()).then_some(Effect::Leave)
@@ -376,6 +405,11 @@ impl App {
             },
             MouseEventKind::ScrollUp | MouseEventKind::ScrollDown if self.screen == Screen::Monitor => {
                 self.in_front()?.wheel(mouse.kind == MouseEventKind::ScrollUp, frames.body)
+            }
+            MouseEventKind::ScrollUp | MouseEventKind::ScrollDown if self.screen == Screen::Home => {
+                let by = if mouse.kind == MouseEventKind::ScrollUp { -1 } else { 1 };
+                self.home.wheel(at, frames.body, by);
+                None
             }
             MouseEventKind::ScrollUp => self.act(Action::Up),
             MouseEventKind::ScrollDown => self.act(Action::Down),

@@ -19,12 +19,13 @@ mod toast;
 mod widgets;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use crossterm::event::{Event as Input, EventStream, KeyEventKind};
 use futures_util::StreamExt;
 use tokio::signal::unix::{SignalKind, signal};
@@ -34,7 +35,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use crate::Usage;
 use crate::config::{Config, Notify};
 use crate::outcome::Outcome;
-use crate::preset::{Preset, built_in};
+use crate::preset::Library;
 use crate::protocol::{Command, Event};
 use crate::runs::{EventRange, Lister, RunFolder, throw_away, write_tags};
 use crate::session::Session;
@@ -129,6 +130,7 @@ pub fn open(backend: Arc<dyn Backend>, launched: Option<Launched>, options: Opti
 
 struct Workbench {
     backend: Arc<dyn Backend>,
+    library: Library,
     live: Option<Live>,
     /// Whether the program was started for one run, whose failure is its own.
     single: bool,
@@ -171,8 +173,8 @@ impl Workbench {
     fn new(backend: Arc<dyn Backend>, launched: Option<Launched>, options: Options) -> Result<Workbench> {
         let look = options.look()?;
         let (width, height) = crossterm::terminal::size().context("cannot ask the terminal for its size")?;
-        let presets = built_in().iter().filter_map(|preset| Preset::load(preset.name, &[], backend.cache()).ok());
-        let home = Home::new(presets.collect());
+        let library = Library::of_environment();
+        let home = Home::new(library.list());
         let mut app = App::new(look, options.keymap, home, Runs::default(), width, height);
         app.themes = options.themes;
         let single = launched.is_some();
@@ -189,6 +191,7 @@ impl Workbench {
             mouse: options.mouse,
             config: options.config,
             backend,
+            library,
             live,
             single,
             app,
@@ -288,9 +291,11 @@ impl Workbench {
                     }
                 }
                 _ = look.tick(), if self.app.screen == Screen::Runs => self.perform(Effect::List),
-                _ = tick.tick(), if stale || self.app.toasts.waiting() => {
+                _ = tick.tick(), if stale || self.app.waiting() => {
                     let waiting = self.app.toasts.waiting();
-                    self.app.update(Msg::Tick(self.started.elapsed()));
+                    if let Some(effect) = self.app.update(Msg::Tick(self.started.elapsed())) {
+                        self.perform(effect);
+                    }
                     if stale || waiting != self.app.toasts.waiting() {
                         self.show(terminal)?;
                         stale = false;
@@ -329,8 +334,10 @@ impl Workbench {
             Effect::Outlook(preset) => {
                 let backend = self.backend.clone();
                 self.aside(move || {
-                    let outlook = backend.outlook(&preset).map_err(|error| format!("{error:#}"));
-                    vec![Msg::Outlook(preset.toml, outlook)]
+                    // An answer has to come in any case: it is what the next question waits for.
+                    let outlook = catch_unwind(AssertUnwindSafe(|| backend.outlook(&preset)));
+                    let outlook = outlook.unwrap_or_else(|_| Err(anyhow!("this preset cannot be looked into")));
+                    vec![Msg::Outlook(preset.toml, outlook.map_err(|error| format!("{error:#}")))]
                 });
             }
             Effect::Replay(folder, number) => {
@@ -402,6 +409,13 @@ impl Workbench {
                 self.aside(move || {
                     let kept = Config::keep_theme(&config, &name);
                     vec![done(kept.map(|()| format!("theme {name}, kept in {}", config.display())))]
+                });
+            }
+            Effect::Save { name, toml, replace } => {
+                let saved = self.library.save(&name, &toml, replace);
+                self.app.update(match saved {
+                    Ok(path) => Msg::Saved(name, path, self.library.list()),
+                    Err(error) => Msg::Refused(format!("{error:#}")),
                 });
             }
             Effect::Open(_) | Effect::Copy(_) | Effect::Leave | Effect::Suspend => {}

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use finesift::preset::Preset;
+use finesift::preset::Library;
 use finesift::protocol::Event;
 use finesift::runs::{Lister, read_events};
 use finesift::ui::app::{App, Effect, Look, Msg, Screen};
@@ -79,8 +79,8 @@ pub fn look(theme: &str, depth: Depth, ascii: bool) -> Look {
     Look { theme: Theme::load(theme, depth).unwrap(), name: theme.to_owned(), depth, ascii }
 }
 
-pub fn presets() -> Vec<Preset> {
-    vec![Preset::load("demo", &[], Path::new("/cache")).unwrap()]
+pub fn presets() -> Vec<finesift::preset::Listed> {
+    Library::new("/no/presets".into(), "/cache".into()).list()
 }
 
 fn app(size: (u16, u16)) -> App {

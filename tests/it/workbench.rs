@@ -24,9 +24,9 @@ fn a_run_is_watched_held_and_kept_by_key() {
     pty.press("p");
     pty.wait_for(&["paused", "resume"]);
     pty.press("c");
-    pty.wait_for(&["checkpoint of step"]);
+    pty.wait_for(&["checkpoint of step", "● paused"]);
     pty.press("e");
-    // While it evaluates, `p` would ask for a pause once more.
+    // What is pressed before the run says that it is held again would hold it, not let it go.
     pty.wait_for(&["evaluation at step", "● paused"]);
     pty.press("p");
     pty.wait_for(&["● training"]);
@@ -105,4 +105,76 @@ fn what_is_wrong_is_said_on_the_shell_and_leaves_nothing() {
     assert!(text.contains("nearest are classifier"), "{text}");
     pty.assert_restored();
     assert!(!tiny.path("runs/mine").exists());
+}
+
+#[test]
+fn the_program_alone_opens_home_where_a_preset_is_found_changed_and_launched() {
+    let tiny = Tiny::new(0.0);
+    let presets = tiny.path("config/finesift/presets");
+    std::fs::create_dir_all(&presets).unwrap();
+    let text = tiny.preset("# Found by trying.\nepochs = 1000000   # until told\neval_every = 1000000");
+    std::fs::write(presets.join("words.toml"), &text).unwrap();
+    let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
+    // The demo is on top and marked; its model is not in this cache.
+    pty.wait_for(&["Presets", "▌ demo", "1 of yours", "`make setup` fetches"]);
+    pty.press("/words");
+    pty.wait_for(&["1 of 10", "a tiny run", "9,000,000", "[CLS]", "activations"]);
+    pty.press("\r");
+    // To the settings, and down to the number of epochs.
+    pty.press("e\x1b[F");
+    pty.wait_for(&["keep.best:"]);
+    pty.press(&"k".repeat(14));
+    pty.wait_for(&["train.epochs:"]);
+    pty.press("e\x15");
+    pty.press("0");
+    pty.wait_for(&["train.epochs is 0, expected"]);
+    pty.press("\x7f2000000\r");
+    pty.wait_for(&["1 changed", "was 1000000", "18,000,000"]);
+    pty.press("s");
+    pty.wait_for(&["Save as", "written in its place"]);
+    pty.press("\x15again\r");
+    pty.wait_for(&["saved as", "2 of yours", "again"]);
+    let saved = std::fs::read_to_string(presets.join("again.toml")).unwrap();
+    assert_eq!(saved, text.replace("= 1000000   #", "= 2000000   #"));
+    pty.press("r");
+    pty.wait_for(&["training", "step ", "Loss"]);
+    pty.press("q");
+    pty.wait_for(&["stop and save"]);
+    pty.press("d");
+    let (status, text) = pty.wait_exit();
+    assert_eq!(status, 0, "{text}");
+    pty.assert_restored();
+    let run = std::fs::read_dir(tiny.path("runs")).unwrap().next().unwrap().unwrap();
+    assert!(run.file_name().to_string_lossy().starts_with("again-"));
+    assert!(std::fs::read_to_string(run.path().join("preset.toml")).unwrap().contains("epochs = 2000000"));
+}
+
+#[test]
+fn the_users_presets_are_known_on_the_command_line() {
+    let tiny = Tiny::new(0.0);
+    let presets = tiny.path("config/finesift/presets");
+    std::fs::create_dir_all(&presets).unwrap();
+    let text = tiny.preset("epochs = 1   # is enough");
+    std::fs::write(presets.join("words.toml"), &text).unwrap();
+    std::fs::write(presets.join("broken.toml"), text.replace("rate = 0.05", "rate = 5")).unwrap();
+    let finesift = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_finesift"));
+        command.args(arguments).current_dir(tiny.path("")).env_remove("FINESIFT_RUNS");
+        command.env("XDG_CONFIG_HOME", tiny.path("config")).env("XDG_CACHE_HOME", tiny.path("cache"));
+        let output = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (status, list, _) = finesift(&["presets"]);
+    assert_eq!(status, Some(0));
+    assert!(list.starts_with("demo ") && list.contains("words         a tiny run\n"), "{list}");
+    assert!(list.contains("broken.toml:10: sift.rate is 5, expected a number above 0"), "{list}");
+    assert_eq!(finesift(&["presets", "show", "words"]), (Some(0), text, String::new()));
+    let (status, summary, error) =
+        finesift(&["train", "words", "--set", "train.max_steps=2", "--device", "cpu", "--headless", "--run", "mine"]);
+    assert_eq!(status, Some(0), "{error}");
+    assert!(summary.contains("completed after 2 steps"), "{summary}");
+    let (status, _, error) = finesift(&["train", "word"]);
+    assert_eq!(status, Some(2));
+    assert!(error.contains("no preset \"word\"; did you mean \"words\"?"), "{error}");
 }

@@ -70,6 +70,12 @@ pub enum Action {
     Delete,
     OpenFolder,
     CopyPath,
+    // Home.
+    Launch,
+    Edit,
+    Save,
+    Reset,
+    ResetAll,
 }
 
 /// A line of the table.
@@ -143,6 +149,14 @@ pub const BINDINGS: &[Binding] = bindings! {
         "delete" Action::Delete, [char('D'), Plain(KeyCode::Delete)], "", "move the run to the trash, or the marked ones; asks";
         "open" Action::OpenFolder, [char('o')], "", "a shell in the run's folder, or a file manager";
         "copy" Action::CopyPath, [char('y')], "", "copy the path of the run's folder";
+    }
+    Home {
+        "launch" Action::Launch, [char('r')], "launch", "start a run of the marked preset, changes included";
+        "edit" Action::Edit, [char('e')], "edit", "to the settings; there, change the marked one";
+        "save" Action::Save, [char('s')], "save", "save the preset with its changes as one of your own";
+        "reset" Action::Reset, [char('u')], "", "take the marked setting's change back";
+        "reset-all" Action::ResetAll, [char('U')], "", "take all changes of the preset back";
+        "filter-presets" Action::Filter, [char('/')], "filter", "show only presets with these words";
     }
     Anywhere {
         "enter" Action::Enter, [Plain(KeyCode::Enter)], "", "open what the cursor is on; a chart in full screen";

@@ -113,8 +113,8 @@ pub fn window(frame: &mut Frame, area: Rect, look: &Look, title: Title) -> Rect 
     panel(frame, area, look, true, title)
 }
 
-/// A frame in the middle, as high as its text.
-pub fn popup(frame: &mut Frame, within: Rect, look: &Look, name: &str, lines: Vec<Line>, width: u16) {
+/// A frame in the middle, as high as its text. Returns what is within.
+pub fn popup(frame: &mut Frame, within: Rect, look: &Look, name: &str, lines: Vec<Line>, width: u16) -> Rect {
     let text = Text::from(lines);
     let width = width.min(within.width);
     // Long lines take several rows.
@@ -123,4 +123,5 @@ pub fn popup(frame: &mut Frame, within: Rect, look: &Look, name: &str, lines: Ve
     let area = middle(within, width, u16::try_from(rows + 2).unwrap_or(u16::MAX));
     let inner = window(frame, area, look, Title::named(name));
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: false }), inner);
+    inner
 }

@@ -92,6 +92,18 @@ roles! {
     warning,
     /// What went wrong.
     error,
+    /// What differs from the preset.
+    changed,
+    /// A token that the model reads.
+    token_read,
+    /// A token that the model learns to say.
+    token_trained,
+    /// A token of the model's format.
+    token_special,
+    /// A token that fills a row up.
+    token_padding,
+    /// The class or number to predict.
+    token_label,
 }
 
 impl Theme {
