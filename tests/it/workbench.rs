@@ -118,7 +118,7 @@ fn the_program_alone_opens_home_where_a_preset_is_found_changed_and_launched() {
     // The demo is on top and marked; its model is not in this cache.
     pty.wait_for(&["Presets", "▌ demo", "1 of yours", "`make setup` fetches"]);
     pty.press("/words");
-    pty.wait_for(&["1 of 10", "a tiny run", "9,000,000", "[CLS]", "activations"]);
+    pty.wait_for(&["1 of 17", "a tiny run", "9,000,000", "[CLS]", "activations"]);
     pty.press("\r");
     // To the settings, and down to the number of epochs.
     pty.press("e\x1b[F");
