@@ -1,6 +1,6 @@
 # Thin lines over cargo and scripts/setup.py. One target folder; nothing here is needed to use cargo directly afterwards.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo demo-chat lint test bench clean
+.PHONY: help setup build demo demo-chat lint test pictures bench clean
 
 help: ## list these
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -26,6 +26,9 @@ lint: setup ## formatting and clippy, with and without torch
 test: lint ## lint, then all tests, with and without torch
 	cargo test --locked --no-default-features
 	cargo test --locked
+
+pictures: setup ## take the pictures of the README again, of the real program
+	cargo test --release --locked --test it pictures -- --ignored
 
 bench: setup ## measure
 	cargo bench --locked

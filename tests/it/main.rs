@@ -23,6 +23,8 @@ mod method;
 mod outlook;
 #[cfg(feature = "torch")]
 mod parity;
+#[cfg(feature = "torch")]
+mod pictures;
 mod pty;
 #[cfg(feature = "torch")]
 mod resume;

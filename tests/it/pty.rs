@@ -88,6 +88,12 @@ impl Pty {
         }
     }
 
+    /// The screen.
+    #[cfg(feature = "torch")]
+    pub fn screen(&self) -> &vt100::Screen {
+        self.screen.screen()
+    }
+
     /// What is on the screen.
     pub fn text(&self) -> String {
         self.screen.screen().contents()

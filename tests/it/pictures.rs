@@ -1,0 +1,107 @@
+//! The pictures of the README, taken of the real program in a pseudo-terminal. `make pictures` makes them again.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use vt100::{Color, Screen};
+
+use crate::pty::Pty;
+
+/// A cell, in pixels of the picture.
+const CELL: (f64, f64) = (8.4, 18.0);
+const MARGIN: f64 = 12.0;
+
+/// What the dark theme is made for.
+const BACKGROUND: &str = "#1a1b26";
+const TEXT: &str = "#c0caf5";
+
+/// Needs the demo's model and sentences, and half a minute.
+#[test]
+#[ignore = "it takes pictures; `make pictures` asks for it"]
+fn the_pictures_of_the_readme() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = finesift::preset::cache_folder();
+    let cache = cache.parent().unwrap().display().to_string();
+    let arguments = ["--device", "cpu"];
+    let mut pty = Pty::start_with(120, 36, folder.path(), &arguments, &[("XDG_CACHE_HOME", &cache)]);
+    pty.wait_for(&["activations", "[CLS]", "of 3.548M"]);
+    keep(&pty, "home");
+    pty.press("r");
+    pty.wait_for(&["● training", "step 100/170"]);
+    keep(&pty, "monitor");
+    pty.press("2");
+    pty.wait_for(&["query", "mass"]);
+    keep(&pty, "layers");
+    pty.press("3");
+    pty.wait_for(&["worst"]);
+    keep(&pty, "samples");
+    pty.press("1s");
+    pty.wait_for(&["● stopped"]);
+    pty.press("R");
+    pty.wait_for(&["■ stopped", "steps"]);
+    keep(&pty, "runs");
+    pty.press("q");
+    assert_eq!(pty.wait_exit().0, 0);
+}
+
+fn keep(pty: &Pty, name: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(format!("{name}.svg")), svg(pty.screen())).unwrap();
+}
+
+/// The screen as SVG. Each run of cells of one style is stretched to its cells, so that columns stay columns in any font.
+fn svg(screen: &Screen) -> String {
+    let (rows, columns) = screen.size();
+    let (rows, columns) = (u16::from(rows), u16::from(columns));
+    let (width, height) = (f64::from(columns) * CELL.0 + 2.0 * MARGIN, f64::from(rows) * CELL.1 + 2.0 * MARGIN);
+    let mut svg = format!(
+        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0} {height:.0}" font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="14" xml:space="preserve">
+<rect width="100%" height="100%" rx="8" fill="{BACKGROUND}"/>
+"#
+    );
+    for row in 0..rows {
+        let mut column = 0;
+        while column < columns {
+            let start = column;
+            let style = style(screen, row, column);
+            let mut text = String::new();
+            while column < columns && self::style(screen, row, column) == style {
+                let cell = screen.cell(row, column).unwrap();
+                text += if cell.contents().is_empty() { " " } else { cell.contents() };
+                column += if cell.is_wide() { 2 } else { 1 };
+            }
+            let (x, y) = (MARGIN + f64::from(start) * CELL.0, MARGIN + f64::from(row) * CELL.1);
+            let long = f64::from(column - start) * CELL.0;
+            let (color, background, bold) = style;
+            if let Some(background) = background {
+                let tall = CELL.1;
+                writeln!(svg, r#"<rect x="{x:.1}" y="{y:.1}" width="{long:.1}" height="{tall}" fill="{background}"/>"#)
+                    .unwrap();
+            }
+            if !text.trim().is_empty() {
+                let weight = if bold { r#" font-weight="bold""# } else { "" };
+                let text = text.replace('&', "&amp;").replace('<', "&lt;");
+                let base = y + CELL.1 * 0.75;
+                writeln!(
+                    svg,
+                    r#"<text x="{x:.1}" y="{base:.1}" textLength="{long:.1}" lengthAdjust="spacingAndGlyphs" fill="{color}"{weight}>{text}</text>"#
+                )
+                .unwrap();
+            }
+        }
+    }
+    svg + "</svg>\n"
+}
+
+/// Colour, what is behind it if anything, and whether it is bold.
+fn style(screen: &Screen, row: u16, column: u16) -> (String, Option<String>, bool) {
+    let cell = screen.cell(row, column).unwrap();
+    let hex = |color| match color {
+        Color::Default => None,
+        Color::Rgb(r, g, b) => Some(format!("#{r:02x}{g:02x}{b:02x}")),
+        Color::Idx(index) => panic!("the program was told of true colours, and uses the palette's {index}"),
+    };
+    (hex(cell.fgcolor()).unwrap_or(TEXT.into()), hex(cell.bgcolor()), cell.bold())
+}
