@@ -1,6 +1,7 @@
 //! The command line: parse, join a front end and a trainer, and say how it ended.
 
 mod doctor;
+mod export;
 mod train;
 
 use std::io::{self, Write};
@@ -11,6 +12,7 @@ use clap::{Parser, Subcommand};
 
 use crate::Usage;
 use crate::preset::{Preset, built_in, cache_folder};
+use export::{Apply, Export};
 use train::{Resume, Train};
 
 /// Fine-tunes transformers with sparse increments, in the terminal.
@@ -27,6 +29,10 @@ enum Command {
     Train(Train),
     /// Take a run up again where it stood
     Resume(Resume),
+    /// Write what a run came to, for other software
+    Export(Export),
+    /// Make the changes of an exported delta to its base model
+    Apply(Apply),
     /// List the presets, or show one
     Presets {
         #[command(subcommand)]
@@ -60,6 +66,8 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Train(train) => return train.run(),
         Command::Resume(resume) => return resume.run(),
+        Command::Export(export) => return export.run(),
+        Command::Apply(apply) => return apply.run(),
         Command::Presets { command: None } => print(&list()),
         Command::Presets { command: Some(Presets::Show { name }) } => print(&show(&name)?),
         Command::Doctor => print(&doctor::report()),

@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod data;
+pub mod export;
 pub mod headless;
 pub mod hub;
 pub mod metrics;

@@ -7,6 +7,7 @@
 pub mod backward;
 mod config;
 mod encoder;
+mod files;
 mod fingerprint;
 mod layers;
 mod layout;
@@ -21,6 +22,7 @@ use tch::{Device, Kind, Tensor};
 use crate::protocol::Progress;
 pub use config::{Config, Family};
 pub use encoder::{Encoder, Inputs};
+pub use files::{FileTensor, ModelFiles};
 pub use fingerprint::Fingerprint;
 pub use layout::{Layout, ParameterSpec};
 pub use tape::{Pass, Record};

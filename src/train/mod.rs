@@ -1,7 +1,7 @@
 //! The training run, top to bottom: prepare, select, take steps, evaluate, keep. It knows no terminal.
 
 mod batch;
-mod checkpoint;
+pub(crate) mod checkpoint;
 mod clock;
 pub mod device;
 mod evaluate;
@@ -149,7 +149,11 @@ impl<'a> Run<'a> {
     /// Goes on where a checkpoint was made.
     fn take_up(job: Job, prepared: Prepared, found: Found, port: &'a Port) -> Result<Run<'a>> {
         let Found { manifest, kept, path } = found;
-        let mut run = Run::new(job, prepared, &kept.choices, Some((&manifest, path)), port)?;
+        let slots = manifest.slots.iter().zip(kept.selected);
+        let parameters = &prepared.classifier.parameters;
+        let choices: Vec<Choice> =
+            slots.map(|(slot, selected)| (slot.name.clone(), parameters.get(&slot.name), selected)).collect();
+        let mut run = Run::new(job, prepared, &choices, Some((&manifest, path)), port)?;
         run.tuner.restore(&kept.state, &kept.coverage);
         (run.step, run.evaluated, run.best) = (manifest.step, manifest.evaluated, manifest.best);
         Ok(run)
@@ -162,7 +166,7 @@ impl<'a> Run<'a> {
         from: Option<(&Manifest, PathBuf)>,
         port: &'a Port,
     ) -> Result<Run<'a>> {
-        let Prepared { classifier, examples, plan, evaluator, best, learning_rate, base, data, .. } = prepared;
+        let Prepared { classifier, examples, plan, evaluator, best, learning_rate, labels, base, data, .. } = prepared;
         let evaluate_every = match job.preset.train.eval_every {
             0 => plan.steps_per_epoch(),
             steps => steps,
@@ -177,6 +181,7 @@ impl<'a> Run<'a> {
             schedule: ScheduleFacts { steps: plan.steps, warmup: learning_rate.warmup, peak: learning_rate.peak },
             base,
             data,
+            labels,
             // What changes as the run goes on comes with each checkpoint.
             step,
             clock,

@@ -11,7 +11,7 @@ use super::evaluate::{Evaluator, HeldOut};
 use super::schedule::LearningRate;
 use super::select;
 use crate::Usage;
-use crate::data::{self, Batches, Dataset, Encoded, Source, TextTokenizer};
+use crate::data::{self, Batches, Dataset, Encoded, Labels, Source, TextTokenizer};
 use crate::model::{Classifier, Config, Fingerprint, Layout, LoadOptions};
 use crate::preset::{DataSource, Dtype, Preset};
 use crate::protocol::{Event, Level, Progress, Started};
@@ -38,6 +38,8 @@ pub struct Prepared {
     pub best: String,
     /// The learning rate of each step.
     pub learning_rate: LearningRate,
+    /// Names of the classes; none where a number is predicted.
+    pub labels: Vec<String>,
     /// Which model it is.
     pub base: BaseIdentity,
     /// Which examples.
@@ -166,6 +168,10 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         warmup: (train.warmup * plan.steps as f64).ceil() as u64,
         steps: plan.steps,
     };
+    let labels = match dataset.labels {
+        Labels::Classes(names) => names,
+        Labels::Regression => Vec::new(),
+    };
     let fingerprint = Fingerprint::of(&folder)?;
     let base =
         BaseIdentity { model: preset.model.id.clone(), config: fingerprint.config, weights: fingerprint.weights };
@@ -195,7 +201,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         best: best.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
     };
-    Ok(Prepared { classifier, rules, examples, plan, evaluator, best, learning_rate, base, data, started })
+    Ok(Prepared { classifier, rules, examples, plan, evaluator, best, learning_rate, labels, base, data, started })
 }
 
 fn model_folder(job: &Job, progress: &dyn Fn(Progress)) -> Result<PathBuf> {
