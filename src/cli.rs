@@ -2,6 +2,7 @@
 
 mod doctor;
 mod export;
+mod predict;
 mod train;
 
 use std::io::{self, Write};
@@ -13,6 +14,7 @@ use clap::{Parser, Subcommand};
 use crate::Usage;
 use crate::preset::{Preset, built_in, cache_folder};
 use export::{Apply, Export};
+use predict::{Eval, Predict};
 use train::{Resume, Train};
 
 /// Fine-tunes transformers with sparse increments, in the terminal.
@@ -33,6 +35,10 @@ enum Command {
     Export(Export),
     /// Make the changes of an exported delta to its base model
     Apply(Apply),
+    /// Score a trained model on labelled texts
+    Eval(Eval),
+    /// Tell what a trained model makes of texts
+    Predict(Predict),
     /// List the presets, or show one
     Presets {
         #[command(subcommand)]
@@ -68,6 +74,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Resume(resume) => return resume.run(),
         Command::Export(export) => return export.run(),
         Command::Apply(apply) => return apply.run(),
+        Command::Eval(eval) => return eval.run(),
+        Command::Predict(predict) => return predict.run(),
         Command::Presets { command: None } => print(&list()),
         Command::Presets { command: Some(Presets::Show { name }) } => print(&show(&name)?),
         Command::Doctor => print(&doctor::report()),

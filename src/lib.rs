@@ -9,6 +9,8 @@ pub mod metrics;
 #[cfg(feature = "torch")]
 pub mod model;
 pub mod outcome;
+#[cfg(feature = "torch")]
+pub mod predict;
 pub mod preset;
 pub mod protocol;
 pub mod runs;

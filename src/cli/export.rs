@@ -118,6 +118,9 @@ mod weights {
 }
 
 #[cfg(feature = "torch")]
+pub(super) use weights::wanted;
+
+#[cfg(feature = "torch")]
 mod weights {
     use std::io::{self, Write};
     use std::path::{Path, PathBuf};
@@ -152,8 +155,8 @@ mod weights {
         merged(&changes, &base, &apply.out, &told)
     }
 
-    /// The checkpoint asked for.
-    fn wanted(run: &Path, from: Option<From>) -> Result<PathBuf> {
+    /// The checkpoint asked for: by default the best, or else the newest.
+    pub fn wanted(run: &Path, from: Option<From>) -> Result<PathBuf> {
         let listed = list(&run.join("checkpoints"))?;
         let found = match from {
             Some(From::Step(step)) => {

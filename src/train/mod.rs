@@ -22,6 +22,8 @@ use anyhow::{Result, anyhow};
 
 pub use batch::Loaded;
 pub use device::DeviceChoice;
+pub use evaluate::{Evaluator, HeldOut, Scores};
+pub use prepare::source;
 pub use resume::{From, Resume};
 pub use schedule::LearningRate;
 pub use select::{Choice, Chooser, Selection, choose};
@@ -40,7 +42,6 @@ use crate::sift::{AdamW, Covered, Role, SparseDecay};
 use crate::system::Sampler;
 use checkpoint::Writer;
 use clock::Clock;
-use evaluate::Evaluator;
 use keep::Keeper;
 use orders::Orders;
 use prepare::{Plan, Prepared};

@@ -12,6 +12,7 @@ use super::schedule::LearningRate;
 use super::select;
 use crate::Usage;
 use crate::data::{self, Batches, Dataset, Encoded, Labels, Source, TextTokenizer};
+use crate::hub::Hub;
 use crate::model::{Classifier, Config, Fingerprint, Layout, LoadOptions};
 use crate::preset::{DataSource, Dtype, Preset};
 use crate::protocol::{Event, Level, Progress, Started};
@@ -118,7 +119,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         )));
     }
 
-    let dataset = data::load(&source(job, &progress)?, preset.train.seed, &progress)?;
+    let dataset = data::load(&source(preset, &job.hub, &progress)?, preset.train.seed, &progress)?;
     for warning in &dataset.warnings {
         port.emit(Event::warning(warning));
     }
@@ -127,10 +128,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     let encode = |name: &str, examples: &[data::Example]| tokenizer.encode(name, examples, Some(&cache), &progress);
     let examples = encode("train", &dataset.train)?;
     let splits = dataset.eval.iter().enumerate().map(|(number, split)| {
-        let suffix = match split.name.strip_prefix("validation") {
-            Some(suffix) if number > 0 => suffix.to_owned(),
-            _ => String::new(),
-        };
+        let suffix = HeldOut::suffix(number, &split.name);
         Ok(HeldOut { suffix, examples: encode(&split.name, &split.examples)? })
     });
     let splits = splits.collect::<Result<Vec<_>>>()?;
@@ -213,12 +211,12 @@ fn model_folder(job: &Job, progress: &dyn Fn(Progress)) -> Result<PathBuf> {
 }
 
 /// The files to read; those of the hub are fetched first.
-fn source(job: &Job, progress: &dyn Fn(Progress)) -> Result<Source> {
-    match &job.preset.data.source {
+pub fn source(preset: &Preset, hub: &Hub, progress: &dyn Fn(Progress)) -> Result<Source> {
+    match &preset.data.source {
         DataSource::Local(source) => Ok(source.clone()),
         DataSource::Hub(task) => {
             let prefixes = [format!("{task}/train"), format!("{task}/validation")];
-            let files = job.hub.dataset(GLUE, &prefixes.each_ref().map(String::as_str), progress)?;
+            let files = hub.dataset(GLUE, &prefixes.each_ref().map(String::as_str), progress)?;
             let folder = files.first().and_then(|file| file.parent()).context("the dataset has no files")?;
             Ok(Source::Glue { task: *task, folder: folder.to_owned() })
         }

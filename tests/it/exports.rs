@@ -242,6 +242,67 @@ fn a_run_is_exported_by_its_name() {
 /// Types, shapes and bytes by name.
 type Shard = BTreeMap<String, (safetensors::Dtype, Vec<usize>, Vec<u8>)>;
 
+#[test]
+fn a_run_its_delta_and_its_merged_folder_say_the_same() {
+    let _turn = turn();
+    let (tiny, changes) = trained("");
+    changes.write(&tiny.path("delta.safetensors")).unwrap();
+    merged(&changes, &tiny.path("model"), &tiny.path("merged"), &|_| {}).unwrap();
+    let models = ["run", "delta.safetensors", "merged"];
+    let ask = |command: &str, model: &str, more: &[&str]| {
+        let (code, out, told) = program(&tiny, &[&[command, model, "--device", "cpu"], more].concat());
+        assert_eq!((code, told.as_str()), (Some(0), ""), "{command} {model}");
+        out
+    };
+    // On its own held-out examples a run scores as it did when it was the best.
+    let scores: serde_json::Value = serde_json::from_str(&ask("eval", "run", &["--json"])).unwrap();
+    let best = changes.facts.eval.as_ref().unwrap();
+    assert_eq!(
+        (scores["accuracy"].as_f64(), scores["f1"].as_f64()),
+        (Some(best.scores["accuracy"]), Some(best.scores["f1"]))
+    );
+    assert!((scores["loss"].as_f64().unwrap() - best.loss).abs() < 1e-6);
+
+    let all = models.map(|model| ask("eval", model, &["--data", "texts.csv"]));
+    assert!(all[0].starts_with("accuracy ") && all[0] == all[1] && all[0] == all[2], "{all:?}");
+    let all = models.map(|model| ask("predict", model, &["--data", "texts.csv"]));
+    assert!(all[0].lines().count() == 96 && all[0] == all[1] && all[0] == all[2]);
+    let first: serde_json::Value = serde_json::from_str(all[0].lines().next().unwrap()).unwrap();
+    let logits = first["logits"].as_array().unwrap();
+    let yes = logits[1].as_f64().unwrap() > logits[0].as_f64().unwrap();
+    assert_eq!((&first["index"], &first["label"]), (&0.into(), &(if yes { "yes" } else { "no" }).into()));
+
+    // As the benchmark takes it; texts alone are enough.
+    let texts: String = fs::read_to_string(tiny.path("texts.csv"))
+        .unwrap()
+        .lines()
+        .map(|line| line.split(',').next().unwrap().to_owned() + "\n")
+        .collect();
+    fs::write(tiny.path("test.tsv"), texts).unwrap();
+    assert_eq!(ask("predict", "merged", &["--data", "test.tsv", "--out", "yes-no.tsv"]), "yes-no.tsv\n");
+    let named = fs::read_to_string(tiny.path("yes-no.tsv")).unwrap();
+    assert!(named.starts_with("index\tprediction\n0\t") && named.lines().count() == 97, "{named}");
+    let more = ["--data", "test.tsv", "--out", "numbers.tsv", "--task", "sst2", "--text", "text"];
+    ask("predict", "run", &more);
+    let numbered = fs::read_to_string(tiny.path("numbers.tsv")).unwrap();
+    assert_eq!(numbered, named.replace("\tyes", "\t1").replace("\tno", "\t0"));
+
+    for (arguments, message) in [
+        (&["predict", "merged", "--data", "none.tsv"][..], "none.tsv: no such file"),
+        (&["predict", "merged", "--data", "texts.csv", "--text", "txt"], "no column \"txt\"; did you mean \"text\"?"),
+        (&["eval", "merged"], "--data is missing"),
+        (&["eval", "nothing", "--data", "texts.csv"], "no run \"nothing\" there"),
+        (
+            &["eval", "model", "--data", "texts.csv"],
+            "its weights lack classifier.weight, classifier.bias; is it a classifier",
+        ),
+        (&["predict", "run", "--data", "texts.csv", "--out", "numbers.tsv"], "numbers.tsv: is there already"),
+    ] {
+        let (code, _, told) = program(&tiny, arguments);
+        assert!(code == Some(2) && told.contains(message), "{told}");
+    }
+}
+
 fn shard(number: usize) -> String {
     format!("model-0000{}-of-00002.safetensors", number + 1)
 }
