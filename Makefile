@@ -1,6 +1,6 @@
 # Thin lines over cargo and scripts/setup.py. One target folder; nothing here is needed to use cargo directly afterwards.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo lint test bench clean
+.PHONY: help setup build demo lint test interop bench clean
 
 help: ## list these
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -22,6 +22,12 @@ lint: setup ## formatting and clippy, with and without torch
 test: lint ## lint, then all tests, with and without torch
 	cargo test --locked --no-default-features
 	cargo test --locked
+
+interop: setup ## check exports against transformers and PEFT, in a Python environment of their own (4 GB, once)
+	cargo build --locked
+	python3 -m venv target/interop
+	target/interop/bin/pip install --quiet --requirement tests/interop/requirements.txt
+	target/interop/bin/python tests/interop/check.py target/debug/finesift
 
 bench: setup ## measure
 	cargo bench --locked
