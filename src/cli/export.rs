@@ -51,14 +51,18 @@ enum Form {
     Shira,
     /// A table of the numbers of every step
     Csv,
+    /// A folder with the same as TensorBoard reads it
+    Tensorboard,
+    /// A page with the run's charts, which needs nothing else
+    Html,
 }
 
 impl Export {
     pub fn run(self) -> Result<ExitCode> {
         let run = runs::find(&self.runs, &self.run)?;
         match self.to {
-            Form::Csv => metrics::write(&run, &self.out)?,
-            _ => weights::export(&self, &run)?,
+            Form::Csv | Form::Tensorboard | Form::Html => metrics::write(self.to, &run, &self.out)?,
+            Form::Merged | Form::Delta | Form::Shira => weights::export(&self, &run)?,
         }
         super::print(&format!("{}\n", self.out.display()));
         Ok(ExitCode::SUCCESS)
@@ -74,24 +78,52 @@ impl Apply {
 }
 
 mod metrics {
-    use std::fs::File;
+    use std::fs::{self, File};
     use std::io::BufWriter;
     use std::path::Path;
+    use std::time::UNIX_EPOCH;
 
     use anyhow::{Context, Result};
 
+    use super::Form;
     use crate::export::{self, Unfinished};
+    use crate::preset::read_file;
+    use crate::protocol::Event;
     use crate::runs::read_events;
 
-    pub fn write(run: &Path, out: &Path) -> Result<()> {
-        let events = run.join("events.jsonl");
-        let events = read_events(&events).with_context(|| format!("{}: cannot read", events.display()))?;
+    pub fn write(to: Form, run: &Path, out: &Path) -> Result<()> {
+        let path = run.join("events.jsonl");
+        let events = read_events(&path).with_context(|| format!("{}: cannot read", path.display()))?;
         let unfinished = Unfinished::at(out)?;
-        File::create_new(&unfinished.path)
-            .map_err(anyhow::Error::from)
-            .and_then(|file| export::csv(&events, BufWriter::new(file)))
-            .with_context(|| format!("{}: cannot write", out.display()))?;
+        let file = |path: &Path| File::create_new(path).map(BufWriter::new);
+        let write = || -> Result<()> {
+            match to {
+                Form::Tensorboard => {
+                    fs::create_dir(&unfinished.path)?;
+                    let start = began(&path, &events);
+                    let name = format!("events.out.tfevents.{}.finesift", start as u64);
+                    export::tensorboard(&events, start, file(&unfinished.path.join(name))?)?;
+                }
+                Form::Html => {
+                    fs::write(&unfinished.path, export::report(&events, &read_file(&run.join("preset.toml"))?))?;
+                }
+                _ => export::csv(&events, file(&unfinished.path)?)?,
+            }
+            Ok(())
+        };
+        write().with_context(|| format!("{}: cannot write", out.display()))?;
         unfinished.finish()
+    }
+
+    /// When the run began, as far as its file can tell: its last line was written so long after.
+    fn began(path: &Path, events: &[Event]) -> f64 {
+        let written = path.metadata().and_then(|metadata| metadata.modified()).unwrap_or(UNIX_EPOCH);
+        let elapsed = events.iter().rev().find_map(|event| match event {
+            Event::Step(step) => Some(step.elapsed),
+            _ => None,
+        });
+        let written = written.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+        (written - elapsed.unwrap_or(0.0)).max(0.0)
     }
 }
 
@@ -144,7 +176,7 @@ mod weights {
         match export.to {
             Form::Delta => changes.write(&export.out),
             Form::Shira => shira(&changes, &base, export.without_biases, &export.out),
-            Form::Merged | Form::Csv => merged(&changes, &base, &export.out, &told),
+            _ => merged(&changes, &base, &export.out, &told),
         }
     }
 

@@ -6,6 +6,8 @@
 //! merged       a Hugging Face folder with the changes made
 //! shira        a PEFT adapter of them
 //! csv          the numbers of every step
+//! tensorboard  the same as an event file
+//! report       the same as a page with charts
 //! ```
 
 #[cfg(feature = "torch")]
@@ -15,8 +17,10 @@ mod csv;
 mod delta;
 #[cfg(feature = "torch")]
 mod merged;
+mod report;
 #[cfg(feature = "torch")]
 mod shira;
+mod tensorboard;
 
 use std::path::{Path, PathBuf};
 
@@ -29,8 +33,10 @@ pub use changes::{Changes, Facts, Full, Sparse};
 pub use csv::csv;
 #[cfg(feature = "torch")]
 pub use merged::merged;
+pub use report::report;
 #[cfg(feature = "torch")]
 pub use shira::shira;
+pub use tensorboard::tensorboard;
 
 /// A folder or a file that takes its name only when it is whole.
 pub(crate) struct Unfinished {

@@ -13,6 +13,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
 from peft import PeftModel
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 TEXTS = [
@@ -53,6 +54,14 @@ def main():
     for file in Path("merged").iterdir():
         assert file.read_bytes() == Path("by-delta", file.name).read_bytes(), f"{file.name} differs by delta"
     print("delta + base: equal to merged bit for bit")
+
+    finesift("export", "run", "--to", "tensorboard", "--out", "board")
+    board = EventAccumulator("board").Reload()
+    steps = [json.loads(line) for line in Path("runs/run/events.jsonl").read_text().splitlines()]
+    told = [(step["step"], step["loss"]) for step in steps if step["event"] == "step"]
+    read = [(scalar.step, scalar.value) for scalar in board.Scalars("train/loss")]
+    assert len(read) == 8 and all(a == c and abs(b - d) < 1e-6 for (a, b), (c, d) in zip(told, read)), (told, read)
+    print("tensorboard: reads the losses of", len(read), "steps and", sorted(board.Tags()["scalars"]))
 
     Path("texts.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
     lines = finesift("predict", "run", "--data", "texts.jsonl", "--device", "cpu").splitlines()

@@ -226,6 +226,10 @@ fn a_run_is_exported_by_its_name() {
     assert!(tiny.path("merged/model.safetensors").is_file());
     assert_eq!(export("csv", "numbers.csv", &[]), (Some(0), "numbers.csv\n".into(), String::new()));
     assert_eq!(fs::read_to_string(tiny.path("numbers.csv")).unwrap().lines().count(), 11);
+    assert_eq!(export("html", "run.html", &[]).0, Some(0));
+    assert!(fs::read_to_string(tiny.path("run.html")).unwrap().matches("<svg ").count() == 5);
+    assert_eq!(export("tensorboard", "board", &[]).0, Some(0));
+    assert_eq!(fs::read_dir(tiny.path("board")).unwrap().count(), 1);
     assert_eq!(export("shira", "adapter", &["--without-biases"]).0, Some(0));
     for (to, more, message) in [
         ("delta", &["--from", "1"][..], "no such checkpoint; there are those of steps 9"),
