@@ -13,8 +13,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
 from peft import PeftModel
+from safetensors.torch import load_file, save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from tokenizers import Tokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, RobertaForSequenceClassification
 
 TEXTS = [
     "A wonderful film, warm and funny.",
@@ -24,11 +26,13 @@ TEXTS = [
     "Not bad, not great. " * 12,
 ]
 TOLERANCE = 1e-5
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures/models"
 
 
 def finesift(*arguments):
     """Runs the program in the working folder and returns its stdout."""
-    done = subprocess.run([PROGRAM, *map(str, arguments)], check=True, capture_output=True, text=True)
+    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True)
+    assert done.returncode == 0, f"finesift {' '.join(map(str, arguments))}: {done.stderr}"
     return done.stdout
 
 
@@ -45,7 +49,63 @@ def compare(name, got, expected):
     assert off < TOLERANCE, f"{name} is off by {off}, more than {TOLERANCE}"
 
 
+def check_roberta():
+    """RoBERTa's head is two layers, which PEFT has to be told of in another way."""
+    fixture, model = FIXTURES / "tiny-roberta", Path("roberta")
+    model.mkdir()
+    tensors = load_file(fixture / "model.safetensors")
+    save_file({name: tensor for name, tensor in tensors.items() if not name.startswith("classifier")},
+              model / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((fixture / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config))
+    words = ["<s>", "<pad>", "</s>", "<unk>", "good", "bad"] + [f"w{i}" for i in range(50)]
+    (model / "tokenizer.json").write_text(json.dumps({
+        "version": "1.0", "truncation": None, "padding": None, "added_tokens": [], "normalizer": None,
+        "pre_tokenizer": {"type": "Whitespace"}, "decoder": None,
+        "post_processor": {"type": "BertProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0]},
+        "model": {"type": "WordLevel", "vocab": {word: i for i, word in enumerate(words)}, "unk_token": "<unk>"},
+    }))
+    texts = [f"w{i % 50} w{i * 7 % 50} {'good' if i % 2 else 'bad'}" for i in range(64)]
+    rows = [json.dumps({"text": text, "label": "yes" if "good" in text else "no"}) for text in texts]
+    Path("words.jsonl").write_text("\n".join(rows) + "\n")
+    Path("roberta.toml").write_text("""
+[model]
+id = "./roberta"
+[data]
+path = "words.jsonl"
+eval_fraction = 0.25
+labels = ["no", "yes"]
+max_length = 16
+[sift]
+rate = 0.05
+modules = ["query", "key", "value", "attention.output.dense"]
+dense = ["classifier"]
+biases = false
+[train]
+epochs = 2
+batch = 8
+learning_rate = 5e-3
+""")
+    finesift("train", "roberta.toml", "--run", "roberta", "--device", "cpu", "--headless")
+    finesift("export", "roberta", "--to", "merged", "--out", "roberta-merged")
+    finesift("export", "roberta", "--to", "shira", "--out", "roberta-shira")
+    lines = finesift("predict", "runs/roberta", "--data", "words.jsonl", "--device", "cpu").splitlines()
+    ours = torch.tensor([json.loads(line)["logits"] for line in lines])
+    tokenizer = Tokenizer.from_file("roberta/tokenizer.json")
+
+    def theirs(model):
+        with torch.no_grad():
+            return torch.stack([model(torch.tensor([tokenizer.encode(text).ids])).logits[0] for text in texts])
+
+    load = lambda folder: RobertaForSequenceClassification.from_pretrained(folder, num_labels=2, dtype=torch.float32).eval()
+    compare("transformers on RoBERTa's merged folder", theirs(load("roberta-merged")), ours)
+    adapted = PeftModel.from_pretrained(load("roberta"), "roberta-shira").eval()
+    compare("PEFT with RoBERTa's adapter", theirs(adapted), ours)
+    compare("PEFT with RoBERTa's adapter, merged and unloaded", theirs(adapted.merge_and_unload()), ours)
+
+
 def main():
+    check_roberta()
     finesift("train", "demo", "--run", "run", "--device", "cpu", "--headless", "--set", "train.max_steps=8",
              "--set", "train.eval_every=8", "--set", "sift.biases=false", "--set", "train.warmup=0")
     for form in ["merged", "shira", "delta"]:
