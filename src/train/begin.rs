@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::checkpoint::Writer;
 use super::clock::Clock;
+use super::device;
 use super::keep::Keeper;
 use super::orders::Orders;
 use super::prepare::Prepared;
@@ -69,6 +70,7 @@ impl<'a> Run<'a> {
             schedule: ScheduleFacts { steps: plan.steps, warmup: learning_rate.warmup, peak: learning_rate.peak },
             base,
             data,
+            device: device::arithmetic(classifier.parameters.device()),
             labels,
             // What changes as the run goes on comes with each checkpoint.
             step,

@@ -140,6 +140,16 @@ pub fn go_back(found: Option<&Found>, job: &Job, prepared: &Prepared, chosen: &C
         })),
         None => port.emit(Event::info("no checkpoint was written yet, so it begins again")),
     }
+    let arithmetic = super::device::arithmetic(chosen.device);
+    if let Some(found) = found
+        && found.manifest.device != arithmetic
+    {
+        port.emit(Event::info(format!(
+            "computed before on {}, now on {arithmetic}: numbers may differ in their last digits from those of a run \
+             without a break",
+            found.manifest.device
+        )));
+    }
     if lost {
         port.emit(Event::warning(format!("{}: events of before the checkpoint are missing", path.display())));
     }
