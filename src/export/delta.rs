@@ -2,9 +2,11 @@
 //! names.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use memmap2::Mmap;
 use safetensors::tensor::{TensorView, serialize_to_file};
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -91,11 +93,14 @@ impl Changes {
     /// [`Usage`]: no such file, another kind of file, a damaged one, values that make no sense.
     pub fn read(path: &Path) -> Result<Changes> {
         let wrong = |what: String| Usage(format!("{}: {what}", path.display()));
-        let bytes = match std::fs::read(path) {
+        let file = match File::open(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(wrong("no such file".into())),
-            bytes => bytes.with_context(|| format!("{}: cannot read", path.display()))?,
+            file => file.with_context(|| format!("{}: cannot read", path.display()))?,
         };
-        Ok(parse(&bytes).map_err(wrong)?)
+        // SAFETY: the map is read only. Whoever truncates a file while it is being read takes the process down, as with
+        // every program that maps weights.
+        let map = unsafe { Mmap::map(&file) }.with_context(|| format!("{}: cannot read", path.display()))?;
+        Ok(parse(&map).map_err(wrong)?)
     }
 }
 

@@ -9,6 +9,9 @@ use crate::model::ParameterSpec;
 use crate::runs::checkpoint::{STATE, SlotEntry, Stored};
 use crate::sift::State;
 
+/// Room for a file's header, in bytes.
+const BESIDES: u64 = 1 << 20;
+
 /// What was kept.
 pub struct Kept {
     /// Of each slot the ascending flat indices of its trained components, int64; `None` where all are.
@@ -24,14 +27,31 @@ pub struct Kept {
 /// # Errors
 /// What is wrong with it, naming the file.
 pub fn read(stored: &Stored, specs: &[ParameterSpec]) -> Result<Kept, String> {
-    let bytes = stored.read(STATE)?;
     let wrong = |what: String| format!("{}: {what}", stored.path.join(STATE).display());
+    let sizes = sizes(&stored.manifest.slots, specs).map_err(wrong)?;
+    // What a file may claim must not decide how much memory is taken; the model does.
+    let most = (8 * sizes.sparse + 12 * sizes.total + 8 * sizes.targets) as u64 + BESIDES;
+    if stored.manifest.files.iter().any(|file| file.name == STATE && file.bytes > most) {
+        return Err(wrong(format!("larger than the {most} bytes that it can hold of this model")));
+    }
+    let bytes = stored.read(STATE)?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
-    parse(stored, &tensors, specs).map_err(wrong)
+    parse(stored, &tensors, sizes).map_err(wrong)
 }
 
-fn parse(stored: &Stored, tensors: &SafeTensors, specs: &[ParameterSpec]) -> Result<Kept, String> {
-    let slots = &stored.manifest.slots;
+/// How long the vectors are.
+#[derive(Clone, Copy)]
+struct Sizes {
+    /// Components trained in sparse slots.
+    sparse: i64,
+    /// Components trained in all.
+    total: i64,
+    /// Sparse slots.
+    targets: i64,
+}
+
+/// Checks the slots against the model.
+fn sizes(slots: &[SlotEntry], specs: &[ParameterSpec]) -> Result<Sizes, String> {
     let (mut sparse, mut total) = (0, 0);
     for slot in slots {
         let components = check(slot, specs)?;
@@ -46,7 +66,14 @@ fn parse(stored: &Stored, tensors: &SafeTensors, specs: &[ParameterSpec]) -> Res
         }
         total += slot.trained;
     }
-    let targets = slots.iter().filter(|slot| !slot.dense).count() as i64;
+    if slots.len() > specs.len() {
+        return Err(format!("{} parameters are trained, and the model has {}", slots.len(), specs.len()));
+    }
+    Ok(Sizes { sparse, total, targets: slots.iter().filter(|slot| !slot.dense).count() as i64 })
+}
+
+fn parse(stored: &Stored, tensors: &SafeTensors, sizes: Sizes) -> Result<Kept, String> {
+    let (slots, Sizes { sparse, total, targets }) = (&stored.manifest.slots, sizes);
     let vector = |name: &str| tensor(tensors, name, &[Dtype::F32], &[total]);
     let state = State {
         master: vector("master")?,
