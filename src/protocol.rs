@@ -55,6 +55,8 @@ pub enum Event {
     Mass(Mass),
     /// The held-out examples were evaluated.
     Eval(Eval),
+    /// The held-out examples that an evaluation found the model worst at.
+    Examples(Examples),
     /// What the run holds in memory by its own account, in bytes.
     Memory(Memory),
     /// What the machine reports of itself.
@@ -268,6 +270,10 @@ pub struct TargetMass {
     /// 100 · ‖selected‖ / ‖all‖.
     #[serde(with = "number")]
     pub mass: f64,
+    /// How far its selected components are from their pre-trained values: 100 · ‖w − w₀‖ / ‖w₀‖. None where all of
+    /// these are zero, as those of a bias may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<f64>,
 }
 
 /// An evaluation of the held-out examples.
@@ -286,6 +292,40 @@ pub struct Eval {
     /// Whether it is the best of the run so far.
     #[serde(default)]
     pub best: bool,
+}
+
+/// The held-out examples that an evaluation found the model worst at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Examples {
+    /// Optimizer steps taken before the evaluation.
+    pub step: u64,
+    /// Examples that they are the worst of.
+    pub of: u64,
+    /// How many of all these the model got wrong; none where it predicts a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrong: Option<u64>,
+    /// The worst of them, the greatest loss first.
+    pub examples: Vec<Judged>,
+}
+
+/// A held-out example and what the model made of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// Its text, or the first of a pair; the beginning of a long one.
+    pub text: String,
+    /// The second of a pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair: Option<String>,
+    /// The class or number that the model says.
+    pub prediction: String,
+    /// What it should say.
+    pub label: String,
+    /// The model's probability of what it says, in 0..=1; none where that is a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// Its loss.
+    #[serde(with = "number")]
+    pub loss: f64,
 }
 
 /// What the run holds in memory by its own account, in bytes.
@@ -314,6 +354,12 @@ pub struct System {
     pub memory_used: u64,
     /// Memory of the machine, in bytes.
     pub memory_total: u64,
+    /// Bytes that the run may still write where its folder is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_free: Option<u64>,
+    /// Bytes that there are in all where its folder is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_total: Option<u64>,
     /// The GPU trained on, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu: Option<Gpu>,
@@ -326,14 +372,21 @@ pub struct Gpu {
     pub name: String,
     /// Memory in use by all processes, in bytes.
     pub memory_used: u64,
+    /// Memory in use by this process, in bytes, where the driver tells: within a container it may know the process by
+    /// another number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_memory: Option<u64>,
     /// Memory of the GPU, in bytes.
     pub memory_total: u64,
     /// Share of time in which it computed, in percent.
     pub utilization: f64,
-    /// Degrees Celsius.
+    /// Degrees Celsius; 0 where the GPU does not tell.
     pub temperature: f64,
-    /// Watts.
+    /// Watts; 0 where the GPU does not tell.
     pub power: f64,
+    /// Watts that it may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_limit: Option<f64>,
 }
 
 /// How grave a log line is.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
+use super::{Screens, config};
 use crate::runs;
 
 #[derive(Args)]
@@ -24,9 +25,6 @@ pub(super) struct Export {
     /// Leave changed biases out of a SHiRA adapter, which has no place for them
     #[arg(long)]
     without_biases: bool,
-    /// Folder of all runs
-    #[arg(long, value_name = "DIR", env = "FINESIFT_RUNS", default_value = "runs")]
-    runs: PathBuf,
 }
 
 #[derive(Args)]
@@ -58,8 +56,8 @@ enum Form {
 }
 
 impl Export {
-    pub fn run(self) -> Result<ExitCode> {
-        let run = runs::find(&self.runs, &self.run)?;
+    pub fn run(self, screens: &Screens) -> Result<ExitCode> {
+        let run = runs::find(&screens.runs(&config()?), &self.run)?;
         match self.to {
             Form::Csv | Form::Tensorboard | Form::Html => metrics::write(self.to, &run, &self.out)?,
             Form::Merged | Form::Delta | Form::Shira => weights::export(&self, &run)?,

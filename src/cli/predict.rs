@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
+use super::Screens;
+
 #[derive(Args)]
 pub(super) struct Eval {
     #[command(flatten)]
@@ -56,12 +58,6 @@ struct Asked {
     /// Tokens of a text at most; by default the run's, or 128
     #[arg(long)]
     max_length: Option<usize>,
-    /// auto, cpu or cuda:N
-    #[arg(long, default_value = "auto")]
-    device: String,
-    /// Folder of all runs
-    #[arg(long, value_name = "DIR", env = "FINESIFT_RUNS", default_value = "runs")]
-    runs: PathBuf,
 }
 
 #[cfg(not(feature = "torch"))]
@@ -72,13 +68,13 @@ mod run {
     use crate::Usage;
 
     impl Eval {
-        pub fn run(self) -> Result<ExitCode> {
+        pub fn run(self, _: &Screens) -> Result<ExitCode> {
             bail!(without_torch())
         }
     }
 
     impl Predict {
-        pub fn run(self) -> Result<ExitCode> {
+        pub fn run(self, _: &Screens) -> Result<ExitCode> {
             bail!(without_torch())
         }
     }
@@ -96,6 +92,7 @@ mod run {
     use anyhow::{Context, anyhow, bail};
     use tch::Kind;
 
+    use super::super::config;
     use super::super::export::wanted;
     use super::*;
     use crate::Usage;
@@ -118,8 +115,8 @@ mod run {
     }
 
     impl Eval {
-        pub fn run(self) -> Result<ExitCode> {
-            let model = self.asked.open()?;
+        pub fn run(self, screens: &Screens) -> Result<ExitCode> {
+            let model = self.asked.open(screens)?;
             let (splits, metrics) = self.examples(&model)?;
             let scores = model.predictor.scores(splits, metrics, &told)?;
             let mut named: Vec<(String, f64)> = scores.scores.into_iter().collect();
@@ -171,8 +168,8 @@ mod run {
     }
 
     impl Predict {
-        pub fn run(self) -> Result<ExitCode> {
-            let model = self.asked.open()?;
+        pub fn run(self, screens: &Screens) -> Result<ExitCode> {
+            let model = self.asked.open(screens)?;
             let (text, pair) = (model.texts.first().map_or("text", String::as_str), model.texts.get(1));
             let examples = data::read_texts(&self.data, text, pair.map(String::as_str), &told)?;
             let logits = model.predictor.logits(&examples, &told)?;
@@ -222,8 +219,8 @@ mod run {
     }
 
     impl Asked {
-        fn open(&self) -> Result<Model> {
-            let device = self.device.parse::<DeviceChoice>()?.resolve()?.device;
+        fn open(&self, screens: &Screens) -> Result<Model> {
+            let device = screens.device.parse::<DeviceChoice>()?.resolve()?.device;
             let hub = Hub::from_env();
             let opening = |preset: Option<&Preset>| Opening {
                 device,
@@ -237,7 +234,7 @@ mod run {
                 let base = hub.model(self.base.as_ref().unwrap_or(&changes.facts.base.model), &told)?;
                 Predictor::changed(changes, &base, opening(preset), &told)
             };
-            let (predictor, preset) = match Origin::of(&self.runs, &self.model)? {
+            let (predictor, preset) = match Origin::of(&screens.runs(&config()?), &self.model)? {
                 Origin::Folder(folder) => (Predictor::folder(&folder, opening(None), &told)?, None),
                 Origin::Delta(file) => {
                     let changes = Changes::read(&file)?;
@@ -259,7 +256,7 @@ mod run {
                 (Some(task), _) => Some(task.parse()?),
                 (None, Some(preset)) => match &preset.data.source {
                     DataSource::Hub(task) | DataSource::Local(Source::Glue { task, .. }) => Some(*task),
-                    DataSource::Local(Source::Table { .. }) => None,
+                    DataSource::Local(Source::Table { .. }) | DataSource::Instructions(_) => None,
                 },
                 (None, None) => None,
             };

@@ -9,7 +9,7 @@ use super::{Encoded, Target};
 /// Batches within which examples are sorted by length. More waste less on padding and make an epoch less random.
 const WINDOW: usize = 50;
 
-/// A padded batch, row by row: the three token tensors are [rows, length].
+/// A padded batch, row by row: what is told of each token is [rows, length].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
     /// Examples.
@@ -18,10 +18,12 @@ pub struct Batch {
     pub length: usize,
     /// Token ids, padded at the end.
     pub input_ids: Vec<i64>,
-    /// 1 for a token, 0 for padding.
-    pub attention_mask: Vec<i64>,
+    /// The example of its row that a token is of, counted from 1; 0 for padding.
+    pub sequence_ids: Vec<i64>,
     /// The sequence a token belongs to; 0 for padding.
     pub token_type_ids: Vec<i64>,
+    /// Where rows hold several examples, the place of each token in its own.
+    pub position_ids: Option<Vec<i64>>,
     /// What the model should make of each row.
     pub targets: Targets,
     /// Tokens, padding left out.
@@ -35,6 +37,13 @@ pub enum Targets {
     Classes(Vec<i64>),
     /// Scores.
     Scores(Vec<f32>),
+    /// The tokens to say.
+    Tokens {
+        /// Places in the batch, row by row, of the tokens they follow.
+        places: Vec<i64>,
+        /// What follows.
+        next: Vec<i64>,
+    },
 }
 
 /// Pads the examples of these indices to the longest of them.
@@ -42,7 +51,7 @@ pub fn collate(encoded: &[Encoded], rows: &[usize], pad_id: i64) -> Batch {
     let length = rows.iter().map(|&row| encoded[row].ids.len()).max().unwrap_or(0);
     let size = rows.len() * length;
     let mut input_ids = vec![pad_id; size];
-    let mut attention_mask = vec![0; size];
+    let mut sequence_ids = vec![0; size];
     let mut token_type_ids = vec![0; size];
     let mut tokens = 0;
     for (i, example) in rows.iter().map(|&row| &encoded[row]).enumerate() {
@@ -51,14 +60,33 @@ pub fn collate(encoded: &[Encoded], rows: &[usize], pad_id: i64) -> Batch {
             input_ids[start + j] = i64::from(id);
             token_type_ids[start + j] = i64::from(type_id);
         }
-        attention_mask[start..start + count].fill(1);
+        sequence_ids[start..start + count].fill(1);
         tokens += count as u64;
     }
     let targets = Targets::of(rows.iter().map(|&row| encoded[row].target));
-    Batch { rows: rows.len(), length, input_ids, attention_mask, token_type_ids, targets, tokens }
+    Batch { rows: rows.len(), length, input_ids, sequence_ids, token_type_ids, position_ids: None, targets, tokens }
 }
 
 impl Targets {
+    /// How many there are: a loss is a mean over them.
+    pub fn count(&self) -> usize {
+        match self {
+            Targets::Classes(classes) => classes.len(),
+            Targets::Scores(scores) => scores.len(),
+            Targets::Tokens { next, .. } => next.len(),
+        }
+    }
+
+    /// In order, as a score compares them with what is predicted.
+    pub fn numbers(&self) -> Vec<f64> {
+        match self {
+            Targets::Classes(numbers) | Targets::Tokens { next: numbers, .. } => {
+                numbers.iter().map(|&number| number as f64).collect()
+            }
+            Targets::Scores(scores) => scores.iter().map(|&score| f64::from(score)).collect(),
+        }
+    }
+
     /// In order. Classes are taken for scores if any of the targets is a score; in a dataset all are of one kind.
     pub fn of(targets: impl Iterator<Item = Target> + Clone) -> Targets {
         let class = |target| match target {
@@ -159,7 +187,7 @@ mod tests {
             prop_assert_eq!(&batch.targets, &Targets::Classes(rows.iter().map(|&row| row as i64).collect()));
             for (i, &row) in rows.iter().enumerate() {
                 let range = i * batch.length..(i + 1) * batch.length;
-                let (mask, ids) = (&batch.attention_mask[range.clone()], &batch.input_ids[range.clone()]);
+                let (mask, ids) = (&batch.sequence_ids[range.clone()], &batch.input_ids[range.clone()]);
                 let count = encoded[row].ids.len();
                 prop_assert!(mask[..count].iter().all(|&m| m == 1) && mask[count..].iter().all(|&m| m == 0));
                 prop_assert!(ids[..count].iter().zip(&encoded[row].ids).all(|(&a, &b)| a == i64::from(b)));

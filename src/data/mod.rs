@@ -1,4 +1,4 @@
-//! Labelled texts on their way to the model: read, checked, tokenized, batched. No torch, no terminal.
+//! Texts on their way to the model, labelled or to be learnt: read, checked, tokenized, batched. No torch, no terminal.
 //!
 //! ```text
 //! records/     rows of a TSV, CSV, JSON-lines or parquet file, whatever they mean
@@ -7,8 +7,10 @@
 //! glue task    the nine tasks of GLUE in three layouts
 //! table split  a user's own files
 //! tokenize cache
+//! instruct/    texts that a language model should learn to write
 //! digest       what tells one set of examples from another
-//! batch        padding, and the order of an epoch
+//! batch sequence tokenized
+//!              padding, and the order of an epoch
 //! ```
 
 mod batch;
@@ -16,13 +18,16 @@ mod cache;
 mod digest;
 mod examples;
 mod glue;
+pub mod instruct;
 mod labels;
 mod records;
+mod sequence;
 mod split;
 
 mod table;
 mod task;
 mod tokenize;
+mod tokenized;
 
 use std::path::PathBuf;
 
@@ -30,9 +35,11 @@ use anyhow::Result;
 
 pub use batch::{Batch, Batches, Targets, collate};
 pub use digest::digest;
+pub use sequence::{Sequence, collate_sequences};
 pub use table::{Columns, HeldOut, TargetKind, read_labelled, read_texts};
 pub use task::Task;
-pub use tokenize::{Encoded, TextTokenizer};
+pub use tokenize::{Encoded, TextTokenizer, Token};
+pub use tokenized::Tokenized;
 
 use crate::metrics::Metrics;
 use crate::protocol::Progress;

@@ -10,23 +10,33 @@ use rand_chacha::ChaCha8Rng;
 use super::{Example, Target};
 use crate::Usage;
 
-/// Splits into examples to train on and examples held out, both in the order they came. Each class gives its share,
-/// rounded so that the shares add up, but keeps one example to train on.
+/// Splits into examples to train on and examples held out, both in the order they came. Each class gives its share.
 pub(super) fn hold_out(examples: Vec<Example>, share: f64, seed: u64) -> Result<(Vec<Example>, Vec<Example>)> {
+    // All scores are one class here.
+    let class = |example: &Example| if let Target::Class(class) = example.target { class } else { 0 };
+    let held_out = drawn(&examples.iter().map(class).collect::<Vec<_>>(), share, seed)?;
+    let (mut train, mut eval) = (Vec::new(), Vec::new());
+    for (example, held_out) in examples.into_iter().zip(held_out) {
+        if held_out { eval.push(example) } else { train.push(example) }
+    }
+    Ok((train, eval))
+}
+
+/// Which examples are held out, by their classes: of each its share, rounded so that the shares add up, but one of each
+/// is kept to train on.
+pub(super) fn drawn(classes: &[u32], share: f64, seed: u64) -> Result<Vec<bool>> {
     if !(share > 0.0 && share < 1.0) {
         bail!(Usage(format!("the share held out is {share}; expected more than 0 and less than 1")));
     }
-    let mut classes: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    for (index, example) in examples.iter().enumerate() {
-        // All scores are one class here.
-        let class = if let Target::Class(class) = example.target { class } else { 0 };
-        classes.entry(class).or_default().push(index);
+    let mut of_class: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (index, class) in classes.iter().enumerate() {
+        of_class.entry(*class).or_default().push(index);
     }
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut held_out = vec![false; examples.len()];
+    let mut held_out = vec![false; classes.len()];
     // What rounding takes from or gives to one class is carried to the next.
     let (mut due, mut given) = (0.0, 0);
-    for indices in classes.values_mut() {
+    for indices in of_class.values_mut() {
         indices.shuffle(&mut random);
         due += share * indices.len() as f64;
         let count = ((due.round() as usize).saturating_sub(given)).min(indices.len() - 1);
@@ -38,14 +48,10 @@ pub(super) fn hold_out(examples: Vec<Example>, share: f64, seed: u64) -> Result<
     if given == 0 {
         bail!(Usage(format!(
             "a share of {share} of {} examples leaves none to evaluate on; hold out more, or name a file",
-            examples.len()
+            classes.len()
         )));
     }
-    let (mut train, mut eval) = (Vec::new(), Vec::new());
-    for (example, held_out) in examples.into_iter().zip(held_out) {
-        if held_out { eval.push(example) } else { train.push(example) }
-    }
-    Ok((train, eval))
+    Ok(held_out)
 }
 
 #[cfg(test)]

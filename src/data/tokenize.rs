@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use tokenizers::decoders::DecoderWrapper;
 use tokenizers::{EncodeInput, PostProcessor, Tokenizer, TruncationParams, TruncationStrategy};
 
 use super::cache::TokenCache;
@@ -28,6 +29,15 @@ pub struct TextTokenizer {
     digest: [u8; 32],
 }
 
+/// A token as it can be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Its text, with the space before it where there is one: ` good`, `##ness`.
+    pub text: String,
+    /// Whether it comes of the model's format and not of the text: `[CLS]`, `</s>`.
+    pub special: bool,
+}
+
 /// A tokenized example, special tokens included and nothing padded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoded {
@@ -46,19 +56,7 @@ impl TextTokenizer {
     /// # Errors
     /// [`Usage`]: no such file, a malformed one, a `max_length` that special tokens alone fill.
     pub fn open(folder: &Path, max_length: usize) -> Result<TextTokenizer> {
-        let path = folder.join("tokenizer.json");
-        let Ok(metadata) = path.metadata() else {
-            bail!(Usage(format!(
-                "{}: no such file; a model's folder needs the tokenizer.json of its fast tokenizer",
-                path.display()
-            )));
-        };
-        if metadata.len() > LARGEST {
-            bail!(Usage(format!("{}: larger than {} MiB", path.display(), LARGEST >> 20)));
-        }
-        let bytes = std::fs::read(&path).with_context(|| format!("{}: cannot read", path.display()))?;
-        let mut tokenizer = guarded(&path, "malformed", || Tokenizer::from_bytes(&bytes))?;
-
+        let (path, mut tokenizer, digest) = open_tokenizer(folder)?;
         let added = |pair| tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(pair));
         let special = added(false).max(added(true));
         if max_length <= special {
@@ -75,7 +73,7 @@ impl TextTokenizer {
         };
         tokenizer.with_padding(None);
         guarded(&path, "cannot truncate", || tokenizer.with_truncation(Some(truncation)).map(|_| ()))?;
-        Ok(TextTokenizer { path, tokenizer, max_length, digest: Sha256::digest(&bytes).into() })
+        Ok(TextTokenizer { path, tokenizer, max_length, digest })
     }
 
     /// Token ids there are, added ones included: a model's embedding has at least as many rows.
@@ -122,12 +120,25 @@ impl TextTokenizer {
         Ok(encoded)
     }
 
+    /// The tokens of an example as they can be shown, in the order of [`Encoded::ids`].
+    ///
+    /// # Errors
+    /// A text that the tokenizer fails on.
+    pub fn tokens(&self, example: &Example) -> Result<Vec<Token>> {
+        guarded(&self.path, "cannot tokenize", || {
+            let encoding = self.tokenizer.encode_fast(input(example), true)?;
+            let tokens = encoding.get_ids().iter().zip(encoding.get_special_tokens_mask());
+            Ok(tokens.map(|(&id, &special)| Token { text: self.shown(id), special: special == 1 }).collect())
+        })
+    }
+
+    /// A token's text with its space.
+    pub fn shown(&self, id: u32) -> String {
+        shown(&self.tokenizer, id)
+    }
+
     fn encode_one(&self, example: &Example) -> tokenizers::Result<Encoded> {
-        let input = match &example.pair {
-            Some(pair) => EncodeInput::Dual(example.text.as_str().into(), pair.as_str().into()),
-            None => EncodeInput::Single(example.text.as_str().into()),
-        };
-        let encoding = self.tokenizer.encode_fast(input, true)?;
+        let encoding = self.tokenizer.encode_fast(input(example), true)?;
         if encoding.get_ids().is_empty() {
             return Err(format!("no token in {:?}", example.text.chars().take(60).collect::<String>()).into());
         }
@@ -139,8 +150,50 @@ impl TextTokenizer {
     }
 }
 
+/// Reads `folder/tokenizer.json`: its path, what it says, and its SHA-256.
+///
+/// # Errors
+/// [`Usage`]: no such file, a malformed one.
+pub(super) fn open_tokenizer(folder: &Path) -> Result<(PathBuf, Tokenizer, [u8; 32])> {
+    let path = folder.join("tokenizer.json");
+    let Ok(metadata) = path.metadata() else {
+        bail!(Usage(format!(
+            "{}: no such file; a model's folder needs the tokenizer.json of its fast tokenizer",
+            path.display()
+        )));
+    };
+    if metadata.len() > LARGEST {
+        bail!(Usage(format!("{}: larger than {} MiB", path.display(), LARGEST >> 20)));
+    }
+    let bytes = std::fs::read(&path).with_context(|| format!("{}: cannot read", path.display()))?;
+    let tokenizer = guarded(&path, "malformed", || Tokenizer::from_bytes(&bytes))?;
+    Ok((path, tokenizer, Sha256::digest(&bytes).into()))
+}
+
+/// A token's text with its space. Byte-level vocabularies write a space as `Ġ` and other bytes as letters, which only the
+/// decoder can read; the others say it plainly.
+pub(super) fn shown(tokenizer: &Tokenizer, id: u32) -> String {
+    let token = tokenizer.id_to_token(id).unwrap_or_default();
+    if token.contains('▁') {
+        token.replace('▁', " ")
+    } else if matches!(tokenizer.get_decoder(), Some(DecoderWrapper::ByteLevel(_))) {
+        tokenizer.decode(&[id], false).unwrap_or(token)
+    } else if token.starts_with("##") {
+        token
+    } else {
+        format!(" {token}")
+    }
+}
+
+fn input(example: &Example) -> EncodeInput<'_> {
+    match &example.pair {
+        Some(pair) => EncodeInput::Dual(example.text.as_str().into(), pair.as_str().into()),
+        None => EncodeInput::Single(example.text.as_str().into()),
+    }
+}
+
 /// The crate panics on some malformed files and on texts they make it fail on; here that is an error like any other.
-fn guarded<T>(path: &Path, failure: &str, work: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
+pub(super) fn guarded<T>(path: &Path, failure: &str, work: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => bail!(Usage(format!("{}: {failure}: {error}", path.display()))),

@@ -34,7 +34,7 @@ pub struct Facts {
     /// The evaluation at that step, if it was the best.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eval: Option<Eval>,
-    /// Names of the classes; none where a number is predicted.
+    /// Names of the classes; none where a number is predicted or text is written.
     pub labels: Vec<String>,
     /// The model they belong to.
     pub base: BaseIdentity,

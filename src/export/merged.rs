@@ -15,7 +15,7 @@ use tch::{Device, Kind, Tensor};
 use super::Unfinished;
 use super::changes::{Changes, Facts};
 use crate::Usage;
-use crate::model::{FileTensor, ModelFiles};
+use crate::model::{Config, FileTensor, ModelFiles};
 use crate::protocol::Progress;
 
 /// What else a model's folder may have that belongs to it still.
@@ -74,8 +74,8 @@ pub fn merged(changes: &Changes, base: &Path, out: &Path, progress: &dyn Fn(Prog
         let index = json!({ "metadata": { "total_size": bytes }, "weight_map": weight_map });
         write(INDEX, serde_json::to_string_pretty(&index)? + "\n")?;
     }
-    write("config.json", config(&changes.facts, base)?)?;
-    write("README.md", card(changes))?;
+    write("config.json", config(&changes.facts, &files.config, base)?)?;
+    write("README.md", card(changes, &files.config))?;
     for name in CARRIED {
         match fs::copy(base.join(name), folder.join(name)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -191,10 +191,13 @@ impl View for Written<'_> {
     }
 }
 
-/// The base model's config.json, for a classifier of these labels.
-fn config(facts: &Facts, base: &Path) -> Result<String> {
-    let text = fs::read(base.join("config.json"))?;
-    let mut config: Map<String, Value> = serde_json::from_slice(&text)?;
+/// The base model's config.json, for a classifier of these labels; a language model's is as it was.
+fn config(facts: &Facts, model: &Config, base: &Path) -> Result<String> {
+    let text = fs::read_to_string(base.join("config.json"))?;
+    if let Config::Decoder(_) = model {
+        return Ok(text);
+    }
+    let mut config: Map<String, Value> = serde_json::from_str(&text)?;
     let architecture = match config.get("model_type").and_then(Value::as_str) {
         Some("roberta") => "RobertaForSequenceClassification",
         Some("xlm-roberta") => "XLMRobertaForSequenceClassification",
@@ -218,7 +221,7 @@ fn config(facts: &Facts, base: &Path) -> Result<String> {
 }
 
 /// The model card.
-fn card(changes: &Changes) -> String {
+fn card(changes: &Changes, model: &Config) -> String {
     let Facts { run, preset, step, eval, labels, base, version } = &changes.facts;
     let selected: usize = changes.sparse.iter().map(|sparse| sparse.values.numel()).sum();
     let of: i64 = changes.sparse.iter().map(|sparse| sparse.shape.iter().product::<i64>()).sum();
@@ -227,12 +230,16 @@ fn card(changes: &Changes) -> String {
         let scores: Vec<String> = eval.scores.iter().map(|(name, score)| format!("{name} {score:.4}")).collect();
         format!("- held-out: {}, loss {:.4}\n", scores.join(", "), eval.loss)
     });
-    let labels = if labels.is_empty() { "a number".to_owned() } else { labels.join(", ") };
+    let (pipeline, predicts) = match (model, labels.as_slice()) {
+        (Config::Decoder(_), _) => ("text-generation", String::new()),
+        (Config::Encoder(_), []) => ("text-classification", "- predicts: a number\n".to_owned()),
+        (Config::Encoder(_), labels) => ("text-classification", format!("- predicts: {}\n", labels.join(", "))),
+    };
     format!(
-        "---\nlibrary_name: transformers\npipeline_tag: text-classification\ntags:\n- finesift\n- sift\n---\n\n# {run}\n\n\
+        "---\nlibrary_name: transformers\npipeline_tag: {pipeline}\ntags:\n- finesift\n- sift\n---\n\n# {run}\n\n\
          Fine-tuned with sparse increments (SIFT, arXiv 2312.11875) by finesift {version}.\n\n\
-         - base model: {}\n- predicts: {labels}\n- step: {step}\n{scores}\
-         - changed: {selected} of {of} components of {} parameters, and {full} parameters of the head in full\n\n\
+         - base model: {}\n{predicts}- step: {step}\n{scores}\
+         - changed: {selected} of {of} components of {} parameters, and {full} components of others in full\n\n\
          ```toml\n{}\n```\n",
         base.model,
         changes.sparse.len(),

@@ -15,12 +15,12 @@ use super::Unfinished;
 use super::changes::{Changes, Sparse};
 use super::merged::{bytes_of, sync};
 use crate::Usage;
-use crate::model::ModelFiles;
+use crate::model::{Config, ModelFiles};
 
 /// Writes the adapter into a new folder. Biases have no place in one: `without_biases` leaves changed ones out.
 ///
 /// # Errors
-/// [`Usage`]: changed biases, another base model, a folder that is there.
+/// [`Usage`]: changed biases or embeddings, another base model, a folder that is there.
 pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path) -> Result<()> {
     changes.facts.check_base(base)?;
     let files = ModelFiles::open(base, changes.facts.outputs())?;
@@ -32,6 +32,15 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path) -
              --without-biases leaves them out, and sift.biases = false trains none",
             others.len(),
             others[0].name
+        )));
+    }
+    // Embeddings are the first segment.
+    let embedding = |name: &str| files.layout.parameters.iter().any(|spec| spec.name == name && spec.segment == 0);
+    if let Some(table) = weights.iter().find(|sparse| embedding(&sparse.name)) {
+        bail!(Usage(format!(
+            "{}: the run trained components of an embedding, which a SHiRA adapter has no place for; \
+             --to merged and --to delta have",
+            table.name
         )));
     }
     if weights.is_empty() {
@@ -71,7 +80,11 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path) -
         ));
     }
     // With a task type PEFT saves `classifier` as a whole besides, which fails where that is two layers.
-    let task = if saved.contains("classifier") { json!("SEQ_CLS") } else { json!(null) };
+    let task = match files.config {
+        Config::Decoder(_) => json!("CAUSAL_LM"),
+        Config::Encoder(_) if saved.contains("classifier") => json!("SEQ_CLS"),
+        Config::Encoder(_) => json!(null),
+    };
     let modules: Vec<&str> = weights.iter().map(|sparse| sparse.name.trim_end_matches(".weight")).collect();
     let config = json!({
         "peft_type": "SHIRA", "task_type": task, "base_model_name_or_path": changes.facts.base.model,

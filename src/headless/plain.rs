@@ -16,6 +16,9 @@ pub(super) struct Plain {
     /// Of the run, when it has told.
     steps: u64,
     task: Option<ProgressBar>,
+    phase: Option<Phase>,
+    /// The latest step, in words.
+    latest: Option<String>,
 }
 
 impl Plain {
@@ -24,7 +27,30 @@ impl Plain {
         if !io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        Plain { bar, steps: 0, task: None }
+        Plain { bar, steps: 0, task: None, phase: None, latest: None }
+    }
+
+    /// Lines alone, also on a terminal.
+    pub fn without_bar() -> Plain {
+        let plain = Plain::new();
+        plain.bar.set_draw_target(ProgressDrawTarget::hidden());
+        plain
+    }
+
+    /// How the run stands.
+    pub fn status(&self) -> String {
+        let phase = match self.phase {
+            None | Some(Phase::Preparing) => "preparing",
+            Some(Phase::Selecting) => "selecting components",
+            Some(Phase::Training) => "training",
+            Some(Phase::Evaluating) => "evaluating",
+            Some(Phase::Checkpointing) => "writing a checkpoint",
+            Some(Phase::Paused) => "paused",
+        };
+        match &self.latest {
+            Some(step) => format!("{phase}; {step}"),
+            None => phase.to_owned(),
+        }
     }
 
     /// Shows an event, or nothing of it.
@@ -53,7 +79,14 @@ impl Plain {
                 ));
             }
             Event::Checkpointed { path, .. } => self.line(&format!("checkpoint {}", path.display())),
-            Event::Phase { phase: Phase::Paused } => self.line("paused"),
+            Event::Phase { phase } => {
+                match (self.phase, phase) {
+                    (_, Phase::Paused) => self.line("paused"),
+                    (Some(Phase::Paused), Phase::Training) => self.line("training again"),
+                    _ => {}
+                }
+                self.phase = Some(*phase);
+            }
             Event::Sample { prompt, text, .. } => self.line(&format!("{prompt} -> {text}")),
             Event::Log { level, message } => self.line(&match level {
                 Level::Info => message.clone(),
@@ -64,7 +97,7 @@ impl Plain {
                 self.end_task();
                 self.bar.finish_and_clear();
             }
-            Event::Phase { .. } | Event::Mass(_) | Event::Memory(_) | Event::System(_) => {}
+            Event::Mass(_) | Event::Examples(_) | Event::Memory(_) | Event::System(_) => {}
         }
     }
 
@@ -110,9 +143,11 @@ impl Plain {
         let message = format!("loss {:.4}  {:.0} tokens/s{eta}", step.loss, step.tokens_per_second);
         self.bar.set_position(step.step);
         let steps = self.steps.max(1);
+        let line = format!("step {}/{steps}: {message}", step.step);
         if self.bar.is_hidden() && step.step * STEP_LINES / steps > (step.step - 1) * STEP_LINES / steps {
-            self.line(&format!("step {}/{steps}: {message}", step.step));
+            self.line(&line);
         }
+        self.latest = Some(line);
         self.bar.set_message(message);
     }
 
@@ -145,7 +180,8 @@ impl Plain {
         }
     }
 
-    fn line(&self, text: &str) {
+    /// Writes a line.
+    pub fn line(&self, text: &str) {
         // Text from files must not move the cursor.
         let text: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
         self.bar.suspend(|| {

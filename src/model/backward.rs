@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use tch::{Kind, Tensor, no_grad};
 
 use super::Segments;
+use super::objective::{Differentiated, Objective};
 use super::tape::Pass;
 use super::weights::Parameters;
 
@@ -18,6 +19,8 @@ pub struct Wanted {
     modules: HashSet<String>,
     /// Others, per segment: they are leaves of its graph.
     leaves: HashMap<usize, Vec<(String, Tensor)>>,
+    /// The table that the objective uses, and the segment that uses it too, if one does.
+    table: Option<(String, usize)>,
     /// Segments before this one are never walked back.
     lowest: usize,
 }
@@ -58,9 +61,12 @@ impl Wanted {
     /// For the parameters of these names; those that are no linear layer's are made to require a gradient.
     pub fn new<'a>(parameters: &Parameters, names: impl IntoIterator<Item = &'a str>) -> Wanted {
         let names: HashSet<&str> = names.into_iter().collect();
-        let mut wanted = Wanted { modules: HashSet::new(), leaves: HashMap::new(), lowest: usize::MAX };
+        let mut wanted = Wanted { modules: HashSet::new(), leaves: HashMap::new(), table: None, lowest: usize::MAX };
         for spec in parameters.specs().iter().filter(|spec| names.contains(spec.name.as_str())) {
             wanted.lowest = wanted.lowest.min(spec.segment);
+            if spec.objective {
+                wanted.table = Some((spec.name.clone(), spec.segment));
+            }
             match spec.name.rsplit_once('.') {
                 Some((module, _)) if spec.linear => {
                     wanted.modules.insert(module.to_owned());
@@ -75,13 +81,13 @@ impl Wanted {
     }
 }
 
-/// Runs the network forward and back. `loss` makes a scalar of the logits; its value comes back, on the device and outside
-/// any graph. `visit` is given the gradients of one segment at a time, the last segment's first.
+/// Runs the network forward and back. The loss comes back, on the device and outside any graph. `visit` is given the
+/// gradients of one segment at a time, the last segment's first.
 pub fn gradients(
     network: &dyn Segments,
     wanted: &Wanted,
     walk: Walk,
-    loss: impl FnOnce(&Tensor) -> Tensor,
+    objective: &Objective,
     visit: &mut dyn FnMut(Vec<Gradient>),
 ) -> Tensor {
     let last = network.count() - 1;
@@ -100,31 +106,37 @@ pub fn gradients(
         } else {
             let graph = Graph::record(network, wanted, walk, segment, &hidden, segment > lowest);
             hidden = graph.output.detach();
-            segments.push(Run::Recorded(graph));
+            segments.push(Run::Recorded(segment, graph));
         }
     }
 
-    let mut scalar = None;
-    let mut loss = Some(loss);
-    let mut incoming = Tensor::new();
+    let Differentiated { loss, by_output: mut incoming, by_table } =
+        objective.differentiate(&hidden, wanted.table.is_some());
+    let mut table = wanted.table.as_ref().zip(by_table).map(|((name, segment), by_table)| (name, *segment, by_table));
+    if let Some((name, _, gradient)) = table.take_if(|(_, segment, _)| *segment > last) {
+        visit(vec![Gradient::Leaf { name: name.clone(), gradient }]);
+    }
     while let Some(run) = segments.pop() {
-        let graph = match run {
-            Run::Recorded(graph) => graph,
-            Run::Again { segment, input } => Graph::record(network, wanted, walk, segment, &input, segment > lowest),
-        };
-        let surrogate = match loss.take() {
-            Some(loss) => {
-                let value = loss(&graph.output);
-                scalar = Some(value.detach());
-                value
+        let (segment, graph) = match run {
+            Run::Recorded(segment, graph) => (segment, graph),
+            Run::Again { segment, input } => {
+                (segment, Graph::record(network, wanted, walk, segment, &input, segment > lowest))
             }
-            None => (&graph.output * &incoming).sum(graph.output.kind()),
         };
-        let (gradients, below) = graph.backward(&surrogate);
+        let (mut gradients, below) = graph.backward(&incoming);
         incoming = below;
+        // A table that is an embedding too has two parts to its gradient.
+        if let Some((name, _, part)) = table.take_if(|(_, of, _)| *of == segment) {
+            for gradient in &mut gradients {
+                match gradient {
+                    Gradient::Leaf { name: of, gradient } if of == name => *gradient += &part,
+                    _ => {}
+                }
+            }
+        }
         visit(gradients);
     }
-    scalar.unwrap_or_default()
+    loss
 }
 
 impl Walk {
@@ -146,7 +158,7 @@ pub fn mixed(a: u64, b: u64) -> u64 {
 
 /// A segment on the way forward.
 enum Run {
-    Recorded(Graph),
+    Recorded(usize, Graph),
     /// Only its input was kept.
     Again {
         segment: usize,
@@ -182,14 +194,18 @@ impl Graph {
         Graph { input, output, records: pass.into_records(), leaves }
     }
 
-    /// The wanted gradients, and that of what came in where a segment below needs it.
-    fn backward(self, scalar: &Tensor) -> (Vec<Gradient>, Tensor) {
+    /// The wanted gradients, and that of what came in where a segment below needs it. `incoming` is that of the output.
+    fn backward(self, incoming: &Tensor) -> (Vec<Gradient>, Tensor) {
         let mut inputs: Vec<&Tensor> = self.records.iter().map(|record| &record.output).collect();
         inputs.extend(self.leaves.iter().map(|(_, leaf)| leaf));
         if self.input.defined() {
             inputs.push(&self.input);
         }
-        let mut found = Tensor::run_backward(&[scalar], &inputs, false, false).into_iter();
+        if inputs.is_empty() {
+            return (Vec::new(), Tensor::new());
+        }
+        let scalar = (&self.output * incoming).sum(self.output.kind());
+        let mut found = Tensor::run_backward(&[&scalar], &inputs, false, false).into_iter();
         let mut gradients = Vec::with_capacity(self.records.len() + self.leaves.len());
         let flat = |tensor: Tensor| tensor.reshape([-1, tensor.size().last().copied().unwrap_or(1)]);
         for (record, dy) in self.records.into_iter().zip(found.by_ref()) {

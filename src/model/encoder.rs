@@ -3,26 +3,15 @@
 
 use tch::{Kind, Tensor};
 
-use super::Segments;
-use super::config::{Config, Family};
+use super::config::{EncoderConfig, Family};
 use super::layers::{Activation, LayerNorm, Linear};
 use super::tape::Pass;
 use super::weights::Parameters;
-
-/// A batch on the device.
-pub struct Inputs {
-    /// int64 `[rows, length]`.
-    pub input_ids: Tensor,
-    /// The sequence of each token: int64 `[rows, length]`.
-    pub token_type_ids: Tensor,
-    /// True for tokens, false for padding: bool `[rows, length]`. `None` where nothing is padded, which lets attention take
-    /// its fastest way.
-    pub attention_mask: Option<Tensor>,
-}
+use super::{Inputs, Segments};
 
 /// The layers.
 pub struct Encoder {
-    config: Config,
+    config: EncoderConfig,
     embeddings: Embeddings,
     blocks: Vec<Block>,
     head: Head,
@@ -38,7 +27,7 @@ pub struct OnBatch<'a> {
 
 impl Encoder {
     /// Builds the layers upon their parameters.
-    pub fn new(config: &Config, parameters: &Parameters) -> Encoder {
+    pub fn new(config: &EncoderConfig, parameters: &Parameters) -> Encoder {
         let prefix = match config.family {
             Family::Bert => "bert",
             Family::Roberta => "roberta",
@@ -55,7 +44,7 @@ impl Encoder {
 
     /// The chain of segments for a batch.
     pub fn on<'a>(&'a self, inputs: &'a Inputs) -> OnBatch<'a> {
-        let visible = inputs.attention_mask.as_ref().map(|mask| mask.unsqueeze(1).unsqueeze(1));
+        let visible = inputs.sequence_ids.as_ref().map(|ids| ids.not_equal(0).unsqueeze(1).unsqueeze(1));
         OnBatch { encoder: self, inputs, visible }
     }
 }
@@ -85,7 +74,7 @@ struct Embeddings {
 }
 
 impl Embeddings {
-    fn new(config: &Config, parameters: &Parameters, name: &str) -> Embeddings {
+    fn new(config: &EncoderConfig, parameters: &Parameters, name: &str) -> Embeddings {
         Embeddings {
             word: parameters.get(&format!("{name}.word_embeddings.weight")),
             position: parameters.get(&format!("{name}.position_embeddings.weight")),
@@ -95,7 +84,7 @@ impl Embeddings {
     }
 
     /// `[rows, length, hidden]`.
-    fn forward(&self, config: &Config, inputs: &Inputs, pass: &mut Pass) -> Tensor {
+    fn forward(&self, config: &EncoderConfig, inputs: &Inputs, pass: &mut Pass) -> Tensor {
         let lookup = |table: &Tensor, ids: &Tensor| Tensor::embedding(table, ids, -1, false, false);
         let ids = &inputs.input_ids;
         // A network with one type of token was never told of a second, whatever the tokenizer says.
@@ -111,7 +100,7 @@ impl Embeddings {
 }
 
 /// int64, broadcast to `[rows, length]`. RoBERTa counts from behind the padding id, and padding itself has its id.
-fn positions(config: &Config, ids: &Tensor) -> Tensor {
+fn positions(config: &EncoderConfig, ids: &Tensor) -> Tensor {
     match config.family {
         Family::Bert => Tensor::arange(ids.size()[1], (Kind::Int64, ids.device())).unsqueeze(0),
         Family::Roberta => {
@@ -134,7 +123,7 @@ struct Block {
 }
 
 impl Block {
-    fn new(config: &Config, parameters: &Parameters, name: &str) -> Block {
+    fn new(config: &EncoderConfig, parameters: &Parameters, name: &str) -> Block {
         let linear = |module: &str| Linear::new(parameters, &format!("{name}.{module}"));
         let norm = |module: &str| LayerNorm::new(parameters, &format!("{name}.{module}"), config.layer_norm_eps);
         Block {
@@ -151,7 +140,7 @@ impl Block {
     }
 
     /// `[rows, length, hidden]`, as it came.
-    fn forward(&self, config: &Config, hidden: &Tensor, visible: Option<&Tensor>, pass: &mut Pass) -> Tensor {
+    fn forward(&self, config: &EncoderConfig, hidden: &Tensor, visible: Option<&Tensor>, pass: &mut Pass) -> Tensor {
         let (rows, length) = (hidden.size()[0], hidden.size()[1]);
         let heads = config.num_attention_heads;
         let split = |x: Tensor| x.view([rows, length, heads, -1]).transpose(1, 2);
@@ -181,7 +170,7 @@ enum Head {
 }
 
 impl Head {
-    fn new(config: &Config, parameters: &Parameters) -> Head {
+    fn new(config: &EncoderConfig, parameters: &Parameters) -> Head {
         match config.family {
             Family::Bert => Head::Bert {
                 pooler: Linear::new(parameters, "bert.pooler.dense"),
@@ -195,7 +184,7 @@ impl Head {
     }
 
     /// `[rows, labels]`.
-    fn forward(&self, config: &Config, hidden: &Tensor, pass: &mut Pass) -> Tensor {
+    fn forward(&self, config: &EncoderConfig, hidden: &Tensor, pass: &mut Pass) -> Tensor {
         let first = hidden.select(1, 0);
         let p = config.classifier_dropout;
         match self {

@@ -12,8 +12,10 @@ use super::config::Config;
 use super::layout::Layout;
 use super::weights::{Checkpoint, initialized, locate};
 
-/// The files of a classifier's base model.
+/// The files of a base model.
 pub struct ModelFiles {
+    /// What its config.json says.
+    pub config: Config,
     /// The network's parameters.
     pub layout: Layout,
     checkpoint: Checkpoint,
@@ -32,15 +34,16 @@ pub struct FileTensor<'a> {
 }
 
 impl ModelFiles {
-    /// Maps a folder's files, for a classifier with this many outputs.
+    /// Maps a folder's files, for a classifier with this many outputs or a decoder, which has none.
     ///
     /// # Errors
-    /// As [`Classifier::open`](super::Classifier::open).
+    /// As [`Network::open`](super::Network::open).
     pub fn open(folder: &Path, labels: i64) -> Result<ModelFiles> {
-        let layout = Layout::of(&Config::read(folder)?, labels);
+        let config = Config::read(folder)?;
+        let layout = Layout::of(&config, labels);
         let checkpoint = Checkpoint::open(folder)?;
         let found = locate(&checkpoint, folder, &layout)?;
-        Ok(ModelFiles { layout, checkpoint, found })
+        Ok(ModelFiles { config, layout, checkpoint, found })
     }
 
     /// The files' names.

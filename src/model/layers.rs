@@ -1,6 +1,6 @@
 //! The layers that all networks are made of, by the names of their parameters in the checkpoint.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::tape::Pass;
 use super::weights::Parameters;
@@ -9,22 +9,22 @@ use super::weights::Parameters;
 pub struct Linear {
     name: String,
     weight: Tensor,
-    bias: Tensor,
+    bias: Option<Tensor>,
 }
 
 impl Linear {
-    /// The layer `name`.
+    /// The layer `name`, with a bias if there is one.
     pub fn new(parameters: &Parameters, name: &str) -> Linear {
         Linear {
             weight: parameters.get(&format!("{name}.weight")),
-            bias: parameters.get(&format!("{name}.bias")),
+            bias: parameters.find(&format!("{name}.bias")),
             name: name.to_owned(),
         }
     }
 
     /// x `[…, in]` to `[…, out]`.
     pub fn forward(&self, x: &Tensor, pass: &mut Pass) -> Tensor {
-        let y = x.linear(&self.weight, Some(&self.bias));
+        let y = x.linear(&self.weight, self.bias.as_ref());
         pass.record(&self.name, x, &y);
         y
     }
@@ -53,6 +53,27 @@ impl LayerNorm {
     }
 }
 
+/// Root-mean-square norm over the last dimension (Zhang and Sennrich, arXiv 1910.07467), reckoned in fp32 and rounded
+/// before the weight comes in, as `LlamaRMSNorm` does it.
+pub struct RmsNorm {
+    weight: Tensor,
+    eps: f64,
+}
+
+impl RmsNorm {
+    /// The layer `name`.
+    pub fn new(parameters: &Parameters, name: &str, eps: f64) -> RmsNorm {
+        RmsNorm { weight: parameters.get(&format!("{name}.weight")), eps }
+    }
+
+    /// Keeps the shape.
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        let wide = x.to_kind(Kind::Float);
+        let mean = wide.square().mean_dim(Some(&[-1i64][..]), true, Kind::Float);
+        (wide * (mean + self.eps).rsqrt()).to_kind(x.kind()) * &self.weight
+    }
+}
+
 /// The functions that `hidden_act` may name in a config.json.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
@@ -77,11 +98,6 @@ impl Activation {
         ("silu", Activation::Silu),
         ("swish", Activation::Silu),
     ];
-
-    /// By its name in a config.json.
-    pub fn named(name: &str) -> Option<Activation> {
-        Activation::NAMES.iter().find(|(known, _)| *known == name).map(|(_, activation)| *activation)
-    }
 
     /// Keeps the shape.
     pub fn forward(self, x: &Tensor) -> Tensor {

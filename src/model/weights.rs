@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use memmap2::Mmap;
+use memmap2::{Mmap, UncheckedAdvice};
 use rand::SeedableRng;
 use rand::distr::Distribution;
 use rand_chacha::ChaCha8Rng;
@@ -25,6 +25,10 @@ const INDEX: &str = "model.safetensors.index.json";
 /// An index of a thousand shards is a few MB; more is no index.
 const LARGEST_INDEX: u64 = 64 << 20;
 
+/// Bytes of a file that are cast and placed at a time: a multiple of every type's size, and so few that the allocator gives
+/// them back.
+const PIECE: usize = 1 << 20;
+
 /// Every parameter of a network by its name in the checkpoint, in the order of the forward pass. Layers hold the same
 /// tensors, so that a value written here is used there.
 pub struct Parameters {
@@ -42,6 +46,11 @@ impl Parameters {
             Some(tensor) => tensor.shallow_clone(),
             None => panic!("{name} is not in the layout"),
         }
+    }
+
+    /// A parameter that a network may have or not, as a bias.
+    pub fn find(&self, name: &str) -> Option<Tensor> {
+        self.tensors.get(name).map(Tensor::shallow_clone)
     }
 
     /// What is known of each parameter, in the order of the forward pass.
@@ -79,18 +88,24 @@ pub(super) fn load(
     let fresh = layout.parameters.iter().zip(&found).filter(|(_, found)| found.is_none());
     let report = LoadReport {
         fresh: fresh.map(|(spec, _)| spec.name.clone()).collect(),
-        unused: checkpoint.tensors.keys().filter(|name| !used.contains(name) && !is_buffer(name)).cloned().collect(),
+        unused: checkpoint
+            .tensors
+            .keys()
+            .filter(|name| !used.contains(name) && !is_buffer(name) && Some(name.as_str()) != layout.copied)
+            .cloned()
+            .collect(),
     };
     let mut tensors = BTreeMap::new();
     let total = layout.parameters.len() as u64;
     let mut random = ChaCha8Rng::seed_from_u64(options.seed);
     for (done, (spec, stored)) in (1..).zip(layout.parameters.iter().zip(&found)) {
         let tensor = match stored {
-            Some(stored) => checkpoint.read(stored),
-            None => initialized(spec, layout.initializer_range, &mut random),
+            Some(stored) => checkpoint.read(stored, options),
+            None => initialized(spec, layout.initializer_range, &mut random)
+                .to_kind(options.dtype)
+                .to_device(options.device),
         };
-        let placed = tensor.to_kind(options.dtype).to_device(options.device);
-        tensors.insert(spec.name.clone(), placed.set_requires_grad(false));
+        tensors.insert(spec.name.clone(), tensor.set_requires_grad(false));
         // Fifty times in all, however many there are.
         if done * 50 / total > (done - 1) * 50 / total {
             progress(Progress { task: "loading the model".into(), done, total, unit: "tensors".into() });
@@ -144,7 +159,8 @@ fn spellings(name: &str, prefix: &str) -> Vec<String> {
 
 /// Constants that old versions of transformers saved along.
 fn is_buffer(name: &str) -> bool {
-    name.ends_with("embeddings.position_ids") || name.ends_with("embeddings.token_type_ids")
+    let names = ["embeddings.position_ids", "embeddings.token_type_ids", "rotary_emb.inv_freq"];
+    names.iter().any(|buffer| name.ends_with(buffer))
 }
 
 /// As transformers does it: normal weights, zero biases. Drawn on the CPU by a generator of our own, so that a head is the
@@ -247,10 +263,24 @@ impl Checkpoint {
         }
     }
 
-    fn read(&self, name: &str) -> Tensor {
+    /// Casts and places a tensor piece by piece, and lets go of the file's pages behind it: neither the file nor a second
+    /// copy is ever in memory whole.
+    fn read(&self, name: &str, options: &LoadOptions) -> Tensor {
         let stored = &self.tensors[name];
-        let bytes = &self.files[stored.file].1[stored.bytes.clone()];
-        Tensor::from_data_size(bytes, &stored.shape, kind(stored.dtype).unwrap_or(Kind::Float))
+        let map = &self.files[stored.file].1;
+        let kind = kind(stored.dtype).unwrap_or(Kind::Float);
+        let tensor = Tensor::empty(&stored.shape, (options.dtype, options.device));
+        let flat = tensor.view(-1);
+        let mut done = 0;
+        for start in stored.bytes.clone().step_by(PIECE) {
+            let bytes = start..(start + PIECE).min(stored.bytes.end);
+            let count = (bytes.len() / kind.elt_size_in_bytes()) as i64;
+            flat.narrow(0, done, count).copy_(&Tensor::from_data_size(&map[bytes.clone()], &[count], kind));
+            done += count;
+            // SAFETY: the map is shared and read only, so pages that are asked for again come from the file again.
+            let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, bytes.start, bytes.len()) };
+        }
+        tensor
     }
 }
 

@@ -14,10 +14,11 @@ macro_rules! presets {
     };
 }
 
-/// All of them, the demo first.
+/// All of them, the demos first.
 pub fn built_in() -> &'static [BuiltIn] {
     presets![
         "demo",
+        "demo-chat",
         "glue/cola",
         "glue/sst2",
         "glue/mrpc",
@@ -26,5 +27,11 @@ pub fn built_in() -> &'static [BuiltIn] {
         "glue/mnli",
         "glue/qnli",
         "glue/rte",
+        "alpaca/llama-7b",
+        "alpaca/llama-13b",
+        "alpaca/llama-33b",
+        "alpaca/llama-3.2-1b",
+        "alpaca/qwen2.5-0.5b",
+        "alpaca/smollm2-135m",
     ]
 }

@@ -1,11 +1,14 @@
 //! A preset: one runnable experiment as TOML, parsed once into values that nothing downstream has to check again.
 //!
-//! [`Preset::load`] finds it, [`document`] reads its keys with their places, and this file says what each key means.
+//! [`Preset::load`] finds it among the built-in ones and in the user's [`Library`], [`document`] reads its keys with their
+//! places, and [`read`] says what each key means. A [`Draft`] is one that is being changed.
 
 mod builtin;
 mod difference;
 mod document;
+mod draft;
 mod keys;
+mod library;
 mod read;
 
 use std::fs::File;
@@ -15,11 +18,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::Usage;
-use crate::data::{Source, Task};
+use crate::data::instruct::InstructionFormat;
+use crate::data::{HeldOut, Source, Task};
 pub use builtin::{BuiltIn, built_in};
 pub use difference::{Difference, Weight, differences};
 use document::Document;
+pub use draft::{Draft, Field, Origin};
 pub use keys::KEYS;
+pub use library::{Library, Listed};
 
 /// A preset has some hundred bytes; the labels of a large task make it some hundred thousand.
 const LARGEST: u64 = 4 << 20;
@@ -39,6 +45,8 @@ pub struct Preset {
     pub sift: Sift,
     /// `[train]`
     pub train: Train,
+    /// `[sample]`
+    pub sample: Sample,
     /// `[keep]`
     pub keep: Keep,
     /// The whole of it as TOML, overrides included and comments left out.
@@ -78,6 +86,50 @@ pub enum DataSource {
     Local(Source),
     /// A GLUE task from the hub.
     Hub(Task),
+    /// Texts that a language model should learn to write.
+    Instructions(InstructionData),
+}
+
+/// Texts that a language model should learn to write.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstructionData {
+    /// How they are written down.
+    pub format: InstructionFormat,
+    /// Where they are.
+    pub place: InstructionPlace,
+    /// What to evaluate on.
+    pub held_out: HeldOut,
+    /// Whether several share a row.
+    pub packing: bool,
+}
+
+/// Where texts to learn are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InstructionPlace {
+    /// In files.
+    Files(Vec<PathBuf>),
+    /// In a dataset of the hub.
+    Hub {
+        /// Its id.
+        id: String,
+        /// What its files' names begin with.
+        prefix: String,
+    },
+}
+
+/// What a language model is asked while it is trained, and how it answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// What it is asked at every evaluation.
+    pub prompts: Vec<String>,
+    /// Tokens of an answer at most.
+    pub tokens: usize,
+    /// 0 takes the likeliest token each time.
+    pub temperature: f64,
+    /// How many of the likeliest tokens are drawn from; 0 for any.
+    pub top_k: usize,
+    /// The probability that those drawn from have together.
+    pub top_p: f64,
 }
 
 /// What is trained of the model.
@@ -166,14 +218,15 @@ pub struct Keep {
 }
 
 impl Preset {
-    /// Finds a preset by the name of a built-in one or by the path of a `.toml` file and applies `key=value` overrides.
+    /// Finds a preset by its name, among the built-in ones and the user's own, or by the path of a `.toml` file, and applies
+    /// `key=value` overrides.
     /// `cache` is finesift's own cache, which paths may begin with as `cache:`.
     ///
     /// # Errors
     /// [`Usage`], naming file, line and key: no such preset, not TOML, an unknown key, a value that cannot be.
     pub fn load(name: &str, overrides: &[String], cache: &Path) -> Result<Preset> {
-        let (name, place, text) = find(name)?;
-        Preset::parse(&name, &place, &text, overrides, cache)
+        let found = Library::of_environment().find(name)?;
+        Preset::parse(&found.name, &found.place, &found.text, overrides, cache)
     }
 
     /// Reads a preset's text; `place` is the file to name in errors.
@@ -186,6 +239,15 @@ impl Preset {
             document.set(assignment)?;
         }
         read::read(name, &document, cache).map_err(|error| Usage(error).into())
+    }
+}
+
+impl Train {
+    /// Optimizer steps of a run over so many examples; `None` if they cannot be counted.
+    pub fn steps(&self, examples: usize) -> Option<u64> {
+        let per_epoch = examples.div_ceil(self.batch).div_ceil(self.accumulate) as u64;
+        let steps = per_epoch.checked_mul(self.epochs)?;
+        Some(if self.max_steps > 0 { steps.min(self.max_steps) } else { steps })
     }
 }
 
@@ -204,6 +266,9 @@ pub fn cache_folder() -> PathBuf {
 /// [`Usage`]: no such file, not UTF-8, larger than any preset.
 pub fn read_file(path: &Path) -> Result<String> {
     let place = path.display();
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        bail!(Usage(format!("{place}: not a file")));
+    }
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
     match read {
@@ -215,23 +280,6 @@ pub fn read_file(path: &Path) -> Result<String> {
         read => read.with_context(|| format!("{place}: cannot read"))?,
     };
     Ok(text)
-}
-
-/// Name, place and text of a preset.
-fn find(name: &str) -> Result<(String, String, String)> {
-    if let Some(preset) = built_in().iter().find(|preset| preset.name == name) {
-        return Ok((name.to_owned(), format!("presets/{name}.toml"), preset.toml.to_owned()));
-    }
-    let path = Path::new(name);
-    if path.extension().is_some_and(|extension| extension == "toml") {
-        let text = read_file(path)?;
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        return Ok((stem, name.to_owned(), text));
-    }
-    let names = built_in().iter().map(|preset| preset.name);
-    let meant =
-        crate::suggest::nearest(name, names).map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
-    bail!(Usage(format!("no preset \"{name}\"{meant} `finesift presets` lists them; a file's name ends in .toml")))
 }
 
 impl Dtype {
@@ -323,7 +371,15 @@ learning_rate = 7e-5
             (1, "epochs = 3", "mine.toml:1: unknown key \"epochs\"; did you mean \"train.epochs\"?"),
             (5, "task = \"mrcp\"", "mine.toml:5: data.task: no GLUE task \"mrcp\"; did you mean \"mrpc\"?"),
             (5, "task = \"mrpc\"\ntext = \"a\"", "mine.toml:6: data.text: a GLUE task, here mrpc, has its own columns"),
-            (5, "max_length = 64", "mine.toml: data.task or data.path is missing"),
+            (5, "format = \"alpaka\"", "mine.toml:5: data.format is \"alpaka\", expected alpaca, sharegpt, messages, "),
+            (5, "format = \"alpaca\"", "mine.toml: data.path is missing"),
+            (
+                5,
+                "format = \"alpaca\"\npath = \"a.json\"\nlabel = \"a\"",
+                "mine.toml:7: data.label: texts to learn have no labels",
+            ),
+            (5, "task = \"mrpc\"\npacking = true", "mine.toml:6: data.packing: only texts to learn, of a data.format"),
+            (5, "max_length = 64", "mine.toml: data.task, data.format or data.path is missing"),
         ] {
             let mut lines: Vec<&str> = SMALL.lines().collect();
             lines[line - 1] = instead;

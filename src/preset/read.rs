@@ -3,7 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::document::Document;
-use super::{Data, DataSource, Dtype, Keep, Model, Preset, Schedule, Select, Sift, Train};
+use super::{
+    Data, DataSource, Dtype, InstructionData, InstructionPlace, Keep, Model, Preset, Sample, Schedule, Select, Sift,
+    Train,
+};
+use crate::data::instruct::InstructionFormat;
 use crate::data::{Columns, HeldOut, Source, TargetKind, Task};
 
 pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Preset, String> {
@@ -50,6 +54,15 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
             max_steps: document.whole("train.max_steps", 0..=1 << 40, 0)?,
             gradient_checkpointing: document.truth("train.gradient_checkpointing")?.unwrap_or(false),
         },
+        sample: Sample {
+            prompts: document.texts("sample.prompts")?.unwrap_or_default(),
+            tokens: document.whole("sample.tokens", 1..=1 << 16, 64)? as usize,
+            temperature: document.number("sample.temperature", AT_LEAST_0, at_least_0)?.unwrap_or(0.0),
+            top_k: document.whole("sample.top_k", 0..=1 << 24, 0)? as usize,
+            top_p: document
+                .number("sample.top_p", "a share above 0 and at most 1", |share| share > 0.0 && share <= 1.0)?
+                .unwrap_or(1.0),
+        },
         keep: Keep {
             checkpoints: document.whole("keep.checkpoints", 1..=1 << 20, 2)? as usize,
             every_minutes: document.number("keep.every_minutes", AT_LEAST_0, at_least_0)?.unwrap_or(15.0),
@@ -60,6 +73,17 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
     })
 }
 
+/// What describes a table of the user's own, which a GLUE task does not need.
+pub(super) const TABLE_KEYS: [&str; 7] = [
+    "data.eval_path",
+    "data.eval_fraction",
+    "data.text",
+    "data.text_pair",
+    "data.label",
+    "data.labels",
+    "data.regression",
+];
+
 const AT_LEAST_0: &str = "a number from 0 on";
 
 fn at_least_0(number: f64) -> bool {
@@ -67,19 +91,17 @@ fn at_least_0(number: f64) -> bool {
 }
 
 fn data_source(document: &Document, cache: &Path) -> Result<DataSource, String> {
+    let formats = &InstructionFormat::NAMES;
+    if let Some(format) = document.one_of("data.format", formats)? {
+        return instructions(document, format, cache).map(DataSource::Instructions);
+    }
+    if let Some(key) = ["data.packing", "data.hub"].into_iter().find(|key| document.has(key)) {
+        return Err(document.at(key, "only texts to learn, of a data.format, have it; leave it out"));
+    }
     let path = document.text("data.path")?.map(|path| PathBuf::from(in_cache(&path, cache)));
     if let Some(task) = document.text("data.task")? {
         let task: Task = task.parse().map_err(|error| document.at("data.task", &format!("{error}")))?;
-        let columns = [
-            "data.eval_path",
-            "data.eval_fraction",
-            "data.text",
-            "data.text_pair",
-            "data.label",
-            "data.labels",
-            "data.regression",
-        ];
-        if let Some(key) = columns.into_iter().find(|key| document.has(key)) {
+        if let Some(key) = TABLE_KEYS.into_iter().find(|key| document.has(key)) {
             return Err(document.at(
                 key,
                 &format!("a GLUE task, here {task}, has its own columns, classes and held-out examples; leave it out"),
@@ -90,15 +112,8 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, String> 
             None => DataSource::Hub(task),
         });
     }
-    let Some(train) = path else { return Err(document.missing("data.task or data.path")) };
-    let eval_path = document.text("data.eval_path")?.map(|path| PathBuf::from(in_cache(&path, cache)));
-    let inside = |share: f64| share > 0.0 && share < 1.0;
-    let share = document.number("data.eval_fraction", "a share above 0 and below 1", inside)?;
-    let held_out = match (eval_path, share) {
-        (Some(_), Some(_)) => return Err(document.at("data.eval_fraction", "give data.eval_path or this, not both")),
-        (Some(path), None) => HeldOut::File(path),
-        (None, share) => HeldOut::Share(share.unwrap_or(0.1)),
-    };
+    let Some(train) = path else { return Err(document.missing("data.task, data.format or data.path")) };
+    let held_out = held_out(document, cache)?;
     let labels = document.texts("data.labels")?;
     let target = match (document.truth("data.regression")?.unwrap_or(false), labels) {
         (true, Some(_)) => return Err(document.at("data.labels", "numbers to predict have no classes; leave it out")),
@@ -113,6 +128,34 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, String> 
         target,
     };
     Ok(DataSource::Local(Source::Table { train, held_out, columns }))
+}
+
+fn instructions(document: &Document, format: InstructionFormat, cache: &Path) -> Result<InstructionData, String> {
+    let columns = ["data.task", "data.text", "data.text_pair", "data.label", "data.labels", "data.regression"];
+    if let Some(key) = columns.into_iter().find(|key| document.has(key)) {
+        return Err(document.at(key, "texts to learn have no labels, and their keys are the format's; leave it out"));
+    }
+    let path = document.required("data.path")?;
+    Ok(InstructionData {
+        format,
+        place: match document.text("data.hub")? {
+            Some(id) => InstructionPlace::Hub { id, prefix: path },
+            None => InstructionPlace::Files(vec![in_cache(&path, cache).into()]),
+        },
+        held_out: held_out(document, cache)?,
+        packing: document.truth("data.packing")?.unwrap_or(false),
+    })
+}
+
+/// A file, or a share of the training file.
+fn held_out(document: &Document, cache: &Path) -> Result<HeldOut, String> {
+    let path = document.text("data.eval_path")?.map(|path| PathBuf::from(in_cache(&path, cache)));
+    let inside = |share: f64| share > 0.0 && share < 1.0;
+    match (path, document.number("data.eval_fraction", "a share above 0 and below 1", inside)?) {
+        (Some(_), Some(_)) => Err(document.at("data.eval_fraction", "give data.eval_path or this, not both")),
+        (Some(path), None) => Ok(HeldOut::File(path)),
+        (None, share) => Ok(HeldOut::Share(share.unwrap_or(0.1))),
+    }
 }
 
 /// A path in which `cache:` stands for finesift's cache.

@@ -123,15 +123,15 @@ pub fn find(runs: &Path, run: &str) -> Result<PathBuf> {
 }
 
 /// A run's name becomes a folder's name, so it must not climb out of the folder of runs.
-fn plain(name: &str) -> Result<&str> {
+pub(super) fn plain(name: &str) -> Result<&str> {
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.starts_with('.') || name.len() > 120 || !name.chars().all(allowed) {
-        bail!(Usage(format!("--run {name:?}: a run's name is made of letters, digits, '-', '_' and '.', not first")));
+        bail!(Usage(format!("{name:?}: a run's name is made of letters, digits, '-', '_' and '.', not first")));
     }
     Ok(name)
 }
 
-fn unused(runs: &Path, wanted: &str) -> String {
+pub(super) fn unused(runs: &Path, wanted: &str) -> String {
     let mut name = wanted.to_owned();
     let mut number = 2;
     while runs.join(&name).exists() {

@@ -152,6 +152,25 @@ impl Values {
         (bytes(&self.indices), vectors.into_iter().map(bytes).sum())
     }
 
+    /// How far each sparse slot's components are from their pre-trained values, relative to these: ‖w − w₀‖ / ‖w₀‖, in
+    /// one read-out from the device. Infinite or NaN where all of these are zero.
+    pub fn updates(&self) -> Vec<f64> {
+        no_grad(|| {
+            let sizes: Vec<i64> =
+                self.slots.iter().filter(|slot| slot.role == Role::Sparse).map(Slot::trained).collect();
+            if sizes.is_empty() {
+                return Vec::new();
+            }
+            // Slot by slot, so that at no time there is a second vector of all.
+            let master = self.state.master.narrow(0, 0, self.sparse()).split_with_sizes(&sizes[..], 0);
+            let pretrained = self.pretrained.split_with_sizes(&sizes[..], 0);
+            let way: Vec<Tensor> = master.iter().zip(&pretrained).map(|(now, before)| (now - before).norm()).collect();
+            let size: Vec<Tensor> = pretrained.iter().map(Tensor::norm).collect();
+            let share = Tensor::stack(&way, 0).to_kind(Kind::Double) / Tensor::stack(&size, 0).to_kind(Kind::Double);
+            Vec::try_from(share).unwrap_or_default()
+        })
+    }
+
     /// Forgets the gradient of the step before.
     pub fn zero_gradient(&mut self) {
         let _ = self.gradient.zero_();

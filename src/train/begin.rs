@@ -12,7 +12,7 @@ use super::orders::Orders;
 use super::prepare::Prepared;
 use super::resume::Found;
 use super::{Choice, Chooser, Job, Run, Selection, Settings, Tuner, choose};
-use crate::data::{Batch, collate};
+use crate::data::Batch;
 use crate::preset::Preset;
 use crate::protocol::{Event, Memory, Phase, Selected, SelectedTarget};
 use crate::runs::checkpoint::{FORMAT, Manifest, ScheduleFacts};
@@ -26,10 +26,10 @@ impl<'a> Run<'a> {
         let (sift, seed) = (&job.preset.sift, job.preset.train.seed);
         let settings = settings(&job.preset);
         let first = prepared.plan.first(sift.batches).iter();
-        let batches: Vec<Batch> =
-            first.map(|rows| collate(&prepared.examples, rows, prepared.evaluator.pad_id)).collect();
+        let pad_id = prepared.evaluator.pad_id;
+        let batches: Vec<Batch> = first.map(|rows| prepared.examples.collate(rows, pad_id)).collect();
         let chooser = Chooser { rules: &prepared.rules, select: sift.select, seed, walk: settings.walk(0) };
-        let Selection { choices, mass } = choose(&prepared.classifier, &chooser, &batches)?;
+        let Selection { choices, mass } = choose(&prepared.network, &chooser, &batches)?;
         let run = Run::new(job, prepared, &choices, None, port)?;
         run.tell_of_selection(mass);
         Ok(run)
@@ -39,7 +39,7 @@ impl<'a> Run<'a> {
     pub fn take_up(job: Job, prepared: Prepared, found: Found, port: &'a Port) -> Result<Run<'a>> {
         let Found { manifest, kept, path } = found;
         let slots = manifest.slots.iter().zip(kept.selected);
-        let parameters = &prepared.classifier.parameters;
+        let parameters = &prepared.network.parameters;
         let choices: Vec<Choice> =
             slots.map(|(slot, selected)| (slot.name.clone(), parameters.get(&slot.name), selected)).collect();
         let mut run = Run::new(job, prepared, &choices, Some((&manifest, path)), port)?;
@@ -55,7 +55,8 @@ impl<'a> Run<'a> {
         from: Option<(&Manifest, PathBuf)>,
         port: &'a Port,
     ) -> Result<Run<'a>> {
-        let Prepared { classifier, examples, plan, evaluator, best, learning_rate, labels, base, data, .. } = prepared;
+        let Prepared { network, examples, plan, evaluator, best, learning_rate, labels, base, data, speaker, .. } =
+            prepared;
         let evaluate_every = match job.preset.train.eval_every {
             0 => plan.steps_per_epoch(),
             steps => steps,
@@ -70,7 +71,7 @@ impl<'a> Run<'a> {
             schedule: ScheduleFacts { steps: plan.steps, warmup: learning_rate.warmup, peak: learning_rate.peak },
             base,
             data,
-            device: device::arithmetic(classifier.parameters.device()),
+            device: device::arithmetic(network.parameters.device()),
             labels,
             // What changes as the run goes on comes with each checkpoint.
             step,
@@ -89,11 +90,12 @@ impl<'a> Run<'a> {
         Ok(Run {
             port,
             orders: Orders::new(port),
-            tuner: Tuner::new(classifier, choices, settings),
+            tuner: Tuner::new(network, choices, settings),
             examples,
             plan,
             evaluator,
             evaluate_every,
+            speaker,
             deciding: best,
             learning_rate,
             clock: Clock::start(clock),
@@ -120,7 +122,7 @@ impl<'a> Run<'a> {
                 .collect(),
         }));
         let (indices, optimizer) = values.bytes();
-        let weights = self.tuner.classifier.parameters.bytes();
+        let weights = self.tuner.network.parameters.bytes();
         self.port.emit(Event::Memory(Memory { weights, indices, optimizer }));
         if let Some(mass) = mass {
             self.tell_of_mass(&mass);

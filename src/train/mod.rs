@@ -7,11 +7,15 @@ mod clock;
 pub mod device;
 mod evaluate;
 mod keep;
+mod material;
+mod memory;
 mod orders;
+mod outlook;
 mod prepare;
 mod resume;
 mod schedule;
 mod select;
+mod speaker;
 mod tuner;
 
 use std::ops::ControlFlow;
@@ -23,26 +27,30 @@ use anyhow::{Result, anyhow};
 
 pub use batch::Loaded;
 pub use device::DeviceChoice;
-pub use evaluate::{Evaluator, HeldOut, Scores};
-pub use prepare::source;
+pub use evaluate::{Evaluator, HeldOut, Labelled, Scores};
+pub use material::source;
+pub use outlook::{Places, outlook};
 pub use resume::{From, Resume};
 pub use schedule::LearningRate;
 pub use select::{Choice, Chooser, Selection, choose};
 pub use tuner::{Settings, Taken, Tuner};
 
-use crate::data::{Batch, Encoded, collate};
+use crate::data::{Batch, Tokenized};
 use crate::hub::Hub;
 use crate::preset::Preset;
-use crate::protocol::{Command, Eval, Event, Finished, Mass, Phase, Progress, Reason, Step, TargetMass};
+use crate::protocol::{Command, Eval, Event, Examples, Finished, Mass, Phase, Progress, Reason, Step, TargetMass};
 use crate::runs::checkpoint::Manifest;
 use crate::runs::{Disk, RunFolder};
 use crate::session::{Interrupted, Port, caught};
 use crate::sift::Covered;
 use crate::system::Sampler;
 use clock::Clock;
+use evaluate::rounded;
 use keep::Keeper;
+use material::PERPLEXITY;
 use orders::Orders;
 use prepare::Plan;
+use speaker::Speaker;
 
 /// A run to make.
 pub struct Job {
@@ -69,7 +77,7 @@ pub struct Job {
 pub fn run(job: Job, port: &Port) -> Result<()> {
     port.emit(Event::Phase { phase: Phase::Preparing });
     let chosen = job.device.resolve()?;
-    let sampler = Sampler::start(port.emitter(), device::gpu(chosen.device))?;
+    let sampler = Sampler::start(port.emitter(), job.folder.path(), device::gpu(chosen.device))?;
     let prepared = prepare::prepare(&job, &chosen, port)?;
     let found = match job.resume {
         None => None,
@@ -111,11 +119,13 @@ struct Run<'a> {
     port: &'a Port,
     orders: Orders<'a>,
     tuner: Tuner,
-    examples: Vec<Encoded>,
+    examples: Tokenized,
     plan: Plan,
     evaluator: Evaluator,
     /// Steps between evaluations.
     evaluate_every: u64,
+    /// Has a language model answer.
+    speaker: Option<Speaker>,
     /// The score that decides which evaluation is best.
     deciding: String,
     learning_rate: LearningRate,
@@ -147,8 +157,10 @@ impl<'a> Run<'a> {
 
     fn take_steps(&mut self) -> Result<(Reason, Save)> {
         self.port.emit(Event::Phase { phase: Phase::Training });
-        // An order to stop may have cut an evaluation short.
-        if self.step > 0 && self.evaluation_due() && self.evaluated != Some(self.step) {
+        // An order to stop may have cut an evaluation short. A language model can do what is asked of it before it is
+        // trained, and the reader wants to compare.
+        let due = if self.step == 0 { self.speaker.is_some() } else { self.evaluation_due() };
+        if due && self.evaluated != Some(self.step) {
             self.evaluate()?;
         }
         while self.step < self.plan.steps {
@@ -174,7 +186,7 @@ impl<'a> Run<'a> {
         let start = Instant::now();
         let learning_rate = self.learning_rate.at(self.step);
         let rows = self.plan.step(self.step).iter();
-        let batches: Vec<Batch> = rows.map(|rows| collate(&self.examples, rows, self.evaluator.pad_id)).collect();
+        let batches: Vec<Batch> = rows.map(|rows| self.examples.collate(rows, self.evaluator.pad_id)).collect();
         let taken = self.tuner.step(self.step, &batches, learning_rate)?;
         self.step += 1;
         self.keeper.changed();
@@ -214,7 +226,7 @@ impl<'a> Run<'a> {
         match command {
             Command::Checkpoint => self.checkpoint(),
             Command::Evaluate => self.evaluate()?,
-            Command::Sample { .. } => self.warn("a classifier has no text to sample".into()),
+            Command::Sample { prompt } => self.sample(&prompt),
             Command::Stop { save: true } => return Ok(ControlFlow::Break(Save::Yes)),
             Command::Stop { save: false } => return Ok(ControlFlow::Break(Save::No)),
             Command::Pause | Command::Resume => {}
@@ -253,7 +265,7 @@ impl<'a> Run<'a> {
         let start = Instant::now();
         self.port.emit(Event::Phase { phase: Phase::Evaluating });
         let (port, orders, total) = (self.port, &mut self.orders, self.evaluator.batches());
-        let scores = self.evaluator.run(&self.tuner.classifier, |done| {
+        let scores = self.evaluator.run(&self.tuner.network, |done| {
             port.emit(Event::Progress(Progress { task: "evaluating".into(), done, total, unit: "batches".into() }));
             !orders.stop()
         })?;
@@ -261,11 +273,15 @@ impl<'a> Run<'a> {
             let score = |scores: &std::collections::BTreeMap<String, f64>| scores.get(&self.deciding).copied();
             let before = self.best.as_ref().and_then(|best| score(&best.scores));
             let best = match (score(&scores.scores), before) {
+                (Some(now), Some(before)) if self.deciding == PERPLEXITY => now < before,
                 (Some(now), Some(before)) => now > before,
                 (now, _) => now.is_some(),
             };
             let eval = Eval { step: self.step, epoch: self.epoch(), loss: scores.loss, scores: scores.scores, best };
             self.port.emit(Event::Eval(eval.clone()));
+            if let Some(worst) = scores.worst {
+                self.port.emit(Event::Examples(Examples { step: self.step, ..worst }));
+            }
             self.clock.evaluation_took(start.elapsed());
             if self.evaluation_due() {
                 self.evaluated = Some(self.step);
@@ -276,9 +292,23 @@ impl<'a> Run<'a> {
                 let now = self.now();
                 self.keeper.save(&self.tuner, now, true);
             }
+            for prompt in self.speaker.iter().flat_map(|speaker| speaker.prompts.clone()).collect::<Vec<_>>() {
+                self.sample(&prompt);
+            }
         }
         self.port.emit(Event::Phase { phase: Phase::Training });
         Ok(())
+    }
+
+    /// Tells what a language model answers now, unless an order to stop comes first.
+    fn sample(&mut self, prompt: &str) {
+        let Some(speaker) = &self.speaker else { return self.warn("a classifier has no text to sample".into()) };
+        let orders = &mut self.orders;
+        match speaker.answer(&self.tuner.network, prompt, || !orders.stop()) {
+            Ok(Some(text)) => self.port.emit(Event::Sample { step: self.step, prompt: prompt.into(), text }),
+            Ok(None) => {}
+            Err(error) => self.warn(format!("{error:#}")),
+        }
     }
 
     /// Has a checkpoint written. A disk that fails is told and does not stop the run.
@@ -331,8 +361,13 @@ impl<'a> Run<'a> {
     }
 
     fn tell_of_mass(&self, mass: &Covered) {
-        let slots = self.tuner.values().slots();
-        let targets = mass.targets.iter().map(|&(number, mass)| TargetMass { name: slots[number].name.clone(), mass });
+        let values = self.tuner.values();
+        let updates = values.updates();
+        let targets = mass.targets.iter().map(|&(number, mass)| TargetMass {
+            name: values.slots()[number].name.clone(),
+            mass: rounded(mass),
+            update: updates.get(number).map(|update| rounded(100.0 * update)).filter(|update| update.is_finite()),
+        });
         self.port.emit(Event::Mass(Mass { step: self.step, overall: mass.overall, targets: targets.collect() }));
     }
 }

@@ -7,30 +7,28 @@ use tch::Kind;
 
 use super::Job;
 use super::device::{self, Chosen};
-use super::evaluate::{Evaluator, HeldOut};
+use super::evaluate::Evaluator;
+use super::material::Material;
 use super::schedule::LearningRate;
 use super::select;
+use super::speaker::Speaker;
 use crate::Usage;
-use crate::data::{self, Batches, Dataset, Encoded, Labels, Source, TextTokenizer};
-use crate::hub::Hub;
-use crate::model::{Classifier, Config, Fingerprint, Layout, LoadOptions};
-use crate::preset::{DataSource, Dtype, Preset};
+use crate::data::{Batches, Labels, Tokenized, digest};
+use crate::model::{Config, Fingerprint, Layout, LoadOptions, Network};
+use crate::preset::{Dtype, Preset};
 use crate::protocol::{Event, Level, Progress, Started};
 use crate::runs::checkpoint::{BaseIdentity, DataIdentity};
 use crate::session::Port;
 use crate::sift::{Role, Rules};
 
-/// The hub's dataset with all GLUE tasks.
-const GLUE: &str = "nyu-mll/glue";
-
 /// A run about to begin.
 pub struct Prepared {
     /// The model.
-    pub classifier: Classifier,
+    pub network: Network,
     /// What is trained of it.
     pub rules: Rules,
     /// Training examples.
-    pub examples: Vec<Encoded>,
+    pub examples: Tokenized,
     /// Their order.
     pub plan: Plan,
     /// Held-out examples.
@@ -39,7 +37,7 @@ pub struct Prepared {
     pub best: String,
     /// The learning rate of each step.
     pub learning_rate: LearningRate,
-    /// Names of the classes; none where a number is predicted.
+    /// Names of the classes; none where a number is predicted or text is written.
     pub labels: Vec<String>,
     /// Which model it is.
     pub base: BaseIdentity,
@@ -47,6 +45,8 @@ pub struct Prepared {
     pub data: DataIdentity,
     /// What is going to be trained on what.
     pub started: Started,
+    /// Has a language model answer.
+    pub speaker: Option<Speaker>,
 }
 
 /// Which examples each step takes.
@@ -93,48 +93,16 @@ impl Plan {
 /// [`Usage`] for what the user can mend.
 pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     let preset = &job.preset;
+    let sift = &preset.sift;
     let progress = |progress: Progress| port.emit(Event::Progress(progress));
     let folder = model_folder(job, &progress)?;
     let config = Config::read(&folder)?;
-    if preset.data.max_length as i64 > config.longest() {
-        bail!(Usage(format!(
-            "data.max_length is {}, but {} has positions for {} tokens",
-            preset.data.max_length,
-            preset.model.id,
-            config.longest()
-        )));
-    }
-    let sift = &preset.sift;
-    let rules =
-        Rules { rate: sift.rate, modules: sift.modules.clone(), dense: sift.dense.clone(), biases: sift.biases };
-    // Names do not depend on the number of labels, which only the data tells.
-    select::check(&rules, &Layout::of(&config, 2).parameters)?;
-    let tokenizer = TextTokenizer::open(&folder, preset.data.max_length)?;
-    if tokenizer.vocabulary() as i64 > config.vocab_size {
-        bail!(Usage(format!(
-            "{}: the tokenizer knows {} tokens, the model only {}; they do not belong together",
-            folder.display(),
-            tokenizer.vocabulary(),
-            config.vocab_size
-        )));
-    }
-
-    let dataset = data::load(&source(preset, &job.hub, &progress)?, preset.train.seed, &progress)?;
-    for warning in &dataset.warnings {
-        port.emit(Event::warning(warning));
-    }
-    let best = best(preset, &dataset)?;
-    let cache = job.cache.join("tokens");
-    let encode = |name: &str, examples: &[data::Example]| tokenizer.encode(name, examples, Some(&cache), &progress);
-    let examples = encode("train", &dataset.train)?;
-    let splits = dataset.eval.iter().enumerate().map(|(number, split)| {
-        let suffix = HeldOut::suffix(number, &split.name);
-        Ok(HeldOut { suffix, examples: encode(&split.name, &split.examples)? })
-    });
-    let splits = splits.collect::<Result<Vec<_>>>()?;
+    check(preset, &config)?;
+    let rules = rules_of(preset);
+    let material = Material::gather(job, &folder, &config, port)?;
 
     let options = LoadOptions {
-        labels: dataset.labels.count() as i64,
+        labels: material.labels,
         dtype: match preset.model.dtype {
             Dtype::F32 => Kind::Float,
             Dtype::Bf16 => Kind::BFloat16,
@@ -142,49 +110,50 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         device: chosen.device,
         seed: preset.train.seed,
     };
-    let (classifier, report) = Classifier::open(&folder, &options, &progress)?;
+    let (network, report) = Network::open(&folder, &options, &progress)?;
     tell_of_head(&report.fresh, &report.unused, &rules, port);
-    warn_of_idle_targets(&classifier, &rules, port);
+    warn_of_idle_targets(&network, &rules, port);
 
     let train = &preset.train;
-    let lengths = examples.iter().map(|example| example.ids.len()).collect();
-    let mut plan = Plan {
+    let lengths = material.train.lengths();
+    let steps = train.steps(lengths.len()).context("train.epochs: too many steps to count")?;
+    let plan = Plan {
         batches: Batches::new(lengths, train.batch, train.seed),
         accumulate: train.accumulate,
-        steps: 0,
+        steps,
         current: None,
     };
-    plan.steps = plan.steps_per_epoch().checked_mul(train.epochs).context("train.epochs: too many steps to count")?;
-    if train.max_steps > 0 {
-        plan.steps = plan.steps.min(train.max_steps);
-    }
-    let evaluator =
-        Evaluator { splits, metrics: dataset.metrics, batch: train.batch, pad_id: classifier.config.pad_token_id };
+    let evaluator = Evaluator {
+        splits: material.splits,
+        labelled: material.labelled,
+        batch: train.batch,
+        pad_id: config.pad_token_id(),
+    };
     let learning_rate = LearningRate {
         schedule: train.schedule,
         peak: train.learning_rate,
         warmup: (train.warmup * plan.steps as f64).ceil() as u64,
         steps: plan.steps,
     };
-    let labels = match dataset.labels {
-        Labels::Classes(names) => names,
-        Labels::Regression => Vec::new(),
+    let labels = match evaluator.labelled.as_ref().map(|labelled| &labelled.labels) {
+        Some(Labels::Classes(names)) => names.clone(),
+        Some(Labels::Regression) | None => Vec::new(),
     };
     let fingerprint = Fingerprint::of(&folder)?;
     let base =
         BaseIdentity { model: preset.model.id.clone(), config: fingerprint.config, weights: fingerprint.weights };
     let data = DataIdentity {
-        examples: examples.len() as u64,
-        train: data::digest(&examples),
-        eval_examples: evaluator.splits.iter().map(|split| split.examples.len() as u64).sum(),
-        eval: data::digest(evaluator.splits.iter().flat_map(|split| &split.examples)),
+        examples: material.examples,
+        train: digest([&material.train]),
+        eval_examples: evaluator.examples(),
+        eval: digest(evaluator.splits.iter().map(|split| &split.examples)),
     };
     let started = Started {
         run: job.folder.name().into(),
         preset: preset.name.clone(),
         about: preset.about.clone(),
         model: shown(&preset.model.id, &job.cache),
-        data: dataset.name.clone(),
+        data: material.name,
         device: device::name(chosen.device),
         device_note: chosen.note.clone(),
         dtype: preset.model.dtype.name().into(),
@@ -195,43 +164,57 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         batch: (train.batch * train.accumulate) as u64,
         rate: sift.rate,
         select: sift.select.name().into(),
-        parameters: classifier.parameters.components(),
-        best: best.clone(),
+        parameters: network.parameters.components(),
+        best: material.best.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
     };
-    Ok(Prepared { classifier, rules, examples, plan, evaluator, best, learning_rate, labels, base, data, started })
+    Ok(Prepared {
+        network,
+        rules,
+        examples: material.train,
+        plan,
+        evaluator,
+        best: material.best,
+        learning_rate,
+        labels,
+        base,
+        data,
+        started,
+        speaker: material.speaker,
+    })
+}
+
+/// Whether what the preset asks of the model can be had of it.
+///
+/// # Errors
+/// [`Usage`], naming the key.
+pub(super) fn check(preset: &Preset, config: &Config) -> Result<()> {
+    if preset.data.max_length as i64 > config.longest() {
+        bail!(Usage(format!(
+            "data.max_length is {}, but {} has positions for {} tokens",
+            preset.data.max_length,
+            preset.model.id,
+            config.longest()
+        )));
+    }
+    // Names do not depend on the number of labels, which only the data tells.
+    select::check(&rules_of(preset), &Layout::of(config, 2).parameters)
+}
+
+/// The preset's choice of targets.
+pub(super) fn rules_of(preset: &Preset) -> Rules {
+    let sift = &preset.sift;
+    Rules { rate: sift.rate, modules: sift.modules.clone(), dense: sift.dense.clone(), biases: sift.biases }
 }
 
 fn model_folder(job: &Job, progress: &dyn Fn(Progress)) -> Result<PathBuf> {
     let id = &job.preset.model.id;
     if Path::new(id).starts_with(&job.cache) && !Path::new(id).is_dir() {
-        bail!(Usage(format!("{id}: no such folder; `make setup` fetches the demo's model")));
+        bail!(Usage(format!(
+            "{id}: no such folder; `make setup` fetches the demo's model, `make demo-chat` that of demo-chat"
+        )));
     }
     job.hub.model(id, progress)
-}
-
-/// The files to read; those of the hub are fetched first.
-pub fn source(preset: &Preset, hub: &Hub, progress: &dyn Fn(Progress)) -> Result<Source> {
-    match &preset.data.source {
-        DataSource::Local(source) => Ok(source.clone()),
-        DataSource::Hub(task) => {
-            let prefixes = [format!("{task}/train"), format!("{task}/validation")];
-            let files = hub.dataset(GLUE, &prefixes.each_ref().map(String::as_str), progress)?;
-            let folder = files.first().and_then(|file| file.parent()).context("the dataset has no files")?;
-            Ok(Source::Glue { task: *task, folder: folder.to_owned() })
-        }
-    }
-}
-
-fn best(preset: &Preset, dataset: &Dataset) -> Result<String> {
-    let names = dataset.metrics.names();
-    match &preset.keep.best {
-        None => Ok(dataset.metrics.best().to_owned()),
-        Some(name) if names.contains(&name.as_str()) => Ok(name.clone()),
-        Some(name) => {
-            bail!(Usage(format!("keep.best is \"{name}\", but {} is scored by {}", dataset.name, names.join(" and "))))
-        }
-    }
 }
 
 fn tell_of_head(fresh: &[String], unused: &[String], rules: &Rules, port: &Port) {
@@ -248,8 +231,8 @@ fn tell_of_head(fresh: &[String], unused: &[String], rules: &Rules, port: &Port)
 }
 
 /// The softmax over keys does not see what is added to all of them.
-fn warn_of_idle_targets(classifier: &Classifier, rules: &Rules, port: &Port) {
-    let specs = classifier.parameters.specs().iter().filter(|spec| rules.role(&spec.name) == Role::Sparse);
+fn warn_of_idle_targets(network: &Network, rules: &Rules, port: &Port) {
+    let specs = network.parameters.specs().iter().filter(|spec| rules.role(&spec.name) == Role::Sparse);
     let names: Vec<&str> = specs.map(|spec| spec.name.as_str()).collect();
     if !names.is_empty() && names.iter().all(|name| name.ends_with("key.bias")) {
         let message = "sift.modules chooses biases of keys only; their gradient is zero but for rounding".into();

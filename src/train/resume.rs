@@ -82,7 +82,7 @@ pub fn find(resume: Resume, job: &Job, prepared: &Prepared, port: &Port) -> Resu
     };
     let read = |path: &Path| -> Result<Found, String> {
         let stored = Stored::open(path)?;
-        let kept = checkpoint::read(&stored, prepared.classifier.parameters.specs())?;
+        let kept = checkpoint::read(&stored, prepared.network.parameters.specs())?;
         Ok(Found { manifest: stored.manifest, kept, path: path.to_owned() })
     };
     let mut damage = Vec::new();

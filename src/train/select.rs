@@ -9,7 +9,7 @@ use super::batch::Loaded;
 use crate::Usage;
 use crate::data::Batch;
 use crate::model::backward::{self, Gradient, Walk, Wanted, mixed};
-use crate::model::{Classifier, ParameterSpec};
+use crate::model::{Network, ParameterSpec};
 use crate::preset::Select;
 use crate::sift::{Coverage, Covered, Role, Rules, budget, sampled, select};
 use crate::suggest;
@@ -62,13 +62,13 @@ pub fn check(rules: &Rules, specs: &[ParameterSpec]) -> Result<()> {
 ///
 /// # Errors
 /// A gradient that is not finite.
-pub fn choose(classifier: &Classifier, chooser: &Chooser, batches: &[Batch]) -> Result<Selection> {
-    let parameters = &classifier.parameters;
+pub fn choose(network: &Network, chooser: &Chooser, batches: &[Batch]) -> Result<Selection> {
+    let parameters = &network.parameters;
     let role = |spec: &&ParameterSpec| chooser.rules.role(&spec.name);
     let targets: Vec<&ParameterSpec> = parameters.specs().iter().filter(|spec| role(spec) == Role::Sparse).collect();
     let k = |spec: &ParameterSpec| budget(spec.shape.iter().product(), chooser.rules.rate);
     let (indices, mass) = match chooser.select {
-        Select::Gradient if !targets.is_empty() => by_gradient(classifier, chooser, &targets, batches)?,
+        Select::Gradient if !targets.is_empty() => by_gradient(network, chooser, &targets, batches)?,
         Select::Magnitude => {
             let largest = targets.iter().map(|spec| select::largest(&parameters.get(&spec.name), k(spec)));
             (largest.collect(), None)
@@ -93,22 +93,21 @@ pub fn choose(classifier: &Classifier, chooser: &Chooser, batches: &[Batch]) -> 
 
 /// The components with the largest gradient of the batches together, and how much of it they are.
 fn by_gradient(
-    classifier: &Classifier,
+    network: &Network,
     chooser: &Chooser,
     targets: &[&ParameterSpec],
     batches: &[Batch],
 ) -> Result<(Vec<Tensor>, Option<Covered>)> {
-    let wanted = Wanted::new(&classifier.parameters, targets.iter().map(|spec| spec.name.as_str()));
-    let total: usize = batches.iter().map(|batch| batch.rows).sum();
+    let wanted = Wanted::new(&network.parameters, targets.iter().map(|spec| spec.name.as_str()));
+    let total: usize = batches.iter().map(|batch| batch.targets.count()).sum();
     let mut sums: Vec<Option<Tensor>> = targets.iter().map(|_| None).collect();
     let mut indices: Vec<Option<Tensor>> = targets.iter().map(|_| None).collect();
     let mut coverage = Coverage::new(targets.len());
     let number = |name: &str| targets.iter().position(|spec| spec.name == name);
     for (micro, batch) in batches.iter().enumerate() {
         let last = micro + 1 == batches.len();
-        let loaded = Loaded::new(batch, classifier.parameters.device());
+        let loaded = Loaded::new(batch, network.parameters.device());
         let walk = Walk { seed: mixed(chooser.walk.seed, micro as u64), ..chooser.walk };
-        let network = classifier.encoder.on(&loaded.inputs);
         // With one batch each gradient is used and dropped; only several have to be kept and added up.
         let mut take = |name: &str, gradient: Tensor| {
             let Some(number) = number(name) else { return };
@@ -125,8 +124,8 @@ fn by_gradient(
                 sums[number] = Some(sum);
             }
         };
-        let loss = |logits: &Tensor| loaded.loss(logits) / total as f64;
-        let _ = backward::gradients(&network, &wanted, walk, loss, &mut |gradients| {
+        let (chain, objective) = (network.on(&loaded.inputs), network.objective(&loaded.targets, 1.0 / total as f64));
+        let _ = backward::gradients(&*chain, &wanted, walk, &objective, &mut |gradients| {
             for gradient in gradients {
                 match gradient {
                     Gradient::Linear { module, x, dy } => {

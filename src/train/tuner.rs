@@ -9,15 +9,15 @@ use tch::{Device, Kind, Tensor};
 use super::batch::Loaded;
 use super::select::Choice;
 use crate::data::Batch;
+use crate::model::Network;
 use crate::model::backward::{self, Gradient, Walk, Wanted, mixed};
-use crate::model::{Classifier, Segments};
 use crate::sift::sampled::{self, Columns};
 use crate::sift::{AdamW, Coverage, Covered, Role, Slot, State, Values};
 
 /// A model under training.
 pub struct Tuner {
     /// The model; its weights are current whenever [`Tuner::step`] returns.
-    pub classifier: Classifier,
+    pub network: Network,
     values: Values,
     wanted: Wanted,
     /// Slot numbers by parameter name.
@@ -63,12 +63,12 @@ impl Settings {
 
 impl Tuner {
     /// Takes up training of the chosen parameters.
-    pub fn new(classifier: Classifier, choices: &[Choice], settings: Settings) -> Tuner {
+    pub fn new(network: Network, choices: &[Choice], settings: Settings) -> Tuner {
         let values = Values::new(choices);
         let slots = values.slots().iter().enumerate().map(|(number, slot)| (slot.name.clone(), number)).collect();
         let sparse = values.slots().iter().filter(|slot| slot.role == Role::Sparse).count();
-        let wanted = Wanted::new(&classifier.parameters, choices.iter().map(|(name, ..)| name.as_str()));
-        Tuner { classifier, values, wanted, slots, coverage: Coverage::new(sparse), settings }
+        let wanted = Wanted::new(&network.parameters, choices.iter().map(|(name, ..)| name.as_str()));
+        Tuner { network, values, wanted, slots, coverage: Coverage::new(sparse), settings }
     }
 
     /// What is trained.
@@ -84,17 +84,17 @@ impl Tuner {
     /// Goes on from a kept state, of the same choices, and from the gradient mass measured so far.
     pub fn restore(&mut self, state: &State, coverage: &Tensor) {
         self.values.restore(state);
-        self.coverage.restore(coverage, self.classifier.parameters.device());
+        self.coverage.restore(coverage, self.network.parameters.device());
         self.write_weights();
     }
 
-    /// Takes one optimizer step, counted from 0, upon these micro-batches. The loss is a mean over all their examples
+    /// Takes one optimizer step, counted from 0, upon these micro-batches. The loss is a mean over all their targets
     /// together, so that a step in parts is the step as a whole.
     ///
     /// # Errors
     /// A loss or gradient that is not finite; nothing was changed then.
     pub fn step(&mut self, step: u64, batches: &[Batch], learning_rate: f64) -> Result<Taken> {
-        let examples: usize = batches.iter().map(|batch| batch.rows).sum();
+        let targets: usize = batches.iter().map(|batch| batch.targets.count()).sum();
         self.values.zero_gradient();
         let mut losses = Vec::with_capacity(batches.len());
         for (micro, batch) in batches.iter().enumerate() {
@@ -102,7 +102,7 @@ impl Tuner {
             let walk = Walk { seed: mixed(walk.seed, micro as u64), ..walk };
             // Each step probes a few targets, so that no step is slow and all are seen in a round.
             let probed = if micro == 0 { self.probed(step) } else { 0..0 };
-            losses.push(self.accumulate(batch, examples, walk, &probed));
+            losses.push(self.accumulate(batch, targets, walk, &probed));
         }
 
         let loss = Tensor::stack(&losses, 0).sum(Kind::Float);
@@ -127,7 +127,7 @@ impl Tuner {
     /// Makes the model's weights those of the masters.
     fn write_weights(&self) {
         for slot in self.values.slots() {
-            self.values.write_into(slot, &self.classifier.parameters.get(&slot.name));
+            self.values.write_into(slot, &self.network.parameters.get(&slot.name));
         }
     }
 
@@ -139,12 +139,12 @@ impl Tuner {
     }
 
     /// Adds a micro-batch's gradient and returns its part of the loss, on the device.
-    fn accumulate(&mut self, batch: &Batch, examples: usize, walk: Walk, probed: &Range<usize>) -> Tensor {
-        let loaded = Loaded::new(batch, self.classifier.parameters.device());
-        let network = self.classifier.encoder.on(&loaded.inputs);
+    fn accumulate(&mut self, batch: &Batch, targets: usize, walk: Walk, probed: &Range<usize>) -> Tensor {
+        let loaded = Loaded::new(batch, self.network.parameters.device());
+        let chain = self.network.on(&loaded.inputs);
+        let objective = self.network.objective(&loaded.targets, 1.0 / targets as f64);
         let mut sink = Sink { values: &mut self.values, slots: &self.slots, coverage: &mut self.coverage, probed };
-        let loss = |logits: &Tensor| loaded.loss(logits) / examples as f64;
-        backward::gradients(&network as &dyn Segments, &self.wanted, walk, loss, &mut |gradients| sink.take(gradients))
+        backward::gradients(&*chain, &self.wanted, walk, &objective, &mut |gradients| sink.take(gradients))
     }
 }
 

@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use finesift::Usage;
 use finesift::export::{Changes, merged, shira};
-use finesift::model::{Classifier, LoadOptions};
+use finesift::model::{LoadOptions, Network};
+use finesift::runs::RealDisk;
 use finesift::runs::checkpoint::{Stored, best, list};
 use safetensors::SafeTensors;
 use tch::{Device, Kind, Tensor};
 
-use crate::run::{complete, turn};
-use crate::tiny::Tiny;
+use crate::run::{complete, finish, spawn_in, turn};
+use crate::tiny::{self, Tiny};
 
 /// A run and its best checkpoint's changes.
 fn trained(more: &str) -> (Tiny, Changes) {
@@ -307,14 +309,97 @@ fn a_run_its_delta_and_its_merged_folder_say_the_same() {
     }
 }
 
+#[test]
+fn a_language_model_is_exported_and_is_not_asked_for_labels() {
+    let _turn = turn();
+    let folder = tiny::chat();
+    let tiny = Tiny::at(folder.path().to_owned());
+    let trained = |run: &str, modules: &str| {
+        let preset = format!(
+            r#"[model]
+id = {:?}
+[data]
+format = "prompt_completion"
+path = {:?}
+eval_fraction = 0.25
+max_length = 64
+[sift]
+rate = 0.05
+modules = {modules}
+dense = ["model.norm"]
+[train]
+epochs = 1
+batch = 4
+learning_rate = 1e-3
+[keep]
+every_minutes = 0
+"#,
+            tiny.path("model"),
+            tiny.path("rows.jsonl")
+        );
+        finish(spawn_in(Arc::new(RealDisk), folder.path(), &preset, run).unwrap()).unwrap();
+        let run = tiny.path("runs").join(run);
+        Changes::of(&Stored::open(&best(&run).unwrap()).unwrap(), &tiny.path("model")).unwrap()
+    };
+
+    let changes = trained("run", "[\"proj\"]");
+    assert_eq!((changes.facts.labels.len(), changes.full.len()), (0, 1));
+    let out = tiny.path("merged");
+    merged(&changes, &tiny.path("model"), &out, &|_| {}).unwrap();
+    let (base, whole) = (open(&tiny.path("model")).0, open(&out).0);
+    for spec in whole.parameters.specs() {
+        let (was, is) = (base.parameters.get(&spec.name), whole.parameters.get(&spec.name));
+        let expected = was.copy();
+        if let Some(sparse) = changes.sparse.iter().find(|sparse| sparse.name == spec.name) {
+            let _ = expected.view(-1).index_copy_(0, &sparse.indices, &sparse.values);
+            assert!(!is.equal(&was), "{}", spec.name);
+        }
+        let full = changes.full.iter().find(|full| full.name == spec.name);
+        assert!(is.equal(full.map_or(&expected, |full| &full.values)), "{}", spec.name);
+    }
+    let config = "config.json";
+    assert_eq!(fs::read(out.join(config)).unwrap(), fs::read(tiny.path("model").join(config)).unwrap());
+    let card = fs::read_to_string(out.join("README.md")).unwrap();
+    assert!(card.contains("pipeline_tag: text-generation") && !card.contains("predicts"), "{card}");
+    assert!(card.contains("perplexity"), "{card}");
+
+    changes.write(&tiny.path("delta.safetensors")).unwrap();
+    assert_eq!(program(&tiny, &["apply", "delta.safetensors", "--out", "applied"]).0, Some(0));
+    assert_eq!(files(&out), files(&tiny.path("applied")));
+
+    shira(&changes, &tiny.path("model"), false, &tiny.path("adapter")).unwrap();
+    let config = fs::read(tiny.path("adapter/adapter_config.json")).unwrap();
+    let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
+    assert_eq!(
+        (&config["task_type"], &config["modules_to_save"]),
+        (&"CAUSAL_LM".into(), &serde_json::json!(["model.norm"]))
+    );
+    assert_eq!(config["target_modules"].as_array().unwrap().len(), changes.sparse.len());
+
+    let tied = trained("tied", "[\"embed_tokens\"]");
+    merged(&tied, &tiny.path("model"), &tiny.path("tied"), &|_| {}).unwrap();
+    let name = "model.embed_tokens.weight";
+    assert!(!open(&tiny.path("tied")).0.parameters.get(name).equal(&base.parameters.get(name)));
+    let refused = shira(&tied, &tiny.path("model"), true, &tiny.path("no")).unwrap_err();
+    assert!(refused.is::<Usage>() && refused.to_string().contains("of an embedding"), "{refused}");
+    assert!(!tiny.path("no").exists());
+
+    for command in ["eval", "predict"] {
+        for model in ["run", "delta.safetensors", "merged"] {
+            let (code, out, told) = program(&tiny, &[command, model, "--device", "cpu", "--data", "rows.jsonl"]);
+            assert!(code == Some(2) && out.is_empty() && told.contains("a language model writes text"), "{told}");
+        }
+    }
+}
+
 fn shard(number: usize) -> String {
     format!("model-0000{}-of-00002.safetensors", number + 1)
 }
 
-fn open(folder: &Path) -> (Classifier, Vec<String>) {
+fn open(folder: &Path) -> (Network, Vec<String>) {
     let options = LoadOptions { labels: 2, dtype: Kind::Float, device: Device::Cpu, seed: 42 };
-    let (classifier, report) = Classifier::open(folder, &options, &|_| {}).unwrap();
-    (classifier, report.fresh)
+    let (network, report) = Network::open(folder, &options, &|_| {}).unwrap();
+    (network, report.fresh)
 }
 
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {

@@ -1,7 +1,10 @@
 //! The one binary of integration tests: a module for each part of finesift.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod board;
+mod board_pty;
 mod boundary;
+mod byte_tokenizer;
 mod checkpoints;
 #[cfg(feature = "torch")]
 mod crash;
@@ -13,10 +16,16 @@ mod faults;
 mod hostile;
 mod hub;
 mod hub_server;
+mod instruct;
+#[cfg(feature = "torch")]
+mod language;
 #[cfg(feature = "torch")]
 mod method;
 #[cfg(feature = "torch")]
+mod outlook;
+#[cfg(feature = "torch")]
 mod parity;
+mod pty;
 #[cfg(feature = "torch")]
 mod resume;
 #[cfg(feature = "torch")]
@@ -24,6 +33,12 @@ mod run;
 #[cfg(feature = "torch")]
 mod signals;
 #[cfg(feature = "torch")]
+mod smollm2;
+#[cfg(feature = "torch")]
 mod tiny;
+mod ui_fuzz;
+mod ui_monitor;
 #[cfg(feature = "torch")]
 mod weights;
+#[cfg(feature = "torch")]
+mod workbench;

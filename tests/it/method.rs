@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use finesift::data::{Batch, Encoded, Target, collate};
-use finesift::model::{Classifier, Config, Layout, LoadOptions, Pass, Segments};
+use finesift::model::{Config, Layout, LoadOptions, Network, Pass};
 use finesift::preset::Select;
 use finesift::sift::{AdamW, Role, Rules, SparseDecay, budget};
 use finesift::train::{Chooser, Loaded, Settings, Tuner, choose};
@@ -43,10 +43,12 @@ fn components_outside_the_selection_stay_bit_identical() {
         assert!(taken.loss.is_finite());
     }
     let (mut moved, mut trained) = (0, 0);
+    let updates = tuner.values().updates();
     for spec in before.parameters.specs() {
-        let (old, new) = (before.parameters.get(&spec.name), tuner.classifier.parameters.get(&spec.name));
+        let (old, new) = (before.parameters.get(&spec.name), tuner.network.parameters.get(&spec.name));
         let differs = old.not_equal_tensor(&new).flatten(0, -1);
-        let Some(slot) = tuner.values().slots().iter().find(|slot| slot.name == spec.name) else {
+        let number = tuner.values().slots().iter().position(|slot| slot.name == spec.name);
+        let Some((number, slot)) = number.map(|number| (number, &tuner.values().slots()[number])) else {
             assert!(old.equal(&new), "{} moved", spec.name);
             continue;
         };
@@ -55,6 +57,11 @@ fn components_outside_the_selection_stay_bit_identical() {
             let inside = differs.index_select(0, &selected).sum(Kind::Int64).int64_value(&[]);
             assert_eq!(inside, differs.sum(Kind::Int64).int64_value(&[]), "{} moved outside its selection", spec.name);
             (moved, trained) = (moved + inside, trained + slot.trained());
+            // What is told of its way so far is what whole weights say.
+            let size = |tensor: &Tensor| tensor.to_kind(Kind::Double).norm().double_value(&[]);
+            let way = size(&(&new - &old)) / size(&old.flatten(0, -1).index_select(0, &selected));
+            let told = updates[number];
+            assert!((told - way).abs() <= 1e-5 * way || told == way, "{}: {told} against {way}", spec.name);
         }
     }
     // And those inside do move.
@@ -67,7 +74,7 @@ fn rate_one_of_everything_is_dense_adamw() {
     let adamw = AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 };
     let mut tuner =
         tuner(classifier(&tiny_bert()), &all, Settings { adamw, clip: None, ..settings() }, &batch(8, 3..15, 0));
-    assert_eq!(tuner.values().sparse() as u64, tuner.classifier.parameters.components());
+    assert_eq!(tuner.values().sparse() as u64, tuner.network.parameters.components());
 
     // libtorch's own AdamW upon its own gradients.
     let dense = classifier(&tiny_bert());
@@ -96,7 +103,7 @@ fn rate_one_of_everything_is_dense_adamw() {
     }
     // Adam divides by the gradient's own size, so where that is rounding alone, as for biases of keys, the steps are too.
     for name in names.iter().filter(|name| !name.ends_with("key.bias")) {
-        let (got, expected) = (tuner.classifier.parameters.get(name), dense.parameters.get(name));
+        let (got, expected) = (tuner.network.parameters.get(name), dense.parameters.get(name));
         let off = ((&got - &expected).norm() / expected.norm()).double_value(&[]);
         assert!(off < 1e-4, "{name} is off by {off:e}");
     }
@@ -148,11 +155,11 @@ fn a_loss_that_is_no_number_changes_nothing() {
     let rules = rules(0.05, &["query"], &["classifier"]);
     let broken = classifier(&tiny_bert());
     let mut tuner = tuner(broken, &rules, settings(), &batch(8, 3..15, 0));
-    let weights = tuner.classifier.parameters.get("bert.encoder.layer.0.attention.self.query.weight").copy();
-    let _ = tch::no_grad(|| tuner.classifier.parameters.get("bert.embeddings.LayerNorm.bias").fill_(f64::NAN));
+    let weights = tuner.network.parameters.get("bert.encoder.layer.0.attention.self.query.weight").copy();
+    let _ = tch::no_grad(|| tuner.network.parameters.get("bert.embeddings.LayerNorm.bias").fill_(f64::NAN));
     let error = tuner.step(3, &[batch(8, 3..15, 0)], 1e-3).unwrap_err().to_string();
     assert!(error.starts_with("step 4: the loss is NaN"), "{error}");
-    assert!(weights.equal(&tuner.classifier.parameters.get("bert.encoder.layer.0.attention.self.query.weight")));
+    assert!(weights.equal(&tuner.network.parameters.get("bert.encoder.layer.0.attention.self.query.weight")));
     assert_eq!(tuner.values().state().updates, 0);
 }
 
@@ -186,9 +193,9 @@ fn with_dropout() -> tempfile::TempDir {
     folder
 }
 
-fn classifier(folder: &Path) -> Classifier {
+fn classifier(folder: &Path) -> Network {
     let options = LoadOptions { labels: 3, dtype: Kind::Float, device: Device::Cpu, seed: 0 };
-    Classifier::open(folder, &options, &|_| {}).unwrap().0
+    Network::open(folder, &options, &|_| {}).unwrap().0
 }
 
 fn rules(rate: f64, modules: &[&str], dense: &[&str]) -> Rules {
@@ -202,10 +209,10 @@ fn settings() -> Settings {
     Settings { adamw, clip: Some(1.0), dropout: false, checkpointing: false, probe_every: 10, seed: 1 }
 }
 
-fn tuner(classifier: Classifier, rules: &Rules, settings: Settings, first: &Batch) -> Tuner {
+fn tuner(network: Network, rules: &Rules, settings: Settings, first: &Batch) -> Tuner {
     let chooser = Chooser { rules, select: Select::Gradient, seed: 0, walk: settings.walk(0) };
-    let selection = choose(&classifier, &chooser, std::slice::from_ref(first)).unwrap();
-    Tuner::new(classifier, &selection.choices, settings)
+    let selection = choose(&network, &chooser, std::slice::from_ref(first)).unwrap();
+    Tuner::new(network, &selection.choices, settings)
 }
 
 fn batch(rows: usize, lengths: std::ops::Range<usize>, seed: u64) -> Batch {
@@ -226,15 +233,14 @@ fn examples(rows: usize, lengths: std::ops::Range<usize>, seed: u64) -> Vec<Enco
 }
 
 /// Loss and gradients of all parameters, by one graph through the whole network.
-fn autograd(classifier: &Classifier, names: &[String], batch: &Batch) -> (f64, Vec<Tensor>) {
+fn autograd(network: &Network, names: &[String], batch: &Batch) -> (f64, Vec<Tensor>) {
     let parameters: Vec<Tensor> =
-        names.iter().map(|name| classifier.parameters.get(name).set_requires_grad(true)).collect();
+        names.iter().map(|name| network.parameters.get(name).set_requires_grad(true)).collect();
     let loaded = Loaded::new(batch, Device::Cpu);
-    let network = classifier.encoder.on(&loaded.inputs);
+    let chain = network.on(&loaded.inputs);
     let mut pass = Pass::inference();
-    let logits =
-        (0..network.count()).fold(Tensor::new(), |hidden, segment| network.forward(segment, &hidden, &mut pass));
-    let loss = loaded.loss(&logits) / batch.rows as f64;
+    let logits = (0..chain.count()).fold(Tensor::new(), |hidden, segment| chain.forward(segment, &hidden, &mut pass));
+    let loss = network.objective(&loaded.targets, 1.0 / batch.rows as f64).loss(&logits);
     let gradients = Tensor::run_backward(&[&loss], &parameters, false, false);
     (loss.double_value(&[]), gradients)
 }

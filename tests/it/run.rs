@@ -11,9 +11,9 @@ use finesift::runs::{Disk, EventLog, RealDisk, RunFolder, read_events};
 use finesift::session::{Port, Session};
 use finesift::train::{DeviceChoice, Job, Resume, run};
 
-use crate::tiny::Tiny;
+use crate::tiny::{self, Tiny};
 
-/// libtorch has one generator for the whole process: runs with dropout take turns.
+/// libtorch has one generator for the whole process: runs take turns.
 static GENERATOR: Mutex<()> = Mutex::new(());
 
 pub(crate) fn turn() -> MutexGuard<'static, ()> {
@@ -49,7 +49,7 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
         step(4),
         vec!["mass".into()],
         step(1),
-        vec!["evaluating".into(), "eval".into(), "training".into()],
+        vec!["evaluating".into(), "eval".into(), "examples".into(), "training".into()],
     ]
     .concat();
     assert_eq!(names[..expected.len()], expected);
@@ -77,6 +77,29 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
         .find_map(|event| if let Event::Eval(eval) = event { Some(eval.clone()) } else { None })
         .unwrap();
     assert_eq!(learnt.scores.keys().collect::<Vec<_>>(), ["accuracy", "f1"]);
+    let told = events.iter().rev().find_map(|event| if let Event::Examples(told) = event { Some(told) } else { None });
+    let told = told.unwrap();
+    assert_eq!((told.step, told.of, told.examples.len()), (learnt.step, 24, 24));
+    assert!(told.examples.is_sorted_by(|a, b| a.loss >= b.loss), "the worst first");
+    let mean = told.examples.iter().map(|example| example.loss).sum::<f64>() / 24.0;
+    assert!((mean - learnt.loss).abs() < 1e-5, "{mean} against {}", learnt.loss);
+    let wrong = told.examples.iter().filter(|example| example.prediction != example.label).count();
+    assert_eq!(told.wrong, Some(wrong as u64));
+    assert!((1.0 - wrong as f64 / 24.0 - learnt.scores["accuracy"]).abs() < 1e-9);
+    for example in &told.examples {
+        let word = if example.label == "yes" { "good" } else { "bad" };
+        assert!(example.text.ends_with(word), "{example:?}");
+        // Of two classes the likelier has at least half, and the loss is that of the true one's probability.
+        let confidence = example.confidence.unwrap();
+        let of_label = if example.prediction == example.label { confidence } else { 1.0 - confidence };
+        assert!(confidence >= 0.5 && (example.loss + of_label.ln()).abs() < 1e-3, "{example:?}");
+    }
+    let updates: Vec<f64> = events
+        .iter()
+        .filter_map(|event| if let Event::Mass(mass) = event { Some(mass) } else { None })
+        .map(|mass| mass.targets[0].update.unwrap())
+        .collect();
+    assert!(updates[0] == 0.0 && updates.iter().skip(1).all(|update| (1e-3..100.0).contains(update)), "{updates:?}");
 
     // The first evaluation is the best so far, and the end is kept, each in the order of things.
     let place = |wanted: &dyn Fn(&Event) -> bool| events.iter().position(wanted).unwrap();
@@ -97,43 +120,63 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
 
 #[test]
 fn a_pause_holds_within_a_step_and_changes_no_number() {
+    const PAUSES: usize = 3;
     let _turn = turn();
     let tiny = Tiny::new(0.1);
-    let unpaused = losses(&complete(&tiny, &tiny.preset("epochs = 3\naccumulate = 2"), "unpaused"));
-    let mut session = spawn(&tiny, &tiny.preset("epochs = 3\naccumulate = 2"), "paused").unwrap();
+    // Far more steps than are waited for: whoever is slow here, the run is still under way.
+    let preset =
+        tiny.preset("epochs = 100000\neval_every = 10000000\naccumulate = 2\nschedule = \"constant\"\nwarmup = 0");
+    let mut session = spawn(&tiny, &preset, "paused").unwrap();
     let (mut events, mut pauses) = (Vec::new(), 0);
     while let Some(event) = session.blocking_next() {
-        match &event {
-            Event::Step(step) if step.step % 5 == 2 => {
-                session.send(Command::Pause);
-                // What comes until it holds: the step that was under way, at most.
-                let mut steps = 0;
-                loop {
-                    let Some(next) = session.blocking_next() else { panic!("it ended") };
-                    steps += usize::from(matches!(next, Event::Step(_)));
-                    let holds = matches!(next, Event::Phase { phase: Phase::Paused });
-                    events.push(next);
-                    if holds {
-                        break;
-                    }
-                }
-                // The order may have come just after the trainer looked.
-                assert!(steps <= 2, "{steps} steps after the order");
-                let before = cpu_time();
-                session.send(Command::Checkpoint);
-                while !matches!(session.blocking_next(), Some(Event::Checkpointed { .. })) {}
-                assert!(cpu_time() - before < 1.0);
-                pauses += 1;
-                session.send(Command::Resume);
-            }
-            _ => {}
-        }
+        let due = matches!(&event, Event::Step(step) if step.step % 5 == 2) && pauses < PAUSES;
         events.push(event);
+        if !due {
+            continue;
+        }
+        session.send(Command::Pause);
+        let before = steps_on_disk(&tiny, "paused");
+        events.extend(up_to(&mut session, |event| matches!(event, Event::Phase { phase: Phase::Paused })));
+        let after = steps_on_disk(&tiny, "paused");
+        assert!(after - before <= 1, "{} steps after the order", after - before);
+        if pauses == 0 {
+            let before = trainer_ticks();
+            // Samples come once a second.
+            let system = |event: &Event| matches!(event, Event::System(_));
+            events.extend((0..3).flat_map(|_| up_to(&mut session, system)));
+            assert!(trainer_ticks() - before <= 1, "it does not sleep");
+        }
+        session.send(Command::Checkpoint);
+        events.extend(up_to(&mut session, |event| matches!(event, Event::Checkpointed { .. })));
+        pauses += 1;
+        session.send(if pauses == PAUSES { Command::Stop { save: false } } else { Command::Resume });
     }
     session.join().unwrap();
-    assert!(pauses >= 2);
-    events.sort_by_key(|event| if let Event::Step(step) = event { step.step } else { 0 });
-    assert_eq!(losses(&events), unpaused);
+    let paused = losses(&events);
+    assert_eq!((pauses, paused.len()), (PAUSES, steps_on_disk(&tiny, "paused")));
+
+    let steps = paused.len() as u64;
+    let mut session = spawn(&tiny, &preset, "unpaused").unwrap();
+    let mut unpaused = losses(&up_to(&mut session, |event| matches!(event, Event::Step(step) if step.step == steps)));
+    session.send(Command::Stop { save: false });
+    finish(session).unwrap();
+    unpaused.truncate(paused.len());
+    assert_eq!(paused, unpaused);
+}
+
+/// The events up to one, and that.
+fn up_to(session: &mut Session, last: impl Fn(&Event) -> bool) -> Vec<Event> {
+    let mut events = Vec::new();
+    loop {
+        events.push(session.blocking_next().expect("it ended"));
+        if events.last().is_some_and(&last) {
+            return events;
+        }
+    }
+}
+
+fn steps_on_disk(tiny: &Tiny, run: &str) -> usize {
+    losses(&read_events(&tiny.path("runs").join(run).join("events.jsonl")).unwrap()).len()
 }
 
 #[test]
@@ -216,16 +259,98 @@ fn what_the_user_can_mend_is_said_before_anything_is_trained() {
     }
 }
 
+#[test]
+fn a_language_model_learns_to_answer_and_is_asked_at_every_evaluation() {
+    let _turn = turn();
+    let folder = tiny::chat();
+    let path = |name: &str| folder.path().join(name);
+    let preset = format!(
+        r#"[model]
+id = {:?}
+[data]
+format = "prompt_completion"
+path = {:?}
+eval_fraction = 0.25
+max_length = 64
+packing = true
+[sift]
+rate = 0.2
+modules = ["proj", "embed_tokens"]
+[train]
+epochs = 40
+batch = 2
+accumulate = 2
+learning_rate = 3e-3
+eval_every = 20
+[sample]
+prompts = ["3? "]
+tokens = 5
+[keep]
+every_minutes = 0
+"#,
+        path("model"),
+        path("rows.jsonl")
+    );
+    let session = spawn_in(Arc::new(RealDisk), folder.path(), &preset, "chat").unwrap();
+    session.send(Command::Sample { prompt: "5? ".into() });
+    let events = finish(session).unwrap();
+    let evals: Vec<_> =
+        events.iter().filter_map(|event| if let Event::Eval(eval) = event { Some(eval) } else { None }).collect();
+    let (first, last) = (evals[0], evals[evals.len() - 1]);
+    println!("loss {:.3} before, {:.3} after", first.loss, last.loss);
+    assert!(first.step == 0 && last.loss < 0.3 * first.loss, "{} to {}", first.loss, last.loss);
+    for eval in &evals {
+        assert_eq!(eval.scores.keys().collect::<Vec<_>>(), ["perplexity"]);
+        assert!((eval.scores["perplexity"].ln() - eval.loss).abs() < 1e-9);
+    }
+    let Some(Event::Finished(finished)) = events.last() else { panic!("{:?}", events.last()) };
+    let best = finished.best.as_ref().unwrap();
+    assert!(evals.iter().all(|eval| eval.loss >= best.loss));
+    let samples = |asked: &str| -> Vec<String> {
+        let told = events.iter().filter_map(|event| match event {
+            Event::Sample { prompt, text, .. } if prompt == asked => Some(text.clone()),
+            _ => None,
+        });
+        told.collect()
+    };
+    assert_eq!(samples("3? ").len(), evals.len());
+    assert_eq!(samples("3? ").last().unwrap(), "no");
+    assert_eq!(samples("5? ").len(), 1);
+    let losses = losses(&events);
+    assert!(losses.iter().all(|(_, loss)| loss.is_finite()));
+}
+
+#[test]
+fn models_and_data_of_different_kinds_are_told_apart() {
+    let folder = tiny::chat();
+    let tiny = Tiny::new(0.0);
+    let language = format!("{:?}", folder.path().join("model"));
+    let wrong = tiny.preset("epochs = 1").replace(&format!("{:?}", tiny.path("model")), &language);
+    let wrong = wrong
+        .replace("dense = [\"classifier\"]", "")
+        .replace("\"query\", \"key\", \"value\", \"attention.output.dense\"", "\"q_proj\"");
+    let error = finish(spawn(&tiny, &wrong, "language").unwrap()).unwrap_err();
+    assert!(error.is::<finesift::Usage>() && error.to_string().starts_with("data.format is missing: "), "{error}");
+    let labels = "eval_fraction = 0.25\nlabels = [\"no\", \"yes\"]";
+    let wrong = tiny.preset("epochs = 1").replace(labels, "format = \"alpaca\"");
+    let error = finish(spawn(&tiny, &wrong, "encoder").unwrap()).unwrap_err();
+    assert!(error.is::<finesift::Usage>() && error.to_string().starts_with("data.format: "), "{error}");
+}
+
 pub(crate) fn spawn(tiny: &Tiny, preset: &str, name: &str) -> anyhow::Result<Session> {
     spawn_on(Arc::new(RealDisk), tiny, preset, name)
 }
 
 /// A new run that writes its checkpoints to this disk.
 pub(crate) fn spawn_on(disk: Arc<dyn Disk>, tiny: &Tiny, preset: &str, name: &str) -> anyhow::Result<Session> {
+    spawn_in(disk, &tiny.path(""), preset, name)
+}
+
+pub(crate) fn spawn_in(disk: Arc<dyn Disk>, place: &Path, preset: &str, name: &str) -> anyhow::Result<Session> {
     let preset = Preset::parse("tiny", "tiny.toml", preset, &[], Path::new("/nowhere"))?;
-    let folder = RunFolder::create(&tiny.path("runs"), Some(name), &preset.name, &preset.toml)?;
+    let folder = RunFolder::create(&place.join("runs"), Some(name), &preset.name, &preset.toml)?;
     let log = EventLog::open(&folder.events())?;
-    let job = Job { disk, ..job(tiny, preset, folder) };
+    let job = Job { disk, ..job(place, preset, folder) };
     Ok(Session::spawn(Some(log), move |port| alone(job, port))?)
 }
 
@@ -238,7 +363,7 @@ pub(crate) fn resume_on(disk: Arc<dyn Disk>, tiny: &Tiny, name: &str, resume: Re
     let folder = RunFolder::open(&tiny.path("runs"), name)?;
     let preset = fs::read_to_string(folder.preset())?;
     let preset = Preset::parse("tiny", "preset.toml", &preset, &[], Path::new("/nowhere"))?;
-    let job = Job { disk, resume: Some(resume), ..job(tiny, preset, folder) };
+    let job = Job { disk, resume: Some(resume), ..job(&tiny.path(""), preset, folder) };
     Ok(Session::spawn(None, move |port| alone(job, port))?)
 }
 
@@ -248,9 +373,9 @@ fn alone(job: Job, port: &Port) -> anyhow::Result<()> {
     run(job, port)
 }
 
-fn job(tiny: &Tiny, preset: Preset, folder: RunFolder) -> Job {
-    let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: tiny.path("hub"), token: None, offline: true };
-    let (device, cache) = (DeviceChoice::Cpu, tiny.path("cache"));
+fn job(place: &Path, preset: Preset, folder: RunFolder) -> Job {
+    let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: place.join("hub"), token: None, offline: true };
+    let (device, cache) = (DeviceChoice::Cpu, place.join("cache"));
     Job { preset, folder, device, hub, cache, disk: Arc::new(RealDisk), resume: None }
 }
 
@@ -276,9 +401,16 @@ fn name(event: &Event) -> String {
     json.get("phase").unwrap_or(&json["event"]).as_str().unwrap().to_owned()
 }
 
-/// Seconds of processor time that this process has used.
-fn cpu_time() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+/// Hundredths of a second of processor time that the trainer's thread has used.
+fn trainer_ticks() -> u64 {
+    let mut ticks = 0;
+    for task in fs::read_dir("/proc/self/task").unwrap() {
+        // Threads come and go.
+        let Ok(stat) = fs::read_to_string(task.unwrap().path().join("stat")) else { continue };
+        if stat.contains("(trainer)") {
+            let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+            ticks += fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        }
+    }
+    ticks
 }

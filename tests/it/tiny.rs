@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use crate::byte_tokenizer::{self, BOS, EOS};
+
 /// A folder with a model, texts and room for runs.
 pub struct Tiny {
     folder: PathBuf,
@@ -74,6 +76,25 @@ learning_rate = 1e-3
 "#
         )
     }
+}
+
+/// A tiny Llama whose tokens are bytes, instructions for it, and room for runs.
+pub fn chat() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    fs::create_dir(&model).unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-llama-tied");
+    for file in ["config.json", "model.safetensors"] {
+        fs::copy(fixture.join(file), model.join(file)).unwrap();
+    }
+    let config = serde_json::json!({"bos_token": BOS, "eos_token": EOS});
+    byte_tokenizer::write(&model, &[BOS, EOS], &config, true);
+    let row = |number: usize| {
+        let answer = ["yes", "no"][number % 2];
+        serde_json::json!({"prompt": format!("{number}? "), "completion": answer}).to_string()
+    };
+    fs::write(folder.path().join("rows.jsonl"), (0..64).map(row).collect::<Vec<_>>().join("\n")).unwrap();
+    folder
 }
 
 /// Lines of words; the label tells whether `good` or `bad` is among them.

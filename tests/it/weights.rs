@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 
 use finesift::Usage;
-use finesift::model::{Classifier, LoadOptions, LoadReport};
+use finesift::model::{Config, Layout, LoadOptions, LoadReport, Network};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use tch::{Device, Kind};
@@ -27,19 +29,19 @@ fn a_checkpoint_without_head_and_prefix_gets_a_new_head() {
         let extra = [("embeddings.position_ids".to_owned(), buffer), ("cls.predictions.bias".to_owned(), other)];
         renamed.chain(extra).collect()
     });
-    let (classifier, report) = load(&folder, 5).unwrap();
+    let (network, report) = load(&folder, 5).unwrap();
     assert_eq!(report.fresh, ["classifier.weight", "classifier.bias"]);
     assert_eq!(report.unused, ["cls.predictions.bias"]);
     for name in [QUERY, "bert.embeddings.LayerNorm.weight", "bert.encoder.layer.1.output.LayerNorm.bias"] {
-        assert!(classifier.parameters.get(name).equal(&whole.parameters.get(name)), "{name}");
+        assert!(network.parameters.get(name).equal(&whole.parameters.get(name)), "{name}");
     }
-    let head = classifier.parameters.get("classifier.weight");
+    let head = network.parameters.get("classifier.weight");
     assert_eq!(head.size(), [5, 64]);
     // 320 draws of a normal distribution with the config's deviation.
     let deviation = head.std(true).double_value(&[]);
     assert!((0.08..0.12).contains(&deviation), "{deviation}");
     assert!(head.equal(&load(&folder, 5).unwrap().0.parameters.get("classifier.weight")), "a seed gives one head");
-    assert_eq!(classifier.parameters.get("classifier.bias").abs().sum(Kind::Float).double_value(&[]), 0.0);
+    assert_eq!(network.parameters.get("classifier.bias").abs().sum(Kind::Float).double_value(&[]), 0.0);
 }
 
 #[test]
@@ -152,6 +154,65 @@ fn pickles_and_paths_out_of_the_folder_are_refused() {
     }
 }
 
+/// Half a billion parameters, since a debug build has to read them too.
+const LARGE: &str = r#"{"model_type": "llama", "vocab_size": 32000, "hidden_size": 2048, "intermediate_size": 5632,
+    "num_hidden_layers": 10, "num_attention_heads": 32, "num_key_value_heads": 4}"#;
+
+#[test]
+fn loading_holds_no_second_copy_of_the_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("config.json"), LARGE).unwrap();
+    let layout = Layout::of(&Config::read(folder.path()).unwrap(), 0);
+    let bytes = 2 * layout.components() as u64;
+    // The file is a hole but for its header: it takes no disk, and as much memory as any other when it is read.
+    let (mut header, mut end) = (serde_json::Map::new(), 0);
+    for spec in &layout.parameters {
+        let size = 2 * spec.shape.iter().product::<i64>();
+        let entry = serde_json::json!({"dtype": "BF16", "shape": spec.shape, "data_offsets": [end, end + size]});
+        header.insert(spec.name.clone(), entry);
+        end += size;
+    }
+    let header = serde_json::to_vec(&header).unwrap();
+    let mut file = fs::File::create(folder.path().join("model.safetensors")).unwrap();
+    file.write_all(&(header.len() as u64).to_le_bytes()).unwrap();
+    file.write_all(&header).unwrap();
+    file.set_len(8 + header.len() as u64 + bytes).unwrap();
+
+    // Peaks are of a process, so one does nothing else.
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["weights::load_and_tell_the_peak", "--exact", "--ignored", "--nocapture"])
+        .env("FINESIFT_TEST_LOAD", folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&child.stdout);
+    let number = |name: &str| -> u64 {
+        let line = text.lines().find_map(|line| line.split(name).nth(1)).unwrap_or_else(|| panic!("{text}"));
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    let (before, peak) = (number("before "), number("peak "));
+    let share = (peak - before) as f64 / bytes as f64;
+    println!("{} MB of weights, peak {} MB above {} MB: {share:.3}", bytes >> 20, (peak - before) >> 20, before >> 20);
+    assert!(share < 1.15, "{share}");
+}
+
+#[test]
+#[ignore = "the other half of the test above"]
+fn load_and_tell_the_peak() {
+    let folder = std::env::var_os("FINESIFT_TEST_LOAD").unwrap();
+    let status = |key: &str| -> u64 {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with(key)).unwrap();
+        1024 * line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    // libtorch has taken what it needs once something was reckoned.
+    let _ = tch::Tensor::ones([64, 64], (Kind::Float, Device::Cpu))
+        .matmul(&tch::Tensor::ones([64, 64], (Kind::Float, Device::Cpu)));
+    let before = status("VmRSS");
+    let options = LoadOptions { labels: 0, dtype: Kind::BFloat16, device: Device::Cpu, seed: 0 };
+    let (network, _) = Network::open(Path::new(&folder), &options, &|_| {}).unwrap();
+    println!("before {before} peak {} parameters {}", status("VmHWM"), network.parameters.components());
+}
+
 type Tensors = BTreeMap<String, Stored>;
 
 #[derive(Clone)]
@@ -199,7 +260,7 @@ fn with_header(header: &str, data: usize) -> TempDir {
     damaged(|bytes| *bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &vec![0; data]].concat())
 }
 
-fn load(folder: &TempDir, labels: i64) -> anyhow::Result<(Classifier, LoadReport)> {
+fn load(folder: &TempDir, labels: i64) -> anyhow::Result<(Network, LoadReport)> {
     let options = LoadOptions { labels, dtype: Kind::Float, device: Device::Cpu, seed: 5 };
-    Classifier::open(folder.path(), &options, &|_| {})
+    Network::open(folder.path(), &options, &|_| {})
 }

@@ -3,6 +3,7 @@
 mod delimited;
 mod json;
 mod lines;
+mod objects;
 mod parquet;
 
 use std::cell::Cell;
@@ -14,6 +15,7 @@ use anyhow::{Result, bail};
 use crate::Usage;
 use crate::protocol::Progress;
 use crate::suggest::nearest;
+pub(super) use objects::Objects;
 
 /// The longest row read. A longer one is no text to fine-tune on but a file of another kind, or an unclosed quote.
 const LONGEST_ROW: usize = 4 << 20;

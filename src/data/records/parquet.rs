@@ -12,6 +12,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::reader::RowIter;
 use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
+use serde_json::{Map, Value};
 
 use super::{Record, Records, Wanted, locate};
 use crate::Usage;
@@ -19,9 +20,43 @@ use crate::Usage;
 /// The most a file may say it unpacks to, in bytes. A few KB can claim to hold terabytes.
 const LARGEST: i64 = 8 << 30;
 
-/// Opens a file.
-pub(super) fn open(path: &Path, wanted: &Wanted<'_>) -> Result<Records> {
-    let Wanted::Named(names) = wanted else { bail!("{}: parquet is read by column names", path.display()) };
+/// Hands over every row with all its columns, as JSON, together with the number of rows.
+pub(super) fn objects(path: &Path, take: &mut dyn FnMut(u64, Map<String, Value>) -> Result<()>) -> Result<()> {
+    let (reader, total) = checked(path)?;
+    let mut rows = guarded(path, || Ok(RowIter::from_file_into(Box::new(reader))))?;
+    while let Some(row) = guarded(path, || rows.next().transpose())? {
+        let fields = row.get_column_iter().map(|(name, field)| (name.clone(), json(field)));
+        take(total, fields.collect())?;
+    }
+    Ok(())
+}
+
+fn json(field: &Field) -> Value {
+    match field {
+        Field::Bool(value) => (*value).into(),
+        Field::Byte(value) => (*value).into(),
+        Field::Short(value) => (*value).into(),
+        Field::Int(value) => (*value).into(),
+        Field::Long(value) => (*value).into(),
+        Field::UByte(value) => (*value).into(),
+        Field::UShort(value) => (*value).into(),
+        Field::UInt(value) => (*value).into(),
+        Field::ULong(value) => (*value).into(),
+        Field::Float(value) => (*value).into(),
+        Field::Double(value) => (*value).into(),
+        Field::Str(text) => text.clone().into(),
+        Field::Bytes(bytes) => String::from_utf8_lossy(bytes.data()).into_owned().into(),
+        Field::Group(row) => {
+            Value::Object(row.get_column_iter().map(|(name, field)| (name.clone(), json(field))).collect())
+        }
+        Field::ListInternal(list) => list.elements().iter().map(json).collect(),
+        // Nothing that a text is made of.
+        _ => Value::Null,
+    }
+}
+
+/// A file whose claims are within bounds, and how many rows it has.
+fn checked(path: &Path) -> Result<(SerializedFileReader<File>, u64)> {
     let file = File::open(path).with_context(|| format!("{}: cannot open", path.display()))?;
     let reader = guarded(path, || SerializedFileReader::new(file))?;
     let metadata = reader.metadata();
@@ -30,7 +65,14 @@ pub(super) fn open(path: &Path, wanted: &Wanted<'_>) -> Result<Records> {
         bail!(Usage(format!("{}: unpacks to {} GiB, more than {}", path.display(), unpacked >> 30, LARGEST >> 30)));
     }
     let total = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
+    Ok((reader, total))
+}
 
+/// Opens a file.
+pub(super) fn open(path: &Path, wanted: &Wanted<'_>) -> Result<Records> {
+    let Wanted::Named(names) = wanted else { bail!("{}: parquet is read by column names", path.display()) };
+    let (reader, total) = checked(path)?;
+    let metadata = reader.metadata();
     let schema = metadata.file_metadata().schema();
     let columns: Vec<String> = schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
     let wanted = locate(path, &columns, names)?;

@@ -51,7 +51,7 @@ pub struct Manifest {
     pub data: DataIdentity,
     /// What computed it: sums on another device, or of another number of threads, differ in their last digits.
     pub device: String,
-    /// Names of the classes to tell apart; none where a number is predicted.
+    /// Names of the classes to tell apart; none where a number is predicted or text is written.
     pub labels: Vec<String>,
     /// What is trained, in the order of the flat vectors.
     pub slots: Vec<SlotEntry>,

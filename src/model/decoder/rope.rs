@@ -1,0 +1,59 @@
+//! Rotary position embeddings: the angles by which the pairs of a head's components are turned.
+
+use std::f64::consts::TAU;
+
+use tch::{Kind, Tensor};
+
+use crate::model::config::{DecoderConfig, RopeScaling};
+
+/// Cosines and sines, `[rows, 1, length, head_dim / 2]` each, in the network's type.
+pub(super) struct Angles {
+    cos: Tensor,
+    sin: Tensor,
+}
+
+impl Angles {
+    /// For positions, int64 `[rows or 1, length]`. Reckoned in fp32 whatever the network's type, as transformers does.
+    pub fn of(config: &DecoderConfig, positions: &Tensor, kind: Kind) -> Angles {
+        let frequencies = frequencies(config, positions);
+        let angles = (positions.to_kind(Kind::Float).unsqueeze(-1) * frequencies).unsqueeze(1);
+        Angles { cos: angles.cos().to_kind(kind), sin: angles.sin().to_kind(kind) }
+    }
+
+    /// Turns queries or keys, `[rows, heads, length, head_dim]`. A pair is a component of the first half and its fellow
+    /// of the second, which is the checkpoints' layout.
+    pub fn turn(&self, x: &Tensor) -> Tensor {
+        let halves = x.chunk(2, -1);
+        let (a, b) = (&halves[0], &halves[1]);
+        Tensor::cat(&[a * &self.cos - b * &self.sin, b * &self.cos + a * &self.sin], -1)
+    }
+}
+
+/// fp32 `[head_dim / 2]`, in radians per position.
+fn frequencies(config: &DecoderConfig, positions: &Tensor) -> Tensor {
+    let device = positions.device();
+    let exponents = Tensor::arange_start_step(0, config.head_dim, 2, (Kind::Float, device)) / config.head_dim as f64;
+    let with_base = |base: f64| Tensor::pow_scalar(base, &exponents).reciprocal();
+    let plain = with_base(config.rope.theta);
+    match config.rope.scaling {
+        RopeScaling::Default => plain,
+        RopeScaling::Linear { factor } => plain / factor,
+        RopeScaling::Dynamic { factor } => {
+            let (dim, trained) = (config.head_dim as f64, config.max_position_embeddings as f64);
+            // The one kind that has to know how long the text is.
+            let length = (positions.max().int64_value(&[]) + 1).max(config.max_position_embeddings) as f64;
+            let stretched = factor * length / trained - (factor - 1.0);
+            with_base(config.rope.theta * stretched.powf(dim / (dim - 2.0)))
+        }
+        RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } => {
+            let original = original_max_position_embeddings;
+            let wavelengths = plain.reciprocal() * TAU;
+            let smooth = (wavelengths.reciprocal() * original - low_freq_factor) / (high_freq_factor - low_freq_factor);
+            let between = (smooth.neg() + 1.0) * (&plain / factor) + &smooth * &plain;
+            let low = wavelengths.gt(original / low_freq_factor);
+            let high = wavelengths.lt(original / high_freq_factor);
+            let mixed = between.where_self(&low.logical_or(&high).logical_not(), &plain);
+            (&plain / factor).where_self(&low, &mixed)
+        }
+    }
+}

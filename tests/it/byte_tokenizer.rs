@@ -1,0 +1,42 @@
+//! A tokenizer whose tokens are bytes, so that what is learnt can be told to the letter. No test lives here.
+
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails them by panicking")]
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+pub const EOS: &str = "</s>";
+pub const BOS: &str = "<s>";
+
+/// Writes tokenizer.json and tokenizer_config.json. Ids below 256 are bytes, special tokens come after them.
+pub fn write(folder: &Path, special: &[&str], config: &Value, adds_bos: bool) {
+    // GPT-2's characters for bytes: themselves where they can be seen, others from 256 on.
+    let seen = |byte: u32| (33..127).contains(&byte) || (161..173).contains(&byte) || (174..256).contains(&byte);
+    let mut others = 256..;
+    let characters = (0..256).map(|byte| if seen(byte) { byte } else { others.next().unwrap() });
+    let mut vocabulary = serde_json::Map::new();
+    for (id, token) in characters.map(|code| char::from_u32(code).unwrap().to_string()).enumerate() {
+        vocabulary.insert(token, id.into());
+    }
+    let added: Vec<Value> = (256..)
+        .zip(special)
+        .map(|(id, token)| {
+            json!({"id": id, "content": token, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true})
+        })
+        .collect();
+    let bos = json!({
+        "type": "TemplateProcessing", "single": [{"SpecialToken": {"id": BOS, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+        "special_tokens": {BOS: {"id": BOS, "ids": [256], "tokens": [BOS]}}
+    });
+    let bytes = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": added, "normalizer": null,
+        "pre_tokenizer": bytes, "post_processor": if adds_bos { bos } else { Value::Null }, "decoder": bytes,
+        "model": {"type": "BPE", "vocab": vocabulary, "merges": []}
+    });
+    fs::write(folder.join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    fs::write(folder.join("tokenizer_config.json"), config.to_string()).unwrap();
+}

@@ -1,0 +1,313 @@
+//! Texts to learn: what is written, what of it is learnt, what is cut.
+
+use std::fs;
+use std::path::Path;
+
+use finesift::Usage;
+use finesift::data::instruct::{
+    ChatTemplate, Dialogue, InstructionFormat, InstructionSource, Instructions, Message, Phrasing, load, pack,
+};
+use finesift::data::{HeldOut, Sequence, Targets, collate_sequences};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::byte_tokenizer::{BOS, EOS, write};
+
+#[test]
+fn conversations_are_written_as_transformers_writes_them() {
+    for fixture in templates() {
+        let template = ChatTemplate::new(fixture["source"].as_str().unwrap(), tokens(&fixture)).unwrap();
+        for conversation in fixture["conversations"].as_array().unwrap() {
+            let messages = messages(&conversation["messages"]);
+            let name = &fixture["name"];
+            assert_eq!(template.render(&messages, false).unwrap(), conversation["text"].as_str().unwrap(), "{name}");
+            assert_eq!(template.render(&messages, true).unwrap(), conversation["prompt"].as_str().unwrap(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn of_a_conversation_the_answers_and_their_ends_are_learnt() {
+    let tail = |end: &str, last: &str| format!("Ünïcödé 🦀\nand lines{end}|{last}No.{end}");
+    for (name, expected) in [
+        ("smollm2", tail("<|im_end|>", "")),
+        ("qwen2.5", tail("<|im_end|>", "")),
+        ("llama3", tail("<|eot_id|>", "")),
+        ("mistral", tail("</s>", "")),
+        // What the template puts before an answer is the model's to say.
+        ("thinking", tail("<|im_end|>", "<think>\n\n</think>\n\n")),
+        ("marked", tail("</s>", "")),
+    ] {
+        let fixture = templates().into_iter().find(|fixture| fixture["name"] == name).unwrap();
+        let folder = folder_of(&fixture);
+        // What transformers' `[ANSWER]` would begin is not in the text itself.
+        if name == "marked" {
+            let phrasing = Phrasing::open(folder.path(), InstructionFormat::Messages, 1000).unwrap();
+            let dialogue = Dialogue::Chat(messages(&fixture["conversations"][2]["messages"]));
+            let error = phrasing.encode("train", &[dialogue], &|_| {}).err().unwrap();
+            assert!(error.to_string().contains("message 2: the chat template does not write it as it is"), "{error}");
+            continue;
+        }
+        let conversation = &fixture["conversations"][2];
+        let (sequence, text) =
+            one(&folder, InstructionFormat::Messages, Dialogue::Chat(messages(&conversation["messages"])));
+        assert_eq!(text, conversation["text"].as_str().unwrap(), "{name}");
+        assert_eq!(learnt(&folder, &sequence), expected, "{name}");
+    }
+}
+
+#[test]
+fn every_format_is_read_and_its_answers_alone_are_learnt() {
+    let input = "Below is an instruction that describes a task, paired with an input that provides further context. Write \
+                 a response that appropriately completes the request.\n\n### Instruction:\nAdd.\n\n### Input:\n1 2\n\n### Response:";
+    let none = "Below is an instruction that describes a task. Write a response that appropriately completes the \
+                request.\n\n### Instruction:\nSay hi.\n\n### Response:";
+    let chat = "<|user|>Hi<|assistant|>Hey</s><|user|>Bye<|assistant|>So long</s>";
+    let turns = json!([["human", "Hi"], ["gpt", "Hey"], ["human", "Bye"], ["gpt", "So long"]]);
+    let turns = |key: &str, value: &str, roles: fn(&str) -> &str| -> Value {
+        let turn = |turn: &Value| json!({key: roles(turn[0].as_str().unwrap()), value: turn[1]});
+        turns.as_array().unwrap().iter().map(turn).collect()
+    };
+    let openai = turns("role", "content", |role| if role == "gpt" { "assistant" } else { "user" });
+    let mut unweighted = openai.clone();
+    unweighted[1]["weight"] = 0.into();
+    let mut parts = openai.clone();
+    parts[3]["content"] = json!([{"type": "text", "text": "So "}, {"type": "text", "text": "long"}]);
+    use InstructionFormat::{Alpaca, Messages, PromptCompletion, ShareGpt, Text};
+    for (format, row, text, expected) in [
+        (Alpaca, json!({"instruction": "Add.", "input": "1 2", "output": "3"}), format!("{BOS}{input}3{EOS}"), "3</s>"),
+        (
+            Alpaca,
+            json!({"instruction": "Say hi.", "input": "", "output": "Hi"}),
+            format!("{BOS}{none}Hi{EOS}"),
+            "Hi</s>",
+        ),
+        (Alpaca, json!({"instruction": "Say hi.", "output": "Ünï\n"}), format!("{BOS}{none}Ünï\n{EOS}"), "Ünï\n</s>"),
+        (Messages, json!({"messages": openai}), chat.into(), "Hey</s>|So long</s>"),
+        (Messages, json!({"messages": unweighted}), chat.into(), "So long</s>"),
+        (Messages, json!({"messages": parts}), chat.into(), "Hey</s>|So long</s>"),
+        (ShareGpt, json!({"conversations": turns("from", "value", |role| role)}), chat.into(), "Hey</s>|So long</s>"),
+        (
+            ShareGpt,
+            json!({"system": "Be.", "conversations": [{"from": "user", "value": "Hi"}, {"from": "assistant", "value": "Hey"}]}),
+            "<|system|>Be.<|user|>Hi<|assistant|>Hey</s>".into(),
+            "Hey</s>",
+        ),
+        (PromptCompletion, json!({"prompt": "1+1=", "completion": "2"}), format!("{BOS}1+1=2{EOS}"), "2</s>"),
+        // BOS is there once, whoever wrote it.
+        (PromptCompletion, json!({"prompt": "<s>a", "completion": " b"}), format!("{BOS}a b{EOS}"), " b</s>"),
+        (PromptCompletion, json!({"prompt": "", "completion": "b"}), format!("{BOS}b{EOS}"), "b</s>"),
+        (Text, json!({"text": "plain"}), format!("{BOS}plain{EOS}"), "plain</s>"),
+    ] {
+        let folder = folder();
+        let file = folder.path().join("rows.jsonl");
+        fs::write(&file, format!("{row}\n{row}\n")).unwrap();
+        let read = read(&file, format).unwrap();
+        let (sequence, got) = one(&folder, format, read.train[0].clone());
+        assert_eq!(got, text, "{row}");
+        assert_eq!(learnt(&folder, &sequence), expected, "{row}");
+        // A list in a .json file says the same as lines do.
+        let list = folder.path().join("rows.json");
+        fs::write(&list, format!("\u{feff} [{row},\n{row}]")).unwrap();
+        assert_eq!(self::read(&list, format).unwrap(), read);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_named_with_its_place() {
+    let folder = folder();
+    for (format, text, message) in [
+        (
+            InstructionFormat::Alpaca,
+            "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": \"a\"}\n",
+            "rows.json:2: no \"output\"",
+        ),
+        (
+            InstructionFormat::Alpaca,
+            "[{\"instruction\": \"a\", \"output\": \"b\"}, {\"instruction\": 3}]",
+            "rows.json:2: \"instruction\" is not a text",
+        ),
+        (InstructionFormat::Alpaca, "[{\"instruction\": \"a\", \"output\": \"b\"}, 7]", "rows.json:2: not an object"),
+        (InstructionFormat::Alpaca, "[{\"instruction\": \"a\"", "rows.json: EOF"),
+        (InstructionFormat::Alpaca, "", "rows.json: no examples"),
+        (InstructionFormat::Messages, "{\"messages\": 3}", "rows.json:1: \"messages\" is not a list"),
+        (
+            InstructionFormat::Messages,
+            "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image_url\"}]}]}",
+            "rows.json:1: message 1: \"content\" has a part that is no text",
+        ),
+        (
+            InstructionFormat::ShareGpt,
+            "{\"conversations\": [{\"from\": \"alien\", \"value\": \"x\"}]}",
+            "rows.json:1: message 1: \"from\" is \"alien\"",
+        ),
+        (InstructionFormat::Text, "{\"txt\": \"a\"}", "rows.json:1: no \"text\"; there are: txt"),
+    ] {
+        let file = folder.path().join("rows.json");
+        fs::write(&file, text).unwrap();
+        let error = read(&file, format).err().unwrap();
+        assert!(error.is::<Usage>() && error.to_string().contains(message), "{text}: {error}");
+    }
+    fs::write(folder.path().join("tokenizer_config.json"), "{\"eos_token\": \"</s>\"}").unwrap();
+    let error = Phrasing::open(folder.path(), InstructionFormat::Messages, 100).err().unwrap();
+    assert!(error.is::<Usage>() && error.to_string().contains("no chat template"), "{error}");
+    fs::write(folder.path().join("tokenizer_config.json"), "{}").unwrap();
+    let error = Phrasing::open(folder.path(), InstructionFormat::Alpaca, 100).err().unwrap();
+    assert!(error.is::<Usage>() && error.to_string().contains("which token ends a text"), "{error}");
+}
+
+#[test]
+fn nothing_to_learn_is_left_out_and_counted() {
+    let folder = folder();
+    let file = folder.path().join("rows.jsonl");
+    let row = |output: &str| json!({"instruction": "a", "output": output}).to_string();
+    fs::write(&file, [row("b"), row(""), row(" \n"), row("c")].join("\n")).unwrap();
+    let read = read(&file, InstructionFormat::Alpaca).unwrap();
+    assert_eq!(read.train.len() + read.eval.len(), 2);
+    assert!(
+        read.warnings[0].ends_with("rows.jsonl: 2 rows left out for having nothing to learn (2, 3)"),
+        "{:?}",
+        read.warnings
+    );
+}
+
+#[test]
+fn cutting_keeps_the_answer() {
+    let folder = folder();
+    let prompted =
+        |prompt: &str, response: &str| Dialogue::Prompted { prompt: prompt.into(), response: response.into() };
+    let cut = |most: usize, dialogue: Dialogue| {
+        let format =
+            if matches!(dialogue, Dialogue::Chat(_)) { InstructionFormat::Messages } else { InstructionFormat::Alpaca };
+        let phrasing = Phrasing::open(folder.path(), format, most).unwrap();
+        let phrased = phrasing.encode("train", &[dialogue], &|_| {}).unwrap();
+        assert_eq!((phrased.cut, phrased.sequences.len()), (1, 1));
+        let sequence = phrased.sequences[0].clone();
+        assert!(sequence.ids.len() <= most && !sequence.learnt[0]);
+        (text(&folder, &sequence.ids), learnt(&folder, &sequence))
+    };
+    // The prompt loses its beginning, but not BOS.
+    assert_eq!(cut(10, prompted("0123456789", "abcd")), ("<s>6789abcd</s>".into(), "abcd</s>".into()));
+    assert_eq!(cut(6, prompted("0123456789", "abcd")), ("9abcd</s>".into(), "abcd</s>".into()));
+    // An answer that is too long by itself loses its end, which then is none to learn.
+    assert_eq!(cut(8, prompted("0123456789", "abcdefghijk")), ("<s>9abcdef".into(), "abcdef".into()));
+    // A conversation loses its oldest turns.
+    let chat = |turns: &[(&str, &str)]| {
+        Dialogue::Chat(turns.iter().map(|(role, content)| Message::plain(role, (*content).to_owned())).collect())
+    };
+    let turns = [("system", "S"), ("user", "12345678"), ("assistant", "a"), ("user", "9"), ("assistant", "b")];
+    assert_eq!(cut(10, chat(&turns)), ("<|system|>S<|user|>9<|assistant|>b</s>".into(), "b</s>".into()));
+}
+
+#[test]
+fn a_long_text_is_learnt_whole_in_parts() {
+    let folder = folder();
+    let phrasing = Phrasing::open(folder.path(), InstructionFormat::Text, 5).unwrap();
+    let phrased = phrasing.encode("train", &[Dialogue::Text("abcdefghij".into())], &|_| {}).unwrap();
+    let texts: Vec<String> = phrased.sequences.iter().map(|sequence| text(&folder, &sequence.ids)).collect();
+    assert_eq!(texts, ["<s>abcd", "defgh", "hij</s>"]);
+    let learnt: Vec<String> = phrased.sequences.iter().map(|sequence| learnt(&folder, sequence)).collect();
+    assert_eq!(learnt, ["abcd", "efgh", "ij</s>"]);
+}
+
+#[test]
+fn what_is_learnt_does_not_depend_on_the_id_that_pads() {
+    let sequence = |ids: &[u32], from: usize| Sequence {
+        ids: ids.to_vec(),
+        learnt: (0..ids.len()).map(|place| place >= from).collect(),
+        starts: vec![0],
+    };
+    // 2 is EOS, and pads.
+    let sequences = [sequence(&[1, 7, 2, 8, 2], 3), sequence(&[1, 2, 2], 1)];
+    let batch = collate_sequences(&sequences, &[0, 1], 2);
+    assert_eq!(batch.input_ids, [1, 7, 2, 8, 2, 1, 2, 2, 2, 2]);
+    assert_eq!(batch.sequence_ids, [1, 1, 1, 1, 1, 1, 1, 1, 0, 0]);
+    assert_eq!(batch.targets, Targets::Tokens { places: vec![2, 3, 5, 6], next: vec![8, 2, 2, 2] });
+    // In one row, the second example's first token follows nothing.
+    let packed = pack(sequences.to_vec(), 10);
+    let batch = collate_sequences(&packed, &[0], 0);
+    assert_eq!(batch.sequence_ids, [1, 1, 1, 1, 1, 2, 2, 2]);
+    assert_eq!(batch.position_ids.unwrap(), [0, 1, 2, 3, 4, 0, 1, 2]);
+    assert_eq!(batch.targets, Targets::Tokens { places: vec![2, 3, 5, 6], next: vec![8, 2, 2, 2] });
+}
+
+#[test]
+fn a_template_that_never_ends_is_stopped() {
+    let source = "{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}{% endfor %}";
+    let template = ChatTemplate::new(source, serde_json::Map::new()).unwrap();
+    let error = template.render(&[], false).unwrap_err();
+    assert!(error.starts_with("the chat template refuses"), "{error}");
+    let alternate = &templates()[3];
+    let template = ChatTemplate::new(alternate["source"].as_str().unwrap(), tokens(alternate)).unwrap();
+    let error = template.render(&[Message::plain("assistant", "a".into())], false).unwrap_err();
+    assert!(error.contains("Conversation roles must alternate"), "{error}");
+}
+
+fn templates() -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/chat/templates.json");
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+fn tokens(fixture: &Value) -> serde_json::Map<String, Value> {
+    fixture["tokens"].as_object().unwrap().clone()
+}
+
+fn messages(list: &Value) -> Vec<Message> {
+    let message = |message: &Value| {
+        let mut rest = message.as_object().unwrap().clone();
+        let mut text = |key: &str| rest.remove(key).unwrap().as_str().unwrap().to_owned();
+        let (role, content) = (text("role"), text("content"));
+        Message { rest, ..Message::plain(&role, content) }
+    };
+    list.as_array().unwrap().iter().map(message).collect()
+}
+
+fn read(file: &Path, format: InstructionFormat) -> anyhow::Result<Instructions> {
+    let source = InstructionSource { format, train: vec![file.to_owned()], held_out: HeldOut::Share(0.5) };
+    load(&source, 1, &|_| {})
+}
+
+/// The one sequence of a dialogue and its text.
+fn one(folder: &TempDir, format: InstructionFormat, dialogue: Dialogue) -> (Sequence, String) {
+    let phrasing = Phrasing::open(folder.path(), format, 10_000).unwrap();
+    let mut phrased = phrasing.encode("train", &[dialogue], &|_| {}).unwrap();
+    assert_eq!((phrased.sequences.len(), phrased.cut, phrased.dropped), (1, 0, 0));
+    let sequence = phrased.sequences.remove(0);
+    let text = text(folder, &sequence.ids);
+    (sequence, text)
+}
+
+/// What is learnt, part by part.
+fn learnt(folder: &TempDir, sequence: &Sequence) -> String {
+    let tokens: Vec<(u32, bool)> = sequence.ids.iter().copied().zip(sequence.learnt.iter().copied()).collect();
+    let parts = tokens.chunk_by(|a, b| a.1 == b.1).filter(|part| part[0].1);
+    parts.map(|part| text(folder, &part.iter().map(|token| token.0).collect::<Vec<_>>())).collect::<Vec<_>>().join("|")
+}
+
+fn text(folder: &TempDir, ids: &[u32]) -> String {
+    let tokenizer = tokenizers::Tokenizer::from_file(folder.path().join("tokenizer.json")).unwrap();
+    tokenizer.decode(ids, false).unwrap()
+}
+
+/// A tokenizer that puts BOS before a text, with a chat template that knows none.
+fn folder() -> TempDir {
+    let template = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% if m.role == 'assistant' %}</s>{% endif %}\
+                    {% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}";
+    let special = [BOS, EOS, "<|system|>", "<|user|>", "<|assistant|>"];
+    let config = json!({"bos_token": {"content": BOS}, "eos_token": EOS, "chat_template": template});
+    model_folder(&special, &config, true)
+}
+
+fn folder_of(fixture: &Value) -> TempDir {
+    let mut config = fixture["tokens"].clone();
+    config["chat_template"] = fixture["source"].clone();
+    let special: Vec<&str> =
+        fixture["special"].as_array().unwrap().iter().map(|token| token.as_str().unwrap()).collect();
+    model_folder(&special, &config, false)
+}
+
+fn model_folder(special: &[&str], config: &Value, adds_bos: bool) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), special, config, adds_bos);
+    folder
+}

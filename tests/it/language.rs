@@ -1,0 +1,212 @@
+//! What training promises of language models, on tiny ones.
+
+use std::path::{Path, PathBuf};
+
+use finesift::data::instruct::pack;
+use finesift::data::{Batch, Sequence, collate_sequences};
+use finesift::model::backward::{Gradient, Walk, Wanted, gradients};
+use finesift::model::{LoadOptions, Network};
+use finesift::preset::Select;
+use finesift::sift::{AdamW, Role, Rules, SparseDecay, sampled};
+use finesift::train::{Chooser, Loaded, Settings, Tuner, choose};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tch::{Device, Kind, Tensor};
+
+const PROJECTIONS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+
+#[test]
+fn packed_and_unpacked_examples_have_one_loss_and_one_gradient() {
+    // Mistral's window is shorter than the rows; the tied table has two parts to its gradient.
+    for model in ["tiny-llama", "tiny-mistral", "tiny-llama-tied", "tiny-qwen3"] {
+        let network = network(model, Kind::Float);
+        let examples = examples(&network, 12, 4..20, 3);
+        let apart = collate_sequences(&examples, &(0..12).collect::<Vec<_>>(), 0);
+        let rows = pack(examples, 64);
+        let packed = collate_sequences(&rows, &(0..rows.len()).collect::<Vec<_>>(), 0);
+        assert!(packed.rows < 5 && packed.targets.count() == apart.targets.count());
+        let ((loss, expected), (packed_loss, got)) =
+            (differentiate(&network, &apart), differentiate(&network, &packed));
+        assert!((loss - packed_loss).abs() < 1e-5, "{model}: {loss} and {packed_loss}");
+        for ((name, expected), (_, got)) in expected.iter().zip(&got) {
+            let off = ((got - expected).norm() / expected.norm()).double_value(&[]);
+            assert!(off < 1e-5, "{model}: {name} is off by {off:e}");
+        }
+    }
+}
+
+#[test]
+fn no_example_sees_another_in_its_row() {
+    for model in ["tiny-llama", "tiny-mistral", "tiny-qwen2"] {
+        let network = network(model, Kind::Float);
+        let examples = examples(&network, 3, 9..10, 5);
+        let output = |examples: &[Sequence]| {
+            let row = pack(examples.to_vec(), 40);
+            let batch = collate_sequences(&row, &[0], 0);
+            assert_eq!(batch.rows, 1);
+            network.output(&Loaded::new(&batch, Device::Cpu).inputs)
+        };
+        let before = output(&examples);
+        for changed in 0..3 {
+            let mut other = examples.clone();
+            other[changed].ids.iter_mut().for_each(|id| *id = 3 + (*id + 7) % 80);
+            let same = output(&other).eq_tensor(&before).all_dim(-1, false).to_kind(Kind::Int64);
+            let same: Vec<i64> = Vec::try_from(same.flatten(0, -1)).unwrap();
+            for (place, same) in same.iter().enumerate() {
+                assert_eq!(place / 9 != changed, *same == 1, "{model}: place {place} when example {changed} changes");
+            }
+        }
+    }
+}
+
+#[test]
+fn components_outside_the_selection_stay_bit_identical() {
+    for kind in [Kind::Float, Kind::BFloat16] {
+        let before = network("tiny-llama", kind);
+        let mut tuner = tuner(network("tiny-llama", kind), settings(false), 0.05);
+        for step in 0..20 {
+            tuner.step(step, &[batch(&before, 8, step)], 1e-2).unwrap();
+        }
+        let mut targets = 0;
+        for spec in before.parameters.specs() {
+            let (old, new) = (before.parameters.get(&spec.name), tuner.network.parameters.get(&spec.name));
+            let differs = old.not_equal_tensor(&new).flatten(0, -1);
+            let Some(slot) = tuner.values().slots().iter().find(|slot| slot.name == spec.name) else {
+                assert!(old.equal(&new), "{} moved", spec.name);
+                continue;
+            };
+            assert!(slot.role == Role::Sparse && PROJECTIONS.iter().any(|name| spec.name.contains(name)));
+            let inside = differs.index_select(0, &tuner.values().selected(slot).to_kind(Kind::Int64));
+            let count = |which: &Tensor| which.sum(Kind::Int64).int64_value(&[]);
+            assert_eq!(count(&inside), count(&differs), "{} moved outside its selection", spec.name);
+            assert!(count(&inside) * 10 > slot.trained() * 8, "{}: {} moved", spec.name, count(&inside));
+            targets += 1;
+        }
+        assert_eq!(targets, 14);
+    }
+}
+
+#[test]
+fn fp32_masters_move_bf16_weights_where_updates_in_place_stall() {
+    let mut tuner = tuner(network("tiny-llama", Kind::BFloat16), settings(false), 0.05);
+    let start = network("tiny-llama", Kind::BFloat16);
+    let name = "model.layers.0.mlp.up_proj.weight";
+    let slot = tuner.values().slots().iter().find(|slot| slot.name == name).unwrap().clone();
+    let selected = tuner.values().selected(&slot).to_kind(Kind::Int64);
+    let pick = |network: &Network| network.parameters.get(name).flatten(0, -1).index_select(0, &selected);
+    let before = pick(&start);
+    // What an optimizer without masters makes of the very same updates: each is added to the bf16 weight and rounded.
+    let mut in_place = before.copy();
+    let mut master = tuner.values().state().master.narrow(0, slot.range.start, slot.trained()).copy();
+    let step = batch(&start, 8, 0);
+    for number in 0..100 {
+        tuner.step(number, std::slice::from_ref(&step), 5e-6).unwrap();
+        let now = tuner.values().state().master.narrow(0, slot.range.start, slot.trained()).copy();
+        in_place = (in_place.to_kind(Kind::Float) + (&now - &master)).to_kind(Kind::BFloat16);
+        master = now;
+    }
+    let moved = |now: &Tensor| before.not_equal_tensor(now).to_kind(Kind::Float).mean(Kind::Float).double_value(&[]);
+    let (with, without) = (moved(&pick(&tuner.network)), moved(&in_place));
+    println!("moved with masters: {with:.2}, in place: {without:.2}");
+    assert!(without < 0.1 && with > 0.5, "with masters {with}, in place {without}");
+    // The weight is the master, rounded.
+    assert!(pick(&tuner.network).equal(&master.to_kind(Kind::BFloat16)));
+}
+
+#[test]
+fn accumulation_counts_target_tokens_and_checkpointing_changes_nothing() {
+    let network = || network("tiny-llama-tied", Kind::Float);
+    let all = examples(&network(), 12, 4..30, 9);
+    let part = |rows: &[usize]| collate_sequences(&all, rows, 0);
+    let whole = vec![part(&(0..12).collect::<Vec<_>>())];
+    let parts = vec![part(&[0, 1]), part(&[2]), part(&(3..12).collect::<Vec<_>>())];
+    let losses = |batches: &[Batch], checkpointing: bool| {
+        let mut tuner = tuner(network(), settings(checkpointing), 0.05);
+        (0..5).map(|step| tuner.step(step, batches, 1e-3).unwrap().loss).collect::<Vec<f64>>()
+    };
+    let expected = losses(&whole, false);
+    assert_eq!(losses(&whole, true), expected);
+    for (got, expected) in losses(&parts, false).iter().zip(&expected) {
+        assert!((got / expected - 1.0).abs() < 1e-5, "{got} and {expected}");
+    }
+    assert!(expected[4] < expected[0]);
+}
+
+#[test]
+fn a_table_that_is_an_embedding_too_can_be_a_target() {
+    let network = network("tiny-llama-tied", Kind::Float);
+    let rules = rules(0.01, &["embed_tokens"]);
+    let chooser = Chooser { rules: &rules, select: Select::Gradient, seed: 0, walk: settings(false).walk(0) };
+    let first = batch(&network, 8, 0);
+    let selection = choose(&network, &chooser, std::slice::from_ref(&first)).unwrap();
+    let mut tuner = Tuner::new(network, &selection.choices, Settings { probe_every: 1, ..settings(false) });
+    let losses: Vec<f64> = (0..10)
+        .map(|step| {
+            let taken = tuner.step(step, std::slice::from_ref(&first), 1e-2).unwrap();
+            // It is one target, measured whole.
+            assert!(taken.mass.unwrap().overall <= 100.001);
+            taken.loss
+        })
+        .collect();
+    assert!(losses[9] < losses[0] - 0.05, "{losses:?}");
+}
+
+fn differentiate(network: &Network, batch: &Batch) -> (f64, Vec<(String, Tensor)>) {
+    let names: Vec<&str> = network.parameters.specs().iter().map(|spec| spec.name.as_str()).collect();
+    let wanted = Wanted::new(&network.parameters, names);
+    let loaded = Loaded::new(batch, Device::Cpu);
+    let objective = network.objective(&loaded.targets, 1.0 / batch.targets.count() as f64);
+    let walk = Walk { training: false, checkpointing: false, seed: 0 };
+    let mut found = Vec::new();
+    let loss = gradients(&*network.on(&loaded.inputs), &wanted, walk, &objective, &mut |gradients| {
+        found.extend(gradients.into_iter().map(|gradient| match gradient {
+            Gradient::Linear { module, x, dy } => (module, sampled::whole(&x, &dy)),
+            Gradient::Leaf { name, gradient } => (name, gradient),
+        }));
+    });
+    (loss.double_value(&[]), found)
+}
+
+fn network(name: &str, dtype: Kind) -> Network {
+    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models").join(name);
+    let options = LoadOptions { labels: 0, dtype, device: Device::Cpu, seed: 0 };
+    Network::open(&folder, &options, &|_| {}).unwrap().0
+}
+
+fn rules(rate: f64, modules: &[&str]) -> Rules {
+    let modules = modules.iter().map(|module| module.to_string()).collect();
+    Rules { rate, modules, dense: Vec::new(), biases: false }
+}
+
+fn settings(checkpointing: bool) -> Settings {
+    let adamw = AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 };
+    Settings { adamw, clip: Some(1.0), dropout: true, checkpointing, probe_every: 10, seed: 1 }
+}
+
+fn tuner(network: Network, settings: Settings, rate: f64) -> Tuner {
+    let rules = rules(rate, &PROJECTIONS);
+    let first = batch(&network, 8, 0);
+    let chooser = Chooser { rules: &rules, select: Select::Gradient, seed: 0, walk: settings.walk(0) };
+    let selection = choose(&network, &chooser, std::slice::from_ref(&first)).unwrap();
+    Tuner::new(network, &selection.choices, settings)
+}
+
+fn batch(network: &Network, rows: usize, seed: u64) -> Batch {
+    collate_sequences(&examples(network, rows, 4..30, seed), &(0..rows).collect::<Vec<_>>(), 0)
+}
+
+/// Random tokens, of which all but a few at the beginning are learnt.
+fn examples(network: &Network, number: usize, lengths: std::ops::Range<usize>, seed: u64) -> Vec<Sequence> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let vocabulary = network.config.vocab_size() as u32;
+    let example = |_| {
+        let length = random.random_range(lengths.clone());
+        let prompt = random.random_range(1..length);
+        Sequence {
+            ids: (0..length).map(|_| random.random_range(3..vocabulary)).collect(),
+            learnt: (0..length).map(|place| place >= prompt).collect(),
+            starts: vec![0],
+        }
+    };
+    (0..number).map(example).collect()
+}

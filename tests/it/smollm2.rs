@@ -1,0 +1,169 @@
+//! A real language model against transformers: SmolLM2-135M-Instruct, where `make demo-chat` has put it into the cache.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use finesift::data::instruct::{InstructionFormat, InstructionSource, Phrasing, load};
+use finesift::data::{Batch, HeldOut, collate_sequences};
+use finesift::model::{Cache, GREEDY, LoadOptions, Network, Writer};
+use finesift::preset::{Select, cache_folder};
+use finesift::sift::{AdamW, Rules, SparseDecay};
+use finesift::train::{Chooser, Loaded, Settings, Tuner, choose};
+use serde_json::Value;
+use tch::{Device, Kind, Tensor};
+
+use crate::parity::{batch_of, strings, tensors};
+
+#[test]
+fn logits_are_those_of_transformers() {
+    let Some(network) = network() else { return };
+    let io = kept("io.safetensors");
+    let loaded = Loaded::new(&batch_of(&io["input_ids"].unsqueeze(0), None, None, &Tensor::from_slice(&[0i64])), CPU);
+    let logits = network.logits(&loaded.inputs).squeeze_dim(0);
+    let off = |got: Tensor, name: &str| (got - &io[name]).abs().max().double_value(&[]);
+    let last = off(logits.get(31), "last_logits");
+    let first = off(logits.narrow(1, 0, 2048), "logits_first2048");
+    let top = off(logits.gather(1, &io["top16_ids"], false), "top16_logits");
+    let normalizer = off(logits.logsumexp(&[1i64][..], false), "logsumexp");
+    println!("off by {last:.1e} (last), {first:.1e} (first 2048), {top:.1e} (top 16), {normalizer:.1e} (logsumexp)");
+    assert!(last < 2e-3 && first < 2e-3 && top < 2e-3 && normalizer < 2e-3);
+}
+
+#[test]
+fn greedy_continuations_are_those_of_transformers_with_and_without_a_cache() {
+    let Some(network) = network() else { return };
+    let decoder = network.decoder().unwrap();
+    let io = kept("io.safetensors");
+    let ids = |name: &str| Vec::<i64>::try_from(&io[name]).unwrap();
+    let expected = ids("greedy");
+    let cached: Vec<i64> = Writer::new(decoder, &ids("input_ids"), 32, &[], &GREEDY).collect();
+    assert_eq!(cached, expected);
+
+    let mut without = ids("input_ids");
+    for _ in 0..32 {
+        let read = Tensor::from_slice(&without).unsqueeze(0);
+        let hidden = decoder.read_on(&read, &mut Cache::new(decoder, 1, without.len() as i64));
+        without.push(decoder.logits(&hidden).argmax(-1, false).int64_value(&[0]));
+    }
+    assert_eq!(without[32..], expected);
+
+    // The answer to a question ends by itself.
+    let answer: Vec<i64> =
+        Writer::new(decoder, &ids("chat_ids"), 50, &decoder.config().eos_token_ids, &GREEDY).collect();
+    let mut expected = ids("chat_greedy");
+    assert_eq!(expected.pop(), Some(2));
+    assert_eq!(answer, expected);
+}
+
+#[test]
+fn the_masked_loss_and_the_selection_are_those_of_dense_pytorch() {
+    let Some(network) = network() else { return };
+    let json: Value = serde_json::from_slice(&fs::read(folder().join("fixture.json")).unwrap()).unwrap();
+    let alpaca = kept("alpaca.safetensors");
+    let rows = |start: i64, rows: i64| {
+        let part = |name: &str| alpaca[name].narrow(0, start, rows);
+        batch_of(&part("input_ids"), Some(&part("attention_mask")), None, &part("labels"))
+    };
+    let loss = |network: &Network, batch: &Batch| {
+        let loaded = Loaded::new(batch, CPU);
+        let objective = network.objective(&loaded.targets, 1.0 / batch.targets.count() as f64);
+        objective.loss(&network.output(&loaded.inputs)).double_value(&[])
+    };
+    let all = rows(0, 4);
+    let off = (loss(&network, &all) - json["alpaca_loss"].as_f64().unwrap()).abs();
+    println!("loss off by {off:.1e}");
+    assert!(off < 1e-4, "{off:e}");
+    for row in 0..4 {
+        let expected = json["alpaca_loss_per_example"][row].as_f64().unwrap();
+        assert!((loss(&network, &rows(row as i64, 1)) - expected).abs() < 1e-4, "example {row}");
+    }
+
+    let sift = &json["sift"];
+    let rules = Rules {
+        rate: sift["rate"].as_f64().unwrap(),
+        modules: strings(&sift["modules"]),
+        dense: Vec::new(),
+        biases: false,
+    };
+    let adamw = AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 };
+    let settings = Settings { adamw, clip: None, dropout: false, checkpointing: true, probe_every: 1000, seed: 0 };
+    let chooser = Chooser { rules: &rules, select: Select::Gradient, seed: 0, walk: settings.walk(0) };
+    let selection = choose(&network, &chooser, std::slice::from_ref(&all)).unwrap();
+    let mut tuner = Tuner::new(network, &selection.choices, settings);
+    assert_eq!(tuner.values().sparse() as u64, sift["trainable"].as_u64().unwrap());
+    let top = kept("topk256.safetensors");
+    let compared: Vec<&str> = top.keys().filter_map(|name| name.strip_suffix(".idx256")).collect();
+    assert_eq!(compared.len(), 14);
+    for name in compared {
+        let slot = tuner.values().slots().iter().find(|slot| slot.name == name).unwrap();
+        let selected = tuner.values().selected(slot).to_kind(Kind::Int64);
+        let largest = &top[&format!("{name}.idx256")];
+        let found = largest.unsqueeze(1).eq_tensor(&selected.unsqueeze(0)).any_dim(1, false).all();
+        assert!(found.int64_value(&[]) == 1, "{name}: one of the largest was not selected");
+    }
+    // A step of so large a model takes a minute without optimization: one then has to do, of six.
+    let steps = if cfg!(debug_assertions) { 1 } else { 5 };
+    let losses: Vec<f64> = sift["losses"].as_array().unwrap().iter().map(|loss| loss.as_f64().unwrap()).collect();
+    let close = |step: usize, got: f64| {
+        println!("step {step}: loss {got:.5}, expected {:.5}", losses[step]);
+        assert!((got / losses[step] - 1.0).abs() < 1e-4, "step {step}: {got} and {}", losses[step]);
+    };
+    for step in 0..steps {
+        let taken = tuner.step(step as u64, std::slice::from_ref(&all), sift["lr"].as_f64().unwrap()).unwrap();
+        close(step, taken.loss);
+    }
+    close(steps, loss(&tuner.network, &all));
+}
+
+#[test]
+fn alpaca_rows_become_the_tokens_that_stanford_trained_on() {
+    let Some(demo) = demo() else { return };
+    let json: Value = serde_json::from_slice(&fs::read(folder().join("fixture.json")).unwrap()).unwrap();
+    let rows = tempfile::tempdir().unwrap();
+    let file = rows.path().join("rows.json");
+    fs::write(&file, json["alpaca"].to_string()).unwrap();
+    let source = InstructionSource {
+        format: InstructionFormat::Alpaca,
+        train: vec![file.clone()],
+        held_out: HeldOut::File(file),
+    };
+    let read = load(&source, 0, &|_| {}).unwrap();
+    let phrasing = Phrasing::open(&demo.join("smollm2"), InstructionFormat::Alpaca, 512).unwrap();
+    let phrased = phrasing.encode("train", &read.train, &|_| {}).unwrap();
+    let batch = collate_sequences(&phrased.sequences, &[0, 1, 2, 3], 2);
+    let alpaca = kept("alpaca.safetensors");
+    let expected = batch_of(&alpaca["input_ids"], Some(&alpaca["attention_mask"]), None, &alpaca["labels"]);
+    assert_eq!((batch.input_ids, batch.targets), (expected.input_ids, expected.targets));
+    // Stanford's mask takes EOS for padding, since both have one id; here it is told by place.
+    assert_eq!(batch.tokens, expected.tokens + 4);
+}
+
+const CPU: Device = Device::Cpu;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/smollm2")
+}
+
+fn kept(file: &str) -> HashMap<String, Tensor> {
+    tensors(&folder().join(file))
+}
+
+/// The chat demo's folder, where it was set up.
+fn demo() -> Option<PathBuf> {
+    let demo = cache_folder().join("demo-chat");
+    if !demo.exists() {
+        println!("passed over: {} is not there; `make demo-chat` fetches it", demo.display());
+        return None;
+    }
+    Some(demo)
+}
+
+/// The model, or nothing where the chat demo was never set up: `make setup` leaves its half a gigabyte out.
+fn network() -> Option<Network> {
+    let demo = demo()?;
+    let options = LoadOptions { labels: 0, dtype: Kind::Float, device: CPU, seed: 0 };
+    let (network, report) = Network::open(&demo.join("smollm2"), &options, &|_| {}).unwrap();
+    assert!(report.fresh.is_empty() && report.unused.is_empty());
+    Some(network)
+}
