@@ -1,6 +1,8 @@
 //! The command line: parse, join a front end and a trainer, and say how it ended.
 
 mod doctor;
+mod export;
+mod predict;
 mod runs;
 mod settings;
 mod train;
@@ -18,6 +20,8 @@ use crate::config::{Config, config_folder};
 use crate::outcome::Outcome;
 use crate::preset::{Library, Listed, Preset, cache_folder};
 use crate::ui;
+use export::{Apply, Export};
+use predict::{Eval, Predict};
 use train::{Resume, Train};
 use trainers::Trainers;
 
@@ -54,6 +58,14 @@ enum Command {
     Train(Train),
     /// Take a run up again where it stood
     Resume(Resume),
+    /// Write what a run came to, for other software
+    Export(Export),
+    /// Make the changes of an exported delta to its base model
+    Apply(Apply),
+    /// Score a trained model on labelled texts
+    Eval(Eval),
+    /// Tell what a trained model makes of texts
+    Predict(Predict),
     /// List the presets, or show one
     Presets {
         #[command(subcommand)]
@@ -97,6 +109,10 @@ fn run(command: Option<Command>, screens: &Screens) -> Result<ExitCode> {
         None => return home(screens),
         Some(Command::Train(train)) => return train.run(screens),
         Some(Command::Resume(resume)) => return resume.run(screens),
+        Some(Command::Export(export)) => return export.run(screens),
+        Some(Command::Apply(apply)) => return apply.run(),
+        Some(Command::Eval(eval)) => return eval.run(screens),
+        Some(Command::Predict(predict)) => return predict.run(screens),
         Some(Command::Presets { command: None }) => print(&list()),
         Some(Command::Presets { command: Some(Presets::Show { name }) }) => print(&show(&name)?),
         Some(Command::Runs { json }) => print(&runs::report(&screens.runs(&config()?), json)?),

@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 pub mod data;
+pub mod export;
 pub mod headless;
 pub mod hub;
 pub mod metrics;
@@ -11,6 +12,8 @@ pub mod model;
 pub mod outcome;
 pub mod outlook;
 mod places;
+#[cfg(feature = "torch")]
+pub mod predict;
 pub mod preset;
 pub mod protocol;
 pub mod runs;

@@ -21,16 +21,18 @@ use crate::runs::{EventLog, EventRange};
 /// Events that may wait for a front end: at some 200 bytes each, a few MB for one that stands still.
 const WAITING: usize = 16_384;
 
-/// A trainer at work, seen from the front end.
+/// A trainer at work, seen from the front end. A front end that falls over takes no run along: dropping this has the trainer
+/// stop with a checkpoint, and waits for that.
 pub struct Session {
     events: events::Receiver<Sent>,
-    commands: mpsc::Sender<Command>,
+    commands: Option<mpsc::Sender<Command>>,
     log: SharedLog,
     /// Bytes of the file whose events were handed on; none as long as nothing was written.
     handed_on: Option<u64>,
     /// Events that did not fit the queue, and the one after them.
     missed: Option<(EventRange, Option<Sent>)>,
-    thread: JoinHandle<Result<()>>,
+    /// Until it is waited for.
+    thread: Option<JoinHandle<Result<()>>>,
 }
 
 /// An event and the bytes of the run's file it takes.
@@ -89,17 +91,19 @@ impl Session {
             }
             outcome
         })?;
-        Ok(Session { events: event_receiver, commands: command_sender, log, handed_on: None, missed: None, thread })
+        let (commands, thread) = (Some(command_sender), Some(thread));
+        Ok(Session { events: event_receiver, commands, log, handed_on: None, missed: None, thread })
     }
 
     /// Has it tell all that is in the run's file first: what a run told before it was taken up again.
-    pub fn with_history(self) -> Session {
-        Session { handed_on: Some(0), ..self }
+    pub fn with_history(mut self) -> Session {
+        self.handed_on = Some(0);
+        self
     }
 
     /// Sends an order; one that comes after the trainer's end is of no consequence.
     pub fn send(&self, command: Command) {
-        let _ = self.commands.send(command);
+        let _ = self.commands.as_ref().map(|commands| commands.send(command));
     }
 
     /// The next event, in order and without a gap; `None` when the trainer and the sampler have ended. Dropping the
@@ -137,11 +141,11 @@ impl Session {
     ///
     /// # Errors
     /// The trainer's own; a [`Usage`](crate::Usage) is still one.
-    pub fn join(self) -> Result<()> {
+    pub fn join(mut self) -> Result<()> {
         // What holds it up may be an order that will not come any more.
-        drop((self.events, self.commands));
+        self.commands = None;
         // Its panic was already turned into an error.
-        self.thread.join().unwrap_or(Ok(()))
+        self.thread.take().map_or(Ok(()), |thread| thread.join().unwrap_or(Ok(())))
     }
 
     /// What came out of the queue, unless something before it did not fit: then the first of that.
@@ -180,6 +184,16 @@ impl Session {
         let after = after.take();
         self.missed = None;
         self.hand_over(after)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            self.send(Command::Stop { save: true });
+            self.commands = None;
+            let _ = thread.join();
+        }
     }
 }
 
@@ -308,7 +322,7 @@ mod tests {
             assert_eq!(session.blocking_next(), Some(number(expected)));
         }
         assert_eq!(session.blocking_next(), Some(Event::Phase { phase: Phase::Paused }));
-        while !session.thread.is_finished() {
+        while !session.thread.as_ref().unwrap().is_finished() {
             std::thread::yield_now();
         }
         for expected in 0..MANY {
@@ -347,5 +361,24 @@ mod tests {
         assert_eq!(told(false, false), [preparing.clone(), Event::info("after")]);
         assert_eq!(read_events(&path).unwrap(), [Event::info("before"), Event::info("after")]);
         assert_eq!(told(true, false), [preparing, Event::info("before"), Event::info("after")]);
+    }
+
+    #[test]
+    fn a_front_end_that_panics_has_the_trainer_stop_with_a_checkpoint() {
+        let (told, orders) = mpsc::channel();
+        let session = Session::spawn(None, move |port| {
+            while let Some(command) = port.wait() {
+                told.send(command)?;
+            }
+            Ok(())
+        })
+        .unwrap();
+        let fallen: Result<()> = caught(|| {
+            session.send(Command::Pause);
+            let _session = session;
+            panic!("the screen fell over")
+        });
+        assert!(fallen.is_err());
+        assert_eq!(orders.into_iter().collect::<Vec<_>>(), [Command::Pause, Command::Stop { save: true }]);
     }
 }

@@ -36,7 +36,7 @@ use anyhow::Result;
 pub use batch::{Batch, Batches, Targets, collate};
 pub use digest::digest;
 pub use sequence::{Sequence, collate_sequences};
-pub use table::{Columns, HeldOut, TargetKind};
+pub use table::{Columns, HeldOut, TargetKind, read_labelled, read_texts};
 pub use task::Task;
 pub use tokenize::{Encoded, TextTokenizer, Token};
 pub use tokenized::Tokenized;

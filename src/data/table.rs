@@ -6,9 +6,9 @@ use anyhow::{Result, bail};
 
 use super::examples::{Collected, Collector};
 use super::labels::LabelReader;
-use super::records::{Format, Wanted};
+use super::records::{Format, Records, Wanted};
 use super::split::hold_out;
-use super::{Dataset, Labels, Split};
+use super::{Dataset, Example, Labels, Split, Target};
 use crate::Usage;
 use crate::metrics::Metrics;
 use crate::protocol::Progress;
@@ -83,6 +83,46 @@ pub(super) fn load(
         eval: vec![Split { name: "validation".into(), examples: eval }],
         warnings,
     })
+}
+
+/// Reads the labelled examples of one file, and what is wrong with some of its rows.
+///
+/// # Errors
+/// As [`load`](super::load).
+pub fn read_labelled(
+    path: &Path,
+    columns: &Columns,
+    progress: &dyn Fn(Progress),
+) -> Result<(Vec<Example>, Vec<String>)> {
+    columns.check()?;
+    let collected = columns.read(path, columns.target.reader()?, "labelled", progress)?;
+    Ok((collected.examples, collected.warnings))
+}
+
+/// Reads the texts of one file, a label or none beside them. Each row counts, so that what is made of them has its order.
+/// Their targets mean nothing.
+///
+/// # Errors
+/// As [`load`](super::load), and a row without a text.
+pub fn read_texts(path: &Path, text: &str, pair: Option<&str>, progress: &dyn Fn(Progress)) -> Result<Vec<Example>> {
+    if !path.is_file() {
+        bail!(Usage(format!("{}: no such file", path.display())));
+    }
+    let names: Vec<&str> = [Some(text), pair].into_iter().flatten().collect();
+    let mut examples = Vec::new();
+    Records::open(path, Format::of(path)?, &Wanted::Named(&names))?.for_each(progress, |record| {
+        let mut cells = record.cells.into_iter().flatten();
+        match (cells.next().flatten(), cells.next().flatten()) {
+            (Some(text), second) if second.is_some() == pair.is_some() => {
+                examples.push(Example { text, pair: second, target: Target::Class(0) });
+                Ok(())
+            }
+            _ => {
+                bail!(Usage(format!("{}:{}: expected a text in {}", path.display(), record.line, names.join(" and "))))
+            }
+        }
+    })?;
+    Ok(examples)
 }
 
 impl Columns {

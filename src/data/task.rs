@@ -107,6 +107,21 @@ impl Task {
         self.metrics().best()
     }
 
+    /// Columns of the texts in the benchmark's files to predict on: those of its other files, and a header for CoLA too.
+    pub fn text_columns(self) -> &'static [&'static str] {
+        self.original_columns().unwrap_or_else(|| self.hub_columns()).texts
+    }
+
+    /// What the benchmark calls a class in the files it takes: entailment by its name, others by their number.
+    pub fn submitted(self, class: usize) -> String {
+        match (self, self.labels()) {
+            (Task::Mnli | Task::Qnli | Task::Rte, Labels::Classes(names)) if class < names.len() => {
+                names[class].clone()
+            }
+            _ => class.to_string(),
+        }
+    }
+
     /// What a score may be.
     pub(super) fn score_range(self) -> RangeInclusive<f32> {
         0.0..=5.0

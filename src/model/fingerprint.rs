@@ -32,17 +32,18 @@ impl Fingerprint {
     /// # Errors
     /// A file that is not there or cannot be read.
     pub fn of(folder: &Path) -> Result<Fingerprint> {
-        let config = folder.join("config.json");
-        let config = std::fs::read(&config).with_context(|| format!("{}: cannot read", config.display()))?;
+        let path = folder.join("config.json");
+        let mut config = Sha256::new();
+        // Piece by piece: whether it is a config at all is asked elsewhere.
+        File::open(&path)
+            .and_then(|mut file| std::io::copy(&mut file, &mut config))
+            .with_context(|| format!("{}: cannot read", path.display()))?;
         let mut weights = Sha256::new();
         for name in weight_files(folder)? {
             let path = folder.join(name);
             sample(&path, &mut weights).with_context(|| format!("{}: cannot read", path.display()))?;
         }
-        Ok(Fingerprint {
-            config: format!("{:x}", Sha256::digest(&config)),
-            weights: format!("{:x}", weights.finalize()),
-        })
+        Ok(Fingerprint { config: format!("{:x}", config.finalize()), weights: format!("{:x}", weights.finalize()) })
     }
 }
 

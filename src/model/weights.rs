@@ -83,43 +83,18 @@ pub(super) fn load(
     progress: &dyn Fn(Progress),
 ) -> Result<(Parameters, LoadReport)> {
     let checkpoint = Checkpoint::open(folder)?;
-    let mut used = BTreeSet::new();
-    let mut found = Vec::new();
-    for spec in &layout.parameters {
-        let stored =
-            spellings(&spec.name, layout.prefix).into_iter().find(|name| checkpoint.tensors.contains_key(name));
-        used.extend(stored.clone());
-        found.push(stored);
-    }
-    let missing = |head: bool| {
-        let specs = layout.parameters.iter().zip(&found);
-        specs.filter(move |(spec, found)| found.is_none() && spec.head == head).map(|(spec, _)| spec.name.clone())
-    };
-    let absent: Vec<String> = missing(false).collect();
-    if !absent.is_empty() {
-        let number = absent.len();
-        bail!(Usage(format!(
-            "{}: {number} of the {} parameters that config.json asks for are missing: {}",
-            folder.display(),
-            layout.parameters.len(),
-            shortened(&absent)
-        )));
-    }
+    let found = locate(&checkpoint, folder, layout)?;
+    let used: BTreeSet<&String> = found.iter().flatten().collect();
+    let fresh = layout.parameters.iter().zip(&found).filter(|(_, found)| found.is_none());
     let report = LoadReport {
-        fresh: missing(true).collect(),
+        fresh: fresh.map(|(spec, _)| spec.name.clone()).collect(),
         unused: checkpoint
             .tensors
             .keys()
-            .filter(|name| !used.contains(*name) && !is_buffer(name) && Some(name.as_str()) != layout.copied)
+            .filter(|name| !used.contains(name) && !is_buffer(name) && Some(name.as_str()) != layout.copied)
             .cloned()
             .collect(),
     };
-    // Shapes first: a wrong one should not be found after minutes of reading.
-    for (spec, stored) in layout.parameters.iter().zip(&found) {
-        if let Some(stored) = stored {
-            checkpoint.check(stored, spec)?;
-        }
-    }
     let mut tensors = BTreeMap::new();
     let total = layout.parameters.len() as u64;
     let mut random = ChaCha8Rng::seed_from_u64(options.seed);
@@ -137,6 +112,34 @@ pub(super) fn load(
         }
     }
     Ok((Parameters { specs: layout.parameters.clone(), tensors }, report))
+}
+
+/// The name of each parameter in the files; `None` for one of a head that they lack.
+pub(super) fn locate(checkpoint: &Checkpoint, folder: &Path, layout: &Layout) -> Result<Vec<Option<String>>> {
+    let found: Vec<Option<String>> = layout
+        .parameters
+        .iter()
+        .map(|spec| spellings(&spec.name, layout.prefix).into_iter().find(|name| checkpoint.tensors.contains_key(name)))
+        .collect();
+    let specs = || layout.parameters.iter().zip(&found);
+    let absent = specs().filter(|(spec, found)| found.is_none() && !spec.head);
+    let absent: Vec<String> = absent.map(|(spec, _)| spec.name.clone()).collect();
+    if !absent.is_empty() {
+        let number = absent.len();
+        bail!(Usage(format!(
+            "{}: {number} of the {} parameters that config.json asks for are missing: {}",
+            folder.display(),
+            layout.parameters.len(),
+            shortened(&absent)
+        )));
+    }
+    // Shapes first: a wrong one should not be found after minutes of reading.
+    for (spec, stored) in specs() {
+        if let Some(stored) = stored {
+            checkpoint.check(stored, spec)?;
+        }
+    }
+    Ok(found)
 }
 
 /// The names a parameter may have in a file.
@@ -162,7 +165,7 @@ fn is_buffer(name: &str) -> bool {
 
 /// As transformers does it: normal weights, zero biases. Drawn on the CPU by a generator of our own, so that a head is the
 /// same on every device.
-fn initialized(spec: &ParameterSpec, deviation: f64, random: &mut ChaCha8Rng) -> Tensor {
+pub(super) fn initialized(spec: &ParameterSpec, deviation: f64, random: &mut ChaCha8Rng) -> Tensor {
     if spec.name.ends_with("bias") {
         return Tensor::zeros(&spec.shape, (Kind::Float, Device::Cpu));
     }
@@ -183,21 +186,21 @@ fn normal(random: &mut ChaCha8Rng) -> impl Iterator<Item = f64> {
 }
 
 /// The safetensors files of a folder, mapped into memory.
-struct Checkpoint {
-    files: Vec<(PathBuf, Mmap)>,
-    tensors: BTreeMap<String, Stored>,
+pub(super) struct Checkpoint {
+    pub files: Vec<(PathBuf, Mmap)>,
+    pub tensors: BTreeMap<String, Stored>,
 }
 
 /// A tensor within a file.
-struct Stored {
-    file: usize,
-    dtype: Dtype,
+pub(super) struct Stored {
+    pub file: usize,
+    pub dtype: Dtype,
     shape: Vec<i64>,
-    bytes: Range<usize>,
+    pub bytes: Range<usize>,
 }
 
 impl Checkpoint {
-    fn open(folder: &Path) -> Result<Checkpoint> {
+    pub fn open(folder: &Path) -> Result<Checkpoint> {
         let mut checkpoint = Checkpoint { files: Vec::new(), tensors: BTreeMap::new() };
         for name in weight_files(folder)? {
             checkpoint.add(folder.join(name))?;

@@ -96,6 +96,14 @@ pub fn name(device: Device) -> String {
     }
 }
 
+/// What computes, as far as the last digits of its sums depend on it.
+pub fn arithmetic(device: Device) -> String {
+    match device {
+        Device::Cuda(_) => "cuda".into(),
+        _ => format!("cpu, {} threads", tch::get_num_threads()),
+    }
+}
+
 /// The GPU to watch.
 pub fn gpu(device: Device) -> Option<GpuRef> {
     match device {

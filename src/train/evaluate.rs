@@ -26,6 +26,16 @@ pub struct HeldOut {
     pub examples: Tokenized,
 }
 
+impl HeldOut {
+    /// What the scores of a split end in, given its number and its name.
+    pub fn suffix(number: usize, name: &str) -> String {
+        match name.strip_prefix("validation") {
+            Some(suffix) if number > 0 => suffix.to_owned(),
+            _ => String::new(),
+        }
+    }
+}
+
 /// How to evaluate.
 pub struct Evaluator {
     /// The splits; the first gives the loss and the examples to tell of.

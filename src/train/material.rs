@@ -10,6 +10,7 @@ use super::speaker::Speaker;
 use crate::Usage;
 use crate::data::instruct::{self, InstructionSource, Phrasing};
 use crate::data::{self, Dataset, Source, Task, TextTokenizer, Tokenized};
+use crate::hub::Hub;
 use crate::model::{Config, Sampling};
 use crate::preset::{DataSource, InstructionData, InstructionPlace, Preset};
 use crate::protocol::{Event, Progress};
@@ -50,16 +51,25 @@ impl Material {
         fits(&job.preset, config)?;
         match &job.preset.data.source {
             DataSource::Instructions(source) => written(job, source, folder, config, port),
-            DataSource::Local(source) => labelled(job, source, folder, config, port),
-            DataSource::Hub(task) => {
-                let prefixes = glue_files(*task);
-                let prefixes = prefixes.each_ref().map(String::as_str);
-                let files = job.hub.dataset(GLUE, &prefixes, &|progress| port.emit(Event::Progress(progress)))?;
-                let folder_of_files =
-                    files.first().and_then(|file| file.parent()).context("the dataset has no files")?;
-                let source = Source::Glue { task: *task, folder: folder_of_files.to_owned() };
-                labelled(job, &source, folder, config, port)
-            }
+            DataSource::Local(_) | DataSource::Hub(_) => labelled(job, folder, config, port),
+        }
+    }
+}
+
+/// The files of labelled texts to read; those of the hub are fetched first.
+///
+/// # Errors
+/// [`Usage`] if the preset's texts have no labels; a hub that cannot be asked.
+pub fn source(preset: &Preset, hub: &Hub, progress: &dyn Fn(Progress)) -> Result<Source> {
+    match &preset.data.source {
+        DataSource::Instructions(_) => {
+            bail!(Usage("data.format: texts that are learnt to be written have no labels".into()))
+        }
+        DataSource::Local(source) => Ok(source.clone()),
+        DataSource::Hub(task) => {
+            let files = hub.dataset(GLUE, &glue_files(*task).each_ref().map(String::as_str), progress)?;
+            let folder = files.first().and_then(|file| file.parent()).context("the dataset has no files")?;
+            Ok(Source::Glue { task: *task, folder: folder.to_owned() })
         }
     }
 }
@@ -94,12 +104,12 @@ pub(super) fn with_examples(files: Vec<PathBuf>) -> Vec<PathBuf> {
     files.into_iter().filter(known).collect()
 }
 
-fn labelled(job: &Job, source: &Source, folder: &Path, config: &Config, port: &Port) -> Result<Material> {
+fn labelled(job: &Job, folder: &Path, config: &Config, port: &Port) -> Result<Material> {
     let preset = &job.preset;
     let progress = |progress: Progress| port.emit(Event::Progress(progress));
     let tokenizer = TextTokenizer::open(folder, preset.data.max_length)?;
     belong_together(folder, tokenizer.vocabulary(), config)?;
-    let dataset = data::load(source, preset.train.seed, &progress)?;
+    let dataset = data::load(&source(preset, &job.hub, &progress)?, preset.train.seed, &progress)?;
     for warning in &dataset.warnings {
         port.emit(Event::warning(warning));
     }
@@ -110,10 +120,7 @@ fn labelled(job: &Job, source: &Source, folder: &Path, config: &Config, port: &P
     };
     let train = encode("train", &dataset.train)?;
     let splits = dataset.eval.iter().enumerate().map(|(number, split)| {
-        let suffix = match split.name.strip_prefix("validation") {
-            Some(suffix) if number > 0 => suffix.to_owned(),
-            _ => String::new(),
-        };
+        let suffix = HeldOut::suffix(number, &split.name);
         Ok(HeldOut { suffix, examples: encode(&split.name, &split.examples)? })
     });
     let splits = splits.collect::<Result<_>>()?;

@@ -1,7 +1,8 @@
 //! The training run, top to bottom: prepare, select, take steps, evaluate, keep. It knows no terminal.
 
 mod batch;
-mod checkpoint;
+mod begin;
+pub(crate) mod checkpoint;
 mod clock;
 pub mod device;
 mod evaluate;
@@ -26,6 +27,8 @@ use anyhow::{Result, anyhow};
 
 pub use batch::Loaded;
 pub use device::DeviceChoice;
+pub use evaluate::{Evaluator, HeldOut, Labelled, Scores};
+pub use material::source;
 pub use outlook::{Places, outlook};
 pub use resume::{From, Resume};
 pub use schedule::LearningRate;
@@ -35,23 +38,18 @@ pub use tuner::{Settings, Taken, Tuner};
 use crate::data::{Batch, Tokenized};
 use crate::hub::Hub;
 use crate::preset::Preset;
-use crate::protocol::{
-    Command, Eval, Event, Examples, Finished, Mass, Memory, Phase, Progress, Reason, Selected, SelectedTarget, Step,
-    TargetMass,
-};
-use crate::runs::checkpoint::{FORMAT, Manifest, ScheduleFacts};
+use crate::protocol::{Command, Eval, Event, Examples, Finished, Mass, Phase, Progress, Reason, Step, TargetMass};
+use crate::runs::checkpoint::Manifest;
 use crate::runs::{Disk, RunFolder};
 use crate::session::{Interrupted, Port, caught};
-use crate::sift::{AdamW, Covered, Role, SparseDecay};
+use crate::sift::Covered;
 use crate::system::Sampler;
-use checkpoint::Writer;
 use clock::Clock;
-use evaluate::{Evaluator, rounded};
+use evaluate::rounded;
 use keep::Keeper;
 use material::PERPLEXITY;
 use orders::Orders;
-use prepare::{Plan, Prepared};
-use resume::Found;
+use prepare::Plan;
 use speaker::Speaker;
 
 /// A run to make.
@@ -141,85 +139,6 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Chooses what to train.
-    fn select(job: Job, mut prepared: Prepared, port: &'a Port) -> Result<Run<'a>> {
-        port.emit(Event::Phase { phase: Phase::Selecting });
-        let (sift, seed) = (&job.preset.sift, job.preset.train.seed);
-        let settings = settings(&job.preset);
-        let first = prepared.plan.first(sift.batches).iter();
-        let pad_id = prepared.evaluator.pad_id;
-        let batches: Vec<Batch> = first.map(|rows| prepared.examples.collate(rows, pad_id)).collect();
-        let chooser = Chooser { rules: &prepared.rules, select: sift.select, seed, walk: settings.walk(0) };
-        let Selection { choices, mass } = choose(&prepared.network, &chooser, &batches)?;
-        let run = Run::new(job, prepared, &choices, None, port)?;
-        run.tell_of_selection(mass);
-        Ok(run)
-    }
-
-    /// Goes on where a checkpoint was made.
-    fn take_up(job: Job, prepared: Prepared, found: Found, port: &'a Port) -> Result<Run<'a>> {
-        let Found { manifest, kept, path } = found;
-        let mut run = Run::new(job, prepared, &kept.choices, Some((&manifest, path)), port)?;
-        run.tuner.restore(&kept.state, &kept.coverage);
-        (run.step, run.evaluated, run.best) = (manifest.step, manifest.evaluated, manifest.best);
-        Ok(run)
-    }
-
-    fn new(
-        job: Job,
-        prepared: Prepared,
-        choices: &[Choice],
-        from: Option<(&Manifest, PathBuf)>,
-        port: &'a Port,
-    ) -> Result<Run<'a>> {
-        let Prepared { network, examples, plan, evaluator, best, learning_rate, base, data, speaker, .. } = prepared;
-        let evaluate_every = match job.preset.train.eval_every {
-            0 => plan.steps_per_epoch(),
-            steps => steps,
-        };
-        let (clock, step) = from.as_ref().map_or_else(Default::default, |(kept, _)| (kept.clock, kept.step));
-        let facts = Manifest {
-            format: FORMAT,
-            version: env!("CARGO_PKG_VERSION").into(),
-            run: job.folder.name().into(),
-            preset: job.preset.toml.clone(),
-            seed: job.preset.train.seed,
-            schedule: ScheduleFacts { steps: plan.steps, warmup: learning_rate.warmup, peak: learning_rate.peak },
-            base,
-            data,
-            // What changes as the run goes on comes with each checkpoint.
-            step,
-            clock,
-            epoch: 0.0,
-            updates: 0,
-            evaluated: None,
-            best: None,
-            events: 0,
-            slots: Vec::new(),
-            files: Vec::new(),
-        };
-        let settings = settings(&job.preset);
-        let (keep, last) = (job.preset.keep, from.map(|(_, path)| path));
-        let writer = Writer::start(job.disk, job.folder, keep.checkpoints, port.emitter(), last)?;
-        Ok(Run {
-            port,
-            orders: Orders::new(port),
-            tuner: Tuner::new(network, choices, settings),
-            examples,
-            plan,
-            evaluator,
-            evaluate_every,
-            speaker,
-            deciding: best,
-            learning_rate,
-            clock: Clock::start(clock),
-            step,
-            evaluated: None,
-            best: None,
-            keeper: Keeper::new(port, keep, facts, writer, step),
-        })
-    }
-
     /// Takes all steps, or as many as it is let, and sees to it that what was reached is on disk.
     fn train(&mut self) -> Result<Reason> {
         match self.take_steps() {
@@ -441,29 +360,6 @@ impl<'a> Run<'a> {
         self.port.emit(Event::warning(message));
     }
 
-    fn tell_of_selection(&self, mass: Option<Covered>) {
-        let values = self.tuner.values();
-        let sparse = || values.slots().iter().filter(|slot| slot.role == Role::Sparse);
-        self.port.emit(Event::Selected(Selected {
-            total: values.sparse() as u64,
-            of: sparse().map(|slot| slot.components() as u64).sum(),
-            dense: (values.total() - values.sparse()) as u64,
-            targets: sparse()
-                .map(|slot| SelectedTarget {
-                    name: slot.name.clone(),
-                    shape: slot.shape.clone(),
-                    selected: slot.trained() as u64,
-                })
-                .collect(),
-        }));
-        let (indices, optimizer) = values.bytes();
-        let weights = self.tuner.network.parameters.bytes();
-        self.port.emit(Event::Memory(Memory { weights, indices, optimizer }));
-        if let Some(mass) = mass {
-            self.tell_of_mass(&mass);
-        }
-    }
-
     fn tell_of_mass(&self, mass: &Covered) {
         let values = self.tuner.values();
         let updates = values.updates();
@@ -473,22 +369,5 @@ impl<'a> Run<'a> {
             update: updates.get(number).map(|update| rounded(100.0 * update)).filter(|update| update.is_finite()),
         });
         self.port.emit(Event::Mass(Mass { step: self.step, overall: mass.overall, targets: targets.collect() }));
-    }
-}
-
-fn settings(preset: &Preset) -> Settings {
-    let (sift, train) = (&preset.sift, &preset.train);
-    Settings {
-        adamw: AdamW {
-            betas: (0.9, 0.999),
-            eps: 1e-8,
-            sparse_decay: if sift.decay > 0.0 { SparseDecay::TowardPretrained(sift.decay) } else { SparseDecay::None },
-            dense_decay: train.weight_decay,
-        },
-        clip: (train.clip > 0.0).then_some(train.clip),
-        dropout: true,
-        checkpointing: train.gradient_checkpointing,
-        probe_every: sift.probe_every,
-        seed: train.seed,
     }
 }

@@ -13,7 +13,7 @@ use super::schedule::LearningRate;
 use super::select;
 use super::speaker::Speaker;
 use crate::Usage;
-use crate::data::{Batches, Tokenized, digest};
+use crate::data::{Batches, Labels, Tokenized, digest};
 use crate::model::{Config, Fingerprint, Layout, LoadOptions, Network};
 use crate::preset::{Dtype, Preset};
 use crate::protocol::{Event, Level, Progress, Started};
@@ -37,6 +37,8 @@ pub struct Prepared {
     pub best: String,
     /// The learning rate of each step.
     pub learning_rate: LearningRate,
+    /// Names of the classes; none where a number is predicted or text is written.
+    pub labels: Vec<String>,
     /// Which model it is.
     pub base: BaseIdentity,
     /// Which examples.
@@ -133,6 +135,10 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         warmup: (train.warmup * plan.steps as f64).ceil() as u64,
         steps: plan.steps,
     };
+    let labels = match evaluator.labelled.as_ref().map(|labelled| &labelled.labels) {
+        Some(Labels::Classes(names)) => names.clone(),
+        Some(Labels::Regression) | None => Vec::new(),
+    };
     let fingerprint = Fingerprint::of(&folder)?;
     let base =
         BaseIdentity { model: preset.model.id.clone(), config: fingerprint.config, weights: fingerprint.weights };
@@ -170,6 +176,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         evaluator,
         best: material.best,
         learning_rate,
+        labels,
         base,
         data,
         started,

@@ -82,7 +82,7 @@ pub fn find(resume: Resume, job: &Job, prepared: &Prepared, port: &Port) -> Resu
     };
     let read = |path: &Path| -> Result<Found, String> {
         let stored = Stored::open(path)?;
-        let kept = checkpoint::read(&stored, &prepared.network.parameters)?;
+        let kept = checkpoint::read(&stored, prepared.network.parameters.specs())?;
         Ok(Found { manifest: stored.manifest, kept, path: path.to_owned() })
     };
     let mut damage = Vec::new();
@@ -139,6 +139,16 @@ pub fn go_back(found: Option<&Found>, job: &Job, prepared: &Prepared, chosen: &C
             version: env!("CARGO_PKG_VERSION").into(),
         })),
         None => port.emit(Event::info("no checkpoint was written yet, so it begins again")),
+    }
+    let arithmetic = super::device::arithmetic(chosen.device);
+    if let Some(found) = found
+        && found.manifest.device != arithmetic
+    {
+        port.emit(Event::info(format!(
+            "computed before on {}, now on {arithmetic}: numbers may differ in their last digits from those of a run \
+             without a break",
+            found.manifest.device
+        )));
     }
     if lost {
         port.emit(Event::warning(format!("{}: events of before the checkpoint are missing", path.display())));

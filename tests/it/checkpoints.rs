@@ -140,6 +140,8 @@ fn manifest(step: u64) -> Manifest {
         clock: ClockState { elapsed: 1.25, steps: (1.0, 5), evaluations: (0.25, 1) },
         events: 1000,
         base: BaseIdentity { model: "m".into(), config: "c".into(), weights: "w".into() },
+        device: "cpu, 2 threads".into(),
+        labels: vec!["no".into(), "yes".into()],
         data: DataIdentity { examples: 3, train: "t".into(), eval_examples: 2, eval: "e".into() },
         slots: vec![SlotEntry { name: "a.weight".into(), shape: vec![8, 16], dense: false, trained: 64 }],
         files: Vec::new(),

@@ -140,6 +140,10 @@ fn a_checkpoint_that_makes_no_sense_is_refused_by_name() {
         state
     };
     let keep = |_: &mut Manifest| {};
+    let twice = |manifest: &mut Manifest| {
+        let last = manifest.slots.pop().unwrap();
+        manifest.slots.resize(100, last);
+    };
     for (message, told) in [
         ("is no parameter of the model", tamper(&|manifest| manifest.slots[0].name = "../../x".into(), &state)),
         ("has shape [1, 1], the model's is", tamper(&|manifest| manifest.slots[0].shape = vec![1, 1], &state)),
@@ -148,6 +152,8 @@ fn a_checkpoint_that_makes_no_sense_is_refused_by_name() {
         ("expected F32", tamper(&|manifest| manifest.slots[0].trained += 1, &state)),
         ("are not all", tamper(&|manifest| manifest.slots[0].dense = true, &state)),
         ("comes after what is trained in full", tamper(&|manifest| manifest.slots.reverse(), &state)),
+        ("that it can hold of this model", tamper(&|manifest| manifest.files[0].bytes = 1 << 40, &state)),
+        ("parameters are trained, and the model has 41", tamper(&twice, &state)),
         ("the manifest does not know it", tamper(&|manifest| manifest.files[0].name = "../state".into(), &state)),
         ("not finite", tamper(&|manifest| manifest.updates = -5, &state)),
         // The first index, the header's length, and what the header says.

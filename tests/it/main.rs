@@ -10,6 +10,8 @@ mod checkpoints;
 mod crash;
 mod disks;
 #[cfg(feature = "torch")]
+mod exports;
+#[cfg(feature = "torch")]
 mod faults;
 mod hostile;
 mod hub;

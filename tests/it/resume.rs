@@ -167,12 +167,17 @@ fn what_is_not_the_run_any_more_is_refused_and_leaves_it_alone() {
     let preset = String::from_utf8(originals[0].clone()).unwrap();
     let preset = preset.replace("every_minutes = 0", "every_minutes = 7").replace("epochs = 2", "epochs = 3");
     fs::write(run.join("preset.toml"), preset).unwrap();
+    let newest = checkpoint::list(&run.join("checkpoints")).unwrap().remove(0).path;
+    let mut manifest = checkpoint::Stored::open(&newest).unwrap().manifest;
+    assert_eq!(std::mem::replace(&mut manifest.device, "cuda".into()), "cpu, 1 threads");
+    fs::write(newest.join("checkpoint.json"), manifest.seal().unwrap()).unwrap();
     let told = finish(resume(&tiny, "run", Resume { from: From::Newest, force: true }).unwrap()).unwrap();
     let Some(Event::Finished(finished)) = told.last() else { panic!("{:?}", told.last()) };
     assert_eq!(finished.step, 27);
-    assert!(
-        told.iter().any(|event| matches!(event, Event::Log { message, .. } if message.contains("train.epochs was 2")))
-    );
+    for wanted in ["train.epochs was 2", "computed before on cuda, now on cpu, 1 threads"] {
+        let said = |event: &Event| matches!(event, Event::Log { message, .. } if message.contains(wanted));
+        assert!(told.iter().any(said), "{wanted}");
+    }
 }
 
 #[test]

@@ -346,7 +346,7 @@ pub(crate) fn spawn_on(disk: Arc<dyn Disk>, tiny: &Tiny, preset: &str, name: &st
     spawn_in(disk, &tiny.path(""), preset, name)
 }
 
-fn spawn_in(disk: Arc<dyn Disk>, place: &Path, preset: &str, name: &str) -> anyhow::Result<Session> {
+pub(crate) fn spawn_in(disk: Arc<dyn Disk>, place: &Path, preset: &str, name: &str) -> anyhow::Result<Session> {
     let preset = Preset::parse("tiny", "tiny.toml", preset, &[], Path::new("/nowhere"))?;
     let folder = RunFolder::create(&place.join("runs"), Some(name), &preset.name, &preset.toml)?;
     let log = EventLog::open(&folder.events())?;

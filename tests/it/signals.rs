@@ -1,11 +1,13 @@
-//! The program and the signals it gets, without a screen.
+//! The program and the signals it gets, with and without a screen.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 
 use finesift::protocol::{Event, Phase, Reason};
-use finesift::runs::{checkpoint, read_events};
+use finesift::runs::checkpoint::{self, STATE, Stored};
+use finesift::runs::read_events;
+use portable_pty::{CommandBuilder, PtyPair, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::resume::numbers;
@@ -41,9 +43,9 @@ fn a_signal_ends_a_run_with_a_checkpoint_to_go_on_from() {
 #[test]
 fn a_second_interrupt_ends_it_at_once() {
     let tiny = Tiny::new(0.1);
-    tiny.write_texts(2000);
-    // A step that takes its time.
-    fs::write(tiny.path("tiny.toml"), tiny.preset("accumulate = 1000")).unwrap();
+    tiny.write_texts(30_000);
+    // One step is an epoch, and takes a minute.
+    fs::write(tiny.path("tiny.toml"), tiny.preset("accumulate = 10000")).unwrap();
     let (child, mut told, stderr) = start(&tiny, &["train", "tiny.toml", "--run", "run"]);
     until(&mut told, |event| matches!(event, Event::Phase { phase: Phase::Training }));
     let second = refused(&output(&tiny, &["resume", "run"]));
@@ -65,6 +67,48 @@ fn a_second_interrupt_ends_it_at_once() {
     assert_eq!(after, "");
     // Nothing was kept, and nothing is broken: it can begin again.
     assert_eq!(checkpoint::list(&tiny.path("runs/run/checkpoints")).unwrap(), []);
+}
+
+#[test]
+fn a_closed_terminal_and_a_terminate_end_a_watched_run_with_a_checkpoint() {
+    let tiny = Tiny::new(0.1);
+    fs::write(tiny.path("tiny.toml"), tiny.preset("epochs = 100000")).unwrap();
+    for signal in [None, Some(Signal::TERM)] {
+        let run = if signal.is_none() { "closed" } else { "terminated" };
+        let size = PtySize { rows: 30, cols: 100, pixel_width: 0, pixel_height: 0 };
+        let PtyPair { master, slave } = native_pty_system().openpty(size).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_finesift"));
+        command.cwd(tiny.path(""));
+        command.args(["train", "tiny.toml", "--run", run, "--runs", "runs", "--device", "cpu"]);
+        command.env("OMP_NUM_THREADS", "1");
+        command.env("TERM", "xterm-256color");
+        let mut child = slave.spawn_command(command).unwrap();
+        drop(slave);
+        let mut screen = vt100::Parser::new(30.try_into().unwrap(), 100.try_into().unwrap(), 0);
+        let mut reader = master.try_clone_reader().unwrap();
+        let mut bytes = [0; 4096];
+        // The first evaluation is shown when there is something to lose.
+        while !screen.screen().contents().contains("accuracy") {
+            let read = reader.read(&mut bytes).unwrap();
+            screen.process(&bytes[..read]);
+        }
+        match signal {
+            Some(signal) => {
+                kill_process(Pid::from_raw(child.process_id().unwrap() as i32).unwrap(), signal).unwrap();
+                // What it writes has to go somewhere.
+                while reader.read(&mut bytes).is_ok_and(|read| read > 0) {}
+            }
+            None => drop((reader, master)),
+        }
+        let status = child.wait().unwrap();
+        let status = status.exit_code();
+        assert!(signal.is_none() || status == 143, "{status}");
+        let events = read_events(&tiny.path("runs").join(run).join("events.jsonl")).unwrap();
+        let Some(Event::Finished(finished)) = events.last() else { panic!("{:?}", events.last()) };
+        let kept = checkpoint::list(&tiny.path("runs").join(run).join("checkpoints")).unwrap();
+        assert_eq!(kept[0].step, finished.step);
+        Stored::open(&kept[0].path).unwrap().read(STATE).unwrap();
+    }
 }
 
 fn program(tiny: &Tiny, arguments: &[&str]) -> Command {

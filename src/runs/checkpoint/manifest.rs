@@ -49,6 +49,10 @@ pub struct Manifest {
     pub base: BaseIdentity,
     /// What it was trained on.
     pub data: DataIdentity,
+    /// What computed it: sums on another device, or of another number of threads, differ in their last digits.
+    pub device: String,
+    /// Names of the classes to tell apart; none where a number is predicted or text is written.
+    pub labels: Vec<String>,
     /// What is trained, in the order of the flat vectors.
     pub slots: Vec<SlotEntry>,
     /// The files beside this one.
@@ -181,6 +185,8 @@ pub(super) fn example(step: u64) -> Manifest {
         clock: ClockState::default(),
         events: 10 * step,
         base: BaseIdentity { model: "m".into(), config: "c".into(), weights: "w".into() },
+        device: "cpu, 2 threads".into(),
+        labels: Vec::new(),
         data: DataIdentity { examples: 3, train: "t".into(), eval_examples: 2, eval: "e".into() },
         slots: vec![SlotEntry { name: "a.weight".into(), shape: vec![2, 3], dense: false, trained: 2 }],
         files: Vec::new(),

@@ -11,7 +11,7 @@ use super::Tuner;
 use crate::runs::checkpoint::{Manifest, SlotEntry, TensorBytes};
 use crate::sift::{Role, Values};
 
-pub use restore::{Kept, read};
+pub use restore::{Kept, ascending, read};
 pub use writer::{Request, Writer};
 
 /// A copy of everything trained, in host memory.

@@ -5,37 +5,56 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use tch::{Kind, Tensor};
 
-use crate::model::Parameters;
+use crate::model::ParameterSpec;
 use crate::runs::checkpoint::{STATE, SlotEntry, Stored};
 use crate::sift::State;
-use crate::train::Choice;
+
+/// Room for a file's header, in bytes.
+const BESIDES: u64 = 1 << 20;
 
 /// What was kept.
 pub struct Kept {
-    /// What is trained, with the weights as they are in the base model.
-    pub choices: Vec<Choice>,
+    /// Of each slot the ascending flat indices of its trained components, int64; `None` where all are.
+    pub selected: Vec<Option<Tensor>>,
     /// Masters and moments.
     pub state: State,
     /// Gradient mass measured so far, `[targets, 2]`.
     pub coverage: Tensor,
 }
 
-/// Reads a checkpoint of this model, every byte checked.
+/// Reads a checkpoint of a model with these parameters, every byte checked.
 ///
 /// # Errors
 /// What is wrong with it, naming the file.
-pub fn read(stored: &Stored, parameters: &Parameters) -> Result<Kept, String> {
-    let bytes = stored.read(STATE)?;
+pub fn read(stored: &Stored, specs: &[ParameterSpec]) -> Result<Kept, String> {
     let wrong = |what: String| format!("{}: {what}", stored.path.join(STATE).display());
+    let sizes = sizes(&stored.manifest.slots, specs).map_err(wrong)?;
+    // What a file may claim must not decide how much memory is taken; the model does.
+    let most = (8 * sizes.sparse + 12 * sizes.total + 8 * sizes.targets) as u64 + BESIDES;
+    if stored.manifest.files.iter().any(|file| file.name == STATE && file.bytes > most) {
+        return Err(wrong(format!("larger than the {most} bytes that it can hold of this model")));
+    }
+    let bytes = stored.read(STATE)?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
-    parse(stored, &tensors, parameters).map_err(wrong)
+    parse(stored, &tensors, sizes).map_err(wrong)
 }
 
-fn parse(stored: &Stored, tensors: &SafeTensors, parameters: &Parameters) -> Result<Kept, String> {
-    let slots = &stored.manifest.slots;
+/// How long the vectors are.
+#[derive(Clone, Copy)]
+struct Sizes {
+    /// Components trained in sparse slots.
+    sparse: i64,
+    /// Components trained in all.
+    total: i64,
+    /// Sparse slots.
+    targets: i64,
+}
+
+/// Checks the slots against the model.
+fn sizes(slots: &[SlotEntry], specs: &[ParameterSpec]) -> Result<Sizes, String> {
     let (mut sparse, mut total) = (0, 0);
     for slot in slots {
-        let components = check(slot, parameters)?;
+        let components = check(slot, specs)?;
         if !slot.dense {
             // Sparse slots come first in the flat vectors.
             if sparse != total {
@@ -47,7 +66,14 @@ fn parse(stored: &Stored, tensors: &SafeTensors, parameters: &Parameters) -> Res
         }
         total += slot.trained;
     }
-    let targets = slots.iter().filter(|slot| !slot.dense).count() as i64;
+    if slots.len() > specs.len() {
+        return Err(format!("{} parameters are trained, and the model has {}", slots.len(), specs.len()));
+    }
+    Ok(Sizes { sparse, total, targets: slots.iter().filter(|slot| !slot.dense).count() as i64 })
+}
+
+fn parse(stored: &Stored, tensors: &SafeTensors, sizes: Sizes) -> Result<Kept, String> {
+    let (slots, Sizes { sparse, total, targets }) = (&stored.manifest.slots, sizes);
     let vector = |name: &str| tensor(tensors, name, &[Dtype::F32], &[total]);
     let state = State {
         master: vector("master")?,
@@ -60,24 +86,23 @@ fn parse(stored: &Stored, tensors: &SafeTensors, parameters: &Parameters) -> Res
     }
     let coverage = tensor(tensors, "coverage", &[Dtype::F32], &[targets, 2])?;
     let indices = tensor(tensors, "indices", &[Dtype::I32, Dtype::I64], &[sparse])?.to_kind(Kind::Int64);
-    let (mut choices, mut start) = (Vec::with_capacity(slots.len()), 0);
+    let (mut selected, mut start) = (Vec::with_capacity(slots.len()), 0);
     for slot in slots {
-        let selected = if slot.dense {
-            None
-        } else {
-            let selected = indices.narrow(0, start, slot.trained);
-            start += slot.trained;
-            ascending(&selected, slot.shape.iter().product()).map_err(|error| format!("{}: {error}", slot.name))?;
-            Some(selected)
-        };
-        choices.push((slot.name.clone(), parameters.get(&slot.name), selected));
+        if slot.dense {
+            selected.push(None);
+            continue;
+        }
+        let indices = indices.narrow(0, start, slot.trained);
+        start += slot.trained;
+        ascending(&indices, slot.shape.iter().product()).map_err(|error| format!("{}: {error}", slot.name))?;
+        selected.push(Some(indices));
     }
-    Ok(Kept { choices, state, coverage })
+    Ok(Kept { selected, state, coverage })
 }
 
 /// Whether a slot fits its parameter, and how many components that has.
-fn check(slot: &SlotEntry, parameters: &Parameters) -> Result<i64, String> {
-    let spec = parameters.specs().iter().find(|spec| spec.name == slot.name);
+fn check(slot: &SlotEntry, specs: &[ParameterSpec]) -> Result<i64, String> {
+    let spec = specs.iter().find(|spec| spec.name == slot.name);
     let spec = spec.ok_or_else(|| format!("{} is no parameter of the model", slot.name))?;
     if spec.shape != slot.shape {
         return Err(format!("{} has shape {:?}, the model's is {:?}", slot.name, slot.shape, spec.shape));
@@ -89,7 +114,11 @@ fn check(slot: &SlotEntry, parameters: &Parameters) -> Result<i64, String> {
     Ok(components)
 }
 
-fn ascending(indices: &Tensor, components: i64) -> Result<(), String> {
+/// Whether these are ascending flat indices into a parameter of so many components.
+///
+/// # Errors
+/// That they are not, in words.
+pub fn ascending(indices: &Tensor, components: i64) -> Result<(), String> {
     let count = indices.size1().unwrap_or(0);
     if count == 0 {
         return Ok(());

@@ -1,0 +1,248 @@
+//! The base model with a run's changes made, as a folder that Hugging Face software loads: in as many files as it came in,
+//! each tensor in its file and of its type there.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use safetensors::Dtype;
+use safetensors::tensor::{View, serialize_to_file};
+use serde_json::{Map, Value, json};
+use tch::{Device, Kind, Tensor};
+
+use super::Unfinished;
+use super::changes::{Changes, Facts};
+use crate::Usage;
+use crate::model::{Config, FileTensor, ModelFiles};
+use crate::protocol::Progress;
+
+/// What else a model's folder may have that belongs to it still.
+const CARRIED: [&str; 10] = [
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "generation_config.json",
+    "chat_template.jinja",
+];
+
+const INDEX: &str = "model.safetensors.index.json";
+
+/// Writes the merged model into a new folder.
+///
+/// # Errors
+/// [`Usage`]: the folder is there, or the base model is not the one that was changed; a disk that cannot be written.
+pub fn merged(changes: &Changes, base: &Path, out: &Path, progress: &dyn Fn(Progress)) -> Result<()> {
+    changes.facts.check_base(base)?;
+    let files = ModelFiles::open(base, changes.facts.outputs())?;
+    check(changes, &files)?;
+    let unfinished = Unfinished::at(out)?;
+    let folder = &unfinished.path;
+    let failed = || format!("{}: cannot write", out.display());
+    fs::create_dir(folder).with_context(failed)?;
+    let names = files.names();
+    let (mut weight_map, mut bytes) = (BTreeMap::new(), 0);
+    for (number, name) in names.iter().enumerate() {
+        let report = |done: usize| Progress {
+            task: "writing the model".into(),
+            done: done as u64,
+            total: names.len() as u64,
+            unit: "files".into(),
+        };
+        progress(report(number));
+        let tensors = tensors(changes, &files, number);
+        for (name_of_tensor, tensor) in &tensors {
+            weight_map.insert(name_of_tensor.clone(), name.clone());
+            bytes += tensor.data_len();
+        }
+        let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+        serialize_to_file(tensors, Some(metadata), &folder.join(name)).with_context(failed)?;
+        sync(&folder.join(name)).with_context(failed)?;
+        progress(report(number + 1));
+    }
+    let write = |name: &str, content: String| -> Result<()> {
+        fs::write(folder.join(name), content).with_context(failed)?;
+        sync(&folder.join(name)).with_context(failed)
+    };
+    if base.join(INDEX).is_file() {
+        let index = json!({ "metadata": { "total_size": bytes }, "weight_map": weight_map });
+        write(INDEX, serde_json::to_string_pretty(&index)? + "\n")?;
+    }
+    write("config.json", config(&changes.facts, &files.config, base)?)?;
+    write("README.md", card(changes, &files.config))?;
+    for name in CARRIED {
+        match fs::copy(base.join(name), folder.join(name)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            copied => drop(copied.with_context(failed)?),
+        }
+    }
+    unfinished.finish()
+}
+
+/// A tensor's bytes as another type.
+pub(super) fn bytes_of(tensor: &Tensor, kind: Kind) -> Vec<u8> {
+    let tensor = tensor.to_device(Device::Cpu).to_kind(kind).contiguous();
+    let mut bytes = vec![0; tensor.numel() * kind.elt_size_in_bytes()];
+    tensor.copy_data_u8(&mut bytes, tensor.numel());
+    bytes
+}
+
+/// Waits until a file is on the disk itself.
+pub(super) fn sync(path: &Path) -> Result<()> {
+    Ok(File::open(path)?.sync_all()?)
+}
+
+/// Whether all that changes is in the model.
+fn check(changes: &Changes, files: &ModelFiles) -> Result<()> {
+    let shapes = changes.sparse.iter().map(|sparse| (&sparse.name, sparse.shape.clone()));
+    for (name, shape) in shapes.chain(changes.full.iter().map(|full| (&full.name, full.values.size()))) {
+        let spec = files.layout.parameters.iter().find(|spec| spec.name == *name);
+        match spec {
+            None => bail!(Usage(format!("{name}: the model has no such parameter"))),
+            Some(spec) if spec.shape != shape => {
+                bail!(Usage(format!("{name}: it has shape {shape:?}, the model's is {:?}", spec.shape)))
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The tensors of one file; what is in none goes into the last.
+fn tensors<'a>(changes: &'a Changes, files: &'a ModelFiles, file: usize) -> Vec<(String, Written<'a>)> {
+    let last = files.names().len() - 1;
+    let mut tensors = Vec::new();
+    for (number, spec) in files.layout.parameters.iter().enumerate() {
+        let stored = files.tensor(number);
+        if stored.as_ref().map_or(last, |stored| stored.file) != file {
+            continue;
+        }
+        let content = if let Some(full) = changes.full.iter().find(|full| full.name == spec.name) {
+            Content::Full(&full.values)
+        } else if let Some(sparse) = changes.sparse.iter().find(|sparse| sparse.name == spec.name) {
+            Content::Sparse(&sparse.indices, &sparse.values)
+        } else {
+            Content::AsItWas
+        };
+        let shape = spec.shape.iter().map(|&size| size as usize).collect();
+        tensors.push((spec.name.clone(), Written { shape, stored, content }));
+    }
+    tensors
+}
+
+/// A tensor on its way into a file. Its bytes are made only when they are asked for, one tensor at a time.
+struct Written<'a> {
+    shape: Vec<usize>,
+    stored: Option<FileTensor<'a>>,
+    content: Content<'a>,
+}
+
+enum Content<'a> {
+    AsItWas,
+    Sparse(&'a Tensor, &'a Tensor),
+    Full(&'a Tensor),
+}
+
+impl Written<'_> {
+    fn kind(&self) -> Kind {
+        match self.dtype() {
+            Dtype::F64 => Kind::Double,
+            Dtype::F16 => Kind::Half,
+            Dtype::BF16 => Kind::BFloat16,
+            _ => Kind::Float,
+        }
+    }
+}
+
+impl View for Written<'_> {
+    fn dtype(&self) -> Dtype {
+        self.stored.as_ref().map_or(Dtype::F32, |stored| stored.dtype)
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let stored = self.stored.as_ref().map_or(&[][..], |stored| stored.bytes);
+        match &self.content {
+            Content::AsItWas => Cow::Borrowed(stored),
+            Content::Full(values) => Cow::Owned(bytes_of(values, self.kind())),
+            Content::Sparse(indices, values) => {
+                let (mut bytes, size) = (stored.to_vec(), self.kind().elt_size_in_bytes());
+                let values = bytes_of(values, self.kind());
+                let places = Vec::<i64>::try_from(*indices).unwrap_or_default();
+                for (place, value) in places.into_iter().zip(values.chunks_exact(size)) {
+                    bytes[place as usize * size..][..size].copy_from_slice(value);
+                }
+                Cow::Owned(bytes)
+            }
+        }
+    }
+
+    fn data_len(&self) -> usize {
+        self.shape.iter().product::<usize>() * self.kind().elt_size_in_bytes()
+    }
+}
+
+/// The base model's config.json, for a classifier of these labels; a language model's is as it was.
+fn config(facts: &Facts, model: &Config, base: &Path) -> Result<String> {
+    let text = fs::read_to_string(base.join("config.json"))?;
+    if let Config::Decoder(_) = model {
+        return Ok(text);
+    }
+    let mut config: Map<String, Value> = serde_json::from_str(&text)?;
+    let architecture = match config.get("model_type").and_then(Value::as_str) {
+        Some("roberta") => "RobertaForSequenceClassification",
+        Some("xlm-roberta") => "XLMRobertaForSequenceClassification",
+        Some("camembert") => "CamembertForSequenceClassification",
+        _ => "BertForSequenceClassification",
+    };
+    config.insert("architectures".into(), json!([architecture]));
+    let names: Vec<&str> = match facts.labels.as_slice() {
+        [] => vec!["score"],
+        labels => labels.iter().map(String::as_str).collect(),
+    };
+    let problem = if facts.labels.is_empty() { "regression" } else { "single_label_classification" };
+    config.insert("problem_type".into(), json!(problem));
+    config.insert("num_labels".into(), json!(names.len()));
+    let numbered = || names.iter().enumerate();
+    let id2label: Map<String, Value> = numbered().map(|(id, name)| (id.to_string(), json!(name))).collect();
+    let label2id: Map<String, Value> = numbered().map(|(id, name)| (name.to_string(), json!(id))).collect();
+    config.insert("id2label".into(), Value::Object(id2label));
+    config.insert("label2id".into(), Value::Object(label2id));
+    Ok(serde_json::to_string_pretty(&config)? + "\n")
+}
+
+/// The model card.
+fn card(changes: &Changes, model: &Config) -> String {
+    let Facts { run, preset, step, eval, labels, base, version } = &changes.facts;
+    let selected: usize = changes.sparse.iter().map(|sparse| sparse.values.numel()).sum();
+    let of: i64 = changes.sparse.iter().map(|sparse| sparse.shape.iter().product::<i64>()).sum();
+    let full: usize = changes.full.iter().map(|full| full.values.numel()).sum();
+    let scores = eval.as_ref().map_or(String::new(), |eval| {
+        let scores: Vec<String> = eval.scores.iter().map(|(name, score)| format!("{name} {score:.4}")).collect();
+        format!("- held-out: {}, loss {:.4}\n", scores.join(", "), eval.loss)
+    });
+    let (pipeline, predicts) = match (model, labels.as_slice()) {
+        (Config::Decoder(_), _) => ("text-generation", String::new()),
+        (Config::Encoder(_), []) => ("text-classification", "- predicts: a number\n".to_owned()),
+        (Config::Encoder(_), labels) => ("text-classification", format!("- predicts: {}\n", labels.join(", "))),
+    };
+    format!(
+        "---\nlibrary_name: transformers\npipeline_tag: {pipeline}\ntags:\n- finesift\n- sift\n---\n\n# {run}\n\n\
+         Fine-tuned with sparse increments (SIFT, arXiv 2312.11875) by finesift {version}.\n\n\
+         - base model: {}\n{predicts}- step: {step}\n{scores}\
+         - changed: {selected} of {of} components of {} parameters, and {full} components of others in full\n\n\
+         ```toml\n{}\n```\n",
+        base.model,
+        changes.sparse.len(),
+        preset.trim()
+    )
+}

@@ -1,0 +1,148 @@
+//! From what was prepared to a run under way: what to train is chosen, or taken from a checkpoint.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::checkpoint::Writer;
+use super::clock::Clock;
+use super::device;
+use super::keep::Keeper;
+use super::orders::Orders;
+use super::prepare::Prepared;
+use super::resume::Found;
+use super::{Choice, Chooser, Job, Run, Selection, Settings, Tuner, choose};
+use crate::data::Batch;
+use crate::preset::Preset;
+use crate::protocol::{Event, Memory, Phase, Selected, SelectedTarget};
+use crate::runs::checkpoint::{FORMAT, Manifest, ScheduleFacts};
+use crate::session::Port;
+use crate::sift::{AdamW, Covered, Role, SparseDecay};
+
+impl<'a> Run<'a> {
+    /// Chooses what to train.
+    pub fn select(job: Job, mut prepared: Prepared, port: &'a Port) -> Result<Run<'a>> {
+        port.emit(Event::Phase { phase: Phase::Selecting });
+        let (sift, seed) = (&job.preset.sift, job.preset.train.seed);
+        let settings = settings(&job.preset);
+        let first = prepared.plan.first(sift.batches).iter();
+        let pad_id = prepared.evaluator.pad_id;
+        let batches: Vec<Batch> = first.map(|rows| prepared.examples.collate(rows, pad_id)).collect();
+        let chooser = Chooser { rules: &prepared.rules, select: sift.select, seed, walk: settings.walk(0) };
+        let Selection { choices, mass } = choose(&prepared.network, &chooser, &batches)?;
+        let run = Run::new(job, prepared, &choices, None, port)?;
+        run.tell_of_selection(mass);
+        Ok(run)
+    }
+
+    /// Goes on where a checkpoint was made.
+    pub fn take_up(job: Job, prepared: Prepared, found: Found, port: &'a Port) -> Result<Run<'a>> {
+        let Found { manifest, kept, path } = found;
+        let slots = manifest.slots.iter().zip(kept.selected);
+        let parameters = &prepared.network.parameters;
+        let choices: Vec<Choice> =
+            slots.map(|(slot, selected)| (slot.name.clone(), parameters.get(&slot.name), selected)).collect();
+        let mut run = Run::new(job, prepared, &choices, Some((&manifest, path)), port)?;
+        run.tuner.restore(&kept.state, &kept.coverage);
+        (run.step, run.evaluated, run.best) = (manifest.step, manifest.evaluated, manifest.best);
+        Ok(run)
+    }
+
+    fn new(
+        job: Job,
+        prepared: Prepared,
+        choices: &[Choice],
+        from: Option<(&Manifest, PathBuf)>,
+        port: &'a Port,
+    ) -> Result<Run<'a>> {
+        let Prepared { network, examples, plan, evaluator, best, learning_rate, labels, base, data, speaker, .. } =
+            prepared;
+        let evaluate_every = match job.preset.train.eval_every {
+            0 => plan.steps_per_epoch(),
+            steps => steps,
+        };
+        let (clock, step) = from.as_ref().map_or_else(Default::default, |(kept, _)| (kept.clock, kept.step));
+        let facts = Manifest {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").into(),
+            run: job.folder.name().into(),
+            preset: job.preset.toml.clone(),
+            seed: job.preset.train.seed,
+            schedule: ScheduleFacts { steps: plan.steps, warmup: learning_rate.warmup, peak: learning_rate.peak },
+            base,
+            data,
+            device: device::arithmetic(network.parameters.device()),
+            labels,
+            // What changes as the run goes on comes with each checkpoint.
+            step,
+            clock,
+            epoch: 0.0,
+            updates: 0,
+            evaluated: None,
+            best: None,
+            events: 0,
+            slots: Vec::new(),
+            files: Vec::new(),
+        };
+        let settings = settings(&job.preset);
+        let (keep, last) = (job.preset.keep, from.map(|(_, path)| path));
+        let writer = Writer::start(job.disk, job.folder, keep.checkpoints, port.emitter(), last)?;
+        Ok(Run {
+            port,
+            orders: Orders::new(port),
+            tuner: Tuner::new(network, choices, settings),
+            examples,
+            plan,
+            evaluator,
+            evaluate_every,
+            speaker,
+            deciding: best,
+            learning_rate,
+            clock: Clock::start(clock),
+            step,
+            evaluated: None,
+            best: None,
+            keeper: Keeper::new(port, keep, facts, writer, step),
+        })
+    }
+
+    fn tell_of_selection(&self, mass: Option<Covered>) {
+        let values = self.tuner.values();
+        let sparse = || values.slots().iter().filter(|slot| slot.role == Role::Sparse);
+        self.port.emit(Event::Selected(Selected {
+            total: values.sparse() as u64,
+            of: sparse().map(|slot| slot.components() as u64).sum(),
+            dense: (values.total() - values.sparse()) as u64,
+            targets: sparse()
+                .map(|slot| SelectedTarget {
+                    name: slot.name.clone(),
+                    shape: slot.shape.clone(),
+                    selected: slot.trained() as u64,
+                })
+                .collect(),
+        }));
+        let (indices, optimizer) = values.bytes();
+        let weights = self.tuner.network.parameters.bytes();
+        self.port.emit(Event::Memory(Memory { weights, indices, optimizer }));
+        if let Some(mass) = mass {
+            self.tell_of_mass(&mass);
+        }
+    }
+}
+
+fn settings(preset: &Preset) -> Settings {
+    let (sift, train) = (&preset.sift, &preset.train);
+    Settings {
+        adamw: AdamW {
+            betas: (0.9, 0.999),
+            eps: 1e-8,
+            sparse_decay: if sift.decay > 0.0 { SparseDecay::TowardPretrained(sift.decay) } else { SparseDecay::None },
+            dense_decay: train.weight_decay,
+        },
+        clip: (train.clip > 0.0).then_some(train.clip),
+        dropout: true,
+        checkpointing: train.gradient_checkpointing,
+        probe_every: sift.probe_every,
+        seed: train.seed,
+    }
+}

@@ -1,0 +1,416 @@
+//! What a run came to, read back as other software would.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use finesift::Usage;
+use finesift::export::{Changes, merged, shira};
+use finesift::model::{LoadOptions, Network};
+use finesift::runs::RealDisk;
+use finesift::runs::checkpoint::{Stored, best, list};
+use safetensors::SafeTensors;
+use tch::{Device, Kind, Tensor};
+
+use crate::run::{complete, finish, spawn_in, turn};
+use crate::tiny::{self, Tiny};
+
+/// A run and its best checkpoint's changes.
+fn trained(more: &str) -> (Tiny, Changes) {
+    let tiny = Tiny::new(0.0);
+    let preset = tiny.preset("epochs = 3\nlearning_rate = 5e-3").replace("learning_rate = 1e-3\n", "");
+    complete(&tiny, &preset.replace("probe_every = 4", &format!("probe_every = 4\n{more}")), "run");
+    let stored = Stored::open(&best(&tiny.path("runs/run")).unwrap()).unwrap();
+    let changes = Changes::of(&stored, &tiny.path("model")).unwrap();
+    (tiny, changes)
+}
+
+#[test]
+fn a_merged_model_is_the_base_with_the_changes_made() {
+    let _turn = turn();
+    let (tiny, changes) = trained("");
+    let out = tiny.path("merged");
+    merged(&changes, &tiny.path("model"), &out, &|_| {}).unwrap();
+    let (base, fresh) = open(&tiny.path("model"));
+    let (whole, none) = open(&out);
+    assert_eq!(fresh, ["classifier.weight", "classifier.bias"]);
+    assert!(none.is_empty(), "{none:?}");
+    assert_eq!((changes.sparse.len(), changes.full.len()), (16, 2));
+    for spec in whole.parameters.specs() {
+        let (was, is) = (base.parameters.get(&spec.name), whole.parameters.get(&spec.name));
+        if let Some(sparse) = changes.sparse.iter().find(|sparse| sparse.name == spec.name) {
+            let expected = was.copy();
+            let _ = expected.view(-1).index_copy_(0, &sparse.indices, &sparse.values);
+            assert!(is.equal(&expected) && !is.equal(&was), "{}", spec.name);
+        } else if let Some(full) = changes.full.iter().find(|full| full.name == spec.name) {
+            assert!(is.equal(&full.values), "{}", spec.name);
+        } else {
+            assert!(is.equal(&was), "{}", spec.name);
+        }
+    }
+    let config: serde_json::Value = serde_json::from_slice(&fs::read(out.join("config.json")).unwrap()).unwrap();
+    assert_eq!(config["architectures"][0], "BertForSequenceClassification");
+    assert_eq!((&config["id2label"]["1"], &config["label2id"]["no"]), (&"yes".into(), &0.into()));
+    assert_eq!(fs::read(out.join("tokenizer.json")).unwrap(), fs::read(tiny.path("model/tokenizer.json")).unwrap());
+    let card = fs::read_to_string(out.join("README.md")).unwrap();
+    assert!(card.contains("changed: 1672 of 33280 components of 16 parameters") && card.contains("accuracy"), "{card}");
+    let again = merged(&changes, &tiny.path("model"), &out, &|_| {}).unwrap_err();
+    assert!(again.is::<Usage>() && again.to_string().contains("is there already"), "{again}");
+    // Nothing is left beside it.
+    let parts = fs::read_dir(tiny.path(""))
+        .unwrap()
+        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().ends_with(".part"));
+    assert_eq!(parts.count(), 0);
+}
+
+#[test]
+fn a_delta_put_on_its_base_is_the_merged_model_bit_for_bit() {
+    let _turn = turn();
+    let (tiny, changes) = trained("");
+    let delta = tiny.path("delta.safetensors");
+    changes.write(&delta).unwrap();
+    // 8 bytes for a component: small beside the model.
+    let bytes = fs::metadata(&delta).unwrap().len();
+    assert!(bytes < 8 * 1672 + 4 * 130 + 8192, "{bytes}");
+    let read = Changes::read(&delta).unwrap();
+    assert_eq!(read.facts, changes.facts);
+    let (direct, by_delta) = (tiny.path("direct"), tiny.path("by-delta"));
+    merged(&changes, &tiny.path("model"), &direct, &|_| {}).unwrap();
+    let applied = program(&tiny, &["apply", "delta.safetensors", "--out", "by-delta"]);
+    assert_eq!(
+        applied,
+        (Some(0), "by-delta\n".into(), "writing the model: 0 of 1 files\nwriting the model: 1 of 1 files\n".into())
+    );
+    assert_eq!(files(&direct), files(&by_delta));
+
+    // Another base: one bit of its weights, or its config.
+    for file in ["config.json", "model.safetensors"] {
+        let path = tiny.path("model").join(file);
+        let whole = fs::read(&path).unwrap();
+        let mut other = whole.clone();
+        let last = other.len() - 1;
+        if file == "config.json" {
+            other.insert(1, b' ')
+        } else {
+            other[last] ^= 1
+        }
+        fs::write(&path, other).unwrap();
+        let error = merged(&read, &tiny.path("model"), &tiny.path("other"), &|_| {}).unwrap_err();
+        assert!(
+            error.is::<Usage>() && error.to_string().contains("not the model these changes were made to"),
+            "{error}"
+        );
+        fs::write(&path, whole).unwrap();
+    }
+    // Every hundredth byte, and all of the header's first.
+    let whole = fs::read(&delta).unwrap();
+    for place in (0..64).chain((64..whole.len()).step_by(97)) {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 2;
+        fs::write(&delta, bytes).unwrap();
+        let error = Changes::read(&delta).err().unwrap_or_else(|| panic!("byte {place}"));
+        assert!(error.is::<Usage>(), "{error}");
+    }
+    fs::copy(tiny.path("model/model.safetensors"), &delta).unwrap();
+    let error = Changes::read(&delta).err().unwrap().to_string();
+    assert!(error.contains("not a delta that finesift wrote"), "{error}");
+}
+
+#[test]
+fn a_model_in_parts_and_of_other_types_comes_out_as_it_went_in() {
+    let _turn = turn();
+    let tiny = Tiny::new(0.0);
+    // Half of the tensors in bf16 in another file, by the names of a network without a head.
+    let source = fs::read(tiny.path("model/model.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&source).unwrap();
+    let mut shards = [Shard::new(), Shard::new()];
+    let mut weight_map = serde_json::Map::new();
+    for (number, (name, view)) in tensors.tensors().into_iter().enumerate() {
+        let name = name.strip_prefix("bert.").unwrap_or(&name).to_owned();
+        let half = number % 2 == 1;
+        let data =
+            if half { view.data().chunks_exact(4).flat_map(|f| [f[2], f[3]]).collect() } else { view.data().to_vec() };
+        let dtype = if half { safetensors::Dtype::BF16 } else { safetensors::Dtype::F32 };
+        weight_map.insert(name.clone(), shard(number % 2).into());
+        shards[number % 2].insert(name, (dtype, view.shape().to_vec(), data));
+    }
+    fs::remove_file(tiny.path("model/model.safetensors")).unwrap();
+    for (number, tensors) in shards.iter().enumerate() {
+        let views = tensors.iter().map(|(name, (dtype, shape, data))| {
+            (name, safetensors::tensor::TensorView::new(*dtype, shape.clone(), data).unwrap())
+        });
+        fs::write(tiny.path("model").join(shard(number)), safetensors::serialize(views, None).unwrap()).unwrap();
+    }
+    let index = serde_json::json!({ "weight_map": weight_map }).to_string();
+    fs::write(tiny.path("model/model.safetensors.index.json"), index).unwrap();
+
+    complete(&tiny, &tiny.preset("epochs = 1"), "run");
+    let newest = list(&tiny.path("runs/run/checkpoints")).unwrap().remove(0).path;
+    let changes = Changes::of(&Stored::open(&newest).unwrap(), &tiny.path("model")).unwrap();
+    let out = tiny.path("merged");
+    merged(&changes, &tiny.path("model"), &out, &|_| {}).unwrap();
+    let index: serde_json::Value =
+        serde_json::from_slice(&fs::read(out.join("model.safetensors.index.json")).unwrap()).unwrap();
+    for (number, before) in shards.iter().enumerate() {
+        let bytes = fs::read(out.join(shard(number))).unwrap();
+        for (name, view) in SafeTensors::deserialize(&bytes).unwrap().tensors() {
+            assert_eq!(index["weight_map"][&name], shard(number), "{name}");
+            let before = before.get(name.strip_prefix("bert.").unwrap_or(&name));
+            let dtype = before.map_or(safetensors::Dtype::F32, |before| before.0);
+            assert_eq!(view.dtype(), dtype, "{name}");
+        }
+    }
+    let (whole, fresh) = open(&out);
+    assert!(fresh.is_empty());
+    for sparse in &changes.sparse {
+        let got = whole.parameters.get(&sparse.name).view(-1).index_select(0, &sparse.indices);
+        let off = (got - &sparse.values).abs().max().double_value(&[]);
+        assert!(off < 5e-3, "{}: {off}", sparse.name);
+    }
+}
+
+#[test]
+fn a_shira_adapter_holds_the_differences_in_as_many_places_for_each_module() {
+    let _turn = turn();
+    let (tiny, changes) = trained("");
+    let refused = shira(&changes, &tiny.path("model"), false, &tiny.path("no")).unwrap_err();
+    assert!(refused.is::<Usage>() && refused.to_string().contains("components of 8 biases, such as"), "{refused}");
+    assert!(!tiny.path("no").exists());
+
+    let (tiny, changes) = trained("biases = false");
+    let out = tiny.path("adapter");
+    shira(&changes, &tiny.path("model"), false, &out).unwrap();
+    let config: serde_json::Value =
+        serde_json::from_slice(&fs::read(out.join("adapter_config.json")).unwrap()).unwrap();
+    assert_eq!((&config["peft_type"], &config["task_type"]), (&"SHIRA".into(), &"SEQ_CLS".into()));
+    assert_eq!(
+        (&config["modules_to_save"], config["target_modules"].as_array().unwrap().len()),
+        (&serde_json::json!(["classifier"]), 8)
+    );
+    // 205 components of 64 x 64 need a rank of 2: 256 entries.
+    assert_eq!(config["r"], 2);
+    let bytes = fs::read(out.join("adapter_model.safetensors")).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let (base, _) = open(&tiny.path("model"));
+    for sparse in &changes.sparse {
+        let module = sparse.name.trim_end_matches(".weight");
+        let tensor = |part: &str, kind| {
+            let view = tensors.tensor(&format!("base_model.model.{module}.shira_{part}")).unwrap();
+            let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
+            Tensor::from_data_size(view.data(), &shape, kind)
+        };
+        let (indices, values) = (tensor("indices", Kind::Int), tensor("weight", Kind::Float));
+        assert_eq!((indices.size(), values.size()), (vec![2, 256], vec![256]));
+        let flat = (indices.get(0) * 64 + indices.get(1)).to_kind(Kind::Int64);
+        let distinct: std::collections::BTreeSet<i64> = Vec::try_from(&flat).map(Vec::into_iter).unwrap().collect();
+        assert_eq!(distinct.len(), 256);
+        let weights = base.parameters.get(&sparse.name).copy();
+        let expected = weights.copy();
+        let _ = expected.view(-1).index_copy_(0, &sparse.indices, &sparse.values);
+        let got = weights.view(-1).index_add(0, &flat, &values).view_as(&expected);
+        let off = (got - expected).abs().max().double_value(&[]);
+        assert!(off < 1e-7, "{}: {off}", sparse.name);
+    }
+    assert_eq!(tensors.tensor("base_model.model.classifier.weight").unwrap().shape(), [2, 64]);
+}
+
+#[test]
+fn a_run_is_exported_by_its_name() {
+    let _turn = turn();
+    let tiny = Tiny::new(0.0);
+    complete(&tiny, &tiny.preset("epochs = 1"), "run");
+    let export = |to: &str, out: &str, more: &[&str]| {
+        program(&tiny, &[&["export", "run", "--runs", "runs", "--to", to, "--out", out], more].concat())
+    };
+    assert_eq!(export("merged", "merged", &["--from", "best"]).0, Some(0));
+    assert!(tiny.path("merged/model.safetensors").is_file());
+    assert_eq!(export("csv", "numbers.csv", &[]), (Some(0), "numbers.csv\n".into(), String::new()));
+    assert_eq!(fs::read_to_string(tiny.path("numbers.csv")).unwrap().lines().count(), 11);
+    assert_eq!(export("html", "run.html", &[]).0, Some(0));
+    assert!(fs::read_to_string(tiny.path("run.html")).unwrap().matches("<svg ").count() == 5);
+    assert_eq!(export("tensorboard", "board", &[]).0, Some(0));
+    assert_eq!(fs::read_dir(tiny.path("board")).unwrap().count(), 1);
+    assert_eq!(export("shira", "adapter", &["--without-biases"]).0, Some(0));
+    for (to, more, message) in [
+        ("delta", &["--from", "1"][..], "no such checkpoint; there are those of steps 9"),
+        ("delta", &["--from", "worst"], "expected best, or the number of a step"),
+        ("csv", &["--out", "x"], "cannot be used multiple times"),
+    ] {
+        let (code, _, told) = export(to, "delta", more);
+        assert_eq!(code, Some(2), "{told}");
+        assert!(told.contains(message), "{told}");
+    }
+    assert!(!tiny.path("delta").exists());
+}
+
+/// Types, shapes and bytes by name.
+type Shard = BTreeMap<String, (safetensors::Dtype, Vec<usize>, Vec<u8>)>;
+
+#[test]
+fn a_run_its_delta_and_its_merged_folder_say_the_same() {
+    let _turn = turn();
+    let (tiny, changes) = trained("");
+    changes.write(&tiny.path("delta.safetensors")).unwrap();
+    merged(&changes, &tiny.path("model"), &tiny.path("merged"), &|_| {}).unwrap();
+    let models = ["run", "delta.safetensors", "merged"];
+    let ask = |command: &str, model: &str, more: &[&str]| {
+        let (code, out, told) = program(&tiny, &[&[command, model, "--device", "cpu"], more].concat());
+        assert_eq!((code, told.as_str()), (Some(0), ""), "{command} {model}");
+        out
+    };
+    // On its own held-out examples a run scores as it did when it was the best.
+    let scores: serde_json::Value = serde_json::from_str(&ask("eval", "run", &["--json"])).unwrap();
+    let best = changes.facts.eval.as_ref().unwrap();
+    assert_eq!(
+        (scores["accuracy"].as_f64(), scores["f1"].as_f64()),
+        (Some(best.scores["accuracy"]), Some(best.scores["f1"]))
+    );
+    assert!((scores["loss"].as_f64().unwrap() - best.loss).abs() < 1e-6);
+
+    let all = models.map(|model| ask("eval", model, &["--data", "texts.csv"]));
+    assert!(all[0].starts_with("accuracy ") && all[0] == all[1] && all[0] == all[2], "{all:?}");
+    let all = models.map(|model| ask("predict", model, &["--data", "texts.csv"]));
+    assert!(all[0].lines().count() == 96 && all[0] == all[1] && all[0] == all[2]);
+    let first: serde_json::Value = serde_json::from_str(all[0].lines().next().unwrap()).unwrap();
+    let logits = first["logits"].as_array().unwrap();
+    let yes = logits[1].as_f64().unwrap() > logits[0].as_f64().unwrap();
+    assert_eq!((&first["index"], &first["label"]), (&0.into(), &(if yes { "yes" } else { "no" }).into()));
+
+    // As the benchmark takes it; texts alone are enough.
+    let texts: String = fs::read_to_string(tiny.path("texts.csv"))
+        .unwrap()
+        .lines()
+        .map(|line| line.split(',').next().unwrap().to_owned() + "\n")
+        .collect();
+    fs::write(tiny.path("test.tsv"), texts).unwrap();
+    assert_eq!(ask("predict", "merged", &["--data", "test.tsv", "--out", "yes-no.tsv"]), "yes-no.tsv\n");
+    let named = fs::read_to_string(tiny.path("yes-no.tsv")).unwrap();
+    assert!(named.starts_with("index\tprediction\n0\t") && named.lines().count() == 97, "{named}");
+    let more = ["--data", "test.tsv", "--out", "numbers.tsv", "--task", "sst2", "--text", "text"];
+    ask("predict", "run", &more);
+    let numbered = fs::read_to_string(tiny.path("numbers.tsv")).unwrap();
+    assert_eq!(numbered, named.replace("\tyes", "\t1").replace("\tno", "\t0"));
+
+    for (arguments, message) in [
+        (&["predict", "merged", "--data", "none.tsv"][..], "none.tsv: no such file"),
+        (&["predict", "merged", "--data", "texts.csv", "--text", "txt"], "no column \"txt\"; did you mean \"text\"?"),
+        (&["eval", "merged"], "--data is missing"),
+        (&["eval", "nothing", "--data", "texts.csv"], "no run \"nothing\" there"),
+        (
+            &["eval", "model", "--data", "texts.csv"],
+            "its weights lack classifier.weight, classifier.bias; is it a classifier",
+        ),
+        (&["predict", "run", "--data", "texts.csv", "--out", "numbers.tsv"], "numbers.tsv: is there already"),
+    ] {
+        let (code, _, told) = program(&tiny, arguments);
+        assert!(code == Some(2) && told.contains(message), "{told}");
+    }
+}
+
+#[test]
+fn a_language_model_is_exported_and_is_not_asked_for_labels() {
+    let _turn = turn();
+    let folder = tiny::chat();
+    let tiny = Tiny::at(folder.path().to_owned());
+    let trained = |run: &str, modules: &str| {
+        let preset = format!(
+            r#"[model]
+id = {:?}
+[data]
+format = "prompt_completion"
+path = {:?}
+eval_fraction = 0.25
+max_length = 64
+[sift]
+rate = 0.05
+modules = {modules}
+dense = ["model.norm"]
+[train]
+epochs = 1
+batch = 4
+learning_rate = 1e-3
+[keep]
+every_minutes = 0
+"#,
+            tiny.path("model"),
+            tiny.path("rows.jsonl")
+        );
+        finish(spawn_in(Arc::new(RealDisk), folder.path(), &preset, run).unwrap()).unwrap();
+        let run = tiny.path("runs").join(run);
+        Changes::of(&Stored::open(&best(&run).unwrap()).unwrap(), &tiny.path("model")).unwrap()
+    };
+
+    let changes = trained("run", "[\"proj\"]");
+    assert_eq!((changes.facts.labels.len(), changes.full.len()), (0, 1));
+    let out = tiny.path("merged");
+    merged(&changes, &tiny.path("model"), &out, &|_| {}).unwrap();
+    let (base, whole) = (open(&tiny.path("model")).0, open(&out).0);
+    for spec in whole.parameters.specs() {
+        let (was, is) = (base.parameters.get(&spec.name), whole.parameters.get(&spec.name));
+        let expected = was.copy();
+        if let Some(sparse) = changes.sparse.iter().find(|sparse| sparse.name == spec.name) {
+            let _ = expected.view(-1).index_copy_(0, &sparse.indices, &sparse.values);
+            assert!(!is.equal(&was), "{}", spec.name);
+        }
+        let full = changes.full.iter().find(|full| full.name == spec.name);
+        assert!(is.equal(full.map_or(&expected, |full| &full.values)), "{}", spec.name);
+    }
+    let config = "config.json";
+    assert_eq!(fs::read(out.join(config)).unwrap(), fs::read(tiny.path("model").join(config)).unwrap());
+    let card = fs::read_to_string(out.join("README.md")).unwrap();
+    assert!(card.contains("pipeline_tag: text-generation") && !card.contains("predicts"), "{card}");
+    assert!(card.contains("perplexity"), "{card}");
+
+    changes.write(&tiny.path("delta.safetensors")).unwrap();
+    assert_eq!(program(&tiny, &["apply", "delta.safetensors", "--out", "applied"]).0, Some(0));
+    assert_eq!(files(&out), files(&tiny.path("applied")));
+
+    shira(&changes, &tiny.path("model"), false, &tiny.path("adapter")).unwrap();
+    let config = fs::read(tiny.path("adapter/adapter_config.json")).unwrap();
+    let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
+    assert_eq!(
+        (&config["task_type"], &config["modules_to_save"]),
+        (&"CAUSAL_LM".into(), &serde_json::json!(["model.norm"]))
+    );
+    assert_eq!(config["target_modules"].as_array().unwrap().len(), changes.sparse.len());
+
+    let tied = trained("tied", "[\"embed_tokens\"]");
+    merged(&tied, &tiny.path("model"), &tiny.path("tied"), &|_| {}).unwrap();
+    let name = "model.embed_tokens.weight";
+    assert!(!open(&tiny.path("tied")).0.parameters.get(name).equal(&base.parameters.get(name)));
+    let refused = shira(&tied, &tiny.path("model"), true, &tiny.path("no")).unwrap_err();
+    assert!(refused.is::<Usage>() && refused.to_string().contains("of an embedding"), "{refused}");
+    assert!(!tiny.path("no").exists());
+
+    for command in ["eval", "predict"] {
+        for model in ["run", "delta.safetensors", "merged"] {
+            let (code, out, told) = program(&tiny, &[command, model, "--device", "cpu", "--data", "rows.jsonl"]);
+            assert!(code == Some(2) && out.is_empty() && told.contains("a language model writes text"), "{told}");
+        }
+    }
+}
+
+fn shard(number: usize) -> String {
+    format!("model-0000{}-of-00002.safetensors", number + 1)
+}
+
+fn open(folder: &Path) -> (Network, Vec<String>) {
+    let options = LoadOptions { labels: 2, dtype: Kind::Float, device: Device::Cpu, seed: 42 };
+    let (network, report) = Network::open(folder, &options, &|_| {}).unwrap();
+    (network, report.fresh)
+}
+
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())).collect()
+}
+
+/// Status, stdout and stderr of the program.
+fn program(tiny: &Tiny, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_finesift"));
+    let output = command.current_dir(tiny.path("")).args(arguments).env("HF_HUB_OFFLINE", "1").output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
