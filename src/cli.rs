@@ -1,5 +1,7 @@
 //! The command line: parse, join a front end and a trainer, and say how it ended.
 
+#[cfg(feature = "torch")]
+mod chat;
 mod doctor;
 
 use std::io::{self, Write};
@@ -24,6 +26,9 @@ struct Cli {
 enum Command {
     /// Fine-tune as a preset says
     Train(Train),
+    /// Talk to a language model, or to what a run has made of one
+    #[cfg(feature = "torch")]
+    Chat(chat::ChatArgs),
     /// List the presets, or show one
     Presets {
         #[command(subcommand)]
@@ -83,6 +88,8 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Train(train) => return train.run(),
+        #[cfg(feature = "torch")]
+        Command::Chat(chat) => return chat.run(),
         Command::Presets { command: None } => print(&list()),
         Command::Presets { command: Some(Presets::Show { name }) } => print(&show(&name)?),
         Command::Doctor => print(&doctor::report()),

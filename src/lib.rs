@@ -1,5 +1,7 @@
 //! finesift: a terminal workbench for sparse increment fine-tuning (SIFT) of pre-trained transformers.
 
+#[cfg(feature = "torch")]
+pub mod chat;
 pub mod cli;
 pub mod data;
 pub mod headless;

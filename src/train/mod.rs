@@ -5,6 +5,7 @@ mod checkpoint;
 mod clock;
 pub mod device;
 mod evaluate;
+mod increment;
 mod material;
 mod orders;
 mod prepare;
@@ -21,6 +22,7 @@ use anyhow::Result;
 
 pub use batch::Loaded;
 pub use device::DeviceChoice;
+pub use increment::Increment;
 pub use schedule::LearningRate;
 pub use select::{Choice, Chooser, Selection, choose};
 pub use tuner::{Settings, Taken, Tuner};

@@ -4,12 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
+use finesift::chat::{Chat, Partner, Voice};
 use finesift::hub::Hub;
+use finesift::model::{GREEDY, LoadOptions, Network};
 use finesift::preset::Preset;
 use finesift::protocol::{Command, Event, Phase, Reason};
 use finesift::runs::{EventLog, RunFolder, read_events};
 use finesift::session::Session;
-use finesift::train::{DeviceChoice, Job, run};
+use finesift::train::{DeviceChoice, Increment, Job, run};
 
 use crate::tiny::{self, Tiny};
 
@@ -258,8 +260,42 @@ every_minutes = 0
     assert_eq!(samples("3? ").len(), evals.len());
     assert_eq!(samples("3? ").last().unwrap(), "no");
     assert_eq!(samples("5? ").len(), 1);
-    let losses = losses(&events);
-    assert!(losses.iter().all(|(_, loss)| loss.is_finite()));
+
+    // What the run has made can be talked to, and what it was made of too.
+    let partner = Partner::find("chat", &path("runs"), Path::new("/nowhere")).unwrap();
+    assert!(partner.checkpoint.as_ref().unwrap().ends_with("best"));
+    let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: path("hub"), token: None, offline: true };
+    let mut chat = Chat::open(&partner, &hub, tch::Device::Cpu, &|_| {}).unwrap();
+    chat.ask("3? ");
+    let mut answer = |voice| {
+        let mut told = String::new();
+        let whole = chat.answer(voice, 5, &GREEDY, &mut |piece| {
+            told += piece;
+            true
+        });
+        assert_eq!(whole.as_ref().unwrap(), &told);
+        told
+    };
+    assert_eq!(answer(Voice::Tuned), "no");
+    assert_ne!(answer(Voice::Base), "no");
+    assert_eq!(answer(Voice::Tuned), "no");
+
+    let open = || {
+        let options = LoadOptions { labels: 0, dtype: tch::Kind::Float, device: tch::Device::Cpu, seed: 0 };
+        Network::open(&path("model"), &options, &|_| {}).unwrap().0
+    };
+    let (base, tuned) = (open(), open());
+    let mut increment = Increment::read(&path("runs/chat/best"), &tuned).unwrap();
+    increment.exchange(&tuned);
+    let differs = |name: &str| !base.parameters.get(name).equal(&tuned.parameters.get(name));
+    assert!(base.parameters.specs().iter().all(|spec| differs(&spec.name) == (spec.shape.len() == 2)));
+    increment.exchange(&tuned);
+    assert!(base.parameters.specs().iter().all(|spec| !differs(&spec.name)));
+
+    let state = path("runs/chat/best/state.safetensors");
+    let bytes = fs::read(&state).unwrap();
+    fs::write(&state, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(Increment::read(&path("runs/chat/best"), &tuned).is_err());
 }
 
 #[test]

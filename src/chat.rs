@@ -1,0 +1,216 @@
+//! A conversation with a language model: what was said, and the answers, token by token. It knows no terminal.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use tch::{Device, Kind};
+
+use crate::Usage;
+use crate::data::instruct::{InstructionFormat, Message, Phrasing};
+use crate::hub::Hub;
+use crate::model::{Config, LoadOptions, Network, Sampling, Writer};
+use crate::preset::{DataSource, Dtype, Preset};
+use crate::protocol::Progress;
+use crate::train::Increment;
+
+/// What to talk to.
+pub struct Partner {
+    /// Hub id or folder of the model.
+    pub model: String,
+    /// A checkpoint on top of it.
+    pub checkpoint: Option<PathBuf>,
+    /// How it was taught; `None` for conversations where the model has a chat template, else instructions.
+    pub format: Option<InstructionFormat>,
+    /// Type of the weights.
+    pub dtype: Dtype,
+}
+
+/// A conversation under way.
+pub struct Chat {
+    network: Network,
+    phrasing: Phrasing,
+    /// The checkpoint's values while the base model answers, its values while the tuned one does.
+    increment: Option<Increment>,
+    messages: Vec<Message>,
+    longest: usize,
+}
+
+/// Which of the two answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// The model as it is loaded, with the checkpoint where there is one.
+    Tuned,
+    /// The model as it was pre-trained.
+    Base,
+}
+
+impl Partner {
+    /// A run's folder, a run of that name, a model's folder or a hub id.
+    ///
+    /// # Errors
+    /// [`Usage`]: a run without a checkpoint, or one whose model does not write.
+    pub fn find(name: &str, runs: &Path, cache: &Path) -> Result<Partner> {
+        let run = [PathBuf::from(name), runs.join(name)].into_iter().find(|path| path.join("preset.toml").is_file());
+        let Some(run) = run else {
+            return Ok(Partner { model: name.to_owned(), checkpoint: None, format: None, dtype: Dtype::F32 });
+        };
+        let path = run.join("preset.toml");
+        let text = std::fs::read_to_string(&path).map_err(|error| Usage(format!("{}: {error}", path.display())))?;
+        let preset = Preset::parse(name, &path.display().to_string(), &text, &[], cache)?;
+        let DataSource::Instructions(data) = &preset.data.source else {
+            bail!(Usage(format!("{}: the run is of a classifier, which does not write", run.display())));
+        };
+        let Some(checkpoint) = newest_checkpoint(&run) else {
+            bail!(Usage(format!("{}: the run has no checkpoint", run.display())));
+        };
+        Ok(Partner {
+            model: preset.model.id.clone(),
+            checkpoint: Some(checkpoint),
+            format: Some(data.format),
+            dtype: preset.model.dtype,
+        })
+    }
+}
+
+/// The best evaluation's, or else that of the last step.
+fn newest_checkpoint(run: &Path) -> Option<PathBuf> {
+    let best = run.join("best");
+    if best.join("checkpoint.json").is_file() {
+        return Some(best);
+    }
+    let steps = std::fs::read_dir(run.join("checkpoints")).ok()?;
+    let steps =
+        steps.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.join("checkpoint.json").is_file());
+    // Step numbers have leading zeros, so names are in their order.
+    steps.max()
+}
+
+impl Chat {
+    /// Loads a partner.
+    ///
+    /// # Errors
+    /// [`Usage`]: a model that is not there, does not write, or does not fit its checkpoint.
+    pub fn open(partner: &Partner, hub: &Hub, device: Device, progress: &dyn Fn(Progress)) -> Result<Chat> {
+        let folder = hub.model(&partner.model, progress)?;
+        let Config::Decoder(config) = Config::read(&folder)? else {
+            bail!(Usage(format!("{}: an encoder does not write", partner.model)));
+        };
+        let longest = config.longest() as usize;
+        let phrasing = match partner.format {
+            Some(format) => Phrasing::open(&folder, format, longest)?,
+            None => Phrasing::open(&folder, InstructionFormat::Messages, longest)
+                .or_else(|_| Phrasing::open(&folder, InstructionFormat::Alpaca, longest))?,
+        };
+        let dtype = match partner.dtype {
+            Dtype::F32 => Kind::Float,
+            Dtype::Bf16 => Kind::BFloat16,
+        };
+        let options = LoadOptions { labels: 0, dtype, device, seed: 0 };
+        let (network, _) = Network::open(&folder, &options, progress)?;
+        let mut increment =
+            partner.checkpoint.as_deref().map(|folder| Increment::read(folder, &network)).transpose()?;
+        if let Some(increment) = &mut increment {
+            increment.exchange(&network);
+        }
+        Ok(Chat { network, phrasing, increment, messages: Vec::new(), longest })
+    }
+
+    /// Whether there is a base model to compare with.
+    pub fn has_base(&self) -> bool {
+        self.increment.is_some()
+    }
+
+    /// Forgets what was said, and begins with what the system says, if anything.
+    pub fn begin(&mut self, system: Option<&str>) {
+        self.messages = system.map(|text| Message::plain("system", text.to_owned())).into_iter().collect();
+    }
+
+    /// The user says something.
+    pub fn ask(&mut self, text: &str) {
+        self.messages.push(Message::plain("user", text.to_owned()));
+    }
+
+    /// Takes back the last answer, so that there can be another. `false` if there is none.
+    pub fn take_back(&mut self) -> bool {
+        let answered = self.messages.last().is_some_and(|message| message.role == "assistant");
+        if answered {
+            self.messages.pop();
+        }
+        answered
+    }
+
+    /// Answers what was said last, without taking note of it. `tell` is given each piece of text as it is complete, and
+    /// says whether to go on.
+    ///
+    /// # Errors
+    /// [`Usage`]: the message is too long for the model, or its chat template refuses the conversation.
+    pub fn answer(
+        &mut self,
+        voice: Voice,
+        most: usize,
+        sampling: &Sampling,
+        tell: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<String> {
+        let question = self.question(most)?;
+        let Chat { network, phrasing, increment, .. } = self;
+        let mut exchange = || {
+            if let (Voice::Base, Some(increment)) = (voice, increment.as_mut()) {
+                increment.exchange(network);
+            }
+        };
+        exchange();
+        let answer = write(network, phrasing, &question, most, sampling, tell);
+        exchange();
+        answer
+    }
+
+    /// Takes note of an answer, so that the conversation goes on from it.
+    pub fn note(&mut self, answer: String) {
+        self.messages.push(Message::plain("assistant", answer));
+    }
+
+    /// The conversation as tokens; its oldest turns are forgotten where there is no room for them and an answer.
+    fn question(&mut self, most: usize) -> Result<Vec<i64>> {
+        loop {
+            let question = self.phrasing.question(&self.messages)?;
+            if question.len() + most <= self.longest {
+                return Ok(question);
+            }
+            let first = self.messages.iter().position(|message| message.role != "system").unwrap_or(0);
+            if self.messages.len() < first + 3 {
+                bail!(Usage(format!(
+                    "{} tokens and an answer of {most} are more than the {} the model has places for",
+                    question.len(),
+                    self.longest
+                )));
+            }
+            self.messages.drain(first..first + 2);
+        }
+    }
+}
+
+fn write(
+    network: &Network,
+    phrasing: &Phrasing,
+    question: &[i64],
+    most: usize,
+    sampling: &Sampling,
+    tell: &mut dyn FnMut(&str) -> bool,
+) -> Result<String> {
+    let Some(decoder) = network.decoder() else { return Ok(String::new()) };
+    let (mut ids, mut told) = (Vec::new(), 0);
+    for token in Writer::new(decoder, question, most, phrasing.stop(), sampling) {
+        ids.push(token);
+        let text = phrasing.text(&ids)?;
+        // A character may be spread over several tokens.
+        if text.ends_with('\u{fffd}') {
+            continue;
+        }
+        let go_on = text.get(told..).is_none_or(&mut *tell);
+        told = text.len();
+        if !go_on {
+            break;
+        }
+    }
+    phrasing.text(&ids)
+}
