@@ -25,6 +25,16 @@ pub struct Partner {
     pub dtype: Dtype,
 }
 
+/// A partner in memory.
+pub struct LoadedPartner {
+    /// Its weights are the tuned ones, where there is a checkpoint.
+    pub network: Network,
+    /// Makes tokens of text.
+    pub phrasing: Phrasing,
+    /// The values that the checkpoint replaced.
+    pub increment: Option<Increment>,
+}
+
 /// A conversation under way.
 pub struct Chat {
     network: Network,
@@ -85,33 +95,50 @@ fn newest_checkpoint(run: &Path) -> Option<PathBuf> {
     steps.max()
 }
 
-impl Chat {
-    /// Loads a partner.
+impl Partner {
+    /// Loads it, with its checkpoint in place. `format` says how it is asked: as it was taught where there is none.
     ///
     /// # Errors
     /// [`Usage`]: a model that is not there, does not write, or does not fit its checkpoint.
-    pub fn open(partner: &Partner, hub: &Hub, device: Device, progress: &dyn Fn(Progress)) -> Result<Chat> {
-        let folder = hub.model(&partner.model, progress)?;
+    pub fn load(
+        &self,
+        format: Option<InstructionFormat>,
+        hub: &Hub,
+        device: Device,
+        progress: &dyn Fn(Progress),
+    ) -> Result<LoadedPartner> {
+        let folder = hub.model(&self.model, progress)?;
         let Config::Decoder(config) = Config::read(&folder)? else {
-            bail!(Usage(format!("{}: an encoder does not write", partner.model)));
+            bail!(Usage(format!("{}: an encoder does not write", self.model)));
         };
         let longest = config.longest() as usize;
-        let phrasing = match partner.format {
+        let phrasing = match format.or(self.format) {
             Some(format) => Phrasing::open(&folder, format, longest)?,
             None => Phrasing::open(&folder, InstructionFormat::Messages, longest)
                 .or_else(|_| Phrasing::open(&folder, InstructionFormat::Alpaca, longest))?,
         };
-        let dtype = match partner.dtype {
+        let dtype = match self.dtype {
             Dtype::F32 => Kind::Float,
             Dtype::Bf16 => Kind::BFloat16,
         };
         let options = LoadOptions { labels: 0, dtype, device, seed: 0 };
         let (network, _) = Network::open(&folder, &options, progress)?;
-        let mut increment =
-            partner.checkpoint.as_deref().map(|folder| Increment::read(folder, &network)).transpose()?;
+        let mut increment = self.checkpoint.as_deref().map(|folder| Increment::read(folder, &network)).transpose()?;
         if let Some(increment) = &mut increment {
             increment.exchange(&network);
         }
+        Ok(LoadedPartner { network, phrasing, increment })
+    }
+}
+
+impl Chat {
+    /// Begins a conversation.
+    ///
+    /// # Errors
+    /// As [`Partner::load`].
+    pub fn open(partner: &Partner, hub: &Hub, device: Device, progress: &dyn Fn(Progress)) -> Result<Chat> {
+        let LoadedPartner { network, phrasing, increment } = partner.load(None, hub, device, progress)?;
+        let longest = network.config.longest() as usize;
         Ok(Chat { network, phrasing, increment, messages: Vec::new(), longest })
     }
 

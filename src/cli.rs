@@ -3,6 +3,8 @@
 #[cfg(feature = "torch")]
 mod chat;
 mod doctor;
+#[cfg(feature = "torch")]
+mod eval;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -29,6 +31,9 @@ enum Command {
     /// Talk to a language model, or to what a run has made of one
     #[cfg(feature = "torch")]
     Chat(chat::ChatArgs),
+    /// Ask a language model the questions of a benchmark
+    #[cfg(feature = "torch")]
+    Eval(eval::EvalArgs),
     /// List the presets, or show one
     Presets {
         #[command(subcommand)]
@@ -90,6 +95,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Train(train) => return train.run(),
         #[cfg(feature = "torch")]
         Command::Chat(chat) => return chat.run(),
+        #[cfg(feature = "torch")]
+        Command::Eval(eval) => return eval.run(),
         Command::Presets { command: None } => print(&list()),
         Command::Presets { command: Some(Presets::Show { name }) } => print(&show(&name)?),
         Command::Doctor => print(&doctor::report()),

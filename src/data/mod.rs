@@ -7,6 +7,7 @@
 //! glue task    the nine tasks of GLUE in three layouts
 //! table split  a user's own files
 //! tokenize cache
+//! mmlu         questions with four answers
 //! instruct/    texts that a language model should learn to write
 //! batch sequence tokenized
 //!              padding, and the order of an epoch
@@ -18,6 +19,7 @@ mod examples;
 mod glue;
 pub mod instruct;
 mod labels;
+mod mmlu;
 mod records;
 mod sequence;
 mod split;
@@ -32,6 +34,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 pub use batch::{Batch, Batches, Targets, collate};
+pub use mmlu::{LETTERS, Question, Subject};
 pub use sequence::{Sequence, collate_sequences};
 pub use table::{Columns, HeldOut, TargetKind};
 pub use task::Task;
