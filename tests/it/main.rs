@@ -17,6 +17,8 @@ mod run;
 #[cfg(feature = "torch")]
 mod smollm2;
 #[cfg(feature = "torch")]
+mod talk;
+#[cfg(feature = "torch")]
 mod tiny;
 #[cfg(feature = "torch")]
 mod weights;
