@@ -4,17 +4,19 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use crate::benchmark::{SubjectScore, mmlu};
-use crate::chat::Partner;
-use crate::data::Subject;
-use crate::data::instruct::InstructionFormat;
+use crate::Usage;
+use crate::benchmark::{SubjectScore, choices, mmlu, perplexity};
+use crate::chat::{LoadedPartner, Partner};
+use crate::data::instruct::{self, InstructionFormat};
+use crate::data::{ChoiceQuestion, Subject};
 use crate::hub::Hub;
 use crate::preset::cache_folder;
+use crate::protocol::Progress;
 use crate::train::DeviceChoice;
 
 /// What `finesift eval` is given.
@@ -25,19 +27,26 @@ pub struct EvalArgs {
     /// What to evaluate on
     #[arg(long)]
     task: Task,
-    /// Folder of the benchmark: for mmlu with dev/ and test/
-    #[arg(long, value_name = "DIR")]
+    /// For mmlu a folder with dev/ and test/; for choices a JSON file of question, choices and answer; for perplexity a file
+    /// of texts in the format given
+    #[arg(long, value_name = "PATH")]
     data: PathBuf,
+    /// For perplexity, how texts are written down: alpaca, sharegpt, messages, prompt_completion or text
+    #[arg(long, default_value = "text", value_parser = format)]
+    format: InstructionFormat,
+    /// For perplexity, tokens of a text at most
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u32).range(2..=1 << 20))]
+    max_length: u32,
     /// Answered questions shown before each
     #[arg(long, default_value_t = 0)]
     shots: usize,
     /// Subjects to ask about; all if not given
     #[arg(long, value_delimiter = ',')]
     subjects: Vec<String>,
-    /// Questions of each subject at most; 0 for all
+    /// Questions (of each subject) or texts at most; 0 for all
     #[arg(long, default_value_t = 0)]
     limit: usize,
-    /// Questions at a time
+    /// Questions or texts at a time
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=4096))]
     batch: u32,
     /// Folder of all runs
@@ -55,35 +64,90 @@ pub struct EvalArgs {
 enum Task {
     /// Four choices each, by the likeliest letter
     Mmlu,
+    /// Any choices, by the likeliest text
+    Choices,
+    /// How well a text is foreseen
+    Perplexity,
 }
 
 impl EvalArgs {
     /// Evaluates.
     pub fn run(self) -> Result<ExitCode> {
-        let Task::Mmlu = self.task;
-        let device = self.device.parse::<DeviceChoice>()?.resolve()?;
+        let bar = ProgressBar::new(0);
+        bar.set_style(ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg} {eta}")?);
+        let progress = |progress: Progress| {
+            bar.set_length(progress.total);
+            bar.set_position(progress.done);
+            bar.set_message(progress.task);
+        };
+        let text = match self.task {
+            Task::Mmlu => self.mmlu(&progress),
+            Task::Choices => self.choices(&progress),
+            Task::Perplexity => self.perplexity(&progress),
+        };
+        bar.finish_and_clear();
+        // A reader that has seen enough is no failure.
+        let _ = io::stdout().write_all(text?.as_bytes());
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn mmlu(&self, progress: &dyn Fn(Progress)) -> Result<String> {
         let mut subjects = Subject::read(&self.data, &self.subjects, self.shots)?;
         if self.limit > 0 {
             subjects.iter_mut().for_each(|subject| subject.test.truncate(self.limit));
         }
-        let partner = Partner::find(&self.partner, &self.runs, &cache_folder())?;
-        let format = Some(InstructionFormat::PromptCompletion);
-        let loaded = partner.load(format, &Hub::from_env(), device.device, &|_| {})?;
-
-        let bar = ProgressBar::new(0);
-        bar.set_style(ProgressStyle::with_template("{wide_bar} {pos}/{len} {msg} {eta}")?);
-        let scores = mmlu(&loaded.network, &loaded.phrasing, &subjects, self.shots, self.batch as usize, &|progress| {
-            bar.set_length(progress.total);
-            bar.set_position(progress.done);
-            bar.set_message(progress.task);
-        });
-        bar.finish_and_clear();
-        let scores = scores?;
-        let text = if self.json { as_json(&scores) } else { as_table(&scores) };
-        // A reader that has seen enough is no failure.
-        let _ = io::stdout().write_all(text.as_bytes());
-        Ok(ExitCode::SUCCESS)
+        let loaded = self.load(InstructionFormat::PromptCompletion)?;
+        let batch = self.batch as usize;
+        let scores = mmlu(&loaded.network, &loaded.phrasing, &subjects, self.shots, batch, progress)?;
+        Ok(if self.json { as_json(&scores) } else { as_table(&scores) })
     }
+
+    fn choices(&self, progress: &dyn Fn(Progress)) -> Result<String> {
+        let mut questions = ChoiceQuestion::read(&self.data)?;
+        if self.limit > 0 {
+            questions.truncate(self.limit);
+        }
+        let loaded = self.load(InstructionFormat::PromptCompletion)?;
+        let score = choices(&loaded.network, &loaded.phrasing, &questions, progress)?;
+        Ok(if self.json {
+            serde_json::to_string(&score)? + "\n"
+        } else {
+            let line = |name: &str, right| {
+                format!("{name:<18}  {:.4}  {right}/{}\n", accuracy(right, score.asked), score.asked)
+            };
+            line("accuracy", score.right) + &line("by length", score.right_by_length)
+        })
+    }
+
+    fn perplexity(&self, progress: &dyn Fn(Progress)) -> Result<String> {
+        let dialogues = instruct::read(&self.data, self.format, progress)?;
+        let loaded = self.load(self.format)?;
+        let longest = (self.max_length as usize).min(loaded.network.config.longest() as usize);
+        let mut sequences = loaded.phrasing.with_max_length(longest).encode("data", &dialogues, progress)?.sequences;
+        if self.limit > 0 {
+            sequences.truncate(self.limit);
+        }
+        if sequences.is_empty() {
+            bail!(Usage(format!("{}: nothing to foresee", self.data.display())));
+        }
+        let foreseen = perplexity(&loaded.network, &sequences, self.batch as usize, progress);
+        Ok(if self.json {
+            serde_json::to_string(&foreseen)? + "\n"
+        } else {
+            format!("perplexity {:.4}, loss {:.4}, {} tokens\n", foreseen.perplexity, foreseen.loss, foreseen.tokens)
+        })
+    }
+
+    fn load(&self, format: InstructionFormat) -> Result<LoadedPartner> {
+        let device = self.device.parse::<DeviceChoice>()?.resolve()?;
+        let partner = Partner::find(&self.partner, &self.runs, &cache_folder())?;
+        partner.load(Some(format), &Hub::from_env(), device.device, &|_| {})
+    }
+}
+
+fn format(name: &str) -> Result<InstructionFormat, String> {
+    let known = InstructionFormat::NAMES.iter().find(|(known, _)| *known == name).map(|(_, format)| *format);
+    known.ok_or_else(|| format!("expected one of {}", InstructionFormat::NAMES.map(|(name, _)| name).join(", ")))
 }
 
 fn accuracy(right: usize, asked: usize) -> f64 {

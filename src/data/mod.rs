@@ -7,7 +7,7 @@
 //! glue task    the nine tasks of GLUE in three layouts
 //! table split  a user's own files
 //! tokenize cache
-//! mmlu         questions with four answers
+//! mmlu choices questions with answers to choose from
 //! instruct/    texts that a language model should learn to write
 //! batch sequence tokenized
 //!              padding, and the order of an epoch
@@ -15,6 +15,7 @@
 
 mod batch;
 mod cache;
+mod choices;
 mod examples;
 mod glue;
 pub mod instruct;
@@ -34,6 +35,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 pub use batch::{Batch, Batches, Targets, collate};
+pub use choices::ChoiceQuestion;
 pub use mmlu::{LETTERS, Question, Subject};
 pub use sequence::{Sequence, collate_sequences};
 pub use table::{Columns, HeldOut, TargetKind};

@@ -24,6 +24,35 @@ fn lines_in_answers_out() {
 }
 
 #[test]
+fn texts_and_choices_are_weighed() {
+    let folder = chat();
+    let model = folder.path().join("model").display().to_string();
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name).display().to_string()
+    };
+    let eval = |task: &str, data: &str, more: &[&str]| {
+        let arguments = [&["eval", &model, "--task", task, "--data", data, "--json"], more].concat();
+        let said = run(folder.path(), &arguments, "");
+        assert!(said.status.success(), "{said:?}");
+        serde_json::from_slice::<serde_json::Value>(&said.stdout).unwrap()
+    };
+    // A choice is weighed as the same text is foreseen: "q a" less "q", and whatever is shorter is likelier.
+    let rows = r#"{"prompt": "q", "completion": " a"}"#;
+    let data = write("one.jsonl", rows);
+    let foreseen = eval("perplexity", &data, &["--format", "prompt_completion"]);
+    assert_eq!(foreseen["tokens"], 3);
+    assert!((foreseen["loss"].as_f64().unwrap().exp() / foreseen["perplexity"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    let long = "z".repeat(30);
+    let data = write("choices.jsonl", &format!(r#"{{"question": "q", "choices": ["{long}", "a"], "answer": "B"}}"#));
+    let score = eval("choices", &data, &[]);
+    assert_eq!((&score["asked"], &score["right"], &score["chosen"]), (&1.into(), &1.into(), &serde_json::json!([1])));
+    // A text is cut into parts, and each of its tokens is foreseen once: 40 bytes and EOS.
+    let data = write("text.txt", &"0123456789".repeat(4));
+    assert_eq!(eval("perplexity", &data, &["--max-length", "7"])["tokens"], 41);
+}
+
+#[test]
 fn mistakes_end_with_status_2_and_say_what_to_do() {
     let folder = chat();
     let model = folder.path().join("model").display().to_string();
@@ -41,6 +70,7 @@ fn mistakes_end_with_status_2_and_say_what_to_do() {
         (vec!["chat", &model, "--temperature=-1"], "expected a number from 0 on"),
         (vec!["chat", &model, "--top-p=0"], "expected a share above 0"),
         (vec!["eval", &model, "--task", "mmlu", "--data", &nowhere], "none/test: No such file"),
+        (vec!["eval", &model, "--task", "choices", "--data", &nowhere], "none: no such file"),
     ] {
         let said = run(folder.path(), &arguments, "hello\n");
         let error = String::from_utf8_lossy(&said.stderr).into_owned();

@@ -112,6 +112,14 @@ pub struct Instructions {
     pub warnings: Vec<String>,
 }
 
+/// Reads the examples of one file.
+///
+/// # Errors
+/// As [`load`], but that there may be none.
+pub fn read(path: &Path, format: InstructionFormat, progress: &dyn Fn(Progress)) -> Result<Vec<Dialogue>> {
+    Ok(rows::read(path, format, progress)?.dialogues)
+}
+
 /// Reads and checks all examples. `seed` decides which are held out where a share is.
 ///
 /// # Errors

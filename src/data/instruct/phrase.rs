@@ -84,6 +84,11 @@ impl Phrasing {
         Ok(Phrasing { path, tokenizer, format, template, bos, eos, stop, special, max_length })
     }
 
+    /// The same for examples of another length at most; at least 2.
+    pub fn with_max_length(self, max_length: usize) -> Phrasing {
+        Phrasing { max_length, ..self }
+    }
+
     /// Token ids there are, added ones included.
     pub fn vocabulary(&self) -> usize {
         self.tokenizer.get_vocab_size(true)
@@ -139,6 +144,17 @@ impl Phrasing {
             bail!(Usage("an empty text has nothing to go on from".into()));
         }
         Ok(ids.into_iter().map(i64::from).collect())
+    }
+
+    /// A prompt and what may follow it, which alone is marked as learnt; EOS is not added.
+    ///
+    /// # Errors
+    /// [`Usage`]: the tokenizer fails on it.
+    pub fn continued(&self, prompt: &str, text: &str) -> Result<Sequence> {
+        let dialogue = Dialogue::Prompted { prompt: prompt.to_owned(), response: text.to_owned() };
+        let passage = Passage { ends: false, ..plain(&dialogue) };
+        let (ids, learnt) = self.tokens(&passage).map_err(Usage)?;
+        Ok(Sequence { ids, learnt, starts: vec![0] })
     }
 
     /// Tokens as text, without special ones.

@@ -1,4 +1,4 @@
-//! What a language model knows, by questions with four answers: the letter it finds likeliest counts.
+//! MMLU: questions with four answers, of which the letter that the model finds likeliest counts.
 
 use anyhow::{Result, bail};
 use tch::{Kind, Tensor};
