@@ -86,6 +86,16 @@ pub enum Dialogue {
     Text(String),
 }
 
+impl Dialogue {
+    /// What it begins with, by which a reader may know it.
+    fn beginning(&self) -> &str {
+        match self {
+            Dialogue::Prompted { prompt: text, .. } | Dialogue::Text(text) => text,
+            Dialogue::Chat(messages) => messages.first().map_or("", |message| &message.content),
+        }
+    }
+}
+
 /// A part of a conversation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {

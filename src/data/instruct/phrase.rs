@@ -12,6 +12,7 @@ use super::template::ChatTemplate;
 use super::{Dialogue, InstructionFormat, Message};
 use crate::Usage;
 use crate::data::Sequence;
+use crate::data::records::shortened;
 use crate::data::tokenize::{guarded, open_tokenizer};
 use crate::protocol::Progress;
 
@@ -108,9 +109,10 @@ impl Phrasing {
         let mut done = 0;
         for chunk in dialogues.chunks(CHUNK) {
             let encoded = chunk.par_iter().map(|dialogue| self.encode_one(dialogue)).collect::<Vec<_>>();
-            for (number, encoded) in (done + 1..).zip(encoded) {
-                let (sequences, cut) =
-                    encoded.map_err(|complaint| Usage(format!("{name}, example {number}: {complaint}")))?;
+            for (dialogue, encoded) in chunk.iter().zip(encoded) {
+                let (sequences, cut) = encoded.map_err(|complaint| {
+                    Usage(format!("{name}: the example \"{}\": {complaint}", shortened(dialogue.beginning())))
+                })?;
                 phrased.cut += usize::from(cut);
                 phrased.dropped += usize::from(sequences.is_empty());
                 phrased.sequences.extend(sequences);
