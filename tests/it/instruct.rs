@@ -116,6 +116,19 @@ fn every_format_is_read_and_its_answers_alone_are_learnt() {
 }
 
 #[test]
+fn lists_of_messages_are_read_from_parquet() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/chat/messages.parquet");
+    let read = read(&file, InstructionFormat::Messages).unwrap();
+    let chat = |question: &str, answer: &str| {
+        Dialogue::Chat(vec![Message::plain("user", question.into()), Message::plain("assistant", answer.into())])
+    };
+    let both = [read.train, read.eval].concat();
+    assert!(both.contains(&chat("Hi", "Hello!")) && both.contains(&chat("2+2?", "4")), "{both:?}");
+    let error = self::read(&file, InstructionFormat::Alpaca).err().unwrap();
+    assert!(error.to_string().contains("messages.parquet:1: no \"instruction\"; there are: messages, n"), "{error}");
+}
+
+#[test]
 fn what_cannot_be_read_is_named_with_its_place() {
     let folder = folder();
     for (format, text, message) in [

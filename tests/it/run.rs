@@ -13,6 +13,7 @@ use finesift::runs::{EventLog, RunFolder, read_events};
 use finesift::session::Session;
 use finesift::train::{DeviceChoice, Increment, Job, run};
 
+use crate::hub_server::HubServer;
 use crate::tiny::{self, Tiny};
 
 /// libtorch has one generator for the whole process: runs with dropout take turns.
@@ -299,6 +300,37 @@ every_minutes = 0
 }
 
 #[test]
+fn instructions_of_the_hub_are_fetched_and_learnt() {
+    let _turn = turn();
+    let folder = tiny::chat();
+    let rows = fs::read(folder.path().join("rows.jsonl")).unwrap();
+    let files = [("data/train-1.jsonl", rows), ("data/test-1.jsonl", b"not read".to_vec()), ("README.md", vec![])];
+    let server = HubServer::start(HubServer::repository("datasets/org/rows", "datasets/org/rows", &files));
+    let preset = format!(
+        r#"[model]
+id = {:?}
+[data]
+format = "prompt_completion"
+hub = "org/rows"
+path = "data/train-"
+max_length = 64
+[sift]
+modules = ["proj"]
+[train]
+learning_rate = 1e-3
+max_steps = 2
+"#,
+        folder.path().join("model")
+    );
+    let hub = Hub { endpoint: server.endpoint.clone(), cache: folder.path().join("hub"), token: None, offline: false };
+    let events = finish(spawn_with(folder.path(), hub, &preset, "hub").unwrap()).unwrap();
+    let started =
+        events.iter().find_map(|event| if let Event::Started(started) = event { Some(started) } else { None });
+    assert_eq!(started.unwrap().examples + started.unwrap().eval_examples, 64);
+    assert!(server.asked().iter().all(|request| !request.contains("test-1")));
+}
+
+#[test]
 fn models_and_data_of_different_kinds_are_told_apart() {
     let folder = tiny::chat();
     let tiny = Tiny::new(0.0);
@@ -320,10 +352,14 @@ fn spawn(tiny: &Tiny, preset: &str, name: &str) -> anyhow::Result<Session> {
 }
 
 fn spawn_in(place: &Path, preset: &str, name: &str) -> anyhow::Result<Session> {
+    let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: place.join("hub"), token: None, offline: true };
+    spawn_with(place, hub, preset, name)
+}
+
+fn spawn_with(place: &Path, hub: Hub, preset: &str, name: &str) -> anyhow::Result<Session> {
     let preset = Preset::parse("tiny", "tiny.toml", preset, &[], Path::new("/nowhere"))?;
     let folder = RunFolder::create(&place.join("runs"), Some(name), &preset.name, &preset.toml)?;
     let log = EventLog::open(&folder.events())?;
-    let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: place.join("hub"), token: None, offline: true };
     let job = Job { preset, folder, device: DeviceChoice::Cpu, hub, cache: place.join("cache") };
     Ok(Session::spawn(Some(log), move |port| run(job, port))?)
 }
