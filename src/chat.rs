@@ -117,6 +117,7 @@ impl Partner {
             None => Phrasing::open(&folder, InstructionFormat::Messages, longest)
                 .or_else(|_| Phrasing::open(&folder, InstructionFormat::Alpaca, longest))?,
         };
+        phrasing.fits(config.vocab_size)?;
         let dtype = match self.dtype {
             Dtype::F32 => Kind::Float,
             Dtype::Bf16 => Kind::BFloat16,

@@ -64,7 +64,17 @@ fn mistakes_end_with_status_2_and_say_what_to_do() {
     }
     std::fs::copy(folder.path().join("model/tokenizer.json"), bert.join("tokenizer.json")).unwrap();
     let (bert, nowhere) = (bert.display().to_string(), folder.path().join("none").display().to_string());
+    // A tokenizer with more tokens than the model has rows.
+    let foreign = folder.path().join("foreign");
+    std::fs::create_dir(&foreign).unwrap();
+    for file in ["model.safetensors", "tokenizer_config.json", "config.json"] {
+        std::fs::copy(folder.path().join("model").join(file), foreign.join(file)).unwrap();
+    }
+    let tokenizer = std::fs::read_to_string(folder.path().join("model/tokenizer.json")).unwrap();
+    std::fs::write(foreign.join("tokenizer.json"), tokenizer.replace("\"~\":", "\"far\":9000,\"~\":")).unwrap();
+    let foreign = foreign.display().to_string();
     for (arguments, message) in [
+        (vec!["chat", &foreign], "token far has the id 9000, the model only 512 of them"),
         (vec!["chat", "./nowhere"], "neither a folder that exists nor a hub id"),
         (vec!["chat", &bert], "an encoder does not write"),
         (vec!["chat", &model, "--temperature=-1"], "expected a number from 0 on"),

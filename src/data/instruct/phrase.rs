@@ -90,9 +90,19 @@ impl Phrasing {
         Phrasing { max_length, ..self }
     }
 
-    /// Token ids there are, added ones included.
-    pub fn vocabulary(&self) -> usize {
-        self.tokenizer.get_vocab_size(true)
+    /// Whether a model with a table of so many rows knows all its tokens.
+    ///
+    /// # Errors
+    /// [`Usage`]: it does not.
+    pub fn fits(&self, rows: i64) -> Result<()> {
+        match self.tokenizer.get_vocab(true).into_iter().max_by_key(|(_, id)| *id) {
+            Some((token, id)) if i64::from(id) >= rows => bail!(Usage(format!(
+                "{}: token {} has the id {id}, the model only {rows} of them; they do not belong together",
+                self.path.display(),
+                shortened(&token)
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Ids that end a text.
