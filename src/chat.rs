@@ -8,17 +8,18 @@ use tch::{Device, Kind};
 use crate::Usage;
 use crate::data::instruct::{InstructionFormat, Message, Phrasing};
 use crate::hub::Hub;
-use crate::model::{Config, LoadOptions, Network, Sampling, Writer};
-use crate::preset::{DataSource, Dtype, Preset};
+use crate::model::{Config, Fingerprint, LoadOptions, Network, Sampling, Writer};
+use crate::preset::{DataSource, Dtype, Preset, read_file};
 use crate::protocol::Progress;
+use crate::runs::{self, checkpoint};
 use crate::train::Increment;
 
 /// What to talk to.
 pub struct Partner {
     /// Hub id or folder of the model.
     pub model: String,
-    /// A checkpoint on top of it.
-    pub checkpoint: Option<PathBuf>,
+    /// Folder of a run that has changed it.
+    pub run: Option<PathBuf>,
     /// How it was taught; `None` for conversations where the model has a chat template, else instructions.
     pub format: Option<InstructionFormat>,
     /// Type of the weights.
@@ -27,12 +28,14 @@ pub struct Partner {
 
 /// A partner in memory.
 pub struct LoadedPartner {
-    /// Its weights are the tuned ones, where there is a checkpoint.
+    /// Its weights are the tuned ones, where there is a run.
     pub network: Network,
     /// Makes tokens of text.
     pub phrasing: Phrasing,
-    /// The values that the checkpoint replaced.
+    /// The values that the run's checkpoint replaced: of the best evaluation, or else the newest good one.
     pub increment: Option<Increment>,
+    /// Which checkpoints are damaged and were passed over.
+    pub warnings: Vec<String>,
 }
 
 /// A conversation under way.
@@ -60,46 +63,32 @@ impl Partner {
     /// # Errors
     /// [`Usage`]: a run without a checkpoint, or one whose model does not write.
     pub fn find(name: &str, runs: &Path, cache: &Path) -> Result<Partner> {
-        let run = [PathBuf::from(name), runs.join(name)].into_iter().find(|path| path.join("preset.toml").is_file());
-        let Some(run) = run else {
-            return Ok(Partner { model: name.to_owned(), checkpoint: None, format: None, dtype: Dtype::F32 });
+        let Ok(run) = runs::find(runs, name) else {
+            return Ok(Partner { model: name.to_owned(), run: None, format: None, dtype: Dtype::F32 });
         };
         let path = run.join("preset.toml");
-        let text = std::fs::read_to_string(&path).map_err(|error| Usage(format!("{}: {error}", path.display())))?;
+        let text = read_file(&path)?;
         let preset = Preset::parse(name, &path.display().to_string(), &text, &[], cache)?;
         let DataSource::Instructions(data) = &preset.data.source else {
             bail!(Usage(format!("{}: the run is of a classifier, which does not write", run.display())));
         };
-        let Some(checkpoint) = newest_checkpoint(&run) else {
+        // Before a model is loaded for it.
+        if checkpoint::list(&run.join("checkpoints"))?.is_empty() {
             bail!(Usage(format!("{}: the run has no checkpoint", run.display())));
-        };
+        }
         Ok(Partner {
             model: preset.model.id.clone(),
-            checkpoint: Some(checkpoint),
             format: Some(data.format),
             dtype: preset.model.dtype,
+            run: Some(run),
         })
     }
-}
 
-/// The best evaluation's, or else that of the last step.
-fn newest_checkpoint(run: &Path) -> Option<PathBuf> {
-    let best = run.join("best");
-    if best.join("checkpoint.json").is_file() {
-        return Some(best);
-    }
-    let steps = std::fs::read_dir(run.join("checkpoints")).ok()?;
-    let steps =
-        steps.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.join("checkpoint.json").is_file());
-    // Step numbers have leading zeros, so names are in their order.
-    steps.max()
-}
-
-impl Partner {
-    /// Loads it, with its checkpoint in place. `format` says how it is asked: as it was taught where there is none.
+    /// Loads it, with what the run has made of it in place. `format` says how it is asked: as it was taught where there is none.
     ///
     /// # Errors
-    /// [`Usage`]: a model that is not there, does not write, or does not fit its checkpoint.
+    /// [`Usage`]: a model that is not there, does not write, or is not the one of the run; a run
+    /// without a good checkpoint.
     pub fn load(
         &self,
         format: Option<InstructionFormat>,
@@ -124,23 +113,32 @@ impl Partner {
         };
         let options = LoadOptions { labels: 0, dtype, device, seed: 0 };
         let (network, _) = Network::open(&folder, &options, progress)?;
-        let mut increment = self.checkpoint.as_deref().map(|folder| Increment::read(folder, &network)).transpose()?;
-        if let Some(increment) = &mut increment {
-            increment.exchange(&network);
+        let mut loaded = LoadedPartner { network, phrasing, increment: None, warnings: Vec::new() };
+        if let Some(run) = &self.run {
+            let mut found = Increment::of_run(run, &loaded.network, &Fingerprint::of(&folder)?.weights)?;
+            found.increment.exchange(&loaded.network);
+            let passed_over = |damage| format!("damaged and passed over for step {}: {damage}", found.step);
+            loaded.warnings = found.damage.into_iter().map(passed_over).collect();
+            loaded.increment = Some(found.increment);
         }
-        Ok(LoadedPartner { network, phrasing, increment })
+        Ok(loaded)
     }
 }
 
 impl Chat {
-    /// Begins a conversation.
+    /// Begins a conversation, with what there is to warn of.
     ///
     /// # Errors
     /// As [`Partner::load`].
-    pub fn open(partner: &Partner, hub: &Hub, device: Device, progress: &dyn Fn(Progress)) -> Result<Chat> {
-        let LoadedPartner { network, phrasing, increment } = partner.load(None, hub, device, progress)?;
+    pub fn open(
+        partner: &Partner,
+        hub: &Hub,
+        device: Device,
+        progress: &dyn Fn(Progress),
+    ) -> Result<(Chat, Vec<String>)> {
+        let LoadedPartner { network, phrasing, increment, warnings } = partner.load(None, hub, device, progress)?;
         let longest = network.config.longest() as usize;
-        Ok(Chat { network, phrasing, increment, messages: Vec::new(), longest })
+        Ok((Chat { network, phrasing, increment, messages: Vec::new(), longest }, warnings))
     }
 
     /// Whether there is a base model to compare with.

@@ -1,12 +1,16 @@
 //! The command line: parse, join a front end and a trainer, and say how it ended.
 
 #[cfg(feature = "torch")]
+mod benchmark;
+#[cfg(feature = "torch")]
 mod chat;
 mod doctor;
-#[cfg(feature = "torch")]
-mod eval;
+mod runs;
+mod settings;
+mod train;
+mod trainers;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -14,31 +18,65 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::Usage;
-use crate::preset::{Preset, built_in, cache_folder};
+use crate::config::{Config, config_folder};
+use crate::outcome::Outcome;
+use crate::preset::{Library, Listed, Preset, cache_folder};
+use crate::ui;
+use train::{Resume, Train};
+use trainers::Trainers;
 
 /// Fine-tunes transformers with sparse increments, in the terminal.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(version)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    screens: Screens,
+}
+
+/// Where runs go and how screens look. Without a command the screens open at Home.
+#[derive(Args)]
+struct Screens {
+    /// Folder of all runs; by default the one of config.toml, or else `runs`
+    #[arg(long, value_name = "DIR", env = "FINESIFT_RUNS", global = true)]
+    runs: Option<PathBuf>,
+    /// auto, cpu or cuda:N
+    #[arg(long, default_value = "auto", global = true)]
+    device: String,
+    /// Draw with characters that every terminal has
+    #[arg(long, global = true)]
+    ascii: bool,
+    /// Lines of text instead of screens, and commands typed as lines: for screen readers and simple terminals
+    #[arg(long, global = true)]
+    plain: bool,
 }
 
 #[derive(Subcommand)]
 enum Command {
     /// Fine-tune as a preset says
     Train(Train),
+    /// Take a run up again where it stood
+    Resume(Resume),
     /// Talk to a language model, or to what a run has made of one
     #[cfg(feature = "torch")]
-    Chat(chat::ChatArgs),
+    Chat(chat::Talk),
     /// Ask a language model the questions of a benchmark
     #[cfg(feature = "torch")]
-    Eval(eval::EvalArgs),
+    Eval(benchmark::Benchmark),
     /// List the presets, or show one
     Presets {
         #[command(subcommand)]
         command: Option<Presets>,
     },
+    /// List the runs
+    Runs {
+        /// A line of JSON for each
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the settings and keys as they are, as a config.toml to start from
+    Config,
     /// Tell what this machine offers, and what is missing
     Doctor,
 }
@@ -52,36 +90,10 @@ enum Presets {
     },
 }
 
-#[derive(Args)]
-struct Train {
-    /// Name of a preset, or path of a .toml file
-    preset: String,
-    /// Change a key of the preset, such as train.epochs=3; may be repeated
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Name of the run; by default made of the preset's and the time
-    #[arg(long, value_name = "NAME")]
-    run: Option<String>,
-    /// Folder of all runs
-    #[arg(long, value_name = "DIR", env = "FINESIFT_RUNS", default_value = "runs")]
-    runs: PathBuf,
-    /// auto, cpu or cuda:N
-    #[arg(long, default_value = "auto")]
-    device: String,
-    /// Show no screen, also on a terminal
-    #[arg(long)]
-    headless: bool,
-    /// Write each event as a line of JSON on stdout; shows no screen
-    #[arg(long)]
-    json: bool,
-    /// Draw with characters that every terminal has
-    #[arg(long)]
-    ascii: bool,
-}
-
 /// Runs the program.
 pub fn main() -> ExitCode {
-    match run(Cli::parse().command) {
+    let Cli { command, screens } = Cli::parse();
+    match run(command, &screens) {
         Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "finesift: {error:#}");
@@ -90,18 +102,32 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<ExitCode> {
+fn run(command: Option<Command>, screens: &Screens) -> Result<ExitCode> {
     match command {
-        Command::Train(train) => return train.run(),
+        None => return home(screens),
+        Some(Command::Train(train)) => return train.run(screens),
+        Some(Command::Resume(resume)) => return resume.run(screens),
         #[cfg(feature = "torch")]
-        Command::Chat(chat) => return chat.run(),
+        Some(Command::Chat(chat)) => return chat.run(screens),
         #[cfg(feature = "torch")]
-        Command::Eval(eval) => return eval.run(),
-        Command::Presets { command: None } => print(&list()),
-        Command::Presets { command: Some(Presets::Show { name }) } => print(&show(&name)?),
-        Command::Doctor => print(&doctor::report()),
+        Some(Command::Eval(benchmark)) => return benchmark.run(screens),
+        Some(Command::Presets { command: None }) => print(&list()),
+        Some(Command::Presets { command: Some(Presets::Show { name }) }) => print(&show(&name)?),
+        Some(Command::Runs { json }) => print(&runs::report(&screens.runs(&config()?), json)?),
+        Some(Command::Config) => print(&settings::report(&config()?)?),
+        Some(Command::Doctor) => print(&doctor::report()),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether there is a person to show a screen to.
+fn on_terminal() -> bool {
+    io::stdout().is_terminal() && io::stdin().is_terminal()
+}
+
+/// Whether that person's terminal can show one.
+fn is_dumb() -> bool {
+    std::env::var("TERM").is_ok_and(|term| term == "dumb")
 }
 
 /// A reader that has seen enough, such as `head`, is no failure.
@@ -109,85 +135,62 @@ fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }
 
-fn list() -> String {
-    let cache = cache_folder();
-    let line = |name: &str| match Preset::load(name, &[], &cache) {
-        Ok(preset) => format!("{name:<12}  {}\n", preset.about),
-        Err(error) => format!("{name:<12}  {error:#}\n"),
-    };
-    built_in().iter().map(|preset| line(preset.name)).collect()
-}
-
-fn show(name: &str) -> Result<String> {
-    let preset = Preset::load(name, &[], &cache_folder())?;
-    let built_in = built_in().iter().find(|preset| preset.name == name);
-    // A built-in one as it was written, comments included.
-    Ok(built_in.map_or(preset.toml, |preset| preset.toml.to_owned()))
-}
-
-impl Train {
-    #[cfg(not(feature = "torch"))]
-    fn run(self) -> Result<ExitCode> {
-        Preset::load(&self.preset, &self.set, &cache_folder())?;
-        anyhow::bail!(Usage("this build is without libtorch and cannot train; build it with the feature torch".into()))
-    }
-
-    #[cfg(feature = "torch")]
-    fn run(self) -> Result<ExitCode> {
-        use std::io::IsTerminal;
-
-        use crate::headless;
-        use crate::hub::Hub;
-        use crate::outcome::Outcome;
-        use crate::runs::{EventLog, RunFolder};
-        use crate::session::Session;
-        use crate::train::{self, Job};
-        use crate::ui;
-        use anyhow::Context;
-
-        let cache = cache_folder();
-        let preset = Preset::load(&self.preset, &self.set, &cache)?;
-        let device = self.device.parse()?;
-        let folder = RunFolder::create(&self.runs, self.run.as_deref(), &preset.name.replace('/', "-"), &preset.toml)?;
-        let events = folder.events();
-        let log = EventLog::open(&events).with_context(|| format!("{}: cannot write", events.display()))?;
-        let job = Job { preset, folder: folder.clone(), device, hub: Hub::from_env(), cache };
-        let session =
-            Session::spawn(Some(log), move |port| train::run(job, port)).context("cannot start the trainer")?;
-
-        let watched = !self.headless && !self.json && io::stdout().is_terminal() && io::stdin().is_terminal();
-        let outcome = if watched { ui::monitor(session, self.ascii) } else { headless::run(session, self.json) };
-        let Outcome { finished, signal } = match outcome {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                // What could not begin for a mistake leaves nothing behind.
-                if error.is::<Usage>() {
-                    let _ = std::fs::remove_dir_all(folder.path());
-                }
-                return Err(error);
-            }
-        };
-        if let Some(finished) = &finished
-            && !self.json
-        {
-            print(&summary(finished, folder.path()));
-        }
-        Ok(signal.map_or(ExitCode::SUCCESS, |signal| ExitCode::from(signal.exit_code() as u8)))
-    }
-}
-
-/// What a run came to, in a few lines.
+/// Tells on stderr what does not keep a command from going on.
 #[cfg(feature = "torch")]
-fn summary(finished: &crate::protocol::Finished, folder: &std::path::Path) -> String {
-    use crate::protocol::Reason;
-    let how = match finished.reason {
-        Reason::Completed => "completed",
-        Reason::Stopped => "stopped",
-    };
-    let mut text = format!("{how} after {} steps and {:.1} s of work\n", finished.step, finished.elapsed);
-    if let Some(best) = &finished.best {
-        let scores: Vec<String> = best.scores.iter().map(|(name, score)| format!("{name} {score:.4}")).collect();
-        text += &format!("best at step {}: {}, loss {:.4}\n", best.step, scores.join(", "), best.loss);
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        let _ = writeln!(io::stderr(), "finesift: {warning}");
     }
-    text + &format!("{}\n", folder.display())
+}
+
+fn list() -> String {
+    let line =
+        |listed: Listed| match listed.draft.and_then(|draft| draft.preset().map_err(|error| format!("{error:#}"))) {
+            Ok(preset) => format!("{:<12}  {}\n", listed.name, preset.about),
+            Err(error) => format!("{:<12}  {error}\n", listed.name),
+        };
+    Library::of_environment().list().into_iter().map(line).collect()
+}
+
+/// A preset as it was written, comments included.
+fn show(name: &str) -> Result<String> {
+    Preset::load(name, &[], &cache_folder())?;
+    Library::of_environment().text(name)
+}
+
+fn home(screens: &Screens) -> Result<ExitCode> {
+    if !on_terminal() {
+        anyhow::bail!(Usage("the screens need a terminal; `finesift --help` lists what works without one".into()));
+    }
+    if screens.plain || is_dumb() {
+        let how = "without screens a run is started by its preset's name: `finesift train PRESET --plain`";
+        anyhow::bail!(Usage(format!("{how}; `finesift presets` lists them")));
+    }
+    let (config, options) = screens.settings()?;
+    let outcome = ui::open(Trainers::new(screens, &config)?, None, options)?;
+    Ok(ended(&outcome))
+}
+
+/// The exit status: that of a signal, where one ended the program.
+fn ended(outcome: &Outcome) -> ExitCode {
+    outcome.signal.map_or(ExitCode::SUCCESS, |signal| ExitCode::from(signal.exit_code() as u8))
+}
+
+/// The user's settings.
+fn config() -> Result<Config> {
+    Config::load(&config_folder())
+}
+
+impl Screens {
+    /// The user's settings, and how screens look by them. A mistake in them is told before anything is started.
+    fn settings(&self) -> Result<(Config, ui::Options)> {
+        let config = config()?;
+        let options = ui::Options::of(&config, self.ascii)?;
+        Ok((config, options))
+    }
+
+    /// The folder of all runs.
+    fn runs(&self, config: &Config) -> PathBuf {
+        self.runs.clone().or_else(|| config.runs.clone()).unwrap_or_else(|| "runs".into())
+    }
 }

@@ -1,29 +1,52 @@
 //! A run without a screen: a progress bar or plain lines on stderr, or every event as a line of JSON on stdout.
 
 mod plain;
+mod typed;
 
 use std::io::{self, Write};
 
 use anyhow::Result;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::outcome::Outcome;
 use crate::protocol::{Command, Event};
 use crate::session::Session;
 use crate::signals::Signals;
 use plain::Plain;
+pub(crate) use plain::grouped;
+use typed::Typed;
+
+/// How a run is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A progress bar where stderr is a terminal, a line now and then elsewhere.
+    Bar,
+    /// Lines of text and nothing that moves; commands are typed as lines.
+    Plain,
+    /// Every event as a line of JSON on stdout.
+    Json,
+}
 
 /// Shows a run until it ends. A first signal stops it after a checkpoint, a second at once.
 ///
 /// # Errors
 /// Those of the run.
-pub fn run(mut session: Session, json: bool) -> Result<Outcome> {
+pub fn run(session: Session, form: Form) -> Result<Outcome> {
+    let typed = if form == Form::Plain { Some(typed::lines()) } else { None };
+    watch(session, form, typed)
+}
+
+fn watch(mut session: Session, form: Form, mut typed: Option<UnboundedReceiver<String>>) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut outcome = Outcome::default();
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let mut plain = Plain::new();
+        let mut plain = if form == Form::Plain { Plain::without_bar() } else { Plain::new() };
+        if form == Form::Plain {
+            plain.line("type help for what can be typed");
+        }
         // A reader that went away does not end the run.
-        let mut stdout = json.then(io::stdout);
+        let mut stdout = (form == Form::Json).then(io::stdout);
         loop {
             tokio::select! {
                 event = session.next() => {
@@ -34,16 +57,28 @@ pub fn run(mut session: Session, json: bool) -> Result<Outcome> {
                                 stdout = None;
                             }
                         }
-                        None if json => {}
+                        None if form == Form::Json => {}
                         None => plain.show(&event),
                     }
                     if let Event::Finished(finished) = event {
                         outcome.finished = Some(finished);
                     }
                 }
+                line = async { typed.as_mut().expect("guarded").recv().await }, if typed.is_some() => match line {
+                    // Without further commands the run goes on.
+                    None => typed = None,
+                    Some(line) => match typed::read(&line) {
+                        Ok(None) => {}
+                        Ok(Some(Typed::Order(command))) => session.send(command),
+                        Ok(Some(Typed::Status)) => plain.line(&plain.status()),
+                        Ok(Some(Typed::Help)) => plain.line(&typed::help()),
+                        Err(complaint) => plain.line(&complaint),
+                    },
+                },
                 signal = signals.next() => {
                     if outcome.signal.is_some() {
-                        std::process::exit(signal.exit_code());
+                        // Without the destructors of libtorch, which crash under a trainer at work.
+                        signal_hook::low_level::exit(signal.exit_code());
                     }
                     outcome.signal = Some(signal);
                     session.send(Command::Stop { save: true });
@@ -61,4 +96,28 @@ fn write_line(out: &mut impl Write, event: &Event) -> io::Result<()> {
     line.push(b'\n');
     out.write_all(&line)?;
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Finished, Reason};
+
+    #[test]
+    fn typed_lines_reach_the_trainer_and_their_end_does_not_end_the_run() {
+        let session = Session::spawn(None, |port| {
+            assert_eq!(port.wait(), Some(Command::Checkpoint));
+            assert_eq!(port.wait(), Some(Command::Stop { save: true }));
+            port.emit(Event::Finished(Finished { reason: Reason::Stopped, step: 3, elapsed: 1.0, best: None }));
+            Ok(())
+        })
+        .unwrap();
+        let (sender, lines) = tokio::sync::mpsc::unbounded_channel();
+        for line in ["status", "nonsense", "checkpoint", "", "stop"] {
+            sender.send(line.to_owned()).unwrap();
+        }
+        drop(sender);
+        let outcome = watch(session, Form::Plain, Some(lines)).unwrap();
+        assert_eq!(outcome.finished.map(|finished| finished.step), Some(3));
+    }
 }

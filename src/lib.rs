@@ -5,6 +5,7 @@ pub mod benchmark;
 #[cfg(feature = "torch")]
 pub mod chat;
 pub mod cli;
+pub mod config;
 pub mod data;
 pub mod headless;
 pub mod hub;
@@ -12,6 +13,8 @@ pub mod metrics;
 #[cfg(feature = "torch")]
 pub mod model;
 pub mod outcome;
+pub mod outlook;
+mod places;
 pub mod preset;
 pub mod protocol;
 pub mod runs;

@@ -35,10 +35,11 @@ pub enum Command {
 /// A fact from the trainer, in order of happening.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "a few hundred bytes in a queue cost less than a box in every match")]
 pub enum Event {
     /// The first event of every run: what is going to be trained on what.
     Started(Started),
+    /// A run was taken up again; what came after that step before is not told any more.
+    Resumed(Resumed),
     /// The trainer entered a phase. The screen shows these, never what was only asked for.
     Phase {
         /// The phase now.
@@ -54,6 +55,8 @@ pub enum Event {
     Mass(Mass),
     /// The held-out examples were evaluated.
     Eval(Eval),
+    /// The held-out examples that an evaluation found the model worst at.
+    Examples(Examples),
     /// What the run holds in memory by its own account, in bytes.
     Memory(Memory),
     /// What the machine reports of itself.
@@ -75,6 +78,12 @@ pub enum Event {
         path: PathBuf,
         /// Its size.
         bytes: u64,
+        /// Seconds that writing it took, beside training.
+        #[serde(default)]
+        seconds: f64,
+        /// Seconds that training stood still for it.
+        #[serde(default)]
+        held_up: f64,
     },
     /// Something a user may want to read.
     Log {
@@ -134,6 +143,28 @@ pub struct Started {
     pub parameters: u64,
     /// The score that decides which evaluation is best.
     pub best: String,
+    /// Version of finesift.
+    pub version: String,
+}
+
+/// Where a run goes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resumed {
+    /// Name of the run.
+    pub run: String,
+    /// Optimizer steps taken already.
+    pub step: u64,
+    /// Optimizer steps of the whole run.
+    pub steps: u64,
+    /// The checkpoint it goes on from.
+    pub checkpoint: PathBuf,
+    /// Seconds of work already done.
+    pub elapsed: f64,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// What the device is, and why it was taken.
+    #[serde(default)]
+    pub device_note: String,
     /// Version of finesift.
     pub version: String,
 }
@@ -239,6 +270,10 @@ pub struct TargetMass {
     /// 100 · ‖selected‖ / ‖all‖.
     #[serde(with = "number")]
     pub mass: f64,
+    /// How far its selected components are from their pre-trained values: 100 · ‖w − w₀‖ / ‖w₀‖. None where all of
+    /// these are zero, as those of a bias may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<f64>,
 }
 
 /// An evaluation of the held-out examples.
@@ -257,6 +292,40 @@ pub struct Eval {
     /// Whether it is the best of the run so far.
     #[serde(default)]
     pub best: bool,
+}
+
+/// The held-out examples that an evaluation found the model worst at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Examples {
+    /// Optimizer steps taken before the evaluation.
+    pub step: u64,
+    /// Examples that they are the worst of.
+    pub of: u64,
+    /// How many of all these the model got wrong; none where it predicts a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrong: Option<u64>,
+    /// The worst of them, the greatest loss first.
+    pub examples: Vec<Judged>,
+}
+
+/// A held-out example and what the model made of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// Its text, or the first of a pair; the beginning of a long one.
+    pub text: String,
+    /// The second of a pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair: Option<String>,
+    /// The class or number that the model says.
+    pub prediction: String,
+    /// What it should say.
+    pub label: String,
+    /// The model's probability of what it says, in 0..=1; none where that is a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// Its loss.
+    #[serde(with = "number")]
+    pub loss: f64,
 }
 
 /// What the run holds in memory by its own account, in bytes.
@@ -285,6 +354,12 @@ pub struct System {
     pub memory_used: u64,
     /// Memory of the machine, in bytes.
     pub memory_total: u64,
+    /// Bytes that the run may still write where its folder is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_free: Option<u64>,
+    /// Bytes that there are in all where its folder is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_total: Option<u64>,
     /// The GPU trained on, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu: Option<Gpu>,
@@ -297,14 +372,21 @@ pub struct Gpu {
     pub name: String,
     /// Memory in use by all processes, in bytes.
     pub memory_used: u64,
+    /// Memory in use by this process, in bytes, where the driver tells: within a container it may know the process by
+    /// another number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_memory: Option<u64>,
     /// Memory of the GPU, in bytes.
     pub memory_total: u64,
     /// Share of time in which it computed, in percent.
     pub utilization: f64,
-    /// Degrees Celsius.
+    /// Degrees Celsius; 0 where the GPU does not tell.
     pub temperature: f64,
-    /// Watts.
+    /// Watts; 0 where the GPU does not tell.
     pub power: f64,
+    /// Watts that it may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub power_limit: Option<f64>,
 }
 
 /// How grave a log line is.

@@ -1,6 +1,6 @@
 //! Curves of any length in constant memory that keep their spikes. Pure: points in, buckets out.
 
-/// Buckets a curve may have; more than any terminal has columns.
+/// Buckets that a curve may have unless it is told otherwise; more than any terminal has columns.
 const MOST: usize = 2048;
 
 /// Where on both possible axes a point lies.
@@ -33,6 +33,8 @@ pub struct Bucket {
 #[derive(Clone, Debug)]
 pub struct Series {
     buckets: Vec<Bucket>,
+    /// Buckets that there may be.
+    most: usize,
     per_bucket: u64,
     /// Points in the last bucket.
     filled: u64,
@@ -42,11 +44,20 @@ pub struct Series {
 
 impl Default for Series {
     fn default() -> Series {
-        Series { buckets: Vec::new(), per_bucket: 1, filled: 0, gap: false }
+        Series::bounded(MOST)
     }
 }
 
 impl Series {
+    /// A curve of so many buckets at most, of 64 bytes each.
+    ///
+    /// # Panics
+    /// If there may be fewer than two: they could not be made fewer by merging.
+    pub fn bounded(most: usize) -> Series {
+        assert!(most >= 2, "a curve of {most} buckets");
+        Series { buckets: Vec::new(), most, per_bucket: 1, filled: 0, gap: false }
+    }
+
     /// Adds a point; places never go back. A value that is not finite leaves a gap.
     pub fn push(&mut self, at: At, value: f64) {
         if !value.is_finite() {
@@ -61,7 +72,7 @@ impl Series {
                     Bucket { last: at, min: bucket.min.min(value), max: bucket.max.max(value), end: value, ..*bucket };
             }
             _ => {
-                if self.buckets.len() == MOST {
+                if self.buckets.len() == self.most {
                     self.halve();
                 }
                 self.buckets.push(Bucket { first: at, last: at, min: value, max: value, end: value, gap });
@@ -152,6 +163,21 @@ mod tests {
         assert!(series.buckets().len() <= MOST && series.buckets().len() >= MOST / 2);
         assert_eq!(series.buckets().iter().filter(|bucket| bucket.max == 1e6).count(), 1);
         assert_eq!(series.buckets().iter().filter(|bucket| bucket.gap).count(), 1);
+    }
+
+    #[test]
+    fn a_bound_is_kept() {
+        for most in [2, 3, 64] {
+            let mut series = Series::bounded(most);
+            for step in 0..10_000 {
+                series.push(At { step: f64::from(step), time: 0.0 }, f64::from(step));
+                assert!(series.buckets().len() <= most);
+            }
+            let buckets = series.buckets();
+            assert_eq!((buckets[0].min, series.last()), (0.0, Some(9999.0)));
+            assert!(buckets.len() >= most / 2, "{} of {most}", buckets.len());
+        }
+        assert!(std::mem::size_of::<Bucket>() <= 64);
     }
 
     #[test]

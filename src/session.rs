@@ -8,7 +8,7 @@ use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::thread::JoinHandle;
 
 use anyhow::{Result, anyhow};
@@ -25,9 +25,9 @@ const WAITING: usize = 16_384;
 pub struct Session {
     events: events::Receiver<Sent>,
     commands: mpsc::Sender<Command>,
-    log: Option<PathBuf>,
-    /// Bytes of the file whose events were handed on.
-    handed_on: u64,
+    log: SharedLog,
+    /// Bytes of the file whose events were handed on; none as long as nothing was written.
+    handed_on: Option<u64>,
     /// Events that did not fit the queue, and the one after them.
     missed: Option<(EventRange, Option<Sent>)>,
     thread: JoinHandle<Result<()>>,
@@ -35,6 +35,9 @@ pub struct Session {
 
 /// An event and the bytes of the run's file it takes.
 type Sent = (Range<u64>, Event);
+
+/// The run's file, once there is one to write to.
+type SharedLog = Arc<Mutex<Option<EventLog>>>;
 
 /// A failure of a run that left a checkpoint to go back to.
 #[derive(Debug)]
@@ -62,34 +65,36 @@ pub struct Port {
 /// Writes events down and passes them on. Clones share one file, so lines never mix.
 #[derive(Clone)]
 pub struct Emitter {
-    log: Arc<Mutex<Option<EventLog>>>,
+    log: SharedLog,
     events: events::Sender<Sent>,
 }
 
 impl Session {
-    /// Starts `run` on a thread named `trainer`. An error or a panic in it becomes [`Event::Failed`].
+    /// Starts `run` on a thread named `trainer`. An error or a panic in it becomes [`Event::Failed`]. Without a log events
+    /// go to the front end alone, until the run has one ([`Port::write_to`]).
     pub fn spawn<F>(log: Option<EventLog>, run: F) -> io::Result<Session>
     where
         F: FnOnce(&Port) -> Result<()> + Send + 'static,
     {
         let (event_sender, event_receiver) = events::channel(WAITING);
         let (command_sender, command_receiver) = mpsc::channel();
-        let path = log.as_ref().map(|log| log.path().to_owned());
-        let handed_on = log.as_ref().map_or(0, EventLog::length);
-        let emitter = Emitter { log: Arc::new(Mutex::new(log)), events: event_sender };
+        let log = Arc::new(Mutex::new(log));
+        let emitter = Emitter { log: log.clone(), events: event_sender };
         let port = Port { emitter, commands: command_receiver };
         let thread = std::thread::Builder::new().name("trainer".into()).spawn(move || {
-            let outcome = match catch_unwind(AssertUnwindSafe(|| run(&port))) {
-                Ok(outcome) => outcome,
-                Err(panic) => Err(anyhow!("the trainer panicked: {}; please report this", panic_message(&*panic))),
-            };
+            let outcome = caught(|| run(&port));
             if let Err(error) = &outcome {
                 let checkpoint = error.downcast_ref::<Interrupted>().map(|interrupted| interrupted.checkpoint.clone());
                 port.emit(Event::Failed { error: format!("{error:#}"), checkpoint });
             }
             outcome
         })?;
-        Ok(Session { events: event_receiver, commands: command_sender, log: path, handed_on, missed: None, thread })
+        Ok(Session { events: event_receiver, commands: command_sender, log, handed_on: None, missed: None, thread })
+    }
+
+    /// Has it tell all that is in the run's file first: what a run told before it was taken up again.
+    pub fn with_history(self) -> Session {
+        Session { handed_on: Some(0), ..self }
     }
 
     /// Sends an order; one that comes after the trainer's end is of no consequence.
@@ -141,22 +146,29 @@ impl Session {
 
     /// What came out of the queue, unless something before it did not fit: then the first of that.
     fn hand_on(&mut self, sent: Option<Sent>) -> Option<Event> {
-        let start = match (&sent, &self.log) {
-            (Some((bytes, _)), _) => bytes.start,
-            // The queue's end: the last events may not have fitted.
-            (None, Some(path)) => path.metadata().map_or(self.handed_on, |metadata| metadata.len()),
-            (None, None) => return None,
+        let missed = {
+            let log = self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            log.as_ref().and_then(|log| {
+                let from = *self.handed_on.get_or_insert(log.opened_at());
+                // At the queue's end the last events may not have fitted.
+                let to = sent.as_ref().map_or(log.length(), |(bytes, _)| bytes.start);
+                (to > from).then(|| (log.path().to_owned(), from..to))
+            })
         };
-        if start > self.handed_on
-            && let Some(path) = &self.log
-            && let Ok(missed) = EventRange::open(path, self.handed_on..start)
+        if let Some((path, bytes)) = missed
+            && let Ok(missed) = EventRange::open(&path, bytes.clone())
         {
-            self.handed_on = start;
+            self.handed_on = Some(bytes.end);
             self.missed = Some((missed, sent));
             return self.next_missed();
         }
+        self.hand_over(sent)
+    }
+
+    fn hand_over(&mut self, sent: Option<Sent>) -> Option<Event> {
         let (bytes, event) = sent?;
-        self.handed_on = bytes.end;
+        // What was told before there was a file takes no bytes of it.
+        self.handed_on = self.handed_on.map(|before| before.max(bytes.end));
         Some(event)
     }
 
@@ -167,9 +179,7 @@ impl Session {
         }
         let after = after.take();
         self.missed = None;
-        let (bytes, event) = after?;
-        self.handed_on = bytes.end;
-        Some(event)
+        self.hand_over(after)
     }
 }
 
@@ -177,6 +187,11 @@ impl Port {
     /// Tells a fact.
     pub fn emit(&self, event: Event) {
         self.emitter.emit(event);
+    }
+
+    /// Has events written down from here on, at the end of this file.
+    pub fn write_to(&self, log: EventLog) {
+        *self.emitter.lock() = Some(log);
     }
 
     /// For a second source of events, such as the system sampler.
@@ -199,10 +214,33 @@ impl Emitter {
     /// Writes the event to the run's file, then offers it to the front end without waiting.
     pub fn emit(&self, event: Event) {
         // Held until it is sent, so that the queue has the order of the file.
-        let mut log = self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut log = self.lock();
         let bytes = log.as_mut().map_or(0..0, |log| log.append(&event));
         // One that does not fit is in the file; a front end that is gone needs none.
         let _ = self.events.try_send((bytes, event));
+    }
+
+    /// Bytes of the run's file so far.
+    pub fn written(&self) -> u64 {
+        self.lock().as_ref().map_or(0, EventLog::length)
+    }
+
+    /// Waits until what was written is on the disk itself. Others may write meanwhile.
+    pub fn sync(&self) -> io::Result<()> {
+        let handle = self.lock().as_ref().map(EventLog::handle);
+        handle.transpose()?.map_or(Ok(()), |file| file.sync_data())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<EventLog>> {
+        self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Does trainer's work; a panic in it becomes an error.
+pub fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(outcome) => outcome,
+        Err(panic) => Err(anyhow!("the trainer panicked: {}; please report this", panic_message(&*panic))),
     }
 }
 
@@ -278,5 +316,36 @@ mod tests {
         }
         assert_eq!(session.blocking_next(), None);
         session.join().unwrap();
+    }
+
+    #[test]
+    fn a_run_taken_up_again_tells_what_came_before_where_it_is_asked_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let mut log = EventLog::open(&path).unwrap();
+        let length = log.append(&Event::info("before")).end;
+        log.append(&Event::info("cut off"));
+        let told = |history: bool, fails: bool| {
+            let (path, aside) = (path.clone(), folder.path().join("aside"));
+            let session = Session::spawn(None, move |port| {
+                port.emit(Event::Phase { phase: Phase::Preparing });
+                if fails {
+                    return Err(anyhow!("refused"));
+                }
+                port.write_to(EventLog::cut(&path, length, &aside)?);
+                port.emit(Event::info("after"));
+                Ok(())
+            });
+            let mut session = if history { session.unwrap().with_history() } else { session.unwrap() };
+            std::iter::from_fn(|| session.blocking_next()).collect::<Vec<_>>()
+        };
+        let preparing = Event::Phase { phase: Phase::Preparing };
+        let refused = Event::Failed { error: "refused".into(), checkpoint: None };
+        assert_eq!(told(true, true), [preparing.clone(), refused]);
+        // What was refused left no trace.
+        assert_eq!(read_events(&path).unwrap(), [Event::info("before"), Event::info("cut off")]);
+        assert_eq!(told(false, false), [preparing.clone(), Event::info("after")]);
+        assert_eq!(read_events(&path).unwrap(), [Event::info("before"), Event::info("after")]);
+        assert_eq!(told(true, false), [preparing, Event::info("before"), Event::info("after")]);
     }
 }

@@ -1,7 +1,6 @@
 //! `finesift chat`: lines in, answers out, a word at a time.
 
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -9,6 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use anyhow::{Context, Result};
 use clap::Args;
 
+use super::{Screens, config, warn};
 use crate::chat::{Chat, Partner, Voice};
 use crate::hub::Hub;
 use crate::model::Sampling;
@@ -27,12 +27,9 @@ Ctrl-C ends an answer.
 
 /// What `finesift chat` is given.
 #[derive(Args)]
-pub struct ChatArgs {
+pub(super) struct Talk {
     /// A run, by name or folder; or a model, by folder or hub id
     partner: String,
-    /// Folder of all runs
-    #[arg(long, value_name = "DIR", env = "FINESIFT_RUNS", default_value = "runs")]
-    runs: PathBuf,
     /// What the model is told at the beginning
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
@@ -54,9 +51,6 @@ pub struct ChatArgs {
     /// Answer too as the model was before the run
     #[arg(long)]
     compare: bool,
-    /// auto, cpu or cuda:N
-    #[arg(long, default_value = "auto")]
-    device: String,
 }
 
 /// What an interrupt means now.
@@ -67,12 +61,13 @@ const WAITING: u8 = 0;
 const ANSWERING: u8 = 1;
 const INTERRUPTED: u8 = 2;
 
-impl ChatArgs {
+impl Talk {
     /// Talks until the input ends.
-    pub fn run(self) -> Result<ExitCode> {
-        let device = self.device.parse::<DeviceChoice>()?.resolve()?;
-        let partner = Partner::find(&self.partner, &self.runs, &cache_folder())?;
-        let mut chat = Chat::open(&partner, &Hub::from_env(), device.device, &|_| {})?;
+    pub fn run(self, screens: &Screens) -> Result<ExitCode> {
+        let device = screens.device.parse::<DeviceChoice>()?.resolve()?;
+        let partner = Partner::find(&self.partner, &screens.runs(&config()?), &cache_folder())?;
+        let (mut chat, warnings) = Chat::open(&partner, &Hub::from_env(), device.device, &|_| {})?;
+        warn(&warnings);
         chat.begin(self.system.as_deref());
         let interrupts = Interrupts::listen()?;
         let prompts = io::stdin().is_terminal();

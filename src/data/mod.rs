@@ -9,6 +9,7 @@
 //! tokenize cache
 //! mmlu choices questions with answers to choose from
 //! instruct/    texts that a language model should learn to write
+//! digest       what tells one set of examples from another
 //! batch sequence tokenized
 //!              padding, and the order of an epoch
 //! ```
@@ -16,6 +17,7 @@
 mod batch;
 mod cache;
 mod choices;
+mod digest;
 mod examples;
 mod glue;
 pub mod instruct;
@@ -36,11 +38,12 @@ use anyhow::Result;
 
 pub use batch::{Batch, Batches, Targets, collate};
 pub use choices::ChoiceQuestion;
+pub use digest::digest;
 pub use mmlu::{LETTERS, Question, Subject};
 pub use sequence::{Sequence, collate_sequences};
 pub use table::{Columns, HeldOut, TargetKind};
 pub use task::Task;
-pub use tokenize::{Encoded, TextTokenizer};
+pub use tokenize::{Encoded, TextTokenizer, Token};
 pub use tokenized::Tokenized;
 
 use crate::metrics::Metrics;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use tokenizers::decoders::DecoderWrapper;
 use tokenizers::{EncodeInput, PostProcessor, Tokenizer, TruncationParams, TruncationStrategy};
 
 use super::cache::TokenCache;
@@ -26,6 +27,15 @@ pub struct TextTokenizer {
     max_length: usize,
     /// SHA-256 of the file.
     digest: [u8; 32],
+}
+
+/// A token as it can be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Its text, with the space before it where there is one: ` good`, `##ness`.
+    pub text: String,
+    /// Whether it comes of the model's format and not of the text: `[CLS]`, `</s>`.
+    pub special: bool,
 }
 
 /// A tokenized example, special tokens included and nothing padded.
@@ -110,12 +120,25 @@ impl TextTokenizer {
         Ok(encoded)
     }
 
+    /// The tokens of an example as they can be shown, in the order of [`Encoded::ids`].
+    ///
+    /// # Errors
+    /// A text that the tokenizer fails on.
+    pub fn tokens(&self, example: &Example) -> Result<Vec<Token>> {
+        guarded(&self.path, "cannot tokenize", || {
+            let encoding = self.tokenizer.encode_fast(input(example), true)?;
+            let tokens = encoding.get_ids().iter().zip(encoding.get_special_tokens_mask());
+            Ok(tokens.map(|(&id, &special)| Token { text: self.shown(id), special: special == 1 }).collect())
+        })
+    }
+
+    /// A token's text with its space.
+    pub fn shown(&self, id: u32) -> String {
+        shown(&self.tokenizer, id)
+    }
+
     fn encode_one(&self, example: &Example) -> tokenizers::Result<Encoded> {
-        let input = match &example.pair {
-            Some(pair) => EncodeInput::Dual(example.text.as_str().into(), pair.as_str().into()),
-            None => EncodeInput::Single(example.text.as_str().into()),
-        };
-        let encoding = self.tokenizer.encode_fast(input, true)?;
+        let encoding = self.tokenizer.encode_fast(input(example), true)?;
         if encoding.get_ids().is_empty() {
             return Err(format!("no token in {:?}", example.text.chars().take(60).collect::<String>()).into());
         }
@@ -145,6 +168,28 @@ pub(super) fn open_tokenizer(folder: &Path) -> Result<(PathBuf, Tokenizer, [u8; 
     let bytes = std::fs::read(&path).with_context(|| format!("{}: cannot read", path.display()))?;
     let tokenizer = guarded(&path, "malformed", || Tokenizer::from_bytes(&bytes))?;
     Ok((path, tokenizer, Sha256::digest(&bytes).into()))
+}
+
+/// A token's text with its space. Byte-level vocabularies write a space as `Ġ` and other bytes as letters, which only the
+/// decoder can read; the others say it plainly.
+pub(super) fn shown(tokenizer: &Tokenizer, id: u32) -> String {
+    let token = tokenizer.id_to_token(id).unwrap_or_default();
+    if token.contains('▁') {
+        token.replace('▁', " ")
+    } else if matches!(tokenizer.get_decoder(), Some(DecoderWrapper::ByteLevel(_))) {
+        tokenizer.decode(&[id], false).unwrap_or(token)
+    } else if token.starts_with("##") {
+        token
+    } else {
+        format!(" {token}")
+    }
+}
+
+fn input(example: &Example) -> EncodeInput<'_> {
+    match &example.pair {
+        Some(pair) => EncodeInput::Dual(example.text.as_str().into(), pair.as_str().into()),
+        None => EncodeInput::Single(example.text.as_str().into()),
+    }
 }
 
 /// The crate panics on some malformed files and on texts they make it fail on; here that is an error like any other.

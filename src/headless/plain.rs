@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::protocol::{Event, Level, Phase, Progress, Started, Step};
+use crate::protocol::{Event, Level, Phase, Progress, Resumed, Started, Step};
 
 /// Lines for steps in a run that is not watched on a terminal.
 const STEP_LINES: u64 = 20;
@@ -13,8 +13,12 @@ const STEP_LINES: u64 = 20;
 /// What is shown, and what it takes to show it.
 pub(super) struct Plain {
     bar: ProgressBar,
-    started: Option<Started>,
+    /// Of the run, when it has told.
+    steps: u64,
     task: Option<ProgressBar>,
+    phase: Option<Phase>,
+    /// The latest step, in words.
+    latest: Option<String>,
 }
 
 impl Plain {
@@ -23,13 +27,37 @@ impl Plain {
         if !io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        Plain { bar, started: None, task: None }
+        Plain { bar, steps: 0, task: None, phase: None, latest: None }
+    }
+
+    /// Lines alone, also on a terminal.
+    pub fn without_bar() -> Plain {
+        let plain = Plain::new();
+        plain.bar.set_draw_target(ProgressDrawTarget::hidden());
+        plain
+    }
+
+    /// How the run stands.
+    pub fn status(&self) -> String {
+        let phase = match self.phase {
+            None | Some(Phase::Preparing) => "preparing",
+            Some(Phase::Selecting) => "selecting components",
+            Some(Phase::Training) => "training",
+            Some(Phase::Evaluating) => "evaluating",
+            Some(Phase::Checkpointing) => "writing a checkpoint",
+            Some(Phase::Paused) => "paused",
+        };
+        match &self.latest {
+            Some(step) => format!("{phase}; {step}"),
+            None => phase.to_owned(),
+        }
     }
 
     /// Shows an event, or nothing of it.
     pub fn show(&mut self, event: &Event) {
         match event {
             Event::Started(started) => self.started(started),
+            Event::Resumed(resumed) => self.resumed(resumed),
             Event::Progress(progress) => self.task(progress),
             Event::Selected(selected) => self.line(&format!(
                 "selected {} of {} components ({:.3} %), and {} trained in full",
@@ -51,7 +79,14 @@ impl Plain {
                 ));
             }
             Event::Checkpointed { path, .. } => self.line(&format!("checkpoint {}", path.display())),
-            Event::Phase { phase: Phase::Paused } => self.line("paused"),
+            Event::Phase { phase } => {
+                match (self.phase, phase) {
+                    (_, Phase::Paused) => self.line("paused"),
+                    (Some(Phase::Paused), Phase::Training) => self.line("training again"),
+                    _ => {}
+                }
+                self.phase = Some(*phase);
+            }
             Event::Sample { prompt, text, .. } => self.line(&format!("{prompt} -> {text}")),
             Event::Log { level, message } => self.line(&match level {
                 Level::Info => message.clone(),
@@ -62,7 +97,7 @@ impl Plain {
                 self.end_task();
                 self.bar.finish_and_clear();
             }
-            Event::Phase { .. } | Event::Mass(_) | Event::Memory(_) | Event::System(_) => {}
+            Event::Mass(_) | Event::Examples(_) | Event::Memory(_) | Event::System(_) => {}
         }
     }
 
@@ -79,9 +114,24 @@ impl Plain {
             started.batch,
             started.device_note
         ));
-        self.bar.set_length(started.steps);
+        self.take_steps(0, started.steps);
+    }
+
+    fn resumed(&mut self, resumed: &Resumed) {
+        self.end_task();
+        let Resumed { run, step, steps, checkpoint, device_note, .. } = resumed;
+        self.line(&format!(
+            "{run}: goes on after step {step} of {steps}, from {} ({device_note})",
+            checkpoint.display()
+        ));
+        self.take_steps(*step, *steps);
+    }
+
+    fn take_steps(&mut self, from: u64, steps: u64) {
+        self.bar.set_length(steps);
+        self.bar.set_position(from);
         self.bar.set_style(style("{bar:30} {pos}/{len}  {msg}"));
-        self.started = Some(started.clone());
+        self.steps = steps;
     }
 
     fn step(&mut self, step: &Step) {
@@ -92,10 +142,12 @@ impl Plain {
             .unwrap_or_default();
         let message = format!("loss {:.4}  {:.0} tokens/s{eta}", step.loss, step.tokens_per_second);
         self.bar.set_position(step.step);
-        let steps = self.started.as_ref().map_or(1, |started| started.steps).max(1);
+        let steps = self.steps.max(1);
+        let line = format!("step {}/{steps}: {message}", step.step);
         if self.bar.is_hidden() && step.step * STEP_LINES / steps > (step.step - 1) * STEP_LINES / steps {
-            self.line(&format!("step {}/{steps}: {message}", step.step));
+            self.line(&line);
         }
+        self.latest = Some(line);
         self.bar.set_message(message);
     }
 
@@ -128,7 +180,8 @@ impl Plain {
         }
     }
 
-    fn line(&self, text: &str) {
+    /// Writes a line.
+    pub fn line(&self, text: &str) {
         // Text from files must not move the cursor.
         let text: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
         self.bar.suspend(|| {

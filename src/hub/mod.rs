@@ -72,19 +72,10 @@ impl Hub {
     /// [`Usage`] for a name that is neither a folder nor a hub id, for a model that is not there, is not readable with
     /// this token or has no safetensors weights; others for a network or disk that fails.
     pub fn model(&self, id_or_folder: &str, progress: OnProgress) -> Result<PathBuf> {
-        let folder = Path::new(id_or_folder);
-        if folder.is_dir() {
-            return match missing(folder)?.first() {
-                Some(name) => bail!(Usage(format!("{}: a model's folder needs {name}", folder.display()))),
-                None => Ok(folder.to_owned()),
-            };
+        if let Some(folder) = self.model_here(id_or_folder)? {
+            return Ok(folder);
         }
         let repository = self.repository(Kind::Model, id_or_folder)?;
-        if let Some(snapshot) = repository.snapshot()
-            && missing(&snapshot)?.is_empty()
-        {
-            return Ok(snapshot);
-        }
         let remote = repository.remote(progress)?;
         let names: BTreeSet<&str> = remote.files.iter().map(|file| file.name.as_str()).collect();
         if !names.contains(WEIGHTS) && !names.contains(INDEX) {
@@ -109,19 +100,34 @@ impl Hub {
         Ok(snapshot)
     }
 
+    /// As [`Hub::model`], but only if it is here: the hub is not asked.
+    ///
+    /// # Errors
+    /// [`Usage`] for a name that is neither a folder nor a hub id, and for a folder that lacks a file.
+    pub fn model_here(&self, id_or_folder: &str) -> Result<Option<PathBuf>> {
+        let folder = Path::new(id_or_folder);
+        if folder.is_dir() {
+            return match missing(folder)?.first() {
+                Some(name) => bail!(Usage(format!("{}: a model's folder needs {name}", folder.display()))),
+                None => Ok(Some(folder.to_owned())),
+            };
+        }
+        match self.repository(Kind::Model, id_or_folder)?.snapshot() {
+            Some(snapshot) if missing(&snapshot)?.is_empty() => Ok(Some(snapshot)),
+            _ => Ok(None),
+        }
+    }
+
     /// The files of a dataset whose names start with one of the prefixes (`mrpc/train-`), sorted by name.
     ///
     /// # Errors
     /// [`Usage`] for an id that is none, a dataset that is not there, or a prefix that no file has; others for a
     /// network or disk that fails.
     pub fn dataset(&self, id: &str, prefixes: &[&str], progress: OnProgress) -> Result<Vec<PathBuf>> {
-        let repository = self.repository(Kind::Dataset, id)?;
-        if let Some(snapshot) = repository.snapshot() {
-            let names = files_below(&snapshot);
-            if prefixes.iter().all(|prefix| complete(&names, prefix)) {
-                return Ok(chosen(&snapshot, &names, prefixes));
-            }
+        if let Some(files) = self.dataset_here(id, prefixes)? {
+            return Ok(files);
         }
+        let repository = self.repository(Kind::Dataset, id)?;
         let remote = repository.remote(progress)?;
         let names: Vec<String> = remote.files.iter().map(|file| file.name.clone()).collect();
         if let Some(prefix) = prefixes.iter().find(|prefix| !names.iter().any(|name| name.starts_with(**prefix))) {
@@ -131,6 +137,17 @@ impl Hub {
             repository.advised(remote.fetch(|name| prefixes.iter().any(|prefix| name.starts_with(prefix))))?;
         repository.set_main(&remote.commit)?;
         Ok(chosen(&snapshot, &names, prefixes))
+    }
+
+    /// As [`Hub::dataset`], but only if all of it is here: the hub is not asked.
+    ///
+    /// # Errors
+    /// [`Usage`] for an id that is none.
+    pub fn dataset_here(&self, id: &str, prefixes: &[&str]) -> Result<Option<Vec<PathBuf>>> {
+        let Some(snapshot) = self.repository(Kind::Dataset, id)?.snapshot() else { return Ok(None) };
+        let names = files_below(&snapshot);
+        let whole = prefixes.iter().all(|prefix| complete(&names, prefix));
+        Ok(whole.then(|| chosen(&snapshot, &names, prefixes)))
     }
 
     fn repository<'a>(&'a self, kind: Kind, id: &'a str) -> Result<Repository<'a>> {

@@ -292,7 +292,7 @@ fn kind(dtype: Dtype) -> Option<Kind> {
 }
 
 /// The one file, or those that an index names: plain names within the folder, since an index can say anything.
-fn weight_files(folder: &Path) -> Result<BTreeSet<String>> {
+pub(super) fn weight_files(folder: &Path) -> Result<BTreeSet<String>> {
     if folder.join(WEIGHTS).is_file() {
         return Ok(BTreeSet::from([WEIGHTS.to_owned()]));
     }

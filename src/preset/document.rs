@@ -12,15 +12,27 @@ use crate::Usage;
 use crate::suggest::nearest;
 
 /// A preset's entries by `section.key`.
+#[derive(Clone, Debug)]
 pub(super) struct Document {
     place: String,
     entries: BTreeMap<String, Entry>,
 }
 
+#[derive(Clone, Debug)]
 struct Entry {
     value: Value,
-    /// Line in the file; `None` for an override.
-    line: Option<usize>,
+    origin: Origin,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug)]
+enum Origin {
+    /// This line of the file.
+    Line(usize),
+    /// `--set` on the command line.
+    Override,
+    /// A field on the screen, beside which complaints about it are shown.
+    Field,
 }
 
 impl Document {
@@ -63,10 +75,21 @@ impl Document {
         if let Some(complaint) = unknown(key) {
             bail!(Usage(format!("--set {assignment}: {complaint}")));
         }
-        let parsed = format!("value = {value}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("value"));
-        let value = parsed.unwrap_or_else(|| Value::String(value.to_owned()));
-        self.entries.insert(key.to_owned(), Entry { value, line: None });
+        self.entries.insert(key.to_owned(), Entry { value: typed(value), origin: Origin::Override });
         Ok(())
+    }
+
+    /// Puts a known key's value in place of what is there, or leaves the key out.
+    pub fn put(&mut self, key: &str, value: Option<Value>) {
+        match value {
+            Some(value) => self.entries.insert(key.to_owned(), Entry { value, origin: Origin::Field }),
+            None => self.entries.remove(key),
+        };
+    }
+
+    /// A key's value.
+    pub fn value(&self, key: &str) -> Option<&Value> {
+        self.entries.get(key).map(|entry| &entry.value)
     }
 
     /// All entries in the order of [`KEYS`].
@@ -84,6 +107,11 @@ impl Document {
         text
     }
 
+    /// An entry as it is written.
+    pub fn written(&self, key: &str) -> Option<String> {
+        self.entries.get(key).map(|entry| entry.value.to_string())
+    }
+
     /// Whether a key is there.
     pub fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
@@ -91,7 +119,7 @@ impl Document {
 
     /// A complaint about a key that is there.
     pub fn at(&self, key: &str, complaint: &str) -> String {
-        format!("{}: {key}: {complaint}", self.place_of(key))
+        format!("{}{key}: {complaint}", self.place_of(key))
     }
 
     /// The complaint that a key is not.
@@ -147,15 +175,17 @@ impl Document {
         let Some(entry) = self.entries.get(key) else { return Ok(None) };
         read(&entry.value).map(Some).ok_or_else(|| {
             let shown: String = entry.value.to_string().chars().take(60).collect();
-            format!("{}: {key} is {shown}, expected {wanted}", self.place_of(key))
+            format!("{}{key} is {shown}, expected {wanted}", self.place_of(key))
         })
     }
 
+    /// What a complaint about a key begins with.
     fn place_of(&self, key: &str) -> String {
-        match self.entries.get(key) {
-            Some(Entry { line: Some(line), .. }) => format!("{}:{line}", self.place),
-            Some(Entry { line: None, .. }) => "--set".to_owned(),
-            None => self.place.clone(),
+        match self.entries.get(key).map(|entry| entry.origin) {
+            Some(Origin::Line(line)) => format!("{}:{line}: ", self.place),
+            Some(Origin::Override) => "--set: ".to_owned(),
+            Some(Origin::Field) => String::new(),
+            None => format!("{}: ", self.place),
         }
     }
 
@@ -163,9 +193,15 @@ impl Document {
         if let Some(complaint) = unknown(key) {
             bail!(Usage(format!("{}:{line}: {complaint}", self.place)));
         }
-        self.entries.insert(key.to_owned(), Entry { value, line: Some(line) });
+        self.entries.insert(key.to_owned(), Entry { value, origin: Origin::Line(line) });
         Ok(())
     }
+}
+
+/// What is meant by text that someone typed: TOML, or else a string.
+pub(super) fn typed(text: &str) -> Value {
+    let parsed = format!("value = {text}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("value"));
+    parsed.unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
 /// The complaint about a key that there is not.

@@ -1,12 +1,18 @@
 //! A preset: one runnable experiment as TOML, parsed once into values that nothing downstream has to check again.
 //!
-//! [`Preset::load`] finds it, [`document`] reads its keys with their places, and this file says what each key means.
+//! [`Preset::load`] finds it among the built-in ones and in the user's [`Library`], [`document`] reads its keys with their
+//! places, and [`read`] says what each key means. A [`Draft`] is one that is being changed.
 
 mod builtin;
+mod difference;
 mod document;
+mod draft;
 mod keys;
+mod library;
 mod read;
 
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -15,8 +21,14 @@ use crate::Usage;
 use crate::data::instruct::InstructionFormat;
 use crate::data::{HeldOut, Source, Task};
 pub use builtin::{BuiltIn, built_in};
+pub use difference::{Difference, Weight, differences};
 use document::Document;
+pub use draft::{Draft, Field, Origin};
 pub use keys::KEYS;
+pub use library::{Library, Listed};
+
+/// A preset has some hundred bytes; the labels of a large task make it some hundred thousand.
+const LARGEST: u64 = 4 << 20;
 
 /// A validated preset.
 #[derive(Clone, Debug, PartialEq)]
@@ -197,21 +209,24 @@ pub enum Schedule {
 pub struct Keep {
     /// Newest checkpoints to keep.
     pub checkpoints: usize,
-    /// Minutes between checkpoints; 0 for none but those asked for and the last.
+    /// Minutes between checkpoints; 0 for none by the clock.
     pub every_minutes: f64,
+    /// Steps between checkpoints; 0 for none by their number.
+    pub every_steps: u64,
     /// The score that decides which evaluation is best; `None` for the task's first.
     pub best: Option<String>,
 }
 
 impl Preset {
-    /// Finds a preset by the name of a built-in one or by the path of a `.toml` file and applies `key=value` overrides.
+    /// Finds a preset by its name, among the built-in ones and the user's own, or by the path of a `.toml` file, and applies
+    /// `key=value` overrides.
     /// `cache` is finesift's own cache, which paths may begin with as `cache:`.
     ///
     /// # Errors
     /// [`Usage`], naming file, line and key: no such preset, not TOML, an unknown key, a value that cannot be.
     pub fn load(name: &str, overrides: &[String], cache: &Path) -> Result<Preset> {
-        let (name, place, text) = find(name)?;
-        Preset::parse(&name, &place, &text, overrides, cache)
+        let found = Library::of_environment().find(name)?;
+        Preset::parse(&found.name, &found.place, &found.text, overrides, cache)
     }
 
     /// Reads a preset's text; `place` is the file to name in errors.
@@ -227,6 +242,15 @@ impl Preset {
     }
 }
 
+impl Train {
+    /// Optimizer steps of a run over so many examples; `None` if they cannot be counted.
+    pub fn steps(&self, examples: usize) -> Option<u64> {
+        let per_epoch = examples.div_ceil(self.batch).div_ceil(self.accumulate) as u64;
+        let steps = per_epoch.checked_mul(self.epochs)?;
+        Some(if self.max_steps > 0 { steps.min(self.max_steps) } else { steps })
+    }
+}
+
 /// The folder that `cache:` stands for: `$XDG_CACHE_HOME/finesift`, by default `~/.cache/finesift`.
 pub fn cache_folder() -> PathBuf {
     let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache");
@@ -236,25 +260,26 @@ pub fn cache_folder() -> PathBuf {
         .join("finesift")
 }
 
-/// Name, place and text of a preset.
-fn find(name: &str) -> Result<(String, String, String)> {
-    if let Some(preset) = built_in().iter().find(|preset| preset.name == name) {
-        return Ok((name.to_owned(), format!("presets/{name}.toml"), preset.toml.to_owned()));
+/// A preset's text, from a file that may be anything.
+///
+/// # Errors
+/// [`Usage`]: no such file, not UTF-8, larger than any preset.
+pub fn read_file(path: &Path) -> Result<String> {
+    let place = path.display();
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        bail!(Usage(format!("{place}: not a file")));
     }
-    let path = Path::new(name);
-    if path.extension().is_some_and(|extension| extension == "toml") {
-        let text = match std::fs::read_to_string(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(Usage(format!("{name}: no such file"))),
-            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => bail!(Usage(format!("{name}: not UTF-8"))),
-            text => text.with_context(|| format!("{name}: cannot read"))?,
-        };
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        return Ok((stem, name.to_owned(), text));
-    }
-    let names = built_in().iter().map(|preset| preset.name);
-    let meant =
-        crate::suggest::nearest(name, names).map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
-    bail!(Usage(format!("no preset \"{name}\"{meant} `finesift presets` lists them; a file's name ends in .toml")))
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text));
+    match read {
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!(Usage(format!("{place}: no such file"))),
+        Err(error) if error.kind() == ErrorKind::InvalidData => bail!(Usage(format!("{place}: not UTF-8"))),
+        Ok(bytes) if bytes as u64 > LARGEST => {
+            bail!(Usage(format!("{place}: larger than {} MiB, so it is no preset", LARGEST >> 20)))
+        }
+        read => read.with_context(|| format!("{place}: cannot read"))?,
+    };
+    Ok(text)
 }
 
 impl Dtype {

@@ -66,11 +66,23 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
         keep: Keep {
             checkpoints: document.whole("keep.checkpoints", 1..=1 << 20, 2)? as usize,
             every_minutes: document.number("keep.every_minutes", AT_LEAST_0, at_least_0)?.unwrap_or(15.0),
+            every_steps: document.whole("keep.every_steps", 0..=1 << 40, 0)?,
             best: document.text("keep.best")?,
         },
         toml: document.to_toml(),
     })
 }
+
+/// What describes a table of the user's own, which a GLUE task does not need.
+pub(super) const TABLE_KEYS: [&str; 7] = [
+    "data.eval_path",
+    "data.eval_fraction",
+    "data.text",
+    "data.text_pair",
+    "data.label",
+    "data.labels",
+    "data.regression",
+];
 
 const AT_LEAST_0: &str = "a number from 0 on";
 
@@ -89,16 +101,7 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, String> 
     let path = document.text("data.path")?.map(|path| PathBuf::from(in_cache(&path, cache)));
     if let Some(task) = document.text("data.task")? {
         let task: Task = task.parse().map_err(|error| document.at("data.task", &format!("{error}")))?;
-        let columns = [
-            "data.eval_path",
-            "data.eval_fraction",
-            "data.text",
-            "data.text_pair",
-            "data.label",
-            "data.labels",
-            "data.regression",
-        ];
-        if let Some(key) = columns.into_iter().find(|key| document.has(key)) {
+        if let Some(key) = TABLE_KEYS.into_iter().find(|key| document.has(key)) {
             return Err(document.at(
                 key,
                 &format!("a GLUE task, here {task}, has its own columns, classes and held-out examples; leave it out"),

@@ -1,4 +1,5 @@
-//! `events.jsonl`: appending while a run goes, and reading back, a half-written last line included.
+//! `events.jsonl`: appending while a run goes, cutting where it is taken up again, and reading back, a half-written last
+//! line included.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Lines, Read, Seek, SeekFrom, Take, Write};
@@ -11,6 +12,8 @@ use crate::protocol::Event;
 pub struct EventLog {
     path: PathBuf,
     file: File,
+    /// Its length when it was opened.
+    opened_at: u64,
     length: u64,
     line: Vec<u8>,
 }
@@ -20,12 +23,41 @@ impl EventLog {
     pub fn open(path: &Path) -> io::Result<EventLog> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         let length = file.metadata()?.len();
-        Ok(EventLog { path: path.to_owned(), file, length, line: Vec::with_capacity(512) })
+        Ok(EventLog { path: path.to_owned(), file, opened_at: length, length, line: Vec::with_capacity(512) })
+    }
+
+    /// Opens the file to go on after its first `length` bytes, at the end of a line. What came later goes to the end of
+    /// `set_aside`, and is on the disk there before it is cut off here.
+    pub fn cut(path: &Path, length: u64, set_aside: &Path) -> io::Result<EventLog> {
+        let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+        let length = end_of_line(&mut file, length)?;
+        file.seek(SeekFrom::Start(length))?;
+        if file.metadata()?.len() > length {
+            if let Some(folder) = set_aside.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            let mut kept = OpenOptions::new().create(true).append(true).open(set_aside)?;
+            io::copy(&mut file, &mut kept)?;
+            kept.sync_all()?;
+            file.set_len(length)?;
+            file.sync_all()?;
+        }
+        Ok(EventLog { path: path.to_owned(), file, opened_at: length, length, line: Vec::with_capacity(512) })
+    }
+
+    /// A second handle on the file, to wait for the disk without holding up who appends.
+    pub fn handle(&self) -> io::Result<File> {
+        self.file.try_clone()
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Bytes that were there before.
+    pub fn opened_at(&self) -> u64 {
+        self.opened_at
     }
 
     /// Bytes written so far.
@@ -41,8 +73,12 @@ impl EventLog {
             self.line.push(b'\n');
             match self.file.write_all(&self.line) {
                 Ok(()) => self.length += self.line.len() as u64,
-                // A part of it may have been written.
-                Err(_) => self.length = self.file.metadata().map_or(self.length, |metadata| metadata.len()),
+                // A part of it may have been written, which would spoil the next line too.
+                Err(_) => {
+                    if self.file.set_len(start).is_err() {
+                        self.length = self.file.metadata().map_or(start, |metadata| metadata.len());
+                    }
+                }
             }
         }
         start..self.length
@@ -72,6 +108,27 @@ impl Iterator for EventRange {
     }
 }
 
+/// The last event of a file that can be read, looked for within the last MiB.
+pub fn last_event(path: &Path) -> io::Result<Option<Event>> {
+    let length = path.metadata()?.len();
+    Ok(EventRange::open(path, length.saturating_sub(1 << 20)..length)?.last())
+}
+
+/// The end of the last whole line within the first `length` bytes.
+fn end_of_line(file: &mut File, length: u64) -> io::Result<u64> {
+    let mut end = length.min(file.metadata()?.len());
+    let mut byte = [0];
+    while end > 0 {
+        file.seek(SeekFrom::Start(end - 1))?;
+        file.read_exact(&mut byte)?;
+        if byte == *b"\n" {
+            break;
+        }
+        end -= 1;
+    }
+    Ok(end)
+}
+
 /// All events of a file. A line that cannot be read, such as one cut off by a crash, is skipped.
 pub fn read_events(path: &Path) -> io::Result<Vec<Event>> {
     let mut events = Vec::new();
@@ -97,5 +154,26 @@ mod tests {
         log.append(&Event::Phase { phase: Phase::Training });
         std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"event\":\"st").unwrap();
         assert_eq!(read_events(&path).unwrap(), [Event::info("one"), Event::Phase { phase: Phase::Training }]);
+    }
+
+    #[test]
+    fn what_is_cut_off_is_set_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, aside) = (folder.path().join("events.jsonl"), folder.path().join("abandoned/events.jsonl"));
+        let mut log = EventLog::open(&path).unwrap();
+        log.append(&Event::info("one"));
+        let length = log.length();
+        log.append(&Event::info("two"));
+        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"event\":\"st").unwrap();
+        let mut log = EventLog::cut(&path, length, &aside).unwrap();
+        log.append(&Event::info("three"));
+        assert_eq!(read_events(&path).unwrap(), [Event::info("one"), Event::info("three")]);
+        assert_eq!(read_events(&aside).unwrap(), [Event::info("two")]);
+        assert_eq!(last_event(&path).unwrap(), Some(Event::info("three")));
+        // A length that is no longer true, and one within a line: whole lines before it stay.
+        for (length, left) in [(1 << 40, 2), (length + 3, 1), (0, 0)] {
+            EventLog::cut(&path, length, &aside).unwrap();
+            assert_eq!(read_events(&path).unwrap().len(), left, "{length}");
+        }
     }
 }

@@ -1,17 +1,26 @@
-//! Making and naming a run's folder.
+//! Making, finding and naming a run's folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
+use super::events::last_event;
+use super::lock::RunLock;
 use crate::Usage;
+use crate::protocol::{Event, Finished, Reason};
+use crate::suggest;
 
-/// The folder of one run.
+/// The preset's file, by which a folder is known to be a run's.
+const PRESET: &str = "preset.toml";
+
+/// The folder of one run that this process alone writes to, as long as a copy of this lives.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
     name: String,
+    _lock: Arc<RunLock>,
 }
 
 impl RunFolder {
@@ -35,10 +44,21 @@ impl RunFolder {
                 return Err(error).with_context(|| format!("{}: cannot make the run's folder", path.display()));
             }
         }
-        let folder = RunFolder { path, name };
-        fs::write(folder.path.join("preset.toml"), preset_toml)
-            .with_context(|| format!("{}: cannot write", folder.path.join("preset.toml").display()))?;
+        let folder = RunFolder { _lock: Arc::new(RunLock::take(&path)?), path, name };
+        fs::write(folder.preset(), preset_toml)
+            .with_context(|| format!("{}: cannot write", folder.preset().display()))?;
         Ok(folder)
+    }
+
+    /// Takes up a run that is there: by its name below `runs`, or by the path of its folder.
+    ///
+    /// # Errors
+    /// [`Usage`]: no such run, or another process writes it.
+    pub fn open(runs: &Path, run: &str) -> Result<RunFolder> {
+        let path = find(runs, run)?;
+        let name = path.canonicalize().unwrap_or_else(|_| path.clone());
+        let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(RunFolder { _lock: Arc::new(RunLock::take(&path)?), path, name })
     }
 
     /// Its name.
@@ -56,27 +76,62 @@ impl RunFolder {
         self.path.join("events.jsonl")
     }
 
-    /// Where the checkpoint of a step is.
-    pub fn checkpoint(&self, step: u64) -> PathBuf {
-        self.path.join("checkpoints").join(format!("step-{step:08}"))
+    /// Whether it took all its steps.
+    pub fn completed(&self) -> bool {
+        let last = last_event(&self.events());
+        matches!(last, Ok(Some(Event::Finished(Finished { reason: Reason::Completed, .. }))))
     }
 
-    /// Where the checkpoint of the best evaluation is.
-    pub fn best(&self) -> PathBuf {
-        self.path.join("best")
+    /// Where its preset is, as it ran.
+    pub fn preset(&self) -> PathBuf {
+        self.path.join(PRESET)
+    }
+
+    /// Where its checkpoints are.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// Where the checkpoint of a step is.
+    pub fn checkpoint(&self, step: u64) -> PathBuf {
+        self.checkpoints().join(format!("step-{step:08}"))
     }
 }
 
+/// The folder of a run: by its name below `runs`, or by its path.
+///
+/// # Errors
+/// [`Usage`]: there is none.
+pub fn find(runs: &Path, run: &str) -> Result<PathBuf> {
+    let is_run = |path: &Path| path.join(PRESET).is_file();
+    let below = runs.join(run);
+    if !run.contains('/') && !run.starts_with('.') && is_run(&below) {
+        return Ok(below);
+    }
+    if is_run(Path::new(run)) {
+        return Ok(PathBuf::from(run));
+    }
+    let names: Vec<String> = fs::read_dir(runs)
+        .map(|entries| {
+            let paths = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_run(path));
+            paths.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
+        })
+        .unwrap_or_default();
+    let meant = suggest::nearest(run, names.iter().map(String::as_str));
+    let meant = meant.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+    bail!(Usage(format!("{}: no run \"{run}\" there{meant}", runs.display())));
+}
+
 /// A run's name becomes a folder's name, so it must not climb out of the folder of runs.
-fn plain(name: &str) -> Result<&str> {
+pub(super) fn plain(name: &str) -> Result<&str> {
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.starts_with('.') || name.len() > 120 || !name.chars().all(allowed) {
-        bail!(Usage(format!("--run {name:?}: a run's name is made of letters, digits, '-', '_' and '.', not first")));
+        bail!(Usage(format!("{name:?}: a run's name is made of letters, digits, '-', '_' and '.', not first")));
     }
     Ok(name)
 }
 
-fn unused(runs: &Path, wanted: &str) -> String {
+pub(super) fn unused(runs: &Path, wanted: &str) -> String {
     let mut name = wanted.to_owned();
     let mut number = 2;
     while runs.join(&name).exists() {
@@ -100,5 +155,19 @@ mod tests {
         assert_eq!(fs::read_to_string(first.path().join("preset.toml")).unwrap(), "about = \"x\"");
         let again = RunFolder::create(runs.path(), Some("mine"), "demo", "").unwrap_err();
         assert!(again.to_string().contains("exists"), "{again}");
+    }
+
+    #[test]
+    fn a_run_is_found_by_name_or_path_and_has_one_writer() {
+        let runs = tempfile::tempdir().unwrap();
+        let path = RunFolder::create(runs.path(), Some("mine"), "demo", "").unwrap().path().to_owned();
+        for run in ["mine", path.to_str().unwrap()] {
+            let folder = RunFolder::open(runs.path(), run).unwrap();
+            assert_eq!((folder.path(), folder.name()), (path.as_path(), "mine"));
+            let refused = RunFolder::open(runs.path(), "mine").unwrap_err();
+            assert!(refused.to_string().contains("is writing this run"), "{refused}");
+        }
+        let missing = RunFolder::open(runs.path(), "mime").unwrap_err();
+        assert!(missing.is::<Usage>() && missing.to_string().contains("did you mean \"mine\"?"), "{missing}");
     }
 }

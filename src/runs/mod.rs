@@ -4,11 +4,34 @@
 //! runs/NAME/preset.toml     the preset as it ran, overrides included
 //!           events.jsonl    every event, one per line
 //!           checkpoints/step-00000120/
-//!           best/           the checkpoint of the best evaluation
+//!           best            leads to the checkpoint of the best evaluation
+//!           lock            held by the process that writes here
+//!           abandoned/      what a return to an earlier step left behind
+//!           tags            the user's own words for it
+//! runs/.trash/NAME/         a deleted run
 //! ```
 
+pub mod checkpoint;
+mod compare;
+mod curve;
+mod disk;
 mod events;
 mod folder;
+mod list;
+mod lock;
+mod pace;
+mod summary;
+mod tags;
+mod tidy;
 
-pub use events::{EventLog, EventRange, read_events};
-pub use folder::RunFolder;
+pub use compare::{Difference, differences};
+pub use curve::Curve;
+pub use disk::{Disk, RealDisk};
+pub use events::{EventLog, EventRange, last_event, read_events};
+pub use folder::{RunFolder, find};
+pub use list::{Listed, Lister, RunState};
+pub use lock::{Holder, RunLock};
+pub use pace::pace;
+pub use summary::{Best, End, Summary};
+pub use tags::{tags_of, write_tags};
+pub use tidy::{TRASH, rename, throw_away};

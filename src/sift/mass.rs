@@ -1,6 +1,6 @@
 //! How much of the gradient the selection covers, which is what tells whether the selection still fits.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Percentages of a gradient that a selection covers.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,27 @@ impl Coverage {
     pub fn measure(&mut self, target: usize, gradient: &Tensor, selected: &Tensor) {
         let square = |tensor: &Tensor| tensor.to_kind(Kind::Float).square().sum(Kind::Float);
         self.squares[target] = Some(Tensor::stack(&[square(selected), square(gradient)], 0));
+    }
+
+    /// All of it for a checkpoint: fp32 `[targets, 2]` on the CPU, NaN where nothing was measured.
+    pub fn state(&self) -> Tensor {
+        let rows: Vec<Tensor> = self
+            .squares
+            .iter()
+            .map(|squares| match squares {
+                Some(squares) => squares.to_device(Device::Cpu),
+                None => Tensor::full([2], f64::NAN, (Kind::Float, Device::Cpu)),
+            })
+            .collect();
+        if rows.is_empty() { Tensor::zeros([0, 2], (Kind::Float, Device::Cpu)) } else { Tensor::stack(&rows, 0) }
+    }
+
+    /// Puts back what [`Coverage::state`] gave, of as many targets.
+    pub fn restore(&mut self, state: &Tensor, device: Device) {
+        for (target, squares) in self.squares.iter_mut().enumerate() {
+            let kept = state.get(target as i64);
+            *squares = (kept.isnan().any().int64_value(&[]) == 0).then(|| kept.to_device(device));
+        }
     }
 
     /// What was measured, in one read-out from the device; `None` before the first measurement.
@@ -64,5 +85,8 @@ mod tests {
         assert!((targets[0].1 - 60.0).abs() < 1e-4 && targets[0].0 == 0);
         assert!((targets[1].1 - 100.0).abs() < 1e-4 && targets[1].0 == 2);
         assert!((overall - 100.0 * (153f64 / 169.0).sqrt()).abs() < 1e-4, "{overall}");
+        let mut kept = Coverage::new(3);
+        kept.restore(&coverage.state(), Device::Cpu);
+        assert_eq!(kept.read(), coverage.read());
     }
 }

@@ -126,6 +126,19 @@ impl Values {
         &self.state
     }
 
+    /// Puts a kept state in place of this one: tensors of the same lengths, from any device.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub fn restore(&mut self, kept: &State) {
+        no_grad(|| {
+            self.state.master.copy_(&kept.master);
+            self.state.first_moment.copy_(&kept.first_moment);
+            self.state.second_moment.copy_(&kept.second_moment);
+        });
+        self.state.updates = kept.updates;
+    }
+
     /// A sparse slot's indices into its parameter: int32 or int64 `[k]`.
     pub fn selected(&self, slot: &Slot) -> Tensor {
         self.indices.narrow(0, slot.range.start, slot.trained())
@@ -137,6 +150,25 @@ impl Values {
         let vectors =
             [&self.state.master, &self.state.first_moment, &self.state.second_moment, &self.gradient, &self.pretrained];
         (bytes(&self.indices), vectors.into_iter().map(bytes).sum())
+    }
+
+    /// How far each sparse slot's components are from their pre-trained values, relative to these: ‖w − w₀‖ / ‖w₀‖, in
+    /// one read-out from the device. Infinite or NaN where all of these are zero.
+    pub fn updates(&self) -> Vec<f64> {
+        no_grad(|| {
+            let sizes: Vec<i64> =
+                self.slots.iter().filter(|slot| slot.role == Role::Sparse).map(Slot::trained).collect();
+            if sizes.is_empty() {
+                return Vec::new();
+            }
+            // Slot by slot, so that at no time there is a second vector of all.
+            let master = self.state.master.narrow(0, 0, self.sparse()).split_with_sizes(&sizes[..], 0);
+            let pretrained = self.pretrained.split_with_sizes(&sizes[..], 0);
+            let way: Vec<Tensor> = master.iter().zip(&pretrained).map(|(now, before)| (now - before).norm()).collect();
+            let size: Vec<Tensor> = pretrained.iter().map(Tensor::norm).collect();
+            let share = Tensor::stack(&way, 0).to_kind(Kind::Double) / Tensor::stack(&size, 0).to_kind(Kind::Double);
+            Vec::try_from(share).unwrap_or_default()
+        })
     }
 
     /// Forgets the gradient of the step before.

@@ -3,6 +3,7 @@
 use std::env;
 
 use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
+use nvml_wrapper::enums::device::UsedGpuMemory;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
@@ -87,11 +88,25 @@ fn read(device: &Device) -> Result<Gpu, NvmlError> {
     Ok(Gpu {
         name: device.name()?,
         memory_used: memory.used,
+        process_memory: process_memory(device),
         memory_total: memory.total,
         utilization: device.utilization_rates().map_or(0.0, |rates| f64::from(rates.gpu)),
         temperature: device.temperature(TemperatureSensor::Gpu).map_or(0.0, f64::from),
-        power: device.power_usage().map_or(0.0, |milliwatts| f64::from(milliwatts) / 1000.0),
+        power: device.power_usage().map_or(0.0, watts),
+        power_limit: device.enforced_power_limit().ok().map(watts),
     })
+}
+
+fn watts(milliwatts: u32) -> f64 {
+    f64::from(milliwatts) / 1000.0
+}
+
+fn process_memory(device: &Device) -> Option<u64> {
+    let own = device.running_compute_processes().ok()?.into_iter().find(|process| process.pid == std::process::id())?;
+    match own.used_gpu_memory {
+        UsedGpuMemory::Used(bytes) => Some(bytes),
+        UsedGpuMemory::Unavailable => None,
+    }
 }
 
 /// From CUDA's count to NVML's. CUDA stops at the first entry that names no GPU, and sees none from there on.

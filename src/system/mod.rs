@@ -2,6 +2,7 @@
 
 mod gpu;
 
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 use sysinfo::{CpuRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate};
 
-use crate::protocol::{Event, System};
+use crate::protocol::{Event, Gpu, System};
 use crate::session::Emitter;
 pub use gpu::{GpuFacts, GpuRef, Nvidia, nvidia};
 
@@ -24,17 +25,19 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Starts sampling; the seconds in the events count from here. A GPU that NVML does not find is left out.
+    /// Starts sampling; the seconds in the events count from here. The disk is the one that `folder` is on. A GPU that
+    /// NVML does not find is left out.
     ///
     /// # Errors
     /// A system that gives no thread or no numbers.
-    pub fn start(emitter: Emitter, gpu: Option<GpuRef>) -> Result<Sampler> {
-        Sampler::start_every(EVERY, emitter, gpu)
+    pub fn start(emitter: Emitter, folder: &Path, gpu: Option<GpuRef>) -> Result<Sampler> {
+        Sampler::start_every(EVERY, emitter, folder, gpu)
     }
 
-    fn start_every(every: Duration, emitter: Emitter, gpu: Option<GpuRef>) -> Result<Sampler> {
+    fn start_every(every: Duration, emitter: Emitter, folder: &Path, gpu: Option<GpuRef>) -> Result<Sampler> {
         let (stop, stopped) = mpsc::channel();
         let mut probe = Probe::new()?;
+        let folder: PathBuf = folder.to_owned();
         let thread = thread::Builder::new().name("sampler".into()).spawn(move || {
             let start = Instant::now();
             let watch = gpu.and_then(|gpu| gpu::Watch::open(&gpu));
@@ -42,7 +45,9 @@ impl Sampler {
             while stopped.recv_timeout(next.saturating_duration_since(Instant::now())) == Err(RecvTimeoutError::Timeout)
             {
                 let gpu = watch.as_ref().and_then(gpu::Watch::read);
-                emitter.emit(Event::System(System { at: start.elapsed().as_secs_f64(), gpu, ..probe.read() }));
+                let (disk_free, disk_total) = disk(&folder).unzip();
+                let at = start.elapsed().as_secs_f64();
+                emitter.emit(Event::System(System { at, disk_free, disk_total, gpu, ..probe.read() }));
                 // A machine that slept does not catch up on what it missed.
                 next = (next + every).max(Instant::now());
             }
@@ -90,6 +95,17 @@ pub fn machine() -> Result<Machine> {
     })
 }
 
+/// A GPU's numbers now; `None` where there is no NVML or no such GPU.
+pub fn gpu_now(gpu: &GpuRef) -> Option<Gpu> {
+    gpu::Watch::open(gpu)?.read()
+}
+
+/// Bytes free and in all of the disk that a folder is on, as an ordinary user may write them.
+fn disk(folder: &Path) -> Option<(u64, u64)> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some((disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize))
+}
+
 struct Probe {
     system: sysinfo::System,
     process: Pid,
@@ -106,7 +122,7 @@ impl Probe {
         Ok(probe)
     }
 
-    /// Everything but the time and the GPU.
+    /// Everything but the time, the disk and the GPU.
     fn read(&mut self) -> System {
         self.system.refresh_cpu_usage();
         // Without the tasks: a process of many threads would cost a file each.
@@ -148,7 +164,12 @@ mod tests {
     #[test]
     fn samples_come_until_the_sampler_is_dropped() {
         let mut session = Session::spawn(None, |port| {
-            let sampler = Sampler::start_every(Duration::from_millis(5), port.emitter(), Some(GpuRef::Cuda(9999)))?;
+            let sampler = Sampler::start_every(
+                Duration::from_millis(5),
+                port.emitter(),
+                Path::new("."),
+                Some(GpuRef::Cuda(9999)),
+            )?;
             assert_eq!(port.wait(), Some(Command::Resume));
             drop(sampler);
             port.emit(Event::info("last"));
@@ -161,6 +182,7 @@ mod tests {
             assert!(system.at > last && system.gpu.is_none());
             assert!(system.process_rss > 1 << 20 && system.process_rss < system.memory_total, "{system:?}");
             assert!(system.memory_used > 0 && system.memory_used <= system.memory_total, "{system:?}");
+            assert!(system.disk_total.unwrap() > 0 && system.disk_free <= system.disk_total, "{system:?}");
             last = system.at;
         }
         session.send(Command::Resume);
@@ -171,7 +193,7 @@ mod tests {
     #[test]
     fn a_sampler_between_two_samples_ends_at_once() {
         let session = Session::spawn(None, |port| {
-            drop(Sampler::start_every(Duration::from_secs(3600), port.emitter(), None)?);
+            drop(Sampler::start_every(Duration::from_secs(3600), port.emitter(), Path::new("."), None)?);
             Ok(())
         });
         session.unwrap().join().unwrap();

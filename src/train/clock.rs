@@ -2,10 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use crate::runs::checkpoint::ClockState;
+
 /// Measures work.
 pub struct Clock {
     started: Instant,
+    /// Work of earlier sittings.
+    before: Duration,
     paused: Duration,
+    paused_since: Option<Instant>,
     steps: Meter,
     evaluations: Meter,
 }
@@ -18,24 +23,37 @@ struct Meter {
 }
 
 impl Clock {
-    /// Starts.
-    pub fn start() -> Clock {
+    /// Starts, or goes on where it stood.
+    pub fn start(from: ClockState) -> Clock {
         Clock {
             started: Instant::now(),
+            before: seconds(from.elapsed),
             paused: Duration::ZERO,
-            steps: Meter::default(),
-            evaluations: Meter::default(),
+            paused_since: None,
+            steps: Meter::of(from.steps),
+            evaluations: Meter::of(from.evaluations),
         }
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> ClockState {
+        ClockState { elapsed: self.elapsed(), steps: self.steps.state(), evaluations: self.evaluations.state() }
     }
 
     /// Seconds of work so far.
     pub fn elapsed(&self) -> f64 {
-        (self.started.elapsed() - self.paused).as_secs_f64()
+        let now = self.paused_since.unwrap_or_else(Instant::now);
+        (self.before + now.duration_since(self.started) - self.paused).as_secs_f64()
     }
 
-    /// Leaves out a pause.
-    pub fn paused_for(&mut self, pause: Duration) {
-        self.paused += pause;
+    /// Stands still.
+    pub fn pause(&mut self) {
+        self.paused_since.get_or_insert_with(Instant::now);
+    }
+
+    /// Goes on.
+    pub fn unpause(&mut self) {
+        self.paused += self.paused_since.take().map_or(Duration::ZERO, |since| since.elapsed());
     }
 
     /// Notes a step.
@@ -56,10 +74,23 @@ impl Clock {
     }
 }
 
+/// What a checkpoint says can be anything.
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default().min(Duration::from_secs(1 << 40))
+}
+
 impl Meter {
+    fn of((time, number): (f64, u32)) -> Meter {
+        Meter { time: seconds(time), number }
+    }
+
+    fn state(&self) -> (f64, u32) {
+        (self.time.as_secs_f64(), self.number)
+    }
+
     fn add(&mut self, time: Duration) {
         self.time += time;
-        self.number += 1;
+        self.number = self.number.saturating_add(1);
     }
 
     fn mean(&self) -> Option<f64> {

@@ -1,76 +1,84 @@
 //! What a checkpoint changes of a model's weights: put in and taken out again, since it is so little.
 
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use tch::{Kind, Tensor, no_grad};
+use anyhow::{Result, bail};
+use tch::{Tensor, no_grad};
 
-use super::checkpoint::Manifest;
+use super::checkpoint::{self, Kept};
 use crate::Usage;
 use crate::model::Network;
+use crate::runs::checkpoint::{Stored, best, list};
 
 /// The trained values of a checkpoint, or after [`Increment::exchange`] those they replaced.
 pub struct Increment {
     parts: Vec<Part>,
 }
 
+/// The increment of a run.
+pub struct Found {
+    /// What it has learnt.
+    pub increment: Increment,
+    /// Optimizer steps taken for it.
+    pub step: u64,
+    /// What is wrong with the checkpoints that would have come before it.
+    pub damage: Vec<String>,
+}
+
 struct Part {
     name: String,
-    /// Flat indices into the parameter, int64; `None` for all of it.
+    /// Flat indices into the parameter: int64 `[k]`; `None` for all of it.
     indices: Option<Tensor>,
     /// One for each, in the parameter's type.
     values: Tensor,
 }
 
 impl Increment {
-    /// Reads a checkpoint of this network.
+    /// The increment of a run's best evaluation, or else of its newest good checkpoint. `weights` is the fingerprint of the
+    /// network's weights.
     ///
     /// # Errors
-    /// [`Usage`]: a folder that is no checkpoint, is damaged, or is of another network.
-    pub fn read(folder: &Path, network: &Network) -> Result<Increment> {
-        let (file, state) = (folder.join("checkpoint.json"), folder.join("state.safetensors"));
-        let text = fs::read(&file).map_err(|error| Usage(format!("{}: cannot read: {error}", file.display())))?;
-        let manifest: Manifest =
-            serde_json::from_slice(&text).map_err(|error| Usage(format!("{}: {error}", file.display())))?;
-        let damaged = |what: &str| Usage(format!("{}: {what}; it is damaged or of another model", state.display()));
-        let tensors = Tensor::read_safetensors(&state).with_context(|| format!("{}: cannot read", state.display()))?;
-        let find = |name: &str| tensors.iter().find(|(found, _)| found == name).map(|(_, tensor)| tensor);
-        let (Some(indices), Some(master)) = (find("indices"), find("master")) else {
-            bail!(damaged("no indices or no master"));
-        };
-        let slots = || manifest.slots.iter();
-        let sparse: i64 = slots().filter(|slot| !slot.dense).map(|slot| slot.trained.max(0)).sum();
-        let all: i64 = slots().map(|slot| slot.trained.max(0)).sum();
-        if slots().any(|slot| slot.trained < 0) || (sparse, all) != (indices.numel() as i64, master.numel() as i64) {
-            bail!(damaged("the numbers of its values do not add up"));
-        }
-        let (mut parts, mut start) = (Vec::new(), 0);
-        for slot in slots() {
-            let Some(parameter) = network.parameters.find(&slot.name).filter(|p| p.size() == slot.shape) else {
-                bail!(damaged(&format!("the model has no {} of shape {:?}", slot.name, slot.shape)));
-            };
-            let device = parameter.device();
-            let part = |tensor: &Tensor| tensor.narrow(0, start, slot.trained);
-            let indices = if slot.dense { None } else { Some(part(indices).to_kind(Kind::Int64)) };
-            let least_and_most =
-                indices.as_ref().filter(|indices| indices.numel() > 0).map(|indices| indices.aminmax(0, false));
-            if let Some((least, most)) = least_and_most
-                && (least.int64_value(&[]) < 0 || most.int64_value(&[]) >= parameter.numel() as i64)
-            {
-                bail!(damaged(&format!("an index is outside of {}", slot.name)));
-            }
-            if slot.dense && slot.trained != parameter.numel() as i64 {
-                bail!(damaged(&format!("{} is not there whole", slot.name)));
-            }
-            parts.push(Part {
-                name: slot.name.clone(),
-                indices: indices.map(|indices| indices.to_device(device)),
-                values: part(master).to_kind(parameter.kind()).to_device(device),
+    /// [`Usage`]: a run without a good checkpoint, or one that was begun with other weights.
+    pub fn of_run(run: &Path, network: &Network, weights: &str) -> Result<Found> {
+        let mut damage = Vec::new();
+        for path in checkpoints(run)? {
+            let read = Stored::open(&path).and_then(|stored| {
+                let fits = stored.manifest.base.weights == weights;
+                let increment = if fits { Some(Increment::read(&stored, network)?) } else { None };
+                Ok((stored.manifest, increment))
             });
-            start += slot.trained;
+            match read {
+                Ok((manifest, Some(increment))) => return Ok(Found { increment, step: manifest.step, damage }),
+                Ok((manifest, None)) => bail!(Usage(format!(
+                    "{}: the weights of {} are not those the run was begun with",
+                    run.display(),
+                    manifest.base.model
+                ))),
+                Err(error) => damage.push(error),
+            }
         }
-        Ok(Increment { parts })
+        match damage[..] {
+            [] => bail!(Usage(format!("{}: the run has no checkpoint", run.display()))),
+            _ => bail!(Usage(format!("{}: no checkpoint is good: {}", run.display(), damage.join("; ")))),
+        }
+    }
+
+    /// Reads a checkpoint of this network, every byte checked.
+    ///
+    /// # Errors
+    /// What is wrong with it, naming the file.
+    pub fn read(stored: &Stored, network: &Network) -> Result<Increment, String> {
+        let Kept { choices, state, .. } = checkpoint::read(stored, &network.parameters)?;
+        let mut start = 0;
+        // The choices are in the order of the masters, and as many as there are.
+        let parts = choices.into_iter().map(|(name, parameter, selected)| {
+            let (device, kind) = (parameter.device(), parameter.kind());
+            let count = selected.as_ref().unwrap_or(&parameter).numel() as i64;
+            let values = state.master.narrow(0, start, count).to_device(device).to_kind(kind);
+            start += count;
+            Part { name, indices: selected.map(|selected| selected.to_device(device)), values }
+        });
+        Ok(Increment { parts: parts.collect() })
     }
 
     /// Puts its values into the weights and takes those that were there instead: once for the tuned network, once more
@@ -93,4 +101,12 @@ impl Increment {
             }
         });
     }
+}
+
+/// A run's checkpoints: the best, then the others, the newest first.
+fn checkpoints(run: &Path) -> Result<Vec<PathBuf>> {
+    let best = best(run);
+    let others = list(&run.join("checkpoints"))?.into_iter().map(|listed| listed.path);
+    let others: Vec<PathBuf> = others.filter(|path| Some(path) != best.as_ref()).collect();
+    Ok(best.into_iter().chain(others).collect())
 }

@@ -5,19 +5,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::Job;
-use super::evaluate::HeldOut;
+use super::evaluate::{HeldOut, Labelled};
 use super::speaker::Speaker;
 use crate::Usage;
 use crate::data::instruct::{self, InstructionSource, Phrasing};
-use crate::data::{self, Dataset, Source, TextTokenizer, Tokenized};
-use crate::metrics::Metrics;
+use crate::data::{self, Dataset, Source, Task, TextTokenizer, Tokenized};
 use crate::model::{Config, Sampling};
 use crate::preset::{DataSource, InstructionData, InstructionPlace, Preset};
 use crate::protocol::{Event, Progress};
 use crate::session::Port;
 
 /// The hub's dataset with all GLUE tasks.
-const GLUE: &str = "nyu-mll/glue";
+pub(super) const GLUE: &str = "nyu-mll/glue";
 
 /// The score of a language model.
 pub const PERPLEXITY: &str = "perplexity";
@@ -34,8 +33,8 @@ pub struct Material {
     pub examples: u64,
     /// Held-out examples.
     pub splits: Vec<HeldOut>,
-    /// The scores of a classifier.
-    pub metrics: Option<Metrics>,
+    /// How a classifier is judged.
+    pub labelled: Option<Labelled>,
     /// The score that decides which evaluation is best.
     pub best: String,
     /// Gives a language model prompts, and its answers to the reader.
@@ -48,22 +47,12 @@ impl Material {
     /// # Errors
     /// [`Usage`] for what the user can mend.
     pub fn gather(job: &Job, folder: &Path, config: &Config, port: &Port) -> Result<Material> {
-        let id = &job.preset.model.id;
-        match (&job.preset.data.source, config) {
-            (DataSource::Instructions(source), Config::Decoder(_)) => written(job, source, folder, config, port),
-            (DataSource::Instructions(_), Config::Encoder(_)) => {
-                bail!(Usage(format!(
-                    "data.format: {id} is an encoder and cannot write; give data.task or labelled data"
-                )))
-            }
-            (_, Config::Decoder(_)) => {
-                bail!(Usage(format!(
-                    "data.format is missing: {id} is a language model and learns to write, not to label"
-                )))
-            }
-            (DataSource::Local(source), Config::Encoder(_)) => labelled(job, source, folder, config, port),
-            (DataSource::Hub(task), Config::Encoder(_)) => {
-                let prefixes = [format!("{task}/train"), format!("{task}/validation")];
+        fits(&job.preset, config)?;
+        match &job.preset.data.source {
+            DataSource::Instructions(source) => written(job, source, folder, config, port),
+            DataSource::Local(source) => labelled(job, source, folder, config, port),
+            DataSource::Hub(task) => {
+                let prefixes = glue_files(*task);
                 let prefixes = prefixes.each_ref().map(String::as_str);
                 let files = job.hub.dataset(GLUE, &prefixes, &|progress| port.emit(Event::Progress(progress)))?;
                 let folder_of_files =
@@ -73,6 +62,36 @@ impl Material {
             }
         }
     }
+}
+
+/// Whether the model can learn from data of this kind.
+///
+/// # Errors
+/// [`Usage`], naming the key.
+pub(super) fn fits(preset: &Preset, config: &Config) -> Result<()> {
+    let id = &preset.model.id;
+    match (&preset.data.source, config) {
+        (DataSource::Instructions(_), Config::Encoder(_)) => {
+            bail!(Usage(format!("data.format: {id} is an encoder and cannot write; give data.task or labelled data")))
+        }
+        (DataSource::Local(_) | DataSource::Hub(_), Config::Decoder(_)) => {
+            bail!(Usage(format!("data.format is missing: {id} is a language model and learns to write, not to label")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the names of a task's files begin with on the hub.
+pub(super) fn glue_files(task: Task) -> [String; 2] {
+    [format!("{task}/train"), format!("{task}/validation")]
+}
+
+/// Those of a dataset's files that hold examples.
+pub(super) fn with_examples(files: Vec<PathBuf>) -> Vec<PathBuf> {
+    let known = |file: &PathBuf| {
+        file.extension().is_some_and(|extension| ["json", "jsonl", "parquet"].iter().any(|known| extension == *known))
+    };
+    files.into_iter().filter(known).collect()
 }
 
 fn labelled(job: &Job, source: &Source, folder: &Path, config: &Config, port: &Port) -> Result<Material> {
@@ -97,13 +116,18 @@ fn labelled(job: &Job, source: &Source, folder: &Path, config: &Config, port: &P
         };
         Ok(HeldOut { suffix, examples: encode(&split.name, &split.examples)? })
     });
+    let splits = splits.collect::<Result<_>>()?;
     Ok(Material {
         labels: dataset.labels.count() as i64,
         examples: dataset.train.len() as u64,
         train,
-        splits: splits.collect::<Result<_>>()?,
+        splits,
         name: dataset.name,
-        metrics: Some(dataset.metrics),
+        labelled: Some(Labelled {
+            metrics: dataset.metrics,
+            labels: dataset.labels,
+            texts: dataset.eval.into_iter().next().map(|split| split.examples).unwrap_or_default(),
+        }),
         best,
         speaker: None,
     })
@@ -158,18 +182,14 @@ fn written(job: &Job, data: &InstructionData, folder: &Path, config: &Config, po
         train: Tokenized::Written(train),
         examples,
         splits: vec![HeldOut { suffix: String::new(), examples: Tokenized::Written(eval) }],
-        metrics: None,
+        labelled: None,
         best: PERPLEXITY.into(),
         speaker: Some(Speaker { phrasing, sampling, tokens: sample.tokens, prompts: sample.prompts.clone() }),
     })
 }
 
 fn hub_files(job: &Job, id: &str, prefix: &str, progress: &dyn Fn(Progress)) -> Result<Vec<PathBuf>> {
-    let files = job.hub.dataset(id, &[prefix], progress)?;
-    let known = |file: &PathBuf| {
-        file.extension().is_some_and(|extension| ["json", "jsonl", "parquet"].iter().any(|known| extension == *known))
-    };
-    let files: Vec<PathBuf> = files.into_iter().filter(known).collect();
+    let files = with_examples(job.hub.dataset(id, &[prefix], progress)?);
     if files.is_empty() {
         bail!(Usage(format!("data.path: {id} has no .json, .jsonl or .parquet file that begins with \"{prefix}\"")));
     }

@@ -6,9 +6,13 @@ mod clock;
 pub mod device;
 mod evaluate;
 mod increment;
+mod keep;
 mod material;
+mod memory;
 mod orders;
+mod outlook;
 mod prepare;
+mod resume;
 mod schedule;
 mod select;
 mod speaker;
@@ -16,13 +20,16 @@ mod tuner;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 pub use batch::Loaded;
 pub use device::DeviceChoice;
 pub use increment::Increment;
+pub use outlook::{Places, outlook};
+pub use resume::{From, Resume};
 pub use schedule::LearningRate;
 pub use select::{Choice, Chooser, Selection, choose};
 pub use tuner::{Settings, Taken, Tuner};
@@ -31,19 +38,22 @@ use crate::data::{Batch, Tokenized};
 use crate::hub::Hub;
 use crate::preset::Preset;
 use crate::protocol::{
-    Command, Eval, Event, Finished, Level, Mass, Memory, Phase, Progress, Reason, Selected, SelectedTarget, Step,
+    Command, Eval, Event, Examples, Finished, Mass, Memory, Phase, Progress, Reason, Selected, SelectedTarget, Step,
     TargetMass,
 };
-use crate::runs::RunFolder;
-use crate::session::{Interrupted, Port};
+use crate::runs::checkpoint::{FORMAT, Manifest, ScheduleFacts};
+use crate::runs::{Disk, RunFolder};
+use crate::session::{Interrupted, Port, caught};
 use crate::sift::{AdamW, Covered, Role, SparseDecay};
 use crate::system::Sampler;
-use checkpoint::Facts;
+use checkpoint::Writer;
 use clock::Clock;
-use evaluate::Evaluator;
+use evaluate::{Evaluator, rounded};
+use keep::Keeper;
 use material::PERPLEXITY;
 use orders::Orders;
 use prepare::{Plan, Prepared};
+use resume::Found;
 use speaker::Speaker;
 
 /// A run to make.
@@ -58,40 +68,66 @@ pub struct Job {
     pub hub: Hub,
     /// finesift's own cache.
     pub cache: PathBuf,
+    /// What checkpoints are written to.
+    pub disk: Arc<dyn Disk>,
+    /// For a run that was begun before: where to take it up again.
+    pub resume: Option<Resume>,
 }
 
-/// Makes a run. Facts go out through the port and orders come in.
+/// Makes a run, or takes one up again. Facts go out through the port and orders come in.
 ///
 /// # Errors
 /// [`Usage`](crate::Usage) for what the user can mend; [`Interrupted`] once there is a checkpoint to go back to.
 pub fn run(job: Job, port: &Port) -> Result<()> {
     port.emit(Event::Phase { phase: Phase::Preparing });
     let chosen = job.device.resolve()?;
-    let sampler = Sampler::start(port.emitter(), device::gpu(chosen.device))?;
+    let sampler = Sampler::start(port.emitter(), job.folder.path(), device::gpu(chosen.device))?;
     let prepared = prepare::prepare(&job, &chosen, port)?;
-    let mut run = Run::select(job, prepared, port)?;
-    let finished = match run.train() {
+    let found = match job.resume {
+        None => None,
+        Some(how) => {
+            let found = resume::find(how, &job, &prepared, port)?;
+            resume::go_back(found.as_ref(), &job, &prepared, &chosen, port)?;
+            found
+        }
+    };
+    let mut run = match found {
+        None => {
+            port.emit(Event::Started(prepared.started.clone()));
+            Run::select(job, prepared, port)?
+        }
+        Some(found) => Run::take_up(job, prepared, found, port)?,
+    };
+    let finished = match caught(|| run.train()) {
         Ok(reason) => Ok(run.finished(reason)),
-        Err(error) => Err(match run.last_checkpoint.take() {
+        Err(error) => Err(match run.keeper.last_of_all() {
             Some(checkpoint) => Interrupted { error: format!("{error:#}"), checkpoint }.into(),
             None => error,
         }),
     };
-    // Its last sample must not follow the run's last event.
-    drop(sampler);
+    // Neither a sample of the machine nor a checkpoint must follow the run's last event.
+    drop((run, sampler));
     port.emit(Event::Finished(finished?));
     Ok(())
 }
 
+/// Whether what was reached is kept when a run ends early.
+#[derive(Clone, Copy, Debug)]
+enum Save {
+    Yes,
+    No,
+}
+
 /// A run under way.
 struct Run<'a> {
-    job: Job,
     port: &'a Port,
     orders: Orders<'a>,
     tuner: Tuner,
     examples: Tokenized,
     plan: Plan,
     evaluator: Evaluator,
+    /// Steps between evaluations.
+    evaluate_every: u64,
     /// Has a language model answer.
     speaker: Option<Speaker>,
     /// The score that decides which evaluation is best.
@@ -100,88 +136,133 @@ struct Run<'a> {
     clock: Clock,
     /// Steps taken.
     step: u64,
+    /// The latest step whose evaluation was due and made.
+    evaluated: Option<u64>,
     best: Option<Eval>,
-    last_checkpoint: Option<PathBuf>,
-    checkpointed: Instant,
+    keeper: Keeper<'a>,
 }
 
 impl<'a> Run<'a> {
     /// Chooses what to train.
-    fn select(job: Job, prepared: Prepared, port: &'a Port) -> Result<Run<'a>> {
-        let Prepared { network, rules, examples, mut plan, evaluator, best, learning_rate, speaker } = prepared;
+    fn select(job: Job, mut prepared: Prepared, port: &'a Port) -> Result<Run<'a>> {
         port.emit(Event::Phase { phase: Phase::Selecting });
-        let (sift, train) = (&job.preset.sift, &job.preset.train);
-        let settings = Settings {
-            adamw: AdamW {
-                betas: (0.9, 0.999),
-                eps: 1e-8,
-                sparse_decay: if sift.decay > 0.0 {
-                    SparseDecay::TowardPretrained(sift.decay)
-                } else {
-                    SparseDecay::None
-                },
-                dense_decay: train.weight_decay,
-            },
-            clip: (train.clip > 0.0).then_some(train.clip),
-            dropout: true,
-            checkpointing: train.gradient_checkpointing,
-            probe_every: sift.probe_every,
-            seed: train.seed,
-        };
-        let first = plan.first(sift.batches).iter();
-        let batches: Vec<Batch> = first.map(|rows| examples.collate(rows, evaluator.pad_id)).collect();
-        let chooser = Chooser { rules: &rules, select: sift.select, seed: train.seed, walk: settings.walk(0) };
-        let Selection { choices, mass } = choose(&network, &chooser, &batches)?;
-        let tuner = Tuner::new(network, &choices, settings);
-        let run = Run {
-            port,
-            orders: Orders::new(port),
-            tuner,
-            examples,
-            plan,
-            evaluator,
-            speaker,
-            deciding: best,
-            learning_rate,
-            clock: Clock::start(),
-            step: 0,
-            best: None,
-            last_checkpoint: None,
-            checkpointed: Instant::now(),
-            job,
-        };
+        let (sift, seed) = (&job.preset.sift, job.preset.train.seed);
+        let settings = settings(&job.preset);
+        let first = prepared.plan.first(sift.batches).iter();
+        let pad_id = prepared.evaluator.pad_id;
+        let batches: Vec<Batch> = first.map(|rows| prepared.examples.collate(rows, pad_id)).collect();
+        let chooser = Chooser { rules: &prepared.rules, select: sift.select, seed, walk: settings.walk(0) };
+        let Selection { choices, mass } = choose(&prepared.network, &chooser, &batches)?;
+        let run = Run::new(job, prepared, &choices, None, port)?;
         run.tell_of_selection(mass);
         Ok(run)
     }
 
-    /// Takes all steps, or as many as it is let.
+    /// Goes on where a checkpoint was made.
+    fn take_up(job: Job, prepared: Prepared, found: Found, port: &'a Port) -> Result<Run<'a>> {
+        let Found { manifest, kept, path } = found;
+        let mut run = Run::new(job, prepared, &kept.choices, Some((&manifest, path)), port)?;
+        run.tuner.restore(&kept.state, &kept.coverage);
+        (run.step, run.evaluated, run.best) = (manifest.step, manifest.evaluated, manifest.best);
+        Ok(run)
+    }
+
+    fn new(
+        job: Job,
+        prepared: Prepared,
+        choices: &[Choice],
+        from: Option<(&Manifest, PathBuf)>,
+        port: &'a Port,
+    ) -> Result<Run<'a>> {
+        let Prepared { network, examples, plan, evaluator, best, learning_rate, base, data, speaker, .. } = prepared;
+        let evaluate_every = match job.preset.train.eval_every {
+            0 => plan.steps_per_epoch(),
+            steps => steps,
+        };
+        let (clock, step) = from.as_ref().map_or_else(Default::default, |(kept, _)| (kept.clock, kept.step));
+        let facts = Manifest {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").into(),
+            run: job.folder.name().into(),
+            preset: job.preset.toml.clone(),
+            seed: job.preset.train.seed,
+            schedule: ScheduleFacts { steps: plan.steps, warmup: learning_rate.warmup, peak: learning_rate.peak },
+            base,
+            data,
+            // What changes as the run goes on comes with each checkpoint.
+            step,
+            clock,
+            epoch: 0.0,
+            updates: 0,
+            evaluated: None,
+            best: None,
+            events: 0,
+            slots: Vec::new(),
+            files: Vec::new(),
+        };
+        let settings = settings(&job.preset);
+        let (keep, last) = (job.preset.keep, from.map(|(_, path)| path));
+        let writer = Writer::start(job.disk, job.folder, keep.checkpoints, port.emitter(), last)?;
+        Ok(Run {
+            port,
+            orders: Orders::new(port),
+            tuner: Tuner::new(network, choices, settings),
+            examples,
+            plan,
+            evaluator,
+            evaluate_every,
+            speaker,
+            deciding: best,
+            learning_rate,
+            clock: Clock::start(clock),
+            step,
+            evaluated: None,
+            best: None,
+            keeper: Keeper::new(port, keep, facts, writer, step),
+        })
+    }
+
+    /// Takes all steps, or as many as it is let, and sees to it that what was reached is on disk.
     fn train(&mut self) -> Result<Reason> {
+        match self.take_steps() {
+            Ok((reason, Save::Yes)) => {
+                self.conclude()?;
+                Ok(reason)
+            }
+            Ok((reason, Save::No)) => Ok(reason),
+            Err(error) => {
+                // A step that fails is not taken: what was reached before it is sound. Why it cannot be kept was told.
+                let _ = self.conclude();
+                Err(error)
+            }
+        }
+    }
+
+    fn take_steps(&mut self) -> Result<(Reason, Save)> {
         self.port.emit(Event::Phase { phase: Phase::Training });
-        // A language model can do what is asked of it before it is trained, and the reader wants to compare.
-        if self.speaker.is_some() && self.step == 0 {
+        // An order to stop may have cut an evaluation short. A language model can do what is asked of it before it is
+        // trained, and the reader wants to compare.
+        let due = if self.step == 0 { self.speaker.is_some() } else { self.evaluation_due() };
+        if due && self.evaluated != Some(self.step) {
             self.evaluate()?;
         }
         while self.step < self.plan.steps {
-            if self.obey()?.is_break() {
-                return Ok(Reason::Stopped);
+            if let ControlFlow::Break(save) = self.obey()? {
+                return Ok((Reason::Stopped, save));
             }
             self.take_step()?;
             if self.evaluation_due() {
                 self.evaluate()?;
             }
-            let minutes = self.job.preset.keep.every_minutes;
-            if minutes > 0.0 && self.checkpointed.elapsed() > Duration::from_secs_f64(minutes * 60.0) {
+            if self.keeper.due(self.step) {
                 self.checkpoint();
             }
         }
         // The last step was evaluated above; what was asked for meanwhile is still done.
-        match self.obey()? {
-            ControlFlow::Break(()) => Ok(Reason::Stopped),
-            ControlFlow::Continue(()) => {
-                self.checkpoint();
-                Ok(Reason::Completed)
-            }
-        }
+        Ok(match self.obey()? {
+            ControlFlow::Break(save) => (Reason::Stopped, save),
+            ControlFlow::Continue(()) => (Reason::Completed, Save::Yes),
+        })
     }
 
     fn take_step(&mut self) -> Result<()> {
@@ -191,6 +272,7 @@ impl<'a> Run<'a> {
         let batches: Vec<Batch> = rows.map(|rows| self.examples.collate(rows, self.evaluator.pad_id)).collect();
         let taken = self.tuner.step(self.step, &batches, learning_rate)?;
         self.step += 1;
+        self.keeper.changed();
         self.clock.step_took(start.elapsed());
         let tokens: u64 = batches.iter().map(|batch| batch.tokens).sum();
         self.port.emit(Event::Step(Step {
@@ -210,65 +292,51 @@ impl<'a> Run<'a> {
     }
 
     /// Does what was ordered. `Break` ends the run.
-    fn obey(&mut self) -> Result<ControlFlow<()>> {
+    fn obey(&mut self) -> Result<ControlFlow<Save>> {
         while let Some(command) = self.orders.next() {
-            match command {
-                Command::Pause => {
-                    if self.hold()?.is_break() {
-                        return Ok(ControlFlow::Break(()));
-                    }
-                }
-                other => {
-                    if self.obey_at_once(other)?.is_break() {
-                        return Ok(ControlFlow::Break(()));
-                    }
-                }
+            let obeyed = match command {
+                Command::Pause => self.hold()?,
+                other => self.obey_at_once(other)?,
+            };
+            if obeyed.is_break() {
+                return Ok(obeyed);
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    fn obey_at_once(&mut self, command: Command) -> Result<ControlFlow<()>> {
+    fn obey_at_once(&mut self, command: Command) -> Result<ControlFlow<Save>> {
         match command {
             Command::Checkpoint => self.checkpoint(),
             Command::Evaluate => self.evaluate()?,
             Command::Sample { prompt } => self.sample(&prompt),
-            Command::Stop { save } => {
-                if save {
-                    self.checkpoint();
-                }
-                return Ok(ControlFlow::Break(()));
-            }
+            Command::Stop { save: true } => return Ok(ControlFlow::Break(Save::Yes)),
+            Command::Stop { save: false } => return Ok(ControlFlow::Break(Save::No)),
             Command::Pause | Command::Resume => {}
         }
         Ok(ControlFlow::Continue(()))
     }
 
     /// Sleeps until told to go on; other orders are obeyed meanwhile.
-    fn hold(&mut self) -> Result<ControlFlow<()>> {
-        let start = Instant::now();
+    fn hold(&mut self) -> Result<ControlFlow<Save>> {
+        self.clock.pause();
         self.port.emit(Event::Phase { phase: Phase::Paused });
-        let mut obeyed = ControlFlow::Continue(());
-        loop {
+        let obeyed = loop {
             match self.orders.wait() {
-                Some(Command::Resume) => break,
+                Some(Command::Resume) => break ControlFlow::Continue(()),
                 Some(Command::Pause) => {}
                 Some(command) => {
-                    obeyed = self.obey_at_once(command)?;
+                    let obeyed = self.obey_at_once(command)?;
                     if obeyed.is_break() {
-                        break;
+                        break obeyed;
                     }
                     self.port.emit(Event::Phase { phase: Phase::Paused });
                 }
                 // No one is left who could say so.
-                None => {
-                    self.checkpoint();
-                    obeyed = ControlFlow::Break(());
-                    break;
-                }
+                None => break ControlFlow::Break(Save::Yes),
             }
-        }
-        self.clock.paused_for(start.elapsed());
+        };
+        self.clock.unpause();
         if obeyed.is_continue() {
             self.port.emit(Event::Phase { phase: Phase::Training });
         }
@@ -294,14 +362,22 @@ impl<'a> Run<'a> {
             };
             let eval = Eval { step: self.step, epoch: self.epoch(), loss: scores.loss, scores: scores.scores, best };
             self.port.emit(Event::Eval(eval.clone()));
+            if let Some(worst) = scores.worst {
+                self.port.emit(Event::Examples(Examples { step: self.step, ..worst }));
+            }
+            self.clock.evaluation_took(start.elapsed());
+            if self.evaluation_due() {
+                self.evaluated = Some(self.step);
+            }
+            self.keeper.changed();
             if best {
                 self.best = Some(eval);
-                self.keep_best();
+                let now = self.now();
+                self.keeper.save(&self.tuner, now, true);
             }
             for prompt in self.speaker.iter().flat_map(|speaker| speaker.prompts.clone()).collect::<Vec<_>>() {
                 self.sample(&prompt);
             }
-            self.clock.evaluation_took(start.elapsed());
         }
         self.port.emit(Event::Phase { phase: Phase::Training });
         Ok(())
@@ -318,59 +394,41 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Writes a checkpoint. A disk that fails is told and does not stop the run.
+    /// Has a checkpoint written. A disk that fails is told and does not stop the run.
     fn checkpoint(&mut self) {
-        let folder = self.job.folder.checkpoint(self.step);
         self.port.emit(Event::Phase { phase: Phase::Checkpointing });
-        if self.write(folder.clone()) {
-            self.last_checkpoint = Some(folder.clone());
-            let checkpoints = folder.parent().unwrap_or(&folder);
-            if let Err(error) = checkpoint::prune(checkpoints, self.job.preset.keep.checkpoints) {
-                self.warn(format!("{error:#}"));
-            }
-        }
-        self.checkpointed = Instant::now();
+        let now = self.now();
+        self.keeper.save(&self.tuner, now, false);
         self.port.emit(Event::Phase { phase: Phase::Training });
     }
 
-    fn keep_best(&mut self) {
-        let folder = self.job.folder.best();
-        if self.write(folder.clone()) {
-            self.last_checkpoint.get_or_insert(folder);
-        }
+    /// Waits until what was reached is on disk.
+    fn conclude(&mut self) -> Result<()> {
+        self.port.emit(Event::Phase { phase: Phase::Checkpointing });
+        let now = self.now();
+        self.keeper.conclude(&self.tuner, &now).map_err(|error| {
+            anyhow!("the end of the run could not be kept: {error}; make room and resume it, nothing else is lost")
+        })
     }
 
-    fn write(&self, folder: PathBuf) -> bool {
-        let facts = Facts {
-            run: self.job.folder.name(),
-            model: &self.job.preset.model.id,
+    /// What a checkpoint of this moment says.
+    fn now(&self) -> Manifest {
+        Manifest {
             step: self.step,
-            elapsed: self.clock.elapsed(),
-            best: self.best.as_ref(),
-        };
-        match checkpoint::write(&folder, self.tuner.values(), &facts) {
-            Ok(bytes) => self.port.emit(Event::Checkpointed { step: self.step, path: folder, bytes }),
-            Err(error) => {
-                self.port.emit(Event::Log { level: Level::Error, message: format!("{error:#}; training goes on") });
-                return false;
-            }
+            epoch: self.epoch(),
+            evaluated: self.evaluated,
+            best: self.best.clone(),
+            clock: self.clock.state(),
+            ..self.keeper.facts.clone()
         }
-        true
     }
 
     fn evaluation_due(&self) -> bool {
-        self.step == self.plan.steps || self.step.is_multiple_of(self.evaluate_every())
+        self.step == self.plan.steps || self.step.is_multiple_of(self.evaluate_every)
     }
 
     fn evaluations_left(&self) -> u64 {
-        self.plan.steps.div_ceil(self.evaluate_every()) - self.step / self.evaluate_every()
-    }
-
-    fn evaluate_every(&self) -> u64 {
-        match self.job.preset.train.eval_every {
-            0 => self.plan.steps_per_epoch(),
-            steps => steps,
-        }
+        self.plan.steps.div_ceil(self.evaluate_every) - self.step / self.evaluate_every
     }
 
     fn epoch(&self) -> f64 {
@@ -409,8 +467,30 @@ impl<'a> Run<'a> {
     }
 
     fn tell_of_mass(&self, mass: &Covered) {
-        let slots = self.tuner.values().slots();
-        let targets = mass.targets.iter().map(|&(number, mass)| TargetMass { name: slots[number].name.clone(), mass });
+        let values = self.tuner.values();
+        let updates = values.updates();
+        let targets = mass.targets.iter().map(|&(number, mass)| TargetMass {
+            name: values.slots()[number].name.clone(),
+            mass: rounded(mass),
+            update: updates.get(number).map(|update| rounded(100.0 * update)).filter(|update| update.is_finite()),
+        });
         self.port.emit(Event::Mass(Mass { step: self.step, overall: mass.overall, targets: targets.collect() }));
+    }
+}
+
+fn settings(preset: &Preset) -> Settings {
+    let (sift, train) = (&preset.sift, &preset.train);
+    Settings {
+        adamw: AdamW {
+            betas: (0.9, 0.999),
+            eps: 1e-8,
+            sparse_decay: if sift.decay > 0.0 { SparseDecay::TowardPretrained(sift.decay) } else { SparseDecay::None },
+            dense_decay: train.weight_decay,
+        },
+        clip: (train.clip > 0.0).then_some(train.clip),
+        dropout: true,
+        checkpointing: train.gradient_checkpointing,
+        probe_every: sift.probe_every,
+        seed: train.seed,
     }
 }

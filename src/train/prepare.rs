@@ -13,10 +13,11 @@ use super::schedule::LearningRate;
 use super::select;
 use super::speaker::Speaker;
 use crate::Usage;
-use crate::data::{Batches, Tokenized};
-use crate::model::{Config, Layout, LoadOptions, Network};
-use crate::preset::Dtype;
+use crate::data::{Batches, Tokenized, digest};
+use crate::model::{Config, Fingerprint, Layout, LoadOptions, Network};
+use crate::preset::{Dtype, Preset};
 use crate::protocol::{Event, Level, Progress, Started};
+use crate::runs::checkpoint::{BaseIdentity, DataIdentity};
 use crate::session::Port;
 use crate::sift::{Role, Rules};
 
@@ -36,6 +37,12 @@ pub struct Prepared {
     pub best: String,
     /// The learning rate of each step.
     pub learning_rate: LearningRate,
+    /// Which model it is.
+    pub base: BaseIdentity,
+    /// Which examples.
+    pub data: DataIdentity,
+    /// What is going to be trained on what.
+    pub started: Started,
     /// Has a language model answer.
     pub speaker: Option<Speaker>,
 }
@@ -78,28 +85,18 @@ impl Plan {
     }
 }
 
-/// Finds, reads and checks everything, and tells what is going to be trained on what.
+/// Finds, reads and checks everything.
 ///
 /// # Errors
 /// [`Usage`] for what the user can mend.
 pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     let preset = &job.preset;
+    let sift = &preset.sift;
     let progress = |progress: Progress| port.emit(Event::Progress(progress));
     let folder = model_folder(job, &progress)?;
     let config = Config::read(&folder)?;
-    if preset.data.max_length as i64 > config.longest() {
-        bail!(Usage(format!(
-            "data.max_length is {}, but {} has positions for {} tokens",
-            preset.data.max_length,
-            preset.model.id,
-            config.longest()
-        )));
-    }
-    let sift = &preset.sift;
-    let rules =
-        Rules { rate: sift.rate, modules: sift.modules.clone(), dense: sift.dense.clone(), biases: sift.biases };
-    // Names do not depend on the number of labels, which only the data tells.
-    select::check(&rules, &Layout::of(&config, 2).parameters)?;
+    check(preset, &config)?;
+    let rules = rules_of(preset);
     let material = Material::gather(job, &folder, &config, port)?;
 
     let options = LoadOptions {
@@ -116,19 +113,17 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     warn_of_idle_targets(&network, &rules, port);
 
     let train = &preset.train;
-    let mut plan = Plan {
-        batches: Batches::new(material.train.lengths(), train.batch, train.seed),
+    let lengths = material.train.lengths();
+    let steps = train.steps(lengths.len()).context("train.epochs: too many steps to count")?;
+    let plan = Plan {
+        batches: Batches::new(lengths, train.batch, train.seed),
         accumulate: train.accumulate,
-        steps: 0,
+        steps,
         current: None,
     };
-    plan.steps = plan.steps_per_epoch().checked_mul(train.epochs).context("train.epochs: too many steps to count")?;
-    if train.max_steps > 0 {
-        plan.steps = plan.steps.min(train.max_steps);
-    }
     let evaluator = Evaluator {
         splits: material.splits,
-        metrics: material.metrics,
+        labelled: material.labelled,
         batch: train.batch,
         pad_id: config.pad_token_id(),
     };
@@ -138,7 +133,16 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         warmup: (train.warmup * plan.steps as f64).ceil() as u64,
         steps: plan.steps,
     };
-    port.emit(Event::Started(Started {
+    let fingerprint = Fingerprint::of(&folder)?;
+    let base =
+        BaseIdentity { model: preset.model.id.clone(), config: fingerprint.config, weights: fingerprint.weights };
+    let data = DataIdentity {
+        examples: material.examples,
+        train: digest([&material.train]),
+        eval_examples: evaluator.examples(),
+        eval: digest(evaluator.splits.iter().map(|split| &split.examples)),
+    };
+    let started = Started {
         run: job.folder.name().into(),
         preset: preset.name.clone(),
         about: preset.about.clone(),
@@ -147,8 +151,8 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         device: device::name(chosen.device),
         device_note: chosen.note.clone(),
         dtype: preset.model.dtype.name().into(),
-        examples: material.examples,
-        eval_examples: evaluator.examples(),
+        examples: data.examples,
+        eval_examples: data.eval_examples,
         steps: plan.steps,
         epochs: plan.steps as f64 / plan.steps_per_epoch() as f64,
         batch: (train.batch * train.accumulate) as u64,
@@ -157,7 +161,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         parameters: network.parameters.components(),
         best: material.best.clone(),
         version: env!("CARGO_PKG_VERSION").into(),
-    }));
+    };
     Ok(Prepared {
         network,
         rules,
@@ -166,8 +170,34 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         evaluator,
         best: material.best,
         learning_rate,
+        base,
+        data,
+        started,
         speaker: material.speaker,
     })
+}
+
+/// Whether what the preset asks of the model can be had of it.
+///
+/// # Errors
+/// [`Usage`], naming the key.
+pub(super) fn check(preset: &Preset, config: &Config) -> Result<()> {
+    if preset.data.max_length as i64 > config.longest() {
+        bail!(Usage(format!(
+            "data.max_length is {}, but {} has positions for {} tokens",
+            preset.data.max_length,
+            preset.model.id,
+            config.longest()
+        )));
+    }
+    // Names do not depend on the number of labels, which only the data tells.
+    select::check(&rules_of(preset), &Layout::of(config, 2).parameters)
+}
+
+/// The preset's choice of targets.
+pub(super) fn rules_of(preset: &Preset) -> Rules {
+    let sift = &preset.sift;
+    Rules { rate: sift.rate, modules: sift.modules.clone(), dense: sift.dense.clone(), biases: sift.biases }
 }
 
 fn model_folder(job: &Job, progress: &dyn Fn(Progress)) -> Result<PathBuf> {

@@ -12,7 +12,7 @@ use crate::data::Batch;
 use crate::model::Network;
 use crate::model::backward::{self, Gradient, Walk, Wanted, mixed};
 use crate::sift::sampled::{self, Columns};
-use crate::sift::{AdamW, Coverage, Covered, Role, Slot, Values};
+use crate::sift::{AdamW, Coverage, Covered, Role, Slot, State, Values};
 
 /// A model under training.
 pub struct Tuner {
@@ -76,6 +76,18 @@ impl Tuner {
         &self.values
     }
 
+    /// Gradient mass measured so far.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    /// Goes on from a kept state, of the same choices, and from the gradient mass measured so far.
+    pub fn restore(&mut self, state: &State, coverage: &Tensor) {
+        self.values.restore(state);
+        self.coverage.restore(coverage, self.network.parameters.device());
+        self.write_weights();
+    }
+
     /// Takes one optimizer step, counted from 0, upon these micro-batches. The loss is a mean over all their targets
     /// together, so that a step in parts is the step as a whole.
     ///
@@ -107,11 +119,16 @@ impl Tuner {
         // The constant is PyTorch's, of `clip_grad_norm_`.
         let scale = self.settings.clip.map_or(1.0, |most| (most / (grad_norm + 1e-6)).min(1.0));
         self.values.update(&self.settings.adamw, learning_rate, scale);
+        self.write_weights();
+        let round_ends = (step + 1).is_multiple_of(self.settings.probe_every);
+        Ok(Taken { loss, grad_norm, mass: if round_ends { self.coverage.read() } else { None } })
+    }
+
+    /// Makes the model's weights those of the masters.
+    fn write_weights(&self) {
         for slot in self.values.slots() {
             self.values.write_into(slot, &self.network.parameters.get(&slot.name));
         }
-        let round_ends = (step + 1).is_multiple_of(self.settings.probe_every);
-        Ok(Taken { loss, grad_norm, mass: if round_ends { self.coverage.read() } else { None } })
     }
 
     /// Sparse slots whose gradient mass is measured in a step.

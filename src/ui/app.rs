@@ -1,30 +1,68 @@
 //! What the screen shows and how keys and events change it. Nothing is drawn and nothing waits here.
 
-use crossterm::event::{KeyCode, KeyEvent};
-use ratatui::layout::{Position, Rect};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
-use super::keymap::{self, Action};
-use super::run::Run;
-use super::screens::monitor::{self, Panel};
-use super::theme::{Depth, Theme};
-use crate::protocol::{Command, Event, Phase};
-use crate::series::At;
+use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::{Constraint, Layout, Position, Rect};
+
+use super::home::Home;
+use super::keymap::{Action, Context, Keymap};
+use super::monitor::{Files, Monitor, Run};
+use super::overlay::{Overlay, Picker};
+use super::runs::{Comparison, Runs};
+use super::theme::{Depth, Theme, Themes};
+use super::toast::Toasts;
+use crate::outlook::Outlook;
+use crate::preset::{self, Preset};
+use crate::protocol::{Command, Event};
+use crate::runs;
+
+/// Below this size there is no room for anything.
+pub const LEAST: (u16, u16) = (60, 16);
 
 /// Everything there is to show.
 pub struct App {
-    /// The run.
-    pub run: Run,
-    /// What of it, and how.
-    pub view: View,
-    /// In which colours.
-    pub look: Look,
+    /// The screen in front.
+    pub screen: Screen,
+    /// The presets.
+    pub home: Home,
+    /// The run that goes or went here.
+    pub live: Option<Monitor>,
+    /// An earlier run that is looked at again; it hides the live one.
+    pub replay: Option<Monitor>,
+    /// All runs.
+    pub runs: Runs,
     /// What lies above the screen.
     pub overlay: Option<Overlay>,
-    /// What was asked for and is not confirmed yet: `pausing…`.
-    pub asked: Option<&'static str>,
+    /// In which colours.
+    pub look: Look,
+    /// The themes to choose from.
+    pub themes: Themes,
+    /// Which keys do what.
+    pub keymap: Keymap,
+    /// What happened a moment ago.
+    pub toasts: Toasts,
     /// Whether to leave as soon as the run has ended.
     pub leaving: bool,
+    /// Replays so far: what is told of an earlier one comes too late.
+    replays: u64,
     size: Rect,
+}
+
+/// The screens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Screen {
+    Home,
+    Monitor,
+    Runs,
+}
+
+impl Screen {
+    /// All of them with their names.
+    pub const ALL: [(Screen, &'static str); 3] =
+        [(Screen::Home, "Home"), (Screen::Monitor, "Monitor"), (Screen::Runs, "Runs")];
 }
 
 /// Colours and characters.
@@ -32,285 +70,359 @@ pub struct Look {
     /// The colours.
     pub theme: Theme,
     /// Their name.
-    pub name: &'static str,
+    pub name: String,
     /// What the terminal can show.
     pub depth: Depth,
     /// Whether to do without box-drawing and braille characters.
     pub ascii: bool,
 }
 
-/// What is looked at.
-pub struct View {
-    /// The panel with the focus.
-    pub focus: Panel,
-    /// Whether it fills the screen.
-    pub full: bool,
-    /// How much curves are smoothed.
-    pub smoothing: Smoothing,
-    /// Whether values are on a logarithmic scale.
-    pub log: bool,
-    /// Whether time is along the axis, instead of steps.
-    pub time: bool,
-    /// The cursor's place in full screen.
-    pub cursor: Option<f64>,
-    /// The part of the axis shown in full screen.
-    pub window: Option<(f64, f64)>,
-}
-
-/// How much curves are smoothed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Smoothing {
-    None,
-    Light,
-    Strong,
-}
-
-/// What may lie above the screen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overlay {
-    /// All keys.
-    Help,
-    /// The question what becomes of the run, and the answer that is marked.
-    Quit(usize),
-}
-
-/// Answers to the question: key, words, and what they order.
-pub const ANSWERS: [(char, &str, Option<Command>); 3] = [
-    ('s', "stop and save a checkpoint", Some(Command::Stop { save: true })),
-    ('d', "stop and discard what came after the last checkpoint", Some(Command::Stop { save: false })),
-    ('k', "keep running", None),
-];
-
 /// What comes in.
-#[expect(clippy::large_enum_variant, reason = "it is used up at once and never kept")]
 pub enum Msg {
     /// A key was pressed.
     Key(KeyEvent),
+    /// The mouse was used.
+    Mouse(MouseEvent),
+    /// Text was pasted.
+    Paste(String),
     /// The terminal has another size.
     Resize(u16, u16),
-    /// The run told something.
+    /// Time since the start.
+    Tick(Duration),
+    /// The live run told something.
     Event(Event),
+    /// A run that was asked for has started.
+    Launched,
+    /// It has not.
+    Refused(String),
+    /// What a preset's run would take: the preset's TOML, and the answer.
+    Outlook(String, Result<Outlook, String>),
+    /// Events of the run that is looked at again: the number of the replay, and the next of them.
+    Replayed(u64, Vec<Event>),
+    /// All runs at a time; `None` if they are as they were.
+    Listed(Option<Vec<runs::Listed>>, SystemTime),
+    /// What runs differ in.
+    Compared(Comparison),
+    /// A run to lay over the charts, by its name.
+    Overlaid(String, Box<Run>),
+    /// Where the run on the monitor keeps its files.
+    Files(Files),
+    /// Something that was asked for is done: a sentence.
+    Done(String),
+    /// A preset was saved: its name, its file, and all presets there are now.
+    Saved(String, PathBuf, Vec<preset::Listed>),
 }
 
 /// What the loop has to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Send an order to the trainer.
     Send(Command),
+    /// Start a run.
+    Launch(Box<Preset>),
+    /// Find out what a run would take.
+    Outlook(Box<Preset>),
+    /// Read the events of a run's folder, for the replay of a number.
+    Replay(PathBuf, u64),
+    /// Look for runs.
+    List,
+    /// Take a run up again.
+    Resume(PathBuf),
+    /// Lay the curves of runs over the monitor's.
+    Overlay(Vec<PathBuf>),
+    /// Find out what the settings of runs differ in.
+    Compare(Vec<runs::Listed>),
+    /// Give a run another name.
+    Rename(PathBuf, String),
+    /// Give runs these tags.
+    Tag(Vec<PathBuf>, Vec<String>),
+    /// Move runs to the trash.
+    ThrowAway(Vec<PathBuf>),
+    /// Open a folder for the user.
+    Open(PathBuf),
+    /// Put a text on the clipboard.
+    Copy(String),
+    /// Keep a theme for later.
+    KeepTheme(String),
+    /// Write these texts to files, with their folder.
+    Write(Vec<(PathBuf, String)>),
+    /// Write a preset of the user's.
+    Save {
+        /// Its name.
+        name: String,
+        /// Its text.
+        toml: String,
+        /// Whether it may take the place of one that is there.
+        replace: bool,
+    },
     /// Leave the screen.
     Leave,
     /// Hand the terminal back to the shell for a while.
     Suspend,
 }
 
+/// What lies where on every screen.
+pub struct Frames {
+    /// The first line.
+    pub top: Rect,
+    /// The screen.
+    pub body: Rect,
+    /// The last line.
+    pub footer: Rect,
+}
+
+impl Frames {
+    /// For a terminal of this size.
+    pub fn of(area: Rect) -> Frames {
+        let lines = [Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)];
+        let [top, body, footer] = Layout::vertical(lines).areas(area);
+        Frames { top, body, footer }
+    }
+}
+
 impl App {
-    /// A screen of this size.
-    pub fn new(look: Look, width: u16, height: u16) -> App {
+    /// Opens at Home.
+    pub fn new(look: Look, keymap: Keymap, home: Home, runs: Runs, width: u16, height: u16) -> App {
         App {
-            run: Run::default(),
-            view: View {
-                focus: Panel::Loss,
-                full: false,
-                smoothing: Smoothing::Light,
-                log: false,
-                time: false,
-                cursor: None,
-                window: None,
-            },
-            look,
+            screen: Screen::Home,
+            home,
+            live: None,
+            replay: None,
+            runs,
             overlay: None,
-            asked: None,
+            look,
+            themes: Themes::default(),
+            keymap,
+            toasts: Toasts::default(),
             leaving: false,
+            replays: 0,
             size: Rect::new(0, 0, width, height),
+        }
+    }
+
+    /// Opens at Home with these presets and the keys as they come.
+    pub fn at_home(look: Look, presets: Vec<preset::Listed>, width: u16, height: u16) -> App {
+        App::new(look, Keymap::default(), Home::new(presets), Runs::default(), width, height)
+    }
+
+    /// What the screen in front is drawn on.
+    pub fn body(&self) -> Rect {
+        Frames::of(self.size).body
+    }
+
+    /// The run on the monitor.
+    pub fn monitor(&self) -> Option<&Monitor> {
+        self.replay.as_ref().or(self.live.as_ref())
+    }
+
+    fn in_front(&mut self) -> Option<&mut Monitor> {
+        self.replay.as_mut().or(self.live.as_mut())
+    }
+
+    /// Lays another run's curves beneath those on the monitor.
+    fn overlaid(&mut self, name: String, run: Run) {
+        let Some(monitor) = self.in_front() else {
+            return self.toasts.error("there is no run on the monitor to lay others beneath: replay one first");
+        };
+        monitor.overlay(name, run);
+        self.screen = Screen::Monitor;
+    }
+
+    /// The monitor, if keys are text for it.
+    fn typing_monitor(&mut self) -> Option<&mut Monitor> {
+        let shown = self.screen == Screen::Monitor;
+        self.in_front().filter(|monitor| shown && monitor.typing())
+    }
+
+    /// Whether a run goes.
+    pub fn at_work(&self) -> bool {
+        self.live.as_ref().is_some_and(Monitor::at_work)
+    }
+
+    /// Whether something happens with time alone.
+    pub fn waiting(&self) -> bool {
+        self.toasts.waiting() || self.screen == Screen::Home && self.home.waiting()
+    }
+
+    /// Which keys count now.
+    pub fn context(&self) -> Context {
+        match self.screen {
+            Screen::Home => Context::Home,
+            Screen::Monitor => Context::Monitor,
+            Screen::Runs => Context::Runs,
         }
     }
 
     /// Takes up what came in.
     pub fn update(&mut self, msg: Msg) -> Option<Effect> {
         match msg {
-            Msg::Event(event) => self.told(event),
-            Msg::Resize(width, height) => {
-                self.size = Rect::new(0, 0, width, height);
-                None
+            Msg::Event(event) => return self.told(event),
+            Msg::Replayed(number, events) => {
+                if let Some(replay) = self.replay.as_mut().filter(|_| number == self.replays) {
+                    events.into_iter().for_each(|event| replay.told(event));
+                }
             }
-            Msg::Key(key) => match self.overlay {
-                Some(Overlay::Quit(marked)) => self.answer(marked, key),
-                _ => self.act(keymap::action(&key)?),
-            },
+            Msg::Listed(runs, now) => self.runs.learn(runs, now),
+            Msg::Compared(comparison) => self.overlay = Some(Overlay::Comparison(comparison, 0)),
+            Msg::Overlaid(name, run) => self.overlaid(name, *run),
+            Msg::Files(files) => {
+                if let Some(monitor) = self.in_front() {
+                    monitor.files = Some(files);
+                }
+            }
+            Msg::Done(what) => {
+                self.toasts.info(what);
+                return Some(Effect::List);
+            }
+            Msg::Saved(name, path, presets) => {
+                self.home.saved(&name, presets);
+                self.toasts.info(format!("saved as {}", path.display()));
+            }
+            Msg::Launched => {
+                self.home.renew();
+                self.live = Some(Monitor::new(true));
+                self.replay = None;
+                self.screen = Screen::Monitor;
+            }
+            Msg::Refused(why) => self.toasts.error(why),
+            Msg::Outlook(toml, outlook) => self.home.learn(&toml, outlook),
+            Msg::Resize(width, height) => self.size = Rect::new(0, 0, width, height),
+            Msg::Tick(now) => {
+                self.toasts.tick(now);
+                if self.screen == Screen::Home {
+                    return self.home.tick(now);
+                }
+            }
+            Msg::Mouse(mouse) => return self.mouse(mouse),
+            Msg::Paste(text) => {
+                return match self.screen {
+                    _ if self.overlay.is_some() => None,
+                    Screen::Home if self.home.typing() => self.home.pasted(&text),
+                    Screen::Runs if self.runs.typing() => self.runs.pasted(&text),
+                    Screen::Monitor => {
+                        if let Some(monitor) = self.typing_monitor() {
+                            monitor.pasted(&text);
+                        }
+                        None
+                    }
+                    _ => None,
+                };
+            }
+            Msg::Key(key) => return self.key(key),
         }
+        None
     }
 
     fn told(&mut self, event: Event) -> Option<Effect> {
-        // Only what the trainer confirms is shown as done.
-        if matches!(event, Event::Phase { .. }) || event.is_last() {
-            self.asked = None;
+        if let Some(live) = &mut self.live {
+            self.toasts.of_event(&event);
+            if event.is_last() {
+                self.home.renew();
+            }
+            live.told(event);
         }
-        self.run.apply(event);
-        (self.leaving && self.run.end.is_some()).then_some(Effect::Leave)
+        (self.leaving && !self.at_work()).then_some(Effect::Leave)
+    }
+
+    fn key(&mut self, key: KeyEvent) -> Option<Effect> {
+        if let Some(overlay) = self.overlay.take() {
+            return overlay.key(self, key);
+        }
+        if self.screen == Screen::Home && self.home.typing() {
+            return self.home.key(key);
+        }
+        if self.screen == Screen::Runs && self.runs.typing() {
+            return self.runs.key(key);
+        }
+        if self.typing_monitor().is_some_and(|monitor| monitor.key(&key)) {
+            return None;
+        }
+        let action = self.keymap.action(self.context(), &key)?;
+        self.act(action)
     }
 
     fn act(&mut self, action: Action) -> Option<Effect> {
-        let ended = self.run.end.is_some();
         match action {
-            Action::Help => {
-                self.overlay = if self.overlay == Some(Overlay::Help) { None } else { Some(Overlay::Help) };
-            }
+            Action::Help => self.overlay = Some(Overlay::Help(0)),
             Action::Suspend => return Some(Effect::Suspend),
-            Action::Quit if ended => return Some(Effect::Leave),
-            Action::Quit => self.overlay = Some(Overlay::Quit(0)),
-            Action::Theme => self.next_theme(),
-            Action::PauseOrResume if !ended => {
-                let paused = self.run.phase == Some(Phase::Paused);
-                let (word, command) =
-                    if paused { ("resuming…", Command::Resume) } else { ("pausing…", Command::Pause) };
-                return self.ask(word, command);
+            Action::Quit if self.at_work() => self.overlay = Some(Overlay::Quit(0)),
+            Action::Quit => return Some(Effect::Leave),
+            Action::Theme => self.overlay = Some(Overlay::Themes(Picker::open(self))),
+            Action::Home => self.screen = Screen::Home,
+            // Asked for once more, it shows the run that goes.
+            Action::Monitor if self.screen == Screen::Monitor && self.live.is_some() => self.replay = None,
+            Action::Monitor if self.monitor().is_some() => self.screen = Screen::Monitor,
+            Action::Monitor => self.toasts.info("there is no run yet: start one at Home, or replay one of Runs"),
+            Action::Runs => {
+                self.screen = Screen::Runs;
+                return Some(Effect::List);
             }
-            Action::Checkpoint if !ended => return self.ask("writing a checkpoint…", Command::Checkpoint),
-            Action::Evaluate if !ended => return self.ask("evaluating…", Command::Evaluate),
-            Action::StopAndSave if !ended => return self.ask("stopping…", Command::Stop { save: true }),
-            Action::PauseOrResume | Action::Checkpoint | Action::Evaluate | Action::StopAndSave => {}
-            Action::Enter => self.view.full = true,
-            Action::Back if self.overlay.is_some() => self.overlay = None,
-            Action::Back => {
-                self.view.full = false;
-                (self.view.cursor, self.view.window) = (None, None);
+            Action::Back if self.screen == Screen::Monitor && self.replay.as_ref().is_some_and(Monitor::at_rest) => {
+                self.replay = None;
+                self.screen = Screen::Runs;
+                return Some(Effect::List);
             }
-            Action::FocusNext => self.focus_by(1),
-            Action::FocusPrevious => self.focus_by(-1),
-            Action::Left if self.view.full => self.move_cursor(-1),
-            Action::Right if self.view.full => self.move_cursor(1),
-            Action::Left => self.focus_towards(-1, 0),
-            Action::Right => self.focus_towards(1, 0),
-            Action::Up => self.focus_towards(0, -1),
-            Action::Down => self.focus_towards(0, 1),
-            Action::ZoomIn => self.zoom(0.5),
-            Action::ZoomOut => self.zoom(2.0),
-            Action::LogAxis => self.view.log = !self.view.log,
-            Action::Smoothing => {
-                self.view.smoothing = match self.view.smoothing {
-                    Smoothing::None => Smoothing::Light,
-                    Smoothing::Light => Smoothing::Strong,
-                    Smoothing::Strong => Smoothing::None,
-                }
+            Action::WriteChart if self.monitor().is_some_and(|monitor| monitor.files.is_none()) => {
+                self.toasts.error("this run has no folder to write to");
             }
-            Action::Axis => {
-                self.view.time = !self.view.time;
-                (self.view.cursor, self.view.window) = (None, None);
+            action => {
+                let body = self.body();
+                return match self.screen {
+                    Screen::Home => self.home.act(action),
+                    Screen::Runs => {
+                        let effect = self.runs.act(action, body);
+                        self.begun(effect)
+                    }
+                    Screen::Monitor => self.in_front()?.act(action, body),
+                };
             }
         }
         None
     }
 
-    /// Asks the trainer; nothing else is asked until it has answered, but to stop.
-    fn ask(&mut self, word: &'static str, command: Command) -> Option<Effect> {
-        if self.asked.is_some() && !matches!(command, Command::Stop { .. }) {
-            return None;
+    fn mouse(&mut self, mouse: MouseEvent) -> Option<Effect> {
+        if let Some(overlay) = self.overlay.take() {
+            return overlay.mouse(self, mouse);
         }
-        self.asked = Some(word);
-        Some(Effect::Send(command))
-    }
-
-    fn answer(&mut self, marked: usize, key: KeyEvent) -> Option<Effect> {
-        let chosen = match key.code {
-            KeyCode::Char(c) => ANSWERS.iter().position(|(key, ..)| *key == c),
-            KeyCode::Enter => Some(marked),
-            KeyCode::Esc => Some(ANSWERS.len() - 1),
-            KeyCode::Up | KeyCode::BackTab => {
-                self.overlay = Some(Overlay::Quit((marked + ANSWERS.len() - 1) % ANSWERS.len()));
-                return None;
+        let at = Position::new(mouse.column, mouse.row);
+        let frames = Frames::of(self.size);
+        match mouse.kind {
+            MouseEventKind::Down(MouseButton::Left) if frames.top.contains(at) => {
+                let (screen, _) = super::shell::screens(frames.top).into_iter().find(|(_, area)| area.contains(at))?;
+                self.act(match screen {
+                    Screen::Home => Action::Home,
+                    Screen::Monitor => Action::Monitor,
+                    Screen::Runs => Action::Runs,
+                })
             }
-            KeyCode::Down | KeyCode::Tab => {
-                self.overlay = Some(Overlay::Quit((marked + 1) % ANSWERS.len()));
-                return None;
+            MouseEventKind::Down(MouseButton::Left) if frames.body.contains(at) => match self.screen {
+                Screen::Home => self.home.click(at, frames.body),
+                Screen::Runs => {
+                    let effect = self.runs.click(at, frames.body);
+                    self.begun(effect)
+                }
+                Screen::Monitor => self.in_front()?.click(at, frames.body),
+            },
+            MouseEventKind::ScrollUp | MouseEventKind::ScrollDown if self.screen == Screen::Monitor => {
+                self.in_front()?.wheel(mouse.kind == MouseEventKind::ScrollUp, frames.body)
             }
+            MouseEventKind::ScrollUp | MouseEventKind::ScrollDown if self.screen == Screen::Home => {
+                let by = if mouse.kind == MouseEventKind::ScrollUp { -1 } else { 1 };
+                self.home.wheel(at, frames.body, by);
+                None
+            }
+            MouseEventKind::ScrollUp => self.act(Action::Up),
+            MouseEventKind::ScrollDown => self.act(Action::Down),
             _ => None,
-        };
-        let (.., command) = &ANSWERS[chosen?];
-        self.overlay = None;
-        let command = command.clone()?;
-        self.leaving = true;
-        if self.run.end.is_some() {
-            return Some(Effect::Leave);
-        }
-        self.asked = Some("stopping…");
-        Some(Effect::Send(command))
-    }
-
-    fn next_theme(&mut self) {
-        let after = Theme::names().skip_while(|name| *name != self.look.name).nth(1);
-        if let Some(name) = after.or_else(|| Theme::names().next())
-            && let Ok(theme) = Theme::load(name, self.look.depth)
-        {
-            (self.look.name, self.look.theme) = (name, theme);
         }
     }
 
-    fn focus_by(&mut self, by: isize) {
-        let panels = monitor::Plan::of(self.size).panels;
-        let now = panels.iter().position(|(panel, _)| *panel == self.view.focus).unwrap_or(0) as isize;
-        let next = (now + by).rem_euclid(panels.len().max(1) as isize) as usize;
-        self.focus(panels.get(next).map(|(panel, _)| *panel));
-    }
-
-    /// To the panel that lies there, if one does.
-    fn focus_towards(&mut self, dx: i32, dy: i32) {
-        let panels = monitor::Plan::of(self.size).panels;
-        let Some((_, from)) = panels.iter().find(|(panel, _)| *panel == self.view.focus) else { return };
-        let x = match dx {
-            0 => i32::from(from.x + from.width / 2),
-            -1 => i32::from(from.x) - 1,
-            _ => i32::from(from.right()),
-        };
-        let y = match dy {
-            0 => i32::from(from.y + from.height / 2),
-            -1 => i32::from(from.y) - 1,
-            _ => i32::from(from.bottom()),
-        };
-        let (Ok(x), Ok(y)) = (u16::try_from(x), u16::try_from(y)) else { return };
-        self.focus(panels.iter().find(|(_, area)| area.contains(Position { x, y })).map(|(panel, _)| *panel));
-    }
-
-    fn focus(&mut self, panel: Option<Panel>) {
-        if let Some(panel) = panel {
-            self.view.focus = panel;
-            (self.view.cursor, self.view.window) = (None, None);
-        }
-    }
-
-    /// To the neighbouring point of the focused curve.
-    fn move_cursor(&mut self, by: isize) {
-        let axis = self.view.axis();
-        let Some(series) = self.view.focus.main(&self.run) else { return };
-        let buckets = series.buckets();
-        let shown = |x: f64| self.view.window.is_none_or(|(from, to)| (from..=to).contains(&x));
-        let inside: Vec<f64> = buckets.iter().map(|bucket| axis(bucket.last)).filter(|x| shown(*x)).collect();
-        let now = match self.view.cursor {
-            None => inside.len() as isize,
-            Some(cursor) => inside.partition_point(|x| *x < cursor) as isize,
-        };
-        let next = (now + by).clamp(0, (inside.len() as isize - 1).max(0)) as usize;
-        if let Some(&x) = inside.get(next) {
-            self.view.cursor = Some(x);
-        }
-    }
-
-    fn zoom(&mut self, by: f64) {
-        let axis = self.view.axis();
-        let Some(buckets) = self.view.focus.main(&self.run).map(|series| series.buckets()) else { return };
-        let (Some(first), Some(last)) = (buckets.first(), buckets.last()) else { return };
-        let (first, last) = (axis(first.first), axis(last.last));
-        let (from, to) = self.view.window.unwrap_or((first, last));
-        let middle = self.view.cursor.unwrap_or((from + to) / 2.0);
-        let (from, to) = (middle - (middle - from) * by, middle + (to - middle) * by);
-        let whole = from <= first && to >= last;
-        self.view.window = (self.view.full && !whole).then_some((from.max(first), to.min(last)));
-    }
-}
-
-impl View {
-    /// Which of a point's places is along the axis.
-    pub fn axis(&self) -> fn(At) -> f64 {
-        if self.time { |at| at.time } else { |at| at.step }
+    /// Makes room for a replay that was asked for.
+    fn begun(&mut self, effect: Option<Effect>) -> Option<Effect> {
+        let Some(Effect::Replay(folder, _)) = effect else { return effect };
+        self.replays += 1;
+        self.replay = Some(Monitor::new(false));
+        self.screen = Screen::Monitor;
+        Some(Effect::Replay(folder, self.replays))
     }
 }

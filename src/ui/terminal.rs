@@ -1,34 +1,57 @@
 //! Taking the terminal and giving it back, whatever happens.
 
-use std::io::{self, Stdout, stdout};
+use std::io::{self, Stdout, Write, stdout};
 use std::panic;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result};
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
-use crossterm::execute;
-use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
-use ratatui::Terminal as Ratatui;
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+    enable_raw_mode,
+};
+use crossterm::{execute, queue};
 use ratatui::backend::CrosstermBackend;
+use ratatui::layout::{Position, Rect};
+use ratatui::{Frame, Terminal as Ratatui};
+
+use super::announce::{KEEP_TITLE, NO_PROGRESS, RESTORE_TITLE};
 
 /// Whether the terminal is ours now, for the panic hook.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
+/// Whether it was given a title, and progress for the taskbar, that have to be taken back.
+static TITLED: AtomicBool = AtomicBool::new(false);
+static PROGRESS: AtomicBool = AtomicBool::new(false);
+
 /// The terminal while it is ours; dropping it gives it back.
 pub struct Terminal {
-    /// Draws what has changed.
-    pub ratatui: Ratatui<CrosstermBackend<Stdout>>,
+    ratatui: Ratatui<CrosstermBackend<Stdout>>,
+    extras: Extras,
+}
+
+/// What is used of a terminal besides its screen.
+#[derive(Clone, Copy)]
+pub struct Extras {
+    /// The mouse.
+    pub mouse: bool,
+    /// The window's title.
+    pub title: bool,
+    /// Progress in the taskbar.
+    pub progress: bool,
 }
 
 impl Terminal {
     /// Takes it.
-    pub fn take() -> Result<Terminal> {
+    pub fn take(extras: Extras) -> Result<Terminal> {
         hook();
-        enter().context("cannot take over the terminal")?;
+        enter(extras).context("cannot take over the terminal")?;
         let ratatui = Ratatui::new(CrosstermBackend::new(stdout())).context("cannot draw on the terminal");
-        ratatui.map(|ratatui| Terminal { ratatui }).inspect_err(|_| give_back())
+        ratatui.map(|ratatui| Terminal { ratatui, extras }).inspect_err(|_| give_back())
     }
 
     /// Gives it back for a while.
@@ -36,10 +59,39 @@ impl Terminal {
         give_back();
     }
 
-    /// Takes it again; everything is drawn anew.
+    /// Takes it again.
     pub fn retake(&mut self) -> Result<()> {
-        enter().context("cannot take over the terminal")?;
-        self.ratatui.clear().context("cannot draw on the terminal")
+        enter(self.extras).context("cannot take over the terminal")?;
+        self.forget()
+    }
+
+    /// Draws everything anew next time. A terminal that was made smaller and larger again between two frames has the size
+    /// it had, but not what was on it.
+    pub fn forget(&mut self) -> Result<()> {
+        // `clear` would ask the terminal where its cursor is, and the answer would come among the keys.
+        let size = self.ratatui.size().context("cannot ask the terminal for its size")?;
+        self.ratatui.resize(Rect::from((Position::ORIGIN, size))).context("cannot draw on the terminal")
+    }
+
+    /// Writes a sequence that moves nothing on the screen.
+    pub fn write(&mut self, sequence: &str) -> Result<()> {
+        let mut out = stdout();
+        out.write_all(sequence.as_bytes()).and_then(|()| out.flush()).context("cannot write to the terminal")
+    }
+
+    /// Puts a text on the clipboard of the terminal, also of one that is far away (OSC 52).
+    pub fn copy(&mut self, text: &str) -> Result<()> {
+        execute!(stdout(), CopyToClipboard::to_clipboard_from(text)).context("cannot write to the terminal")
+    }
+
+    /// Draws a frame. A terminal that knows how shows it all at once.
+    pub fn draw(&mut self, render: impl FnOnce(&mut Frame)) -> Result<()> {
+        let frame = || {
+            queue!(stdout(), BeginSynchronizedUpdate)?;
+            self.ratatui.draw(render)?;
+            execute!(stdout(), EndSynchronizedUpdate)
+        };
+        frame().context("cannot draw on the terminal")
     }
 }
 
@@ -49,16 +101,30 @@ impl Drop for Terminal {
     }
 }
 
-fn enter() -> io::Result<()> {
+fn enter(extras: Extras) -> io::Result<()> {
     enable_raw_mode()?;
     TAKEN.store(true, Ordering::SeqCst);
-    execute!(stdout(), EnterAlternateScreen)
+    TITLED.store(extras.title, Ordering::SeqCst);
+    PROGRESS.store(extras.progress, Ordering::SeqCst);
+    if extras.title {
+        stdout().write_all(KEEP_TITLE.as_bytes())?;
+    }
+    if extras.mouse {
+        queue!(stdout(), EnableMouseCapture)?;
+    }
+    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste)
 }
 
 fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         // A terminal that is gone needs nothing.
-        let _ = execute!(stdout(), LeaveAlternateScreen, Show);
+        if TITLED.swap(false, Ordering::SeqCst) {
+            let _ = stdout().write_all(RESTORE_TITLE.as_bytes());
+        }
+        if PROGRESS.swap(false, Ordering::SeqCst) {
+            let _ = stdout().write_all(NO_PROGRESS.as_bytes());
+        }
+        let _ = execute!(stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, Show);
         let _ = disable_raw_mode();
     }
 }

@@ -6,7 +6,18 @@ use std::path::{Path, PathBuf};
 /// Parts of the source and what they must not mention.
 const FORBIDDEN: &[(&[&str], &[&str])] = &[
     (
-        &["protocol.rs", "preset", "metrics.rs", "series.rs", "data", "runs", "session.rs", "hub", "system"],
+        &[
+            "protocol.rs",
+            "preset",
+            "metrics.rs",
+            "series.rs",
+            "data",
+            "runs",
+            "session.rs",
+            "hub",
+            "system",
+            "outlook.rs",
+        ],
         &["tch", "ratatui", "crossterm", "crate::ui", "crate::train", "crate::model", "crate::sift"],
     ),
     (&["sift"], &["crate::", "ratatui", "crossterm"]),

@@ -13,6 +13,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
+use crate::run::turn;
+
 const PROJECTIONS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
 #[test]
@@ -77,6 +79,7 @@ fn no_example_sees_another_in_its_row() {
 
 #[test]
 fn components_outside_the_selection_stay_bit_identical() {
+    let _turn = turn();
     for kind in [Kind::Float, Kind::BFloat16] {
         let before = network("tiny-llama", kind);
         let mut tuner = tuner(network("tiny-llama", kind), settings(false), 0.05);
@@ -104,6 +107,7 @@ fn components_outside_the_selection_stay_bit_identical() {
 
 #[test]
 fn fp32_masters_move_bf16_weights_where_updates_in_place_stall() {
+    let _turn = turn();
     let mut tuner = tuner(network("tiny-llama", Kind::BFloat16), settings(false), 0.05);
     let start = network("tiny-llama", Kind::BFloat16);
     let name = "model.layers.0.mlp.up_proj.weight";
@@ -131,6 +135,7 @@ fn fp32_masters_move_bf16_weights_where_updates_in_place_stall() {
 
 #[test]
 fn accumulation_counts_target_tokens_and_checkpointing_changes_nothing() {
+    let _turn = turn();
     let network = || network("tiny-llama-tied", Kind::Float);
     let all = examples(&network(), 12, 4..30, 9);
     let part = |rows: &[usize]| collate_sequences(&all, rows, 0);
@@ -150,6 +155,7 @@ fn accumulation_counts_target_tokens_and_checkpointing_changes_nothing() {
 
 #[test]
 fn a_table_that_is_an_embedding_too_can_be_a_target() {
+    let _turn = turn();
     let network = network("tiny-llama-tied", Kind::Float);
     let rules = rules(0.01, &["embed_tokens"]);
     let chooser = Chooser { rules: &rules, select: Select::Gradient, seed: 0, walk: settings(false).walk(0) };

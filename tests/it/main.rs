@@ -1,8 +1,17 @@
 //! The one binary of integration tests: a module for each part of finesift.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod board;
+mod board_pty;
 mod boundary;
 mod byte_tokenizer;
+mod checkpoints;
+#[cfg(feature = "torch")]
+mod crash;
+mod disks;
+#[cfg(feature = "torch")]
+mod faults;
+mod hostile;
 mod hub;
 mod hub_server;
 mod instruct;
@@ -11,14 +20,25 @@ mod language;
 #[cfg(feature = "torch")]
 mod method;
 #[cfg(feature = "torch")]
+mod outlook;
+#[cfg(feature = "torch")]
 mod parity;
+mod pty;
+#[cfg(feature = "torch")]
+mod resume;
 #[cfg(feature = "torch")]
 mod run;
+#[cfg(feature = "torch")]
+mod signals;
 #[cfg(feature = "torch")]
 mod smollm2;
 #[cfg(feature = "torch")]
 mod talk;
 #[cfg(feature = "torch")]
 mod tiny;
+mod ui_fuzz;
+mod ui_monitor;
 #[cfg(feature = "torch")]
 mod weights;
+#[cfg(feature = "torch")]
+mod workbench;

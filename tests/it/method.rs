@@ -1,7 +1,6 @@
 //! What the method promises, on a tiny BERT: sparse means sparse, everything means everything, parts add up.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use finesift::data::{Batch, Encoded, Target, collate};
 use finesift::model::{Config, Layout, LoadOptions, Network, Pass};
@@ -13,8 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use tch::nn::OptimizerConfig;
 use tch::{Device, Kind, Tensor, nn};
 
-/// libtorch has one generator for the whole process: tests that drop out take turns.
-static GENERATOR: Mutex<()> = Mutex::new(());
+use crate::run::turn;
 
 #[test]
 fn roberta_large_at_0_008_selects_806_208_components() {
@@ -43,10 +41,12 @@ fn components_outside_the_selection_stay_bit_identical() {
         assert!(taken.loss.is_finite());
     }
     let (mut moved, mut trained) = (0, 0);
+    let updates = tuner.values().updates();
     for spec in before.parameters.specs() {
         let (old, new) = (before.parameters.get(&spec.name), tuner.network.parameters.get(&spec.name));
         let differs = old.not_equal_tensor(&new).flatten(0, -1);
-        let Some(slot) = tuner.values().slots().iter().find(|slot| slot.name == spec.name) else {
+        let number = tuner.values().slots().iter().position(|slot| slot.name == spec.name);
+        let Some((number, slot)) = number.map(|number| (number, &tuner.values().slots()[number])) else {
             assert!(old.equal(&new), "{} moved", spec.name);
             continue;
         };
@@ -55,6 +55,11 @@ fn components_outside_the_selection_stay_bit_identical() {
             let inside = differs.index_select(0, &selected).sum(Kind::Int64).int64_value(&[]);
             assert_eq!(inside, differs.sum(Kind::Int64).int64_value(&[]), "{} moved outside its selection", spec.name);
             (moved, trained) = (moved + inside, trained + slot.trained());
+            // What is told of its way so far is what whole weights say.
+            let size = |tensor: &Tensor| tensor.to_kind(Kind::Double).norm().double_value(&[]);
+            let way = size(&(&new - &old)) / size(&old.flatten(0, -1).index_select(0, &selected));
+            let told = updates[number];
+            assert!((told - way).abs() <= 1e-5 * way || told == way, "{}: {told} against {way}", spec.name);
         }
     }
     // And those inside do move.
@@ -128,7 +133,7 @@ fn a_step_in_parts_is_the_step_as_a_whole() {
 
 #[test]
 fn gradient_checkpointing_changes_no_loss() {
-    let _turn = GENERATOR.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _turn = turn();
     let model = with_dropout();
     let rules = rules(0.05, &["query", "output.dense", "LayerNorm"], &["classifier"]);
     let losses = |checkpointing| {

@@ -2,24 +2,25 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use finesift::chat::{Chat, Partner, Voice};
 use finesift::hub::Hub;
 use finesift::model::{GREEDY, LoadOptions, Network};
 use finesift::preset::Preset;
 use finesift::protocol::{Command, Event, Phase, Reason};
-use finesift::runs::{EventLog, RunFolder, read_events};
-use finesift::session::Session;
-use finesift::train::{DeviceChoice, Increment, Job, run};
+use finesift::runs::checkpoint::{self, Stored};
+use finesift::runs::{Disk, EventLog, RealDisk, RunFolder, read_events};
+use finesift::session::{Port, Session};
+use finesift::train::{DeviceChoice, Increment, Job, Resume, run};
 
 use crate::hub_server::HubServer;
 use crate::tiny::{self, Tiny};
 
-/// libtorch has one generator for the whole process: runs with dropout take turns.
+/// libtorch has one generator for the whole process: what trains takes turns.
 static GENERATOR: Mutex<()> = Mutex::new(());
 
-fn turn() -> MutexGuard<'static, ()> {
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
     GENERATOR.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
@@ -30,7 +31,10 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
     let events = complete(&tiny, &tiny.preset("epochs = 2"), "whole");
     let names: Vec<String> = events
         .iter()
-        .filter(|event| !matches!(event, Event::Progress(_) | Event::System(_) | Event::Log { .. }))
+        // Checkpoints are written beside training: where among the steps one is told of is chance.
+        .filter(|event| {
+            !matches!(event, Event::Progress(_) | Event::System(_) | Event::Log { .. } | Event::Checkpointed { .. })
+        })
         .map(name)
         .collect();
     let step = |n: usize| vec!["step".to_owned(); n];
@@ -49,7 +53,7 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
         step(4),
         vec!["mass".into()],
         step(1),
-        vec!["evaluating".into(), "eval".into(), "checkpointed".into(), "training".into()],
+        vec!["evaluating".into(), "eval".into(), "examples".into(), "training".into()],
     ]
     .concat();
     assert_eq!(names[..expected.len()], expected);
@@ -65,12 +69,47 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
         .unwrap();
     // 2 layers of 4 weights of 64 x 64 and their biases.
     assert_eq!((selected.total, selected.of, selected.dense), (2 * 4 * (205 + 4), 2 * 4 * (4096 + 64), 130));
+    let least = 16 * selected.total + 12 * selected.dense;
+    for event in &events {
+        if let Event::Checkpointed { bytes, .. } = event {
+            assert!((least..least + (64 << 10)).contains(bytes), "{bytes}");
+        }
+    }
     let learnt = events
         .iter()
         .rev()
         .find_map(|event| if let Event::Eval(eval) = event { Some(eval.clone()) } else { None })
         .unwrap();
     assert_eq!(learnt.scores.keys().collect::<Vec<_>>(), ["accuracy", "f1"]);
+    let told = events.iter().rev().find_map(|event| if let Event::Examples(told) = event { Some(told) } else { None });
+    let told = told.unwrap();
+    assert_eq!((told.step, told.of, told.examples.len()), (learnt.step, 24, 24));
+    assert!(told.examples.is_sorted_by(|a, b| a.loss >= b.loss), "the worst first");
+    let mean = told.examples.iter().map(|example| example.loss).sum::<f64>() / 24.0;
+    assert!((mean - learnt.loss).abs() < 1e-5, "{mean} against {}", learnt.loss);
+    let wrong = told.examples.iter().filter(|example| example.prediction != example.label).count();
+    assert_eq!(told.wrong, Some(wrong as u64));
+    assert!((1.0 - wrong as f64 / 24.0 - learnt.scores["accuracy"]).abs() < 1e-9);
+    for example in &told.examples {
+        let word = if example.label == "yes" { "good" } else { "bad" };
+        assert!(example.text.ends_with(word), "{example:?}");
+        // Of two classes the likelier has at least half, and the loss is that of the true one's probability.
+        let confidence = example.confidence.unwrap();
+        let of_label = if example.prediction == example.label { confidence } else { 1.0 - confidence };
+        assert!(confidence >= 0.5 && (example.loss + of_label.ln()).abs() < 1e-3, "{example:?}");
+    }
+    let updates: Vec<f64> = events
+        .iter()
+        .filter_map(|event| if let Event::Mass(mass) = event { Some(mass) } else { None })
+        .map(|mass| mass.targets[0].update.unwrap())
+        .collect();
+    assert!(updates[0] == 0.0 && updates.iter().skip(1).all(|update| (1e-3..100.0).contains(update)), "{updates:?}");
+
+    // The first evaluation is the best so far, and the end is kept, each in the order of things.
+    let place = |wanted: &dyn Fn(&Event) -> bool| events.iter().position(wanted).unwrap();
+    let checkpoint = |number| place(&|event| matches!(event, Event::Checkpointed { step, .. } if *step == number));
+    let eval = place(&|event| matches!(event, Event::Eval(_)));
+    assert!(eval < checkpoint(9) && checkpoint(9) < checkpoint(18) && checkpoint(18) < events.len() - 1);
 
     let folder = tiny.path("runs/whole");
     let kept = read_events(&folder.join("events.jsonl")).unwrap();
@@ -78,50 +117,70 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
     for (kept, told) in kept.iter().zip(&events) {
         assert_eq!(kept, told);
     }
-    for file in ["preset.toml", "best/state.safetensors", "checkpoints/step-00000018/checkpoint.json"] {
+    for file in ["preset.toml", "best/state.safetensors", "checkpoints/step-00000018/checkpoint.json", "lock"] {
         assert!(folder.join(file).is_file(), "{file}");
     }
 }
 
 #[test]
 fn a_pause_holds_within_a_step_and_changes_no_number() {
+    const PAUSES: usize = 3;
     let _turn = turn();
     let tiny = Tiny::new(0.1);
-    let unpaused = losses(&complete(&tiny, &tiny.preset("epochs = 3\naccumulate = 2"), "unpaused"));
-    let mut session = spawn(&tiny, &tiny.preset("epochs = 3\naccumulate = 2"), "paused").unwrap();
+    // Far more steps than are waited for: whoever is slow here, the run is still under way.
+    let preset =
+        tiny.preset("epochs = 100000\neval_every = 10000000\naccumulate = 2\nschedule = \"constant\"\nwarmup = 0");
+    let mut session = spawn(&tiny, &preset, "paused").unwrap();
     let (mut events, mut pauses) = (Vec::new(), 0);
     while let Some(event) = session.blocking_next() {
-        match &event {
-            Event::Step(step) if step.step % 5 == 2 => {
-                session.send(Command::Pause);
-                // What comes until it holds: the step that was under way, at most.
-                let mut steps = 0;
-                loop {
-                    let Some(next) = session.blocking_next() else { panic!("it ended") };
-                    steps += usize::from(matches!(next, Event::Step(_)));
-                    let holds = matches!(next, Event::Phase { phase: Phase::Paused });
-                    events.push(next);
-                    if holds {
-                        break;
-                    }
-                }
-                // The order may have come just after the trainer looked.
-                assert!(steps <= 2, "{steps} steps after the order");
-                let before = cpu_time();
-                session.send(Command::Checkpoint);
-                while !matches!(session.blocking_next(), Some(Event::Checkpointed { .. })) {}
-                assert!(cpu_time() - before < 1.0);
-                pauses += 1;
-                session.send(Command::Resume);
-            }
-            _ => {}
-        }
+        let due = matches!(&event, Event::Step(step) if step.step % 5 == 2) && pauses < PAUSES;
         events.push(event);
+        if !due {
+            continue;
+        }
+        session.send(Command::Pause);
+        let before = steps_on_disk(&tiny, "paused");
+        events.extend(up_to(&mut session, |event| matches!(event, Event::Phase { phase: Phase::Paused })));
+        let after = steps_on_disk(&tiny, "paused");
+        assert!(after - before <= 1, "{} steps after the order", after - before);
+        if pauses == 0 {
+            let before = trainer_ticks();
+            // Samples come once a second.
+            let system = |event: &Event| matches!(event, Event::System(_));
+            events.extend((0..3).flat_map(|_| up_to(&mut session, system)));
+            assert!(trainer_ticks() - before <= 1, "it does not sleep");
+        }
+        session.send(Command::Checkpoint);
+        events.extend(up_to(&mut session, |event| matches!(event, Event::Checkpointed { .. })));
+        pauses += 1;
+        session.send(if pauses == PAUSES { Command::Stop { save: false } } else { Command::Resume });
     }
     session.join().unwrap();
-    assert!(pauses >= 2);
-    events.sort_by_key(|event| if let Event::Step(step) = event { step.step } else { 0 });
-    assert_eq!(losses(&events), unpaused);
+    let paused = losses(&events);
+    assert_eq!((pauses, paused.len()), (PAUSES, steps_on_disk(&tiny, "paused")));
+
+    let steps = paused.len() as u64;
+    let mut session = spawn(&tiny, &preset, "unpaused").unwrap();
+    let mut unpaused = losses(&up_to(&mut session, |event| matches!(event, Event::Step(step) if step.step == steps)));
+    session.send(Command::Stop { save: false });
+    finish(session).unwrap();
+    unpaused.truncate(paused.len());
+    assert_eq!(paused, unpaused);
+}
+
+/// The events up to one, and that.
+fn up_to(session: &mut Session, last: impl Fn(&Event) -> bool) -> Vec<Event> {
+    let mut events = Vec::new();
+    loop {
+        events.push(session.blocking_next().expect("it ended"));
+        if events.last().is_some_and(&last) {
+            return events;
+        }
+    }
+}
+
+fn steps_on_disk(tiny: &Tiny, run: &str) -> usize {
+    losses(&read_events(&tiny.path("runs").join(run).join("events.jsonl")).unwrap()).len()
 }
 
 #[test]
@@ -236,7 +295,7 @@ every_minutes = 0
         path("model"),
         path("rows.jsonl")
     );
-    let session = spawn_in(folder.path(), &preset, "chat").unwrap();
+    let session = spawn_in(Arc::new(RealDisk), folder.path(), &preset, "chat").unwrap();
     session.send(Command::Sample { prompt: "5? ".into() });
     let events = finish(session).unwrap();
     let evals: Vec<_> =
@@ -264,9 +323,10 @@ every_minutes = 0
 
     // What the run has made can be talked to, and what it was made of too.
     let partner = Partner::find("chat", &path("runs"), Path::new("/nowhere")).unwrap();
-    assert!(partner.checkpoint.as_ref().unwrap().ends_with("best"));
+    assert_eq!(partner.run.as_deref(), Some(path("runs/chat").as_path()));
     let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: path("hub"), token: None, offline: true };
-    let mut chat = Chat::open(&partner, &hub, tch::Device::Cpu, &|_| {}).unwrap();
+    let (mut chat, warnings) = Chat::open(&partner, &hub, tch::Device::Cpu, &|_| {}).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
     chat.ask("3? ");
     let mut answer = |voice| {
         let mut told = String::new();
@@ -286,17 +346,37 @@ every_minutes = 0
         Network::open(&path("model"), &options, &|_| {}).unwrap().0
     };
     let (base, tuned) = (open(), open());
-    let mut increment = Increment::read(&path("runs/chat/best"), &tuned).unwrap();
+    let stored = Stored::open(&checkpoint::best(&path("runs/chat")).unwrap()).unwrap();
+    let mut increment = Increment::read(&stored, &tuned).unwrap();
     increment.exchange(&tuned);
     let differs = |name: &str| !base.parameters.get(name).equal(&tuned.parameters.get(name));
     assert!(base.parameters.specs().iter().all(|spec| differs(&spec.name) == (spec.shape.len() == 2)));
     increment.exchange(&tuned);
     assert!(base.parameters.specs().iter().all(|spec| !differs(&spec.name)));
 
-    let state = path("runs/chat/best/state.safetensors");
-    let bytes = fs::read(&state).unwrap();
-    fs::write(&state, &bytes[..bytes.len() / 2]).unwrap();
-    assert!(Increment::read(&path("runs/chat/best"), &tuned).is_err());
+    // One bit of the best is enough for it to be passed over; without any that is good there is nothing to talk to.
+    let flip = |folder: &Path| {
+        let mut bytes = fs::read(folder.join("state.safetensors")).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(folder.join("state.safetensors"), bytes).unwrap();
+    };
+    flip(&stored.path);
+    assert!(Increment::read(&stored, &tuned).is_err_and(|error| error.contains("its checksum does not match")));
+    let weights = &stored.manifest.base.weights;
+    let checkpoints = checkpoint::list(&path("runs/chat/checkpoints")).unwrap();
+    let newest = checkpoints.iter().find(|listed| listed.path != stored.path).unwrap();
+    let found = Increment::of_run(&path("runs/chat"), &tuned, weights).unwrap();
+    assert_eq!((found.step, found.damage.len()), (newest.step, 1));
+    let (_, warnings) = Chat::open(&partner, &hub, tch::Device::Cpu, &|_| {}).unwrap();
+    assert!(warnings.len() == 1 && warnings[0].contains("its checksum does not match"), "{warnings:?}");
+    let refused = |weights| Increment::of_run(&path("runs/chat"), &tuned, weights).err().unwrap();
+    let error = refused("others");
+    assert!(error.is::<finesift::Usage>() && error.to_string().contains("are not those the run was begun"), "{error}");
+    for listed in checkpoints.iter().filter(|listed| listed.path != stored.path) {
+        flip(&listed.path);
+    }
+    let error = refused(weights);
+    assert!(error.is::<finesift::Usage>() && error.to_string().contains("no checkpoint is good"), "{error}");
 }
 
 #[test]
@@ -347,34 +427,75 @@ fn models_and_data_of_different_kinds_are_told_apart() {
     assert!(error.is::<finesift::Usage>() && error.to_string().starts_with("data.format: "), "{error}");
 }
 
-fn spawn(tiny: &Tiny, preset: &str, name: &str) -> anyhow::Result<Session> {
-    spawn_in(&tiny.path(""), preset, name)
+pub(crate) fn spawn(tiny: &Tiny, preset: &str, name: &str) -> anyhow::Result<Session> {
+    spawn_on(Arc::new(RealDisk), tiny, preset, name)
 }
 
-fn spawn_in(place: &Path, preset: &str, name: &str) -> anyhow::Result<Session> {
-    let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: place.join("hub"), token: None, offline: true };
-    spawn_with(place, hub, preset, name)
+/// A new run that writes its checkpoints to this disk.
+pub(crate) fn spawn_on(disk: Arc<dyn Disk>, tiny: &Tiny, preset: &str, name: &str) -> anyhow::Result<Session> {
+    spawn_in(disk, &tiny.path(""), preset, name)
 }
 
+fn spawn_in(disk: Arc<dyn Disk>, place: &Path, preset: &str, name: &str) -> anyhow::Result<Session> {
+    let job = |preset, folder| Job { disk, ..job(place, preset, folder) };
+    begin(place, preset, name, job)
+}
+
+/// A new run of a preset that may fetch what is on this hub.
 fn spawn_with(place: &Path, hub: Hub, preset: &str, name: &str) -> anyhow::Result<Session> {
+    let job = |preset, folder| Job { hub, ..job(place, preset, folder) };
+    begin(place, preset, name, job)
+}
+
+fn begin(
+    place: &Path,
+    preset: &str,
+    name: &str,
+    job: impl FnOnce(Preset, RunFolder) -> Job,
+) -> anyhow::Result<Session> {
     let preset = Preset::parse("tiny", "tiny.toml", preset, &[], Path::new("/nowhere"))?;
     let folder = RunFolder::create(&place.join("runs"), Some(name), &preset.name, &preset.toml)?;
     let log = EventLog::open(&folder.events())?;
-    let job = Job { preset, folder, device: DeviceChoice::Cpu, hub, cache: place.join("cache") };
-    Ok(Session::spawn(Some(log), move |port| run(job, port))?)
+    let job = job(preset, folder);
+    Ok(Session::spawn(Some(log), move |port| alone(job, port))?)
 }
 
-fn finish(mut session: Session) -> anyhow::Result<Vec<Event>> {
+/// A run taken up again, with the preset that lies in its folder.
+pub(crate) fn resume(tiny: &Tiny, name: &str, resume: Resume) -> anyhow::Result<Session> {
+    resume_on(Arc::new(RealDisk), tiny, name, resume)
+}
+
+pub(crate) fn resume_on(disk: Arc<dyn Disk>, tiny: &Tiny, name: &str, resume: Resume) -> anyhow::Result<Session> {
+    let folder = RunFolder::open(&tiny.path("runs"), name)?;
+    let preset = fs::read_to_string(folder.preset())?;
+    let preset = Preset::parse("tiny", "preset.toml", &preset, &[], Path::new("/nowhere"))?;
+    let job = Job { disk, resume: Some(resume), ..job(&tiny.path(""), preset, folder) };
+    Ok(Session::spawn(None, move |port| alone(job, port))?)
+}
+
+/// On one core: what is so small only waits for the others.
+fn alone(job: Job, port: &Port) -> anyhow::Result<()> {
+    tch::set_num_threads(1);
+    run(job, port)
+}
+
+fn job(place: &Path, preset: Preset, folder: RunFolder) -> Job {
+    let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: place.join("hub"), token: None, offline: true };
+    let (device, cache) = (DeviceChoice::Cpu, place.join("cache"));
+    Job { preset, folder, device, hub, cache, disk: Arc::new(RealDisk), resume: None }
+}
+
+pub(crate) fn finish(mut session: Session) -> anyhow::Result<Vec<Event>> {
     let events = std::iter::from_fn(|| session.blocking_next()).collect();
     session.join()?;
     Ok(events)
 }
 
-fn complete(tiny: &Tiny, preset: &str, name: &str) -> Vec<Event> {
+pub(crate) fn complete(tiny: &Tiny, preset: &str, name: &str) -> Vec<Event> {
     finish(spawn(tiny, preset, name).unwrap()).unwrap()
 }
 
-fn losses(events: &[Event]) -> Vec<(u64, f64)> {
+pub(crate) fn losses(events: &[Event]) -> Vec<(u64, f64)> {
     events
         .iter()
         .filter_map(|event| if let Event::Step(step) = event { Some((step.step, step.loss)) } else { None })
@@ -386,9 +507,16 @@ fn name(event: &Event) -> String {
     json.get("phase").unwrap_or(&json["event"]).as_str().unwrap().to_owned()
 }
 
-/// Seconds of processor time that this process has used.
-fn cpu_time() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+/// Hundredths of a second of processor time that the trainer's thread has used.
+fn trainer_ticks() -> u64 {
+    let mut ticks = 0;
+    for task in fs::read_dir("/proc/self/task").unwrap() {
+        // Threads come and go.
+        let Ok(stat) = fs::read_to_string(task.unwrap().path().join("stat")) else { continue };
+        if stat.contains("(trainer)") {
+            let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+            ticks += fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        }
+    }
+    ticks
 }

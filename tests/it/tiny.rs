@@ -9,13 +9,16 @@ use crate::byte_tokenizer::{self, BOS, EOS};
 
 /// A folder with a model, texts and room for runs.
 pub struct Tiny {
-    folder: TempDir,
+    folder: PathBuf,
+    /// Removes it, where this is who made it.
+    _guard: Option<TempDir>,
 }
 
 impl Tiny {
     /// A model of two classes with this dropout, and 96 texts.
     pub fn new(dropout: f64) -> Tiny {
-        let tiny = Tiny { folder: tempfile::tempdir().unwrap() };
+        let guard = tempfile::tempdir().unwrap();
+        let tiny = Tiny { folder: guard.path().to_owned(), _guard: Some(guard) };
         let model = tiny.path("model");
         fs::create_dir(&model).unwrap();
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-bert");
@@ -28,13 +31,23 @@ impl Tiny {
         let weights = fs::read(fixture.join("model.safetensors")).unwrap();
         fs::write(model.join("model.safetensors"), without_head(&weights)).unwrap();
         fs::write(model.join("tokenizer.json"), tokenizer()).unwrap();
-        fs::write(tiny.path("texts.csv"), texts(96)).unwrap();
+        tiny.write_texts(96);
         tiny
+    }
+
+    /// Has other texts in place of those that were there.
+    pub fn write_texts(&self, number: usize) {
+        fs::write(self.path("texts.csv"), texts(number)).unwrap();
+    }
+
+    /// One that another process has made.
+    pub fn at(folder: PathBuf) -> Tiny {
+        Tiny { folder, _guard: None }
     }
 
     /// A path within the folder.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
     }
 
     /// A preset for it; `more` is put at the end, within `[train]`.

@@ -76,7 +76,7 @@ fn shards_and_half_precision_are_read() {
 
 #[test]
 fn what_is_wrong_is_named() {
-    let cases: [(TempDir, &str); 6] = [
+    let cases: [(TempDir, &str); 9] = [
         (
             model(|mut tensors| {
                 tensors.remove(QUERY);
@@ -103,6 +103,21 @@ fn what_is_wrong_is_named() {
             damaged(|bytes| bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes())),
             "model.safetensors: damaged or cut short",
         ),
+        (
+            damaged(|bytes| bytes[..8].copy_from_slice(&(1u64 << 63).to_le_bytes())),
+            "model.safetensors: damaged or cut short",
+        ),
+        (
+            with_header(
+                r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#,
+                12,
+            ),
+            "model.safetensors: damaged or cut short",
+        ),
+        (
+            with_header(r#"{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}"#, 0),
+            "model.safetensors: damaged or cut short",
+        ),
         (damaged(Vec::clear), "model.safetensors: damaged or cut short"),
     ];
     for (folder, message) in cases {
@@ -123,7 +138,15 @@ fn pickles_and_paths_out_of_the_folder_are_refused() {
         error.contains("no model.safetensors") && error.contains("pytorch_model.bin can run code when read"),
         "{error}"
     );
-    for name in ["../model.safetensors", "/etc/model.safetensors", "a/b.safetensors", "..", "model.bin"] {
+    for name in [
+        "../../x",
+        "../../x.safetensors",
+        "../model.safetensors",
+        "/etc/model.safetensors",
+        "a/b.safetensors",
+        "..",
+        "model.bin",
+    ] {
         let index = serde_json::json!({ "weight_map": { "x": name } });
         fs::write(folder.path().join("model.safetensors.index.json"), index.to_string()).unwrap();
         let error = load(&folder, 3).err().unwrap().to_string();
@@ -231,6 +254,10 @@ fn damaged(damage: impl FnOnce(&mut Vec<u8>)) -> TempDir {
     damage(&mut bytes);
     fs::write(folder.path().join("model.safetensors"), bytes).unwrap();
     folder
+}
+
+fn with_header(header: &str, data: usize) -> TempDir {
+    damaged(|bytes| *bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &vec![0; data]].concat())
 }
 
 fn load(folder: &TempDir, labels: i64) -> anyhow::Result<(Network, LoadReport)> {

@@ -11,9 +11,9 @@ use super::special::Special;
 use super::template::ChatTemplate;
 use super::{Dialogue, InstructionFormat, Message};
 use crate::Usage;
-use crate::data::Sequence;
 use crate::data::records::shortened;
-use crate::data::tokenize::{guarded, open_tokenizer};
+use crate::data::tokenize::{guarded, open_tokenizer, shown};
+use crate::data::{Sequence, Token};
 use crate::protocol::Progress;
 
 /// Dialogues tokenized between two reports of progress.
@@ -176,6 +176,12 @@ impl Phrasing {
     pub fn text(&self, ids: &[i64]) -> Result<String> {
         let ids: Vec<u32> = ids.iter().filter_map(|&id| u32::try_from(id).ok()).collect();
         guarded(&self.path, "cannot write tokens out", || self.tokenizer.decode(&ids, true))
+    }
+
+    /// A token as it can be shown.
+    pub fn shown(&self, id: u32) -> Token {
+        let special = self.tokenizer.id_to_token(id).is_some_and(|token| self.special.contains(&token));
+        Token { text: shown(&self.tokenizer, id), special }
     }
 
     /// The sequences of a dialogue, and whether something of it was cut off.

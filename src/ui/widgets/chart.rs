@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use crate::series::{At, Bucket, Series};
+use crate::ui::format::Unit;
 
 /// A chart to draw.
 pub struct Chart<'a> {
@@ -16,14 +17,16 @@ pub struct Chart<'a> {
     pub window: Option<(f64, f64)>,
     /// Whether values are on a logarithmic scale.
     pub log: bool,
-    /// Values as text.
-    pub value: fn(f64) -> String,
-    /// Places along the axis as text.
-    pub place: fn(f64) -> String,
+    /// What values count.
+    pub value: Unit,
+    /// What places along the axis count.
+    pub place: Unit,
     /// Values that the scale includes in any case.
     pub include: &'a [f64],
     /// A place to mark with a line.
     pub cursor: Option<f64>,
+    /// Places to mark at the foot of the plot.
+    pub marks: Vec<Mark>,
     /// What the chart waits for while there is no point.
     pub waiting: &'a str,
     /// How the axes look.
@@ -32,8 +35,20 @@ pub struct Chart<'a> {
     pub ascii: bool,
 }
 
+/// A place at the foot of a plot where something happened.
+pub struct Mark {
+    /// Along the axis.
+    pub place: f64,
+    /// One column wide.
+    pub symbol: &'static str,
+    /// Its colour.
+    pub style: Style,
+}
+
 /// A curve of a chart.
 pub struct Curve<'a> {
+    /// What it is called beside others.
+    pub name: &'a str,
     /// The points.
     pub series: &'a Series,
     /// Their colour.
@@ -62,15 +77,8 @@ impl Chart<'_> {
         let Some((x, y)) = self.scales() else {
             return centered(area, buffer, self.waiting, self.axes);
         };
-        let rows = area.height.saturating_sub(1).max(1);
-        let ticks = y.ticks(usize::from(rows) / 3 + 1);
-        let labels: Vec<(f64, String)> = ticks.into_iter().map(|tick| (tick, (self.value)(y.value(tick)))).collect();
-        let widest = labels.iter().map(|(_, label)| label.chars().count() as u16).max().unwrap_or(0);
-        // A chart too small for labels does without.
-        let (gutter, rows) =
-            if area.width >= widest + 12 && area.height >= 4 { (widest + 1, rows) } else { (0, area.height) };
-        let plot = Rect { x: area.x + gutter, y: area.y, width: area.width - gutter, height: rows };
-        if gutter > 0 {
+        let (plot, labels) = self.plot(area, &y);
+        if plot.x > area.x {
             self.draw_values(plot, buffer, &y, &labels);
             self.draw_places(plot, area.bottom() - 1, buffer, &x);
         }
@@ -85,10 +93,32 @@ impl Chart<'_> {
             self.trace(curve, &x, &y, &mut dots);
             dots.draw(plot, buffer, curve.style);
         }
+        for mark in self.marks.iter().filter(|mark| (0.0..=1.0).contains(&x.share(mark.place))) {
+            put(buffer, plot.x + x.cell(mark.place, plot.width), plot.bottom() - 1, mark.symbol, mark.style);
+        }
+    }
+
+    /// The place along the axis that a column of the screen stands for, when drawn on this area.
+    pub fn place_at(&self, area: Rect, column: u16) -> Option<f64> {
+        let (x, y) = self.scales().filter(|_| !area.is_empty())?;
+        let (plot, _) = self.plot(area, &y);
+        let within = f64::from(column.checked_sub(plot.x).filter(|within| *within < plot.width)?) + 0.5;
+        Some(x.from + within / f64::from(plot.width) * (x.to - x.from))
+    }
+
+    /// Where the curves are, with the labels at their left; a chart too small for labels does without.
+    fn plot(&self, area: Rect, y: &Scale) -> (Rect, Vec<(f64, String)>) {
+        let rows = area.height.saturating_sub(1).max(1);
+        let ticks = y.ticks(usize::from(rows) / 3 + 1, self.value);
+        let labels: Vec<(f64, String)> = ticks.into_iter().map(|tick| (tick, self.value.text(y.value(tick)))).collect();
+        let widest = labels.iter().map(|(_, label)| label.chars().count() as u16).max().unwrap_or(0);
+        let (gutter, rows) =
+            if area.width >= widest + 12 && area.height >= 4 { (widest + 1, rows) } else { (0, area.height) };
+        (Rect { x: area.x + gutter, y: area.y, width: area.width - gutter, height: rows }, labels)
     }
 
     /// The places and values shown; `None` without a point.
-    fn scales(&self) -> Option<(Scale, Scale)> {
+    pub(super) fn scales(&self) -> Option<(Scale, Scale)> {
         let points = || self.curves.iter().flat_map(|curve| curve.series.buckets());
         let all = points()
             .fold(None, |range, bucket| include(include(range, (self.axis)(bucket.first)), (self.axis)(bucket.last)));
@@ -102,28 +132,38 @@ impl Chart<'_> {
     }
 
     fn trace(&self, curve: &Curve, x: &Scale, y: &Scale, dots: &mut Dots) {
-        let mut before: Option<(i32, i32)> = None;
+        let line = curve.shape != Shape::Marks;
+        let mut before = None;
+        let mut stroke: Option<Stroke> = None;
         for bucket in curve.series.buckets() {
             if self.log && bucket.min <= 0.0 {
+                if let Some(stroke) = stroke.take() {
+                    stroke.draw(before, y, dots);
+                }
                 before = None;
                 continue;
             }
             let column = dots.column(x.share((self.axis)(bucket.last)));
-            let [low, high, end] = [bucket.min, bucket.max, bucket.end].map(|value| dots.row(y.share(y.of(value))));
-            match curve.shape {
-                Shape::Marks => dots.mark(column, end),
-                Shape::Line | Shape::MarkedLine => {
-                    match before.filter(|_| !bucket.gap) {
-                        Some(before) => dots.line(before, (column, end)),
-                        None => dots.set(column, end),
+            if curve.shape != Shape::Line {
+                let row = dots.row(y.share(y.of(bucket.end)));
+                dots.mark(column, row);
+            }
+            match &mut stroke {
+                _ if !line => {}
+                Some(stroke) if stroke.column == column && !bucket.gap => stroke.take_up(bucket),
+                _ => {
+                    if let Some(stroke) = stroke.take() {
+                        before = Some(stroke.draw(before, y, dots));
                     }
-                    dots.line((column, low), (column, high));
-                    if curve.shape == Shape::MarkedLine {
-                        dots.mark(column, end);
+                    if bucket.gap {
+                        before = None;
                     }
+                    stroke = Some(Stroke::of(column, bucket));
                 }
             }
-            before = Some((column, end));
+        }
+        if let Some(stroke) = stroke {
+            stroke.draw(before, y, dots);
         }
     }
 
@@ -143,8 +183,8 @@ impl Chart<'_> {
 
     fn draw_places(&self, plot: Rect, row: u16, buffer: &mut Buffer, x: &Scale) {
         let mut free = plot.x;
-        for tick in x.ticks(usize::from(plot.width) / 14 + 1) {
-            let label = (self.place)(tick);
+        for tick in x.ticks(usize::from(plot.width) / 14 + 1, self.place) {
+            let label = self.place.text(tick);
             let width = label.chars().count() as u16;
             let middle = plot.x + x.cell(tick, plot.width);
             let start =
@@ -157,8 +197,41 @@ impl Chart<'_> {
     }
 }
 
+/// What a line has in one column of dots: of a long curve many buckets, whose rows need not be computed one by one.
+struct Stroke {
+    column: i32,
+    low: f64,
+    high: f64,
+    first: f64,
+    end: f64,
+}
+
+impl Stroke {
+    fn of(column: i32, bucket: &Bucket) -> Stroke {
+        Stroke { column, low: bucket.min, high: bucket.max, first: bucket.end, end: bucket.end }
+    }
+
+    fn take_up(&mut self, bucket: &Bucket) {
+        self.low = self.low.min(bucket.min);
+        self.high = self.high.max(bucket.max);
+        self.end = bucket.end;
+    }
+
+    /// Draws it, joined to the point before; returns where it ends.
+    fn draw(&self, before: Option<(i32, i32)>, y: &Scale, dots: &mut Dots) -> (i32, i32) {
+        let [low, high, first, end] =
+            [self.low, self.high, self.first, self.end].map(|value| dots.row(y.share(y.of(value))));
+        match before {
+            Some(before) => dots.line(before, (self.column, first)),
+            None => dots.set(self.column, first),
+        }
+        dots.line((self.column, low), (self.column, high));
+        (self.column, end)
+    }
+}
+
 /// From values to shares of a length. On a logarithmic scale everything within is a power of ten.
-struct Scale {
+pub(super) struct Scale {
     from: f64,
     to: f64,
     log: bool,
@@ -183,16 +256,16 @@ impl Scale {
     }
 
     /// A value as the scale counts.
-    fn of(&self, value: f64) -> f64 {
+    pub(super) fn of(&self, value: f64) -> f64 {
         if self.log { value.log10() } else { value }
     }
 
     /// What the scale counts, as a value.
-    fn value(&self, tick: f64) -> f64 {
+    pub(super) fn value(&self, tick: f64) -> f64 {
         if self.log { 10f64.powf(tick) } else { tick }
     }
 
-    fn share(&self, counted: f64) -> f64 {
+    pub(super) fn share(&self, counted: f64) -> f64 {
         (counted - self.from) / (self.to - self.from)
     }
 
@@ -203,10 +276,14 @@ impl Scale {
     }
 
     /// Round numbers within the scale, about so many.
-    fn ticks(&self, about: usize) -> Vec<f64> {
-        let step = round_step((self.to - self.from) / about.max(1) as f64);
-        // A logarithmic scale that spans decades has whole ones.
-        let step = if self.log && self.to - self.from > 1.0 { step.max(1.0).round() } else { step };
+    pub(super) fn ticks(&self, about: usize, unit: Unit) -> Vec<f64> {
+        let rough = (self.to - self.from) / about.max(1) as f64;
+        let step = match self.log {
+            // One that spans decades has whole ones.
+            true if self.to - self.from > 1.0 => Unit::Number.step(rough).max(1.0).round(),
+            true => Unit::Number.step(rough),
+            false => unit.step(rough),
+        };
         let first = (self.from / step).ceil() as i64;
         let ticks = (first..).map(|number| number as f64 * step).take_while(|tick| *tick <= self.to + step * 1e-9);
         ticks.take(100).collect()
@@ -215,16 +292,6 @@ impl Scale {
 
 fn spread(value: f64) -> f64 {
     if value == 0.0 { 1.0 } else { value.abs() * 0.05 }
-}
-
-/// 1, 2 or 5 times a power of ten, at least as large.
-fn round_step(rough: f64) -> f64 {
-    let power = 10f64.powf(rough.max(f64::MIN_POSITIVE).log10().floor());
-    [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .map(|step| step * power)
-        .find(|step| *step >= rough * 0.999)
-        .unwrap_or(power * 10.0)
 }
 
 fn include(range: Option<(f64, f64)>, value: f64) -> Option<(f64, f64)> {
@@ -340,11 +407,20 @@ impl Dots {
                 (true, true) => 'o',
                 (true, false) => '◆',
                 (false, true) => '*',
-                (false, false) => char::from_u32(0x2800 + u32::from(dots & 0xff)).unwrap_or('*'),
+                (false, false) => {
+                    // Another curve's dots stay, in this one's colour: neither is broken where they meet.
+                    let below = buffer.cell((plot.x + column, plot.y + row)).map_or(0, |cell| braille(cell.symbol()));
+                    char::from_u32(0x2800 + (u32::from(dots & 0xff) | below)).unwrap_or('*')
+                }
             };
             put(buffer, plot.x + column, plot.y + row, symbol.encode_utf8(&mut [0; 4]), style);
         }
     }
+}
+
+/// The dots of a braille character; none of any other.
+fn braille(symbol: &str) -> u32 {
+    symbol.chars().next().map_or(0, u32::from).checked_sub(0x2800).filter(|dots| *dots <= 0xff).unwrap_or(0)
 }
 
 fn put(buffer: &mut Buffer, x: u16, y: u16, symbol: &str, style: Style) {
@@ -365,14 +441,15 @@ mod tests {
 
     fn chart(series: &Series) -> Chart<'_> {
         Chart {
-            curves: vec![Curve { series, style: Style::new(), shape: Shape::Line }],
+            curves: vec![Curve { name: "", series, style: Style::new(), shape: Shape::Line }],
             axis: |at| at.step,
             window: None,
             log: false,
-            value: |value| format!("{value:.1}"),
-            place: |place| format!("{place}"),
+            value: Unit::Number,
+            place: Unit::Number,
             include: &[],
             cursor: None,
+            marks: Vec::new(),
             waiting: "waiting",
             axes: Style::new(),
             ascii: true,
@@ -400,13 +477,13 @@ mod tests {
         let series = series(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
         let expected = [
             "                **",
-            "               *",
-            "5.0         ***",
-            "          **",
-            "       ***",
-            "     **",
-            "0.0 *",
-            "    0       5",
+            "              **",
+            "5          ***",
+            "         **",
+            "     ****",
+            "   **",
+            "0 *",
+            "  0         5",
         ];
         assert_eq!(drawn(&chart(&series), 18, 8), expected);
     }
@@ -421,10 +498,37 @@ mod tests {
     #[test]
     fn a_logarithmic_scale_has_decades_and_no_zero() {
         let series = series(&[1e-4, 1e-3, 1e-2, 0.0, 1e-1, 1.0]);
-        let chart = Chart { log: true, value: |value| format!("{value:e}"), ..chart(&series) };
+        let chart = Chart { log: true, ..chart(&series) };
         let picture = drawn(&chart, 30, 10);
-        assert!(picture.iter().any(|line| line.starts_with(" 1e0")), "{picture:#?}");
-        assert!(picture.iter().any(|line| line.starts_with("1e-4")), "{picture:#?}");
+        assert!(picture.iter().any(|line| line.starts_with("   1 ")), "{picture:#?}");
+        assert!(picture.iter().any(|line| line.starts_with("1e-4 ")), "{picture:#?}");
+    }
+
+    #[test]
+    fn curves_that_meet_keep_their_dots() {
+        let (low, high) = (series(&[0.0, 0.0]), series(&[0.0, 1.0]));
+        let line = |series| Curve { name: "", series, style: Style::new(), shape: Shape::Line };
+        let both = Chart { curves: vec![line(&low), line(&high)], ascii: false, ..chart(&low) };
+        let picture = drawn(&both, 10, 3);
+        let dots = |c: char| u32::from(c).wrapping_sub(0x2800);
+        // The flat curve is in the lowest row all along, the steep one only crosses it.
+        assert!(picture[2].chars().all(|c| dots(c) & 0xc0 != 0), "{picture:#?}");
+        assert!(picture[1].chars().any(|c| c != ' '), "{picture:#?}");
+    }
+
+    #[test]
+    fn a_column_is_the_place_that_is_drawn_there() {
+        let series = series(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+        let style = Style::new();
+        let marks = vec![Mark { place: 5.0, symbol: "^", style }, Mark { place: 99.0, symbol: "!", style }];
+        let chart = Chart { marks, ..chart(&series) };
+        let picture = drawn(&chart, 40, 8);
+        assert!(!picture.concat().contains('!'), "what lies outside is not drawn");
+        let column = picture[6].chars().position(|c| c == '^').unwrap() as u16;
+        let place = chart.place_at(Rect::new(0, 0, 40, 8), column).unwrap();
+        assert!((place - 5.0).abs() < 0.2, "{place}");
+        // The labels are no place.
+        assert_eq!(chart.place_at(Rect::new(0, 0, 40, 8), 0), None);
     }
 
     #[test]

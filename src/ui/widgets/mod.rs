@@ -1,4 +1,7 @@
 //! Things that are drawn into a rectangle: no state, no knowledge of runs.
 
 pub mod chart;
+pub mod input;
 pub mod panel;
+pub mod spark;
+pub mod svg;

@@ -2,7 +2,6 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::symbols::border;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders};
@@ -25,12 +24,17 @@ const ASCII: border::Set<'static> = border::Set {
 pub struct Title<'a> {
     /// What it shows.
     pub name: &'a str,
-    /// Its value now.
-    pub value: String,
-    /// The value's style.
-    pub style: Style,
+    /// Its values now.
+    pub values: Vec<Span<'a>>,
     /// What else there is to say, on the right, if there is room.
     pub note: String,
+}
+
+impl<'a> Title<'a> {
+    /// A name and nothing else.
+    pub fn named(name: &'a str) -> Title<'a> {
+        Title { name, values: Vec::new(), note: String::new() }
+    }
 }
 
 /// Draws the frame and returns what is within.
@@ -40,8 +44,9 @@ pub fn panel(frame: &mut Frame, area: Rect, look: &Look, focused: bool, title: T
     let set = if look.ascii { ASCII } else { border::ROUNDED };
     let name = Span::styled(format!(" {} ", title.name), theme.style(if focused { theme.focus } else { theme.dim }));
     let mut left = Line::from(vec![name]);
-    if !title.value.is_empty() {
-        left.push_span(Span::styled(format!("{} ", title.value), title.style));
+    for value in title.values {
+        left.push_span(value);
+        left.push_span(" ");
     }
     let room = usize::from(area.width).saturating_sub(left.width() + 4);
     let mut block = Block::new().borders(Borders::ALL).border_set(set).border_style(edge).title_top(left);

@@ -1,0 +1,42 @@
+//! `config`: the settings as they are now, in the form of the file that changes them.
+
+use anyhow::Result;
+
+use crate::config::Config;
+use crate::ui::keymap::Keymap;
+
+/// The settings and all keys as TOML, with where they come from.
+///
+/// # Errors
+/// Keys that cannot be.
+pub(super) fn report(config: &Config) -> Result<String> {
+    let there = if config.path.is_file() { "" } else { ", which is not there yet" };
+    let mut text = format!("# of {}{there}\n{}\n[keys]\n", config.path.display(), config.to_toml());
+    for (binding, keys) in Keymap::with(&config.keys)?.all() {
+        let keys: Vec<String> = keys.iter().map(|key| toml::Value::String(key.name()).to_string()).collect();
+        text += &format!("{:<14} = {:<24} # {}\n", binding.name, format!("[{}]", keys.join(", ")), binding.help);
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_is_what_can_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(
+            &path,
+            "theme = \"nord\"\nnotify = \"bell\"\nruns = \"a b\"\n[keys]\npause = [\"F5\"]\nhelp = []",
+        )
+        .unwrap();
+        let text = report(&Config::load(folder.path()).unwrap()).unwrap();
+        assert!(text.contains("pause          = [\"F5\"] "), "{text}");
+        std::fs::write(&path, &text).unwrap();
+        let again = Config::load(folder.path()).unwrap();
+        assert_eq!((again.theme.as_str(), again.runs.clone()), ("nord", Some("a b".into())));
+        assert_eq!(report(&again).unwrap(), text);
+    }
+}

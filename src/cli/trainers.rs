@@ -1,0 +1,158 @@
+//! The joint between the screens and the trainer: what the screens ask for is done here.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use super::Screens;
+use crate::config::Config;
+use crate::preset::{Preset, cache_folder};
+use crate::ui::backend::{Backend, Launched, Outlook};
+#[cfg(feature = "torch")]
+use {
+    crate::Usage,
+    crate::hub::Hub,
+    crate::preset::read_file,
+    crate::protocol::Event,
+    crate::runs::{EventLog, EventRange, RealDisk, RunFolder},
+    crate::session::Session,
+    crate::train::{self, Job},
+    anyhow::{Context, bail},
+};
+
+/// Starts trainers on one device, with their runs in one folder.
+pub struct Trainers {
+    runs: PathBuf,
+    #[cfg(feature = "torch")]
+    device: crate::train::DeviceChoice,
+    cache: PathBuf,
+}
+
+impl Trainers {
+    /// As the command line says.
+    ///
+    /// # Errors
+    /// A device that is written wrong.
+    pub fn new(screens: &Screens, config: &Config) -> Result<Arc<Trainers>> {
+        Ok(Arc::new(Trainers {
+            runs: screens.runs(config),
+            #[cfg(feature = "torch")]
+            device: screens.device.parse()?,
+            cache: cache_folder(),
+        }))
+    }
+
+    /// Starts a run; without a name it gets one of the preset's and the time.
+    ///
+    /// # Errors
+    /// A folder that cannot be made; a build without libtorch.
+    #[cfg(feature = "torch")]
+    pub fn start(&self, preset: Preset, name: Option<&str>) -> Result<Launched> {
+        let folder = RunFolder::create(&self.runs, name, &preset.name.replace('/', "-"), &preset.toml)?;
+        let events = folder.events();
+        let log = EventLog::open(&events).with_context(|| format!("{}: cannot write", events.display()))?;
+        let session = self.spawn(preset, &folder, Some(log), None)?;
+        Ok(Launched { session, folder, fresh: true })
+    }
+
+    /// Takes up a run again, `from` its newest checkpoint if nothing else is said. With `history` the events of before
+    /// come first.
+    ///
+    /// # Errors
+    /// [`Usage`]: no such run, one that is complete or under way, a preset in its folder that is none, a build without
+    /// libtorch.
+    #[cfg(feature = "torch")]
+    pub fn resume(&self, run: &str, from: Option<&str>, force: bool, history: bool) -> Result<Launched> {
+        let from: train::From = from.map_or(Ok(train::From::Newest), str::parse)?;
+        let folder = RunFolder::open(&self.runs, run)?;
+        if folder.completed() {
+            bail!(Usage(format!(
+                "{}: this run took all its steps; there is nothing to resume",
+                folder.path().display()
+            )));
+        }
+        let path = folder.preset();
+        let text = read_file(&path)?;
+        let preset = Preset::parse(&preset_name(&folder), &path.display().to_string(), &text, &[], &self.cache)?;
+        let session = self.spawn(preset, &folder, None, Some(train::Resume { from, force }))?;
+        let session = if history { session.with_history() } else { session };
+        Ok(Launched { session, folder, fresh: false })
+    }
+
+    #[cfg(feature = "torch")]
+    fn spawn(
+        &self,
+        preset: Preset,
+        folder: &RunFolder,
+        log: Option<EventLog>,
+        resume: Option<train::Resume>,
+    ) -> Result<Session> {
+        let job = Job {
+            preset,
+            folder: folder.clone(),
+            device: self.device,
+            hub: Hub::from_env(),
+            cache: self.cache.clone(),
+            disk: Arc::new(RealDisk),
+            resume,
+        };
+        Session::spawn(log, move |port| train::run(job, port)).context("cannot start the trainer")
+    }
+
+    #[cfg(not(feature = "torch"))]
+    pub fn start(&self, _preset: Preset, _name: Option<&str>) -> Result<Launched> {
+        Err(without_torch())
+    }
+
+    #[cfg(not(feature = "torch"))]
+    pub fn resume(&self, _run: &str, _from: Option<&str>, _force: bool, _history: bool) -> Result<Launched> {
+        Err(without_torch())
+    }
+}
+
+#[cfg(not(feature = "torch"))]
+fn without_torch() -> anyhow::Error {
+    crate::Usage("this build is without libtorch and cannot train; build it with the feature torch".into()).into()
+}
+
+/// As it was called when the run began.
+#[cfg(feature = "torch")]
+fn preset_name(folder: &RunFolder) -> String {
+    let events = EventRange::open(&folder.events(), 0..u64::MAX).into_iter().flatten();
+    let started = events.into_iter().find_map(|event| match event {
+        Event::Started(started) => Some(started.preset),
+        _ => None,
+    });
+    started.unwrap_or_else(|| folder.name().to_owned())
+}
+
+impl Backend for Trainers {
+    fn launch(&self, preset: Preset) -> Result<Launched> {
+        self.start(preset, None)
+    }
+
+    fn resume(&self, run: &Path) -> Result<Launched> {
+        self.resume(&run.display().to_string(), None, false, true)
+    }
+
+    fn runs(&self) -> &Path {
+        &self.runs
+    }
+
+    fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    #[cfg(feature = "torch")]
+    fn outlook(&self, preset: &Preset) -> Result<Outlook> {
+        let hub = crate::hub::Hub::from_env();
+        let places = crate::train::Places { hub: &hub, cache: &self.cache, runs: &self.runs };
+        crate::train::outlook(preset, self.device, &places)
+    }
+
+    #[cfg(not(feature = "torch"))]
+    fn outlook(&self, _preset: &Preset) -> Result<Outlook> {
+        anyhow::bail!("this build is without libtorch and cannot tell")
+    }
+}

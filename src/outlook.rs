@@ -1,0 +1,115 @@
+//! What a run of a preset would take and what the model would see: plain data, which one side works out and the other shows.
+
+/// What is known of a run before it starts. Parts are absent where model or data are not here.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outlook {
+    /// What is not here yet, a sentence each.
+    pub missing: Vec<String>,
+    /// What the model and the choice of components come to.
+    pub model: Option<ModelOutlook>,
+    /// What the data come to.
+    pub data: Option<DataOutlook>,
+    /// Where it would run.
+    pub device: Option<DeviceOutlook>,
+    /// How fast a like run was.
+    pub pace: Option<Pace>,
+}
+
+/// What the model and the choice of components come to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModelOutlook {
+    /// Parameters of the model, head included.
+    pub parameters: u64,
+    /// Components that would be selected.
+    pub selected: u64,
+    /// Components that these are chosen from.
+    pub of: u64,
+    /// Parameters that would be trained in full.
+    pub dense: u64,
+    /// Memory by what it is for, in bytes.
+    pub memory: Vec<MemoryPart>,
+}
+
+/// Memory that a run needs at the same time as all other parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryPart {
+    /// What it is for.
+    pub name: &'static str,
+    /// Bytes.
+    pub bytes: u64,
+    /// Whether it is estimated; else it follows from shapes to the byte.
+    pub estimated: bool,
+}
+
+/// What the data come to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DataOutlook {
+    /// Training examples.
+    pub examples: u64,
+    /// Held-out examples.
+    pub eval_examples: u64,
+    /// Tokens of the longest training example.
+    pub longest: u64,
+    /// Optimizer steps.
+    pub steps: u64,
+    /// The first examples of the first batch as the model will see them.
+    pub preview: Vec<Vec<Piece>>,
+}
+
+/// Where a run would go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceOutlook {
+    /// `CPU`, or the GPU's name.
+    pub name: String,
+    /// Bytes it has.
+    pub total: u64,
+    /// Bytes that are free now.
+    pub free: u64,
+}
+
+/// How fast a like run was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pace {
+    /// The run.
+    pub run: String,
+    /// Seconds of work per optimizer step, evaluations included.
+    pub seconds_per_step: f64,
+}
+
+/// A token of an example, or its label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Its text.
+    pub text: String,
+    /// What it is there for.
+    pub role: PieceRole,
+}
+
+/// What a token is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PieceRole {
+    /// The model reads it and is not trained on it.
+    Read,
+    /// The model is trained to say it.
+    TrainedOn,
+    /// `[CLS]`, `[SEP]`, `<s>` and their like.
+    Special,
+    /// It fills the row up to the batch's length.
+    Padding,
+    /// The class or number to predict.
+    Label,
+}
+
+impl ModelOutlook {
+    /// Bytes of all parts.
+    pub fn bytes(&self) -> u64 {
+        self.memory.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
+    }
+}
+
+impl Outlook {
+    /// Seconds of work, as far as a like run tells.
+    pub fn seconds(&self) -> Option<f64> {
+        Some(self.pace.as_ref()?.seconds_per_step * self.data.as_ref()?.steps as f64)
+    }
+}

@@ -1,0 +1,47 @@
+//! What the screens ask of the rest of the program. They know no trainer: whoever joins them with one answers.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+pub use crate::outlook::Outlook;
+use crate::preset::Preset;
+use crate::runs::RunFolder;
+use crate::session::Session;
+
+/// The rest of the program, as the screens see it.
+pub trait Backend: Send + Sync {
+    /// Starts a run of a preset.
+    ///
+    /// # Errors
+    /// A run's folder that cannot be made.
+    fn launch(&self, preset: Preset) -> Result<Launched>;
+
+    /// Takes a run up again where it stood.
+    ///
+    /// # Errors
+    /// A run that is complete, or under way, or that has no checkpoint.
+    fn resume(&self, run: &Path) -> Result<Launched>;
+
+    /// The folder of all runs.
+    fn runs(&self) -> &Path;
+
+    /// finesift's own cache, which `cache:` stands for in presets.
+    fn cache(&self) -> &Path;
+
+    /// What a run of a preset would take, and its first examples. It may read files for seconds and downloads nothing.
+    ///
+    /// # Errors
+    /// Model or data are not as the preset says.
+    fn outlook(&self, preset: &Preset) -> Result<Outlook>;
+}
+
+/// A run that was started.
+pub struct Launched {
+    /// The trainer.
+    pub session: Session,
+    /// The run's folder.
+    pub folder: RunFolder,
+    /// Whether the folder is new, so that a run that could not begin leaves none behind.
+    pub fresh: bool,
+}

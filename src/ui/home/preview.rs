@@ -1,0 +1,77 @@
+//! The first examples as the model will see them: tokens in the colour of what they are there for.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Paragraph, Wrap};
+
+use super::Scene;
+use crate::outlook::{Piece, PieceRole};
+use crate::preset::Preset;
+use crate::ui::format::plain;
+use crate::ui::widgets::panel::{Title, panel};
+
+/// Draws them, from the one on that was scrolled to.
+pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset>, focused: bool) {
+    let theme = &scene.look.theme;
+    let answer = preset.and_then(|preset| scene.inquiry.answer(preset));
+    let data = answer.and_then(|answer| answer.as_ref().ok()?.data.as_ref());
+    let rows = data.map(|data| data.preview.as_slice()).unwrap_or_default();
+    let mut title = Title::named("First batch");
+    for (role, name) in NAMES {
+        if rows.iter().flatten().any(|piece| piece.role == role) {
+            title.values.push(Span::styled(name, style(scene, role)));
+        }
+    }
+    let inner = panel(frame, area, scene.look, focused, title);
+    let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+    let mut lines: Vec<Line> = rows.iter().skip(usize::from(scene.scrolled)).map(|row| example(row, scene)).collect();
+    if rows.is_empty() && answer.is_some() {
+        let why = "with model and data here, the first examples are shown as the model will see them";
+        lines.push(Line::styled(why, theme.style(theme.dim)));
+    }
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
+}
+
+/// What the title says of the roles.
+const NAMES: [(PieceRole, &str); 5] = [
+    (PieceRole::Label, "label"),
+    (PieceRole::Special, "special"),
+    (PieceRole::Read, "read"),
+    (PieceRole::TrainedOn, "trained on"),
+    (PieceRole::Padding, "padding"),
+];
+
+/// A row: its label, then its tokens. A run of padding is counted instead of repeated.
+fn example(row: &[Piece], scene: &Scene) -> Line<'static> {
+    let mut line = Line::default();
+    for label in row.iter().filter(|piece| piece.role == PieceRole::Label) {
+        line.push_span(Span::styled(format!("{}:", plain(&label.text)), style(scene, PieceRole::Label)));
+    }
+    let times = if scene.look.ascii { "x" } else { "×" };
+    let tokens: Vec<&Piece> = row.iter().filter(|piece| piece.role != PieceRole::Label).collect();
+    for run in tokens.chunk_by(|a, b| a.role == PieceRole::Padding && a == b) {
+        let Some(piece) = run.first() else { continue };
+        let text = plain(&piece.text);
+        let text = match run.len() {
+            1 => text,
+            number => format!(" {}{times}{number}", text.trim()),
+        };
+        line.push_span(Span::styled(text, style(scene, piece.role)));
+    }
+    line
+}
+
+/// The look of a role.
+fn style(scene: &Scene, role: PieceRole) -> Style {
+    let theme = &scene.look.theme;
+    match role {
+        PieceRole::Read => theme.style(theme.token_read),
+        // Also where there are no colours.
+        PieceRole::TrainedOn => theme.style(theme.token_trained).add_modifier(Modifier::UNDERLINED),
+        PieceRole::Special => theme.style(theme.token_special),
+        PieceRole::Padding => theme.style(theme.token_padding),
+        PieceRole::Label => theme.bold(theme.token_label),
+    }
+}

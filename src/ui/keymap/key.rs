@@ -1,0 +1,150 @@
+//! A key as people write it.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use crate::places::did_you_mean;
+
+/// A key, alone or with another held. Of characters, Shift makes others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// Alone.
+    Plain(KeyCode),
+    /// With Ctrl.
+    Ctrl(char),
+    /// An arrow with Shift.
+    Shift(KeyCode),
+}
+
+impl Key {
+    /// The key that was pressed; `None` with Alt, which belongs to the terminal.
+    pub fn of(event: &KeyEvent) -> Option<Key> {
+        match event.code {
+            KeyCode::Char(c) if event.modifiers.contains(KeyModifiers::CONTROL) => {
+                Some(Key::Ctrl(c.to_ascii_lowercase()))
+            }
+            _ if event.modifiers.contains(KeyModifiers::ALT) => None,
+            code @ (KeyCode::Left | KeyCode::Right | KeyCode::Up | KeyCode::Down)
+                if event.modifiers.contains(KeyModifiers::SHIFT) =>
+            {
+                Some(Key::Shift(code))
+            }
+            code => Some(Key::Plain(code)),
+        }
+    }
+
+    /// As people write it: `space`, `ctrl-c`.
+    pub fn name(self) -> String {
+        match self {
+            Key::Ctrl(c) => format!("ctrl-{}", Key::Plain(KeyCode::Char(c)).name()),
+            Key::Shift(code) => format!("shift-{}", Key::Plain(code).name()),
+            Key::Plain(KeyCode::Char(' ')) => "space".into(),
+            Key::Plain(KeyCode::Char(c)) => c.to_string(),
+            Key::Plain(KeyCode::F(number)) => format!("F{number}"),
+            Key::Plain(code) => {
+                let named = NAMED.iter().find(|(_, known)| *known == code);
+                named.map_or_else(|| format!("{code:?}").to_lowercase(), |(name, _)| name.to_string())
+            }
+        }
+    }
+
+    /// The key of a name.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(name: &str) -> Result<Key, String> {
+        let single = |text: &str| {
+            let mut letters = text.chars();
+            letters.next().filter(|c| letters.next().is_none() && !c.is_control())
+        };
+        if let Some(c) = single(name) {
+            return Ok(Key::Plain(KeyCode::Char(c)));
+        }
+        if let Some(rest) = name.strip_prefix("ctrl-").or_else(|| name.strip_prefix("Ctrl-")) {
+            let c = if rest == "space" { Some(' ') } else { single(rest) };
+            return match c.map(|c| c.to_ascii_lowercase()) {
+                Some(c) => match SAME.iter().find(|(same, _)| *same == c) {
+                    Some((_, other)) => Err(format!("\"{name}\": terminals send the same for {other}")),
+                    None => Ok(Key::Ctrl(c)),
+                },
+                None => Err(format!("no key \"{name}\": after ctrl- comes one letter")),
+            };
+        }
+        // shift-tab is a key of its own.
+        if let Some(rest) = name.strip_prefix("shift-").filter(|rest| *rest != "tab") {
+            return match NAMED.iter().find(|(known, _)| *known == rest) {
+                Some((_, code)) => Ok(Key::Shift(*code)),
+                None => Err(format!(
+                    "no key \"{name}\": after shift- comes a key with a name; of letters, write the large one"
+                )),
+            };
+        }
+        if name == "space" {
+            return Ok(Key::Plain(KeyCode::Char(' ')));
+        }
+        let number = name.strip_prefix(['F', 'f']).and_then(|number| number.parse().ok());
+        if let Some(number @ 1..=24) = number {
+            return Ok(Key::Plain(KeyCode::F(number)));
+        }
+        let named = NAMED.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        named.map(|(_, code)| Key::Plain(*code)).ok_or_else(|| {
+            let names = NAMED.iter().map(|(name, _)| *name).chain(["space"]);
+            format!("no key \"{name}\"{}", did_you_mean(name, names))
+        })
+    }
+}
+
+/// Keys that have names.
+const NAMED: [(&str, KeyCode); 15] = [
+    ("enter", KeyCode::Enter),
+    ("esc", KeyCode::Esc),
+    ("tab", KeyCode::Tab),
+    ("shift-tab", KeyCode::BackTab),
+    ("backspace", KeyCode::Backspace),
+    ("delete", KeyCode::Delete),
+    ("insert", KeyCode::Insert),
+    ("left", KeyCode::Left),
+    ("right", KeyCode::Right),
+    ("up", KeyCode::Up),
+    ("down", KeyCode::Down),
+    ("home", KeyCode::Home),
+    ("end", KeyCode::End),
+    ("pageup", KeyCode::PageUp),
+    ("pagedown", KeyCode::PageDown),
+];
+
+/// What cannot be told from another key.
+const SAME: [(char, &str); 3] = [('i', "tab"), ('m', "enter"), ('[', "esc")];
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn keys() -> impl Strategy<Value = Key> {
+        let letter = || any::<char>().prop_filter("none", |c| !c.is_control());
+        prop_oneof![
+            letter().prop_map(|c| Key::Plain(KeyCode::Char(c))),
+            letter()
+                .prop_map(|c| c.to_ascii_lowercase())
+                .prop_filter("same", |c| SAME.iter().all(|(same, _)| same != c))
+                .prop_map(Key::Ctrl),
+            (1u8..=24).prop_map(|number| Key::Plain(KeyCode::F(number))),
+            (0..NAMED.len()).prop_map(|number| Key::Plain(NAMED[number].1)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_is_read_as_it_is_written(key in keys()) {
+            prop_assert_eq!(Key::parse(&key.name()), Ok(key));
+        }
+
+        #[test]
+        fn any_name_is_read_or_refused(name in ".{0,12}|(ctrl-|F).{0,3}") {
+            if let Ok(key) = Key::parse(&name) {
+                prop_assert_eq!(Key::parse(&key.name()), Ok(key));
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! How keys and the mouse move among charts, and within the one that fills the screen.
+
+use ratatui::layout::{Position, Rect};
+
+use super::overview::{self, Panel};
+use super::view::Tab;
+use super::{Monitor, export, layers, panels, system};
+use crate::ui::app::{Effect, Look};
+use crate::ui::keymap::Action;
+use crate::ui::theme::{Depth, Theme};
+
+/// Share of the window that a step of panning goes.
+const PAN: f64 = 0.25;
+
+/// Points that a page of the cursor is.
+const PAGE: isize = 10;
+
+impl Monitor {
+    pub(super) fn act_on_charts(&mut self, action: Action, body: Rect) {
+        match action {
+            Action::Enter => self.view.full = true,
+            Action::Back => self.view.shrink(),
+            Action::FocusNext => self.focus_by(1, body),
+            Action::FocusPrevious => self.focus_by(-1, body),
+            action if self.view.full => match action {
+                Action::Left => self.move_cursor(-1),
+                Action::Right => self.move_cursor(1),
+                Action::PageUp => self.move_cursor(-PAGE),
+                Action::PageDown => self.move_cursor(PAGE),
+                Action::First => self.move_cursor(isize::MIN / 2),
+                Action::Last => self.move_cursor(isize::MAX / 2),
+                Action::PanLeft => self.pan(-PAN),
+                Action::PanRight => self.pan(PAN),
+                Action::ZoomIn | Action::Up => self.zoom(0.5),
+                Action::ZoomOut | Action::Down => self.zoom(2.0),
+                _ => {}
+            },
+            Action::Left => self.focus_towards(-1, 0, body),
+            Action::Right => self.focus_towards(1, 0, body),
+            Action::Up => self.focus_towards(0, -1, body),
+            Action::Down => self.focus_towards(0, 1, body),
+            _ => {}
+        }
+    }
+
+    /// One click on a chart gives it the focus, a second opens it; in full screen it sets the cursor.
+    pub(super) fn click_chart(&mut self, at: Position, body: Rect) {
+        if self.view.full {
+            let area = match self.view.tab {
+                Tab::Layers => layers::full(body)[0],
+                _ => body,
+            };
+            let panel = self.view.chart(&self.run);
+            let place = paper().and_then(|look| panels::place_at(self.scene(&look), panel, area, at.x));
+            if let Some(x) = place {
+                self.set_cursor(x);
+            }
+            return;
+        }
+        let panels = self.panels(body);
+        let Some((panel, _)) = panels.iter().find(|(_, area)| area.contains(at)) else { return };
+        if *panel == self.view.chart(&self.run) {
+            self.view.full = true;
+        }
+        self.focus(Some(*panel));
+    }
+
+    /// The chart in front as files in the run's folder.
+    pub(super) fn write_chart(&self) -> Option<Effect> {
+        if !matches!(self.view.tab, Tab::Overview | Tab::System | Tab::Layers) {
+            return None;
+        }
+        let panel = self.view.chart(&self.run);
+        let files = export::files(self.scene(&paper()?), panel)?;
+        Some(Effect::Write(files))
+    }
+
+    fn panels(&self, body: Rect) -> Vec<(Panel, Rect)> {
+        match self.view.tab {
+            Tab::System => system::plan(&self.run, body),
+            _ => overview::Plan::of(body).panels,
+        }
+    }
+
+    fn focus_by(&mut self, by: isize, body: Rect) {
+        // In full screen there are more than a small screen has room for.
+        let panels: Vec<Panel> = match self.view.tab {
+            Tab::Overview if self.view.full => Panel::CHARTS.to_vec(),
+            _ => self.panels(body).into_iter().map(|(panel, _)| panel).collect(),
+        };
+        let focused = self.view.chart(&self.run);
+        let now = panels.iter().position(|panel| *panel == focused).unwrap_or(0) as isize;
+        let next = (now + by).rem_euclid(panels.len().max(1) as isize) as usize;
+        self.focus(panels.get(next).copied());
+    }
+
+    /// To the panel that lies there, if one does.
+    fn focus_towards(&mut self, dx: i32, dy: i32, body: Rect) {
+        let panels = self.panels(body);
+        let focused = self.view.chart(&self.run);
+        let Some((_, from)) = panels.iter().find(|(panel, _)| *panel == focused) else {
+            return self.focus(panels.first().map(|(panel, _)| *panel));
+        };
+        let x = match dx {
+            0 => i32::from(from.x + from.width / 2),
+            -1 => i32::from(from.x) - 1,
+            _ => i32::from(from.right()),
+        };
+        let y = match dy {
+            0 => i32::from(from.y + from.height / 2),
+            -1 => i32::from(from.y) - 1,
+            _ => i32::from(from.bottom()),
+        };
+        let (Ok(x), Ok(y)) = (u16::try_from(x), u16::try_from(y)) else { return };
+        self.focus(panels.iter().find(|(_, area)| area.contains(Position { x, y })).map(|(panel, _)| *panel));
+    }
+
+    fn focus(&mut self, panel: Option<Panel>) {
+        let Some(panel) = panel else { return };
+        match self.view.tab {
+            Tab::System => self.view.machine = panel,
+            Tab::Overview => self.view.focus = panel,
+            _ => return,
+        }
+        (self.view.cursor, self.view.window) = (None, None);
+    }
+
+    /// The first and the last place of the curve that the cursor follows.
+    fn extent(&self) -> Option<(f64, f64)> {
+        let axis = self.view.axis();
+        let buckets = self.view.chart(&self.run).main(&self.run)?.buckets();
+        let extent = (axis(buckets.first()?.first), axis(buckets.last()?.last));
+        (extent.0.is_finite() && extent.1.is_finite()).then_some(extent)
+    }
+
+    /// To a neighbouring point of the curve; one beyond the window's edge takes the window along.
+    fn move_cursor(&mut self, by: isize) {
+        let axis = self.view.axis();
+        let Some(series) = self.view.chart(&self.run).main(&self.run) else { return };
+        let buckets = series.buckets();
+        let now = match (self.view.cursor, self.view.window) {
+            (Some(cursor), _) => buckets.partition_point(|bucket| axis(bucket.last) < cursor),
+            (None, Some((_, to))) => buckets.partition_point(|bucket| axis(bucket.last) <= to),
+            (None, None) => buckets.len(),
+        };
+        let next = (now as isize).saturating_add(by).clamp(0, (buckets.len() as isize - 1).max(0)) as usize;
+        if let Some(bucket) = buckets.get(next) {
+            self.set_cursor(axis(bucket.last));
+        }
+    }
+
+    /// To the point nearest to a place, with the window if need be.
+    fn set_cursor(&mut self, x: f64) {
+        let axis = self.view.axis();
+        let Some(series) = self.view.chart(&self.run).main(&self.run) else { return };
+        let Some(x) = series.nearest(x, axis).map(|bucket| axis(bucket.last)) else { return };
+        self.view.cursor = Some(x);
+        if let Some((from, to)) = self.view.window {
+            let by = (x - to).max(0.0) + (x - from).min(0.0);
+            self.view.window = Some((from + by, to + by));
+        }
+    }
+
+    /// Moves the window by a share of its width, as far as there is something to see.
+    fn pan(&mut self, share: f64) {
+        let (Some((first, last)), Some((from, to))) = (self.extent(), self.view.window) else { return };
+        let by = (share * (to - from)).clamp((first - from).min(0.0), (last - to).max(0.0));
+        self.view.window = Some((from + by, to + by));
+    }
+
+    fn zoom(&mut self, by: f64) {
+        let Some((first, last)) = self.extent() else { return };
+        let (from, to) = self.view.window.unwrap_or((first, last));
+        let middle = self.view.cursor.unwrap_or((from + to) / 2.0);
+        let (all, width) = (last - first, (to - from) * by);
+        // Nearer than this there is nothing but rounding.
+        if width < all * 1e-9 {
+            return;
+        }
+        let from = (middle - (middle - from) * by).clamp(first, (last - width).max(first));
+        self.view.window = (self.view.full && width < all).then_some((from, from + width));
+    }
+}
+
+/// How a chart looks on white.
+fn paper() -> Option<Look> {
+    let theme = Theme::load("light", Depth::True).ok()?;
+    Some(Look { theme, name: "light".into(), depth: Depth::True, ascii: false })
+}

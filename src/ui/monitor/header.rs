@@ -1,0 +1,172 @@
+//! The first lines of the monitor: its tabs, what is trained on what, and how far it is.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::run::End;
+use super::{Scene, Tab};
+use crate::protocol::{Level, Phase, Reason};
+use crate::ui::format::{duration, grouped, plain};
+use crate::ui::theme::Hue;
+
+/// Lines that [`draw`] takes.
+pub const HEIGHT: u16 = 2;
+
+/// Draws the tabs, what is trained on what, and how far it is.
+pub fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
+    let line = |number: u16| Rect { y: area.y + number, height: 1, ..area };
+    let theme = &scene.look.theme;
+    let mut tabs = Line::from(" ");
+    for (number, (tab, name)) in Tab::ALL.into_iter().enumerate() {
+        let style = if tab == scene.view.tab { theme.bold(theme.text).underlined() } else { theme.style(theme.dim) };
+        tabs.push_span(Span::styled(format!("{}", number + 1), theme.style(theme.accent)));
+        tabs.push_span(" ");
+        tabs.push_span(Span::styled(name, style));
+        tabs.push_span("  ");
+    }
+    let subject = Line::styled(subject(scene), theme.style(theme.dim));
+    if tabs.width() + subject.width() <= usize::from(area.width) {
+        sides(frame, line(0), tabs, subject);
+    } else {
+        frame.render_widget(tabs, line(0));
+    }
+    progress(frame, line(1), scene);
+}
+
+/// Where each tab's name is.
+pub fn tabs(header: Rect) -> Vec<Rect> {
+    let mut x = header.x + 1;
+    let mut place = |(_, name): (Tab, &str)| {
+        let area = Rect { x, width: name.len() as u16 + 2, height: 1, ..header };
+        x += name.len() as u16 + 4;
+        area
+    };
+    Tab::ALL.into_iter().map(&mut place).collect()
+}
+
+/// The run's name and its state, for the first line of the screen.
+pub fn headline(scene: Scene) -> Line<'static> {
+    let theme = &scene.look.theme;
+    let (word, hue) = state(scene);
+    let dot = if scene.look.ascii { "*" } else { "●" };
+    let name = scene.run.started.as_ref().map(|started| plain(&started.run)).unwrap_or_default();
+    Line::from(vec![
+        Span::styled(format!("{name}  "), theme.style(theme.text)),
+        Span::styled(format!("{dot} {word} "), theme.bold(hue)),
+    ])
+}
+
+/// What is trained on what.
+fn subject(scene: Scene) -> String {
+    let Some(started) = &scene.run.started else { return String::new() };
+    let by = if scene.run.selected.as_ref().is_some_and(|selected| selected.total == 0) {
+        "head only".to_owned()
+    } else {
+        format!("{} % by {}", crate::ui::format::number(started.rate * 100.0), started.select)
+    };
+    let (model, data) = (plain(&started.model), plain(&started.data));
+    format!("{model} on {data} · {} {} · {by} ", started.device, started.dtype)
+}
+
+/// Draws the last thing that was said.
+pub fn draw_log_line(frame: &mut Frame, area: Rect, scene: Scene) {
+    if let Some(line) = scene.run.log.back() {
+        let style = scene.look.theme.style(level_hue(scene, line.level));
+        frame.render_widget(Line::styled(format!(" {}", line.text), style), area);
+    }
+}
+
+/// The colour of a log line.
+pub fn level_hue(scene: Scene, level: Level) -> Hue {
+    let theme = &scene.look.theme;
+    match level {
+        Level::Info => theme.dim,
+        Level::Warning => theme.warning,
+        Level::Error => theme.error,
+    }
+}
+
+/// The state in a word or two, as the trainer confirmed it.
+fn state(scene: Scene) -> (String, Hue) {
+    let theme = &scene.look.theme;
+    if let Some(end) = &scene.run.end {
+        return match end {
+            End::Finished(finished) if finished.reason == Reason::Completed => ("completed".into(), theme.good),
+            End::Finished(_) => ("stopped".into(), theme.paused),
+            End::Failed(..) => ("failed".into(), theme.error),
+        };
+    }
+    if let Some(asked) = scene.asked {
+        return (if scene.look.ascii { asked.replace('…', "...") } else { asked.into() }, theme.paused);
+    }
+    match scene.run.phase {
+        None | Some(Phase::Preparing) => ("preparing".into(), theme.accent),
+        Some(Phase::Selecting) => ("selecting components".into(), theme.accent),
+        Some(Phase::Training) => ("training".into(), theme.good),
+        Some(Phase::Evaluating) => ("evaluating".into(), theme.accent),
+        Some(Phase::Checkpointing) => ("writing a checkpoint".into(), theme.accent),
+        Some(Phase::Paused) => ("paused".into(), theme.paused),
+    }
+}
+
+/// The bar: of the run, or of the long task that it waits for.
+fn progress(frame: &mut Frame, area: Rect, scene: Scene) {
+    let run = &scene.run;
+    let task = run.task.as_ref().filter(|_| run.end.is_none());
+    let (share, text) = if let Some(task) = task.filter(|_| run.step.is_none()) {
+        let share = if task.total == 0 { 0.0 } else { task.done as f64 / task.total as f64 };
+        let amount =
+            |number: u64| if task.unit == "bytes" { crate::ui::format::bytes(number as f64) } else { grouped(number) };
+        let unit = if task.unit == "bytes" { String::new() } else { format!(" {}", task.unit) };
+        let total = if task.total == 0 { String::new() } else { format!("/{}", amount(task.total)) };
+        (share, format!("{} {}{total}{unit}", plain(&task.task), amount(task.done)))
+    } else if let (Some(started), step) = (&run.started, &run.step) {
+        let done = step.as_ref().map_or(0, |step| step.step);
+        let share = done as f64 / started.steps.max(1) as f64;
+        let mut parts = vec![format!("step {}/{}", grouped(done), grouped(started.steps))];
+        if let Some(step) = step {
+            parts.push(format!("epoch {:.2}/{}", step.epoch, trimmed(started.epochs)));
+            parts.push(format!("{:.0} %", share * 100.0));
+            parts.push(duration(step.elapsed));
+            parts.extend(step.eta.filter(|_| run.end.is_none()).map(|eta| format!("{} left", duration(eta))));
+        }
+        (share, parts.join(if scene.look.ascii { " | " } else { " · " }))
+    } else {
+        (0.0, String::new())
+    };
+    bar(frame, area, scene, share, &format!(" {text} "));
+}
+
+/// A bar with its text behind.
+fn bar(frame: &mut Frame, area: Rect, scene: Scene, share: f64, text: &str) {
+    let theme = &scene.look.theme;
+    let width = usize::from(area.width).saturating_sub(text.chars().count() + 1);
+    let full = (width as f64 * share.clamp(0.0, 1.0)).round() as usize;
+    let (done, left) = if scene.look.ascii { ("=", "-") } else { ("━", "━") };
+    let line = Line::from(vec![
+        Span::raw(" "),
+        Span::styled(done.repeat(full), theme.style(theme.bar)),
+        Span::styled(left.repeat(width - full), theme.style(theme.track)),
+        Span::styled(text.to_owned(), theme.style(theme.text)),
+    ]);
+    frame.render_widget(line, area);
+}
+
+/// Two texts at the sides of a line; the left one gives way.
+pub fn sides(frame: &mut Frame, area: Rect, left: Line, right: Line) {
+    let right_width = (right.width() as u16).min(area.width);
+    let left_area = Rect { width: area.width.saturating_sub(right_width + 1), ..area };
+    if left_area.width as usize >= left.width().min(20) {
+        frame.render_widget(left, left_area);
+        frame.render_widget(right, Rect { x: area.right() - right_width, width: right_width, ..area });
+    } else {
+        frame.render_widget(left, area);
+    }
+}
+
+/// 2 as `2`, 1.5 as `1.5`.
+fn trimmed(number: f64) -> String {
+    let text = format!("{number:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}

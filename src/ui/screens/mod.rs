@@ -1,6 +1,0 @@
-//! Whole screens and what lies above them. Drawing changes nothing.
-
-pub mod header;
-pub mod monitor;
-pub mod overlay;
-pub mod panels;

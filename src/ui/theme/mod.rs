@@ -1,0 +1,295 @@
+//! Colours by role. Drawing code names what a thing is; a theme says how that looks, as far as the terminal can show it.
+
+mod depth;
+mod read;
+
+use anyhow::Result;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier, Style};
+
+pub use depth::Depth;
+use depth::components;
+pub use read::Themes;
+
+/// A colour of a theme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hue(pub Color);
+
+/// Makes the theme of its roles, each named once.
+macro_rules! roles {
+    ($($(#[doc = $doc:literal])* $role:ident,)*) => {
+        /// Colours by role.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct Theme {
+            $($(#[doc = $doc])* pub $role: Hue,)*
+        }
+
+        impl Theme {
+            /// The names of all roles, as in a theme's file.
+            pub const ROLES: &[&str] = &[$(stringify!($role)),*];
+
+            /// Asks for the colour of each role.
+            fn of<E>(mut hue: impl FnMut(&'static str) -> Result<Hue, E>) -> Result<Theme, E> {
+                Ok(Theme { $($role: hue(stringify!($role))?),* })
+            }
+
+            /// Changes every colour.
+            fn map(self, change: impl Fn(Hue) -> Hue) -> Theme {
+                Theme { $($role: change(self.$role)),* }
+            }
+        }
+    };
+}
+
+// A new role goes into this list and into those themes that inherit none: dark, light, high-contrast and colour-blind.
+roles! {
+    /// Behind everything; the terminal's own by default.
+    background,
+    /// What is read.
+    text,
+    /// What is read second.
+    dim,
+    /// Frames.
+    border,
+    /// The frame that has the keys.
+    focus,
+    /// Keys, names of places, what is chosen.
+    accent,
+    /// Behind the line that is marked.
+    marked,
+    /// The loss.
+    loss,
+    /// The loss as it came, behind the smoothed one.
+    loss_raw,
+    /// Other curves as they came.
+    raw,
+    /// What was measured on held-out examples.
+    evaluation,
+    /// The score that counts.
+    score,
+    /// Gradient mass.
+    mass,
+    /// Selected components.
+    selected,
+    /// Memory.
+    memory,
+    /// Tokens per second.
+    throughput,
+    /// The learning rate.
+    learning_rate,
+    /// The norm of the gradient.
+    grad_norm,
+    /// What is done of a bar.
+    bar,
+    /// What is left of it.
+    track,
+    /// What went well.
+    good,
+    /// What stands still, or was stopped.
+    paused,
+    /// What should not be overlooked.
+    warning,
+    /// What went wrong.
+    error,
+    /// What differs from the preset.
+    changed,
+    /// A token that the model reads.
+    token_read,
+    /// A token that the model learns to say.
+    token_trained,
+    /// A token of the model's format.
+    token_special,
+    /// A token that fills a row up.
+    token_padding,
+    /// The class or number to predict.
+    token_label,
+}
+
+impl Theme {
+    /// The names of the themes that the program brings along.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        read::BUILT_IN.iter().map(|(name, _)| *name)
+    }
+
+    /// A theme that the program brings along, in the colours that a terminal has.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn load(name: &str, depth: Depth) -> Result<Theme> {
+        Themes::default().load(name, depth)
+    }
+
+    /// The style of text in a role's colour.
+    pub fn style(&self, hue: Hue) -> Style {
+        Style::new().fg(hue.0)
+    }
+
+    /// The same, bold.
+    pub fn bold(&self, hue: Hue) -> Style {
+        self.style(hue).add_modifier(Modifier::BOLD)
+    }
+
+    /// The colour at a share of the way from one to another, and one that can be read on it; `None` where the terminal has
+    /// too few colours for that, or one of the two is its own.
+    pub fn between(&self, from: Hue, to: Hue, share: f64, depth: Depth) -> Option<(Hue, Hue)> {
+        let (from, to) = (components(from.0)?, components(to.0)?);
+        let mix = |i: usize| (f64::from(from[i]) + (f64::from(to[i]) - f64::from(from[i])) * share).round() as u8;
+        let [r, g, b] = [mix(0), mix(1), mix(2)];
+        let light = 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b);
+        let ink = if light > 127.0 { Color::Rgb(16, 16, 16) } else { Color::Rgb(238, 238, 238) };
+        Some((Hue(depth.nearest(Color::Rgb(r, g, b))), Hue(depth.nearest(ink))))
+    }
+
+    /// The style behind the line that is marked. Where there is no colour for it, something else has to mark it too.
+    pub fn marked_line(&self) -> Style {
+        Style::new().bg(self.marked.0)
+    }
+
+    /// Gives what was drawn in the terminal's own colours the theme's.
+    pub fn paint(&self, area: Rect, buffer: &mut Buffer) {
+        if self.background.0 == Color::Reset {
+            return;
+        }
+        for position in area.intersection(buffer.area).positions() {
+            let cell = &mut buffer[position];
+            if cell.bg == Color::Reset {
+                cell.bg = self.background.0;
+            }
+            if cell.fg == Color::Reset {
+                cell.fg = self.text.0;
+            }
+        }
+    }
+
+    fn in_depth(self, depth: Depth) -> Theme {
+        let mut theme = self.map(|hue| Hue(depth.nearest(hue.0)));
+        // Of 16 colours none is a dark grey to read on: text stays as the terminal has it, or black or white lies behind it.
+        if matches!(depth, Depth::Ansi | Depth::None) {
+            let (background, text) = match self.background.0 {
+                Color::Rgb(r, g, b) if depth == Depth::Ansi => {
+                    let light = u32::from(r) + u32::from(g) + u32::from(b) > 384;
+                    if light { (Color::White, Color::Black) } else { (Color::Black, Color::Gray) }
+                }
+                _ => (Color::Reset, Color::Reset),
+            };
+            (theme.background, theme.text, theme.marked) = (Hue(background), Hue(text), Hue(background));
+        }
+        theme
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// WCAG's contrast of two colours, 1 to 21.
+    fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
+        let luminance = |color: [f64; 3]| {
+            let [r, g, b] = color.map(|value| {
+                let value = value / 255.0;
+                if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+            });
+            0.2126 * r + 0.7152 * g + 0.0722 * b
+        };
+        let (a, b) = (luminance(a) + 0.05, luminance(b) + 0.05);
+        (a / b).max(b / a)
+    }
+
+    /// A colour's red, green and blue; `None` for the terminal's own.
+    fn rgb(hue: Hue) -> Option<[f64; 3]> {
+        match hue.0 {
+            Color::Rgb(r, g, b) => Some([r, g, b].map(f64::from)),
+            Color::Indexed(number @ 232..) => Some([f64::from(8 + 10 * (u16::from(number) - 232)); 3]),
+            Color::Indexed(number @ 16..) => {
+                let level = |n: u8| [0.0, 95.0, 135.0, 175.0, 215.0, 255.0][usize::from(n % 6)];
+                let n = number - 16;
+                Some([level(n / 36), level(n / 6), level(n)])
+            }
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn every_theme_can_be_read_on_its_background() {
+        for name in Theme::names() {
+            for depth in [Depth::True, Depth::Indexed] {
+                let theme = Theme::load(name, depth).unwrap();
+                // Themes without a background are made for a dark terminal.
+                let behind = rgb(theme.background).unwrap_or([20.0; 3]);
+                let marked = rgb(theme.marked).unwrap();
+                let Theme { text, dim, accent, focus, loss, evaluation, score, mass, selected, memory, .. } = theme;
+                let Theme { throughput, learning_rate, grad_norm, good, paused, warning, error, .. } = theme;
+                let read = [
+                    text,
+                    dim,
+                    accent,
+                    focus,
+                    loss,
+                    evaluation,
+                    score,
+                    mass,
+                    selected,
+                    memory,
+                    throughput,
+                    learning_rate,
+                    grad_norm,
+                    good,
+                    paused,
+                    warning,
+                    error,
+                ];
+                for (number, hue) in read.into_iter().enumerate() {
+                    let Some(color) = rgb(hue) else { continue };
+                    let contrast = [contrast(color, behind), contrast(color, marked)];
+                    assert!(contrast[0] >= 3.0, "{name}, {depth:?}, colour {number}: {contrast:?}");
+                    assert!(contrast[1] >= 2.0, "{name}, {depth:?}, colour {number}, marked: {contrast:?}");
+                }
+                // Good and bad are told apart by more than their brightness, and frames from what is behind.
+                assert_ne!(error, good, "{name}");
+                assert!(contrast(rgb(theme.border).unwrap(), behind) > 1.15, "{name}: border");
+            }
+        }
+    }
+
+    #[test]
+    fn few_colours_and_none_can_be_read_too() {
+        for name in Theme::names() {
+            let theme = Theme::load(name, Depth::Ansi).unwrap();
+            let pair = match name {
+                "dark" | "colour-blind" => (Color::Reset, Color::Reset),
+                "light" => (Color::White, Color::Black),
+                _ => (Color::Black, Color::Gray),
+            };
+            assert_eq!((theme.background.0, theme.text.0), pair, "{name}");
+            assert!(
+                [theme.dim, theme.error, theme.good, theme.accent].iter().all(|hue| hue.0 != Color::White),
+                "{name}"
+            );
+            assert!(theme.error != theme.good && theme.error != theme.paused, "{name}: {theme:?}");
+            let none = Theme::load(name, Depth::None).unwrap();
+            assert_eq!(none, none.map(|_| Hue(Color::Reset)), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_what_has_no_colour_is_painted() {
+        let theme = Theme::load("nord", Depth::True).unwrap();
+        let area = Rect::new(0, 0, 3, 1);
+        let mut buffer = Buffer::empty(area);
+        buffer.set_string(1, 0, "x", Style::new().fg(Color::Red).bg(Color::Blue));
+        theme.paint(area, &mut buffer);
+        assert_eq!([buffer[(0, 0)].bg, buffer[(0, 0)].fg], [theme.background.0, theme.text.0]);
+        assert_eq!([buffer[(1, 0)].bg, buffer[(1, 0)].fg], [Color::Blue, Color::Red]);
+    }
+
+    #[test]
+    fn between_two_colours_lies_a_third_that_can_be_read_on() {
+        let theme = Theme::load("dark", Depth::True).unwrap();
+        let (black, white) = (Hue(Color::Rgb(0, 0, 0)), Hue(Color::Indexed(231)));
+        let at = |share| theme.between(black, white, share, Depth::True).unwrap();
+        assert_eq!(at(0.5).0.0, Color::Rgb(128, 128, 128));
+        assert_eq!((at(0.0).1.0, at(1.0).1.0), (Color::Rgb(238, 238, 238), Color::Rgb(16, 16, 16)));
+        assert_eq!(theme.between(black, Hue(Color::Red), 0.5, Depth::Ansi), None);
+    }
+}

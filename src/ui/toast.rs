@@ -1,0 +1,135 @@
+//! What happened a moment ago, in a corner for a few seconds.
+
+use std::time::Duration;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Clear, Paragraph};
+
+use super::app::Look;
+use super::format;
+use crate::protocol::{Event, Level, Reason};
+
+/// How long a toast stays: what is graver can be read longer.
+fn stays(level: Level) -> Duration {
+    Duration::from_secs(match level {
+        Level::Info => 4,
+        Level::Warning => 8,
+        Level::Error => 12,
+    })
+}
+
+/// Columns and rows of a toast at most.
+const WIDTH: u16 = 64;
+const ROWS: usize = 3;
+
+/// Toasts at a time.
+const MOST: usize = 4;
+
+/// What happened lately.
+#[derive(Default)]
+pub struct Toasts {
+    now: Duration,
+    toasts: Vec<Toast>,
+}
+
+struct Toast {
+    level: Level,
+    text: String,
+    until: Duration,
+}
+
+impl Toasts {
+    /// Something good to know.
+    pub fn info(&mut self, text: impl Into<String>) {
+        self.push(Level::Info, text.into());
+    }
+
+    /// Something that was asked for and not done.
+    pub fn error(&mut self, text: impl Into<String>) {
+        self.push(Level::Error, text.into());
+    }
+
+    /// What is worth a toast of what a run tells.
+    pub fn of_event(&mut self, event: &Event) {
+        match event {
+            Event::Checkpointed { step, bytes, .. } => {
+                self.info(format!("checkpoint of step {step}, {}", format::bytes(*bytes as f64)));
+            }
+            Event::Eval(eval) if eval.best => {
+                let scores = eval.scores.iter().take(2);
+                let scores: Vec<String> =
+                    scores.map(|(name, value)| format!("{name} {}", format::score(*value))).collect();
+                self.info(format!("best so far: {} at step {}", scores.join(", "), eval.step));
+            }
+            Event::Log { level: level @ (Level::Warning | Level::Error), message } => {
+                self.push(*level, message.clone());
+            }
+            Event::Finished(finished) => self.info(match finished.reason {
+                Reason::Completed => format!("completed after {}", format::duration(finished.elapsed)),
+                Reason::Stopped => format!("stopped at step {}", finished.step),
+            }),
+            _ => {}
+        }
+    }
+
+    /// Lets time pass.
+    pub fn tick(&mut self, now: Duration) {
+        self.now = now;
+        self.toasts.retain(|toast| toast.until > now);
+    }
+
+    /// Whether there is one that will go.
+    pub fn waiting(&self) -> bool {
+        !self.toasts.is_empty()
+    }
+
+    /// Draws them at the right, from the bottom of an area up, the newest lowest.
+    pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
+        let theme = &look.theme;
+        let mut bottom = area.bottom();
+        for toast in self.toasts.iter().rev() {
+            let (hue, sign) = match (toast.level, look.ascii) {
+                (Level::Info, false) => (theme.good, "✔"),
+                (Level::Info, true) => (theme.good, "+"),
+                (Level::Warning, _) => (theme.warning, "!"),
+                (Level::Error, false) => (theme.error, "✖"),
+                (Level::Error, true) => (theme.error, "x"),
+            };
+            let room = usize::from(WIDTH.min(area.width).saturating_sub(5));
+            let lines: Vec<String> = format::wrapped(&toast.text, room).into_iter().take(ROWS).collect();
+            let width = lines.iter().map(|line| Span::raw(line).width()).max().unwrap_or(0) as u16 + 5;
+            let height = lines.len() as u16;
+            if height > bottom - area.top() || width > area.width {
+                return;
+            }
+            bottom -= height;
+            let place = Rect { x: area.right() - width, y: bottom, width, height };
+            frame.render_widget(Clear, place);
+            let edge = if look.ascii { "|" } else { "▌" };
+            let line = |(number, text): (usize, &String)| {
+                Line::from(vec![
+                    Span::styled(edge, theme.style(hue)),
+                    Span::styled(if number == 0 { format!(" {sign} ") } else { "   ".into() }, theme.bold(hue)),
+                    Span::styled(text.clone(), theme.style(theme.text)),
+                ])
+            };
+            let lines: Vec<Line> = lines.iter().enumerate().map(line).collect();
+            frame.render_widget(Paragraph::new(lines).style(theme.marked_line()), place);
+        }
+    }
+
+    /// What is said twice in a row is shown once, for longer.
+    fn push(&mut self, level: Level, text: String) {
+        let (text, until) = (format::plain(&text), self.now + stays(level));
+        if let Some(last) = self.toasts.last_mut().filter(|last| (last.level, &last.text) == (level, &text)) {
+            last.until = until;
+            return;
+        }
+        if self.toasts.len() == MOST {
+            self.toasts.remove(0);
+        }
+        self.toasts.push(Toast { level, text, until });
+    }
+}

@@ -1,0 +1,173 @@
+//! A run is killed again and again, half of the times while a checkpoint is being written, and comes out the same.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use finesift::protocol::Event;
+use finesift::runs::checkpoint::{self, STATE, Stored};
+use finesift::runs::{Disk, RealDisk, RunLock, read_events};
+use finesift::train::{From, Resume};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use crate::resume::numbers;
+use crate::run::{resume_on, spawn_on};
+use crate::tiny::Tiny;
+
+/// Tells the process that this binary starts of itself which folder to work in, and which run.
+const FOLDER: &str = "FINESIFT_CRASH_FOLDER";
+const RUN: &str = "FINESIFT_CRASH_RUN";
+
+/// Kills; the nightly test asks for more.
+const KILLS: usize = 24;
+
+#[test]
+fn a_run_killed_at_any_moment_comes_out_the_same() {
+    let kills = env::var("FINESIFT_CRASHES").map_or(KILLS, |kills| kills.parse().unwrap());
+    let tiny = Tiny::new(0.1);
+    let events = |run: &str| tiny.path("runs").join(run).join("events.jsonl");
+    assert!(kill_when(&tiny, "whole", None).is_none());
+    let whole = numbers(&read_events(&events("whole")).unwrap());
+    assert_eq!(whole.iter().filter(|event| matches!(event, Event::Step(_))).count(), 27);
+
+    let seed = env::var("FINESIFT_CRASH_SEED").map_or(7, |seed| seed.parse().unwrap());
+    let mut random = StdRng::seed_from_u64(seed);
+    let (mut killed, mut while_writing, mut round) = (0, 0, 0);
+    while killed < kills {
+        round += 1;
+        let run = format!("round-{round}");
+        // Each round ends with a whole run, so that every kill is followed by what it might have spoilt.
+        let mut left = 4;
+        loop {
+            let moment = (left > 0).then(|| Moment {
+                // Of the lines told until then, and a little later.
+                line: random.random_range(1..if killed % 2 == 0 { 40 } else { 60 }),
+                kind: if killed % 2 == 0 { "disk" } else { "event" },
+                later: Duration::from_micros(random.random_range(0..3000)),
+            });
+            let Some(last) = kill_when(&tiny, &run, moment) else { break };
+            (killed, left) = (killed + 1, left - 1);
+            while_writing += usize::from(last);
+            // What has a checkpoint's name is one, whatever the moment.
+            let folder = tiny.path("runs").join(&run);
+            for kept in checkpoint::list(&folder.join("checkpoints")).unwrap() {
+                let stored = Stored::open(&kept.path).unwrap_or_else(|error| panic!("seed {seed}, {run}: {error}"));
+                stored.read(STATE).unwrap_or_else(|error| panic!("seed {seed}, {run}: {error}"));
+            }
+            assert_eq!(RunLock::holder(&folder), None, "the lock goes with its process");
+        }
+        let told = read_events(&events(&run)).unwrap();
+        assert!(matches!(told.last(), Some(Event::Finished(_))), "seed {seed}, {run}");
+        assert!(numbers(&told) == whole, "seed {seed}, {run}: other numbers");
+        fs::remove_dir_all(tiny.path("runs").join(&run)).unwrap();
+    }
+    eprintln!("{killed} kills in {round} rounds, {while_writing} of them while a checkpoint was written");
+    assert!(while_writing * 3 >= killed, "{while_writing} of {killed}");
+}
+
+/// When to kill: after this many lines of a kind, and so much later.
+struct Moment {
+    kind: &'static str,
+    line: usize,
+    later: Duration,
+}
+
+/// Begins a run or takes it up again, in a process of its own, and kills that. `None` if it ended before; otherwise whether
+/// a checkpoint was being written.
+fn kill_when(tiny: &Tiny, run: &str, moment: Option<Moment>) -> Option<bool> {
+    let mut child = Command::new(env::current_exe().unwrap())
+        .args(["crash::child", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+        .env(FOLDER, tiny.path(""))
+        .env(RUN, run)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (mut seen, mut writing) = (0, false);
+    for line in lines.map_while(Result::ok) {
+        match line.as_str() {
+            "disk begins" => writing = true,
+            "disk ends" => writing = false,
+            _ => {}
+        }
+        let Some(moment) = &moment else { continue };
+        seen += usize::from(line.starts_with(moment.kind));
+        if seen == moment.line {
+            return kill(child, moment.later).then_some(writing);
+        }
+    }
+    let status = child.wait().unwrap();
+    assert!(status.success(), "{run}: {status}");
+    None
+}
+
+/// Kills a process so much later. Whether it was alive.
+fn kill(mut child: Child, later: Duration) -> bool {
+    let start = Instant::now();
+    while start.elapsed() < later {
+        std::hint::spin_loop();
+    }
+    child.kill().unwrap();
+    !child.wait().unwrap().success()
+}
+
+#[test]
+#[ignore = "the process that the test above kills"]
+fn child() {
+    let (Ok(folder), Ok(run)) = (env::var(FOLDER), env::var(RUN)) else { return };
+    let tiny = Tiny::at(PathBuf::from(folder));
+    let disk = Arc::new(Slow);
+    let preset = tiny.preset("epochs = 3\neval_every = 5").replace("[keep]", "[keep]\nevery_steps = 2");
+    let preset = preset.replace("rate = 0.05", "rate = 0.002");
+    let mut session = if tiny.path("runs").join(&run).join("preset.toml").exists() {
+        resume_on(disk, &tiny, &run, Resume { from: From::Newest, force: false }).unwrap()
+    } else {
+        spawn_on(disk, &tiny, &preset, &run).unwrap()
+    };
+    while session.blocking_next().is_some() {
+        say("event");
+    }
+    session.join().unwrap();
+}
+
+/// Writes a little at a time, and says so.
+struct Slow;
+
+impl Disk for Slow {
+    fn create_dir(&self, folder: &Path) -> io::Result<()> {
+        say("disk begins");
+        RealDisk.create_dir(folder)
+    }
+
+    fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        for bytes in bytes.chunks(256) {
+            say("disk");
+            std::thread::sleep(Duration::from_millis(1));
+            file.write_all(bytes)?;
+        }
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        say("disk");
+        std::thread::sleep(Duration::from_millis(1));
+        RealDisk.rename(from, to)
+    }
+
+    fn remove(&self, folder: &Path) -> io::Result<()> {
+        RealDisk.remove(folder)?;
+        say("disk ends");
+        Ok(())
+    }
+}
+
+/// A reader that is gone is about to kill.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}

@@ -1,0 +1,176 @@
+//! A program in a pseudo-terminal: keys go in, a screen comes out.
+
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+
+/// What anything may take before a test gives up. Nothing waits this long when all is well.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// finesift, running in a terminal of its own.
+pub struct Pty {
+    master: Box<dyn MasterPty + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    keyboard: Box<dyn Write + Send>,
+    output: Receiver<Vec<u8>>,
+    screen: vt100::Parser,
+    /// The terminal's modes before the program changed them.
+    modes: [u64; 4],
+    /// All that came so far.
+    pub written: Vec<u8>,
+}
+
+impl Pty {
+    /// Starts it with these arguments in a terminal of so many columns and rows.
+    pub fn start(columns: u16, rows: u16, folder: &Path, arguments: &[&str]) -> Pty {
+        Pty::start_with(columns, rows, folder, arguments, &[])
+    }
+
+    /// The same with more of an environment.
+    pub fn start_with(columns: u16, rows: u16, folder: &Path, arguments: &[&str], more: &[(&str, &str)]) -> Pty {
+        let pair = native_pty_system().openpty(size(columns, rows)).unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_finesift"));
+        command.args(arguments);
+        command.cwd(folder);
+        for name in ["NO_COLOR", "FINESIFT_RUNS", "TMUX", "STY", "TERM_PROGRAM", "WT_SESSION", "DISPLAY"] {
+            command.env_remove(name);
+        }
+        for (name, value) in [("TERM", "xterm-256color"), ("COLORTERM", "truecolor")] {
+            command.env(name, value);
+        }
+        command.env("XDG_CONFIG_HOME", folder.join("config"));
+        command.env("XDG_CACHE_HOME", folder.join("cache"));
+        more.iter().for_each(|(name, value)| command.env(name, value));
+        let modes = modes(&*pair.master);
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let (sender, output) = mpsc::channel();
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        thread::spawn(move || {
+            let mut bytes = [0; 1 << 16];
+            while let Ok(count @ 1..) = reader.read(&mut bytes) {
+                if sender.send(bytes[..count].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        let keyboard = pair.master.take_writer().unwrap();
+        let screen = vt100::Parser::new(whole(rows), whole(columns), 0);
+        Pty { master: pair.master, child, keyboard, output, screen, modes, written: Vec::new() }
+    }
+
+    /// Presses keys, one character each.
+    pub fn press(&mut self, keys: &str) {
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits until all of these are on the screen.
+    pub fn wait_for(&mut self, texts: &[&str]) {
+        self.wait_until(&format!("{texts:?}"), |screen| {
+            let contents = screen.contents();
+            texts.iter().all(|text| contents.contains(text))
+        });
+    }
+
+    /// Waits until a condition of the screen holds.
+    pub fn wait_until(&mut self, what: &str, holds: impl Fn(&vt100::Screen) -> bool) {
+        let start = Instant::now();
+        while !holds(self.screen.screen()) {
+            match self.output.recv_timeout(PATIENCE.saturating_sub(start.elapsed())) {
+                Ok(bytes) => self.take(&bytes),
+                Err(error) => panic!("{error} while waiting for {what} on\n{}", self.text()),
+            }
+        }
+    }
+
+    /// What is on the screen.
+    pub fn text(&self) -> String {
+        self.screen.screen().contents()
+    }
+
+    /// Gives the terminal another size.
+    pub fn resize(&mut self, columns: u16, rows: u16) {
+        self.master.resize(size(columns, rows)).unwrap();
+        self.screen.screen_mut().set_size(whole(rows), whole(columns));
+    }
+
+    /// Sends a signal by its name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.process_id().unwrap().to_string();
+        let status = std::process::Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for the program's end: its exit status, and all that it left on the terminal.
+    pub fn wait_exit(&mut self) -> (u32, String) {
+        let start = Instant::now();
+        loop {
+            match self.output.recv_timeout(PATIENCE.saturating_sub(start.elapsed())) {
+                Ok(bytes) => self.take(&bytes),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("it does not end:\n{}", self.text()),
+            }
+        }
+        (self.child.wait().unwrap().exit_code(), self.text())
+    }
+
+    /// Whether the program wrote this, on the screen or besides.
+    pub fn wrote(&self, sequence: &str) -> bool {
+        self.written.windows(sequence.len()).any(|bytes| bytes == sequence.as_bytes())
+    }
+
+    /// Waits until the program has written this.
+    pub fn wait_for_sequence(&mut self, sequence: &str) {
+        let start = Instant::now();
+        while !self.wrote(sequence) {
+            match self.output.recv_timeout(PATIENCE.saturating_sub(start.elapsed())) {
+                Ok(bytes) => self.take(&bytes),
+                Err(error) => panic!("{error} while waiting for {sequence:?} on\n{}", self.text()),
+            }
+        }
+    }
+
+    /// Fails unless the terminal is as it was before the program came.
+    pub fn assert_restored(&self) {
+        let screen = self.screen.screen();
+        assert!(!screen.alternate_screen(), "still on the alternate screen");
+        assert!(!screen.hide_cursor(), "the cursor is hidden");
+        assert!(!screen.bracketed_paste(), "paste is still bracketed");
+        assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None, "the mouse is still captured");
+        assert_eq!(modes(&*self.master), self.modes, "the terminal's modes are changed");
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.written.extend_from_slice(bytes);
+        self.screen.process(bytes);
+    }
+}
+
+impl Drop for Pty {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
+fn size(columns: u16, rows: u16) -> PtySize {
+    PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }
+}
+
+fn whole(number: u16) -> NonZero<u16> {
+    NonZero::new(number).unwrap()
+}
+
+fn modes(master: &(dyn MasterPty + Send)) -> [u64; 4] {
+    let modes = master.get_termios().unwrap();
+    [
+        modes.input_flags.bits().into(),
+        modes.output_flags.bits().into(),
+        modes.control_flags.bits().into(),
+        modes.local_flags.bits().into(),
+    ]
+}

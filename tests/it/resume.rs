@@ -1,0 +1,230 @@
+//! A run that was interrupted goes on as if it had not been.
+
+use std::fs;
+use std::path::Path;
+
+use finesift::Usage;
+use finesift::protocol::{Command, Eval, Event, Mass, Phase, Reason, Step};
+use finesift::runs::{RunFolder, checkpoint, read_events};
+use finesift::train::{From, Resume};
+
+use crate::run::{complete, finish, resume, spawn, turn};
+use crate::tiny::Tiny;
+
+const NEWEST: Resume = Resume { from: From::Newest, force: false };
+
+#[test]
+fn a_resumed_run_has_the_numbers_of_the_uninterrupted_one() {
+    let _turn = turn();
+    // Stopped in the middle of an epoch, of a round of probes and of accumulation's end; at a step that was evaluated; and
+    // by every way to select.
+    for (case, dropout, more, sift, stops) in [
+        ("dropout", 0.1, "epochs = 2\naccumulate = 2\nweight_decay = 0.1", "", &[3u64, 4][..]),
+        ("magnitude", 0.1, "epochs = 2\neval_every = 4\nschedule = \"cosine\"", "select = \"magnitude\"", &[4, 11]),
+        ("random", 0.0, "epochs = 2\nbatch = 16\nclip = 0.1", "select = \"random\"\ndecay = 0.5", &[1, 7]),
+        ("checkpointing", 0.1, "epochs = 1\ngradient_checkpointing = true", "batches = 2\nbiases = false", &[5]),
+    ] {
+        let tiny = Tiny::new(dropout);
+        let preset = tiny.preset(more).replace("probe_every = 4", &format!("probe_every = 4\n{sift}"));
+        let preset = if more.contains("batch") { preset.replace("batch = 8\n", "") } else { preset };
+        let whole = complete(&tiny, &preset, "whole");
+        let mut session = spawn(&tiny, &preset, "parts").unwrap();
+        for stop in stops.iter().copied() {
+            let mut reached = 0;
+            while let Some(event) = session.blocking_next() {
+                if let Event::Step(step) = event {
+                    reached = step.step;
+                    if reached == stop {
+                        // A pause must not show either.
+                        session.send(Command::Pause);
+                        session.send(Command::Stop { save: true });
+                    }
+                }
+            }
+            session.join().unwrap();
+            assert!(reached >= stop, "{case}");
+            session = resume(&tiny, "parts", NEWEST).unwrap();
+        }
+        let told = finish(session).unwrap();
+        assert!(
+            matches!(told.last(), Some(Event::Finished(finished)) if finished.reason == Reason::Completed),
+            "{case}"
+        );
+        let parts = read_events(&tiny.path("runs/parts/events.jsonl")).unwrap();
+        assert_eq!(numbers(&parts), numbers(&whole), "{case}");
+        // No seam: each step once, and the time at work rises.
+        let resumed = parts.iter().filter(|event| matches!(event, Event::Resumed(_))).count();
+        assert_eq!(resumed, stops.len(), "{case}");
+        let elapsed: Vec<f64> = steps(&parts).map(|step| step.elapsed).collect();
+        assert!(elapsed.is_sorted(), "{case}: {elapsed:?}");
+        assert!(steps(&parts).all(|step| step.eta.is_some()), "{case}");
+        let end = |name: &str| state(&tiny.path("runs").join(name));
+        assert!(end("parts") == end("whole"), "{case}: the last checkpoints differ");
+    }
+}
+
+#[test]
+fn a_run_goes_on_from_its_best_or_any_kept_step() {
+    let _turn = turn();
+    let tiny = Tiny::new(0.1);
+    let preset =
+        tiny.preset("epochs = 2\neval_every = 3").replace("[keep]", "[keep]\ncheckpoints = 9\nevery_steps = 4");
+    let whole = complete(&tiny, &preset, "whole");
+    let stop_at = |at: u64| {
+        let mut session = spawn(&tiny, &preset, "parts").unwrap();
+        while let Some(event) = session.blocking_next() {
+            if matches!(&event, Event::Step(step) if step.step == at) {
+                session.send(Command::Stop { save: true });
+            }
+        }
+        session.join().unwrap();
+    };
+    stop_at(13);
+    let run = tiny.path("runs/parts");
+    let wrong = finish(resume(&tiny, "parts", Resume { from: From::Step(1), force: false }).unwrap()).unwrap_err();
+    assert!(
+        wrong.is::<Usage>() && wrong.to_string().contains("no such checkpoint; there are those of steps"),
+        "{wrong}"
+    );
+    for go_to_best in [false, true] {
+        // Which steps are kept besides depends on the disk's pace.
+        let kept = checkpoint::list(&run.join("checkpoints")).unwrap();
+        let earlier = kept.iter().rev().find(|kept| kept.step > 3).unwrap().step;
+        let best = fs::read_link(run.join("best")).unwrap();
+        let best: u64 = best.file_name().unwrap().to_str().unwrap().strip_prefix("step-").unwrap().parse().unwrap();
+        let from = if go_to_best { From::Best } else { From::Step(earlier) };
+        let told = finish(resume(&tiny, "parts", Resume { from, force: false }).unwrap()).unwrap();
+        let Some(Event::Resumed(resumed)) = told.iter().find(|event| matches!(event, Event::Resumed(_))) else {
+            panic!("not told")
+        };
+        assert_eq!(resumed.step, if go_to_best { best } else { earlier });
+        assert_eq!(numbers(&read_events(&run.join("events.jsonl")).unwrap()), numbers(&whole));
+        // What was left behind is still there.
+        assert!(checkpoint::list(&run.join("abandoned")).unwrap().iter().any(|kept| kept.step >= 13));
+        let complete = RunFolder::open(&tiny.path("runs"), "parts").unwrap();
+        assert!(complete.completed());
+        drop(complete);
+        fs::remove_dir_all(&run).unwrap();
+        stop_at(13);
+    }
+}
+
+#[test]
+fn a_run_that_was_not_kept_begins_again() {
+    let _turn = turn();
+    let tiny = Tiny::new(0.1);
+    let preset = tiny.preset("epochs = 1");
+    let whole = complete(&tiny, &preset, "whole");
+    let mut session = spawn(&tiny, &preset, "parts").unwrap();
+    while let Some(event) = session.blocking_next() {
+        if matches!(&event, Event::Step(step) if step.step == 2) {
+            session.send(Command::Stop { save: false });
+        }
+    }
+    session.join().unwrap();
+    finish(resume(&tiny, "parts", NEWEST).unwrap()).unwrap();
+    assert_eq!(numbers(&read_events(&tiny.path("runs/parts/events.jsonl")).unwrap()), numbers(&whole));
+}
+
+#[test]
+fn what_is_not_the_run_any_more_is_refused_and_leaves_it_alone() {
+    let _turn = turn();
+    let tiny = Tiny::new(0.0);
+    let mut session = spawn(&tiny, &tiny.preset("epochs = 2"), "run").unwrap();
+    while let Some(event) = session.blocking_next() {
+        if matches!(&event, Event::Step(step) if step.step == 3) {
+            session.send(Command::Stop { save: true });
+        }
+    }
+    session.join().unwrap();
+    let run = tiny.path("runs/run");
+    let events = fs::read(run.join("events.jsonl")).unwrap();
+    let files = ["runs/run/preset.toml", "texts.csv", "model/config.json", "model/model.safetensors"];
+    let originals = files.map(|file| fs::read(tiny.path(file)).unwrap());
+    let replaced = |file: usize, from: &str, to: &str| {
+        let text = String::from_utf8(originals[file].clone()).unwrap();
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1).into_bytes()
+    };
+    let mut weights = originals[3].clone();
+    let last = weights.len() - 1;
+    weights[last] ^= 1;
+    for (file, content, force, message) in [
+        (0, replaced(0, "rate = 0.05", "rate = 0.06"), true, "another run: sift.rate was 0.05 and is 0.06"),
+        (0, replaced(0, "epochs = 2", "epochs = 3"), false, "train.epochs was 2 and is 3; --force goes on"),
+        (1, replaced(1, "w0 ", "w1 "), false, "examples are others than before; --force goes on"),
+        (1, replaced(1, "w0 ", ""), false, "examples are others than before; --force goes on"),
+        (2, replaced(2, "{", "{ "), false, "was another; --force goes on"),
+        (3, weights, true, "are not those the run was begun with"),
+    ] {
+        fs::write(tiny.path(files[file]), content).unwrap();
+        let error = finish(resume(&tiny, "run", Resume { from: From::Newest, force }).unwrap()).unwrap_err();
+        assert!(error.is::<Usage>() && error.to_string().contains(message), "{error}");
+        assert_eq!(fs::read(run.join("events.jsonl")).unwrap(), events, "{message}");
+        fs::write(tiny.path(files[file]), &originals[file]).unwrap();
+    }
+    // What changes no number is no difference, and what changes some can be wanted.
+    let preset = String::from_utf8(originals[0].clone()).unwrap();
+    let preset = preset.replace("every_minutes = 0", "every_minutes = 7").replace("epochs = 2", "epochs = 3");
+    fs::write(run.join("preset.toml"), preset).unwrap();
+    let told = finish(resume(&tiny, "run", Resume { from: From::Newest, force: true }).unwrap()).unwrap();
+    let Some(Event::Finished(finished)) = told.last() else { panic!("{:?}", told.last()) };
+    assert_eq!(finished.step, 27);
+    assert!(
+        told.iter().any(|event| matches!(event, Event::Log { message, .. } if message.contains("train.epochs was 2")))
+    );
+}
+
+#[test]
+fn a_damaged_checkpoint_is_passed_over_or_named() {
+    let _turn = turn();
+    let tiny = Tiny::new(0.0);
+    let preset = tiny.preset("epochs = 2").replace("[keep]", "[keep]\nevery_steps = 2");
+    let whole = complete(&tiny, &preset, "whole");
+    let mut session = spawn(&tiny, &preset, "run").unwrap();
+    while let Some(event) = session.blocking_next() {
+        if matches!(&event, Event::Step(step) if step.step == 7) {
+            session.send(Command::Stop { save: true });
+        }
+    }
+    session.join().unwrap();
+    let kept = checkpoint::list(&tiny.path("runs/run/checkpoints")).unwrap();
+    assert!(kept.len() >= 2, "{kept:?}");
+    let state = kept[0].path.join("state.safetensors");
+    let mut bytes = fs::read(&state).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    fs::write(&state, bytes).unwrap();
+    let wish = Resume { from: From::Step(kept[0].step), force: false };
+    let error = finish(resume(&tiny, "run", wish).unwrap()).unwrap_err().to_string();
+    let message = format!("its checksum does not match; the newest good one is of step {0}: --from {0}", kept[1].step);
+    assert!(error.contains(&message), "{error}");
+    let told = finish(resume(&tiny, "run", NEWEST).unwrap()).unwrap();
+    let passed =
+        |event: &Event| matches!(event, Event::Log { message, .. } if message.contains("damaged and passed over"));
+    assert!(told.iter().any(passed));
+    assert_eq!(numbers(&read_events(&tiny.path("runs/run/events.jsonl")).unwrap()), numbers(&whole));
+}
+
+/// What a run came to: all that is the same whenever and however often it is made.
+pub(crate) fn numbers(events: &[Event]) -> Vec<Event> {
+    let numbers = events.iter().filter_map(|event| match event.clone() {
+        Event::Step(step) => Some(Event::Step(Step { tokens_per_second: 0.0, elapsed: 0.0, eta: None, ..step })),
+        Event::Selected(_) | Event::Eval(Eval { .. }) | Event::Mass(Mass { .. }) | Event::Memory(_) => {
+            Some(event.clone())
+        }
+        Event::Phase { phase: Phase::Selecting } => Some(event.clone()),
+        _ => None,
+    });
+    numbers.collect()
+}
+
+fn steps(events: &[Event]) -> impl Iterator<Item = &Step> {
+    events.iter().filter_map(|event| if let Event::Step(step) = event { Some(step) } else { None })
+}
+
+/// The tensors of a run's newest checkpoint.
+fn state(run: &Path) -> Vec<u8> {
+    let newest = &checkpoint::list(&run.join("checkpoints")).unwrap()[0];
+    checkpoint::Stored::open(&newest.path).unwrap().read(checkpoint::STATE).unwrap()
+}

@@ -1,0 +1,120 @@
+//! The program and the signals it gets, without a screen.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
+
+use finesift::protocol::{Event, Phase, Reason};
+use finesift::runs::{checkpoint, read_events};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::resume::numbers;
+use crate::tiny::Tiny;
+
+#[test]
+fn a_signal_ends_a_run_with_a_checkpoint_to_go_on_from() {
+    let tiny = Tiny::new(0.1);
+    fs::write(tiny.path("tiny.toml"), tiny.preset("epochs = 12")).unwrap();
+    let whole = output(&tiny, &["train", "tiny.toml", "--run", "whole"]);
+    assert_eq!(whole.status.code(), Some(0));
+    let whole = read_events(&tiny.path("runs/whole/events.jsonl")).unwrap();
+    for (signal, code) in [(Signal::HUP, 129), (Signal::TERM, 143), (Signal::INT, 130)] {
+        let run = format!("run-{code}");
+        let (child, mut told, _) = start(&tiny, &["train", "tiny.toml", "--run", &run]);
+        until(&mut told, |event| matches!(event, Event::Step(_)));
+        send(&child, signal);
+        let rest = rest(told);
+        assert_eq!(wait(child), code);
+        let Some(Event::Finished(finished)) = rest.last() else { panic!("{rest:?}") };
+        assert_eq!(finished.reason, Reason::Stopped);
+        assert!(tiny.path("runs").join(&run).join(format!("checkpoints/step-{:08}", finished.step)).is_dir());
+        let resumed = output(&tiny, &["resume", &run]);
+        assert_eq!(resumed.status.code(), Some(0), "{}", String::from_utf8_lossy(&resumed.stderr));
+        let events = read_events(&tiny.path("runs").join(&run).join("events.jsonl")).unwrap();
+        assert!(numbers(&events) == numbers(&whole), "{run}");
+        let again = output(&tiny, &["resume", &run]);
+        assert_eq!(again.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&again.stderr).contains("took all its steps; there is nothing to resume"));
+    }
+}
+
+#[test]
+fn a_second_interrupt_ends_it_at_once() {
+    let tiny = Tiny::new(0.1);
+    tiny.write_texts(2000);
+    // A step that takes its time.
+    fs::write(tiny.path("tiny.toml"), tiny.preset("accumulate = 1000")).unwrap();
+    let (child, mut told, stderr) = start(&tiny, &["train", "tiny.toml", "--run", "run"]);
+    until(&mut told, |event| matches!(event, Event::Phase { phase: Phase::Training }));
+    let second = refused(&output(&tiny, &["resume", "run"]));
+    assert!(
+        second.contains(&format!("process {} on ", child.id())) && second.contains("is writing this run"),
+        "{second}"
+    );
+    send(&child, Signal::INT);
+    let mut line = String::new();
+    let mut stderr = BufReader::new(stderr);
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.starts_with("interrupt: stopping after this step, with a checkpoint; once more"), "{line}");
+    send(&child, Signal::INT);
+    assert_eq!(wait(child), 130);
+    let rest = rest(told);
+    assert!(!rest.iter().any(Event::is_last), "{rest:?}");
+    let mut after = String::new();
+    stderr.read_to_string(&mut after).unwrap();
+    assert_eq!(after, "");
+    // Nothing was kept, and nothing is broken: it can begin again.
+    assert_eq!(checkpoint::list(&tiny.path("runs/run/checkpoints")).unwrap(), []);
+}
+
+fn program(tiny: &Tiny, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_finesift"));
+    command
+        .current_dir(tiny.path(""))
+        .args(arguments)
+        .args(["--runs", "runs", "--device", "cpu", "--headless", "--json"])
+        .env("XDG_CACHE_HOME", tiny.path("cache"))
+        // What is so small only waits for other cores.
+        .env("OMP_NUM_THREADS", "1")
+        .stdin(Stdio::null());
+    command
+}
+
+fn output(tiny: &Tiny, arguments: &[&str]) -> Output {
+    program(tiny, arguments).output().unwrap()
+}
+
+fn refused(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(2));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn start(tiny: &Tiny, arguments: &[&str]) -> (Child, BufReader<ChildStdout>, ChildStderr) {
+    let mut child = program(tiny, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    (child, BufReader::new(stdout), stderr)
+}
+
+fn until(told: &mut BufReader<ChildStdout>, wanted: impl Fn(&Event) -> bool) {
+    let mut line = String::new();
+    while told.read_line(&mut line).unwrap() > 0 {
+        if wanted(&serde_json::from_str(&line).unwrap()) {
+            return;
+        }
+        line.clear();
+    }
+    panic!("it ended before");
+}
+
+fn rest(told: BufReader<ChildStdout>) -> Vec<Event> {
+    told.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_raw(child.id() as i32).unwrap(), signal).unwrap();
+}
+
+fn wait(mut child: Child) -> i32 {
+    let status = child.wait().unwrap();
+    status.code().unwrap_or_else(|| panic!("{status}"))
+}

@@ -1,0 +1,198 @@
+//! Any keys, clicks, texts, sizes and events in any order: the screens neither panic nor lose their footing.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use finesift::protocol::Event;
+use finesift::runs::{Listed, Lister};
+use finesift::ui::app::{App, Effect, Msg, Screen};
+use finesift::ui::theme::Depth;
+use finesift::ui::{Comparison, draw};
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+use crate::board::{Board, demo_events, look, presets};
+
+const MESSAGES: usize = 100_000;
+
+/// Messages between two frames. A frame takes some hundred times as long as a message.
+const PER_FRAME: usize = 40;
+
+/// Sizes that a terminal may come to have, the odd ones among them.
+const SIZES: [(u16, u16); 12] = [
+    (0, 0),
+    (1, 1),
+    (0, 9),
+    (500, 0),
+    (59, 16),
+    (60, 15),
+    (60, 16),
+    (80, 24),
+    (100, 18),
+    (120, 40),
+    (61, 200),
+    (300, 17),
+];
+
+struct Chaos {
+    random: ChaCha8Rng,
+    events: Vec<Event>,
+    runs: Vec<Listed>,
+    size: (u16, u16),
+}
+
+impl Chaos {
+    fn message(&mut self) -> Msg {
+        match self.random.random_range(0..100) {
+            0..45 => Msg::Key(self.key()),
+            45..65 => Msg::Mouse(self.mouse()),
+            65..68 => Msg::Paste(self.text()),
+            68..70 => {
+                self.size = *SIZES.choose(&mut self.random).unwrap();
+                Msg::Resize(self.size.0, self.size.1)
+            }
+            70..72 => Msg::Tick(Duration::from_millis(self.random.random_range(0..100_000))),
+            72..88 => Msg::Event(self.event()),
+            88 => Msg::Launched,
+            89 => Msg::Refused(self.text()),
+            90..95 => {
+                let events = (0..self.random.random_range(0..4)).map(|_| self.event()).collect();
+                Msg::Replayed(self.random.random_range(0..9), events)
+            }
+            95..99 => {
+                let runs = self.runs.iter().filter(|_| self.random.random_bool(0.7)).cloned().collect();
+                Msg::Listed(self.random.random_bool(0.8).then_some(runs), SystemTime::now())
+            }
+            _ => Msg::Done(self.text()),
+        }
+    }
+
+    fn key(&mut self) -> KeyEvent {
+        const CODES: [KeyCode; 16] = [
+            KeyCode::Enter,
+            KeyCode::Esc,
+            KeyCode::Tab,
+            KeyCode::BackTab,
+            KeyCode::Backspace,
+            KeyCode::Delete,
+            KeyCode::Left,
+            KeyCode::Right,
+            KeyCode::Up,
+            KeyCode::Down,
+            KeyCode::Home,
+            KeyCode::End,
+            KeyCode::PageUp,
+            KeyCode::PageDown,
+            KeyCode::F(3),
+            KeyCode::Null,
+        ];
+        let code = match self.random.random_range(0..10) {
+            0..3 => *CODES.choose(&mut self.random).unwrap(),
+            3..9 => KeyCode::Char(char::from(self.random.random_range(b' '..=b'~'))),
+            _ => KeyCode::Char(self.random.random()),
+        };
+        let modifiers = if self.random.random_bool(0.05) { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
+        KeyEvent::new(code, modifiers)
+    }
+
+    fn mouse(&mut self) -> MouseEvent {
+        let kinds = [
+            MouseEventKind::Down(MouseButton::Left),
+            MouseEventKind::Down(MouseButton::Right),
+            MouseEventKind::Up(MouseButton::Left),
+            MouseEventKind::Drag(MouseButton::Left),
+            MouseEventKind::Moved,
+            MouseEventKind::ScrollUp,
+            MouseEventKind::ScrollDown,
+        ];
+        let kind = *kinds.choose(&mut self.random).unwrap();
+        let (column, row) = match self.random.random_bool(0.95) {
+            true => (self.random.random_range(0..=self.size.0), self.random.random_range(0..=self.size.1)),
+            false => (self.random.random(), self.random.random()),
+        };
+        MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }
+    }
+
+    /// Wide, combining and control characters among others.
+    fn text(&mut self) -> String {
+        let pieces = ["a", "標", "e\u{301}", "\u{1b}[2J", "\n", "👩‍👩‍👧", "\u{202e}", " ", "\0", "/", "-"];
+        (0..self.random.random_range(0..12)).map(|_| *pieces.choose(&mut self.random).unwrap()).collect()
+    }
+
+    /// One of a recorded run, at times with numbers or words that no run would tell.
+    fn event(&mut self) -> Event {
+        let mut event = self.events.choose(&mut self.random).unwrap().clone();
+        if self.random.random_bool(0.1) {
+            match &mut event {
+                Event::Step(step) => {
+                    let odd = [f64::NAN, f64::INFINITY, -1.0, 0.0, 1e308, f64::MIN_POSITIVE];
+                    step.loss = *odd.choose(&mut self.random).unwrap();
+                    step.elapsed = *odd.choose(&mut self.random).unwrap();
+                    step.step = self.random.random();
+                }
+                Event::Started(started) => (started.run, started.model, started.steps) = (self.text(), self.text(), 0),
+                Event::Log { message, .. } => *message = self.text(),
+                Event::Progress(progress) => (progress.done, progress.total) = (self.random.random(), 0),
+                _ => event = Event::Failed { error: self.text(), checkpoint: None },
+            }
+        }
+        event
+    }
+}
+
+#[test]
+fn nothing_that_comes_in_brings_the_screens_down() {
+    let board = Board::new();
+    let runs = Lister::new(&board.path()).refresh(SystemTime::now()).unwrap().unwrap();
+    let mut chaos = Chaos { random: ChaCha8Rng::seed_from_u64(7), events: demo_events(), runs, size: (80, 24) };
+    let mut app = App::at_home(look("dark", Depth::True, false), presets(), 80, 24);
+    let (mut frames, mut left, mut seen) = (0, 0, BTreeSet::new());
+    for number in 0..MESSAGES {
+        let effect = app.update(chaos.message());
+        match effect {
+            Some(Effect::Compare(runs)) => {
+                if let Ok(comparison) = Comparison::of(&runs) {
+                    app.update(Msg::Compared(comparison));
+                }
+            }
+            Some(Effect::Replay(_, number)) => {
+                app.update(Msg::Replayed(number, chaos.events[..20].to_vec()));
+            }
+            Some(Effect::Leave) => {
+                // Another program starts, in another look.
+                left += 1;
+                let theme = *["light", "nord", "high-contrast"].choose(&mut chaos.random).unwrap();
+                let depth = *[Depth::True, Depth::Indexed, Depth::Ansi, Depth::None].choose(&mut chaos.random).unwrap();
+                let look = look(theme, depth, chaos.random.random());
+                app = App::at_home(look, presets(), chaos.size.0, chaos.size.1);
+            }
+            _ => {}
+        }
+        assert!(app.screen != Screen::Monitor || app.monitor().is_some(), "message {number}: a monitor of nothing");
+        assert!(app.themes.names().contains(&&*app.look.name), "message {number}: no theme {}", app.look.name);
+        if number % PER_FRAME == 0 {
+            // Now and then the terminal has another size than was told.
+            let (width, height) =
+                if chaos.random.random_bool(0.1) { *SIZES.choose(&mut chaos.random).unwrap() } else { chaos.size };
+            let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+            terminal.draw(|frame| draw(frame, &app)).unwrap();
+            frames += 1;
+            let overlay = format!("{:?}", app.overlay);
+            let overlay = overlay.split(['{', ' ']).next().unwrap();
+            let overlay = overlay.split(|c: char| c.is_ascii_digit()).next().unwrap();
+            seen.insert(format!("{:?} {overlay}", app.screen));
+        }
+    }
+    // It went through the screens and did not stand before a door.
+    assert!(frames == MESSAGES / PER_FRAME && left > 50, "{frames} frames, left {left} times");
+    for screen in ["Home", "Monitor", "Runs"] {
+        for overlay in ["None", "Some(Help(", "Some(Quit(", "Some(Themes(Picker"] {
+            assert!(seen.contains(&format!("{screen} {overlay}")), "never {screen} with {overlay}: {seen:?}");
+        }
+    }
+    assert!(seen.contains("Runs Some(Comparison(Comparison"), "{seen:?}");
+}

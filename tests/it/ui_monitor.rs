@@ -1,0 +1,490 @@
+//! The monitor's screens, from a file of events: what they look like at each size, and what keys and mouse make of them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use finesift::protocol::{Event, Gpu, Level, System};
+use finesift::runs::read_events;
+use finesift::ui::app::{App, Effect, Look, Msg, Screen};
+use finesift::ui::home::Home;
+use finesift::ui::keymap::Keymap;
+use finesift::ui::monitor::{Files, Monitor, Run, Tab};
+use finesift::ui::runs::Runs;
+use finesift::ui::theme::{Depth, Theme};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::style::{Color, Modifier};
+
+/// The sizes that screens are made for.
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+
+fn events() -> Vec<Event> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runs/demo.jsonl");
+    read_events(&path).unwrap()
+}
+
+fn look(depth: Depth, ascii: bool) -> Look {
+    Look { theme: Theme::load("dark", depth).unwrap(), name: "dark".into(), depth, ascii }
+}
+
+/// The fixture's run on the monitor.
+fn replayed(width: u16, height: u16) -> App {
+    replayed_with(look(Depth::True, false), width, height)
+}
+
+fn replayed_with(look: Look, width: u16, height: u16) -> App {
+    let mut app = App::new(look, Keymap::default(), Home::new(Vec::new()), Runs::default(), width, height);
+    app.replay = Some(Monitor::new(false));
+    app.screen = Screen::Monitor;
+    app.update(Msg::Files(Files { folder: "runs/demo".into(), preset: preset() }));
+    for event in events() {
+        tell(&mut app, event);
+    }
+    app
+}
+
+fn tell(app: &mut App, event: Event) {
+    app.update(Msg::Replayed(0, vec![event]));
+}
+
+/// The demo's preset as it ran, had someone changed two of its values.
+fn preset() -> String {
+    let built_in = finesift::preset::built_in().iter().find(|preset| preset.name == "demo").unwrap();
+    let changed = built_in.toml.replace("epochs = 2", "epochs = 5").replace("weight_decay = 0.1\n", "");
+    assert_ne!(changed, built_in.toml);
+    changed
+}
+
+/// The whole screen.
+fn screen(app: &App, width: u16, height: u16) -> Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| finesift::ui::draw(frame, app)).unwrap();
+    terminal.backend().buffer().clone()
+}
+
+/// The monitor's part of the screen: what is around it has tests of its own.
+fn monitor(app: &App, width: u16, height: u16) -> Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(width, height - 2)).unwrap();
+    terminal.draw(|frame| app.monitor().unwrap().draw(frame, frame.area(), &app.look)).unwrap();
+    terminal.backend().buffer().clone()
+}
+
+fn text(buffer: &Buffer) -> String {
+    let mut text = String::new();
+    for y in 0..buffer.area.height {
+        let mut row = String::new();
+        let mut covered = 0;
+        for x in 0..buffer.area.width {
+            // What a wide character covers is no column of its own.
+            if covered > 0 {
+                covered -= 1;
+                continue;
+            }
+            let symbol = buffer[(x, y)].symbol();
+            covered = ratatui::text::Span::raw(symbol).width().saturating_sub(1);
+            row.push_str(symbol);
+        }
+        text.push_str(row.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn press(app: &mut App, key: KeyCode) -> Option<Effect> {
+    app.update(Msg::Key(KeyEvent::new(key, KeyModifiers::NONE)))
+}
+
+fn type_keys(app: &mut App, keys: &str) {
+    for key in keys.chars() {
+        press(app, KeyCode::Char(key));
+    }
+}
+
+fn mouse(app: &mut App, kind: MouseEventKind, column: u16, row: u16) {
+    app.update(Msg::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
+}
+
+fn click(app: &mut App, column: u16, row: u16) {
+    mouse(app, MouseEventKind::Down(MouseButton::Left), column, row);
+}
+
+/// The place of a text on the screen.
+fn find(buffer: &Buffer, wanted: &str) -> (u16, u16) {
+    for y in 0..buffer.area.height {
+        let row: Vec<&str> = (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect();
+        if let Some(at) = row.concat().find(wanted) {
+            let before = row.concat()[..at].chars().count();
+            return (before as u16, y);
+        }
+    }
+    panic!("no {wanted:?} on\n{}", text(buffer));
+}
+
+fn at_each_size(name: &str, prepare: impl Fn(&mut App)) {
+    for (width, height) in SIZES {
+        let mut app = replayed(width, height);
+        prepare(&mut app);
+        insta::assert_snapshot!(format!("{name}_{width}x{height}"), text(&monitor(&app, width, height)));
+    }
+}
+
+#[test]
+fn every_tab_at_each_size() {
+    for (key, name) in
+        [("1", "overview"), ("2", "layers"), ("3", "samples"), ("4", "system"), ("5", "log"), ("6", "preset")]
+    {
+        at_each_size(name, |app| type_keys(app, key));
+    }
+}
+
+#[test]
+fn a_chart_and_a_targets_history_in_full() {
+    at_each_size("overview_full", |app| {
+        press(app, KeyCode::Enter);
+        type_keys(app, "++");
+        press(app, KeyCode::Left);
+    });
+    at_each_size("layers_full", |app| {
+        type_keys(app, "2ljj");
+        press(app, KeyCode::Enter);
+        press(app, KeyCode::Left);
+    });
+    at_each_size("system_full", |app| {
+        type_keys(app, "4");
+        press(app, KeyCode::Enter);
+    });
+}
+
+#[test]
+fn the_whole_screen_and_what_lies_above_it() {
+    let mut app = replayed(80, 24);
+    insta::assert_snapshot!("screen_80x24", text(&screen(&app, 80, 24)));
+    insta::assert_snapshot!("too_small_59x15", text(&screen(&app, 59, 15)));
+    app.update(Msg::Done("wrote runs/demo/charts/loss-step-170.csv".into()));
+    assert!(text(&screen(&app, 80, 24)).contains("wrote runs/demo/charts/loss-step-170.csv"));
+    app.update(Msg::Tick(Duration::from_secs(60)));
+    assert!(!text(&screen(&app, 80, 24)).contains("wrote"));
+    // What a failed run ended with lies above the charts.
+    let failed = Event::Failed { error: "step 171: the loss is NaN".into(), checkpoint: Some("runs/demo/best".into()) };
+    tell(&mut app, failed);
+    insta::assert_snapshot!("failed_80x24", text(&monitor(&app, 80, 24)));
+}
+
+#[test]
+fn characters_and_colours_that_every_terminal_has() {
+    let mut app = replayed_with(look(Depth::None, true), 80, 24);
+    for key in ["1", "2", "3", "4", "5", "6"] {
+        type_keys(&mut app, key);
+        let buffer = screen(&app, 80, 24);
+        let shown = text(&buffer);
+        // The texts of examples are their own.
+        let foreign: Vec<char> = shown.chars().filter(|c| !c.is_ascii() && !"Ü很好看…".contains(*c)).collect();
+        assert!(foreign.is_empty(), "{foreign:?} in\n{shown}");
+        assert!(buffer.content.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset), "{shown}");
+    }
+    type_keys(&mut app, "2");
+    insta::assert_snapshot!("layers_ascii_80x24", text(&monitor(&app, 80, 24)));
+}
+
+#[test]
+fn the_same_events_give_the_same_screen() {
+    for (width, height) in SIZES {
+        for key in ["1", "2", "3", "4", "5", "6"] {
+            let shown = || {
+                let mut app = replayed(width, height);
+                type_keys(&mut app, key);
+                screen(&app, width, height)
+            };
+            assert_eq!(shown(), shown(), "tab {key} at {width}x{height}");
+        }
+    }
+}
+
+#[test]
+fn any_size_and_any_moment_can_be_drawn() {
+    let mut app = replayed(60, 16);
+    for (key, enter) in [("1", true), ("2", true), ("3", false), ("4", true), ("5", false), ("6", false)] {
+        type_keys(&mut app, key);
+        for full in [false, enter] {
+            if full {
+                press(&mut app, KeyCode::Enter);
+            }
+            for (width, height) in [(0, 0), (1, 1), (3, 2), (20, 5), (59, 15), (60, 16), (61, 17), (300, 3), (60, 90)] {
+                let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+                terminal.draw(|frame| app.monitor().unwrap().draw(frame, frame.area(), &app.look)).unwrap();
+            }
+        }
+    }
+    // And after each event.
+    let mut early = replayed(80, 24);
+    for key in ["1", "2", "3", "4", "5", "6"] {
+        early.replay = Some(Monitor::new(false));
+        type_keys(&mut early, key);
+        for event in events().into_iter().filter(|event| !matches!(event, Event::Step(step) if step.step > 3)) {
+            tell(&mut early, event);
+            screen(&early, 80, 24);
+        }
+    }
+}
+
+#[test]
+fn no_order_of_keys_clicks_and_sizes_panics() {
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let keys =
+        ['1', '2', '3', '4', '5', '6', 'h', 'j', 'k', 'l', '+', '-', '<', '>', 'y', 'z', 'x', 'm', 'v', '/', 'w'];
+    let others = [
+        KeyCode::Enter,
+        KeyCode::Esc,
+        KeyCode::Tab,
+        KeyCode::BackTab,
+        KeyCode::Home,
+        KeyCode::End,
+        KeyCode::PageUp,
+        KeyCode::PageDown,
+        KeyCode::Backspace,
+    ];
+    let mut app = replayed(80, 24);
+    let (mut width, mut height) = (80, 24);
+    for _ in 0..3000 {
+        match random.random_range(0..10) {
+            0 => {
+                (width, height) = (random.random_range(60..140), random.random_range(16..50));
+                app.update(Msg::Resize(width, height));
+            }
+            1 => click(&mut app, random.random_range(0..width), random.random_range(1..height)),
+            2 => mouse(&mut app, MouseEventKind::ScrollUp, width / 2, height / 2),
+            3 => mouse(&mut app, MouseEventKind::ScrollDown, width / 2, height / 2),
+            4 | 5 => {
+                press(&mut app, others[random.random_range(0..others.len())]);
+            }
+            _ => type_keys(&mut app, &keys[random.random_range(0..keys.len())].to_string()),
+        }
+        // Going back from a run that is looked at again leaves it.
+        if app.monitor().is_none() {
+            app = replayed(width, height);
+        }
+        let view = &app.monitor().unwrap().view;
+        assert!(
+            view.window.is_none_or(|(from, to)| from < to && from.is_finite() && to.is_finite()),
+            "{:?}",
+            view.window
+        );
+        screen(&app, width, height);
+    }
+}
+
+#[test]
+fn the_cursor_reads_every_curve_and_takes_the_window_along() {
+    let mut app = replayed(120, 40);
+    press(&mut app, KeyCode::Enter);
+    let shown = text(&screen(&app, 120, 40));
+    assert!(shown.contains("step 170,") && shown.contains("as it came") && shown.contains("smoothed"), "{shown}");
+    // The cursor comes at the end, and moves from there.
+    type_keys(&mut app, "hh");
+    assert!(text(&screen(&app, 120, 40)).contains("step 169,"));
+    press(&mut app, KeyCode::Home);
+    assert!(text(&screen(&app, 120, 40)).contains("step 1,"));
+    press(&mut app, KeyCode::End);
+    type_keys(&mut app, "+++");
+    let window = |app: &App| app.monitor().unwrap().view.window.unwrap();
+    let (from, to) = window(&app);
+    assert!((to - from - 169.0 / 8.0).abs() < 1e-9, "{from} to {to}");
+    // Past the edge the window follows; shifted, it moves alone.
+    let inside = (to - from) as usize + 3;
+    type_keys(&mut app, &"h".repeat(inside));
+    let (panned, _) = window(&app);
+    assert!(panned < from, "{panned} against {from}");
+    app.update(Msg::Key(KeyEvent::new(KeyCode::Left, KeyModifiers::SHIFT)));
+    assert!(window(&app).0 < panned);
+    type_keys(&mut app, "---");
+    assert_eq!(app.monitor().unwrap().view.window, None);
+    press(&mut app, KeyCode::Esc);
+    assert!(!app.monitor().unwrap().view.full);
+}
+
+#[test]
+fn the_mouse_opens_zooms_and_switches() {
+    let mut app = replayed(120, 40);
+    let (x, y) = find(&screen(&app, 120, 40), "Evaluation");
+    click(&mut app, x, y + 3);
+    assert!(!app.monitor().unwrap().view.full);
+    click(&mut app, x, y + 3);
+    assert!(app.monitor().unwrap().view.full);
+    mouse(&mut app, MouseEventKind::ScrollUp, 60, 20);
+    assert!(app.monitor().unwrap().view.window.is_some());
+    click(&mut app, 60, 20);
+    assert!(app.monitor().unwrap().view.cursor.is_some());
+    let (x, y) = find(&screen(&app, 120, 40), "Samples");
+    click(&mut app, x, y);
+    assert_eq!(app.monitor().unwrap().view.tab, Tab::Samples);
+    let before = text(&screen(&app, 120, 40));
+    mouse(&mut app, MouseEventKind::ScrollDown, 60, 10);
+    assert_ne!(text(&screen(&app, 120, 40)), before);
+    // In the map a click marks, and a second opens.
+    type_keys(&mut app, "2");
+    let (x, y) = find(&screen(&app, 120, 40), "value bias");
+    click(&mut app, x + 30, y);
+    assert!(!app.monitor().unwrap().view.full);
+    assert!(text(&screen(&app, 120, 40)).contains("attention.self.value.bias"));
+    click(&mut app, x + 30, y);
+    assert!(app.monitor().unwrap().view.full);
+}
+
+#[test]
+fn the_map_reads_out_exact_values() {
+    let mut app = replayed(120, 40);
+    type_keys(&mut app, "2");
+    let last =
+        events().into_iter().rev().find_map(|event| if let Event::Mass(mass) = event { Some(mass) } else { None });
+    let target = &last.unwrap().targets[0];
+    let shown = text(&screen(&app, 120, 40));
+    for wanted in [
+        target.name.clone(),
+        "384 × 384".into(),
+        "1,180 of 147,456".into(),
+        "0.8002 %".into(),
+        format!("{:.4} %", target.mass),
+        format!("{:.4} %", target.update.unwrap()),
+    ] {
+        assert!(shown.contains(&wanted), "no {wanted} on\n{shown}");
+    }
+    for name in ["update size", "selected density", "gradient mass"] {
+        type_keys(&mut app, "m");
+        assert!(text(&screen(&app, 120, 40)).contains(&format!("Layers {name}")));
+    }
+}
+
+#[test]
+fn colour_tells_right_from_wrong_and_large_from_small() {
+    let mut app = replayed(120, 40);
+    let theme = app.look.theme;
+    type_keys(&mut app, "3");
+    let buffer = screen(&app, 120, 40);
+    let (x, y) = find(&buffer, "✗");
+    assert_eq!(buffer[(x, y)].fg, theme.error.0);
+    let (x, y) = find(&buffer, "wrong");
+    assert_eq!(buffer[(x, y)].fg, theme.error.0);
+    // The greatest mass has the metric's own colour, the least that of the track.
+    type_keys(&mut app, "2");
+    let buffer = screen(&app, 120, 40);
+    let backgrounds: Vec<Color> = buffer.content.iter().map(|cell| cell.bg).collect();
+    assert!(backgrounds.contains(&theme.mass.0) && backgrounds.contains(&theme.track.0));
+    assert!(buffer.content.iter().any(|cell| cell.modifier.contains(Modifier::REVERSED)), "the cursor");
+    type_keys(&mut app, "6");
+    let buffer = screen(&app, 120, 40);
+    let (x, y) = find(&buffer, "~ train.epochs");
+    assert_eq!(buffer[(x, y)].fg, theme.warning.0);
+    tell(&mut app, Event::Log { level: Level::Error, message: "the disk is full".into() });
+    type_keys(&mut app, "5");
+    let buffer = screen(&app, 120, 40);
+    let (x, y) = find(&buffer, "the disk is full");
+    assert_eq!(buffer[(x, y)].fg, theme.error.0);
+}
+
+#[test]
+fn the_log_is_filtered_and_stays_where_it_was_scrolled() {
+    let mut app = replayed(80, 24);
+    type_keys(&mut app, "5");
+    for number in 0..100 {
+        let level = if number % 10 == 0 { Level::Warning } else { Level::Info };
+        tell(&mut app, Event::Log { level, message: format!("line {number} 很好 of many") });
+    }
+    let shown = |app: &App| text(&screen(app, 80, 24));
+    assert!(shown(&app).contains("line 99 ") && shown(&app).contains("following"));
+    press(&mut app, KeyCode::PageUp);
+    press(&mut app, KeyCode::Up);
+    let before = shown(&app);
+    assert!(!before.contains("line 99 "));
+    for number in 100..1500 {
+        if number == 130 {
+            let now = shown(&app);
+            let lines = |shown: &str| {
+                shown.lines().filter(|line| line.contains("line ")).map(str::to_owned).collect::<Vec<_>>()
+            };
+            assert_eq!(lines(&now), lines(&before), "it stays while lines come");
+        }
+        tell(&mut app, Event::info(format!("line {number} of many")));
+    }
+    press(&mut app, KeyCode::End);
+    assert!(shown(&app).contains("line 1499 "));
+    // Keys are text until the filter is done.
+    type_keys(&mut app, "/Line 12q");
+    assert!(shown(&app).contains("/Line 12q_") && shown(&app).contains("no line is like that"));
+    press(&mut app, KeyCode::Backspace);
+    app.update(Msg::Paste("3\n4".into()));
+    press(&mut app, KeyCode::Enter);
+    let filtered = shown(&app);
+    assert!(filtered.contains("line 1234 of many") && filtered.contains("1 lines, following"), "{filtered}");
+    press(&mut app, KeyCode::Esc);
+    type_keys(&mut app, "v");
+    assert!(shown(&app).contains("no line is like that") && shown(&app).contains("warnings and errors"));
+}
+
+#[test]
+fn a_chart_is_written_as_numbers_and_as_a_picture() {
+    let mut app = replayed(120, 40);
+    let Some(Effect::Write(files)) = press(&mut app, KeyCode::Char('w')) else { panic!("nothing to write") };
+    let paths: Vec<String> = files.iter().map(|(path, _)| path.display().to_string()).collect();
+    assert_eq!(paths, ["runs/demo/charts/loss-step-170.csv", "runs/demo/charts/loss-step-170.svg"]);
+    let losses: Vec<f64> = events()
+        .iter()
+        .filter_map(|event| if let Event::Step(step) = event { Some(step.loss) } else { None })
+        .collect();
+    let rows = files[0].1.lines().filter_map(|line| line.strip_prefix("\"as it came\","));
+    let written: Vec<f64> = rows.map(|row| row.rsplit(',').next().unwrap().parse().unwrap()).collect();
+    assert_eq!(written, losses);
+    assert!(files[1].1.starts_with("<svg ") && files[1].1.contains("demo: Loss"));
+    app.replay = Some(Monitor::new(false));
+    assert_eq!(press(&mut app, KeyCode::Char('w')), None);
+    assert!(text(&screen(&app, 120, 40)).contains("no folder to write to"));
+}
+
+#[test]
+fn another_run_lies_beneath() {
+    let mut app = replayed(120, 40);
+    let mut other = Run::default();
+    for event in events() {
+        other.apply(match event {
+            Event::Step(step) => Event::Step(finesift::protocol::Step { loss: step.loss + 3.0, ..step }),
+            event => event,
+        });
+    }
+    let alone = monitor(&app, 120, 40);
+    app.replay.as_mut().unwrap().overlay("higher", other);
+    assert_ne!(monitor(&app, 120, 40), alone);
+    press(&mut app, KeyCode::Enter);
+    let shown = text(&monitor(&app, 120, 40));
+    assert!(shown.contains("━ higher 3."), "{shown}");
+}
+
+#[test]
+fn a_gpu_is_shown_as_far_as_it_tells() {
+    let mut app = replayed(120, 40);
+    type_keys(&mut app, "4");
+    assert!(!text(&monitor(&app, 120, 40)).contains("GPU"));
+    for second in 0..120 {
+        let wave = f64::from(second % 20);
+        let gpu = Gpu {
+            name: "NVIDIA H100".into(),
+            memory_used: 30 << 30,
+            memory_total: 80 << 30,
+            process_memory: (second > 20).then_some(20 << 30),
+            utilization: 80.0 + wave,
+            // A slice of a GPU tells neither.
+            temperature: 0.0,
+            power: 0.0,
+            power_limit: None,
+        };
+        let at = 2000.0 + f64::from(second);
+        tell(&mut app, Event::System(System { at, gpu: Some(gpu), ..System::default() }));
+    }
+    let shown = text(&monitor(&app, 120, 40));
+    for wanted in ["NVIDIA H100", "process 20.0 GiB", "all 30.0 GiB", "of 80.0 GiB", "GPU utilization 99 %"] {
+        assert!(shown.contains(wanted), "no {wanted} on\n{shown}");
+    }
+    assert!(!shown.contains("GPU power") && !shown.contains("GPU temperature"), "{shown}");
+}

@@ -1,0 +1,180 @@
+//! The whole program in a pseudo-terminal: a run watched, held, kept and ended by key and by signal.
+
+use crate::pty::Pty;
+use crate::tiny::Tiny;
+
+/// A run that would go on for hours.
+fn endless(tiny: &Tiny) -> String {
+    let path = tiny.path("endless.toml");
+    std::fs::write(&path, tiny.preset("epochs = 1000000\neval_every = 1000000")).unwrap();
+    path.display().to_string()
+}
+
+fn watch(tiny: &Tiny, columns: u16, rows: u16) -> Pty {
+    let preset = endless(tiny);
+    let mut pty = Pty::start(columns, rows, &tiny.path(""), &["train", &preset, "--run", "mine", "--device", "cpu"]);
+    pty.wait_for(&["training", "step ", "Loss"]);
+    pty
+}
+
+#[test]
+fn a_run_is_watched_held_and_kept_by_key() {
+    let tiny = Tiny::new(0.0);
+    let mut pty = watch(&tiny, 120, 40);
+    pty.press("p");
+    pty.wait_for(&["paused", "resume"]);
+    pty.press("c");
+    pty.wait_for(&["checkpoint of step", "● paused"]);
+    pty.press("e");
+    // What is pressed before the run says that it is held again would hold it, not let it go.
+    pty.wait_for(&["evaluation at step", "● paused"]);
+    pty.press("p");
+    pty.wait_for(&["● training"]);
+    pty.press("?");
+    pty.wait_for(&["write a checkpoint now"]);
+    pty.press("\x1b");
+    pty.wait_until("the help to go", |screen| !screen.contents().contains("write a checkpoint now"));
+    pty.press("\r");
+    pty.wait_for(&["cursor", "esc back"]);
+    pty.press("\x1b");
+    pty.wait_for(&["Gradient mass"]);
+    pty.press("w");
+    pty.wait_for(&["wrote loss-step-"]);
+    for (tab, shown) in
+        [("2", "attention.self.query.weight"), ("3", "the worst 24"), ("4", "Disk free"), ("6", "texts.csv")]
+    {
+        pty.press(tab);
+        pty.wait_for(&[shown]);
+    }
+    pty.press("1q");
+    pty.wait_for(&["stop and save"]);
+    pty.press("s");
+    let (status, text) = pty.wait_exit();
+    assert_eq!(status, 0, "{text}");
+    assert!(text.contains("stopped after"), "{text}");
+    pty.assert_restored();
+    let kept = std::fs::read_dir(tiny.path("runs/mine/checkpoints")).unwrap().count();
+    assert!((1..=2).contains(&kept), "{kept} checkpoints");
+    let charts = std::fs::read_dir(tiny.path("runs/mine/charts")).unwrap().map(|file| file.unwrap().path());
+    let mut kinds: Vec<_> = charts.map(|path| path.extension().unwrap().to_owned()).collect();
+    kinds.sort();
+    assert_eq!(kinds, ["csv", "svg"]);
+}
+
+#[test]
+fn a_signal_stops_the_run_with_a_checkpoint_and_gives_the_terminal_back() {
+    for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
+        let tiny = Tiny::new(0.0);
+        let mut pty = watch(&tiny, 80, 24);
+        pty.signal(signal);
+        let (status, text) = pty.wait_exit();
+        assert_eq!(status, code, "{signal}: {text}");
+        pty.assert_restored();
+        assert!(tiny.path("runs/mine/checkpoints").is_dir(), "{signal}: no checkpoint");
+    }
+}
+
+#[test]
+fn any_size_is_drawn_and_left_again() {
+    let tiny = Tiny::new(0.0);
+    let mut pty = watch(&tiny, 200, 60);
+    for _ in 0..100 {
+        pty.resize(1, 1);
+        pty.resize(200, 60);
+    }
+    pty.wait_for(&["Gradient norm", "space pause"]);
+    pty.resize(40, 10);
+    pty.wait_for(&["finesift needs 60 x 16"]);
+    pty.resize(80, 24);
+    pty.wait_for(&["Loss", "space pause"]);
+    pty.press("qd");
+    assert_eq!(pty.wait_exit().0, 0);
+    pty.assert_restored();
+}
+
+#[test]
+fn what_is_wrong_is_said_on_the_shell_and_leaves_nothing() {
+    let tiny = Tiny::new(0.0);
+    let path = tiny.path("wrong.toml");
+    std::fs::write(&path, tiny.preset("epochs = 1").replace("[\"classifier\"]", "[\"clasifier\"]")).unwrap();
+    let mut pty = Pty::start(120, 30, &tiny.path(""), &["train", &path.display().to_string(), "--run", "mine"]);
+    pty.wait_for(&["clasifier"]);
+    pty.press("q");
+    let (status, text) = pty.wait_exit();
+    assert_eq!(status, 2, "{text}");
+    assert!(text.contains("nearest are classifier"), "{text}");
+    pty.assert_restored();
+    assert!(!tiny.path("runs/mine").exists());
+}
+
+#[test]
+fn the_program_alone_opens_home_where_a_preset_is_found_changed_and_launched() {
+    let tiny = Tiny::new(0.0);
+    let presets = tiny.path("config/finesift/presets");
+    std::fs::create_dir_all(&presets).unwrap();
+    let text = tiny.preset("# Found by trying.\nepochs = 1000000   # until told\neval_every = 1000000");
+    std::fs::write(presets.join("words.toml"), &text).unwrap();
+    let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
+    // The demo is on top and marked; its model is not in this cache.
+    pty.wait_for(&["Presets", "▌ demo", "1 of yours", "`make setup` fetches"]);
+    pty.press("/words");
+    pty.wait_for(&["1 of 10", "a tiny run", "9,000,000", "[CLS]", "activations"]);
+    pty.press("\r");
+    // To the settings, and down to the number of epochs.
+    pty.press("e\x1b[F");
+    pty.wait_for(&["keep.best:"]);
+    pty.press(&"k".repeat(14));
+    pty.wait_for(&["train.epochs:"]);
+    pty.press("e\x15");
+    pty.press("0");
+    pty.wait_for(&["train.epochs is 0, expected"]);
+    pty.press("\x7f2000000\r");
+    pty.wait_for(&["1 changed", "was 1000000", "18,000,000"]);
+    pty.press("s");
+    pty.wait_for(&["Save as", "written in its place"]);
+    pty.press("\x15again\r");
+    pty.wait_for(&["saved as", "2 of yours", "again"]);
+    let saved = std::fs::read_to_string(presets.join("again.toml")).unwrap();
+    assert_eq!(saved, text.replace("= 1000000   #", "= 2000000   #"));
+    pty.press("r");
+    pty.wait_for(&["training", "step ", "Loss"]);
+    pty.press("q");
+    pty.wait_for(&["stop and save"]);
+    pty.press("d");
+    let (status, text) = pty.wait_exit();
+    assert_eq!(status, 0, "{text}");
+    pty.assert_restored();
+    let run = std::fs::read_dir(tiny.path("runs")).unwrap().next().unwrap().unwrap();
+    assert!(run.file_name().to_string_lossy().starts_with("again-"));
+    assert!(std::fs::read_to_string(run.path().join("preset.toml")).unwrap().contains("epochs = 2000000"));
+}
+
+#[test]
+fn the_users_presets_are_known_on_the_command_line() {
+    let tiny = Tiny::new(0.0);
+    let presets = tiny.path("config/finesift/presets");
+    std::fs::create_dir_all(&presets).unwrap();
+    let text = tiny.preset("epochs = 1   # is enough");
+    std::fs::write(presets.join("words.toml"), &text).unwrap();
+    std::fs::write(presets.join("broken.toml"), text.replace("rate = 0.05", "rate = 5")).unwrap();
+    let finesift = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_finesift"));
+        command.args(arguments).current_dir(tiny.path("")).env_remove("FINESIFT_RUNS");
+        command.env("XDG_CONFIG_HOME", tiny.path("config")).env("XDG_CACHE_HOME", tiny.path("cache"));
+        let output = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (status, list, _) = finesift(&["presets"]);
+    assert_eq!(status, Some(0));
+    assert!(list.starts_with("demo ") && list.contains("words         a tiny run\n"), "{list}");
+    assert!(list.contains("broken.toml:10: sift.rate is 5, expected a number above 0"), "{list}");
+    assert_eq!(finesift(&["presets", "show", "words"]), (Some(0), text, String::new()));
+    let (status, summary, error) =
+        finesift(&["train", "words", "--set", "train.max_steps=2", "--device", "cpu", "--headless", "--run", "mine"]);
+    assert_eq!(status, Some(0), "{error}");
+    assert!(summary.contains("completed after 2 steps"), "{summary}");
+    let (status, _, error) = finesift(&["train", "word"]);
+    assert_eq!(status, Some(2));
+    assert!(error.contains("no preset \"word\"; did you mean \"words\"?"), "{error}");
+}
