@@ -93,7 +93,7 @@ mod tests {
         std::fs::copy(demo, runs.path().join("first/events.jsonl")).unwrap();
         let table = report(runs.path(), false).unwrap();
         let line = table.lines().nth(1).unwrap();
-        assert!(line.starts_with("first  completed  accuracy 0.8800  170/170  241 s  2"), "{line}");
+        assert!(line.starts_with("first  completed  accuracy 0.8800  170/170  40 s  2"), "{line}");
         let value: Value = serde_json::from_str(&report(runs.path(), true).unwrap()).unwrap();
         assert_eq!(
             (&value["state"], &value["best"]["value"], &value["best"]["step"]),

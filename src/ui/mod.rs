@@ -18,7 +18,7 @@ pub mod theme;
 mod toast;
 mod widgets;
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -206,7 +206,11 @@ impl Workbench {
         let mut signals = Signals::listen()?;
         let extras = Extras { mouse: self.mouse, title: self.announcer.titled, progress: self.announcer.progress };
         let mut terminal = Terminal::take(extras)?;
-        let ending = self.watch(&mut terminal, &mut signals).await;
+        let ending = match self.watch(&mut terminal, &mut signals).await {
+            // One that was closed is no terminal any more, and may say so before the signal comes.
+            Err(_) if !io::stdin().is_terminal() => Ok(Ending::Signalled(Signal::Hangup)),
+            ending => ending,
+        };
         drop(terminal);
         if let Ok(Ending::Signalled(signal)) = ending {
             self.outcome.signal = Some(signal);
@@ -216,8 +220,20 @@ impl Workbench {
             if !matches!(ending, Ok(Ending::Left)) {
                 live.session.send(Command::Stop { save: true });
             }
-            while let Some(event) = live.session.next().await {
-                self.note(&event);
+            loop {
+                tokio::select! {
+                    event = live.session.next() => match event {
+                        Some(event) => self.note(&event),
+                        None => break,
+                    },
+                    // Whoever asks twice does not want to wait for a checkpoint. A terminal that is closed may say so
+                    // more than once.
+                    signal = signals.next(), if self.outcome.signal.is_some() => {
+                        if signal != Signal::Hangup {
+                            signal_hook::low_level::exit(signal.exit_code());
+                        }
+                    }
+                }
             }
             self.join(live);
         }

@@ -7,7 +7,6 @@ use ratatui::text::{Line, Span};
 use super::app::{App, Frames, LEAST, Screen};
 use super::keymap::{Action, Context};
 use super::monitor;
-use crate::protocol::Phase;
 
 const NAME: &str = " finesift ";
 
@@ -66,7 +65,7 @@ fn draw_footer(frame: &mut Frame, area: Rect, app: &App) {
     let theme = &app.look.theme;
     let context = app.context();
     let monitor = app.monitor();
-    let paused = monitor.is_some_and(|monitor| monitor.run.phase == Some(Phase::Paused));
+    let paused = monitor.is_some_and(|monitor| monitor.run.held);
     let at_work = monitor.is_some_and(monitor::Monitor::at_work);
     let (mut line, mut end) = (Line::default(), Line::default());
     let mut others = Vec::new();

@@ -1,6 +1,7 @@
 //! Taking the terminal and giving it back, whatever happens.
 
 use std::io::{self, Stdout, Write, stdout};
+use std::mem::ManuallyDrop;
 use std::panic;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +31,8 @@ static PROGRESS: AtomicBool = AtomicBool::new(false);
 
 /// The terminal while it is ours; dropping it gives it back.
 pub struct Terminal {
-    ratatui: Ratatui<CrosstermBackend<Stdout>>,
+    /// Never dropped: it would show the cursor, which [`give_back`] does, and panic where the terminal is gone.
+    ratatui: ManuallyDrop<Ratatui<CrosstermBackend<Stdout>>>,
     extras: Extras,
 }
 
@@ -51,7 +53,7 @@ impl Terminal {
         hook();
         enter(extras).context("cannot take over the terminal")?;
         let ratatui = Ratatui::new(CrosstermBackend::new(stdout())).context("cannot draw on the terminal");
-        ratatui.map(|ratatui| Terminal { ratatui, extras }).inspect_err(|_| give_back())
+        ratatui.map(|ratatui| Terminal { ratatui: ManuallyDrop::new(ratatui), extras }).inspect_err(|_| give_back())
     }
 
     /// Gives it back for a while.

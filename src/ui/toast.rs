@@ -24,6 +24,9 @@ fn stays(level: Level) -> Duration {
 const WIDTH: u16 = 64;
 const ROWS: usize = 3;
 
+/// Bytes of free disk below which it is nearly full.
+const LITTLE: u64 = 2 << 30;
+
 /// Toasts at a time.
 const MOST: usize = 4;
 
@@ -32,6 +35,8 @@ const MOST: usize = 4;
 pub struct Toasts {
     now: Duration,
     toasts: Vec<Toast>,
+    /// Whether it was said that the disk is nearly full.
+    warned_of_disk: bool,
 }
 
 struct Toast {
@@ -54,8 +59,17 @@ impl Toasts {
     /// What is worth a toast of what a run tells.
     pub fn of_event(&mut self, event: &Event) {
         match event {
-            Event::Checkpointed { step, bytes, .. } => {
-                self.info(format!("checkpoint of step {step}, {}", format::bytes(*bytes as f64)));
+            Event::Checkpointed { step, bytes, seconds, .. } => {
+                let (size, time) = (format::bytes(*bytes as f64), format::number(1000.0 * seconds));
+                self.info(format!("checkpoint of step {step}, {size} in {time} ms"));
+            }
+            Event::System(system) => {
+                let low = system.disk_free.filter(|free| *free < LITTLE);
+                if let Some(free) = low.filter(|_| !self.warned_of_disk) {
+                    let left = format::bytes(free as f64);
+                    self.push(Level::Warning, format!("the disk is nearly full: {left} are left"));
+                }
+                self.warned_of_disk = low.is_some();
             }
             Event::Eval(eval) if eval.best => {
                 let scores = eval.scores.iter().take(2);

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// finesift, running in a terminal of its own.
 pub struct Pty {
     master: Box<dyn MasterPty + Send>,
-    child: Box<dyn Child + Send + Sync>,
+    child: Killed,
     keyboard: Box<dyn Write + Send>,
     output: Receiver<Vec<u8>>,
     screen: vt100::Parser,
@@ -47,7 +47,7 @@ impl Pty {
         command.env("XDG_CACHE_HOME", folder.join("cache"));
         more.iter().for_each(|(name, value)| command.env(name, value));
         let modes = modes(&*pair.master);
-        let child = pair.slave.spawn_command(command).unwrap();
+        let child = Killed(pair.slave.spawn_command(command).unwrap());
         drop(pair.slave);
         let (sender, output) = mpsc::channel();
         let mut reader = pair.master.try_clone_reader().unwrap();
@@ -101,9 +101,17 @@ impl Pty {
 
     /// Sends a signal by its name, such as `TERM`.
     pub fn signal(&self, name: &str) {
-        let pid = self.child.process_id().unwrap().to_string();
+        let pid = self.child.0.process_id().unwrap().to_string();
         let status = std::process::Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap();
         assert!(status.success());
+    }
+
+    /// Closes the terminal under the program, as a lost connection does. Its exit status, when it has ended.
+    #[cfg(feature = "torch")]
+    pub fn close(self) -> u32 {
+        let Pty { master, mut child, keyboard, output, .. } = self;
+        drop((master, keyboard, output));
+        child.0.wait().unwrap().exit_code()
     }
 
     /// Waits for the program's end: its exit status, and all that it left on the terminal.
@@ -116,7 +124,7 @@ impl Pty {
                 Err(RecvTimeoutError::Timeout) => panic!("it does not end:\n{}", self.text()),
             }
         }
-        (self.child.wait().unwrap().exit_code(), self.text())
+        (self.child.0.wait().unwrap().exit_code(), self.text())
     }
 
     /// Whether the program wrote this, on the screen or besides.
@@ -151,9 +159,12 @@ impl Pty {
     }
 }
 
-impl Drop for Pty {
+/// A process that does not outlive its test.
+struct Killed(Box<dyn Child + Send + Sync>);
+
+impl Drop for Killed {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        let _ = self.0.kill();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whole training runs through the session, without a terminal.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use finesift::chat::{Chat, Partner, Voice};
@@ -130,7 +130,7 @@ fn a_pause_holds_within_a_step_and_changes_no_number() {
     // Far more steps than are waited for: whoever is slow here, the run is still under way.
     let preset =
         tiny.preset("epochs = 100000\neval_every = 10000000\naccumulate = 2\nschedule = \"constant\"\nwarmup = 0");
-    let mut session = spawn(&tiny, &preset, "paused").unwrap();
+    let (mut session, thread) = spawn_known(&tiny, &preset, "paused");
     let (mut events, mut pauses) = (Vec::new(), 0);
     while let Some(event) = session.blocking_next() {
         let due = matches!(&event, Event::Step(step) if step.step % 5 == 2) && pauses < PAUSES;
@@ -144,11 +144,11 @@ fn a_pause_holds_within_a_step_and_changes_no_number() {
         let after = steps_on_disk(&tiny, "paused");
         assert!(after - before <= 1, "{} steps after the order", after - before);
         if pauses == 0 {
-            let before = trainer_ticks();
+            let before = ticks(&thread);
             // Samples come once a second.
             let system = |event: &Event| matches!(event, Event::System(_));
             events.extend((0..3).flat_map(|_| up_to(&mut session, system)));
-            assert!(trainer_ticks() - before <= 1, "it does not sleep");
+            assert!(ticks(&thread) - before <= 1, "it does not sleep");
         }
         session.send(Command::Checkpoint);
         events.extend(up_to(&mut session, |event| matches!(event, Event::Checkpointed { .. })));
@@ -507,16 +507,23 @@ fn name(event: &Event) -> String {
     json.get("phase").unwrap_or(&json["event"]).as_str().unwrap().to_owned()
 }
 
-/// Hundredths of a second of processor time that the trainer's thread has used.
-fn trainer_ticks() -> u64 {
-    let mut ticks = 0;
-    for task in fs::read_dir("/proc/self/task").unwrap() {
-        // Threads come and go.
-        let Ok(stat) = fs::read_to_string(task.unwrap().path().join("stat")) else { continue };
-        if stat.contains("(trainer)") {
-            let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-            ticks += fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-        }
-    }
-    ticks
+/// A new run, and the place in `/proc` of the thread that makes it.
+fn spawn_known(tiny: &Tiny, preset: &str, name: &str) -> (Session, PathBuf) {
+    let preset = Preset::parse("tiny", "tiny.toml", preset, &[], Path::new("/nowhere")).unwrap();
+    let folder = RunFolder::create(&tiny.path("runs"), Some(name), &preset.name, &preset.toml).unwrap();
+    let log = EventLog::open(&folder.events()).unwrap();
+    let job = job(&tiny.path(""), preset, folder);
+    let (sender, thread) = std::sync::mpsc::channel();
+    let session = Session::spawn(Some(log), move |port| {
+        sender.send(fs::read_link("/proc/thread-self").unwrap()).unwrap();
+        alone(job, port)
+    });
+    (session.unwrap(), Path::new("/proc").join(thread.recv().unwrap()))
+}
+
+/// Hundredths of a second of processor time that a thread has used.
+fn ticks(thread: &Path) -> u64 {
+    let stat = fs::read_to_string(thread.join("stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }

@@ -75,6 +75,16 @@ fn a_signal_stops_the_run_with_a_checkpoint_and_gives_the_terminal_back() {
 }
 
 #[test]
+fn a_closed_terminal_stops_the_run_with_a_checkpoint() {
+    let tiny = Tiny::new(0.0);
+    assert_eq!(watch(&tiny, 80, 24).close(), 129);
+    let events = finesift::runs::read_events(&tiny.path("runs/mine/events.jsonl")).unwrap();
+    let checkpoint = events.iter().any(|event| matches!(event, finesift::protocol::Event::Checkpointed { .. }));
+    assert!(checkpoint, "{:?}", events.last());
+    assert!(matches!(events.last(), Some(finesift::protocol::Event::Finished(_))), "{:?}", events.last());
+}
+
+#[test]
 fn any_size_is_drawn_and_left_again() {
     let tiny = Tiny::new(0.0);
     let mut pty = watch(&tiny, 200, 60);
@@ -118,12 +128,14 @@ fn the_program_alone_opens_home_where_a_preset_is_found_changed_and_launched() {
     // The demo is on top and marked; its model is not in this cache.
     pty.wait_for(&["Presets", "▌ demo", "1 of yours", "`make setup` fetches"]);
     pty.press("/words");
-    pty.wait_for(&["1 of 10", "a tiny run", "9,000,000", "[CLS]", "activations"]);
+    pty.wait_for(&["1 of 17", "a tiny run", "9,000,000", "[CLS]", "activations"]);
     pty.press("\r");
     // To the settings, and down to the number of epochs.
+    let keys: Vec<&str> = finesift::preset::KEYS.iter().map(|(key, _)| *key).collect();
+    let above = keys.len() - 1 - keys.iter().position(|key| *key == "train.epochs").unwrap();
     pty.press("e\x1b[F");
-    pty.wait_for(&["keep.best:"]);
-    pty.press(&"k".repeat(14));
+    pty.wait_for(&[&format!("{}:", keys[keys.len() - 1])]);
+    pty.press(&"k".repeat(above));
     pty.wait_for(&["train.epochs:"]);
     pty.press("e\x15");
     pty.press("0");

@@ -252,7 +252,7 @@ fn the_demo_is_marked_and_asked_about_after_a_moment() {
     assert!(!screens.app.waiting() && screens.settle().is_none());
     screens.app.update(Msg::Outlook(demo.toml, Ok(outlook())));
     assert!(screens.text().contains("looking at model and data"));
-    assert_eq!(screens.settle().unwrap().name, "glue/cola");
+    assert_eq!(screens.settle().unwrap().name, "demo-chat");
     screens.app.update(Msg::Outlook("another".into(), Err("stale".into())));
     assert!(screens.text().contains("22,713,986 parameters") && !screens.text().contains("stale"));
     assert_eq!(screens.settle(), None);
@@ -270,7 +270,7 @@ fn enter_launches_what_is_marked_with_its_changes() {
     screens.code(KeyCode::Esc);
     screens.press("jj");
     let Some(Effect::Launch(preset)) = screens.press("\r") else { panic!("no launch") };
-    assert_eq!(preset.name, "glue/sst2");
+    assert_eq!(preset.name, "glue/cola");
     // The changes are still there.
     screens.press("kk");
     let Some(Effect::Launch(preset)) = screens.press("\r") else { panic!("no launch") };
@@ -385,7 +385,7 @@ fn the_filter_looks_at_names_models_tasks_and_descriptions() {
     screens.press("/LARGE acc q");
     let text = screens.text();
     assert!(text.contains("/LARGE acc q") && text.contains("glue/qqp") && text.contains("glue/qnli"), "{text}");
-    assert!(text.contains("2 of 11") && !text.contains("glue/rte"), "{text}");
+    assert!(text.contains("2 of 18") && !text.contains("glue/rte"), "{text}");
     screens.code(KeyCode::Down);
     screens.press("\r");
     let Some(Effect::Launch(preset)) = screens.press("\r") else { panic!("no launch") };

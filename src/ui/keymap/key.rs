@@ -131,6 +131,9 @@ mod tests {
                 .prop_map(Key::Ctrl),
             (1u8..=24).prop_map(|number| Key::Plain(KeyCode::F(number))),
             (0..NAMED.len()).prop_map(|number| Key::Plain(NAMED[number].1)),
+            (0..NAMED.len())
+                .prop_filter("a key of its own", |number| !["tab", "shift-tab"].contains(&NAMED[*number].0))
+                .prop_map(|number| Key::Shift(NAMED[number].1)),
         ]
     }
 

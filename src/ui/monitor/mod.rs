@@ -24,7 +24,7 @@ use ratatui::text::Line;
 
 use super::app::{Effect, Look};
 use super::keymap::Action;
-use crate::protocol::{Command, Event, Phase};
+use crate::protocol::{Command, Event};
 pub use header::sides;
 pub use overview::Panel;
 pub use run::{End, Run};
@@ -124,7 +124,7 @@ impl Monitor {
                 }
             }
             Action::PauseOrResume => {
-                let paused = self.run.phase == Some(Phase::Paused);
+                let paused = self.run.held;
                 let (word, command) =
                     if paused { ("resuming…", Command::Resume) } else { ("pausing…", Command::Pause) };
                 return self.ask(word, command);

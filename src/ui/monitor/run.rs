@@ -25,6 +25,8 @@ const STRONG: f64 = 0.98;
 pub struct Run {
     pub started: Option<Started>,
     pub phase: Option<Phase>,
+    /// Whether it is held, also while it evaluates or writes a checkpoint meanwhile.
+    pub held: bool,
     /// The long task under way.
     pub task: Option<Progress>,
     pub step: Option<Step>,
@@ -171,6 +173,11 @@ impl Run {
                 self.tell(Level::Info, format!("taken up again after step {}", resumed.step));
             }
             Event::Phase { phase } => {
+                match (self.phase, phase) {
+                    (_, Phase::Paused) => self.held = true,
+                    (Some(Phase::Paused), Phase::Training) => self.held = false,
+                    _ => {}
+                }
                 self.task = None;
                 self.phase = Some(phase);
             }
