@@ -1,10 +1,6 @@
 # Thin lines over cargo and scripts/setup.py. One target folder; nothing here is needed to use cargo directly afterwards.
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help setup build demo demo-chat lint test pictures bench clean
-=======
-.PHONY: help setup build demo demo-chat lint test interop bench clean
->>>>>>> w-runs
+.PHONY: help setup build demo demo-chat lint test pictures interop bench clean
 
 help: ## list these
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -31,16 +27,14 @@ test: lint ## lint, then all tests, with and without torch
 	cargo test --locked --no-default-features
 	cargo test --locked
 
-<<<<<<< HEAD
 pictures: setup ## take the pictures of the README again, of the real program
 	cargo test --release --locked --test it pictures -- --ignored
-=======
+
 interop: setup ## check exports against transformers and PEFT, in a Python environment of their own (4 GB, once)
 	cargo build --locked
 	python3 -m venv target/interop
 	target/interop/bin/pip install --quiet --requirement tests/interop/requirements.txt
 	target/interop/bin/python tests/interop/check.py target/debug/finesift
->>>>>>> w-runs
 
 bench: setup ## measure
 	cargo bench --locked

@@ -1,5 +1,9 @@
 //! The command line: parse, join a front end and a trainer, and say how it ended.
 
+#[cfg(feature = "torch")]
+mod benchmark;
+#[cfg(feature = "torch")]
+mod chat;
 mod doctor;
 mod export;
 mod predict;
@@ -62,10 +66,13 @@ enum Command {
     Export(Export),
     /// Make the changes of an exported delta to its base model
     Apply(Apply),
-    /// Score a trained model on labelled texts
+    /// Score a trained model on labelled texts, or a language model on a benchmark
     Eval(Eval),
     /// Tell what a trained model makes of texts
     Predict(Predict),
+    /// Talk to a language model, or to what a run has made of one
+    #[cfg(feature = "torch")]
+    Chat(chat::Talk),
     /// List the presets, or show one
     Presets {
         #[command(subcommand)]
@@ -113,6 +120,8 @@ fn run(command: Option<Command>, screens: &Screens) -> Result<ExitCode> {
         Some(Command::Apply(apply)) => return apply.run(),
         Some(Command::Eval(eval)) => return eval.run(screens),
         Some(Command::Predict(predict)) => return predict.run(screens),
+        #[cfg(feature = "torch")]
+        Some(Command::Chat(chat)) => return chat.run(screens),
         Some(Command::Presets { command: None }) => print(&list()),
         Some(Command::Presets { command: Some(Presets::Show { name }) }) => print(&show(&name)?),
         Some(Command::Runs { json }) => print(&runs::report(&screens.runs(&config()?), json)?),
@@ -135,6 +144,14 @@ fn is_dumb() -> bool {
 /// A reader that has seen enough, such as `head`, is no failure.
 fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// Tells on stderr what does not keep a command from going on.
+#[cfg(feature = "torch")]
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        let _ = writeln!(io::stderr(), "finesift: {warning}");
+    }
 }
 
 fn list() -> String {

@@ -1,5 +1,9 @@
 //! finesift: a terminal workbench for sparse increment fine-tuning (SIFT) of pre-trained transformers.
 
+#[cfg(feature = "torch")]
+pub mod benchmark;
+#[cfg(feature = "torch")]
+pub mod chat;
 pub mod cli;
 pub mod config;
 pub mod data;

@@ -7,6 +7,8 @@ use anyhow::Result;
 use clap::Args;
 
 use super::Screens;
+#[cfg(feature = "torch")]
+use super::benchmark;
 
 #[derive(Args)]
 pub(super) struct Eval {
@@ -21,6 +23,9 @@ pub(super) struct Eval {
     /// Write the scores as a line of JSON
     #[arg(long)]
     json: bool,
+    #[cfg(feature = "torch")]
+    #[command(flatten)]
+    benchmark: benchmark::Options,
 }
 
 #[derive(Args)]
@@ -40,7 +45,7 @@ pub(super) struct Predict {
 struct Asked {
     /// Name or path of a run, folder of a model, or file that `export --to delta` wrote
     model: String,
-    /// GLUE task, which knows its columns; by default the run's
+    /// GLUE task, which knows its columns; by default the run's. For language models mmlu, choices or perplexity
     #[arg(long)]
     task: Option<String>,
     /// Column of the text; by default the run's or the task's, or `text`
@@ -116,6 +121,9 @@ mod run {
 
     impl Eval {
         pub fn run(self, screens: &Screens) -> Result<ExitCode> {
+            if let Some(task) = self.asked.task.as_deref().and_then(benchmark::Task::named) {
+                return self.on(task, screens);
+            }
             let model = self.asked.open(screens)?;
             let (splits, metrics) = self.examples(&model)?;
             let scores = model.predictor.scores(splits, metrics, &told)?;
@@ -130,6 +138,15 @@ mod run {
                 super::super::print(&lines);
             }
             Ok(ExitCode::SUCCESS)
+        }
+
+        /// A language model, on a benchmark.
+        fn on(self, task: benchmark::Task, screens: &Screens) -> Result<ExitCode> {
+            let Eval { asked, data, json, benchmark: options, .. } = self;
+            let data = data.ok_or_else(|| Usage("--data is missing: what should it be asked?".into()))?;
+            let benchmark =
+                benchmark::Benchmark { partner: asked.model, task, data, max_length: asked.max_length, json, options };
+            benchmark.run(screens)
         }
 
         fn examples(&self, model: &Model) -> Result<(Vec<Split>, Metrics)> {

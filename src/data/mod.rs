@@ -7,6 +7,7 @@
 //! glue task    the nine tasks of GLUE in three layouts
 //! table split  a user's own files
 //! tokenize cache
+//! mmlu choices questions with answers to choose from
 //! instruct/    texts that a language model should learn to write
 //! digest       what tells one set of examples from another
 //! batch sequence tokenized
@@ -15,11 +16,13 @@
 
 mod batch;
 mod cache;
+mod choices;
 mod digest;
 mod examples;
 mod glue;
 pub mod instruct;
 mod labels;
+mod mmlu;
 mod records;
 mod sequence;
 mod split;
@@ -34,7 +37,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 pub use batch::{Batch, Batches, Targets, collate};
+pub use choices::ChoiceQuestion;
 pub use digest::digest;
+pub use mmlu::{LETTERS, Question, Subject};
 pub use sequence::{Sequence, collate_sequences};
 pub use table::{Columns, HeldOut, TargetKind, read_labelled, read_texts};
 pub use task::Task;

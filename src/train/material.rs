@@ -147,7 +147,7 @@ fn written(job: &Job, data: &InstructionData, folder: &Path, config: &Config, po
         bail!(Usage(format!("keep.best is \"{name}\", but a language model is scored by {PERPLEXITY}")));
     }
     let phrasing = Phrasing::open(folder, data.format, preset.data.max_length)?;
-    belong_together(folder, phrasing.vocabulary(), config)?;
+    phrasing.fits(config.vocab_size())?;
     let train = match &data.place {
         InstructionPlace::Files(files) => files.clone(),
         InstructionPlace::Hub { id, prefix } => hub_files(job, id, prefix, &progress)?,

@@ -1,7 +1,8 @@
 //! Has the language model under training answer a prompt, between steps.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
+use crate::Usage;
 use crate::data::instruct::{Message, Phrasing};
 use crate::model::{Network, Sampling, Writer};
 
@@ -22,12 +23,19 @@ impl Speaker {
     /// that does not write.
     ///
     /// # Errors
-    /// [`Usage`](crate::Usage): a prompt that the tokenizer or the chat template refuses.
+    /// [`Usage`]: a prompt that the tokenizer or the chat template refuses, or that is too long for the model.
     pub fn answer(&self, network: &Network, prompt: &str, mut go_on: impl FnMut() -> bool) -> Result<Option<String>> {
         let Some(decoder) = network.decoder() else { return Ok(None) };
         let question = self.phrasing.question(&[Message::plain("user", prompt.to_owned())])?;
+        let room = usize::try_from(decoder.config().longest()).unwrap_or(0).saturating_sub(question.len());
+        if room == 0 {
+            bail!(Usage(format!(
+                "the prompt has {} tokens, and the model no place left for an answer",
+                question.len()
+            )));
+        }
         let mut ids = Vec::new();
-        for token in Writer::new(decoder, &question, self.tokens, self.phrasing.stop(), &self.sampling) {
+        for token in Writer::new(decoder, &question, self.tokens.min(room), self.phrasing.stop(), &self.sampling) {
             if !go_on() {
                 return Ok(None);
             }

@@ -5,15 +5,33 @@ use std::path::{Path, PathBuf};
 use finesift::data::instruct::pack;
 use finesift::data::{Batch, Sequence, collate_sequences};
 use finesift::model::backward::{Gradient, Walk, Wanted, gradients};
-use finesift::model::{LoadOptions, Network};
+use finesift::model::{Config, Layout, LoadOptions, Network};
 use finesift::preset::Select;
-use finesift::sift::{AdamW, Role, Rules, SparseDecay, sampled};
+use finesift::sift::{AdamW, Role, Rules, SparseDecay, budget, sampled};
 use finesift::train::{Chooser, Loaded, Settings, Tuner, choose};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
+use crate::run::turn;
+
 const PROJECTIONS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+
+#[test]
+fn llama_7b_at_0_05_selects_323_800_352_components() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = r#"{"model_type": "llama", "hidden_size": 4096, "intermediate_size": 11008, "num_attention_heads": 32,
+        "num_hidden_layers": 32, "vocab_size": 32000, "max_position_embeddings": 2048}"#;
+    std::fs::write(folder.path().join("config.json"), config).unwrap();
+    let layout = Layout::of(&Config::read(folder.path()).unwrap(), 0);
+    assert_eq!(layout.components(), 6_738_415_616);
+    let rules = rules(0.05, &PROJECTIONS);
+    let sparse = layout.parameters.iter().filter(|spec| rules.role(&spec.name) == Role::Sparse);
+    let budgets: Vec<i64> = sparse.map(|spec| budget(spec.shape.iter().product(), 0.05)).collect();
+    // Per layer four of 4096 x 4096 and three of 11008 x 4096.
+    assert_eq!(budgets.iter().sum::<i64>(), 32 * (4 * 838_861 + 3 * 2_254_439));
+    assert_eq!(budgets.iter().sum::<i64>(), 323_800_352);
+}
 
 #[test]
 fn packed_and_unpacked_examples_have_one_loss_and_one_gradient() {
@@ -61,6 +79,7 @@ fn no_example_sees_another_in_its_row() {
 
 #[test]
 fn components_outside_the_selection_stay_bit_identical() {
+    let _turn = turn();
     for kind in [Kind::Float, Kind::BFloat16] {
         let before = network("tiny-llama", kind);
         let mut tuner = tuner(network("tiny-llama", kind), settings(false), 0.05);
@@ -88,6 +107,7 @@ fn components_outside_the_selection_stay_bit_identical() {
 
 #[test]
 fn fp32_masters_move_bf16_weights_where_updates_in_place_stall() {
+    let _turn = turn();
     let mut tuner = tuner(network("tiny-llama", Kind::BFloat16), settings(false), 0.05);
     let start = network("tiny-llama", Kind::BFloat16);
     let name = "model.layers.0.mlp.up_proj.weight";
@@ -115,6 +135,7 @@ fn fp32_masters_move_bf16_weights_where_updates_in_place_stall() {
 
 #[test]
 fn accumulation_counts_target_tokens_and_checkpointing_changes_nothing() {
+    let _turn = turn();
     let network = || network("tiny-llama-tied", Kind::Float);
     let all = examples(&network(), 12, 4..30, 9);
     let part = |rows: &[usize]| collate_sequences(&all, rows, 0);
@@ -134,6 +155,7 @@ fn accumulation_counts_target_tokens_and_checkpointing_changes_nothing() {
 
 #[test]
 fn a_table_that_is_an_embedding_too_can_be_a_target() {
+    let _turn = turn();
     let network = network("tiny-llama-tied", Kind::Float);
     let rules = rules(0.01, &["embed_tokens"]);
     let chooser = Chooser { rules: &rules, select: Select::Gradient, seed: 0, walk: settings(false).walk(0) };

@@ -37,6 +37,8 @@ mod signals;
 #[cfg(feature = "torch")]
 mod smollm2;
 #[cfg(feature = "torch")]
+mod talk;
+#[cfg(feature = "torch")]
 mod tiny;
 mod ui_fuzz;
 mod ui_monitor;

@@ -1,7 +1,6 @@
 //! What the method promises, on a tiny BERT: sparse means sparse, everything means everything, parts add up.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use finesift::data::{Batch, Encoded, Target, collate};
 use finesift::model::{Config, Layout, LoadOptions, Network, Pass};
@@ -13,8 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use tch::nn::OptimizerConfig;
 use tch::{Device, Kind, Tensor, nn};
 
-/// libtorch has one generator for the whole process: tests that drop out take turns.
-static GENERATOR: Mutex<()> = Mutex::new(());
+use crate::run::turn;
 
 #[test]
 fn roberta_large_at_0_008_selects_806_208_components() {
@@ -135,7 +133,7 @@ fn a_step_in_parts_is_the_step_as_a_whole() {
 
 #[test]
 fn gradient_checkpointing_changes_no_loss() {
-    let _turn = GENERATOR.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _turn = turn();
     let model = with_dropout();
     let rules = rules(0.05, &["query", "output.dense", "LayerNorm"], &["classifier"]);
     let losses = |checkpointing| {

@@ -4,16 +4,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use finesift::chat::{Chat, Partner, Voice};
 use finesift::hub::Hub;
+use finesift::model::{GREEDY, LoadOptions, Network};
 use finesift::preset::Preset;
 use finesift::protocol::{Command, Event, Phase, Reason};
+use finesift::runs::checkpoint::{self, Stored};
 use finesift::runs::{Disk, EventLog, RealDisk, RunFolder, read_events};
 use finesift::session::{Port, Session};
-use finesift::train::{DeviceChoice, Job, Resume, run};
+use finesift::train::{DeviceChoice, Increment, Job, Resume, run};
 
+use crate::hub_server::HubServer;
 use crate::tiny::{self, Tiny};
 
-/// libtorch has one generator for the whole process: runs take turns.
+/// libtorch has one generator for the whole process: what trains takes turns.
 static GENERATOR: Mutex<()> = Mutex::new(());
 
 pub(crate) fn turn() -> MutexGuard<'static, ()> {
@@ -316,8 +320,94 @@ every_minutes = 0
     assert_eq!(samples("3? ").len(), evals.len());
     assert_eq!(samples("3? ").last().unwrap(), "no");
     assert_eq!(samples("5? ").len(), 1);
-    let losses = losses(&events);
-    assert!(losses.iter().all(|(_, loss)| loss.is_finite()));
+
+    // What the run has made can be talked to, and what it was made of too.
+    let partner = Partner::find("chat", &path("runs"), Path::new("/nowhere")).unwrap();
+    assert_eq!(partner.run.as_deref(), Some(path("runs/chat").as_path()));
+    let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: path("hub"), token: None, offline: true };
+    let (mut chat, warnings) = Chat::open(&partner, &hub, tch::Device::Cpu, &|_| {}).unwrap();
+    assert!(warnings.is_empty(), "{warnings:?}");
+    chat.ask("3? ");
+    let mut answer = |voice| {
+        let mut told = String::new();
+        let whole = chat.answer(voice, 5, &GREEDY, &mut |piece| {
+            told += piece;
+            true
+        });
+        assert_eq!(whole.as_ref().unwrap(), &told);
+        told
+    };
+    assert_eq!(answer(Voice::Tuned), "no");
+    assert_ne!(answer(Voice::Base), "no");
+    assert_eq!(answer(Voice::Tuned), "no");
+
+    let open = || {
+        let options = LoadOptions { labels: 0, dtype: tch::Kind::Float, device: tch::Device::Cpu, seed: 0 };
+        Network::open(&path("model"), &options, &|_| {}).unwrap().0
+    };
+    let (base, tuned) = (open(), open());
+    let stored = Stored::open(&checkpoint::best(&path("runs/chat")).unwrap()).unwrap();
+    let mut increment = Increment::read(&stored, &tuned).unwrap();
+    increment.exchange(&tuned);
+    let differs = |name: &str| !base.parameters.get(name).equal(&tuned.parameters.get(name));
+    assert!(base.parameters.specs().iter().all(|spec| differs(&spec.name) == (spec.shape.len() == 2)));
+    increment.exchange(&tuned);
+    assert!(base.parameters.specs().iter().all(|spec| !differs(&spec.name)));
+
+    // One bit of the best is enough for it to be passed over; without any that is good there is nothing to talk to.
+    let flip = |folder: &Path| {
+        let mut bytes = fs::read(folder.join("state.safetensors")).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(folder.join("state.safetensors"), bytes).unwrap();
+    };
+    flip(&stored.path);
+    assert!(Increment::read(&stored, &tuned).is_err_and(|error| error.contains("its checksum does not match")));
+    let weights = &stored.manifest.base.weights;
+    let checkpoints = checkpoint::list(&path("runs/chat/checkpoints")).unwrap();
+    let newest = checkpoints.iter().find(|listed| listed.path != stored.path).unwrap();
+    let found = Increment::of_run(&path("runs/chat"), &tuned, weights).unwrap();
+    assert_eq!((found.step, found.damage.len()), (newest.step, 1));
+    let (_, warnings) = Chat::open(&partner, &hub, tch::Device::Cpu, &|_| {}).unwrap();
+    assert!(warnings.len() == 1 && warnings[0].contains("its checksum does not match"), "{warnings:?}");
+    let refused = |weights| Increment::of_run(&path("runs/chat"), &tuned, weights).err().unwrap();
+    let error = refused("others");
+    assert!(error.is::<finesift::Usage>() && error.to_string().contains("are not those the run was begun"), "{error}");
+    for listed in checkpoints.iter().filter(|listed| listed.path != stored.path) {
+        flip(&listed.path);
+    }
+    let error = refused(weights);
+    assert!(error.is::<finesift::Usage>() && error.to_string().contains("no checkpoint is good"), "{error}");
+}
+
+#[test]
+fn instructions_of_the_hub_are_fetched_and_learnt() {
+    let _turn = turn();
+    let folder = tiny::chat();
+    let rows = fs::read(folder.path().join("rows.jsonl")).unwrap();
+    let files = [("data/train-1.jsonl", rows), ("data/test-1.jsonl", b"not read".to_vec()), ("README.md", vec![])];
+    let server = HubServer::start(HubServer::repository("datasets/org/rows", "datasets/org/rows", &files));
+    let preset = format!(
+        r#"[model]
+id = {:?}
+[data]
+format = "prompt_completion"
+hub = "org/rows"
+path = "data/train-"
+max_length = 64
+[sift]
+modules = ["proj"]
+[train]
+learning_rate = 1e-3
+max_steps = 2
+"#,
+        folder.path().join("model")
+    );
+    let hub = Hub { endpoint: server.endpoint.clone(), cache: folder.path().join("hub"), token: None, offline: false };
+    let events = finish(spawn_with(folder.path(), hub, &preset, "hub").unwrap()).unwrap();
+    let started =
+        events.iter().find_map(|event| if let Event::Started(started) = event { Some(started) } else { None });
+    assert_eq!(started.unwrap().examples + started.unwrap().eval_examples, 64);
+    assert!(server.asked().iter().all(|request| !request.contains("test-1")));
 }
 
 #[test]
@@ -347,10 +437,26 @@ pub(crate) fn spawn_on(disk: Arc<dyn Disk>, tiny: &Tiny, preset: &str, name: &st
 }
 
 pub(crate) fn spawn_in(disk: Arc<dyn Disk>, place: &Path, preset: &str, name: &str) -> anyhow::Result<Session> {
+    let job = |preset, folder| Job { disk, ..job(place, preset, folder) };
+    begin(place, preset, name, job)
+}
+
+/// A new run of a preset that may fetch what is on this hub.
+fn spawn_with(place: &Path, hub: Hub, preset: &str, name: &str) -> anyhow::Result<Session> {
+    let job = |preset, folder| Job { hub, ..job(place, preset, folder) };
+    begin(place, preset, name, job)
+}
+
+fn begin(
+    place: &Path,
+    preset: &str,
+    name: &str,
+    job: impl FnOnce(Preset, RunFolder) -> Job,
+) -> anyhow::Result<Session> {
     let preset = Preset::parse("tiny", "tiny.toml", preset, &[], Path::new("/nowhere"))?;
     let folder = RunFolder::create(&place.join("runs"), Some(name), &preset.name, &preset.toml)?;
     let log = EventLog::open(&folder.events())?;
-    let job = Job { disk, ..job(place, preset, folder) };
+    let job = job(preset, folder);
     Ok(Session::spawn(Some(log), move |port| alone(job, port))?)
 }
 

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use finesift::benchmark::mmlu;
 use finesift::data::instruct::{InstructionFormat, InstructionSource, Phrasing, load};
-use finesift::data::{Batch, HeldOut, collate_sequences};
+use finesift::data::{Batch, HeldOut, Subject, collate_sequences};
 use finesift::model::{Cache, GREEDY, LoadOptions, Network, Writer};
 use finesift::preset::{Select, cache_folder};
 use finesift::sift::{AdamW, Rules, SparseDecay};
@@ -114,6 +115,36 @@ fn the_masked_loss_and_the_selection_are_those_of_dense_pytorch() {
         close(step, taken.loss);
     }
     close(steps, loss(&tuner.network, &all));
+}
+
+#[test]
+fn questions_are_answered_as_in_transformers() {
+    let Some(network) = network() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    for (split, rows) in [
+        ("dev", "What is 2 + 2?,3,4,5,6,B\nWhich of these is a colour?,Table,Seven,Blue,Run,C\n"),
+        (
+            "test",
+            "Which planet is known as the Red Planet?,Venus,Mars,Jupiter,Saturn,B\n\
+             \"What is the boiling point of water at sea level, in degrees Celsius?\",0,50,100,200,C\n\
+             \"Who wrote \"\"Romeo and Juliet\"\"?\",Charles Dickens,Jane Austen,Mark Twain,William Shakespeare,D\n\
+             How many legs does a spider have?,8,6,4,10,A\n\
+             Which gas do plants take in from the air?,Oxygen,Helium,Nitrogen,Carbon dioxide,D\n",
+        ),
+    ] {
+        fs::create_dir(folder.path().join(split)).unwrap();
+        fs::write(folder.path().join(split).join(format!("common_knowledge_{split}.csv")), rows).unwrap();
+    }
+    let model = demo().unwrap().join("smollm2");
+    let phrasing = Phrasing::open(&model, InstructionFormat::PromptCompletion, 8192).unwrap();
+    // The model has a weakness for one letter, and for another once it has seen examples.
+    for (shots, letter, right) in [(0, 0, 1), (2, 2, 1)] {
+        let subjects = Subject::read(folder.path(), &[], shots).unwrap();
+        for batch in [1, 3] {
+            let score = &mmlu(&network, &phrasing, &subjects, shots, batch, &|_| {}).unwrap()[0];
+            assert_eq!((score.chosen.as_slice(), score.right, score.asked), ([letter; 5].as_slice(), right, 5));
+        }
+    }
 }
 
 #[test]

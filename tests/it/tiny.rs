@@ -87,7 +87,9 @@ pub fn chat() -> TempDir {
     for file in ["config.json", "model.safetensors"] {
         fs::copy(fixture.join(file), model.join(file)).unwrap();
     }
-    let config = serde_json::json!({"bos_token": BOS, "eos_token": EOS});
+    let template =
+        "{% for m in messages %}{{ m.content }}{% if m.role == 'assistant' %}</s>{% else %}? {% endif %}{% endfor %}";
+    let config = serde_json::json!({"bos_token": BOS, "eos_token": EOS, "chat_template": template});
     byte_tokenizer::write(&model, &[BOS, EOS], &config, true);
     let row = |number: usize| {
         let answer = ["yes", "no"][number % 2];

@@ -86,6 +86,16 @@ pub enum Dialogue {
     Text(String),
 }
 
+impl Dialogue {
+    /// What it begins with, by which a reader may know it.
+    fn beginning(&self) -> &str {
+        match self {
+            Dialogue::Prompted { prompt: text, .. } | Dialogue::Text(text) => text,
+            Dialogue::Chat(messages) => messages.first().map_or("", |message| &message.content),
+        }
+    }
+}
+
 /// A part of a conversation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
@@ -110,6 +120,14 @@ pub struct Instructions {
     pub eval: Vec<Dialogue>,
     /// What was left out, one sentence per file.
     pub warnings: Vec<String>,
+}
+
+/// Reads the examples of one file.
+///
+/// # Errors
+/// As [`load`], but that there may be none.
+pub fn read(path: &Path, format: InstructionFormat, progress: &dyn Fn(Progress)) -> Result<Vec<Dialogue>> {
+    Ok(rows::read(path, format, progress)?.dialogues)
 }
 
 /// Reads and checks all examples. `seed` decides which are held out where a share is.

@@ -11,6 +11,7 @@ use super::special::Special;
 use super::template::ChatTemplate;
 use super::{Dialogue, InstructionFormat, Message};
 use crate::Usage;
+use crate::data::records::shortened;
 use crate::data::tokenize::{guarded, open_tokenizer, shown};
 use crate::data::{Sequence, Token};
 use crate::protocol::Progress;
@@ -84,9 +85,24 @@ impl Phrasing {
         Ok(Phrasing { path, tokenizer, format, template, bos, eos, stop, special, max_length })
     }
 
-    /// Token ids there are, added ones included.
-    pub fn vocabulary(&self) -> usize {
-        self.tokenizer.get_vocab_size(true)
+    /// The same for examples of another length at most; at least 2.
+    pub fn with_max_length(self, max_length: usize) -> Phrasing {
+        Phrasing { max_length, ..self }
+    }
+
+    /// Whether a model with a table of so many rows knows all its tokens.
+    ///
+    /// # Errors
+    /// [`Usage`]: it does not.
+    pub fn fits(&self, rows: i64) -> Result<()> {
+        match self.tokenizer.get_vocab(true).into_iter().max_by_key(|(_, id)| *id) {
+            Some((token, id)) if i64::from(id) >= rows => bail!(Usage(format!(
+                "{}: token {} has the id {id}, the model only {rows} of them; they do not belong together",
+                self.path.display(),
+                shortened(&token)
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Ids that end a text.
@@ -103,9 +119,10 @@ impl Phrasing {
         let mut done = 0;
         for chunk in dialogues.chunks(CHUNK) {
             let encoded = chunk.par_iter().map(|dialogue| self.encode_one(dialogue)).collect::<Vec<_>>();
-            for (number, encoded) in (done + 1..).zip(encoded) {
-                let (sequences, cut) =
-                    encoded.map_err(|complaint| Usage(format!("{name}, example {number}: {complaint}")))?;
+            for (dialogue, encoded) in chunk.iter().zip(encoded) {
+                let (sequences, cut) = encoded.map_err(|complaint| {
+                    Usage(format!("{name}: the example \"{}\": {complaint}", shortened(dialogue.beginning())))
+                })?;
                 phrased.cut += usize::from(cut);
                 phrased.dropped += usize::from(sequences.is_empty());
                 phrased.sequences.extend(sequences);
@@ -139,6 +156,17 @@ impl Phrasing {
             bail!(Usage("an empty text has nothing to go on from".into()));
         }
         Ok(ids.into_iter().map(i64::from).collect())
+    }
+
+    /// A prompt and what may follow it, which alone is marked as learnt; EOS is not added.
+    ///
+    /// # Errors
+    /// [`Usage`]: the tokenizer fails on it.
+    pub fn continued(&self, prompt: &str, text: &str) -> Result<Sequence> {
+        let dialogue = Dialogue::Prompted { prompt: prompt.to_owned(), response: text.to_owned() };
+        let passage = Passage { ends: false, ..plain(&dialogue) };
+        let (ids, learnt) = self.tokens(&passage).map_err(Usage)?;
+        Ok(Sequence { ids, learnt, starts: vec![0] })
     }
 
     /// Tokens as text, without special ones.
