@@ -1,0 +1,186 @@
+//! What the state asks for is done here: at once where it is quick, aside where it is not, with the answer as a message.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, anyhow};
+
+use super::app::{Effect, Msg};
+use super::backend::{Backend, Launched};
+use super::monitor::{Files, Run};
+use super::runs::Comparison;
+use super::{AT_ONCE, Workbench};
+use crate::config::Config;
+use crate::protocol::Event;
+use crate::runs::{EventRange, throw_away, write_tags};
+
+impl Workbench {
+    /// Does what the state asks for. What takes long is done aside, and its answer comes as a message.
+    pub(super) fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send(command) => {
+                if let Some(live) = &self.live {
+                    live.session.send(command);
+                }
+            }
+            Effect::Launch(preset) => self.begin(|backend| backend.launch(*preset)),
+            Effect::Outlook(preset) => {
+                let backend = self.backend.clone();
+                self.aside(move || {
+                    // An answer has to come in any case: it is what the next question waits for.
+                    let outlook = catch_unwind(AssertUnwindSafe(|| backend.outlook(&preset)));
+                    let outlook = outlook.unwrap_or_else(|_| Err(anyhow!("this preset cannot be looked into")));
+                    vec![Msg::Outlook(preset.toml, outlook.map_err(|error| format!("{error:#}")))]
+                });
+            }
+            Effect::Replay(folder, number) => {
+                self.replay.store(number, Ordering::Relaxed);
+                let (latest, answers) = (self.replay.clone(), self.answers.0.clone());
+                self.aside(move || {
+                    let tell = |events| {
+                        let _ = answers.send(Msg::Replayed(number, events));
+                        latest.load(Ordering::Relaxed) == number
+                    };
+                    let _ = answers.send(Msg::Files(files(&folder)));
+                    refusal(&folder, read_in_parts(&folder, tell)).into_iter().collect()
+                });
+            }
+            Effect::Write(files) => self.aside(move || {
+                let names = files.iter().filter_map(|(path, _)| path.file_name());
+                let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
+                let folder = files.first().and_then(|(path, _)| path.parent()).unwrap_or(Path::new("."));
+                vec![done(write(&files).map(|()| format!("wrote {} into {}", names.join(" and "), folder.display())))]
+            }),
+            Effect::Overlay(folders) => {
+                for folder in folders {
+                    self.aside(move || {
+                        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                        let mut run = Box::new(Run::default());
+                        let take = |events: Vec<Event>| {
+                            events.into_iter().for_each(|event| run.apply(event));
+                            true
+                        };
+                        match read_in_parts(&folder, take) {
+                            Ok(()) => vec![Msg::Overlaid(name, run)],
+                            Err(error) => refusal(&folder, Err(error)).into_iter().collect(),
+                        }
+                    });
+                }
+            }
+            Effect::List => {
+                let lister = self.lister.clone();
+                self.aside(move || {
+                    // One look at a time is enough.
+                    let Ok(mut lister) = lister.try_lock() else { return Vec::new() };
+                    let now = SystemTime::now();
+                    match lister.refresh(now) {
+                        Ok(listed) => vec![Msg::Listed(listed, now)],
+                        Err(error) => vec![Msg::Refused(format!("cannot look for runs: {error}"))],
+                    }
+                });
+            }
+            Effect::Compare(runs) => self.aside(move || {
+                vec![match Comparison::of(&runs) {
+                    _ if runs.len() < 2 => Msg::Refused("mark two runs or more to compare them".into()),
+                    Ok(comparison) => Msg::Compared(comparison),
+                    Err(error) => Msg::Refused(format!("{error:#}")),
+                }]
+            }),
+            Effect::Rename(run, name) => self.aside(move || {
+                vec![done(crate::runs::rename(&run, &name).map(|path| format!("it is {} now", path.display())))]
+            }),
+            Effect::Tag(runs, tags) => self.aside(move || {
+                let outcome = runs.iter().try_for_each(|run| write_tags(run, &tags));
+                vec![done(outcome.map(|()| "tagged".to_owned()))]
+            }),
+            Effect::ThrowAway(runs) => self.aside(move || {
+                runs.iter().map(|run| done(throw_away(run).map(|to| format!("moved to {}", to.display())))).collect()
+            }),
+            Effect::Resume(run) => self.begin(|backend| backend.resume(&run)),
+            Effect::KeepTheme(name) => {
+                let config = self.config.clone();
+                self.aside(move || {
+                    let kept = Config::keep_theme(&config, &name);
+                    vec![done(kept.map(|()| format!("theme {name}, kept in {}", config.display())))]
+                });
+            }
+            Effect::Save { name, toml, replace } => {
+                let saved = self.library.save(&name, &toml, replace);
+                self.app.update(match saved {
+                    Ok(path) => Msg::Saved(name, path, self.library.list()),
+                    Err(error) => Msg::Refused(format!("{error:#}")),
+                });
+            }
+            Effect::Open(_) | Effect::Copy(_) | Effect::Leave | Effect::Suspend => {}
+        }
+    }
+
+    fn begin(&mut self, start: impl FnOnce(&dyn Backend) -> Result<Launched>) {
+        if self.app.at_work() || self.live.is_some() {
+            self.app.update(Msg::Refused("a run is going already; stop it first".into()));
+            return;
+        }
+        match start(&*self.backend) {
+            Ok(launched) => {
+                self.app.update(Msg::Launched);
+                self.app.update(Msg::Files(files(launched.folder.path())));
+                self.live = Some(launched.into());
+            }
+            Err(error) => {
+                self.app.update(Msg::Refused(format!("{error:#}")));
+            }
+        }
+    }
+
+    fn aside(&self, work: impl FnOnce() -> Vec<Msg> + Send + 'static) {
+        let answers = self.answers.0.clone();
+        tokio::task::spawn_blocking(move || {
+            for answer in work() {
+                // Nobody waits for it any more.
+                let _ = answers.send(answer);
+            }
+        });
+    }
+}
+
+/// Reads the events of a run's folder in parts, for as long as they are wanted.
+fn read_in_parts(folder: &Path, mut tell: impl FnMut(Vec<Event>) -> bool) -> Result<()> {
+    let path = folder.join("events.jsonl");
+    let mut events =
+        EventRange::open(&path, 0..u64::MAX).with_context(|| format!("{}: cannot read", path.display()))?;
+    loop {
+        let part: Vec<Event> = events.by_ref().take(AT_ONCE).collect();
+        if part.is_empty() || !tell(part) {
+            return Ok(());
+        }
+    }
+}
+
+fn refusal(folder: &Path, outcome: Result<()>) -> Option<Msg> {
+    outcome.err().map(|error| Msg::Refused(format!("{}: {error:#}", folder.display())))
+}
+
+fn done(outcome: Result<String>) -> Msg {
+    match outcome {
+        Ok(what) => Msg::Done(what),
+        Err(error) => Msg::Refused(format!("{error:#}")),
+    }
+}
+
+/// A run's files; without a preset that can be read, none is shown.
+pub(super) fn files(folder: &Path) -> Files {
+    Files { folder: folder.to_owned(), preset: std::fs::read_to_string(folder.join("preset.toml")).unwrap_or_default() }
+}
+
+/// Writes each text to its file.
+fn write(files: &[(PathBuf, String)]) -> Result<()> {
+    for (path, text) in files {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot make it", folder.display()))?;
+        }
+        std::fs::write(path, text).with_context(|| format!("{}: cannot write", path.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! How the screens are opened: what the user's settings say, checked before anything is started.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::app::Look;
+use super::background;
+use super::keymap::Keymap;
+use super::theme::{Depth, Themes};
+use crate::config::{Config, Notify};
+
+/// The name that stands for dark or light, as the terminal is.
+const AUTO: &str = "auto";
+
+/// How the screens are opened.
+pub struct Options {
+    ascii: bool,
+    pub(super) mouse: bool,
+    pub(super) notify: Notify,
+    theme: String,
+    pub(super) themes: Themes,
+    pub(super) depth: Depth,
+    pub(super) keymap: Keymap,
+    /// The file that keeps a theme.
+    pub(super) config: PathBuf,
+}
+
+impl Options {
+    /// As the user's settings say; `ascii` insists on characters that every terminal has.
+    ///
+    /// # Errors
+    /// [`Usage`]: a theme or keys that cannot be, with their place.
+    pub fn of(config: &Config, ascii: bool) -> Result<Options> {
+        let folder = config.path.parent().unwrap_or(Path::new(""));
+        let (themes, depth) = (Themes::of_folder(&folder.join("themes")), Depth::of_environment());
+        if config.theme != AUTO {
+            themes.load(&config.theme, depth)?;
+        }
+        Ok(Options {
+            ascii: ascii || config.ascii,
+            mouse: config.mouse,
+            notify: config.notify,
+            theme: config.theme.clone(),
+            themes,
+            depth,
+            keymap: Keymap::with(&config.keys)?,
+            config: config.path.clone(),
+        })
+    }
+
+    /// The theme to begin with. The terminal is asked if it has to be.
+    pub(super) fn look(&self) -> Result<Look> {
+        let name = match self.theme.as_str() {
+            AUTO if background::is_light() == Some(true) => "light",
+            AUTO => "dark",
+            name => name,
+        };
+        let theme = self.themes.load(name, self.depth)?;
+        Ok(Look { theme, name: name.to_owned(), depth: self.depth, ascii: self.ascii })
+    }
+}
