@@ -28,7 +28,7 @@ test: lint ## lint, then all tests, with and without torch
 	cargo test --locked
 
 pictures: setup ## take the pictures of the README again, of the real program
-	cargo test --release --locked --test it pictures -- --ignored
+	cargo test --locked --test it pictures -- --ignored
 
 interop: setup ## check exports against transformers and PEFT, in a Python environment of their own (4 GB, once)
 	cargo build --locked

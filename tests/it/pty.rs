@@ -33,8 +33,20 @@ impl Pty {
 
     /// The same with more of an environment.
     pub fn start_with(columns: u16, rows: u16, folder: &Path, arguments: &[&str], more: &[(&str, &str)]) -> Pty {
+        Pty::start_program(env!("CARGO_BIN_EXE_finesift"), columns, rows, folder, arguments, more)
+    }
+
+    /// The same for another program.
+    pub fn start_program(
+        program: &str,
+        columns: u16,
+        rows: u16,
+        folder: &Path,
+        arguments: &[&str],
+        more: &[(&str, &str)],
+    ) -> Pty {
         let pair = native_pty_system().openpty(size(columns, rows)).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_finesift"));
+        let mut command = CommandBuilder::new(program);
         command.args(arguments);
         command.cwd(folder);
         for name in ["NO_COLOR", "FINESIFT_RUNS", "TMUX", "STY", "TERM_PROGRAM", "WT_SESSION", "DISPLAY"] {

@@ -1,5 +1,17 @@
 //! The whole program in a pseudo-terminal: a run watched, held, kept and ended by key and by signal.
 
+use std::path::Path;
+use std::sync::Arc;
+
+use finesift::config::Config;
+use finesift::outlook::Outlook;
+use finesift::preset::Preset;
+use finesift::protocol::Event;
+use finesift::runs::RunFolder;
+use finesift::session::Session;
+use finesift::ui::backend::{Backend, Launched};
+use finesift::ui::{self, Options};
+
 use crate::pty::Pty;
 use crate::tiny::Tiny;
 
@@ -79,9 +91,9 @@ fn a_closed_terminal_stops_the_run_with_a_checkpoint() {
     let tiny = Tiny::new(0.0);
     assert_eq!(watch(&tiny, 80, 24).close(), 129);
     let events = finesift::runs::read_events(&tiny.path("runs/mine/events.jsonl")).unwrap();
-    let checkpoint = events.iter().any(|event| matches!(event, finesift::protocol::Event::Checkpointed { .. }));
+    let checkpoint = events.iter().any(|event| matches!(event, Event::Checkpointed { .. }));
     assert!(checkpoint, "{:?}", events.last());
-    assert!(matches!(events.last(), Some(finesift::protocol::Event::Finished(_))), "{:?}", events.last());
+    assert!(matches!(events.last(), Some(Event::Finished(_))), "{:?}", events.last());
 }
 
 #[test]
@@ -149,12 +161,43 @@ fn the_program_alone_opens_home_where_a_preset_is_found_changed_and_launched() {
     let saved = std::fs::read_to_string(presets.join("again.toml")).unwrap();
     assert_eq!(saved, text.replace("= 1000000   #", "= 2000000   #"));
     pty.press("r");
-    pty.wait_for(&["training", "step ", "Loss"]);
+    pty.wait_for(&["● training", "step ", "Loss"]);
+    pty.press("p");
+    pty.wait_for(&["● paused"]);
+    pty.press("c");
+    pty.wait_for(&["checkpoint of step", "● paused"]);
+    pty.press("p");
+    pty.wait_for(&["● training"]);
+    pty.press("t");
+    pty.wait_for(&["enter keeps", "colour-blind"]);
+    pty.press("j\r");
+    pty.wait_for(&["kept in"]);
+    pty.press("\r");
+    pty.wait_for(&["esc back"]);
+    pty.press("\x1b");
+    pty.wait_for(&["Gradient mass"]);
+    pty.press("q");
+    pty.wait_for(&["stop and save"]);
+    pty.press("s");
+    let (status, text) = pty.wait_exit();
+    assert_eq!(status, 0, "{text}");
+    pty.assert_restored();
+
+    // Another day it is there, to be looked at and to be taken up again.
+    let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
+    pty.wait_for(&["Presets"]);
+    pty.press("R");
+    pty.wait_for(&["■ stopped", "again-"]);
+    pty.press("\r");
+    pty.wait_for(&["● stopped", "Gradient mass"]);
+    pty.press("\x1b");
+    pty.wait_for(&["■ stopped"]);
+    pty.press("r");
+    pty.wait_for(&["● training", "Gradient mass"]);
     pty.press("q");
     pty.wait_for(&["stop and save"]);
     pty.press("d");
-    let (status, text) = pty.wait_exit();
-    assert_eq!(status, 0, "{text}");
+    assert_eq!(pty.wait_exit().0, 0);
     pty.assert_restored();
     let run = std::fs::read_dir(tiny.path("runs")).unwrap().next().unwrap().unwrap();
     assert!(run.file_name().to_string_lossy().starts_with("again-"));
@@ -189,4 +232,65 @@ fn the_users_presets_are_known_on_the_command_line() {
     let (status, _, error) = finesift(&["train", "word"]);
     assert_eq!(status, Some(2));
     assert!(error.contains("no preset \"word\"; did you mean \"words\"?"), "{error}");
+}
+
+/// What the next test starts in a terminal: the screens, with a trainer that panics.
+#[test]
+#[ignore = "another test starts it"]
+fn a_trainer_that_panics() {
+    let folder = std::env::current_dir().unwrap();
+    let config = Config::load(&folder).unwrap();
+    let session = Session::spawn(None, |port| {
+        port.emit(Event::info("so far so good"));
+        panic!("the trainer lost its way")
+    });
+    let folder = RunFolder::create(&folder, Some("mine"), "tiny", "").unwrap();
+    let launched = Launched { session: session.unwrap(), folder, fresh: true };
+    let options = Options::of(&config, false).unwrap();
+    let error = ui::open(Arc::new(NoTrainer), Some(launched), options).unwrap_err();
+    assert!(error.to_string().contains("lost its way"), "{error}");
+}
+
+#[test]
+fn a_panic_of_the_trainer_leaves_the_screen_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let test = std::env::current_exe().unwrap().display().to_string();
+    let name = "workbench::a_trainer_that_panics";
+    let mut pty =
+        Pty::start_program(&test, 120, 40, folder.path(), &["--exact", name, "--ignored", "--nocapture"], &[]);
+    pty.wait_for(&["Failed", "the trainer lost its way", "● failed"]);
+    pty.press("?");
+    pty.wait_for(&["write a checkpoint now"]);
+    pty.press("\x1b");
+    pty.wait_until("the help to go", |screen| !screen.contents().contains("write a checkpoint now"));
+    pty.press("5");
+    pty.wait_for(&["so far so good"]);
+    pty.press("q");
+    let (status, text) = pty.wait_exit();
+    assert_eq!(status, 0, "{text}");
+    pty.assert_restored();
+}
+
+struct NoTrainer;
+
+impl Backend for NoTrainer {
+    fn launch(&self, _: Preset) -> anyhow::Result<Launched> {
+        anyhow::bail!("there is none")
+    }
+
+    fn resume(&self, _: &Path) -> anyhow::Result<Launched> {
+        anyhow::bail!("there is none")
+    }
+
+    fn runs(&self) -> &Path {
+        Path::new("runs")
+    }
+
+    fn cache(&self) -> &Path {
+        Path::new("cache")
+    }
+
+    fn outlook(&self, _: &Preset) -> anyhow::Result<Outlook> {
+        anyhow::bail!("there is none")
+    }
 }
