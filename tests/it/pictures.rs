@@ -26,29 +26,29 @@ fn the_pictures_of_the_readme() {
     let arguments = ["--device", "cpu"];
     let mut pty = Pty::start_with(120, 36, folder.path(), &arguments, &[("XDG_CACHE_HOME", &cache)]);
     pty.wait_for(&["activations", "[CLS]", "of 3.548M"]);
-    keep(&pty, "home");
+    keep(&mut pty, "home");
     pty.press("r");
     pty.wait_for(&["● training", "step 100/170"]);
-    keep(&pty, "monitor");
+    keep(&mut pty, "monitor");
     pty.press("2");
-    pty.wait_for(&["query", "mass"]);
-    keep(&pty, "layers");
+    pty.wait_for(&["as of step", "next metric"]);
+    keep(&mut pty, "layers");
     pty.press("3");
-    pty.wait_for(&["worst"]);
-    keep(&pty, "samples");
+    pty.wait_for(&["Examples", "the worst 50"]);
+    keep(&mut pty, "samples");
     pty.press("1s");
     pty.wait_for(&["● stopped"]);
     pty.press("R");
     pty.wait_for(&["■ stopped", "steps"]);
-    keep(&pty, "runs");
+    keep(&mut pty, "runs");
     pty.press("q");
     assert_eq!(pty.wait_exit().0, 0);
 }
 
-fn keep(pty: &Pty, name: &str) {
+fn keep(pty: &mut Pty, name: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures");
     fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join(format!("{name}.svg")), svg(pty.screen())).unwrap();
+    fs::write(folder.join(format!("{name}.svg")), svg(pty.whole_screen())).unwrap();
 }
 
 /// The screen as SVG. Each run of cells of one style is stretched to its cells, so that columns stay columns in any font.
@@ -80,19 +80,43 @@ fn svg(screen: &Screen) -> String {
                 writeln!(svg, r#"<rect x="{x:.1}" y="{y:.1}" width="{long:.1}" height="{tall}" fill="{background}"/>"#)
                     .unwrap();
             }
-            if !text.trim().is_empty() {
-                let weight = if bold { r#" font-weight="bold""# } else { "" };
-                let text = text.replace('&', "&amp;").replace('<', "&lt;");
-                let base = y + CELL.1 * 0.75;
+            let base = y + CELL.1 * 0.75;
+            let weight = if bold { r#" font-weight="bold""# } else { "" };
+            for (place, part) in parts(&text) {
+                let (x, long) = (x + place as f64 * CELL.0, part.chars().count() as f64 * CELL.0);
+                let part = part.replace('&', "&amp;").replace('<', "&lt;");
                 writeln!(
                     svg,
-                    r#"<text x="{x:.1}" y="{base:.1}" textLength="{long:.1}" lengthAdjust="spacingAndGlyphs" fill="{color}"{weight}>{text}</text>"#
+                    r#"<text x="{x:.1}" y="{base:.1}" textLength="{long:.1}" lengthAdjust="spacingAndGlyphs" fill="{color}"{weight}>{part}</text>"#
                 )
                 .unwrap();
             }
         }
     }
     svg + "</svg>\n"
+}
+
+/// The words of a text with their places, single spaces between them kept: a renderer may fold longer ones.
+fn parts(text: &str) -> Vec<(usize, String)> {
+    let mut parts: Vec<(usize, String)> = Vec::new();
+    let mut spaces = 2;
+    for (place, c) in text.chars().enumerate() {
+        match (c, spaces) {
+            (' ', _) => spaces += 1,
+            (c, 2..) => {
+                parts.push((place, c.into()));
+                spaces = 0;
+            }
+            (c, between) => {
+                if let Some((_, part)) = parts.last_mut() {
+                    part.extend(std::iter::repeat_n(' ', between));
+                    part.push(c);
+                }
+                spaces = 0;
+            }
+        }
+    }
+    parts
 }
 
 /// Colour, what is behind it if anything, and whether it is bold.

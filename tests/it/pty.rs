@@ -100,9 +100,15 @@ impl Pty {
         }
     }
 
-    /// The screen.
+    /// The screen, when the frame that is on its way has come as a whole.
     #[cfg(feature = "torch")]
-    pub fn screen(&self) -> &vt100::Screen {
+    pub fn whole_screen(&mut self) -> &vt100::Screen {
+        let last = |written: &[u8], what: &[u8]| written.windows(what.len()).rposition(|bytes| bytes == what);
+        // What begins and ends a synchronized update.
+        while last(&self.written, b"\x1b[?2026h") > last(&self.written, b"\x1b[?2026l") {
+            let bytes = self.output.recv_timeout(PATIENCE).unwrap();
+            self.take(&bytes);
+        }
         self.screen.screen()
     }
 
