@@ -54,6 +54,11 @@ use theme::Depth;
 /// Frames of data in a second, at most. Keys are drawn at once.
 const FRAME: Duration = Duration::from_millis(33);
 
+/// While a run goes, the screen rests between two frames of data this many times as long as the last one took: a frame
+/// takes a core from the trainer's threads, and all of them wait for the one that lost it.
+const REST: u32 = 400;
+const LONGEST_REST: Duration = Duration::from_secs(1);
+
 /// Events taken up between two looks at the keyboard.
 const AT_ONCE: usize = 512;
 
@@ -259,8 +264,12 @@ impl Workbench {
                         self.perform(effect);
                     }
                     if stale || waiting != self.app.toasts.waiting() {
+                        let start = Instant::now();
                         self.show(terminal)?;
                         stale = false;
+                        if self.app.at_work() {
+                            tick.reset_after((REST * start.elapsed()).clamp(FRAME, LONGEST_REST));
+                        }
                     }
                 }
             }

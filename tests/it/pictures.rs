@@ -80,6 +80,10 @@ fn svg(screen: &Screen) -> String {
                 writeln!(svg, r#"<rect x="{x:.1}" y="{y:.1}" width="{long:.1}" height="{tall}" fill="{background}"/>"#)
                     .unwrap();
             }
+            let dots = dots(&text, x, y);
+            if !dots.is_empty() {
+                writeln!(svg, r#"<path d="{dots}" fill="{color}"/>"#).unwrap();
+            }
             let base = y + CELL.1 * 0.75;
             let weight = if bold { r#" font-weight="bold""# } else { "" };
             for (place, part) in parts(&text) {
@@ -96,13 +100,34 @@ fn svg(screen: &Screen) -> String {
     svg + "</svg>\n"
 }
 
+/// The dots of braille characters as squares: not every font has these.
+fn dots(text: &str, x: f64, y: f64) -> String {
+    /// The bits of a character from above to below, in its left and in its right column.
+    const BITS: [[u32; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
+    let mut path = String::new();
+    for (place, c) in text.chars().enumerate().filter(|(_, c)| is_braille(*c)) {
+        for (column, bits) in BITS.iter().enumerate() {
+            for (row, _) in bits.iter().enumerate().filter(|(_, bit)| (u32::from(c) & **bit) != 0) {
+                let left = x + (place as f64 + 0.15 + 0.5 * column as f64) * CELL.0;
+                let top = y + (0.06 + 0.25 * row as f64) * CELL.1;
+                write!(path, "M{left:.1} {top:.1}h2v2h-2z").unwrap();
+            }
+        }
+    }
+    path
+}
+
+fn is_braille(c: char) -> bool {
+    ('\u{2800}'..='\u{28ff}').contains(&c)
+}
+
 /// The words of a text with their places, single spaces between them kept: a renderer may fold longer ones.
 fn parts(text: &str) -> Vec<(usize, String)> {
     let mut parts: Vec<(usize, String)> = Vec::new();
     let mut spaces = 2;
     for (place, c) in text.chars().enumerate() {
         match (c, spaces) {
-            (' ', _) => spaces += 1,
+            (c, _) if c == ' ' || is_braille(c) => spaces += 1,
             (c, 2..) => {
                 parts.push((place, c.into()));
                 spaces = 0;
