@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+pub(crate) use crate::headless::grouped;
+
 /// What a number counts: how it reads, and which steps between two of it are round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
@@ -116,19 +118,6 @@ pub fn age(now: SystemTime, then: SystemTime) -> String {
         5_184_000..63_072_000 => format!("{} mo", seconds / (30 * DAY)),
         _ => format!("{} y", seconds / (365 * DAY)),
     }
-}
-
-/// 1234567 as `1,234,567`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// Text without control characters, which could move the cursor or worse.
