@@ -1,5 +1,7 @@
 //! The command line: parse, join a front end and a trainer, and say how it ended.
 
+mod attach;
+mod background;
 #[cfg(feature = "torch")]
 mod benchmark;
 #[cfg(feature = "torch")]
@@ -24,6 +26,7 @@ use crate::config::{Config, config_folder};
 use crate::outcome::Outcome;
 use crate::preset::{Library, Listed, Preset, cache_folder};
 use crate::ui;
+use attach::Attach;
 use export::{Apply, Export};
 use predict::{Eval, Predict};
 use train::{Resume, Train};
@@ -62,6 +65,8 @@ enum Command {
     Train(Train),
     /// Take a run up again where it stood
     Resume(Resume),
+    /// Watch a run that goes elsewhere, and order it about; leaving it does not disturb it
+    Attach(Attach),
     /// Write what a run came to, for other software
     Export(Export),
     /// Make the changes of an exported delta to its base model
@@ -116,6 +121,7 @@ fn run(command: Option<Command>, screens: &Screens) -> Result<ExitCode> {
         None => return home(screens),
         Some(Command::Train(train)) => return train.run(screens),
         Some(Command::Resume(resume)) => return resume.run(screens),
+        Some(Command::Attach(attach)) => return attach.run(screens),
         Some(Command::Export(export)) => return export.run(screens),
         Some(Command::Apply(apply)) => return apply.run(),
         Some(Command::Eval(eval)) => return eval.run(screens),
@@ -179,6 +185,7 @@ fn home(screens: &Screens) -> Result<ExitCode> {
     }
     let (config, options) = screens.settings()?;
     let outcome = ui::open(Trainers::new(screens, &config)?, None, options)?;
+    print(&train::going_on(&outcome));
     Ok(ended(&outcome))
 }
 

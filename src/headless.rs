@@ -8,9 +8,9 @@ use std::io::{self, Write};
 use anyhow::Result;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::attach::Link;
 use crate::outcome::Outcome;
 use crate::protocol::{Command, Event};
-use crate::session::Session;
 use crate::signals::Signals;
 use plain::Plain;
 pub(crate) use plain::grouped;
@@ -27,16 +27,25 @@ pub enum Form {
     Json,
 }
 
-/// Shows a run until it ends. A first signal stops it after a checkpoint, a second at once.
+/// What is to be done as soon as it is known what is trained on what.
+pub type OnceBegun = Box<dyn FnOnce() -> Result<()>>;
+
+/// Shows a run until it ends. A first signal stops it after a checkpoint, a second at once; of a run elsewhere the first one
+/// takes leave.
 ///
 /// # Errors
 /// Those of the run.
-pub fn run(session: Session, form: Form) -> Result<Outcome> {
+pub fn run(link: impl Into<Link>, form: Form, begun: Option<OnceBegun>) -> Result<Outcome> {
     let typed = if form == Form::Plain { Some(typed::lines()) } else { None };
-    watch(session, form, typed)
+    watch(link.into(), form, typed, begun)
 }
 
-fn watch(mut session: Session, form: Form, mut typed: Option<UnboundedReceiver<String>>) -> Result<Outcome> {
+fn watch(
+    mut link: Link,
+    form: Form,
+    mut typed: Option<UnboundedReceiver<String>>,
+    mut begun: Option<OnceBegun>,
+) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut outcome = Outcome::default();
     runtime.block_on(async {
@@ -44,13 +53,23 @@ fn watch(mut session: Session, form: Form, mut typed: Option<UnboundedReceiver<S
         let mut plain = if form == Form::Plain { Plain::without_bar() } else { Plain::new() };
         if form == Form::Plain {
             plain.line("type help for what can be typed");
+            if !link.is_own() {
+                plain.line("Ctrl-C leaves; the run goes on");
+            }
         }
         // A reader that went away does not end the run.
         let mut stdout = (form == Form::Json).then(io::stdout);
         loop {
             tokio::select! {
-                event = session.next() => {
+                event = link.next() => {
                     let Some(event) = event else { return Ok(()) };
+                    if matches!(event, Event::Started(_) | Event::Resumed(_))
+                        && let Some(begun) = begun.take()
+                    {
+                        begun()?;
+                        // Stderr may be no terminal any more.
+                        plain = Plain::new();
+                    }
                     match &mut stdout {
                         Some(out) => {
                             if write_line(out, &event).is_err() {
@@ -69,7 +88,7 @@ fn watch(mut session: Session, form: Form, mut typed: Option<UnboundedReceiver<S
                     None => typed = None,
                     Some(line) => match typed::read(&line) {
                         Ok(None) => {}
-                        Ok(Some(Typed::Order(command))) => session.send(command),
+                        Ok(Some(Typed::Order(command))) => link.send(command),
                         Ok(Some(Typed::Status)) => plain.line(&plain.status()),
                         Ok(Some(Typed::Help)) => plain.line(&typed::help()),
                         Err(complaint) => plain.line(&complaint),
@@ -81,13 +100,16 @@ fn watch(mut session: Session, form: Form, mut typed: Option<UnboundedReceiver<S
                         signal_hook::low_level::exit(signal.exit_code());
                     }
                     outcome.signal = Some(signal);
-                    session.send(Command::Stop { save: true });
+                    if !link.is_own() {
+                        return Ok(());
+                    }
+                    link.send(Command::Stop { save: true });
                     let _ = writeln!(io::stderr(), "{signal}: stopping after this step, with a checkpoint; once more ends it at once");
                 }
             }
         }
     })
-    .and_then(|()| session.join())?;
+    .and_then(|()| link.join())?;
     Ok(outcome)
 }
 
@@ -102,6 +124,7 @@ fn write_line(out: &mut impl Write, event: &Event) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::protocol::{Finished, Reason};
+    use crate::session::Session;
 
     #[test]
     fn typed_lines_reach_the_trainer_and_their_end_does_not_end_the_run() {
@@ -117,7 +140,7 @@ mod tests {
             sender.send(line.to_owned()).unwrap();
         }
         drop(sender);
-        let outcome = watch(session, Form::Plain, Some(lines)).unwrap();
+        let outcome = watch(session.into(), Form::Plain, Some(lines), None).unwrap();
         assert_eq!(outcome.finished.map(|finished| finished.step), Some(3));
     }
 }

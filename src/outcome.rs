@@ -1,5 +1,7 @@
 //! How a run ended for its front end.
 
+use std::path::PathBuf;
+
 use crate::protocol::Finished;
 use crate::signals::Signal;
 
@@ -10,4 +12,6 @@ pub struct Outcome {
     pub finished: Option<Finished>,
     /// The signal that ended it, if one did.
     pub signal: Option<Signal>,
+    /// The folder of the run, if that goes on without this front end.
+    pub going_on: Option<PathBuf>,
 }

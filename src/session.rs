@@ -8,12 +8,14 @@ use std::io;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
 use std::thread::JoinHandle;
 
 use anyhow::{Result, anyhow};
+use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc as events;
 use tokio::sync::mpsc::error::TryRecvError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::protocol::{Command, Event};
 use crate::runs::{EventLog, EventRange};
@@ -21,11 +23,17 @@ use crate::runs::{EventLog, EventRange};
 /// Events that may wait for a front end: at some 200 bytes each, a few MB for one that stands still.
 const WAITING: usize = 16_384;
 
+/// What may wait for a tap, in small notes of what is in the file.
+const TAPPED: usize = 1024;
+
+/// Orders that may wait of all that come by taps: whoever is at the other end need not mean well.
+const ORDERS: usize = 64;
+
 /// A trainer at work, seen from the front end. A front end that falls over takes no run along: dropping this has the trainer
 /// stop with a checkpoint, and waits for that.
 pub struct Session {
     events: events::Receiver<Sent>,
-    commands: Option<mpsc::Sender<Command>>,
+    commands: Option<Arc<mpsc::Sender<Order>>>,
     log: SharedLog,
     /// Bytes of the file whose events were handed on; none as long as nothing was written.
     handed_on: Option<u64>,
@@ -40,6 +48,9 @@ type Sent = (Range<u64>, Event);
 
 /// The run's file, once there is one to write to.
 type SharedLog = Arc<Mutex<Option<EventLog>>>;
+
+/// A command, and the place it takes among those that came by taps.
+type Order = (Command, Option<OwnedSemaphorePermit>);
 
 /// A failure of a run that left a checkpoint to go back to.
 #[derive(Debug)]
@@ -61,7 +72,8 @@ impl std::error::Error for Interrupted {}
 /// The trainer's end.
 pub struct Port {
     emitter: Emitter,
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<Order>,
+    orders: Weak<mpsc::Sender<Order>>,
 }
 
 /// Writes events down and passes them on. Clones share one file, so lines never mix.
@@ -69,6 +81,24 @@ pub struct Port {
 pub struct Emitter {
     log: SharedLog,
     events: events::Sender<Sent>,
+    told: broadcast::Sender<Told>,
+}
+
+/// A second way to a trainer, for front ends elsewhere. It holds up neither the trainer nor its end.
+pub struct Tap {
+    told: broadcast::Receiver<Told>,
+    log: SharedLog,
+    orders: Weak<mpsc::Sender<Order>>,
+    places: Arc<Semaphore>,
+}
+
+/// What a tap learns of an event.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// The run's file has whole events up to this byte.
+    Written(u64),
+    /// An event that is in no file: there is none yet, or the disk is full.
+    Unwritten(Arc<Event>),
 }
 
 impl Session {
@@ -81,8 +111,9 @@ impl Session {
         let (event_sender, event_receiver) = events::channel(WAITING);
         let (command_sender, command_receiver) = mpsc::channel();
         let log = Arc::new(Mutex::new(log));
-        let emitter = Emitter { log: log.clone(), events: event_sender };
-        let port = Port { emitter, commands: command_receiver };
+        let emitter = Emitter { log: log.clone(), events: event_sender, told: broadcast::Sender::new(TAPPED) };
+        let commands = Arc::new(command_sender);
+        let port = Port { emitter, commands: command_receiver, orders: Arc::downgrade(&commands) };
         let thread = std::thread::Builder::new().name("trainer".into()).spawn(move || {
             let outcome = caught(|| run(&port));
             if let Err(error) = &outcome {
@@ -91,7 +122,7 @@ impl Session {
             }
             outcome
         })?;
-        let (commands, thread) = (Some(command_sender), Some(thread));
+        let (commands, thread) = (Some(commands), Some(thread));
         Ok(Session { events: event_receiver, commands, log, handed_on: None, missed: None, thread })
     }
 
@@ -103,7 +134,7 @@ impl Session {
 
     /// Sends an order; one that comes after the trainer's end is of no consequence.
     pub fn send(&self, command: Command) {
-        let _ = self.commands.as_ref().map(|commands| commands.send(command));
+        let _ = self.commands.as_ref().map(|commands| commands.send((command, None)));
     }
 
     /// The next event, in order and without a gap; `None` when the trainer and the sampler have ended. Dropping the
@@ -215,12 +246,59 @@ impl Port {
 
     /// The next order, if one waits. A front end that went away is not an order: the run goes on.
     pub fn command(&self) -> Option<Command> {
-        self.commands.try_recv().ok()
+        self.commands.try_recv().ok().map(|(command, _)| command)
     }
 
     /// Sleeps until an order comes. `None` when no front end is left to give one.
     pub fn wait(&self) -> Option<Command> {
-        self.commands.recv().ok()
+        self.commands.recv().ok().map(|(command, _)| command)
+    }
+
+    /// A second way to this trainer.
+    pub fn tap(&self) -> Tap {
+        Tap {
+            told: self.emitter.told.subscribe(),
+            log: self.emitter.log.clone(),
+            orders: self.orders.clone(),
+            places: Arc::new(Semaphore::new(ORDERS)),
+        }
+    }
+}
+
+impl Tap {
+    /// Another of the same, which learns what is told from now on.
+    pub fn another(&self) -> Tap {
+        Tap {
+            told: self.told.resubscribe(),
+            log: self.log.clone(),
+            orders: self.orders.clone(),
+            places: self.places.clone(),
+        }
+    }
+
+    /// Bytes of the run's file so far; `None` as long as there is none.
+    pub fn written(&self) -> Option<u64> {
+        self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).as_ref().map(EventLog::length)
+    }
+
+    /// The next that is told; `None` when nobody is left to tell anything. Who is slow misses notes, and the next one
+    /// covers them. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Told> {
+        loop {
+            match self.told.recv().await {
+                Ok(told) => return Some(told),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// Passes on an order. `false` if too many wait already, or if nobody is left to obey.
+    pub fn send(&self, command: Command) -> bool {
+        let (Some(orders), Ok(place)) = (self.orders.upgrade(), self.places.clone().try_acquire_owned()) else {
+            return false;
+        };
+        orders.send((command, Some(place))).is_ok()
     }
 }
 
@@ -230,6 +308,11 @@ impl Emitter {
         // Held until it is sent, so that the queue has the order of the file.
         let mut log = self.lock();
         let bytes = log.as_mut().map_or(0..0, |log| log.append(&event));
+        if self.told.receiver_count() > 0 {
+            let told =
+                if bytes.is_empty() { Told::Unwritten(Arc::new(event.clone())) } else { Told::Written(bytes.end) };
+            let _ = self.told.send(told);
+        }
         // One that does not fit is in the file; a front end that is gone needs none.
         let _ = self.events.try_send((bytes, event));
     }

@@ -1,5 +1,6 @@
 //! `train` and `resume`: a run is begun or taken up again, and watched until it ends.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::Args;
 
+use super::background::{self, Detach};
 use super::trainers::Trainers;
 use super::{Screens, ended, is_dumb, on_terminal, print};
 use crate::headless::Form;
@@ -28,6 +30,8 @@ pub(super) struct Train {
     run: Option<String>,
     #[command(flatten)]
     how: How,
+    #[command(flatten)]
+    whereabouts: Whereabouts,
 }
 
 #[derive(Args)]
@@ -42,11 +46,24 @@ pub(super) struct Resume {
     force: bool,
     #[command(flatten)]
     how: How,
+    #[command(flatten)]
+    whereabouts: Whereabouts,
+}
+
+/// Whether a run stays in the terminal it is started from.
+#[derive(Args)]
+struct Whereabouts {
+    /// Leave the terminal as soon as it is known what is trained on what: `attach` shows the run
+    #[arg(long, conflicts_with_all = ["headless", "json", "plain"])]
+    background: bool,
+    /// What --background starts
+    #[arg(long, hide = true)]
+    detach: Option<Detach>,
 }
 
 /// How a run is watched.
 #[derive(Args)]
-struct How {
+pub(super) struct How {
     /// Show no screen, also on a terminal
     #[arg(long)]
     headless: bool,
@@ -57,22 +74,34 @@ struct How {
 
 impl Train {
     pub fn run(self, screens: &Screens) -> Result<ExitCode> {
+        if self.whereabouts.background {
+            return in_background();
+        }
         let (config, options) = screens.settings()?;
         let trainers = Trainers::new(screens, &config)?;
         let preset = Preset::load(&self.preset, &self.set, &cache_folder())?;
         let launched = trainers.start(preset, self.run.as_deref())?;
-        self.how.watch(launched, trainers, screens, options)
+        match self.whereabouts.detach {
+            None => self.how.watch(launched, trainers, screens, options),
+            Some(when) => watch_detached(launched, when),
+        }
     }
 }
 
 impl Resume {
     pub fn run(self, screens: &Screens) -> Result<ExitCode> {
+        if self.whereabouts.background {
+            return in_background();
+        }
         let (config, options) = screens.settings()?;
         let trainers = Trainers::new(screens, &config)?;
         // A screen shows all of the run; who reads lines has read the earlier ones.
-        let launched =
-            trainers.resume(&self.run, self.from.as_deref(), self.force, self.how.form(screens).is_none())?;
-        self.how.watch(launched, trainers, screens, options)
+        let history = self.whereabouts.detach.is_none() && self.how.form(screens).is_none();
+        let launched = trainers.resume(&self.run, self.from.as_deref(), self.force, history)?;
+        match self.whereabouts.detach {
+            None => self.how.watch(launched, trainers, screens, options),
+            Some(when) => watch_detached(launched, when),
+        }
     }
 }
 
@@ -88,7 +117,7 @@ impl How {
     }
 
     /// Shows a run until it ends, and says how it did.
-    fn watch(
+    pub fn watch(
         &self,
         launched: Launched,
         trainers: Arc<Trainers>,
@@ -98,26 +127,67 @@ impl How {
         let (folder, fresh) = (launched.folder.clone(), launched.fresh);
         let outcome = match self.form(screens) {
             None => ui::open(trainers, Some(launched), options),
-            Some(form) => {
-                let outcome = headless::run(launched.session, form);
-                // What could not begin for a mistake leaves nothing behind.
-                if fresh && outcome.as_ref().is_err_and(|error| error.is::<Usage>()) {
-                    let _ = std::fs::remove_dir_all(folder.path());
-                }
-                outcome
-            }
+            Some(form) => swept(headless::run(launched.link, form, None), fresh, &folder),
         }?;
-        self.close(&outcome, folder.path());
+        self.close(&outcome, &folder);
         Ok(ended(&outcome))
     }
 
     fn close(&self, outcome: &Outcome, folder: &Path) {
-        if let Some(finished) = &outcome.finished
-            && !self.json
-        {
-            print(&summary(finished, folder));
+        if self.json {
+            return;
+        }
+        match &outcome.finished {
+            _ if outcome.going_on.is_some() => print(&going_on(outcome)),
+            Some(finished) => print(&summary(finished, folder)),
+            None => {}
         }
     }
+}
+
+/// Starts this very command again, in the background.
+fn in_background() -> Result<ExitCode> {
+    let instead = |argument: OsString| if argument == "--background" { "--detach=prepared".into() } else { argument };
+    Ok(match background::start(std::env::args_os().skip(1).map(instead))? {
+        Ok(folder) => {
+            print(&going_on(&Outcome { going_on: Some(folder), ..Outcome::default() }));
+            ExitCode::SUCCESS
+        }
+        Err(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+    })
+}
+
+/// Watches a run from the background.
+fn watch_detached(launched: Launched, when: Detach) -> Result<ExitCode> {
+    let Launched { link, folder, fresh } = launched;
+    let leave = {
+        let folder = folder.clone();
+        move || background::leave_terminal(&folder)
+    };
+    let begun: Option<headless::OnceBegun> = match when {
+        Detach::Prepared => Some(Box::new(leave)),
+        Detach::AtOnce => {
+            leave()?;
+            None
+        }
+    };
+    Ok(ended(&swept(headless::run(link, Form::Bar, begun), fresh, &folder)?))
+}
+
+/// What could not begin for a mistake leaves nothing behind.
+fn swept(outcome: Result<Outcome>, fresh: bool, folder: &Path) -> Result<Outcome> {
+    if fresh && outcome.as_ref().is_err_and(|error| error.is::<Usage>()) {
+        let _ = std::fs::remove_dir_all(folder);
+    }
+    outcome
+}
+
+/// A word on a run that goes on without this terminal.
+pub(super) fn going_on(outcome: &Outcome) -> String {
+    let folder = outcome.going_on.as_ref().map(|folder| folder.display());
+    folder
+        .map(|folder| format!("the run goes on in the background\n`finesift attach {folder}` shows it\n"))
+        .unwrap_or_default()
 }
 
 /// What a run came to, in a few lines.

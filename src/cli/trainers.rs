@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::Screens;
+use super::{Screens, background};
+use crate::attach::{Link, Viewer};
 use crate::config::Config;
 use crate::preset::{Preset, cache_folder};
 use crate::ui::backend::{Backend, Launched, Outlook};
 #[cfg(feature = "torch")]
 use {
     crate::Usage,
+    crate::attach::listen,
     crate::hub::Hub,
     crate::preset::read_file,
     crate::protocol::Event,
@@ -26,6 +28,8 @@ pub struct Trainers {
     runs: PathBuf,
     #[cfg(feature = "torch")]
     device: crate::train::DeviceChoice,
+    /// As it was written on the command line.
+    device_name: String,
     cache: PathBuf,
 }
 
@@ -39,6 +43,7 @@ impl Trainers {
             runs: screens.runs(config),
             #[cfg(feature = "torch")]
             device: screens.device.parse()?,
+            device_name: screens.device.clone(),
             cache: cache_folder(),
         }))
     }
@@ -53,7 +58,7 @@ impl Trainers {
         let events = folder.events();
         let log = EventLog::open(&events).with_context(|| format!("{}: cannot write", events.display()))?;
         let session = self.spawn(preset, &folder, Some(log), None)?;
-        Ok(Launched { session, folder, fresh: true })
+        Ok(Launched { link: session.into(), folder: folder.path().to_owned(), fresh: true })
     }
 
     /// Takes up a run again, `from` its newest checkpoint if nothing else is said. With `history` the events of before
@@ -77,7 +82,7 @@ impl Trainers {
         let preset = Preset::parse(&preset_name(&folder), &path.display().to_string(), &text, &[], &self.cache)?;
         let session = self.spawn(preset, &folder, None, Some(train::Resume { from, force }))?;
         let session = if history { session.with_history() } else { session };
-        Ok(Launched { session, folder, fresh: false })
+        Ok(Launched { link: session.into(), folder: folder.path().to_owned(), fresh: false })
     }
 
     #[cfg(feature = "torch")]
@@ -97,7 +102,15 @@ impl Trainers {
             disk: Arc::new(RealDisk),
             resume,
         };
-        Session::spawn(log, move |port| train::run(job, port)).context("cannot start the trainer")
+        Session::spawn(log, move |port| {
+            let _listener = listen(job.folder.path(), job.folder.name(), port.tap()).map_err(|error| {
+                port.emit(Event::warning(format!(
+                    "nobody can attach to this run: its folder has no room for a socket: {error}"
+                )))
+            });
+            train::run(job, port)
+        })
+        .context("cannot start the trainer")
     }
 
     #[cfg(not(feature = "torch"))]
@@ -134,6 +147,15 @@ impl Backend for Trainers {
 
     fn resume(&self, run: &Path) -> Result<Launched> {
         self.resume(&run.display().to_string(), None, false, true)
+    }
+
+    fn attach(&self, run: &Path) -> Result<Launched> {
+        let viewer = Viewer::attach(run)?;
+        Ok(Launched { link: Link::Attached(viewer), folder: run.to_owned(), fresh: false })
+    }
+
+    fn leave_behind(&self, run: &Path) -> Result<()> {
+        background::resume(&self.runs, &self.device_name, run)
     }
 
     fn runs(&self) -> &Path {

@@ -45,6 +45,8 @@ pub struct App {
     pub toasts: Toasts,
     /// Whether to leave as soon as the run has ended.
     pub leaving: bool,
+    /// Whether the run goes on without the screen then.
+    pub staying_behind: bool,
     /// Replays so far: what is told of an earlier one comes too late.
     replays: u64,
     size: Rect,
@@ -93,7 +95,9 @@ pub enum Msg {
     Event(Event),
     /// A run that was asked for has started.
     Launched,
-    /// It has not.
+    /// A run that goes elsewhere was attached to.
+    Attached,
+    /// What was asked for was not done.
     Refused(String),
     /// What a preset's run would take: the preset's TOML, and the answer.
     Outlook(String, Result<Outlook, String>),
@@ -128,6 +132,8 @@ pub enum Effect {
     List,
     /// Take a run up again.
     Resume(PathBuf),
+    /// Attach to a run that goes elsewhere.
+    Attach(PathBuf),
     /// Lay the curves of runs over the monitor's.
     Overlay(Vec<PathBuf>),
     /// Find out what the settings of runs differ in.
@@ -195,6 +201,7 @@ impl App {
             keymap,
             toasts: Toasts::default(),
             leaving: false,
+            staying_behind: false,
             replays: 0,
             size: Rect::new(0, 0, width, height),
         }
@@ -239,6 +246,11 @@ impl App {
         self.live.as_ref().is_some_and(Monitor::at_work)
     }
 
+    /// Whether the run's trainer is in another process.
+    pub fn attached(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.attached)
+    }
+
     /// Whether something happens with time alone.
     pub fn waiting(&self) -> bool {
         self.toasts.waiting() || self.screen == Screen::Home && self.home.waiting()
@@ -278,12 +290,8 @@ impl App {
                 self.home.saved(&name, presets);
                 self.toasts.info(format!("saved as {}", path.display()));
             }
-            Msg::Launched => {
-                self.home.renew();
-                self.live = Some(Monitor::new(true));
-                self.replay = None;
-                self.screen = Screen::Monitor;
-            }
+            Msg::Launched => self.begun(Monitor::new(true)),
+            Msg::Attached => self.begun(Monitor::elsewhere()),
             Msg::Refused(why) => self.toasts.error(why),
             Msg::Outlook(toml, outlook) => self.home.learn(&toml, outlook),
             Msg::Resize(width, height) => self.size = Rect::new(0, 0, width, height),
@@ -345,7 +353,7 @@ impl App {
         match action {
             Action::Help => self.overlay = Some(Overlay::Help(0)),
             Action::Suspend => return Some(Effect::Suspend),
-            Action::Quit if self.at_work() => self.overlay = Some(Overlay::Quit(0)),
+            Action::Quit if self.at_work() && !self.attached() => self.overlay = Some(Overlay::Quit(0)),
             Action::Quit => return Some(Effect::Leave),
             Action::Theme => self.overlay = Some(Overlay::Themes(Picker::open(self))),
             Action::Home => self.screen = Screen::Home,
@@ -371,7 +379,7 @@ impl App {
                     Screen::Home => self.home.act(action),
                     Screen::Runs => {
                         let effect = self.runs.act(action, body);
-                        self.begun(effect)
+                        self.looked_at(effect)
                     }
                     Screen::Monitor => self.in_front()?.act(action, body),
                 };
@@ -399,7 +407,7 @@ impl App {
                 Screen::Home => self.home.click(at, frames.body),
                 Screen::Runs => {
                     let effect = self.runs.click(at, frames.body);
-                    self.begun(effect)
+                    self.looked_at(effect)
                 }
                 Screen::Monitor => self.in_front()?.click(at, frames.body),
             },
@@ -417,12 +425,37 @@ impl App {
         }
     }
 
-    /// Makes room for a replay that was asked for.
-    fn begun(&mut self, effect: Option<Effect>) -> Option<Effect> {
-        let Some(Effect::Replay(folder, _)) = effect else { return effect };
+    /// Makes room for a run.
+    fn begun(&mut self, monitor: Monitor) {
+        self.home.renew();
+        self.live = Some(monitor);
+        self.replay = None;
+        self.screen = Screen::Monitor;
+    }
+
+    /// Makes room for the replay of a run.
+    pub fn replay(&mut self, folder: PathBuf) -> Effect {
         self.replays += 1;
         self.replay = Some(Monitor::new(false));
         self.screen = Screen::Monitor;
-        Some(Effect::Replay(folder, self.replays))
+        Effect::Replay(folder, self.replays)
+    }
+
+    /// Sees to it that a run of the list comes onto the monitor: the one that is there already at once, one that goes
+    /// elsewhere by attaching to it where there is room.
+    fn looked_at(&mut self, effect: Option<Effect>) -> Option<Effect> {
+        match effect? {
+            Effect::Replay(folder, _) => Some(self.replay(folder)),
+            Effect::Attach(folder) if self.at_work() => {
+                let files = self.live.as_ref().and_then(|live| live.files.as_ref());
+                if files.is_some_and(|files| files.folder == folder) {
+                    self.replay = None;
+                    self.screen = Screen::Monitor;
+                    return None;
+                }
+                Some(if self.attached() { Effect::Attach(folder) } else { self.replay(folder) })
+            }
+            effect => Some(effect),
+        }
     }
 }

@@ -39,7 +39,7 @@ impl Workbench {
                 let live = self.live.as_mut();
                 tokio::select! {
                     _ = child.wait() => break,
-                    Some(event) = async { live.expect("guarded").session.next().await }, if live.is_some() => {
+                    Some(event) = async { live.expect("guarded").link.next().await }, if live.is_some() => {
                         self.told(event);
                     }
                 }
@@ -64,7 +64,7 @@ impl Workbench {
                 _ = continued.recv() => {}
                 _ = sleep(Duration::from_secs(1)) => {}
             }
-            while let Some(event) = self.live.as_mut().and_then(|live| live.session.try_next()) {
+            while let Some(event) = self.live.as_mut().and_then(|live| live.link.try_next()) {
                 self.told(event);
             }
         }

@@ -1,13 +1,12 @@
 //! What the screens ask of the rest of the program. They know no trainer: whoever joins them with one answers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::attach::Link;
 pub use crate::outlook::Outlook;
 use crate::preset::Preset;
-use crate::runs::RunFolder;
-use crate::session::Session;
 
 /// The rest of the program, as the screens see it.
 pub trait Backend: Send + Sync {
@@ -23,6 +22,18 @@ pub trait Backend: Send + Sync {
     /// A run that is complete, or under way, or that has no checkpoint.
     fn resume(&self, run: &Path) -> Result<Launched>;
 
+    /// Attaches to a run that goes elsewhere.
+    ///
+    /// # Errors
+    /// A run that does not go, or does not answer.
+    fn attach(&self, run: &Path) -> Result<Launched>;
+
+    /// Has a run that was stopped with a checkpoint go on without a screen, when this process has ended too.
+    ///
+    /// # Errors
+    /// A process that cannot be started, or that cannot take up the run.
+    fn leave_behind(&self, run: &Path) -> Result<()>;
+
     /// The folder of all runs.
     fn runs(&self) -> &Path;
 
@@ -36,12 +47,12 @@ pub trait Backend: Send + Sync {
     fn outlook(&self, preset: &Preset) -> Result<Outlook>;
 }
 
-/// A run that was started.
+/// A run that was started, or attached to.
 pub struct Launched {
-    /// The trainer.
-    pub session: Session,
+    /// The way to its trainer.
+    pub link: Link,
     /// The run's folder.
-    pub folder: RunFolder,
+    pub folder: PathBuf,
     /// Whether the folder is new, so that a run that could not begin leaves none behind.
     pub fresh: bool,
 }

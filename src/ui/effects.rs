@@ -21,11 +21,13 @@ impl Workbench {
     pub(super) fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Send(command) => {
-                if let Some(live) = &self.live {
-                    live.session.send(command);
+                if let Some(live) = &mut self.live {
+                    live.link.send(command);
                 }
             }
-            Effect::Launch(preset) => self.begin(|backend| backend.launch(*preset)),
+            Effect::Launch(preset) => {
+                self.begin(|backend| backend.launch(*preset));
+            }
             Effect::Outlook(preset) => {
                 let backend = self.backend.clone();
                 self.aside(move || {
@@ -98,7 +100,16 @@ impl Workbench {
             Effect::ThrowAway(runs) => self.aside(move || {
                 runs.iter().map(|run| done(throw_away(run).map(|to| format!("moved to {}", to.display())))).collect()
             }),
-            Effect::Resume(run) => self.begin(|backend| backend.resume(&run)),
+            Effect::Resume(run) => {
+                self.begin(|backend| backend.resume(&run));
+            }
+            Effect::Attach(run) => {
+                if !self.begin(|backend| backend.attach(&run)) {
+                    // What it told so far can be looked at all the same.
+                    let replay = self.app.replay(run);
+                    self.perform(replay);
+                }
+            }
             Effect::KeepTheme(name) => {
                 let config = self.config.clone();
                 self.aside(move || {
@@ -117,19 +128,23 @@ impl Workbench {
         }
     }
 
-    fn begin(&mut self, start: impl FnOnce(&dyn Backend) -> Result<Launched>) {
-        if self.app.at_work() || self.live.is_some() {
+    /// Brings a run onto the monitor. Whether that went well.
+    fn begin(&mut self, start: impl FnOnce(&dyn Backend) -> Result<Launched>) -> bool {
+        if self.live.as_ref().is_some_and(|live| live.link.is_own()) {
             self.app.update(Msg::Refused("a run is going already; stop it first".into()));
-            return;
+            return false;
         }
         match start(&*self.backend) {
             Ok(launched) => {
-                self.app.update(Msg::Launched);
-                self.app.update(Msg::Files(files(launched.folder.path())));
-                self.live = Some(launched.into());
+                self.app.update(begun(&launched));
+                self.app.update(Msg::Files(files(&launched.folder)));
+                // One that goes elsewhere goes on there.
+                self.live = Some(launched);
+                true
             }
             Err(error) => {
                 self.app.update(Msg::Refused(format!("{error:#}")));
+                false
             }
         }
     }
@@ -167,6 +182,11 @@ fn done(outcome: Result<String>) -> Msg {
         Ok(what) => Msg::Done(what),
         Err(error) => Msg::Refused(format!("{error:#}")),
     }
+}
+
+/// That a run is there now, and whose.
+pub(super) fn begun(launched: &Launched) -> Msg {
+    if launched.link.is_own() { Msg::Launched } else { Msg::Attached }
 }
 
 /// A run's files; without a preset that can be read, none is shown.

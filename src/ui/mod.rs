@@ -36,9 +36,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::Usage;
 use crate::outcome::Outcome;
 use crate::preset::Library;
-use crate::protocol::{Command, Event};
-use crate::runs::{Lister, RunFolder};
-use crate::session::Session;
+use crate::protocol::{Command, Event, Reason};
+use crate::runs::Lister;
 use crate::signals::{Signal, Signals};
 use announce::Announcer;
 use app::{App, Effect, Msg, Screen};
@@ -82,7 +81,8 @@ pub fn open(backend: Arc<dyn Backend>, launched: Option<Launched>, options: Opti
 struct Workbench {
     backend: Arc<dyn Backend>,
     library: Library,
-    live: Option<Live>,
+    /// The run under way.
+    live: Option<Launched>,
     /// Whether the program was started for one run, whose failure is its own.
     single: bool,
     app: App,
@@ -101,19 +101,6 @@ struct Workbench {
     config: PathBuf,
 }
 
-/// A run under way.
-struct Live {
-    session: Session,
-    folder: RunFolder,
-    fresh: bool,
-}
-
-impl From<Launched> for Live {
-    fn from(Launched { session, folder, fresh }: Launched) -> Live {
-        Live { session, folder, fresh }
-    }
-}
-
 /// Why the loop ended.
 enum Ending {
     Left,
@@ -129,10 +116,9 @@ impl Workbench {
         let mut app = App::new(look, options.keymap, home, Runs::default(), width, height);
         app.themes = options.themes;
         let single = launched.is_some();
-        let live = launched.map(Live::from);
-        if let Some(live) = &live {
-            app.update(Msg::Launched);
-            app.update(Msg::Files(effects::files(live.folder.path())));
+        if let Some(launched) = &launched {
+            app.update(effects::begun(launched));
+            app.update(Msg::Files(effects::files(&launched.folder)));
         }
         Ok(Workbench {
             lister: Arc::new(Mutex::new(Lister::new(backend.runs()))),
@@ -143,7 +129,7 @@ impl Workbench {
             config: options.config,
             backend,
             library,
-            live,
+            live: launched,
             single,
             app,
             outcome: Outcome::default(),
@@ -168,12 +154,12 @@ impl Workbench {
         }
         if let Some(mut live) = self.live.take() {
             // A terminal that is gone takes the screen along, and not the run's results.
-            if !matches!(ending, Ok(Ending::Left)) {
-                live.session.send(Command::Stop { save: true });
+            if !matches!(ending, Ok(Ending::Left)) && live.link.is_own() {
+                live.link.send(Command::Stop { save: true });
             }
-            loop {
+            while live.link.is_own() {
                 tokio::select! {
-                    event = live.session.next() => match event {
+                    event = live.link.next() => match event {
                         Some(event) => self.note(&event),
                         None => break,
                     },
@@ -186,7 +172,7 @@ impl Workbench {
                     }
                 }
             }
-            self.join(live);
+            self.take_leave(live)?;
         }
         ending?;
         match self.failure {
@@ -242,7 +228,7 @@ impl Workbench {
                         self.perform(effect);
                     }
                 }
-                event = async { live.expect("guarded").session.next().await }, if live.is_some() => {
+                event = async { live.expect("guarded").link.next().await }, if live.is_some() => {
                     stale = true;
                     match event {
                         Some(event) => {
@@ -301,7 +287,7 @@ impl Workbench {
             if self.told(event) {
                 return true;
             }
-            next = self.live.as_mut().and_then(|live| live.session.try_next());
+            next = self.live.as_mut().and_then(|live| live.link.try_next());
         }
         match next {
             Some(event) => self.told(event),
@@ -326,14 +312,31 @@ impl Workbench {
         }
     }
 
-    /// Takes leave of a run that has told its last.
-    fn join(&mut self, live: Live) {
-        if let Err(error) = live.session.join() {
+    /// Takes leave of a run that has told its last, or that goes on elsewhere.
+    fn join(&mut self, live: Launched) {
+        if let Err(error) = live.link.join() {
             // What could not begin for a mistake leaves nothing behind.
             if live.fresh && error.is::<Usage>() {
-                let _ = std::fs::remove_dir_all(live.folder.path());
+                let _ = std::fs::remove_dir_all(&live.folder);
             }
             self.failure = Some(error);
         }
+    }
+
+    /// The same when the screen is left. A run that is to stay behind was stopped, and is taken up by another process.
+    fn take_leave(&mut self, live: Launched) -> Result<()> {
+        let (folder, own) = (live.folder.clone(), live.link.is_own());
+        self.join(live);
+        let stopped = self.outcome.finished.as_ref().is_some_and(|finished| finished.reason == Reason::Stopped);
+        if own && self.app.staying_behind && stopped && self.failure.is_none() {
+            self.backend.leave_behind(&folder).with_context(|| {
+                let folder = folder.display();
+                format!("the run is stopped, with a checkpoint: `finesift resume {folder}` takes it up; it could not go on by itself")
+            })?;
+            self.outcome.going_on = Some(folder);
+        } else if !own && self.app.at_work() {
+            self.outcome.going_on = Some(folder);
+        }
+        Ok(())
     }
 }

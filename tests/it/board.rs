@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use finesift::preset::Library;
-use finesift::protocol::Event;
+use finesift::protocol::{Command, Event};
 use finesift::runs::{Lister, read_events};
 use finesift::ui::app::{App, Effect, Look, Msg, Screen};
+use finesift::ui::monitor::Files;
 use finesift::ui::theme::{Depth, Theme, Themes};
 use finesift::ui::{Comparison, draw};
 use ratatui::Terminal;
@@ -217,6 +218,7 @@ fn what_is_asked_of_a_run_names_it() {
 #[test]
 fn a_run_is_replayed_and_a_late_part_of_another_is_not() {
     let mut app = at_runs(&Board::new(), (120, 40));
+    press(&mut app, KeyCode::Down);
     let Some(Effect::Replay(_, first)) = press(&mut app, KeyCode::Enter) else { panic!("no replay") };
     assert_eq!(app.screen, Screen::Monitor);
     press(&mut app, KeyCode::Esc);
@@ -308,9 +310,46 @@ fn leaving_a_run_is_asked_about() {
         let buffer = drawn(&app, size);
         insta::assert_snapshot!(format!("quit_{}x{}", size.0, size.1), text(&buffer));
         assert_eq!(colour_of(&buffer, "s  stop and save"), app.look.theme.accent.0);
-        press(&mut app, KeyCode::Char('k'));
+        press(&mut app, KeyCode::Esc);
         assert!(app.overlay.is_none() && !app.leaving);
+        press(&mut app, KeyCode::Char('q'));
+        let stop = Effect::Send(Command::Stop { save: true });
+        assert_eq!(press(&mut app, KeyCode::Char('k')), Some(stop));
+        assert!(app.leaving && app.staying_behind && screen(&app, size).contains("leaving…"));
     }
+}
+
+#[test]
+fn a_run_that_goes_elsewhere_is_left_without_a_question() {
+    let mut app = app((120, 40));
+    app.update(Msg::Attached);
+    demo_events().into_iter().take(100).for_each(|event| drop(app.update(Msg::Event(event))));
+    assert!(screen(&app, (120, 40)).contains("attached to demo"));
+    assert_eq!(press(&mut app, KeyCode::Char('q')), Some(Effect::Leave));
+}
+
+#[test]
+fn a_run_that_goes_is_attached_to_unless_one_goes_here() {
+    let board = Board::new();
+    let running = || {
+        let mut app = at_runs(&board, (120, 40));
+        type_in(&mut app, "/running");
+        press(&mut app, KeyCode::Enter);
+        app
+    };
+    let mut app = running();
+    let Some(Effect::Attach(run)) = press(&mut app, KeyCode::Enter) else { panic!("not attached") };
+    // From one that goes elsewhere to another.
+    app.update(Msg::Attached);
+    press(&mut app, KeyCode::Char('R'));
+    assert_eq!(press(&mut app, KeyCode::Enter), Some(Effect::Attach(run.clone())));
+    // The one that is there already.
+    app.update(Msg::Files(Files { folder: run.clone(), ..Files::default() }));
+    assert_eq!((press(&mut app, KeyCode::Enter), app.screen), (None, Screen::Monitor));
+    let mut app = running();
+    app.update(Msg::Launched);
+    press(&mut app, KeyCode::Char('R'));
+    assert!(matches!(press(&mut app, KeyCode::Enter), Some(Effect::Replay(replayed, _)) if replayed == run));
 }
 
 #[test]

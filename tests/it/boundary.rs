@@ -17,6 +17,7 @@ const FORBIDDEN: &[(&[&str], &[&str])] = &[
             "hub",
             "system",
             "outlook.rs",
+            "attach",
         ],
         &["tch", "ratatui", "crossterm", "crate::ui", "crate::train", "crate::model", "crate::sift"],
     ),

@@ -1,6 +1,9 @@
 //! The one binary of integration tests: a module for each part of finesift.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod attach;
+#[cfg(feature = "torch")]
+mod attach_pty;
 mod board;
 mod board_pty;
 mod boundary;

@@ -245,7 +245,7 @@ fn a_trainer_that_panics() {
         panic!("the trainer lost its way")
     });
     let folder = RunFolder::create(&folder, Some("mine"), "tiny", "").unwrap();
-    let launched = Launched { session: session.unwrap(), folder, fresh: true };
+    let launched = Launched { link: session.unwrap().into(), folder: folder.path().to_owned(), fresh: true };
     let options = Options::of(&config, false).unwrap();
     let error = ui::open(Arc::new(NoTrainer), Some(launched), options).unwrap_err();
     assert!(error.to_string().contains("lost its way"), "{error}");
@@ -279,6 +279,14 @@ impl Backend for NoTrainer {
     }
 
     fn resume(&self, _: &Path) -> anyhow::Result<Launched> {
+        anyhow::bail!("there is none")
+    }
+
+    fn attach(&self, _: &Path) -> anyhow::Result<Launched> {
+        anyhow::bail!("there is none")
+    }
+
+    fn leave_behind(&self, _: &Path) -> anyhow::Result<()> {
         anyhow::bail!("there is none")
     }
 

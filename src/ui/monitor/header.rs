@@ -46,12 +46,13 @@ pub fn tabs(header: Rect) -> Vec<Rect> {
 }
 
 /// The run's name and its state, for the first line of the screen.
-pub fn headline(scene: Scene) -> Line<'static> {
+pub fn headline(scene: Scene, attached: bool) -> Line<'static> {
     let theme = &scene.look.theme;
     let (word, hue) = state(scene);
     let dot = if scene.look.ascii { "*" } else { "●" };
     let name = scene.run.started.as_ref().map(|started| plain(&started.run)).unwrap_or_default();
     Line::from(vec![
+        Span::styled(if attached { "attached to " } else { "" }, theme.style(theme.dim)),
         Span::styled(format!("{name}  "), theme.style(theme.text)),
         Span::styled(format!("{dot} {word} "), theme.bold(hue)),
     ])

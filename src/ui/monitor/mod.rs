@@ -39,6 +39,8 @@ pub struct Monitor {
     pub view: View,
     /// Whether a trainer is behind it that obeys.
     pub live: bool,
+    /// Whether that trainer is in another process.
+    pub attached: bool,
     /// What was asked for and is not confirmed yet: `pausing…`.
     pub asked: Option<&'static str>,
     /// Where it keeps its files, where that is known.
@@ -71,7 +73,15 @@ impl Monitor {
     /// Of a run that is about to tell its first event; `live` if it can be ordered about.
     pub fn new(live: bool) -> Monitor {
         let overlays = Vec::new();
-        Monitor { run: Run::default(), view: View::default(), live, asked: None, files: None, overlays }
+        let (run, view) = (Run::default(), View::default());
+        Monitor { run, view, live, attached: false, asked: None, files: None, overlays }
+    }
+
+    /// Of a run whose trainer is in another process.
+    pub fn elsewhere() -> Monitor {
+        let mut monitor = Monitor::new(true);
+        monitor.attached = true;
+        monitor
     }
 
     /// Lays another run's curves beneath this one's.
@@ -186,7 +196,7 @@ impl Monitor {
 
     /// The run's name and state, for the first line of the screen.
     pub fn headline(&self, look: &Look) -> Line<'static> {
-        header::headline(self.scene(look))
+        header::headline(self.scene(look), self.attached)
     }
 
     /// Draws it.

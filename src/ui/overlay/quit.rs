@@ -9,11 +9,11 @@ use super::{Overlay, popup};
 use crate::protocol::Command;
 use crate::ui::app::{App, Effect, Look};
 
-/// Answers to the question: key, words, and what they order.
-const ANSWERS: [(char, &str, Option<Command>); 3] = [
-    ('s', "stop and save a checkpoint", Some(Command::Stop { save: true })),
-    ('d', "stop and discard what came after the last checkpoint", Some(Command::Stop { save: false })),
-    ('k', "keep running, and stay here", None),
+/// Answers to the question: key, words, whether what was reached is saved, and whether the run goes on from there.
+const ANSWERS: [(char, &str, bool, bool); 3] = [
+    ('s', "stop and save a checkpoint", true, false),
+    ('d', "stop and discard what came after the last checkpoint", false, false),
+    ('k', "keep running in the background", true, true),
 ];
 
 /// Takes up a key.
@@ -36,10 +36,11 @@ pub(super) fn answer(app: &mut App, marked: usize, key: KeyEvent) -> Option<Effe
         app.overlay = Some(Overlay::Quit(marked));
         return None;
     };
-    let command = ANSWERS[chosen].2.clone()?;
-    app.leaving = true;
+    let (_, _, save, staying_behind) = ANSWERS[chosen];
+    (app.leaving, app.staying_behind) = (true, staying_behind);
+    let (word, command) = (if staying_behind { "leaving…" } else { "stopping…" }, Command::Stop { save });
     // It may have ended while the question stood.
-    match app.live.as_mut().and_then(|live| live.ask("stopping…", command)) {
+    match app.live.as_mut().and_then(|live| live.ask(word, command)) {
         Some(order) => Some(order),
         None => Some(Effect::Leave),
     }
@@ -52,7 +53,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, look: &Look, marked: usize) {
         Line::styled(" A run is going. What becomes of it?", theme.style(theme.text)),
         Line::default(),
     ];
-    for (number, (key, words, _)) in ANSWERS.iter().enumerate() {
+    for (number, (key, words, ..)) in ANSWERS.iter().enumerate() {
         let here = number == marked;
         let style = if here { theme.bold(theme.text) } else { theme.style(theme.dim) };
         let row = Line::from(vec![
@@ -63,5 +64,6 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, look: &Look, marked: usize) {
         lines.push(if here { row.style(theme.marked_line()) } else { row });
     }
     lines.push(Line::default());
+    lines.push(Line::styled(" esc stays; `finesift attach` shows a run in the background", theme.style(theme.dim)));
     popup(frame, area, look, "Quit", lines, 66);
 }

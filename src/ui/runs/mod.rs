@@ -164,7 +164,13 @@ impl Runs {
                 }
                 self.cursor = (self.cursor + 1).min(last);
             }
-            Action::Enter => return Some(Effect::Replay(self.current()?.path.clone(), 0)),
+            Action::Enter => {
+                let run = self.current()?;
+                return Some(match run.state {
+                    RunState::Running => Effect::Attach(run.path.clone()),
+                    _ => Effect::Replay(run.path.clone(), 0),
+                });
+            }
             Action::Resume => return Some(Effect::Resume(self.current()?.path.clone())),
             Action::Overlay => return Some(Effect::Overlay(self.chosen().map(|run| run.path.clone()).collect())),
             Action::Compare => return Some(Effect::Compare(self.chosen().cloned().collect())),

@@ -1,0 +1,329 @@
+//! Attaching to a run that goes elsewhere: what a viewer sees and orders, and what the socket refuses.
+
+use std::fs;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use finesift::Usage;
+use finesift::attach::{Line, Viewer, listen};
+use finesift::protocol::{Command, Event, Finished, Phase, Reason};
+use finesift::runs::{EventLog, RunFolder};
+use finesift::session::{Port, Session};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rustix::process::Uid;
+use rustix::thread::set_thread_res_uid;
+use tempfile::TempDir;
+
+/// A run whose trainer does as it is told and counts.
+struct Going {
+    _runs: TempDir,
+    folder: PathBuf,
+    session: Session,
+}
+
+impl Going {
+    fn start(trainer: impl FnOnce(&Port) + Send + 'static) -> Going {
+        let runs = tempfile::tempdir().unwrap();
+        Going::start_in(runs, "mine", trainer)
+    }
+
+    fn start_in(runs: TempDir, name: &str, trainer: impl FnOnce(&Port) + Send + 'static) -> Going {
+        let run = RunFolder::create(runs.path(), Some(name), "tiny", "").unwrap();
+        let folder = run.path().to_owned();
+        let log = EventLog::open(&run.events()).unwrap();
+        let session = Session::spawn(Some(log), move |port| {
+            let _listener = listen(run.path(), run.name(), port.tap())?;
+            port.emit(Event::info("open"));
+            trainer(port);
+            Ok(())
+        });
+        let mut going = Going { _runs: runs, folder, session: session.unwrap() };
+        // It listens before it says so.
+        assert_eq!(going.session.blocking_next(), Some(Event::info("open")));
+        going
+    }
+
+    fn end(self) {
+        self.session.send(Command::Stop { save: false });
+        self.session.join().unwrap();
+    }
+}
+
+/// Confirms what it is told, until it is told to stop.
+fn obedient(port: &Port) {
+    loop {
+        match port.wait() {
+            Some(Command::Pause) => port.emit(Event::Phase { phase: Phase::Paused }),
+            Some(Command::Resume) => port.emit(Event::Phase { phase: Phase::Training }),
+            Some(Command::Sample { prompt }) => port.emit(Event::Sample { step: 1, prompt, text: "yes".into() }),
+            Some(Command::Stop { .. }) | None => break,
+            Some(_) => {}
+        }
+    }
+    port.emit(finished());
+}
+
+fn finished() -> Event {
+    Event::Finished(Finished { reason: Reason::Stopped, step: 1, elapsed: 1.0, best: None })
+}
+
+fn paused() -> Event {
+    Event::Phase { phase: Phase::Paused }
+}
+
+/// What comes next; the viewer's own waiting needs a runtime.
+fn next(viewer: &mut Viewer) -> Option<Event> {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(viewer.next())
+}
+
+fn connect(folder: &Path) -> (UnixStream, BufReader<UnixStream>) {
+    let socket = UnixStream::connect(folder.join("socket")).unwrap();
+    let mut lines = BufReader::new(socket.try_clone().unwrap());
+    assert!(matches!(line(&mut lines), Line::Hello { run, .. } if run == "mine"));
+    (socket, lines)
+}
+
+fn line(lines: &mut BufReader<UnixStream>) -> Line {
+    let mut text = String::new();
+    lines.read_line(&mut text).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn a_viewer_sees_all_of_the_run_and_orders_it_about_and_leaves_without_a_trace() {
+    let going = Going::start(obedient);
+    let mut first = Viewer::attach(&going.folder).unwrap();
+    assert_eq!(next(&mut first), Some(Event::info("open")));
+    first.send(&Command::Pause);
+    assert_eq!(next(&mut first), Some(paused()));
+    first.leave().unwrap();
+    // Another sees what came before it.
+    let mut second = Viewer::attach(&going.folder).unwrap();
+    assert_eq!((next(&mut second), next(&mut second)), (Some(Event::info("open")), Some(paused())));
+    second.send(&Command::Sample { prompt: "well?".into() });
+    assert_eq!(next(&mut second), Some(Event::Sample { step: 1, prompt: "well?".into(), text: "yes".into() }));
+    let mut third = Viewer::attach(&going.folder).unwrap();
+    assert!(third.try_next().is_none_or(|event| event == Event::info("open")));
+    second.send(&Command::Stop { save: true });
+    assert_eq!((next(&mut second), next(&mut second)), (Some(finished()), None));
+    second.leave().unwrap();
+    let told: Vec<Event> = std::iter::from_fn(|| next(&mut third)).collect();
+    assert_eq!(told.last(), Some(&finished()));
+    // The owner saw all of it too.
+    let mut session = going.session;
+    let told: Vec<Event> = std::iter::from_fn(|| session.blocking_next()).collect();
+    assert_eq!((told.first(), told.last()), (Some(&paused()), Some(&finished())));
+    session.join().unwrap();
+    assert!(!going.folder.join("socket").exists());
+    let refused = Viewer::attach(&going.folder).err().unwrap();
+    assert!(refused.is::<Usage>() && refused.to_string().contains("this run does not go"), "{refused}");
+}
+
+#[test]
+fn what_is_in_no_file_is_told_too_and_a_run_that_fails_fails_for_its_viewers() {
+    let runs = tempfile::tempdir().unwrap();
+    let run = RunFolder::create(runs.path(), Some("mine"), "tiny", "").unwrap();
+    let (folder, events) = (run.path().to_owned(), run.events());
+    let mut earlier = EventLog::open(&events).unwrap();
+    let length = earlier.append(&Event::info("before")).end;
+    let mut session = Session::spawn(None, move |port| {
+        let _listener = listen(run.path(), run.name(), port.tap())?;
+        port.emit(Event::info("open"));
+        assert_eq!(port.wait(), Some(Command::Resume));
+        port.emit(Event::Phase { phase: Phase::Preparing });
+        port.write_to(EventLog::cut(&run.events(), length, &run.path().join("aside"))?);
+        port.emit(Event::info("after"));
+        anyhow::bail!("the end")
+    })
+    .unwrap();
+    assert_eq!(session.blocking_next(), Some(Event::info("open")));
+    let mut viewer = Viewer::attach(&folder).unwrap();
+    viewer.send(&Command::Resume);
+    let told: Vec<Event> = std::iter::from_fn(|| next(&mut viewer)).collect();
+    let failed = Event::Failed { error: "the end".into(), checkpoint: None };
+    let preparing = Event::Phase { phase: Phase::Preparing };
+    assert_eq!(told, [preparing, Event::info("before"), Event::info("after"), failed]);
+    assert_eq!(viewer.leave().unwrap_err().to_string(), "the end");
+    assert!(session.join().is_err());
+}
+
+#[test]
+fn a_viewer_that_stands_still_holds_up_nobody_and_misses_nothing() {
+    const MANY: usize = 60_000;
+    let going = Going::start(|port| {
+        assert_eq!(port.wait(), Some(Command::Resume));
+        (0..MANY).for_each(|number| port.emit(Event::info(number.to_string())));
+        obedient(port);
+    });
+    let mut viewer = Viewer::attach(&going.folder).unwrap();
+    assert_eq!(next(&mut viewer), Some(Event::info("open")));
+    viewer.send(&Command::Resume);
+    // The owner reads; this viewer does not, until all is written.
+    let mut session = going.session;
+    for number in 0..MANY {
+        assert_eq!(session.blocking_next(), Some(Event::info(number.to_string())));
+    }
+    for number in 0..MANY {
+        assert_eq!(next(&mut viewer), Some(Event::info(number.to_string())));
+    }
+    drop(viewer);
+    session.send(Command::Stop { save: false });
+    session.join().unwrap();
+}
+
+#[test]
+fn lines_that_are_no_orders_are_refused_and_disturb_nothing() {
+    let going = Going::start(obedient);
+    let (mut socket, mut lines) = connect(&going.folder);
+    assert!(matches!(line(&mut lines), Line::Written(_)));
+    // Read aside, so that neither side waits for the other.
+    let answers = std::thread::spawn(move || {
+        let read = std::iter::repeat_with(|| line(&mut lines)).filter(|line| matches!(line, Line::Refused(_)));
+        (read.take(10_000).count(), lines)
+    });
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let orders = [r#""pause""#, r#"{"stop":{"save":true}}"#, r#"{"sample":{"prompt":"x"}}"#, r#""checkpoint""#];
+    let mut sent = 0;
+    while sent < 10_000 {
+        // Noise, and orders with a byte changed.
+        let mut bytes: Vec<u8> = match random.random_range(0..3) {
+            0 => (0..random.random_range(0..200)).map(|_| random.random()).collect(),
+            1 => vec![b'['; random.random_range(1..5000)],
+            _ => orders[random.random_range(0..orders.len())].into(),
+        };
+        if let Some(length @ 1..) = Some(bytes.len()) {
+            bytes[random.random_range(0..length)] = random.random();
+        }
+        bytes.retain(|byte| *byte != b'\n');
+        if serde_json::from_slice::<Command>(&bytes).is_ok() {
+            continue;
+        }
+        bytes.push(b'\n');
+        socket.write_all(&bytes).unwrap();
+        sent += 1;
+    }
+    let (refused, mut lines) = answers.join().unwrap();
+    assert_eq!(refused, 10_000);
+    // It still listens.
+    socket.write_all(b"\"pause\"\n").unwrap();
+    let mut viewer = Viewer::attach(&going.folder).unwrap();
+    assert_eq!((next(&mut viewer), next(&mut viewer)), (Some(Event::info("open")), Some(paused())));
+    // One that never ends a line is not heard further.
+    socket.write_all(&vec![b'x'; 80_000]).unwrap();
+    let refused = std::iter::repeat_with(|| line(&mut lines)).find(|line| matches!(line, Line::Refused(_)));
+    assert!(matches!(refused, Some(Line::Refused(why)) if why.contains("more than 65536 bytes")));
+    going.end();
+}
+
+#[test]
+fn orders_that_nobody_takes_do_not_pile_up() {
+    let (release, released) = std::sync::mpsc::channel();
+    let going = Going::start(move |port| {
+        // Busy, as within a long step.
+        released.recv().unwrap();
+        let mut taken = 0;
+        while let Some(command) = port.wait() {
+            match command {
+                Command::Stop { .. } => break,
+                _ => taken += 1,
+            }
+        }
+        port.emit(Event::info(format!("took {taken}")));
+    });
+    let (mut socket, mut lines) = connect(&going.folder);
+    for _ in 0..100 {
+        socket.write_all(b"\"evaluate\"\n").unwrap();
+    }
+    let refused = std::iter::repeat_with(|| line(&mut lines)).filter(|line| matches!(line, Line::Refused(_)));
+    assert_eq!(refused.take(36).count(), 36);
+    release.send(()).unwrap();
+    // The owner's own order goes through in any case.
+    going.session.send(Command::Stop { save: false });
+    let mut session = going.session;
+    let told: Vec<Event> = std::iter::from_fn(|| session.blocking_next()).collect();
+    assert_eq!(told, [Event::info("took 64")]);
+    session.join().unwrap();
+}
+
+#[test]
+fn an_order_needs_no_line_end_and_who_says_nothing_more_is_still_told() {
+    let going = Going::start(obedient);
+    let (mut socket, lines) = connect(&going.folder);
+    socket.write_all(br#"{"stop":{"save":true}}"#).unwrap();
+    socket.shutdown(std::net::Shutdown::Write).unwrap();
+    let told: Vec<String> = lines.lines().map(Result::unwrap).collect();
+    assert!(told.last().unwrap().starts_with(r#"{"written":"#), "{told:?}");
+    going.session.join().unwrap();
+}
+
+#[test]
+fn the_socket_is_the_users_alone() {
+    let going = Going::start(obedient);
+    let socket = going.folder.join("socket");
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    // Only who is root can be somebody else.
+    if rustix::process::geteuid().is_root() {
+        for parent in going.folder.ancestors().filter(|parent| parent.starts_with(std::env::temp_dir())) {
+            fs::set_permissions(parent, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        // A thread of its own has a user of its own.
+        let nobody = |socket: PathBuf| {
+            let other = move || {
+                let nobody = Uid::from_raw(65_534);
+                set_thread_res_uid(nobody, nobody, nobody).unwrap();
+                let mut told = Vec::new();
+                UnixStream::connect(socket)?.read_to_end(&mut told).map(|_| told)
+            };
+            std::thread::spawn(other).join().unwrap()
+        };
+        assert_eq!(nobody(socket.clone()).unwrap_err().kind(), ErrorKind::PermissionDenied);
+        // Nor if the file system would let them.
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(nobody(socket).is_ok_and(|told| told.is_empty()));
+    }
+    going.end();
+}
+
+#[test]
+fn a_socket_that_was_left_behind_and_one_with_a_long_path_are_no_hindrance() {
+    let runs = tempfile::tempdir().unwrap();
+    let name = "a-run-with-a-very-long-name-".repeat(4);
+    let stale = runs.path().join("stale");
+    drop(UnixListener::bind(&stale).unwrap());
+    let run = RunFolder::create(runs.path(), Some(&name), "tiny", "").unwrap();
+    let folder = run.path().to_owned();
+    fs::rename(stale, folder.join("socket")).unwrap();
+    let refused = Viewer::attach(&folder).err().unwrap();
+    assert!(refused.to_string().contains("cannot attach to process"), "{refused}");
+    let session = Session::spawn(None, move |port| {
+        let _listener = listen(run.path(), run.name(), port.tap())?;
+        port.emit(Event::info("open"));
+        obedient(port);
+        Ok(())
+    });
+    let mut session = session.unwrap();
+    assert_eq!(session.blocking_next(), Some(Event::info("open")));
+    let mut viewer = Viewer::attach(&folder).unwrap();
+    viewer.send(&Command::Stop { save: true });
+    assert_eq!((next(&mut viewer), next(&mut viewer)), (Some(finished()), None));
+    session.join().unwrap();
+}
+
+#[test]
+fn what_does_not_answer_is_given_up() {
+    let runs = tempfile::tempdir().unwrap();
+    let run = RunFolder::create(runs.path(), Some("mine"), "tiny", "").unwrap();
+    // Somebody else's idea of a run.
+    let listener = UnixListener::bind(run.path().join("socket")).unwrap();
+    let other = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"220 mail\r\n").unwrap();
+        let _ = stream.read(&mut [0]);
+    });
+    let refused = Viewer::attach(run.path()).err().unwrap();
+    assert!(refused.to_string().contains("the run does not answer"), "{refused}");
+    other.join().unwrap();
+}

@@ -1,0 +1,158 @@
+//! The whole program: a run that goes without a screen is attached to, ordered about and left again; one that is watched
+//! is left behind and goes on.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use finesift::protocol::{Event, Finished, Reason};
+use finesift::runs::read_events;
+
+use crate::pty::Pty;
+use crate::resume::numbers;
+use crate::tiny::Tiny;
+
+/// Steps enough to be watched for a while: nine an epoch.
+const EPOCHS: &str = "epochs = 100\neval_every = 50";
+
+fn tiny(more: &str) -> Tiny {
+    let tiny = Tiny::new(0.1);
+    fs::write(tiny.path("tiny.toml"), tiny.preset(more)).unwrap();
+    tiny
+}
+
+fn program(tiny: &Tiny, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_finesift"));
+    command
+        .current_dir(tiny.path(""))
+        .args(arguments)
+        .args(["--runs", "runs", "--device", "cpu"])
+        .env("XDG_CACHE_HOME", tiny.path("cache"))
+        .env("XDG_CONFIG_HOME", tiny.path("config"))
+        // What is so small only waits for other cores.
+        .env("OMP_NUM_THREADS", "1")
+        .stdin(Stdio::null());
+    command
+}
+
+fn output(tiny: &Tiny, arguments: &[&str]) -> Output {
+    program(tiny, arguments).output().unwrap()
+}
+
+/// The exit status of one that went well, and what it said.
+fn text(output: Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn screen(tiny: &Tiny, arguments: &[&str]) -> Pty {
+    let arguments = [arguments, &["--runs", "runs", "--device", "cpu"]].concat();
+    Pty::start_with(120, 40, &tiny.path(""), &arguments, &[("OMP_NUM_THREADS", "1")])
+}
+
+fn events(tiny: &Tiny, run: &str) -> PathBuf {
+    tiny.path("runs").join(run).join("events.jsonl")
+}
+
+fn assert_is_like_the_whole(tiny: &Tiny, run: &str) {
+    text(output(tiny, &["train", "tiny.toml", "--run", "whole", "--headless"]));
+    let told = read_events(&events(tiny, run)).unwrap();
+    assert!(matches!(told.last(), Some(Event::Finished(Finished { reason: Reason::Completed, .. }))), "{told:?}");
+    assert!(numbers(&told) == numbers(&read_events(&events(tiny, "whole")).unwrap()));
+}
+
+#[test]
+fn a_run_without_a_screen_is_attached_to_and_left_and_its_viewer_killed_and_nothing_is_disturbed() {
+    let tiny = tiny(EPOCHS);
+    let mut run = program(&tiny, &["train", "tiny.toml", "--run", "mine", "--headless", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(run.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(told.any(|line| line.contains(r#""event":"step""#)));
+    // Without a name it is the only one that goes.
+    let mut first = screen(&tiny, &["attach"]);
+    first.wait_for(&["attached to mine", "● training"]);
+    first.press("p");
+    first.wait_for(&["● paused"]);
+    first.press("c");
+    first.wait_for(&["checkpoint of step", "● paused"]);
+    let listed = text(output(&tiny, &["runs"]));
+    assert!(listed.contains("mine  running"), "{listed}");
+    first.press("q");
+    let (status, left) = first.wait_exit();
+    assert_eq!(status, 0, "{left}");
+    assert!(left.contains("goes on in the background"), "{left}");
+    first.assert_restored();
+    // It held meanwhile.
+    let mut second = screen(&tiny, &["attach", "mine"]);
+    second.wait_for(&["attached to mine", "● paused", "checkpoint of step"]);
+    second.signal("KILL");
+    second.wait_exit();
+    // From the list of runs, too.
+    let mut third = screen(&tiny, &[]);
+    third.wait_for(&["demo"]);
+    third.press("R");
+    third.wait_for(&["mine", "running"]);
+    third.press("\r");
+    third.wait_for(&["attached to mine", "● paused"]);
+    third.press("p");
+    third.wait_for(&["● training"]);
+    third.signal("TERM");
+    let (status, left) = third.wait_exit();
+    assert_eq!(status, 143, "{left}");
+    let last = told.last().unwrap();
+    assert!(last.contains(r#""reason":"completed""#), "{last}");
+    assert!(run.wait().unwrap().success());
+    assert_is_like_the_whole(&tiny, "mine");
+    let gone = output(&tiny, &["attach", "mine"]);
+    assert_eq!(gone.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&gone.stderr).into_owned();
+    assert!(error.contains("runs/mine: this run does not go"), "{error}");
+    let none = output(&tiny, &["attach"]);
+    assert_eq!((none.status.code(), none.stderr.starts_with(b"finesift: no run goes in runs")), (Some(2), true));
+}
+
+#[test]
+fn a_run_that_is_watched_is_left_behind_and_goes_on_as_if_nothing_had_been() {
+    let tiny = tiny(EPOCHS);
+    let mut pty = screen(&tiny, &["train", "tiny.toml", "--run", "mine"]);
+    pty.wait_for(&["● training", "step "]);
+    pty.press("q");
+    pty.wait_for(&["keep running in the background"]);
+    pty.press("k");
+    let (status, left) = pty.wait_exit();
+    assert_eq!(status, 0, "{left}");
+    assert!(left.contains("goes on in the background") && left.contains("finesift attach"), "{left}");
+    pty.assert_restored();
+    let told = text(output(&tiny, &["attach", "mine", "--json"]));
+    let told: Vec<Event> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(told.iter().any(|event| matches!(event, Event::Resumed(_))));
+    assert!(numbers(&told) == numbers(&read_events(&events(&tiny, "mine")).unwrap()));
+    assert_is_like_the_whole(&tiny, "mine");
+    let log = fs::read_to_string(tiny.path("runs/mine/background.log")).unwrap();
+    assert!(log.contains("goes on after step"), "{log}");
+}
+
+#[test]
+fn a_run_starts_in_the_background_and_what_is_wrong_is_said_before() {
+    let tiny = tiny("epochs = 100000");
+    let said = text(output(&tiny, &["train", "tiny.toml", "--run", "mine", "--background"]));
+    assert!(said.contains("`finesift attach runs/mine` shows it"), "{said}");
+    // Orders are typed, where there is no screen.
+    let mut typed = program(&tiny, &["attach", "mine", "--plain"]);
+    let mut typed = typed.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    typed.stdin.as_mut().unwrap().write_all(b"stop\n").unwrap();
+    assert!(text(typed.wait_with_output().unwrap()).contains("stopped after"));
+    let told = read_events(&events(&tiny, "mine")).unwrap();
+    assert!(matches!(told.last(), Some(Event::Finished(Finished { reason: Reason::Stopped, .. }))), "{told:?}");
+    let wrong = ["train", "tiny.toml", "--run", "wrong", "--set", "sift.modules=[\"nowhere\"]", "--background"];
+    let refused = output(&tiny, &wrong);
+    assert_eq!(refused.status.code(), Some(2), "{}", String::from_utf8_lossy(&refused.stdout));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("nowhere"));
+    assert!(!tiny.path("runs/wrong").exists());
+    let both = output(&tiny, &["train", "tiny.toml", "--background", "--json"]);
+    assert_eq!(both.status.code(), Some(2));
+}
