@@ -130,21 +130,26 @@ impl Known {
 }
 
 fn state(run: &Path, summary: &Summary, told: Option<SystemTime>, now: SystemTime) -> RunState {
+    let locked = locked(run);
     match &summary.end {
         Some(End::Finished(Reason::Completed)) => RunState::Completed,
+        // Taken up again, and its earlier end not yet cut off.
+        _ if locked == Some(true) => RunState::Running,
         Some(End::Finished(Reason::Stopped)) => RunState::Stopped,
         Some(End::Failed(_)) => RunState::Failed,
-        None if at_work(run, told, now) => RunState::Running,
+        None if locked.is_none() && told.is_some_and(|told| is_fresh(told, now)) => RunState::Running,
         None => RunState::Interrupted,
     }
 }
 
-/// Whether a process writes a run: it holds the lock in its folder.
-fn at_work(run: &Path, told: Option<SystemTime>, now: SystemTime) -> bool {
-    match File::open(run.join("lock")) {
-        Ok(lock) => matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)),
-        Err(_) => told.is_some_and(|told| now.duration_since(told).is_ok_and(|age| age < FRESH)),
-    }
+/// Whether a process writes a run: it holds the lock in its folder, where there is one.
+fn locked(run: &Path) -> Option<bool> {
+    let lock = File::open(run.join("lock")).ok()?;
+    Some(matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+fn is_fresh(told: SystemTime, now: SystemTime) -> bool {
+    now.duration_since(told).is_ok_and(|age| age < FRESH)
 }
 
 #[cfg(test)]
@@ -184,6 +189,11 @@ mod tests {
         lock.lock().unwrap();
         let listed = lister.refresh(later).unwrap().unwrap();
         assert_eq!(listed[1].state, Running);
+        drop(lock);
+        // So does one of a run that failed and is being taken up again.
+        let lock = File::create(runs.path().join("c/lock")).unwrap();
+        lock.lock().unwrap();
+        assert_eq!(lister.refresh(later).unwrap().unwrap()[2].state, Running);
         drop(lock);
         fs::remove_dir_all(runs.path().join("d")).unwrap();
         let listed = lister.refresh(later).unwrap().unwrap();

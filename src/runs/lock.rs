@@ -3,6 +3,8 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,10 @@ use crate::Usage;
 
 /// The lock's file within a run's folder.
 const FILE: &str = "lock";
+
+/// How often a lock that is held is tried again, and after what time.
+const LOOKS: u32 = 50;
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A held lock. Dropping it, or the end of the process by any means, lifts it; the file stays.
 #[derive(Debug)]
@@ -38,7 +44,16 @@ impl RunLock {
         // Not emptied before it is ours: it tells who holds it.
         let file = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path);
         let mut file = file.with_context(failed)?;
-        match file.try_lock() {
+        // Who only looks whether it is held holds it for a moment.
+        let mut tried = 0;
+        let locked = loop {
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) if tried < LOOKS => tried += 1,
+                locked => break locked,
+            }
+            thread::sleep(LOOK);
+        };
+        match locked {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let who = match read(&mut file) {
@@ -91,6 +106,13 @@ mod tests {
         let expected = format!("process {} on {} is writing this run", holder.pid, holder.host);
         assert!(message.contains(&expected), "{message}");
         drop(lock);
+        // Somebody looks, again and again.
+        let path = folder.path().to_owned();
+        let looker = thread::spawn(move || (0..2000).for_each(|_| drop(RunLock::holder(&path))));
+        while !looker.is_finished() {
+            drop(RunLock::take(folder.path()).unwrap());
+        }
+        looker.join().unwrap();
         assert_eq!(RunLock::holder(folder.path()), None);
         RunLock::take(folder.path()).unwrap();
     }
