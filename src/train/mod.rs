@@ -228,7 +228,11 @@ impl<'a> Run<'a> {
         match command {
             Command::Checkpoint => self.checkpoint(),
             Command::Evaluate => self.evaluate()?,
-            Command::Sample { prompt } => self.sample(&prompt),
+            Command::Sample { prompt } => {
+                self.port.emit(Event::Phase { phase: Phase::Sampling });
+                self.sample(&prompt);
+                self.port.emit(Event::Phase { phase: Phase::Training });
+            }
             Command::Stop { save: true } => return Ok(ControlFlow::Break(Save::Yes)),
             Command::Stop { save: false } => return Ok(ControlFlow::Break(Save::No)),
             Command::Pause | Command::Resume => {}

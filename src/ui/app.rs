@@ -1,5 +1,6 @@
 //! What the screen shows and how keys and events change it. Nothing is drawn and nothing waits here.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -334,8 +335,8 @@ impl App {
         if self.screen == Screen::Runs && self.runs.typing() {
             return self.runs.key(key);
         }
-        if self.typing_monitor().is_some_and(|monitor| monitor.key(&key)) {
-            return None;
+        if let Some(ControlFlow::Break(prompt)) = self.typing_monitor().map(|monitor| monitor.key(&key)) {
+            return self.in_front()?.sample(prompt?).map_err(|why| self.toasts.error(why)).ok();
         }
         let action = self.keymap.action(self.context(), &key)?;
         self.act(action)
@@ -361,6 +362,11 @@ impl App {
                 self.replay = None;
                 self.screen = Screen::Runs;
                 return Some(Effect::List);
+            }
+            Action::Sample => {
+                if let Err(why) = self.in_front()?.open_prompt() {
+                    self.toasts.error(why);
+                }
             }
             Action::WriteChart if self.monitor().is_some_and(|monitor| monitor.files.is_none()) => {
                 self.toasts.error("this run has no folder to write to");

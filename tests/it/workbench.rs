@@ -13,7 +13,7 @@ use finesift::ui::backend::{Backend, Launched};
 use finesift::ui::{self, Options};
 
 use crate::pty::Pty;
-use crate::tiny::Tiny;
+use crate::tiny::{self, Tiny};
 
 /// A run that would go on for hours.
 fn endless(tiny: &Tiny) -> String {
@@ -202,6 +202,43 @@ fn the_program_alone_opens_home_where_a_preset_is_found_changed_and_launched() {
     let run = std::fs::read_dir(tiny.path("runs")).unwrap().next().unwrap().unwrap();
     assert!(run.file_name().to_string_lossy().starts_with("again-"));
     assert!(std::fs::read_to_string(run.path().join("preset.toml")).unwrap().contains("epochs = 2000000"));
+}
+
+#[test]
+fn a_language_model_is_asked_while_it_learns() {
+    let folder = tiny::chat();
+    let tiny = Tiny::at(folder.path().to_owned());
+    let preset = format!(
+        "[model]\nid = {:?}\n[data]\nformat = \"prompt_completion\"\npath = {:?}\neval_fraction = 0.25\nmax_length = 64\n\
+         [sift]\nrate = 0.05\nmodules = [\"q_proj\"]\n[sample]\ntokens = 8\n\
+         [train]\nepochs = 1000000\neval_every = 1000000\nbatch = 8\nlearning_rate = 1e-3\n",
+        tiny.path("model"),
+        tiny.path("rows.jsonl")
+    );
+    std::fs::write(tiny.path("chat.toml"), preset).unwrap();
+    let mut pty = Pty::start(120, 40, &tiny.path(""), &["train", "chat.toml", "--run", "mine", "--device", "cpu"]);
+    pty.wait_for(&["● training", "step "]);
+    pty.press("g");
+    pty.wait_for(&["enter asks"]);
+    pty.press("quick? pause\r");
+    pty.wait_for(&["Answer", "quick? pause", "● training"]);
+    // Held, it answers as well, and is held still.
+    pty.press("p");
+    pty.wait_for(&["● paused"]);
+    pty.press("g\x1b[A!\r");
+    pty.wait_until("the answer", |screen| {
+        let shown = screen.contents();
+        shown.contains("quick? pause!") && shown.contains("● paused") && !shown.contains("enter asks")
+    });
+    pty.press("qd");
+    assert_eq!(pty.wait_exit().0, 0);
+    pty.assert_restored();
+    let events = finesift::runs::read_events(&tiny.path("runs/mine/events.jsonl")).unwrap();
+    let asked = events.iter().filter_map(|event| match event {
+        Event::Sample { prompt, .. } => Some(prompt.as_str()),
+        _ => None,
+    });
+    assert_eq!(asked.collect::<Vec<_>>(), ["quick? pause", "quick? pause!"]);
 }
 
 #[test]

@@ -46,6 +46,7 @@ pub enum Action {
     PauseOrResume,
     Checkpoint,
     Evaluate,
+    Sample,
     StopAndSave,
     Tab(usize),
     ZoomIn,
@@ -119,6 +120,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "pause" Action::PauseOrResume, [char(' '), char('p')], "pause", "pause after this step, or go on";
         "checkpoint" Action::Checkpoint, [char('c')], "checkpoint", "write a checkpoint now";
         "evaluate" Action::Evaluate, [char('e')], "evaluate", "evaluate on the held-out examples now";
+        "sample" Action::Sample, [char('g')], "ask", "ask a language model, and see its answer among the samples";
         "stop" Action::StopAndSave, [char('s')], "stop", "stop, with a checkpoint";
         "overview" Action::Tab(0), [char('1')], "", "the charts";
         "layers" Action::Tab(1), [char('2')], "", "the layers, target by target";
