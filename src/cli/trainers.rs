@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use super::Screens;
 use crate::config::Config;
+use crate::export::{Order, Watch};
 use crate::preset::{Preset, cache_folder};
 use crate::ui::backend::{Backend, Launched, Outlook};
 #[cfg(feature = "torch")]
@@ -142,6 +143,10 @@ impl Backend for Trainers {
 
     fn cache(&self) -> &Path {
         &self.cache
+    }
+
+    fn export(&self, order: &Order, watch: Watch) -> Result<()> {
+        order.carry_out(watch)
     }
 
     #[cfg(feature = "torch")]

@@ -26,13 +26,14 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 
+pub use crate::runs::checkpoint::From;
 pub use batch::Loaded;
 pub use device::DeviceChoice;
 pub use evaluate::{Evaluator, HeldOut, Labelled, Scores};
 pub use increment::Increment;
 pub use material::source;
 pub use outlook::{Places, outlook};
-pub use resume::{From, Resume};
+pub use resume::Resume;
 pub use schedule::LearningRate;
 pub use select::{Choice, Chooser, Selection, choose};
 pub use tuner::{Settings, Taken, Tuner};

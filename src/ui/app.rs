@@ -14,9 +14,10 @@ use super::overlay::{Overlay, Picker};
 use super::runs::{Comparison, Runs};
 use super::theme::{Depth, Theme, Themes};
 use super::toast::Toasts;
+use crate::export::{CalledOff, ChangedBiases, Order};
 use crate::outlook::Outlook;
 use crate::preset::{self, Preset};
-use crate::protocol::{Command, Event};
+use crate::protocol::{Command, Event, Progress};
 use crate::runs;
 
 /// Below this size there is no room for anything.
@@ -110,6 +111,10 @@ pub enum Msg {
     Files(Files),
     /// Something that was asked for is done: a sentence.
     Done(String),
+    /// The export under way has come so far.
+    Exporting(Progress),
+    /// It has ended: why it failed, if it did.
+    Exported(Result<(), anyhow::Error>),
     /// A preset was saved: its name, its file, and all presets there are now.
     Saved(String, PathBuf, Vec<preset::Listed>),
 }
@@ -137,6 +142,19 @@ pub enum Effect {
     Rename(PathBuf, String),
     /// Give runs these tags.
     Tag(Vec<PathBuf>, Vec<String>),
+    /// Pin the checkpoint of a step, or take its pin away.
+    Pin {
+        /// The run's folder.
+        run: PathBuf,
+        /// Optimizer steps of the checkpoint.
+        step: u64,
+        /// Whether to pin it.
+        pin: bool,
+    },
+    /// Write what a run came to for other software.
+    Export(Order),
+    /// Call the export off that is under way.
+    CallOff,
     /// Move runs to the trash.
     ThrowAway(Vec<PathBuf>),
     /// Open a folder for the user.
@@ -275,6 +293,8 @@ impl App {
                 self.toasts.info(what);
                 return Some(Effect::List);
             }
+            Msg::Exporting(progress) => self.runs.exports(progress),
+            Msg::Exported(outcome) => return self.exported(outcome),
             Msg::Saved(name, path, presets) => {
                 self.home.saved(&name, presets);
                 self.toasts.info(format!("saved as {}", path.display()));
@@ -314,6 +334,24 @@ impl App {
         None
     }
 
+    /// Tells how an export has ended, and offers what helps.
+    fn exported(&mut self, outcome: Result<(), anyhow::Error>) -> Option<Effect> {
+        let order = self.runs.exported()?;
+        match outcome {
+            Ok(()) => self.toasts.info(format!("exported to {}", order.out.display())),
+            Err(error) if error.is::<CalledOff>() => {
+                self.toasts.info("the export was called off; nothing is left of it")
+            }
+            Err(error) => match error.downcast::<ChangedBiases>() {
+                // A question must not take the keys of who types on another screen.
+                Ok(biases) if self.screen == Screen::Runs && !self.runs.typing() => self.runs.offer(order, biases),
+                Ok(biases) => self.toasts.error(format!("no adapter: {biases}")),
+                Err(error) => self.toasts.error(format!("{error:#}")),
+            },
+        }
+        None
+    }
+
     fn told(&mut self, event: Event) -> Option<Effect> {
         if let Some(live) = &mut self.live {
             self.toasts.of_event(&event);
@@ -333,7 +371,8 @@ impl App {
             return self.home.key(key);
         }
         if self.screen == Screen::Runs && self.runs.typing() {
-            return self.runs.key(key);
+            let effect = self.runs.key(key);
+            return self.begun(effect);
         }
         if let Some(ControlFlow::Break(prompt)) = self.typing_monitor().map(|monitor| monitor.key(&key)) {
             return self.in_front()?.sample(prompt?).map_err(|why| self.toasts.error(why)).ok();
@@ -423,12 +462,20 @@ impl App {
         }
     }
 
-    /// Makes room for a replay that was asked for.
+    /// Makes room for what was asked for of a run: a replay, or the one export at a time.
     fn begun(&mut self, effect: Option<Effect>) -> Option<Effect> {
-        let Some(Effect::Replay(folder, _)) = effect else { return effect };
-        self.replays += 1;
-        self.replay = Some(Monitor::new(false));
-        self.screen = Screen::Monitor;
-        Some(Effect::Replay(folder, self.replays))
+        match effect? {
+            Effect::Replay(folder, _) => {
+                self.replays += 1;
+                self.replay = Some(Monitor::new(false));
+                self.screen = Screen::Monitor;
+                Some(Effect::Replay(folder, self.replays))
+            }
+            Effect::Export(order) if !self.runs.begin_export(&order) => {
+                self.toasts.error("an export is under way; wait for it, or call it off with X");
+                None
+            }
+            effect => Some(effect),
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use crate::export::{Order, Watch};
 pub use crate::outlook::Outlook;
 use crate::preset::Preset;
 use crate::runs::RunFolder;
@@ -34,6 +35,12 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// Model or data are not as the preset says.
     fn outlook(&self, preset: &Preset) -> Result<Outlook>;
+
+    /// Writes what a run came to for other software, whole or not at all. It may take minutes.
+    ///
+    /// # Errors
+    /// As [`Order::carry_out`].
+    fn export(&self, order: &Order, watch: Watch) -> Result<()>;
 }
 
 /// A run that was started.

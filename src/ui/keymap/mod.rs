@@ -71,6 +71,9 @@ pub enum Action {
     Delete,
     OpenFolder,
     CopyPath,
+    Export,
+    CallOff,
+    Pin,
     // Home.
     Launch,
     Edit,
@@ -144,6 +147,9 @@ pub const BINDINGS: &[Binding] = bindings! {
         "compare" Action::Compare, [char('c')], "compare", "what the settings of the marked runs differ in";
         "overlay" Action::Overlay, [char('v')], "overlay", "lay the marked runs' curves over the monitor's";
         "resume" Action::Resume, [char('r')], "resume", "take the run up again where it stood";
+        "export" Action::Export, [char('e')], "export", "write the run for other software: a model, what changed, its numbers";
+        "call-off" Action::CallOff, [char('X')], "", "call the export off that is under way";
+        "pin" Action::Pin, [char('p')], "pin", "the run's checkpoints; pin those to keep whatever comes";
         "sort" Action::Sort, [char('s')], "sort", "sort by the next column";
         "reverse" Action::Reverse, [char('S')], "", "sort the other way round";
         "tag" Action::Tag, [char('#'), char('g')], "tag", "give the run tags, or the marked ones";
