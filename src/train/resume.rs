@@ -123,7 +123,7 @@ pub fn go_back(found: Option<&Found>, job: &Job, prepared: &Prepared, chosen: &C
     }
     let arithmetic = super::device::arithmetic(chosen.device);
     if let Some(found) = found
-        && found.manifest.device != arithmetic
+        && ![arithmetic.as_str(), ""].contains(&found.manifest.device.as_str())
     {
         port.emit(Event::info(format!(
             "computed before on {}, now on {arithmetic}: numbers may differ in their last digits from those of a run \

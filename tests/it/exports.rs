@@ -281,6 +281,34 @@ fn what_is_called_off_leaves_nothing() {
 }
 
 #[test]
+fn a_checkpoint_from_before_labels_were_noted_is_exported() {
+    let _turn = turn();
+    let tiny = Tiny::new(0.0);
+    let preset = tiny.preset("epochs = 2");
+    complete(&tiny, &preset, "run");
+    let path = best(&tiny.path("runs/run")).unwrap();
+    let named = Changes::of(&Stored::open(&path).unwrap(), &tiny.path("model")).unwrap();
+    let manifest = path.join("checkpoint.json");
+    let mut fields: serde_json::Map<_, _> = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+    for key in ["labels", "device", "sha256"] {
+        fields.remove(key).unwrap();
+    }
+    let body = serde_json::Value::Object(fields).to_string();
+    let body = body.strip_suffix('}').unwrap();
+    let seal = format!("{:x}", <sha2::Sha256 as sha2::Digest>::digest(body));
+    fs::write(&manifest, format!("{body},\"sha256\":\"{seal}\"}}\n")).unwrap();
+    let stored = Stored::open(&path).unwrap();
+    assert_eq!((stored.manifest.device.as_str(), stored.manifest.labels.len()), ("", 0));
+    let changes = Changes::of(&stored, &tiny.path("model")).unwrap();
+    assert_eq!(
+        (named.facts.labels.join(" "), changes.facts.labels.join(" ")),
+        ("no yes".into(), "LABEL_0 LABEL_1".into())
+    );
+    assert!(named.full.iter().zip(&changes.full).all(|(a, b)| a.name == b.name && a.values.equal(&b.values)));
+    merged(&changes, &tiny.path("model"), &tiny.path("merged"), quiet()).unwrap();
+}
+
+#[test]
 fn a_signal_ends_an_export() {
     let tiny = Tiny::new(0.0);
     let run = tiny.path("runs/run");
@@ -354,11 +382,28 @@ fn a_run_its_delta_and_its_merged_folder_say_the_same() {
     let numbered = fs::read_to_string(tiny.path("numbers.tsv")).unwrap();
     assert_eq!(numbered, named.replace("\tyes", "\t1").replace("\tno", "\t0"));
 
+    for (folder, file) in
+        [("empty", None), ("adapter", Some("adapter_config.json")), ("config alone", Some("config.json"))]
+    {
+        fs::create_dir(tiny.path(folder)).unwrap();
+        if let Some(file) = file {
+            fs::copy(tiny.path("model/config.json"), tiny.path(folder).join(file)).unwrap();
+        }
+    }
     for (arguments, message) in [
         (&["predict", "merged", "--data", "none.tsv"][..], "none.tsv: no such file"),
         (&["predict", "merged", "--data", "texts.csv", "--text", "txt"], "no column \"txt\"; did you mean \"text\"?"),
         (&["eval", "merged"], "--data is missing"),
         (&["eval", "nothing", "--data", "texts.csv"], "no run \"nothing\" there"),
+        (&["eval", "empty", "--data", "texts.csv"], "empty: an empty folder; a model has config.json, tokenizer.json"),
+        (
+            &["eval", "runs", "--data", "texts.csv"],
+            "runs: a folder without config.json, which a model has, and without",
+        ),
+        (&["eval", "texts.csv", "--data", "texts.csv"], "texts.csv: a file, and not a .safetensors that"),
+        (&["predict", "runs/run/best", "--data", "texts.csv"], "a checkpoint of a run; name the run's folder"),
+        (&["eval", "adapter", "--data", "texts.csv"], "a folder with an adapter, which needs its base model"),
+        (&["eval", "config alone", "--data", "texts.csv"], "config alone"),
         (
             &["eval", "model", "--data", "texts.csv"],
             "its weights lack classifier.weight, classifier.bias; is it a classifier",
