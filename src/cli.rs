@@ -83,11 +83,13 @@ enum Command {
         #[command(subcommand)]
         command: Option<Presets>,
     },
-    /// List the runs
+    /// List the runs, or a run's checkpoints, and pin these
     Runs {
         /// A line of JSON for each
         #[arg(long)]
         json: bool,
+        #[command(subcommand)]
+        command: Option<runs::OfRun>,
     },
     /// Print the settings and keys as they are, as a config.toml to start from
     Config,
@@ -130,7 +132,8 @@ fn run(command: Option<Command>, screens: &Screens) -> Result<ExitCode> {
         Some(Command::Chat(chat)) => return chat.run(screens),
         Some(Command::Presets { command: None }) => print(&list()),
         Some(Command::Presets { command: Some(Presets::Show { name }) }) => print(&show(&name)?),
-        Some(Command::Runs { json }) => print(&runs::report(&screens.runs(&config()?), json)?),
+        Some(Command::Runs { json, command: None }) => print(&runs::report(&screens.runs(&config()?), json)?),
+        Some(Command::Runs { command: Some(command), .. }) => print(&command.run(&screens.runs(&config()?))?),
         Some(Command::Config) => print(&settings::report(&config()?)?),
         Some(Command::Doctor) => print(&doctor::report()),
     }

@@ -155,13 +155,16 @@ fn text_of(entry: &Entry) -> Option<String> {
     entry.value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// A folder, in which `~/` stands for the user's own.
 fn folder_of(entry: &Entry) -> Option<PathBuf> {
-    let text = text_of(entry)?;
-    Some(match text.strip_prefix("~/") {
+    text_of(entry).map(|text| path_of(&text))
+}
+
+/// A path as users write it: `~/` stands for their own folder.
+pub fn path_of(text: &str) -> PathBuf {
+    match text.strip_prefix("~/") {
         Some(rest) => PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(rest),
         None => PathBuf::from(text),
-    })
+    }
 }
 
 fn texts_of(entry: &Entry) -> Option<Vec<String>> {

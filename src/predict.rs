@@ -204,7 +204,27 @@ impl Origin {
         } else if path.is_file() && name.ends_with(".safetensors") {
             Ok(Origin::Delta(path))
         } else {
-            crate::runs::find(runs, name).map(Origin::Run)
+            let found = crate::runs::find(runs, name).map(Origin::Run);
+            found.map_err(|error| if path.exists() { Usage(neither(&path)).into() } else { error })
         }
     }
+}
+
+/// What is wrong with a path that is there and is neither model nor run nor delta.
+fn neither(path: &Path) -> String {
+    let has = |name: &str| path.join(name).exists();
+    let what = if path.is_file() {
+        "a file, and not a .safetensors that `finesift export --to delta` wrote"
+    } else if has("adapter_config.json") {
+        "a folder with an adapter, which needs its base model; ask the run it was exported from, or its merged model"
+    } else if has("checkpoint.json") {
+        "a checkpoint of a run; name the run's folder, and the checkpoint with --from STEP"
+    } else if has("events.jsonl") {
+        "the folder of a run that has lost its preset.toml"
+    } else if path.read_dir().is_ok_and(|mut entries| entries.next().is_none()) {
+        "an empty folder; a model has config.json, tokenizer.json and model.safetensors, a run preset.toml"
+    } else {
+        "a folder without config.json, which a model has, and without preset.toml, which a run has"
+    };
+    format!("{}: {what}", path.display())
 }

@@ -143,6 +143,9 @@ pub struct Started {
     pub parameters: u64,
     /// The score that decides which evaluation is best.
     pub best: String,
+    /// Whether the model writes text, so that it can be asked with [`Command::Sample`].
+    #[serde(default)]
+    pub writes: bool,
     /// Version of finesift.
     pub version: String,
 }
@@ -181,6 +184,8 @@ pub enum Phase {
     Training,
     /// Scoring the held-out examples.
     Evaluating,
+    /// Answering [`Command::Sample`].
+    Sampling,
     /// Writing a checkpoint.
     Checkpointing,
     /// Holding, by order.

@@ -1,13 +1,20 @@
 //! `export` and `apply`: what a run came to, in forms that other software reads.
 
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::thread;
 
 use anyhow::Result;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::{Screens, config};
-use crate::runs;
+use crate::export::{CalledOff, ChangedBiases, Form, Order, Stop, Watch};
+use crate::protocol::Progress;
+use crate::signals::Signals;
+use crate::{Usage, runs};
 
 #[derive(Args)]
 pub(super) struct Export {
@@ -39,176 +46,80 @@ pub(super) struct Apply {
     out: PathBuf,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Form {
-    /// A folder with the merged model, for Hugging Face software
-    Merged,
-    /// One safetensors file with what has changed, for `finesift apply`
-    Delta,
-    /// A folder with a SHiRA adapter, for PEFT
-    Shira,
-    /// A table of the numbers of every step
-    Csv,
-    /// A folder with the same as TensorBoard reads it
-    Tensorboard,
-    /// A page with the run's charts, which needs nothing else
-    Html,
-}
-
 impl Export {
     pub fn run(self, screens: &Screens) -> Result<ExitCode> {
-        let run = runs::find(&screens.runs(&config()?), &self.run)?;
-        match self.to {
-            Form::Csv | Form::Tensorboard | Form::Html => metrics::write(self.to, &run, &self.out)?,
-            Form::Merged | Form::Delta | Form::Shira => weights::export(&self, &run)?,
-        }
-        super::print(&format!("{}\n", self.out.display()));
-        Ok(ExitCode::SUCCESS)
+        let order = Order {
+            run: runs::find(&screens.runs(&config()?), &self.run)?,
+            form: self.to,
+            from: self.from.as_deref().map(str::parse).transpose()?,
+            out: self.out,
+            without_biases: self.without_biases,
+        };
+        write(&order.out, |watch| order.carry_out(watch).map_err(advised))
     }
 }
 
 impl Apply {
+    #[cfg(feature = "torch")]
     pub fn run(self) -> Result<ExitCode> {
-        weights::apply(&self)?;
-        super::print(&format!("{}\n", self.out.display()));
-        Ok(ExitCode::SUCCESS)
+        use crate::export::{Changes, merged};
+        use crate::hub::Hub;
+        let changes = Changes::read(&self.delta)?;
+        write(&self.out, |watch| {
+            let base = self.base.as_ref().unwrap_or(&changes.facts.base.model);
+            let base = Hub::from_env().model(base, watch.told)?;
+            merged(&changes, &base, &self.out, watch)
+        })
+    }
+
+    #[cfg(not(feature = "torch"))]
+    pub fn run(self) -> Result<ExitCode> {
+        anyhow::bail!(without_torch())
     }
 }
 
-mod metrics {
-    use std::fs::{self, File};
-    use std::io::BufWriter;
-    use std::path::Path;
-    use std::time::UNIX_EPOCH;
-
-    use anyhow::{Context, Result};
-
-    use super::Form;
-    use crate::export::{self, Unfinished};
-    use crate::preset::read_file;
-    use crate::protocol::Event;
-    use crate::runs::read_events;
-
-    pub fn write(to: Form, run: &Path, out: &Path) -> Result<()> {
-        let path = run.join("events.jsonl");
-        let events = read_events(&path).with_context(|| format!("{}: cannot read", path.display()))?;
-        let unfinished = Unfinished::at(out)?;
-        let file = |path: &Path| File::create_new(path).map(BufWriter::new);
-        let write = || -> Result<()> {
-            match to {
-                Form::Tensorboard => {
-                    fs::create_dir(&unfinished.path)?;
-                    let start = began(&path, &events);
-                    let name = format!("events.out.tfevents.{}.finesift", start as u64);
-                    export::tensorboard(&events, start, file(&unfinished.path.join(name))?)?;
-                }
-                Form::Html => {
-                    fs::write(&unfinished.path, export::report(&events, &read_file(&run.join("preset.toml"))?))?;
-                }
-                _ => export::csv(&events, file(&unfinished.path)?)?,
-            }
-            Ok(())
-        };
-        write().with_context(|| format!("{}: cannot write", out.display()))?;
-        unfinished.finish()
+/// Has something written to a place, and says where. A signal calls it off, with nothing left of it.
+fn write(out: &Path, work: impl FnOnce(Watch) -> Result<()>) -> Result<ExitCode> {
+    let (stop, caught) = (Arc::new(Stop::default()), Arc::new(AtomicI32::new(0)));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut signals = runtime.block_on(async { Signals::listen() })?;
+    let (calls, notes) = (stop.clone(), caught.clone());
+    // Not joined: it waits for a signal that need not come.
+    thread::spawn(move || {
+        let signal = runtime.block_on(signals.next());
+        notes.store(signal.exit_code(), Ordering::SeqCst);
+        // What only reads has nothing to put in order.
+        if !calls.call_off() {
+            signal_hook::low_level::exit(signal.exit_code());
+        }
+    });
+    match work(Watch { told: &told, stop: &stop }) {
+        Err(error) if error.is::<CalledOff>() => {
+            let _ = writeln!(io::stderr(), "finesift: {error}");
+            Ok(ExitCode::from(caught.load(Ordering::SeqCst) as u8))
+        }
+        outcome => {
+            outcome?;
+            super::print(&format!("{}\n", out.display()));
+            Ok(ExitCode::SUCCESS)
+        }
     }
+}
 
-    /// When the run began, as far as its file can tell: its last line was written so long after.
-    fn began(path: &Path, events: &[Event]) -> f64 {
-        let written = path.metadata().and_then(|metadata| metadata.modified()).unwrap_or(UNIX_EPOCH);
-        let elapsed = events.iter().rev().find_map(|event| match event {
-            Event::Step(step) => Some(step.elapsed),
-            _ => None,
-        });
-        let written = written.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-        (written - elapsed.unwrap_or(0.0)).max(0.0)
+/// With the option that helps.
+fn advised(error: anyhow::Error) -> anyhow::Error {
+    if error.is::<ChangedBiases>() {
+        return Usage(format!("{error:#}; --without-biases leaves them out")).into();
     }
+    error
+}
+
+fn told(progress: Progress) {
+    let Progress { task, done, total, unit } = progress;
+    let _ = writeln!(io::stderr(), "{task}: {done} of {total} {unit}");
 }
 
 #[cfg(not(feature = "torch"))]
-mod weights {
-    use std::path::Path;
-
-    use anyhow::{Result, bail};
-
-    use super::{Apply, Export};
-    use crate::Usage;
-
-    pub fn export(_: &Export, _: &Path) -> Result<()> {
-        bail!(without_torch())
-    }
-
-    pub fn apply(_: &Apply) -> Result<()> {
-        bail!(without_torch())
-    }
-
-    fn without_torch() -> Usage {
-        Usage("this build is without libtorch and cannot handle weights; build it with the feature torch".into())
-    }
-}
-
-#[cfg(feature = "torch")]
-pub(super) use weights::wanted;
-
-#[cfg(feature = "torch")]
-mod weights {
-    use std::io::{self, Write};
-    use std::path::{Path, PathBuf};
-
-    use anyhow::{Result, anyhow, bail};
-
-    use super::{Apply, Export, Form};
-    use crate::Usage;
-    use crate::export::{Changes, merged, shira};
-    use crate::hub::Hub;
-    use crate::protocol::Progress;
-    use crate::runs::checkpoint::{Stored, best, list};
-    use crate::train::From;
-
-    pub fn export(export: &Export, run: &Path) -> Result<()> {
-        let from = export.from.as_deref().map(str::parse).transpose()?;
-        let path = wanted(run, from)?;
-        let stored = Stored::open(&path).map_err(|error| anyhow!(Usage(format!("damaged: {error}"))))?;
-        let base = Hub::from_env().model(&stored.manifest.base.model, &told)?;
-        let changes = Changes::of(&stored, &base)?;
-        match export.to {
-            Form::Delta => changes.write(&export.out),
-            Form::Shira => shira(&changes, &base, export.without_biases, &export.out),
-            _ => merged(&changes, &base, &export.out, &told),
-        }
-    }
-
-    pub fn apply(apply: &Apply) -> Result<()> {
-        let changes = Changes::read(&apply.delta)?;
-        let base = apply.base.as_ref().unwrap_or(&changes.facts.base.model);
-        let base = Hub::from_env().model(base, &told)?;
-        merged(&changes, &base, &apply.out, &told)
-    }
-
-    /// The checkpoint asked for: by default the best, or else the newest.
-    pub fn wanted(run: &Path, from: Option<From>) -> Result<PathBuf> {
-        let listed = list(&run.join("checkpoints"))?;
-        let found = match from {
-            Some(From::Step(step)) => {
-                listed.iter().find(|listed| listed.step == step).map(|listed| listed.path.clone())
-            }
-            Some(From::Best) => best(run),
-            Some(From::Newest) | None => best(run).or_else(|| listed.first().map(|listed| listed.path.clone())),
-        };
-        let steps: Vec<String> = listed.iter().map(|listed| listed.step.to_string()).collect();
-        match found {
-            Some(path) => Ok(path),
-            None if steps.is_empty() => bail!(Usage(format!("{}: no checkpoint was written yet", run.display()))),
-            None => bail!(Usage(format!(
-                "{}: no such checkpoint; there are those of steps {}",
-                run.display(),
-                steps.join(", ")
-            ))),
-        }
-    }
-
-    fn told(progress: Progress) {
-        let Progress { task, done, total, unit } = progress;
-        let _ = writeln!(io::stderr(), "{task}: {done} of {total} {unit}");
-    }
+fn without_torch() -> Usage {
+    Usage("this build is without libtorch and cannot handle weights; build it with the feature torch".into())
 }

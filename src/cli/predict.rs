@@ -98,7 +98,6 @@ mod run {
     use tch::Kind;
 
     use super::super::config;
-    use super::super::export::wanted;
     use super::*;
     use crate::Usage;
     use crate::data::{self, Columns, Source, Split, TargetKind, Task};
@@ -108,7 +107,7 @@ mod run {
     use crate::predict::{Opening, Origin, Predictor};
     use crate::preset::{DataSource, Dtype, Preset, cache_folder, read_file};
     use crate::protocol::Progress;
-    use crate::runs::checkpoint::Stored;
+    use crate::runs::checkpoint::{Stored, wanted};
     use crate::train::{self, DeviceChoice};
 
     /// A model that was asked for, and the preset of its run, where there is one.

@@ -1,13 +1,74 @@
-//! `runs`: what the screen Runs shows, as a table or as lines of JSON.
+//! `runs`: what the screen Runs shows, as a table or as lines of JSON; and the checkpoints of one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::headless::grouped;
-use crate::runs::{Best, End, Listed, Lister};
+use crate::runs::checkpoint::{From, pin, unpin, wanted};
+use crate::runs::{Best, End, Kept, Listed, Lister, find, kept};
+
+/// What is done with a run's checkpoints.
+#[derive(Subcommand)]
+pub(super) enum OfRun {
+    /// List a run's checkpoints
+    Checkpoints {
+        /// Name of the run, or path of its folder
+        run: String,
+    },
+    /// Keep a checkpoint whatever else is removed
+    Pin(Which),
+    /// Take a checkpoint's pin away; it goes when newer ones have come
+    Unpin(Which),
+}
+
+/// Which checkpoint.
+#[derive(Args)]
+pub(super) struct Which {
+    /// Name of the run, or path of its folder
+    run: String,
+    /// That of the best evaluation, or that of a step; by default the newest
+    #[arg(value_name = "best|STEP")]
+    which: Option<String>,
+}
+
+impl OfRun {
+    /// Does it, and tells what checkpoints there are.
+    ///
+    /// # Errors
+    /// No such run or checkpoint; a disk that cannot be written.
+    pub(super) fn run(self, runs: &Path) -> Result<String> {
+        let run = match self {
+            OfRun::Checkpoints { run } => find(runs, &run)?,
+            OfRun::Pin(which) => which.change(runs, pin)?,
+            OfRun::Unpin(which) => which.change(runs, unpin)?,
+        };
+        let lines: String = kept(&run).iter().map(line).collect();
+        Ok(if lines.is_empty() { format!("{}: no checkpoint was written yet\n", run.display()) } else { lines })
+    }
+}
+
+impl Which {
+    /// Changes the checkpoint; returns the run's folder.
+    fn change(self, runs: &Path, change: fn(&Path) -> Result<()>) -> Result<PathBuf> {
+        let run = find(runs, &self.run)?;
+        let from = self.which.as_deref().map_or(Ok(From::Newest), str::parse)?;
+        change(&wanted(&run, Some(from))?)?;
+        Ok(run)
+    }
+}
+
+/// A checkpoint's step, and what keeps it.
+fn line(kept: &Kept) -> String {
+    let words: Vec<&str> = [("best", kept.best), ("pinned", kept.pinned)]
+        .into_iter()
+        .filter_map(|(word, holds)| holds.then_some(word))
+        .collect();
+    format!("{:<10}  {}", grouped(kept.step), words.join(", ")).trim_end().to_owned() + "\n"
+}
 
 /// All runs, the newest first: a line each, in JSON where that was asked for.
 ///
@@ -82,6 +143,34 @@ fn json_of(run: &Listed) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Usage;
+
+    #[test]
+    fn checkpoints_are_listed_and_pinned() {
+        let runs = tempfile::tempdir().unwrap();
+        let run = runs.path().join("mine");
+        std::fs::create_dir_all(&run).unwrap();
+        std::fs::write(run.join("preset.toml"), "").unwrap();
+        let which = |which: Option<&str>| Which { run: "mine".into(), which: which.map(str::to_owned) };
+        let told = |command: OfRun| command.run(runs.path()).unwrap();
+        let list = || told(OfRun::Checkpoints { run: "mine".into() });
+        assert!(list().ends_with("mine: no checkpoint was written yet\n"));
+        for step in [80, 1700, 1900] {
+            std::fs::create_dir_all(run.join(format!("checkpoints/step-{step:08}"))).unwrap();
+        }
+        std::os::unix::fs::symlink("checkpoints/step-00001700", run.join("best")).unwrap();
+        assert_eq!(list(), "1,900\n1,700       best\n80\n");
+        assert_eq!(told(OfRun::Pin(which(Some("80")))), "1,900\n1,700       best\n80          pinned\n");
+        told(OfRun::Pin(which(Some("best"))));
+        told(OfRun::Pin(which(None)));
+        assert_eq!(list(), "1,900       pinned\n1,700       best, pinned\n80          pinned\n");
+        told(OfRun::Unpin(which(Some("best"))));
+        assert_eq!(told(OfRun::Unpin(which(Some("80")))), "1,900       pinned\n1,700       best\n80\n");
+        for wrong in ["81", "oldest"] {
+            let error = OfRun::Pin(which(Some(wrong))).run(runs.path()).unwrap_err();
+            assert!(error.is::<Usage>(), "{error}");
+        }
+    }
 
     #[test]
     fn runs_are_told_to_people_and_to_programs() {

@@ -8,6 +8,7 @@ use anyhow::Result;
 use super::{Screens, background};
 use crate::attach::{Link, Viewer};
 use crate::config::Config;
+use crate::export::{Order, Watch};
 use crate::preset::{Preset, cache_folder};
 use crate::ui::backend::{Backend, Launched, Outlook};
 #[cfg(feature = "torch")]
@@ -164,6 +165,10 @@ impl Backend for Trainers {
 
     fn cache(&self) -> &Path {
         &self.cache
+    }
+
+    fn export(&self, order: &Order, watch: Watch) -> Result<()> {
+        order.carry_out(watch)
     }
 
     #[cfg(feature = "torch")]

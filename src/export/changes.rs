@@ -9,7 +9,7 @@ use tch::Tensor;
 use crate::Usage;
 use crate::model::{Fingerprint, ModelFiles};
 use crate::protocol::Eval;
-use crate::runs::checkpoint::{BaseIdentity, Stored};
+use crate::runs::checkpoint::{BaseIdentity, SlotEntry, Stored};
 use crate::train::checkpoint;
 
 /// What a run changes.
@@ -99,7 +99,7 @@ impl Changes {
             preset: manifest.preset.clone(),
             step: manifest.step,
             eval: manifest.best.clone().filter(|best| best.step == manifest.step),
-            labels: manifest.labels.clone(),
+            labels: if manifest.labels.is_empty() { numbered(&manifest.slots) } else { manifest.labels.clone() },
             base: manifest.base.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
         };
@@ -130,4 +130,14 @@ impl Changes {
         }
         Ok(Changes { facts, sparse, full })
     }
+}
+
+/// Classes without names, as transformers calls them, of a checkpoint from before names were noted; none where its head has
+/// one output.
+fn numbered(slots: &[SlotEntry]) -> Vec<String> {
+    /// What a manifest claims is checked against the model only later.
+    const MOST: i64 = 10_000;
+    let head = slots.iter().find(|slot| ["classifier.weight", "classifier.out_proj.weight"].contains(&&*slot.name));
+    let outputs = head.and_then(|head| head.shape.first()).filter(|outputs| (2..=MOST).contains(*outputs));
+    outputs.map_or_else(Vec::new, |outputs| (0..*outputs).map(|number| format!("LABEL_{number}")).collect())
 }

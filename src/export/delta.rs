@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tch::{Kind, Tensor};
 
-use super::Unfinished;
 use super::changes::{Changes, Facts, Full, Sparse};
 use super::merged::{bytes_of, sync};
+use super::{Unfinished, Watch};
 use crate::Usage;
 
 /// The entry of the file's metadata that says what it is.
@@ -51,8 +51,9 @@ impl Changes {
     /// Writes them to a new file.
     ///
     /// # Errors
-    /// [`Usage`] if it is there; a disk that cannot be written.
-    pub fn write(&self, out: &Path) -> Result<()> {
+    /// [`Usage`] if it is there; [`CalledOff`](super::CalledOff); a disk that cannot be written.
+    pub fn write(&self, out: &Path, watch: Watch) -> Result<()> {
+        watch.stop.begin()?;
         let unfinished = Unfinished::at(out)?;
         let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
         for Sparse { name, shape, indices, values } in &self.sparse {
@@ -84,6 +85,7 @@ impl Changes {
             .map_err(anyhow::Error::from)
             .and_then(|()| sync(&unfinished.path))
             .with_context(|| format!("{}: cannot write", out.display()))?;
+        watch.stop.check()?;
         unfinished.finish()
     }
 

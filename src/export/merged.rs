@@ -12,8 +12,8 @@ use safetensors::tensor::{View, serialize_to_file};
 use serde_json::{Map, Value, json};
 use tch::{Device, Kind, Tensor};
 
-use super::Unfinished;
 use super::changes::{Changes, Facts};
+use super::{Stop, Unfinished, Watch};
 use crate::Usage;
 use crate::model::{Config, FileTensor, ModelFiles};
 use crate::protocol::Progress;
@@ -37,11 +37,13 @@ const INDEX: &str = "model.safetensors.index.json";
 /// Writes the merged model into a new folder.
 ///
 /// # Errors
-/// [`Usage`]: the folder is there, or the base model is not the one that was changed; a disk that cannot be written.
-pub fn merged(changes: &Changes, base: &Path, out: &Path, progress: &dyn Fn(Progress)) -> Result<()> {
+/// [`Usage`]: the folder is there, or the base model is not the one that was changed; [`CalledOff`](super::CalledOff); a
+/// disk that cannot be written.
+pub fn merged(changes: &Changes, base: &Path, out: &Path, watch: Watch) -> Result<()> {
     changes.facts.check_base(base)?;
     let files = ModelFiles::open(base, changes.facts.outputs())?;
     check(changes, &files)?;
+    watch.stop.begin()?;
     let unfinished = Unfinished::at(out)?;
     let folder = &unfinished.path;
     let failed = || format!("{}: cannot write", out.display());
@@ -55,16 +57,17 @@ pub fn merged(changes: &Changes, base: &Path, out: &Path, progress: &dyn Fn(Prog
             total: names.len() as u64,
             unit: "files".into(),
         };
-        progress(report(number));
-        let tensors = tensors(changes, &files, number);
+        (watch.told)(report(number));
+        let tensors = tensors(changes, &files, number, watch.stop);
         for (name_of_tensor, tensor) in &tensors {
             weight_map.insert(name_of_tensor.clone(), name.clone());
             bytes += tensor.data_len();
         }
         let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
         serialize_to_file(tensors, Some(metadata), &folder.join(name)).with_context(failed)?;
+        watch.stop.check()?;
         sync(&folder.join(name)).with_context(failed)?;
-        progress(report(number + 1));
+        (watch.told)(report(number + 1));
     }
     let write = |name: &str, content: String| -> Result<()> {
         fs::write(folder.join(name), content).with_context(failed)?;
@@ -82,6 +85,7 @@ pub fn merged(changes: &Changes, base: &Path, out: &Path, progress: &dyn Fn(Prog
             copied => drop(copied.with_context(failed)?),
         }
     }
+    watch.stop.check()?;
     unfinished.finish()
 }
 
@@ -115,7 +119,7 @@ fn check(changes: &Changes, files: &ModelFiles) -> Result<()> {
 }
 
 /// The tensors of one file; what is in none goes into the last.
-fn tensors<'a>(changes: &'a Changes, files: &'a ModelFiles, file: usize) -> Vec<(String, Written<'a>)> {
+fn tensors<'a>(changes: &'a Changes, files: &'a ModelFiles, file: usize, stop: &'a Stop) -> Vec<(String, Written<'a>)> {
     let last = files.names().len() - 1;
     let mut tensors = Vec::new();
     for (number, spec) in files.layout.parameters.iter().enumerate() {
@@ -131,7 +135,7 @@ fn tensors<'a>(changes: &'a Changes, files: &'a ModelFiles, file: usize) -> Vec<
             Content::AsItWas
         };
         let shape = spec.shape.iter().map(|&size| size as usize).collect();
-        tensors.push((spec.name.clone(), Written { shape, stored, content }));
+        tensors.push((spec.name.clone(), Written { shape, stored, content, stop }));
     }
     tensors
 }
@@ -141,6 +145,7 @@ struct Written<'a> {
     shape: Vec<usize>,
     stored: Option<FileTensor<'a>>,
     content: Content<'a>,
+    stop: &'a Stop,
 }
 
 enum Content<'a> {
@@ -170,6 +175,10 @@ impl View for Written<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
+        // The rest of a file that will be removed need not be written.
+        if self.stop.check().is_err() {
+            return Cow::Borrowed(&[]);
+        }
         let stored = self.stored.as_ref().map_or(&[][..], |stored| stored.bytes);
         match &self.content {
             Content::AsItWas => Cow::Borrowed(stored),

@@ -11,28 +11,23 @@ use safetensors::tensor::{TensorView, serialize_to_file};
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
 
-use super::Unfinished;
 use super::changes::{Changes, Sparse};
 use super::merged::{bytes_of, sync};
+use super::{ChangedBiases, Unfinished, Watch};
 use crate::Usage;
 use crate::model::{Config, ModelFiles};
 
 /// Writes the adapter into a new folder. Biases have no place in one: `without_biases` leaves changed ones out.
 ///
 /// # Errors
-/// [`Usage`]: changed biases or embeddings, another base model, a folder that is there.
-pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path) -> Result<()> {
+/// [`ChangedBiases`]; [`Usage`]: changed embeddings, another base model, a folder that is there; [`CalledOff`](super::CalledOff).
+pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, watch: Watch) -> Result<()> {
     changes.facts.check_base(base)?;
     let files = ModelFiles::open(base, changes.facts.outputs())?;
     let (weights, others): (Vec<&Sparse>, Vec<&Sparse>) =
         changes.sparse.iter().partition(|sparse| sparse.name.ends_with(".weight") && sparse.shape.len() == 2);
     if !others.is_empty() && !without_biases {
-        bail!(Usage(format!(
-            "the run trained components of {} biases, such as {}, which a SHiRA adapter has no place for; \
-             --without-biases leaves them out, and sift.biases = false trains none",
-            others.len(),
-            others[0].name
-        )));
+        bail!(ChangedBiases { count: others.len(), first: others[0].name.clone() });
     }
     // Embeddings are the first segment.
     let embedding = |name: &str| files.layout.parameters.iter().any(|spec| spec.name == name && spec.segment == 0);
@@ -93,6 +88,7 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path) -
         "modules_to_save": if saved.is_empty() { json!(null) } else { json!(saved) },
     });
 
+    watch.stop.begin()?;
     let unfinished = Unfinished::at(out)?;
     let failed = || format!("{}: cannot write", out.display());
     fs::create_dir(&unfinished.path).with_context(failed)?;
@@ -106,6 +102,7 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path) -
     serialize_to_file(views, Some(metadata), &weights).with_context(failed)?;
     fs::write(&settings, serde_json::to_string_pretty(&config)? + "\n").with_context(failed)?;
     sync(&weights).and_then(|()| sync(&settings)).with_context(failed)?;
+    watch.stop.check()?;
     unfinished.finish()
 }
 

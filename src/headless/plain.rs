@@ -44,6 +44,7 @@ impl Plain {
             Some(Phase::Selecting) => "selecting components",
             Some(Phase::Training) => "training",
             Some(Phase::Evaluating) => "evaluating",
+            Some(Phase::Sampling) => "answering",
             Some(Phase::Checkpointing) => "writing a checkpoint",
             Some(Phase::Paused) => "paused",
         };

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::checkpoint;
 use super::summary::{End, Summary};
 use super::tags::read_tags;
 use crate::protocol::Reason;
@@ -26,8 +27,21 @@ pub struct Listed {
     pub told: Option<SystemTime>,
     /// The user's own words for it.
     pub tags: Vec<String>,
+    /// Its checkpoints, the newest first.
+    pub kept: Vec<Kept>,
     /// What it came to.
     pub summary: Summary,
+}
+
+/// A checkpoint in a list of runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Optimizer steps it holds.
+    pub step: u64,
+    /// Whether it is that of the best evaluation.
+    pub best: bool,
+    /// Whether it is kept whatever comes.
+    pub pinned: bool,
 }
 
 /// Whether a run goes, and how it ended otherwise.
@@ -105,8 +119,8 @@ impl Lister {
             seen.look(&events);
             let told = seen.stamp.map(|(told, _)| told);
             let state = state(&path, &seen.summary, told, now);
-            let (tags, summary) = (read_tags(&path), seen.summary.clone());
-            listed.push(Listed { name: name.clone(), path, state, told, tags, summary });
+            let (tags, kept, summary) = (read_tags(&path), kept(&path), seen.summary.clone());
+            listed.push(Listed { name: name.clone(), path, state, told, tags, kept, summary });
             self.known.insert(name, seen);
         }
         listed.sort_by(|a, b| a.name.cmp(&b.name));
@@ -127,6 +141,17 @@ impl Known {
             let _ = self.summary.read_on(events);
         }
     }
+}
+
+/// The checkpoints of a run, the newest first; none where they cannot be read.
+pub fn kept(run: &Path) -> Vec<Kept> {
+    let listed = checkpoint::list(&run.join("checkpoints")).unwrap_or_default();
+    let best = checkpoint::best(run);
+    let kept = |listed: checkpoint::Listed| {
+        let best = best.as_ref() == Some(&listed.path);
+        Kept { step: listed.step, best, pinned: listed.pinned }
+    };
+    listed.into_iter().map(kept).collect()
 }
 
 fn state(run: &Path, summary: &Summary, told: Option<SystemTime>, now: SystemTime) -> RunState {

@@ -31,7 +31,7 @@ pub use curve::Curve;
 pub use disk::{Disk, RealDisk};
 pub use events::{EventLog, EventRange, last_event, read_events};
 pub use folder::{RunFolder, find};
-pub use list::{Listed, Lister, RunState};
+pub use list::{Kept, Listed, Lister, RunState, kept};
 pub use lock::{Holder, RunLock};
 pub use pace::pace;
 pub use summary::{Best, End, Summary};

@@ -26,13 +26,14 @@ use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 
+pub use crate::runs::checkpoint::From;
 pub use batch::Loaded;
 pub use device::DeviceChoice;
 pub use evaluate::{Evaluator, HeldOut, Labelled, Scores};
 pub use increment::Increment;
 pub use material::source;
 pub use outlook::{Places, outlook};
-pub use resume::{From, Resume};
+pub use resume::Resume;
 pub use schedule::LearningRate;
 pub use select::{Choice, Chooser, Selection, choose};
 pub use tuner::{Settings, Taken, Tuner};
@@ -228,7 +229,11 @@ impl<'a> Run<'a> {
         match command {
             Command::Checkpoint => self.checkpoint(),
             Command::Evaluate => self.evaluate()?,
-            Command::Sample { prompt } => self.sample(&prompt),
+            Command::Sample { prompt } => {
+                self.port.emit(Event::Phase { phase: Phase::Sampling });
+                self.sample(&prompt);
+                self.port.emit(Event::Phase { phase: Phase::Training });
+            }
             Command::Stop { save: true } => return Ok(ControlFlow::Break(Save::Yes)),
             Command::Stop { save: false } => return Ok(ControlFlow::Break(Save::No)),
             Command::Pause | Command::Resume => {}

@@ -166,6 +166,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         select: sift.select.name().into(),
         parameters: network.parameters.components(),
         best: material.best.clone(),
+        writes: material.speaker.is_some(),
         version: env!("CARGO_PKG_VERSION").into(),
     };
     Ok(Prepared {

@@ -2,7 +2,6 @@
 //! after it.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::{Context, Result, bail};
 
@@ -13,7 +12,9 @@ use crate::Usage;
 use crate::preset::{Difference, Weight, differences};
 use crate::protocol::{Event, Resumed};
 use crate::runs::EventLog;
-use crate::runs::checkpoint::{BaseIdentity, DataIdentity, Listed, Manifest, Stored, best, list, recover, set_aside};
+use crate::runs::checkpoint::{
+    BaseIdentity, DataIdentity, From, Listed, Manifest, Stored, best, list, recover, set_aside, steps,
+};
 use crate::session::Port;
 
 /// How to take a run up again.
@@ -23,29 +24,6 @@ pub struct Resume {
     pub from: From,
     /// Whether to go on also where the numbers to come are not those of the run as it was begun.
     pub force: bool,
-}
-
-/// Where to take a run up again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum From {
-    /// At its newest good checkpoint, or from the start if it has none yet.
-    Newest,
-    /// At the best evaluation.
-    Best,
-    /// At the checkpoint of this step.
-    Step(u64),
-}
-
-impl FromStr for From {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> Result<From> {
-        match (text, text.parse()) {
-            ("best", _) => Ok(From::Best),
-            (_, Ok(step)) => Ok(From::Step(step)),
-            _ => bail!(Usage(format!("--from {text}: expected best, or the number of a step"))),
-        }
-    }
 }
 
 /// A checkpoint to go on from.
@@ -77,7 +55,10 @@ pub fn find(resume: Resume, job: &Job, prepared: &Prepared, port: &Port) -> Resu
         },
         From::Step(step) => match listed.iter().find(|checkpoint| checkpoint.step == step) {
             Some(checkpoint) => Some(checkpoint.path.clone()),
-            None => bail!(Usage(format!("--from {step}: no such checkpoint; there are {}", steps(&listed)))),
+            None if listed.is_empty() => bail!(Usage(format!("--from {step}: no checkpoint was written yet"))),
+            None => {
+                bail!(Usage(format!("--from {step}: no such checkpoint; there are those of steps {}", steps(&listed))))
+            }
         },
     };
     let read = |path: &Path| -> Result<Found, String> {
@@ -142,7 +123,7 @@ pub fn go_back(found: Option<&Found>, job: &Job, prepared: &Prepared, chosen: &C
     }
     let arithmetic = super::device::arithmetic(chosen.device);
     if let Some(found) = found
-        && found.manifest.device != arithmetic
+        && ![arithmetic.as_str(), ""].contains(&found.manifest.device.as_str())
     {
         port.emit(Event::info(format!(
             "computed before on {}, now on {arithmetic}: numbers may differ in their last digits from those of a run \
@@ -203,14 +184,4 @@ fn data_differences(before: &DataIdentity, now: &DataIdentity) -> Vec<String> {
     compare("training", (before.examples, &before.train), (now.examples, &now.train));
     compare("held-out", (before.eval_examples, &before.eval), (now.eval_examples, &now.eval));
     differences
-}
-
-fn steps(listed: &[Listed]) -> String {
-    match listed {
-        [] => "none".into(),
-        listed => {
-            let steps: Vec<String> = listed.iter().map(|checkpoint| checkpoint.step.to_string()).collect();
-            format!("those of steps {}", steps.join(", "))
-        }
-    }
 }

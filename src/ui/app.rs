@@ -1,5 +1,6 @@
 //! What the screen shows and how keys and events change it. Nothing is drawn and nothing waits here.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -13,9 +14,10 @@ use super::overlay::{Overlay, Picker};
 use super::runs::{Comparison, Runs};
 use super::theme::{Depth, Theme, Themes};
 use super::toast::Toasts;
+use crate::export::{CalledOff, ChangedBiases, Order};
 use crate::outlook::Outlook;
 use crate::preset::{self, Preset};
-use crate::protocol::{Command, Event};
+use crate::protocol::{Command, Event, Progress};
 use crate::runs;
 
 /// Below this size there is no room for anything.
@@ -113,6 +115,10 @@ pub enum Msg {
     Files(Files),
     /// Something that was asked for is done: a sentence.
     Done(String),
+    /// The export under way has come so far.
+    Exporting(Progress),
+    /// It has ended: why it failed, if it did.
+    Exported(Result<(), anyhow::Error>),
     /// A preset was saved: its name, its file, and all presets there are now.
     Saved(String, PathBuf, Vec<preset::Listed>),
 }
@@ -142,6 +148,19 @@ pub enum Effect {
     Rename(PathBuf, String),
     /// Give runs these tags.
     Tag(Vec<PathBuf>, Vec<String>),
+    /// Pin the checkpoint of a step, or take its pin away.
+    Pin {
+        /// The run's folder.
+        run: PathBuf,
+        /// Optimizer steps of the checkpoint.
+        step: u64,
+        /// Whether to pin it.
+        pin: bool,
+    },
+    /// Write what a run came to for other software.
+    Export(Order),
+    /// Call the export off that is under way.
+    CallOff,
     /// Move runs to the trash.
     ThrowAway(Vec<PathBuf>),
     /// Open a folder for the user.
@@ -286,6 +305,8 @@ impl App {
                 self.toasts.info(what);
                 return Some(Effect::List);
             }
+            Msg::Exporting(progress) => self.runs.exports(progress),
+            Msg::Exported(outcome) => return self.exported(outcome),
             Msg::Saved(name, path, presets) => {
                 self.home.saved(&name, presets);
                 self.toasts.info(format!("saved as {}", path.display()));
@@ -321,6 +342,24 @@ impl App {
         None
     }
 
+    /// Tells how an export has ended, and offers what helps.
+    fn exported(&mut self, outcome: Result<(), anyhow::Error>) -> Option<Effect> {
+        let order = self.runs.exported()?;
+        match outcome {
+            Ok(()) => self.toasts.info(format!("exported to {}", order.out.display())),
+            Err(error) if error.is::<CalledOff>() => {
+                self.toasts.info("the export was called off; nothing is left of it")
+            }
+            Err(error) => match error.downcast::<ChangedBiases>() {
+                // A question must not take the keys of who types on another screen.
+                Ok(biases) if self.screen == Screen::Runs && !self.runs.typing() => self.runs.offer(order, biases),
+                Ok(biases) => self.toasts.error(format!("no adapter: {biases}")),
+                Err(error) => self.toasts.error(format!("{error:#}")),
+            },
+        }
+        None
+    }
+
     fn told(&mut self, event: Event) -> Option<Effect> {
         if let Some(live) = &mut self.live {
             self.toasts.of_event(&event);
@@ -340,10 +379,11 @@ impl App {
             return self.home.key(key);
         }
         if self.screen == Screen::Runs && self.runs.typing() {
-            return self.runs.key(key);
+            let effect = self.runs.key(key);
+            return self.asked_of_runs(effect);
         }
-        if self.typing_monitor().is_some_and(|monitor| monitor.key(&key)) {
-            return None;
+        if let Some(ControlFlow::Break(prompt)) = self.typing_monitor().map(|monitor| monitor.key(&key)) {
+            return self.in_front()?.sample(prompt?).map_err(|why| self.toasts.error(why)).ok();
         }
         let action = self.keymap.action(self.context(), &key)?;
         self.act(action)
@@ -370,6 +410,11 @@ impl App {
                 self.screen = Screen::Runs;
                 return Some(Effect::List);
             }
+            Action::Sample => {
+                if let Err(why) = self.in_front()?.open_prompt() {
+                    self.toasts.error(why);
+                }
+            }
             Action::WriteChart if self.monitor().is_some_and(|monitor| monitor.files.is_none()) => {
                 self.toasts.error("this run has no folder to write to");
             }
@@ -379,7 +424,7 @@ impl App {
                     Screen::Home => self.home.act(action),
                     Screen::Runs => {
                         let effect = self.runs.act(action, body);
-                        self.looked_at(effect)
+                        self.asked_of_runs(effect)
                     }
                     Screen::Monitor => self.in_front()?.act(action, body),
                 };
@@ -407,7 +452,7 @@ impl App {
                 Screen::Home => self.home.click(at, frames.body),
                 Screen::Runs => {
                     let effect = self.runs.click(at, frames.body);
-                    self.looked_at(effect)
+                    self.asked_of_runs(effect)
                 }
                 Screen::Monitor => self.in_front()?.click(at, frames.body),
             },
@@ -441,9 +486,9 @@ impl App {
         Effect::Replay(folder, self.replays)
     }
 
-    /// Sees to it that a run of the list comes onto the monitor: the one that is there already at once, one that goes
-    /// elsewhere by attaching to it where there is room.
-    fn looked_at(&mut self, effect: Option<Effect>) -> Option<Effect> {
+    /// Makes room for what was asked for at Runs: the one export at a time; a run on the monitor, which is there already, or
+    /// goes elsewhere and is attached to where there is room.
+    fn asked_of_runs(&mut self, effect: Option<Effect>) -> Option<Effect> {
         match effect? {
             Effect::Replay(folder, _) => Some(self.replay(folder)),
             Effect::Attach(folder) if self.at_work() => {
@@ -454,6 +499,10 @@ impl App {
                     return None;
                 }
                 Some(if self.attached() { Effect::Attach(folder) } else { self.replay(folder) })
+            }
+            Effect::Export(order) if !self.runs.begin_export(&order) => {
+                self.toasts.error("an export is under way; wait for it, or call it off with X");
+                None
             }
             effect => Some(effect),
         }

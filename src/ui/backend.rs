@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::attach::Link;
+use crate::export::{Order, Watch};
 pub use crate::outlook::Outlook;
 use crate::preset::Preset;
 
@@ -45,6 +46,12 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// Model or data are not as the preset says.
     fn outlook(&self, preset: &Preset) -> Result<Outlook>;
+
+    /// Writes what a run came to for other software, whole or not at all. It may take minutes.
+    ///
+    /// # Errors
+    /// As [`Order::carry_out`].
+    fn export(&self, order: &Order, watch: Watch) -> Result<()>;
 }
 
 /// A run that was started, or attached to.

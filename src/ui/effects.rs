@@ -9,11 +9,14 @@ use anyhow::{Context, Result, anyhow};
 
 use super::app::{Effect, Msg};
 use super::backend::{Backend, Launched};
+use super::export::Exporting;
 use super::monitor::{Files, Run};
 use super::runs::Comparison;
 use super::{AT_ONCE, Workbench};
 use crate::config::Config;
+use crate::export::Order;
 use crate::protocol::Event;
+use crate::runs::checkpoint::{self, From, wanted};
 use crate::runs::{EventRange, throw_away, write_tags};
 
 impl Workbench {
@@ -97,6 +100,13 @@ impl Workbench {
                 let outcome = runs.iter().try_for_each(|run| write_tags(run, &tags));
                 vec![done(outcome.map(|()| "tagged".to_owned()))]
             }),
+            Effect::Pin { run, step, pin } => self.aside(move || vec![done(set_pin(&run, step, pin))]),
+            Effect::Export(order) => self.export(order),
+            Effect::CallOff => {
+                if let Some(export) = &self.export {
+                    export.call_off();
+                }
+            }
             Effect::ThrowAway(runs) => self.aside(move || {
                 runs.iter().map(|run| done(throw_away(run).map(|to| format!("moved to {}", to.display())))).collect()
             }),
@@ -125,6 +135,24 @@ impl Workbench {
                 });
             }
             Effect::Open(_) | Effect::Copy(_) | Effect::Leave | Effect::Suspend => {}
+        }
+    }
+
+    fn export(&mut self, order: Order) {
+        let (tell, answers) = (self.answers.0.clone(), self.answers.0.clone());
+        let export = Exporting::start(
+            self.backend.clone(),
+            order,
+            move |progress| {
+                let _ = tell.send(Msg::Exporting(progress));
+            },
+            move |outcome| {
+                let _ = answers.send(Msg::Exported(outcome));
+            },
+        );
+        match export {
+            Ok(export) => self.export = Some(export),
+            Err(error) => drop(self.app.update(Msg::Exported(Err(error)))),
         }
     }
 
@@ -175,6 +203,17 @@ fn read_in_parts(folder: &Path, mut tell: impl FnMut(Vec<Event>) -> bool) -> Res
 
 fn refusal(folder: &Path, outcome: Result<()>) -> Option<Msg> {
     outcome.err().map(|error| Msg::Refused(format!("{}: {error:#}", folder.display())))
+}
+
+/// Pins the checkpoint of a step, or takes its pin away.
+fn set_pin(run: &Path, step: u64, pin: bool) -> Result<String> {
+    let path = wanted(run, Some(From::Step(step)))?;
+    if pin {
+        checkpoint::pin(&path)?;
+        return Ok(format!("the checkpoint of step {step} is kept whatever comes"));
+    }
+    checkpoint::unpin(&path)?;
+    Ok(format!("the checkpoint of step {step} is pinned no more"))
 }
 
 fn done(outcome: Result<String>) -> Msg {

@@ -8,6 +8,7 @@ mod away;
 pub mod backend;
 mod background;
 mod effects;
+mod export;
 mod format;
 pub mod home;
 pub mod keymap;
@@ -42,6 +43,7 @@ use crate::signals::{Signal, Signals};
 use announce::Announcer;
 use app::{App, Effect, Msg, Screen};
 use backend::{Backend, Launched};
+use export::Exporting;
 use home::Home;
 pub use options::Options;
 pub use runs::Comparison;
@@ -99,6 +101,8 @@ struct Workbench {
     word: String,
     mouse: bool,
     config: PathBuf,
+    /// The export under way; whoever leaves calls it off.
+    export: Option<Exporting>,
 }
 
 /// Why the loop ended.
@@ -127,6 +131,7 @@ impl Workbench {
             word: String::new(),
             mouse: options.mouse,
             config: options.config,
+            export: None,
             backend,
             library,
             live: launched,

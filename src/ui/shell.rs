@@ -67,11 +67,13 @@ fn draw_footer(frame: &mut Frame, area: Rect, app: &App) {
     let monitor = app.monitor();
     let paused = monitor.is_some_and(|monitor| monitor.run.held);
     let at_work = monitor.is_some_and(monitor::Monitor::at_work);
+    let answers = monitor.is_some_and(monitor::Monitor::answers);
     let (mut line, mut end) = (Line::default(), Line::default());
     let mut others = Vec::new();
     for (binding, keys) in app.keymap.lines(context).filter(|(binding, _)| !binding.short.is_empty()) {
         let orders = [Action::PauseOrResume, Action::Checkpoint, Action::Evaluate, Action::StopAndSave];
-        if context == Context::Monitor && !at_work && orders.contains(&binding.action) {
+        let idle = !at_work && orders.contains(&binding.action) || !answers && binding.action == Action::Sample;
+        if context == Context::Monitor && idle {
             continue;
         }
         let word = if binding.action == Action::PauseOrResume && paused { "resume" } else { binding.short };

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use finesift::export::{CalledOff, ChangedBiases, Form, Order};
 use finesift::preset::Library;
-use finesift::protocol::{Command, Event};
+use finesift::protocol::{Command, Event, Progress};
+use finesift::runs::checkpoint::From;
 use finesift::runs::{Lister, read_events};
 use finesift::ui::app::{App, Effect, Look, Msg, Screen};
 use finesift::ui::monitor::Files;
@@ -57,6 +59,11 @@ impl Board {
             fs::write(run.join("preset.toml"), preset).unwrap();
             fs::write(run.join("tags"), tags).unwrap();
             fs::write(run.join("events.jsonl"), lines.join("\n") + "\n").unwrap();
+            for step in [80, 100, 120] {
+                fs::create_dir_all(run.join(format!("checkpoints/step-{step:08}"))).unwrap();
+            }
+            fs::write(run.join("checkpoints/step-00000080/pinned"), "").unwrap();
+            std::os::unix::fs::symlink("checkpoints/step-00000100", run.join("best")).unwrap();
             let events = File::options().append(true).open(run.join("events.jsonl")).unwrap();
             events.set_modified(now() - Duration::from_secs(hours * hour)).unwrap();
         }
@@ -213,6 +220,131 @@ fn what_is_asked_of_a_run_names_it() {
     assert_eq!(press(&mut app, KeyCode::Esc), None);
     press(&mut app, KeyCode::Char('D'));
     assert_eq!(press(&mut app, KeyCode::Char('y')), Some(Effect::ThrowAway(vec![run])));
+}
+
+/// What the export's overlay comes to as it stands.
+fn ordered(app: &mut App) -> Order {
+    match press(app, KeyCode::Enter) {
+        Some(Effect::Export(order)) => order,
+        other => panic!("no export: {other:?}"),
+    }
+}
+
+#[test]
+fn an_export_is_put_together() {
+    let board = Board::new();
+    for size in SIZES {
+        let mut app = at_runs(&board, size);
+        press(&mut app, KeyCode::Char('e'));
+        insta::assert_snapshot!(format!("export_{}x{}", size.0, size.1), screen(&app, size));
+    }
+    let order = |form, step: Option<u64>, out: &str| Order {
+        run: "runs/now".into(),
+        form,
+        from: step.map(From::Step),
+        out: out.into(),
+        without_biases: false,
+    };
+    let opened = |keys: &[KeyCode]| {
+        let mut app = at_runs(&board, (120, 40));
+        press(&mut app, KeyCode::Char('e'));
+        keys.iter().for_each(|key| assert_eq!(press(&mut app, *key), None));
+        app
+    };
+    use KeyCode::{BackTab, Down, Esc, Left, Right, Tab, Up};
+    assert_eq!(ordered(&mut opened(&[])), order(Form::Merged, Some(100), "runs/now/exports/step-100/merged"));
+    // The checkpoint of the best evaluation comes first, the newest is to its left.
+    let newest = ordered(&mut opened(&[Down, Tab, Left, Left]));
+    assert_eq!(newest, order(Form::Delta, Some(120), "runs/now/exports/step-120/delta.safetensors"));
+    let oldest = opened(&[Tab, Right, Right]);
+    assert!(screen(&oldest, (120, 40)).contains("‹ step 80, pinned"), "{}", screen(&oldest, (120, 40)));
+    // Numbers of all steps are of no checkpoint; the place is next, and what is written there stays.
+    let mut app = opened(&[Down, Down, Down, Down, Down, Down, Tab]);
+    assert!(screen(&app, (120, 40)).contains("all that the run told"));
+    app.update(Msg::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL)));
+    assert_eq!(press(&mut app, KeyCode::Enter), None, "a place is needed");
+    type_in(&mut app, "a q/");
+    app.update(Msg::Paste("b.html\n".into()));
+    press(&mut app, BackTab);
+    press(&mut app, BackTab);
+    press(&mut app, Tab);
+    assert_eq!(ordered(&mut app), order(Form::Html, None, "a q/b.html"));
+    press(&mut app, Up);
+    let mut app = opened(&[Esc]);
+    assert!(!screen(&app, (120, 40)).contains("enter exports"));
+    assert_eq!(press(&mut app, KeyCode::Char('X')), None, "nothing is under way");
+}
+
+#[test]
+fn an_export_tells_how_far_it_is_and_how_it_ended() {
+    let board = Board::new();
+    let size = (120, 40);
+    let exporting = || {
+        let mut app = at_runs(&board, size);
+        press(&mut app, KeyCode::Char('e'));
+        (ordered(&mut app), app)
+    };
+    let (order, mut app) = exporting();
+    assert!(screen(&app, size).contains("exporting now: reading, X calls it off"));
+    let progress = |unit: &str| Progress { task: "x".into(), done: 1 << 20, total: 3 << 20, unit: unit.into() };
+    app.update(Msg::Exporting(progress("bytes")));
+    assert!(screen(&app, size).contains("exporting now: 1.0 MiB of 3.0 MiB"), "{}", screen(&app, size));
+    // One at a time.
+    press(&mut app, KeyCode::Char('e'));
+    assert_eq!(press(&mut app, KeyCode::Enter), None);
+    assert!(screen(&app, size).contains("an export is under way"));
+    assert_eq!(press(&mut app, KeyCode::Char('X')), Some(Effect::CallOff));
+    app.update(Msg::Exported(Err(CalledOff.into())));
+    let shown = screen(&app, size);
+    assert!(shown.contains("the export was called off") && !shown.contains("exporting now"), "{shown}");
+
+    let (_, mut app) = exporting();
+    press(&mut app, KeyCode::Char('H'));
+    app.update(Msg::Exported(Ok(())));
+    assert!(screen(&app, size).contains("exported to runs/now/exports/step-100/merged"));
+    let (_, mut app) = exporting();
+    app.update(Msg::Exported(Err(anyhow::anyhow!("the disk is full").context("out: cannot write"))));
+    assert!(screen(&app, size).contains("out: cannot write: the disk is full"));
+
+    // What has no place in an adapter is offered to be left out, to who is there to answer.
+    let biases = || ChangedBiases { count: 8, first: "encoder.layer.0.attention.self.query.bias".into() };
+    let (_, mut app) = exporting();
+    app.update(Msg::Exported(Err(biases().into())));
+    insta::assert_snapshot!("export_biases_120x40", screen(&app, size));
+    assert_eq!(press(&mut app, KeyCode::Enter), None);
+    let without = Order { without_biases: true, ..order };
+    assert_eq!(press(&mut app, KeyCode::Char('y')), Some(Effect::Export(without)));
+    for elsewhere in ['H', '/'] {
+        let (_, mut app) = exporting();
+        press(&mut app, KeyCode::Char(elsewhere));
+        app.update(Msg::Exported(Err(biases().into())));
+        let shown = screen(&app, size);
+        assert!(shown.contains("no adapter:") && !shown.contains("leave them out"), "{shown}");
+    }
+}
+
+#[test]
+fn checkpoints_are_pinned() {
+    let board = Board::new();
+    for size in SIZES {
+        let mut app = at_runs(&board, size);
+        press(&mut app, KeyCode::Char('p'));
+        press(&mut app, KeyCode::Down);
+        insta::assert_snapshot!(format!("pins_{}x{}", size.0, size.1), screen(&app, size));
+    }
+    let mut app = at_runs(&board, (120, 40));
+    press(&mut app, KeyCode::Char('p'));
+    let change = |step, pin| Some(Effect::Pin { run: "runs/now".into(), step, pin });
+    assert_eq!(press(&mut app, KeyCode::Char('p')), change(120, true));
+    press(&mut app, KeyCode::End);
+    assert_eq!(press(&mut app, KeyCode::Enter), change(80, false));
+    // It learns what has come of it, with the cursor where it was.
+    fs::remove_file(board.path().join("now/checkpoints/step-00000080/pinned")).unwrap();
+    fs::create_dir(board.path().join("now/checkpoints/step-00000123")).unwrap();
+    app.update(board.listed());
+    assert_eq!(press(&mut app, KeyCode::Enter), change(80, true));
+    press(&mut app, KeyCode::Esc);
+    assert_eq!(press(&mut app, KeyCode::Char('o')), Some(Effect::Open("runs/now".into())));
 }
 
 #[test]

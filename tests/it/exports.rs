@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use finesift::Usage;
-use finesift::export::{Changes, merged, shira};
+use finesift::export::{CalledOff, ChangedBiases, Changes, Form, Order, Stop, Watch, merged, shira};
 use finesift::model::{LoadOptions, Network};
 use finesift::runs::RealDisk;
 use finesift::runs::checkpoint::{Stored, best, list};
@@ -32,7 +32,7 @@ fn a_merged_model_is_the_base_with_the_changes_made() {
     let _turn = turn();
     let (tiny, changes) = trained("");
     let out = tiny.path("merged");
-    merged(&changes, &tiny.path("model"), &out, &|_| {}).unwrap();
+    merged(&changes, &tiny.path("model"), &out, quiet()).unwrap();
     let (base, fresh) = open(&tiny.path("model"));
     let (whole, none) = open(&out);
     assert_eq!(fresh, ["classifier.weight", "classifier.bias"]);
@@ -56,7 +56,7 @@ fn a_merged_model_is_the_base_with_the_changes_made() {
     assert_eq!(fs::read(out.join("tokenizer.json")).unwrap(), fs::read(tiny.path("model/tokenizer.json")).unwrap());
     let card = fs::read_to_string(out.join("README.md")).unwrap();
     assert!(card.contains("changed: 1672 of 33280 components of 16 parameters") && card.contains("accuracy"), "{card}");
-    let again = merged(&changes, &tiny.path("model"), &out, &|_| {}).unwrap_err();
+    let again = merged(&changes, &tiny.path("model"), &out, quiet()).unwrap_err();
     assert!(again.is::<Usage>() && again.to_string().contains("is there already"), "{again}");
     // Nothing is left beside it.
     let parts = fs::read_dir(tiny.path(""))
@@ -70,14 +70,14 @@ fn a_delta_put_on_its_base_is_the_merged_model_bit_for_bit() {
     let _turn = turn();
     let (tiny, changes) = trained("");
     let delta = tiny.path("delta.safetensors");
-    changes.write(&delta).unwrap();
+    changes.write(&delta, quiet()).unwrap();
     // 8 bytes for a component: small beside the model.
     let bytes = fs::metadata(&delta).unwrap().len();
     assert!(bytes < 8 * 1672 + 4 * 130 + 8192, "{bytes}");
     let read = Changes::read(&delta).unwrap();
     assert_eq!(read.facts, changes.facts);
     let (direct, by_delta) = (tiny.path("direct"), tiny.path("by-delta"));
-    merged(&changes, &tiny.path("model"), &direct, &|_| {}).unwrap();
+    merged(&changes, &tiny.path("model"), &direct, quiet()).unwrap();
     let applied = program(&tiny, &["apply", "delta.safetensors", "--out", "by-delta"]);
     assert_eq!(
         applied,
@@ -97,7 +97,7 @@ fn a_delta_put_on_its_base_is_the_merged_model_bit_for_bit() {
             other[last] ^= 1
         }
         fs::write(&path, other).unwrap();
-        let error = merged(&read, &tiny.path("model"), &tiny.path("other"), &|_| {}).unwrap_err();
+        let error = merged(&read, &tiny.path("model"), &tiny.path("other"), quiet()).unwrap_err();
         assert!(
             error.is::<Usage>() && error.to_string().contains("not the model these changes were made to"),
             "{error}"
@@ -150,7 +150,7 @@ fn a_model_in_parts_and_of_other_types_comes_out_as_it_went_in() {
     let newest = list(&tiny.path("runs/run/checkpoints")).unwrap().remove(0).path;
     let changes = Changes::of(&Stored::open(&newest).unwrap(), &tiny.path("model")).unwrap();
     let out = tiny.path("merged");
-    merged(&changes, &tiny.path("model"), &out, &|_| {}).unwrap();
+    merged(&changes, &tiny.path("model"), &out, quiet()).unwrap();
     let index: serde_json::Value =
         serde_json::from_slice(&fs::read(out.join("model.safetensors.index.json")).unwrap()).unwrap();
     for (number, before) in shards.iter().enumerate() {
@@ -175,13 +175,14 @@ fn a_model_in_parts_and_of_other_types_comes_out_as_it_went_in() {
 fn a_shira_adapter_holds_the_differences_in_as_many_places_for_each_module() {
     let _turn = turn();
     let (tiny, changes) = trained("");
-    let refused = shira(&changes, &tiny.path("model"), false, &tiny.path("no")).unwrap_err();
-    assert!(refused.is::<Usage>() && refused.to_string().contains("components of 8 biases, such as"), "{refused}");
+    let refused = shira(&changes, &tiny.path("model"), false, &tiny.path("no"), quiet()).unwrap_err();
+    assert_eq!(refused.downcast_ref::<ChangedBiases>().map(|biases| biases.count), Some(8));
+    assert!(refused.to_string().contains("components of 8 biases, such as"), "{refused}");
     assert!(!tiny.path("no").exists());
 
     let (tiny, changes) = trained("biases = false");
     let out = tiny.path("adapter");
-    shira(&changes, &tiny.path("model"), false, &out).unwrap();
+    shira(&changes, &tiny.path("model"), false, &out, quiet()).unwrap();
     let config: serde_json::Value =
         serde_json::from_slice(&fs::read(out.join("adapter_config.json")).unwrap()).unwrap();
     assert_eq!((&config["peft_type"], &config["task_type"]), (&"SHIRA".into(), &"SEQ_CLS".into()));
@@ -234,6 +235,7 @@ fn a_run_is_exported_by_its_name() {
     assert_eq!(fs::read_dir(tiny.path("board")).unwrap().count(), 1);
     assert_eq!(export("shira", "adapter", &["--without-biases"]).0, Some(0));
     for (to, more, message) in [
+        ("shira", &[][..], "sift.biases = false trains none; --without-biases leaves them out"),
         ("delta", &["--from", "1"][..], "no such checkpoint; there are those of steps 9"),
         ("delta", &["--from", "worst"], "expected best, or the number of a step"),
         ("csv", &["--out", "x"], "cannot be used multiple times"),
@@ -245,6 +247,93 @@ fn a_run_is_exported_by_its_name() {
     assert!(!tiny.path("delta").exists());
 }
 
+#[test]
+fn what_is_called_off_leaves_nothing() {
+    let _turn = turn();
+    let (tiny, _) = trained("biases = false");
+    let names = || {
+        let entries = fs::read_dir(tiny.path("")).unwrap().map(|entry| entry.unwrap().file_name());
+        entries.collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = names();
+    let order =
+        |form| Order { run: tiny.path("runs/run"), form, from: None, out: tiny.path("out"), without_biases: false };
+    // While the model is written, and before anything is.
+    let (stop, told) = (Stop::default(), std::cell::Cell::new(0));
+    let call_off = |_| {
+        told.set(told.get() + 1);
+        stop.call_off();
+    };
+    let error = order(Form::Merged).carry_out(Watch { told: &call_off, stop: &stop }).unwrap_err();
+    assert!(error.is::<CalledOff>(), "{error}");
+    assert_eq!((told.get(), names()), (1, before.clone()));
+    for form in Form::ALL {
+        let stop = Stop::default();
+        stop.call_off();
+        let error = order(form).carry_out(Watch { told: &|_| {}, stop: &stop }).unwrap_err();
+        assert!(error.is::<CalledOff>(), "{form:?}: {error}");
+        assert_eq!(names(), before);
+        order(form).carry_out(quiet()).unwrap();
+        let there = order(form).carry_out(quiet()).unwrap_err();
+        assert!(there.is::<Usage>() && there.to_string().contains("is there already"), "{form:?}: {there}");
+        fs::rename(tiny.path("out"), tiny.path("model").join(format!("{form:?}"))).unwrap();
+    }
+}
+
+#[test]
+fn a_checkpoint_from_before_labels_were_noted_is_exported() {
+    let _turn = turn();
+    let tiny = Tiny::new(0.0);
+    let preset = tiny.preset("epochs = 2");
+    complete(&tiny, &preset, "run");
+    let path = best(&tiny.path("runs/run")).unwrap();
+    let named = Changes::of(&Stored::open(&path).unwrap(), &tiny.path("model")).unwrap();
+    let manifest = path.join("checkpoint.json");
+    let mut fields: serde_json::Map<_, _> = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+    for key in ["labels", "device", "sha256"] {
+        fields.remove(key).unwrap();
+    }
+    let body = serde_json::Value::Object(fields).to_string();
+    let body = body.strip_suffix('}').unwrap();
+    let seal = format!("{:x}", <sha2::Sha256 as sha2::Digest>::digest(body));
+    fs::write(&manifest, format!("{body},\"sha256\":\"{seal}\"}}\n")).unwrap();
+    let stored = Stored::open(&path).unwrap();
+    assert_eq!((stored.manifest.device.as_str(), stored.manifest.labels.len()), ("", 0));
+    let changes = Changes::of(&stored, &tiny.path("model")).unwrap();
+    assert_eq!(
+        (named.facts.labels.join(" "), changes.facts.labels.join(" ")),
+        ("no yes".into(), "LABEL_0 LABEL_1".into())
+    );
+    assert!(named.full.iter().zip(&changes.full).all(|(a, b)| a.name == b.name && a.values.equal(&b.values)));
+    merged(&changes, &tiny.path("model"), &tiny.path("merged"), quiet()).unwrap();
+}
+
+#[test]
+fn a_signal_ends_an_export() {
+    let tiny = Tiny::new(0.0);
+    let run = tiny.path("runs/run");
+    fs::create_dir_all(&run).unwrap();
+    fs::write(run.join("preset.toml"), "").unwrap();
+    // It reads from a pipe that no one fills.
+    let pipe = run.join("events.jsonl");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_finesift"));
+    command.args(["export", "run", "--to", "csv", "--out", "numbers.csv"]).current_dir(tiny.path(""));
+    let mut child = command.env_remove("FINESIFT_RUNS").spawn().unwrap();
+    // Returns as soon as the other end is open, which is after it listens for signals.
+    let writer = fs::File::options().write(true).open(&pipe).unwrap();
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    drop(writer);
+    assert!(!tiny.path("numbers.csv").exists());
+}
+
+/// For an export that no one waits for.
+fn quiet() -> Watch<'static> {
+    Watch { told: &|_| {}, stop: Box::leak(Box::default()) }
+}
+
 /// Types, shapes and bytes by name.
 type Shard = BTreeMap<String, (safetensors::Dtype, Vec<usize>, Vec<u8>)>;
 
@@ -252,8 +341,8 @@ type Shard = BTreeMap<String, (safetensors::Dtype, Vec<usize>, Vec<u8>)>;
 fn a_run_its_delta_and_its_merged_folder_say_the_same() {
     let _turn = turn();
     let (tiny, changes) = trained("");
-    changes.write(&tiny.path("delta.safetensors")).unwrap();
-    merged(&changes, &tiny.path("model"), &tiny.path("merged"), &|_| {}).unwrap();
+    changes.write(&tiny.path("delta.safetensors"), quiet()).unwrap();
+    merged(&changes, &tiny.path("model"), &tiny.path("merged"), quiet()).unwrap();
     let models = ["run", "delta.safetensors", "merged"];
     let ask = |command: &str, model: &str, more: &[&str]| {
         let (code, out, told) = program(&tiny, &[&[command, model, "--device", "cpu"], more].concat());
@@ -293,11 +382,28 @@ fn a_run_its_delta_and_its_merged_folder_say_the_same() {
     let numbered = fs::read_to_string(tiny.path("numbers.tsv")).unwrap();
     assert_eq!(numbered, named.replace("\tyes", "\t1").replace("\tno", "\t0"));
 
+    for (folder, file) in
+        [("empty", None), ("adapter", Some("adapter_config.json")), ("config alone", Some("config.json"))]
+    {
+        fs::create_dir(tiny.path(folder)).unwrap();
+        if let Some(file) = file {
+            fs::copy(tiny.path("model/config.json"), tiny.path(folder).join(file)).unwrap();
+        }
+    }
     for (arguments, message) in [
         (&["predict", "merged", "--data", "none.tsv"][..], "none.tsv: no such file"),
         (&["predict", "merged", "--data", "texts.csv", "--text", "txt"], "no column \"txt\"; did you mean \"text\"?"),
         (&["eval", "merged"], "--data is missing"),
         (&["eval", "nothing", "--data", "texts.csv"], "no run \"nothing\" there"),
+        (&["eval", "empty", "--data", "texts.csv"], "empty: an empty folder; a model has config.json, tokenizer.json"),
+        (
+            &["eval", "runs", "--data", "texts.csv"],
+            "runs: a folder without config.json, which a model has, and without",
+        ),
+        (&["eval", "texts.csv", "--data", "texts.csv"], "texts.csv: a file, and not a .safetensors that"),
+        (&["predict", "runs/run/best", "--data", "texts.csv"], "a checkpoint of a run; name the run's folder"),
+        (&["eval", "adapter", "--data", "texts.csv"], "a folder with an adapter, which needs its base model"),
+        (&["eval", "config alone", "--data", "texts.csv"], "config alone"),
         (
             &["eval", "model", "--data", "texts.csv"],
             "its weights lack classifier.weight, classifier.bias; is it a classifier",
@@ -345,7 +451,7 @@ every_minutes = 0
     let changes = trained("run", "[\"proj\"]");
     assert_eq!((changes.facts.labels.len(), changes.full.len()), (0, 1));
     let out = tiny.path("merged");
-    merged(&changes, &tiny.path("model"), &out, &|_| {}).unwrap();
+    merged(&changes, &tiny.path("model"), &out, quiet()).unwrap();
     let (base, whole) = (open(&tiny.path("model")).0, open(&out).0);
     for spec in whole.parameters.specs() {
         let (was, is) = (base.parameters.get(&spec.name), whole.parameters.get(&spec.name));
@@ -363,11 +469,11 @@ every_minutes = 0
     assert!(card.contains("pipeline_tag: text-generation") && !card.contains("predicts"), "{card}");
     assert!(card.contains("perplexity"), "{card}");
 
-    changes.write(&tiny.path("delta.safetensors")).unwrap();
+    changes.write(&tiny.path("delta.safetensors"), quiet()).unwrap();
     assert_eq!(program(&tiny, &["apply", "delta.safetensors", "--out", "applied"]).0, Some(0));
     assert_eq!(files(&out), files(&tiny.path("applied")));
 
-    shira(&changes, &tiny.path("model"), false, &tiny.path("adapter")).unwrap();
+    shira(&changes, &tiny.path("model"), false, &tiny.path("adapter"), quiet()).unwrap();
     let config = fs::read(tiny.path("adapter/adapter_config.json")).unwrap();
     let config: serde_json::Value = serde_json::from_slice(&config).unwrap();
     assert_eq!(
@@ -377,10 +483,10 @@ every_minutes = 0
     assert_eq!(config["target_modules"].as_array().unwrap().len(), changes.sparse.len());
 
     let tied = trained("tied", "[\"embed_tokens\"]");
-    merged(&tied, &tiny.path("model"), &tiny.path("tied"), &|_| {}).unwrap();
+    merged(&tied, &tiny.path("model"), &tiny.path("tied"), quiet()).unwrap();
     let name = "model.embed_tokens.weight";
     assert!(!open(&tiny.path("tied")).0.parameters.get(name).equal(&base.parameters.get(name)));
-    let refused = shira(&tied, &tiny.path("model"), true, &tiny.path("no")).unwrap_err();
+    let refused = shira(&tied, &tiny.path("model"), true, &tiny.path("no"), quiet()).unwrap_err();
     assert!(refused.is::<Usage>() && refused.to_string().contains("of an embedding"), "{refused}");
     assert!(!tiny.path("no").exists());
 

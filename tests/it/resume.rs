@@ -181,6 +181,27 @@ fn what_is_not_the_run_any_more_is_refused_and_leaves_it_alone() {
 }
 
 #[test]
+fn nothing_is_said_of_a_device_that_was_not_noted() {
+    let _turn = turn();
+    let tiny = Tiny::new(0.0);
+    complete(&tiny, &tiny.preset("epochs = 1"), "run");
+    let run = tiny.path("runs/run");
+    fs::write(run.join("preset.toml"), tiny.preset("epochs = 2")).unwrap();
+    let newest = checkpoint::list(&run.join("checkpoints")).unwrap().remove(0).path;
+    let mut manifest = checkpoint::Stored::open(&newest).unwrap().manifest;
+    manifest.device.clear();
+    fs::write(newest.join("checkpoint.json"), manifest.seal().unwrap()).unwrap();
+    let told = finish(resume(&tiny, "run", Resume { from: From::Newest, force: true }).unwrap()).unwrap();
+    let Some(Event::Finished(finished)) = told.last() else { panic!("{:?}", told.last()) };
+    assert_eq!(finished.step, 18);
+    let said = |event: &Event| matches!(event, Event::Log { message, .. } if message.contains("computed before"));
+    assert!(!told.iter().any(said));
+    // It is noted from now on.
+    let newest = checkpoint::list(&run.join("checkpoints")).unwrap().remove(0).path;
+    assert_eq!(checkpoint::Stored::open(&newest).unwrap().manifest.device, "cpu, 1 threads");
+}
+
+#[test]
 fn a_damaged_checkpoint_is_passed_over_or_named() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use finesift::protocol::{Event, Gpu, Level, System};
+use finesift::protocol::{Command, Event, Gpu, Level, Phase, System};
 use finesift::runs::read_events;
 use finesift::ui::app::{App, Effect, Look, Msg, Screen};
 use finesift::ui::home::Home;
@@ -235,7 +235,7 @@ fn any_size_and_any_moment_can_be_drawn() {
 fn no_order_of_keys_clicks_and_sizes_panics() {
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let keys =
-        ['1', '2', '3', '4', '5', '6', 'h', 'j', 'k', 'l', '+', '-', '<', '>', 'y', 'z', 'x', 'm', 'v', '/', 'w'];
+        ['1', '2', '3', '4', '5', '6', 'h', 'j', 'k', 'l', '+', '-', '<', '>', 'y', 'z', 'x', 'm', 'v', '/', 'w', 'g'];
     let others = [
         KeyCode::Enter,
         KeyCode::Esc,
@@ -487,4 +487,83 @@ fn a_gpu_is_shown_as_far_as_it_tells() {
         assert!(shown.contains(wanted), "no {wanted} on\n{shown}");
     }
     assert!(!shown.contains("GPU power") && !shown.contains("GPU temperature"), "{shown}");
+}
+
+/// A run that goes, of a model that writes or of one that does not.
+fn live(writes: bool, width: u16, height: u16) -> App {
+    let look = look(Depth::True, false);
+    let mut app = App::new(look, Keymap::default(), Home::new(Vec::new()), Runs::default(), width, height);
+    app.update(Msg::Launched);
+    for mut event in events().into_iter().take(100) {
+        if let Event::Started(started) = &mut event {
+            started.writes = writes;
+        }
+        app.update(Msg::Event(event));
+    }
+    app
+}
+
+#[test]
+fn a_language_model_is_asked_and_its_answer_is_among_the_samples() {
+    let sampled = |app: &mut App, prompt: &str| {
+        type_keys(app, "g");
+        type_keys(app, prompt);
+        press(app, KeyCode::Enter)
+    };
+    let asks = |prompt: &str| Some(Effect::Send(Command::Sample { prompt: prompt.into() }));
+    for (width, height) in SIZES {
+        let mut app = live(true, width, height);
+        assert_eq!(sampled(&mut app, "Name three colours, and quit."), asks("Name three colours, and quit."));
+        assert_eq!(app.monitor().unwrap().view.tab, Tab::Samples);
+        assert!(text(&screen(&app, width, height)).contains("asking…"));
+        app.update(Msg::Event(Event::Phase { phase: Phase::Sampling }));
+        assert!(text(&screen(&app, width, height)).contains("● answering"));
+        let (prompt, answer) = ("Name three colours, and quit.".into(), "Red, green and blue.".into());
+        app.update(Msg::Event(Event::Sample { step: 12, prompt, text: answer }));
+        app.update(Msg::Event(Event::Phase { phase: Phase::Training }));
+        type_keys(&mut app, "gWhy");
+        press(&mut app, KeyCode::Up);
+        app.update(Msg::Paste("\n很好".into()));
+        insta::assert_snapshot!(format!("prompt_{width}x{height}"), text(&monitor(&app, width, height)));
+        // Down again is what was typed, and esc gives it up.
+        press(&mut app, KeyCode::Down);
+        assert!(text(&screen(&app, width, height)).contains("Why"));
+        press(&mut app, KeyCode::Esc);
+        assert!(!text(&screen(&app, width, height)).contains("enter asks"));
+        // The keys are keys again.
+        assert_eq!(press(&mut app, KeyCode::Char('c')), Some(Effect::Send(Command::Checkpoint)));
+        // One order at a time: what was typed stays.
+        assert_eq!(sampled(&mut app, "And then?"), None);
+        let shown = text(&screen(&app, width, height));
+        assert!(
+            shown.contains("the run has not done yet what it was told last") && shown.contains("And then?"),
+            "{shown}"
+        );
+        app.update(Msg::Event(Event::Phase { phase: Phase::Training }));
+        assert_eq!(press(&mut app, KeyCode::Enter), asks("And then?"));
+    }
+}
+
+#[test]
+fn what_cannot_be_asked_is_told() {
+    let told = |mut app: App, why: &str| {
+        let shown = text(&screen(&app, 120, 40));
+        assert!(!shown.contains("g ask"), "{shown}");
+        assert_eq!(press(&mut app, KeyCode::Char('g')), None);
+        let shown = text(&screen(&app, 120, 40));
+        assert!(shown.contains(why) && !shown.contains("enter asks"), "{shown}");
+    };
+    told(live(false, 120, 40), "a classifier writes no text");
+    told(replayed(120, 40), "a classifier writes no text");
+    let mut ended = live(true, 120, 40);
+    assert!(text(&screen(&ended, 120, 40)).contains("g ask"));
+    // A prompt is open when the run ends: it is not lost without a word.
+    type_keys(&mut ended, "gWhy");
+    ended.update(Msg::Event(events().pop().unwrap()));
+    assert_eq!(press(&mut ended, KeyCode::Enter), None);
+    let shown = text(&screen(&ended, 120, 40));
+    assert!(shown.contains("this run does not go") && shown.contains("Why"), "{shown}");
+    press(&mut ended, KeyCode::Esc);
+    assert_eq!(press(&mut ended, KeyCode::Char('g')), None);
+    assert!(!text(&screen(&ended, 120, 40)).contains("enter asks"));
 }

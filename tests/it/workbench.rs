@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use finesift::config::Config;
+use finesift::export::{Order, Watch};
 use finesift::outlook::Outlook;
 use finesift::preset::Preset;
 use finesift::protocol::Event;
@@ -13,7 +14,7 @@ use finesift::ui::backend::{Backend, Launched};
 use finesift::ui::{self, Options};
 
 use crate::pty::Pty;
-use crate::tiny::Tiny;
+use crate::tiny::{self, Tiny};
 
 /// A run that would go on for hours.
 fn endless(tiny: &Tiny) -> String {
@@ -205,6 +206,89 @@ fn the_program_alone_opens_home_where_a_preset_is_found_changed_and_launched() {
 }
 
 #[test]
+fn a_run_is_exported_and_a_checkpoint_pinned_from_the_list() {
+    let tiny = Tiny::new(0.0);
+    let preset = tiny.path("short.toml");
+    std::fs::write(&preset, tiny.preset("epochs = 2")).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_finesift"));
+    command.args(["train", "short.toml", "--run", "mine", "--device", "cpu", "--headless"]);
+    assert!(command.current_dir(tiny.path("")).output().unwrap().status.success());
+    let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
+    pty.wait_for(&["Presets"]);
+    pty.press("R");
+    pty.wait_for(&["✔ completed", "mine", "kept"]);
+    pty.press("e");
+    pty.wait_for(&["Export mine", "runs/mine/exports/step-"]);
+    pty.press("\r");
+    pty.wait_for(&["exported to runs/mine/exports/step-"]);
+    // A place of one's own; what is there already is told, and stays.
+    pty.press("e\t\t\x15delta.safetensors");
+    pty.press("\x1b[Z\x1b[Z\x1b[B");
+    pty.wait_for(&["● sparse delta", " delta.safetensors"]);
+    pty.press("\r");
+    pty.wait_for(&["exported to delta.safetensors"]);
+    pty.press("e\t\t\x15delta.safetensors\r");
+    pty.wait_for(&["delta.safetensors: is there already"]);
+    // The biases were trained too.
+    pty.press("e\x1b[B\x1b[B\t\t\x15adapter\r");
+    pty.wait_for(&["components of 8 biases", "y leave them out"]);
+    assert!(!tiny.path("adapter").exists());
+    pty.press("y");
+    pty.wait_for(&["exported to adapter"]);
+    pty.press("p");
+    pty.wait_for(&["p pins"]);
+    pty.press("p");
+    pty.wait_for(&["is kept whatever comes", "pinned"]);
+    pty.press("\x1b");
+    pty.wait_until("the checkpoints to go", |screen| !screen.contents().contains("p pins"));
+    pty.press("q");
+    assert_eq!(pty.wait_exit().0, 0);
+    pty.assert_restored();
+    let merged = std::fs::read_dir(tiny.path("runs/mine/exports")).unwrap().next().unwrap().unwrap().path();
+    assert!(merged.join("merged/model.safetensors").is_file());
+    assert!(tiny.path("adapter/adapter_model.safetensors").is_file());
+    let checkpoints = finesift::runs::checkpoint::list(&tiny.path("runs/mine/checkpoints")).unwrap();
+    assert!(checkpoints[0].pinned);
+}
+
+#[test]
+fn a_language_model_is_asked_while_it_learns() {
+    let folder = tiny::chat();
+    let tiny = Tiny::at(folder.path().to_owned());
+    let preset = format!(
+        "[model]\nid = {:?}\n[data]\nformat = \"prompt_completion\"\npath = {:?}\neval_fraction = 0.25\nmax_length = 64\n\
+         [sift]\nrate = 0.05\nmodules = [\"q_proj\"]\n[sample]\ntokens = 8\n\
+         [train]\nepochs = 1000000\neval_every = 1000000\nbatch = 8\nlearning_rate = 1e-3\n",
+        tiny.path("model"),
+        tiny.path("rows.jsonl")
+    );
+    std::fs::write(tiny.path("chat.toml"), preset).unwrap();
+    let mut pty = Pty::start(120, 40, &tiny.path(""), &["train", "chat.toml", "--run", "mine", "--device", "cpu"]);
+    pty.wait_for(&["● training", "step "]);
+    pty.press("g");
+    pty.wait_for(&["enter asks"]);
+    pty.press("quick? pause\r");
+    pty.wait_for(&["Answer", "quick? pause", "● training"]);
+    // Held, it answers as well, and is held still.
+    pty.press("p");
+    pty.wait_for(&["● paused"]);
+    pty.press("g\x1b[A!\r");
+    pty.wait_until("the answer", |screen| {
+        let shown = screen.contents();
+        shown.contains("quick? pause!") && shown.contains("● paused") && !shown.contains("enter asks")
+    });
+    pty.press("qd");
+    assert_eq!(pty.wait_exit().0, 0);
+    pty.assert_restored();
+    let events = finesift::runs::read_events(&tiny.path("runs/mine/events.jsonl")).unwrap();
+    let asked = events.iter().filter_map(|event| match event {
+        Event::Sample { prompt, .. } => Some(prompt.as_str()),
+        _ => None,
+    });
+    assert_eq!(asked.collect::<Vec<_>>(), ["quick? pause", "quick? pause!"]);
+}
+
+#[test]
 fn the_users_presets_are_known_on_the_command_line() {
     let tiny = Tiny::new(0.0);
     let presets = tiny.path("config/finesift/presets");
@@ -299,6 +383,10 @@ impl Backend for NoTrainer {
     }
 
     fn outlook(&self, _: &Preset) -> anyhow::Result<Outlook> {
+        anyhow::bail!("there is none")
+    }
+
+    fn export(&self, _: &Order, _: Watch) -> anyhow::Result<()> {
         anyhow::bail!("there is none")
     }
 }

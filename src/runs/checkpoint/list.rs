@@ -9,11 +9,9 @@ use sha2::{Digest, Sha256};
 
 use super::MANIFEST;
 use super::manifest::Manifest;
+use super::pin::is_pinned;
 use super::write::beside;
 use crate::runs::disk::Disk;
-
-/// A file of this name in a checkpoint's folder keeps it from being removed.
-pub(super) const PIN: &str = "pinned";
 
 /// A manifest is below 64 KiB; a preset may be long.
 const LARGEST_MANIFEST: u64 = 16 << 20;
@@ -48,7 +46,7 @@ pub fn list(checkpoints: &Path) -> Result<Vec<Listed>> {
         .filter_map(|entry| {
             let path = entry.ok()?.path();
             let step = path.file_name()?.to_str()?.strip_prefix("step-")?.parse().ok()?;
-            Some(Listed { step, pinned: path.join(PIN).exists(), path })
+            Some(Listed { step, pinned: is_pinned(&path), path })
         })
         .collect();
     listed.sort_by_key(|checkpoint| std::cmp::Reverse(checkpoint.step));
@@ -115,10 +113,11 @@ pub fn prune(disk: &dyn Disk, run: &Path, keep: usize, best_step: Option<u64>) -
     {
         // Under a name that is none of a checkpoint's first: a half-removed one must not look like one.
         let doomed = beside(&path, "new");
-        disk.remove(&doomed)
-            .and_then(|()| disk.rename(&path, &doomed))
-            .and_then(|()| disk.remove(&doomed))
-            .with_context(|| format!("{}: cannot remove the checkpoint of step {step}", path.display()))?;
+        let removed = disk.remove(&doomed).and_then(|()| disk.rename(&path, &doomed)).and_then(|()| {
+            // Pinned a moment ago, it comes back; from now on it is not found to be pinned.
+            if is_pinned(&doomed) { disk.rename(&doomed, &path) } else { disk.remove(&doomed) }
+        });
+        removed.with_context(|| format!("{}: cannot remove the checkpoint of step {step}", path.display()))?;
     }
     Ok(())
 }
@@ -162,8 +161,9 @@ pub fn set_aside(disk: &dyn Disk, run: &Path, after: Option<u64>) -> Result<usiz
 #[cfg(test)]
 mod tests {
     use super::super::manifest::example;
-    use super::super::{STATE, TensorBytes, point_best, write};
+    use super::super::{From, STATE, TensorBytes, pin, point_best, unpin, wanted, write};
     use super::*;
+    use crate::Usage;
     use crate::runs::disk::RealDisk;
 
     fn put(run: &Path, step: u64) -> PathBuf {
@@ -182,7 +182,7 @@ mod tests {
     fn what_is_written_reads_back_and_takes_its_own_place() {
         let run = tempfile::tempdir().unwrap();
         put(run.path(), 3);
-        fs::write(run.path().join("checkpoints/step-00000003").join(PIN), "").unwrap();
+        pin(&run.path().join("checkpoints/step-00000003")).unwrap();
         let path = put(run.path(), 3);
         let stored = Stored::open(&path).unwrap();
         let state = stored.read(STATE).unwrap();
@@ -200,7 +200,8 @@ mod tests {
         for step in [9, 10, 100, 101, 102] {
             put(run.path(), step);
         }
-        fs::write(run.path().join("checkpoints/step-00000009").join(PIN), "").unwrap();
+        let old = run.path().join("checkpoints/step-00000009");
+        pin(&old).unwrap();
         point_best(run.path(), &run.path().join("checkpoints/step-00000010")).unwrap();
         prune(&RealDisk, run.path(), 2, None).unwrap();
         assert_eq!(steps(run.path()), [102, 101, 10, 9]);
@@ -208,6 +209,59 @@ mod tests {
         point_best(run.path(), &run.path().join("checkpoints/step-00000102")).unwrap();
         prune(&RealDisk, run.path(), 1, None).unwrap();
         assert_eq!(steps(run.path()), [102, 9]);
+        unpin(&old).unwrap();
+        unpin(&old).unwrap();
+        prune(&RealDisk, run.path(), 1, None).unwrap();
+        assert_eq!(steps(run.path()), [102]);
+        for gone in [pin(&old), unpin(&old)] {
+            let gone = gone.unwrap_err();
+            assert!(gone.is::<Usage>() && gone.to_string().contains("it is not there any more"), "{gone}");
+        }
+    }
+
+    /// A disk on which a user is quick: what is about to be renamed was pinned just before.
+    struct Pinning;
+
+    impl Disk for Pinning {
+        fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+            if from.file_name().is_some_and(|name| name == "step-00000001") {
+                pin(from).unwrap();
+            }
+            RealDisk.rename(from, to)
+        }
+    }
+
+    #[test]
+    fn a_pin_that_comes_at_the_last_moment_counts() {
+        let run = tempfile::tempdir().unwrap();
+        for step in [1, 2, 3] {
+            put(run.path(), step);
+        }
+        prune(&Pinning, run.path(), 1, None).unwrap();
+        assert_eq!(steps(run.path()), [3, 1]);
+        assert!(list(&run.path().join("checkpoints")).unwrap()[1].pinned);
+        // Written anew, it keeps a pin that comes meanwhile.
+        let path = run.path().join("checkpoints/step-00000001");
+        unpin(&path).unwrap();
+        let tensors = [TensorBytes { name: "master", dtype: "F32", shape: vec![2], bytes: &[0; 8] }];
+        write(&Pinning, &path, example(1), &tensors).unwrap();
+        assert!(list(&run.path().join("checkpoints")).unwrap()[1].pinned);
+    }
+
+    #[test]
+    fn a_checkpoint_is_chosen_by_step_or_as_the_best_or_newest() {
+        let run = tempfile::tempdir().unwrap();
+        assert!(wanted(run.path(), None).unwrap_err().to_string().contains("no checkpoint was written yet"));
+        let (first, second) = (put(run.path(), 1), put(run.path(), 2));
+        assert_eq!(wanted(run.path(), None).unwrap(), second);
+        assert!(wanted(run.path(), Some(From::Best)).unwrap_err().to_string().contains("those of steps 2, 1"));
+        point_best(run.path(), &first).unwrap();
+        for (from, path) in
+            [(None, &first), (Some(From::Best), &first), (Some(From::Newest), &second), (Some(From::Step(2)), &second)]
+        {
+            assert_eq!(wanted(run.path(), from).unwrap(), *path, "{from:?}");
+        }
+        assert!(wanted(run.path(), Some(From::Step(3))).unwrap_err().is::<Usage>());
     }
 
     #[test]

@@ -49,9 +49,13 @@ pub struct Manifest {
     pub base: BaseIdentity,
     /// What it was trained on.
     pub data: DataIdentity,
-    /// What computed it: sums on another device, or of another number of threads, differ in their last digits.
+    /// What computed it: sums on another device, or of another number of threads, differ in their last digits. Empty in
+    /// manifests from before it was noted.
+    #[serde(default)]
     pub device: String,
-    /// Names of the classes to tell apart; none where a number is predicted or text is written.
+    /// Names of the classes to tell apart; none where a number is predicted or text is written, and in manifests from
+    /// before they were noted.
+    #[serde(default)]
     pub labels: Vec<String>,
     /// What is trained, in the order of the flat vectors.
     pub slots: Vec<SlotEntry>,
@@ -218,6 +222,24 @@ mod tests {
             assert!(Manifest::unseal(&sealed[..place]).is_err(), "cut at {place}");
         }
         assert!(Manifest::unseal(&[&sealed[..], b"x"].concat()).is_err());
+    }
+
+    #[test]
+    fn a_manifest_from_before_devices_and_labels_were_noted_is_read() {
+        let early = concat!(
+            r#"{"format":2,"version":"0.1.0","run":"early","preset":"about = \"é\"\n","step":120,"epoch":1.5,"seed":42,"#,
+            r#""updates":120,"schedule":{"steps":170,"warmup":11,"peak":0.001},"clock":{"elapsed":12.5,"steps":[11.0,120],"#,
+            r#""evaluations":[1.5,2]},"events":20480,"base":{"model":"some/bert","config":"c0","weights":"a1"},"#,
+            r#""data":{"examples":3000,"train":"d2","eval_examples":300,"eval":"e3"},"#,
+            r#""slots":[{"name":"encoder.layer.0.attention.self.query.weight","shape":[64,64],"trained":205},"#,
+            r#"{"name":"classifier.weight","shape":[3,64],"dense":true,"trained":192}],"#,
+            r#""files":[{"name":"state.safetensors","bytes":9000,"sha256":"f4"}]"#,
+            r#","sha256":"990877098ea3167e57af77c6e617d70eaec8d272b23dade783a839e9e63c6161"}"#,
+            "\n"
+        );
+        let manifest = Manifest::unseal(early.as_bytes()).unwrap();
+        assert_eq!((manifest.device.as_str(), manifest.labels.len()), ("", 0));
+        assert_eq!((manifest.step, manifest.slots.len(), manifest.files[0].bytes), (120, 2, 9000));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use super::manifest::{FileEntry, Manifest};
+use super::pin::{is_pinned, pin};
 use super::{MANIFEST, STATE};
 use crate::runs::disk::Disk;
 
@@ -60,8 +61,8 @@ pub fn write(disk: &dyn Disk, folder: &Path, manifest: Manifest, tensors: &[Tens
     };
     let replaces = folder.exists();
     if replaces {
-        if folder.join(super::list::PIN).exists() {
-            fs::write(new.join(super::list::PIN), "").with_context(failed)?;
+        if is_pinned(folder) {
+            pin(&new)?;
         }
         disk.rename(folder, &old).with_context(failed)?;
     }
@@ -73,6 +74,9 @@ pub fn write(disk: &dyn Disk, folder: &Path, manifest: Manifest, tensors: &[Tens
         return Err(error).with_context(failed);
     }
     File::open(parent).and_then(|parent| disk.sync(&parent)).with_context(failed)?;
+    if is_pinned(&old) && !is_pinned(folder) {
+        pin(folder)?;
+    }
     // What cannot be removed now is removed by the next one to be written, or by the next start.
     let _ = disk.remove(&old);
     Ok(bytes)

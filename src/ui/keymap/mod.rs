@@ -46,6 +46,7 @@ pub enum Action {
     PauseOrResume,
     Checkpoint,
     Evaluate,
+    Sample,
     StopAndSave,
     Tab(usize),
     ZoomIn,
@@ -70,6 +71,9 @@ pub enum Action {
     Delete,
     OpenFolder,
     CopyPath,
+    Export,
+    CallOff,
+    Pin,
     // Home.
     Launch,
     Edit,
@@ -119,6 +123,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "pause" Action::PauseOrResume, [char(' '), char('p')], "pause", "pause after this step, or go on";
         "checkpoint" Action::Checkpoint, [char('c')], "checkpoint", "write a checkpoint now";
         "evaluate" Action::Evaluate, [char('e')], "evaluate", "evaluate on the held-out examples now";
+        "sample" Action::Sample, [char('g')], "ask", "ask a language model, and see its answer among the samples";
         "stop" Action::StopAndSave, [char('s')], "stop", "stop, with a checkpoint";
         "overview" Action::Tab(0), [char('1')], "", "the charts";
         "layers" Action::Tab(1), [char('2')], "", "the layers, target by target";
@@ -142,6 +147,9 @@ pub const BINDINGS: &[Binding] = bindings! {
         "compare" Action::Compare, [char('c')], "compare", "what the settings of the marked runs differ in";
         "overlay" Action::Overlay, [char('v')], "overlay", "lay the marked runs' curves over the monitor's";
         "resume" Action::Resume, [char('r')], "resume", "take the run up again where it stood";
+        "export" Action::Export, [char('e')], "export", "write the run for other software: a model, what changed, its numbers";
+        "call-off" Action::CallOff, [char('X')], "", "call the export off that is under way";
+        "pin" Action::Pin, [char('p')], "pin", "the run's checkpoints; pin those to keep whatever comes";
         "sort" Action::Sort, [char('s')], "sort", "sort by the next column";
         "reverse" Action::Reverse, [char('S')], "", "sort the other way round";
         "tag" Action::Tag, [char('#'), char('g')], "tag", "give the run tags, or the marked ones";

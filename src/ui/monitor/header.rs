@@ -106,6 +106,7 @@ fn state(scene: Scene) -> (String, Hue) {
         Some(Phase::Selecting) => ("selecting components".into(), theme.accent),
         Some(Phase::Training) => ("training".into(), theme.good),
         Some(Phase::Evaluating) => ("evaluating".into(), theme.accent),
+        Some(Phase::Sampling) => ("answering".into(), theme.accent),
         Some(Phase::Checkpointing) => ("writing a checkpoint".into(), theme.accent),
         Some(Phase::Paused) => ("paused".into(), theme.paused),
     }

@@ -9,12 +9,14 @@ mod log;
 mod overview;
 mod panels;
 mod preset;
+mod prompt;
 mod run;
 mod samples;
 mod system;
 mod targets;
 mod view;
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use crossterm::event::KeyEvent;
@@ -27,6 +29,7 @@ use super::keymap::Action;
 use crate::protocol::{Command, Event};
 pub use header::sides;
 pub use overview::Panel;
+use prompt::{Prompt, Typed};
 pub use run::{End, Run};
 use view::Smoothing;
 pub use view::{Tab, View};
@@ -47,6 +50,8 @@ pub struct Monitor {
     pub files: Option<Files>,
     /// Other runs to compare with, by name.
     overlays: Vec<(String, Run)>,
+    /// What the model is about to be asked, while it is typed.
+    prompt: Option<Prompt>,
 }
 
 /// A run's files.
@@ -72,9 +77,16 @@ struct Scene<'a> {
 impl Monitor {
     /// Of a run that is about to tell its first event; `live` if it can be ordered about.
     pub fn new(live: bool) -> Monitor {
-        let overlays = Vec::new();
-        let (run, view) = (Run::default(), View::default());
-        Monitor { run, view, live, attached: false, asked: None, files: None, overlays }
+        Monitor {
+            run: Run::default(),
+            view: View::default(),
+            live,
+            attached: false,
+            asked: None,
+            files: None,
+            overlays: Vec::new(),
+            prompt: None,
+        }
     }
 
     /// Of a run whose trainer is in another process.
@@ -110,17 +122,69 @@ impl Monitor {
 
     /// Whether keys are text now.
     pub fn typing(&self) -> bool {
-        self.view.tab == Tab::Log && self.view.lines.typing
+        self.prompt.is_some() || self.view.tab == Tab::Log && self.view.lines.typing
     }
 
-    /// Takes up a key that is text, unless it is none.
-    pub fn key(&mut self, key: &KeyEvent) -> bool {
-        self.view.lines.key(key)
+    /// Takes up a key that is text, unless it is none. Breaks off where it was, with a prompt that is to be asked.
+    pub fn key(&mut self, key: &KeyEvent) -> ControlFlow<Option<String>> {
+        let Some(prompt) = &mut self.prompt else {
+            return if self.view.lines.key(key) { ControlFlow::Break(None) } else { ControlFlow::Continue(()) };
+        };
+        match prompt.key(key) {
+            Typed::On => ControlFlow::Break(None),
+            Typed::Done(prompt) => ControlFlow::Break(Some(prompt)),
+            Typed::Dropped => {
+                self.prompt = None;
+                ControlFlow::Break(None)
+            }
+            Typed::Foreign => ControlFlow::Continue(()),
+        }
     }
 
     /// Takes up pasted text.
     pub fn pasted(&mut self, text: &str) {
-        self.view.lines.pasted(text);
+        match &mut self.prompt {
+            Some(prompt) => prompt.pasted(text),
+            None => self.view.lines.pasted(text),
+        }
+    }
+
+    /// Has a prompt typed.
+    ///
+    /// # Errors
+    /// Why the model cannot be asked.
+    pub fn open_prompt(&mut self) -> Result<(), &'static str> {
+        self.can_answer()?;
+        self.prompt = Some(Prompt::after(&self.run));
+        Ok(())
+    }
+
+    /// Asks the model, and goes where its answer will be seen.
+    ///
+    /// # Errors
+    /// Why it cannot be asked; what was typed stays.
+    pub fn sample(&mut self, prompt: String) -> Result<Effect, &'static str> {
+        self.can_answer()?;
+        let order = self.ask("asking…", Command::Sample { prompt });
+        let order = order.ok_or("the run has not done yet what it was told last; ask again in a moment")?;
+        self.prompt = None;
+        (self.view.tab, self.view.example) = (Tab::Samples, 0);
+        self.view.shrink();
+        Ok(order)
+    }
+
+    /// Whether the run's model answers now.
+    pub fn answers(&self) -> bool {
+        self.can_answer().is_ok()
+    }
+
+    fn can_answer(&self) -> Result<(), &'static str> {
+        match &self.run.started {
+            Some(started) if !started.writes => Err("a classifier writes no text: it cannot be asked"),
+            _ if !self.at_work() => Err("this run does not go; `finesift chat` talks to what it came to"),
+            None => Err("the model is not there yet"),
+            Some(_) => Ok(()),
+        }
     }
 
     /// Does what a key says. `area` is what [`Monitor::draw`] draws on.
@@ -211,6 +275,9 @@ impl Monitor {
             Tab::System => system::draw(frame, body, scene),
             Tab::Log => log::draw(frame, body, scene),
             Tab::Preset => preset::draw(frame, body, scene),
+        }
+        if let Some(prompt) = &self.prompt {
+            prompt::draw(frame, body, scene, prompt);
         }
     }
 

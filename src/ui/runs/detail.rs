@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::{Mode, Runs, sign};
-use crate::runs::{End, Listed};
+use crate::runs::{End, Kept, Listed};
 use crate::series::{At, Series};
 use crate::ui::app::Look;
 use crate::ui::format::{Unit, age, duration, grouped, number, plain, score, wrapped};
@@ -62,8 +62,25 @@ fn facts<'a>(runs: &Runs, run: &Listed, look: &Look, width: usize) -> Vec<Line<'
         let tags: Vec<String> = run.tags.iter().map(|tag| format!("#{tag}")).collect();
         lines.push(row("tags", vec![Span::styled(tags.join(" "), theme.style(theme.selected))]));
     }
+    if !run.kept.is_empty() {
+        lines.push(row("kept", kept(&run.kept, look)));
+    }
     lines.push(row("folder", vec![Span::styled(plain(&run.path.display().to_string()), theme.style(theme.dim))]));
     lines
+}
+
+/// The steps of checkpoints, the newest first; pinned ones stand out, and the best has its colour.
+fn kept<'a>(kept: &[Kept], look: &Look) -> Vec<Span<'a>> {
+    let theme = &look.theme;
+    let mut spans = Vec::new();
+    for kept in kept {
+        let hue = if kept.best { theme.score } else { theme.dim };
+        spans.push(Span::styled(format!("{} ", grouped(kept.step)), theme.style(hue)));
+        if kept.pinned {
+            spans.push(Span::styled("pinned ", theme.style(theme.selected)));
+        }
+    }
+    spans
 }
 
 fn ago(age: &str) -> String {
@@ -127,6 +144,19 @@ pub(super) fn draw_mode(runs: &Runs, frame: &mut Frame, area: Rect, look: &Look)
             lines.push(Line::from(vec![key(" y"), word(" delete   "), key("n"), word(" keep")]));
             popup(frame, area, look, "Delete", lines, 64);
         }
+        Mode::Export(draft) => draft.draw(frame, area, look),
+        Mode::Biases(order, biases) => {
+            let name = order.run.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let key = |key: &'static str| Span::styled(key, theme.bold(theme.accent));
+            let word = |word: &'static str| Span::styled(word, theme.style(theme.text));
+            let why = wrapped(&plain(&biases.to_string()), 62);
+            let mut lines = vec![Line::default()];
+            lines.extend(why.into_iter().map(|line| Line::styled(format!(" {line}"), theme.style(theme.text))));
+            lines.push(Line::default());
+            lines.push(Line::from(vec![key(" y"), word(" leave them out   "), key("n"), word(" write no adapter")]));
+            popup(frame, area, look, &format!("Export {}", plain(&name)), lines, 68);
+        }
+        Mode::Pins(pins) => pins.draw(frame, area, look),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Runs: every run of the folder of runs, and what is done with them.
 
+mod checkpoints;
 mod column;
 mod comparison;
 mod detail;
 mod entry;
+mod export;
 mod table;
 
 use std::cmp::Ordering;
@@ -17,10 +19,14 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 
 use super::app::{Effect, Look};
 use super::keymap::Action;
+use crate::export::{ChangedBiases, Order};
+use crate::protocol::Progress;
 use crate::runs::{Listed, RunState, tags_of};
+use checkpoints::{Asked, Pins};
 pub use column::Column;
 pub use comparison::Comparison;
 use entry::{Entry, Typed};
+use export::Draft;
 
 /// Rows that a page key moves.
 const PAGE: usize = 10;
@@ -41,6 +47,8 @@ pub struct Runs {
     descending: bool,
     filter: String,
     mode: Mode,
+    /// The export under way, and how far it is.
+    exporting: Option<(Order, Option<Progress>)>,
 }
 
 /// What keys are for.
@@ -56,6 +64,12 @@ enum Mode {
     Tag(Vec<PathBuf>, Entry),
     /// Answering whether to delete these runs.
     Delete(Vec<PathBuf>),
+    /// Putting an export together.
+    Export(Draft),
+    /// Answering whether to export without biases.
+    Biases(Order, ChangedBiases),
+    /// Pinning checkpoints.
+    Pins(Pins),
 }
 
 impl Default for Runs {
@@ -70,6 +84,7 @@ impl Default for Runs {
             descending: true,
             filter: String::new(),
             mode: Mode::List,
+            exporting: None,
         }
     }
 }
@@ -81,6 +96,11 @@ impl Runs {
         if let Some(listed) = listed {
             self.marked.retain(|name| listed.iter().any(|run| run.name == *name));
             let here = self.current().map(|run| run.name.clone());
+            if let Mode::Pins(pins) = &mut self.mode
+                && let Some(run) = listed.iter().find(|run| run.path == pins.run)
+            {
+                pins.learn(run);
+            }
             self.listed = Some(listed);
             self.arrange(here);
         }
@@ -119,6 +139,25 @@ impl Runs {
                 KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc => {}
                 _ => self.mode = Mode::Delete(runs),
             },
+            Mode::Export(mut draft) => match draft.key(key) {
+                Typed::On => self.mode = Mode::Export(draft),
+                Typed::Dropped => {}
+                Typed::Done => return Some(Effect::Export(draft.order())),
+            },
+            Mode::Biases(order, biases) => match key.code {
+                KeyCode::Char('y' | 'Y') => return Some(Effect::Export(Order { without_biases: true, ..order })),
+                KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc => {}
+                _ => self.mode = Mode::Biases(order, biases),
+            },
+            Mode::Pins(mut pins) => {
+                let asked = pins.key(key);
+                if !matches!(asked, Asked::Close) {
+                    self.mode = Mode::Pins(pins);
+                }
+                if let Asked::Change(effect) = asked {
+                    return Some(effect);
+                }
+            }
         }
         None
     }
@@ -133,7 +172,8 @@ impl Runs {
                 self.arrange(here);
             }
             Mode::Rename(_, entry) | Mode::Tag(_, entry) => entry.paste(text),
-            Mode::List | Mode::Delete(_) => {}
+            Mode::Export(draft) => draft.paste(text),
+            Mode::List | Mode::Delete(_) | Mode::Biases(..) | Mode::Pins(_) => {}
         }
         None
     }
@@ -188,6 +228,9 @@ impl Runs {
                     self.mode = Mode::Delete(runs);
                 }
             }
+            Action::Export => self.mode = Mode::Export(Draft::of(self.current()?)),
+            Action::CallOff if self.exporting.is_some() => return Some(Effect::CallOff),
+            Action::Pin => self.mode = Mode::Pins(Pins::of(self.current()?)),
             Action::OpenFolder => return Some(Effect::Open(self.current()?.path.clone())),
             Action::CopyPath => {
                 let path = self.current()?.path.clone();
@@ -207,6 +250,30 @@ impl Runs {
             table::Hit::Run(place) => self.cursor = place,
         }
         None
+    }
+
+    /// Takes up an export that begins. Whether none is under way yet.
+    pub fn begin_export(&mut self, order: &Order) -> bool {
+        let idle = self.exporting.is_none();
+        self.exporting.get_or_insert_with(|| (order.clone(), None));
+        idle
+    }
+
+    /// Takes up how far the export is.
+    pub fn exports(&mut self, progress: Progress) {
+        if let Some((_, last)) = &mut self.exporting {
+            *last = Some(progress);
+        }
+    }
+
+    /// Takes up the export's end.
+    pub fn exported(&mut self) -> Option<Order> {
+        self.exporting.take().map(|(order, _)| order)
+    }
+
+    /// Asks whether an adapter is to be had without the biases that have no place in it.
+    pub fn offer(&mut self, order: Order, biases: ChangedBiases) {
+        self.mode = Mode::Biases(order, biases);
     }
 
     /// Draws them.

@@ -88,6 +88,12 @@ impl Input {
         if area.is_empty() {
             return;
         }
+        let column = self.draw_still(frame, area, style);
+        frame.set_cursor_position(Position::new(area.x + column, area.y));
+    }
+
+    /// The same without the terminal's cursor, whose column within the area it returns.
+    pub fn draw_still(&self, frame: &mut Frame, area: Rect, style: Style) -> u16 {
         let width = |characters: &[String]| characters.iter().map(|c| c.width()).sum::<usize>();
         let room = usize::from(area.width).saturating_sub(1);
         let mut first = 0;
@@ -95,8 +101,9 @@ impl Input {
             first += 1;
         }
         let column = width(&self.characters[first..self.cursor]) as u16;
-        frame.render_widget(Line::styled(self.characters[first..].concat(), style), Rect { height: 1, ..area });
-        frame.set_cursor_position(Position::new(area.x + column, area.y));
+        let line = Rect { height: 1, ..area }.intersection(area);
+        frame.render_widget(Line::styled(self.characters[first..].concat(), style), line);
+        column
     }
 
     fn delete_word(&mut self) {

@@ -1,0 +1,169 @@
+//! An export on a thread of its own. Dropping it calls it off, and waits until nothing of it is left.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use anyhow::{Context, Result, anyhow};
+
+use super::backend::Backend;
+use crate::export::{Order, Stop, Watch};
+use crate::protocol::Progress;
+
+/// An export under way.
+pub(super) struct Exporting {
+    stop: Arc<Stop>,
+    /// Until it is waited for.
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Exporting {
+    /// Starts one. `ended` is told in any case.
+    ///
+    /// # Errors
+    /// A system without threads to spare.
+    pub fn start(
+        backend: Arc<dyn Backend>,
+        order: Order,
+        told: impl Fn(Progress) + Send + 'static,
+        ended: impl FnOnce(Result<()>) + Send + 'static,
+    ) -> Result<Exporting> {
+        let stop = Arc::new(Stop::default());
+        let own = stop.clone();
+        let work = move || {
+            let watch = Watch { told: &told, stop: &own };
+            let outcome = catch_unwind(AssertUnwindSafe(|| backend.export(&order, watch)));
+            ended(outcome.unwrap_or_else(|_| Err(anyhow!("the export failed and cannot say why"))));
+        };
+        let thread = Builder::new().name("export".into()).spawn(work).context("cannot export")?;
+        Ok(Exporting { stop, thread: Some(thread) })
+    }
+
+    /// Calls it off; it tells when it has ended.
+    pub fn call_off(&self) {
+        self.stop.call_off();
+    }
+}
+
+impl Drop for Exporting {
+    fn drop(&mut self) {
+        // One that only reads, or fetches a model, writes nothing any more and need not be waited for.
+        if let Some(thread) = self.thread.take().filter(|_| self.stop.call_off()) {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Mutex;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use anyhow::bail;
+
+    use super::*;
+    use crate::export::{CalledOff, Form};
+    use crate::outlook::Outlook;
+    use crate::preset::Preset;
+    use crate::ui::backend::Launched;
+
+    /// Exports as a test says, step by step.
+    struct Told {
+        /// Whether it writes.
+        writes: bool,
+        begun: Mutex<Sender<()>>,
+        go_on: Mutex<Receiver<()>>,
+        /// Told when nothing of it is left.
+        removed: Mutex<Sender<()>>,
+    }
+
+    impl Backend for Told {
+        fn launch(&self, _: Preset) -> Result<Launched> {
+            bail!("there is none")
+        }
+
+        fn resume(&self, _: &Path) -> Result<Launched> {
+            bail!("there is none")
+        }
+
+        fn attach(&self, _: &Path) -> Result<Launched> {
+            bail!("there is none")
+        }
+
+        fn leave_behind(&self, _: &Path) -> Result<()> {
+            bail!("there is none")
+        }
+
+        fn runs(&self) -> &Path {
+            Path::new("runs")
+        }
+
+        fn cache(&self) -> &Path {
+            Path::new("cache")
+        }
+
+        fn outlook(&self, _: &Preset) -> Result<Outlook> {
+            bail!("there is none")
+        }
+
+        fn export(&self, order: &Order, watch: Watch) -> Result<()> {
+            if order.without_biases {
+                panic!("it lost its way");
+            }
+            if self.writes {
+                watch.stop.begin()?;
+            }
+            self.begun.lock().unwrap().send(()).unwrap();
+            self.go_on.lock().unwrap().recv().unwrap();
+            let outcome = watch.stop.check();
+            self.removed.lock().unwrap().send(()).unwrap();
+            Ok(outcome?)
+        }
+    }
+
+    type Ends = (Receiver<()>, Sender<()>, Receiver<()>, Receiver<Result<()>>);
+
+    fn start(writes: bool, panics: bool) -> (Exporting, Ends) {
+        let ((begin, begun), (go, go_on), (remove, removed)) = (channel(), channel(), channel());
+        let told = Told { writes, begun: Mutex::new(begin), go_on: Mutex::new(go_on), removed: Mutex::new(remove) };
+        let order = Order { run: "r".into(), form: Form::Merged, from: None, out: "o".into(), without_biases: panics };
+        let (end, ended) = channel();
+        let ended_with = move |outcome| drop(end.send(outcome));
+        let exporting = Exporting::start(Arc::new(told), order, |_| {}, ended_with).unwrap();
+        (exporting, (begun, go, removed, ended))
+    }
+
+    #[test]
+    fn whoever_leaves_waits_until_nothing_half_written_is_left() {
+        let (exporting, (begun, go, removed, ended)) = start(true, false);
+        begun.recv().unwrap();
+        let leaving = std::thread::spawn(move || drop(exporting));
+        go.send(()).unwrap();
+        leaving.join().unwrap();
+        removed.try_recv().unwrap();
+        // Whether it was called off or done before is a matter of moments; it is told in any case.
+        ended.try_recv().unwrap().unwrap_or_else(|error| assert!(error.is::<CalledOff>()));
+    }
+
+    #[test]
+    fn one_that_writes_nothing_is_not_waited_for() {
+        let (exporting, (begun, go, removed, ended)) = start(false, false);
+        begun.recv().unwrap();
+        drop(exporting);
+        assert!(removed.try_recv().is_err(), "it still reads");
+        go.send(()).unwrap();
+        assert!(ended.recv().unwrap().unwrap_err().is::<CalledOff>());
+    }
+
+    #[test]
+    fn it_is_called_off_and_a_panic_is_told() {
+        let (exporting, (begun, go, _removed, ended)) = start(true, false);
+        begun.recv().unwrap();
+        exporting.call_off();
+        go.send(()).unwrap();
+        assert!(ended.recv().unwrap().unwrap_err().is::<CalledOff>());
+        let (_exporting, (_begun, _go, _removed, ended)) = start(true, true);
+        assert!(ended.recv().unwrap().unwrap_err().to_string().contains("cannot say why"));
+    }
+}
