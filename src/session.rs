@@ -3,6 +3,8 @@
 //! It knows neither torch nor the terminal. Events reach the run's file first and the front end second, and the second
 //! way never makes the trainer wait: what did not fit the queue of a front end that stood still is read from the file.
 
+mod tap;
+
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -12,22 +14,20 @@ use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
 use std::thread::JoinHandle;
 
 use anyhow::{Result, anyhow};
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::broadcast;
 use tokio::sync::mpsc as events;
 use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::protocol::{Command, Event};
 use crate::runs::{EventLog, EventRange};
+pub use tap::{Tap, Told};
 
 /// Events that may wait for a front end: at some 200 bytes each, a few MB for one that stands still.
 const WAITING: usize = 16_384;
 
 /// What may wait for a tap, in small notes of what is in the file.
 const TAPPED: usize = 1024;
-
-/// Orders that may wait of all that come by taps: whoever is at the other end need not mean well.
-const ORDERS: usize = 64;
 
 /// A trainer at work, seen from the front end. A front end that falls over takes no run along: dropping this has the trainer
 /// stop with a checkpoint, and waits for that.
@@ -82,23 +82,6 @@ pub struct Emitter {
     log: SharedLog,
     events: events::Sender<Sent>,
     told: broadcast::Sender<Told>,
-}
-
-/// A second way to a trainer, for front ends elsewhere. It holds up neither the trainer nor its end.
-pub struct Tap {
-    told: broadcast::Receiver<Told>,
-    log: SharedLog,
-    orders: Weak<mpsc::Sender<Order>>,
-    places: Arc<Semaphore>,
-}
-
-/// What a tap learns of an event.
-#[derive(Clone, Debug)]
-pub enum Told {
-    /// The run's file has whole events up to this byte.
-    Written(u64),
-    /// An event that is in no file: there is none yet, or the disk is full.
-    Unwritten(Arc<Event>),
 }
 
 impl Session {
@@ -256,49 +239,7 @@ impl Port {
 
     /// A second way to this trainer.
     pub fn tap(&self) -> Tap {
-        Tap {
-            told: self.emitter.told.subscribe(),
-            log: self.emitter.log.clone(),
-            orders: self.orders.clone(),
-            places: Arc::new(Semaphore::new(ORDERS)),
-        }
-    }
-}
-
-impl Tap {
-    /// Another of the same, which learns what is told from now on.
-    pub fn another(&self) -> Tap {
-        Tap {
-            told: self.told.resubscribe(),
-            log: self.log.clone(),
-            orders: self.orders.clone(),
-            places: self.places.clone(),
-        }
-    }
-
-    /// Bytes of the run's file so far; `None` as long as there is none.
-    pub fn written(&self) -> Option<u64> {
-        self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).as_ref().map(EventLog::length)
-    }
-
-    /// The next that is told; `None` when nobody is left to tell anything. Who is slow misses notes, and the next one
-    /// covers them. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Option<Told> {
-        loop {
-            match self.told.recv().await {
-                Ok(told) => return Some(told),
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return None,
-            }
-        }
-    }
-
-    /// Passes on an order. `false` if too many wait already, or if nobody is left to obey.
-    pub fn send(&self, command: Command) -> bool {
-        let (Some(orders), Ok(place)) = (self.orders.upgrade(), self.places.clone().try_acquire_owned()) else {
-            return false;
-        };
-        orders.send((command, Some(place))).is_ok()
+        Tap::new(self.emitter.told.subscribe(), self.emitter.log.clone(), self.orders.clone())
     }
 }
 

@@ -12,6 +12,7 @@ mod export;
 mod format;
 pub mod home;
 pub mod keymap;
+mod message;
 pub mod monitor;
 mod options;
 mod overlay;

@@ -14,6 +14,7 @@ const FORBIDDEN: &[(&[&str], &[&str])] = &[
             "data",
             "runs",
             "session.rs",
+            "session",
             "hub",
             "system",
             "outlook.rs",
