@@ -57,6 +57,7 @@ impl Chaos {
             }
             70..72 => Msg::Tick(Duration::from_millis(self.random.random_range(0..100_000))),
             72..88 => Msg::Event(self.event()),
+            88 if self.random.random_bool(0.25) => Msg::Attached,
             88 => Msg::Launched,
             89 => Msg::Refused(self.text()),
             90..95 => {
