@@ -88,10 +88,11 @@ fn write(out: &Path, work: impl FnOnce(Watch) -> Result<()>) -> Result<ExitCode>
     thread::spawn(move || {
         let signal = runtime.block_on(signals.next());
         notes.store(signal.exit_code(), Ordering::SeqCst);
-        // What only reads has nothing to put in order.
-        if !calls.call_off() {
-            signal_hook::low_level::exit(signal.exit_code());
+        // What only reads has nothing to put in order, and whoever asks twice does not want to wait for it.
+        if calls.call_off() {
+            runtime.block_on(signals.next());
         }
+        signal_hook::low_level::exit(signal.exit_code());
     });
     match work(Watch { told: &told, stop: &stop }) {
         Err(error) if error.is::<CalledOff>() => {

@@ -8,6 +8,8 @@
 //!           lock            held by the process that writes here
 //!           abandoned/      what a return to an earlier step left behind
 //!           tags            the user's own words for it
+//!           charts/         charts that were written by key
+//!           exports/        exports, unless they were asked for elsewhere
 //!           socket          where a run that goes is attached to
 //!           background.log  what it said when it was in no terminal
 //! runs/.trash/NAME/         a deleted run

@@ -16,7 +16,8 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tokenizers import Tokenizer
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, RobertaForSequenceClassification
+from transformers import (AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer, LlamaForCausalLM,
+                          RobertaForSequenceClassification)
 
 TEXTS = [
     "A wonderful film, warm and funny.",
@@ -104,7 +105,92 @@ learning_rate = 5e-3
     compare("PEFT with RoBERTa's adapter, merged and unloaded", theirs(adapted.merge_and_unload()), ours)
 
 
+def check_llama():
+    """A decoder in several files. Ours tells how probable it finds each of some texts, theirs their logits."""
+    fixture, model, eos = FIXTURES / "tiny-llama", Path("llama"), 2
+    LlamaForCausalLM.from_pretrained(fixture, dtype=torch.float32).save_pretrained(model, max_shard_size="200KB")
+    files = sorted(file.name for file in model.glob("*.safetensors"))
+    assert len(files) > 1, files
+    words = ["<unk>", "<s>", "</s>"] + [f"w{i}" for i in range(500)]
+    (model / "tokenizer.json").write_text(json.dumps({
+        "version": "1.0", "truncation": None, "padding": None, "normalizer": None, "decoder": None,
+        "added_tokens": [{"id": eos, "content": "</s>", "single_word": False, "lstrip": False, "rstrip": False,
+                          "normalized": False, "special": True}],
+        "pre_tokenizer": {"type": "Whitespace"}, "post_processor": None,
+        "model": {"type": "WordLevel", "vocab": {word: i for i, word in enumerate(words)}, "unk_token": "<unk>"},
+    }))
+    (model / "tokenizer_config.json").write_text(json.dumps({"eos_token": "</s>"}))
+    # A word is followed by the one after it.
+    chain = lambda start, length: " ".join(f"w{(start * 37 + i) % 500}" for i in range(length))
+    row = lambda i: {"prompt": chain(i, 2 + i % 9) + " ", "completion": chain(i + 1, 1 + i % 3)}
+    Path("chains.jsonl").write_text("".join(json.dumps(row(i)) + "\n" for i in range(64)))
+    Path("llama.toml").write_text("""
+[model]
+id = "./llama"
+[data]
+format = "prompt_completion"
+path = "chains.jsonl"
+eval_fraction = 0.25
+max_length = 32
+[sift]
+rate = 0.05
+modules = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+dense = ["model.norm"]
+[train]
+epochs = 2
+batch = 8
+learning_rate = 5e-3
+""")
+    finesift("train", "llama.toml", "--run", "llama", "--device", "cpu", "--headless")
+    for form in ["merged", "shira", "delta"]:
+        finesift("export", "runs/llama", "--to", form, "--out", f"llama-{form}")
+    finesift("apply", "llama-delta", "--out", "llama-by-delta")
+    for file in Path("llama-merged").iterdir():
+        assert file.read_bytes() == Path("llama-by-delta", file.name).read_bytes(), f"{file.name} differs by delta"
+    assert sorted(file.name for file in Path("llama-merged").glob("*.safetensors")) == files
+    print("Llama's delta + base: equal to merged bit for bit, in", len(files), "files")
+
+    tokenizer = Tokenizer.from_file("llama/tokenizer.json")
+    asked = [row(i) for i in range(64, 76)]
+
+    def foreseen(name):
+        """Mean log-probability of each completion and the end, as the program has it."""
+        scores = []
+        for texts in asked:
+            Path("asked.jsonl").write_text(json.dumps(texts) + "\n")
+            told = json.loads(finesift("eval", name, "--task", "perplexity", "--format", "prompt_completion", "--data",
+                                       "asked.jsonl", "--device", "cpu", "--json"))
+            scores.append(-told["loss"])
+        return torch.tensor(scores, dtype=torch.float64)
+
+    def theirs(model):
+        scores, rows = [], []
+        for texts in asked:
+            before, after = (tokenizer.encode(texts[part]).ids for part in ["prompt", "completion"])
+            ids = torch.tensor([before + after + [eos]])
+            with torch.no_grad():
+                logits = model(ids).logits[0]
+            rows.append(logits)
+            wanted = logits.double().log_softmax(-1)[:-1].gather(1, ids[0, 1:, None])[len(before) - 1:]
+            scores.append(wanted.mean())
+        return torch.stack(scores), torch.cat(rows)
+
+    ours = foreseen("runs/llama")
+    load = lambda folder: AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    scores, logits = theirs(load("llama-merged"))
+    compare("transformers on Llama's merged folder, log-probabilities", scores, ours)
+    compare("the program on Llama's merged folder, log-probabilities", foreseen("./llama-merged"), ours)
+    before = theirs(load("llama"))[0]
+    assert (before - ours).abs().max() > 100 * TOLERANCE, "training changed next to nothing: the checks show nothing"
+    adapted = PeftModel.from_pretrained(load("llama"), "llama-shira").eval()
+    for name, model in [("PEFT with Llama's adapter", adapted), ("PEFT, merged and unloaded", None)]:
+        adapted_scores, adapted_logits = theirs(model or adapted.merge_and_unload())
+        compare(f"{name}, log-probabilities", adapted_scores, ours)
+        compare(f"{name}, logits against the merged folder's", adapted_logits, logits)
+
+
 def main():
+    check_llama()
     check_roberta()
     finesift("train", "demo", "--run", "run", "--device", "cpu", "--headless", "--set", "train.max_steps=8",
              "--set", "train.eval_every=8", "--set", "sift.biases=false", "--set", "train.warmup=0")
@@ -117,7 +203,8 @@ def main():
 
     finesift("export", "run", "--to", "tensorboard", "--out", "board")
     board = EventAccumulator("board").Reload()
-    steps = [json.loads(line) for line in Path("runs/run/events.jsonl").read_text().splitlines()]
+    # Lines end with a line break and nothing else: texts in them may hold U+2028, at which splitlines breaks too.
+    steps = [json.loads(line) for line in Path("runs/run/events.jsonl").open(encoding="utf-8", newline="\n")]
     told = [(step["step"], step["loss"]) for step in steps if step["event"] == "step"]
     read = [(scalar.step, scalar.value) for scalar in board.Scalars("train/loss")]
     assert len(read) == 8 and all(a == c and abs(b - d) < 1e-6 for (a, b), (c, d) in zip(told, read)), (told, read)

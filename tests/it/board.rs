@@ -269,7 +269,10 @@ fn an_export_is_put_together() {
     press(&mut app, BackTab);
     press(&mut app, Tab);
     assert_eq!(ordered(&mut app), order(Form::Html, None, "a q/b.html"));
-    press(&mut app, Up);
+    // A path that is pasted takes the place of what was proposed.
+    let mut app = opened(&[Up]);
+    app.update(Msg::Paste("/data/out".into()));
+    assert_eq!(ordered(&mut app), order(Form::Merged, Some(100), "/data/out"));
     let mut app = opened(&[Esc]);
     assert!(!screen(&app, (120, 40)).contains("enter exports"));
     assert_eq!(press(&mut app, KeyCode::Char('X')), None, "nothing is under way");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use finesift::Usage;
 use finesift::data::instruct::{
-    ChatTemplate, Dialogue, InstructionFormat, InstructionSource, Instructions, Message, Phrasing, load, pack,
+    self, ChatTemplate, Dialogue, InstructionFormat, InstructionSource, Instructions, Message, Phrasing, load, pack,
 };
 use finesift::data::{HeldOut, Sequence, Targets, collate_sequences};
 use serde_json::{Value, json};
@@ -112,6 +112,40 @@ fn every_format_is_read_and_its_answers_alone_are_learnt() {
         let list = folder.path().join("rows.json");
         fs::write(&list, format!("\u{feff} [{row},\n{row}]")).unwrap();
         assert_eq!(self::read(&list, format).unwrap(), read);
+    }
+}
+
+/// The fixture is written by hand: rows, and what is written of them with the part to be learnt in brackets.
+#[test]
+fn twenty_examples_of_each_format_are_learnt_as_was_worked_out_by_hand() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/chat/learnt.json");
+    let fixture: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let templates = templates();
+    let written = |text: &str| {
+        let prompt = |name: &str| fixture[name].as_str().unwrap();
+        text.replace("$none", prompt("$none")).replace("$input", prompt("$input"))
+    };
+    for (name, format) in InstructionFormat::NAMES {
+        let cases = fixture[name].as_array().unwrap();
+        assert_eq!(cases.len(), 20, "{name}");
+        for case in cases {
+            let template = case["template"].as_str();
+            let folder = template.map_or_else(folder, |template| {
+                folder_of(templates.iter().find(|fixture| fixture["name"] == template).unwrap())
+            });
+            let file = folder.path().join("rows.jsonl");
+            fs::write(&file, case["row"].to_string()).unwrap();
+            let dialogues = instruct::read(&file, format, &|_| {}).unwrap();
+            let most = case["max"].as_u64().unwrap_or(10_000) as usize;
+            let phrased = Phrasing::open(folder.path(), format, most).unwrap().encode("train", &dialogues, &|_| {});
+            let got: Vec<String> = phrased.unwrap().sequences.iter().map(|one| marked(&folder, one)).collect();
+            let expected: Vec<String> = match &case["text"] {
+                Value::String(text) => vec![written(text)],
+                Value::Array(parts) => parts.iter().map(|part| written(part.as_str().unwrap())).collect(),
+                _ => Vec::new(),
+            };
+            assert_eq!(got, expected, "{name}: {case}");
+        }
     }
 }
 
@@ -297,6 +331,16 @@ fn learnt(folder: &TempDir, sequence: &Sequence) -> String {
     let tokens: Vec<(u32, bool)> = sequence.ids.iter().copied().zip(sequence.learnt.iter().copied()).collect();
     let parts = tokens.chunk_by(|a, b| a.1 == b.1).filter(|part| part[0].1);
     parts.map(|part| text(folder, &part.iter().map(|token| token.0).collect::<Vec<_>>())).collect::<Vec<_>>().join("|")
+}
+
+/// All of it, with what is learnt in brackets.
+fn marked(folder: &TempDir, sequence: &Sequence) -> String {
+    let tokens: Vec<(u32, bool)> = sequence.ids.iter().copied().zip(sequence.learnt.iter().copied()).collect();
+    let parts = tokens.chunk_by(|a, b| a.1 == b.1).map(|part| {
+        let text = text(folder, &part.iter().map(|token| token.0).collect::<Vec<_>>());
+        if part[0].1 { format!("⟦{text}⟧") } else { text }
+    });
+    parts.collect()
 }
 
 fn text(folder: &TempDir, ids: &[u32]) -> String {

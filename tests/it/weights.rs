@@ -8,6 +8,8 @@ use std::process::Command;
 
 use finesift::Usage;
 use finesift::model::{Config, Layout, LoadOptions, LoadReport, Network};
+use rand::{RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use tch::{Device, Kind};
@@ -154,34 +156,91 @@ fn pickles_and_paths_out_of_the_folder_are_refused() {
     }
 }
 
-/// Half a billion parameters, since a debug build has to read them too.
-const LARGE: &str = r#"{"model_type": "llama", "vocab_size": 32000, "hidden_size": 2048, "intermediate_size": 5632,
-    "num_hidden_layers": 10, "num_attention_heads": 32, "num_key_value_heads": 4}"#;
+/// A decoder of TinyLlama's width; of so many layers.
+fn large(layers: usize) -> String {
+    format!(
+        r#"{{"model_type": "llama", "vocab_size": 32000, "hidden_size": 2048, "intermediate_size": 5632,
+        "num_hidden_layers": {layers}, "num_attention_heads": 32, "num_key_value_heads": 4}}"#
+    )
+}
 
+/// Half a billion parameters, since a debug build has to read them too.
 #[test]
 fn loading_holds_no_second_copy_of_the_weights() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("config.json"), LARGE).unwrap();
-    let layout = Layout::of(&Config::read(folder.path()).unwrap(), 0);
-    let bytes = 2 * layout.components() as u64;
-    // The file is a hole but for its header: it takes no disk, and as much memory as any other when it is read.
-    let (mut header, mut end) = (serde_json::Map::new(), 0);
-    for spec in &layout.parameters {
-        let size = 2 * spec.shape.iter().product::<i64>();
-        let entry = serde_json::json!({"dtype": "BF16", "shape": spec.shape, "data_offsets": [end, end + size]});
-        header.insert(spec.name.clone(), entry);
-        end += size;
-    }
-    let header = serde_json::to_vec(&header).unwrap();
-    let mut file = fs::File::create(folder.path().join("model.safetensors")).unwrap();
-    file.write_all(&(header.len() as u64).to_le_bytes()).unwrap();
-    file.write_all(&header).unwrap();
-    file.set_len(8 + header.len() as u64 + bytes).unwrap();
+    // A file is a hole but for its header: it takes no disk, and as much memory as any other when it is read.
+    let folder = written(&large(10), 1, |file, bytes| file.set_len(file.metadata().unwrap().len() + bytes).unwrap());
+    let Loading { bytes, before, peak } = peak(folder.path());
+    let share = (peak - before) as f64 / bytes as f64;
+    println!("{} MB of weights, peak {} MB above {} MB: {share:.3}", bytes >> 20, (peak - before) >> 20, before >> 20);
+    assert!(share < 1.15, "{share}");
+}
 
-    // Peaks are of a process, so one does nothing else.
+/// 1.1 billion parameters in five files, of which nothing is taken off: libtorch's own memory counts too.
+#[test]
+#[ignore = "it writes 2.2 GB"]
+fn a_billion_parameters_are_loaded_in_little_more_than_they_take() {
+    let mut block = vec![0; 64 << 20];
+    ChaCha8Rng::seed_from_u64(1).fill_bytes(&mut block);
+    let folder = written(&large(22), 5, |file, bytes| {
+        let mut left = bytes as usize;
+        while left > 0 {
+            let part = left.min(block.len());
+            file.write_all(&block[..part]).unwrap();
+            left -= part;
+        }
+    });
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 5 + 2);
+    let Loading { bytes, peak, .. } = peak(folder.path());
+    let share = peak as f64 / bytes as f64;
+    println!("{} MB of weights, peak {} MB: {share:.3}", bytes >> 20, peak >> 20);
+    assert!(bytes > 2_000_000_000 && share < 1.15, "{share}");
+}
+
+/// A folder of a model in bf16, in so many files of about one size; `fill` writes so many bytes of tensors to one.
+fn written(config: &str, files: u64, mut fill: impl FnMut(&mut fs::File, u64)) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("config.json"), config).unwrap();
+    let layout = Layout::of(&Config::read(folder.path()).unwrap(), 0);
+    let total = 2 * layout.components() as u64;
+    let (mut headers, mut weight_map, mut done) = (vec![serde_json::Map::new(); files as usize], BTreeMap::new(), 0);
+    let mut ends = vec![0; files as usize];
+    for spec in &layout.parameters {
+        let size = 2 * spec.shape.iter().product::<i64>() as u64;
+        let number = (done * files / total) as usize;
+        let offsets = [ends[number], ends[number] + size];
+        let entry = serde_json::json!({"dtype": "BF16", "shape": spec.shape, "data_offsets": offsets});
+        headers[number].insert(spec.name.clone(), entry);
+        weight_map.insert(spec.name.clone(), format!("model-{number}.safetensors"));
+        ends[number] += size;
+        done += size;
+    }
+    for (number, (header, bytes)) in headers.iter().zip(ends).enumerate() {
+        let header = serde_json::to_vec(header).unwrap();
+        let mut file = fs::File::create(folder.path().join(format!("model-{number}.safetensors"))).unwrap();
+        file.write_all(&(header.len() as u64).to_le_bytes()).unwrap();
+        file.write_all(&header).unwrap();
+        fill(&mut file, bytes);
+    }
+    let index = serde_json::json!({ "weight_map": weight_map }).to_string();
+    fs::write(folder.path().join("model.safetensors.index.json"), index).unwrap();
+    folder
+}
+
+/// What loading took, in bytes.
+struct Loading {
+    /// Of the weights.
+    bytes: u64,
+    /// Resident before.
+    before: u64,
+    /// Resident at most.
+    peak: u64,
+}
+
+/// Loads a model in a process that does nothing else, since peaks are of a process.
+fn peak(folder: &Path) -> Loading {
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["weights::load_and_tell_the_peak", "--exact", "--ignored", "--nocapture"])
-        .env("FINESIFT_TEST_LOAD", folder.path())
+        .env("FINESIFT_TEST_LOAD", folder)
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&child.stdout);
@@ -189,14 +248,11 @@ fn loading_holds_no_second_copy_of_the_weights() {
         let line = text.lines().find_map(|line| line.split(name).nth(1)).unwrap_or_else(|| panic!("{text}"));
         line.split_whitespace().next().unwrap().parse().unwrap()
     };
-    let (before, peak) = (number("before "), number("peak "));
-    let share = (peak - before) as f64 / bytes as f64;
-    println!("{} MB of weights, peak {} MB above {} MB: {share:.3}", bytes >> 20, (peak - before) >> 20, before >> 20);
-    assert!(share < 1.15, "{share}");
+    Loading { bytes: 2 * number("parameters "), before: number("before "), peak: number("peak ") }
 }
 
 #[test]
-#[ignore = "the other half of the test above"]
+#[ignore = "the other half of the tests above"]
 fn load_and_tell_the_peak() {
     let folder = std::env::var_os("FINESIFT_TEST_LOAD").unwrap();
     let status = |key: &str| -> u64 {

@@ -101,6 +101,9 @@ impl Draft {
 
     /// Takes up pasted text.
     pub fn paste(&mut self, text: &str) {
+        if self.focus != Focus::Out {
+            self.out = Input::default();
+        }
         self.out.insert(text);
         (self.written, self.focus) = (true, Focus::Out);
     }
