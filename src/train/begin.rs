@@ -87,10 +87,12 @@ impl<'a> Run<'a> {
         let settings = settings(&job.preset);
         let (keep, last) = (job.preset.keep, from.map(|(_, path)| path));
         let writer = Writer::start(job.disk, job.folder, keep.checkpoints, port.emitter(), last)?;
+        let tuner = Tuner::new(network, choices, settings);
+        port.emit(Event::info(tuner.ways()));
         Ok(Run {
             port,
             orders: Orders::new(port),
-            tuner: Tuner::new(network, choices, settings),
+            tuner,
             examples,
             plan,
             evaluator,

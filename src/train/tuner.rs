@@ -11,7 +11,7 @@ use super::select::Choice;
 use crate::data::Batch;
 use crate::model::Network;
 use crate::model::backward::{self, Gradient, Walk, Wanted, mixed};
-use crate::sift::sampled::{self, Columns};
+use crate::sift::sampled::{self, Plan, Sampler};
 use crate::sift::{AdamW, Coverage, Covered, Role, Slot, State, Values};
 
 /// A model under training.
@@ -20,6 +20,9 @@ pub struct Tuner {
     pub network: Network,
     values: Values,
     wanted: Wanted,
+    /// Of each slot whose gradient is computed at its selected components only, in which order.
+    plans: Vec<Option<Plan>>,
+    sampler: Sampler,
     /// Slot numbers by parameter name.
     slots: HashMap<String, usize>,
     coverage: Coverage,
@@ -68,7 +71,9 @@ impl Tuner {
         let slots = values.slots().iter().enumerate().map(|(number, slot)| (slot.name.clone(), number)).collect();
         let sparse = values.slots().iter().filter(|slot| slot.role == Role::Sparse).count();
         let wanted = Wanted::new(&network.parameters, choices.iter().map(|(name, ..)| name.as_str()));
-        Tuner { network, values, wanted, slots, coverage: Coverage::new(sparse), settings }
+        let plans = values.slots().iter().map(|slot| plan(&network, &values, slot)).collect();
+        let coverage = Coverage::new(sparse);
+        Tuner { network, values, wanted, plans, sampler: Sampler::default(), slots, coverage, settings }
     }
 
     /// What is trained.
@@ -79,6 +84,22 @@ impl Tuner {
     /// Gradient mass measured so far.
     pub fn coverage(&self) -> &Coverage {
         &self.coverage
+    }
+
+    /// How gradients are had, for the reader of the log.
+    pub fn ways(&self) -> String {
+        let weights = self.values.slots().iter().filter(|slot| slot.role == Role::Sparse && slot.shape.len() == 2);
+        let weights = weights.count();
+        let plans = || self.plans.iter().flatten();
+        match plans().count() {
+            0 => format!("gradients: {weights} of {weights} weights as a whole"),
+            sampled => {
+                let selected: usize = plans().map(Plan::components).sum();
+                let of: usize = plans().map(|plan| plan.shape().0 * plan.shape().1).sum();
+                let (rate, with) = (100.0 * selected as f64 / of as f64, self.sampler.instructions().name());
+                format!("gradients: {sampled} of {weights} weights by sampling ({rate:.1} % of them, {with})")
+            }
+        }
     }
 
     /// Goes on from a kept state, of the same choices, and from the gradient mass measured so far.
@@ -143,14 +164,31 @@ impl Tuner {
         let loaded = Loaded::new(batch, self.network.parameters.device());
         let chain = self.network.on(&loaded.inputs);
         let objective = self.network.objective(&loaded.targets, 1.0 / targets as f64);
-        let mut sink = Sink { values: &mut self.values, slots: &self.slots, coverage: &mut self.coverage, probed };
+        let mut sink = Sink {
+            values: &mut self.values,
+            plans: &self.plans,
+            sampler: &mut self.sampler,
+            slots: &self.slots,
+            coverage: &mut self.coverage,
+            probed,
+        };
         backward::gradients(&*chain, &self.wanted, walk, &objective, &mut |gradients| sink.take(gradients))
     }
+}
+
+/// How a slot's gradient is sampled, where that is the faster way.
+fn plan(network: &Network, values: &Values, slot: &Slot) -> Option<Plan> {
+    let linear = network.parameters.specs().iter().any(|spec| spec.name == slot.name && spec.linear);
+    let &[out, width] = slot.shape.as_slice() else { return None };
+    let worthwhile = sampled::worthwhile(network.parameters.device(), slot.trained(), [out, width]);
+    (slot.role == Role::Sparse && linear && worthwhile).then(|| Plan::new(&values.selected(slot), out, width))
 }
 
 /// Where gradients go.
 struct Sink<'a> {
     values: &'a mut Values,
+    plans: &'a [Option<Plan>],
+    sampler: &'a mut Sampler,
     slots: &'a HashMap<String, usize>,
     coverage: &'a mut Coverage,
     probed: &'a Range<usize>,
@@ -159,16 +197,22 @@ struct Sink<'a> {
 impl Sink<'_> {
     /// Takes the gradients of one segment.
     fn take(&mut self, gradients: Vec<Gradient>) {
-        // Query, key and value have one input: it is transposed once.
-        let mut inputs: Vec<(Tensor, Columns)> = Vec::new();
+        // Query, key and value have one input: what is made of it is made once.
+        let mut sampled: Vec<(Tensor, Vec<(usize, Tensor)>)> = Vec::new();
         for gradient in gradients {
             match gradient {
                 Gradient::Linear { module, x, dy } => {
-                    if let Some(&number) = self.slots.get(&format!("{module}.weight")) {
-                        self.weight(number, &x, &dy, &mut inputs);
-                    }
                     if let Some(&number) = self.slots.get(&format!("{module}.bias")) {
                         self.whole(number, &dy.sum_dim_intlist(Some(&[0i64][..]), false, Kind::Float));
+                    }
+                    let Some(&number) = self.slots.get(&format!("{module}.weight")) else { continue };
+                    if self.plans[number].is_none() || self.probed.contains(&number) {
+                        self.whole(number, &sampled::whole(&x, &dy));
+                        continue;
+                    }
+                    match sampled.iter_mut().find(|(input, _)| input.data_ptr() == x.data_ptr()) {
+                        Some((_, layers)) => layers.push((number, dy)),
+                        None => sampled.push((x, vec![(number, dy)])),
                     }
                 }
                 Gradient::Leaf { name, gradient } => {
@@ -178,25 +222,13 @@ impl Sink<'_> {
                 }
             }
         }
-    }
-
-    fn weight(&mut self, number: usize, x: &Tensor, dy: &Tensor, inputs: &mut Vec<(Tensor, Columns)>) {
-        let slot = &self.values.slots()[number];
-        let sample = slot.role == Role::Sparse
-            && !self.probed.contains(&number)
-            && sampled::worthwhile(x.device(), slot.trained(), slot.components());
-        if !sample {
-            return self.whole(number, &sampled::whole(x, dy));
-        }
-        let place = match inputs.iter().position(|(input, _)| input.data_ptr() == x.data_ptr()) {
-            Some(place) => place,
-            None => {
-                inputs.push((x.shallow_clone(), Columns::of(x)));
-                inputs.len() - 1
+        for (x, layers) in sampled {
+            let plans = layers.iter().filter_map(|(number, _)| self.plans[*number].as_ref());
+            let planned: Vec<(&Tensor, &Plan)> = layers.iter().map(|(_, dy)| dy).zip(plans).collect();
+            for ((number, _), gradient) in layers.iter().zip(self.sampler.at(&x, &planned)) {
+                self.values.accumulate(*number, &gradient);
             }
-        };
-        let gradient = sampled::at(&self.values.selected(slot), &inputs[place].1, &Columns::of(dy));
-        self.values.accumulate(number, &gradient);
+        }
     }
 
     /// Takes a gradient that is there as a whole.

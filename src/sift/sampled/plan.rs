@@ -1,0 +1,84 @@
+//! The order in which a weight's chosen components are computed.
+
+use std::ops::Range;
+
+use tch::{Kind, Tensor};
+
+use super::vector::CHUNK;
+
+/// Bytes of x's columns that are gone through at a time: what fits a first-level cache beside the rest.
+const TILE: usize = 32 << 10;
+
+/// Components of a row that a tile should have at least, or the column of dy is loaded for too few.
+const COMPONENTS: usize = 8;
+
+/// Chosen components of a weight `[out, in]`, made once for a selection. The weight is gone through in tiles of some columns
+/// and all rows, so that the columns of x in a tile stay in the nearest cache while those of dy pass by.
+pub struct Plan {
+    shape: (usize, usize),
+    /// Columns of a tile, at most 65,536.
+    tile: usize,
+    tiles: usize,
+    /// Of each row and, within it, each tile, where its components begin; and in the end how many there are.
+    starts: Vec<usize>,
+    /// Of each component, in ascending order, its column within its tile.
+    columns: Vec<u16>,
+}
+
+impl Plan {
+    /// For ascending flat row-major `indices` (int32 or int64 `[k]`) into a weight `[out, in]`.
+    ///
+    /// # Panics
+    /// If an index is out of range, or they do not ascend.
+    pub fn new(indices: &Tensor, out: i64, width: i64) -> Plan {
+        let (out, width) = (out as usize, width as usize);
+        let indices: Vec<i64> = Vec::try_from(indices.to_kind(Kind::Int64)).unwrap_or_default();
+        let ascending = indices.windows(2).all(|pair| pair[0] < pair[1]);
+        let in_range = |&index: &i64| index >= 0 && (index as usize) < out * width;
+        assert!(ascending && indices.iter().all(in_range), "indices ascend and are within the weight");
+        let rate = indices.len() as f64 / (out * width).max(1) as f64;
+        let for_components = (COMPONENTS as f64 / rate).ceil() as usize;
+        let tile = for_components.max(TILE / (4 * CHUNK)).min(width.max(1)).min(1 << 16);
+        let tiles = width.div_ceil(tile);
+        let mut starts = vec![0; out * tiles + 1];
+        let mut columns = Vec::with_capacity(indices.len());
+        for index in indices {
+            let (row, column) = (index as usize / width, index as usize % width);
+            starts[row * tiles + column / tile + 1] += 1;
+            columns.push((column % tile) as u16);
+        }
+        for place in 1..starts.len() {
+            starts[place] += starts[place - 1];
+        }
+        Plan { shape: (out, width), tile, tiles, starts, columns }
+    }
+
+    /// Rows and columns of the weight.
+    pub fn shape(&self) -> (usize, usize) {
+        self.shape
+    }
+
+    /// How many components are chosen.
+    pub fn components(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// The components in these rows.
+    pub(super) fn of_rows(&self, rows: &Range<usize>) -> Range<usize> {
+        self.starts[rows.start * self.tiles]..self.starts[rows.end * self.tiles]
+    }
+
+    /// The tiles: the columns of each.
+    pub(super) fn tiles(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (tile, width) = (self.tile, self.shape.1);
+        (0..self.tiles).map(move |number| number * tile..((number + 1) * tile).min(width))
+    }
+
+    /// The components of a row in a tile: their place, and their columns within the tile, which are less than its width.
+    #[inline]
+    pub(super) fn segment(&self, row: usize, tile: usize) -> (usize, &[u16]) {
+        let place = row * self.tiles + tile;
+        let (start, end) = (self.starts[place], self.starts[place + 1]);
+        (start, &self.columns[start..end])
+    }
+}
