@@ -57,6 +57,7 @@ fn weight(key: &str) -> Weight {
         | "train.clip"
         | "train.eval_every"
         | "train.max_steps"
+        | "train.tf32"
         | "train.gradient_checkpointing"
         | "keep.best" => Weight::Numbers,
         _ => Weight::Run,

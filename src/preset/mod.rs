@@ -189,6 +189,8 @@ pub struct Train {
     pub eval_every: u64,
     /// Steps at most; 0 for all.
     pub max_steps: u64,
+    /// Whether a GPU may multiply f32 in TF32.
+    pub tf32: bool,
     /// Whether to compute activations twice instead of keeping them.
     pub gradient_checkpointing: bool,
 }

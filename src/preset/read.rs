@@ -52,6 +52,7 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
             seed: document.whole("train.seed", 0..=i64::MAX as u64, 42)?,
             eval_every: document.whole("train.eval_every", 0..=1 << 40, 0)?,
             max_steps: document.whole("train.max_steps", 0..=1 << 40, 0)?,
+            tf32: document.truth("train.tf32")?.unwrap_or(false),
             gradient_checkpointing: document.truth("train.gradient_checkpointing")?.unwrap_or(false),
         },
         sample: Sample {

@@ -44,7 +44,7 @@ pub fn pace(runs: &Path, preset: &Preset, device: &str, cache: &Path) -> Option<
 fn alike(a: &Preset, b: &Preset) -> bool {
     let work = |preset: &Preset| {
         let train = &preset.train;
-        (train.batch, train.accumulate, train.gradient_checkpointing, train.eval_every)
+        (train.batch, train.accumulate, train.tf32, train.gradient_checkpointing, train.eval_every)
     };
     a.model == b.model && a.data == b.data && a.sift == b.sift && work(a) == work(b)
 }

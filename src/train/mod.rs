@@ -12,6 +12,7 @@ mod material;
 mod memory;
 mod orders;
 mod outlook;
+mod precision;
 mod prepare;
 mod resume;
 mod schedule;
@@ -80,6 +81,9 @@ pub struct Job {
 pub fn run(job: Job, port: &Port) -> Result<()> {
     port.emit(Event::Phase { phase: Phase::Preparing });
     let chosen = job.device.resolve()?;
+    if chosen.device.is_cuda() {
+        precision::allow_tf32(job.preset.train.tf32)?;
+    }
     let sampler = Sampler::start(port.emitter(), job.folder.path(), device::gpu(chosen.device))?;
     let prepared = prepare::prepare(&job, &chosen, port)?;
     let found = match job.resume {
