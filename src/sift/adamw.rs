@@ -1,9 +1,12 @@
 //! AdamW (Loshchilov and Hutter) on flat vectors, with PyTorch's formula.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::Role;
 use super::values::{Slot, State};
+
+/// Components that an update works on at a time: what it needs in between is 16 MiB a vector, whatever is trained.
+const PART: i64 = 1 << 22;
 
 /// What weight decay means for a component that starts from a pre-trained value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,9 +37,8 @@ impl AdamW {
             let (start, length) = (slot.range.start, slot.trained());
             match (slot.role, self.sparse_decay) {
                 (Role::Sparse, SparseDecay::TowardPretrained(rate)) => {
-                    let _ = master
-                        .narrow(0, start, length)
-                        .lerp_(&pretrained.narrow(0, start, length), learning_rate * rate);
+                    let pretrained = pretrained.narrow(0, start, length).to_kind(Kind::Float);
+                    let _ = master.narrow(0, start, length).lerp_(&pretrained, learning_rate * rate);
                 }
                 (Role::Dense, _) if self.dense_decay != 0.0 => {
                     let _ = master.narrow(0, start, length).g_mul_scalar_(1.0 - learning_rate * self.dense_decay);
@@ -46,16 +48,55 @@ impl AdamW {
         }
     }
 
-    /// One step of Adam, bias-corrected: `master -= lr / c1 · m / (sqrt(v) / sqrt(c2) + eps)`.
-    pub(super) fn update(&self, state: &mut State, gradient: &Tensor, learning_rate: f64) {
+    /// One step of Adam upon the gradient times `scale`, bias-corrected: `master -= lr / c1 · m / (sqrt(v) / sqrt(c2) + eps)`.
+    pub(super) fn update(&self, state: &mut State, gradient: &Tensor, scale: f64, learning_rate: f64) {
         let (beta1, beta2) = self.betas;
         state.updates += 1;
         let correction = |beta: f64| 1.0 - beta.powi(i32::try_from(state.updates).unwrap_or(i32::MAX));
         let (first, second) = (correction(beta1), correction(beta2));
-        let _ = state.first_moment.lerp_(gradient, 1.0 - beta1);
-        let _ = state.second_moment.g_mul_scalar_(beta2);
-        let _ = state.second_moment.g_add_(&(gradient.square() * (1.0 - beta2)));
-        let denominator = (state.second_moment.sqrt() / second.sqrt()).g_add_scalar_(self.eps);
-        let _ = state.master.g_sub_(&((&state.first_moment / denominator) * (learning_rate / first)));
+        let parts = |vector: &Tensor| vector.split(PART, 0).into_iter();
+        let State { master, first_moment, second_moment, .. } = state;
+        let moments = parts(first_moment).zip(parts(second_moment));
+        for ((mut master, gradient), (mut m, mut v)) in parts(master).zip(parts(gradient)).zip(moments) {
+            let gradient = gradient.to_kind(Kind::Float);
+            let gradient = if scale == 1.0 { gradient } else { gradient * scale };
+            let _ = m.lerp_(&gradient, 1.0 - beta1);
+            let _ = v.g_mul_scalar_(beta2);
+            let _ = v.g_add_(&gradient.square().g_mul_scalar_(1.0 - beta2));
+            let denominator = v.sqrt().g_div_scalar_(second.sqrt()).g_add_scalar_(self.eps);
+            let _ = master.g_sub_(&m.divide(&denominator).g_mul_scalar_(learning_rate / first));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+
+    /// Where one part ends and the next begins every component moves as it would alone.
+    #[test]
+    fn an_update_in_parts_is_the_update() {
+        let adamw = AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 };
+        tch::manual_seed(5);
+        let random = |length: i64| Tensor::randn([length], (Kind::Float, Device::Cpu));
+        let (master, gradients) = (random(PART + 5), [random(PART + 5), random(PART + 5)]);
+        let moved = |start: i64, length: i64| {
+            let part = |vector: &Tensor| vector.narrow(0, start, length).copy();
+            let (first_moment, second_moment) = (part(&master).zeros_like(), part(&master).zeros_like());
+            let mut state = State { master: part(&master), first_moment, second_moment, updates: 0 };
+            for gradient in &gradients {
+                adamw.update(&mut state, &part(gradient), 0.5, 1e-2);
+            }
+            state.master
+        };
+        let whole = moved(0, PART + 5);
+        for (start, length) in [(0, 64), (PART - 64, 64), (PART, 5), (PART - 3, 8)] {
+            let difference = (whole.narrow(0, start, length) - moved(start, length)).abs().max().double_value(&[]);
+            assert!(difference < 1e-7, "{start}: {difference}");
+        }
+        // The first step moves by the learning rate, whatever the gradient.
+        let first = Vec::<f32>::try_from(&whole.narrow(0, PART, 5) - &master.narrow(0, PART, 5)).unwrap();
+        assert!(first.iter().all(|moved| moved.abs() <= 2.1e-2), "{first:?}");
     }
 }

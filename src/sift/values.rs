@@ -46,9 +46,9 @@ pub struct Values {
     /// Flat row-major index into its parameter of each sparse component: int32 `[sparse]`, int64 where one needs it.
     indices: Tensor,
     state: State,
-    /// Sum of the micro-batches' gradients: fp32 `[total]`.
+    /// Sum of the micro-batches' gradients: `[total]`.
     gradient: Tensor,
-    /// The sparse components as they were pre-trained: fp32 `[sparse]`.
+    /// The sparse components as they were pre-trained: `[sparse]`, in the weights' type, which is all they ever had.
     pretrained: Tensor,
 }
 
@@ -65,10 +65,12 @@ pub struct State {
 }
 
 impl Values {
-    /// Takes up training of the `chosen` parameters: name, weights and, for a sparse one, ascending flat indices.
-    pub fn new(chosen: &[(String, Tensor, Option<Tensor>)]) -> Values {
+    /// Takes up training of the `chosen` parameters: name, weights and, for a sparse one, ascending flat indices. Gradients
+    /// are summed in a type of their own; where there is nothing to sum, the one they come in is enough.
+    pub fn new(chosen: &[(String, Tensor, Option<Tensor>)], gradient: Kind) -> Values {
         no_grad(|| {
-            let device = chosen.first().map_or(Device::Cpu, |(_, weights, _)| weights.device());
+            let (device, kind) =
+                chosen.first().map_or((Device::Cpu, Kind::Float), |(_, weights, _)| (weights.device(), weights.kind()));
             let (mut slots, mut masters, mut indices) = (Vec::new(), Vec::new(), Vec::new());
             let mut start = 0;
             let sparse_first = chosen.iter().filter(|c| c.2.is_some()).chain(chosen.iter().filter(|c| c.2.is_none()));
@@ -93,11 +95,11 @@ impl Values {
             let widest = slots.iter().map(Slot::components).max().unwrap_or(0);
             let indices = flat(if widest <= i64::from(i32::MAX) { Kind::Int } else { Kind::Int64 }, &indices);
             let master = flat(Kind::Float, &masters);
-            let pretrained = master.narrow(0, 0, indices.size1().unwrap_or(0)).copy();
-            let zeros = || master.zeros_like();
-            let state =
-                State { first_moment: zeros(), second_moment: zeros(), updates: 0, master: master.shallow_clone() };
-            Values { slots, indices, gradient: zeros(), state, pretrained }
+            let pretrained = master.narrow(0, 0, indices.size1().unwrap_or(0)).to_dtype(kind, false, true);
+            let gradient = master.zeros_like().to_kind(gradient);
+            let (first_moment, second_moment) = (master.zeros_like(), master.zeros_like());
+            let state = State { master, first_moment, second_moment, updates: 0 };
+            Values { slots, indices, gradient, state, pretrained }
         })
     }
 
@@ -144,7 +146,7 @@ impl Values {
         self.indices.narrow(0, slot.range.start, slot.trained())
     }
 
-    /// Bytes of the indices, and of the fp32 vectors together.
+    /// Bytes of the indices, and of the other vectors together.
     pub fn bytes(&self) -> (u64, u64) {
         let bytes = |tensor: &Tensor| (tensor.numel() * tensor.kind().elt_size_in_bytes()) as u64;
         let vectors =
@@ -164,8 +166,8 @@ impl Values {
             // Slot by slot, so that at no time there is a second vector of all.
             let master = self.state.master.narrow(0, 0, self.sparse()).split_with_sizes(&sizes[..], 0);
             let pretrained = self.pretrained.split_with_sizes(&sizes[..], 0);
-            let way: Vec<Tensor> = master.iter().zip(&pretrained).map(|(now, before)| (now - before).norm()).collect();
-            let size: Vec<Tensor> = pretrained.iter().map(Tensor::norm).collect();
+            let way: Vec<Tensor> = master.iter().zip(&pretrained).map(|(now, before)| norm(&(now - before))).collect();
+            let size: Vec<Tensor> = pretrained.iter().map(norm).collect();
             let share = Tensor::stack(&way, 0).to_kind(Kind::Double) / Tensor::stack(&size, 0).to_kind(Kind::Double);
             Vec::try_from(share).unwrap_or_default()
         })
@@ -181,23 +183,20 @@ impl Values {
         let slot = &self.slots[slot];
         no_grad(|| {
             let mut place = self.gradient.narrow(0, slot.range.start, slot.trained());
-            let _ = place.g_add_(&gradient.flatten(0, -1).to_kind(Kind::Float));
+            let _ = place.g_add_(&gradient.flatten(0, -1).to_kind(place.kind()));
         });
     }
 
     /// L2 norm of the accumulated gradient: fp32 scalar on the device.
     pub fn gradient_norm(&self) -> Tensor {
-        self.gradient.norm()
+        norm(&self.gradient)
     }
 
     /// Moves the masters by the accumulated gradient times `scale`, which is where clipping comes in.
     pub fn update(&mut self, adamw: &AdamW, learning_rate: f64, scale: f64) {
         no_grad(|| {
-            if scale != 1.0 {
-                let _ = self.gradient.g_mul_scalar_(scale);
-            }
             adamw.decay(&self.slots, &mut self.state.master, &self.pretrained, learning_rate);
-            adamw.update(&mut self.state, &self.gradient, learning_rate);
+            adamw.update(&mut self.state, &self.gradient, scale, learning_rate);
         });
     }
 
@@ -213,5 +212,50 @@ impl Values {
                 _ => parameter.shallow_clone().copy_(&values.view_as(parameter)),
             }
         });
+    }
+}
+
+/// L2 norm in fp32, whatever the type.
+fn norm(vector: &Tensor) -> Tensor {
+    vector.norm_scalaropt_dtype(2, Kind::Float)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::SparseDecay;
+    use super::*;
+
+    /// A bf16 weight of which every other component is trained, and its gradient.
+    fn trained(gradient: Kind) -> (Values, Tensor) {
+        tch::manual_seed(3);
+        let weights = Tensor::randn([40, 50], (Kind::Float, Device::Cpu)).to_kind(Kind::BFloat16);
+        let selected = Tensor::arange_start_step(0, 2000, 2, (Kind::Int64, Device::Cpu));
+        let gradient_of_it = Tensor::randn([1000], (Kind::Float, Device::Cpu)).to_kind(Kind::BFloat16);
+        (Values::new(&[("w.weight".into(), weights, Some(selected))], gradient), gradient_of_it)
+    }
+
+    #[test]
+    fn narrow_types_hold_what_came_in_them() {
+        let adamw = AdamW {
+            betas: (0.9, 0.999),
+            eps: 1e-8,
+            sparse_decay: SparseDecay::TowardPretrained(0.1),
+            dense_decay: 0.0,
+        };
+        let masters = [Kind::Float, Kind::BFloat16].map(|kind| {
+            let (mut values, gradient) = trained(kind);
+            let (_, vectors) = values.bytes();
+            // Three of fp32, the gradient, and the pre-trained values in bf16.
+            assert_eq!(vectors, 1000 * (3 * 4 + kind.elt_size_in_bytes() as u64 + 2));
+            for _ in 0..3 {
+                values.zero_gradient();
+                values.accumulate(0, &gradient);
+                values.update(&adamw, 1e-2, 0.7);
+            }
+            (values.state().master.copy(), values.gradient_norm().double_value(&[]), values.updates())
+        });
+        assert_eq!(masters[0].0, masters[1].0);
+        assert_eq!((masters[0].1, &masters[0].2), (masters[1].1, &masters[1].2));
+        assert!(masters[0].2[0] > 0.01, "{:?}", masters[0].2);
     }
 }

@@ -145,6 +145,7 @@ fn settings(preset: &Preset) -> Settings {
         dropout: true,
         checkpointing: train.gradient_checkpointing,
         probe_every: sift.probe_every,
+        micro_batches: train.accumulate,
         seed: train.seed,
     }
 }

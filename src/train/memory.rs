@@ -63,8 +63,9 @@ pub fn plan(config: &Config, rules: &Rules, labels: i64, load: Load) -> ModelOut
     let estimated = |name, bytes| MemoryPart { name, bytes, estimated: true };
     let mut memory = vec![
         exact("weights", parameters * load.dtype),
-        // Masters, gradients and two moments of all that is trained, and the pre-trained values of what is selected.
-        exact("selected state", selected * (5 * 4 + index)),
+        // Masters, gradients and two moments of all that is trained, and, in the type of the weights, the pre-trained values
+        // of what is selected.
+        exact("selected state", selected * (4 * 4 + load.dtype + index)),
         exact("head state", dense * 4 * 4),
         estimated("activations", activations(config, &layout, rules, load)),
     ];

@@ -42,6 +42,8 @@ pub struct Settings {
     pub checkpointing: bool,
     /// Steps in which each target's gradient mass is measured once.
     pub probe_every: u64,
+    /// Micro-batches of a step.
+    pub micro_batches: usize,
     /// Decides what is dropped.
     pub seed: u64,
 }
@@ -67,7 +69,10 @@ impl Settings {
 impl Tuner {
     /// Takes up training of the chosen parameters.
     pub fn new(network: Network, choices: &[Choice], settings: Settings) -> Tuner {
-        let values = Values::new(choices);
+        // A GPU computes a gradient in the type of the weights. One that is a step's only one need not be held in a wider.
+        let narrow = network.parameters.device().is_cuda() && settings.micro_batches == 1;
+        let kind = choices.first().filter(|_| narrow).map_or(Kind::Float, |(_, weights, _)| weights.kind());
+        let values = Values::new(choices, kind);
         let slots = values.slots().iter().enumerate().map(|(number, slot)| (slot.name.clone(), number)).collect();
         let sparse = values.slots().iter().filter(|slot| slot.role == Role::Sparse).count();
         let wanted = Wanted::new(&network.parameters, choices.iter().map(|(name, ..)| name.as_str()));

@@ -153,24 +153,26 @@ fn what_is_in_no_file_is_told_too_and_a_run_that_fails_fails_for_its_viewers() {
 #[test]
 fn a_viewer_that_stands_still_holds_up_nobody_and_misses_nothing() {
     const MANY: usize = 60_000;
-    let going = Going::start(|port| {
+    let (tell, told) = std::sync::mpsc::channel();
+    let going = Going::start(move |port| {
         assert_eq!(port.wait(), Some(Command::Resume));
         (0..MANY).for_each(|number| port.emit(Event::info(number.to_string())));
+        tell.send(()).unwrap();
         obedient(port);
     });
     let mut viewer = Viewer::attach(&going.folder).unwrap();
     assert_eq!(next(&mut viewer), Some(Event::info("open")));
     viewer.send(&Command::Resume);
-    // The owner reads; this viewer does not, until all is written.
-    let mut session = going.session;
-    for number in 0..MANY {
-        assert_eq!(session.blocking_next(), Some(Event::info(number.to_string())));
-    }
+    // Nobody reads until all is written.
+    told.recv().unwrap();
     for number in 0..MANY {
         assert_eq!(next(&mut viewer), Some(Event::info(number.to_string())));
     }
     drop(viewer);
+    let mut session = going.session;
     session.send(Command::Stop { save: false });
+    let events = std::iter::from_fn(|| session.blocking_next());
+    assert!(events.eq((0..MANY).map(|number| Event::info(number.to_string())).chain([finished()])));
     session.join().unwrap();
 }
 

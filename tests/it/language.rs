@@ -202,7 +202,7 @@ fn rules(rate: f64, modules: &[&str]) -> Rules {
 
 fn settings(checkpointing: bool) -> Settings {
     let adamw = AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 };
-    Settings { adamw, clip: Some(1.0), dropout: true, checkpointing, probe_every: 10, seed: 1 }
+    Settings { adamw, clip: Some(1.0), dropout: true, checkpointing, probe_every: 10, micro_batches: 2, seed: 1 }
 }
 
 fn tuner(network: Network, settings: Settings, rate: f64) -> Tuner {

@@ -204,7 +204,15 @@ fn rules(rate: f64, modules: &[&str], dense: &[&str]) -> Rules {
 fn settings() -> Settings {
     let adamw =
         AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::TowardPretrained(0.1), dense_decay: 0.1 };
-    Settings { adamw, clip: Some(1.0), dropout: false, checkpointing: false, probe_every: 10, seed: 1 }
+    Settings {
+        adamw,
+        clip: Some(1.0),
+        dropout: false,
+        checkpointing: false,
+        probe_every: 10,
+        micro_batches: 2,
+        seed: 1,
+    }
 }
 
 fn tuner(network: Network, rules: &Rules, settings: Settings, first: &Batch) -> Tuner {

@@ -305,6 +305,7 @@ impl Fixture {
             dropout: false,
             checkpointing: false,
             probe_every: 10,
+            micro_batches: 1,
             seed: 0,
         };
         let chooser = Chooser { rules: &rules, select: Select::Gradient, seed: 0, walk: settings.walk(0) };

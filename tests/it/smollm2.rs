@@ -88,7 +88,15 @@ fn the_masked_loss_and_the_selection_are_those_of_dense_pytorch() {
         biases: false,
     };
     let adamw = AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 };
-    let settings = Settings { adamw, clip: None, dropout: false, checkpointing: true, probe_every: 1000, seed: 0 };
+    let settings = Settings {
+        adamw,
+        clip: None,
+        dropout: false,
+        checkpointing: true,
+        probe_every: 1000,
+        micro_batches: 1,
+        seed: 0,
+    };
     let chooser = Chooser { rules: &rules, select: Select::Gradient, seed: 0, walk: settings.walk(0) };
     let selection = choose(&network, &chooser, std::slice::from_ref(&all)).unwrap();
     let mut tuner = Tuner::new(network, &selection.choices, settings);
