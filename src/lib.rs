@@ -1,6 +1,8 @@
 //! finesift: a terminal workbench for sparse increment fine-tuning (SIFT) of pre-trained transformers.
 
 #[cfg(feature = "torch")]
+pub mod bench;
+#[cfg(feature = "torch")]
 pub mod benchmark;
 #[cfg(feature = "torch")]
 pub mod chat;

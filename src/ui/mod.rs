@@ -8,7 +8,7 @@ mod away;
 pub mod backend;
 mod background;
 mod effects;
-mod format;
+pub(crate) mod format;
 pub mod home;
 pub mod keymap;
 pub mod monitor;
