@@ -61,22 +61,22 @@ fn as_table(preset: &Preset, outlook: &Outlook, model: &ModelOutlook) -> String 
         preset.train.batch,
         preset.model.dtype.name(),
     );
-    let _ = writeln!(text, "{:<16} {:>14} {:>14}", "", "kept", "checkpointing");
+    let _ = writeln!(text, "{:<16} {:>16} {:>16}", "", "kept", "checkpointing");
     let [kept, twice] = &model.fits[..] else { return text };
     for (kept, twice) in kept.memory.iter().zip(&twice.memory) {
         let about = if kept.estimated { "about " } else { "" };
         let amount = |bytes_of: u64| format!("{about}{}", bytes(bytes_of as f64));
-        let _ = writeln!(text, "{:<16} {:>14} {:>14}", kept.name, amount(kept.bytes), amount(twice.bytes));
+        let _ = writeln!(text, "{:<16} {:>16} {:>16}", kept.name, amount(kept.bytes), amount(twice.bytes));
     }
     let amount = |bytes_of: u64| format!("about {}", bytes(bytes_of as f64));
-    let _ = writeln!(text, "{:<16} {:>14} {:>14}", "all together", amount(kept.bytes()), amount(twice.bytes()));
+    let _ = writeln!(text, "{:<16} {:>16} {:>16}", "all together", amount(kept.bytes()), amount(twice.bytes()));
     if let Some(device) = &outlook.device {
         let rows = |rows: Option<u64>| match rows {
             Some(0) => "none".into(),
             Some(rows) => grouped(rows),
             None => "-".into(),
         };
-        let _ = writeln!(text, "{:<16} {:>14} {:>14}", "largest batch", rows(kept.largest), rows(twice.largest));
+        let _ = writeln!(text, "{:<16} {:>16} {:>16}", "largest batch", rows(kept.largest), rows(twice.largest));
         let _ = writeln!(text, "\n{}", verdict(preset, device, kept.bytes(), twice.bytes()));
     }
     text
