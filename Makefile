@@ -1,6 +1,6 @@
 # Thin lines over cargo and scripts/setup.py. One target folder; nothing here is needed to use cargo directly afterwards.
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo demo-chat lint test pictures interop bench clean
+.PHONY: help setup build demo demo-chat lint test pictures interop bench bench-peers clean
 
 help: ## list these
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -38,6 +38,14 @@ interop: setup ## check exports against transformers and PEFT, in a Python envir
 
 bench: setup ## measure
 	cargo bench --locked
+
+bench-peers: ## steps beside PyTorch's and PEFT's, in a Python environment of their own (4 GB, once); PEER_BATCHES=FILE for other batches
+	@python3 scripts/setup.py libtorch demo demo-chat
+	cargo build --release --locked
+	python3 -m venv target/peers
+	target/peers/bin/pip install --quiet --requirement benches/peers/requirements.txt
+	target/peers/bin/python benches/peers/bench_peers.py oracle
+	target/peers/bin/python benches/peers/bench_peers.py all
 
 clean: ## remove what cargo built; the cache and the runs stay
 	cargo clean

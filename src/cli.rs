@@ -3,11 +3,15 @@
 mod attach;
 mod background;
 #[cfg(feature = "torch")]
+mod bench;
+#[cfg(feature = "torch")]
 mod benchmark;
 #[cfg(feature = "torch")]
 mod chat;
 mod doctor;
 mod export;
+#[cfg(feature = "torch")]
+mod plan;
 mod predict;
 mod runs;
 mod settings;
@@ -78,6 +82,12 @@ enum Command {
     /// Talk to a language model, or to what a run has made of one
     #[cfg(feature = "torch")]
     Chat(chat::Talk),
+    /// Time the steps of training and weigh their memory, method beside method
+    #[cfg(feature = "torch")]
+    Bench(Box<bench::Bench>),
+    /// Tell what memory a run of a preset would take, and what would fit
+    #[cfg(feature = "torch")]
+    Plan(plan::Plan),
     /// List the presets, or show one
     Presets {
         #[command(subcommand)]
@@ -130,6 +140,10 @@ fn run(command: Option<Command>, screens: &Screens) -> Result<ExitCode> {
         Some(Command::Predict(predict)) => return predict.run(screens),
         #[cfg(feature = "torch")]
         Some(Command::Chat(chat)) => return chat.run(screens),
+        #[cfg(feature = "torch")]
+        Some(Command::Bench(bench)) => return bench.run(screens),
+        #[cfg(feature = "torch")]
+        Some(Command::Plan(plan)) => print(&plan.report(screens)?),
         Some(Command::Presets { command: None }) => print(&list()),
         Some(Command::Presets { command: Some(Presets::Show { name }) }) => print(&show(&name)?),
         Some(Command::Runs { json, command: None }) => print(&runs::report(&screens.runs(&config()?), json)?),

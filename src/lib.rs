@@ -2,6 +2,8 @@
 
 pub mod attach;
 #[cfg(feature = "torch")]
+pub mod bench;
+#[cfg(feature = "torch")]
 pub mod benchmark;
 #[cfg(feature = "torch")]
 pub mod chat;

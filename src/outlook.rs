@@ -28,6 +28,19 @@ pub struct ModelOutlook {
     pub dense: u64,
     /// Memory by what it is for, in bytes.
     pub memory: Vec<MemoryPart>,
+    /// What it would be, and what would fit, with gradient checkpointing and without.
+    pub fits: Vec<Fit>,
+}
+
+/// What would fit a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fit {
+    /// Whether activations are computed twice instead of kept.
+    pub checkpointing: bool,
+    /// Memory by what it is for, with the micro-batch that the preset has.
+    pub memory: Vec<MemoryPart>,
+    /// Rows of the largest micro-batch; none where the device is not known, 0 where not even one row fits.
+    pub largest: Option<u64>,
 }
 
 /// Memory that a run needs at the same time as all other parts.
@@ -103,8 +116,19 @@ pub enum PieceRole {
 impl ModelOutlook {
     /// Bytes of all parts.
     pub fn bytes(&self) -> u64 {
-        self.memory.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
+        total(&self.memory)
     }
+}
+
+impl Fit {
+    /// Bytes of all parts.
+    pub fn bytes(&self) -> u64 {
+        total(&self.memory)
+    }
+}
+
+fn total(memory: &[MemoryPart]) -> u64 {
+    memory.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
 }
 
 impl Outlook {
@@ -112,4 +136,17 @@ impl Outlook {
     pub fn seconds(&self) -> Option<f64> {
         Some(self.pace.as_ref()?.seconds_per_step * self.data.as_ref()?.steps as f64)
     }
+}
+
+/// `1.4 GiB`.
+pub fn bytes(value: f64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut scaled = value;
+    let mut unit = 0;
+    while scaled.abs() >= 1000.0 && unit + 1 < units.len() {
+        scaled /= 1024.0;
+        unit += 1;
+    }
+    let decimals = if unit == 0 || scaled.abs() >= 100.0 { 0 } else { 1 };
+    format!("{scaled:.decimals$} {}", units[unit])
 }

@@ -158,7 +158,7 @@ impl Benchmark {
     }
 }
 
-fn format(name: &str) -> Result<InstructionFormat, String> {
+pub(super) fn format(name: &str) -> Result<InstructionFormat, String> {
     let known = InstructionFormat::NAMES.iter().find(|(known, _)| *known == name).map(|(_, format)| *format);
     known.ok_or_else(|| format!("expected one of {}", InstructionFormat::NAMES.map(|(name, _)| name).join(", ")))
 }

@@ -175,7 +175,7 @@ impl Backend for Trainers {
     fn outlook(&self, preset: &Preset) -> Result<Outlook> {
         let hub = crate::hub::Hub::from_env();
         let places = crate::train::Places { hub: &hub, cache: &self.cache, runs: &self.runs };
-        crate::train::outlook(preset, self.device, &places)
+        crate::train::outlook(preset, crate::train::Destination::Here(self.device), &places)
     }
 
     #[cfg(not(feature = "torch"))]

@@ -15,6 +15,7 @@ mod generate;
 mod layers;
 mod layout;
 mod objective;
+mod random;
 mod tape;
 mod weights;
 
@@ -107,11 +108,16 @@ impl Network {
         let config = Config::read(folder)?;
         let layout = Layout::of(&config, options.labels);
         let (parameters, report) = weights::load(folder, &layout, options, progress)?;
+        Ok((Network::upon(config, parameters), report))
+    }
+
+    /// Builds the layers upon their parameters.
+    fn upon(config: Config, parameters: Parameters) -> Network {
         let layers = match &config {
             Config::Encoder(config) => Layers::Encoder(Encoder::new(config, &parameters)),
             Config::Decoder(config) => Layers::Decoder(Decoder::new(config, &parameters)),
         };
-        Ok((Network { config, parameters, layers }, report))
+        Network { config, parameters, layers }
     }
 
     /// The decoder, if it is one.

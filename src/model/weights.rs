@@ -36,6 +36,12 @@ pub struct Parameters {
 }
 
 impl Parameters {
+    /// Those of a layout, each made from what is known of it.
+    pub(super) fn of(layout: &Layout, make: impl Fn(&ParameterSpec) -> Tensor) -> Parameters {
+        let tensors = layout.parameters.iter().map(|spec| (spec.name.clone(), make(spec).set_requires_grad(false)));
+        Parameters { specs: layout.parameters.clone(), tensors: tensors.collect() }
+    }
+
     /// A parameter.
     ///
     /// # Panics

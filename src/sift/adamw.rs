@@ -6,7 +6,7 @@ use super::Role;
 use super::values::{Slot, State};
 
 /// Components that an update works on at a time: what it needs in between is 16 MiB a vector, whatever is trained.
-const PART: i64 = 1 << 22;
+pub const UPDATE_PART: i64 = 1 << 22;
 
 /// What weight decay means for a component that starts from a pre-trained value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,7 +54,7 @@ impl AdamW {
         state.updates += 1;
         let correction = |beta: f64| 1.0 - beta.powi(i32::try_from(state.updates).unwrap_or(i32::MAX));
         let (first, second) = (correction(beta1), correction(beta2));
-        let parts = |vector: &Tensor| vector.split(PART, 0).into_iter();
+        let parts = |vector: &Tensor| vector.split(UPDATE_PART, 0).into_iter();
         let State { master, first_moment, second_moment, .. } = state;
         let moments = parts(first_moment).zip(parts(second_moment));
         for ((mut master, gradient), (mut m, mut v)) in parts(master).zip(parts(gradient)).zip(moments) {
@@ -80,7 +80,7 @@ mod tests {
         let adamw = AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 };
         tch::manual_seed(5);
         let random = |length: i64| Tensor::randn([length], (Kind::Float, Device::Cpu));
-        let (master, gradients) = (random(PART + 5), [random(PART + 5), random(PART + 5)]);
+        let (master, gradients) = (random(UPDATE_PART + 5), [random(UPDATE_PART + 5), random(UPDATE_PART + 5)]);
         let moved = |start: i64, length: i64| {
             let part = |vector: &Tensor| vector.narrow(0, start, length).copy();
             let (first_moment, second_moment) = (part(&master).zeros_like(), part(&master).zeros_like());
@@ -90,13 +90,13 @@ mod tests {
             }
             state.master
         };
-        let whole = moved(0, PART + 5);
-        for (start, length) in [(0, 64), (PART - 64, 64), (PART, 5), (PART - 3, 8)] {
+        let whole = moved(0, UPDATE_PART + 5);
+        for (start, length) in [(0, 64), (UPDATE_PART - 64, 64), (UPDATE_PART, 5), (UPDATE_PART - 3, 8)] {
             let difference = (whole.narrow(0, start, length) - moved(start, length)).abs().max().double_value(&[]);
             assert!(difference < 1e-7, "{start}: {difference}");
         }
         // The first step moves by the learning rate, whatever the gradient.
-        let first = Vec::<f32>::try_from(&whole.narrow(0, PART, 5) - &master.narrow(0, PART, 5)).unwrap();
+        let first = Vec::<f32>::try_from(&whole.narrow(0, UPDATE_PART, 5) - &master.narrow(0, UPDATE_PART, 5)).unwrap();
         assert!(first.iter().all(|moved| moved.abs() <= 2.1e-2), "{first:?}");
     }
 }

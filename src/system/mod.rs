@@ -1,6 +1,7 @@
 //! What the machine is and how loaded it is: sampled once a second while a run goes. It decides nothing.
 
 mod gpu;
+pub mod resident;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};

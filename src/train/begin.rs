@@ -3,21 +3,25 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use tch::Device;
 
 use super::checkpoint::Writer;
 use super::clock::Clock;
 use super::device;
 use super::keep::Keeper;
+use super::memory::Load;
 use super::orders::Orders;
 use super::prepare::Prepared;
 use super::resume::Found;
+use super::shortage::{self, Means};
 use super::{Choice, Chooser, Job, Run, Selection, Settings, Tuner, choose};
 use crate::data::Batch;
-use crate::preset::Preset;
+use crate::model::Network;
+use crate::preset::{Dtype, Preset};
 use crate::protocol::{Event, Memory, Phase, Selected, SelectedTarget};
 use crate::runs::checkpoint::{FORMAT, Manifest, ScheduleFacts};
 use crate::session::Port;
-use crate::sift::{AdamW, Covered, Role, SparseDecay};
+use crate::sift::{AdamW, Covered, Role, Rules, SparseDecay};
 
 impl<'a> Run<'a> {
     /// Chooses what to train.
@@ -29,7 +33,9 @@ impl<'a> Run<'a> {
         let pad_id = prepared.evaluator.pad_id;
         let batches: Vec<Batch> = first.map(|rows| prepared.examples.collate(rows, pad_id)).collect();
         let chooser = Chooser { rules: &prepared.rules, select: sift.select, seed, walk: settings.walk(0) };
-        let Selection { choices, mass } = choose(&prepared.network, &chooser, &batches)?;
+        let means = means(&job, &prepared.network, &prepared.rules, prepared.labels.len());
+        let Selection { choices, mass } =
+            shortage::told(&means, &batches, || choose(&prepared.network, &chooser, &batches))?;
         let run = Run::new(job, prepared, &choices, None, port)?;
         run.tell_of_selection(mass);
         Ok(run)
@@ -55,6 +61,7 @@ impl<'a> Run<'a> {
         from: Option<(&Manifest, PathBuf)>,
         port: &'a Port,
     ) -> Result<Run<'a>> {
+        let means = means(&job, &prepared.network, &prepared.rules, prepared.labels.len());
         let Prepared { network, examples, plan, evaluator, best, learning_rate, labels, base, data, speaker, .. } =
             prepared;
         let evaluate_every = match job.preset.train.eval_every {
@@ -105,6 +112,8 @@ impl<'a> Run<'a> {
             evaluated: None,
             best: None,
             keeper: Keeper::new(port, keep, facts, writer, step),
+            means,
+            torn: false,
         })
     }
 
@@ -129,6 +138,27 @@ impl<'a> Run<'a> {
         if let Some(mass) = mass {
             self.tell_of_mass(&mass);
         }
+    }
+}
+
+/// What the memory of a run follows from. A number to predict is one label.
+fn means(job: &Job, network: &Network, rules: &Rules, labels: usize) -> Means {
+    let (preset, device) = (&job.preset, network.parameters.device());
+    Means {
+        config: network.config.clone(),
+        rules: rules.clone(),
+        labels: labels.max(1) as i64,
+        load: Load {
+            dtype: if preset.model.dtype == Dtype::F32 { 4 } else { 2 },
+            gpu: device != Device::Cpu,
+            rows: preset.train.batch as u64,
+            length: preset.data.max_length as u64,
+            checkpointing: preset.train.gradient_checkpointing,
+            dropout: true,
+            choosing: preset.sift.batches as u64,
+            micro_batches: preset.train.accumulate as u64,
+        },
+        run: job.folder.name().into(),
     }
 }
 

@@ -17,6 +17,7 @@ mod prepare;
 mod resume;
 mod schedule;
 mod select;
+mod shortage;
 mod speaker;
 mod tuner;
 
@@ -33,10 +34,11 @@ pub use device::DeviceChoice;
 pub use evaluate::{Evaluator, HeldOut, Labelled, Scores};
 pub use increment::Increment;
 pub use material::source;
-pub use outlook::{Places, outlook};
+pub use memory::{Load, plan};
+pub use outlook::{Destination, Places, outlook};
 pub use resume::Resume;
 pub use schedule::LearningRate;
-pub use select::{Choice, Chooser, Selection, choose};
+pub use select::{Choice, Chooser, Selection, check as check_rules, choose};
 pub use tuner::{Settings, Taken, Tuner};
 
 use crate::data::{Batch, Tokenized};
@@ -54,6 +56,7 @@ use keep::Keeper;
 use material::PERPLEXITY;
 use orders::Orders;
 use prepare::Plan;
+use shortage::Means;
 use speaker::Speaker;
 
 /// A run to make.
@@ -143,6 +146,10 @@ struct Run<'a> {
     evaluated: Option<u64>,
     best: Option<Eval>,
     keeper: Keeper<'a>,
+    /// What its memory follows from.
+    means: Means,
+    /// Whether an update was cut off, so that what was reached is no more to be had.
+    torn: bool,
 }
 
 impl<'a> Run<'a> {
@@ -156,7 +163,9 @@ impl<'a> Run<'a> {
             Ok((reason, Save::No)) => Ok(reason),
             Err(error) => {
                 // A step that fails is not taken: what was reached before it is sound. Why it cannot be kept was told.
-                let _ = self.conclude();
+                if !self.torn {
+                    let _ = self.conclude();
+                }
                 Err(error)
             }
         }
@@ -194,7 +203,10 @@ impl<'a> Run<'a> {
         let learning_rate = self.learning_rate.at(self.step);
         let rows = self.plan.step(self.step).iter();
         let batches: Vec<Batch> = rows.map(|rows| self.examples.collate(rows, self.evaluator.pad_id)).collect();
-        let taken = self.tuner.step(self.step, &batches, learning_rate)?;
+        let updates = self.tuner.values().state().updates;
+        let (tuner, step) = (&mut self.tuner, self.step);
+        let taken = shortage::told(&self.means, &batches, || tuner.step(step, &batches, learning_rate));
+        let taken = taken.inspect_err(|_| self.torn = self.tuner.values().state().updates != updates)?;
         self.step += 1;
         self.keeper.changed();
         self.clock.step_took(start.elapsed());

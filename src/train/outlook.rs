@@ -14,7 +14,7 @@ use crate::data::instruct::{self, InstructionSource, Phrasing};
 use crate::data::{self, Batches, Labels, Source, Target, Task, TextTokenizer, Token};
 use crate::hub::Hub;
 use crate::model::Config;
-use crate::outlook::{DataOutlook, DeviceOutlook, Outlook, Piece, PieceRole};
+use crate::outlook::{DataOutlook, DeviceOutlook, Fit, ModelOutlook, Outlook, Piece, PieceRole};
 use crate::preset::{DataSource, Dtype, InstructionData, InstructionPlace, Preset};
 use crate::runs::pace;
 use crate::system;
@@ -32,16 +32,37 @@ pub struct Places<'a> {
     pub runs: &'a Path,
 }
 
+/// Where a run would go.
+#[derive(Clone, Copy, Debug)]
+pub enum Destination {
+    /// A device of this machine.
+    Here(DeviceChoice),
+    /// One that is elsewhere, of which nothing is known but this.
+    Elsewhere {
+        /// Bytes it has.
+        memory: u64,
+        /// Whether it is a GPU.
+        gpu: bool,
+    },
+}
+
 /// Works out what a run would take.
 ///
 /// # Errors
 /// Those that the run itself would end with before its first step, as far as they show without the weights.
-pub fn outlook(preset: &Preset, choice: DeviceChoice, places: &Places) -> Result<Outlook> {
-    let chosen = choice.resolve()?;
-    let mut outlook = Outlook {
-        device: device_outlook(&chosen),
-        pace: pace(places.runs, preset, &device::name(chosen.device), places.cache),
-        ..Outlook::default()
+pub fn outlook(preset: &Preset, destination: Destination, places: &Places) -> Result<Outlook> {
+    let (mut outlook, gpu) = match destination {
+        Destination::Here(choice) => {
+            let chosen = choice.resolve()?;
+            let pace = pace(places.runs, preset, &device::name(chosen.device), places.cache);
+            let outlook = Outlook { device: device_outlook(&chosen), pace, ..Outlook::default() };
+            (outlook, chosen.device != Device::Cpu)
+        }
+        Destination::Elsewhere { memory, gpu } => {
+            let name = if gpu { "GPU" } else { "CPU" }.into();
+            let device = DeviceOutlook { name, total: memory, free: memory };
+            (Outlook { device: Some(device), ..Outlook::default() }, gpu)
+        }
     };
     let id = &preset.model.id;
     if Path::new(id).starts_with(places.cache) && !Path::new(id).is_dir() {
@@ -79,11 +100,13 @@ pub fn outlook(preset: &Preset, choice: DeviceChoice, places: &Places) -> Result
         let length = read.as_ref().map_or(preset.data.max_length as u64, |read| read.data.longest);
         let load = Load {
             dtype: if preset.model.dtype == Dtype::F32 { 4 } else { 2 },
-            gpu: chosen.device != Device::Cpu,
+            gpu,
             rows: preset.train.batch as u64,
             length,
             checkpointing: preset.train.gradient_checkpointing,
+            dropout: true,
             choosing: preset.sift.batches as u64,
+            micro_batches: preset.train.accumulate as u64,
         };
         let labels = match (&read, &preset.data.source) {
             (Some(read), _) => read.labels,
@@ -91,7 +114,18 @@ pub fn outlook(preset: &Preset, choice: DeviceChoice, places: &Places) -> Result
             // Classes that only the data tell are taken for two as long as these are not here.
             _ => 2,
         };
-        outlook.model = Some(memory::plan(config, &rules_of(preset), labels as i64, load));
+        let (rules, labels) = (rules_of(preset), labels as i64);
+        let most = outlook.device.as_ref().map(|device| device.free);
+        let fit = |checkpointing| {
+            let load = Load { checkpointing, ..load };
+            Fit {
+                checkpointing,
+                memory: memory::plan(config, &rules, labels, load).memory,
+                largest: most.map(|most| memory::largest_batch(config, &rules, labels, load, most)),
+            }
+        };
+        let fits = [false, true].map(fit).into();
+        outlook.model = Some(ModelOutlook { fits, ..memory::plan(config, &rules, labels, load) });
     }
     outlook.data = read.map(|read| read.data);
     Ok(outlook)

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 pub(crate) use crate::headless::grouped;
+pub use crate::outlook::bytes;
 
 /// What a number counts: how it reads, and which steps between two of it are round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,19 +77,6 @@ pub fn score(value: f64) -> String {
 /// `12.3 %`.
 pub fn percent(value: f64) -> String {
     format!("{} %", digits(value))
-}
-
-/// `1.4 GiB`.
-pub fn bytes(value: f64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut scaled = value;
-    let mut unit = 0;
-    while scaled.abs() >= 1000.0 && unit + 1 < units.len() {
-        scaled /= 1024.0;
-        unit += 1;
-    }
-    let decimals = if unit == 0 || scaled.abs() >= 100.0 { 0 } else { 1 };
-    format!("{scaled:.decimals$} {}", units[unit])
 }
 
 /// `8 s`, `1:02`, `3:04:05`, `2d 03:04`.

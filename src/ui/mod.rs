@@ -9,7 +9,7 @@ pub mod backend;
 mod background;
 mod effects;
 mod export;
-mod format;
+pub(crate) mod format;
 pub mod home;
 pub mod keymap;
 mod message;

@@ -26,7 +26,10 @@ const FORBIDDEN: &[(&[&str], &[&str])] = &[
     (&["model"], &["crate::sift", "crate::train", "crate::ui", "crate::data", "crate::preset", "ratatui", "crossterm"]),
     (&["train"], &["crate::ui", "crate::headless", "crate::cli", "ratatui", "crossterm", "indicatif"]),
     (&["export"], &["crate::ui", "crate::headless", "crate::cli", "ratatui", "crossterm", "indicatif"]),
-    (&["chat.rs", "benchmark"], &["crate::ui", "crate::headless", "crate::cli", "ratatui", "crossterm", "indicatif"]),
+    (
+        &["chat.rs", "bench", "benchmark"],
+        &["crate::ui", "crate::headless", "crate::cli", "ratatui", "crossterm", "indicatif"],
+    ),
     (&["ui", "headless.rs", "headless"], &["tch", "crate::train", "crate::model", "crate::sift", "crate::cli"]),
 ];
 

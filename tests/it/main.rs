@@ -4,6 +4,8 @@
 mod attach;
 #[cfg(feature = "torch")]
 mod attach_pty;
+#[cfg(feature = "torch")]
+mod bench;
 mod board;
 mod board_pty;
 mod boundary;

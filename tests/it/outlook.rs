@@ -9,7 +9,7 @@ use finesift::preset::Preset;
 use finesift::protocol::Event;
 use finesift::runs::{EventLog, RunFolder};
 use finesift::session::Session;
-use finesift::train::{DeviceChoice, Job, Places, outlook, run};
+use finesift::train::{Destination, DeviceChoice, Job, Places, outlook, run};
 
 use crate::run::turn;
 use crate::tiny::Tiny;
@@ -25,7 +25,7 @@ fn preset(tiny: &Tiny, text: &str) -> Preset {
 
 fn look(tiny: &Tiny, preset: &Preset) -> anyhow::Result<Outlook> {
     let (hub, cache, runs) = (hub(tiny), tiny.path("cache"), tiny.path("runs"));
-    outlook(preset, DeviceChoice::Cpu, &Places { hub: &hub, cache: &cache, runs: &runs })
+    outlook(preset, Destination::Here(DeviceChoice::Cpu), &Places { hub: &hub, cache: &cache, runs: &runs })
 }
 
 fn run_it(tiny: &Tiny, preset: &Preset) -> Vec<Event> {
@@ -84,6 +84,9 @@ fn what_was_foreseen_is_what_the_run_takes() {
         }
         assert_eq!(told, 3);
         assert!(part("activations").bytes > 0 && part("activations").estimated);
+        let [kept, twice] = &model.fits[..] else { panic!("{:?}", model.fits) };
+        assert!(!kept.checkpointing && twice.checkpointing && kept.memory == model.memory);
+        assert!(twice.bytes() < kept.bytes() && kept.largest.unwrap() > 8 && twice.largest > kept.largest);
         let pace = look(&tiny, &preset).unwrap().pace.unwrap();
         assert!(pace.run == "one" && pace.seconds_per_step > 0.0, "{pace:?}");
     }

@@ -55,13 +55,24 @@ impl Config {
     /// [`Usage`]: no such file, not JSON, an unknown `model_type`, a value that cannot be.
     pub fn read(folder: &Path) -> Result<Config> {
         let path = folder.join("config.json");
-        let Ok(metadata) = fs::metadata(&path) else {
+        if !path.exists() {
             bail!(Usage(format!("{}: no such file; a model's folder needs its config.json", path.display())));
+        }
+        Config::read_file(&path)
+    }
+
+    /// Reads a config.json that may lie anywhere.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn read_file(path: &Path) -> Result<Config> {
+        let Ok(metadata) = fs::metadata(path) else {
+            bail!(Usage(format!("{}: no such file", path.display())));
         };
         if metadata.len() > LARGEST {
             bail!(Usage(format!("{}: larger than {} MiB, so it is no config.json", path.display(), LARGEST >> 20)));
         }
-        let text = fs::read(&path).with_context(|| format!("{}: cannot read", path.display()))?;
+        let text = fs::read(path).with_context(|| format!("{}: cannot read", path.display()))?;
         let config = serde_json::from_slice(&text).map_err(|error| Usage(format!("{}: {error}", path.display())))?;
         Config::from_json(&config).map_err(|error| Usage(format!("{}: {error}", path.display())).into())
     }
@@ -76,6 +87,19 @@ impl Config {
             Some((_, read)) => read(keys),
             None => Err(format!("model_type {model_type:?} is none of {}", names())),
         }
+    }
+
+    /// The same network with another number of blocks; those that are added see as far as the last.
+    pub fn with_layers(mut self, layers: usize) -> Config {
+        match &mut self {
+            Config::Encoder(config) => config.num_hidden_layers = layers as i64,
+            Config::Decoder(config) => {
+                let last = config.windows.last().copied().flatten();
+                config.windows.resize(layers, last);
+                config.num_hidden_layers = layers as i64;
+            }
+        }
+        self
     }
 
     /// Tokens that a text may have.

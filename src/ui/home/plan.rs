@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::Scene;
-use crate::outlook::{DeviceOutlook, ModelOutlook, Outlook};
+use crate::outlook::{DeviceOutlook, Fit, ModelOutlook, Outlook};
 use crate::preset::Preset;
 use crate::ui::format::{bytes, duration, grouped, number, plain};
 use crate::ui::theme::{Depth, Hue};
@@ -115,6 +115,14 @@ fn memory(
         Span::styled(format!("about {}{verdict}", bytes(needed as f64)), theme.style(hue)),
     ]);
     let mut lines = vec![(0, head), (0, bar(model, device, scene, width))];
+    let rows = |fit: Option<&Fit>| Some(grouped(fit?.largest?));
+    let (kept, twice) =
+        (model.fits.iter().find(|fit| !fit.checkpointing), model.fits.iter().find(|fit| fit.checkpointing));
+    if let Some((kept, twice)) = rows(kept).zip(rows(twice)) {
+        let text = format!("a batch of {kept}, with gradient checkpointing {twice}");
+        let label = Span::styled(format!("{:<LABEL$}", "fits"), theme.style(theme.dim));
+        lines.push((7, Line::from(vec![label, Span::styled(text, theme.style(theme.text))])));
+    }
     // Two to a line where there is room.
     let columns = if width >= 59 { 2 } else { 1 };
     let parts: Vec<_> = model.memory.iter().enumerate().filter(|(_, part)| part.bytes > 0).collect();
@@ -172,7 +180,15 @@ fn letters(scene: &Scene) -> bool {
 /// Colour and letter of a part of the memory.
 fn colour(number: usize, scene: &Scene) -> (Style, char) {
     let theme = &scene.look.theme;
-    let parts = [(theme.memory, 'w'), (theme.selected, 's'), (theme.score, 'h'), (theme.mass, 'a'), (theme.loss, 'c')];
+    let parts = [
+        (theme.memory, 'w'),
+        (theme.selected, 's'),
+        (theme.score, 'h'),
+        (theme.mass, 'a'),
+        (theme.accent, 'k'),
+        (theme.dim, 'p'),
+        (theme.loss, 'c'),
+    ];
     let (hue, letter) = parts[number % parts.len()];
     (theme.style(hue), letter)
 }

@@ -172,6 +172,7 @@ fn outlook() -> Outlook {
                 part("head state", 12_320, false),
                 part("activations", 3 << 30, true),
             ],
+            fits: Vec::new(),
         }),
         data: Some(DataOutlook {
             examples: 2700,

@@ -1,0 +1,158 @@
+//! Batches that are there before the steps: of random tokens, or as a safetensors file has them.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use safetensors::{Dtype, SafeTensors};
+
+use crate::Usage;
+use crate::data::{Batch, Targets};
+use crate::model::Config;
+
+/// Batches of random tokens that are made; steps take them in turn.
+const RANDOM: usize = 8;
+
+/// A file of batches has a few MB.
+const LARGEST: u64 = 1 << 30;
+
+/// Batches of random tokens, rows full: two classes for an encoder, and for a decoder every token to be foreseen.
+pub fn random(config: &Config, rows: usize, length: usize, seed: u64) -> Vec<Batch> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let batch = |_| {
+        let ids: Vec<i64> = (0..rows * length).map(|_| random.random_range(1..config.vocab_size().max(2))).collect();
+        let targets = match config {
+            Config::Encoder(_) => Targets::Classes((0..rows).map(|_| random.random_range(0..2)).collect()),
+            Config::Decoder(_) => next_tokens(&ids, length, |_| true),
+        };
+        full(rows, length, ids, targets)
+    };
+    (0..RANDOM).map(batch).collect()
+}
+
+/// The batches of a file: int64 `PREFIX.input_ids [n, rows, length]`, and where there are such `.attention_mask`,
+/// `.token_type_ids` and `.labels`: `[n, rows]` for an encoder, `[n, rows, length]` for a decoder with -100 where nothing is to be
+/// learnt.
+///
+/// # Errors
+/// [`Usage`], naming file and tensor.
+pub fn of_file(path: &Path, prefix: Option<&str>, config: &Config) -> Result<Vec<Batch>> {
+    let place = path.display();
+    match path.metadata() {
+        Err(_) => bail!(Usage(format!("{place}: no such file"))),
+        Ok(metadata) if metadata.len() > LARGEST => {
+            bail!(Usage(format!("{place}: larger than {} MiB, so it holds more than some batches", LARGEST >> 20)))
+        }
+        Ok(_) => {}
+    }
+    let bytes = std::fs::read(path).with_context(|| format!("{place}: cannot read"))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| Usage(format!("{place}: {error}")))?;
+    let mut prefixes: Vec<&str> = file.names().iter().filter_map(|name| name.strip_suffix(".input_ids")).collect();
+    prefixes.sort_unstable();
+    let prefix = match (prefix, &prefixes[..]) {
+        (Some(prefix), _) => prefix,
+        (None, [only]) => only,
+        (None, all) => {
+            let which = if all.is_empty() { "none".into() } else { all.join(", ") };
+            bail!(Usage(format!("{place}: --prefix has to say which tensors; those with input_ids are {which}")))
+        }
+    };
+    let read =
+        |what: &str| numbers(&file, &format!("{prefix}.{what}")).map_err(|error| Usage(format!("{place}: {error}")));
+    let Some((shape, ids)) = read("input_ids")? else {
+        bail!(Usage(format!(
+            "{place}: no tensor {prefix}.input_ids; those with input_ids are {}",
+            prefixes.join(", ")
+        )));
+    };
+    let [count, rows, length] = shape[..] else {
+        bail!(Usage(format!("{place}: {prefix}.input_ids has shape {shape:?}, expected [batches, rows, length]")));
+    };
+    if ids.is_empty() || length as i64 > config.longest() {
+        bail!(Usage(format!(
+            "{place}: {prefix}.input_ids has rows of {length} tokens; the model takes 1 to {}",
+            config.longest()
+        )));
+    }
+    if let Some(id) = ids.iter().find(|id| !(0..config.vocab_size()).contains(*id)) {
+        bail!(Usage(format!("{place}: {prefix}.input_ids holds {id}; the model knows {} tokens", config.vocab_size())));
+    }
+    let like = |what: &str, expected: &[usize]| match read(what)? {
+        Some((shape, _)) if shape != expected => {
+            Err(Usage(format!("{place}: {prefix}.{what} has shape {shape:?}, expected {expected:?}")))
+        }
+        found => Ok(found.map(|(_, numbers)| numbers)),
+    };
+    let mask = like("attention_mask", &shape)?;
+    let types = like("token_type_ids", &shape)?;
+    let labels = match config {
+        Config::Encoder(_) => like("labels", &[count, rows])?,
+        Config::Decoder(_) => like("labels", &shape)?,
+    };
+    if matches!(config, Config::Encoder(_))
+        && labels.as_ref().is_none_or(|labels| labels.iter().any(|label| *label < 0))
+    {
+        bail!(Usage(format!("{place}: {prefix}.labels has to name the class of each row, counted from 0")));
+    }
+    let size = rows * length;
+    Ok((0..count)
+        .map(|number| {
+            let part = |numbers: &[i64]| numbers[number * size..(number + 1) * size].to_vec();
+            let ids = part(&ids);
+            let targets = match (config, &labels) {
+                (Config::Encoder(_), Some(labels)) => {
+                    Targets::Classes(labels[number * rows..(number + 1) * rows].to_vec())
+                }
+                (_, labels) => {
+                    let learnt = labels.as_deref().map(part);
+                    next_tokens(&ids, length, |place| learnt.as_ref().is_none_or(|learnt| learnt[place] >= 0))
+                }
+            };
+            let mut batch = full(rows, length, ids, targets);
+            if let Some(mask) = mask.as_deref().map(part) {
+                batch.tokens = mask.iter().filter(|seen| **seen != 0).count() as u64;
+                batch.sequence_ids = mask;
+            }
+            if let Some(types) = types.as_deref().map(part) {
+                batch.token_type_ids = types;
+            }
+            batch
+        })
+        .collect())
+}
+
+/// Of rows without padding.
+fn full(rows: usize, length: usize, input_ids: Vec<i64>, targets: Targets) -> Batch {
+    let size = rows * length;
+    Batch {
+        rows,
+        length,
+        input_ids,
+        sequence_ids: vec![1; size],
+        token_type_ids: vec![0; size],
+        position_ids: None,
+        targets,
+        tokens: size as u64,
+    }
+}
+
+/// Each token of a row but the first, where it is to be learnt.
+fn next_tokens(ids: &[i64], length: usize, learnt: impl Fn(usize) -> bool) -> Targets {
+    let follows = |place: &usize| !place.is_multiple_of(length) && learnt(*place);
+    let (places, next) = (0..ids.len()).filter(follows).map(|place| (place as i64 - 1, ids[place])).unzip();
+    Targets::Tokens { places, next }
+}
+
+/// Shape and values of a tensor.
+type Numbers = (Vec<usize>, Vec<i64>);
+
+/// A tensor of whole numbers, if it is there.
+fn numbers(file: &SafeTensors, name: &str) -> Result<Option<Numbers>, String> {
+    let Ok(tensor) = file.tensor(name) else { return Ok(None) };
+    if tensor.dtype() != Dtype::I64 {
+        return Err(format!("tensor {name} has type {:?}, expected I64", tensor.dtype()));
+    }
+    let bytes = tensor.data().as_chunks::<8>().0;
+    Ok(Some((tensor.shape().to_vec(), bytes.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect())))
+}

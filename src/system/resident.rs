@@ -1,0 +1,39 @@
+//! Physical memory of this process, as Linux keeps account of it.
+
+use std::fs;
+
+/// Bytes that are resident now; `None` where the system does not tell.
+pub fn resident() -> Option<u64> {
+    field("VmRSS:")
+}
+
+/// The most bytes that were resident since the process began, or since [`forget_peak`].
+pub fn peak() -> Option<u64> {
+    field("VmHWM:")
+}
+
+/// Lets the peak count from here. Whether the system did so.
+pub fn forget_peak() -> bool {
+    fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
+fn field(name: &str) -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_touched_is_resident() {
+        let before = resident().unwrap();
+        let touched = vec![1u8; 64 << 20];
+        let now = resident().unwrap();
+        assert!(now >= before + (48 << 20), "{before} and then {now}");
+        assert!(peak().unwrap() >= now);
+        drop(touched);
+    }
+}

@@ -1,0 +1,195 @@
+//! Memory that ran out under libtorch: it is told from other failures, and what to change is said with numbers.
+
+use std::any::Any;
+use std::panic::{self, AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Once;
+
+use anyhow::{Result, anyhow};
+
+use super::memory::{self, Load};
+use crate::data::Batch;
+use crate::model::Config;
+use crate::outlook::bytes;
+use crate::sift::Rules;
+
+/// What libtorch and its libraries say where they get no memory.
+const SAID: [&str; 6] = [
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "std::bad_alloc",
+];
+
+/// What a run's memory follows from, for advice.
+pub struct Means {
+    /// The network's.
+    pub config: Config,
+    /// What is trained.
+    pub rules: Rules,
+    /// Outputs of a classifier's head.
+    pub labels: i64,
+    /// All but rows and length.
+    pub load: Load,
+    /// The run's folder, by name.
+    pub run: String,
+}
+
+/// Does work of libtorch. Where memory runs out the error says so and what would help, with the sizes of the largest of these
+/// micro-batches; other failures stay as they are.
+///
+/// # Errors
+/// The work's own.
+pub fn told<T>(means: &Means, batches: &[Batch], work: impl FnOnce() -> Result<T>) -> Result<T> {
+    hush();
+    let explained = |said: &str| {
+        let largest = batches.iter().map(|batch| (batch.rows, batch.length)).max_by_key(|(rows, length)| rows * length);
+        anyhow!("{}", means.explain(said, largest.unwrap_or((0, 0))))
+    };
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Err(error)) => match shortage(&format!("{error:#}")) {
+            Some(said) => Err(explained(&said)),
+            None => Err(error),
+        },
+        Ok(outcome) => outcome,
+        // tch panics with what libtorch throws.
+        Err(panic) => match text(&*panic).and_then(shortage) {
+            Some(said) => Err(explained(&said)),
+            None => resume_unwind(panic),
+        },
+    }
+}
+
+impl Means {
+    fn explain(&self, said: &str, (rows, length): (usize, usize)) -> String {
+        let now = Load { rows: rows as u64, length: length as u64, ..self.load };
+        let takes = |load: Load| bytes(memory::plan(&self.config, &self.rules, self.labels, load).bytes() as f64);
+        let mut text =
+            format!("memory ran out ({said}); by plan a micro-batch of {rows} x {length} tokens takes {}", takes(now));
+        let twice = Load { checkpointing: true, ..now };
+        if !now.checkpointing {
+            text += &format!(
+                ". With train.gradient_checkpointing = true it takes {}: write that into runs/{1}/preset.toml, and \
+                 `finesift resume {1} --force` goes on",
+                takes(twice),
+                self.run
+            );
+        }
+        if rows > 1 {
+            let half = Load { rows: now.rows.div_ceil(2), ..now };
+            text += &format!(
+                ". A new run with train.batch = {} and train.accumulate twice what it is learns the same from {}",
+                half.rows,
+                takes(half)
+            );
+        }
+        let sparse = Rules { rate: self.rules.rate / 2.0, ..self.rules.clone() };
+        let less = memory::plan(&self.config, &sparse, self.labels, now).bytes();
+        text + &format!(", one with half the sift.rate takes {}", bytes(less as f64))
+    }
+}
+
+/// The first line of what libtorch said, if it is of memory.
+fn shortage(said: &str) -> Option<String> {
+    let line = said.lines().find(|line| SAID.iter().any(|known| line.contains(known)))?;
+    // As tch puts it: called `Result::unwrap()` on an `Err` value: Torch("…\nException raised from …
+    let line = line.split("\\n").next().unwrap_or(line);
+    Some(line.rsplit("Torch(\"").next().unwrap_or(line).trim_end_matches(['"', ')']).to_owned())
+}
+
+/// A shortage is told as an error; what a panic prints besides would only frighten.
+fn hush() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if text(info.payload()).and_then(shortage).is_none() {
+                before(info);
+            }
+        }));
+    });
+}
+
+fn text(panic: &(dyn Any + Send)) -> Option<&str> {
+    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Targets;
+
+    fn means() -> Means {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.json"), r#"{"model_type": "roberta"}"#).unwrap();
+        Means {
+            config: Config::read(folder.path()).unwrap(),
+            rules: Rules { rate: 0.1, modules: vec!["query".into()], dense: Vec::new(), biases: true },
+            labels: 2,
+            load: Load {
+                dtype: 4,
+                gpu: true,
+                rows: 0,
+                length: 0,
+                checkpointing: false,
+                dropout: true,
+                choosing: 1,
+                micro_batches: 1,
+            },
+            run: "mine".into(),
+        }
+    }
+
+    fn batch(rows: usize, length: usize) -> Batch {
+        let zeros = vec![0; rows * length];
+        Batch {
+            rows,
+            length,
+            input_ids: zeros.clone(),
+            sequence_ids: zeros.clone(),
+            token_type_ids: zeros,
+            position_ids: None,
+            targets: Targets::Classes(Vec::new()),
+            tokens: 0,
+        }
+    }
+
+    #[test]
+    fn what_helps_is_said_with_numbers() {
+        let panics = || -> Result<()> {
+            let said = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1 GiB free\\nException raised from x";
+            panic!("called `Result::unwrap()` on an `Err` value: Torch(\"{said}\")")
+        };
+        let error = told(&means(), &[batch(2, 16), batch(32, 128), batch(1, 4)], panics).unwrap_err().to_string();
+        let start = "memory ran out (CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1 GiB free); by plan a \
+                     micro-batch of 32 x 128 tokens takes ";
+        assert!(error.starts_with(start), "{error}");
+        for word in ["GiB", "gradient_checkpointing = true", "resume mine --force", "train.batch = 16", "sift.rate"] {
+            assert!(error.contains(word), "{word}: {error}");
+        }
+        let one = Means { load: Load { checkpointing: true, ..means().load }, ..means() };
+        let error = told(&one, &[batch(1, 128)], || -> Result<()> { Err(anyhow!("std::bad_alloc")) }).unwrap_err();
+        assert!(!error.to_string().contains("train.batch") && !error.to_string().contains("--force"), "{error}");
+    }
+
+    #[test]
+    fn other_failures_stay_as_they_are() {
+        let error = told(&means(), &[], || -> Result<()> { Err(anyhow!("the loss is NaN")) }).unwrap_err();
+        assert_eq!(error.to_string(), "the loss is NaN");
+        let panic = catch_unwind(|| told(&means(), &[], || -> Result<()> { panic!("boom") })).unwrap_err();
+        assert_eq!(text(&*panic), Some("boom"));
+        assert_eq!(told(&means(), &[], || Ok(3)).unwrap(), 3);
+    }
+
+    #[test]
+    fn libtorch_says_what_is_looked_for() {
+        let too_much = || -> Result<f64> {
+            let large = tch::Tensor::empty([1 << 50], (tch::Kind::Float, tch::Device::Cpu));
+            Ok(large.double_value(&[0]))
+        };
+        let error = told(&means(), &[batch(8, 8)], too_much).unwrap_err().to_string();
+        assert!(error.starts_with("memory ran out ("), "{error}");
+        assert!(error.contains("allocate") && error.lines().count() == 1, "{error}");
+    }
+}
