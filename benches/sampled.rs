@@ -35,7 +35,7 @@ fn main() {
                     let layers = [(&dy[0], &plan[0]), (&dy[1], &plan[1]), (&dy[2], &plan[2])];
                     three.push(milliseconds(|| drop(sampler.at(&x, &layers))) / 3.0);
                 }
-                let [dense, one, three] = [dense, one, three].map(median);
+                let [dense, one, three] = [dense, one, three].map(least);
                 println!(
                     "| {out}x{width} | {tokens} | {} % | {dense:.2} | {one:.2} | {:.3} | {:.3} |",
                     100.0 * rate,
@@ -53,7 +53,7 @@ fn milliseconds(run: impl FnOnce()) -> f64 {
     1e3 * start.elapsed().as_secs_f64()
 }
 
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+/// What it takes where nobody else uses the machine.
+fn least(times: Vec<f64>) -> f64 {
+    times.into_iter().fold(f64::INFINITY, f64::min)
 }
