@@ -10,7 +10,7 @@ use crate::Usage;
 use crate::data::instruct::{self, Phrasing};
 use crate::data::{self, Batch, Batches, Columns, HeldOut, Source, TargetKind, Targets, TextTokenizer, Tokenized};
 use crate::hub::Hub;
-use crate::model::{Config, Layout, LoadOptions, Network};
+use crate::model::{Config, Layout, LoadOptions, Network, by_onednn};
 use crate::outlook::ModelOutlook;
 use crate::sift::Rules;
 use crate::train::{self, Load};
@@ -101,6 +101,7 @@ impl Subject {
             checkpointing: spec.checkpointing,
             dropout: spec.dropout,
             choosing: 1,
+            keeps_inputs: !gpu && by_onednn(Device::Cpu, spec.dtype, (rows * length) as i64),
             micro_batches: 1,
         };
         train::plan(&self.config, rules, self.labels, load)

@@ -31,6 +31,7 @@ pub use encoder::Encoder;
 pub use files::{FileTensor, ModelFiles};
 pub use fingerprint::Fingerprint;
 pub use generate::{GREEDY, Sampling, Writer};
+pub use layers::by_onednn;
 pub use layout::{Layout, ParameterSpec};
 pub use objective::{Differentiated, Objective, Targets};
 pub use tape::{Pass, Record};

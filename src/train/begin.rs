@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use tch::Device;
+use tch::{Device, Kind};
 
 use super::checkpoint::Writer;
 use super::clock::Clock;
@@ -16,7 +16,7 @@ use super::resume::Found;
 use super::shortage::{self, Means};
 use super::{Choice, Chooser, Job, Run, Selection, Settings, Tuner, choose};
 use crate::data::Batch;
-use crate::model::Network;
+use crate::model::{Network, by_onednn};
 use crate::preset::{Dtype, Preset};
 use crate::protocol::{Event, Memory, Phase, Selected, SelectedTarget};
 use crate::runs::checkpoint::{FORMAT, Manifest, ScheduleFacts};
@@ -144,6 +144,7 @@ impl<'a> Run<'a> {
 /// What the memory of a run follows from. A number to predict is one label.
 fn means(job: &Job, network: &Network, rules: &Rules, labels: usize) -> Means {
     let (preset, device) = (&job.preset, network.parameters.device());
+    let kind = if preset.model.dtype == Dtype::F32 { Kind::Float } else { Kind::BFloat16 };
     Means {
         config: network.config.clone(),
         rules: rules.clone(),
@@ -156,6 +157,7 @@ fn means(job: &Job, network: &Network, rules: &Rules, labels: usize) -> Means {
             checkpointing: preset.train.gradient_checkpointing,
             dropout: true,
             choosing: preset.sift.batches as u64,
+            keeps_inputs: by_onednn(device, kind, (preset.train.batch * preset.data.max_length) as i64),
             micro_batches: preset.train.accumulate as u64,
         },
         run: job.folder.name().into(),

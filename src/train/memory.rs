@@ -21,6 +21,8 @@
 //! - of targets their inputs and outputs, where these are not among the above: T·H·e for q, k and v together, T·H·e for gate and up
 //!   together, T·I·e for down; Q, K, H and H for the outputs of q, k, o and down; on a CPU Q for a copy of what o is given.
 //!
+//! Linear layers that go by oneDNN keep their inputs, as targets do.
+//!
 //! All blocks from the lowest target on keep this until they are walked back. With gradient checkpointing only one does at a time,
 //! and the others keep what comes in: T·H·e.
 //!
@@ -68,6 +70,8 @@ pub struct Load {
     pub dropout: bool,
     /// Micro-batches whose gradient chooses; the gradients of several have to be kept and added up.
     pub choosing: u64,
+    /// Whether linear layers go by oneDNN ([`by_onednn`](crate::model::by_onednn)) and keep what they are given.
+    pub keeps_inputs: bool,
     /// Micro-batches of a step; a GPU holds the gradients of several in fp32, and those of one in the weights' type.
     pub micro_batches: u64,
 }
@@ -234,9 +238,10 @@ fn encoder_block(config: &EncoderConfig, is_target: &dyn Fn(&str) -> bool, load:
         if is_unfused(config, load) { 3 * hidden * number + length * heads * (2 * number + mask) } else { heads * 4 };
     let (projection, intermediate, output) =
         (target("attention.output.dense"), target("intermediate.dense"), target("output.dense"));
-    let of_targets = (projection + intermediate + output) * hidden + output * inner;
+    let keeps = u128::from(load.keeps_inputs);
+    let besides = (projection + intermediate.max(keeps) + output) * hidden + output.max(keeps) * inner;
     let inputs = (1 + projection + intermediate) * hidden + output * inner;
-    ((7 * hidden + inner + of_targets) * number + dropout + attention, inputs * number)
+    ((7 * hidden + inner + besides) * number + dropout + attention, inputs * number)
 }
 
 /// As of an encoder.
@@ -254,8 +259,10 @@ fn decoder_block(config: &DecoderConfig, is_target: &dyn Fn(&str) -> bool, load:
         target("self_attn.o_proj"),
     );
     let (gate, up, down) = (target("mlp.gate_proj"), target("mlp.up_proj"), target("mlp.down_proj"));
-    let copied = if load.gpu { 0 } else { o * query };
+    let keeps = u128::from(load.keeps_inputs);
+    let copied = if load.gpu { 0 } else { o.max(keeps) * query };
     let inputs = q.max(k).max(v) * hidden + gate.max(up) * hidden + down * inner;
+    let given = (q.max(k).max(v).max(keeps) + gate.max(up).max(keeps)) * hidden + down.max(keeps) * inner;
     let outputs = q * query + k * key + (o + down) * hidden;
     // Norms reckon in fp32: what goes in is kept in that type.
     let norms = if number == 4 { 2 * hidden * 4 } else { hidden * number + 2 * hidden * 4 };
@@ -264,7 +271,7 @@ fn decoder_block(config: &DecoderConfig, is_target: &dyn Fn(&str) -> bool, load:
         (true, 4) => ((1 - q) * query + (1 - k) * key) * 4,
         (true, _) => (query + key) * 4,
     };
-    let kept = (2 * query + 2 * key + 3 * inner + inputs + outputs + copied) * number;
+    let kept = (2 * query + 2 * key + 3 * inner + given + outputs + copied) * number;
     (kept + norms + head_norms + heads * 4, (inputs + o * query) * number)
 }
 
@@ -290,6 +297,7 @@ mod tests {
             checkpointing: false,
             dropout: true,
             choosing: 1,
+            keeps_inputs: false,
             micro_batches: 1,
         };
         more(&mut load);
@@ -347,6 +355,7 @@ mod tests {
             checkpointing: false,
             dropout: false,
             choosing: 1,
+            keeps_inputs: false,
             micro_batches: 1,
         };
         let attention = ["query", "key", "value", "attention.output.dense"].as_slice();
@@ -385,6 +394,7 @@ mod tests {
             checkpointing: false,
             dropout: true,
             choosing: 1,
+            keeps_inputs: false,
             micro_batches: 1,
         };
         let most = 8 << 30;

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use tch::Device;
+use tch::{Device, Kind};
 
 use super::device::{self, Chosen, DeviceChoice};
 use super::material::{GLUE, fits, glue_files, with_examples};
@@ -13,7 +13,7 @@ use super::prepare::{check, rules_of};
 use crate::data::instruct::{self, InstructionSource, Phrasing};
 use crate::data::{self, Batches, Labels, Source, Target, Task, TextTokenizer, Token};
 use crate::hub::Hub;
-use crate::model::Config;
+use crate::model::{Config, by_onednn};
 use crate::outlook::{DataOutlook, DeviceOutlook, Fit, ModelOutlook, Outlook, Piece, PieceRole};
 use crate::preset::{DataSource, Dtype, InstructionData, InstructionPlace, Preset};
 use crate::runs::pace;
@@ -98,6 +98,7 @@ pub fn outlook(preset: &Preset, destination: Destination, places: &Places) -> Re
     }
     if let Some(config) = &config {
         let length = read.as_ref().map_or(preset.data.max_length as u64, |read| read.data.longest);
+        let kind = if preset.model.dtype == Dtype::F32 { Kind::Float } else { Kind::BFloat16 };
         let load = Load {
             dtype: if preset.model.dtype == Dtype::F32 { 4 } else { 2 },
             gpu,
@@ -106,6 +107,7 @@ pub fn outlook(preset: &Preset, destination: Destination, places: &Places) -> Re
             checkpointing: preset.train.gradient_checkpointing,
             dropout: true,
             choosing: preset.sift.batches as u64,
+            keeps_inputs: !gpu && by_onednn(Device::Cpu, kind, (preset.train.batch as u64 * length) as i64),
             micro_batches: preset.train.accumulate as u64,
         };
         let labels = match (&read, &preset.data.source) {

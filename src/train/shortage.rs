@@ -135,6 +135,7 @@ mod tests {
                 checkpointing: false,
                 dropout: true,
                 choosing: 1,
+                keeps_inputs: false,
                 micro_batches: 1,
             },
             run: "mine".into(),
