@@ -45,8 +45,8 @@ impl Linear {
 /// Tokens from which on it pays that the weight is laid out anew.
 const MANY: i64 = 256;
 
-/// libtorch hands a product of fp32 matrices to MKL, which keeps to AVX2 on processors that are not Intel's, and a convolution
-/// to oneDNN, which takes AVX-512 wherever it is: in half of the time, with the same sums in another order.
+/// libtorch hands a product of fp32 matrices to MKL, which was seen to keep to AVX2 on an AMD processor with AVX-512, and a
+/// convolution to oneDNN, which takes AVX-512 there: in half of the time, with the same sums in another order.
 fn faster_as_convolution(x: &Tensor, tokens: i64) -> bool {
     #[cfg(target_arch = "x86_64")]
     let wide = is_x86_feature_detected!("avx512f");
