@@ -133,6 +133,9 @@ fn run(command: Option<Command>, screens: &Screens) -> Result<ExitCode> {
         Some(Command::Presets { command: None }) => print(&list()),
         Some(Command::Presets { command: Some(Presets::Show { name }) }) => print(&show(&name)?),
         Some(Command::Runs { json, command: None }) => print(&runs::report(&screens.runs(&config()?), json)?),
+        Some(Command::Runs { json: true, .. }) => {
+            anyhow::bail!(Usage("--json is for the list of runs, not for the checkpoints of one".into()))
+        }
         Some(Command::Runs { command: Some(command), .. }) => print(&command.run(&screens.runs(&config()?))?),
         Some(Command::Config) => print(&settings::report(&config()?)?),
         Some(Command::Doctor) => print(&doctor::report()),

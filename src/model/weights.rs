@@ -25,8 +25,7 @@ const INDEX: &str = "model.safetensors.index.json";
 /// An index of a thousand shards is a few MB; more is no index.
 const LARGEST_INDEX: u64 = 64 << 20;
 
-/// Bytes of a file that are cast and placed at a time: a multiple of every type's size, and so few that the allocator gives
-/// them back.
+/// Bytes of a file that are cast and placed at a time: a multiple of every type's size.
 const PIECE: usize = 1 << 20;
 
 /// Every parameter of a network by its name in the checkpoint, in the order of the forward pass. Layers hold the same
@@ -96,11 +95,13 @@ pub(super) fn load(
             .collect(),
     };
     let mut tensors = BTreeMap::new();
+    // One for all: each of its own would leave a hole between the tensors that the next one does not fit into.
+    let room = Tensor::empty([PIECE as i64], (Kind::Uint8, Device::Cpu));
     let total = layout.parameters.len() as u64;
     let mut random = ChaCha8Rng::seed_from_u64(options.seed);
     for (done, (spec, stored)) in (1..).zip(layout.parameters.iter().zip(&found)) {
         let tensor = match stored {
-            Some(stored) => checkpoint.read(stored, options),
+            Some(stored) => checkpoint.read(stored, options, &room),
             None => initialized(spec, layout.initializer_range, &mut random)
                 .to_kind(options.dtype)
                 .to_device(options.device),
@@ -265,7 +266,7 @@ impl Checkpoint {
 
     /// Casts and places a tensor piece by piece, and lets go of the file's pages behind it: neither the file nor a second
     /// copy is ever in memory whole.
-    fn read(&self, name: &str, options: &LoadOptions) -> Tensor {
+    fn read(&self, name: &str, options: &LoadOptions, room: &Tensor) -> Tensor {
         let stored = &self.tensors[name];
         let map = &self.files[stored.file].1;
         let kind = kind(stored.dtype).unwrap_or(Kind::Float);
@@ -275,7 +276,10 @@ impl Checkpoint {
         for start in stored.bytes.clone().step_by(PIECE) {
             let bytes = start..(start + PIECE).min(stored.bytes.end);
             let count = (bytes.len() / kind.elt_size_in_bytes()) as i64;
-            flat.narrow(0, done, count).copy_(&Tensor::from_data_size(&map[bytes.clone()], &[count], kind));
+            let piece = room.narrow(0, 0, bytes.len() as i64);
+            // SAFETY: the piece lies on the CPU in one part and is as long as the bytes; no one else uses it.
+            unsafe { std::ptr::copy_nonoverlapping(map[bytes.clone()].as_ptr(), piece.data_ptr().cast(), bytes.len()) };
+            flat.narrow(0, done, count).copy_(&piece.view_dtype(kind));
             done += count;
             // SAFETY: the map is shared and read only, so pages that are asked for again come from the file again.
             let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, bytes.start, bytes.len()) };

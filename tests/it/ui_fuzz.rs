@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use finesift::protocol::Event;
+use finesift::export::ChangedBiases;
+use finesift::protocol::{Event, Progress};
 use finesift::runs::{Listed, Lister};
 use finesift::ui::app::{App, Effect, Msg, Screen};
 use finesift::ui::theme::Depth;
@@ -169,6 +170,14 @@ fn nothing_that_comes_in_brings_the_screens_down() {
             }
             Some(Effect::Replay(_, number)) => {
                 app.update(Msg::Replayed(number, chaos.events[..20].to_vec()));
+            }
+            Some(Effect::Export(_)) => {
+                let progress =
+                    Progress { task: chaos.text(), done: 7, total: chaos.random.random(), unit: chaos.text() };
+                app.update(Msg::Exporting(progress));
+                let biases = ChangedBiases { count: 8, first: chaos.text() };
+                let failed = chaos.random.random_bool(0.5);
+                app.update(Msg::Exported(if failed { Err(biases.into()) } else { Ok(()) }));
             }
             Some(Effect::Leave) => {
                 // Another program starts, in another look.
