@@ -12,7 +12,7 @@ use crate::Usage;
 const LARGEST: u64 = 64 << 20;
 
 /// Names that a chat template may use, with what they stand for.
-const NAMES: [&str; 4] = ["bos_token", "eos_token", "unk_token", "pad_token"];
+const NAMES: [&str; 7] = ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
 
 /// The folder's JSON files that say how texts begin and end.
 pub(super) struct Special {
@@ -30,9 +30,11 @@ impl Special {
     /// Reads what there is of tokenizer_config.json, generation_config.json and config.json.
     pub fn read(folder: &Path) -> Result<Special> {
         let mut config = object(&folder.join("tokenizer_config.json"))?;
+        // Where older folders have what the newer say in the other file.
+        let mut map = object(&folder.join("special_tokens_map.json"))?;
         let mut tokens = Map::new();
         for name in NAMES {
-            let token = match config.remove(name) {
+            let token = match config.remove(name).or_else(|| map.remove(name)) {
                 Some(Value::Object(mut token)) => token.remove("content"),
                 other => other,
             };
