@@ -55,6 +55,21 @@ fn tojson_writes_what_python_writes() {
 }
 
 #[test]
+fn the_tokenizer_itself_says_whether_bos_begins_a_text() {
+    for (in_file, said) in [(true, json!(false)), (true, Value::Null), (false, json!(true)), (false, Value::Null)] {
+        let config = json!({"bos_token": BOS, "eos_token": EOS, "add_bos_token": said, "added_tokens_decoder": {}});
+        let folder = model_folder(&[BOS, EOS], &config, in_file);
+        // Beside a decoder of added tokens this counts for nothing.
+        fs::write(folder.path().join("special_tokens_map.json"), r#"{"eos_token": "a", "bos_token": "b"}"#).unwrap();
+        let phrasing = Phrasing::open(folder.path(), InstructionFormat::Text, 100).unwrap();
+        let ids = phrasing.question(&[Message::plain("user", "hi".into())]).unwrap();
+        let text = [i64::from(b'h'), i64::from(b'i')];
+        assert_eq!(ids, if in_file { [&[256][..], &text].concat() } else { text.to_vec() });
+        assert_eq!(phrasing.stop(), [257]);
+    }
+}
+
+#[test]
 fn of_a_conversation_the_answers_and_their_ends_are_learnt() {
     let tail = |end: &str, last: &str| format!("Ünïcödé 🦀\nand lines{end}|{last}No.{end}");
     for (name, expected) in [
