@@ -85,16 +85,18 @@ impl Embeddings {
 
     /// `[rows, length, hidden]`.
     fn forward(&self, config: &EncoderConfig, inputs: &Inputs, pass: &mut Pass) -> Tensor {
-        let lookup = |table: &Tensor, ids: &Tensor| Tensor::embedding(table, ids, -1, false, false);
+        let lookup = |table: &Tensor, ids: &Tensor, pad: i64| Tensor::embedding(table, ids, pad, false, false);
         let ids = &inputs.input_ids;
         // A network with one type of token was never told of a second, whatever the tokenizer says.
         let types = match config.type_vocab_size {
             1 => inputs.token_type_ids.zeros_like(),
             _ => inputs.token_type_ids.shallow_clone(),
         };
-        let sum = lookup(&self.word, ids)
-            + lookup(&self.token_type, &types)
-            + lookup(&self.position, &positions(config, ids));
+        // The rows of what pads do not learn, whether or not it occurs in a text.
+        let position_pad = if config.family == Family::Roberta { config.pad_token_id } else { -1 };
+        let sum = lookup(&self.word, ids, config.pad_token_id)
+            + lookup(&self.token_type, &types, -1)
+            + lookup(&self.position, &positions(config, ids), position_pad);
         pass.dropout(self.norm.forward(&sum), config.hidden_dropout_prob)
     }
 }

@@ -130,8 +130,9 @@ pub enum Activation {
 
 impl Activation {
     /// The names there are.
-    pub const NAMES: [(&str, Activation); 7] = [
+    pub const NAMES: [(&str, Activation); 8] = [
         ("gelu", Activation::Gelu),
+        ("gelu_python", Activation::Gelu),
         ("gelu_new", Activation::GeluTanh),
         ("gelu_pytorch_tanh", Activation::GeluTanh),
         ("gelu_fast", Activation::GeluTanh),

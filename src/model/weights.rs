@@ -126,7 +126,12 @@ pub(super) fn locate(checkpoint: &Checkpoint, folder: &Path, layout: &Layout) ->
     let found: Vec<Option<String>> = layout
         .parameters
         .iter()
-        .map(|spec| spellings(&spec.name, layout.prefix).into_iter().find(|name| checkpoint.tensors.contains_key(name)))
+        .map(|spec| {
+            let mut names = spellings(&spec.name, layout.prefix);
+            // Of two names for one tensor a checkpoint may have either.
+            names.extend(layout.copied.filter(|_| spec.objective).map(str::to_owned));
+            names.into_iter().find(|name| checkpoint.tensors.contains_key(name))
+        })
         .collect();
     let specs = || layout.parameters.iter().zip(&found);
     let absent = specs().filter(|(spec, found)| found.is_none() && !spec.head);
@@ -146,7 +151,14 @@ pub(super) fn locate(checkpoint: &Checkpoint, folder: &Path, layout: &Layout) ->
             checkpoint.check(stored, spec)?;
         }
     }
-    Ok(found)
+    let table = specs().find(|(spec, _)| spec.objective).and_then(|(_, found)| found.as_deref());
+    match (table, layout.copied.filter(|copied| checkpoint.tensors.contains_key(*copied))) {
+        (Some(table), Some(copied)) if !checkpoint.same(table, copied) => bail!(Usage(format!(
+            "{}: tensor {copied} is not the same as {table}, but config.json says tie_word_embeddings; with false both are taken",
+            folder.display()
+        ))),
+        _ => Ok(found),
+    }
 }
 
 /// The names a parameter may have in a file.
@@ -268,6 +280,19 @@ impl Checkpoint {
                 stored.dtype
             ))),
         }
+    }
+
+    /// Whether two tensors have the same type and bytes.
+    fn same(&self, a: &str, b: &str) -> bool {
+        let (a, b) = (&self.tensors[a], &self.tensors[b]);
+        let pieces = |stored: &Stored| {
+            let (map, bytes) = (&self.files[stored.file].1, stored.bytes.clone());
+            bytes.clone().step_by(PIECE).map(move |start| (map, start..(start + PIECE).min(bytes.end)))
+        };
+        a.file == b.file && a.bytes == b.bytes
+            || a.dtype == b.dtype
+                && a.bytes.len() == b.bytes.len()
+                && pieces(a).zip(pieces(b)).all(|((a, x), (b, y))| a[x] == b[y])
     }
 
     /// Casts and places a tensor piece by piece, and lets go of the file's pages behind it: neither the file nor a second

@@ -283,7 +283,7 @@ mod tests {
     fn plan_of(more: impl FnOnce(&mut Load)) -> ModelOutlook {
         let folder = tempfile::tempdir().unwrap();
         let json = r#"{"model_type": "roberta", "vocab_size": 50265, "hidden_size": 1024, "num_hidden_layers": 24,
-            "num_attention_heads": 16, "intermediate_size": 4096, "max_position_embeddings": 514}"#;
+            "num_attention_heads": 16, "intermediate_size": 4096, "max_position_embeddings": 514, "type_vocab_size": 1}"#;
         std::fs::write(folder.path().join("config.json"), json).unwrap();
         let config = Config::read(folder.path()).unwrap();
         let own = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();

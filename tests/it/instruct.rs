@@ -27,6 +27,49 @@ fn conversations_are_written_as_transformers_writes_them() {
 }
 
 #[test]
+fn tojson_writes_what_python_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.jsonl");
+    let call = r#"{"name": "f", "arguments": {"b": [true, null, 1.5], "a": {}}}"#;
+    let message = format!(r#"{{"role": "assistant", "content": "ü", "tool_calls": [{call}], "id": 3}}"#);
+    fs::write(&file, format!(r#"{{"messages": [{message}]}}"#)).unwrap();
+    let read = instruct::read(&file, InstructionFormat::Messages, &|_| {}).unwrap();
+    let Dialogue::Chat(messages) = &read[0] else { panic!("{read:?}") };
+    let lines = "{\n  \"role\": \"assistant\",\n  \"content\": \"ü\",\n  \"tool_calls\": [\n    {\n      \"name\": \"f\",\n      \
+        \"arguments\": {\n        \"b\": [\n          true,\n          null,\n          1.5\n        ],\n        \"a\": {}\n      }\n    }\n  \
+        ],\n  \"id\": 3\n}";
+    let sorted = r#"{"content": "ü", "id": 3, "role": "assistant", "tool_calls": [{"arguments": {"a": {}, "b": [true, null, 1.5]}, "name": "f"}]}"#;
+    for (options, expected) in [
+        ("", message.clone()),
+        ("indent=2", lines.to_owned()),
+        ("ensure_ascii=true", message.replace('ü', "\\u00fc")),
+        ("separators=(',', ':')", message.replace(' ', "")),
+        ("sort_keys=true", sorted.to_owned()),
+    ] {
+        let template = ChatTemplate::new(&format!("{{{{ messages[0] | tojson({options}) }}}}"), Default::default());
+        assert_eq!(template.unwrap().render(messages, false).unwrap(), expected, "{options}");
+    }
+    let template = ChatTemplate::new("{{ messages[0] | tojson(width=2) }}", Default::default()).unwrap();
+    let error = template.render(messages, false).unwrap_err();
+    assert!(error.contains("width"), "{error}");
+}
+
+#[test]
+fn the_tokenizer_itself_says_whether_bos_begins_a_text() {
+    for (in_file, said) in [(true, json!(false)), (true, Value::Null), (false, json!(true)), (false, Value::Null)] {
+        let config = json!({"bos_token": BOS, "eos_token": EOS, "add_bos_token": said, "added_tokens_decoder": {}});
+        let folder = model_folder(&[BOS, EOS], &config, in_file);
+        // Beside a decoder of added tokens this counts for nothing.
+        fs::write(folder.path().join("special_tokens_map.json"), r#"{"eos_token": "a", "bos_token": "b"}"#).unwrap();
+        let phrasing = Phrasing::open(folder.path(), InstructionFormat::Text, 100).unwrap();
+        let ids = phrasing.question(&[Message::plain("user", "hi".into())]).unwrap();
+        let text = [i64::from(b'h'), i64::from(b'i')];
+        assert_eq!(ids, if in_file { [&[256][..], &text].concat() } else { text.to_vec() });
+        assert_eq!(phrasing.stop(), [257]);
+    }
+}
+
+#[test]
 fn of_a_conversation_the_answers_and_their_ends_are_learnt() {
     let tail = |end: &str, last: &str| format!("Ünïcödé 🦀\nand lines{end}|{last}No.{end}");
     for (name, expected) in [
@@ -200,9 +243,16 @@ fn what_cannot_be_read_is_named_with_its_place() {
     fs::write(folder.path().join("tokenizer_config.json"), "{\"eos_token\": \"</s>\"}").unwrap();
     let error = Phrasing::open(folder.path(), InstructionFormat::Messages, 100).err().unwrap();
     assert!(error.is::<Usage>() && error.to_string().contains("no chat template"), "{error}");
+    let named = r#"{"eos_token": "</s>", "chat_template": [{"name": "tool_use", "template": ""}, {"name": "rag", "template": ""}]}"#;
+    fs::write(folder.path().join("tokenizer_config.json"), named).unwrap();
+    let error = Phrasing::open(folder.path(), InstructionFormat::Messages, 100).err().unwrap();
+    assert!(error.is::<Usage>() && error.to_string().contains("tool_use, rag none is named default"), "{error}");
     fs::write(folder.path().join("tokenizer_config.json"), "{}").unwrap();
     let error = Phrasing::open(folder.path(), InstructionFormat::Alpaca, 100).err().unwrap();
     assert!(error.is::<Usage>() && error.to_string().contains("which token ends a text"), "{error}");
+    fs::write(folder.path().join("special_tokens_map.json"), r#"{"eos_token": {"content": "</s>"}}"#).unwrap();
+    let phrasing = Phrasing::open(folder.path(), InstructionFormat::Alpaca, 100).unwrap();
+    assert_eq!(phrasing.stop(), [257]);
 }
 
 #[test]

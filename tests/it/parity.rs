@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use finesift::data::{Batch, Targets};
@@ -21,12 +22,14 @@ use tch::{Device, Kind, Tensor};
 const LOGITS: f64 = 2e-5;
 /// Of gradients, relative to the tensor's norm.
 const GRADIENTS: f64 = 1e-5;
+/// Of gradients that are zero but for rounding, relative to the largest tensor's norm.
+const ROUNDING: f64 = 1e-7;
 /// Of losses of runs, relative.
 const LOSSES: f64 = 1e-4;
 
 #[test]
 fn logits_and_loss_are_those_of_transformers() {
-    for fixture in Fixture::all() {
+    each(Fixture::all(), |fixture| {
         let network = fixture.network();
         let loaded = Loaded::new(&fixture.batch(), Device::Cpu);
         // A decoder's logits at padded places mean nothing.
@@ -43,26 +46,32 @@ fn logits_and_loss_are_those_of_transformers() {
             let loss = loss.double_value(&[]);
             assert!((loss - expected).abs() <= LOGITS, "{}: loss {loss}, expected {expected}", fixture.name());
         }
-    }
+    });
 }
 
 #[test]
 fn gradients_of_all_parameters_are_those_of_autograd() {
-    for fixture in Fixture::all().into_iter().filter(|fixture| fixture.path("grads.safetensors").exists()) {
+    let fixtures = Fixture::all().into_iter().filter(|fixture| fixture.path("grads.safetensors").exists());
+    each(fixtures.collect(), |fixture| {
         let expected = tensors(&fixture.path("grads.safetensors"));
+        let largest = expected.values().map(|expected| expected.norm().double_value(&[])).fold(0.0, f64::max);
         for checkpointing in [false, true] {
-            let got = all_gradients(&fixture, checkpointing);
+            let got = all_gradients(fixture, checkpointing);
             assert_eq!(got.len(), fixture.network().parameters.specs().len());
             let mut worst = (0.0, "");
             for (name, gradient) in got.iter().filter(|(name, _)| !idle(name)) {
                 let Some(expected) = expected.get(name) else { panic!("{}: no gradient of {name}", fixture.name()) };
+                // Where the true gradient is zero, as of the queries of a single token, both have rounding alone.
+                if [gradient, expected].iter().all(|tensor| tensor.norm().double_value(&[]) <= ROUNDING * largest) {
+                    continue;
+                }
                 let off = ((gradient - expected).norm() / expected.norm()).double_value(&[]);
                 assert!(off <= GRADIENTS, "{}: gradient of {name} off by {off:e}", fixture.name());
                 worst = if off > worst.0 { (off, name.as_str()) } else { worst };
             }
             println!("{}: gradients off by at most {:.1e} ({})", fixture.name(), worst.0, worst.1);
         }
-    }
+    });
 }
 
 #[test]
@@ -177,6 +186,13 @@ fn runs_with_accumulation_end_at_the_oracles_values() {
     }
 }
 
+/// Checks every fixture, and tells of all that fail.
+fn each(fixtures: Vec<Fixture>, check: impl Fn(&Fixture)) {
+    let failed = |fixture: &&Fixture| catch_unwind(AssertUnwindSafe(|| check(fixture))).is_err();
+    let failures: Vec<String> = fixtures.iter().filter(failed).map(Fixture::name).collect();
+    assert!(failures.is_empty(), "{} of {} fixtures fail: {}", failures.len(), fixtures.len(), failures.join(", "));
+}
+
 /// A key's bias without a norm behind it: the softmax does not see it, so its gradient is rounding alone. Rotary positions
 /// turn it, and then it counts.
 fn idle(name: &str) -> bool {
@@ -240,10 +256,13 @@ impl Fixture {
         if !model.exists() {
             panic!("{}: not there; `make setup` fetches it", model.display());
         }
-        if let Err(error) = Config::read(&model) {
-            assert!(error.to_string().contains("model_type"), "{error}");
-            println!("{}: passed over: {error}", folder.display());
-            return None;
+        match Config::read(&model) {
+            Err(error) if error.to_string().contains("model_type") => {
+                println!("{}: passed over: {error}", folder.display());
+                return None;
+            }
+            // Any other error is told when the network is opened.
+            _ => {}
         }
         Some(Fixture { io: tensors(&folder.join("io.safetensors")), model, folder })
     }
@@ -276,7 +295,11 @@ impl Fixture {
 
     fn batch(&self) -> Batch {
         let io = &self.io;
-        batch_of(&io["input_ids"], io.get("attention_mask"), io.get("token_type_ids"), &io["labels"])
+        let batch = batch_of(&io["input_ids"], io.get("attention_mask"), io.get("token_type_ids"), &io["labels"]);
+        match io.get("position_ids") {
+            Some(positions) => packed(batch, positions),
+            None => padded_in_front(batch),
+        }
     }
 
     fn rows(&self, rows: std::ops::Range<i64>) -> Batch {
@@ -372,6 +395,28 @@ pub fn batch_of(ids: &Tensor, mask: Option<&Tensor>, types: Option<&Tensor>, lab
             _ => Targets::Scores(Vec::try_from(labels.to_kind(Kind::Float)).unwrap()),
         },
     }
+}
+
+/// Rows in which positions begin anew with each example.
+fn packed(batch: Batch, positions: &Tensor) -> Batch {
+    let positions = Vec::<i64>::try_from(positions.flatten(0, -1)).unwrap();
+    let begun = |row: &[i64]| -> Vec<i64> {
+        let number = |number: &mut i64, place: &i64| {
+            *number += i64::from(*place == 0);
+            Some(*number)
+        };
+        row.iter().scan(0, number).collect()
+    };
+    let sequence_ids = positions.chunks(batch.length).flat_map(begun).collect();
+    Batch { sequence_ids, position_ids: Some(positions), ..batch }
+}
+
+/// Padding that does not come last has to be told from the tokens behind it.
+fn padded_in_front(batch: Batch) -> Batch {
+    let mut rows = batch.sequence_ids.chunks(batch.length);
+    let in_order = (0..batch.sequence_ids.len() as i64).map(|place| place % batch.length as i64);
+    let position_ids = rows.any(|row| row[0] == 0).then(|| in_order.collect());
+    Batch { position_ids, ..batch }
 }
 
 /// transformers labels each token with itself, -100 where it is not to be learnt, and shifts within the loss.

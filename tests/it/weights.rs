@@ -131,6 +131,24 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn tied_tables_that_differ_are_refused() {
+    let tied = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-llama-tied");
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(tied.join("config.json"), folder.path().join("config.json")).unwrap();
+    let mut tensors = read(&tied.join("model.safetensors"));
+    let table = &tensors["model.embed_tokens.weight"];
+    let copy = Stored { dtype: table.dtype, shape: table.shape.clone(), data: table.data.clone() };
+    tensors.insert("lm_head.weight".into(), copy);
+    fs::write(folder.path().join("model.safetensors"), bytes(&tensors)).unwrap();
+    assert!(load(&folder, 0).unwrap().1.unused.is_empty());
+    *tensors.get_mut("lm_head.weight").unwrap().data.last_mut().unwrap() ^= 1;
+    fs::write(folder.path().join("model.safetensors"), bytes(&tensors)).unwrap();
+    let error = load(&folder, 0).err().unwrap();
+    let message = "tensor lm_head.weight is not the same as model.embed_tokens.weight";
+    assert!(error.is::<Usage>() && error.to_string().contains(message), "{error}");
+}
+
+#[test]
 fn pickles_and_paths_out_of_the_folder_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(fixture_folder().join("config.json"), folder.path().join("config.json")).unwrap();
@@ -283,7 +301,11 @@ fn fixture_folder() -> std::path::PathBuf {
 }
 
 fn fixture() -> Tensors {
-    let bytes = fs::read(fixture_folder().join("model.safetensors")).unwrap();
+    read(&fixture_folder().join("model.safetensors"))
+}
+
+fn read(path: &Path) -> Tensors {
+    let bytes = fs::read(path).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
     let stored =
         |view: TensorView| Stored { dtype: view.dtype(), shape: view.shape().into(), data: view.data().into() };

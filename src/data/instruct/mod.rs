@@ -8,6 +8,7 @@
 //! pack      several short examples in one row
 //! ```
 
+mod dumps;
 mod pack;
 mod phrase;
 mod render;

@@ -73,12 +73,9 @@ impl Phrasing {
                 folder.display()
             )));
         };
+        // What tokenizer.json does counts, as in transformers 5, and not add_bos_token beside it.
         let added = guarded(&path, "cannot tokenize", || tokenizer.encode("", true))?.get_ids().first().copied();
-        let bos = match special.adds_bos {
-            Some(true) => id("bos_token").or(added),
-            Some(false) => None,
-            None => added.filter(|added| id("bos_token").is_none_or(|bos| bos == *added)),
-        };
+        let bos = added.filter(|added| id("bos_token").is_none_or(|bos| bos == *added));
         let stop = std::iter::once(eos).chain(special.eos_ids.iter().copied()).map(i64::from).collect();
         let decoder = tokenizer.get_added_tokens_decoder();
         let special = decoder.values().filter(|token| token.special).map(|token| token.content.clone()).collect();

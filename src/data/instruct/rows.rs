@@ -142,13 +142,13 @@ impl Message {
 fn openai(message: Value) -> Result<Message, String> {
     let Value::Object(mut fields) = message else { return Err("not an object with role and content".into()) };
     let role = text(&mut fields, "role")?;
-    let content = match fields.remove("content") {
+    let content = match fields.shift_remove("content") {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(content)) => content,
         Some(Value::Array(parts)) => parts.into_iter().map(part).collect::<Result<_, _>>()?,
         Some(_) => return Err("\"content\" is neither a text nor a list of them".into()),
     };
-    let weight = fields.remove("weight").and_then(|weight| weight.as_f64());
+    let weight = fields.shift_remove("weight").and_then(|weight| weight.as_f64());
     Ok(Message { learnt: role == "assistant" && weight != Some(0.0), role, content, rest: fields })
 }
 
@@ -175,7 +175,7 @@ fn sharegpt(turn: Value) -> Result<Message, String> {
 }
 
 fn list(fields: &mut Map<String, Value>, key: &str) -> Result<Vec<Value>, String> {
-    match fields.remove(key) {
+    match fields.shift_remove(key) {
         Some(Value::Array(list)) if list.len() <= MOST_MESSAGES => Ok(list),
         Some(Value::Array(list)) => Err(format!("\"{key}\" has {} entries, {MOST_MESSAGES} at most", list.len())),
         Some(_) => Err(format!("\"{key}\" is not a list")),
@@ -191,7 +191,7 @@ fn text(fields: &mut Map<String, Value>, key: &str) -> Result<String, String> {
 }
 
 fn optional_text(fields: &mut Map<String, Value>, key: &str) -> Result<Option<String>, String> {
-    match fields.remove(key) {
+    match fields.shift_remove(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
         Some(_) => Err(format!("\"{key}\" is not a text")),

@@ -12,14 +12,12 @@ use crate::Usage;
 const LARGEST: u64 = 64 << 20;
 
 /// Names that a chat template may use, with what they stand for.
-const NAMES: [&str; 4] = ["bos_token", "eos_token", "unk_token", "pad_token"];
+const NAMES: [&str; 7] = ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
 
 /// The folder's JSON files that say how texts begin and end.
 pub(super) struct Special {
     /// `bos_token` and the like, as texts.
     pub tokens: Map<String, Value>,
-    /// Whether the tokenizer says that it puts BOS before a text, where it says so.
-    pub adds_bos: Option<bool>,
     /// `chat_template` of tokenizer_config.json.
     pub chat_template: Option<Value>,
     /// Ids that end a text, of generation_config.json and config.json.
@@ -30,9 +28,14 @@ impl Special {
     /// Reads what there is of tokenizer_config.json, generation_config.json and config.json.
     pub fn read(folder: &Path) -> Result<Special> {
         let mut config = object(&folder.join("tokenizer_config.json"))?;
+        // Folders of before there were decoders of added tokens have a file of its own for them, which then counts first.
+        let mut map = match config.contains_key("added_tokens_decoder") {
+            true => Map::new(),
+            false => object(&folder.join("special_tokens_map.json"))?,
+        };
         let mut tokens = Map::new();
         for name in NAMES {
-            let token = match config.remove(name) {
+            let token = match map.remove(name).or_else(|| config.remove(name)) {
                 Some(Value::Object(mut token)) => token.remove("content"),
                 other => other,
             };
@@ -50,12 +53,7 @@ impl Special {
             }
         }
         eos_ids.dedup();
-        Ok(Special {
-            tokens,
-            adds_bos: config.get("add_bos_token").and_then(Value::as_bool),
-            chat_template: config.remove("chat_template"),
-            eos_ids,
-        })
+        Ok(Special { tokens, chat_template: config.remove("chat_template"), eos_ids })
     }
 
     /// A token's text.

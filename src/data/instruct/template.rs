@@ -5,12 +5,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
+use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 use serde_json::{Map, Value as Json};
 
-use super::Message;
 use super::special::Special;
+use super::{Message, dumps};
 use crate::Usage;
 
 /// The longest template, in bytes. Those with tools and thinking have some 10 KB.
@@ -40,7 +40,14 @@ impl ChatTemplate {
                 let default = named.iter().find(|template| template["name"] == "default");
                 match default.and_then(|template| template["template"].as_str()) {
                     Some(source) => source.to_owned(),
-                    None => return Ok(None),
+                    None => {
+                        let names: Vec<&str> = named.iter().filter_map(|template| template["name"].as_str()).collect();
+                        bail!(Usage(format!(
+                            "{}: of the chat templates {} none is named default",
+                            folder.join("tokenizer_config.json").display(),
+                            names.join(", ")
+                        )))
+                    }
                 }
             }
             _ => return Ok(None),
@@ -67,11 +74,10 @@ impl ChatTemplate {
         environment.add_function("raise_exception", |message: String| -> Result<Value, minijinja::Error> {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
         });
-        // Python's json.dumps, which is what transformers gives templates.
-        environment.add_filter("tojson", |value: Value| -> Result<String, minijinja::Error> {
+        environment.add_filter("tojson", |value: Value, options: Kwargs| -> Result<String, minijinja::Error> {
             let json = serde_json::to_value(&value);
             let json = json.map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, error.to_string()))?;
-            Ok(spaced(&json))
+            Ok(dumps::of(&json, &dumps::Style::of(&options)?))
         });
         environment.add_function("strftime_now", |format: String| -> Result<String, minijinja::Error> {
             jiff::fmt::strtime::format(&format, &jiff::Zoned::now())
@@ -122,16 +128,4 @@ fn without_generation_marks(source: &str) -> String {
         }
     }
     text
-}
-
-/// JSON with a space after each colon and comma.
-fn spaced(json: &Json) -> String {
-    match json {
-        Json::Array(items) => format!("[{}]", items.iter().map(spaced).collect::<Vec<_>>().join(", ")),
-        Json::Object(fields) => {
-            let fields = fields.iter().map(|(key, value)| format!("{}: {}", Json::from(key.as_str()), spaced(value)));
-            format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
-        }
-        scalar => scalar.to_string(),
-    }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::super::layers::Activation;
 use super::keys::Keys;
+use super::rope::{self, Rope};
 
 /// A decoder of the Llama kind.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,9 @@ pub struct DecoderConfig {
     pub attention_dropout: f64,
     pub tie_word_embeddings: bool,
     pub rope: Rope,
+    /// The token whose row of the embedding does not learn: it stands for no text. As in `transformers` that holds where it
+    /// occurs in a text, too.
+    pub pad_token_id: Option<i64>,
     /// Ids that end a text: `eos_token_id` is one or a list of them.
     pub eos_token_ids: Vec<i64>,
     /// Whether `q_proj`, `k_proj` and `v_proj` have biases.
@@ -37,43 +41,6 @@ pub struct DecoderConfig {
     pub windows: Vec<Option<i64>>,
 }
 
-/// Rotary position embeddings (Su et al., arXiv 2104.09864).
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rope {
-    /// The base of the wavelengths.
-    pub theta: f64,
-    /// How the frequencies were stretched for longer texts.
-    pub scaling: RopeScaling,
-}
-
-/// How frequencies are stretched, by the names of `rope_type` in `transformers`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum RopeScaling {
-    /// Not at all.
-    Default,
-    /// All by one factor.
-    Linear {
-        /// The factor.
-        factor: f64,
-    },
-    /// By the length of the text, once it has more tokens than the network was trained on.
-    Dynamic {
-        /// How much longer a text may be.
-        factor: f64,
-    },
-    /// Low frequencies by a factor, high ones not, those between in between: Llama 3.1 and later.
-    Llama3 {
-        /// The factor of low frequencies.
-        factor: f64,
-        /// Wavelengths above the original context over this are low frequencies.
-        low_freq_factor: f64,
-        /// Wavelengths below the original context over this are high frequencies.
-        high_freq_factor: f64,
-        /// The context before stretching, in tokens.
-        original_max_position_embeddings: f64,
-    },
-}
-
 /// What an absent key means; it differs between architectures.
 pub(super) struct Defaults {
     pub vocab_size: i64,
@@ -85,10 +52,7 @@ pub(super) struct Defaults {
 impl DecoderConfig {
     /// Tokens that a text may have.
     pub fn longest(&self) -> i64 {
-        match self.rope.scaling {
-            RopeScaling::Dynamic { factor } => (self.max_position_embeddings as f64 * factor) as i64,
-            _ => self.max_position_embeddings,
-        }
+        self.rope.longest(self.max_position_embeddings)
     }
 
     /// The common part, with neither biases nor windows.
@@ -97,8 +61,10 @@ impl DecoderConfig {
         let num_attention_heads = keys.size("num_attention_heads", 32)?;
         let num_key_value_heads = keys.size_if_any("num_key_value_heads")?;
         let num_hidden_layers = keys.size("num_hidden_layers", 32)?;
+        let vocab_size = keys.size("vocab_size", defaults.vocab_size)?;
+        let max_position_embeddings = keys.size("max_position_embeddings", defaults.max_position_embeddings)?;
         let config = DecoderConfig {
-            vocab_size: keys.size("vocab_size", defaults.vocab_size)?,
+            vocab_size,
             hidden_size,
             intermediate_size: keys.size("intermediate_size", defaults.intermediate_size)?,
             num_hidden_layers,
@@ -111,12 +77,13 @@ impl DecoderConfig {
             },
             head_dim: keys.size("head_dim", (hidden_size / num_attention_heads).max(1))?,
             hidden_act: keys.one_of("hidden_act", "silu", &Activation::NAMES)?,
-            max_position_embeddings: keys.size("max_position_embeddings", defaults.max_position_embeddings)?,
+            max_position_embeddings,
             rms_norm_eps: keys.number("rms_norm_eps")?.unwrap_or(1e-6),
             initializer_range: keys.number("initializer_range")?.unwrap_or(0.02),
             attention_dropout: keys.probability("attention_dropout")?.unwrap_or(0.0),
             tie_word_embeddings: keys.truth("tie_word_embeddings")?,
-            rope: rope(keys)?,
+            rope: rope::read(keys, max_position_embeddings)?,
+            pad_token_id: pad_token_id(keys, vocab_size)?,
             eos_token_ids: eos_token_ids(keys)?,
             qkv_bias: false,
             output_bias: false,
@@ -175,47 +142,11 @@ pub(super) fn windows_by_layer(keys: Keys<'_>, layers: i64) -> Result<Vec<Option
     types.iter().map(of_type).collect()
 }
 
-/// transformers 5 has all of it in `rope_parameters`; before, there were `rope_theta` and, for what is stretched,
-/// `rope_scaling`.
-fn rope(keys: Keys<'_>) -> Result<Rope, String> {
-    let above_0 = |keys: Keys<'_>, key: &str| {
-        keys.get(key, "a number above 0", |value| value.as_f64().filter(|number| *number > 0.0))
-    };
-    let (name, scaling) = match keys.object("rope_parameters")? {
-        Some(parameters) => ("rope_parameters", Some(parameters)),
-        None => ("rope_scaling", keys.object("rope_scaling")?),
-    };
-    let within = scaling.map(|scaling| above_0(scaling, "rope_theta")).transpose()?.flatten();
-    let theta = match within {
-        Some(theta) => theta,
-        None => above_0(keys, "rope_theta")?.unwrap_or(10_000.0),
-    };
-    if keys.number("partial_rotary_factor")?.is_some_and(|factor| factor != 1.0) {
-        return Err("partial_rotary_factor: only whole heads are turned".into());
-    }
-    let Some(scaling) = scaling else { return Ok(Rope { theta, scaling: RopeScaling::Default }) };
-    let number = |key: &str| match above_0(scaling, key) {
-        Ok(Some(number)) => Ok(number),
-        Ok(None) => Err(format!("{name}.{key} is missing")),
-        Err(error) => Err(format!("{name}: {error}")),
-    };
-    let rope_type = match scaling.text("rope_type")? {
-        None => scaling.text("type")?.unwrap_or("default"),
-        Some(rope_type) => rope_type,
-    };
-    let scaling = match rope_type {
-        "default" => RopeScaling::Default,
-        "linear" => RopeScaling::Linear { factor: number("factor")? },
-        "dynamic" => RopeScaling::Dynamic { factor: number("factor")? },
-        "llama3" => RopeScaling::Llama3 {
-            factor: number("factor")?,
-            low_freq_factor: number("low_freq_factor")?,
-            high_freq_factor: number("high_freq_factor")?,
-            original_max_position_embeddings: number("original_max_position_embeddings")?,
-        },
-        other => return Err(format!("{name}: rope_type {other:?} is none of default, linear, dynamic, llama3")),
-    };
-    Ok(Rope { theta, scaling })
+/// Old configs count it from the end, as -1.
+fn pad_token_id(keys: Keys<'_>, vocab_size: i64) -> Result<Option<i64>, String> {
+    let wanted = format!("a token id below vocab_size {vocab_size}");
+    let id = |value: &Value| value.as_i64().filter(|id| (-vocab_size..vocab_size).contains(id));
+    Ok(keys.get("pad_token_id", &wanted, id)?.map(|id| if id < 0 { id + vocab_size } else { id }))
 }
 
 fn eos_token_ids(keys: Keys<'_>) -> Result<Vec<i64>, String> {

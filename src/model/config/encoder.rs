@@ -79,11 +79,20 @@ pub(super) fn read(keys: Keys<'_>, family: Family) -> Result<EncoderConfig, Stri
         None | Some("absolute") => {}
         Some(other) => return Err(format!("position_embedding_type {other:?}: only \"absolute\" is supported")),
     }
+    match keys.text("problem_type")? {
+        None | Some("regression" | "single_label_classification") => {}
+        Some(other) => {
+            return Err(format!(
+                "problem_type {other:?}: only regression and single_label_classification are supported; without the key a new \
+                 head can be trained upon the network"
+            ));
+        }
+    }
     let hidden_dropout_prob = keys.probability("hidden_dropout_prob")?.unwrap_or(0.1);
-    let (pad, types) = if family == Family::Bert { (0, 2) } else { (1, 1) };
+    let (pad, vocabulary) = if family == Family::Bert { (0, 30522) } else { (1, 50265) };
     let config = EncoderConfig {
         family,
-        vocab_size: keys.size("vocab_size", 30522)?,
+        vocab_size: keys.size("vocab_size", vocabulary)?,
         hidden_size: keys.size("hidden_size", 768)?,
         num_hidden_layers: keys.size("num_hidden_layers", 12)?,
         num_attention_heads: keys.size("num_attention_heads", 12)?,
@@ -93,7 +102,7 @@ pub(super) fn read(keys: Keys<'_>, family: Family) -> Result<EncoderConfig, Stri
         attention_probs_dropout_prob: keys.probability("attention_probs_dropout_prob")?.unwrap_or(0.1),
         classifier_dropout: keys.probability("classifier_dropout")?.unwrap_or(hidden_dropout_prob),
         max_position_embeddings: keys.size("max_position_embeddings", 512)?,
-        type_vocab_size: keys.size("type_vocab_size", types)?,
+        type_vocab_size: keys.size("type_vocab_size", 2)?,
         layer_norm_eps: keys.number("layer_norm_eps")?.unwrap_or(1e-12),
         pad_token_id: keys.number("pad_token_id")?.map_or(pad, |id| id as i64),
         initializer_range: keys.number("initializer_range")?.unwrap_or(0.02),

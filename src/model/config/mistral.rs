@@ -1,5 +1,7 @@
 //! Mistral: every layer sees a sliding window.
 
+use serde_json::Value;
+
 use super::decoder::{DecoderConfig, Defaults};
 use super::keys::Keys;
 
@@ -14,5 +16,10 @@ const DEFAULTS: Defaults = Defaults {
 pub(super) fn read(keys: Keys<'_>) -> Result<DecoderConfig, String> {
     let config = DecoderConfig::read(keys, &DEFAULTS)?;
     let window = if keys.has("sliding_window") { keys.size_if_any("sliding_window")? } else { Some(4096) };
+    let types = keys.get("layer_types", "a list of names", Value::as_array)?.into_iter().flatten();
+    let expected = if window.is_some() { "sliding_attention" } else { "full_attention" };
+    if let Some(other) = types.into_iter().find(|name| name.as_str() != Some(expected)) {
+        return Err(format!("layer_types: all layers of a mistral see the same window, and {other} is not {expected}"));
+    }
     Ok(DecoderConfig { windows: vec![window; config.windows.len()], ..config })
 }

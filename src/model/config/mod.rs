@@ -10,6 +10,7 @@ mod llama;
 mod mistral;
 mod qwen2;
 mod qwen3;
+mod rope;
 
 use std::fs;
 use std::path::Path;
@@ -18,9 +19,10 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
 use crate::Usage;
-pub use decoder::{DecoderConfig, Rope, RopeScaling};
+pub use decoder::DecoderConfig;
 pub use encoder::{EncoderConfig, Family};
 use keys::Keys;
+pub use rope::{Rope, RopeScaling};
 
 /// A config.json has a few KB; with the label names of a large task some hundred.
 const LARGEST: u64 = 16 << 20;
@@ -84,7 +86,11 @@ impl Config {
             return Err(format!("no model_type; the known ones are {}", names()));
         };
         match KNOWN.iter().find(|(name, _)| *name == model_type) {
-            Some((_, read)) => read(keys),
+            Some((_, read)) => {
+                let config = read(keys)?;
+                refuse_others(keys, &config)?;
+                Ok(config)
+            }
             None => Err(format!("model_type {model_type:?} is none of {}", names())),
         }
     }
@@ -124,6 +130,29 @@ impl Config {
             Config::Encoder(encoder) => encoder.pad_token_id,
             Config::Decoder(_) => 0,
         }
+    }
+}
+
+/// What would be another network, although all else fits.
+fn refuse_others(keys: Keys<'_>, config: &Config) -> Result<(), String> {
+    if let Some(quantization) = keys.object("quantization_config")? {
+        let method = quantization.text("quant_method")?.unwrap_or("unknown");
+        return Err(format!(
+            "quantization_config: quant_method {method:?}; only F64, F32, F16 and BF16 weights can be trained, so take the model that \
+             was quantized"
+        ));
+    }
+    if keys.object("pruned_heads")?.is_some_and(|heads| !heads.0.is_empty()) {
+        return Err("pruned_heads: only whole layers of heads are supported".into());
+    }
+    let architectures = keys.get("architectures", "a list of names", Value::as_array)?;
+    let mut names = architectures.into_iter().flatten().filter_map(Value::as_str);
+    let other = |name: &&str| name.contains("For") && !name.ends_with("ForCausalLM");
+    match (config, names.find(other)) {
+        (Config::Decoder(_), Some(name)) => {
+            Err(format!("architectures names {name}; of decoders only language models, ForCausalLM, are supported"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -178,10 +207,41 @@ mod tests {
             (r#"{"model_type": "llama", "head_dim": 65}"#, "head_dim 65 is odd"),
             (r#"{"model_type": "llama", "hidden_act": "mish"}"#, "hidden_act \"mish\" is none of gelu"),
             (
-                r#"{"model_type": "llama", "rope_scaling": {"type": "yarn", "factor": 4}}"#,
-                "rope_scaling: rope_type \"yarn\" is none of default, linear, dynamic, llama3",
+                r#"{"model_type": "llama", "rope_scaling": {"type": "longrope", "factor": 4}}"#,
+                "rope_scaling: rope_type \"longrope\" is none of default, linear, dynamic, llama3, yarn",
             ),
-            (r#"{"model_type": "llama", "rope_scaling": {"type": "linear"}}"#, "rope_scaling.factor is missing"),
+            (r#"{"model_type": "llama", "rope_scaling": {"type": "linear"}}"#, "rope_scaling: factor is missing"),
+            (
+                r#"{"model_type": "llama", "rope_scaling": {"type": "linear", "factor": 2},
+                    "rope_parameters": {"rope_type": "default"}}"#,
+                "remove one of them",
+            ),
+            (
+                r#"{"model_type": "llama", "rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}"#,
+                "rope_parameters: partial_rotary_factor 0.5",
+            ),
+            (
+                r#"{"model_type": "qwen3", "rope_parameters": {"full_attention": {"rope_type": "default"}}}"#,
+                "rope_parameters: full_attention has positions of its own",
+            ),
+            (r#"{"model_type": "llama", "pad_token_id": 32000}"#, "pad_token_id is 32000, expected a token id below"),
+            (
+                r#"{"model_type": "llama", "architectures": ["LlamaForSequenceClassification"]}"#,
+                "architectures names LlamaForSequenceClassification; of decoders only language models",
+            ),
+            (
+                r#"{"model_type": "llama", "quantization_config": {"quant_method": "gptq"}}"#,
+                "quantization_config: quant_method \"gptq\"",
+            ),
+            (r#"{"model_type": "bert", "pruned_heads": {"1": [0]}}"#, "pruned_heads"),
+            (
+                r#"{"model_type": "bert", "problem_type": "multi_label_classification"}"#,
+                "problem_type \"multi_label_classification\"",
+            ),
+            (
+                r#"{"model_type": "mistral", "num_hidden_layers": 1, "layer_types": ["full_attention"]}"#,
+                "layer_types: all layers of a mistral see the same window",
+            ),
             (
                 r#"{"model_type": "qwen3", "layer_types": ["full_attention"]}"#,
                 "layer_types has 1 entries for 32 layers",

@@ -91,7 +91,7 @@ impl Decoder {
     }
 
     fn embed(&self, input_ids: &Tensor) -> Tensor {
-        Tensor::embedding(&self.embed_tokens, input_ids, -1, false, false)
+        Tensor::embedding(&self.embed_tokens, input_ids, self.config.pad_token_id.unwrap_or(-1), false, false)
     }
 }
 

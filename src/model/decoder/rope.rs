@@ -17,7 +17,11 @@ impl Angles {
     pub fn of(config: &DecoderConfig, positions: &Tensor, kind: Kind) -> Angles {
         let frequencies = frequencies(config, positions);
         let angles = (positions.to_kind(Kind::Float).unsqueeze(-1) * frequencies).unsqueeze(1);
-        Angles { cos: angles.cos().to_kind(kind), sin: angles.sin().to_kind(kind) }
+        let scale = match config.rope.scaling {
+            RopeScaling::Yarn { attention_factor, .. } => attention_factor,
+            _ => 1.0,
+        };
+        Angles { cos: (angles.cos() * scale).to_kind(kind), sin: (angles.sin() * scale).to_kind(kind) }
     }
 
     /// Turns queries or keys, `[rows, heads, length, head_dim]`. A pair is a component of the first half and its fellow
@@ -54,6 +58,22 @@ fn frequencies(config: &DecoderConfig, positions: &Tensor) -> Tensor {
             let high = wavelengths.lt(original / high_freq_factor);
             let mixed = between.where_self(&low.logical_or(&high).logical_not(), &plain);
             (&plain / factor).where_self(&low, &mixed)
+        }
+        RopeScaling::Yarn { factor, beta_fast, beta_slow, original_max_position_embeddings, truncate, .. } => {
+            let dim = config.head_dim as f64;
+            // The number of the pair that turns so often within the original context.
+            let pair = |turns: f64| {
+                dim * (original_max_position_embeddings / (turns * TAU)).ln() / (2.0 * config.rope.theta.ln())
+            };
+            let (low, high) = match truncate {
+                true => (pair(beta_fast).floor(), pair(beta_slow).ceil()),
+                false => (pair(beta_fast), pair(beta_slow)),
+            };
+            let (low, high) = (low.max(0.0), high.min(dim - 1.0));
+            let width = if low == high { 0.001 } else { high - low };
+            let numbers = Tensor::arange(config.head_dim / 2, (Kind::Float, device));
+            let stretched = ((numbers - low) / width).clamp(0.0, 1.0);
+            (&plain / factor) * &stretched + plain * (stretched.neg() + 1.0)
         }
     }
 }
