@@ -15,6 +15,8 @@ mod plan;
 mod predict;
 mod runs;
 mod settings;
+#[cfg(feature = "torch")]
+mod threads;
 mod train;
 mod trainers;
 
@@ -119,12 +121,24 @@ enum Presets {
 /// Runs the program.
 pub fn main() -> ExitCode {
     let Cli { command, screens } = Cli::parse();
+    #[cfg(feature = "torch")]
+    if !command.as_ref().is_some_and(Command::only_reads) {
+        threads::sleep_while_waiting();
+    }
     match run(command, &screens) {
         Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "finesift: {error:#}");
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
         }
+    }
+}
+
+#[cfg(feature = "torch")]
+impl Command {
+    /// Whether it computes nothing.
+    fn only_reads(&self) -> bool {
+        matches!(self, Command::Presets { .. } | Command::Runs { .. } | Command::Config | Command::Attach(_))
     }
 }
 
