@@ -160,7 +160,7 @@ fn means(job: &Job, network: &Network, rules: &Rules, labels: usize) -> Means {
             keeps_inputs: by_onednn(device, kind, (preset.train.batch * preset.data.max_length) as i64),
             micro_batches: preset.train.accumulate as u64,
         },
-        run: job.folder.name().into(),
+        run: job.folder.path().display().to_string(),
     }
 }
 

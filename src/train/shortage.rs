@@ -32,7 +32,7 @@ pub struct Means {
     pub labels: i64,
     /// All but rows and length.
     pub load: Load,
-    /// The run's folder, by name.
+    /// The run's folder.
     pub run: String,
 }
 
@@ -70,7 +70,7 @@ impl Means {
         let twice = Load { checkpointing: true, ..now };
         if !now.checkpointing {
             text += &format!(
-                ". With train.gradient_checkpointing = true it takes {}: write that into runs/{1}/preset.toml, and \
+                ". With train.gradient_checkpointing = true it takes {}: write that into {1}/preset.toml, and \
                  `finesift resume {1} --force` goes on",
                 takes(twice),
                 self.run
@@ -138,7 +138,7 @@ mod tests {
                 keeps_inputs: false,
                 micro_batches: 1,
             },
-            run: "mine".into(),
+            run: "runs/mine".into(),
         }
     }
 
@@ -166,7 +166,9 @@ mod tests {
         let start = "memory ran out (CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1 GiB free); by plan a \
                      micro-batch of 32 x 128 tokens takes ";
         assert!(error.starts_with(start), "{error}");
-        for word in ["GiB", "gradient_checkpointing = true", "resume mine --force", "train.batch = 16", "sift.rate"] {
+        for word in
+            ["GiB", "gradient_checkpointing = true", "resume runs/mine --force", "train.batch = 16", "sift.rate"]
+        {
             assert!(error.contains(word), "{word}: {error}");
         }
         let one = Means { load: Load { checkpointing: true, ..means().load }, ..means() };
