@@ -279,6 +279,18 @@ fn decoder_block(config: &DecoderConfig, is_target: &dyn Fn(&str) -> bool, load:
 mod tests {
     use super::*;
 
+    const LOAD: Load = Load {
+        dtype: 4,
+        gpu: true,
+        rows: 1,
+        length: 128,
+        checkpointing: false,
+        dropout: true,
+        choosing: 1,
+        keeps_inputs: false,
+        micro_batches: 1,
+    };
+
     /// RoBERTa-large and the targets of the paper's runs on GLUE.
     fn plan_of(more: impl FnOnce(&mut Load)) -> ModelOutlook {
         let folder = tempfile::tempdir().unwrap();
@@ -289,17 +301,7 @@ mod tests {
         let own = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
         let modules = own(&["query", "key", "value", "attention.output.dense"]);
         let rules = Rules { rate: 0.008, modules, dense: own(&["classifier"]), biases: true };
-        let mut load = Load {
-            dtype: 4,
-            gpu: true,
-            rows: 32,
-            length: 128,
-            checkpointing: false,
-            dropout: true,
-            choosing: 1,
-            keeps_inputs: false,
-            micro_batches: 1,
-        };
+        let mut load = Load { rows: 32, ..LOAD };
         more(&mut load);
         plan(&config, &rules, 2, load)
     }
@@ -347,17 +349,7 @@ mod tests {
         let decoder = r#"{"model_type": "llama", "vocab_size": 512, "hidden_size": 576, "num_hidden_layers": 3,
             "num_attention_heads": 9, "num_key_value_heads": 3, "head_dim": 32, "intermediate_size": 1536,
             "max_position_embeddings": 8192, "tie_word_embeddings": true}"#;
-        let cpu = |rows, length| Load {
-            dtype: 4,
-            gpu: false,
-            rows,
-            length,
-            checkpointing: false,
-            dropout: false,
-            choosing: 1,
-            keeps_inputs: false,
-            micro_batches: 1,
-        };
+        let cpu = |rows, length| Load { gpu: false, rows, length, dropout: false, ..LOAD };
         let attention = ["query", "key", "value", "attention.output.dense"].as_slice();
         let all = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"].as_slice();
         // Config, targets, rate, load, and MiB of activations and workspace that were counted for three blocks.
@@ -386,17 +378,7 @@ mod tests {
         std::fs::write(folder.path().join("config.json"), r#"{"model_type": "roberta"}"#).unwrap();
         let config = Config::read(folder.path()).unwrap();
         let rules = Rules { rate: 0.01, modules: vec!["query".into()], dense: Vec::new(), biases: true };
-        let load = Load {
-            dtype: 4,
-            gpu: true,
-            rows: 1,
-            length: 128,
-            checkpointing: false,
-            dropout: true,
-            choosing: 1,
-            keeps_inputs: false,
-            micro_batches: 1,
-        };
+        let load = LOAD;
         let most = 8 << 30;
         let rows = largest_batch(&config, &rules, 2, load, most);
         let bytes = |rows| plan(&config, &rules, 2, Load { rows, ..load }).bytes();
