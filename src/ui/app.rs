@@ -165,7 +165,7 @@ impl App {
 
     /// Whether something happens with time alone.
     pub fn waiting(&self) -> bool {
-        self.toasts.waiting() || self.screen == Screen::Home && self.home.waiting()
+        self.toasts.count() > 0 || self.screen == Screen::Home && self.home.waiting()
     }
 
     /// Which keys count now.

@@ -251,11 +251,11 @@ impl Workbench {
                 }
                 _ = look.tick(), if self.app.screen == Screen::Runs => self.perform(Effect::List),
                 _ = tick.tick(), if stale || self.app.waiting() => {
-                    let waiting = self.app.toasts.waiting();
+                    let toasts = self.app.toasts.count();
                     if let Some(effect) = self.app.update(Msg::Tick(self.started.elapsed())) {
                         self.perform(effect);
                     }
-                    if stale || waiting != self.app.toasts.waiting() {
+                    if stale || toasts != self.app.toasts.count() {
                         let start = Instant::now();
                         self.show(terminal)?;
                         stale = false;

@@ -33,7 +33,6 @@ const MOST: usize = 4;
 /// What happened lately.
 #[derive(Default)]
 pub struct Toasts {
-    now: Duration,
     toasts: Vec<Toast>,
     /// Whether it was said that the disk is nearly full.
     warned_of_disk: bool,
@@ -42,7 +41,8 @@ pub struct Toasts {
 struct Toast {
     level: Level,
     text: String,
-    until: Duration,
+    /// When it goes; none before the first frame that shows it, which a busy machine may delay.
+    until: Option<Duration>,
 }
 
 impl Toasts {
@@ -88,15 +88,14 @@ impl Toasts {
         }
     }
 
-    /// Lets time pass.
+    /// Lets time pass, ahead of a frame.
     pub fn tick(&mut self, now: Duration) {
-        self.now = now;
-        self.toasts.retain(|toast| toast.until > now);
+        self.toasts.retain_mut(|toast| *toast.until.get_or_insert(now + stays(toast.level)) > now);
     }
 
-    /// Whether there is one that will go.
-    pub fn waiting(&self) -> bool {
-        !self.toasts.is_empty()
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.toasts.len()
     }
 
     /// Draws them at the right, from the bottom of an area up, the newest lowest.
@@ -136,14 +135,14 @@ impl Toasts {
 
     /// What is said twice in a row is shown once, for longer.
     fn push(&mut self, level: Level, text: String) {
-        let (text, until) = (format::plain(&text), self.now + stays(level));
+        let text = format::plain(&text);
         if let Some(last) = self.toasts.last_mut().filter(|last| (last.level, &last.text) == (level, &text)) {
-            last.until = until;
+            last.until = None;
             return;
         }
         if self.toasts.len() == MOST {
             self.toasts.remove(0);
         }
-        self.toasts.push(Toast { level, text, until });
+        self.toasts.push(Toast { level, text, until: None });
     }
 }
