@@ -13,8 +13,8 @@ use crate::pty::Pty;
 use crate::resume::numbers;
 use crate::tiny::Tiny;
 
-/// Steps enough to be watched for a while: nine an epoch.
-const EPOCHS: &str = "epochs = 100\neval_every = 50";
+/// Far more steps than are waited for: however late a screen comes, the run is still under way.
+const EPOCHS: &str = "epochs = 1000000\neval_every = 50";
 
 fn tiny(more: &str) -> Tiny {
     let tiny = Tiny::new(0.1);
@@ -55,11 +55,28 @@ fn events(tiny: &Tiny, run: &str) -> PathBuf {
     tiny.path("runs").join(run).join("events.jsonl")
 }
 
-fn assert_is_like_the_whole(tiny: &Tiny, run: &str) {
-    text(output(tiny, &["train", "tiny.toml", "--run", "whole", "--headless"]));
+/// Stops a run, and asserts that it had the numbers of one that nobody disturbed.
+fn assert_was_undisturbed(tiny: &Tiny, run: &str) {
+    let mut typed = program(tiny, &["attach", run, "--plain"]);
+    let mut typed = typed.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    typed.stdin.as_mut().unwrap().write_all(b"stop\n").unwrap();
+    assert!(text(typed.wait_with_output().unwrap()).contains("stopped after"));
     let told = read_events(&events(tiny, run)).unwrap();
-    assert!(matches!(told.last(), Some(Event::Finished(Finished { reason: Reason::Completed, .. }))), "{told:?}");
-    assert!(numbers(&told) == numbers(&read_events(&events(tiny, "whole")).unwrap()));
+    let Some(Event::Finished(Finished { reason: Reason::Stopped, step: last, .. })) = told.last() else {
+        panic!("{told:?}")
+    };
+    let mut whole = program(tiny, &["train", "tiny.toml", "--run", "whole", "--headless", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(whole.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let past = |line: String| matches!(serde_json::from_str(&line), Ok(Event::Step(step)) if step.step > *last);
+    assert!(lines.any(past));
+    whole.kill().unwrap();
+    whole.wait().unwrap();
+    let (told, whole) = (numbers(&told), numbers(&read_events(&events(tiny, "whole")).unwrap()));
+    assert!(told == whole[..told.len()]);
 }
 
 #[test]
@@ -103,10 +120,12 @@ fn a_run_without_a_screen_is_attached_to_and_left_and_its_viewer_killed_and_noth
     third.signal("TERM");
     let (status, left) = third.wait_exit();
     assert_eq!(status, 143, "{left}");
-    let last = told.last().unwrap();
-    assert!(last.contains(r#""reason":"completed""#), "{last}");
+    // Told to the end, or its pipe would hold it.
+    let rest = std::thread::spawn(move || told.last().unwrap());
+    assert_was_undisturbed(&tiny, "mine");
+    let last = rest.join().unwrap();
+    assert!(last.contains(r#""reason":"stopped""#), "{last}");
     assert!(run.wait().unwrap().success());
-    assert_is_like_the_whole(&tiny, "mine");
     let gone = output(&tiny, &["attach", "mine"]);
     assert_eq!(gone.status.code(), Some(2));
     let error = String::from_utf8_lossy(&gone.stderr).into_owned();
@@ -127,11 +146,16 @@ fn a_run_that_is_watched_is_left_behind_and_goes_on_as_if_nothing_had_been() {
     assert_eq!(status, 0, "{left}");
     assert!(left.contains("goes on in the background") && left.contains("finesift attach"), "{left}");
     pty.assert_restored();
-    let told = text(output(&tiny, &["attach", "mine", "--json"]));
-    let told: Vec<Event> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(told.iter().any(|event| matches!(event, Event::Resumed(_))));
-    assert!(numbers(&told) == numbers(&read_events(&events(&tiny, "mine")).unwrap()));
-    assert_is_like_the_whole(&tiny, "mine");
+    let mut viewer = program(&tiny, &["attach", "mine", "--json"]);
+    let mut viewer = viewer.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let viewed = BufReader::new(viewer.stdout.take().unwrap());
+    let viewed = std::thread::spawn(move || viewed.lines().map(Result::unwrap).collect::<Vec<String>>());
+    assert_was_undisturbed(&tiny, "mine");
+    assert!(viewer.wait().unwrap().success());
+    let viewed = viewed.join().unwrap();
+    let viewed: Vec<Event> = viewed.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(viewed.iter().any(|event| matches!(event, Event::Resumed(_))));
+    assert!(numbers(&viewed) == numbers(&read_events(&events(&tiny, "mine")).unwrap()));
     let log = fs::read_to_string(tiny.path("runs/mine/background.log")).unwrap();
     assert!(log.contains("goes on after step"), "{log}");
 }
