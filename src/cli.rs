@@ -28,6 +28,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::Usage;
+use crate::caught::caught;
 use crate::config::{Config, config_folder};
 use crate::outcome::Outcome;
 use crate::preset::{Library, Listed, Preset, cache_folder};
@@ -125,7 +126,7 @@ pub fn main() -> ExitCode {
     if !command.as_ref().is_some_and(Command::only_reads) {
         threads::sleep_while_waiting();
     }
-    match run(command, &screens) {
+    match caught(|| run(command, &screens)) {
         Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "finesift: {error:#}");

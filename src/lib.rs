@@ -5,6 +5,7 @@ pub mod attach;
 pub mod bench;
 #[cfg(feature = "torch")]
 pub mod benchmark;
+mod caught;
 #[cfg(feature = "torch")]
 pub mod chat;
 pub mod cli;

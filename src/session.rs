@@ -8,17 +8,17 @@ mod tap;
 use std::fmt;
 use std::io;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
 use std::thread::JoinHandle;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast;
 use tokio::sync::mpsc as events;
 use tokio::sync::mpsc::error::TryRecvError;
 
+use crate::caught::caught;
 use crate::protocol::{Command, Event};
 use crate::runs::{EventLog, EventRange};
 pub use tap::{Tap, Told};
@@ -274,22 +274,6 @@ impl Emitter {
     }
 }
 
-/// Does trainer's work; a panic in it becomes an error.
-pub fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(outcome) => outcome,
-        Err(panic) => Err(anyhow!("the trainer panicked: {}; please report this", panic_message(&*panic))),
-    }
-}
-
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -368,7 +352,7 @@ mod tests {
             let session = Session::spawn(None, move |port| {
                 port.emit(Event::Phase { phase: Phase::Preparing });
                 if fails {
-                    return Err(anyhow!("refused"));
+                    return Err(anyhow::anyhow!("refused"));
                 }
                 port.write_to(EventLog::cut(&path, length, &aside)?);
                 port.emit(Event::info("after"));

@@ -41,13 +41,14 @@ pub use schedule::LearningRate;
 pub use select::{Choice, Chooser, Selection, check as check_rules, choose};
 pub use tuner::{Settings, Taken, Tuner};
 
+use crate::caught::caught;
 use crate::data::{Batch, Tokenized};
 use crate::hub::Hub;
 use crate::preset::Preset;
 use crate::protocol::{Command, Eval, Event, Examples, Finished, Mass, Phase, Progress, Reason, Step, TargetMass};
 use crate::runs::checkpoint::Manifest;
 use crate::runs::{Disk, RunFolder};
-use crate::session::{Interrupted, Port, caught};
+use crate::session::{Interrupted, Port};
 use crate::sift::Covered;
 use crate::system::Sampler;
 use clock::Clock;

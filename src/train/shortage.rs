@@ -1,26 +1,13 @@
-//! Memory that ran out under libtorch: it is told from other failures, and what to change is said with numbers.
-
-use std::any::Any;
-use std::panic::{self, AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Once;
+//! Memory that ran out in a step: what to change is said with numbers.
 
 use anyhow::{Result, anyhow};
 
 use super::memory::{self, Load};
+use crate::caught::{Shortage, caught};
 use crate::data::Batch;
 use crate::model::Config;
 use crate::outlook::bytes;
 use crate::sift::Rules;
-
-/// What libtorch and its libraries say where they get no memory.
-const SAID: [&str; 6] = [
-    "out of memory",
-    "can't allocate memory",
-    "not enough memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-    "std::bad_alloc",
-];
 
 /// What a run's memory follows from, for advice.
 pub struct Means {
@@ -36,29 +23,20 @@ pub struct Means {
     pub run: String,
 }
 
-/// Does work of libtorch. Where memory runs out the error says so and what would help, with the sizes of the largest of these
+/// Does a step's work. Where memory runs out the error says what would help, with the sizes of the largest of these
 /// micro-batches; other failures stay as they are.
 ///
 /// # Errors
 /// The work's own.
 pub fn told<T>(means: &Means, batches: &[Batch], work: impl FnOnce() -> Result<T>) -> Result<T> {
-    hush();
-    let explained = |said: &str| {
-        let largest = batches.iter().map(|batch| (batch.rows, batch.length)).max_by_key(|(rows, length)| rows * length);
-        anyhow!("{}", means.explain(said, largest.unwrap_or((0, 0))))
-    };
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(Err(error)) => match shortage(&format!("{error:#}")) {
-            Some(said) => Err(explained(&said)),
-            None => Err(error),
-        },
-        Ok(outcome) => outcome,
-        // tch panics with what libtorch throws.
-        Err(panic) => match text(&*panic).and_then(shortage) {
-            Some(said) => Err(explained(&said)),
-            None => resume_unwind(panic),
-        },
-    }
+    caught(work).map_err(|error| match error.downcast_ref() {
+        Some(Shortage { said }) => {
+            let sizes = batches.iter().map(|batch| (batch.rows, batch.length));
+            let largest = sizes.max_by_key(|(rows, length)| rows * length);
+            anyhow!("{}", means.explain(said, largest.unwrap_or((0, 0))))
+        }
+        None => error,
+    })
 }
 
 impl Means {
@@ -88,31 +66,6 @@ impl Means {
         let less = memory::plan(&self.config, &sparse, self.labels, now).bytes();
         text + &format!(", one with half the sift.rate takes {}", bytes(less as f64))
     }
-}
-
-/// The first line of what libtorch said, if it is of memory.
-fn shortage(said: &str) -> Option<String> {
-    let line = said.lines().find(|line| SAID.iter().any(|known| line.contains(known)))?;
-    // As tch puts it: called `Result::unwrap()` on an `Err` value: Torch("…\nException raised from …
-    let line = line.split("\\n").next().unwrap_or(line);
-    Some(line.rsplit("Torch(\"").next().unwrap_or(line).trim_end_matches(['"', ')']).to_owned())
-}
-
-/// A shortage is told as an error; what a panic prints besides would only frighten.
-fn hush() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            if text(info.payload()).and_then(shortage).is_none() {
-                before(info);
-            }
-        }));
-    });
-}
-
-fn text(panic: &(dyn Any + Send)) -> Option<&str> {
-    panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str))
 }
 
 #[cfg(test)]
@@ -172,7 +125,7 @@ mod tests {
             assert!(error.contains(word), "{word}: {error}");
         }
         let one = Means { load: Load { checkpointing: true, ..means().load }, ..means() };
-        let error = told(&one, &[batch(1, 128)], || -> Result<()> { Err(anyhow!("std::bad_alloc")) }).unwrap_err();
+        let error = told(&one, &[batch(1, 128)], || -> Result<()> { panic!("std::bad_alloc") }).unwrap_err();
         assert!(!error.to_string().contains("train.batch") && !error.to_string().contains("--force"), "{error}");
     }
 
@@ -180,8 +133,8 @@ mod tests {
     fn other_failures_stay_as_they_are() {
         let error = told(&means(), &[], || -> Result<()> { Err(anyhow!("the loss is NaN")) }).unwrap_err();
         assert_eq!(error.to_string(), "the loss is NaN");
-        let panic = catch_unwind(|| told(&means(), &[], || -> Result<()> { panic!("boom") })).unwrap_err();
-        assert_eq!(text(&*panic), Some("boom"));
+        let error = told(&means(), &[], || -> Result<()> { panic!("boom") }).unwrap_err();
+        assert_eq!(error.to_string(), "finesift panicked: boom; please report this");
         assert_eq!(told(&means(), &[], || Ok(3)).unwrap(), 3);
     }
 

@@ -1,12 +1,12 @@
 //! An export on a thread of its own. Dropping it calls it off, and waits until nothing of it is left.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 
 use super::backend::Backend;
+use crate::caught::caught;
 use crate::export::{Order, Stop, Watch};
 use crate::protocol::Progress;
 
@@ -32,8 +32,7 @@ impl Exporting {
         let own = stop.clone();
         let work = move || {
             let watch = Watch { told: &told, stop: &own };
-            let outcome = catch_unwind(AssertUnwindSafe(|| backend.export(&order, watch)));
-            ended(outcome.unwrap_or_else(|_| Err(anyhow!("the export failed and cannot say why"))));
+            ended(caught(|| backend.export(&order, watch)));
         };
         let thread = Builder::new().name("export".into()).spawn(work).context("cannot export")?;
         Ok(Exporting { stop, thread: Some(thread) })
@@ -164,6 +163,6 @@ mod tests {
         go.send(()).unwrap();
         assert!(ended.recv().unwrap().unwrap_err().is::<CalledOff>());
         let (_exporting, (_begun, _go, _removed, ended)) = start(true, true);
-        assert!(ended.recv().unwrap().unwrap_err().to_string().contains("cannot say why"));
+        assert!(ended.recv().unwrap().unwrap_err().to_string().contains("it lost its way"));
     }
 }
