@@ -102,6 +102,7 @@ impl Trainers {
             cache: self.cache.clone(),
             disk: Arc::new(RealDisk),
             resume,
+            read_every: None,
         };
         Session::spawn(log, move |port| {
             let _listener = listen(job.folder.path(), job.folder.name(), port.tap()).map_err(|error| {

@@ -17,6 +17,14 @@ pub enum SparseDecay {
     TowardPretrained(f64),
 }
 
+/// What steers an update and is known on the device alone, so that the host need not wait for it.
+pub struct Steering {
+    /// Factor of the gradient, which is where clipping comes in: fp32 scalar.
+    pub scale: Tensor,
+    /// Whether the update is taken: bool scalar. One that is not changes no component.
+    pub taken: Tensor,
+}
+
 /// The optimizer's settings. The state it moves is [`State`].
 #[derive(Clone, Debug)]
 pub struct AdamW {
@@ -31,40 +39,51 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// The decoupled decay, made before the update.
-    pub(super) fn decay(&self, slots: &[Slot], master: &mut Tensor, pretrained: &Tensor, learning_rate: f64) {
+    /// The decoupled decay, made before the update where that is `taken`.
+    pub(super) fn decay(
+        &self,
+        slots: &[Slot],
+        master: &mut Tensor,
+        pretrained: &Tensor,
+        taken: &Tensor,
+        learning_rate: f64,
+    ) {
+        let share = |rate: f64| taken.to_kind(Kind::Float) * (learning_rate * rate);
         for slot in slots.iter().filter(|slot| slot.decays()) {
             let (start, length) = (slot.range.start, slot.trained());
             match (slot.role, self.sparse_decay) {
                 (Role::Sparse, SparseDecay::TowardPretrained(rate)) => {
                     let pretrained = pretrained.narrow(0, start, length).to_kind(Kind::Float);
-                    let _ = master.narrow(0, start, length).lerp_(&pretrained, learning_rate * rate);
+                    let _ = master.narrow(0, start, length).lerp_tensor_(&pretrained, &share(rate));
                 }
                 (Role::Dense, _) if self.dense_decay != 0.0 => {
-                    let _ = master.narrow(0, start, length).g_mul_scalar_(1.0 - learning_rate * self.dense_decay);
+                    let _ = master.narrow(0, start, length).g_mul_(&(1.0 - share(self.dense_decay)));
                 }
                 _ => {}
             }
         }
     }
 
-    /// One step of Adam upon the gradient times `scale`, bias-corrected: `master -= lr / c1 · m / (sqrt(v) / sqrt(c2) + eps)`.
-    pub(super) fn update(&self, state: &mut State, gradient: &Tensor, scale: f64, learning_rate: f64) {
+    /// One step of Adam upon the scaled gradient, bias-corrected: `master -= lr / c1 · m / (sqrt(v) / sqrt(c2) + eps)`.
+    pub(super) fn update(&self, state: &mut State, gradient: &Tensor, steering: &Steering, learning_rate: f64) {
         let (beta1, beta2) = self.betas;
         state.updates += 1;
         let correction = |beta: f64| 1.0 - beta.powi(i32::try_from(state.updates).unwrap_or(i32::MAX));
         let (first, second) = (correction(beta1), correction(beta2));
+        let (left_out, taken) = (steering.taken.logical_not(), steering.taken.to_kind(Kind::Float));
+        let (weight, rate) = (&taken * (1.0 - beta1), &taken * (learning_rate / first));
+        let kept = (&taken * beta2).masked_fill(&left_out, 1.0);
         let parts = |vector: &Tensor| vector.split(UPDATE_PART, 0).into_iter();
         let State { master, first_moment, second_moment, .. } = state;
         let moments = parts(first_moment).zip(parts(second_moment));
         for ((mut master, gradient), (mut m, mut v)) in parts(master).zip(parts(gradient)).zip(moments) {
-            let gradient = gradient.to_kind(Kind::Float);
-            let gradient = if scale == 1.0 { gradient } else { gradient * scale };
-            let _ = m.lerp_(&gradient, 1.0 - beta1);
-            let _ = v.g_mul_scalar_(beta2);
+            // What is not finite would reach the moments through a factor of zero, too.
+            let gradient = (gradient.to_kind(Kind::Float) * &steering.scale).masked_fill_(&left_out, 0.0);
+            let _ = m.lerp_tensor_(&gradient, &weight);
+            let _ = v.g_mul_(&kept);
             let _ = v.g_add_(&gradient.square().g_mul_scalar_(1.0 - beta2));
             let denominator = v.sqrt().g_div_scalar_(second.sqrt()).g_add_scalar_(self.eps);
-            let _ = master.g_sub_(&m.divide(&denominator).g_mul_scalar_(learning_rate / first));
+            let _ = master.g_sub_(&m.divide(&denominator).g_mul_(&rate));
         }
     }
 }
@@ -73,6 +92,10 @@ impl AdamW {
 mod tests {
     use super::*;
     use tch::Device;
+
+    fn steering(scale: f32, taken: bool) -> Steering {
+        Steering { scale: Tensor::from(scale), taken: Tensor::from(taken) }
+    }
 
     /// Where one part ends and the next begins every component moves as it would alone.
     #[test]
@@ -86,7 +109,7 @@ mod tests {
             let (first_moment, second_moment) = (part(&master).zeros_like(), part(&master).zeros_like());
             let mut state = State { master: part(&master), first_moment, second_moment, updates: 0 };
             for gradient in &gradients {
-                adamw.update(&mut state, &part(gradient), 0.5, 1e-2);
+                adamw.update(&mut state, &part(gradient), &steering(0.5, true), 1e-2);
             }
             state.master
         };

@@ -1,5 +1,7 @@
 //! How much of the gradient the selection covers, which is what tells whether the selection still fits.
 
+use std::ops::Range;
+
 use tch::{Device, Kind, Tensor};
 
 /// Percentages of a gradient that a selection covers.
@@ -27,6 +29,17 @@ impl Coverage {
     pub fn measure(&mut self, target: usize, gradient: &Tensor, selected: &Tensor) {
         let square = |tensor: &Tensor| tensor.to_kind(Kind::Float).square().sum(Kind::Float);
         self.squares[target] = Some(Tensor::stack(&[square(selected), square(gradient)], 0));
+    }
+
+    /// What was last measured of these targets, to be [put back](Coverage::put_back).
+    pub fn latest(&self, targets: Range<usize>) -> Vec<Option<Tensor>> {
+        let squares = &self.squares[targets];
+        squares.iter().map(|squares| squares.as_ref().map(Tensor::shallow_clone)).collect()
+    }
+
+    /// Forgets what was measured of these targets since.
+    pub fn put_back(&mut self, targets: Range<usize>, latest: Vec<Option<Tensor>>) {
+        self.squares.splice(targets, latest);
     }
 
     /// All of it for a checkpoint: fp32 `[targets, 2]` on the CPU, NaN where nothing was measured.
@@ -85,6 +98,11 @@ mod tests {
         assert!((targets[0].1 - 60.0).abs() < 1e-4 && targets[0].0 == 0);
         assert!((targets[1].1 - 100.0).abs() < 1e-4 && targets[1].0 == 2);
         assert!((overall - 100.0 * (153f64 / 169.0).sqrt()).abs() < 1e-4, "{overall}");
+        let latest = coverage.latest(1..3);
+        coverage.measure(1, &Tensor::from_slice(&[f32::NAN]), &Tensor::from_slice(&[f32::NAN]));
+        coverage.measure(2, &Tensor::from_slice(&[1f32]), &Tensor::from_slice(&[0f32]));
+        coverage.put_back(1..3, latest);
+        assert_eq!(coverage.read().unwrap().targets, targets);
         let mut kept = Coverage::new(3);
         kept.restore(&coverage.state(), Device::Cpu);
         assert_eq!(kept.read(), coverage.read());

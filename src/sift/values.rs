@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::{AdamW, Role};
+use super::{AdamW, Role, Steering};
 
 /// A trained parameter's place in the flat vectors.
 #[derive(Clone, Debug, PartialEq)]
@@ -192,12 +192,17 @@ impl Values {
         norm(&self.gradient)
     }
 
-    /// Moves the masters by the accumulated gradient times `scale`, which is where clipping comes in.
-    pub fn update(&mut self, adamw: &AdamW, learning_rate: f64, scale: f64) {
+    /// Moves the masters by the accumulated gradient.
+    pub fn update(&mut self, adamw: &AdamW, learning_rate: f64, steering: &Steering) {
         no_grad(|| {
-            adamw.decay(&self.slots, &mut self.state.master, &self.pretrained, learning_rate);
-            adamw.update(&mut self.state, &self.gradient, scale, learning_rate);
+            adamw.decay(&self.slots, &mut self.state.master, &self.pretrained, &steering.taken, learning_rate);
+            adamw.update(&mut self.state, &self.gradient, steering, learning_rate);
         });
+    }
+
+    /// Counts so many of the latest updates as not made, because [`Steering`] had them left out.
+    pub fn discount(&mut self, updates: i64) {
+        self.state.updates -= updates;
     }
 
     /// Writes a slot's masters into its parameter, rounded to the parameter's type.
@@ -250,7 +255,8 @@ mod tests {
             for _ in 0..3 {
                 values.zero_gradient();
                 values.accumulate(0, &gradient);
-                values.update(&adamw, 1e-2, 0.7);
+                let steering = Steering { scale: Tensor::from(0.7f32), taken: Tensor::from(true) };
+                values.update(&adamw, 1e-2, &steering);
             }
             (values.state().master.copy(), values.gradient_norm().double_value(&[]), values.updates())
         });

@@ -1,6 +1,6 @@
 //! A batch goes to the device.
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::data::{self, Batch};
 use crate::model::{Inputs, Targets};
@@ -17,7 +17,9 @@ impl Loaded {
     /// Copies a batch.
     pub fn new(batch: &Batch, device: Device) -> Loaded {
         let shape = [batch.rows as i64, batch.length as i64];
-        let vector = |values: &[i64]| Tensor::from_slice(values).to_device(device);
+        // The host need not wait for a copy: CUDA has taken what is in pageable memory when the call returns.
+        let sent = |tensor: Tensor, kind: Kind| tensor.to_device_(device, kind, true, false);
+        let vector = |values: &[i64]| sent(Tensor::from_slice(values), Kind::Int64);
         let matrix = |values: &[i64]| vector(values).reshape(shape);
         // Known from the lengths, so that no one has to ask the device.
         let plain = batch.position_ids.is_none() && batch.tokens == (batch.rows * batch.length) as u64;
@@ -29,7 +31,7 @@ impl Loaded {
         };
         let targets = match &batch.targets {
             data::Targets::Classes(classes) => Targets::Classes(vector(classes)),
-            data::Targets::Scores(scores) => Targets::Scores(Tensor::from_slice(scores).to_device(device)),
+            data::Targets::Scores(scores) => Targets::Scores(sent(Tensor::from_slice(scores), Kind::Float)),
             data::Targets::Tokens { places, next } => Targets::Tokens { places: vector(places), next: vector(next) },
         };
         Loaded { inputs, targets }

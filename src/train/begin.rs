@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use tch::{Device, Kind};
 
+use super::ahead::Ahead;
 use super::checkpoint::Writer;
 use super::clock::Clock;
 use super::device;
@@ -94,6 +95,7 @@ impl<'a> Run<'a> {
         let settings = settings(&job.preset);
         let (keep, last) = (job.preset.keep, from.map(|(_, path)| path));
         let writer = Writer::start(job.disk, job.folder, keep.checkpoints, port.emitter(), last)?;
+        let ahead = Ahead::new(job.read_every, network.parameters.device());
         let tuner = Tuner::new(network, choices, settings);
         port.emit(Event::info(tuner.ways()));
         Ok(Run {
@@ -108,12 +110,12 @@ impl<'a> Run<'a> {
             deciding: best,
             learning_rate,
             clock: Clock::start(clock),
+            ahead,
             step,
             evaluated: None,
             best: None,
             keeper: Keeper::new(port, keep, facts, writer, step),
             means,
-            torn: false,
         })
     }
 

@@ -1,5 +1,6 @@
 //! The training run, top to bottom: prepare, select, take steps, evaluate, keep. It knows no terminal.
 
+mod ahead;
 mod batch;
 mod begin;
 pub(crate) mod checkpoint;
@@ -10,6 +11,7 @@ mod increment;
 mod keep;
 mod material;
 mod memory;
+mod obey;
 mod orders;
 mod outlook;
 mod precision;
@@ -24,7 +26,7 @@ mod tuner;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
@@ -45,12 +47,13 @@ use crate::caught::caught;
 use crate::data::{Batch, Tokenized};
 use crate::hub::Hub;
 use crate::preset::Preset;
-use crate::protocol::{Command, Eval, Event, Examples, Finished, Mass, Phase, Progress, Reason, Step, TargetMass};
+use crate::protocol::{Eval, Event, Examples, Finished, Mass, Phase, Progress, Reason, Step, TargetMass};
 use crate::runs::checkpoint::Manifest;
 use crate::runs::{Disk, RunFolder};
 use crate::session::{Interrupted, Port};
 use crate::sift::Covered;
 use crate::system::Sampler;
+use ahead::Ahead;
 use clock::Clock;
 use evaluate::rounded;
 use keep::Keeper;
@@ -76,6 +79,8 @@ pub struct Job {
     pub disk: Arc<dyn Disk>,
     /// For a run that was begun before: where to take it up again.
     pub resume: Option<Resume>,
+    /// How often to read from the device what steps came to; by default as it suits the device.
+    pub read_every: Option<Duration>,
 }
 
 /// Makes a run, or takes one up again. Facts go out through the port and orders come in.
@@ -141,7 +146,8 @@ struct Run<'a> {
     deciding: String,
     learning_rate: LearningRate,
     clock: Clock,
-    /// Steps taken.
+    ahead: Ahead,
+    /// Steps launched; with none unread, steps taken.
     step: u64,
     /// The latest step whose evaluation was due and made.
     evaluated: Option<u64>,
@@ -149,8 +155,6 @@ struct Run<'a> {
     keeper: Keeper<'a>,
     /// What its memory follows from.
     means: Means,
-    /// Whether an update was cut off, so that what was reached is no more to be had.
-    torn: bool,
 }
 
 impl<'a> Run<'a> {
@@ -164,7 +168,8 @@ impl<'a> Run<'a> {
             Ok((reason, Save::No)) => Ok(reason),
             Err(error) => {
                 // A step that fails is not taken: what was reached before it is sound. Why it cannot be kept was told.
-                if !self.torn {
+                if !self.tuner.torn() {
+                    let _ = self.settle();
                     let _ = self.conclude();
                 }
                 Err(error)
@@ -186,9 +191,11 @@ impl<'a> Run<'a> {
             }
             self.take_step()?;
             if self.evaluation_due() {
+                self.settle()?;
                 self.evaluate()?;
             }
             if self.keeper.due(self.step) {
+                self.settle()?;
                 self.checkpoint();
             }
         }
@@ -199,89 +206,41 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// Launches a step, and tells what is known of those before it.
     fn take_step(&mut self) -> Result<()> {
-        let start = Instant::now();
+        self.ahead.launching(self.tuner.unread());
         let learning_rate = self.learning_rate.at(self.step);
         let rows = self.plan.step(self.step).iter();
         let batches: Vec<Batch> = rows.map(|rows| self.examples.collate(rows, self.evaluator.pad_id)).collect();
-        let updates = self.tuner.values().state().updates;
         let (tuner, step) = (&mut self.tuner, self.step);
-        let taken = shortage::told(&self.means, &batches, || tuner.step(step, &batches, learning_rate));
-        let taken = taken.inspect_err(|_| self.torn = self.tuner.values().state().updates != updates)?;
+        shortage::told(&self.means, &batches, || {
+            tuner.launch(step, &batches, learning_rate);
+            Ok(())
+        })?;
         self.step += 1;
         self.keeper.changed();
-        self.clock.step_took(start.elapsed());
-        let tokens: u64 = batches.iter().map(|batch| batch.tokens).sum();
-        self.port.emit(Event::Step(Step {
-            step: self.step,
-            epoch: self.epoch(),
-            loss: taken.loss,
-            learning_rate,
-            grad_norm: taken.grad_norm,
-            tokens_per_second: tokens as f64 / start.elapsed().as_secs_f64(),
-            elapsed: self.clock.elapsed(),
-            eta: self.clock.eta(self.plan.steps - self.step, self.evaluations_left()),
-        }));
-        if let Some(mass) = taken.mass {
-            self.tell_of_mass(&mass);
+        if self.ahead.enough(self.tuner.unread()) || self.tuner.round_ended() {
+            self.settle()?;
         }
         Ok(())
     }
 
-    /// Does what was ordered. `Break` ends the run.
-    fn obey(&mut self) -> Result<ControlFlow<Save>> {
-        while let Some(command) = self.orders.next() {
-            let obeyed = match command {
-                Command::Pause => self.hold()?,
-                other => self.obey_at_once(other)?,
-            };
-            if obeyed.is_break() {
-                return Ok(obeyed);
-            }
+    /// Waits for all that was launched, and tells it: whatever is done besides steps is done upon what is known.
+    fn settle(&mut self) -> Result<()> {
+        let launched = self.tuner.unread();
+        if launched == 0 {
+            return Ok(());
         }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    fn obey_at_once(&mut self, command: Command) -> Result<ControlFlow<Save>> {
-        match command {
-            Command::Checkpoint => self.checkpoint(),
-            Command::Evaluate => self.evaluate()?,
-            Command::Sample { prompt } => {
-                self.port.emit(Event::Phase { phase: Phase::Sampling });
-                self.sample(&prompt);
-                self.port.emit(Event::Phase { phase: Phase::Training });
-            }
-            Command::Stop { save: true } => return Ok(ControlFlow::Break(Save::Yes)),
-            Command::Stop { save: false } => return Ok(ControlFlow::Break(Save::No)),
-            Command::Pause | Command::Resume => {}
+        let (taken, outcome) = self.tuner.read();
+        let each = self.ahead.read(launched);
+        self.step -= (launched - taken.len()) as u64;
+        let tokens: u64 = taken.iter().map(|taken| taken.tokens).sum();
+        let pace = tokens as f64 / (each * taken.len() as u32).as_secs_f64();
+        for taken in &taken {
+            self.clock.step_took(each);
+            self.tell(taken, pace);
         }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    /// Sleeps until told to go on; other orders are obeyed meanwhile.
-    fn hold(&mut self) -> Result<ControlFlow<Save>> {
-        self.clock.pause();
-        self.port.emit(Event::Phase { phase: Phase::Paused });
-        let obeyed = loop {
-            match self.orders.wait() {
-                Some(Command::Resume) => break ControlFlow::Continue(()),
-                Some(Command::Pause) => {}
-                Some(command) => {
-                    let obeyed = self.obey_at_once(command)?;
-                    if obeyed.is_break() {
-                        break obeyed;
-                    }
-                    self.port.emit(Event::Phase { phase: Phase::Paused });
-                }
-                // No one is left who could say so.
-                None => break ControlFlow::Break(Save::Yes),
-            }
-        };
-        self.clock.unpause();
-        if obeyed.is_continue() {
-            self.port.emit(Event::Phase { phase: Phase::Training });
-        }
-        Ok(obeyed)
+        outcome
     }
 
     /// Scores the held-out examples, unless an order to stop comes first.
@@ -301,7 +260,8 @@ impl<'a> Run<'a> {
                 (Some(now), Some(before)) => now > before,
                 (now, _) => now.is_some(),
             };
-            let eval = Eval { step: self.step, epoch: self.epoch(), loss: scores.loss, scores: scores.scores, best };
+            let eval =
+                Eval { step: self.step, epoch: self.epoch(self.step), loss: scores.loss, scores: scores.scores, best };
             self.port.emit(Event::Eval(eval.clone()));
             if let Some(worst) = scores.worst {
                 self.port.emit(Event::Examples(Examples { step: self.step, ..worst }));
@@ -356,7 +316,7 @@ impl<'a> Run<'a> {
     fn now(&self) -> Manifest {
         Manifest {
             step: self.step,
-            epoch: self.epoch(),
+            epoch: self.epoch(self.step),
             evaluated: self.evaluated,
             best: self.best.clone(),
             clock: self.clock.state(),
@@ -368,12 +328,12 @@ impl<'a> Run<'a> {
         self.step == self.plan.steps || self.step.is_multiple_of(self.evaluate_every)
     }
 
-    fn evaluations_left(&self) -> u64 {
-        self.plan.steps.div_ceil(self.evaluate_every) - self.step / self.evaluate_every
+    fn evaluations_after(&self, step: u64) -> u64 {
+        self.plan.steps.div_ceil(self.evaluate_every) - step / self.evaluate_every
     }
 
-    fn epoch(&self) -> f64 {
-        self.step as f64 / self.plan.steps_per_epoch() as f64
+    fn epoch(&self, step: u64) -> f64 {
+        step as f64 / self.plan.steps_per_epoch() as f64
     }
 
     fn finished(&self, reason: Reason) -> Finished {
@@ -382,6 +342,24 @@ impl<'a> Run<'a> {
 
     fn warn(&self, message: String) {
         self.port.emit(Event::warning(message));
+    }
+
+    /// Tells of a step, of those that went at this pace in tokens per second.
+    fn tell(&self, taken: &Taken, pace: f64) {
+        let step = taken.step + 1;
+        self.port.emit(Event::Step(Step {
+            step,
+            epoch: self.epoch(step),
+            loss: taken.loss,
+            learning_rate: taken.learning_rate,
+            grad_norm: taken.grad_norm,
+            tokens_per_second: pace,
+            elapsed: self.clock.elapsed(),
+            eta: self.clock.eta(self.plan.steps - step, self.evaluations_after(step)),
+        }));
+        if let Some(mass) = &taken.mass {
+            self.tell_of_mass(mass);
+        }
     }
 
     fn tell_of_mass(&self, mass: &Covered) {

@@ -1,9 +1,10 @@
 //! A model and what is trained of it, joined by names: one optimizer step, top to bottom.
 
 use std::collections::HashMap;
+use std::mem;
 use std::ops::Range;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow};
 use tch::{Device, Kind, Tensor};
 
 use super::batch::Loaded;
@@ -12,11 +13,11 @@ use crate::data::Batch;
 use crate::model::Network;
 use crate::model::backward::{self, Gradient, Walk, Wanted, mixed};
 use crate::sift::sampled::{self, Plan, Sampler};
-use crate::sift::{AdamW, Coverage, Covered, Role, Slot, State, Values};
+use crate::sift::{AdamW, Coverage, Covered, Role, Slot, State, Steering, Values};
 
 /// A model under training.
 pub struct Tuner {
-    /// The model; its weights are current whenever [`Tuner::step`] returns.
+    /// The model; its weights are current whenever [`Tuner::launch`] returns.
     pub network: Network,
     values: Values,
     wanted: Wanted,
@@ -27,6 +28,24 @@ pub struct Tuner {
     slots: HashMap<String, usize>,
     coverage: Coverage,
     settings: Settings,
+    /// Steps that the host knows nothing of yet.
+    unread: Vec<Unread>,
+    /// Whether all of them had a finite loss and gradient: bool scalar on the device. Those after one that had not are
+    /// left out as well.
+    sound: Tensor,
+    /// Whether an update is under way.
+    updating: bool,
+}
+
+/// A step whose numbers are on the device.
+struct Unread {
+    step: u64,
+    learning_rate: f64,
+    tokens: u64,
+    /// Loss and norm of the gradient: fp32 `[2]`.
+    numbers: Tensor,
+    /// What was known before of the gradient mass that it measured.
+    covered: Vec<Option<Tensor>>,
 }
 
 /// How to train.
@@ -51,6 +70,12 @@ pub struct Settings {
 /// A step that was taken.
 #[derive(Clone, Debug)]
 pub struct Taken {
+    /// Which, counted from 0.
+    pub step: u64,
+    /// Its learning rate.
+    pub learning_rate: f64,
+    /// Its tokens, padding left out.
+    pub tokens: u64,
     /// Mean loss over the step's examples, before the update.
     pub loss: f64,
     /// L2 norm of the gradient before clipping.
@@ -78,7 +103,20 @@ impl Tuner {
         let wanted = Wanted::new(&network.parameters, choices.iter().map(|(name, ..)| name.as_str()));
         let plans = values.slots().iter().map(|slot| plan(&network, &values, slot)).collect();
         let coverage = Coverage::new(sparse);
-        Tuner { network, values, wanted, plans, sampler: Sampler::default(), slots, coverage, settings }
+        let sound = Tensor::ones([], (Kind::Bool, network.parameters.device()));
+        Tuner {
+            network,
+            values,
+            wanted,
+            plans,
+            sampler: Sampler::default(),
+            slots,
+            coverage,
+            settings,
+            unread: Vec::new(),
+            sound,
+            updating: false,
+        }
     }
 
     /// What is trained.
@@ -114,13 +152,22 @@ impl Tuner {
         self.write_weights();
     }
 
-    /// Takes one optimizer step, counted from 0, upon these micro-batches. The loss is a mean over all their targets
-    /// together, so that a step in parts is the step as a whole.
+    /// Takes one optimizer step, counted from 0, upon these micro-batches, and reads what it came to.
     ///
     /// # Errors
     /// A loss or gradient that is not finite; nothing was changed then.
     pub fn step(&mut self, step: u64, batches: &[Batch], learning_rate: f64) -> Result<Taken> {
+        self.launch(step, batches, learning_rate);
+        let (mut taken, outcome) = self.read();
+        outcome?;
+        taken.pop().context("a step was launched")
+    }
+
+    /// Launches one optimizer step, counted from 0, upon these micro-batches, and does not wait for the device to take it.
+    /// The loss is a mean over all their targets together, so that a step in parts is the step as a whole.
+    pub fn launch(&mut self, step: u64, batches: &[Batch], learning_rate: f64) {
         let targets: usize = batches.iter().map(|batch| batch.targets.count()).sum();
+        let covered = self.coverage.latest(self.probed(step));
         self.values.zero_gradient();
         let mut losses = Vec::with_capacity(batches.len());
         for (micro, batch) in batches.iter().enumerate() {
@@ -131,23 +178,80 @@ impl Tuner {
             losses.push(self.accumulate(batch, targets, walk, &probed));
         }
 
-        let loss = Tensor::stack(&losses, 0).sum(Kind::Float);
-        // The one time that the host waits for the device.
-        let read = Tensor::stack(&[loss, self.values.gradient_norm()], 0).to_device(Device::Cpu);
-        let (loss, grad_norm) = (read.double_value(&[0]), read.double_value(&[1]));
-        if !loss.is_finite() || !grad_norm.is_finite() {
-            bail!(
-                "step {}: the loss is {loss} and the norm of the gradient {grad_norm}; this step was not taken. A lower \
-                 train.learning_rate (now {learning_rate:e}), a longer train.warmup or model.dtype = \"f32\" may help",
-                step + 1
-            );
-        }
+        let (loss, norm) = (Tensor::stack(&losses, 0).sum(Kind::Float), self.values.gradient_norm());
+        let numbers = Tensor::stack(&[&loss, &norm], 0);
+        self.sound = self.sound.logical_and(&numbers.isfinite().all());
         // The constant is PyTorch's, of `clip_grad_norm_`.
-        let scale = self.settings.clip.map_or(1.0, |most| (most / (grad_norm + 1e-6)).min(1.0));
-        self.values.update(&self.settings.adamw, learning_rate, scale);
+        let scale = match self.settings.clip {
+            Some(most) => (most / (norm + 1e-6)).clamp_max(1.0),
+            None => norm.ones_like(),
+        };
+        let steering = Steering { scale, taken: self.sound.shallow_clone() };
+        self.updating = true;
+        self.values.update(&self.settings.adamw, learning_rate, &steering);
         self.write_weights();
-        let round_ends = (step + 1).is_multiple_of(self.settings.probe_every);
-        Ok(Taken { loss, grad_norm, mass: if round_ends { self.coverage.read() } else { None } })
+        self.updating = false;
+        let tokens = batches.iter().map(|batch| batch.tokens).sum();
+        self.unread.push(Unread { step, learning_rate, tokens, numbers, covered });
+    }
+
+    /// Steps launched and not read.
+    pub fn unread(&self) -> usize {
+        self.unread.len()
+    }
+
+    /// Whether the latest step ended a round of probes: what was measured is told with it, and measured anew after it.
+    pub fn round_ended(&self) -> bool {
+        self.unread.last().is_some_and(|unread| self.ends_round(unread.step))
+    }
+
+    /// Whether an update was cut off, so that what was reached is no more to be had.
+    pub fn torn(&self) -> bool {
+        self.updating
+    }
+
+    /// Waits for the steps that were launched, and reads what they came to.
+    ///
+    /// # Errors
+    /// A loss or gradient that is not finite. That step and those after it were left out.
+    pub fn read(&mut self) -> (Vec<Taken>, Result<()>) {
+        let unread = mem::take(&mut self.unread);
+        if unread.is_empty() {
+            return (Vec::new(), Ok(()));
+        }
+        // The one time that the host waits for the device.
+        let numbers = Tensor::stack(&unread.iter().map(|unread| &unread.numbers).collect::<Vec<_>>(), 0);
+        let numbers = numbers.to_device(Device::Cpu);
+        let mut taken = Vec::with_capacity(unread.len());
+        for (number, &Unread { step, learning_rate, tokens, .. }) in unread.iter().enumerate() {
+            let [loss, grad_norm] = [0, 1].map(|which| numbers.double_value(&[number as i64, which]));
+            if !loss.is_finite() || !grad_norm.is_finite() {
+                self.forget(unread.into_iter().skip(number));
+                let error = anyhow!(
+                    "step {}: the loss is {loss} and the norm of the gradient {grad_norm}; this step was not taken. A \
+                     lower train.learning_rate (now {learning_rate:e}), a longer train.warmup or model.dtype = \"f32\" \
+                     may help",
+                    step + 1
+                );
+                return (taken, Err(error));
+            }
+            let mass = if number + 1 == unread.len() && self.ends_round(step) { self.coverage.read() } else { None };
+            taken.push(Taken { step, learning_rate, tokens, loss, grad_norm, mass });
+        }
+        (taken, Ok(()))
+    }
+
+    /// Takes back what the host has noted of steps that were left out.
+    fn forget(&mut self, steps: impl DoubleEndedIterator<Item = Unread> + ExactSizeIterator) {
+        self.values.discount(steps.len() as i64);
+        for Unread { step, covered, .. } in steps.rev() {
+            self.coverage.put_back(self.probed(step), covered);
+        }
+        self.sound = self.sound.ones_like();
+    }
+
+    fn ends_round(&self, step: u64) -> bool {
+        (step + 1).is_multiple_of(self.settings.probe_every)
     }
 
     /// Makes the model's weights those of the masters.

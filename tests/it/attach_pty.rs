@@ -148,13 +148,16 @@ fn a_run_that_is_watched_is_left_behind_and_goes_on_as_if_nothing_had_been() {
     pty.assert_restored();
     let mut viewer = program(&tiny, &["attach", "mine", "--json"]);
     let mut viewer = viewer.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let viewed = BufReader::new(viewer.stdout.take().unwrap());
-    let viewed = std::thread::spawn(move || viewed.lines().map(Result::unwrap).collect::<Vec<String>>());
+    let lines = BufReader::new(viewer.stdout.take().unwrap()).lines();
+    let mut told = lines.map(|line| serde_json::from_str::<Event>(&line.unwrap()).unwrap());
+    let mut viewed = Vec::new();
+    while !matches!(viewed.last(), Some(Event::Resumed(_))) {
+        viewed.push(told.next().expect("it was not resumed"));
+    }
+    let rest = std::thread::spawn(move || told.collect::<Vec<Event>>());
     assert_was_undisturbed(&tiny, "mine");
     assert!(viewer.wait().unwrap().success());
-    let viewed = viewed.join().unwrap();
-    let viewed: Vec<Event> = viewed.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(viewed.iter().any(|event| matches!(event, Event::Resumed(_))));
+    viewed.extend(rest.join().unwrap());
     assert!(numbers(&viewed) == numbers(&read_events(&events(&tiny, "mine")).unwrap()));
     let log = fs::read_to_string(tiny.path("runs/mine/background.log")).unwrap();
     assert!(log.contains("goes on after step"), "{log}");

@@ -1,6 +1,8 @@
 //! The one binary of integration tests: a module for each part of finesift.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(feature = "torch")]
+mod ahead;
 mod attach;
 #[cfg(feature = "torch")]
 mod attach_pty;

@@ -175,7 +175,7 @@ fn every_target_is_probed_once_in_a_round() {
     assert!(covered.targets.iter().all(|(_, mass)| (0.0..=100.001).contains(mass)) && covered.overall > 10.0);
 }
 
-fn tiny_bert() -> PathBuf {
+pub(crate) fn tiny_bert() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-bert")
 }
 
@@ -191,17 +191,17 @@ fn with_dropout() -> tempfile::TempDir {
     folder
 }
 
-fn classifier(folder: &Path) -> Network {
+pub(crate) fn classifier(folder: &Path) -> Network {
     let options = LoadOptions { labels: 3, dtype: Kind::Float, device: Device::Cpu, seed: 0 };
     Network::open(folder, &options, &|_| {}).unwrap().0
 }
 
-fn rules(rate: f64, modules: &[&str], dense: &[&str]) -> Rules {
+pub(crate) fn rules(rate: f64, modules: &[&str], dense: &[&str]) -> Rules {
     let owned = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
     Rules { rate, modules: owned(modules), dense: owned(dense), biases: true }
 }
 
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     let adamw =
         AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::TowardPretrained(0.1), dense_decay: 0.1 };
     Settings {
@@ -215,13 +215,13 @@ fn settings() -> Settings {
     }
 }
 
-fn tuner(network: Network, rules: &Rules, settings: Settings, first: &Batch) -> Tuner {
+pub(crate) fn tuner(network: Network, rules: &Rules, settings: Settings, first: &Batch) -> Tuner {
     let chooser = Chooser { rules, select: Select::Gradient, seed: 0, walk: settings.walk(0) };
     let selection = choose(&network, &chooser, std::slice::from_ref(first)).unwrap();
     Tuner::new(network, &selection.choices, settings)
 }
 
-fn batch(rows: usize, lengths: std::ops::Range<usize>, seed: u64) -> Batch {
+pub(crate) fn batch(rows: usize, lengths: std::ops::Range<usize>, seed: u64) -> Batch {
     collate(&examples(rows, lengths, seed), &(0..rows).collect::<Vec<_>>(), 0)
 }
 

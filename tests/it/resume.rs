@@ -11,7 +11,7 @@ use finesift::train::{From, Resume};
 use crate::run::{complete, finish, resume, spawn, turn};
 use crate::tiny::Tiny;
 
-const NEWEST: Resume = Resume { from: From::Newest, force: false };
+pub(crate) const NEWEST: Resume = Resume { from: From::Newest, force: false };
 
 #[test]
 fn a_resumed_run_has_the_numbers_of_the_uninterrupted_one() {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use finesift::chat::{Chat, Partner, Voice};
 use finesift::hub::Hub;
@@ -441,6 +442,12 @@ pub(crate) fn spawn_in(disk: Arc<dyn Disk>, place: &Path, preset: &str, name: &s
     begin(place, preset, name, job)
 }
 
+/// A new run whose numbers are read so often.
+pub(crate) fn spawn_ahead(tiny: &Tiny, preset: &str, name: &str, every: Duration) -> anyhow::Result<Session> {
+    let job = |preset, folder| Job { read_every: Some(every), ..job(&tiny.path(""), preset, folder) };
+    begin(&tiny.path(""), preset, name, job)
+}
+
 /// A new run of a preset that may fetch what is on this hub.
 fn spawn_with(place: &Path, hub: Hub, preset: &str, name: &str) -> anyhow::Result<Session> {
     let job = |preset, folder| Job { hub, ..job(place, preset, folder) };
@@ -482,7 +489,7 @@ fn alone(job: Job, port: &Port) -> anyhow::Result<()> {
 fn job(place: &Path, preset: Preset, folder: RunFolder) -> Job {
     let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: place.join("hub"), token: None, offline: true };
     let (device, cache) = (DeviceChoice::Cpu, place.join("cache"));
-    Job { preset, folder, device, hub, cache, disk: Arc::new(RealDisk), resume: None }
+    Job { preset, folder, device, hub, cache, disk: Arc::new(RealDisk), resume: None, read_every: None }
 }
 
 pub(crate) fn finish(mut session: Session) -> anyhow::Result<Vec<Event>> {
