@@ -58,8 +58,11 @@ pub fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 pub fn shortage(said: &str) -> Option<Shortage> {
     let line = said.lines().find(|line| SAID.iter().any(|known| line.contains(known)))?;
     // As tch puts it: called `Result::unwrap()` on an `Err` value: Torch("…\nException raised from …
-    let line = line.split("\\n").next().unwrap_or(line);
-    let said = line.rsplit("Torch(\"").next().unwrap_or(line).trim_end_matches(['"', ')']).to_owned();
+    let said = line.rsplit("Torch(\"").next().unwrap_or(line);
+    let said = said.split("\\n").next().unwrap_or(said);
+    let said = said.strip_suffix("\")").unwrap_or(said);
+    // As libtorch puts it: [enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: …
+    let said = said.rsplit("err == 0. ").next().unwrap_or(said).to_owned();
     Some(Shortage { said })
 }
 
@@ -97,8 +100,10 @@ mod tests {
         let expected =
             "memory ran out (CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1 GiB free); nvidia-smi";
         assert!(error.to_string().starts_with(expected), "{error}");
-        let error = torch("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.");
-        assert!(error.to_string().ends_with("you tried to allocate 9 bytes.)"), "{error}");
+        let error = torch("[enforce fail at x.cpp:1] err == 0. CPUAllocator: can't allocate memory (Error 12)");
+        assert_eq!(error.to_string(), "memory ran out (CPUAllocator: can't allocate memory (Error 12))");
+        let bare = caught(|| -> Result<()> { panic!("Torch(\"could not create a primitive\")") }).unwrap_err();
+        assert_eq!(bare.to_string(), "memory ran out (could not create a primitive)");
         let error = torch("mat1 and mat2 shapes cannot be multiplied");
         assert!(!error.is::<Shortage>() && error.to_string().starts_with("finesift panicked: called"), "{error}");
         assert_eq!(caught(|| Err::<(), _>(anyhow!("out of memory"))).unwrap_err().to_string(), "out of memory");
