@@ -9,6 +9,8 @@ pub use crate::outlook::bytes;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     Number,
+    /// Of which there are whole ones only.
+    Steps,
     Percent,
     Bytes,
     Seconds,
@@ -18,7 +20,7 @@ impl Unit {
     /// A value as text.
     pub fn text(self, value: f64) -> String {
         match self {
-            Unit::Number => number(value),
+            Unit::Number | Unit::Steps => number(value),
             Unit::Percent => percent(value),
             Unit::Bytes => bytes(value),
             Unit::Seconds => duration(value),
@@ -29,6 +31,7 @@ impl Unit {
     pub fn step(self, rough: f64) -> f64 {
         match self {
             Unit::Number | Unit::Percent => round_step(rough),
+            Unit::Steps => round_step(rough.max(1.0)),
             Unit::Bytes => {
                 let unit = 1024f64.powf((rough.max(1.0).ln() / 1024f64.ln()).floor());
                 // Of 512 on, the next unit is rounder.
@@ -159,6 +162,7 @@ mod tests {
     fn steps_are_round_in_their_unit() {
         const MIB: f64 = 1024.0 * 1024.0;
         assert_eq!([0.03, 0.5, 7.0, 210.0].map(|rough| Unit::Number.step(rough)), [0.05, 0.5, 10.0, 500.0]);
+        assert_eq!([0.03, 0.5, 7.0, 210.0].map(|rough| Unit::Steps.step(rough)), [1.0, 1.0, 10.0, 500.0]);
         assert_eq!(
             [0.3, 90.0 * MIB, 400.0 * MIB, 900.0 * MIB].map(|rough| Unit::Bytes.step(rough)),
             [0.5, 100.0 * MIB, 500.0 * MIB, 1024.0 * MIB]

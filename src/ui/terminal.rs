@@ -9,11 +9,11 @@ use std::thread;
 
 use anyhow::{Context, Result};
 use crossterm::clipboard::CopyToClipboard;
-use crossterm::cursor::Show;
+use crossterm::cursor::{MoveTo, Show};
 use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
-    enable_raw_mode,
+    BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{execute, queue};
 use ratatui::backend::CrosstermBackend;
@@ -114,7 +114,9 @@ fn enter(extras: Extras) -> io::Result<()> {
     if extras.mouse {
         queue!(stdout(), EnableMouseCapture)?;
     }
-    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste)
+    // GNU screen has no alternate one unless told to. What was there before would show wherever nothing is drawn, and what is
+    // told at the end would be written over the last frame.
+    execute!(stdout(), EnterAlternateScreen, Clear(ClearType::All), EnableBracketedPaste)
 }
 
 fn give_back() {
@@ -126,7 +128,8 @@ fn give_back() {
         if PROGRESS.swap(false, Ordering::SeqCst) {
             let _ = stdout().write_all(NO_PROGRESS.as_bytes());
         }
-        let _ = execute!(stdout(), DisableMouseCapture, DisableBracketedPaste, LeaveAlternateScreen, Show);
+        let _ = execute!(stdout(), DisableMouseCapture, DisableBracketedPaste, Clear(ClearType::All), MoveTo(0, 0));
+        let _ = execute!(stdout(), LeaveAlternateScreen, Show);
         let _ = disable_raw_mode();
     }
 }

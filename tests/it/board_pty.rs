@@ -30,6 +30,18 @@ fn leave(mut pty: Pty) -> String {
 }
 
 #[test]
+fn a_terminal_without_an_alternate_screen_is_wiped_before_and_after() {
+    let board = Board::new();
+    let mut pty = at_runs(&board, "", &[]);
+    let first = pty.on_one_screen_after('@');
+    assert!(first.contains("too-high") && !first.contains('@'), "{first}");
+    pty.press("q");
+    pty.wait_exit();
+    let last = pty.on_one_screen_after('@');
+    assert!(!last.contains("too-high") && !last.contains('@'), "{last}");
+}
+
+#[test]
 fn runs_are_renamed_tagged_and_thrown_away() {
     let board = Board::new();
     let mut pty = at_runs(&board, "", &[]);

@@ -117,6 +117,16 @@ impl Pty {
         self.screen.screen().contents()
     }
 
+    /// What a terminal without an alternate screen would show, that was full of a letter before.
+    pub fn on_one_screen_after(&self, letter: char) -> String {
+        let (rows, columns) = self.screen.screen().size();
+        let mut screen = vt100::Parser::new(rows, columns, 0);
+        screen.process(letter.to_string().repeat(usize::from(rows.get() * columns.get())).as_bytes());
+        let written = String::from_utf8_lossy(&self.written).replace("\x1b[?1049h", "").replace("\x1b[?1049l", "");
+        screen.process(written.as_bytes());
+        screen.screen().contents()
+    }
+
     /// Gives the terminal another size.
     pub fn resize(&mut self, columns: u16, rows: u16) {
         self.master.resize(size(columns, rows)).unwrap();

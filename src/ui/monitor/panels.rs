@@ -71,7 +71,7 @@ pub fn chart<'a>(scene: Scene<'a>, content: Content<'a>) -> Chart<'a> {
         window: None,
         log: scene.view.log && content.positive,
         value: content.unit,
-        place: if scene.view.timed() { Unit::Seconds } else { Unit::Number },
+        place: if scene.view.timed() { Unit::Seconds } else { Unit::Steps },
         include: content.include,
         cursor: None,
         marks: Vec::new(),

@@ -102,7 +102,7 @@ fn draw_loss(run: &Listed, frame: &mut Frame, area: Rect, look: &Look) {
         window: None,
         log: false,
         value: Unit::Number,
-        place: Unit::Number,
+        place: Unit::Steps,
         include: &[],
         cursor: None,
         marks: Vec::new(),

@@ -123,6 +123,8 @@ impl Chart<'_> {
         let all = points()
             .fold(None, |range, bucket| include(include(range, (self.axis)(bucket.first)), (self.axis)(bucket.last)));
         let (from, to) = self.window.or(all)?;
+        // One place is shown among its neighbours; before the first there is none.
+        let (from, to) = if from == to { ((from - 1.0).max(0.0), to + 1.0) } else { (from, to) };
         let shown = |bucket: &&Bucket| (self.axis)(bucket.last) >= from && (self.axis)(bucket.first) <= to;
         let usable = |value: f64| !self.log || value > 0.0;
         let values =
@@ -446,7 +448,7 @@ mod tests {
             window: None,
             log: false,
             value: Unit::Number,
-            place: Unit::Number,
+            place: Unit::Steps,
             include: &[],
             cursor: None,
             marks: Vec::new(),
@@ -462,6 +464,17 @@ mod tests {
             series.push(At { step: step as f64, time: 0.0 }, value);
         }
         series
+    }
+
+    #[test]
+    fn one_point_has_whole_steps_around_it_and_none_below_zero() {
+        for (at, axis) in [(0.0, "0 1"), (5.0, "4 5 6")] {
+            let mut one = Series::default();
+            one.push(At { step: at, time: 0.0 }, 2.0);
+            let lines = drawn(&chart(&one), 60, 8);
+            let shown: Vec<&str> = lines[7].split_whitespace().collect();
+            assert_eq!(shown.join(" "), axis);
+        }
     }
 
     fn drawn(chart: &Chart, width: u16, height: u16) -> Vec<String> {

@@ -143,7 +143,7 @@ mod tests {
             window: None,
             log: false,
             value: Unit::Number,
-            place: Unit::Number,
+            place: Unit::Steps,
             include: &[],
             cursor: None,
             marks: Vec::new(),
