@@ -160,7 +160,8 @@ impl Interrupts {
                 let signal = runtime.block_on(signals.next());
                 let answering = told.compare_exchange(ANSWERING, INTERRUPTED, Ordering::SeqCst, Ordering::SeqCst);
                 if signal != crate::signals::Signal::Interrupt || answering.is_err() {
-                    std::process::exit(signal.exit_code());
+                    // At once: libtorch computes on another thread, and must not find its own statics gone.
+                    signal_hook::low_level::exit(signal.exit_code());
                 }
             }
         })?;
