@@ -20,11 +20,12 @@ pub(super) enum Typed {
 }
 
 /// What can be typed, and what it does.
-const WORDS: [(&str, &str); 8] = [
+const WORDS: [(&str, &str); 9] = [
     ("pause", "hold after this step"),
     ("resume", "go on"),
     ("checkpoint", "write a checkpoint"),
     ("evaluate", "evaluate on the held-out examples"),
+    ("ask", "have a language model answer the rest of the line"),
     ("status", "tell how the run stands"),
     ("stop", "stop, with a checkpoint"),
     ("discard", "stop, and discard what came after the last checkpoint"),
@@ -36,7 +37,15 @@ const WORDS: [(&str, &str); 8] = [
 /// # Errors
 /// What to tell about a line that asks for nothing there is.
 pub(super) fn read(line: &str) -> Result<Option<Typed>, String> {
-    let word = line.trim().to_lowercase();
+    let line = line.trim();
+    let (first, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    if first.eq_ignore_ascii_case("ask") {
+        return match rest.trim() {
+            "" => Err("ask what? Type ask and what the model should answer, such as: ask What is a verb?".into()),
+            prompt => Ok(Some(Typed::Order(Command::Sample { prompt: prompt.into() }))),
+        };
+    }
+    let word = line.to_lowercase();
     Ok(Some(match word.as_str() {
         "" => return Ok(None),
         "pause" => Typed::Order(Command::Pause),
@@ -80,9 +89,12 @@ mod tests {
 
     #[test]
     fn every_word_is_read_and_others_are_told_of() {
-        for (word, _) in WORDS {
+        for (word, _) in WORDS.iter().filter(|(word, _)| *word != "ask") {
             assert!(matches!(read(&format!(" {} ", word.to_uppercase())), Ok(Some(_))), "{word}");
         }
+        let asked = read("Ask  What is a Verb? ").unwrap();
+        assert_eq!(asked, Some(Typed::Order(Command::Sample { prompt: "What is a Verb?".into() })));
+        assert!(read("ask ").unwrap_err().starts_with("ask what?"));
         assert_eq!(read("stop"), Ok(Some(Typed::Order(Command::Stop { save: true }))));
         assert_eq!(read("  "), Ok(None));
         let error = read("puase").unwrap_err();
