@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use finesift::protocol::{Command, Event, Gpu, Level, Phase, System};
+use finesift::protocol::{Command, Event, Gpu, Level, Phase, Started, System};
 use finesift::runs::read_events;
 use finesift::ui::app::{App, Effect, Look, Msg, Screen};
 use finesift::ui::home::Home;
@@ -175,6 +175,55 @@ fn the_whole_screen_and_what_lies_above_it() {
     let failed = Event::Failed { error: "step 171: the loss is NaN".into(), checkpoint: Some("runs/demo/best".into()) };
     tell(&mut app, failed);
     insta::assert_snapshot!("failed_80x24", text(&monitor(&app, 80, 24)));
+}
+
+/// A language model on the monitor, asked the same before, within and after.
+fn asked(look: Look, width: u16, height: u16) -> App {
+    let mut app = replayed_with(look, width, height);
+    app.replay = Some(Monitor::new(false));
+    for event in events() {
+        if let Event::Started(started) = event {
+            tell(&mut app, Event::Started(Started { writes: true, ..started }));
+        }
+    }
+    let tips = "Give three tips for staying healthy, and for each of them a reason why it helps";
+    let (verb, capital) = ("What is a verb?\nAnswer shortly.", "What is the capital of France?");
+    for (step, prompt, text) in [
+        (0, capital, "\nThe capital of France is Paris.\n\n### Explanation:\nThe answer is right."),
+        (0, tips, "\n1. Eat a balanced diet\n2. Stay hydrated"),
+        (20, capital, "The capital of France is Paris."),
+        (20, tips, "1. Eat a balanced diet, rich in nutrients.\n2. Stay hydrated.\n3. Sleep well."),
+        (31, verb, "A word for what is done.\u{1b}[2J"),
+        (1040, capital, "Paris."),
+    ] {
+        tell(&mut app, Event::Sample { step, prompt: prompt.into(), text: text.into() });
+    }
+    app
+}
+
+#[test]
+fn answers() {
+    for (width, height) in SIZES {
+        let mut app = asked(look(Depth::True, false), width, height);
+        type_keys(&mut app, "3");
+        insta::assert_snapshot!(format!("answers_{width}x{height}"), text(&monitor(&app, width, height)));
+        type_keys(&mut app, "jj");
+        insta::assert_snapshot!(format!("answers_marked_{width}x{height}"), text(&monitor(&app, width, height)));
+    }
+    let mut app = asked(look(Depth::None, true), 80, 24);
+    type_keys(&mut app, "3jjjj");
+    let shown = text(&monitor(&app, 80, 24));
+    assert!(shown.is_ascii() && !shown.contains("First answer") && shown.contains(">      0"), "{shown}");
+    // Where there are too many to keep, the first to a question stays as long as one to the same can go.
+    for step in 2000..2100 {
+        let (prompt, text) = ("What is the capital of France?".into(), format!("Paris, {step}."));
+        tell(&mut app, Event::Sample { step, prompt, text });
+    }
+    type_keys(&mut app, "kkkkkkkk");
+    let shown = text(&monitor(&app, 80, 24));
+    assert!(shown.contains("First answer") && shown.contains("### Explanation:"), "{shown}");
+    let run = &app.monitor().unwrap().run;
+    assert_eq!((run.answers.len(), run.answers[1].step, run.answers[49].step), (50, 0, 2099));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The monitor: one run, live or replayed. Its state, and how keys change it.
 
+mod answers;
 mod charts;
 mod content;
 mod export;
@@ -180,7 +181,7 @@ impl Monitor {
 
     fn can_answer(&self) -> Result<(), &'static str> {
         match &self.run.started {
-            Some(started) if !started.writes => Err("a classifier writes no text: it cannot be asked"),
+            Some(_) if !self.run.writes() => Err("a classifier writes no text: it cannot be asked"),
             _ if !self.at_work() => Err("this run does not go; `finesift chat` talks to what it came to"),
             None => Err("the model is not there yet"),
             Some(_) => Ok(()),
@@ -223,6 +224,7 @@ impl Monitor {
                 Tab::Overview | Tab::System => self.act_on_charts(action, body),
                 Tab::Layers if self.view.full => self.act_on_charts(action, body),
                 Tab::Layers => layers::act(self, action, body),
+                Tab::Samples if self.run.writes() => answers::act(self, action, body),
                 Tab::Samples => samples::act(self, action, body),
                 Tab::Log => log::act(self, action, body),
                 Tab::Preset => preset::act(self, action, body),
@@ -241,6 +243,7 @@ impl Monitor {
             Tab::Overview | Tab::System => self.click_chart(at, body),
             Tab::Layers if self.view.full => self.click_chart(at, body),
             Tab::Layers => layers::click(self, at, body),
+            Tab::Samples if self.run.writes() => answers::click(self, at, body),
             Tab::Samples => samples::click(self, at, body),
             Tab::Log | Tab::Preset => {}
         }
@@ -271,6 +274,7 @@ impl Monitor {
         match self.view.tab {
             Tab::Overview => overview::draw(frame, body, scene),
             Tab::Layers => layers::draw(frame, body, scene),
+            Tab::Samples if self.run.writes() => answers::draw(frame, body, scene),
             Tab::Samples => samples::draw(frame, body, scene),
             Tab::System => system::draw(frame, body, scene),
             Tab::Log => log::draw(frame, body, scene),

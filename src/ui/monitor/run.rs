@@ -207,10 +207,7 @@ impl Run {
             Event::System(system) => self.sampled(system),
             Event::Sample { step, prompt, text } => {
                 self.tell(Level::Info, format!("{prompt} -> {text}"));
-                if self.answers.len() == ANSWERS {
-                    self.answers.pop_front();
-                }
-                self.answers.push_back(Answer { step, prompt, text });
+                self.answered(Answer { step, prompt, text });
             }
             Event::Checkpointed { step, path, bytes, .. } => {
                 self.checkpoints += 1;
@@ -245,6 +242,24 @@ impl Run {
         if eval.best {
             self.best = Some(eval);
         }
+    }
+
+    /// Whether its model writes text, so that it can be asked.
+    pub fn writes(&self) -> bool {
+        self.started.as_ref().is_some_and(|started| started.writes)
+    }
+
+    /// Keeps an answer, and of those that were there the first to each question as long as there is another to let go.
+    fn answered(&mut self, answer: Answer) {
+        if self.answers.len() == ANSWERS {
+            let asked_before = |place: usize| {
+                let prompt = &self.answers[place].prompt;
+                self.answers.iter().take(place).any(|before| before.prompt == *prompt)
+            };
+            let least = (0..ANSWERS).find(|place| asked_before(*place)).unwrap_or(0);
+            self.answers.remove(least);
+        }
+        self.answers.push_back(answer);
     }
 
     fn sampled(&mut self, system: System) {

@@ -1,41 +1,33 @@
-//! Examples and what the model makes of them, the worst first; before them what it answered when it was asked.
+//! Examples and what a classifier makes of them, the worst first.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use super::run::{Answer, Run};
+use super::run::Run;
 use super::{Monitor, Scene, moved};
 use crate::protocol::Judged;
 use crate::ui::format::{grouped, number, plain};
 use crate::ui::keymap::Action;
 use crate::ui::widgets::panel::{Title, panel};
 
-/// A line of the list.
-enum Entry<'a> {
-    Answer(&'a Answer),
-    Judged(&'a Judged),
-}
-
-/// All there are, in the list's order.
-fn entries(run: &Run) -> Vec<Entry<'_>> {
-    let answers = run.answers.iter().rev().map(Entry::Answer);
-    let judged = run.examples.iter().flat_map(|examples| &examples.examples);
-    answers.chain(judged.map(Entry::Judged)).collect()
+/// The examples in the list's order.
+fn listed(run: &Run) -> &[Judged] {
+    run.examples.as_ref().map_or(&[], |examples| &examples.examples)
 }
 
 /// Does what a key says.
 pub fn act(monitor: &mut Monitor, action: Action, body: Rect) {
     let page = usize::from(parts(body)[0].height.saturating_sub(3));
-    monitor.view.example = moved(monitor.view.example, action, page, entries(&monitor.run).len());
+    monitor.view.example = moved(monitor.view.example, action, page, listed(&monitor.run).len());
 }
 
 /// Marks what was clicked on.
 pub fn click(monitor: &mut Monitor, at: Position, body: Rect) {
     let inner = parts(body)[0].inner(ratatui::layout::Margin::new(1, 1));
     let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
-    let length = entries(&monitor.run).len();
+    let length = listed(&monitor.run).len();
     let first = first(monitor.view.example.min(length.saturating_sub(1)), rows.height);
     let place = first + usize::from(at.y.saturating_sub(rows.y));
     if rows.contains(at) && place < length {
@@ -50,7 +42,7 @@ fn parts(body: Rect) -> [Rect; 2] {
 }
 
 /// The first line shown so that the marked one is seen.
-fn first(marked: usize, rows: u16) -> usize {
+pub(super) fn first(marked: usize, rows: u16) -> usize {
     (marked + 1).saturating_sub(usize::from(rows))
 }
 
@@ -58,8 +50,8 @@ fn first(marked: usize, rows: u16) -> usize {
 pub fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
     let theme = &scene.look.theme;
     let [list, detail] = parts(body);
-    let entries = entries(scene.run);
-    let marked = scene.view.example.min(entries.len().saturating_sub(1));
+    let examples = listed(scene.run);
+    let marked = scene.view.example.min(examples.len().saturating_sub(1));
     let mut title = Title::named("Examples");
     if let Some(examples) = &scene.run.examples {
         if let Some(wrong) = examples.wrong {
@@ -70,63 +62,58 @@ pub fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
         title.note = format!("the worst {} at step {}", examples.examples.len(), grouped(examples.step));
     }
     let inner = panel(frame, list, scene.look, true, title);
-    if entries.is_empty() {
+    let Some(judged) = examples.get(marked) else {
         let waiting = Line::styled("waiting for an evaluation", theme.style(theme.dim)).centered();
         let middle = Rect { y: inner.y + inner.height / 2, height: 1.min(inner.height), ..inner };
         frame.render_widget(waiting, middle);
         panel(frame, detail, scene.look, false, Title::named("Marked"));
         return;
-    }
-    let widest = scene.run.examples.iter().flat_map(|examples| &examples.examples);
-    let widest = widest.flat_map(|judged| [&judged.prediction, &judged.label]).map(|name| Span::raw(name).width());
+    };
+    let widest =
+        examples.iter().flat_map(|judged| [&judged.prediction, &judged.label]).map(|name| Span::raw(name).width());
     let class = widest.max().unwrap_or(0).clamp(5, 16.max(usize::from(inner.width) / 8));
     let head = format!("    loss  sure   {:<class$}  {:<class$}  text", "says", "label");
     frame.render_widget(Line::styled(head, theme.style(theme.dim)), Rect { height: 1.min(inner.height), ..inner });
     let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
     let first = first(marked, rows.height);
-    for ((place, entry), y) in entries.iter().enumerate().skip(first).zip(rows.top()..rows.bottom()) {
-        let line = line(scene, entry, class, place == marked);
+    for ((place, judged), y) in examples.iter().enumerate().skip(first).zip(rows.top()..rows.bottom()) {
+        let line = line(scene, judged, class, place == marked);
         frame.render_widget(line, Rect { y, height: 1, ..rows });
     }
-    draw_detail(frame, detail, scene, &entries[marked]);
+    draw_detail(frame, detail, scene, judged);
 }
 
-fn line<'a>(scene: Scene, entry: &Entry<'a>, class: usize, marked: bool) -> Line<'a> {
-    let theme = &scene.look.theme;
-    let pointer = match (marked, scene.look.ascii) {
+/// What is before the line of a list, which may be marked.
+pub(super) fn pointer(scene: Scene, marked: bool) -> &'static str {
+    match (marked, scene.look.ascii) {
         (false, _) => " ",
         (true, true) => ">",
         (true, false) => "▌",
-    };
-    let mut line = Line::from(Span::styled(pointer, theme.bold(theme.accent)));
+    }
+}
+
+fn line(scene: Scene, judged: &Judged, class: usize, marked: bool) -> Line<'static> {
+    let theme = &scene.look.theme;
+    let mut line = Line::from(Span::styled(pointer(scene, marked), theme.bold(theme.accent)));
     let text = if marked { theme.bold(theme.text) } else { theme.style(theme.text) };
-    match entry {
-        Entry::Answer(answer) => {
-            line.push_span(Span::styled(format!("step {:<11}", grouped(answer.step)), theme.style(theme.dim)));
-            line.push_span(Span::styled(format!("{} ", plain(&answer.prompt)), theme.style(theme.accent)));
-            line.push_span(Span::styled(plain(&answer.text), text));
-        }
-        Entry::Judged(judged) => {
-            let hue = if judged.prediction == judged.label { theme.good } else { theme.error };
-            let numbers = judged.confidence.is_none();
-            let mark = match (numbers, judged.prediction == judged.label, scene.look.ascii) {
-                (true, ..) => " ",
-                (_, true, true) => "+",
-                (_, false, true) => "x",
-                (_, true, false) => "✓",
-                (_, false, false) => "✗",
-            };
-            let hue = if numbers { theme.text } else { hue };
-            let sure = judged.confidence.map(|share| format!("{:.0} %", share * 100.0)).unwrap_or_default();
-            line.push_span(Span::styled(format!("{:>7} {sure:>5} ", number(judged.loss)), theme.style(theme.loss)));
-            line.push_span(Span::styled(format!("{mark} {}  ", padded(&judged.prediction, class)), theme.bold(hue)));
-            line.push_span(Span::styled(format!("{}  ", padded(&judged.label, class)), theme.style(theme.text)));
-            line.push_span(Span::styled(plain(&judged.text), text));
-            if let Some(pair) = &judged.pair {
-                line.push_span(Span::styled(separator(scene), theme.style(theme.dim)));
-                line.push_span(Span::styled(plain(pair), text));
-            }
-        }
+    let hue = if judged.prediction == judged.label { theme.good } else { theme.error };
+    let numbers = judged.confidence.is_none();
+    let mark = match (numbers, judged.prediction == judged.label, scene.look.ascii) {
+        (true, ..) => " ",
+        (_, true, true) => "+",
+        (_, false, true) => "x",
+        (_, true, false) => "✓",
+        (_, false, false) => "✗",
+    };
+    let hue = if numbers { theme.text } else { hue };
+    let sure = judged.confidence.map(|share| format!("{:.0} %", share * 100.0)).unwrap_or_default();
+    line.push_span(Span::styled(format!("{:>7} {sure:>5} ", number(judged.loss)), theme.style(theme.loss)));
+    line.push_span(Span::styled(format!("{mark} {}  ", padded(&judged.prediction, class)), theme.bold(hue)));
+    line.push_span(Span::styled(format!("{}  ", padded(&judged.label, class)), theme.style(theme.text)));
+    line.push_span(Span::styled(plain(&judged.text), text));
+    if let Some(pair) = &judged.pair {
+        line.push_span(Span::styled(separator(scene), theme.style(theme.dim)));
+        line.push_span(Span::styled(plain(pair), text));
     }
     line
 }
@@ -136,8 +123,8 @@ fn separator(scene: Scene) -> &'static str {
     if scene.look.ascii { " / " } else { " ⏐ " }
 }
 
-/// A name in so many columns, cut or filled up.
-fn padded(name: &str, columns: usize) -> String {
+/// A text in so many columns, cut or filled up.
+pub(super) fn padded(name: &str, columns: usize) -> String {
     let mut text = String::new();
     let mut width = 0;
     for c in plain(name).chars() {
@@ -151,27 +138,16 @@ fn padded(name: &str, columns: usize) -> String {
     text + &" ".repeat(columns - width)
 }
 
-fn draw_detail(frame: &mut Frame, area: Rect, scene: Scene, entry: &Entry) {
+fn draw_detail(frame: &mut Frame, area: Rect, scene: Scene, judged: &Judged) {
     let theme = &scene.look.theme;
-    let (title, text) = match entry {
-        Entry::Answer(answer) => (
-            Title { note: format!("step {}", grouped(answer.step)), ..Title::named("Answer") },
-            vec![
-                Line::styled(plain(&answer.prompt), theme.style(theme.accent)),
-                Line::styled(plain(&answer.text), theme.style(theme.text)),
-            ],
-        ),
-        Entry::Judged(judged) => {
-            let hue = if judged.prediction == judged.label { theme.good } else { theme.error };
-            let values = vec![
-                Span::styled(plain(&judged.prediction), theme.bold(hue)),
-                Span::styled(format!("should be {}", plain(&judged.label)), theme.style(theme.dim)),
-            ];
-            let mut lines = vec![Line::styled(plain(&judged.text), theme.style(theme.text))];
-            lines.extend(judged.pair.iter().map(|pair| Line::styled(plain(pair), theme.style(theme.accent))));
-            (Title { values, note: format!("loss {}", judged.loss), ..Title::named("Says") }, lines)
-        }
-    };
+    let hue = if judged.prediction == judged.label { theme.good } else { theme.error };
+    let values = vec![
+        Span::styled(plain(&judged.prediction), theme.bold(hue)),
+        Span::styled(format!("should be {}", plain(&judged.label)), theme.style(theme.dim)),
+    ];
+    let mut lines = vec![Line::styled(plain(&judged.text), theme.style(theme.text))];
+    lines.extend(judged.pair.iter().map(|pair| Line::styled(plain(pair), theme.style(theme.accent))));
+    let title = Title { values, note: format!("loss {}", judged.loss), ..Title::named("Says") };
     let inner = panel(frame, area, scene.look, false, title);
-    frame.render_widget(Paragraph::new(Text::from(text)).wrap(Wrap { trim: false }), inner);
+    frame.render_widget(Paragraph::new(Text::from(lines)).wrap(Wrap { trim: false }), inner);
 }
