@@ -207,7 +207,7 @@ fn nothing_that_comes_in_brings_the_screens_down() {
     // It went through the screens and did not stand before a door.
     assert!(frames == MESSAGES / PER_FRAME && left > 50, "{frames} frames, left {left} times");
     for screen in ["Home", "Monitor", "Runs"] {
-        for overlay in ["None", "Some(Help(", "Some(Quit(", "Some(Themes(Picker"] {
+        for overlay in ["None", "Some(Help(", "Some(Quit(Presets,", "Some(Quit(Run,", "Some(Themes(Picker"] {
             assert!(seen.contains(&format!("{screen} {overlay}")), "never {screen} with {overlay}: {seen:?}");
         }
     }
