@@ -241,8 +241,21 @@ impl App {
     /// Tells how an export has ended, and offers what helps.
     fn exported(&mut self, outcome: Result<(), anyhow::Error>) -> Option<Effect> {
         let order = self.runs.exported()?;
+        // A question about it is none any more.
+        let asked = match self.overlay {
+            Some(Overlay::Quit(question @ (Question::Export | Question::Waiting), _)) => Some(question),
+            _ => None,
+        };
+        if asked.is_some() {
+            self.overlay = None;
+        }
         match outcome {
-            Ok(()) => self.toasts.info(format!("exported to {}", order.out.display())),
+            Ok(()) => {
+                self.toasts.info(format!("exported to {}", order.out.display()));
+                if asked == Some(Question::Waiting) {
+                    return overlay::go_on_after(self, Question::Waiting);
+                }
+            }
             Err(error) if error.is::<CalledOff>() => {
                 self.toasts.info("the export was called off; nothing is left of it")
             }
@@ -291,7 +304,7 @@ impl App {
             Action::Suspend => return Some(Effect::Suspend),
             Action::Quit => {
                 self.home.keep_typed();
-                return overlay::ask(self, Question::ALL[0]);
+                return overlay::ask(self, Question::Presets);
             }
             Action::Theme => self.overlay = Some(Overlay::Themes(Picker::open(self))),
             Action::Home => self.screen = Screen::Home,

@@ -1,4 +1,5 @@
-//! The questions before the screen is left: what becomes of presets that were changed, and of a run that goes.
+//! The questions before the screen is left: what becomes of presets that were changed, of an export under way, and of a run
+//! that goes. They are asked in this order.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Frame;
@@ -8,7 +9,7 @@ use ratatui::text::{Line, Span};
 use super::{Overlay, popup};
 use crate::protocol::Command;
 use crate::ui::app::{App, Effect};
-use crate::ui::format::{fitted, plain};
+use crate::ui::format::{fitted, plain, wrapped};
 use crate::ui::home::Unsaved;
 
 /// What is asked about.
@@ -16,6 +17,10 @@ use crate::ui::home::Unsaved;
 pub enum Question {
     /// Presets that were changed and not saved.
     Presets,
+    /// An export under way.
+    Export,
+    /// The same, when the screen is left as soon as it is done.
+    Waiting,
     /// A run that ends with this process.
     Run,
 }
@@ -27,6 +32,9 @@ enum Answer {
     /// As far as this question goes, the screen may be left.
     Leave,
     SavePresets,
+    /// Leave when the export is done.
+    Wait,
+    CallOff,
     /// Whether what the run has reached is saved, and whether it goes on from there.
     StopRun {
         save: bool,
@@ -41,13 +49,11 @@ const WIDTH: u16 = 66;
 const NAMED: usize = 4;
 
 impl Question {
-    /// All of them, in the order they are asked in.
-    pub const ALL: [Question; 2] = [Question::Presets, Question::Run];
-
     /// Whether there is something to be asked about.
     fn is_open(self, app: &App) -> bool {
         match self {
             Question::Presets => !app.home.unsaved().is_empty(),
+            Question::Export | Question::Waiting => app.runs.exporting().is_some(),
             Question::Run => app.at_work() && !app.attached(),
         }
     }
@@ -56,11 +62,14 @@ impl Question {
     fn answers(self, app: &App) -> Vec<(char, &'static str, Answer)> {
         const STAY: (char, &str, Answer) = ('k', "stay", Answer::Stay);
         const WITHOUT: (char, &str, Answer) = ('n', "quit without saving", Answer::Leave);
+        const CALL_OFF: (char, &str, Answer) = ('c', "call it off and quit; nothing of it is left", Answer::CallOff);
         match self {
             Question::Presets if can_save(&app.home.unsaved()) => {
                 vec![('s', "save all and quit", Answer::SavePresets), WITHOUT, STAY]
             }
             Question::Presets => vec![STAY, WITHOUT],
+            Question::Export => vec![('w', "wait for it, then quit", Answer::Wait), CALL_OFF, STAY],
+            Question::Waiting => vec![STAY, CALL_OFF],
             Question::Run => {
                 let stop = |save, staying_behind| Answer::StopRun { save, staying_behind };
                 vec![
@@ -76,6 +85,8 @@ impl Question {
     fn asked<'a>(self, app: &App, room: usize) -> Vec<Line<'a>> {
         match self {
             Question::Presets => changed(app, &app.home.unsaved(), room),
+            Question::Export => exporting(app, "An export is under way.", room),
+            Question::Waiting => exporting(app, "As soon as this export is done the screen is left.", room),
             Question::Run => vec![said(app, "A run is going. What becomes of it?")],
         }
     }
@@ -83,25 +94,30 @@ impl Question {
     /// What is good to know, below them.
     fn hint(self, app: &App) -> &'static str {
         match self {
-            Question::Presets if can_save(&app.home.unsaved()) => "esc stays",
-            Question::Presets => "esc stays; save at Home what cannot be saved from here",
+            Question::Presets if !can_save(&app.home.unsaved()) => {
+                "esc stays; save at Home what cannot be saved from here"
+            }
+            Question::Presets | Question::Export | Question::Waiting => "esc stays",
             Question::Run => "esc stays; `finesift attach` shows a run in the background",
         }
     }
 }
 
 /// Asks this question or the first after it that there is something to be asked about; leaves where there is none.
-pub fn ask(app: &mut App, first: Question) -> Option<Effect> {
-    let mut questions = Question::ALL.into_iter().skip_while(|question| *question != first);
-    app.overlay = questions.find(|question| question.is_open(app)).map(|question| Overlay::Quit(question, 0));
-    if app.overlay.is_some() { None } else { Some(Effect::Leave) }
+pub fn ask(app: &mut App, question: Question) -> Option<Effect> {
+    if question.is_open(app) {
+        app.overlay = Some(Overlay::Quit(question, 0));
+        return None;
+    }
+    go_on_after(app, question)
 }
 
 /// Asks what is left to be asked when this question has an answer; leaves where nothing is.
 pub fn go_on_after(app: &mut App, question: Question) -> Option<Effect> {
-    match Question::ALL.into_iter().skip_while(|other| *other != question).nth(1) {
-        Some(next) => ask(app, next),
-        None => Some(Effect::Leave),
+    match question {
+        Question::Presets => ask(app, Question::Export),
+        Question::Export | Question::Waiting => ask(app, Question::Run),
+        Question::Run => Some(Effect::Leave),
     }
 }
 
@@ -128,6 +144,12 @@ pub(super) fn answer(app: &mut App, question: Question, marked: usize, key: KeyE
             let savings = app.home.unsaved().into_iter().filter_map(|unsaved| unsaved.saving.ok());
             Some(Effect::SaveAll(savings.collect()))
         }
+        Answer::Wait => {
+            app.overlay = Some(Overlay::Quit(Question::Waiting, 0));
+            None
+        }
+        // Whoever leaves calls it off in any case.
+        Answer::CallOff => go_on_after(app, question).or(Some(Effect::CallOff)),
         Answer::StopRun { save, staying_behind } => {
             (app.leaving, app.staying_behind) = (true, staying_behind);
             let (word, command) = (if staying_behind { "leaving…" } else { "stopping…" }, Command::Stop { save });
@@ -189,6 +211,22 @@ fn changed<'a>(app: &App, unsaved: &[Unsaved], room: usize) -> Vec<Line<'a>> {
     }
     if unsaved.len() > named {
         lines.push(Line::styled(format!("   and {} more", unsaved.len() - named), theme.style(theme.dim)));
+    }
+    lines
+}
+
+/// What is exported, and how far that is.
+fn exporting<'a>(app: &App, question: &str, room: usize) -> Vec<Line<'a>> {
+    let theme = &app.look.theme;
+    let mut lines = vec![said(app, question)];
+    if let Some(export) = app.runs.exporting() {
+        let to = format!("to {}", export.order.out.display());
+        let to = wrapped(&plain(&to), room.saturating_sub(4)).into_iter().take(2);
+        let what = std::iter::once(format!("{} as {}", export.name(), export.form())).chain(to);
+        lines.extend(what.map(|line| Line::styled(format!("   {line}"), theme.style(theme.dim))));
+        let task = export.progress.as_ref().map(|progress| format!("{}: ", plain(&progress.task)));
+        let far = fitted(&(task.unwrap_or_default() + &export.far()), room.saturating_sub(4), app.look.ascii);
+        lines.push(Line::styled(format!("   {far}"), theme.bold(theme.accent)));
     }
     lines
 }
