@@ -26,6 +26,9 @@ impl Workbench {
         match effect {
             Effect::Send(command) => {
                 if let Some(live) = &mut self.live {
+                    if self.app.staying_behind {
+                        live.link.leave_behind();
+                    }
                     live.link.send(command);
                 }
             }
