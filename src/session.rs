@@ -9,6 +9,7 @@ use std::fmt;
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
 use std::thread::JoinHandle;
 
@@ -39,6 +40,7 @@ pub struct Session {
     handed_on: Option<u64>,
     /// Events that did not fit the queue, and the one after them.
     missed: Option<(EventRange, Option<Sent>)>,
+    left_behind: Arc<AtomicBool>,
     /// Until it is waited for.
     thread: Option<JoinHandle<Result<()>>>,
 }
@@ -74,6 +76,7 @@ pub struct Port {
     emitter: Emitter,
     commands: mpsc::Receiver<Order>,
     orders: Weak<mpsc::Sender<Order>>,
+    left_behind: Arc<AtomicBool>,
 }
 
 /// Writes events down and passes them on. Clones share one file, so lines never mix.
@@ -95,8 +98,9 @@ impl Session {
         let (command_sender, command_receiver) = mpsc::channel();
         let log = Arc::new(Mutex::new(log));
         let emitter = Emitter { log: log.clone(), events: event_sender, told: broadcast::Sender::new(TAPPED) };
-        let commands = Arc::new(command_sender);
-        let port = Port { emitter, commands: command_receiver, orders: Arc::downgrade(&commands) };
+        let (commands, left_behind) = (Arc::new(command_sender), Arc::<AtomicBool>::default());
+        let orders = Arc::downgrade(&commands);
+        let port = Port { emitter, commands: command_receiver, orders, left_behind: left_behind.clone() };
         let thread = std::thread::Builder::new().name("trainer".into()).spawn(move || {
             let outcome = caught(|| run(&port));
             if let Err(error) = &outcome {
@@ -106,7 +110,7 @@ impl Session {
             outcome
         })?;
         let (commands, thread) = (Some(commands), Some(thread));
-        Ok(Session { events: event_receiver, commands, log, handed_on: None, missed: None, thread })
+        Ok(Session { events: event_receiver, commands, log, handed_on: None, missed: None, left_behind, thread })
     }
 
     /// Has it tell all that is in the run's file first: what a run told before it was taken up again.
@@ -118,6 +122,11 @@ impl Session {
     /// Sends an order; one that comes after the trainer's end is of no consequence.
     pub fn send(&self, command: Command) {
         let _ = self.commands.as_ref().map(|commands| commands.send((command, None)));
+    }
+
+    /// Says that another process takes the run up when it has been stopped here, so that taps can tell who listens.
+    pub fn leave_behind(&self) {
+        self.left_behind.store(true, Ordering::SeqCst);
     }
 
     /// The next event, in order and without a gap; `None` when the trainer and the sampler have ended. Dropping the
@@ -239,7 +248,8 @@ impl Port {
 
     /// A second way to this trainer.
     pub fn tap(&self) -> Tap {
-        Tap::new(self.emitter.told.subscribe(), self.emitter.log.clone(), self.orders.clone())
+        let Port { emitter, orders, left_behind, .. } = self;
+        Tap::new(emitter.told.subscribe(), emitter.log.clone(), orders.clone(), left_behind.clone())
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen as listen_on, socket_with};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::unix::OwnedReadHalf;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -107,13 +107,15 @@ async fn serve(stream: UnixStream, hello: Line, mut tap: Tap) -> io::Result<()> 
     let (read, mut write) = stream.into_split();
     let mut orders = Lines { read: BufReader::new(read), line: Vec::new() };
     let mut listening = true;
+    // Where it has written something it has opened the file.
+    let written = tap.written();
+    let mut opened = tap.opened_at();
     let mut lines = vec![hello];
-    lines.extend(tap.written().map(Line::Written));
+    lines.extend(opened.map(Line::Opened));
+    lines.extend(written.map(Line::Written));
     loop {
         for line in lines.drain(..) {
-            let mut bytes = serde_json::to_vec(&line)?;
-            bytes.push(b'\n');
-            write.write_all(&bytes).await?;
+            send(&mut write, &line).await?;
         }
         tokio::select! {
             order = orders.next(), if listening => match order {
@@ -125,13 +127,26 @@ async fn serve(stream: UnixStream, hello: Line, mut tap: Tap) -> io::Result<()> 
                     listening = false;
                 }
             },
-            told = tap.next() => lines.push(match told {
-                Some(Told::Written(bytes)) => Line::Written(bytes),
-                Some(Told::Unwritten(event)) => Line::Event(Box::new((*event).clone())),
+            told = tap.next() => match told {
+                Some(Told::Written(bytes)) => {
+                    if opened.is_none() {
+                        opened = tap.opened_at();
+                        lines.extend(opened.map(Line::Opened));
+                    }
+                    lines.push(Line::Written(bytes));
+                }
+                Some(Told::Unwritten(event)) => lines.push(Line::Event(Box::new((*event).clone()))),
+                None if tap.left_behind() => return send(&mut write, &Line::LeftBehind).await,
                 None => return Ok(()),
-            }),
+            },
         }
     }
+}
+
+async fn send(write: &mut OwnedWriteHalf, line: &Line) -> io::Result<()> {
+    let mut bytes = serde_json::to_vec(line)?;
+    bytes.push(b'\n');
+    write.write_all(&bytes).await
 }
 
 fn obey(order: &[u8], tap: &Tap) -> Result<(), String> {

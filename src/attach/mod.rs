@@ -3,8 +3,10 @@
 //! Both sides write lines of JSON. Who attaches writes orders, each a [`Command`] as it is written in
 //! [`protocol`](crate::protocol): `"pause"`, `{"sample":{"prompt":"…"}}`, `{"stop":{"save":true}}`. What it is told are
 //! [`Line`]s. Events are not sent but read from the run's file, up to the byte that was told last, so that a viewer which
-//! stands still costs the run nothing and misses nothing.
+//! stands still costs the run nothing and misses nothing. A run that is left behind goes on in another process, and viewers follow
+//! it there.
 
+mod follower;
 mod listener;
 mod viewer;
 
@@ -40,12 +42,16 @@ pub enum Line {
         /// Process id of its trainer.
         process: u32,
     },
+    /// The run's process writes to `events.jsonl` from this byte on: what came after it before is there no more.
+    Opened(u64),
     /// The run's `events.jsonl` has whole lines up to this byte.
     Written(u64),
     /// An event that is not in the file: there is none yet, or the disk is full.
     Event(Box<Event>),
     /// An order was not passed on, and why.
     Refused(String),
+    /// The last line, where the run was stopped only to be taken up by another process at once.
+    LeftBehind,
 }
 
 /// A run as its front end sees it: with its trainer in this process, or elsewhere.
@@ -53,7 +59,7 @@ pub enum Link {
     /// Leaving it stops the trainer.
     Own(Box<Session>),
     /// Leaving it changes nothing.
-    Attached(Viewer),
+    Attached(Box<Viewer>),
 }
 
 impl Link {
@@ -67,6 +73,13 @@ impl Link {
         match self {
             Link::Own(session) => session.send(command),
             Link::Attached(viewer) => viewer.send(&command),
+        }
+    }
+
+    /// Says that the run, when it has been stopped here, is taken up by another process: who is attached follows it there.
+    pub fn leave_behind(&self) {
+        if let Link::Own(session) = self {
+            session.leave_behind();
         }
     }
 
@@ -95,6 +108,12 @@ impl Link {
             Link::Own(session) => session.join(),
             Link::Attached(viewer) => viewer.leave(),
         }
+    }
+}
+
+impl From<Viewer> for Link {
+    fn from(viewer: Viewer) -> Link {
+        Link::Attached(Box::new(viewer))
     }
 }
 

@@ -1,36 +1,44 @@
 //! The viewer's side: the events of a run elsewhere, as if they were told here.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use tokio::sync::mpsc;
 
+use super::follower::{Follower, Greeted, Heard, Way};
 use super::{Line, address};
 use crate::Usage;
-use crate::protocol::{Command, Event};
+use crate::protocol::{Command, Event, Reason};
 use crate::runs::{EventRange, RunLock};
-
-/// How long a run that lives is given to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Lines that may wait here before they wait in the socket.
 const WAITING: usize = 256;
 
 /// A run that goes elsewhere. Dropping it leaves the run as it is.
 pub struct Viewer {
-    socket: UnixStream,
-    lines: mpsc::Receiver<Line>,
+    /// The way to its process, which may be another one after a while.
+    socket: Way,
+    lines: mpsc::Receiver<Heard>,
     events: PathBuf,
     /// Bytes of the file whose events were handed on.
     handed_on: u64,
+    /// From where on the run's process writes to the file.
+    opened: u64,
+    /// Place and line of the event that came last of the file.
+    last: Option<(u64, String)>,
+    /// Whether the file is seen to be another process's already that has gone back in it, before that is heard.
+    ahead: bool,
     /// Events that are in the file and come next.
     next: Option<EventRange>,
+    /// That the run was stopped, which is no end where another process takes it up.
+    stopped: Option<Event>,
+    /// What came after it all the same.
+    after: Option<Event>,
     /// Whether nothing more is told, so that the file has all there is.
     gone: bool,
     end: Option<Result<(), String>>,
@@ -42,32 +50,30 @@ impl Viewer {
     /// # Errors
     /// [`Usage`]: it does not go, or goes on another machine. One that does not answer.
     pub fn attach(folder: &Path) -> Result<Viewer> {
-        let socket = match open(folder) {
-            Ok(socket) => socket,
+        let stream = match open(folder) {
+            Ok(stream) => stream,
             Err(error) => bail!(refusal(folder, &error)),
         };
-        let answers = format!("{}: the run does not answer", folder.display());
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket.set_write_timeout(Some(PATIENCE))?;
-        let mut read = BufReader::new(socket.try_clone()?);
-        let mut hello = String::new();
-        read.read_line(&mut hello).context(answers.clone())?;
-        if !matches!(serde_json::from_str(&hello), Ok(Line::Hello { .. })) {
-            bail!("{answers}");
-        }
-        socket.set_read_timeout(None)?;
+        let greeted = Greeted::by(stream).with_context(|| format!("{}: the run does not answer", folder.display()))?;
+        let socket = Way::new(greeted.stream.try_clone()?);
         let (sender, lines) = mpsc::channel(WAITING);
-        thread::Builder::new().name("viewer".into()).spawn(move || {
-            for line in read.lines().map_while(Result::ok) {
-                // A newer version may tell what this one does not know.
-                let Ok(line) = serde_json::from_str(&line) else { continue };
-                if sender.blocking_send(line).is_err() {
-                    break;
-                }
-            }
-        })?;
+        let follower = Follower { folder: folder.to_owned(), socket: socket.clone(), told: sender };
+        thread::Builder::new().name("viewer".into()).spawn(move || follower.follow(greeted))?;
         let events = folder.join("events.jsonl");
-        Ok(Viewer { socket, lines, events, handed_on: 0, next: None, gone: false, end: None })
+        Ok(Viewer {
+            socket,
+            lines,
+            events,
+            handed_on: 0,
+            opened: u64::MAX,
+            last: None,
+            ahead: false,
+            next: None,
+            stopped: None,
+            after: None,
+            gone: false,
+            end: None,
+        })
     }
 
     /// Sends an order.
@@ -75,7 +81,7 @@ impl Viewer {
         if let Ok(mut line) = serde_json::to_vec(command) {
             line.push(b'\n');
             // A run that is gone is told of by its file.
-            let _ = self.socket.write_all(&line);
+            let _ = self.socket.lock().write_all(&line);
         }
     }
 
@@ -86,10 +92,10 @@ impl Viewer {
                 return Some(event);
             }
             if self.gone {
-                return None;
+                return self.stopped.take();
             }
-            let line = self.lines.recv().await;
-            if let Some(event) = self.take_up(line) {
+            let heard = self.lines.recv().await;
+            if let Some(event) = self.take_up(heard) {
                 return Some(event);
             }
         }
@@ -101,12 +107,15 @@ impl Viewer {
             if let Some(event) = self.next_read() {
                 return Some(event);
             }
-            let line = match self.lines.try_recv() {
-                Ok(line) => Some(line),
-                Err(mpsc::error::TryRecvError::Disconnected) if !self.gone => None,
-                Err(_) => return None,
+            if self.gone {
+                return self.stopped.take();
+            }
+            let heard = match self.lines.try_recv() {
+                Ok(heard) => Some(heard),
+                Err(mpsc::error::TryRecvError::Disconnected) => None,
+                Err(mpsc::error::TryRecvError::Empty) => return None,
             };
-            if let Some(event) = self.take_up(line) {
+            if let Some(event) = self.take_up(heard) {
                 return Some(event);
             }
         }
@@ -131,41 +140,74 @@ impl Viewer {
     }
 
     fn next_read(&mut self) -> Option<Event> {
-        match self.next.as_mut()?.next() {
-            Some(event) => Some(self.noted(event)),
-            None => {
+        if let Some(event) = self.after.take() {
+            return Some(event);
+        }
+        loop {
+            let range = self.next.as_mut()?;
+            let event = range.next();
+            let (place, line) = range.latest();
+            // The process that is heard took the run up where it opened the file, if at all. Another one has gone back to this
+            // place, and what it tells here comes when it is heard; so does a line that ends elsewhere than was told.
+            self.ahead = matches!(event, Some(Event::Resumed(_))) && place > self.opened;
+            if let Some(at) = if self.ahead { Some(place) } else { range.cut_short() } {
+                (self.handed_on, self.last, self.next) = (at, None, None);
+                return None;
+            }
+            let Some(event) = event else {
+                self.last = (!line.is_empty()).then(|| (place, line.to_owned())).or(self.last.take());
                 self.next = None;
-                None
+                return None;
+            };
+            if let Some(event) = self.noted(event) {
+                return Some(event);
             }
         }
     }
 
     /// An event that is told in the line itself.
-    fn take_up(&mut self, line: Option<Line>) -> Option<Event> {
-        match line {
-            Some(Line::Hello { .. }) => None,
-            Some(Line::Written(to)) => {
-                self.read_to(to);
-                None
+    fn take_up(&mut self, heard: Option<Heard>) -> Option<Event> {
+        match heard {
+            Some(Heard::Line(Line::Hello { .. } | Line::LeftBehind)) => {}
+            Some(Heard::Line(Line::Opened(at))) => {
+                if self.handed_on > at {
+                    (self.handed_on, self.last) = (at, None);
+                }
+                (self.opened, self.ahead) = (at, false);
             }
-            Some(Line::Event(event)) => Some(self.noted(*event)),
-            Some(Line::Refused(why)) => Some(Event::warning(why)),
+            Some(Heard::Line(Line::Written(to))) => self.read_to(to),
+            Some(Heard::Line(Line::Event(event))) => return self.noted(*event),
+            Some(Heard::Line(Line::Refused(why))) => return Some(Event::warning(why)),
+            // That it was stopped is no longer the last word.
+            Some(Heard::TakenUp) => (self.stopped, self.end) = (None, None),
             None => {
-                self.gone = true;
+                (self.gone, self.ahead, self.opened) = (true, false, u64::MAX);
                 self.read_to(u64::MAX);
-                None
             }
         }
+        None
     }
 
+    /// Has the events up to a byte come next.
     fn read_to(&mut self, to: u64) {
-        if to > self.handed_on {
-            self.next = EventRange::open(&self.events, self.handed_on..to).ok();
-            self.handed_on = to;
+        if self.ahead || to <= self.handed_on {
+            return;
         }
+        let from = self.last.as_ref().map_or(self.handed_on, |(place, _)| *place);
+        let Ok(mut range) = EventRange::open(&self.events, from..to) else { return };
+        // What was told last is still there, unless another process has gone back behind it.
+        if let Some((place, line)) = &self.last {
+            range.next();
+            if range.latest() != (*place, line.as_str()) {
+                self.ahead = true;
+                return;
+            }
+        }
+        (self.next, self.handed_on) = (Some(range), to);
     }
 
-    fn noted(&mut self, event: Event) -> Event {
+    /// Takes note of an event. It comes now, unless it waits for what comes of the run.
+    fn noted(&mut self, event: Event) -> Option<Event> {
         match &event {
             Event::Finished(_) => self.end = Some(Ok(())),
             Event::Failed { error, .. } => self.end = Some(Err(error.clone())),
@@ -173,18 +215,30 @@ impl Viewer {
             Event::Resumed(_) | Event::Step(_) => self.end = None,
             _ => {}
         }
-        event
+        match self.stopped.take() {
+            Some(stopped) => {
+                self.after = Some(event);
+                Some(stopped)
+            }
+            None if matches!(&event, Event::Finished(finished) if finished.reason == Reason::Stopped) => {
+                self.stopped = Some(event);
+                None
+            }
+            None => Some(event),
+        }
     }
 }
 
 impl Drop for Viewer {
     fn drop(&mut self) {
-        // What its reader waits for.
-        let _ = self.socket.shutdown(Shutdown::Both);
+        // Whoever follows has nobody to tell any more, and wakes up to notice.
+        self.lines.close();
+        let _ = self.socket.lock().shutdown(Shutdown::Both);
     }
 }
 
-fn open(folder: &Path) -> io::Result<UnixStream> {
+/// Connects to the run of a folder.
+pub(super) fn open(folder: &Path) -> io::Result<UnixStream> {
     let (address, _, _descriptor) = address(folder)?;
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     connect(&socket, &address)?;

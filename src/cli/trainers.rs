@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::{Screens, background};
-use crate::attach::{Link, Viewer};
+use crate::attach::Viewer;
 use crate::config::Config;
 use crate::export::{Order, Watch};
 use crate::preset::{Preset, cache_folder};
@@ -153,7 +153,7 @@ impl Backend for Trainers {
 
     fn attach(&self, run: &Path) -> Result<Launched> {
         let viewer = Viewer::attach(run)?;
-        Ok(Launched { link: Link::Attached(viewer), folder: run.to_owned(), fresh: false })
+        Ok(Launched { link: viewer.into(), folder: run.to_owned(), fresh: false })
     }
 
     fn leave_behind(&self, run: &Path) -> Result<()> {

@@ -28,6 +28,7 @@ mod watch;
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -73,6 +74,8 @@ pub(crate) struct Unfinished {
     /// Where to write.
     pub path: PathBuf,
     place: PathBuf,
+    /// Folders that were made for it, the outermost first.
+    made: Vec<PathBuf>,
 }
 
 impl Unfinished {
@@ -86,15 +89,19 @@ impl Unfinished {
         }
         let name = place.file_name().with_context(|| format!("{}: not a name", place.display()))?.to_string_lossy();
         let path = place.with_file_name(format!(".{name}.{}.part", std::process::id()));
+        let mut unfinished = Unfinished { path, place: place.to_owned(), made: Vec::new() };
         if let Some(parent) = place.parent() {
-            std::fs::create_dir_all(parent).with_context(|| format!("{}: cannot make it", parent.display()))?;
+            make(parent, &mut unfinished.made).with_context(|| format!("{}: cannot make it", parent.display()))?;
         }
-        Ok(Unfinished { path, place: place.to_owned() })
+        Ok(unfinished)
     }
 
     /// Puts it in its place.
-    pub fn finish(self) -> Result<()> {
-        std::fs::rename(&self.path, &self.place).with_context(|| format!("{}: cannot write", self.place.display()))
+    pub fn finish(mut self) -> Result<()> {
+        let place = &self.place;
+        std::fs::rename(&self.path, place).with_context(|| format!("{}: cannot write", place.display()))?;
+        self.made.clear();
+        Ok(())
     }
 }
 
@@ -102,5 +109,80 @@ impl Drop for Unfinished {
     fn drop(&mut self) {
         // After `finish` there is nothing of that name.
         let _ = std::fs::remove_dir_all(&self.path).or_else(|_| std::fs::remove_file(&self.path));
+        for folder in self.made.iter().rev() {
+            // One that others have put something into meanwhile stays.
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+}
+
+/// Makes a folder and those it lies in, and notes which of them were not there.
+fn make(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = folder.parent() {
+        make(parent, made)?;
+    }
+    match std::fs::create_dir(folder) {
+        Ok(()) => made.push(folder.to_owned()),
+        // Somebody else has made it meanwhile.
+        Err(_) if folder.is_dir() => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_does_not_come_to_an_end_takes_the_folders_along_that_were_made_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let there = folder.path().join("exports");
+        fs::create_dir(&there).unwrap();
+        let place = there.join("step-9/whole/model");
+        let begun = || {
+            let unfinished = Unfinished::at(&place).unwrap();
+            fs::create_dir(&unfinished.path).unwrap();
+            fs::write(unfinished.path.join("config.json"), "{}").unwrap();
+            unfinished
+        };
+        drop(begun());
+        assert_eq!(fs::read_dir(&there).unwrap().count(), 0, "the folder that was there stays, and nothing in it");
+        // What another has put beside it stays, and its folder with it.
+        let unfinished = begun();
+        fs::write(there.join("step-9/note"), "").unwrap();
+        drop(unfinished);
+        assert!(there.join("step-9/note").is_file() && !there.join("step-9/whole").exists());
+        begun().finish().unwrap();
+        assert_eq!(fs::read_to_string(place.join("config.json")).unwrap(), "{}");
+        // A folder that was there is no less there for being empty.
+        let empty = there.join("empty");
+        fs::create_dir(&empty).unwrap();
+        drop(Unfinished::at(&empty.join("model")).unwrap());
+        assert!(empty.is_dir());
+        // Where one of them cannot be made, those before it go too; nor is it another's if two go by different ways.
+        fs::write(there.join("file"), "").unwrap();
+        Unfinished::at(&there.join("new/../file/model")).err().unwrap();
+        assert!(!there.join("new").exists());
+        drop(Unfinished::at(&there.join("new/../../way/model")).unwrap());
+        assert!(!there.join("new").exists() && !folder.path().join("way").exists());
+    }
+
+    #[test]
+    fn an_export_that_fails_leaves_no_folder() {
+        let run = tempfile::tempdir().unwrap();
+        fs::write(run.path().join("events.jsonl"), "").unwrap();
+        let out = run.path().join("exports/run/report.html");
+        let order = Order { run: run.path().to_owned(), form: Form::Html, from: None, out, without_biases: false };
+        // There is no preset.toml, which a page shows.
+        let (told, stop) = (|_| {}, Stop::default());
+        let error = order.carry_out(Watch { told: &told, stop: &stop }).unwrap_err();
+        assert!(format!("{error:#}").contains("preset.toml"), "{error:#}");
+        assert!(!run.path().join("exports").exists());
     }
 }

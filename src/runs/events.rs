@@ -88,6 +88,12 @@ impl EventLog {
 /// The events within a range of the file's bytes, read as they are asked for.
 pub struct EventRange {
     lines: Lines<BufReader<Take<File>>>,
+    /// The bytes that are left, from the next line on.
+    left: Range<u64>,
+    /// Where the line begins that was read last.
+    begun: u64,
+    /// Place and text of the event that came last.
+    latest: (u64, String),
 }
 
 impl EventRange {
@@ -95,7 +101,19 @@ impl EventRange {
     pub fn open(path: &Path, bytes: Range<u64>) -> io::Result<EventRange> {
         let mut file = File::open(path)?;
         file.seek(SeekFrom::Start(bytes.start))?;
-        Ok(EventRange { lines: BufReader::new(file.take(bytes.end.saturating_sub(bytes.start))).lines() })
+        let lines = BufReader::new(file.take(bytes.end.saturating_sub(bytes.start))).lines();
+        Ok(EventRange { lines, begun: bytes.start, latest: (bytes.start, String::new()), left: bytes })
+    }
+
+    /// The byte of the file at which the event begins that came last, and its line.
+    pub fn latest(&self) -> (u64, &str) {
+        (self.latest.0, &self.latest.1)
+    }
+
+    /// The byte at which the last line begins, if it does not end within the range: then the file is another than it was when
+    /// the range was told.
+    pub fn cut_short(&self) -> Option<u64> {
+        (self.left.start > self.left.end).then_some(self.begun)
     }
 }
 
@@ -104,7 +122,13 @@ impl Iterator for EventRange {
 
     fn next(&mut self) -> Option<Event> {
         // A line that cannot be read costs only itself; a file that cannot, the rest.
-        self.lines.by_ref().map_while(Result::ok).find_map(|line| serde_json::from_str(&line).ok())
+        self.lines.by_ref().map_while(Result::ok).find_map(|line| {
+            self.begun = self.left.start;
+            self.left.start += line.len() as u64 + 1;
+            let event = serde_json::from_str(&line).ok()?;
+            self.latest = (self.begun, line);
+            Some(event)
+        })
     }
 }
 

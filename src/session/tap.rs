@@ -1,6 +1,7 @@
 //! A second way to a trainer, for front ends in other processes.
 
-use std::sync::{Arc, Weak, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard, Weak, mpsc};
 
 use tokio::sync::Semaphore;
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -18,6 +19,7 @@ pub struct Tap {
     log: SharedLog,
     orders: Weak<mpsc::Sender<Order>>,
     places: Arc<Semaphore>,
+    left_behind: Arc<AtomicBool>,
 }
 
 /// What a tap learns of an event.
@@ -30,8 +32,13 @@ pub enum Told {
 }
 
 impl Tap {
-    pub(super) fn new(told: broadcast::Receiver<Told>, log: SharedLog, orders: Weak<mpsc::Sender<Order>>) -> Tap {
-        Tap { told, log, orders, places: Arc::new(Semaphore::new(ORDERS)) }
+    pub(super) fn new(
+        told: broadcast::Receiver<Told>,
+        log: SharedLog,
+        orders: Weak<mpsc::Sender<Order>>,
+        left_behind: Arc<AtomicBool>,
+    ) -> Tap {
+        Tap { told, log, orders, places: Arc::new(Semaphore::new(ORDERS)), left_behind }
     }
 
     /// Another of the same, which learns what is told from now on.
@@ -41,12 +48,23 @@ impl Tap {
             log: self.log.clone(),
             orders: self.orders.clone(),
             places: self.places.clone(),
+            left_behind: self.left_behind.clone(),
         }
     }
 
     /// Bytes of the run's file so far; `None` as long as there is none.
     pub fn written(&self) -> Option<u64> {
-        self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).as_ref().map(EventLog::length)
+        self.log().as_ref().map(EventLog::length)
+    }
+
+    /// Bytes of the run's file that were there before; `None` as long as there is none.
+    pub fn opened_at(&self) -> Option<u64> {
+        self.log().as_ref().map(EventLog::opened_at)
+    }
+
+    /// Whether another process takes the run up.
+    pub fn left_behind(&self) -> bool {
+        self.left_behind.load(Ordering::SeqCst)
     }
 
     /// The next that is told; `None` when nobody is left to tell anything. Who is slow misses notes, and the next one
@@ -67,5 +85,9 @@ impl Tap {
             return false;
         };
         orders.send((command, Some(place))).is_ok()
+    }
+
+    fn log(&self) -> MutexGuard<'_, Option<EventLog>> {
+        self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

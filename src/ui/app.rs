@@ -8,9 +8,9 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 
 use super::home::Home;
 use super::keymap::{Action, Context, Keymap};
-pub use super::message::{Effect, Msg};
+pub use super::message::{Effect, Msg, Saved, Saving};
 use super::monitor::{Monitor, Run};
-use super::overlay::{Overlay, Picker};
+use super::overlay::{self, Overlay, Picker, Question};
 use super::runs::Runs;
 use super::theme::{Depth, Theme, Themes};
 use super::toast::Toasts;
@@ -200,10 +200,13 @@ impl App {
             }
             Msg::Exporting(progress) => self.runs.exports(progress),
             Msg::Exported(outcome) => return self.exported(outcome),
-            Msg::Saved(name, path, presets) => {
-                self.home.saved(&name, presets);
-                self.toasts.info(format!("saved as {}", path.display()));
+            Msg::Saved(saved, presets) => {
+                self.home.saved(&saved, presets);
+                for saved in saved {
+                    self.toasts.info(format!("saved as {}", saved.path.display()));
+                }
             }
+            Msg::AllSaved => return overlay::go_on_after(self, Question::Presets),
             Msg::Launched => self.begun(Monitor::new(true)),
             Msg::Attached => self.begun(Monitor::elsewhere()),
             Msg::Refused(why) => self.toasts.error(why),
@@ -238,8 +241,21 @@ impl App {
     /// Tells how an export has ended, and offers what helps.
     fn exported(&mut self, outcome: Result<(), anyhow::Error>) -> Option<Effect> {
         let order = self.runs.exported()?;
+        // A question about it is none any more.
+        let asked = match self.overlay {
+            Some(Overlay::Quit(question @ (Question::Export | Question::Waiting), _)) => Some(question),
+            _ => None,
+        };
+        if asked.is_some() {
+            self.overlay = None;
+        }
         match outcome {
-            Ok(()) => self.toasts.info(format!("exported to {}", order.out.display())),
+            Ok(()) => {
+                self.toasts.info(format!("exported to {}", order.out.display()));
+                if asked == Some(Question::Waiting) {
+                    return overlay::go_on_after(self, Question::Waiting);
+                }
+            }
             Err(error) if error.is::<CalledOff>() => {
                 self.toasts.info("the export was called off; nothing is left of it")
             }
@@ -286,8 +302,10 @@ impl App {
         match action {
             Action::Help => self.overlay = Some(Overlay::Help(0)),
             Action::Suspend => return Some(Effect::Suspend),
-            Action::Quit if self.at_work() && !self.attached() => self.overlay = Some(Overlay::Quit(0)),
-            Action::Quit => return Some(Effect::Leave),
+            Action::Quit => {
+                self.home.keep_typed();
+                return overlay::ask(self, Question::Presets);
+            }
             Action::Theme => self.overlay = Some(Overlay::Themes(Picker::open(self))),
             Action::Home => self.screen = Screen::Home,
             // Asked for once more, it shows the run that goes.

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow};
 use super::app::{Effect, Msg};
 use super::backend::{Backend, Launched};
 use super::export::Exporting;
+use super::message::{Saved, Saving};
 use super::monitor::{Files, Run};
 use super::runs::Comparison;
 use super::{AT_ONCE, Workbench};
@@ -25,6 +26,9 @@ impl Workbench {
         match effect {
             Effect::Send(command) => {
                 if let Some(live) = &mut self.live {
+                    if self.app.staying_behind {
+                        live.link.leave_behind();
+                    }
                     live.link.send(command);
                 }
             }
@@ -127,15 +131,36 @@ impl Workbench {
                     vec![done(kept.map(|()| format!("theme {name}, kept in {}", config.display())))]
                 });
             }
-            Effect::Save { name, toml, replace } => {
-                let saved = self.library.save(&name, &toml, replace);
-                self.app.update(match saved {
-                    Ok(path) => Msg::Saved(name, path, self.library.list()),
-                    Err(error) => Msg::Refused(format!("{error:#}")),
-                });
+            Effect::Save(saving) => {
+                self.save(vec![saving]);
+            }
+            Effect::SaveAll(savings) => {
+                if self.save(savings) {
+                    let _ = self.answers.0.send(Msg::AllSaved);
+                }
             }
             Effect::Open(_) | Effect::Copy(_) | Effect::Leave | Effect::Suspend => {}
         }
+    }
+
+    /// Writes presets of the user's, up to the first that cannot be. Whether all went well.
+    fn save(&mut self, savings: Vec<Saving>) -> bool {
+        let (mut saved, mut refused) = (Vec::new(), None);
+        for Saving { from, name, toml, replace } in savings {
+            match self.library.save(&name, &toml, replace) {
+                Ok(path) => saved.push(Saved { from, name, path }),
+                Err(error) => {
+                    refused = Some(Msg::Refused(format!("{error:#}")));
+                    break;
+                }
+            }
+        }
+        let well = refused.is_none();
+        if !saved.is_empty() {
+            self.app.update(Msg::Saved(saved, self.library.list()));
+        }
+        refused.map(|refused| self.app.update(refused));
+        well
     }
 
     fn export(&mut self, order: Order) {

@@ -1,6 +1,9 @@
-//! Numbers as people read them on a chart: short, with units. Pure.
+//! Numbers as people read them on a chart, short and with units, and texts that have to fit. Pure.
 
 use std::time::SystemTime;
+
+use ratatui::text::Span;
+use unicode_segmentation::UnicodeSegmentation;
 
 pub(crate) use crate::headless::grouped;
 pub use crate::outlook::bytes;
@@ -138,6 +141,24 @@ pub fn wrapped(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// Text in a column of this width: cut with a mark where it is longer, filled up where it is shorter.
+pub fn fitted(text: &str, width: usize, ascii: bool) -> String {
+    let (mark, mut fitted) = (if ascii { "~" } else { "…" }, String::new());
+    let long = Span::raw(text).width() > width;
+    let room = if long { width.saturating_sub(1) } else { width };
+    for character in text.graphemes(true) {
+        if Span::raw(fitted.as_str()).width() + Span::raw(character).width() > room {
+            break;
+        }
+        fitted.push_str(character);
+    }
+    if long && width > 0 {
+        fitted.push_str(mark);
+    }
+    let filled = width.saturating_sub(Span::raw(fitted.as_str()).width());
+    fitted + &" ".repeat(filled)
 }
 
 /// Four significant digits without zeros at the end.

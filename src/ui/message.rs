@@ -51,8 +51,10 @@ pub enum Msg {
     Exporting(Progress),
     /// It has ended: why it failed, if it did.
     Exported(Result<(), anyhow::Error>),
-    /// A preset was saved: its name, its file, and all presets there are now.
-    Saved(String, PathBuf, Vec<preset::Listed>),
+    /// Presets were saved; and all presets there are now.
+    Saved(Vec<Saved>, Vec<preset::Listed>),
+    /// All that were changed are saved, on the way out.
+    AllSaved,
 }
 
 /// What the loop has to do.
@@ -104,16 +106,35 @@ pub enum Effect {
     /// Write these texts to files, with their folder.
     Write(Vec<(PathBuf, String)>),
     /// Write a preset of the user's.
-    Save {
-        /// Its name.
-        name: String,
-        /// Its text.
-        toml: String,
-        /// Whether it may take the place of one that is there.
-        replace: bool,
-    },
+    Save(Saving),
+    /// Write all that were changed, and go on leaving if that went well.
+    SaveAll(Vec<Saving>),
     /// Leave the screen.
     Leave,
     /// Hand the terminal back to the shell for a while.
     Suspend,
+}
+
+/// A preset of the user's that is to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saving {
+    /// The preset of the list that it was made of.
+    pub from: String,
+    /// Its name.
+    pub name: String,
+    /// Its text.
+    pub toml: String,
+    /// Whether it may take the place of one that is there.
+    pub replace: bool,
+}
+
+/// A preset of the user's that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// The preset of the list that it was made of.
+    pub from: String,
+    /// Its name.
+    pub name: String,
+    /// Its file.
+    pub path: PathBuf,
 }

@@ -230,8 +230,10 @@ impl Workbench {
                 }
                 Some(answer) = self.answers.1.recv() => {
                     stale = true;
-                    if let Some(effect) = self.app.update(answer) {
-                        self.perform(effect);
+                    match self.app.update(answer) {
+                        Some(Effect::Leave) => return Ok(Ending::Left),
+                        Some(effect) => self.perform(effect),
+                        None => {}
                     }
                 }
                 event = async { live.expect("guarded").link.next().await }, if live.is_some() => {

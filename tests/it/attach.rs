@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use finesift::Usage;
 use finesift::attach::{Line, Viewer, listen};
-use finesift::protocol::{Command, Event, Finished, Phase, Reason};
+use finesift::protocol::{Command, Event, Finished, Phase, Reason, Resumed};
 use finesift::runs::{EventLog, RunFolder};
 use finesift::session::{Port, Session};
 use rand::{Rng, SeedableRng};
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 /// A run whose trainer does as it is told and counts.
 struct Going {
-    _runs: TempDir,
+    runs: TempDir,
     folder: PathBuf,
     session: Session,
 }
@@ -40,7 +40,7 @@ impl Going {
             trainer(port);
             Ok(())
         });
-        let mut going = Going { _runs: runs, folder, session: session.unwrap() };
+        let mut going = Going { runs, folder, session: session.unwrap() };
         // It listens before it says so.
         assert_eq!(going.session.blocking_next(), Some(Event::info("open")));
         going
@@ -77,6 +77,53 @@ fn paused() -> Event {
 /// What comes next; the viewer's own waiting needs a runtime.
 fn next(viewer: &mut Viewer) -> Option<Event> {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(viewer.next())
+}
+
+/// Where a run is taken up again.
+fn resumed() -> Event {
+    Event::Resumed(Resumed {
+        run: "mine".into(),
+        step: 1,
+        steps: 2,
+        checkpoint: "step-1".into(),
+        elapsed: 1.0,
+        device: "cpu".into(),
+        device_note: String::new(),
+        version: "0".into(),
+    })
+}
+
+/// Events between a checkpoint and the last.
+const TAIL: usize = 20;
+
+/// A run that is stopped to be left behind: its folder, and the byte of its checkpoint.
+fn left_behind(viewer: impl FnOnce(&Path) -> Viewer) -> (TempDir, PathBuf, u64, Viewer) {
+    let (tell, checkpoint) = std::sync::mpsc::channel();
+    let going = Going::start(move |port| {
+        assert_eq!(port.wait(), Some(Command::Stop { save: true }));
+        tell.send(port.emitter().written()).unwrap();
+        (0..TAIL).for_each(|_| port.emit(Event::info("a checkpoint was written")));
+        port.emit(finished());
+    });
+    let viewer = viewer(&going.folder);
+    going.session.leave_behind();
+    going.session.send(Command::Stop { save: true });
+    going.session.join().unwrap();
+    (going.runs, going.folder, checkpoint.recv().unwrap(), viewer)
+}
+
+/// Takes a run up at a byte of its events, as a process of its own would, and tells so many events before it obeys.
+fn take_up(folder: &Path, at: u64, many: usize) -> Session {
+    let run = RunFolder::open(folder.parent().unwrap(), "mine").unwrap();
+    let session = Session::spawn(None, move |port| {
+        let _listener = listen(run.path(), run.name(), port.tap())?;
+        port.write_to(EventLog::cut(&run.events(), at, &run.path().join("abandoned/events.jsonl"))?);
+        port.emit(resumed());
+        (0..many).for_each(|number| port.emit(Event::info(number.to_string())));
+        obedient(port);
+        Ok(())
+    });
+    session.unwrap()
 }
 
 fn connect(folder: &Path) -> (UnixStream, BufReader<UnixStream>) {
@@ -120,6 +167,92 @@ fn a_viewer_sees_all_of_the_run_and_orders_it_about_and_leaves_without_a_trace()
     assert!(!going.folder.join("socket").exists());
     let refused = Viewer::attach(&going.folder).err().unwrap();
     assert!(refused.is::<Usage>() && refused.to_string().contains("this run does not go"), "{refused}");
+}
+
+#[test]
+fn a_viewer_follows_a_run_that_is_left_behind_without_a_seam() {
+    let (_runs, folder, checkpoint, mut viewer) = left_behind(|folder| {
+        let mut viewer = Viewer::attach(folder).unwrap();
+        assert_eq!(next(&mut viewer), Some(Event::info("open")));
+        viewer
+    });
+    for _ in 0..TAIL {
+        assert_eq!(next(&mut viewer), Some(Event::info("a checkpoint was written")));
+    }
+    // That it was stopped is not told: it goes on.
+    let mut session = take_up(&folder, checkpoint, 3);
+    assert_eq!(next(&mut viewer), Some(resumed()));
+    for number in 0..3 {
+        assert_eq!(next(&mut viewer), Some(Event::info(number.to_string())));
+    }
+    // Orders go to who has it now.
+    viewer.send(&Command::Pause);
+    assert_eq!(next(&mut viewer), Some(paused()));
+    assert_eq!(session.blocking_next(), Some(resumed()));
+    // And from there to the next, and again.
+    session.leave_behind();
+    session.send(Command::Stop { save: true });
+    session.join().unwrap();
+    let length = fs::metadata(folder.join("events.jsonl")).unwrap().len();
+    let last = serde_json::to_string(&finished()).unwrap().len() as u64 + 1;
+    let session = take_up(&folder, length - last, 0);
+    assert_eq!(next(&mut viewer), Some(resumed()));
+    viewer.send(&Command::Stop { save: true });
+    assert_eq!((next(&mut viewer), next(&mut viewer)), (Some(finished()), None));
+    viewer.leave().unwrap();
+    session.join().unwrap();
+}
+
+#[test]
+fn a_viewer_that_stood_still_while_a_run_was_left_behind_is_told_all_of_it_once() {
+    // More than what was cut off, so that its end lies within.
+    const MANY: usize = 5_000;
+    // It stands still before what is cut off, and within.
+    for seen in [0, 1, 6] {
+        let (_runs, folder, checkpoint, mut viewer) = left_behind(|folder| Viewer::attach(folder).unwrap());
+        let mut told: Vec<Event> = (0..seen).map(|_| next(&mut viewer).unwrap()).collect();
+        let mut session = take_up(&folder, checkpoint, MANY);
+        // What the viewer has heard of is cut off by then.
+        assert_eq!(session.blocking_next(), Some(resumed()));
+        while told.last() != Some(&Event::info((MANY - 1).to_string())) {
+            told.push(next(&mut viewer).unwrap());
+        }
+        let before = told.iter().position(|event| *event == resumed()).unwrap();
+        assert!(told[0] == Event::info("open") && (seen.max(1)..=TAIL + 1).contains(&before), "{before} events");
+        assert!(told[1..before].iter().all(|event| *event == Event::info("a checkpoint was written")));
+        let after: Vec<Event> = (0..MANY).map(|number| Event::info(number.to_string())).collect();
+        assert!(told[before + 1..] == after, "{} events", told.len());
+        session.send(Command::Stop { save: true });
+        assert_eq!((next(&mut viewer), next(&mut viewer)), (Some(finished()), None));
+        session.join().unwrap();
+    }
+}
+
+#[test]
+fn a_run_that_is_left_behind_and_taken_up_by_nobody_has_ended() {
+    let runs = tempfile::tempdir().unwrap();
+    let run = RunFolder::create(runs.path(), Some("mine"), "tiny", "").unwrap();
+    let folder = run.path().to_owned();
+    let mut log = EventLog::open(&run.events()).unwrap();
+    log.append(&Event::info("open"));
+    let written = log.append(&finished()).end;
+    drop(run);
+    let listener = UnixListener::bind(folder.join("socket")).unwrap();
+    // A process that has ended before it could start another.
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    let hello = Line::Hello { version: "0".into(), run: "mine".into(), process: child.id() };
+    let told = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        for line in [hello, Line::Opened(0), Line::Written(written), Line::LeftBehind] {
+            stream.write_all((serde_json::to_string(&line).unwrap() + "\n").as_bytes()).unwrap();
+        }
+    });
+    let mut viewer = Viewer::attach(&folder).unwrap();
+    told.join().unwrap();
+    assert_eq!((next(&mut viewer), next(&mut viewer)), (Some(Event::info("open")), Some(finished())));
+    assert_eq!(next(&mut viewer), None);
+    viewer.leave().unwrap();
 }
 
 #[test]
@@ -180,6 +313,7 @@ fn a_viewer_that_stands_still_holds_up_nobody_and_misses_nothing() {
 fn lines_that_are_no_orders_are_refused_and_disturb_nothing() {
     let going = Going::start(obedient);
     let (mut socket, mut lines) = connect(&going.folder);
+    assert_eq!(line(&mut lines), Line::Opened(0));
     assert!(matches!(line(&mut lines), Line::Written(_)));
     // Read aside, so that neither side waits for the other.
     let answers = std::thread::spawn(move || {

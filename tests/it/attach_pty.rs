@@ -164,6 +164,58 @@ fn a_run_that_is_watched_is_left_behind_and_goes_on_as_if_nothing_had_been() {
 }
 
 #[test]
+fn who_is_attached_to_a_run_that_is_left_behind_follows_it() {
+    let tiny = tiny(EPOCHS);
+    let mut owner = screen(&tiny, &["train", "tiny.toml", "--run", "mine"]);
+    owner.wait_for(&["● training", "step "]);
+    // It waits until all of them are there.
+    owner.press("p");
+    owner.wait_for(&["● paused"]);
+    let attached = |more: &[&str]| {
+        let mut command = program(&tiny, &[&["attach", "mine"], more].concat());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let (mut json, mut plain) = (attached(&["--json"]), attached(&["--plain"]));
+    let mut told = BufReader::new(json.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut said = BufReader::new(plain.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut lines: Vec<String> = Vec::new();
+    while !lines.last().is_some_and(|line| line.contains(r#""event":"step""#)) {
+        lines.push(told.next().unwrap());
+    }
+    assert!(said.any(|line| line.contains("steps of")));
+    let mut viewer = screen(&tiny, &["attach", "mine"]);
+    viewer.wait_for(&["attached to mine", "● paused"]);
+    viewer.press("5");
+    viewer.wait_for(&["following"]);
+    owner.press("q");
+    owner.wait_for(&["keep running in the background"]);
+    owner.press("k");
+    let (status, left) = owner.wait_exit();
+    assert_eq!(status, 0, "{left}");
+    viewer.wait_for(&["attached to mine", "taken up again after step", "● training"]);
+    assert!(said.any(|line| line.contains("mine: goes on after step")));
+    // Its orders go to where the run is now.
+    viewer.press("p");
+    viewer.wait_for(&["● paused"]);
+    viewer.press("p");
+    viewer.wait_for(&["● training"]);
+    viewer.press("q");
+    assert_eq!(viewer.wait_exit().0, 0);
+    viewer.assert_restored();
+    let rest = std::thread::spawn(move || told.collect::<Vec<String>>());
+    assert_was_undisturbed(&tiny, "mine");
+    lines.extend(rest.join().unwrap());
+    assert!(json.wait().unwrap().success());
+    drop(said);
+    assert!(text(plain.wait_with_output().unwrap()).contains("stopped after"));
+    let told: Vec<Event> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ends = told.iter().filter(|event| event.is_last()).count();
+    let taken_up = told.iter().filter(|event| matches!(event, Event::Resumed(_))).count();
+    assert_eq!((ends, taken_up), (1, 1), "{told:?}");
+    assert!(numbers(&told) == numbers(&read_events(&events(&tiny, "mine")).unwrap()));
+}
+
+#[test]
 fn a_run_starts_in_the_background_and_what_is_wrong_is_said_before() {
     let tiny = tiny("epochs = 100000");
     let said = text(output(&tiny, &["train", "tiny.toml", "--run", "mine", "--background"]));

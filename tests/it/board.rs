@@ -455,6 +455,68 @@ fn leaving_a_run_is_asked_about() {
 }
 
 #[test]
+fn leaving_an_export_under_way_is_asked_about() {
+    let board = Board::new();
+    let copying = || Progress { task: "writing the model".into(), done: 1, total: 3, unit: "files".into() };
+    let asked = |size| {
+        let mut app = at_runs(&board, size);
+        press(&mut app, KeyCode::Char('e'));
+        ordered(&mut app);
+        app.update(Msg::Exporting(copying()));
+        // From any screen.
+        press(&mut app, KeyCode::Char('H'));
+        assert_eq!(press(&mut app, KeyCode::Char('q')), None);
+        app
+    };
+    for size in SIZES {
+        let mut app = asked(size);
+        insta::assert_snapshot!(format!("quit_export_{}x{}", size.0, size.1), screen(&app, size));
+        assert_eq!(press(&mut app, KeyCode::Char('w')), None);
+        app.update(Msg::Exporting(Progress { done: 2, ..copying() }));
+        insta::assert_snapshot!(format!("quit_export_waiting_{}x{}", size.0, size.1), screen(&app, size));
+        // Enter once more than needed does no harm.
+        assert_eq!((press(&mut app, KeyCode::Enter), app.overlay.is_some()), (None, false));
+    }
+    let size = (120, 40);
+    for key in [KeyCode::Esc, KeyCode::Char('k')] {
+        let mut app = asked(size);
+        assert_eq!((press(&mut app, key), app.overlay.is_some()), (None, false));
+        assert_eq!(app.update(Msg::Exported(Ok(()))), None, "whoever stayed stays");
+    }
+    let waiting = || {
+        let mut app = asked(size);
+        press(&mut app, KeyCode::Enter);
+        app
+    };
+    assert_eq!(waiting().update(Msg::Exported(Ok(()))), Some(Effect::Leave));
+    assert_eq!(press(&mut asked(size), KeyCode::Char('c')), Some(Effect::Leave));
+    assert_eq!(press(&mut waiting(), KeyCode::Char('c')), Some(Effect::Leave));
+    // What fails is told before anybody leaves, and what ends while it is asked about asks no more.
+    let mut app = waiting();
+    assert_eq!(app.update(Msg::Exported(Err(anyhow::anyhow!("the disk is full")))), None);
+    let shown = screen(&app, size);
+    assert!(shown.contains("the disk is full") && !shown.contains("Quit ─"), "{shown}");
+    let mut app = asked(size);
+    assert_eq!(app.update(Msg::Exported(Ok(()))), None);
+    let shown = screen(&app, size);
+    assert!(shown.contains("exported to runs/now/exports") && !shown.contains("Quit ─"), "{shown}");
+    // The run is asked about after it.
+    let launched = |mut app: App| {
+        press(&mut app, KeyCode::Esc);
+        app.update(Msg::Launched);
+        press(&mut app, KeyCode::Char('q'));
+        app
+    };
+    let mut app = launched(asked(size));
+    assert_eq!(press(&mut app, KeyCode::Char('c')), Some(Effect::CallOff));
+    assert!(screen(&app, size).contains("A run is going."));
+    let mut app = launched(asked(size));
+    press(&mut app, KeyCode::Char('w'));
+    assert_eq!(app.update(Msg::Exported(Ok(()))), None);
+    assert!(screen(&app, size).contains("A run is going."));
+}
+
+#[test]
 fn a_run_that_goes_elsewhere_is_left_without_a_question() {
     let mut app = app((120, 40));
     app.update(Msg::Attached);

@@ -1,6 +1,7 @@
 //! The whole program in a pseudo-terminal, without a run under way: Runs, themes, settings, and what a terminal is told.
 
 use std::fs;
+use std::path::PathBuf;
 
 use crate::board::Board;
 use crate::pty::Pty;
@@ -98,6 +99,53 @@ fn a_shell_in_the_runs_folder_gives_the_screen_back() {
     pty.wait_for_sequence("\x1b]52;c;");
     leave(pty);
     assert_eq!(fs::read_to_string(board.path().join("demo-20270101-090000/note")).unwrap(), "typed there\n");
+}
+
+/// An export that stands still until what it reads is written: the run's file is a pipe that no one fills.
+fn exporting(board: &Board) -> (Pty, PathBuf) {
+    let mut pty = at_runs(board, "", &[]);
+    pty.press("/paper\r");
+    pty.wait_for(&["1 of 6"]);
+    let run = board.path().join("demo-20270101-090000");
+    let (pipe, events) = (run.join("pipe"), run.join("events.jsonl"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    fs::rename(&pipe, &events).unwrap();
+    pty.press("e\x1b[B\x1b[B\x1b[B");
+    pty.wait_for(&["● CSV", "exports/run/metrics.csv"]);
+    pty.press("\r");
+    pty.wait_for(&["exporting demo-20270101-090000: reading"]);
+    (pty, run)
+}
+
+#[test]
+fn an_export_under_way_is_waited_for_or_called_off_with_nothing_left() {
+    let board = Board::new();
+    let (mut pty, run) = exporting(&board);
+    pty.press("q");
+    pty.wait_for(&["An export is under way.", "demo-20270101-090000 as CSV", "to ./demo"]);
+    pty.press("\x1b");
+    pty.wait_until("the question to go", |screen| !screen.contents().contains("An export is under way."));
+    pty.press("q");
+    pty.wait_for(&["call it off and quit"]);
+    pty.press("w");
+    pty.wait_for(&["As soon as this export is done"]);
+    assert!(!run.join("exports").exists());
+    // Each time it returns there is a reader, which then comes to an end: the export, or who looks for runs meanwhile.
+    let pipe = run.join("events.jsonl");
+    std::thread::spawn(move || while fs::File::options().write(true).open(&pipe).is_ok() {});
+    let (status, text) = pty.wait_exit();
+    assert_eq!(status, 0, "{text}");
+    pty.assert_restored();
+    assert!(run.join("exports/run/metrics.csv").is_file());
+
+    let board = Board::new();
+    let (mut pty, run) = exporting(&board);
+    pty.press("q");
+    pty.wait_for(&["An export is under way."]);
+    pty.press("c");
+    assert_eq!(pty.wait_exit().0, 0);
+    pty.assert_restored();
+    assert!(!run.join("exports").exists());
 }
 
 #[test]

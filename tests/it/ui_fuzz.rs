@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use finesift::export::ChangedBiases;
+use finesift::export::{ChangedBiases, Form, Order};
 use finesift::protocol::{Event, Progress};
 use finesift::runs::{Listed, Lister};
 use finesift::ui::app::{App, Effect, Msg, Screen};
@@ -69,6 +69,7 @@ impl Chaos {
                 let runs = self.runs.iter().filter(|_| self.random.random_bool(0.7)).cloned().collect();
                 Msg::Listed(self.random.random_bool(0.8).then_some(runs), SystemTime::now())
             }
+            _ if self.random.random_bool(0.5) => Msg::Exported(Ok(())),
             _ => Msg::Done(self.text()),
         }
     }
@@ -160,7 +161,13 @@ fn nothing_that_comes_in_brings_the_screens_down() {
     let mut chaos = Chaos { random: ChaCha8Rng::seed_from_u64(7), events, runs, size: (80, 24) };
     let mut app = App::at_home(look("dark", Depth::True, false), presets(), 80, 24);
     let (mut frames, mut left, mut seen) = (0, 0, BTreeSet::new());
+    let (run, out) = ("runs/mine".into(), "mine.csv".into());
+    let order = Order { run, form: Form::Csv, from: None, out, without_biases: false };
     for number in 0..MESSAGES {
+        // Keys alone seldom come to one.
+        if number % 1000 == 0 {
+            app.runs.begin_export(&order);
+        }
         let effect = app.update(chaos.message());
         match effect {
             Some(Effect::Compare(runs)) => {
@@ -207,9 +214,12 @@ fn nothing_that_comes_in_brings_the_screens_down() {
     // It went through the screens and did not stand before a door.
     assert!(frames == MESSAGES / PER_FRAME && left > 50, "{frames} frames, left {left} times");
     for screen in ["Home", "Monitor", "Runs"] {
-        for overlay in ["None", "Some(Help(", "Some(Quit(", "Some(Themes(Picker"] {
+        for overlay in ["None", "Some(Help(", "Some(Quit(Presets,", "Some(Quit(Run,", "Some(Themes(Picker"] {
             assert!(seen.contains(&format!("{screen} {overlay}")), "never {screen} with {overlay}: {seen:?}");
         }
+    }
+    for question in ["Some(Quit(Export,", "Some(Quit(Waiting,"] {
+        assert!(seen.iter().any(|seen| seen.ends_with(question)), "never {question}: {seen:?}");
     }
     assert!(seen.contains("Runs Some(Comparison(Comparison"), "{seen:?}");
 }

@@ -206,6 +206,73 @@ fn the_program_alone_opens_home_where_a_preset_is_found_changed_and_launched() {
 }
 
 #[test]
+fn presets_that_were_changed_are_not_lost_to_a_key() {
+    let tiny = Tiny::new(0.0);
+    let presets = tiny.path("config/finesift/presets");
+    std::fs::create_dir_all(&presets).unwrap();
+    let text = tiny.preset("# Found by trying.\nepochs = 3   # until told");
+    std::fs::write(presets.join("words.toml"), &text).unwrap();
+    // Its first setting, which says what it is.
+    let change = |pty: &mut Pty| {
+        pty.wait_for(&["Presets", "1 of yours"]);
+        pty.press("/words\r");
+        pty.wait_for(&["a tiny run"]);
+        pty.press("e\x1b[He");
+        pty.wait_for(&["(empty: left out)"]);
+        pty.press("\x15again\r");
+        pty.wait_for(&["1 changed"]);
+    };
+    let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
+    change(&mut pty);
+    // Either key of quitting asks, and esc stays.
+    for quit in ["q", "\x03"] {
+        pty.press(quit);
+        pty.wait_for(&["A preset is changed and not saved.", "to be written in its place"]);
+        pty.press("\x1b");
+        pty.wait_until("the question to go", |screen| !screen.contents().contains("not saved"));
+    }
+    assert!(pty.text().contains("1 changed"));
+    pty.press("q");
+    pty.wait_for(&["save all and quit"]);
+    pty.press("s");
+    assert_eq!(pty.wait_exit().0, 0);
+    pty.assert_restored();
+    let saved = std::fs::read_to_string(presets.join("words.toml")).unwrap();
+    assert_eq!(saved, text.replace("\"a tiny run\"", "\"again\""));
+    // Left without, or by a signal, which asks nothing.
+    for leave in ["n", ""] {
+        std::fs::write(presets.join("words.toml"), &text).unwrap();
+        let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
+        change(&mut pty);
+        pty.press("q");
+        pty.wait_for(&["quit without saving"]);
+        match leave {
+            "" => pty.signal("TERM"),
+            key => pty.press(key),
+        }
+        let expected = if leave.is_empty() { 143 } else { 0 };
+        assert_eq!(pty.wait_exit().0, expected);
+        pty.assert_restored();
+        assert_eq!(std::fs::read_to_string(presets.join("words.toml")).unwrap(), text);
+    }
+    // What cannot be written keeps the screen.
+    std::fs::remove_dir_all(&presets).unwrap();
+    std::fs::write(&presets, "in the way").unwrap();
+    let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
+    pty.wait_for(&["Presets", "▌ demo"]);
+    pty.press("e\x1b[He");
+    pty.wait_for(&["(empty: left out)"]);
+    pty.press("\x15again\r");
+    pty.wait_for(&["1 changed"]);
+    pty.press("q");
+    pty.wait_for(&["to be saved as my-demo"]);
+    pty.press("s");
+    pty.wait_for(&["cannot write", "1 changed"]);
+    pty.press("qn");
+    assert_eq!(pty.wait_exit().0, 0);
+}
+
+#[test]
 fn a_run_is_exported_and_a_checkpoint_pinned_from_the_list() {
     let tiny = Tiny::new(0.0);
     let preset = tiny.path("short.toml");

@@ -3,14 +3,14 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use unicode_segmentation::UnicodeSegmentation;
 
 use super::Scene;
 use super::places::window;
 use crate::data::Source;
 use crate::outlook::Outlook;
 use crate::preset::{DataSource, Draft, InstructionPlace, Listed, Preset};
-use crate::ui::format::{duration, grouped, number, plain};
+use crate::ui::app::Saved;
+use crate::ui::format::{duration, fitted, grouped, number, plain};
 use crate::ui::widgets::input::Input;
 use crate::ui::widgets::panel::{Title, panel};
 
@@ -112,23 +112,32 @@ impl List {
         }
     }
 
+    /// Those that were changed and not saved, also where the filter lets them not through.
+    pub fn changed(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.changes() > 0)
+    }
+
     /// Whether there is one of that name.
     pub fn has(&self, name: &str) -> bool {
         self.entries.iter().any(|entry| entry.listed.name == name)
     }
 
-    /// Takes up the presets anew after one was saved under `name`, and marks it. Changes of others stay.
-    pub fn renew(&mut self, listed: Vec<Listed>, name: &str) {
-        let saved_from = self.marked;
+    /// Takes up the presets anew after some were saved. Changes of others stay; what was saved of the marked one is marked.
+    pub fn renew(&mut self, listed: Vec<Listed>, saved: &[Saved]) {
+        let of = |entry: &Entry| saved.iter().find(|saved| saved.from == entry.listed.name);
+        let marked = self.entries.get(self.marked);
+        let marked =
+            marked.map(|entry| of(entry).map_or_else(|| entry.listed.name.clone(), |saved| saved.name.clone()));
         let before: Vec<Entry> = self.entries.drain(..).collect();
         self.entries = listed.into_iter().map(Entry::new).collect();
-        for (number, old) in before.into_iter().enumerate() {
-            let kept = self.entries.iter_mut().find(|entry| entry.listed.name == old.listed.name);
-            if let Some(kept) = kept.filter(|_| number != saved_from && old.changes() > 0) {
-                *kept = old;
+        for old in before.into_iter().filter(|old| of(old).is_none() && old.changes() > 0) {
+            match self.entries.iter_mut().find(|entry| entry.listed.name == old.listed.name) {
+                Some(kept) => *kept = old,
+                // Its file is gone; what was changed is not.
+                None => self.entries.push(old),
             }
         }
-        self.marked = self.entries.iter().position(|entry| entry.listed.name == name).unwrap_or(0);
+        self.marked = self.entries.iter().position(|entry| Some(&entry.listed.name) == marked.as_ref()).unwrap_or(0);
         if self.marked().is_none() {
             self.filter = Input::default();
         }
@@ -311,22 +320,4 @@ pub fn task(preset: &Preset) -> String {
 
 fn trained(preset: &Preset) -> String {
     if preset.sift.modules.is_empty() { "head".into() } else { format!("{} %", number(preset.sift.rate * 100.0)) }
-}
-
-/// Text in a column of this width: cut with a mark where it is longer, filled up where it is shorter.
-pub fn fitted(text: &str, width: usize, ascii: bool) -> String {
-    let (mark, mut fitted) = (if ascii { "~" } else { "…" }, String::new());
-    let long = Span::raw(text).width() > width;
-    let room = if long { width.saturating_sub(1) } else { width };
-    for character in text.graphemes(true) {
-        if Span::raw(fitted.as_str()).width() + Span::raw(character).width() > room {
-            break;
-        }
-        fitted.push_str(character);
-    }
-    if long && width > 0 {
-        fitted.push_str(mark);
-    }
-    let filled = width.saturating_sub(Span::raw(fitted.as_str()).width());
-    fitted + &" ".repeat(filled)
 }

@@ -9,6 +9,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod typing;
+mod unsaved;
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use ratatui::Frame;
 use ratatui::layout::{Margin, Position, Rect};
 use ratatui::text::Line;
 
-use super::app::{Effect, Look};
+use super::app::{Effect, Look, Saved};
 use super::keymap::Action;
 use super::overlay::popup;
 use super::widgets::input::Input;
@@ -27,6 +28,7 @@ use inquiry::Inquiry;
 use list::List;
 use places::{Part, Places};
 use typing::{Editing, Naming, Typing};
+pub use unsaved::Unsaved;
 
 /// The presets and what is done with them.
 pub struct Home {
@@ -143,8 +145,8 @@ impl Home {
             Action::Reset if self.focus == Part::Settings => self.reset(),
             Action::ResetAll => self.reset_all(),
             Action::Save => {
-                let whole = self.list.marked().is_some_and(|entry| entry.now.is_ok());
-                self.typing = Naming::new(&self.list).filter(|_| whole).map(Typing::Name);
+                let whole = self.list.marked().filter(|entry| entry.now.is_ok());
+                self.typing = whole.map(|entry| Typing::Name(Naming::new(entry, &self.list)));
                 None
             }
             _ => None,
@@ -153,15 +155,20 @@ impl Home {
         effect
     }
 
-    /// Takes up a click: it goes to a part of the screen, and marks what it hits.
-    pub fn click(&mut self, at: Position, area: Rect) -> Option<Effect> {
-        // What was typed is kept if it can be.
+    /// Ends typing. What was typed into a field is kept if it can be.
+    pub fn keep_typed(&mut self) {
         if let Some(Typing::Field(editing)) = self.typing.take()
             && editing.outcome.is_ok()
             && let Some(entry) = self.list.marked_mut()
         {
             entry.change(|draft| *draft = editing.applied(draft));
         }
+        self.look();
+    }
+
+    /// Takes up a click: it goes to a part of the screen, and marks what it hits.
+    pub fn click(&mut self, at: Position, area: Rect) -> Option<Effect> {
+        self.keep_typed();
         let places = Places::of(area, self.list.len());
         let part = places.part(at)?;
         match part {
@@ -221,9 +228,14 @@ impl Home {
         self.look();
     }
 
-    /// Takes up the presets after one was saved under a name.
-    pub fn saved(&mut self, name: &str, presets: Vec<Listed>) {
-        self.list.renew(presets, name);
+    /// The presets that were changed and not saved.
+    pub fn unsaved(&self) -> Vec<Unsaved> {
+        unsaved::of(&self.list)
+    }
+
+    /// Takes up the presets after some were saved.
+    pub fn saved(&mut self, saved: &[Saved], presets: Vec<Listed>) {
+        self.list.renew(presets, saved);
         self.look();
     }
 
@@ -378,8 +390,7 @@ impl Home {
         }
         if key.code == KeyCode::Enter && naming.complaint.is_none() {
             let Ok(draft) = &self.list.marked()?.listed.draft else { return None };
-            let (name, replace) = (naming.input.text(), naming.replace);
-            return Some(Effect::Save { name, toml: draft.to_toml().ok()?, replace });
+            return naming.saving(draft).ok().map(Effect::Save);
         }
         naming.input.key(key);
         naming.check(&self.list);

@@ -6,11 +6,11 @@ use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::Scene;
-use super::list::{Entry, fitted};
+use super::list::Entry;
 use super::places::window;
 use super::typing::Editing;
 use crate::preset::{Field, Origin};
-use crate::ui::format::plain;
+use crate::ui::format::{fitted, plain};
 use crate::ui::widgets::panel::{Title, panel};
 
 /// A line of the settings.

@@ -1,7 +1,7 @@
 //! Home as a user meets it: keys and clicks in, screens and effects out, with a fake outlook.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
@@ -12,7 +12,8 @@ use ratatui::buffer::{Buffer, Cell};
 
 use crate::outlook::{DataOutlook, DeviceOutlook, MemoryPart, ModelOutlook, Outlook, Pace, Piece, PieceRole};
 use crate::preset::{Library, Preset};
-use crate::ui::app::{App, Effect, Look, Msg, Screen};
+use crate::protocol::Command;
+use crate::ui::app::{App, Effect, Look, Msg, Saved, Saving, Screen};
 use crate::ui::home::Home;
 use crate::ui::keymap::Keymap;
 use crate::ui::runs::Runs;
@@ -38,7 +39,7 @@ struct Screens {
     terminal: Terminal<TestBackend>,
     now: Duration,
     library: Library,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Screens {
@@ -57,7 +58,7 @@ impl Screens {
         let home = Home::new(library.list());
         let app = App::new(look, Keymap::default(), home, Runs::default(), columns, rows);
         let terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
-        Screens { app, terminal, now: Duration::ZERO, library, _folder: folder }
+        Screens { app, terminal, now: Duration::ZERO, library, folder }
     }
 
     /// Lets half a second pass, and answers what is asked meanwhile. Returns what was asked.
@@ -110,6 +111,26 @@ impl Screens {
             self.code(KeyCode::Down);
         }
         panic!("no {key} in\n{}", self.text());
+    }
+
+    /// Changes a value of the marked preset.
+    fn change(&mut self, key: &str, value: &str) {
+        self.edit(key);
+        self.clear();
+        self.press(&format!("{value}\r"));
+        self.code(KeyCode::Esc);
+    }
+
+    /// Writes presets as the loop does. Their files.
+    fn save(&mut self, savings: &[Saving]) -> Vec<PathBuf> {
+        let write = |saving: &Saving| {
+            let path = self.library.save(&saving.name, &saving.toml, saving.replace).unwrap();
+            Saved { from: saving.from.clone(), name: saving.name.clone(), path }
+        };
+        let saved: Vec<Saved> = savings.iter().map(write).collect();
+        let paths = saved.iter().map(|saved| saved.path.clone()).collect();
+        self.app.update(Msg::Saved(saved, self.library.list()));
+        paths
     }
 
     fn draw(&mut self) -> &Buffer {
@@ -353,12 +374,12 @@ fn saving_keeps_comments_and_asks_for_a_name_that_can_be() {
         screens.clear();
     }
     screens.press("better");
-    let Some(Effect::Save { name, toml, replace }) = screens.press("\r") else { panic!("nothing to save") };
-    assert_eq!((name.as_str(), replace), ("better", false));
-    assert_eq!(toml, REVIEWS.replace("2e-4 ", "1e-3 "));
-    let path = screens.library.save(&name, &toml, replace).unwrap();
-    assert_eq!(fs::read_to_string(&path).unwrap(), toml);
-    screens.app.update(Msg::Saved(name, path, screens.library.list()));
+    let Some(Effect::Save(saving)) = screens.press("\r") else { panic!("nothing to save") };
+    let expected = ("reviews", "better", false);
+    assert_eq!((saving.from.as_str(), saving.name.as_str(), saving.replace), expected);
+    assert_eq!(saving.toml, REVIEWS.replace("2e-4 ", "1e-3 "));
+    let path = screens.save(std::slice::from_ref(&saving)).pop().unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), saving.toml);
     let text = screens.text();
     assert!(text.contains("╭ better ") && text.contains("saved as") && !text.contains("changed"), "{text}");
     let Some(Effect::Launch(preset)) = screens.press("r") else { panic!("no launch") };
@@ -473,6 +494,134 @@ fn a_run_that_ends_makes_the_plan_look_again() {
     assert!(screens.app.screen == Screen::Monitor && !screens.app.waiting());
     screens.press("H");
     assert_eq!(screens.settle().unwrap().name, "demo");
+}
+
+#[test]
+fn leaving_with_changes_is_asked_about() {
+    for (columns, rows) in [(80, 24), (120, 40), (200, 60)] {
+        let mut screens = Screens::new(columns, rows);
+        screens.settle();
+        assert_eq!(screens.press("q"), Some(Effect::Leave), "nothing would be lost");
+        screens.change("train.epochs", "7");
+        screens.press("/reviews\r");
+        screens.change("train.batch", "8");
+        // Also what the filter does not let through, and from another screen.
+        screens.press("R");
+        assert_eq!(screens.press("q"), None);
+        screens.press("kH");
+        assert_eq!(screens.press("q"), None);
+        insta::with_settings!({snapshot_path => "../../../tests/it/snapshots", prepend_module_to_snapshot => false}, {
+            insta::assert_snapshot!(format!("home_quit_{columns}x{rows}"), screens.text());
+        });
+        for stays in [KeyCode::Esc, KeyCode::Char('k')] {
+            assert_eq!(screens.code(stays), None);
+            assert!(!screens.text().contains("not saved") && screens.text().contains("1 changed"));
+            screens.press("q");
+        }
+        // Held with Ctrl a letter is no answer.
+        let key = KeyEvent::new(KeyCode::Char('n'), KeyModifiers::CONTROL);
+        assert_eq!(screens.app.update(Msg::Key(key)), None);
+        assert_eq!(screens.press("n"), Some(Effect::Leave));
+    }
+}
+
+#[test]
+fn all_that_was_changed_is_saved_on_the_way_out() {
+    let mut screens = Screens::new(120, 40);
+    screens.change("train.epochs", "7");
+    screens.press("/reviews\r");
+    screens.change("train.learning_rate", "1e-3");
+    screens.press("q");
+    let Some(Effect::SaveAll(savings)) = screens.press("\r") else { panic!("nothing to save") };
+    let names: Vec<_> = savings.iter().map(|saving| (saving.name.as_str(), saving.replace)).collect();
+    assert_eq!(names, [("my-demo", false), ("reviews", true)]);
+    assert!(savings[0].toml.contains("epochs = 7") && savings[1].toml == REVIEWS.replace("2e-4 ", "1e-3 "));
+    screens.save(&savings);
+    let text = screens.text();
+    assert!(text.contains("╭ reviews ") && !text.contains("changed"), "{text}");
+    assert_eq!(screens.app.update(Msg::AllSaved), Some(Effect::Leave));
+    // The name that was proposed is taken now.
+    screens.code(KeyCode::Esc);
+    screens.code(KeyCode::Home);
+    assert!(screens.text().contains("built-in, 3 of yours") && screens.text().contains("my-demo"));
+    screens.change("train.batch", "9");
+    screens.press("q");
+    assert!(screens.text().contains("there is a preset \"my-demo\" already"), "{}", screens.text());
+}
+
+#[test]
+fn changes_outlive_the_file_of_their_preset() {
+    let mut screens = Screens::new(120, 40);
+    screens.press("/reviews\r");
+    screens.change("train.batch", "8");
+    fs::remove_file(screens.folder.path().join("presets/reviews.toml")).unwrap();
+    screens.code(KeyCode::Esc);
+    screens.code(KeyCode::Home);
+    screens.press("s");
+    let Some(Effect::Save(saving)) = screens.press("\r") else { panic!("nothing to save") };
+    screens.save(&[saving]);
+    screens.press("q");
+    let Some(Effect::SaveAll(savings)) = screens.press("s") else { panic!("nothing to save") };
+    screens.save(&savings);
+    let saved = fs::read_to_string(screens.folder.path().join("presets/reviews.toml")).unwrap();
+    assert_eq!(saved, REVIEWS.replace("batch = 16", "batch = 8"));
+}
+
+#[test]
+fn what_needs_another_name_or_value_is_named_and_staying_comes_first() {
+    let mut screens = Screens::new(80, 24);
+    let library = screens.library.clone();
+    library.save("my-demo", REVIEWS, false).unwrap();
+    screens.app.update(Msg::Saved(Vec::new(), library.list()));
+    screens.change("train.epochs", "7");
+    screens.press("/glue/rte\r");
+    screens.change("train.epochs", "7");
+    screens.press("q");
+    let warning = screens.app.look.theme.warning.0;
+    assert_eq!(screens.style_of("there is a preset \"my-demo\" already").fg, warning);
+    let text = screens.text();
+    assert!(
+        text.contains("to be saved as my-rte") && !text.contains("save all") && text.contains("> k  stay"),
+        "{text}"
+    );
+    assert_eq!((screens.press("s"), screens.app.overlay.is_some()), (None, true));
+    assert_eq!((screens.press("\r"), screens.app.overlay.is_some()), (None, false));
+    screens.press("q");
+    screens.code(KeyCode::Down);
+    assert_eq!(screens.press("\r"), Some(Effect::Leave));
+    // Many are counted.
+    for name in ["cola", "mnli", "qqp"] {
+        screens.code(KeyCode::Esc);
+        screens.press(&format!("/glue/{name}\r"));
+        screens.change("train.epochs", "7");
+    }
+    screens.press("q");
+    let text = screens.text();
+    assert!(text.contains("5 presets are changed") && text.contains("and 2 more"), "{text}");
+    let (columns, rows) = (60, 16);
+    screens.terminal.backend_mut().resize(columns, rows);
+    screens.app.update(Msg::Resize(columns, rows));
+    assert!(screens.text().contains("n  quit without saving"), "{}", screens.text());
+}
+
+#[test]
+fn a_run_that_goes_is_asked_about_after_the_presets() {
+    let mut screens = Screens::new(120, 40);
+    screens.change("train.epochs", "7");
+    screens.app.update(Msg::Launched);
+    screens.press("q");
+    assert!(screens.text().contains("to be saved as my-demo"));
+    assert_eq!(screens.press("n"), None);
+    assert!(screens.text().contains("A run is going."));
+    screens.code(KeyCode::Esc);
+    screens.press("H");
+    assert!(screens.text().contains("1 changed"), "staying keeps what was changed");
+    screens.press("q");
+    let Some(Effect::SaveAll(savings)) = screens.press("s") else { panic!("nothing to save") };
+    screens.save(&savings);
+    assert_eq!(screens.app.update(Msg::AllSaved), None);
+    assert!(screens.text().contains("A run is going."));
+    assert_eq!(screens.press("s"), Some(Effect::Send(Command::Stop { save: true })));
 }
 
 proptest! {

@@ -1,7 +1,8 @@
 //! What is being typed at Home: a filter, a field's value, or the name to save under.
 
-use super::list::List;
+use super::list::{Entry, List};
 use crate::preset::{Draft, Library, Preset};
+use crate::ui::app::Saving;
 use crate::ui::widgets::input::Input;
 
 /// Where keys go that are text.
@@ -35,6 +36,10 @@ pub struct Naming {
     pub complaint: Option<String>,
     /// Whether it is the name of the preset itself, which is then written anew.
     pub replace: bool,
+    /// The preset that is saved.
+    preset: String,
+    /// Whether that is the user's.
+    own: bool,
 }
 
 impl Editing {
@@ -60,22 +65,41 @@ impl Editing {
 
 impl Naming {
     /// Begins with the preset's own name if it is the user's, and with one like it otherwise.
-    pub fn new(list: &List) -> Option<Naming> {
-        let entry = list.marked()?;
-        let last = entry.listed.name.rsplit('/').next().unwrap_or_default();
-        let name = if entry.listed.path.is_some() { entry.listed.name.clone() } else { format!("my-{last}") };
-        let mut naming = Naming { input: Input::new(&name), complaint: None, replace: false };
+    pub fn new(entry: &Entry, list: &List) -> Naming {
+        let (preset, own) = (entry.listed.name.clone(), entry.listed.path.is_some());
+        let last = preset.rsplit('/').next().unwrap_or_default();
+        let input = Input::new(&if own { preset.clone() } else { format!("my-{last}") });
+        let mut naming = Naming { input, complaint: None, replace: false, preset, own };
         naming.check(list);
-        Some(naming)
+        naming
     }
 
     /// Whether the name can be had.
     pub fn check(&mut self, list: &List) {
         let name = self.input.text();
-        let own = list.marked().filter(|entry| entry.listed.path.is_some() && entry.listed.name == name);
-        self.replace = own.is_some();
-        let taken = own.is_none() && list.has(&name);
-        let taken = taken.then(|| format!("there is a preset \"{name}\" already"));
+        self.replace = self.own && name == self.preset;
+        let taken = (!self.replace && list.has(&name)).then(|| taken(&name));
         self.complaint = Library::complaint(&name).or(taken);
     }
+
+    /// What comes of it, of a draft of the preset.
+    ///
+    /// # Errors
+    /// What is wrong with the name, or with a value of the draft.
+    pub fn saving(&self, draft: &Draft) -> Result<Saving, String> {
+        match &self.complaint {
+            Some(complaint) => Err(complaint.clone()),
+            None => Ok(Saving {
+                from: self.preset.clone(),
+                name: self.input.text(),
+                toml: draft.to_toml().map_err(|error| format!("{error:#}"))?,
+                replace: self.replace,
+            }),
+        }
+    }
+}
+
+/// What is wrong with a name that another preset has.
+pub fn taken(name: &str) -> String {
+    format!("there is a preset \"{name}\" already")
 }

@@ -185,7 +185,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "runs" Action::Runs, [char('R'), Plain(KeyCode::F(4))], "", "all runs";
         "theme" Action::Theme, [char('t')], "theme", "choose a theme";
         "help" Action::Help, [char('?'), Plain(KeyCode::F(1))], "help", "show or hide this help";
-        "quit" Action::Quit, [char('q'), Ctrl('c')], "quit", "quit; asks while a run goes";
+        "quit" Action::Quit, [char('q'), Ctrl('c')], "quit", "quit; asks where something would be lost";
         "suspend" Action::Suspend, [Ctrl('z')], "", "suspend; fg brings it back, bg lets it train on";
     }
 };

@@ -169,7 +169,8 @@ impl Run {
                 self.started = Some(started);
             }
             Event::Resumed(resumed) => {
-                self.task = None;
+                // Its words of an earlier end are no end, and who took it up does not hold it.
+                (self.task, self.end, self.held) = (None, None, false);
                 self.tell(Level::Info, format!("taken up again after step {}", resumed.step));
             }
             Event::Phase { phase } => {
@@ -356,6 +357,17 @@ mod tests {
         }
         assert!(sizes[1] < 32 << 20, "{} bytes", sizes[1]);
         assert!(sizes[1] <= sizes[0] * 11 / 10, "it grows: {sizes:?}");
+    }
+
+    #[test]
+    fn a_run_that_is_taken_up_again_has_not_ended_and_is_not_held() {
+        let mut run = Run::default();
+        run.apply(Event::Phase { phase: Phase::Paused });
+        run.apply(Event::Failed { error: "x".into(), checkpoint: None });
+        assert!(run.held && run.end.is_some());
+        let resumed = r#"{"event":"resumed","run":"r","step":1,"steps":2,"checkpoint":"c","elapsed":1.0,"device":"cpu","version":"0"}"#;
+        run.apply(serde_json::from_str(resumed).unwrap());
+        assert!(!run.held && run.end.is_none());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What lies above a screen: help, themes, a comparison, and the question what becomes of a run. An overlay takes all keys.
+//! What lies above a screen: help, themes, a comparison, and the questions before it is left. An overlay takes all keys.
 
 mod help;
 mod quit;
@@ -14,6 +14,7 @@ use super::app::{App, Effect, Look};
 use super::keymap::Action;
 use super::runs::Comparison;
 use super::widgets::panel::{Title, panel};
+pub use quit::{Question, ask, go_on_after};
 pub use themes::Picker;
 
 /// What may lie above a screen.
@@ -21,8 +22,8 @@ pub use themes::Picker;
 pub enum Overlay {
     /// All keys, from so many lines on.
     Help(usize),
-    /// The question what becomes of the run, and the answer that is marked.
-    Quit(usize),
+    /// A question before the screen is left, and the answer that is marked.
+    Quit(Question, usize),
     /// The themes to choose from.
     Themes(Picker),
     /// What runs differ in, from such a row on.
@@ -34,7 +35,7 @@ impl Overlay {
     pub fn key(self, app: &mut App, key: KeyEvent) -> Option<Effect> {
         let action = app.keymap.action(app.context(), &key);
         match self {
-            Overlay::Quit(marked) => quit::answer(app, marked, key),
+            Overlay::Quit(question, marked) => quit::answer(app, question, marked, key),
             Overlay::Themes(picker) => picker.key(app, action),
             Overlay::Help(from) => scrolled(app, action, from, help::most(app), Overlay::Help),
             Overlay::Comparison(comparison, from) => {
@@ -54,7 +55,7 @@ impl Overlay {
             _ => None,
         };
         match self {
-            Overlay::Quit(marked) => app.overlay = Some(Overlay::Quit(marked)),
+            Overlay::Quit(..) => app.overlay = Some(self),
             Overlay::Themes(picker) if action == Some(Action::Back) => return picker.click(app, at),
             Overlay::Themes(picker) => return picker.key(app, action),
             Overlay::Help(from) => return scrolled(app, action, from, help::most(app), Overlay::Help),
@@ -70,7 +71,7 @@ impl Overlay {
     pub fn draw(&self, frame: &mut Frame, area: Rect, app: &App) {
         match self {
             Overlay::Help(from) => help::draw(frame, area, app, *from),
-            Overlay::Quit(marked) => quit::draw(frame, area, &app.look, *marked),
+            Overlay::Quit(question, marked) => quit::draw(frame, area, app, *question, *marked),
             Overlay::Themes(picker) => picker.draw(frame, area, &app.look),
             Overlay::Comparison(comparison, from) => comparison.draw(frame, area, &app.look, *from),
         }

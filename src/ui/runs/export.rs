@@ -1,4 +1,4 @@
-//! What is chosen before a run is exported: the form, the checkpoint and the place.
+//! What is chosen before a run is exported: the form, the checkpoint and the place; and how far an export is.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,11 @@ use ratatui::text::{Line, Span};
 use super::entry::Typed;
 use crate::config::path_of;
 use crate::export::{Form, Order};
+use crate::protocol::Progress;
 use crate::runs::checkpoint::From;
 use crate::runs::{Kept, Listed};
 use crate::ui::app::Look;
-use crate::ui::format::{grouped, plain};
+use crate::ui::format::{bytes, grouped, plain};
 use crate::ui::overlay::{middle, window};
 use crate::ui::widgets::input::Input;
 use crate::ui::widgets::panel::Title;
@@ -36,6 +37,38 @@ pub(super) struct Draft {
     /// Whether the user has written the place, so that it is not proposed any more.
     written: bool,
     focus: Focus,
+}
+
+/// An export under way.
+#[derive(Clone, Debug)]
+pub struct UnderWay {
+    /// What was asked for.
+    pub order: Order,
+    /// How far it is, when it has told.
+    pub progress: Option<Progress>,
+}
+
+impl UnderWay {
+    /// Name of the run.
+    pub fn name(&self) -> String {
+        plain(&self.order.run.file_name().unwrap_or_default().to_string_lossy())
+    }
+
+    /// The form in a word or two.
+    pub fn form(&self) -> &'static str {
+        described(self.order.form).0
+    }
+
+    /// How far it is, in a few words.
+    pub fn far(&self) -> String {
+        match &self.progress {
+            Some(Progress { done, total, unit, .. }) if unit == "bytes" && *total > 0 => {
+                format!("{} of {}", bytes(*done as f64), bytes(*total as f64))
+            }
+            Some(Progress { done, total, unit, .. }) if *total > 0 => plain(&format!("{done} of {total} {unit}")),
+            _ => "reading".to_owned(),
+        }
+    }
 }
 
 /// What keys are for.

@@ -27,6 +27,7 @@ pub use column::Column;
 pub use comparison::Comparison;
 use entry::{Entry, Typed};
 use export::Draft;
+pub use export::UnderWay;
 
 /// Rows that a page key moves.
 const PAGE: usize = 10;
@@ -48,7 +49,7 @@ pub struct Runs {
     filter: String,
     mode: Mode,
     /// The export under way, and how far it is.
-    exporting: Option<(Order, Option<Progress>)>,
+    exporting: Option<UnderWay>,
 }
 
 /// What keys are for.
@@ -255,20 +256,25 @@ impl Runs {
     /// Takes up an export that begins. Whether none is under way yet.
     pub fn begin_export(&mut self, order: &Order) -> bool {
         let idle = self.exporting.is_none();
-        self.exporting.get_or_insert_with(|| (order.clone(), None));
+        self.exporting.get_or_insert_with(|| UnderWay { order: order.clone(), progress: None });
         idle
+    }
+
+    /// The export under way.
+    pub fn exporting(&self) -> Option<&UnderWay> {
+        self.exporting.as_ref()
     }
 
     /// Takes up how far the export is.
     pub fn exports(&mut self, progress: Progress) {
-        if let Some((_, last)) = &mut self.exporting {
-            *last = Some(progress);
+        if let Some(export) = &mut self.exporting {
+            export.progress = Some(progress);
         }
     }
 
     /// Takes up the export's end.
     pub fn exported(&mut self) -> Option<Order> {
-        self.exporting.take().map(|(order, _)| order)
+        self.exporting.take().map(|export| export.order)
     }
 
     /// Asks whether an adapter is to be had without the biases that have no place in it.

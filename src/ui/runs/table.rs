@@ -6,11 +6,9 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use super::{Column, Mode, Runs, sign};
-use crate::export::Order;
-use crate::protocol::Progress;
 use crate::runs::Listed;
 use crate::ui::app::Look;
-use crate::ui::format::{bytes, plain};
+use crate::ui::format::plain;
 use crate::ui::widgets::panel::{Title, panel};
 use crate::ui::widgets::spark::spark;
 
@@ -144,8 +142,9 @@ pub(super) fn draw(runs: &Runs, frame: &mut Frame, area: Rect, look: &Look) {
         title.values.push(Span::styled(format!("{} marked", runs.marked.len()), theme.bold(theme.paused)));
     }
     title.note = format!("by {}", runs.sort.name().to_lowercase());
-    if let Some((order, progress)) = &runs.exporting {
-        title.values.push(Span::styled(under_way(order, progress.as_ref()), theme.bold(theme.accent)));
+    if let Some(export) = &runs.exporting {
+        let text = format!("exporting {}: {}, X calls it off", export.name(), export.far());
+        title.values.push(Span::styled(text, theme.bold(theme.accent)));
     }
     let inner = panel(frame, area, look, true, title);
     if inner.is_empty() {
@@ -168,19 +167,6 @@ pub(super) fn draw(runs: &Runs, frame: &mut Frame, area: Rect, look: &Look) {
     for ((place, run), y) in runs.runs().enumerate().skip(first).zip(body.top()..body.bottom()) {
         draw_row(runs, frame, Rect { y, height: 1, ..body }, area.width, look, place, run);
     }
-}
-
-/// The export under way, in a few words.
-fn under_way(order: &Order, progress: Option<&Progress>) -> String {
-    let name = plain(&order.run.file_name().unwrap_or_default().to_string_lossy());
-    let far = match progress {
-        Some(Progress { done, total, unit, .. }) if unit == "bytes" && *total > 0 => {
-            format!("{} of {}", bytes(*done as f64), bytes(*total as f64))
-        }
-        Some(Progress { done, total, unit, .. }) if *total > 0 => format!("{done} of {total} {unit}"),
-        _ => "reading".to_owned(),
-    };
-    format!("exporting {name}: {far}, X calls it off")
 }
 
 fn draw_header(runs: &Runs, frame: &mut Frame, line: Rect, width: u16, look: &Look) {
