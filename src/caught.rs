@@ -55,7 +55,7 @@ pub fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 /// Whether that was said of memory, and what in its first line.
-pub fn shortage(said: &str) -> Option<Shortage> {
+fn shortage(said: &str) -> Option<Shortage> {
     let line = said.lines().find(|line| SAID.iter().any(|known| line.contains(known)))?;
     // As tch puts it: called `Result::unwrap()` on an `Err` value: Torch("…\nException raised from …
     let said = line.rsplit("Torch(\"").next().unwrap_or(line);

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
-use super::records::Objects;
+use super::records::{Objects, expect_file};
 use crate::Usage;
 
 /// Choices of a question.
@@ -28,9 +28,7 @@ impl ChoiceQuestion {
     /// # Errors
     /// [`Usage`], naming file and row: a file that is not there, a row that is no question, no row at all.
     pub fn read(path: &Path) -> Result<Vec<ChoiceQuestion>> {
-        if !path.is_file() {
-            bail!(Usage(format!("{}: no such file", path.display())));
-        }
+        expect_file(path)?;
         let mut questions = Vec::new();
         Objects::open(path)?.for_each(&|_| {}, |object| {
             let question = question(&object.fields);

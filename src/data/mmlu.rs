@@ -43,7 +43,9 @@ impl Subject {
     /// [`Usage`], naming file and line: a folder without subjects, a subject that is not there, a row that is no question.
     pub fn read(folder: &Path, wanted: &[String], shots: usize) -> Result<Vec<Subject>> {
         let test = folder.join("test");
-        let entries = fs::read_dir(&test).map_err(|error| Usage(format!("{}: {error}", test.display())))?;
+        let entries = fs::read_dir(&test).map_err(|error| {
+            Usage(format!("{}: {error}; expected is a folder with SUBJECT_test.csv files", test.display()))
+        })?;
         let mut names = Vec::new();
         for entry in entries {
             let file = entry.with_context(|| format!("{}: cannot list", test.display()))?.file_name();

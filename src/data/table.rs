@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::examples::{Collected, Collector};
 use super::labels::LabelReader;
-use super::records::{Format, Records, Wanted};
+use super::records::{Format, Records, Wanted, expect_file};
 use super::split::hold_out;
 use super::{Dataset, Example, Labels, Split, Target};
 use crate::Usage;
@@ -105,9 +105,7 @@ pub fn read_labelled(
 /// # Errors
 /// As [`load`](super::load), and a row without a text.
 pub fn read_texts(path: &Path, text: &str, pair: Option<&str>, progress: &dyn Fn(Progress)) -> Result<Vec<Example>> {
-    if !path.is_file() {
-        bail!(Usage(format!("{}: no such file", path.display())));
-    }
+    expect_file(path)?;
     let names: Vec<&str> = [Some(text), pair].into_iter().flatten().collect();
     let mut examples = Vec::new();
     Records::open(path, Format::of(path)?, &Wanted::Named(&names))?.for_each(progress, |record| {
@@ -145,9 +143,7 @@ impl Columns {
     }
 
     fn read(&self, path: &Path, labels: LabelReader, kind: &str, progress: &dyn Fn(Progress)) -> Result<Collected> {
-        if !path.is_file() {
-            bail!(Usage(format!("{}: no such file", path.display())));
-        }
+        expect_file(path)?;
         let mut collector = Collector::new(labels, self.text_pair.is_some());
         collector.read(path, Format::of(path)?, &Wanted::Named(&self.names()), progress)?;
         collector.finish(kind, path)

@@ -241,18 +241,11 @@ impl App {
     /// Tells how an export has ended, and offers what helps.
     fn exported(&mut self, outcome: Result<(), anyhow::Error>) -> Option<Effect> {
         let order = self.runs.exported()?;
-        // A question about it is none any more.
-        let asked = match self.overlay {
-            Some(Overlay::Quit(question @ (Question::Export | Question::Waiting), _)) => Some(question),
-            _ => None,
-        };
-        if asked.is_some() {
-            self.overlay = None;
-        }
+        let waited_for = overlay::export_ended(self);
         match outcome {
             Ok(()) => {
                 self.toasts.info(format!("exported to {}", order.out.display()));
-                if asked == Some(Question::Waiting) {
+                if waited_for {
                     return overlay::go_on_after(self, Question::Waiting);
                 }
             }

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use finesift::model::Network;
-use finesift::protocol::{Command, Event, Step};
+use finesift::protocol::{Event, Step};
 use finesift::runs::{checkpoint, read_events};
 use finesift::train::{Settings, Taken, Tuner};
 use tch::{Kind, Tensor, no_grad};
 
 use crate::method::{batch, classifier, rules, settings, tiny_bert, tuner};
 use crate::resume::{NEWEST, numbers};
-use crate::run::{complete, finish, resume, spawn_ahead, turn};
+use crate::run::{complete, finish, resume, spawn_ahead, stopped_at, turn};
 use crate::tiny::Tiny;
 
 /// Longer than any of these runs.
@@ -75,13 +75,7 @@ fn a_run_that_reads_late_tells_the_same() {
         }
     }
     // Nor does it show where it was stopped.
-    let mut session = spawn_ahead(&tiny, &preset, "parts", LATE).unwrap();
-    while let Some(event) = session.blocking_next() {
-        if matches!(&event, Event::Step(step) if step.step == 1) {
-            session.send(Command::Stop { save: true });
-        }
-    }
-    session.join().unwrap();
+    stopped_at(spawn_ahead(&tiny, &preset, "parts", LATE).unwrap(), 1, true);
     finish(resume(&tiny, "parts", NEWEST).unwrap()).unwrap();
     assert_eq!(numbers(&read_events(&tiny.path("runs/parts/events.jsonl")).unwrap()), numbers(&whole));
 }

@@ -8,6 +8,7 @@ const FORBIDDEN: &[(&[&str], &[&str])] = &[
     (
         &[
             "protocol.rs",
+            "caught.rs",
             "preset",
             "metrics.rs",
             "series.rs",

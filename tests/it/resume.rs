@@ -8,7 +8,7 @@ use finesift::protocol::{Command, Eval, Event, Mass, Phase, Reason, Step};
 use finesift::runs::{RunFolder, checkpoint, read_events};
 use finesift::train::{From, Resume};
 
-use crate::run::{complete, finish, resume, spawn, turn};
+use crate::run::{complete, finish, resume, spawn, stopped_at, turn};
 use crate::tiny::Tiny;
 
 pub(crate) const NEWEST: Resume = Resume { from: From::Newest, force: false };
@@ -70,16 +70,8 @@ fn a_run_goes_on_from_its_best_or_any_kept_step() {
     let preset =
         tiny.preset("epochs = 2\neval_every = 3").replace("[keep]", "[keep]\ncheckpoints = 9\nevery_steps = 4");
     let whole = complete(&tiny, &preset, "whole");
-    let stop_at = |at: u64| {
-        let mut session = spawn(&tiny, &preset, "parts").unwrap();
-        while let Some(event) = session.blocking_next() {
-            if matches!(&event, Event::Step(step) if step.step == at) {
-                session.send(Command::Stop { save: true });
-            }
-        }
-        session.join().unwrap();
-    };
-    stop_at(13);
+    let stop = || stopped_at(spawn(&tiny, &preset, "parts").unwrap(), 13, true);
+    stop();
     let run = tiny.path("runs/parts");
     let wrong = finish(resume(&tiny, "parts", Resume { from: From::Step(1), force: false }).unwrap()).unwrap_err();
     assert!(
@@ -105,7 +97,7 @@ fn a_run_goes_on_from_its_best_or_any_kept_step() {
         assert!(complete.completed());
         drop(complete);
         fs::remove_dir_all(&run).unwrap();
-        stop_at(13);
+        stop();
     }
 }
 
@@ -115,13 +107,7 @@ fn a_run_that_was_not_kept_begins_again() {
     let tiny = Tiny::new(0.1);
     let preset = tiny.preset("epochs = 1");
     let whole = complete(&tiny, &preset, "whole");
-    let mut session = spawn(&tiny, &preset, "parts").unwrap();
-    while let Some(event) = session.blocking_next() {
-        if matches!(&event, Event::Step(step) if step.step == 2) {
-            session.send(Command::Stop { save: false });
-        }
-    }
-    session.join().unwrap();
+    stopped_at(spawn(&tiny, &preset, "parts").unwrap(), 2, false);
     finish(resume(&tiny, "parts", NEWEST).unwrap()).unwrap();
     assert_eq!(numbers(&read_events(&tiny.path("runs/parts/events.jsonl")).unwrap()), numbers(&whole));
 }
@@ -130,13 +116,7 @@ fn a_run_that_was_not_kept_begins_again() {
 fn what_is_not_the_run_any_more_is_refused_and_leaves_it_alone() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);
-    let mut session = spawn(&tiny, &tiny.preset("epochs = 2"), "run").unwrap();
-    while let Some(event) = session.blocking_next() {
-        if matches!(&event, Event::Step(step) if step.step == 3) {
-            session.send(Command::Stop { save: true });
-        }
-    }
-    session.join().unwrap();
+    stopped_at(spawn(&tiny, &tiny.preset("epochs = 2"), "run").unwrap(), 3, true);
     let run = tiny.path("runs/run");
     let events = fs::read(run.join("events.jsonl")).unwrap();
     let files = ["runs/run/preset.toml", "texts.csv", "model/config.json", "model/model.safetensors"];
@@ -207,13 +187,7 @@ fn a_damaged_checkpoint_is_passed_over_or_named() {
     let tiny = Tiny::new(0.0);
     let preset = tiny.preset("epochs = 2").replace("[keep]", "[keep]\nevery_steps = 2");
     let whole = complete(&tiny, &preset, "whole");
-    let mut session = spawn(&tiny, &preset, "run").unwrap();
-    while let Some(event) = session.blocking_next() {
-        if matches!(&event, Event::Step(step) if step.step == 7) {
-            session.send(Command::Stop { save: true });
-        }
-    }
-    session.join().unwrap();
+    stopped_at(spawn(&tiny, &preset, "run").unwrap(), 7, true);
     let kept = checkpoint::list(&tiny.path("runs/run/checkpoints")).unwrap();
     assert!(kept.len() >= 2, "{kept:?}");
     let state = kept[0].path.join("state.safetensors");

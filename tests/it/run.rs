@@ -498,6 +498,16 @@ pub(crate) fn finish(mut session: Session) -> anyhow::Result<Vec<Event>> {
     Ok(events)
 }
 
+/// Lets a run go on to a step, and ends it there.
+pub(crate) fn stopped_at(mut session: Session, at: u64, save: bool) {
+    while let Some(event) = session.blocking_next() {
+        if matches!(&event, Event::Step(step) if step.step == at) {
+            session.send(Command::Stop { save });
+        }
+    }
+    session.join().unwrap();
+}
+
 pub(crate) fn complete(tiny: &Tiny, preset: &str, name: &str) -> Vec<Event> {
     finish(spawn(tiny, preset, name).unwrap()).unwrap()
 }

@@ -80,6 +80,10 @@ fn mistakes_end_with_status_2_and_say_what_to_do() {
         (vec!["chat", &model, "--temperature=-1"], "expected a number from 0 on"),
         (vec!["chat", &model, "--top-p=0"], "expected a share above 0"),
         (vec!["eval", &model, "--task", "mmlu", "--data", &nowhere], "none/test: No such file"),
+        (
+            vec!["eval", &model, "--task", "mmlu", "--data", &nowhere],
+            "expected is a folder with SUBJECT_test.csv files",
+        ),
         (vec!["eval", &model, "--task", "choices", "--data", &nowhere], "none: no such file"),
     ] {
         let said = run(folder.path(), &arguments, "hello\n");

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::render::alpaca_prompt;
 use super::{Dialogue, InstructionFormat, Message};
 use crate::Usage;
-use crate::data::records::Objects;
+use crate::data::records::{Objects, expect_file};
 use crate::protocol::Progress;
 
 /// Text held in memory, in bytes.
@@ -29,9 +29,7 @@ pub(super) struct Read {
 
 /// Reads a file.
 pub(super) fn read(path: &Path, format: InstructionFormat, progress: &dyn Fn(Progress)) -> Result<Read> {
-    if !path.is_file() {
-        bail!(Usage(format!("{}: no such file", path.display())));
-    }
+    expect_file(path)?;
     if format == InstructionFormat::Text && path.extension().is_some_and(|extension| extension == "txt") {
         return plain_text(path);
     }

@@ -53,6 +53,18 @@ impl Format {
     }
 }
 
+/// That there is a file to read.
+///
+/// # Errors
+/// [`Usage`]: there is none, or a folder in its place.
+pub(super) fn expect_file(path: &Path) -> Result<()> {
+    match path {
+        file if file.is_file() => Ok(()),
+        folder if folder.is_dir() => bail!(Usage(format!("{}: a folder, expected a file", folder.display()))),
+        _ => bail!(Usage(format!("{}: no such file", path.display()))),
+    }
+}
+
 /// The columns to read.
 pub(super) enum Wanted<'a> {
     /// By name, in this order.

@@ -6,10 +6,10 @@ use ratatui::layout::{Constraint, Layout, Margin, Position, Rect};
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Wrap};
 
+use super::list::{clicked, first, moved, pointer};
 use super::run::{Answer, Run};
-use super::samples::{first, padded, pointer};
-use super::{Monitor, Scene, moved};
-use crate::ui::format::{grouped, plain, wrapped};
+use super::{Monitor, Scene};
+use crate::ui::format::{fitted, grouped, plain, wrapped};
 use crate::ui::keymap::Action;
 use crate::ui::widgets::panel::{Title, panel};
 
@@ -30,10 +30,7 @@ pub fn act(monitor: &mut Monitor, action: Action, body: Rect) {
 /// Marks what was clicked on.
 pub fn click(monitor: &mut Monitor, at: Position, body: Rect) {
     let [_, rows] = rows(parts(body)[0].inner(Margin::new(1, 1)));
-    let length = monitor.run.answers.len();
-    let first = first(monitor.view.example.min(length.saturating_sub(1)), rows.height);
-    let place = first + usize::from(at.y.saturating_sub(rows.y));
-    if rows.contains(at) && place < length {
+    if let Some(place) = clicked(at, rows, monitor.view.example, monitor.run.answers.len()) {
         monitor.view.example = place;
     }
 }
@@ -74,7 +71,8 @@ pub fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
         let line = Line::from(vec![
             Span::styled(pointer(scene, place == marked), theme.bold(theme.accent)),
             Span::styled(format!("{:>7}  ", grouped(answer.step)), theme.style(theme.dim)),
-            Span::styled(format!("{}  ", padded(&answer.prompt, asked)), theme.style(theme.accent)),
+            Span::styled(fitted(&plain(&answer.prompt), asked, scene.look.ascii), theme.style(theme.accent)),
+            Span::raw("  "),
             Span::styled(plain(answer.text.trim_start()), text),
         ]);
         frame.render_widget(line, Rect { y, height: 1, ..rows });

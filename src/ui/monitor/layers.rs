@@ -5,10 +5,11 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
+use super::list::moved;
 use super::overview::Panel;
 use super::run::Run;
 use super::targets::{Target, Targets};
-use super::{Monitor, Scene, moved, panels};
+use super::{Monitor, Scene, panels};
 use crate::ui::app::Look;
 use crate::ui::format::{grouped, percent, plain};
 use crate::ui::keymap::Action;

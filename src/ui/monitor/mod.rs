@@ -6,6 +6,7 @@ mod content;
 mod export;
 mod header;
 mod layers;
+mod list;
 mod log;
 mod overview;
 mod panels;
@@ -303,19 +304,4 @@ impl Monitor {
 /// The lines of the header, and the rest.
 fn parts(area: Rect) -> [Rect; 2] {
     Layout::vertical([Constraint::Length(header::HEIGHT), Constraint::Fill(1)]).areas(area)
-}
-
-/// A place in a list moved as a key says; `page` is how much of it is seen.
-fn moved(place: usize, action: Action, page: usize, length: usize) -> usize {
-    let last = length.saturating_sub(1);
-    match action {
-        Action::Up => place.saturating_sub(1),
-        Action::Down => place.saturating_add(1),
-        Action::PageUp => place.saturating_sub(page.max(1)),
-        Action::PageDown => place.saturating_add(page.max(1)),
-        Action::First => 0,
-        Action::Last => last,
-        _ => place,
-    }
-    .min(last)
 }

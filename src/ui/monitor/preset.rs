@@ -8,7 +8,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 use toml::{Table, Value};
 
-use super::{Files, Monitor, Scene, moved};
+use super::list::moved;
+use super::{Files, Monitor, Scene};
 use crate::preset::built_in;
 use crate::protocol::Started;
 use crate::ui::format::{grouped, number, plain};

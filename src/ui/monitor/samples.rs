@@ -5,10 +5,11 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Wrap};
 
+use super::list::{clicked, first, moved, pointer};
 use super::run::Run;
-use super::{Monitor, Scene, moved};
+use super::{Monitor, Scene};
 use crate::protocol::Judged;
-use crate::ui::format::{grouped, number, plain};
+use crate::ui::format::{fitted, grouped, number, plain};
 use crate::ui::keymap::Action;
 use crate::ui::widgets::panel::{Title, panel};
 
@@ -27,10 +28,7 @@ pub fn act(monitor: &mut Monitor, action: Action, body: Rect) {
 pub fn click(monitor: &mut Monitor, at: Position, body: Rect) {
     let inner = parts(body)[0].inner(ratatui::layout::Margin::new(1, 1));
     let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
-    let length = listed(&monitor.run).len();
-    let first = first(monitor.view.example.min(length.saturating_sub(1)), rows.height);
-    let place = first + usize::from(at.y.saturating_sub(rows.y));
-    if rows.contains(at) && place < length {
+    if let Some(place) = clicked(at, rows, monitor.view.example, listed(&monitor.run).len()) {
         monitor.view.example = place;
     }
 }
@@ -39,11 +37,6 @@ pub fn click(monitor: &mut Monitor, at: Position, body: Rect) {
 fn parts(body: Rect) -> [Rect; 2] {
     let detail = (body.height / 3).clamp(5, 14);
     Layout::vertical([Constraint::Fill(1), Constraint::Length(detail)]).areas(body)
-}
-
-/// The first line shown so that the marked one is seen.
-pub(super) fn first(marked: usize, rows: u16) -> usize {
-    (marked + 1).saturating_sub(usize::from(rows))
 }
 
 /// Draws the list, and the marked example in full.
@@ -83,15 +76,6 @@ pub fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
     draw_detail(frame, detail, scene, judged);
 }
 
-/// What is before the line of a list, which may be marked.
-pub(super) fn pointer(scene: Scene, marked: bool) -> &'static str {
-    match (marked, scene.look.ascii) {
-        (false, _) => " ",
-        (true, true) => ">",
-        (true, false) => "▌",
-    }
-}
-
 fn line(scene: Scene, judged: &Judged, class: usize, marked: bool) -> Line<'static> {
     let theme = &scene.look.theme;
     let mut line = Line::from(Span::styled(pointer(scene, marked), theme.bold(theme.accent)));
@@ -106,10 +90,11 @@ fn line(scene: Scene, judged: &Judged, class: usize, marked: bool) -> Line<'stat
         (_, false, false) => "✗",
     };
     let hue = if numbers { theme.text } else { hue };
+    let name = |name: &str| fitted(&plain(name), class, scene.look.ascii);
     let sure = judged.confidence.map(|share| format!("{:.0} %", share * 100.0)).unwrap_or_default();
     line.push_span(Span::styled(format!("{:>7} {sure:>5} ", number(judged.loss)), theme.style(theme.loss)));
-    line.push_span(Span::styled(format!("{mark} {}  ", padded(&judged.prediction, class)), theme.bold(hue)));
-    line.push_span(Span::styled(format!("{}  ", padded(&judged.label, class)), theme.style(theme.text)));
+    line.push_span(Span::styled(format!("{mark} {}  ", name(&judged.prediction)), theme.bold(hue)));
+    line.push_span(Span::styled(format!("{}  ", name(&judged.label)), theme.style(theme.text)));
     line.push_span(Span::styled(plain(&judged.text), text));
     if let Some(pair) = &judged.pair {
         line.push_span(Span::styled(separator(scene), theme.style(theme.dim)));
@@ -121,21 +106,6 @@ fn line(scene: Scene, judged: &Judged, class: usize, marked: bool) -> Line<'stat
 /// Between the texts of a pair.
 fn separator(scene: Scene) -> &'static str {
     if scene.look.ascii { " / " } else { " ⏐ " }
-}
-
-/// A text in so many columns, cut or filled up.
-pub(super) fn padded(name: &str, columns: usize) -> String {
-    let mut text = String::new();
-    let mut width = 0;
-    for c in plain(name).chars() {
-        let more = Span::raw(c.to_string()).width();
-        if width + more > columns {
-            break;
-        }
-        text.push(c);
-        width += more;
-    }
-    text + &" ".repeat(columns - width)
 }
 
 fn draw_detail(frame: &mut Frame, area: Rect, scene: Scene, judged: &Judged) {

@@ -14,7 +14,7 @@ use super::app::{App, Effect, Look};
 use super::keymap::Action;
 use super::runs::Comparison;
 use super::widgets::panel::{Title, panel};
-pub use quit::{Question, ask, go_on_after};
+pub use quit::{Question, ask, export_ended, go_on_after};
 pub use themes::Picker;
 
 /// What may lie above a screen.

@@ -121,6 +121,13 @@ pub fn go_on_after(app: &mut App, question: Question) -> Option<Effect> {
     }
 }
 
+/// Takes back a question about an export, which is none any more. Whether leaving waits for it.
+pub fn export_ended(app: &mut App) -> bool {
+    let Some(Overlay::Quit(question @ (Question::Export | Question::Waiting), _)) = app.overlay else { return false };
+    app.overlay = None;
+    question == Question::Waiting
+}
+
 /// Takes up a key.
 pub(super) fn answer(app: &mut App, question: Question, marked: usize, key: KeyEvent) -> Option<Effect> {
     let answers = question.answers(app);

@@ -1,0 +1,169 @@
+//! Home is left: what was changed is asked about and not lost.
+
+use super::*;
+
+#[test]
+fn leaving_with_changes_is_asked_about() {
+    for (columns, rows) in [(80, 24), (120, 40), (200, 60)] {
+        let mut screens = Screens::new(columns, rows);
+        screens.settle();
+        assert_eq!(screens.press("q"), Some(Effect::Leave), "nothing would be lost");
+        screens.change("train.epochs", "7");
+        screens.press("/reviews\r");
+        screens.change("train.batch", "8");
+        // Also what the filter does not let through, and from another screen.
+        screens.press("R");
+        assert_eq!(screens.press("q"), None);
+        screens.press("kH");
+        assert_eq!(screens.press("q"), None);
+        insta::with_settings!({snapshot_path => "../../../../tests/it/snapshots", prepend_module_to_snapshot => false}, {
+            insta::assert_snapshot!(format!("home_quit_{columns}x{rows}"), screens.text());
+        });
+        for stays in [KeyCode::Esc, KeyCode::Char('k')] {
+            assert_eq!(screens.code(stays), None);
+            assert!(!screens.text().contains("not saved") && screens.text().contains("1 changed"));
+            screens.press("q");
+        }
+        // Held with Ctrl a letter is no answer.
+        let key = KeyEvent::new(KeyCode::Char('n'), KeyModifiers::CONTROL);
+        assert_eq!(screens.app.update(Msg::Key(key)), None);
+        assert_eq!(screens.press("n"), Some(Effect::Leave));
+    }
+}
+
+#[test]
+fn all_that_was_changed_is_saved_on_the_way_out() {
+    let mut screens = Screens::new(120, 40);
+    screens.change("train.epochs", "7");
+    screens.press("/reviews\r");
+    screens.change("train.learning_rate", "1e-3");
+    screens.press("q");
+    let Some(Effect::SaveAll(savings)) = screens.press("\r") else { panic!("nothing to save") };
+    let names: Vec<_> = savings.iter().map(|saving| (saving.name.as_str(), saving.replace)).collect();
+    assert_eq!(names, [("my-demo", false), ("reviews", true)]);
+    assert!(savings[0].toml.contains("epochs = 7") && savings[1].toml == REVIEWS.replace("2e-4 ", "1e-3 "));
+    screens.save(&savings);
+    let text = screens.text();
+    assert!(text.contains("╭ reviews ") && !text.contains("changed"), "{text}");
+    assert_eq!(screens.app.update(Msg::AllSaved), Some(Effect::Leave));
+    // The name that was proposed is taken now.
+    screens.code(KeyCode::Esc);
+    screens.code(KeyCode::Home);
+    assert!(screens.text().contains("built-in, 3 of yours") && screens.text().contains("my-demo"));
+    screens.change("train.batch", "9");
+    screens.press("q");
+    assert!(screens.text().contains("there is a preset \"my-demo\" already"), "{}", screens.text());
+}
+
+#[test]
+fn changes_outlive_the_file_of_their_preset() {
+    let mut screens = Screens::new(120, 40);
+    screens.press("/reviews\r");
+    screens.change("train.batch", "8");
+    fs::remove_file(screens.folder.path().join("presets/reviews.toml")).unwrap();
+    screens.code(KeyCode::Esc);
+    screens.code(KeyCode::Home);
+    screens.press("s");
+    let Some(Effect::Save(saving)) = screens.press("\r") else { panic!("nothing to save") };
+    screens.save(&[saving]);
+    screens.press("q");
+    let Some(Effect::SaveAll(savings)) = screens.press("s") else { panic!("nothing to save") };
+    screens.save(&savings);
+    let saved = fs::read_to_string(screens.folder.path().join("presets/reviews.toml")).unwrap();
+    assert_eq!(saved, REVIEWS.replace("batch = 16", "batch = 8"));
+}
+
+#[test]
+fn what_needs_another_name_or_value_is_named_and_staying_comes_first() {
+    let mut screens = Screens::new(80, 24);
+    let library = screens.library.clone();
+    library.save("my-demo", REVIEWS, false).unwrap();
+    screens.app.update(Msg::Saved(Vec::new(), library.list()));
+    screens.change("train.epochs", "7");
+    screens.press("/glue/rte\r");
+    screens.change("train.epochs", "7");
+    screens.press("q");
+    let warning = screens.app.look.theme.warning.0;
+    assert_eq!(screens.style_of("there is a preset \"my-demo\" already").fg, warning);
+    let text = screens.text();
+    assert!(
+        text.contains("to be saved as my-rte") && !text.contains("save all") && text.contains("> k  stay"),
+        "{text}"
+    );
+    assert_eq!((screens.press("s"), screens.app.overlay.is_some()), (None, true));
+    assert_eq!((screens.press("\r"), screens.app.overlay.is_some()), (None, false));
+    screens.press("q");
+    screens.code(KeyCode::Down);
+    assert_eq!(screens.press("\r"), Some(Effect::Leave));
+    // Many are counted.
+    for name in ["cola", "mnli", "qqp"] {
+        screens.code(KeyCode::Esc);
+        screens.press(&format!("/glue/{name}\r"));
+        screens.change("train.epochs", "7");
+    }
+    screens.press("q");
+    let text = screens.text();
+    assert!(text.contains("5 presets are changed") && text.contains("and 2 more"), "{text}");
+    let (columns, rows) = (60, 16);
+    screens.terminal.backend_mut().resize(columns, rows);
+    screens.app.update(Msg::Resize(columns, rows));
+    assert!(screens.text().contains("n  quit without saving"), "{}", screens.text());
+}
+
+#[test]
+fn a_run_that_goes_is_asked_about_after_the_presets() {
+    let mut screens = Screens::new(120, 40);
+    screens.change("train.epochs", "7");
+    screens.app.update(Msg::Launched);
+    screens.press("q");
+    assert!(screens.text().contains("to be saved as my-demo"));
+    assert_eq!(screens.press("n"), None);
+    assert!(screens.text().contains("A run is going."));
+    screens.code(KeyCode::Esc);
+    screens.press("H");
+    assert!(screens.text().contains("1 changed"), "staying keeps what was changed");
+    screens.press("q");
+    let Some(Effect::SaveAll(savings)) = screens.press("s") else { panic!("nothing to save") };
+    screens.save(&savings);
+    assert_eq!(screens.app.update(Msg::AllSaved), None);
+    assert!(screens.text().contains("A run is going."));
+    assert_eq!(screens.press("s"), Some(Effect::Send(Command::Stop { save: true })));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_keys_clicks_and_sizes_bring_it_down(
+        messages in prop::collection::vec((0u8..12, any::<char>(), 0u16..220, 0u16..70), 1..120),
+    ) {
+        let mut screens = Screens::new(120, 40);
+        screens.app.home.learn("", Ok(outlook()));
+        for (kind, c, x, y) in messages {
+            match kind {
+                0 => { screens.code(KeyCode::Enter); }
+                1 => { screens.code(KeyCode::Esc); }
+                2 => { screens.code(KeyCode::Tab); }
+                3 => { screens.code([KeyCode::Up, KeyCode::Down, KeyCode::End, KeyCode::PageDown][x as usize % 4]); }
+                4 => { screens.press(&"eesuU/r?"[x as usize % 8..][..1]); }
+                5 => { screens.click((x, y)); }
+                6 => { screens.mouse(MouseEventKind::ScrollDown, (x, y)); }
+                7 => { screens.app.update(Msg::Paste(format!("{c}日\n"))); }
+                8 => {
+                    screens.terminal.backend_mut().resize(x, y);
+                    screens.app.update(Msg::Resize(x, y));
+                }
+                9 => { screens.settle(); }
+                10 => { screens.code(KeyCode::Backspace); }
+                _ => { screens.code(KeyCode::Char(c)); }
+            }
+            screens.app.screen = Screen::Home;
+            screens.draw();
+        }
+        // Whatever was typed, no preset that could be launched is one that could not be read again.
+        if let Some(Effect::Launch(preset)) = screens.app.home.act(crate::ui::keymap::Action::Launch) {
+            let again = Preset::parse(&preset.name, "", &preset.toml, &[], Path::new("/cache")).unwrap();
+            prop_assert_eq!(again, *preset);
+        }
+    }
+}
