@@ -5,7 +5,7 @@
 
 use divan::{AllocProfiler, Bencher};
 use finesift::protocol::{
-    Eval, Event, Examples, Gpu, Judged, Mass, Selected, SelectedTarget, Step, System, TargetMass,
+    Eval, Event, ExamplePrediction, Examples, Gpu, Mass, Selected, SelectedTarget, Step, System, TargetMass,
 };
 use finesift::ui::app::Look;
 use finesift::ui::keymap::Action;
@@ -99,7 +99,11 @@ fn run_of(steps: u64) -> Monitor {
             monitor.told(Event::Mass(Mass { step, overall: 40.0 * noise, targets }));
             let scores = [("accuracy".to_owned(), noise), ("f1".to_owned(), noise)].into();
             monitor.told(Event::Eval(Eval { step, epoch: 0.0, loss: noise, scores, best: false }));
-            let judged = |_| Judged { text: "A text of some length. ".repeat(8), loss: noise, ..Judged::default() };
+            let judged = |_| ExamplePrediction {
+                text: "A text of some length. ".repeat(8),
+                loss: noise,
+                ..ExamplePrediction::default()
+            };
             let examples = (0..50).map(judged).collect();
             monitor.told(Event::Examples(Examples { step, of: 50, wrong: Some(3), examples }));
         }

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use finesift::sift::sampled::{Instructions, Plan, Sampler, whole};
+use finesift::sift::sampled::{Instructions, Sampler, SamplingPlan, whole};
 use finesift::sift::{budget, select};
 use tch::{Device, Kind, Tensor};
 
@@ -26,7 +26,7 @@ fn main() {
             let (x, dy) = (random(width), [random(out), random(out), random(out)]);
             for rate in RATES {
                 let k = budget(out * width, rate);
-                let plan = [1, 2, 3].map(|seed| Plan::new(&select::random(out * width, k, seed), out, width));
+                let plan = [1, 2, 3].map(|seed| SamplingPlan::new(&select::random(out * width, k, seed), out, width));
                 let mut sampler = Sampler::default();
                 let (mut dense, mut one, mut three) = (Vec::new(), Vec::new(), Vec::new());
                 for _ in 0..TURNS {

@@ -6,13 +6,13 @@ use anyhow::{Result, bail};
 use tch::{Device, Kind};
 
 use crate::Usage;
-use crate::data::instruct::{InstructionFormat, Message, Phrasing};
+use crate::data::instruct::{InstructionFormat, Message, PromptEncoder};
 use crate::hub::Hub;
-use crate::model::{Config, Fingerprint, LoadOptions, Network, Sampling, Writer};
+use crate::model::{Fingerprint, LoadOptions, ModelConfig, Network, Sampling, Writer};
 use crate::preset::{DataSource, Dtype, Preset, read_file};
 use crate::protocol::Progress;
 use crate::runs::{self, checkpoint};
-use crate::train::Increment;
+use crate::train::WeightDelta;
 
 /// What to talk to.
 pub struct Partner {
@@ -31,9 +31,9 @@ pub struct LoadedPartner {
     /// Its weights are the tuned ones, where there is a run.
     pub network: Network,
     /// Makes tokens of text.
-    pub phrasing: Phrasing,
+    pub phrasing: PromptEncoder,
     /// The values that the run's checkpoint replaced: of the best evaluation, or else the newest good one.
-    pub increment: Option<Increment>,
+    pub increment: Option<WeightDelta>,
     /// Which checkpoints are damaged and were passed over.
     pub warnings: Vec<String>,
 }
@@ -41,9 +41,9 @@ pub struct LoadedPartner {
 /// A conversation under way.
 pub struct Chat {
     network: Network,
-    phrasing: Phrasing,
+    phrasing: PromptEncoder,
     /// The checkpoint's values while the base model answers, its values while the tuned one does.
-    increment: Option<Increment>,
+    increment: Option<WeightDelta>,
     messages: Vec<Message>,
     longest: usize,
 }
@@ -97,14 +97,14 @@ impl Partner {
         progress: &dyn Fn(Progress),
     ) -> Result<LoadedPartner> {
         let folder = hub.model(&self.model, progress)?;
-        let Config::Decoder(config) = Config::read(&folder)? else {
+        let ModelConfig::Decoder(config) = ModelConfig::read(&folder)? else {
             bail!(Usage(format!("{}: an encoder does not write", self.model)));
         };
         let longest = config.longest() as usize;
         let phrasing = match format.or(self.format) {
-            Some(format) => Phrasing::open(&folder, format, longest)?,
-            None => Phrasing::open(&folder, InstructionFormat::Messages, longest)
-                .or_else(|_| Phrasing::open(&folder, InstructionFormat::Alpaca, longest))?,
+            Some(format) => PromptEncoder::open(&folder, format, longest)?,
+            None => PromptEncoder::open(&folder, InstructionFormat::Messages, longest)
+                .or_else(|_| PromptEncoder::open(&folder, InstructionFormat::Alpaca, longest))?,
         };
         phrasing.fits(config.vocab_size)?;
         let dtype = match self.dtype {
@@ -115,7 +115,7 @@ impl Partner {
         let (network, _) = Network::open(&folder, &options, progress)?;
         let mut loaded = LoadedPartner { network, phrasing, increment: None, warnings: Vec::new() };
         if let Some(run) = &self.run {
-            let mut found = Increment::of_run(run, &loaded.network, &Fingerprint::of(&folder)?.weights)?;
+            let mut found = WeightDelta::of_run(run, &loaded.network, &Fingerprint::of(&folder)?.weights)?;
             found.increment.exchange(&loaded.network);
             let passed_over = |damage| format!("damaged and passed over for step {}: {damage}", found.step);
             loaded.warnings = found.damage.into_iter().map(passed_over).collect();
@@ -217,7 +217,7 @@ impl Chat {
 
 fn write(
     network: &Network,
-    phrasing: &Phrasing,
+    phrasing: &PromptEncoder,
     question: &[i64],
     most: usize,
     sampling: &Sampling,

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use toml::Value;
 
 use crate::Usage;
-use crate::places::{Entry, Places, read_text};
+use crate::toml_spans::{Entry, TomlSpans, read_text};
 
 /// What may be set besides `[keys]`.
 const KEYS: [&str; 5] = ["theme", "ascii", "mouse", "notify", "runs"];
@@ -88,7 +88,7 @@ impl Config {
             runs: None,
             keys: Vec::new(),
         };
-        let places = Places::parse(&path.display().to_string(), text)?;
+        let places = TomlSpans::parse(&path.display().to_string(), text)?;
         for entry in &places.entries {
             let expected = |wanted| places.expected(entry, wanted);
             match entry.key.as_str() {
@@ -177,7 +177,7 @@ fn texts_of(entry: &Entry) -> Option<Vec<String>> {
 
 /// The text with another theme: in its line, or in a new one at the top.
 fn with_theme(text: &str, name: &str) -> String {
-    let line = Places::parse("", text).ok().and_then(|places| {
+    let line = TomlSpans::parse("", text).ok().and_then(|places| {
         let entry = places.entries.iter().find(|entry| entry.key == "theme")?;
         Some(entry.line - 1)
     });

@@ -4,34 +4,40 @@ pub mod attach;
 #[cfg(feature = "torch")]
 pub mod bench;
 #[cfg(feature = "torch")]
-pub mod benchmark;
-mod caught;
-#[cfg(feature = "torch")]
 pub mod chat;
 pub mod cli;
 pub mod config;
 pub mod data;
+#[cfg(feature = "torch")]
+pub mod device;
+pub mod estimate;
+#[cfg(feature = "torch")]
+pub mod eval;
 pub mod export;
 pub mod headless;
 pub mod hub;
+#[cfg(feature = "torch")]
+pub mod inputs;
 pub mod metrics;
 #[cfg(feature = "torch")]
+#[warn(missing_docs)]
 pub mod model;
 pub mod outcome;
-pub mod outlook;
-mod places;
-#[cfg(feature = "torch")]
-pub mod predict;
+mod panics;
+#[warn(missing_docs)]
 pub mod preset;
+#[warn(missing_docs)]
 pub mod protocol;
 pub mod runs;
 pub mod series;
 pub mod session;
 #[cfg(feature = "torch")]
+#[warn(missing_docs)]
 pub mod sift;
 pub mod signals;
 mod suggest;
 pub mod system;
+mod toml_spans;
 #[cfg(feature = "torch")]
 pub mod train;
 pub mod ui;

@@ -310,12 +310,12 @@ pub struct Examples {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wrong: Option<u64>,
     /// The worst of them, the greatest loss first.
-    pub examples: Vec<Judged>,
+    pub examples: Vec<ExamplePrediction>,
 }
 
 /// A held-out example and what the model made of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Judged {
+pub struct ExamplePrediction {
     /// Its text, or the first of a pair; the beginning of a long one.
     pub text: String,
     /// The second of a pair.

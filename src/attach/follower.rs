@@ -25,11 +25,11 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// The way to the run's process, for orders.
 #[derive(Clone)]
-pub struct Way(Arc<Mutex<UnixStream>>);
+pub struct SharedSocket(Arc<Mutex<UnixStream>>);
 
-impl Way {
-    pub fn new(stream: UnixStream) -> Way {
-        Way(Arc::new(Mutex::new(stream)))
+impl SharedSocket {
+    pub fn new(stream: UnixStream) -> SharedSocket {
+        SharedSocket(Arc::new(Mutex::new(stream)))
     }
 
     pub fn lock(&self) -> MutexGuard<'_, UnixStream> {
@@ -38,7 +38,7 @@ impl Way {
 }
 
 /// What is heard.
-pub enum Heard {
+pub enum SocketMessage {
     /// A line of the run.
     Line(Line),
     /// Another process has taken the run up: lines are its own from here on.
@@ -46,19 +46,19 @@ pub enum Heard {
 }
 
 /// A process that has answered.
-pub struct Greeted {
+pub struct Connection {
     /// The way to it.
     pub stream: UnixStream,
     read: BufReader<UnixStream>,
     process: u32,
 }
 
-impl Greeted {
+impl Connection {
     /// Waits for the first line.
     ///
     /// # Errors
     /// It does not come in time, or is none of a run.
-    pub fn by(stream: UnixStream) -> io::Result<Greeted> {
+    pub fn by(stream: UnixStream) -> io::Result<Connection> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut read = BufReader::new(stream.try_clone()?);
@@ -68,7 +68,7 @@ impl Greeted {
             return Err(io::Error::new(ErrorKind::InvalidData, "it says something else than a run does"));
         };
         stream.set_read_timeout(None)?;
-        Ok(Greeted { stream, read, process })
+        Ok(Connection { stream, read, process })
     }
 }
 
@@ -77,13 +77,13 @@ pub struct Follower {
     /// The run's folder.
     pub folder: PathBuf,
     /// Where orders go.
-    pub socket: Way,
+    pub socket: SharedSocket,
     /// Who listens.
-    pub told: mpsc::Sender<Heard>,
+    pub told: mpsc::Sender<SocketMessage>,
 }
 
 impl Follower {
-    pub fn follow(self, first: Greeted) {
+    pub fn follow(self, first: Connection) {
         let mut process = first;
         loop {
             let mut left_behind = false;
@@ -91,12 +91,12 @@ impl Follower {
                 // A newer version may tell what this one does not know.
                 let Ok(line) = serde_json::from_str(&line) else { continue };
                 left_behind = line == Line::LeftBehind;
-                if self.told.blocking_send(Heard::Line(line)).is_err() {
+                if self.told.blocking_send(SocketMessage::Line(line)).is_err() {
                     return;
                 }
             }
             let Some(next) = self.next_process(left_behind.then_some(process.process)) else { return };
-            if self.told.blocking_send(Heard::TakenUp).is_err() {
+            if self.told.blocking_send(SocketMessage::TakenUp).is_err() {
                 return;
             }
             process = next;
@@ -105,12 +105,12 @@ impl Follower {
 
     /// The process that has taken the run up, once it answers. One that `leaves` the run behind sees to it that there will be
     /// one, for as long as it lives.
-    fn next_process(&self, leaves: Option<u32>) -> Option<Greeted> {
+    fn next_process(&self, leaves: Option<u32>) -> Option<Connection> {
         let start = Instant::now();
         while start.elapsed() < HANDOVER && !self.told.is_closed() {
             // Before anything else: another may have come after it when it dies now.
             let alive = leaves.is_some_and(is_alive);
-            if let Ok(greeted) = open(&self.folder).and_then(Greeted::by) {
+            if let Ok(greeted) = open(&self.folder).and_then(Connection::by) {
                 *self.socket.lock() = greeted.stream.try_clone().ok()?;
                 // Whoever left meanwhile has shut the earlier way.
                 return if self.told.is_closed() { None } else { Some(greeted) };

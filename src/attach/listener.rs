@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::{LONGEST, Line, address};
 use crate::protocol::Command;
-use crate::session::{Tap, Told};
+use crate::session::{Tap, TapEvent};
 
 /// Who may be attached at a time.
 const MOST: usize = 16;
@@ -128,14 +128,14 @@ async fn serve(stream: UnixStream, hello: Line, mut tap: Tap) -> io::Result<()> 
                 }
             },
             told = tap.next() => match told {
-                Some(Told::Written(bytes)) => {
+                Some(TapEvent::Written(bytes)) => {
                     if opened.is_none() {
                         opened = tap.opened_at();
                         lines.extend(opened.map(Line::Opened));
                     }
                     lines.push(Line::Written(bytes));
                 }
-                Some(Told::Unwritten(event)) => lines.push(Line::Event(Box::new((*event).clone()))),
+                Some(TapEvent::Unwritten(event)) => lines.push(Line::Event(Box::new((*event).clone()))),
                 None if tap.left_behind() => return send(&mut write, &Line::LeftBehind).await,
                 None => return Ok(()),
             },

@@ -77,9 +77,9 @@ impl Link {
     }
 
     /// Says that the run, when it has been stopped here, is taken up by another process: who is attached follows it there.
-    pub fn leave_behind(&self) {
+    pub fn detach(&self) {
         if let Link::Own(session) = self {
-            session.leave_behind();
+            session.detach();
         }
     }
 

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use tokio::sync::mpsc;
 
-use super::follower::{Follower, Greeted, Heard, Way};
+use super::follower::{Connection, Follower, SharedSocket, SocketMessage};
 use super::{Line, address};
 use crate::Usage;
 use crate::protocol::{Command, Event, Reason};
@@ -22,8 +22,8 @@ const WAITING: usize = 256;
 /// A run that goes elsewhere. Dropping it leaves the run as it is.
 pub struct Viewer {
     /// The way to its process, which may be another one after a while.
-    socket: Way,
-    lines: mpsc::Receiver<Heard>,
+    socket: SharedSocket,
+    lines: mpsc::Receiver<SocketMessage>,
     events: PathBuf,
     /// Bytes of the file whose events were handed on.
     handed_on: u64,
@@ -54,8 +54,9 @@ impl Viewer {
             Ok(stream) => stream,
             Err(error) => bail!(refusal(folder, &error)),
         };
-        let greeted = Greeted::by(stream).with_context(|| format!("{}: the run does not answer", folder.display()))?;
-        let socket = Way::new(greeted.stream.try_clone()?);
+        let greeted =
+            Connection::by(stream).with_context(|| format!("{}: the run does not answer", folder.display()))?;
+        let socket = SharedSocket::new(greeted.stream.try_clone()?);
         let (sender, lines) = mpsc::channel(WAITING);
         let follower = Follower { folder: folder.to_owned(), socket: socket.clone(), told: sender };
         thread::Builder::new().name("viewer".into()).spawn(move || follower.follow(greeted))?;
@@ -166,20 +167,20 @@ impl Viewer {
     }
 
     /// An event that is told in the line itself.
-    fn take_up(&mut self, heard: Option<Heard>) -> Option<Event> {
+    fn take_up(&mut self, heard: Option<SocketMessage>) -> Option<Event> {
         match heard {
-            Some(Heard::Line(Line::Hello { .. } | Line::LeftBehind)) => {}
-            Some(Heard::Line(Line::Opened(at))) => {
+            Some(SocketMessage::Line(Line::Hello { .. } | Line::LeftBehind)) => {}
+            Some(SocketMessage::Line(Line::Opened(at))) => {
                 if self.handed_on > at {
                     (self.handed_on, self.last) = (at, None);
                 }
                 (self.opened, self.ahead) = (at, false);
             }
-            Some(Heard::Line(Line::Written(to))) => self.read_to(to),
-            Some(Heard::Line(Line::Event(event))) => return self.noted(*event),
-            Some(Heard::Line(Line::Refused(why))) => return Some(Event::warning(why)),
+            Some(SocketMessage::Line(Line::Written(to))) => self.read_to(to),
+            Some(SocketMessage::Line(Line::Event(event))) => return self.noted(*event),
+            Some(SocketMessage::Line(Line::Refused(why))) => return Some(Event::warning(why)),
             // That it was stopped is no longer the last word.
-            Some(Heard::TakenUp) => (self.stopped, self.end) = (None, None),
+            Some(SocketMessage::TakenUp) => (self.stopped, self.end) = (None, None),
             None => {
                 (self.gone, self.ahead, self.opened) = (true, false, u64::MAX);
                 self.read_to(u64::MAX);

@@ -8,8 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::Usage;
-use crate::data::{Batch, Targets};
-use crate::model::Config;
+use crate::data::{Batch, BatchLabels};
+use crate::model::ModelConfig;
 
 /// Batches of random tokens that are made; steps take them in turn.
 const RANDOM: usize = 8;
@@ -18,13 +18,13 @@ const RANDOM: usize = 8;
 const LARGEST: u64 = 1 << 30;
 
 /// Batches of random tokens, rows full: two classes for an encoder, and for a decoder every token to be foreseen.
-pub fn random(config: &Config, rows: usize, length: usize, seed: u64) -> Vec<Batch> {
+pub fn random(config: &ModelConfig, rows: usize, length: usize, seed: u64) -> Vec<Batch> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let batch = |_| {
         let ids: Vec<i64> = (0..rows * length).map(|_| random.random_range(1..config.vocab_size().max(2))).collect();
         let targets = match config {
-            Config::Encoder(_) => Targets::Classes((0..rows).map(|_| random.random_range(0..2)).collect()),
-            Config::Decoder(_) => next_tokens(&ids, length, |_| true),
+            ModelConfig::Encoder(_) => BatchLabels::Classes((0..rows).map(|_| random.random_range(0..2)).collect()),
+            ModelConfig::Decoder(_) => next_tokens(&ids, length, |_| true),
         };
         full(rows, length, ids, targets)
     };
@@ -37,7 +37,7 @@ pub fn random(config: &Config, rows: usize, length: usize, seed: u64) -> Vec<Bat
 ///
 /// # Errors
 /// [`Usage`], naming file and tensor.
-pub fn of_file(path: &Path, prefix: Option<&str>, config: &Config) -> Result<Vec<Batch>> {
+pub fn of_file(path: &Path, prefix: Option<&str>, config: &ModelConfig) -> Result<Vec<Batch>> {
     let place = path.display();
     match path.metadata() {
         Err(_) => bail!(Usage(format!("{place}: no such file"))),
@@ -87,10 +87,10 @@ pub fn of_file(path: &Path, prefix: Option<&str>, config: &Config) -> Result<Vec
     let mask = like("attention_mask", &shape)?;
     let types = like("token_type_ids", &shape)?;
     let labels = match config {
-        Config::Encoder(_) => like("labels", &[count, rows])?,
-        Config::Decoder(_) => like("labels", &shape)?,
+        ModelConfig::Encoder(_) => like("labels", &[count, rows])?,
+        ModelConfig::Decoder(_) => like("labels", &shape)?,
     };
-    if matches!(config, Config::Encoder(_))
+    if matches!(config, ModelConfig::Encoder(_))
         && labels.as_ref().is_none_or(|labels| labels.iter().any(|label| *label < 0))
     {
         bail!(Usage(format!("{place}: {prefix}.labels has to name the class of each row, counted from 0")));
@@ -101,8 +101,8 @@ pub fn of_file(path: &Path, prefix: Option<&str>, config: &Config) -> Result<Vec
             let part = |numbers: &[i64]| numbers[number * size..(number + 1) * size].to_vec();
             let ids = part(&ids);
             let targets = match (config, &labels) {
-                (Config::Encoder(_), Some(labels)) => {
-                    Targets::Classes(labels[number * rows..(number + 1) * rows].to_vec())
+                (ModelConfig::Encoder(_), Some(labels)) => {
+                    BatchLabels::Classes(labels[number * rows..(number + 1) * rows].to_vec())
                 }
                 (_, labels) => {
                     let learnt = labels.as_deref().map(part);
@@ -123,7 +123,7 @@ pub fn of_file(path: &Path, prefix: Option<&str>, config: &Config) -> Result<Vec
 }
 
 /// Of rows without padding.
-fn full(rows: usize, length: usize, input_ids: Vec<i64>, targets: Targets) -> Batch {
+fn full(rows: usize, length: usize, input_ids: Vec<i64>, targets: BatchLabels) -> Batch {
     let size = rows * length;
     Batch {
         rows,
@@ -138,10 +138,10 @@ fn full(rows: usize, length: usize, input_ids: Vec<i64>, targets: Targets) -> Ba
 }
 
 /// Each token of a row but the first, where it is to be learnt.
-fn next_tokens(ids: &[i64], length: usize, learnt: impl Fn(usize) -> bool) -> Targets {
+fn next_tokens(ids: &[i64], length: usize, learnt: impl Fn(usize) -> bool) -> BatchLabels {
     let follows = |place: &usize| !place.is_multiple_of(length) && learnt(*place);
     let (places, next) = (0..ids.len()).filter(follows).map(|place| (place as i64 - 1, ids[place])).unzip();
-    Targets::Tokens { places, next }
+    BatchLabels::Tokens { places, next }
 }
 
 /// Shape and values of a tensor.

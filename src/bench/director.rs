@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::{Context, Result};
 
-use super::report::{Opened, Report, Step, Told};
+use super::report::{Opened, Report, Step, WorkerMessage};
 use super::worker::{TIMED, WARM_UP};
 
 /// Has each worker take its steps.
@@ -145,9 +145,9 @@ impl Process {
             Ok(_) => serde_json::from_str(&line).map_err(|error| format!("its process said {line:?}: {error}")),
         };
         match told {
-            Ok(Told::Opened(opened)) => self.opened = Some(opened),
-            Ok(Told::Step(step)) => self.steps.push(step),
-            Ok(Told::Failed { error, usage }) => (self.failed, self.usage) = (Some(error), usage),
+            Ok(WorkerMessage::Opened(opened)) => self.opened = Some(opened),
+            Ok(WorkerMessage::Step(step)) => self.steps.push(step),
+            Ok(WorkerMessage::Failed { error, usage }) => (self.failed, self.usage) = (Some(error), usage),
             Err(error) => self.failed = Some(error),
         }
         if self.failed.is_some() {

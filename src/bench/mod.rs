@@ -16,9 +16,9 @@ use std::path::PathBuf;
 use tch::Kind;
 
 use crate::data::instruct::InstructionFormat;
-use crate::train::DeviceChoice;
+use crate::device::DeviceChoice;
 pub use director::{Director, Stopped};
-pub use report::{Foreseen, Opened, Report, Step, Told};
+pub use report::{Opened, PredictedMemory, Report, Step, WorkerMessage};
 pub use subject::Subject;
 pub use worker::Worker;
 
@@ -64,7 +64,7 @@ pub enum Model {
         layers: Option<usize>,
     },
     /// Weights of a folder, or of the hub.
-    Loaded(String),
+    DeviceBatch(String),
 }
 
 /// What the network is given.

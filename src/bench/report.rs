@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "told", rename_all = "snake_case")]
-pub enum Told {
+pub enum WorkerMessage {
     /// It is ready to take steps.
     Opened(Opened),
     /// It took one.
@@ -37,12 +37,12 @@ pub struct Opened {
     /// Seconds for the model and the selection.
     pub setup: f64,
     /// What the memory plan says.
-    pub plan: Vec<Foreseen>,
+    pub plan: Vec<PredictedMemory>,
 }
 
 /// A part of the memory plan.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Foreseen {
+pub struct PredictedMemory {
     /// What it is for.
     pub part: String,
     /// Bytes.

@@ -7,13 +7,14 @@ use tch::{Device, Kind};
 
 use super::{Model, Spec, Texts, batches};
 use crate::Usage;
-use crate::data::instruct::{self, Phrasing};
-use crate::data::{self, Batch, Batches, Columns, HeldOut, Source, TargetKind, Targets, TextTokenizer, Tokenized};
+use crate::data::instruct::{self, PromptEncoder};
+use crate::data::{self, Batch, BatchLabels, Batches, Columns, HeldOut, Source, TargetKind, TextTokenizer, Tokenized};
+use crate::estimate::ModelEstimate;
+use crate::estimate::{self, StepShape};
 use crate::hub::Hub;
-use crate::model::{Config, Layout, LoadOptions, Network, by_onednn};
-use crate::outlook::ModelOutlook;
+use crate::model::{Layout, LoadOptions, ModelConfig, Network, by_onednn};
 use crate::sift::Rules;
-use crate::train::{self, Load};
+use crate::train;
 
 /// Targets of the paper's runs.
 const ENCODER_MODULES: [&str; 4] = ["query", "key", "value", "attention.output.dense"];
@@ -23,7 +24,7 @@ const DECODER_MODULES: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gat
 pub struct Subject {
     /// What is trained of the network.
     pub rules: Rules,
-    config: Config,
+    config: ModelConfig,
     labels: i64,
     /// The model's, where it has one.
     folder: Option<PathBuf>,
@@ -46,18 +47,18 @@ impl Subject {
     pub fn find(spec: &Spec) -> Result<Subject> {
         let (config, folder) = match &spec.model {
             Model::Random { config, layers } => {
-                let config = Config::read_file(config)?;
+                let config = ModelConfig::read_file(config)?;
                 (if let Some(layers) = layers { config.with_layers(*layers) } else { config }, None)
             }
-            Model::Loaded(id) => {
+            Model::DeviceBatch(id) => {
                 let folder = Hub::from_env().model(id, &|_| {})?;
-                (Config::read(&folder)?, Some(folder))
+                (ModelConfig::read(&folder)?, Some(folder))
             }
         };
         let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let (modules, dense, rate) = match config {
-            Config::Encoder(_) => (own(&ENCODER_MODULES), own(&["classifier"]), 0.008),
-            Config::Decoder(_) => (own(&DECODER_MODULES), Vec::new(), 0.05),
+            ModelConfig::Encoder(_) => (own(&ENCODER_MODULES), own(&["classifier"]), 0.008),
+            ModelConfig::Decoder(_) => (own(&DECODER_MODULES), Vec::new(), 0.05),
         };
         let rules = Rules {
             rate: spec.rate.unwrap_or(rate),
@@ -91,9 +92,9 @@ impl Subject {
     }
 
     /// What the memory plan says of training it, by these rules or in full.
-    pub fn plan(&self, spec: &Spec, gpu: bool, rules: &Rules) -> ModelOutlook {
+    pub fn plan(&self, spec: &Spec, gpu: bool, rules: &Rules) -> ModelEstimate {
         let (rows, length) = self.largest();
-        let load = Load {
+        let load = StepShape {
             dtype: if spec.dtype == Kind::Float { 4 } else { 2 },
             gpu,
             rows: rows as u64,
@@ -104,7 +105,7 @@ impl Subject {
             keeps_inputs: !gpu && by_onednn(Device::Cpu, spec.dtype, (rows * length) as i64),
             micro_batches: 1,
         };
-        train::plan(&self.config, rules, self.labels, load)
+        estimate::plan(&self.config, rules, self.labels, load)
     }
 
     /// Rows and length of the batch with the most tokens.
@@ -122,7 +123,7 @@ impl Subject {
 }
 
 /// Batches, and how many labels they have.
-fn feed(spec: &Spec, config: &Config, folder: Option<&Path>) -> Result<(Feed, i64)> {
+fn feed(spec: &Spec, config: &ModelConfig, folder: Option<&Path>) -> Result<(Feed, i64)> {
     let most = config.longest();
     let fits = |length: usize| match length as i64 <= most {
         true => Ok(()),
@@ -136,7 +137,7 @@ fn feed(spec: &Spec, config: &Config, folder: Option<&Path>) -> Result<(Feed, i6
         Texts::Batches { file, prefix } => {
             let made = batches::of_file(file, prefix.as_deref(), config)?;
             let classes = |batch: &Batch| match &batch.targets {
-                Targets::Classes(classes) => classes.iter().copied().max().unwrap_or(0) + 1,
+                BatchLabels::Classes(classes) => classes.iter().copied().max().unwrap_or(0) + 1,
                 _ => 0,
             };
             let labels = made.iter().map(classes).max().unwrap_or(0).max(2);
@@ -148,7 +149,7 @@ fn feed(spec: &Spec, config: &Config, folder: Option<&Path>) -> Result<(Feed, i6
                 bail!(Usage("--data needs --model: a config.json alone has no tokenizer for texts".into()));
             };
             let (examples, labels) = match config {
-                Config::Encoder(_) => {
+                ModelConfig::Encoder(_) => {
                     let columns = Columns {
                         text: "text".into(),
                         text_pair: None,
@@ -161,8 +162,8 @@ fn feed(spec: &Spec, config: &Config, folder: Option<&Path>) -> Result<(Feed, i6
                     let encoded = tokenizer.encode("train", &dataset.train, None, &|_| {})?;
                     (Tokenized::Labelled(encoded), dataset.labels.count() as i64)
                 }
-                Config::Decoder(_) => {
-                    let phrasing = Phrasing::open(folder, *format, *length)?;
+                ModelConfig::Decoder(_) => {
+                    let phrasing = PromptEncoder::open(folder, *format, *length)?;
                     let dialogues = instruct::read(file, *format, &|_| {})?;
                     (Tokenized::Written(phrasing.encode("train", &dialogues, &|_| {})?.sequences), 2)
                 }

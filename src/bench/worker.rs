@@ -6,16 +6,18 @@ use std::time::Instant;
 use anyhow::Result;
 use tch::Device;
 
-use super::report::{Foreseen, Opened, Step, Told};
+use super::report::{Opened, PredictedMemory, Step, WorkerMessage};
 use super::{Method, Spec, Subject};
 use crate::Usage;
-use crate::caught::caught;
 use crate::data::Batch;
+use crate::device;
+use crate::eval::DeviceBatch;
 use crate::model::{Network, ParameterSpec};
+use crate::panics::catch_panic;
 use crate::preset::Select;
 use crate::sift::{AdamW, Rules, SparseDecay};
 use crate::system::{self, resident};
-use crate::train::{Choice, Chooser, Loaded, Settings, Tuner, choose, device};
+use crate::train::{Choice, Chooser, Learner, Settings, choose};
 
 /// A method whose network is in memory.
 pub struct Worker {
@@ -30,7 +32,7 @@ pub struct Worker {
 /// What takes a step.
 enum Taker {
     Forward(Box<Network>),
-    Training(Box<Tuner>),
+    Training(Box<Learner>),
 }
 
 impl Worker {
@@ -39,25 +41,26 @@ impl Worker {
     /// # Errors
     /// An output that cannot be written; the method's own are told.
     pub fn serve(spec: &Spec, method: Method, input: impl BufRead, mut output: impl Write) -> Result<()> {
-        let mut tell = |told: &Told| -> Result<()> {
+        let mut tell = |told: &WorkerMessage| -> Result<()> {
             serde_json::to_writer(&mut output, told)?;
             output.write_all(b"\n")?;
             Ok(output.flush()?)
         };
-        let failed = |error: anyhow::Error| Told::Failed { error: format!("{error:#}"), usage: error.is::<Usage>() };
-        let (mut worker, opened) = match caught(|| Worker::open(spec, method)) {
+        let failed =
+            |error: anyhow::Error| WorkerMessage::Failed { error: format!("{error:#}"), usage: error.is::<Usage>() };
+        let (mut worker, opened) = match catch_panic(|| Worker::open(spec, method)) {
             Ok(opened) => opened,
             Err(error) => return tell(&failed(error)),
         };
-        tell(&Told::Opened(opened))?;
+        tell(&WorkerMessage::Opened(opened))?;
         let mut timed = false;
         for line in input.lines() {
             let now = line? == TIMED;
             if now && !timed {
                 timed = resident::forget_peak();
             }
-            match caught(|| worker.step(now)) {
-                Ok(step) => tell(&Told::Step(step))?,
+            match catch_panic(|| worker.step(now)) {
+                Ok(step) => tell(&WorkerMessage::Step(step))?,
                 Err(error) => return tell(&failed(error)),
             }
         }
@@ -79,14 +82,14 @@ impl Worker {
             Method::Forward => Vec::new(),
             _ => subject.plan(spec, device != Device::Cpu, &rules).memory,
         };
-        let plan = plan.into_iter().map(|part| Foreseen { part: part.name.into(), bytes: part.bytes }).collect();
+        let plan = plan.into_iter().map(|part| PredictedMemory { part: part.name.into(), bytes: part.bytes }).collect();
         let taker = match method {
             Method::Forward => Taker::Forward(Box::new(network)),
-            _ => Taker::Training(Box::new(tuner(spec, method, &subject, network, &rules)?)),
+            _ => Taker::Training(Box::new(learner(spec, method, &subject, network, &rules)?)),
         };
         let trained = match &taker {
             Taker::Forward(_) => 0,
-            Taker::Training(tuner) => tuner.values().total() as u64,
+            Taker::Training(learner) => learner.values().total() as u64,
         };
         let setup = start.elapsed().as_secs_f64();
         let opened = Opened {
@@ -110,7 +113,7 @@ impl Worker {
         let start = Instant::now();
         let loss = match &mut self.taker {
             Taker::Forward(network) => forward(network, &batch),
-            Taker::Training(tuner) => tuner.step(self.taken as u64, &[batch], self.learning_rate)?.loss,
+            Taker::Training(learner) => learner.step(self.taken as u64, &[batch], self.learning_rate)?.loss,
         };
         let seconds = start.elapsed().as_secs_f64();
         self.taken += 1;
@@ -124,7 +127,7 @@ impl Worker {
 pub(super) const TIMED: &str = "timed";
 pub(super) const WARM_UP: &str = "warm-up";
 
-fn tuner(spec: &Spec, method: Method, subject: &Subject, network: Network, rules: &Rules) -> Result<Tuner> {
+fn learner(spec: &Spec, method: Method, subject: &Subject, network: Network, rules: &Rules) -> Result<Learner> {
     let settings = Settings {
         adamw: AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 },
         clip: (spec.clip > 0.0).then_some(spec.clip),
@@ -145,7 +148,7 @@ fn tuner(spec: &Spec, method: Method, subject: &Subject, network: Network, rules
             choose(&network, &chooser, &[subject.batch(0)])?.choices
         }
     };
-    Ok(Tuner::new(network, &choices, settings))
+    Ok(Learner::new(network, &choices, settings))
 }
 
 /// Every parameter is trained: each name contains nothing.
@@ -154,7 +157,7 @@ fn everything() -> Rules {
 }
 
 fn forward(network: &Network, batch: &Batch) -> f64 {
-    let loaded = Loaded::new(batch, network.parameters.device());
+    let loaded = DeviceBatch::new(batch, network.parameters.device());
     let output = network.output(&loaded.inputs);
     let scale = 1.0 / batch.targets.count().max(1) as f64;
     // Reading it waits for the device.

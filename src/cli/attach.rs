@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use super::Screens;
+use super::backend::LocalBackend;
 use super::train::How;
-use super::trainers::Trainers;
 use crate::Usage;
 use crate::runs::{Lister, RunState, find};
 use crate::ui::backend::Backend;
@@ -25,7 +25,7 @@ pub(super) struct Attach {
 impl Attach {
     pub fn run(self, screens: &Screens) -> Result<ExitCode> {
         let (config, options) = screens.settings()?;
-        let trainers = Trainers::new(screens, &config)?;
+        let trainers = LocalBackend::new(screens, &config)?;
         let folder = match &self.run {
             Some(run) => find(trainers.runs(), run)?,
             None => only(&trainers)?,
@@ -36,7 +36,7 @@ impl Attach {
 }
 
 /// The folder of the one run that goes.
-fn only(trainers: &Trainers) -> Result<PathBuf> {
+fn only(trainers: &LocalBackend) -> Result<PathBuf> {
     let runs = trainers.runs();
     let listed = Lister::new(runs).refresh(SystemTime::now());
     let listed = listed.with_context(|| format!("{}: cannot read", runs.display()))?.unwrap_or_default();

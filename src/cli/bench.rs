@@ -14,8 +14,8 @@ use super::{Screens, print};
 use crate::Usage;
 use crate::bench::{Director, Method, Model, Report, Spec, Stopped, Subject, Texts, Worker};
 use crate::data::instruct::InstructionFormat;
+use crate::device::DeviceChoice;
 use crate::signals::{Signal, Signals};
-use crate::train::DeviceChoice;
 use crate::ui::format::{bytes, grouped};
 
 /// Steps that are not timed: what is allocated and tuned in the first is there in those that follow.
@@ -37,7 +37,7 @@ pub(super) struct Bench {
     #[arg(long, value_name = "FILE", requires = "model")]
     data: Option<PathBuf>,
     /// How the texts are written down for a decoder: alpaca, sharegpt, messages, prompt_completion or text
-    #[arg(long, default_value = "text", value_parser = super::benchmark::format)]
+    #[arg(long, default_value = "text", value_parser = super::eval_tasks::format)]
     format: InstructionFormat,
     /// Batches of a safetensors file instead: PREFIX.input_ids, .attention_mask, .token_type_ids, .labels
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
@@ -162,7 +162,7 @@ impl Bench {
                 (Some(config), _) => {
                     Model::Random { config: config.clone(), layers: self.layers.map(|layers| layers as usize) }
                 }
-                (None, Some(model)) => Model::Loaded(model.clone()),
+                (None, Some(model)) => Model::DeviceBatch(model.clone()),
                 (None, None) => bail!(Usage("--config or --model has to say which network".into())),
             },
             texts: match (&self.batches, &self.data) {

@@ -10,11 +10,11 @@ use clap::Args;
 
 use super::{Screens, config, warn};
 use crate::chat::{Chat, Partner, Voice};
+use crate::device::DeviceChoice;
 use crate::hub::Hub;
 use crate::model::Sampling;
 use crate::preset::cache_folder;
 use crate::signals::Signals;
-use crate::train::DeviceChoice;
 
 const HELP: &str = "\
 /again    another answer to the last question

@@ -49,7 +49,7 @@ fn nvidia(text: &mut String) {
 
 #[cfg(feature = "torch")]
 fn torch(text: &mut String) {
-    use crate::train::device::{GpuSupport, libtorch_folder, name, self_test};
+    use crate::device::{GpuSupport, libtorch_folder, name, self_test};
     use tch::Device;
 
     let folder = libtorch_folder().map_or_else(|| "linked".into(), |folder| folder.display().to_string());

@@ -11,7 +11,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::{Screens, config};
-use crate::export::{CalledOff, ChangedBiases, Form, Order, Stop, Watch};
+use crate::export::{Cancellation, Cancelled, ChangedBiases, Form, Order, Stop};
 use crate::protocol::Progress;
 use crate::signals::Signals;
 use crate::{Usage, runs};
@@ -79,25 +79,25 @@ impl Apply {
 }
 
 /// Has something written to a place, and says where. A signal calls it off, with nothing left of it.
-fn write(out: &Path, work: impl FnOnce(Watch) -> Result<()>) -> Result<ExitCode> {
-    let (stop, caught) = (Arc::new(Stop::default()), Arc::new(AtomicI32::new(0)));
+fn write(out: &Path, work: impl FnOnce(Cancellation) -> Result<()>) -> Result<ExitCode> {
+    let (stop, catch_panic) = (Arc::new(Stop::default()), Arc::new(AtomicI32::new(0)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
-    let (calls, notes) = (stop.clone(), caught.clone());
+    let (calls, notes) = (stop.clone(), catch_panic.clone());
     // Not joined: it waits for a signal that need not come.
     thread::spawn(move || {
         let signal = runtime.block_on(signals.next());
         notes.store(signal.exit_code(), Ordering::SeqCst);
         // What only reads has nothing to put in order, and whoever asks twice does not want to wait for it.
-        if calls.call_off() {
+        if calls.cancel() {
             runtime.block_on(signals.next());
         }
         signal_hook::low_level::exit(signal.exit_code());
     });
-    match work(Watch { told: &told, stop: &stop }) {
-        Err(error) if error.is::<CalledOff>() => {
+    match work(Cancellation { told: &told, stop: &stop }) {
+        Err(error) if error.is::<Cancelled>() => {
             let _ = writeln!(io::stderr(), "finesift: {error}");
-            Ok(ExitCode::from(caught.load(Ordering::SeqCst) as u8))
+            Ok(ExitCode::from(catch_panic.load(Ordering::SeqCst) as u8))
         }
         outcome => {
             outcome?;

@@ -8,10 +8,11 @@ use serde_json::{Map, Value, json};
 
 use super::{Screens, config};
 use crate::Usage;
+use crate::device::DeviceChoice;
+use crate::estimate::{Destination, Roots, estimate};
+use crate::estimate::{DeviceMemory, Estimate, ModelEstimate};
 use crate::hub::Hub;
-use crate::outlook::{DeviceOutlook, ModelOutlook, Outlook};
 use crate::preset::{Preset, cache_folder};
-use crate::train::{Destination, DeviceChoice, Places, outlook};
 use crate::ui::format::{bytes, grouped};
 
 /// What `finesift plan` is given.
@@ -40,18 +41,18 @@ impl Plan {
             None => Destination::Here(choice),
         };
         let (hub, cache, runs) = (Hub::from_env(), cache_folder(), screens.runs(&config()?));
-        let outlook = outlook(&preset, destination, &Places { hub: &hub, cache: &cache, runs: &runs })?;
-        let Some(model) = &outlook.model else { bail!(Usage(outlook.missing.join("; "))) };
-        Ok(if self.json { as_json(&outlook, model) } else { as_table(&preset, &outlook, model) })
+        let estimate = estimate(&preset, destination, &Roots { hub: &hub, cache: &cache, runs: &runs })?;
+        let Some(model) = &estimate.model else { bail!(Usage(estimate.missing.join("; "))) };
+        Ok(if self.json { as_json(&estimate, model) } else { as_table(&preset, &estimate, model) })
     }
 }
 
-fn as_table(preset: &Preset, outlook: &Outlook, model: &ModelOutlook) -> String {
+fn as_table(preset: &Preset, estimate: &Estimate, model: &ModelEstimate) -> String {
     let mut text = String::new();
-    for missing in &outlook.missing {
+    for missing in &estimate.missing {
         let _ = writeln!(text, "{missing}");
     }
-    let length = outlook.data.as_ref().map_or(preset.data.max_length as u64, |data| data.longest);
+    let length = estimate.data.as_ref().map_or(preset.data.max_length as u64, |data| data.longest);
     let _ = writeln!(
         text,
         "{} parameters; {} selected, {} trained in full; micro-batches of {} x {length} tokens, {}\n",
@@ -70,7 +71,7 @@ fn as_table(preset: &Preset, outlook: &Outlook, model: &ModelOutlook) -> String 
     }
     let amount = |bytes_of: u64| format!("about {}", bytes(bytes_of as f64));
     let _ = writeln!(text, "{:<16} {:>16} {:>16}", "all together", amount(kept.bytes()), amount(twice.bytes()));
-    if let Some(device) = &outlook.device {
+    if let Some(device) = &estimate.device {
         let rows = |rows: Option<u64>| match rows {
             Some(0) => "none".into(),
             Some(rows) => grouped(rows),
@@ -83,7 +84,7 @@ fn as_table(preset: &Preset, outlook: &Outlook, model: &ModelOutlook) -> String 
 }
 
 /// Whether it fits, and what would.
-fn verdict(preset: &Preset, device: &DeviceOutlook, kept: u64, twice: u64) -> String {
+fn verdict(preset: &Preset, device: &DeviceMemory, kept: u64, twice: u64) -> String {
     let there = format!("{}: {} of {} free", device.name, bytes(device.free as f64), bytes(device.total as f64));
     let checkpointing = preset.train.gradient_checkpointing;
     if if checkpointing { twice } else { kept } <= device.free {
@@ -95,19 +96,19 @@ fn verdict(preset: &Preset, device: &DeviceOutlook, kept: u64, twice: u64) -> St
     }
 }
 
-fn as_json(outlook: &Outlook, model: &ModelOutlook) -> String {
-    let fit = |fit: &crate::outlook::Fit| {
+fn as_json(estimate: &Estimate, model: &ModelEstimate) -> String {
+    let fit = |fit: &crate::estimate::MemoryFit| {
         let parts: Map<String, Value> =
             fit.memory.iter().map(|part| (part.name.replace(' ', "_"), part.bytes.into())).collect();
         json!({"checkpointing": fit.checkpointing, "bytes": fit.bytes(), "parts": parts, "largest_batch": fit.largest})
     };
-    let device = outlook.device.as_ref();
+    let device = estimate.device.as_ref();
     json!({
-        "missing": outlook.missing,
+        "missing": estimate.missing,
         "parameters": model.parameters,
         "selected": model.selected,
         "dense": model.dense,
-        "longest": outlook.data.as_ref().map(|data| data.longest),
+        "longest": estimate.data.as_ref().map(|data| data.longest),
         "device": device.map(|device| json!({"name": device.name, "total": device.total, "free": device.free})),
         "plans": model.fits.iter().map(fit).collect::<Vec<_>>(),
     })

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::Screens;
 #[cfg(feature = "torch")]
-use super::benchmark;
+use super::eval_tasks;
 
 #[derive(Args)]
 pub(super) struct Eval {
@@ -25,7 +25,7 @@ pub(super) struct Eval {
     json: bool,
     #[cfg(feature = "torch")]
     #[command(flatten)]
-    benchmark: benchmark::Options,
+    eval_tasks: eval_tasks::Options,
 }
 
 #[derive(Args)]
@@ -101,14 +101,15 @@ mod run {
     use super::*;
     use crate::Usage;
     use crate::data::{self, Columns, Source, Split, TargetKind, Task};
+    use crate::device::DeviceChoice;
+    use crate::eval::{ModelSource, Opening, Predictor};
     use crate::export::{Changes, Unfinished};
     use crate::hub::Hub;
+    use crate::inputs;
     use crate::metrics::Metrics;
-    use crate::predict::{Opening, Origin, Predictor};
     use crate::preset::{DataSource, Dtype, Preset, cache_folder, read_file};
     use crate::protocol::Progress;
     use crate::runs::checkpoint::{Stored, wanted};
-    use crate::train::{self, DeviceChoice};
 
     /// A model that was asked for, and the preset of its run, where there is one.
     struct Model {
@@ -120,7 +121,7 @@ mod run {
 
     impl Eval {
         pub fn run(self, screens: &Screens) -> Result<ExitCode> {
-            if let Some(task) = self.asked.task.as_deref().and_then(benchmark::Task::named) {
+            if let Some(task) = self.asked.task.as_deref().and_then(eval_tasks::Task::named) {
                 return self.on(task, screens);
             }
             let model = self.asked.open(screens)?;
@@ -139,18 +140,18 @@ mod run {
             Ok(ExitCode::SUCCESS)
         }
 
-        /// A language model, on a benchmark.
-        fn on(self, task: benchmark::Task, screens: &Screens) -> Result<ExitCode> {
-            let Eval { asked, data, json, benchmark: options, .. } = self;
+        /// A language model, on a eval_tasks.
+        fn on(self, task: eval_tasks::Task, screens: &Screens) -> Result<ExitCode> {
+            let Eval { asked, data, json, eval_tasks: options, .. } = self;
             let data = data.ok_or_else(|| Usage("--data is missing: what should it be asked?".into()))?;
-            let benchmark =
-                benchmark::Benchmark { partner: asked.model, task, data, max_length: asked.max_length, json, options };
-            benchmark.run(screens)
+            let eval_tasks =
+                eval_tasks::Benchmark { partner: asked.model, task, data, max_length: asked.max_length, json, options };
+            eval_tasks.run(screens)
         }
 
         fn examples(&self, model: &Model) -> Result<(Vec<Split>, Metrics)> {
             let source = match (&self.data, &model.preset, model.task) {
-                (None, Some(preset), _) => train::source(preset, &Hub::from_env(), &told)?,
+                (None, Some(preset), _) => inputs::source(preset, &Hub::from_env(), &told)?,
                 (None, None, _) => bail!(Usage("--data is missing: what should it be evaluated on?".into())),
                 (Some(folder), _, Some(task)) if folder.is_dir() => Source::Glue { task, folder: folder.clone() },
                 (Some(file), ..) => {
@@ -250,14 +251,14 @@ mod run {
                 let base = hub.model(self.base.as_ref().unwrap_or(&changes.facts.base.model), &told)?;
                 Predictor::changed(changes, &base, opening(preset), &told)
             };
-            let (predictor, preset) = match Origin::of(&screens.runs(&config()?), &self.model)? {
-                Origin::Folder(folder) => (Predictor::folder(&folder, opening(None), &told)?, None),
-                Origin::Delta(file) => {
+            let (predictor, preset) = match ModelSource::of(&screens.runs(&config()?), &self.model)? {
+                ModelSource::Folder(folder) => (Predictor::folder(&folder, opening(None), &told)?, None),
+                ModelSource::Delta(file) => {
                     let changes = Changes::read(&file)?;
                     let preset = parse(&changes.facts.preset, &file)?;
                     (changed(&changes, Some(&preset))?, Some(preset))
                 }
-                Origin::Run(run) => {
+                ModelSource::Run(run) => {
                     let preset = run.join("preset.toml");
                     let preset = parse(&read_file(&preset)?, &preset)?;
                     let from = self.from.as_deref().map(str::parse).transpose()?;

@@ -8,8 +8,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::headless::grouped;
-use crate::runs::checkpoint::{From, pin, unpin, wanted};
-use crate::runs::{Best, End, Kept, Listed, Lister, find, kept};
+use crate::runs::checkpoint::{CheckpointSelector, pin, unpin, wanted};
+use crate::runs::{Best, End, Kept, Lister, RunEntry, find, kept};
 
 /// What is done with a run's checkpoints.
 #[derive(Subcommand)]
@@ -55,7 +55,7 @@ impl Which {
     /// Changes the checkpoint; returns the run's folder.
     fn change(self, runs: &Path, change: fn(&Path) -> Result<()>) -> Result<PathBuf> {
         let run = find(runs, &self.run)?;
-        let from = self.which.as_deref().map_or(Ok(From::Newest), str::parse)?;
+        let from = self.which.as_deref().map_or(Ok(CheckpointSelector::Newest), str::parse)?;
         change(&wanted(&run, Some(from))?)?;
         Ok(run)
     }
@@ -95,7 +95,7 @@ pub(super) fn report(runs: &Path, as_json: bool) -> Result<String> {
     Ok(std::iter::once(&names).chain(&rows).map(|row| format!("{}\n", line(row).trim_end())).collect())
 }
 
-fn row(run: &Listed) -> [String; 6] {
+fn row(run: &RunEntry) -> [String; 6] {
     let summary = &run.summary;
     let best = summary.best().map(|Best { name, score, .. }| format!("{name} {score:.4}"));
     let steps = match summary.steps {
@@ -116,7 +116,7 @@ fn row(run: &Listed) -> [String; 6] {
     cells.map(|cell| cell.chars().filter(|c| !c.is_control()).collect())
 }
 
-fn json_of(run: &Listed) -> Value {
+fn json_of(run: &RunEntry) -> Value {
     let summary = &run.summary;
     let told = run.told.and_then(|told| jiff::Timestamp::try_from(told).ok());
     let error = match &summary.end {

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::Args;
 
-use super::background::{self, Detach};
-use super::trainers::Trainers;
+use super::backend::LocalBackend;
+use super::detach::{self, Detach};
 use super::{Screens, ended, is_dumb, on_terminal, print};
-use crate::headless::Form;
+use crate::headless::OutputFormat;
 use crate::outcome::Outcome;
 use crate::preset::{Preset, cache_folder};
 use crate::protocol::{Finished, Reason};
@@ -78,7 +78,7 @@ impl Train {
             return in_background();
         }
         let (config, options) = screens.settings()?;
-        let trainers = Trainers::new(screens, &config)?;
+        let trainers = LocalBackend::new(screens, &config)?;
         let preset = Preset::load(&self.preset, &self.set, &cache_folder())?;
         let launched = trainers.start(preset, self.run.as_deref())?;
         match self.whereabouts.detach {
@@ -94,7 +94,7 @@ impl Resume {
             return in_background();
         }
         let (config, options) = screens.settings()?;
-        let trainers = Trainers::new(screens, &config)?;
+        let trainers = LocalBackend::new(screens, &config)?;
         // A screen shows all of the run; who reads lines has read the earlier ones.
         let history = self.whereabouts.detach.is_none() && self.how.form(screens).is_none();
         let launched = trainers.resume(&self.run, self.from.as_deref(), self.force, history)?;
@@ -107,11 +107,11 @@ impl Resume {
 
 impl How {
     /// Whether there is a screen, and in which form things are told where there is none.
-    fn form(&self, screens: &Screens) -> Option<Form> {
+    fn form(&self, screens: &Screens) -> Option<OutputFormat> {
         match (self.json, screens.plain || is_dumb() && on_terminal()) {
-            (true, _) => Some(Form::Json),
-            (false, true) => Some(Form::Plain),
-            (false, false) if self.headless || !on_terminal() => Some(Form::Bar),
+            (true, _) => Some(OutputFormat::Json),
+            (false, true) => Some(OutputFormat::Plain),
+            (false, false) if self.headless || !on_terminal() => Some(OutputFormat::Bar),
             (false, false) => None,
         }
     }
@@ -120,7 +120,7 @@ impl How {
     pub fn watch(
         &self,
         launched: Launched,
-        trainers: Arc<Trainers>,
+        trainers: Arc<LocalBackend>,
         screens: &Screens,
         options: ui::Options,
     ) -> Result<ExitCode> {
@@ -148,7 +148,7 @@ impl How {
 /// Starts this very command again, in the background.
 fn in_background() -> Result<ExitCode> {
     let instead = |argument: OsString| if argument == "--background" { "--detach=prepared".into() } else { argument };
-    Ok(match background::start(std::env::args_os().skip(1).map(instead))? {
+    Ok(match detach::start(std::env::args_os().skip(1).map(instead))? {
         Ok(folder) => {
             print(&going_on(&Outcome { going_on: Some(folder), ..Outcome::default() }));
             ExitCode::SUCCESS
@@ -162,16 +162,16 @@ fn watch_detached(launched: Launched, when: Detach) -> Result<ExitCode> {
     let Launched { link, folder, fresh } = launched;
     let leave = {
         let folder = folder.clone();
-        move || background::leave_terminal(&folder)
+        move || detach::leave_terminal(&folder)
     };
-    let begun: Option<headless::OnceBegun> = match when {
+    let begun: Option<headless::OnStarted> = match when {
         Detach::Prepared => Some(Box::new(leave)),
         Detach::AtOnce => {
             leave()?;
             None
         }
     };
-    Ok(ended(&swept(headless::run(link, Form::Bar, begun), fresh, &folder)?))
+    Ok(ended(&swept(headless::run(link, OutputFormat::Bar, begun), fresh, &folder)?))
 }
 
 /// What could not begin for a mistake leaves nothing behind.

@@ -25,14 +25,14 @@ pub struct Batch {
     /// Where rows hold several examples, the place of each token in its own.
     pub position_ids: Option<Vec<i64>>,
     /// What the model should make of each row.
-    pub targets: Targets,
+    pub targets: BatchLabels,
     /// Tokens, padding left out.
     pub tokens: u64,
 }
 
 /// The targets of a batch.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Targets {
+pub enum BatchLabels {
     /// Class indices.
     Classes(Vec<i64>),
     /// Scores.
@@ -63,39 +63,39 @@ pub fn collate(encoded: &[Encoded], rows: &[usize], pad_id: i64) -> Batch {
         sequence_ids[start..start + count].fill(1);
         tokens += count as u64;
     }
-    let targets = Targets::of(rows.iter().map(|&row| encoded[row].target));
+    let targets = BatchLabels::of(rows.iter().map(|&row| encoded[row].target));
     Batch { rows: rows.len(), length, input_ids, sequence_ids, token_type_ids, position_ids: None, targets, tokens }
 }
 
-impl Targets {
+impl BatchLabels {
     /// How many there are: a loss is a mean over them.
     pub fn count(&self) -> usize {
         match self {
-            Targets::Classes(classes) => classes.len(),
-            Targets::Scores(scores) => scores.len(),
-            Targets::Tokens { next, .. } => next.len(),
+            BatchLabels::Classes(classes) => classes.len(),
+            BatchLabels::Scores(scores) => scores.len(),
+            BatchLabels::Tokens { next, .. } => next.len(),
         }
     }
 
     /// In order, as a score compares them with what is predicted.
     pub fn numbers(&self) -> Vec<f64> {
         match self {
-            Targets::Classes(numbers) | Targets::Tokens { next: numbers, .. } => {
+            BatchLabels::Classes(numbers) | BatchLabels::Tokens { next: numbers, .. } => {
                 numbers.iter().map(|&number| number as f64).collect()
             }
-            Targets::Scores(scores) => scores.iter().map(|&score| f64::from(score)).collect(),
+            BatchLabels::Scores(scores) => scores.iter().map(|&score| f64::from(score)).collect(),
         }
     }
 
     /// In order. Classes are taken for scores if any of the targets is a score; in a dataset all are of one kind.
-    pub fn of(targets: impl Iterator<Item = Target> + Clone) -> Targets {
+    pub fn of(targets: impl Iterator<Item = Target> + Clone) -> BatchLabels {
         let class = |target| match target {
             Target::Class(class) => Some(i64::from(class)),
             Target::Score(_) => None,
         };
         match targets.clone().map(class).collect() {
-            Some(classes) => Targets::Classes(classes),
-            None => Targets::Scores(
+            Some(classes) => BatchLabels::Classes(classes),
+            None => BatchLabels::Scores(
                 targets
                     .map(|target| match target {
                         Target::Class(class) => class as f32,
@@ -184,7 +184,7 @@ mod tests {
             let rows: Vec<usize> = (0..encoded.len()).rev().collect();
             let batch = collate(&encoded, &rows, pad_id);
             prop_assert_eq!(batch.tokens, encoded.iter().map(|e| e.ids.len() as u64).sum::<u64>());
-            prop_assert_eq!(&batch.targets, &Targets::Classes(rows.iter().map(|&row| row as i64).collect()));
+            prop_assert_eq!(&batch.targets, &BatchLabels::Classes(rows.iter().map(|&row| row as i64).collect()));
             for (i, &row) in rows.iter().enumerate() {
                 let range = i * batch.length..(i + 1) * batch.length;
                 let (mask, ids) = (&batch.sequence_ids[range.clone()], &batch.input_ids[range.clone()]);

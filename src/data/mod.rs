@@ -36,7 +36,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-pub use batch::{Batch, Batches, Targets, collate};
+pub use batch::{Batch, BatchLabels, Batches, collate};
 pub use choices::ChoiceQuestion;
 pub use digest::digest;
 pub use mmlu::{LETTERS, Question, Subject};

@@ -1,6 +1,6 @@
 //! Tokenized texts of a language model, and how a batch of them is laid out.
 
-use super::batch::{Batch, Targets};
+use super::batch::{Batch, BatchLabels};
 
 /// A tokenized text, special tokens included and nothing padded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub fn collate_sequences(sequences: &[Sequence], rows: &[usize], pad_id: i64) ->
         sequence_ids,
         token_type_ids: vec![0; size],
         position_ids,
-        targets: Targets::Tokens { places, next },
+        targets: BatchLabels::Tokens { places, next },
         tokens,
     }
 }

@@ -15,7 +15,7 @@ use tch::{Kind, Tensor};
 
 use super::changes::{Changes, Facts, Full, Sparse};
 use super::merged::{bytes_of, sync};
-use super::{Unfinished, Watch};
+use super::{Cancellation, Unfinished};
 use crate::Usage;
 
 /// The entry of the file's metadata that says what it is.
@@ -51,8 +51,8 @@ impl Changes {
     /// Writes them to a new file.
     ///
     /// # Errors
-    /// [`Usage`] if it is there; [`CalledOff`](super::CalledOff); a disk that cannot be written.
-    pub fn write(&self, out: &Path, watch: Watch) -> Result<()> {
+    /// [`Usage`] if it is there; [`Cancelled`](super::Cancelled); a disk that cannot be written.
+    pub fn write(&self, out: &Path, watch: Cancellation) -> Result<()> {
         watch.stop.begin()?;
         let unfinished = Unfinished::at(out)?;
         let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();

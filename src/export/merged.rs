@@ -13,9 +13,9 @@ use serde_json::{Map, Value, json};
 use tch::{Device, Kind, Tensor};
 
 use super::changes::{Changes, Facts};
-use super::{Stop, Unfinished, Watch};
+use super::{Cancellation, Stop, Unfinished};
 use crate::Usage;
-use crate::model::{Config, FileTensor, ModelFiles};
+use crate::model::{FileTensor, ModelConfig, ModelFiles};
 use crate::protocol::Progress;
 
 /// What else a model's folder may have that belongs to it still.
@@ -37,9 +37,9 @@ const INDEX: &str = "model.safetensors.index.json";
 /// Writes the merged model into a new folder.
 ///
 /// # Errors
-/// [`Usage`]: the folder is there, or the base model is not the one that was changed; [`CalledOff`](super::CalledOff); a
+/// [`Usage`]: the folder is there, or the base model is not the one that was changed; [`Cancelled`](super::Cancelled); a
 /// disk that cannot be written.
-pub fn merged(changes: &Changes, base: &Path, out: &Path, watch: Watch) -> Result<()> {
+pub fn merged(changes: &Changes, base: &Path, out: &Path, watch: Cancellation) -> Result<()> {
     changes.facts.check_base(base)?;
     let files = ModelFiles::open(base, changes.facts.outputs())?;
     check(changes, &files)?;
@@ -201,9 +201,9 @@ impl View for Written<'_> {
 }
 
 /// The base model's config.json, for a classifier of these labels; a language model's is as it was.
-fn config(facts: &Facts, model: &Config, base: &Path) -> Result<String> {
+fn config(facts: &Facts, model: &ModelConfig, base: &Path) -> Result<String> {
     let text = fs::read_to_string(base.join("config.json"))?;
-    if let Config::Decoder(_) = model {
+    if let ModelConfig::Decoder(_) = model {
         return Ok(text);
     }
     let mut config: Map<String, Value> = serde_json::from_str(&text)?;
@@ -230,7 +230,7 @@ fn config(facts: &Facts, model: &Config, base: &Path) -> Result<String> {
 }
 
 /// The model card.
-fn card(changes: &Changes, model: &Config) -> String {
+fn card(changes: &Changes, model: &ModelConfig) -> String {
     let Facts { run, preset, step, eval, labels, base, version } = &changes.facts;
     let selected: usize = changes.sparse.iter().map(|sparse| sparse.values.numel()).sum();
     let of: i64 = changes.sparse.iter().map(|sparse| sparse.shape.iter().product::<i64>()).sum();
@@ -240,9 +240,9 @@ fn card(changes: &Changes, model: &Config) -> String {
         format!("- held-out: {}, loss {:.4}\n", scores.join(", "), eval.loss)
     });
     let (pipeline, predicts) = match (model, labels.as_slice()) {
-        (Config::Decoder(_), _) => ("text-generation", String::new()),
-        (Config::Encoder(_), []) => ("text-classification", "- predicts: a number\n".to_owned()),
-        (Config::Encoder(_), labels) => ("text-classification", format!("- predicts: {}\n", labels.join(", "))),
+        (ModelConfig::Decoder(_), _) => ("text-generation", String::new()),
+        (ModelConfig::Encoder(_), []) => ("text-classification", "- predicts: a number\n".to_owned()),
+        (ModelConfig::Encoder(_), labels) => ("text-classification", format!("- predicts: {}\n", labels.join(", "))),
     };
     format!(
         "---\nlibrary_name: transformers\npipeline_tag: {pipeline}\ntags:\n- finesift\n- sift\n---\n\n# {run}\n\n\

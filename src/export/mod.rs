@@ -12,6 +12,7 @@
 //! report       the same as a page with charts
 //! ```
 
+mod cancel;
 #[cfg(feature = "torch")]
 mod changes;
 mod csv;
@@ -24,7 +25,6 @@ mod report;
 #[cfg(feature = "torch")]
 mod shira;
 mod tensorboard;
-mod watch;
 
 use std::error::Error;
 use std::fmt;
@@ -35,6 +35,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::Usage;
 
+pub use cancel::{Cancellation, Cancelled, Stop};
 #[cfg(feature = "torch")]
 pub use changes::{Changes, Facts, Full, Sparse};
 pub use csv::csv;
@@ -45,7 +46,6 @@ pub use report::report;
 #[cfg(feature = "torch")]
 pub use shira::shira;
 pub use tensorboard::tensorboard;
-pub use watch::{CalledOff, Stop, Watch};
 
 /// Why a SHiRA adapter was not written: the run changed biases, which it has no place for. It can be had without them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,7 +181,7 @@ mod tests {
         let order = Order { run: run.path().to_owned(), form: Form::Html, from: None, out, without_biases: false };
         // There is no preset.toml, which a page shows.
         let (told, stop) = (|_| {}, Stop::default());
-        let error = order.carry_out(Watch { told: &told, stop: &stop }).unwrap_err();
+        let error = order.carry_out(Cancellation { told: &told, stop: &stop }).unwrap_err();
         assert!(format!("{error:#}").contains("preset.toml"), "{error:#}");
         assert!(!run.path().join("exports").exists());
     }

@@ -8,10 +8,10 @@ use std::time::UNIX_EPOCH;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use super::{Unfinished, Watch, csv, report, tensorboard};
+use super::{Cancellation, Unfinished, csv, report, tensorboard};
 use crate::preset::read_file;
 use crate::protocol::Event;
-use crate::runs::checkpoint::From;
+use crate::runs::checkpoint::CheckpointSelector;
 use crate::runs::read_events;
 
 /// What is written.
@@ -39,7 +39,7 @@ pub struct Order {
     /// In which form.
     pub form: Form,
     /// Which checkpoint, where that matters: by default the best, or the newest where none was evaluated.
-    pub from: Option<From>,
+    pub from: Option<CheckpointSelector>,
     /// A new folder or file.
     pub out: PathBuf,
     /// Whether to leave changed biases out of a SHiRA adapter, which has no place for them.
@@ -61,12 +61,12 @@ impl Order {
     ///
     /// # Errors
     /// [`Usage`](crate::Usage): something is there, no such checkpoint, another base model, a build without libtorch;
-    /// [`ChangedBiases`](super::ChangedBiases) with one; [`CalledOff`](super::CalledOff); a disk that cannot be written.
-    pub fn carry_out(&self, watch: Watch) -> Result<()> {
+    /// [`ChangedBiases`](super::ChangedBiases) with one; [`Cancelled`](super::Cancelled); a disk that cannot be written.
+    pub fn carry_out(&self, watch: Cancellation) -> Result<()> {
         if self.form.of_weights() { weights::write(self, watch) } else { self.write_events(watch) }
     }
 
-    fn write_events(&self, watch: Watch) -> Result<()> {
+    fn write_events(&self, watch: Cancellation) -> Result<()> {
         let path = self.run.join("events.jsonl");
         let events = read_events(&path).with_context(|| format!("{}: cannot read", path.display()))?;
         watch.stop.begin()?;
@@ -108,10 +108,10 @@ fn began(path: &Path, events: &[Event]) -> f64 {
 mod weights {
     use anyhow::{Result, bail};
 
-    use super::{Order, Watch};
+    use super::{Cancellation, Order};
     use crate::Usage;
 
-    pub fn write(_: &Order, _: Watch) -> Result<()> {
+    pub fn write(_: &Order, _: Cancellation) -> Result<()> {
         bail!(Usage("this build is without libtorch and cannot handle weights; build it with the feature torch".into()))
     }
 }
@@ -120,13 +120,13 @@ mod weights {
 mod weights {
     use anyhow::{Result, anyhow};
 
-    use super::{Form, Order, Watch};
+    use super::{Cancellation, Form, Order};
     use crate::Usage;
     use crate::export::{Changes, merged, shira};
     use crate::hub::Hub;
     use crate::runs::checkpoint::{Stored, wanted};
 
-    pub fn write(order: &Order, watch: Watch) -> Result<()> {
+    pub fn write(order: &Order, watch: Cancellation) -> Result<()> {
         let path = wanted(&order.run, order.from)?;
         let stored = Stored::open(&path).map_err(|error| anyhow!(Usage(format!("damaged: {error}"))))?;
         let base = Hub::from_env().model(&stored.manifest.base.model, watch.told)?;

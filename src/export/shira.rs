@@ -13,15 +13,15 @@ use tch::{Device, Kind, Tensor};
 
 use super::changes::{Changes, Sparse};
 use super::merged::{bytes_of, sync};
-use super::{ChangedBiases, Unfinished, Watch};
+use super::{Cancellation, ChangedBiases, Unfinished};
 use crate::Usage;
-use crate::model::{Config, ModelFiles};
+use crate::model::{ModelConfig, ModelFiles};
 
 /// Writes the adapter into a new folder. Biases have no place in one: `without_biases` leaves changed ones out.
 ///
 /// # Errors
-/// [`ChangedBiases`]; [`Usage`]: changed embeddings, another base model, a folder that is there; [`CalledOff`](super::CalledOff).
-pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, watch: Watch) -> Result<()> {
+/// [`ChangedBiases`]; [`Usage`]: changed embeddings, another base model, a folder that is there; [`Cancelled`](super::Cancelled).
+pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, watch: Cancellation) -> Result<()> {
     changes.facts.check_base(base)?;
     let files = ModelFiles::open(base, changes.facts.outputs())?;
     let (weights, others): (Vec<&Sparse>, Vec<&Sparse>) =
@@ -76,9 +76,9 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, w
     }
     // With a task type PEFT saves `classifier` as a whole besides, which fails where that is two layers.
     let task = match files.config {
-        Config::Decoder(_) => json!("CAUSAL_LM"),
-        Config::Encoder(_) if saved.contains("classifier") => json!("SEQ_CLS"),
-        Config::Encoder(_) => json!(null),
+        ModelConfig::Decoder(_) => json!("CAUSAL_LM"),
+        ModelConfig::Encoder(_) if saved.contains("classifier") => json!("SEQ_CLS"),
+        ModelConfig::Encoder(_) => json!(null),
     };
     let modules: Vec<&str> = weights.iter().map(|sparse| sparse.name.trim_end_matches(".weight")).collect();
     let config = json!({

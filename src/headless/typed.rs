@@ -5,8 +5,8 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-use crate::places::did_you_mean;
 use crate::protocol::Command;
+use crate::toml_spans::did_you_mean;
 
 /// What a typed line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use super::tape::Pass;
 use super::weights::Parameters;
 
 /// The parameters whose gradient is wanted.
-pub struct Wanted {
+pub struct GradTargets {
     /// Linear layers, by name without `.weight`.
     modules: HashSet<String>,
     /// Others, per segment: they are leaves of its graph.
@@ -47,7 +47,7 @@ pub enum Gradient {
 
 /// How to walk.
 #[derive(Clone, Copy, Debug)]
-pub struct Walk {
+pub struct BackwardOptions {
     /// Whether there is dropout.
     pub training: bool,
     /// Whether to keep only what enters each segment and compute the rest again on the way back.
@@ -57,11 +57,12 @@ pub struct Walk {
     pub seed: u64,
 }
 
-impl Wanted {
+impl GradTargets {
     /// For the parameters of these names; those that are no linear layer's are made to require a gradient.
-    pub fn new<'a>(parameters: &Parameters, names: impl IntoIterator<Item = &'a str>) -> Wanted {
+    pub fn new<'a>(parameters: &Parameters, names: impl IntoIterator<Item = &'a str>) -> GradTargets {
         let names: HashSet<&str> = names.into_iter().collect();
-        let mut wanted = Wanted { modules: HashSet::new(), leaves: HashMap::new(), table: None, lowest: usize::MAX };
+        let mut wanted =
+            GradTargets { modules: HashSet::new(), leaves: HashMap::new(), table: None, lowest: usize::MAX };
         for spec in parameters.specs().iter().filter(|spec| names.contains(spec.name.as_str())) {
             wanted.lowest = wanted.lowest.min(spec.segment);
             if spec.objective {
@@ -85,8 +86,8 @@ impl Wanted {
 /// gradients of one segment at a time, the last segment's first.
 pub fn gradients(
     network: &dyn Segments,
-    wanted: &Wanted,
-    walk: Walk,
+    wanted: &GradTargets,
+    walk: BackwardOptions,
     objective: &Objective,
     visit: &mut dyn FnMut(Vec<Gradient>),
 ) -> Tensor {
@@ -139,7 +140,7 @@ pub fn gradients(
     loss
 }
 
-impl Walk {
+impl BackwardOptions {
     fn forward(&self, network: &dyn Segments, segment: usize, hidden: &Tensor, pass: &mut Pass) -> Tensor {
         if self.training {
             tch::manual_seed(mixed(self.seed, segment as u64) as i64);
@@ -178,8 +179,8 @@ struct Graph {
 impl Graph {
     fn record(
         network: &dyn Segments,
-        wanted: &Wanted,
-        walk: Walk,
+        wanted: &GradTargets,
+        walk: BackwardOptions,
         segment: usize,
         input: &Tensor,
         below: bool,

@@ -8,14 +8,14 @@ use rand_chacha::ChaCha8Rng;
 use safetensors::Dtype;
 use tch::Tensor;
 
-use super::config::Config;
+use super::config::ModelConfig;
 use super::layout::Layout;
 use super::weights::{Checkpoint, initialized, locate};
 
 /// The files of a base model.
 pub struct ModelFiles {
     /// What its config.json says.
-    pub config: Config,
+    pub config: ModelConfig,
     /// The network's parameters.
     pub layout: Layout,
     checkpoint: Checkpoint,
@@ -39,7 +39,7 @@ impl ModelFiles {
     /// # Errors
     /// As [`Network::open`](super::Network::open).
     pub fn open(folder: &Path, labels: i64) -> Result<ModelFiles> {
-        let config = Config::read(folder)?;
+        let config = ModelConfig::read(folder)?;
         let layout = Layout::of(&config, labels);
         let checkpoint = Checkpoint::open(folder)?;
         let found = locate(&checkpoint, folder, &layout)?;

@@ -34,7 +34,7 @@ impl Fingerprint {
     pub fn of(folder: &Path) -> Result<Fingerprint> {
         let path = folder.join("config.json");
         let mut config = Sha256::new();
-        // Piece by piece: whether it is a config at all is asked elsewhere.
+        // TokenSpan by piece: whether it is a config at all is asked elsewhere.
         File::open(&path)
             .and_then(|mut file| std::io::copy(&mut file, &mut config))
             .with_context(|| format!("{}: cannot read", path.display()))?;

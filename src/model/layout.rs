@@ -1,6 +1,6 @@
 //! The parameters that follow from a config: names, shapes, places. They can be counted without building anything.
 
-use super::config::{Config, DecoderConfig, EncoderConfig, Family};
+use super::config::{DecoderConfig, EncoderConfig, Family, ModelConfig};
 
 /// The table that makes logits of a decoder's output, where the embedding does not serve as one.
 const LM_HEAD: &str = "lm_head.weight";
@@ -37,10 +37,10 @@ pub struct Layout {
 
 impl Layout {
     /// The layout of an encoder with a classifier of this many outputs, or of a decoder, which has none.
-    pub fn of(config: &Config, labels: i64) -> Layout {
+    pub fn of(config: &ModelConfig, labels: i64) -> Layout {
         match config {
-            Config::Encoder(config) => Layout::of_encoder(config, labels),
-            Config::Decoder(config) => Layout::of_decoder(config),
+            ModelConfig::Encoder(config) => Layout::of_encoder(config, labels),
+            ModelConfig::Decoder(config) => Layout::of_decoder(config),
         }
     }
 

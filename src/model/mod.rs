@@ -1,6 +1,6 @@
 //! Pre-trained networks: config.json and safetensors in, a chain of segments out, and the walk back through it.
 //!
-//! It knows neither the method nor the training loop. In reading order: what a config.json says ([`Config`]), the
+//! It knows neither the method nor the training loop. In reading order: what a config.json says ([`ModelConfig`]), the
 //! parameters that follow from it, their values from a checkpoint ([`Parameters`]), the layers, the networks themselves,
 //! what a forward pass carries along ([`Pass`]), what its output is to become ([`Objective`]), how gradients are had from it
 //! ([`backward`]), and how a decoder writes ([`Writer`]).
@@ -25,7 +25,7 @@ use anyhow::Result;
 use tch::{Device, Kind, Tensor};
 
 use crate::protocol::Progress;
-pub use config::{Config, DecoderConfig, EncoderConfig, Family, Rope, RopeScaling};
+pub use config::{DecoderConfig, EncoderConfig, Family, ModelConfig, Rope, RopeScaling};
 pub use decoder::{Cache, Decoder};
 pub use encoder::Encoder;
 pub use files::{FileTensor, ModelFiles};
@@ -33,7 +33,7 @@ pub use fingerprint::Fingerprint;
 pub use generate::{GREEDY, Sampling, Writer};
 pub use layers::by_onednn;
 pub use layout::{Layout, ParameterSpec};
-pub use objective::{Differentiated, Objective, Targets};
+pub use objective::{Differentiated, LossTargets, Objective};
 pub use tape::{Pass, Record};
 pub use weights::Parameters;
 
@@ -64,7 +64,7 @@ pub struct Inputs {
 /// decoder, which is a language model.
 pub struct Network {
     /// What its config.json says.
-    pub config: Config,
+    pub config: ModelConfig,
     /// Every parameter by name.
     pub parameters: Parameters,
     /// The layers, which share the parameters.
@@ -106,17 +106,17 @@ impl Network {
     /// [`Usage`](crate::Usage), naming file, key or tensor: an architecture that is not known, a parameter that is
     /// missing or has the wrong shape, a damaged file.
     pub fn open(folder: &Path, options: &LoadOptions, progress: &dyn Fn(Progress)) -> Result<(Network, LoadReport)> {
-        let config = Config::read(folder)?;
+        let config = ModelConfig::read(folder)?;
         let layout = Layout::of(&config, options.labels);
         let (parameters, report) = weights::load(folder, &layout, options, progress)?;
         Ok((Network::upon(config, parameters), report))
     }
 
     /// Builds the layers upon their parameters.
-    fn upon(config: Config, parameters: Parameters) -> Network {
+    fn upon(config: ModelConfig, parameters: Parameters) -> Network {
         let layers = match &config {
-            Config::Encoder(config) => Layers::Encoder(Encoder::new(config, &parameters)),
-            Config::Decoder(config) => Layers::Decoder(Decoder::new(config, &parameters)),
+            ModelConfig::Encoder(config) => Layers::Encoder(Encoder::new(config, &parameters)),
+            ModelConfig::Decoder(config) => Layers::Decoder(Decoder::new(config, &parameters)),
         };
         Network { config, parameters, layers }
     }
@@ -138,7 +138,7 @@ impl Network {
     }
 
     /// The loss of what [`Network::output`] gives, times `scale`.
-    pub fn objective<'a>(&'a self, targets: &'a Targets, scale: f64) -> Objective<'a> {
+    pub fn objective<'a>(&'a self, targets: &'a LossTargets, scale: f64) -> Objective<'a> {
         Objective { targets, table: self.decoder().map(Decoder::table), scale }
     }
 

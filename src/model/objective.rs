@@ -10,7 +10,7 @@ const LOGITS: i64 = 32 << 20;
 
 /// What the network should have said of a batch, on the device.
 #[derive(Debug)]
-pub enum Targets {
+pub enum LossTargets {
     /// int64 `[rows]`.
     Classes(Tensor),
     /// fp32 `[rows]`.
@@ -27,7 +27,7 @@ pub enum Targets {
 /// A loss of a network's output.
 pub struct Objective<'a> {
     /// What is to be learnt.
-    pub targets: &'a Targets,
+    pub targets: &'a LossTargets,
     /// The table `[vocabulary, hidden]` that makes logits of a decoder's output; nothing for a classifier.
     pub table: Option<&'a Tensor>,
     /// Of the sum over all targets. A mean over several batches takes one over the number of targets in all of them.
@@ -48,9 +48,9 @@ impl Objective<'_> {
     /// The loss of an output, fp32 scalar: cross-entropy for classes and tokens, the squared error for scores.
     pub fn loss(&self, output: &Tensor) -> Tensor {
         let sum = match self.targets {
-            Targets::Classes(classes) => cross_entropy(&output.to_kind(Kind::Float), classes),
-            Targets::Scores(scores) => output.to_kind(Kind::Float).squeeze_dim(-1).mse_loss(scores, Reduction::Sum),
-            Targets::Tokens { places, next } => no_grad(|| {
+            LossTargets::Classes(classes) => cross_entropy(&output.to_kind(Kind::Float), classes),
+            LossTargets::Scores(scores) => output.to_kind(Kind::Float).squeeze_dim(-1).mse_loss(scores, Reduction::Sum),
+            LossTargets::Tokens { places, next } => no_grad(|| {
                 let losses = self.chunks(output, places, next).map(|chunk| cross_entropy(&chunk.logits(), &chunk.next));
                 losses.fold(Tensor::zeros([], (Kind::Float, output.device())), |sum, loss| sum + loss)
             }),
@@ -60,7 +60,7 @@ impl Objective<'_> {
 
     /// The loss and its gradients.
     pub fn differentiate(&self, output: &Tensor, by_table: bool) -> Differentiated {
-        if let (Targets::Tokens { places, next }, Some(table)) = (self.targets, self.table) {
+        if let (LossTargets::Tokens { places, next }, Some(table)) = (self.targets, self.table) {
             return no_grad(|| self.differentiate_tokens(output, table, places, next, by_table));
         }
         let output = output.detach().set_requires_grad(true);

@@ -2,12 +2,12 @@
 
 use tch::{Tensor, no_grad};
 
-use super::{Config, Layout, LoadOptions, Network, Parameters};
+use super::{Layout, LoadOptions, ModelConfig, Network, Parameters};
 
 impl Network {
     /// A network of this shape as it would be before any training: normal weights, norms of one, biases of zero, drawn on
     /// the device itself. Like the device's other random numbers they are another device's not.
-    pub fn random(config: Config, options: &LoadOptions) -> Network {
+    pub fn random(config: ModelConfig, options: &LoadOptions) -> Network {
         let layout = Layout::of(&config, options.labels);
         tch::manual_seed(options.seed as i64);
         let parameters = no_grad(|| {

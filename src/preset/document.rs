@@ -21,12 +21,12 @@ pub(super) struct Document {
 #[derive(Clone, Debug)]
 struct Entry {
     value: Value,
-    origin: Origin,
+    origin: FieldOrigin,
 }
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug)]
-enum Origin {
+enum FieldOrigin {
     /// This line of the file.
     Line(usize),
     /// `--set` on the command line.
@@ -75,14 +75,14 @@ impl Document {
         if let Some(complaint) = unknown(key) {
             bail!(Usage(format!("--set {assignment}: {complaint}")));
         }
-        self.entries.insert(key.to_owned(), Entry { value: typed(value), origin: Origin::Override });
+        self.entries.insert(key.to_owned(), Entry { value: typed(value), origin: FieldOrigin::Override });
         Ok(())
     }
 
     /// Puts a known key's value in place of what is there, or leaves the key out.
     pub fn put(&mut self, key: &str, value: Option<Value>) {
         match value {
-            Some(value) => self.entries.insert(key.to_owned(), Entry { value, origin: Origin::Field }),
+            Some(value) => self.entries.insert(key.to_owned(), Entry { value, origin: FieldOrigin::Field }),
             None => self.entries.remove(key),
         };
     }
@@ -182,9 +182,9 @@ impl Document {
     /// What a complaint about a key begins with.
     fn place_of(&self, key: &str) -> String {
         match self.entries.get(key).map(|entry| entry.origin) {
-            Some(Origin::Line(line)) => format!("{}:{line}: ", self.place),
-            Some(Origin::Override) => "--set: ".to_owned(),
-            Some(Origin::Field) => String::new(),
+            Some(FieldOrigin::Line(line)) => format!("{}:{line}: ", self.place),
+            Some(FieldOrigin::Override) => "--set: ".to_owned(),
+            Some(FieldOrigin::Field) => String::new(),
             None => format!("{}: ", self.place),
         }
     }
@@ -193,7 +193,7 @@ impl Document {
         if let Some(complaint) = unknown(key) {
             bail!(Usage(format!("{}:{line}: {complaint}", self.place)));
         }
-        self.entries.insert(key.to_owned(), Entry { value, origin: Origin::Line(line) });
+        self.entries.insert(key.to_owned(), Entry { value, origin: FieldOrigin::Line(line) });
         Ok(())
     }
 }

@@ -35,14 +35,14 @@ pub struct Field {
     /// Its value as one would type it; `None` where it is not set and has no default.
     pub value: Option<String>,
     /// Who says so.
-    pub origin: Origin,
+    pub origin: FieldOrigin,
     /// What the preset says, where that was changed; `None` there too if the preset leaves it out.
     pub before: Option<String>,
 }
 
 /// Who says what a key is set to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum FieldOrigin {
     /// No one: it is left out.
     Default,
     /// The preset as it was written.
@@ -125,9 +125,9 @@ impl Draft {
             let written = self.written.value(key).map(|value| as_typed(value, literals.get(*key)));
             let default = default(key).map(str::to_owned);
             let (value, origin, before) = match self.changes.get(key) {
-                Some(change) => (change.clone().or(default), Origin::Changed, written),
-                None if written.is_some() => (written, Origin::Preset, None),
-                None => (default, Origin::Default, None),
+                Some(change) => (change.clone().or(default), FieldOrigin::Changed, written),
+                None if written.is_some() => (written, FieldOrigin::Preset, None),
+                None => (default, FieldOrigin::Default, None),
             };
             Field { key, help, value, origin, before }
         };
@@ -303,7 +303,7 @@ epochs = 3
     fn changes_are_told_from_what_was_written_and_can_be_taken_back() {
         let mut draft = draft();
         let before = field(&draft, "train.learning_rate");
-        assert_eq!((before.value.as_deref(), before.origin), (Some("7e-5"), Origin::Preset));
+        assert_eq!((before.value.as_deref(), before.origin), (Some("7e-5"), FieldOrigin::Preset));
         draft.set("train.learning_rate", "2e-4");
         draft.set("train.batch", "8");
         draft.set("train.epochs", " 3 ");
@@ -312,7 +312,10 @@ epochs = 3
         assert_eq!(draft.changes(), 2);
         let after = field(&draft, "train.learning_rate");
         assert_eq!((after.value.as_deref(), after.before.as_deref()), (Some("2e-4"), Some("7e-5")));
-        assert_eq!((field(&draft, "train.batch").origin, field(&draft, "train.batch").before), (Origin::Changed, None));
+        assert_eq!(
+            (field(&draft, "train.batch").origin, field(&draft, "train.batch").before),
+            (FieldOrigin::Changed, None)
+        );
         draft.reset("train.batch");
         assert_eq!(field(&draft, "train.batch").value.as_deref(), Some("32"));
         draft.reset_all();

@@ -28,7 +28,7 @@ pub(super) struct Found {
 
 /// A line of the list of presets.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub struct PresetEntry {
     /// `demo`, `glue/mrpc`, or the stem of the user's file.
     pub name: String,
     /// The user's file; `None` for a built-in one.
@@ -51,12 +51,12 @@ impl Library {
     }
 
     /// All presets: the built-in ones, the demo first, then the user's by name. What is wrong with one is in its line.
-    pub fn list(&self) -> Vec<Listed> {
-        let mut listed: Vec<Listed> = built_in()
+    pub fn list(&self) -> Vec<PresetEntry> {
+        let mut listed: Vec<PresetEntry> = built_in()
             .iter()
             .map(|preset| {
                 let draft = Draft::new(preset.name, &place_of_built_in(preset.name), preset.toml, &self.cache);
-                Listed { name: preset.name.into(), path: None, draft: draft.map_err(|error| format!("{error:#}")) }
+                PresetEntry { name: preset.name.into(), path: None, draft: draft.map_err(|error| format!("{error:#}")) }
             })
             .collect();
         listed.extend(self.own().into_iter().map(|path| {
@@ -65,7 +65,7 @@ impl Library {
                 .unhidden(&name, &path)
                 .and_then(|()| read_file(&path))
                 .and_then(|text| Draft::new(&name, &path.display().to_string(), &text, &self.cache));
-            Listed { name, path: Some(path), draft: draft.map_err(|error| format!("{error:#}")) }
+            PresetEntry { name, path: Some(path), draft: draft.map_err(|error| format!("{error:#}")) }
         }));
         listed
     }

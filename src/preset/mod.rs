@@ -23,9 +23,9 @@ use crate::data::{HeldOut, Source, Task};
 pub use builtin::{BuiltIn, built_in};
 pub use difference::{Difference, Weight, differences};
 use document::Document;
-pub use draft::{Draft, Field, Origin};
+pub use draft::{Draft, Field, FieldOrigin};
 pub use keys::KEYS;
-pub use library::{Library, Listed};
+pub use library::{Library, PresetEntry};
 
 /// A preset has some hundred bytes; the labels of a large task make it some hundred thousand.
 const LARGEST: u64 = 4 << 20;

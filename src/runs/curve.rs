@@ -3,7 +3,7 @@
 /// Buckets a curve may have.
 const MOST: usize = 128;
 
-/// Means of neighbouring steps. A bucket spans two steps to some power, the same for all.
+/// MemoryContext of neighbouring steps. A bucket spans two steps to some power, the same for all.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Curve {
     /// A step's bucket is its number shifted by this.

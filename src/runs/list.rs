@@ -16,7 +16,7 @@ const FRESH: Duration = Duration::from_secs(15);
 
 /// A run in a list.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Listed {
+pub struct RunEntry {
     /// Its folder's name.
     pub name: String,
     /// Its folder.
@@ -60,7 +60,7 @@ pub enum RunState {
 pub struct Lister {
     runs: PathBuf,
     known: BTreeMap<String, Known>,
-    listed: Option<Vec<Listed>>,
+    listed: Option<Vec<RunEntry>>,
 }
 
 #[derive(Default)]
@@ -101,7 +101,7 @@ impl Lister {
     ///
     /// # Errors
     /// A folder of runs that cannot be read.
-    pub fn refresh(&mut self, now: SystemTime) -> io::Result<Option<Vec<Listed>>> {
+    pub fn refresh(&mut self, now: SystemTime) -> io::Result<Option<Vec<RunEntry>>> {
         let entries = match fs::read_dir(&self.runs) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             entries => Some(entries?),
@@ -120,7 +120,7 @@ impl Lister {
             let told = seen.stamp.map(|(told, _)| told);
             let state = state(&path, &seen.summary, told, now);
             let (tags, kept, summary) = (read_tags(&path), kept(&path), seen.summary.clone());
-            listed.push(Listed { name: name.clone(), path, state, told, tags, kept, summary });
+            listed.push(RunEntry { name: name.clone(), path, state, told, tags, kept, summary });
             self.known.insert(name, seen);
         }
         listed.sort_by(|a, b| a.name.cmp(&b.name));
@@ -147,7 +147,7 @@ impl Known {
 pub fn kept(run: &Path) -> Vec<Kept> {
     let listed = checkpoint::list(&run.join("checkpoints")).unwrap_or_default();
     let best = checkpoint::best(run);
-    let kept = |listed: checkpoint::Listed| {
+    let kept = |listed: checkpoint::CheckpointEntry| {
         let best = best.as_ref() == Some(&listed.path);
         Kept { step: listed.step, best, pinned: listed.pinned }
     };
@@ -181,7 +181,7 @@ fn is_fresh(told: SystemTime, now: SystemTime) -> bool {
 mod tests {
     use super::*;
 
-    fn names(listed: &[Listed]) -> Vec<(&str, RunState)> {
+    fn names(listed: &[RunEntry]) -> Vec<(&str, RunState)> {
         listed.iter().map(|run| (run.name.as_str(), run.state)).collect()
     }
 

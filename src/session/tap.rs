@@ -10,12 +10,12 @@ use super::{Order, SharedLog};
 use crate::protocol::{Command, Event};
 use crate::runs::EventLog;
 
-/// Orders that may wait of all that come by taps: whoever is at the other end need not mean well.
+/// CommandQueue that may wait of all that come by taps: whoever is at the other end need not mean well.
 const ORDERS: usize = 64;
 
 /// A second way to a trainer. It holds up neither the trainer nor its end.
 pub struct Tap {
-    told: broadcast::Receiver<Told>,
+    told: broadcast::Receiver<TapEvent>,
     log: SharedLog,
     orders: Weak<mpsc::Sender<Order>>,
     places: Arc<Semaphore>,
@@ -24,7 +24,7 @@ pub struct Tap {
 
 /// What a tap learns of an event.
 #[derive(Clone, Debug)]
-pub enum Told {
+pub enum TapEvent {
     /// The run's file has whole events up to this byte.
     Written(u64),
     /// An event that is in no file: there is none yet, or the disk is full.
@@ -33,7 +33,7 @@ pub enum Told {
 
 impl Tap {
     pub(super) fn new(
-        told: broadcast::Receiver<Told>,
+        told: broadcast::Receiver<TapEvent>,
         log: SharedLog,
         orders: Weak<mpsc::Sender<Order>>,
         left_behind: Arc<AtomicBool>,
@@ -69,7 +69,7 @@ impl Tap {
 
     /// The next that is told; `None` when nobody is left to tell anything. Who is slow misses notes, and the next one
     /// covers them. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Option<Told> {
+    pub async fn next(&mut self) -> Option<TapEvent> {
         loop {
             match self.told.recv().await {
                 Ok(told) => return Some(told),

@@ -18,7 +18,7 @@ pub enum SparseDecay {
 }
 
 /// What steers an update and is known on the device alone, so that the host need not wait for it.
-pub struct Steering {
+pub struct UpdateGate {
     /// Factor of the gradient, which is where clipping comes in: fp32 scalar.
     pub scale: Tensor,
     /// Whether the update is taken: bool scalar. One that is not changes no component.
@@ -65,7 +65,7 @@ impl AdamW {
     }
 
     /// One step of Adam upon the scaled gradient, bias-corrected: `master -= lr / c1 · m / (sqrt(v) / sqrt(c2) + eps)`.
-    pub(super) fn update(&self, state: &mut State, gradient: &Tensor, steering: &Steering, learning_rate: f64) {
+    pub(super) fn update(&self, state: &mut State, gradient: &Tensor, steering: &UpdateGate, learning_rate: f64) {
         let (beta1, beta2) = self.betas;
         state.updates += 1;
         let correction = |beta: f64| 1.0 - beta.powi(i32::try_from(state.updates).unwrap_or(i32::MAX));
@@ -93,8 +93,8 @@ mod tests {
     use super::*;
     use tch::Device;
 
-    fn steering(scale: f32, taken: bool) -> Steering {
-        Steering { scale: Tensor::from(scale), taken: Tensor::from(taken) }
+    fn steering(scale: f32, taken: bool) -> UpdateGate {
+        UpdateGate { scale: Tensor::from(scale), taken: Tensor::from(taken) }
     }
 
     /// Where one part ends and the next begins every component moves as it would alone.

@@ -12,7 +12,7 @@ pub mod select;
 mod targets;
 mod values;
 
-pub use adamw::{AdamW, SparseDecay, Steering, UPDATE_PART};
+pub use adamw::{AdamW, SparseDecay, UPDATE_PART, UpdateGate};
 pub use mass::{Coverage, Covered};
 pub use targets::{Role, Rules, budget};
 pub use values::{Slot, State, Values};

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::{AdamW, Role, Steering};
+use super::{AdamW, Role, UpdateGate};
 
 /// A trained parameter's place in the flat vectors.
 #[derive(Clone, Debug, PartialEq)]
@@ -193,14 +193,14 @@ impl Values {
     }
 
     /// Moves the masters by the accumulated gradient.
-    pub fn update(&mut self, adamw: &AdamW, learning_rate: f64, steering: &Steering) {
+    pub fn update(&mut self, adamw: &AdamW, learning_rate: f64, steering: &UpdateGate) {
         no_grad(|| {
             adamw.decay(&self.slots, &mut self.state.master, &self.pretrained, &steering.taken, learning_rate);
             adamw.update(&mut self.state, &self.gradient, steering, learning_rate);
         });
     }
 
-    /// Counts so many of the latest updates as not made, because [`Steering`] had them left out.
+    /// Counts so many of the latest updates as not made, because [`UpdateGate`] had them left out.
     pub fn discount(&mut self, updates: i64) {
         self.state.updates -= updates;
     }
@@ -255,7 +255,7 @@ mod tests {
             for _ in 0..3 {
                 values.zero_gradient();
                 values.accumulate(0, &gradient);
-                let steering = Steering { scale: Tensor::from(0.7f32), taken: Tensor::from(true) };
+                let steering = UpdateGate { scale: Tensor::from(0.7f32), taken: Tensor::from(true) };
                 values.update(&adamw, 1e-2, &steering);
             }
             (values.state().master.copy(), values.gradient_norm().double_value(&[]), values.updates())

@@ -59,16 +59,16 @@ pub fn nvidia() -> Result<Nvidia, String> {
 }
 
 /// One GPU under watch.
-pub(super) struct Watch {
+pub(super) struct GpuMonitor {
     nvml: Nvml,
     gpu: GpuRef,
 }
 
-impl Watch {
+impl GpuMonitor {
     /// `None` where there is no NVML or no such GPU.
-    pub(super) fn open(gpu: &GpuRef) -> Option<Watch> {
+    pub(super) fn open(gpu: &GpuRef) -> Option<GpuMonitor> {
         let visible = env::var("CUDA_VISIBLE_DEVICES").ok();
-        let watch = Watch { nvml: Nvml::init().ok()?, gpu: resolve(gpu, visible.as_deref())? };
+        let watch = GpuMonitor { nvml: Nvml::init().ok()?, gpu: resolve(gpu, visible.as_deref())? };
         watch.read().is_some().then_some(watch)
     }
 

@@ -41,11 +41,11 @@ impl Sampler {
         let folder: PathBuf = folder.to_owned();
         let thread = thread::Builder::new().name("sampler".into()).spawn(move || {
             let start = Instant::now();
-            let watch = gpu.and_then(|gpu| gpu::Watch::open(&gpu));
+            let watch = gpu.and_then(|gpu| gpu::GpuMonitor::open(&gpu));
             let mut next = start + every;
             while stopped.recv_timeout(next.saturating_duration_since(Instant::now())) == Err(RecvTimeoutError::Timeout)
             {
-                let gpu = watch.as_ref().and_then(gpu::Watch::read);
+                let gpu = watch.as_ref().and_then(gpu::GpuMonitor::read);
                 let (disk_free, disk_total) = disk(&folder).unzip();
                 let at = start.elapsed().as_secs_f64();
                 emitter.emit(Event::System(System { at, disk_free, disk_total, gpu, ..probe.read() }));
@@ -98,7 +98,7 @@ pub fn machine() -> Result<Machine> {
 
 /// A GPU's numbers now; `None` where there is no NVML or no such GPU.
 pub fn gpu_now(gpu: &GpuRef) -> Option<Gpu> {
-    gpu::Watch::open(gpu)?.read()
+    gpu::GpuMonitor::open(gpu)?.read()
 }
 
 /// Bytes free and in all of the disk that a folder is on, as an ordinary user may write them.

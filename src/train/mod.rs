@@ -1,27 +1,19 @@
 //! The training run, top to bottom: prepare, select, take steps, evaluate, keep. It knows no terminal.
 
-mod ahead;
-mod batch;
-mod begin;
 pub(crate) mod checkpoint;
+mod checkpoint_policy;
 mod clock;
-pub mod device;
-mod evaluate;
-mod increment;
-mod keep;
-mod material;
-mod memory;
-mod obey;
-mod orders;
-mod outlook;
-mod precision;
+mod command_queue;
+mod commands;
+mod generation;
+mod learner;
+mod lookahead;
 mod prepare;
 mod resume;
 mod schedule;
 mod select;
-mod shortage;
-mod speaker;
-mod tuner;
+mod setup;
+mod weight_delta;
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -30,22 +22,22 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
-pub use crate::runs::checkpoint::From;
-pub use batch::Loaded;
-pub use device::DeviceChoice;
-pub use evaluate::{Evaluator, HeldOut, Labelled, Scores};
-pub use increment::Increment;
-pub use material::source;
-pub use memory::{Load, plan};
-pub use outlook::{Destination, Places, outlook};
+pub use crate::runs::checkpoint::CheckpointSelector;
+pub(crate) use generation::SampleGenerator;
+pub use learner::{Learner, Settings, Taken};
+pub(crate) use prepare::{check, rules_of};
 pub use resume::Resume;
 pub use schedule::LearningRate;
 pub use select::{Choice, Chooser, Selection, check as check_rules, choose};
-pub use tuner::{Settings, Taken, Tuner};
+pub use weight_delta::WeightDelta;
 
-use crate::caught::caught;
 use crate::data::{Batch, Tokenized};
+use crate::device::{self, DeviceChoice, precision};
+use crate::estimate::oom::{self, MemoryContext};
+use crate::eval::PERPLEXITY;
+use crate::eval::{Evaluator, rounded};
 use crate::hub::Hub;
+use crate::panics::catch_panic;
 use crate::preset::Preset;
 use crate::protocol::{Eval, Event, Examples, Finished, Mass, Phase, Progress, Reason, Step, TargetMass};
 use crate::runs::checkpoint::Manifest;
@@ -53,15 +45,11 @@ use crate::runs::{Disk, RunFolder};
 use crate::session::{Interrupted, Port};
 use crate::sift::Covered;
 use crate::system::Sampler;
-use ahead::Ahead;
+use checkpoint_policy::CheckpointPolicy;
 use clock::Clock;
-use evaluate::rounded;
-use keep::Keeper;
-use material::PERPLEXITY;
-use orders::Orders;
-use prepare::Plan;
-use shortage::Means;
-use speaker::Speaker;
+use command_queue::CommandQueue;
+use lookahead::Lookahead;
+use prepare::EpochPlan;
 
 /// A run to make.
 pub struct Job {
@@ -110,7 +98,7 @@ pub fn run(job: Job, port: &Port) -> Result<()> {
         }
         Some(found) => Run::take_up(job, prepared, found, port)?,
     };
-    let finished = match caught(|| run.train()) {
+    let finished = match catch_panic(|| run.train()) {
         Ok(reason) => Ok(run.finished(reason)),
         Err(error) => Err(match run.keeper.last_of_all() {
             Some(checkpoint) => Interrupted { error: format!("{error:#}"), checkpoint }.into(),
@@ -133,28 +121,28 @@ enum Save {
 /// A run under way.
 struct Run<'a> {
     port: &'a Port,
-    orders: Orders<'a>,
-    tuner: Tuner,
+    orders: CommandQueue<'a>,
+    learner: Learner,
     examples: Tokenized,
-    plan: Plan,
+    plan: EpochPlan,
     evaluator: Evaluator,
     /// Steps between evaluations.
     evaluate_every: u64,
     /// Has a language model answer.
-    speaker: Option<Speaker>,
+    speaker: Option<SampleGenerator>,
     /// The score that decides which evaluation is best.
     deciding: String,
     learning_rate: LearningRate,
     clock: Clock,
-    ahead: Ahead,
+    ahead: Lookahead,
     /// Steps launched; with none unread, steps taken.
     step: u64,
     /// The latest step whose evaluation was due and made.
     evaluated: Option<u64>,
     best: Option<Eval>,
-    keeper: Keeper<'a>,
+    keeper: CheckpointPolicy<'a>,
     /// What its memory follows from.
-    means: Means,
+    means: MemoryContext,
 }
 
 impl<'a> Run<'a> {
@@ -168,7 +156,7 @@ impl<'a> Run<'a> {
             Ok((reason, Save::No)) => Ok(reason),
             Err(error) => {
                 // A step that fails is not taken: what was reached before it is sound. Why it cannot be kept was told.
-                if !self.tuner.torn() {
+                if !self.learner.torn() {
                     let _ = self.settle();
                     let _ = self.conclude();
                 }
@@ -208,18 +196,18 @@ impl<'a> Run<'a> {
 
     /// Launches a step, and tells what is known of those before it.
     fn take_step(&mut self) -> Result<()> {
-        self.ahead.launching(self.tuner.unread());
+        self.ahead.launching(self.learner.unread());
         let learning_rate = self.learning_rate.at(self.step);
         let rows = self.plan.step(self.step).iter();
         let batches: Vec<Batch> = rows.map(|rows| self.examples.collate(rows, self.evaluator.pad_id)).collect();
-        let (tuner, step) = (&mut self.tuner, self.step);
-        shortage::told(&self.means, &batches, || {
-            tuner.launch(step, &batches, learning_rate);
+        let (learner, step) = (&mut self.learner, self.step);
+        oom::explain(&self.means, &batches, || {
+            learner.launch(step, &batches, learning_rate);
             Ok(())
         })?;
         self.step += 1;
         self.keeper.changed();
-        if self.ahead.enough(self.tuner.unread()) || self.tuner.round_ended() {
+        if self.ahead.enough(self.learner.unread()) || self.learner.round_ended() {
             self.settle()?;
         }
         Ok(())
@@ -227,18 +215,18 @@ impl<'a> Run<'a> {
 
     /// Waits for all that was launched, and tells it: whatever is done besides steps is done upon what is known.
     fn settle(&mut self) -> Result<()> {
-        let launched = self.tuner.unread();
+        let launched = self.learner.unread();
         if launched == 0 {
             return Ok(());
         }
-        let (taken, outcome) = self.tuner.read();
+        let (taken, outcome) = self.learner.read();
         let each = self.ahead.read(launched);
         self.step -= (launched - taken.len()) as u64;
         let tokens: u64 = taken.iter().map(|taken| taken.tokens).sum();
-        let pace = tokens as f64 / (each * taken.len() as u32).as_secs_f64();
+        let throughput = tokens as f64 / (each * taken.len() as u32).as_secs_f64();
         for taken in &taken {
             self.clock.step_took(each);
-            self.tell(taken, pace);
+            self.tell(taken, throughput);
         }
         outcome
     }
@@ -248,7 +236,7 @@ impl<'a> Run<'a> {
         let start = Instant::now();
         self.port.emit(Event::Phase { phase: Phase::Evaluating });
         let (port, orders, total) = (self.port, &mut self.orders, self.evaluator.batches());
-        let scores = self.evaluator.run(&self.tuner.network, |done| {
+        let scores = self.evaluator.run(&self.learner.network, |done| {
             port.emit(Event::Progress(Progress { task: "evaluating".into(), done, total, unit: "batches".into() }));
             !orders.stop()
         })?;
@@ -274,7 +262,7 @@ impl<'a> Run<'a> {
             if best {
                 self.best = Some(eval);
                 let now = self.now();
-                self.keeper.save(&self.tuner, now, true);
+                self.keeper.save(&self.learner, now, true);
             }
             for prompt in self.speaker.iter().flat_map(|speaker| speaker.prompts.clone()).collect::<Vec<_>>() {
                 self.sample(&prompt);
@@ -288,7 +276,7 @@ impl<'a> Run<'a> {
     fn sample(&mut self, prompt: &str) {
         let Some(speaker) = &self.speaker else { return self.warn("a classifier has no text to sample".into()) };
         let orders = &mut self.orders;
-        match speaker.answer(&self.tuner.network, prompt, || !orders.stop()) {
+        match speaker.answer(&self.learner.network, prompt, || !orders.stop()) {
             Ok(Some(text)) => self.port.emit(Event::Sample { step: self.step, prompt: prompt.into(), text }),
             Ok(None) => {}
             Err(error) => self.warn(format!("{error:#}")),
@@ -299,7 +287,7 @@ impl<'a> Run<'a> {
     fn checkpoint(&mut self) {
         self.port.emit(Event::Phase { phase: Phase::Checkpointing });
         let now = self.now();
-        self.keeper.save(&self.tuner, now, false);
+        self.keeper.save(&self.learner, now, false);
         self.port.emit(Event::Phase { phase: Phase::Training });
     }
 
@@ -307,7 +295,7 @@ impl<'a> Run<'a> {
     fn conclude(&mut self) -> Result<()> {
         self.port.emit(Event::Phase { phase: Phase::Checkpointing });
         let now = self.now();
-        self.keeper.conclude(&self.tuner, &now).map_err(|error| {
+        self.keeper.conclude(&self.learner, &now).map_err(|error| {
             anyhow!("the end of the run could not be kept: {error}; make room and resume it, nothing else is lost")
         })
     }
@@ -344,8 +332,8 @@ impl<'a> Run<'a> {
         self.port.emit(Event::warning(message));
     }
 
-    /// Tells of a step, of those that went at this pace in tokens per second.
-    fn tell(&self, taken: &Taken, pace: f64) {
+    /// Tells of a step, of those that went at this throughput in tokens per second.
+    fn tell(&self, taken: &Taken, throughput: f64) {
         let step = taken.step + 1;
         self.port.emit(Event::Step(Step {
             step,
@@ -353,7 +341,7 @@ impl<'a> Run<'a> {
             loss: taken.loss,
             learning_rate: taken.learning_rate,
             grad_norm: taken.grad_norm,
-            tokens_per_second: pace,
+            tokens_per_second: throughput,
             elapsed: self.clock.elapsed(),
             eta: self.clock.eta(self.plan.steps - step, self.evaluations_after(step)),
         }));
@@ -363,7 +351,7 @@ impl<'a> Run<'a> {
     }
 
     fn tell_of_mass(&self, mass: &Covered) {
-        let values = self.tuner.values();
+        let values = self.learner.values();
         let updates = values.updates();
         let targets = mass.targets.iter().map(|&(number, mass)| TargetMass {
             name: values.slots()[number].name.clone(),

@@ -6,15 +6,15 @@ use anyhow::{Context, Result, bail};
 use tch::Kind;
 
 use super::Job;
-use super::device::{self, Chosen};
-use super::evaluate::Evaluator;
-use super::material::Material;
+use super::generation::SampleGenerator;
 use super::schedule::LearningRate;
 use super::select;
-use super::speaker::Speaker;
 use crate::Usage;
 use crate::data::{Batches, Labels, Tokenized, digest};
-use crate::model::{Config, Fingerprint, Layout, LoadOptions, Network};
+use crate::device::{self, Chosen};
+use crate::eval::Evaluator;
+use crate::inputs::OpenedPreset;
+use crate::model::{Fingerprint, Layout, LoadOptions, ModelConfig, Network};
 use crate::preset::{Dtype, Preset};
 use crate::protocol::{Event, Level, Progress, Started};
 use crate::runs::checkpoint::{BaseIdentity, DataIdentity};
@@ -30,7 +30,7 @@ pub struct Prepared {
     /// Training examples.
     pub examples: Tokenized,
     /// Their order.
-    pub plan: Plan,
+    pub plan: EpochPlan,
     /// Held-out examples.
     pub evaluator: Evaluator,
     /// The score that decides which evaluation is best.
@@ -46,11 +46,11 @@ pub struct Prepared {
     /// What is going to be trained on what.
     pub started: Started,
     /// Has a language model answer.
-    pub speaker: Option<Speaker>,
+    pub speaker: Option<SampleGenerator>,
 }
 
 /// Which examples each step takes.
-pub struct Plan {
+pub struct EpochPlan {
     batches: Batches,
     accumulate: usize,
     /// Steps of the run.
@@ -59,7 +59,7 @@ pub struct Plan {
     current: Option<(u64, Vec<Vec<usize>>)>,
 }
 
-impl Plan {
+impl EpochPlan {
     /// Steps in an epoch.
     pub fn steps_per_epoch(&self) -> u64 {
         self.batches.per_epoch().div_ceil(self.accumulate) as u64
@@ -96,10 +96,10 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     let sift = &preset.sift;
     let progress = |progress: Progress| port.emit(Event::Progress(progress));
     let folder = model_folder(job, &progress)?;
-    let config = Config::read(&folder)?;
+    let config = ModelConfig::read(&folder)?;
     check(preset, &config)?;
     let rules = rules_of(preset);
-    let material = Material::gather(job, &folder, &config, port)?;
+    let material = OpenedPreset::gather(job, &folder, &config, port)?;
 
     let options = LoadOptions {
         labels: material.labels,
@@ -117,7 +117,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     let train = &preset.train;
     let lengths = material.train.lengths();
     let steps = train.steps(lengths.len()).context("train.epochs: too many steps to count")?;
-    let plan = Plan {
+    let plan = EpochPlan {
         batches: Batches::new(lengths, train.batch, train.seed),
         accumulate: train.accumulate,
         steps,
@@ -189,7 +189,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
 ///
 /// # Errors
 /// [`Usage`], naming the key.
-pub(super) fn check(preset: &Preset, config: &Config) -> Result<()> {
+pub(crate) fn check(preset: &Preset, config: &ModelConfig) -> Result<()> {
     if preset.data.max_length as i64 > config.longest() {
         bail!(Usage(format!(
             "data.max_length is {}, but {} has positions for {} tokens",
@@ -203,7 +203,7 @@ pub(super) fn check(preset: &Preset, config: &Config) -> Result<()> {
 }
 
 /// The preset's choice of targets.
-pub(super) fn rules_of(preset: &Preset) -> Rules {
+pub(crate) fn rules_of(preset: &Preset) -> Rules {
     let sift = &preset.sift;
     Rules { rate: sift.rate, modules: sift.modules.clone(), dense: sift.dense.clone(), biases: sift.biases }
 }

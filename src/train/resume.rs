@@ -13,7 +13,8 @@ use crate::preset::{Difference, Weight, differences};
 use crate::protocol::{Event, Resumed};
 use crate::runs::EventLog;
 use crate::runs::checkpoint::{
-    BaseIdentity, DataIdentity, From, Listed, Manifest, Stored, best, list, recover, set_aside, steps,
+    BaseIdentity, CheckpointEntry, CheckpointSelector, DataIdentity, Manifest, Stored, best, list, recover, set_aside,
+    steps,
 };
 use crate::session::Port;
 
@@ -21,7 +22,7 @@ use crate::session::Port;
 #[derive(Clone, Copy, Debug)]
 pub struct Resume {
     /// Where.
-    pub from: From,
+    pub from: CheckpointSelector,
     /// Whether to go on also where the numbers to come are not those of the run as it was begun.
     pub force: bool,
 }
@@ -46,14 +47,14 @@ pub fn find(resume: Resume, job: &Job, prepared: &Prepared, port: &Port) -> Resu
     recover(&*job.disk, &checkpoints)?;
     let listed = list(&checkpoints)?;
     let wanted = match resume.from {
-        From::Newest => None,
-        From::Best => match best(job.folder.path()) {
+        CheckpointSelector::Newest => None,
+        CheckpointSelector::Best => match best(job.folder.path()) {
             Some(path) => Some(path),
             None => {
                 bail!(Usage(format!("{}: nothing was evaluated yet, so none is best", job.folder.path().display())))
             }
         },
-        From::Step(step) => match listed.iter().find(|checkpoint| checkpoint.step == step) {
+        CheckpointSelector::Step(step) => match listed.iter().find(|checkpoint| checkpoint.step == step) {
             Some(checkpoint) => Some(checkpoint.path.clone()),
             None if listed.is_empty() => bail!(Usage(format!("--from {step}: no checkpoint was written yet"))),
             None => {
@@ -67,7 +68,9 @@ pub fn find(resume: Resume, job: &Job, prepared: &Prepared, port: &Port) -> Resu
         Ok(Found { manifest: stored.manifest, kept, path: path.to_owned() })
     };
     let mut damage = Vec::new();
-    for Listed { path, .. } in listed.iter().filter(|listed| wanted.as_ref().is_none_or(|path| *path == listed.path)) {
+    for CheckpointEntry { path, .. } in
+        listed.iter().filter(|listed| wanted.as_ref().is_none_or(|path| *path == listed.path))
+    {
         // A manifest tells what belongs to what; only then is it worth to read the tensors.
         if let Ok(stored) = Stored::open(path) {
             check(&stored.manifest, resume.force, job, prepared, port)?;
@@ -115,13 +118,13 @@ pub fn go_back(found: Option<&Found>, job: &Job, prepared: &Prepared, chosen: &C
             steps: prepared.plan.steps,
             checkpoint: path.clone(),
             elapsed: manifest.clock.elapsed,
-            device: super::device::name(chosen.device),
+            device: crate::device::name(chosen.device),
             device_note: chosen.note.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
         })),
         None => port.emit(Event::info("no checkpoint was written yet, so it begins again")),
     }
-    let arithmetic = super::device::arithmetic(chosen.device);
+    let arithmetic = crate::device::arithmetic(chosen.device);
     if let Some(found) = found
         && ![arithmetic.as_str(), ""].contains(&found.manifest.device.as_str())
     {

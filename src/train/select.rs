@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 use tch::{Kind, Tensor};
 
-use super::batch::Loaded;
 use crate::Usage;
 use crate::data::Batch;
-use crate::model::backward::{self, Gradient, Walk, Wanted, mixed};
+use crate::eval::DeviceBatch;
+use crate::model::backward::{self, BackwardOptions, GradTargets, Gradient, mixed};
 use crate::model::{Network, ParameterSpec};
 use crate::preset::Select;
 use crate::sift::{Coverage, Covered, Role, Rules, budget, sampled, select};
@@ -34,7 +34,7 @@ pub struct Chooser<'a> {
     /// Decides what chance chooses.
     pub seed: u64,
     /// How the gradient is had: as in the steps that follow.
-    pub walk: Walk,
+    pub walk: BackwardOptions,
 }
 
 /// Whether every rule finds a parameter, and anything is trained at all.
@@ -98,7 +98,7 @@ fn by_gradient(
     targets: &[&ParameterSpec],
     batches: &[Batch],
 ) -> Result<(Vec<Tensor>, Option<Covered>)> {
-    let wanted = Wanted::new(&network.parameters, targets.iter().map(|spec| spec.name.as_str()));
+    let wanted = GradTargets::new(&network.parameters, targets.iter().map(|spec| spec.name.as_str()));
     let total: usize = batches.iter().map(|batch| batch.targets.count()).sum();
     let mut sums: Vec<Option<Tensor>> = targets.iter().map(|_| None).collect();
     let mut indices: Vec<Option<Tensor>> = targets.iter().map(|_| None).collect();
@@ -106,8 +106,8 @@ fn by_gradient(
     let number = |name: &str| targets.iter().position(|spec| spec.name == name);
     for (micro, batch) in batches.iter().enumerate() {
         let last = micro + 1 == batches.len();
-        let loaded = Loaded::new(batch, network.parameters.device());
-        let walk = Walk { seed: mixed(chooser.walk.seed, micro as u64), ..chooser.walk };
+        let loaded = DeviceBatch::new(batch, network.parameters.device());
+        let walk = BackwardOptions { seed: mixed(chooser.walk.seed, micro as u64), ..chooser.walk };
         // With one batch each gradient is used and dropped; only several have to be kept and added up.
         let mut take = |name: &str, gradient: Tensor| {
             let Some(number) = number(name) else { return };

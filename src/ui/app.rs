@@ -14,7 +14,7 @@ use super::overlay::{self, Overlay, Picker, Question};
 use super::runs::Runs;
 use super::theme::{Depth, Theme, Themes};
 use super::toast::Toasts;
-use crate::export::{CalledOff, ChangedBiases};
+use crate::export::{Cancelled, ChangedBiases};
 use crate::preset;
 use crate::protocol::Event;
 
@@ -120,7 +120,7 @@ impl App {
     }
 
     /// Opens at Home with these presets and the keys as they come.
-    pub fn at_home(look: Look, presets: Vec<preset::Listed>, width: u16, height: u16) -> App {
+    pub fn at_home(look: Look, presets: Vec<preset::PresetEntry>, width: u16, height: u16) -> App {
         App::new(look, Keymap::default(), Home::new(presets), Runs::default(), width, height)
     }
 
@@ -210,7 +210,7 @@ impl App {
             Msg::Launched => self.begun(Monitor::new(true)),
             Msg::Attached => self.begun(Monitor::elsewhere()),
             Msg::Refused(why) => self.toasts.error(why),
-            Msg::Outlook(toml, outlook) => self.home.learn(&toml, outlook),
+            Msg::Estimate(toml, estimate) => self.home.learn(&toml, estimate),
             Msg::Resize(width, height) => self.size = Rect::new(0, 0, width, height),
             Msg::Tick(now) => {
                 self.toasts.tick(now);
@@ -249,7 +249,7 @@ impl App {
                     return overlay::go_on_after(self, Question::Waiting);
                 }
             }
-            Err(error) if error.is::<CalledOff>() => {
+            Err(error) if error.is::<Cancelled>() => {
                 self.toasts.info("the export was called off; nothing is left of it")
             }
             Err(error) => match error.downcast::<ChangedBiases>() {

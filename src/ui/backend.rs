@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::attach::Link;
-use crate::export::{Order, Watch};
-pub use crate::outlook::Outlook;
+pub use crate::estimate::Estimate;
+use crate::export::{Cancellation, Order};
 use crate::preset::Preset;
 
 /// The rest of the program, as the screens see it.
@@ -33,7 +33,7 @@ pub trait Backend: Send + Sync {
     ///
     /// # Errors
     /// A process that cannot be started, or that cannot take up the run.
-    fn leave_behind(&self, run: &Path) -> Result<()>;
+    fn detach(&self, run: &Path) -> Result<()>;
 
     /// The folder of all runs.
     fn runs(&self) -> &Path;
@@ -45,13 +45,13 @@ pub trait Backend: Send + Sync {
     ///
     /// # Errors
     /// Model or data are not as the preset says.
-    fn outlook(&self, preset: &Preset) -> Result<Outlook>;
+    fn estimate(&self, preset: &Preset) -> Result<Estimate>;
 
     /// Writes what a run came to for other software, whole or not at all. It may take minutes.
     ///
     /// # Errors
     /// As [`Order::carry_out`].
-    fn export(&self, order: &Order, watch: Watch) -> Result<()>;
+    fn export(&self, order: &Order, watch: Cancellation) -> Result<()>;
 }
 
 /// A run that was started, or attached to.

@@ -17,8 +17,8 @@ use super::{AT_ONCE, Workbench};
 use crate::config::Config;
 use crate::export::Order;
 use crate::protocol::Event;
-use crate::runs::checkpoint::{self, From, wanted};
-use crate::runs::{EventRange, throw_away, write_tags};
+use crate::runs::checkpoint::{self, CheckpointSelector, wanted};
+use crate::runs::{EventRange, move_to_trash, write_tags};
 
 impl Workbench {
     /// Does what the state asks for. What takes long is done aside, and its answer comes as a message.
@@ -27,7 +27,7 @@ impl Workbench {
             Effect::Send(command) => {
                 if let Some(live) = &mut self.live {
                     if self.app.staying_behind {
-                        live.link.leave_behind();
+                        live.link.detach();
                     }
                     live.link.send(command);
                 }
@@ -35,13 +35,13 @@ impl Workbench {
             Effect::Launch(preset) => {
                 self.begin(|backend| backend.launch(*preset));
             }
-            Effect::Outlook(preset) => {
+            Effect::Estimate(preset) => {
                 let backend = self.backend.clone();
                 self.aside(move || {
                     // An answer has to come in any case: it is what the next question waits for.
-                    let outlook = catch_unwind(AssertUnwindSafe(|| backend.outlook(&preset)));
-                    let outlook = outlook.unwrap_or_else(|_| Err(anyhow!("this preset cannot be looked into")));
-                    vec![Msg::Outlook(preset.toml, outlook.map_err(|error| format!("{error:#}")))]
+                    let estimate = catch_unwind(AssertUnwindSafe(|| backend.estimate(&preset)));
+                    let estimate = estimate.unwrap_or_else(|_| Err(anyhow!("this preset cannot be looked into")));
+                    vec![Msg::Estimate(preset.toml, estimate.map_err(|error| format!("{error:#}")))]
                 });
             }
             Effect::Replay(folder, number) => {
@@ -108,11 +108,11 @@ impl Workbench {
             Effect::Export(order) => self.export(order),
             Effect::CallOff => {
                 if let Some(export) = &self.export {
-                    export.call_off();
+                    export.cancel();
                 }
             }
             Effect::ThrowAway(runs) => self.aside(move || {
-                runs.iter().map(|run| done(throw_away(run).map(|to| format!("moved to {}", to.display())))).collect()
+                runs.iter().map(|run| done(move_to_trash(run).map(|to| format!("moved to {}", to.display())))).collect()
             }),
             Effect::Resume(run) => {
                 self.begin(|backend| backend.resume(&run));
@@ -232,7 +232,7 @@ fn refusal(folder: &Path, outcome: Result<()>) -> Option<Msg> {
 
 /// Pins the checkpoint of a step, or takes its pin away.
 fn set_pin(run: &Path, step: u64, pin: bool) -> Result<String> {
-    let path = wanted(run, Some(From::Step(step)))?;
+    let path = wanted(run, Some(CheckpointSelector::Step(step)))?;
     if pin {
         checkpoint::pin(&path)?;
         return Ok(format!("the checkpoint of step {step} is kept whatever comes"));

@@ -6,8 +6,8 @@ use std::thread::{Builder, JoinHandle};
 use anyhow::{Context, Result};
 
 use super::backend::Backend;
-use crate::caught::caught;
-use crate::export::{Order, Stop, Watch};
+use crate::export::{Cancellation, Order, Stop};
+use crate::panics::catch_panic;
 use crate::protocol::Progress;
 
 /// An export under way.
@@ -31,23 +31,23 @@ impl Exporting {
         let stop = Arc::new(Stop::default());
         let own = stop.clone();
         let work = move || {
-            let watch = Watch { told: &told, stop: &own };
-            ended(caught(|| backend.export(&order, watch)));
+            let watch = Cancellation { told: &told, stop: &own };
+            ended(catch_panic(|| backend.export(&order, watch)));
         };
         let thread = Builder::new().name("export".into()).spawn(work).context("cannot export")?;
         Ok(Exporting { stop, thread: Some(thread) })
     }
 
     /// Calls it off; it tells when it has ended.
-    pub fn call_off(&self) {
-        self.stop.call_off();
+    pub fn cancel(&self) {
+        self.stop.cancel();
     }
 }
 
 impl Drop for Exporting {
     fn drop(&mut self) {
         // One that only reads, or fetches a model, writes nothing any more and need not be waited for.
-        if let Some(thread) = self.thread.take().filter(|_| self.stop.call_off()) {
+        if let Some(thread) = self.thread.take().filter(|_| self.stop.cancel()) {
             let _ = thread.join();
         }
     }
@@ -62,8 +62,8 @@ mod tests {
     use anyhow::bail;
 
     use super::*;
-    use crate::export::{CalledOff, Form};
-    use crate::outlook::Outlook;
+    use crate::estimate::Estimate;
+    use crate::export::{Cancelled, Form};
     use crate::preset::Preset;
     use crate::ui::backend::Launched;
 
@@ -90,7 +90,7 @@ mod tests {
             bail!("there is none")
         }
 
-        fn leave_behind(&self, _: &Path) -> Result<()> {
+        fn detach(&self, _: &Path) -> Result<()> {
             bail!("there is none")
         }
 
@@ -102,11 +102,11 @@ mod tests {
             Path::new("cache")
         }
 
-        fn outlook(&self, _: &Preset) -> Result<Outlook> {
+        fn estimate(&self, _: &Preset) -> Result<Estimate> {
             bail!("there is none")
         }
 
-        fn export(&self, order: &Order, watch: Watch) -> Result<()> {
+        fn export(&self, order: &Order, watch: Cancellation) -> Result<()> {
             if order.without_biases {
                 panic!("it lost its way");
             }
@@ -142,7 +142,7 @@ mod tests {
         leaving.join().unwrap();
         removed.try_recv().unwrap();
         // Whether it was called off or done before is a matter of moments; it is told in any case.
-        ended.try_recv().unwrap().unwrap_or_else(|error| assert!(error.is::<CalledOff>()));
+        ended.try_recv().unwrap().unwrap_or_else(|error| assert!(error.is::<Cancelled>()));
     }
 
     #[test]
@@ -152,16 +152,16 @@ mod tests {
         drop(exporting);
         assert!(removed.try_recv().is_err(), "it still reads");
         go.send(()).unwrap();
-        assert!(ended.recv().unwrap().unwrap_err().is::<CalledOff>());
+        assert!(ended.recv().unwrap().unwrap_err().is::<Cancelled>());
     }
 
     #[test]
     fn it_is_called_off_and_a_panic_is_told() {
         let (exporting, (begun, go, _removed, ended)) = start(true, false);
         begun.recv().unwrap();
-        exporting.call_off();
+        exporting.cancel();
         go.send(()).unwrap();
-        assert!(ended.recv().unwrap().unwrap_err().is::<CalledOff>());
+        assert!(ended.recv().unwrap().unwrap_err().is::<Cancelled>());
         let (_exporting, (_begun, _go, _removed, ended)) = start(true, true);
         assert!(ended.recv().unwrap().unwrap_err().to_string().contains("it lost its way"));
     }

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use ratatui::text::Span;
 use unicode_segmentation::UnicodeSegmentation;
 
+pub use crate::estimate::bytes;
 pub(crate) use crate::headless::grouped;
-pub use crate::outlook::bytes;
 
 /// What a number counts: how it reads, and which steps between two of it are round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

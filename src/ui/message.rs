@@ -7,8 +7,8 @@ use crossterm::event::{KeyEvent, MouseEvent};
 
 use super::monitor::{Files, Run};
 use super::runs::Comparison;
+use crate::estimate::Estimate;
 use crate::export::Order;
-use crate::outlook::Outlook;
 use crate::preset::{self, Preset};
 use crate::protocol::{Command, Event, Progress};
 use crate::runs;
@@ -34,11 +34,11 @@ pub enum Msg {
     /// What was asked for was not done.
     Refused(String),
     /// What a preset's run would take: the preset's TOML, and the answer.
-    Outlook(String, Result<Outlook, String>),
+    Estimate(String, Result<Estimate, String>),
     /// Events of the run that is looked at again: the number of the replay, and the next of them.
     Replayed(u64, Vec<Event>),
     /// All runs at a time; `None` if they are as they were.
-    Listed(Option<Vec<runs::Listed>>, SystemTime),
+    Listed(Option<Vec<runs::RunEntry>>, SystemTime),
     /// What runs differ in.
     Compared(Comparison),
     /// A run to lay over the charts, by its name.
@@ -52,7 +52,7 @@ pub enum Msg {
     /// It has ended: why it failed, if it did.
     Exported(Result<(), anyhow::Error>),
     /// Presets were saved; and all presets there are now.
-    Saved(Vec<Saved>, Vec<preset::Listed>),
+    Saved(Vec<Saved>, Vec<preset::PresetEntry>),
     /// All that were changed are saved, on the way out.
     AllSaved,
 }
@@ -65,7 +65,7 @@ pub enum Effect {
     /// Start a run.
     Launch(Box<Preset>),
     /// Find out what a run would take.
-    Outlook(Box<Preset>),
+    Estimate(Box<Preset>),
     /// Read the events of a run's folder, for the replay of a number.
     Replay(PathBuf, u64),
     /// Look for runs.
@@ -77,7 +77,7 @@ pub enum Effect {
     /// Lay the curves of runs over the monitor's.
     Overlay(Vec<PathBuf>),
     /// Find out what the settings of runs differ in.
-    Compare(Vec<runs::Listed>),
+    Compare(Vec<runs::RunEntry>),
     /// Give a run another name.
     Rename(PathBuf, String),
     /// Give runs these tags.

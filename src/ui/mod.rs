@@ -2,11 +2,8 @@
 //!
 //! [`app`] holds the state and changes it, the screens draw it and change nothing, and only this file waits.
 
-mod announce;
 pub mod app;
-mod away;
 pub mod backend;
-mod background;
 mod effects;
 mod export;
 pub(crate) mod format;
@@ -18,7 +15,10 @@ mod options;
 mod overlay;
 pub mod runs;
 pub mod shell;
+mod suspend;
 mod terminal;
+mod terminal_background;
+mod terminal_status;
 pub mod theme;
 mod toast;
 mod widgets;
@@ -41,7 +41,6 @@ use crate::preset::Library;
 use crate::protocol::{Command, Event, Reason};
 use crate::runs::Lister;
 use crate::signals::{Signal, Signals};
-use announce::Announcer;
 use app::{App, Effect, Msg, Screen};
 use backend::{Backend, Launched};
 use export::Exporting;
@@ -51,6 +50,7 @@ pub use runs::Comparison;
 use runs::Runs;
 pub use shell::draw;
 use terminal::{Extras, Terminal};
+use terminal_status::TerminalStatus;
 use theme::Depth;
 
 /// Frames of data in a second, at most. Keys are drawn at once.
@@ -97,7 +97,7 @@ struct Workbench {
     lister: Arc<Mutex<Lister>>,
     /// Number of the latest replay; the reader of an earlier one gives up.
     replay: Arc<AtomicU64>,
-    announcer: Announcer,
+    announcer: TerminalStatus,
     /// What is to be written besides the screen.
     word: String,
     mouse: bool,
@@ -128,7 +128,7 @@ impl Workbench {
         Ok(Workbench {
             lister: Arc::new(Mutex::new(Lister::new(backend.runs()))),
             replay: Arc::default(),
-            announcer: Announcer::new(options.notify, |name| std::env::var(name).ok()),
+            announcer: TerminalStatus::new(options.notify, |name| std::env::var(name).ok()),
             word: String::new(),
             mouse: options.mouse,
             config: options.config,
@@ -337,7 +337,7 @@ impl Workbench {
         self.join(live);
         let stopped = self.outcome.finished.as_ref().is_some_and(|finished| finished.reason == Reason::Stopped);
         if own && self.app.staying_behind && stopped && self.failure.is_none() {
-            self.backend.leave_behind(&folder).with_context(|| {
+            self.backend.detach(&folder).with_context(|| {
                 let folder = folder.display();
                 format!("the run is stopped, with a checkpoint: `finesift resume {folder}` takes it up; it could not go on by itself")
             })?;

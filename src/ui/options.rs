@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::app::Look;
-use super::background;
 use super::keymap::Keymap;
+use super::terminal_background;
 use super::theme::{Depth, Themes};
 use crate::config::{Config, Notify};
 
@@ -52,7 +52,7 @@ impl Options {
     /// The theme to begin with. The terminal is asked if it has to be.
     pub(super) fn look(&self) -> Result<Look> {
         let name = match self.theme.as_str() {
-            AUTO if background::is_light() == Some(true) => "light",
+            AUTO if terminal_background::is_light() == Some(true) => "light",
             AUTO => "dark",
             name => name,
         };

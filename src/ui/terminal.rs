@@ -20,7 +20,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Position, Rect};
 use ratatui::{Frame, Terminal as Ratatui};
 
-use super::announce::{KEEP_TITLE, NO_PROGRESS, RESTORE_TITLE};
+use super::terminal_status::{KEEP_TITLE, NO_PROGRESS, RESTORE_TITLE};
 
 /// Whether the terminal is ours now, for the panic hook.
 static TAKEN: AtomicBool = AtomicBool::new(false);

@@ -106,7 +106,7 @@ fn left_behind(viewer: impl FnOnce(&Path) -> Viewer) -> (TempDir, PathBuf, u64, 
         port.emit(finished());
     });
     let viewer = viewer(&going.folder);
-    going.session.leave_behind();
+    going.session.detach();
     going.session.send(Command::Stop { save: true });
     going.session.join().unwrap();
     (going.runs, going.folder, checkpoint.recv().unwrap(), viewer)
@@ -185,12 +185,12 @@ fn a_viewer_follows_a_run_that_is_left_behind_without_a_seam() {
     for number in 0..3 {
         assert_eq!(next(&mut viewer), Some(Event::info(number.to_string())));
     }
-    // Orders go to who has it now.
+    // CommandQueue go to who has it now.
     viewer.send(&Command::Pause);
     assert_eq!(next(&mut viewer), Some(paused()));
     assert_eq!(session.blocking_next(), Some(resumed()));
     // And from there to the next, and again.
-    session.leave_behind();
+    session.detach();
     session.send(Command::Stop { save: true });
     session.join().unwrap();
     let length = fs::metadata(folder.join("events.jsonl")).unwrap().len();

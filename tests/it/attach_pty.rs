@@ -220,7 +220,7 @@ fn a_run_starts_in_the_background_and_what_is_wrong_is_said_before() {
     let tiny = tiny("epochs = 100000");
     let said = text(output(&tiny, &["train", "tiny.toml", "--run", "mine", "--background"]));
     assert!(said.contains("`finesift attach runs/mine` shows it"), "{said}");
-    // Orders are typed, where there is no screen.
+    // CommandQueue are typed, where there is no screen.
     let mut typed = program(&tiny, &["attach", "mine", "--plain"]);
     let mut typed = typed.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     typed.stdin.as_mut().unwrap().write_all(b"stop\n").unwrap();

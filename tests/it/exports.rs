@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use finesift::Usage;
-use finesift::export::{CalledOff, ChangedBiases, Changes, Form, Order, Stop, Watch, merged, shira};
+use finesift::export::{Cancellation, Cancelled, ChangedBiases, Changes, Form, Order, Stop, merged, shira};
 use finesift::model::{LoadOptions, Network};
 use finesift::runs::RealDisk;
 use finesift::runs::checkpoint::{Stored, best, list};
@@ -260,18 +260,18 @@ fn what_is_called_off_leaves_nothing() {
         |form| Order { run: tiny.path("runs/run"), form, from: None, out: tiny.path("out"), without_biases: false };
     // While the model is written, and before anything is.
     let (stop, told) = (Stop::default(), std::cell::Cell::new(0));
-    let call_off = |_| {
+    let cancel = |_| {
         told.set(told.get() + 1);
-        stop.call_off();
+        stop.cancel();
     };
-    let error = order(Form::Merged).carry_out(Watch { told: &call_off, stop: &stop }).unwrap_err();
-    assert!(error.is::<CalledOff>(), "{error}");
+    let error = order(Form::Merged).carry_out(Cancellation { told: &cancel, stop: &stop }).unwrap_err();
+    assert!(error.is::<Cancelled>(), "{error}");
     assert_eq!((told.get(), names()), (1, before.clone()));
     for form in Form::ALL {
         let stop = Stop::default();
-        stop.call_off();
-        let error = order(form).carry_out(Watch { told: &|_| {}, stop: &stop }).unwrap_err();
-        assert!(error.is::<CalledOff>(), "{form:?}: {error}");
+        stop.cancel();
+        let error = order(form).carry_out(Cancellation { told: &|_| {}, stop: &stop }).unwrap_err();
+        assert!(error.is::<Cancelled>(), "{form:?}: {error}");
         assert_eq!(names(), before);
         order(form).carry_out(quiet()).unwrap();
         let there = order(form).carry_out(quiet()).unwrap_err();
@@ -330,8 +330,8 @@ fn a_signal_ends_an_export() {
 }
 
 /// For an export that no one waits for.
-fn quiet() -> Watch<'static> {
-    Watch { told: &|_| {}, stop: Box::leak(Box::default()) }
+fn quiet() -> Cancellation<'static> {
+    Cancellation { told: &|_| {}, stop: Box::leak(Box::default()) }
 }
 
 /// Types, shapes and bytes by name.

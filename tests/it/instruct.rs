@@ -5,9 +5,10 @@ use std::path::Path;
 
 use finesift::Usage;
 use finesift::data::instruct::{
-    self, ChatTemplate, Dialogue, InstructionFormat, InstructionSource, Instructions, Message, Phrasing, load, pack,
+    self, ChatTemplate, Dialogue, InstructionFormat, InstructionSource, Instructions, Message, PromptEncoder, load,
+    pack,
 };
-use finesift::data::{HeldOut, Sequence, Targets, collate_sequences};
+use finesift::data::{BatchLabels, HeldOut, Sequence, collate_sequences};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -61,7 +62,7 @@ fn the_tokenizer_itself_says_whether_bos_begins_a_text() {
         let folder = model_folder(&[BOS, EOS], &config, in_file);
         // Beside a decoder of added tokens this counts for nothing.
         fs::write(folder.path().join("special_tokens_map.json"), r#"{"eos_token": "a", "bos_token": "b"}"#).unwrap();
-        let phrasing = Phrasing::open(folder.path(), InstructionFormat::Text, 100).unwrap();
+        let phrasing = PromptEncoder::open(folder.path(), InstructionFormat::Text, 100).unwrap();
         let ids = phrasing.question(&[Message::plain("user", "hi".into())]).unwrap();
         let text = [i64::from(b'h'), i64::from(b'i')];
         assert_eq!(ids, if in_file { [&[256][..], &text].concat() } else { text.to_vec() });
@@ -85,7 +86,7 @@ fn of_a_conversation_the_answers_and_their_ends_are_learnt() {
         let folder = folder_of(&fixture);
         // What transformers' `[ANSWER]` would begin is not in the text itself.
         if name == "marked" {
-            let phrasing = Phrasing::open(folder.path(), InstructionFormat::Messages, 1000).unwrap();
+            let phrasing = PromptEncoder::open(folder.path(), InstructionFormat::Messages, 1000).unwrap();
             let dialogue = Dialogue::Chat(messages(&fixture["conversations"][2]["messages"]));
             let error = phrasing.encode("train", &[dialogue], &|_| {}).err().unwrap();
             let expected =
@@ -180,7 +181,8 @@ fn twenty_examples_of_each_format_are_learnt_as_was_worked_out_by_hand() {
             fs::write(&file, case["row"].to_string()).unwrap();
             let dialogues = instruct::read(&file, format, &|_| {}).unwrap();
             let most = case["max"].as_u64().unwrap_or(10_000) as usize;
-            let phrased = Phrasing::open(folder.path(), format, most).unwrap().encode("train", &dialogues, &|_| {});
+            let phrased =
+                PromptEncoder::open(folder.path(), format, most).unwrap().encode("train", &dialogues, &|_| {});
             let got: Vec<String> = phrased.unwrap().sequences.iter().map(|one| marked(&folder, one)).collect();
             let expected: Vec<String> = match &case["text"] {
                 Value::String(text) => vec![written(text)],
@@ -241,17 +243,17 @@ fn what_cannot_be_read_is_named_with_its_place() {
         assert!(error.is::<Usage>() && error.to_string().contains(message), "{text}: {error}");
     }
     fs::write(folder.path().join("tokenizer_config.json"), "{\"eos_token\": \"</s>\"}").unwrap();
-    let error = Phrasing::open(folder.path(), InstructionFormat::Messages, 100).err().unwrap();
+    let error = PromptEncoder::open(folder.path(), InstructionFormat::Messages, 100).err().unwrap();
     assert!(error.is::<Usage>() && error.to_string().contains("no chat template"), "{error}");
     let named = r#"{"eos_token": "</s>", "chat_template": [{"name": "tool_use", "template": ""}, {"name": "rag", "template": ""}]}"#;
     fs::write(folder.path().join("tokenizer_config.json"), named).unwrap();
-    let error = Phrasing::open(folder.path(), InstructionFormat::Messages, 100).err().unwrap();
+    let error = PromptEncoder::open(folder.path(), InstructionFormat::Messages, 100).err().unwrap();
     assert!(error.is::<Usage>() && error.to_string().contains("tool_use, rag none is named default"), "{error}");
     fs::write(folder.path().join("tokenizer_config.json"), "{}").unwrap();
-    let error = Phrasing::open(folder.path(), InstructionFormat::Alpaca, 100).err().unwrap();
+    let error = PromptEncoder::open(folder.path(), InstructionFormat::Alpaca, 100).err().unwrap();
     assert!(error.is::<Usage>() && error.to_string().contains("which token ends a text"), "{error}");
     fs::write(folder.path().join("special_tokens_map.json"), r#"{"eos_token": {"content": "</s>"}}"#).unwrap();
-    let phrasing = Phrasing::open(folder.path(), InstructionFormat::Alpaca, 100).unwrap();
+    let phrasing = PromptEncoder::open(folder.path(), InstructionFormat::Alpaca, 100).unwrap();
     assert_eq!(phrasing.stop(), [257]);
 }
 
@@ -278,7 +280,7 @@ fn cutting_keeps_the_answer() {
     let cut = |most: usize, dialogue: Dialogue| {
         let format =
             if matches!(dialogue, Dialogue::Chat(_)) { InstructionFormat::Messages } else { InstructionFormat::Alpaca };
-        let phrasing = Phrasing::open(folder.path(), format, most).unwrap();
+        let phrasing = PromptEncoder::open(folder.path(), format, most).unwrap();
         let phrased = phrasing.encode("train", &[dialogue], &|_| {}).unwrap();
         assert_eq!((phrased.cut, phrased.sequences.len()), (1, 1));
         let sequence = phrased.sequences[0].clone();
@@ -301,7 +303,7 @@ fn cutting_keeps_the_answer() {
 #[test]
 fn a_long_text_is_learnt_whole_in_parts() {
     let folder = folder();
-    let phrasing = Phrasing::open(folder.path(), InstructionFormat::Text, 5).unwrap();
+    let phrasing = PromptEncoder::open(folder.path(), InstructionFormat::Text, 5).unwrap();
     let phrased = phrasing.encode("train", &[Dialogue::Text("abcdefghij".into())], &|_| {}).unwrap();
     let texts: Vec<String> = phrased.sequences.iter().map(|sequence| text(&folder, &sequence.ids)).collect();
     assert_eq!(texts, ["<s>abcd", "defgh", "hij</s>"]);
@@ -321,13 +323,13 @@ fn what_is_learnt_does_not_depend_on_the_id_that_pads() {
     let batch = collate_sequences(&sequences, &[0, 1], 2);
     assert_eq!(batch.input_ids, [1, 7, 2, 8, 2, 1, 2, 2, 2, 2]);
     assert_eq!(batch.sequence_ids, [1, 1, 1, 1, 1, 1, 1, 1, 0, 0]);
-    assert_eq!(batch.targets, Targets::Tokens { places: vec![2, 3, 5, 6], next: vec![8, 2, 2, 2] });
+    assert_eq!(batch.targets, BatchLabels::Tokens { places: vec![2, 3, 5, 6], next: vec![8, 2, 2, 2] });
     // In one row, the second example's first token follows nothing.
     let packed = pack(sequences.to_vec(), 10);
     let batch = collate_sequences(&packed, &[0], 0);
     assert_eq!(batch.sequence_ids, [1, 1, 1, 1, 1, 2, 2, 2]);
     assert_eq!(batch.position_ids.unwrap(), [0, 1, 2, 3, 4, 0, 1, 2]);
-    assert_eq!(batch.targets, Targets::Tokens { places: vec![2, 3, 5, 6], next: vec![8, 2, 2, 2] });
+    assert_eq!(batch.targets, BatchLabels::Tokens { places: vec![2, 3, 5, 6], next: vec![8, 2, 2, 2] });
 }
 
 #[test]
@@ -368,7 +370,7 @@ fn read(file: &Path, format: InstructionFormat) -> anyhow::Result<Instructions> 
 
 /// The one sequence of a dialogue and its text.
 fn one(folder: &TempDir, format: InstructionFormat, dialogue: Dialogue) -> (Sequence, String) {
-    let phrasing = Phrasing::open(folder.path(), format, 10_000).unwrap();
+    let phrasing = PromptEncoder::open(folder.path(), format, 10_000).unwrap();
     let mut phrased = phrasing.encode("train", &[dialogue], &|_| {}).unwrap();
     assert_eq!((phrased.sequences.len(), phrased.cut, phrased.dropped), (1, 0, 0));
     let sequence = phrased.sequences.remove(0);

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use finesift::data::instruct::pack;
 use finesift::data::{Batch, Sequence, collate_sequences};
-use finesift::model::backward::{Gradient, Walk, Wanted, gradients};
-use finesift::model::{Config, Layout, LoadOptions, Network};
+use finesift::eval::DeviceBatch;
+use finesift::model::backward::{BackwardOptions, GradTargets, Gradient, gradients};
+use finesift::model::{Layout, LoadOptions, ModelConfig, Network};
 use finesift::preset::Select;
 use finesift::sift::{AdamW, Role, Rules, SparseDecay, budget, sampled};
-use finesift::train::{Chooser, Loaded, Settings, Tuner, choose};
+use finesift::train::{Chooser, Learner, Settings, choose};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
@@ -23,7 +24,7 @@ fn llama_7b_at_0_05_selects_323_800_352_components() {
     let config = r#"{"model_type": "llama", "hidden_size": 4096, "intermediate_size": 11008, "num_attention_heads": 32,
         "num_hidden_layers": 32, "vocab_size": 32000, "max_position_embeddings": 2048}"#;
     std::fs::write(folder.path().join("config.json"), config).unwrap();
-    let layout = Layout::of(&Config::read(folder.path()).unwrap(), 0);
+    let layout = Layout::of(&ModelConfig::read(folder.path()).unwrap(), 0);
     assert_eq!(layout.components(), 6_738_415_616);
     let rules = rules(0.05, &PROJECTIONS);
     let sparse = layout.parameters.iter().filter(|spec| rules.role(&spec.name) == Role::Sparse);
@@ -62,7 +63,7 @@ fn no_example_sees_another_in_its_row() {
             let row = pack(examples.to_vec(), 40);
             let batch = collate_sequences(&row, &[0], 0);
             assert_eq!(batch.rows, 1);
-            network.output(&Loaded::new(&batch, Device::Cpu).inputs)
+            network.output(&DeviceBatch::new(&batch, Device::Cpu).inputs)
         };
         let before = output(&examples);
         for changed in 0..3 {
@@ -82,20 +83,20 @@ fn components_outside_the_selection_stay_bit_identical() {
     let _turn = turn();
     for kind in [Kind::Float, Kind::BFloat16] {
         let before = network("tiny-llama", kind);
-        let mut tuner = tuner(network("tiny-llama", kind), settings(false), 0.05);
+        let mut learner = learner(network("tiny-llama", kind), settings(false), 0.05);
         for step in 0..20 {
-            tuner.step(step, &[batch(&before, 8, step)], 1e-2).unwrap();
+            learner.step(step, &[batch(&before, 8, step)], 1e-2).unwrap();
         }
         let mut targets = 0;
         for spec in before.parameters.specs() {
-            let (old, new) = (before.parameters.get(&spec.name), tuner.network.parameters.get(&spec.name));
+            let (old, new) = (before.parameters.get(&spec.name), learner.network.parameters.get(&spec.name));
             let differs = old.not_equal_tensor(&new).flatten(0, -1);
-            let Some(slot) = tuner.values().slots().iter().find(|slot| slot.name == spec.name) else {
+            let Some(slot) = learner.values().slots().iter().find(|slot| slot.name == spec.name) else {
                 assert!(old.equal(&new), "{} moved", spec.name);
                 continue;
             };
             assert!(slot.role == Role::Sparse && PROJECTIONS.iter().any(|name| spec.name.contains(name)));
-            let inside = differs.index_select(0, &tuner.values().selected(slot).to_kind(Kind::Int64));
+            let inside = differs.index_select(0, &learner.values().selected(slot).to_kind(Kind::Int64));
             let count = |which: &Tensor| which.sum(Kind::Int64).int64_value(&[]);
             assert_eq!(count(&inside), count(&differs), "{} moved outside its selection", spec.name);
             assert!(count(&inside) * 10 > slot.trained() * 8, "{}: {} moved", spec.name, count(&inside));
@@ -108,29 +109,29 @@ fn components_outside_the_selection_stay_bit_identical() {
 #[test]
 fn fp32_masters_move_bf16_weights_where_updates_in_place_stall() {
     let _turn = turn();
-    let mut tuner = tuner(network("tiny-llama", Kind::BFloat16), settings(false), 0.05);
+    let mut learner = learner(network("tiny-llama", Kind::BFloat16), settings(false), 0.05);
     let start = network("tiny-llama", Kind::BFloat16);
     let name = "model.layers.0.mlp.up_proj.weight";
-    let slot = tuner.values().slots().iter().find(|slot| slot.name == name).unwrap().clone();
-    let selected = tuner.values().selected(&slot).to_kind(Kind::Int64);
+    let slot = learner.values().slots().iter().find(|slot| slot.name == name).unwrap().clone();
+    let selected = learner.values().selected(&slot).to_kind(Kind::Int64);
     let pick = |network: &Network| network.parameters.get(name).flatten(0, -1).index_select(0, &selected);
     let before = pick(&start);
     // What an optimizer without masters makes of the very same updates: each is added to the bf16 weight and rounded.
     let mut in_place = before.copy();
-    let mut master = tuner.values().state().master.narrow(0, slot.range.start, slot.trained()).copy();
+    let mut master = learner.values().state().master.narrow(0, slot.range.start, slot.trained()).copy();
     let step = batch(&start, 8, 0);
     for number in 0..100 {
-        tuner.step(number, std::slice::from_ref(&step), 5e-6).unwrap();
-        let now = tuner.values().state().master.narrow(0, slot.range.start, slot.trained()).copy();
+        learner.step(number, std::slice::from_ref(&step), 5e-6).unwrap();
+        let now = learner.values().state().master.narrow(0, slot.range.start, slot.trained()).copy();
         in_place = (in_place.to_kind(Kind::Float) + (&now - &master)).to_kind(Kind::BFloat16);
         master = now;
     }
     let moved = |now: &Tensor| before.not_equal_tensor(now).to_kind(Kind::Float).mean(Kind::Float).double_value(&[]);
-    let (with, without) = (moved(&pick(&tuner.network)), moved(&in_place));
+    let (with, without) = (moved(&pick(&learner.network)), moved(&in_place));
     println!("moved with masters: {with:.2}, in place: {without:.2}");
     assert!(without < 0.1 && with > 0.5, "with masters {with}, in place {without}");
     // The weight is the master, rounded.
-    assert!(pick(&tuner.network).equal(&master.to_kind(Kind::BFloat16)));
+    assert!(pick(&learner.network).equal(&master.to_kind(Kind::BFloat16)));
 }
 
 #[test]
@@ -142,8 +143,8 @@ fn accumulation_counts_target_tokens_and_checkpointing_changes_nothing() {
     let whole = vec![part(&(0..12).collect::<Vec<_>>())];
     let parts = vec![part(&[0, 1]), part(&[2]), part(&(3..12).collect::<Vec<_>>())];
     let losses = |batches: &[Batch], checkpointing: bool| {
-        let mut tuner = tuner(network(), settings(checkpointing), 0.05);
-        (0..5).map(|step| tuner.step(step, batches, 1e-3).unwrap().loss).collect::<Vec<f64>>()
+        let mut learner = learner(network(), settings(checkpointing), 0.05);
+        (0..5).map(|step| learner.step(step, batches, 1e-3).unwrap().loss).collect::<Vec<f64>>()
     };
     let expected = losses(&whole, false);
     assert_eq!(losses(&whole, true), expected);
@@ -161,10 +162,10 @@ fn a_table_that_is_an_embedding_too_can_be_a_target() {
     let chooser = Chooser { rules: &rules, select: Select::Gradient, seed: 0, walk: settings(false).walk(0) };
     let first = batch(&network, 8, 0);
     let selection = choose(&network, &chooser, std::slice::from_ref(&first)).unwrap();
-    let mut tuner = Tuner::new(network, &selection.choices, Settings { probe_every: 1, ..settings(false) });
+    let mut learner = Learner::new(network, &selection.choices, Settings { probe_every: 1, ..settings(false) });
     let losses: Vec<f64> = (0..10)
         .map(|step| {
-            let taken = tuner.step(step, std::slice::from_ref(&first), 1e-2).unwrap();
+            let taken = learner.step(step, std::slice::from_ref(&first), 1e-2).unwrap();
             // It is one target, measured whole.
             assert!(taken.mass.unwrap().overall <= 100.001);
             taken.loss
@@ -175,10 +176,10 @@ fn a_table_that_is_an_embedding_too_can_be_a_target() {
 
 fn differentiate(network: &Network, batch: &Batch) -> (f64, Vec<(String, Tensor)>) {
     let names: Vec<&str> = network.parameters.specs().iter().map(|spec| spec.name.as_str()).collect();
-    let wanted = Wanted::new(&network.parameters, names);
-    let loaded = Loaded::new(batch, Device::Cpu);
+    let wanted = GradTargets::new(&network.parameters, names);
+    let loaded = DeviceBatch::new(batch, Device::Cpu);
     let objective = network.objective(&loaded.targets, 1.0 / batch.targets.count() as f64);
-    let walk = Walk { training: false, checkpointing: false, seed: 0 };
+    let walk = BackwardOptions { training: false, checkpointing: false, seed: 0 };
     let mut found = Vec::new();
     let loss = gradients(&*network.on(&loaded.inputs), &wanted, walk, &objective, &mut |gradients| {
         found.extend(gradients.into_iter().map(|gradient| match gradient {
@@ -205,12 +206,12 @@ fn settings(checkpointing: bool) -> Settings {
     Settings { adamw, clip: Some(1.0), dropout: true, checkpointing, probe_every: 10, micro_batches: 2, seed: 1 }
 }
 
-fn tuner(network: Network, settings: Settings, rate: f64) -> Tuner {
+fn learner(network: Network, settings: Settings, rate: f64) -> Learner {
     let rules = rules(rate, &PROJECTIONS);
     let first = batch(&network, 8, 0);
     let chooser = Chooser { rules: &rules, select: Select::Gradient, seed: 0, walk: settings.walk(0) };
     let selection = choose(&network, &chooser, std::slice::from_ref(&first)).unwrap();
-    Tuner::new(network, &selection.choices, settings)
+    Learner::new(network, &selection.choices, settings)
 }
 
 fn batch(network: &Network, rows: usize, seed: u64) -> Batch {

@@ -1,25 +1,23 @@
 //! The one binary of integration tests: a module for each part of finesift.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[cfg(feature = "torch")]
-mod ahead;
 mod attach;
 #[cfg(feature = "torch")]
 mod attach_pty;
 #[cfg(feature = "torch")]
 mod bench;
-mod board;
-mod board_pty;
 mod boundary;
 mod byte_tokenizer;
 mod checkpoints;
 #[cfg(feature = "torch")]
+mod cli_errors;
+#[cfg(feature = "torch")]
 mod crash;
 mod disks;
 #[cfg(feature = "torch")]
-mod exports;
+mod estimate;
 #[cfg(feature = "torch")]
-mod faults;
+mod exports;
 mod hostile;
 mod hub;
 mod hub_server;
@@ -27,9 +25,7 @@ mod instruct;
 #[cfg(feature = "torch")]
 mod language;
 #[cfg(feature = "torch")]
-mod method;
-#[cfg(feature = "torch")]
-mod outlook;
+mod lookahead;
 #[cfg(feature = "torch")]
 mod parity;
 #[cfg(feature = "torch")]
@@ -40,11 +36,15 @@ mod resume;
 #[cfg(feature = "torch")]
 mod run;
 #[cfg(feature = "torch")]
+mod run_faults;
+mod runs_screen;
+mod runs_screen_pty;
+#[cfg(feature = "torch")]
+mod sift;
+#[cfg(feature = "torch")]
 mod signals;
 #[cfg(feature = "torch")]
 mod smollm2;
-#[cfg(feature = "torch")]
-mod talk;
 #[cfg(feature = "torch")]
 mod tiny;
 mod ui_fuzz;

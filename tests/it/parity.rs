@@ -9,12 +9,13 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use finesift::data::{Batch, Targets};
-use finesift::model::backward::{Gradient, Walk, Wanted, gradients};
-use finesift::model::{Config, LoadOptions, Network};
+use finesift::data::{Batch, BatchLabels};
+use finesift::eval::DeviceBatch;
+use finesift::model::backward::{BackwardOptions, GradTargets, Gradient, gradients};
+use finesift::model::{LoadOptions, ModelConfig, Network};
 use finesift::preset::{Schedule, Select, cache_folder};
 use finesift::sift::{AdamW, Rules, SparseDecay, Values};
-use finesift::train::{Chooser, LearningRate, Loaded, Settings, Tuner, choose};
+use finesift::train::{Chooser, Learner, LearningRate, Settings, choose};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
@@ -31,7 +32,7 @@ const LOSSES: f64 = 1e-4;
 fn logits_and_loss_are_those_of_transformers() {
     each(Fixture::all(), |fixture| {
         let network = fixture.network();
-        let loaded = Loaded::new(&fixture.batch(), Device::Cpu);
+        let loaded = DeviceBatch::new(&fixture.batch(), Device::Cpu);
         // A decoder's logits at padded places mean nothing.
         let tokens = fixture.io.get("attention_mask").filter(|_| network.decoder().is_some());
         let output = network.output(&loaded.inputs);
@@ -78,10 +79,10 @@ fn gradients_of_all_parameters_are_those_of_autograd() {
 fn the_selection_is_that_of_dense_gradients() {
     for fixture in Fixture::all().into_iter().filter(|fixture| fixture.path("topk.safetensors").exists()) {
         let json = fixture.json("fixture.json");
-        let tuner = fixture.tuner(&json, &fixture.batch(), Optimizer::default());
-        assert_eq!(tuner.values().total() as u64, json["trainable"].as_u64().unwrap());
+        let learner = fixture.learner(&json, &fixture.batch(), Optimizer::default());
+        assert_eq!(learner.values().total() as u64, json["trainable"].as_u64().unwrap());
         let expected = tensors(&fixture.path("topk.safetensors"));
-        let compared = fixture.compare_indices(tuner.values(), "", &expected);
+        let compared = fixture.compare_indices(learner.values(), "", &expected);
         println!("{}: {compared} targets have the same indices", fixture.name());
         assert!(compared > 0);
     }
@@ -105,14 +106,14 @@ fn twenty_steps_have_the_losses_of_dense_pytorch() {
             ("accumulate2_const_lr_wd0", constant, &all, vec![&first, &second], vec![&first, &second]),
             ("alternate_halves_const_lr_wd0", constant, &first, vec![&first], vec![&second]),
         ] {
-            let mut tuner = fixture.tuner(&json, chosen_by, optimizer);
+            let mut learner = fixture.learner(&json, chosen_by, optimizer);
             let curve = &json["curves"][name];
             let rate = LearningRate { schedule: optimizer.schedule, peak: 7e-4, warmup: optimizer.warmup, steps: 20 };
             let mut worst: f64 = 0.0;
             for step in 0..20 {
                 let batches: Vec<Batch> =
                     if step % 2 == 0 { &even } else { &odd }.iter().map(|&batch| batch.clone()).collect();
-                let taken = tuner.step(step, &batches, rate.at(step)).unwrap();
+                let taken = learner.step(step, &batches, rate.at(step)).unwrap();
                 for (key, got) in [("losses", taken.loss), ("grad_norms", taken.grad_norm)] {
                     let expected = curve[key][step as usize].as_f64().unwrap();
                     let off = (got / expected - 1.0).abs();
@@ -125,7 +126,7 @@ fn twenty_steps_have_the_losses_of_dense_pytorch() {
                 }
             }
             println!("{}: {name}: losses and gradient norms off by at most {worst:.1e}", fixture.name());
-            let logits = tuner.network.logits(&Loaded::new(&all, Device::Cpu).inputs);
+            let logits = learner.network.logits(&DeviceBatch::new(&all, Device::Cpu).inputs);
             let expected = Tensor::from_slice2(&floats2(&curve["final_logits"])).to_kind(Kind::Float);
             let off = (logits - expected).abs().max().double_value(&[]);
             assert!(off < 1e-3, "{}: {name}: final logits off by {off:e}", fixture.name());
@@ -150,13 +151,13 @@ fn runs_with_accumulation_end_at_the_oracles_values() {
                 clip: Some(1.0),
                 ..Optimizer::default()
             };
-            let mut tuner = fixture.tuner(&json, &micro(0), optimizer);
-            fixture.compare_indices(tuner.values(), &format!("{run}/"), &kept);
-            assert_eq!(tuner.values().total() as u64, json["runs"][run]["trainable"].as_u64().unwrap());
+            let mut learner = fixture.learner(&json, &micro(0), optimizer);
+            fixture.compare_indices(learner.values(), &format!("{run}/"), &kept);
+            assert_eq!(learner.values().total() as u64, json["runs"][run]["trainable"].as_u64().unwrap());
             let rate = LearningRate { schedule: Schedule::Linear, peak: 2e-3, warmup: 2, steps: 8 };
             for step in 0..8 {
                 let batches: Vec<Batch> = (0..accumulate).map(|m| micro(step * accumulate + m)).collect();
-                let taken = tuner.step(step as u64, &batches, rate.at(step as u64)).unwrap();
+                let taken = learner.step(step as u64, &batches, rate.at(step as u64)).unwrap();
                 let expected = json["runs"][run]["losses"][step as usize].as_f64().unwrap();
                 assert!(
                     (taken.loss / expected - 1.0).abs() <= LOSSES,
@@ -165,8 +166,8 @@ fn runs_with_accumulation_end_at_the_oracles_values() {
                 );
             }
             let mut worst: f64 = 0.0;
-            for spec in tuner.network.parameters.specs().iter().filter(|spec| !idle(&spec.name)) {
-                let weights = tuner.network.parameters.get(&spec.name);
+            for spec in learner.network.parameters.specs().iter().filter(|spec| !idle(&spec.name)) {
+                let weights = learner.network.parameters.get(&spec.name);
                 let (got, expected) = match kept.get(&format!("{run}/{}.idx", spec.name)) {
                     Some(indices) => (
                         weights.flatten(0, -1).index_select(0, indices),
@@ -256,7 +257,7 @@ impl Fixture {
         if !model.exists() {
             panic!("{}: not there; `make setup` fetches it", model.display());
         }
-        match Config::read(&model) {
+        match ModelConfig::read(&model) {
             Err(error) if error.to_string().contains("model_type") => {
                 println!("{}: passed over: {error}", folder.display());
                 return None;
@@ -309,7 +310,7 @@ impl Fixture {
     }
 
     /// Chooses by a batch's gradient, as the oracle's settings say.
-    fn tuner(&self, oracle: &Value, batch: &Batch, optimizer: Optimizer) -> Tuner {
+    fn learner(&self, oracle: &Value, batch: &Batch, optimizer: Optimizer) -> Learner {
         let network = self.network();
         let rules = Rules {
             rate: oracle["rate"].as_f64().unwrap(),
@@ -333,7 +334,7 @@ impl Fixture {
         };
         let chooser = Chooser { rules: &rules, select: Select::Gradient, seed: 0, walk: settings.walk(0) };
         let selection = choose(&network, &chooser, std::slice::from_ref(batch)).unwrap();
-        Tuner::new(network, &selection.choices, settings)
+        Learner::new(network, &selection.choices, settings)
     }
 
     /// How many targets were compared: all but the biases of keys, whose gradient is rounding.
@@ -352,10 +353,10 @@ impl Fixture {
 fn all_gradients(fixture: &Fixture, checkpointing: bool) -> Vec<(String, Tensor)> {
     let network = fixture.network();
     let names: Vec<&str> = network.parameters.specs().iter().map(|spec| spec.name.as_str()).collect();
-    let wanted = Wanted::new(&network.parameters, names);
+    let wanted = GradTargets::new(&network.parameters, names);
     let batch = fixture.batch();
-    let loaded = Loaded::new(&batch, Device::Cpu);
-    let walk = Walk { training: false, checkpointing, seed: 0 };
+    let loaded = DeviceBatch::new(&batch, Device::Cpu);
+    let walk = BackwardOptions { training: false, checkpointing, seed: 0 };
     let mut found = Vec::new();
     let objective = network.objective(&loaded.targets, 1.0 / batch.targets.count() as f64);
     let _ = gradients(&*network.on(&loaded.inputs), &wanted, walk, &objective, &mut |gradients| {
@@ -391,8 +392,8 @@ pub fn batch_of(ids: &Tensor, mask: Option<&Tensor>, types: Option<&Tensor>, lab
         token_type_ids: types.map_or(vec![0; count], flat),
         targets: match labels.kind() {
             Kind::Int64 if labels.dim() == 2 => followers(labels),
-            Kind::Int64 => Targets::Classes(flat(labels)),
-            _ => Targets::Scores(Vec::try_from(labels.to_kind(Kind::Float)).unwrap()),
+            Kind::Int64 => BatchLabels::Classes(flat(labels)),
+            _ => BatchLabels::Scores(Vec::try_from(labels.to_kind(Kind::Float)).unwrap()),
         },
     }
 }
@@ -420,12 +421,12 @@ fn padded_in_front(batch: Batch) -> Batch {
 }
 
 /// transformers labels each token with itself, -100 where it is not to be learnt, and shifts within the loss.
-pub fn followers(labels: &Tensor) -> Targets {
+pub fn followers(labels: &Tensor) -> BatchLabels {
     let length = labels.size()[1];
     let labels = Vec::<i64>::try_from(labels.flatten(0, -1)).unwrap();
     let behind = (1..).zip(&labels[1..]).filter(|(place, next)| place % length != 0 && **next >= 0);
     let (places, next) = behind.map(|(place, next)| (place - 1, *next)).unzip();
-    Targets::Tokens { places, next }
+    BatchLabels::Tokens { places, next }
 }
 
 pub fn tensors(path: &Path) -> HashMap<String, Tensor> {

@@ -6,12 +6,12 @@ use std::path::Path;
 use finesift::Usage;
 use finesift::protocol::{Command, Eval, Event, Mass, Phase, Reason, Step};
 use finesift::runs::{RunFolder, checkpoint, read_events};
-use finesift::train::{From, Resume};
+use finesift::train::{CheckpointSelector, Resume};
 
 use crate::run::{complete, finish, resume, spawn, stopped_at, turn};
 use crate::tiny::Tiny;
 
-pub(crate) const NEWEST: Resume = Resume { from: From::Newest, force: false };
+pub(crate) const NEWEST: Resume = Resume { from: CheckpointSelector::Newest, force: false };
 
 #[test]
 fn a_resumed_run_has_the_numbers_of_the_uninterrupted_one() {
@@ -73,18 +73,19 @@ fn a_run_goes_on_from_its_best_or_any_kept_step() {
     let stop = || stopped_at(spawn(&tiny, &preset, "parts").unwrap(), 13, true);
     stop();
     let run = tiny.path("runs/parts");
-    let wrong = finish(resume(&tiny, "parts", Resume { from: From::Step(1), force: false }).unwrap()).unwrap_err();
+    let wrong = finish(resume(&tiny, "parts", Resume { from: CheckpointSelector::Step(1), force: false }).unwrap())
+        .unwrap_err();
     assert!(
         wrong.is::<Usage>() && wrong.to_string().contains("no such checkpoint; there are those of steps"),
         "{wrong}"
     );
     for go_to_best in [false, true] {
-        // Which steps are kept besides depends on the disk's pace.
+        // Which steps are kept besides depends on the disk's speed.
         let kept = checkpoint::list(&run.join("checkpoints")).unwrap();
         let earlier = kept.iter().rev().find(|kept| kept.step > 3).unwrap().step;
         let best = fs::read_link(run.join("best")).unwrap();
         let best: u64 = best.file_name().unwrap().to_str().unwrap().strip_prefix("step-").unwrap().parse().unwrap();
-        let from = if go_to_best { From::Best } else { From::Step(earlier) };
+        let from = if go_to_best { CheckpointSelector::Best } else { CheckpointSelector::Step(earlier) };
         let told = finish(resume(&tiny, "parts", Resume { from, force: false }).unwrap()).unwrap();
         let Some(Event::Resumed(resumed)) = told.iter().find(|event| matches!(event, Event::Resumed(_))) else {
             panic!("not told")
@@ -138,7 +139,8 @@ fn what_is_not_the_run_any_more_is_refused_and_leaves_it_alone() {
         (3, weights, true, "are not those the run was begun with"),
     ] {
         fs::write(tiny.path(files[file]), content).unwrap();
-        let error = finish(resume(&tiny, "run", Resume { from: From::Newest, force }).unwrap()).unwrap_err();
+        let error =
+            finish(resume(&tiny, "run", Resume { from: CheckpointSelector::Newest, force }).unwrap()).unwrap_err();
         assert!(error.is::<Usage>() && error.to_string().contains(message), "{error}");
         assert_eq!(fs::read(run.join("events.jsonl")).unwrap(), events, "{message}");
         fs::write(tiny.path(files[file]), &originals[file]).unwrap();
@@ -151,7 +153,7 @@ fn what_is_not_the_run_any_more_is_refused_and_leaves_it_alone() {
     let mut manifest = checkpoint::Stored::open(&newest).unwrap().manifest;
     assert_eq!(std::mem::replace(&mut manifest.device, "cuda".into()), "cpu, 1 threads");
     fs::write(newest.join("checkpoint.json"), manifest.seal().unwrap()).unwrap();
-    let told = finish(resume(&tiny, "run", Resume { from: From::Newest, force: true }).unwrap()).unwrap();
+    let told = finish(resume(&tiny, "run", Resume { from: CheckpointSelector::Newest, force: true }).unwrap()).unwrap();
     let Some(Event::Finished(finished)) = told.last() else { panic!("{:?}", told.last()) };
     assert_eq!(finished.step, 27);
     for wanted in ["train.epochs was 2", "computed before on cuda, now on cpu, 1 threads"] {
@@ -171,7 +173,7 @@ fn nothing_is_said_of_a_device_that_was_not_noted() {
     let mut manifest = checkpoint::Stored::open(&newest).unwrap().manifest;
     manifest.device.clear();
     fs::write(newest.join("checkpoint.json"), manifest.seal().unwrap()).unwrap();
-    let told = finish(resume(&tiny, "run", Resume { from: From::Newest, force: true }).unwrap()).unwrap();
+    let told = finish(resume(&tiny, "run", Resume { from: CheckpointSelector::Newest, force: true }).unwrap()).unwrap();
     let Some(Event::Finished(finished)) = told.last() else { panic!("{:?}", told.last()) };
     assert_eq!(finished.step, 18);
     let said = |event: &Event| matches!(event, Event::Log { message, .. } if message.contains("computed before"));
@@ -195,7 +197,7 @@ fn a_damaged_checkpoint_is_passed_over_or_named() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 4;
     fs::write(&state, bytes).unwrap();
-    let wish = Resume { from: From::Step(kept[0].step), force: false };
+    let wish = Resume { from: CheckpointSelector::Step(kept[0].step), force: false };
     let error = finish(resume(&tiny, "run", wish).unwrap()).unwrap_err().to_string();
     let message = format!("its checksum does not match; the newest good one is of step {0}: --from {0}", kept[1].step);
     assert!(error.contains(&message), "{error}");

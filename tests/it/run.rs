@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use finesift::chat::{Chat, Partner, Voice};
+use finesift::device::DeviceChoice;
 use finesift::hub::Hub;
 use finesift::model::{GREEDY, LoadOptions, Network};
 use finesift::preset::Preset;
@@ -13,7 +14,7 @@ use finesift::protocol::{Command, Event, Phase, Reason};
 use finesift::runs::checkpoint::{self, Stored};
 use finesift::runs::{Disk, EventLog, RealDisk, RunFolder, read_events};
 use finesift::session::{Port, Session};
-use finesift::train::{DeviceChoice, Increment, Job, Resume, run};
+use finesift::train::{Job, Resume, WeightDelta, run};
 
 use crate::hub_server::HubServer;
 use crate::tiny::{self, Tiny};
@@ -348,7 +349,7 @@ every_minutes = 0
     };
     let (base, tuned) = (open(), open());
     let stored = Stored::open(&checkpoint::best(&path("runs/chat")).unwrap()).unwrap();
-    let mut increment = Increment::read(&stored, &tuned).unwrap();
+    let mut increment = WeightDelta::read(&stored, &tuned).unwrap();
     increment.exchange(&tuned);
     let differs = |name: &str| !base.parameters.get(name).equal(&tuned.parameters.get(name));
     assert!(base.parameters.specs().iter().all(|spec| differs(&spec.name) == (spec.shape.len() == 2)));
@@ -362,15 +363,15 @@ every_minutes = 0
         fs::write(folder.join("state.safetensors"), bytes).unwrap();
     };
     flip(&stored.path);
-    assert!(Increment::read(&stored, &tuned).is_err_and(|error| error.contains("its checksum does not match")));
+    assert!(WeightDelta::read(&stored, &tuned).is_err_and(|error| error.contains("its checksum does not match")));
     let weights = &stored.manifest.base.weights;
     let checkpoints = checkpoint::list(&path("runs/chat/checkpoints")).unwrap();
     let newest = checkpoints.iter().find(|listed| listed.path != stored.path).unwrap();
-    let found = Increment::of_run(&path("runs/chat"), &tuned, weights).unwrap();
+    let found = WeightDelta::of_run(&path("runs/chat"), &tuned, weights).unwrap();
     assert_eq!((found.step, found.damage.len()), (newest.step, 1));
     let (_, warnings) = Chat::open(&partner, &hub, tch::Device::Cpu, &|_| {}).unwrap();
     assert!(warnings.len() == 1 && warnings[0].contains("its checksum does not match"), "{warnings:?}");
-    let refused = |weights| Increment::of_run(&path("runs/chat"), &tuned, weights).err().unwrap();
+    let refused = |weights| WeightDelta::of_run(&path("runs/chat"), &tuned, weights).err().unwrap();
     let error = refused("others");
     assert!(error.is::<finesift::Usage>() && error.to_string().contains("are not those the run was begun"), "{error}");
     for listed in checkpoints.iter().filter(|listed| listed.path != stored.path) {

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use finesift::benchmark::mmlu;
-use finesift::data::instruct::{InstructionFormat, InstructionSource, Phrasing, load};
+use finesift::data::instruct::{InstructionFormat, InstructionSource, PromptEncoder, load};
 use finesift::data::{Batch, HeldOut, Subject, collate_sequences};
+use finesift::eval::DeviceBatch;
+use finesift::eval::mmlu;
 use finesift::model::{Cache, GREEDY, LoadOptions, Network, Writer};
 use finesift::preset::{Select, cache_folder};
 use finesift::sift::{AdamW, Rules, SparseDecay};
-use finesift::train::{Chooser, Loaded, Settings, Tuner, choose};
+use finesift::train::{Chooser, Learner, Settings, choose};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
@@ -20,7 +21,8 @@ use crate::parity::{batch_of, strings, tensors};
 fn logits_are_those_of_transformers() {
     let Some(network) = network() else { return };
     let io = kept("io.safetensors");
-    let loaded = Loaded::new(&batch_of(&io["input_ids"].unsqueeze(0), None, None, &Tensor::from_slice(&[0i64])), CPU);
+    let loaded =
+        DeviceBatch::new(&batch_of(&io["input_ids"].unsqueeze(0), None, None, &Tensor::from_slice(&[0i64])), CPU);
     let logits = network.logits(&loaded.inputs).squeeze_dim(0);
     let off = |got: Tensor, name: &str| (got - &io[name]).abs().max().double_value(&[]);
     let last = off(logits.get(31), "last_logits");
@@ -67,7 +69,7 @@ fn the_masked_loss_and_the_selection_are_those_of_dense_pytorch() {
         batch_of(&part("input_ids"), Some(&part("attention_mask")), None, &part("labels"))
     };
     let loss = |network: &Network, batch: &Batch| {
-        let loaded = Loaded::new(batch, CPU);
+        let loaded = DeviceBatch::new(batch, CPU);
         let objective = network.objective(&loaded.targets, 1.0 / batch.targets.count() as f64);
         objective.loss(&network.output(&loaded.inputs)).double_value(&[])
     };
@@ -99,14 +101,14 @@ fn the_masked_loss_and_the_selection_are_those_of_dense_pytorch() {
     };
     let chooser = Chooser { rules: &rules, select: Select::Gradient, seed: 0, walk: settings.walk(0) };
     let selection = choose(&network, &chooser, std::slice::from_ref(&all)).unwrap();
-    let mut tuner = Tuner::new(network, &selection.choices, settings);
-    assert_eq!(tuner.values().sparse() as u64, sift["trainable"].as_u64().unwrap());
+    let mut learner = Learner::new(network, &selection.choices, settings);
+    assert_eq!(learner.values().sparse() as u64, sift["trainable"].as_u64().unwrap());
     let top = kept("topk256.safetensors");
     let compared: Vec<&str> = top.keys().filter_map(|name| name.strip_suffix(".idx256")).collect();
     assert_eq!(compared.len(), 14);
     for name in compared {
-        let slot = tuner.values().slots().iter().find(|slot| slot.name == name).unwrap();
-        let selected = tuner.values().selected(slot).to_kind(Kind::Int64);
+        let slot = learner.values().slots().iter().find(|slot| slot.name == name).unwrap();
+        let selected = learner.values().selected(slot).to_kind(Kind::Int64);
         let largest = &top[&format!("{name}.idx256")];
         let found = largest.unsqueeze(1).eq_tensor(&selected.unsqueeze(0)).any_dim(1, false).all();
         assert!(found.int64_value(&[]) == 1, "{name}: one of the largest was not selected");
@@ -119,10 +121,10 @@ fn the_masked_loss_and_the_selection_are_those_of_dense_pytorch() {
         assert!((got / losses[step] - 1.0).abs() < 1e-4, "step {step}: {got} and {}", losses[step]);
     };
     for step in 0..steps {
-        let taken = tuner.step(step as u64, std::slice::from_ref(&all), sift["lr"].as_f64().unwrap()).unwrap();
+        let taken = learner.step(step as u64, std::slice::from_ref(&all), sift["lr"].as_f64().unwrap()).unwrap();
         close(step, taken.loss);
     }
-    close(steps, loss(&tuner.network, &all));
+    close(steps, loss(&learner.network, &all));
 }
 
 #[test]
@@ -144,7 +146,7 @@ fn questions_are_answered_as_in_transformers() {
         fs::write(folder.path().join(split).join(format!("common_knowledge_{split}.csv")), rows).unwrap();
     }
     let model = demo().unwrap().join("smollm2");
-    let phrasing = Phrasing::open(&model, InstructionFormat::PromptCompletion, 8192).unwrap();
+    let phrasing = PromptEncoder::open(&model, InstructionFormat::PromptCompletion, 8192).unwrap();
     // The model has a weakness for one letter, and for another once it has seen examples.
     for (shots, letter, right) in [(0, 0, 1), (2, 2, 1)] {
         let subjects = Subject::read(folder.path(), &[], shots).unwrap();
@@ -168,7 +170,7 @@ fn alpaca_rows_become_the_tokens_that_stanford_trained_on() {
         held_out: HeldOut::File(file),
     };
     let read = load(&source, 0, &|_| {}).unwrap();
-    let phrasing = Phrasing::open(&demo.join("smollm2"), InstructionFormat::Alpaca, 512).unwrap();
+    let phrasing = PromptEncoder::open(&demo.join("smollm2"), InstructionFormat::Alpaca, 512).unwrap();
     let phrased = phrasing.encode("train", &read.train, &|_| {}).unwrap();
     let batch = collate_sequences(&phrased.sequences, &[0, 1, 2, 3], 2);
     let alpaca = kept("alpaca.safetensors");

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use finesift::export::{ChangedBiases, Form, Order};
 use finesift::protocol::{Event, Progress};
-use finesift::runs::{Listed, Lister};
+use finesift::runs::{Lister, RunEntry};
 use finesift::ui::app::{App, Effect, Msg, Screen};
 use finesift::ui::theme::Depth;
 use finesift::ui::{Comparison, draw};
@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use crate::board::{Board, demo_events, look, presets};
+use crate::runs_screen::{Board, demo_events, look, presets};
 
 const MESSAGES: usize = 100_000;
 
@@ -42,7 +42,7 @@ const SIZES: [(u16, u16); 12] = [
 struct Chaos {
     random: ChaCha8Rng,
     events: Vec<Event>,
-    runs: Vec<Listed>,
+    runs: Vec<RunEntry>,
     size: (u16, u16),
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use finesift::Usage;
-use finesift::model::{Config, Layout, LoadOptions, LoadReport, Network};
+use finesift::model::{Layout, LoadOptions, LoadReport, ModelConfig, Network};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::tensor::TensorView;
@@ -218,7 +218,7 @@ fn a_billion_parameters_are_loaded_in_little_more_than_they_take() {
 fn written(config: &str, files: u64, mut fill: impl FnMut(&mut fs::File, u64)) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("config.json"), config).unwrap();
-    let layout = Layout::of(&Config::read(folder.path()).unwrap(), 0);
+    let layout = Layout::of(&ModelConfig::read(folder.path()).unwrap(), 0);
     let total = 2 * layout.components() as u64;
     let (mut headers, mut weight_map, mut done) = (vec![serde_json::Map::new(); files as usize], BTreeMap::new(), 0);
     let mut ends = vec![0; files as usize];

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use finesift::config::Config;
-use finesift::export::{Order, Watch};
-use finesift::outlook::Outlook;
+use finesift::estimate::Estimate;
+use finesift::export::{Cancellation, Order};
 use finesift::preset::Preset;
 use finesift::protocol::Event;
 use finesift::runs::RunFolder;
@@ -437,7 +437,7 @@ impl Backend for NoTrainer {
         anyhow::bail!("there is none")
     }
 
-    fn leave_behind(&self, _: &Path) -> anyhow::Result<()> {
+    fn detach(&self, _: &Path) -> anyhow::Result<()> {
         anyhow::bail!("there is none")
     }
 
@@ -449,11 +449,11 @@ impl Backend for NoTrainer {
         Path::new("cache")
     }
 
-    fn outlook(&self, _: &Preset) -> anyhow::Result<Outlook> {
+    fn estimate(&self, _: &Preset) -> anyhow::Result<Estimate> {
         anyhow::bail!("there is none")
     }
 
-    fn export(&self, _: &Order, _: Watch) -> anyhow::Result<()> {
+    fn export(&self, _: &Order, _: Cancellation) -> anyhow::Result<()> {
         anyhow::bail!("there is none")
     }
 }

@@ -10,7 +10,7 @@
 
 mod dumps;
 mod pack;
-mod phrase;
+mod prompt_encoder;
 mod render;
 mod rows;
 mod special;
@@ -26,7 +26,7 @@ use super::table::HeldOut;
 use crate::Usage;
 use crate::protocol::Progress;
 pub use pack::pack;
-pub use phrase::{Phrased, Phrasing};
+pub use prompt_encoder::{EncodedPrompts, PromptEncoder};
 pub use template::ChatTemplate;
 
 /// How examples are written down.

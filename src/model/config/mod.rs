@@ -29,45 +29,45 @@ const LARGEST: u64 = 16 << 20;
 
 /// What a config.json says.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Config {
+pub enum ModelConfig {
     /// A network that reads a text as a whole: with a head it is a classifier.
     Encoder(EncoderConfig),
     /// A network that writes a text token by token.
     Decoder(DecoderConfig),
 }
 
-type Read = fn(Keys<'_>) -> Result<Config, String>;
+type Read = fn(Keys<'_>) -> Result<ModelConfig, String>;
 
 /// `model_type` and how its config is read.
 const KNOWN: [(&str, Read); 8] = [
-    ("bert", |keys| encoder::read(keys, Family::Bert).map(Config::Encoder)),
-    ("camembert", |keys| encoder::read(keys, Family::Roberta).map(Config::Encoder)),
-    ("llama", |keys| llama::read(keys).map(Config::Decoder)),
-    ("mistral", |keys| mistral::read(keys).map(Config::Decoder)),
-    ("qwen2", |keys| qwen2::read(keys).map(Config::Decoder)),
-    ("qwen3", |keys| qwen3::read(keys).map(Config::Decoder)),
-    ("roberta", |keys| encoder::read(keys, Family::Roberta).map(Config::Encoder)),
-    ("xlm-roberta", |keys| encoder::read(keys, Family::Roberta).map(Config::Encoder)),
+    ("bert", |keys| encoder::read(keys, Family::Bert).map(ModelConfig::Encoder)),
+    ("camembert", |keys| encoder::read(keys, Family::Roberta).map(ModelConfig::Encoder)),
+    ("llama", |keys| llama::read(keys).map(ModelConfig::Decoder)),
+    ("mistral", |keys| mistral::read(keys).map(ModelConfig::Decoder)),
+    ("qwen2", |keys| qwen2::read(keys).map(ModelConfig::Decoder)),
+    ("qwen3", |keys| qwen3::read(keys).map(ModelConfig::Decoder)),
+    ("roberta", |keys| encoder::read(keys, Family::Roberta).map(ModelConfig::Encoder)),
+    ("xlm-roberta", |keys| encoder::read(keys, Family::Roberta).map(ModelConfig::Encoder)),
 ];
 
-impl Config {
+impl ModelConfig {
     /// Reads `folder/config.json`.
     ///
     /// # Errors
     /// [`Usage`]: no such file, not JSON, an unknown `model_type`, a value that cannot be.
-    pub fn read(folder: &Path) -> Result<Config> {
+    pub fn read(folder: &Path) -> Result<ModelConfig> {
         let path = folder.join("config.json");
         if !path.exists() {
             bail!(Usage(format!("{}: no such file; a model's folder needs its config.json", path.display())));
         }
-        Config::read_file(&path)
+        ModelConfig::read_file(&path)
     }
 
     /// Reads a config.json that may lie anywhere.
     ///
     /// # Errors
-    /// As [`Config::read`].
-    pub fn read_file(path: &Path) -> Result<Config> {
+    /// As [`ModelConfig::read`].
+    pub fn read_file(path: &Path) -> Result<ModelConfig> {
         let Ok(metadata) = fs::metadata(path) else {
             bail!(Usage(format!("{}: no such file", path.display())));
         };
@@ -76,10 +76,10 @@ impl Config {
         }
         let text = fs::read(path).with_context(|| format!("{}: cannot read", path.display()))?;
         let config = serde_json::from_slice(&text).map_err(|error| Usage(format!("{}: {error}", path.display())))?;
-        Config::from_json(&config).map_err(|error| Usage(format!("{}: {error}", path.display())).into())
+        ModelConfig::from_json(&config).map_err(|error| Usage(format!("{}: {error}", path.display())).into())
     }
 
-    fn from_json(json: &Map<String, Value>) -> Result<Config, String> {
+    fn from_json(json: &Map<String, Value>) -> Result<ModelConfig, String> {
         let keys = Keys(json);
         let names = || KNOWN.map(|(name, _)| name).join(", ");
         let Some(model_type) = keys.text("model_type")? else {
@@ -96,10 +96,10 @@ impl Config {
     }
 
     /// The same network with another number of blocks; those that are added see as far as the last.
-    pub fn with_layers(mut self, layers: usize) -> Config {
+    pub fn with_layers(mut self, layers: usize) -> ModelConfig {
         match &mut self {
-            Config::Encoder(config) => config.num_hidden_layers = layers as i64,
-            Config::Decoder(config) => {
+            ModelConfig::Encoder(config) => config.num_hidden_layers = layers as i64,
+            ModelConfig::Decoder(config) => {
                 let last = config.windows.last().copied().flatten();
                 config.windows.resize(layers, last);
                 config.num_hidden_layers = layers as i64;
@@ -111,30 +111,30 @@ impl Config {
     /// Tokens that a text may have.
     pub fn longest(&self) -> i64 {
         match self {
-            Config::Encoder(encoder) => encoder.longest(),
-            Config::Decoder(decoder) => decoder.longest(),
+            ModelConfig::Encoder(encoder) => encoder.longest(),
+            ModelConfig::Decoder(decoder) => decoder.longest(),
         }
     }
 
     /// Rows of the embedding table.
     pub fn vocab_size(&self) -> i64 {
         match self {
-            Config::Encoder(encoder) => encoder.vocab_size,
-            Config::Decoder(decoder) => decoder.vocab_size,
+            ModelConfig::Encoder(encoder) => encoder.vocab_size,
+            ModelConfig::Decoder(decoder) => decoder.vocab_size,
         }
     }
 
     /// What to fill up rows with; 0 where the model has no id for it, since no one looks at it.
     pub fn pad_token_id(&self) -> i64 {
         match self {
-            Config::Encoder(encoder) => encoder.pad_token_id,
-            Config::Decoder(_) => 0,
+            ModelConfig::Encoder(encoder) => encoder.pad_token_id,
+            ModelConfig::Decoder(_) => 0,
         }
     }
 }
 
 /// What would be another network, although all else fits.
-fn refuse_others(keys: Keys<'_>, config: &Config) -> Result<(), String> {
+fn refuse_others(keys: Keys<'_>, config: &ModelConfig) -> Result<(), String> {
     if let Some(quantization) = keys.object("quantization_config")? {
         let method = quantization.text("quant_method")?.unwrap_or("unknown");
         return Err(format!(
@@ -149,7 +149,7 @@ fn refuse_others(keys: Keys<'_>, config: &Config) -> Result<(), String> {
     let mut names = architectures.into_iter().flatten().filter_map(Value::as_str);
     let other = |name: &&str| name.contains("For") && !name.ends_with("ForCausalLM");
     match (config, names.find(other)) {
-        (Config::Decoder(_), Some(name)) => {
+        (ModelConfig::Decoder(_), Some(name)) => {
             Err(format!("architectures names {name}; of decoders only language models, ForCausalLM, are supported"))
         }
         _ => Ok(()),
@@ -160,13 +160,13 @@ fn refuse_others(keys: Keys<'_>, config: &Config) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn read(json: &str) -> Result<Config, String> {
-        Config::from_json(&serde_json::from_str(json).unwrap())
+    fn read(json: &str) -> Result<ModelConfig, String> {
+        ModelConfig::from_json(&serde_json::from_str(json).unwrap())
     }
 
     #[test]
     fn absent_keys_and_null_have_their_defaults() {
-        let Ok(Config::Encoder(config)) =
+        let Ok(ModelConfig::Encoder(config)) =
             read(r#"{"model_type": "roberta", "classifier_dropout": null, "max_position_embeddings": 514}"#)
         else {
             panic!("no encoder")
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn old_and_new_keys_of_rotary_positions_say_the_same() {
         let rope = |json: &str| match read(json) {
-            Ok(Config::Decoder(config)) => config.rope,
+            Ok(ModelConfig::Decoder(config)) => config.rope,
             other => panic!("{other:?}"),
         };
         let new = rope(
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn windows_are_per_layer() {
         let windows = |json: &str| match read(json) {
-            Ok(Config::Decoder(config)) => config.windows,
+            Ok(ModelConfig::Decoder(config)) => config.windows,
             other => panic!("{other:?}"),
         };
         let mistral = r#"{"model_type": "mistral", "num_hidden_layers": 2"#;

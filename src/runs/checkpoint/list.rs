@@ -18,7 +18,7 @@ const LARGEST_MANIFEST: u64 = 16 << 20;
 
 /// A checkpoint in a list, its manifest not read yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct CheckpointEntry {
     /// Optimizer steps, by its name.
     pub step: u64,
     /// Its folder.
@@ -37,16 +37,16 @@ pub struct Stored {
 }
 
 /// The checkpoints of a folder, the newest first.
-pub fn list(checkpoints: &Path) -> Result<Vec<Listed>> {
+pub fn list(checkpoints: &Path) -> Result<Vec<CheckpointEntry>> {
     let entries = match fs::read_dir(checkpoints) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.with_context(|| format!("{}: cannot read", checkpoints.display()))?,
     };
-    let mut listed: Vec<Listed> = entries
+    let mut listed: Vec<CheckpointEntry> = entries
         .filter_map(|entry| {
             let path = entry.ok()?.path();
             let step = path.file_name()?.to_str()?.strip_prefix("step-")?.parse().ok()?;
-            Some(Listed { step, pinned: is_pinned(&path), path })
+            Some(CheckpointEntry { step, pinned: is_pinned(&path), path })
         })
         .collect();
     listed.sort_by_key(|checkpoint| std::cmp::Reverse(checkpoint.step));
@@ -108,7 +108,7 @@ impl Stored {
 pub fn prune(disk: &dyn Disk, run: &Path, keep: usize, best_step: Option<u64>) -> Result<()> {
     let best = best(run);
     let surplus = list(&run.join("checkpoints"))?.into_iter().skip(keep);
-    for Listed { step, path, .. } in
+    for CheckpointEntry { step, path, .. } in
         surplus.filter(|old| !old.pinned && Some(old.step) != best_step && Some(&old.path) != best.as_ref())
     {
         // Under a name that is none of a checkpoint's first: a half-removed one must not look like one.
@@ -143,12 +143,12 @@ pub fn recover(disk: &dyn Disk, checkpoints: &Path) -> Result<()> {
 /// Moves all checkpoints of later steps into `abandoned/` of the run's folder: a run that goes back to an earlier step
 /// makes its own. Returns how many there were.
 pub fn set_aside(disk: &dyn Disk, run: &Path, after: Option<u64>) -> Result<usize> {
-    let later: Vec<Listed> = list(&run.join("checkpoints"))?
+    let later: Vec<CheckpointEntry> = list(&run.join("checkpoints"))?
         .into_iter()
         .filter(|checkpoint| after.is_none_or(|step| checkpoint.step > step))
         .collect();
     let abandoned = run.join("abandoned");
-    for Listed { path, .. } in &later {
+    for CheckpointEntry { path, .. } in &later {
         let place = abandoned.join(path.file_name().unwrap_or_default());
         fs::create_dir_all(&abandoned)
             .and_then(|()| disk.remove(&place))
@@ -161,7 +161,7 @@ pub fn set_aside(disk: &dyn Disk, run: &Path, after: Option<u64>) -> Result<usiz
 #[cfg(test)]
 mod tests {
     use super::super::manifest::example;
-    use super::super::{From, STATE, TensorBytes, pin, point_best, unpin, wanted, write};
+    use super::super::{CheckpointSelector, STATE, TensorBytes, pin, point_best, unpin, wanted, write};
     use super::*;
     use crate::Usage;
     use crate::runs::disk::RealDisk;
@@ -254,14 +254,19 @@ mod tests {
         assert!(wanted(run.path(), None).unwrap_err().to_string().contains("no checkpoint was written yet"));
         let (first, second) = (put(run.path(), 1), put(run.path(), 2));
         assert_eq!(wanted(run.path(), None).unwrap(), second);
-        assert!(wanted(run.path(), Some(From::Best)).unwrap_err().to_string().contains("those of steps 2, 1"));
+        assert!(
+            wanted(run.path(), Some(CheckpointSelector::Best)).unwrap_err().to_string().contains("those of steps 2, 1")
+        );
         point_best(run.path(), &first).unwrap();
-        for (from, path) in
-            [(None, &first), (Some(From::Best), &first), (Some(From::Newest), &second), (Some(From::Step(2)), &second)]
-        {
+        for (from, path) in [
+            (None, &first),
+            (Some(CheckpointSelector::Best), &first),
+            (Some(CheckpointSelector::Newest), &second),
+            (Some(CheckpointSelector::Step(2)), &second),
+        ] {
             assert_eq!(wanted(run.path(), from).unwrap(), *path, "{from:?}");
         }
-        assert!(wanted(run.path(), Some(From::Step(3))).unwrap_err().is::<Usage>());
+        assert!(wanted(run.path(), Some(CheckpointSelector::Step(3))).unwrap_err().is::<Usage>());
     }
 
     #[test]

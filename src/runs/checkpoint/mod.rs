@@ -8,16 +8,16 @@
 //! best -> checkpoints/step-00000100              the checkpoint of the best evaluation
 //! ```
 
-mod choice;
 mod list;
 mod manifest;
 mod pin;
+mod selector;
 mod write;
 
-pub use choice::{From, steps, wanted};
-pub use list::{Listed, Stored, best, list, prune, recover, set_aside};
+pub use list::{CheckpointEntry, Stored, best, list, prune, recover, set_aside};
 pub use manifest::{BaseIdentity, ClockState, DataIdentity, FORMAT, FileEntry, Manifest, ScheduleFacts, SlotEntry};
 pub use pin::{pin, unpin};
+pub use selector::{CheckpointSelector, steps, wanted};
 pub use write::{TensorBytes, point_best, write};
 
 /// The tensors' file within a checkpoint.

@@ -5,7 +5,7 @@
 //! fine-tuning is about the sum over all of them is never needed.
 //!
 //! Tokens are taken a few at a time ([`CHUNK`]): a thread turns that part of x and of dy into columns, which stay in its
-//! caches, and adds to each component the product of two of them, in the order of a [`Plan`]. Each operand is read from
+//! caches, and adds to each component the product of two of them, in the order of a [`SamplingPlan`]. Each operand is read from
 //! memory once, x for all layers that share it, and no transposed copy of either is ever made.
 
 mod plan;
@@ -19,7 +19,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
-pub use plan::Plan;
+pub use plan::SamplingPlan;
 pub use vector::Instructions;
 use vector::{CHUNK, Column};
 
@@ -74,7 +74,7 @@ impl Sampler {
     ///
     /// # Panics
     /// If a plan's shape is not `[out, in]`.
-    pub fn at(&mut self, x: &Tensor, layers: &[(&Tensor, &Plan)]) -> Vec<Tensor> {
+    pub fn at(&mut self, x: &Tensor, layers: &[(&Tensor, &SamplingPlan)]) -> Vec<Tensor> {
         let fp32 = |tensor: &Tensor| tensor.to_kind(Kind::Float).contiguous();
         let (x, gradients) = (fp32(x), layers.iter().map(|(dy, _)| fp32(dy)).collect::<Vec<_>>());
         let x = Rows::of(&x);
@@ -139,7 +139,7 @@ struct Rows<'a> {
 
 struct Layer<'a> {
     dy: Rows<'a>,
-    plan: &'a Plan,
+    plan: &'a SamplingPlan,
 }
 
 /// Some rows of a layer's weight, and where the sums over a strip of tokens of the components in them go.

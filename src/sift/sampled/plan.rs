@@ -14,7 +14,7 @@ const COMPONENTS: usize = 8;
 
 /// Chosen components of a weight `[out, in]`, made once for a selection. The weight is gone through in tiles of some columns
 /// and all rows, so that the columns of x in a tile stay in the nearest cache while those of dy pass by.
-pub struct Plan {
+pub struct SamplingPlan {
     shape: (usize, usize),
     /// Columns of a tile, at most 65,536.
     tile: usize,
@@ -25,12 +25,12 @@ pub struct Plan {
     columns: Vec<u16>,
 }
 
-impl Plan {
+impl SamplingPlan {
     /// For ascending flat row-major `indices` (int32 or int64 `[k]`) into a weight `[out, in]`.
     ///
     /// # Panics
     /// If an index is out of range, or they do not ascend.
-    pub fn new(indices: &Tensor, out: i64, width: i64) -> Plan {
+    pub fn new(indices: &Tensor, out: i64, width: i64) -> SamplingPlan {
         let (out, width) = (out as usize, width as usize);
         let indices: Vec<i64> = Vec::try_from(indices.to_kind(Kind::Int64)).unwrap_or_default();
         let ascending = indices.windows(2).all(|pair| pair[0] < pair[1]);
@@ -50,7 +50,7 @@ impl Plan {
         for place in 1..starts.len() {
             starts[place] += starts[place - 1];
         }
-        Plan { shape: (out, width), tile, tiles, starts, columns }
+        SamplingPlan { shape: (out, width), tile, tiles, starts, columns }
     }
 
     /// Rows and columns of the weight.

@@ -5,7 +5,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::super::select;
 use super::vector::CHUNK;
-use super::{Instructions, Plan, Sampler, whole};
+use super::{Instructions, Sampler, SamplingPlan, whole};
 
 /// A layer and the components of its weight that are chosen.
 #[derive(Clone, Debug)]
@@ -36,8 +36,8 @@ impl Case {
         self.operand(self.out, 1)
     }
 
-    fn plan(&self) -> Plan {
-        Plan::new(&Tensor::from_slice(&self.indices), self.out, self.width)
+    fn plan(&self) -> SamplingPlan {
+        SamplingPlan::new(&Tensor::from_slice(&self.indices), self.out, self.width)
     }
 
     /// Checks what each kind of vectors makes of operands, against double precision and against one another.
@@ -148,7 +148,7 @@ fn what_is_not_finite_shows() {
 #[test]
 fn an_index_out_of_range_is_refused() {
     for indices in [&[0i64, 12][..], &[-1, 2], &[3, 3], &[5, 4]] {
-        let made = std::panic::catch_unwind(|| Plan::new(&Tensor::from_slice(indices), 3, 4));
+        let made = std::panic::catch_unwind(|| SamplingPlan::new(&Tensor::from_slice(indices), 3, 4));
         assert!(made.is_err(), "{indices:?}");
     }
 }

@@ -7,7 +7,7 @@ mod writer;
 
 use tch::{Device, Kind, Tensor};
 
-use super::Tuner;
+use super::Learner;
 use crate::runs::checkpoint::{Manifest, SlotEntry, TensorBytes};
 use crate::sift::{Role, Values};
 
@@ -22,8 +22,8 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Copies the state of a run; the manifest needs no slots and no count of updates yet.
-    pub fn of(tuner: &Tuner, manifest: Manifest) -> Snapshot {
-        let values = tuner.values();
+    pub fn of(learner: &Learner, manifest: Manifest) -> Snapshot {
+        let values = learner.values();
         let state = values.state();
         let copied = |tensor: &Tensor| if tensor.device() == Device::Cpu { tensor.copy() } else { on_host(tensor) };
         let tensors = vec![
@@ -32,7 +32,7 @@ impl Snapshot {
             ("master", copied(&state.master)),
             ("first_moment", copied(&state.first_moment)),
             ("second_moment", copied(&state.second_moment)),
-            ("coverage", tuner.coverage().state()),
+            ("coverage", learner.coverage().state()),
         ];
         Snapshot { manifest: Manifest { updates: state.updates, slots: slots(values), ..manifest }, tensors }
     }

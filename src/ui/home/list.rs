@@ -5,10 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::Scene;
-use super::places::window;
+use super::layout::window;
 use crate::data::Source;
-use crate::outlook::Outlook;
-use crate::preset::{DataSource, Draft, InstructionPlace, Listed, Preset};
+use crate::estimate::Estimate;
+use crate::preset::{DataSource, Draft, InstructionPlace, Preset, PresetEntry};
 use crate::ui::app::Saved;
 use crate::ui::format::{duration, fitted, grouped, number, plain};
 use crate::ui::widgets::input::Input;
@@ -25,13 +25,13 @@ pub struct List {
 /// A preset in the list.
 pub struct Entry {
     /// As it was found, with the changes made since.
-    pub listed: Listed,
+    pub listed: PresetEntry,
     /// The preset as it is now, or why it cannot be.
     pub now: Result<Preset, String>,
 }
 
 impl Entry {
-    fn new(listed: Listed) -> Entry {
+    fn new(listed: PresetEntry) -> Entry {
         let now = match &listed.draft {
             Ok(draft) => draft.preset().map_err(|error| format!("{error:#}")),
             Err(error) => Err(error.clone()),
@@ -61,7 +61,7 @@ impl Entry {
 
 impl List {
     /// With the first one marked.
-    pub fn new(listed: Vec<Listed>) -> List {
+    pub fn new(listed: Vec<PresetEntry>) -> List {
         List { entries: listed.into_iter().map(Entry::new).collect(), filter: Input::default(), marked: 0 }
     }
 
@@ -123,7 +123,7 @@ impl List {
     }
 
     /// Takes up the presets anew after some were saved. Changes of others stay; what was saved of the marked one is marked.
-    pub fn renew(&mut self, listed: Vec<Listed>, saved: &[Saved]) {
+    pub fn renew(&mut self, listed: Vec<PresetEntry>, saved: &[Saved]) {
         let of = |entry: &Entry| saved.iter().find(|saved| saved.from == entry.listed.name);
         let marked = self.entries.get(self.marked);
         let marked =
@@ -270,8 +270,8 @@ impl Columns {
                 return line;
             }
         };
-        let outlook = scene.inquiry.answer(preset).and_then(|answer| answer.as_ref().ok());
-        let steps = outlook.and_then(|outlook| outlook.data.as_ref()).map(|data| grouped(data.steps));
+        let estimate = scene.inquiry.answer(preset).and_then(|answer| answer.as_ref().ok());
+        let steps = estimate.and_then(|estimate| estimate.data.as_ref()).map(|data| grouped(data.steps));
         let epochs = format!("{} ep", preset.train.epochs);
         let text = |text: String| Span::styled(text, theme.style(theme.text));
         let dim = |text: String| Span::styled(text, theme.style(theme.dim));
@@ -282,7 +282,7 @@ impl Columns {
             Some(steps) => text(format!("{steps:>STEPS$}")),
             None => dim(format!("{epochs:>STEPS$}")),
         });
-        line.push_span(match outlook.and_then(Outlook::seconds) {
+        line.push_span(match estimate.and_then(Estimate::seconds) {
             Some(seconds) => text(format!("{:>TIME$}", duration(seconds))),
             None => dim(format!("{:>TIME$}", if scene.look.ascii { "-" } else { "–" })),
         });

@@ -1,8 +1,8 @@
 //! Home: the presets, and what a run of the marked one would be. Everything of it can be changed before it is launched.
 
-mod inquiry;
+mod estimate_query;
+mod layout;
 mod list;
-mod places;
 mod plan;
 mod preview;
 mod settings;
@@ -22,30 +22,30 @@ use super::app::{Effect, Look, Saved};
 use super::keymap::Action;
 use super::overlay::popup;
 use super::widgets::input::Input;
-use crate::outlook::Outlook;
-use crate::preset::{Field, Listed, Preset};
-use inquiry::Inquiry;
+use crate::estimate::Estimate;
+use crate::preset::{Field, Preset, PresetEntry};
+use estimate_query::EstimateQuery;
+use layout::{HomeLayout, HomePart};
 use list::List;
-use places::{Part, Places};
 use typing::{Editing, Naming, Typing};
 pub use unsaved::Unsaved;
 
 /// The presets and what is done with them.
 pub struct Home {
     list: List,
-    focus: Part,
+    focus: HomePart,
     /// The marked field of the settings.
     field: usize,
     /// Examples of the preview that are scrolled past.
     scrolled: u16,
     typing: Option<Typing>,
-    inquiry: Inquiry,
+    inquiry: EstimateQuery,
 }
 
 /// What the drawing of the parts sees.
 struct Scene<'a> {
     list: &'a List,
-    inquiry: &'a Inquiry,
+    inquiry: &'a EstimateQuery,
     /// The marked field.
     marked: usize,
     scrolled: u16,
@@ -54,14 +54,14 @@ struct Scene<'a> {
 
 impl Home {
     /// With these presets, in this order, the first of them marked.
-    pub fn new(presets: Vec<Listed>) -> Home {
+    pub fn new(presets: Vec<PresetEntry>) -> Home {
         let mut home = Home {
             list: List::new(presets),
-            focus: Part::List,
+            focus: HomePart::List,
             field: 0,
             scrolled: 0,
             typing: None,
-            inquiry: Inquiry::default(),
+            inquiry: EstimateQuery::default(),
         };
         home.look();
         home
@@ -128,21 +128,21 @@ impl Home {
             Action::First => self.go(-ALL),
             Action::Last => self.go(ALL),
             Action::FocusNext => self.refocus(1),
-            Action::FocusPrevious => self.refocus(Part::ALL.len() - 1),
-            Action::Left => self.focus_on(Part::List),
-            Action::Right if self.focus == Part::List => self.focus_on(Part::Settings),
+            Action::FocusPrevious => self.refocus(HomePart::ALL.len() - 1),
+            Action::Left => self.focus_on(HomePart::List),
+            Action::Right if self.focus == HomePart::List => self.focus_on(HomePart::Settings),
             Action::Back => self.back(),
             Action::Filter => {
-                self.focus = Part::List;
+                self.focus = HomePart::List;
                 self.typing = Some(Typing::Filter);
                 None
             }
-            Action::Enter if self.focus == Part::Settings => self.begin_edit(),
-            Action::Enter if self.focus == Part::List => self.launch(),
+            Action::Enter if self.focus == HomePart::Settings => self.begin_edit(),
+            Action::Enter if self.focus == HomePart::List => self.launch(),
             Action::Launch => self.launch(),
-            Action::Edit if self.focus == Part::Settings => self.begin_edit(),
-            Action::Edit => self.focus_on(Part::Settings),
-            Action::Reset if self.focus == Part::Settings => self.reset(),
+            Action::Edit if self.focus == HomePart::Settings => self.begin_edit(),
+            Action::Edit => self.focus_on(HomePart::Settings),
+            Action::Reset if self.focus == HomePart::Settings => self.reset(),
             Action::ResetAll => self.reset_all(),
             Action::Save => {
                 let whole = self.list.marked().filter(|entry| entry.now.is_ok());
@@ -169,19 +169,19 @@ impl Home {
     /// Takes up a click: it goes to a part of the screen, and marks what it hits.
     pub fn click(&mut self, at: Position, area: Rect) -> Option<Effect> {
         self.keep_typed();
-        let places = Places::of(area, self.list.len());
+        let places = HomeLayout::of(area, self.list.len());
         let part = places.part(at)?;
         match part {
-            Part::List => {
+            HomePart::List => {
                 let inner = places.list.inner(Margin::new(1, 1));
                 let rows = usize::from(inner.height).saturating_sub(1);
                 if let Some(row) = at.y.checked_sub(inner.y + 1) {
                     self.list.mark_row(usize::from(row), rows);
                 }
             }
-            Part::Settings => {
+            HomePart::Settings => {
                 let inner = places.settings.inner(Margin::new(1, 1));
-                let focused = self.focus == Part::Settings;
+                let focused = self.focus == HomePart::Settings;
                 let noted = self.list.marked().is_some_and(|entry| settings::noted(entry, focused));
                 if let Some(field) = settings::field_at(&self.fields(), self.field, inner, noted, at.y) {
                     // A second click edits.
@@ -191,7 +191,7 @@ impl Home {
                     self.field = field;
                 }
             }
-            Part::Preview => {}
+            HomePart::Preview => {}
         }
         self.focus = part;
         self.look();
@@ -200,7 +200,7 @@ impl Home {
 
     /// Takes up the wheel over a part of the screen.
     pub fn wheel(&mut self, at: Position, area: Rect, by: isize) {
-        if let (None, Some(part)) = (&self.typing, Places::of(area, self.list.len()).part(at)) {
+        if let (None, Some(part)) = (&self.typing, HomeLayout::of(area, self.list.len()).part(at)) {
             self.focus = part;
             self.go(by);
             self.look();
@@ -218,11 +218,11 @@ impl Home {
     }
 
     /// Takes up what a run would take.
-    pub fn learn(&mut self, toml: &str, outlook: Result<Outlook, String>) {
-        self.inquiry.learn(toml, outlook);
+    pub fn learn(&mut self, toml: &str, estimate: Result<Estimate, String>) {
+        self.inquiry.learn(toml, estimate);
     }
 
-    /// A run has begun or ended: what was learnt of memory and pace is old.
+    /// A run has begun or ended: what was learnt of memory and throughput is old.
     pub fn renew(&mut self) {
         self.inquiry.forget();
         self.look();
@@ -234,22 +234,22 @@ impl Home {
     }
 
     /// Takes up the presets after some were saved.
-    pub fn saved(&mut self, saved: &[Saved], presets: Vec<Listed>) {
+    pub fn saved(&mut self, saved: &[Saved], presets: Vec<PresetEntry>) {
         self.list.renew(presets, saved);
         self.look();
     }
 
     /// Draws it.
     pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
-        let places = Places::of(area, self.list.len());
+        let places = HomeLayout::of(area, self.list.len());
         let scene =
             Scene { list: &self.list, inquiry: &self.inquiry, marked: self.field, scrolled: self.scrolled, look };
         let filtering = matches!(self.typing, Some(Typing::Filter));
         let preset = self.subject();
-        list::draw(frame, places.list, &scene, self.focus == Part::List, filtering);
-        settings::draw(frame, places.settings, &scene, self.focus == Part::Settings, self.editing());
+        list::draw(frame, places.list, &scene, self.focus == HomePart::List, filtering);
+        settings::draw(frame, places.settings, &scene, self.focus == HomePart::Settings, self.editing());
         plan::draw(frame, places.plan, &scene, preset);
-        preview::draw(frame, places.preview, &scene, preset, self.focus == Part::Preview);
+        preview::draw(frame, places.preview, &scene, preset, self.focus == HomePart::Preview);
         if let Some(Typing::Name(naming)) = &self.typing {
             draw_naming(frame, area, look, naming);
         }
@@ -287,17 +287,17 @@ impl Home {
 
     fn go(&mut self, by: isize) -> Option<Effect> {
         match self.focus {
-            Part::List => {
+            HomePart::List => {
                 self.list.go(by);
                 self.scrolled = 0;
             }
-            Part::Settings => {
+            HomePart::Settings => {
                 let last = self.fields().len().saturating_sub(1);
                 self.field = self.field.saturating_add_signed(by).min(last);
             }
-            Part::Preview => {
+            HomePart::Preview => {
                 let last = self.subject().and_then(|preset| match self.inquiry.answer(preset)? {
-                    Ok(outlook) => Some(outlook.data.as_ref()?.preview.len().saturating_sub(1)),
+                    Ok(estimate) => Some(estimate.data.as_ref()?.preview.len().saturating_sub(1)),
                     Err(_) => None,
                 });
                 let next = usize::from(self.scrolled).saturating_add_signed(by).min(last.unwrap_or(0));
@@ -308,21 +308,21 @@ impl Home {
     }
 
     fn refocus(&mut self, by: usize) -> Option<Effect> {
-        let now = Part::ALL.iter().position(|part| *part == self.focus).unwrap_or(0);
-        self.focus_on(Part::ALL[(now + by) % Part::ALL.len()])
+        let now = HomePart::ALL.iter().position(|part| *part == self.focus).unwrap_or(0);
+        self.focus_on(HomePart::ALL[(now + by) % HomePart::ALL.len()])
     }
 
-    fn focus_on(&mut self, part: Part) -> Option<Effect> {
+    fn focus_on(&mut self, part: HomePart) -> Option<Effect> {
         self.focus = part;
         None
     }
 
     /// From the details to the list, and from a filtered list to the whole one.
     fn back(&mut self) -> Option<Effect> {
-        if self.focus == Part::List {
+        if self.focus == HomePart::List {
             self.list.filter = Input::default();
         }
-        self.focus_on(Part::List)
+        self.focus_on(HomePart::List)
     }
 
     fn launch(&mut self) -> Option<Effect> {

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::Scene;
-use crate::outlook::{DeviceOutlook, Fit, ModelOutlook, Outlook};
+use crate::estimate::{DeviceMemory, Estimate, MemoryFit, ModelEstimate};
 use crate::preset::Preset;
 use crate::ui::format::{bytes, duration, grouped, number, plain};
 use crate::ui::theme::{Depth, Hue};
@@ -30,13 +30,13 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset
         (None, _) => Text::default(),
         (Some(_), None) => Text::styled("looking at model and data…", theme.style(theme.dim)),
         (Some(_), Some(Err(error))) => Text::styled(plain(error), theme.style(theme.error)),
-        (Some(preset), Some(Ok(outlook))) => Text::from(lines(outlook, preset, scene, inner)),
+        (Some(preset), Some(Ok(estimate))) => Text::from(lines(estimate, preset, scene, inner)),
     };
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: false }), inner);
 }
 
 /// All there is to say, or as much of it as there is room for.
-fn lines(outlook: &Outlook, preset: &Preset, scene: &Scene, area: Rect) -> Vec<Line<'static>> {
+fn lines(estimate: &Estimate, preset: &Preset, scene: &Scene, area: Rect) -> Vec<Line<'static>> {
     let theme = &scene.look.theme;
     let width = usize::from(area.width);
     let row = |name: &str, text: String, hue: Hue| {
@@ -45,23 +45,23 @@ fn lines(outlook: &Outlook, preset: &Preset, scene: &Scene, area: Rect) -> Vec<L
     };
     // Each line with its rank: where room is short, those of the highest go.
     let mut lines: Vec<(u8, Line)> = Vec::new();
-    for text in &outlook.missing {
+    for text in &estimate.missing {
         lines.push((0, Line::styled(plain(text), theme.style(theme.warning))));
     }
-    if let Some(model) = &outlook.model {
+    if let Some(model) = &estimate.model {
         lines.push((0, row("trained", trained(model, width), theme.selected)));
         lines.push((5, row("model", format!("{} parameters", grouped(model.parameters)), theme.text)));
     }
-    if let Some(data) = &outlook.data {
+    if let Some(data) = &estimate.data {
         let (examples, held_out) = (grouped(data.examples), grouped(data.eval_examples));
         lines.push((3, row("data", format!("{examples} examples, {held_out} held out"), theme.text)));
         lines.push((6, row("tokens", format!("{} at most in an example", grouped(data.longest)), theme.text)));
         let steps = format!("{} in {}", grouped(data.steps), counted(preset.train.epochs, "epoch"));
         lines.push((1, row("steps", steps, theme.text)));
-        let time = match (outlook.seconds(), &outlook.pace) {
-            (Some(seconds), Some(pace)) => {
+        let time = match (estimate.seconds(), &estimate.throughput) {
+            (Some(seconds), Some(throughput)) => {
                 let about = format!("about {}", duration(seconds));
-                let whole = format!("{about}, as fast as {}", plain(&pace.run));
+                let whole = format!("{about}, as fast as {}", plain(&throughput.run));
                 let fits = LABEL + Span::raw(whole.as_str()).width() <= width;
                 row("time", if fits { whole } else { about }, theme.text)
             }
@@ -69,8 +69,8 @@ fn lines(outlook: &Outlook, preset: &Preset, scene: &Scene, area: Rect) -> Vec<L
         };
         lines.push((2, time));
     }
-    if let Some(model) = &outlook.model {
-        lines.extend(memory(model, outlook.device.as_ref(), scene, width));
+    if let Some(model) = &estimate.model {
+        lines.extend(memory(model, estimate.device.as_ref(), scene, width));
     }
     let rows = |line: &Line| line.width().div_ceil(width.max(1)).max(1);
     while lines.iter().map(|(_, line)| rows(line)).sum::<usize>() > usize::from(area.height) {
@@ -81,7 +81,7 @@ fn lines(outlook: &Outlook, preset: &Preset, scene: &Scene, area: Rect) -> Vec<L
 }
 
 /// How much is trained, and of how much where there is room for it.
-fn trained(model: &ModelOutlook, width: usize) -> String {
+fn trained(model: &ModelEstimate, width: usize) -> String {
     let share = 100.0 * model.selected as f64 / model.of.max(1) as f64;
     let of = if width >= 50 { format!(" ({} % of {})", number(share), number(model.of as f64)) } else { String::new() };
     match (model.selected, model.dense) {
@@ -93,8 +93,8 @@ fn trained(model: &ModelOutlook, width: usize) -> String {
 
 /// The bar, and what it is made of.
 fn memory(
-    model: &ModelOutlook,
-    device: Option<&DeviceOutlook>,
+    model: &ModelEstimate,
+    device: Option<&DeviceMemory>,
     scene: &Scene,
     width: usize,
 ) -> Vec<(u8, Line<'static>)> {
@@ -115,7 +115,7 @@ fn memory(
         Span::styled(format!("about {}{verdict}", bytes(needed as f64)), theme.style(hue)),
     ]);
     let mut lines = vec![(0, head), (0, bar(model, device, scene, width))];
-    let rows = |fit: Option<&Fit>| Some(grouped(fit?.largest?));
+    let rows = |fit: Option<&MemoryFit>| Some(grouped(fit?.largest?));
     let (kept, twice) =
         (model.fits.iter().find(|fit| !fit.checkpointing), model.fits.iter().find(|fit| fit.checkpointing));
     if let Some((kept, twice)) = rows(kept).zip(rows(twice)) {
@@ -148,7 +148,7 @@ fn memory(
 }
 
 /// What is in use already, the parts of the plan, and what is left.
-fn bar(model: &ModelOutlook, device: Option<&DeviceOutlook>, scene: &Scene, width: usize) -> Line<'static> {
+fn bar(model: &ModelEstimate, device: Option<&DeviceMemory>, scene: &Scene, width: usize) -> Line<'static> {
     let theme = &scene.look.theme;
     let used = device.map_or(0, |device| device.total.saturating_sub(device.free));
     let total = device.map_or(0, |device| device.total).max(model.bytes().saturating_add(used)).max(1);

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::Scene;
-use crate::outlook::{Piece, PieceRole};
+use crate::estimate::{TokenRole, TokenSpan};
 use crate::preset::Preset;
 use crate::ui::format::plain;
 use crate::ui::widgets::panel::{Title, panel};
@@ -35,23 +35,23 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset
 }
 
 /// What the title says of the roles.
-const NAMES: [(PieceRole, &str); 5] = [
-    (PieceRole::Label, "label"),
-    (PieceRole::Special, "special"),
-    (PieceRole::Read, "read"),
-    (PieceRole::TrainedOn, "trained on"),
-    (PieceRole::Padding, "padding"),
+const NAMES: [(TokenRole, &str); 5] = [
+    (TokenRole::Label, "label"),
+    (TokenRole::Special, "special"),
+    (TokenRole::Read, "read"),
+    (TokenRole::TrainedOn, "trained on"),
+    (TokenRole::Padding, "padding"),
 ];
 
 /// A row: its label, then its tokens. A run of padding is counted instead of repeated.
-fn example(row: &[Piece], scene: &Scene) -> Line<'static> {
+fn example(row: &[TokenSpan], scene: &Scene) -> Line<'static> {
     let mut line = Line::default();
-    for label in row.iter().filter(|piece| piece.role == PieceRole::Label) {
-        line.push_span(Span::styled(format!("{}:", plain(&label.text)), style(scene, PieceRole::Label)));
+    for label in row.iter().filter(|piece| piece.role == TokenRole::Label) {
+        line.push_span(Span::styled(format!("{}:", plain(&label.text)), style(scene, TokenRole::Label)));
     }
     let times = if scene.look.ascii { "x" } else { "×" };
-    let tokens: Vec<&Piece> = row.iter().filter(|piece| piece.role != PieceRole::Label).collect();
-    for run in tokens.chunk_by(|a, b| a.role == PieceRole::Padding && a == b) {
+    let tokens: Vec<&TokenSpan> = row.iter().filter(|piece| piece.role != TokenRole::Label).collect();
+    for run in tokens.chunk_by(|a, b| a.role == TokenRole::Padding && a == b) {
         let Some(piece) = run.first() else { continue };
         let text = plain(&piece.text);
         let text = match run.len() {
@@ -64,14 +64,14 @@ fn example(row: &[Piece], scene: &Scene) -> Line<'static> {
 }
 
 /// The look of a role.
-fn style(scene: &Scene, role: PieceRole) -> Style {
+fn style(scene: &Scene, role: TokenRole) -> Style {
     let theme = &scene.look.theme;
     match role {
-        PieceRole::Read => theme.style(theme.token_read),
+        TokenRole::Read => theme.style(theme.token_read),
         // Also where there are no colours.
-        PieceRole::TrainedOn => theme.style(theme.token_trained).add_modifier(Modifier::UNDERLINED),
-        PieceRole::Special => theme.style(theme.token_special),
-        PieceRole::Padding => theme.style(theme.token_padding),
-        PieceRole::Label => theme.bold(theme.token_label),
+        TokenRole::TrainedOn => theme.style(theme.token_trained).add_modifier(Modifier::UNDERLINED),
+        TokenRole::Special => theme.style(theme.token_special),
+        TokenRole::Padding => theme.style(theme.token_padding),
+        TokenRole::Label => theme.bold(theme.token_label),
     }
 }

@@ -6,10 +6,10 @@ use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::Scene;
+use super::layout::window;
 use super::list::Entry;
-use super::places::window;
 use super::typing::Editing;
-use crate::preset::{Field, Origin};
+use crate::preset::{Field, FieldOrigin};
 use crate::ui::format::{fitted, plain};
 use crate::ui::widgets::panel::{Title, panel};
 
@@ -137,7 +137,7 @@ fn draw_field(
         (true, false) => "▌",
         (true, true) => ">",
     };
-    let changed = field.origin == Origin::Changed;
+    let changed = field.origin == FieldOrigin::Changed;
     let dot = match (changed, ascii) {
         (false, _) => " ",
         (true, false) => "●",
@@ -158,9 +158,9 @@ fn draw_field(
     }
     let nothing = if ascii { "-" } else { "–" };
     let style = match field.origin {
-        Origin::Default => theme.style(theme.dim),
-        Origin::Preset => theme.style(theme.text),
-        Origin::Changed => theme.bold(theme.changed),
+        FieldOrigin::Default => theme.style(theme.dim),
+        FieldOrigin::Preset => theme.style(theme.text),
+        FieldOrigin::Changed => theme.bold(theme.changed),
     };
     let room = usize::from(area.width).saturating_sub(line.width());
     let value = plain(field.value.as_deref().unwrap_or(nothing));

@@ -3,7 +3,7 @@
 use super::{BINDINGS, Context, Key, Keymap};
 use crate::Usage;
 use crate::config::Remap;
-use crate::places::did_you_mean;
+use crate::toml_spans::did_you_mean;
 
 impl Keymap {
     /// The table's keys, but for those that the user gave others. An empty list leaves something without a key.

@@ -8,13 +8,13 @@ use ratatui::widgets::{Paragraph, Wrap};
 use super::list::{clicked, first, moved, pointer};
 use super::run::Run;
 use super::{Monitor, Scene};
-use crate::protocol::Judged;
+use crate::protocol::ExamplePrediction;
 use crate::ui::format::{fitted, grouped, number, plain};
 use crate::ui::keymap::Action;
 use crate::ui::widgets::panel::{Title, panel};
 
 /// The examples in the list's order.
-fn listed(run: &Run) -> &[Judged] {
+fn listed(run: &Run) -> &[ExamplePrediction] {
     run.examples.as_ref().map_or(&[], |examples| &examples.examples)
 }
 
@@ -76,7 +76,7 @@ pub fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
     draw_detail(frame, detail, scene, judged);
 }
 
-fn line(scene: Scene, judged: &Judged, class: usize, marked: bool) -> Line<'static> {
+fn line(scene: Scene, judged: &ExamplePrediction, class: usize, marked: bool) -> Line<'static> {
     let theme = &scene.look.theme;
     let mut line = Line::from(Span::styled(pointer(scene, marked), theme.bold(theme.accent)));
     let text = if marked { theme.bold(theme.text) } else { theme.style(theme.text) };
@@ -108,7 +108,7 @@ fn separator(scene: Scene) -> &'static str {
     if scene.look.ascii { " / " } else { " ⏐ " }
 }
 
-fn draw_detail(frame: &mut Frame, area: Rect, scene: Scene, judged: &Judged) {
+fn draw_detail(frame: &mut Frame, area: Rect, scene: Scene, judged: &ExamplePrediction) {
     let theme = &scene.look.theme;
     let hue = if judged.prediction == judged.label { theme.good } else { theme.error };
     let values = vec![

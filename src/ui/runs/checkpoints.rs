@@ -7,7 +7,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::runs::{Kept, Listed};
+use crate::runs::{Kept, RunEntry};
 use crate::ui::app::{Effect, Look};
 use crate::ui::format::{grouped, plain};
 use crate::ui::overlay::{middle, window};
@@ -36,12 +36,12 @@ pub(super) enum Asked {
 
 impl Pins {
     /// Those of a run.
-    pub fn of(run: &Listed) -> Pins {
+    pub fn of(run: &RunEntry) -> Pins {
         Pins { run: run.path.clone(), name: run.name.clone(), kept: run.kept.clone(), cursor: 0 }
     }
 
     /// Takes up what there is now; the cursor stays with its checkpoint.
-    pub fn learn(&mut self, run: &Listed) {
+    pub fn learn(&mut self, run: &RunEntry) {
         let here = self.kept.get(self.cursor).map(|kept| kept.step);
         self.kept = run.kept.clone();
         let place = self.kept.iter().position(|kept| Some(kept.step) == here);

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::time::SystemTime;
 
-use crate::runs::Listed;
+use crate::runs::RunEntry;
 use crate::ui::format::{age, duration, number, plain, score};
 
 /// A column.
@@ -47,7 +47,7 @@ impl Column {
     }
 
     /// What it says of a run; signs and curves are drawn elsewhere.
-    pub fn text(self, run: &Listed, now: SystemTime) -> String {
+    pub fn text(self, run: &RunEntry, now: SystemTime) -> String {
         let summary = &run.summary;
         match self {
             Column::State => run.state.name().into(),
@@ -82,7 +82,7 @@ impl Column {
     }
 
     /// Whether a run has what this column shows.
-    pub fn has_value(self, run: &Listed) -> bool {
+    pub fn has_value(self, run: &RunEntry) -> bool {
         match self {
             Column::Best => run.summary.best().is_some(),
             Column::Loss => run.summary.last_loss.is_some(),
@@ -93,9 +93,9 @@ impl Column {
     }
 
     /// The order of two runs by it. The greatest age is the newest.
-    pub fn order(self, a: &Listed, b: &Listed) -> Ordering {
-        let best = |run: &Listed| run.summary.best().map_or(f64::NEG_INFINITY, |best| best.score);
-        let loss = |run: &Listed| run.summary.last_loss.unwrap_or(f64::INFINITY);
+    pub fn order(self, a: &RunEntry, b: &RunEntry) -> Ordering {
+        let best = |run: &RunEntry| run.summary.best().map_or(f64::NEG_INFINITY, |best| best.score);
+        let loss = |run: &RunEntry| run.summary.last_loss.unwrap_or(f64::INFINITY);
         match self {
             Column::State => a.state.cmp(&b.state),
             Column::Name | Column::Curve => a.name.cmp(&b.name),

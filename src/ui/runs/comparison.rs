@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-use crate::runs::{Listed, differences};
+use crate::runs::{RunEntry, differences};
 use crate::ui::app::Look;
 use crate::ui::format::{duration, number, plain, score};
 use crate::ui::overlay::{middle, window};
@@ -40,7 +40,7 @@ impl Comparison {
     ///
     /// # Errors
     /// A preset that cannot be read.
-    pub fn of(runs: &[Listed]) -> Result<Comparison> {
+    pub fn of(runs: &[RunEntry]) -> Result<Comparison> {
         let paths: Vec<&Path> = runs.iter().map(|run| run.path.as_path()).collect();
         let mut rows = outcomes(runs);
         let unset = || "-".to_owned();
@@ -103,8 +103,8 @@ impl Comparison {
 }
 
 /// What came of the runs.
-fn outcomes(runs: &[Listed]) -> Vec<Row> {
-    let row = |key: &str, value: &dyn Fn(&Listed) -> String| Row {
+fn outcomes(runs: &[RunEntry]) -> Vec<Row> {
+    let row = |key: &str, value: &dyn Fn(&RunEntry) -> String| Row {
         key: key.to_owned(),
         values: runs.iter().map(value).collect(),
         outcome: true,

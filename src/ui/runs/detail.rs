@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::{Mode, Runs, sign};
-use crate::runs::{End, Kept, Listed};
+use crate::runs::{End, Kept, RunEntry};
 use crate::series::{At, Series};
 use crate::ui::app::Look;
 use crate::ui::format::{Unit, age, duration, grouped, number, plain, score, wrapped};
@@ -27,7 +27,7 @@ pub(super) fn draw(runs: &Runs, frame: &mut Frame, area: Rect, look: &Look) {
     draw_loss(run, frame, right, look);
 }
 
-fn facts<'a>(runs: &Runs, run: &Listed, look: &Look, width: usize) -> Vec<Line<'a>> {
+fn facts<'a>(runs: &Runs, run: &RunEntry, look: &Look, width: usize) -> Vec<Line<'a>> {
     let (theme, summary) = (&look.theme, &run.summary);
     let (hue, sign) = sign(run.state, look);
     let row = |name: &'static str, value: Vec<Span<'a>>| {
@@ -87,7 +87,7 @@ fn ago(age: &str) -> String {
     if age == "now" { age.to_owned() } else { format!("{age} ago") }
 }
 
-fn draw_loss(run: &Listed, frame: &mut Frame, area: Rect, look: &Look) {
+fn draw_loss(run: &RunEntry, frame: &mut Frame, area: Rect, look: &Look) {
     let theme = &look.theme;
     let mut series = Series::default();
     for (step, value) in run.summary.loss.points() {

@@ -11,8 +11,8 @@ use super::entry::Typed;
 use crate::config::path_of;
 use crate::export::{Form, Order};
 use crate::protocol::Progress;
-use crate::runs::checkpoint::From;
-use crate::runs::{Kept, Listed};
+use crate::runs::checkpoint::CheckpointSelector;
+use crate::runs::{Kept, RunEntry};
 use crate::ui::app::Look;
 use crate::ui::format::{bytes, grouped, plain};
 use crate::ui::overlay::{middle, window};
@@ -93,7 +93,7 @@ fn described(form: Form) -> (&'static str, &'static str, &'static str) {
 
 impl Draft {
     /// Of what a run came to: its best checkpoint, or the newest where none is best.
-    pub fn of(run: &Listed) -> Draft {
+    pub fn of(run: &RunEntry) -> Draft {
         let checkpoint = run.kept.iter().position(|kept| kept.best).unwrap_or(0);
         let (path, name, kept) = (run.path.clone(), run.name.clone(), run.kept.clone());
         let out = Input::default();
@@ -143,7 +143,7 @@ impl Draft {
 
     /// What it comes to.
     pub fn order(&self) -> Order {
-        let from = self.kept.get(self.checkpoint).map(|kept| From::Step(kept.step));
+        let from = self.kept.get(self.checkpoint).map(|kept| CheckpointSelector::Step(kept.step));
         Order {
             run: self.run.clone(),
             form: self.form(),

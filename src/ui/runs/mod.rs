@@ -21,7 +21,7 @@ use super::app::{Effect, Look};
 use super::keymap::Action;
 use crate::export::{ChangedBiases, Order};
 use crate::protocol::Progress;
-use crate::runs::{Listed, RunState, tags_of};
+use crate::runs::{RunEntry, RunState, tags_of};
 use checkpoints::{Asked, Pins};
 pub use column::Column;
 pub use comparison::Comparison;
@@ -35,7 +35,7 @@ const PAGE: usize = 10;
 /// All runs, and what of them is looked at.
 pub struct Runs {
     /// `None` before they were looked for.
-    listed: Option<Vec<Listed>>,
+    listed: Option<Vec<RunEntry>>,
     now: SystemTime,
     /// Those that pass the filter, sorted: numbers in `listed`.
     shown: Vec<usize>,
@@ -92,7 +92,7 @@ impl Default for Runs {
 
 impl Runs {
     /// Takes up what was found; `None` if it is as it was.
-    pub fn learn(&mut self, listed: Option<Vec<Listed>>, now: SystemTime) {
+    pub fn learn(&mut self, listed: Option<Vec<RunEntry>>, now: SystemTime) {
         self.now = now;
         if let Some(listed) = listed {
             self.marked.retain(|name| listed.iter().any(|run| run.name == *name));
@@ -302,18 +302,18 @@ impl Runs {
     }
 
     /// The run under the cursor.
-    fn current(&self) -> Option<&Listed> {
+    fn current(&self) -> Option<&RunEntry> {
         self.listed.as_ref()?.get(*self.shown.get(self.cursor)?)
     }
 
     /// The marked runs, in the order they are shown in; the one under the cursor if none is.
-    fn chosen(&self) -> impl Iterator<Item = &Listed> {
+    fn chosen(&self) -> impl Iterator<Item = &RunEntry> {
         let marked = self.runs().filter(|run| self.marked.contains(&run.name));
         marked.chain(self.current().filter(|_| self.runs().all(|run| !self.marked.contains(&run.name))))
     }
 
     /// Those that are shown.
-    fn runs(&self) -> impl Iterator<Item = &Listed> {
+    fn runs(&self) -> impl Iterator<Item = &RunEntry> {
         let listed = self.listed.as_deref().unwrap_or_default();
         self.shown.iter().filter_map(|number| listed.get(*number))
     }
@@ -347,7 +347,7 @@ impl Runs {
 }
 
 /// Whether every word of a filter is found in a run's name, preset, model, state or tags.
-fn passes(run: &Listed, filter: &str) -> bool {
+fn passes(run: &RunEntry, filter: &str) -> bool {
     let mut text = [&run.name, &run.summary.preset, &run.summary.model, run.state.name()].join(" ").to_lowercase();
     run.tags.iter().for_each(|tag| text += &format!(" #{}", tag.to_lowercase()));
     filter.to_lowercase().split_whitespace().all(|word| text.contains(word))

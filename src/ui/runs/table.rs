@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use super::{Column, Mode, Runs, sign};
-use crate::runs::Listed;
+use crate::runs::RunEntry;
 use crate::ui::app::Look;
 use crate::ui::format::plain;
 use crate::ui::widgets::panel::{Title, panel};
@@ -187,7 +187,7 @@ fn draw_header(runs: &Runs, frame: &mut Frame, line: Rect, width: u16, look: &Lo
     }
 }
 
-fn draw_row(runs: &Runs, frame: &mut Frame, line: Rect, width: u16, look: &Look, place: usize, run: &Listed) {
+fn draw_row(runs: &Runs, frame: &mut Frame, line: Rect, width: u16, look: &Look, place: usize, run: &RunEntry) {
     let theme = &look.theme;
     let here = place == runs.cursor;
     if here {

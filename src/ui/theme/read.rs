@@ -9,7 +9,7 @@ use ratatui::style::Color;
 
 use super::{Depth, Hue, Theme};
 use crate::Usage;
-use crate::places::{Entry, Places, did_you_mean, read_text};
+use crate::toml_spans::{Entry, TomlSpans, did_you_mean, read_text};
 
 /// The themes that the program brings along: name and TOML.
 pub(super) const BUILT_IN: &[(&str, &str)] = &[
@@ -83,7 +83,7 @@ impl Themes {
         let mut next = Some(first);
         while let Some(source) = next {
             let text = source.text.map_err(Usage)?;
-            let places = Places::parse(&source.file, &text)?;
+            let places = TomlSpans::parse(&source.file, &text)?;
             let parent = places.entries.iter().find(|entry| entry.key == "inherits");
             next = match parent {
                 Some(entry) => {
@@ -119,13 +119,13 @@ impl Themes {
 /// What a theme and its ancestors say, the nearest first.
 #[derive(Default)]
 struct Line {
-    files: Vec<Places>,
+    files: Vec<TomlSpans>,
     /// Role or palette entry by key: number of the file and entry.
     said: BTreeMap<String, (usize, Entry)>,
 }
 
 impl Line {
-    fn add(&mut self, places: Places) -> Result<(), Usage> {
+    fn add(&mut self, places: TomlSpans) -> Result<(), Usage> {
         for entry in &places.entries {
             let known = entry.key == "inherits"
                 || entry.key.starts_with("palette.")
@@ -241,7 +241,7 @@ mod tests {
     fn the_themes_without_an_ancestor_name_every_role() {
         for name in ["dark", "light", "high-contrast", "colour-blind"] {
             let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name).unwrap();
-            let places = Places::parse(name, text).unwrap();
+            let places = TomlSpans::parse(name, text).unwrap();
             for role in Theme::ROLES {
                 assert!(places.entries.iter().any(|entry| entry.key == *role), "themes/{name}.toml: {role}");
             }

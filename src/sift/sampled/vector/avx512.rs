@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::{Column, Part, Plan, Vector};
+use super::{Column, Part, SamplingPlan, Vector};
 
 /// # Safety
 /// As [`super::transpose`].
@@ -16,7 +16,13 @@ pub(super) unsafe fn transpose(part: Part, out: &mut [Column]) {
 /// # Safety
 /// As [`super::accumulate`].
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn accumulate(plan: &Plan, rows: Range<usize>, x: &[Column], dy: &[Column], sums: &mut [f32]) {
+pub(super) unsafe fn accumulate(
+    plan: &SamplingPlan,
+    rows: Range<usize>,
+    x: &[Column],
+    dy: &[Column],
+    sums: &mut [f32],
+) {
     // SAFETY: the caller's.
     unsafe { super::accumulate::<__m512>(plan, rows, x, dy, sums) }
 }

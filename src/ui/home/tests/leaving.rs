@@ -138,7 +138,7 @@ proptest! {
         messages in prop::collection::vec((0u8..12, any::<char>(), 0u16..220, 0u16..70), 1..120),
     ) {
         let mut screens = Screens::new(120, 40);
-        screens.app.home.learn("", Ok(outlook()));
+        screens.app.home.learn("", Ok(estimate()));
         for (kind, c, x, y) in messages {
             match kind {
                 0 => { screens.code(KeyCode::Enter); }

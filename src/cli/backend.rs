@@ -1,0 +1,186 @@
+//! The joint between the screens and the trainer: what the screens ask for is done here.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use super::{Screens, detach};
+use crate::attach::Viewer;
+use crate::config::Config;
+use crate::export::{Cancellation, Order};
+use crate::preset::{Preset, cache_folder};
+use crate::ui::backend::{Backend, Estimate, Launched};
+#[cfg(feature = "torch")]
+use {
+    crate::Usage,
+    crate::attach::listen,
+    crate::hub::Hub,
+    crate::preset::read_file,
+    crate::protocol::Event,
+    crate::runs::{EventLog, EventRange, RealDisk, RunFolder},
+    crate::session::Session,
+    crate::train::{self, Job},
+    anyhow::{Context, bail},
+};
+
+/// Starts trainers on one device, with their runs in one folder.
+pub struct LocalBackend {
+    runs: PathBuf,
+    #[cfg(feature = "torch")]
+    device: crate::device::DeviceChoice,
+    /// As it was written on the command line.
+    device_name: String,
+    cache: PathBuf,
+}
+
+impl LocalBackend {
+    /// As the command line says.
+    ///
+    /// # Errors
+    /// A device that is written wrong.
+    pub fn new(screens: &Screens, config: &Config) -> Result<Arc<LocalBackend>> {
+        Ok(Arc::new(LocalBackend {
+            runs: screens.runs(config),
+            #[cfg(feature = "torch")]
+            device: screens.device.parse()?,
+            device_name: screens.device.clone(),
+            cache: cache_folder(),
+        }))
+    }
+
+    /// Starts a run; without a name it gets one of the preset's and the time.
+    ///
+    /// # Errors
+    /// A folder that cannot be made; a build without libtorch.
+    #[cfg(feature = "torch")]
+    pub fn start(&self, preset: Preset, name: Option<&str>) -> Result<Launched> {
+        let folder = RunFolder::create(&self.runs, name, &preset.name.replace('/', "-"), &preset.toml)?;
+        let events = folder.events();
+        let log = EventLog::open(&events).with_context(|| format!("{}: cannot write", events.display()))?;
+        let session = self.spawn(preset, &folder, Some(log), None)?;
+        Ok(Launched { link: session.into(), folder: folder.path().to_owned(), fresh: true })
+    }
+
+    /// Takes up a run again, `from` its newest checkpoint if nothing else is said. With `history` the events of before
+    /// come first.
+    ///
+    /// # Errors
+    /// [`Usage`]: no such run, one that is complete or under way, a preset in its folder that is none, a build without
+    /// libtorch.
+    #[cfg(feature = "torch")]
+    pub fn resume(&self, run: &str, from: Option<&str>, force: bool, history: bool) -> Result<Launched> {
+        let from: train::CheckpointSelector = from.map_or(Ok(train::CheckpointSelector::Newest), str::parse)?;
+        let folder = RunFolder::open(&self.runs, run)?;
+        if folder.completed() {
+            bail!(Usage(format!(
+                "{}: this run took all its steps; there is nothing to resume",
+                folder.path().display()
+            )));
+        }
+        let path = folder.preset();
+        let text = read_file(&path)?;
+        let preset = Preset::parse(&preset_name(&folder), &path.display().to_string(), &text, &[], &self.cache)?;
+        let session = self.spawn(preset, &folder, None, Some(train::Resume { from, force }))?;
+        let session = if history { session.with_history() } else { session };
+        Ok(Launched { link: session.into(), folder: folder.path().to_owned(), fresh: false })
+    }
+
+    #[cfg(feature = "torch")]
+    fn spawn(
+        &self,
+        preset: Preset,
+        folder: &RunFolder,
+        log: Option<EventLog>,
+        resume: Option<train::Resume>,
+    ) -> Result<Session> {
+        let job = Job {
+            preset,
+            folder: folder.clone(),
+            device: self.device,
+            hub: Hub::from_env(),
+            cache: self.cache.clone(),
+            disk: Arc::new(RealDisk),
+            resume,
+            read_every: None,
+        };
+        Session::spawn(log, move |port| {
+            let _listener = listen(job.folder.path(), job.folder.name(), port.tap()).map_err(|error| {
+                port.emit(Event::warning(format!(
+                    "nobody can attach to this run: its folder has no room for a socket: {error}"
+                )))
+            });
+            train::run(job, port)
+        })
+        .context("cannot start the trainer")
+    }
+
+    #[cfg(not(feature = "torch"))]
+    pub fn start(&self, _preset: Preset, _name: Option<&str>) -> Result<Launched> {
+        Err(without_torch())
+    }
+
+    #[cfg(not(feature = "torch"))]
+    pub fn resume(&self, _run: &str, _from: Option<&str>, _force: bool, _history: bool) -> Result<Launched> {
+        Err(without_torch())
+    }
+}
+
+#[cfg(not(feature = "torch"))]
+fn without_torch() -> anyhow::Error {
+    crate::Usage("this build is without libtorch and cannot train; build it with the feature torch".into()).into()
+}
+
+/// As it was called when the run began.
+#[cfg(feature = "torch")]
+fn preset_name(folder: &RunFolder) -> String {
+    let events = EventRange::open(&folder.events(), 0..u64::MAX).into_iter().flatten();
+    let started = events.into_iter().find_map(|event| match event {
+        Event::Started(started) => Some(started.preset),
+        _ => None,
+    });
+    started.unwrap_or_else(|| folder.name().to_owned())
+}
+
+impl Backend for LocalBackend {
+    fn launch(&self, preset: Preset) -> Result<Launched> {
+        self.start(preset, None)
+    }
+
+    fn resume(&self, run: &Path) -> Result<Launched> {
+        self.resume(&run.display().to_string(), None, false, true)
+    }
+
+    fn attach(&self, run: &Path) -> Result<Launched> {
+        let viewer = Viewer::attach(run)?;
+        Ok(Launched { link: viewer.into(), folder: run.to_owned(), fresh: false })
+    }
+
+    fn detach(&self, run: &Path) -> Result<()> {
+        detach::resume(&self.runs, &self.device_name, run)
+    }
+
+    fn runs(&self) -> &Path {
+        &self.runs
+    }
+
+    fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    fn export(&self, order: &Order, watch: Cancellation) -> Result<()> {
+        order.carry_out(watch)
+    }
+
+    #[cfg(feature = "torch")]
+    fn estimate(&self, preset: &Preset) -> Result<Estimate> {
+        let hub = crate::hub::Hub::from_env();
+        let places = crate::estimate::Roots { hub: &hub, cache: &self.cache, runs: &self.runs };
+        crate::estimate::estimate(preset, crate::estimate::Destination::Here(self.device), &places)
+    }
+
+    #[cfg(not(feature = "torch"))]
+    fn estimate(&self, _preset: &Preset) -> Result<Estimate> {
+        anyhow::bail!("this build is without libtorch and cannot tell")
+    }
+}

@@ -1,0 +1,15 @@
+//! Memory and time of a preset before it runs, and why memory ran out.
+
+#[cfg(feature = "torch")]
+pub(crate) mod memory;
+#[cfg(feature = "torch")]
+pub(crate) mod oom;
+#[cfg(feature = "torch")]
+mod preset;
+mod report;
+
+#[cfg(feature = "torch")]
+pub use memory::{StepShape, plan};
+#[cfg(feature = "torch")]
+pub use preset::{Destination, Roots, estimate};
+pub use report::*;

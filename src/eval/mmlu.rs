@@ -1,0 +1,123 @@
+//! MMLU: questions with four answers, of which the letter that the model finds likeliest counts.
+
+use anyhow::{Result, bail};
+use tch::{Kind, Tensor};
+
+use super::DeviceBatch;
+use crate::Usage;
+use crate::data::instruct::{Message, PromptEncoder};
+use crate::data::{LETTERS, Sequence, Subject, collate_sequences};
+use crate::model::Network;
+use crate::protocol::Progress;
+
+/// How a subject went.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct SubjectScore {
+    /// The subject.
+    pub subject: String,
+    /// Questions answered right.
+    pub right: usize,
+    /// Questions asked.
+    pub asked: usize,
+    /// For each question the index of the letter chosen.
+    pub chosen: Vec<usize>,
+    /// Questions that the model had no room for with all examples before them, so that it was shown fewer.
+    pub shortened: usize,
+}
+
+/// Asks all questions, `batch` of them at a time, with `shots` answered ones before each. `phrasing` has to be of a format
+/// that leaves prompts as they are.
+///
+/// # Errors
+/// [`Usage`]: a tokenizer that has no token for a letter after a space, a question that the model has no room for.
+pub fn mmlu(
+    network: &Network,
+    phrasing: &PromptEncoder,
+    subjects: &[Subject],
+    shots: usize,
+    batch: usize,
+    progress: &dyn Fn(Progress),
+) -> Result<Vec<SubjectScore>> {
+    let letters = letters(phrasing)?;
+    let total = subjects.iter().map(|subject| subject.test.len() as u64).sum();
+    let mut done = 0;
+    let mut scores = Vec::new();
+    for subject in subjects {
+        let mut score = SubjectScore {
+            subject: subject.name.clone(),
+            right: 0,
+            asked: subject.test.len(),
+            chosen: vec![0; subject.test.len()],
+            shortened: 0,
+        };
+        let mut prompts = Vec::new();
+        for question in &subject.test {
+            let longest = network.config.longest() as usize;
+            let mut shown = shots.min(subject.dev.len());
+            let ids = loop {
+                let ids = tokens(phrasing, &subject.prompt(question, shown))?;
+                match shown.checked_sub(1) {
+                    _ if ids.len() <= longest => break ids,
+                    Some(fewer) => shown = fewer,
+                    None => bail!(Usage(format!(
+                        "{}: a question has {} tokens, and the model places for {longest}",
+                        subject.name,
+                        ids.len()
+                    ))),
+                }
+            };
+            score.shortened += usize::from(shown < shots.min(subject.dev.len()));
+            prompts.push(Sequence { learnt: vec![false; ids.len()], ids, starts: vec![0] });
+        }
+        // Like lengths together: less is padding.
+        let mut order: Vec<usize> = (0..prompts.len()).collect();
+        order.sort_by_key(|&number| std::cmp::Reverse(prompts[number].ids.len()));
+        for rows in order.chunks(batch.max(1)) {
+            for (&number, chosen) in rows.iter().zip(choose(network, &prompts, rows, &letters)) {
+                score.chosen[number] = chosen;
+                score.right += usize::from(chosen == subject.test[number].answer);
+            }
+            done += rows.len() as u64;
+            progress(Progress { task: subject.name.clone(), done, total, unit: "questions".into() });
+        }
+        scores.push(score);
+    }
+    Ok(scores)
+}
+
+/// The token of each letter after a space, as it would follow a prompt.
+fn letters(phrasing: &PromptEncoder) -> Result<[i64; 4]> {
+    let before = tokens(phrasing, "Answer:")?;
+    let mut found = [0; 4];
+    for (letter, id) in LETTERS.iter().zip(&mut found) {
+        let with = tokens(phrasing, &format!("Answer: {letter}"))?;
+        match with.strip_prefix(before.as_slice()) {
+            Some([one]) => *id = i64::from(*one),
+            _ => bail!(Usage(format!(
+                "the tokenizer has no single token for \"{letter}\" after \"Answer:\" and a space"
+            ))),
+        }
+    }
+    Ok(found)
+}
+
+fn tokens(phrasing: &PromptEncoder, text: &str) -> Result<Vec<u32>> {
+    let ids = phrasing.question(&[Message::plain("user", text.to_owned())])?;
+    Ok(ids.into_iter().filter_map(|id| u32::try_from(id).ok()).collect())
+}
+
+/// The likeliest of four tokens behind each prompt; the first of equals.
+fn choose(network: &Network, prompts: &[Sequence], rows: &[usize], letters: &[i64; 4]) -> Vec<usize> {
+    let Some(decoder) = network.decoder() else { return vec![0; rows.len()] };
+    let device = network.parameters.device();
+    let loaded = DeviceBatch::new(&collate_sequences(prompts, rows, 0), device);
+    let hidden = network.output(&loaded.inputs);
+    let length = hidden.size()[1];
+    let ends = (0..).zip(rows).map(|(row, &number)| row * length + prompts[number].ids.len() as i64 - 1);
+    let ends = Tensor::from_slice(&ends.collect::<Vec<_>>()).to_device(device);
+    let last = hidden.flatten(0, 1).index_select(0, &ends);
+    let logits = tch::no_grad(|| decoder.logits(&last)).to_kind(Kind::Float);
+    let of_letters = logits.index_select(1, &Tensor::from_slice(letters).to_device(device));
+    let chosen = Vec::<i64>::try_from(of_letters.argmax(-1, false)).unwrap_or_default();
+    chosen.into_iter().map(|index| index as usize).collect()
+}

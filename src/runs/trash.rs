@@ -1,0 +1,82 @@
+//! Renaming runs, and throwing them away into a folder from which they can be taken back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::folder::{plain, unused};
+use super::list::{Lister, RunState};
+use crate::Usage;
+
+/// The folder within the folder of runs where deleted ones go.
+pub const TRASH: &str = ".trash";
+
+/// Gives a run another name.
+///
+/// # Errors
+/// [`Usage`]: a name that is not a plain folder name or is taken, a run under way. Otherwise what the system says.
+pub fn rename(run: &Path, name: &str) -> Result<PathBuf> {
+    let to = run.with_file_name(plain(name)?);
+    if to == run {
+        return Ok(to);
+    }
+    if to.symlink_metadata().is_ok() {
+        bail!(Usage(format!("{}: a run of that name exists", to.display())));
+    }
+    refuse_running(run, "renamed")?;
+    fs::rename(run, &to).with_context(|| format!("{}: cannot be renamed to {name}", run.display()))?;
+    Ok(to)
+}
+
+/// Moves a run into the trash and returns where it is now.
+///
+/// # Errors
+/// [`Usage`]: a run under way. Otherwise what the system says.
+pub fn move_to_trash(run: &Path) -> Result<PathBuf> {
+    refuse_running(run, "deleted")?;
+    let trash = run.with_file_name(TRASH);
+    let name = run.file_name().unwrap_or_default().to_string_lossy();
+    fs::create_dir_all(&trash).with_context(|| format!("{}: cannot make it", trash.display()))?;
+    let to = trash.join(unused(&trash, &name));
+    fs::rename(run, &to).with_context(|| format!("{}: cannot be moved to {}", run.display(), to.display()))?;
+    Ok(to)
+}
+
+fn refuse_running(run: &Path, what: &str) -> Result<()> {
+    if Lister::state_of(run) == RunState::Running {
+        bail!(Usage(format!("{}: it is running and cannot be {what}; stop it first", run.display())));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    #[test]
+    fn runs_are_renamed_and_thrown_away_but_not_while_they_run() {
+        let runs = tempfile::tempdir().unwrap();
+        let run = runs.path().join("one");
+        fs::create_dir(&run).unwrap();
+        fs::write(run.join("preset.toml"), "").unwrap();
+        for name in ["../two", ".two", ""] {
+            assert!(rename(&run, name).unwrap_err().is::<Usage>(), "{name}");
+        }
+        let two = rename(&run, "two").unwrap();
+        fs::create_dir(&run).unwrap();
+        assert!(rename(&two, "one").unwrap_err().to_string().contains("exists"));
+
+        let lock = File::create(two.join("lock")).unwrap();
+        lock.lock().unwrap();
+        assert!(move_to_trash(&two).unwrap_err().to_string().contains("it is running"));
+        assert!(rename(&two, "three").unwrap_err().to_string().contains("it is running"));
+        drop(lock);
+        assert_eq!(move_to_trash(&two).unwrap(), runs.path().join(".trash/two"));
+        fs::create_dir(&two).unwrap();
+        assert_eq!(move_to_trash(&two).unwrap(), runs.path().join(".trash/two-2"));
+        assert!(runs.path().join(".trash/two/preset.toml").exists() && !two.exists());
+    }
+}

@@ -1,0 +1,202 @@
+//! Whole runs on disks that fail, and checkpoints that are whole and yet make no sense.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+
+use finesift::protocol::{Command, Event, Level, Phase};
+use finesift::runs::checkpoint::{self, Manifest, STATE, Stored};
+use finesift::runs::{Disk, RealDisk, read_events};
+use finesift::train::{CheckpointSelector, Resume};
+
+use crate::disks::{ERRNOS, Faulty};
+use crate::resume::numbers;
+use crate::run::{complete, finish, resume, resume_on, spawn_on, turn};
+use crate::tiny::Tiny;
+
+const NEWEST: Resume = Resume { from: CheckpointSelector::Newest, force: false };
+
+#[test]
+fn a_disk_that_fails_for_a_while_is_told_of_and_changes_no_number() {
+    let _turn = turn();
+    let tiny = Tiny::new(0.1);
+    let preset = tiny.preset("epochs = 2");
+    let whole = complete(&tiny, &preset, "whole");
+    for errno in ERRNOS {
+        let name = format!("run-{errno}");
+        let broken = Arc::new(AtomicBool::new(false));
+        let fails = broken.clone();
+        let disk = Arc::new(Faulty::new(errno, move |_| fails.load(Ordering::SeqCst)));
+        let mut session = spawn_on(disk, &tiny, &preset, &name).unwrap();
+        let (mut told, mut good) = (Vec::new(), None);
+        while let Some(event) = session.blocking_next() {
+            match &event {
+                Event::Step(step) if step.step == 4 => session.send(Command::Pause),
+                Event::Phase { phase: Phase::Paused } if good.is_none() => session.send(Command::Checkpoint),
+                Event::Checkpointed { path, .. } if good.is_none() => {
+                    good = Some(path.clone());
+                    broken.store(true, Ordering::SeqCst);
+                    session.send(Command::Checkpoint);
+                }
+                Event::Log { level: Level::Warning, message } => {
+                    assert!(message.contains(&format!("os error {errno}")), "{message}");
+                    Stored::open(good.as_ref().unwrap()).unwrap().read(STATE).unwrap();
+                    broken.store(false, Ordering::SeqCst);
+                    session.send(Command::Resume);
+                }
+                _ => {}
+            }
+            told.push(event);
+        }
+        session.join().unwrap();
+        assert!(!broken.load(Ordering::SeqCst) && good.is_some(), "errno {errno}");
+        assert_eq!(numbers(&told), numbers(&whole));
+        let kept = checkpoint::list(&tiny.path("runs").join(&name).join("checkpoints")).unwrap();
+        assert_eq!(kept[0].step, 18);
+        for checkpoint in kept {
+            Stored::open(&checkpoint.path).unwrap().read(STATE).unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_end_that_cannot_be_kept_is_a_failure_that_loses_nothing() {
+    let _turn = turn();
+    let tiny = Tiny::new(0.1);
+    let preset = tiny.preset("epochs = 2").replace("[keep]", "[keep]\nevery_steps = 2");
+    let whole = complete(&tiny, &preset, "whole");
+    // One is written, which takes some twenty calls, and none after it.
+    let disk = Arc::new(Faulty::new(28, |call| call >= 20));
+    let error = finish(spawn_on(disk, &tiny, &preset, "run").unwrap()).unwrap_err();
+    let message = error.to_string();
+    assert!(message.contains("the end of the run could not be kept") && message.contains("os error 28"), "{message}");
+    let events = tiny.path("runs/run/events.jsonl");
+    let Some(Event::Failed { checkpoint: Some(path), .. }) = read_events(&events).unwrap().pop() else {
+        panic!("no checkpoint is named")
+    };
+    Stored::open(&path).unwrap().read(STATE).unwrap();
+    finish(resume(&tiny, "run", NEWEST).unwrap()).unwrap();
+    assert_eq!(numbers(&read_events(&events).unwrap()), numbers(&whole));
+}
+
+#[test]
+fn a_disk_that_stands_still_holds_up_neither_training_nor_memory() {
+    let _turn = turn();
+    let tiny = Tiny::new(0.0);
+    let preset = tiny.preset("epochs = 2000\neval_every = 1000000").replace("[keep]", "[keep]\nevery_steps = 1");
+    let disk = Arc::new(Gate::default());
+    let mut session = spawn_on(disk.clone(), &tiny, &preset, "run").unwrap();
+    let (mut kept, mut pauses) = (Vec::new(), 0);
+    while let Some(event) = session.blocking_next() {
+        match event {
+            // Twenty steps are taken while the first checkpoint is on its way.
+            Event::Step(step) if step.step == 20 => session.send(Command::Pause),
+            Event::Phase { phase: Phase::Paused } => {
+                pauses += 1;
+                // The one asked for now takes the place of the one that lies ready.
+                if pauses == 1 { session.send(Command::Checkpoint) } else { disk.open() }
+            }
+            Event::Checkpointed { step, .. } => {
+                kept.push(step);
+                if kept.len() == 2 {
+                    session.send(Command::Stop { save: true });
+                }
+            }
+            _ => {}
+        }
+    }
+    session.join().unwrap();
+    // Of twenty that were due, one was being written and one lay ready. It holds all, so that the end needs no other.
+    assert_eq!((kept.len(), kept[0]), (2, 1), "{kept:?}");
+    assert!(kept[1] >= 20, "{kept:?}");
+}
+
+#[test]
+fn a_checkpoint_that_makes_no_sense_is_refused_by_name() {
+    let _turn = turn();
+    let tiny = Tiny::new(0.0);
+    let disk = Arc::new(RealDisk);
+    let preset = tiny.preset("epochs = 1").replace("rate = 0.05", "rate = 0.001");
+    finish(spawn_on(disk, &tiny, &preset, "run").unwrap()).unwrap();
+    // As if it had not been the last: a run that took all its steps is not resumed by the program.
+    let path = checkpoint::list(&tiny.path("runs/run/checkpoints")).unwrap().remove(0).path;
+    let stored = Stored::open(&path).unwrap();
+    let state = stored.read(STATE).unwrap();
+    let tamper = |change: &dyn Fn(&mut Manifest), state: &[u8]| {
+        let mut manifest = stored.manifest.clone();
+        fs::write(path.join(STATE), state).unwrap();
+        manifest.files[0].bytes = state.len() as u64;
+        manifest.files[0].sha256 = sha256(state);
+        change(&mut manifest);
+        fs::write(path.join("checkpoint.json"), manifest.seal().unwrap()).unwrap();
+        finish(resume_on(Arc::new(RealDisk), &tiny, "run", NEWEST).unwrap()).unwrap_err().to_string()
+    };
+    let header = u64::from_le_bytes(state[..8].try_into().unwrap()) as usize + 8;
+    let with = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut state = state.clone();
+        change(&mut state);
+        state
+    };
+    let keep = |_: &mut Manifest| {};
+    let twice = |manifest: &mut Manifest| {
+        let last = manifest.slots.pop().unwrap();
+        manifest.slots.resize(100, last);
+    };
+    for (message, told) in [
+        ("is no parameter of the model", tamper(&|manifest| manifest.slots[0].name = "../../x".into(), &state)),
+        ("has shape [1, 1], the model's is", tamper(&|manifest| manifest.slots[0].shape = vec![1, 1], &state)),
+        ("components cannot be trained", tamper(&|manifest| manifest.slots[0].trained = -1, &state)),
+        ("components cannot be trained", tamper(&|manifest| manifest.slots[0].trained = i64::MAX, &state)),
+        ("expected F32", tamper(&|manifest| manifest.slots[0].trained += 1, &state)),
+        ("are not all", tamper(&|manifest| manifest.slots[0].dense = true, &state)),
+        ("comes after what is trained in full", tamper(&|manifest| manifest.slots.reverse(), &state)),
+        ("that it can hold of this model", tamper(&|manifest| manifest.files[0].bytes = 1 << 40, &state)),
+        ("parameters are trained, and the model has 41", tamper(&twice, &state)),
+        ("the manifest does not know it", tamper(&|manifest| manifest.files[0].name = "../state".into(), &state)),
+        ("not finite", tamper(&|manifest| manifest.updates = -5, &state)),
+        // The first index, the header's length, and what the header says.
+        ("not ascending", tamper(&keep, &with(&|state| state[header..header + 4].copy_from_slice(&[255; 4])))),
+        (
+            "not ascending",
+            tamper(&keep, &with(&|state| state[header..header + 4].copy_from_slice(&[255, 255, 255, 127]))),
+        ),
+        ("state.safetensors", tamper(&keep, &with(&|state| state[..8].copy_from_slice(&(1u64 << 63).to_le_bytes())))),
+        ("state.safetensors", tamper(&keep, &with(&|state| state[10..14].copy_from_slice(b"\"x\":")))),
+        ("state.safetensors", tamper(&keep, b"")),
+        ("sift.rate was", tamper(&|manifest| manifest.preset = "[sift]\nrate = 0.5".into(), &state)),
+    ] {
+        assert!(told.contains(message), "{message}: {told}");
+    }
+}
+
+/// A disk that takes nothing until it is opened.
+#[derive(Default)]
+struct Gate {
+    open: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Gate {
+    fn open(&self) {
+        *self.open.lock().unwrap() = true;
+        self.changed.notify_all();
+    }
+}
+
+impl Disk for Gate {
+    fn create(&self, file: &Path) -> io::Result<File> {
+        let mut open = self.open.lock().unwrap();
+        while !*open {
+            open = self.changed.wait(open).unwrap();
+        }
+        drop(open);
+        RealDisk.create(file)
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    format!("{:x}", Sha256::digest(bytes))
+}

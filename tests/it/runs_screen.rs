@@ -1,0 +1,563 @@
+//! The screens that are no run's: Runs, its comparison, help, themes and the question at the end, at three sizes.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use finesift::export::{Cancelled, ChangedBiases, Form, Order};
+use finesift::preset::Library;
+use finesift::protocol::{Command, Event, Progress};
+use finesift::runs::checkpoint::CheckpointSelector;
+use finesift::runs::{Lister, read_events};
+use finesift::ui::app::{App, Effect, Look, Msg, Screen};
+use finesift::ui::monitor::Files;
+use finesift::ui::theme::{Depth, Theme, Themes};
+use finesift::ui::{Comparison, draw};
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::style::{Color, Modifier};
+
+pub const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+
+/// When the screens are looked at.
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+pub fn demo_events() -> Vec<Event> {
+    read_events(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runs/demo.jsonl")).unwrap()
+}
+
+/// Runs made of a recorded one: one of each state.
+pub struct Board {
+    folder: tempfile::TempDir,
+}
+
+impl Board {
+    pub fn new() -> Board {
+        let folder = tempfile::tempdir().unwrap();
+        let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runs/demo.jsonl");
+        let text = fs::read_to_string(demo).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        let failed =
+            r#"{"event":"failed","error":"the loss of step 62 is not finite; lower train.learning_rate, or clip"}"#;
+        let stopped = r#"{"event":"finished","reason":"stopped","step":96,"elapsed":141.5}"#;
+        let hour = 3600;
+        for (name, lines, hours, rate, tags) in [
+            ("demo-20270101-090000", lines.clone(), 30, "0.008", "baseline\npaper"),
+            ("rate-0.05", lines.clone(), 5, "0.05", "sweep"),
+            ("too-high", [&lines[..120], &[failed]].concat(), 2, "0.008", ""),
+            ("early", [&lines[..180], &[stopped]].concat(), 2000, "0.008", ""),
+            ("cut", lines[..200].to_vec(), 400, "0.008", ""),
+            ("now", lines[..230].to_vec(), 0, "0.02", ""),
+        ] {
+            let run = folder.path().join(name);
+            fs::create_dir(&run).unwrap();
+            let preset = format!("about = \"x\"\n[sift]\nrate = {rate}\n[train]\nepochs = 2\nlearning_rate = 1e-3\n");
+            fs::write(run.join("preset.toml"), preset).unwrap();
+            fs::write(run.join("tags"), tags).unwrap();
+            fs::write(run.join("events.jsonl"), lines.join("\n") + "\n").unwrap();
+            for step in [80, 100, 120] {
+                fs::create_dir_all(run.join(format!("checkpoints/step-{step:08}"))).unwrap();
+            }
+            fs::write(run.join("checkpoints/step-00000080/pinned"), "").unwrap();
+            std::os::unix::fs::symlink("checkpoints/step-00000100", run.join("best")).unwrap();
+            let events = File::options().append(true).open(run.join("events.jsonl")).unwrap();
+            events.set_modified(now() - Duration::from_secs(hours * hour)).unwrap();
+        }
+        Board { folder }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    /// All runs as the screens are told of them.
+    pub fn listed(&self) -> Msg {
+        let mut listed = Lister::new(self.folder.path()).refresh(now()).unwrap();
+        // Where they lie is another place each time.
+        listed.iter_mut().flatten().for_each(|run| run.path = Path::new("runs").join(&run.name));
+        Msg::Listed(listed, now())
+    }
+}
+
+pub fn look(theme: &str, depth: Depth, ascii: bool) -> Look {
+    Look { theme: Theme::load(theme, depth).unwrap(), name: theme.to_owned(), depth, ascii }
+}
+
+pub fn presets() -> Vec<finesift::preset::PresetEntry> {
+    Library::new("/no/presets".into(), "/cache".into()).list()
+}
+
+fn app(size: (u16, u16)) -> App {
+    App::at_home(look("dark", Depth::True, false), presets(), size.0, size.1)
+}
+
+/// At Runs, with all of them there.
+fn at_runs(board: &Board, size: (u16, u16)) -> App {
+    let mut app = app(size);
+    press(&mut app, KeyCode::Char('R'));
+    app.update(board.listed());
+    app
+}
+
+fn press(app: &mut App, code: KeyCode) -> Option<Effect> {
+    app.update(Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+}
+
+fn type_in(app: &mut App, text: &str) -> Option<Effect> {
+    text.chars().fold(None, |_, c| press(app, KeyCode::Char(c)))
+}
+
+fn drawn(app: &App, (width, height): (u16, u16)) -> Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| draw(frame, app)).unwrap();
+    terminal.backend().buffer().clone()
+}
+
+fn text(buffer: &Buffer) -> String {
+    let row = |y| (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
+    (0..buffer.area.height).map(|y| row(y).trim_end().to_owned() + "\n").collect()
+}
+
+fn screen(app: &App, size: (u16, u16)) -> String {
+    text(&drawn(app, size))
+}
+
+/// Foreground of the cell where a text begins.
+fn colour_of(buffer: &Buffer, wanted: &str) -> Color {
+    let text = text(buffer);
+    let (y, line) = text.lines().enumerate().find(|(_, line)| line.contains(wanted)).expect(wanted);
+    let x = line.split(wanted).next().unwrap().chars().count();
+    buffer[(x as u16, y as u16)].fg
+}
+
+#[test]
+fn runs_are_shown() {
+    let board = Board::new();
+    for size in SIZES {
+        insta::assert_snapshot!(format!("runs_{}x{}", size.0, size.1), screen(&at_runs(&board, size), size));
+    }
+    let mut plain = at_runs(&board, (120, 24));
+    plain.look.ascii = true;
+    let text = screen(&plain, (120, 24));
+    assert!(text.contains("+ completed") && text.contains("x failed"), "{text}");
+    assert!(text.is_ascii(), "{text}");
+}
+
+#[test]
+fn a_state_has_its_colour_and_the_run_under_the_cursor_its_line() {
+    let app = at_runs(&Board::new(), (120, 40));
+    let (buffer, theme) = (drawn(&app, (120, 40)), &app.look.theme);
+    for (word, hue) in [
+        ("▶ running", theme.accent),
+        ("✔ completed", theme.good),
+        ("■ stopped", theme.paused),
+        ("✖ failed", theme.error),
+        ("◌ interrupted", theme.warning),
+    ] {
+        assert_eq!(colour_of(&buffer, word), hue.0, "{word}");
+    }
+    // The newest is first, and under the cursor.
+    assert_eq!(buffer[(20, 3)].bg, theme.marked.0);
+    assert_eq!(buffer[(20, 4)].bg, Color::Reset);
+    assert_eq!(colour_of(&buffer, "accuracy 0.8800"), theme.score.0);
+}
+
+#[test]
+fn runs_are_sorted_filtered_and_marked() {
+    let board = Board::new();
+    let size = (120, 40);
+    let mut app = at_runs(&board, size);
+    let first = |app: &App| screen(app, size).lines().nth(3).unwrap().to_owned();
+    assert!(first(&app).contains("now"));
+    press(&mut app, KeyCode::Char('S'));
+    assert!(first(&app).contains("early"), "{}", first(&app));
+    // A click on a column's name sorts by it, the best first; those without a score are last.
+    let at = screen(&app, size).lines().nth(2).unwrap().find("Best").unwrap() as u16;
+    let click = |x, y| {
+        let kind = MouseEventKind::Down(MouseButton::Left);
+        Msg::Mouse(MouseEvent { kind, column: x, row: y, modifiers: KeyModifiers::NONE })
+    };
+    app.update(click(at, 2));
+    assert!(first(&app).contains("accuracy 0.8800"), "{}", first(&app));
+    press(&mut app, KeyCode::Char('/'));
+    type_in(&mut app, "SWEEP");
+    let shown = screen(&app, size);
+    assert!(shown.contains("1 of 6 /SWEEP_") && shown.contains("rate-0.05") && !shown.contains("too-high"), "{shown}");
+    press(&mut app, KeyCode::Esc);
+    assert!(screen(&app, size).contains("too-high"));
+    press(&mut app, KeyCode::Home);
+    press(&mut app, KeyCode::Char(' '));
+    press(&mut app, KeyCode::Char(' '));
+    assert!(screen(&app, size).contains("2 marked"));
+    let Some(Effect::Compare(runs)) = press(&mut app, KeyCode::Char('c')) else { panic!("no comparison") };
+    assert_eq!(runs.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["demo-20270101-090000", "rate-0.05"]);
+}
+
+#[test]
+fn what_is_asked_of_a_run_names_it() {
+    let mut app = at_runs(&Board::new(), (120, 40));
+    press(&mut app, KeyCode::Down);
+    let run = PathBuf::from("runs/too-high");
+    assert_eq!(press(&mut app, KeyCode::Char('r')), Some(Effect::Resume(run.clone())));
+    assert_eq!(press(&mut app, KeyCode::Char('o')), Some(Effect::Open(run.clone())));
+    assert_eq!(press(&mut app, KeyCode::Char('v')), Some(Effect::Overlay(vec![run.clone()])));
+    press(&mut app, KeyCode::Char('n'));
+    // Letters are letters now, also those that are keys elsewhere.
+    assert_eq!(type_in(&mut app, "q"), None);
+    assert_eq!(press(&mut app, KeyCode::Enter), Some(Effect::Rename(run.clone(), "too-highq".into())));
+    press(&mut app, KeyCode::Char('#'));
+    type_in(&mut app, "bad  worse");
+    let tags = vec!["bad".to_owned(), "worse".to_owned()];
+    assert_eq!(press(&mut app, KeyCode::Enter), Some(Effect::Tag(vec![run.clone()], tags)));
+    // Only a clear yes deletes.
+    press(&mut app, KeyCode::Char('D'));
+    assert!(screen(&app, (120, 40)).contains("Delete too-high?"));
+    assert_eq!(press(&mut app, KeyCode::Enter), None);
+    assert_eq!(press(&mut app, KeyCode::Esc), None);
+    press(&mut app, KeyCode::Char('D'));
+    assert_eq!(press(&mut app, KeyCode::Char('y')), Some(Effect::ThrowAway(vec![run])));
+}
+
+/// What the export's overlay comes to as it stands.
+fn ordered(app: &mut App) -> Order {
+    match press(app, KeyCode::Enter) {
+        Some(Effect::Export(order)) => order,
+        other => panic!("no export: {other:?}"),
+    }
+}
+
+#[test]
+fn an_export_is_put_together() {
+    let board = Board::new();
+    for size in SIZES {
+        let mut app = at_runs(&board, size);
+        press(&mut app, KeyCode::Char('e'));
+        insta::assert_snapshot!(format!("export_{}x{}", size.0, size.1), screen(&app, size));
+    }
+    let order = |form, step: Option<u64>, out: &str| Order {
+        run: "runs/now".into(),
+        form,
+        from: step.map(CheckpointSelector::Step),
+        out: out.into(),
+        without_biases: false,
+    };
+    let opened = |keys: &[KeyCode]| {
+        let mut app = at_runs(&board, (120, 40));
+        press(&mut app, KeyCode::Char('e'));
+        keys.iter().for_each(|key| assert_eq!(press(&mut app, *key), None));
+        app
+    };
+    use KeyCode::{BackTab, Down, Esc, Left, Right, Tab, Up};
+    assert_eq!(ordered(&mut opened(&[])), order(Form::Merged, Some(100), "runs/now/exports/step-100/merged"));
+    // The checkpoint of the best evaluation comes first, the newest is to its left.
+    let newest = ordered(&mut opened(&[Down, Tab, Left, Left]));
+    assert_eq!(newest, order(Form::Delta, Some(120), "runs/now/exports/step-120/delta.safetensors"));
+    let oldest = opened(&[Tab, Right, Right]);
+    assert!(screen(&oldest, (120, 40)).contains("‹ step 80, pinned"), "{}", screen(&oldest, (120, 40)));
+    // Numbers of all steps are of no checkpoint; the place is next, and what is written there stays.
+    let mut app = opened(&[Down, Down, Down, Down, Down, Down, Tab]);
+    assert!(screen(&app, (120, 40)).contains("all that the run told"));
+    app.update(Msg::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL)));
+    assert_eq!(press(&mut app, KeyCode::Enter), None, "a place is needed");
+    type_in(&mut app, "a q/");
+    app.update(Msg::Paste("b.html\n".into()));
+    press(&mut app, BackTab);
+    press(&mut app, BackTab);
+    press(&mut app, Tab);
+    assert_eq!(ordered(&mut app), order(Form::Html, None, "a q/b.html"));
+    // A path that is pasted takes the place of what was proposed.
+    let mut app = opened(&[Up]);
+    app.update(Msg::Paste("/data/out".into()));
+    assert_eq!(ordered(&mut app), order(Form::Merged, Some(100), "/data/out"));
+    let mut app = opened(&[Esc]);
+    assert!(!screen(&app, (120, 40)).contains("enter exports"));
+    assert_eq!(press(&mut app, KeyCode::Char('X')), None, "nothing is under way");
+}
+
+#[test]
+fn an_export_tells_how_far_it_is_and_how_it_ended() {
+    let board = Board::new();
+    let size = (120, 40);
+    let exporting = || {
+        let mut app = at_runs(&board, size);
+        press(&mut app, KeyCode::Char('e'));
+        (ordered(&mut app), app)
+    };
+    let (order, mut app) = exporting();
+    assert!(screen(&app, size).contains("exporting now: reading, X calls it off"));
+    let progress = |unit: &str| Progress { task: "x".into(), done: 1 << 20, total: 3 << 20, unit: unit.into() };
+    app.update(Msg::Exporting(progress("bytes")));
+    assert!(screen(&app, size).contains("exporting now: 1.0 MiB of 3.0 MiB"), "{}", screen(&app, size));
+    // One at a time.
+    press(&mut app, KeyCode::Char('e'));
+    assert_eq!(press(&mut app, KeyCode::Enter), None);
+    assert!(screen(&app, size).contains("an export is under way"));
+    assert_eq!(press(&mut app, KeyCode::Char('X')), Some(Effect::CallOff));
+    app.update(Msg::Exported(Err(Cancelled.into())));
+    let shown = screen(&app, size);
+    assert!(shown.contains("the export was called off") && !shown.contains("exporting now"), "{shown}");
+
+    let (_, mut app) = exporting();
+    press(&mut app, KeyCode::Char('H'));
+    app.update(Msg::Exported(Ok(())));
+    assert!(screen(&app, size).contains("exported to runs/now/exports/step-100/merged"));
+    let (_, mut app) = exporting();
+    app.update(Msg::Exported(Err(anyhow::anyhow!("the disk is full").context("out: cannot write"))));
+    assert!(screen(&app, size).contains("out: cannot write: the disk is full"));
+
+    // What has no place in an adapter is offered to be left out, to who is there to answer.
+    let biases = || ChangedBiases { count: 8, first: "encoder.layer.0.attention.self.query.bias".into() };
+    let (_, mut app) = exporting();
+    app.update(Msg::Exported(Err(biases().into())));
+    insta::assert_snapshot!("export_biases_120x40", screen(&app, size));
+    assert_eq!(press(&mut app, KeyCode::Enter), None);
+    let without = Order { without_biases: true, ..order };
+    assert_eq!(press(&mut app, KeyCode::Char('y')), Some(Effect::Export(without)));
+    for elsewhere in ['H', '/'] {
+        let (_, mut app) = exporting();
+        press(&mut app, KeyCode::Char(elsewhere));
+        app.update(Msg::Exported(Err(biases().into())));
+        let shown = screen(&app, size);
+        assert!(shown.contains("no adapter:") && !shown.contains("leave them out"), "{shown}");
+    }
+}
+
+#[test]
+fn checkpoints_are_pinned() {
+    let board = Board::new();
+    for size in SIZES {
+        let mut app = at_runs(&board, size);
+        press(&mut app, KeyCode::Char('p'));
+        press(&mut app, KeyCode::Down);
+        insta::assert_snapshot!(format!("pins_{}x{}", size.0, size.1), screen(&app, size));
+    }
+    let mut app = at_runs(&board, (120, 40));
+    press(&mut app, KeyCode::Char('p'));
+    let change = |step, pin| Some(Effect::Pin { run: "runs/now".into(), step, pin });
+    assert_eq!(press(&mut app, KeyCode::Char('p')), change(120, true));
+    press(&mut app, KeyCode::End);
+    assert_eq!(press(&mut app, KeyCode::Enter), change(80, false));
+    // It learns what has come of it, with the cursor where it was.
+    fs::remove_file(board.path().join("now/checkpoints/step-00000080/pinned")).unwrap();
+    fs::create_dir(board.path().join("now/checkpoints/step-00000123")).unwrap();
+    app.update(board.listed());
+    assert_eq!(press(&mut app, KeyCode::Enter), change(80, true));
+    press(&mut app, KeyCode::Esc);
+    assert_eq!(press(&mut app, KeyCode::Char('o')), Some(Effect::Open("runs/now".into())));
+}
+
+#[test]
+fn a_run_is_replayed_and_a_late_part_of_another_is_not() {
+    let mut app = at_runs(&Board::new(), (120, 40));
+    press(&mut app, KeyCode::Down);
+    let Some(Effect::Replay(_, first)) = press(&mut app, KeyCode::Enter) else { panic!("no replay") };
+    assert_eq!(app.screen, Screen::Monitor);
+    press(&mut app, KeyCode::Esc);
+    assert_eq!(app.screen, Screen::Runs);
+    let Some(Effect::Replay(_, second)) = press(&mut app, KeyCode::Enter) else { panic!("no replay") };
+    app.update(Msg::Replayed(first, demo_events()));
+    assert!(app.monitor().unwrap().run.started.is_none());
+    app.update(Msg::Replayed(second, demo_events()));
+    assert!(screen(&app, (120, 40)).contains("● completed"));
+}
+
+#[test]
+fn settings_are_compared() {
+    let board = Board::new();
+    let Some(runs) = Lister::new(&board.path()).refresh(now()).unwrap() else { panic!("no runs") };
+    let runs: Vec<_> =
+        runs.into_iter().filter(|run| ["demo-20270101-090000", "now", "rate-0.05"].contains(&&*run.name)).collect();
+    for size in SIZES {
+        let mut app = at_runs(&board, size);
+        app.update(Msg::Compared(Comparison::of(&runs).unwrap()));
+        insta::assert_snapshot!(format!("compare_{}x{}", size.0, size.1), screen(&app, size));
+    }
+}
+
+#[test]
+fn help_tells_the_keys_of_the_screen_and_can_be_scrolled() {
+    let board = Board::new();
+    for size in SIZES {
+        let mut app = at_runs(&board, size);
+        press(&mut app, KeyCode::Char('?'));
+        insta::assert_snapshot!(format!("help_{}x{}", size.0, size.1), screen(&app, size));
+        press(&mut app, KeyCode::End);
+        assert!(screen(&app, size).contains("suspend; fg brings it back"), "{}", screen(&app, size));
+        let kind = MouseEventKind::Down(MouseButton::Left);
+        app.update(Msg::Mouse(MouseEvent { kind, column: 5, row: 5, modifiers: KeyModifiers::NONE }));
+        assert!(app.overlay.is_none());
+    }
+}
+
+#[test]
+fn a_theme_is_shown_while_it_is_chosen() {
+    let board = Board::new();
+    for size in SIZES {
+        let mut app = at_runs(&board, size);
+        press(&mut app, KeyCode::Char('t'));
+        insta::assert_snapshot!(format!("themes_{}x{}", size.0, size.1), screen(&app, size));
+    }
+    let mut app = at_runs(&board, SIZES[0]);
+    let before = app.look.theme;
+    press(&mut app, KeyCode::Char('t'));
+    press(&mut app, KeyCode::End);
+    assert_eq!((app.look.name.as_str(), app.look.theme), ("nord", Theme::load("nord", Depth::True).unwrap()));
+    // Every cell has the theme's background, below and above the picker.
+    let buffer = drawn(&app, SIZES[0]);
+    let own = [app.look.theme.background.0, app.look.theme.marked.0];
+    assert!(buffer.content.iter().all(|cell| own.contains(&cell.bg)));
+    press(&mut app, KeyCode::Esc);
+    assert_eq!((app.look.name.as_str(), app.look.theme), ("dark", before));
+    press(&mut app, KeyCode::Char('t'));
+    press(&mut app, KeyCode::Down);
+    assert_eq!(press(&mut app, KeyCode::Enter), Some(Effect::KeepTheme("light".into())));
+    assert_eq!((app.look.name.as_str(), app.overlay.is_some()), ("light", false));
+}
+
+#[test]
+fn a_users_theme_is_among_those_to_choose() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("mine.toml"), "inherits = \"nord\"\naccent = \"#123456\"").unwrap();
+    fs::write(folder.path().join("odd.toml"), "acent = \"#123456\"").unwrap();
+    let mut app = app(SIZES[1]);
+    app.themes = Themes::of_folder(folder.path());
+    press(&mut app, KeyCode::Char('t'));
+    press(&mut app, KeyCode::End);
+    assert!(screen(&app, SIZES[1]).contains("> odd             cannot be read"));
+    press(&mut app, KeyCode::Enter);
+    let text = screen(&app, SIZES[1]);
+    assert!(text.contains("✖ ") && text.contains("\"acent\";") && text.contains("\"accent\"?"), "{text}");
+    press(&mut app, KeyCode::Up);
+    assert_eq!(app.look.theme.accent.0, Color::Rgb(0x12, 0x34, 0x56));
+}
+
+#[test]
+fn leaving_a_run_is_asked_about() {
+    for size in SIZES {
+        let mut app = app(size);
+        app.update(Msg::Launched);
+        demo_events().into_iter().take(100).for_each(|event| drop(app.update(Msg::Event(event))));
+        assert_eq!(press(&mut app, KeyCode::Char('q')), None);
+        let buffer = drawn(&app, size);
+        insta::assert_snapshot!(format!("quit_{}x{}", size.0, size.1), text(&buffer));
+        assert_eq!(colour_of(&buffer, "s  stop and save"), app.look.theme.accent.0);
+        press(&mut app, KeyCode::Esc);
+        assert!(app.overlay.is_none() && !app.leaving);
+        press(&mut app, KeyCode::Char('q'));
+        let stop = Effect::Send(Command::Stop { save: true });
+        assert_eq!(press(&mut app, KeyCode::Char('k')), Some(stop));
+        assert!(app.leaving && app.staying_behind && screen(&app, size).contains("leaving…"));
+    }
+}
+
+#[test]
+fn leaving_an_export_under_way_is_asked_about() {
+    let board = Board::new();
+    let copying = || Progress { task: "writing the model".into(), done: 1, total: 3, unit: "files".into() };
+    let asked = |size| {
+        let mut app = at_runs(&board, size);
+        press(&mut app, KeyCode::Char('e'));
+        ordered(&mut app);
+        app.update(Msg::Exporting(copying()));
+        // From any screen.
+        press(&mut app, KeyCode::Char('H'));
+        assert_eq!(press(&mut app, KeyCode::Char('q')), None);
+        app
+    };
+    for size in SIZES {
+        let mut app = asked(size);
+        insta::assert_snapshot!(format!("quit_export_{}x{}", size.0, size.1), screen(&app, size));
+        assert_eq!(press(&mut app, KeyCode::Char('w')), None);
+        app.update(Msg::Exporting(Progress { done: 2, ..copying() }));
+        insta::assert_snapshot!(format!("quit_export_waiting_{}x{}", size.0, size.1), screen(&app, size));
+        // Enter once more than needed does no harm.
+        assert_eq!((press(&mut app, KeyCode::Enter), app.overlay.is_some()), (None, false));
+    }
+    let size = (120, 40);
+    for key in [KeyCode::Esc, KeyCode::Char('k')] {
+        let mut app = asked(size);
+        assert_eq!((press(&mut app, key), app.overlay.is_some()), (None, false));
+        assert_eq!(app.update(Msg::Exported(Ok(()))), None, "whoever stayed stays");
+    }
+    let waiting = || {
+        let mut app = asked(size);
+        press(&mut app, KeyCode::Enter);
+        app
+    };
+    assert_eq!(waiting().update(Msg::Exported(Ok(()))), Some(Effect::Leave));
+    assert_eq!(press(&mut asked(size), KeyCode::Char('c')), Some(Effect::Leave));
+    assert_eq!(press(&mut waiting(), KeyCode::Char('c')), Some(Effect::Leave));
+    // What fails is told before anybody leaves, and what ends while it is asked about asks no more.
+    let mut app = waiting();
+    assert_eq!(app.update(Msg::Exported(Err(anyhow::anyhow!("the disk is full")))), None);
+    let shown = screen(&app, size);
+    assert!(shown.contains("the disk is full") && !shown.contains("Quit ─"), "{shown}");
+    let mut app = asked(size);
+    assert_eq!(app.update(Msg::Exported(Ok(()))), None);
+    let shown = screen(&app, size);
+    assert!(shown.contains("exported to runs/now/exports") && !shown.contains("Quit ─"), "{shown}");
+    // The run is asked about after it.
+    let launched = |mut app: App| {
+        press(&mut app, KeyCode::Esc);
+        app.update(Msg::Launched);
+        press(&mut app, KeyCode::Char('q'));
+        app
+    };
+    let mut app = launched(asked(size));
+    assert_eq!(press(&mut app, KeyCode::Char('c')), Some(Effect::CallOff));
+    assert!(screen(&app, size).contains("A run is going."));
+    let mut app = launched(asked(size));
+    press(&mut app, KeyCode::Char('w'));
+    assert_eq!(app.update(Msg::Exported(Ok(()))), None);
+    assert!(screen(&app, size).contains("A run is going."));
+}
+
+#[test]
+fn a_run_that_goes_elsewhere_is_left_without_a_question() {
+    let mut app = app((120, 40));
+    app.update(Msg::Attached);
+    demo_events().into_iter().take(100).for_each(|event| drop(app.update(Msg::Event(event))));
+    assert!(screen(&app, (120, 40)).contains("attached to demo"));
+    assert_eq!(press(&mut app, KeyCode::Char('q')), Some(Effect::Leave));
+}
+
+#[test]
+fn a_run_that_goes_is_attached_to_unless_one_goes_here() {
+    let board = Board::new();
+    let running = || {
+        let mut app = at_runs(&board, (120, 40));
+        type_in(&mut app, "/running");
+        press(&mut app, KeyCode::Enter);
+        app
+    };
+    let mut app = running();
+    let Some(Effect::Attach(run)) = press(&mut app, KeyCode::Enter) else { panic!("not attached") };
+    // From one that goes elsewhere to another.
+    app.update(Msg::Attached);
+    press(&mut app, KeyCode::Char('R'));
+    assert_eq!(press(&mut app, KeyCode::Enter), Some(Effect::Attach(run.clone())));
+    // The one that is there already.
+    app.update(Msg::Files(Files { folder: run.clone(), ..Files::default() }));
+    assert_eq!((press(&mut app, KeyCode::Enter), app.screen), (None, Screen::Monitor));
+    let mut app = running();
+    app.update(Msg::Launched);
+    press(&mut app, KeyCode::Char('R'));
+    assert!(matches!(press(&mut app, KeyCode::Enter), Some(Effect::Replay(replayed, _)) if replayed == run));
+}
+
+#[test]
+fn without_colour_the_marked_line_is_known_by_its_sign() {
+    let board = Board::new();
+    let mut app = App::at_home(look("dark", Depth::None, true), presets(), 80, 24);
+    press(&mut app, KeyCode::Char('R'));
+    app.update(board.listed());
+    let buffer = drawn(&app, (80, 24));
+    assert!(buffer.content.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
+    let marked = text(&buffer).lines().nth(3).unwrap().to_owned();
+    assert!(marked.starts_with("|>") && marked.contains("now"), "{marked}");
+    assert!(buffer.content.iter().any(|cell| cell.modifier.contains(Modifier::BOLD)));
+}

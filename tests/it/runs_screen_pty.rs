@@ -1,0 +1,257 @@
+//! The whole program in a pseudo-terminal, without a run under way: Runs, themes, settings, and what a terminal is told.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::pty::Pty;
+use crate::runs_screen::Board;
+
+/// The program at Home, with settings and runs; wide enough for all columns.
+fn open(board: &Board, settings: &str, more: &[(&str, &str)]) -> Pty {
+    let config = board.path().join("config/finesift");
+    fs::create_dir_all(&config).unwrap();
+    fs::write(config.join("config.toml"), settings).unwrap();
+    Pty::start_with(120, 40, &board.path(), &["--runs", "."], more)
+}
+
+fn at_runs(board: &Board, settings: &str, more: &[(&str, &str)]) -> Pty {
+    let mut pty = open(board, settings, more);
+    pty.wait_for(&["Presets"]);
+    pty.press("R");
+    pty.wait_for(&["too-high", "rate-0.05"]);
+    pty
+}
+
+fn leave(mut pty: Pty) -> String {
+    pty.press("q");
+    let (status, text) = pty.wait_exit();
+    assert_eq!(status, 0, "{text}");
+    pty.assert_restored();
+    text
+}
+
+#[test]
+fn a_terminal_without_an_alternate_screen_is_wiped_before_and_after() {
+    let board = Board::new();
+    let mut pty = at_runs(&board, "", &[]);
+    let first = pty.on_one_screen_after('@');
+    assert!(first.contains("too-high") && !first.contains('@'), "{first}");
+    pty.press("q");
+    pty.wait_exit();
+    let last = pty.on_one_screen_after('@');
+    assert!(!last.contains("too-high") && !last.contains('@'), "{last}");
+}
+
+#[test]
+fn runs_are_renamed_tagged_and_thrown_away() {
+    let board = Board::new();
+    let mut pty = at_runs(&board, "", &[]);
+    pty.press("/early\r");
+    pty.wait_for(&["1 of 6"]);
+    pty.press("n\u{15}first-try\r");
+    pty.wait_for(&["it is ./first-try now"]);
+    pty.press("\x1b");
+    pty.wait_for(&["first-try", "rate-0.05"]);
+    pty.press("/rate\r");
+    pty.wait_for(&["1 of 6"]);
+    pty.press("g good\r");
+    pty.wait_for(&["#sweep #good"]);
+    pty.press("D");
+    pty.wait_for(&["Delete rate-0.05?"]);
+    pty.press("y");
+    pty.wait_for(&["moved to ./.trash/rate-0.05"]);
+    leave(pty);
+    assert!(board.path().join("first-try/events.jsonl").exists() && !board.path().join("early").exists());
+    assert_eq!(fs::read_to_string(board.path().join(".trash/rate-0.05/tags")).unwrap(), "sweep\ngood\n");
+}
+
+#[test]
+fn a_run_is_looked_at_again_and_its_path_goes_to_the_clipboard() {
+    let board = Board::new();
+    let mut pty = at_runs(&board, "", &[]);
+    pty.press("/paper\r");
+    pty.wait_for(&["1 of 6"]);
+    pty.press("y");
+    // OSC 52 to the clipboard, in base 64.
+    pty.wait_for_sequence("\x1b]52;c;");
+    pty.press("\r");
+    pty.wait_for(&["● completed", "step 170/170", "Gradient mass"]);
+    pty.press("\x1b");
+    pty.wait_for(&["1 of 6"]);
+    leave(pty);
+}
+
+#[test]
+fn a_shell_in_the_runs_folder_gives_the_screen_back() {
+    let board = Board::new();
+    let shell = board.path().join("shell");
+    fs::write(&shell, "#!/bin/sh\nread line\necho \"$line\" > note\n").unwrap();
+    let chmod = std::process::Command::new("chmod").arg("+x").arg(&shell).status().unwrap();
+    assert!(chmod.success());
+    let mut pty = at_runs(&board, "", &[("SHELL", &shell.display().to_string())]);
+    pty.press("/paper\ro");
+    pty.wait_until("the shell", |screen| {
+        !screen.alternate_screen() && screen.contents().contains("brings finesift back")
+    });
+    pty.press("typed there\r");
+    pty.wait_until("the screen", |screen| screen.alternate_screen() && screen.contents().contains("1 of 6"));
+    pty.press("y");
+    pty.wait_for_sequence("\x1b]52;c;");
+    leave(pty);
+    assert_eq!(fs::read_to_string(board.path().join("demo-20270101-090000/note")).unwrap(), "typed there\n");
+}
+
+/// An export that stands still until what it reads is written: the run's file is a pipe that no one fills.
+fn exporting(board: &Board) -> (Pty, PathBuf) {
+    let mut pty = at_runs(board, "", &[]);
+    pty.press("/paper\r");
+    pty.wait_for(&["1 of 6"]);
+    let run = board.path().join("demo-20270101-090000");
+    let (pipe, events) = (run.join("pipe"), run.join("events.jsonl"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    fs::rename(&pipe, &events).unwrap();
+    pty.press("e\x1b[B\x1b[B\x1b[B");
+    pty.wait_for(&["● CSV", "exports/run/metrics.csv"]);
+    pty.press("\r");
+    pty.wait_for(&["exporting demo-20270101-090000: reading"]);
+    (pty, run)
+}
+
+#[test]
+fn an_export_under_way_is_waited_for_or_called_off_with_nothing_left() {
+    let board = Board::new();
+    let (mut pty, run) = exporting(&board);
+    pty.press("q");
+    pty.wait_for(&["An export is under way.", "demo-20270101-090000 as CSV", "to ./demo"]);
+    pty.press("\x1b");
+    pty.wait_until("the question to go", |screen| !screen.contents().contains("An export is under way."));
+    pty.press("q");
+    pty.wait_for(&["call it off and quit"]);
+    pty.press("w");
+    pty.wait_for(&["As soon as this export is done"]);
+    assert!(!run.join("exports").exists());
+    // Each time it returns there is a reader, which then comes to an end: the export, or who looks for runs meanwhile.
+    let pipe = run.join("events.jsonl");
+    std::thread::spawn(move || while fs::File::options().write(true).open(&pipe).is_ok() {});
+    let (status, text) = pty.wait_exit();
+    assert_eq!(status, 0, "{text}");
+    pty.assert_restored();
+    assert!(run.join("exports/run/metrics.csv").is_file());
+
+    let board = Board::new();
+    let (mut pty, run) = exporting(&board);
+    pty.press("q");
+    pty.wait_for(&["An export is under way."]);
+    pty.press("c");
+    assert_eq!(pty.wait_exit().0, 0);
+    pty.assert_restored();
+    assert!(!run.join("exports").exists());
+}
+
+#[test]
+fn a_theme_that_was_chosen_is_there_the_next_time() {
+    let board = Board::new();
+    let mut pty = at_runs(&board, "# mine\nascii = false\n", &[]);
+    pty.press("t");
+    pty.wait_for(&["enter keeps"]);
+    pty.press("\x1b[F");
+    // The background of nord, before it is chosen.
+    pty.wait_until("the preview", |screen| {
+        screen.cell(30, 60).is_some_and(|cell| cell.bgcolor() == vt100::Color::Rgb(0x2e, 0x34, 0x40))
+    });
+    pty.press("\r");
+    pty.wait_for(&["theme nord, kept in"]);
+    leave(pty);
+    let config = fs::read_to_string(board.path().join("config/finesift/config.toml")).unwrap();
+    assert_eq!(config, "theme = \"nord\"\n# mine\nascii = false\n");
+}
+
+#[test]
+fn the_terminals_background_is_asked_for_and_no_answer_means_dark() {
+    let board = Board::new();
+    for (answer, background) in [
+        ("\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?62;22c", vt100::Color::Rgb(0xfb, 0xfb, 0xfa)),
+        ("\x1b]11;rgb:1111/1111/1111\x07\x1b[?62;22c", vt100::Color::Default),
+        ("\x1b[?1;2c", vt100::Color::Default),
+    ] {
+        let mut pty = open(&board, "theme = \"auto\"", &[]);
+        pty.wait_for_sequence("\x1b]11;?");
+        pty.press(answer);
+        pty.wait_for(&["Presets"]);
+        pty.wait_until("the background", |screen| screen.cell(20, 60).is_some_and(|cell| cell.bgcolor() == background));
+        leave(pty);
+    }
+}
+
+#[test]
+fn no_color_means_none_and_ascii_means_ascii() {
+    let board = Board::new();
+    let mut pty = at_runs(&board, "ascii = true\nmouse = false", &[("NO_COLOR", "1")]);
+    pty.press("?");
+    pty.wait_for(&["Anywhere"]);
+    assert!(pty.text().is_ascii(), "{}", pty.text());
+    // No colour in any sequence: 30 to 37, 38, 40 to 48, 90 and on.
+    let written = String::from_utf8_lossy(&pty.written).into_owned();
+    for sequence in written.split("\x1b[").skip(1) {
+        let Some((numbers, _)) = sequence.split_once('m') else { continue };
+        if numbers.bytes().all(|byte| byte.is_ascii_digit() || byte == b';') {
+            let coloured = numbers.split(';').filter_map(|number| number.parse::<u8>().ok());
+            let none = coloured.clone().all(|number| matches!(number, 0..=29 | 39 | 49 | 50..=69));
+            assert!(none, "ESC[{numbers}m sets a colour");
+        }
+    }
+    assert!(!pty.wrote("\x1b[?1000h"), "the mouse is captured");
+    pty.press("\r");
+    leave(pty);
+}
+
+#[test]
+fn title_and_taskbar_are_given_back() {
+    let board = Board::new();
+    let mut pty = at_runs(&board, "", &[("WT_SESSION", "1")]);
+    assert!(pty.wrote("\x1b[22;2t") && pty.wrote("\x1b]2;finesift\x07") && pty.wrote("\x1b]9;4;0\x07"));
+    pty.written.clear();
+    pty.press("q");
+    pty.wait_exit();
+    assert!(pty.wrote("\x1b]2;\x07\x1b[23;2t") && pty.wrote("\x1b]9;4;0\x07"));
+    // A terminal that is not known is told nothing of a taskbar.
+    let pty = at_runs(&board, "", &[]);
+    assert!(!pty.wrote("\x1b]9;"));
+    leave(pty);
+}
+
+#[test]
+fn a_mistake_in_the_settings_is_told_on_the_shell() {
+    let board = Board::new();
+    for (settings, message) in [
+        ("theme = \"nrod\"", "did you mean \"nord\"?"),
+        ("\nmose = true", "config.toml:2: unknown key \"mose\"; did you mean \"mouse\"?"),
+        ("[keys]\npause = \"c\"", "config.toml:2: keys.pause: c is also checkpoint's"),
+    ] {
+        let config = board.path().join("config/finesift");
+        fs::create_dir_all(&config).unwrap();
+        fs::write(config.join("config.toml"), settings).unwrap();
+        let mut pty = Pty::start(120, 40, &board.path(), &["--runs", "."]);
+        let (status, text) = pty.wait_exit();
+        assert_eq!(status, 2, "{text}");
+        assert!(text.replace('\n', "").contains(message), "{text}");
+        pty.assert_restored();
+    }
+}
+
+#[test]
+fn a_signal_at_runs_and_a_storm_of_sizes_leave_the_terminal_as_it_was() {
+    let board = Board::new();
+    let mut pty = at_runs(&board, "[keys]\nruns = [\"R\", \"ctrl-r\"]", &[]);
+    for _ in 0..50 {
+        pty.resize(1, 1);
+        pty.resize(120, 40);
+    }
+    pty.press("H");
+    pty.wait_for(&["Presets"]);
+    pty.press("\x12");
+    pty.wait_for(&["too-high", "rate-0.05"]);
+    pty.signal("TERM");
+    assert_eq!(pty.wait_exit().0, 143);
+    pty.assert_restored();
+}
