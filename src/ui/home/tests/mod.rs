@@ -220,7 +220,7 @@ fn home_at_three_sizes() {
     for (columns, rows) in [(80, 24), (120, 40), (200, 60)] {
         let mut screens = Screens::new(columns, rows);
         screens.settle();
-        insta::with_settings!({snapshot_path => "../../../tests/it/snapshots", prepend_module_to_snapshot => false}, {
+        insta::with_settings!({snapshot_path => "../../../../tests/it/snapshots", prepend_module_to_snapshot => false}, {
             insta::assert_snapshot!(format!("home_{columns}x{rows}"), screens.text());
         });
     }
@@ -232,7 +232,7 @@ fn home_while_a_field_is_edited_and_a_preset_saved() {
     screens.settle();
     screens.edit("train.epochs");
     screens.press("x");
-    insta::with_settings!({snapshot_path => "../../../tests/it/snapshots", prepend_module_to_snapshot => false}, {
+    insta::with_settings!({snapshot_path => "../../../../tests/it/snapshots", prepend_module_to_snapshot => false}, {
         insta::assert_snapshot!("home_editing", screens.text());
         screens.code(KeyCode::Backspace);
         screens.press("0\r");
@@ -252,7 +252,7 @@ fn home_in_plain_characters() {
     let text = screens.text();
     assert!(text.is_ascii(), "{text}");
     assert!(screens.draw().content.iter().all(|cell| cell.fg == ratatui::style::Color::Reset));
-    insta::with_settings!({snapshot_path => "../../../tests/it/snapshots", prepend_module_to_snapshot => false}, {
+    insta::with_settings!({snapshot_path => "../../../../tests/it/snapshots", prepend_module_to_snapshot => false}, {
         insta::assert_snapshot!("home_ascii", text);
     });
 }
