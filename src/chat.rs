@@ -1,4 +1,4 @@
-//! A conversation with a language model: what was said, and the answers, token by token. It knows no terminal.
+//! A conversation with a language model, completed token by token. It knows no terminal.
 
 use std::path::{Path, PathBuf};
 
@@ -14,69 +14,70 @@ use crate::protocol::Progress;
 use crate::runs::{self, checkpoint};
 use crate::train::WeightDelta;
 
-/// What to talk to.
-pub struct Partner {
-    /// Hub id or folder of the model.
-    pub model: String,
-    /// Folder of a run that has changed it.
+/// A language model to chat with, found but not loaded.
+pub struct ChatModel {
+    /// Hub id or folder of the base model.
+    model: String,
+    /// Folder of the run that fine-tuned it.
     pub run: Option<PathBuf>,
-    /// How it was taught; `None` for conversations where the model has a chat template, else instructions.
-    pub format: Option<InstructionFormat>,
-    /// Type of the weights.
-    pub dtype: Dtype,
+    /// The run's data format. Without a run: the chat template if the model has one, else Alpaca's prompt.
+    format: Option<InstructionFormat>,
+    dtype: Dtype,
 }
 
-/// A partner in memory.
-pub struct LoadedPartner {
-    /// Its weights are the tuned ones, where there is a run.
+/// A language model in memory.
+pub struct LoadedChatModel {
+    /// With the run's weights in place, if there is a run.
     pub network: Network,
-    /// Makes tokens of text.
-    pub phrasing: PromptEncoder,
-    /// The values that the run's checkpoint replaced: of the best evaluation, or else the newest good one.
-    pub increment: Option<WeightDelta>,
-    /// Which checkpoints are damaged and were passed over.
+    pub encoder: PromptEncoder,
+    /// The base values that the run's checkpoint replaced (the best checkpoint, else the latest undamaged one).
+    pub delta: Option<WeightDelta>,
+    /// Damaged checkpoints that were skipped.
     pub warnings: Vec<String>,
 }
 
-/// A conversation under way.
+/// A conversation and its model.
 pub struct Chat {
     network: Network,
-    phrasing: PromptEncoder,
-    /// The checkpoint's values while the base model answers, its values while the tuned one does.
-    increment: Option<WeightDelta>,
+    encoder: PromptEncoder,
+    /// The base values; while the base model generates, the fine-tuned ones.
+    delta: Option<WeightDelta>,
     messages: Vec<Message>,
-    longest: usize,
+    max_length: usize,
 }
 
-/// Which of the two answers.
+/// Which weights generate a completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Voice {
-    /// The model as it is loaded, with the checkpoint where there is one.
-    Tuned,
-    /// The model as it was pre-trained.
+pub enum Weights {
+    /// The run's checkpoint, or the model as loaded where there is no run.
+    FineTuned,
+    /// The pre-trained weights.
     Base,
 }
 
-impl Partner {
-    /// A run's folder, a run of that name, a model's folder or a hub id.
+impl ChatModel {
+    /// Finds a run (by folder or name), a model folder or a hub id.
     ///
     /// # Errors
-    /// [`Usage`]: a run without a checkpoint, or one whose model does not write.
-    pub fn find(name: &str, runs: &Path, cache: &Path) -> Result<Partner> {
+    /// [`Usage`]: a run without a checkpoint, or of a classifier.
+    pub fn find(name: &str, runs: &Path, cache: &Path) -> Result<ChatModel> {
         let Ok(run) = runs::find(runs, name) else {
-            return Ok(Partner { model: name.to_owned(), run: None, format: None, dtype: Dtype::F32 });
+            return Ok(ChatModel { model: name.to_owned(), run: None, format: None, dtype: Dtype::F32 });
         };
         let path = run.join("preset.toml");
         let text = read_file(&path)?;
         let preset = Preset::parse(name, &path.display().to_string(), &text, &[], cache)?;
         let DataSource::Instructions(data) = &preset.data.source else {
-            bail!(Usage(format!("{}: the run is of a classifier, which does not write", run.display())));
+            bail!(Usage(format!(
+                "{}: a run of a classifier, which generates no text; use `finesift predict`",
+                run.display()
+            )));
         };
-        // Before a model is loaded for it.
+        // Checked before the model is loaded.
         if checkpoint::list(&run.join("checkpoints"))?.is_empty() {
             bail!(Usage(format!("{}: the run has no checkpoint", run.display())));
         }
-        Ok(Partner {
+        Ok(ChatModel {
             model: preset.model.id.clone(),
             format: Some(data.format),
             dtype: preset.model.dtype,
@@ -84,130 +85,129 @@ impl Partner {
         })
     }
 
-    /// Loads it, with what the run has made of it in place. `format` says how it is asked: as it was taught where there is none.
+    /// Loads the model and puts the run's weights in place. `format` is the prompt format, by default the run's.
     ///
     /// # Errors
-    /// [`Usage`]: a model that is not there, does not write, or is not the one of the run; a run
-    /// without a good checkpoint.
+    /// [`Usage`]: no such model, an encoder, a base model other than the run's, or a run without an undamaged checkpoint.
     pub fn load(
         &self,
         format: Option<InstructionFormat>,
         hub: &Hub,
         device: Device,
         progress: &dyn Fn(Progress),
-    ) -> Result<LoadedPartner> {
+    ) -> Result<LoadedChatModel> {
         let folder = hub.model(&self.model, progress)?;
         let ModelConfig::Decoder(config) = ModelConfig::read(&folder)? else {
-            bail!(Usage(format!("{}: an encoder does not write", self.model)));
+            bail!(Usage(format!("{}: an encoder generates no text; chat needs a language model", self.model)));
         };
-        let longest = config.longest() as usize;
-        let phrasing = match format.or(self.format) {
-            Some(format) => PromptEncoder::open(&folder, format, longest)?,
-            None => PromptEncoder::open(&folder, InstructionFormat::Messages, longest)
-                .or_else(|_| PromptEncoder::open(&folder, InstructionFormat::Alpaca, longest))?,
+        let max_length = config.longest() as usize;
+        let encoder = match format.or(self.format) {
+            Some(format) => PromptEncoder::open(&folder, format, max_length)?,
+            None => PromptEncoder::open(&folder, InstructionFormat::Messages, max_length)
+                .or_else(|_| PromptEncoder::open(&folder, InstructionFormat::Alpaca, max_length))?,
         };
-        phrasing.fits(config.vocab_size)?;
+        encoder.fits(config.vocab_size)?;
         let dtype = match self.dtype {
             Dtype::F32 => Kind::Float,
             Dtype::Bf16 => Kind::BFloat16,
         };
         let options = LoadOptions { labels: 0, dtype, device, seed: 0 };
         let (network, _) = Network::open(&folder, &options, progress)?;
-        let mut loaded = LoadedPartner { network, phrasing, increment: None, warnings: Vec::new() };
+        let mut loaded = LoadedChatModel { network, encoder, delta: None, warnings: Vec::new() };
         if let Some(run) = &self.run {
             let mut found = WeightDelta::of_run(run, &loaded.network, &Fingerprint::of(&folder)?.weights)?;
             found.increment.exchange(&loaded.network);
-            let passed_over = |damage| format!("damaged and passed over for step {}: {damage}", found.step);
-            loaded.warnings = found.damage.into_iter().map(passed_over).collect();
-            loaded.increment = Some(found.increment);
+            let skipped = |damage| format!("skipped a damaged checkpoint, using step {}: {damage}", found.step);
+            loaded.warnings = found.damage.into_iter().map(skipped).collect();
+            loaded.delta = Some(found.increment);
         }
         Ok(loaded)
     }
 }
 
 impl Chat {
-    /// Begins a conversation, with what there is to warn of.
+    /// Loads a model for an empty conversation. Returns warnings beside it.
     ///
     /// # Errors
-    /// As [`Partner::load`].
+    /// As [`ChatModel::load`].
     pub fn open(
-        partner: &Partner,
+        model: &ChatModel,
         hub: &Hub,
         device: Device,
         progress: &dyn Fn(Progress),
     ) -> Result<(Chat, Vec<String>)> {
-        let LoadedPartner { network, phrasing, increment, warnings } = partner.load(None, hub, device, progress)?;
-        let longest = network.config.longest() as usize;
-        Ok((Chat { network, phrasing, increment, messages: Vec::new(), longest }, warnings))
+        let LoadedChatModel { network, encoder, delta, warnings } = model.load(None, hub, device, progress)?;
+        let max_length = network.config.longest() as usize;
+        Ok((Chat { network, encoder, delta, messages: Vec::new(), max_length }, warnings))
     }
 
     /// Whether there is a base model to compare with.
     pub fn has_base(&self) -> bool {
-        self.increment.is_some()
+        self.delta.is_some()
     }
 
-    /// Forgets what was said, and begins with what the system says, if anything.
-    pub fn begin(&mut self, system: Option<&str>) {
+    /// Starts a new conversation with a system prompt, if any.
+    pub fn reset(&mut self, system: Option<&str>) {
         self.messages = system.map(|text| Message::plain("system", text.to_owned())).into_iter().collect();
     }
 
-    /// The user says something.
-    pub fn ask(&mut self, text: &str) {
+    /// Adds a message of the user.
+    pub fn prompt(&mut self, text: &str) {
         self.messages.push(Message::plain("user", text.to_owned()));
     }
 
-    /// Takes back the last answer, so that there can be another. `false` if there is none.
-    pub fn take_back(&mut self) -> bool {
-        let answered = self.messages.last().is_some_and(|message| message.role == "assistant");
-        if answered {
+    /// Removes the last completion, to generate another. `false` if there is none.
+    pub fn undo_completion(&mut self) -> bool {
+        let completed = self.messages.last().is_some_and(|message| message.role == "assistant");
+        if completed {
             self.messages.pop();
         }
-        answered
+        completed
     }
 
-    /// Answers what was said last, without taking note of it. `tell` is given each piece of text as it is complete, and
-    /// says whether to go on.
+    /// Generates a completion of at most `max_new_tokens` tokens without adding it to the conversation. `on_text` receives each
+    /// piece of text and returns whether to continue.
     ///
     /// # Errors
-    /// [`Usage`]: the message is too long for the model, or its chat template refuses the conversation.
-    pub fn answer(
+    /// [`Usage`]: a prompt too long for the model, or one that the chat template rejects.
+    pub fn complete(
         &mut self,
-        voice: Voice,
-        most: usize,
+        weights: Weights,
+        max_new_tokens: usize,
         sampling: &Sampling,
-        tell: &mut dyn FnMut(&str) -> bool,
+        on_text: &mut dyn FnMut(&str) -> bool,
     ) -> Result<String> {
-        let question = self.question(most)?;
-        let Chat { network, phrasing, increment, .. } = self;
+        let prompt = self.encode(max_new_tokens)?;
+        let Chat { network, encoder, delta, .. } = self;
         let mut exchange = || {
-            if let (Voice::Base, Some(increment)) = (voice, increment.as_mut()) {
-                increment.exchange(network);
+            if let (Weights::Base, Some(delta)) = (weights, delta.as_mut()) {
+                delta.exchange(network);
             }
         };
         exchange();
-        let answer = write(network, phrasing, &question, most, sampling, tell);
+        let completion = generate(network, encoder, &prompt, max_new_tokens, sampling, on_text);
         exchange();
-        answer
+        completion
     }
 
-    /// Takes note of an answer, so that the conversation goes on from it.
-    pub fn note(&mut self, answer: String) {
-        self.messages.push(Message::plain("assistant", answer));
+    /// Adds a completion to the conversation.
+    pub fn add_completion(&mut self, completion: String) {
+        self.messages.push(Message::plain("assistant", completion));
     }
 
-    /// The conversation as tokens; its oldest turns are forgotten where there is no room for them and an answer.
-    fn question(&mut self, most: usize) -> Result<Vec<i64>> {
+    /// The conversation as token ids. Drops the oldest turns that leave no room for the completion.
+    fn encode(&mut self, max_new_tokens: usize) -> Result<Vec<i64>> {
         loop {
-            let question = self.phrasing.question(&self.messages)?;
-            if question.len() + most <= self.longest {
-                return Ok(question);
+            let prompt = self.encoder.question(&self.messages)?;
+            if prompt.len() + max_new_tokens <= self.max_length {
+                return Ok(prompt);
             }
             let first = self.messages.iter().position(|message| message.role != "system").unwrap_or(0);
             if self.messages.len() < first + 3 {
                 bail!(Usage(format!(
-                    "{} tokens and an answer of {most} are more than the {} the model has places for",
-                    question.len(),
-                    self.longest
+                    "the prompt has {} tokens, which with {max_new_tokens} new tokens exceeds the model's {} positions",
+                    prompt.len(),
+                    self.max_length
                 )));
             }
             self.messages.drain(first..first + 2);
@@ -215,28 +215,28 @@ impl Chat {
     }
 }
 
-fn write(
+fn generate(
     network: &Network,
-    phrasing: &PromptEncoder,
-    question: &[i64],
-    most: usize,
+    encoder: &PromptEncoder,
+    prompt: &[i64],
+    max_new_tokens: usize,
     sampling: &Sampling,
-    tell: &mut dyn FnMut(&str) -> bool,
+    on_text: &mut dyn FnMut(&str) -> bool,
 ) -> Result<String> {
     let Some(decoder) = network.decoder() else { return Ok(String::new()) };
-    let (mut ids, mut told) = (Vec::new(), 0);
-    for token in Writer::new(decoder, question, most, phrasing.stop(), sampling) {
+    let (mut ids, mut shown) = (Vec::new(), 0);
+    for token in Writer::new(decoder, prompt, max_new_tokens, encoder.stop(), sampling) {
         ids.push(token);
-        let text = phrasing.text(&ids)?;
-        // A character may be spread over several tokens.
+        let text = encoder.text(&ids)?;
+        // A character can span several tokens.
         if text.ends_with('\u{fffd}') {
             continue;
         }
-        let go_on = text.get(told..).is_none_or(&mut *tell);
-        told = text.len();
-        if !go_on {
+        let proceed = text.get(shown..).is_none_or(&mut *on_text);
+        shown = text.len();
+        if !proceed {
             break;
         }
     }
-    phrasing.text(&ids)
+    encoder.text(&ids)
 }

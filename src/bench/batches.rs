@@ -1,4 +1,4 @@
-//! Batches that are there before the steps: of random tokens, or as a safetensors file has them.
+//! Ready batches: random tokens, or those of a safetensors file.
 
 use std::path::Path;
 
@@ -11,13 +11,13 @@ use crate::Usage;
 use crate::data::{Batch, BatchLabels};
 use crate::model::ModelConfig;
 
-/// Batches of random tokens that are made; steps take them in turn.
+/// Number of random batches; steps use them in turn.
 const RANDOM: usize = 8;
 
-/// A file of batches has a few MB.
+/// The largest file read, in bytes: a file of batches has a few MB.
 const LARGEST: u64 = 1 << 30;
 
-/// Batches of random tokens, rows full: two classes for an encoder, and for a decoder every token to be foreseen.
+/// Batches of random tokens without padding: two classes for an encoder, all tokens in the loss for a decoder.
 pub fn random(config: &ModelConfig, rows: usize, length: usize, seed: u64) -> Vec<Batch> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let batch = |_| {
@@ -31,9 +31,8 @@ pub fn random(config: &ModelConfig, rows: usize, length: usize, seed: u64) -> Ve
     (0..RANDOM).map(batch).collect()
 }
 
-/// The batches of a file: int64 `PREFIX.input_ids [n, rows, length]`, and where there are such `.attention_mask`,
-/// `.token_type_ids` and `.labels`: `[n, rows]` for an encoder, `[n, rows, length]` for a decoder with -100 where nothing is to be
-/// learnt.
+/// The batches of a file: int64 `PREFIX.input_ids` `[n, rows, length]` and, optionally, `.attention_mask`, `.token_type_ids` and
+/// `.labels` (`[n, rows]` for an encoder; `[n, rows, length]` for a decoder, -100 outside the loss mask).
 ///
 /// # Errors
 /// [`Usage`], naming file and tensor.
@@ -42,7 +41,7 @@ pub fn of_file(path: &Path, prefix: Option<&str>, config: &ModelConfig) -> Resul
     match path.metadata() {
         Err(_) => bail!(Usage(format!("{place}: no such file"))),
         Ok(metadata) if metadata.len() > LARGEST => {
-            bail!(Usage(format!("{place}: larger than {} MiB, so it holds more than some batches", LARGEST >> 20)))
+            bail!(Usage(format!("{place}: larger than {} MiB; expected a file with a few batches", LARGEST >> 20)))
         }
         Ok(_) => {}
     }
@@ -55,16 +54,13 @@ pub fn of_file(path: &Path, prefix: Option<&str>, config: &ModelConfig) -> Resul
         (None, [only]) => only,
         (None, all) => {
             let which = if all.is_empty() { "none".into() } else { all.join(", ") };
-            bail!(Usage(format!("{place}: --prefix has to say which tensors; those with input_ids are {which}")))
+            bail!(Usage(format!("{place}: give --prefix; tensors with input_ids: {which}")))
         }
     };
     let read =
         |what: &str| numbers(&file, &format!("{prefix}.{what}")).map_err(|error| Usage(format!("{place}: {error}")));
     let Some((shape, ids)) = read("input_ids")? else {
-        bail!(Usage(format!(
-            "{place}: no tensor {prefix}.input_ids; those with input_ids are {}",
-            prefixes.join(", ")
-        )));
+        bail!(Usage(format!("{place}: no tensor {prefix}.input_ids; tensors with input_ids: {}", prefixes.join(", "))));
     };
     let [count, rows, length] = shape[..] else {
         bail!(Usage(format!("{place}: {prefix}.input_ids has shape {shape:?}, expected [batches, rows, length]")));
@@ -76,7 +72,10 @@ pub fn of_file(path: &Path, prefix: Option<&str>, config: &ModelConfig) -> Resul
         )));
     }
     if let Some(id) = ids.iter().find(|id| !(0..config.vocab_size()).contains(*id)) {
-        bail!(Usage(format!("{place}: {prefix}.input_ids holds {id}; the model knows {} tokens", config.vocab_size())));
+        bail!(Usage(format!(
+            "{place}: {prefix}.input_ids contains token {id}; the vocabulary has {} tokens",
+            config.vocab_size()
+        )));
     }
     let like = |what: &str, expected: &[usize]| match read(what)? {
         Some((shape, _)) if shape != expected => {
@@ -93,7 +92,7 @@ pub fn of_file(path: &Path, prefix: Option<&str>, config: &ModelConfig) -> Resul
     if matches!(config, ModelConfig::Encoder(_))
         && labels.as_ref().is_none_or(|labels| labels.iter().any(|label| *label < 0))
     {
-        bail!(Usage(format!("{place}: {prefix}.labels has to name the class of each row, counted from 0")));
+        bail!(Usage(format!("{place}: {prefix}.labels must have the class index of each row, from 0")));
     }
     let size = rows * length;
     Ok((0..count)
@@ -105,8 +104,8 @@ pub fn of_file(path: &Path, prefix: Option<&str>, config: &ModelConfig) -> Resul
                     BatchLabels::Classes(labels[number * rows..(number + 1) * rows].to_vec())
                 }
                 (_, labels) => {
-                    let learnt = labels.as_deref().map(part);
-                    next_tokens(&ids, length, |place| learnt.as_ref().is_none_or(|learnt| learnt[place] >= 0))
+                    let mask = labels.as_deref().map(part);
+                    next_tokens(&ids, length, |position| mask.as_ref().is_none_or(|mask| mask[position] >= 0))
                 }
             };
             let mut batch = full(rows, length, ids, targets);
@@ -122,7 +121,7 @@ pub fn of_file(path: &Path, prefix: Option<&str>, config: &ModelConfig) -> Resul
         .collect())
 }
 
-/// Of rows without padding.
+/// A batch without padding.
 fn full(rows: usize, length: usize, input_ids: Vec<i64>, targets: BatchLabels) -> Batch {
     let size = rows * length;
     Batch {
@@ -137,21 +136,21 @@ fn full(rows: usize, length: usize, input_ids: Vec<i64>, targets: BatchLabels) -
     }
 }
 
-/// Each token of a row but the first, where it is to be learnt.
-fn next_tokens(ids: &[i64], length: usize, learnt: impl Fn(usize) -> bool) -> BatchLabels {
-    let follows = |place: &usize| !place.is_multiple_of(length) && learnt(*place);
-    let (places, next) = (0..ids.len()).filter(follows).map(|place| (place as i64 - 1, ids[place])).unzip();
+/// Next-token labels: each token but the first of a row, where `in_loss` holds.
+fn next_tokens(ids: &[i64], length: usize, in_loss: impl Fn(usize) -> bool) -> BatchLabels {
+    let follows = |position: &usize| !position.is_multiple_of(length) && in_loss(*position);
+    let (places, next) = (0..ids.len()).filter(follows).map(|position| (position as i64 - 1, ids[position])).unzip();
     BatchLabels::Tokens { places, next }
 }
 
 /// Shape and values of a tensor.
 type Numbers = (Vec<usize>, Vec<i64>);
 
-/// A tensor of whole numbers, if it is there.
+/// An int64 tensor, if the file has it.
 fn numbers(file: &SafeTensors, name: &str) -> Result<Option<Numbers>, String> {
     let Ok(tensor) = file.tensor(name) else { return Ok(None) };
     if tensor.dtype() != Dtype::I64 {
-        return Err(format!("tensor {name} has type {:?}, expected I64", tensor.dtype()));
+        return Err(format!("tensor {name} has dtype {:?}, expected I64", tensor.dtype()));
     }
     let bytes = tensor.data().as_chunks::<8>().0;
     Ok(Some((tensor.shape().to_vec(), bytes.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect())))

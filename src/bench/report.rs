@@ -1,109 +1,102 @@
-//! What a worker tells, a line of JSON each.
+//! Messages of a worker, a line of JSON each, and the report made from them.
 
 use serde::{Deserialize, Serialize};
 
-/// A line.
+/// A message of a worker process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(tag = "told", rename_all = "snake_case")]
+#[serde(tag = "message", rename_all = "snake_case")]
 pub enum WorkerMessage {
-    /// It is ready to take steps.
-    Opened(Opened),
-    /// It took one.
-    Step(Step),
-    /// It cannot go on.
+    /// Ready for steps.
+    Started(WorkerStart),
+    /// A step was run.
+    Step(StepTime),
+    /// The worker ends.
     Failed {
-        /// Why.
         error: String,
-        /// Whether it is the user's to mend.
+        /// Whether it is a usage error.
         usage: bool,
     },
 }
 
-/// A method before its first step.
+/// The state of a method before its first step.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Opened {
+pub struct WorkerStart {
     /// `cpu` or `cuda:N`.
     pub device: String,
-    /// Threads that libtorch computes with.
+    /// CPU threads of libtorch.
     pub threads: i32,
-    /// Parameters of the network.
     pub parameters: u64,
-    /// Components that are trained.
+    /// Trainable components.
     pub trained: u64,
-    /// Bytes in use before the model was there: of this process, or of the GPU where that computes.
+    /// Bytes in use before the model is loaded: of this process, or of the GPU it computes on.
     pub base: Option<u64>,
-    /// Bytes in use with the model.
+    /// Bytes in use with the model loaded.
     pub loaded: Option<u64>,
-    /// Seconds for the model and the selection.
+    /// Seconds to load the model and select components.
     pub setup: f64,
-    /// What the memory plan says.
-    pub plan: Vec<PredictedMemory>,
+    /// The memory estimate.
+    pub plan: Vec<EstimatedPart>,
 }
 
-/// A part of the memory plan.
+/// A part of the memory estimate.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct PredictedMemory {
-    /// What it is for.
+pub struct EstimatedPart {
     pub part: String,
-    /// Bytes.
     pub bytes: u64,
 }
 
-/// A step.
+/// Time and memory of a step.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Step {
-    /// Whether it counts, or only warms up.
+pub struct StepTime {
+    /// `false` for warm-up steps.
     pub timed: bool,
-    /// How long it took.
     pub seconds: f64,
-    /// Seconds that its batch took to be laid out before; 0 for one that was there.
+    /// Seconds to collate the batch before the step.
     pub batch_seconds: f64,
-    /// The loss before the update.
+    /// Loss before the update.
     pub loss: f64,
-    /// Tokens, padding left out.
+    /// Tokens without padding.
     pub tokens: u64,
-    /// The most bytes in use since steps are timed, or since the beginning while they are not.
+    /// Peak bytes in use: of the timed steps so far, or since the start during warm-up.
     pub peak: Option<u64>,
 }
 
-/// All that one method told.
+/// The measurements of one method.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// Its name.
     pub method: String,
-    /// Before its first step.
     #[serde(flatten)]
-    pub opened: Option<Opened>,
-    /// Losses of all steps, warm-up first.
+    pub start: Option<WorkerStart>,
+    /// Losses of all steps, warm-up included.
     pub losses: Vec<f64>,
     /// Seconds of each timed step.
     pub seconds: Vec<f64>,
-    /// The middle one, and the least.
+    /// Median of the timed steps.
     pub median: Option<f64>,
-    #[expect(missing_docs, reason = "told with the median")]
-    pub least: Option<f64>,
-    /// Seconds that laying out a step's batch took, at the median.
+    /// Minimum of the timed steps.
+    #[serde(rename = "least")]
+    pub min: Option<f64>,
+    /// Median seconds to collate a step's batch.
     pub batch_seconds: Option<f64>,
-    /// Tokens that a step took on the average, padding left out, by the median of its seconds.
+    /// Mean tokens per step without padding, divided by the median step time.
     pub tokens_per_second: Option<f64>,
-    /// The most bytes in use during timed steps.
+    /// Peak bytes in use during timed steps.
     pub steps_peak: Option<u64>,
-    /// The most bytes in use before: with loading and selection, and the steps that warm up.
+    /// Peak bytes in use before: loading, selection and warm-up.
     pub start_peak: Option<u64>,
-    /// Why there is no more of it.
+    /// Why the method ended early.
     pub failed: Option<String>,
 }
 
 impl Report {
-    /// Of a method that has told nothing yet.
-    pub fn new(method: &str) -> Report {
+    fn new(method: &str) -> Report {
         Report {
             method: method.to_owned(),
-            opened: None,
+            start: None,
             losses: Vec::new(),
             seconds: Vec::new(),
             median: None,
-            least: None,
+            min: None,
             batch_seconds: None,
             tokens_per_second: None,
             steps_peak: None,
@@ -112,17 +105,17 @@ impl Report {
         }
     }
 
-    /// Of a method that told all this.
-    pub fn of(method: &str, opened: Option<Opened>, steps: &[Step], failed: Option<String>) -> Report {
-        let timed: Vec<&Step> = steps.iter().filter(|step| step.timed).collect();
+    /// From all messages of a worker.
+    pub(super) fn of(method: &str, start: Option<WorkerStart>, steps: &[StepTime], failed: Option<String>) -> Report {
+        let timed: Vec<&StepTime> = steps.iter().filter(|step| step.timed).collect();
         let seconds: Vec<f64> = timed.iter().map(|step| step.seconds).collect();
         let middle = median(&seconds);
         let tokens = timed.iter().map(|step| step.tokens).sum::<u64>() as f64 / timed.len().max(1) as f64;
         Report {
-            opened,
+            start,
             losses: steps.iter().map(|step| step.loss).collect(),
             median: middle,
-            least: seconds.iter().copied().reduce(f64::min),
+            min: seconds.iter().copied().reduce(f64::min),
             batch_seconds: median(&timed.iter().map(|step| step.batch_seconds).collect::<Vec<_>>()),
             tokens_per_second: middle.map(|middle| tokens / middle),
             steps_peak: timed.iter().filter_map(|step| step.peak).max(),
@@ -133,13 +126,13 @@ impl Report {
         }
     }
 
-    /// Bytes that the plan foresees, all parts together.
-    pub fn foreseen(&self) -> u64 {
-        self.opened.iter().flat_map(|opened| &opened.plan).map(|part| part.bytes).sum()
+    /// Estimated bytes, all parts together.
+    pub fn estimate(&self) -> u64 {
+        self.start.iter().flat_map(|start| &start.plan).map(|part| part.bytes).sum()
     }
 }
 
-/// The middle one, or the mean of the middle two.
+/// Of an even number of values, the mean of the middle two.
 fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -155,8 +148,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_warms_up_does_not_count() {
-        let step = |timed, seconds, peak| Step { timed, seconds, batch_seconds: 0.0, loss: seconds, tokens: 100, peak };
+    fn warm_up_steps_are_not_measured() {
+        let step =
+            |timed, seconds, peak| StepTime { timed, seconds, batch_seconds: 0.0, loss: seconds, tokens: 100, peak };
         let steps = [
             step(false, 9.0, Some(900)),
             step(true, 2.0, Some(50)),
@@ -165,7 +159,7 @@ mod tests {
             step(true, 3.0, None),
         ];
         let report = Report::of("full", None, &steps, None);
-        assert_eq!((report.median, report.least), (Some(2.5), Some(1.0)));
+        assert_eq!((report.median, report.min), (Some(2.5), Some(1.0)));
         assert_eq!((report.steps_peak, report.start_peak), (Some(70), Some(900)));
         assert_eq!(report.tokens_per_second, Some(40.0));
         assert_eq!((report.losses.len(), report.seconds.len()), (5, 4));

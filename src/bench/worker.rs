@@ -1,4 +1,4 @@
-//! One method at work, in a process of its own.
+//! The process of one method: runs a step per request line and answers with its time and memory.
 
 use std::io::{BufRead, Write};
 use std::time::Instant;
@@ -6,8 +6,9 @@ use std::time::Instant;
 use anyhow::Result;
 use tch::Device;
 
-use super::report::{Opened, PredictedMemory, Step, WorkerMessage};
-use super::{Method, Spec, Subject};
+use super::report::{EstimatedPart, StepTime, WorkerMessage, WorkerStart};
+use super::setup::Setup;
+use super::spec::{Method, Spec};
 use crate::Usage;
 use crate::data::Batch;
 use crate::device;
@@ -19,121 +20,122 @@ use crate::sift::{AdamW, Rules, SparseDecay};
 use crate::system::{self, resident};
 use crate::train::{Choice, Chooser, Learner, Settings, choose};
 
-/// A method whose network is in memory.
+/// A method with its network in memory.
 pub struct Worker {
-    subject: Subject,
+    setup: Setup,
     learning_rate: f64,
-    taker: Taker,
+    stepper: Stepper,
     device: Device,
-    /// Steps taken.
-    taken: usize,
+    /// Steps run so far.
+    step: usize,
 }
 
-/// What takes a step.
-enum Taker {
+/// What runs a step.
+enum Stepper {
     Forward(Box<Network>),
     Training(Box<Learner>),
 }
 
 impl Worker {
-    /// Does what is asked on `input`, a line for each step, and answers on `output`. Ends with the input.
+    /// Runs a step for each line of `input` and writes a [`WorkerMessage`] to `output`. Ends with the input.
     ///
     /// # Errors
-    /// An output that cannot be written; the method's own are told.
+    /// An output that cannot be written. Errors of the method become messages.
     pub fn serve(spec: &Spec, method: Method, input: impl BufRead, mut output: impl Write) -> Result<()> {
-        let mut tell = |told: &WorkerMessage| -> Result<()> {
-            serde_json::to_writer(&mut output, told)?;
+        let mut send = |message: &WorkerMessage| -> Result<()> {
+            serde_json::to_writer(&mut output, message)?;
             output.write_all(b"\n")?;
             Ok(output.flush()?)
         };
         let failed =
             |error: anyhow::Error| WorkerMessage::Failed { error: format!("{error:#}"), usage: error.is::<Usage>() };
-        let (mut worker, opened) = match catch_panic(|| Worker::open(spec, method)) {
+        let (mut worker, start) = match catch_panic(|| Worker::open(spec, method)) {
             Ok(opened) => opened,
-            Err(error) => return tell(&failed(error)),
+            Err(error) => return send(&failed(error)),
         };
-        tell(&WorkerMessage::Opened(opened))?;
+        send(&WorkerMessage::Started(start))?;
         let mut timed = false;
         for line in input.lines() {
             let now = line? == TIMED;
             if now && !timed {
                 timed = resident::forget_peak();
             }
-            match catch_panic(|| worker.step(now)) {
-                Ok(step) => tell(&WorkerMessage::Step(step))?,
-                Err(error) => return tell(&failed(error)),
+            match catch_panic(|| worker.run_step(now)) {
+                Ok(step) => send(&WorkerMessage::Step(step))?,
+                Err(error) => return send(&failed(error)),
             }
         }
         Ok(())
     }
 
-    fn open(spec: &Spec, method: Method) -> Result<(Worker, Opened)> {
+    fn open(spec: &Spec, method: Method) -> Result<(Worker, WorkerStart)> {
         let device = spec.device.resolve()?.device;
-        let subject = Subject::find(spec)?;
-        let (start, base) = (Instant::now(), in_use(device));
-        let network = subject.network(spec, device)?;
+        let setup = Setup::open(spec)?;
+        let (started, base) = (Instant::now(), in_use(device));
+        let network = setup.network(spec, device)?;
         let (loaded, parameters) = (in_use(device), network.parameters.components());
         let rules = match method {
             Method::Full => everything(),
-            _ => subject.rules.clone(),
+            _ => setup.rules.clone(),
         };
-        let plan = match method {
-            // Nothing is kept of a pass that is not walked back, and the formula is of those that are.
+        let estimate = match method {
+            // The estimate is of training; a forward pass alone keeps no activations.
             Method::Forward => Vec::new(),
-            _ => subject.plan(spec, device != Device::Cpu, &rules).memory,
+            _ => setup.estimate(spec, device != Device::Cpu, &rules).memory,
         };
-        let plan = plan.into_iter().map(|part| PredictedMemory { part: part.name.into(), bytes: part.bytes }).collect();
-        let taker = match method {
-            Method::Forward => Taker::Forward(Box::new(network)),
-            _ => Taker::Training(Box::new(learner(spec, method, &subject, network, &rules)?)),
+        let plan =
+            estimate.into_iter().map(|part| EstimatedPart { part: part.name.into(), bytes: part.bytes }).collect();
+        let stepper = match method {
+            Method::Forward => Stepper::Forward(Box::new(network)),
+            _ => Stepper::Training(Box::new(learner(spec, method, &setup, network, &rules)?)),
         };
-        let trained = match &taker {
-            Taker::Forward(_) => 0,
-            Taker::Training(learner) => learner.values().total() as u64,
+        let trained = match &stepper {
+            Stepper::Forward(_) => 0,
+            Stepper::Training(learner) => learner.values().total() as u64,
         };
-        let setup = start.elapsed().as_secs_f64();
-        let opened = Opened {
+        let seconds = started.elapsed().as_secs_f64();
+        let start = WorkerStart {
             device: device::name(device),
             threads: tch::get_num_threads(),
             parameters,
             trained,
             base,
             loaded,
-            setup,
+            setup: seconds,
             plan,
         };
-        Ok((Worker { subject, learning_rate: spec.learning_rate, taker, device, taken: 0 }, opened))
+        Ok((Worker { setup, learning_rate: spec.learning_rate, stepper, device, step: 0 }, start))
     }
 
-    fn step(&mut self, timed: bool) -> Result<Step> {
+    fn run_step(&mut self, timed: bool) -> Result<StepTime> {
         let start = Instant::now();
-        let batch = self.subject.batch(self.taken);
+        let batch = self.setup.batch(self.step);
         let batch_seconds = start.elapsed().as_secs_f64();
         let tokens = batch.tokens;
         let start = Instant::now();
-        let loss = match &mut self.taker {
-            Taker::Forward(network) => forward(network, &batch),
-            Taker::Training(learner) => learner.step(self.taken as u64, &[batch], self.learning_rate)?.loss,
+        let loss = match &mut self.stepper {
+            Stepper::Forward(network) => forward(network, &batch),
+            Stepper::Training(learner) => learner.step(self.step as u64, &[batch], self.learning_rate)?.loss,
         };
         let seconds = start.elapsed().as_secs_f64();
-        self.taken += 1;
-        // libtorch keeps what it took of a GPU, so what is in use afterwards is the most there was.
+        self.step += 1;
+        // libtorch does not return GPU memory, so the bytes in use after a step are the peak.
         let peak = if self.device == Device::Cpu { resident::peak() } else { in_use(self.device) };
-        Ok(Step { timed, seconds, batch_seconds, loss, tokens, peak })
+        Ok(StepTime { timed, seconds, batch_seconds, loss, tokens, peak })
     }
 }
 
-/// What asks for a step that counts, and for one that warms up.
+/// The request lines.
 pub(super) const TIMED: &str = "timed";
 pub(super) const WARM_UP: &str = "warm-up";
 
-fn learner(spec: &Spec, method: Method, subject: &Subject, network: Network, rules: &Rules) -> Result<Learner> {
+fn learner(spec: &Spec, method: Method, setup: &Setup, network: Network, rules: &Rules) -> Result<Learner> {
     let settings = Settings {
         adamw: AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 },
         clip: (spec.clip > 0.0).then_some(spec.clip),
         dropout: spec.dropout,
         checkpointing: spec.checkpointing,
-        // A target is formed whole in a step that measures its gradient mass: in each, where all are to be.
+        // A probe forms the dense gradient of its target: probe every target on every step for dense gradients.
         probe_every: if method == Method::SiftDense { 1 } else { spec.probe_every },
         micro_batches: 1,
         seed: spec.seed,
@@ -145,13 +147,13 @@ fn learner(spec: &Spec, method: Method, subject: &Subject, network: Network, rul
         }
         _ => {
             let chooser = Chooser { rules, select: Select::Gradient, seed: spec.seed, walk: settings.walk(0) };
-            choose(&network, &chooser, &[subject.batch(0)])?.choices
+            choose(&network, &chooser, &[setup.batch(0)])?.choices
         }
     };
     Ok(Learner::new(network, &choices, settings))
 }
 
-/// Every parameter is trained: each name contains nothing.
+/// Rules for full fine-tuning: every name contains the empty string.
 fn everything() -> Rules {
     Rules { rate: 1.0, modules: Vec::new(), dense: vec![String::new()], biases: true }
 }
@@ -160,11 +162,11 @@ fn forward(network: &Network, batch: &Batch) -> f64 {
     let loaded = DeviceBatch::new(batch, network.parameters.device());
     let output = network.output(&loaded.inputs);
     let scale = 1.0 / batch.targets.count().max(1) as f64;
-    // Reading it waits for the device.
+    // Reading the value waits for the device.
     network.objective(&loaded.targets, scale).loss(&output).double_value(&[])
 }
 
-/// Bytes in use: of this process, or of the GPU by it where the driver tells, else by all.
+/// Bytes in use by this process, on a GPU as the driver reports them (by all processes where it reports no others).
 fn in_use(device: Device) -> Option<u64> {
     match device::gpu(device) {
         None => resident::resident(),

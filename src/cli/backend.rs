@@ -1,13 +1,13 @@
-//! The joint between the screens and the trainer: what the screens ask for is done here.
+//! What the screens ask for, done on this machine: starts, resumes, attaches, exports, estimates.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
 
-use super::{Screens, detach};
+use super::args::DeviceArg;
+use super::detach;
 use crate::attach::Viewer;
-use crate::config::Config;
 use crate::export::{Cancellation, Order};
 use crate::preset::{Preset, cache_folder};
 use crate::ui::backend::{Backend, Estimate, Launched};
@@ -24,37 +24,35 @@ use {
     anyhow::{Context, bail},
 };
 
-/// Starts trainers on one device, with their runs in one folder.
-pub struct LocalBackend {
+/// Starts trainers on one device, with all runs in one folder.
+pub(super) struct LocalBackend {
     runs: PathBuf,
     #[cfg(feature = "torch")]
     device: crate::device::DeviceChoice,
-    /// As it was written on the command line.
+    /// As given on the command line, for background processes.
     device_name: String,
     cache: PathBuf,
 }
 
 impl LocalBackend {
-    /// As the command line says.
-    ///
     /// # Errors
-    /// A device that is written wrong.
-    pub fn new(screens: &Screens, config: &Config) -> Result<Arc<LocalBackend>> {
+    /// [`Usage`](crate::Usage): a device name that is none.
+    pub(super) fn new(runs: PathBuf, device: &DeviceArg) -> Result<Arc<LocalBackend>> {
         Ok(Arc::new(LocalBackend {
-            runs: screens.runs(config),
+            runs,
             #[cfg(feature = "torch")]
-            device: screens.device.parse()?,
-            device_name: screens.device.clone(),
+            device: device.device.parse()?,
+            device_name: device.device.clone(),
             cache: cache_folder(),
         }))
     }
 
-    /// Starts a run; without a name it gets one of the preset's and the time.
+    /// Starts a run. Without a name, it is named after the preset and the time.
     ///
     /// # Errors
-    /// A folder that cannot be made; a build without libtorch.
+    /// A run folder that cannot be created.
     #[cfg(feature = "torch")]
-    pub fn start(&self, preset: Preset, name: Option<&str>) -> Result<Launched> {
+    pub(super) fn start(&self, preset: Preset, name: Option<&str>) -> Result<Launched> {
         let folder = RunFolder::create(&self.runs, name, &preset.name.replace('/', "-"), &preset.toml)?;
         let events = folder.events();
         let log = EventLog::open(&events).with_context(|| format!("{}: cannot write", events.display()))?;
@@ -62,21 +60,16 @@ impl LocalBackend {
         Ok(Launched { link: session.into(), folder: folder.path().to_owned(), fresh: true })
     }
 
-    /// Takes up a run again, `from` its newest checkpoint if nothing else is said. With `history` the events of before
-    /// come first.
+    /// Resumes a run from a checkpoint, by default the latest. With `history`, its earlier events come first.
     ///
     /// # Errors
-    /// [`Usage`]: no such run, one that is complete or under way, a preset in its folder that is none, a build without
-    /// libtorch.
+    /// [`Usage`]: no such run, a run that is completed or active, or an invalid preset in its folder.
     #[cfg(feature = "torch")]
-    pub fn resume(&self, run: &str, from: Option<&str>, force: bool, history: bool) -> Result<Launched> {
+    pub(super) fn resume(&self, run: &str, from: Option<&str>, force: bool, history: bool) -> Result<Launched> {
         let from: train::CheckpointSelector = from.map_or(Ok(train::CheckpointSelector::Newest), str::parse)?;
         let folder = RunFolder::open(&self.runs, run)?;
         if folder.completed() {
-            bail!(Usage(format!(
-                "{}: this run took all its steps; there is nothing to resume",
-                folder.path().display()
-            )));
+            bail!(Usage(format!("{}: this run is completed; there is nothing to resume", folder.path().display())));
         }
         let path = folder.preset();
         let text = read_file(&path)?;
@@ -107,7 +100,7 @@ impl LocalBackend {
         Session::spawn(log, move |port| {
             let _listener = listen(job.folder.path(), job.folder.name(), port.tap()).map_err(|error| {
                 port.emit(Event::warning(format!(
-                    "nobody can attach to this run: its folder has no room for a socket: {error}"
+                    "cannot create the run's socket, so `finesift attach` will not work: {error}"
                 )))
             });
             train::run(job, port)
@@ -116,22 +109,17 @@ impl LocalBackend {
     }
 
     #[cfg(not(feature = "torch"))]
-    pub fn start(&self, _preset: Preset, _name: Option<&str>) -> Result<Launched> {
-        Err(without_torch())
+    pub(super) fn start(&self, _preset: Preset, _name: Option<&str>) -> Result<Launched> {
+        Err(super::without_torch())
     }
 
     #[cfg(not(feature = "torch"))]
-    pub fn resume(&self, _run: &str, _from: Option<&str>, _force: bool, _history: bool) -> Result<Launched> {
-        Err(without_torch())
+    pub(super) fn resume(&self, _run: &str, _from: Option<&str>, _force: bool, _history: bool) -> Result<Launched> {
+        Err(super::without_torch())
     }
 }
 
-#[cfg(not(feature = "torch"))]
-fn without_torch() -> anyhow::Error {
-    crate::Usage("this build is without libtorch and cannot train; build it with the feature torch".into()).into()
-}
-
-/// As it was called when the run began.
+/// The preset's name when the run started.
 #[cfg(feature = "torch")]
 fn preset_name(folder: &RunFolder) -> String {
     let events = EventRange::open(&folder.events(), 0..u64::MAX).into_iter().flatten();
@@ -168,19 +156,19 @@ impl Backend for LocalBackend {
         &self.cache
     }
 
-    fn export(&self, order: &Order, watch: Cancellation) -> Result<()> {
-        order.carry_out(watch)
+    fn export(&self, order: &Order, cancellation: Cancellation) -> Result<()> {
+        order.carry_out(cancellation)
     }
 
     #[cfg(feature = "torch")]
     fn estimate(&self, preset: &Preset) -> Result<Estimate> {
         let hub = crate::hub::Hub::from_env();
-        let places = crate::estimate::Roots { hub: &hub, cache: &self.cache, runs: &self.runs };
-        crate::estimate::estimate(preset, crate::estimate::Destination::Here(self.device), &places)
+        let roots = crate::estimate::Roots { hub: &hub, cache: &self.cache, runs: &self.runs };
+        crate::estimate::estimate(preset, crate::estimate::Destination::Here(self.device), &roots)
     }
 
     #[cfg(not(feature = "torch"))]
     fn estimate(&self, _preset: &Preset) -> Result<Estimate> {
-        anyhow::bail!("this build is without libtorch and cannot tell")
+        Err(super::without_torch())
     }
 }

@@ -1,4 +1,4 @@
-//! `finesift bench`: what steps take, in time and memory, method beside method.
+//! `finesift bench`: step time and memory of each method, side by side.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
@@ -10,100 +10,106 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tch::Kind;
 
-use super::{Screens, print};
+use super::args::DeviceArg;
+use super::print;
 use crate::Usage;
-use crate::bench::{Director, Method, Model, Report, Spec, Stopped, Subject, Texts, Worker};
+use crate::bench::{BenchInputs, BenchModel, Coordinator, Kill, Method, Report, Setup, Spec, Worker};
 use crate::data::instruct::InstructionFormat;
-use crate::device::DeviceChoice;
 use crate::signals::{Signal, Signals};
 use crate::ui::format::{bytes, grouped};
 
-/// Steps that are not timed: what is allocated and tuned in the first is there in those that follow.
+/// Untimed steps: the first ones allocate memory and tune kernels.
 const WARM_UP: usize = 2;
 
-/// What `finesift bench` is given.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  finesift bench --config benches/shapes/roberta-large.json --batch 32 --seq 128
+  finesift bench --model FOLDER --data FILE --plan
+  finesift bench --model FOLDER --batches FILE.safetensors --methods sift-sampled --json")]
 pub(super) struct Bench {
-    /// Random weights in the shape that this config.json describes
+    /// Use random weights of this config.json's shape
     #[arg(long, value_name = "FILE", required_unless_present = "model", conflicts_with = "model")]
     config: Option<PathBuf>,
-    /// Blocks, where not as many as the config says
+    /// Number of layers [default: the config's]
     #[arg(long, value_name = "N", requires = "config", value_parser = clap::value_parser!(u32).range(1..=4096))]
     layers: Option<u32>,
-    /// Weights of a folder or of the hub
+    /// Use the weights of a model folder or hub id
     #[arg(long, value_name = "FOLDER|ID")]
     model: Option<String>,
-    /// A file of texts instead of random tokens; for an encoder with the columns text and label
+    /// Use the texts of a file instead of random tokens; an encoder's file has the columns text and label
     #[arg(long, value_name = "FILE", requires = "model")]
     data: Option<PathBuf>,
-    /// How the texts are written down for a decoder: alpaca, sharegpt, messages, prompt_completion or text
+    /// Format of a decoder's texts: alpaca, sharegpt, messages, prompt_completion or text
     #[arg(long, default_value = "text", value_parser = super::eval_tasks::format)]
     format: InstructionFormat,
-    /// Batches of a safetensors file instead: PREFIX.input_ids, .attention_mask, .token_type_ids, .labels
+    /// Use the batches of a safetensors file: PREFIX.input_ids, .attention_mask, .token_type_ids, .labels
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
     batches: Option<PathBuf>,
-    /// What the names of its tensors begin with
+    /// Prefix of the tensor names in --batches
     #[arg(long, requires = "batches")]
     prefix: Option<String>,
-    /// Rows of a batch
+    /// Batch size
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=65536))]
     batch: u32,
-    /// Tokens of a row
+    /// Sequence length in tokens
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(2..=1_048_576))]
     seq: u32,
-    /// Share of each target's components to train; by default 0.008 of an encoder and 0.05 of a decoder
+    /// Fraction of each target's components to train [default: 0.008 for encoders, 0.05 for decoders]
     #[arg(long, value_parser = rate)]
     rate: Option<f64>,
-    /// Parts of the targets' names; by default the four matrices of attention of an encoder, all seven of a decoder
+    /// Substrings of the targets' names [default: attention's four matrices for encoders, all seven for decoders]
     #[arg(long, value_delimiter = ',')]
     modules: Option<Vec<String>>,
-    /// Parts of the names of what is trained in full; by default the classifier
+    /// Substrings of the names of dense trainable parameters [default: classifier]
     #[arg(long, value_delimiter = ',')]
     dense: Option<Vec<String>>,
-    /// Type of the weights
+    /// Weight dtype
     #[arg(long, default_value = "f32")]
     dtype: Dtype,
-    /// Compute activations twice instead of keeping them
+    /// Recompute activations in the backward pass (gradient checkpointing)
     #[arg(long)]
     checkpointing: bool,
-    /// Drop out as the model's config says
+    /// Apply the model's dropout
     #[arg(long)]
     dropout: bool,
-    #[arg(long, default_value_t = 7e-5, value_parser = positive, help = "Of every step")]
+    /// Learning rate of every step
+    #[arg(long, default_value_t = 7e-5, value_parser = positive)]
     learning_rate: f64,
-    /// Largest norm of the gradient; 0 for any
+    /// Maximum gradient norm; 0 turns clipping off
     #[arg(long, default_value_t = 1.0)]
     clip: f64,
-    /// Steps in which each target's gradient mass is measured once
+    /// Steps between two measurements of a target's gradient mass
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     probe_every: u64,
-    /// What to time
+    /// Methods to time
     #[arg(long, value_delimiter = ',', default_value = "forward,full,sift-dense,sift-sampled", value_parser = method)]
     methods: Vec<Method>,
-    /// Timed steps of each method
+    /// Timed steps per method
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     steps: u32,
-    /// Threads to compute with; by default all
+    /// CPU threads [default: all]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: Option<u32>,
-    /// One method after the other instead of step by step in turn, for what does not fit into memory side by side
+    /// Run one method after the other instead of alternating steps, for models that do not fit in memory side by side
     #[arg(long)]
     apart: bool,
-    /// Print the memory plan beside what was measured
+    /// Print the memory estimate beside the measurement
     #[arg(long)]
     plan: bool,
-    /// Decides random weights and tokens, and what is dropped
+    /// Seed of random weights, tokens and dropout
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// A line of JSON for each method, with every sample
+    /// Print each method as a line of JSON, with every sample
     #[arg(long)]
     json: bool,
-    /// The method this process is there for
+    #[command(flatten)]
+    device: DeviceArg,
+    /// The method that this process runs.
     #[arg(long, hide = true, value_parser = method)]
     worker: Option<Method>,
 }
 
-/// Type of the weights.
+/// Weight dtype.
 #[derive(Clone, Copy, ValueEnum)]
 enum Dtype {
     F32,
@@ -111,9 +117,9 @@ enum Dtype {
 }
 
 impl Bench {
-    /// Times and prints.
-    pub fn run(self, screens: &Screens) -> Result<ExitCode> {
-        let spec = self.spec(screens)?;
+    /// Times the methods and prints a table or JSON lines.
+    pub(super) fn run(self) -> Result<ExitCode> {
+        let spec = self.spec()?;
         if let Some(method) = self.worker {
             if let Some(threads) = self.threads {
                 tch::set_num_threads(threads as i32);
@@ -121,54 +127,54 @@ impl Bench {
             Worker::serve(&spec, method, io::stdin().lock(), io::stdout().lock())?;
             return Ok(ExitCode::SUCCESS);
         }
-        // A mistake shows before any process is started.
-        Subject::find(&spec)?;
-        let mut director = Director::new();
-        let stopped = director.stop();
-        let signal = stop_on_signal(stopped.clone())?;
+        // Usage errors show before any process starts.
+        Setup::open(&spec)?;
+        let mut coordinator = Coordinator::new();
+        let kill = coordinator.kill_handle();
+        let signal = kill_on_signal(kill.clone())?;
         let bar = self.bar()?;
-        let mut each = |method: &str| {
+        let mut on_step = |method: &str| {
             bar.inc(1);
             bar.set_message(method.to_owned());
         };
         let steps = self.steps as usize;
         for method in &self.methods {
             bar.set_message(format!("{}: preparing", method.name()));
-            director.start(method.name(), self.worker(*method)?)?;
+            coordinator.start(method.name(), self.worker(*method)?)?;
             if self.apart {
-                director.steps(WARM_UP, false, &mut each);
-                director.steps(steps, true, &mut each);
-                director.finish();
+                coordinator.steps(WARM_UP, false, &mut on_step);
+                coordinator.steps(steps, true, &mut on_step);
+                coordinator.finish();
             }
         }
         if !self.apart {
-            director.steps(WARM_UP, false, &mut each);
-            director.steps(steps, true, &mut each);
-            director.finish();
+            coordinator.steps(WARM_UP, false, &mut on_step);
+            coordinator.steps(steps, true, &mut on_step);
+            coordinator.finish();
         }
         bar.finish_and_clear();
-        let reports = director.reports().map_err(Usage)?;
+        let reports = coordinator.reports()?;
         print(&if self.json { as_json(&reports)? } else { self.as_table(&reports) });
-        if stopped.is() {
+        if kill.was_used() {
             return Ok(ExitCode::from(signal.recv().map_or(1, Signal::exit_code) as u8));
         }
         Ok(if reports.iter().any(|report| report.failed.is_some()) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
-    fn spec(&self, screens: &Screens) -> Result<Spec> {
+    fn spec(&self) -> Result<Spec> {
         let (rows, length) = (self.batch as usize, self.seq as usize);
         Ok(Spec {
             model: match (&self.config, &self.model) {
                 (Some(config), _) => {
-                    Model::Random { config: config.clone(), layers: self.layers.map(|layers| layers as usize) }
+                    BenchModel::Random { config: config.clone(), layers: self.layers.map(|layers| layers as usize) }
                 }
-                (None, Some(model)) => Model::DeviceBatch(model.clone()),
-                (None, None) => bail!(Usage("--config or --model has to say which network".into())),
+                (None, Some(model)) => BenchModel::Pretrained(model.clone()),
+                (None, None) => bail!(Usage("give --config or --model".into())),
             },
-            texts: match (&self.batches, &self.data) {
-                (Some(file), _) => Texts::Batches { file: file.clone(), prefix: self.prefix.clone() },
-                (None, Some(file)) => Texts::File { file: file.clone(), format: self.format, rows, length },
-                (None, None) => Texts::Random { rows, length },
+            inputs: match (&self.batches, &self.data) {
+                (Some(file), _) => BenchInputs::Batches { file: file.clone(), prefix: self.prefix.clone() },
+                (None, Some(file)) => BenchInputs::File { file: file.clone(), format: self.format, rows, length },
+                (None, None) => BenchInputs::Random { rows, length },
             },
             rate: self.rate,
             modules: self.modules.clone(),
@@ -177,7 +183,7 @@ impl Bench {
                 Dtype::F32 => Kind::Float,
                 Dtype::Bf16 => Kind::BFloat16,
             },
-            device: screens.device.parse::<DeviceChoice>()?,
+            device: self.device.device.parse()?,
             checkpointing: self.checkpointing,
             dropout: self.dropout,
             learning_rate: self.learning_rate,
@@ -187,12 +193,12 @@ impl Bench {
         })
     }
 
-    /// This program again, with the same arguments, for one method.
+    /// The command of a worker process: this program with the same arguments, for one method.
     fn worker(&self, method: Method) -> Result<Command> {
         let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
         command.args(std::env::args_os().skip(1)).args(["--worker", method.name()]);
         if let Some(threads) = self.threads {
-            // Thread pools take their size when they are made, which is before an argument is read.
+            // Thread pools are sized before arguments are parsed.
             for name in ["OMP_NUM_THREADS", "RAYON_NUM_THREADS"] {
                 command.env(name, threads.to_string());
             }
@@ -213,15 +219,15 @@ impl Bench {
     fn as_table(&self, reports: &[Report]) -> String {
         let mut text = format!(
             "{:<13} {:>14} {:>10} {:>10} {:>11} {:>9} {:>11} {:>11} {:>11}\n",
-            "method", "trained", "s/step", "least", "tokens/s", "x forward", "steps peak", "above base", "base"
+            "method", "trainable", "s/step", "min", "tokens/s", "x forward", "peak", "above base", "base"
         );
         let forward = reports.iter().find(|report| report.method == Method::Forward.name());
         let forward = forward.and_then(|report| report.median);
         let amount = |amount: Option<u64>| amount.map_or("-".into(), |amount| bytes(amount as f64));
         let number = |number: Option<f64>, decimals: usize| number.map_or("-".into(), |n| format!("{n:.decimals$}"));
         for report in reports {
-            let base = report.opened.as_ref().and_then(|opened| opened.base);
-            let trained = report.opened.as_ref().map_or("-".into(), |opened| grouped(opened.trained));
+            let base = report.start.as_ref().and_then(|start| start.base);
+            let trained = report.start.as_ref().map_or("-".into(), |start| grouped(start.trained));
             let ratio = report.median.zip(forward).map(|(own, forward)| own / forward);
             let above = report.steps_peak.zip(base).map(|(peak, base)| peak.saturating_sub(base));
             let _ = writeln!(
@@ -229,7 +235,7 @@ impl Bench {
                 "{:<13} {trained:>14} {:>10} {:>10} {:>11} {:>9} {:>11} {:>11} {:>11}",
                 report.method,
                 number(report.median, 4),
-                number(report.least, 4),
+                number(report.min, 4),
                 number(report.tokens_per_second, 0),
                 number(ratio, 2),
                 amount(report.steps_peak),
@@ -245,23 +251,23 @@ impl Bench {
             let _ = writeln!(text, "losses of {}: {}", report.method, losses.join(" "));
         }
         if self.plan {
-            reports.iter().for_each(|report| plan(report, &mut text));
+            reports.iter().for_each(|report| write_estimate(report, &mut text));
         }
         text
     }
 }
 
-/// What was foreseen of a method's memory, beside what it took.
-fn plan(report: &Report, text: &mut String) {
-    let Some(opened) = report.opened.as_ref().filter(|opened| !opened.plan.is_empty()) else { return };
-    let _ = writeln!(text, "plan of {}:", report.method);
-    for part in opened.plan.iter().filter(|part| part.bytes > 0) {
+/// The estimate of a method's memory, part by part, and its error.
+fn write_estimate(report: &Report, text: &mut String) {
+    let Some(start) = report.start.as_ref().filter(|start| !start.plan.is_empty()) else { return };
+    let _ = writeln!(text, "memory estimate of {}:", report.method);
+    for part in start.plan.iter().filter(|part| part.bytes > 0) {
         let _ = writeln!(text, "  {:<18} {:>11}", part.part, bytes(part.bytes as f64));
     }
-    let _ = write!(text, "  {:<18} {:>11}", "all together", bytes(report.foreseen() as f64));
+    let _ = write!(text, "  {:<18} {:>11}", "total", bytes(report.estimate() as f64));
     let _ = match report.steps_peak {
         Some(peak) => {
-            let off = 100.0 * (report.foreseen() as f64 / peak as f64 - 1.0);
+            let off = 100.0 * (report.estimate() as f64 / peak as f64 - 1.0);
             writeln!(text, ", measured {}: {off:+.1} %", bytes(peak as f64))
         }
         None => writeln!(text),
@@ -272,8 +278,8 @@ fn as_json(reports: &[Report]) -> Result<String> {
     reports.iter().map(|report| Ok(serde_json::to_string(report)? + "\n")).collect()
 }
 
-/// Ends the workers at the first signal, and tells which it was.
-fn stop_on_signal(stopped: Stopped) -> Result<std::sync::mpsc::Receiver<Signal>> {
+/// Kills the workers at the first signal. The receiver gets the signal.
+fn kill_on_signal(kill: Kill) -> Result<std::sync::mpsc::Receiver<Signal>> {
     let (sender, receiver) = std::sync::mpsc::channel();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = {
@@ -283,7 +289,7 @@ fn stop_on_signal(stopped: Stopped) -> Result<std::sync::mpsc::Receiver<Signal>>
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         let signal = runtime.block_on(signals.next());
         let _ = sender.send(signal);
-        stopped.now();
+        kill.now();
     })?;
     Ok(receiver)
 }
@@ -295,7 +301,7 @@ fn method(name: &str) -> Result<Method, String> {
 
 fn rate(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|rate| *rate > 0.0 && *rate <= 1.0);
-    number.ok_or_else(|| "expected a number above 0 and up to 1".into())
+    number.ok_or_else(|| "expected a number above 0 and at most 1".into())
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -1,7 +1,7 @@
-//! Runs that go on when the terminal is closed: another process of finesift, in a session of its own.
+//! Background runs: another process of finesift, in a session of its own, that survives the terminal.
 //!
-//! That process is started as if it stayed: what it says and asks for comes to the terminal, and Ctrl-C ends it. As soon as it
-//! has what it needs it leaves the terminal and says so on its standard output, which is all that is waited for.
+//! It starts attached: errors and questions reach the terminal, and Ctrl-C ends it. Once it has loaded what it needs, it detaches
+//! and prints its run folder on stdout, which is all that the starting process waits for.
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -12,78 +12,79 @@ use std::process::{Command, ExitStatus, Stdio};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 
-/// Where a run in the background says what it would say to a terminal.
+/// The file in the run folder that receives stdout and stderr after detaching.
 const LOG: &str = "background.log";
 
-/// When a process leaves the terminal it was started from.
+/// When a background process detaches from its terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Detach {
-    /// When it is known what is trained on what, so that mistakes are told to who started it.
+    /// After the preset, the model and the data are checked, so that errors reach the terminal.
     Prepared,
-    /// Before the model is loaded: who started it holds that in memory itself.
+    /// Before the model is loaded, since the starting process still holds it in memory.
     AtOnce,
 }
 
-/// Starts this program again in the background, with these arguments. Returns the folder of its run.
+/// Starts this program again in the background with `arguments`. Returns the run folder, or the status of a process that ended
+/// before it detached (it printed why).
 ///
 /// # Errors
-/// A process that cannot be started, or that ended before it left the terminal; it said why.
+/// A process that cannot be started or read from.
 pub(super) fn start(arguments: impl IntoIterator<Item = OsString>) -> Result<Result<PathBuf, ExitStatus>> {
-    let program = std::env::current_exe().context("cannot find this program")?;
+    let program = std::env::current_exe().context("cannot find this program's path")?;
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
-        .context("cannot start another process")?;
+        .context("cannot start a background process")?;
     let mut folder = String::new();
-    if let Some(told) = child.stdout.take() {
-        BufReader::new(told).read_line(&mut folder).context("cannot hear from the other process")?;
+    if let Some(stdout) = child.stdout.take() {
+        BufReader::new(stdout).read_line(&mut folder).context("cannot read from the background process")?;
     }
     match folder.strip_suffix('\n') {
         Some(folder) => Ok(Ok(PathBuf::from(folder))),
-        None => Ok(Err(child.wait().context("cannot wait for the other process")?)),
+        None => Ok(Err(child.wait().context("cannot wait for the background process")?)),
     }
 }
 
-/// Has a run that was stopped go on in the background.
+/// Resumes a stopped run in the background.
 ///
 /// # Errors
 /// As for [`start`].
 pub(super) fn resume(runs: &Path, device: &str, run: &Path) -> Result<()> {
-    let own = |text: &str| OsString::from(text);
-    let folder = run.canonicalize().with_context(|| format!("{}: cannot find it", run.display()))?;
+    let text = |text: &str| OsString::from(text);
+    let folder = run.canonicalize().with_context(|| format!("{}: no such run folder", run.display()))?;
     let arguments = [
-        own("--runs"),
-        runs.into(),
-        own("--device"),
-        own(device),
-        own("resume"),
+        text("resume"),
         folder.into(),
-        own("--detach=at-once"),
+        text("--runs"),
+        runs.into(),
+        text("--device"),
+        text(device),
+        text("--detach=at-once"),
     ];
     match start(arguments)? {
         Ok(_) => Ok(()),
-        Err(status) => Err(anyhow!("the process that was to take it up ended, {status}")),
+        Err(status) => Err(anyhow!("the background process that should resume it ended ({status})")),
     }
 }
 
-/// Leaves the terminal, and says so. What is said from here on goes to a file in the run's folder.
+/// Detaches from the terminal and prints the run folder. stdout and stderr go to a file in the run folder from here on.
 ///
 /// # Errors
-/// A file that cannot be written; a system that gives no session.
+/// A log file that cannot be written, or a folder whose path is not plain text.
 pub(super) fn leave_terminal(folder: &Path) -> Result<()> {
     let path = folder.join(LOG);
     let log = OpenOptions::new().create(true).append(true).open(&path);
     let log = log.with_context(|| format!("{}: cannot write", path.display()))?;
     let Some(name) = folder.to_str().filter(|name| !name.contains('\n')) else {
-        bail!("{}: a run in the background needs a folder with a plain name", folder.display());
+        bail!("{}: a background run needs a folder path in UTF-8 without line breaks", folder.display());
     };
-    // Fails where it leads a session already.
+    // Fails where this process leads a session already.
     let _ = rustix::process::setsid();
-    rustix::stdio::dup2_stderr(&log).context("cannot turn stderr to a file")?;
-    // Who started it may be gone.
+    rustix::stdio::dup2_stderr(&log).context("cannot redirect stderr to a file")?;
+    // The starting process may be gone.
     let _ = writeln!(stdout(), "{name}").and_then(|()| stdout().flush());
-    rustix::stdio::dup2_stdout(&log).context("cannot turn stdout to a file")?;
+    rustix::stdio::dup2_stdout(&log).context("cannot redirect stdout to a file")?;
     Ok(())
 }

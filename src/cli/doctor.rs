@@ -1,4 +1,4 @@
-//! `finesift doctor`: what there is to train on, what was looked for where, and whether it works.
+//! `finesift doctor`: devices, libraries and paths of this machine, and whether each device computes.
 
 use std::fmt::Write;
 
@@ -6,15 +6,15 @@ use crate::hub::Hub;
 use crate::preset::cache_folder;
 use crate::system;
 
-/// The whole report.
-pub fn report() -> String {
+/// The report, a line for each finding.
+pub(super) fn report() -> String {
     let mut text = format!("finesift      {}\n", env!("CARGO_PKG_VERSION"));
     machine(&mut text);
     nvidia(&mut text);
     #[cfg(feature = "torch")]
     torch(&mut text);
     #[cfg(not(feature = "torch"))]
-    line(&mut text, "libtorch", "this build is without it and cannot train");
+    line(&mut text, "libtorch", "none: this build cannot train (cargo feature `torch`)");
     folders(&mut text);
     text
 }
@@ -56,14 +56,14 @@ fn torch(text: &mut String) {
     line(text, "libtorch", &format!("{folder}, {} threads", tch::get_num_threads()));
     let support = GpuSupport::find();
     for (place, outcome) in &support.looked_at {
-        line(text, "looked for", &format!("{place}: {outcome}"));
+        line(text, "searched", &format!("{place}: {outcome}"));
     }
     if support.gpus == 0 {
         line(text, "no gpu", &support.reason);
     }
     for device in std::iter::once(Device::Cpu).chain((0..support.gpus).map(Device::Cuda)) {
         let outcome = match self_test(device) {
-            Ok(speed) => format!("works, {speed:.0} billion fp32 operations a second"),
+            Ok(speed) => format!("works, {speed:.0} GFLOP/s (fp32)"),
             Err(error) => format!("fails: {error:#}"),
         };
         line(text, &name(device), &outcome);
@@ -72,11 +72,11 @@ fn torch(text: &mut String) {
 
 fn folders(text: &mut String) {
     let cache = cache_folder();
-    let there = |path: &std::path::Path| if path.exists() { "" } else { " (not there yet)" };
+    let there = |path: &std::path::Path| if path.exists() { "" } else { " (not created yet)" };
     line(text, "cache", &format!("{}{}", cache.display(), there(&cache)));
     let demo = cache.join("demo");
     if !demo.exists() {
-        line(text, "demo", "its model is not there; `make setup` fetches it");
+        line(text, "demo", "not downloaded; `finesift download demo` fetches it");
     }
     let hub = Hub::from_env();
     let mode = if hub.offline { "offline" } else { hub.endpoint.as_str() };

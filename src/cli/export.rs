@@ -1,4 +1,4 @@
-//! `export` and `apply`: what a run came to, in forms that other software reads.
+//! `finesift export` and `finesift apply`: a run in formats that other software loads.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,94 +10,112 @@ use std::thread;
 use anyhow::Result;
 use clap::Args;
 
-use super::{Screens, config};
+use super::args::RunsArg;
+use super::progress;
 use crate::export::{Cancellation, Cancelled, ChangedBiases, Form, Order, Stop};
-use crate::protocol::Progress;
 use crate::signals::Signals;
 use crate::{Usage, runs};
 
 #[derive(Args)]
+#[command(after_help = "Formats:
+  merged       a model folder that transformers loads
+  delta        a safetensors file of the changed weights; `finesift apply` merges it into the base model
+  shira        an adapter folder that PEFT loads
+  csv          the metrics of every step as a table
+  tensorboard  the metrics for TensorBoard
+  html         a page with the charts
+
+Examples:
+  finesift export RUN --to merged --out model
+  finesift export RUN --to shira --out adapter --without-biases
+  finesift export RUN --to csv --out metrics.csv")]
 pub(super) struct Export {
     /// Name of the run, or path of its folder
     run: String,
-    /// In which form
-    #[arg(long)]
+    /// Format
+    #[arg(long, value_name = "FORMAT")]
     to: Form,
-    /// Where to: a new folder, or a new file
+    /// New file or folder to write
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
-    /// Which checkpoint; by default the best, or the newest where none was evaluated
+    /// Checkpoint to export [default: the best, or the latest if none was evaluated]
     #[arg(long, value_name = "best|STEP")]
     from: Option<String>,
-    /// Leave changed biases out of a SHiRA adapter, which has no place for them
+    /// Leave changed biases out of a SHiRA adapter, which cannot hold them
     #[arg(long)]
     without_biases: bool,
+    #[command(flatten)]
+    runs: RunsArg,
 }
 
 #[derive(Args)]
+#[command(after_help = "Example:
+  finesift apply delta.safetensors --out model")]
 pub(super) struct Apply {
-    /// File that `export --to delta` wrote
+    /// File written by `finesift export --to delta`
     delta: PathBuf,
-    /// Hub id or folder of the model it belongs to; by default as the run named it
+    /// Hub id or folder of the base model [default: as in the run's preset]
     #[arg(long, value_name = "MODEL")]
     base: Option<String>,
-    /// The new folder
+    /// New folder to write
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }
 
 impl Export {
-    pub fn run(self, screens: &Screens) -> Result<ExitCode> {
+    /// Writes the export and prints its path.
+    pub(super) fn run(self) -> Result<ExitCode> {
         let order = Order {
-            run: runs::find(&screens.runs(&config()?), &self.run)?,
+            run: runs::find(&self.runs.folder()?, &self.run)?,
             form: self.to,
             from: self.from.as_deref().map(str::parse).transpose()?,
             out: self.out,
             without_biases: self.without_biases,
         };
-        write(&order.out, |watch| order.carry_out(watch).map_err(advised))
+        write(&order.out, |cancellation| order.carry_out(cancellation).map_err(with_option))
     }
 }
 
 impl Apply {
+    /// Writes the merged model folder and prints its path.
     #[cfg(feature = "torch")]
-    pub fn run(self) -> Result<ExitCode> {
+    pub(super) fn run(self) -> Result<ExitCode> {
         use crate::export::{Changes, merged};
         use crate::hub::Hub;
         let changes = Changes::read(&self.delta)?;
-        write(&self.out, |watch| {
+        write(&self.out, |cancellation| {
             let base = self.base.as_ref().unwrap_or(&changes.facts.base.model);
-            let base = Hub::from_env().model(base, watch.told)?;
-            merged(&changes, &base, &self.out, watch)
+            let base = Hub::from_env().model(base, cancellation.told)?;
+            merged(&changes, &base, &self.out, cancellation)
         })
     }
 
     #[cfg(not(feature = "torch"))]
-    pub fn run(self) -> Result<ExitCode> {
-        anyhow::bail!(without_torch())
+    pub(super) fn run(self) -> Result<ExitCode> {
+        Err(super::without_torch())
     }
 }
 
-/// Has something written to a place, and says where. A signal calls it off, with nothing left of it.
+/// Runs `work`, which writes `out`, then prints that path. A signal cancels it, and nothing stays on disk.
 fn write(out: &Path, work: impl FnOnce(Cancellation) -> Result<()>) -> Result<ExitCode> {
-    let (stop, catch_panic) = (Arc::new(Stop::default()), Arc::new(AtomicI32::new(0)));
+    let (stop, status) = (Arc::new(Stop::default()), Arc::new(AtomicI32::new(0)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
-    let (calls, notes) = (stop.clone(), catch_panic.clone());
-    // Not joined: it waits for a signal that need not come.
+    let (stop_on_signal, signal_status) = (stop.clone(), status.clone());
+    // Not joined: no signal may ever come.
     thread::spawn(move || {
         let signal = runtime.block_on(signals.next());
-        notes.store(signal.exit_code(), Ordering::SeqCst);
-        // What only reads has nothing to put in order, and whoever asks twice does not want to wait for it.
-        if calls.cancel() {
+        signal_status.store(signal.exit_code(), Ordering::SeqCst);
+        // While nothing is written yet, there is nothing to clean up; a second signal does not wait for the clean-up.
+        if stop_on_signal.cancel() {
             runtime.block_on(signals.next());
         }
         signal_hook::low_level::exit(signal.exit_code());
     });
-    match work(Cancellation { told: &told, stop: &stop }) {
+    match work(Cancellation { told: &progress::show, stop: &stop }) {
         Err(error) if error.is::<Cancelled>() => {
             let _ = writeln!(io::stderr(), "finesift: {error}");
-            Ok(ExitCode::from(catch_panic.load(Ordering::SeqCst) as u8))
+            Ok(ExitCode::from(status.load(Ordering::SeqCst) as u8))
         }
         outcome => {
             outcome?;
@@ -107,20 +125,10 @@ fn write(out: &Path, work: impl FnOnce(Cancellation) -> Result<()>) -> Result<Ex
     }
 }
 
-/// With the option that helps.
-fn advised(error: anyhow::Error) -> anyhow::Error {
+/// Names the option that helps.
+fn with_option(error: anyhow::Error) -> anyhow::Error {
     if error.is::<ChangedBiases>() {
         return Usage(format!("{error:#}; --without-biases leaves them out")).into();
     }
     error
-}
-
-fn told(progress: Progress) {
-    let Progress { task, done, total, unit } = progress;
-    let _ = writeln!(io::stderr(), "{task}: {done} of {total} {unit}");
-}
-
-#[cfg(not(feature = "torch"))]
-fn without_torch() -> Usage {
-    Usage("this build is without libtorch and cannot handle weights; build it with the feature torch".into())
 }

@@ -1,5 +1,6 @@
-//! The command line: parse, join a front end and a trainer, and say how it ended.
+//! The command line: parse arguments, run a command, return its exit status.
 
+mod args;
 mod attach;
 mod backend;
 #[cfg(feature = "torch")]
@@ -8,125 +9,121 @@ mod bench;
 mod chat;
 mod detach;
 mod doctor;
+mod eval;
 #[cfg(feature = "torch")]
 mod eval_tasks;
 mod export;
 #[cfg(feature = "torch")]
+mod model_arg;
+#[cfg(feature = "torch")]
 mod plan;
 mod predict;
+mod presets;
+mod progress;
+mod resume;
 mod runs;
 mod settings;
+mod shell;
 #[cfg(feature = "torch")]
 mod threads;
 mod train;
+mod watch;
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::Usage;
-use crate::config::{Config, config_folder};
 use crate::outcome::Outcome;
 use crate::panics::catch_panic;
-use crate::preset::{Library, Preset, PresetEntry, cache_folder};
-use crate::ui;
-use attach::Attach;
+use crate::{Usage, ui};
+use args::{DeviceArg, RunsArg, ScreenArgs, config};
 use backend::LocalBackend;
-use export::{Apply, Export};
-use predict::{Eval, Predict};
-use train::{Resume, Train};
 
-/// Fine-tunes transformers with sparse increments, in the terminal.
+/// Fine-tune transformers with SIFT (sparse increment fine-tuning), in the terminal.
+///
+/// Without a command, the screens open at Home: pick a preset, see what it trains and what memory it takes, launch it.
 #[derive(Parser)]
-#[command(version)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
+  finesift                                       open the screens
+  finesift train demo                            fine-tune the demo's model and watch it
+  finesift train demo --set train.epochs=3       change a key of the preset
+  finesift resume RUN                            resume from the latest checkpoint
+  finesift attach RUN                            watch a run of another process
+  finesift export RUN --to merged --out model    write a folder that transformers loads
+
+`finesift COMMAND --help` has the options and examples of each command."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    screens: Screens,
+    home: HomeArgs,
 }
 
-/// Where runs go and how screens look. Without a command the screens open at Home.
+/// Options of the screens that open without a command.
 #[derive(Args)]
-struct Screens {
-    /// Folder of all runs; by default the one of config.toml, or else `runs`
-    #[arg(long, value_name = "DIR", env = "FINESIFT_RUNS", global = true)]
-    runs: Option<PathBuf>,
-    /// auto, cpu or cuda:N
-    #[arg(long, default_value = "auto", global = true)]
-    device: String,
-    /// Draw with characters that every terminal has
-    #[arg(long, global = true)]
-    ascii: bool,
-    /// Lines of text instead of screens, and commands typed as lines: for screen readers and simple terminals
-    #[arg(long, global = true)]
-    plain: bool,
+struct HomeArgs {
+    #[command(flatten)]
+    runs: RunsArg,
+    #[command(flatten)]
+    device: DeviceArg,
+    #[command(flatten)]
+    screen: ScreenArgs,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Fine-tune as a preset says
-    Train(Train),
-    /// Take a run up again where it stood
-    Resume(Resume),
-    /// Watch a run that goes elsewhere, and order it about; leaving it does not disturb it
-    Attach(Attach),
-    /// Write what a run came to, for other software
-    Export(Export),
-    /// Make the changes of an exported delta to its base model
-    Apply(Apply),
-    /// Score a trained model on labelled texts, or a language model on a benchmark
-    Eval(Eval),
-    /// Tell what a trained model makes of texts
-    Predict(Predict),
-    /// Talk to a language model, or to what a run has made of one
+    /// Fine-tune a model from a preset
+    Train(train::Train),
+    /// Resume a run from its latest checkpoint
+    Resume(resume::Resume),
+    /// Attach to a running training process
+    Attach(attach::Attach),
+    /// List runs, list or pin a run's checkpoints
+    Runs(runs::RunsCommand),
+    /// Export a run's model or metrics
+    Export(export::Export),
+    /// Apply an exported delta to its base model
+    Apply(export::Apply),
+    /// Evaluate a model on labelled data, MMLU, multiple choice or perplexity
+    Eval(eval::Eval),
+    /// Run inference on a file
+    Predict(predict::Predict),
+    /// Chat with a language model or a fine-tuned run
     #[cfg(feature = "torch")]
-    Chat(chat::Talk),
-    /// Time the steps of training and weigh their memory, method beside method
-    #[cfg(feature = "torch")]
-    Bench(Box<bench::Bench>),
-    /// Tell what memory a run of a preset would take, and what would fit
+    Chat(chat::ChatCommand),
+    /// Estimate the memory of a run and the largest batch that fits
     #[cfg(feature = "torch")]
     Plan(plan::Plan),
-    /// List the presets, or show one
-    Presets {
-        #[command(subcommand)]
-        command: Option<Presets>,
-    },
-    /// List the runs, or a run's checkpoints, and pin these
-    Runs {
-        /// A line of JSON for each
-        #[arg(long)]
-        json: bool,
-        #[command(subcommand)]
-        command: Option<runs::OfRun>,
-    },
-    /// Print the settings and keys as they are, as a config.toml to start from
-    Config,
-    /// Tell what this machine offers, and what is missing
-    Doctor,
-}
-
-#[derive(Subcommand)]
-enum Presets {
-    /// Print a preset
-    Show {
-        /// Its name
-        name: String,
-    },
-}
-
-/// Runs the program.
-pub fn main() -> ExitCode {
-    let Cli { command, screens } = Cli::parse();
+    /// Benchmark step time and memory per method
     #[cfg(feature = "torch")]
-    if !command.as_ref().is_some_and(Command::only_reads) {
+    Bench(Box<bench::Bench>),
+    /// List presets, or print one
+    Presets(presets::PresetsCommand),
+    /// Print the current settings and keys as a config.toml
+    Config,
+    /// Check this machine's devices, libraries and paths
+    Doctor,
+    /// Generate a shell completion script
+    Completions(shell::Completions),
+    /// Generate the manual page
+    Man,
+}
+
+/// Parses the arguments and runs the command. Exit status: 2 for usage and configuration errors, 1 for failures, 128 + N after
+/// signal N.
+pub fn main() -> ExitCode {
+    let Cli { command, home } = Cli::parse();
+    #[cfg(feature = "torch")]
+    if command.as_ref().is_none_or(Command::computes) {
         threads::sleep_while_waiting();
     }
-    match catch_panic(|| run(command, &screens)) {
+    match catch_panic(|| run(command, &home)) {
         Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "finesift: {error:#}");
@@ -137,114 +134,112 @@ pub fn main() -> ExitCode {
 
 #[cfg(feature = "torch")]
 impl Command {
-    /// Whether it computes nothing.
-    fn only_reads(&self) -> bool {
-        matches!(self, Command::Presets { .. } | Command::Runs { .. } | Command::Config | Command::Attach(_))
+    /// Whether libtorch computes in this process.
+    fn computes(&self) -> bool {
+        use Command::*;
+        !matches!(self, Attach(_) | Runs(_) | Presets(_) | Config | Completions(_) | Man)
     }
 }
 
-fn run(command: Option<Command>, screens: &Screens) -> Result<ExitCode> {
+fn run(command: Option<Command>, home: &HomeArgs) -> Result<ExitCode> {
+    let Some(command) = command else { return open_home(home) };
     match command {
-        None => return home(screens),
-        Some(Command::Train(train)) => return train.run(screens),
-        Some(Command::Resume(resume)) => return resume.run(screens),
-        Some(Command::Attach(attach)) => return attach.run(screens),
-        Some(Command::Export(export)) => return export.run(screens),
-        Some(Command::Apply(apply)) => return apply.run(),
-        Some(Command::Eval(eval)) => return eval.run(screens),
-        Some(Command::Predict(predict)) => return predict.run(screens),
+        Command::Train(train) => return train.run(),
+        Command::Resume(resume) => return resume.run(),
+        Command::Attach(attach) => return attach.run(),
+        Command::Export(export) => return export.run(),
+        Command::Apply(apply) => return apply.run(),
         #[cfg(feature = "torch")]
-        Some(Command::Chat(chat)) => return chat.run(screens),
+        Command::Chat(chat) => return chat.run(),
         #[cfg(feature = "torch")]
-        Some(Command::Bench(bench)) => return bench.run(screens),
+        Command::Bench(bench) => return bench.run(),
+        Command::Eval(eval) => eval.run()?,
+        Command::Predict(predict) => predict.run()?,
         #[cfg(feature = "torch")]
-        Some(Command::Plan(plan)) => print(&plan.report(screens)?),
-        Some(Command::Presets { command: None }) => print(&list()),
-        Some(Command::Presets { command: Some(Presets::Show { name }) }) => print(&show(&name)?),
-        Some(Command::Runs { json, command: None }) => print(&runs::report(&screens.runs(&config()?), json)?),
-        Some(Command::Runs { json: true, .. }) => {
-            anyhow::bail!(Usage("--json is for the list of runs, not for the checkpoints of one".into()))
-        }
-        Some(Command::Runs { command: Some(command), .. }) => print(&command.run(&screens.runs(&config()?))?),
-        Some(Command::Config) => print(&settings::report(&config()?)?),
-        Some(Command::Doctor) => print(&doctor::report()),
+        Command::Plan(plan) => print(&plan.report()?),
+        Command::Presets(presets) => print(&presets.run()?),
+        Command::Runs(runs) => print(&runs.run()?),
+        Command::Config => print(&settings::report(&config()?)?),
+        Command::Doctor => print(&doctor::report()),
+        Command::Completions(completions) => print(&completions.script()),
+        Command::Man => print(&shell::manual()?),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether there is a person to show a screen to.
+fn open_home(home: &HomeArgs) -> Result<ExitCode> {
+    if !on_terminal() {
+        anyhow::bail!(Usage(
+            "the screens need a terminal; `finesift --help` lists the commands that work without one".into()
+        ));
+    }
+    if is_dumb() {
+        anyhow::bail!(Usage(
+            "the screens need more than TERM=dumb offers; start a run with `finesift train PRESET --plain` \
+             (`finesift presets` lists the presets)"
+                .into()
+        ));
+    }
+    let (config, options) = home.screen.settings()?;
+    let backend = LocalBackend::new(home.runs.folder_with(&config), &home.device)?;
+    let outcome = ui::open(backend, None, options)?;
+    print(&watch::detached_note(&outcome));
+    Ok(exit_code(&outcome))
+}
+
+/// Whether stdin and stdout are a terminal.
 fn on_terminal() -> bool {
     io::stdout().is_terminal() && io::stdin().is_terminal()
 }
 
-/// Whether that person's terminal can show one.
+/// Whether the terminal cannot draw screens.
 fn is_dumb() -> bool {
     std::env::var("TERM").is_ok_and(|term| term == "dumb")
 }
 
-/// A reader that has seen enough, such as `head`, is no failure.
+/// Writes to stdout. A closed pipe (`| head`) is not an error.
 fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }
 
-/// Tells on stderr what does not keep a command from going on.
+/// Writes warnings to stderr.
 #[cfg(feature = "torch")]
 fn warn(warnings: &[String]) {
     for warning in warnings {
-        let _ = writeln!(io::stderr(), "finesift: {warning}");
+        let _ = writeln!(io::stderr(), "finesift: warning: {warning}");
     }
 }
 
-fn list() -> String {
-    let line =
-        |listed: PresetEntry| match listed.draft.and_then(|draft| draft.preset().map_err(|error| format!("{error:#}")))
-        {
-            Ok(preset) => format!("{:<12}  {}\n", listed.name, preset.about),
-            Err(error) => format!("{:<12}  {error}\n", listed.name),
-        };
-    Library::of_environment().list().into_iter().map(line).collect()
-}
-
-/// A preset as it was written, comments included.
-fn show(name: &str) -> Result<String> {
-    Preset::load(name, &[], &cache_folder())?;
-    Library::of_environment().text(name)
-}
-
-fn home(screens: &Screens) -> Result<ExitCode> {
-    if !on_terminal() {
-        anyhow::bail!(Usage("the screens need a terminal; `finesift --help` lists what works without one".into()));
-    }
-    if screens.plain || is_dumb() {
-        let how = "without screens a run is started by its preset's name: `finesift train PRESET --plain`";
-        anyhow::bail!(Usage(format!("{how}; `finesift presets` lists them")));
-    }
-    let (config, options) = screens.settings()?;
-    let outcome = ui::open(LocalBackend::new(screens, &config)?, None, options)?;
-    print(&train::going_on(&outcome));
-    Ok(ended(&outcome))
-}
-
-/// The exit status: that of a signal, where one ended the program.
-fn ended(outcome: &Outcome) -> ExitCode {
+/// Success, or the status of the signal that ended the program.
+fn exit_code(outcome: &Outcome) -> ExitCode {
     outcome.signal.map_or(ExitCode::SUCCESS, |signal| ExitCode::from(signal.exit_code() as u8))
 }
 
-/// The user's settings.
-fn config() -> Result<Config> {
-    Config::load(&config_folder())
+/// The error of a command that needs libtorch, in a build without.
+#[cfg(not(feature = "torch"))]
+fn without_torch() -> anyhow::Error {
+    Usage("this build has no libtorch; rebuild it with the cargo feature `torch`".into()).into()
 }
 
-impl Screens {
-    /// The user's settings, and how screens look by them. A mistake in them is told before anything is started.
-    fn settings(&self) -> Result<(Config, ui::Options)> {
-        let config = config()?;
-        let options = ui::Options::of(&config, self.ascii)?;
-        Ok((config, options))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Cli::command().debug_assert();
     }
 
-    /// The folder of all runs.
-    fn runs(&self, config: &Config) -> PathBuf {
-        self.runs.clone().or_else(|| config.runs.clone()).unwrap_or_else(|| "runs".into())
+    #[test]
+    fn an_option_before_the_command_is_an_error_and_not_ignored() {
+        let parse = |arguments: &[&str]| Cli::try_parse_from([&["finesift"], arguments].concat());
+        assert!(parse(&["--device", "cpu"]).is_ok());
+        assert!(parse(&["train", "demo", "--device", "cpu"]).is_ok());
+        let error = parse(&["--device", "cpu", "train", "demo"]).err().unwrap().to_string();
+        assert!(error.contains("cannot be used with"), "{error}");
+        for meaningless in [&["presets", "--device", "cpu"], &["runs", "--ascii", "x"], &["export", "--plain", "x"]] {
+            assert!(parse(meaningless).is_err(), "{meaningless:?}");
+        }
     }
 }

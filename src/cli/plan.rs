@@ -1,4 +1,4 @@
-//! `finesift plan`: what memory a run of a preset would take, part by part, and what would fit a device.
+//! `finesift plan`: the memory of a run part by part, and the largest batch that fits a device.
 
 use std::fmt::Write;
 
@@ -6,41 +6,50 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::{Screens, config};
+use super::args::{DeviceArg, RunsArg};
 use crate::Usage;
 use crate::device::DeviceChoice;
-use crate::estimate::{Destination, Roots, estimate};
-use crate::estimate::{DeviceMemory, Estimate, ModelEstimate};
+use crate::estimate::{Destination, DeviceMemory, Estimate, MemoryFit, ModelEstimate, Roots, estimate};
 use crate::hub::Hub;
 use crate::preset::{Preset, cache_folder};
 use crate::ui::format::{bytes, grouped};
 
-/// What `finesift plan` is given.
 #[derive(Args)]
+#[command(after_help = "Examples:
+  finesift plan demo
+  finesift plan alpaca/llama-7b --device-memory 24G
+  finesift plan glue/mrpc --set train.batch=64 --json")]
 pub(super) struct Plan {
     /// Name of a preset, or path of a .toml file
     preset: String,
-    /// Change a key of the preset, such as train.batch=8; may be repeated
+    /// Override a key of the preset, such as train.batch=8 (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Memory of a device that is not here, such as 24G: a GPU, or with --device cpu a machine
+    /// Estimate for a GPU (with --device cpu, a machine) of this memory, such as 24G
     #[arg(long, value_name = "SIZE", value_parser = size)]
     device_memory: Option<u64>,
-    /// Write it as a line of JSON
+    /// Print the estimate as a line of JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    runs: RunsArg,
+    #[command(flatten)]
+    device: DeviceArg,
 }
 
 impl Plan {
-    /// The whole report.
-    pub fn report(&self, screens: &Screens) -> Result<String> {
+    /// The estimate as a table or as JSON.
+    ///
+    /// # Errors
+    /// [`Usage`] for what `finesift train` would refuse, and for a model that is not downloaded.
+    pub(super) fn report(&self) -> Result<String> {
         let preset = Preset::load(&self.preset, &self.set, &cache_folder())?;
-        let choice: DeviceChoice = screens.device.parse()?;
+        let choice: DeviceChoice = self.device.device.parse()?;
         let destination = match self.device_memory {
             Some(memory) => Destination::Elsewhere { memory, gpu: choice != DeviceChoice::Cpu },
             None => Destination::Here(choice),
         };
-        let (hub, cache, runs) = (Hub::from_env(), cache_folder(), screens.runs(&config()?));
+        let (hub, cache, runs) = (Hub::from_env(), cache_folder(), self.runs.folder()?);
         let estimate = estimate(&preset, destination, &Roots { hub: &hub, cache: &cache, runs: &runs })?;
         let Some(model) = &estimate.model else { bail!(Usage(estimate.missing.join("; "))) };
         Ok(if self.json { as_json(&estimate, model) } else { as_table(&preset, &estimate, model) })
@@ -55,49 +64,49 @@ fn as_table(preset: &Preset, estimate: &Estimate, model: &ModelEstimate) -> Stri
     let length = estimate.data.as_ref().map_or(preset.data.max_length as u64, |data| data.longest);
     let _ = writeln!(
         text,
-        "{} parameters; {} selected, {} trained in full; micro-batches of {} x {length} tokens, {}\n",
+        "{} parameters; trainable: {} sparse + {} dense; micro-batches of {} x {length} tokens, {}\n",
         grouped(model.parameters),
         grouped(model.selected),
         grouped(model.dense),
         preset.train.batch,
         preset.model.dtype.name(),
     );
-    let _ = writeln!(text, "{:<16} {:>16} {:>16}", "", "kept", "checkpointing");
-    let [kept, twice] = &model.fits[..] else { return text };
-    for (kept, twice) in kept.memory.iter().zip(&twice.memory) {
-        let about = if kept.estimated { "about " } else { "" };
+    let _ = writeln!(text, "{:<16} {:>16} {:>16}", "", "default", "checkpointing");
+    let [kept, recomputed] = &model.fits[..] else { return text };
+    for (kept, recomputed) in kept.memory.iter().zip(&recomputed.memory) {
+        let about = if kept.estimated { "~" } else { "" };
         let amount = |bytes_of: u64| format!("{about}{}", bytes(bytes_of as f64));
-        let _ = writeln!(text, "{:<16} {:>16} {:>16}", kept.name, amount(kept.bytes), amount(twice.bytes));
+        let _ = writeln!(text, "{:<16} {:>16} {:>16}", kept.name, amount(kept.bytes), amount(recomputed.bytes));
     }
-    let amount = |bytes_of: u64| format!("about {}", bytes(bytes_of as f64));
-    let _ = writeln!(text, "{:<16} {:>16} {:>16}", "all together", amount(kept.bytes()), amount(twice.bytes()));
+    let amount = |bytes_of: u64| format!("~{}", bytes(bytes_of as f64));
+    let _ = writeln!(text, "{:<16} {:>16} {:>16}", "total", amount(kept.bytes()), amount(recomputed.bytes()));
     if let Some(device) = &estimate.device {
         let rows = |rows: Option<u64>| match rows {
             Some(0) => "none".into(),
             Some(rows) => grouped(rows),
             None => "-".into(),
         };
-        let _ = writeln!(text, "{:<16} {:>16} {:>16}", "largest batch", rows(kept.largest), rows(twice.largest));
-        let _ = writeln!(text, "\n{}", verdict(preset, device, kept.bytes(), twice.bytes()));
+        let _ = writeln!(text, "{:<16} {:>16} {:>16}", "max batch", rows(kept.largest), rows(recomputed.largest));
+        let _ = writeln!(text, "\n{}", verdict(preset, device, kept.bytes(), recomputed.bytes()));
     }
     text
 }
 
-/// Whether it fits, and what would.
-fn verdict(preset: &Preset, device: &DeviceMemory, kept: u64, twice: u64) -> String {
-    let there = format!("{}: {} of {} free", device.name, bytes(device.free as f64), bytes(device.total as f64));
+/// Whether the run fits, and what to change if not.
+fn verdict(preset: &Preset, device: &DeviceMemory, kept: u64, recomputed: u64) -> String {
+    let memory = format!("{}: {} of {} free", device.name, bytes(device.free as f64), bytes(device.total as f64));
     let checkpointing = preset.train.gradient_checkpointing;
-    if if checkpointing { twice } else { kept } <= device.free {
-        format!("{there}; it fits")
-    } else if twice <= device.free {
-        format!("{there}; it fits with train.gradient_checkpointing=true")
+    if if checkpointing { recomputed } else { kept } <= device.free {
+        format!("{memory}; it fits")
+    } else if recomputed <= device.free {
+        format!("{memory}; it fits with train.gradient_checkpointing=true")
     } else {
-        format!("{there}; it does not fit: a smaller train.batch, or model.dtype=bf16")
+        format!("{memory}; it does not fit; lower train.batch or sift.rate, or set model.dtype=bf16")
     }
 }
 
 fn as_json(estimate: &Estimate, model: &ModelEstimate) -> String {
-    let fit = |fit: &crate::estimate::MemoryFit| {
+    let fit = |fit: &MemoryFit| {
         let parts: Map<String, Value> =
             fit.memory.iter().map(|part| (part.name.replace(' ', "_"), part.bytes.into())).collect();
         json!({"checkpointing": fit.checkpointing, "bytes": fit.bytes(), "parts": parts, "largest_batch": fit.largest})
@@ -116,9 +125,9 @@ fn as_json(estimate: &Estimate, model: &ModelEstimate) -> String {
         + "\n"
 }
 
-/// `24G`, `24GiB`, `500M`; powers of 1024.
+/// Bytes from `24G`, `24GiB` or `500M` (powers of 1024).
 fn size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("expected a number with M, G or T, such as 24G, not {text:?}");
+    let wrong = || format!("expected a number with M, G or T, such as 24G; got {text:?}");
     let text = text.trim().trim_end_matches(['b', 'B']).trim_end_matches('i');
     let power = match text.chars().last().map(|unit| unit.to_ascii_uppercase()) {
         Some('M') => 20,
@@ -136,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_read() {
+    fn sizes_with_units_are_parsed() {
         assert_eq!(size("24G"), Ok(24 << 30));
         assert_eq!(size("1.5GiB"), Ok(3 << 29));
         assert_eq!(size("500 mb"), Ok(500 << 20));

@@ -1,67 +1,96 @@
-//! `runs`: what the screen Runs shows, as a table or as lines of JSON; and the checkpoints of one.
+//! `finesift runs`: the runs as a table or as JSON lines, and the checkpoints of one run.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::args::RunsArg;
+use crate::Usage;
 use crate::headless::grouped;
 use crate::runs::checkpoint::{CheckpointSelector, pin, unpin, wanted};
 use crate::runs::{Best, End, Kept, Lister, RunEntry, find, kept};
 
-/// What is done with a run's checkpoints.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  finesift runs
+  finesift runs --json
+  finesift runs checkpoints RUN
+  finesift runs pin RUN best")]
+pub(super) struct RunsCommand {
+    /// Print each run as a line of JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    runs: RunsArg,
+    #[command(subcommand)]
+    command: Option<CheckpointCommand>,
+}
+
+/// Commands on one run's checkpoints.
 #[derive(Subcommand)]
-pub(super) enum OfRun {
+enum CheckpointCommand {
     /// List a run's checkpoints
     Checkpoints {
         /// Name of the run, or path of its folder
         run: String,
     },
-    /// Keep a checkpoint whatever else is removed
-    Pin(Which),
-    /// Take a checkpoint's pin away; it goes when newer ones have come
-    Unpin(Which),
+    /// Pin a checkpoint, so that it is never removed
+    Pin(CheckpointArgs),
+    /// Unpin a checkpoint; it is removed once newer checkpoints replace it
+    Unpin(CheckpointArgs),
 }
 
-/// Which checkpoint.
 #[derive(Args)]
-pub(super) struct Which {
+struct CheckpointArgs {
     /// Name of the run, or path of its folder
     run: String,
-    /// That of the best evaluation, or that of a step; by default the newest
+    /// The checkpoint [default: the latest]
     #[arg(value_name = "best|STEP")]
-    which: Option<String>,
+    checkpoint: Option<String>,
 }
 
-impl OfRun {
-    /// Does it, and tells what checkpoints there are.
+impl RunsCommand {
+    /// The list of runs, or of a run's checkpoints.
     ///
     /// # Errors
-    /// No such run or checkpoint; a disk that cannot be written.
-    pub(super) fn run(self, runs: &Path) -> Result<String> {
-        let run = match self {
-            OfRun::Checkpoints { run } => find(runs, &run)?,
-            OfRun::Pin(which) => which.change(runs, pin)?,
-            OfRun::Unpin(which) => which.change(runs, unpin)?,
-        };
-        let lines: String = kept(&run).iter().map(line).collect();
-        Ok(if lines.is_empty() { format!("{}: no checkpoint was written yet\n", run.display()) } else { lines })
+    /// [`Usage`]: no such run or checkpoint. A folder that cannot be read or written.
+    pub(super) fn run(self) -> Result<String> {
+        let runs = self.runs.folder()?;
+        match self.command {
+            None => report(&runs, self.json),
+            Some(_) if self.json => bail!(Usage("--json lists runs; leave it out to list checkpoints".into())),
+            Some(command) => command.run(&runs),
+        }
     }
 }
 
-impl Which {
-    /// Changes the checkpoint; returns the run's folder.
+impl CheckpointCommand {
+    /// Runs the command, then lists the run's checkpoints.
+    fn run(self, runs: &Path) -> Result<String> {
+        let run = match self {
+            CheckpointCommand::Checkpoints { run } => find(runs, &run)?,
+            CheckpointCommand::Pin(checkpoint) => checkpoint.change(runs, pin)?,
+            CheckpointCommand::Unpin(checkpoint) => checkpoint.change(runs, unpin)?,
+        };
+        let lines: String = kept(&run).iter().map(line).collect();
+        Ok(if lines.is_empty() { format!("{}: no checkpoints yet\n", run.display()) } else { lines })
+    }
+}
+
+impl CheckpointArgs {
+    /// Applies `change` to the checkpoint. Returns the run's folder.
     fn change(self, runs: &Path, change: fn(&Path) -> Result<()>) -> Result<PathBuf> {
         let run = find(runs, &self.run)?;
-        let from = self.which.as_deref().map_or(Ok(CheckpointSelector::Newest), str::parse)?;
+        let from = self.checkpoint.as_deref().map_or(Ok(CheckpointSelector::Newest), str::parse)?;
         change(&wanted(&run, Some(from))?)?;
         Ok(run)
     }
 }
 
-/// A checkpoint's step, and what keeps it.
+/// Step and status of a checkpoint.
 fn line(kept: &Kept) -> String {
     let words: Vec<&str> = [("best", kept.best), ("pinned", kept.pinned)]
         .into_iter()
@@ -70,11 +99,8 @@ fn line(kept: &Kept) -> String {
     format!("{:<10}  {}", grouped(kept.step), words.join(", ")).trim_end().to_owned() + "\n"
 }
 
-/// All runs, the newest first: a line each, in JSON where that was asked for.
-///
-/// # Errors
-/// A folder of runs that cannot be read.
-pub(super) fn report(runs: &Path, as_json: bool) -> Result<String> {
+/// All runs, the most recently updated first.
+fn report(runs: &Path, as_json: bool) -> Result<String> {
     let listed = Lister::new(runs).refresh(SystemTime::now());
     let mut listed = listed.with_context(|| format!("{}: cannot read", runs.display()))?.unwrap_or_default();
     listed.sort_by_key(|run| std::cmp::Reverse(run.told));
@@ -82,10 +108,10 @@ pub(super) fn report(runs: &Path, as_json: bool) -> Result<String> {
         return Ok(listed.iter().map(|run| format!("{}\n", json_of(run))).collect());
     }
     if listed.is_empty() {
-        return Ok(format!("no run in {}\n", runs.display()));
+        return Ok(format!("no runs in {}\n", runs.display()));
     }
     let rows: Vec<[String; 6]> = listed.iter().map(row).collect();
-    let names = ["RUN", "STATE", "BEST", "STEPS", "TIME", "TOLD LAST"].map(str::to_owned);
+    let names = ["RUN", "STATE", "BEST", "STEPS", "TIME", "UPDATED"].map(str::to_owned);
     let widths = [0, 1, 2, 3, 4]
         .map(|column| rows.iter().chain([&names]).map(|row| row[column].chars().count()).max().unwrap_or(0));
     let line = |row: &[String; 6]| {
@@ -102,23 +128,24 @@ fn row(run: &RunEntry) -> [String; 6] {
         0 => String::new(),
         steps => format!("{}/{}", grouped(summary.step), grouped(steps)),
     };
-    let told = run.told.and_then(|told| jiff::Timestamp::try_from(told).ok());
-    let told = told.map(|told| told.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string());
+    let updated = run.told.and_then(|updated| jiff::Timestamp::try_from(updated).ok());
+    let updated =
+        updated.map(|updated| updated.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string());
     let cells = [
         run.name.clone(),
         run.state.name().to_owned(),
         best.unwrap_or_default(),
         steps,
         format!("{:.0} s", summary.elapsed),
-        told.unwrap_or_default(),
+        updated.unwrap_or_default(),
     ];
-    // Names in files must not move the cursor.
+    // Names read from files must not move the cursor.
     cells.map(|cell| cell.chars().filter(|c| !c.is_control()).collect())
 }
 
 fn json_of(run: &RunEntry) -> Value {
     let summary = &run.summary;
-    let told = run.told.and_then(|told| jiff::Timestamp::try_from(told).ok());
+    let updated = run.told.and_then(|updated| jiff::Timestamp::try_from(updated).ok());
     let error = match &summary.end {
         Some(End::Failed(error)) => Some(error),
         _ => None,
@@ -134,7 +161,7 @@ fn json_of(run: &RunEntry) -> Value {
         "elapsed": summary.elapsed,
         "loss": summary.last_loss,
         "best": summary.best().map(|best| json!({"score": best.name, "value": best.score, "step": best.step})),
-        "told": told.map(|told| told.to_string()),
+        "told": updated.map(|updated| updated.to_string()),
         "tags": run.tags,
         "error": error,
     })
@@ -143,7 +170,6 @@ fn json_of(run: &RunEntry) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Usage;
 
     #[test]
     fn checkpoints_are_listed_and_pinned() {
@@ -151,31 +177,32 @@ mod tests {
         let run = runs.path().join("mine");
         std::fs::create_dir_all(&run).unwrap();
         std::fs::write(run.join("preset.toml"), "").unwrap();
-        let which = |which: Option<&str>| Which { run: "mine".into(), which: which.map(str::to_owned) };
-        let told = |command: OfRun| command.run(runs.path()).unwrap();
-        let list = || told(OfRun::Checkpoints { run: "mine".into() });
-        assert!(list().ends_with("mine: no checkpoint was written yet\n"));
+        let args =
+            |checkpoint: Option<&str>| CheckpointArgs { run: "mine".into(), checkpoint: checkpoint.map(str::to_owned) };
+        let output = |command: CheckpointCommand| command.run(runs.path()).unwrap();
+        let list = || output(CheckpointCommand::Checkpoints { run: "mine".into() });
+        assert!(list().ends_with("mine: no checkpoints yet\n"));
         for step in [80, 1700, 1900] {
             std::fs::create_dir_all(run.join(format!("checkpoints/step-{step:08}"))).unwrap();
         }
         std::os::unix::fs::symlink("checkpoints/step-00001700", run.join("best")).unwrap();
         assert_eq!(list(), "1,900\n1,700       best\n80\n");
-        assert_eq!(told(OfRun::Pin(which(Some("80")))), "1,900\n1,700       best\n80          pinned\n");
-        told(OfRun::Pin(which(Some("best"))));
-        told(OfRun::Pin(which(None)));
+        assert_eq!(output(CheckpointCommand::Pin(args(Some("80")))), "1,900\n1,700       best\n80          pinned\n");
+        output(CheckpointCommand::Pin(args(Some("best"))));
+        output(CheckpointCommand::Pin(args(None)));
         assert_eq!(list(), "1,900       pinned\n1,700       best, pinned\n80          pinned\n");
-        told(OfRun::Unpin(which(Some("best"))));
-        assert_eq!(told(OfRun::Unpin(which(Some("80")))), "1,900       pinned\n1,700       best\n80\n");
+        output(CheckpointCommand::Unpin(args(Some("best"))));
+        assert_eq!(output(CheckpointCommand::Unpin(args(Some("80")))), "1,900       pinned\n1,700       best\n80\n");
         for wrong in ["81", "oldest"] {
-            let error = OfRun::Pin(which(Some(wrong))).run(runs.path()).unwrap_err();
+            let error = CheckpointCommand::Pin(args(Some(wrong))).run(runs.path()).unwrap_err();
             assert!(error.is::<Usage>(), "{error}");
         }
     }
 
     #[test]
-    fn runs_are_told_to_people_and_to_programs() {
+    fn runs_are_listed_as_a_table_and_as_json() {
         let runs = tempfile::tempdir().unwrap();
-        assert!(report(runs.path(), false).unwrap().starts_with("no run in"));
+        assert!(report(runs.path(), false).unwrap().starts_with("no runs in"));
         assert_eq!(report(runs.path(), true).unwrap(), "");
         let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runs/demo.jsonl");
         std::fs::create_dir(runs.path().join("first")).unwrap();

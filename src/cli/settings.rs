@@ -1,17 +1,17 @@
-//! `config`: the settings as they are now, in the form of the file that changes them.
+//! `finesift config`: the current settings and keys as a config.toml.
 
 use anyhow::Result;
 
 use crate::config::Config;
 use crate::ui::keymap::Keymap;
 
-/// The settings and all keys as TOML, with where they come from.
+/// The settings and all keys as TOML, headed by the path they come from.
 ///
 /// # Errors
-/// Keys that cannot be.
+/// Invalid keys in the user's config.toml.
 pub(super) fn report(config: &Config) -> Result<String> {
-    let there = if config.path.is_file() { "" } else { ", which is not there yet" };
-    let mut text = format!("# of {}{there}\n{}\n[keys]\n", config.path.display(), config.to_toml());
+    let there = if config.path.is_file() { "" } else { " (not created yet)" };
+    let mut text = format!("# {}{there}\n{}\n[keys]\n", config.path.display(), config.to_toml());
     for (binding, keys) in Keymap::with(&config.keys)?.all() {
         let keys: Vec<String> = keys.iter().map(|key| toml::Value::String(key.name()).to_string()).collect();
         text += &format!("{:<14} = {:<24} # {}\n", binding.name, format!("[{}]", keys.join(", ")), binding.help);
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_printed_is_what_can_be_written() {
+    fn printed_settings_read_back_the_same() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
         std::fs::write(

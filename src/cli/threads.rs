@@ -1,16 +1,17 @@
-//! How the threads of libtorch wait for one another.
+//! The wait policy of libtorch's OpenMP threads.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-/// Read by the runtime of libtorch's threads, once and before `main`.
+/// Read by the OpenMP runtime once, before `main`.
 const VARIABLES: [&str; 2] = ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT"];
 
-/// Has threads that wait sleep, unless the user has said how they should wait. As it comes, the runtime has them spin: with
-/// another program on the machine, or another pool of threads in this one, they take the processor from whom they wait for,
-/// and a step takes five times as long. On a machine that is free sleeping costs nothing that could be measured.
+/// Makes waiting threads sleep, unless the user chose a policy. By default they spin: beside another program, or another thread
+/// pool in this one, they take the processor from the threads they wait for, and a step takes five times as long. On an
+/// otherwise idle machine, sleeping costs nothing measurable.
 ///
-/// It takes the process's place by the same program with that said; where this cannot be done, things go on as they are.
+/// The policy is read before `main`, so this replaces the process by the same program with the variable set. If that fails, the
+/// program continues with the default policy.
 pub(super) fn sleep_while_waiting() {
     if VARIABLES.iter().all(|name| std::env::var_os(name).is_none())
         && let Ok(program) = std::env::current_exe()

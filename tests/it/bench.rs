@@ -30,7 +30,7 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 #[test]
-fn all_methods_start_from_one_loss_and_both_ways_of_sift_are_one() {
+fn all_methods_start_from_the_same_loss_and_dense_and_sampled_sift_agree() {
     let _turn = turn();
     for (name, layers) in [("tiny-bert", "1"), ("tiny-llama", "3")] {
         let config = fixture(name).join("config.json").display().to_string();
@@ -40,7 +40,7 @@ fn all_methods_start_from_one_loss_and_both_ways_of_sift_are_one() {
         assert_eq!(methods, ["forward", "full", "sift-dense", "sift-sampled"]);
         let first = losses(&reports[0])[0];
         for report in &reports {
-            // Two steps warm up.
+            // Two warm-up steps.
             assert_eq!((losses(report).len(), report["seconds"].as_array().unwrap().len()), (5, 3));
             assert!((losses(report)[0] / first - 1.0).abs() < 1e-5, "{report}");
             assert!(report["median"].as_f64().unwrap() > 0.0 && report["failed"].is_null());
@@ -58,7 +58,7 @@ fn all_methods_start_from_one_loss_and_both_ways_of_sift_are_one() {
 }
 
 #[test]
-fn batches_of_a_file_are_taken_as_they_are() {
+fn batches_of_a_file_are_used_unchanged() {
     let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("batches.safetensors").display().to_string();
@@ -83,7 +83,7 @@ fn batches_of_a_file_are_taken_as_they_are() {
     write(vec![2, 3, 6], &[0, 1, 2, 2, 1, 0]);
     let report = lines(&common).remove(0);
     let losses = losses(&report);
-    // Batches are taken in turn.
+    // Steps use the batches in turn.
     assert!(losses[0] == losses[2] && losses[1] == losses[3] && losses[0] != losses[1], "{losses:?}");
 
     write(vec![2, 6, 3], &[0, 1, 2, 2, 1, 0]);
@@ -91,11 +91,11 @@ fn batches_of_a_file_are_taken_as_they_are() {
     let error = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(refused.status.code() == Some(2) && error.contains("a.attention_mask has shape [2, 6, 3]"), "{error}");
     write(vec![2, 3, 6], &[0, 1, 2, -2, 1, 0]);
-    assert!(String::from_utf8_lossy(&finesift(&common).stderr).contains("a.labels has to name the class"));
+    assert!(String::from_utf8_lossy(&finesift(&common).stderr).contains("a.labels must have the class index"));
     for (more, message) in [
-        (["--prefix", "b"], "no tensor b.input_ids; those with input_ids are a"),
+        (["--prefix", "b"], "no tensor b.input_ids; tensors with input_ids: a"),
         (["--modules", "qery"], "\"qery\" is in none of the model's"),
-        (["--rate", "2"], "above 0 and up to 1"),
+        (["--rate", "2"], "above 0 and at most 1"),
         (["--steps", "0"], "0 is not in 1..=100000"),
     ] {
         write(vec![2, 3, 6], &[0, 1, 2, 2, 1, 0]);
@@ -106,7 +106,7 @@ fn batches_of_a_file_are_taken_as_they_are() {
 }
 
 #[test]
-fn texts_are_batched_as_for_a_run_and_the_plan_is_printed_beside() {
+fn texts_are_batched_as_in_a_run_and_the_memory_estimate_is_printed() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);
     let (model, texts) = (tiny.path("model").display().to_string(), tiny.path("texts.csv").display().to_string());
@@ -114,14 +114,20 @@ fn texts_are_batched_as_for_a_run_and_the_plan_is_printed_beside() {
     let output = finesift(&[&common[..], &["--plan", "--apart", "--methods", "forward,sift-sampled"]].concat());
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    for line in ["method", "forward ", "sift-sampled ", "losses of forward:", "plan of sift-sampled:", "  activations "]
-    {
+    for line in [
+        "method",
+        "forward ",
+        "sift-sampled ",
+        "losses of forward:",
+        "memory estimate of sift-sampled:",
+        "  activations ",
+    ] {
         assert!(text.lines().any(|found| found.starts_with(line)), "{line}\n{text}");
     }
 }
 
 #[test]
-fn a_plan_tells_what_fits() {
+fn plan_prints_the_largest_batch_that_fits() {
     let tiny = Tiny::new(0.0);
     let preset = tiny.path("preset.toml");
     std::fs::write(&preset, tiny.preset("epochs = 1")).unwrap();
@@ -135,7 +141,7 @@ fn a_plan_tells_what_fits() {
     let sum: u64 = parts.values().map(|bytes| bytes.as_u64().unwrap()).sum();
     assert_eq!(large["plans"][0]["bytes"].as_u64(), Some(sum));
     let text = String::from_utf8(finesift(&["plan", &preset, "--device-memory", "1M"]).stdout).unwrap();
-    assert!(text.contains("largest batch") && text.contains("none") && text.contains("it does not fit"), "{text}");
+    assert!(text.contains("max batch") && text.contains("none") && text.contains("it does not fit"), "{text}");
     let refused = finesift(&["plan", &preset, "--device-memory", "24"]);
     assert_eq!(refused.status.code(), Some(2));
 }

@@ -1,4 +1,4 @@
-//! The program talks and says what is wrong, without a terminal.
+//! Chat and evaluation without a terminal, and the errors of the command line.
 
 use std::io::Write;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use crate::tiny::chat;
 
 #[test]
-fn lines_in_answers_out() {
+fn chat_reads_prompts_and_prints_completions() {
     let folder = chat();
     let model = folder.path().join("model");
     let talk = |lines: &str| {
@@ -18,13 +18,13 @@ fn lines_in_answers_out() {
     };
     let once = talk("hello\n");
     assert!(once.ends_with('\n'));
-    // The same question has the same answer where nothing is drawn, again and anew.
+    // A greedy completion of the same prompt is the same, regenerated and in a new conversation.
     let several = talk("hello\n/again\n\n/help\n/new\nhello\n/quit\nhello\n");
     assert_eq!(several, once.repeat(3));
 }
 
 #[test]
-fn texts_and_choices_are_weighed() {
+fn perplexity_and_choices_are_scored() {
     let folder = chat();
     let model = folder.path().join("model").display().to_string();
     let write = |name: &str, text: &str| {
@@ -37,23 +37,23 @@ fn texts_and_choices_are_weighed() {
         assert!(said.status.success(), "{said:?}");
         serde_json::from_slice::<serde_json::Value>(&said.stdout).unwrap()
     };
-    // A choice is weighed as the same text is foreseen: "q a" less "q", and whatever is shorter is likelier.
+    // A choice is scored by the log-probability of its tokens after the question; the shorter text is more likely.
     let rows = r#"{"prompt": "q", "completion": " a"}"#;
     let data = write("one.jsonl", rows);
-    let foreseen = eval("perplexity", &data, &["--format", "prompt_completion"]);
-    assert_eq!(foreseen["tokens"], 3);
-    assert!((foreseen["loss"].as_f64().unwrap().exp() / foreseen["perplexity"].as_f64().unwrap() - 1.0).abs() < 1e-9);
+    let score = eval("perplexity", &data, &["--format", "prompt_completion"]);
+    assert_eq!(score["tokens"], 3);
+    assert!((score["loss"].as_f64().unwrap().exp() / score["perplexity"].as_f64().unwrap() - 1.0).abs() < 1e-9);
     let long = "z".repeat(30);
     let data = write("choices.jsonl", &format!(r#"{{"question": "q", "choices": ["{long}", "a"], "answer": "B"}}"#));
     let score = eval("choices", &data, &[]);
     assert_eq!((&score["asked"], &score["right"], &score["chosen"]), (&1.into(), &1.into(), &serde_json::json!([1])));
-    // A text is cut into parts, and each of its tokens is foreseen once: 40 bytes and EOS.
+    // A text is split into windows, and each token is scored once: 40 bytes and EOS.
     let data = write("text.txt", &"0123456789".repeat(4));
     assert_eq!(eval("perplexity", &data, &["--max-length", "7"])["tokens"], 41);
 }
 
 #[test]
-fn mistakes_end_with_status_2_and_say_what_to_do() {
+fn usage_errors_exit_with_2_and_say_what_to_do() {
     let folder = chat();
     let model = folder.path().join("model").display().to_string();
     let encoder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-bert");
@@ -76,9 +76,9 @@ fn mistakes_end_with_status_2_and_say_what_to_do() {
     for (arguments, message) in [
         (vec!["chat", &foreign], "token far has the id 9000, the model only 512 of them"),
         (vec!["chat", "./nowhere"], "neither a folder that exists nor a hub id"),
-        (vec!["chat", &bert], "an encoder does not write"),
-        (vec!["chat", &model, "--temperature=-1"], "expected a number from 0 on"),
-        (vec!["chat", &model, "--top-p=0"], "expected a share above 0"),
+        (vec!["chat", &bert], "an encoder generates no text"),
+        (vec!["chat", &model, "--temperature=-1"], "expected a number of 0 or more"),
+        (vec!["chat", &model, "--top-p=0"], "expected a probability above 0"),
         (vec!["eval", &model, "--task", "mmlu", "--data", &nowhere], "none/test: No such file"),
         (
             vec!["eval", &model, "--task", "mmlu", "--data", &nowhere],
@@ -104,7 +104,7 @@ fn run(home: &Path, arguments: &[&str], input: &str) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A program that refuses its arguments does not listen.
+    // A program that rejects its arguments does not read stdin.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     child.wait_with_output().unwrap()
 }

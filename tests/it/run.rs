@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use finesift::chat::{Chat, Partner, Voice};
+use finesift::chat::{Chat, ChatModel, Weights};
 use finesift::device::DeviceChoice;
 use finesift::hub::Hub;
 use finesift::model::{GREEDY, LoadOptions, Network};
@@ -324,24 +324,24 @@ every_minutes = 0
     assert_eq!(samples("5? ").len(), 1);
 
     // What the run has made can be talked to, and what it was made of too.
-    let partner = Partner::find("chat", &path("runs"), Path::new("/nowhere")).unwrap();
+    let partner = ChatModel::find("chat", &path("runs"), Path::new("/nowhere")).unwrap();
     assert_eq!(partner.run.as_deref(), Some(path("runs/chat").as_path()));
     let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: path("hub"), token: None, offline: true };
     let (mut chat, warnings) = Chat::open(&partner, &hub, tch::Device::Cpu, &|_| {}).unwrap();
     assert!(warnings.is_empty(), "{warnings:?}");
-    chat.ask("3? ");
-    let mut answer = |voice| {
+    chat.prompt("3? ");
+    let mut answer = |weights| {
         let mut told = String::new();
-        let whole = chat.answer(voice, 5, &GREEDY, &mut |piece| {
+        let whole = chat.complete(weights, 5, &GREEDY, &mut |piece| {
             told += piece;
             true
         });
         assert_eq!(whole.as_ref().unwrap(), &told);
         told
     };
-    assert_eq!(answer(Voice::Tuned), "no");
-    assert_ne!(answer(Voice::Base), "no");
-    assert_eq!(answer(Voice::Tuned), "no");
+    assert_eq!(answer(Weights::FineTuned), "no");
+    assert_ne!(answer(Weights::Base), "no");
+    assert_eq!(answer(Weights::FineTuned), "no");
 
     let open = || {
         let options = LoadOptions { labels: 0, dtype: tch::Kind::Float, device: tch::Device::Cpu, seed: 0 };

@@ -1,11 +1,12 @@
-//! What is timed: the network, its batches, and the rules of what is trained of it.
+//! What a benchmark runs on: the model, its batches and its trainable parameters.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use tch::{Device, Kind};
 
-use super::{Model, Spec, Texts, batches};
+use super::batches;
+use super::spec::{BenchInputs, BenchModel, Spec};
 use crate::Usage;
 use crate::data::instruct::{self, PromptEncoder};
 use crate::data::{self, Batch, BatchLabels, Batches, Columns, HeldOut, Source, TargetKind, TextTokenizer, Tokenized};
@@ -20,45 +21,44 @@ use crate::train;
 const ENCODER_MODULES: [&str; 4] = ["query", "key", "value", "attention.output.dense"];
 const DECODER_MODULES: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
-/// What is timed. The network is not in memory yet.
-pub struct Subject {
-    /// What is trained of the network.
+/// A checked benchmark whose weights are not loaded yet.
+pub struct Setup {
     pub rules: Rules,
     config: ModelConfig,
     labels: i64,
-    /// The model's, where it has one.
+    /// The model folder; none for random weights.
     folder: Option<PathBuf>,
-    feed: Feed,
+    batches: BatchSource,
 }
 
 /// Where batches come from.
-enum Feed {
-    /// They are there, and taken in turn.
-    Made(Vec<Batch>),
-    /// They are laid out of examples as in a run.
+enum BatchSource {
+    /// Ready batches, used in turn.
+    Ready(Vec<Batch>),
+    /// Collated from examples as in a run.
     Examples { examples: Tokenized, order: Vec<Vec<usize>>, pad_id: i64 },
 }
 
-impl Subject {
+impl Setup {
     /// Reads and checks everything but the weights.
     ///
     /// # Errors
-    /// [`Usage`] for what the user can mend.
-    pub fn find(spec: &Spec) -> Result<Subject> {
+    /// [`Usage`]: no such model or file, one of another format, a sequence longer than the model's positions.
+    pub fn open(spec: &Spec) -> Result<Setup> {
         let (config, folder) = match &spec.model {
-            Model::Random { config, layers } => {
+            BenchModel::Random { config, layers } => {
                 let config = ModelConfig::read_file(config)?;
                 (if let Some(layers) = layers { config.with_layers(*layers) } else { config }, None)
             }
-            Model::DeviceBatch(id) => {
+            BenchModel::Pretrained(id) => {
                 let folder = Hub::from_env().model(id, &|_| {})?;
                 (ModelConfig::read(&folder)?, Some(folder))
             }
         };
-        let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let (modules, dense, rate) = match config {
-            ModelConfig::Encoder(_) => (own(&ENCODER_MODULES), own(&["classifier"]), 0.008),
-            ModelConfig::Decoder(_) => (own(&DECODER_MODULES), Vec::new(), 0.05),
+            ModelConfig::Encoder(_) => (owned(&ENCODER_MODULES), owned(&["classifier"]), 0.008),
+            ModelConfig::Decoder(_) => (owned(&DECODER_MODULES), Vec::new(), 0.05),
         };
         let rules = Rules {
             rate: spec.rate.unwrap_or(rate),
@@ -67,11 +67,11 @@ impl Subject {
             biases: true,
         };
         train::check_rules(&rules, &Layout::of(&config, 2).parameters)?;
-        let (feed, labels) = feed(spec, &config, folder.as_deref())?;
-        Ok(Subject { rules, config, labels, folder, feed })
+        let (batches, labels) = open_batches(spec, &config, folder.as_deref())?;
+        Ok(Setup { rules, config, labels, folder, batches })
     }
 
-    /// The network, its weights loaded or drawn.
+    /// The network with loaded or random weights.
     ///
     /// # Errors
     /// Those of [`Network::open`].
@@ -85,14 +85,14 @@ impl Subject {
 
     /// The batch of a step, counted from 0.
     pub fn batch(&self, step: usize) -> Batch {
-        match &self.feed {
-            Feed::Made(batches) => batches[step % batches.len()].clone(),
-            Feed::Examples { examples, order, pad_id } => examples.collate(&order[step % order.len()], *pad_id),
+        match &self.batches {
+            BatchSource::Ready(batches) => batches[step % batches.len()].clone(),
+            BatchSource::Examples { examples, order, pad_id } => examples.collate(&order[step % order.len()], *pad_id),
         }
     }
 
-    /// What the memory plan says of training it, by these rules or in full.
-    pub fn plan(&self, spec: &Spec, gpu: bool, rules: &Rules) -> ModelEstimate {
+    /// The memory estimate of training with these rules.
+    pub fn estimate(&self, spec: &Spec, gpu: bool, rules: &Rules) -> ModelEstimate {
         let (rows, length) = self.largest();
         let load = StepShape {
             dtype: if spec.dtype == Kind::Float { 4 } else { 2 },
@@ -110,9 +110,9 @@ impl Subject {
 
     /// Rows and length of the batch with the most tokens.
     fn largest(&self) -> (usize, usize) {
-        let sizes: Vec<(usize, usize)> = match &self.feed {
-            Feed::Made(batches) => batches.iter().map(|batch| (batch.rows, batch.length)).collect(),
-            Feed::Examples { examples, order, .. } => {
+        let sizes: Vec<(usize, usize)> = match &self.batches {
+            BatchSource::Ready(batches) => batches.iter().map(|batch| (batch.rows, batch.length)).collect(),
+            BatchSource::Examples { examples, order, .. } => {
                 let lengths = examples.lengths();
                 let longest = |rows: &Vec<usize>| rows.iter().map(|&row| lengths[row]).max().unwrap_or(0);
                 order.iter().map(|rows| (rows.len(), longest(rows))).collect()
@@ -122,31 +122,31 @@ impl Subject {
     }
 }
 
-/// Batches, and how many labels they have.
-fn feed(spec: &Spec, config: &ModelConfig, folder: Option<&Path>) -> Result<(Feed, i64)> {
-    let most = config.longest();
-    let fits = |length: usize| match length as i64 <= most {
+/// Reads or generates the batches. Also returns the number of labels.
+fn open_batches(spec: &Spec, config: &ModelConfig, folder: Option<&Path>) -> Result<(BatchSource, i64)> {
+    let positions = config.longest();
+    let fits = |length: usize| match length as i64 <= positions {
         true => Ok(()),
-        false => bail!(Usage(format!("--seq {length}: the model has positions for {most} tokens"))),
+        false => bail!(Usage(format!("--seq {length}: the model has {positions} positions"))),
     };
-    match &spec.texts {
-        Texts::Random { rows, length } => {
+    match &spec.inputs {
+        BenchInputs::Random { rows, length } => {
             fits(*length)?;
-            Ok((Feed::Made(batches::random(config, *rows, *length, spec.seed)), 2))
+            Ok((BatchSource::Ready(batches::random(config, *rows, *length, spec.seed)), 2))
         }
-        Texts::Batches { file, prefix } => {
-            let made = batches::of_file(file, prefix.as_deref(), config)?;
+        BenchInputs::Batches { file, prefix } => {
+            let ready = batches::of_file(file, prefix.as_deref(), config)?;
             let classes = |batch: &Batch| match &batch.targets {
                 BatchLabels::Classes(classes) => classes.iter().copied().max().unwrap_or(0) + 1,
                 _ => 0,
             };
-            let labels = made.iter().map(classes).max().unwrap_or(0).max(2);
-            Ok((Feed::Made(made), labels))
+            let labels = ready.iter().map(classes).max().unwrap_or(0).max(2);
+            Ok((BatchSource::Ready(ready), labels))
         }
-        Texts::File { file, format, rows, length } => {
+        BenchInputs::File { file, format, rows, length } => {
             fits(*length)?;
             let Some(folder) = folder else {
-                bail!(Usage("--data needs --model: a config.json alone has no tokenizer for texts".into()));
+                bail!(Usage("--data needs --model: --config alone has no tokenizer".into()));
             };
             let (examples, labels) = match config {
                 ModelConfig::Encoder(_) => {
@@ -163,16 +163,16 @@ fn feed(spec: &Spec, config: &ModelConfig, folder: Option<&Path>) -> Result<(Fee
                     (Tokenized::Labelled(encoded), dataset.labels.count() as i64)
                 }
                 ModelConfig::Decoder(_) => {
-                    let phrasing = PromptEncoder::open(folder, *format, *length)?;
-                    let dialogues = instruct::read(file, *format, &|_| {})?;
-                    (Tokenized::Written(phrasing.encode("train", &dialogues, &|_| {})?.sequences), 2)
+                    let encoder = PromptEncoder::open(folder, *format, *length)?;
+                    let conversations = instruct::read(file, *format, &|_| {})?;
+                    (Tokenized::Written(encoder.encode("train", &conversations, &|_| {})?.sequences), 2)
                 }
             };
             let order = Batches::new(examples.lengths(), *rows, spec.seed).epoch(0);
             if order.is_empty() {
-                bail!(Usage(format!("{}: no text has anything to learn", file.display())));
+                bail!(Usage(format!("{}: no text has loss tokens", file.display())));
             }
-            Ok((Feed::Examples { examples, order, pad_id: config.pad_token_id() }, labels))
+            Ok((BatchSource::Examples { examples, order, pad_id: config.pad_token_id() }, labels))
         }
     }
 }

@@ -1,0 +1,79 @@
+//! Options that several commands share, each in a group of its own so that a command lists only what it uses.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::config::{Config, config_folder};
+use crate::ui;
+
+/// Where runs are kept.
+#[derive(Args)]
+pub(super) struct RunsArg {
+    /// Folder of all runs [default: `runs` of config.toml, or ./runs]
+    #[arg(long, value_name = "DIR", env = "FINESIFT_RUNS", hide_env_values = true)]
+    runs: Option<PathBuf>,
+}
+
+impl RunsArg {
+    /// The folder of all runs, with the user's settings read for it.
+    ///
+    /// # Errors
+    /// A config.toml that cannot be read.
+    pub(super) fn folder(&self) -> Result<PathBuf> {
+        Ok(self.folder_with(&config()?))
+    }
+
+    /// The folder of all runs under settings that are read already.
+    pub(super) fn folder_with(&self, config: &Config) -> PathBuf {
+        self.runs.clone().or_else(|| config.runs.clone()).unwrap_or_else(|| "runs".into())
+    }
+}
+
+/// What to compute on.
+#[derive(Args)]
+pub(super) struct DeviceArg {
+    /// Device to compute on: auto, cpu or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub(super) device: String,
+}
+
+#[cfg(feature = "torch")]
+impl DeviceArg {
+    /// The device, with its libraries opened.
+    ///
+    /// # Errors
+    /// [`Usage`](crate::Usage): a name that is none, or a GPU that is not there.
+    pub(super) fn resolve(&self) -> Result<crate::device::Chosen> {
+        self.device.parse::<crate::device::DeviceChoice>()?.resolve()
+    }
+}
+
+/// How screens are drawn.
+#[derive(Args)]
+pub(super) struct ScreenArgs {
+    /// Draw with ASCII characters only
+    #[arg(long)]
+    ascii: bool,
+}
+
+impl ScreenArgs {
+    /// The user's settings, and the screens' options under them: an error in either shows before anything starts.
+    ///
+    /// # Errors
+    /// A config.toml or theme that cannot be read.
+    pub(super) fn settings(&self) -> Result<(Config, ui::Options)> {
+        let config = config()?;
+        let options = ui::Options::of(&config, self.ascii)?;
+        Ok((config, options))
+    }
+}
+
+/// The user's settings.
+///
+/// # Errors
+/// A config.toml that cannot be read.
+pub(super) fn config() -> Result<Config> {
+    Config::load(&config_folder())
+}

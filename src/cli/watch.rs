@@ -1,0 +1,153 @@
+//! How a run is watched from the command line: in the screens, as lines, or from a background process.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::Args;
+
+use super::backend::LocalBackend;
+use super::detach::{self, Detach};
+use super::{exit_code, is_dumb, on_terminal, print};
+use crate::headless::OutputFormat;
+use crate::outcome::Outcome;
+use crate::protocol::{Finished, Reason};
+use crate::ui::backend::Launched;
+use crate::{Usage, headless, ui};
+
+/// How events are shown.
+#[derive(Args)]
+pub(super) struct WatchArgs {
+    /// Show a progress bar instead of the screens
+    #[arg(long)]
+    headless: bool,
+    /// Print each event as a line of JSON
+    #[arg(long)]
+    json: bool,
+    /// Print lines of text and read commands from stdin: for screen readers and simple terminals
+    #[arg(long)]
+    plain: bool,
+}
+
+/// Whether training moves to a process of its own.
+#[derive(Args)]
+pub(super) struct BackgroundArgs {
+    /// Detach from the terminal once the model and data are loaded; `finesift attach` watches the run
+    #[arg(long, conflicts_with_all = ["headless", "json", "plain"])]
+    background: bool,
+    /// What --background starts.
+    #[arg(long, hide = true)]
+    detach: Option<Detach>,
+}
+
+impl WatchArgs {
+    /// The format of lines, or none for the screens.
+    pub(super) fn format(&self) -> Option<OutputFormat> {
+        match (self.json, self.plain || is_dumb() && on_terminal()) {
+            (true, _) => Some(OutputFormat::Json),
+            (false, true) => Some(OutputFormat::Plain),
+            (false, false) if self.headless || !on_terminal() => Some(OutputFormat::Bar),
+            (false, false) => None,
+        }
+    }
+
+    /// Shows a run until it ends, then prints its summary.
+    pub(super) fn watch(
+        &self,
+        launched: Launched,
+        backend: Arc<LocalBackend>,
+        options: ui::Options,
+    ) -> Result<ExitCode> {
+        let (folder, fresh) = (launched.folder.clone(), launched.fresh);
+        let outcome = match self.format() {
+            None => ui::open(backend, Some(launched), options),
+            Some(format) => remove_unstarted(headless::run(launched.link, format, None), fresh, &folder),
+        }?;
+        if !self.json {
+            match &outcome.finished {
+                _ if outcome.going_on.is_some() => print(&detached_note(&outcome)),
+                Some(finished) => print(&summary(finished, &folder)),
+                None => {}
+            }
+        }
+        Ok(exit_code(&outcome))
+    }
+}
+
+impl BackgroundArgs {
+    /// Whether to start a background process and return.
+    pub(super) fn starts_process(&self) -> bool {
+        self.background
+    }
+
+    /// When this process, started by [`start_in_background`], detaches.
+    pub(super) fn detach(&self) -> Option<Detach> {
+        self.detach
+    }
+}
+
+/// Starts this command again as a background process.
+pub(super) fn start_in_background() -> Result<ExitCode> {
+    let arguments = std::env::args_os().skip(1);
+    let arguments =
+        arguments.map(|argument| if argument == "--background" { "--detach=prepared".into() } else { argument });
+    Ok(match detach::start(arguments)? {
+        Ok(folder) => {
+            print(&detached_note(&Outcome { going_on: Some(folder), ..Outcome::default() }));
+            ExitCode::SUCCESS
+        }
+        Err(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
+    })
+}
+
+/// Watches a run from the background process.
+pub(super) fn watch_detached(launched: Launched, when: Detach) -> Result<ExitCode> {
+    let Launched { link, folder, fresh } = launched;
+    let leave = {
+        let folder = folder.clone();
+        move || detach::leave_terminal(&folder)
+    };
+    let on_started: Option<headless::OnStarted> = match when {
+        Detach::Prepared => Some(Box::new(leave)),
+        Detach::AtOnce => {
+            leave()?;
+            None
+        }
+    };
+    Ok(exit_code(&remove_unstarted(headless::run(link, OutputFormat::Bar, on_started), fresh, &folder)?))
+}
+
+/// Removes the folder of a new run that a usage error kept from starting.
+fn remove_unstarted(outcome: Result<Outcome>, fresh: bool, folder: &Path) -> Result<Outcome> {
+    if fresh && outcome.as_ref().is_err_and(|error| error.is::<Usage>()) {
+        let _ = std::fs::remove_dir_all(folder);
+    }
+    outcome
+}
+
+/// Two lines about a run that continues without this terminal; empty if none does.
+pub(super) fn detached_note(outcome: &Outcome) -> String {
+    let folder = outcome.going_on.as_ref().map(|folder| folder.display());
+    folder
+        .map(|folder| format!("training continues in the background\nwatch it: finesift attach {folder}\n"))
+        .unwrap_or_default()
+}
+
+/// A finished run in a few lines.
+fn summary(finished: &Finished, folder: &Path) -> String {
+    let reason = match finished.reason {
+        Reason::Completed => "completed",
+        Reason::Stopped => "stopped",
+    };
+    let mut text = format!("{reason} after {} steps, {:.1} s training time\n", finished.step, finished.elapsed);
+    if let Some(best) = &finished.best {
+        let scores: Vec<String> = best.scores.iter().map(|(name, score)| format!("{name} {score:.4}")).collect();
+        text += &format!("best at step {}: {}, loss {:.4}\n", best.step, scores.join(", "), best.loss);
+    }
+    text += &format!("{}\n", folder.display());
+    if finished.reason == Reason::Stopped {
+        text += &format!("resume it: finesift resume {}\n", folder.display());
+    }
+    text
+}
