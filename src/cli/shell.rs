@@ -1,8 +1,11 @@
 //! `finesift completions` and `finesift man`: what shells and `man` read, generated from the command line's definition.
 
+use std::io::{self, Write};
+
 use anyhow::{Context, Result};
-use clap::{Args, CommandFactory};
+use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
+use clap_mangen::Man;
 
 use super::Cli;
 
@@ -34,16 +37,42 @@ pub(super) fn manual() -> Result<String> {
     let mut program = Cli::command().disable_help_subcommand(true);
     program.build();
     let mut page = Vec::new();
-    clap_mangen::Man::new(program.clone()).render(&mut page).context("cannot write the manual page")?;
+    render(&program, &mut page).context("cannot render the manual page")?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
+fn render(program: &Command, page: &mut Vec<u8>) -> io::Result<()> {
+    let man = Man::new(program.clone());
+    man.render_title(page)?;
+    man.render_name_section(page)?;
+    man.render_synopsis_section(page)?;
+    man.render_description_section(page)?;
+    man.render_options_section(page)?;
+    render_examples(program, page)?;
     for command in program.get_subcommands().filter(|command| !command.is_hide_set()) {
         let name = format!("finesift {}", command.get_name());
-        let man = clap_mangen::Man::new(command.clone().display_name(name.clone()).bin_name(name.clone()));
-        page.extend(format!(".SH \"{}\"\n", name.to_uppercase()).into_bytes());
-        man.render_description_section(&mut page).context("cannot write the manual page")?;
-        man.render_synopsis_section(&mut page).context("cannot write the manual page")?;
-        man.render_options_section(&mut page).context("cannot write the manual page")?;
+        let man = Man::new(command.clone().display_name(name.clone()).bin_name(name.clone()));
+        let mut sections = Vec::new();
+        man.render_description_section(&mut sections)?;
+        man.render_synopsis_section(&mut sections)?;
+        man.render_options_section(&mut sections)?;
+        render_examples(command, &mut sections)?;
+        writeln!(page, ".SH \"{}\"", name.to_uppercase())?;
+        // Sections of one command become subsections of the page.
+        page.extend(String::from_utf8_lossy(&sections).replace(".SH ", ".SS ").into_bytes());
     }
-    Ok(String::from_utf8_lossy(&page).into_owned())
+    Ok(())
+}
+
+/// The text after the help, its lines unfilled.
+fn render_examples(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
+    let Some(text) = command.get_after_help() else { return Ok(()) };
+    let text = text.to_string().replace('\\', "\\e").replace('-', "\\-");
+    writeln!(
+        page,
+        ".SH EXAMPLES\n.nf\n{}\n.fi",
+        text.trim_start_matches("Examples:\n").trim_start_matches("Example:\n")
+    )
 }
 
 #[cfg(test)]
