@@ -16,6 +16,7 @@ mod checkpoints;
 #[cfg(feature = "torch")]
 mod crash;
 mod disks;
+mod docs;
 #[cfg(feature = "torch")]
 mod exports;
 #[cfg(feature = "torch")]

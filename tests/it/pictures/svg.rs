@@ -17,7 +17,8 @@ const TEXT: &str = "#c0caf5";
 /// Attributes of the root element besides its size.
 const ROOT: &str = r#"xmlns="http://www.w3.org/2000/svg" font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace" font-size="13" xml:space="preserve""#;
 /// Braille dots are subpaths of no length with round caps (`.d`); lines are strokes (`.l`, heavy `.b`).
-const STYLES: &str = ".d,.l,.b{fill:none}.d{stroke-width:2.6;stroke-linecap:round}.l{stroke-width:1.2}.b{stroke-width:2.4}";
+const STYLES: &str =
+    ".d,.l,.b{fill:none}.d{stroke-width:2.6;stroke-linecap:round}.l{stroke-width:1.2}.b{stroke-width:2.4}";
 
 /// Consecutive cells of one row that have one style.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -89,11 +90,7 @@ fn style(screen: &Screen, row: u16, column: u16) -> Style {
         Color::Rgb(r, g, b) => Some(format!("#{r:02x}{g:02x}{b:02x}")),
         Color::Idx(index) => panic!("COLORTERM promises true colour, and the screen uses palette entry {index}"),
     };
-    Style {
-        color: hex(cell.fgcolor()).unwrap_or(TEXT.into()),
-        background: hex(cell.bgcolor()),
-        bold: cell.bold(),
-    }
+    Style { color: hex(cell.fgcolor()).unwrap_or(TEXT.into()), background: hex(cell.bgcolor()), bold: cell.bold() }
 }
 
 /// Appends the elements of a run.
@@ -102,7 +99,8 @@ pub fn draw(run: &Run, svg: &mut String) {
     let Style { color, background, bold } = &run.style;
     if let Some(background) = background {
         let width = run.cells * CELL.0;
-        writeln!(svg, r#"<rect x="{left}" y="{top}" width="{width}" height="{}" fill="{background}"/>"#, CELL.1).unwrap();
+        writeln!(svg, r#"<rect x="{left}" y="{top}" width="{width}" height="{}" fill="{background}"/>"#, CELL.1)
+            .unwrap();
     }
     let shapes = Shapes::of(&run.text, left, top);
     for (class, path) in [("d", shapes.dots), ("l", shapes.lines), ("b", shapes.heavy)] {
@@ -121,7 +119,8 @@ pub fn draw(run: &Run, svg: &mut String) {
         // A length for each word keeps columns aligned where a font is wider or narrower than its cells.
         let (x, length) = (left + place * CELL.0, word.chars().count() as u32 * CELL.0);
         let word = escaped(&word);
-        writeln!(svg, r#"<text x="{x}" y="{baseline}" textLength="{length}" fill="{color}"{weight}>{word}</text>"#).unwrap();
+        writeln!(svg, r#"<text x="{x}" y="{baseline}" textLength="{length}" fill="{color}"{weight}>{word}</text>"#)
+            .unwrap();
     }
 }
 
@@ -191,7 +190,8 @@ impl Shapes {
         for (column, row) in (0..2).flat_map(|column| (0..4).map(move |row| (column, row))) {
             if bits & BITS[column as usize][row as usize] != 0 {
                 let dot = (x + 2 + 4 * column, top + 2 + 4 * row);
-                let (right, down) = (i64::from(dot.0) - i64::from(self.dot.0), i64::from(dot.1) - i64::from(self.dot.1));
+                let (right, down) =
+                    (i64::from(dot.0) - i64::from(self.dot.0), i64::from(dot.1) - i64::from(self.dot.1));
                 write!(self.dots, "m{right} {down}h0")?;
                 self.dot = dot;
             }
