@@ -1,6 +1,8 @@
 //! README and docs name every command, preset key, setting and key binding, and nothing that does not exist.
 
-use std::collections::{BTreeMap, BTreeSet};
+#[cfg(feature = "torch")]
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
