@@ -115,7 +115,9 @@ fn links_lead_to_files_and_headings() {
     for name in PAGES {
         let text = page(name);
         let folder = root().join(name).parent().unwrap().to_owned();
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        let images = text.split("<img src=\"").skip(1).filter_map(|rest| rest.split('"').next());
+        for target in links.chain(images) {
             if target.starts_with("http") {
                 continue;
             }

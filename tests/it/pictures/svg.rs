@@ -55,7 +55,7 @@ pub fn size(screen: &Screen) -> (u32, u32) {
 /// The beginning of a picture: the root element, its styles and the background.
 pub fn open(width: u32, height: u32, styles: &str) -> String {
     format!(
-        "<svg {ROOT} viewBox=\"0 0 {width} {height}\">\n<style>{STYLES}{styles}</style>\n\
+        "<svg {ROOT} width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n<style>{STYLES}{styles}</style>\n\
          <rect width=\"{width}\" height=\"{height}\" rx=\"8\" fill=\"{BACKGROUND}\"/>\n"
     )
 }
