@@ -1,8 +1,6 @@
 //! README and docs name every command, preset key, setting and key binding, and nothing that does not exist.
 
-#[cfg(feature = "torch")]
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,7 +20,7 @@ const PAGES: [&str; 9] = [
 #[test]
 fn the_reference_lists_every_command() {
     let reference = page("docs/reference.md");
-    for command in subcommands(&[]) {
+    for command in subcommands(Helps::default().of("")) {
         assert!(reference.contains(&format!("`finesift {command}")), "docs/reference.md lacks `finesift {command}`");
     }
 }
@@ -85,25 +83,22 @@ fn the_reference_lists_every_event_of_a_run() {
 #[cfg(feature = "torch")]
 #[test]
 fn every_command_and_option_in_the_docs_exists() {
-    let top = subcommands(&[]);
-    let mut helps: BTreeMap<Vec<String>, String> = BTreeMap::new();
+    let mut helps = Helps::default();
     for name in PAGES {
         for code in code(&page(name)) {
             // Of a pipeline, the part that is finesift.
             for part in code.split(['|', '#', ';']) {
-                let Some(arguments) = part.trim_start_matches("$ ").trim().strip_prefix("finesift ") else { continue };
+                let Some(arguments) = part.trim().strip_prefix("finesift ") else { continue };
                 let words: Vec<&str> = arguments.split_whitespace().collect();
                 let Some(command) = words.first().filter(|word| is_word(word)) else { continue };
-                assert!(top.contains(*command), "{name}: `{code}`: there is no `finesift {command}`");
-                let mut path = vec![(*command).to_owned()];
-                if let Some(nested) = words.get(1).filter(|word| subcommands(&[command]).contains(**word)) {
-                    path.push((*nested).to_owned());
-                }
-                let help = helps.entry(path.clone()).or_insert_with(|| help(&path));
-                for option in
-                    words.iter().filter_map(|word| word.split(['=', '…']).next().filter(|word| word.starts_with("--")))
-                {
-                    assert!(help.contains(option), "{name}: `{code}`: `finesift {}` has no {option}", path.join(" "));
+                assert!(subcommands(helps.of("")).contains(*command), "{name}: `{code}`: no `finesift {command}`");
+                let nested = words.get(1).filter(|word| subcommands(helps.of(command)).contains(**word));
+                let path = nested.map_or((*command).to_owned(), |nested| format!("{command} {nested}"));
+                let help = helps.of(&path);
+                let options =
+                    words.iter().filter(|word| word.starts_with("--")).filter_map(|word| word.split('=').next());
+                for option in options {
+                    assert!(help.contains(option), "{name}: `{code}`: `finesift {path}` has no {option}");
                 }
             }
         }
@@ -145,18 +140,26 @@ fn first_cell(row: &str) -> &str {
     row.trim_start_matches('|').split('|').next().unwrap_or_default()
 }
 
-fn help(path: &[String]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_finesift")).args(path).arg("--help").output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
+/// What `finesift COMMAND --help` prints, each asked for once.
+#[derive(Default)]
+struct Helps(BTreeMap<String, String>);
+
+impl Helps {
+    fn of(&mut self, command: &str) -> &str {
+        self.0.entry(command.to_owned()).or_insert_with(|| {
+            let mut finesift = Command::new(env!("CARGO_BIN_EXE_finesift"));
+            let output = finesift.args(command.split_whitespace()).arg("--help").output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        })
+    }
 }
 
-/// The commands below one, as its help lists them.
-fn subcommands(path: &[&str]) -> BTreeSet<String> {
-    let path: Vec<String> = path.iter().map(|&part| part.to_owned()).collect();
-    let help = help(&path);
+/// The commands that a help lists.
+fn subcommands(help: &str) -> BTreeSet<String> {
     let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let names = lines
-        .filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next().filter(|_| !line.starts_with("   ")));
+    // A line that is indented further continues a description.
+    let names =
+        lines.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' '))?.split(' ').next());
     names.filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
