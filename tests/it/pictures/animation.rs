@@ -108,3 +108,27 @@ impl Animation {
         keyframes
     }
 }
+
+#[test]
+fn cells_that_frames_share_are_drawn_once_and_others_are_visible_in_their_frames() {
+    let screen = |text: &str| {
+        let mut parser = vt100::Parser::new(2.try_into().unwrap(), 20.try_into().unwrap(), 0);
+        parser.process(text.as_bytes());
+        parser
+    };
+    let (first, second) = (screen("same\r\nbefore"), screen("same\r\nafter"));
+    let mut animation = Animation::new(first.screen());
+    animation.show(first.screen(), "a & b", 1.0);
+    animation.show(second.screen(), "a & b", 3.0);
+    animation.pose();
+    let svg = animation.svg();
+    for text in ["same", "before", "after", "a &amp; b"] {
+        assert_eq!(svg.matches(&format!(">{text}<")).count(), 1, "{text}: {svg}");
+    }
+    assert!(svg.contains("animation:4.00s"), "{svg}");
+    assert!(svg.contains("{0.00%{visibility:visible}25.00%{visibility:hidden}}"), "{svg}");
+    assert!(svg.contains("{0.00%{visibility:hidden}25.00%{visibility:visible}}"), "{svg}");
+    // Where nothing moves the second frame is shown.
+    let hidden = svg.split("class=\"k h\"").nth(1).unwrap();
+    assert!(hidden[..hidden.find("</g>").unwrap()].contains(">before<"), "{svg}");
+}

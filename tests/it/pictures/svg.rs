@@ -230,3 +230,16 @@ fn words(text: &str) -> Vec<(u32, String)> {
     }
     words
 }
+
+#[test]
+fn lines_blocks_and_braille_dots_are_shapes_and_words_keep_their_columns() {
+    let mut parser = vt100::Parser::new(1.try_into().unwrap(), 20.try_into().unwrap(), 0);
+    parser.process("──▇\u{2809} a<b  c".as_bytes());
+    let svg = still(parser.screen());
+    let (left, top) = (MARGIN, MARGIN);
+    assert!(svg.contains(&format!("d=\"M{left} {}H{}\"", top + 8, left + 16)), "{svg}");
+    assert!(svg.contains(&format!("d=\"M{} {}h8v14h-8z\"", left + 16, top + 2)), "{svg}");
+    assert!(svg.contains(&format!("d=\"m{} {}h0m4 0h0\"", left + 26, top + 2)), "{svg}");
+    assert!(svg.contains(&format!("x=\"{}\" y=\"{}\" textLength=\"24\"", left + 40, top + 12)), "{svg}");
+    assert!(svg.contains(">a&lt;b<") && svg.contains(&format!("x=\"{}\"", left + 80)), "{svg}");
+}
