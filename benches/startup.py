@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""How long finesift takes to start: to the end of `--help`, and in a pseudo-terminal to Home's first frame; and what Home holds
-when nothing is done.
+"""Measures start-up: time of `--help`, time to Home's first frame in a pseudo-terminal, and memory and processor time of an idle Home.
 
 usage: startup.py [PROGRAM] [REPEATS]
 """
@@ -17,7 +16,7 @@ import tempfile
 import termios
 import time
 
-# Of Home's first frame; the alternate screen is entered before.
+# Part of Home's first frame; the alternate screen is entered earlier.
 FRAME = b"Presets"
 
 
@@ -28,7 +27,7 @@ def help_seconds(program):
 
 
 def home(program, folder, rest):
-    """Seconds to the first frame, and resident and private bytes after so many seconds of rest."""
+    """Seconds to the first frame, and resident and private bytes after `rest` idle seconds."""
     start = time.perf_counter()
     pid, terminal = pty.fork()
     if pid == 0:
@@ -58,7 +57,7 @@ def home(program, folder, rest):
     os.waitpid(pid, 0)
     os.close(terminal)
     if first is None:
-        sys.exit(f"no frame of Home in 20 s; seen: {seen[-300:]!r}")
+        sys.exit(f"no frame of Home within 20 s; output ends with {seen[-300:]!r}")
     return first, memory, ticks / os.sysconf("SC_CLK_TCK")
 
 
@@ -70,8 +69,8 @@ def main():
         homes = [home(program, folder, 0.5) for _ in range(repeats)]
         _, memory, processor = home(program, folder, 6)
     for what, values in (("--help", helps), ("Home's first frame", [first for first, _, _ in homes])):
-        print(f"{what:20} {statistics.median(values):.3f} s, least {min(values):.3f}")
-    print(f"{'idle Home':20} {memory['Rss'] / 2**20:.0f} MiB resident, {memory['Private_Dirty'] / 2**20:.0f} MiB of these its own; "
+        print(f"{what:20} {statistics.median(values):.3f} s, min {min(values):.3f}")
+    print(f"{'idle Home':20} {memory['Rss'] / 2**20:.0f} MiB resident, {memory['Private_Dirty'] / 2**20:.0f} MiB of them private; "
           f"{processor:.2f} s of processor time since the start")
 
 

@@ -1,29 +1,29 @@
 #!/usr/bin/env python3
-"""finesift's steps beside those of PyTorch and PEFT: the same batches, the same machine, in turn.
+"""Benchmarks training steps of finesift, PyTorch and PEFT on the same batches and machine, interleaved.
 
 usage:
-  bench_peers.py batches FILE             write the batches, of the demos' models and texts
+  bench_peers.py batches FILE             write the batches, from the demos' models and texts
   bench_peers.py all [options]            measure; every method in its own process, repeats interleaved (A B C A B C)
       --finesift PATH                     the program (target/release/finesift)
-      --batches FILE                      batches that are there already; by default they are written first
+      --batches FILE                      existing batches; by default they are written first
       -r N, -n N                          repeats (5), timed steps in each (3)
-      -m minilm|smollm2|both              which model (both)
-      --only A,B                          these methods alone
+      -m minilm|smollm2|both              model (both)
+      --only A,B                          only these methods
       -o FILE                             every sample, as JSON (target/peers/peers.json)
   bench_peers.py table [FILE]             print the tables again
-  bench_peers.py one MODEL METHOD N FILE  one method in this process, a line of JSON
+  bench_peers.py one MODEL METHOD N FILE  one method in this process; prints a line of JSON
   bench_peers.py oracle [--finesift PATH] [--batches FILE] [-m …]
-                                          whether finesift's losses are those of plain dense torch (oracle.py)
+                                          compare finesift's losses with plain dense torch (oracle.py)
 
-MODEL   minilm: 32 x 128, two classes, dropout 0; smollm2: 4 x 256, every next token
-METHOD  forward, full, lora (r = 8 on what SIFT trains of), lora_attention (smollm2: on attention alone), shira; and of finesift
+MODEL   minilm: 32 x 128, two classes, dropout 0; smollm2: 4 x 256, next-token loss on all tokens
+METHOD  forward, full, lora (r = 8 on SIFT's target modules), lora_attention (smollm2: attention only), shira; and
         finesift:forward, finesift:full, finesift:sift-dense, finesift:sift-sampled
 SIFT trains 0.8 % of MiniLM's four attention matrices and 5 % of all seven projections of SmolLM2. A step is zero_grad, forward,
-backward, optimizer.step; the first two of each process are not timed. MiniLM's classifier is trained by every method.
+backward, optimizer.step; the first two steps of each process are not timed. Every method trains MiniLM's classifier.
 
-base: resident after the start, before the model is there; steps: the most that was resident during timed steps (VmHWM after 5 was
-written to /proc/self/clear_refs). PEER_THREADS says how many threads (2), PEER_DEVICE cpu or cuda. PEER_SIFT names a Python module
-that defines SIFT as its authors do, for the method sift_authors.
+base: resident memory before the model is loaded; steps: peak resident memory during timed steps (VmHWM, reset by writing 5 to
+/proc/self/clear_refs). PEER_THREADS: number of threads (2). PEER_DEVICE: cpu or cuda. PEER_SIFT: path of a Python module with the
+authors' class SIFT, for the method sift_authors.
 """
 import argparse
 import contextlib
@@ -60,7 +60,7 @@ WARM_UP, BATCHES = 2, 8
 
 
 def write_batches(path):
-    """Eight of each model: pairs of the demo's sentences, and its sentences in a row."""
+    """Eight batches per model: sentence pairs for MiniLM, the concatenated sentences for SmolLM2."""
     import torch
     from safetensors.torch import save_file
     from transformers import AutoTokenizer
@@ -83,11 +83,11 @@ def write_batches(path):
         tensors["smollm2.input_ids"] = torch.tensor(ids).reshape(BATCHES, 4, 256)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path)
-    print(f"{path}: {tensors['minilm.attention_mask'].sum().item() / 256:.0f} tokens of 128 are no padding")
+    print(f"{path}: {tensors['minilm.attention_mask'].sum().item() / 256:.0f} of 128 tokens are not padding")
 
 
 def load(model, file):
-    """The model without dropout, and its batches."""
+    """Returns the model without dropout, and its batches."""
     import torch
     import transformers
     from safetensors.torch import load_file
@@ -156,7 +156,7 @@ def one(model, method, steps, file):
         loss = network(**batch).loss
         loss.backward()
         optimizer.step()
-        # This waits for a GPU.
+        # Synchronizes with a GPU.
         return loss.item()
 
     losses, seconds = [], []
@@ -180,7 +180,7 @@ def one(model, method, steps, file):
 
 
 def resident(field):
-    """Bytes of a line of /proc/self/status."""
+    """A field of /proc/self/status, in bytes."""
     for line in open("/proc/self/status"):
         if line.startswith(field + ":"):
             return int(line.split()[1]) * 1024
@@ -201,7 +201,7 @@ def measure(options):
     for repeat in range(options.repeats):
         for model in chosen(options.model):
             names = METHODS[model] + OURS
-            # Each repeat begins elsewhere, so that none always follows the same.
+            # Each repeat starts with another method, so that none always follows the same one.
             for name in names[repeat % len(names) :] + names[: repeat % len(names)]:
                 if (options.only and name not in options.only) or (name == "sift_authors" and "PEER_SIFT" not in os.environ):
                     continue
@@ -213,10 +213,10 @@ def measure(options):
                 done = subprocess.run(command, capture_output=True, text=True)
                 if done.returncode != 0:
                     sys.exit(f"{model} {name} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
-                told = json.loads(done.stdout.strip().splitlines()[-1])
-                results.append({**told, "model": model, "method": name, "repeat": repeat})
-                middle = statistics.median(told["seconds"])
-                print(f"{repeat + 1}/{options.repeats} {model} {name}: {middle:.3f} s/step", file=sys.stderr, flush=True)
+                result = json.loads(done.stdout.strip().splitlines()[-1])
+                results.append({**result, "model": model, "method": name, "repeat": repeat})
+                median = statistics.median(result["seconds"])
+                print(f"{repeat + 1}/{options.repeats} {model} {name}: {median:.3f} s/step", file=sys.stderr, flush=True)
                 options.out.parent.mkdir(parents=True, exist_ok=True)
                 options.out.write_text(json.dumps(results))
     table(options.out)
@@ -230,20 +230,20 @@ def table(path):
             rows.setdefault(result["method"], []).append(result)
         if not rows:
             continue
-        middle = {name: statistics.median(second for run in runs for second in run["seconds"]) for name, runs in rows.items()}
+        median = {name: statistics.median(second for run in runs for second in run["seconds"]) for name, runs in rows.items()}
         print(f"\n{model}: {len(next(iter(rows.values())))} repeats")
-        print(f"{'method':22} {'trained':>12} {'s/step':>8} {'least':>8} {'x lora':>7} {'steps MiB':>10} {'above base':>11} {'base MiB':>9}")
+        print(f"{'method':22} {'trained':>12} {'s/step':>8} {'min':>8} {'x lora':>7} {'steps MiB':>10} {'above base':>11} {'base MiB':>9}")
         for name, runs in rows.items():
             def megabytes(key):
                 return statistics.median((run[key] or 0) for run in runs) / 2**20
             least = min(second for run in runs for second in run["seconds"])
-            ratio = middle[name] / middle["lora"] if "lora" in middle else float("nan")
-            print(f"{name:22} {runs[0]['trained']:12,} {middle[name]:8.3f} {least:8.3f} {ratio:7.2f} {megabytes('steps_peak'):10.0f} "
+            ratio = median[name] / median["lora"] if "lora" in median else float("nan")
+            print(f"{name:22} {runs[0]['trained']:12,} {median[name]:8.3f} {least:8.3f} {ratio:7.2f} {megabytes('steps_peak'):10.0f} "
                   f"{megabytes('steps_peak') - megabytes('base'):11.0f} {megabytes('base'):9.0f}")
 
 
 def oracle(options):
-    """Losses of finesift's steps beside those of SIFT in plain dense torch."""
+    """Compares the losses of finesift's steps with SIFT in plain dense torch."""
     import torch
     from oracle import Sift
 
@@ -263,13 +263,13 @@ def oracle(options):
             theirs = [sift.step(batches[number % BATCHES], LEARNING_RATES[model]) for number in range(len(ours))]
         for number, (a, b) in enumerate(zip(ours, theirs), 1):
             worst = max(worst, abs(a / b - 1))
-            print(f"{model} step {number}: finesift {a:.6f}, oracle {b:.6f}, off by {abs(a / b - 1):.1e}")
-    print(f"largest relative difference {worst:.1e}, allowed {TOLERANCE:.0e}")
+            print(f"{model} step {number}: finesift {a:.6f}, oracle {b:.6f}, relative difference {abs(a / b - 1):.1e}")
+    print(f"largest relative difference {worst:.1e}, tolerance {TOLERANCE:.0e}")
     if worst > TOLERANCE:
-        sys.exit("the losses are not the oracle's")
+        sys.exit("the losses differ from the oracle's")
 
 
-# fp32, sums in another order, over some steps.
+# fp32 with another order of summation, over several steps.
 TOLERANCE = 1e-5
 
 
@@ -316,7 +316,7 @@ def main():
     options = parser.parse_args(rest)
     for model in chosen(options.model):
         if not MODELS[model].is_dir():
-            sys.exit(f"{MODELS[model]}: no such folder; `python3 scripts/setup.py demo demo-chat` fetches the models")
+            sys.exit(f"{MODELS[model]}: no such folder; `python3 scripts/setup.py demo demo-chat` downloads the models")
     if not options.batches:
         options.batches = ROOT / "target/peers/batches.safetensors"
         write_batches(options.batches)
@@ -324,7 +324,7 @@ def main():
         return measure(options)
     if what == "oracle":
         return oracle(options)
-    sys.exit(f"{what} is none of batches, all, table, one, oracle")
+    sys.exit(f"unknown command {what}; expected batches, all, table, one or oracle")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Steps of PyTorch and PEFT in the shape of a config.json, random weights and tokens: what `finesift bench` is held beside on a GPU.
+"""Benchmarks steps of PyTorch and PEFT on a GPU for any config.json, with random weights and tokens, to compare with `finesift bench`.
 
-Methods: forward, full (AdamW with fp32 master weights and moments where the model is bf16), lora-R. Each in a process of its own.
+Methods: forward, full (AdamW with fp32 master weights and moments if the model is bf16), lora-R. Each runs in its own process.
 """
 import argparse
 import json
@@ -102,13 +102,13 @@ def main():
         done = subprocess.run([sys.executable, *sys.argv, "--method", method], capture_output=True, text=True)
         if done.returncode != 0:
             failed = True
-            print(f"{method:13} {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'ended without a word'}")
+            print(f"{method:13} {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no error message'}")
             continue
-        told = json.loads(done.stdout.strip().splitlines()[-1])
-        middle = statistics.median(told["seconds"])
+        result = json.loads(done.stdout.strip().splitlines()[-1])
+        median = statistics.median(result["seconds"])
         size = lambda bytes: f"{bytes / 2**30:.2f} GiB" if bytes is not None else "-"
-        print(f"{method:13} {told['trained']:14,} {middle:10.4f} {min(told['seconds']):10.4f} "
-              f"{options.batch * options.seq / middle:11.0f} {size(told['allocated']):>11} {size(told['reserved']):>11}")
+        print(f"{method:13} {result['trained']:14,} {median:10.4f} {min(result['seconds']):10.4f} "
+              f"{options.batch * options.seq / median:11.0f} {size(result['allocated']):>11} {size(result['reserved']):>11}")
     sys.exit(1 if failed else 0)
 
 

@@ -1,7 +1,7 @@
-"""SIFT in plain dense torch, slow and simple, for comparison: autograd's whole gradients, PyTorch's formula of AdamW.
+"""SIFT in plain dense torch, slow and simple, as an oracle: dense gradients from autograd and PyTorch's AdamW formula.
 
-The components with the largest gradient of the first batch are trained and no others; what a name of `dense` is part of is trained in
-full. There is no weight decay and no clipping.
+Trains the components with the largest gradient magnitude in the first batch, and parameters whose names contain an entry of `dense`.
+No weight decay, no clipping.
 """
 import torch
 
@@ -21,13 +21,13 @@ class Sift:
         self._backward(batch)
         for entry in self.trained:
             parameter, share = entry[:2]
-            # Among equals the lower index.
+            # Ties go to the lower index.
             order = torch.sort(parameter.grad.abs().flatten(), descending=True, stable=True).indices
             entry[2] = order[:share]
             entry[3], entry[4] = torch.zeros(share), torch.zeros(share)
 
     def step(self, batch, learning_rate, betas=(0.9, 0.999), eps=1e-8):
-        """One step; the loss before it."""
+        """Takes one step and returns the loss before it."""
         loss = self._backward(batch)
         self.steps += 1
         corrections = [1 - beta**self.steps for beta in betas]

@@ -1,4 +1,4 @@
-"""Trains a few steps of the demo, exports it in each form, and has transformers and PEFT load what came out.
+"""Trains a few steps, exports in every form, and loads the exports with transformers and PEFT.
 
 usage: check.py FINESIFT"""
 
@@ -31,14 +31,14 @@ FIXTURES = Path(__file__).resolve().parent.parent / "fixtures/models"
 
 
 def finesift(*arguments):
-    """Runs the program in the working folder and returns its stdout."""
+    """Runs finesift in the working folder and returns its stdout."""
     done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True)
     assert done.returncode == 0, f"finesift {' '.join(map(str, arguments))}: {done.stderr}"
     return done.stdout
 
 
 def logits(model, tokenizer):
-    """One text at a time, so that padding plays no part."""
+    """Logits of one text at a time, so that padding has no effect."""
     with torch.no_grad():
         rows = [model(**tokenizer(text, truncation=True, max_length=64, return_tensors="pt")).logits[0] for text in TEXTS]
     return torch.stack(rows)
@@ -46,12 +46,12 @@ def logits(model, tokenizer):
 
 def compare(name, got, expected):
     off = (got - expected).abs().max().item()
-    print(f"{name}: off by {off:.1e}")
-    assert off < TOLERANCE, f"{name} is off by {off}, more than {TOLERANCE}"
+    print(f"{name}: largest difference {off:.1e}")
+    assert off < TOLERANCE, f"{name}: difference {off} exceeds {TOLERANCE}"
 
 
 def check_roberta():
-    """RoBERTa's head is two layers, which PEFT has to be told of in another way."""
+    """RoBERTa's head has two layers, which modules_to_save has to name one by one."""
     fixture, model = FIXTURES / "tiny-roberta", Path("roberta")
     model.mkdir()
     tensors = load_file(fixture / "model.safetensors")
@@ -106,7 +106,7 @@ learning_rate = 5e-3
 
 
 def check_llama():
-    """A decoder in several files. Ours tells how probable it finds each of some texts, theirs their logits."""
+    """A sharded decoder: compares log-probabilities of completions."""
     fixture, model, eos = FIXTURES / "tiny-llama", Path("llama"), 2
     LlamaForCausalLM.from_pretrained(fixture, dtype=torch.float32).save_pretrained(model, max_shard_size="200KB")
     files = sorted(file.name for file in model.glob("*.safetensors"))
@@ -120,7 +120,7 @@ def check_llama():
         "model": {"type": "WordLevel", "vocab": {word: i for i, word in enumerate(words)}, "unk_token": "<unk>"},
     }))
     (model / "tokenizer_config.json").write_text(json.dumps({"eos_token": "</s>"}))
-    # A word is followed by the one after it.
+    # In this language each word is followed by the next number.
     chain = lambda start, length: " ".join(f"w{(start * 37 + i) % 500}" for i in range(length))
     row = lambda i: {"prompt": chain(i, 2 + i % 9) + " ", "completion": chain(i + 1, 1 + i % 3)}
     Path("chains.jsonl").write_text("".join(json.dumps(row(i)) + "\n" for i in range(64)))
@@ -148,24 +148,24 @@ learning_rate = 5e-3
     for file in Path("llama-merged").iterdir():
         assert file.read_bytes() == Path("llama-by-delta", file.name).read_bytes(), f"{file.name} differs by delta"
     assert sorted(file.name for file in Path("llama-merged").glob("*.safetensors")) == files
-    print("Llama's delta + base: equal to merged bit for bit, in", len(files), "files")
+    print("Llama's delta + base: bitwise equal to merged, in", len(files), "files")
 
     tokenizer = Tokenizer.from_file("llama/tokenizer.json")
-    asked = [row(i) for i in range(64, 76)]
+    examples = [row(i) for i in range(64, 76)]
 
-    def foreseen(name):
-        """Mean log-probability of each completion and the end, as the program has it."""
+    def log_probabilities(name):
+        """finesift's mean log-probability of each completion with its EOS."""
         scores = []
-        for texts in asked:
-            Path("asked.jsonl").write_text(json.dumps(texts) + "\n")
-            told = json.loads(finesift("eval", name, "--task", "perplexity", "--format", "prompt_completion", "--data",
-                                       "asked.jsonl", "--device", "cpu", "--json"))
-            scores.append(-told["loss"])
+        for texts in examples:
+            Path("examples.jsonl").write_text(json.dumps(texts) + "\n")
+            logged = json.loads(finesift("eval", name, "--task", "perplexity", "--format", "prompt_completion", "--data",
+                                       "examples.jsonl", "--device", "cpu", "--json"))
+            scores.append(-logged["loss"])
         return torch.tensor(scores, dtype=torch.float64)
 
     def theirs(model):
         scores, rows = [], []
-        for texts in asked:
+        for texts in examples:
             before, after = (tokenizer.encode(texts[part]).ids for part in ["prompt", "completion"])
             ids = torch.tensor([before + after + [eos]])
             with torch.no_grad():
@@ -175,13 +175,13 @@ learning_rate = 5e-3
             scores.append(wanted.mean())
         return torch.stack(scores), torch.cat(rows)
 
-    ours = foreseen("runs/llama")
+    ours = log_probabilities("runs/llama")
     load = lambda folder: AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     scores, logits = theirs(load("llama-merged"))
     compare("transformers on Llama's merged folder, log-probabilities", scores, ours)
-    compare("the program on Llama's merged folder, log-probabilities", foreseen("./llama-merged"), ours)
+    compare("finesift on Llama's merged folder, log-probabilities", log_probabilities("./llama-merged"), ours)
     before = theirs(load("llama"))[0]
-    assert (before - ours).abs().max() > 100 * TOLERANCE, "training changed next to nothing: the checks show nothing"
+    assert (before - ours).abs().max() > 100 * TOLERANCE, "training changed almost nothing, so the comparisons prove nothing"
     adapted = PeftModel.from_pretrained(load("llama"), "llama-shira").eval()
     for name, model in [("PEFT with Llama's adapter", adapted), ("PEFT, merged and unloaded", None)]:
         adapted_scores, adapted_logits = theirs(model or adapted.merge_and_unload())
@@ -199,16 +199,16 @@ def main():
     finesift("apply", "delta.safetensors", "--out", "by-delta")
     for file in Path("merged").iterdir():
         assert file.read_bytes() == Path("by-delta", file.name).read_bytes(), f"{file.name} differs by delta"
-    print("delta + base: equal to merged bit for bit")
+    print("delta + base: bitwise equal to merged")
 
     finesift("export", "run", "--to", "tensorboard", "--out", "board")
     board = EventAccumulator("board").Reload()
-    # Lines end with a line break and nothing else: texts in them may hold U+2028, at which splitlines breaks too.
+    # Not splitlines: it also breaks at U+2028, which texts may contain.
     steps = [json.loads(line) for line in Path("runs/run/events.jsonl").open(encoding="utf-8", newline="\n")]
-    told = [(step["step"], step["loss"]) for step in steps if step["event"] == "step"]
+    logged = [(step["step"], step["loss"]) for step in steps if step["event"] == "step"]
     read = [(scalar.step, scalar.value) for scalar in board.Scalars("train/loss")]
-    assert len(read) == 8 and all(a == c and abs(b - d) < 1e-6 for (a, b), (c, d) in zip(told, read)), (told, read)
-    print("tensorboard: reads the losses of", len(read), "steps and", sorted(board.Tags()["scalars"]))
+    assert len(read) == 8 and all(a == c and abs(b - d) < 1e-6 for (a, b), (c, d) in zip(logged, read)), (logged, read)
+    print("tensorboard: read the losses of", len(read), "steps and", sorted(board.Tags()["scalars"]))
 
     Path("texts.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS))
     lines = finesift("predict", "run", "--data", "texts.jsonl", "--device", "cpu").splitlines()
@@ -221,7 +221,7 @@ def main():
     assert merged.config.id2label == {0: "negative", 1: "positive"}, merged.config.id2label
     compare("transformers on the merged folder", logits(merged, tokenizer), ours)
     plain = (logits(load(base), tokenizer) - ours).abs().max().item()
-    assert plain > 100 * TOLERANCE, f"training changed next to nothing ({plain}): the checks above show nothing"
+    assert plain > 100 * TOLERANCE, f"training changed almost nothing ({plain}), so the comparisons prove nothing"
     adapted = PeftModel.from_pretrained(load(base), "shira").eval()
     compare("PEFT with the SHiRA adapter", logits(adapted, tokenizer), ours)
     compare("PEFT, merged and unloaded", logits(adapted.merge_and_unload(), tokenizer), ours)

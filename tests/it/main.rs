@@ -14,6 +14,7 @@ mod cli_errors;
 #[cfg(feature = "torch")]
 mod crash;
 mod disks;
+mod docs;
 #[cfg(feature = "torch")]
 mod estimate;
 #[cfg(feature = "torch")]
