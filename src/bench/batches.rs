@@ -1,5 +1,6 @@
 //! Ready batches: random tokens, or those of a safetensors file.
 
+use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -143,14 +144,27 @@ fn next_tokens(ids: &[i64], length: usize, in_loss: impl Fn(usize) -> bool) -> B
     BatchLabels::Tokens { places, next }
 }
 
+/// A tensor of another dtype than int64.
+#[derive(Debug)]
+struct BadTensor {
+    name: String,
+    dtype: Dtype,
+}
+
+impl fmt::Display for BadTensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tensor {} has dtype {:?}, expected I64", self.name, self.dtype)
+    }
+}
+
 /// Shape and values of a tensor.
 type Numbers = (Vec<usize>, Vec<i64>);
 
 /// An int64 tensor, if the file has it.
-fn numbers(file: &SafeTensors, name: &str) -> Result<Option<Numbers>, String> {
+fn numbers(file: &SafeTensors, name: &str) -> Result<Option<Numbers>, BadTensor> {
     let Ok(tensor) = file.tensor(name) else { return Ok(None) };
     if tensor.dtype() != Dtype::I64 {
-        return Err(format!("tensor {name} has dtype {:?}, expected I64", tensor.dtype()));
+        return Err(BadTensor { name: name.to_owned(), dtype: tensor.dtype() });
     }
     let bytes = tensor.data().as_chunks::<8>().0;
     Ok(Some((tensor.shape().to_vec(), bytes.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect())))

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tch::Kind;
 
 use super::args::DeviceArg;
-use super::print;
+use super::{print, values};
 use crate::Usage;
 use crate::bench::{BenchInputs, BenchModel, Coordinator, Kill, Method, Report, Setup, Spec, Worker};
 use crate::data::instruct::InstructionFormat;
@@ -40,7 +40,7 @@ pub(super) struct Bench {
     #[arg(long, value_name = "FILE", requires = "model")]
     data: Option<PathBuf>,
     /// Format of a decoder's texts: alpaca, sharegpt, messages, prompt_completion or text
-    #[arg(long, default_value = "text", value_parser = super::eval_tasks::format)]
+    #[arg(long, default_value = "text", value_parser = values::format)]
     format: InstructionFormat,
     /// Use the batches of a safetensors file: PREFIX.input_ids, .attention_mask, .token_type_ids, .labels
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
@@ -55,7 +55,7 @@ pub(super) struct Bench {
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(2..=1_048_576))]
     seq: u32,
     /// Fraction of each target's components to train [default: 0.008 for encoders, 0.05 for decoders]
-    #[arg(long, value_parser = rate)]
+    #[arg(long, value_parser = values::fraction)]
     rate: Option<f64>,
     /// Substrings of the targets' names [default: attention's four matrices for encoders, all seven for decoders]
     #[arg(long, value_delimiter = ',')]
@@ -73,7 +73,7 @@ pub(super) struct Bench {
     #[arg(long)]
     dropout: bool,
     /// Learning rate of every step
-    #[arg(long, default_value_t = 7e-5, value_parser = positive)]
+    #[arg(long, default_value_t = 7e-5, value_parser = values::positive)]
     learning_rate: f64,
     /// Maximum gradient norm; 0 turns clipping off
     #[arg(long, default_value_t = 1.0)]
@@ -82,7 +82,7 @@ pub(super) struct Bench {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     probe_every: u64,
     /// Methods to time
-    #[arg(long, value_delimiter = ',', default_value = "forward,full,sift-dense,sift-sampled", value_parser = method)]
+    #[arg(long, value_delimiter = ',', default_value = "forward,full,sift-dense,sift-sampled", value_parser = values::method)]
     methods: Vec<Method>,
     /// Timed steps per method
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -105,7 +105,7 @@ pub(super) struct Bench {
     #[command(flatten)]
     device: DeviceArg,
     /// The method that this process runs.
-    #[arg(long, hide = true, value_parser = method)]
+    #[arg(long, hide = true, value_parser = values::method)]
     worker: Option<Method>,
 }
 
@@ -292,19 +292,4 @@ fn kill_on_signal(kill: Kill) -> Result<std::sync::mpsc::Receiver<Signal>> {
         kill.now();
     })?;
     Ok(receiver)
-}
-
-fn method(name: &str) -> Result<Method, String> {
-    let known = Method::ALL.into_iter().find(|method| method.name() == name);
-    known.ok_or_else(|| format!("expected {}", Method::ALL.map(Method::name).join(", ")))
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|rate| *rate > 0.0 && *rate <= 1.0);
-    number.ok_or_else(|| "expected a number above 0 and at most 1".into())
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|number: &f64| *number > 0.0 && number.is_finite());
-    number.ok_or_else(|| "expected a number above 0".into())
 }

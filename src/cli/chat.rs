@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use super::args::{DeviceArg, RunsArg};
-use super::warn;
+use super::{values, warn};
 use crate::chat::{Chat, ChatModel, Weights};
 use crate::hub::Hub;
 use crate::model::Sampling;
@@ -37,10 +37,10 @@ pub(super) struct ChatCommand {
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
     /// Sampling temperature; 0 is greedy
-    #[arg(long, default_value_t = 0.7, value_parser = temperature)]
+    #[arg(long, default_value_t = 0.7, value_parser = values::non_negative)]
     temperature: f64,
     /// Nucleus sampling: keep the most likely tokens up to this total probability
-    #[arg(long, default_value_t = 0.9, value_parser = probability)]
+    #[arg(long, default_value_t = 0.9, value_parser = values::fraction)]
     top_p: f64,
     /// Keep this many of the most likely tokens; 0 keeps all
     #[arg(long, default_value_t = 0)]
@@ -174,16 +174,4 @@ impl Interrupts {
         })?;
         Ok(Interrupts(state))
     }
-}
-
-fn temperature(text: &str) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|t: &f64| t.is_finite() && *t >= 0.0)
-        .ok_or_else(|| "expected a number of 0 or more".into())
-}
-
-fn probability(text: &str) -> Result<f64, String> {
-    let probability = text.parse().ok().filter(|p: &f64| *p > 0.0 && *p <= 1.0);
-    probability.ok_or_else(|| "expected a probability above 0 and at most 1".into())
 }

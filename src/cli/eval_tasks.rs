@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::model_arg::ModelArgs;
-use super::{print, progress, warn};
+use super::{print, progress, values, warn};
 use crate::Usage;
 use crate::chat::{ChatModel, LoadedChatModel};
 use crate::data::instruct::{self, InstructionFormat};
@@ -32,7 +32,7 @@ pub(super) struct LanguageModelEval {
 #[command(next_help_heading = "With --task mmlu, choices or perplexity")]
 pub(super) struct TaskArgs {
     /// Format of the texts for perplexity: alpaca, sharegpt, messages, prompt_completion or text
-    #[arg(long, default_value = "text", value_parser = format)]
+    #[arg(long, default_value = "text", value_parser = values::format)]
     format: InstructionFormat,
     /// In-context examples before each MMLU question
     #[arg(long, default_value_t = 0)]
@@ -134,12 +134,6 @@ impl LanguageModelEval {
         warn(&loaded.warnings);
         Ok(loaded)
     }
-}
-
-/// Parses the name of a format.
-pub(super) fn format(name: &str) -> Result<InstructionFormat, String> {
-    let known = InstructionFormat::NAMES.iter().find(|(known, _)| *known == name).map(|(_, format)| *format);
-    known.ok_or_else(|| format!("expected one of {}", InstructionFormat::NAMES.map(|(name, _)| name).join(", ")))
 }
 
 fn accuracy(right: usize, asked: usize) -> f64 {

@@ -27,6 +27,8 @@ mod shell;
 #[cfg(feature = "torch")]
 mod threads;
 mod train;
+#[cfg(feature = "torch")]
+mod values;
 mod watch;
 
 use std::io::{self, IsTerminal, Write};

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 
 use super::args::{DeviceArg, RunsArg};
+use super::values;
 use crate::Usage;
 use crate::device::DeviceChoice;
 use crate::estimate::{Destination, DeviceMemory, Estimate, MemoryFit, ModelEstimate, Roots, estimate};
@@ -26,7 +27,7 @@ pub(super) struct Plan {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Estimate for a GPU (with --device cpu, a machine) of this memory, such as 24G
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
     device_memory: Option<u64>,
     /// Print the estimate as a line of JSON
     #[arg(long)]
@@ -123,34 +124,4 @@ fn as_json(estimate: &Estimate, model: &ModelEstimate) -> String {
     })
     .to_string()
         + "\n"
-}
-
-/// Bytes from `24G`, `24GiB` or `500M` (powers of 1024).
-fn size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("expected a number with M, G or T, such as 24G; got {text:?}");
-    let text = text.trim().trim_end_matches(['b', 'B']).trim_end_matches('i');
-    let power = match text.chars().last().map(|unit| unit.to_ascii_uppercase()) {
-        Some('M') => 20,
-        Some('G') => 30,
-        Some('T') => 40,
-        _ => return Err(wrong()),
-    };
-    let number: f64 = text[..text.len() - 1].trim().parse().map_err(|_| wrong())?;
-    let bytes = number * (1u64 << power) as f64;
-    if (1.0..1e18).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_with_units_are_parsed() {
-        assert_eq!(size("24G"), Ok(24 << 30));
-        assert_eq!(size("1.5GiB"), Ok(3 << 29));
-        assert_eq!(size("500 mb"), Ok(500 << 20));
-        for wrong in ["", "24", "G", "-1G", "xG", "1e30T", "ü"] {
-            assert!(size(wrong).is_err(), "{wrong}");
-        }
-    }
 }

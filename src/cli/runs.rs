@@ -161,7 +161,7 @@ fn json_of(run: &RunEntry) -> Value {
         "elapsed": summary.elapsed,
         "loss": summary.last_loss,
         "best": summary.best().map(|best| json!({"score": best.name, "value": best.score, "step": best.step})),
-        "told": updated.map(|updated| updated.to_string()),
+        "updated": updated.map(|updated| updated.to_string()),
         "tags": run.tags,
         "error": error,
     })

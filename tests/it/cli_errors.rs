@@ -78,7 +78,7 @@ fn usage_errors_exit_with_2_and_say_what_to_do() {
         (vec!["chat", "./nowhere"], "neither a folder that exists nor a hub id"),
         (vec!["chat", &bert], "an encoder generates no text"),
         (vec!["chat", &model, "--temperature=-1"], "expected a number of 0 or more"),
-        (vec!["chat", &model, "--top-p=0"], "expected a probability above 0"),
+        (vec!["chat", &model, "--top-p=0"], "expected a number above 0"),
         (vec!["eval", &model, "--task", "mmlu", "--data", &nowhere], "none/test: No such file"),
         (
             vec!["eval", &model, "--task", "mmlu", "--data", &nowhere],

@@ -24,7 +24,7 @@ mod hub;
 mod hub_server;
 mod instruct;
 #[cfg(feature = "torch")]
-mod language;
+mod language_model;
 #[cfg(feature = "torch")]
 mod lookahead;
 #[cfg(feature = "torch")]
