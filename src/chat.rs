@@ -106,7 +106,7 @@ impl Partner {
             None => PromptEncoder::open(&folder, InstructionFormat::Messages, longest)
                 .or_else(|_| PromptEncoder::open(&folder, InstructionFormat::Alpaca, longest))?,
         };
-        phrasing.fits(config.vocab_size)?;
+        phrasing.check_vocab_size(config.vocab_size)?;
         let dtype = match self.dtype {
             Dtype::F32 => Kind::Float,
             Dtype::Bf16 => Kind::BFloat16,
@@ -198,7 +198,7 @@ impl Chat {
     /// The conversation as tokens; its oldest turns are forgotten where there is no room for them and an answer.
     fn question(&mut self, most: usize) -> Result<Vec<i64>> {
         loop {
-            let question = self.phrasing.question(&self.messages)?;
+            let question = self.phrasing.prompt_ids(&self.messages)?;
             if question.len() + most <= self.longest {
                 return Ok(question);
             }
@@ -225,9 +225,9 @@ fn write(
 ) -> Result<String> {
     let Some(decoder) = network.decoder() else { return Ok(String::new()) };
     let (mut ids, mut told) = (Vec::new(), 0);
-    for token in Writer::new(decoder, question, most, phrasing.stop(), sampling) {
+    for token in Writer::new(decoder, question, most, phrasing.stop_ids(), sampling) {
         ids.push(token);
-        let text = phrasing.text(&ids)?;
+        let text = phrasing.decode(&ids)?;
         // A character may be spread over several tokens.
         if text.ends_with('\u{fffd}') {
             continue;
@@ -238,5 +238,5 @@ fn write(
             break;
         }
     }
-    phrasing.text(&ids)
+    phrasing.decode(&ids)
 }

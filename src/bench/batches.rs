@@ -123,7 +123,7 @@ pub fn of_file(path: &Path, prefix: Option<&str>, config: &ModelConfig) -> Resul
 }
 
 /// Of rows without padding.
-fn full(rows: usize, length: usize, input_ids: Vec<i64>, targets: BatchLabels) -> Batch {
+fn full(rows: usize, length: usize, input_ids: Vec<i64>, labels: BatchLabels) -> Batch {
     let size = rows * length;
     Batch {
         rows,
@@ -132,7 +132,7 @@ fn full(rows: usize, length: usize, input_ids: Vec<i64>, targets: BatchLabels) -
         sequence_ids: vec![1; size],
         token_type_ids: vec![0; size],
         position_ids: None,
-        targets,
+        labels,
         tokens: size as u64,
     }
 }
@@ -141,7 +141,7 @@ fn full(rows: usize, length: usize, input_ids: Vec<i64>, targets: BatchLabels) -
 fn next_tokens(ids: &[i64], length: usize, learnt: impl Fn(usize) -> bool) -> BatchLabels {
     let follows = |place: &usize| !place.is_multiple_of(length) && learnt(*place);
     let (places, next) = (0..ids.len()).filter(follows).map(|place| (place as i64 - 1, ids[place])).unzip();
-    BatchLabels::Tokens { places, next }
+    BatchLabels::Tokens { positions: places, labels: next }
 }
 
 /// Shape and values of a tensor.

@@ -13,7 +13,7 @@ use super::{Screens, config, warn};
 use crate::Usage;
 use crate::chat::{LoadedPartner, Partner};
 use crate::data::instruct::{self, InstructionFormat};
-use crate::data::{ChoiceQuestion, Subject};
+use crate::data::{ChoiceQuestion, MmluSubject};
 use crate::device::DeviceChoice;
 use crate::eval::{SubjectScore, choices, mmlu, perplexity};
 use crate::hub::Hub;
@@ -103,7 +103,7 @@ impl Benchmark {
     }
 
     fn mmlu(&self, screens: &Screens, progress: &dyn Fn(Progress)) -> Result<String> {
-        let mut subjects = Subject::read(&self.data, &self.options.subjects, self.options.shots)?;
+        let mut subjects = MmluSubject::read(&self.data, &self.options.subjects, self.options.shots)?;
         if self.options.limit > 0 {
             subjects.iter_mut().for_each(|subject| subject.test.truncate(self.options.limit));
         }

@@ -196,19 +196,17 @@ fn warn(warnings: &[String]) {
 }
 
 fn list() -> String {
-    let line =
-        |listed: PresetEntry| match listed.draft.and_then(|draft| draft.preset().map_err(|error| format!("{error:#}")))
-        {
-            Ok(preset) => format!("{:<12}  {}\n", listed.name, preset.about),
-            Err(error) => format!("{:<12}  {error}\n", listed.name),
-        };
-    Library::of_environment().list().into_iter().map(line).collect()
+    let line = |listed: PresetEntry| match listed.draft.and_then(|draft| draft.preset()) {
+        Ok(preset) => format!("{:<12}  {}\n", listed.name, preset.about),
+        Err(error) => format!("{:<12}  {error}\n", listed.name),
+    };
+    Library::from_env().list().into_iter().map(line).collect()
 }
 
 /// A preset as it was written, comments included.
 fn show(name: &str) -> Result<String> {
     Preset::load(name, &[], &cache_folder())?;
-    Library::of_environment().text(name)
+    Library::from_env().text(name)
 }
 
 fn home(screens: &Screens) -> Result<ExitCode> {

@@ -100,7 +100,7 @@ mod run {
     use super::super::config;
     use super::*;
     use crate::Usage;
-    use crate::data::{self, Columns, Source, Split, TargetKind, Task};
+    use crate::data::{self, Columns, LabelKind, LabelledSource, Split, Task};
     use crate::device::DeviceChoice;
     use crate::eval::{ModelSource, Opening, Predictor};
     use crate::export::{Changes, Unfinished};
@@ -153,13 +153,14 @@ mod run {
             let source = match (&self.data, &model.preset, model.task) {
                 (None, Some(preset), _) => inputs::source(preset, &Hub::from_env(), &told)?,
                 (None, None, _) => bail!(Usage("--data is missing: what should it be evaluated on?".into())),
-                (Some(folder), _, Some(task)) if folder.is_dir() => Source::Glue { task, folder: folder.clone() },
+                (Some(folder), _, Some(task)) if folder.is_dir() => {
+                    LabelledSource::Glue { task, folder: folder.clone() }
+                }
                 (Some(file), ..) => {
                     let columns = self.columns(model);
                     let (examples, warnings) = data::read_labelled(file, &columns, &told)?;
                     tell(&warnings);
-                    let metrics =
-                        model.task.map_or_else(|| Metrics::of(&model.predictor.kind()), |task| task.metrics());
+                    let metrics = model.task.map_or_else(|| model.predictor.kind().metrics(), |task| task.metrics());
                     return Ok((vec![Split { name: "validation".into(), examples }], metrics));
                 }
             };
@@ -179,7 +180,7 @@ mod run {
                 text: texts.next().unwrap_or_else(|| "text".into()),
                 text_pair: texts.next(),
                 label: self.label.clone(),
-                target: if labels.is_empty() { TargetKind::Regression } else { TargetKind::Classes(Some(labels)) },
+                label_kind: if labels.is_empty() { LabelKind::Regression } else { LabelKind::Classes(Some(labels)) },
             }
         }
     }
@@ -213,7 +214,7 @@ mod run {
                 let prediction = match (&self.task, self.predictor.labels.as_slice()) {
                     (Some(Task::Stsb), _) => format!("{:.3}", logits[0].clamp(0.0, 5.0)),
                     (_, []) => logits[0].to_string(),
-                    (Some(task), _) => task.submitted(largest(logits)),
+                    (Some(task), _) => task.submission_label(largest(logits)),
                     (None, labels) => labels[largest(logits)].clone(),
                 };
                 format!("{index}\t{prediction}\n")
@@ -272,8 +273,8 @@ mod run {
             let task = match (&self.task, &preset) {
                 (Some(task), _) => Some(task.parse()?),
                 (None, Some(preset)) => match &preset.data.source {
-                    DataSource::Hub(task) | DataSource::Local(Source::Glue { task, .. }) => Some(*task),
-                    DataSource::Local(Source::Table { .. }) | DataSource::Instructions(_) => None,
+                    DataSource::Hub(task) | DataSource::Local(LabelledSource::Glue { task, .. }) => Some(*task),
+                    DataSource::Local(LabelledSource::Table { .. }) | DataSource::Instructions(_) => None,
                 },
                 (None, None) => None,
             };
@@ -288,7 +289,7 @@ mod run {
             }
             match (task, preset.map(|preset| &preset.data.source)) {
                 (Some(task), _) => task.text_columns().iter().map(|&column| column.to_owned()).collect(),
-                (None, Some(DataSource::Local(Source::Table { columns, .. }))) => {
+                (None, Some(DataSource::Local(LabelledSource::Table { columns, .. }))) => {
                     [Some(&columns.text), columns.text_pair.as_ref()].into_iter().flatten().cloned().collect()
                 }
                 _ => vec!["text".into()],

@@ -409,7 +409,7 @@ max_steps = 2
     let started =
         events.iter().find_map(|event| if let Event::Started(started) = event { Some(started) } else { None });
     assert_eq!(started.unwrap().examples + started.unwrap().eval_examples, 64);
-    assert!(server.asked().iter().all(|request| !request.contains("test-1")));
+    assert!(server.requests().iter().all(|request| !request.contains("test-1")));
 }
 
 #[test]
