@@ -60,18 +60,18 @@ impl Metrics {
 }
 
 /// Fraction of correct predictions, in 0..=1.
-pub fn accuracy(predictions: &[u32], references: &[u32]) -> f64 {
+fn accuracy(predictions: &[u32], references: &[u32]) -> f64 {
     let correct = predictions.iter().zip(references).filter(|(p, t)| p == t).count();
     ratio(correct as f64, references.len() as f64)
 }
 
 /// F1 of class 1, as GLUE reports it, in 0..=1.
-pub fn f1(predictions: &[u32], references: &[u32]) -> f64 {
+fn f1(predictions: &[u32], references: &[u32]) -> f64 {
     f1_of(1, predictions, references)
 }
 
 /// Mean F1 over the classes that occur in predictions or references, in 0..=1.
-pub fn f1_macro(predictions: &[u32], references: &[u32]) -> f64 {
+fn f1_macro(predictions: &[u32], references: &[u32]) -> f64 {
     let mut classes = [predictions, references].concat();
     classes.sort_unstable();
     classes.dedup();
@@ -80,7 +80,7 @@ pub fn f1_macro(predictions: &[u32], references: &[u32]) -> f64 {
 
 /// Matthews' correlation coefficient of two or more classes, in -1..=1
 /// ([Gorodkin 2004](https://doi.org/10.1016/j.compbiolchem.2004.09.006)).
-pub fn matthews_correlation(predictions: &[u32], references: &[u32]) -> f64 {
+fn matthews_correlation(predictions: &[u32], references: &[u32]) -> f64 {
     let mut counts: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
     for (&p, &t) in predictions.iter().zip(references) {
         counts.entry(p).or_default().0 += 1.0;
@@ -95,7 +95,7 @@ pub fn matthews_correlation(predictions: &[u32], references: &[u32]) -> f64 {
 }
 
 /// Pearson's correlation coefficient, in -1..=1.
-pub fn pearson(predictions: &[f64], references: &[f64]) -> f64 {
+fn pearson(predictions: &[f64], references: &[f64]) -> f64 {
     // The mean of equal numbers may differ from them by rounding, which would look like variance.
     if [predictions, references].iter().any(|values| values.windows(2).all(|pair| pair[0] == pair[1])) {
         return 0.0;
@@ -114,7 +114,7 @@ pub fn pearson(predictions: &[f64], references: &[f64]) -> f64 {
 }
 
 /// Spearman's rank correlation, in -1..=1. Ties share their mean rank. NaN if a value is NaN.
-pub fn spearman(predictions: &[f64], references: &[f64]) -> f64 {
+fn spearman(predictions: &[f64], references: &[f64]) -> f64 {
     if predictions.iter().chain(references).any(|value| value.is_nan()) {
         return f64::NAN;
     }
@@ -144,4 +144,36 @@ fn ranks(values: &[f64]) -> Vec<f64> {
 
 fn ratio(part: f64, whole: f64) -> f64 {
     if whole == 0.0 { 0.0 } else { part / whole }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scores(metrics: Metrics, predictions: &[f64], references: &[f64]) -> Vec<f64> {
+        let scores = metrics.score(predictions, references);
+        metrics
+            .names()
+            .iter()
+            .map(|&name| scores.get(name).map_or(f64::NAN, |score| (score * 1e6).round() / 1e6))
+            .collect()
+    }
+
+    #[test]
+    fn scores_are_those_of_scikit_learn_and_scipy() {
+        let (predictions, references) = ([0.0, 1.0, 1.0, 1.0, 0.0, 2.0], [0.0, 1.0, 0.0, 1.0, 1.0, 2.0]);
+        // f1 of the classes 0, 1, 2: 1/2, 2/3, 1.
+        assert_eq!(scores(Metrics::AccuracyAndMacroF1, &predictions, &references), [0.666667, 0.722222]);
+        assert_eq!(scores(Metrics::AccuracyAndF1, &predictions, &references), [0.666667, 0.666667]);
+        assert_eq!(scores(Metrics::Matthews, &[1.0, 1.0, 0.0, 0.0], &[1.0, 0.0, 0.0, 0.0]), [0.57735]);
+        // Ranks 1 to 4 against 1, 2.5, 2.5, 4.
+        assert_eq!(scores(Metrics::Correlations, &[1.0, 2.0, 3.0, 10.0], &[1.0, 2.0, 2.0, 3.0]), [0.9, 0.948683]);
+    }
+
+    #[test]
+    fn undefined_scores_are_0_and_scores_of_nan_are_omitted() {
+        assert_eq!(scores(Metrics::Matthews, &[1.0, 1.0], &[1.0, 0.0]), [0.0]);
+        assert_eq!(scores(Metrics::Correlations, &[0.1, 0.1, 0.1], &[1.0, 2.0, 3.0]), [0.0, 0.0]);
+        assert!(Metrics::Correlations.score(&[f64::NAN, 1.0], &[1.0, 2.0]).is_empty());
+    }
 }

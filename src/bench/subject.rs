@@ -158,7 +158,8 @@ fn feed(spec: &Spec, config: &ModelConfig, folder: Option<&Path>) -> Result<(Fee
                         label: "label".into(),
                         label_kind: LabelKind::Classes(None),
                     };
-                    let source = LabelledSource::Table { train: file.clone(), held_out: HeldOut::Share(0.1), columns };
+                    let source =
+                        LabelledSource::Table { train: file.clone(), held_out: HeldOut::Fraction(0.1), columns };
                     let dataset = data::load(&source, spec.seed, &|_| {})?;
                     let tokenizer = TextTokenizer::open(folder, *length)?;
                     let encoded = tokenizer.encode("train", &dataset.train, None, &|_| {})?;

@@ -18,7 +18,7 @@ pub enum HeldOut {
     /// A file with the same columns or keys as the training file.
     File(PathBuf),
     /// This fraction of the training file, above 0 and below 1, drawn by the seed and stratified by class.
-    Share(f64),
+    Fraction(f64),
 }
 
 /// Names of a file's columns.
@@ -61,7 +61,7 @@ pub(super) fn load(
         )));
     }
     let (examples, eval) = match held_out {
-        HeldOut::Share(fraction) => hold_out(examples, *fraction, seed)?,
+        HeldOut::Fraction(fraction) => hold_out(examples, *fraction, seed)?,
         HeldOut::File(path) => {
             let reader = match &labels {
                 LabelSet::Classes(names) => LabelReader::Known(names.clone()),

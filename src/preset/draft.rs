@@ -10,9 +10,9 @@ use toml_edit::{DocumentMut, TableLike};
 
 use super::document::{Document, parse_typed};
 use super::edit::{literals, remove_key, set_key};
-use super::keys::DEFAULTS;
+use super::keys::{DEFAULTS, KEYS};
 use super::read::{self, TABLE_KEYS};
-use super::{KEYS, Preset};
+use super::types::Preset;
 use crate::Usage;
 
 /// A preset with unsaved changes.

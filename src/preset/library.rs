@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::built_in;
+use super::builtin::built_in;
 use super::draft::Draft;
+use super::types::Preset;
 use crate::Usage;
 use crate::config::config_folder;
 use crate::suggest::did_you_mean;
@@ -23,11 +24,11 @@ pub struct Library {
 }
 
 /// The text of a preset.
-pub(super) struct PresetText {
-    pub name: String,
+struct PresetText {
+    name: String,
     /// The file's name in errors.
-    pub file: String,
-    pub text: String,
+    file: String,
+    text: String,
 }
 
 /// One preset of the list.
@@ -80,7 +81,7 @@ impl Library {
     }
 
     /// Finds a built-in preset or one of the user's by name, or a `.toml` file by path.
-    pub(super) fn find(&self, name: &str) -> Result<PresetText> {
+    fn find(&self, name: &str) -> Result<PresetText> {
         if let Some(preset) = built_in().iter().find(|preset| preset.name == name) {
             let file = built_in_file(name);
             return Ok(PresetText { name: name.to_owned(), file, text: preset.toml.to_owned() });
@@ -108,7 +109,7 @@ impl Library {
         if name.is_empty() {
             Some("type a name, such as my-task".into())
         } else if name.starts_with('.') || name.len() > 100 || !name.chars().all(allowed) {
-            Some("a name consists of letters, digits, - _ . and does not start with \".\"".into())
+            Some("use letters, digits, - _ . only; the name must not start with \".\"".into())
         } else if built_in().iter().any(|preset| preset.name == name) {
             Some(format!("{name} is a built-in preset; choose another name"))
         } else {
@@ -153,6 +154,18 @@ impl Library {
         let mut paths: Vec<PathBuf> = entries.filter(is_preset).collect();
         paths.sort();
         paths
+    }
+}
+
+impl Preset {
+    /// Loads a built-in preset or one of the user's by name, or a `.toml` file by path, and applies `key=value` overrides.
+    /// `cache` is as in [`Preset::parse`].
+    ///
+    /// # Errors
+    /// As [`Preset::parse`]; also an unknown preset, or a file that cannot be read.
+    pub fn load(name: &str, overrides: &[String], cache: &Path) -> Result<Preset> {
+        let preset = Library::from_env().find(name)?;
+        Preset::parse(&preset.name, &preset.file, &preset.text, overrides, cache)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
+
 use super::document::Document;
 use super::types::{
     Data, DataSource, Dtype, InstructionData, InstructionFiles, Keep, Model, Preset, Sample, Schedule, Select, Sift,
@@ -10,6 +12,21 @@ use super::types::{
 use crate::Usage;
 use crate::data::instruct::InstructionFormat;
 use crate::data::{Columns, HeldOut, LabelKind, LabelledSource, Task};
+
+impl Preset {
+    /// Parses a preset's text and applies `key=value` overrides. `file` is its name in errors; `cache` is finesift's cache
+    /// folder, which `cache:` at the beginning of a path stands for.
+    ///
+    /// # Errors
+    /// [`Usage`] with file, line and key: malformed TOML, an unknown key, an invalid value.
+    pub fn parse(name: &str, file: &str, text: &str, overrides: &[String], cache: &Path) -> Result<Preset> {
+        let mut document = Document::parse(file, text)?;
+        for assignment in overrides {
+            document.set(assignment)?;
+        }
+        Ok(read(name, &document, cache)?)
+    }
+}
 
 pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Preset, Usage> {
     let positive = |key, default| document.integer(key, 1..=1 << 40, default);
@@ -163,7 +180,7 @@ fn held_out(document: &Document, cache: &Path) -> Result<HeldOut, Usage> {
             Err(document.error_at("data.eval_fraction", "data.eval_path is given too; remove one of them"))
         }
         (Some(path), None) => Ok(HeldOut::File(path)),
-        (None, fraction) => Ok(HeldOut::Share(fraction.unwrap_or(0.1))),
+        (None, fraction) => Ok(HeldOut::Fraction(fraction.unwrap_or(0.1))),
     }
 }
 
@@ -177,8 +194,6 @@ fn in_cache(path: &str, cache: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use anyhow::Result;
-
     use super::*;
     use crate::preset::built_in;
 

@@ -1,12 +1,7 @@
 //! A preset and its sections.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Result;
-
-use super::document::Document;
-use super::library::Library;
-use super::read;
 use crate::data::instruct::InstructionFormat;
 use crate::data::{HeldOut, LabelledSource, Task};
 
@@ -197,30 +192,6 @@ pub struct Keep {
     pub every_steps: u64,
     /// The score that decides which checkpoint is best; `None` for the task's primary metric.
     pub best: Option<String>,
-}
-
-impl Preset {
-    /// Loads a built-in preset or one of the user's by name, or a `.toml` file by path, and applies `key=value` overrides.
-    /// `cache` is finesift's cache folder, which `cache:` at the beginning of a path stands for.
-    ///
-    /// # Errors
-    /// [`Usage`](crate::Usage) with file, line and key: an unknown preset, malformed TOML, an unknown key, an invalid value.
-    pub fn load(name: &str, overrides: &[String], cache: &Path) -> Result<Preset> {
-        let preset = Library::from_env().find(name)?;
-        Preset::parse(&preset.name, &preset.file, &preset.text, overrides, cache)
-    }
-
-    /// Parses a preset's text; `file` is its name in errors.
-    ///
-    /// # Errors
-    /// As [`Preset::load`].
-    pub fn parse(name: &str, file: &str, text: &str, overrides: &[String], cache: &Path) -> Result<Preset> {
-        let mut document = Document::parse(file, text)?;
-        for assignment in overrides {
-            document.set(assignment)?;
-        }
-        Ok(read::read(name, &document, cache)?)
-    }
 }
 
 impl Train {

@@ -123,7 +123,7 @@ fn an_incomplete_or_corrupt_file_never_reaches_the_snapshot() {
     for (answer, message) in [
         (Answer::Cut(weights(), 0), "broke off"),
         (Answer::File(corrupt), "sha256"),
-        (Answer::NoRanges([weights(), weights()].concat()), "more than the file"),
+        (Answer::NoRanges([weights(), weights()].concat()), "more than the listed size"),
         (Answer::Status(503), "503"),
     ] {
         let mut answers = HubServer::repository("models/org/model", "org/model", &model());

@@ -385,7 +385,7 @@ fn messages(list: &Value) -> Vec<Message> {
 }
 
 fn read(file: &Path, format: InstructionFormat) -> anyhow::Result<InstructionDataset> {
-    let source = InstructionSource { format, train: vec![file.to_owned()], held_out: HeldOut::Share(0.5) };
+    let source = InstructionSource { format, train: vec![file.to_owned()], held_out: HeldOut::Fraction(0.5) };
     load(&source, 1, &|_| {})
 }
 

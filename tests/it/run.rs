@@ -230,7 +230,7 @@ fn what_the_user_can_mend_is_said_before_anything_is_trained() {
         (
             texts.clone(),
             format!("{:?}", tiny.path("wrong.csv")),
-            "wrong.csv:3: label \"perhaps\" is none of 0 to 1 (no, yes)",
+            "wrong.csv:3: unknown label \"perhaps\"; expected 0 to 1 (no, yes)",
         ),
         (texts.clone(), format!("{:?}", tiny.path("empty.csv")), "empty.csv: no training examples"),
         (texts, format!("{:?}", tiny.path("none.csv")), "none.csv: no such file"),

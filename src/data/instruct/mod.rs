@@ -62,7 +62,7 @@ pub fn load(source: &InstructionSource, seed: u64, progress: &dyn Fn(Progress)) 
     let all = read(&source.train)?;
     let (train, eval) = match &source.held_out {
         HeldOut::File(path) => (all, read(std::slice::from_ref(path))?),
-        HeldOut::Share(fraction) => {
+        HeldOut::Fraction(fraction) => {
             let held_out = draw(&vec![0; all.len()], *fraction, seed)?;
             let (mut train, mut eval) = (Vec::new(), Vec::new());
             for (example, held_out) in all.into_iter().zip(held_out) {
