@@ -1,5 +1,6 @@
 //! Repositories in the shared cache: ids, folders, snapshots and refs.
 
+use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
@@ -24,6 +25,22 @@ impl RepositoryKind {
         }
     }
 }
+
+/// A request that got no response.
+#[derive(Debug)]
+pub(super) struct Unreachable {
+    pub host: String,
+    /// The URL and the cause.
+    pub details: String,
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot reach {} (offline?)", self.host)
+    }
+}
+
+impl std::error::Error for Unreachable {}
 
 /// A repository of the hub, and its folder in the cache.
 pub(super) struct Repository<'a> {
@@ -54,7 +71,13 @@ impl<'a> Repository<'a> {
 
     /// Adds to a network or disk failure what to do without the hub.
     pub fn with_hint<T>(&self, result: Result<T>) -> Result<T> {
-        result.map_err(|error| if error.is::<Usage>() { error } else { anyhow!("{error:#}; {}", self.hint()) })
+        result.map_err(|error| match error.downcast_ref() {
+            _ if error.is::<Usage>() => error,
+            Some(unreachable @ Unreachable { details, .. }) => {
+                anyhow!("{unreachable}. Check the network; {} ({details})", self.hint())
+            }
+            None => anyhow!("{error:#}; {}", self.hint()),
+        })
     }
 
     /// What to do without the hub.

@@ -13,7 +13,7 @@ use ureq::config::RedirectAuthHeaders;
 use ureq::http::{Response, StatusCode, header};
 use ureq::{Agent, Body};
 
-use super::cache::{Repository, RepositoryKind, is_commit};
+use super::cache::{Repository, RepositoryKind, Unreachable, is_commit};
 use super::environment::OnProgress;
 use super::files::is_inside;
 use crate::Usage;
@@ -205,7 +205,10 @@ impl Http {
         if from > 0 {
             request = request.header(header::RANGE, format!("bytes={from}-"));
         }
-        request.call().with_context(|| format!("cannot reach the hub (offline?): {url}"))
+        Ok(request.call().map_err(|error| Unreachable {
+            host: url.split('/').nth(2).unwrap_or(url).to_owned(),
+            details: format!("{url}: {error}"),
+        })?)
     }
 
     fn check(&self, status: StatusCode, id: &str) -> Result<()> {
