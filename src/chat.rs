@@ -106,7 +106,7 @@ impl ChatModel {
             None => PromptEncoder::open(&folder, InstructionFormat::Messages, max_length)
                 .or_else(|_| PromptEncoder::open(&folder, InstructionFormat::Alpaca, max_length))?,
         };
-        encoder.fits(config.vocab_size)?;
+        encoder.check_vocab_size(config.vocab_size)?;
         let dtype = match self.dtype {
             Dtype::F32 => Kind::Float,
             Dtype::Bf16 => Kind::BFloat16,
@@ -198,7 +198,7 @@ impl Chat {
     /// The conversation as token ids. Drops the oldest turns that leave no room for the completion.
     fn encode(&mut self, max_new_tokens: usize) -> Result<Vec<i64>> {
         loop {
-            let prompt = self.encoder.question(&self.messages)?;
+            let prompt = self.encoder.prompt_ids(&self.messages)?;
             if prompt.len() + max_new_tokens <= self.max_length {
                 return Ok(prompt);
             }
@@ -225,9 +225,9 @@ fn generate(
 ) -> Result<String> {
     let Some(decoder) = network.decoder() else { return Ok(String::new()) };
     let (mut ids, mut shown) = (Vec::new(), 0);
-    for token in Writer::new(decoder, prompt, max_new_tokens, encoder.stop(), sampling) {
+    for token in Writer::new(decoder, prompt, max_new_tokens, encoder.stop_ids(), sampling) {
         ids.push(token);
-        let text = encoder.text(&ids)?;
+        let text = encoder.decode(&ids)?;
         // A character can span several tokens.
         if text.ends_with('\u{fffd}') {
             continue;
@@ -238,5 +238,5 @@ fn generate(
             break;
         }
     }
-    encoder.text(&ids)
+    encoder.decode(&ids)
 }

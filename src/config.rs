@@ -1,4 +1,4 @@
-//! The user's `config.toml`: how screens look, where runs go, which keys do what. It knows no screen.
+//! The user's `config.toml`: theme, mouse, notifications, the folder of runs, key bindings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,52 +7,51 @@ use anyhow::{Context, Result, bail};
 use toml::Value;
 
 use crate::Usage;
-use crate::toml_spans::{Entry, TomlSpans, read_text};
+use crate::toml_spans::{TomlEntry, TomlSpans, read_text};
 
-/// What may be set besides `[keys]`.
+/// The keys outside `[keys]`.
 const KEYS: [&str; 5] = ["theme", "ascii", "mouse", "notify", "runs"];
 
-/// The user's settings; what is not set is as it comes.
+/// The user's settings, with defaults for keys that are not set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Where it was read from, or would be.
+    /// The file, which need not exist.
     pub path: PathBuf,
-    /// Name of the theme; `auto` for dark or light as the terminal is.
+    /// Name of the theme; `auto` follows the terminal's background. Default `dark`.
     pub theme: String,
-    /// Whether to do without box-drawing and braille characters.
+    /// Whether to draw with ASCII characters only. Default false.
     pub ascii: bool,
-    /// Whether the mouse is used.
+    /// Whether to use the mouse. Default true.
     pub mouse: bool,
-    /// How the end of a run is told.
+    /// Default off.
     pub notify: Notify,
-    /// Folder of all runs.
+    /// The folder of runs; `None` for the default.
     pub runs: Option<PathBuf>,
-    /// Other keys.
+    /// Changed key bindings.
     pub keys: Vec<Remap>,
 }
 
-/// How the end of a run is told.
+/// How the terminal notifies the user when a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notify {
-    /// Not at all.
     Off,
-    /// With the terminal's bell.
+    /// The terminal's bell.
     Bell,
-    /// With a notification as iTerm2, WezTerm, Windows Terminal and others know it.
+    /// A desktop notification by OSC 9: iTerm2, WezTerm, Windows Terminal and others.
     Osc9,
-    /// With one as urxvt, foot, Ghostty and others know it.
+    /// A desktop notification by OSC 777: urxvt, foot, Ghostty and others.
     Osc777,
 }
 
-/// Other keys for what a key does.
+/// Key bindings for one action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remap {
-    /// Name of what they do.
+    /// Name of the action.
     pub name: String,
-    /// The keys as they are written.
+    /// The keys as written, such as `ctrl-s`.
     pub keys: Vec<String>,
     /// File and line, for errors.
-    pub place: String,
+    pub location: String,
 }
 
 impl Notify {
@@ -68,10 +67,10 @@ pub fn config_folder() -> PathBuf {
 }
 
 impl Config {
-    /// Reads `config.toml` of a folder; without one all is as it comes.
+    /// Reads `config.toml` of a folder. Without one all settings have their defaults.
     ///
     /// # Errors
-    /// [`Usage`], naming file, line and key: no TOML, an unknown key, a value that cannot be.
+    /// [`Usage`] with file, line and key: malformed TOML, an unknown key, an invalid value.
     pub fn load(folder: &Path) -> Result<Config> {
         let path = folder.join("config.toml");
         let text = read_text(&path)?.unwrap_or_default();
@@ -88,9 +87,9 @@ impl Config {
             runs: None,
             keys: Vec::new(),
         };
-        let places = TomlSpans::parse(&path.display().to_string(), text)?;
-        for entry in &places.entries {
-            let expected = |wanted| places.expected(entry, wanted);
+        let spans = TomlSpans::parse(&path.display().to_string(), text)?;
+        for entry in &spans.entries {
+            let expected = |wanted| spans.expected(entry, wanted);
             match entry.key.as_str() {
                 "theme" => config.theme = text_of(entry).ok_or_else(|| expected("a theme's name, or \"auto\""))?,
                 "ascii" => config.ascii = entry.value.as_bool().ok_or_else(|| expected("true or false"))?,
@@ -105,16 +104,16 @@ impl Config {
                     Some(name) => config.keys.push(Remap {
                         name: name.to_owned(),
                         keys: texts_of(entry).ok_or_else(|| expected("a key, or a list of keys"))?,
-                        place: format!("{}:{}", places.file, entry.line),
+                        location: format!("{}:{}", spans.file, entry.line),
                     }),
-                    None => return Err(places.unknown(entry, KEYS)),
+                    None => return Err(spans.unknown(entry, KEYS)),
                 },
             }
         }
         Ok(config)
     }
 
-    /// The settings as TOML, but for keys.
+    /// The settings as TOML, without key bindings.
     pub fn to_toml(&self) -> String {
         let text = |text: &str| Value::String(text.to_owned()).to_string();
         let notify = Notify::NAMES.iter().find(|(_, known)| *known == self.notify).map_or("off", |(name, _)| name);
@@ -131,16 +130,16 @@ impl Config {
         toml
     }
 
-    /// Writes a theme's name into the file and leaves the rest of it as it is, comments included.
+    /// Writes a theme's name into the file and leaves the rest as it is, comments included.
     ///
     /// # Errors
-    /// [`Usage`]: a file that cannot be read as it is now. Otherwise one that cannot be written.
-    pub fn keep_theme(path: &Path, name: &str) -> Result<()> {
+    /// [`Usage`]: the current file is invalid. Otherwise the file cannot be written.
+    pub fn save_theme(path: &Path, name: &str) -> Result<()> {
         let text = read_text(path)?.unwrap_or_default();
         Config::parse(path, &text)?;
         let changed = with_theme(&text, name);
         if Config::parse(path, &changed).is_ok_and(|config| config.theme != name) {
-            bail!("{}: write theme = \"{name}\" into it yourself, its form is unusual", path.display());
+            bail!("{}: cannot change the theme in this file; write theme = \"{name}\" into it by hand", path.display());
         }
         let new = path.with_extension("toml.new");
         path.parent()
@@ -151,15 +150,15 @@ impl Config {
     }
 }
 
-fn text_of(entry: &Entry) -> Option<String> {
+fn text_of(entry: &TomlEntry) -> Option<String> {
     entry.value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-fn folder_of(entry: &Entry) -> Option<PathBuf> {
+fn folder_of(entry: &TomlEntry) -> Option<PathBuf> {
     text_of(entry).map(|text| path_of(&text))
 }
 
-/// A path as users write it: `~/` stands for their own folder.
+/// A path as users type it; `~/` is the home folder.
 pub fn path_of(text: &str) -> PathBuf {
     match text.strip_prefix("~/") {
         Some(rest) => PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(rest),
@@ -167,7 +166,7 @@ pub fn path_of(text: &str) -> PathBuf {
     }
 }
 
-fn texts_of(entry: &Entry) -> Option<Vec<String>> {
+fn texts_of(entry: &TomlEntry) -> Option<Vec<String>> {
     match &entry.value {
         Value::String(key) => Some(vec![key.clone()]),
         Value::Array(keys) => keys.iter().map(|key| key.as_str().map(str::to_owned)).collect(),
@@ -175,16 +174,16 @@ fn texts_of(entry: &Entry) -> Option<Vec<String>> {
     }
 }
 
-/// The text with another theme: in its line, or in a new one at the top.
+/// The text with another theme: in the line of `theme`, or in a new line at the top.
 fn with_theme(text: &str, name: &str) -> String {
-    let line = TomlSpans::parse("", text).ok().and_then(|places| {
-        let entry = places.entries.iter().find(|entry| entry.key == "theme")?;
+    let line = TomlSpans::parse("", text).ok().and_then(|spans| {
+        let entry = spans.entries.iter().find(|entry| entry.key == "theme")?;
         Some(entry.line - 1)
     });
     let Some(line) = line else { return format!("theme = \"{name}\"\n{text}") };
     let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
     let old = &lines[line];
-    // What follows the value, such as a comment, stays.
+    // Keep what follows the value, such as a comment.
     let rest = old.rfind(['"', '\'']).map_or("", |quote| &old[quote + 1..]).to_owned();
     lines[line] = format!("theme = \"{name}\"{rest}");
     lines.join("\n")
@@ -199,21 +198,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_counts_and_the_rest_is_as_it_comes() {
+    fn keys_that_are_not_set_have_defaults() {
         let config = parse(
             "theme = \"nord\"\nnotify = \"osc9\"\nruns = \"/data/runs\"\n[keys]\npause = [\"space\"]\nstop = \"s\"\n",
         )
         .unwrap();
         assert_eq!((config.theme.as_str(), config.notify, config.mouse), ("nord", Notify::Osc9, true));
         assert_eq!(config.runs, Some(PathBuf::from("/data/runs")));
-        let stop = Remap { name: "stop".into(), keys: vec!["s".into()], place: "config.toml:6".into() };
+        let stop = Remap { name: "stop".into(), keys: vec!["s".into()], location: "config.toml:6".into() };
         assert_eq!(config.keys[1], stop);
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(Config::load(folder.path()).unwrap().theme, "dark");
     }
 
     #[test]
-    fn what_cannot_be_is_told_with_its_place() {
+    fn invalid_settings_are_errors_with_file_and_line() {
         for (text, message) in [
             ("\nthem = \"nord\"", "config.toml:2: unknown key \"them\"; did you mean \"theme\"?"),
             ("theme = 3", "config.toml:1: theme is 3, expected a theme's name"),
@@ -228,20 +227,20 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_theme_leaves_the_rest_alone() {
+    fn saving_the_theme_keeps_the_rest_of_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/config.toml");
-        Config::keep_theme(&path, "nord").unwrap();
+        Config::save_theme(&path, "nord").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "theme = \"nord\"\n");
         let text = "# mine\nascii = true\ntheme = 'nord'   # cold\n\n[keys]\n# none\nquit = \"q\"";
         fs::write(&path, text).unwrap();
-        Config::keep_theme(&path, "light").unwrap();
+        Config::save_theme(&path, "light").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), text.replace("'nord'", "\"light\""));
         fs::write(&path, "[keys]\nquit = \"q\"\n").unwrap();
-        Config::keep_theme(&path, "light").unwrap();
+        Config::save_theme(&path, "light").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "theme = \"light\"\n[keys]\nquit = \"q\"\n");
         fs::write(&path, "nonsense").unwrap();
-        assert!(Config::keep_theme(&path, "light").unwrap_err().is::<Usage>());
+        assert!(Config::save_theme(&path, "light").unwrap_err().is::<Usage>());
         assert_eq!(fs::read_to_string(&path).unwrap(), "nonsense");
     }
 }

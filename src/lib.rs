@@ -43,7 +43,7 @@ pub mod train;
 pub mod ui;
 
 /// A mistake in what the user asked for, as opposed to a failure on the way: the program exits with 2, not 1.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Usage(pub String);
 
 impl std::fmt::Display for Usage {

@@ -1,13 +1,11 @@
-//! Scores of predictions against the truth, as scikit-learn and SciPy compute them. Slices in, numbers out.
+//! Metrics of predictions against references, as scikit-learn and SciPy compute them. Slices in, numbers out.
 //!
-//! Where a score is 0/0, such as a correlation with a constant, it is 0: the predictions tell nothing. scikit-learn does
-//! so for F1 and Matthews' coefficient; SciPy gives NaN for correlations, which could not be compared or stored.
+//! A metric that is 0/0, such as a correlation with a constant, is 0. scikit-learn does so for F1 and Matthews'
+//! coefficient; SciPy gives NaN for correlations, which could be neither compared nor stored.
 
 use std::collections::BTreeMap;
 
-use crate::data::Labels;
-
-/// The scores a task reports.
+/// The metrics of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metrics {
     /// `accuracy`.
@@ -23,16 +21,7 @@ pub enum Metrics {
 }
 
 impl Metrics {
-    /// What suits labels of a user's.
-    pub fn of(labels: &Labels) -> Metrics {
-        match labels {
-            Labels::Classes(names) if names.len() == 2 => Metrics::AccuracyAndF1,
-            Labels::Classes(_) => Metrics::AccuracyAndMacroF1,
-            Labels::Regression => Metrics::Correlations,
-        }
-    }
-
-    /// Names of the scores, as Hugging Face's `evaluate` has them.
+    /// Names of the scores, as in Hugging Face's `evaluate`.
     pub fn names(self) -> &'static [&'static str] {
         match self {
             Metrics::Accuracy => &["accuracy"],
@@ -43,98 +32,99 @@ impl Metrics {
         }
     }
 
-    /// The score that is reported where there is room for one.
-    pub fn best(self) -> &'static str {
+    /// The score that is shown where there is room for one, and that picks the best checkpoint by default.
+    pub fn primary(self) -> &'static str {
         self.names()[0]
     }
 
-    /// The scores by name. Classes are given by index, in both slices. A score that is no number, since a prediction is
-    /// none, is left out.
-    pub fn score(self, predicted: &[f64], truth: &[f64]) -> BTreeMap<String, f64> {
+    /// The scores by name; classes are given by index. Scores that are not finite, because a prediction is not, are omitted.
+    pub fn score(self, predictions: &[f64], references: &[f64]) -> BTreeMap<String, f64> {
         let classes = |values: &[f64]| values.iter().map(|&value| value as u32).collect::<Vec<u32>>();
         let scores = match self {
-            Metrics::Correlations => vec![pearson(predicted, truth), spearman(predicted, truth)],
+            Metrics::Correlations => vec![pearson(predictions, references), spearman(predictions, references)],
             _ => {
-                let (predicted, truth) = (classes(predicted), classes(truth));
+                let (predictions, references) = (classes(predictions), classes(references));
                 match self {
-                    Metrics::Matthews => vec![matthews_correlation(&predicted, &truth)],
-                    Metrics::AccuracyAndF1 => vec![accuracy(&predicted, &truth), f1(&predicted, &truth)],
-                    Metrics::AccuracyAndMacroF1 => vec![accuracy(&predicted, &truth), f1_macro(&predicted, &truth)],
-                    _ => vec![accuracy(&predicted, &truth)],
+                    Metrics::Matthews => vec![matthews_correlation(&predictions, &references)],
+                    Metrics::AccuracyAndF1 => vec![accuracy(&predictions, &references), f1(&predictions, &references)],
+                    Metrics::AccuracyAndMacroF1 => {
+                        vec![accuracy(&predictions, &references), f1_macro(&predictions, &references)]
+                    }
+                    _ => vec![accuracy(&predictions, &references)],
                 }
             }
         };
-        let named = self.names().iter().map(|&name| name.to_owned()).zip(scores);
-        named.filter(|(_, score)| score.is_finite()).collect()
+        let by_name = self.names().iter().map(|&name| name.to_owned()).zip(scores);
+        by_name.filter(|(_, score)| score.is_finite()).collect()
     }
 }
 
-/// Share of predictions that are right, in 0..=1.
-pub fn accuracy(predicted: &[u32], truth: &[u32]) -> f64 {
-    let right = predicted.iter().zip(truth).filter(|(p, t)| p == t).count();
-    ratio(right as f64, truth.len() as f64)
+/// Fraction of correct predictions, in 0..=1.
+fn accuracy(predictions: &[u32], references: &[u32]) -> f64 {
+    let correct = predictions.iter().zip(references).filter(|(p, t)| p == t).count();
+    ratio(correct as f64, references.len() as f64)
 }
 
 /// F1 of class 1, as GLUE reports it, in 0..=1.
-pub fn f1(predicted: &[u32], truth: &[u32]) -> f64 {
-    f1_of(1, predicted, truth)
+fn f1(predictions: &[u32], references: &[u32]) -> f64 {
+    f1_of(1, predictions, references)
 }
 
-/// Mean of the F1 of every class that was predicted or is true, in 0..=1.
-pub fn f1_macro(predicted: &[u32], truth: &[u32]) -> f64 {
-    let mut classes = [predicted, truth].concat();
+/// Mean F1 over the classes that occur in predictions or references, in 0..=1.
+fn f1_macro(predictions: &[u32], references: &[u32]) -> f64 {
+    let mut classes = [predictions, references].concat();
     classes.sort_unstable();
     classes.dedup();
-    ratio(classes.iter().map(|&class| f1_of(class, predicted, truth)).sum(), classes.len() as f64)
+    ratio(classes.iter().map(|&class| f1_of(class, predictions, references)).sum(), classes.len() as f64)
 }
 
-/// Matthews' correlation coefficient of two classes or more, in -1..=1
+/// Matthews' correlation coefficient of two or more classes, in -1..=1
 /// ([Gorodkin 2004](https://doi.org/10.1016/j.compbiolchem.2004.09.006)).
-pub fn matthews_correlation(predicted: &[u32], truth: &[u32]) -> f64 {
+fn matthews_correlation(predictions: &[u32], references: &[u32]) -> f64 {
     let mut counts: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
-    for (&p, &t) in predicted.iter().zip(truth) {
+    for (&p, &t) in predictions.iter().zip(references) {
         counts.entry(p).or_default().0 += 1.0;
         counts.entry(t).or_default().1 += 1.0;
     }
-    let total = truth.len() as f64;
-    let right = accuracy(predicted, truth) * total;
+    let total = references.len() as f64;
+    let correct = accuracy(predictions, references) * total;
     let sum = |product: fn(&(f64, f64)) -> f64| counts.values().map(product).sum::<f64>();
-    let covariance = right * total - sum(|(p, t)| p * t);
+    let covariance = correct * total - sum(|(p, t)| p * t);
     let variances = (total * total - sum(|(p, _)| p * p)) * (total * total - sum(|(_, t)| t * t));
     ratio(covariance, variances.sqrt())
 }
 
 /// Pearson's correlation coefficient, in -1..=1.
-pub fn pearson(predicted: &[f64], truth: &[f64]) -> f64 {
-    // The mean of equal numbers may be rounded off them, and what is left would look like a variance.
-    if [predicted, truth].iter().any(|values| values.windows(2).all(|pair| pair[0] == pair[1])) {
+fn pearson(predictions: &[f64], references: &[f64]) -> f64 {
+    // The mean of equal numbers may differ from them by rounding, which would look like variance.
+    if [predictions, references].iter().any(|values| values.windows(2).all(|pair| pair[0] == pair[1])) {
         return 0.0;
     }
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let (predicted_mean, truth_mean) = (mean(predicted), mean(truth));
-    let (mut covariance, mut predicted_variance, mut truth_variance) = (0.0, 0.0, 0.0);
-    for (p, t) in predicted.iter().zip(truth) {
-        let (p, t) = (p - predicted_mean, t - truth_mean);
+    let (predictions_mean, references_mean) = (mean(predictions), mean(references));
+    let (mut covariance, mut predictions_variance, mut references_variance) = (0.0, 0.0, 0.0);
+    for (p, t) in predictions.iter().zip(references) {
+        let (p, t) = (p - predictions_mean, t - references_mean);
         covariance += p * t;
-        predicted_variance += p * p;
-        truth_variance += t * t;
+        predictions_variance += p * p;
+        references_variance += t * t;
     }
-    // Rounding may carry a perfect correlation past 1.
-    ratio(covariance, predicted_variance.sqrt() * truth_variance.sqrt()).clamp(-1.0, 1.0)
+    // Rounding may push a perfect correlation beyond 1.
+    ratio(covariance, predictions_variance.sqrt() * references_variance.sqrt()).clamp(-1.0, 1.0)
 }
 
-/// Spearman's rank correlation, equal values sharing their mean rank, in -1..=1.
-pub fn spearman(predicted: &[f64], truth: &[f64]) -> f64 {
-    if predicted.iter().chain(truth).any(|value| value.is_nan()) {
+/// Spearman's rank correlation, in -1..=1. Ties share their mean rank. NaN if a value is NaN.
+fn spearman(predictions: &[f64], references: &[f64]) -> f64 {
+    if predictions.iter().chain(references).any(|value| value.is_nan()) {
         return f64::NAN;
     }
-    pearson(&ranks(predicted), &ranks(truth))
+    pearson(&ranks(predictions), &ranks(references))
 }
 
-fn f1_of(class: u32, predicted: &[u32], truth: &[u32]) -> f64 {
-    let hits = predicted.iter().zip(truth).filter(|&(&p, &t)| p == class && t == class).count();
-    let named = predicted.iter().chain(truth).filter(|&&c| c == class).count();
-    ratio(2.0 * hits as f64, named as f64)
+fn f1_of(class: u32, predictions: &[u32], references: &[u32]) -> f64 {
+    let hits = predictions.iter().zip(references).filter(|&(&p, &t)| p == class && t == class).count();
+    let occurrences = predictions.iter().chain(references).filter(|&&c| c == class).count();
+    ratio(2.0 * hits as f64, occurrences as f64)
 }
 
 fn ranks(values: &[f64]) -> Vec<f64> {
@@ -154,4 +144,36 @@ fn ranks(values: &[f64]) -> Vec<f64> {
 
 fn ratio(part: f64, whole: f64) -> f64 {
     if whole == 0.0 { 0.0 } else { part / whole }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scores(metrics: Metrics, predictions: &[f64], references: &[f64]) -> Vec<f64> {
+        let scores = metrics.score(predictions, references);
+        metrics
+            .names()
+            .iter()
+            .map(|&name| scores.get(name).map_or(f64::NAN, |score| (score * 1e6).round() / 1e6))
+            .collect()
+    }
+
+    #[test]
+    fn scores_are_those_of_scikit_learn_and_scipy() {
+        let (predictions, references) = ([0.0, 1.0, 1.0, 1.0, 0.0, 2.0], [0.0, 1.0, 0.0, 1.0, 1.0, 2.0]);
+        // f1 of the classes 0, 1, 2: 1/2, 2/3, 1.
+        assert_eq!(scores(Metrics::AccuracyAndMacroF1, &predictions, &references), [0.666667, 0.722222]);
+        assert_eq!(scores(Metrics::AccuracyAndF1, &predictions, &references), [0.666667, 0.666667]);
+        assert_eq!(scores(Metrics::Matthews, &[1.0, 1.0, 0.0, 0.0], &[1.0, 0.0, 0.0, 0.0]), [0.57735]);
+        // Ranks 1 to 4 against 1, 2.5, 2.5, 4.
+        assert_eq!(scores(Metrics::Correlations, &[1.0, 2.0, 3.0, 10.0], &[1.0, 2.0, 2.0, 3.0]), [0.9, 0.948683]);
+    }
+
+    #[test]
+    fn undefined_scores_are_0_and_scores_of_nan_are_omitted() {
+        assert_eq!(scores(Metrics::Matthews, &[1.0, 1.0], &[1.0, 0.0]), [0.0]);
+        assert_eq!(scores(Metrics::Correlations, &[0.1, 0.1, 0.1], &[1.0, 2.0, 3.0]), [0.0, 0.0]);
+        assert!(Metrics::Correlations.score(&[f64::NAN, 1.0], &[1.0, 2.0]).is_empty());
+    }
 }

@@ -123,7 +123,7 @@ pub fn of_file(path: &Path, prefix: Option<&str>, config: &ModelConfig) -> Resul
 }
 
 /// A batch without padding.
-fn full(rows: usize, length: usize, input_ids: Vec<i64>, targets: BatchLabels) -> Batch {
+fn full(rows: usize, length: usize, input_ids: Vec<i64>, labels: BatchLabels) -> Batch {
     let size = rows * length;
     Batch {
         rows,
@@ -132,7 +132,7 @@ fn full(rows: usize, length: usize, input_ids: Vec<i64>, targets: BatchLabels) -
         sequence_ids: vec![1; size],
         token_type_ids: vec![0; size],
         position_ids: None,
-        targets,
+        labels,
         tokens: size as u64,
     }
 }
@@ -140,8 +140,9 @@ fn full(rows: usize, length: usize, input_ids: Vec<i64>, targets: BatchLabels) -
 /// Next-token labels: each token but the first of a row, where `in_loss` holds.
 fn next_tokens(ids: &[i64], length: usize, in_loss: impl Fn(usize) -> bool) -> BatchLabels {
     let follows = |position: &usize| !position.is_multiple_of(length) && in_loss(*position);
-    let (places, next) = (0..ids.len()).filter(follows).map(|position| (position as i64 - 1, ids[position])).unzip();
-    BatchLabels::Tokens { places, next }
+    let (positions, labels) =
+        (0..ids.len()).filter(follows).map(|position| (position as i64 - 1, ids[position])).unzip();
+    BatchLabels::Tokens { positions, labels }
 }
 
 /// A tensor of another dtype than int64.

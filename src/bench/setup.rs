@@ -9,7 +9,9 @@ use super::batches;
 use super::spec::{BenchInputs, BenchModel, Spec};
 use crate::Usage;
 use crate::data::instruct::{self, PromptEncoder};
-use crate::data::{self, Batch, BatchLabels, Batches, Columns, HeldOut, Source, TargetKind, TextTokenizer, Tokenized};
+use crate::data::{
+    self, Batch, BatchLabels, BatchSampler, Columns, HeldOut, LabelKind, LabelledSource, TextTokenizer, Tokenized,
+};
 use crate::estimate::ModelEstimate;
 use crate::estimate::{self, StepShape};
 use crate::hub::Hub;
@@ -136,7 +138,7 @@ fn open_batches(spec: &Spec, config: &ModelConfig, folder: Option<&Path>) -> Res
         }
         BenchInputs::Batches { file, prefix } => {
             let ready = batches::of_file(file, prefix.as_deref(), config)?;
-            let classes = |batch: &Batch| match &batch.targets {
+            let classes = |batch: &Batch| match &batch.labels {
                 BatchLabels::Classes(classes) => classes.iter().copied().max().unwrap_or(0) + 1,
                 _ => 0,
             };
@@ -154,9 +156,10 @@ fn open_batches(spec: &Spec, config: &ModelConfig, folder: Option<&Path>) -> Res
                         text: "text".into(),
                         text_pair: None,
                         label: "label".into(),
-                        target: TargetKind::Classes(None),
+                        label_kind: LabelKind::Classes(None),
                     };
-                    let source = Source::Table { train: file.clone(), held_out: HeldOut::Share(0.1), columns };
+                    let source =
+                        LabelledSource::Table { train: file.clone(), held_out: HeldOut::Fraction(0.1), columns };
                     let dataset = data::load(&source, spec.seed, &|_| {})?;
                     let tokenizer = TextTokenizer::open(folder, *length)?;
                     let encoded = tokenizer.encode("train", &dataset.train, None, &|_| {})?;
@@ -165,10 +168,10 @@ fn open_batches(spec: &Spec, config: &ModelConfig, folder: Option<&Path>) -> Res
                 ModelConfig::Decoder(_) => {
                     let encoder = PromptEncoder::open(folder, *format, *length)?;
                     let conversations = instruct::read(file, *format, &|_| {})?;
-                    (Tokenized::Written(encoder.encode("train", &conversations, &|_| {})?.sequences), 2)
+                    (Tokenized::LanguageModel(encoder.encode("train", &conversations, &|_| {})?.sequences), 2)
                 }
             };
-            let order = Batches::new(examples.lengths(), *rows, spec.seed).epoch(0);
+            let order = BatchSampler::new(examples.lengths(), *rows, spec.seed).epoch(0);
             if order.is_empty() {
                 bail!(Usage(format!("{}: no text has loss tokens", file.display())));
             }

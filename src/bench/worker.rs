@@ -161,7 +161,7 @@ fn everything() -> Rules {
 fn forward(network: &Network, batch: &Batch) -> f64 {
     let loaded = DeviceBatch::new(batch, network.parameters.device());
     let output = network.output(&loaded.inputs);
-    let scale = 1.0 / batch.targets.count().max(1) as f64;
+    let scale = 1.0 / batch.labels.count().max(1) as f64;
     // Reading the value waits for the device.
     network.objective(&loaded.targets, scale).loss(&output).double_value(&[])
 }

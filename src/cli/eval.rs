@@ -10,7 +10,7 @@ use {
     super::model_arg::{ModelArgs, OpenedModel},
     super::progress,
     crate::Usage,
-    crate::data::{self, Columns, Source, Split, TargetKind},
+    crate::data::{self, Columns, LabelKind, LabelledSource, Split},
     crate::hub::Hub,
     crate::inputs,
     crate::metrics::Metrics,
@@ -83,11 +83,11 @@ impl Eval {
         let source = match (&self.data, &model.preset, model.task) {
             (None, Some(preset), _) => inputs::source(preset, &Hub::from_env(), &progress::show)?,
             (None, None, _) => bail!(Usage("--data is missing: name a labelled file or a GLUE task's folder".into())),
-            (Some(folder), _, Some(task)) if folder.is_dir() => Source::Glue { task, folder: folder.clone() },
+            (Some(folder), _, Some(task)) if folder.is_dir() => LabelledSource::Glue { task, folder: folder.clone() },
             (Some(file), ..) => {
                 let (examples, warnings) = data::read_labelled(file, &self.columns(model), &progress::show)?;
                 super::warn(&warnings);
-                let metrics = model.task.map_or_else(|| Metrics::of(&model.predictor.kind()), |task| task.metrics());
+                let metrics = model.task.map_or_else(|| model.predictor.kind().metrics(), |task| task.metrics());
                 return Ok((vec![Split { name: "validation".into(), examples }], metrics));
             }
         };
@@ -108,7 +108,7 @@ impl Eval {
             text: texts.next().unwrap_or_else(|| "text".into()),
             text_pair: texts.next(),
             label: self.label.clone(),
-            target: if labels.is_empty() { TargetKind::Regression } else { TargetKind::Classes(Some(labels)) },
+            label_kind: if labels.is_empty() { LabelKind::Regression } else { LabelKind::Classes(Some(labels)) },
         }
     }
 }

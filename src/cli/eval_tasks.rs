@@ -11,7 +11,7 @@ use super::{print, progress, values, warn};
 use crate::Usage;
 use crate::chat::{ChatModel, LoadedChatModel};
 use crate::data::instruct::{self, InstructionFormat};
-use crate::data::{ChoiceQuestion, Subject};
+use crate::data::{ChoiceQuestion, MmluSubject};
 use crate::eval::{SubjectScore, choices, mmlu, perplexity};
 use crate::hub::Hub;
 use crate::preset::cache_folder;
@@ -82,7 +82,7 @@ impl LanguageModelEval {
     }
 
     fn mmlu(&self) -> Result<String> {
-        let mut subjects = Subject::read(&self.data, &self.args.subjects, self.args.shots)?;
+        let mut subjects = MmluSubject::read(&self.data, &self.args.subjects, self.args.shots)?;
         if self.args.limit > 0 {
             subjects.iter_mut().for_each(|subject| subject.test.truncate(self.args.limit));
         }

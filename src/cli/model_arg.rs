@@ -8,7 +8,7 @@ use clap::Args;
 use super::args::{DeviceArg, RunsArg};
 use super::progress;
 use crate::Usage;
-use crate::data::{Source, Task};
+use crate::data::{LabelledSource, Task};
 use crate::eval::{ModelSource, Opening, Predictor};
 use crate::export::Changes;
 use crate::hub::Hub;
@@ -95,8 +95,8 @@ impl ModelArgs {
         let task = match (&self.task, &preset) {
             (Some(task), _) => Some(task.parse()?),
             (None, Some(preset)) => match &preset.data.source {
-                DataSource::Hub(task) | DataSource::Local(Source::Glue { task, .. }) => Some(*task),
-                DataSource::Local(Source::Table { .. }) | DataSource::Instructions(_) => None,
+                DataSource::Hub(task) | DataSource::Local(LabelledSource::Glue { task, .. }) => Some(*task),
+                DataSource::Local(LabelledSource::Table { .. }) | DataSource::Instructions(_) => None,
             },
             (None, None) => None,
         };
@@ -110,7 +110,7 @@ impl ModelArgs {
         }
         match (task, preset.map(|preset| &preset.data.source)) {
             (Some(task), _) => task.text_columns().iter().map(|&column| column.to_owned()).collect(),
-            (None, Some(DataSource::Local(Source::Table { columns, .. }))) => {
+            (None, Some(DataSource::Local(LabelledSource::Table { columns, .. }))) => {
                 [Some(&columns.text), columns.text_pair.as_ref()].into_iter().flatten().cloned().collect()
             }
             _ => vec!["text".into()],

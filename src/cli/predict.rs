@@ -65,7 +65,7 @@ fn submission_of(model: &OpenedModel, logits: &[Vec<f32>]) -> String {
         let prediction = match (&model.task, model.predictor.labels.as_slice()) {
             (Some(Task::Stsb), _) => format!("{:.3}", logits[0].clamp(0.0, 5.0)),
             (_, []) => logits[0].to_string(),
-            (Some(task), _) => task.submitted(argmax(logits)),
+            (Some(task), _) => task.submission_label(argmax(logits)),
             (None, labels) => labels[argmax(logits)].clone(),
         };
         format!("{index}\t{prediction}\n")

@@ -30,17 +30,17 @@ impl PresetsCommand {
     /// [`Usage`](crate::Usage): no such preset, or one that is not valid.
     pub(super) fn run(&self) -> Result<String> {
         match &self.command {
-            None => Ok(Library::of_environment().list().into_iter().map(line).collect()),
+            None => Ok(Library::from_env().list().into_iter().map(line).collect()),
             Some(Subcommands::Show { name }) => {
                 Preset::load(name, &[], &cache_folder())?;
-                Library::of_environment().text(name)
+                Library::from_env().text(name)
             }
         }
     }
 }
 
 fn line(entry: PresetEntry) -> String {
-    match entry.draft.and_then(|draft| draft.preset().map_err(|error| format!("{error:#}"))) {
+    match entry.draft.and_then(|draft| draft.preset()) {
         Ok(preset) => format!("{:<12}  {}\n", entry.name, preset.about),
         Err(error) => format!("{:<12}  {error}\n", entry.name),
     }

@@ -1,7 +1,7 @@
-//! Tokenized examples on disk, so that the second run starts at once.
+//! The cache of tokenized examples on disk, so that a second run skips tokenization.
 //!
-//! A file is the magic, the SHA-256 of what follows, and for each example the number of its tokens (u32), their ids
-//! (u32 each) and their type ids (u8 each), all little-endian. Labels are not in it: they come with the examples.
+//! A file holds a magic number, the SHA-256 of the rest, and for each example the number of its tokens (u32), their ids
+//! (u32 each) and their type ids (u8 each), all little-endian. Labels are not stored: they come with the examples.
 
 use std::fs;
 use std::io;
@@ -11,13 +11,13 @@ use sha2::{Digest, Sha256};
 
 use super::{Encoded, Example};
 
-/// Changes with the format, and with whatever else changes the tokens of the same text and tokenizer.
+/// Bump it when the format changes, or anything else that changes the tokens of the same text and tokenizer.
 const MAGIC: &[u8; 16] = b"finesift tokens1";
 
-/// Magic and checksum.
+/// Bytes of magic and checksum.
 const HEADER: usize = 16 + 32;
 
-/// The place of one set of examples.
+/// The cache file of one set of examples.
 pub(super) struct TokenCache<'a> {
     path: PathBuf,
     max_length: usize,
@@ -25,7 +25,7 @@ pub(super) struct TokenCache<'a> {
 }
 
 impl<'a> TokenCache<'a> {
-    /// In a folder, under a name made of all that the tokens depend on.
+    /// The file's name is a hash of everything the tokens depend on.
     pub fn new(folder: &Path, tokenizer: &[u8; 32], max_length: usize, examples: &'a [Example]) -> TokenCache<'a> {
         let mut key = Sha256::new();
         key.update(MAGIC);
@@ -41,10 +41,10 @@ impl<'a> TokenCache<'a> {
         TokenCache { path: folder.join(format!("tokens-{:x}.bin", key.finalize())), max_length, examples }
     }
 
-    /// The tokens, unless there are none or they are damaged.
+    /// The cached tokens; `None` if the file is missing or damaged.
     pub fn read(&self) -> Option<Vec<Encoded>> {
-        let most = HEADER + self.examples.len() * (4 + 5 * self.max_length);
-        if self.path.metadata().ok()?.len() > most as u64 {
+        let largest = HEADER + self.examples.len() * (4 + 5 * self.max_length);
+        if self.path.metadata().ok()?.len() > largest as u64 {
             return None;
         }
         let file = fs::read(&self.path).ok()?;
@@ -59,12 +59,12 @@ impl<'a> TokenCache<'a> {
             let ids = take(&mut rest, length.checked_mul(4)?)?;
             let ids = ids.chunks_exact(4).filter_map(|id| Some(u32::from_le_bytes(*id.first_chunk()?))).collect();
             let type_ids = take(&mut rest, length)?.to_vec();
-            encoded.push(Encoded { ids, type_ids, target: example.target });
+            encoded.push(Encoded { ids, type_ids, label: example.label });
         }
         rest.is_empty().then_some(encoded)
     }
 
-    /// Keeps the tokens. A full or read-only disk is not the user's concern here: the next run tokenizes again.
+    /// Stores the tokens. Failures are ignored: on a full or read-only disk the next run tokenizes again.
     pub fn write(&self, encoded: &[Encoded]) {
         let mut payload = Vec::new();
         for example in encoded {
@@ -73,27 +73,28 @@ impl<'a> TokenCache<'a> {
             payload.extend(&example.type_ids);
         }
         let file = [MAGIC.as_slice(), Sha256::digest(&payload).as_slice(), &payload].concat();
-        // Under its own name only when complete; a name per process, so that two runs do not write into each other.
+        // Renamed only when complete. The temporary name has the process id, so that two runs do not write into one file.
         let unfinished = self.path.with_extension(format!("{}.part", std::process::id()));
-        let place = || -> io::Result<()> {
+        let write = || -> io::Result<()> {
             if let Some(folder) = self.path.parent() {
                 fs::create_dir_all(folder)?;
             }
             fs::write(&unfinished, &file)?;
             fs::rename(&unfinished, &self.path)
         };
-        if place().is_err() {
+        if write().is_err() {
             let _ = fs::remove_file(&unfinished);
         }
     }
 }
 
-/// The length goes first, so that no two lists of texts run together to the same bytes.
+/// Hashes the length first, so that different lists of texts never hash the same bytes.
 fn add_text(key: &mut Sha256, text: &str) {
     key.update((text.len() as u64).to_le_bytes());
     key.update(text);
 }
 
+/// Splits `count` bytes off the front.
 fn take<'a>(rest: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
     let (taken, left) = rest.split_at_checked(count)?;
     *rest = left;

@@ -1,16 +1,18 @@
-//! What tells one set of examples from another.
+//! A checksum of the tokenized examples, by which a resumed run knows that its data is the same.
 
 use sha2::{Digest, Sha256};
 
-use super::{Encoded, Sequence, Target, Tokenized};
+use super::{Encoded, Label, Sequence, Tokenized};
 
-/// SHA-256 of examples' tokens and targets in their order, in hexadecimal digits.
+/// SHA-256 of the examples' tokens, labels and loss masks in their order, in hexadecimal.
 pub fn digest<'a>(splits: impl IntoIterator<Item = &'a Tokenized>) -> String {
     let mut digest = Sha256::new();
     for split in splits {
         match split {
             Tokenized::Labelled(examples) => examples.iter().for_each(|example| labelled(&mut digest, example)),
-            Tokenized::Written(sequences) => sequences.iter().for_each(|sequence| written(&mut digest, sequence)),
+            Tokenized::LanguageModel(sequences) => {
+                sequences.iter().for_each(|sequence| language_model(&mut digest, sequence));
+            }
         }
     }
     format!("{:x}", digest.finalize())
@@ -19,26 +21,26 @@ pub fn digest<'a>(splits: impl IntoIterator<Item = &'a Tokenized>) -> String {
 fn labelled(digest: &mut Sha256, example: &Encoded) {
     ids(digest, &example.ids);
     digest.update(&example.type_ids);
-    match example.target {
-        Target::Class(class) => {
+    match example.label {
+        Label::Class(class) => {
             digest.update([0]);
             digest.update(class.to_le_bytes());
         }
-        Target::Score(score) => {
+        Label::Score(score) => {
             digest.update([1]);
             digest.update(score.to_le_bytes());
         }
     }
 }
 
-fn written(digest: &mut Sha256, sequence: &Sequence) {
+fn language_model(digest: &mut Sha256, sequence: &Sequence) {
     ids(digest, &sequence.ids);
-    digest.update(sequence.learnt.iter().map(|&learnt| u8::from(learnt)).collect::<Vec<u8>>());
+    digest.update(sequence.loss_mask.iter().map(|&in_loss| u8::from(in_loss)).collect::<Vec<u8>>());
     digest.update((sequence.starts.len() as u64).to_le_bytes());
     sequence.starts.iter().for_each(|&start| digest.update((start as u64).to_le_bytes()));
 }
 
-/// With their number first, so that no two lists of lists look alike.
+/// Hashes the count first, so that different lists of lists never hash the same bytes.
 fn ids(digest: &mut Sha256, ids: &[u32]) {
     digest.update((ids.len() as u64).to_le_bytes());
     ids.iter().for_each(|id| digest.update(id.to_le_bytes()));

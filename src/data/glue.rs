@@ -1,4 +1,4 @@
-//! Finds a GLUE task's files in a folder, in whichever of three layouts they lie there, and reads them.
+//! Finds and reads a GLUE task's files in a folder, in any of three layouts.
 
 use std::collections::HashSet;
 use std::fs;
@@ -6,38 +6,37 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::examples::{Collected, Collector};
+use super::examples::{CollectedExamples, ExampleCollector};
 use super::labels::LabelReader;
-use super::records::{Format, Records, Wanted};
-use super::{Dataset, Labels, Split, Task};
+use super::records::{Format, RecordColumns, Records};
+use super::{Dataset, LabelSet, Split, Task};
 use crate::Usage;
 use crate::protocol::Progress;
 
-/// The layouts in the order they are looked for: the original download, JSON lines, the hub's parquet.
+/// The layouts in order of precedence: the original download, JSON lines, the hub's parquet.
 const LAYOUTS: [(Format, &str); 3] = [(Format::Tsv, "tsv"), (Format::JsonLines, "jsonl"), (Format::Parquet, "parquet")];
 
-/// What held-out files are called: by the original download, by the hub.
+/// File stems of held-out files: in the original download, on the hub.
 const EVAL_STEMS: [&str; 2] = ["dev", "validation"];
 
-/// MRPC as Microsoft distributed it, and the ids of the rows that GLUE holds out.
+/// MRPC as Microsoft distributes it, and the ids of the rows that GLUE holds out.
 const MSR_TRAIN: &str = "msr_paraphrase_train.txt";
 const MSR_DEV_IDS: &str = "dev_ids.tsv";
 
-/// Reads a task.
 pub(super) fn load(task: Task, folder: &Path, progress: &dyn Fn(Progress)) -> Result<Dataset> {
     if !folder.is_dir() {
         bail!(Usage(format!("{}: no such folder; expected the files of {}", folder.display(), task.title())));
     }
     let folders = candidates(task, folder)?;
     if task == Task::Mrpc {
-        // The distributed train.tsv of MRPC lacks a row, so the file it was made from goes first.
-        let whole = |folder: &&PathBuf| folder.join(MSR_TRAIN).is_file() && folder.join(MSR_DEV_IDS).is_file();
-        if let Some(folder) = folders.iter().find(whole) {
+        // GLUE's train.tsv of MRPC lacks a row, so the file it is made from takes precedence.
+        let has_original = |folder: &&PathBuf| folder.join(MSR_TRAIN).is_file() && folder.join(MSR_DEV_IDS).is_file();
+        if let Some(folder) = folders.iter().find(has_original) {
             let (train, dev) = read_msr(folder, progress)?;
             return Ok(dataset(task, train, vec![("validation".to_owned(), dev)]));
         }
     }
-    let files = find(task, &folders)?;
+    let files = find_files(task, &folders)?;
     let train = read(task, files.format, &files.train, "training", progress)?;
     let mut eval = Vec::new();
     for (suffix, paths) in task.eval_suffixes().iter().zip(&files.eval) {
@@ -46,15 +45,15 @@ pub(super) fn load(task: Task, folder: &Path, progress: &dyn Fn(Progress)) -> Re
     Ok(dataset(task, train, eval))
 }
 
-/// The files of a task, each split of one shard or more.
-struct Files {
+/// The files of a task; each split has one or more shards.
+struct TaskFiles {
     format: Format,
     train: Vec<PathBuf>,
     /// One per suffix of the task.
     eval: Vec<Vec<PathBuf>>,
 }
 
-/// The folder itself and those in it that are named after the task.
+/// The folder itself and its sub-folders that are named after the task.
 fn candidates(task: Task, folder: &Path) -> Result<Vec<PathBuf>> {
     let mut folders = vec![folder.to_owned()];
     for name in listing(folder)? {
@@ -66,7 +65,7 @@ fn candidates(task: Task, folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-fn find(task: Task, folders: &[PathBuf]) -> Result<Files> {
+fn find_files(task: Task, folders: &[PathBuf]) -> Result<TaskFiles> {
     for folder in folders {
         let names = listing(folder)?;
         for (format, extension) in LAYOUTS {
@@ -80,7 +79,7 @@ fn find(task: Task, folders: &[PathBuf]) -> Result<Files> {
                 eval.extend(found);
             }
             if eval.len() == task.eval_suffixes().len() {
-                return Ok(Files { format, train, eval });
+                return Ok(TaskFiles { format, train, eval });
             }
         }
     }
@@ -95,9 +94,9 @@ fn find(task: Task, folders: &[PathBuf]) -> Result<Files> {
             format!("train.{extension} with {}", eval.join(" and "))
         })
         .collect();
-    let places = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(" and ");
+    let searched = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(" and ");
     bail!(Usage(format!(
-        "no files of {} in {places}; looked for {} (a parquet file may be in shards: train-00000-of-00001.parquet)",
+        "no files of {} in {searched}; looked for {} (shards such as train-00000-of-00001.parquet count too)",
         task.title(),
         looked_for.join("; ")
     )))
@@ -105,9 +104,9 @@ fn find(task: Task, folders: &[PathBuf]) -> Result<Files> {
 
 /// `train.parquet`, or all of `train-00000-of-00002.parquet` and so on.
 fn shards(folder: &Path, names: &[String], stem: &str, extension: &str) -> Result<Option<Vec<PathBuf>>> {
-    let whole = format!("{stem}.{extension}");
-    if names.contains(&whole) {
-        return Ok(Some(vec![folder.join(whole)]));
+    let single = format!("{stem}.{extension}");
+    if names.contains(&single) {
+        return Ok(Some(vec![folder.join(single)]));
     }
     let mut found: Vec<(usize, usize, &String)> = names
         .iter()
@@ -121,7 +120,11 @@ fn shards(folder: &Path, names: &[String], stem: &str, extension: &str) -> Resul
     let Some(&(_, of, last)) = found.last() else { return Ok(None) };
     if found.len() != of || !found.iter().enumerate().all(|(i, shard)| (shard.0, shard.1) == (i, of)) {
         let last = folder.join(last);
-        bail!(Usage(format!("{}: one shard of {of}, but {} are there", last.display(), found.len())));
+        bail!(Usage(format!(
+            "{}: this is one of {of} shards, but the folder has {}; download the others",
+            last.display(),
+            found.len()
+        )));
     }
     Ok(Some(found.into_iter().map(|(_, _, name)| folder.join(name)).collect()))
 }
@@ -131,42 +134,51 @@ fn listing(folder: &Path) -> Result<Vec<String>> {
         fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
     };
     let mut names = read().with_context(|| format!("{}: cannot list the folder", folder.display()))?;
-    // A folder is listed in no particular order, and what is read first must not depend on it.
+    // The order of a directory listing is arbitrary, and the order of the examples must not depend on it.
     names.sort();
     Ok(names)
 }
 
-fn read(task: Task, format: Format, paths: &[PathBuf], kind: &str, progress: &dyn Fn(Progress)) -> Result<Collected> {
+fn read(
+    task: Task,
+    format: Format,
+    paths: &[PathBuf],
+    kind: &str,
+    progress: &dyn Fn(Progress),
+) -> Result<CollectedExamples> {
     let columns = match format {
         Format::Tsv => task.original_columns(),
         _ => Some(task.hub_columns()),
     };
     let paired = columns.as_ref().is_some_and(|columns| columns.texts.len() == 2);
     let names: Vec<&str> = columns.iter().flat_map(|c| c.texts.iter().copied().chain([c.label])).collect();
-    let wanted = match columns {
-        Some(_) => Wanted::Named(&names),
-        // CoLA: source, label, the author's mark, sentence.
-        None => Wanted::Placed { columns: 4, at: &[3, 1] },
+    let columns_to_read = match columns {
+        Some(_) => RecordColumns::Named(&names),
+        // CoLA's columns: source, label, the author's original mark, sentence.
+        None => RecordColumns::Indexed { count: 4, indices: &[3, 1] },
     };
-    let mut collector = Collector::new(label_reader(task), paired);
+    let mut collector = ExampleCollector::new(label_reader(task), paired);
     for path in paths {
-        collector.read(path, format, &wanted, progress)?;
+        collector.read(path, format, &columns_to_read, progress)?;
     }
     collector.finish(kind, &paths[0])
 }
 
-/// The training and held-out rows of MRPC from the one file that has all of both.
-fn read_msr(folder: &Path, progress: &dyn Fn(Progress)) -> Result<(Collected, Collected)> {
+/// The training and held-out rows of MRPC, from the one file that holds both.
+fn read_msr(folder: &Path, progress: &dyn Fn(Progress)) -> Result<(CollectedExamples, CollectedExamples)> {
     let (path, ids) = (folder.join(MSR_TRAIN), folder.join(MSR_DEV_IDS));
     let mut dev_ids = HashSet::new();
-    Records::open(&ids, Format::Tsv, &Wanted::Placed { columns: 2, at: &[0, 1] })?.for_each(progress, |record| {
-        dev_ids.insert(record.cells);
-        Ok(())
-    })?;
-    let mut train = Collector::new(label_reader(Task::Mrpc), true);
-    let mut dev = Collector::new(label_reader(Task::Mrpc), true);
-    let wanted = Wanted::Named(&["#1 String", "#2 String", "Quality", "#1 ID", "#2 ID"]);
-    Records::open(&path, Format::Tsv, &wanted)?.for_each(progress, |record| {
+    Records::open(&ids, Format::Tsv, &RecordColumns::Indexed { count: 2, indices: &[0, 1] })?.for_each(
+        progress,
+        |record| {
+            dev_ids.insert(record.cells);
+            Ok(())
+        },
+    )?;
+    let mut train = ExampleCollector::new(label_reader(Task::Mrpc), true);
+    let mut dev = ExampleCollector::new(label_reader(Task::Mrpc), true);
+    let columns_to_read = RecordColumns::Named(&["#1 String", "#2 String", "Quality", "#1 ID", "#2 ID"]);
+    Records::open(&path, Format::Tsv, &columns_to_read)?.for_each(progress, |record| {
         let held_out = record.cells.as_ref().is_some_and(|cells| dev_ids.contains(&Some(cells[3..].to_vec())));
         if held_out { dev.add(&path, record) } else { train.add(&path, record) }
     })?;
@@ -175,12 +187,12 @@ fn read_msr(folder: &Path, progress: &dyn Fn(Progress)) -> Result<(Collected, Co
 
 fn label_reader(task: Task) -> LabelReader {
     match task.labels() {
-        Labels::Classes(names) => LabelReader::Known(names),
-        Labels::Regression => LabelReader::Scores(task.score_range()),
+        LabelSet::Classes(names) => LabelReader::Known(names),
+        LabelSet::Regression => LabelReader::Scores(task.score_range()),
     }
 }
 
-fn dataset(task: Task, train: Collected, eval: Vec<(String, Collected)>) -> Dataset {
+fn dataset(task: Task, train: CollectedExamples, eval: Vec<(String, CollectedExamples)>) -> Dataset {
     let mut warnings = train.warnings;
     let mut splits = Vec::new();
     for (name, collected) in eval {

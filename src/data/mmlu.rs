@@ -7,44 +7,43 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::Usage;
+use crate::suggest::did_you_mean;
 
-/// A subject has some hundred questions of some hundred bytes.
-const LARGEST: u64 = 64 << 20;
+/// Limit on a file, in bytes. A subject has some hundred questions of some hundred bytes.
+const MAX_FILE: u64 = 64 << 20;
 
 /// The letters of the choices.
 pub const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
 
-/// A question.
+/// A question with four choices.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    /// What is asked.
+pub struct MmluQuestion {
     pub text: String,
-    /// What may be answered.
     pub choices: [String; 4],
-    /// Index of the right one.
+    /// Index of the correct choice.
     pub answer: usize,
 }
 
 /// The questions of a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
-    /// As the files have it: `high_school_statistics`.
+pub struct MmluSubject {
+    /// As in the file names: `high_school_statistics`.
     pub name: String,
-    /// To be asked.
-    pub test: Vec<Question>,
-    /// To be shown before, with their answers.
-    pub dev: Vec<Question>,
+    /// The questions that are scored.
+    pub test: Vec<MmluQuestion>,
+    /// The few-shot examples, shown with their answers before a question.
+    pub dev: Vec<MmluQuestion>,
 }
 
-impl Subject {
-    /// All subjects of a folder in order of their names, or those `wanted` of them. Without shots, dev files are not needed.
+impl MmluSubject {
+    /// Reads all subjects of a folder sorted by name, or those named in `selected`. With 0 `shots`, dev files are not needed.
     ///
     /// # Errors
-    /// [`Usage`], naming file and line: a folder without subjects, a subject that is not there, a row that is no question.
-    pub fn read(folder: &Path, wanted: &[String], shots: usize) -> Result<Vec<Subject>> {
+    /// [`Usage`] with file and line: a folder without subjects, an unknown subject, a malformed row.
+    pub fn read(folder: &Path, selected: &[String], shots: usize) -> Result<Vec<MmluSubject>> {
         let test = folder.join("test");
         let entries = fs::read_dir(&test).map_err(|error| {
-            Usage(format!("{}: {error}; expected is a folder with SUBJECT_test.csv files", test.display()))
+            Usage(format!("{}: {error}; expected a folder with SUBJECT_test.csv files", test.display()))
         })?;
         let mut names = Vec::new();
         for entry in entries {
@@ -52,47 +51,50 @@ impl Subject {
             names.extend(file.to_string_lossy().strip_suffix("_test.csv").map(str::to_owned));
         }
         names.sort();
-        if let Some(name) = wanted.iter().find(|name| !names.contains(name)) {
-            let near = crate::suggest::nearest(name, names.iter().map(String::as_str));
-            let near = near.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
-            bail!(Usage(format!("{}: no subject \"{name}\"{near}", test.display())));
+        if let Some(name) = selected.iter().find(|name| !names.contains(name)) {
+            let hint = did_you_mean(name, names.iter().map(String::as_str));
+            bail!(Usage(format!("{}: no subject \"{name}\"{hint}", test.display())));
         }
-        names.retain(|name| wanted.is_empty() || wanted.contains(name));
+        names.retain(|name| selected.is_empty() || selected.contains(name));
         if names.is_empty() {
             bail!(Usage(format!("{}: no file named SUBJECT_test.csv", test.display())));
         }
         let read = |name: String| {
-            let test = questions(&test.join(format!("{name}_test.csv")))?;
+            let test = read_questions(&test.join(format!("{name}_test.csv")))?;
             let dev = folder.join("dev").join(format!("{name}_dev.csv"));
-            let dev = if shots > 0 { questions(&dev)?.into_iter().take(shots).collect() } else { Vec::new() };
-            Ok(Subject { name, test, dev })
+            let dev = if shots > 0 { read_questions(&dev)?.into_iter().take(shots).collect() } else { Vec::new() };
+            Ok(MmluSubject { name, test, dev })
         };
         names.into_iter().map(read).collect()
     }
 
-    /// What a model is to go on from with a letter, after a space; `shown` of the dev questions come before, answered. The
-    /// words are those of lm-evaluation-harness.
-    pub fn prompt(&self, question: &Question, shown: usize) -> String {
+    /// The prompt that the model continues with a space and a letter, after `shots` of the dev questions with their
+    /// answers. The wording is that of lm-evaluation-harness.
+    pub fn prompt(&self, question: &MmluQuestion, shots: usize) -> String {
         let subject = self.name.replace('_', " ");
         let mut prompt = format!("The following are multiple choice questions (with answers) about {subject}.\n\n");
-        for shot in &self.dev[..shown.min(self.dev.len())] {
-            prompt += &format!("{} {}\n\n", shot.asked(), LETTERS[shot.answer]);
+        for shot in &self.dev[..shots.min(self.dev.len())] {
+            prompt += &format!("{} {}\n\n", shot.prompt(), LETTERS[shot.answer]);
         }
-        prompt + &question.asked()
+        prompt + &question.prompt()
     }
 }
 
-impl Question {
-    fn asked(&self) -> String {
+impl MmluQuestion {
+    fn prompt(&self) -> String {
         let choices = LETTERS.iter().zip(&self.choices).map(|(letter, choice)| format!("{letter}. {choice}\n"));
         format!("{}\n{}Answer:", self.text.trim(), choices.collect::<String>())
     }
 }
 
-fn questions(path: &Path) -> Result<Vec<Question>> {
+fn read_questions(path: &Path) -> Result<Vec<MmluQuestion>> {
     let metadata = path.metadata().map_err(|error| Usage(format!("{}: {error}", path.display())))?;
-    if metadata.len() > LARGEST {
-        bail!(Usage(format!("{}: larger than {} MiB, so it is no subject", path.display(), LARGEST >> 20)));
+    if metadata.len() > MAX_FILE {
+        bail!(Usage(format!(
+            "{}: larger than {} MiB, which is too large for a subject",
+            path.display(),
+            MAX_FILE >> 20
+        )));
     }
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
@@ -118,10 +120,10 @@ fn questions(path: &Path) -> Result<Vec<Question>> {
                 letter.trim()
             )));
         };
-        questions.push(Question { text: text.into(), choices: [a, b, c, d].map(str::to_owned), answer });
+        questions.push(MmluQuestion { text: text.into(), choices: [a, b, c, d].map(str::to_owned), answer });
     }
     if questions.is_empty() {
-        bail!(Usage(format!("{}: no questions", path.display())));
+        bail!(Usage(format!("{}: no questions; expected rows of question, A, B, C, D, answer", path.display())));
     }
     Ok(questions)
 }
@@ -140,9 +142,9 @@ mod tests {
     }
 
     #[test]
-    fn a_question_is_asked_after_those_shown() {
+    fn the_prompt_has_the_shots_before_the_question() {
         let folder = folder("Three? ,3,4,5,6,A\n");
-        let subject = &Subject::read(folder.path(), &[], 2).unwrap()[0];
+        let subject = &MmluSubject::read(folder.path(), &[], 2).unwrap()[0];
         assert_eq!(
             subject.prompt(&subject.test[0], 2),
             "The following are multiple choice questions (with answers) about plain sums.\n\n\
@@ -150,20 +152,20 @@ mod tests {
              A \"quoted\", one\nA. w\nB. x\nC. y\nD. z\nAnswer: D\n\n\
              Three?\nA. 3\nB. 4\nC. 5\nD. 6\nAnswer:"
         );
-        assert_eq!(Subject::read(folder.path(), &[], 0).unwrap()[0].dev, []);
+        assert_eq!(MmluSubject::read(folder.path(), &[], 0).unwrap()[0].dev, []);
     }
 
     #[test]
-    fn what_is_no_question_is_named() {
+    fn a_malformed_row_is_an_error_with_its_line() {
         for (text, message) in [
             ("a,b\n", "plain_sums_test.csv:1: 2 columns"),
             ("q,1,2,3,4,A\nq,1,2,3,4,E\n", "plain_sums_test.csv:2: the answer is \"E\""),
             ("", "plain_sums_test.csv: no questions"),
         ] {
-            let error = Subject::read(folder(text).path(), &[], 0).unwrap_err();
+            let error = MmluSubject::read(folder(text).path(), &[], 0).unwrap_err();
             assert!(error.is::<Usage>() && error.to_string().contains(message), "{error}");
         }
-        let error = Subject::read(folder("").path(), &["plain_sum".into()], 0).unwrap_err();
+        let error = MmluSubject::read(folder("").path(), &["plain_sum".into()], 0).unwrap_err();
         assert!(error.to_string().contains("did you mean \"plain_sums\"?"), "{error}");
     }
 }

@@ -1,149 +1,66 @@
-//! Texts on their way to the model, labelled or to be learnt: read, checked, tokenized, batched. No torch, no terminal.
+//! Datasets: labelled texts and texts for language models, from files to padded batches. No torch, no terminal.
 //!
 //! ```text
-//! records/     rows of a TSV, CSV, JSON-lines or parquet file, whatever they mean
-//! labels       a cell becomes a class or a score
-//! examples     rows become examples; what is wrong with a row is said with file and line
-//! glue task    the nine tasks of GLUE in three layouts
-//! table split  a user's own files
+//! dataset      labelled examples: where they come from and what they are loaded into
+//! records/     rows of a TSV, CSV, JSON-lines or parquet file
+//! labels       a label column becomes classes or scores
+//! examples     rows become labelled examples, with errors that name file and line
+//! glue task    the nine GLUE tasks in three file layouts
+//! table split  the user's own files, and the held-out split
 //! tokenize cache
-//! mmlu choices questions with answers to choose from
-//! instruct/    texts that a language model should learn to write
-//! digest       what tells one set of examples from another
-//! batch sequence tokenized
-//!              padding, and the order of an epoch
+//!              texts become token ids, cached on disk
+//! mmlu choices multiple-choice questions
+//! instruct/    instructions, conversations, completions and plain text for language models
+//! digest       a checksum of the tokenized examples
+//! batch sequence tokenized sampler
+//!              padding, and the order of the examples in an epoch
+//! guard        panics of third-party readers become errors
 //! ```
 
 mod batch;
 mod cache;
 mod choices;
+mod dataset;
 mod digest;
 mod examples;
 mod glue;
+mod guard;
 pub mod instruct;
 mod labels;
 mod mmlu;
 mod records;
+mod sampler;
 mod sequence;
 mod split;
-
 mod table;
 mod task;
 mod tokenize;
 mod tokenized;
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 
-pub use batch::{Batch, BatchLabels, Batches, collate};
+pub use batch::{Batch, BatchLabels, collate};
 pub use choices::ChoiceQuestion;
+pub use dataset::{Dataset, Example, Label, LabelSet, LabelledSource, Split};
 pub use digest::digest;
-pub use mmlu::{LETTERS, Question, Subject};
+pub use mmlu::{LETTERS, MmluQuestion, MmluSubject};
+pub use sampler::BatchSampler;
 pub use sequence::{Sequence, collate_sequences};
-pub use table::{Columns, HeldOut, TargetKind, read_labelled, read_texts};
+pub use table::{Columns, HeldOut, LabelKind, read_labelled, read_texts};
 pub use task::Task;
 pub use tokenize::{Encoded, TextTokenizer, Token};
 pub use tokenized::Tokenized;
 
-use crate::metrics::Metrics;
 use crate::protocol::Progress;
 
-/// Where examples come from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Source {
-    /// A GLUE task: its own folder, or one that has the task's as a sub-folder.
-    Glue {
-        /// The task.
-        task: Task,
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// A file of the user's: CSV, TSV, JSON lines or parquet, told by the extension.
-    Table {
-        /// The file to train on.
-        train: PathBuf,
-        /// What to evaluate on.
-        held_out: HeldOut,
-        /// What the columns are.
-        columns: Columns,
-    },
-}
-
-/// One labelled text.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Example {
-    /// The text, or the first of a pair.
-    pub text: String,
-    /// The second of a pair.
-    pub pair: Option<String>,
-    /// What the model should make of it.
-    pub target: Target,
-}
-
-/// What a model should make of a text. All targets of a dataset are of one kind.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Target {
-    /// Index of the class in [`Labels::Classes`].
-    Class(u32),
-    /// A finite number.
-    Score(f32),
-}
-
-/// What there is to predict.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Labels {
-    /// One of these.
-    Classes(Vec<String>),
-    /// A number.
-    Regression,
-}
-
-impl Labels {
-    /// Outputs a model needs for them: one per class, or one number.
-    pub fn count(&self) -> usize {
-        match self {
-            Labels::Classes(names) => names.len(),
-            Labels::Regression => 1,
-        }
-    }
-}
-
-/// Held-out examples.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Split {
-    /// `validation`; MNLI has `validation_matched` and `validation_mismatched`.
-    pub name: String,
-    /// At least one.
-    pub examples: Vec<Example>,
-}
-
-/// Everything to train and evaluate on.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Dataset {
-    /// The task's id or the training file's name.
-    pub name: String,
-    /// What there is to predict.
-    pub labels: Labels,
-    /// The scores an evaluation reports.
-    pub metrics: Metrics,
-    /// At least one, in the file's order.
-    pub train: Vec<Example>,
-    /// At least one.
-    pub eval: Vec<Split>,
-    /// Rows left out and bytes replaced, one sentence per file and fault.
-    pub warnings: Vec<String>,
-}
-
-/// Reads and checks all examples. `seed` decides which are held out where a share is.
+/// Reads and checks all examples. `seed` draws the held-out split where it is a fraction of the training file.
 ///
 /// # Errors
-/// [`Usage`](crate::Usage), naming file and line: a file or column that is not there, a label that is none of the
-/// labels, a malformed file, no examples at all. A row with a wrong number of columns or without text or label is left
-/// out and told in [`Dataset::warnings`].
-pub fn load(source: &Source, seed: u64, progress: &dyn Fn(Progress)) -> Result<Dataset> {
+/// [`Usage`](crate::Usage) with file and line: a missing file or column, an unknown label, a malformed file, no examples.
+/// A row with a wrong number of columns, or without text or label, is skipped and reported in [`Dataset::warnings`].
+pub fn load(source: &LabelledSource, seed: u64, progress: &dyn Fn(Progress)) -> Result<Dataset> {
     match source {
-        Source::Glue { task, folder } => glue::load(*task, folder, progress),
-        Source::Table { train, held_out, columns } => table::load(train, held_out, columns, seed, progress),
+        LabelledSource::Glue { task, folder } => glue::load(*task, folder, progress),
+        LabelledSource::Table { train, held_out, columns } => table::load(train, held_out, columns, seed, progress),
     }
 }

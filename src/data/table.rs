@@ -1,52 +1,46 @@
-//! A user's own files: which columns are what, and what is held out.
+//! The user's own labelled files: their columns, and what is held out.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use super::examples::{Collected, Collector};
+use super::examples::{CollectedExamples, ExampleCollector};
 use super::labels::LabelReader;
-use super::records::{Format, Records, Wanted, expect_file};
+use super::records::{Format, RecordColumns, Records, expect_file};
 use super::split::hold_out;
-use super::{Dataset, Example, Labels, Split, Target};
+use super::{Dataset, Example, Label, LabelSet, Split};
 use crate::Usage;
-use crate::metrics::Metrics;
 use crate::protocol::Progress;
 
-/// What to evaluate on.
+/// Where the held-out set comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HeldOut {
-    /// A file with the columns of the training file.
+    /// A file with the same columns or keys as the training file.
     File(PathBuf),
-    /// This share of the training file, more than 0 and less than 1. It is drawn by the seed, and each class has its
-    /// part in it.
-    Share(f64),
+    /// This fraction of the training file, above 0 and below 1, drawn by the seed and stratified by class.
+    Fraction(f64),
 }
 
-/// The columns of a user's file.
+/// Names of a file's columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Columns {
-    /// The text, or the first of a pair.
+    /// The text, or the first text of a pair.
     pub text: String,
-    /// The second of a pair.
+    /// The second text of a pair.
     pub text_pair: Option<String>,
-    /// The label.
     pub label: String,
-    /// What the label is.
-    pub target: TargetKind,
+    pub label_kind: LabelKind,
 }
 
-/// What a label is.
+/// What a label column holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TargetKind {
-    /// One of these in this order, written out or as an index; or, where `None`, of those found in the training file,
-    /// sorted.
+pub enum LabelKind {
+    /// Classes, by name or by index. `None` takes the classes that occur in the training file, sorted.
     Classes(Option<Vec<String>>),
-    /// A number.
+    /// Numbers.
     Regression,
 }
 
-/// Reads a user's files.
 pub(super) fn load(
     train: &Path,
     held_out: &HeldOut,
@@ -55,20 +49,23 @@ pub(super) fn load(
     progress: &dyn Fn(Progress),
 ) -> Result<Dataset> {
     columns.check()?;
-    let collected = columns.read(train, columns.target.reader()?, "training", progress)?;
-    let Collected { labels, examples, mut warnings } = collected;
-    if let Labels::Classes(names) = &labels
+    let collected = columns.read(train, columns.label_kind.reader()?, "training", progress)?;
+    let CollectedExamples { labels, examples, mut warnings } = collected;
+    if let LabelSet::Classes(names) = &labels
         && names.len() < 2
     {
         let only = names.first().map(String::as_str).unwrap_or_default();
-        bail!(Usage(format!("{}: every label is \"{only}\"; there is nothing to tell apart", train.display())));
+        bail!(Usage(format!(
+            "{}: every label is \"{only}\"; a classifier needs at least two classes",
+            train.display()
+        )));
     }
     let (examples, eval) = match held_out {
-        HeldOut::Share(share) => hold_out(examples, *share, seed)?,
+        HeldOut::Fraction(fraction) => hold_out(examples, *fraction, seed)?,
         HeldOut::File(path) => {
             let reader = match &labels {
-                Labels::Classes(names) => LabelReader::Known(names.clone()),
-                Labels::Regression => columns.target.reader()?,
+                LabelSet::Classes(names) => LabelReader::Known(names.clone()),
+                LabelSet::Regression => columns.label_kind.reader()?,
             };
             let eval = columns.read(path, reader, "evaluation", progress)?;
             warnings.extend(eval.warnings);
@@ -77,7 +74,7 @@ pub(super) fn load(
     };
     Ok(Dataset {
         name: train.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-        metrics: Metrics::of(&labels),
+        metrics: labels.metrics(),
         labels,
         train: examples,
         eval: vec![Split { name: "validation".into(), examples: eval }],
@@ -85,7 +82,7 @@ pub(super) fn load(
     })
 }
 
-/// Reads the labelled examples of one file, and what is wrong with some of its rows.
+/// Reads the labelled examples of one file. Also returns the warnings about skipped rows.
 ///
 /// # Errors
 /// As [`load`](super::load).
@@ -95,28 +92,28 @@ pub fn read_labelled(
     progress: &dyn Fn(Progress),
 ) -> Result<(Vec<Example>, Vec<String>)> {
     columns.check()?;
-    let collected = columns.read(path, columns.target.reader()?, "labelled", progress)?;
+    let collected = columns.read(path, columns.label_kind.reader()?, "labelled", progress)?;
     Ok((collected.examples, collected.warnings))
 }
 
-/// Reads the texts of one file, a label or none beside them. Each row counts, so that what is made of them has its order.
-/// Their targets mean nothing.
+/// Reads the texts of one file to predict on. No row is skipped, so that predictions line up with rows. The labels of the
+/// examples are placeholders.
 ///
 /// # Errors
-/// As [`load`](super::load), and a row without a text.
+/// As [`load`](super::load); also a row without a text.
 pub fn read_texts(path: &Path, text: &str, pair: Option<&str>, progress: &dyn Fn(Progress)) -> Result<Vec<Example>> {
     expect_file(path)?;
     let names: Vec<&str> = [Some(text), pair].into_iter().flatten().collect();
     let mut examples = Vec::new();
-    Records::open(path, Format::of(path)?, &Wanted::Named(&names))?.for_each(progress, |record| {
+    Records::open(path, Format::of(path)?, &RecordColumns::Named(&names))?.for_each(progress, |record| {
         let mut cells = record.cells.into_iter().flatten();
         match (cells.next().flatten(), cells.next().flatten()) {
             (Some(text), second) if second.is_some() == pair.is_some() => {
-                examples.push(Example { text, pair: second, target: Target::Class(0) });
+                examples.push(Example { text, pair: second, label: Label::Class(0) });
                 Ok(())
             }
             _ => {
-                bail!(Usage(format!("{}:{}: expected a text in {}", path.display(), record.line, names.join(" and "))))
+                bail!(Usage(format!("{}:{}: no text in {}", path.display(), record.line, names.join(" or "))))
             }
         }
     })?;
@@ -124,7 +121,7 @@ pub fn read_texts(path: &Path, text: &str, pair: Option<&str>, progress: &dyn Fn
 }
 
 impl Columns {
-    /// Names in the order a [`Collector`] takes them.
+    /// In the order that [`ExampleCollector`] expects.
     fn names(&self) -> Vec<&str> {
         [Some(&self.text), self.text_pair.as_ref(), Some(&self.label)]
             .into_iter()
@@ -137,28 +134,39 @@ impl Columns {
         let mut names = self.names();
         names.sort_unstable();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            bail!(Usage(format!("column \"{}\" cannot be two of text, text_pair and label", twice[0])));
+            bail!(Usage(format!(
+                "column \"{}\" is given twice; data.text, data.text_pair and data.label have to differ",
+                twice[0]
+            )));
         }
         Ok(())
     }
 
-    fn read(&self, path: &Path, labels: LabelReader, kind: &str, progress: &dyn Fn(Progress)) -> Result<Collected> {
+    fn read(
+        &self,
+        path: &Path,
+        labels: LabelReader,
+        kind: &str,
+        progress: &dyn Fn(Progress),
+    ) -> Result<CollectedExamples> {
         expect_file(path)?;
-        let mut collector = Collector::new(labels, self.text_pair.is_some());
-        collector.read(path, Format::of(path)?, &Wanted::Named(&self.names()), progress)?;
+        let mut collector = ExampleCollector::new(labels, self.text_pair.is_some());
+        collector.read(path, Format::of(path)?, &RecordColumns::Named(&self.names()), progress)?;
         collector.finish(kind, path)
     }
 }
 
-impl TargetKind {
+impl LabelKind {
     fn reader(&self) -> Result<LabelReader> {
         Ok(match self {
-            TargetKind::Regression => LabelReader::Scores(f32::MIN..=f32::MAX),
-            TargetKind::Classes(None) => LabelReader::finding(),
-            TargetKind::Classes(Some(names)) => {
+            LabelKind::Regression => LabelReader::Scores(f32::MIN..=f32::MAX),
+            LabelKind::Classes(None) => LabelReader::collecting(),
+            LabelKind::Classes(Some(names)) => {
                 for (i, name) in names.iter().enumerate() {
                     if name.trim().is_empty() || name.trim() != name || names[..i].contains(name) {
-                        bail!(Usage(format!("labels: \"{name}\" is empty, spaced or there twice")));
+                        bail!(Usage(format!(
+                            "data.labels: \"{name}\" is empty, has spaces around it or is given twice"
+                        )));
                     }
                 }
                 LabelReader::Known(names.clone())

@@ -1,4 +1,4 @@
-//! The nine tasks of GLUE: what their columns, classes and scores are called. No file is opened here.
+//! The nine GLUE tasks: their columns, classes and metrics. No file is opened here.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -6,21 +6,21 @@ use std::str::FromStr;
 
 use anyhow::bail;
 
-use super::Labels;
+use super::LabelSet;
 use crate::Usage;
 use crate::metrics::Metrics;
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 
 /// A GLUE task ([Wang et al. 2018](https://arxiv.org/abs/1804.07461)), in the benchmark's order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Task {
     /// Is the sentence acceptable English?
     Cola,
-    /// Is the review's phrase positive?
+    /// Is the phrase from a film review positive?
     Sst2,
-    /// Do the two news sentences say the same?
+    /// Are the two news sentences paraphrases?
     Mrpc,
-    /// Do the two questions ask the same?
+    /// Are the two questions duplicates?
     Qqp,
     /// How similar are the two sentences, from 0 to 5?
     Stsb,
@@ -36,14 +36,12 @@ pub enum Task {
 
 /// The columns of a task's files in one layout.
 pub(super) struct TaskColumns {
-    /// The text, or the two texts of a pair.
+    /// The text, or both texts of a pair.
     pub texts: &'static [&'static str],
-    /// The label.
     pub label: &'static str,
 }
 
 impl Task {
-    /// Every task.
     pub const ALL: [Task; 9] =
         [Task::Cola, Task::Sst2, Task::Mrpc, Task::Qqp, Task::Stsb, Task::Mnli, Task::Qnli, Task::Rte, Task::Wnli];
 
@@ -77,22 +75,22 @@ impl Task {
         }
     }
 
-    /// The classes in the order of the hub's `glue` dataset, so that published heads agree with ours.
-    pub fn labels(self) -> Labels {
+    /// The classes in the order of the hub's `glue` dataset, so that published classification heads fit.
+    pub fn labels(self) -> LabelSet {
         let names: &[&str] = match self {
             Task::Cola => &["unacceptable", "acceptable"],
             Task::Sst2 => &["negative", "positive"],
             Task::Mrpc => &["not_equivalent", "equivalent"],
             Task::Qqp => &["not_duplicate", "duplicate"],
-            Task::Stsb => return Labels::Regression,
+            Task::Stsb => return LabelSet::Regression,
             Task::Mnli => &["entailment", "neutral", "contradiction"],
             Task::Qnli | Task::Rte => &["entailment", "not_entailment"],
             Task::Wnli => &["not_entailment", "entailment"],
         };
-        Labels::Classes(names.iter().map(|&name| name.to_owned()).collect())
+        LabelSet::Classes(names.iter().map(|&name| name.to_owned()).collect())
     }
 
-    /// The scores the benchmark reports.
+    /// The metrics the benchmark reports.
     pub fn metrics(self) -> Metrics {
         match self {
             Task::Cola => Metrics::Matthews,
@@ -102,32 +100,32 @@ impl Task {
         }
     }
 
-    /// The score that decides which evaluation is best, unless the preset says otherwise.
-    pub fn best(self) -> &'static str {
-        self.metrics().best()
+    /// The metric that decides which evaluation is best, unless the preset sets `keep.best`.
+    pub fn primary_metric(self) -> &'static str {
+        self.metrics().primary()
     }
 
-    /// Columns of the texts in the benchmark's files to predict on: those of its other files, and a header for CoLA too.
+    /// Text columns of the benchmark's test files. Unlike its other files, CoLA's test file has a header.
     pub fn text_columns(self) -> &'static [&'static str] {
         self.original_columns().unwrap_or_else(|| self.hub_columns()).texts
     }
 
-    /// What the benchmark calls a class in the files it takes: entailment by its name, others by their number.
-    pub fn submitted(self, class: usize) -> String {
+    /// A class as the benchmark's submission format has it: entailment classes by name, others by index.
+    pub fn submission_label(self, class: usize) -> String {
         match (self, self.labels()) {
-            (Task::Mnli | Task::Qnli | Task::Rte, Labels::Classes(names)) if class < names.len() => {
+            (Task::Mnli | Task::Qnli | Task::Rte, LabelSet::Classes(names)) if class < names.len() => {
                 names[class].clone()
             }
             _ => class.to_string(),
         }
     }
 
-    /// What a score may be.
+    /// The range of STS-B's scores.
     pub(super) fn score_range(self) -> RangeInclusive<f32> {
         0.0..=5.0
     }
 
-    /// What the held-out files are called after: MNLI has two sets.
+    /// Suffixes of the held-out files: MNLI has two sets.
     pub(super) fn eval_suffixes(self) -> &'static [&'static str] {
         match self {
             Task::Mnli => &["_matched", "_mismatched"],
@@ -135,7 +133,7 @@ impl Task {
         }
     }
 
-    /// Columns of the original TSV files. CoLA's have no header.
+    /// Columns of the original TSV files; `None` for CoLA's, which have no header.
     pub(super) fn original_columns(self) -> Option<TaskColumns> {
         Some(match self {
             Task::Cola => return None,
@@ -169,15 +167,16 @@ impl fmt::Display for Task {
 impl FromStr for Task {
     type Err = anyhow::Error;
 
-    /// Reads the hub's name or the benchmark's, in any case: `stsb`, `STS-B`.
+    /// Parses the hub's name or the benchmark's, in any case: `stsb`, `STS-B`.
     fn from_str(name: &str) -> anyhow::Result<Task> {
         let known = |task: &Task| task.id().eq_ignore_ascii_case(name) || task.title().eq_ignore_ascii_case(name);
         match Task::ALL.into_iter().find(known) {
             Some(task) => Ok(task),
             None => {
                 let ids = Task::ALL.map(Task::id);
-                let meant = nearest(name, ids).map(|id| format!("; did you mean \"{id}\"?")).unwrap_or_default();
-                bail!(Usage(format!("no GLUE task \"{name}\"{meant} There are {}", ids.join(", "))))
+                let hint = did_you_mean(name, ids);
+                let stop = if hint.is_empty() { "." } else { "" };
+                bail!(Usage(format!("no GLUE task \"{name}\"{hint}{stop} The tasks are {}", ids.join(", "))))
             }
         }
     }
@@ -188,16 +187,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_read_back() {
+    fn ids_and_titles_parse_back() {
         for task in Task::ALL {
             assert_eq!(task.to_string().parse::<Task>().unwrap(), task);
             assert_eq!(task.title().parse::<Task>().unwrap(), task);
-            assert!(task.metrics().names().contains(&task.best()));
+            assert!(task.metrics().names().contains(&task.primary_metric()));
         }
     }
 
     #[test]
-    fn a_misspelt_task_is_recognised() {
+    fn a_misspelt_task_gets_a_suggestion() {
         let error = "mrcp".parse::<Task>().unwrap_err();
         assert!(error.is::<Usage>());
         assert!(error.to_string().contains("did you mean \"mrpc\"?"), "{error}");

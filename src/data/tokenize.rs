@@ -1,6 +1,5 @@
-//! Texts become token ids, by a model folder's own `tokenizer.json`.
+//! Texts become token ids, by the `tokenizer.json` of the model's folder.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -10,17 +9,18 @@ use tokenizers::decoders::DecoderWrapper;
 use tokenizers::{EncodeInput, PostProcessor, Tokenizer, TruncationParams, TruncationStrategy};
 
 use super::cache::TokenCache;
-use super::{Example, Target};
+use super::guard::guarded;
+use super::{Example, Label};
 use crate::Usage;
 use crate::protocol::Progress;
 
-/// Examples tokenized between two reports of progress.
+/// Examples per progress report.
 const CHUNK: usize = 2048;
 
-/// The largest `tokenizer.json` read, in bytes. Those of models with 256,000 tokens have some 35 MB.
-const LARGEST: u64 = 256 << 20;
+/// Limit on `tokenizer.json`, in bytes. Vocabularies of 256,000 tokens take some 35 MB.
+const MAX_FILE: u64 = 256 << 20;
 
-/// The tokenizer of a model.
+/// A model's tokenizer for labelled texts.
 pub struct TextTokenizer {
     path: PathBuf,
     tokenizer: Tokenizer,
@@ -29,39 +29,38 @@ pub struct TextTokenizer {
     digest: [u8; 32],
 }
 
-/// A token as it can be shown.
+/// A token as text, for display.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// Its text, with the space before it where there is one: ` good`, `##ness`.
+    /// With the space before it, if it has one: ` good`, `##ness`.
     pub text: String,
-    /// Whether it comes of the model's format and not of the text: `[CLS]`, `</s>`.
+    /// Whether it is a special token, such as `[CLS]` or `</s>`.
     pub special: bool,
 }
 
-/// A tokenized example, special tokens included and nothing padded.
+/// A tokenized example with special tokens and without padding.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoded {
-    /// Token ids, from 1 to `max_length` of them.
+    /// Token ids, 1 to `max_length` of them.
     pub ids: Vec<u32>,
-    /// For each token the sequence it belongs to, as the model was taught: for BERT 1 in the second of a pair.
+    /// Segment id of each token: 1 in the second text of a pair where the tokenizer tells them apart, as BERT's does.
     pub type_ids: Vec<u8>,
-    /// What the model should make of it.
-    pub target: Target,
+    pub label: Label,
 }
 
 impl TextTokenizer {
-    /// Opens `folder/tokenizer.json`. What it says of padding is put aside, and of truncation all but the side: a pair
-    /// is cut token by token from the longer text until it has `max_length` tokens (`longest_first` in transformers).
+    /// Opens `folder/tokenizer.json`. Its padding is disabled; its truncation keeps the side only: a pair loses tokens of
+    /// its longer text until it has `max_length` tokens (`longest_first` in transformers).
     ///
     /// # Errors
-    /// [`Usage`]: no such file, a malformed one, a `max_length` that special tokens alone fill.
+    /// [`Usage`]: a missing or malformed file, a `max_length` that special tokens alone fill.
     pub fn open(folder: &Path, max_length: usize) -> Result<TextTokenizer> {
         let (path, mut tokenizer, digest) = open_tokenizer(folder)?;
         let added = |pair| tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(pair));
         let special = added(false).max(added(true));
         if max_length <= special {
             bail!(Usage(format!(
-                "max_length {max_length} leaves no room for text: special tokens take {special} in {}",
+                "max_length {max_length} leaves no room for text: special tokens take {special} in {}; set a larger one",
                 path.display()
             )));
         }
@@ -76,16 +75,16 @@ impl TextTokenizer {
         Ok(TextTokenizer { path, tokenizer, max_length, digest })
     }
 
-    /// Token ids there are, added ones included: a model's embedding has at least as many rows.
-    pub fn vocabulary(&self) -> usize {
+    /// Number of tokens, added ones included. The model's embedding has at least as many rows.
+    pub fn vocab_size(&self) -> usize {
         self.tokenizer.get_vocab_size(true)
     }
 
-    /// Tokenizes examples on all cores; `name` ("train") is for the progress. With a folder for a `cache`, what was
-    /// tokenized before by the same tokenizer to the same length is read from there.
+    /// Tokenizes examples on all cores; `name` ("train") is for the progress. Results are read from and stored in the folder
+    /// `cache`, keyed by tokenizer, length and texts.
     ///
     /// # Errors
-    /// A text that the tokenizer fails on. A cache that cannot be read or written costs time and is no error.
+    /// A text that the tokenizer fails on. A cache that cannot be read or written is not an error.
     pub fn encode(
         &self,
         name: &str,
@@ -120,59 +119,60 @@ impl TextTokenizer {
         Ok(encoded)
     }
 
-    /// The tokens of an example as they can be shown, in the order of [`Encoded::ids`].
+    /// The tokens of an example as text, in the order of [`Encoded::ids`].
     ///
     /// # Errors
     /// A text that the tokenizer fails on.
     pub fn tokens(&self, example: &Example) -> Result<Vec<Token>> {
-        guarded(&self.path, "cannot tokenize", || {
+        guarded(&self.path, "cannot tokenize", || -> tokenizers::Result<_> {
             let encoding = self.tokenizer.encode_fast(input(example), true)?;
             let tokens = encoding.get_ids().iter().zip(encoding.get_special_tokens_mask());
-            Ok(tokens.map(|(&id, &special)| Token { text: self.shown(id), special: special == 1 }).collect())
+            let token = |(&id, &special)| Token { text: self.token_text(id), special: special == 1 };
+            Ok(tokens.map(token).collect())
         })
     }
 
-    /// A token's text with its space.
-    pub fn shown(&self, id: u32) -> String {
-        shown(&self.tokenizer, id)
+    /// A token as text, with the space before it.
+    pub fn token_text(&self, id: u32) -> String {
+        token_text(&self.tokenizer, id)
     }
 
     fn encode_one(&self, example: &Example) -> tokenizers::Result<Encoded> {
         let encoding = self.tokenizer.encode_fast(input(example), true)?;
         if encoding.get_ids().is_empty() {
-            return Err(format!("no token in {:?}", example.text.chars().take(60).collect::<String>()).into());
+            return Err(format!("no tokens in {:?}", example.text.chars().take(60).collect::<String>()).into());
         }
         Ok(Encoded {
             ids: encoding.get_ids().to_vec(),
             type_ids: encoding.get_type_ids().iter().map(|&id| id as u8).collect(),
-            target: example.target,
+            label: example.label,
         })
     }
 }
 
-/// Reads `folder/tokenizer.json`: its path, what it says, and its SHA-256.
+/// Opens `folder/tokenizer.json`; returns its path, the tokenizer, and the file's SHA-256.
 ///
 /// # Errors
-/// [`Usage`]: no such file, a malformed one.
+/// [`Usage`]: a missing or malformed file.
 pub(super) fn open_tokenizer(folder: &Path) -> Result<(PathBuf, Tokenizer, [u8; 32])> {
     let path = folder.join("tokenizer.json");
     let Ok(metadata) = path.metadata() else {
         bail!(Usage(format!(
-            "{}: no such file; a model's folder needs the tokenizer.json of its fast tokenizer",
+            "{}: no such file; a model's folder needs the tokenizer.json of a fast tokenizer",
             path.display()
         )));
     };
-    if metadata.len() > LARGEST {
-        bail!(Usage(format!("{}: larger than {} MiB", path.display(), LARGEST >> 20)));
+    if metadata.len() > MAX_FILE {
+        bail!(Usage(format!("{}: larger than {} MiB", path.display(), MAX_FILE >> 20)));
     }
     let bytes = std::fs::read(&path).with_context(|| format!("{}: cannot read", path.display()))?;
     let tokenizer = guarded(&path, "malformed", || Tokenizer::from_bytes(&bytes))?;
     Ok((path, tokenizer, Sha256::digest(&bytes).into()))
 }
 
-/// A token's text with its space. Byte-level vocabularies write a space as `Ġ` and other bytes as letters, which only the
-/// decoder can read; the others say it plainly.
-pub(super) fn shown(tokenizer: &Tokenizer, id: u32) -> String {
+/// A token as text, with the space before it. Byte-level vocabularies map bytes to other characters, which only the decoder
+/// maps back; SentencePiece's `▁` and WordPiece's `##` are read here.
+pub(super) fn token_text(tokenizer: &Tokenizer, id: u32) -> String {
     let token = tokenizer.id_to_token(id).unwrap_or_default();
     if token.contains('▁') {
         token.replace('▁', " ")
@@ -189,14 +189,5 @@ fn input(example: &Example) -> EncodeInput<'_> {
     match &example.pair {
         Some(pair) => EncodeInput::Dual(example.text.as_str().into(), pair.as_str().into()),
         None => EncodeInput::Single(example.text.as_str().into()),
-    }
-}
-
-/// The crate panics on some malformed files and on texts they make it fail on; here that is an error like any other.
-pub(super) fn guarded<T>(path: &Path, failure: &str, work: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => bail!(Usage(format!("{}: {failure}: {error}", path.display()))),
-        Err(_) => bail!(Usage(format!("{}: {failure}: the tokenizer contradicts itself", path.display()))),
     }
 }

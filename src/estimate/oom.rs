@@ -104,7 +104,7 @@ mod tests {
             sequence_ids: zeros.clone(),
             token_type_ids: zeros,
             position_ids: None,
-            targets: BatchLabels::Classes(Vec::new()),
+            labels: BatchLabels::Classes(Vec::new()),
             tokens: 0,
         }
     }

@@ -8,13 +8,13 @@ use tch::{Device, Kind};
 
 use super::memory::{self, StepShape};
 use crate::data::instruct::{self, InstructionSource, PromptEncoder};
-use crate::data::{self, Batches, Labels, Source, Target, Task, TextTokenizer, Token};
+use crate::data::{self, BatchSampler, Label, LabelSet, LabelledSource, Task, TextTokenizer, Token};
 use crate::device::{self, Chosen, DeviceChoice};
 use crate::estimate::{DataPreview, DeviceMemory, Estimate, MemoryFit, ModelEstimate, TokenRole, TokenSpan};
 use crate::hub::Hub;
 use crate::inputs::{GLUE, fits, glue_files, with_examples};
 use crate::model::{ModelConfig, by_onednn};
-use crate::preset::{DataSource, Dtype, InstructionData, InstructionPlace, Preset};
+use crate::preset::{DataSource, Dtype, InstructionData, InstructionFiles, Preset};
 use crate::runs::throughput;
 use crate::system;
 use crate::train::{check, rules_of};
@@ -71,7 +71,7 @@ pub fn estimate(preset: &Preset, destination: Destination, places: &Roots) -> Re
         estimate.missing.push(format!("{id}: no such folder; {how}"));
         return Ok(estimate);
     }
-    let folder = places.hub.model_here(id)?;
+    let folder = places.hub.local_model(id)?;
     if folder.is_none() {
         estimate.missing.push(format!("the model {id} is not here yet; launching downloads it"));
     }
@@ -91,7 +91,7 @@ pub fn estimate(preset: &Preset, destination: Destination, places: &Roots) -> Re
     };
     if read.is_none() {
         let name = match &preset.data.source {
-            DataSource::Instructions(InstructionData { place: InstructionPlace::Hub { id, .. }, .. }) => id,
+            DataSource::Instructions(InstructionData { files: InstructionFiles::Hub { id, .. }, .. }) => id,
             _ => GLUE,
         };
         estimate.missing.push(format!("the dataset {name} is not here yet; launching downloads it"));
@@ -140,14 +140,19 @@ struct Read {
 }
 
 /// The files of a task, if all of them are here.
-fn glue(task: Task, hub: &Hub) -> Result<Option<Source>> {
+fn glue(task: Task, hub: &Hub) -> Result<Option<LabelledSource>> {
     let prefixes = glue_files(task);
-    let files = hub.dataset_here(GLUE, &prefixes.each_ref().map(String::as_str))?;
+    let files = hub.local_dataset(GLUE, &prefixes.each_ref().map(String::as_str))?;
     let folder = files.as_ref().and_then(|files| files.first()?.parent());
-    Ok(folder.map(|folder| Source::Glue { task, folder: folder.to_owned() }))
+    Ok(folder.map(|folder| LabelledSource::Glue { task, folder: folder.to_owned() }))
 }
 
-fn labelled(preset: &Preset, source: &Source, model: Option<(&Path, &ModelConfig)>, places: &Roots) -> Result<Read> {
+fn labelled(
+    preset: &Preset,
+    source: &LabelledSource,
+    model: Option<(&Path, &ModelConfig)>,
+    places: &Roots,
+) -> Result<Read> {
     let dataset = data::load(source, preset.train.seed, &|_| {})?;
     let mut read = Read {
         data: DataPreview {
@@ -166,17 +171,17 @@ fn labelled(preset: &Preset, source: &Source, model: Option<(&Path, &ModelConfig
     let encoded = tokenizer.encode("train", &dataset.train, Some(&tokens), &|_| {})?;
     let lengths: Vec<usize> = encoded.iter().map(|example| example.ids.len()).collect();
     read.data.longest = longest(&lengths, preset);
-    let pad = tokenizer.shown(u32::try_from(config.pad_token_id()).unwrap_or(0));
+    let pad = tokenizer.token_text(u32::try_from(config.pad_token_id()).unwrap_or(0));
     read.data.preview = preview(preset, lengths, &pad, |row| {
         let example = &dataset.train[row];
         let piece = |token: Token| TokenSpan {
             role: if token.special { TokenRole::Special } else { TokenRole::Read },
             text: token.text,
         };
-        let label = match (&dataset.labels, example.target) {
-            (Labels::Classes(names), Target::Class(class)) => names.get(class as usize).cloned().unwrap_or_default(),
-            (_, Target::Class(class)) => class.to_string(),
-            (_, Target::Score(score)) => score.to_string(),
+        let label = match (&dataset.labels, example.label) {
+            (LabelSet::Classes(names), Label::Class(class)) => names.get(class as usize).cloned().unwrap_or_default(),
+            (_, Label::Class(class)) => class.to_string(),
+            (_, Label::Score(score)) => score.to_string(),
         };
         Ok((tokenizer.tokens(example)?.into_iter().map(piece).collect(), Some(label)))
     })?;
@@ -190,9 +195,9 @@ fn written(
     model: Option<(&Path, &ModelConfig)>,
     places: &Roots,
 ) -> Result<Option<Read>> {
-    let train = match &data.place {
-        InstructionPlace::Files(files) => files.clone(),
-        InstructionPlace::Hub { id, prefix } => match places.hub.dataset_here(id, &[prefix])? {
+    let train = match &data.files {
+        InstructionFiles::Local(files) => files.clone(),
+        InstructionFiles::Hub { id, prefix } => match places.hub.local_dataset(id, &[prefix])? {
             Some(files) => with_examples(files),
             None => return Ok(None),
         },
@@ -222,7 +227,7 @@ fn written(
     read.data.preview = preview(preset, lengths, "", |row| {
         let sequence = &sequences[row];
         let piece = |(&id, &learnt): (&u32, &bool)| {
-            let token = phrasing.shown(id);
+            let token = phrasing.token(id);
             let role = match (learnt, token.special) {
                 (true, _) => TokenRole::TrainedOn,
                 (false, true) => TokenRole::Special,
@@ -230,7 +235,7 @@ fn written(
             };
             TokenSpan { text: token.text, role }
         };
-        Ok((sequence.ids.iter().zip(&sequence.learnt).map(piece).collect(), None))
+        Ok((sequence.ids.iter().zip(&sequence.loss_mask).map(piece).collect(), None))
     })?;
     Ok(Some(read))
 }
@@ -266,7 +271,7 @@ fn preview(
     pad: &str,
     shown: impl Fn(usize) -> Result<(Vec<TokenSpan>, Option<String>)>,
 ) -> Result<Vec<Vec<TokenSpan>>> {
-    let first = Batches::new(lengths.clone(), preset.train.batch, preset.train.seed).epoch(0);
+    let first = BatchSampler::new(lengths.clone(), preset.train.batch, preset.train.seed).epoch(0);
     let Some(rows) = first.first() else { return Ok(Vec::new()) };
     let length = rows.iter().map(|&row| lengths[row]).max().unwrap_or(0);
     let row = |&row: &usize| {

@@ -45,7 +45,7 @@ pub fn choices(
     for (number, question) in (1..).zip(questions) {
         let (mut likely, mut by_length) = (Vec::new(), Vec::new());
         for choice in &question.choices {
-            let sequence = phrasing.continued(&question.text, &format!(" {choice}"))?;
+            let sequence = phrasing.completion(&question.text, &format!(" {choice}"))?;
             if sequence.ids.len() as i64 > network.config.longest() {
                 bail!(Usage(format!(
                     "question {number}: {} tokens, and the model has places for {}",

@@ -29,10 +29,10 @@ impl DeviceBatch {
             sequence_ids: (!plain).then(|| matrix(&batch.sequence_ids)),
             position_ids: batch.position_ids.as_deref().map(matrix),
         };
-        let targets = match &batch.targets {
+        let targets = match &batch.labels {
             data::BatchLabels::Classes(classes) => LossTargets::Classes(vector(classes)),
             data::BatchLabels::Scores(scores) => LossTargets::Scores(sent(Tensor::from_slice(scores), Kind::Float)),
-            data::BatchLabels::Tokens { places, next } => {
+            data::BatchLabels::Tokens { positions: places, labels: next } => {
                 LossTargets::Tokens { places: vector(places), next: vector(next) }
             }
         };

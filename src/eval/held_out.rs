@@ -6,7 +6,7 @@ use anyhow::Result;
 use tch::{Device, Kind, Reduction, Tensor};
 
 use super::DeviceBatch;
-use crate::data::{Example, Labels, Target, Tokenized};
+use crate::data::{Example, Label, LabelSet, Tokenized};
 use crate::metrics::Metrics;
 use crate::model::{LossTargets, Network};
 use crate::protocol::{ExamplePrediction, Examples};
@@ -55,7 +55,7 @@ pub struct Labelled {
     /// The scores.
     pub metrics: Metrics,
     /// What there is to predict.
-    pub labels: Labels,
+    pub labels: LabelSet,
     /// The texts of the first split.
     pub texts: Vec<Example>,
 }
@@ -106,14 +106,14 @@ impl Evaluator {
                 let loaded = DeviceBatch::new(&batch, network.parameters.device());
                 let output = network.output(&loaded.inputs);
                 sum += network.objective(&loaded.targets, 1.0).loss(&output).double_value(&[]);
-                count += batch.targets.count();
+                count += batch.labels.count();
                 if let Some(labelled) = &self.labelled {
                     let predictions = predictions(&output, &loaded.targets)?;
                     if loss.is_none() {
                         verdicts.extend(labelled.verdicts(rows, &loaded.targets, &output, &predictions)?);
                     }
                     predicted.extend(predictions);
-                    truth.extend(batch.targets.numbers());
+                    truth.extend(batch.labels.numbers());
                 }
                 done += 1;
                 if !go_on(done) {
@@ -146,10 +146,10 @@ impl Labelled {
     ) -> Result<Vec<Verdict>> {
         let losses: Vec<f64> = host(&losses(logits, targets))?;
         let confidences: Vec<Option<f64>> = match self.labels {
-            Labels::Classes(_) => {
+            LabelSet::Classes(_) => {
                 host(&logits.softmax(-1, Kind::Float).max_dim(-1, false).0)?.into_iter().map(Some).collect()
             }
-            Labels::Regression => vec![None; rows.len()],
+            LabelSet::Regression => vec![None; rows.len()],
         };
         let numbers = rows.iter().zip(predictions).zip(losses.into_iter().zip(confidences));
         let verdict = |((&row, &prediction), (loss, confidence))| Verdict { row, prediction, confidence, loss };
@@ -158,16 +158,16 @@ impl Labelled {
 
     /// The worst first; of two as bad, the one that comes first in the split.
     fn worst(&self, mut verdicts: Vec<Verdict>) -> Examples {
-        let right = |verdict: &Verdict| match self.texts[verdict.row].target {
-            Target::Class(class) => verdict.prediction == f64::from(class),
-            Target::Score(_) => true,
+        let right = |verdict: &Verdict| match self.texts[verdict.row].label {
+            Label::Class(class) => verdict.prediction == f64::from(class),
+            Label::Score(_) => true,
         };
         let wrong = verdicts.iter().filter(|verdict| !right(verdict)).count() as u64;
         verdicts.sort_by(|a, b| b.loss.total_cmp(&a.loss).then(a.row.cmp(&b.row)));
         Examples {
             step: 0,
             of: verdicts.len() as u64,
-            wrong: matches!(self.labels, Labels::Classes(_)).then_some(wrong),
+            wrong: matches!(self.labels, LabelSet::Classes(_)).then_some(wrong),
             examples: verdicts.iter().take(TOLD).map(|verdict| self.judged(verdict)).collect(),
         }
     }
@@ -175,16 +175,16 @@ impl Labelled {
     fn judged(&self, verdict: &Verdict) -> ExamplePrediction {
         let example = &self.texts[verdict.row];
         let name = |value: f64| match &self.labels {
-            Labels::Classes(names) => names.get(value as usize).map_or_else(|| value.to_string(), Clone::clone),
-            Labels::Regression => format!("{value:.3}"),
+            LabelSet::Classes(names) => names.get(value as usize).map_or_else(|| value.to_string(), Clone::clone),
+            LabelSet::Regression => format!("{value:.3}"),
         };
         ExamplePrediction {
             text: beginning(&example.text),
             pair: example.pair.as_deref().map(beginning),
             prediction: name(verdict.prediction),
-            label: name(match example.target {
-                Target::Class(class) => f64::from(class),
-                Target::Score(score) => f64::from(score),
+            label: name(match example.label {
+                Label::Class(class) => f64::from(class),
+                Label::Score(score) => f64::from(score),
             }),
             confidence: verdict.confidence.map(rounded),
             loss: rounded(verdict.loss),

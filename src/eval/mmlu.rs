@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 use super::DeviceBatch;
 use crate::Usage;
 use crate::data::instruct::{Message, PromptEncoder};
-use crate::data::{LETTERS, Sequence, Subject, collate_sequences};
+use crate::data::{LETTERS, MmluSubject, Sequence, collate_sequences};
 use crate::model::Network;
 use crate::protocol::Progress;
 
@@ -33,7 +33,7 @@ pub struct SubjectScore {
 pub fn mmlu(
     network: &Network,
     phrasing: &PromptEncoder,
-    subjects: &[Subject],
+    subjects: &[MmluSubject],
     shots: usize,
     batch: usize,
     progress: &dyn Fn(Progress),
@@ -67,7 +67,7 @@ pub fn mmlu(
                 }
             };
             score.shortened += usize::from(shown < shots.min(subject.dev.len()));
-            prompts.push(Sequence { learnt: vec![false; ids.len()], ids, starts: vec![0] });
+            prompts.push(Sequence { loss_mask: vec![false; ids.len()], ids, starts: vec![0] });
         }
         // Like lengths together: less is padding.
         let mut order: Vec<usize> = (0..prompts.len()).collect();
@@ -102,7 +102,7 @@ fn letters(phrasing: &PromptEncoder) -> Result<[i64; 4]> {
 }
 
 fn tokens(phrasing: &PromptEncoder, text: &str) -> Result<Vec<u32>> {
-    let ids = phrasing.question(&[Message::plain("user", text.to_owned())])?;
+    let ids = phrasing.prompt_ids(&[Message::plain("user", text.to_owned())])?;
     Ok(ids.into_iter().filter_map(|id| u32::try_from(id).ok()).collect())
 }
 

@@ -27,7 +27,7 @@ pub fn perplexity(network: &Network, sequences: &[Sequence], batch: usize, progr
         let loaded = DeviceBatch::new(&batch, network.parameters.device());
         let output = network.output(&loaded.inputs);
         sum += network.objective(&loaded.targets, 1.0).loss(&output).double_value(&[]);
-        tokens += batch.targets.count();
+        tokens += batch.labels.count();
         done += rows.len() as u64;
         let total = sequences.len() as u64;
         progress(Progress { task: "perplexity".into(), done, total, unit: "examples".into() });

@@ -8,7 +8,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 
 use super::{DeviceBatch, Evaluator, HeldOut, Labelled, Scores};
 use crate::Usage;
-use crate::data::{Example, Labels, Split, TextTokenizer, Tokenized, collate};
+use crate::data::{Example, LabelSet, Split, TextTokenizer, Tokenized, collate};
 use crate::export::Changes;
 use crate::metrics::Metrics;
 use crate::model::{LoadOptions, ModelConfig, Network};
@@ -150,8 +150,8 @@ impl Predictor {
     }
 
     /// What its labels are to the data.
-    pub fn kind(&self) -> Labels {
-        if self.labels.is_empty() { Labels::Regression } else { Labels::Classes(self.labels.clone()) }
+    pub fn kind(&self) -> LabelSet {
+        if self.labels.is_empty() { LabelSet::Regression } else { LabelSet::Classes(self.labels.clone()) }
     }
 }
 

@@ -6,7 +6,7 @@ use std::thread;
 use tokio::sync::mpsc;
 
 use crate::protocol::Command;
-use crate::toml_spans::did_you_mean;
+use crate::suggest::did_you_mean;
 
 /// What a typed line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What is asked of the hub over HTTP: which files a repository has, and the files, resumed and checked.
+//! HTTP requests to the hub: the listing of a repository, and downloads that are resumed and checked.
 
 use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
@@ -13,18 +13,20 @@ use ureq::config::RedirectAuthHeaders;
 use ureq::http::{Response, StatusCode, header};
 use ureq::{Agent, Body};
 
-use super::{OnProgress, Repository, is_commit, is_inside};
+use super::cache::{Repository, RepositoryKind, Unreachable, is_commit};
+use super::environment::OnProgress;
+use super::files::is_inside;
 use crate::Usage;
 use crate::protocol::Progress;
 
-/// Progress is told this often: it goes into a file, and nobody reads faster.
-const TELL: Duration = Duration::from_millis(250);
+/// Time between progress reports: each is an event in the run's log.
+const REPORT_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A repository at one commit.
 pub(super) struct Remote<'p> {
-    /// The commit that `main` was when it was asked for.
+    /// The commit of `main`.
     pub(super) commit: String,
-    /// Everything the repository has.
+    /// All files of the repository.
     pub(super) files: Vec<RemoteFile>,
     http: Http,
     id: String,
@@ -32,30 +34,44 @@ pub(super) struct Remote<'p> {
     progress: OnProgress<'p>,
 }
 
-/// One file, as the hub lists it.
+/// A file in the hub's listing.
 #[derive(Deserialize)]
 pub(super) struct RemoteFile {
     #[serde(rename = "rfilename")]
     pub(super) name: String,
     size: Option<u64>,
-    lfs: Option<Lfs>,
+    lfs: Option<LfsPointer>,
 }
 
 #[derive(Deserialize)]
-struct Lfs {
+struct LfsPointer {
     sha256: Option<String>,
 }
 
 impl<'p> Remote<'p> {
-    /// Asks the hub what a repository holds.
+    /// Requests the listing of a repository.
+    ///
+    /// # Errors
+    /// [`Usage`]: offline mode, an unknown or gated repository. Otherwise a network failure. All say what to do.
     pub(super) fn open(repository: &Repository, progress: OnProgress<'p>) -> Result<Remote<'p>> {
+        if repository.hub.offline {
+            let (id, hint) = (repository.id, repository.hint());
+            bail!(Usage(format!("{id} is not in the cache, and HF_HUB_OFFLINE is set; {hint}")));
+        }
+        repository.with_hint(Remote::list(repository, progress))
+    }
+
+    fn list(repository: &Repository, progress: OnProgress<'p>) -> Result<Remote<'p>> {
         #[derive(Deserialize)]
         struct Listing {
             sha: String,
             siblings: Vec<RemoteFile>,
         }
         let (hub, kind, id) = (repository.hub, repository.kind.plural(), repository.id);
-        let space = if kind == "models" { String::new() } else { format!("{kind}/") };
+        let prefix = match repository.kind {
+            RepositoryKind::Model => String::new(),
+            RepositoryKind::Dataset => format!("{kind}/"),
+        };
         let http = Http {
             agent: Agent::config_builder()
                 .http_status_as_error(false)
@@ -66,56 +82,59 @@ impl<'p> Remote<'p> {
                 .build()
                 .into(),
             token: hub.token.clone(),
-            base: format!("{}/{space}{id}", hub.endpoint),
+            base: format!("{}/{prefix}{id}", hub.endpoint),
         };
         let url = format!("{}/api/{kind}/{id}/revision/main?blobs=true", hub.endpoint);
         let mut response = http.get(&url, 0)?;
         http.check(response.status(), id)?;
-        let text = response.body_mut().read_to_string().with_context(|| format!("{url}: the answer broke off"))?;
-        let Listing { sha, siblings } =
-            serde_json::from_str(&text).with_context(|| format!("{url}: not an answer of a hub"))?;
+        let text = response
+            .body_mut()
+            .read_to_string()
+            .with_context(|| format!("{url}: the response broke off; try again"))?;
+        let Listing { sha, siblings } = serde_json::from_str(&text)
+            .with_context(|| format!("{url}: not the response of a Hugging Face hub; check HF_ENDPOINT"))?;
         ensure!(is_commit(&sha), "{url}: {sha:?} is not a commit");
-        // They become names of files here, and the hub's answer is not to be trusted with that.
+        // The names become paths here, so the hub's response must not be trusted.
         if let Some(file) = siblings.iter().find(|file| !is_inside(&file.name)) {
-            bail!("{url}: lists a file {:?}, outside its folder", file.name);
+            bail!("{url}: the listing has a file {:?} outside its folder", file.name);
         }
         Ok(Remote { commit: sha, files: siblings, http, id: id.to_owned(), folder: repository.folder(), progress })
     }
 
-    /// Brings the wanted files into the snapshot, and returns its folder. Files that are there stay.
+    /// Downloads the `wanted` files into the snapshot, and returns its folder. Existing files are kept.
     pub(super) fn fetch(&self, wanted: impl Fn(&str) -> bool) -> Result<PathBuf> {
         let snapshot = self.folder.join("snapshots").join(&self.commit);
         let files: Vec<&RemoteFile> = self.files.iter().filter(|file| wanted(&file.name)).collect();
-        let meter = Meter {
+        let meter = DownloadMeter {
             progress: self.progress,
             task: format!("downloading {}", self.id),
-            settled: Cell::new(0),
+            complete: Cell::new(0),
             total: files.iter().map(|file| file.size.unwrap_or(0)).sum(),
-            told: Cell::new(None),
+            last_report: Cell::new(None),
         };
         for file in files {
             let target = snapshot.join(&file.name);
             if !target.exists() {
                 self.download(file, &target, &meter).with_context(|| format!("{}: {}", self.id, file.name))?;
             }
-            meter.settle(file.size.unwrap_or(0));
+            meter.file_complete(file.size.unwrap_or(0));
         }
         Ok(snapshot)
     }
 
-    /// Receives a file beside the snapshot and moves it there when it is whole and right.
-    fn download(&self, file: &RemoteFile, target: &Path, meter: &Meter) -> Result<()> {
+    /// Downloads a file beside the snapshot, and moves it there when it is complete and its checksum is right.
+    fn download(&self, file: &RemoteFile, target: &Path, meter: &DownloadMeter) -> Result<()> {
         let partial = self.folder.join("partial").join(&self.commit).join(&file.name);
         for path in [&partial, target] {
-            let folder = path.parent().context("a file without a folder")?;
-            fs::create_dir_all(folder).with_context(|| format!("{}: cannot make the folder", folder.display()))?;
+            let folder = path.parent().context("the file has no parent folder")?;
+            fs::create_dir_all(folder).with_context(|| format!("{}: cannot create the folder", folder.display()))?;
         }
         let mut output = OpenOptions::new()
             .create(true)
             .append(true)
             .open(&partial)
             .with_context(|| format!("{}: cannot write", partial.display()))?;
-        // A second program may be at it: it waits here, and then finds the file in place.
+        // Another process may be downloading the same file: wait for it, and then find the file in the snapshot.
         output.lock().with_context(|| format!("{}: cannot lock", partial.display()))?;
         if target.exists() {
             return Ok(());
@@ -127,7 +146,7 @@ impl<'p> Remote<'p> {
             }
             match self.receive(file, have, &mut output, meter) {
                 Ok(()) => break,
-                // A connection that brought something is worth another; one that did not is not.
+                // Reconnect as long as each connection makes progress.
                 Err(error) if output.metadata()?.len() <= have || error.is::<Usage>() => return Err(error),
                 Err(_) => {}
             }
@@ -136,34 +155,36 @@ impl<'p> Remote<'p> {
             fs::remove_file(&partial).with_context(|| format!("{}: cannot remove", partial.display()))?;
             return Err(error);
         }
-        fs::rename(&partial, target).with_context(|| format!("{}: cannot move there", target.display()))
+        fs::rename(&partial, target).with_context(|| format!("{}: cannot move the download there", target.display()))
     }
 
-    /// One request: appends to `output`, which holds the first `have` bytes.
-    fn receive(&self, file: &RemoteFile, mut have: u64, output: &mut File, meter: &Meter) -> Result<()> {
+    /// One request: appends to `output`, which holds the first `have` bytes of the file.
+    fn receive(&self, file: &RemoteFile, mut have: u64, output: &mut File, meter: &DownloadMeter) -> Result<()> {
         let url = format!("{}/resolve/{}/{}", self.http.base, self.commit, file.name);
         let mut response = self.http.get(&url, have)?;
         if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
-            // The part is longer than the file and worth nothing.
+            // The partial file is longer than the file: start over.
             response = self.http.get(&url, 0)?;
         }
         self.http.check(response.status(), &self.id)?;
         if response.status() != StatusCode::PARTIAL_CONTENT || !starts_at(&response, have) {
-            // A server without ranges sends all of it.
+            // A server without range requests sends the whole file.
             output.set_len(0)?;
             have = 0;
         }
         let mut body = response.body_mut().as_reader();
         let mut buffer = vec![0; 1 << 16];
         loop {
-            let count = body.read(&mut buffer).context("the connection broke off; start again to go on from there")?;
+            let count = body
+                .read(&mut buffer)
+                .context("the connection broke off; run the command again to continue the download")?;
             if count == 0 {
                 return Ok(());
             }
             output.write_all(&buffer[..count]).context("cannot write; is the disk full?")?;
             have += count as u64;
-            ensure!(file.size.is_none_or(|size| have <= size), "the hub sends more than the file it listed");
-            meter.at(have);
+            ensure!(file.size.is_none_or(|size| have <= size), "the hub sends more than the listed size of the file");
+            meter.file_progress(have);
         }
     }
 }
@@ -171,7 +192,7 @@ impl<'p> Remote<'p> {
 struct Http {
     agent: Agent,
     token: Option<String>,
-    /// What the addresses of the repository's files start with.
+    /// URL of the repository.
     base: String,
 }
 
@@ -184,19 +205,27 @@ impl Http {
         if from > 0 {
             request = request.header(header::RANGE, format!("bytes={from}-"));
         }
-        request.call().with_context(|| format!("{url}: the hub cannot be reached"))
+        Ok(request.call().map_err(|error| Unreachable {
+            host: url.split('/').nth(2).unwrap_or(url).to_owned(),
+            details: format!("{url}: {error}"),
+        })?)
     }
 
     fn check(&self, status: StatusCode, id: &str) -> Result<()> {
-        let token = if self.token.is_some() { "the token that is set may not read it" } else { "set HF_TOKEN" };
+        let token = if self.token.is_some() { "check that your token may read it" } else { "set HF_TOKEN" };
         match status.as_u16() {
             200..=299 => Ok(()),
-            404 => bail!(Usage(format!("{id}: neither a folder here nor on the hub ({} is 404)", self.base))),
-            401 | 403 => bail!(Usage(format!(
-                "{id}: the hub has none of that name for you ({status}). Check the spelling; if it is private or \
-                 gated, ask for access on its page; {token}"
+            404 => bail!(Usage(format!(
+                "{id}: no such folder, and no such repository on the hub; check the spelling (404: {})",
+                self.base
             ))),
-            429 => bail!("{id}: the hub asks to come back later ({status}); with HF_TOKEN set it allows more"),
+            401 | 403 => bail!(Usage(format!(
+                "{id}: the hub denies access ({status}). Check the spelling; if the repository is private or gated, \
+                 request access on its page; {token}"
+            ))),
+            429 => {
+                bail!("{id}: the hub limits requests ({status}); try again later, or set HF_TOKEN for a higher limit")
+            }
             _ => bail!("{}: the hub answers {status}; try again later", self.base),
         }
     }
@@ -207,46 +236,52 @@ fn starts_at(response: &Response<Body>, have: u64) -> bool {
     range.is_some_and(|range| range.starts_with(&format!("bytes {have}-")))
 }
 
-/// Compares a received file with what the hub listed.
+/// Checks size and SHA-256 of a download against the listing.
 fn check(file: &RemoteFile, path: &Path) -> Result<()> {
     let length = fs::metadata(path)?.len();
     if let Some(size) = file.size {
-        ensure!(length == size, "has {length} bytes instead of {size}; it was removed, start again");
+        ensure!(
+            length == size,
+            "the download has {length} bytes instead of {size} and was removed; run the command again"
+        );
     }
     let Some(expected) = file.lfs.as_ref().and_then(|lfs| lfs.sha256.as_deref()) else { return Ok(()) };
     let mut hash = Sha256::new();
     std::io::copy(&mut File::open(path)?, &mut hash)?;
     let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    ensure!(found.eq_ignore_ascii_case(expected), "its sha256 is not the hub's; it was removed, start again");
+    ensure!(
+        found.eq_ignore_ascii_case(expected),
+        "the download has the wrong sha256 and was removed; run the command again"
+    );
     Ok(())
 }
 
-/// Counts the bytes of all files of a download together.
-struct Meter<'p> {
+/// Reports the progress of a download of several files.
+struct DownloadMeter<'p> {
     progress: OnProgress<'p>,
     task: String,
-    /// Bytes of the files that are in place.
-    settled: Cell<u64>,
+    /// Bytes of the complete files.
+    complete: Cell<u64>,
     total: u64,
-    told: Cell<Option<Instant>>,
+    last_report: Cell<Option<Instant>>,
 }
 
-impl Meter<'_> {
-    /// The file under way has so many bytes.
-    fn at(&self, bytes: u64) {
-        if self.told.get().is_none_or(|told| told.elapsed() >= TELL) {
-            self.told.set(Some(Instant::now()));
-            self.tell(self.settled.get() + bytes);
+impl DownloadMeter<'_> {
+    /// The current file has this many bytes.
+    fn file_progress(&self, bytes: u64) {
+        if self.last_report.get().is_none_or(|last| last.elapsed() >= REPORT_INTERVAL) {
+            self.last_report.set(Some(Instant::now()));
+            self.report(self.complete.get() + bytes);
         }
     }
 
-    /// A file of so many bytes is in place.
-    fn settle(&self, bytes: u64) {
-        self.settled.set(self.settled.get() + bytes);
-        self.tell(self.settled.get());
+    /// A file of this many bytes is complete.
+    fn file_complete(&self, bytes: u64) {
+        self.complete.set(self.complete.get() + bytes);
+        self.report(self.complete.get());
     }
 
-    fn tell(&self, done: u64) {
+    fn report(&self, done: u64) {
         (self.progress)(Progress { task: self.task.clone(), done, total: self.total, unit: "bytes".into() });
     }
 }

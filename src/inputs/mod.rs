@@ -6,11 +6,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::Usage;
 use crate::data::instruct::{self, InstructionSource, PromptEncoder};
-use crate::data::{self, Dataset, Source, Task, TextTokenizer, Tokenized};
+use crate::data::{self, Dataset, LabelledSource, Task, TextTokenizer, Tokenized};
 use crate::eval::{HeldOut, Labelled, PERPLEXITY};
 use crate::hub::Hub;
 use crate::model::{ModelConfig, Sampling};
-use crate::preset::{DataSource, InstructionData, InstructionPlace, Preset};
+use crate::preset::{DataSource, InstructionData, InstructionFiles, Preset};
 use crate::protocol::{Event, Progress};
 use crate::session::Port;
 use crate::train::{Job, SampleGenerator};
@@ -56,7 +56,7 @@ impl OpenedPreset {
 ///
 /// # Errors
 /// [`Usage`] if the preset's texts have no labels; a hub that cannot be asked.
-pub fn source(preset: &Preset, hub: &Hub, progress: &dyn Fn(Progress)) -> Result<Source> {
+pub fn source(preset: &Preset, hub: &Hub, progress: &dyn Fn(Progress)) -> Result<LabelledSource> {
     match &preset.data.source {
         DataSource::Instructions(_) => {
             bail!(Usage("data.format: texts that are learnt to be written have no labels".into()))
@@ -65,7 +65,7 @@ pub fn source(preset: &Preset, hub: &Hub, progress: &dyn Fn(Progress)) -> Result
         DataSource::Hub(task) => {
             let files = hub.dataset(GLUE, &glue_files(*task).each_ref().map(String::as_str), progress)?;
             let folder = files.first().and_then(|file| file.parent()).context("the dataset has no files")?;
-            Ok(Source::Glue { task: *task, folder: folder.to_owned() })
+            Ok(LabelledSource::Glue { task: *task, folder: folder.to_owned() })
         }
     }
 }
@@ -104,7 +104,7 @@ fn labelled(job: &Job, folder: &Path, config: &ModelConfig, port: &Port) -> Resu
     let preset = &job.preset;
     let progress = |progress: Progress| port.emit(Event::Progress(progress));
     let tokenizer = TextTokenizer::open(folder, preset.data.max_length)?;
-    belong_together(folder, tokenizer.vocabulary(), config)?;
+    belong_together(folder, tokenizer.vocab_size(), config)?;
     let dataset = data::load(&source(preset, &job.hub, &progress)?, preset.train.seed, &progress)?;
     for warning in &dataset.warnings {
         port.emit(Event::warning(warning));
@@ -149,21 +149,21 @@ fn written(
         bail!(Usage(format!("keep.best is \"{name}\", but a language model is scored by {PERPLEXITY}")));
     }
     let phrasing = PromptEncoder::open(folder, data.format, preset.data.max_length)?;
-    phrasing.fits(config.vocab_size())?;
-    let train = match &data.place {
-        InstructionPlace::Files(files) => files.clone(),
-        InstructionPlace::Hub { id, prefix } => hub_files(job, id, prefix, &progress)?,
+    phrasing.check_vocab_size(config.vocab_size())?;
+    let train = match &data.files {
+        InstructionFiles::Local(files) => files.clone(),
+        InstructionFiles::Hub { id, prefix } => hub_files(job, id, prefix, &progress)?,
     };
     let source = InstructionSource { format: data.format, train, held_out: data.held_out.clone() };
     let instructions = instruct::load(&source, preset.train.seed, &progress)?;
     for warning in &instructions.warnings {
         port.emit(Event::warning(warning));
     }
-    let encode = |name: &str, dialogues: &[instruct::Dialogue]| {
+    let encode = |name: &str, dialogues: &[instruct::InstructionExample]| {
         let phrased = phrasing.encode(name, dialogues, &progress)?;
         let most = preset.data.max_length;
-        if phrased.cut > 0 {
-            port.emit(Event::warning(format!("{name}: {} examples were cut to {most} tokens", phrased.cut)));
+        if phrased.truncated > 0 {
+            port.emit(Event::warning(format!("{name}: {} examples were cut to {most} tokens", phrased.truncated)));
         }
         if phrased.dropped > 0 {
             port.emit(Event::warning(format!(
@@ -188,9 +188,9 @@ fn written(
     Ok(OpenedPreset {
         name: instructions.name.clone(),
         labels: 0,
-        train: Tokenized::Written(train),
+        train: Tokenized::LanguageModel(train),
         examples,
-        splits: vec![HeldOut { suffix: String::new(), examples: Tokenized::Written(eval) }],
+        splits: vec![HeldOut { suffix: String::new(), examples: Tokenized::LanguageModel(eval) }],
         labelled: None,
         best: PERPLEXITY.into(),
         speaker: Some(SampleGenerator { phrasing, sampling, tokens: sample.tokens, prompts: sample.prompts.clone() }),
@@ -219,7 +219,7 @@ fn belong_together(folder: &Path, tokens: usize, config: &ModelConfig) -> Result
 fn best(preset: &Preset, dataset: &Dataset) -> Result<String> {
     let names = dataset.metrics.names();
     match &preset.keep.best {
-        None => Ok(dataset.metrics.best().to_owned()),
+        None => Ok(dataset.metrics.primary().to_owned()),
         Some(name) if names.contains(&name.as_str()) => Ok(name.clone()),
         Some(name) => {
             bail!(Usage(format!("keep.best is \"{name}\", but {} is scored by {}", dataset.name, names.join(" and "))))

@@ -1,10 +1,10 @@
-//! The presets that the program brings along.
+//! The presets within the program.
 
-/// A preset within the program.
+/// A built-in preset.
 pub struct BuiltIn {
-    /// Its name: `glue/mrpc`.
+    /// Such as `glue/mrpc`.
     pub name: &'static str,
-    /// Its text.
+    /// Its text, comments included.
     pub toml: &'static str,
 }
 
@@ -14,7 +14,7 @@ macro_rules! presets {
     };
 }
 
-/// All of them, the demos first.
+/// All built-in presets, the demos first.
 pub fn built_in() -> &'static [BuiltIn] {
     presets![
         "demo",

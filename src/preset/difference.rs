@@ -1,52 +1,52 @@
-//! What differs between two presets, and what that means for a run that is taken up again.
+//! What differs between two presets, and what that means for resuming a run.
 
 use anyhow::Result;
 
 use super::document::Document;
 use super::keys::KEYS;
 
-/// A key with two values.
+/// A key with different values in two presets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// The key.
+    /// Such as `train.epochs`.
     pub key: &'static str,
-    /// What it was, as TOML; `None` where it was not given.
+    /// The value before, as TOML; `None` if the key was not set.
     pub before: Option<String>,
-    /// What it is.
-    pub now: Option<String>,
-    /// What it changes.
-    pub weight: Weight,
+    /// The value after, as TOML; `None` if the key is not set.
+    pub after: Option<String>,
+    /// What the change means for a run.
+    pub impact: Impact,
 }
 
-/// What a changed key changes in a run under way.
+/// What a changed key means for a run that is resumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
-    /// No number.
+pub enum Impact {
+    /// The results stay the same.
     None,
-    /// The steps to come: it can be wanted.
-    Numbers,
-    /// What was chosen or done already, so that it would be another run.
-    Run,
+    /// The remaining steps change, which may be intended.
+    FutureSteps,
+    /// Steps already taken, or the selection, would have been different: it is another run.
+    DifferentRun,
 }
 
-/// What differs, in the order of [`KEYS`].
+/// The keys that differ between two texts, in the order of [`KEYS`].
 ///
 /// # Errors
-/// A text that is no preset.
-pub fn differences(before: &str, now: &str) -> Result<Vec<Difference>> {
-    let (before, now) = (Document::parse("before", before)?, Document::parse("now", now)?);
-    let pairs = KEYS.iter().map(|(key, _)| (*key, before.written(key), now.written(key)));
+/// [`Usage`](crate::Usage): a text has a syntax error or an unknown key.
+pub fn differences(before: &str, after: &str) -> Result<Vec<Difference>> {
+    let (before, after) = (Document::parse("before", before)?, Document::parse("after", after)?);
+    let pairs = KEYS.iter().map(|(key, _)| (*key, before.value_toml(key), after.value_toml(key)));
     Ok(pairs
-        .filter(|(_, before, now)| before != now)
-        .map(|(key, before, now)| Difference { key, before, now, weight: weight(key) })
+        .filter(|(_, before, after)| before != after)
+        .map(|(key, before, after)| Difference { key, before, after, impact: impact(key) })
         .collect())
 }
 
-fn weight(key: &str) -> Weight {
+fn impact(key: &str) -> Impact {
     match key {
-        // Where the model and the examples lie says nothing; what they are is compared itself.
+        // Model and examples may move: their contents are compared by checksums.
         "about" | "model.id" | "data.path" | "data.eval_path" | "keep.checkpoints" | "keep.every_minutes"
-        | "keep.every_steps" => Weight::None,
+        | "keep.every_steps" => Impact::None,
         "sift.probe_every"
         | "sift.decay"
         | "train.epochs"
@@ -59,8 +59,8 @@ fn weight(key: &str) -> Weight {
         | "train.max_steps"
         | "train.tf32"
         | "train.gradient_checkpointing"
-        | "keep.best" => Weight::Numbers,
-        _ => Weight::Run,
+        | "keep.best" => Impact::FutureSteps,
+        _ => Impact::DifferentRun,
     }
 }
 
@@ -70,7 +70,7 @@ impl std::fmt::Display for Difference {
             None => "the default".to_owned(),
             Some(value) => value.chars().take(60).collect(),
         };
-        write!(f, "{} was {} and is {}", self.key, shown(&self.before), shown(&self.now))
+        write!(f, "{} was {} and is {}", self.key, shown(&self.before), shown(&self.after))
     }
 }
 
@@ -79,15 +79,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_is_named_with_its_weight() {
+    fn differences_have_values_and_an_impact() {
         let before = "[train]\nepochs = 3\nseed = 1\n[keep]\ncheckpoints = 2\n[sift]\nmodules = [\"query\"]\n";
-        let now = "[keep]\ncheckpoints = 2\n[sift]\nmodules = [\"query\"]\nrate = 0.1\n[train]\nseed = 1\nepochs = 4\n";
-        let found = differences(before, now).unwrap();
-        let told: Vec<String> = found.iter().map(Difference::to_string).collect();
-        assert_eq!(told, ["sift.rate was the default and is 0.1", "train.epochs was 3 and is 4"]);
+        let after =
+            "[keep]\ncheckpoints = 2\n[sift]\nmodules = [\"query\"]\nrate = 0.1\n[train]\nseed = 1\nepochs = 4\n";
+        let found = differences(before, after).unwrap();
+        let texts: Vec<String> = found.iter().map(Difference::to_string).collect();
+        assert_eq!(texts, ["sift.rate was the default and is 0.1", "train.epochs was 3 and is 4"]);
         assert_eq!(
-            found.iter().map(|difference| difference.weight).collect::<Vec<_>>(),
-            [Weight::Run, Weight::Numbers]
+            found.iter().map(|difference| difference.impact).collect::<Vec<_>>(),
+            [Impact::DifferentRun, Impact::FutureSteps]
         );
         assert!(differences(before, before).unwrap().is_empty());
     }

@@ -1,98 +1,87 @@
-//! The keys of a preset with their places, and typed access that names file, line and key where something is wrong.
+//! The keys of a preset's TOML text with their lines, and typed access whose errors name file, line and key.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use anyhow::{Result, bail};
 use toml::Value;
-use toml::de::{DeTable, DeValue};
 
 use super::keys::KEYS;
 use crate::Usage;
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
+use crate::toml_spans::TomlSpans;
 
 /// A preset's entries by `section.key`.
 #[derive(Clone, Debug)]
 pub(super) struct Document {
-    place: String,
-    entries: BTreeMap<String, Entry>,
+    file: String,
+    entries: BTreeMap<String, SetKey>,
 }
 
 #[derive(Clone, Debug)]
-struct Entry {
+struct SetKey {
     value: Value,
-    origin: FieldOrigin,
+    origin: ValueOrigin,
 }
 
-/// Where a value comes from.
+/// Where a value comes from, for errors.
 #[derive(Clone, Copy, Debug)]
-enum FieldOrigin {
-    /// This line of the file.
+enum ValueOrigin {
+    /// A line of the file.
     Line(usize),
     /// `--set` on the command line.
     Override,
-    /// A field on the screen, beside which complaints about it are shown.
+    /// A field on the screen, which shows errors beside it.
     Field,
 }
 
 impl Document {
-    /// Reads TOML; `place` is the file's name.
-    pub fn parse(place: &str, text: &str) -> Result<Document> {
-        let line = |offset: usize| text[..offset.min(text.len())].matches('\n').count() + 1;
-        let syntax = |error: toml::de::Error| {
-            let at = error.span().map_or(1, |span| line(span.start));
-            Usage(format!("{place}:{at}: {}", error.message()))
-        };
-        let values: toml::Table = text.parse().map_err(syntax)?;
-        let spanned = DeTable::parse(text).map_err(syntax)?;
-        let mut document = Document { place: place.to_owned(), entries: BTreeMap::new() };
-        for (name, item) in spanned.get_ref() {
-            let at = line(name.span().start);
-            let value = &values[name.get_ref().as_ref()];
-            match (item.get_ref(), value) {
-                (DeValue::Table(section), Value::Table(values)) => {
-                    for key in section.keys() {
-                        let value = values[key.get_ref().as_ref()].clone();
-                        document.add(
-                            &format!("{}.{}", name.get_ref(), key.get_ref()),
-                            value,
-                            line(key.span().start),
-                        )?;
-                    }
-                }
-                _ => document.add(name.get_ref(), value.clone(), at)?,
+    /// Parses TOML; `file` is its name in errors.
+    ///
+    /// # Errors
+    /// A syntax error or an unknown key, with its line.
+    pub fn parse(file: &str, text: &str) -> Result<Document, Usage> {
+        let spans = TomlSpans::parse(file, text)?;
+        let mut document = Document { file: file.to_owned(), entries: BTreeMap::new() };
+        for entry in &spans.entries {
+            if let Some(error) = unknown(&entry.key) {
+                return Err(spans.error_at(entry, &error));
             }
+            let key = SetKey { value: entry.value.clone(), origin: ValueOrigin::Line(entry.line) };
+            document.entries.insert(entry.key.clone(), key);
         }
         Ok(document)
     }
 
     /// Applies `key=value`. The value is TOML, or else a string.
+    ///
+    /// # Errors
+    /// No `=`, or an unknown key.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
         let Some((key, value)) = assignment.split_once('=') else {
             bail!(Usage(format!("--set {assignment}: expected key=value, such as train.epochs=3")));
         };
         let (key, value) = (key.trim(), value.trim());
-        if let Some(complaint) = unknown(key) {
-            bail!(Usage(format!("--set {assignment}: {complaint}")));
+        if let Some(error) = unknown(key) {
+            bail!(Usage(format!("--set {assignment}: {error}")));
         }
-        self.entries.insert(key.to_owned(), Entry { value: typed(value), origin: FieldOrigin::Override });
+        self.entries.insert(key.to_owned(), SetKey { value: parse_typed(value), origin: ValueOrigin::Override });
         Ok(())
     }
 
-    /// Puts a known key's value in place of what is there, or leaves the key out.
+    /// Sets a known key, or removes it.
     pub fn put(&mut self, key: &str, value: Option<Value>) {
         match value {
-            Some(value) => self.entries.insert(key.to_owned(), Entry { value, origin: FieldOrigin::Field }),
+            Some(value) => self.entries.insert(key.to_owned(), SetKey { value, origin: ValueOrigin::Field }),
             None => self.entries.remove(key),
         };
     }
 
-    /// A key's value.
     pub fn value(&self, key: &str) -> Option<&Value> {
         self.entries.get(key).map(|entry| &entry.value)
     }
 
-    /// All entries in the order of [`KEYS`].
+    /// All set keys in the order of [`KEYS`].
     pub fn to_toml(&self) -> String {
         let (mut text, mut section) = (String::new(), "");
         for (key, _) in KEYS {
@@ -107,112 +96,105 @@ impl Document {
         text
     }
 
-    /// An entry as it is written.
-    pub fn written(&self, key: &str) -> Option<String> {
+    /// A value as TOML.
+    pub fn value_toml(&self, key: &str) -> Option<String> {
         self.entries.get(key).map(|entry| entry.value.to_string())
     }
 
-    /// Whether a key is there.
     pub fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
     }
 
-    /// A complaint about a key that is there.
-    pub fn at(&self, key: &str, complaint: &str) -> String {
-        format!("{}{key}: {complaint}", self.place_of(key))
+    /// An error about the value of a key.
+    pub fn error_at(&self, key: &str, message: &str) -> Usage {
+        Usage(format!("{}{key}: {message}", self.location(key)))
     }
 
-    /// The complaint that a key is not.
-    pub fn missing(&self, key: &str) -> String {
-        format!("{}: {key} is missing", self.place)
+    /// The error that a required key is missing.
+    pub fn missing(&self, key: &str) -> Usage {
+        Usage(format!("{}: {key} is missing", self.file))
     }
 
-    pub fn text(&self, key: &str) -> Result<Option<String>, String> {
+    pub fn string(&self, key: &str) -> Result<Option<String>, Usage> {
         self.get(key, "a string", |value| value.as_str().map(str::to_owned))
     }
 
-    pub fn required(&self, key: &str) -> Result<String, String> {
-        self.text(key)?.ok_or_else(|| self.missing(key))
+    pub fn required(&self, key: &str) -> Result<String, Usage> {
+        self.string(key)?.ok_or_else(|| self.missing(key))
     }
 
-    pub fn texts(&self, key: &str) -> Result<Option<Vec<String>>, String> {
+    pub fn strings(&self, key: &str) -> Result<Option<Vec<String>>, Usage> {
         self.get(key, "a list of strings", |value| {
             let texts = value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned));
             texts.collect::<Option<Vec<_>>>().filter(|texts| texts.iter().all(|text| !text.is_empty()))
         })
     }
 
-    pub fn truth(&self, key: &str) -> Result<Option<bool>, String> {
+    pub fn boolean(&self, key: &str) -> Result<Option<bool>, Usage> {
         self.get(key, "true or false", Value::as_bool)
     }
 
-    pub fn whole(&self, key: &str, range: RangeInclusive<u64>, default: u64) -> Result<u64, String> {
-        let wanted = format!("a whole number from {} to {}", range.start(), range.end());
+    pub fn integer(&self, key: &str, range: RangeInclusive<u64>, default: u64) -> Result<u64, Usage> {
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
         let read = |value: &Value| u64::try_from(value.as_integer()?).ok().filter(|number| range.contains(number));
-        Ok(self.get(key, &wanted, read)?.unwrap_or(default))
+        Ok(self.get(key, &expected, read)?.unwrap_or(default))
     }
 
-    pub fn number(&self, key: &str, wanted: &str, allowed: impl Fn(f64) -> bool) -> Result<Option<f64>, String> {
-        self.get(key, wanted, |value| {
+    pub fn number(&self, key: &str, expected: &str, allowed: impl Fn(f64) -> bool) -> Result<Option<f64>, Usage> {
+        self.get(key, expected, |value| {
             let number = value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))?;
             (number.is_finite() && allowed(number)).then_some(number)
         })
     }
 
-    pub fn one_of<T: Copy>(&self, key: &str, names: &[(&str, T)]) -> Result<Option<T>, String> {
+    pub fn one_of<T: Copy>(&self, key: &str, names: &[(&str, T)]) -> Result<Option<T>, Usage> {
         let all: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-        let wanted = match all.split_last() {
+        let expected = match all.split_last() {
             Some((last, others)) => format!("{} or {last}", others.join(", ")),
             None => String::new(),
         };
-        self.get(key, &wanted, |value| {
-            names.iter().find(|(name, _)| value.as_str() == Some(name)).map(|(_, found)| *found)
+        self.get(key, &expected, |value| {
+            names.iter().find(|(name, _)| value.as_str() == Some(name)).map(|(_, value)| *value)
         })
     }
 
-    fn get<T>(&self, key: &str, wanted: &str, read: impl Fn(&Value) -> Option<T>) -> Result<Option<T>, String> {
+    fn get<T>(&self, key: &str, expected: &str, read: impl Fn(&Value) -> Option<T>) -> Result<Option<T>, Usage> {
         debug_assert!(KEYS.iter().any(|(known, _)| *known == key), "{key} is not in KEYS");
         let Some(entry) = self.entries.get(key) else { return Ok(None) };
         read(&entry.value).map(Some).ok_or_else(|| {
             let shown: String = entry.value.to_string().chars().take(60).collect();
-            format!("{}{key} is {shown}, expected {wanted}", self.place_of(key))
+            Usage(format!("{}{key} is {shown}, expected {expected}", self.location(key)))
         })
     }
 
-    /// What a complaint about a key begins with.
-    fn place_of(&self, key: &str) -> String {
+    /// What an error about a key begins with.
+    fn location(&self, key: &str) -> String {
         match self.entries.get(key).map(|entry| entry.origin) {
-            Some(FieldOrigin::Line(line)) => format!("{}:{line}: ", self.place),
-            Some(FieldOrigin::Override) => "--set: ".to_owned(),
-            Some(FieldOrigin::Field) => String::new(),
-            None => format!("{}: ", self.place),
+            Some(ValueOrigin::Line(line)) => format!("{}:{line}: ", self.file),
+            Some(ValueOrigin::Override) => "--set: ".to_owned(),
+            Some(ValueOrigin::Field) => String::new(),
+            None => format!("{}: ", self.file),
         }
-    }
-
-    fn add(&mut self, key: &str, value: Value, line: usize) -> Result<()> {
-        if let Some(complaint) = unknown(key) {
-            bail!(Usage(format!("{}:{line}: {complaint}", self.place)));
-        }
-        self.entries.insert(key.to_owned(), Entry { value, origin: FieldOrigin::Line(line) });
-        Ok(())
     }
 }
 
-/// What is meant by text that someone typed: TOML, or else a string.
-pub(super) fn typed(text: &str) -> Value {
+/// The value of typed text: TOML, or else a string.
+pub(super) fn parse_typed(text: &str) -> Value {
     let parsed = format!("value = {text}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("value"));
     parsed.unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
-/// The complaint about a key that there is not.
+/// The error about an unknown key; `None` for a known one.
 fn unknown(key: &str) -> Option<String> {
     if KEYS.iter().any(|(known, _)| *known == key) {
         return None;
     }
-    // A key without its section is more often forgotten than misspelt.
+    // A forgotten section is more likely than a misspelt key.
     let last = key.rsplit('.').next().unwrap_or(key);
-    let within = KEYS.iter().map(|(known, _)| *known).find(|known| known.rsplit('.').next() == Some(last));
-    let near = within.or_else(|| nearest(key, KEYS.iter().map(|(known, _)| *known)));
-    let meant = near.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
-    Some(format!("unknown key \"{key}\"{meant}"))
+    let in_section = KEYS.iter().map(|(known, _)| *known).find(|known| known.rsplit('.').next() == Some(last));
+    let hint = match in_section {
+        Some(known) => format!("; did you mean \"{known}\"?"),
+        None => did_you_mean(key, KEYS.iter().map(|(known, _)| *known)),
+    };
+    Some(format!("unknown key \"{key}\"{hint}"))
 }

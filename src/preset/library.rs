@@ -1,110 +1,115 @@
-//! Where presets are: in the program, and in the user's own folder. Finding, listing and saving them.
+//! The built-in presets and those in the user's folder: listing, finding, reading and saving them.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::builtin::built_in;
 use super::draft::Draft;
-use super::{built_in, cache_folder, read_file};
+use super::types::Preset;
 use crate::Usage;
-use crate::suggest::nearest;
+use crate::config::config_folder;
+use crate::suggest::did_you_mean;
 
-/// The presets there are.
+/// Limit on a preset file, in bytes. A preset has some hundred bytes; class names can make it some hundred thousand.
+const MAX_FILE: u64 = 4 << 20;
+
+/// All presets of a user.
 #[derive(Clone, Debug)]
 pub struct Library {
     folder: PathBuf,
     cache: PathBuf,
 }
 
-/// A preset as it was written.
-pub(super) struct Found {
-    pub name: String,
-    /// The file to name in errors.
-    pub place: String,
-    pub text: String,
+/// The text of a preset.
+struct PresetText {
+    name: String,
+    /// The file's name in errors.
+    file: String,
+    text: String,
 }
 
-/// A line of the list of presets.
+/// One preset of the list.
 #[derive(Clone, Debug)]
 pub struct PresetEntry {
     /// `demo`, `glue/mrpc`, or the stem of the user's file.
     pub name: String,
     /// The user's file; `None` for a built-in one.
     pub path: Option<PathBuf>,
-    /// The preset, or why it cannot be read. One whose values cannot be is still a draft, which can be mended.
-    pub draft: Result<Draft, String>,
+    /// The preset as a draft, or why it cannot be read. A draft may have invalid values, which the user can correct.
+    pub draft: Result<Draft, Usage>,
 }
 
 impl Library {
-    /// The user's presets are in `folder`; `cache` is what `cache:` stands for.
+    /// `folder` holds the user's presets; `cache` is the folder that `cache:` stands for.
     pub fn new(folder: PathBuf, cache: PathBuf) -> Library {
         Library { folder, cache }
     }
 
-    /// The user's presets are in `$XDG_CONFIG_HOME/finesift/presets`, by default `~/.config/finesift/presets`.
-    pub fn of_environment() -> Library {
-        let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".config");
-        let config = std::env::var_os("XDG_CONFIG_HOME").filter(|folder| !folder.is_empty());
-        Library::new(config.map_or_else(home, PathBuf::from).join("finesift/presets"), cache_folder())
+    /// With the user's presets in `$XDG_CONFIG_HOME/finesift/presets`, by default `~/.config/finesift/presets`.
+    pub fn from_env() -> Library {
+        Library::new(config_folder().join("presets"), cache_folder())
     }
 
-    /// All presets: the built-in ones, the demo first, then the user's by name. What is wrong with one is in its line.
+    /// All presets: the built-in ones, the demos first, then the user's by name.
     pub fn list(&self) -> Vec<PresetEntry> {
-        let mut listed: Vec<PresetEntry> = built_in()
+        let mut entries: Vec<PresetEntry> = built_in()
             .iter()
             .map(|preset| {
-                let draft = Draft::new(preset.name, &place_of_built_in(preset.name), preset.toml, &self.cache);
-                PresetEntry { name: preset.name.into(), path: None, draft: draft.map_err(|error| format!("{error:#}")) }
+                let draft = Draft::new(preset.name, &built_in_file(preset.name), preset.toml, &self.cache);
+                PresetEntry { name: preset.name.into(), path: None, draft }
             })
             .collect();
-        listed.extend(self.own().into_iter().map(|path| {
+        entries.extend(self.user_files().into_iter().map(|path| {
             let name = stem(&path);
-            let draft = self
-                .unhidden(&name, &path)
-                .and_then(|()| read_file(&path))
+            let draft = check_not_hidden(&name, &path)
+                .and_then(|()| read_file(&path).map_err(|error| Usage(format!("{error:#}"))))
                 .and_then(|text| Draft::new(&name, &path.display().to_string(), &text, &self.cache));
-            PresetEntry { name, path: Some(path), draft: draft.map_err(|error| format!("{error:#}")) }
+            PresetEntry { name, path: Some(path), draft }
         }));
-        listed
+        entries
     }
 
-    /// The text of a preset as it was written, comments included.
+    /// The text of a preset, comments included.
     ///
     /// # Errors
-    /// [`Usage`]: there is none of that name, or its file cannot be read.
+    /// [`Usage`]: no preset of this name. Otherwise the file cannot be read.
     pub fn text(&self, name: &str) -> Result<String> {
         Ok(self.find(name)?.text)
     }
 
-    /// By the name of a built-in preset or one of the user's, or by the path of a `.toml` file.
-    pub(super) fn find(&self, name: &str) -> Result<Found> {
+    /// Finds a built-in preset or one of the user's by name, or a `.toml` file by path.
+    fn find(&self, name: &str) -> Result<PresetText> {
         if let Some(preset) = built_in().iter().find(|preset| preset.name == name) {
-            let place = place_of_built_in(name);
-            return Ok(Found { name: name.to_owned(), place, text: preset.toml.to_owned() });
+            let file = built_in_file(name);
+            return Ok(PresetText { name: name.to_owned(), file, text: preset.toml.to_owned() });
         }
         let path = Path::new(name);
         if path.extension().is_some_and(|extension| extension == "toml") {
-            return Ok(Found { name: stem(path), place: name.to_owned(), text: read_file(path)? });
+            return Ok(PresetText { name: stem(path), file: name.to_owned(), text: read_file(path)? });
         }
-        let own = self.own();
-        if let Some(path) = own.iter().find(|path| stem(path) == name) {
-            return Ok(Found { name: name.to_owned(), place: path.display().to_string(), text: read_file(path)? });
+        let files = self.user_files();
+        if let Some(path) = files.iter().find(|path| stem(path) == name) {
+            return Ok(PresetText { name: name.to_owned(), file: path.display().to_string(), text: read_file(path)? });
         }
-        let own: Vec<String> = own.iter().map(|path| stem(path)).collect();
-        let names = built_in().iter().map(|preset| preset.name).chain(own.iter().map(String::as_str));
-        let meant = nearest(name, names).map_or_else(|| ";".into(), |near| format!("; did you mean \"{near}\"?"));
-        bail!(Usage(format!("no preset \"{name}\"{meant} `finesift presets` lists them; a file's name ends in .toml")))
+        let stems: Vec<String> = files.iter().map(|path| stem(path)).collect();
+        let names = built_in().iter().map(|preset| preset.name).chain(stems.iter().map(String::as_str));
+        let hint = did_you_mean(name, names);
+        let stop = if hint.is_empty() { "." } else { "" };
+        bail!(Usage(format!(
+            "no preset \"{name}\"{hint}{stop} Run `finesift presets` to list them, or give the path of a .toml file"
+        )))
     }
 
-    /// What is wrong with a name for a preset of the user's, if anything.
-    pub fn complaint(name: &str) -> Option<String> {
+    /// What is wrong with a name for a preset of the user's; `None` for a valid name.
+    pub fn name_error(name: &str) -> Option<String> {
         let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
         if name.is_empty() {
-            Some("a name, such as my-task".into())
+            Some("type a name, such as my-task".into())
         } else if name.starts_with('.') || name.len() > 100 || !name.chars().all(allowed) {
-            Some("a name is made of letters, digits, '-', '_' and '.', not first".into())
+            Some("use letters, digits, - _ . only; the name must not start with \".\"".into())
         } else if built_in().iter().any(|preset| preset.name == name) {
             Some(format!("{name} is a built-in preset; choose another name"))
         } else {
@@ -112,17 +117,16 @@ impl Library {
         }
     }
 
-    /// Writes a preset of the user's: complete under its name or not there at all. `replace` lets it take the place of one
-    /// that is there.
+    /// Saves a preset of the user's; the write is atomic. `replace` overwrites an existing preset of this name.
     ///
     /// # Errors
-    /// [`Usage`] for a name that cannot be or is taken; a disk that cannot be written.
+    /// [`Usage`]: the name is invalid or taken. Otherwise the file cannot be written.
     pub fn save(&self, name: &str, toml: &str, replace: bool) -> Result<PathBuf> {
-        if let Some(complaint) = Library::complaint(name) {
-            bail!(Usage(format!("{name:?}: {complaint}")));
+        if let Some(error) = Library::name_error(name) {
+            bail!(Usage(format!("{name:?}: {error}")));
         }
         let path = self.folder.join(format!("{name}.toml"));
-        ensure!(replace || !path.exists(), Usage(format!("{}: is there already", path.display())));
+        ensure!(replace || !path.exists(), Usage(format!("{}: already exists; choose another name", path.display())));
         let failed = || format!("{}: cannot write", path.display());
         fs::create_dir_all(&self.folder).with_context(failed)?;
         let unfinished = self.folder.join(format!(".{name}.{}.new", std::process::id()));
@@ -133,15 +137,15 @@ impl Library {
             fs::rename(&unfinished, &path)
         };
         if let Err(error) = write() {
-            // It may not even have been begun.
+            // The temporary file may not exist.
             let _ = fs::remove_file(&unfinished);
             return Err(error).with_context(failed);
         }
         Ok(path)
     }
 
-    /// The user's files, by name.
-    fn own(&self) -> Vec<PathBuf> {
+    /// The user's preset files, sorted by name.
+    fn user_files(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path());
         let is_preset = |path: &PathBuf| {
             let hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
@@ -151,20 +155,64 @@ impl Library {
         paths.sort();
         paths
     }
+}
 
-    /// A built-in preset goes first, so a file of its name would never be found.
-    fn unhidden(&self, name: &str, path: &Path) -> Result<()> {
-        let hidden = built_in().iter().any(|preset| preset.name == name);
-        ensure!(!hidden, Usage(format!("{}: a built-in preset has this name; rename the file", path.display())));
-        Ok(())
+impl Preset {
+    /// Loads a built-in preset or one of the user's by name, or a `.toml` file by path, and applies `key=value` overrides.
+    /// `cache` is as in [`Preset::parse`].
+    ///
+    /// # Errors
+    /// As [`Preset::parse`]; also an unknown preset, or a file that cannot be read.
+    pub fn load(name: &str, overrides: &[String], cache: &Path) -> Result<Preset> {
+        let preset = Library::from_env().find(name)?;
+        Preset::parse(&preset.name, &preset.file, &preset.text, overrides, cache)
     }
 }
 
-fn place_of_built_in(name: &str) -> String {
+/// The folder that `cache:` stands for: `$XDG_CACHE_HOME/finesift`, by default `~/.cache/finesift`.
+pub fn cache_folder() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache");
+    std::env::var_os("XDG_CACHE_HOME")
+        .filter(|folder| !folder.is_empty())
+        .map_or_else(home, PathBuf::from)
+        .join("finesift")
+}
+
+/// Reads the text of a preset file.
+///
+/// # Errors
+/// [`Usage`]: a missing file, a folder, not UTF-8, larger than 4 MiB. Otherwise the file cannot be read.
+pub fn read_file(path: &Path) -> Result<String> {
+    let shown = path.display();
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        bail!(Usage(format!("{shown}: not a file")));
+    }
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text));
+    match read {
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!(Usage(format!("{shown}: no such file"))),
+        Err(error) if error.kind() == ErrorKind::InvalidData => bail!(Usage(format!("{shown}: not UTF-8"))),
+        Ok(bytes) if bytes as u64 > MAX_FILE => {
+            bail!(Usage(format!("{shown}: larger than {} MiB, which is too large for a preset", MAX_FILE >> 20)))
+        }
+        read => read.with_context(|| format!("{shown}: cannot read"))?,
+    };
+    Ok(text)
+}
+
+/// Built-in presets take precedence, so a file with the name of one would never be found.
+fn check_not_hidden(name: &str, path: &Path) -> Result<(), Usage> {
+    if built_in().iter().any(|preset| preset.name == name) {
+        return Err(Usage(format!("{}: a built-in preset has this name; rename the file", path.display())));
+    }
+    Ok(())
+}
+
+fn built_in_file(name: &str) -> String {
     format!("presets/{name}.toml")
 }
 
-/// A name goes to terminals, so control characters stay out of it.
+/// Names are shown on terminals, so control characters are replaced.
 fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().replace(char::is_control, "\u{fffd}")
 }
@@ -178,10 +226,10 @@ mod tests {
     }
 
     #[test]
-    fn the_users_presets_follow_the_built_in_ones_and_broken_ones_say_why() {
+    fn the_users_presets_follow_the_built_in_ones_and_broken_ones_have_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let library = library(folder.path());
-        assert!(library.list().iter().all(|listed| listed.path.is_none()));
+        assert!(library.list().iter().all(|entry| entry.path.is_none()));
         let demo = built_in()[0].toml;
         library.save("mine", demo, false).unwrap();
         fs::write(folder.path().join("presets/bad.toml"), "[model]\nid = \"x\"\nrat = 1").unwrap();
@@ -191,25 +239,25 @@ mod tests {
         let names: Vec<&str> = listed.iter().map(|listed| listed.name.as_str()).collect();
         assert_eq!((names[0], &names[built_in().len()..]), ("demo", ["bad", "demo", "mine"].as_slice()));
         let error = |at: usize| listed[built_in().len() + at].draft.as_ref().unwrap_err();
-        assert!(error(0).contains("bad.toml:3: unknown key \"model.rat\""), "{}", error(0));
-        assert!(error(1).contains("a built-in preset has this name"), "{}", error(1));
+        assert!(error(0).0.contains("bad.toml:3: unknown key \"model.rat\""), "{}", error(0));
+        assert!(error(1).0.contains("a built-in preset has this name"), "{}", error(1));
         assert_eq!(library.find("mine").unwrap().text, demo);
-        assert_eq!(library.find("demo").unwrap().place, "presets/demo.toml");
+        assert_eq!(library.find("demo").unwrap().file, "presets/demo.toml");
         let Err(error) = library.find("mime") else { panic!("found") };
         assert!(error.to_string().contains("did you mean \"mine\"?"), "{error}");
         let Err(error) = library.find("zzz") else { panic!("found") };
-        assert!(error.to_string().starts_with("no preset \"zzz\"; `finesift presets` lists them"), "{error}");
+        assert!(error.to_string().starts_with("no preset \"zzz\". Run `finesift presets` to list them"), "{error}");
     }
 
     #[test]
-    fn saving_stays_in_the_folder_and_replaces_only_when_told() {
+    fn saving_writes_into_the_folder_only_and_replaces_only_if_asked_to() {
         let folder = tempfile::tempdir().unwrap();
         let library = library(folder.path());
         for name in ["", "../x", "a/b", ".hidden", "demo", "a b"] {
             assert!(library.save(name, "", true).unwrap_err().is::<Usage>(), "{name:?}");
         }
         let path = library.save("mine", "one", false).unwrap();
-        assert!(library.save("mine", "two", false).unwrap_err().to_string().contains("is there already"));
+        assert!(library.save("mine", "two", false).unwrap_err().to_string().contains("already exists"));
         assert_eq!(fs::read_to_string(&path).unwrap(), "one");
         library.save("mine", "two", true).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");

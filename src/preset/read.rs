@@ -1,35 +1,53 @@
-//! From a preset's keys to its values: defaults, ranges, and what goes with what.
+//! The keys of a document become a validated preset: defaults, ranges, keys that exclude each other.
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
+
 use super::document::Document;
-use super::{
-    Data, DataSource, Dtype, InstructionData, InstructionPlace, Keep, Model, Preset, Sample, Schedule, Select, Sift,
+use super::types::{
+    Data, DataSource, Dtype, InstructionData, InstructionFiles, Keep, Model, Preset, Sample, Schedule, Select, Sift,
     Train,
 };
+use crate::Usage;
 use crate::data::instruct::InstructionFormat;
-use crate::data::{Columns, HeldOut, Source, TargetKind, Task};
+use crate::data::{Columns, HeldOut, LabelKind, LabelledSource, Task};
 
-pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Preset, String> {
-    let positive = |key, default| document.whole(key, 1..=1 << 40, default);
+impl Preset {
+    /// Parses a preset's text and applies `key=value` overrides. `file` is its name in errors; `cache` is finesift's cache
+    /// folder, which `cache:` at the beginning of a path stands for.
+    ///
+    /// # Errors
+    /// [`Usage`] with file, line and key: malformed TOML, an unknown key, an invalid value.
+    pub fn parse(name: &str, file: &str, text: &str, overrides: &[String], cache: &Path) -> Result<Preset> {
+        let mut document = Document::parse(file, text)?;
+        for assignment in overrides {
+            document.set(assignment)?;
+        }
+        Ok(read(name, &document, cache)?)
+    }
+}
+
+pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Preset, Usage> {
+    let positive = |key, default| document.integer(key, 1..=1 << 40, default);
     Ok(Preset {
         name: name.to_owned(),
-        about: document.text("about")?.unwrap_or_default(),
+        about: document.string("about")?.unwrap_or_default(),
         model: Model {
             id: in_cache(&document.required("model.id")?, cache),
             dtype: document.one_of("model.dtype", &[("f32", Dtype::F32), ("bf16", Dtype::Bf16)])?.unwrap_or(Dtype::F32),
         },
         data: Data {
             source: data_source(document, cache)?,
-            max_length: document.whole("data.max_length", 1..=1 << 20, 128)? as usize,
+            max_length: document.integer("data.max_length", 1..=1 << 20, 128)? as usize,
         },
         sift: Sift {
             rate: document
                 .number("sift.rate", "a number above 0 and at most 1", |rate| rate > 0.0 && rate <= 1.0)?
                 .unwrap_or(0.008),
-            modules: document.texts("sift.modules")?.unwrap_or_default(),
-            dense: document.texts("sift.dense")?.unwrap_or_default(),
-            biases: document.truth("sift.biases")?.unwrap_or(true),
+            modules: document.strings("sift.modules")?.unwrap_or_default(),
+            dense: document.strings("sift.dense")?.unwrap_or_default(),
+            biases: document.boolean("sift.biases")?.unwrap_or(true),
             select: document.one_of("sift.select", &Select::NAMES)?.unwrap_or(Select::Gradient),
             batches: positive("sift.batches", 1)? as usize,
             probe_every: positive("sift.probe_every", 10)?,
@@ -37,44 +55,44 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
         },
         train: Train {
             epochs: positive("train.epochs", 3)?,
-            batch: document.whole("train.batch", 1..=1 << 20, 32)? as usize,
-            accumulate: document.whole("train.accumulate", 1..=1 << 20, 1)? as usize,
+            batch: document.integer("train.batch", 1..=1 << 20, 32)? as usize,
+            accumulate: document.integer("train.accumulate", 1..=1 << 20, 1)? as usize,
             learning_rate: match document.number("train.learning_rate", "a number above 0", |rate| rate > 0.0)? {
                 Some(rate) => rate,
                 None => return Err(document.missing("train.learning_rate")),
             },
             warmup: document
-                .number("train.warmup", "a share from 0 to below 1", |share| (0.0..1.0).contains(&share))?
+                .number("train.warmup", "a number from 0 to below 1", |fraction| (0.0..1.0).contains(&fraction))?
                 .unwrap_or(0.06),
             schedule: document.one_of("train.schedule", &Schedule::NAMES)?.unwrap_or(Schedule::Linear),
             weight_decay: document.number("train.weight_decay", AT_LEAST_0, at_least_0)?.unwrap_or(0.0),
             clip: document.number("train.clip", AT_LEAST_0, at_least_0)?.unwrap_or(1.0),
-            seed: document.whole("train.seed", 0..=i64::MAX as u64, 42)?,
-            eval_every: document.whole("train.eval_every", 0..=1 << 40, 0)?,
-            max_steps: document.whole("train.max_steps", 0..=1 << 40, 0)?,
-            tf32: document.truth("train.tf32")?.unwrap_or(false),
-            gradient_checkpointing: document.truth("train.gradient_checkpointing")?.unwrap_or(false),
+            seed: document.integer("train.seed", 0..=i64::MAX as u64, 42)?,
+            eval_every: document.integer("train.eval_every", 0..=1 << 40, 0)?,
+            max_steps: document.integer("train.max_steps", 0..=1 << 40, 0)?,
+            tf32: document.boolean("train.tf32")?.unwrap_or(false),
+            gradient_checkpointing: document.boolean("train.gradient_checkpointing")?.unwrap_or(false),
         },
         sample: Sample {
-            prompts: document.texts("sample.prompts")?.unwrap_or_default(),
-            tokens: document.whole("sample.tokens", 1..=1 << 16, 64)? as usize,
+            prompts: document.strings("sample.prompts")?.unwrap_or_default(),
+            tokens: document.integer("sample.tokens", 1..=1 << 16, 64)? as usize,
             temperature: document.number("sample.temperature", AT_LEAST_0, at_least_0)?.unwrap_or(0.0),
-            top_k: document.whole("sample.top_k", 0..=1 << 24, 0)? as usize,
+            top_k: document.integer("sample.top_k", 0..=1 << 24, 0)? as usize,
             top_p: document
-                .number("sample.top_p", "a share above 0 and at most 1", |share| share > 0.0 && share <= 1.0)?
+                .number("sample.top_p", "a number above 0 and at most 1", |mass| mass > 0.0 && mass <= 1.0)?
                 .unwrap_or(1.0),
         },
         keep: Keep {
-            checkpoints: document.whole("keep.checkpoints", 1..=1 << 20, 2)? as usize,
+            checkpoints: document.integer("keep.checkpoints", 1..=1 << 20, 2)? as usize,
             every_minutes: document.number("keep.every_minutes", AT_LEAST_0, at_least_0)?.unwrap_or(15.0),
-            every_steps: document.whole("keep.every_steps", 0..=1 << 40, 0)?,
-            best: document.text("keep.best")?,
+            every_steps: document.integer("keep.every_steps", 0..=1 << 40, 0)?,
+            best: document.string("keep.best")?,
         },
         toml: document.to_toml(),
     })
 }
 
-/// What describes a table of the user's own, which a GLUE task does not need.
+/// Keys of the user's own labelled files, which a GLUE task does not take.
 pub(super) const TABLE_KEYS: [&str; 7] = [
     "data.eval_path",
     "data.eval_fraction",
@@ -85,84 +103,189 @@ pub(super) const TABLE_KEYS: [&str; 7] = [
     "data.regression",
 ];
 
-const AT_LEAST_0: &str = "a number from 0 on";
+const AT_LEAST_0: &str = "a number of at least 0";
 
 fn at_least_0(number: f64) -> bool {
     number >= 0.0
 }
 
-fn data_source(document: &Document, cache: &Path) -> Result<DataSource, String> {
+fn data_source(document: &Document, cache: &Path) -> Result<DataSource, Usage> {
     let formats = &InstructionFormat::NAMES;
     if let Some(format) = document.one_of("data.format", formats)? {
         return instructions(document, format, cache).map(DataSource::Instructions);
     }
     if let Some(key) = ["data.packing", "data.hub"].into_iter().find(|key| document.has(key)) {
-        return Err(document.at(key, "only texts to learn, of a data.format, have it; leave it out"));
+        return Err(document.error_at(key, "only language-model data, with a data.format, takes it; remove it"));
     }
-    let path = document.text("data.path")?.map(|path| PathBuf::from(in_cache(&path, cache)));
-    if let Some(task) = document.text("data.task")? {
-        let task: Task = task.parse().map_err(|error| document.at("data.task", &format!("{error}")))?;
+    let path = document.string("data.path")?.map(|path| PathBuf::from(in_cache(&path, cache)));
+    if let Some(task) = document.string("data.task")? {
+        let task: Task = task.parse().map_err(|error| document.error_at("data.task", &format!("{error}")))?;
         if let Some(key) = TABLE_KEYS.into_iter().find(|key| document.has(key)) {
-            return Err(document.at(
+            return Err(document.error_at(
                 key,
-                &format!("a GLUE task, here {task}, has its own columns, classes and held-out examples; leave it out"),
+                &format!("a GLUE task, here {task}, has its own columns, classes and held-out set; remove it"),
             ));
         }
         return Ok(match path {
-            Some(folder) => DataSource::Local(Source::Glue { task, folder }),
+            Some(folder) => DataSource::Local(LabelledSource::Glue { task, folder }),
             None => DataSource::Hub(task),
         });
     }
     let Some(train) = path else { return Err(document.missing("data.task, data.format or data.path")) };
     let held_out = held_out(document, cache)?;
-    let labels = document.texts("data.labels")?;
-    let target = match (document.truth("data.regression")?.unwrap_or(false), labels) {
-        (true, Some(_)) => return Err(document.at("data.labels", "numbers to predict have no classes; leave it out")),
-        (true, None) => TargetKind::Regression,
-        (false, Some(labels)) if labels.len() < 2 => return Err(document.at("data.labels", "two classes at least")),
-        (false, labels) => TargetKind::Classes(labels),
+    let labels = document.strings("data.labels")?;
+    let label_kind = match (document.boolean("data.regression")?.unwrap_or(false), labels) {
+        (true, Some(_)) => return Err(document.error_at("data.labels", "regression has no classes; remove it")),
+        (true, None) => LabelKind::Regression,
+        (false, Some(labels)) if labels.len() < 2 => {
+            return Err(document.error_at("data.labels", "expected at least two classes"));
+        }
+        (false, labels) => LabelKind::Classes(labels),
     };
     let columns = Columns {
-        text: document.text("data.text")?.unwrap_or_else(|| "text".into()),
-        text_pair: document.text("data.text_pair")?,
-        label: document.text("data.label")?.unwrap_or_else(|| "label".into()),
-        target,
+        text: document.string("data.text")?.unwrap_or_else(|| "text".into()),
+        text_pair: document.string("data.text_pair")?,
+        label: document.string("data.label")?.unwrap_or_else(|| "label".into()),
+        label_kind,
     };
-    Ok(DataSource::Local(Source::Table { train, held_out, columns }))
+    Ok(DataSource::Local(LabelledSource::Table { train, held_out, columns }))
 }
 
-fn instructions(document: &Document, format: InstructionFormat, cache: &Path) -> Result<InstructionData, String> {
-    let columns = ["data.task", "data.text", "data.text_pair", "data.label", "data.labels", "data.regression"];
-    if let Some(key) = columns.into_iter().find(|key| document.has(key)) {
-        return Err(document.at(key, "texts to learn have no labels, and their keys are the format's; leave it out"));
+fn instructions(document: &Document, format: InstructionFormat, cache: &Path) -> Result<InstructionData, Usage> {
+    let labelled_keys = ["data.task", "data.text", "data.text_pair", "data.label", "data.labels", "data.regression"];
+    if let Some(key) = labelled_keys.into_iter().find(|key| document.has(key)) {
+        return Err(document.error_at(
+            key,
+            "language-model data has no labels or columns: data.format says which keys it has; remove it",
+        ));
     }
     let path = document.required("data.path")?;
     Ok(InstructionData {
         format,
-        place: match document.text("data.hub")? {
-            Some(id) => InstructionPlace::Hub { id, prefix: path },
-            None => InstructionPlace::Files(vec![in_cache(&path, cache).into()]),
+        files: match document.string("data.hub")? {
+            Some(id) => InstructionFiles::Hub { id, prefix: path },
+            None => InstructionFiles::Local(vec![in_cache(&path, cache).into()]),
         },
         held_out: held_out(document, cache)?,
-        packing: document.truth("data.packing")?.unwrap_or(false),
+        packing: document.boolean("data.packing")?.unwrap_or(false),
     })
 }
 
-/// A file, or a share of the training file.
-fn held_out(document: &Document, cache: &Path) -> Result<HeldOut, String> {
-    let path = document.text("data.eval_path")?.map(|path| PathBuf::from(in_cache(&path, cache)));
-    let inside = |share: f64| share > 0.0 && share < 1.0;
-    match (path, document.number("data.eval_fraction", "a share above 0 and below 1", inside)?) {
-        (Some(_), Some(_)) => Err(document.at("data.eval_fraction", "give data.eval_path or this, not both")),
+/// A file, or a fraction of the training file.
+fn held_out(document: &Document, cache: &Path) -> Result<HeldOut, Usage> {
+    let path = document.string("data.eval_path")?.map(|path| PathBuf::from(in_cache(&path, cache)));
+    let fraction = |number: f64| number > 0.0 && number < 1.0;
+    match (path, document.number("data.eval_fraction", "a number above 0 and below 1", fraction)?) {
+        (Some(_), Some(_)) => {
+            Err(document.error_at("data.eval_fraction", "data.eval_path is given too; remove one of them"))
+        }
         (Some(path), None) => Ok(HeldOut::File(path)),
-        (None, share) => Ok(HeldOut::Share(share.unwrap_or(0.1))),
+        (None, fraction) => Ok(HeldOut::Fraction(fraction.unwrap_or(0.1))),
     }
 }
 
-/// A path in which `cache:` stands for finesift's cache.
+/// Replaces `cache:` at the beginning of a path by finesift's cache folder.
 fn in_cache(path: &str, cache: &Path) -> String {
     match path.strip_prefix("cache:") {
         Some(rest) => cache.join(rest).display().to_string(),
         None => path.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::preset::built_in;
+
+    fn parse(text: &str, overrides: &[&str]) -> Result<Preset> {
+        let overrides: Vec<String> = overrides.iter().map(|o| o.to_string()).collect();
+        Preset::parse("mine", "mine.toml", text, &overrides, Path::new("/cache"))
+    }
+
+    const SMALL: &str = r#"about = "a"
+[model]
+id = "org/name"
+[data]
+task = "mrpc"
+[sift]
+modules = ["query"]
+[train]
+learning_rate = 7e-5
+"#;
+
+    #[test]
+    fn every_built_in_preset_is_valid() {
+        for preset in built_in() {
+            let loaded = Preset::load(preset.name, &[], Path::new("/cache")).unwrap();
+            assert!(!loaded.about.is_empty(), "{}", preset.name);
+            // The copy in a run's folder parses to the same preset.
+            let again = Preset::parse(preset.name, "", &loaded.toml, &[], Path::new("/cache")).unwrap();
+            assert_eq!(again, loaded);
+        }
+    }
+
+    #[test]
+    fn overrides_replace_values_and_are_stored() {
+        let preset = parse(
+            SMALL,
+            &["train.epochs=7", "model.id=cache:demo/minilm", "sift.modules=[\"key\"]", "train.learning_rate = 1"],
+        )
+        .unwrap();
+        assert_eq!((preset.train.epochs, preset.model.id.as_str()), (7, "/cache/demo/minilm"));
+        assert_eq!((preset.sift.modules[0].as_str(), preset.train.learning_rate), ("key", 1.0));
+        assert!(preset.toml.contains("epochs = 7"), "{}", preset.toml);
+    }
+
+    #[test]
+    fn invalid_presets_are_errors_with_file_line_and_key() {
+        for (line, instead, message) in [
+            (7, "rat = 0.1", "mine.toml:7: unknown key \"sift.rat\"; did you mean \"sift.rate\"?"),
+            (7, "rate = 0", "mine.toml:7: sift.rate is 0, expected a number above 0 and at most 1"),
+            (7, "rate = 1.01", "mine.toml:7: sift.rate is 1.01, expected a number above 0 and at most 1"),
+            (7, "rate = nan", "mine.toml:7: sift.rate is nan, expected a number above 0 and at most 1"),
+            (7, "select = \"best\"", "mine.toml:7: sift.select is \"best\", expected gradient, magnitude or random"),
+            (7, "modules = \"query\"", "mine.toml:7: sift.modules is \"query\", expected a list of strings"),
+            (9, "epochs = 0", "mine.toml:9: train.epochs is 0, expected a whole number from 1"),
+            (9, "epochs = \"3\"", "mine.toml:9: train.epochs is \"3\", expected a whole number"),
+            (9, "epochs = 3", "mine.toml: train.learning_rate is missing"),
+            (9, "epochs =", "mine.toml:9: "),
+            (8, "[tarin]", "mine.toml:9: unknown key \"tarin.learning_rate\"; did you mean \"train.learning_rate\"?"),
+            (1, "epochs = 3", "mine.toml:1: unknown key \"epochs\"; did you mean \"train.epochs\"?"),
+            (5, "task = \"mrcp\"", "mine.toml:5: data.task: no GLUE task \"mrcp\"; did you mean \"mrpc\"?"),
+            (5, "task = \"mrpc\"\ntext = \"a\"", "mine.toml:6: data.text: a GLUE task, here mrpc, has its own columns"),
+            (5, "format = \"alpaka\"", "mine.toml:5: data.format is \"alpaka\", expected alpaca, sharegpt, messages, "),
+            (5, "format = \"alpaca\"", "mine.toml: data.path is missing"),
+            (
+                5,
+                "format = \"alpaca\"\npath = \"a.json\"\nlabel = \"a\"",
+                "mine.toml:7: data.label: language-model data has no labels",
+            ),
+            (
+                5,
+                "task = \"mrpc\"\npacking = true",
+                "mine.toml:6: data.packing: only language-model data, with a data.format",
+            ),
+            (5, "max_length = 64", "mine.toml: data.task, data.format or data.path is missing"),
+        ] {
+            let mut lines: Vec<&str> = SMALL.lines().collect();
+            lines[line - 1] = instead;
+            let error = parse(&lines.join("\n"), &[]).unwrap_err();
+            assert!(error.is::<Usage>());
+            assert!(error.to_string().starts_with(message), "{instead}: {error}");
+        }
+    }
+
+    #[test]
+    fn invalid_overrides_are_errors_that_name_the_option() {
+        for (assignment, message) in [
+            ("train.epoch=3", "--set train.epoch=3: unknown key \"train.epoch\"; did you mean \"train.epochs\"?"),
+            ("train.epochs=0", "--set: train.epochs is 0, expected"),
+            ("train.epochs", "--set train.epochs: expected key=value"),
+        ] {
+            let error = parse(SMALL, &[assignment]).unwrap_err();
+            assert!(error.to_string().contains(message), "{assignment}: {error}");
+        }
+        let error = Preset::load("demi", &[], Path::new("/")).unwrap_err();
+        assert!(error.to_string().contains("did you mean \"demo\"?"), "{error}");
     }
 }

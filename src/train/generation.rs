@@ -26,7 +26,7 @@ impl SampleGenerator {
     /// [`Usage`]: a prompt that the tokenizer or the chat template refuses, or that is too long for the model.
     pub fn answer(&self, network: &Network, prompt: &str, mut go_on: impl FnMut() -> bool) -> Result<Option<String>> {
         let Some(decoder) = network.decoder() else { return Ok(None) };
-        let question = self.phrasing.question(&[Message::plain("user", prompt.to_owned())])?;
+        let question = self.phrasing.prompt_ids(&[Message::plain("user", prompt.to_owned())])?;
         let room = usize::try_from(decoder.config().longest()).unwrap_or(0).saturating_sub(question.len());
         if room == 0 {
             bail!(Usage(format!(
@@ -35,12 +35,12 @@ impl SampleGenerator {
             )));
         }
         let mut ids = Vec::new();
-        for token in Writer::new(decoder, &question, self.tokens.min(room), self.phrasing.stop(), &self.sampling) {
+        for token in Writer::new(decoder, &question, self.tokens.min(room), self.phrasing.stop_ids(), &self.sampling) {
             if !go_on() {
                 return Ok(None);
             }
             ids.push(token);
         }
-        Ok(Some(self.phrasing.text(&ids)?))
+        Ok(Some(self.phrasing.decode(&ids)?))
     }
 }

@@ -166,7 +166,7 @@ impl Learner {
     /// Launches one optimizer step, counted from 0, upon these micro-batches, and does not wait for the device to take it.
     /// The loss is a mean over all their targets together, so that a step in parts is the step as a whole.
     pub fn launch(&mut self, step: u64, batches: &[Batch], learning_rate: f64) {
-        let targets: usize = batches.iter().map(|batch| batch.targets.count()).sum();
+        let targets: usize = batches.iter().map(|batch| batch.labels.count()).sum();
         let covered = self.coverage.latest(self.probed(step));
         self.values.zero_gradient();
         let mut losses = Vec::with_capacity(batches.len());

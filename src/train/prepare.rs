@@ -10,7 +10,7 @@ use super::generation::SampleGenerator;
 use super::schedule::LearningRate;
 use super::select;
 use crate::Usage;
-use crate::data::{Batches, Labels, Tokenized, digest};
+use crate::data::{BatchSampler, LabelSet, Tokenized, digest};
 use crate::device::{self, Chosen};
 use crate::eval::Evaluator;
 use crate::inputs::OpenedPreset;
@@ -51,7 +51,7 @@ pub struct Prepared {
 
 /// Which examples each step takes.
 pub struct EpochPlan {
-    batches: Batches,
+    batches: BatchSampler,
     accumulate: usize,
     /// Steps of the run.
     pub steps: u64,
@@ -62,20 +62,20 @@ pub struct EpochPlan {
 impl EpochPlan {
     /// Steps in an epoch.
     pub fn steps_per_epoch(&self) -> u64 {
-        self.batches.per_epoch().div_ceil(self.accumulate) as u64
+        self.batches.batches_per_epoch().div_ceil(self.accumulate) as u64
     }
 
     /// The micro-batches of a step, counted from 0, as indices of examples.
     pub fn step(&mut self, step: u64) -> &[Vec<usize>] {
         let (epoch, within) = (step / self.steps_per_epoch(), (step % self.steps_per_epoch()) as usize);
         let start = within * self.accumulate;
-        let end = (start + self.accumulate).min(self.batches.per_epoch());
+        let end = (start + self.accumulate).min(self.batches.batches_per_epoch());
         &self.epoch(epoch)[start..end]
     }
 
     /// The first micro-batches of the run.
     pub fn first(&mut self, number: usize) -> &[Vec<usize>] {
-        let number = number.min(self.batches.per_epoch());
+        let number = number.min(self.batches.batches_per_epoch());
         &self.epoch(0)[..number]
     }
 
@@ -118,7 +118,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
     let lengths = material.train.lengths();
     let steps = train.steps(lengths.len()).context("train.epochs: too many steps to count")?;
     let plan = EpochPlan {
-        batches: Batches::new(lengths, train.batch, train.seed),
+        batches: BatchSampler::new(lengths, train.batch, train.seed),
         accumulate: train.accumulate,
         steps,
         current: None,
@@ -136,8 +136,8 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
         steps: plan.steps,
     };
     let labels = match evaluator.labelled.as_ref().map(|labelled| &labelled.labels) {
-        Some(Labels::Classes(names)) => names.clone(),
-        Some(Labels::Regression) | None => Vec::new(),
+        Some(LabelSet::Classes(names)) => names.clone(),
+        Some(LabelSet::Regression) | None => Vec::new(),
     };
     let fingerprint = Fingerprint::of(&folder)?;
     let base =

@@ -9,7 +9,7 @@ use super::checkpoint::{self, Kept};
 use super::prepare::Prepared;
 use super::{Job, device::Chosen};
 use crate::Usage;
-use crate::preset::{Difference, Weight, differences};
+use crate::preset::{Difference, Impact, differences};
 use crate::protocol::{Event, Resumed};
 use crate::runs::EventLog;
 use crate::runs::checkpoint::{
@@ -147,9 +147,9 @@ pub fn go_back(found: Option<&Found>, job: &Job, prepared: &Prepared, chosen: &C
 /// Whether a checkpoint is of this preset, model and data.
 fn check(manifest: &Manifest, force: bool, job: &Job, prepared: &Prepared, port: &Port) -> Result<()> {
     let changed = differences(&manifest.preset, &job.preset.toml)?;
-    let of = |weight: Weight| changed.iter().filter(move |difference| difference.weight == weight);
-    let mut fatal: Vec<String> = of(Weight::Run).map(Difference::to_string).collect();
-    let mut forced: Vec<String> = of(Weight::Numbers).map(Difference::to_string).collect();
+    let of = |impact: Impact| changed.iter().filter(move |difference| difference.impact == impact);
+    let mut fatal: Vec<String> = of(Impact::DifferentRun).map(Difference::to_string).collect();
+    let mut forced: Vec<String> = of(Impact::FutureSteps).map(Difference::to_string).collect();
     let BaseIdentity { model, config, weights } = &prepared.base;
     if manifest.base.weights != *weights {
         fatal.push(format!("the weights of {model} are not those the run was begun with"));

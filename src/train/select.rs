@@ -99,7 +99,7 @@ fn by_gradient(
     batches: &[Batch],
 ) -> Result<(Vec<Tensor>, Option<Covered>)> {
     let wanted = GradTargets::new(&network.parameters, targets.iter().map(|spec| spec.name.as_str()));
-    let total: usize = batches.iter().map(|batch| batch.targets.count()).sum();
+    let total: usize = batches.iter().map(|batch| batch.labels.count()).sum();
     let mut sums: Vec<Option<Tensor>> = targets.iter().map(|_| None).collect();
     let mut indices: Vec<Option<Tensor>> = targets.iter().map(|_| None).collect();
     let mut coverage = Coverage::new(targets.len());

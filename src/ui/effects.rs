@@ -127,7 +127,7 @@ impl Workbench {
             Effect::KeepTheme(name) => {
                 let config = self.config.clone();
                 self.aside(move || {
-                    let kept = Config::keep_theme(&config, &name);
+                    let kept = Config::save_theme(&config, &name);
                     vec![done(kept.map(|()| format!("theme {name}, kept in {}", config.display())))]
                 });
             }

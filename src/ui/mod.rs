@@ -116,7 +116,7 @@ impl Workbench {
     fn new(backend: Arc<dyn Backend>, launched: Option<Launched>, options: Options) -> Result<Workbench> {
         let look = options.look()?;
         let (width, height) = crossterm::terminal::size().context("cannot ask the terminal for its size")?;
-        let library = Library::of_environment();
+        let library = Library::from_env();
         let home = Home::new(library.list());
         let mut app = App::new(look, options.keymap, home, Runs::default(), width, height);
         app.themes = options.themes;

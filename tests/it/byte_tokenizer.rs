@@ -1,4 +1,4 @@
-//! A tokenizer whose tokens are bytes, so that what is learnt can be told to the letter. No test lives here.
+//! A tokenizer whose tokens are bytes, so that loss masks can be compared byte by byte. No test lives here.
 
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails them by panicking")]
 
@@ -12,10 +12,10 @@ pub const BOS: &str = "<s>";
 
 /// Writes tokenizer.json and tokenizer_config.json. Ids below 256 are bytes, special tokens come after them.
 pub fn write(folder: &Path, special: &[&str], config: &Value, adds_bos: bool) {
-    // GPT-2's characters for bytes: themselves where they can be seen, others from 256 on.
-    let seen = |byte: u32| (33..127).contains(&byte) || (161..173).contains(&byte) || (174..256).contains(&byte);
+    // GPT-2's characters for bytes: printable ones stand for themselves, the others are numbered from 256.
+    let printable = |byte: u32| (33..127).contains(&byte) || (161..173).contains(&byte) || (174..256).contains(&byte);
     let mut others = 256..;
-    let characters = (0..256).map(|byte| if seen(byte) { byte } else { others.next().unwrap() });
+    let characters = (0..256).map(|byte| if printable(byte) { byte } else { others.next().unwrap() });
     let mut vocabulary = serde_json::Map::new();
     for (id, token) in characters.map(|code| char::from_u32(code).unwrap().to_string()).enumerate() {
         vocabulary.insert(token, id.into());

@@ -74,16 +74,13 @@ fn usage_errors_exit_with_2_and_say_what_to_do() {
     std::fs::write(foreign.join("tokenizer.json"), tokenizer.replace("\"~\":", "\"far\":9000,\"~\":")).unwrap();
     let foreign = foreign.display().to_string();
     for (arguments, message) in [
-        (vec!["chat", &foreign], "token far has the id 9000, the model only 512 of them"),
+        (vec!["chat", &foreign], "token far has the id 9000, but the model's vocab_size is 512"),
         (vec!["chat", "./nowhere"], "neither a folder that exists nor a hub id"),
         (vec!["chat", &bert], "an encoder generates no text"),
         (vec!["chat", &model, "--temperature=-1"], "expected a number of 0 or more"),
         (vec!["chat", &model, "--top-p=0"], "expected a number above 0"),
         (vec!["eval", &model, "--task", "mmlu", "--data", &nowhere], "none/test: No such file"),
-        (
-            vec!["eval", &model, "--task", "mmlu", "--data", &nowhere],
-            "expected is a folder with SUBJECT_test.csv files",
-        ),
+        (vec!["eval", &model, "--task", "mmlu", "--data", &nowhere], "expected a folder with SUBJECT_test.csv files"),
         (vec!["eval", &model, "--task", "choices", "--data", &nowhere], "none: no such file"),
     ] {
         let said = run(folder.path(), &arguments, "hello\n");

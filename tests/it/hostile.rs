@@ -1,4 +1,4 @@
-//! Files that mean harm: each is refused by name, at once, and in little memory.
+//! Hostile files: each is rejected with its name, quickly and in little memory.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use finesift::data::TextTokenizer;
 use finesift::preset::Preset;
 
 #[test]
-fn a_tokenizer_of_nested_arrays_is_refused() {
+fn a_deeply_nested_tokenizer_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         let nested = format!("{}1{}", open.repeat(100_000), close.repeat(100_000));
@@ -21,7 +21,7 @@ fn a_tokenizer_of_nested_arrays_is_refused() {
 }
 
 #[test]
-fn a_preset_that_is_no_preset_is_refused() {
+fn oversized_and_deeply_nested_presets_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("large.toml");
     let load = |text: &str| {
@@ -30,7 +30,8 @@ fn a_preset_that_is_no_preset_is_refused() {
     };
     let error = load(&"a = 1\n".repeat(50 << 20 >> 2));
     assert!(
-        error.is::<Usage>() && error.to_string().ends_with("large.toml: larger than 4 MiB, so it is no preset"),
+        error.is::<Usage>()
+            && error.to_string().ends_with("large.toml: larger than 4 MiB, which is too large for a preset"),
         "{error}"
     );
     for text in [

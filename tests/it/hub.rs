@@ -1,4 +1,4 @@
-//! Models and datasets come from the hub whole, once, and with errors that help.
+//! Downloads from the hub: complete, checked, resumed, and with errors that say what to do.
 
 use std::cell::RefCell;
 use std::fs;
@@ -36,30 +36,30 @@ fn snapshot(cache: &Path) -> std::path::PathBuf {
 }
 
 #[test]
-fn a_model_is_downloaded_once_with_the_token_and_progress() {
+fn a_model_is_downloaded_once_with_token_and_progress() {
     let server = HubServer::start(HubServer::repository("models/org/model", "org/model", &model()));
     let cache = tempfile::tempdir().unwrap();
     let mut hub = hub(&server.endpoint, cache.path());
     hub.token = Some("secret".into());
-    let told = RefCell::new(Vec::new());
-    let folder = hub.model("org/model", &|progress| told.borrow_mut().push(progress)).unwrap();
+    let reports = RefCell::new(Vec::new());
+    let folder = hub.model("org/model", &|progress| reports.borrow_mut().push(progress)).unwrap();
     assert_eq!(folder, snapshot(cache.path()));
     assert_eq!(fs::read(folder.join("model.safetensors")).unwrap(), weights());
     assert!(!folder.join("pytorch_model.bin").exists());
-    let asked = server.asked();
-    assert!(asked.iter().all(|request| request.ends_with("Bearer secret")), "{asked:?}");
-    let last = told.borrow().last().cloned().unwrap();
+    let requests = server.requests();
+    assert!(requests.iter().all(|request| request.ends_with("Bearer secret")), "{requests:?}");
+    let last = reports.borrow().last().cloned().unwrap();
     assert_eq!((last.done, last.total, last.unit.as_str()), (200_005, 200_005, "bytes"));
-    assert!(told.borrow().is_sorted_by_key(|progress| progress.done));
+    assert!(reports.borrow().is_sorted_by_key(|progress| progress.done));
 
-    // From now on nothing is asked, network or not.
+    // The cached model needs no request.
     hub.offline = true;
     assert_eq!(hub.model("org/model", &quiet).unwrap(), folder);
-    assert_eq!(server.asked().len(), asked.len());
+    assert_eq!(server.requests().len(), requests.len());
 }
 
 #[test]
-fn a_sharded_model_brings_the_shards_its_index_names() {
+fn a_sharded_model_is_downloaded_with_the_shards_of_its_index() {
     let index =
         br#"{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}"#;
     let mut files = model();
@@ -73,10 +73,10 @@ fn a_sharded_model_brings_the_shards_its_index_names() {
 }
 
 #[test]
-fn the_token_does_not_follow_a_redirect_to_another_host() {
+fn the_token_is_not_sent_to_another_host_after_a_redirect() {
     let storage = HubServer::start([("/blob".to_owned(), Answer::File(weights()))].into());
     let mut answers = HubServer::repository("models/org/model", "org/model", &model());
-    // The same machine by another name is another host.
+    // localhost is another host than 127.0.0.1.
     let elsewhere = storage.endpoint.replace("127.0.0.1", "localhost");
     answers.insert(format!("/{FILES}/model.safetensors"), Answer::Redirect(format!("{elsewhere}/blob")));
     let server = HubServer::start(answers);
@@ -85,23 +85,23 @@ fn the_token_does_not_follow_a_redirect_to_another_host() {
     hub.token = Some("secret".into());
     let folder = hub.model("org/model", &quiet).unwrap();
     assert_eq!(fs::read(folder.join("model.safetensors")).unwrap(), weights());
-    assert_eq!(storage.asked(), ["/blob"]);
+    assert_eq!(storage.requests(), ["/blob"]);
 }
 
 #[test]
-fn a_download_goes_on_where_the_connection_broke() {
+fn a_broken_download_is_continued_by_a_range_request() {
     let mut answers = HubServer::repository("models/org/model", "org/model", &model());
     answers.insert(format!("/{FILES}/model.safetensors"), Answer::Cut(weights(), 90_000));
     let server = HubServer::start(answers);
     let cache = tempfile::tempdir().unwrap();
     let folder = hub(&server.endpoint, cache.path()).model("org/model", &quiet).unwrap();
     assert_eq!(fs::read(folder.join("model.safetensors")).unwrap(), weights());
-    let ranges: Vec<_> = server.asked().into_iter().filter(|request| request.contains("bytes=")).collect();
+    let ranges: Vec<_> = server.requests().into_iter().filter(|request| request.contains("bytes=")).collect();
     assert_eq!(ranges.len(), 2, "{ranges:?}");
 }
 
 #[test]
-fn a_part_of_an_earlier_start_is_used_where_ranges_are_known_and_dropped_where_not() {
+fn a_partial_file_is_continued_if_the_server_supports_ranges_and_replaced_if_not() {
     for answer in [Answer::File(weights()), Answer::NoRanges(weights())] {
         let mut answers = HubServer::repository("models/org/model", "org/model", &model());
         answers.insert(format!("/{FILES}/model.safetensors"), answer);
@@ -112,18 +112,18 @@ fn a_part_of_an_earlier_start_is_used_where_ranges_are_known_and_dropped_where_n
         fs::write(partial.join("model.safetensors"), &weights()[..50_000]).unwrap();
         let folder = hub(&server.endpoint, cache.path()).model("org/model", &quiet).unwrap();
         assert_eq!(fs::read(folder.join("model.safetensors")).unwrap(), weights());
-        assert!(server.asked().iter().any(|request| request.ends_with("bytes=50000-")));
+        assert!(server.requests().iter().any(|request| request.ends_with("bytes=50000-")));
     }
 }
 
 #[test]
-fn an_interrupted_or_spoiled_file_never_reaches_the_snapshot() {
-    let mut spoiled = weights();
-    spoiled[7] ^= 1;
+fn an_incomplete_or_corrupt_file_never_reaches_the_snapshot() {
+    let mut corrupt = weights();
+    corrupt[7] ^= 1;
     for (answer, message) in [
         (Answer::Cut(weights(), 0), "broke off"),
-        (Answer::File(spoiled), "sha256"),
-        (Answer::NoRanges([weights(), weights()].concat()), "more than the file"),
+        (Answer::File(corrupt), "sha256"),
+        (Answer::NoRanges([weights(), weights()].concat()), "more than the listed size"),
         (Answer::Status(503), "503"),
     ] {
         let mut answers = HubServer::repository("models/org/model", "org/model", &model());
@@ -139,7 +139,7 @@ fn an_interrupted_or_spoiled_file_never_reaches_the_snapshot() {
 }
 
 #[test]
-fn what_the_user_can_mend_is_a_usage_error_that_says_how() {
+fn mistakes_of_the_user_are_usage_errors_that_say_what_to_do() {
     let cache = tempfile::tempdir().unwrap();
     let refused =
         HubServer::start([("/api/models/org/model/revision/main?blobs=true".to_owned(), Answer::Status(401))].into());
@@ -165,17 +165,22 @@ fn what_the_user_can_mend_is_a_usage_error_that_says_how() {
 }
 
 #[test]
-fn without_a_network_the_error_names_the_place_to_fill() {
+fn without_a_network_the_error_names_the_cache_folder_to_copy() {
     let cache = tempfile::tempdir().unwrap();
-    // Nobody listens on a port that was just given back.
+    // Nothing listens on a port that was just released.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let error = hub(&format!("http://127.0.0.1:{port}"), cache.path()).model("org/model", &quiet).unwrap_err();
     let text = format!("{error:#}");
-    assert!(text.contains("cannot be reached") && text.contains("models--org--model"), "{text}");
+    assert!(
+        text.starts_with("cannot reach 127.0.0.1:")
+            && text.contains("(offline?)")
+            && text.contains("models--org--model"),
+        "{text}"
+    );
 }
 
 #[test]
-fn a_listing_with_files_outside_the_folder_is_refused() {
+fn a_listing_with_files_outside_the_folder_is_rejected() {
     for name in ["../../escape", "/etc/passwd", "a\\..\\b"] {
         let files = [(name, vec![0]), ("config.json", b"{}".to_vec())];
         let server = HubServer::start(HubServer::repository("models/org/model", "org/model", &files));
@@ -187,20 +192,20 @@ fn a_listing_with_files_outside_the_folder_is_refused() {
 }
 
 #[test]
-fn a_dataset_brings_all_parts_of_the_splits_asked_for() {
+fn a_dataset_is_downloaded_with_all_shards_of_the_requested_splits() {
     let parts = ["train-00000-of-00002", "train-00001-of-00002", "validation-00000-of-00001", "test-00000-of-00001"];
     let names = parts.map(|part| format!("mrpc/{part}.parquet"));
     let files: Vec<(&str, Vec<u8>)> = names.iter().map(|name| (name.as_str(), name.as_bytes().to_vec())).collect();
     let server = HubServer::start(HubServer::repository("datasets/nyu-mll/glue", "datasets/nyu-mll/glue", &files));
     let cache = tempfile::tempdir().unwrap();
     let mut hub = hub(&server.endpoint, cache.path());
-    let wanted = ["mrpc/train-", "mrpc/validation-"];
-    let found = hub.dataset("nyu-mll/glue", &wanted, &quiet).unwrap();
+    let prefixes = ["mrpc/train-", "mrpc/validation-"];
+    let found = hub.dataset("nyu-mll/glue", &prefixes, &quiet).unwrap();
     let folder = cache.path().join("datasets--nyu-mll--glue/snapshots").join(COMMIT);
     assert_eq!(found, [0, 1, 2].map(|i| folder.join(&names[i])));
     assert!(!folder.join(&names[3]).exists());
     hub.offline = true;
-    assert_eq!(hub.dataset("nyu-mll/glue", &wanted, &quiet).unwrap(), found);
+    assert_eq!(hub.dataset("nyu-mll/glue", &prefixes, &quiet).unwrap(), found);
     hub.offline = false;
     let error = hub.dataset("nyu-mll/glue", &["rte/train-"], &quiet).unwrap_err();
     assert!(error.is::<Usage>() && error.to_string().contains("rte/train-*"), "{error:#}");

@@ -1,4 +1,4 @@
-//! A hub of our own on a local port: answers from a table, and remembers what it was asked. No test lives here.
+//! A hub server on a local port for tests: answers from a table and records the requests. No test lives here.
 
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails them by panicking")]
 
@@ -12,29 +12,27 @@ pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// A server that lives until the test binary ends.
 pub struct HubServer {
-    /// Its address.
     pub endpoint: String,
-    /// Request lines and the headers `authorization` and `range`, in order of arrival.
-    pub requests: Arc<Mutex<Vec<String>>>,
+    /// Paths with the headers `authorization` and `range`, in order of arrival.
+    recorded: Arc<Mutex<Vec<String>>>,
 }
 
-/// What is answered for a path.
+/// The response for a path.
 #[derive(Clone)]
 pub enum Answer {
-    /// The bytes, by ranges.
+    /// The bytes; ranges are supported.
     File(Vec<u8>),
-    /// The bytes, but the connection ends after so many.
+    /// The bytes, but each connection breaks after this many.
     Cut(Vec<u8>, usize),
-    /// The bytes from the start, whatever range is asked for.
+    /// All bytes, whatever range is requested.
     NoRanges(Vec<u8>),
-    /// Another address.
+    /// A redirect to another URL.
     Redirect(String),
     /// A status without a body.
     Status(u16),
 }
 
 impl HubServer {
-    /// Starts it with answers by path.
     pub fn start(answers: BTreeMap<String, Answer>) -> HubServer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -42,14 +40,14 @@ impl HubServer {
         let seen = requests.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // A client that goes away is its own affair.
+                // A client may disconnect at any time.
                 let _ = answer(stream, &answers, &seen);
             }
         });
-        HubServer { endpoint, requests }
+        HubServer { endpoint, recorded: requests }
     }
 
-    /// A repository's answers: its listing, and its files one by one.
+    /// The responses of a repository: its listing and its files.
     pub fn repository(api: &str, files: &str, listed: &[(&str, Vec<u8>)]) -> BTreeMap<String, Answer> {
         let siblings: Vec<_> = listed
             .iter()
@@ -64,9 +62,8 @@ impl HubServer {
         answers
     }
 
-    /// What was asked so far.
-    pub fn asked(&self) -> Vec<String> {
-        self.requests.lock().unwrap().clone()
+    pub fn requests(&self) -> Vec<String> {
+        self.recorded.lock().unwrap().clone()
     }
 }
 
@@ -101,7 +98,7 @@ fn answer(stream: TcpStream, answers: &BTreeMap<String, Answer>, seen: &Mutex<Ve
     }
 }
 
-/// The bytes from `start`, ending early at `end`; the header promises all.
+/// The bytes from `start` to `end`; the header promises all of them.
 fn send(stream: &mut TcpStream, bytes: &[u8], start: usize, end: usize) -> std::io::Result<()> {
     let last = bytes.len().saturating_sub(1);
     if start > 0 {

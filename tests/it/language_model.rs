@@ -43,7 +43,7 @@ fn packed_and_unpacked_examples_have_one_loss_and_one_gradient() {
         let apart = collate_sequences(&examples, &(0..12).collect::<Vec<_>>(), 0);
         let rows = pack(examples, 64);
         let packed = collate_sequences(&rows, &(0..rows.len()).collect::<Vec<_>>(), 0);
-        assert!(packed.rows < 5 && packed.targets.count() == apart.targets.count());
+        assert!(packed.rows < 5 && packed.labels.count() == apart.labels.count());
         let ((loss, expected), (packed_loss, got)) =
             (differentiate(&network, &apart), differentiate(&network, &packed));
         assert!((loss - packed_loss).abs() < 1e-5, "{model}: {loss} and {packed_loss}");
@@ -178,7 +178,7 @@ fn differentiate(network: &Network, batch: &Batch) -> (f64, Vec<(String, Tensor)
     let names: Vec<&str> = network.parameters.specs().iter().map(|spec| spec.name.as_str()).collect();
     let wanted = GradTargets::new(&network.parameters, names);
     let loaded = DeviceBatch::new(batch, Device::Cpu);
-    let objective = network.objective(&loaded.targets, 1.0 / batch.targets.count() as f64);
+    let objective = network.objective(&loaded.targets, 1.0 / batch.labels.count() as f64);
     let walk = BackwardOptions { training: false, checkpointing: false, seed: 0 };
     let mut found = Vec::new();
     let loss = gradients(&*network.on(&loaded.inputs), &wanted, walk, &objective, &mut |gradients| {
@@ -227,7 +227,7 @@ fn examples(network: &Network, number: usize, lengths: std::ops::Range<usize>, s
         let prompt = random.random_range(1..length);
         Sequence {
             ids: (0..length).map(|_| random.random_range(3..vocabulary)).collect(),
-            learnt: (0..length).map(|place| place >= prompt).collect(),
+            loss_mask: (0..length).map(|place| place >= prompt).collect(),
             starts: vec![0],
         }
     };

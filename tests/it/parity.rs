@@ -40,7 +40,7 @@ fn logits_and_loss_are_those_of_transformers() {
         let off = tokens.map_or(off.copy(), |mask| off * mask.unsqueeze(-1)).max().double_value(&[]);
         println!("{}: logits off by {off:.1e}", fixture.name());
         assert!(off <= LOGITS, "{}: logits off by {off:e}", fixture.name());
-        let scale = 1.0 / fixture.batch().targets.count() as f64;
+        let scale = 1.0 / fixture.batch().labels.count() as f64;
         let objective = network.objective(&loaded.targets, scale);
         let expected = fixture.io["loss"].double_value(&[0]);
         for loss in [objective.loss(&output), objective.differentiate(&output, false).loss] {
@@ -358,7 +358,7 @@ fn all_gradients(fixture: &Fixture, checkpointing: bool) -> Vec<(String, Tensor)
     let loaded = DeviceBatch::new(&batch, Device::Cpu);
     let walk = BackwardOptions { training: false, checkpointing, seed: 0 };
     let mut found = Vec::new();
-    let objective = network.objective(&loaded.targets, 1.0 / batch.targets.count() as f64);
+    let objective = network.objective(&loaded.targets, 1.0 / batch.labels.count() as f64);
     let _ = gradients(&*network.on(&loaded.inputs), &wanted, walk, &objective, &mut |gradients| {
         for gradient in gradients {
             match gradient {
@@ -390,7 +390,7 @@ pub fn batch_of(ids: &Tensor, mask: Option<&Tensor>, types: Option<&Tensor>, lab
         sequence_ids,
         position_ids: None,
         token_type_ids: types.map_or(vec![0; count], flat),
-        targets: match labels.kind() {
+        labels: match labels.kind() {
             Kind::Int64 if labels.dim() == 2 => followers(labels),
             Kind::Int64 => BatchLabels::Classes(flat(labels)),
             _ => BatchLabels::Scores(Vec::try_from(labels.to_kind(Kind::Float)).unwrap()),
@@ -426,7 +426,7 @@ pub fn followers(labels: &Tensor) -> BatchLabels {
     let labels = Vec::<i64>::try_from(labels.flatten(0, -1)).unwrap();
     let behind = (1..).zip(&labels[1..]).filter(|(place, next)| place % length != 0 && **next >= 0);
     let (places, next) = behind.map(|(place, next)| (place - 1, *next)).unzip();
-    BatchLabels::Tokens { places, next }
+    BatchLabels::Tokens { positions: places, labels: next }
 }
 
 pub fn tensors(path: &Path) -> HashMap<String, Tensor> {

@@ -230,7 +230,7 @@ fn what_the_user_can_mend_is_said_before_anything_is_trained() {
         (
             texts.clone(),
             format!("{:?}", tiny.path("wrong.csv")),
-            "wrong.csv:3: label \"perhaps\" is none of 0 to 1 (no, yes)",
+            "wrong.csv:3: unknown label \"perhaps\"; expected 0 to 1 (no, yes)",
         ),
         (texts.clone(), format!("{:?}", tiny.path("empty.csv")), "empty.csv: no training examples"),
         (texts, format!("{:?}", tiny.path("none.csv")), "none.csv: no such file"),
@@ -409,7 +409,7 @@ max_steps = 2
     let started =
         events.iter().find_map(|event| if let Event::Started(started) = event { Some(started) } else { None });
     assert_eq!(started.unwrap().examples + started.unwrap().eval_examples, 64);
-    assert!(server.asked().iter().all(|request| !request.contains("test-1")));
+    assert!(server.requests().iter().all(|request| !request.contains("test-1")));
 }
 
 #[test]

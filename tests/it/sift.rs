@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use finesift::data::{Batch, Encoded, Target, collate};
+use finesift::data::{Batch, Encoded, Label, collate};
 use finesift::eval::DeviceBatch;
 use finesift::model::{Layout, LoadOptions, ModelConfig, Network, Pass};
 use finesift::preset::Select;
@@ -233,7 +233,7 @@ fn examples(rows: usize, lengths: std::ops::Range<usize>, seed: u64) -> Vec<Enco
         Encoded {
             ids: (0..length).map(|_| random.random_range(1..512)).collect(),
             type_ids: vec![0; length],
-            target: Target::Class(random.random_range(0..3)),
+            label: Label::Class(random.random_range(0..3)),
         }
     };
     (0..rows).map(example).collect()

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use finesift::data::instruct::{InstructionFormat, InstructionSource, PromptEncoder, load};
-use finesift::data::{Batch, HeldOut, Subject, collate_sequences};
+use finesift::data::{Batch, HeldOut, MmluSubject, collate_sequences};
 use finesift::eval::DeviceBatch;
 use finesift::eval::mmlu;
 use finesift::model::{Cache, GREEDY, LoadOptions, Network, Writer};
@@ -70,7 +70,7 @@ fn the_masked_loss_and_the_selection_are_those_of_dense_pytorch() {
     };
     let loss = |network: &Network, batch: &Batch| {
         let loaded = DeviceBatch::new(batch, CPU);
-        let objective = network.objective(&loaded.targets, 1.0 / batch.targets.count() as f64);
+        let objective = network.objective(&loaded.targets, 1.0 / batch.labels.count() as f64);
         objective.loss(&network.output(&loaded.inputs)).double_value(&[])
     };
     let all = rows(0, 4);
@@ -149,7 +149,7 @@ fn questions_are_answered_as_in_transformers() {
     let phrasing = PromptEncoder::open(&model, InstructionFormat::PromptCompletion, 8192).unwrap();
     // The model has a weakness for one letter, and for another once it has seen examples.
     for (shots, letter, right) in [(0, 0, 1), (2, 2, 1)] {
-        let subjects = Subject::read(folder.path(), &[], shots).unwrap();
+        let subjects = MmluSubject::read(folder.path(), &[], shots).unwrap();
         for batch in [1, 3] {
             let score = &mmlu(&network, &phrasing, &subjects, shots, batch, &|_| {}).unwrap()[0];
             assert_eq!((score.chosen.as_slice(), score.right, score.asked), ([letter; 5].as_slice(), right, 5));
@@ -175,7 +175,7 @@ fn alpaca_rows_become_the_tokens_that_stanford_trained_on() {
     let batch = collate_sequences(&phrased.sequences, &[0, 1, 2, 3], 2);
     let alpaca = kept("alpaca.safetensors");
     let expected = batch_of(&alpaca["input_ids"], Some(&alpaca["attention_mask"]), None, &alpaca["labels"]);
-    assert_eq!((batch.input_ids, batch.targets), (expected.input_ids, expected.targets));
+    assert_eq!((batch.input_ids, batch.labels), (expected.input_ids, expected.labels));
     // Stanford's mask takes EOS for padding, since both have one id; here it is told by place.
     assert_eq!(batch.tokens, expected.tokens + 4);
 }

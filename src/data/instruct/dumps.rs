@@ -1,10 +1,10 @@
-//! JSON as Python's `json.dumps` writes it, which is what transformers gives chat templates as `tojson`.
+//! JSON in the format of Python's `json.dumps`, which transformers provides to chat templates as `tojson`.
 
 use minijinja::value::Kwargs;
 use serde_json::Value;
 
-/// The options of `tojson`, by the names they have there.
-pub(super) struct Style {
+/// The options of `tojson`.
+pub(super) struct DumpOptions {
     ensure_ascii: bool,
     indent: Option<usize>,
     /// Between items, and between a key and its value.
@@ -12,52 +12,52 @@ pub(super) struct Style {
     sort_keys: bool,
 }
 
-impl Style {
-    /// What a template gives; all may be left out.
+impl DumpOptions {
+    /// From the keyword arguments of a template; all are optional.
     ///
     /// # Errors
-    /// An option of another name or type.
-    pub fn of(options: &Kwargs) -> Result<Style, minijinja::Error> {
-        let indent: Option<usize> = options.get("indent")?;
-        let separators = match options.get::<Option<Vec<String>>>("separators")?.as_deref() {
+    /// An unknown option, or one of the wrong type.
+    pub fn from_kwargs(kwargs: &Kwargs) -> Result<DumpOptions, minijinja::Error> {
+        let indent: Option<usize> = kwargs.get("indent")?;
+        let separators = match kwargs.get::<Option<Vec<String>>>("separators")?.as_deref() {
             Some([items, keys]) => (items.clone(), keys.clone()),
             _ => (if indent.is_some() { "," } else { ", " }.to_owned(), ": ".to_owned()),
         };
-        let given = |name: &str| options.get::<Option<bool>>(name).map(Option::unwrap_or_default);
-        let style = Style { ensure_ascii: given("ensure_ascii")?, sort_keys: given("sort_keys")?, indent, separators };
-        options.assert_all_used()?;
-        Ok(style)
+        let given = |name: &str| kwargs.get::<Option<bool>>(name).map(Option::unwrap_or_default);
+        let options =
+            DumpOptions { ensure_ascii: given("ensure_ascii")?, sort_keys: given("sort_keys")?, indent, separators };
+        kwargs.assert_all_used()?;
+        Ok(options)
     }
 }
 
-/// A value as text.
-pub(super) fn of(value: &Value, style: &Style) -> String {
-    written(value, style, 1)
+pub(super) fn dumps(value: &Value, options: &DumpOptions) -> String {
+    nested(value, options, 1)
 }
 
-fn written(value: &Value, style: &Style, depth: usize) -> String {
+fn nested(value: &Value, options: &DumpOptions, depth: usize) -> String {
     match value {
         Value::Array(items) => {
-            enclosed(('[', ']'), items.iter().map(|item| written(item, style, depth + 1)).collect(), style, depth)
+            enclosed(('[', ']'), items.iter().map(|item| nested(item, options, depth + 1)).collect(), options, depth)
         }
         Value::Object(fields) => {
             let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
-            if style.sort_keys {
+            if options.sort_keys {
                 fields.sort_by_key(|(key, _)| *key);
             }
             let field = |(key, value): (&String, &Value)| {
-                let key = scalar(&Value::from(key.as_str()), style);
-                format!("{key}{}{}", style.separators.1, written(value, style, depth + 1))
+                let key = scalar(&Value::from(key.as_str()), options);
+                format!("{key}{}{}", options.separators.1, nested(value, options, depth + 1))
             };
-            enclosed(('{', '}'), fields.into_iter().map(field).collect(), style, depth)
+            enclosed(('{', '}'), fields.into_iter().map(field).collect(), options, depth)
         }
-        value => scalar(value, style),
+        value => scalar(value, options),
     }
 }
 
-fn enclosed((open, close): (char, char), items: Vec<String>, style: &Style, depth: usize) -> String {
-    let between = &style.separators.0;
-    match style.indent {
+fn enclosed((open, close): (char, char), items: Vec<String>, options: &DumpOptions, depth: usize) -> String {
+    let between = &options.separators.0;
+    match options.indent {
         Some(indent) if !items.is_empty() => {
             let line = |depth: usize| format!("\n{}", " ".repeat(indent * depth));
             let items = items.join(&format!("{between}{}", line(depth)));
@@ -67,9 +67,9 @@ fn enclosed((open, close): (char, char), items: Vec<String>, style: &Style, dept
     }
 }
 
-fn scalar(value: &Value, style: &Style) -> String {
+fn scalar(value: &Value, options: &DumpOptions) -> String {
     let text = value.to_string();
-    if !style.ensure_ascii {
+    if !options.ensure_ascii {
         return text;
     }
     let escaped = |c: char| match c {

@@ -1,19 +1,19 @@
-//! Several short examples in one row, so that less is padding. Attention keeps them apart by where they begin.
+//! Packing: several short examples share a row, so that less is padding. Attention keeps them apart by their starts.
 
 use crate::data::Sequence;
 
-/// Puts examples together into rows of at most `max_length` tokens: the longest first, each into the fullest row that has
-/// room. Rows and what is in them depend on the examples' lengths and order alone.
+/// Packs examples into rows of at most `max_length` tokens by best-fit decreasing: the longest first, each into the
+/// fullest row with room for it. The result depends on the lengths and the order of the examples alone.
 pub fn pack(sequences: Vec<Sequence>, max_length: usize) -> Vec<Sequence> {
     let mut order: Vec<usize> = (0..sequences.len()).collect();
     order.sort_by_key(|&number| std::cmp::Reverse(sequences[number].ids.len()));
     let mut rows: Vec<Vec<usize>> = Vec::new();
-    // Rows by the room they have left.
-    let mut open: Vec<Vec<usize>> = vec![Vec::new(); max_length + 1];
+    // Row numbers by the room left in them.
+    let mut by_room: Vec<Vec<usize>> = vec![Vec::new(); max_length + 1];
     for number in order {
         let length = sequences[number].ids.len();
-        let room = (length..=max_length).find(|&room| !open[room].is_empty());
-        let (row, room) = match room.and_then(|room| Some((open[room].pop()?, room))) {
+        let room = (length..=max_length).find(|&room| !by_room[room].is_empty());
+        let (row, room) = match room.and_then(|room| Some((by_room[room].pop()?, room))) {
             Some(found) => found,
             None => {
                 rows.push(Vec::new());
@@ -21,17 +21,17 @@ pub fn pack(sequences: Vec<Sequence>, max_length: usize) -> Vec<Sequence> {
             }
         };
         rows[row].push(number);
-        open[room - length].push(row);
+        by_room[room - length].push(row);
     }
-    rows.into_iter().map(|row| joined(row.into_iter().map(|number| &sequences[number]))).collect()
+    rows.into_iter().map(|row| join(row.into_iter().map(|number| &sequences[number]))).collect()
 }
 
-fn joined<'a>(examples: impl Iterator<Item = &'a Sequence>) -> Sequence {
-    let mut row = Sequence { ids: Vec::new(), learnt: Vec::new(), starts: Vec::new() };
+fn join<'a>(examples: impl Iterator<Item = &'a Sequence>) -> Sequence {
+    let mut row = Sequence { ids: Vec::new(), loss_mask: Vec::new(), starts: Vec::new() };
     for example in examples {
         row.starts.extend(example.starts.iter().map(|start| start + row.ids.len()));
         row.ids.extend(&example.ids);
-        row.learnt.extend(&example.learnt);
+        row.loss_mask.extend(&example.loss_mask);
     }
     row
 }
@@ -49,7 +49,7 @@ mod tests {
         ) {
             let examples: Vec<Sequence> = lengths.iter().enumerate().map(|(number, &length)| Sequence {
                 ids: vec![number as u32; length],
-                learnt: (0..length).map(|place| place > 0).collect(),
+                loss_mask: (0..length).map(|index| index > 0).collect(),
                 starts: vec![0],
             }).collect();
             let rows = pack(examples.clone(), max_length);
@@ -60,13 +60,13 @@ mod tests {
                 for (&start, end) in row.starts.iter().zip(ends) {
                     let number = row.ids[start] as usize;
                     prop_assert_eq!(&row.ids[start..end], &examples[number].ids[..]);
-                    prop_assert_eq!(&row.learnt[start..end], &examples[number].learnt[..]);
+                    prop_assert_eq!(&row.loss_mask[start..end], &examples[number].loss_mask[..]);
                     seen.push(number);
                 }
             }
             seen.sort_unstable();
             prop_assert_eq!(seen, (0..lengths.len()).collect::<Vec<_>>());
-            // No two rows could be one.
+            // No two rows fit into one.
             let fullness: Vec<usize> = rows.iter().map(|row| row.ids.len()).collect();
             let halves = fullness.iter().filter(|&&length| length * 2 <= max_length).count();
             prop_assert!(halves <= 1, "{:?}", fullness);

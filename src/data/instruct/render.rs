@@ -1,23 +1,23 @@
-//! Dialogues become text, together with which parts of it the model should learn to say.
+//! Examples become text, with the spans of it that count in the loss.
 
 use std::ops::Range;
 
-use super::template::ChatTemplate;
-use super::{Dialogue, Message};
+use super::template::{ChatTemplate, TemplateError};
+use super::{InstructionExample, Message};
 
-/// A text on its way to the tokenizer.
+/// A text for the tokenizer.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Passage {
+pub(super) struct RenderedText {
     pub text: String,
-    /// Bytes of it that are to be learnt, in order.
-    pub learnt: Vec<Range<usize>>,
-    /// Whether the end of the text is to be learnt with it.
-    pub ends: bool,
-    /// Whether BOS comes before it; a chat template writes its own.
-    pub begins: bool,
+    /// Byte ranges that count in the loss, in order.
+    pub loss_spans: Vec<Range<usize>>,
+    /// Whether EOS is appended, counted in the loss.
+    pub append_eos: bool,
+    /// Whether BOS is prepended; chat templates have their own.
+    pub prepend_bos: bool,
 }
 
-/// The prompt of Stanford's Alpaca, with an input where there is one. The answer follows without a space or line break.
+/// The prompt of Stanford Alpaca, with or without an input. The completion follows without a space or line break.
 pub fn alpaca_prompt(instruction: &str, input: &str) -> String {
     const TASK: &str = "Below is an instruction that describes a task";
     const WRITE: &str = "Write a response that appropriately completes the request.";
@@ -30,48 +30,48 @@ pub fn alpaca_prompt(instruction: &str, input: &str) -> String {
     }
 }
 
-/// Writes a dialogue that is no conversation.
-pub(super) fn plain(dialogue: &Dialogue) -> Passage {
-    let (prompt, response) = match dialogue {
-        Dialogue::Prompted { prompt, response } => (prompt.as_str(), response.as_str()),
-        Dialogue::Text(text) => ("", text.as_str()),
-        Dialogue::Chat(_) => ("", ""),
+/// Renders an example that is not a conversation.
+pub(super) fn render_plain(example: &InstructionExample) -> RenderedText {
+    let (prompt, completion) = match example {
+        InstructionExample::PromptCompletion { prompt, completion } => (prompt.as_str(), completion.as_str()),
+        InstructionExample::Text(text) => ("", text.as_str()),
+        InstructionExample::Conversation(_) => ("", ""),
     };
-    let learnt = prompt.len()..prompt.len() + response.len();
-    Passage { text: format!("{prompt}{response}"), learnt: vec![learnt], ends: true, begins: true }
+    let span = prompt.len()..prompt.len() + completion.len();
+    RenderedText { text: format!("{prompt}{completion}"), loss_spans: vec![span], append_eos: true, prepend_bos: true }
 }
 
-/// Writes a conversation and finds each of the assistant's answers in it: from where the template would have the model
-/// begin, to the token that ends its turn, if the template has one. `special` are the tokens that may.
-pub(super) fn chat(template: &ChatTemplate, messages: &[Message], special: &[String]) -> Result<Passage, String> {
+/// Renders a conversation and finds the assistant's turns that count in the loss: from where the generation prompt ends to
+/// the token that ends the turn, if the template has one. `special` are the texts of the special tokens.
+pub(super) fn render_chat(
+    template: &ChatTemplate,
+    messages: &[Message],
+    special: &[String],
+) -> Result<RenderedText, TemplateError> {
     let text = template.render(messages, false)?;
-    let mut passage = Passage { text, learnt: Vec::new(), ends: false, begins: false };
-    for (number, message) in messages.iter().enumerate() {
+    let (mut loss_spans, mut append_eos) = (Vec::new(), false);
+    for (index, message) in messages.iter().enumerate() {
         let content = message.content.trim();
-        if !message.learnt || content.is_empty() {
+        if !message.in_loss || content.is_empty() {
             continue;
         }
-        let text = &passage.text;
-        let before = template.render(&messages[..number], true)?;
+        let before = template.render(&messages[..index], true)?;
         let start = before.len();
-        let found = text.strip_prefix(&before).and_then(|after| after.find(content));
-        let Some(found) = found else {
-            return Err(format!(
-                "message {}: the chat template does not write it as it is, so what to learn cannot be told",
-                number + 1
-            ));
+        let Some(offset) = text.strip_prefix(&before).and_then(|after| after.find(content)) else {
+            return Err(TemplateError::TurnNotFound { message: index + 1 });
         };
-        let said = start + found + content.len();
-        let end = template.render(&messages[..=number], false)?;
-        let end = end.rfind(content).map(|at| &end[at + content.len()..]).and_then(|rest| end_of_turn(rest, special));
-        let end = end.filter(|end| text[said..].starts_with(end.as_str()));
-        passage.ends = end.is_none() && number + 1 == messages.len();
-        passage.learnt.push(start..said + end.map_or(0, |end| end.len()));
+        let content_end = start + offset + content.len();
+        let upto = template.render(&messages[..=index], false)?;
+        let after = upto.rfind(content).map(|at| &upto[at + content.len()..]);
+        let end = after.and_then(|rest| end_of_turn(rest, special));
+        let end = end.filter(|end| text[content_end..].starts_with(end.as_str()));
+        append_eos = end.is_none() && index + 1 == messages.len();
+        loss_spans.push(start..content_end + end.map_or(0, |end| end.len()));
     }
-    Ok(passage)
+    Ok(RenderedText { text, loss_spans, append_eos, prepend_bos: false })
 }
 
-/// The special token that follows an answer at a conversation's end, with the space before it.
+/// The special token that ends a turn, with the whitespace before it. `rest` is the text after the content.
 fn end_of_turn(rest: &str, special: &[String]) -> Option<String> {
     let token = rest.trim_start();
     let space = &rest[..rest.len() - token.len()];

@@ -1,4 +1,4 @@
-//! What a model's folder says of its special tokens: which one begins a text, and which one ends it.
+//! The special tokens of a model's folder: BOS, EOS and the others that chat templates use.
 
 use std::fs;
 use std::path::Path;
@@ -8,27 +8,27 @@ use serde_json::{Map, Value};
 
 use crate::Usage;
 
-/// A tokenizer_config.json has some KB; with thousands of added tokens a few MB.
-const LARGEST: u64 = 64 << 20;
+/// Limit on a file, in bytes. A tokenizer_config.json has some KB; with thousands of added tokens a few MB.
+const MAX_FILE: u64 = 64 << 20;
 
-/// Names that a chat template may use, with what they stand for.
+/// Variables of chat templates.
 const NAMES: [&str; 7] = ["bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token"];
 
-/// The folder's JSON files that say how texts begin and end.
-pub(super) struct Special {
-    /// `bos_token` and the like, as texts.
+/// What the folder's JSON files say about special tokens.
+pub(super) struct SpecialTokens {
+    /// Text of each token by name, such as `bos_token`.
     pub tokens: Map<String, Value>,
     /// `chat_template` of tokenizer_config.json.
     pub chat_template: Option<Value>,
-    /// Ids that end a text, of generation_config.json and config.json.
+    /// `eos_token_id` of generation_config.json and config.json.
     pub eos_ids: Vec<u32>,
 }
 
-impl Special {
-    /// Reads what there is of tokenizer_config.json, generation_config.json and config.json.
-    pub fn read(folder: &Path) -> Result<Special> {
+impl SpecialTokens {
+    /// Reads tokenizer_config.json, special_tokens_map.json, generation_config.json and config.json; all are optional.
+    pub fn read(folder: &Path) -> Result<SpecialTokens> {
         let mut config = object(&folder.join("tokenizer_config.json"))?;
-        // Folders of before there were decoders of added tokens have a file of its own for them, which then counts first.
+        // As in transformers: special_tokens_map.json takes precedence in folders from before `added_tokens_decoder`.
         let mut map = match config.contains_key("added_tokens_decoder") {
             true => Map::new(),
             false => object(&folder.join("special_tokens_map.json"))?,
@@ -53,20 +53,19 @@ impl Special {
             }
         }
         eos_ids.dedup();
-        Ok(Special { tokens, chat_template: config.remove("chat_template"), eos_ids })
+        Ok(SpecialTokens { tokens, chat_template: config.remove("chat_template"), eos_ids })
     }
 
-    /// A token's text.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.tokens.get(name).and_then(Value::as_str)
     }
 }
 
-/// A file's object; an empty one where there is no file.
+/// The JSON object of a file; empty if the file is missing.
 fn object(path: &Path) -> Result<Map<String, Value>> {
     let Ok(metadata) = path.metadata() else { return Ok(Map::new()) };
-    if metadata.len() > LARGEST {
-        bail!(Usage(format!("{}: larger than {} MiB", path.display(), LARGEST >> 20)));
+    if metadata.len() > MAX_FILE {
+        bail!(Usage(format!("{}: larger than {} MiB", path.display(), MAX_FILE >> 20)));
     }
     let bytes = fs::read(path).with_context(|| format!("{}: cannot read", path.display()))?;
     let object = serde_json::from_slice(&bytes).map_err(|error| Usage(format!("{}: {error}", path.display())))?;

@@ -1,4 +1,4 @@
-//! Lines of a text file, whatever they hold: byte-order mark, CRLF, bytes that are not UTF-8, lines without end.
+//! Lines of a text file that may hold anything: a byte-order mark, CRLF, bytes that are not UTF-8, endless lines.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -8,23 +8,23 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result, bail};
 
-use super::LONGEST_ROW;
+use super::MAX_ROW;
 use crate::Usage;
 
-/// The lines of a file that are not blank.
+/// The lines of a file; empty ones are skipped.
 pub(super) struct Lines {
     pub path: PathBuf,
-    /// Bytes of the file.
+    /// Size of the file in bytes.
     pub total: u64,
-    /// Bytes read.
+    /// Bytes read so far.
     pub done: Rc<Cell<u64>>,
     reader: BufReader<File>,
     number: u64,
     buffer: Vec<u8>,
 }
 
-/// One line, without its line break.
-pub(super) struct Line {
+/// One line without its line break.
+pub(super) struct TextLine {
     /// From 1.
     pub number: u64,
     pub text: String,
@@ -40,21 +40,21 @@ impl Lines {
         Ok(Lines { path: path.to_owned(), total, done: Rc::default(), reader, number: 0, buffer: Vec::new() })
     }
 
-    /// Reads one line into the buffer, at most a byte more than the longest allowed.
+    /// Reads one line into the buffer, at most one byte more than the limit.
     fn fill(&mut self) -> Result<usize> {
         self.buffer.clear();
-        let mut bounded = self.reader.by_ref().take(LONGEST_ROW as u64 + 1);
+        let mut bounded = self.reader.by_ref().take(MAX_ROW as u64 + 1);
         let read = bounded
             .read_until(b'\n', &mut self.buffer)
             .with_context(|| format!("{}:{}: cannot read", self.path.display(), self.number + 1))?;
         self.number += 1;
         self.done.set(self.done.get() + read as u64);
-        if read > LONGEST_ROW {
+        if read > MAX_ROW {
             bail!(Usage(format!(
                 "{}:{}: the line is longer than {} MiB",
                 self.path.display(),
                 self.number,
-                LONGEST_ROW >> 20
+                MAX_ROW >> 20
             )));
         }
         Ok(read)
@@ -62,9 +62,9 @@ impl Lines {
 }
 
 impl Iterator for Lines {
-    type Item = Result<Line>;
+    type Item = Result<TextLine>;
 
-    fn next(&mut self) -> Option<Result<Line>> {
+    fn next(&mut self) -> Option<Result<TextLine>> {
         loop {
             match self.fill() {
                 Ok(0) => return None,
@@ -80,7 +80,7 @@ impl Iterator for Lines {
             if !bytes.is_empty() {
                 let repaired = std::str::from_utf8(bytes).is_err();
                 let text = String::from_utf8_lossy(bytes).into_owned();
-                return Some(Ok(Line { number: self.number, text, repaired }));
+                return Some(Ok(TextLine { number: self.number, text, repaired }));
             }
         }
     }

@@ -1,8 +1,10 @@
-//! Rows of a file, one at a time, in bounded memory: what the wanted columns hold, not what it means.
+//! Rows of TSV, CSV, JSON-lines and parquet files, one at a time and in bounded memory. Cells are text here; their meaning
+//! is read elsewhere.
 
 mod delimited;
-mod json;
+mod json_lines;
 mod lines;
+mod metered;
 mod objects;
 mod parquet;
 
@@ -14,21 +16,21 @@ use anyhow::{Result, bail};
 
 use crate::Usage;
 use crate::protocol::Progress;
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 pub(super) use objects::Objects;
 
-/// The longest row read. A longer one is no text to fine-tune on but a file of another kind, or an unclosed quote.
-const LONGEST_ROW: usize = 4 << 20;
+/// Limit on a row, in bytes. A longer one is an unclosed quote, or a file of another kind.
+const MAX_ROW: usize = 4 << 20;
 
-/// Rows between two reports of progress.
+/// Rows per progress report.
 const REPORT_EVERY: u64 = 4096;
 
-/// How rows are written down.
+/// File formats of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    /// Tabs and no quoting: a quote is a character like any other, and a field holds neither tab nor line break.
+    /// Tab-separated without quoting: quotes are ordinary characters, and fields hold neither tabs nor line breaks.
     Tsv,
-    /// Commas and RFC 4180 quotes.
+    /// Comma-separated with RFC 4180 quotes.
     Csv,
     /// One JSON object per line.
     JsonLines,
@@ -37,7 +39,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// The format of a user's file, by its extension.
+    /// By the file's extension.
     pub fn of(path: &Path) -> Result<Format> {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
         match extension.as_str() {
@@ -46,17 +48,15 @@ impl Format {
             "jsonl" | "ndjson" | "json" => Ok(Format::JsonLines),
             "parquet" => Ok(Format::Parquet),
             _ => bail!(Usage(format!(
-                "{}: the extension does not say how the file is written; expected .csv, .tsv, .jsonl or .parquet",
+                "{}: unknown file extension; expected .csv, .tsv, .jsonl or .parquet",
                 path.display()
             ))),
         }
     }
 }
 
-/// That there is a file to read.
-///
 /// # Errors
-/// [`Usage`]: there is none, or a folder in its place.
+/// [`Usage`]: the path does not exist or is a folder.
 pub(super) fn expect_file(path: &Path) -> Result<()> {
     match path {
         file if file.is_file() => Ok(()),
@@ -65,47 +65,67 @@ pub(super) fn expect_file(path: &Path) -> Result<()> {
     }
 }
 
-/// The columns to read.
-pub(super) enum Wanted<'a> {
+/// The columns to read from a file.
+pub(super) enum RecordColumns<'a> {
     /// By name, in this order.
     Named(&'a [&'a str]),
-    /// By index, in this order, from a TSV file of so many columns and without a header.
-    Placed { columns: usize, at: &'a [usize] },
+    /// By index, in this order, from a TSV file without a header that has `count` columns.
+    Indexed { count: usize, indices: &'a [usize] },
 }
 
-/// One row.
+/// What is wrong with a row. The caller that knows file and line adds them with [`RowError::at`].
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct RowError(String);
+
+impl RowError {
+    pub fn new(message: impl Into<String>) -> RowError {
+        RowError(message.into())
+    }
+
+    pub fn at(&self, path: &Path, line: u64) -> Usage {
+        Usage(format!("{}:{line}: {self}", path.display()))
+    }
+}
+
+impl std::fmt::Display for RowError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One row of a file.
 pub(super) struct Record {
-    /// Line in the file where it starts, from 1; in a parquet file the row, from 1.
+    /// First line of the row in the file, from 1; in a parquet file the number of the row, from 1.
     pub line: u64,
-    /// The wanted cells in the wanted order, `None` where there is nothing; no cells where the row has more or fewer
-    /// columns than it should.
+    /// The cells in the order of [`RecordColumns`], `None` for a null. No cells at all if the row has a wrong number of
+    /// columns.
     pub cells: Option<Vec<Option<String>>>,
     /// Whether bytes that are not UTF-8 were replaced by U+FFFD.
     pub repaired: bool,
 }
 
-/// The rows of an open file.
+/// An open file of rows.
 pub(super) struct Records {
     path: PathBuf,
     rows: Box<dyn Iterator<Item = Result<Record>>>,
-    /// Units done, kept by the reader beneath `rows`.
+    /// Units read so far; `rows` updates it.
     done: Rc<Cell<u64>>,
     total: u64,
     unit: &'static str,
 }
 
 impl Records {
-    /// Opens a file and looks for the columns in its header; a JSON-lines file tells at its end what it lacks.
-    pub fn open(path: &Path, format: Format, wanted: &Wanted<'_>) -> Result<Records> {
+    /// Opens a file and finds the columns in its header. A JSON-lines file has none: a missing key is an error at its end.
+    pub fn open(path: &Path, format: Format, columns: &RecordColumns<'_>) -> Result<Records> {
         match format {
-            Format::Tsv => delimited::tsv(path, wanted),
-            Format::Csv => delimited::csv(path, wanted),
-            Format::JsonLines => json::open(path, wanted),
-            Format::Parquet => parquet::open(path, wanted),
+            Format::Tsv => delimited::tsv(path, columns),
+            Format::Csv => delimited::csv(path, columns),
+            Format::JsonLines => json_lines::open(path, columns),
+            Format::Parquet => parquet::open(path, columns),
         }
     }
 
-    /// Hands over every row in order and reports how far the reading is.
+    /// Calls `take` with each row in order and reports progress.
     pub fn for_each(self, progress: &dyn Fn(Progress), mut take: impl FnMut(Record) -> Result<()>) -> Result<()> {
         let task = format!("reading {}", self.path.file_name().unwrap_or_default().to_string_lossy());
         let report =
@@ -121,8 +141,8 @@ impl Records {
     }
 }
 
-/// Finds wanted columns in a header.
-fn locate(path: &Path, header: &[String], names: &[&str]) -> Result<Vec<usize>> {
+/// Indices of the named columns in a header.
+fn column_indices(path: &Path, header: &[String], names: &[&str]) -> Result<Vec<usize>> {
     let find = |name: &&str| {
         header.iter().position(|column| column == name).ok_or_else(|| missing_column(path, name, header).into())
     };
@@ -131,18 +151,16 @@ fn locate(path: &Path, header: &[String], names: &[&str]) -> Result<Vec<usize>> 
 
 fn missing_column(path: &Path, name: &str, columns: &[String]) -> Usage {
     let shown = |column: &String| format!("\"{}\"", shortened(column));
-    let meant = match nearest(name, columns.iter().map(String::as_str)) {
-        Some(column) => format!("; did you mean \"{}\"?", shortened(column)),
-        None => ".".to_owned(),
-    };
+    let hint = did_you_mean(name, columns.iter().map(String::as_str));
+    let stop = if hint.is_empty() { "." } else { "" };
     let mut list = columns.iter().take(20).map(shown).collect::<Vec<_>>().join(", ");
     if columns.len() > 20 {
         list.push_str(", …");
     }
-    Usage(format!("{}: no column \"{name}\"{meant} There are: {list}", path.display()))
+    Usage(format!("{}: no column \"{name}\"{hint}{stop} The columns are {list}", path.display()))
 }
 
-/// Enough of a cell to recognise it in a message.
+/// The beginning of a cell, for error messages.
 pub(super) fn shortened(cell: &str) -> String {
     match cell.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &cell[..end]),

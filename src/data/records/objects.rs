@@ -1,77 +1,76 @@
-//! Objects with whatever they hold: a JSON array, JSON lines, or parquet rows.
+//! Objects with any fields: from a JSON array, JSON lines or parquet rows.
 
-use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Result, bail};
 use serde::Deserializer;
 use serde::de::{SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::lines::Lines;
+use super::metered::{ByteMeter, MeteredFile};
 use super::{REPORT_EVERY, parquet};
 use crate::Usage;
 use crate::protocol::Progress;
 
-/// The longest object of a JSON array read, in bytes.
-const LONGEST: u64 = 64 << 20;
+/// Limit on an object of a JSON array, in bytes.
+const MAX_OBJECT: u64 = 64 << 20;
 
-/// One object.
+/// One object of a file.
 pub(in crate::data) struct Object {
-    /// Line in a file of lines, otherwise its number, both from 1.
-    pub place: u64,
+    /// Line in a file of JSON lines, otherwise the number of the object; both from 1.
+    pub row: u64,
     pub fields: Map<String, Value>,
 }
 
 /// The objects of a file.
 pub(in crate::data) struct Objects {
     path: PathBuf,
-    form: Form,
+    layout: ObjectLayout,
 }
 
-enum Form {
+/// How the objects of a file are stored.
+enum ObjectLayout {
     Array,
     Lines,
     Parquet,
 }
 
 impl Objects {
-    /// Tells by the extension, and for .json by whether it begins with a bracket, how a file is written.
+    /// Recognises the layout by the extension; a .json file is an array if it begins with a bracket.
     pub fn open(path: &Path) -> Result<Objects> {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_lowercase();
-        let form = match extension.as_str() {
-            "jsonl" | "ndjson" => Form::Lines,
-            "json" if begins_with_bracket(path)? => Form::Array,
-            "json" => Form::Lines,
-            "parquet" => Form::Parquet,
-            _ => bail!(Usage(format!(
-                "{}: the extension does not say how the file is written; expected .json, .jsonl or .parquet",
-                path.display()
-            ))),
+        let layout = match extension.as_str() {
+            "jsonl" | "ndjson" => ObjectLayout::Lines,
+            "json" if begins_with_bracket(path)? => ObjectLayout::Array,
+            "json" => ObjectLayout::Lines,
+            "parquet" => ObjectLayout::Parquet,
+            _ => {
+                bail!(Usage(format!("{}: unknown file extension; expected .json, .jsonl or .parquet", path.display())))
+            }
         };
-        Ok(Objects { path: path.to_owned(), form })
+        Ok(Objects { path: path.to_owned(), layout })
     }
 
-    /// Hands over every object in order and reports how far the reading is.
+    /// Calls `take` with each object in order and reports progress.
     pub fn for_each(self, progress: &dyn Fn(Progress), mut take: impl FnMut(Object) -> Result<()>) -> Result<()> {
         let path = &self.path;
         let task = format!("reading {}", path.file_name().unwrap_or_default().to_string_lossy());
         let report = |done: u64, total: u64, unit: &str| {
             progress(Progress { task: task.clone(), done, total, unit: unit.to_owned() });
         };
-        match self.form {
-            Form::Lines => {
+        match self.layout {
+            ObjectLayout::Lines => {
                 let mut lines = Lines::open(path)?;
                 let mut count = 0;
                 while let Some(line) = lines.next() {
                     let line = line?;
-                    let place = format!("{}:{}", path.display(), line.number);
-                    let fields = serde_json::from_str(&line.text)
-                        .map_err(|error| Usage(format!("{place}: not a JSON object: {error}")))?;
-                    take(Object { place: line.number, fields })?;
+                    let fields = serde_json::from_str(&line.text).map_err(|error| {
+                        Usage(format!("{}:{}: not a JSON object: {error}", path.display(), line.number))
+                    })?;
+                    take(Object { row: line.number, fields })?;
                     count += 1;
                     if count % REPORT_EVERY == 0 {
                         report(lines.done.get(), lines.total, "bytes");
@@ -79,22 +78,22 @@ impl Objects {
                 }
                 report(lines.total, lines.total, "bytes");
             }
-            Form::Array => {
+            ObjectLayout::Array => {
                 let file = File::open(path).with_context(|| format!("{}: cannot open", path.display()))?;
                 let total = file.metadata()?.len();
-                let meter = Rc::new(Meter::default());
-                let mut reader = BufReader::new(Metered { inner: file, meter: meter.clone() });
-                skip_mark(&mut reader)?;
+                let meter = ByteMeter::new(MAX_OBJECT, format!("an object is longer than {} MiB", MAX_OBJECT >> 20));
+                let mut reader = BufReader::new(MeteredFile::new(file, meter.clone()));
+                skip_byte_order_mark(&mut reader)?;
                 let mut failure = None;
-                let items = Items {
-                    take: |place, value| {
-                        meter.allowed.set(meter.read.get() + LONGEST);
+                let items = ArrayItems {
+                    take: |row, value| {
+                        meter.next_item();
                         let taken = match value {
-                            Value::Object(fields) => take(Object { place, fields }),
-                            _ => Err(Usage(format!("{}:{place}: not an object", path.display())).into()),
+                            Value::Object(fields) => take(Object { row, fields }),
+                            _ => Err(Usage(format!("{}:{row}: not an object", path.display())).into()),
                         };
-                        if place % REPORT_EVERY == 0 {
-                            report(meter.read.get().min(total), total, "bytes");
+                        if row % REPORT_EVERY == 0 {
+                            report(meter.bytes().min(total), total, "bytes");
                         }
                         taken.map_err(|error| failure = Some(error)).is_ok()
                     },
@@ -107,14 +106,14 @@ impl Objects {
                     (None, Ok(())) => report(total, total, "bytes"),
                 }
             }
-            Form::Parquet => {
+            ObjectLayout::Parquet => {
                 let mut count = 0;
                 parquet::objects(path, &mut |total, fields| {
                     count += 1;
                     if count % REPORT_EVERY == 0 || count == total {
                         report(count, total, "examples");
                     }
-                    take(Object { place: count, fields })
+                    take(Object { row: count, fields })
                 })?;
             }
         }
@@ -122,12 +121,12 @@ impl Objects {
     }
 }
 
-/// Takes the items of an array one at a time; `take` says whether to go on.
-struct Items<F> {
+/// Calls `take` with the items of an array one at a time, and stops when it returns false.
+struct ArrayItems<F> {
     take: F,
 }
 
-impl<'de, F: FnMut(u64, Value) -> bool> Visitor<'de> for Items<F> {
+impl<'de, F: FnMut(u64, Value) -> bool> Visitor<'de> for ArrayItems<F> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -135,42 +134,14 @@ impl<'de, F: FnMut(u64, Value) -> bool> Visitor<'de> for Items<F> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
-        let mut place = 0;
+        let mut row = 0;
         while let Some(item) = items.next_element()? {
-            place += 1;
-            if !(self.take)(place, item) {
+            row += 1;
+            if !(self.take)(row, item) {
                 return Err(serde::de::Error::custom("stopped"));
             }
         }
         Ok(())
-    }
-}
-
-/// Bytes read, and how many may be until the next object is complete.
-struct Meter {
-    read: Cell<u64>,
-    allowed: Cell<u64>,
-}
-
-impl Default for Meter {
-    fn default() -> Meter {
-        Meter { read: Cell::new(0), allowed: Cell::new(LONGEST) }
-    }
-}
-
-struct Metered {
-    inner: File,
-    meter: Rc<Meter>,
-}
-
-impl Read for Metered {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.meter.read.get() >= self.meter.allowed.get() {
-            return Err(io::Error::other(format!("an object is longer than {} MiB", LONGEST >> 20)));
-        }
-        let read = self.inner.read(buffer)?;
-        self.meter.read.set(self.meter.read.get() + read as u64);
-        Ok(read)
     }
 }
 
@@ -183,8 +154,7 @@ fn begins_with_bracket(path: &Path) -> Result<bool> {
     Ok(start.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'['))
 }
 
-/// Goes past a byte-order mark.
-fn skip_mark(reader: &mut BufReader<Metered>) -> Result<(), Error> {
+fn skip_byte_order_mark(reader: &mut BufReader<MeteredFile>) -> Result<()> {
     if reader.fill_buf()?.starts_with(b"\xef\xbb\xbf") {
         reader.consume(3);
     }

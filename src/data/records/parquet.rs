@@ -1,8 +1,7 @@
-//! Parquet files as the hub serves them, their scalars as text.
+//! Parquet files; scalars become text.
 
 use std::cell::Cell;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,17 +13,21 @@ use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 use serde_json::{Map, Value};
 
-use super::{Record, Records, Wanted, locate};
+use super::{Record, RecordColumns, Records, column_indices};
 use crate::Usage;
+use crate::data::guard::guarded;
 
-/// The most a file may say it unpacks to, in bytes. A few KB can claim to hold terabytes.
-const LARGEST: i64 = 8 << 30;
+/// Limit on the unpacked size that a file declares, in bytes. A few KB can declare terabytes.
+const MAX_UNPACKED: i64 = 8 << 30;
 
-/// Hands over every row with all its columns, as JSON, together with the number of rows.
+const UNREADABLE: &str = "not a readable parquet file";
+
+/// Calls `take` with the number of rows and each row as JSON, all columns included.
 pub(super) fn objects(path: &Path, take: &mut dyn FnMut(u64, Map<String, Value>) -> Result<()>) -> Result<()> {
-    let (reader, total) = checked(path)?;
-    let mut rows = guarded(path, || Ok(RowIter::from_file_into(Box::new(reader))))?;
-    while let Some(row) = guarded(path, || rows.next().transpose())? {
+    let (reader, total) = open_checked(path)?;
+    let mut rows =
+        guarded(path, UNREADABLE, || -> parquet::errors::Result<_> { Ok(RowIter::from_file_into(Box::new(reader))) })?;
+    while let Some(row) = guarded(path, UNREADABLE, || rows.next().transpose())? {
         let fields = row.get_column_iter().map(|(name, field)| (name.clone(), json(field)));
         take(total, fields.collect())?;
     }
@@ -50,51 +53,56 @@ fn json(field: &Field) -> Value {
             Value::Object(row.get_column_iter().map(|(name, field)| (name.clone(), json(field))).collect())
         }
         Field::ListInternal(list) => list.elements().iter().map(json).collect(),
-        // Nothing that a text is made of.
+        // Dates, decimals and maps are no part of a text.
         _ => Value::Null,
     }
 }
 
-/// A file whose claims are within bounds, and how many rows it has.
-fn checked(path: &Path) -> Result<(SerializedFileReader<File>, u64)> {
+/// Opens a file whose declared size is within the limit; also returns its number of rows.
+fn open_checked(path: &Path) -> Result<(SerializedFileReader<File>, u64)> {
     let file = File::open(path).with_context(|| format!("{}: cannot open", path.display()))?;
-    let reader = guarded(path, || SerializedFileReader::new(file))?;
+    let reader = guarded(path, UNREADABLE, || SerializedFileReader::new(file))?;
     let metadata = reader.metadata();
     let unpacked = metadata.row_groups().iter().fold(0_i64, |sum, group| sum.saturating_add(group.total_byte_size()));
-    if unpacked > LARGEST {
-        bail!(Usage(format!("{}: unpacks to {} GiB, more than {}", path.display(), unpacked >> 30, LARGEST >> 30)));
+    if unpacked > MAX_UNPACKED {
+        bail!(Usage(format!(
+            "{}: unpacks to {} GiB, more than the limit of {} GiB",
+            path.display(),
+            unpacked >> 30,
+            MAX_UNPACKED >> 30
+        )));
     }
     let total = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
     Ok((reader, total))
 }
 
-/// Opens a file.
-pub(super) fn open(path: &Path, wanted: &Wanted<'_>) -> Result<Records> {
-    let Wanted::Named(names) = wanted else { bail!("{}: parquet is read by column names", path.display()) };
-    let (reader, total) = checked(path)?;
+pub(super) fn open(path: &Path, columns: &RecordColumns<'_>) -> Result<Records> {
+    let RecordColumns::Named(names) = columns else { bail!("{}: parquet is read by column names", path.display()) };
+    let (reader, total) = open_checked(path)?;
     let metadata = reader.metadata();
     let schema = metadata.file_metadata().schema();
-    let columns: Vec<String> = schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
-    let wanted = locate(path, &columns, names)?;
-    for &i in &wanted {
+    let header: Vec<String> = schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
+    let indices = column_indices(path, &header, names)?;
+    for &i in &indices {
         let field = &schema.get_fields()[i];
         if !field.is_primitive() {
             bail!(Usage(format!(
-                "{}: column \"{}\" is a list or a struct; expected texts or numbers",
+                "{}: column \"{}\" is a list or a struct; expected strings or numbers",
                 path.display(),
                 field.name()
             )));
         }
     }
-    // A projection keeps the file's order of columns, so the cells of a row are looked up by name below.
-    let fields = schema.get_fields().iter().enumerate().filter(|(i, _)| wanted.contains(i));
+    // A projection keeps the file's order of columns: find the cells in it by name again.
+    let fields = schema.get_fields().iter().enumerate().filter(|(i, _)| indices.contains(i));
     let fields: Vec<Arc<Type>> = fields.map(|(_, field)| field.clone()).collect();
-    let order: Vec<usize> = locate(path, &fields.iter().map(|f| f.name().to_owned()).collect::<Vec<_>>(), names)?;
+    let order: Vec<usize> =
+        column_indices(path, &fields.iter().map(|f| f.name().to_owned()).collect::<Vec<_>>(), names)?;
     let projection = Type::group_type_builder(schema.name())
         .with_fields(fields)
         .build()
-        .with_context(|| format!("{}: cannot choose columns", path.display()))?;
-    let mut rows = guarded(path, || RowIter::from_file_into(Box::new(reader)).project(Some(projection)))?;
+        .with_context(|| format!("{}: cannot select columns", path.display()))?;
+    let mut rows = guarded(path, UNREADABLE, || RowIter::from_file_into(Box::new(reader)).project(Some(projection)))?;
 
     let (path, done) = (path.to_owned(), Rc::new(Cell::new(0)));
     let (rows_path, rows_done) = (path.clone(), done.clone());
@@ -103,21 +111,12 @@ pub(super) fn open(path: &Path, wanted: &Wanted<'_>) -> Result<Records> {
         if ended {
             return None;
         }
-        let row = guarded(&rows_path, || rows.next().transpose()).transpose()?;
+        let row = guarded(&rows_path, UNREADABLE, || rows.next().transpose()).transpose()?;
         rows_done.set(rows_done.get() + 1);
         ended = row.is_err();
         Some(row.and_then(|row| record(&rows_path, rows_done.get(), &row, &order)))
     });
     Ok(Records { path, rows: Box::new(rows), done, total, unit: "examples" })
-}
-
-/// The crate panics on some corrupt files; here that is an error like any other.
-fn guarded<T>(path: &Path, read: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(read)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => bail!(Usage(format!("{}: not a readable parquet file: {error}", path.display()))),
-        Err(_) => bail!(Usage(format!("{}: not a readable parquet file: it is corrupt", path.display()))),
-    }
 }
 
 fn record(path: &Path, line: u64, row: &Row, order: &[usize]) -> Result<Record> {
@@ -131,7 +130,7 @@ fn record(path: &Path, line: u64, row: &Row, order: &[usize]) -> Result<Record> 
         cells.push(match field {
             Field::Null => None,
             Field::Str(text) => Some(text.clone()),
-            // Writers that do not mark a column of strings as such leave bytes.
+            // Some writers do not mark columns of strings as such: they read as bytes.
             Field::Bytes(bytes) => {
                 repaired |= std::str::from_utf8(bytes.data()).is_err();
                 Some(String::from_utf8_lossy(bytes.data()).into_owned())
@@ -148,7 +147,7 @@ fn record(path: &Path, line: u64, row: &Row, order: &[usize]) -> Result<Record> 
             Field::Float(value) => Some(value.to_string()),
             Field::Double(value) => Some(value.to_string()),
             _ => bail!(Usage(format!(
-                "{}: column \"{name}\" holds neither texts nor numbers nor booleans",
+                "{}: column \"{name}\" holds neither strings nor numbers nor booleans",
                 path.display()
             ))),
         });

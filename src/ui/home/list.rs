@@ -6,9 +6,9 @@ use ratatui::text::{Line, Span};
 
 use super::Scene;
 use super::layout::window;
-use crate::data::Source;
+use crate::data::LabelledSource;
 use crate::estimate::Estimate;
-use crate::preset::{DataSource, Draft, InstructionPlace, Preset, PresetEntry};
+use crate::preset::{DataSource, Draft, InstructionFiles, Preset, PresetEntry};
 use crate::ui::app::Saved;
 use crate::ui::format::{duration, fitted, grouped, number, plain};
 use crate::ui::widgets::input::Input;
@@ -34,7 +34,7 @@ impl Entry {
     fn new(listed: PresetEntry) -> Entry {
         let now = match &listed.draft {
             Ok(draft) => draft.preset().map_err(|error| format!("{error:#}")),
-            Err(error) => Err(error.clone()),
+            Err(error) => Err(error.to_string()),
         };
         Entry { listed, now }
     }
@@ -304,13 +304,13 @@ pub fn model(preset: &Preset) -> String {
 /// The task, or the name of the file that is trained on.
 pub fn task(preset: &Preset) -> String {
     match &preset.data.source {
-        DataSource::Hub(task) | DataSource::Local(Source::Glue { task, .. }) => task.title().to_owned(),
-        DataSource::Local(Source::Table { train, .. }) => {
+        DataSource::Hub(task) | DataSource::Local(LabelledSource::Glue { task, .. }) => task.title().to_owned(),
+        DataSource::Local(LabelledSource::Table { train, .. }) => {
             plain(&train.file_stem().unwrap_or_default().to_string_lossy())
         }
-        DataSource::Instructions(data) => match &data.place {
-            InstructionPlace::Hub { id, .. } => plain(id.rsplit('/').next().unwrap_or_default()),
-            InstructionPlace::Files(files) => {
+        DataSource::Instructions(data) => match &data.files {
+            InstructionFiles::Hub { id, .. } => plain(id.rsplit('/').next().unwrap_or_default()),
+            InstructionFiles::Local(files) => {
                 let first = files.first().and_then(|file| file.file_stem()).unwrap_or_default();
                 plain(&first.to_string_lossy())
             }

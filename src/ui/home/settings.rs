@@ -86,7 +86,7 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, focused: bool, editing
     let inner = panel(frame, area, scene.look, focused, title);
     let draft = match &entry.listed.draft {
         Ok(draft) => draft,
-        Err(error) => return wrapped(frame, inner, Line::styled(plain(error), theme.style(theme.error))),
+        Err(error) => return wrapped(frame, inner, Line::styled(plain(&error.to_string()), theme.style(theme.error))),
     };
     let fields = draft.fields();
     let rows = rows(&fields);

@@ -79,7 +79,7 @@ impl Naming {
         let name = self.input.text();
         self.replace = self.own && name == self.preset;
         let taken = (!self.replace && list.has(&name)).then(|| taken(&name));
-        self.complaint = Library::complaint(&name).or(taken);
+        self.complaint = Library::name_error(&name).or(taken);
     }
 
     /// What comes of it, of a draft of the preset.

@@ -29,5 +29,5 @@ pub fn of(list: &List) -> Vec<Unsaved> {
 }
 
 fn saving(entry: &Entry, list: &List) -> Result<Saving, String> {
-    Naming::new(entry, list).saving(entry.listed.draft.as_ref().map_err(Clone::clone)?)
+    Naming::new(entry, list).saving(entry.listed.draft.as_ref().map_err(ToString::to_string)?)
 }

@@ -2,7 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::toml_spans::did_you_mean;
+use crate::suggest::did_you_mean;
 
 /// A key, alone or with another held. Of characters, Shift makes others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::{BINDINGS, Context, Key, Keymap};
 use crate::Usage;
 use crate::config::Remap;
-use crate::toml_spans::did_you_mean;
+use crate::suggest::did_you_mean;
 
 impl Keymap {
     /// The table's keys, but for those that the user gave others. An empty list leaves something without a key.
@@ -16,7 +16,7 @@ impl Keymap {
             let names = || BINDINGS.iter().map(|binding| binding.name);
             let Some(line) = names().position(|name| name == remap.name) else {
                 let meant = did_you_mean(&remap.name, names());
-                return Err(Usage(format!("{}: keys.{}: nothing has that name{meant}", remap.place, remap.name)));
+                return Err(Usage(format!("{}: keys.{}: nothing has that name{meant}", remap.location, remap.name)));
             };
             let keys = remap.keys.iter().map(|key| Key::parse(key));
             keymap.keys[line] = keys.collect::<Result<_, _>>().map_err(|why| complaint(remap, &why))?;
@@ -47,7 +47,7 @@ impl Keymap {
 }
 
 fn complaint(remap: &Remap, why: &str) -> Usage {
-    Usage(format!("{}: keys.{}: {why}", remap.place, remap.name))
+    Usage(format!("{}: keys.{}: {why}", remap.location, remap.name))
 }
 
 #[cfg(test)]
@@ -61,7 +61,7 @@ mod tests {
         let remap = |(name, keys): &(&str, &[&str])| Remap {
             name: name.to_string(),
             keys: keys.iter().map(|key| key.to_string()).collect(),
-            place: "config.toml:3".into(),
+            location: "config.toml:3".into(),
         };
         Keymap::with(&remaps.iter().map(remap).collect::<Vec<_>>()).map_err(|error| error.0)
     }

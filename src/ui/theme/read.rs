@@ -9,7 +9,8 @@ use ratatui::style::Color;
 
 use super::{Depth, Hue, Theme};
 use crate::Usage;
-use crate::toml_spans::{Entry, TomlSpans, did_you_mean, read_text};
+use crate::suggest::did_you_mean;
+use crate::toml_spans::{TomlEntry, TomlSpans, read_text};
 
 /// The themes that the program brings along: name and TOML.
 pub(super) const BUILT_IN: &[(&str, &str)] = &[
@@ -90,13 +91,13 @@ impl Themes {
                     let Some(name) = entry.value.as_str() else { return Err(places.expected(entry, "a theme's name")) };
                     if line.files.len() + 1 == LONGEST_LINE {
                         return Err(
-                            places.at(entry, &format!("\"{name}\": themes inherit from one another in a circle"))
+                            places.error_at(entry, &format!("\"{name}\": themes inherit from one another in a circle"))
                         );
                     }
                     // A user's theme of a built-in one's name may inherit from that.
                     let parent = self.find(name, name != source.name);
                     let unknown =
-                        || places.at(entry, &format!("no theme \"{name}\"{}", did_you_mean(name, self.names())));
+                        || places.error_at(entry, &format!("no theme \"{name}\"{}", did_you_mean(name, self.names())));
                     Some(parent.ok_or_else(unknown)?)
                 }
                 None if source.name != BASE => self.find(BASE, false),
@@ -121,7 +122,7 @@ impl Themes {
 struct Line {
     files: Vec<TomlSpans>,
     /// Role or palette entry by key: number of the file and entry.
-    said: BTreeMap<String, (usize, Entry)>,
+    said: BTreeMap<String, (usize, TomlEntry)>,
 }
 
 impl Line {
@@ -163,7 +164,7 @@ impl Line {
         }
         let palette = self.said.keys().filter_map(|key| key.strip_prefix("palette."));
         let meant = did_you_mean(name, palette);
-        Err(self.files[*file].at(
+        Err(self.files[*file].error_at(
             entry,
             &format!("{key}: colour \"{name}\" is neither #rrggbb nor default nor an entry of [palette]{meant}"),
         ))

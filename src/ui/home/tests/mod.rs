@@ -370,7 +370,8 @@ fn saving_keeps_comments_and_asks_for_a_name_that_can_be() {
     screens.press("s");
     assert!(screens.text().contains("written in its place"));
     screens.clear();
-    for (name, complaint) in [("demo", "is a built-in preset"), ("broken", "there is a preset"), ("a/b", "is made of")]
+    for (name, complaint) in
+        [("demo", "is a built-in preset"), ("broken", "there is a preset"), ("a/b", "use letters, digits")]
     {
         screens.press(name);
         assert!(screens.text().contains(complaint), "{}", screens.text());
@@ -478,7 +479,7 @@ fn the_mouse_marks_edits_and_scrolls() {
     assert_eq!(preset.name, "glue/qqp");
     let at = screens.find("max_length");
     screens.click(at);
-    assert!(screens.text().contains("data.max_length: tokens of an example at most"));
+    assert!(screens.text().contains("data.max_length: max length in tokens"));
     let at = screens.find("max_length  ");
     screens.click(at);
     assert!(screens.app.home.typing());

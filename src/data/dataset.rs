@@ -1,0 +1,87 @@
+//! Labelled examples: where they come from, and what they are loaded into.
+
+use std::path::PathBuf;
+
+use super::{Columns, HeldOut, Task};
+use crate::metrics::Metrics;
+
+/// The files of a labelled dataset.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LabelledSource {
+    /// A GLUE task. `folder` holds the task's files, or a sub-folder named after the task does.
+    Glue { task: Task, folder: PathBuf },
+    /// The user's own CSV, TSV, JSON-lines or parquet file; the extension tells which.
+    Table { train: PathBuf, held_out: HeldOut, columns: Columns },
+}
+
+/// A labelled text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Example {
+    /// The text, or the first text of a pair.
+    pub text: String,
+    /// The second text of a pair.
+    pub pair: Option<String>,
+    pub label: Label,
+}
+
+/// The label of an example. All labels of a dataset are of one kind.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Label {
+    /// Index of the class in [`LabelSet::Classes`].
+    Class(u32),
+    /// A finite number to regress to.
+    Score(f32),
+}
+
+/// The labels a dataset uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabelSet {
+    /// Names of the classes, in the order of their indices.
+    Classes(Vec<String>),
+    /// Numbers.
+    Regression,
+}
+
+impl LabelSet {
+    /// `num_labels` of the classification head: one logit per class, or one for regression.
+    pub fn count(&self) -> usize {
+        match self {
+            LabelSet::Classes(names) => names.len(),
+            LabelSet::Regression => 1,
+        }
+    }
+
+    /// The metrics of the user's own data: GLUE tasks have their own.
+    pub fn metrics(&self) -> Metrics {
+        match self {
+            LabelSet::Classes(names) if names.len() == 2 => Metrics::AccuracyAndF1,
+            LabelSet::Classes(_) => Metrics::AccuracyAndMacroF1,
+            LabelSet::Regression => Metrics::Correlations,
+        }
+    }
+}
+
+/// A held-out set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Split {
+    /// `validation`; MNLI has `validation_matched` and `validation_mismatched`.
+    pub name: String,
+    /// At least one.
+    pub examples: Vec<Example>,
+}
+
+/// A labelled dataset with its held-out sets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// The task's id, or the stem of the training file.
+    pub name: String,
+    pub labels: LabelSet,
+    /// The metrics an evaluation reports.
+    pub metrics: Metrics,
+    /// At least one, in the file's order.
+    pub train: Vec<Example>,
+    /// At least one.
+    pub eval: Vec<Split>,
+    /// Skipped rows and replaced bytes, one sentence per file and fault.
+    pub warnings: Vec<String>,
+}

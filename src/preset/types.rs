@@ -1,0 +1,233 @@
+//! A preset and its sections.
+
+use std::path::PathBuf;
+
+use crate::data::instruct::InstructionFormat;
+use crate::data::{HeldOut, LabelledSource, Task};
+
+/// A validated preset.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preset {
+    /// `demo`, `glue/mrpc`, or the stem of the user's file.
+    pub name: String,
+    /// One line of description; may be empty.
+    pub about: String,
+    /// `[model]`
+    pub model: Model,
+    /// `[data]`
+    pub data: Data,
+    /// `[sift]`
+    pub sift: Sift,
+    /// `[train]`
+    pub train: Train,
+    /// `[sample]`
+    pub sample: Sample,
+    /// `[keep]`
+    pub keep: Keep,
+    /// The preset as TOML, with overrides and without comments.
+    pub toml: String,
+}
+
+/// `[model]`: the base model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// Hub id or folder.
+    pub id: String,
+    /// Default fp32.
+    pub dtype: Dtype,
+}
+
+/// The type of the weights in memory. Trainable components have fp32 master copies in either case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Dtype {
+    F32,
+    Bf16,
+}
+
+/// `[data]`: the dataset.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Data {
+    /// Where the examples come from.
+    pub source: DataSource,
+    /// Tokens to which an example is truncated, special tokens included. Default 128.
+    pub max_length: usize,
+}
+
+/// Where the examples come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DataSource {
+    /// Labelled texts in local files.
+    Local(LabelledSource),
+    /// A GLUE task, fetched from the hub.
+    Hub(Task),
+    /// Texts for a language model.
+    Instructions(InstructionData),
+}
+
+/// Texts for a language model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstructionData {
+    /// The format of the examples.
+    pub format: InstructionFormat,
+    /// The training files.
+    pub files: InstructionFiles,
+    /// Default: a tenth of the training files.
+    pub held_out: HeldOut,
+    /// Whether several examples share a row; attention keeps them apart. Default false.
+    pub packing: bool,
+}
+
+/// The training files of texts for a language model.
+#[derive(Clone, Debug, PartialEq)]
+pub enum InstructionFiles {
+    /// Local files.
+    Local(Vec<PathBuf>),
+    /// Files of a dataset on the hub.
+    Hub {
+        /// Hub id of the dataset.
+        id: String,
+        /// Prefix of the files' names in the dataset.
+        prefix: String,
+    },
+}
+
+/// `[sample]`: the completions of a language model that are sampled at every evaluation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Default none.
+    pub prompts: Vec<String>,
+    /// `max_new_tokens`. Default 64.
+    pub tokens: usize,
+    /// 0 is greedy decoding. Default 0.
+    pub temperature: f64,
+    /// Number of most likely tokens to sample from; 0 disables it. Default 0.
+    pub top_k: usize,
+    /// Probability mass of the most likely tokens to sample from, above 0; 1 disables it. Default 1.
+    pub top_p: f64,
+}
+
+/// `[sift]`: what is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sift {
+    /// Fraction of each target's components that is trained, above 0 and up to 1. Default 0.008.
+    pub rate: f64,
+    /// Parts of the names of the target matrices. Default none.
+    pub modules: Vec<String>,
+    /// Parts of the names of dense trainable parameters. Default none.
+    pub dense: Vec<String>,
+    /// Whether the biases of the targets are targets too. Default true.
+    pub biases: bool,
+    /// Default by gradient.
+    pub select: Select,
+    /// Micro-batches whose gradient decides the selection. Default 1.
+    pub batches: usize,
+    /// Steps within which the gradient mass of each target is measured once. Default 10.
+    pub probe_every: u64,
+    /// Decay of the selected components towards their pre-trained values, per unit of learning rate. Default 0.
+    pub decay: f64,
+}
+
+/// The criterion of the selection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Select {
+    /// The largest gradients: SIFT.
+    Gradient,
+    /// The largest weights.
+    Magnitude,
+    /// Uniformly at random.
+    Random,
+}
+
+/// `[train]`: how it is trained.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Train {
+    /// Default 3.
+    pub epochs: u64,
+    /// Examples per micro-batch. Default 32.
+    pub batch: usize,
+    /// Micro-batches per optimizer step. Default 1.
+    pub accumulate: usize,
+    /// Peak learning rate. Required.
+    pub learning_rate: f64,
+    /// Fraction of the steps that warms up the learning rate, below 1. Default 0.06.
+    pub warmup: f64,
+    /// Default linear.
+    pub schedule: Schedule,
+    /// Weight decay of dense trainable parameters except biases and norms, per unit of learning rate. Default 0.
+    pub weight_decay: f64,
+    /// `max_grad_norm`; 0 disables clipping. Default 1.
+    pub clip: f64,
+    /// Decides a new head's weights, the order of the examples and dropout. Default 42.
+    pub seed: u64,
+    /// Steps between evaluations; 0 evaluates after each epoch. Default 0.
+    pub eval_every: u64,
+    /// Limit on the optimizer steps; 0 is no limit. Default 0.
+    pub max_steps: u64,
+    /// Whether a GPU may use TF32 for fp32 matrix products. Default false.
+    pub tf32: bool,
+    /// Whether to recompute activations in the backward pass instead of keeping them. Default false.
+    pub gradient_checkpointing: bool,
+}
+
+/// The learning rate after warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schedule {
+    /// Linear decay to 0.
+    Linear,
+    /// Cosine decay to 0.
+    Cosine,
+    /// The peak learning rate throughout.
+    Constant,
+}
+
+/// `[keep]`: checkpoints.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Keep {
+    /// Number of latest checkpoints to keep, besides the best one. Default 2.
+    pub checkpoints: usize,
+    /// Minutes between checkpoints; 0 disables them. Default 15.
+    pub every_minutes: f64,
+    /// Steps between checkpoints; 0 disables them. Default 0.
+    pub every_steps: u64,
+    /// The score that decides which checkpoint is best; `None` for the task's primary metric.
+    pub best: Option<String>,
+}
+
+impl Train {
+    /// Optimizer steps of a run over this number of examples; `None` on overflow.
+    pub fn steps(&self, examples: usize) -> Option<u64> {
+        let per_epoch = examples.div_ceil(self.batch).div_ceil(self.accumulate) as u64;
+        let steps = per_epoch.checked_mul(self.epochs)?;
+        Some(if self.max_steps > 0 { steps.min(self.max_steps) } else { steps })
+    }
+}
+
+impl Dtype {
+    /// As in a preset.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dtype::F32 => "f32",
+            Dtype::Bf16 => "bf16",
+        }
+    }
+}
+
+impl Select {
+    pub(super) const NAMES: [(&str, Select); 3] =
+        [("gradient", Select::Gradient), ("magnitude", Select::Magnitude), ("random", Select::Random)];
+
+    /// As in a preset.
+    pub fn name(self) -> &'static str {
+        match self {
+            Select::Gradient => "gradient",
+            Select::Magnitude => "magnitude",
+            Select::Random => "random",
+        }
+    }
+}
+
+impl Schedule {
+    pub(super) const NAMES: [(&str, Schedule); 3] =
+        [("linear", Schedule::Linear), ("cosine", Schedule::Cosine), ("constant", Schedule::Constant)];
+}
