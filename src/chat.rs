@@ -7,12 +7,12 @@ use tch::{Device, Kind};
 
 use crate::Usage;
 use crate::data::instruct::{InstructionFormat, Message, PromptEncoder};
+use crate::delta::WeightDelta;
 use crate::hub::Hub;
 use crate::model::{Fingerprint, LoadOptions, ModelConfig, Network, Sampling, Writer};
 use crate::preset::{DataSource, Dtype, Preset, read_file};
 use crate::protocol::Progress;
 use crate::runs::{self, checkpoint};
-use crate::train::WeightDelta;
 
 /// What to talk to.
 pub struct Partner {
@@ -116,10 +116,10 @@ impl Partner {
         let mut loaded = LoadedPartner { network, phrasing, increment: None, warnings: Vec::new() };
         if let Some(run) = &self.run {
             let mut found = WeightDelta::of_run(run, &loaded.network, &Fingerprint::of(&folder)?.weights)?;
-            found.increment.exchange(&loaded.network);
+            found.delta.exchange(&loaded.network);
             let passed_over = |damage| format!("damaged and passed over for step {}: {damage}", found.step);
             loaded.warnings = found.damage.into_iter().map(passed_over).collect();
-            loaded.increment = Some(found.increment);
+            loaded.increment = Some(found.delta);
         }
         Ok(loaded)
     }

@@ -9,6 +9,8 @@ pub mod cli;
 pub mod config;
 pub mod data;
 #[cfg(feature = "torch")]
+pub mod delta;
+#[cfg(feature = "torch")]
 pub mod device;
 pub mod estimate;
 #[cfg(feature = "torch")]

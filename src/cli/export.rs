@@ -62,7 +62,8 @@ impl Export {
 impl Apply {
     #[cfg(feature = "torch")]
     pub fn run(self) -> Result<ExitCode> {
-        use crate::export::{Changes, merged};
+        use crate::delta::Changes;
+        use crate::export::merged;
         use crate::hub::Hub;
         let changes = Changes::read(&self.delta)?;
         write(&self.out, |watch| {

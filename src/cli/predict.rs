@@ -101,11 +101,12 @@ mod run {
     use super::*;
     use crate::Usage;
     use crate::data::{self, Columns, Source, Split, TargetKind, Task};
+    use crate::delta::Changes;
     use crate::device::DeviceChoice;
     use crate::eval::{ModelSource, Opening, Predictor};
-    use crate::export::{Changes, Unfinished};
+    use crate::export::Unfinished;
     use crate::hub::Hub;
-    use crate::inputs;
+    use crate::inputs::{self, Access, Downloads};
     use crate::metrics::Metrics;
     use crate::preset::{DataSource, Dtype, Preset, cache_folder, read_file};
     use crate::protocol::Progress;
@@ -151,7 +152,11 @@ mod run {
 
         fn examples(&self, model: &Model) -> Result<(Vec<Split>, Metrics)> {
             let source = match (&self.data, &model.preset, model.task) {
-                (None, Some(preset), _) => inputs::source(preset, &Hub::from_env(), &told)?,
+                (None, Some(preset), _) => {
+                    let access =
+                        Access { hub: &Hub::from_env(), cache: &cache_folder(), downloads: Downloads::Allowed };
+                    inputs::labelled_source(preset, &access, &told)?
+                }
                 (None, None, _) => bail!(Usage("--data is missing: what should it be evaluated on?".into())),
                 (Some(folder), _, Some(task)) if folder.is_dir() => Source::Glue { task, folder: folder.clone() },
                 (Some(file), ..) => {

@@ -9,7 +9,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 use super::{DeviceBatch, Evaluator, HeldOut, Labelled, Scores};
 use crate::Usage;
 use crate::data::{Example, Labels, Split, TextTokenizer, Tokenized, collate};
-use crate::export::Changes;
+use crate::delta::Changes;
 use crate::metrics::Metrics;
 use crate::model::{LoadOptions, ModelConfig, Network};
 use crate::protocol::Progress;

@@ -78,7 +78,7 @@ fn what_was_foreseen_is_what_the_run_takes() {
                 }
                 Event::Memory(memory) => {
                     assert_eq!(part("weights").bytes, memory.weights);
-                    let state = part("selected state").bytes + part("head state").bytes;
+                    let state = part("sparse state").bytes + part("dense state").bytes;
                     assert_eq!(state, memory.optimizer + memory.indices);
                     told += 1;
                 }
@@ -111,7 +111,7 @@ fn the_preview_is_the_first_batch() {
         assert_eq!(label.text, if good { "yes" } else { "no" });
         let end = row.iter().rposition(|piece| piece.role == TokenRole::Special).unwrap();
         assert_eq!(words[end], "[SEP]");
-        assert!(row[1..end].iter().all(|piece| piece.role == TokenRole::Read));
+        assert!(row[1..end].iter().all(|piece| piece.role == TokenRole::Context));
         let padding = &row[end + 1..length - 1];
         assert!(padding.iter().all(|piece| piece.role == TokenRole::Padding && piece.text.trim() == "[PAD]"));
     }
@@ -123,7 +123,7 @@ fn what_is_not_here_is_said_and_not_fetched() {
     let tiny = Tiny::new(0.0);
     let text = tiny.preset("epochs = 1").replace(&format!("{:?}", tiny.path("model")), "\"org/model\"");
     let estimate = look(&tiny, &preset(&tiny, &text)).unwrap();
-    assert_eq!(estimate.missing, ["the model org/model is not here yet; launching downloads it"]);
+    assert_eq!(estimate.missing, ["model org/model: not downloaded; launch will fetch it"]);
     assert_eq!((estimate.model, estimate.data.unwrap().steps), (None, 9));
 
     let glue = format!(
@@ -132,13 +132,13 @@ fn what_is_not_here_is_said_and_not_fetched() {
     );
     let glue = glue.replace("task = \"rte\"", "task = \"rte\"\nmax_length = 16");
     let estimate = look(&tiny, &preset(&tiny, &glue)).unwrap();
-    assert_eq!(estimate.missing, ["the dataset nyu-mll/glue is not here yet; launching downloads it"]);
+    assert_eq!(estimate.missing, ["dataset nyu-mll/glue: not downloaded; launch will fetch it"]);
     assert!(estimate.model.is_some() && estimate.data.is_none());
     assert!(!tiny.path("hub").exists());
 
     let demo = tiny.preset("epochs = 1").replace(&format!("{:?}", tiny.path("model")), "\"cache:demo/minilm\"");
     let estimate = look(&tiny, &preset(&tiny, &demo)).unwrap();
-    assert!(estimate.missing[0].contains("`make setup` fetches"), "{:?}", estimate.missing);
+    assert!(estimate.missing[0].contains("`make setup` downloads"), "{:?}", estimate.missing);
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn mistakes_show_beforehand() {
     let tiny = Tiny::new(0.0);
     let text = tiny.preset("epochs = 1");
     for (from, to, message) in [
-        ("[\"classifier\"]", "[\"clasifier\"]", "sift.dense: \"clasifier\" is in none of the model's"),
+        ("[\"classifier\"]", "[\"clasifier\"]", "sift.dense: \"clasifier\" matches none of the model's"),
         ("max_length = 16", "max_length = 4000", "data.max_length is 4000, but"),
         ("texts.csv", "text.csv", "no such file"),
     ] {

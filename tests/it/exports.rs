@@ -7,7 +7,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 use finesift::Usage;
-use finesift::export::{Cancellation, Cancelled, ChangedBiases, Changes, Form, Order, Stop, merged, shira};
+use finesift::delta::Changes;
+use finesift::export::{Cancellation, Cancelled, ChangedBiases, Form, Order, Stop, merged, shira};
 use finesift::model::{LoadOptions, Network};
 use finesift::runs::RealDisk;
 use finesift::runs::checkpoint::{Stored, best, list};

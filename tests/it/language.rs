@@ -9,7 +9,7 @@ use finesift::model::backward::{BackwardOptions, GradTargets, Gradient, gradient
 use finesift::model::{Layout, LoadOptions, ModelConfig, Network};
 use finesift::preset::Select;
 use finesift::sift::{AdamW, Role, Rules, SparseDecay, budget, sampled};
-use finesift::train::{Chooser, Learner, Settings, choose};
+use finesift::train::{Learner, LearnerOptions, SelectionOptions, select_components};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
@@ -159,10 +159,12 @@ fn a_table_that_is_an_embedding_too_can_be_a_target() {
     let _turn = turn();
     let network = network("tiny-llama-tied", Kind::Float);
     let rules = rules(0.01, &["embed_tokens"]);
-    let chooser = Chooser { rules: &rules, select: Select::Gradient, seed: 0, walk: settings(false).walk(0) };
+    let selection =
+        SelectionOptions { rules: &rules, select: Select::Gradient, seed: 0, backward: settings(false).backward(0) };
     let first = batch(&network, 8, 0);
-    let selection = choose(&network, &chooser, std::slice::from_ref(&first)).unwrap();
-    let mut learner = Learner::new(network, &selection.choices, Settings { probe_every: 1, ..settings(false) });
+    let selection = select_components(&network, &selection, std::slice::from_ref(&first)).unwrap();
+    let mut learner =
+        Learner::new(network, &selection.parameters, LearnerOptions { probe_every: 1, ..settings(false) });
     let losses: Vec<f64> = (0..10)
         .map(|step| {
             let taken = learner.step(step, std::slice::from_ref(&first), 1e-2).unwrap();
@@ -201,17 +203,18 @@ fn rules(rate: f64, modules: &[&str]) -> Rules {
     Rules { rate, modules, dense: Vec::new(), biases: false }
 }
 
-fn settings(checkpointing: bool) -> Settings {
+fn settings(checkpointing: bool) -> LearnerOptions {
     let adamw = AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 };
-    Settings { adamw, clip: Some(1.0), dropout: true, checkpointing, probe_every: 10, micro_batches: 2, seed: 1 }
+    LearnerOptions { adamw, clip: Some(1.0), dropout: true, checkpointing, probe_every: 10, micro_batches: 2, seed: 1 }
 }
 
-fn learner(network: Network, settings: Settings, rate: f64) -> Learner {
+fn learner(network: Network, settings: LearnerOptions, rate: f64) -> Learner {
     let rules = rules(rate, &PROJECTIONS);
     let first = batch(&network, 8, 0);
-    let chooser = Chooser { rules: &rules, select: Select::Gradient, seed: 0, walk: settings.walk(0) };
-    let selection = choose(&network, &chooser, std::slice::from_ref(&first)).unwrap();
-    Learner::new(network, &selection.choices, settings)
+    let selection =
+        SelectionOptions { rules: &rules, select: Select::Gradient, seed: 0, backward: settings.backward(0) };
+    let selection = select_components(&network, &selection, std::slice::from_ref(&first)).unwrap();
+    Learner::new(network, &selection.parameters, settings)
 }
 
 fn batch(network: &Network, rows: usize, seed: u64) -> Batch {

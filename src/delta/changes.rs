@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
+use super::SavedState;
 use crate::Usage;
 use crate::model::{Fingerprint, ModelFiles};
 use crate::protocol::Eval;
 use crate::runs::checkpoint::{BaseIdentity, SlotEntry, Stored};
-use crate::train::checkpoint;
 
 /// What a run changes.
 pub struct Changes {
@@ -105,10 +105,10 @@ impl Changes {
         };
         facts.check_base(base)?;
         let files = ModelFiles::open(base, facts.outputs())?;
-        let kept = checkpoint::read(stored, &files.layout.parameters).map_err(|error| anyhow!(Usage(error)))?;
+        let saved = SavedState::read(stored, &files.layout.parameters).map_err(|error| Usage(error.to_string()))?;
         let (mut sparse, mut full, mut start) = (Vec::new(), Vec::new(), 0);
-        for (slot, selected) in manifest.slots.iter().zip(kept.selected) {
-            let values = kept.state.master.narrow(0, start, slot.trained);
+        for (slot, selected) in manifest.slots.iter().zip(saved.selected) {
+            let values = saved.state.master.narrow(0, start, slot.trained);
             start += slot.trained;
             let (name, shape) = (slot.name.clone(), slot.shape.clone());
             match selected {
