@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod model;
 pub mod outcome;
 mod panics;
+mod paths;
 #[warn(missing_docs)]
 pub mod preset;
 #[warn(missing_docs)]

@@ -103,7 +103,7 @@ mod run {
     use crate::data::{self, Columns, Source, Split, TargetKind, Task};
     use crate::delta::Changes;
     use crate::device::DeviceChoice;
-    use crate::eval::{ModelSource, Opening, Predictor};
+    use crate::eval::{ModelSource, Predictor, PredictorOptions};
     use crate::export::Unfinished;
     use crate::hub::Hub;
     use crate::inputs::{self, Access, Downloads};
@@ -244,7 +244,7 @@ mod run {
         fn open(&self, screens: &Screens) -> Result<Model> {
             let device = screens.device.parse::<DeviceChoice>()?.resolve()?.device;
             let hub = Hub::from_env();
-            let opening = |preset: Option<&Preset>| Opening {
+            let opening = |preset: Option<&Preset>| PredictorOptions {
                 device,
                 dtype: match preset.map(|preset| preset.model.dtype) {
                     Some(Dtype::Bf16) => Kind::BFloat16,

@@ -1,5 +1,7 @@
 //! The estimate of a preset as plain data, which needs no libtorch to show.
 
+pub use crate::runs::Throughput;
+
 /// What is known about a run before it starts. `model` and `data` are absent while they are not downloaded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Estimate {
@@ -69,14 +71,6 @@ pub struct DeviceMemory {
     pub total: u64,
     /// Free now.
     pub free: u64,
-}
-
-/// The speed of an earlier, similar run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Throughput {
-    pub run: String,
-    /// Training time per optimizer step, evaluations included.
-    pub seconds_per_step: f64,
 }
 
 /// A token of an example, or its label.

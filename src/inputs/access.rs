@@ -57,7 +57,7 @@ impl fmt::Display for Missing {
             Missing::Demo { folder } => {
                 write!(
                     f,
-                    "{folder}: no such folder; `make setup` downloads the demo's model, `make demo-chat` that of demo-chat"
+                    "{folder}: no such folder; `make setup` fetches the demo's model, `make demo-chat` that of demo-chat"
                 )
             }
             Missing::Model { id } => write!(f, "model {id}: not downloaded; launch will fetch it"),

@@ -20,6 +20,7 @@ use anyhow::{Context, Result, bail};
 use crate::Usage;
 use crate::data::instruct::InstructionFormat;
 use crate::data::{HeldOut, Source, Task};
+pub use crate::paths::cache_folder;
 pub use builtin::{BuiltIn, built_in};
 pub use difference::{Difference, Weight, differences};
 use document::Document;
@@ -251,15 +252,6 @@ impl Train {
         let steps = per_epoch.checked_mul(self.epochs)?;
         Some(if self.max_steps > 0 { steps.min(self.max_steps) } else { steps })
     }
-}
-
-/// The folder that `cache:` stands for: `$XDG_CACHE_HOME/finesift`, by default `~/.cache/finesift`.
-pub fn cache_folder() -> PathBuf {
-    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache");
-    std::env::var_os("XDG_CACHE_HOME")
-        .filter(|folder| !folder.is_empty())
-        .map_or_else(home, PathBuf::from)
-        .join("finesift")
 }
 
 /// A preset's text, from a file that may be anything.

@@ -1,4 +1,4 @@
-//! What a run would take, worked out beforehand, against what the run then tells.
+//! The estimate of a preset against the run that follows.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ use finesift::train::{Job, run};
 use crate::run::turn;
 use crate::tiny::Tiny;
 
-/// A hub that would fail loudly if it were asked.
+/// A hub that fails if a request is sent.
 fn hub(tiny: &Tiny) -> Hub {
     Hub { endpoint: "http://127.0.0.1:9".into(), cache: tiny.path("hub"), token: None, offline: false }
 }
@@ -51,7 +51,7 @@ fn run_it(tiny: &Tiny, preset: &Preset) -> Vec<Event> {
 }
 
 #[test]
-fn what_was_foreseen_is_what_the_run_takes() {
+fn the_estimate_matches_the_run() {
     let tiny = Tiny::new(0.0);
     for (more, name) in [("epochs = 2", "f32"), ("epochs = 2\naccumulate = 3", "bf16")] {
         let _ = fs::remove_dir_all(tiny.path("runs"));
@@ -61,7 +61,7 @@ fn what_was_foreseen_is_what_the_run_takes() {
         assert!(before.missing.is_empty() && before.throughput.is_none(), "{before:?}");
         let (model, data) = (before.model.unwrap(), before.data.unwrap());
         let part = |name: &str| model.memory.iter().find(|part| part.name == name).unwrap();
-        let mut told = 0;
+        let mut compared = 0;
         for event in run_it(&tiny, &preset) {
             match event {
                 Event::Started(started) => {
@@ -70,22 +70,22 @@ fn what_was_foreseen_is_what_the_run_takes() {
                         (started.examples, started.eval_examples, started.steps)
                     );
                     assert_eq!(model.parameters, started.parameters);
-                    told += 1;
+                    compared += 1;
                 }
                 Event::Selected(selected) => {
                     assert_eq!((model.selected, model.of, model.dense), (selected.total, selected.of, selected.dense));
-                    told += 1;
+                    compared += 1;
                 }
                 Event::Memory(memory) => {
                     assert_eq!(part("weights").bytes, memory.weights);
                     let state = part("sparse state").bytes + part("dense state").bytes;
                     assert_eq!(state, memory.optimizer + memory.indices);
-                    told += 1;
+                    compared += 1;
                 }
                 _ => {}
             }
         }
-        assert_eq!(told, 3);
+        assert_eq!(compared, 3);
         assert!(part("activations").bytes > 0 && part("activations").estimated);
         let [kept, twice] = &model.fits[..] else { panic!("{:?}", model.fits) };
         assert!(!kept.checkpointing && twice.checkpointing && kept.memory == model.memory);
@@ -96,13 +96,13 @@ fn what_was_foreseen_is_what_the_run_takes() {
 }
 
 #[test]
-fn the_preview_is_the_first_batch() {
+fn the_preview_shows_the_first_batch() {
     let tiny = Tiny::new(0.0);
     let data = look(&tiny, &preset(&tiny, &tiny.preset("epochs = 1"))).unwrap().data.unwrap();
     assert_eq!(data.preview.len(), 8);
     let length = data.preview[0].len();
     for row in &data.preview {
-        assert_eq!(row.len(), length, "a row is padded to the batch's length, and then comes its label");
+        assert_eq!(row.len(), length, "a row is padded to the length of the batch and ends with its label");
         let words: Vec<&str> = row.iter().map(|piece| piece.text.trim()).collect();
         assert_eq!((words[0], row[0].role), ("[CLS]", TokenRole::Special));
         let label = row.last().unwrap();
@@ -119,7 +119,7 @@ fn the_preview_is_the_first_batch() {
 }
 
 #[test]
-fn what_is_not_here_is_said_and_not_fetched() {
+fn missing_models_and_datasets_are_reported_and_not_downloaded() {
     let tiny = Tiny::new(0.0);
     let text = tiny.preset("epochs = 1").replace(&format!("{:?}", tiny.path("model")), "\"org/model\"");
     let estimate = look(&tiny, &preset(&tiny, &text)).unwrap();
@@ -138,11 +138,11 @@ fn what_is_not_here_is_said_and_not_fetched() {
 
     let demo = tiny.preset("epochs = 1").replace(&format!("{:?}", tiny.path("model")), "\"cache:demo/minilm\"");
     let estimate = look(&tiny, &preset(&tiny, &demo)).unwrap();
-    assert!(estimate.missing[0].contains("`make setup` downloads"), "{:?}", estimate.missing);
+    assert!(estimate.missing[0].contains("`make setup` fetches"), "{:?}", estimate.missing);
 }
 
 #[test]
-fn mistakes_show_beforehand() {
+fn mistakes_show_in_the_estimate() {
     let tiny = Tiny::new(0.0);
     let text = tiny.preset("epochs = 1");
     for (from, to, message) in [
@@ -153,5 +153,5 @@ fn mistakes_show_beforehand() {
         let error = look(&tiny, &preset(&tiny, &text.replace(from, to))).unwrap_err();
         assert!(error.to_string().contains(message), "{error}");
     }
-    assert!(Path::new(&tiny.path("runs")).read_dir().is_err(), "nothing is made");
+    assert!(Path::new(&tiny.path("runs")).read_dir().is_err(), "an estimate creates no run");
 }

@@ -400,11 +400,11 @@ fn a_run_its_delta_and_its_merged_folder_say_the_same() {
         (&["eval", "empty", "--data", "texts.csv"], "empty: an empty folder; a model has config.json, tokenizer.json"),
         (
             &["eval", "runs", "--data", "texts.csv"],
-            "runs: a folder without config.json, which a model has, and without",
+            "runs: a folder without the config.json of a model or the preset.toml of a run",
         ),
-        (&["eval", "texts.csv", "--data", "texts.csv"], "texts.csv: a file, and not a .safetensors that"),
+        (&["eval", "texts.csv", "--data", "texts.csv"], "texts.csv: a file, but not a .safetensors file of"),
         (&["predict", "runs/run/best", "--data", "texts.csv"], "a checkpoint of a run; name the run's folder"),
-        (&["eval", "adapter", "--data", "texts.csv"], "a folder with an adapter, which needs its base model"),
+        (&["eval", "adapter", "--data", "texts.csv"], "an adapter, which needs its base model"),
         (&["eval", "config alone", "--data", "texts.csv"], "config alone"),
         (
             &["eval", "model", "--data", "texts.csv"],

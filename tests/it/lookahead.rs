@@ -67,24 +67,24 @@ fn a_run_that_reads_late_reports_the_same_steps() {
     assert_eq!(numbers(&late), numbers(&whole));
     let shared = |pair: &[&Step]| pair[0].tokens_per_second == pair[1].tokens_per_second;
     assert!(steps(&late).windows(2).any(shared), "no two steps were read together");
-    // What is evaluated or kept is known.
+    // Evaluations and checkpoints come after all their steps.
     for (number, event) in late.iter().enumerate() {
         if let Event::Eval(finesift::protocol::Eval { step, .. }) | Event::Checkpointed { step, .. } = event {
-            let told = steps(&late[..number]).last().map(|step| step.step);
-            assert!(told >= Some(*step), "{event:?} after step {told:?}");
+            let reported = steps(&late[..number]).last().map(|step| step.step);
+            assert!(reported >= Some(*step), "{event:?} after step {reported:?}");
         }
     }
-    // Nor does it show where it was stopped.
+    // A stop and a resume change nothing either.
     stopped_at(spawn_ahead(&tiny, &preset, "parts", LATE).unwrap(), 1, true);
     finish(resume(&tiny, "parts", NEWEST).unwrap()).unwrap();
     assert_eq!(numbers(&read_events(&tiny.path("runs/parts/events.jsonl")).unwrap()), numbers(&whole));
 }
 
 #[test]
-fn a_run_that_reads_late_fails_at_the_same_step_and_keeps_the_same() {
+fn a_run_that_reads_late_fails_at_the_same_step_with_the_same_checkpoint() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);
-    // The first step has a rate of zero, the second throws the weights beyond what fp32 can multiply.
+    // The first step has a learning rate of zero, the second moves the weights beyond the range of fp32.
     let preset = tiny.preset("epochs = 8\nwarmup = 0.5\neval_every = 100").replace("1e-3", "1e30");
     let prompt = fails(spawn_ahead(&tiny, &preset, "prompt", Duration::ZERO).unwrap());
     let late = fails(spawn_ahead(&tiny, &preset, "late", LATE).unwrap());

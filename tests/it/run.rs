@@ -78,22 +78,25 @@ fn a_run_reports_its_events_in_order_and_writes_them_to_disk() {
             assert!((least..least + (64 << 10)).contains(bytes), "{bytes}");
         }
     }
-    let learnt = events
+    let eval = events
         .iter()
         .rev()
         .find_map(|event| if let Event::Eval(eval) = event { Some(eval.clone()) } else { None })
         .unwrap();
-    assert_eq!(learnt.scores.keys().collect::<Vec<_>>(), ["accuracy", "f1"]);
-    let told = events.iter().rev().find_map(|event| if let Event::Examples(told) = event { Some(told) } else { None });
-    let told = told.unwrap();
-    assert_eq!((told.step, told.of, told.examples.len()), (learnt.step, 24, 24));
-    assert!(told.examples.is_sorted_by(|a, b| a.loss >= b.loss), "highest loss first");
-    let mean = told.examples.iter().map(|example| example.loss).sum::<f64>() / 24.0;
-    assert!((mean - learnt.loss).abs() < 1e-5, "{mean} against {}", learnt.loss);
-    let wrong = told.examples.iter().filter(|example| example.prediction != example.label).count();
-    assert_eq!(told.wrong, Some(wrong as u64));
-    assert!((1.0 - wrong as f64 / 24.0 - learnt.scores["accuracy"]).abs() < 1e-9);
-    for example in &told.examples {
+    assert_eq!(eval.scores.keys().collect::<Vec<_>>(), ["accuracy", "f1"]);
+    let examples = events.iter().rev().find_map(|event| match event {
+        Event::Examples(examples) => Some(examples),
+        _ => None,
+    });
+    let examples = examples.unwrap();
+    assert_eq!((examples.step, examples.of, examples.examples.len()), (eval.step, 24, 24));
+    assert!(examples.examples.is_sorted_by(|a, b| a.loss >= b.loss), "highest loss first");
+    let mean = examples.examples.iter().map(|example| example.loss).sum::<f64>() / 24.0;
+    assert!((mean - eval.loss).abs() < 1e-5, "{mean} against {}", eval.loss);
+    let wrong = examples.examples.iter().filter(|example| example.prediction != example.label).count();
+    assert_eq!(examples.wrong, Some(wrong as u64));
+    assert!((1.0 - wrong as f64 / 24.0 - eval.scores["accuracy"]).abs() < 1e-9);
+    for example in &examples.examples {
         let word = if example.label == "yes" { "good" } else { "bad" };
         assert!(example.text.ends_with(word), "{example:?}");
         // The likelier of two classes has at least half, and the loss follows from the true label's probability.
@@ -117,8 +120,8 @@ fn a_run_reports_its_events_in_order_and_writes_them_to_disk() {
     let folder = tiny.path("runs/whole");
     let kept = read_events(&folder.join("events.jsonl")).unwrap();
     assert_eq!(kept.len(), events.len());
-    for (kept, told) in kept.iter().zip(&events) {
-        assert_eq!(kept, told);
+    for (kept, event) in kept.iter().zip(&events) {
+        assert_eq!(kept, event);
     }
     for file in ["preset.toml", "best/state.safetensors", "checkpoints/step-00000018/checkpoint.json", "lock"] {
         assert!(folder.join(file).is_file(), "{file}");
@@ -314,11 +317,11 @@ every_minutes = 0
     let best = finished.best.as_ref().unwrap();
     assert!(evals.iter().all(|eval| eval.loss >= best.loss));
     let samples = |asked: &str| -> Vec<String> {
-        let told = events.iter().filter_map(|event| match event {
+        let texts = events.iter().filter_map(|event| match event {
             Event::Sample { prompt, text, .. } if prompt == asked => Some(text.clone()),
             _ => None,
         });
-        told.collect()
+        texts.collect()
     };
     assert_eq!(samples("3? ").len(), evals.len());
     assert_eq!(samples("3? ").last().unwrap(), "no");
@@ -332,13 +335,13 @@ every_minutes = 0
     assert!(warnings.is_empty(), "{warnings:?}");
     chat.ask("3? ");
     let mut answer = |voice| {
-        let mut told = String::new();
+        let mut streamed = String::new();
         let whole = chat.answer(voice, 5, &GREEDY, &mut |piece| {
-            told += piece;
+            streamed += piece;
             true
         });
-        assert_eq!(whole.as_ref().unwrap(), &told);
-        told
+        assert_eq!(whole.as_ref().unwrap(), &streamed);
+        streamed
     };
     assert_eq!(answer(Voice::Tuned), "no");
     assert_ne!(answer(Voice::Base), "no");

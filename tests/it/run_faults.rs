@@ -1,4 +1,4 @@
-//! Whole runs on disks that fail, and checkpoints that are whole and yet make no sense.
+//! Runs on failing disks, and checkpoints with valid checksums and invalid contents.
 
 use std::fs::{self, File};
 use std::io;
@@ -19,7 +19,7 @@ use crate::tiny::Tiny;
 const NEWEST: ResumeOptions = ResumeOptions { from: CheckpointSelector::Newest, force: false };
 
 #[test]
-fn a_disk_that_fails_for_a_while_is_told_of_and_changes_no_number() {
+fn a_temporary_disk_failure_is_reported_and_changes_no_result() {
     let _turn = turn();
     let tiny = Tiny::new(0.1);
     let preset = tiny.preset("epochs = 2");
@@ -30,7 +30,7 @@ fn a_disk_that_fails_for_a_while_is_told_of_and_changes_no_number() {
         let fails = broken.clone();
         let disk = Arc::new(Faulty::new(errno, move |_| fails.load(Ordering::SeqCst)));
         let mut session = spawn_on(disk, &tiny, &preset, &name).unwrap();
-        let (mut told, mut good) = (Vec::new(), None);
+        let (mut events, mut good) = (Vec::new(), None);
         while let Some(event) = session.blocking_next() {
             match &event {
                 Event::Step(step) if step.step == 4 => session.send(Command::Pause),
@@ -48,11 +48,11 @@ fn a_disk_that_fails_for_a_while_is_told_of_and_changes_no_number() {
                 }
                 _ => {}
             }
-            told.push(event);
+            events.push(event);
         }
         session.join().unwrap();
         assert!(!broken.load(Ordering::SeqCst) && good.is_some(), "errno {errno}");
-        assert_eq!(numbers(&told), numbers(&whole));
+        assert_eq!(numbers(&events), numbers(&whole));
         let kept = checkpoint::list(&tiny.path("runs").join(&name).join("checkpoints")).unwrap();
         assert_eq!(kept[0].step, 18);
         for checkpoint in kept {
@@ -144,7 +144,7 @@ fn a_tampered_checkpoint_is_refused_with_its_file() {
         let last = manifest.slots.pop().unwrap();
         manifest.slots.resize(100, last);
     };
-    for (message, told) in [
+    for (message, error) in [
         ("the model has no parameter ../../x", tamper(&|manifest| manifest.slots[0].name = "../../x".into(), &state)),
         ("has shape [1, 1], but", tamper(&|manifest| manifest.slots[0].shape = vec![1, 1], &state)),
         ("components cannot be trained", tamper(&|manifest| manifest.slots[0].trained = -1, &state)),
@@ -167,7 +167,7 @@ fn a_tampered_checkpoint_is_refused_with_its_file() {
         ("state.safetensors", tamper(&keep, b"")),
         ("sift.rate was", tamper(&|manifest| manifest.preset = "[sift]\nrate = 0.5".into(), &state)),
     ] {
-        assert!(told.contains(message), "{message}: {told}");
+        assert!(error.contains(message), "{message}: {error}");
     }
 }
 
