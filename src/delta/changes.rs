@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::SavedState;
+use super::saved_state::SavedState;
 use crate::Usage;
 use crate::model::{Fingerprint, ModelFiles};
 use crate::protocol::Eval;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use tch::{Tensor, no_grad};
 
-use super::{DamagedCheckpoint, SavedState};
+use super::saved_state::{DamagedCheckpoint, SavedState};
 use crate::Usage;
 use crate::model::Network;
 use crate::runs::checkpoint::{Stored, best, list};

@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow};
 
 use super::memory::StepShape;
-use super::{ModelEstimate, bytes};
+use super::report::{ModelEstimate, bytes};
 use crate::data::Batch;
 use crate::model::ModelConfig;
 use crate::panics::{OutOfMemory, catch_panic};

@@ -7,7 +7,7 @@ use tch::Device;
 
 use super::memory::{self, StepShape};
 use super::preview::first_batch;
-use super::{DataPreview, DeviceMemory, Estimate, MemoryFit, ModelEstimate};
+use super::report::{DataPreview, DeviceMemory, Estimate, MemoryFit, ModelEstimate};
 use crate::device::{self, Chosen, DeviceChoice};
 use crate::hub::Hub;
 use crate::inputs::{self, Access, Downloads, Missing, OpenedData, OpenedModel, OpenedPreset, target_rules};

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::{TokenRole, TokenSpan};
+use super::report::{TokenRole, TokenSpan};
 use crate::data::instruct::PromptEncoder;
 use crate::data::{Batches, Example, Labels, Sequence, Target, TextTokenizer, Token, Tokenized};
 use crate::inputs::{ModelTokenizer, OpenedData, OpenedModel};

@@ -8,7 +8,7 @@ use crate::data::instruct::PromptEncoder;
 use crate::model::Network;
 use crate::protocol::Progress;
 
-use super::perplexity;
+use super::perplexity::perplexity;
 
 /// Accuracy on multiple-choice questions.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]

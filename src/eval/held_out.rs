@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use tch::{Device, Kind, Reduction, Tensor};
 
-use super::DeviceBatch;
+use super::device_batch::DeviceBatch;
 use crate::data::{Example, Labels, Target, Tokenized};
 use crate::metrics::Metrics;
 use crate::model::{LossTargets, Network};

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use tch::{Kind, Tensor};
 
-use super::DeviceBatch;
+use super::device_batch::DeviceBatch;
 use crate::Usage;
 use crate::data::instruct::{Message, PromptEncoder};
 use crate::data::{LETTERS, Sequence, Subject, collate_sequences};

@@ -1,6 +1,6 @@
 //! The perplexity of texts under a language model.
 
-use super::DeviceBatch;
+use super::device_batch::DeviceBatch;
 use crate::data::{Sequence, collate_sequences};
 use crate::model::Network;
 use crate::protocol::Progress;

@@ -6,7 +6,8 @@ use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::{DeviceBatch, Evaluator, HeldOut, Labelled, Scores};
+use super::device_batch::DeviceBatch;
+use super::held_out::{Evaluator, HeldOut, Labelled, Scores};
 use crate::Usage;
 use crate::data::{Example, Labels, Split, TextTokenizer, Tokenized, collate};
 use crate::delta::Changes;

@@ -2,7 +2,8 @@
 
 use anyhow::{Result, bail};
 
-use super::{Access, ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit, steps};
+use super::access::Access;
+use super::opened::{ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit, steps};
 use crate::Usage;
 use crate::data::{self, Dataset, Example, Source, Tokenized};
 use crate::preset::Preset;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use super::{ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit, steps};
+use super::opened::{ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit, steps};
 use crate::Usage;
 use crate::data::instruct::{self, Dialogue, InstructionSource, PromptEncoder};
 use crate::data::{Sequence, Tokenized};

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::Learner;
 use super::checkpoint::{CheckpointRequest, CheckpointWriter, StateSnapshot, WriteFailed};
+use super::learner::Learner;
 use crate::preset::Keep;
 use crate::runs::checkpoint::Manifest;
 use crate::session::Port;

@@ -17,6 +17,7 @@ mod command_queue;
 mod commands;
 mod evaluate;
 mod generation;
+mod job;
 mod learner;
 mod loader;
 mod lookahead;
@@ -29,45 +30,20 @@ mod select;
 mod setup;
 mod slots;
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
-
 use anyhow::Result;
 
-use crate::device::{self, DeviceChoice, precision};
-use crate::hub::Hub;
+use crate::device::{self, precision};
 use crate::panics::catch_panic;
-use crate::preset::Preset;
 use crate::protocol::{Event, Phase};
-use crate::runs::{Disk, RunFolder};
 use crate::session::{Interrupted, Port};
 use crate::system::Sampler;
 use run::Run;
 
 pub use crate::runs::checkpoint::CheckpointSelector;
+pub use job::{Job, ResumeOptions};
 pub use learner::{Learner, LearnerOptions, StepResult};
-pub use resume::ResumeOptions;
 pub use schedule::LearningRate;
 pub use select::{Selection, SelectionOptions, select_components};
-
-/// A training run to start or resume.
-pub struct Job {
-    pub preset: Preset,
-    /// The run's folder.
-    pub folder: RunFolder,
-    pub device: DeviceChoice,
-    /// Models and datasets.
-    pub hub: Hub,
-    /// finesift's own cache.
-    pub cache: PathBuf,
-    /// Writes checkpoints.
-    pub disk: Arc<dyn Disk>,
-    /// `None` starts a new run.
-    pub resume: Option<ResumeOptions>,
-    /// How often to read step results from the device; by default as it suits the device.
-    pub read_every: Option<Duration>,
-}
 
 /// Runs a job. Events go out through the port, and commands come in.
 ///

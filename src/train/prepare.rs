@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::Result;
 use tch::Kind;
 
-use super::Job;
 use super::generation::SampleGenerator;
+use super::job::Job;
 use super::loader::Loader;
 use super::schedule::LearningRate;
 use crate::data::{Labels, digest};

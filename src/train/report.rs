@@ -1,6 +1,6 @@
 //! Events of a run: the selection, steps and gradient mass.
 
-use super::StepResult;
+use super::learner::StepResult;
 use super::run::Run;
 use crate::eval::rounded;
 use crate::protocol::{Event, Mass, Memory, Selected, SelectedTarget, Step, TargetMass};

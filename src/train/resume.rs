@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::Job;
+use super::job::{Job, ResumeOptions};
 use super::prepare::PreparedRun;
 use crate::Usage;
 use crate::delta::{DamagedCheckpoint, SavedState};
@@ -18,14 +18,6 @@ use crate::runs::checkpoint::{
     steps,
 };
 use crate::session::Port;
-
-/// How to resume a run.
-#[derive(Clone, Copy, Debug)]
-pub struct ResumeOptions {
-    pub from: CheckpointSelector,
-    /// Whether to accept changes after which the results differ from those of the original run.
-    pub force: bool,
-}
 
 /// The checkpoint a run resumes from.
 pub struct ResumePoint {

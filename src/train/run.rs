@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 
 use anyhow::{Result, anyhow};
 
-use super::Learner;
 use super::checkpoint_policy::CheckpointPolicy;
 use super::clock::Clock;
 use super::command_queue::CommandQueue;
 use super::generation::SampleGenerator;
+use super::learner::Learner;
 use super::loader::Loader;
 use super::lookahead::Lookahead;
 use super::schedule::LearningRate;

@@ -9,7 +9,7 @@ mod step_shape;
 #[cfg(test)]
 mod tests;
 
-use crate::estimate::{MemoryPart, ModelEstimate};
+use super::report::{MemoryPart, ModelEstimate};
 use crate::model::{Layout, ModelConfig, ParameterSpec};
 use crate::sift::{Role, Rules, budget};
 use peak::ActivationBytes;

@@ -34,7 +34,7 @@
 //!   selection one whole gradient and the search for its largest components: 24 bytes a component;
 //! - in the update three fp32 numbers for each trained component, or for [`UPDATE_PART`] of them.
 
-use super::StepShape;
+use super::step_shape::StepShape;
 use crate::model::{DecoderConfig, EncoderConfig, Layout, ModelConfig, ParameterSpec};
 use crate::sift::{Role, Rules, UPDATE_PART};
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::StateSnapshot;
+use super::snapshot::StateSnapshot;
 use crate::protocol::Event;
 use crate::runs::{Disk, RunFolder, checkpoint};
 use crate::session::Emitter;

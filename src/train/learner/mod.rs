@@ -9,13 +9,13 @@ use std::ops::Range;
 use anyhow::{Context, Result, anyhow};
 use tch::{Device, Kind, Tensor};
 
-use super::slots::SlotIndex;
 use crate::data::Batch;
 use crate::eval::DeviceBatch;
 use crate::model::Network;
 use crate::model::backward::{self, BackwardOptions, GradTargets, mixed};
 use crate::sift::sampled::{Sampler, SamplingPlan};
 use crate::sift::{Coverage, Role, State, TrainedParameter, UpdateGate, Values};
+use crate::train::slots::SlotIndex;
 use gradients::{GradientSink, sampling_plan};
 pub use options::{LearnerOptions, StepResult};
 
