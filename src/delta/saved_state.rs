@@ -136,18 +136,29 @@ fn check_slot(slot: &SlotEntry, specs: &[ParameterSpec]) -> Result<i64, String> 
     Ok(components)
 }
 
+/// Indices that are not ascending, or not below the number of components.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAscending {
+    components: i64,
+}
+
+impl fmt::Display for NotAscending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "its indices are not ascending numbers below {}", self.components)
+    }
+}
+
+impl std::error::Error for NotAscending {}
+
 /// Checks that these are ascending flat indices into a parameter with so many components.
-///
-/// # Errors
-/// What is expected instead.
-pub fn check_ascending(indices: &Tensor, components: i64) -> Result<(), String> {
+pub fn check_ascending(indices: &Tensor, components: i64) -> Result<(), NotAscending> {
     let count = indices.size1().unwrap_or(0);
     if count == 0 {
         return Ok(());
     }
     let rises = (indices.narrow(0, 1, count - 1) - indices.narrow(0, 0, count - 1)).gt(0).all().int64_value(&[]) == 1;
     if !rises || indices.int64_value(&[0]) < 0 || indices.int64_value(&[count - 1]) >= components {
-        return Err(format!("its indices are not ascending numbers below {components}"));
+        return Err(NotAscending { components });
     }
     Ok(())
 }

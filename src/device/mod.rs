@@ -4,6 +4,7 @@
 pub(crate) mod precision;
 
 use std::env;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -36,15 +37,41 @@ pub struct Chosen {
     pub note: String,
 }
 
+/// A library that was tried.
+#[derive(Clone, Debug)]
+pub struct LoadAttempt {
+    pub path: PathBuf,
+    pub outcome: Result<(), LoadError>,
+}
+
+/// Why a library was not loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadError {
+    NotFound,
+    /// It belongs to this other release of PyTorch.
+    WrongRelease(String),
+    /// The dynamic loader's message.
+    Loader(String),
+}
+
 /// The result of loading libtorch's CUDA library.
 #[derive(Clone, Debug)]
 pub struct GpuSupport {
     /// GPUs that CUDA can use.
     pub gpus: usize,
-    /// Each path tried, with the outcome.
-    pub looked_at: Vec<(String, String)>,
+    pub attempts: Vec<LoadAttempt>,
     /// Why there is no GPU; empty if there is one.
     pub reason: String,
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::NotFound => f.write_str("not found"),
+            LoadError::WrongRelease(release) => write!(f, "belongs to PyTorch {release}, not {TORCH}"),
+            LoadError::Loader(message) => f.write_str(message),
+        }
+    }
 }
 
 impl FromStr for DeviceChoice {
@@ -119,29 +146,31 @@ pub fn gpu(device: Device) -> Option<GpuRef> {
 impl GpuSupport {
     /// Loads the driver and libtorch's CUDA library.
     pub fn find() -> GpuSupport {
-        let mut looked_at = Vec::new();
+        let mut attempts = Vec::new();
         // Without a driver, loading half a gigabyte of libraries is a waste.
-        if let Err(error) = open(Path::new("libcuda.so.1")) {
-            looked_at.push(("libcuda.so.1".to_owned(), error));
-            return GpuSupport { gpus: 0, looked_at, reason: "no NVIDIA driver (libcuda.so.1)".into() };
+        let path = PathBuf::from("libcuda.so.1");
+        let outcome = open(&path);
+        let driver = outcome.is_ok();
+        attempts.push(LoadAttempt { path, outcome });
+        if !driver {
+            return GpuSupport { gpus: 0, attempts, reason: "no NVIDIA driver (libcuda.so.1)".into() };
         }
-        looked_at.push(("libcuda.so.1".to_owned(), "opened".to_owned()));
         for path in candidates() {
             let outcome = check_release(&path).and_then(|()| open(&path));
-            let opened = outcome.is_ok();
-            looked_at.push((path.display().to_string(), outcome.err().unwrap_or_else(|| "opened".into())));
-            if opened {
+            let loaded = outcome.is_ok();
+            attempts.push(LoadAttempt { path, outcome });
+            if loaded {
                 let gpus = Cuda::device_count().max(0) as usize;
                 let reason = if gpus == 0 {
                     "the NVIDIA driver reports no GPU that CUDA 13 can use".to_owned()
                 } else {
                     String::new()
                 };
-                return GpuSupport { gpus, looked_at, reason };
+                return GpuSupport { gpus, attempts, reason };
             }
         }
         let reason = "libtorch_cuda.so not found; `make setup CUDA=1` fetches it".to_owned();
-        GpuSupport { gpus: 0, looked_at, reason }
+        GpuSupport { gpus: 0, attempts, reason }
     }
 }
 
@@ -168,25 +197,25 @@ pub fn libtorch_folder() -> Option<PathBuf> {
 
 /// Checks the release of a CUDA library, which `version.py` of a wheel states. One of another release would load and crash
 /// later.
-fn check_release(library: &Path) -> Result<(), String> {
+fn check_release(library: &Path) -> Result<(), LoadError> {
     if library.components().count() > 1 && !library.is_file() {
-        return Err("not found".into());
+        return Err(LoadError::NotFound);
     }
     let version = library.parent().and_then(Path::parent).map(|torch| torch.join("version.py"));
     let Some(text) = version.and_then(|path| std::fs::read_to_string(path).ok()) else { return Ok(()) };
     match text.lines().find_map(|line| line.strip_prefix("__version__ = ")) {
         Some(version) if !version.trim_matches(['\'', '"']).starts_with(TORCH) => {
-            Err(format!("belongs to PyTorch {}, not {TORCH}", version.trim_matches(['\'', '"'])))
+            Err(LoadError::WrongRelease(version.trim_matches(['\'', '"']).to_owned()))
         }
         _ => Ok(()),
     }
 }
 
-fn open(path: &Path) -> Result<(), String> {
+fn open(path: &Path) -> Result<(), LoadError> {
     // SAFETY: loading runs the library's initializers, which register the CUDA backend with libtorch. The handle is leaked
     // on purpose: a backend cannot be unregistered.
     let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) };
-    library.map(std::mem::forget).map_err(|error| error.to_string())
+    library.map(std::mem::forget).map_err(|error| LoadError::Loader(error.to_string()))
 }
 
 /// Multiplies matrices on a device for two seconds and checks the results. Returns GFLOP/s (fp32).
@@ -228,10 +257,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let library = folder.path().join("torch/lib/libtorch_cuda.so");
         std::fs::create_dir_all(library.parent().unwrap()).unwrap();
-        assert_eq!(check_release(&library).unwrap_err(), "not found");
+        assert_eq!(check_release(&library).unwrap_err(), LoadError::NotFound);
         std::fs::write(&library, "").unwrap();
         assert!(check_release(&library).is_ok());
         std::fs::write(folder.path().join("torch/version.py"), "__all__ = []\n__version__ = '2.9.1+cu128'\n").unwrap();
-        assert_eq!(check_release(&library).unwrap_err(), "belongs to PyTorch 2.9.1+cu128, not 2.11.0");
+        assert_eq!(check_release(&library).unwrap_err().to_string(), "belongs to PyTorch 2.9.1+cu128, not 2.11.0");
     }
 }

@@ -1,5 +1,6 @@
 //! Inference with a fine-tuned classifier: predictions for texts, and scores on labelled ones.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
@@ -84,7 +85,7 @@ impl Predictor {
         let (predictor, fresh) = Predictor::new(folder, labels, options, progress)?;
         if !fresh.is_empty() {
             let (place, lacking) = (folder.display(), fresh.join(", "));
-            bail!(Usage(format!("{place}: its weights lack {lacking}; is it a classifier that was fine-tuned?")));
+            bail!(Usage(format!("{place}: its weights lack {lacking}; is it a fine-tuned classifier?")));
         }
         Ok(predictor)
     }
@@ -170,19 +171,38 @@ fn classifier(folder: &Path) -> Result<ModelConfig> {
     }
 }
 
+/// Why a config.json does not name the classes.
+#[derive(Debug)]
+enum LabelsError {
+    NoLabels,
+    /// Not every one of these classes has a name.
+    Unnamed(usize),
+}
+
+impl fmt::Display for LabelsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LabelsError::NoLabels => f.write_str("no id2label; is it a fine-tuned classifier?"),
+            LabelsError::Unnamed(classes) => {
+                write!(f, "id2label does not name the classes 0 to {}", classes.saturating_sub(1))
+            }
+        }
+    }
+}
+
 /// The classes in a classifier's config.json, in order.
-fn labels(config: &Map<String, Value>) -> Result<Vec<String>, String> {
+fn labels(config: &Map<String, Value>) -> Result<Vec<String>, LabelsError> {
     if config.get("problem_type").and_then(Value::as_str) == Some("regression") {
         return Ok(Vec::new());
     }
     let Some(names) = config.get("id2label").and_then(Value::as_object) else {
-        return Err("no id2label: is it a classifier that was fine-tuned?".into());
+        return Err(LabelsError::NoLabels);
     };
     let named = (0..names.len()).map(|id| names.get(&id.to_string())?.as_str().map(str::to_owned));
     match named.collect::<Option<Vec<String>>>() {
         Some(labels) if labels.len() == 1 => Ok(Vec::new()),
         Some(labels) => Ok(labels),
-        None => Err(format!("id2label does not name the classes 0 to {}", names.len().saturating_sub(1))),
+        None => Err(LabelsError::Unnamed(names.len())),
     }
 }
 

@@ -100,7 +100,7 @@ fn a_delta_put_on_its_base_is_the_merged_model_bit_for_bit() {
         fs::write(&path, other).unwrap();
         let error = merged(&read, &tiny.path("model"), &tiny.path("other"), quiet()).unwrap_err();
         assert!(
-            error.is::<Usage>() && error.to_string().contains("not the model these changes were made to"),
+            error.is::<Usage>() && error.to_string().contains("the base model of this delta"),
             "{error}"
         );
         fs::write(&path, whole).unwrap();
@@ -408,7 +408,7 @@ fn a_run_its_delta_and_its_merged_folder_say_the_same() {
         (&["eval", "config alone", "--data", "texts.csv"], "config alone"),
         (
             &["eval", "model", "--data", "texts.csv"],
-            "its weights lack classifier.weight, classifier.bias; is it a classifier",
+            "its weights lack classifier.weight, classifier.bias; is it a fine-tuned classifier",
         ),
         (&["predict", "run", "--data", "texts.csv", "--out", "numbers.tsv"], "numbers.tsv: is there already"),
     ] {
