@@ -81,12 +81,12 @@ fn open_model(preset: &Preset, folder: PathBuf) -> Result<OpenedModel> {
         DataSource::Instructions(data) => {
             let encoder = PromptEncoder::open(&folder, data.format, max_length)?;
             encoder.fits(config.vocab_size())?;
-            ModelTokenizer::Prompts(encoder)
+            ModelTokenizer::Prompts(Box::new(encoder))
         }
         DataSource::Local(_) | DataSource::Hub(_) => {
             let tokenizer = TextTokenizer::open(&folder, max_length)?;
             checks::check_vocabulary(&folder, &tokenizer, &config)?;
-            ModelTokenizer::Text(tokenizer)
+            ModelTokenizer::Text(Box::new(tokenizer))
         }
     };
     Ok(OpenedModel { folder, config, tokenizer })

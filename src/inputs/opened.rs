@@ -36,9 +36,9 @@ pub struct OpenedModel {
 /// The tokenizer of a model, set up for the preset's kind of data.
 pub enum ModelTokenizer {
     /// For a classifier.
-    Text(TextTokenizer),
+    Text(Box<TextTokenizer>),
     /// For a language model.
-    Prompts(PromptEncoder),
+    Prompts(Box<PromptEncoder>),
 }
 
 /// The examples of a preset.

@@ -9,6 +9,7 @@ use super::generation::SampleGenerator;
 use super::job::Job;
 use super::loader::Loader;
 use super::schedule::LearningRate;
+use crate::data::instruct::PromptEncoder;
 use crate::data::{Labels, digest};
 use crate::device::{self, Chosen};
 use crate::eval::{Evaluator, HeldOut, Labelled};
@@ -74,7 +75,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
         eval: digest(evaluator.splits.iter().map(|split| &split.examples)),
     };
     let generator = match tokenizer {
-        ModelTokenizer::Prompts(encoder) => Some(generator(preset, encoder)),
+        ModelTokenizer::Prompts(encoder) => Some(generator(preset, *encoder)),
         ModelTokenizer::Text(_) => None,
     };
     let rules = target_rules(preset);
@@ -128,7 +129,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
     })
 }
 
-fn generator(preset: &Preset, encoder: crate::data::instruct::PromptEncoder) -> SampleGenerator {
+fn generator(preset: &Preset, encoder: PromptEncoder) -> SampleGenerator {
     let sample = &preset.sample;
     let sampling =
         Sampling { temperature: sample.temperature, top_k: sample.top_k, top_p: sample.top_p, seed: preset.train.seed };

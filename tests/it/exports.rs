@@ -99,10 +99,7 @@ fn a_delta_put_on_its_base_is_the_merged_model_bit_for_bit() {
         }
         fs::write(&path, other).unwrap();
         let error = merged(&read, &tiny.path("model"), &tiny.path("other"), quiet()).unwrap_err();
-        assert!(
-            error.is::<Usage>() && error.to_string().contains("the base model of this delta"),
-            "{error}"
-        );
+        assert!(error.is::<Usage>() && error.to_string().contains("the base model of this delta"), "{error}");
         fs::write(&path, whole).unwrap();
     }
     // Every hundredth byte, and all of the header's first.
