@@ -7,12 +7,12 @@ use tch::{Device, Kind};
 
 use crate::Usage;
 use crate::data::instruct::{InstructionFormat, Message, PromptEncoder};
+use crate::delta::WeightDelta;
 use crate::hub::Hub;
 use crate::model::{Fingerprint, LoadOptions, ModelConfig, Network, Sampling, Writer};
 use crate::preset::{DataSource, Dtype, Preset, read_file};
 use crate::protocol::Progress;
 use crate::runs::{self, checkpoint};
-use crate::train::WeightDelta;
 
 /// A language model to chat with, found but not loaded.
 pub struct ChatModel {
@@ -116,10 +116,10 @@ impl ChatModel {
         let mut loaded = LoadedChatModel { network, encoder, delta: None, warnings: Vec::new() };
         if let Some(run) = &self.run {
             let mut found = WeightDelta::of_run(run, &loaded.network, &Fingerprint::of(&folder)?.weights)?;
-            found.increment.exchange(&loaded.network);
+            found.delta.exchange(&loaded.network);
             let skipped = |damage| format!("skipped a damaged checkpoint, using step {}: {damage}", found.step);
             loaded.warnings = found.damage.into_iter().map(skipped).collect();
-            loaded.delta = Some(found.increment);
+            loaded.delta = Some(found.delta);
         }
         Ok(loaded)
     }

@@ -9,6 +9,8 @@ pub mod cli;
 pub mod config;
 pub mod data;
 #[cfg(feature = "torch")]
+pub mod delta;
+#[cfg(feature = "torch")]
 pub mod device;
 pub mod estimate;
 #[cfg(feature = "torch")]
@@ -24,6 +26,7 @@ pub mod metrics;
 pub mod model;
 pub mod outcome;
 mod panics;
+mod paths;
 #[warn(missing_docs)]
 pub mod preset;
 #[warn(missing_docs)]

@@ -281,6 +281,9 @@ pub struct TargetMass {
     pub update: Option<f64>,
 }
 
+/// The key of a language model's score in [`Eval::scores`].
+pub const PERPLEXITY: &str = "perplexity";
+
 /// An evaluation of the held-out examples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Eval {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use tch::{Device, Kind};
+use tch::Device;
 
 use super::batches;
 use super::spec::{BenchInputs, BenchModel, Spec};
@@ -12,12 +12,11 @@ use crate::data::instruct::{self, PromptEncoder};
 use crate::data::{
     self, Batch, BatchLabels, BatchSampler, Columns, HeldOut, LabelKind, LabelledSource, TextTokenizer, Tokenized,
 };
-use crate::estimate::ModelEstimate;
-use crate::estimate::{self, StepShape};
+use crate::estimate::{ModelEstimate, StepShape};
 use crate::hub::Hub;
-use crate::model::{Layout, LoadOptions, ModelConfig, Network, by_onednn};
+use crate::inputs;
+use crate::model::{Layout, LoadOptions, ModelConfig, Network};
 use crate::sift::Rules;
-use crate::train;
 
 /// Targets of the paper's runs.
 const ENCODER_MODULES: [&str; 4] = ["query", "key", "value", "attention.output.dense"];
@@ -68,7 +67,7 @@ impl Setup {
             dense: spec.dense.clone().unwrap_or(dense),
             biases: true,
         };
-        train::check_rules(&rules, &Layout::of(&config, 2).parameters)?;
+        inputs::check_targets(&rules, &Layout::of(&config, 2).parameters)?;
         let (batches, labels) = open_batches(spec, &config, folder.as_deref())?;
         Ok(Setup { rules, config, labels, folder, batches })
     }
@@ -96,18 +95,12 @@ impl Setup {
     /// The memory estimate of training with these rules.
     pub fn estimate(&self, spec: &Spec, gpu: bool, rules: &Rules) -> ModelEstimate {
         let (rows, length) = self.largest();
-        let load = StepShape {
-            dtype: if spec.dtype == Kind::Float { 4 } else { 2 },
-            gpu,
-            rows: rows as u64,
-            length: length as u64,
+        let step = StepShape {
             checkpointing: spec.checkpointing,
             dropout: spec.dropout,
-            choosing: 1,
-            keeps_inputs: !gpu && by_onednn(Device::Cpu, spec.dtype, (rows * length) as i64),
-            micro_batches: 1,
+            ..StepShape::single(spec.dtype, gpu, rows as u64, length as u64)
         };
-        estimate::plan(&self.config, rules, self.labels, load)
+        ModelEstimate::of(&self.config, rules, self.labels, step)
     }
 
     /// Rows and length of the batch with the most tokens.

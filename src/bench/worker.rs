@@ -16,9 +16,9 @@ use crate::eval::DeviceBatch;
 use crate::model::{Network, ParameterSpec};
 use crate::panics::catch_panic;
 use crate::preset::Select;
-use crate::sift::{AdamW, Rules, SparseDecay};
+use crate::sift::{AdamW, Rules, SparseDecay, TrainedParameter};
 use crate::system::{self, resident};
-use crate::train::{Choice, Chooser, Learner, Settings, choose};
+use crate::train::{Learner, LearnerOptions, SelectionOptions, select_components};
 
 /// A method with its network in memory.
 pub struct Worker {
@@ -130,7 +130,7 @@ pub(super) const TIMED: &str = "timed";
 pub(super) const WARM_UP: &str = "warm-up";
 
 fn learner(spec: &Spec, method: Method, setup: &Setup, network: Network, rules: &Rules) -> Result<Learner> {
-    let settings = Settings {
+    let options = LearnerOptions {
         adamw: AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 },
         clip: (spec.clip > 0.0).then_some(spec.clip),
         dropout: spec.dropout,
@@ -140,17 +140,22 @@ fn learner(spec: &Spec, method: Method, setup: &Setup, network: Network, rules: 
         micro_batches: 1,
         seed: spec.seed,
     };
-    let choices = match method {
+    let parameters = match method {
         Method::Full => {
-            let all = |of: &ParameterSpec| -> Choice { (of.name.clone(), network.parameters.get(&of.name), None) };
+            let all = |spec: &ParameterSpec| TrainedParameter {
+                name: spec.name.clone(),
+                weights: network.parameters.get(&spec.name),
+                selected: None,
+            };
             network.parameters.specs().iter().map(all).collect()
         }
         _ => {
-            let chooser = Chooser { rules, select: Select::Gradient, seed: spec.seed, walk: settings.walk(0) };
-            choose(&network, &chooser, &[setup.batch(0)])?.choices
+            let backward = options.backward(0);
+            let selection = SelectionOptions { rules, select: Select::Gradient, seed: spec.seed, backward };
+            select_components(&network, &selection, &[setup.batch(0)])?.parameters
         }
     };
-    Ok(Learner::new(network, &choices, settings))
+    Ok(Learner::new(network, &parameters, options))
 }
 
 /// Rules for full fine-tuning: every name contains the empty string.

@@ -74,7 +74,7 @@ impl LocalBackend {
         let path = folder.preset();
         let text = read_file(&path)?;
         let preset = Preset::parse(&preset_name(&folder), &path.display().to_string(), &text, &[], &self.cache)?;
-        let session = self.spawn(preset, &folder, None, Some(train::Resume { from, force }))?;
+        let session = self.spawn(preset, &folder, None, Some(train::ResumeOptions { from, force }))?;
         let session = if history { session.with_history() } else { session };
         Ok(Launched { link: session.into(), folder: folder.path().to_owned(), fresh: false })
     }
@@ -85,7 +85,7 @@ impl LocalBackend {
         preset: Preset,
         folder: &RunFolder,
         log: Option<EventLog>,
-        resume: Option<train::Resume>,
+        resume: Option<train::ResumeOptions>,
     ) -> Result<Session> {
         let job = Job {
             preset,

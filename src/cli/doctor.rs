@@ -55,8 +55,9 @@ fn torch(text: &mut String) {
     let folder = libtorch_folder().map_or_else(|| "linked".into(), |folder| folder.display().to_string());
     line(text, "libtorch", &format!("{folder}, {} threads", tch::get_num_threads()));
     let support = GpuSupport::find();
-    for (place, outcome) in &support.looked_at {
-        line(text, "searched", &format!("{place}: {outcome}"));
+    for attempt in &support.attempts {
+        let outcome = attempt.outcome.as_ref().map_or_else(ToString::to_string, |()| "loaded".to_owned());
+        line(text, "searched", &format!("{}: {outcome}", attempt.path.display()));
     }
     if support.gpus == 0 {
         line(text, "no gpu", &support.reason);

@@ -12,8 +12,9 @@ use {
     crate::Usage,
     crate::data::{self, Columns, LabelKind, LabelledSource, Split},
     crate::hub::Hub,
-    crate::inputs,
+    crate::inputs::{self, Access, Downloads},
     crate::metrics::Metrics,
+    crate::preset::cache_folder,
     anyhow::bail,
 };
 
@@ -81,7 +82,10 @@ impl Eval {
     #[cfg(feature = "torch")]
     fn splits(&self, model: &OpenedModel) -> Result<(Vec<Split>, Metrics)> {
         let source = match (&self.data, &model.preset, model.task) {
-            (None, Some(preset), _) => inputs::source(preset, &Hub::from_env(), &progress::show)?,
+            (None, Some(preset), _) => {
+                let access = Access { hub: &Hub::from_env(), cache: &cache_folder(), downloads: Downloads::Allowed };
+                inputs::labelled_source(preset, &access, &progress::show)?
+            }
             (None, None, _) => bail!(Usage("--data is missing: name a labelled file or a GLUE task's folder".into())),
             (Some(folder), _, Some(task)) if folder.is_dir() => LabelledSource::Glue { task, folder: folder.clone() },
             (Some(file), ..) => {

@@ -80,7 +80,8 @@ impl Apply {
     /// Writes the merged model folder and prints its path.
     #[cfg(feature = "torch")]
     pub(super) fn run(self) -> Result<ExitCode> {
-        use crate::export::{Changes, merged};
+        use crate::delta::Changes;
+        use crate::export::merged;
         use crate::hub::Hub;
         let changes = Changes::read(&self.delta)?;
         write(&self.out, |cancellation| {

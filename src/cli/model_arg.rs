@@ -9,8 +9,8 @@ use super::args::{DeviceArg, RunsArg};
 use super::progress;
 use crate::Usage;
 use crate::data::{LabelledSource, Task};
-use crate::eval::{ModelSource, Opening, Predictor};
-use crate::export::Changes;
+use crate::delta::Changes;
+use crate::eval::{ModelSource, Predictor, PredictorOptions};
 use crate::hub::Hub;
 use crate::preset::{DataSource, Dtype, Preset, cache_folder, read_file};
 use crate::runs::checkpoint::{Stored, wanted};
@@ -62,7 +62,7 @@ impl ModelArgs {
     pub(super) fn open(&self) -> Result<OpenedModel> {
         let device = self.device.resolve()?.device;
         let hub = Hub::from_env();
-        let opening = |preset: Option<&Preset>| Opening {
+        let opening = |preset: Option<&Preset>| PredictorOptions {
             device,
             dtype: match preset.map(|preset| preset.model.dtype) {
                 Some(Dtype::Bf16) => Kind::BFloat16,

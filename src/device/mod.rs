@@ -1,8 +1,10 @@
-//! Which device to train on. The GPU half of libtorch is opened at run time, so that one program runs with and without.
+//! Chooses the device to train on. libtorch's CUDA library is loaded at run time, so that one program runs with and without
+//! a GPU.
 
 pub(crate) mod precision;
 
 use std::env;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -14,38 +16,62 @@ use tch::{Cuda, Device, Kind, Tensor};
 use crate::Usage;
 use crate::system::GpuRef;
 
-/// The PyTorch release that the program is linked against; the GPU half must be of the same.
+/// The PyTorch release that the program is linked against. The CUDA library must be of the same release.
 const TORCH: &str = "2.11.0";
 
-/// What `--device` may say.
+/// A value of `--device`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The first GPU if there is one.
+    /// The first GPU, or the CPU if there is none.
     Auto,
-    /// The CPU.
     Cpu,
-    /// This GPU, counted as CUDA does.
+    /// A GPU by its CUDA number.
     Cuda(usize),
 }
 
-/// A device, and why it was taken.
+/// The chosen device.
 #[derive(Clone, Debug)]
 pub struct Chosen {
-    /// The device.
     pub device: Device,
-    /// One sentence.
+    /// Why it was chosen.
     pub note: String,
 }
 
-/// What came of looking for the GPU half of libtorch.
+/// A library that was tried.
+#[derive(Clone, Debug)]
+pub struct LoadAttempt {
+    pub path: PathBuf,
+    pub outcome: Result<(), LoadError>,
+}
+
+/// Why a library was not loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadError {
+    NotFound,
+    /// It belongs to this other release of PyTorch.
+    WrongRelease(String),
+    /// The dynamic loader's message.
+    Loader(String),
+}
+
+/// The result of loading libtorch's CUDA library.
 #[derive(Clone, Debug)]
 pub struct GpuSupport {
-    /// GPUs that can be trained on.
+    /// GPUs that CUDA can use.
     pub gpus: usize,
-    /// Each place looked at and what was found there.
-    pub looked_at: Vec<(String, String)>,
-    /// Why there is none, in a sentence; empty if there is one.
+    pub attempts: Vec<LoadAttempt>,
+    /// Why there is no GPU; empty if there is one.
     pub reason: String,
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::NotFound => f.write_str("not found"),
+            LoadError::WrongRelease(release) => write!(f, "belongs to PyTorch {release}, not {TORCH}"),
+            LoadError::Loader(message) => f.write_str(message),
+        }
+    }
 }
 
 impl FromStr for DeviceChoice {
@@ -65,24 +91,27 @@ impl FromStr for DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// Finds the device.
+    /// Resolves the choice on this machine.
     ///
     /// # Errors
-    /// [`Usage`], with what was looked for: a GPU was asked for that cannot be had.
+    /// [`Usage`]: the requested GPU does not exist.
     pub fn resolve(self) -> Result<Chosen> {
         if self == DeviceChoice::Cpu {
-            return Ok(Chosen { device: Device::Cpu, note: "CPU, as asked for".into() });
+            return Ok(Chosen { device: Device::Cpu, note: "CPU, as requested".into() });
         }
         let support = GpuSupport::find();
         match self {
             DeviceChoice::Cuda(number) if number < support.gpus => {
-                Ok(Chosen { device: Device::Cuda(number), note: format!("GPU {number}, as asked for") })
+                Ok(Chosen { device: Device::Cuda(number), note: format!("GPU {number}, as requested") })
             }
             DeviceChoice::Cuda(number) if support.gpus > 0 => {
-                bail!(Usage(format!("--device cuda:{number}: there are {} GPUs, counted from cuda:0", support.gpus)))
+                bail!(Usage(format!(
+                    "--device cuda:{number}: no such GPU; this machine has {}, from cuda:0 on",
+                    support.gpus
+                )))
             }
             DeviceChoice::Cuda(number) => {
-                bail!(Usage(format!("--device cuda:{number}: {}; `finesift doctor` tells more", support.reason)))
+                bail!(Usage(format!("--device cuda:{number}: {}; run `finesift doctor` for details", support.reason)))
             }
             _ if support.gpus > 0 => Ok(Chosen { device: Device::Cuda(0), note: "the first GPU".into() }),
             _ => Ok(Chosen { device: Device::Cpu, note: format!("CPU: {}", support.reason) }),
@@ -90,7 +119,7 @@ impl DeviceChoice {
     }
 }
 
-/// As it is written in options and events.
+/// The device's name in options and events: `cpu`, `cuda:0`.
 pub fn name(device: Device) -> String {
     match device {
         Device::Cuda(number) => format!("cuda:{number}"),
@@ -98,7 +127,7 @@ pub fn name(device: Device) -> String {
     }
 }
 
-/// What computes, as far as the last digits of its sums depend on it.
+/// The hardware and threads that determine the order of sums, and with it their last digits.
 pub fn arithmetic(device: Device) -> String {
     match device {
         Device::Cuda(_) => "cuda".into(),
@@ -106,7 +135,7 @@ pub fn arithmetic(device: Device) -> String {
     }
 }
 
-/// The GPU to watch.
+/// The GPU for telemetry; `None` for a CPU.
 pub fn gpu(device: Device) -> Option<GpuRef> {
     match device {
         Device::Cuda(number) => Some(GpuRef::Cuda(number as u32)),
@@ -115,46 +144,48 @@ pub fn gpu(device: Device) -> Option<GpuRef> {
 }
 
 impl GpuSupport {
-    /// Opens the driver and the GPU half of libtorch.
+    /// Loads the driver and libtorch's CUDA library.
     pub fn find() -> GpuSupport {
-        let mut looked_at = Vec::new();
-        // Half a gigabyte of libraries need not be opened where nothing can run on them.
-        if let Err(error) = open(Path::new("libcuda.so.1")) {
-            looked_at.push(("libcuda.so.1".to_owned(), error));
-            return GpuSupport { gpus: 0, looked_at, reason: "there is no NVIDIA driver (libcuda.so.1)".into() };
+        let mut attempts = Vec::new();
+        // Without a driver, loading half a gigabyte of libraries is a waste.
+        let path = PathBuf::from("libcuda.so.1");
+        let outcome = open(&path);
+        let driver = outcome.is_ok();
+        attempts.push(LoadAttempt { path, outcome });
+        if !driver {
+            return GpuSupport { gpus: 0, attempts, reason: "no NVIDIA driver (libcuda.so.1)".into() };
         }
-        looked_at.push(("libcuda.so.1".to_owned(), "opened".to_owned()));
         for path in candidates() {
-            let outcome = fits(&path).and_then(|()| open(&path));
-            let opened = outcome.is_ok();
-            looked_at.push((path.display().to_string(), outcome.err().unwrap_or_else(|| "opened".into())));
-            if opened {
+            let outcome = check_release(&path).and_then(|()| open(&path));
+            let loaded = outcome.is_ok();
+            attempts.push(LoadAttempt { path, outcome });
+            if loaded {
                 let gpus = Cuda::device_count().max(0) as usize;
                 let reason = if gpus == 0 {
-                    "the NVIDIA driver shows no GPU that CUDA 13 can use".to_owned()
+                    "the NVIDIA driver reports no GPU that CUDA 13 can use".to_owned()
                 } else {
                     String::new()
                 };
-                return GpuSupport { gpus, looked_at, reason };
+                return GpuSupport { gpus, attempts, reason };
             }
         }
-        let reason = "libtorch_cuda.so was not found; `make setup CUDA=1` fetches it".to_owned();
-        GpuSupport { gpus: 0, looked_at, reason }
+        let reason = "libtorch_cuda.so not found; `make setup CUDA=1` fetches it".to_owned();
+        GpuSupport { gpus: 0, attempts, reason }
     }
 }
 
-/// Where `libtorch_cuda.so` may be, in the order they are tried.
+/// Possible paths of `libtorch_cuda.so`, in the order they are tried.
 fn candidates() -> Vec<PathBuf> {
     const NAME: &str = "libtorch_cuda.so";
     let mut paths = Vec::new();
     paths.extend(env::var_os("FINESIFT_TORCH_LIB").map(|folder| PathBuf::from(folder).join(NAME)));
     paths.extend(libtorch_folder().map(|folder| folder.join(NAME)));
-    paths.push(crate::preset::cache_folder().join(format!("libtorch-{TORCH}-cuda/torch/lib")).join(NAME));
+    paths.push(crate::paths::cache_folder().join(format!("libtorch-{TORCH}-cuda/torch/lib")).join(NAME));
     paths.push(PathBuf::from(NAME));
     paths
 }
 
-/// The folder of the `libtorch_cpu` that this process runs.
+/// The folder of this process's `libtorch_cpu.so`.
 pub fn libtorch_folder() -> Option<PathBuf> {
     let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
     let path = maps
@@ -164,33 +195,34 @@ pub fn libtorch_folder() -> Option<PathBuf> {
     Path::new(path).parent().map(Path::to_owned)
 }
 
-/// A GPU half of another release would be opened without complaint and crash later. A wheel tells its release beside it.
-fn fits(library: &Path) -> Result<(), String> {
+/// Checks the release of a CUDA library, which `version.py` of a wheel states. One of another release would load and crash
+/// later.
+fn check_release(library: &Path) -> Result<(), LoadError> {
     if library.components().count() > 1 && !library.is_file() {
-        return Err("not there".into());
+        return Err(LoadError::NotFound);
     }
     let version = library.parent().and_then(Path::parent).map(|torch| torch.join("version.py"));
     let Some(text) = version.and_then(|path| std::fs::read_to_string(path).ok()) else { return Ok(()) };
     match text.lines().find_map(|line| line.strip_prefix("__version__ = ")) {
         Some(version) if !version.trim_matches(['\'', '"']).starts_with(TORCH) => {
-            Err(format!("is of PyTorch {}, not {TORCH}", version.trim_matches(['\'', '"'])))
+            Err(LoadError::WrongRelease(version.trim_matches(['\'', '"']).to_owned()))
         }
         _ => Ok(()),
     }
 }
 
-fn open(path: &Path) -> Result<(), String> {
-    // SAFETY: opening runs the library's initializers, which register the CUDA backend with libtorch. The handle is
-    // leaked on purpose: a backend cannot be taken back.
+fn open(path: &Path) -> Result<(), LoadError> {
+    // SAFETY: loading runs the library's initializers, which register the CUDA backend with libtorch. The handle is leaked
+    // on purpose: a backend cannot be unregistered.
     let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) };
-    library.map(std::mem::forget).map_err(|error| error.to_string())
+    library.map(std::mem::forget).map_err(|error| LoadError::Loader(error.to_string()))
 }
 
-/// Multiplies matrices on a device for two seconds: billions of fp32 operations a second.
+/// Multiplies matrices on a device for two seconds and checks the results. Returns GFLOP/s (fp32).
 pub fn self_test(device: Device) -> Result<f64> {
     const SIZE: i64 = 1024;
     let a = Tensor::f_rand([SIZE, SIZE], (Kind::Float, device))?;
-    // Row sums of a product tell whether it is right, whatever the device.
+    // The row sums of a product verify it on any device.
     let expected = a.f_matmul(&a.f_sum_dim_intlist(Some(&[1i64][..]), true, Kind::Float)?)?;
     let (start, mut products) = (Instant::now(), 0);
     while start.elapsed() < Duration::from_secs(2) {
@@ -212,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read() {
+    fn device_names_are_parsed() {
         assert_eq!("cuda:3".parse::<DeviceChoice>().unwrap(), DeviceChoice::Cuda(3));
         assert_eq!("cuda".parse::<DeviceChoice>().unwrap(), DeviceChoice::Cuda(0));
         for wrong in ["gpu", "cuda:", "cuda:-1", "CPU", ""] {
@@ -221,14 +253,14 @@ mod tests {
     }
 
     #[test]
-    fn another_release_is_refused() {
+    fn a_cuda_library_of_another_release_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let library = folder.path().join("torch/lib/libtorch_cuda.so");
         std::fs::create_dir_all(library.parent().unwrap()).unwrap();
-        assert_eq!(fits(&library).unwrap_err(), "not there");
+        assert_eq!(check_release(&library).unwrap_err(), LoadError::NotFound);
         std::fs::write(&library, "").unwrap();
-        assert!(fits(&library).is_ok());
+        assert!(check_release(&library).is_ok());
         std::fs::write(folder.path().join("torch/version.py"), "__all__ = []\n__version__ = '2.9.1+cu128'\n").unwrap();
-        assert_eq!(fits(&library).unwrap_err(), "is of PyTorch 2.9.1+cu128, not 2.11.0");
+        assert_eq!(check_release(&library).unwrap_err().to_string(), "belongs to PyTorch 2.9.1+cu128, not 2.11.0");
     }
 }

@@ -6,10 +6,12 @@ pub(crate) mod memory;
 pub(crate) mod oom;
 #[cfg(feature = "torch")]
 mod preset;
+#[cfg(feature = "torch")]
+mod preview;
 mod report;
 
 #[cfg(feature = "torch")]
-pub use memory::{StepShape, plan};
+pub use memory::StepShape;
 #[cfg(feature = "torch")]
 pub use preset::{Destination, Roots, estimate};
 pub use report::*;

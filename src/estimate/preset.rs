@@ -1,28 +1,21 @@
-//! What a run of a preset would take, and its first batch, without starting it: files are read, nothing is downloaded, and no
-//! weight is loaded.
+//! The estimate of a preset: files are read, but nothing is downloaded and no weight is loaded.
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use tch::{Device, Kind};
+use anyhow::Result;
+use tch::Device;
 
 use super::memory::{self, StepShape};
-use crate::data::instruct::{self, InstructionSource, PromptEncoder};
-use crate::data::{self, BatchSampler, Label, LabelSet, LabelledSource, Task, TextTokenizer, Token};
+use super::preview::first_batch;
+use super::report::{DataPreview, DeviceMemory, Estimate, MemoryFit, ModelEstimate};
 use crate::device::{self, Chosen, DeviceChoice};
-use crate::estimate::{DataPreview, DeviceMemory, Estimate, MemoryFit, ModelEstimate, TokenRole, TokenSpan};
 use crate::hub::Hub;
-use crate::inputs::{GLUE, fits, glue_files, with_examples};
-use crate::model::{ModelConfig, by_onednn};
-use crate::preset::{DataSource, Dtype, InstructionData, InstructionFiles, Preset};
+use crate::inputs::{self, Access, Downloads, Missing, OpenedData, OpenedModel, OpenedPreset, target_rules};
+use crate::preset::{DataSource, Preset};
 use crate::runs::throughput;
 use crate::system;
-use crate::train::{check, rules_of};
 
-/// Examples of the first batch that are shown.
-const SHOWN: usize = 32;
-
-/// Where things are.
+/// Folders and caches an estimate reads.
 pub struct Roots<'a> {
     /// Models and datasets.
     pub hub: &'a Hub,
@@ -32,223 +25,92 @@ pub struct Roots<'a> {
     pub runs: &'a Path,
 }
 
-/// Where a run would go.
+/// The device to estimate for.
 #[derive(Clone, Copy, Debug)]
 pub enum Destination {
     /// A device of this machine.
     Here(DeviceChoice),
-    /// One that is elsewhere, of which nothing is known but this.
+    /// A device of another machine.
     Elsewhere {
         /// Bytes it has.
         memory: u64,
-        /// Whether it is a GPU.
         gpu: bool,
     },
 }
 
-/// Works out what a run would take.
+/// Estimates components, steps, time and memory of a run.
 ///
 /// # Errors
-/// Those that the run itself would end with before its first step, as far as they show without the weights.
-pub fn estimate(preset: &Preset, destination: Destination, places: &Roots) -> Result<Estimate> {
-    let (mut estimate, gpu) = match destination {
+/// Those of [`inputs::open`], which a run has too before it loads the weights; a device that does not exist.
+pub fn estimate(preset: &Preset, destination: Destination, roots: &Roots) -> Result<Estimate> {
+    let (device, throughput, gpu) = match destination {
         Destination::Here(choice) => {
             let chosen = choice.resolve()?;
-            let throughput = throughput(places.runs, preset, &device::name(chosen.device), places.cache);
-            let estimate = Estimate { device: device_outlook(&chosen), throughput, ..Estimate::default() };
-            (estimate, chosen.device != Device::Cpu)
+            let throughput = throughput(roots.runs, preset, &device::name(chosen.device), roots.cache);
+            (device_memory(&chosen), throughput, chosen.device != Device::Cpu)
         }
         Destination::Elsewhere { memory, gpu } => {
             let name = if gpu { "GPU" } else { "CPU" }.into();
-            let device = DeviceMemory { name, total: memory, free: memory };
-            (Estimate { device: Some(device), ..Estimate::default() }, gpu)
+            (Some(DeviceMemory { name, total: memory, free: memory }), None, gpu)
         }
     };
-    let id = &preset.model.id;
-    if Path::new(id).starts_with(places.cache) && !Path::new(id).is_dir() {
-        // Its examples are not there either then.
-        let how = "`make setup` fetches the demo's model, `make demo-chat` that of demo-chat";
-        estimate.missing.push(format!("{id}: no such folder; {how}"));
-        return Ok(estimate);
-    }
-    let folder = places.hub.local_model(id)?;
-    if folder.is_none() {
-        estimate.missing.push(format!("the model {id} is not here yet; launching downloads it"));
-    }
-    let config = folder.as_deref().map(ModelConfig::read).transpose()?;
-    if let Some(config) = &config {
-        fits(preset, config)?;
-        check(preset, config)?;
-    }
-    let model = folder.as_deref().zip(config.as_ref());
-    let read = match &preset.data.source {
-        DataSource::Instructions(data) => written(preset, data, model, places)?,
-        DataSource::Local(source) => Some(labelled(preset, source, model, places)?),
-        DataSource::Hub(task) => match glue(*task, places.hub)? {
-            Some(source) => Some(labelled(preset, &source, model, places)?),
-            None => None,
-        },
-    };
-    if read.is_none() {
-        let name = match &preset.data.source {
-            DataSource::Instructions(InstructionData { files: InstructionFiles::Hub { id, .. }, .. }) => id,
-            _ => GLUE,
-        };
-        estimate.missing.push(format!("the dataset {name} is not here yet; launching downloads it"));
-    }
-    if let Some(config) = &config {
-        let length = read.as_ref().map_or(preset.data.max_length as u64, |read| read.data.longest);
-        let kind = if preset.model.dtype == Dtype::F32 { Kind::Float } else { Kind::BFloat16 };
-        let load = StepShape {
-            dtype: if preset.model.dtype == Dtype::F32 { 4 } else { 2 },
-            gpu,
-            rows: preset.train.batch as u64,
-            length,
-            checkpointing: preset.train.gradient_checkpointing,
-            dropout: true,
-            choosing: preset.sift.batches as u64,
-            keeps_inputs: !gpu && by_onednn(Device::Cpu, kind, (preset.train.batch as u64 * length) as i64),
-            micro_batches: preset.train.accumulate as u64,
-        };
-        let labels = match (&read, &preset.data.source) {
-            (Some(read), _) => read.labels,
-            (None, DataSource::Hub(task)) => task.labels().count(),
-            // Classes that only the data tell are taken for two as long as these are not here.
-            _ => 2,
-        };
-        let (rules, labels) = (rules_of(preset), labels as i64);
-        let most = estimate.device.as_ref().map(|device| device.free);
-        let fit = |checkpointing| {
-            let load = StepShape { checkpointing, ..load };
-            MemoryFit {
-                checkpointing,
-                memory: memory::plan(config, &rules, labels, load).memory,
-                largest: most.map(|most| memory::largest_batch(config, &rules, labels, load, most)),
-            }
-        };
-        let fits = [false, true].map(fit).into();
-        estimate.model = Some(ModelEstimate { fits, ..memory::plan(config, &rules, labels, load) });
-    }
-    estimate.data = read.map(|read| read.data);
-    Ok(estimate)
+    let access = Access { hub: roots.hub, cache: roots.cache, downloads: Downloads::Never };
+    let OpenedPreset { model, data, missing } = inputs::open(preset, &access, &|_| {})?;
+    let free = device.as_ref().map(|device| device.free);
+    Ok(Estimate {
+        model: model.as_ref().map(|model| model_estimate(preset, model, data.as_ref(), gpu, free)),
+        data: data.map(|data| data_preview(preset, model.as_ref(), data)).transpose()?,
+        missing: missing.iter().map(Missing::to_string).collect(),
+        device,
+        throughput,
+    })
 }
 
-/// What the data come to, and how many outputs a head needs for them.
-struct Read {
-    data: DataPreview,
-    labels: usize,
-}
-
-/// The files of a task, if all of them are here.
-fn glue(task: Task, hub: &Hub) -> Result<Option<LabelledSource>> {
-    let prefixes = glue_files(task);
-    let files = hub.local_dataset(GLUE, &prefixes.each_ref().map(String::as_str))?;
-    let folder = files.as_ref().and_then(|files| files.first()?.parent());
-    Ok(folder.map(|folder| LabelledSource::Glue { task, folder: folder.to_owned() }))
-}
-
-fn labelled(
+fn model_estimate(
     preset: &Preset,
-    source: &LabelledSource,
-    model: Option<(&Path, &ModelConfig)>,
-    places: &Roots,
-) -> Result<Read> {
-    let dataset = data::load(source, preset.train.seed, &|_| {})?;
-    let mut read = Read {
-        data: DataPreview {
-            examples: dataset.train.len() as u64,
-            eval_examples: dataset.eval.iter().map(|split| split.examples.len() as u64).sum(),
-            longest: preset.data.max_length as u64,
-            steps: steps(preset, dataset.train.len())?,
-            preview: Vec::new(),
-        },
-        labels: dataset.labels.count(),
+    model: &OpenedModel,
+    data: Option<&OpenedData>,
+    gpu: bool,
+    free: Option<u64>,
+) -> ModelEstimate {
+    let labels = match (data, &preset.data.source) {
+        (Some(data), _) => data.labels,
+        (None, DataSource::Hub(task)) => task.labels().count() as i64,
+        // Only the data determine the number of classes; two until they are downloaded.
+        _ => 2,
     };
-    let Some((folder, config)) = model else { return Ok(read) };
-    let tokenizer = TextTokenizer::open(folder, preset.data.max_length)?;
-    // The run finds what is tokenized here, and begins the sooner.
-    let tokens = places.cache.join("tokens");
-    let encoded = tokenizer.encode("train", &dataset.train, Some(&tokens), &|_| {})?;
-    let lengths: Vec<usize> = encoded.iter().map(|example| example.ids.len()).collect();
-    read.data.longest = longest(&lengths, preset);
-    let pad = tokenizer.token_text(u32::try_from(config.pad_token_id()).unwrap_or(0));
-    read.data.preview = preview(preset, lengths, &pad, |row| {
-        let example = &dataset.train[row];
-        let piece = |token: Token| TokenSpan {
-            role: if token.special { TokenRole::Special } else { TokenRole::Read },
-            text: token.text,
-        };
-        let label = match (&dataset.labels, example.label) {
-            (LabelSet::Classes(names), Label::Class(class)) => names.get(class as usize).cloned().unwrap_or_default(),
-            (_, Label::Class(class)) => class.to_string(),
-            (_, Label::Score(score)) => score.to_string(),
-        };
-        Ok((tokenizer.tokens(example)?.into_iter().map(piece).collect(), Some(label)))
-    })?;
-    Ok(read)
-}
-
-/// Nothing if the dataset is not here.
-fn written(
-    preset: &Preset,
-    data: &InstructionData,
-    model: Option<(&Path, &ModelConfig)>,
-    places: &Roots,
-) -> Result<Option<Read>> {
-    let train = match &data.files {
-        InstructionFiles::Local(files) => files.clone(),
-        InstructionFiles::Hub { id, prefix } => match places.hub.local_dataset(id, &[prefix])? {
-            Some(files) => with_examples(files),
-            None => return Ok(None),
-        },
+    let (config, rules) = (&model.config, target_rules(preset));
+    let step = StepShape::of(preset, gpu, longest(preset, data));
+    let fit = |checkpointing| {
+        let step = StepShape { checkpointing, ..step };
+        MemoryFit {
+            checkpointing,
+            memory: ModelEstimate::of(config, &rules, labels, step).memory,
+            largest: free.map(|free| memory::largest_batch(config, &rules, labels, step, free)),
+        }
     };
-    let source = InstructionSource { format: data.format, train, held_out: data.held_out.clone() };
-    let instructions = instruct::load(&source, preset.train.seed, &|_| {})?;
-    let mut read = Read {
-        data: DataPreview {
-            examples: instructions.train.len() as u64,
-            eval_examples: instructions.eval.len() as u64,
-            longest: preset.data.max_length as u64,
-            steps: steps(preset, instructions.train.len())?,
-            preview: Vec::new(),
-        },
-        labels: 0,
-    };
-    let Some((folder, _)) = model else { return Ok(Some(read)) };
-    let phrasing = PromptEncoder::open(folder, data.format, preset.data.max_length)?;
-    let mut sequences = phrasing.encode("train", &instructions.train, &|_| {})?.sequences;
-    read.data.examples = sequences.len() as u64;
-    if data.packing {
-        sequences = instruct::pack(sequences, preset.data.max_length);
-    }
-    let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.ids.len()).collect();
-    read.data.steps = steps(preset, lengths.len())?;
-    read.data.longest = longest(&lengths, preset);
-    read.data.preview = preview(preset, lengths, "", |row| {
-        let sequence = &sequences[row];
-        let piece = |(&id, &learnt): (&u32, &bool)| {
-            let token = phrasing.token(id);
-            let role = match (learnt, token.special) {
-                (true, _) => TokenRole::TrainedOn,
-                (false, true) => TokenRole::Special,
-                (false, false) => TokenRole::Read,
-            };
-            TokenSpan { text: token.text, role }
-        };
-        Ok((sequence.ids.iter().zip(&sequence.loss_mask).map(piece).collect(), None))
-    })?;
-    Ok(Some(read))
+    let fits = [false, true].map(fit).into();
+    ModelEstimate { fits, ..ModelEstimate::of(config, &rules, labels, step) }
 }
 
-fn steps(preset: &Preset, examples: usize) -> Result<u64> {
-    preset.train.steps(examples).context("train.epochs: too many steps to count")
+fn data_preview(preset: &Preset, model: Option<&OpenedModel>, data: OpenedData) -> Result<DataPreview> {
+    Ok(DataPreview {
+        examples: data.examples,
+        eval_examples: data.eval_examples,
+        longest: longest(preset, Some(&data)),
+        steps: data.steps,
+        preview: model.map_or(Ok(Vec::new()), |model| first_batch(preset, model, &data))?,
+    })
 }
 
-fn longest(lengths: &[usize], preset: &Preset) -> u64 {
-    lengths.iter().copied().max().unwrap_or(preset.data.max_length) as u64
+/// Tokens of the longest training example; the preset's limit while nothing is tokenized.
+fn longest(preset: &Preset, data: Option<&OpenedData>) -> u64 {
+    let tokenized = data.and_then(|data| data.tokenized.as_ref());
+    let longest = tokenized.and_then(|tokenized| tokenized.train.lengths().into_iter().max());
+    longest.unwrap_or(preset.data.max_length) as u64
 }
 
-fn device_outlook(chosen: &Chosen) -> Option<DeviceMemory> {
+fn device_memory(chosen: &Chosen) -> Option<DeviceMemory> {
     match device::gpu(chosen.device) {
         Some(gpu) => system::gpu_now(&gpu).map(|gpu| DeviceMemory {
             name: gpu.name,
@@ -261,24 +123,4 @@ fn device_outlook(chosen: &Chosen) -> Option<DeviceMemory> {
             free: machine.memory_available,
         }),
     }
-}
-
-/// The first rows of the first batch, padded to the batch's length. `shown` gives a row's tokens, and its label if it has
-/// one.
-fn preview(
-    preset: &Preset,
-    lengths: Vec<usize>,
-    pad: &str,
-    shown: impl Fn(usize) -> Result<(Vec<TokenSpan>, Option<String>)>,
-) -> Result<Vec<Vec<TokenSpan>>> {
-    let first = BatchSampler::new(lengths.clone(), preset.train.batch, preset.train.seed).epoch(0);
-    let Some(rows) = first.first() else { return Ok(Vec::new()) };
-    let length = rows.iter().map(|&row| lengths[row]).max().unwrap_or(0);
-    let row = |&row: &usize| {
-        let (mut pieces, label) = shown(row)?;
-        pieces.resize(length.max(pieces.len()), TokenSpan { text: pad.to_owned(), role: TokenRole::Padding });
-        pieces.extend(label.map(|text| TokenSpan { text, role: TokenRole::Label }));
-        Ok(pieces)
-    };
-    rows.iter().take(SHOWN).map(row).collect()
 }

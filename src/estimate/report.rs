@@ -1,127 +1,108 @@
-//! What a run of a preset would take and what the model would see: plain data, which one side works out and the other shows.
+//! The estimate of a preset as plain data, which needs no libtorch to show.
 
-/// What is known of a run before it starts. Parts are absent where model or data are not here.
+pub use crate::runs::Throughput;
+
+/// What is known about a run before it starts. `model` and `data` are absent while they are not downloaded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Estimate {
-    /// What is not here yet, a sentence each.
+    /// What is not downloaded, one sentence each.
     pub missing: Vec<String>,
-    /// What the model and the choice of components come to.
     pub model: Option<ModelEstimate>,
-    /// What the data come to.
     pub data: Option<DataPreview>,
-    /// Where it would run.
     pub device: Option<DeviceMemory>,
-    /// How fast a like run was.
+    /// `None` before there is a similar run.
     pub throughput: Option<Throughput>,
 }
 
-/// What the model and the choice of components come to.
+/// Components and memory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModelEstimate {
     /// Parameters of the model, head included.
     pub parameters: u64,
-    /// Components that would be selected.
+    /// Trained components of the sparse parameters.
     pub selected: u64,
-    /// Components that these are chosen from.
+    /// All components of the sparse parameters.
     pub of: u64,
-    /// Parameters that would be trained in full.
+    /// Components of the dense parameters.
     pub dense: u64,
-    /// Memory by what it is for, in bytes.
+    /// Memory by purpose.
     pub memory: Vec<MemoryPart>,
-    /// What it would be, and what would fit, with gradient checkpointing and without.
+    /// Without and with gradient checkpointing.
     pub fits: Vec<MemoryFit>,
 }
 
-/// What would fit a device.
+/// Memory with or without gradient checkpointing, and the largest batch that fits the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryFit {
-    /// Whether activations are computed twice instead of kept.
     pub checkpointing: bool,
-    /// Memory by what it is for, with the micro-batch that the preset has.
+    /// Memory by purpose, with the preset's micro-batch.
     pub memory: Vec<MemoryPart>,
-    /// Rows of the largest micro-batch; none where the device is not known, 0 where not even one row fits.
+    /// Rows of the largest micro-batch: `None` if the device is unknown, 0 if one row does not fit.
     pub largest: Option<u64>,
 }
 
-/// Memory that a run needs at the same time as all other parts.
+/// Memory for one purpose. All parts exist at the same time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryPart {
-    /// What it is for.
+    /// The purpose.
     pub name: &'static str,
-    /// Bytes.
     pub bytes: u64,
-    /// Whether it is estimated; else it follows from shapes to the byte.
+    /// Otherwise it follows from shapes to the byte.
     pub estimated: bool,
 }
 
-/// What the data come to.
+/// Examples, steps and the first batch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DataPreview {
-    /// Training examples.
     pub examples: u64,
-    /// Held-out examples.
     pub eval_examples: u64,
     /// Tokens of the longest training example.
     pub longest: u64,
-    /// Optimizer steps.
     pub steps: u64,
-    /// The first examples of the first batch as the model will see them.
+    /// Rows of the first batch as the model sees them.
     pub preview: Vec<Vec<TokenSpan>>,
 }
 
-/// Where a run would go.
+/// The device of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceMemory {
     /// `CPU`, or the GPU's name.
     pub name: String,
-    /// Bytes it has.
     pub total: u64,
-    /// Bytes that are free now.
+    /// Free now.
     pub free: u64,
-}
-
-/// How fast a like run was.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Throughput {
-    /// The run.
-    pub run: String,
-    /// Seconds of work per optimizer step, evaluations included.
-    pub seconds_per_step: f64,
 }
 
 /// A token of an example, or its label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSpan {
-    /// Its text.
     pub text: String,
-    /// What it is there for.
     pub role: TokenRole,
 }
 
-/// What a token is there for.
+/// What a token is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenRole {
-    /// The model reads it and is not trained on it.
-    Read,
-    /// The model is trained to say it.
-    TrainedOn,
-    /// `[CLS]`, `[SEP]`, `<s>` and their like.
+    /// The model reads it; it is outside the loss mask.
+    Context,
+    /// It is in the loss mask.
+    Loss,
+    /// A special token such as `[CLS]` or `<s>`, outside the loss mask.
     Special,
-    /// It fills the row up to the batch's length.
     Padding,
-    /// The class or number to predict.
+    /// The class or the number to predict, not a token.
     Label,
 }
 
 impl ModelEstimate {
-    /// Bytes of all parts.
+    /// Bytes of all parts together.
     pub fn bytes(&self) -> u64 {
         total(&self.memory)
     }
 }
 
 impl MemoryFit {
-    /// Bytes of all parts.
+    /// Bytes of all parts together.
     pub fn bytes(&self) -> u64 {
         total(&self.memory)
     }
@@ -132,7 +113,7 @@ fn total(memory: &[MemoryPart]) -> u64 {
 }
 
 impl Estimate {
-    /// Seconds of work, as far as a like run tells.
+    /// Training time, if there is a similar run.
     pub fn seconds(&self) -> Option<f64> {
         Some(self.throughput.as_ref()?.seconds_per_step * self.data.as_ref()?.steps as f64)
     }

@@ -1,4 +1,4 @@
-//! Questions with any number of answers, each weighed as a text of its own.
+//! Multiple choice: the answer with the highest likelihood after the question.
 
 use anyhow::{Result, bail};
 
@@ -8,30 +8,29 @@ use crate::data::instruct::PromptEncoder;
 use crate::model::Network;
 use crate::protocol::Progress;
 
-use super::perplexity;
+use super::perplexity::perplexity;
 
-/// What came of it.
+/// Accuracy on multiple-choice questions.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct ChoiceScore {
-    /// Questions asked.
     pub asked: usize,
-    /// Questions whose right answer is the likeliest.
+    /// Questions whose right answer has the highest likelihood.
     pub right: usize,
-    /// Questions whose right answer is the likeliest for its length in bytes, which does not favour short ones.
+    /// The same with the likelihood divided by the answer's length in bytes, which does not favour short answers.
     pub right_by_length: usize,
-    /// For each question the index of the likeliest answer.
+    /// The chosen answer of each question.
     pub chosen: Vec<usize>,
-    /// For each question the index of the likeliest answer for its length.
+    /// The same with the likelihood divided by the length.
     pub chosen_by_length: Vec<usize>,
 }
 
-/// Weighs all answers of all questions: ln p of a space and the answer, behind the question.
+/// Scores all questions. The likelihood of an answer is ln p of a space and the answer, after the question.
 ///
 /// # Errors
-/// [`Usage`]: a question and answer that the model has no room for.
+/// [`Usage`]: a question and answer that are too long for the model.
 pub fn choices(
     network: &Network,
-    phrasing: &PromptEncoder,
+    encoder: &PromptEncoder,
     questions: &[ChoiceQuestion],
     progress: &dyn Fn(Progress),
 ) -> Result<ChoiceScore> {
@@ -43,22 +42,22 @@ pub fn choices(
         chosen_by_length: Vec::new(),
     };
     for (number, question) in (1..).zip(questions) {
-        let (mut likely, mut by_length) = (Vec::new(), Vec::new());
+        let (mut likelihoods, mut by_length) = (Vec::new(), Vec::new());
         for choice in &question.choices {
-            let sequence = phrasing.completion(&question.text, &format!(" {choice}"))?;
+            let sequence = encoder.completion(&question.text, &format!(" {choice}"))?;
             if sequence.ids.len() as i64 > network.config.longest() {
                 bail!(Usage(format!(
-                    "question {number}: {} tokens, and the model has places for {}",
+                    "question {number} has {} tokens, but the model has positions for {}",
                     sequence.ids.len(),
                     network.config.longest()
                 )));
             }
-            let foreseen = perplexity(network, std::slice::from_ref(&sequence), 1, &|_| {});
-            let logarithm = -foreseen.loss * foreseen.tokens as f64;
-            likely.push(logarithm);
-            by_length.push(logarithm / choice.len().max(1) as f64);
+            let perplexity = perplexity(network, std::slice::from_ref(&sequence), 1, &|_| {});
+            let likelihood = -perplexity.loss * perplexity.tokens as f64;
+            likelihoods.push(likelihood);
+            by_length.push(likelihood / choice.len().max(1) as f64);
         }
-        let (chosen, chosen_by_length) = (largest(&likely), largest(&by_length));
+        let (chosen, chosen_by_length) = (largest(&likelihoods), largest(&by_length));
         score.right += usize::from(chosen == question.answer);
         score.right_by_length += usize::from(chosen_by_length == question.answer);
         score.chosen.push(chosen);
@@ -69,7 +68,7 @@ pub fn choices(
     Ok(score)
 }
 
-/// The first of the largest.
+/// The index of the largest number, the first of equals.
 fn largest(numbers: &[f64]) -> usize {
     let mut best = 0;
     for (index, number) in numbers.iter().enumerate() {

@@ -1,35 +1,32 @@
-//! Scores on held-out examples, and which of these the model is worst at.
+//! Scores on held-out examples, and the examples with the highest loss.
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 use tch::{Device, Kind, Reduction, Tensor};
 
-use super::DeviceBatch;
+use super::device_batch::DeviceBatch;
 use crate::data::{Example, Label, LabelSet, Tokenized};
 use crate::metrics::Metrics;
 use crate::model::{LossTargets, Network};
-use crate::protocol::{ExamplePrediction, Examples};
+use crate::protocol::{ExamplePrediction, Examples, PERPLEXITY};
 
-/// The score of a language model.
-pub const PERPLEXITY: &str = "perplexity";
+/// Examples in the report of an evaluation.
+const REPORTED: usize = 50;
 
-/// Examples told of after an evaluation.
-const TOLD: usize = 50;
-
-/// Characters told of each text.
+/// Characters of each reported text.
 const LONGEST: usize = 400;
 
-/// Held-out examples, tokenized.
+/// A held-out split, tokenized.
 pub struct HeldOut {
-    /// What its scores' names end in: nothing for the first split, `_mismatched` for MNLI's second.
+    /// Suffix of the names of its scores: empty for the first split, `_mismatched` for MNLI's second.
     pub suffix: String,
     /// At least one.
     pub examples: Tokenized,
 }
 
 impl HeldOut {
-    /// What the scores of a split end in, given its number and its name.
+    /// The suffix of a split with this number and name.
     pub fn suffix(number: usize, name: &str) -> String {
         match name.strip_prefix("validation") {
             Some(suffix) if number > 0 => suffix.to_owned(),
@@ -38,44 +35,42 @@ impl HeldOut {
     }
 }
 
-/// How to evaluate.
+/// Evaluates a network on held-out splits.
 pub struct Evaluator {
-    /// The splits; the first gives the loss and the examples to tell of.
+    /// The first split gives the loss and the reported examples.
     pub splits: Vec<HeldOut>,
-    /// How a classifier is judged. A language model has its perplexity.
+    /// `None` for a language model, whose score is its perplexity.
     pub labelled: Option<Labelled>,
     /// Examples at a time.
     pub batch: usize,
-    /// The tokenizer's padding.
+    /// The token that rows are padded with.
     pub pad_id: i64,
 }
 
-/// How a classifier is judged.
+/// The scores of a classifier, and what they compare with.
 pub struct Labelled {
-    /// The scores.
     pub metrics: Metrics,
-    /// What there is to predict.
     pub labels: LabelSet,
-    /// The texts of the first split.
+    /// The texts of the first split, to report.
     pub texts: Vec<Example>,
 }
 
-/// What came of it.
+/// The result of an evaluation.
 pub struct Scores {
     /// Mean loss of the first split.
     pub loss: f64,
-    /// By name.
+    /// Scores by name.
     pub scores: BTreeMap<String, f64>,
-    /// What a classifier was worst at in the first split.
+    /// The examples of the first split with the highest loss; of a classifier only.
     pub worst: Option<Examples>,
 }
 
-/// What the model made of one example.
-struct Verdict {
+/// The prediction of one example.
+struct Prediction {
     row: usize,
-    /// Index of a class, or a score.
-    prediction: f64,
-    /// Of the predicted class.
+    /// Index of a class, or a number.
+    value: f64,
+    /// Probability of the predicted class.
     confidence: Option<f64>,
     loss: f64,
 }
@@ -86,37 +81,38 @@ impl Evaluator {
         self.splits.iter().map(|split| split.examples.lengths().len() as u64).sum()
     }
 
-    /// Batches of all splits.
+    /// BatchSampler of all splits.
     pub fn batches(&self) -> u64 {
         self.splits.iter().map(|split| split.examples.lengths().len().div_ceil(self.batch) as u64).sum()
     }
 
-    /// Evaluates. After each batch `go_on` is told how many are done, and may end it all: then there are no scores.
-    pub fn run(&self, network: &Network, mut go_on: impl FnMut(u64) -> bool) -> Result<Option<Scores>> {
-        let (mut scores, mut loss, mut verdicts) = (BTreeMap::new(), None, Vec::new());
+    /// Evaluates all splits. `proceed` is called with the number of batches done after each; if it returns false, the
+    /// evaluation ends without scores.
+    pub fn run(&self, network: &Network, mut proceed: impl FnMut(u64) -> bool) -> Result<Option<Scores>> {
+        let (mut scores, mut loss, mut predictions) = (BTreeMap::new(), None, Vec::new());
         let mut done = 0;
         for split in &self.splits {
-            // Like lengths together, the longest first: what does not fit into memory fails at once.
+            // Sorted by length, which saves padding. The longest come first, so that memory runs out at once if at all.
             let lengths = split.examples.lengths();
             let mut order: Vec<usize> = (0..lengths.len()).collect();
             order.sort_by_key(|&index| std::cmp::Reverse(lengths[index]));
             let (mut sum, mut count, mut predicted, mut truth) = (0.0, 0, Vec::new(), Vec::new());
             for rows in order.chunks(self.batch) {
                 let batch = split.examples.collate(rows, self.pad_id);
-                let loaded = DeviceBatch::new(&batch, network.parameters.device());
-                let output = network.output(&loaded.inputs);
-                sum += network.objective(&loaded.targets, 1.0).loss(&output).double_value(&[]);
+                let on_device = DeviceBatch::new(&batch, network.parameters.device());
+                let output = network.output(&on_device.inputs);
+                sum += network.objective(&on_device.targets, 1.0).loss(&output).double_value(&[]);
                 count += batch.labels.count();
                 if let Some(labelled) = &self.labelled {
-                    let predictions = predictions(&output, &loaded.targets)?;
+                    let values = predicted_values(&output, &on_device.targets)?;
                     if loss.is_none() {
-                        verdicts.extend(labelled.verdicts(rows, &loaded.targets, &output, &predictions)?);
+                        predictions.extend(labelled.predictions(rows, &on_device.targets, &output, &values)?);
                     }
-                    predicted.extend(predictions);
+                    predicted.extend(values);
                     truth.extend(batch.labels.numbers());
                 }
                 done += 1;
-                if !go_on(done) {
+                if !proceed(done) {
                     return Ok(None);
                 }
             }
@@ -131,19 +127,19 @@ impl Evaluator {
         Ok(Some(Scores {
             loss: loss.unwrap_or(f64::NAN),
             scores,
-            worst: self.labelled.as_ref().map(|labelled| labelled.worst(verdicts)),
+            worst: self.labelled.as_ref().map(|labelled| labelled.worst(predictions)),
         }))
     }
 }
 
 impl Labelled {
-    fn verdicts(
+    fn predictions(
         &self,
         rows: &[usize],
         targets: &LossTargets,
         logits: &Tensor,
-        predictions: &[f64],
-    ) -> Result<Vec<Verdict>> {
+        values: &[f64],
+    ) -> Result<Vec<Prediction>> {
         let losses: Vec<f64> = host(&losses(logits, targets))?;
         let confidences: Vec<Option<f64>> = match self.labels {
             LabelSet::Classes(_) => {
@@ -151,29 +147,29 @@ impl Labelled {
             }
             LabelSet::Regression => vec![None; rows.len()],
         };
-        let numbers = rows.iter().zip(predictions).zip(losses.into_iter().zip(confidences));
-        let verdict = |((&row, &prediction), (loss, confidence))| Verdict { row, prediction, confidence, loss };
-        Ok(numbers.map(verdict).collect())
+        let numbers = rows.iter().zip(values).zip(losses.into_iter().zip(confidences));
+        let prediction = |((&row, &value), (loss, confidence))| Prediction { row, value, confidence, loss };
+        Ok(numbers.map(prediction).collect())
     }
 
-    /// The worst first; of two as bad, the one that comes first in the split.
-    fn worst(&self, mut verdicts: Vec<Verdict>) -> Examples {
-        let right = |verdict: &Verdict| match self.texts[verdict.row].label {
-            Label::Class(class) => verdict.prediction == f64::from(class),
+    /// The examples with the highest loss; ties in the order of the split.
+    fn worst(&self, mut predictions: Vec<Prediction>) -> Examples {
+        let right = |prediction: &Prediction| match self.texts[prediction.row].label {
+            Label::Class(class) => prediction.value == f64::from(class),
             Label::Score(_) => true,
         };
-        let wrong = verdicts.iter().filter(|verdict| !right(verdict)).count() as u64;
-        verdicts.sort_by(|a, b| b.loss.total_cmp(&a.loss).then(a.row.cmp(&b.row)));
+        let wrong = predictions.iter().filter(|prediction| !right(prediction)).count() as u64;
+        predictions.sort_by(|a, b| b.loss.total_cmp(&a.loss).then(a.row.cmp(&b.row)));
         Examples {
             step: 0,
-            of: verdicts.len() as u64,
+            of: predictions.len() as u64,
             wrong: matches!(self.labels, LabelSet::Classes(_)).then_some(wrong),
-            examples: verdicts.iter().take(TOLD).map(|verdict| self.judged(verdict)).collect(),
+            examples: predictions.iter().take(REPORTED).map(|prediction| self.example(prediction)).collect(),
         }
     }
 
-    fn judged(&self, verdict: &Verdict) -> ExamplePrediction {
-        let example = &self.texts[verdict.row];
+    fn example(&self, prediction: &Prediction) -> ExamplePrediction {
+        let example = &self.texts[prediction.row];
         let name = |value: f64| match &self.labels {
             LabelSet::Classes(names) => names.get(value as usize).map_or_else(|| value.to_string(), Clone::clone),
             LabelSet::Regression => format!("{value:.3}"),
@@ -181,26 +177,26 @@ impl Labelled {
         ExamplePrediction {
             text: beginning(&example.text),
             pair: example.pair.as_deref().map(beginning),
-            prediction: name(verdict.prediction),
+            prediction: name(prediction.value),
             label: name(match example.label {
                 Label::Class(class) => f64::from(class),
                 Label::Score(score) => f64::from(score),
             }),
-            confidence: verdict.confidence.map(rounded),
-            loss: rounded(verdict.loss),
+            confidence: prediction.confidence.map(rounded),
+            loss: rounded(prediction.loss),
         }
     }
 }
 
-/// The likeliest class of each row, or the score.
-fn predictions(logits: &Tensor, targets: &LossTargets) -> Result<Vec<f64>> {
+/// The likeliest class of each row, or its number.
+fn predicted_values(logits: &Tensor, targets: &LossTargets) -> Result<Vec<f64>> {
     host(&match targets {
         LossTargets::Classes(_) => logits.argmax(-1, false),
         _ => logits.squeeze_dim(-1),
     })
 }
 
-/// The rows' losses one by one, fp32 `[rows]`.
+/// The loss of each row, fp32 `[rows]`.
 fn losses(logits: &Tensor, targets: &LossTargets) -> Tensor {
     let logits = logits.to_kind(Kind::Float);
     match targets {
@@ -214,7 +210,7 @@ fn host(values: &Tensor) -> Result<Vec<f64>> {
     Ok(Vec::try_from(values.to_kind(Kind::Double).to_device(Device::Cpu))?)
 }
 
-/// As much of a text as the file of events is to hold.
+/// The beginning of a text: long texts would fill the file of events.
 fn beginning(text: &str) -> String {
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -222,7 +218,7 @@ fn beginning(text: &str) -> String {
     }
 }
 
-/// Six digits, which is what fp32 has: the others would fill the file of events with noise.
+/// Six significant digits, the precision of fp32. More would be noise in the file of events.
 pub fn rounded(value: f64) -> f64 {
     format!("{value:.5e}").parse().unwrap_or(value)
 }
@@ -232,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_cut_to_what_they_mean_and_texts_to_their_beginning() {
+    fn numbers_are_rounded_to_six_digits_and_texts_are_shortened() {
         assert_eq!([0.123_456_789, 1e-12, 0.0, -54.123_456].map(rounded), [0.123_457, 1e-12, 0.0, -54.1235]);
         assert!(rounded(f64::NAN).is_nan() && rounded(f64::INFINITY).is_infinite());
         assert_eq!(beginning("short"), "short");

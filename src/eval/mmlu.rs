@@ -1,44 +1,41 @@
-//! MMLU: questions with four answers, of which the letter that the model finds likeliest counts.
+//! MMLU: questions with four answers. The model's answer is the likeliest letter.
 
 use anyhow::{Result, bail};
 use tch::{Kind, Tensor};
 
-use super::DeviceBatch;
+use super::device_batch::DeviceBatch;
 use crate::Usage;
 use crate::data::instruct::{Message, PromptEncoder};
 use crate::data::{LETTERS, MmluSubject, Sequence, collate_sequences};
 use crate::model::Network;
 use crate::protocol::Progress;
 
-/// How a subject went.
+/// Accuracy on a subject.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct SubjectScore {
-    /// The subject.
     pub subject: String,
-    /// Questions answered right.
     pub right: usize,
-    /// Questions asked.
     pub asked: usize,
-    /// For each question the index of the letter chosen.
+    /// The chosen letter of each question, as an index.
     pub chosen: Vec<usize>,
-    /// Questions that the model had no room for with all examples before them, so that it was shown fewer.
+    /// Questions with fewer examples in their prompt, because all of them are too long for the model.
     pub shortened: usize,
 }
 
-/// Asks all questions, `batch` of them at a time, with `shots` answered ones before each. `phrasing` has to be of a format
-/// that leaves prompts as they are.
+/// Scores all questions, `batch` at a time, with `shots` answered examples before each. `encoder` needs a format that does
+/// not change prompts.
 ///
 /// # Errors
-/// [`Usage`]: a tokenizer that has no token for a letter after a space, a question that the model has no room for.
+/// [`Usage`]: a tokenizer without a single token for a letter after a space, a question that is too long for the model.
 pub fn mmlu(
     network: &Network,
-    phrasing: &PromptEncoder,
+    encoder: &PromptEncoder,
     subjects: &[MmluSubject],
     shots: usize,
     batch: usize,
     progress: &dyn Fn(Progress),
 ) -> Result<Vec<SubjectScore>> {
-    let letters = letters(phrasing)?;
+    let letters = letters(encoder)?;
     let total = subjects.iter().map(|subject| subject.test.len() as u64).sum();
     let mut done = 0;
     let mut scores = Vec::new();
@@ -55,12 +52,12 @@ pub fn mmlu(
             let longest = network.config.longest() as usize;
             let mut shown = shots.min(subject.dev.len());
             let ids = loop {
-                let ids = tokens(phrasing, &subject.prompt(question, shown))?;
+                let ids = tokens(encoder, &subject.prompt(question, shown))?;
                 match shown.checked_sub(1) {
                     _ if ids.len() <= longest => break ids,
                     Some(fewer) => shown = fewer,
                     None => bail!(Usage(format!(
-                        "{}: a question has {} tokens, and the model places for {longest}",
+                        "{}: a question has {} tokens, but the model has positions for {longest}",
                         subject.name,
                         ids.len()
                     ))),
@@ -69,7 +66,7 @@ pub fn mmlu(
             score.shortened += usize::from(shown < shots.min(subject.dev.len()));
             prompts.push(Sequence { loss_mask: vec![false; ids.len()], ids, starts: vec![0] });
         }
-        // Like lengths together: less is padding.
+        // Sorted by length, which saves padding.
         let mut order: Vec<usize> = (0..prompts.len()).collect();
         order.sort_by_key(|&number| std::cmp::Reverse(prompts[number].ids.len()));
         for rows in order.chunks(batch.max(1)) {
@@ -85,12 +82,12 @@ pub fn mmlu(
     Ok(scores)
 }
 
-/// The token of each letter after a space, as it would follow a prompt.
-fn letters(phrasing: &PromptEncoder) -> Result<[i64; 4]> {
-    let before = tokens(phrasing, "Answer:")?;
+/// The token of each letter after a space, as it follows a prompt.
+fn letters(encoder: &PromptEncoder) -> Result<[i64; 4]> {
+    let before = tokens(encoder, "Answer:")?;
     let mut found = [0; 4];
     for (letter, id) in LETTERS.iter().zip(&mut found) {
-        let with = tokens(phrasing, &format!("Answer: {letter}"))?;
+        let with = tokens(encoder, &format!("Answer: {letter}"))?;
         match with.strip_prefix(before.as_slice()) {
             Some([one]) => *id = i64::from(*one),
             _ => bail!(Usage(format!(
@@ -101,12 +98,12 @@ fn letters(phrasing: &PromptEncoder) -> Result<[i64; 4]> {
     Ok(found)
 }
 
-fn tokens(phrasing: &PromptEncoder, text: &str) -> Result<Vec<u32>> {
-    let ids = phrasing.prompt_ids(&[Message::plain("user", text.to_owned())])?;
+fn tokens(encoder: &PromptEncoder, text: &str) -> Result<Vec<u32>> {
+    let ids = encoder.prompt_ids(&[Message::plain("user", text.to_owned())])?;
     Ok(ids.into_iter().filter_map(|id| u32::try_from(id).ok()).collect())
 }
 
-/// The likeliest of four tokens behind each prompt; the first of equals.
+/// The likeliest of four tokens after each prompt, the first of equals.
 fn choose(network: &Network, prompts: &[Sequence], rows: &[usize], letters: &[i64; 4]) -> Vec<usize> {
     let Some(decoder) = network.decoder() else { return vec![0; rows.len()] };
     let device = network.parameters.device();

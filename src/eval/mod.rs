@@ -1,4 +1,4 @@
-//! Scores of a model: on held-out examples, on labelled files, on MMLU, on choices, and the perplexity of a text.
+//! Evaluates models: held-out examples, labelled files, MMLU, multiple choice, and perplexity.
 
 mod choices;
 mod device_batch;
@@ -10,7 +10,7 @@ mod predict;
 pub use choices::{ChoiceScore, choices};
 pub use device_batch::DeviceBatch;
 pub(crate) use held_out::rounded;
-pub use held_out::{Evaluator, HeldOut, Labelled, PERPLEXITY, Scores};
+pub use held_out::{Evaluator, HeldOut, Labelled, Scores};
 pub use mmlu::{SubjectScore, mmlu};
 pub use perplexity::{Perplexity, perplexity};
-pub use predict::{ModelSource, Opening, Predictor};
+pub use predict::{ModelSource, Predictor, PredictorOptions};

@@ -1,24 +1,24 @@
-//! How well a model foresees what is to be learnt of some texts.
+//! The perplexity of texts under a language model.
 
-use super::DeviceBatch;
+use super::device_batch::DeviceBatch;
 use crate::data::{Sequence, collate_sequences};
 use crate::model::Network;
 use crate::protocol::Progress;
 
-/// What came of it.
+/// The perplexity of some texts.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Perplexity {
-    /// Mean of -ln p over the tokens.
+    /// Mean of -ln p over the tokens in the loss mask.
     pub loss: f64,
-    /// e to the loss.
+    /// exp(loss)
     pub perplexity: f64,
-    /// Tokens that were to be foreseen.
+    /// Tokens in the loss mask.
     pub tokens: usize,
 }
 
-/// Foresees the learnt tokens of all sequences, `batch` of them at a time.
+/// Computes the perplexity of the tokens in the loss masks, `batch` sequences at a time.
 pub fn perplexity(network: &Network, sequences: &[Sequence], batch: usize, progress: &dyn Fn(Progress)) -> Perplexity {
-    // Like lengths together: less is padding.
+    // Sorted by length, which saves padding.
     let mut order: Vec<usize> = (0..sequences.len()).collect();
     order.sort_by_key(|&number| std::cmp::Reverse(sequences[number].ids.len()));
     let (mut sum, mut tokens, mut done) = (0.0, 0, 0);

@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tch::{Kind, Tensor};
 
-use super::changes::{Changes, Facts, Full, Sparse};
 use super::merged::{bytes_of, sync};
 use super::{Cancellation, Unfinished};
 use crate::Usage;
+use crate::delta::{Changes, Facts, Full, Sparse, check_ascending};
 
 /// The entry of the file's metadata that says what it is.
 const KEY: &str = "finesift_delta";
@@ -142,8 +142,7 @@ fn parse(bytes: &[u8]) -> Result<Changes, String> {
         }
         let components = shape.iter().try_fold(1i64, |product, &size| product.checked_mul(size).filter(|_| size > 0));
         let components = components.ok_or_else(|| damaged(&format!("{name} has shape {shape:?}")))?;
-        crate::train::checkpoint::ascending(&indices, components)
-            .map_err(|error| damaged(&format!("{name}: {error}")))?;
+        check_ascending(&indices, components).map_err(|error| damaged(&format!("{name}: {error}")))?;
         sparse.push(Sparse { name, shape, indices, values });
     }
     let targets = |name: &str| {

@@ -12,9 +12,9 @@ use safetensors::tensor::{View, serialize_to_file};
 use serde_json::{Map, Value, json};
 use tch::{Device, Kind, Tensor};
 
-use super::changes::{Changes, Facts};
 use super::{Cancellation, Stop, Unfinished};
 use crate::Usage;
+use crate::delta::{Changes, Facts};
 use crate::model::{FileTensor, ModelConfig, ModelFiles};
 use crate::protocol::Progress;
 

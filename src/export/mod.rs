@@ -3,8 +3,7 @@
 //! ```text
 //! order        what is asked for, and has the rest carry it out
 //! watch        who waits for it, and may call it off
-//! changes      a run's checkpoint becomes what it changes in its base model
-//! delta        those changes as one file, and back
+//! delta        what a checkpoint changes in its base model, as one file, and back
 //! merged       a Hugging Face folder with the changes made
 //! shira        a PEFT adapter of them
 //! csv          the numbers of every step
@@ -13,8 +12,6 @@
 //! ```
 
 mod cancel;
-#[cfg(feature = "torch")]
-mod changes;
 mod csv;
 #[cfg(feature = "torch")]
 mod delta;
@@ -36,8 +33,6 @@ use anyhow::{Context, Result, bail};
 use crate::Usage;
 
 pub use cancel::{Cancellation, Cancelled, Stop};
-#[cfg(feature = "torch")]
-pub use changes::{Changes, Facts, Full, Sparse};
 pub use csv::csv;
 #[cfg(feature = "torch")]
 pub use merged::merged;

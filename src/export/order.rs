@@ -122,7 +122,8 @@ mod weights {
 
     use super::{Cancellation, Form, Order};
     use crate::Usage;
-    use crate::export::{Changes, merged, shira};
+    use crate::delta::Changes;
+    use crate::export::{merged, shira};
     use crate::hub::Hub;
     use crate::runs::checkpoint::{Stored, wanted};
 

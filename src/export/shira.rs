@@ -11,10 +11,10 @@ use safetensors::tensor::{TensorView, serialize_to_file};
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
 
-use super::changes::{Changes, Sparse};
 use super::merged::{bytes_of, sync};
 use super::{Cancellation, ChangedBiases, Unfinished};
 use crate::Usage;
+use crate::delta::{Changes, Sparse};
 use crate::model::{ModelConfig, ModelFiles};
 
 /// Writes the adapter into a new folder. Biases have no place in one: `without_biases` leaves changed ones out.

@@ -11,6 +11,7 @@ use super::draft::Draft;
 use super::types::Preset;
 use crate::Usage;
 use crate::config::config_folder;
+use crate::paths::cache_folder;
 use crate::suggest::did_you_mean;
 
 /// Limit on a preset file, in bytes. A preset has some hundred bytes; class names can make it some hundred thousand.
@@ -167,15 +168,6 @@ impl Preset {
         let preset = Library::from_env().find(name)?;
         Preset::parse(&preset.name, &preset.file, &preset.text, overrides, cache)
     }
-}
-
-/// The folder that `cache:` stands for: `$XDG_CACHE_HOME/finesift`, by default `~/.cache/finesift`.
-pub fn cache_folder() -> PathBuf {
-    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache");
-    std::env::var_os("XDG_CACHE_HOME")
-        .filter(|folder| !folder.is_empty())
-        .map_or_else(home, PathBuf::from)
-        .join("finesift")
 }
 
 /// Reads the text of a preset file.

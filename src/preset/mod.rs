@@ -25,7 +25,9 @@ pub use builtin::{BuiltIn, built_in};
 pub use difference::{Difference, Impact, differences};
 pub use draft::{Draft, Field, FieldOrigin};
 pub use keys::KEYS;
-pub use library::{Library, PresetEntry, cache_folder, read_file};
+pub use library::{Library, PresetEntry, read_file};
+
+pub use crate::paths::cache_folder;
 pub use types::{
     Data, DataSource, Dtype, InstructionData, InstructionFiles, Keep, Model, Preset, Sample, Schedule, Select, Sift,
     Train,

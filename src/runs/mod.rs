@@ -37,5 +37,5 @@ pub use list::{Kept, Lister, RunEntry, RunState, kept};
 pub use lock::{Holder, RunLock};
 pub use summary::{Best, End, Summary};
 pub use tags::{tags_of, write_tags};
-pub use throughput::throughput;
+pub use throughput::{Throughput, throughput};
 pub use trash::{TRASH, move_to_trash, rename};

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::events::EventRange;
-use crate::estimate::Throughput;
 use crate::preset::Preset;
 use crate::protocol::{Event, Started, Step};
 
@@ -21,6 +20,14 @@ const FEWEST: u64 = 5;
 
 /// A preset has a few KB.
 const LARGEST: u64 = 1 << 20;
+
+/// The speed of an earlier, similar run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Throughput {
+    pub run: String,
+    /// Training time per optimizer step, evaluations included.
+    pub seconds_per_step: f64,
+}
 
 /// The throughput of the newest run on `device` (`cpu`, `cuda:0`) with the same model and data, as much trained of it and batches of
 /// the same size.

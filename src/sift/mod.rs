@@ -15,4 +15,4 @@ mod values;
 pub use adamw::{AdamW, SparseDecay, UPDATE_PART, UpdateGate};
 pub use mass::{Coverage, Covered};
 pub use targets::{Role, Rules, budget};
-pub use values::{Slot, State, Values};
+pub use values::{Slot, State, TrainedParameter, Values};

@@ -7,6 +7,16 @@ use tch::{Device, Kind, Tensor, no_grad};
 
 use super::{AdamW, Role, UpdateGate};
 
+/// A parameter to train.
+pub struct TrainedParameter {
+    /// The parameter's name in the checkpoint.
+    pub name: String,
+    /// Its weights, in its shape.
+    pub weights: Tensor,
+    /// Ascending flat indices of the components to train, int64 `[k]`; `None` for a dense parameter.
+    pub selected: Option<Tensor>,
+}
+
 /// A trained parameter's place in the flat vectors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slot {
@@ -65,16 +75,16 @@ pub struct State {
 }
 
 impl Values {
-    /// Takes up training of the `chosen` parameters: name, weights and, for a sparse one, ascending flat indices. Gradients
-    /// are summed in a type of their own; where there is nothing to sum, the one they come in is enough.
-    pub fn new(chosen: &[(String, Tensor, Option<Tensor>)], gradient: Kind) -> Values {
+    /// The initial state of these parameters, with gradients accumulated in the type `gradient`.
+    pub fn new(parameters: &[TrainedParameter], gradient: Kind) -> Values {
         no_grad(|| {
-            let (device, kind) =
-                chosen.first().map_or((Device::Cpu, Kind::Float), |(_, weights, _)| (weights.device(), weights.kind()));
+            let first = parameters.first().map(|parameter| &parameter.weights);
+            let (device, kind) = first.map_or((Device::Cpu, Kind::Float), |weights| (weights.device(), weights.kind()));
             let (mut slots, mut masters, mut indices) = (Vec::new(), Vec::new(), Vec::new());
             let mut start = 0;
-            let sparse_first = chosen.iter().filter(|c| c.2.is_some()).chain(chosen.iter().filter(|c| c.2.is_none()));
-            for (name, weights, selected) in sparse_first {
+            let (sparse, dense): (Vec<_>, Vec<_>) =
+                parameters.iter().partition(|parameter| parameter.selected.is_some());
+            for TrainedParameter { name, weights, selected } in sparse.into_iter().chain(dense) {
                 let flat = weights.flatten(0, -1);
                 let (values, role) = match selected {
                     Some(selected) => {
@@ -236,7 +246,8 @@ mod tests {
         let weights = Tensor::randn([40, 50], (Kind::Float, Device::Cpu)).to_kind(Kind::BFloat16);
         let selected = Tensor::arange_start_step(0, 2000, 2, (Kind::Int64, Device::Cpu));
         let gradient_of_it = Tensor::randn([1000], (Kind::Float, Device::Cpu)).to_kind(Kind::BFloat16);
-        (Values::new(&[("w.weight".into(), weights, Some(selected))], gradient), gradient_of_it)
+        let parameter = TrainedParameter { name: "w.weight".into(), weights, selected: Some(selected) };
+        (Values::new(&[parameter], gradient), gradient_of_it)
     }
 
     #[test]

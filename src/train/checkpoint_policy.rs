@@ -1,76 +1,82 @@
-//! When a run's checkpoints are written, and what they say of it.
+//! When a run writes checkpoints, and the manifest that all of them share.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::checkpoint::{CheckpointRequest, CheckpointWriter, StateSnapshot, WriteFailed};
+use super::learner::Learner;
 use crate::preset::Keep;
 use crate::runs::checkpoint::Manifest;
 use crate::session::Port;
 
-use super::Learner;
-use super::checkpoint::{Request, Snapshot, Writer};
-
-/// Decides on checkpoints and hands them to the writer.
+/// Decides when to write a checkpoint, and hands it to the writer.
 pub struct CheckpointPolicy<'a> {
     port: &'a Port,
     keep: Keep,
-    /// What all of a run's manifests have in common.
-    pub facts: Manifest,
-    writer: Writer,
+    /// The part of the manifest that stays the same throughout the run.
+    pub manifest: Manifest,
+    writer: CheckpointWriter,
     latest: Instant,
     latest_step: u64,
-    /// Whether nothing has happened since the latest one.
+    /// Whether the latest checkpoint holds the current state.
     saved: bool,
 }
 
 impl<'a> CheckpointPolicy<'a> {
-    /// For a run that stands at a step.
-    pub fn new(port: &'a Port, keep: Keep, facts: Manifest, writer: Writer, step: u64) -> CheckpointPolicy<'a> {
-        CheckpointPolicy { port, keep, facts, writer, latest: Instant::now(), latest_step: step, saved: false }
+    /// For a run at this step.
+    pub fn new(
+        port: &'a Port,
+        keep: Keep,
+        manifest: Manifest,
+        writer: CheckpointWriter,
+        step: u64,
+    ) -> CheckpointPolicy<'a> {
+        CheckpointPolicy { port, keep, manifest, writer, latest: Instant::now(), latest_step: step, saved: false }
     }
 
-    /// Notes that the run has moved on: there is something to keep.
-    pub fn changed(&mut self) {
+    /// Marks the state as changed since the latest checkpoint.
+    pub fn mark_changed(&mut self) {
         self.saved = false;
     }
 
-    /// Whether the preset asks for one now. While one waits to be written the next is put off.
+    /// Whether the preset asks for a checkpoint now. It is postponed while another one waits to be written.
     pub fn due(&self, step: u64) -> bool {
         let by_time = self.keep.every_minutes > 0.0
             && self.latest.elapsed() > Duration::from_secs_f64((self.keep.every_minutes * 60.0).min(1e9));
-        // At the multiples, or as soon after them as the writer has time.
+        // At the multiples, or as soon after them as the writer is free.
         let every = self.keep.every_steps;
         let by_steps = every > 0 && step / every > self.latest_step / every;
         (by_time || by_steps) && !self.saved && self.writer.has_room()
     }
 
-    /// Copies the state, and lets it be written. `now` is the manifest of this moment, but for where the events stand.
+    /// Copies the state and queues it for writing. `now` is the manifest of this moment, without the position in the
+    /// events.
     pub fn save(&mut self, learner: &Learner, now: Manifest, best: bool) {
         let start = Instant::now();
         (self.latest, self.latest_step, self.saved) = (start, now.step, true);
         let now = Manifest { events: self.port.emitter().written(), ..now };
-        let snapshot = Snapshot::of(learner, now);
-        self.writer.submit(Request { snapshot, best, held_up: start.elapsed().as_secs_f64() });
+        let snapshot = StateSnapshot::of(learner, now);
+        self.writer.submit(CheckpointRequest { snapshot, best, held_up: start.elapsed().as_secs_f64() });
     }
 
-    /// Sees to it that the run's state is on disk, and waits for that.
+    /// Waits until the current state is on disk.
     ///
     /// # Errors
     /// Why it is not.
-    pub fn conclude(&mut self, learner: &Learner, now: &Manifest) -> Result<(), String> {
+    pub fn save_final(&mut self, learner: &Learner, now: &Manifest) -> Result<(), WriteFailed> {
         if !self.saved {
             self.save(learner, now.clone(), false);
         }
         if self.writer.finish().is_err() {
-            // The disk may have got room since.
+            // The disk may have room again by now.
             self.save(learner, now.clone(), false);
         }
         self.writer.finish()
     }
 
-    /// The newest checkpoint that is complete on disk, once all that was handed over is written or given up.
-    pub fn last_of_all(&self) -> Option<PathBuf> {
-        // What failed was told when it did.
+    /// The newest complete checkpoint on disk, after all queued ones were written or failed.
+    pub fn latest_on_disk(&self) -> Option<PathBuf> {
+        // The writer has reported every failure.
         let _ = self.writer.finish();
         self.writer.last()
     }

@@ -1,13 +1,13 @@
-//! Time at work: what was paused does not count, neither in a run's duration nor in what is left of it.
+//! Training time: pauses count neither in a run's duration nor in its remaining time.
 
 use std::time::{Duration, Instant};
 
 use crate::runs::checkpoint::ClockState;
 
-/// Measures work.
+/// Measures training time.
 pub struct Clock {
     started: Instant,
-    /// Work of earlier sittings.
+    /// Training time before the latest resume.
     before: Duration,
     paused: Duration,
     paused_since: Option<Instant>,
@@ -15,7 +15,7 @@ pub struct Clock {
     evaluations: Meter,
 }
 
-/// How long one of a kind takes.
+/// The mean duration of a step or an evaluation.
 #[derive(Default)]
 struct Meter {
     time: Duration,
@@ -23,58 +23,56 @@ struct Meter {
 }
 
 impl Clock {
-    /// Starts, or goes on where it stood.
-    pub fn start(from: ClockState) -> Clock {
+    /// Starts, or continues from the state in a checkpoint.
+    pub fn start(state: ClockState) -> Clock {
         Clock {
             started: Instant::now(),
-            before: seconds(from.elapsed),
+            before: seconds(state.elapsed),
             paused: Duration::ZERO,
             paused_since: None,
-            steps: Meter::of(from.steps),
-            evaluations: Meter::of(from.evaluations),
+            steps: Meter::of(state.steps),
+            evaluations: Meter::of(state.evaluations),
         }
     }
 
-    /// Where it stands.
+    /// The state for a checkpoint.
     pub fn state(&self) -> ClockState {
         ClockState { elapsed: self.elapsed(), steps: self.steps.state(), evaluations: self.evaluations.state() }
     }
 
-    /// Seconds of work so far.
+    /// Seconds of training time so far.
     pub fn elapsed(&self) -> f64 {
         let now = self.paused_since.unwrap_or_else(Instant::now);
         (self.before + now.duration_since(self.started) - self.paused).as_secs_f64()
     }
 
-    /// Stands still.
     pub fn pause(&mut self) {
         self.paused_since.get_or_insert_with(Instant::now);
     }
 
-    /// Goes on.
-    pub fn unpause(&mut self) {
+    pub fn resume(&mut self) {
         self.paused += self.paused_since.take().map_or(Duration::ZERO, |since| since.elapsed());
     }
 
-    /// Notes a step.
-    pub fn step_took(&mut self, time: Duration) {
+    /// Records the duration of a step.
+    pub fn record_step(&mut self, time: Duration) {
         self.steps.add(time);
     }
 
-    /// Notes an evaluation.
-    pub fn evaluation_took(&mut self, time: Duration) {
+    /// Records the duration of an evaluation.
+    pub fn record_evaluation(&mut self, time: Duration) {
         self.evaluations.add(time);
     }
 
-    /// Seconds that so many steps and evaluations will take. `None` before the first step; an evaluation is taken for
-    /// nothing until there was one.
+    /// Estimated seconds for so many steps and evaluations. `None` before the first step; evaluations count from the first
+    /// one on.
     pub fn eta(&self, steps: u64, evaluations: u64) -> Option<f64> {
         let step = self.steps.mean()?;
         Some(step * steps as f64 + self.evaluations.mean().unwrap_or(0.0) * evaluations as f64)
     }
 }
 
-/// What a checkpoint says can be anything.
+/// A checkpoint may contain any number.
 fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default().min(Duration::from_secs(1 << 40))
 }

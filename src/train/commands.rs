@@ -1,29 +1,29 @@
-//! What the front end orders is done between two steps.
+//! Handles the front end's commands between two steps.
 
 use std::ops::ControlFlow;
 
 use anyhow::Result;
 
-use super::{Run, Save};
+use super::run::{Run, Save};
 use crate::protocol::{Command, Event, Phase};
 
 impl Run<'_> {
-    /// Does what was ordered. `Break` ends the run.
-    pub(super) fn obey(&mut self) -> Result<ControlFlow<Save>> {
-        while let Some(command) = self.orders.next() {
-            self.settle()?;
-            let obeyed = match command {
-                Command::Pause => self.hold()?,
-                other => self.obey_at_once(other)?,
+    /// Handles all commands in the queue. `Break` ends the run.
+    pub(super) fn handle_commands(&mut self) -> Result<ControlFlow<Save>> {
+        while let Some(command) = self.commands.next() {
+            self.finish_steps()?;
+            let flow = match command {
+                Command::Pause => self.pause()?,
+                other => self.handle(other)?,
             };
-            if obeyed.is_break() {
-                return Ok(obeyed);
+            if flow.is_break() {
+                return Ok(flow);
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    fn obey_at_once(&mut self, command: Command) -> Result<ControlFlow<Save>> {
+    fn handle(&mut self, command: Command) -> Result<ControlFlow<Save>> {
         match command {
             Command::Checkpoint => self.checkpoint(),
             Command::Evaluate => self.evaluate()?,
@@ -39,29 +39,29 @@ impl Run<'_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Sleeps until told to go on; other orders are obeyed meanwhile.
-    fn hold(&mut self) -> Result<ControlFlow<Save>> {
+    /// Sleeps until the command to resume; other commands are handled meanwhile.
+    fn pause(&mut self) -> Result<ControlFlow<Save>> {
         self.clock.pause();
         self.port.emit(Event::Phase { phase: Phase::Paused });
-        let obeyed = loop {
-            match self.orders.wait() {
+        let flow = loop {
+            match self.commands.wait() {
                 Some(Command::Resume) => break ControlFlow::Continue(()),
                 Some(Command::Pause) => {}
                 Some(command) => {
-                    let obeyed = self.obey_at_once(command)?;
-                    if obeyed.is_break() {
-                        break obeyed;
+                    let flow = self.handle(command)?;
+                    if flow.is_break() {
+                        break flow;
                     }
                     self.port.emit(Event::Phase { phase: Phase::Paused });
                 }
-                // No one is left who could say so.
+                // No front end is left that could resume the run.
                 None => break ControlFlow::Break(Save::Yes),
             }
         };
-        self.clock.unpause();
-        if obeyed.is_continue() {
+        self.clock.resume();
+        if flow.is_continue() {
             self.port.emit(Event::Phase { phase: Phase::Training });
         }
-        Ok(obeyed)
+        Ok(flow)
     }
 }

@@ -1,4 +1,4 @@
-//! Has the language model under training answer a prompt, between steps.
+//! Completions of the language model under training, between steps.
 
 use anyhow::{Result, bail};
 
@@ -6,41 +6,44 @@ use crate::Usage;
 use crate::data::instruct::{Message, PromptEncoder};
 use crate::model::{Network, Sampling, Writer};
 
-/// Asks, and writes down the answer.
+/// Generates completions of prompts.
 pub struct SampleGenerator {
-    /// Makes tokens of prompts and text of answers.
-    pub phrasing: PromptEncoder,
-    /// How tokens are chosen.
+    pub encoder: PromptEncoder,
     pub sampling: Sampling,
-    /// Tokens of an answer at most.
+    /// Tokens of a completion at most.
     pub tokens: usize,
-    /// What is asked at every evaluation.
+    /// The prompts of every evaluation.
     pub prompts: Vec<String>,
 }
 
 impl SampleGenerator {
-    /// The network's answer to a prompt; nothing if `go_on` says to stop before it is complete, and nothing from a network
-    /// that does not write.
+    /// The completion of a prompt. `None` if `proceed` returns false before it is complete, or if the network is a
+    /// classifier.
     ///
     /// # Errors
     /// [`Usage`]: a prompt that the tokenizer or the chat template refuses, or that is too long for the model.
-    pub fn answer(&self, network: &Network, prompt: &str, mut go_on: impl FnMut() -> bool) -> Result<Option<String>> {
+    pub fn complete(
+        &self,
+        network: &Network,
+        prompt: &str,
+        mut proceed: impl FnMut() -> bool,
+    ) -> Result<Option<String>> {
         let Some(decoder) = network.decoder() else { return Ok(None) };
-        let question = self.phrasing.prompt_ids(&[Message::plain("user", prompt.to_owned())])?;
-        let room = usize::try_from(decoder.config().longest()).unwrap_or(0).saturating_sub(question.len());
+        let ids = self.encoder.prompt_ids(&[Message::plain("user", prompt.to_owned())])?;
+        let room = usize::try_from(decoder.config().longest()).unwrap_or(0).saturating_sub(ids.len());
         if room == 0 {
             bail!(Usage(format!(
-                "the prompt has {} tokens, and the model no place left for an answer",
-                question.len()
+                "the prompt has {} tokens, which leaves no position for a completion; shorten it",
+                ids.len()
             )));
         }
-        let mut ids = Vec::new();
-        for token in Writer::new(decoder, &question, self.tokens.min(room), self.phrasing.stop_ids(), &self.sampling) {
-            if !go_on() {
+        let mut completion = Vec::new();
+        for token in Writer::new(decoder, &ids, self.tokens.min(room), self.encoder.stop_ids(), &self.sampling) {
+            if !proceed() {
                 return Ok(None);
             }
-            ids.push(token);
+            completion.push(token);
         }
-        Ok(Some(self.phrasing.decode(&ids)?))
+        Ok(Some(self.encoder.decode(&completion)?))
     }
 }

@@ -1,248 +1,180 @@
-//! From a preset to everything a run needs, the cheapest checks first.
+//! From a preset to everything a run needs. The weights, which take longest to load, come after all checks.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use tch::Kind;
 
-use super::Job;
 use super::generation::SampleGenerator;
+use super::job::Job;
+use super::loader::Loader;
 use super::schedule::LearningRate;
-use super::select;
-use crate::Usage;
-use crate::data::{BatchSampler, LabelSet, Tokenized, digest};
+use crate::data::instruct::PromptEncoder;
+use crate::data::{LabelSet, digest};
 use crate::device::{self, Chosen};
-use crate::eval::Evaluator;
-use crate::inputs::OpenedPreset;
-use crate::model::{Fingerprint, Layout, LoadOptions, ModelConfig, Network};
+use crate::eval::{Evaluator, HeldOut, Labelled};
+use crate::inputs::{
+    self, Access, CompletePreset, Downloads, ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples,
+    TokenizedSplit, target_rules,
+};
+use crate::model::{Fingerprint, LoadOptions, LoadReport, Network, Sampling};
 use crate::preset::{Dtype, Preset};
-use crate::protocol::{Event, Level, Progress, Started};
+use crate::protocol::{Event, Progress, Started};
 use crate::runs::checkpoint::{BaseIdentity, DataIdentity};
 use crate::session::Port;
 use crate::sift::{Role, Rules};
 
-/// A run about to begin.
-pub struct Prepared {
-    /// The model.
+/// A run that is ready to start.
+pub struct PreparedRun {
     pub network: Network,
-    /// What is trained of it.
     pub rules: Rules,
-    /// Training examples.
-    pub examples: Tokenized,
-    /// Their order.
-    pub plan: EpochPlan,
-    /// Held-out examples.
+    pub loader: Loader,
     pub evaluator: Evaluator,
     /// The score that decides which evaluation is best.
-    pub best: String,
-    /// The learning rate of each step.
+    pub best_score: String,
     pub learning_rate: LearningRate,
-    /// Names of the classes; none where a number is predicted or text is written.
+    /// Names of the classes; empty for a regression or a language model.
     pub labels: Vec<String>,
-    /// Which model it is.
     pub base: BaseIdentity,
-    /// Which examples.
     pub data: DataIdentity,
-    /// What is going to be trained on what.
+    /// The first event of the run.
     pub started: Started,
-    /// Has a language model answer.
-    pub speaker: Option<SampleGenerator>,
+    /// Of a language model.
+    pub generator: Option<SampleGenerator>,
 }
 
-/// Which examples each step takes.
-pub struct EpochPlan {
-    batches: BatchSampler,
-    accumulate: usize,
-    /// Steps of the run.
-    pub steps: u64,
-    /// The epoch whose order is held, and the order.
-    current: Option<(u64, Vec<Vec<usize>>)>,
-}
-
-impl EpochPlan {
-    /// Steps in an epoch.
-    pub fn steps_per_epoch(&self) -> u64 {
-        self.batches.batches_per_epoch().div_ceil(self.accumulate) as u64
-    }
-
-    /// The micro-batches of a step, counted from 0, as indices of examples.
-    pub fn step(&mut self, step: u64) -> &[Vec<usize>] {
-        let (epoch, within) = (step / self.steps_per_epoch(), (step % self.steps_per_epoch()) as usize);
-        let start = within * self.accumulate;
-        let end = (start + self.accumulate).min(self.batches.batches_per_epoch());
-        &self.epoch(epoch)[start..end]
-    }
-
-    /// The first micro-batches of the run.
-    pub fn first(&mut self, number: usize) -> &[Vec<usize>] {
-        let number = number.min(self.batches.batches_per_epoch());
-        &self.epoch(0)[..number]
-    }
-
-    fn epoch(&mut self, epoch: u64) -> &[Vec<usize>] {
-        if self.current.as_ref().is_none_or(|(held, _)| *held != epoch) {
-            self.current = None;
-        }
-        &self.current.get_or_insert_with(|| (epoch, self.batches.epoch(epoch))).1
-    }
-}
-
-/// Finds, reads and checks everything.
+/// Opens the preset and loads the weights.
 ///
 /// # Errors
-/// [`Usage`] for what the user can mend.
-pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
+/// [`Usage`](crate::Usage): a mistake in the preset, or files that do not fit it. Others: the network or the disk.
+pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
     let preset = &job.preset;
-    let sift = &preset.sift;
-    let progress = |progress: Progress| port.emit(Event::Progress(progress));
-    let folder = model_folder(job, &progress)?;
-    let config = ModelConfig::read(&folder)?;
-    check(preset, &config)?;
-    let rules = rules_of(preset);
-    let material = OpenedPreset::gather(job, &folder, &config, port)?;
+    let access = Access { hub: &job.hub, cache: &job.cache, downloads: Downloads::Allowed };
+    let CompletePreset { model, data, examples } =
+        inputs::open(preset, &access, &|event| port.emit(event))?.complete()?;
+    let OpenedModel { folder, config, tokenizer } = model;
+    let OpenedData { name, labels: outputs, examples: count, eval_examples, steps, best, labelled, .. } = data;
+    let TokenizedExamples { train, held_out } = examples;
 
-    let options = LoadOptions {
-        labels: material.labels,
-        dtype: match preset.model.dtype {
-            Dtype::F32 => Kind::Float,
-            Dtype::Bf16 => Kind::BFloat16,
-        },
-        device: chosen.device,
-        seed: preset.train.seed,
+    let labelled = labelled.map(|dataset| Labelled {
+        metrics: dataset.metrics,
+        labels: dataset.labels,
+        texts: dataset.eval.into_iter().next().map(|split| split.examples).unwrap_or_default(),
+    });
+    let splits = held_out.into_iter().enumerate().map(|(number, TokenizedSplit { name, examples })| HeldOut {
+        suffix: HeldOut::suffix(number, &name),
+        examples,
+    });
+    let pad_id = config.pad_token_id();
+    let evaluator = Evaluator { splits: splits.collect(), labelled, batch: preset.train.batch, pad_id };
+    let loader = Loader::new(train, &preset.train, pad_id, steps);
+    let data = DataIdentity {
+        examples: count,
+        train: digest([loader.examples()]),
+        eval_examples,
+        eval: digest(evaluator.splits.iter().map(|split| &split.examples)),
     };
-    let (network, report) = Network::open(&folder, &options, &progress)?;
-    tell_of_head(&report.fresh, &report.unused, &rules, port);
-    warn_of_idle_targets(&network, &rules, port);
-
-    let train = &preset.train;
-    let lengths = material.train.lengths();
-    let steps = train.steps(lengths.len()).context("train.epochs: too many steps to count")?;
-    let plan = EpochPlan {
-        batches: BatchSampler::new(lengths, train.batch, train.seed),
-        accumulate: train.accumulate,
-        steps,
-        current: None,
+    let generator = match tokenizer {
+        ModelTokenizer::Prompts(encoder) => Some(generator(preset, *encoder)),
+        ModelTokenizer::Text(_) => None,
     };
-    let evaluator = Evaluator {
-        splits: material.splits,
-        labelled: material.labelled,
-        batch: train.batch,
-        pad_id: config.pad_token_id(),
-    };
+    let rules = target_rules(preset);
+    let network = load(preset, &folder, outputs, chosen, &rules, port)?;
+    let fingerprint = Fingerprint::of(&folder)?;
     let learning_rate = LearningRate {
-        schedule: train.schedule,
-        peak: train.learning_rate,
-        warmup: (train.warmup * plan.steps as f64).ceil() as u64,
-        steps: plan.steps,
+        schedule: preset.train.schedule,
+        peak: preset.train.learning_rate,
+        warmup: (preset.train.warmup * steps as f64).ceil() as u64,
+        steps,
     };
     let labels = match evaluator.labelled.as_ref().map(|labelled| &labelled.labels) {
         Some(LabelSet::Classes(names)) => names.clone(),
         Some(LabelSet::Regression) | None => Vec::new(),
     };
-    let fingerprint = Fingerprint::of(&folder)?;
-    let base =
-        BaseIdentity { model: preset.model.id.clone(), config: fingerprint.config, weights: fingerprint.weights };
-    let data = DataIdentity {
-        examples: material.examples,
-        train: digest([&material.train]),
-        eval_examples: evaluator.examples(),
-        eval: digest(evaluator.splits.iter().map(|split| &split.examples)),
-    };
     let started = Started {
         run: job.folder.name().into(),
         preset: preset.name.clone(),
         about: preset.about.clone(),
-        model: shown(&preset.model.id, &job.cache),
-        data: material.name,
+        model: model_name(&preset.model.id, &job.cache),
+        data: name,
         device: device::name(chosen.device),
         device_note: chosen.note.clone(),
         dtype: preset.model.dtype.name().into(),
-        examples: data.examples,
-        eval_examples: data.eval_examples,
-        steps: plan.steps,
-        epochs: plan.steps as f64 / plan.steps_per_epoch() as f64,
-        batch: (train.batch * train.accumulate) as u64,
-        rate: sift.rate,
-        select: sift.select.name().into(),
+        examples: count,
+        eval_examples,
+        steps,
+        epochs: steps as f64 / loader.steps_per_epoch() as f64,
+        batch: (preset.train.batch * preset.train.accumulate) as u64,
+        rate: preset.sift.rate,
+        select: preset.sift.select.name().into(),
         parameters: network.parameters.components(),
-        best: material.best.clone(),
-        writes: material.speaker.is_some(),
+        best: best.clone(),
+        writes: generator.is_some(),
         version: env!("CARGO_PKG_VERSION").into(),
     };
-    Ok(Prepared {
+    let base =
+        BaseIdentity { model: preset.model.id.clone(), config: fingerprint.config, weights: fingerprint.weights };
+    Ok(PreparedRun {
         network,
         rules,
-        examples: material.train,
-        plan,
+        loader,
         evaluator,
-        best: material.best,
+        best_score: best,
         learning_rate,
         labels,
         base,
         data,
         started,
-        speaker: material.speaker,
+        generator,
     })
 }
 
-/// Whether what the preset asks of the model can be had of it.
-///
-/// # Errors
-/// [`Usage`], naming the key.
-pub(crate) fn check(preset: &Preset, config: &ModelConfig) -> Result<()> {
-    if preset.data.max_length as i64 > config.longest() {
-        bail!(Usage(format!(
-            "data.max_length is {}, but {} has positions for {} tokens",
-            preset.data.max_length,
-            preset.model.id,
-            config.longest()
-        )));
-    }
-    // Names do not depend on the number of labels, which only the data tells.
-    select::check(&rules_of(preset), &Layout::of(config, 2).parameters)
+fn generator(preset: &Preset, encoder: PromptEncoder) -> SampleGenerator {
+    let sample = &preset.sample;
+    let sampling =
+        Sampling { temperature: sample.temperature, top_k: sample.top_k, top_p: sample.top_p, seed: preset.train.seed };
+    SampleGenerator { encoder, sampling, tokens: sample.tokens, prompts: sample.prompts.clone() }
 }
 
-/// The preset's choice of targets.
-pub(crate) fn rules_of(preset: &Preset) -> Rules {
-    let sift = &preset.sift;
-    Rules { rate: sift.rate, modules: sift.modules.clone(), dense: sift.dense.clone(), biases: sift.biases }
+fn load(preset: &Preset, folder: &Path, labels: i64, chosen: &Chosen, rules: &Rules, port: &Port) -> Result<Network> {
+    let dtype = match preset.model.dtype {
+        Dtype::F32 => Kind::Float,
+        Dtype::Bf16 => Kind::BFloat16,
+    };
+    let options = LoadOptions { labels, dtype, device: chosen.device, seed: preset.train.seed };
+    let (network, report) =
+        Network::open(folder, &options, &|progress: Progress| port.emit(Event::Progress(progress)))?;
+    report_head(&report, rules, port);
+    warn_of_key_biases(&network, rules, port);
+    Ok(network)
 }
 
-fn model_folder(job: &Job, progress: &dyn Fn(Progress)) -> Result<PathBuf> {
-    let id = &job.preset.model.id;
-    if Path::new(id).starts_with(&job.cache) && !Path::new(id).is_dir() {
-        bail!(Usage(format!(
-            "{id}: no such folder; `make setup` fetches the demo's model, `make demo-chat` that of demo-chat"
-        )));
-    }
-    job.hub.model(id, progress)
-}
-
-fn tell_of_head(fresh: &[String], unused: &[String], rules: &Rules, port: &Port) {
+fn report_head(report: &LoadReport, rules: &Rules, port: &Port) {
+    let LoadReport { fresh, unused } = report;
     if !unused.is_empty() {
-        port.emit(Event::info(format!("not used of the checkpoint, as another task's head: {}", unused.join(", "))));
+        port.emit(Event::info(format!("unused tensors of the base checkpoint: {}", unused.join(", "))));
     }
     if !fresh.is_empty() {
-        port.emit(Event::info(format!("new and random, since the checkpoint has none: {}", fresh.join(", "))));
+        port.emit(Event::info(format!("newly initialised (not in the base checkpoint): {}", fresh.join(", "))));
     }
-    let idle: Vec<&str> = fresh.iter().map(String::as_str).filter(|name| rules.role(name) == Role::Frozen).collect();
-    if !idle.is_empty() {
-        port.emit(Event::warning(format!("random and not trained: {}; add them to sift.dense", idle.join(", "))));
+    let frozen: Vec<&str> = fresh.iter().map(String::as_str).filter(|name| rules.role(name) == Role::Frozen).collect();
+    if !frozen.is_empty() {
+        let names = frozen.join(", ");
+        port.emit(Event::warning(format!("newly initialised but not trained: {names}. Add them to sift.dense")));
     }
 }
 
-/// The softmax over keys does not see what is added to all of them.
-fn warn_of_idle_targets(network: &Network, rules: &Rules, port: &Port) {
+/// The softmax over keys is invariant to a bias added to all of them.
+fn warn_of_key_biases(network: &Network, rules: &Rules, port: &Port) {
     let specs = network.parameters.specs().iter().filter(|spec| rules.role(&spec.name) == Role::Sparse);
     let names: Vec<&str> = specs.map(|spec| spec.name.as_str()).collect();
     if !names.is_empty() && names.iter().all(|name| name.ends_with("key.bias")) {
-        let message = "sift.modules chooses biases of keys only; their gradient is zero but for rounding".into();
-        port.emit(Event::Log { level: Level::Warning, message });
+        port.emit(Event::warning("sift.modules matches key biases only, whose gradient is zero up to rounding"));
     }
 }
 
-/// A path into finesift's cache says nothing to a reader.
-fn shown(id: &str, cache: &Path) -> String {
+/// The hub id, or the last part of a path into finesift's cache.
+fn model_name(id: &str, cache: &Path) -> String {
     match Path::new(id).strip_prefix(cache) {
         Ok(_) => Path::new(id).file_name().unwrap_or_default().to_string_lossy().into_owned(),
         Err(_) => id.to_owned(),

@@ -1,30 +1,28 @@
-//! The learning rate of each step, as transformers' `get_scheduler` has it.
+//! The learning rate of each step, as in transformers' `get_scheduler`.
 
 use std::f64::consts::PI;
 
 use crate::preset::Schedule;
 
-/// A learning rate that rises in a line and then falls.
+/// Linear warm-up, then a decay.
 #[derive(Clone, Debug)]
 pub struct LearningRate {
-    /// How it falls.
     pub schedule: Schedule,
-    /// Its peak.
     pub peak: f64,
-    /// Steps in which it rises.
+    /// Steps of the warm-up.
     pub warmup: u64,
-    /// Steps of the run.
+    /// Steps of the whole run.
     pub steps: u64,
 }
 
 impl LearningRate {
-    /// The rate of a step, counted from 0. With warm-up it begins at 0.
+    /// The learning rate of a step, counted from 0. A warm-up starts at 0.
     pub fn at(&self, step: u64) -> f64 {
         if step < self.warmup {
             return self.peak * step as f64 / self.warmup as f64;
         }
-        let falling = (self.steps - self.warmup).max(1) as f64;
-        let progress = (step - self.warmup) as f64 / falling;
+        let decay = (self.steps - self.warmup).max(1) as f64;
+        let progress = (step - self.warmup) as f64 / decay;
         self.peak
             * match self.schedule {
                 Schedule::Linear => (1.0 - progress).max(0.0),
@@ -39,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rates_are_those_of_transformers() {
+    fn schedules_match_transformers() {
         let rates = |schedule| {
             let rate = LearningRate { schedule, peak: 1.0, warmup: 2, steps: 6 };
             (0..6).map(|step| rate.at(step)).collect::<Vec<_>>()

@@ -1,163 +1,151 @@
-//! Which components a run trains: the rules meet the model's names, and the first gradients choose.
-
-use std::collections::BTreeSet;
+//! Selects the components a run trains: the rules name the parameters, and the first gradients rank their components.
 
 use anyhow::{Result, bail};
 use tch::{Kind, Tensor};
 
-use crate::Usage;
+use super::slots::SlotIndex;
 use crate::data::Batch;
 use crate::eval::DeviceBatch;
 use crate::model::backward::{self, BackwardOptions, GradTargets, Gradient, mixed};
 use crate::model::{Network, ParameterSpec};
 use crate::preset::Select;
-use crate::sift::{Coverage, Covered, Role, Rules, budget, sampled, select};
-use crate::suggest;
+use crate::sift::{Coverage, Covered, Role, Rules, TrainedParameter, budget, sampled, select};
 
-/// A parameter to train: its name, its weights and, if it is sparse, the indices of its trained components.
-pub type Choice = (String, Tensor, Option<Tensor>);
+/// How to select.
+pub struct SelectionOptions<'a> {
+    pub rules: &'a Rules,
+    pub select: Select,
+    /// Seed of a random selection.
+    pub seed: u64,
+    /// The backward pass of the selecting gradient: as in the steps that follow.
+    pub backward: BackwardOptions,
+}
 
-/// What was chosen.
+/// The result of a selection.
 pub struct Selection {
-    /// What to train, in the model's order.
-    pub choices: Vec<Choice>,
-    /// How much of the choosing gradient is covered, if a gradient chose.
+    /// Sparse parameters, then dense ones, each in the model's order.
+    pub parameters: Vec<TrainedParameter>,
+    /// The share of the selecting gradient that is covered; `None` for a selection without a gradient.
     pub mass: Option<Covered>,
 }
 
-/// How to choose.
-pub struct Chooser<'a> {
-    /// Which parameters.
-    pub rules: &'a Rules,
-    /// By what.
-    pub select: Select,
-    /// Decides what chance chooses.
-    pub seed: u64,
-    /// How the gradient is had: as in the steps that follow.
-    pub walk: BackwardOptions,
-}
-
-/// Whether every rule finds a parameter, and anything is trained at all.
-///
-/// # Errors
-/// [`Usage`], naming the entry and what is nearest to it.
-pub fn check(rules: &Rules, specs: &[ParameterSpec]) -> Result<()> {
-    for (key, patterns) in [("sift.modules", &rules.modules), ("sift.dense", &rules.dense)] {
-        let idle = patterns.iter().find(|pattern| !specs.iter().any(|spec| spec.name.contains(pattern.as_str())));
-        if let Some(pattern) = idle {
-            let nearest = suggest::nearest_of_all(pattern, &parts_of_names(specs)).join(", ");
-            let number = specs.len();
-            bail!(Usage(format!(
-                "{key}: \"{pattern}\" is in none of the model's {number} parameter names; nearest are {nearest}"
-            )));
-        }
-    }
-    if specs.iter().all(|spec| rules.role(&spec.name) == Role::Frozen) {
-        bail!(Usage("sift.modules, sift.dense: they choose no parameter, so there is nothing to train".into()));
-    }
-    Ok(())
-}
-
-/// Chooses what to train. `batches` are the micro-batches whose gradient chooses.
+/// Selects what to train. `batches` are the micro-batches whose gradient ranks the components.
 ///
 /// # Errors
 /// A gradient that is not finite.
-pub fn choose(network: &Network, chooser: &Chooser, batches: &[Batch]) -> Result<Selection> {
+pub fn select_components(network: &Network, options: &SelectionOptions, batches: &[Batch]) -> Result<Selection> {
     let parameters = &network.parameters;
-    let role = |spec: &&ParameterSpec| chooser.rules.role(&spec.name);
-    let targets: Vec<&ParameterSpec> = parameters.specs().iter().filter(|spec| role(spec) == Role::Sparse).collect();
-    let k = |spec: &ParameterSpec| budget(spec.shape.iter().product(), chooser.rules.rate);
-    let (indices, mass) = match chooser.select {
-        Select::Gradient if !targets.is_empty() => by_gradient(network, chooser, &targets, batches)?,
+    let of_role = |role| move |spec: &&ParameterSpec| options.rules.role(&spec.name) == role;
+    let targets: Vec<&ParameterSpec> = parameters.specs().iter().filter(of_role(Role::Sparse)).collect();
+    let k = |spec: &ParameterSpec| budget(spec.shape.iter().product(), options.rules.rate);
+    let (indices, mass) = match options.select {
+        Select::Gradient if !targets.is_empty() => by_gradient(network, options, &targets, batches)?,
         Select::Magnitude => {
             let largest = targets.iter().map(|spec| select::largest(&parameters.get(&spec.name), k(spec)));
             (largest.collect(), None)
         }
         _ => {
-            let seeds = (0..).map(|number| mixed(chooser.seed, number));
-            let drawn = targets
+            let seeds = (0..).map(|number| mixed(options.seed, number));
+            let random = targets
                 .iter()
                 .zip(seeds)
                 .map(|(spec, seed)| select::random(spec.shape.iter().product(), k(spec), seed));
-            (drawn.collect::<Vec<_>>(), None)
+            (random.collect::<Vec<_>>(), None)
         }
     };
-    let sparse = targets
-        .iter()
-        .zip(indices)
-        .map(|(spec, indices)| (spec.name.clone(), parameters.get(&spec.name), Some(indices)));
-    let dense = parameters.specs().iter().filter(|spec| role(spec) == Role::Dense);
-    let dense = dense.map(|spec| (spec.name.clone(), parameters.get(&spec.name), None));
-    Ok(Selection { choices: sparse.chain(dense).collect(), mass })
+    let parameter = |spec: &ParameterSpec, selected| TrainedParameter {
+        name: spec.name.clone(),
+        weights: parameters.get(&spec.name),
+        selected,
+    };
+    let sparse = targets.iter().zip(indices).map(|(spec, indices)| parameter(spec, Some(indices)));
+    let dense = parameters.specs().iter().filter(of_role(Role::Dense)).map(|spec| parameter(spec, None));
+    Ok(Selection { parameters: sparse.chain(dense).collect(), mass })
 }
 
-/// The components with the largest gradient of the batches together, and how much of it they are.
+/// The components with the largest gradient over all batches, and the share of the gradient that they cover.
 fn by_gradient(
     network: &Network,
-    chooser: &Chooser,
+    options: &SelectionOptions,
     targets: &[&ParameterSpec],
     batches: &[Batch],
 ) -> Result<(Vec<Tensor>, Option<Covered>)> {
-    let wanted = GradTargets::new(&network.parameters, targets.iter().map(|spec| spec.name.as_str()));
+    let names = || targets.iter().map(|spec| spec.name.as_str());
+    let (grad_targets, slots) = (GradTargets::new(&network.parameters, names()), SlotIndex::new(names()));
     let total: usize = batches.iter().map(|batch| batch.labels.count()).sum();
-    let mut sums: Vec<Option<Tensor>> = targets.iter().map(|_| None).collect();
-    let mut indices: Vec<Option<Tensor>> = targets.iter().map(|_| None).collect();
-    let mut coverage = Coverage::new(targets.len());
-    let number = |name: &str| targets.iter().position(|spec| spec.name == name);
+    let mut ranking = Ranking::new(targets.len(), options.rules.rate);
     for (micro, batch) in batches.iter().enumerate() {
         let last = micro + 1 == batches.len();
-        let loaded = DeviceBatch::new(batch, network.parameters.device());
-        let walk = BackwardOptions { seed: mixed(chooser.walk.seed, micro as u64), ..chooser.walk };
-        // With one batch each gradient is used and dropped; only several have to be kept and added up.
-        let mut take = |name: &str, gradient: Tensor| {
-            let Some(number) = number(name) else { return };
-            let gradient = gradient.to_kind(Kind::Float);
-            let sum = match sums[number].take() {
-                Some(sum) => sum + gradient,
-                None => gradient,
-            };
-            if last {
-                let chosen = select::largest(&sum, budget(sum.numel() as i64, chooser.rules.rate));
-                coverage.measure(number, &sum, &sum.flatten(0, -1).index_select(0, &chosen));
-                indices[number] = Some(chosen);
-            } else {
-                sums[number] = Some(sum);
-            }
+        let batch = DeviceBatch::new(batch, network.parameters.device());
+        let backward = BackwardOptions { seed: mixed(options.backward.seed, micro as u64), ..options.backward };
+        let (chain, objective) = (network.on(&batch.inputs), network.objective(&batch.targets, 1.0 / total as f64));
+        let mut take = |slot: usize, gradient: Tensor| match last {
+            true => ranking.select(slot, gradient),
+            false => ranking.add(slot, gradient),
         };
-        let (chain, objective) = (network.on(&loaded.inputs), network.objective(&loaded.targets, 1.0 / total as f64));
-        let _ = backward::gradients(&*chain, &wanted, walk, &objective, &mut |gradients| {
+        let _ = backward::gradients(&*chain, &grad_targets, backward, &objective, &mut |gradients| {
             for gradient in gradients {
                 match gradient {
                     Gradient::Linear { module, x, dy } => {
-                        take(&format!("{module}.weight"), sampled::whole(&x, &dy));
-                        take(&format!("{module}.bias"), dy.sum_dim_intlist(Some(&[0i64][..]), false, Kind::Float));
+                        let slots = slots.linear(&module);
+                        if let Some(slot) = slots.weight {
+                            take(slot, sampled::whole(&x, &dy));
+                        }
+                        if let Some(slot) = slots.bias {
+                            take(slot, dy.sum_dim_intlist(Some(&[0i64][..]), false, Kind::Float));
+                        }
                     }
-                    Gradient::Leaf { name, gradient } => take(&name, gradient),
+                    Gradient::Leaf { name, gradient } => {
+                        if let Some(slot) = slots.parameter(&name) {
+                            take(slot, gradient);
+                        }
+                    }
                 }
             }
         });
     }
-    let mass = coverage.read();
+    let mass = ranking.coverage.read();
     if mass.as_ref().is_none_or(|mass| !mass.overall.is_finite()) {
         bail!(
-            "the gradient of the first batch is not finite, so it cannot choose components; is the model sound, and \
-               model.dtype wide enough?"
+            "the gradient of the first batch is not finite, so it cannot select components. Check the model's weights, or \
+             set model.dtype = \"f32\""
         );
     }
-    Ok((indices.into_iter().flatten().collect(), mass))
+    Ok((ranking.indices.into_iter().flatten().collect(), mass))
 }
 
-/// What a user may have meant: `query`, `self.query`, `attention.self.query`, of every name.
-fn parts_of_names(specs: &[ParameterSpec]) -> Vec<String> {
-    let mut parts = BTreeSet::new();
-    for spec in specs {
-        let module = spec.name.rsplit_once('.').map_or(spec.name.as_str(), |(module, _)| module);
-        let after_number = module.rfind(|c: char| c.is_ascii_digit()).map_or(0, |at| at + 1);
-        let mut rest = module[after_number..].trim_start_matches('.');
-        while !rest.is_empty() {
-            parts.insert(rest.to_owned());
-            rest = rest.split_once('.').map_or("", |(_, rest)| rest);
+/// Ranks the components of each target by their summed gradient.
+struct Ranking {
+    rate: f64,
+    /// Sums over the batches so far. With a single batch no gradient is kept.
+    sums: Vec<Option<Tensor>>,
+    indices: Vec<Option<Tensor>>,
+    coverage: Coverage,
+}
+
+impl Ranking {
+    fn new(targets: usize, rate: f64) -> Ranking {
+        let none = || (0..targets).map(|_| None).collect();
+        Ranking { rate, sums: none(), indices: none(), coverage: Coverage::new(targets) }
+    }
+
+    fn add(&mut self, target: usize, gradient: Tensor) {
+        self.sums[target] = Some(self.sum(target, gradient));
+    }
+
+    /// Adds the last gradient and selects.
+    fn select(&mut self, target: usize, gradient: Tensor) {
+        let sum = self.sum(target, gradient);
+        let selected = select::largest(&sum, budget(sum.numel() as i64, self.rate));
+        self.coverage.measure(target, &sum, &sum.flatten(0, -1).index_select(0, &selected));
+        self.indices[target] = Some(selected);
+    }
+
+    fn sum(&mut self, target: usize, gradient: Tensor) -> Tensor {
+        let gradient = gradient.to_kind(Kind::Float);
+        match self.sums[target].take() {
+            Some(sum) => sum + gradient,
+            None => gradient,
         }
     }
-    parts.into_iter().collect()
 }

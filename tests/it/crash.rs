@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use finesift::protocol::Event;
 use finesift::runs::checkpoint::{self, STATE, Stored};
 use finesift::runs::{Disk, RealDisk, RunLock, read_events};
-use finesift::train::{CheckpointSelector, Resume};
+use finesift::train::{CheckpointSelector, ResumeOptions};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -126,7 +126,7 @@ fn child() {
     let preset = tiny.preset("epochs = 3\neval_every = 5").replace("[keep]", "[keep]\nevery_steps = 2");
     let preset = preset.replace("rate = 0.05", "rate = 0.002");
     let mut session = if tiny.path("runs").join(&run).join("preset.toml").exists() {
-        resume_on(disk, &tiny, &run, Resume { from: CheckpointSelector::Newest, force: false }).unwrap()
+        resume_on(disk, &tiny, &run, ResumeOptions { from: CheckpointSelector::Newest, force: false }).unwrap()
     } else {
         spawn_on(disk, &tiny, &preset, &run).unwrap()
     };

@@ -1,4 +1,4 @@
-//! What a run would take, worked out beforehand, against what the run then tells.
+//! The estimate of a preset against the run that follows.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ use finesift::train::{Job, run};
 use crate::run::turn;
 use crate::tiny::Tiny;
 
-/// A hub that would fail loudly if it were asked.
+/// A hub that fails if a request is sent.
 fn hub(tiny: &Tiny) -> Hub {
     Hub { endpoint: "http://127.0.0.1:9".into(), cache: tiny.path("hub"), token: None, offline: false }
 }
@@ -51,7 +51,7 @@ fn run_it(tiny: &Tiny, preset: &Preset) -> Vec<Event> {
 }
 
 #[test]
-fn what_was_foreseen_is_what_the_run_takes() {
+fn the_estimate_matches_the_run() {
     let tiny = Tiny::new(0.0);
     for (more, name) in [("epochs = 2", "f32"), ("epochs = 2\naccumulate = 3", "bf16")] {
         let _ = fs::remove_dir_all(tiny.path("runs"));
@@ -61,7 +61,7 @@ fn what_was_foreseen_is_what_the_run_takes() {
         assert!(before.missing.is_empty() && before.throughput.is_none(), "{before:?}");
         let (model, data) = (before.model.unwrap(), before.data.unwrap());
         let part = |name: &str| model.memory.iter().find(|part| part.name == name).unwrap();
-        let mut told = 0;
+        let mut compared = 0;
         for event in run_it(&tiny, &preset) {
             match event {
                 Event::Started(started) => {
@@ -70,22 +70,22 @@ fn what_was_foreseen_is_what_the_run_takes() {
                         (started.examples, started.eval_examples, started.steps)
                     );
                     assert_eq!(model.parameters, started.parameters);
-                    told += 1;
+                    compared += 1;
                 }
                 Event::Selected(selected) => {
                     assert_eq!((model.selected, model.of, model.dense), (selected.total, selected.of, selected.dense));
-                    told += 1;
+                    compared += 1;
                 }
                 Event::Memory(memory) => {
                     assert_eq!(part("weights").bytes, memory.weights);
-                    let state = part("selected state").bytes + part("head state").bytes;
+                    let state = part("sparse state").bytes + part("dense state").bytes;
                     assert_eq!(state, memory.optimizer + memory.indices);
-                    told += 1;
+                    compared += 1;
                 }
                 _ => {}
             }
         }
-        assert_eq!(told, 3);
+        assert_eq!(compared, 3);
         assert!(part("activations").bytes > 0 && part("activations").estimated);
         let [kept, twice] = &model.fits[..] else { panic!("{:?}", model.fits) };
         assert!(!kept.checkpointing && twice.checkpointing && kept.memory == model.memory);
@@ -96,13 +96,13 @@ fn what_was_foreseen_is_what_the_run_takes() {
 }
 
 #[test]
-fn the_preview_is_the_first_batch() {
+fn the_preview_shows_the_first_batch() {
     let tiny = Tiny::new(0.0);
     let data = look(&tiny, &preset(&tiny, &tiny.preset("epochs = 1"))).unwrap().data.unwrap();
     assert_eq!(data.preview.len(), 8);
     let length = data.preview[0].len();
     for row in &data.preview {
-        assert_eq!(row.len(), length, "a row is padded to the batch's length, and then comes its label");
+        assert_eq!(row.len(), length, "a row is padded to the length of the batch and ends with its label");
         let words: Vec<&str> = row.iter().map(|piece| piece.text.trim()).collect();
         assert_eq!((words[0], row[0].role), ("[CLS]", TokenRole::Special));
         let label = row.last().unwrap();
@@ -111,7 +111,7 @@ fn the_preview_is_the_first_batch() {
         assert_eq!(label.text, if good { "yes" } else { "no" });
         let end = row.iter().rposition(|piece| piece.role == TokenRole::Special).unwrap();
         assert_eq!(words[end], "[SEP]");
-        assert!(row[1..end].iter().all(|piece| piece.role == TokenRole::Read));
+        assert!(row[1..end].iter().all(|piece| piece.role == TokenRole::Context));
         let padding = &row[end + 1..length - 1];
         assert!(padding.iter().all(|piece| piece.role == TokenRole::Padding && piece.text.trim() == "[PAD]"));
     }
@@ -119,11 +119,11 @@ fn the_preview_is_the_first_batch() {
 }
 
 #[test]
-fn what_is_not_here_is_said_and_not_fetched() {
+fn missing_models_and_datasets_are_reported_and_not_downloaded() {
     let tiny = Tiny::new(0.0);
     let text = tiny.preset("epochs = 1").replace(&format!("{:?}", tiny.path("model")), "\"org/model\"");
     let estimate = look(&tiny, &preset(&tiny, &text)).unwrap();
-    assert_eq!(estimate.missing, ["the model org/model is not here yet; launching downloads it"]);
+    assert_eq!(estimate.missing, ["model org/model: not downloaded; launch will fetch it"]);
     assert_eq!((estimate.model, estimate.data.unwrap().steps), (None, 9));
 
     let glue = format!(
@@ -132,7 +132,7 @@ fn what_is_not_here_is_said_and_not_fetched() {
     );
     let glue = glue.replace("task = \"rte\"", "task = \"rte\"\nmax_length = 16");
     let estimate = look(&tiny, &preset(&tiny, &glue)).unwrap();
-    assert_eq!(estimate.missing, ["the dataset nyu-mll/glue is not here yet; launching downloads it"]);
+    assert_eq!(estimate.missing, ["dataset nyu-mll/glue: not downloaded; launch will fetch it"]);
     assert!(estimate.model.is_some() && estimate.data.is_none());
     assert!(!tiny.path("hub").exists());
 
@@ -142,16 +142,16 @@ fn what_is_not_here_is_said_and_not_fetched() {
 }
 
 #[test]
-fn mistakes_show_beforehand() {
+fn mistakes_show_in_the_estimate() {
     let tiny = Tiny::new(0.0);
     let text = tiny.preset("epochs = 1");
     for (from, to, message) in [
-        ("[\"classifier\"]", "[\"clasifier\"]", "sift.dense: \"clasifier\" is in none of the model's"),
+        ("[\"classifier\"]", "[\"clasifier\"]", "sift.dense: \"clasifier\" matches none of the model's"),
         ("max_length = 16", "max_length = 4000", "data.max_length is 4000, but"),
         ("texts.csv", "text.csv", "no such file"),
     ] {
         let error = look(&tiny, &preset(&tiny, &text.replace(from, to))).unwrap_err();
         assert!(error.to_string().contains(message), "{error}");
     }
-    assert!(Path::new(&tiny.path("runs")).read_dir().is_err(), "nothing is made");
+    assert!(Path::new(&tiny.path("runs")).read_dir().is_err(), "an estimate creates no run");
 }

@@ -7,7 +7,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 use finesift::Usage;
-use finesift::export::{Cancellation, Cancelled, ChangedBiases, Changes, Form, Order, Stop, merged, shira};
+use finesift::delta::Changes;
+use finesift::export::{Cancellation, Cancelled, ChangedBiases, Form, Order, Stop, merged, shira};
 use finesift::model::{LoadOptions, Network};
 use finesift::runs::RealDisk;
 use finesift::runs::checkpoint::{Stored, best, list};
@@ -98,10 +99,7 @@ fn a_delta_put_on_its_base_is_the_merged_model_bit_for_bit() {
         }
         fs::write(&path, other).unwrap();
         let error = merged(&read, &tiny.path("model"), &tiny.path("other"), quiet()).unwrap_err();
-        assert!(
-            error.is::<Usage>() && error.to_string().contains("not the model these changes were made to"),
-            "{error}"
-        );
+        assert!(error.is::<Usage>() && error.to_string().contains("the base model of this delta"), "{error}");
         fs::write(&path, whole).unwrap();
     }
     // Every hundredth byte, and all of the header's first.
@@ -399,15 +397,15 @@ fn a_run_its_delta_and_its_merged_folder_say_the_same() {
         (&["eval", "empty", "--data", "texts.csv"], "empty: an empty folder; a model has config.json, tokenizer.json"),
         (
             &["eval", "runs", "--data", "texts.csv"],
-            "runs: a folder without config.json, which a model has, and without",
+            "runs: a folder without the config.json of a model or the preset.toml of a run",
         ),
-        (&["eval", "texts.csv", "--data", "texts.csv"], "texts.csv: a file, and not a .safetensors that"),
+        (&["eval", "texts.csv", "--data", "texts.csv"], "texts.csv: a file, but not a .safetensors file of"),
         (&["predict", "runs/run/best", "--data", "texts.csv"], "a checkpoint of a run; name the run's folder"),
-        (&["eval", "adapter", "--data", "texts.csv"], "a folder with an adapter, which needs its base model"),
+        (&["eval", "adapter", "--data", "texts.csv"], "an adapter, which needs its base model"),
         (&["eval", "config alone", "--data", "texts.csv"], "config alone"),
         (
             &["eval", "model", "--data", "texts.csv"],
-            "its weights lack classifier.weight, classifier.bias; is it a classifier",
+            "its weights lack classifier.weight, classifier.bias; is it a fine-tuned classifier",
         ),
         (&["predict", "run", "--data", "texts.csv", "--out", "numbers.tsv"], "numbers.tsv: is there already"),
     ] {

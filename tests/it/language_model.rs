@@ -1,4 +1,4 @@
-//! What training promises of language models, on tiny ones.
+//! Training of language models, on tiny ones.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use finesift::model::backward::{BackwardOptions, GradTargets, Gradient, gradient
 use finesift::model::{Layout, LoadOptions, ModelConfig, Network};
 use finesift::preset::Select;
 use finesift::sift::{AdamW, Role, Rules, SparseDecay, budget, sampled};
-use finesift::train::{Chooser, Learner, Settings, choose};
+use finesift::train::{Learner, LearnerOptions, SelectionOptions, select_components};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
@@ -35,8 +35,8 @@ fn llama_7b_at_0_05_selects_323_800_352_components() {
 }
 
 #[test]
-fn packed_and_unpacked_examples_have_one_loss_and_one_gradient() {
-    // Mistral's window is shorter than the rows; the tied table has two parts to its gradient.
+fn packing_changes_neither_loss_nor_gradient() {
+    // Mistral's window is shorter than the rows; the gradient of the tied embedding has two parts.
     for model in ["tiny-llama", "tiny-mistral", "tiny-llama-tied", "tiny-qwen3"] {
         let network = network(model, Kind::Float);
         let examples = examples(&network, 12, 4..20, 3);
@@ -55,7 +55,7 @@ fn packed_and_unpacked_examples_have_one_loss_and_one_gradient() {
 }
 
 #[test]
-fn no_example_sees_another_in_its_row() {
+fn packed_examples_do_not_attend_to_each_other() {
     for model in ["tiny-llama", "tiny-mistral", "tiny-qwen2"] {
         let network = network(model, Kind::Float);
         let examples = examples(&network, 3, 9..10, 5);
@@ -116,7 +116,7 @@ fn fp32_masters_move_bf16_weights_where_updates_in_place_stall() {
     let selected = learner.values().selected(&slot).to_kind(Kind::Int64);
     let pick = |network: &Network| network.parameters.get(name).flatten(0, -1).index_select(0, &selected);
     let before = pick(&start);
-    // What an optimizer without masters makes of the very same updates: each is added to the bf16 weight and rounded.
+    // An optimizer without master values: each of the same updates is added to the bf16 weight and rounded.
     let mut in_place = before.copy();
     let mut master = learner.values().state().master.narrow(0, slot.range.start, slot.trained()).copy();
     let step = batch(&start, 8, 0);
@@ -130,12 +130,12 @@ fn fp32_masters_move_bf16_weights_where_updates_in_place_stall() {
     let (with, without) = (moved(&pick(&learner.network)), moved(&in_place));
     println!("moved with masters: {with:.2}, in place: {without:.2}");
     assert!(without < 0.1 && with > 0.5, "with masters {with}, in place {without}");
-    // The weight is the master, rounded.
+    // The weight is the rounded master value.
     assert!(pick(&learner.network).equal(&master.to_kind(Kind::BFloat16)));
 }
 
 #[test]
-fn accumulation_counts_target_tokens_and_checkpointing_changes_nothing() {
+fn accumulation_weights_by_target_tokens_and_checkpointing_changes_nothing() {
     let _turn = turn();
     let network = || network("tiny-llama-tied", Kind::Float);
     let all = examples(&network(), 12, 4..30, 9);
@@ -155,18 +155,20 @@ fn accumulation_counts_target_tokens_and_checkpointing_changes_nothing() {
 }
 
 #[test]
-fn a_table_that_is_an_embedding_too_can_be_a_target() {
+fn a_tied_embedding_can_be_a_target() {
     let _turn = turn();
     let network = network("tiny-llama-tied", Kind::Float);
     let rules = rules(0.01, &["embed_tokens"]);
-    let chooser = Chooser { rules: &rules, select: Select::Gradient, seed: 0, walk: settings(false).walk(0) };
+    let selection =
+        SelectionOptions { rules: &rules, select: Select::Gradient, seed: 0, backward: settings(false).backward(0) };
     let first = batch(&network, 8, 0);
-    let selection = choose(&network, &chooser, std::slice::from_ref(&first)).unwrap();
-    let mut learner = Learner::new(network, &selection.choices, Settings { probe_every: 1, ..settings(false) });
+    let selection = select_components(&network, &selection, std::slice::from_ref(&first)).unwrap();
+    let mut learner =
+        Learner::new(network, &selection.parameters, LearnerOptions { probe_every: 1, ..settings(false) });
     let losses: Vec<f64> = (0..10)
         .map(|step| {
             let taken = learner.step(step, std::slice::from_ref(&first), 1e-2).unwrap();
-            // It is one target, measured whole.
+            // It is a single target, with its whole gradient.
             assert!(taken.mass.unwrap().overall <= 100.001);
             taken.loss
         })
@@ -201,24 +203,25 @@ fn rules(rate: f64, modules: &[&str]) -> Rules {
     Rules { rate, modules, dense: Vec::new(), biases: false }
 }
 
-fn settings(checkpointing: bool) -> Settings {
+fn settings(checkpointing: bool) -> LearnerOptions {
     let adamw = AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 };
-    Settings { adamw, clip: Some(1.0), dropout: true, checkpointing, probe_every: 10, micro_batches: 2, seed: 1 }
+    LearnerOptions { adamw, clip: Some(1.0), dropout: true, checkpointing, probe_every: 10, micro_batches: 2, seed: 1 }
 }
 
-fn learner(network: Network, settings: Settings, rate: f64) -> Learner {
+fn learner(network: Network, settings: LearnerOptions, rate: f64) -> Learner {
     let rules = rules(rate, &PROJECTIONS);
     let first = batch(&network, 8, 0);
-    let chooser = Chooser { rules: &rules, select: Select::Gradient, seed: 0, walk: settings.walk(0) };
-    let selection = choose(&network, &chooser, std::slice::from_ref(&first)).unwrap();
-    Learner::new(network, &selection.choices, settings)
+    let selection =
+        SelectionOptions { rules: &rules, select: Select::Gradient, seed: 0, backward: settings.backward(0) };
+    let selection = select_components(&network, &selection, std::slice::from_ref(&first)).unwrap();
+    Learner::new(network, &selection.parameters, settings)
 }
 
 fn batch(network: &Network, rows: usize, seed: u64) -> Batch {
     collate_sequences(&examples(network, rows, 4..30, seed), &(0..rows).collect::<Vec<_>>(), 0)
 }
 
-/// Random tokens, of which all but a few at the beginning are learnt.
+/// Random tokens; the loss mask covers all but a few at the beginning.
 fn examples(network: &Network, number: usize, lengths: std::ops::Range<usize>, seed: u64) -> Vec<Sequence> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let vocabulary = network.config.vocab_size() as u32;

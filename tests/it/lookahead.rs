@@ -1,4 +1,4 @@
-//! Steps that are launched ahead of what is known of those before are the steps, also where one cannot be taken.
+//! Reading step results late changes no result, even if a step in between fails.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use finesift::model::Network;
 use finesift::protocol::{Event, Step};
 use finesift::runs::{checkpoint, read_events};
-use finesift::train::{Learner, Settings, Taken};
+use finesift::train::{Learner, LearnerOptions, StepResult};
 use tch::{Kind, Tensor, no_grad};
 
 use crate::resume::{NEWEST, numbers};
@@ -18,23 +18,23 @@ use crate::tiny::Tiny;
 const LATE: Duration = Duration::from_secs(600);
 
 #[test]
-fn steps_that_are_read_late_are_the_steps() {
+fn reading_late_gives_the_same_results() {
     let _turn = turn();
     let (mut prompt, mut late) = (trained(), trained());
-    let read: Vec<Taken> = (0..6).map(|step| take(&mut prompt, step)).collect();
+    let read: Vec<StepResult> = (0..6).map(|step| take(&mut prompt, step)).collect();
     (0..6).for_each(|step| launch(&mut late, step));
-    assert_eq!(late.unread(), 6);
+    assert_eq!(late.pending(), 6);
     let (taken, outcome) = late.read();
     outcome.unwrap();
     assert_eq!(facts(&taken), facts(&read));
-    assert_eq!((state(&late), late.unread()), (state(&prompt), 0));
+    assert_eq!((state(&late), late.pending()), (state(&prompt), 0));
 }
 
 #[test]
-fn what_was_launched_after_a_loss_that_is_no_number_is_left_out() {
+fn steps_launched_after_a_nan_loss_are_not_taken() {
     let _turn = turn();
     let (mut sound, mut broken) = (trained(), trained());
-    let read: Vec<Taken> = (0..5).map(|step| take(&mut sound, step)).collect();
+    let read: Vec<StepResult> = (0..5).map(|step| take(&mut sound, step)).collect();
     (0..2).for_each(|step| launch(&mut broken, step));
     let norm = broken.network.parameters.get("bert.embeddings.LayerNorm.bias");
     let before = norm.copy();
@@ -46,16 +46,16 @@ fn what_was_launched_after_a_loss_that_is_no_number_is_left_out() {
     let (taken, outcome) = broken.read();
     assert_eq!(facts(&taken), facts(&read[..2]));
     let error = outcome.unwrap_err().to_string();
-    assert!(error.starts_with("step 3: the loss is NaN and the norm of the gradient NaN"), "{error}");
+    assert!(error.starts_with("step 3: the loss is NaN and the gradient norm NaN"), "{error}");
     assert_eq!(broken.values().state().updates, 2);
-    // It stands where it stood before that step, to the bit.
-    let again: Vec<Taken> = (2..5).map(|step| take(&mut broken, step)).collect();
+    // The state is that before the failed step, bit for bit.
+    let again: Vec<StepResult> = (2..5).map(|step| take(&mut broken, step)).collect();
     assert_eq!(facts(&again), facts(&read[2..]));
     assert_eq!(state(&broken), state(&sound));
 }
 
 #[test]
-fn a_run_that_reads_late_tells_the_same() {
+fn a_run_that_reads_late_reports_the_same_steps() {
     let _turn = turn();
     let tiny = Tiny::new(0.1);
     let preset = tiny
@@ -67,24 +67,24 @@ fn a_run_that_reads_late_tells_the_same() {
     assert_eq!(numbers(&late), numbers(&whole));
     let shared = |pair: &[&Step]| pair[0].tokens_per_second == pair[1].tokens_per_second;
     assert!(steps(&late).windows(2).any(shared), "no two steps were read together");
-    // What is evaluated or kept is known.
+    // Evaluations and checkpoints come after all their steps.
     for (number, event) in late.iter().enumerate() {
         if let Event::Eval(finesift::protocol::Eval { step, .. }) | Event::Checkpointed { step, .. } = event {
-            let told = steps(&late[..number]).last().map(|step| step.step);
-            assert!(told >= Some(*step), "{event:?} after step {told:?}");
+            let reported = steps(&late[..number]).last().map(|step| step.step);
+            assert!(reported >= Some(*step), "{event:?} after step {reported:?}");
         }
     }
-    // Nor does it show where it was stopped.
+    // A stop and a resume change nothing either.
     stopped_at(spawn_ahead(&tiny, &preset, "parts", LATE).unwrap(), 1, true);
     finish(resume(&tiny, "parts", NEWEST).unwrap()).unwrap();
     assert_eq!(numbers(&read_events(&tiny.path("runs/parts/events.jsonl")).unwrap()), numbers(&whole));
 }
 
 #[test]
-fn a_run_that_reads_late_fails_at_the_same_step_and_keeps_the_same() {
+fn a_run_that_reads_late_fails_at_the_same_step_with_the_same_checkpoint() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);
-    // The first step has a rate of zero, the second throws the weights beyond what fp32 can multiply.
+    // The first step has a learning rate of zero, the second moves the weights beyond the range of fp32.
     let preset = tiny.preset("epochs = 8\nwarmup = 0.5\neval_every = 100").replace("1e-3", "1e30");
     let prompt = fails(spawn_ahead(&tiny, &preset, "prompt", Duration::ZERO).unwrap());
     let late = fails(spawn_ahead(&tiny, &preset, "late", LATE).unwrap());
@@ -115,7 +115,7 @@ fn steps(events: &[Event]) -> Vec<&Step> {
 
 /// Weights that are decayed of both kinds, gradients that are clipped.
 fn trained() -> Learner {
-    let settings = Settings { clip: Some(0.5), ..settings() };
+    let settings = LearnerOptions { clip: Some(0.5), ..settings() };
     learner(network(), &rules(0.05, &["query"], &["classifier"]), settings, &batch(8, 3..15, 0))
 }
 
@@ -124,7 +124,7 @@ fn network() -> Network {
     classifier(&folder)
 }
 
-fn take(learner: &mut Learner, step: u64) -> Taken {
+fn take(learner: &mut Learner, step: u64) -> StepResult {
     learner.step(step, &[batch(8, 3..15, step)], 1e-2).unwrap()
 }
 
@@ -132,7 +132,7 @@ fn launch(learner: &mut Learner, step: u64) {
     learner.launch(step, &[batch(8, 3..15, step)], 1e-2);
 }
 
-fn facts(taken: &[Taken]) -> Vec<(u64, f64, f64, f64, u64)> {
+fn facts(taken: &[StepResult]) -> Vec<(u64, f64, f64, f64, u64)> {
     taken.iter().map(|taken| (taken.step, taken.loss, taken.grad_norm, taken.learning_rate, taken.tokens)).collect()
 }
 

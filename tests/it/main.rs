@@ -7,6 +7,8 @@ mod attach_pty;
 #[cfg(feature = "torch")]
 mod bench;
 mod boundary;
+#[cfg(feature = "torch")]
+mod broken_presets;
 mod byte_tokenizer;
 mod checkpoints;
 #[cfg(feature = "torch")]

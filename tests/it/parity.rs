@@ -15,7 +15,7 @@ use finesift::model::backward::{BackwardOptions, GradTargets, Gradient, gradient
 use finesift::model::{LoadOptions, ModelConfig, Network};
 use finesift::preset::{Schedule, Select, cache_folder};
 use finesift::sift::{AdamW, Rules, SparseDecay, Values};
-use finesift::train::{Chooser, Learner, LearningRate, Settings, choose};
+use finesift::train::{Learner, LearnerOptions, LearningRate, SelectionOptions, select_components};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
@@ -318,7 +318,7 @@ impl Fixture {
             dense: strings(&oracle["dense"]),
             biases: optimizer.biases,
         };
-        let settings = Settings {
+        let settings = LearnerOptions {
             adamw: AdamW {
                 betas: (0.9, 0.999),
                 eps: 1e-8,
@@ -332,9 +332,10 @@ impl Fixture {
             micro_batches: 1,
             seed: 0,
         };
-        let chooser = Chooser { rules: &rules, select: Select::Gradient, seed: 0, walk: settings.walk(0) };
-        let selection = choose(&network, &chooser, std::slice::from_ref(batch)).unwrap();
-        Learner::new(network, &selection.choices, settings)
+        let selection =
+            SelectionOptions { rules: &rules, select: Select::Gradient, seed: 0, backward: settings.backward(0) };
+        let selection = select_components(&network, &selection, std::slice::from_ref(batch)).unwrap();
+        Learner::new(network, &selection.parameters, settings)
     }
 
     /// How many targets were compared: all but the biases of keys, whose gradient is rounding.

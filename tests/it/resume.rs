@@ -6,12 +6,12 @@ use std::path::Path;
 use finesift::Usage;
 use finesift::protocol::{Command, Eval, Event, Mass, Phase, Reason, Step};
 use finesift::runs::{RunFolder, checkpoint, read_events};
-use finesift::train::{CheckpointSelector, Resume};
+use finesift::train::{CheckpointSelector, ResumeOptions};
 
 use crate::run::{complete, finish, resume, spawn, stopped_at, turn};
 use crate::tiny::Tiny;
 
-pub(crate) const NEWEST: Resume = Resume { from: CheckpointSelector::Newest, force: false };
+pub(crate) const NEWEST: ResumeOptions = ResumeOptions { from: CheckpointSelector::Newest, force: false };
 
 #[test]
 fn a_resumed_run_has_the_numbers_of_the_uninterrupted_one() {
@@ -73,10 +73,11 @@ fn a_run_goes_on_from_its_best_or_any_kept_step() {
     let stop = || stopped_at(spawn(&tiny, &preset, "parts").unwrap(), 13, true);
     stop();
     let run = tiny.path("runs/parts");
-    let wrong = finish(resume(&tiny, "parts", Resume { from: CheckpointSelector::Step(1), force: false }).unwrap())
-        .unwrap_err();
+    let wrong =
+        finish(resume(&tiny, "parts", ResumeOptions { from: CheckpointSelector::Step(1), force: false }).unwrap())
+            .unwrap_err();
     assert!(
-        wrong.is::<Usage>() && wrong.to_string().contains("no such checkpoint; there are those of steps"),
+        wrong.is::<Usage>() && wrong.to_string().contains("no such checkpoint; the run has checkpoints of steps"),
         "{wrong}"
     );
     for go_to_best in [false, true] {
@@ -86,7 +87,7 @@ fn a_run_goes_on_from_its_best_or_any_kept_step() {
         let best = fs::read_link(run.join("best")).unwrap();
         let best: u64 = best.file_name().unwrap().to_str().unwrap().strip_prefix("step-").unwrap().parse().unwrap();
         let from = if go_to_best { CheckpointSelector::Best } else { CheckpointSelector::Step(earlier) };
-        let told = finish(resume(&tiny, "parts", Resume { from, force: false }).unwrap()).unwrap();
+        let told = finish(resume(&tiny, "parts", ResumeOptions { from, force: false }).unwrap()).unwrap();
         let Some(Event::Resumed(resumed)) = told.iter().find(|event| matches!(event, Event::Resumed(_))) else {
             panic!("not told")
         };
@@ -131,16 +132,21 @@ fn what_is_not_the_run_any_more_is_refused_and_leaves_it_alone() {
     let last = weights.len() - 1;
     weights[last] ^= 1;
     for (file, content, force, message) in [
-        (0, replaced(0, "rate = 0.05", "rate = 0.06"), true, "another run: sift.rate was 0.05 and is 0.06"),
-        (0, replaced(0, "epochs = 2", "epochs = 3"), false, "train.epochs was 2 and is 3; --force goes on"),
-        (1, replaced(1, "w0 ", "w1 "), false, "examples are others than before; --force goes on"),
-        (1, replaced(1, "w0 ", ""), false, "examples are others than before; --force goes on"),
-        (2, replaced(2, "{", "{ "), false, "was another; --force goes on"),
-        (3, weights, true, "are not those the run was begun with"),
+        (
+            0,
+            replaced(0, "rate = 0.05", "rate = 0.06"),
+            true,
+            "another experiment; start a new run instead: sift.rate was 0.05 and is 0.06",
+        ),
+        (0, replaced(0, "epochs = 2", "epochs = 3"), false, "train.epochs was 2 and is 3; --force resumes anyway"),
+        (1, replaced(1, "w0 ", "w1 "), false, "examples have changed; --force resumes anyway"),
+        (1, replaced(1, "w0 ", ""), false, "examples have changed; --force resumes anyway"),
+        (2, replaced(2, "{", "{ "), false, "has changed; --force resumes anyway"),
+        (3, weights, true, "are not those this run was started from"),
     ] {
         fs::write(tiny.path(files[file]), content).unwrap();
-        let error =
-            finish(resume(&tiny, "run", Resume { from: CheckpointSelector::Newest, force }).unwrap()).unwrap_err();
+        let error = finish(resume(&tiny, "run", ResumeOptions { from: CheckpointSelector::Newest, force }).unwrap())
+            .unwrap_err();
         assert!(error.is::<Usage>() && error.to_string().contains(message), "{error}");
         assert_eq!(fs::read(run.join("events.jsonl")).unwrap(), events, "{message}");
         fs::write(tiny.path(files[file]), &originals[file]).unwrap();
@@ -153,10 +159,11 @@ fn what_is_not_the_run_any_more_is_refused_and_leaves_it_alone() {
     let mut manifest = checkpoint::Stored::open(&newest).unwrap().manifest;
     assert_eq!(std::mem::replace(&mut manifest.device, "cuda".into()), "cpu, 1 threads");
     fs::write(newest.join("checkpoint.json"), manifest.seal().unwrap()).unwrap();
-    let told = finish(resume(&tiny, "run", Resume { from: CheckpointSelector::Newest, force: true }).unwrap()).unwrap();
+    let told =
+        finish(resume(&tiny, "run", ResumeOptions { from: CheckpointSelector::Newest, force: true }).unwrap()).unwrap();
     let Some(Event::Finished(finished)) = told.last() else { panic!("{:?}", told.last()) };
     assert_eq!(finished.step, 27);
-    for wanted in ["train.epochs was 2", "computed before on cuda, now on cpu, 1 threads"] {
+    for wanted in ["train.epochs was 2", "computed on cuda before, on cpu, 1 threads now"] {
         let said = |event: &Event| matches!(event, Event::Log { message, .. } if message.contains(wanted));
         assert!(told.iter().any(said), "{wanted}");
     }
@@ -173,10 +180,11 @@ fn nothing_is_said_of_a_device_that_was_not_noted() {
     let mut manifest = checkpoint::Stored::open(&newest).unwrap().manifest;
     manifest.device.clear();
     fs::write(newest.join("checkpoint.json"), manifest.seal().unwrap()).unwrap();
-    let told = finish(resume(&tiny, "run", Resume { from: CheckpointSelector::Newest, force: true }).unwrap()).unwrap();
+    let told =
+        finish(resume(&tiny, "run", ResumeOptions { from: CheckpointSelector::Newest, force: true }).unwrap()).unwrap();
     let Some(Event::Finished(finished)) = told.last() else { panic!("{:?}", told.last()) };
     assert_eq!(finished.step, 18);
-    let said = |event: &Event| matches!(event, Event::Log { message, .. } if message.contains("computed before"));
+    let said = |event: &Event| matches!(event, Event::Log { message, .. } if message.contains("computed on"));
     assert!(!told.iter().any(said));
     // It is noted from now on.
     let newest = checkpoint::list(&run.join("checkpoints")).unwrap().remove(0).path;
@@ -197,13 +205,14 @@ fn a_damaged_checkpoint_is_passed_over_or_named() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 4;
     fs::write(&state, bytes).unwrap();
-    let wish = Resume { from: CheckpointSelector::Step(kept[0].step), force: false };
+    let wish = ResumeOptions { from: CheckpointSelector::Step(kept[0].step), force: false };
     let error = finish(resume(&tiny, "run", wish).unwrap()).unwrap_err().to_string();
-    let message = format!("its checksum does not match; the newest good one is of step {0}: --from {0}", kept[1].step);
+    let message =
+        format!("its checksum does not match; the newest intact one is of step {0}: use --from {0}", kept[1].step);
     assert!(error.contains(&message), "{error}");
     let told = finish(resume(&tiny, "run", NEWEST).unwrap()).unwrap();
     let passed =
-        |event: &Event| matches!(event, Event::Log { message, .. } if message.contains("damaged and passed over"));
+        |event: &Event| matches!(event, Event::Log { message, .. } if message.contains("skipped a damaged checkpoint"));
     assert!(told.iter().any(passed));
     assert_eq!(numbers(&read_events(&tiny.path("runs/run/events.jsonl")).unwrap()), numbers(&whole));
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use finesift::chat::{Chat, ChatModel, Weights};
+use finesift::delta::WeightDelta;
 use finesift::device::DeviceChoice;
 use finesift::hub::Hub;
 use finesift::model::{GREEDY, LoadOptions, Network};
@@ -14,12 +15,12 @@ use finesift::protocol::{Command, Event, Phase, Reason};
 use finesift::runs::checkpoint::{self, Stored};
 use finesift::runs::{Disk, EventLog, RealDisk, RunFolder, read_events};
 use finesift::session::{Port, Session};
-use finesift::train::{Job, Resume, WeightDelta, run};
+use finesift::train::{Job, ResumeOptions, run};
 
 use crate::hub_server::HubServer;
 use crate::tiny::{self, Tiny};
 
-/// libtorch has one generator for the whole process: what trains takes turns.
+/// libtorch has one random generator per process, so training tests take turns.
 static GENERATOR: Mutex<()> = Mutex::new(());
 
 pub(crate) fn turn() -> MutexGuard<'static, ()> {
@@ -27,13 +28,13 @@ pub(crate) fn turn() -> MutexGuard<'static, ()> {
 }
 
 #[test]
-fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
+fn a_run_reports_its_events_in_order_and_writes_them_to_disk() {
     let _turn = turn();
     let tiny = Tiny::new(0.1);
     let events = complete(&tiny, &tiny.preset("epochs = 2"), "whole");
     let names: Vec<String> = events
         .iter()
-        // Checkpoints are written beside training: where among the steps one is told of is chance.
+        // Checkpoints are written off the training thread, so their place among the steps varies.
         .filter(|event| {
             !matches!(event, Event::Progress(_) | Event::System(_) | Event::Log { .. } | Event::Checkpointed { .. })
         })
@@ -77,25 +78,28 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
             assert!((least..least + (64 << 10)).contains(bytes), "{bytes}");
         }
     }
-    let learnt = events
+    let eval = events
         .iter()
         .rev()
         .find_map(|event| if let Event::Eval(eval) = event { Some(eval.clone()) } else { None })
         .unwrap();
-    assert_eq!(learnt.scores.keys().collect::<Vec<_>>(), ["accuracy", "f1"]);
-    let told = events.iter().rev().find_map(|event| if let Event::Examples(told) = event { Some(told) } else { None });
-    let told = told.unwrap();
-    assert_eq!((told.step, told.of, told.examples.len()), (learnt.step, 24, 24));
-    assert!(told.examples.is_sorted_by(|a, b| a.loss >= b.loss), "the worst first");
-    let mean = told.examples.iter().map(|example| example.loss).sum::<f64>() / 24.0;
-    assert!((mean - learnt.loss).abs() < 1e-5, "{mean} against {}", learnt.loss);
-    let wrong = told.examples.iter().filter(|example| example.prediction != example.label).count();
-    assert_eq!(told.wrong, Some(wrong as u64));
-    assert!((1.0 - wrong as f64 / 24.0 - learnt.scores["accuracy"]).abs() < 1e-9);
-    for example in &told.examples {
+    assert_eq!(eval.scores.keys().collect::<Vec<_>>(), ["accuracy", "f1"]);
+    let examples = events.iter().rev().find_map(|event| match event {
+        Event::Examples(examples) => Some(examples),
+        _ => None,
+    });
+    let examples = examples.unwrap();
+    assert_eq!((examples.step, examples.of, examples.examples.len()), (eval.step, 24, 24));
+    assert!(examples.examples.is_sorted_by(|a, b| a.loss >= b.loss), "highest loss first");
+    let mean = examples.examples.iter().map(|example| example.loss).sum::<f64>() / 24.0;
+    assert!((mean - eval.loss).abs() < 1e-5, "{mean} against {}", eval.loss);
+    let wrong = examples.examples.iter().filter(|example| example.prediction != example.label).count();
+    assert_eq!(examples.wrong, Some(wrong as u64));
+    assert!((1.0 - wrong as f64 / 24.0 - eval.scores["accuracy"]).abs() < 1e-9);
+    for example in &examples.examples {
         let word = if example.label == "yes" { "good" } else { "bad" };
         assert!(example.text.ends_with(word), "{example:?}");
-        // Of two classes the likelier has at least half, and the loss is that of the true one's probability.
+        // The likelier of two classes has at least half, and the loss follows from the true label's probability.
         let confidence = example.confidence.unwrap();
         let of_label = if example.prediction == example.label { confidence } else { 1.0 - confidence };
         assert!(confidence >= 0.5 && (example.loss + of_label.ln()).abs() < 1e-3, "{example:?}");
@@ -107,7 +111,7 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
         .collect();
     assert!(updates[0] == 0.0 && updates.iter().skip(1).all(|update| (1e-3..100.0).contains(update)), "{updates:?}");
 
-    // The first evaluation is the best so far, and the end is kept, each in the order of things.
+    // The first evaluation is the best so far and is saved, as is the last step.
     let place = |wanted: &dyn Fn(&Event) -> bool| events.iter().position(wanted).unwrap();
     let checkpoint = |number| place(&|event| matches!(event, Event::Checkpointed { step, .. } if *step == number));
     let eval = place(&|event| matches!(event, Event::Eval(_)));
@@ -116,8 +120,8 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
     let folder = tiny.path("runs/whole");
     let kept = read_events(&folder.join("events.jsonl")).unwrap();
     assert_eq!(kept.len(), events.len());
-    for (kept, told) in kept.iter().zip(&events) {
-        assert_eq!(kept, told);
+    for (kept, event) in kept.iter().zip(&events) {
+        assert_eq!(kept, event);
     }
     for file in ["preset.toml", "best/state.safetensors", "checkpoints/step-00000018/checkpoint.json", "lock"] {
         assert!(folder.join(file).is_file(), "{file}");
@@ -125,11 +129,11 @@ fn a_run_tells_its_story_in_order_and_leaves_it_on_disk() {
 }
 
 #[test]
-fn a_pause_holds_within_a_step_and_changes_no_number() {
+fn a_pause_takes_effect_within_a_step_and_changes_no_result() {
     const PAUSES: usize = 3;
     let _turn = turn();
     let tiny = Tiny::new(0.1);
-    // Far more steps than are waited for: whoever is slow here, the run is still under way.
+    // Far more steps than the test waits for, so the run is still in progress on a slow machine.
     let preset =
         tiny.preset("epochs = 100000\neval_every = 10000000\naccumulate = 2\nschedule = \"constant\"\nwarmup = 0");
     let (mut session, thread) = spawn_known(&tiny, &preset, "paused");
@@ -144,13 +148,13 @@ fn a_pause_holds_within_a_step_and_changes_no_number() {
         let before = steps_on_disk(&tiny, "paused");
         events.extend(up_to(&mut session, |event| matches!(event, Event::Phase { phase: Phase::Paused })));
         let after = steps_on_disk(&tiny, "paused");
-        assert!(after - before <= 1, "{} steps after the order", after - before);
+        assert!(after - before <= 1, "{} steps after the command", after - before);
         if pauses == 0 {
             let before = ticks(&thread);
             // Samples come once a second.
             let system = |event: &Event| matches!(event, Event::System(_));
             events.extend((0..3).flat_map(|_| up_to(&mut session, system)));
-            assert!(ticks(&thread) - before <= 1, "it does not sleep");
+            assert!(ticks(&thread) - before <= 1, "a paused run uses the processor");
         }
         session.send(Command::Checkpoint);
         events.extend(up_to(&mut session, |event| matches!(event, Event::Checkpointed { .. })));
@@ -170,7 +174,7 @@ fn a_pause_holds_within_a_step_and_changes_no_number() {
     assert_eq!(paused, unpaused);
 }
 
-/// The events up to one, and that.
+/// The events up to and including the first that matches.
 fn up_to(session: &mut Session, last: impl Fn(&Event) -> bool) -> Vec<Event> {
     let mut events = Vec::new();
     loop {
@@ -186,7 +190,7 @@ fn steps_on_disk(tiny: &Tiny, run: &str) -> usize {
 }
 
 #[test]
-fn a_stop_keeps_what_was_reached() {
+fn a_stopped_run_saves_its_latest_step() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);
     let mut session = spawn(&tiny, &tiny.preset("epochs = 50"), "stopped").unwrap();
@@ -206,7 +210,7 @@ fn a_stop_keeps_what_was_reached() {
 }
 
 #[test]
-fn gradient_selection_learns_where_the_label_is_a_word() {
+fn gradient_selection_learns_labels_that_depend_on_one_word() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);
     let events = complete(
@@ -220,7 +224,7 @@ fn gradient_selection_learns_where_the_label_is_a_word() {
 }
 
 #[test]
-fn what_the_user_can_mend_is_said_before_anything_is_trained() {
+fn mistakes_in_a_preset_are_reported_before_training() {
     let tiny = Tiny::new(0.0);
     let preset = tiny.preset("epochs = 1");
     fs::write(tiny.path("wrong.csv"), "text,label\nw1 good,yes\nw2 bad,perhaps\n").unwrap();
@@ -242,12 +246,12 @@ fn what_the_user_can_mend_is_said_before_anything_is_trained() {
         (
             "\"query\", \"key\"".into(),
             "\"qurey\", \"key\"".into(),
-            "sift.modules: \"qurey\" is in none of the model's 41 parameter names; nearest are query, ",
+            "sift.modules: \"qurey\" matches none of the model's 41 parameter names; did you mean one of query, ",
         ),
         (
             "[\"classifier\"]".into(),
             "[\"clasifier\"]".into(),
-            "sift.dense: \"clasifier\" is in none of the model's 41 parameter names; nearest are classifier, ",
+            "sift.dense: \"clasifier\" matches none of the model's 41 parameter names; did you mean one of classifier, ",
         ),
         ("max_length = 16".into(), "max_length = 999".into(), "data.max_length is 999, but"),
         (
@@ -266,7 +270,7 @@ fn what_the_user_can_mend_is_said_before_anything_is_trained() {
 }
 
 #[test]
-fn a_language_model_learns_to_answer_and_is_asked_at_every_evaluation() {
+fn a_language_model_learns_completions_and_samples_at_every_evaluation() {
     let _turn = turn();
     let folder = tiny::chat();
     let path = |name: &str| folder.path().join(name);
@@ -313,17 +317,17 @@ every_minutes = 0
     let best = finished.best.as_ref().unwrap();
     assert!(evals.iter().all(|eval| eval.loss >= best.loss));
     let samples = |asked: &str| -> Vec<String> {
-        let told = events.iter().filter_map(|event| match event {
+        let texts = events.iter().filter_map(|event| match event {
             Event::Sample { prompt, text, .. } if prompt == asked => Some(text.clone()),
             _ => None,
         });
-        told.collect()
+        texts.collect()
     };
     assert_eq!(samples("3? ").len(), evals.len());
     assert_eq!(samples("3? ").last().unwrap(), "no");
     assert_eq!(samples("5? ").len(), 1);
 
-    // What the run has made can be talked to, and what it was made of too.
+    // Chat works with the fine-tuned model and with its base model.
     let partner = ChatModel::find("chat", &path("runs"), Path::new("/nowhere")).unwrap();
     assert_eq!(partner.run.as_deref(), Some(path("runs/chat").as_path()));
     let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: path("hub"), token: None, offline: true };
@@ -331,13 +335,13 @@ every_minutes = 0
     assert!(warnings.is_empty(), "{warnings:?}");
     chat.prompt("3? ");
     let mut answer = |weights| {
-        let mut told = String::new();
+        let mut streamed = String::new();
         let whole = chat.complete(weights, 5, &GREEDY, &mut |piece| {
-            told += piece;
+            streamed += piece;
             true
         });
-        assert_eq!(whole.as_ref().unwrap(), &told);
-        told
+        assert_eq!(whole.as_ref().unwrap(), &streamed);
+        streamed
     };
     assert_eq!(answer(Weights::FineTuned), "no");
     assert_ne!(answer(Weights::Base), "no");
@@ -349,21 +353,21 @@ every_minutes = 0
     };
     let (base, tuned) = (open(), open());
     let stored = Stored::open(&checkpoint::best(&path("runs/chat")).unwrap()).unwrap();
-    let mut increment = WeightDelta::read(&stored, &tuned).unwrap();
-    increment.exchange(&tuned);
+    let mut delta = WeightDelta::read(&stored, &tuned).unwrap();
+    delta.exchange(&tuned);
     let differs = |name: &str| !base.parameters.get(name).equal(&tuned.parameters.get(name));
     assert!(base.parameters.specs().iter().all(|spec| differs(&spec.name) == (spec.shape.len() == 2)));
-    increment.exchange(&tuned);
+    delta.exchange(&tuned);
     assert!(base.parameters.specs().iter().all(|spec| !differs(&spec.name)));
 
-    // One bit of the best is enough for it to be passed over; without any that is good there is nothing to talk to.
+    // A single flipped bit makes chat skip the best checkpoint; without an intact one it refuses the run.
     let flip = |folder: &Path| {
         let mut bytes = fs::read(folder.join("state.safetensors")).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         fs::write(folder.join("state.safetensors"), bytes).unwrap();
     };
     flip(&stored.path);
-    assert!(WeightDelta::read(&stored, &tuned).is_err_and(|error| error.contains("its checksum does not match")));
+    assert!(WeightDelta::read(&stored, &tuned).is_err_and(|error| error.0.contains("its checksum does not match")));
     let weights = &stored.manifest.base.weights;
     let checkpoints = checkpoint::list(&path("runs/chat/checkpoints")).unwrap();
     let newest = checkpoints.iter().find(|listed| listed.path != stored.path).unwrap();
@@ -373,16 +377,19 @@ every_minutes = 0
     assert!(warnings.len() == 1 && warnings[0].contains("its checksum does not match"), "{warnings:?}");
     let refused = |weights| WeightDelta::of_run(&path("runs/chat"), &tuned, weights).err().unwrap();
     let error = refused("others");
-    assert!(error.is::<finesift::Usage>() && error.to_string().contains("are not those the run was begun"), "{error}");
+    assert!(
+        error.is::<finesift::Usage>() && error.to_string().contains("are not those this run was started from"),
+        "{error}"
+    );
     for listed in checkpoints.iter().filter(|listed| listed.path != stored.path) {
         flip(&listed.path);
     }
     let error = refused(weights);
-    assert!(error.is::<finesift::Usage>() && error.to_string().contains("no checkpoint is good"), "{error}");
+    assert!(error.is::<finesift::Usage>() && error.to_string().contains("every checkpoint is damaged"), "{error}");
 }
 
 #[test]
-fn instructions_of_the_hub_are_fetched_and_learnt() {
+fn instructions_are_downloaded_from_the_hub() {
     let _turn = turn();
     let folder = tiny::chat();
     let rows = fs::read(folder.path().join("rows.jsonl")).unwrap();
@@ -413,7 +420,7 @@ max_steps = 2
 }
 
 #[test]
-fn models_and_data_of_different_kinds_are_told_apart() {
+fn an_encoder_refuses_instructions_and_a_decoder_refuses_labels() {
     let folder = tiny::chat();
     let tiny = Tiny::new(0.0);
     let language = format!("{:?}", folder.path().join("model"));
@@ -443,13 +450,13 @@ pub(crate) fn spawn_in(disk: Arc<dyn Disk>, place: &Path, preset: &str, name: &s
     begin(place, preset, name, job)
 }
 
-/// A new run whose numbers are read so often.
+/// A new run whose step results are read at this interval.
 pub(crate) fn spawn_ahead(tiny: &Tiny, preset: &str, name: &str, every: Duration) -> anyhow::Result<Session> {
     let job = |preset, folder| Job { read_every: Some(every), ..job(&tiny.path(""), preset, folder) };
     begin(&tiny.path(""), preset, name, job)
 }
 
-/// A new run of a preset that may fetch what is on this hub.
+/// A new run that may download from this hub.
 fn spawn_with(place: &Path, hub: Hub, preset: &str, name: &str) -> anyhow::Result<Session> {
     let job = |preset, folder| Job { hub, ..job(place, preset, folder) };
     begin(place, preset, name, job)
@@ -468,12 +475,17 @@ fn begin(
     Ok(Session::spawn(Some(log), move |port| alone(job, port))?)
 }
 
-/// A run taken up again, with the preset that lies in its folder.
-pub(crate) fn resume(tiny: &Tiny, name: &str, resume: Resume) -> anyhow::Result<Session> {
+/// Resumes a run with the preset in its folder.
+pub(crate) fn resume(tiny: &Tiny, name: &str, resume: ResumeOptions) -> anyhow::Result<Session> {
     resume_on(Arc::new(RealDisk), tiny, name, resume)
 }
 
-pub(crate) fn resume_on(disk: Arc<dyn Disk>, tiny: &Tiny, name: &str, resume: Resume) -> anyhow::Result<Session> {
+pub(crate) fn resume_on(
+    disk: Arc<dyn Disk>,
+    tiny: &Tiny,
+    name: &str,
+    resume: ResumeOptions,
+) -> anyhow::Result<Session> {
     let folder = RunFolder::open(&tiny.path("runs"), name)?;
     let preset = fs::read_to_string(folder.preset())?;
     let preset = Preset::parse("tiny", "preset.toml", &preset, &[], Path::new("/nowhere"))?;
@@ -481,7 +493,7 @@ pub(crate) fn resume_on(disk: Arc<dyn Disk>, tiny: &Tiny, name: &str, resume: Re
     Ok(Session::spawn(None, move |port| alone(job, port))?)
 }
 
-/// On one core: what is so small only waits for the others.
+/// On one core: at this size threads only wait for each other.
 fn alone(job: Job, port: &Port) -> anyhow::Result<()> {
     tch::set_num_threads(1);
     run(job, port)
@@ -499,7 +511,7 @@ pub(crate) fn finish(mut session: Session) -> anyhow::Result<Vec<Event>> {
     Ok(events)
 }
 
-/// Lets a run go on to a step, and ends it there.
+/// Stops a run at a step.
 pub(crate) fn stopped_at(mut session: Session, at: u64, save: bool) {
     while let Some(event) = session.blocking_next() {
         if matches!(&event, Event::Step(step) if step.step == at) {
@@ -525,7 +537,7 @@ fn name(event: &Event) -> String {
     json.get("phase").unwrap_or(&json["event"]).as_str().unwrap().to_owned()
 }
 
-/// A new run, and the place in `/proc` of the thread that makes it.
+/// A new run, and the `/proc` folder of its training thread.
 fn spawn_known(tiny: &Tiny, preset: &str, name: &str) -> (Session, PathBuf) {
     let preset = Preset::parse("tiny", "tiny.toml", preset, &[], Path::new("/nowhere")).unwrap();
     let folder = RunFolder::create(&tiny.path("runs"), Some(name), &preset.name, &preset.toml).unwrap();

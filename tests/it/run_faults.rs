@@ -1,4 +1,4 @@
-//! Whole runs on disks that fail, and checkpoints that are whole and yet make no sense.
+//! Runs on failing disks, and checkpoints with valid checksums and invalid contents.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,17 +9,17 @@ use std::sync::{Arc, Condvar, Mutex};
 use finesift::protocol::{Command, Event, Level, Phase};
 use finesift::runs::checkpoint::{self, Manifest, STATE, Stored};
 use finesift::runs::{Disk, RealDisk, read_events};
-use finesift::train::{CheckpointSelector, Resume};
+use finesift::train::{CheckpointSelector, ResumeOptions};
 
 use crate::disks::{ERRNOS, Faulty};
 use crate::resume::numbers;
 use crate::run::{complete, finish, resume, resume_on, spawn_on, turn};
 use crate::tiny::Tiny;
 
-const NEWEST: Resume = Resume { from: CheckpointSelector::Newest, force: false };
+const NEWEST: ResumeOptions = ResumeOptions { from: CheckpointSelector::Newest, force: false };
 
 #[test]
-fn a_disk_that_fails_for_a_while_is_told_of_and_changes_no_number() {
+fn a_temporary_disk_failure_is_reported_and_changes_no_result() {
     let _turn = turn();
     let tiny = Tiny::new(0.1);
     let preset = tiny.preset("epochs = 2");
@@ -30,7 +30,7 @@ fn a_disk_that_fails_for_a_while_is_told_of_and_changes_no_number() {
         let fails = broken.clone();
         let disk = Arc::new(Faulty::new(errno, move |_| fails.load(Ordering::SeqCst)));
         let mut session = spawn_on(disk, &tiny, &preset, &name).unwrap();
-        let (mut told, mut good) = (Vec::new(), None);
+        let (mut events, mut good) = (Vec::new(), None);
         while let Some(event) = session.blocking_next() {
             match &event {
                 Event::Step(step) if step.step == 4 => session.send(Command::Pause),
@@ -48,11 +48,11 @@ fn a_disk_that_fails_for_a_while_is_told_of_and_changes_no_number() {
                 }
                 _ => {}
             }
-            told.push(event);
+            events.push(event);
         }
         session.join().unwrap();
         assert!(!broken.load(Ordering::SeqCst) && good.is_some(), "errno {errno}");
-        assert_eq!(numbers(&told), numbers(&whole));
+        assert_eq!(numbers(&events), numbers(&whole));
         let kept = checkpoint::list(&tiny.path("runs").join(&name).join("checkpoints")).unwrap();
         assert_eq!(kept[0].step, 18);
         for checkpoint in kept {
@@ -62,16 +62,16 @@ fn a_disk_that_fails_for_a_while_is_told_of_and_changes_no_number() {
 }
 
 #[test]
-fn an_end_that_cannot_be_kept_is_a_failure_that_loses_nothing() {
+fn a_final_checkpoint_that_cannot_be_written_fails_the_run_and_loses_nothing() {
     let _turn = turn();
     let tiny = Tiny::new(0.1);
     let preset = tiny.preset("epochs = 2").replace("[keep]", "[keep]\nevery_steps = 2");
     let whole = complete(&tiny, &preset, "whole");
-    // One is written, which takes some twenty calls, and none after it.
+    // The first checkpoint takes about twenty calls; all later calls fail.
     let disk = Arc::new(Faulty::new(28, |call| call >= 20));
     let error = finish(spawn_on(disk, &tiny, &preset, "run").unwrap()).unwrap_err();
     let message = error.to_string();
-    assert!(message.contains("the end of the run could not be kept") && message.contains("os error 28"), "{message}");
+    assert!(message.contains("cannot save the last checkpoint") && message.contains("os error 28"), "{message}");
     let events = tiny.path("runs/run/events.jsonl");
     let Some(Event::Failed { checkpoint: Some(path), .. }) = read_events(&events).unwrap().pop() else {
         panic!("no checkpoint is named")
@@ -82,7 +82,7 @@ fn an_end_that_cannot_be_kept_is_a_failure_that_loses_nothing() {
 }
 
 #[test]
-fn a_disk_that_stands_still_holds_up_neither_training_nor_memory() {
+fn a_stalled_disk_delays_no_step_and_takes_no_memory() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);
     let preset = tiny.preset("epochs = 2000\neval_every = 1000000").replace("[keep]", "[keep]\nevery_steps = 1");
@@ -91,11 +91,11 @@ fn a_disk_that_stands_still_holds_up_neither_training_nor_memory() {
     let (mut kept, mut pauses) = (Vec::new(), 0);
     while let Some(event) = session.blocking_next() {
         match event {
-            // Twenty steps are taken while the first checkpoint is on its way.
+            // Twenty steps are taken while the first checkpoint is being written.
             Event::Step(step) if step.step == 20 => session.send(Command::Pause),
             Event::Phase { phase: Phase::Paused } => {
                 pauses += 1;
-                // The one asked for now takes the place of the one that lies ready.
+                // The requested checkpoint replaces the one that waits.
                 if pauses == 1 { session.send(Command::Checkpoint) } else { disk.open() }
             }
             Event::Checkpointed { step, .. } => {
@@ -108,19 +108,19 @@ fn a_disk_that_stands_still_holds_up_neither_training_nor_memory() {
         }
     }
     session.join().unwrap();
-    // Of twenty that were due, one was being written and one lay ready. It holds all, so that the end needs no other.
+    // Of twenty due checkpoints, one was being written and one waited. That one is up to date, so the end needs no other.
     assert_eq!((kept.len(), kept[0]), (2, 1), "{kept:?}");
     assert!(kept[1] >= 20, "{kept:?}");
 }
 
 #[test]
-fn a_checkpoint_that_makes_no_sense_is_refused_by_name() {
+fn a_tampered_checkpoint_is_refused_with_its_file() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);
     let disk = Arc::new(RealDisk);
     let preset = tiny.preset("epochs = 1").replace("rate = 0.05", "rate = 0.001");
     finish(spawn_on(disk, &tiny, &preset, "run").unwrap()).unwrap();
-    // As if it had not been the last: a run that took all its steps is not resumed by the program.
+    // The library resumes a completed run too; the program does not.
     let path = checkpoint::list(&tiny.path("runs/run/checkpoints")).unwrap().remove(0).path;
     let stored = Stored::open(&path).unwrap();
     let state = stored.read(STATE).unwrap();
@@ -144,16 +144,16 @@ fn a_checkpoint_that_makes_no_sense_is_refused_by_name() {
         let last = manifest.slots.pop().unwrap();
         manifest.slots.resize(100, last);
     };
-    for (message, told) in [
-        ("is no parameter of the model", tamper(&|manifest| manifest.slots[0].name = "../../x".into(), &state)),
-        ("has shape [1, 1], the model's is", tamper(&|manifest| manifest.slots[0].shape = vec![1, 1], &state)),
+    for (message, error) in [
+        ("the model has no parameter ../../x", tamper(&|manifest| manifest.slots[0].name = "../../x".into(), &state)),
+        ("has shape [1, 1], but", tamper(&|manifest| manifest.slots[0].shape = vec![1, 1], &state)),
         ("components cannot be trained", tamper(&|manifest| manifest.slots[0].trained = -1, &state)),
         ("components cannot be trained", tamper(&|manifest| manifest.slots[0].trained = i64::MAX, &state)),
         ("expected F32", tamper(&|manifest| manifest.slots[0].trained += 1, &state)),
-        ("are not all", tamper(&|manifest| manifest.slots[0].dense = true, &state)),
-        ("comes after what is trained in full", tamper(&|manifest| manifest.slots.reverse(), &state)),
-        ("that it can hold of this model", tamper(&|manifest| manifest.files[0].bytes = 1 << 40, &state)),
-        ("parameters are trained, and the model has 41", tamper(&twice, &state)),
+        ("is dense, but only", tamper(&|manifest| manifest.slots[0].dense = true, &state)),
+        ("comes after a dense one", tamper(&|manifest| manifest.slots.reverse(), &state)),
+        ("that the state of this model can take", tamper(&|manifest| manifest.files[0].bytes = 1 << 40, &state)),
+        ("parameters are trained, but the model has 41", tamper(&twice, &state)),
         ("the manifest does not know it", tamper(&|manifest| manifest.files[0].name = "../state".into(), &state)),
         ("not finite", tamper(&|manifest| manifest.updates = -5, &state)),
         // The first index, the header's length, and what the header says.
@@ -167,11 +167,11 @@ fn a_checkpoint_that_makes_no_sense_is_refused_by_name() {
         ("state.safetensors", tamper(&keep, b"")),
         ("sift.rate was", tamper(&|manifest| manifest.preset = "[sift]\nrate = 0.5".into(), &state)),
     ] {
-        assert!(told.contains(message), "{message}: {told}");
+        assert!(error.contains(message), "{message}: {error}");
     }
 }
 
-/// A disk that takes nothing until it is opened.
+/// A disk whose writes block until it is opened.
 #[derive(Default)]
 struct Gate {
     open: Mutex<bool>,

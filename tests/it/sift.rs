@@ -7,7 +7,7 @@ use finesift::eval::DeviceBatch;
 use finesift::model::{Layout, LoadOptions, ModelConfig, Network, Pass};
 use finesift::preset::Select;
 use finesift::sift::{AdamW, Role, Rules, SparseDecay, budget};
-use finesift::train::{Chooser, Learner, Settings, choose};
+use finesift::train::{Learner, LearnerOptions, SelectionOptions, select_components};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::nn::OptimizerConfig;
@@ -71,8 +71,12 @@ fn components_outside_the_selection_stay_bit_identical() {
 fn rate_one_of_everything_is_dense_adamw() {
     let all = rules(1.0, &["bert", "classifier"], &[]);
     let adamw = AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 };
-    let mut learner =
-        learner(classifier(&tiny_bert()), &all, Settings { adamw, clip: None, ..settings() }, &batch(8, 3..15, 0));
+    let mut learner = learner(
+        classifier(&tiny_bert()),
+        &all,
+        LearnerOptions { adamw, clip: None, ..settings() },
+        &batch(8, 3..15, 0),
+    );
     assert_eq!(learner.values().sparse() as u64, learner.network.parameters.components());
 
     // libtorch's own AdamW upon its own gradients.
@@ -138,7 +142,7 @@ fn gradient_checkpointing_changes_no_loss() {
     let model = with_dropout();
     let rules = rules(0.05, &["query", "output.dense", "LayerNorm"], &["classifier"]);
     let losses = |checkpointing| {
-        let settings = Settings { dropout: true, checkpointing, ..settings() };
+        let settings = LearnerOptions { dropout: true, checkpointing, ..settings() };
         let mut learner = learner(classifier(model.path()), &rules, settings, &batch(8, 3..15, 0));
         (0..10).map(|step| learner.step(step, &[batch(8, 3..15, step)], 1e-3).unwrap().loss).collect::<Vec<f64>>()
     };
@@ -166,7 +170,7 @@ fn a_loss_that_is_no_number_changes_nothing() {
 fn every_target_is_probed_once_in_a_round() {
     let rules = rules(0.05, &["query", "key", "value"], &["classifier"]);
     let mut learner =
-        learner(classifier(&tiny_bert()), &rules, Settings { probe_every: 5, ..settings() }, &batch(8, 3..15, 0));
+        learner(classifier(&tiny_bert()), &rules, LearnerOptions { probe_every: 5, ..settings() }, &batch(8, 3..15, 0));
     let masses: Vec<_> = (0..10).map(|step| learner.step(step, &[batch(8, 3..15, 0)], 1e-3).unwrap().mass).collect();
     for (step, mass) in masses.iter().enumerate() {
         assert_eq!(mass.is_some(), step == 4 || step == 9);
@@ -202,10 +206,10 @@ pub(crate) fn rules(rate: f64, modules: &[&str], dense: &[&str]) -> Rules {
     Rules { rate, modules: owned(modules), dense: owned(dense), biases: true }
 }
 
-pub(crate) fn settings() -> Settings {
+pub(crate) fn settings() -> LearnerOptions {
     let adamw =
         AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::TowardPretrained(0.1), dense_decay: 0.1 };
-    Settings {
+    LearnerOptions {
         adamw,
         clip: Some(1.0),
         dropout: false,
@@ -216,10 +220,10 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
-pub(crate) fn learner(network: Network, rules: &Rules, settings: Settings, first: &Batch) -> Learner {
-    let chooser = Chooser { rules, select: Select::Gradient, seed: 0, walk: settings.walk(0) };
-    let selection = choose(&network, &chooser, std::slice::from_ref(first)).unwrap();
-    Learner::new(network, &selection.choices, settings)
+pub(crate) fn learner(network: Network, rules: &Rules, settings: LearnerOptions, first: &Batch) -> Learner {
+    let selection = SelectionOptions { rules, select: Select::Gradient, seed: 0, backward: settings.backward(0) };
+    let selection = select_components(&network, &selection, std::slice::from_ref(first)).unwrap();
+    Learner::new(network, &selection.parameters, settings)
 }
 
 pub(crate) fn batch(rows: usize, lengths: std::ops::Range<usize>, seed: u64) -> Batch {

@@ -11,7 +11,7 @@ use finesift::eval::mmlu;
 use finesift::model::{Cache, GREEDY, LoadOptions, Network, Writer};
 use finesift::preset::{Select, cache_folder};
 use finesift::sift::{AdamW, Rules, SparseDecay};
-use finesift::train::{Chooser, Learner, Settings, choose};
+use finesift::train::{Learner, LearnerOptions, SelectionOptions, select_components};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
@@ -90,7 +90,7 @@ fn the_masked_loss_and_the_selection_are_those_of_dense_pytorch() {
         biases: false,
     };
     let adamw = AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 };
-    let settings = Settings {
+    let settings = LearnerOptions {
         adamw,
         clip: None,
         dropout: false,
@@ -99,9 +99,10 @@ fn the_masked_loss_and_the_selection_are_those_of_dense_pytorch() {
         micro_batches: 1,
         seed: 0,
     };
-    let chooser = Chooser { rules: &rules, select: Select::Gradient, seed: 0, walk: settings.walk(0) };
-    let selection = choose(&network, &chooser, std::slice::from_ref(&all)).unwrap();
-    let mut learner = Learner::new(network, &selection.choices, settings);
+    let selection =
+        SelectionOptions { rules: &rules, select: Select::Gradient, seed: 0, backward: settings.backward(0) };
+    let selection = select_components(&network, &selection, std::slice::from_ref(&all)).unwrap();
+    let mut learner = Learner::new(network, &selection.parameters, settings);
     assert_eq!(learner.values().sparse() as u64, sift["trainable"].as_u64().unwrap());
     let top = kept("topk256.safetensors");
     let compared: Vec<&str> = top.keys().filter_map(|name| name.strip_suffix(".idx256")).collect();

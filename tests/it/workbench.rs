@@ -125,7 +125,7 @@ fn what_is_wrong_is_said_on_the_shell_and_leaves_nothing() {
     pty.press("q");
     let (status, text) = pty.wait_exit();
     assert_eq!(status, 2, "{text}");
-    assert!(text.contains("nearest are classifier"), "{text}");
+    assert!(text.contains("did you mean one of classifier"), "{text}");
     pty.assert_restored();
     assert!(!tiny.path("runs/mine").exists());
 }

@@ -1,85 +1,9 @@
-//! A run's state on its way to the disk and back: a quick copy on the training thread, the rest beside it.
+//! Saves a run's state: a copy on the training thread, written to disk off it.
 //!
-//! What a checkpoint is on disk is in [`crate::runs::checkpoint`]; here are the tensors.
+//! The files of a checkpoint are in [`crate::runs::checkpoint`].
 
-mod restore;
+mod snapshot;
 mod writer;
 
-use tch::{Device, Kind, Tensor};
-
-use super::Learner;
-use crate::runs::checkpoint::{Manifest, SlotEntry, TensorBytes};
-use crate::sift::{Role, Values};
-
-pub use restore::{Kept, ascending, read};
-pub use writer::{Request, Writer};
-
-/// A copy of everything trained, in host memory.
-pub struct Snapshot {
-    manifest: Manifest,
-    tensors: Vec<(&'static str, Tensor)>,
-}
-
-impl Snapshot {
-    /// Copies the state of a run; the manifest needs no slots and no count of updates yet.
-    pub fn of(learner: &Learner, manifest: Manifest) -> Snapshot {
-        let values = learner.values();
-        let state = values.state();
-        let copied = |tensor: &Tensor| if tensor.device() == Device::Cpu { tensor.copy() } else { on_host(tensor) };
-        let tensors = vec![
-            // Never written to once they are chosen, so that on the CPU no copy is needed.
-            ("indices", on_host(values.indices())),
-            ("master", copied(&state.master)),
-            ("first_moment", copied(&state.first_moment)),
-            ("second_moment", copied(&state.second_moment)),
-            ("coverage", learner.coverage().state()),
-        ];
-        Snapshot { manifest: Manifest { updates: state.updates, slots: slots(values), ..manifest }, tensors }
-    }
-
-    /// What it holds.
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    fn tensors(&self) -> Vec<TensorBytes<'_>> {
-        self.tensors
-            .iter()
-            .map(|(name, tensor)| TensorBytes {
-                name,
-                dtype: match tensor.kind() {
-                    Kind::Int => "I32",
-                    Kind::Int64 => "I64",
-                    _ => "F32",
-                },
-                shape: tensor.size().iter().map(|&size| size as usize).collect(),
-                bytes: bytes(tensor),
-            })
-            .collect()
-    }
-}
-
-fn slots(values: &Values) -> Vec<SlotEntry> {
-    let slots = values.slots().iter().map(|slot| SlotEntry {
-        name: slot.name.clone(),
-        shape: slot.shape.clone(),
-        dense: slot.role == Role::Dense,
-        trained: slot.trained(),
-    });
-    slots.collect()
-}
-
-fn on_host(tensor: &Tensor) -> Tensor {
-    tensor.to_device(Device::Cpu).contiguous()
-}
-
-fn bytes(tensor: &Tensor) -> &[u8] {
-    debug_assert!(tensor.device() == Device::Cpu && tensor.is_contiguous());
-    let length = tensor.numel() * tensor.kind().elt_size_in_bytes();
-    if length == 0 {
-        // An empty tensor may have no address.
-        return &[];
-    }
-    // SAFETY: a contiguous CPU tensor is that many bytes from its data pointer on, and the borrow keeps it alive.
-    unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<u8>(), length) }
-}
+pub use snapshot::StateSnapshot;
+pub use writer::{CheckpointRequest, CheckpointTarget, CheckpointWriter, WriteFailed};

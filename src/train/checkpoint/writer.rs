@@ -1,6 +1,7 @@
-//! The thread that writes checkpoints while training goes on. One is written and one at most waits, so that memory does not
-//! grow on a slow disk.
+//! Writes checkpoints on a thread of its own while training continues. At most one is being written and one waits, so
+//! that memory does not grow on a slow disk.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -8,167 +9,171 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::Snapshot;
+use super::snapshot::StateSnapshot;
 use crate::protocol::Event;
 use crate::runs::{Disk, RunFolder, checkpoint};
 use crate::session::Emitter;
 
 /// A checkpoint to write.
-pub struct Request {
-    /// What.
-    pub snapshot: Snapshot,
-    /// Whether it is of the best evaluation so far.
+pub struct CheckpointRequest {
+    pub snapshot: StateSnapshot,
+    /// Whether its evaluation is the best so far.
     pub best: bool,
-    /// Seconds that training stood still for it.
+    /// Seconds that training waited for the copy.
     pub held_up: f64,
 }
 
-/// Writes checkpoints. Dropping it waits for those it was given.
-pub struct Writer {
+/// Why the latest checkpoint could not be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriteFailed(String);
+
+impl fmt::Display for WriteFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for WriteFailed {}
+
+/// Writes checkpoints. Dropping it waits until all are written.
+pub struct CheckpointWriter {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
 struct Shared {
-    desk: Mutex<Desk>,
+    queue: Mutex<WriteQueue>,
     changed: Condvar,
 }
 
-/// What lies before the writer.
+/// The writer's work and its outcome.
 #[derive(Default)]
-struct Desk {
-    waiting: Option<Request>,
+struct WriteQueue {
+    waiting: Option<CheckpointRequest>,
     writing: bool,
     closed: bool,
-    /// The newest that is complete on disk.
+    /// The newest complete checkpoint on disk.
     last: Option<PathBuf>,
-    /// Why the latest is not.
-    failure: Option<String>,
+    failure: Option<WriteFailed>,
 }
 
-/// Where it writes, and whom it tells.
-struct Place {
-    disk: Arc<dyn Disk>,
-    run: RunFolder,
-    keep: usize,
-    emitter: Emitter,
+/// The run to write for.
+pub struct CheckpointTarget {
+    pub disk: Arc<dyn Disk>,
+    pub run: RunFolder,
+    /// How many of the newest checkpoints stay.
+    pub keep: usize,
+    pub emitter: Emitter,
 }
 
-impl Writer {
-    /// Starts the thread. `keep` is how many of the newest checkpoints stay, `last` the one that is there already.
-    pub fn start(
-        disk: Arc<dyn Disk>,
-        run: RunFolder,
-        keep: usize,
-        emitter: Emitter,
-        last: Option<PathBuf>,
-    ) -> Result<Writer> {
-        let desk = Mutex::new(Desk { last, ..Desk::default() });
-        let shared = Arc::new(Shared { desk, changed: Condvar::new() });
-        let place = Place { disk, run, keep, emitter };
+impl CheckpointWriter {
+    /// Starts the thread. `last` is the newest checkpoint so far.
+    pub fn start(target: CheckpointTarget, last: Option<PathBuf>) -> Result<CheckpointWriter> {
+        let queue = Mutex::new(WriteQueue { last, ..WriteQueue::default() });
+        let shared = Arc::new(Shared { queue, changed: Condvar::new() });
         let thread = std::thread::Builder::new().name("checkpoints".into()).spawn({
             let shared = shared.clone();
-            move || shared.work(&place)
+            move || shared.work(&target)
         });
-        Ok(Writer { shared, thread: Some(thread.context("cannot start the writer of checkpoints")?) })
+        Ok(CheckpointWriter { shared, thread: Some(thread.context("cannot start the checkpoint writer thread")?) })
     }
 
-    /// Whether one can be handed over without pushing out another.
+    /// Whether a checkpoint can be submitted without replacing one that waits.
     pub fn has_room(&self) -> bool {
         self.shared.lock().waiting.is_none()
     }
 
-    /// Hands over a checkpoint. One that waits gives way to a newer one, but a best one only to a better one: then, on a disk
-    /// slower than the run, this waits.
-    pub fn submit(&self, request: Request) {
-        let mut desk = self.shared.lock();
-        while desk.waiting.as_ref().is_some_and(|waiting| waiting.best && !request.best) {
-            desk = self.shared.wait(desk);
+    /// Submits a checkpoint. It replaces one that waits, except that a best one is replaced by a better one only; on a slow
+    /// disk this call then waits.
+    pub fn submit(&self, request: CheckpointRequest) {
+        let mut queue = self.shared.lock();
+        while queue.waiting.as_ref().is_some_and(|waiting| waiting.best && !request.best) {
+            queue = self.shared.wait(queue);
         }
-        desk.waiting = Some(request);
+        queue.waiting = Some(request);
         self.shared.changed.notify_all();
     }
 
-    /// Waits until all is written.
+    /// Waits until all are written.
     ///
     /// # Errors
-    /// Why the latest one could not be.
-    pub fn finish(&self) -> Result<(), String> {
-        let mut desk = self.shared.lock();
-        while !desk.idle() {
-            desk = self.shared.wait(desk);
+    /// Why the latest one could not be written.
+    pub fn finish(&self) -> Result<(), WriteFailed> {
+        let mut queue = self.shared.lock();
+        while !queue.idle() {
+            queue = self.shared.wait(queue);
         }
-        desk.failure.clone().map_or(Ok(()), Err)
+        queue.failure.clone().map_or(Ok(()), Err)
     }
 
-    /// The newest that is complete on disk.
+    /// The newest complete checkpoint on disk.
     pub fn last(&self) -> Option<PathBuf> {
         self.shared.lock().last.clone()
     }
 }
 
-impl Drop for Writer {
+impl Drop for CheckpointWriter {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.changed.notify_all();
         if let Some(thread) = self.thread.take() {
-            // It can have panicked at worst, and was heard of then.
+            // A panic on the thread was reported when it happened.
             let _ = thread.join();
         }
     }
 }
 
-impl Desk {
+impl WriteQueue {
     fn idle(&self) -> bool {
         self.waiting.is_none() && !self.writing
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn lock(&self) -> MutexGuard<'_, WriteQueue> {
+        self.queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn wait<'a>(&self, desk: MutexGuard<'a, Desk>) -> MutexGuard<'a, Desk> {
-        self.changed.wait(desk).unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn wait<'a>(&self, queue: MutexGuard<'a, WriteQueue>) -> MutexGuard<'a, WriteQueue> {
+        self.changed.wait(queue).unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Writes what comes until the writer is dropped.
-    fn work(&self, place: &Place) {
+    /// Writes requests until the writer is dropped.
+    fn work(&self, target: &CheckpointTarget) {
         loop {
             let request = {
-                let mut desk = self.lock();
+                let mut queue = self.lock();
                 loop {
-                    match desk.waiting.take() {
+                    match queue.waiting.take() {
                         Some(request) => {
-                            desk.writing = true;
+                            queue.writing = true;
                             break request;
                         }
-                        None if desk.closed => return,
-                        None => desk = self.wait(desk),
+                        None if queue.closed => return,
+                        None => queue = self.wait(queue),
                     }
                 }
             };
-            let written = place.write(request);
-            let mut desk = self.lock();
-            desk.writing = false;
+            let written = target.write(request);
+            let mut queue = self.lock();
+            queue.writing = false;
             match written {
-                Ok(path) => (desk.last, desk.failure) = (Some(path), None),
-                Err(error) => desk.failure = Some(format!("{error:#}")),
+                Ok(path) => (queue.last, queue.failure) = (Some(path), None),
+                Err(error) => queue.failure = Some(WriteFailed(format!("{error:#}"))),
             }
             self.changed.notify_all();
         }
     }
 }
 
-impl Place {
-    fn write(&self, request: Request) -> Result<PathBuf> {
+impl CheckpointTarget {
+    fn write(&self, request: CheckpointRequest) -> Result<PathBuf> {
         let (start, manifest) = (Instant::now(), request.snapshot.manifest());
         let (step, best_step) = (manifest.step, manifest.best.as_ref().map(|best| best.step));
         let path = self.run.checkpoint(step);
         let written = self
             .emitter
-            // A checkpoint must not know more of the events than the disk does.
+            // A checkpoint must not refer to events that are not on disk yet.
             .sync()
             .with_context(|| format!("{}: cannot write", self.run.events().display()))
             .and_then(|()| checkpoint::write(&*self.disk, &path, manifest.clone(), &request.snapshot.tensors()));
@@ -186,7 +191,7 @@ impl Place {
         {
             let link = self.run.path().join("best");
             self.emitter.emit(Event::warning(format!(
-                "{}: cannot lead to {}: {error}",
+                "{}: cannot link to {}: {error}",
                 link.display(),
                 path.display()
             )));

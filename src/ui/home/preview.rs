@@ -38,8 +38,8 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset
 const NAMES: [(TokenRole, &str); 5] = [
     (TokenRole::Label, "label"),
     (TokenRole::Special, "special"),
-    (TokenRole::Read, "read"),
-    (TokenRole::TrainedOn, "trained on"),
+    (TokenRole::Context, "read"),
+    (TokenRole::Loss, "trained on"),
     (TokenRole::Padding, "padding"),
 ];
 
@@ -67,9 +67,9 @@ fn example(row: &[TokenSpan], scene: &Scene) -> Line<'static> {
 fn style(scene: &Scene, role: TokenRole) -> Style {
     let theme = &scene.look.theme;
     match role {
-        TokenRole::Read => theme.style(theme.token_read),
+        TokenRole::Context => theme.style(theme.token_read),
         // Also where there are no colours.
-        TokenRole::TrainedOn => theme.style(theme.token_trained).add_modifier(Modifier::UNDERLINED),
+        TokenRole::Loss => theme.style(theme.token_trained).add_modifier(Modifier::UNDERLINED),
         TokenRole::Special => theme.style(theme.token_special),
         TokenRole::Padding => theme.style(theme.token_padding),
         TokenRole::Label => theme.bold(theme.token_label),

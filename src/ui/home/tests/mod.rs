@@ -175,7 +175,7 @@ fn estimate() -> Estimate {
     let part = |name, bytes, estimated| MemoryPart { name, bytes, estimated };
     let piece = |text: &str, role| TokenSpan { text: text.into(), role };
     let row = |label: &str, words: &[&str], padding: usize| {
-        let words = words.iter().map(|word| piece(word, TokenRole::Read));
+        let words = words.iter().map(|word| piece(word, TokenRole::Context));
         let padding = (0..padding).map(|_| piece(" [PAD]", TokenRole::Padding));
         let mut row = vec![piece(" [CLS]", TokenRole::Special)];
         row.extend(words);
@@ -207,7 +207,7 @@ fn estimate() -> Estimate {
             preview: vec![
                 row("positive", &[" un", "##believ", "##ably", " good"], 0),
                 row("negative", &[" bad"], 3),
-                vec![piece(" say", TokenRole::Read), piece(" yes", TokenRole::TrainedOn)],
+                vec![piece(" say", TokenRole::Context), piece(" yes", TokenRole::Loss)],
             ],
         }),
         device: Some(DeviceMemory { name: "NVIDIA H100".into(), total: 80 << 30, free: 60 << 30 }),

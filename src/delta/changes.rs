@@ -1,64 +1,59 @@
-//! A checkpoint as what it changes in its base model.
+//! The changes of a checkpoint to its base model.
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
+use super::saved_state::SavedState;
 use crate::Usage;
 use crate::model::{Fingerprint, ModelFiles};
 use crate::protocol::Eval;
 use crate::runs::checkpoint::{BaseIdentity, SlotEntry, Stored};
-use crate::train::checkpoint;
 
-/// What a run changes.
+/// The parameters that a checkpoint changes.
 pub struct Changes {
-    /// What is to be known of them.
     pub facts: Facts,
-    /// Parameters with new values in some places, in the model's order.
+    /// Parameters that change in some components, in the model's order.
     pub sparse: Vec<Sparse>,
-    /// Parameters that are new as a whole: what was trained in full, and what the base model lacks.
+    /// Parameters that change in all components: dense ones, and those that the base checkpoint lacks.
     pub full: Vec<Full>,
 }
 
-/// What is to be known of changes.
+/// The origin of changes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
-    /// The run.
     pub run: String,
-    /// The preset it was made with.
+    /// The run's preset, as TOML.
     pub preset: String,
     /// Optimizer steps taken.
     pub step: u64,
     /// The evaluation at that step, if it was the best.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eval: Option<Eval>,
-    /// Names of the classes; none where a number is predicted or text is written.
+    /// Names of the classes; empty for a regression or a language model.
     pub labels: Vec<String>,
-    /// The model they belong to.
+    /// The base model.
     pub base: BaseIdentity,
     /// Version of finesift.
     pub version: String,
 }
 
-/// A parameter with new values in some places.
+/// A parameter that changes in some components.
 pub struct Sparse {
-    /// Its name.
     pub name: String,
-    /// Its shape.
     pub shape: Vec<i64>,
     /// Ascending flat row-major indices, int64 `[k]`.
     pub indices: Tensor,
-    /// The values there, not their differences from the base: fp32 `[k]`.
+    /// The new values, not differences from the base: fp32 `[k]`.
     pub values: Tensor,
 }
 
-/// A parameter that is new as a whole.
+/// A parameter that changes in all components.
 pub struct Full {
-    /// Its name.
     pub name: String,
-    /// Its values in its shape: fp32.
+    /// The new values in the parameter's shape: fp32.
     pub values: Tensor,
 }
 
@@ -68,27 +63,23 @@ impl Facts {
         self.labels.len().max(1) as i64
     }
 
-    /// Whether a folder has the model they belong to.
+    /// Checks that a folder has the base model.
     ///
     /// # Errors
-    /// [`Usage`] if it has not.
+    /// [`Usage`] if it has another model.
     pub fn check_base(&self, folder: &Path) -> Result<()> {
         let found = Fingerprint::of(folder)?;
         let what = match (found.weights == self.base.weights, found.config == self.base.config) {
             (true, true) => return Ok(()),
-            (true, false) => "its config.json is another",
-            _ => "its weights are others",
+            (true, false) => "its config.json differs",
+            _ => "its weights differ",
         };
-        bail!(Usage(format!(
-            "{}: not the model these changes were made to, {}: {what}",
-            folder.display(),
-            self.base.model
-        )))
+        bail!(Usage(format!("{}: not {}, the base model of this delta: {what}", folder.display(), self.base.model)))
     }
 }
 
 impl Changes {
-    /// Those of a checkpoint to the base model in a folder.
+    /// The changes of a checkpoint to the base model in a folder.
     ///
     /// # Errors
     /// [`Usage`]: another base model, a damaged checkpoint.
@@ -105,10 +96,10 @@ impl Changes {
         };
         facts.check_base(base)?;
         let files = ModelFiles::open(base, facts.outputs())?;
-        let kept = checkpoint::read(stored, &files.layout.parameters).map_err(|error| anyhow!(Usage(error)))?;
+        let saved = SavedState::read(stored, &files.layout.parameters).map_err(|error| Usage(error.to_string()))?;
         let (mut sparse, mut full, mut start) = (Vec::new(), Vec::new(), 0);
-        for (slot, selected) in manifest.slots.iter().zip(kept.selected) {
-            let values = kept.state.master.narrow(0, start, slot.trained);
+        for (slot, selected) in manifest.slots.iter().zip(saved.selected) {
+            let values = saved.state.master.narrow(0, start, slot.trained);
             start += slot.trained;
             let (name, shape) = (slot.name.clone(), slot.shape.clone());
             match selected {
@@ -121,7 +112,7 @@ impl Changes {
             if full.iter().any(|full| full.name == name) {
                 continue;
             }
-            // Components selected in a parameter that is itself new: it is new as a whole.
+            // A newly initialised parameter changes in all components, also where only some are trained.
             if let Some(place) = sparse.iter().position(|sparse| sparse.name == name) {
                 let Sparse { indices, values: chosen, .. } = sparse.remove(place);
                 let _ = values.view(-1).index_copy_(0, &indices, &chosen);
@@ -132,10 +123,10 @@ impl Changes {
     }
 }
 
-/// Classes without names, as transformers calls them, of a checkpoint from before names were noted; none where its head has
-/// one output.
+/// Labels as transformers names them by default, for an old checkpoint without label names; empty if the head has one
+/// output.
 fn numbered(slots: &[SlotEntry]) -> Vec<String> {
-    /// What a manifest claims is checked against the model only later.
+    /// The manifest is checked against the model later.
     const MOST: i64 = 10_000;
     let head = slots.iter().find(|slot| ["classifier.weight", "classifier.out_proj.weight"].contains(&&*slot.name));
     let outputs = head.and_then(|head| head.shape.first()).filter(|outputs| (2..=MOST).contains(*outputs));

@@ -1,0 +1,9 @@
+//! What a checkpoint changes in its base model: the trained tensors of a checkpoint, and the parameters they replace.
+
+mod changes;
+mod saved_state;
+mod weight_delta;
+
+pub use changes::{Changes, Facts, Full, Sparse};
+pub use saved_state::{DamagedCheckpoint, SavedState, check_ascending};
+pub use weight_delta::{RunDelta, WeightDelta};

@@ -1,0 +1,69 @@
+//! The memory of a training run, computed from shapes alone: nothing is loaded.
+//!
+//! Weights, optimizer state and indices follow to the byte ([`crate::sift::Values`]). Activations and workspace are derived
+//! from what is alive at the peak of real steps ([`peak`]). `finesift bench --plan` prints them beside measurements on this
+//! machine. The process itself comes on top: what libtorch takes before and while it computes.
+
+mod peak;
+mod step_shape;
+#[cfg(test)]
+mod tests;
+
+use super::report::{MemoryPart, ModelEstimate};
+use crate::model::{Layout, ModelConfig, ParameterSpec};
+use crate::sift::{Role, Rules, budget};
+use peak::ActivationBytes;
+pub use step_shape::StepShape;
+
+/// Resident bytes of the program with libtorch before a model is loaded, and the parts of libtorch that a step touches.
+const PROCESS: u64 = 145 << 20;
+
+/// A CUDA context and the libraries' workspaces. A guess: drivers and GPUs differ.
+const CUDA: u64 = 550 << 20;
+
+/// Upper limit of the search for the largest micro-batch.
+const MOST_ROWS: u64 = 1 << 20;
+
+impl ModelEstimate {
+    /// Counts the components that the rules select in a network, and estimates the memory of its training steps.
+    pub fn of(config: &ModelConfig, rules: &Rules, labels: i64, step: StepShape) -> ModelEstimate {
+        let layout = Layout::of(config, labels);
+        let size = |spec: &ParameterSpec| spec.shape.iter().product::<i64>();
+        let of_role = |role: Role| layout.parameters.iter().filter(move |spec| rules.role(&spec.name) == role);
+        let selected = of_role(Role::Sparse).map(|spec| budget(size(spec), rules.rate) as u64).sum::<u64>();
+        let of = of_role(Role::Sparse).map(|spec| size(spec) as u64).sum::<u64>();
+        let dense = of_role(Role::Dense).map(|spec| size(spec) as u64).sum::<u64>();
+        let widest = of_role(Role::Sparse).chain(of_role(Role::Dense)).map(size).max().unwrap_or(0);
+        let index = if widest <= i64::from(i32::MAX) { 4 } else { 8 };
+        let gradient = if step.gpu && step.micro_batches == 1 { step.dtype } else { 4 };
+        let parameters = layout.components() as u64;
+        let peak = ActivationBytes::new(config, &layout, rules, step).peak(selected, dense);
+        let exact = |name, bytes| MemoryPart { name, bytes, estimated: false };
+        let estimated = |name, bytes| MemoryPart { name, bytes, estimated: true };
+        let mut memory = vec![
+            exact("weights", parameters * step.dtype),
+            // Master values, two moments and gradients of all trained components. Sparse ones also have an index and their
+            // pre-trained value in the weights' type.
+            exact("sparse state", selected * (3 * 4 + gradient + step.dtype + index)),
+            exact("dense state", dense * (3 * 4 + gradient)),
+            estimated("activations", peak.activations),
+            estimated("workspace", peak.workspace),
+            estimated("process", if step.gpu { CUDA } else { PROCESS }),
+        ];
+        if step.selection_batches > 1 {
+            memory.push(estimated("selection", of * 4));
+        }
+        ModelEstimate { parameters, selected, of, dense, memory, fits: Vec::new() }
+    }
+}
+
+/// Rows of the largest micro-batch with which a run takes at most `limit` bytes; 0 if there is none.
+pub fn largest_batch(config: &ModelConfig, rules: &Rules, labels: i64, step: StepShape, limit: u64) -> u64 {
+    let fits = |rows: u64| ModelEstimate::of(config, rules, labels, StepShape { rows, ..step }).bytes() <= limit;
+    let (mut below, mut above) = (0, MOST_ROWS + 1);
+    while above - below > 1 {
+        let rows = below + (above - below) / 2;
+        if fits(rows) { below = rows } else { above = rows }
+    }
+    below
+}

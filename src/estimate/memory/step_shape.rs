@@ -1,0 +1,57 @@
+//! The shape of a training step: everything its memory depends on besides the network.
+
+use tch::{Device, Kind};
+
+use crate::model::by_onednn;
+use crate::preset::{Dtype, Preset};
+
+/// The shape of a training step.
+#[derive(Clone, Copy, Debug)]
+pub struct StepShape {
+    /// Bytes of a weight.
+    pub dtype: u64,
+    pub gpu: bool,
+    /// Examples of a micro-batch.
+    pub rows: u64,
+    /// Tokens of the longest example.
+    pub length: u64,
+    /// Whether gradient checkpointing is on.
+    pub checkpointing: bool,
+    /// Whether dropout is on, with the probabilities of the model's config.
+    pub dropout: bool,
+    /// Micro-batches whose gradient selects the components. Gradients of several are kept and summed.
+    pub selection_batches: u64,
+    /// Whether linear layers run on oneDNN ([`by_onednn`]) and keep their inputs.
+    pub keeps_inputs: bool,
+    /// Micro-batches of a step. A GPU keeps the gradient of several in fp32, that of one in the weights' type.
+    pub micro_batches: u64,
+}
+
+impl StepShape {
+    /// The steps of a preset, with micro-batches of `train.batch` rows of `length` tokens.
+    pub fn of(preset: &Preset, gpu: bool, length: u64) -> StepShape {
+        let (sift, train) = (&preset.sift, &preset.train);
+        let kind = if preset.model.dtype == Dtype::F32 { Kind::Float } else { Kind::BFloat16 };
+        StepShape {
+            checkpointing: train.gradient_checkpointing,
+            selection_batches: sift.batches as u64,
+            micro_batches: train.accumulate as u64,
+            ..StepShape::single(kind, gpu, train.batch as u64, length)
+        }
+    }
+
+    /// Steps of one micro-batch, with dropout and without gradient checkpointing, whose components one micro-batch selects.
+    pub fn single(kind: Kind, gpu: bool, rows: u64, length: u64) -> StepShape {
+        StepShape {
+            dtype: kind.elt_size_in_bytes() as u64,
+            gpu,
+            rows,
+            length,
+            checkpointing: false,
+            dropout: true,
+            selection_batches: 1,
+            keeps_inputs: !gpu && by_onednn(Device::Cpu, kind, rows.saturating_mul(length).min(1 << 40) as i64),
+            micro_batches: 1,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Where a preset's model and dataset are: in a folder, in the cache, or on the hub where downloading is allowed.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::Usage;
+use crate::data::{LabelledSource, Task};
+use crate::hub::Hub;
+use crate::preset::{DataSource, InstructionData, InstructionFiles, Preset};
+use crate::protocol::Progress;
+
+/// The hub's dataset of all GLUE tasks.
+const GLUE: &str = "nyu-mll/glue";
+
+/// Extensions of dataset files that hold examples.
+const EXAMPLE_FILES: [&str; 3] = ["json", "jsonl", "parquet"];
+
+/// Where to look, and whether to download.
+#[derive(Clone, Copy)]
+pub struct Access<'a> {
+    pub hub: &'a Hub,
+    /// finesift's own cache: the demo's models, and tokenized examples.
+    pub cache: &'a Path,
+    pub downloads: Downloads,
+}
+
+/// Whether what is not in the cache may be downloaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Downloads {
+    Allowed,
+    /// No request is sent.
+    Never,
+}
+
+/// Something a preset names that is not on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// A model of the demo presets, which `make setup` downloads.
+    Demo { folder: String },
+    /// A model of the hub.
+    Model { id: String },
+    /// A dataset of the hub.
+    Dataset { id: String },
+}
+
+/// The result of looking for something without a download.
+pub(super) enum Lookup<T> {
+    Found(T),
+    Missing(Missing),
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Missing::Demo { folder } => {
+                write!(
+                    f,
+                    "{folder}: no such folder; `make setup` fetches the demo's model, `make demo-chat` that of demo-chat"
+                )
+            }
+            Missing::Model { id } => write!(f, "model {id}: not downloaded; launch will fetch it"),
+            Missing::Dataset { id } => write!(f, "dataset {id}: not downloaded; launch will fetch it"),
+        }
+    }
+}
+
+/// All that is missing, in one line.
+pub(super) fn describe(missing: &[Missing]) -> String {
+    missing.iter().map(Missing::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl Access<'_> {
+    /// The folder of a model.
+    pub(super) fn model(&self, id: &str, progress: &dyn Fn(Progress)) -> Result<Lookup<PathBuf>> {
+        if Path::new(id).starts_with(self.cache) && !Path::new(id).is_dir() {
+            let demo = Missing::Demo { folder: id.to_owned() };
+            return match self.downloads {
+                Downloads::Allowed => bail!(Usage(demo.to_string())),
+                Downloads::Never => Ok(Lookup::Missing(demo)),
+            };
+        }
+        if self.uses_hub() {
+            return Ok(Lookup::Found(self.hub.model(id, progress)?));
+        }
+        let missing = || Missing::Model { id: id.to_owned() };
+        Ok(Lookup::of(self.hub.local_model(id)?, missing))
+    }
+
+    /// The files of a GLUE task.
+    pub(super) fn glue(&self, task: Task, progress: &dyn Fn(Progress)) -> Result<Lookup<LabelledSource>> {
+        let prefixes = [format!("{task}/train"), format!("{task}/validation")];
+        match self.dataset(GLUE, &prefixes.each_ref().map(String::as_str), progress)? {
+            Lookup::Found(files) => {
+                let folder = files.first().and_then(|file| file.parent()).context("the dataset has no files")?;
+                Ok(Lookup::Found(LabelledSource::Glue { task, folder: folder.to_owned() }))
+            }
+            Lookup::Missing(missing) => Ok(Lookup::Missing(missing)),
+        }
+    }
+
+    /// The training files of a language model.
+    pub(super) fn instructions(
+        &self,
+        data: &InstructionData,
+        progress: &dyn Fn(Progress),
+    ) -> Result<Lookup<Vec<PathBuf>>> {
+        let (id, prefix) = match &data.files {
+            InstructionFiles::Local(files) => return Ok(Lookup::Found(files.clone())),
+            InstructionFiles::Hub { id, prefix } => (id, prefix),
+        };
+        let mut files = match self.dataset(id, &[prefix], progress)? {
+            Lookup::Found(files) => files,
+            missing => return Ok(missing),
+        };
+        files.retain(|file| {
+            file.extension().is_some_and(|extension| EXAMPLE_FILES.iter().any(|known| extension == *known))
+        });
+        if files.is_empty() {
+            bail!(Usage(format!(
+                "data.path: {id} has no .json, .jsonl or .parquet file whose name starts with \"{prefix}\""
+            )));
+        }
+        Ok(Lookup::Found(files))
+    }
+
+    fn dataset(&self, id: &str, prefixes: &[&str], progress: &dyn Fn(Progress)) -> Result<Lookup<Vec<PathBuf>>> {
+        if self.uses_hub() {
+            return Ok(Lookup::Found(self.hub.dataset(id, prefixes, progress)?));
+        }
+        let missing = || Missing::Dataset { id: id.to_owned() };
+        Ok(Lookup::of(self.hub.local_dataset(id, prefixes)?, missing))
+    }
+
+    /// Whether the hub may be called. An offline hub sends no request: it has the files in its cache, or refuses the run.
+    fn uses_hub(&self) -> bool {
+        self.downloads == Downloads::Allowed || self.hub.offline
+    }
+}
+
+impl<T> Lookup<T> {
+    fn of(found: Option<T>, missing: impl FnOnce() -> Missing) -> Lookup<T> {
+        found.map_or_else(|| Lookup::Missing(missing()), Lookup::Found)
+    }
+}
+
+/// The files of a classifier's examples, downloaded if need be.
+///
+/// # Errors
+/// [`Usage`]: a language model's preset, whose examples have no labels. Others: the network or the disk.
+pub fn labelled_source(preset: &Preset, access: &Access, progress: &dyn Fn(Progress)) -> Result<LabelledSource> {
+    match &preset.data.source {
+        DataSource::Instructions(_) => bail!(Usage("data.format: instructions have no labels to score".into())),
+        DataSource::Local(source) => Ok(source.clone()),
+        DataSource::Hub(task) => match access.glue(*task, progress)? {
+            Lookup::Found(source) => Ok(source),
+            Lookup::Missing(missing) => bail!(Usage(missing.to_string())),
+        },
+    }
+}

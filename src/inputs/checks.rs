@@ -1,0 +1,98 @@
+//! Checks of a preset against its model's config and tokenizer. None of them needs the weights.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::Usage;
+use crate::data::TextTokenizer;
+use crate::model::{Layout, ModelConfig, ParameterSpec};
+use crate::preset::{DataSource, Preset};
+use crate::sift::{Role, Rules};
+use crate::suggest;
+
+/// The preset's rules for what is trained.
+pub fn target_rules(preset: &Preset) -> Rules {
+    let sift = &preset.sift;
+    Rules { rate: sift.rate, modules: sift.modules.clone(), dense: sift.dense.clone(), biases: sift.biases }
+}
+
+/// Checks that every rule matches a parameter, and that at least one parameter is trained.
+///
+/// # Errors
+/// [`Usage`], with the key, the pattern and the names most like it.
+pub fn check_targets(rules: &Rules, specs: &[ParameterSpec]) -> Result<()> {
+    for (key, patterns) in [("sift.modules", &rules.modules), ("sift.dense", &rules.dense)] {
+        let unmatched = patterns.iter().find(|pattern| !specs.iter().any(|spec| spec.name.contains(pattern.as_str())));
+        if let Some(pattern) = unmatched {
+            let nearest = suggest::nearest_of_all(pattern, &module_names(specs)).join(", ");
+            let number = specs.len();
+            bail!(Usage(format!(
+                "{key}: \"{pattern}\" matches none of the model's {number} parameter names; did you mean one of {nearest}?"
+            )));
+        }
+    }
+    if specs.iter().all(|spec| rules.role(&spec.name) == Role::Frozen) {
+        bail!(Usage("sift.modules and sift.dense match no parameter, so there is nothing to train".into()));
+    }
+    Ok(())
+}
+
+/// [`check_targets`] for a model that is not loaded.
+pub(super) fn check_preset_targets(preset: &Preset, config: &ModelConfig) -> Result<()> {
+    // Parameter names do not depend on the number of labels, which only the data determine.
+    check_targets(&target_rules(preset), &Layout::of(config, 2).parameters)
+}
+
+/// An encoder takes labelled texts, a decoder takes instructions.
+pub(super) fn check_kind(preset: &Preset, config: &ModelConfig) -> Result<()> {
+    let id = &preset.model.id;
+    match (&preset.data.source, config) {
+        (DataSource::Instructions(_), ModelConfig::Encoder(_)) => bail!(Usage(format!(
+            "data.format: {id} is an encoder and cannot generate text; set data.task, or data.path to labelled texts"
+        ))),
+        (DataSource::Local(_) | DataSource::Hub(_), ModelConfig::Decoder(_)) => bail!(Usage(format!(
+            "data.format is missing: {id} is a language model and cannot train on labelled texts; set data.format"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn check_max_length(preset: &Preset, config: &ModelConfig) -> Result<()> {
+    if preset.data.max_length as i64 > config.longest() {
+        bail!(Usage(format!(
+            "data.max_length is {}, but {} has positions for {} tokens",
+            preset.data.max_length,
+            preset.model.id,
+            config.longest()
+        )));
+    }
+    Ok(())
+}
+
+pub(super) fn check_vocabulary(folder: &Path, tokenizer: &TextTokenizer, config: &ModelConfig) -> Result<()> {
+    let (tokens, rows) = (tokenizer.vocab_size(), config.vocab_size());
+    if tokens as i64 > rows {
+        bail!(Usage(format!(
+            "{}: tokenizer.json has {tokens} tokens, but the model has {rows} embeddings; use the model's own tokenizer",
+            folder.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Patterns a user may have meant: `query`, `self.query`, `attention.self.query`, for every parameter name.
+fn module_names(specs: &[ParameterSpec]) -> Vec<String> {
+    let mut names = BTreeSet::new();
+    for spec in specs {
+        let module = spec.name.rsplit_once('.').map_or(spec.name.as_str(), |(module, _)| module);
+        let after_number = module.rfind(|c: char| c.is_ascii_digit()).map_or(0, |at| at + 1);
+        let mut rest = module[after_number..].trim_start_matches('.');
+        while !rest.is_empty() {
+            names.insert(rest.to_owned());
+            rest = rest.split_once('.').map_or("", |(_, rest)| rest);
+        }
+    }
+    names.into_iter().collect()
+}

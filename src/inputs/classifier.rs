@@ -1,0 +1,64 @@
+//! The labelled texts of a classifier: read, checked and tokenized.
+
+use anyhow::{Result, bail};
+
+use super::access::Access;
+use super::opened::{ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit, steps};
+use crate::Usage;
+use crate::data::{self, Dataset, Example, LabelledSource, Tokenized};
+use crate::preset::Preset;
+use crate::protocol::{Event, Progress};
+
+/// Reads the examples; tokenizes them if the model is there.
+pub(super) fn open(
+    preset: &Preset,
+    source: &LabelledSource,
+    model: Option<&OpenedModel>,
+    access: &Access,
+    report: &dyn Fn(Event),
+) -> Result<OpenedData> {
+    let progress = |progress: Progress| report(Event::Progress(progress));
+    let dataset = data::load(source, preset.train.seed, &progress)?;
+    for warning in &dataset.warnings {
+        report(Event::warning(warning));
+    }
+    let best = best_score(preset, &dataset)?;
+    let steps = steps(preset, dataset.train.len())?;
+    let tokenized = match model.map(|model| &model.tokenizer) {
+        Some(ModelTokenizer::Text(tokenizer)) => {
+            // Home fills this cache, and the run starts sooner.
+            let cache = access.cache.join("tokens");
+            let encode = |name: &str, examples: &[Example]| {
+                tokenizer.encode(name, examples, Some(&cache), &progress).map(Tokenized::Labelled)
+            };
+            let train = encode("train", &dataset.train)?;
+            let held_out = dataset.eval.iter().map(|split| {
+                Ok(TokenizedSplit { name: split.name.clone(), examples: encode(&split.name, &split.examples)? })
+            });
+            Some(TokenizedExamples { train, held_out: held_out.collect::<Result<_>>()? })
+        }
+        _ => None,
+    };
+    Ok(OpenedData {
+        name: dataset.name.clone(),
+        labels: dataset.labels.count() as i64,
+        examples: dataset.train.len() as u64,
+        eval_examples: dataset.eval.iter().map(|split| split.examples.len() as u64).sum(),
+        steps,
+        best,
+        labelled: Some(dataset),
+        tokenized,
+    })
+}
+
+/// The score of `keep.best`, by default the first of the task.
+fn best_score(preset: &Preset, dataset: &Dataset) -> Result<String> {
+    let names = dataset.metrics.names();
+    match &preset.keep.best {
+        None => Ok(dataset.metrics.primary().to_owned()),
+        Some(name) if names.contains(&name.as_str()) => Ok(name.clone()),
+        Some(name) => {
+            bail!(Usage(format!("keep.best is \"{name}\", but {} is scored by {}", dataset.name, names.join(" and "))))
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! A preset that was opened: its model, its data, and what is missing of them.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use super::access::{Missing, describe};
+use crate::Usage;
+use crate::data::instruct::PromptEncoder;
+use crate::data::{Dataset, TextTokenizer, Tokenized};
+use crate::model::ModelConfig;
+use crate::preset::Preset;
+
+/// A preset whose model and data were found and checked. Without permission to download, either may be missing.
+pub struct OpenedPreset {
+    pub model: Option<OpenedModel>,
+    pub data: Option<OpenedData>,
+    /// What is not downloaded, or cannot be.
+    pub missing: Vec<Missing>,
+}
+
+/// A preset of which nothing is missing.
+pub struct CompletePreset {
+    pub model: OpenedModel,
+    pub data: OpenedData,
+    pub examples: TokenizedExamples,
+}
+
+/// A model's folder without its weights.
+pub struct OpenedModel {
+    pub folder: PathBuf,
+    pub config: ModelConfig,
+    pub tokenizer: ModelTokenizer,
+}
+
+/// The tokenizer of a model, set up for the preset's kind of data.
+pub enum ModelTokenizer {
+    /// For a classifier.
+    Text(Box<TextTokenizer>),
+    /// For a language model.
+    Prompts(Box<PromptEncoder>),
+}
+
+/// The examples of a preset.
+pub struct OpenedData {
+    /// The task's id or the training file's name.
+    pub name: String,
+    /// Outputs of a classifier's head; 0 for a language model.
+    pub labels: i64,
+    /// Training examples, before packing.
+    pub examples: u64,
+    /// Held-out examples of all splits.
+    pub eval_examples: u64,
+    /// Optimizer steps of a run.
+    pub steps: u64,
+    /// The score that decides which evaluation is best.
+    pub best: String,
+    /// Texts, labels and metrics of a classifier.
+    pub labelled: Option<Dataset>,
+    /// `None` if the model, and with it the tokenizer, is missing.
+    pub tokenized: Option<TokenizedExamples>,
+}
+
+/// Examples as token ids.
+pub struct TokenizedExamples {
+    /// Training examples, after packing.
+    pub train: Tokenized,
+    /// Held-out splits; the first one gives the evaluation loss.
+    pub held_out: Vec<TokenizedSplit>,
+}
+
+/// A held-out split as token ids.
+pub struct TokenizedSplit {
+    /// `validation`; MNLI has two, which differ in their suffix.
+    pub name: String,
+    /// At least one example.
+    pub examples: Tokenized,
+}
+
+impl OpenedPreset {
+    /// Everything a run needs.
+    ///
+    /// # Errors
+    /// [`Usage`]: something is missing.
+    pub fn complete(self) -> Result<CompletePreset> {
+        let OpenedPreset { model, data, missing } = self;
+        let (Some(model), Some(mut data)) = (model, data) else {
+            bail!(Usage(describe(&missing)));
+        };
+        let Some(examples) = data.tokenized.take() else { bail!(Usage(describe(&missing))) };
+        Ok(CompletePreset { model, data, examples })
+    }
+}
+
+/// Optimizer steps of a run over so many rows.
+pub(super) fn steps(preset: &Preset, rows: usize) -> Result<u64> {
+    preset.train.steps(rows).ok_or_else(|| Usage("train.epochs: too many steps to count".into()).into())
+}

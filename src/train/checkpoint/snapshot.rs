@@ -1,0 +1,76 @@
+//! Copies a run's trained state.
+
+use tch::{Device, Kind, Tensor};
+
+use crate::runs::checkpoint::{Manifest, SlotEntry, TensorBytes};
+use crate::sift::{Role, Values};
+use crate::train::learner::Learner;
+
+/// A copy of everything trained, in host memory.
+pub struct StateSnapshot {
+    manifest: Manifest,
+    tensors: Vec<(&'static str, Tensor)>,
+}
+
+impl StateSnapshot {
+    /// Copies the state of a run. Slots and number of updates are filled into the manifest.
+    pub fn of(learner: &Learner, manifest: Manifest) -> StateSnapshot {
+        let values = learner.values();
+        let state = values.state();
+        let copied = |tensor: &Tensor| if tensor.device() == Device::Cpu { tensor.copy() } else { on_host(tensor) };
+        let tensors = vec![
+            // The selection never changes, so on the CPU it needs no copy.
+            ("indices", on_host(values.indices())),
+            ("master", copied(&state.master)),
+            ("first_moment", copied(&state.first_moment)),
+            ("second_moment", copied(&state.second_moment)),
+            ("coverage", learner.coverage().state()),
+        ];
+        StateSnapshot { manifest: Manifest { updates: state.updates, slots: slots(values), ..manifest }, tensors }
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub(super) fn tensors(&self) -> Vec<TensorBytes<'_>> {
+        self.tensors
+            .iter()
+            .map(|(name, tensor)| TensorBytes {
+                name,
+                dtype: match tensor.kind() {
+                    Kind::Int => "I32",
+                    Kind::Int64 => "I64",
+                    _ => "F32",
+                },
+                shape: tensor.size().iter().map(|&size| size as usize).collect(),
+                bytes: bytes(tensor),
+            })
+            .collect()
+    }
+}
+
+fn slots(values: &Values) -> Vec<SlotEntry> {
+    let slots = values.slots().iter().map(|slot| SlotEntry {
+        name: slot.name.clone(),
+        shape: slot.shape.clone(),
+        dense: slot.role == Role::Dense,
+        trained: slot.trained(),
+    });
+    slots.collect()
+}
+
+fn on_host(tensor: &Tensor) -> Tensor {
+    tensor.to_device(Device::Cpu).contiguous()
+}
+
+fn bytes(tensor: &Tensor) -> &[u8] {
+    debug_assert!(tensor.device() == Device::Cpu && tensor.is_contiguous());
+    let length = tensor.numel() * tensor.kind().elt_size_in_bytes();
+    if length == 0 {
+        // An empty tensor may have a null pointer.
+        return &[];
+    }
+    // SAFETY: a contiguous CPU tensor is that many bytes from its data pointer on, and the borrow keeps it alive.
+    unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<u8>(), length) }
+}

@@ -1,0 +1,69 @@
+//! Evaluations and samples during a run.
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use super::run::Run;
+use crate::eval::Scores;
+use crate::protocol::{Eval, Event, Examples, PERPLEXITY, Phase, Progress};
+
+impl Run<'_> {
+    /// Scores the held-out examples, unless a command to stop comes first.
+    pub(super) fn evaluate(&mut self) -> Result<()> {
+        let start = Instant::now();
+        self.port.emit(Event::Phase { phase: Phase::Evaluating });
+        let (port, commands, total) = (self.port, &mut self.commands, self.evaluator.batches());
+        let scores = self.evaluator.run(&self.learner.network, |done| {
+            port.emit(Event::Progress(Progress { task: "evaluating".into(), done, total, unit: "batches".into() }));
+            !commands.stop_requested()
+        })?;
+        if let Some(scores) = scores {
+            self.record_evaluation(scores, start);
+            for prompt in self.generator.iter().flat_map(|generator| generator.prompts.clone()).collect::<Vec<_>>() {
+                self.sample(&prompt);
+            }
+        }
+        self.port.emit(Event::Phase { phase: Phase::Training });
+        Ok(())
+    }
+
+    /// Reports an evaluation, and saves the state if it is the best so far.
+    fn record_evaluation(&mut self, scores: Scores, start: Instant) {
+        let Scores { loss, scores, worst } = scores;
+        let before = self.best.as_ref().and_then(|best| best.scores.get(&self.best_score));
+        let best = match (scores.get(&self.best_score), before) {
+            (Some(now), Some(before)) if self.best_score == PERPLEXITY => now < before,
+            (Some(now), Some(before)) => now > before,
+            (now, _) => now.is_some(),
+        };
+        let eval = Eval { step: self.step, epoch: self.epoch(self.step), loss, scores, best };
+        self.port.emit(Event::Eval(eval.clone()));
+        if let Some(worst) = worst {
+            self.port.emit(Event::Examples(Examples { step: self.step, ..worst }));
+        }
+        self.clock.record_evaluation(start.elapsed());
+        if self.evaluation_due() {
+            self.evaluated = Some(self.step);
+        }
+        self.checkpoints.mark_changed();
+        if best {
+            self.best = Some(eval);
+            let now = self.manifest();
+            self.checkpoints.save(&self.learner, now, true);
+        }
+    }
+
+    /// Reports a completion of the prompt, unless a command to stop comes first.
+    pub(super) fn sample(&mut self, prompt: &str) {
+        let Some(generator) = &self.generator else {
+            return self.port.emit(Event::warning("a classifier cannot generate samples"));
+        };
+        let commands = &mut self.commands;
+        match generator.complete(&self.learner.network, prompt, || !commands.stop_requested()) {
+            Ok(Some(text)) => self.port.emit(Event::Sample { step: self.step, prompt: prompt.into(), text }),
+            Ok(None) => {}
+            Err(error) => self.port.emit(Event::warning(format!("{error:#}"))),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! A training run to start or resume.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::device::DeviceChoice;
+use crate::hub::Hub;
+use crate::preset::Preset;
+use crate::runs::checkpoint::CheckpointSelector;
+use crate::runs::{Disk, RunFolder};
+
+/// A training run to start or resume.
+pub struct Job {
+    pub preset: Preset,
+    /// The run's folder.
+    pub folder: RunFolder,
+    pub device: DeviceChoice,
+    /// Models and datasets.
+    pub hub: Hub,
+    /// finesift's own cache.
+    pub cache: PathBuf,
+    /// Writes checkpoints.
+    pub disk: Arc<dyn Disk>,
+    /// `None` starts a new run.
+    pub resume: Option<ResumeOptions>,
+    /// How often to read step results from the device; by default as it suits the device.
+    pub read_every: Option<Duration>,
+}
+
+/// How to resume a run.
+#[derive(Clone, Copy, Debug)]
+pub struct ResumeOptions {
+    pub from: CheckpointSelector,
+    /// Whether to accept changes after which the results differ from those of the original run.
+    pub force: bool,
+}

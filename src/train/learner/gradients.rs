@@ -1,0 +1,91 @@
+//! Gradients on their way from the backward pass into the trained state: whole, or at the selected components only.
+
+use std::ops::Range;
+
+use tch::{Kind, Tensor};
+
+use crate::model::Network;
+use crate::model::backward::Gradient;
+use crate::sift::sampled::{self, Sampler, SamplingPlan};
+use crate::sift::{Coverage, Role, Slot, Values};
+use crate::train::slots::SlotIndex;
+
+/// How a slot's gradient is sampled; `None` where the whole gradient is faster.
+pub(super) fn sampling_plan(network: &Network, values: &Values, slot: &Slot) -> Option<SamplingPlan> {
+    let linear = network.parameters.specs().iter().any(|spec| spec.name == slot.name && spec.linear);
+    let &[out, width] = slot.shape.as_slice() else { return None };
+    let worthwhile = sampled::worthwhile(network.parameters.device(), slot.trained(), [out, width]);
+    (slot.role == Role::Sparse && linear && worthwhile).then(|| SamplingPlan::new(&values.selected(slot), out, width))
+}
+
+/// Accumulates the gradients of one micro-batch.
+pub(super) struct GradientSink<'a> {
+    pub values: &'a mut Values,
+    pub plans: &'a [Option<SamplingPlan>],
+    pub sampler: &'a mut Sampler,
+    pub slots: &'a SlotIndex,
+    pub coverage: &'a mut Coverage,
+    /// Sparse slots whose gradient mass is measured.
+    pub probed: &'a Range<usize>,
+}
+
+/// Layers with the same input, whose gradients are sampled together.
+struct SharedInput {
+    /// `[tokens, in]`
+    x: Tensor,
+    /// Slots, each with the gradient of the layer's output, `[tokens, out]`.
+    layers: Vec<(usize, Tensor)>,
+}
+
+impl GradientSink<'_> {
+    /// Takes the gradients of one segment.
+    pub fn take(&mut self, gradients: Vec<Gradient>) {
+        // Query, key and value have the same input, which is prepared once for all three.
+        let mut sampled: Vec<SharedInput> = Vec::new();
+        for gradient in gradients {
+            match gradient {
+                Gradient::Linear { module, x, dy } => {
+                    let slots = self.slots.linear(&module);
+                    if let Some(slot) = slots.bias {
+                        self.accumulate_whole(slot, &dy.sum_dim_intlist(Some(&[0i64][..]), false, Kind::Float));
+                    }
+                    let Some(slot) = slots.weight else { continue };
+                    if self.plans[slot].is_none() || self.probed.contains(&slot) {
+                        self.accumulate_whole(slot, &sampled::whole(&x, &dy));
+                        continue;
+                    }
+                    match sampled.iter_mut().find(|shared| shared.x.data_ptr() == x.data_ptr()) {
+                        Some(shared) => shared.layers.push((slot, dy)),
+                        None => sampled.push(SharedInput { x, layers: vec![(slot, dy)] }),
+                    }
+                }
+                Gradient::Leaf { name, gradient } => {
+                    if let Some(slot) = self.slots.parameter(&name) {
+                        self.accumulate_whole(slot, &gradient);
+                    }
+                }
+            }
+        }
+        for SharedInput { x, layers } in sampled {
+            let plans = layers.iter().filter_map(|(slot, _)| self.plans[*slot].as_ref());
+            let planned: Vec<(&Tensor, &SamplingPlan)> = layers.iter().map(|(_, dy)| dy).zip(plans).collect();
+            for ((slot, _), gradient) in layers.iter().zip(self.sampler.at(&x, &planned)) {
+                self.values.accumulate(*slot, &gradient);
+            }
+        }
+    }
+
+    /// Adds a whole gradient, or of a sparse slot its selected components.
+    fn accumulate_whole(&mut self, number: usize, gradient: &Tensor) {
+        let slot: &Slot = &self.values.slots()[number];
+        if slot.role == Role::Dense {
+            return self.values.accumulate(number, gradient);
+        }
+        let selected = gradient.flatten(0, -1).index_select(0, &self.values.selected(slot));
+        // Sparse slots come first, so slot and target have the same number.
+        if self.probed.contains(&number) {
+            self.coverage.measure(number, gradient, &selected);
+        }
+        self.values.accumulate(number, &selected);
+    }
+}

@@ -1,0 +1,241 @@
+//! A network and its trained state: one optimizer step, top to bottom.
+
+mod gradients;
+mod options;
+
+use std::mem;
+use std::ops::Range;
+
+use anyhow::{Context, Result, anyhow};
+use tch::{Device, Kind, Tensor};
+
+use crate::data::Batch;
+use crate::eval::DeviceBatch;
+use crate::model::Network;
+use crate::model::backward::{self, BackwardOptions, GradTargets, mixed};
+use crate::sift::sampled::{Sampler, SamplingPlan};
+use crate::sift::{Coverage, Role, State, TrainedParameter, UpdateGate, Values};
+use crate::train::slots::SlotIndex;
+use gradients::{GradientSink, sampling_plan};
+pub use options::{LearnerOptions, StepResult};
+
+/// A network under training.
+pub struct Learner {
+    /// Its weights are up to date whenever [`Learner::launch`] returns.
+    pub network: Network,
+    values: Values,
+    targets: GradTargets,
+    slots: SlotIndex,
+    /// Of each slot whose gradient is sampled at the selected components.
+    plans: Vec<Option<SamplingPlan>>,
+    sampler: Sampler,
+    coverage: Coverage,
+    options: LearnerOptions,
+    pending: Vec<PendingStep>,
+    /// Whether loss and gradient of all pending steps are finite: bool scalar on the device. After one that is not, the
+    /// device skips the updates of the steps that follow.
+    finite: Tensor,
+    updating: bool,
+}
+
+/// A step that was launched, whose results are still on the device.
+struct PendingStep {
+    step: u64,
+    learning_rate: f64,
+    tokens: u64,
+    /// Loss and gradient norm: fp32 `[2]`.
+    numbers: Tensor,
+    /// The gradient mass of the step's probed targets as it was before the step.
+    coverage_before: Vec<Option<Tensor>>,
+}
+
+impl Learner {
+    /// Prepares training of these parameters.
+    pub fn new(network: Network, parameters: &[TrainedParameter], options: LearnerOptions) -> Learner {
+        // A GPU computes gradients in the type of the weights. A single one needs no wider type to be summed in.
+        let narrow = network.parameters.device().is_cuda() && options.micro_batches == 1;
+        let kind = parameters.first().filter(|_| narrow).map_or(Kind::Float, |parameter| parameter.weights.kind());
+        let values = Values::new(parameters, kind);
+        let names = || values.slots().iter().map(|slot| slot.name.as_str());
+        let sparse = values.slots().iter().filter(|slot| slot.role == Role::Sparse).count();
+        Learner {
+            targets: GradTargets::new(&network.parameters, names()),
+            slots: SlotIndex::new(names()),
+            plans: values.slots().iter().map(|slot| sampling_plan(&network, &values, slot)).collect(),
+            sampler: Sampler::default(),
+            coverage: Coverage::new(sparse),
+            options,
+            pending: Vec::new(),
+            finite: Tensor::ones([], (Kind::Bool, network.parameters.device())),
+            updating: false,
+            network,
+            values,
+        }
+    }
+
+    /// The trained state.
+    pub fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// Gradient mass measured so far.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    /// How gradients are computed, for the log: `sampled gradients for 24/24 matrices (0.8 % of components, avx512)`.
+    pub fn gradient_summary(&self) -> String {
+        let matrices = self.values.slots().iter().filter(|slot| slot.role == Role::Sparse && slot.shape.len() == 2);
+        let matrices = matrices.count();
+        let plans = || self.plans.iter().flatten();
+        match plans().count() {
+            0 => format!("whole gradients for {matrices}/{matrices} matrices"),
+            sampled => {
+                let selected: usize = plans().map(SamplingPlan::components).sum();
+                let of: usize = plans().map(|plan| plan.shape().0 * plan.shape().1).sum();
+                let (rate, instructions) = (100.0 * selected as f64 / of as f64, self.sampler.instructions().name());
+                format!(
+                    "sampled gradients for {sampled}/{matrices} matrices ({rate:.1} % of components, {instructions})"
+                )
+            }
+        }
+    }
+
+    /// Restores the state and the gradient mass of a checkpoint with the same selection.
+    pub fn restore(&mut self, state: &State, coverage: &Tensor) {
+        self.values.restore(state);
+        self.coverage.restore(coverage, self.network.parameters.device());
+        self.write_weights();
+    }
+
+    /// Takes one optimizer step, counted from 0, on these micro-batches, and waits for its result.
+    ///
+    /// # Errors
+    /// A loss or gradient that is not finite. The weights are unchanged then.
+    pub fn step(&mut self, step: u64, batches: &[Batch], learning_rate: f64) -> Result<StepResult> {
+        self.launch(step, batches, learning_rate);
+        let (mut results, outcome) = self.read();
+        outcome?;
+        results.pop().context("a step was launched")
+    }
+
+    /// Launches one optimizer step, counted from 0, on these micro-batches, without waiting for the device. The loss is a
+    /// mean over the targets of all micro-batches, so that accumulation gives the same step as one large batch.
+    pub fn launch(&mut self, step: u64, batches: &[Batch], learning_rate: f64) {
+        let targets: usize = batches.iter().map(|batch| batch.labels.count()).sum();
+        let coverage_before = self.coverage.latest(self.probed(step));
+        self.values.zero_gradient();
+        let mut losses = Vec::with_capacity(batches.len());
+        for (micro, batch) in batches.iter().enumerate() {
+            let options = self.options.backward(step);
+            let options = BackwardOptions { seed: mixed(options.seed, micro as u64), ..options };
+            // Each step probes a few targets, so that no step is slow and a round covers all of them.
+            let probed = if micro == 0 { self.probed(step) } else { 0..0 };
+            losses.push(self.accumulate(batch, targets, options, &probed));
+        }
+
+        let (loss, norm) = (Tensor::stack(&losses, 0).sum(Kind::Float), self.values.gradient_norm());
+        let numbers = Tensor::stack(&[&loss, &norm], 0);
+        self.finite = self.finite.logical_and(&numbers.isfinite().all());
+        // The constant is that of PyTorch's `clip_grad_norm_`.
+        let scale = match self.options.clip {
+            Some(most) => (most / (norm + 1e-6)).clamp_max(1.0),
+            None => norm.ones_like(),
+        };
+        let gate = UpdateGate { scale, taken: self.finite.shallow_clone() };
+        self.updating = true;
+        self.values.update(&self.options.adamw, learning_rate, &gate);
+        self.write_weights();
+        self.updating = false;
+        let tokens = batches.iter().map(|batch| batch.tokens).sum();
+        self.pending.push(PendingStep { step, learning_rate, tokens, numbers, coverage_before });
+    }
+
+    /// Steps that were launched and not read.
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Whether the latest step ends a probe round. Its gradient mass has to be read before the next step.
+    pub fn probe_round_ended(&self) -> bool {
+        self.pending.last().is_some_and(|pending| self.ends_round(pending.step))
+    }
+
+    /// Whether an update was interrupted by a panic, which leaves the state unusable.
+    pub fn update_interrupted(&self) -> bool {
+        self.updating
+    }
+
+    /// Waits for the pending steps and returns their results.
+    ///
+    /// # Errors
+    /// A loss or gradient that is not finite. That step and those after it were not taken, and are not among the results.
+    pub fn read(&mut self) -> (Vec<StepResult>, Result<()>) {
+        let pending = mem::take(&mut self.pending);
+        if pending.is_empty() {
+            return (Vec::new(), Ok(()));
+        }
+        // The only point at which the host waits for the device.
+        let numbers = Tensor::stack(&pending.iter().map(|pending| &pending.numbers).collect::<Vec<_>>(), 0);
+        let numbers = numbers.to_device(Device::Cpu);
+        let mut results = Vec::with_capacity(pending.len());
+        for (number, &PendingStep { step, learning_rate, tokens, .. }) in pending.iter().enumerate() {
+            let [loss, grad_norm] = [0, 1].map(|which| numbers.double_value(&[number as i64, which]));
+            if !loss.is_finite() || !grad_norm.is_finite() {
+                self.discard(pending.into_iter().skip(number));
+                let error = anyhow!(
+                    "step {}: the loss is {loss} and the gradient norm {grad_norm}; the step was not taken. Try a lower \
+                     train.learning_rate (now {learning_rate:e}), a longer train.warmup or model.dtype = \"f32\"",
+                    step + 1
+                );
+                return (results, Err(error));
+            }
+            let mass = if number + 1 == pending.len() && self.ends_round(step) { self.coverage.read() } else { None };
+            results.push(StepResult { step, learning_rate, tokens, loss, grad_norm, mass });
+        }
+        (results, Ok(()))
+    }
+
+    /// Undoes what the host counted for steps that the device skipped.
+    fn discard(&mut self, steps: impl DoubleEndedIterator<Item = PendingStep> + ExactSizeIterator) {
+        self.values.discount(steps.len() as i64);
+        for PendingStep { step, coverage_before, .. } in steps.rev() {
+            self.coverage.put_back(self.probed(step), coverage_before);
+        }
+        self.finite = self.finite.ones_like();
+    }
+
+    fn ends_round(&self, step: u64) -> bool {
+        (step + 1).is_multiple_of(self.options.probe_every)
+    }
+
+    /// Copies the master values into the weights.
+    fn write_weights(&self) {
+        for slot in self.values.slots() {
+            self.values.write_into(slot, &self.network.parameters.get(&slot.name));
+        }
+    }
+
+    /// Sparse slots whose gradient mass is measured in a step.
+    fn probed(&self, step: u64) -> Range<usize> {
+        let targets = self.values.slots().iter().filter(|slot| slot.role == Role::Sparse).count();
+        let (position, round) = ((step % self.options.probe_every) as usize, self.options.probe_every as usize);
+        targets * position / round..targets * (position + 1) / round
+    }
+
+    /// Adds a micro-batch's gradient and returns its part of the loss, on the device.
+    fn accumulate(&mut self, batch: &Batch, targets: usize, options: BackwardOptions, probed: &Range<usize>) -> Tensor {
+        let batch = DeviceBatch::new(batch, self.network.parameters.device());
+        let chain = self.network.on(&batch.inputs);
+        let objective = self.network.objective(&batch.targets, 1.0 / targets as f64);
+        let mut sink = GradientSink {
+            values: &mut self.values,
+            plans: &self.plans,
+            sampler: &mut self.sampler,
+            slots: &self.slots,
+            coverage: &mut self.coverage,
+            probed,
+        };
+        backward::gradients(&*chain, &self.targets, options, &objective, &mut |gradients| sink.take(gradients))
+    }
+}

@@ -1,0 +1,469 @@
+//! A broken preset is refused by `finesift plan`, Home and `finesift train` for the same reason and in the same words.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use finesift::Usage;
+use finesift::device::DeviceChoice;
+use finesift::estimate::{Destination, Roots, estimate};
+use finesift::hub::Hub;
+use finesift::preset::{Draft, Preset};
+use finesift::runs::{RealDisk, RunFolder};
+use finesift::session::Session;
+use finesift::train::{Job, run};
+
+use crate::run::turn;
+use crate::tiny::{self, Tiny};
+
+/// A preset and a part of the message that refuses it.
+struct Broken {
+    name: &'static str,
+    text: String,
+    message: &'static str,
+    /// Whether the binary is asked too, which takes longer.
+    in_binary: bool,
+}
+
+/// Models and data of both kinds, and the caches of an offline machine.
+struct Machine {
+    encoder: Tiny,
+    decoder: tempfile::TempDir,
+}
+
+impl Machine {
+    fn new() -> Machine {
+        Machine { encoder: Tiny::new(0.0), decoder: tiny::chat() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.encoder.path(name)
+    }
+
+    fn hub(&self) -> Hub {
+        Hub { endpoint: "http://127.0.0.1:9".into(), cache: self.path("hub"), token: None, offline: true }
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.path("xdg/finesift")
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        fs::write(self.path(name), text).unwrap();
+        quoted(&self.path(name))
+    }
+
+    /// A preset for the encoder with one change.
+    fn encoder(&self, from: &str, to: &str) -> String {
+        let preset = self.encoder.preset("epochs = 1");
+        assert!(preset.contains(from), "{from}");
+        preset.replace(from, to)
+    }
+
+    fn encoder_with_model(&self, model: &str) -> String {
+        self.encoder(&quoted(&self.path("model")), model)
+    }
+
+    fn encoder_with_texts(&self, texts: &str) -> String {
+        self.encoder(&quoted(&self.path("texts.csv")), texts)
+    }
+
+    /// A preset for the decoder with one change.
+    fn decoder(&self, from: &str, to: &str) -> String {
+        let path = |name: &str| quoted(&self.decoder.path().join(name));
+        let preset = format!(
+            "[model]\nid = {}\n[data]\nformat = \"prompt_completion\"\npath = {}\nmax_length = 64\n[sift]\nmodules = \
+             [\"proj\"]\n[train]\nlearning_rate = 1e-3\nmax_steps = 2\n[keep]\ncheckpoints = 1\n",
+            path("model"),
+            path("rows.jsonl")
+        );
+        assert!(preset.contains(from), "{from}");
+        preset.replace(from, to)
+    }
+
+    fn decoder_with_model(&self, model: &str) -> String {
+        self.decoder(&quoted(&self.decoder.path().join("model")), model)
+    }
+
+    fn decoder_with_rows(&self, rows: &str) -> String {
+        self.decoder(&quoted(&self.decoder.path().join("rows.jsonl")), rows)
+    }
+
+    /// A copy of a model's folder with one file changed; `None` removes it.
+    fn model(&self, original: &Path, name: &str, file: &str, change: impl Fn(String) -> Option<String>) -> String {
+        let folder = self.path(name);
+        fs::create_dir(&folder).unwrap();
+        for entry in fs::read_dir(original).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
+        }
+        let text = String::from_utf8_lossy(&fs::read(folder.join(file)).unwrap()).into_owned();
+        match change(text) {
+            Some(text) => fs::write(folder.join(file), text).unwrap(),
+            None => fs::remove_file(folder.join(file)).unwrap(),
+        }
+        quoted(&folder)
+    }
+
+    fn encoder_model(&self, name: &str, file: &str, change: impl Fn(String) -> Option<String>) -> String {
+        self.encoder_with_model(&self.model(&self.path("model"), name, file, change))
+    }
+
+    fn decoder_model(&self, name: &str, file: &str, change: impl Fn(String) -> Option<String>) -> String {
+        self.decoder_with_model(&self.model(&self.decoder.path().join("model"), name, file, change))
+    }
+
+    fn broken(&self) -> Vec<Broken> {
+        let mut all = self.broken_keys();
+        all.extend(self.broken_models());
+        all.extend(self.broken_data());
+        all
+    }
+
+    /// Mistakes that the TOML alone shows.
+    fn broken_keys(&self) -> Vec<Broken> {
+        let key = |name, from: &str, to: &str, message| refused(name, self.encoder(from, to), message);
+        vec![
+            key("unknown key", "rate =", "rat =", "unknown key \"sift.rat\"; did you mean \"sift.rate\"?").in_binary(),
+            key("unknown section", "[sift]", "[shift]", "unknown key \"shift."),
+            key("value out of range", "rate = 0.05", "rate = 5", "sift.rate is 5, expected a number above 0"),
+            key("value of another type", "batch = 8", "batch = \"many\"", "train.batch is \"many\", expected"),
+            key("batch of zero", "batch = 8", "batch = 0", "train.batch is 0, expected"),
+            key("unknown schedule", "batch = 8", "schedule = \"stairs\"", "train.schedule is \"stairs\", expected"),
+            key("warm-up over the whole run", "batch = 8", "warmup = 1.5", "train.warmup is 1.5, expected"),
+            key("no learning rate", "learning_rate = 1e-3", "", "train.learning_rate is missing"),
+            key("no model", "id =", "# id =", "model.id is missing"),
+            key("not TOML", "[data]", "[data", "tiny.toml:"),
+            key("packing for a classifier", "[sift]", "packing = true\n[sift]", "data.packing: "),
+            key("unknown GLUE task", "path =", "task = \"mrcp\" #", "no GLUE task \"mrcp\"; did you mean \"mrpc\"?"),
+            key("two held-out sets", "[sift]", "eval_path = \"a.csv\"\n[sift]", "data.eval_fraction: "),
+            key("one class", "[\"no\", \"yes\"]", "[\"no\"]", "data.labels: "),
+            key("classes of a regression", "[sift]", "regression = true\n[sift]", "data.labels: "),
+        ]
+    }
+
+    /// Mistakes that the model's folder shows.
+    fn broken_models(&self) -> Vec<Broken> {
+        let too_many = |text: String| Some(text.replacen("\"good\":", "\"far\":9000,\"extra\":9001,\"good\":", 1));
+        // The tiny encoder has more embeddings than its tokenizer has tokens.
+        let few_rows = |text: String| {
+            let mut config: serde_json::Value = serde_json::from_str(&text).unwrap();
+            config["vocab_size"] = 100.into();
+            Some(config.to_string())
+        };
+        let key = |name, from: &str, to: &str, message| refused(name, self.encoder(from, to), message);
+        vec![
+            refused(
+                "no such model",
+                self.encoder_with_model("\"./no/such/model\""),
+                "neither a folder that exists nor a hub id",
+            )
+            .in_binary(),
+            refused(
+                "model not in the cache of an offline machine",
+                self.encoder_with_model("\"org/model\""),
+                "org/model is not in the cache and HF_HUB_OFFLINE is set",
+            )
+            .in_binary(),
+            refused(
+                "demo model not downloaded",
+                self.encoder_with_model("\"cache:demo/minilm\""),
+                "demo/minilm: no such folder; `make setup` fetches",
+            )
+            .in_binary(),
+            refused(
+                "model without a tokenizer",
+                self.encoder_model("no tokenizer", "tokenizer.json", |_| None),
+                "a model's folder needs tokenizer.json",
+            ),
+            refused(
+                "model without weights",
+                self.encoder_model("no weights", "model.safetensors", |_| None),
+                "a model's folder needs model.safetensors",
+            ),
+            refused(
+                "model without a config",
+                self.encoder_model("no config", "config.json", |_| None),
+                "a model's folder needs config.json",
+            ),
+            refused(
+                "config.json that is not JSON",
+                self.encoder_model("broken config", "config.json", |_| Some("{".into())),
+                "broken config/config.json: ",
+            )
+            .in_binary(),
+            refused(
+                "unknown architecture",
+                self.encoder_model("other config", "config.json", |text| Some(text.replace("\"bert\"", "\"bart\""))),
+                "other config/config.json: ",
+            ),
+            refused(
+                "tokenizer.json that is not JSON",
+                self.encoder_model("broken tokenizer", "tokenizer.json", |_| Some("{".into())),
+                "broken tokenizer/tokenizer.json: ",
+            ),
+            refused(
+                "tokenizer larger than the encoder",
+                self.encoder_model("few rows", "config.json", few_rows),
+                "tokens, but the model has 100 embeddings",
+            )
+            .in_binary(),
+            refused(
+                "tokenizer larger than the decoder",
+                self.decoder_model("foreign", "tokenizer.json", |text| {
+                    too_many(text.replace("\"~\":", "\"good\":8999,\"~\":"))
+                }),
+                "the model only 512 of them",
+            ),
+            refused("no token that ends a text", self.no_end_of_text(), "token ends a text"),
+            refused(
+                "conversations without a chat template",
+                self.decoder_model("no template", "tokenizer_config.json", |text| {
+                    let mut config: serde_json::Value = serde_json::from_str(&text).unwrap();
+                    config.as_object_mut().unwrap().remove("chat_template");
+                    Some(config.to_string())
+                })
+                .replace("prompt_completion", "messages"),
+                "no chat template",
+            ),
+            refused(
+                "encoder with data.format",
+                self.encoder("eval_fraction = 0.25\nlabels = [\"no\", \"yes\"]", "format = \"alpaca\""),
+                "is an encoder and cannot generate text",
+            ),
+            refused(
+                "decoder without data.format",
+                self.decoder("format = \"prompt_completion\"", ""),
+                "is a language model and cannot train on labelled texts",
+            ),
+            key(
+                "max_length beyond the positions",
+                "max_length = 16",
+                "max_length = 4000",
+                "data.max_length is 4000, but",
+            ),
+            key("max_length without room", "max_length = 16", "max_length = 2", "max_length 2 leaves no room for text"),
+            key("module that matches nothing", "\"query\"", "\"qurey\"", "sift.modules: \"qurey\" matches none"),
+            key(
+                "dense that matches nothing",
+                "[\"classifier\"]",
+                "[\"clasifier\"]",
+                "sift.dense: \"clasifier\" matches",
+            ),
+            refused(
+                "nothing to train",
+                self.encoder(
+                    "modules = [\"query\", \"key\", \"value\", \"attention.output.dense\"]\ndense = [\"classifier\"]",
+                    "",
+                ),
+                "match no parameter, so there is nothing to train",
+            ),
+        ]
+    }
+
+    /// Mistakes that the data show.
+    fn broken_data(&self) -> Vec<Broken> {
+        let key = |name, from: &str, to: &str, message| refused(name, self.encoder(from, to), message);
+        let texts = |name, text: &str, message| {
+            refused(name, self.encoder_with_texts(&self.write(&format!("{name}.csv"), text)), message)
+        };
+        let found_labels = |preset: String| preset.replace("labels = [\"no\", \"yes\"]\n", "");
+        let one_class = self.encoder_with_texts(&self.write("same.csv", "text,label\na,yes\nb,yes\nc,yes\nd,yes\n"));
+        let glue = "eval_fraction = 0.25\nlabels = [\"no\", \"yes\"]\n";
+        fs::create_dir(self.path("empty folder")).unwrap();
+        vec![
+            key("missing file", "texts.csv", "none.csv", "none.csv: no such file").in_binary(),
+            key(
+                "missing held-out file",
+                "eval_fraction = 0.25",
+                "eval_path = \"/none.csv\"",
+                "/none.csv: no such file",
+            ),
+            key("folder instead of a file", "/texts.csv", "", "a folder, expected a file"),
+            refused("unknown kind of file", self.encoder_with_texts(&self.write("texts.doc", "a")), "texts.doc: "),
+            key("wrong column", "[sift]", "text = \"txt\"\n[sift]", "no column \"txt\"; did you mean \"text\"?"),
+            key(
+                "one column for text and label",
+                "[sift]",
+                "text = \"label\"\n[sift]",
+                "column \"label\" cannot be two",
+            ),
+            key(
+                "class named twice",
+                "[\"no\", \"yes\"]",
+                "[\"no\", \"no\"]",
+                "labels: \"no\" is empty, spaced or there",
+            ),
+            key("labels that are no numbers", "labels = [\"no\", \"yes\"]", "regression = true", "texts.csv:2: "),
+            texts("unknown label", "text,label\ngood,yes\nbad,perhaps\n", "label.csv:3: label \"perhaps\" is none of"),
+            texts("empty file", "text,label\n", "empty file.csv: no training examples"),
+            refused("a single class", found_labels(one_class), "every label is \"yes\""),
+            key("held-out share of nothing", "0.25", "0.0001", "leaves none to evaluate on"),
+            key("unknown score", "[keep]", "[keep]\nbest = \"mcc\"", "keep.best is \"mcc\", but texts is scored by")
+                .in_binary(),
+            refused(
+                "GLUE task in an empty folder",
+                self.encoder_with_texts(&quoted(&self.path("empty folder"))).replace(glue, "task = \"rte\"\n"),
+                "no files of RTE in",
+            ),
+            refused(
+                "GLUE not in the cache of an offline machine",
+                self.encoder(&format!("path = {}\n{glue}", quoted(&self.path("texts.csv"))), "task = \"rte\"\n"),
+                "nyu-mll/glue is not in the cache and HF_HUB_OFFLINE is set",
+            ),
+            refused(
+                "instructions not in the cache of an offline machine",
+                self.decoder("max_length", "hub = \"org/rows\"\nmax_length"),
+                "org/rows is not in the cache and HF_HUB_OFFLINE is set",
+            ),
+            refused(
+                "score of a classifier for a language model",
+                self.decoder("[keep]", "[keep]\nbest = \"accuracy\""),
+                "keep.best is \"accuracy\", but a language model is scored by perplexity",
+            ),
+            refused("keys of another format", self.decoder("prompt_completion", "alpaca"), "rows.jsonl"),
+            refused(
+                "instructions without rows",
+                self.decoder_with_rows(&self.write("none.jsonl", "")),
+                "none.jsonl: no examples",
+            ),
+            refused(
+                "nothing to learn",
+                self.nothing_to_learn(),
+                "has an empty loss mask, so there is nothing to learn",
+            )
+            .in_binary(),
+        ]
+    }
+
+    /// Truncation drops the oldest question with its answer, and with it the only answer.
+    fn nothing_to_learn(&self) -> String {
+        let row = serde_json::json!({"messages": [
+            {"role": "user", "content": "Yes?"},
+            {"role": "assistant", "content": "Yes."},
+            {"role": "user", "content": "And ".repeat(30)},
+        ]});
+        let rows = self.write("answered.jsonl", &vec![row.to_string(); 20].join("\n"));
+        self.decoder_with_rows(&rows).replace("prompt_completion", "messages")
+    }
+
+    /// Neither config.json nor tokenizer_config.json names the token that ends a text.
+    fn no_end_of_text(&self) -> String {
+        let preset = self.decoder_model("endless", "tokenizer_config.json", |_| Some("{}".into()));
+        let config = self.path("endless/config.json");
+        let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&config).unwrap()).unwrap();
+        json.as_object_mut().unwrap().remove("eos_token_id");
+        fs::write(config, json.to_string()).unwrap();
+        preset
+    }
+
+    /// What the estimate, as `plan` and Home ask for it, says of a preset.
+    fn estimate(&self, preset: &Preset) -> Result<(), anyhow::Error> {
+        let (hub, cache, runs) = (self.hub(), self.cache(), self.path("runs"));
+        let roots = Roots { hub: &hub, cache: &cache, runs: &runs };
+        let estimate = estimate(preset, Destination::Here(DeviceChoice::Cpu), &roots)?;
+        // Both show what is missing; without a model `plan` has nothing else to show.
+        if estimate.missing.is_empty() { Ok(()) } else { Err(Usage(estimate.missing.join("; ")).into()) }
+    }
+
+    fn plan(&self, place: &str, text: &str) -> Result<(), anyhow::Error> {
+        self.estimate(&Preset::parse("tiny", place, text, &[], &self.cache())?)
+    }
+
+    /// Home edits a draft, and asks for an estimate of it.
+    fn home(&self, place: &str, text: &str) -> Result<(), anyhow::Error> {
+        self.estimate(&Draft::new("tiny", place, text, &self.cache())?.preset()?)
+    }
+
+    fn train(&self, place: &str, text: &str) -> Result<(), anyhow::Error> {
+        let preset = Preset::parse("tiny", place, text, &[], &self.cache())?;
+        let folder = RunFolder::create(&self.path("runs"), None, "tiny", &preset.toml)?;
+        let job = Job {
+            preset,
+            folder,
+            device: DeviceChoice::Cpu,
+            hub: self.hub(),
+            cache: self.cache(),
+            disk: Arc::new(RealDisk),
+            resume: None,
+            read_every: None,
+        };
+        let mut session = Session::spawn(None, move |port| run(job, port))?;
+        while session.blocking_next().is_some() {}
+        session.join()
+    }
+
+    /// Exit code and stderr of the program on this machine.
+    fn program(&self, command: &str, preset: &str) -> (Option<i32>, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_finesift"))
+            .args([command, preset, "--device", "cpu"])
+            .current_dir(self.path(""))
+            .env("HF_HUB_OFFLINE", "1")
+            .env("HF_HOME", self.path(""))
+            .env("XDG_CACHE_HOME", self.path("xdg"))
+            .env("XDG_CONFIG_HOME", self.path("config"))
+            .env_remove("FINESIFT_RUNS")
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+impl Broken {
+    fn in_binary(self) -> Broken {
+        Broken { in_binary: true, ..self }
+    }
+}
+
+fn refused(name: &'static str, text: String, message: &'static str) -> Broken {
+    Broken { name, text, message, in_binary: false }
+}
+
+fn quoted(path: &Path) -> String {
+    format!("{path:?}")
+}
+
+#[test]
+fn plan_home_and_train_refuse_a_broken_preset_in_the_same_words() {
+    let _turn = turn();
+    let machine = Machine::new();
+    let broken = machine.broken();
+    assert!(broken.len() >= 30, "{}", broken.len());
+    let place = machine.path("tiny.toml").display().to_string();
+    let mut wrong = Vec::new();
+    for Broken { name, text, message, in_binary } in &broken {
+        let [plan, home, train] = [machine.plan(&place, text), machine.home(&place, text), machine.train(&place, text)]
+            .map(|outcome| match outcome {
+                Ok(()) => "accepted".to_owned(),
+                Err(error) if error.is::<Usage>() => format!("{error:#}"),
+                Err(error) => format!("exit code 1: {error:#}"),
+            });
+        if !train.contains(message) || plan != train || home != train {
+            wrong.push(format!("{name}: expected {message}\n  plan:  {plan}\n  home:  {home}\n  train: {train}"));
+        }
+        if *in_binary {
+            fs::write(&place, text).unwrap();
+            for command in ["plan", "train"] {
+                let (code, said) = machine.program(command, &place);
+                if code != Some(2) || !said.contains(&format!("finesift: {train}\n")) {
+                    wrong.push(format!("{name}: `finesift {command}` ended with {code:?}: {said}\n  train: {train}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), broken.len(), wrong.join("\n"));
+}
+
+/// The estimate reads no weights: a file of weights that is damaged, or that lacks a parameter, shows in training only.
+#[test]
+fn train_alone_finds_damaged_weights() {
+    let _turn = turn();
+    let machine = Machine::new();
+    let place = machine.path("tiny.toml").display().to_string();
+    let damaged = machine.encoder_model("damaged", "model.safetensors", |_| Some("not safetensors".into()));
+    machine.plan(&place, &damaged).unwrap();
+    machine.home(&place, &damaged).unwrap();
+    let error = machine.train(&place, &damaged).unwrap_err();
+    assert!(error.is::<Usage>() && error.to_string().contains("damaged/model.safetensors"), "{error}");
+}
