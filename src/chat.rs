@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use tch::{Device, Kind};
+use tch::Device;
 
 use crate::Usage;
 use crate::data::instruct::{InstructionFormat, Message, PromptEncoder};
 use crate::hub::Hub;
-use crate::model::{Fingerprint, LoadOptions, ModelConfig, Network, Sampling, Writer};
+use crate::model::{Fingerprint, Generator, LoadOptions, ModelConfig, Network, Sampling};
 use crate::preset::{DataSource, Dtype, Preset, read_file};
 use crate::protocol::Progress;
 use crate::runs::{self, checkpoint};
@@ -100,18 +100,14 @@ impl Partner {
         let ModelConfig::Decoder(config) = ModelConfig::read(&folder)? else {
             bail!(Usage(format!("{}: an encoder does not write", self.model)));
         };
-        let longest = config.longest() as usize;
+        let longest = config.max_tokens() as usize;
         let phrasing = match format.or(self.format) {
             Some(format) => PromptEncoder::open(&folder, format, longest)?,
             None => PromptEncoder::open(&folder, InstructionFormat::Messages, longest)
                 .or_else(|_| PromptEncoder::open(&folder, InstructionFormat::Alpaca, longest))?,
         };
         phrasing.fits(config.vocab_size)?;
-        let dtype = match self.dtype {
-            Dtype::F32 => Kind::Float,
-            Dtype::Bf16 => Kind::BFloat16,
-        };
-        let options = LoadOptions { labels: 0, dtype, device, seed: 0 };
+        let options = LoadOptions { labels: 0, dtype: self.dtype.into(), device, seed: 0 };
         let (network, _) = Network::open(&folder, &options, progress)?;
         let mut loaded = LoadedPartner { network, phrasing, increment: None, warnings: Vec::new() };
         if let Some(run) = &self.run {
@@ -137,7 +133,7 @@ impl Chat {
         progress: &dyn Fn(Progress),
     ) -> Result<(Chat, Vec<String>)> {
         let LoadedPartner { network, phrasing, increment, warnings } = partner.load(None, hub, device, progress)?;
-        let longest = network.config.longest() as usize;
+        let longest = network.config.max_tokens() as usize;
         Ok((Chat { network, phrasing, increment, messages: Vec::new(), longest }, warnings))
     }
 
@@ -225,7 +221,7 @@ fn write(
 ) -> Result<String> {
     let Some(decoder) = network.decoder() else { return Ok(String::new()) };
     let (mut ids, mut told) = (Vec::new(), 0);
-    for token in Writer::new(decoder, question, most, phrasing.stop(), sampling) {
+    for token in Generator::new(decoder, question, most, phrasing.stop(), sampling) {
         ids.push(token);
         let text = phrasing.text(&ids)?;
         // A character may be spread over several tokens.

@@ -124,7 +124,7 @@ impl Subject {
 
 /// Batches, and how many labels they have.
 fn feed(spec: &Spec, config: &ModelConfig, folder: Option<&Path>) -> Result<(Feed, i64)> {
-    let most = config.longest();
+    let most = config.max_tokens();
     let fits = |length: usize| match length as i64 <= most {
         true => Ok(()),
         false => bail!(Usage(format!("--seq {length}: the model has positions for {most} tokens"))),

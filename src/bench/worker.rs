@@ -15,9 +15,9 @@ use crate::eval::DeviceBatch;
 use crate::model::{Network, ParameterSpec};
 use crate::panics::catch_panic;
 use crate::preset::Select;
-use crate::sift::{AdamW, Rules, SparseDecay};
+use crate::sift::{AdamW, Rules, SparseDecay, TrainableParameter};
 use crate::system::{self, resident};
-use crate::train::{Choice, Chooser, Learner, Settings, choose};
+use crate::train::{Chooser, Learner, Settings, choose};
 
 /// A method whose network is in memory.
 pub struct Worker {
@@ -140,7 +140,11 @@ fn learner(spec: &Spec, method: Method, subject: &Subject, network: Network, rul
     };
     let choices = match method {
         Method::Full => {
-            let all = |of: &ParameterSpec| -> Choice { (of.name.clone(), network.parameters.get(&of.name), None) };
+            let all = |of: &ParameterSpec| TrainableParameter {
+                name: of.name.clone(),
+                weights: network.parameters.get(&of.name),
+                selected: None,
+            };
             network.parameters.specs().iter().map(all).collect()
         }
         _ => {

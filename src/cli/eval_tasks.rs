@@ -133,7 +133,7 @@ impl Benchmark {
     fn perplexity(&self, screens: &Screens, progress: &dyn Fn(Progress)) -> Result<String> {
         let dialogues = instruct::read(&self.data, self.options.format, progress)?;
         let loaded = self.load(screens, self.options.format)?;
-        let longest = self.max_length.unwrap_or(512).min(loaded.network.config.longest() as usize);
+        let longest = self.max_length.unwrap_or(512).min(loaded.network.config.max_tokens() as usize);
         let mut sequences = loaded.phrasing.with_max_length(longest).encode("data", &dialogues, progress)?.sequences;
         if self.options.limit > 0 {
             sequences.truncate(self.options.limit);

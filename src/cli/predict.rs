@@ -107,7 +107,7 @@ mod run {
     use crate::hub::Hub;
     use crate::inputs;
     use crate::metrics::Metrics;
-    use crate::preset::{DataSource, Dtype, Preset, cache_folder, read_file};
+    use crate::preset::{DataSource, Preset, cache_folder, read_file};
     use crate::protocol::Progress;
     use crate::runs::checkpoint::{Stored, wanted};
 
@@ -241,10 +241,7 @@ mod run {
             let hub = Hub::from_env();
             let opening = |preset: Option<&Preset>| Opening {
                 device,
-                dtype: match preset.map(|preset| preset.model.dtype) {
-                    Some(Dtype::Bf16) => Kind::BFloat16,
-                    _ => Kind::Float,
-                },
+                dtype: preset.map_or(Kind::Float, |preset| preset.model.dtype.into()),
                 max_length: self.max_length.or(preset.map(|preset| preset.data.max_length)).unwrap_or(128),
             };
             let changed = |changes: &Changes, preset: Option<&Preset>| {

@@ -1,6 +1,7 @@
 //! Which device to train on. The GPU half of libtorch is opened at run time, so that one program runs with and without.
 
-pub(crate) mod precision;
+mod dtype;
+pub mod shim;
 
 use std::env;
 use std::path::{Path, PathBuf};

@@ -1,27 +1,9 @@
 //! What a run will hold in memory, worked out from shapes alone: nothing is loaded.
 //!
-//! Weights, state and indices follow to the byte ([`crate::sift::Values`]). The rest was derived by listing what is live at the peak
-//! of real steps, and agrees with it; `finesift bench --plan` prints it beside what a run on this machine takes. With T tokens in
-//! a micro-batch (rows times the length of the longest example), hidden size H, inner size I, A heads and e bytes a
-//! number, a block of an encoder that is walked back keeps
-//!
-//! - 7·T·H·e: what comes in, query, key, value, what attention gives, and the inputs of both norms;
-//! - T·I·e: what the activation function was given;
-//! - 2·T·H·m for its two dropouts, with m bytes a mask: 1 on a GPU, e on a CPU;
-//! - of attention T·A·4 where it is fused; on a CPU with dropout, where it is not, 3·T·H·e for copies of query, key and
-//!   value and T·L·A·(2e + m) for its weights over L tokens, before and after dropout, and the mask;
-//! - of targets what would be dropped otherwise: the outputs of `attention.output.dense` and `output.dense`, and the inputs of
-//!   `intermediate.dense` and `output.dense`.
-//!
-//! One of a decoder, whose queries take Q numbers of a token and whose keys and values K each, keeps
-//!
-//! - T·H·e of what comes in and T·H·4 for each norm's input, which is the same memory where e is 4;
-//! - 2·T·(Q + K)·e: turned queries and keys, values, and what attention gives; T·A·4 of attention, which is fused;
-//! - 3·T·I·e: the gate, after its function too, and what it is for;
-//! - of targets their inputs and outputs, where these are not among the above: T·H·e for q, k and v together, T·H·e for gate and up
-//!   together, T·I·e for down; Q, K, H and H for the outputs of q, k, o and down; on a CPU Q for a copy of what o is given.
-//!
-//! Linear layers that go by oneDNN keep their inputs, as targets do.
+//! Weights, optimizer state and indices follow to the byte ([`crate::sift::Values`]). The rest was derived by listing what is live at
+//! the peak of real steps, and agrees with it; `finesift bench --plan` prints it beside what a run on this machine takes. What a
+//! block keeps for its backward pass is stated beside its `forward` ([`BlockActivations`]), with T tokens in a micro-batch (rows
+//! times the length of the longest example), hidden size H, intermediate size I, A heads and e bytes an element.
 //!
 //! All blocks from the lowest target on keep this until they are walked back. With gradient checkpointing only one does at a time,
 //! and the others keep what comes in: T·H·e.
@@ -29,8 +11,7 @@
 //! The workspace on top is the largest of what is there at different moments, less what is given back by then:
 //!
 //! - behind the forward pass the logits of some tokens of a decoder, twice, 128 MiB each at most;
-//! - in a block's perceptron the gradients within: 2·T·(H + I)·e of an encoder, 3·T·(H + I)·e of a decoder;
-//! - in its attention, where that is not fused, T·L·A·e;
+//! - in a block's MLP and in its attention the gradients within;
 //! - behind a block the gradients of its targets' outputs; on a CPU fp32 copies of a target's input and gradient, else, and while
 //!   components are chosen, one whole gradient and what it takes to find its largest: 24 bytes a component;
 //! - in the update three fp32 numbers for each that is trained, or for [`UPDATE_PART`] of them.
@@ -38,11 +19,8 @@
 //! The process itself is there besides: what libtorch takes before and while it computes.
 
 use crate::estimate::{MemoryPart, ModelEstimate};
-use crate::model::{DecoderConfig, EncoderConfig, Layout, ModelConfig, ParameterSpec};
+use crate::model::{BlockActivations, Layers, Layout, ModelConfig, ParameterSpec, TrainingStep};
 use crate::sift::{Role, Rules, UPDATE_PART, budget};
-
-/// Bytes of the logits that are there at a time, at most.
-const LOGITS: u128 = 128 << 20;
 
 /// Resident bytes of the program with libtorch before a model is there, and what libtorch touches of itself when it computes.
 const PROCESS: u64 = 145 << 20;
@@ -78,7 +56,7 @@ pub struct StepShape {
 
 /// Counts what the rules choose of a network, and plans the memory of a run.
 pub fn plan(config: &ModelConfig, rules: &Rules, labels: i64, load: StepShape) -> ModelEstimate {
-    let layout = Layout::of(config, labels);
+    let (layout, layers) = Layout::with_layers(config, labels);
     let size = |spec: &ParameterSpec| spec.shape.iter().product::<i64>();
     let of_role = |role: Role| layout.parameters.iter().filter(move |spec| rules.role(&spec.name) == role);
     let selected = of_role(Role::Sparse).map(|spec| budget(size(spec), rules.rate) as u64).sum::<u64>();
@@ -88,7 +66,7 @@ pub fn plan(config: &ModelConfig, rules: &Rules, labels: i64, load: StepShape) -
     let index = if widest <= i64::from(i32::MAX) { 4 } else { 8 };
     let gradient = if load.gpu && load.micro_batches == 1 { load.dtype } else { 4 };
     let parameters = layout.components() as u64;
-    let (activations, workspace) = Shapes::new(config, &layout, rules, load).peak(selected, dense);
+    let (activations, workspace) = Shapes::new(config, &layout, &layers, rules, load).peak(selected, dense);
     let exact = |name, bytes| MemoryPart { name, bytes, estimated: false };
     let estimated = |name, bytes| MemoryPart { name, bytes, estimated: true };
     let mut memory = vec![
@@ -121,73 +99,56 @@ pub fn largest_batch(config: &ModelConfig, rules: &Rules, labels: i64, load: Ste
 /// What a step's memory follows from, in bytes for each token of a micro-batch where nothing else is said.
 struct Shapes {
     tokens: u128,
-    /// What a block keeps until it is walked back.
-    kept: u128,
-    /// What comes into a block.
+    block: BlockActivations,
+    /// A block's input.
     input: u128,
-    /// On top of `kept`: within the perceptron, within attention, and behind a block.
-    perceptron: u128,
-    attention: i128,
+    /// After a block's backward pass, on top of what it keeps.
     behind: i128,
-    /// Bytes, whatever the tokens: one whole gradient, and what it takes to find its largest.
-    whole: u128,
-    /// Bytes: logits and what goes with them.
-    head: u128,
-    /// Blocks that are walked back.
+    /// Bytes, whatever the tokens: one dense gradient, and what finding its largest components takes.
+    dense: u128,
+    /// Bytes of the head and the loss.
+    loss: u128,
+    /// Blocks with a backward pass.
     blocks: u128,
     checkpointing: bool,
 }
 
 impl Shapes {
-    fn new(config: &ModelConfig, layout: &Layout, rules: &Rules, load: StepShape) -> Shapes {
-        let trained = || layout.parameters.iter().filter(|spec| rules.role(&spec.name) != Role::Frozen);
+    fn new(config: &ModelConfig, layout: &Layout, layers: &Layers, rules: &Rules, load: StepShape) -> Shapes {
+        let is_trained = |name: &str| rules.role(name) != Role::Frozen;
+        let trained = || layout.parameters.iter().filter(|spec| is_trained(&spec.name));
         let lowest = trained().map(|spec| spec.segment).min().unwrap_or(usize::MAX).max(1);
-        let (layers, hidden, inner) = match config {
-            ModelConfig::Encoder(config) => (config.num_hidden_layers, config.hidden_size, config.intermediate_size),
-            ModelConfig::Decoder(config) => (config.num_hidden_layers, config.hidden_size, config.intermediate_size),
-        };
-        let (layers, hidden, inner) = (layers as usize, hidden as u128, inner as u128);
-        // All blocks are taken for like the last, which is the first to be walked back.
+        let last = config.num_hidden_layers() as usize;
         let targets: Vec<&ParameterSpec> =
-            trained().filter(|spec| spec.segment == layers && spec.linear && spec.shape.len() == 2).collect();
-        // Not merely the end of a name: `output.dense` is that of `attention.output.dense` too.
-        let is_target = |module: &str| {
-            let name = format!(".{}.{module}.weight", layers.saturating_sub(1));
-            targets.iter().any(|spec| spec.name.ends_with(&name))
+            trained().filter(|spec| spec.segment == last && spec.is_linear() && spec.shape.len() == 2).collect();
+        let element = u128::from(load.dtype);
+        let step = TrainingStep {
+            element_size: element,
+            gpu: load.gpu,
+            rows: u128::from(load.rows),
+            length: u128::from(load.length),
+            dropout: load.dropout,
+            keeps_inputs: load.keeps_inputs,
+            is_trained: &is_trained,
         };
-        let (rows, number) = (u128::from(load.rows), u128::from(load.dtype));
-        let tokens = rows * u128::from(load.length);
-        let input = hidden * number;
-        let (kept, inputs, perceptron, attention, head) = match config {
-            ModelConfig::Encoder(config) => {
-                let (kept, inputs) = encoder_block(config, &is_target, load);
-                let scores = u128::from(load.length) * config.num_attention_heads as u128 * number;
-                let unfused = if is_unfused(config, load) { scores } else { 0 };
-                let attention = (unfused + 2 * input) as i128 - (inner * number) as i128;
-                (kept, inputs, 2 * (hidden + inner) * number, attention, rows * 4 * input)
-            }
-            ModelConfig::Decoder(config) => {
-                let (kept, inputs) = decoder_block(config, &is_target, load);
-                let logits = (tokens * config.vocab_size as u128 * 4).min(LOGITS);
-                // The normed states are there to the end of the walk.
-                let perceptron = 3 * (hidden + inner) * number + input;
-                (kept, inputs, perceptron, 0, 2 * logits + 5 * tokens * input)
-            }
+        let block = layers.last_block_activations(&step).unwrap_or_default();
+        let loss = match layers {
+            Layers::Encoder(encoder) => encoder.loss_memory(config.hidden_size(), &step),
+            Layers::Decoder(decoder) => decoder.loss_memory(&step),
         };
-        let gradients: u128 = targets.iter().map(|spec| spec.shape[0] as u128 * number).sum();
+        let input = config.hidden_size() as u128 * element;
+        let gradients: u128 = targets.iter().map(|spec| spec.shape[0] as u128 * element).sum();
         let copies = |spec: &&ParameterSpec| (spec.shape[0] + spec.shape[1]) as u128 * 4;
         let copies = if load.gpu { 0 } else { targets.iter().map(copies).max().unwrap_or(0) };
-        let size = |spec: &&ParameterSpec| spec.shape.iter().product::<i64>() as u128;
+        let largest = targets.iter().map(|spec| spec.components() as u128).max().unwrap_or(0);
         Shapes {
-            tokens,
-            kept,
+            tokens: step.tokens(),
+            block,
             input,
-            perceptron,
-            attention,
-            behind: (gradients + 2 * input + copies + inputs) as i128 - kept as i128,
-            whole: targets.iter().map(size).max().unwrap_or(0) * if number == 4 { 24 } else { 26 },
-            head,
-            blocks: (layers + 1).saturating_sub(lowest) as u128,
+            behind: (gradients + 2 * input + copies + block.inputs) as i128 - block.kept as i128,
+            dense: largest * if element == 4 { 24 } else { 26 },
+            loss,
+            blocks: (last + 1).saturating_sub(lowest) as u128,
             checkpointing: load.checkpointing,
         }
     }
@@ -198,8 +159,8 @@ impl Shapes {
         let (tokens, blocks) = (self.tokens, self.blocks);
         let on_the_way = match (blocks, self.checkpointing) {
             (0, _) => 0,
-            (blocks, true) => (blocks - 1) * tokens * self.input + tokens * self.kept,
-            (blocks, false) => blocks * tokens * self.kept,
+            (blocks, true) => (blocks - 1) * tokens * self.input + tokens * self.block.kept,
+            (blocks, false) => blocks * tokens * self.block.kept,
         };
         let behind_the_forward_pass = match (blocks, self.checkpointing) {
             (blocks, true) => blocks * tokens * self.input,
@@ -207,72 +168,18 @@ impl Shapes {
         };
         let signed = |bytes: i128| on_the_way as i128 + tokens as i128 * bytes;
         let mut moments = vec![
-            (behind_the_forward_pass + self.head) as i128,
+            (behind_the_forward_pass + self.loss) as i128,
             // The state is not there yet while components are chosen, but for their indices.
-            signed(self.behind) + self.whole as i128 - 16 * i128::from(selected),
+            signed(self.behind) + self.dense as i128 - 16 * i128::from(selected),
             12 * i128::from(selected + dense).min(UPDATE_PART.into()),
         ];
         if blocks > 0 {
-            moments.extend([signed(self.perceptron as i128), signed(self.attention), signed(self.behind)]);
+            moments.extend([signed(self.block.mlp as i128), signed(self.block.attention), signed(self.behind)]);
         }
         let peak = moments.into_iter().max().unwrap_or(0).max(0) as u128;
         let bytes = |bytes: u128| u64::try_from(bytes).unwrap_or(u64::MAX);
         (bytes(on_the_way.min(peak)), bytes(peak.saturating_sub(on_the_way)))
     }
-}
-
-/// Whether attention keeps its weights: libtorch has none that is fused and drops out on a CPU.
-fn is_unfused(config: &EncoderConfig, load: StepShape) -> bool {
-    !load.gpu && load.dropout && config.attention_probs_dropout_prob > 0.0
-}
-
-/// Bytes a token that a block keeps, and those of them that are inputs of targets.
-fn encoder_block(config: &EncoderConfig, is_target: &dyn Fn(&str) -> bool, load: StepShape) -> (u128, u128) {
-    let (hidden, inner) = (config.hidden_size as u128, config.intermediate_size as u128);
-    let heads = config.num_attention_heads as u128;
-    let (length, number) = (u128::from(load.length), u128::from(load.dtype));
-    let mask = if load.gpu { 1 } else { number };
-    let target = |module: &str| u128::from(is_target(module));
-    let dropout = if load.dropout && config.hidden_dropout_prob > 0.0 { 2 * hidden * mask } else { 0 };
-    let attention =
-        if is_unfused(config, load) { 3 * hidden * number + length * heads * (2 * number + mask) } else { heads * 4 };
-    let (projection, intermediate, output) =
-        (target("attention.output.dense"), target("intermediate.dense"), target("output.dense"));
-    let keeps = u128::from(load.keeps_inputs);
-    let besides = (projection + intermediate.max(keeps) + output) * hidden + output.max(keeps) * inner;
-    let inputs = (1 + projection + intermediate) * hidden + output * inner;
-    ((7 * hidden + inner + besides) * number + dropout + attention, inputs * number)
-}
-
-/// As of an encoder.
-fn decoder_block(config: &DecoderConfig, is_target: &dyn Fn(&str) -> bool, load: StepShape) -> (u128, u128) {
-    let (hidden, inner) = (config.hidden_size as u128, config.intermediate_size as u128);
-    let heads = config.num_attention_heads as u128;
-    let query = heads * config.head_dim as u128;
-    let key = (config.num_key_value_heads * config.head_dim) as u128;
-    let number = u128::from(load.dtype);
-    let target = |module: &str| u128::from(is_target(module));
-    let (q, k, v, o) = (
-        target("self_attn.q_proj"),
-        target("self_attn.k_proj"),
-        target("self_attn.v_proj"),
-        target("self_attn.o_proj"),
-    );
-    let (gate, up, down) = (target("mlp.gate_proj"), target("mlp.up_proj"), target("mlp.down_proj"));
-    let keeps = u128::from(load.keeps_inputs);
-    let copied = if load.gpu { 0 } else { o.max(keeps) * query };
-    let inputs = q.max(k).max(v) * hidden + gate.max(up) * hidden + down * inner;
-    let given = (q.max(k).max(v).max(keeps) + gate.max(up).max(keeps)) * hidden + down.max(keeps) * inner;
-    let outputs = q * query + k * key + (o + down) * hidden;
-    // Norms reckon in fp32: what goes in is kept in that type.
-    let norms = if number == 4 { 2 * hidden * 4 } else { hidden * number + 2 * hidden * 4 };
-    let head_norms = match (config.qk_norm, number) {
-        (false, _) => 0,
-        (true, 4) => ((1 - q) * query + (1 - k) * key) * 4,
-        (true, _) => (query + key) * 4,
-    };
-    let kept = (2 * query + 2 * key + 3 * inner + given + outputs + copied) * number;
-    (kept + norms + head_norms + heads * 4, (inputs + o * query) * number)
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ pub fn estimate(preset: &Preset, destination: Destination, places: &Roots) -> Re
     }
     if let Some(config) = &config {
         let length = read.as_ref().map_or(preset.data.max_length as u64, |read| read.data.longest);
-        let kind = if preset.model.dtype == Dtype::F32 { Kind::Float } else { Kind::BFloat16 };
+        let kind = Kind::from(preset.model.dtype);
         let load = StepShape {
             dtype: if preset.model.dtype == Dtype::F32 { 4 } else { 2 },
             gpu,

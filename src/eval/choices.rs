@@ -46,11 +46,11 @@ pub fn choices(
         let (mut likely, mut by_length) = (Vec::new(), Vec::new());
         for choice in &question.choices {
             let sequence = phrasing.continued(&question.text, &format!(" {choice}"))?;
-            if sequence.ids.len() as i64 > network.config.longest() {
+            if sequence.ids.len() as i64 > network.config.max_tokens() {
                 bail!(Usage(format!(
                     "question {number}: {} tokens, and the model has places for {}",
                     sequence.ids.len(),
-                    network.config.longest()
+                    network.config.max_tokens()
                 )));
             }
             let foreseen = perplexity(network, std::slice::from_ref(&sequence), 1, &|_| {});

@@ -33,7 +33,7 @@ impl DeviceBatch {
             data::BatchLabels::Classes(classes) => LossTargets::Classes(vector(classes)),
             data::BatchLabels::Scores(scores) => LossTargets::Scores(sent(Tensor::from_slice(scores), Kind::Float)),
             data::BatchLabels::Tokens { places, next } => {
-                LossTargets::Tokens { places: vector(places), next: vector(next) }
+                LossTargets::Tokens { positions: vector(places), labels: vector(next) }
             }
         };
         DeviceBatch { inputs, targets }

@@ -92,12 +92,12 @@ impl Predictor {
         opening: Opening,
         progress: &dyn Fn(Progress),
     ) -> Result<(Predictor, Vec<String>)> {
-        let longest = classifier(folder)?.longest() as usize;
+        let longest = classifier(folder)?.max_tokens() as usize;
         let tokenizer = TextTokenizer::open(folder, opening.max_length.min(longest))?;
         let Opening { device, dtype, .. } = opening;
         let options = LoadOptions { labels: labels.len().max(1) as i64, dtype, device, seed: 0 };
         let (network, report) = Network::open(folder, &options, progress)?;
-        Ok((Predictor { network, tokenizer, labels }, report.fresh))
+        Ok((Predictor { network, tokenizer, labels }, report.newly_initialized))
     }
 
     /// Logits of each text, in their order: one per class, or the number predicted.

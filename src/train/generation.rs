@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::Usage;
 use crate::data::instruct::{Message, PromptEncoder};
-use crate::model::{Network, Sampling, Writer};
+use crate::model::{Generator, Network, Sampling};
 
 /// Asks, and writes down the answer.
 pub struct SampleGenerator {
@@ -27,7 +27,7 @@ impl SampleGenerator {
     pub fn answer(&self, network: &Network, prompt: &str, mut go_on: impl FnMut() -> bool) -> Result<Option<String>> {
         let Some(decoder) = network.decoder() else { return Ok(None) };
         let question = self.phrasing.question(&[Message::plain("user", prompt.to_owned())])?;
-        let room = usize::try_from(decoder.config().longest()).unwrap_or(0).saturating_sub(question.len());
+        let room = usize::try_from(decoder.config().max_tokens()).unwrap_or(0).saturating_sub(question.len());
         if room == 0 {
             bail!(Usage(format!(
                 "the prompt has {} tokens, and the model no place left for an answer",
@@ -35,7 +35,7 @@ impl SampleGenerator {
             )));
         }
         let mut ids = Vec::new();
-        for token in Writer::new(decoder, &question, self.tokens.min(room), self.phrasing.stop(), &self.sampling) {
+        for token in Generator::new(decoder, &question, self.tokens.min(room), self.phrasing.stop(), &self.sampling) {
             if !go_on() {
                 return Ok(None);
             }

@@ -1,19 +1,17 @@
 //! A model and what is trained of it, joined by names: one optimizer step, top to bottom.
 
-use std::collections::HashMap;
 use std::mem;
 use std::ops::Range;
 
 use anyhow::{Context, Result, anyhow};
 use tch::{Device, Kind, Tensor};
 
-use super::select::Choice;
 use crate::data::Batch;
 use crate::eval::DeviceBatch;
 use crate::model::Network;
 use crate::model::backward::{self, BackwardOptions, GradTargets, Gradient, mixed};
-use crate::sift::sampled::{self, Sampler, SamplingPlan};
-use crate::sift::{AdamW, Coverage, Covered, Role, Slot, State, UpdateGate, Values};
+use crate::sift::sampled::{self, GradientSampler, SampledLayer, SamplingPlan};
+use crate::sift::{AdamW, Coverage, GradientMass, Role, Slot, State, TrainableParameter, UpdateGate, Values};
 
 /// A model under training.
 pub struct Learner {
@@ -23,9 +21,7 @@ pub struct Learner {
     wanted: GradTargets,
     /// Of each slot whose gradient is computed at its selected components only, in which order.
     plans: Vec<Option<SamplingPlan>>,
-    sampler: Sampler,
-    /// Slot numbers by parameter name.
-    slots: HashMap<String, usize>,
+    sampler: GradientSampler,
     coverage: Coverage,
     settings: Settings,
     /// Steps that the host knows nothing of yet.
@@ -81,7 +77,7 @@ pub struct Taken {
     /// L2 norm of the gradient before clipping.
     pub grad_norm: f64,
     /// How much of the gradient each sparse slot covers; in the last step of a round of probes.
-    pub mass: Option<Covered>,
+    pub mass: Option<GradientMass>,
 }
 
 impl Settings {
@@ -93,14 +89,13 @@ impl Settings {
 
 impl Learner {
     /// Takes up training of the chosen parameters.
-    pub fn new(network: Network, choices: &[Choice], settings: Settings) -> Learner {
+    pub fn new(network: Network, choices: &[TrainableParameter], settings: Settings) -> Learner {
         // A GPU computes a gradient in the type of the weights. One that is a step's only one need not be held in a wider.
         let narrow = network.parameters.device().is_cuda() && settings.micro_batches == 1;
-        let kind = choices.first().filter(|_| narrow).map_or(Kind::Float, |(_, weights, _)| weights.kind());
+        let kind = choices.first().filter(|_| narrow).map_or(Kind::Float, |choice| choice.weights.kind());
         let values = Values::new(choices, kind);
-        let slots = values.slots().iter().enumerate().map(|(number, slot)| (slot.name.clone(), number)).collect();
         let sparse = values.slots().iter().filter(|slot| slot.role == Role::Sparse).count();
-        let wanted = GradTargets::new(&network.parameters, choices.iter().map(|(name, ..)| name.as_str()));
+        let wanted = GradTargets::new(&network.parameters, values.slots().iter().map(|slot| slot.name.as_str()));
         let plans = values.slots().iter().map(|slot| plan(&network, &values, slot)).collect();
         let coverage = Coverage::new(sparse);
         let sound = Tensor::ones([], (Kind::Bool, network.parameters.device()));
@@ -109,8 +104,7 @@ impl Learner {
             values,
             wanted,
             plans,
-            sampler: Sampler::default(),
-            slots,
+            sampler: GradientSampler::default(),
             coverage,
             settings,
             unread: Vec::new(),
@@ -186,9 +180,9 @@ impl Learner {
             Some(most) => (most / (norm + 1e-6)).clamp_max(1.0),
             None => norm.ones_like(),
         };
-        let steering = UpdateGate { scale, taken: self.sound.shallow_clone() };
+        let gate = UpdateGate { scale, apply: self.sound.shallow_clone() };
         self.updating = true;
-        self.values.update(&self.settings.adamw, learning_rate, &steering);
+        self.values.update(&self.settings.adamw, learning_rate, &gate);
         self.write_weights();
         self.updating = false;
         let tokens = batches.iter().map(|batch| batch.tokens).sum();
@@ -271,13 +265,12 @@ impl Learner {
     /// Adds a micro-batch's gradient and returns its part of the loss, on the device.
     fn accumulate(&mut self, batch: &Batch, targets: usize, walk: BackwardOptions, probed: &Range<usize>) -> Tensor {
         let loaded = DeviceBatch::new(batch, self.network.parameters.device());
-        let chain = self.network.on(&loaded.inputs);
+        let chain = self.network.segments(&loaded.inputs);
         let objective = self.network.objective(&loaded.targets, 1.0 / targets as f64);
         let mut sink = Sink {
             values: &mut self.values,
             plans: &self.plans,
             sampler: &mut self.sampler,
-            slots: &self.slots,
             coverage: &mut self.coverage,
             probed,
         };
@@ -287,9 +280,9 @@ impl Learner {
 
 /// How a slot's gradient is sampled, where that is the faster way.
 fn plan(network: &Network, values: &Values, slot: &Slot) -> Option<SamplingPlan> {
-    let linear = network.parameters.specs().iter().any(|spec| spec.name == slot.name && spec.linear);
+    let linear = network.parameters.specs().iter().any(|spec| spec.name == slot.name && spec.is_linear());
     let &[out, width] = slot.shape.as_slice() else { return None };
-    let worthwhile = sampled::worthwhile(network.parameters.device(), slot.trained(), [out, width]);
+    let worthwhile = sampled::is_faster(network.parameters.device(), slot.trained(), [out, width]);
     (slot.role == Role::Sparse && linear && worthwhile).then(|| SamplingPlan::new(&values.selected(slot), out, width))
 }
 
@@ -297,8 +290,7 @@ fn plan(network: &Network, values: &Values, slot: &Slot) -> Option<SamplingPlan>
 struct Sink<'a> {
     values: &'a mut Values,
     plans: &'a [Option<SamplingPlan>],
-    sampler: &'a mut Sampler,
-    slots: &'a HashMap<String, usize>,
+    sampler: &'a mut GradientSampler,
     coverage: &'a mut Coverage,
     probed: &'a Range<usize>,
 }
@@ -310,13 +302,13 @@ impl Sink<'_> {
         let mut sampled: Vec<(Tensor, Vec<(usize, Tensor)>)> = Vec::new();
         for gradient in gradients {
             match gradient {
-                Gradient::Linear { module, x, dy } => {
-                    if let Some(&number) = self.slots.get(&format!("{module}.bias")) {
+                Gradient::Linear { slots, x, dy } => {
+                    if let Some(number) = slots.bias {
                         self.whole(number, &dy.sum_dim_intlist(Some(&[0i64][..]), false, Kind::Float));
                     }
-                    let Some(&number) = self.slots.get(&format!("{module}.weight")) else { continue };
+                    let Some(number) = slots.weight else { continue };
                     if self.plans[number].is_none() || self.probed.contains(&number) {
-                        self.whole(number, &sampled::whole(&x, &dy));
+                        self.whole(number, &sampled::dense_gradient(&x, &dy));
                         continue;
                     }
                     match sampled.iter_mut().find(|(input, _)| input.data_ptr() == x.data_ptr()) {
@@ -324,17 +316,14 @@ impl Sink<'_> {
                         None => sampled.push((x, vec![(number, dy)])),
                     }
                 }
-                Gradient::Leaf { name, gradient } => {
-                    if let Some(&number) = self.slots.get(&name) {
-                        self.whole(number, &gradient);
-                    }
-                }
+                Gradient::Leaf { slot, gradient } => self.whole(slot, &gradient),
             }
         }
         for (x, layers) in sampled {
             let plans = layers.iter().filter_map(|(number, _)| self.plans[*number].as_ref());
-            let planned: Vec<(&Tensor, &SamplingPlan)> = layers.iter().map(|(_, dy)| dy).zip(plans).collect();
-            for ((number, _), gradient) in layers.iter().zip(self.sampler.at(&x, &planned)) {
+            let planned: Vec<SampledLayer> =
+                layers.iter().zip(plans).map(|((_, dy), plan)| SampledLayer { dy, plan }).collect();
+            for ((number, _), gradient) in layers.iter().zip(self.sampler.sample(&x, &planned)) {
                 self.values.accumulate(*number, &gradient);
             }
         }

@@ -28,11 +28,11 @@ pub use learner::{Learner, Settings, Taken};
 pub(crate) use prepare::{check, rules_of};
 pub use resume::Resume;
 pub use schedule::LearningRate;
-pub use select::{Choice, Chooser, Selection, check as check_rules, choose};
+pub use select::{Chooser, Selection, check as check_rules, choose};
 pub use weight_delta::WeightDelta;
 
 use crate::data::{Batch, Tokenized};
-use crate::device::{self, DeviceChoice, precision};
+use crate::device::{self, DeviceChoice, shim};
 use crate::estimate::oom::{self, MemoryContext};
 use crate::eval::PERPLEXITY;
 use crate::eval::{Evaluator, rounded};
@@ -43,7 +43,7 @@ use crate::protocol::{Eval, Event, Examples, Finished, Mass, Phase, Progress, Re
 use crate::runs::checkpoint::Manifest;
 use crate::runs::{Disk, RunFolder};
 use crate::session::{Interrupted, Port};
-use crate::sift::Covered;
+use crate::sift::GradientMass;
 use crate::system::Sampler;
 use checkpoint_policy::CheckpointPolicy;
 use clock::Clock;
@@ -79,7 +79,7 @@ pub fn run(job: Job, port: &Port) -> Result<()> {
     port.emit(Event::Phase { phase: Phase::Preparing });
     let chosen = job.device.resolve()?;
     if chosen.device.is_cuda() {
-        precision::allow_tf32(job.preset.train.tf32)?;
+        shim::set_allow_tf32(job.preset.train.tf32)?;
     }
     let sampler = Sampler::start(port.emitter(), job.folder.path(), device::gpu(chosen.device))?;
     let prepared = prepare::prepare(&job, &chosen, port)?;
@@ -350,13 +350,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn tell_of_mass(&self, mass: &Covered) {
+    fn tell_of_mass(&self, mass: &GradientMass) {
         let values = self.learner.values();
         let updates = values.updates();
-        let targets = mass.targets.iter().map(|&(number, mass)| TargetMass {
-            name: values.slots()[number].name.clone(),
-            mass: rounded(mass),
-            update: updates.get(number).map(|update| rounded(100.0 * update)).filter(|update| update.is_finite()),
+        let targets = mass.targets.iter().map(|target| TargetMass {
+            name: values.slots()[target.slot].name.clone(),
+            mass: rounded(target.percent),
+            update: updates.get(target.slot).map(|update| rounded(100.0 * update)).filter(|update| update.is_finite()),
         });
         self.port.emit(Event::Mass(Mass { step: self.step, overall: mass.overall, targets: targets.collect() }));
     }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use tch::Kind;
 
 use super::Job;
 use super::generation::SampleGenerator;
@@ -15,7 +14,7 @@ use crate::device::{self, Chosen};
 use crate::eval::Evaluator;
 use crate::inputs::OpenedPreset;
 use crate::model::{Fingerprint, Layout, LoadOptions, ModelConfig, Network};
-use crate::preset::{Dtype, Preset};
+use crate::preset::Preset;
 use crate::protocol::{Event, Level, Progress, Started};
 use crate::runs::checkpoint::{BaseIdentity, DataIdentity};
 use crate::session::Port;
@@ -103,15 +102,12 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
 
     let options = LoadOptions {
         labels: material.labels,
-        dtype: match preset.model.dtype {
-            Dtype::F32 => Kind::Float,
-            Dtype::Bf16 => Kind::BFloat16,
-        },
+        dtype: preset.model.dtype.into(),
         device: chosen.device,
         seed: preset.train.seed,
     };
     let (network, report) = Network::open(&folder, &options, &progress)?;
-    tell_of_head(&report.fresh, &report.unused, &rules, port);
+    tell_of_head(&report.newly_initialized, &report.unused, &rules, port);
     warn_of_idle_targets(&network, &rules, port);
 
     let train = &preset.train;
@@ -190,12 +186,12 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<Prepared> {
 /// # Errors
 /// [`Usage`], naming the key.
 pub(crate) fn check(preset: &Preset, config: &ModelConfig) -> Result<()> {
-    if preset.data.max_length as i64 > config.longest() {
+    if preset.data.max_length as i64 > config.max_tokens() {
         bail!(Usage(format!(
             "data.max_length is {}, but {} has positions for {} tokens",
             preset.data.max_length,
             preset.model.id,
-            config.longest()
+            config.max_tokens()
         )));
     }
     // Names do not depend on the number of labels, which only the data tells.

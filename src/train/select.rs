@@ -11,18 +11,15 @@ use crate::eval::DeviceBatch;
 use crate::model::backward::{self, BackwardOptions, GradTargets, Gradient, mixed};
 use crate::model::{Network, ParameterSpec};
 use crate::preset::Select;
-use crate::sift::{Coverage, Covered, Role, Rules, budget, sampled, select};
+use crate::sift::{Coverage, GradientMass, Role, Rules, TrainableParameter, budget, sampled, select};
 use crate::suggest;
-
-/// A parameter to train: its name, its weights and, if it is sparse, the indices of its trained components.
-pub type Choice = (String, Tensor, Option<Tensor>);
 
 /// What was chosen.
 pub struct Selection {
     /// What to train, in the model's order.
-    pub choices: Vec<Choice>,
+    pub choices: Vec<TrainableParameter>,
     /// How much of the choosing gradient is covered, if a gradient chose.
-    pub mass: Option<Covered>,
+    pub mass: Option<GradientMass>,
 }
 
 /// How to choose.
@@ -82,12 +79,14 @@ pub fn choose(network: &Network, chooser: &Chooser, batches: &[Batch]) -> Result
             (drawn.collect::<Vec<_>>(), None)
         }
     };
-    let sparse = targets
-        .iter()
-        .zip(indices)
-        .map(|(spec, indices)| (spec.name.clone(), parameters.get(&spec.name), Some(indices)));
+    let trainable = |spec: &ParameterSpec, selected| TrainableParameter {
+        name: spec.name.clone(),
+        weights: parameters.get(&spec.name),
+        selected,
+    };
+    let sparse = targets.iter().zip(indices).map(|(spec, indices)| trainable(spec, Some(indices)));
     let dense = parameters.specs().iter().filter(|spec| role(spec) == Role::Dense);
-    let dense = dense.map(|spec| (spec.name.clone(), parameters.get(&spec.name), None));
+    let dense = dense.map(|spec| trainable(spec, None));
     Ok(Selection { choices: sparse.chain(dense).collect(), mass })
 }
 
@@ -97,20 +96,18 @@ fn by_gradient(
     chooser: &Chooser,
     targets: &[&ParameterSpec],
     batches: &[Batch],
-) -> Result<(Vec<Tensor>, Option<Covered>)> {
+) -> Result<(Vec<Tensor>, Option<GradientMass>)> {
     let wanted = GradTargets::new(&network.parameters, targets.iter().map(|spec| spec.name.as_str()));
     let total: usize = batches.iter().map(|batch| batch.targets.count()).sum();
     let mut sums: Vec<Option<Tensor>> = targets.iter().map(|_| None).collect();
     let mut indices: Vec<Option<Tensor>> = targets.iter().map(|_| None).collect();
     let mut coverage = Coverage::new(targets.len());
-    let number = |name: &str| targets.iter().position(|spec| spec.name == name);
     for (micro, batch) in batches.iter().enumerate() {
         let last = micro + 1 == batches.len();
         let loaded = DeviceBatch::new(batch, network.parameters.device());
         let walk = BackwardOptions { seed: mixed(chooser.walk.seed, micro as u64), ..chooser.walk };
         // With one batch each gradient is used and dropped; only several have to be kept and added up.
-        let mut take = |name: &str, gradient: Tensor| {
-            let Some(number) = number(name) else { return };
+        let mut take = |number: usize, gradient: Tensor| {
             let gradient = gradient.to_kind(Kind::Float);
             let sum = match sums[number].take() {
                 Some(sum) => sum + gradient,
@@ -124,15 +121,20 @@ fn by_gradient(
                 sums[number] = Some(sum);
             }
         };
-        let (chain, objective) = (network.on(&loaded.inputs), network.objective(&loaded.targets, 1.0 / total as f64));
+        let (chain, objective) =
+            (network.segments(&loaded.inputs), network.objective(&loaded.targets, 1.0 / total as f64));
         let _ = backward::gradients(&*chain, &wanted, walk, &objective, &mut |gradients| {
             for gradient in gradients {
                 match gradient {
-                    Gradient::Linear { module, x, dy } => {
-                        take(&format!("{module}.weight"), sampled::whole(&x, &dy));
-                        take(&format!("{module}.bias"), dy.sum_dim_intlist(Some(&[0i64][..]), false, Kind::Float));
+                    Gradient::Linear { slots, x, dy } => {
+                        if let Some(slot) = slots.weight {
+                            take(slot, sampled::dense_gradient(&x, &dy));
+                        }
+                        if let Some(slot) = slots.bias {
+                            take(slot, dy.sum_dim_intlist(Some(&[0i64][..]), false, Kind::Float));
+                        }
                     }
-                    Gradient::Leaf { name, gradient } => take(&name, gradient),
+                    Gradient::Leaf { slot, gradient } => take(slot, gradient),
                 }
             }
         });

@@ -12,7 +12,7 @@ use super::command_queue::CommandQueue;
 use super::lookahead::Lookahead;
 use super::prepare::Prepared;
 use super::resume::Found;
-use super::{Choice, Chooser, Job, Learner, Run, Selection, Settings, choose};
+use super::{Chooser, Job, Learner, Run, Selection, Settings, choose};
 use crate::data::Batch;
 use crate::device;
 use crate::estimate::memory::StepShape;
@@ -22,7 +22,7 @@ use crate::preset::{Dtype, Preset};
 use crate::protocol::{Event, Memory, Phase, Selected, SelectedTarget};
 use crate::runs::checkpoint::{FORMAT, Manifest, ScheduleFacts};
 use crate::session::Port;
-use crate::sift::{AdamW, Covered, Role, Rules, SparseDecay};
+use crate::sift::{AdamW, GradientMass, Role, Rules, SparseDecay, TrainableParameter};
 
 impl<'a> Run<'a> {
     /// Chooses what to train.
@@ -47,8 +47,13 @@ impl<'a> Run<'a> {
         let Found { manifest, kept, path } = found;
         let slots = manifest.slots.iter().zip(kept.selected);
         let parameters = &prepared.network.parameters;
-        let choices: Vec<Choice> =
-            slots.map(|(slot, selected)| (slot.name.clone(), parameters.get(&slot.name), selected)).collect();
+        let choices: Vec<TrainableParameter> = slots
+            .map(|(slot, selected)| TrainableParameter {
+                name: slot.name.clone(),
+                weights: parameters.get(&slot.name),
+                selected,
+            })
+            .collect();
         let mut run = Run::new(job, prepared, &choices, Some((&manifest, path)), port)?;
         run.learner.restore(&kept.state, &kept.coverage);
         (run.step, run.evaluated, run.best) = (manifest.step, manifest.evaluated, manifest.best);
@@ -58,7 +63,7 @@ impl<'a> Run<'a> {
     fn new(
         job: Job,
         prepared: Prepared,
-        choices: &[Choice],
+        choices: &[TrainableParameter],
         from: Option<(&Manifest, PathBuf)>,
         port: &'a Port,
     ) -> Result<Run<'a>> {
@@ -119,7 +124,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn tell_of_selection(&self, mass: Option<Covered>) {
+    fn tell_of_selection(&self, mass: Option<GradientMass>) {
         let values = self.learner.values();
         let sparse = || values.slots().iter().filter(|slot| slot.role == Role::Sparse);
         self.port.emit(Event::Selected(Selected {
@@ -146,7 +151,7 @@ impl<'a> Run<'a> {
 /// What the memory of a run follows from. A number to predict is one label.
 fn means(job: &Job, network: &Network, rules: &Rules, labels: usize) -> MemoryContext {
     let (preset, device) = (&job.preset, network.parameters.device());
-    let kind = if preset.model.dtype == Dtype::F32 { Kind::Float } else { Kind::BFloat16 };
+    let kind = Kind::from(preset.model.dtype);
     MemoryContext {
         config: network.config.clone(),
         rules: rules.clone(),
