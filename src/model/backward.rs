@@ -8,9 +8,9 @@ use std::collections::HashMap;
 
 use tch::{Kind, Tensor, no_grad};
 
-use super::Segments;
 use super::objective::{LossGradients, Objective};
 use super::parameters::Parameters;
+use super::segments::Segments;
 use super::tape::{ForwardPass, LinearRecord, LinearSlots};
 
 /// The parameters whose gradient is computed, each with the number of its slot.

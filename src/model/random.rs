@@ -3,7 +3,11 @@
 use tch::{Tensor, no_grad};
 
 use super::builder::ParameterKind;
-use super::{Layout, LoadOptions, ModelConfig, Network, Parameters};
+use super::config::ModelConfig;
+use super::layout::Layout;
+use super::network::Network;
+use super::parameters::Parameters;
+use super::weights::LoadOptions;
 
 impl Network {
     /// A network as it is before any training: normal weights, norms of one, biases of zero, drawn by the device's own

@@ -13,9 +13,28 @@ use super::builder::ParameterSpec;
 use super::checkpoint::{Checkpoint, PIECE};
 use super::layout::Layout;
 use super::parameters::Parameters;
-use super::{LoadOptions, LoadReport};
 use crate::Usage;
 use crate::protocol::Progress;
+
+/// How a checkpoint differs from the network.
+pub struct LoadReport {
+    /// Parameters that the checkpoint lacks, as a new head. Their values are random.
+    pub newly_initialized: Vec<String>,
+    /// Tensors of the checkpoint that are no parameter of the network, such as the head of another task.
+    pub unused: Vec<String>,
+}
+
+/// How to load a model.
+pub struct LoadOptions {
+    /// Outputs of an encoder's head; a decoder has none.
+    pub labels: i64,
+    /// Type of the weights in memory.
+    pub dtype: Kind,
+    /// Device of the weights.
+    pub device: Device,
+    /// Seed of a new head's values.
+    pub seed: u64,
+}
 
 /// Loads a layout's parameters. Names may lack the base prefix, as in a checkpoint without a head, and norms may have TensorFlow's
 /// names.

@@ -2,8 +2,8 @@
 
 use tch::{Kind, Tensor};
 
-use super::Role;
-use super::values::{Slot, State};
+use super::state::{Slot, State};
+use super::targets::Role;
 
 /// Components that an update works on at a time: its temporaries take 16 MiB a vector, however many are trained.
 pub const UPDATE_PART: i64 = 1 << 22;

@@ -9,10 +9,12 @@ mod adamw;
 mod mass;
 pub mod sampled;
 pub mod select;
+mod state;
 mod targets;
 mod values;
 
 pub use adamw::{AdamW, SparseDecay, UPDATE_PART, UpdateGate};
 pub use mass::{Coverage, GradientMass, SlotMass};
+pub use state::{Slot, State};
 pub use targets::{Role, Rules, budget};
-pub use values::{Slot, State, TrainableParameter, Values};
+pub use values::{TrainableParameter, Values};

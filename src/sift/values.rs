@@ -1,11 +1,11 @@
 //! The state of all trained components: one flat fp32 vector each of master values, gradients and moments, each parameter a
 //! range of it, so that an update is a handful of vector operations whatever the number of layers.
 
-use std::ops::Range;
-
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::{AdamW, Role, UpdateGate};
+use super::adamw::{AdamW, UpdateGate};
+use super::state::{Slot, State};
+use super::targets::Role;
 
 /// A parameter to train.
 pub struct TrainableParameter {
@@ -15,36 +15,6 @@ pub struct TrainableParameter {
     pub weights: Tensor,
     /// Ascending flat row-major indices of the trained components, int32 or int64 `[k]`; `None` if all are trained.
     pub selected: Option<Tensor>,
-}
-
-/// A trained parameter, and its range of the flat vectors.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Slot {
-    /// The parameter's name in the checkpoint.
-    pub name: String,
-    /// Its shape.
-    pub shape: Vec<i64>,
-    /// [`Role::Sparse`] or [`Role::Dense`].
-    pub role: Role,
-    /// Its range of the flat vectors.
-    pub range: Range<i64>,
-}
-
-impl Slot {
-    /// Components of the parameter.
-    pub fn components(&self) -> i64 {
-        self.shape.iter().product()
-    }
-
-    /// Components that are trained.
-    pub fn trained(&self) -> i64 {
-        self.range.end - self.range.start
-    }
-
-    /// Whether weight decay applies: not to biases and norms, as is usual.
-    pub(super) fn decays(&self) -> bool {
-        self.shape.len() > 1
-    }
 }
 
 /// The trained components: their values, their places in the weights, and their optimizer state.
@@ -60,18 +30,6 @@ pub struct Values {
     gradient: Tensor,
     /// Pre-trained values of the sparse components: `[sparse]`, in the weights' dtype, which loses nothing.
     pretrained: Tensor,
-}
-
-/// Master values and optimizer state, fp32 `[total]` each: what a checkpoint saves of [`Values`] besides the indices.
-pub struct State {
-    /// Master values.
-    pub master: Tensor,
-    /// Running mean of the gradient (m).
-    pub first_moment: Tensor,
-    /// Running mean of the squared gradient (v).
-    pub second_moment: Tensor,
-    /// Number of updates.
-    pub updates: i64,
 }
 
 impl Values {

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::ConfigError;
+use super::error::ConfigError;
 use super::keys::{Keys, check_sizes};
 use super::rope::{self, Rope};
 use crate::model::activation::Activation;

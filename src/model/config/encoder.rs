@@ -1,6 +1,6 @@
 //! The config of BERT-like encoders, by the names of its keys in transformers.
 
-use super::ConfigError;
+use super::error::ConfigError;
 use super::keys::{Keys, check_sizes};
 use crate::model::activation::Activation;
 

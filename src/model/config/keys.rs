@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::ConfigError;
+use super::error::ConfigError;
 
 /// Beyond any published model, and small enough that no product of two sizes overflows or exhausts memory.
 const MAX_SIZE: i64 = 1 << 24;

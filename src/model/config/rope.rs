@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::ConfigError;
+use super::error::ConfigError;
 use super::keys::Keys;
 
 /// Rotary position embeddings (Su et al., arXiv 2104.09864).

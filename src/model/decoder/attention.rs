@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use tch::{Device, Kind, Tensor};
 
 use super::rope::RotaryEmbedding;
-use crate::model::Inputs;
 use crate::model::config::DecoderConfig;
+use crate::model::segments::Inputs;
 
 /// Rotary embeddings of the tokens' positions, and a mask for each sliding window.
 pub(in crate::model) struct AttentionContext {

@@ -3,7 +3,6 @@
 
 use tch::Tensor;
 
-use super::DecoderBlock;
 use super::attention::AttentionContext;
 use super::kv_cache::LayerCache;
 use crate::model::activation::Activation;
@@ -13,6 +12,23 @@ use crate::model::layers::{Linear, Norm};
 use crate::model::memory::{BlockActivations, TrainingStep};
 use crate::model::tape::ForwardPass;
 
+/// A block.
+pub(in crate::model) trait DecoderBlock {
+    /// Hidden states `[rows, length, hidden]` to hidden states. With a cache, queries attend to its keys and values too,
+    /// and those of this call are appended to it.
+    fn forward(
+        &self,
+        hidden: &Tensor,
+        attention: &AttentionContext,
+        cache: Option<LayerCache<'_>>,
+        pass: &mut ForwardPass,
+    ) -> Tensor;
+
+    /// What `forward` and its backward pass hold in memory.
+    fn activations(&self, step: &TrainingStep<'_>) -> BlockActivations;
+}
+
+/// The block of `LlamaForCausalLM`, with norms of the kind N.
 pub(in crate::model) struct Block<N> {
     q_proj: Linear,
     k_proj: Linear,

@@ -14,14 +14,13 @@ use tch::{Device, Kind, Tensor};
 use super::builder::{Builder, ParameterKind};
 use super::config::DecoderConfig;
 use super::layers::{Embedding, Norm};
-use super::memory::{BlockActivations, TrainingStep};
+use super::memory::TrainingStep;
 use super::objective::CHUNK_LOGITS;
+use super::segments::{Inputs, Segments};
 use super::tape::ForwardPass;
-use super::{Inputs, Segments};
 use attention::AttentionContext;
-use block::Block;
+use block::{Block, DecoderBlock};
 pub use kv_cache::KvCache;
-use kv_cache::LayerCache;
 
 /// The name of a table of its own that makes logits. A checkpoint whose embedding serves as the table may have it there, too.
 const LM_HEAD: &str = "lm_head.weight";
@@ -34,22 +33,6 @@ pub struct Decoder {
     pub(super) norm: Box<dyn Norm>,
     /// `[vocabulary, hidden]`.
     pub(super) lm_head: Tensor,
-}
-
-/// A block.
-pub(super) trait DecoderBlock {
-    /// Hidden states `[rows, length, hidden]` to hidden states. With a cache, queries attend to its keys and values too,
-    /// and those of this call are appended to it.
-    fn forward(
-        &self,
-        hidden: &Tensor,
-        attention: &AttentionContext,
-        cache: Option<LayerCache<'_>>,
-        pass: &mut ForwardPass,
-    ) -> Tensor;
-
-    /// What `forward` and its backward pass hold in memory.
-    fn activations(&self, step: &TrainingStep<'_>) -> BlockActivations;
 }
 
 impl Decoder {

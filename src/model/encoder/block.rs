@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{EncoderBatch, EncoderBlock, EncoderSegment};
+use super::segment::{EncoderBatch, EncoderBlock, EncoderSegment};
 use crate::model::activation::Activation;
 use crate::model::builder::Builder;
 use crate::model::config::EncoderConfig;

@@ -2,11 +2,11 @@
 
 use tch::{Kind, Tensor};
 
-use super::{EncoderBatch, EncoderSegment};
-use crate::model::Inputs;
+use super::segment::{EncoderBatch, EncoderSegment};
 use crate::model::builder::Builder;
 use crate::model::config::{EncoderConfig, PositionIds};
 use crate::model::layers::{Embedding, LayerNorm, Norm};
+use crate::model::segments::Inputs;
 use crate::model::tape::ForwardPass;
 
 pub(in crate::model) struct Embeddings {

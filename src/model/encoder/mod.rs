@@ -2,40 +2,22 @@
 
 mod block;
 mod embeddings;
+mod segment;
 
 use tch::Tensor;
 
-use super::memory::{BlockActivations, TrainingStep};
+use super::memory::TrainingStep;
+use super::segments::{Inputs, Segments};
 use super::tape::ForwardPass;
-use super::{Inputs, Segments};
 pub(super) use block::Block;
 pub(super) use embeddings::Embeddings;
+pub(super) use segment::{EncoderBatch, EncoderBlock, EncoderSegment};
 
 /// An encoder.
 pub struct Encoder {
     pub(super) embeddings: Box<dyn EncoderSegment>,
     pub(super) blocks: Vec<Box<dyn EncoderBlock>>,
     pub(super) head: Box<dyn EncoderSegment>,
-}
-
-/// A batch, and what all blocks need of it.
-pub(super) struct EncoderBatch<'a> {
-    pub inputs: &'a Inputs,
-    /// Attention mask, bool `[rows, 1, 1, length]`: true for tokens, false for padding. `None` where nothing is padded.
-    pub attention_mask: Option<Tensor>,
-}
-
-/// The embeddings, a block or the head.
-pub(super) trait EncoderSegment {
-    /// Hidden states `[rows, length, hidden]` to hidden states, or to the head's logits `[rows, labels]`. The embeddings
-    /// read the batch instead.
-    fn forward(&self, hidden: &Tensor, batch: &EncoderBatch<'_>, pass: &mut ForwardPass) -> Tensor;
-}
-
-/// A block.
-pub(super) trait EncoderBlock: EncoderSegment {
-    /// What `forward` and its backward pass hold in memory.
-    fn activations(&self, step: &TrainingStep<'_>) -> BlockActivations;
 }
 
 impl Encoder {

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::Family;
+use super::family::Family;
 use crate::model::builder::Builder;
 use crate::model::config::{ConfigError, EncoderConfig, EncoderDefaults, Keys, PositionIds};
 use crate::model::encoder::{Block, Embeddings, Encoder, EncoderBatch, EncoderSegment};

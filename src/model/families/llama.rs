@@ -1,6 +1,6 @@
 //! Llama 1, 2 and 3.x, SmolLM and SmolLM2, TinyLlama, and all else whose `model_type` is `llama`.
 
-use super::Family;
+use super::family::Family;
 use crate::model::config::{ConfigError, DecoderConfig, DecoderDefaults, Keys};
 use crate::model::decoder::Decoder;
 use crate::model::layers::RmsNorm;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Family;
+use super::family::Family;
 use crate::model::config::{ConfigError, DecoderConfig, DecoderDefaults, Keys};
 use crate::model::decoder::Decoder;
 use crate::model::layers::RmsNorm;

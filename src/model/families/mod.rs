@@ -4,6 +4,7 @@
 //! it shares with others is in [`encoder`](super::encoder) and [`decoder`](super::decoder).
 
 mod bert;
+mod family;
 mod llama;
 mod mistral;
 mod qwen2;
@@ -24,23 +25,10 @@ use super::decoder::Decoder;
 use super::encoder::Encoder;
 use super::memory::{BlockActivations, TrainingStep};
 use crate::Usage;
+use family::Family;
 
 /// A config.json has a few KB; with the label names of a large task some hundred.
 const MAX_BYTES: u64 = 16 << 20;
-
-/// How the networks of a family are read and made.
-enum Family {
-    /// Encoders, with a classifier of a number of labels.
-    Encoder {
-        read: fn(Keys<'_>) -> Result<EncoderConfig, ConfigError>,
-        build: fn(&EncoderConfig, &Builder<'_>, i64) -> Encoder,
-    },
-    /// Decoders.
-    Decoder {
-        read: fn(Keys<'_>) -> Result<DecoderConfig, ConfigError>,
-        build: fn(&DecoderConfig, &Builder<'_>) -> Decoder,
-    },
-}
 
 /// Each `model_type` and its family.
 const FAMILIES: [(&str, Family); 8] = [

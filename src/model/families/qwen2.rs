@@ -1,6 +1,6 @@
 //! Qwen2 and Qwen2.5: queries, keys and values have biases.
 
-use super::Family;
+use super::family::Family;
 use crate::model::config::{ConfigError, DecoderConfig, DecoderDefaults, Keys, windows_by_layer};
 use crate::model::decoder::Decoder;
 use crate::model::layers::RmsNorm;

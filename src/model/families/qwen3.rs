@@ -1,6 +1,6 @@
 //! Qwen3: queries and keys are normalized head by head, and heads have 128 components whatever the hidden size.
 
-use super::Family;
+use super::family::Family;
 use crate::model::config::{ConfigError, DecoderConfig, DecoderDefaults, Keys, windows_by_layer};
 use crate::model::decoder::Decoder;
 use crate::model::layers::RmsNorm;
