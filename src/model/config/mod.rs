@@ -1,6 +1,6 @@
 //! The sizes and options of a network, as its config.json states them. Nothing here knows a layer.
 //!
-//! Encoders and decoders have one config each. What a family of them reads in a way of its own is in [`families`](super::families).
+//! There is one config for encoders and one for decoders. How a family reads it is in [`families`](super::families).
 
 mod decoder;
 mod encoder;

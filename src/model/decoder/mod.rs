@@ -4,9 +4,9 @@
 //! The last segment gives normalized hidden states. The logits of a large vocabulary are made of them in chunks:
 //! by [`Objective`](super::Objective) for a loss and by [`Decoder::logits`] for a reader.
 
-mod attention;
-mod block;
-mod kv_cache;
+pub(super) mod attention;
+pub(super) mod block;
+pub(super) mod kv_cache;
 mod rope;
 
 use tch::{Device, Kind, Tensor};

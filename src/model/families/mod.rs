@@ -1,7 +1,7 @@
 //! The families of networks: a file each, and one line of [`FAMILIES`].
 //!
-//! A family's file has what it does in a way of its own: how it reads its config.json, and how it makes its layers. What
-//! it shares with others is in [`encoder`](super::encoder) and [`decoder`](super::decoder).
+//! A family's file reads its config.json and makes its layers. What families share is in [`encoder`](super::encoder) and
+//! [`decoder`](super::decoder); where a family differs, its file has a block, a norm or a head of its own.
 
 mod bert;
 mod family;
@@ -31,7 +31,7 @@ use family::Family;
 const MAX_BYTES: u64 = 16 << 20;
 
 /// Each `model_type` and its family.
-const FAMILIES: [(&str, Family); 8] = [
+const FAMILIES: &[(&str, Family)] = &[
     ("bert", bert::FAMILY),
     ("camembert", roberta::FAMILY),
     ("llama", llama::FAMILY),
