@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn without_an_accelerator_the_allocator_calls_say_so() {
-        if tch::Cuda::device_count() > 0 {
+        if tch::Cuda::device_count() > 0 || tch::utils::has_mps() {
             return;
         }
         let none = LibtorchError("no accelerator".into());

@@ -1,22 +1,21 @@
-//! What a run will hold in memory, worked out from shapes alone: nothing is loaded.
+//! What a run holds in memory, computed from shapes alone: nothing is loaded.
 //!
-//! Weights, optimizer state and indices follow to the byte ([`crate::sift::Values`]). The rest was derived by listing what is live at
-//! the peak of real steps, and agrees with it; `finesift bench --plan` prints it beside what a run on this machine takes. What a
-//! block keeps for its backward pass is stated beside its `forward` ([`BlockActivations`]), with T tokens in a micro-batch (rows
-//! times the length of the longest example), hidden size H, intermediate size I, A heads and e bytes an element.
+//! Weights, optimizer state and indices are exact to the byte ([`crate::sift::Values`]). The rest was derived by listing what is live
+//! at the peak of real steps, and agrees with it; `finesift bench --plan` prints it beside what a run on this machine takes.
 //!
-//! All blocks from the lowest target on keep this until they are walked back. With gradient checkpointing only one does at a time,
-//! and the others keep what comes in: T·H·e.
+//! What a block keeps from its forward to its backward pass is stated beside its `forward` ([`BlockActivations`]). All blocks from
+//! that of the lowest target on keep it. With gradient checkpointing only one block does at a time, and the others keep their
+//! input: T·H·e for T tokens of a micro-batch (rows times the length of the longest example), hidden size H and e bytes an element.
 //!
-//! The workspace on top is the largest of what is there at different moments, less what is given back by then:
+//! The workspace on top is the largest of these, less what is freed by then:
 //!
-//! - behind the forward pass the logits of some tokens of a decoder, twice, 128 MiB each at most;
-//! - in a block's MLP and in its attention the gradients within;
-//! - behind a block the gradients of its targets' outputs; on a CPU fp32 copies of a target's input and gradient, else, and while
-//!   components are chosen, one whole gradient and what it takes to find its largest: 24 bytes a component;
-//! - in the update three fp32 numbers for each that is trained, or for [`UPDATE_PART`] of them.
+//! - after the forward pass, the logits of a chunk of a decoder's tokens and their gradient, 128 MiB each at most;
+//! - within a block's MLP and attention, the gradients that are live at one time;
+//! - after a block, the gradients of its targets' outputs; on a CPU fp32 copies of a target's input and gradient; on a GPU, and
+//!   during selection, one dense gradient and what finding its largest components takes: 24 bytes a component;
+//! - in the update, three fp32 numbers for each trained component, or for [`UPDATE_PART`] of them.
 //!
-//! The process itself is there besides: what libtorch takes before and while it computes.
+//! The process itself comes on top: what libtorch takes before and while it computes.
 
 use crate::estimate::{MemoryPart, ModelEstimate};
 use crate::model::{BlockActivations, Layers, Layout, ModelConfig, ParameterSpec, TrainingStep};

@@ -66,6 +66,7 @@ impl DecoderConfig {
         let vocab_size = keys.size("vocab_size", defaults.vocab_size)?;
         let max_position_embeddings = keys.size("max_position_embeddings", defaults.max_position_embeddings)?;
         let config = DecoderConfig {
+            // Filled in from the table of families.
             model_type: "",
             vocab_size,
             hidden_size,

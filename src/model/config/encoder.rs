@@ -63,6 +63,7 @@ impl EncoderConfig {
         refuse_variants(keys)?;
         let hidden_dropout_prob = keys.probability("hidden_dropout_prob")?.unwrap_or(0.1);
         let config = EncoderConfig {
+            // Filled in from the table of families.
             model_type: "",
             vocab_size: keys.size("vocab_size", defaults.vocab_size)?,
             hidden_size: keys.size("hidden_size", 768)?,

@@ -25,7 +25,7 @@ fn absent_keys_and_null_take_the_defaults() {
 #[test]
 fn an_unknown_model_type_lists_the_known_ones() {
     let known = FAMILIES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
-    assert!(known.starts_with("bert, camembert, llama, "), "{known}");
+    assert!(known.starts_with("bert, ") && known.contains(", llama, "), "{known}");
     assert_eq!(read("{}").unwrap_err().to_string(), format!("no model_type; the known ones are {known}"));
     let error = read(r#"{"model_type": "t5"}"#).unwrap_err().to_string();
     assert_eq!(error, format!("model_type \"t5\" is none of {known}"));
