@@ -1,11 +1,11 @@
-//! Chosen components of a weight's gradient against the whole of it: which takes how long.
+//! Time of the sampled gradient of a weight beside the dense one.
 //!
-//! Both run in turn on the same operands, so that the ratio stands even where the machine's load changes. The last column
-//! is for three layers with one input, as query, key and value are, each against a whole product of its own.
+//! Both run in turn on the same operands, so that the ratio holds even while the machine's load changes. The last column is
+//! for three layers with one input, as query, key and value are, each beside a dense product of its own.
 
 use std::time::Instant;
 
-use finesift::sift::sampled::{Instructions, Sampler, SamplingPlan, whole};
+use finesift::sift::sampled::{GradientSampler, InstructionSet, SampledLayer, SamplingPlan, dense_gradient};
 use finesift::sift::{budget, select};
 use tch::{Device, Kind, Tensor};
 
@@ -16,8 +16,8 @@ const RATES: [f64; 4] = [0.001, 0.008, 0.05, 0.25];
 const TURNS: usize = 15;
 
 fn main() {
-    println!("{} threads, {}", tch::get_num_threads(), Instructions::best().name());
-    println!("| weight | tokens | rate | whole, ms | sampled, ms | ratio | one input for three |");
+    println!("{} threads, {}", tch::get_num_threads(), InstructionSet::best().name());
+    println!("| weight | tokens | rate | dense, ms | sampled, ms | ratio | one input for three |");
     println!("|---|---|---|---|---|---|---|");
     tch::manual_seed(1);
     for (out, width) in SHAPES {
@@ -27,13 +27,13 @@ fn main() {
             for rate in RATES {
                 let k = budget(out * width, rate);
                 let plan = [1, 2, 3].map(|seed| SamplingPlan::new(&select::random(out * width, k, seed), out, width));
-                let mut sampler = Sampler::default();
+                let layers = [0, 1, 2].map(|layer| SampledLayer { dy: &dy[layer], plan: &plan[layer] });
+                let mut sampler = GradientSampler::default();
                 let (mut dense, mut one, mut three) = (Vec::new(), Vec::new(), Vec::new());
                 for _ in 0..TURNS {
-                    dense.push(milliseconds(|| drop(whole(&x, &dy[0]))));
-                    one.push(milliseconds(|| drop(sampler.at(&x, &[(&dy[0], &plan[0])]))));
-                    let layers = [(&dy[0], &plan[0]), (&dy[1], &plan[1]), (&dy[2], &plan[2])];
-                    three.push(milliseconds(|| drop(sampler.at(&x, &layers))) / 3.0);
+                    dense.push(milliseconds(|| drop(dense_gradient(&x, &dy[0]))));
+                    one.push(milliseconds(|| drop(sampler.sample(&x, &layers[..1]))));
+                    three.push(milliseconds(|| drop(sampler.sample(&x, &layers))) / 3.0);
                 }
                 let [dense, one, three] = [dense, one, three].map(least);
                 println!(
@@ -53,7 +53,7 @@ fn milliseconds(run: impl FnOnce()) -> f64 {
     1e3 * start.elapsed().as_secs_f64()
 }
 
-/// What it takes where nobody else uses the machine.
+/// The least time, which other load on the machine distorts least.
 fn least(times: Vec<f64>) -> f64 {
     times.into_iter().fold(f64::INFINITY, f64::min)
 }

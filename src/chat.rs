@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use tch::{Device, Kind};
+use tch::Device;
 
 use crate::Usage;
 use crate::data::instruct::{InstructionFormat, Message, PromptEncoder};
 use crate::delta::WeightDelta;
 use crate::hub::Hub;
-use crate::model::{Fingerprint, LoadOptions, ModelConfig, Network, Sampling, Writer};
+use crate::model::{Fingerprint, Generator, LoadOptions, ModelConfig, Network, Sampling};
 use crate::preset::{DataSource, Dtype, Preset, read_file};
 use crate::protocol::Progress;
 use crate::runs::{self, checkpoint};
@@ -100,18 +100,14 @@ impl ChatModel {
         let ModelConfig::Decoder(config) = ModelConfig::read(&folder)? else {
             bail!(Usage(format!("{}: an encoder generates no text; chat needs a language model", self.model)));
         };
-        let max_length = config.longest() as usize;
+        let max_length = config.max_tokens() as usize;
         let encoder = match format.or(self.format) {
             Some(format) => PromptEncoder::open(&folder, format, max_length)?,
             None => PromptEncoder::open(&folder, InstructionFormat::Messages, max_length)
                 .or_else(|_| PromptEncoder::open(&folder, InstructionFormat::Alpaca, max_length))?,
         };
         encoder.check_vocab_size(config.vocab_size)?;
-        let dtype = match self.dtype {
-            Dtype::F32 => Kind::Float,
-            Dtype::Bf16 => Kind::BFloat16,
-        };
-        let options = LoadOptions { labels: 0, dtype, device, seed: 0 };
+        let options = LoadOptions { labels: 0, dtype: self.dtype.into(), device, seed: 0 };
         let (network, _) = Network::open(&folder, &options, progress)?;
         let mut loaded = LoadedChatModel { network, encoder, delta: None, warnings: Vec::new() };
         if let Some(run) = &self.run {
@@ -137,7 +133,7 @@ impl Chat {
         progress: &dyn Fn(Progress),
     ) -> Result<(Chat, Vec<String>)> {
         let LoadedChatModel { network, encoder, delta, warnings } = model.load(None, hub, device, progress)?;
-        let max_length = network.config.longest() as usize;
+        let max_length = network.config.max_tokens() as usize;
         Ok((Chat { network, encoder, delta, messages: Vec::new(), max_length }, warnings))
     }
 
@@ -225,7 +221,7 @@ fn generate(
 ) -> Result<String> {
     let Some(decoder) = network.decoder() else { return Ok(String::new()) };
     let (mut ids, mut shown) = (Vec::new(), 0);
-    for token in Writer::new(decoder, prompt, max_new_tokens, encoder.stop_ids(), sampling) {
+    for token in Generator::new(decoder, prompt, max_new_tokens, encoder.stop_ids(), sampling) {
         ids.push(token);
         let text = encoder.decode(&ids)?;
         // A character can span several tokens.

@@ -66,10 +66,10 @@ pub fn of_file(path: &Path, prefix: Option<&str>, config: &ModelConfig) -> Resul
     let [count, rows, length] = shape[..] else {
         bail!(Usage(format!("{place}: {prefix}.input_ids has shape {shape:?}, expected [batches, rows, length]")));
     };
-    if ids.is_empty() || length as i64 > config.longest() {
+    if ids.is_empty() || length as i64 > config.max_tokens() {
         bail!(Usage(format!(
             "{place}: {prefix}.input_ids has rows of {length} tokens; the model takes 1 to {}",
-            config.longest()
+            config.max_tokens()
         )));
     }
     if let Some(id) = ids.iter().find(|id| !(0..config.vocab_size()).contains(*id)) {

@@ -119,7 +119,7 @@ impl Setup {
 
 /// Reads or generates the batches. Also returns the number of labels.
 fn open_batches(spec: &Spec, config: &ModelConfig, folder: Option<&Path>) -> Result<(BatchSource, i64)> {
-    let positions = config.longest();
+    let positions = config.max_tokens();
     let fits = |length: usize| match length as i64 <= positions {
         true => Ok(()),
         false => bail!(Usage(format!("--seq {length}: the model has {positions} positions"))),

@@ -16,7 +16,7 @@ use crate::eval::DeviceBatch;
 use crate::model::{Network, ParameterSpec};
 use crate::panics::catch_panic;
 use crate::preset::Select;
-use crate::sift::{AdamW, Rules, SparseDecay, TrainedParameter};
+use crate::sift::{AdamW, Rules, SparseDecay, TrainableParameter};
 use crate::system::{self, resident};
 use crate::train::{Learner, LearnerOptions, SelectionOptions, select_components};
 
@@ -142,7 +142,7 @@ fn learner(spec: &Spec, method: Method, setup: &Setup, network: Network, rules: 
     };
     let parameters = match method {
         Method::Full => {
-            let all = |spec: &ParameterSpec| TrainedParameter {
+            let all = |spec: &ParameterSpec| TrainableParameter {
                 name: spec.name.clone(),
                 weights: network.parameters.get(&spec.name),
                 selected: None,

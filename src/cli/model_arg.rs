@@ -12,7 +12,7 @@ use crate::data::{LabelledSource, Task};
 use crate::delta::Changes;
 use crate::eval::{ModelSource, Predictor, PredictorOptions};
 use crate::hub::Hub;
-use crate::preset::{DataSource, Dtype, Preset, cache_folder, read_file};
+use crate::preset::{DataSource, Preset, cache_folder, read_file};
 use crate::runs::checkpoint::{Stored, wanted};
 use tch::Kind;
 
@@ -64,10 +64,7 @@ impl ModelArgs {
         let hub = Hub::from_env();
         let opening = |preset: Option<&Preset>| PredictorOptions {
             device,
-            dtype: match preset.map(|preset| preset.model.dtype) {
-                Some(Dtype::Bf16) => Kind::BFloat16,
-                _ => Kind::Float,
-            },
+            dtype: preset.map_or(Kind::Float, |preset| preset.model.dtype.into()),
             max_length: self.max_length.or(preset.map(|preset| preset.data.max_length)).unwrap_or(128),
         };
         let changed = |changes: &Changes, preset: Option<&Preset>| {

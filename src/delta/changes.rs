@@ -107,7 +107,7 @@ impl Changes {
                 None => full.push(Full { name, values: values.reshape(&slot.shape) }),
             }
         }
-        for (number, values) in files.fresh(manifest.seed) {
+        for (number, values) in files.newly_initialized(manifest.seed) {
             let name = files.layout.parameters[number].name.clone();
             if full.iter().any(|full| full.name == name) {
                 continue;

@@ -1,7 +1,8 @@
 //! Chooses the device to train on. libtorch's CUDA library is loaded at run time, so that one program runs with and without
 //! a GPU.
 
-pub(crate) mod precision;
+mod dtype;
+pub mod shim;
 
 use std::env;
 use std::fmt;

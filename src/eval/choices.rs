@@ -45,11 +45,11 @@ pub fn choices(
         let (mut likelihoods, mut by_length) = (Vec::new(), Vec::new());
         for choice in &question.choices {
             let sequence = encoder.completion(&question.text, &format!(" {choice}"))?;
-            if sequence.ids.len() as i64 > network.config.longest() {
+            if sequence.ids.len() as i64 > network.config.max_tokens() {
                 bail!(Usage(format!(
                     "question {number} has {} tokens, but the model has positions for {}",
                     sequence.ids.len(),
-                    network.config.longest()
+                    network.config.max_tokens()
                 )));
             }
             let perplexity = perplexity(network, std::slice::from_ref(&sequence), 1, &|_| {});

@@ -30,7 +30,7 @@ impl DeviceBatch {
             data::BatchLabels::Classes(classes) => LossTargets::Classes(vector(classes)),
             data::BatchLabels::Scores(scores) => LossTargets::Scores(copied(Tensor::from_slice(scores), Kind::Float)),
             data::BatchLabels::Tokens { positions: places, labels: next } => {
-                LossTargets::Tokens { places: vector(places), next: vector(next) }
+                LossTargets::Tokens { positions: vector(places), labels: vector(next) }
             }
         };
         DeviceBatch { inputs, targets }

@@ -49,7 +49,7 @@ pub fn mmlu(
         };
         let mut prompts = Vec::new();
         for question in &subject.test {
-            let longest = network.config.longest() as usize;
+            let longest = network.config.max_tokens() as usize;
             let mut shown = shots.min(subject.dev.len());
             let ids = loop {
                 let ids = tokens(encoder, &subject.prompt(question, shown))?;

@@ -97,12 +97,12 @@ impl Predictor {
         options: PredictorOptions,
         progress: &dyn Fn(Progress),
     ) -> Result<(Predictor, Vec<String>)> {
-        let longest = classifier(folder)?.longest() as usize;
+        let longest = classifier(folder)?.max_tokens() as usize;
         let tokenizer = TextTokenizer::open(folder, options.max_length.min(longest))?;
         let PredictorOptions { device, dtype, .. } = options;
         let load = LoadOptions { labels: labels.len().max(1) as i64, dtype, device, seed: 0 };
         let (network, report) = Network::open(folder, &load, progress)?;
-        Ok((Predictor { network, tokenizer, labels }, report.fresh))
+        Ok((Predictor { network, tokenizer, labels }, report.newly_initialized))
     }
 
     /// Logits of each text, in order: one per class, or the predicted number.

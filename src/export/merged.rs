@@ -15,7 +15,7 @@ use tch::{Device, Kind, Tensor};
 use super::{Cancellation, Stop, Unfinished};
 use crate::Usage;
 use crate::delta::{Changes, Facts};
-use crate::model::{FileTensor, ModelConfig, ModelFiles};
+use crate::model::{self, FileTensor, ModelConfig, ModelFiles};
 use crate::protocol::Progress;
 
 /// What else a model's folder may have that belongs to it still.
@@ -156,12 +156,7 @@ enum Content<'a> {
 
 impl Written<'_> {
     fn kind(&self) -> Kind {
-        match self.dtype() {
-            Dtype::F64 => Kind::Double,
-            Dtype::F16 => Kind::Half,
-            Dtype::BF16 => Kind::BFloat16,
-            _ => Kind::Float,
-        }
+        model::kind(self.dtype()).unwrap_or(Kind::Float)
     }
 }
 

@@ -15,7 +15,7 @@ use super::merged::{bytes_of, sync};
 use super::{Cancellation, ChangedBiases, Unfinished};
 use crate::Usage;
 use crate::delta::{Changes, Sparse};
-use crate::model::{ModelConfig, ModelFiles};
+use crate::model::{self, ModelConfig, ModelFiles};
 
 /// Writes the adapter into a new folder. Biases have no place in one: `without_biases` leaves changed ones out.
 ///
@@ -111,12 +111,7 @@ fn differences(sparse: &Sparse, files: &ModelFiles) -> Result<Tensor> {
     let number = files.layout.parameters.iter().position(|spec| spec.name == sparse.name);
     let stored = number.and_then(|number| files.tensor(number));
     let stored = stored.with_context(|| format!("{}: not in the base model", sparse.name))?;
-    let kind = match stored.dtype {
-        Dtype::F64 => Kind::Double,
-        Dtype::F16 => Kind::Half,
-        Dtype::BF16 => Kind::BFloat16,
-        _ => Kind::Float,
-    };
+    let kind = model::kind(stored.dtype).unwrap_or(Kind::Float);
     let base = Tensor::from_data_size(stored.bytes, &sparse.shape, kind).to_kind(Kind::Float);
     Ok(&sparse.values - base.flatten(0, -1).index_select(0, &sparse.indices))
 }

@@ -60,12 +60,12 @@ pub(super) fn check_kind(preset: &Preset, config: &ModelConfig) -> Result<()> {
 }
 
 pub(super) fn check_max_length(preset: &Preset, config: &ModelConfig) -> Result<()> {
-    if preset.data.max_length as i64 > config.longest() {
+    if preset.data.max_length as i64 > config.max_tokens() {
         bail!(Usage(format!(
             "data.max_length is {}, but {} has positions for {} tokens",
             preset.data.max_length,
             preset.model.id,
-            config.longest()
+            config.max_tokens()
         )));
     }
     Ok(())

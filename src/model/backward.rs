@@ -1,136 +1,154 @@
-//! Gradients of chosen parameters without autograd ever holding one of a weight.
+//! Gradients of chosen parameters, without autograd ever holding the dense gradient of a linear layer's weight.
 //!
-//! Backward walks the segments from last to first. Each starts from a detached leaf and is differentiated alone, through
-//! the scalar Σ h·dh whose gradient is exactly dh, so that the graph and the gradients of one segment live at a time.
-//! A linear layer tells what went in (x) and the gradient of what came out (dy); the visitor makes of them what it needs.
+//! The backward pass goes over the segments from last to first. Each starts from a detached leaf and is differentiated on its
+//! own, through the scalar Σ h·dh whose gradient is exactly dh, so that only one segment's graph and gradients are alive at a
+//! time. A linear layer yields its input x and the gradient dy of its output; the visitor makes of them what it needs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use tch::{Kind, Tensor, no_grad};
 
-use super::Segments;
-use super::objective::{Differentiated, Objective};
-use super::tape::Pass;
-use super::weights::Parameters;
+use super::objective::{LossGradients, Objective};
+use super::parameters::Parameters;
+use super::segments::Segments;
+use super::tape::{ForwardPass, LinearRecord, LinearSlots};
 
-/// The parameters whose gradient is wanted.
+/// The parameters whose gradient is computed, each with the number of its slot.
 pub struct GradTargets {
-    /// Linear layers, by name without `.weight`.
-    modules: HashSet<String>,
-    /// Others, per segment: they are leaves of its graph.
-    leaves: HashMap<usize, Vec<(String, Tensor)>>,
-    /// The table that the objective uses, and the segment that uses it too, if one does.
-    table: Option<(String, usize)>,
-    /// Segments before this one are never walked back.
+    /// Linear layers by name.
+    linear: HashMap<String, LinearSlots>,
+    /// Other parameters, per segment: they are leaves of its graph.
+    leaves: HashMap<usize, Vec<Leaf>>,
+    lm_head: Option<LmHeadTarget>,
+    /// Segments before this one have no backward pass.
     lowest: usize,
 }
 
-/// A gradient, or what it is made of.
+/// A parameter that is a leaf of a segment's graph.
+struct Leaf {
+    slot: usize,
+    tensor: Tensor,
+}
+
+/// The table that makes logits, where it is trained.
+#[derive(Clone, Copy)]
+struct LmHeadTarget {
+    slot: usize,
+    /// The segment that uses it as well, or one past the last.
+    segment: usize,
+}
+
+/// The gradient of a parameter, or what it is made of.
 pub enum Gradient {
     /// Of a linear layer: dW = dyᵀ·x, db = Σ dy.
     Linear {
-        /// The layer's name without `.weight`.
-        module: String,
-        /// What went in, `[tokens, in]`.
+        /// The slots of its weight and bias.
+        slots: LinearSlots,
+        /// The layer's input, `[tokens, in]`.
         x: Tensor,
-        /// The gradient of what came out, `[tokens, out]`.
+        /// The gradient of its output, `[tokens, out]`.
         dy: Tensor,
     },
-    /// Of any other parameter, in its shape.
+    /// Of any other parameter.
     Leaf {
-        /// The parameter's name.
-        name: String,
-        /// Its gradient.
+        /// The parameter's slot.
+        slot: usize,
+        /// The gradient, in the parameter's shape.
         gradient: Tensor,
     },
 }
 
-/// How to walk.
+/// How forward and backward run.
 #[derive(Clone, Copy, Debug)]
 pub struct BackwardOptions {
-    /// Whether there is dropout.
+    /// Whether dropout is on.
     pub training: bool,
-    /// Whether to keep only what enters each segment and compute the rest again on the way back.
+    /// Gradient checkpointing: keep only each segment's input, and compute the rest again in the backward pass.
     pub checkpointing: bool,
-    /// Decides what is dropped, together with the segment's number. The same seed drops the same again, now and after
-    /// a restart: libtorch's own generator cannot be saved.
+    /// Seed of the dropout masks, together with the segment's number. The same seed gives the same masks, now and after
+    /// a restart: the state of libtorch's own generator cannot be saved.
     pub seed: u64,
 }
 
 impl GradTargets {
-    /// For the parameters of these names; those that are no linear layer's are made to require a gradient.
+    /// Targets for the parameters of these names; a parameter's slot is its place among them. Parameters that are no linear
+    /// layer's are made to require a gradient.
     pub fn new<'a>(parameters: &Parameters, names: impl IntoIterator<Item = &'a str>) -> GradTargets {
-        let names: HashSet<&str> = names.into_iter().collect();
-        let mut wanted =
-            GradTargets { modules: HashSet::new(), leaves: HashMap::new(), table: None, lowest: usize::MAX };
-        for spec in parameters.specs().iter().filter(|spec| names.contains(spec.name.as_str())) {
-            wanted.lowest = wanted.lowest.min(spec.segment);
-            if spec.objective {
-                wanted.table = Some((spec.name.clone(), spec.segment));
+        let slots: HashMap<&str, usize> = names.into_iter().zip(0..).collect();
+        let mut targets =
+            GradTargets { linear: HashMap::new(), leaves: HashMap::new(), lm_head: None, lowest: usize::MAX };
+        for spec in parameters.specs() {
+            let Some(&slot) = slots.get(spec.name.as_str()) else { continue };
+            targets.lowest = targets.lowest.min(spec.segment);
+            if spec.lm_head {
+                targets.lm_head = Some(LmHeadTarget { slot, segment: spec.segment });
             }
             match spec.name.rsplit_once('.') {
-                Some((module, _)) if spec.linear => {
-                    wanted.modules.insert(module.to_owned());
+                Some((layer, _)) if spec.is_linear() => {
+                    let slots =
+                        targets.linear.entry(layer.to_owned()).or_insert(LinearSlots { weight: None, bias: None });
+                    if spec.is_bias() { slots.bias = Some(slot) } else { slots.weight = Some(slot) }
                 }
                 _ => {
-                    let leaf = parameters.get(&spec.name).set_requires_grad(true);
-                    wanted.leaves.entry(spec.segment).or_default().push((spec.name.clone(), leaf));
+                    let tensor = parameters.get(&spec.name).set_requires_grad(true);
+                    targets.leaves.entry(spec.segment).or_default().push(Leaf { slot, tensor });
                 }
             }
         }
-        wanted
+        targets
     }
 }
 
-/// Runs the network forward and back. The loss comes back, on the device and outside any graph. `visit` is given the
-/// gradients of one segment at a time, the last segment's first.
+/// Runs the network forward and backward. Returns the loss, on the device and outside any graph. `visit` gets the gradients
+/// of one segment at a time, from the last segment to the first.
 pub fn gradients(
     network: &dyn Segments,
-    wanted: &GradTargets,
-    walk: BackwardOptions,
+    targets: &GradTargets,
+    options: BackwardOptions,
     objective: &Objective,
     visit: &mut dyn FnMut(Vec<Gradient>),
 ) -> Tensor {
     let last = network.count() - 1;
-    let lowest = wanted.lowest.min(last);
+    let lowest = targets.lowest.min(last);
     let mut hidden = no_grad(|| {
         (0..lowest).fold(Tensor::new(), |hidden, segment| {
-            walk.forward(network, segment, &hidden, &mut Pass::silent(walk.training))
+            options.forward(network, segment, &hidden, &mut ForwardPass::without_tape(options.training))
         })
     });
     let mut segments = Vec::new();
     for segment in lowest..=last {
-        // With checkpointing the last segment's graph is needed at once, so it is kept.
-        if walk.checkpointing && segment < last {
-            let out = no_grad(|| walk.forward(network, segment, &hidden, &mut Pass::silent(walk.training)));
-            segments.push(Run::Again { segment, input: std::mem::replace(&mut hidden, out) });
+        // With checkpointing the last segment's graph is needed right away, so it is kept.
+        if options.checkpointing && segment < last {
+            let mut pass = ForwardPass::without_tape(options.training);
+            let output = no_grad(|| options.forward(network, segment, &hidden, &mut pass));
+            segments.push(SegmentRun::Checkpointed { segment, input: std::mem::replace(&mut hidden, output) });
         } else {
-            let graph = Graph::record(network, wanted, walk, segment, &hidden, segment > lowest);
+            let graph = SegmentGraph::record(network, targets, options, segment, &hidden);
             hidden = graph.output.detach();
-            segments.push(Run::Recorded(segment, graph));
+            segments.push(SegmentRun::Recorded { segment, graph });
         }
     }
 
-    let Differentiated { loss, by_output: mut incoming, by_table } =
-        objective.differentiate(&hidden, wanted.table.is_some());
-    let mut table = wanted.table.as_ref().zip(by_table).map(|((name, segment), by_table)| (name, *segment, by_table));
-    if let Some((name, _, gradient)) = table.take_if(|(_, segment, _)| *segment > last) {
-        visit(vec![Gradient::Leaf { name: name.clone(), gradient }]);
+    let LossGradients { loss, output: mut incoming, lm_head } =
+        objective.differentiate(&hidden, targets.lm_head.is_some());
+    let mut lm_head = targets.lm_head.zip(lm_head);
+    if let Some((LmHeadTarget { slot, .. }, gradient)) = lm_head.take_if(|(target, _)| target.segment > last) {
+        visit(vec![Gradient::Leaf { slot, gradient }]);
     }
     while let Some(run) = segments.pop() {
         let (segment, graph) = match run {
-            Run::Recorded(segment, graph) => (segment, graph),
-            Run::Again { segment, input } => {
-                (segment, Graph::record(network, wanted, walk, segment, &input, segment > lowest))
+            SegmentRun::Recorded { segment, graph } => (segment, graph),
+            SegmentRun::Checkpointed { segment, input } => {
+                (segment, SegmentGraph::record(network, targets, options, segment, &input))
             }
         };
         let (mut gradients, below) = graph.backward(&incoming);
         incoming = below;
-        // A table that is an embedding too has two parts to its gradient.
-        if let Some((name, _, part)) = table.take_if(|(_, of, _)| *of == segment) {
+        // The gradient of an embedding that serves as lm_head has two parts.
+        if let Some((target, part)) = lm_head.take_if(|(target, _)| target.segment == segment) {
             for gradient in &mut gradients {
                 match gradient {
-                    Gradient::Leaf { name: of, gradient } if of == name => *gradient += &part,
+                    Gradient::Leaf { slot, gradient } if *slot == target.slot => *gradient += &part,
                     _ => {}
                 }
             }
@@ -141,7 +159,7 @@ pub fn gradients(
 }
 
 impl BackwardOptions {
-    fn forward(&self, network: &dyn Segments, segment: usize, hidden: &Tensor, pass: &mut Pass) -> Tensor {
+    fn forward(&self, network: &dyn Segments, segment: usize, hidden: &Tensor, pass: &mut ForwardPass) -> Tensor {
         if self.training {
             tch::manual_seed(mixed(self.seed, segment as u64) as i64);
         }
@@ -149,7 +167,7 @@ impl BackwardOptions {
     }
 }
 
-/// A well spread 64-bit number of two others (the finalizer of SplitMix64).
+/// A well-spread 64-bit number from two others: the finalizer of SplitMix64.
 pub fn mixed(a: u64, b: u64) -> u64 {
     let mut z = a ^ b.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -157,48 +175,44 @@ pub fn mixed(a: u64, b: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A segment on the way forward.
-enum Run {
-    Recorded(usize, Graph),
-    /// Only its input was kept.
-    Again {
-        segment: usize,
-        input: Tensor,
-    },
+/// A segment between its forward and its backward pass.
+enum SegmentRun {
+    Recorded { segment: usize, graph: SegmentGraph },
+    Checkpointed { segment: usize, input: Tensor },
 }
 
-/// A segment with its graph.
-struct Graph {
-    /// What came in, as a leaf; requires a gradient where a segment below is walked back too.
+/// A segment's graph.
+struct SegmentGraph {
+    /// The segment's input as a leaf; undefined where no segment below has a backward pass.
     input: Tensor,
     output: Tensor,
-    records: Vec<super::Record>,
-    leaves: Vec<(String, Tensor)>,
+    records: Vec<LinearRecord>,
+    leaves: Vec<Leaf>,
 }
 
-impl Graph {
+impl SegmentGraph {
     fn record(
         network: &dyn Segments,
-        wanted: &GradTargets,
-        walk: BackwardOptions,
+        targets: &GradTargets,
+        options: BackwardOptions,
         segment: usize,
         input: &Tensor,
-        below: bool,
-    ) -> Graph {
-        // A linear layer's own parameters ask for no gradient, so y is part of a graph only if x is.
+    ) -> SegmentGraph {
+        // A linear layer's own parameters require no gradient, so y is part of a graph only if x is.
         let input = if segment > 0 { input.detach().set_requires_grad(true) } else { Tensor::new() };
-        let mut pass = Pass::recording(walk.training, &wanted.modules);
-        let output = walk.forward(network, segment, &input, &mut pass);
-        let leaves = wanted.leaves.get(&segment).into_iter().flatten();
-        let leaves = leaves.map(|(name, leaf)| (name.clone(), leaf.shallow_clone())).collect();
-        let input = if below { input } else { Tensor::new() };
-        Graph { input, output, records: pass.into_records(), leaves }
+        let mut pass = ForwardPass::recording(options.training, &targets.linear);
+        let output = options.forward(network, segment, &input, &mut pass);
+        let leaves = targets.leaves.get(&segment).into_iter().flatten();
+        let leaves = leaves.map(|leaf| Leaf { slot: leaf.slot, tensor: leaf.tensor.shallow_clone() }).collect();
+        let input = if segment > targets.lowest { input } else { Tensor::new() };
+        SegmentGraph { input, output, records: pass.into_records(), leaves }
     }
 
-    /// The wanted gradients, and that of what came in where a segment below needs it. `incoming` is that of the output.
+    /// The gradients of the segment's targets, and that of its input where a segment below needs it. `incoming` is the
+    /// gradient of its output.
     fn backward(self, incoming: &Tensor) -> (Vec<Gradient>, Tensor) {
         let mut inputs: Vec<&Tensor> = self.records.iter().map(|record| &record.output).collect();
-        inputs.extend(self.leaves.iter().map(|(_, leaf)| leaf));
+        inputs.extend(self.leaves.iter().map(|leaf| &leaf.tensor));
         if self.input.defined() {
             inputs.push(&self.input);
         }
@@ -210,12 +224,12 @@ impl Graph {
         let mut gradients = Vec::with_capacity(self.records.len() + self.leaves.len());
         let flat = |tensor: Tensor| tensor.reshape([-1, tensor.size().last().copied().unwrap_or(1)]);
         for (record, dy) in self.records.into_iter().zip(found.by_ref()) {
-            gradients.push(Gradient::Linear { module: record.module, x: flat(record.input), dy: flat(dy) });
+            gradients.push(Gradient::Linear { slots: record.slots, x: flat(record.input), dy: flat(dy) });
         }
-        for ((name, leaf), gradient) in self.leaves.into_iter().zip(found.by_ref()) {
-            // A row of an embedding that no token asked for, at the limit all of them.
-            let gradient = if gradient.defined() { gradient } else { leaf.zeros_like().to_kind(Kind::Float) };
-            gradients.push(Gradient::Leaf { name, gradient });
+        for (Leaf { slot, tensor }, gradient) in self.leaves.into_iter().zip(found.by_ref()) {
+            // Undefined for a parameter that the batch does not use, such as a table of unused rows.
+            let gradient = if gradient.defined() { gradient } else { tensor.zeros_like().to_kind(Kind::Float) };
+            gradients.push(Gradient::Leaf { slot, gradient });
         }
         (gradients, found.next().unwrap_or_default())
     }

@@ -1,4 +1,4 @@
-//! A model's files as they are, by the network's own names: for who writes them out again, changed here and there.
+//! A model's files as they are stored, by the network's parameter names, for exports that change some of them.
 
 use std::path::Path;
 
@@ -8,9 +8,10 @@ use rand_chacha::ChaCha8Rng;
 use safetensors::Dtype;
 use tch::Tensor;
 
+use super::checkpoint::Checkpoint;
 use super::config::ModelConfig;
 use super::layout::Layout;
-use super::weights::{Checkpoint, initialized, locate};
+use super::weights::{initialized, locate};
 
 /// The files of a base model.
 pub struct ModelFiles {
@@ -19,22 +20,22 @@ pub struct ModelFiles {
     /// The network's parameters.
     pub layout: Layout,
     checkpoint: Checkpoint,
-    /// The parameters' names in the files.
-    found: Vec<Option<String>>,
+    /// Each parameter's name in the files.
+    stored_names: Vec<Option<String>>,
 }
 
 /// A tensor in a file.
 pub struct FileTensor<'a> {
     /// Number of the file, in the order of [`ModelFiles::names`].
     pub file: usize,
-    /// Its type there.
+    /// The type it is stored in.
     pub dtype: Dtype,
-    /// Its bytes, row by row.
+    /// Its bytes, in row-major order.
     pub bytes: &'a [u8],
 }
 
 impl ModelFiles {
-    /// Maps a folder's files, for a classifier with this many outputs or a decoder, which has none.
+    /// Maps a folder's files, for a classifier of this many labels or a decoder, which has none.
     ///
     /// # Errors
     /// As [`Network::open`](super::Network::open).
@@ -42,28 +43,27 @@ impl ModelFiles {
         let config = ModelConfig::read(folder)?;
         let layout = Layout::of(&config, labels);
         let checkpoint = Checkpoint::open(folder)?;
-        let found = locate(&checkpoint, folder, &layout)?;
-        Ok(ModelFiles { config, layout, checkpoint, found })
+        let stored_names = locate(&checkpoint, folder, &layout)?;
+        Ok(ModelFiles { config, layout, checkpoint, stored_names })
     }
 
     /// The files' names.
     pub fn names(&self) -> Vec<String> {
-        let names = self.checkpoint.files.iter().filter_map(|(path, _)| path.file_name());
+        let names = self.checkpoint.files.iter().filter_map(|file| file.path.file_name());
         names.map(|name| name.to_string_lossy().into_owned()).collect()
     }
 
-    /// A parameter of the layout as it is stored, if it is.
+    /// A parameter's tensor in the files, if they have it. `parameter` is its number in the layout.
     pub fn tensor(&self, parameter: usize) -> Option<FileTensor<'_>> {
-        let stored = &self.checkpoint.tensors[self.found[parameter].as_ref()?];
-        let bytes = &self.checkpoint.files[stored.file].1[stored.bytes.clone()];
-        Some(FileTensor { file: stored.file, dtype: stored.dtype, bytes })
+        let stored = &self.checkpoint.tensors[self.stored_names[parameter].as_ref()?];
+        Some(FileTensor { file: stored.file, dtype: stored.dtype, bytes: self.checkpoint.bytes(stored) })
     }
 
-    /// What the files lack, by number in the layout, as a run of this seed begins with it: fp32.
-    pub fn fresh(&self, seed: u64) -> Vec<(usize, Tensor)> {
+    /// The parameters that the files lack, by number in the layout, with the fp32 values that a run of this seed starts from.
+    pub fn newly_initialized(&self, seed: u64) -> Vec<(usize, Tensor)> {
         // Drawn in the layout's order, as when the model is loaded.
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let missing = self.found.iter().enumerate().filter(|(_, found)| found.is_none());
+        let missing = self.stored_names.iter().enumerate().filter(|(_, stored)| stored.is_none());
         missing
             .map(|(number, _)| {
                 let spec = &self.layout.parameters[number];

@@ -1,4 +1,4 @@
-//! What tells one base model from another without reading all of it.
+//! A fingerprint that tells base models apart without reading all of their weights.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -7,34 +7,35 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use super::weights::weight_files;
+use super::checkpoint::weight_files;
 
-/// Places in a file at which its bytes are looked at, and how many there.
+/// Samples of a file, spread over it.
 const SAMPLES: u64 = 64;
+
+/// Bytes of a sample.
 const SAMPLE: u64 = 4096;
 
-/// Beyond any header: what safetensors itself allows.
-const LARGEST_HEADER: u64 = 100_000_000;
+/// The longest header that safetensors itself allows.
+const MAX_HEADER: u64 = 100_000_000;
 
 /// SHA-256 in hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
     /// Of config.json.
     pub config: String,
-    /// Of the weights: of each file its size, its header and 64 samples of 4 KiB, spread over it. A file of less than that is
-    /// read whole.
+    /// Of the weights: each file's size, header and 64 samples of 4 KiB, spread over it. Smaller files are read whole.
     pub weights: String,
 }
 
 impl Fingerprint {
-    /// Looks at a model's folder.
+    /// Reads the samples of a model's folder.
     ///
     /// # Errors
-    /// A file that is not there or cannot be read.
+    /// A file is missing or cannot be read.
     pub fn of(folder: &Path) -> Result<Fingerprint> {
         let path = folder.join("config.json");
         let mut config = Sha256::new();
-        // TokenSpan by piece: whether it is a config at all is asked elsewhere.
+        // Whether it is a config at all is checked elsewhere.
         File::open(&path)
             .and_then(|mut file| std::io::copy(&mut file, &mut config))
             .with_context(|| format!("{}: cannot read", path.display()))?;
@@ -59,16 +60,16 @@ fn sample(path: &Path, digest: &mut Sha256) -> std::io::Result<()> {
         Ok(piece)
     };
     let length = read(0, 8)?.try_into().map_or(0, u64::from_le_bytes);
-    let header = length.min(LARGEST_HEADER).min(bytes);
+    let header = length.min(MAX_HEADER).min(bytes);
     read(8, header)?;
     let (start, rest) = (8 + header, bytes.saturating_sub(8 + header));
     if rest <= SAMPLES * SAMPLE {
         read(start, rest)?;
     } else {
-        // The first bytes, the last, and 62 places between.
+        // The first bytes, the last, and 62 samples between.
         for number in 0..SAMPLES {
-            let place = u128::from(rest - SAMPLE) * u128::from(number) / u128::from(SAMPLES - 1);
-            read(start + place as u64, SAMPLE)?;
+            let offset = u128::from(rest - SAMPLE) * u128::from(number) / u128::from(SAMPLES - 1);
+            read(start + offset as u64, SAMPLE)?;
         }
     }
     Ok(())

@@ -1,54 +1,54 @@
-//! A decoder writes: the likeliest token each time, or one drawn by chance.
+//! Text generation with a decoder: greedy, or by sampling.
 
 use rand::SeedableRng;
 use rand::distr::Distribution;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
-use super::decoder::{Cache, Decoder};
+use super::decoder::{Decoder, KvCache};
 
-/// How the next token is chosen, by the names of `generate` in `transformers`.
+/// How the next token is chosen, by the names of `generate` in transformers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampling {
-    /// Flattens the distribution above 1 and sharpens it below; at 0 the likeliest token is taken each time.
+    /// Above 1 it flattens the distribution, below it sharpens it. 0 is greedy: the most likely token each time.
     pub temperature: f64,
-    /// Only so many of the likeliest tokens may be drawn; 0 for any.
+    /// Only this many of the most likely tokens may be drawn; 0 for any.
     pub top_k: usize,
-    /// Only the likeliest tokens that together have this probability may be drawn; 1 for any.
+    /// Only the most likely tokens whose probabilities add up to this may be drawn; 1 for any.
     pub top_p: f64,
-    /// Decides what is drawn.
+    /// Seed of the draws.
     pub seed: u64,
 }
 
-/// Takes the likeliest token each time.
+/// Greedy decoding: the most likely token each time.
 pub const GREEDY: Sampling = Sampling { temperature: 0.0, top_k: 0, top_p: 1.0, seed: 0 };
 
-/// A text being written, token by token. It ends behind the last token asked for, or before one that ends texts.
-pub struct Writer<'a> {
+/// Generates a completion token by token. It ends after the last token asked for, or before a stop token.
+pub struct Generator<'a> {
     decoder: &'a Decoder,
-    cache: Cache,
-    /// Read, but not yet by the network: the prompt, then the token written last.
+    cache: KvCache,
+    /// Tokens that the network has not read yet: the prompt, then the latest token.
     unread: Vec<i64>,
-    left: usize,
+    remaining: usize,
     stop: &'a [i64],
     sampling: &'a Sampling,
     random: ChaCha8Rng,
 }
 
-impl<'a> Writer<'a> {
-    /// Goes on from a prompt of at least one token, for `most` tokens or until one of `stop`.
+impl<'a> Generator<'a> {
+    /// Continues a prompt of at least one token, for `max_new_tokens` or until one of the tokens `stop`.
     pub fn new(
         decoder: &'a Decoder,
         prompt: &[i64],
-        most: usize,
+        max_new_tokens: usize,
         stop: &'a [i64],
         sampling: &'a Sampling,
-    ) -> Writer<'a> {
-        Writer {
-            cache: Cache::new(decoder, 1, (prompt.len() + most) as i64),
+    ) -> Generator<'a> {
+        Generator {
+            cache: decoder.kv_cache(1, (prompt.len() + max_new_tokens) as i64),
             decoder,
             unread: prompt.to_vec(),
-            left: most,
+            remaining: max_new_tokens,
             stop,
             sampling,
             random: ChaCha8Rng::seed_from_u64(sampling.seed),
@@ -56,14 +56,14 @@ impl<'a> Writer<'a> {
     }
 }
 
-impl Iterator for Writer<'_> {
+impl Iterator for Generator<'_> {
     type Item = i64;
 
     fn next(&mut self) -> Option<i64> {
-        self.left = self.left.checked_sub(1)?;
-        let device = self.decoder.table().device();
+        self.remaining = self.remaining.checked_sub(1)?;
+        let device = self.decoder.lm_head().device();
         let read = Tensor::from_slice(&self.unread).unsqueeze(0).to_device(device);
-        let hidden = self.decoder.read_on(&read, &mut self.cache);
+        let hidden = self.decoder.forward_cached(&read, &mut self.cache);
         let logits = tch::no_grad(|| self.decoder.logits(&hidden)).squeeze_dim(0).to_kind(Kind::Float);
         let token = if self.sampling.temperature == 0.0 {
             logits.argmax(-1, false).int64_value(&[])
@@ -72,7 +72,7 @@ impl Iterator for Writer<'_> {
             draw(&logits, self.sampling, &mut self.random)
         };
         if self.stop.contains(&token) {
-            self.left = 0;
+            self.remaining = 0;
             return None;
         }
         self.unread = vec![token];
@@ -80,7 +80,7 @@ impl Iterator for Writer<'_> {
     }
 }
 
-/// Draws an index: first the temperature, then `top_k`, then `top_p`, as transformers orders them.
+/// Draws an index: temperature, then `top_k`, then `top_p`, in the order of transformers.
 fn draw(logits: &[f32], sampling: &Sampling, random: &mut ChaCha8Rng) -> i64 {
     let mut order: Vec<usize> = (0..logits.len()).collect();
     // Ties go to the lower index, so that a seed draws the same everywhere.
@@ -98,10 +98,10 @@ fn draw(logits: &[f32], sampling: &Sampling, random: &mut ChaCha8Rng) -> i64 {
         kept += 1;
     }
     let uniform: f64 = rand::distr::StandardUniform.sample(random);
-    let mut place = uniform * sum;
+    let mut rest = uniform * sum;
     for (&index, weight) in order.iter().zip(&weights[..kept]) {
-        place -= weight;
-        if place < 0.0 {
+        rest -= weight;
+        if rest < 0.0 {
             return index as i64;
         }
     }
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn ties_and_extremes_are_no_trouble() {
+    fn ties_and_extreme_settings_draw_the_most_likely_token() {
         let one = Sampling { temperature: 1e-3, top_k: 1, top_p: 1e-9, seed: 0 };
         assert_eq!(drawn(&[5.0, 5.0], &one), [1.0, 0.0]);
         let counts = drawn(&[f32::NEG_INFINITY, 0.0], &Sampling { temperature: 1.0, top_k: 0, ..one });

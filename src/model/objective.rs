@@ -1,131 +1,133 @@
-//! What becomes of the last segment's output: a loss, and the gradient that walks back from it.
+//! The loss of a network's output, and the gradient that the backward pass starts from.
 //!
-//! A classifier's output is logits. A decoder's is hidden states, of which logits are made here, for a few of them at a
-//! time and only where there is something to learn: those of a whole batch over a large vocabulary are never there.
+//! A classifier's output is logits. A decoder's output is hidden states, and their logits are made here, for a chunk of tokens
+//! at a time and only where the loss mask is set: those of a whole batch over a large vocabulary are never in memory.
 
 use tch::{Kind, Reduction, Tensor, no_grad};
 
-/// Components of the fp32 logits that are in memory at a time: 128 MB.
-const LOGITS: i64 = 32 << 20;
+/// Components of the fp32 logits that are in memory at a time: 128 MiB.
+pub(super) const CHUNK_LOGITS: i64 = 32 << 20;
 
-/// What the network should have said of a batch, on the device.
+/// What the network should have predicted for a batch, on the device.
 #[derive(Debug)]
 pub enum LossTargets {
     /// int64 `[rows]`.
     Classes(Tensor),
     /// fp32 `[rows]`.
     Scores(Tensor),
-    /// Which token comes next, at the places where that is to be learnt.
+    /// The next token, at the positions that the loss mask selects.
     Tokens {
-        /// Places in the batch, row by row: int64 `[targets]`.
-        places: Tensor,
-        /// The token behind each: int64 `[targets]`.
-        next: Tensor,
+        /// Positions in the batch, row by row: int64 `[targets]`.
+        positions: Tensor,
+        /// The token that follows each: int64 `[targets]`.
+        labels: Tensor,
     },
 }
 
-/// A loss of a network's output.
+/// A loss of a network's output: cross-entropy for classes and tokens, the squared error for scores.
 pub struct Objective<'a> {
-    /// What is to be learnt.
+    /// What the network should have predicted.
     pub targets: &'a LossTargets,
-    /// The table `[vocabulary, hidden]` that makes logits of a decoder's output; nothing for a classifier.
-    pub table: Option<&'a Tensor>,
-    /// Of the sum over all targets. A mean over several batches takes one over the number of targets in all of them.
+    /// The table `[vocabulary, hidden]` that makes logits of a decoder's output; `None` for a classifier.
+    pub lm_head: Option<&'a Tensor>,
+    /// Factor of the sum over all targets. A mean over several batches takes 1 / the number of targets in all of them.
     pub scale: f64,
 }
 
 /// A loss and its gradients, outside any graph.
-pub struct Differentiated {
+pub struct LossGradients {
     /// fp32 scalar.
     pub loss: Tensor,
-    /// In the shape and type of the output.
-    pub by_output: Tensor,
-    /// fp32, in the table's shape, where it was asked for.
-    pub by_table: Option<Tensor>,
+    /// Gradient of the network's output, in its shape and dtype.
+    pub output: Tensor,
+    /// Gradient of the table that makes logits, fp32 in its shape, if it was asked for.
+    pub lm_head: Option<Tensor>,
 }
 
 impl Objective<'_> {
-    /// The loss of an output, fp32 scalar: cross-entropy for classes and tokens, the squared error for scores.
+    /// The loss of an output: fp32 scalar.
     pub fn loss(&self, output: &Tensor) -> Tensor {
         let sum = match self.targets {
             LossTargets::Classes(classes) => cross_entropy(&output.to_kind(Kind::Float), classes),
             LossTargets::Scores(scores) => output.to_kind(Kind::Float).squeeze_dim(-1).mse_loss(scores, Reduction::Sum),
-            LossTargets::Tokens { places, next } => no_grad(|| {
-                let losses = self.chunks(output, places, next).map(|chunk| cross_entropy(&chunk.logits(), &chunk.next));
+            LossTargets::Tokens { positions, labels } => no_grad(|| {
+                let chunks = self.chunks(output, positions, labels);
+                let losses = chunks.map(|chunk| cross_entropy(&chunk.logits(), &chunk.labels));
                 losses.fold(Tensor::zeros([], (Kind::Float, output.device())), |sum, loss| sum + loss)
             }),
         };
         sum * self.scale
     }
 
-    /// The loss and its gradients.
-    pub fn differentiate(&self, output: &Tensor, by_table: bool) -> Differentiated {
-        if let (LossTargets::Tokens { places, next }, Some(table)) = (self.targets, self.table) {
-            return no_grad(|| self.differentiate_tokens(output, table, places, next, by_table));
+    /// The loss and its gradients; that of the table that makes logits if `lm_head`.
+    pub fn differentiate(&self, output: &Tensor, lm_head: bool) -> LossGradients {
+        if let (LossTargets::Tokens { positions, labels }, Some(table)) = (self.targets, self.lm_head) {
+            let table_gradient = lm_head.then(|| Tensor::zeros(table.size(), (Kind::Float, table.device())));
+            return no_grad(|| self.differentiate_tokens(output, table, positions, labels, table_gradient));
         }
         let output = output.detach().set_requires_grad(true);
         let loss = self.loss(&output);
-        let by_output = Tensor::run_backward(&[&loss], &[&output], false, false).pop().unwrap_or_default();
-        Differentiated { loss: loss.detach(), by_output, by_table: None }
+        let gradient = Tensor::run_backward(&[&loss], &[&output], false, false).pop().unwrap_or_default();
+        LossGradients { loss: loss.detach(), output: gradient, lm_head: None }
     }
 
-    /// By hand: with p = softmax(logits), the gradient by the logits is p less one at the target.
+    /// Chunk by chunk: with p = softmax(logits), the gradient of the logits is p, less one at the label.
     fn differentiate_tokens(
         &self,
         output: &Tensor,
         table: &Tensor,
-        places: &Tensor,
-        next: &Tensor,
-        by_table: bool,
-    ) -> Differentiated {
+        positions: &Tensor,
+        labels: &Tensor,
+        mut table_gradient: Option<Tensor>,
+    ) -> LossGradients {
         let flat = output.reshape([-1, output.size().last().copied().unwrap_or(1)]);
-        let mut by_output = flat.zeros_like();
-        let mut by_table = by_table.then(|| Tensor::zeros(table.size(), (Kind::Float, table.device())));
+        let mut output_gradient = flat.zeros_like();
         let mut loss = Tensor::zeros([], (Kind::Float, output.device()));
-        for chunk in self.chunks(output, places, next) {
-            let mut logarithms = chunk.logits().log_softmax(-1, Kind::Float);
-            let next = chunk.next.unsqueeze(-1);
-            loss -= logarithms.gather(-1, &next, false).sum(Kind::Float);
-            let mut by_logits = logarithms.exp_();
-            let _ = by_logits.scatter_add_(-1, &next, &next.ones_like().to_kind(Kind::Float).neg());
-            let by_logits = (by_logits * self.scale).to_kind(table.kind());
-            let _ = by_output.index_copy_(0, &chunk.places, &by_logits.matmul(table));
-            if let Some(sum) = &mut by_table {
-                *sum += by_logits.tr().matmul(&chunk.hidden);
+        for chunk in self.chunks(output, positions, labels) {
+            let mut log_probabilities = chunk.logits().log_softmax(-1, Kind::Float);
+            let labels = chunk.labels.unsqueeze(-1);
+            loss -= log_probabilities.gather(-1, &labels, false).sum(Kind::Float);
+            let mut gradient = log_probabilities.exp_();
+            let _ = gradient.scatter_add_(-1, &labels, &labels.ones_like().to_kind(Kind::Float).neg());
+            let gradient = (gradient * self.scale).to_kind(table.kind());
+            let _ = output_gradient.index_copy_(0, &chunk.positions, &gradient.matmul(table));
+            if let Some(sum) = &mut table_gradient {
+                *sum += gradient.tr().matmul(&chunk.hidden);
             }
         }
-        Differentiated { loss: loss * self.scale, by_output: by_output.view_as(output), by_table }
+        LossGradients { loss: loss * self.scale, output: output_gradient.view_as(output), lm_head: table_gradient }
     }
 
-    /// The hidden states at the places, a few at a time.
+    /// The hidden states at the positions, a chunk at a time.
     fn chunks<'a>(
         &'a self,
         output: &Tensor,
-        places: &'a Tensor,
-        next: &'a Tensor,
+        positions: &'a Tensor,
+        labels: &'a Tensor,
     ) -> impl Iterator<Item = Chunk<'a>> + use<'a> {
         let flat = output.reshape([-1, output.size().last().copied().unwrap_or(1)]);
-        let vocabulary = self.table.map_or(1, |table| table.size()[0]);
-        let (all, many) = (places.numel() as i64, (LOGITS / vocabulary).max(1));
-        (0..all).step_by(many as usize).filter_map(move |start| {
-            let part = |tensor: &Tensor| tensor.narrow(0, start, many.min(all - start));
-            let places = part(places);
-            Some(Chunk { hidden: flat.index_select(0, &places), places, next: part(next), table: self.table? })
+        let vocabulary = self.lm_head.map_or(1, |table| table.size()[0]);
+        let (total, length) = (positions.numel() as i64, (CHUNK_LOGITS / vocabulary).max(1));
+        (0..total).step_by(length as usize).filter_map(move |start| {
+            let part = |tensor: &Tensor| tensor.narrow(0, start, length.min(total - start));
+            let positions = part(positions);
+            let hidden = flat.index_select(0, &positions);
+            Some(Chunk { hidden, positions, labels: part(labels), lm_head: self.lm_head? })
         })
     }
 }
 
 struct Chunk<'a> {
-    places: Tensor,
-    next: Tensor,
+    positions: Tensor,
+    labels: Tensor,
     hidden: Tensor,
-    table: &'a Tensor,
+    lm_head: &'a Tensor,
 }
 
 impl Chunk<'_> {
-    /// fp32 `[places, vocabulary]`.
+    /// fp32 `[positions, vocabulary]`.
     fn logits(&self) -> Tensor {
-        self.hidden.linear(self.table, None::<&Tensor>).to_kind(Kind::Float)
+        self.hidden.linear(self.lm_head, None::<&Tensor>).to_kind(Kind::Float)
     }
 }
 

@@ -1,25 +1,30 @@
-//! A network of random weights: what it costs to train one of this shape can be measured without having it.
+//! A network with random weights, to measure what training a network of its shape costs without having it.
 
 use tch::{Tensor, no_grad};
 
-use super::{Layout, LoadOptions, ModelConfig, Network, Parameters};
+use super::builder::ParameterKind;
+use super::config::ModelConfig;
+use super::layout::Layout;
+use super::network::Network;
+use super::parameters::Parameters;
+use super::weights::LoadOptions;
 
 impl Network {
-    /// A network of this shape as it would be before any training: normal weights, norms of one, biases of zero, drawn on
-    /// the device itself. Like the device's other random numbers they are another device's not.
+    /// A network as it is before any training: normal weights, norms of one, biases of zero, drawn by the device's own
+    /// generator. The numbers differ between kinds of devices.
     pub fn random(config: ModelConfig, options: &LoadOptions) -> Network {
         let layout = Layout::of(&config, options.labels);
         tch::manual_seed(options.seed as i64);
         let parameters = no_grad(|| {
-            Parameters::of(&layout, |spec| {
+            Parameters::from_layout(&layout, |_, spec| {
                 let mut tensor = Tensor::empty(&spec.shape, (options.dtype, options.device));
-                match (spec.name.ends_with("bias"), spec.shape.len()) {
-                    (true, _) => tensor.zero_(),
-                    (false, 1) => tensor.fill_(1.0),
-                    (false, _) => tensor.normal_(0.0, layout.initializer_range),
+                match spec.kind {
+                    ParameterKind::LinearBias | ParameterKind::NormBias => tensor.zero_(),
+                    ParameterKind::NormWeight => tensor.fill_(1.0),
+                    ParameterKind::LinearWeight | ParameterKind::Table => tensor.normal_(0.0, layout.initializer_range),
                 }
             })
         });
-        Network::upon(config, parameters)
+        Network::from_parameters(config, options.labels, parameters)
     }
 }

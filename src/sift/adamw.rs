@@ -1,54 +1,54 @@
-//! AdamW (Loshchilov and Hutter) on flat vectors, with PyTorch's formula.
+//! AdamW (Loshchilov and Hutter, arXiv 1711.05101) on flat vectors, by PyTorch's formula.
 
 use tch::{Kind, Tensor};
 
-use super::Role;
-use super::values::{Slot, State};
+use super::state::{Slot, State};
+use super::targets::Role;
 
-/// Components that an update works on at a time: what it needs in between is 16 MiB a vector, whatever is trained.
+/// Components that an update works on at a time: its temporaries take 16 MiB a vector, however many are trained.
 pub const UPDATE_PART: i64 = 1 << 22;
 
-/// What weight decay means for a component that starts from a pre-trained value.
+/// Weight decay of selected components, which start from pre-trained values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum SparseDecay {
-    /// Nothing: what the paper's runs amount to.
+    /// No decay, which is what the paper's runs come to.
     None,
-    /// Its increment shrinks: it is pulled to the pre-trained value, by this much per unit of learning rate.
+    /// Values are pulled toward the pre-trained ones, by this rate times the learning rate in each step.
     TowardPretrained(f64),
 }
 
-/// What steers an update and is known on the device alone, so that the host need not wait for it.
+/// What an update depends on and only the device knows, so that the host need not wait for it.
 pub struct UpdateGate {
-    /// Factor of the gradient, which is where clipping comes in: fp32 scalar.
+    /// Factor of the gradient, by clipping: fp32 scalar.
     pub scale: Tensor,
-    /// Whether the update is taken: bool scalar. One that is not changes no component.
-    pub taken: Tensor,
+    /// Whether to apply the update: bool scalar. If not, no component and no moment changes.
+    pub apply: Tensor,
 }
 
-/// The optimizer's settings. The state it moves is [`State`].
+/// The optimizer's hyper-parameters. Its state is [`State`].
 #[derive(Clone, Debug)]
 pub struct AdamW {
-    /// Decay rates of the two moments.
+    /// Decay rates of the first and the second moment.
     pub betas: (f64, f64),
-    /// Added to the denominator, outside the root.
+    /// Added to the denominator, outside the square root.
     pub eps: f64,
-    /// Decay of sparse components.
+    /// Weight decay of sparse parameters.
     pub sparse_decay: SparseDecay,
-    /// Decay of what is trained in full, biases and norms excepted.
+    /// Weight decay of dense parameters, except biases and norms.
     pub dense_decay: f64,
 }
 
 impl AdamW {
-    /// The decoupled decay, made before the update where that is `taken`.
+    /// Decoupled weight decay, before an update that is applied.
     pub(super) fn decay(
         &self,
         slots: &[Slot],
         master: &mut Tensor,
         pretrained: &Tensor,
-        taken: &Tensor,
+        apply: &Tensor,
         learning_rate: f64,
     ) {
-        let share = |rate: f64| taken.to_kind(Kind::Float) * (learning_rate * rate);
+        let share = |rate: f64| apply.to_kind(Kind::Float) * (learning_rate * rate);
         for slot in slots.iter().filter(|slot| slot.decays()) {
             let (start, length) = (slot.range.start, slot.trained());
             match (slot.role, self.sparse_decay) {
@@ -64,23 +64,23 @@ impl AdamW {
         }
     }
 
-    /// One step of Adam upon the scaled gradient, bias-corrected: `master -= lr / c1 · m / (sqrt(v) / sqrt(c2) + eps)`.
-    pub(super) fn update(&self, state: &mut State, gradient: &Tensor, steering: &UpdateGate, learning_rate: f64) {
+    /// One bias-corrected step of Adam on the scaled gradient: `master -= lr / c1 · m / (sqrt(v) / sqrt(c2) + eps)`.
+    pub(super) fn update(&self, state: &mut State, gradient: &Tensor, gate: &UpdateGate, learning_rate: f64) {
         let (beta1, beta2) = self.betas;
         state.updates += 1;
         let correction = |beta: f64| 1.0 - beta.powi(i32::try_from(state.updates).unwrap_or(i32::MAX));
         let (first, second) = (correction(beta1), correction(beta2));
-        let (left_out, taken) = (steering.taken.logical_not(), steering.taken.to_kind(Kind::Float));
-        let (weight, rate) = (&taken * (1.0 - beta1), &taken * (learning_rate / first));
-        let kept = (&taken * beta2).masked_fill(&left_out, 1.0);
+        let (skip, apply) = (gate.apply.logical_not(), gate.apply.to_kind(Kind::Float));
+        let (weight, rate) = (&apply * (1.0 - beta1), &apply * (learning_rate / first));
+        let decay = (&apply * beta2).masked_fill(&skip, 1.0);
         let parts = |vector: &Tensor| vector.split(UPDATE_PART, 0).into_iter();
         let State { master, first_moment, second_moment, .. } = state;
         let moments = parts(first_moment).zip(parts(second_moment));
         for ((mut master, gradient), (mut m, mut v)) in parts(master).zip(parts(gradient)).zip(moments) {
-            // What is not finite would reach the moments through a factor of zero, too.
-            let gradient = (gradient.to_kind(Kind::Float) * &steering.scale).masked_fill_(&left_out, 0.0);
+            // A gradient that is not finite would reach the moments even through a factor of zero.
+            let gradient = (gradient.to_kind(Kind::Float) * &gate.scale).masked_fill_(&skip, 0.0);
             let _ = m.lerp_tensor_(&gradient, &weight);
-            let _ = v.g_mul_(&kept);
+            let _ = v.g_mul_(&decay);
             let _ = v.g_add_(&gradient.square().g_mul_scalar_(1.0 - beta2));
             let denominator = v.sqrt().g_div_scalar_(second.sqrt()).g_add_scalar_(self.eps);
             let _ = master.g_sub_(&m.divide(&denominator).g_mul_(&rate));
@@ -93,13 +93,12 @@ mod tests {
     use super::*;
     use tch::Device;
 
-    fn steering(scale: f32, taken: bool) -> UpdateGate {
-        UpdateGate { scale: Tensor::from(scale), taken: Tensor::from(taken) }
+    fn gate(scale: f32, apply: bool) -> UpdateGate {
+        UpdateGate { scale: Tensor::from(scale), apply: Tensor::from(apply) }
     }
 
-    /// Where one part ends and the next begins every component moves as it would alone.
     #[test]
-    fn an_update_in_parts_is_the_update() {
+    fn an_update_in_parts_is_the_update_as_a_whole() {
         let adamw = AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 };
         tch::manual_seed(5);
         let random = |length: i64| Tensor::randn([length], (Kind::Float, Device::Cpu));
@@ -109,7 +108,7 @@ mod tests {
             let (first_moment, second_moment) = (part(&master).zeros_like(), part(&master).zeros_like());
             let mut state = State { master: part(&master), first_moment, second_moment, updates: 0 };
             for gradient in &gradients {
-                adamw.update(&mut state, &part(gradient), &steering(0.5, true), 1e-2);
+                adamw.update(&mut state, &part(gradient), &gate(0.5, true), 1e-2);
             }
             state.master
         };

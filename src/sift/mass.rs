@@ -1,16 +1,25 @@
-//! How much of the gradient the selection covers, which is what tells whether the selection still fits.
+//! Gradient mass covered: how much of the gradient the selection covers, and so whether it still fits.
 
 use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
-/// Percentages of a gradient that a selection covers.
+/// Gradient mass covered, in percent.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Covered {
-    /// Of each target measured: its number and 100 · ‖selected‖ / ‖all‖.
-    pub targets: Vec<(usize, f64)>,
-    /// Over all of them together.
+pub struct GradientMass {
+    /// That of each target measured.
+    pub targets: Vec<SlotMass>,
+    /// Over all of them: 100 · √(Σ ‖selected‖² / Σ ‖all‖²).
     pub overall: f64,
+}
+
+/// Gradient mass covered of a target.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SlotMass {
+    /// The target's slot.
+    pub slot: usize,
+    /// 100 · ‖selected‖ / ‖all‖.
+    pub percent: f64,
 }
 
 /// The latest measurement of each target.
@@ -20,29 +29,30 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// For so many targets, none measured yet.
+    /// For this many targets, none measured yet.
     pub fn new(targets: usize) -> Coverage {
         Coverage { squares: (0..targets).map(|_| None).collect() }
     }
 
-    /// Notes a target's gradient `[any shape]` and that of its selected components `[k]`. Nothing is read from the device.
+    /// Measures a target from its gradient `[any shape]` and that of its selected components `[k]`. Nothing is read from the
+    /// device.
     pub fn measure(&mut self, target: usize, gradient: &Tensor, selected: &Tensor) {
         let square = |tensor: &Tensor| tensor.to_kind(Kind::Float).square().sum(Kind::Float);
         self.squares[target] = Some(Tensor::stack(&[square(selected), square(gradient)], 0));
     }
 
-    /// What was last measured of these targets, to be [put back](Coverage::put_back).
+    /// The latest measurements of these targets, to [put back](Coverage::put_back) later.
     pub fn latest(&self, targets: Range<usize>) -> Vec<Option<Tensor>> {
         let squares = &self.squares[targets];
         squares.iter().map(|squares| squares.as_ref().map(Tensor::shallow_clone)).collect()
     }
 
-    /// Forgets what was measured of these targets since.
+    /// Puts back measurements that [`Coverage::latest`] gave.
     pub fn put_back(&mut self, targets: Range<usize>, latest: Vec<Option<Tensor>>) {
         self.squares.splice(targets, latest);
     }
 
-    /// All of it for a checkpoint: fp32 `[targets, 2]` on the CPU, NaN where nothing was measured.
+    /// All measurements, for a checkpoint: fp32 `[targets, 2]` on the CPU, NaN where nothing was measured.
     pub fn state(&self) -> Tensor {
         let rows: Vec<Tensor> = self
             .squares
@@ -55,7 +65,7 @@ impl Coverage {
         if rows.is_empty() { Tensor::zeros([0, 2], (Kind::Float, Device::Cpu)) } else { Tensor::stack(&rows, 0) }
     }
 
-    /// Puts back what [`Coverage::state`] gave, of as many targets.
+    /// Restores what [`Coverage::state`] gave, for as many targets.
     pub fn restore(&mut self, state: &Tensor, device: Device) {
         for (target, squares) in self.squares.iter_mut().enumerate() {
             let kept = state.get(target as i64);
@@ -63,10 +73,10 @@ impl Coverage {
         }
     }
 
-    /// What was measured, in one read-out from the device; `None` before the first measurement.
+    /// The latest measurements, in one read-out from the device; `None` before the first.
     ///
-    /// A gradient that is zero everywhere is covered by anything: 100.
-    pub fn read(&self) -> Option<Covered> {
+    /// A gradient that is zero everywhere counts as covered: 100.
+    pub fn read(&self) -> Option<GradientMass> {
         let (numbers, measured): (Vec<usize>, Vec<&Tensor>) =
             self.squares.iter().enumerate().filter_map(|(number, squares)| Some((number, squares.as_ref()?))).unzip();
         if measured.is_empty() {
@@ -76,8 +86,9 @@ impl Coverage {
         let squares: Vec<f64> = Vec::try_from(flat).unwrap_or_default();
         let pairs = || squares.chunks_exact(2);
         let percent = |selected: f64, all: f64| if all == 0.0 { 100.0 } else { 100.0 * (selected / all).sqrt() };
-        Some(Covered {
-            targets: numbers.into_iter().zip(pairs().map(|pair| percent(pair[0], pair[1]))).collect(),
+        let target = |(slot, pair): (usize, &[f64])| SlotMass { slot, percent: percent(pair[0], pair[1]) };
+        Some(GradientMass {
+            targets: numbers.into_iter().zip(pairs()).map(target).collect(),
             overall: percent(pairs().map(|pair| pair[0]).sum(), pairs().map(|pair| pair[1]).sum()),
         })
     }
@@ -88,15 +99,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn overall_is_over_the_squares() {
+    fn overall_mass_is_that_of_all_targets_together() {
         let mut coverage = Coverage::new(3);
         assert!(coverage.read().is_none());
         coverage.measure(0, &Tensor::from_slice(&[3f32, 4.0]), &Tensor::from_slice(&[3f32]));
         coverage.measure(2, &Tensor::from_slice(&[0f32, 12.0]), &Tensor::from_slice(&[12f32]));
-        let Covered { targets, overall } = coverage.read().unwrap();
+        let GradientMass { targets, overall } = coverage.read().unwrap();
         assert_eq!(targets.len(), 2);
-        assert!((targets[0].1 - 60.0).abs() < 1e-4 && targets[0].0 == 0);
-        assert!((targets[1].1 - 100.0).abs() < 1e-4 && targets[1].0 == 2);
+        assert!((targets[0].percent - 60.0).abs() < 1e-4 && targets[0].slot == 0);
+        assert!((targets[1].percent - 100.0).abs() < 1e-4 && targets[1].slot == 2);
         assert!((overall - 100.0 * (153f64 / 169.0).sqrt()).abs() < 1e-4, "{overall}");
         let latest = coverage.latest(1..3);
         coverage.measure(1, &Tensor::from_slice(&[f32::NAN]), &Tensor::from_slice(&[f32::NAN]));

@@ -1,4 +1,4 @@
-//! Which components of a target are trained: the largest by some score, or any.
+//! The selection: which components of a target are trained, by score or at random.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -6,20 +6,20 @@ use tch::{Kind, Tensor};
 
 /// The `k` components with the largest |score|, as ascending flat row-major indices, int64 `[k]`.
 ///
-/// Among equals the lower index is taken, so that a run repeats on every device. `score` has the target's shape and any
-/// float type; it must be finite, since NaN has no place in an order.
+/// Ties go to the lower index, so that a run repeats on every device. `score` has the target's shape and any float dtype; it
+/// must be finite, since NaN cannot be ordered.
 pub fn largest(score: &Tensor, k: i64) -> Tensor {
     let magnitude = score.abs().flatten(0, -1);
     let threshold = magnitude.topk(k, 0, true, false).0.min();
     let above = magnitude.gt_tensor(&threshold);
-    // `topk` settles ties as it likes. Count instead how many of those at the threshold there is room for.
+    // `topk` breaks ties in any order. So count how many of those at the threshold there is room for.
     let room = above.sum(Kind::Int64).neg() + k;
     let equal = magnitude.eq_tensor(&threshold);
     let taken = equal.logical_and(&equal.cumsum(0, Kind::Int64).le_tensor(&room));
     above.logical_or(&taken).nonzero().flatten(0, -1)
 }
 
-/// `k` of `components` indices drawn without replacement, ascending, int64 `[k]` on the CPU.
+/// `k` of `components` indices, drawn without replacement, ascending: int64 `[k]` on the CPU.
 pub fn random(components: i64, k: i64, seed: u64) -> Tensor {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     let drawn = rand::seq::index::sample(&mut generator, components as usize, k as usize);
@@ -49,7 +49,7 @@ mod tests {
     proptest! {
         // Few distinct values, so that ties abound.
         #[test]
-        fn the_largest_are_those_a_stable_sort_puts_first(
+        fn the_largest_are_the_first_of_a_stable_sort(
             values in prop::collection::vec(-4i8..5, 1..200),
             share in 0.0f64..=1.0,
         ) {

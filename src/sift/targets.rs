@@ -1,31 +1,31 @@
-//! Which parameters are trained, and how many components of each.
+//! Targets: which parameters are trained, and how many components of each.
 
-/// What becomes of a parameter.
+/// How a parameter is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// A target: some of its components are trained.
+    /// A target: its selected components are trained.
     Sparse,
-    /// Trained in full, as a new classifier head is.
+    /// All its components are trained, as those of a new classifier head.
     Dense,
-    /// Left as it is.
+    /// Not trained.
     Frozen,
 }
 
-/// The user's choice of targets.
+/// Which parameters are targets, by the preset.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// Share of each target's components to train, above 0 and up to 1.
+    /// Share of each target's components to train: above 0, at most 1.
     pub rate: f64,
-    /// A parameter whose name contains one of these is a target; `query` also means `query.bias`.
+    /// A parameter whose name contains one of these is a target. `query` matches `query.bias`, too.
     pub modules: Vec<String>,
-    /// A parameter whose name contains one of these is trained in full, also where `modules` names it too.
+    /// A parameter whose name contains one of these is trained densely, even if it matches `modules`.
     pub dense: Vec<String>,
     /// Whether targets may be biases.
     pub biases: bool,
 }
 
 impl Rules {
-    /// What becomes of the parameter of this name.
+    /// How the parameter of this name is trained.
     pub fn role(&self, name: &str) -> Role {
         let contains_one = |patterns: &[String]| patterns.iter().any(|pattern| name.contains(pattern.as_str()));
         if contains_one(&self.dense) {
@@ -38,7 +38,7 @@ impl Rules {
     }
 }
 
-/// How many of a target's `components` are trained: floor(rate · components) + 1, at most all. Each target has at least
+/// The budget of a target of this many components: floor(rate · components) + 1, at most all of them. Each target trains at least
 /// one, as in the authors' code.
 pub fn budget(components: i64, rate: f64) -> i64 {
     ((rate * components as f64).floor() as i64 + 1).min(components)
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn names_decide_roles() {
+    fn a_parameters_name_decides_its_role() {
         let with = rules(&["query", "dense"], true);
         assert_eq!(with.role("bert.encoder.layer.0.attention.self.query.bias"), Role::Sparse);
         assert_eq!(with.role("bert.encoder.layer.0.attention.self.key.weight"), Role::Frozen);
@@ -67,14 +67,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn budgets_are_between_one_and_all(components in 1i64..1 << 40, rate in 1e-9f64..=1.0) {
+        fn a_budget_is_between_one_and_all(components in 1i64..1 << 40, rate in 1e-9f64..=1.0) {
             let k = budget(components, rate);
             prop_assert!(1 <= k && k <= components);
             prop_assert!((k as f64) > rate * components as f64 - 1.0);
         }
 
         #[test]
-        fn rate_one_takes_all(components in 1i64..1 << 40) {
+        fn rate_one_trains_all(components in 1i64..1 << 40) {
             prop_assert_eq!(budget(components, 1.0), components);
         }
     }

@@ -1,95 +1,56 @@
-//! The state of everything trained: one flat fp32 vector each of masters, gradients and moments, every parameter a range
-//! of it, so that an update is a handful of vector operations whatever the number of layers.
-
-use std::ops::Range;
+//! The state of all trained components: one flat fp32 vector each of master values, gradients and moments, each parameter a
+//! range of it, so that an update is a handful of vector operations whatever the number of layers.
 
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::{AdamW, Role, UpdateGate};
+use super::adamw::{AdamW, UpdateGate};
+use super::state::{Slot, State};
+use super::targets::Role;
 
 /// A parameter to train.
-pub struct TrainedParameter {
+pub struct TrainableParameter {
     /// The parameter's name in the checkpoint.
     pub name: String,
-    /// Its weights, in its shape.
+    /// The model's own tensor, in the parameter's shape and any float dtype.
     pub weights: Tensor,
-    /// Ascending flat indices of the components to train, int64 `[k]`; `None` for a dense parameter.
+    /// Ascending flat row-major indices of the trained components, int32 or int64 `[k]`; `None` if all are trained.
     pub selected: Option<Tensor>,
 }
 
-/// A trained parameter's place in the flat vectors.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Slot {
-    /// The parameter's name in the checkpoint.
-    pub name: String,
-    /// Its shape.
-    pub shape: Vec<i64>,
-    /// [`Role::Sparse`] or [`Role::Dense`].
-    pub role: Role,
-    /// Its range of the flat vectors.
-    pub range: Range<i64>,
-}
-
-impl Slot {
-    /// Components the parameter has.
-    pub fn components(&self) -> i64 {
-        self.shape.iter().product()
-    }
-
-    /// Components of it that are trained.
-    pub fn trained(&self) -> i64 {
-        self.range.end - self.range.start
-    }
-
-    /// Biases and norms are not decayed, as everywhere in the field.
-    pub(super) fn decays(&self) -> bool {
-        self.shape.len() > 1
-    }
-}
-
-/// The trained components: what they are, where they are in the weights, and their optimizer state.
+/// The trained components: their values, their places in the weights, and their optimizer state.
 ///
-/// Masters and moments are fp32 whatever the weights' type, since in bf16 most updates of a fine-tuning are lost to rounding. Sparse
-/// slots come first, in the model's order, then dense ones.
+/// Master values and moments are fp32 whatever the weights' dtype: in bf16 most updates of fine-tuning are lost to rounding.
+/// Sparse slots come first, in the model's order, then dense ones.
 pub struct Values {
     slots: Vec<Slot>,
-    /// Flat row-major index into its parameter of each sparse component: int32 `[sparse]`, int64 where one needs it.
+    /// Flat row-major index of each sparse component into its parameter: int32 `[sparse]`, or int64 where one needs it.
     indices: Tensor,
     state: State,
     /// Sum of the micro-batches' gradients: `[total]`.
     gradient: Tensor,
-    /// The sparse components as they were pre-trained: `[sparse]`, in the weights' type, which is all they ever had.
+    /// Pre-trained values of the sparse components: `[sparse]`, in the weights' dtype, which loses nothing.
     pretrained: Tensor,
 }
 
-/// What a checkpoint must hold of [`Values`] besides the indices: fp32 `[total]` each.
-pub struct State {
-    /// The trained values at full precision.
-    pub master: Tensor,
-    /// Running mean of the gradient.
-    pub first_moment: Tensor,
-    /// Running mean of its square.
-    pub second_moment: Tensor,
-    /// Updates made.
-    pub updates: i64,
-}
-
 impl Values {
-    /// The initial state of these parameters, with gradients accumulated in the type `gradient`.
-    pub fn new(parameters: &[TrainedParameter], gradient: Kind) -> Values {
+    /// The state of these parameters before the first step. Gradients are summed in the type `gradient`: fp32, or where a step
+    /// has one micro-batch, the type they come in.
+    pub fn new(parameters: &[TrainableParameter], gradient: Kind) -> Values {
         no_grad(|| {
             let first = parameters.first().map(|parameter| &parameter.weights);
-            let (device, kind) = first.map_or((Device::Cpu, Kind::Float), |weights| (weights.device(), weights.kind()));
+            let (device, kind) = first.map_or((Device::Cpu, Kind::Float), |first| (first.device(), first.kind()));
             let (mut slots, mut masters, mut indices) = (Vec::new(), Vec::new(), Vec::new());
             let mut start = 0;
             let (sparse, dense): (Vec<_>, Vec<_>) =
                 parameters.iter().partition(|parameter| parameter.selected.is_some());
-            for TrainedParameter { name, weights, selected } in sparse.into_iter().chain(dense) {
+            for TrainableParameter { name, weights, selected } in sparse.into_iter().chain(dense) {
                 let flat = weights.flatten(0, -1);
                 let (values, role) = match selected {
                     Some(selected) => {
-                        indices.push(selected.to_device(device));
-                        (flat.index_select(0, &selected.to_device(device)), Role::Sparse)
+                        let selected = selected.to_device(device);
+                        let values = flat.index_select(0, &selected);
+                        indices.push(selected);
+                        (values, Role::Sparse)
                     }
                     None => (flat.copy(), Role::Dense),
                 };
@@ -118,45 +79,45 @@ impl Values {
         &self.slots
     }
 
-    /// Components trained in sparse parameters.
+    /// Trained components of sparse parameters.
     pub fn sparse(&self) -> i64 {
         self.indices.size1().unwrap_or(0)
     }
 
-    /// Components trained in all.
+    /// Trained components of all parameters.
     pub fn total(&self) -> i64 {
         self.state.master.size1().unwrap_or(0)
     }
 
-    /// All sparse slots' indices one after the other: int32 or int64 `[sparse]`.
+    /// Indices of all sparse slots in their order: int32 or int64 `[sparse]`.
     pub fn indices(&self) -> &Tensor {
         &self.indices
     }
 
-    /// Masters and moments.
+    /// Master values and optimizer state.
     pub fn state(&self) -> &State {
         &self.state
     }
 
-    /// Puts a kept state in place of this one: tensors of the same lengths, from any device.
+    /// Restores a saved state: tensors of the same lengths, on any device.
     ///
     /// # Panics
     /// If the lengths differ.
-    pub fn restore(&mut self, kept: &State) {
+    pub fn restore(&mut self, saved: &State) {
         no_grad(|| {
-            self.state.master.copy_(&kept.master);
-            self.state.first_moment.copy_(&kept.first_moment);
-            self.state.second_moment.copy_(&kept.second_moment);
+            self.state.master.copy_(&saved.master);
+            self.state.first_moment.copy_(&saved.first_moment);
+            self.state.second_moment.copy_(&saved.second_moment);
         });
-        self.state.updates = kept.updates;
+        self.state.updates = saved.updates;
     }
 
-    /// A sparse slot's indices into its parameter: int32 or int64 `[k]`.
+    /// Indices of a sparse slot into its parameter: int32 or int64 `[k]`.
     pub fn selected(&self, slot: &Slot) -> Tensor {
         self.indices.narrow(0, slot.range.start, slot.trained())
     }
 
-    /// Bytes of the indices, and of the other vectors together.
+    /// Bytes of the indices, and of all other vectors.
     pub fn bytes(&self) -> (u64, u64) {
         let bytes = |tensor: &Tensor| (tensor.numel() * tensor.kind().elt_size_in_bytes()) as u64;
         let vectors =
@@ -164,8 +125,8 @@ impl Values {
         (bytes(&self.indices), vectors.into_iter().map(bytes).sum())
     }
 
-    /// How far each sparse slot's components are from their pre-trained values, relative to these: ‖w − w₀‖ / ‖w₀‖, in
-    /// one read-out from the device. Infinite or NaN where all of these are zero.
+    /// Relative update of each sparse slot, ‖w − w₀‖ / ‖w₀‖ with pre-trained values w₀, in one read-out from the device. Infinite
+    /// or NaN where w₀ is zero.
     pub fn updates(&self) -> Vec<f64> {
         no_grad(|| {
             let sizes: Vec<i64> =
@@ -173,27 +134,28 @@ impl Values {
             if sizes.is_empty() {
                 return Vec::new();
             }
-            // Slot by slot, so that at no time there is a second vector of all.
+            // Slot by slot, so that there is never a second vector of all.
             let master = self.state.master.narrow(0, 0, self.sparse()).split_with_sizes(&sizes[..], 0);
             let pretrained = self.pretrained.split_with_sizes(&sizes[..], 0);
-            let way: Vec<Tensor> = master.iter().zip(&pretrained).map(|(now, before)| norm(&(now - before))).collect();
+            let update: Vec<Tensor> =
+                master.iter().zip(&pretrained).map(|(now, before)| norm(&(now - before))).collect();
             let size: Vec<Tensor> = pretrained.iter().map(norm).collect();
-            let share = Tensor::stack(&way, 0).to_kind(Kind::Double) / Tensor::stack(&size, 0).to_kind(Kind::Double);
+            let share = Tensor::stack(&update, 0).to_kind(Kind::Double) / Tensor::stack(&size, 0).to_kind(Kind::Double);
             Vec::try_from(share).unwrap_or_default()
         })
     }
 
-    /// Forgets the gradient of the step before.
+    /// Zeroes the gradient, before a step.
     pub fn zero_gradient(&mut self) {
         let _ = self.gradient.zero_();
     }
 
-    /// Adds a micro-batch's gradient of a slot: of its trained components, in their order.
+    /// Adds a micro-batch's gradient of a slot's trained components, in their order.
     pub fn accumulate(&mut self, slot: usize, gradient: &Tensor) {
         let slot = &self.slots[slot];
         no_grad(|| {
-            let mut place = self.gradient.narrow(0, slot.range.start, slot.trained());
-            let _ = place.g_add_(&gradient.flatten(0, -1).to_kind(place.kind()));
+            let mut sum = self.gradient.narrow(0, slot.range.start, slot.trained());
+            let _ = sum.g_add_(&gradient.flatten(0, -1).to_kind(sum.kind()));
         });
     }
 
@@ -202,20 +164,20 @@ impl Values {
         norm(&self.gradient)
     }
 
-    /// Moves the masters by the accumulated gradient.
-    pub fn update(&mut self, adamw: &AdamW, learning_rate: f64, steering: &UpdateGate) {
+    /// Takes an optimizer step with the accumulated gradient.
+    pub fn update(&mut self, adamw: &AdamW, learning_rate: f64, gate: &UpdateGate) {
         no_grad(|| {
-            adamw.decay(&self.slots, &mut self.state.master, &self.pretrained, &steering.taken, learning_rate);
-            adamw.update(&mut self.state, &self.gradient, steering, learning_rate);
+            adamw.decay(&self.slots, &mut self.state.master, &self.pretrained, &gate.apply, learning_rate);
+            adamw.update(&mut self.state, &self.gradient, gate, learning_rate);
         });
     }
 
-    /// Counts so many of the latest updates as not made, because [`UpdateGate`] had them left out.
+    /// Discounts the latest updates, which an [`UpdateGate`] did not apply.
     pub fn discount(&mut self, updates: i64) {
         self.state.updates -= updates;
     }
 
-    /// Writes a slot's masters into its parameter, rounded to the parameter's type.
+    /// Writes a slot's master values into its parameter, rounded to the parameter's dtype.
     pub fn write_into(&self, slot: &Slot, parameter: &Tensor) {
         no_grad(|| {
             let values = self.state.master.narrow(0, slot.range.start, slot.trained()).to_kind(parameter.kind());
@@ -230,7 +192,7 @@ impl Values {
     }
 }
 
-/// L2 norm in fp32, whatever the type.
+/// L2 norm in fp32, whatever the dtype.
 fn norm(vector: &Tensor) -> Tensor {
     vector.norm_scalaropt_dtype(2, Kind::Float)
 }
@@ -240,18 +202,18 @@ mod tests {
     use super::super::SparseDecay;
     use super::*;
 
-    /// A bf16 weight of which every other component is trained, and its gradient.
+    /// A bf16 weight with every other component trained, and its gradient.
     fn trained(gradient: Kind) -> (Values, Tensor) {
         tch::manual_seed(3);
         let weights = Tensor::randn([40, 50], (Kind::Float, Device::Cpu)).to_kind(Kind::BFloat16);
         let selected = Tensor::arange_start_step(0, 2000, 2, (Kind::Int64, Device::Cpu));
         let gradient_of_it = Tensor::randn([1000], (Kind::Float, Device::Cpu)).to_kind(Kind::BFloat16);
-        let parameter = TrainedParameter { name: "w.weight".into(), weights, selected: Some(selected) };
+        let parameter = TrainableParameter { name: "w.weight".into(), weights, selected: Some(selected) };
         (Values::new(&[parameter], gradient), gradient_of_it)
     }
 
     #[test]
-    fn narrow_types_hold_what_came_in_them() {
+    fn a_gradient_vector_in_bf16_loses_nothing_of_bf16_gradients() {
         let adamw = AdamW {
             betas: (0.9, 0.999),
             eps: 1e-8,
@@ -266,8 +228,8 @@ mod tests {
             for _ in 0..3 {
                 values.zero_gradient();
                 values.accumulate(0, &gradient);
-                let steering = UpdateGate { scale: Tensor::from(0.7f32), taken: Tensor::from(true) };
-                values.update(&adamw, 1e-2, &steering);
+                let gate = UpdateGate { scale: Tensor::from(0.7f32), apply: Tensor::from(true) };
+                values.update(&adamw, 1e-2, &gate);
             }
             (values.state().master.copy(), values.gradient_norm().double_value(&[]), values.updates())
         });

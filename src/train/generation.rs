@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::Usage;
 use crate::data::instruct::{Message, PromptEncoder};
-use crate::model::{Network, Sampling, Writer};
+use crate::model::{Generator, Network, Sampling};
 
 /// Generates completions of prompts.
 pub struct SampleGenerator {
@@ -30,7 +30,7 @@ impl SampleGenerator {
     ) -> Result<Option<String>> {
         let Some(decoder) = network.decoder() else { return Ok(None) };
         let ids = self.encoder.prompt_ids(&[Message::plain("user", prompt.to_owned())])?;
-        let room = usize::try_from(decoder.config().longest()).unwrap_or(0).saturating_sub(ids.len());
+        let room = usize::try_from(decoder.config().max_tokens()).unwrap_or(0).saturating_sub(ids.len());
         if room == 0 {
             bail!(Usage(format!(
                 "the prompt has {} tokens, which leaves no position for a completion; shorten it",
@@ -38,7 +38,7 @@ impl SampleGenerator {
             )));
         }
         let mut completion = Vec::new();
-        for token in Writer::new(decoder, &ids, self.tokens.min(room), self.encoder.stop_ids(), &self.sampling) {
+        for token in Generator::new(decoder, &ids, self.tokens.min(room), self.encoder.stop_ids(), &self.sampling) {
             if !proceed() {
                 return Ok(None);
             }

@@ -28,11 +28,10 @@ mod run;
 mod schedule;
 mod select;
 mod setup;
-mod slots;
 
 use anyhow::Result;
 
-use crate::device::{self, precision};
+use crate::device::{self, shim};
 use crate::panics::catch_panic;
 use crate::protocol::{Event, Phase};
 use crate::session::{Interrupted, Port};
@@ -54,7 +53,7 @@ pub fn run(job: Job, port: &Port) -> Result<()> {
     port.emit(Event::Phase { phase: Phase::Preparing });
     let chosen = job.device.resolve()?;
     if chosen.device.is_cuda() {
-        precision::allow_tf32(job.preset.train.tf32)?;
+        shim::set_allow_tf32(job.preset.train.tf32)?;
     }
     let sampler = Sampler::start(port.emitter(), job.folder.path(), device::gpu(chosen.device))?;
     let prepared = prepare::prepare(&job, &chosen, port)?;

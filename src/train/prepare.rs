@@ -150,14 +150,18 @@ fn load(preset: &Preset, folder: &Path, labels: i64, chosen: &Chosen, rules: &Ru
 }
 
 fn report_head(report: &LoadReport, rules: &Rules, port: &Port) {
-    let LoadReport { fresh, unused } = report;
+    let LoadReport { newly_initialized, unused } = report;
     if !unused.is_empty() {
         port.emit(Event::info(format!("unused tensors of the base checkpoint: {}", unused.join(", "))));
     }
-    if !fresh.is_empty() {
-        port.emit(Event::info(format!("newly initialised (not in the base checkpoint): {}", fresh.join(", "))));
+    if !newly_initialized.is_empty() {
+        port.emit(Event::info(format!(
+            "newly initialised (not in the base checkpoint): {}",
+            newly_initialized.join(", ")
+        )));
     }
-    let frozen: Vec<&str> = fresh.iter().map(String::as_str).filter(|name| rules.role(name) == Role::Frozen).collect();
+    let frozen: Vec<&str> =
+        newly_initialized.iter().map(String::as_str).filter(|name| rules.role(name) == Role::Frozen).collect();
     if !frozen.is_empty() {
         let names = frozen.join(", ");
         port.emit(Event::warning(format!("newly initialised but not trained: {names}. Add them to sift.dense")));

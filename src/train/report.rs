@@ -4,11 +4,11 @@ use super::learner::StepResult;
 use super::run::Run;
 use crate::eval::rounded;
 use crate::protocol::{Event, Mass, Memory, Selected, SelectedTarget, Step, TargetMass};
-use crate::sift::{Covered, Role};
+use crate::sift::{GradientMass, Role};
 
 impl Run<'_> {
     /// Reports what is trained, the memory it takes, and the gradient mass that it covers.
-    pub(super) fn report_selection(&self, mass: Option<Covered>) {
+    pub(super) fn report_selection(&self, mass: Option<GradientMass>) {
         let values = self.learner.values();
         let sparse = || values.slots().iter().filter(|slot| slot.role == Role::Sparse);
         self.port.emit(Event::Selected(Selected {
@@ -49,13 +49,13 @@ impl Run<'_> {
         }
     }
 
-    fn report_mass(&self, mass: &Covered) {
+    fn report_mass(&self, mass: &GradientMass) {
         let values = self.learner.values();
         let updates = values.updates();
-        let targets = mass.targets.iter().map(|&(number, mass)| TargetMass {
-            name: values.slots()[number].name.clone(),
-            mass: rounded(mass),
-            update: updates.get(number).map(|update| rounded(100.0 * update)).filter(|update| update.is_finite()),
+        let targets = mass.targets.iter().map(|target| TargetMass {
+            name: values.slots()[target.slot].name.clone(),
+            mass: rounded(target.percent),
+            update: updates.get(target.slot).map(|update| rounded(100.0 * update)).filter(|update| update.is_finite()),
         });
         self.port.emit(Event::Mass(Mass { step: self.step, overall: mass.overall, targets: targets.collect() }));
     }

@@ -3,13 +3,12 @@
 use anyhow::{Result, bail};
 use tch::{Kind, Tensor};
 
-use super::slots::SlotIndex;
 use crate::data::Batch;
 use crate::eval::DeviceBatch;
 use crate::model::backward::{self, BackwardOptions, GradTargets, Gradient, mixed};
 use crate::model::{Network, ParameterSpec};
 use crate::preset::Select;
-use crate::sift::{Coverage, Covered, Role, Rules, TrainedParameter, budget, sampled, select};
+use crate::sift::{Coverage, GradientMass, Role, Rules, TrainableParameter, budget, sampled, select};
 
 /// How to select.
 pub struct SelectionOptions<'a> {
@@ -24,9 +23,9 @@ pub struct SelectionOptions<'a> {
 /// The result of a selection.
 pub struct Selection {
     /// Sparse parameters, then dense ones, each in the model's order.
-    pub parameters: Vec<TrainedParameter>,
+    pub parameters: Vec<TrainableParameter>,
     /// The share of the selecting gradient that is covered; `None` for a selection without a gradient.
-    pub mass: Option<Covered>,
+    pub mass: Option<GradientMass>,
 }
 
 /// Selects what to train. `batches` are the micro-batches whose gradient ranks the components.
@@ -53,7 +52,7 @@ pub fn select_components(network: &Network, options: &SelectionOptions, batches:
             (random.collect::<Vec<_>>(), None)
         }
     };
-    let parameter = |spec: &ParameterSpec, selected| TrainedParameter {
+    let parameter = |spec: &ParameterSpec, selected| TrainableParameter {
         name: spec.name.clone(),
         weights: parameters.get(&spec.name),
         selected,
@@ -69,16 +68,17 @@ fn by_gradient(
     options: &SelectionOptions,
     targets: &[&ParameterSpec],
     batches: &[Batch],
-) -> Result<(Vec<Tensor>, Option<Covered>)> {
+) -> Result<(Vec<Tensor>, Option<GradientMass>)> {
     let names = || targets.iter().map(|spec| spec.name.as_str());
-    let (grad_targets, slots) = (GradTargets::new(&network.parameters, names()), SlotIndex::new(names()));
+    let grad_targets = GradTargets::new(&network.parameters, names());
     let total: usize = batches.iter().map(|batch| batch.labels.count()).sum();
     let mut ranking = Ranking::new(targets.len(), options.rules.rate);
     for (micro, batch) in batches.iter().enumerate() {
         let last = micro + 1 == batches.len();
         let batch = DeviceBatch::new(batch, network.parameters.device());
         let backward = BackwardOptions { seed: mixed(options.backward.seed, micro as u64), ..options.backward };
-        let (chain, objective) = (network.on(&batch.inputs), network.objective(&batch.targets, 1.0 / total as f64));
+        let (chain, objective) =
+            (network.segments(&batch.inputs), network.objective(&batch.targets, 1.0 / total as f64));
         let mut take = |slot: usize, gradient: Tensor| match last {
             true => ranking.select(slot, gradient),
             false => ranking.add(slot, gradient),
@@ -86,20 +86,15 @@ fn by_gradient(
         let _ = backward::gradients(&*chain, &grad_targets, backward, &objective, &mut |gradients| {
             for gradient in gradients {
                 match gradient {
-                    Gradient::Linear { module, x, dy } => {
-                        let slots = slots.linear(&module);
+                    Gradient::Linear { slots, x, dy } => {
                         if let Some(slot) = slots.weight {
-                            take(slot, sampled::whole(&x, &dy));
+                            take(slot, sampled::dense_gradient(&x, &dy));
                         }
                         if let Some(slot) = slots.bias {
                             take(slot, dy.sum_dim_intlist(Some(&[0i64][..]), false, Kind::Float));
                         }
                     }
-                    Gradient::Leaf { name, gradient } => {
-                        if let Some(slot) = slots.parameter(&name) {
-                            take(slot, gradient);
-                        }
-                    }
+                    Gradient::Leaf { slot, gradient } => take(slot, gradient),
                 }
             }
         });

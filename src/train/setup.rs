@@ -22,7 +22,7 @@ use crate::estimate::oom::{self, MemoryContext};
 use crate::protocol::{Event, Phase};
 use crate::runs::checkpoint::{FORMAT, Manifest, ScheduleFacts};
 use crate::session::Port;
-use crate::sift::TrainedParameter;
+use crate::sift::TrainableParameter;
 
 impl<'a> Run<'a> {
     /// Starts a run: selects what to train.
@@ -45,12 +45,12 @@ impl<'a> Run<'a> {
         let ResumePoint { manifest, saved, path } = point;
         let slots = manifest.slots.iter().zip(saved.selected);
         let weights = &prepared.network.parameters;
-        let parameter = |(slot, selected): (&crate::runs::checkpoint::SlotEntry, _)| TrainedParameter {
+        let parameter = |(slot, selected): (&crate::runs::checkpoint::SlotEntry, _)| TrainableParameter {
             name: slot.name.clone(),
             weights: weights.get(&slot.name),
             selected,
         };
-        let parameters: Vec<TrainedParameter> = slots.map(parameter).collect();
+        let parameters: Vec<TrainableParameter> = slots.map(parameter).collect();
         let mut run = Run::new(job, prepared, &parameters, Some((&manifest, path)), port)?;
         run.learner.restore(&saved.state, &saved.coverage);
         (run.step, run.evaluated, run.best) = (manifest.step, manifest.evaluated, manifest.best);
@@ -60,7 +60,7 @@ impl<'a> Run<'a> {
     fn new(
         job: Job,
         prepared: PreparedRun,
-        parameters: &[TrainedParameter],
+        parameters: &[TrainableParameter],
         from: Option<(&Manifest, PathBuf)>,
         port: &'a Port,
     ) -> Result<Run<'a>> {

@@ -504,7 +504,7 @@ fn shard(number: usize) -> String {
 fn open(folder: &Path) -> (Network, Vec<String>) {
     let options = LoadOptions { labels: 2, dtype: Kind::Float, device: Device::Cpu, seed: 42 };
     let (network, report) = Network::open(folder, &options, &|_| {}).unwrap();
-    (network, report.fresh)
+    (network, report.newly_initialized)
 }
 
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {

@@ -178,15 +178,17 @@ fn a_tied_embedding_can_be_a_target() {
 
 fn differentiate(network: &Network, batch: &Batch) -> (f64, Vec<(String, Tensor)>) {
     let names: Vec<&str> = network.parameters.specs().iter().map(|spec| spec.name.as_str()).collect();
-    let wanted = GradTargets::new(&network.parameters, names);
+    let wanted = GradTargets::new(&network.parameters, names.iter().copied());
     let loaded = DeviceBatch::new(batch, Device::Cpu);
     let objective = network.objective(&loaded.targets, 1.0 / batch.labels.count() as f64);
     let walk = BackwardOptions { training: false, checkpointing: false, seed: 0 };
     let mut found = Vec::new();
-    let loss = gradients(&*network.on(&loaded.inputs), &wanted, walk, &objective, &mut |gradients| {
+    let loss = gradients(&*network.segments(&loaded.inputs), &wanted, walk, &objective, &mut |gradients| {
         found.extend(gradients.into_iter().map(|gradient| match gradient {
-            Gradient::Linear { module, x, dy } => (module, sampled::whole(&x, &dy)),
-            Gradient::Leaf { name, gradient } => (name, gradient),
+            Gradient::Linear { slots, x, dy } => {
+                (names[slots.weight.unwrap()].to_owned(), sampled::dense_gradient(&x, &dy))
+            }
+            Gradient::Leaf { slot, gradient } => (names[slot].to_owned(), gradient),
         }));
     });
     (loss.double_value(&[]), found)

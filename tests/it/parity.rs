@@ -1,8 +1,8 @@
-//! The models and the method against Hugging Face and PyTorch: a table over the folders of fixtures.
+//! Parity of the models and of SIFT with Hugging Face transformers and PyTorch, over all folders of fixtures.
 //!
-//! `FINESIFT_FIXTURES` names a folder with more of them in the same layout: `config.json` and `model.safetensors` (or, without
-//! these, the demo's model), `io.safetensors`, and of `grads`, `topk`, `sift` and `fixture.json` whatever there is. A
-//! folder of an architecture that finesift does not have is passed over, and said to be.
+//! `FINESIFT_FIXTURES` names a folder with more fixtures in the same layout: `config.json` and `model.safetensors` (without
+//! them, the demo's model is used), `io.safetensors`, and any of `grads`, `topk`, `sift` and `fixture.json`. A folder whose
+//! `model_type` finesift does not support is skipped with a message.
 
 use std::collections::HashMap;
 use std::fs;
@@ -19,21 +19,21 @@ use finesift::train::{Learner, LearnerOptions, LearningRate, SelectionOptions, s
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
-/// Of fp32 logits, absolute.
+/// Tolerance of fp32 logits, absolute.
 const LOGITS: f64 = 2e-5;
-/// Of gradients, relative to the tensor's norm.
+/// Tolerance of gradients, relative to the tensor's norm.
 const GRADIENTS: f64 = 1e-5;
-/// Of gradients that are zero but for rounding, relative to the largest tensor's norm.
+/// Gradients below this are rounding, relative to the largest tensor's norm.
 const ROUNDING: f64 = 1e-7;
-/// Of losses of runs, relative.
+/// Tolerance of the losses of runs, relative.
 const LOSSES: f64 = 1e-4;
 
 #[test]
-fn logits_and_loss_are_those_of_transformers() {
+fn logits_and_loss_match_transformers() {
     each(Fixture::all(), |fixture| {
         let network = fixture.network();
         let loaded = DeviceBatch::new(&fixture.batch(), Device::Cpu);
-        // A decoder's logits at padded places mean nothing.
+        // A decoder's logits at padding mean nothing.
         let tokens = fixture.io.get("attention_mask").filter(|_| network.decoder().is_some());
         let output = network.output(&loaded.inputs);
         let off = (network.logits(&loaded.inputs) - &fixture.io["logits"]).abs();
@@ -51,7 +51,7 @@ fn logits_and_loss_are_those_of_transformers() {
 }
 
 #[test]
-fn gradients_of_all_parameters_are_those_of_autograd() {
+fn gradients_of_all_parameters_match_autograd() {
     let fixtures = Fixture::all().into_iter().filter(|fixture| fixture.path("grads.safetensors").exists());
     each(fixtures.collect(), |fixture| {
         let expected = tensors(&fixture.path("grads.safetensors"));
@@ -60,9 +60,9 @@ fn gradients_of_all_parameters_are_those_of_autograd() {
             let got = all_gradients(fixture, checkpointing);
             assert_eq!(got.len(), fixture.network().parameters.specs().len());
             let mut worst = (0.0, "");
-            for (name, gradient) in got.iter().filter(|(name, _)| !idle(name)) {
+            for (name, gradient) in got.iter().filter(|(name, _)| !is_rounding(name)) {
                 let Some(expected) = expected.get(name) else { panic!("{}: no gradient of {name}", fixture.name()) };
-                // Where the true gradient is zero, as of the queries of a single token, both have rounding alone.
+                // Where the true gradient is zero, as for the query of a single token, both are rounding.
                 if [gradient, expected].iter().all(|tensor| tensor.norm().double_value(&[]) <= ROUNDING * largest) {
                     continue;
                 }
@@ -76,7 +76,7 @@ fn gradients_of_all_parameters_are_those_of_autograd() {
 }
 
 #[test]
-fn the_selection_is_that_of_dense_gradients() {
+fn the_selection_matches_that_from_dense_gradients() {
     for fixture in Fixture::all().into_iter().filter(|fixture| fixture.path("topk.safetensors").exists()) {
         let json = fixture.json("fixture.json");
         let learner = fixture.learner(&json, &fixture.batch(), Optimizer::default());
@@ -89,7 +89,7 @@ fn the_selection_is_that_of_dense_gradients() {
 }
 
 #[test]
-fn twenty_steps_have_the_losses_of_dense_pytorch() {
+fn twenty_steps_match_the_losses_of_dense_pytorch() {
     for fixture in Fixture::all().into_iter().filter(|fixture| fixture.path("topk.safetensors").exists()) {
         let json = fixture.json("fixture.json");
         let all = fixture.batch();
@@ -135,7 +135,7 @@ fn twenty_steps_have_the_losses_of_dense_pytorch() {
 }
 
 #[test]
-fn runs_with_accumulation_end_at_the_oracles_values() {
+fn runs_with_accumulation_end_with_the_oracles_values() {
     for fixture in Fixture::all().into_iter().filter(|fixture| fixture.path("sift.json").exists()) {
         let json = fixture.json("sift.json");
         let kept = tensors(&fixture.path("sift.safetensors"));
@@ -166,7 +166,7 @@ fn runs_with_accumulation_end_at_the_oracles_values() {
                 );
             }
             let mut worst: f64 = 0.0;
-            for spec in learner.network.parameters.specs().iter().filter(|spec| !idle(&spec.name)) {
+            for spec in learner.network.parameters.specs().iter().filter(|spec| !is_rounding(&spec.name)) {
                 let weights = learner.network.parameters.get(&spec.name);
                 let (got, expected) = match kept.get(&format!("{run}/{}.idx", spec.name)) {
                     Some(indices) => (
@@ -187,20 +187,20 @@ fn runs_with_accumulation_end_at_the_oracles_values() {
     }
 }
 
-/// Checks every fixture, and tells of all that fail.
+/// Checks every fixture, and lists all that fail.
 fn each(fixtures: Vec<Fixture>, check: impl Fn(&Fixture)) {
     let failed = |fixture: &&Fixture| catch_unwind(AssertUnwindSafe(|| check(fixture))).is_err();
     let failures: Vec<String> = fixtures.iter().filter(failed).map(Fixture::name).collect();
     assert!(failures.is_empty(), "{} of {} fixtures fail: {}", failures.len(), fixtures.len(), failures.join(", "));
 }
 
-/// A key's bias without a norm behind it: the softmax does not see it, so its gradient is rounding alone. Rotary positions
-/// turn it, and then it counts.
-fn idle(name: &str) -> bool {
+/// Whether the gradient is rounding: the bias of a key shifts all scores alike, so softmax cancels it. With rotary positions it
+/// does not cancel.
+fn is_rounding(name: &str) -> bool {
     name.ends_with("key.bias")
 }
 
-/// What the oracle's runs differ in.
+/// Settings that differ between the oracle's runs.
 #[derive(Clone, Copy)]
 struct Optimizer {
     schedule: Schedule,
@@ -251,18 +251,18 @@ impl Fixture {
         } else if folder.join("classifier.safetensors").exists() {
             cache_folder().join("demo/minilm")
         } else {
-            println!("{}: passed over: it has no model and is not of the demo's", folder.display());
+            println!("{}: skipped: no model, and not a fixture of the demo's model", folder.display());
             return None;
         };
         if !model.exists() {
-            panic!("{}: not there; `make setup` fetches it", model.display());
+            panic!("{}: missing; `make setup` fetches it", model.display());
         }
         match ModelConfig::read(&model) {
             Err(error) if error.to_string().contains("model_type") => {
-                println!("{}: passed over: {error}", folder.display());
+                println!("{}: skipped: {error}", folder.display());
                 return None;
             }
-            // Any other error is told when the network is opened.
+            // Any other error shows when the network is opened.
             _ => {}
         }
         Some(Fixture { io: tensors(&folder.join("io.safetensors")), model, folder })
@@ -289,7 +289,7 @@ impl Fixture {
                 network.parameters.get(&name).copy_(&tensor);
             }
         } else {
-            assert!(report.fresh.is_empty(), "{:?}", report.fresh);
+            assert!(report.newly_initialized.is_empty(), "{:?}", report.newly_initialized);
         }
         network
     }
@@ -309,7 +309,7 @@ impl Fixture {
         batch_of(&part("input_ids").unwrap(), mask.as_ref(), types.as_ref(), &part("labels").unwrap())
     }
 
-    /// Chooses by a batch's gradient, as the oracle's settings say.
+    /// A learner whose selection is by a batch's gradient, with the oracle's settings.
     fn learner(&self, oracle: &Value, batch: &Batch, optimizer: Optimizer) -> Learner {
         let network = self.network();
         let rules = Rules {
@@ -338,10 +338,10 @@ impl Fixture {
         Learner::new(network, &selection.parameters, settings)
     }
 
-    /// How many targets were compared: all but the biases of keys, whose gradient is rounding.
+    /// Compares the indices of all targets but the biases of keys, and returns how many were compared.
     fn compare_indices(&self, values: &Values, prefix: &str, expected: &HashMap<String, Tensor>) -> usize {
         let mut compared = 0;
-        for slot in values.slots().iter().filter(|slot| !idle(&slot.name)) {
+        for slot in values.slots().iter().filter(|slot| !is_rounding(&slot.name)) {
             let Some(indices) = expected.get(&format!("{prefix}{}.idx", slot.name)) else { continue };
             let got = values.selected(slot).to_kind(Kind::Int64);
             assert!(got.equal(&indices.sort(0, false).0), "{}: other indices in {}", self.name(), slot.name);
@@ -354,25 +354,21 @@ impl Fixture {
 fn all_gradients(fixture: &Fixture, checkpointing: bool) -> Vec<(String, Tensor)> {
     let network = fixture.network();
     let names: Vec<&str> = network.parameters.specs().iter().map(|spec| spec.name.as_str()).collect();
-    let wanted = GradTargets::new(&network.parameters, names);
+    let wanted = GradTargets::new(&network.parameters, names.iter().copied());
     let batch = fixture.batch();
     let loaded = DeviceBatch::new(&batch, Device::Cpu);
     let walk = BackwardOptions { training: false, checkpointing, seed: 0 };
     let mut found = Vec::new();
     let objective = network.objective(&loaded.targets, 1.0 / batch.labels.count() as f64);
-    let _ = gradients(&*network.on(&loaded.inputs), &wanted, walk, &objective, &mut |gradients| {
+    let _ = gradients(&*network.segments(&loaded.inputs), &wanted, walk, &objective, &mut |gradients| {
         for gradient in gradients {
             match gradient {
-                Gradient::Linear { module, x, dy } => {
-                    found.push((format!("{module}.weight"), dy.tr().matmul(&x)));
-                    if network.parameters.find(&format!("{module}.bias")).is_some() {
-                        found.push((
-                            format!("{module}.bias"),
-                            dy.sum_dim_intlist(Some(&[0i64][..]), false, Kind::Float),
-                        ));
-                    }
+                Gradient::Linear { slots, x, dy } => {
+                    found.extend(slots.weight.map(|slot| (names[slot].to_owned(), dy.tr().matmul(&x))));
+                    let bias = || dy.sum_dim_intlist(Some(&[0i64][..]), false, Kind::Float);
+                    found.extend(slots.bias.map(|slot| (names[slot].to_owned(), bias())));
                 }
-                Gradient::Leaf { name, gradient } => found.push((name, gradient)),
+                Gradient::Leaf { slot, gradient } => found.push((names[slot].to_owned(), gradient)),
             }
         }
     });
@@ -392,14 +388,14 @@ pub fn batch_of(ids: &Tensor, mask: Option<&Tensor>, types: Option<&Tensor>, lab
         position_ids: None,
         token_type_ids: types.map_or(vec![0; count], flat),
         labels: match labels.kind() {
-            Kind::Int64 if labels.dim() == 2 => followers(labels),
+            Kind::Int64 if labels.dim() == 2 => next_token_labels(labels),
             Kind::Int64 => BatchLabels::Classes(flat(labels)),
             _ => BatchLabels::Scores(Vec::try_from(labels.to_kind(Kind::Float)).unwrap()),
         },
     }
 }
 
-/// Rows in which positions begin anew with each example.
+/// Packed rows, in which positions start at 0 with each example.
 fn packed(batch: Batch, positions: &Tensor) -> Batch {
     let positions = Vec::<i64>::try_from(positions.flatten(0, -1)).unwrap();
     let begun = |row: &[i64]| -> Vec<i64> {
@@ -413,7 +409,7 @@ fn packed(batch: Batch, positions: &Tensor) -> Batch {
     Batch { sequence_ids, position_ids: Some(positions), ..batch }
 }
 
-/// Padding that does not come last has to be told from the tokens behind it.
+/// Padding before tokens needs position ids.
 fn padded_in_front(batch: Batch) -> Batch {
     let mut rows = batch.sequence_ids.chunks(batch.length);
     let in_order = (0..batch.sequence_ids.len() as i64).map(|place| place % batch.length as i64);
@@ -421,8 +417,8 @@ fn padded_in_front(batch: Batch) -> Batch {
     Batch { position_ids, ..batch }
 }
 
-/// transformers labels each token with itself, -100 where it is not to be learnt, and shifts within the loss.
-pub fn followers(labels: &Tensor) -> BatchLabels {
+/// transformers labels each token with itself, or -100 outside the loss mask, and shifts labels within the loss.
+pub fn next_token_labels(labels: &Tensor) -> BatchLabels {
     let length = labels.size()[1];
     let labels = Vec::<i64>::try_from(labels.flatten(0, -1)).unwrap();
     let behind = (1..).zip(&labels[1..]).filter(|(place, next)| place % length != 0 && **next >= 0);

@@ -1,10 +1,10 @@
-//! What the method promises, on a tiny BERT: sparse means sparse, everything means everything, parts add up.
+//! SIFT on a tiny BERT: only selected components change, rate 1 is dense AdamW, micro-batches add up to the step.
 
 use std::path::{Path, PathBuf};
 
 use finesift::data::{Batch, Encoded, Label, collate};
 use finesift::eval::DeviceBatch;
-use finesift::model::{Layout, LoadOptions, ModelConfig, Network, Pass};
+use finesift::model::{ForwardPass, Layout, LoadOptions, ModelConfig, Network};
 use finesift::preset::Select;
 use finesift::sift::{AdamW, Role, Rules, SparseDecay, budget};
 use finesift::train::{Learner, LearnerOptions, SelectionOptions, select_components};
@@ -25,14 +25,14 @@ fn roberta_large_at_0_008_selects_806_208_components() {
     assert_eq!(layout.components(), 355_361_794);
     let rules = rules(0.008, &["query", "key", "value", "attention.output.dense"], &["classifier"]);
     let sparse = layout.parameters.iter().filter(|spec| rules.role(&spec.name) == Role::Sparse);
-    let budgets = sparse.map(|spec| (spec.shape.len(), budget(spec.shape.iter().product(), 0.008)));
+    let budgets = sparse.map(|spec| (spec.shape.len(), budget(spec.components(), 0.008)));
     let (weights, biases): (Vec<_>, Vec<_>) = budgets.partition(|(dimensions, _)| *dimensions == 2);
     assert_eq!(weights.iter().map(|(_, k)| k).sum::<i64>(), 805_344);
     assert_eq!(biases.iter().map(|(_, k)| k).sum::<i64>(), 864);
 }
 
 #[test]
-fn components_outside_the_selection_stay_bit_identical() {
+fn components_outside_the_selection_stay_identical_to_the_bit() {
     // An embedding and norms besides linear layers.
     let rules = rules(0.02, &["query", "output.dense", "word_embeddings", "LayerNorm"], &["classifier"]);
     let before = classifier(&tiny_bert());
@@ -56,14 +56,18 @@ fn components_outside_the_selection_stay_bit_identical() {
             let inside = differs.index_select(0, &selected).sum(Kind::Int64).int64_value(&[]);
             assert_eq!(inside, differs.sum(Kind::Int64).int64_value(&[]), "{} moved outside its selection", spec.name);
             (moved, trained) = (moved + inside, trained + slot.trained());
-            // What is told of its way so far is what whole weights say.
+            // The relative update is that of the dense weights.
             let size = |tensor: &Tensor| tensor.to_kind(Kind::Double).norm().double_value(&[]);
-            let way = size(&(&new - &old)) / size(&old.flatten(0, -1).index_select(0, &selected));
-            let told = updates[number];
-            assert!((told - way).abs() <= 1e-5 * way || told == way, "{}: {told} against {way}", spec.name);
+            let expected = size(&(&new - &old)) / size(&old.flatten(0, -1).index_select(0, &selected));
+            let update = updates[number];
+            assert!(
+                (update - expected).abs() <= 1e-5 * expected || update == expected,
+                "{}: {update}, expected {expected}",
+                spec.name
+            );
         }
     }
-    // And those inside do move.
+    // Components inside the selection change.
     assert!(moved * 10 > trained * 9, "{moved} of {trained}");
 }
 
@@ -79,7 +83,7 @@ fn rate_one_of_everything_is_dense_adamw() {
     );
     assert_eq!(learner.values().sparse() as u64, learner.network.parameters.components());
 
-    // libtorch's own AdamW upon its own gradients.
+    // libtorch's own AdamW with its own gradients.
     let dense = classifier(&tiny_bert());
     let store = nn::VarStore::new(Device::Cpu);
     let names: Vec<String> = dense.parameters.specs().iter().map(|spec| spec.name.clone()).collect();
@@ -95,7 +99,7 @@ fn rate_one_of_everything_is_dense_adamw() {
         let taken = learner.step(step, std::slice::from_ref(&batch), 1e-3).unwrap();
         let (loss, gradients) = autograd(&dense, &names, &batch);
         assert!((taken.loss / loss - 1.0).abs() < 1e-4, "step {step}: {} and {loss}", taken.loss);
-        // The scalar whose gradient by each variable is the one wanted.
+        // A scalar whose gradient of each variable is the given one.
         let parts = variables.iter().zip(&gradients).map(|(variable, gradient)| (variable * gradient).sum(Kind::Float));
         optimizer.backward_step(&parts.sum());
         tch::no_grad(|| {
@@ -104,7 +108,7 @@ fn rate_one_of_everything_is_dense_adamw() {
             }
         });
     }
-    // Adam divides by the gradient's own size, so where that is rounding alone, as for biases of keys, the steps are too.
+    // Adam divides by the gradient's magnitude, so where the gradient is rounding, as for biases of keys, steps are noise.
     for name in names.iter().filter(|name| !name.ends_with("key.bias")) {
         let (got, expected) = (learner.network.parameters.get(name), dense.parameters.get(name));
         let off = ((&got - &expected).norm() / expected.norm()).double_value(&[]);
@@ -113,14 +117,14 @@ fn rate_one_of_everything_is_dense_adamw() {
 }
 
 #[test]
-fn a_step_in_parts_is_the_step_as_a_whole() {
+fn a_step_of_several_micro_batches_is_the_step_of_one_batch() {
     let rules = rules(0.05, &["query", "key", "value", "dense"], &["classifier"]);
     for lengths in [12..13, 3..31] {
         let examples = examples(32, lengths.clone(), 7);
         let rows: Vec<usize> = (0..32).collect();
         let part = |rows: &[usize]| collate(&examples, rows, 0);
         let whole = vec![part(&rows)];
-        // The last is a split into unequal parts.
+        // The second split has unequal parts.
         for parts in
             [vec![part(&rows[..16]), part(&rows[16..])], vec![part(&rows[..5]), part(&rows[5..29]), part(&rows[29..])]]
         {
@@ -137,7 +141,7 @@ fn a_step_in_parts_is_the_step_as_a_whole() {
 }
 
 #[test]
-fn gradient_checkpointing_changes_no_loss() {
+fn gradient_checkpointing_leaves_losses_unchanged() {
     let _turn = turn();
     let model = with_dropout();
     let rules = rules(0.05, &["query", "output.dense", "LayerNorm"], &["classifier"]);
@@ -148,13 +152,13 @@ fn gradient_checkpointing_changes_no_loss() {
     };
     let kept = losses(false);
     assert_eq!(kept, losses(true));
-    // Dropout was at work.
+    // Dropout was on.
     let mut without = learner(classifier(model.path()), &rules, settings(), &batch(8, 3..15, 0));
     assert_ne!(kept[0], without.step(0, &[batch(8, 3..15, 0)], 1e-3).unwrap().loss);
 }
 
 #[test]
-fn a_loss_that_is_no_number_changes_nothing() {
+fn a_step_with_a_nan_loss_changes_nothing() {
     let rules = rules(0.05, &["query"], &["classifier"]);
     let broken = classifier(&tiny_bert());
     let mut learner = learner(broken, &rules, settings(), &batch(8, 3..15, 0));
@@ -167,7 +171,7 @@ fn a_loss_that_is_no_number_changes_nothing() {
 }
 
 #[test]
-fn every_target_is_probed_once_in_a_round() {
+fn every_target_is_probed_once_per_round() {
     let rules = rules(0.05, &["query", "key", "value"], &["classifier"]);
     let mut learner =
         learner(classifier(&tiny_bert()), &rules, LearnerOptions { probe_every: 5, ..settings() }, &batch(8, 3..15, 0));
@@ -176,8 +180,8 @@ fn every_target_is_probed_once_in_a_round() {
         assert_eq!(mass.is_some(), step == 4 || step == 9);
     }
     let covered = masses[4].as_ref().unwrap();
-    assert_eq!(covered.targets.iter().map(|(number, _)| *number).collect::<Vec<_>>(), (0..12).collect::<Vec<_>>());
-    assert!(covered.targets.iter().all(|(_, mass)| (0.0..=100.001).contains(mass)) && covered.overall > 10.0);
+    assert_eq!(covered.targets.iter().map(|target| target.slot).collect::<Vec<_>>(), (0..12).collect::<Vec<_>>());
+    assert!(covered.targets.iter().all(|target| (0.0..=100.001).contains(&target.percent)) && covered.overall > 10.0);
 }
 
 pub(crate) fn tiny_bert() -> PathBuf {
@@ -248,8 +252,8 @@ fn autograd(network: &Network, names: &[String], batch: &Batch) -> (f64, Vec<Ten
     let parameters: Vec<Tensor> =
         names.iter().map(|name| network.parameters.get(name).set_requires_grad(true)).collect();
     let loaded = DeviceBatch::new(batch, Device::Cpu);
-    let chain = network.on(&loaded.inputs);
-    let mut pass = Pass::inference();
+    let chain = network.segments(&loaded.inputs);
+    let mut pass = ForwardPass::inference();
     let logits = (0..chain.count()).fold(Tensor::new(), |hidden, segment| chain.forward(segment, &hidden, &mut pass));
     let loss = network.objective(&loaded.targets, 1.0 / batch.rows as f64).loss(&logits);
     let gradients = Tensor::run_backward(&[&loss], &parameters, false, false);

@@ -1,4 +1,4 @@
-//! A real language model against transformers: SmolLM2-135M-Instruct, where `make demo-chat` has put it into the cache.
+//! Parity of a real language model with transformers: SmolLM2-135M-Instruct, if `make demo-chat` has fetched it.
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,7 +8,7 @@ use finesift::data::instruct::{InstructionFormat, InstructionSource, PromptEncod
 use finesift::data::{Batch, HeldOut, MmluSubject, collate_sequences};
 use finesift::eval::DeviceBatch;
 use finesift::eval::mmlu;
-use finesift::model::{Cache, GREEDY, LoadOptions, Network, Writer};
+use finesift::model::{GREEDY, Generator, LoadOptions, Network};
 use finesift::preset::{Select, cache_folder};
 use finesift::sift::{AdamW, Rules, SparseDecay};
 use finesift::train::{Learner, LearnerOptions, SelectionOptions, select_components};
@@ -18,7 +18,7 @@ use tch::{Device, Kind, Tensor};
 use crate::parity::{batch_of, strings, tensors};
 
 #[test]
-fn logits_are_those_of_transformers() {
+fn logits_match_transformers() {
     let Some(network) = network() else { return };
     let io = kept("io.safetensors");
     let loaded =
@@ -34,33 +34,33 @@ fn logits_are_those_of_transformers() {
 }
 
 #[test]
-fn greedy_continuations_are_those_of_transformers_with_and_without_a_cache() {
+fn greedy_completions_match_transformers_with_and_without_a_cache() {
     let Some(network) = network() else { return };
     let decoder = network.decoder().unwrap();
     let io = kept("io.safetensors");
     let ids = |name: &str| Vec::<i64>::try_from(&io[name]).unwrap();
     let expected = ids("greedy");
-    let cached: Vec<i64> = Writer::new(decoder, &ids("input_ids"), 32, &[], &GREEDY).collect();
+    let cached: Vec<i64> = Generator::new(decoder, &ids("input_ids"), 32, &[], &GREEDY).collect();
     assert_eq!(cached, expected);
 
     let mut without = ids("input_ids");
     for _ in 0..32 {
         let read = Tensor::from_slice(&without).unsqueeze(0);
-        let hidden = decoder.read_on(&read, &mut Cache::new(decoder, 1, without.len() as i64));
+        let hidden = decoder.forward_cached(&read, &mut decoder.kv_cache(1, without.len() as i64));
         without.push(decoder.logits(&hidden).argmax(-1, false).int64_value(&[0]));
     }
     assert_eq!(without[32..], expected);
 
-    // The answer to a question ends by itself.
+    // A chat completion ends with its stop token.
     let answer: Vec<i64> =
-        Writer::new(decoder, &ids("chat_ids"), 50, &decoder.config().eos_token_ids, &GREEDY).collect();
+        Generator::new(decoder, &ids("chat_ids"), 50, &decoder.config().eos_token_ids, &GREEDY).collect();
     let mut expected = ids("chat_greedy");
     assert_eq!(expected.pop(), Some(2));
     assert_eq!(answer, expected);
 }
 
 #[test]
-fn the_masked_loss_and_the_selection_are_those_of_dense_pytorch() {
+fn the_masked_loss_and_the_selection_match_dense_pytorch() {
     let Some(network) = network() else { return };
     let json: Value = serde_json::from_slice(&fs::read(folder().join("fixture.json")).unwrap()).unwrap();
     let alpaca = kept("alpaca.safetensors");
@@ -114,7 +114,7 @@ fn the_masked_loss_and_the_selection_are_those_of_dense_pytorch() {
         let found = largest.unsqueeze(1).eq_tensor(&selected.unsqueeze(0)).any_dim(1, false).all();
         assert!(found.int64_value(&[]) == 1, "{name}: one of the largest was not selected");
     }
-    // A step of so large a model takes a minute without optimization: one then has to do, of six.
+    // A step of this model takes a minute in a debug build, so there is only one.
     let steps = if cfg!(debug_assertions) { 1 } else { 5 };
     let losses: Vec<f64> = sift["losses"].as_array().unwrap().iter().map(|loss| loss.as_f64().unwrap()).collect();
     let close = |step: usize, got: f64| {
@@ -129,7 +129,7 @@ fn the_masked_loss_and_the_selection_are_those_of_dense_pytorch() {
 }
 
 #[test]
-fn questions_are_answered_as_in_transformers() {
+fn multiple_choice_answers_match_transformers() {
     let Some(network) = network() else { return };
     let folder = tempfile::tempdir().unwrap();
     for (split, rows) in [
@@ -148,7 +148,7 @@ fn questions_are_answered_as_in_transformers() {
     }
     let model = demo().unwrap().join("smollm2");
     let phrasing = PromptEncoder::open(&model, InstructionFormat::PromptCompletion, 8192).unwrap();
-    // The model has a weakness for one letter, and for another once it has seen examples.
+    // The model prefers one letter, and another one after examples.
     for (shots, letter, right) in [(0, 0, 1), (2, 2, 1)] {
         let subjects = MmluSubject::read(folder.path(), &[], shots).unwrap();
         for batch in [1, 3] {
@@ -159,7 +159,7 @@ fn questions_are_answered_as_in_transformers() {
 }
 
 #[test]
-fn alpaca_rows_become_the_tokens_that_stanford_trained_on() {
+fn alpaca_rows_give_the_tokens_that_stanford_trained_on() {
     let Some(demo) = demo() else { return };
     let json: Value = serde_json::from_slice(&fs::read(folder().join("fixture.json")).unwrap()).unwrap();
     let rows = tempfile::tempdir().unwrap();
@@ -177,7 +177,7 @@ fn alpaca_rows_become_the_tokens_that_stanford_trained_on() {
     let alpaca = kept("alpaca.safetensors");
     let expected = batch_of(&alpaca["input_ids"], Some(&alpaca["attention_mask"]), None, &alpaca["labels"]);
     assert_eq!((batch.input_ids, batch.labels), (expected.input_ids, expected.labels));
-    // Stanford's mask takes EOS for padding, since both have one id; here it is told by place.
+    // Stanford's mask takes EOS for padding, since both have the same id; here padding is known by position.
     assert_eq!(batch.tokens, expected.tokens + 4);
 }
 
@@ -191,21 +191,21 @@ fn kept(file: &str) -> HashMap<String, Tensor> {
     tensors(&folder().join(file))
 }
 
-/// The chat demo's folder, where it was set up.
+/// The chat demo's folder, if it was fetched.
 fn demo() -> Option<PathBuf> {
     let demo = cache_folder().join("demo-chat");
     if !demo.exists() {
-        println!("passed over: {} is not there; `make demo-chat` fetches it", demo.display());
+        println!("skipped: {} is missing; `make demo-chat` fetches it", demo.display());
         return None;
     }
     Some(demo)
 }
 
-/// The model, or nothing where the chat demo was never set up: `make setup` leaves its half a gigabyte out.
+/// The model, if the chat demo was fetched: `make setup` leaves out its half a gigabyte.
 fn network() -> Option<Network> {
     let demo = demo()?;
     let options = LoadOptions { labels: 0, dtype: Kind::Float, device: CPU, seed: 0 };
     let (network, report) = Network::open(&demo.join("smollm2"), &options, &|_| {}).unwrap();
-    assert!(report.fresh.is_empty() && report.unused.is_empty());
+    assert!(report.newly_initialized.is_empty() && report.unused.is_empty());
     Some(network)
 }

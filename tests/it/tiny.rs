@@ -1,4 +1,4 @@
-//! A tiny BERT with a tokenizer, and texts for it: whole runs in a second.
+//! A tiny BERT with a tokenizer and texts, and a tiny Llama with instructions: whole runs in a second.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,15 +7,15 @@ use tempfile::TempDir;
 
 use crate::byte_tokenizer::{self, BOS, EOS};
 
-/// A folder with a model, texts and room for runs.
+/// A folder with a model, texts and space for runs.
 pub struct Tiny {
     folder: PathBuf,
-    /// Removes it, where this is who made it.
+    /// Removes the folder, if this value made it.
     _guard: Option<TempDir>,
 }
 
 impl Tiny {
-    /// A model of two classes with this dropout, and 96 texts.
+    /// A model with this dropout, and 96 texts of two classes.
     pub fn new(dropout: f64) -> Tiny {
         let guard = tempfile::tempdir().unwrap();
         let tiny = Tiny { folder: guard.path().to_owned(), _guard: Some(guard) };
@@ -35,12 +35,12 @@ impl Tiny {
         tiny
     }
 
-    /// Has other texts in place of those that were there.
+    /// Replaces the texts.
     pub fn write_texts(&self, number: usize) {
         fs::write(self.path("texts.csv"), texts(number)).unwrap();
     }
 
-    /// One that another process has made.
+    /// A folder that another process has made.
     pub fn at(folder: PathBuf) -> Tiny {
         Tiny { folder, _guard: None }
     }
@@ -50,7 +50,7 @@ impl Tiny {
         self.folder.join(name)
     }
 
-    /// A preset for it; `more` is put at the end, within `[train]`.
+    /// A preset for it; `more` is added at the end of `[train]`.
     pub fn preset(&self, more: &str) -> String {
         let (model, texts) = (self.path("model"), self.path("texts.csv"));
         format!(
@@ -78,7 +78,7 @@ learning_rate = 1e-3
     }
 }
 
-/// A tiny Llama whose tokens are bytes, instructions for it, and room for runs.
+/// A tiny Llama whose tokens are bytes, with instructions and space for runs.
 pub fn chat() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("model");
@@ -99,7 +99,7 @@ pub fn chat() -> TempDir {
     folder
 }
 
-/// Lines of words; the label tells whether `good` or `bad` is among them.
+/// Rows of words; the label says whether `good` or `bad` is among them.
 fn texts(number: usize) -> String {
     let mut lines = String::from("text,label\n");
     for i in 0..number {
@@ -110,7 +110,7 @@ fn texts(number: usize) -> String {
     lines
 }
 
-/// A word is a token; `[CLS] text [SEP]`.
+/// A tokenizer with a token per word: `[CLS] text [SEP]`.
 fn tokenizer() -> String {
     let words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "good", "bad"].map(str::to_owned).into_iter();
     let vocabulary: serde_json::Map<String, serde_json::Value> =
@@ -125,7 +125,7 @@ fn tokenizer() -> String {
     .to_string()
 }
 
-/// The fixture's head is for three classes.
+/// The weights without the fixture's head, which has three classes.
 fn without_head(weights: &[u8]) -> Vec<u8> {
     let all = safetensors::SafeTensors::deserialize(weights).unwrap();
     let kept = all.tensors().into_iter().filter(|(name, _)| !name.starts_with("classifier"));

@@ -1,4 +1,4 @@
-//! Checkpoints as they are found in the wild, and as they should not be.
+//! Loading of checkpoints: unusual ones, damaged ones, and the memory it takes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +20,7 @@ const QUERY: &str = "bert.encoder.layer.0.attention.self.query.weight";
 #[test]
 fn a_checkpoint_without_head_and_prefix_gets_a_new_head() {
     let whole = load(&model(|tensors| tensors), 3).unwrap().0;
-    // As of a bare BertModel of TensorFlow's time, with a pretraining head and a buffer.
+    // A bare BertModel with TensorFlow's names, a pretraining head and a buffer.
     let folder = model(|tensors| {
         let renamed = tensors.into_iter().filter(|(name, _)| !name.starts_with("classifier")).map(|(name, tensor)| {
             let name = name.strip_prefix("bert.").unwrap_or(&name).to_owned();
@@ -32,14 +32,14 @@ fn a_checkpoint_without_head_and_prefix_gets_a_new_head() {
         renamed.chain(extra).collect()
     });
     let (network, report) = load(&folder, 5).unwrap();
-    assert_eq!(report.fresh, ["classifier.weight", "classifier.bias"]);
+    assert_eq!(report.newly_initialized, ["classifier.weight", "classifier.bias"]);
     assert_eq!(report.unused, ["cls.predictions.bias"]);
     for name in [QUERY, "bert.embeddings.LayerNorm.weight", "bert.encoder.layer.1.output.LayerNorm.bias"] {
         assert!(network.parameters.get(name).equal(&whole.parameters.get(name)), "{name}");
     }
     let head = network.parameters.get("classifier.weight");
     assert_eq!(head.size(), [5, 64]);
-    // 320 draws of a normal distribution with the config's deviation.
+    // 320 draws from a normal distribution with the config's deviation.
     let deviation = head.std(true).double_value(&[]);
     assert!((0.08..0.12).contains(&deviation), "{deviation}");
     assert!(head.equal(&load(&folder, 5).unwrap().0.parameters.get("classifier.weight")), "a seed gives one head");
@@ -77,7 +77,7 @@ fn shards_and_half_precision_are_read() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn an_error_names_the_file_and_the_tensor() {
     let cases: [(TempDir, &str); 9] = [
         (
             model(|mut tensors| {
@@ -131,7 +131,7 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
-fn tied_tables_that_differ_are_refused() {
+fn tied_tensors_that_differ_are_refused() {
     let tied = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-llama-tied");
     let folder = tempfile::tempdir().unwrap();
     fs::copy(tied.join("config.json"), folder.path().join("config.json")).unwrap();
@@ -149,7 +149,7 @@ fn tied_tables_that_differ_are_refused() {
 }
 
 #[test]
-fn pickles_and_paths_out_of_the_folder_are_refused() {
+fn pickles_and_paths_outside_the_folder_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::copy(fixture_folder().join("config.json"), folder.path().join("config.json")).unwrap();
     fs::write(folder.path().join("pytorch_model.bin"), "pickle").unwrap();
@@ -174,7 +174,7 @@ fn pickles_and_paths_out_of_the_folder_are_refused() {
     }
 }
 
-/// A decoder of TinyLlama's width; of so many layers.
+/// A decoder of TinyLlama's width, with this many layers.
 fn large(layers: usize) -> String {
     format!(
         r#"{{"model_type": "llama", "vocab_size": 32000, "hidden_size": 2048, "intermediate_size": 5632,
@@ -182,10 +182,10 @@ fn large(layers: usize) -> String {
     )
 }
 
-/// Half a billion parameters, since a debug build has to read them too.
+/// Half a billion parameters, few enough for a debug build.
 #[test]
 fn loading_holds_no_second_copy_of_the_weights() {
-    // A file is a hole but for its header: it takes no disk, and as much memory as any other when it is read.
+    // A sparse file: it takes no disk space, and as much memory as any other when it is read.
     let folder = written(&large(10), 1, |file, bytes| file.set_len(file.metadata().unwrap().len() + bytes).unwrap());
     let Loading { bytes, before, peak } = peak(folder.path());
     let share = (peak - before) as f64 / bytes as f64;
@@ -193,10 +193,10 @@ fn loading_holds_no_second_copy_of_the_weights() {
     assert!(share < 1.15, "{share}");
 }
 
-/// 1.1 billion parameters in five files, of which nothing is taken off: libtorch's own memory counts too.
+/// 1.1 billion parameters in five files. libtorch's own memory counts, too.
 #[test]
 #[ignore = "it writes 2.2 GB"]
-fn a_billion_parameters_are_loaded_in_little_more_than_they_take() {
+fn loading_a_billion_parameters_takes_little_more_than_their_size() {
     let mut block = vec![0; 64 << 20];
     ChaCha8Rng::seed_from_u64(1).fill_bytes(&mut block);
     let folder = written(&large(22), 5, |file, bytes| {
@@ -214,7 +214,7 @@ fn a_billion_parameters_are_loaded_in_little_more_than_they_take() {
     assert!(bytes > 2_000_000_000 && share < 1.15, "{share}");
 }
 
-/// A folder of a model in bf16, in so many files of about one size; `fill` writes so many bytes of tensors to one.
+/// A folder with a bf16 model in `files` files of similar size; `fill` writes a number of bytes of tensors to one of them.
 fn written(config: &str, files: u64, mut fill: impl FnMut(&mut fs::File, u64)) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("config.json"), config).unwrap();
@@ -244,20 +244,20 @@ fn written(config: &str, files: u64, mut fill: impl FnMut(&mut fs::File, u64)) -
     folder
 }
 
-/// What loading took, in bytes.
+/// Memory of loading, in bytes.
 struct Loading {
-    /// Of the weights.
+    /// Size of the weights.
     bytes: u64,
-    /// Resident before.
+    /// Resident before loading.
     before: u64,
-    /// Resident at most.
+    /// Peak resident.
     peak: u64,
 }
 
-/// Loads a model in a process that does nothing else, since peaks are of a process.
+/// Loads a model in a process of its own, since the peak is that of a process.
 fn peak(folder: &Path) -> Loading {
     let child = Command::new(std::env::current_exe().unwrap())
-        .args(["weights::load_and_tell_the_peak", "--exact", "--ignored", "--nocapture"])
+        .args(["weights::load_and_print_the_peak", "--exact", "--ignored", "--nocapture"])
         .env("FINESIFT_TEST_LOAD", folder)
         .output()
         .unwrap();
@@ -270,15 +270,15 @@ fn peak(folder: &Path) -> Loading {
 }
 
 #[test]
-#[ignore = "the other half of the tests above"]
-fn load_and_tell_the_peak() {
+#[ignore = "runs in a child process of the tests above"]
+fn load_and_print_the_peak() {
     let folder = std::env::var_os("FINESIFT_TEST_LOAD").unwrap();
     let status = |key: &str| -> u64 {
         let status = fs::read_to_string("/proc/self/status").unwrap();
         let line = status.lines().find(|line| line.starts_with(key)).unwrap();
         1024 * line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
     };
-    // libtorch has taken what it needs once something was reckoned.
+    // libtorch takes memory of its own with the first computation.
     let _ = tch::Tensor::ones([64, 64], (Kind::Float, Device::Cpu))
         .matmul(&tch::Tensor::ones([64, 64], (Kind::Float, Device::Cpu)));
     let before = status("VmRSS");

@@ -12,7 +12,7 @@ mod tests;
 use super::report::{MemoryPart, ModelEstimate};
 use crate::model::{Layout, ModelConfig, ParameterSpec};
 use crate::sift::{Role, Rules, budget};
-use peak::ActivationBytes;
+use peak::StepMemory;
 pub use step_shape::StepShape;
 
 /// Resident bytes of the program with libtorch before a model is loaded, and the parts of libtorch that a step touches.
@@ -27,7 +27,7 @@ const MOST_ROWS: u64 = 1 << 20;
 impl ModelEstimate {
     /// Counts the components that the rules select in a network, and estimates the memory of its training steps.
     pub fn of(config: &ModelConfig, rules: &Rules, labels: i64, step: StepShape) -> ModelEstimate {
-        let layout = Layout::of(config, labels);
+        let (layout, layers) = Layout::with_layers(config, labels);
         let size = |spec: &ParameterSpec| spec.shape.iter().product::<i64>();
         let of_role = |role: Role| layout.parameters.iter().filter(move |spec| rules.role(&spec.name) == role);
         let selected = of_role(Role::Sparse).map(|spec| budget(size(spec), rules.rate) as u64).sum::<u64>();
@@ -37,7 +37,7 @@ impl ModelEstimate {
         let index = if widest <= i64::from(i32::MAX) { 4 } else { 8 };
         let gradient = if step.gpu && step.micro_batches == 1 { step.dtype } else { 4 };
         let parameters = layout.components() as u64;
-        let peak = ActivationBytes::new(config, &layout, rules, step).peak(selected, dense);
+        let peak = StepMemory::new(config, &layout, &layers, rules, step).peak(selected, dense);
         let exact = |name, bytes| MemoryPart { name, bytes, estimated: false };
         let estimated = |name, bytes| MemoryPart { name, bytes, estimated: true };
         let mut memory = vec![

@@ -3,7 +3,7 @@
 use tch::{Device, Kind};
 
 use crate::model::by_onednn;
-use crate::preset::{Dtype, Preset};
+use crate::preset::Preset;
 
 /// The shape of a training step.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ impl StepShape {
     /// The steps of a preset, with micro-batches of `train.batch` rows of `length` tokens.
     pub fn of(preset: &Preset, gpu: bool, length: u64) -> StepShape {
         let (sift, train) = (&preset.sift, &preset.train);
-        let kind = if preset.model.dtype == Dtype::F32 { Kind::Float } else { Kind::BFloat16 };
+        let kind = Kind::from(preset.model.dtype);
         StepShape {
             checkpointing: train.gradient_checkpointing,
             selection_batches: sift.batches as u64,

@@ -1,16 +1,19 @@
-//! What all decoders of the Llama kind have in common: RMS norms, rotary positions, grouped-query attention and a gated
-//! perceptron, by the keys' names in `transformers`.
+//! The config of Llama-like decoders, by the names of its keys in transformers: rotary positions, grouped-query attention
+//! and a gated MLP.
 
 use serde_json::Value;
 
-use super::super::layers::Activation;
-use super::keys::Keys;
+use super::error::ConfigError;
+use super::keys::{Keys, check_sizes};
 use super::rope::{self, Rope};
+use crate::model::activation::Activation;
 
-/// A decoder of the Llama kind.
+/// What the config.json of a decoder says.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the names are those of transformers' LlamaConfig, where they are explained")]
 pub struct DecoderConfig {
+    /// Names the family.
+    pub model_type: &'static str,
     pub vocab_size: i64,
     pub hidden_size: i64,
     pub intermediate_size: i64,
@@ -25,24 +28,23 @@ pub struct DecoderConfig {
     pub attention_dropout: f64,
     pub tie_word_embeddings: bool,
     pub rope: Rope,
-    /// The token whose row of the embedding does not learn: it stands for no text. As in `transformers` that holds where it
-    /// occurs in a text, too.
+    /// The token whose row of the embedding gets no gradient (`padding_idx`), even where it occurs in a text.
     pub pad_token_id: Option<i64>,
-    /// Ids that end a text: `eos_token_id` is one or a list of them.
+    /// Tokens that end a text: `eos_token_id` is one or a list of them.
     pub eos_token_ids: Vec<i64>,
     /// Whether `q_proj`, `k_proj` and `v_proj` have biases.
     pub qkv_bias: bool,
-    /// Whether `o_proj` has one.
+    /// Whether `o_proj` has a bias.
     pub output_bias: bool,
     pub mlp_bias: bool,
-    /// Whether queries and keys are normed head by head, as in Qwen3.
+    /// Whether queries and keys are normalized head by head, as in Qwen3.
     pub qk_norm: bool,
-    /// Per layer the number of tokens that attention sees, itself included; `None` for all before.
+    /// Sliding window of each layer: tokens that a query attends to, itself included. `None` for all before it.
     pub windows: Vec<Option<i64>>,
 }
 
-/// What an absent key means; it differs between architectures.
-pub(super) struct Defaults {
+/// What an absent key means where families differ.
+pub(in crate::model) struct DecoderDefaults {
     pub vocab_size: i64,
     pub intermediate_size: i64,
     pub num_key_value_heads: Option<i64>,
@@ -51,25 +53,27 @@ pub(super) struct Defaults {
 
 impl DecoderConfig {
     /// Tokens that a text may have.
-    pub fn longest(&self) -> i64 {
-        self.rope.longest(self.max_position_embeddings)
+    pub fn max_tokens(&self) -> i64 {
+        self.rope.max_tokens(self.max_position_embeddings)
     }
 
-    /// The common part, with neither biases nor windows.
-    pub(super) fn read(keys: Keys<'_>, defaults: &Defaults) -> Result<DecoderConfig, String> {
+    /// Reads what all families have in common, without biases and windows.
+    pub(in crate::model) fn read(keys: Keys<'_>, defaults: &DecoderDefaults) -> Result<DecoderConfig, ConfigError> {
         let hidden_size = keys.size("hidden_size", 4096)?;
         let num_attention_heads = keys.size("num_attention_heads", 32)?;
-        let num_key_value_heads = keys.size_if_any("num_key_value_heads")?;
+        let num_key_value_heads = keys.optional_size("num_key_value_heads")?;
         let num_hidden_layers = keys.size("num_hidden_layers", 32)?;
         let vocab_size = keys.size("vocab_size", defaults.vocab_size)?;
         let max_position_embeddings = keys.size("max_position_embeddings", defaults.max_position_embeddings)?;
         let config = DecoderConfig {
+            // Filled in from the table of families.
+            model_type: "",
             vocab_size,
             hidden_size,
             intermediate_size: keys.size("intermediate_size", defaults.intermediate_size)?,
             num_hidden_layers,
             num_attention_heads,
-            // An explicit null means as many as there are heads.
+            // An explicit null means one for each query head.
             num_key_value_heads: match num_key_value_heads {
                 Some(heads) => heads,
                 None if keys.has("num_key_value_heads") => num_attention_heads,
@@ -81,7 +85,7 @@ impl DecoderConfig {
             rms_norm_eps: keys.number("rms_norm_eps")?.unwrap_or(1e-6),
             initializer_range: keys.number("initializer_range")?.unwrap_or(0.02),
             attention_dropout: keys.probability("attention_dropout")?.unwrap_or(0.0),
-            tie_word_embeddings: keys.truth("tie_word_embeddings")?,
+            tie_word_embeddings: keys.flag("tie_word_embeddings")?,
             rope: rope::read(keys, max_position_embeddings)?,
             pad_token_id: pad_token_id(keys, vocab_size)?,
             eos_token_ids: eos_token_ids(keys)?,
@@ -95,35 +99,32 @@ impl DecoderConfig {
         Ok(DecoderConfig { windows: vec![None; num_hidden_layers as usize], ..config })
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), ConfigError> {
+        let refused = |reason: String| Err(ConfigError::Unsupported(reason));
         if self.num_attention_heads % self.num_key_value_heads != 0 {
-            return Err(format!(
+            return refused(format!(
                 "num_attention_heads {} cannot be shared out among num_key_value_heads {}",
                 self.num_attention_heads, self.num_key_value_heads
             ));
         }
         if self.head_dim % 2 != 0 {
-            return Err(format!("head_dim {} is odd, and rotary positions turn pairs", self.head_dim));
+            return refused(format!("head_dim {} is odd, but rotary positions rotate pairs", self.head_dim));
         }
-        for (key, size, most) in [
+        check_sizes(&[
             ("num_hidden_layers", self.num_hidden_layers, 1 << 10),
             ("hidden_size", self.hidden_size, 1 << 16),
             ("intermediate_size", self.intermediate_size, 1 << 19),
             ("num_attention_heads", self.num_attention_heads, 1 << 12),
             ("head_dim", self.head_dim, 1 << 12),
-        ] {
-            if size > most {
-                return Err(format!("{key} {size} is beyond any model, {most} at most"));
-            }
-        }
-        Ok(())
+        ])
     }
 }
 
-/// Windows of the Qwen kind: `layer_types` by name, or from a layer on; none at all unless `use_sliding_window`.
-pub(super) fn windows_by_layer(keys: Keys<'_>, layers: i64) -> Result<Vec<Option<i64>>, String> {
-    let window = match keys.truth("use_sliding_window")? {
-        true if keys.has("sliding_window") => keys.size_if_any("sliding_window")?,
+/// Sliding windows of Qwen: named per layer in `layer_types`, or the same from `max_window_layers` on; none unless
+/// `use_sliding_window`.
+pub(in crate::model) fn windows_by_layer(keys: Keys<'_>, layers: i64) -> Result<Vec<Option<i64>>, ConfigError> {
+    let window = match keys.flag("use_sliding_window")? {
+        true if keys.has("sliding_window") => keys.optional_size("sliding_window")?,
         true => Some(4096),
         false => None,
     };
@@ -132,24 +133,29 @@ pub(super) fn windows_by_layer(keys: Keys<'_>, layers: i64) -> Result<Vec<Option
         return Ok((0..layers).map(|layer| window.filter(|_| layer >= first)).collect());
     };
     if types.len() as i64 != layers {
-        return Err(format!("layer_types has {} entries for {layers} layers", types.len()));
+        let reason = format!("layer_types has {} entries for {layers} layers", types.len());
+        return Err(ConfigError::Unsupported(reason));
     }
     let of_type = |name: &Value| match name.as_str() {
         Some("full_attention") => Ok(None),
         Some("sliding_attention") => Ok(window),
-        _ => Err(format!("layer_types: {name} is none of full_attention, sliding_attention")),
+        _ => Err(ConfigError::Unknown {
+            key: "layer_types".into(),
+            found: name.to_string(),
+            known: vec!["full_attention", "sliding_attention"],
+        }),
     };
     types.iter().map(of_type).collect()
 }
 
 /// Old configs count it from the end, as -1.
-fn pad_token_id(keys: Keys<'_>, vocab_size: i64) -> Result<Option<i64>, String> {
-    let wanted = format!("a token id below vocab_size {vocab_size}");
+fn pad_token_id(keys: Keys<'_>, vocab_size: i64) -> Result<Option<i64>, ConfigError> {
+    let expected = format!("a token id below vocab_size {vocab_size}");
     let id = |value: &Value| value.as_i64().filter(|id| (-vocab_size..vocab_size).contains(id));
-    Ok(keys.get("pad_token_id", &wanted, id)?.map(|id| if id < 0 { id + vocab_size } else { id }))
+    Ok(keys.get("pad_token_id", &expected, id)?.map(|id| if id < 0 { id + vocab_size } else { id }))
 }
 
-fn eos_token_ids(keys: Keys<'_>) -> Result<Vec<i64>, String> {
+fn eos_token_ids(keys: Keys<'_>) -> Result<Vec<i64>, ConfigError> {
     let ids = keys.get("eos_token_id", "a token id or a list of them", |value| match value {
         Value::Array(ids) => ids.iter().map(Value::as_i64).collect::<Option<Vec<i64>>>(),
         id => Some(vec![id.as_i64()?]),

@@ -1,7 +1,8 @@
-//! Rotary positions as a config.json has them: the base of the wavelengths, and how they were stretched for longer texts.
+//! Rotary positions as a config.json states them: the base of the wavelengths, and how they are scaled for longer texts.
 
 use serde_json::Value;
 
+use super::error::ConfigError;
 use super::keys::Keys;
 
 /// Rotary position embeddings (Su et al., arXiv 2104.09864).
@@ -9,11 +10,11 @@ use super::keys::Keys;
 pub struct Rope {
     /// The base of the wavelengths.
     pub theta: f64,
-    /// How the frequencies were stretched for longer texts.
+    /// How the frequencies are scaled for longer texts.
     pub scaling: RopeScaling,
 }
 
-/// How frequencies are stretched, by the names of `rope_type` in `transformers`.
+/// How frequencies are scaled, by the names of `rope_type` in transformers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RopeScaling {
     /// Not at all.
@@ -23,12 +24,12 @@ pub enum RopeScaling {
         /// The factor.
         factor: f64,
     },
-    /// By the length of the text, once it has more tokens than the network was trained on.
+    /// By the length of the text, once it is longer than the context the network was trained on.
     Dynamic {
         /// How much longer a text may be.
         factor: f64,
     },
-    /// Low frequencies by a factor, high ones not, those between in between: Llama 3.1 and later.
+    /// Low frequencies by a factor, high ones not at all, and a blend between: Llama 3.1 and later.
     Llama3 {
         /// The factor of low frequencies.
         factor: f64,
@@ -36,21 +37,21 @@ pub enum RopeScaling {
         low_freq_factor: f64,
         /// Wavelengths below the original context over this are high frequencies.
         high_freq_factor: f64,
-        /// The context before stretching, in tokens.
+        /// The context before scaling, in tokens.
         original_max_position_embeddings: f64,
     },
-    /// As Llama 3's but by turns within the original context, and with larger angles' cosines and sines (Peng et al.,
-    /// arXiv 2309.00071).
+    /// YaRN (Peng et al., arXiv 2309.00071): as Llama 3's, but by the number of rotations within the original context, and
+    /// with scaled cosines and sines.
     Yarn {
         /// The factor of low frequencies.
         factor: f64,
-        /// By which cosines and sines are multiplied.
+        /// Factor of the cosines and sines.
         attention_factor: f64,
-        /// Frequencies that turn more often than this within the original context are high ones.
+        /// Frequencies with more rotations than this within the original context are high ones.
         beta_fast: f64,
-        /// Those that turn less often than this are low ones.
+        /// Frequencies with fewer rotations than this are low ones.
         beta_slow: f64,
-        /// The context before stretching, in tokens.
+        /// The context before scaling, in tokens.
         original_max_position_embeddings: f64,
         /// Whether the bounds are rounded to whole pairs of components.
         truncate: bool,
@@ -58,8 +59,8 @@ pub enum RopeScaling {
 }
 
 impl Rope {
-    /// Tokens that a text may have, of a network with so many positions by its own word.
-    pub(super) fn longest(&self, max_position_embeddings: i64) -> i64 {
+    /// Tokens that a text may have.
+    pub(super) fn max_tokens(&self, max_position_embeddings: i64) -> i64 {
         match self.scaling {
             RopeScaling::Dynamic { factor } => (max_position_embeddings as f64 * factor) as i64,
             // Qwen's configs keep the original number beside the factor.
@@ -71,28 +72,24 @@ impl Rope {
     }
 }
 
-/// transformers 5 has all of it in `rope_parameters`; before, there were `rope_theta` and, for what is stretched,
-/// `rope_scaling`. A config may have both, and then they have to say the same.
-pub(super) fn read(keys: Keys<'_>, max_position_embeddings: i64) -> Result<Rope, String> {
+/// transformers 5 has everything in `rope_parameters`; before, there were `rope_theta` and, for scaled positions,
+/// `rope_scaling`. A config may have both, and then both must agree.
+pub(super) fn read(keys: Keys<'_>, max_position_embeddings: i64) -> Result<Rope, ConfigError> {
     let old = keys.object("rope_scaling")?.filter(|scaling| !scaling.0.is_empty());
     let new = keys.object("rope_parameters")?.filter(|parameters| !parameters.0.is_empty());
-    let whole = |keys: Keys<'_>| match keys.number("partial_rotary_factor")? {
-        Some(factor) if factor != 1.0 => Err(format!("partial_rotary_factor {factor}: only whole heads are turned")),
-        _ => Ok(()),
-    };
-    whole(keys)?;
-    // Where the old key lacks the base, it is the one that is given elsewhere.
-    let given = match above_0(keys, "rope_theta")? {
-        None => new.map(|new| above_0(new, "rope_theta")).transpose()?.flatten(),
+    refuse_partial_rotation(keys)?;
+    // Where the old key lacks the base, the base given elsewhere holds.
+    let given = match keys.positive("rope_theta")? {
+        None => new.map(|new| new.positive("rope_theta")).transpose()?.flatten(),
         theta => theta,
     };
     let read = |name: &str, scaling: Keys<'_>| {
         let read = || {
-            whole(scaling)?;
-            let theta = above_0(scaling, "rope_theta")?.or(given).unwrap_or(10_000.0);
+            refuse_partial_rotation(scaling)?;
+            let theta = scaling.positive("rope_theta")?.or(given).unwrap_or(10_000.0);
             Ok(Rope { theta, scaling: scaling_of(scaling, keys, max_position_embeddings)? })
         };
-        read().map_err(|error: String| format!("{name}: {error}"))
+        read().map_err(|error: ConfigError| error.within(name))
     };
     match (old, new) {
         (None, None) => Ok(Rope { theta: given.unwrap_or(10_000.0), scaling: RopeScaling::Default }),
@@ -100,26 +97,39 @@ pub(super) fn read(keys: Keys<'_>, max_position_embeddings: i64) -> Result<Rope,
         (None, Some(new)) => read("rope_parameters", new),
         (Some(old), Some(new)) => match (read("rope_scaling", old)?, read("rope_parameters", new)?) {
             (old, new) if old == new => Ok(new),
-            (old, new) => Err(format!("rope_scaling says {old:?} and rope_parameters {new:?}; remove one of them")),
+            (old, new) => Err(ConfigError::Unsupported(format!(
+                "rope_scaling says {old:?} and rope_parameters {new:?}; remove one of them"
+            ))),
         },
     }
 }
 
-fn scaling_of(scaling: Keys<'_>, keys: Keys<'_>, max_position_embeddings: i64) -> Result<RopeScaling, String> {
-    let number = |key: &str| above_0(scaling, key)?.ok_or_else(|| format!("{key} is missing"));
-    // Beside the others it takes precedence, and without it the network was not trained on less than it has.
-    let original = || match above_0(keys, "original_max_position_embeddings")? {
+fn refuse_partial_rotation(keys: Keys<'_>) -> Result<(), ConfigError> {
+    match keys.number("partial_rotary_factor")? {
+        Some(factor) if factor != 1.0 => {
+            let reason = format!("partial_rotary_factor {factor}: only rotation of whole heads is supported");
+            Err(ConfigError::Unsupported(reason))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn scaling_of(scaling: Keys<'_>, keys: Keys<'_>, max_position_embeddings: i64) -> Result<RopeScaling, ConfigError> {
+    let number = |key: &str| scaling.positive(key)?.ok_or_else(|| ConfigError::Missing { key: key.to_owned() });
+    // The key beside the object takes precedence. Without either, the network was trained on all its positions.
+    let original = || match keys.positive("original_max_position_embeddings")? {
         Some(original) => Ok(original),
-        None => Ok::<f64, String>(
-            above_0(scaling, "original_max_position_embeddings")?.unwrap_or(max_position_embeddings as f64),
+        None => Ok::<f64, ConfigError>(
+            scaling.positive("original_max_position_embeddings")?.unwrap_or(max_position_embeddings as f64),
         ),
     };
-    let rope_type = match scaling.text("rope_type")? {
-        None => scaling.text("type")?.unwrap_or("default"),
+    let rope_type = match scaling.string("rope_type")? {
+        None => scaling.string("type")?.unwrap_or("default"),
         Some(rope_type) => rope_type,
     };
     if let Some((layer_type, _)) = scaling.0.iter().find(|(_, value)| value.is_object()) {
-        return Err(format!("{layer_type} has positions of its own; only the same for all layers are supported"));
+        let reason = format!("{layer_type} has positions of its own; all layers must have the same");
+        return Err(ConfigError::Unsupported(reason));
     }
     match rope_type {
         "default" => Ok(RopeScaling::Default),
@@ -136,7 +146,7 @@ fn scaling_of(scaling: Keys<'_>, keys: Keys<'_>, max_position_embeddings: i64) -
             let implied = max_position_embeddings as f64 / original_max_position_embeddings;
             // An explicit null means the ratio of the two contexts.
             let factor =
-                if scaling.has("factor") { above_0(scaling, "factor")?.unwrap_or(implied) } else { number("factor")? };
+                if scaling.has("factor") { scaling.positive("factor")?.unwrap_or(implied) } else { number("factor")? };
             Ok(RopeScaling::Yarn {
                 factor,
                 attention_factor: attention_factor(scaling, factor)?,
@@ -146,22 +156,22 @@ fn scaling_of(scaling: Keys<'_>, keys: Keys<'_>, max_position_embeddings: i64) -
                 truncate: scaling.get("truncate", "true or false", Value::as_bool)?.unwrap_or(true),
             })
         }
-        other => Err(format!("rope_type {other:?} is none of default, linear, dynamic, llama3, yarn")),
+        other => Err(ConfigError::Unknown {
+            key: "rope_type".into(),
+            found: format!("{other:?}"),
+            known: vec!["default", "linear", "dynamic", "llama3", "yarn"],
+        }),
     }
 }
 
-/// Yarn's, given or as the paper has it; `mscale` and `mscale_all_dim` count only together.
-fn attention_factor(scaling: Keys<'_>, factor: f64) -> Result<f64, String> {
+/// YaRN's factor, given or by the paper's formula. `mscale` and `mscale_all_dim` count only together.
+fn attention_factor(scaling: Keys<'_>, factor: f64) -> Result<f64, ConfigError> {
     let of_scale = |scale: f64| if factor <= 1.0 { 1.0 } else { 0.1 * scale * factor.ln() + 1.0 };
     let given = scaling.number("attention_factor")?;
-    let scale = |key: &str| Ok::<_, String>(scaling.number(key)?.filter(|scale| *scale > 0.0));
+    let scale = |key: &str| Ok::<_, ConfigError>(scaling.number(key)?.filter(|scale| *scale > 0.0));
     Ok(match (given, scale("mscale")?, scale("mscale_all_dim")?) {
         (Some(given), _, _) => given,
         (None, Some(scale), Some(all)) => of_scale(scale) / of_scale(all),
         _ => of_scale(1.0),
     })
-}
-
-fn above_0(keys: Keys<'_>, key: &str) -> Result<Option<f64>, String> {
-    keys.get(key, "a number above 0", |value| value.as_f64().filter(|number| *number > 0.0))
 }

@@ -1,62 +1,140 @@
-//! One block of a decoder: attention with grouped queries, then a gated perceptron, each behind a norm and beside a
-//! shortcut.
+//! A block of a Llama-like decoder: grouped-query attention, then a gated MLP, each with a norm before it and a residual
+//! connection.
 
 use tch::Tensor;
 
-use super::cache::LayerCache;
-use super::context::Context;
+use super::attention::AttentionContext;
+use super::kv_cache::LayerCache;
+use crate::model::activation::Activation;
+use crate::model::builder::Builder;
 use crate::model::config::DecoderConfig;
-use crate::model::layers::{Activation, Linear, RmsNorm};
-use crate::model::tape::Pass;
-use crate::model::weights::Parameters;
+use crate::model::layers::{Linear, Norm};
+use crate::model::memory::{BlockActivations, TrainingStep};
+use crate::model::tape::ForwardPass;
 
-pub(super) struct Block {
-    input_layernorm: RmsNorm,
+/// A block.
+pub(in crate::model) trait DecoderBlock {
+    /// Hidden states `[rows, length, hidden]` to hidden states. With a cache, queries attend to its keys and values too,
+    /// and those of this call are appended to it.
+    fn forward(
+        &self,
+        hidden: &Tensor,
+        attention: &AttentionContext,
+        cache: Option<LayerCache<'_>>,
+        pass: &mut ForwardPass,
+    ) -> Tensor;
+
+    /// What `forward` and its backward pass hold in memory.
+    fn activations(&self, step: &TrainingStep<'_>) -> BlockActivations;
+}
+
+/// The block of `LlamaForCausalLM`, with norms of the kind N.
+pub(in crate::model) struct Block<N> {
     q_proj: Linear,
     k_proj: Linear,
     v_proj: Linear,
     o_proj: Linear,
-    /// Norms of queries and keys, head by head.
-    qk_norm: Option<(RmsNorm, RmsNorm)>,
-    post_attention_layernorm: RmsNorm,
+    head_norms: Option<HeadNorms<N>>,
     gate_proj: Linear,
     up_proj: Linear,
     down_proj: Linear,
+    input_layernorm: N,
+    post_attention_layernorm: N,
     activation: Activation,
+    heads: i64,
+    head_dim: i64,
+    attention_dropout: f64,
+    /// Tokens that a query attends to; `None` for all before it.
+    window: Option<i64>,
 }
 
-impl Block {
-    pub fn new(config: &DecoderConfig, parameters: &Parameters, name: &str) -> Block {
-        let linear = |module: &str| Linear::new(parameters, &format!("{name}.{module}"));
-        let norm = |module: &str| RmsNorm::new(parameters, &format!("{name}.{module}"), config.rms_norm_eps);
+/// Norms of the queries and keys of each head.
+struct HeadNorms<N> {
+    query: N,
+    key: N,
+}
+
+impl<N: Norm> Block<N> {
+    pub fn new(config: &DecoderConfig, window: Option<i64>, builder: &Builder<'_>) -> Block<N> {
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let queries = config.num_attention_heads * config.head_dim;
+        let keys = config.num_key_value_heads * config.head_dim;
+        let (attention, mlp) = (builder.pp("self_attn"), builder.pp("mlp"));
+        let linear = |builder: &Builder<'_>, inputs: i64, outputs: i64, bias: bool| match bias {
+            true => Linear::new(builder, inputs, outputs),
+            false => Linear::without_bias(builder, inputs, outputs),
+        };
+        let norm = |builder: &Builder<'_>, size: i64| N::new(builder, size, config.rms_norm_eps);
         Block {
-            input_layernorm: norm("input_layernorm"),
-            q_proj: linear("self_attn.q_proj"),
-            k_proj: linear("self_attn.k_proj"),
-            v_proj: linear("self_attn.v_proj"),
-            o_proj: linear("self_attn.o_proj"),
-            qk_norm: config.qk_norm.then(|| (norm("self_attn.q_norm"), norm("self_attn.k_norm"))),
-            post_attention_layernorm: norm("post_attention_layernorm"),
-            gate_proj: linear("mlp.gate_proj"),
-            up_proj: linear("mlp.up_proj"),
-            down_proj: linear("mlp.down_proj"),
+            q_proj: linear(&attention.pp("q_proj"), hidden, queries, config.qkv_bias),
+            k_proj: linear(&attention.pp("k_proj"), hidden, keys, config.qkv_bias),
+            v_proj: linear(&attention.pp("v_proj"), hidden, keys, config.qkv_bias),
+            o_proj: linear(&attention.pp("o_proj"), queries, hidden, config.output_bias),
+            head_norms: config.qk_norm.then(|| HeadNorms {
+                query: norm(&attention.pp("q_norm"), config.head_dim),
+                key: norm(&attention.pp("k_norm"), config.head_dim),
+            }),
+            gate_proj: linear(&mlp.pp("gate_proj"), hidden, inner, config.mlp_bias),
+            up_proj: linear(&mlp.pp("up_proj"), hidden, inner, config.mlp_bias),
+            down_proj: linear(&mlp.pp("down_proj"), inner, hidden, config.mlp_bias),
+            input_layernorm: norm(&builder.pp("input_layernorm"), hidden),
+            post_attention_layernorm: norm(&builder.pp("post_attention_layernorm"), hidden),
             activation: config.hidden_act,
+            heads: config.num_attention_heads,
+            head_dim: config.head_dim,
+            attention_dropout: config.attention_dropout,
+            window,
         }
     }
 
-    /// `[rows, length, hidden]`, as it came. With a cache, queries see the keys and values it holds, and those that come
-    /// in are kept there.
-    pub fn forward(
+    fn attention(
         &self,
-        config: &DecoderConfig,
         hidden: &Tensor,
-        context: &Context,
-        window: Option<i64>,
+        attention: &AttentionContext,
         cache: Option<LayerCache<'_>>,
-        pass: &mut Pass,
+        pass: &mut ForwardPass,
+    ) -> Tensor {
+        let (rows, length) = (hidden.size()[0], hidden.size()[1]);
+        let split = |x: Tensor| x.view([rows, length, -1, self.head_dim]);
+        let mut query = split(self.q_proj.forward(hidden, pass));
+        let mut key = split(self.k_proj.forward(hidden, pass));
+        let value = split(self.v_proj.forward(hidden, pass)).transpose(1, 2);
+        if let Some(norms) = &self.head_norms {
+            (query, key) = (norms.query.forward(&query), norms.key.forward(&key));
+        }
+        let query = attention.rotary.apply(&query.transpose(1, 2));
+        let key = attention.rotary.apply(&key.transpose(1, 2));
+        let (key, value) = match cache {
+            Some(mut cache) => cache.append(&key, &value),
+            None => (key, value),
+        };
+        let dropout = pass.dropout_probability(self.attention_dropout);
+        let mask = attention.mask(self.window);
+        let grouped = key.size()[1] != self.heads;
+        let attended = Tensor::scaled_dot_product_attention(
+            &query,
+            &key,
+            &value,
+            mask.tensor.as_ref(),
+            dropout,
+            mask.is_causal,
+            None,
+            grouped,
+        );
+        attended.transpose(1, 2).reshape([rows, length, -1])
+    }
+}
+
+impl<N: Norm> DecoderBlock for Block<N> {
+    fn forward(
+        &self,
+        hidden: &Tensor,
+        attention: &AttentionContext,
+        cache: Option<LayerCache<'_>>,
+        pass: &mut ForwardPass,
     ) -> Tensor {
         let normed = self.input_layernorm.forward(hidden);
-        let attended = self.attention(config, &normed, context, window, cache, pass);
+        let attended = self.attention(&normed, attention, cache, pass);
         let hidden = hidden + self.o_proj.forward(&attended, pass);
         let normed = self.post_attention_layernorm.forward(&hidden);
         let gate = self.activation.forward(&self.gate_proj.forward(&normed, pass));
@@ -64,42 +142,42 @@ impl Block {
         hidden + self.down_proj.forward(&inner, pass)
     }
 
-    fn attention(
-        &self,
-        config: &DecoderConfig,
-        hidden: &Tensor,
-        context: &Context,
-        window: Option<i64>,
-        cache: Option<LayerCache<'_>>,
-        pass: &mut Pass,
-    ) -> Tensor {
-        let (rows, length) = (hidden.size()[0], hidden.size()[1]);
-        let split = |x: Tensor| x.view([rows, length, -1, config.head_dim]);
-        let mut query = split(self.q_proj.forward(hidden, pass));
-        let mut key = split(self.k_proj.forward(hidden, pass));
-        let value = split(self.v_proj.forward(hidden, pass)).transpose(1, 2);
-        if let Some((query_norm, key_norm)) = &self.qk_norm {
-            (query, key) = (query_norm.forward(&query), key_norm.forward(&key));
-        }
-        let query = context.angles.turn(&query.transpose(1, 2));
-        let key = context.angles.turn(&key.transpose(1, 2));
-        let (key, value) = match cache {
-            Some(mut cache) => cache.extend(&key, &value),
-            None => (key, value),
+    /// With H the hidden size, I the intermediate size, A heads, Q and K the widths of a token's queries and keys, and e
+    /// bytes an element, a token keeps
+    ///
+    /// - H·e of the block's input and H·4 of each norm's input, which is the same memory where e is 4; where heads are
+    ///   normalized, (Q + K)·4 of their inputs;
+    /// - 2·(Q + K)·e: rotated queries and keys, values, and attention's output; A·4 of attention, which is fused;
+    /// - 3·I·e: the gate before and after its activation function, and what it multiplies;
+    /// - of trained layers their inputs and outputs, where these are not among the above: H·e for q, k and v together, H·e
+    ///   for gate and up together, I·e for down; Q, K, H and H for the outputs of q, k, o and down; on a CPU Q for a copy
+    ///   of o's input. Layers that run through oneDNN keep their inputs as well.
+    ///
+    /// Within the MLP there are gradients of 3·(H + I)·e. The last segment's hidden states, H·e, live through the whole
+    /// backward pass.
+    fn activations(&self, step: &TrainingStep<'_>) -> BlockActivations {
+        let (hidden, inner) = (self.q_proj.inputs() as u128, self.gate_proj.outputs() as u128);
+        let (query, key) = (self.q_proj.outputs() as u128, self.k_proj.outputs() as u128);
+        let element = step.element_size;
+        let [q, k, v, o] = [&self.q_proj, &self.k_proj, &self.v_proj, &self.o_proj].map(|layer| step.trains(layer));
+        let [gate, up, down] = [&self.gate_proj, &self.up_proj, &self.down_proj].map(|layer| step.trains(layer));
+        let keeps = u128::from(step.keeps_inputs);
+        let copied = if step.gpu { 0 } else { o.max(keeps) * query };
+        let of_trained = q.max(k).max(v) * hidden + gate.max(up) * hidden + down * inner;
+        let inputs = (q.max(k).max(v).max(keeps) + gate.max(up).max(keeps)) * hidden + down.max(keeps) * inner;
+        let outputs = q * query + k * key + (o + down) * hidden;
+        let norms = if element == 4 { 2 * hidden * 4 } else { hidden * element + 2 * hidden * 4 };
+        let head_norms = match (&self.head_norms, element) {
+            (None, _) => 0,
+            (Some(_), 4) => ((1 - q) * query + (1 - k) * key) * 4,
+            (Some(_), _) => (query + key) * 4,
         };
-        let dropout = pass.probability(config.attention_dropout);
-        let visible = context.visible(window);
-        let grouped = config.num_key_value_heads != config.num_attention_heads;
-        let attended = Tensor::scaled_dot_product_attention(
-            &query,
-            &key,
-            &value,
-            visible.mask.as_ref(),
-            dropout,
-            visible.causal,
-            None,
-            grouped,
-        );
-        attended.transpose(1, 2).reshape([rows, length, -1])
+        let kept = (2 * query + 2 * key + 3 * inner + inputs + outputs + copied) * element;
+        BlockActivations {
+            kept: kept + norms + head_norms + self.heads as u128 * 4,
+            inputs: (of_trained + o * query) * element,
+            mlp: 3 * (hidden + inner) * element + hidden * element,
+            attention: 0,
+        }
     }
 }

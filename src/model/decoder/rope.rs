@@ -1,4 +1,5 @@
-//! Rotary position embeddings: the angles by which the pairs of a head's components are turned.
+//! Rotary position embeddings (Su et al., arXiv 2104.09864): each pair of a head's components is rotated by an angle that
+//! grows with the position.
 
 use std::f64::consts::TAU;
 
@@ -6,27 +7,27 @@ use tch::{Kind, Tensor};
 
 use crate::model::config::{DecoderConfig, RopeScaling};
 
-/// Cosines and sines, `[rows, 1, length, head_dim / 2]` each, in the network's type.
-pub(super) struct Angles {
+/// Cosines and sines, `[rows, 1, length, head_dim / 2]` each, in the network's dtype.
+pub(in crate::model) struct RotaryEmbedding {
     cos: Tensor,
     sin: Tensor,
 }
 
-impl Angles {
-    /// For positions, int64 `[rows or 1, length]`. Reckoned in fp32 whatever the network's type, as transformers does.
-    pub fn of(config: &DecoderConfig, positions: &Tensor, kind: Kind) -> Angles {
+impl RotaryEmbedding {
+    /// For positions int64 `[rows or 1, length]`. Computed in fp32 whatever the network's dtype, as in transformers.
+    pub fn new(config: &DecoderConfig, positions: &Tensor, kind: Kind) -> RotaryEmbedding {
         let frequencies = frequencies(config, positions);
         let angles = (positions.to_kind(Kind::Float).unsqueeze(-1) * frequencies).unsqueeze(1);
         let scale = match config.rope.scaling {
             RopeScaling::Yarn { attention_factor, .. } => attention_factor,
             _ => 1.0,
         };
-        Angles { cos: (angles.cos() * scale).to_kind(kind), sin: (angles.sin() * scale).to_kind(kind) }
+        RotaryEmbedding { cos: (angles.cos() * scale).to_kind(kind), sin: (angles.sin() * scale).to_kind(kind) }
     }
 
-    /// Turns queries or keys, `[rows, heads, length, head_dim]`. A pair is a component of the first half and its fellow
-    /// of the second, which is the checkpoints' layout.
-    pub fn turn(&self, x: &Tensor) -> Tensor {
+    /// Rotates queries or keys `[rows, heads, length, head_dim]`. Component i of the first half and component i of the
+    /// second half are a pair, as Hugging Face checkpoints have it.
+    pub fn apply(&self, x: &Tensor) -> Tensor {
         let halves = x.chunk(2, -1);
         let (a, b) = (&halves[0], &halves[1]);
         Tensor::cat(&[a * &self.cos - b * &self.sin, b * &self.cos + a * &self.sin], -1)
@@ -44,10 +45,10 @@ fn frequencies(config: &DecoderConfig, positions: &Tensor) -> Tensor {
         RopeScaling::Linear { factor } => plain / factor,
         RopeScaling::Dynamic { factor } => {
             let (dim, trained) = (config.head_dim as f64, config.max_position_embeddings as f64);
-            // The one kind that has to know how long the text is.
+            // Only this kind depends on the length of the text.
             let length = (positions.max().int64_value(&[]) + 1).max(config.max_position_embeddings) as f64;
-            let stretched = factor * length / trained - (factor - 1.0);
-            with_base(config.rope.theta * stretched.powf(dim / (dim - 2.0)))
+            let scale = factor * length / trained - (factor - 1.0);
+            with_base(config.rope.theta * scale.powf(dim / (dim - 2.0)))
         }
         RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } => {
             let original = original_max_position_embeddings;
@@ -61,9 +62,9 @@ fn frequencies(config: &DecoderConfig, positions: &Tensor) -> Tensor {
         }
         RopeScaling::Yarn { factor, beta_fast, beta_slow, original_max_position_embeddings, truncate, .. } => {
             let dim = config.head_dim as f64;
-            // The number of the pair that turns so often within the original context.
-            let pair = |turns: f64| {
-                dim * (original_max_position_embeddings / (turns * TAU)).ln() / (2.0 * config.rope.theta.ln())
+            // The number of the pair that has so many rotations within the original context.
+            let pair = |rotations: f64| {
+                dim * (original_max_position_embeddings / (rotations * TAU)).ln() / (2.0 * config.rope.theta.ln())
             };
             let (low, high) = match truncate {
                 true => (pair(beta_fast).floor(), pair(beta_slow).ceil()),
@@ -72,8 +73,8 @@ fn frequencies(config: &DecoderConfig, positions: &Tensor) -> Tensor {
             let (low, high) = (low.max(0.0), high.min(dim - 1.0));
             let width = if low == high { 0.001 } else { high - low };
             let numbers = Tensor::arange(config.head_dim / 2, (Kind::Float, device));
-            let stretched = ((numbers - low) / width).clamp(0.0, 1.0);
-            (&plain / factor) * &stretched + plain * (stretched.neg() + 1.0)
+            let scaled = ((numbers - low) / width).clamp(0.0, 1.0);
+            (&plain / factor) * &scaled + plain * (scaled.neg() + 1.0)
         }
     }
 }

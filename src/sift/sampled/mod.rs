@@ -1,13 +1,14 @@
-//! The gradient of a linear layer's weight, whole or at chosen components only.
+//! The gradient of a linear layer's weight: dense, or at selected components only.
 //!
 //! With x `[tokens, in]` the layer's input and dy `[tokens, out]` the gradient of its output, dW = dyᵀ·x. A component
-//! dW[i, j] = Σ_t dy[t, i] · x[t, j] is a dot product of two columns (a sampled matrix product, SDDMM), and at the rates that sparse
-//! fine-tuning is about the sum over all of them is never needed.
+//! dW[i, j] = Σ_t dy[t, i] · x[t, j] is a dot product of two columns (a sampled matrix product, SDDMM). At the rates of sparse
+//! fine-tuning, computing all components is a waste.
 //!
-//! Tokens are taken a few at a time ([`CHUNK`]): a thread turns that part of x and of dy into columns, which stay in its
-//! caches, and adds to each component the product of two of them, in the order of a [`SamplingPlan`]. Each operand is read from
-//! memory once, x for all layers that share it, and no transposed copy of either is ever made.
+//! Tokens are processed in chunks ([`CHUNK`]): a thread transposes a chunk of x and of dy into columns, which stay in its caches,
+//! and adds to each component the dot product of two of them, in the order of a [`SamplingPlan`]. Each operand is read from memory
+//! once, x for all layers that share it, and neither is ever transposed as a whole.
 
+mod column;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -19,69 +20,78 @@ use std::ops::Range;
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
+use column::{CHUNK, Column};
 pub use plan::SamplingPlan;
-pub use vector::Instructions;
-use vector::{CHUNK, Column};
+pub use vector::InstructionSet;
 
-/// Tokens are summed in this many parts at most, by as many tasks. It does not depend on the number of threads, since sums would too.
+/// Strips that the tokens are summed in, each by its own tasks. It does not depend on the number of threads: sums would, too.
 const STRIPS: usize = 8;
 
-/// Components of a gradient that a task adds up over the strips at a time: 16 KiB.
+/// Components that a task sums over the strips at a time: 16 KiB.
 const SUMS: usize = 4096;
 
-/// Up to this share of a weight's components sampling was the faster way in every measurement on a CPU, by three tenths at least
-/// (`cargo bench --bench sampled`). A GPU is given the whole product.
-const WORTHWHILE: f64 = 0.25;
+/// Up to this rate sampling was faster in every measurement on a CPU, by at least three tenths (`cargo bench --bench sampled`).
+/// On a GPU the dense product is faster.
+const MAX_RATE: f64 = 0.25;
 
-/// dW, `[out, in]`, in the type of its operands.
-pub fn whole(x: &Tensor, dy: &Tensor) -> Tensor {
+/// The dense gradient dW, `[out, in]`, in the dtype of x `[tokens, in]` and dy `[tokens, out]`.
+pub fn dense_gradient(x: &Tensor, dy: &Tensor) -> Tensor {
     dy.tr().matmul(x)
 }
 
-/// Whether a [`Sampler`] is the faster way to `selected` components of a weight `[out, in]`, rather than [`whole`].
-pub fn worthwhile(device: Device, selected: i64, [out, width]: [i64; 2]) -> bool {
-    device == Device::Cpu && (selected as f64) <= WORTHWHILE * (out * width) as f64
+/// Whether a [`GradientSampler`] computes `selected` components of a weight `[out, in]` faster than [`dense_gradient`].
+pub fn is_faster(device: Device, selected: i64, [out, width]: [i64; 2]) -> bool {
+    device == Device::Cpu && (selected as f64) <= MAX_RATE * (out * width) as f64
 }
 
-/// What computes chosen components on the CPU. It keeps what it needs besides its operands from call to call.
-pub struct Sampler {
-    instructions: Instructions,
+/// Computes selected components of gradients on the CPU. Its buffers are kept between calls.
+pub struct GradientSampler {
+    instructions: InstructionSet,
     /// Sums over each strip of tokens, strip by strip.
     strips: Vec<f32>,
 }
 
-impl Default for Sampler {
-    fn default() -> Sampler {
-        Sampler::new(Instructions::best())
+/// One of the linear layers that have the same input.
+#[derive(Clone, Copy)]
+pub struct SampledLayer<'a> {
+    /// The gradient of its output, `[tokens, out]`.
+    pub dy: &'a Tensor,
+    /// The selected components of its weight `[out, in]`.
+    pub plan: &'a SamplingPlan,
+}
+
+impl Default for GradientSampler {
+    fn default() -> GradientSampler {
+        GradientSampler::new(InstructionSet::best())
     }
 }
 
-impl Sampler {
-    /// With these instructions, which this machine must have.
-    pub fn new(instructions: Instructions) -> Sampler {
-        Sampler { instructions, strips: Vec::new() }
+impl GradientSampler {
+    /// A sampler with these instructions, which this machine must have.
+    pub fn new(instructions: InstructionSet) -> GradientSampler {
+        GradientSampler { instructions, strips: Vec::new() }
     }
 
-    /// What it computes with.
-    pub fn instructions(&self) -> Instructions {
+    /// The instructions it computes with.
+    pub fn instructions(&self) -> InstructionSet {
         self.instructions
     }
 
-    /// dW of linear layers with one input x `[tokens, in]`, at the components of their plans: for each dy `[tokens, out]`
-    /// fp32 `[k]`, in the plan's order. Operands are on the CPU and of any float type and strides; sums are fp32.
+    /// The gradients of linear layers with one input x `[tokens, in]`, at their selected components: fp32 `[k]` for each layer, in
+    /// its plan's order. Operands are on the CPU, of any float dtype and strides; sums are fp32.
     ///
-    /// Each component is summed in an order that only the number of tokens decides: results do not depend on the number of threads.
+    /// Only the number of tokens decides the order of a component's sum, so that results do not depend on the number of threads.
     ///
     /// # Panics
     /// If a plan's shape is not `[out, in]`.
-    pub fn at(&mut self, x: &Tensor, layers: &[(&Tensor, &SamplingPlan)]) -> Vec<Tensor> {
+    pub fn sample(&mut self, x: &Tensor, layers: &[SampledLayer<'_>]) -> Vec<Tensor> {
         let fp32 = |tensor: &Tensor| tensor.to_kind(Kind::Float).contiguous();
-        let (x, gradients) = (fp32(x), layers.iter().map(|(dy, _)| fp32(dy)).collect::<Vec<_>>());
+        let (x, gradients) = (fp32(x), layers.iter().map(|layer| fp32(layer.dy)).collect::<Vec<_>>());
         let x = Rows::of(&x);
         let layers: Vec<Layer> = gradients
             .iter()
             .zip(layers)
-            .map(|(dy, &(_, plan))| Layer { dy: Rows::of(dy), plan })
+            .map(|(dy, layer)| Layer { dy: Rows::of(dy), plan: layer.plan })
             .inspect(|layer| assert_eq!((layer.dy.width, x.width), layer.plan.shape(), "a plan of another shape"))
             .collect();
         self.sum(x, &layers)
@@ -91,37 +101,37 @@ impl Sampler {
         let chunks = x.tokens().div_ceil(CHUNK);
         let strips = chunks.clamp(1, STRIPS);
         let total: usize = layers.iter().map(|layer| layer.plan.components()).sum();
-        // What was there before is overwritten.
+        // Each task zeroes its sums, so old values do not matter.
         self.strips.resize(strips * total, 0.0);
         let blocks = rayon::current_num_threads().div_ceil(strips);
         let mut tasks = Vec::with_capacity(strips * blocks);
         for (strip, mut rest) in self.strips.chunks_exact_mut(total.max(1)).enumerate() {
             let tokens = CHUNK * (chunks * strip / strips)..(CHUNK * (chunks * (strip + 1) / strips)).min(x.tokens());
-            let mut parts: Vec<Vec<Part>> = (0..blocks).map(|_| Vec::with_capacity(layers.len())).collect();
+            let mut by_block: Vec<Vec<RowSums>> = (0..blocks).map(|_| Vec::with_capacity(layers.len())).collect();
             for layer in layers {
-                for (block, parts) in parts.iter_mut().enumerate() {
+                for (block, row_sums) in by_block.iter_mut().enumerate() {
                     let height = layer.dy.width;
                     let rows = height * block / blocks..height * (block + 1) / blocks;
-                    let (sums, after) = rest.split_at_mut(layer.plan.of_rows(&rows).len());
+                    let (sums, after) = rest.split_at_mut(layer.plan.components_of_rows(&rows).len());
                     rest = after;
-                    parts.push(Part { layer, rows, sums });
+                    row_sums.push(RowSums { layer, rows, sums });
                 }
             }
-            tasks.extend(parts.into_iter().map(|parts| (tokens.clone(), parts)));
+            tasks.extend(by_block.into_iter().map(|row_sums| Task { tokens: tokens.clone(), row_sums }));
         }
         let instructions = self.instructions;
-        tasks.into_par_iter().for_each(|(tokens, parts)| add_up(instructions, x, tokens, parts));
+        tasks.into_par_iter().for_each(|task| task.run(instructions, x));
 
         let mut start = 0;
         let gradient = |layer: &Layer| {
             let components = layer.plan.components();
             let mut gradient = Tensor::zeros([components as i64], (Kind::Float, Device::Cpu));
-            let place = start;
+            let first = start;
             start += components;
             as_f32_mut(&mut gradient).par_chunks_mut(SUMS).enumerate().for_each(|(number, sums)| {
                 for strip in self.strips.chunks_exact(total.max(1)) {
-                    let strip = &strip[place + number * SUMS..][..sums.len()];
-                    sums.iter_mut().zip(strip).for_each(|(sum, part)| *sum += part);
+                    let strip = &strip[first + number * SUMS..][..sums.len()];
+                    sums.iter_mut().zip(strip).for_each(|(sum, of_strip)| *sum += of_strip);
                 }
             });
             gradient
@@ -142,8 +152,8 @@ struct Layer<'a> {
     plan: &'a SamplingPlan,
 }
 
-/// Some rows of a layer's weight, and where the sums over a strip of tokens of the components in them go.
-struct Part<'a> {
+/// Some rows of a layer's weight, and the sums of the components in them over a strip of tokens.
+struct RowSums<'a> {
     layer: &'a Layer<'a>,
     rows: Range<usize>,
     sums: &'a mut [f32],
@@ -160,26 +170,34 @@ impl Rows<'_> {
 }
 
 thread_local! {
-    /// Parts of x and dy by their columns. A thread needs it again at once.
+    /// Columns of x and dy. Kept, because a thread needs them again at once.
     static COLUMNS: RefCell<Vec<Column>> = const { RefCell::new(Vec::new()) };
 }
 
-fn add_up(instructions: Instructions, x: Rows, tokens: Range<usize>, mut parts: Vec<Part>) {
-    let height = parts.iter().map(|part| part.rows.len()).max().unwrap_or(0);
-    parts.iter_mut().for_each(|part| part.sums.fill(0.0));
-    COLUMNS.with_borrow_mut(|columns| {
-        columns.resize(columns.len().max(x.width + height), Column::ZERO);
-        let (of_x, of_dy) = columns.split_at_mut(x.width);
-        for start in tokens.clone().step_by(CHUNK) {
-            let chunk = start..(start + CHUNK).min(tokens.end);
-            instructions.transpose(x.data, x.width, chunk.clone(), 0..x.width, of_x);
-            for Part { layer, rows, sums } in &mut parts {
-                let of_dy = &mut of_dy[..rows.len()];
-                instructions.transpose(layer.dy.data, layer.dy.width, chunk.clone(), rows.clone(), of_dy);
-                instructions.accumulate(layer.plan, rows.clone(), of_x, of_dy, sums);
+/// Sums over a strip of tokens, of some rows of each layer.
+struct Task<'a> {
+    tokens: Range<usize>,
+    row_sums: Vec<RowSums<'a>>,
+}
+
+impl Task<'_> {
+    fn run(mut self, instructions: InstructionSet, x: Rows) {
+        let height = self.row_sums.iter().map(|row_sums| row_sums.rows.len()).max().unwrap_or(0);
+        self.row_sums.iter_mut().for_each(|row_sums| row_sums.sums.fill(0.0));
+        COLUMNS.with_borrow_mut(|columns| {
+            columns.resize(columns.len().max(x.width + height), Column::ZERO);
+            let (of_x, of_dy) = columns.split_at_mut(x.width);
+            for start in self.tokens.clone().step_by(CHUNK) {
+                let chunk = start..(start + CHUNK).min(self.tokens.end);
+                instructions.transpose(x.data, x.width, chunk.clone(), 0..x.width, of_x);
+                for RowSums { layer, rows, sums } in &mut self.row_sums {
+                    let of_dy = &mut of_dy[..rows.len()];
+                    instructions.transpose(layer.dy.data, layer.dy.width, chunk.clone(), rows.clone(), of_dy);
+                    instructions.accumulate(layer.plan, rows.clone(), of_x, of_dy, sums);
+                }
             }
-        }
-    });
+        });
+    }
 }
 
 fn as_f32(tensor: &Tensor) -> &[f32] {
@@ -187,16 +205,16 @@ fn as_f32(tensor: &Tensor) -> &[f32] {
     if tensor.numel() == 0 {
         return &[];
     }
-    // SAFETY: a contiguous fp32 CPU tensor is `numel` floats from its data pointer on, and the borrow keeps it alive.
+    // SAFETY: a contiguous fp32 CPU tensor is `numel` floats from its data pointer, and the borrow keeps it alive.
     unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<f32>(), tensor.numel()) }
 }
 
-/// Of a tensor that nothing else shares.
+/// The numbers of a tensor that nothing else shares.
 fn as_f32_mut(tensor: &mut Tensor) -> &mut [f32] {
     debug_assert!(tensor.kind() == Kind::Float && tensor.device() == Device::Cpu && tensor.is_contiguous());
     if tensor.numel() == 0 {
         return &mut [];
     }
-    // SAFETY: as above, and the caller made the tensor and has shared it with nobody.
+    // SAFETY: as above; and the caller made the tensor and shares it with nothing.
     unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<f32>(), tensor.numel()) }
 }

@@ -6,24 +6,22 @@ use tch::{Kind, Tensor};
 
 use crate::model::Network;
 use crate::model::backward::Gradient;
-use crate::sift::sampled::{self, Sampler, SamplingPlan};
+use crate::sift::sampled::{self, GradientSampler, SampledLayer, SamplingPlan};
 use crate::sift::{Coverage, Role, Slot, Values};
-use crate::train::slots::SlotIndex;
 
 /// How a slot's gradient is sampled; `None` where the whole gradient is faster.
 pub(super) fn sampling_plan(network: &Network, values: &Values, slot: &Slot) -> Option<SamplingPlan> {
-    let linear = network.parameters.specs().iter().any(|spec| spec.name == slot.name && spec.linear);
+    let linear = network.parameters.specs().iter().any(|spec| spec.name == slot.name && spec.is_linear());
     let &[out, width] = slot.shape.as_slice() else { return None };
-    let worthwhile = sampled::worthwhile(network.parameters.device(), slot.trained(), [out, width]);
-    (slot.role == Role::Sparse && linear && worthwhile).then(|| SamplingPlan::new(&values.selected(slot), out, width))
+    let faster = sampled::is_faster(network.parameters.device(), slot.trained(), [out, width]);
+    (slot.role == Role::Sparse && linear && faster).then(|| SamplingPlan::new(&values.selected(slot), out, width))
 }
 
 /// Accumulates the gradients of one micro-batch.
 pub(super) struct GradientSink<'a> {
     pub values: &'a mut Values,
     pub plans: &'a [Option<SamplingPlan>],
-    pub sampler: &'a mut Sampler,
-    pub slots: &'a SlotIndex,
+    pub sampler: &'a mut GradientSampler,
     pub coverage: &'a mut Coverage,
     /// Sparse slots whose gradient mass is measured.
     pub probed: &'a Range<usize>,
@@ -44,14 +42,13 @@ impl GradientSink<'_> {
         let mut sampled: Vec<SharedInput> = Vec::new();
         for gradient in gradients {
             match gradient {
-                Gradient::Linear { module, x, dy } => {
-                    let slots = self.slots.linear(&module);
+                Gradient::Linear { slots, x, dy } => {
                     if let Some(slot) = slots.bias {
                         self.accumulate_whole(slot, &dy.sum_dim_intlist(Some(&[0i64][..]), false, Kind::Float));
                     }
                     let Some(slot) = slots.weight else { continue };
                     if self.plans[slot].is_none() || self.probed.contains(&slot) {
-                        self.accumulate_whole(slot, &sampled::whole(&x, &dy));
+                        self.accumulate_whole(slot, &sampled::dense_gradient(&x, &dy));
                         continue;
                     }
                     match sampled.iter_mut().find(|shared| shared.x.data_ptr() == x.data_ptr()) {
@@ -59,17 +56,14 @@ impl GradientSink<'_> {
                         None => sampled.push(SharedInput { x, layers: vec![(slot, dy)] }),
                     }
                 }
-                Gradient::Leaf { name, gradient } => {
-                    if let Some(slot) = self.slots.parameter(&name) {
-                        self.accumulate_whole(slot, &gradient);
-                    }
-                }
+                Gradient::Leaf { slot, gradient } => self.accumulate_whole(slot, &gradient),
             }
         }
         for SharedInput { x, layers } in sampled {
             let plans = layers.iter().filter_map(|(slot, _)| self.plans[*slot].as_ref());
-            let planned: Vec<(&Tensor, &SamplingPlan)> = layers.iter().map(|(_, dy)| dy).zip(plans).collect();
-            for ((slot, _), gradient) in layers.iter().zip(self.sampler.at(&x, &planned)) {
+            let planned: Vec<SampledLayer> =
+                layers.iter().zip(plans).map(|((_, dy), plan)| SampledLayer { dy, plan }).collect();
+            for ((slot, _), gradient) in layers.iter().zip(self.sampler.sample(&x, &planned)) {
                 self.values.accumulate(*slot, &gradient);
             }
         }

@@ -13,9 +13,8 @@ use crate::data::Batch;
 use crate::eval::DeviceBatch;
 use crate::model::Network;
 use crate::model::backward::{self, BackwardOptions, GradTargets, mixed};
-use crate::sift::sampled::{Sampler, SamplingPlan};
-use crate::sift::{Coverage, Role, State, TrainedParameter, UpdateGate, Values};
-use crate::train::slots::SlotIndex;
+use crate::sift::sampled::{GradientSampler, SamplingPlan};
+use crate::sift::{Coverage, Role, State, TrainableParameter, UpdateGate, Values};
 use gradients::{GradientSink, sampling_plan};
 pub use options::{LearnerOptions, StepResult};
 
@@ -25,10 +24,9 @@ pub struct Learner {
     pub network: Network,
     values: Values,
     targets: GradTargets,
-    slots: SlotIndex,
     /// Of each slot whose gradient is sampled at the selected components.
     plans: Vec<Option<SamplingPlan>>,
-    sampler: Sampler,
+    sampler: GradientSampler,
     coverage: Coverage,
     options: LearnerOptions,
     pending: Vec<PendingStep>,
@@ -51,7 +49,7 @@ struct PendingStep {
 
 impl Learner {
     /// Prepares training of these parameters.
-    pub fn new(network: Network, parameters: &[TrainedParameter], options: LearnerOptions) -> Learner {
+    pub fn new(network: Network, parameters: &[TrainableParameter], options: LearnerOptions) -> Learner {
         // A GPU computes gradients in the type of the weights. A single one needs no wider type to be summed in.
         let narrow = network.parameters.device().is_cuda() && options.micro_batches == 1;
         let kind = parameters.first().filter(|_| narrow).map_or(Kind::Float, |parameter| parameter.weights.kind());
@@ -60,9 +58,8 @@ impl Learner {
         let sparse = values.slots().iter().filter(|slot| slot.role == Role::Sparse).count();
         Learner {
             targets: GradTargets::new(&network.parameters, names()),
-            slots: SlotIndex::new(names()),
             plans: values.slots().iter().map(|slot| sampling_plan(&network, &values, slot)).collect(),
-            sampler: Sampler::default(),
+            sampler: GradientSampler::default(),
             coverage: Coverage::new(sparse),
             options,
             pending: Vec::new(),
@@ -142,7 +139,7 @@ impl Learner {
             Some(most) => (most / (norm + 1e-6)).clamp_max(1.0),
             None => norm.ones_like(),
         };
-        let gate = UpdateGate { scale, taken: self.finite.shallow_clone() };
+        let gate = UpdateGate { scale, apply: self.finite.shallow_clone() };
         self.updating = true;
         self.values.update(&self.options.adamw, learning_rate, &gate);
         self.write_weights();
@@ -226,13 +223,12 @@ impl Learner {
     /// Adds a micro-batch's gradient and returns its part of the loss, on the device.
     fn accumulate(&mut self, batch: &Batch, targets: usize, options: BackwardOptions, probed: &Range<usize>) -> Tensor {
         let batch = DeviceBatch::new(batch, self.network.parameters.device());
-        let chain = self.network.on(&batch.inputs);
+        let chain = self.network.segments(&batch.inputs);
         let objective = self.network.objective(&batch.targets, 1.0 / targets as f64);
         let mut sink = GradientSink {
             values: &mut self.values,
             plans: &self.plans,
             sampler: &mut self.sampler,
-            slots: &self.slots,
             coverage: &mut self.coverage,
             probed,
         };

@@ -2,7 +2,7 @@
 
 use crate::model::backward::{BackwardOptions, mixed};
 use crate::preset::Preset;
-use crate::sift::{AdamW, Covered, SparseDecay};
+use crate::sift::{AdamW, GradientMass, SparseDecay};
 
 /// How to train.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub struct StepResult {
     /// L2 norm of the gradient before clipping.
     pub grad_norm: f64,
     /// Gradient mass covered by the selection; only in the last step of a probe round.
-    pub mass: Option<Covered>,
+    pub mass: Option<GradientMass>,
 }
 
 impl LearnerOptions {

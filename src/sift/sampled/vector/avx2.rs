@@ -3,14 +3,14 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::{Column, Part, SamplingPlan, Vector};
+use super::{Block, Column, SamplingPlan, Vector};
 
 /// # Safety
 /// As [`super::transpose`].
 #[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn transpose(part: Part, out: &mut [Column]) {
-    // SAFETY: the caller's.
-    unsafe { super::transpose::<__m256>(part, out) }
+pub(super) unsafe fn transpose(block: Block, out: &mut [Column]) {
+    // SAFETY: as the caller's.
+    unsafe { super::transpose::<__m256>(block, out) }
 }
 
 /// # Safety
@@ -23,7 +23,7 @@ pub(super) unsafe fn accumulate(
     dy: &[Column],
     sums: &mut [f32],
 ) {
-    // SAFETY: the caller's.
+    // SAFETY: as the caller's.
     unsafe { super::accumulate::<__m256>(plan, rows, x, dy, sums) }
 }
 
@@ -53,7 +53,7 @@ impl Vector for __m256 {
         // SAFETY: the caller has the instructions.
         unsafe {
             let [a, b, c, d] = within_lanes(of);
-            // Each lane has now four sums of some of the numbers of each.
+            // Each lane now has a partial sum of each of the four.
             let sums = _mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d));
             let sums = _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps::<1>(sums));
             std::mem::transmute::<__m128, [f32; 4]>(sums)
@@ -76,7 +76,7 @@ impl Vector for __m256 {
     }
 }
 
-/// Transposes the four by four numbers of each lane.
+/// Transposes the 4 x 4 numbers of each lane.
 #[inline(always)]
 unsafe fn within_lanes([a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
     // SAFETY: the caller has the instructions.

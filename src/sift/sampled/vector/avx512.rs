@@ -3,14 +3,14 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::{Column, Part, SamplingPlan, Vector};
+use super::{Block, Column, SamplingPlan, Vector};
 
 /// # Safety
 /// As [`super::transpose`].
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn transpose(part: Part, out: &mut [Column]) {
-    // SAFETY: the caller's.
-    unsafe { super::transpose::<__m512>(part, out) }
+pub(super) unsafe fn transpose(block: Block, out: &mut [Column]) {
+    // SAFETY: as the caller's.
+    unsafe { super::transpose::<__m512>(block, out) }
 }
 
 /// # Safety
@@ -23,7 +23,7 @@ pub(super) unsafe fn accumulate(
     dy: &[Column],
     sums: &mut [f32],
 ) {
-    // SAFETY: the caller's.
+    // SAFETY: as the caller's.
     unsafe { super::accumulate::<__m512>(plan, rows, x, dy, sums) }
 }
 
@@ -52,7 +52,7 @@ impl Vector for __m512 {
     unsafe fn sums([a, b, c, d]: [__m512; 4]) -> [f32; 4] {
         // SAFETY: the caller has the instructions.
         unsafe {
-            // Half the numbers of two in one, then a quarter of those of four in one: each lane has some of each.
+            // Pairwise sums of two in one register, then of four: each lane has a partial sum of each.
             let halves = |a, b| _mm512_castps_pd(_mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b)));
             let (ab, cd) = (halves(a, b), halves(c, d));
             let quarter = |of| _mm512_castpd_ps(of);
@@ -75,7 +75,7 @@ impl Vector for __m512 {
                     let to = to.add(4 * lane + column);
                     _mm512_storeu_ps((&raw mut (*to).0).cast::<f32>().add(token), of);
                 };
-                // The lanes of four vectors, transposed too.
+                // Transpose the lanes of four vectors as well.
                 let even_ab = _mm512_shuffle_f32x4::<0b10_00_10_00>(a[column], b[column]);
                 let odd_ab = _mm512_shuffle_f32x4::<0b11_01_11_01>(a[column], b[column]);
                 let even_cd = _mm512_shuffle_f32x4::<0b10_00_10_00>(c[column], d[column]);
@@ -89,7 +89,7 @@ impl Vector for __m512 {
     }
 }
 
-/// Transposes the four by four numbers of each lane.
+/// Transposes the 4 x 4 numbers of each lane.
 #[inline(always)]
 unsafe fn within_lanes([a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
     // SAFETY: the caller has the instructions.

@@ -1,4 +1,4 @@
-//! The inner loops, written once and compiled for each kind of vector registers.
+//! The inner loops, written once and compiled for each instruction set.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -8,67 +8,56 @@ mod portable;
 
 use std::ops::Range;
 
+use super::column::{CHUNK, Column};
 use super::plan::SamplingPlan;
 
-/// Tokens that are turned into columns at a time.
-pub(super) const CHUNK: usize = 64;
-
-/// A part of a column: one component of so many tokens, the missing ones 0.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-pub(super) struct Column([f32; CHUNK]);
-
-impl Column {
-    pub const ZERO: Column = Column([0.0; CHUNK]);
-}
-
-/// What a processor can do.
+/// The vector instructions of a processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Instructions {
+pub enum InstructionSet {
     /// Vectors of 16 numbers.
     #[cfg(target_arch = "x86_64")]
     Avx512,
     /// Vectors of 8 numbers.
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// What every processor of its kind has; on AArch64 that includes the vectors of NEON.
+    /// Those that every processor of the target has; on AArch64 they include NEON.
     Portable,
 }
 
-impl Instructions {
-    /// All that this machine has, the best first.
-    pub fn available() -> Vec<Instructions> {
+impl InstructionSet {
+    /// All that this machine has, the fastest first.
+    pub fn available() -> Vec<InstructionSet> {
         let mut available = Vec::new();
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx512f") {
-                available.push(Instructions::Avx512);
+                available.push(InstructionSet::Avx512);
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                available.push(Instructions::Avx2);
+                available.push(InstructionSet::Avx2);
             }
         }
-        available.push(Instructions::Portable);
+        available.push(InstructionSet::Portable);
         available
     }
 
-    /// The best that this machine has.
-    pub fn best() -> Instructions {
-        Instructions::available()[0]
+    /// The fastest that this machine has.
+    pub fn best() -> InstructionSet {
+        InstructionSet::available()[0]
     }
 
-    /// As documentation writes it.
+    /// The name, as vendors write it.
     pub fn name(self) -> &'static str {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx512 => "AVX-512",
+            InstructionSet::Avx512 => "AVX-512",
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => "AVX2",
-            Instructions::Portable => "portable",
+            InstructionSet::Avx2 => "AVX2",
+            InstructionSet::Portable => "portable",
         }
     }
 
-    /// Turns some tokens and some columns of a matrix, of which `rows` holds the rows of `width` numbers, into columns.
+    /// Transposes a block of a row-major matrix of rows of `width`: the components `columns` of the tokens `tokens`.
     pub(super) fn transpose(
         self,
         rows: &[f32],
@@ -79,21 +68,21 @@ impl Instructions {
     ) {
         assert!(tokens.len() <= CHUNK && columns.len() == out.len() && columns.end <= width);
         assert!(tokens.end * width <= rows.len());
-        let part = Part { rows, width, tokens, first: columns.start };
+        let block = Block { rows, width, tokens, first: columns.start };
         match self {
-            // SAFETY: the machine has the instructions, or there would be no such value; sizes were checked.
+            // SAFETY: values of this type exist only where the processor has the instructions; sizes were checked.
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx512 => unsafe { avx512::transpose(part, out) },
+            InstructionSet::Avx512 => unsafe { avx512::transpose(block, out) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => unsafe { avx2::transpose(part, out) },
+            InstructionSet::Avx2 => unsafe { avx2::transpose(block, out) },
             // SAFETY: sizes were checked.
-            Instructions::Portable => unsafe { transpose::<portable::Lanes>(part, out) },
+            InstructionSet::Portable => unsafe { transpose::<portable::Lanes>(block, out) },
         }
     }
 
-    /// Adds to the `sums` of a plan's components in some rows the products of their columns of x and of dy, of which
-    /// there are those of these rows.
+    /// Adds to `sums`, one for each of a plan's components in these rows, the dot product of its columns of x and dy. `x` has all
+    /// columns of the plan, `dy` those of the rows.
     pub(super) fn accumulate(
         self,
         plan: &SamplingPlan,
@@ -102,65 +91,67 @@ impl Instructions {
         dy: &[Column],
         sums: &mut [f32],
     ) {
-        assert!(x.len() == plan.shape().1 && dy.len() == rows.len() && sums.len() == plan.of_rows(&rows).len());
+        assert!(
+            x.len() == plan.shape().1 && dy.len() == rows.len() && sums.len() == plan.components_of_rows(&rows).len()
+        );
         match self {
-            // SAFETY: the machine has the instructions, or there would be no such value; sizes were checked.
+            // SAFETY: values of this type exist only where the processor has the instructions; sizes were checked.
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx512 => unsafe { avx512::accumulate(plan, rows, x, dy, sums) },
+            InstructionSet::Avx512 => unsafe { avx512::accumulate(plan, rows, x, dy, sums) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => unsafe { avx2::accumulate(plan, rows, x, dy, sums) },
+            InstructionSet::Avx2 => unsafe { avx2::accumulate(plan, rows, x, dy, sums) },
             // SAFETY: sizes were checked.
-            Instructions::Portable => unsafe { accumulate::<portable::Lanes>(plan, rows, x, dy, sums) },
+            InstructionSet::Portable => unsafe { accumulate::<portable::Lanes>(plan, rows, x, dy, sums) },
         }
     }
 }
 
-/// Some tokens of a matrix, from some column on.
-struct Part<'a> {
+/// A block of a row-major matrix: some tokens, from the column `first` on.
+struct Block<'a> {
     rows: &'a [f32],
     width: usize,
     tokens: Range<usize>,
     first: usize,
 }
 
-/// A vector register. Its methods may only be called where its instructions are there.
+/// A vector register. Its methods may be called only where the processor has its instructions.
 trait Vector: Copy {
-    /// Numbers it holds: 16 at most, and a power of two.
+    /// Numbers in the register: a power of two, at most 16.
     const LANES: usize;
 
     unsafe fn zero() -> Self;
 
-    /// From `LANES` numbers on.
+    /// Loads `LANES` numbers.
     unsafe fn load(from: *const f32) -> Self;
 
     /// self + a·b, lane by lane.
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
 
-    /// The sum over the lanes of each.
+    /// The sum over the lanes of each of four registers.
     unsafe fn sums(of: [Self; 4]) -> [f32; 4];
 
-    /// Turns a square of `LANES` numbers a side into columns. Its rows are `width` numbers apart.
+    /// Transposes a square of `LANES` by `LANES` numbers. Its rows are `width` numbers apart.
     unsafe fn transpose(from: *const f32, width: usize, to: *mut Column, token: usize);
 }
 
 /// # Safety
-/// There are [`V`](Vector)'s instructions, the part's tokens are no more than [`CHUNK`], and `rows` has all of the part.
+/// The processor has [`V`](Vector)'s instructions, the block has at most [`CHUNK`] tokens, and `rows` has all of the block.
 #[inline(always)]
-unsafe fn transpose<V: Vector>(part: Part, out: &mut [Column]) {
-    let Part { rows, width, tokens, first } = part;
+unsafe fn transpose<V: Vector>(block: Block, out: &mut [Column]) {
+    let Block { rows, width, tokens, first } = block;
     let (count, whole) = (tokens.len(), out.len() / V::LANES * V::LANES);
     let squares = count / V::LANES * V::LANES;
     for token in (0..squares).step_by(V::LANES) {
         let row = (tokens.start + token) * width + first;
         for column in (0..whole).step_by(V::LANES) {
-            // SAFETY: `LANES` tokens from this one on and `LANES` columns are within the part and within `out`.
+            // SAFETY: `LANES` tokens from this one on and `LANES` columns are within the block and within `out`.
             unsafe {
                 V::transpose(rows.as_ptr().add(row + column), width, out.as_mut_ptr().add(column), token);
             }
         }
     }
-    // What is beside the squares and below them, and zeroes for the tokens that are not there.
+    // The rest beside the squares and below them, and zeroes for missing tokens.
     for (column, out) in out.iter_mut().enumerate() {
         let from = if column < whole { squares } else { 0 };
         for token in from..count {
@@ -171,7 +162,7 @@ unsafe fn transpose<V: Vector>(part: Part, out: &mut [Column]) {
 }
 
 /// # Safety
-/// There are [`V`](Vector)'s instructions; `x` has all of the plan's columns, `dy` these rows, `sums` their components.
+/// The processor has [`V`](Vector)'s instructions; `x` has all columns of the plan, `dy` these rows, `sums` their components.
 #[inline(always)]
 unsafe fn accumulate<V: Vector>(
     plan: &SamplingPlan,
@@ -180,7 +171,7 @@ unsafe fn accumulate<V: Vector>(
     dy: &[Column],
     sums: &mut [f32],
 ) {
-    let first = plan.of_rows(&rows).start;
+    let first = plan.components_of_rows(&rows).start;
     for (tile, columns) in plan.tiles().enumerate() {
         let x = &x[columns];
         for (row, dy) in rows.clone().zip(dy) {
@@ -210,7 +201,7 @@ unsafe fn accumulate<V: Vector>(
 /// The dot products of a column of dy with up to four of x.
 ///
 /// # Safety
-/// There are [`V`](Vector)'s instructions, and `x` has these columns.
+/// The processor has [`V`](Vector)'s instructions, and `x` has these columns.
 #[inline(always)]
 unsafe fn products<V: Vector, const N: usize>(dy: &Column, x: &[Column], columns: &[u16; N]) -> [f32; 4] {
     // SAFETY: `x` has these columns, and a column has a whole number of vectors.

@@ -1,4 +1,4 @@
-//! Vectors that the compiler makes of arrays, of what registers there are.
+//! Arrays that the compiler turns into the vector registers of the target.
 
 use super::{Column, Vector};
 
@@ -25,7 +25,7 @@ impl Vector for Lanes {
     unsafe fn add_product(self, a: Lanes, b: Lanes) -> Lanes {
         let mut sum = self.0;
         for (sum, (a, b)) in sum.iter_mut().zip(a.0.into_iter().zip(b.0)) {
-            // Where there is no such instruction a fused product is a call of a function.
+            // Without such an instruction, a fused product is a function call.
             *sum = if cfg!(target_arch = "aarch64") { a.mul_add(b, *sum) } else { a * b + *sum };
         }
         Lanes(sum)

@@ -1,0 +1,121 @@
+//! A block of BERT and RoBERTa: attention, then an MLP, each with a residual connection and a norm behind it.
+
+use tch::Tensor;
+
+use super::segment::{EncoderBatch, EncoderBlock, EncoderSegment};
+use crate::model::activation::Activation;
+use crate::model::builder::Builder;
+use crate::model::config::EncoderConfig;
+use crate::model::layers::{LayerNorm, Linear, Norm};
+use crate::model::memory::{BlockActivations, TrainingStep};
+use crate::model::tape::ForwardPass;
+
+pub(in crate::model) struct Block {
+    pub query: Linear,
+    pub key: Linear,
+    pub value: Linear,
+    pub attention_output: Linear,
+    pub attention_norm: LayerNorm,
+    pub intermediate: Linear,
+    pub output: Linear,
+    pub output_norm: LayerNorm,
+    pub activation: Activation,
+    pub heads: i64,
+    pub attention_dropout: f64,
+    pub hidden_dropout: f64,
+}
+
+impl Block {
+    /// All blocks of an encoder, by number below the builder.
+    pub fn stack(config: &EncoderConfig, builder: &Builder<'_>) -> Vec<Box<dyn EncoderBlock>> {
+        let block = |layer: i64| -> Box<dyn EncoderBlock> {
+            Box::new(Block::new(config, &builder.in_segment(layer as usize + 1).pp(layer)))
+        };
+        (0..config.num_hidden_layers).map(block).collect()
+    }
+
+    fn new(config: &EncoderConfig, builder: &Builder<'_>) -> Block {
+        let (hidden, inner) = (config.hidden_size, config.intermediate_size);
+        let linear = |name: &str, inputs: i64, outputs: i64| Linear::new(&builder.pp(name), inputs, outputs);
+        let norm = |name: &str| LayerNorm::new(&builder.pp(name), hidden, config.layer_norm_eps);
+        Block {
+            query: linear("attention.self.query", hidden, hidden),
+            key: linear("attention.self.key", hidden, hidden),
+            value: linear("attention.self.value", hidden, hidden),
+            attention_output: linear("attention.output.dense", hidden, hidden),
+            attention_norm: norm("attention.output.LayerNorm"),
+            intermediate: linear("intermediate.dense", hidden, inner),
+            output: linear("output.dense", inner, hidden),
+            output_norm: norm("output.LayerNorm"),
+            activation: config.hidden_act,
+            heads: config.num_attention_heads,
+            attention_dropout: config.attention_probs_dropout_prob,
+            hidden_dropout: config.hidden_dropout_prob,
+        }
+    }
+
+    /// Whether attention keeps its weights: libtorch has no fused attention with dropout on a CPU.
+    fn is_unfused(&self, step: &TrainingStep<'_>) -> bool {
+        !step.gpu && step.dropout && self.attention_dropout > 0.0
+    }
+}
+
+impl EncoderSegment for Block {
+    fn forward(&self, hidden: &Tensor, batch: &EncoderBatch<'_>, pass: &mut ForwardPass) -> Tensor {
+        let (rows, length) = (hidden.size()[0], hidden.size()[1]);
+        let split = |x: Tensor| x.view([rows, length, self.heads, -1]).transpose(1, 2);
+        let query = split(self.query.forward(hidden, pass));
+        let key = split(self.key.forward(hidden, pass));
+        let value = split(self.value.forward(hidden, pass));
+        let dropout = pass.dropout_probability(self.attention_dropout);
+        let mask = batch.attention_mask.as_ref();
+        let attended = Tensor::scaled_dot_product_attention(&query, &key, &value, mask, dropout, false, None, false);
+        let attended = attended.transpose(1, 2).reshape([rows, length, -1]);
+
+        let projected = self.attention_output.forward(&attended, pass);
+        let projected = pass.dropout(projected, self.hidden_dropout);
+        let attended = self.attention_norm.forward(&(projected + hidden));
+        let inner = self.activation.forward(&self.intermediate.forward(&attended, pass));
+        let outer = self.output.forward(&inner, pass);
+        let outer = pass.dropout(outer, self.hidden_dropout);
+        self.output_norm.forward(&(outer + attended))
+    }
+}
+
+impl EncoderBlock for Block {
+    /// With H the hidden size, I the intermediate size, A heads, L tokens of an example and e bytes an element, a token
+    /// keeps
+    ///
+    /// - 7·H·e: the block's input, query, key, value, attention's output, and the inputs of both norms;
+    /// - I·e: the input of the activation function;
+    /// - 2·H·m for two dropout masks of m bytes an element: 1 on a GPU, e on a CPU;
+    /// - A·4 of fused attention; of attention that is not fused, 3·H·e for copies of query, key and value and L·A·(2e + m)
+    ///   for its weights before and after dropout and the mask;
+    /// - of trained layers what is dropped otherwise: the outputs of `attention_output` and `output`, and the inputs of
+    ///   `intermediate` and `output`. Layers that run through oneDNN keep their inputs as well.
+    ///
+    /// Within the MLP there are gradients of 2·(H + I)·e, within attention that is not fused L·A·e.
+    fn activations(&self, step: &TrainingStep<'_>) -> BlockActivations {
+        let (hidden, inner, heads) =
+            (self.query.inputs() as u128, self.intermediate.outputs() as u128, self.heads as u128);
+        let element = step.element_size;
+        let mask = if step.gpu { 1 } else { element };
+        let masks = if step.dropout && self.hidden_dropout > 0.0 { 2 * hidden * mask } else { 0 };
+        let (attention, scores) = if self.is_unfused(step) {
+            let weights = step.length * heads;
+            (3 * hidden * element + weights * (2 * element + mask), weights * element)
+        } else {
+            (heads * 4, 0)
+        };
+        let (projection, intermediate, output) =
+            (step.trains(&self.attention_output), step.trains(&self.intermediate), step.trains(&self.output));
+        let keeps = u128::from(step.keeps_inputs);
+        let of_trained = (projection + intermediate.max(keeps) + output) * hidden + output.max(keeps) * inner;
+        BlockActivations {
+            kept: (7 * hidden + inner + of_trained) * element + masks + attention,
+            inputs: ((1 + projection + intermediate) * hidden + output * inner) * element,
+            mlp: 2 * (hidden + inner) * element,
+            attention: (scores + 2 * hidden * element) as i128 - (inner * element) as i128,
+        }
+    }
+}

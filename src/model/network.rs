@@ -1,0 +1,88 @@
+//! A network with its parameters: opening a checkpoint, and running it on a batch.
+
+use std::path::Path;
+
+use anyhow::Result;
+use tch::Tensor;
+
+use super::builder::Builder;
+use super::config::ModelConfig;
+use super::decoder::Decoder;
+use super::families::Layers;
+use super::layout::Layout;
+use super::objective::{LossTargets, Objective};
+use super::parameters::Parameters;
+use super::segments::{Inputs, Segments};
+use super::tape::ForwardPass;
+use super::weights::{self, LoadOptions, LoadReport};
+use crate::protocol::Progress;
+
+/// A pre-trained network: an encoder with a classifier or regressor as its head, or a decoder, which is a language model.
+pub struct Network {
+    /// What its config.json says.
+    pub config: ModelConfig,
+    /// Every parameter by name.
+    pub parameters: Parameters,
+    /// The layers. They share the parameters' tensors.
+    pub layers: Layers,
+}
+
+impl Network {
+    /// Opens a folder with config.json and safetensors weights.
+    ///
+    /// # Errors
+    /// [`Usage`](crate::Usage), naming file, key or tensor: an unknown `model_type`, a parameter that is missing or has the
+    /// wrong shape, a damaged file.
+    pub fn open(folder: &Path, options: &LoadOptions, progress: &dyn Fn(Progress)) -> Result<(Network, LoadReport)> {
+        let config = ModelConfig::read(folder)?;
+        let layout = Layout::of(&config, options.labels);
+        let (parameters, report) = weights::load(folder, &layout, options, progress)?;
+        Ok((Network::from_parameters(config, options.labels, parameters), report))
+    }
+
+    /// The network of these parameters, which are those of its layout.
+    pub(super) fn from_parameters(config: ModelConfig, labels: i64, parameters: Parameters) -> Network {
+        let layers = Layers::build(&config, labels, &Builder::new(&parameters));
+        Network { config, parameters, layers }
+    }
+
+    /// The decoder, if it is one.
+    pub fn decoder(&self) -> Option<&Decoder> {
+        match &self.layers {
+            Layers::Encoder(_) => None,
+            Layers::Decoder(decoder) => Some(decoder),
+        }
+    }
+
+    /// The chain of segments for a batch.
+    pub fn segments<'a>(&'a self, inputs: &'a Inputs) -> Box<dyn Segments + 'a> {
+        match &self.layers {
+            Layers::Encoder(encoder) => Box::new(encoder.segments(inputs)),
+            Layers::Decoder(decoder) => Box::new(decoder.segments(inputs)),
+        }
+    }
+
+    /// The loss of the last segment's output, times `scale`.
+    pub fn objective<'a>(&'a self, targets: &'a LossTargets, scale: f64) -> Objective<'a> {
+        Objective { targets, lm_head: self.decoder().map(Decoder::lm_head), scale }
+    }
+
+    /// The last segment's output, without dropout and without a graph: a classifier's logits `[rows, labels]`, a decoder's
+    /// hidden states `[rows, length, hidden]`.
+    pub fn output(&self, inputs: &Inputs) -> Tensor {
+        tch::no_grad(|| {
+            let segments = self.segments(inputs);
+            let mut pass = ForwardPass::inference();
+            (0..segments.count()).fold(Tensor::new(), |hidden, segment| segments.forward(segment, &hidden, &mut pass))
+        })
+    }
+
+    /// Logits of a batch: a classifier's `[rows, labels]`, a decoder's `[rows, length, vocabulary]`.
+    pub fn logits(&self, inputs: &Inputs) -> Tensor {
+        let output = self.output(inputs);
+        match &self.layers {
+            Layers::Encoder(_) => output,
+            Layers::Decoder(decoder) => tch::no_grad(|| decoder.logits(&output)),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! A trained parameter's range of the flat vectors, and the vectors that a checkpoint saves.
+
+use std::ops::Range;
+
+use tch::Tensor;
+
+use super::targets::Role;
+
+/// A trained parameter, and its range of the flat vectors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slot {
+    /// The parameter's name in the checkpoint.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<i64>,
+    /// [`Role::Sparse`] or [`Role::Dense`].
+    pub role: Role,
+    /// Its range of the flat vectors.
+    pub range: Range<i64>,
+}
+
+impl Slot {
+    /// Components of the parameter.
+    pub fn components(&self) -> i64 {
+        self.shape.iter().product()
+    }
+
+    /// Components that are trained.
+    pub fn trained(&self) -> i64 {
+        self.range.end - self.range.start
+    }
+
+    /// Whether weight decay applies: not to biases and norms, as is usual.
+    pub(super) fn decays(&self) -> bool {
+        self.shape.len() > 1
+    }
+}
+
+/// Master values and optimizer state, fp32 `[total]` each: what a checkpoint saves of [`Values`](super::Values) besides the indices.
+pub struct State {
+    /// Master values.
+    pub master: Tensor,
+    /// Running mean of the gradient (m).
+    pub first_moment: Tensor,
+    /// Running mean of the squared gradient (v).
+    pub second_moment: Tensor,
+    /// Number of updates.
+    pub updates: i64,
+}
