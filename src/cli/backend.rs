@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::{Screens, detach};
 use crate::attach::Viewer;
 use crate::config::Config;
-use crate::export::{Cancellation, Order};
+use crate::export::{ExportControl, ExportRequest};
 use crate::preset::{Preset, cache_folder};
 use crate::ui::backend::{Backend, Estimate, Launched};
 #[cfg(feature = "torch")]
@@ -168,8 +168,8 @@ impl Backend for LocalBackend {
         &self.cache
     }
 
-    fn export(&self, order: &Order, watch: Cancellation) -> Result<()> {
-        order.carry_out(watch)
+    fn export(&self, order: &ExportRequest, control: ExportControl) -> Result<()> {
+        order.write(control)
     }
 
     #[cfg(feature = "torch")]

@@ -11,7 +11,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::{Screens, config};
-use crate::export::{Cancellation, Cancelled, ChangedBiases, Form, Order, Stop};
+use crate::export::{CancelToken, Cancelled, ChangedBiases, ExportControl, ExportFormat, ExportRequest};
 use crate::protocol::Progress;
 use crate::signals::Signals;
 use crate::{Usage, runs};
@@ -22,7 +22,7 @@ pub(super) struct Export {
     run: String,
     /// In which form
     #[arg(long)]
-    to: Form,
+    to: ExportFormat,
     /// Where to: a new folder, or a new file
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
@@ -48,14 +48,14 @@ pub(super) struct Apply {
 
 impl Export {
     pub fn run(self, screens: &Screens) -> Result<ExitCode> {
-        let order = Order {
+        let order = ExportRequest {
             run: runs::find(&screens.runs(&config()?), &self.run)?,
-            form: self.to,
+            format: self.to,
             from: self.from.as_deref().map(str::parse).transpose()?,
             out: self.out,
             without_biases: self.without_biases,
         };
-        write(&order.out, |watch| order.carry_out(watch).map_err(advised))
+        write(&order.out, |control| order.write(control).map_err(advised))
     }
 }
 
@@ -65,10 +65,10 @@ impl Apply {
         use crate::export::{Changes, merged};
         use crate::hub::Hub;
         let changes = Changes::read(&self.delta)?;
-        write(&self.out, |watch| {
-            let base = self.base.as_ref().unwrap_or(&changes.facts.base.model);
-            let base = Hub::from_env().model(base, watch.told)?;
-            merged(&changes, &base, &self.out, watch)
+        write(&self.out, |control| {
+            let base = self.base.as_ref().unwrap_or(&changes.info.base.model);
+            let base = Hub::from_env().model(base, control.on_progress)?;
+            merged(&changes, &base, &self.out, control)
         })
     }
 
@@ -79,8 +79,8 @@ impl Apply {
 }
 
 /// Has something written to a place, and says where. A signal calls it off, with nothing left of it.
-fn write(out: &Path, work: impl FnOnce(Cancellation) -> Result<()>) -> Result<ExitCode> {
-    let (stop, catch_panic) = (Arc::new(Stop::default()), Arc::new(AtomicI32::new(0)));
+fn write(out: &Path, work: impl FnOnce(ExportControl) -> Result<()>) -> Result<ExitCode> {
+    let (stop, catch_panic) = (Arc::new(CancelToken::default()), Arc::new(AtomicI32::new(0)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
     let (calls, notes) = (stop.clone(), catch_panic.clone());
@@ -94,7 +94,7 @@ fn write(out: &Path, work: impl FnOnce(Cancellation) -> Result<()>) -> Result<Ex
         }
         signal_hook::low_level::exit(signal.exit_code());
     });
-    match work(Cancellation { told: &told, stop: &stop }) {
+    match work(ExportControl { on_progress: &told, cancel: &stop }) {
         Err(error) if error.is::<Cancelled>() => {
             let _ = writeln!(io::stderr(), "finesift: {error}");
             Ok(ExitCode::from(catch_panic.load(Ordering::SeqCst) as u8))

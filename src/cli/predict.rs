@@ -109,7 +109,7 @@ mod run {
     use crate::metrics::Metrics;
     use crate::preset::{DataSource, Dtype, Preset, cache_folder, read_file};
     use crate::protocol::Progress;
-    use crate::runs::checkpoint::{Stored, wanted};
+    use crate::runs::checkpoint::{StoredCheckpoint, wanted};
 
     /// A model that was asked for, and the preset of its run, where there is one.
     struct Model {
@@ -248,21 +248,21 @@ mod run {
                 max_length: self.max_length.or(preset.map(|preset| preset.data.max_length)).unwrap_or(128),
             };
             let changed = |changes: &Changes, preset: Option<&Preset>| {
-                let base = hub.model(self.base.as_ref().unwrap_or(&changes.facts.base.model), &told)?;
+                let base = hub.model(self.base.as_ref().unwrap_or(&changes.info.base.model), &told)?;
                 Predictor::changed(changes, &base, opening(preset), &told)
             };
             let (predictor, preset) = match ModelSource::of(&screens.runs(&config()?), &self.model)? {
                 ModelSource::Folder(folder) => (Predictor::folder(&folder, opening(None), &told)?, None),
                 ModelSource::Delta(file) => {
                     let changes = Changes::read(&file)?;
-                    let preset = parse(&changes.facts.preset, &file)?;
+                    let preset = parse(&changes.info.preset, &file)?;
                     (changed(&changes, Some(&preset))?, Some(preset))
                 }
                 ModelSource::Run(run) => {
                     let preset = run.join("preset.toml");
                     let preset = parse(&read_file(&preset)?, &preset)?;
                     let from = self.from.as_deref().map(str::parse).transpose()?;
-                    let stored = Stored::open(&wanted(&run, from)?);
+                    let stored = StoredCheckpoint::open(&wanted(&run, from)?);
                     let stored = stored.map_err(|error| anyhow!(Usage(format!("damaged: {error}"))))?;
                     let base = self.base.as_ref().unwrap_or(&stored.manifest.base.model);
                     let changes = Changes::of(&stored, &hub.model(base, &told)?)?;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::headless::grouped;
 use crate::runs::checkpoint::{CheckpointSelector, pin, unpin, wanted};
-use crate::runs::{Best, End, Kept, Lister, RunEntry, find, kept};
+use crate::runs::{BestScore, CheckpointSummary, Lister, RunEnd, RunEntry, checkpoint_summaries, find};
 
 /// What is done with a run's checkpoints.
 #[derive(Subcommand)]
@@ -46,7 +46,7 @@ impl OfRun {
             OfRun::Pin(which) => which.change(runs, pin)?,
             OfRun::Unpin(which) => which.change(runs, unpin)?,
         };
-        let lines: String = kept(&run).iter().map(line).collect();
+        let lines: String = checkpoint_summaries(&run).iter().map(line).collect();
         Ok(if lines.is_empty() { format!("{}: no checkpoint was written yet\n", run.display()) } else { lines })
     }
 }
@@ -62,7 +62,7 @@ impl Which {
 }
 
 /// A checkpoint's step, and what keeps it.
-fn line(kept: &Kept) -> String {
+fn line(kept: &CheckpointSummary) -> String {
     let words: Vec<&str> = [("best", kept.best), ("pinned", kept.pinned)]
         .into_iter()
         .filter_map(|(word, holds)| holds.then_some(word))
@@ -77,7 +77,7 @@ fn line(kept: &Kept) -> String {
 pub(super) fn report(runs: &Path, as_json: bool) -> Result<String> {
     let listed = Lister::new(runs).refresh(SystemTime::now());
     let mut listed = listed.with_context(|| format!("{}: cannot read", runs.display()))?.unwrap_or_default();
-    listed.sort_by_key(|run| std::cmp::Reverse(run.told));
+    listed.sort_by_key(|run| std::cmp::Reverse(run.updated));
     if as_json {
         return Ok(listed.iter().map(|run| format!("{}\n", json_of(run))).collect());
     }
@@ -97,12 +97,12 @@ pub(super) fn report(runs: &Path, as_json: bool) -> Result<String> {
 
 fn row(run: &RunEntry) -> [String; 6] {
     let summary = &run.summary;
-    let best = summary.best().map(|Best { name, score, .. }| format!("{name} {score:.4}"));
+    let best = summary.best().map(|BestScore { name, score, .. }| format!("{name} {score:.4}"));
     let steps = match summary.steps {
         0 => String::new(),
         steps => format!("{}/{}", grouped(summary.step), grouped(steps)),
     };
-    let told = run.told.and_then(|told| jiff::Timestamp::try_from(told).ok());
+    let told = run.updated.and_then(|told| jiff::Timestamp::try_from(told).ok());
     let told = told.map(|told| told.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string());
     let cells = [
         run.name.clone(),
@@ -118,9 +118,9 @@ fn row(run: &RunEntry) -> [String; 6] {
 
 fn json_of(run: &RunEntry) -> Value {
     let summary = &run.summary;
-    let told = run.told.and_then(|told| jiff::Timestamp::try_from(told).ok());
+    let told = run.updated.and_then(|told| jiff::Timestamp::try_from(told).ok());
     let error = match &summary.end {
-        Some(End::Failed(error)) => Some(error),
+        Some(RunEnd::Failed { error, .. }) => Some(error),
         _ => None,
     };
     json!({

@@ -42,8 +42,8 @@ impl Predictor {
     /// # Errors
     /// [`Usage`]: not the base model that was changed, or one that cannot be opened.
     pub fn changed(changes: &Changes, base: &Path, opening: Opening, progress: &dyn Fn(Progress)) -> Result<Predictor> {
-        changes.facts.check_base(base)?;
-        let (predictor, _) = Predictor::new(base, changes.facts.labels.clone(), opening, progress)?;
+        changes.info.check_base(base)?;
+        let (predictor, _) = Predictor::new(base, changes.info.labels.clone(), opening, progress)?;
         let parameters = &predictor.network.parameters;
         let known =
             |name: &str, shape: &[i64]| parameters.specs().iter().any(|spec| spec.name == name && spec.shape == shape);
@@ -56,7 +56,7 @@ impl Predictor {
                 let values = on_device(&sparse.values).to_kind(opening.dtype);
                 let _ = parameters.get(&sparse.name).view(-1).index_copy_(0, &on_device(&sparse.indices), &values);
             }
-            for full in &changes.full {
+            for full in &changes.dense {
                 if !known(&full.name, &full.values.size()) {
                     bail!(Usage(format!("{}: the model has no such parameter", full.name)));
                 }

@@ -12,8 +12,8 @@ use safetensors::tensor::{View, serialize_to_file};
 use serde_json::{Map, Value, json};
 use tch::{Device, Kind, Tensor};
 
-use super::changes::{Changes, Facts};
-use super::{Cancellation, Stop, Unfinished};
+use super::changes::{Changes, DeltaInfo};
+use super::{CancelToken, ExportControl, Unfinished};
 use crate::Usage;
 use crate::model::{FileTensor, ModelConfig, ModelFiles};
 use crate::protocol::Progress;
@@ -39,11 +39,11 @@ const INDEX: &str = "model.safetensors.index.json";
 /// # Errors
 /// [`Usage`]: the folder is there, or the base model is not the one that was changed; [`Cancelled`](super::Cancelled); a
 /// disk that cannot be written.
-pub fn merged(changes: &Changes, base: &Path, out: &Path, watch: Cancellation) -> Result<()> {
-    changes.facts.check_base(base)?;
-    let files = ModelFiles::open(base, changes.facts.outputs())?;
+pub fn merged(changes: &Changes, base: &Path, out: &Path, control: ExportControl) -> Result<()> {
+    changes.info.check_base(base)?;
+    let files = ModelFiles::open(base, changes.info.outputs())?;
     check(changes, &files)?;
-    watch.stop.begin()?;
+    control.cancel.begin()?;
     let unfinished = Unfinished::at(out)?;
     let folder = &unfinished.path;
     let failed = || format!("{}: cannot write", out.display());
@@ -57,17 +57,17 @@ pub fn merged(changes: &Changes, base: &Path, out: &Path, watch: Cancellation) -
             total: names.len() as u64,
             unit: "files".into(),
         };
-        (watch.told)(report(number));
-        let tensors = tensors(changes, &files, number, watch.stop);
+        (control.on_progress)(report(number));
+        let tensors = tensors(changes, &files, number, control.cancel);
         for (name_of_tensor, tensor) in &tensors {
             weight_map.insert(name_of_tensor.clone(), name.clone());
             bytes += tensor.data_len();
         }
         let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
         serialize_to_file(tensors, Some(metadata), &folder.join(name)).with_context(failed)?;
-        watch.stop.check()?;
+        control.cancel.check()?;
         sync(&folder.join(name)).with_context(failed)?;
-        (watch.told)(report(number + 1));
+        (control.on_progress)(report(number + 1));
     }
     let write = |name: &str, content: String| -> Result<()> {
         fs::write(folder.join(name), content).with_context(failed)?;
@@ -77,7 +77,7 @@ pub fn merged(changes: &Changes, base: &Path, out: &Path, watch: Cancellation) -
         let index = json!({ "metadata": { "total_size": bytes }, "weight_map": weight_map });
         write(INDEX, serde_json::to_string_pretty(&index)? + "\n")?;
     }
-    write("config.json", config(&changes.facts, &files.config, base)?)?;
+    write("config.json", config(&changes.info, &files.config, base)?)?;
     write("README.md", card(changes, &files.config))?;
     for name in CARRIED {
         match fs::copy(base.join(name), folder.join(name)) {
@@ -85,7 +85,7 @@ pub fn merged(changes: &Changes, base: &Path, out: &Path, watch: Cancellation) -
             copied => drop(copied.with_context(failed)?),
         }
     }
-    watch.stop.check()?;
+    control.cancel.check()?;
     unfinished.finish()
 }
 
@@ -105,7 +105,7 @@ pub(super) fn sync(path: &Path) -> Result<()> {
 /// Whether all that changes is in the model.
 fn check(changes: &Changes, files: &ModelFiles) -> Result<()> {
     let shapes = changes.sparse.iter().map(|sparse| (&sparse.name, sparse.shape.clone()));
-    for (name, shape) in shapes.chain(changes.full.iter().map(|full| (&full.name, full.values.size()))) {
+    for (name, shape) in shapes.chain(changes.dense.iter().map(|full| (&full.name, full.values.size()))) {
         let spec = files.layout.parameters.iter().find(|spec| spec.name == *name);
         match spec {
             None => bail!(Usage(format!("{name}: the model has no such parameter"))),
@@ -119,7 +119,12 @@ fn check(changes: &Changes, files: &ModelFiles) -> Result<()> {
 }
 
 /// The tensors of one file; what is in none goes into the last.
-fn tensors<'a>(changes: &'a Changes, files: &'a ModelFiles, file: usize, stop: &'a Stop) -> Vec<(String, Written<'a>)> {
+fn tensors<'a>(
+    changes: &'a Changes,
+    files: &'a ModelFiles,
+    file: usize,
+    stop: &'a CancelToken,
+) -> Vec<(String, Written<'a>)> {
     let last = files.names().len() - 1;
     let mut tensors = Vec::new();
     for (number, spec) in files.layout.parameters.iter().enumerate() {
@@ -127,7 +132,7 @@ fn tensors<'a>(changes: &'a Changes, files: &'a ModelFiles, file: usize, stop: &
         if stored.as_ref().map_or(last, |stored| stored.file) != file {
             continue;
         }
-        let content = if let Some(full) = changes.full.iter().find(|full| full.name == spec.name) {
+        let content = if let Some(full) = changes.dense.iter().find(|full| full.name == spec.name) {
             Content::Full(&full.values)
         } else if let Some(sparse) = changes.sparse.iter().find(|sparse| sparse.name == spec.name) {
             Content::Sparse(&sparse.indices, &sparse.values)
@@ -145,7 +150,7 @@ struct Written<'a> {
     shape: Vec<usize>,
     stored: Option<FileTensor<'a>>,
     content: Content<'a>,
-    stop: &'a Stop,
+    stop: &'a CancelToken,
 }
 
 enum Content<'a> {
@@ -201,7 +206,7 @@ impl View for Written<'_> {
 }
 
 /// The base model's config.json, for a classifier of these labels; a language model's is as it was.
-fn config(facts: &Facts, model: &ModelConfig, base: &Path) -> Result<String> {
+fn config(facts: &DeltaInfo, model: &ModelConfig, base: &Path) -> Result<String> {
     let text = fs::read_to_string(base.join("config.json"))?;
     if let ModelConfig::Decoder(_) = model {
         return Ok(text);
@@ -231,10 +236,10 @@ fn config(facts: &Facts, model: &ModelConfig, base: &Path) -> Result<String> {
 
 /// The model card.
 fn card(changes: &Changes, model: &ModelConfig) -> String {
-    let Facts { run, preset, step, eval, labels, base, version } = &changes.facts;
+    let DeltaInfo { run, preset, step, eval, labels, base, version } = &changes.info;
     let selected: usize = changes.sparse.iter().map(|sparse| sparse.values.numel()).sum();
     let of: i64 = changes.sparse.iter().map(|sparse| sparse.shape.iter().product::<i64>()).sum();
-    let full: usize = changes.full.iter().map(|full| full.values.numel()).sum();
+    let full: usize = changes.dense.iter().map(|full| full.values.numel()).sum();
     let scores = eval.as_ref().map_or(String::new(), |eval| {
         let scores: Vec<String> = eval.scores.iter().map(|(name, score)| format!("{name} {score:.4}")).collect();
         format!("- held-out: {}, loss {:.4}\n", scores.join(", "), eval.loss)

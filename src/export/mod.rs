@@ -1,15 +1,15 @@
-//! What a run leaves for other software: a model, what has changed in it, an adapter, or its numbers.
+//! A run in formats of other software: a model, its changed parameters, an adapter, or its metrics.
 //!
 //! ```text
-//! order        what is asked for, and has the rest carry it out
-//! watch        who waits for it, and may call it off
-//! changes      a run's checkpoint becomes what it changes in its base model
-//! delta        those changes as one file, and back
-//! merged       a Hugging Face folder with the changes made
-//! shira        a PEFT adapter of them
-//! csv          the numbers of every step
-//! tensorboard  the same as an event file
-//! report       the same as a page with charts
+//! request      what the user requests, and dispatch to the formats
+//! cancel       progress and cancellation
+//! changes      a checkpoint as changes to its base model
+//! delta        the changes as one file, and back
+//! merged       a Hugging Face folder with the changes applied
+//! shira        the changes as a PEFT adapter
+//! csv          the metrics of every step
+//! tensorboard  the metrics as an event file
+//! report       the metrics as a page with charts
 //! ```
 
 mod cancel;
@@ -20,8 +20,8 @@ mod csv;
 mod delta;
 #[cfg(feature = "torch")]
 mod merged;
-mod order;
 mod report;
+mod request;
 #[cfg(feature = "torch")]
 mod shira;
 mod tensorboard;
@@ -35,14 +35,14 @@ use anyhow::{Context, Result, bail};
 
 use crate::Usage;
 
-pub use cancel::{Cancellation, Cancelled, Stop};
+pub use cancel::{CancelToken, Cancelled, ExportControl};
 #[cfg(feature = "torch")]
-pub use changes::{Changes, Facts, Full, Sparse};
+pub use changes::{Changes, DeltaInfo, DenseChange, SparseChange};
 pub use csv::csv;
 #[cfg(feature = "torch")]
 pub use merged::merged;
-pub use order::{Form, Order};
 pub use report::report;
+pub use request::{ExportFormat, ExportRequest};
 #[cfg(feature = "torch")]
 pub use shira::shira;
 pub use tensorboard::tensorboard;
@@ -178,10 +178,16 @@ mod tests {
         let run = tempfile::tempdir().unwrap();
         fs::write(run.path().join("events.jsonl"), "").unwrap();
         let out = run.path().join("exports/run/report.html");
-        let order = Order { run: run.path().to_owned(), form: Form::Html, from: None, out, without_biases: false };
+        let order = ExportRequest {
+            run: run.path().to_owned(),
+            format: ExportFormat::Html,
+            from: None,
+            out,
+            without_biases: false,
+        };
         // There is no preset.toml, which a page shows.
-        let (told, stop) = (|_| {}, Stop::default());
-        let error = order.carry_out(Cancellation { told: &told, stop: &stop }).unwrap_err();
+        let (told, stop) = (|_| {}, CancelToken::default());
+        let error = order.write(ExportControl { on_progress: &told, cancel: &stop }).unwrap_err();
         assert!(format!("{error:#}").contains("preset.toml"), "{error:#}");
         assert!(!run.path().join("exports").exists());
     }

@@ -11,9 +11,9 @@ use safetensors::tensor::{TensorView, serialize_to_file};
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
 
-use super::changes::{Changes, Sparse};
+use super::changes::{Changes, SparseChange};
 use super::merged::{bytes_of, sync};
-use super::{Cancellation, ChangedBiases, Unfinished};
+use super::{ChangedBiases, ExportControl, Unfinished};
 use crate::Usage;
 use crate::model::{ModelConfig, ModelFiles};
 
@@ -21,10 +21,10 @@ use crate::model::{ModelConfig, ModelFiles};
 ///
 /// # Errors
 /// [`ChangedBiases`]; [`Usage`]: changed embeddings, another base model, a folder that is there; [`Cancelled`](super::Cancelled).
-pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, watch: Cancellation) -> Result<()> {
-    changes.facts.check_base(base)?;
-    let files = ModelFiles::open(base, changes.facts.outputs())?;
-    let (weights, others): (Vec<&Sparse>, Vec<&Sparse>) =
+pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, control: ExportControl) -> Result<()> {
+    changes.info.check_base(base)?;
+    let files = ModelFiles::open(base, changes.info.outputs())?;
+    let (weights, others): (Vec<&SparseChange>, Vec<&SparseChange>) =
         changes.sparse.iter().partition(|sparse| sparse.name.ends_with(".weight") && sparse.shape.len() == 2);
     if !others.is_empty() && !without_biases {
         bail!(ChangedBiases { count: others.len(), first: others[0].name.clone() });
@@ -41,7 +41,7 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, w
     if weights.is_empty() {
         bail!(Usage("the run changed no weight matrix in places, so there is nothing for an adapter".into()));
     }
-    let sides = |sparse: &Sparse| (sparse.shape[0], sparse.shape[1]);
+    let sides = |sparse: &SparseChange| (sparse.shape[0], sparse.shape[1]);
     // One rank for all modules: each holds exactly rank · (in + out) entries.
     let rank = weights.iter().map(|sparse| {
         let (height, width) = sides(sparse);
@@ -64,7 +64,7 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, w
         tensors.push((name("weight"), Dtype::F32, vec![count], bytes_of(&values, Kind::Float)));
     }
     let mut saved = BTreeSet::new();
-    for full in &changes.full {
+    for full in &changes.dense {
         saved.insert(full.name.rsplit_once('.').map_or(full.name.as_str(), |(module, _)| module));
         let shape = full.values.size().iter().map(|&size| size as usize).collect();
         tensors.push((
@@ -82,13 +82,13 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, w
     };
     let modules: Vec<&str> = weights.iter().map(|sparse| sparse.name.trim_end_matches(".weight")).collect();
     let config = json!({
-        "peft_type": "SHIRA", "task_type": task, "base_model_name_or_path": changes.facts.base.model,
+        "peft_type": "SHIRA", "task_type": task, "base_model_name_or_path": changes.info.base.model,
         "inference_mode": true, "r": rank, "mask_type": "sift", "random_seed": null, "target_modules": modules,
         "fan_in_fan_out": false, "init_weights": true,
         "modules_to_save": if saved.is_empty() { json!(null) } else { json!(saved) },
     });
 
-    watch.stop.begin()?;
+    control.cancel.begin()?;
     let unfinished = Unfinished::at(out)?;
     let failed = || format!("{}: cannot write", out.display());
     fs::create_dir(&unfinished.path).with_context(failed)?;
@@ -102,12 +102,12 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, w
     serialize_to_file(views, Some(metadata), &weights).with_context(failed)?;
     fs::write(&settings, serde_json::to_string_pretty(&config)? + "\n").with_context(failed)?;
     sync(&weights).and_then(|()| sync(&settings)).with_context(failed)?;
-    watch.stop.check()?;
+    control.cancel.check()?;
     unfinished.finish()
 }
 
 /// What a target's chosen components have gained: fp32 `[k]`.
-fn differences(sparse: &Sparse, files: &ModelFiles) -> Result<Tensor> {
+fn differences(sparse: &SparseChange, files: &ModelFiles) -> Result<Tensor> {
     let number = files.layout.parameters.iter().position(|spec| spec.name == sparse.name);
     let stored = number.and_then(|number| files.tensor(number));
     let stored = stored.with_context(|| format!("{}: not in the base model", sparse.name))?;
@@ -122,7 +122,7 @@ fn differences(sparse: &Sparse, files: &ModelFiles) -> Result<Tensor> {
 }
 
 /// Places and values, filled up with the first places that are not taken, and a zero in each: int64 and fp32 `[entries]`.
-fn padded(sparse: &Sparse, values: &Tensor, entries: i64) -> (Tensor, Tensor) {
+fn padded(sparse: &SparseChange, values: &Tensor, entries: i64) -> (Tensor, Tensor) {
     let taken = sparse.indices.numel() as i64;
     // Of the first `entries` places at least `entries - taken` are free.
     let inside = sparse.indices.masked_select(&sparse.indices.lt(entries));

@@ -13,8 +13,8 @@ use crate::preset::{Difference, Weight, differences};
 use crate::protocol::{Event, Resumed};
 use crate::runs::EventLog;
 use crate::runs::checkpoint::{
-    BaseIdentity, CheckpointEntry, CheckpointSelector, DataIdentity, Manifest, Stored, best, list, recover, set_aside,
-    steps,
+    BaseIdentity, CheckpointEntry, CheckpointSelector, DataIdentity, Manifest, StoredCheckpoint, best, list, recover,
+    set_aside, steps,
 };
 use crate::session::Port;
 
@@ -63,7 +63,7 @@ pub fn find(resume: Resume, job: &Job, prepared: &Prepared, port: &Port) -> Resu
         },
     };
     let read = |path: &Path| -> Result<Found, String> {
-        let stored = Stored::open(path)?;
+        let stored = StoredCheckpoint::open(path).map_err(|error| error.to_string())?;
         let kept = checkpoint::read(&stored, prepared.network.parameters.specs())?;
         Ok(Found { manifest: stored.manifest, kept, path: path.to_owned() })
     };
@@ -72,7 +72,7 @@ pub fn find(resume: Resume, job: &Job, prepared: &Prepared, port: &Port) -> Resu
         listed.iter().filter(|listed| wanted.as_ref().is_none_or(|path| *path == listed.path))
     {
         // A manifest tells what belongs to what; only then is it worth to read the tensors.
-        if let Ok(stored) = Stored::open(path) {
+        if let Ok(stored) = StoredCheckpoint::open(path) {
             check(&stored.manifest, resume.force, job, prepared, port)?;
         }
         match read(path) {

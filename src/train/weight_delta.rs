@@ -8,7 +8,7 @@ use tch::{Tensor, no_grad};
 use super::checkpoint::{self, Kept};
 use crate::Usage;
 use crate::model::Network;
-use crate::runs::checkpoint::{Stored, best, list};
+use crate::runs::checkpoint::{StoredCheckpoint, best, list};
 
 /// The trained values of a checkpoint, or after [`WeightDelta::exchange`] those they replaced.
 pub struct WeightDelta {
@@ -42,7 +42,7 @@ impl WeightDelta {
     pub fn of_run(run: &Path, network: &Network, weights: &str) -> Result<Found> {
         let mut damage = Vec::new();
         for path in checkpoints(run)? {
-            let read = Stored::open(&path).and_then(|stored| {
+            let read = StoredCheckpoint::open(&path).map_err(|error| error.to_string()).and_then(|stored| {
                 let fits = stored.manifest.base.weights == weights;
                 let increment = if fits { Some(WeightDelta::read(&stored, network)?) } else { None };
                 Ok((stored.manifest, increment))
@@ -67,7 +67,7 @@ impl WeightDelta {
     ///
     /// # Errors
     /// What is wrong with it, naming the file.
-    pub fn read(stored: &Stored, network: &Network) -> Result<WeightDelta, String> {
+    pub fn read(stored: &StoredCheckpoint, network: &Network) -> Result<WeightDelta, String> {
         let Kept { selected, state, .. } = checkpoint::read(stored, network.parameters.specs())?;
         let mut start = 0;
         // The slots are in the order of the masters, and as many as there are.

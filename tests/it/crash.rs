@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use finesift::protocol::Event;
-use finesift::runs::checkpoint::{self, STATE, Stored};
+use finesift::runs::checkpoint::{self, STATE, StoredCheckpoint};
 use finesift::runs::{Disk, RealDisk, RunLock, read_events};
 use finesift::train::{CheckpointSelector, Resume};
 use rand::rngs::StdRng;
@@ -56,7 +56,8 @@ fn a_run_killed_at_any_moment_comes_out_the_same() {
             // What has a checkpoint's name is one, whatever the moment.
             let folder = tiny.path("runs").join(&run);
             for kept in checkpoint::list(&folder.join("checkpoints")).unwrap() {
-                let stored = Stored::open(&kept.path).unwrap_or_else(|error| panic!("seed {seed}, {run}: {error}"));
+                let stored =
+                    StoredCheckpoint::open(&kept.path).unwrap_or_else(|error| panic!("seed {seed}, {run}: {error}"));
                 stored.read(STATE).unwrap_or_else(|error| panic!("seed {seed}, {run}: {error}"));
             }
             assert_eq!(RunLock::holder(&folder), None, "the lock goes with its process");

@@ -73,9 +73,9 @@ impl Disk for Faulty {
 }
 
 /// Has no room left.
-pub struct Full;
+pub struct FullDisk;
 
-impl Disk for Full {
+impl Disk for FullDisk {
     fn free(&self, _: &Path) -> io::Result<u64> {
         Ok(1000)
     }

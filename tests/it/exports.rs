@@ -7,10 +7,12 @@ use std::process::Command;
 use std::sync::Arc;
 
 use finesift::Usage;
-use finesift::export::{Cancellation, Cancelled, ChangedBiases, Changes, Form, Order, Stop, merged, shira};
+use finesift::export::{
+    CancelToken, Cancelled, ChangedBiases, Changes, ExportControl, ExportFormat, ExportRequest, merged, shira,
+};
 use finesift::model::{LoadOptions, Network};
 use finesift::runs::RealDisk;
-use finesift::runs::checkpoint::{Stored, best, list};
+use finesift::runs::checkpoint::{StoredCheckpoint, best, list};
 use safetensors::SafeTensors;
 use tch::{Device, Kind, Tensor};
 
@@ -22,7 +24,7 @@ fn trained(more: &str) -> (Tiny, Changes) {
     let tiny = Tiny::new(0.0);
     let preset = tiny.preset("epochs = 3\nlearning_rate = 5e-3").replace("learning_rate = 1e-3\n", "");
     complete(&tiny, &preset.replace("probe_every = 4", &format!("probe_every = 4\n{more}")), "run");
-    let stored = Stored::open(&best(&tiny.path("runs/run")).unwrap()).unwrap();
+    let stored = StoredCheckpoint::open(&best(&tiny.path("runs/run")).unwrap()).unwrap();
     let changes = Changes::of(&stored, &tiny.path("model")).unwrap();
     (tiny, changes)
 }
@@ -37,14 +39,14 @@ fn a_merged_model_is_the_base_with_the_changes_made() {
     let (whole, none) = open(&out);
     assert_eq!(fresh, ["classifier.weight", "classifier.bias"]);
     assert!(none.is_empty(), "{none:?}");
-    assert_eq!((changes.sparse.len(), changes.full.len()), (16, 2));
+    assert_eq!((changes.sparse.len(), changes.dense.len()), (16, 2));
     for spec in whole.parameters.specs() {
         let (was, is) = (base.parameters.get(&spec.name), whole.parameters.get(&spec.name));
         if let Some(sparse) = changes.sparse.iter().find(|sparse| sparse.name == spec.name) {
             let expected = was.copy();
             let _ = expected.view(-1).index_copy_(0, &sparse.indices, &sparse.values);
             assert!(is.equal(&expected) && !is.equal(&was), "{}", spec.name);
-        } else if let Some(full) = changes.full.iter().find(|full| full.name == spec.name) {
+        } else if let Some(full) = changes.dense.iter().find(|full| full.name == spec.name) {
             assert!(is.equal(&full.values), "{}", spec.name);
         } else {
             assert!(is.equal(&was), "{}", spec.name);
@@ -75,7 +77,7 @@ fn a_delta_put_on_its_base_is_the_merged_model_bit_for_bit() {
     let bytes = fs::metadata(&delta).unwrap().len();
     assert!(bytes < 8 * 1672 + 4 * 130 + 8192, "{bytes}");
     let read = Changes::read(&delta).unwrap();
-    assert_eq!(read.facts, changes.facts);
+    assert_eq!(read.info, changes.info);
     let (direct, by_delta) = (tiny.path("direct"), tiny.path("by-delta"));
     merged(&changes, &tiny.path("model"), &direct, quiet()).unwrap();
     let applied = program(&tiny, &["apply", "delta.safetensors", "--out", "by-delta"]);
@@ -98,10 +100,7 @@ fn a_delta_put_on_its_base_is_the_merged_model_bit_for_bit() {
         }
         fs::write(&path, other).unwrap();
         let error = merged(&read, &tiny.path("model"), &tiny.path("other"), quiet()).unwrap_err();
-        assert!(
-            error.is::<Usage>() && error.to_string().contains("not the model these changes were made to"),
-            "{error}"
-        );
+        assert!(error.is::<Usage>() && error.to_string().contains("not the base model of these changes"), "{error}");
         fs::write(&path, whole).unwrap();
     }
     // Every hundredth byte, and all of the header's first.
@@ -148,7 +147,7 @@ fn a_model_in_parts_and_of_other_types_comes_out_as_it_went_in() {
 
     complete(&tiny, &tiny.preset("epochs = 1"), "run");
     let newest = list(&tiny.path("runs/run/checkpoints")).unwrap().remove(0).path;
-    let changes = Changes::of(&Stored::open(&newest).unwrap(), &tiny.path("model")).unwrap();
+    let changes = Changes::of(&StoredCheckpoint::open(&newest).unwrap(), &tiny.path("model")).unwrap();
     let out = tiny.path("merged");
     merged(&changes, &tiny.path("model"), &out, quiet()).unwrap();
     let index: serde_json::Value =
@@ -236,7 +235,7 @@ fn a_run_is_exported_by_its_name() {
     assert_eq!(export("shira", "adapter", &["--without-biases"]).0, Some(0));
     for (to, more, message) in [
         ("shira", &[][..], "sift.biases = false trains none; --without-biases leaves them out"),
-        ("delta", &["--from", "1"][..], "no such checkpoint; there are those of steps 9"),
+        ("delta", &["--from", "1"][..], "no such checkpoint; there are checkpoints at steps 9"),
         ("delta", &["--from", "worst"], "expected best, or the number of a step"),
         ("csv", &["--out", "x"], "cannot be used multiple times"),
     ] {
@@ -256,25 +255,30 @@ fn what_is_called_off_leaves_nothing() {
         entries.collect::<std::collections::BTreeSet<_>>()
     };
     let before = names();
-    let order =
-        |form| Order { run: tiny.path("runs/run"), form, from: None, out: tiny.path("out"), without_biases: false };
+    let order = |format| ExportRequest {
+        run: tiny.path("runs/run"),
+        format,
+        from: None,
+        out: tiny.path("out"),
+        without_biases: false,
+    };
     // While the model is written, and before anything is.
-    let (stop, told) = (Stop::default(), std::cell::Cell::new(0));
+    let (stop, told) = (CancelToken::default(), std::cell::Cell::new(0));
     let cancel = |_| {
         told.set(told.get() + 1);
         stop.cancel();
     };
-    let error = order(Form::Merged).carry_out(Cancellation { told: &cancel, stop: &stop }).unwrap_err();
+    let error = order(ExportFormat::Merged).write(ExportControl { on_progress: &cancel, cancel: &stop }).unwrap_err();
     assert!(error.is::<Cancelled>(), "{error}");
     assert_eq!((told.get(), names()), (1, before.clone()));
-    for form in Form::ALL {
-        let stop = Stop::default();
+    for form in ExportFormat::ALL {
+        let stop = CancelToken::default();
         stop.cancel();
-        let error = order(form).carry_out(Cancellation { told: &|_| {}, stop: &stop }).unwrap_err();
+        let error = order(form).write(ExportControl { on_progress: &|_| {}, cancel: &stop }).unwrap_err();
         assert!(error.is::<Cancelled>(), "{form:?}: {error}");
         assert_eq!(names(), before);
-        order(form).carry_out(quiet()).unwrap();
-        let there = order(form).carry_out(quiet()).unwrap_err();
+        order(form).write(quiet()).unwrap();
+        let there = order(form).write(quiet()).unwrap_err();
         assert!(there.is::<Usage>() && there.to_string().contains("is there already"), "{form:?}: {there}");
         fs::rename(tiny.path("out"), tiny.path("model").join(format!("{form:?}"))).unwrap();
     }
@@ -287,7 +291,7 @@ fn a_checkpoint_from_before_labels_were_noted_is_exported() {
     let preset = tiny.preset("epochs = 2");
     complete(&tiny, &preset, "run");
     let path = best(&tiny.path("runs/run")).unwrap();
-    let named = Changes::of(&Stored::open(&path).unwrap(), &tiny.path("model")).unwrap();
+    let named = Changes::of(&StoredCheckpoint::open(&path).unwrap(), &tiny.path("model")).unwrap();
     let manifest = path.join("checkpoint.json");
     let mut fields: serde_json::Map<_, _> = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
     for key in ["labels", "device", "sha256"] {
@@ -297,14 +301,14 @@ fn a_checkpoint_from_before_labels_were_noted_is_exported() {
     let body = body.strip_suffix('}').unwrap();
     let seal = format!("{:x}", <sha2::Sha256 as sha2::Digest>::digest(body));
     fs::write(&manifest, format!("{body},\"sha256\":\"{seal}\"}}\n")).unwrap();
-    let stored = Stored::open(&path).unwrap();
+    let stored = StoredCheckpoint::open(&path).unwrap();
     assert_eq!((stored.manifest.device.as_str(), stored.manifest.labels.len()), ("", 0));
     let changes = Changes::of(&stored, &tiny.path("model")).unwrap();
     assert_eq!(
-        (named.facts.labels.join(" "), changes.facts.labels.join(" ")),
+        (named.info.labels.join(" "), changes.info.labels.join(" ")),
         ("no yes".into(), "LABEL_0 LABEL_1".into())
     );
-    assert!(named.full.iter().zip(&changes.full).all(|(a, b)| a.name == b.name && a.values.equal(&b.values)));
+    assert!(named.dense.iter().zip(&changes.dense).all(|(a, b)| a.name == b.name && a.values.equal(&b.values)));
     merged(&changes, &tiny.path("model"), &tiny.path("merged"), quiet()).unwrap();
 }
 
@@ -330,8 +334,8 @@ fn a_signal_ends_an_export() {
 }
 
 /// For an export that no one waits for.
-fn quiet() -> Cancellation<'static> {
-    Cancellation { told: &|_| {}, stop: Box::leak(Box::default()) }
+fn quiet() -> ExportControl<'static> {
+    ExportControl { on_progress: &|_| {}, cancel: Box::leak(Box::default()) }
 }
 
 /// Types, shapes and bytes by name.
@@ -351,7 +355,7 @@ fn a_run_its_delta_and_its_merged_folder_say_the_same() {
     };
     // On its own held-out examples a run scores as it did when it was the best.
     let scores: serde_json::Value = serde_json::from_str(&ask("eval", "run", &["--json"])).unwrap();
-    let best = changes.facts.eval.as_ref().unwrap();
+    let best = changes.info.eval.as_ref().unwrap();
     assert_eq!(
         (scores["accuracy"].as_f64(), scores["f1"].as_f64()),
         (Some(best.scores["accuracy"]), Some(best.scores["f1"]))
@@ -446,11 +450,11 @@ every_minutes = 0
         );
         finish(spawn_in(Arc::new(RealDisk), folder.path(), &preset, run).unwrap()).unwrap();
         let run = tiny.path("runs").join(run);
-        Changes::of(&Stored::open(&best(&run).unwrap()).unwrap(), &tiny.path("model")).unwrap()
+        Changes::of(&StoredCheckpoint::open(&best(&run).unwrap()).unwrap(), &tiny.path("model")).unwrap()
     };
 
     let changes = trained("run", "[\"proj\"]");
-    assert_eq!((changes.facts.labels.len(), changes.full.len()), (0, 1));
+    assert_eq!((changes.info.labels.len(), changes.dense.len()), (0, 1));
     let out = tiny.path("merged");
     merged(&changes, &tiny.path("model"), &out, quiet()).unwrap();
     let (base, whole) = (open(&tiny.path("model")).0, open(&out).0);
@@ -461,7 +465,7 @@ every_minutes = 0
             let _ = expected.view(-1).index_copy_(0, &sparse.indices, &sparse.values);
             assert!(!is.equal(&was), "{}", spec.name);
         }
-        let full = changes.full.iter().find(|full| full.name == spec.name);
+        let full = changes.dense.iter().find(|full| full.name == spec.name);
         assert!(is.equal(full.map_or(&expected, |full| &full.values)), "{}", spec.name);
     }
     let config = "config.json";

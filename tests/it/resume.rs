@@ -150,7 +150,7 @@ fn what_is_not_the_run_any_more_is_refused_and_leaves_it_alone() {
     let preset = preset.replace("every_minutes = 0", "every_minutes = 7").replace("epochs = 2", "epochs = 3");
     fs::write(run.join("preset.toml"), preset).unwrap();
     let newest = checkpoint::list(&run.join("checkpoints")).unwrap().remove(0).path;
-    let mut manifest = checkpoint::Stored::open(&newest).unwrap().manifest;
+    let mut manifest = checkpoint::StoredCheckpoint::open(&newest).unwrap().manifest;
     assert_eq!(std::mem::replace(&mut manifest.device, "cuda".into()), "cpu, 1 threads");
     fs::write(newest.join("checkpoint.json"), manifest.seal().unwrap()).unwrap();
     let told = finish(resume(&tiny, "run", Resume { from: CheckpointSelector::Newest, force: true }).unwrap()).unwrap();
@@ -170,7 +170,7 @@ fn nothing_is_said_of_a_device_that_was_not_noted() {
     let run = tiny.path("runs/run");
     fs::write(run.join("preset.toml"), tiny.preset("epochs = 2")).unwrap();
     let newest = checkpoint::list(&run.join("checkpoints")).unwrap().remove(0).path;
-    let mut manifest = checkpoint::Stored::open(&newest).unwrap().manifest;
+    let mut manifest = checkpoint::StoredCheckpoint::open(&newest).unwrap().manifest;
     manifest.device.clear();
     fs::write(newest.join("checkpoint.json"), manifest.seal().unwrap()).unwrap();
     let told = finish(resume(&tiny, "run", Resume { from: CheckpointSelector::Newest, force: true }).unwrap()).unwrap();
@@ -180,7 +180,7 @@ fn nothing_is_said_of_a_device_that_was_not_noted() {
     assert!(!told.iter().any(said));
     // It is noted from now on.
     let newest = checkpoint::list(&run.join("checkpoints")).unwrap().remove(0).path;
-    assert_eq!(checkpoint::Stored::open(&newest).unwrap().manifest.device, "cpu, 1 threads");
+    assert_eq!(checkpoint::StoredCheckpoint::open(&newest).unwrap().manifest.device, "cpu, 1 threads");
 }
 
 #[test]
@@ -228,5 +228,5 @@ fn steps(events: &[Event]) -> impl Iterator<Item = &Step> {
 /// The tensors of a run's newest checkpoint.
 fn state(run: &Path) -> Vec<u8> {
     let newest = &checkpoint::list(&run.join("checkpoints")).unwrap()[0];
-    checkpoint::Stored::open(&newest.path).unwrap().read(checkpoint::STATE).unwrap()
+    checkpoint::StoredCheckpoint::open(&newest.path).unwrap().read(checkpoint::STATE).unwrap()
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use finesift::protocol::{Command, Event, Level, Phase};
-use finesift::runs::checkpoint::{self, Manifest, STATE, Stored};
+use finesift::runs::checkpoint::{self, Manifest, STATE, StoredCheckpoint};
 use finesift::runs::{Disk, RealDisk, read_events};
 use finesift::train::{CheckpointSelector, Resume};
 
@@ -42,7 +42,7 @@ fn a_disk_that_fails_for_a_while_is_told_of_and_changes_no_number() {
                 }
                 Event::Log { level: Level::Warning, message } => {
                     assert!(message.contains(&format!("os error {errno}")), "{message}");
-                    Stored::open(good.as_ref().unwrap()).unwrap().read(STATE).unwrap();
+                    StoredCheckpoint::open(good.as_ref().unwrap()).unwrap().read(STATE).unwrap();
                     broken.store(false, Ordering::SeqCst);
                     session.send(Command::Resume);
                 }
@@ -56,7 +56,7 @@ fn a_disk_that_fails_for_a_while_is_told_of_and_changes_no_number() {
         let kept = checkpoint::list(&tiny.path("runs").join(&name).join("checkpoints")).unwrap();
         assert_eq!(kept[0].step, 18);
         for checkpoint in kept {
-            Stored::open(&checkpoint.path).unwrap().read(STATE).unwrap();
+            StoredCheckpoint::open(&checkpoint.path).unwrap().read(STATE).unwrap();
         }
     }
 }
@@ -76,7 +76,7 @@ fn an_end_that_cannot_be_kept_is_a_failure_that_loses_nothing() {
     let Some(Event::Failed { checkpoint: Some(path), .. }) = read_events(&events).unwrap().pop() else {
         panic!("no checkpoint is named")
     };
-    Stored::open(&path).unwrap().read(STATE).unwrap();
+    StoredCheckpoint::open(&path).unwrap().read(STATE).unwrap();
     finish(resume(&tiny, "run", NEWEST).unwrap()).unwrap();
     assert_eq!(numbers(&read_events(&events).unwrap()), numbers(&whole));
 }
@@ -122,7 +122,7 @@ fn a_checkpoint_that_makes_no_sense_is_refused_by_name() {
     finish(spawn_on(disk, &tiny, &preset, "run").unwrap()).unwrap();
     // As if it had not been the last: a run that took all its steps is not resumed by the program.
     let path = checkpoint::list(&tiny.path("runs/run/checkpoints")).unwrap().remove(0).path;
-    let stored = Stored::open(&path).unwrap();
+    let stored = StoredCheckpoint::open(&path).unwrap();
     let state = stored.read(STATE).unwrap();
     let tamper = |change: &dyn Fn(&mut Manifest), state: &[u8]| {
         let mut manifest = stored.manifest.clone();

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 
 use finesift::protocol::{Event, Phase, Reason};
-use finesift::runs::checkpoint::{self, STATE, Stored};
+use finesift::runs::checkpoint::{self, STATE, StoredCheckpoint};
 use finesift::runs::read_events;
 use portable_pty::{CommandBuilder, PtyPair, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
@@ -107,7 +107,7 @@ fn a_closed_terminal_and_a_terminate_end_a_watched_run_with_a_checkpoint() {
         let Some(Event::Finished(finished)) = events.last() else { panic!("{:?}", events.last()) };
         let kept = checkpoint::list(&tiny.path("runs").join(run).join("checkpoints")).unwrap();
         assert_eq!(kept[0].step, finished.step);
-        Stored::open(&kept[0].path).unwrap().read(STATE).unwrap();
+        StoredCheckpoint::open(&kept[0].path).unwrap().read(STATE).unwrap();
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use finesift::config::Config;
 use finesift::estimate::Estimate;
-use finesift::export::{Cancellation, Order};
+use finesift::export::{ExportControl, ExportRequest};
 use finesift::preset::Preset;
 use finesift::protocol::Event;
 use finesift::runs::RunFolder;
@@ -453,7 +453,7 @@ impl Backend for NoTrainer {
         anyhow::bail!("there is none")
     }
 
-    fn export(&self, _: &Order, _: Cancellation) -> anyhow::Result<()> {
+    fn export(&self, _: &ExportRequest, _: ExportControl) -> anyhow::Result<()> {
         anyhow::bail!("there is none")
     }
 }

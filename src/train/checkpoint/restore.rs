@@ -6,7 +6,7 @@ use safetensors::{Dtype, SafeTensors};
 use tch::{Kind, Tensor};
 
 use crate::model::ParameterSpec;
-use crate::runs::checkpoint::{STATE, SlotEntry, Stored};
+use crate::runs::checkpoint::{STATE, SlotEntry, StoredCheckpoint};
 use crate::sift::State;
 
 /// Room for a file's header, in bytes.
@@ -26,7 +26,7 @@ pub struct Kept {
 ///
 /// # Errors
 /// What is wrong with it, naming the file.
-pub fn read(stored: &Stored, specs: &[ParameterSpec]) -> Result<Kept, String> {
+pub fn read(stored: &StoredCheckpoint, specs: &[ParameterSpec]) -> Result<Kept, String> {
     let wrong = |what: String| format!("{}: {what}", stored.path.join(STATE).display());
     let sizes = sizes(&stored.manifest.slots, specs).map_err(wrong)?;
     // What a file may claim must not decide how much memory is taken; the model does.
@@ -34,7 +34,7 @@ pub fn read(stored: &Stored, specs: &[ParameterSpec]) -> Result<Kept, String> {
     if stored.manifest.files.iter().any(|file| file.name == STATE && file.bytes > most) {
         return Err(wrong(format!("larger than the {most} bytes that it can hold of this model")));
     }
-    let bytes = stored.read(STATE)?;
+    let bytes = stored.read(STATE).map_err(|error| error.to_string())?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
     parse(stored, &tensors, sizes).map_err(wrong)
 }
@@ -72,7 +72,7 @@ fn sizes(slots: &[SlotEntry], specs: &[ParameterSpec]) -> Result<Sizes, String> 
     Ok(Sizes { sparse, total, targets: slots.iter().filter(|slot| !slot.dense).count() as i64 })
 }
 
-fn parse(stored: &Stored, tensors: &SafeTensors, sizes: Sizes) -> Result<Kept, String> {
+fn parse(stored: &StoredCheckpoint, tensors: &SafeTensors, sizes: Sizes) -> Result<Kept, String> {
     let (slots, Sizes { sparse, total, targets }) = (&stored.manifest.slots, sizes);
     let vector = |name: &str| tensor(tensors, name, &[Dtype::F32], &[total]);
     let state = State {
