@@ -11,6 +11,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
+use tracing::{info, warn};
 
 /// Where a run in the background says what it would say to a terminal.
 const LOG: &str = "background.log";
@@ -36,13 +37,21 @@ pub(super) fn start(arguments: impl IntoIterator<Item = OsString>) -> Result<Res
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start another process")?;
+    info!(process = child.id(), "started a background process");
     let mut folder = String::new();
     if let Some(told) = child.stdout.take() {
         BufReader::new(told).read_line(&mut folder).context("cannot hear from the other process")?;
     }
     match folder.strip_suffix('\n') {
-        Some(folder) => Ok(Ok(PathBuf::from(folder))),
-        None => Ok(Err(child.wait().context("cannot wait for the other process")?)),
+        Some(folder) => {
+            info!(folder, "the background process has taken over");
+            Ok(Ok(PathBuf::from(folder)))
+        }
+        None => {
+            let status = child.wait().context("cannot wait for the other process")?;
+            warn!(%status, "the background process has ended");
+            Ok(Err(status))
+        }
     }
 }
 
@@ -85,5 +94,6 @@ pub(super) fn leave_terminal(folder: &Path) -> Result<()> {
     // Who started it may be gone.
     let _ = writeln!(stdout(), "{name}").and_then(|()| stdout().flush());
     rustix::stdio::dup2_stdout(&log).context("cannot turn stdout to a file")?;
+    info!(folder = name, "left the terminal");
     Ok(())
 }

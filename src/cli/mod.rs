@@ -29,6 +29,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::Usage;
 use crate::config::{Config, config_folder};
+use crate::logging;
 use crate::outcome::Outcome;
 use crate::panics::catch_panic;
 use crate::preset::{Library, Preset, PresetEntry, cache_folder};
@@ -126,7 +127,11 @@ pub fn main() -> ExitCode {
     if !command.as_ref().is_some_and(Command::only_reads) {
         threads::sleep_while_waiting();
     }
-    match catch_panic(|| run(command, &screens)) {
+    let outcome = catch_panic(|| {
+        logging::start()?;
+        run(command, &screens)
+    });
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "finesift: {error:#}");

@@ -138,7 +138,7 @@ impl How {
             return;
         }
         match &outcome.finished {
-            _ if outcome.going_on.is_some() => print(&going_on(outcome)),
+            _ if outcome.detached.is_some() => print(&going_on(outcome)),
             Some(finished) => print(&summary(finished, folder)),
             None => {}
         }
@@ -150,7 +150,7 @@ fn in_background() -> Result<ExitCode> {
     let instead = |argument: OsString| if argument == "--background" { "--detach=prepared".into() } else { argument };
     Ok(match detach::start(std::env::args_os().skip(1).map(instead))? {
         Ok(folder) => {
-            print(&going_on(&Outcome { going_on: Some(folder), ..Outcome::default() }));
+            print(&going_on(&Outcome { detached: Some(folder), ..Outcome::default() }));
             ExitCode::SUCCESS
         }
         Err(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
@@ -184,7 +184,7 @@ fn swept(outcome: Result<Outcome>, fresh: bool, folder: &Path) -> Result<Outcome
 
 /// A word on a run that goes on without this terminal.
 pub(super) fn going_on(outcome: &Outcome) -> String {
-    let folder = outcome.going_on.as_ref().map(|folder| folder.display());
+    let folder = outcome.detached.as_ref().map(|folder| folder.display());
     folder
         .map(|folder| format!("the run goes on in the background\n`finesift attach {folder}` shows it\n"))
         .unwrap_or_default()

@@ -1,6 +1,5 @@
 //! Texts become token ids, by a model folder's own `tokenizer.json`.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -12,6 +11,7 @@ use tokenizers::{EncodeInput, PostProcessor, Tokenizer, TruncationParams, Trunca
 use super::cache::TokenCache;
 use super::{Example, Target};
 use crate::Usage;
+use crate::panics::catch;
 use crate::protocol::Progress;
 
 /// Examples tokenized between two reports of progress.
@@ -194,7 +194,7 @@ fn input(example: &Example) -> EncodeInput<'_> {
 
 /// The crate panics on some malformed files and on texts they make it fail on; here that is an error like any other.
 pub(super) fn guarded<T>(path: &Path, failure: &str, work: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(work)) {
+    match catch(work) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => bail!(Usage(format!("{}: {failure}: {error}", path.display()))),
         Err(_) => bail!(Usage(format!("{}: {failure}: the tokenizer contradicts itself", path.display()))),

@@ -30,7 +30,7 @@ pub struct MemoryContext {
 /// The work's own.
 pub fn explain<T>(means: &MemoryContext, batches: &[Batch], work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_panic(work).map_err(|error| match error.downcast_ref() {
-        Some(OutOfMemory { said }) => {
+        Some(OutOfMemory { message: said }) => {
             let sizes = batches.iter().map(|batch| (batch.rows, batch.length));
             let largest = sizes.max_by_key(|(rows, length)| rows * length);
             anyhow!("{}", means.explain(said, largest.unwrap_or((0, 0))))

@@ -1,6 +1,5 @@
 //! What the state asks for is done here: at once where it is quick, aside where it is not, with the answer as a message.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
@@ -16,6 +15,7 @@ use super::runs::Comparison;
 use super::{AT_ONCE, Workbench};
 use crate::config::Config;
 use crate::export::ExportRequest;
+use crate::panics::catch;
 use crate::protocol::Event;
 use crate::runs::checkpoint::{self, CheckpointSelector, wanted};
 use crate::runs::{EventRange, History, move_to_trash, write_tags};
@@ -39,7 +39,7 @@ impl Workbench {
                 let backend = self.backend.clone();
                 self.aside(move || {
                     // An answer has to come in any case: it is what the next question waits for.
-                    let estimate = catch_unwind(AssertUnwindSafe(|| backend.estimate(&preset)));
+                    let estimate = catch(|| backend.estimate(&preset));
                     let estimate = estimate.unwrap_or_else(|_| Err(anyhow!("this preset cannot be looked into")));
                     vec![Msg::Estimate(preset.toml, estimate.map_err(|error| format!("{error:#}")))]
                 });

@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use finesift::Usage;
-use finesift::attach::{Line, Viewer, listen};
+use finesift::attach::{SocketLine, Viewer, listen};
 use finesift::protocol::{Command, Event, Finished, Phase, Reason, Resumed};
 use finesift::runs::{EventLog, RunFolder};
 use finesift::session::{Port, Session};
@@ -129,11 +129,11 @@ fn take_up(folder: &Path, at: u64, many: usize) -> Session {
 fn connect(folder: &Path) -> (UnixStream, BufReader<UnixStream>) {
     let socket = UnixStream::connect(folder.join("socket")).unwrap();
     let mut lines = BufReader::new(socket.try_clone().unwrap());
-    assert!(matches!(line(&mut lines), Line::Hello { run, .. } if run == "mine"));
+    assert!(matches!(line(&mut lines), SocketLine::Hello { run, .. } if run == "mine"));
     (socket, lines)
 }
 
-fn line(lines: &mut BufReader<UnixStream>) -> Line {
+fn line(lines: &mut BufReader<UnixStream>) -> SocketLine {
     let mut text = String::new();
     lines.read_line(&mut text).unwrap();
     serde_json::from_str(&text).unwrap()
@@ -166,7 +166,7 @@ fn a_viewer_sees_all_of_the_run_and_orders_it_about_and_leaves_without_a_trace()
     session.join().unwrap();
     assert!(!going.folder.join("socket").exists());
     let refused = Viewer::attach(&going.folder).err().unwrap();
-    assert!(refused.is::<Usage>() && refused.to_string().contains("this run does not go"), "{refused}");
+    assert!(refused.is::<Usage>() && refused.to_string().contains("this run is not active"), "{refused}");
 }
 
 #[test]
@@ -241,10 +241,10 @@ fn a_run_that_is_left_behind_and_taken_up_by_nobody_has_ended() {
     // A process that has ended before it could start another.
     let mut child = std::process::Command::new("true").spawn().unwrap();
     child.wait().unwrap();
-    let hello = Line::Hello { version: "0".into(), run: "mine".into(), process: child.id() };
+    let hello = SocketLine::Hello { version: "0".into(), run: "mine".into(), process: child.id() };
     let told = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        for line in [hello, Line::Opened(0), Line::Written(written), Line::LeftBehind] {
+        for line in [hello, SocketLine::Opened(0), SocketLine::Written(written), SocketLine::Detached] {
             stream.write_all((serde_json::to_string(&line).unwrap() + "\n").as_bytes()).unwrap();
         }
     });
@@ -313,11 +313,11 @@ fn a_viewer_that_stands_still_holds_up_nobody_and_misses_nothing() {
 fn lines_that_are_no_orders_are_refused_and_disturb_nothing() {
     let going = Going::start(obedient);
     let (mut socket, mut lines) = connect(&going.folder);
-    assert_eq!(line(&mut lines), Line::Opened(0));
-    assert!(matches!(line(&mut lines), Line::Written(_)));
+    assert_eq!(line(&mut lines), SocketLine::Opened(0));
+    assert!(matches!(line(&mut lines), SocketLine::Written(_)));
     // Read aside, so that neither side waits for the other.
     let answers = std::thread::spawn(move || {
-        let read = std::iter::repeat_with(|| line(&mut lines)).filter(|line| matches!(line, Line::Refused(_)));
+        let read = std::iter::repeat_with(|| line(&mut lines)).filter(|line| matches!(line, SocketLine::Refused(_)));
         (read.take(10_000).count(), lines)
     });
     let mut random = ChaCha8Rng::seed_from_u64(7);
@@ -349,8 +349,8 @@ fn lines_that_are_no_orders_are_refused_and_disturb_nothing() {
     assert_eq!((next(&mut viewer), next(&mut viewer)), (Some(Event::info("open")), Some(paused())));
     // One that never ends a line is not heard further.
     socket.write_all(&vec![b'x'; 80_000]).unwrap();
-    let refused = std::iter::repeat_with(|| line(&mut lines)).find(|line| matches!(line, Line::Refused(_)));
-    assert!(matches!(refused, Some(Line::Refused(why)) if why.contains("more than 65536 bytes")));
+    let refused = std::iter::repeat_with(|| line(&mut lines)).find(|line| matches!(line, SocketLine::Refused(_)));
+    assert!(matches!(refused, Some(SocketLine::Refused(why)) if why.contains("more than 65536 bytes")));
     going.end();
 }
 
@@ -373,7 +373,7 @@ fn orders_that_nobody_takes_do_not_pile_up() {
     for _ in 0..100 {
         socket.write_all(b"\"evaluate\"\n").unwrap();
     }
-    let refused = std::iter::repeat_with(|| line(&mut lines)).filter(|line| matches!(line, Line::Refused(_)));
+    let refused = std::iter::repeat_with(|| line(&mut lines)).filter(|line| matches!(line, SocketLine::Refused(_)));
     assert_eq!(refused.take(36).count(), 36);
     release.send(()).unwrap();
     // The owner's own order goes through in any case.

@@ -95,7 +95,7 @@ fn a_run_without_a_screen_is_attached_to_and_left_and_its_viewer_killed_and_noth
     first.press("p");
     first.wait_for(&["● paused"]);
     first.press("c");
-    first.wait_for(&["checkpoint of step", "● paused"]);
+    first.wait_for(&["saved checkpoint at step", "● paused"]);
     let listed = text(output(&tiny, &["runs"]));
     assert!(listed.contains("mine  running"), "{listed}");
     first.press("q");
@@ -105,7 +105,7 @@ fn a_run_without_a_screen_is_attached_to_and_left_and_its_viewer_killed_and_noth
     first.assert_restored();
     // It held meanwhile.
     let mut second = screen(&tiny, &["attach", "mine"]);
-    second.wait_for(&["attached to mine", "● paused", "checkpoint of step"]);
+    second.wait_for(&["attached to mine", "● paused", "saved checkpoint at step"]);
     second.signal("KILL");
     second.wait_exit();
     // From the list of runs, too.
@@ -129,7 +129,7 @@ fn a_run_without_a_screen_is_attached_to_and_left_and_its_viewer_killed_and_noth
     let gone = output(&tiny, &["attach", "mine"]);
     assert_eq!(gone.status.code(), Some(2));
     let error = String::from_utf8_lossy(&gone.stderr).into_owned();
-    assert!(error.contains("runs/mine: this run does not go"), "{error}");
+    assert!(error.contains("runs/mine: this run is not active"), "{error}");
     let none = output(&tiny, &["attach"]);
     assert_eq!((none.status.code(), none.stderr.starts_with(b"finesift: no run goes in runs")), (Some(2), true));
 }
@@ -160,7 +160,7 @@ fn a_run_that_is_watched_is_left_behind_and_goes_on_as_if_nothing_had_been() {
     viewed.extend(rest.join().unwrap());
     assert!(numbers(&viewed) == numbers(&read_events(&events(&tiny, "mine")).unwrap()));
     let log = fs::read_to_string(tiny.path("runs/mine/background.log")).unwrap();
-    assert!(log.contains("goes on after step"), "{log}");
+    assert!(log.contains("resumed from step"), "{log}");
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn who_is_attached_to_a_run_that_is_left_behind_follows_it() {
     while !lines.last().is_some_and(|line| line.contains(r#""event":"step""#)) {
         lines.push(told.next().unwrap());
     }
-    assert!(said.any(|line| line.contains("steps of")));
+    assert!(said.any(|line| line.contains("steps, batch size")));
     let mut viewer = screen(&tiny, &["attach", "mine"]);
     viewer.wait_for(&["attached to mine", "● paused"]);
     viewer.press("5");
@@ -192,8 +192,8 @@ fn who_is_attached_to_a_run_that_is_left_behind_follows_it() {
     owner.press("k");
     let (status, left) = owner.wait_exit();
     assert_eq!(status, 0, "{left}");
-    viewer.wait_for(&["attached to mine", "taken up again after step", "● training"]);
-    assert!(said.any(|line| line.contains("mine: goes on after step")));
+    viewer.wait_for(&["attached to mine", "resumed from step", "● training"]);
+    assert!(said.any(|line| line.contains("mine: resumed from step")));
     // Its orders go to where the run is now.
     viewer.press("p");
     viewer.wait_for(&["● paused"]);

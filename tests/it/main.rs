@@ -18,12 +18,15 @@ mod disks;
 mod estimate;
 #[cfg(feature = "torch")]
 mod exports;
+mod history;
 mod hostile;
 mod hub;
 mod hub_server;
 mod instruct;
 #[cfg(feature = "torch")]
 mod language;
+#[cfg(feature = "torch")]
+mod logging;
 #[cfg(feature = "torch")]
 mod lookahead;
 #[cfg(feature = "torch")]

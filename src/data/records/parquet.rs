@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use serde_json::{Map, Value};
 
 use super::{Record, Records, Wanted, locate};
 use crate::Usage;
+use crate::panics::catch;
 
 /// The most a file may say it unpacks to, in bytes. A few KB can claim to hold terabytes.
 const LARGEST: i64 = 8 << 30;
@@ -113,7 +113,7 @@ pub(super) fn open(path: &Path, wanted: &Wanted<'_>) -> Result<Records> {
 
 /// The crate panics on some corrupt files; here that is an error like any other.
 fn guarded<T>(path: &Path, read: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(read)) {
+    match catch(read) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => bail!(Usage(format!("{}: not a readable parquet file: {error}", path.display()))),
         Err(_) => bail!(Usage(format!("{}: not a readable parquet file: it is corrupt", path.display()))),
