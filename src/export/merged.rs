@@ -1,5 +1,5 @@
-//! The base model with a run's changes made, as a folder that Hugging Face software loads: in as many files as it came in,
-//! each tensor in its file and of its type there.
+//! The base model with a run's changes applied, as a folder that Hugging Face software loads. It has the same files as the
+//! base model, and each tensor keeps its file and type.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -18,7 +18,7 @@ use crate::Usage;
 use crate::model::{FileTensor, ModelConfig, ModelFiles};
 use crate::protocol::Progress;
 
-/// What else a model's folder may have that belongs to it still.
+/// Other files of a model's folder that are copied.
 const CARRIED: [&str; 10] = [
     "tokenizer.json",
     "tokenizer_config.json",
@@ -37,8 +37,8 @@ const INDEX: &str = "model.safetensors.index.json";
 /// Writes the merged model into a new folder.
 ///
 /// # Errors
-/// [`Usage`]: the folder is there, or the base model is not the one that was changed; [`Cancelled`](super::Cancelled); a
-/// disk that cannot be written.
+/// [`Usage`]: the folder exists, or the base model is another one; [`Cancelled`](super::Cancelled); the disk cannot be
+/// written.
 pub fn merged(changes: &Changes, base: &Path, out: &Path, control: ExportControl) -> Result<()> {
     changes.info.check_base(base)?;
     let files = ModelFiles::open(base, changes.info.outputs())?;
@@ -89,7 +89,7 @@ pub fn merged(changes: &Changes, base: &Path, out: &Path, control: ExportControl
     unfinished.finish()
 }
 
-/// A tensor's bytes as another type.
+/// The bytes of a tensor converted to a type.
 pub(super) fn bytes_of(tensor: &Tensor, kind: Kind) -> Vec<u8> {
     let tensor = tensor.to_device(Device::Cpu).to_kind(kind).contiguous();
     let mut bytes = vec![0; tensor.numel() * kind.elt_size_in_bytes()];
@@ -97,20 +97,20 @@ pub(super) fn bytes_of(tensor: &Tensor, kind: Kind) -> Vec<u8> {
     bytes
 }
 
-/// Waits until a file is on the disk itself.
+/// Syncs a file to disk.
 pub(super) fn sync(path: &Path) -> Result<()> {
     Ok(File::open(path)?.sync_all()?)
 }
 
-/// Whether all that changes is in the model.
+/// Checks that the model has all changed parameters.
 fn check(changes: &Changes, files: &ModelFiles) -> Result<()> {
     let shapes = changes.sparse.iter().map(|sparse| (&sparse.name, sparse.shape.clone()));
-    for (name, shape) in shapes.chain(changes.dense.iter().map(|full| (&full.name, full.values.size()))) {
+    for (name, shape) in shapes.chain(changes.dense.iter().map(|dense| (&dense.name, dense.values.size()))) {
         let spec = files.layout.parameters.iter().find(|spec| spec.name == *name);
         match spec {
             None => bail!(Usage(format!("{name}: the model has no such parameter"))),
             Some(spec) if spec.shape != shape => {
-                bail!(Usage(format!("{name}: it has shape {shape:?}, the model's is {:?}", spec.shape)))
+                bail!(Usage(format!("{name}: has shape {shape:?}, but {:?} in the model", spec.shape)))
             }
             Some(_) => {}
         }
@@ -118,7 +118,7 @@ fn check(changes: &Changes, files: &ModelFiles) -> Result<()> {
     Ok(())
 }
 
-/// The tensors of one file; what is in none goes into the last.
+/// The tensors of one file. Tensors that are in no file of the base model go into the last one.
 fn tensors<'a>(
     changes: &'a Changes,
     files: &'a ModelFiles,
@@ -132,12 +132,12 @@ fn tensors<'a>(
         if stored.as_ref().map_or(last, |stored| stored.file) != file {
             continue;
         }
-        let content = if let Some(full) = changes.dense.iter().find(|full| full.name == spec.name) {
-            Content::Full(&full.values)
+        let content = if let Some(dense) = changes.dense.iter().find(|dense| dense.name == spec.name) {
+            Content::Dense(&dense.values)
         } else if let Some(sparse) = changes.sparse.iter().find(|sparse| sparse.name == spec.name) {
             Content::Sparse(&sparse.indices, &sparse.values)
         } else {
-            Content::AsItWas
+            Content::Unchanged
         };
         let shape = spec.shape.iter().map(|&size| size as usize).collect();
         tensors.push((spec.name.clone(), Written { shape, stored, content, stop }));
@@ -145,7 +145,7 @@ fn tensors<'a>(
     tensors
 }
 
-/// A tensor on its way into a file. Its bytes are made only when they are asked for, one tensor at a time.
+/// A tensor to be written. Its bytes are computed one tensor at a time.
 struct Written<'a> {
     shape: Vec<usize>,
     stored: Option<FileTensor<'a>>,
@@ -154,9 +154,9 @@ struct Written<'a> {
 }
 
 enum Content<'a> {
-    AsItWas,
+    Unchanged,
     Sparse(&'a Tensor, &'a Tensor),
-    Full(&'a Tensor),
+    Dense(&'a Tensor),
 }
 
 impl Written<'_> {
@@ -180,14 +180,14 @@ impl View for Written<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        // The rest of a file that will be removed need not be written.
+        // A cancelled file is removed anyway.
         if self.stop.check().is_err() {
             return Cow::Borrowed(&[]);
         }
         let stored = self.stored.as_ref().map_or(&[][..], |stored| stored.bytes);
         match &self.content {
-            Content::AsItWas => Cow::Borrowed(stored),
-            Content::Full(values) => Cow::Owned(bytes_of(values, self.kind())),
+            Content::Unchanged => Cow::Borrowed(stored),
+            Content::Dense(values) => Cow::Owned(bytes_of(values, self.kind())),
             Content::Sparse(indices, values) => {
                 let (mut bytes, size) = (stored.to_vec(), self.kind().elt_size_in_bytes());
                 let values = bytes_of(values, self.kind());
@@ -205,7 +205,7 @@ impl View for Written<'_> {
     }
 }
 
-/// The base model's config.json, for a classifier of these labels; a language model's is as it was.
+/// The config.json of the base model with the labels of the classifier. That of a language model is unchanged.
 fn config(facts: &DeltaInfo, model: &ModelConfig, base: &Path) -> Result<String> {
     let text = fs::read_to_string(base.join("config.json"))?;
     if let ModelConfig::Decoder(_) = model {
@@ -239,10 +239,10 @@ fn card(changes: &Changes, model: &ModelConfig) -> String {
     let DeltaInfo { run, preset, step, eval, labels, base, version } = &changes.info;
     let selected: usize = changes.sparse.iter().map(|sparse| sparse.values.numel()).sum();
     let of: i64 = changes.sparse.iter().map(|sparse| sparse.shape.iter().product::<i64>()).sum();
-    let full: usize = changes.dense.iter().map(|full| full.values.numel()).sum();
+    let dense: usize = changes.dense.iter().map(|dense| dense.values.numel()).sum();
     let scores = eval.as_ref().map_or(String::new(), |eval| {
         let scores: Vec<String> = eval.scores.iter().map(|(name, score)| format!("{name} {score:.4}")).collect();
-        format!("- held-out: {}, loss {:.4}\n", scores.join(", "), eval.loss)
+        format!("- eval: {}, loss {:.4}\n", scores.join(", "), eval.loss)
     });
     let (pipeline, predicts) = match (model, labels.as_slice()) {
         (ModelConfig::Decoder(_), _) => ("text-generation", String::new()),
@@ -253,7 +253,7 @@ fn card(changes: &Changes, model: &ModelConfig) -> String {
         "---\nlibrary_name: transformers\npipeline_tag: {pipeline}\ntags:\n- finesift\n- sift\n---\n\n# {run}\n\n\
          Fine-tuned with sparse increments (SIFT, arXiv 2312.11875) by finesift {version}.\n\n\
          - base model: {}\n{predicts}- step: {step}\n{scores}\
-         - changed: {selected} of {of} components of {} parameters, and {full} components of others in full\n\n\
+         - trained: {selected} of {of} components of {} sparse parameters, and {dense} dense parameters\n\n\
          ```toml\n{}\n```\n",
         base.model,
         changes.sparse.len(),

@@ -28,7 +28,7 @@ mod tags;
 mod throughput;
 mod trash;
 
-pub use compare::{Difference, differences};
+pub use compare::{SettingDifference, setting_differences};
 pub use disk::{Disk, RealDisk};
 pub use events::{EventLog, EventRange, last_event, read_events};
 pub use folder::{RunFolder, find};

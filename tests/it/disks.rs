@@ -1,4 +1,4 @@
-//! Disks as they should not be: full, forbidden, broken, slow.
+//! Faulty disks: full, forbidden, broken, slow.
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! What a run came to, read back as other software would.
+//! Exports of a run, read back as other software would.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,7 +30,7 @@ fn trained(more: &str) -> (Tiny, Changes) {
 }
 
 #[test]
-fn a_merged_model_is_the_base_with_the_changes_made() {
+fn a_merged_model_is_the_base_with_the_changes_applied() {
     let _turn = turn();
     let (tiny, changes) = trained("");
     let out = tiny.path("merged");
@@ -57,9 +57,12 @@ fn a_merged_model_is_the_base_with_the_changes_made() {
     assert_eq!((&config["id2label"]["1"], &config["label2id"]["no"]), (&"yes".into(), &0.into()));
     assert_eq!(fs::read(out.join("tokenizer.json")).unwrap(), fs::read(tiny.path("model/tokenizer.json")).unwrap());
     let card = fs::read_to_string(out.join("README.md")).unwrap();
-    assert!(card.contains("changed: 1672 of 33280 components of 16 parameters") && card.contains("accuracy"), "{card}");
+    assert!(
+        card.contains("trained: 1672 of 33280 components of 16 sparse parameters") && card.contains("accuracy"),
+        "{card}"
+    );
     let again = merged(&changes, &tiny.path("model"), &out, quiet()).unwrap_err();
-    assert!(again.is::<Usage>() && again.to_string().contains("is there already"), "{again}");
+    assert!(again.is::<Usage>() && again.to_string().contains("exists already"), "{again}");
     // Nothing is left beside it.
     let parts = fs::read_dir(tiny.path(""))
         .unwrap()
@@ -68,7 +71,7 @@ fn a_merged_model_is_the_base_with_the_changes_made() {
 }
 
 #[test]
-fn a_delta_put_on_its_base_is_the_merged_model_bit_for_bit() {
+fn a_delta_applied_to_its_base_is_the_merged_model_bit_for_bit() {
     let _turn = turn();
     let (tiny, changes) = trained("");
     let delta = tiny.path("delta.safetensors");
@@ -118,7 +121,7 @@ fn a_delta_put_on_its_base_is_the_merged_model_bit_for_bit() {
 }
 
 #[test]
-fn a_model_in_parts_and_of_other_types_comes_out_as_it_went_in() {
+fn a_sharded_model_keeps_its_shards_and_types() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);
     // Half of the tensors in bf16 in another file, by the names of a network without a head.
@@ -171,7 +174,7 @@ fn a_model_in_parts_and_of_other_types_comes_out_as_it_went_in() {
 }
 
 #[test]
-fn a_shira_adapter_holds_the_differences_in_as_many_places_for_each_module() {
+fn a_shira_adapter_holds_the_differences_with_one_rank_for_all_modules() {
     let _turn = turn();
     let (tiny, changes) = trained("");
     let refused = shira(&changes, &tiny.path("model"), false, &tiny.path("no"), quiet()).unwrap_err();
@@ -247,7 +250,7 @@ fn a_run_is_exported_by_its_name() {
 }
 
 #[test]
-fn what_is_called_off_leaves_nothing() {
+fn a_cancelled_export_leaves_nothing() {
     let _turn = turn();
     let (tiny, _) = trained("biases = false");
     let names = || {
@@ -262,7 +265,7 @@ fn what_is_called_off_leaves_nothing() {
         out: tiny.path("out"),
         without_biases: false,
     };
-    // While the model is written, and before anything is.
+    // Cancelled while the model is written, and before.
     let (stop, told) = (CancelToken::default(), std::cell::Cell::new(0));
     let cancel = |_| {
         told.set(told.get() + 1);
@@ -279,13 +282,13 @@ fn what_is_called_off_leaves_nothing() {
         assert_eq!(names(), before);
         order(form).write(quiet()).unwrap();
         let there = order(form).write(quiet()).unwrap_err();
-        assert!(there.is::<Usage>() && there.to_string().contains("is there already"), "{form:?}: {there}");
+        assert!(there.is::<Usage>() && there.to_string().contains("exists already"), "{form:?}: {there}");
         fs::rename(tiny.path("out"), tiny.path("model").join(format!("{form:?}"))).unwrap();
     }
 }
 
 #[test]
-fn a_checkpoint_from_before_labels_were_noted_is_exported() {
+fn an_old_checkpoint_without_labels_is_exported() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);
     let preset = tiny.preset("epochs = 2");
@@ -318,13 +321,13 @@ fn a_signal_ends_an_export() {
     let run = tiny.path("runs/run");
     fs::create_dir_all(&run).unwrap();
     fs::write(run.join("preset.toml"), "").unwrap();
-    // It reads from a pipe that no one fills.
+    // A pipe without data keeps it reading.
     let pipe = run.join("events.jsonl");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let mut command = Command::new(env!("CARGO_BIN_EXE_finesift"));
     command.args(["export", "run", "--to", "csv", "--out", "numbers.csv"]).current_dir(tiny.path(""));
     let mut child = command.env_remove("FINESIFT_RUNS").spawn().unwrap();
-    // Returns as soon as the other end is open, which is after it listens for signals.
+    // Returns once the other end is open, after signals are caught.
     let writer = fs::File::options().write(true).open(&pipe).unwrap();
     let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
@@ -333,7 +336,7 @@ fn a_signal_ends_an_export() {
     assert!(!tiny.path("numbers.csv").exists());
 }
 
-/// For an export that no one waits for.
+/// Control of an export that is not cancelled.
 fn quiet() -> ExportControl<'static> {
     ExportControl { on_progress: &|_| {}, cancel: Box::leak(Box::default()) }
 }
@@ -399,7 +402,7 @@ fn a_run_its_delta_and_its_merged_folder_say_the_same() {
         (&["predict", "merged", "--data", "empty"], "empty: a folder, expected a file"),
         (&["predict", "merged", "--data", "texts.csv", "--text", "txt"], "no column \"txt\"; did you mean \"text\"?"),
         (&["eval", "merged"], "--data is missing"),
-        (&["eval", "nothing", "--data", "texts.csv"], "no run \"nothing\" there"),
+        (&["eval", "nothing", "--data", "texts.csv"], "no run named \"nothing\""),
         (&["eval", "empty", "--data", "texts.csv"], "empty: an empty folder; a model has config.json, tokenizer.json"),
         (
             &["eval", "runs", "--data", "texts.csv"],
@@ -413,7 +416,7 @@ fn a_run_its_delta_and_its_merged_folder_say_the_same() {
             &["eval", "model", "--data", "texts.csv"],
             "its weights lack classifier.weight, classifier.bias; is it a classifier",
         ),
-        (&["predict", "run", "--data", "texts.csv", "--out", "numbers.tsv"], "numbers.tsv: is there already"),
+        (&["predict", "run", "--data", "texts.csv", "--out", "numbers.tsv"], "numbers.tsv: exists already"),
     ] {
         let (code, _, told) = program(&tiny, arguments);
         assert!(code == Some(2) && told.contains(message), "{told}");

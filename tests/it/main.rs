@@ -1,4 +1,4 @@
-//! The one binary of integration tests: a module for each part of finesift.
+//! All integration tests in one binary, a module for each part of finesift.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod attach;

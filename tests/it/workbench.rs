@@ -295,7 +295,7 @@ fn a_run_is_exported_and_a_checkpoint_pinned_from_the_list() {
     pty.press("\r");
     pty.wait_for(&["exported to delta.safetensors"]);
     pty.press("e\t\t\x15delta.safetensors\r");
-    pty.wait_for(&["delta.safetensors: is there already"]);
+    pty.wait_for(&["delta.safetensors: exists already"]);
     // The biases were trained too.
     pty.press("e\x1b[B\x1b[B\t\t\x15adapter\r");
     pty.wait_for(&["components of 8 biases", "y leave them out"]);

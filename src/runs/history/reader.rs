@@ -61,8 +61,7 @@ impl HistoryReader {
     /// The file cannot be read.
     pub fn read_on(&mut self, path: &Path) -> io::Result<()> {
         let mut file = self.open(path)?;
-        let length = file.metadata()?.len();
-        let bytes = self.read..length;
+        let bytes = self.read..u64::MAX;
         self.each_line(&mut file, bytes, usize::MAX, |history, line| {
             if let Ok(event) = serde_json::from_slice(line) {
                 history.apply(event);
@@ -107,11 +106,16 @@ impl HistoryReader {
     /// Opens the file, and forgets what was read if that is no longer in it.
     fn open(&mut self, path: &Path) -> io::Result<File> {
         let mut file = File::open(path)?;
+        if self.read == 0 {
+            // A pipe, which cannot seek, is read from its start.
+            return Ok(file);
+        }
         let mut there = Vec::new();
         file.seek(SeekFrom::Start(self.last.start))?;
         file.by_ref().take(self.last.bytes.len() as u64).read_to_end(&mut there)?;
         if there != self.last.bytes || file.metadata()?.len() < self.read {
             *self = HistoryReader::new(self.history.emptied());
+            return File::open(path);
         }
         Ok(file)
     }
@@ -124,7 +128,9 @@ impl HistoryReader {
         longest: usize,
         each: impl Fn(&mut History, &[u8]),
     ) -> io::Result<()> {
-        file.seek(SeekFrom::Start(bytes.start))?;
+        if bytes.start > 0 {
+            file.seek(SeekFrom::Start(bytes.start))?;
+        }
         let mut reader = BufReader::with_capacity(1 << 16, file.take(bytes.end.saturating_sub(bytes.start)));
         let (mut at, mut line, mut too_long) = (bytes.start, Vec::new(), false);
         self.read = bytes.start;
