@@ -20,6 +20,7 @@ pub mod headless;
 pub mod hub;
 #[cfg(feature = "torch")]
 pub mod inputs;
+mod logging;
 pub mod metrics;
 #[cfg(feature = "torch")]
 #[warn(missing_docs)]

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use crate::protocol::Finished;
 use crate::signals::Signal;
 
-/// What a front end comes back with.
+/// What a front end returns.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// The run's own words, if it ended as it should.
+    /// The last event of the run, unless it failed or continues.
     pub finished: Option<Finished>,
-    /// The signal that ended it, if one did.
+    /// The signal that ended the front end.
     pub signal: Option<Signal>,
-    /// The folder of the run, if that goes on without this front end.
-    pub going_on: Option<PathBuf>,
+    /// Folder of a run that continues in the background.
+    pub detached: Option<PathBuf>,
 }

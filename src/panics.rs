@@ -1,5 +1,4 @@
-//! Panics become errors, and memory that ran out is told from mistakes of ours: libtorch throws where it gets none, and what
-//! it throws arrives as a panic.
+//! Panics as errors. libtorch throws when it cannot allocate memory, which arrives as a panic: that is told apart from bugs.
 
 use std::any::Any;
 use std::fmt;
@@ -8,30 +7,30 @@ use std::sync::Once;
 
 use anyhow::{Result, anyhow};
 
-/// What libtorch and its libraries say where they get no memory.
-const SAID: [&str; 7] = [
+/// Messages of libtorch and its libraries when an allocation fails.
+const OOM_MESSAGES: [&str; 7] = [
     "out of memory",
     "can't allocate memory",
     "not enough memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
     "std::bad_alloc",
-    // oneDNN, of its scratchpads.
+    // oneDNN, for its scratchpads.
     "could not create a primitive",
 ];
 
-/// Memory ran out.
+/// An allocation failed.
 #[derive(Debug)]
 pub struct OutOfMemory {
-    /// In the words of who asked for it.
-    pub said: String,
+    /// The message of the allocator.
+    pub message: String,
 }
 
 impl fmt::Display for OutOfMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "memory ran out ({})", self.said)?;
-        if self.said.contains("CUDA") || self.said.contains("CU") && self.said.contains("_STATUS_") {
-            f.write_str("; nvidia-smi tells what else takes of the GPU's, and --device cpu does without")?;
+        write!(f, "out of memory ({})", self.message)?;
+        if self.message.contains("CUDA") || self.message.contains("CU") && self.message.contains("_STATUS_") {
+            f.write_str("; nvidia-smi lists what else uses the GPU, and --device cpu runs without it")?;
         }
         Ok(())
     }
@@ -39,40 +38,51 @@ impl fmt::Display for OutOfMemory {
 
 impl std::error::Error for OutOfMemory {}
 
-/// Does work; a panic in it becomes an error.
+/// The message of a panic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Panic(pub String);
+
+/// Runs `work` and turns a panic into an error.
 ///
 /// # Errors
-/// The work's own; a [`OutOfMemory`], where memory was what it lacked.
+/// Those of `work`; [`OutOfMemory`] if an allocation failed.
 pub fn catch_panic<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    hush();
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let message = message(&*panic);
-        Err(match shortage(message) {
-            Some(shortage) => shortage.into(),
+    silence_out_of_memory();
+    catch(work).unwrap_or_else(|Panic(message)| {
+        Err(match out_of_memory(&message) {
+            Some(error) => error.into(),
             None => anyhow!("finesift panicked: {message}; please report this"),
         })
     })
 }
 
-/// Whether that was said of memory, and what in its first line.
-fn shortage(said: &str) -> Option<OutOfMemory> {
-    let line = said.lines().find(|line| SAID.iter().any(|known| line.contains(known)))?;
-    // As tch puts it: called `Result::unwrap()` on an `Err` value: Torch("…\nException raised from …
-    let said = line.rsplit("Torch(\"").next().unwrap_or(line);
-    let said = said.split("\\n").next().unwrap_or(said);
-    let said = said.strip_suffix("\")").unwrap_or(said);
-    // As libtorch puts it: [enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: …
-    let said = said.rsplit("err == 0. ").next().unwrap_or(said).to_owned();
-    Some(OutOfMemory { said })
+/// Runs `work` of a library that panics on invalid input.
+///
+/// # Errors
+/// [`Panic`] if it panicked.
+pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Panic> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Panic(message(&*panic).to_owned()))
 }
 
-/// A shortage is told as an error; what a panic prints besides would only frighten.
-fn hush() {
+/// The error in the message of a panic, if an allocation failed.
+fn out_of_memory(panic: &str) -> Option<OutOfMemory> {
+    let line = panic.lines().find(|line| OOM_MESSAGES.iter().any(|known| line.contains(known)))?;
+    // From tch: called `Result::unwrap()` on an `Err` value: Torch("…\nException raised from …
+    let message = line.rsplit("Torch(\"").next().unwrap_or(line);
+    let message = message.split("\\n").next().unwrap_or(message);
+    let message = message.strip_suffix("\")").unwrap_or(message);
+    // From libtorch: [enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: …
+    let message = message.rsplit("err == 0. ").next().unwrap_or(message).to_owned();
+    Some(OutOfMemory { message })
+}
+
+/// Running out of memory is reported as an error, so the message of the panic is not printed.
+fn silence_out_of_memory() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if shortage(message(info.payload())).is_none() {
+            if out_of_memory(message(info.payload())).is_none() {
                 before(info);
             }
         }));
@@ -89,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_that_ran_out_is_told_from_mistakes() {
+    fn running_out_of_memory_is_told_apart_from_bugs() {
         let torch = |said: &str| {
             let message =
                 format!("called `Result::unwrap()` on an `Err` value: Torch(\"{said}\\nException raised from x\")");
@@ -98,12 +108,12 @@ mod tests {
         let error = torch("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1 GiB free");
         assert!(error.is::<OutOfMemory>());
         let expected =
-            "memory ran out (CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1 GiB free); nvidia-smi";
+            "out of memory (CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1 GiB free); nvidia-smi";
         assert!(error.to_string().starts_with(expected), "{error}");
         let error = torch("[enforce fail at x.cpp:1] err == 0. CPUAllocator: can't allocate memory (Error 12)");
-        assert_eq!(error.to_string(), "memory ran out (CPUAllocator: can't allocate memory (Error 12))");
+        assert_eq!(error.to_string(), "out of memory (CPUAllocator: can't allocate memory (Error 12))");
         let bare = catch_panic(|| -> Result<()> { panic!("Torch(\"could not create a primitive\")") }).unwrap_err();
-        assert_eq!(bare.to_string(), "memory ran out (could not create a primitive)");
+        assert_eq!(bare.to_string(), "out of memory (could not create a primitive)");
         let error = torch("mat1 and mat2 shapes cannot be multiplied");
         assert!(!error.is::<OutOfMemory>() && error.to_string().starts_with("finesift panicked: called"), "{error}");
         assert_eq!(catch_panic(|| Err::<(), _>(anyhow!("out of memory"))).unwrap_err().to_string(), "out of memory");

@@ -1,282 +1,282 @@
-//! What the trainer and a front end say to each other: plain serde data, and nothing that acts.
+//! Commands to the trainer and events from it: plain serde data.
 //!
-//! The same [`Event`] lines are a run's `events.jsonl`, the output of `finesift train --json` and what an old run is
-//! replayed from. Scripts depend on the names: a field may be added, none may be renamed.
+//! The same [`Event`] lines are the `events.jsonl` of a run and the output of `finesift train --json`, and the workbench
+//! replays them. Scripts depend on the names: fields may be added, but not renamed.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// An order to the trainer, obeyed between optimizer steps.
+/// A command to the trainer, executed between optimizer steps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
-    /// Hold before the next optimizer step, without using the processor.
+    /// Pause before the next optimizer step, without using the processor.
     Pause,
-    /// Go on after [`Command::Pause`].
+    /// Continue after [`Command::Pause`].
     Resume,
-    /// Write a checkpoint now.
+    /// Save a checkpoint now.
     Checkpoint,
     /// Evaluate on the held-out examples now.
     Evaluate,
-    /// Show what the model makes of a text.
+    /// Generate a completion.
     Sample {
-        /// The text.
+        /// The prompt, before the chat template is applied.
         prompt: String,
     },
     /// End the run.
     Stop {
-        /// Whether to write a checkpoint first.
+        /// Whether to save a checkpoint first.
         save: bool,
     },
 }
 
-/// A fact from the trainer, in order of happening.
+/// What the trainer reports, in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// The first event of every run: what is going to be trained on what.
+    /// A run starts: model, data and hyperparameters.
     Started(Started),
-    /// A run was taken up again; what came after that step before is not told any more.
+    /// A run was resumed. Earlier events of later steps no longer count.
     Resumed(Resumed),
-    /// The trainer entered a phase. The screen shows these, never what was only asked for.
+    /// The trainer entered a phase. Screens show only confirmed phases.
     Phase {
-        /// The phase now.
+        /// The current phase.
         phase: Phase,
     },
-    /// A long task moved on: download, tokenization, evaluation.
+    /// Progress of a long task: a download, tokenization, an evaluation.
     Progress(Progress),
     /// One optimizer step was taken.
     Step(Step),
-    /// The components to train were chosen.
+    /// The components to train were selected.
     Selected(Selected),
-    /// How much of the gradient the selection covers.
+    /// The gradient mass that the selection covers was measured.
     Mass(Mass),
-    /// The held-out examples were evaluated.
+    /// The held-out set was evaluated.
     Eval(Eval),
-    /// The held-out examples that an evaluation found the model worst at.
+    /// The held-out examples with the highest loss in an evaluation.
     Examples(Examples),
-    /// What the run holds in memory by its own account, in bytes.
+    /// Memory that the run has allocated, in bytes.
     Memory(Memory),
-    /// What the machine reports of itself.
+    /// Load and memory of the machine, once a second.
     System(System),
-    /// The model's answer to [`Command::Sample`].
+    /// A completion for [`Command::Sample`].
     Sample {
         /// Optimizer steps taken before.
         step: u64,
-        /// The text asked about.
+        /// The prompt, as in the command.
         prompt: String,
-        /// The answer.
+        /// The completion.
         text: String,
     },
     /// A checkpoint is complete on disk.
     Checkpointed {
-        /// Optimizer steps it holds.
+        /// Optimizer steps taken before.
         step: u64,
-        /// Its folder.
+        /// Folder of the checkpoint.
         path: PathBuf,
-        /// Its size.
+        /// Size of its files in bytes.
         bytes: u64,
-        /// Seconds that writing it took, beside training.
+        /// Seconds that writing took, off the training thread.
         #[serde(default)]
         seconds: f64,
-        /// Seconds that training stood still for it.
+        /// Seconds that the training thread was blocked.
         #[serde(default)]
         held_up: f64,
     },
-    /// Something a user may want to read.
+    /// A message for the user.
     Log {
-        /// How grave it is.
+        /// Severity.
         level: Level,
-        /// One line.
+        /// The message, one line.
         message: String,
     },
-    /// The last event of a run that ended as it should.
+    /// The last event of a run that completed or was stopped.
     Finished(Finished),
-    /// The last event of a run that did not.
+    /// The last event of a run that failed.
     Failed {
-        /// Why, and what to do about it.
+        /// What went wrong, and what to do.
         error: String,
-        /// The latest checkpoint that can be gone back to.
+        /// The latest checkpoint to resume from.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         checkpoint: Option<PathBuf>,
     },
 }
 
-/// What is going to be trained on what.
+/// The start of a run: model, data and hyperparameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Started {
-    /// Name of the run: its folder's name.
+    /// Name of the run and of its folder.
     pub run: String,
     /// Name of the preset.
     pub preset: String,
-    /// The preset's one line about itself.
+    /// The preset's description.
     #[serde(default)]
     pub about: String,
-    /// Hub id or folder of the model.
+    /// Hub id or folder of the base model.
     pub model: String,
-    /// Task or file trained on.
+    /// Task or file of the training data.
     pub data: String,
     /// `cpu` or `cuda:N`.
     pub device: String,
-    /// What the device is, and why it was taken.
+    /// The device and why it was chosen.
     #[serde(default)]
     pub device_note: String,
-    /// Type of the weights: `f32`, `bf16`.
+    /// Type of the weights: `f32` or `bf16`.
     pub dtype: String,
-    /// Training examples.
+    /// Number of training examples.
     pub examples: u64,
-    /// Held-out examples.
+    /// Number of held-out examples.
     pub eval_examples: u64,
     /// Optimizer steps of the whole run.
     pub steps: u64,
     /// Passes over the training examples.
     pub epochs: f64,
-    /// Examples per optimizer step.
+    /// Batch size: examples per optimizer step.
     pub batch: u64,
-    /// Share of each target's components to train.
+    /// Share of each target's components that is trained, in 0..=1.
     pub rate: f64,
-    /// `gradient`, `magnitude` or `random`.
+    /// Selection method: `gradient`, `magnitude` or `random`.
     pub select: String,
-    /// Parameters of the model, head included.
+    /// Number of parameters of the model, including the head.
     pub parameters: u64,
-    /// The score that decides which evaluation is best.
+    /// Name of the score that decides which evaluation is best.
     pub best: String,
-    /// Whether the model writes text, so that it can be asked with [`Command::Sample`].
+    /// Whether the model generates text, so that [`Command::Sample`] works.
     #[serde(default)]
     pub writes: bool,
     /// Version of finesift.
     pub version: String,
 }
 
-/// Where a run goes on.
+/// The start of a resumed run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Resumed {
     /// Name of the run.
     pub run: String,
-    /// Optimizer steps taken already.
+    /// Optimizer steps taken at the checkpoint.
     pub step: u64,
     /// Optimizer steps of the whole run.
     pub steps: u64,
-    /// The checkpoint it goes on from.
+    /// The checkpoint that was loaded.
     pub checkpoint: PathBuf,
-    /// Seconds of work already done.
+    /// Training time at the checkpoint, in seconds.
     pub elapsed: f64,
     /// `cpu` or `cuda:N`.
     pub device: String,
-    /// What the device is, and why it was taken.
+    /// The device and why it was chosen.
     #[serde(default)]
     pub device_note: String,
     /// Version of finesift.
     pub version: String,
 }
 
-/// What the trainer is doing.
+/// What the trainer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// Finding, reading and tokenizing; building the model.
+    /// Downloading and tokenizing the data, loading the model.
     Preparing,
-    /// Choosing components.
+    /// Selecting the components to train.
     Selecting,
     /// Taking optimizer steps.
     Training,
-    /// Scoring the held-out examples.
+    /// Evaluating the held-out set.
     Evaluating,
-    /// Answering [`Command::Sample`].
+    /// Generating a completion for [`Command::Sample`].
     Sampling,
-    /// Writing a checkpoint.
+    /// Saving a checkpoint.
     Checkpointing,
-    /// Holding, by order.
+    /// Paused by [`Command::Pause`].
     Paused,
 }
 
-/// How far a long task is.
+/// Progress of a long task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// What is being done: "tokenizing train".
+    /// Name of the task: "tokenizing train".
     pub task: String,
     /// Units done.
     pub done: u64,
-    /// Units in all; 0 when not known.
+    /// Total units; 0 if unknown.
     pub total: u64,
-    /// `bytes`, `examples` or `batches`.
+    /// The unit: `bytes`, `examples`, `batches`, …
     pub unit: String,
 }
 
 /// One optimizer step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// Optimizer steps taken, this one included: the first is 1.
+    /// Number of the step, starting at 1.
     pub step: u64,
-    /// Passes over the training examples so far.
+    /// Passes over the training examples so far, with a fraction.
     pub epoch: f64,
-    /// Mean loss over the step's targets, before the update.
+    /// Mean loss over the labels of the batch, before the update.
     #[serde(with = "number")]
     pub loss: f64,
     /// Learning rate of this update.
     pub learning_rate: f64,
-    /// L2 norm of the gradient of all trained components, before clipping.
+    /// L2 norm of the gradient of all trainable parameters, before clipping.
     #[serde(with = "number")]
     pub grad_norm: f64,
-    /// Tokens, padding left out, per second of this step.
+    /// Tokens per second of this step, padding excluded.
     #[serde(with = "number")]
     pub tokens_per_second: f64,
-    /// Seconds of work so far, pauses left out.
+    /// Training time so far in seconds, pauses excluded.
     #[serde(default)]
     pub elapsed: f64,
-    /// Seconds of work still to come, as far as the run can tell.
+    /// Estimated training time left, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eta: Option<f64>,
 }
 
-/// The components chosen.
+/// The selected components.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Selected {
-    /// Components selected in all targets.
+    /// Number of selected components in all targets.
     pub total: u64,
-    /// Components the targets have.
+    /// Number of components of all targets.
     pub of: u64,
-    /// Parameters trained in full besides: the head.
+    /// Number of dense trainable parameters: the head.
     pub dense: u64,
-    /// Per target, in the model's order.
+    /// One entry per target, in the order of the model.
     pub targets: Vec<SelectedTarget>,
 }
 
-/// The components chosen in one target.
+/// The selected components of one target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SelectedTarget {
-    /// The parameter's name in the checkpoint.
+    /// Name of the parameter in the base checkpoint.
     pub name: String,
-    /// Its shape.
+    /// Shape of the parameter.
     pub shape: Vec<i64>,
-    /// How many of its components are trained.
+    /// Number of selected components.
     pub selected: u64,
 }
 
-/// Share of the gradient's L2 norm that the selection covers, in percent.
+/// Gradient mass covered by the selection: its share of the L2 norm of the gradient, in percent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mass {
-    /// Optimizer step whose gradient was measured.
+    /// Optimizer steps taken before the gradient was measured.
     pub step: u64,
-    /// Over all targets together.
+    /// Gradient mass over all targets together, in percent.
     #[serde(with = "number")]
     pub overall: f64,
-    /// Per target, in the model's order.
+    /// One entry per target, in the order of the model.
     pub targets: Vec<TargetMass>,
 }
 
-/// Share of one target's gradient that its selection covers, in percent.
+/// Gradient mass covered in one target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetMass {
-    /// The parameter's name in the checkpoint.
+    /// Name of the parameter in the base checkpoint.
     pub name: String,
-    /// 100 · ‖selected‖ / ‖all‖.
+    /// 100 · ‖selected‖ / ‖all‖, in percent.
     #[serde(with = "number")]
     pub mass: f64,
-    /// How far its selected components are from their pre-trained values: 100 · ‖w − w₀‖ / ‖w₀‖. None where all of
-    /// these are zero, as those of a bias may be.
+    /// Relative change of the selected components: 100 · ‖w − w₀‖ / ‖w₀‖, in percent. `None` if all pre-trained values
+    /// w₀ are zero, as in some biases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update: Option<f64>,
 }
@@ -284,139 +284,139 @@ pub struct TargetMass {
 /// The key of a language model's score in [`Eval::scores`].
 pub const PERPLEXITY: &str = "perplexity";
 
-/// An evaluation of the held-out examples.
+/// An evaluation of the held-out set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Eval {
-    /// Optimizer steps taken before it.
+    /// Optimizer steps taken before.
     pub step: u64,
-    /// Passes over the training examples before it.
+    /// Passes over the training examples before.
     #[serde(default)]
     pub epoch: f64,
-    /// Mean loss.
+    /// Mean loss over the held-out set.
     #[serde(with = "number")]
     pub loss: f64,
-    /// The task's metrics by name, in 0..=1 or -1..=1.
+    /// Metrics of the task by name, in 0..=1 or -1..=1.
     pub scores: BTreeMap<String, f64>,
-    /// Whether it is the best of the run so far.
+    /// Whether it is the best evaluation of the run so far.
     #[serde(default)]
     pub best: bool,
 }
 
-/// The held-out examples that an evaluation found the model worst at.
+/// The held-out examples with the highest loss.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Examples {
     /// Optimizer steps taken before the evaluation.
     pub step: u64,
-    /// Examples that they are the worst of.
+    /// Number of evaluated examples.
     pub of: u64,
-    /// How many of all these the model got wrong; none where it predicts a number.
+    /// Number of wrong predictions; `None` for regression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wrong: Option<u64>,
-    /// The worst of them, the greatest loss first.
+    /// The examples, the highest loss first.
     pub examples: Vec<ExamplePrediction>,
 }
 
-/// A held-out example and what the model made of it.
+/// A held-out example and its prediction.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExamplePrediction {
-    /// Its text, or the first of a pair; the beginning of a long one.
+    /// The text, or the first text of a pair; truncated if it is long.
     pub text: String,
-    /// The second of a pair.
+    /// The second text of a pair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pair: Option<String>,
-    /// The class or number that the model says.
+    /// The predicted class or number.
     pub prediction: String,
-    /// What it should say.
+    /// The expected class or number.
     pub label: String,
-    /// The model's probability of what it says, in 0..=1; none where that is a number.
+    /// Probability of the predicted class, in 0..=1; `None` for regression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
-    /// Its loss.
+    /// Loss of the example.
     #[serde(with = "number")]
     pub loss: f64,
 }
 
-/// What the run holds in memory by its own account, in bytes.
+/// Memory that the run has allocated, in bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
-    /// The model's parameters.
+    /// Parameters of the model.
     pub weights: u64,
     /// Indices of the selected components.
     pub indices: u64,
-    /// Masters, moments and gradients of the selected components and of the head.
+    /// Optimizer state: fp32 masters, moments and gradients of all trainable parameters.
     pub optimizer: u64,
 }
 
-/// What the machine reports of itself.
+/// A sample of the machine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct System {
-    /// Seconds since the run started, pauses included.
+    /// Seconds since this process began to sample, pauses included. It starts at 0 again in a resumed run.
     pub at: f64,
-    /// Load of this process in percent of one core.
+    /// CPU load of this process, in percent of one core.
     pub process_cpu: f64,
     /// Resident set of this process, in bytes.
     pub process_rss: u64,
-    /// Load of the whole machine in percent.
+    /// CPU load of the machine, in percent of all cores.
     pub cpu: f64,
     /// Memory in use on the machine, in bytes.
     pub memory_used: u64,
     /// Memory of the machine, in bytes.
     pub memory_total: u64,
-    /// Bytes that the run may still write where its folder is.
+    /// Bytes free on the disk of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_free: Option<u64>,
-    /// Bytes that there are in all where its folder is.
+    /// Size of the disk of the run, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_total: Option<u64>,
-    /// The GPU trained on, where there is one.
+    /// The GPU of the run, if it uses one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu: Option<Gpu>,
 }
 
-/// What NVML reports of a GPU.
+/// A sample of a GPU, from NVML.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Gpu {
     /// Product name.
     pub name: String,
     /// Memory in use by all processes, in bytes.
     pub memory_used: u64,
-    /// Memory in use by this process, in bytes, where the driver tells: within a container it may know the process by
-    /// another number.
+    /// Memory in use by this process, in bytes. `None` if the driver does not report it: in a container it may know the
+    /// process by another id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process_memory: Option<u64>,
     /// Memory of the GPU, in bytes.
     pub memory_total: u64,
-    /// Share of time in which it computed, in percent.
+    /// Share of time in which kernels ran, in percent.
     pub utilization: f64,
-    /// Degrees Celsius; 0 where the GPU does not tell.
+    /// Temperature in °C; 0 if not reported.
     pub temperature: f64,
-    /// Watts; 0 where the GPU does not tell.
+    /// Power in watts; 0 if not reported.
     pub power: f64,
-    /// Watts that it may take.
+    /// Power limit in watts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power_limit: Option<f64>,
 }
 
-/// How grave a log line is.
+/// Severity of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
-    /// Good to know.
+    /// For information.
     Info,
-    /// May spoil the result.
+    /// May affect the result.
     Warning,
-    /// Something asked for was not done.
+    /// A request failed.
     Error,
 }
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finished {
-    /// Why it ended.
+    /// Why the run ended.
     pub reason: Reason,
     /// Optimizer steps taken.
     pub step: u64,
-    /// Seconds of work, pauses left out.
+    /// Training time in seconds, pauses excluded.
     pub elapsed: f64,
     /// The best evaluation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -427,9 +427,9 @@ pub struct Finished {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
-    /// All its steps were taken.
+    /// All steps were taken.
     Completed,
-    /// It was told to.
+    /// [`Command::Stop`] or a signal.
     Stopped,
 }
 
@@ -439,18 +439,18 @@ impl Event {
         matches!(self, Event::Finished(_) | Event::Failed { .. })
     }
 
-    /// A log line for everyone.
+    /// A message of level [`Level::Info`].
     pub fn info(message: impl Into<String>) -> Event {
         Event::Log { level: Level::Info, message: message.into() }
     }
 
-    /// A log line that should not be overlooked.
+    /// A message of level [`Level::Warning`].
     pub fn warning(message: impl Into<String>) -> Event {
         Event::Log { level: Level::Warning, message: message.into() }
     }
 }
 
-/// JSON has no NaN and no infinity: they are written as `null` and read as NaN, so that a line is never lost to them.
+/// Numbers that may not be finite. JSON has no NaN and no infinity: they are written as `null` and read as NaN.
 mod number {
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -468,7 +468,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_tagged_and_plain() {
+    fn events_are_flat_json_with_a_tag() {
         let phase = serde_json::to_string(&Event::Phase { phase: Phase::Paused }).unwrap();
         assert_eq!(phase, r#"{"event":"phase","phase":"paused"}"#);
         let eval = Event::Eval(Eval {
@@ -485,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn nan_survives_the_round_trip() {
+    fn nan_is_written_as_null_and_read_back() {
         let line = r#"{"event":"step","step":1,"epoch":0.1,"loss":null,"learning_rate":0.1,"grad_norm":null,"tokens_per_second":1.0}"#;
         let Event::Step(step) = serde_json::from_str(line).unwrap() else { panic!("not a step") };
         assert!(step.loss.is_nan() && step.grad_norm.is_nan());

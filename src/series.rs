@@ -1,9 +1,9 @@
 //! Curves of any length in constant memory that keep their spikes. Pure: points in, buckets out.
 
-/// Buckets that a curve may have unless it is told otherwise; more than any terminal has columns.
+/// Default limit of buckets: more than any terminal has columns.
 const MOST: usize = 2048;
 
-/// Where on both possible axes a point lies.
+/// The position of a point on both x axes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct At {
     /// Optimizer steps.
@@ -12,33 +12,33 @@ pub struct At {
     pub time: f64,
 }
 
-/// Neighbouring points as one.
+/// Neighbouring points merged into one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bucket {
-    /// The first point's place.
+    /// Position of the first point.
     pub first: At,
-    /// The last point's place.
+    /// Position of the last point.
     pub last: At,
-    /// The least value.
     pub min: f64,
-    /// The greatest value.
     pub max: f64,
-    /// The last value.
+    /// Value of the last point.
     pub end: f64,
-    /// Whether a value before this bucket, or within it, was not finite: no line leads here.
+    /// Number of points merged.
+    pub count: u32,
+    /// Whether a value before this bucket, or within it, was not finite: no line is drawn to it.
     pub gap: bool,
 }
 
-/// A curve. Each bucket holds one point until there are too many, then two, four, and so on.
+/// A curve for charts: each bucket holds one point until there are too many, then two, four, and so on.
+///
+/// It keeps the minimum and maximum of each bucket, so that spikes survive. The list of runs needs means over equal spans
+/// of steps instead: that is [`MeanCurve`](crate::runs::MeanCurve).
 #[derive(Clone, Debug)]
 pub struct Series {
     buckets: Vec<Bucket>,
-    /// Buckets that there may be.
     most: usize,
-    per_bucket: u64,
-    /// Points in the last bucket.
-    filled: u64,
-    /// Whether what came last was not finite.
+    per_bucket: u32,
+    /// Whether the latest value was not finite.
     gap: bool,
 }
 
@@ -49,16 +49,16 @@ impl Default for Series {
 }
 
 impl Series {
-    /// A curve of so many buckets at most, of 64 bytes each.
+    /// A curve of at most `most` buckets of 64 bytes each.
     ///
     /// # Panics
-    /// If there may be fewer than two: they could not be made fewer by merging.
+    /// If `most` is below 2: there would be no pair to merge.
     pub fn bounded(most: usize) -> Series {
         assert!(most >= 2, "a curve of {most} buckets");
-        Series { buckets: Vec::new(), most, per_bucket: 1, filled: 0, gap: false }
+        Series { buckets: Vec::new(), most, per_bucket: 1, gap: false }
     }
 
-    /// Adds a point; places never go back. A value that is not finite leaves a gap.
+    /// Adds a point. Positions must not decrease. A value that is not finite leaves a gap.
     pub fn push(&mut self, at: At, value: f64) {
         if !value.is_finite() {
             self.gap = true;
@@ -66,18 +66,31 @@ impl Series {
         }
         let gap = std::mem::take(&mut self.gap);
         match self.buckets.last_mut() {
-            Some(bucket) if self.filled < self.per_bucket && !gap => {
-                self.filled += 1;
-                *bucket =
-                    Bucket { last: at, min: bucket.min.min(value), max: bucket.max.max(value), end: value, ..*bucket };
+            Some(bucket) if bucket.count < self.per_bucket && !gap => {
+                *bucket = Bucket {
+                    last: at,
+                    min: bucket.min.min(value),
+                    max: bucket.max.max(value),
+                    end: value,
+                    count: bucket.count + 1,
+                    ..*bucket
+                };
             }
             _ => {
                 if self.buckets.len() == self.most {
                     self.halve();
                 }
-                self.buckets.push(Bucket { first: at, last: at, min: value, max: value, end: value, gap });
-                self.filled = 1;
+                self.buckets.push(Bucket { first: at, last: at, min: value, max: value, end: value, count: 1, gap });
             }
+        }
+    }
+
+    /// Drops the points after a step. A bucket that spans the step is dropped whole.
+    pub fn rewind(&mut self, step: f64) {
+        let kept = self.buckets.partition_point(|bucket| bucket.last.step <= step);
+        if let Some(dropped) = self.buckets.get(kept) {
+            self.gap = dropped.gap;
+            self.buckets.truncate(kept);
         }
     }
 
@@ -91,7 +104,17 @@ impl Series {
         self.buckets.last().map(|bucket| bucket.end)
     }
 
-    /// The bucket whose place on an axis is nearest to `x`.
+    /// Position of the last finite value.
+    pub fn last_at(&self) -> Option<At> {
+        self.buckets.last().map(|bucket| bucket.last)
+    }
+
+    /// Number of finite points.
+    pub fn points(&self) -> u64 {
+        self.buckets.iter().map(|bucket| u64::from(bucket.count)).sum()
+    }
+
+    /// The bucket nearest to `x` on an axis.
     pub fn nearest(&self, x: f64, axis: impl Fn(At) -> f64) -> Option<&Bucket> {
         let after = self.buckets.partition_point(|bucket| axis(bucket.last) < x);
         let near = self.buckets[after.saturating_sub(1)..].iter().take(2);
@@ -106,16 +129,17 @@ impl Series {
                 min: a.min.min(b.min),
                 max: a.max.max(b.max),
                 end: b.end,
+                count: a.count.saturating_add(b.count),
                 gap: a.gap || b.gap,
             },
             lone => lone[0],
         });
         self.buckets = merged.collect();
-        self.per_bucket *= 2;
+        self.per_bucket = self.per_bucket.saturating_mul(2);
     }
 }
 
-/// An exponential moving average over finite values, without the bias towards its start (as Adam's).
+/// A debiased exponential moving average over finite values, as in Adam.
 #[derive(Clone, Debug)]
 pub struct Ema {
     decay: f64,
@@ -124,12 +148,18 @@ pub struct Ema {
 }
 
 impl Ema {
-    /// With `decay` in 0..1: how much of the past stays at each value.
+    /// `decay` in 0..1 is the weight of the past at each value.
     pub fn new(decay: f64) -> Ema {
         Ema { decay, sum: 0.0, weight: 0.0 }
     }
 
-    /// Takes up a value and returns the average; a value that is not finite is returned as it is and changes nothing.
+    /// The average that stood at `average` after `count` values.
+    pub fn resumed(decay: f64, average: f64, count: u64) -> Ema {
+        let weight = 1.0 - decay.powf(count as f64);
+        Ema { decay, sum: average * weight, weight }
+    }
+
+    /// Adds a value and returns the average. A value that is not finite is returned as it is and changes nothing.
     pub fn push(&mut self, value: f64) -> f64 {
         if !value.is_finite() {
             return value;
@@ -181,6 +211,34 @@ mod tests {
     }
 
     #[test]
+    fn a_rewound_series_and_average_go_on_as_if_the_dropped_points_had_never_come() {
+        let loss = |step: u32| 5.0 / f64::from(step + 1);
+        let (mut straight, mut resumed) = (Series::default(), Series::default());
+        let (mut a, mut b) = (Ema::new(0.9), Ema::new(0.9));
+        let at = |step: u32| At { step: f64::from(step), time: 0.0 };
+        (0..30).for_each(|step| straight.push(at(step), a.push(loss(step))));
+        (0..20).for_each(|step| resumed.push(at(step), b.push(loss(step))));
+        resumed.rewind(9.0);
+        assert_eq!((resumed.points(), resumed.last_at()), (10, Some(at(9))));
+        let mut b = Ema::resumed(0.9, resumed.last().unwrap(), resumed.points());
+        (10..30).for_each(|step| resumed.push(at(step), b.push(loss(step))));
+        for (a, b) in straight.buckets().iter().zip(resumed.buckets()) {
+            assert!(a.first == b.first && (a.end - b.end).abs() < 1e-12, "{a:?} {b:?}");
+        }
+        assert_eq!(straight.points(), resumed.points());
+    }
+
+    #[test]
+    fn a_merged_bucket_that_spans_the_step_is_dropped_whole() {
+        let mut series = Series::bounded(4);
+        (0..16).for_each(|step| series.push(At { step: f64::from(step), time: 0.0 }, 1.0));
+        series.rewind(6.0);
+        assert_eq!(series.last_at().map(|at| at.step), Some(3.0));
+        series.push(At { step: 7.0, time: 0.0 }, 1.0);
+        assert_eq!(series.buckets().iter().map(|bucket| bucket.count).collect::<Vec<_>>(), [4, 1]);
+    }
+
+    #[test]
     fn the_average_of_equal_values_is_that_value_from_the_start() {
         let mut ema = Ema::new(0.98);
         assert!((ema.push(3.0) - 3.0).abs() < 1e-12);
@@ -189,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_point_is_found() {
+    fn nearest_returns_the_closest_bucket() {
         let series = series(&[1.0, 2.0, 3.0]);
         let nearest = |x| series.nearest(x, |at| at.step).unwrap().end;
         assert_eq!([-5.0, 0.4, 0.6, 1.9, 9.0].map(nearest), [1.0, 1.0, 2.0, 3.0, 3.0]);

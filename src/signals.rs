@@ -1,11 +1,11 @@
-//! Signals that ask a front end to end its run. What becomes of the run is the front end's business.
+//! Signals that end a front end. The front end decides what happens to its run.
 
 use std::fmt;
 
 use anyhow::{Context, Result};
 use tokio::signal::unix::{self, SignalKind};
 
-/// A signal that was caught.
+/// A caught signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// The terminal was closed.
@@ -16,7 +16,7 @@ pub enum Signal {
     Terminate,
 }
 
-/// Listens for them; while it does, they do not kill the process.
+/// Catches signals, so that they do not kill the process.
 pub struct Signals {
     hangup: unix::Signal,
     interrupt: unix::Signal,
@@ -24,7 +24,7 @@ pub struct Signals {
 }
 
 impl Signal {
-    /// The exit status that a shell gives a process killed by it.
+    /// The exit status that a shell reports for a process killed by it.
     pub fn exit_code(self) -> i32 {
         128 + match self {
             Signal::Hangup => 1,
@@ -45,7 +45,10 @@ impl fmt::Display for Signal {
 }
 
 impl Signals {
-    /// Starts to listen; within a tokio runtime.
+    /// Starts to catch signals. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// A handler cannot be installed.
     pub fn listen() -> Result<Signals> {
         let listen = |kind| unix::signal(kind).context("cannot listen for signals");
         Ok(Signals {
@@ -55,7 +58,7 @@ impl Signals {
         })
     }
 
-    /// The next.
+    /// Waits for the next signal.
     pub async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.hangup.recv() => Signal::Hangup,

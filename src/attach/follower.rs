@@ -1,131 +1,89 @@
-//! What a viewer hears of a run, on a thread of its own: from one process, and from the next where it is left behind to that.
+//! The thread of a viewer that reads the socket: of one process, and of the next one when the run is detached.
 
-use std::io::{self, BufRead, BufReader, ErrorKind};
-use std::os::unix::net::UnixStream;
+use std::io::BufRead;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use tokio::sync::mpsc;
+use tracing::{debug, info, warn};
 
-use super::Line;
-use super::viewer::open;
+use super::connection::{Connection, SharedSocket, open};
+use super::line::SocketLine;
 use crate::runs::RunLock;
 
-/// How long a run that lives is given to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long a run that is left behind is given to be taken up by a process that has to be started first, and how often that is
-/// looked for.
+/// How long another process may take to start and resume a detached run, and how often that is checked.
 const HANDOVER: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The way to the run's process, for orders.
-#[derive(Clone)]
-pub struct SharedSocket(Arc<Mutex<UnixStream>>);
-
-impl SharedSocket {
-    pub fn new(stream: UnixStream) -> SharedSocket {
-        SharedSocket(Arc::new(Mutex::new(stream)))
-    }
-
-    pub fn lock(&self) -> MutexGuard<'_, UnixStream> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
+/// What the socket says.
+pub(super) enum SocketMessage {
+    Line(SocketLine),
+    /// Another process has resumed the run; further lines are its own.
+    NextProcess,
 }
 
-/// What is heard.
-pub enum SocketMessage {
-    /// A line of the run.
-    Line(Line),
-    /// Another process has taken the run up: lines are its own from here on.
-    TakenUp,
-}
-
-/// A process that has answered.
-pub struct Connection {
-    /// The way to it.
-    pub stream: UnixStream,
-    read: BufReader<UnixStream>,
-    process: u32,
-}
-
-impl Connection {
-    /// Waits for the first line.
-    ///
-    /// # Errors
-    /// It does not come in time, or is none of a run.
-    pub fn by(stream: UnixStream) -> io::Result<Connection> {
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        let mut read = BufReader::new(stream.try_clone()?);
-        let mut hello = String::new();
-        read.read_line(&mut hello)?;
-        let Ok(Line::Hello { process, .. }) = serde_json::from_str(&hello) else {
-            return Err(io::Error::new(ErrorKind::InvalidData, "it says something else than a run does"));
-        };
-        stream.set_read_timeout(None)?;
-        Ok(Connection { stream, read, process })
-    }
-}
-
-/// Passes on what is heard, until nobody takes the run up or nobody listens.
-pub struct Follower {
-    /// The run's folder.
+/// Passes on what the socket says, until no process resumes the run or the viewer is gone.
+pub(super) struct Follower {
+    /// Folder of the run.
     pub folder: PathBuf,
-    /// Where orders go.
+    /// Replaced when the viewer follows the run to another process.
     pub socket: SharedSocket,
-    /// Who listens.
-    pub told: mpsc::Sender<SocketMessage>,
+    pub messages: mpsc::Sender<SocketMessage>,
 }
 
 impl Follower {
-    pub fn follow(self, first: Connection) {
+    pub(super) fn follow(self, first: Connection) {
         let mut process = first;
         loop {
-            let mut left_behind = false;
+            let mut detached = false;
             for line in process.read.lines().map_while(Result::ok) {
-                // A newer version may tell what this one does not know.
+                // A newer version may write lines that this one does not know.
                 let Ok(line) = serde_json::from_str(&line) else { continue };
-                left_behind = line == Line::LeftBehind;
-                if self.told.blocking_send(SocketMessage::Line(line)).is_err() {
+                detached = line == SocketLine::Detached;
+                if self.messages.blocking_send(SocketMessage::Line(line)).is_err() {
                     return;
                 }
             }
-            let Some(next) = self.next_process(left_behind.then_some(process.process)) else { return };
-            if self.told.blocking_send(SocketMessage::TakenUp).is_err() {
+            info!(process = process.process, detached, "socket closed");
+            let Some(next) = self.next_process(detached.then_some(process.process)) else { return };
+            info!(process = next.process, "following the run to another process");
+            if self.messages.blocking_send(SocketMessage::NextProcess).is_err() {
                 return;
             }
             process = next;
         }
     }
 
-    /// The process that has taken the run up, once it answers. One that `leaves` the run behind sees to it that there will be
-    /// one, for as long as it lives.
-    fn next_process(&self, leaves: Option<u32>) -> Option<Connection> {
+    /// The next process of the run, once it answers. A process that detaches the run starts the next one before it ends.
+    fn next_process(&self, detaching: Option<u32>) -> Option<Connection> {
         let start = Instant::now();
-        while start.elapsed() < HANDOVER && !self.told.is_closed() {
-            // Before anything else: another may have come after it when it dies now.
-            let alive = leaves.is_some_and(is_alive);
-            if let Ok(greeted) = open(&self.folder).and_then(Connection::by) {
-                *self.socket.lock() = greeted.stream.try_clone().ok()?;
-                // Whoever left meanwhile has shut the earlier way.
-                return if self.told.is_closed() { None } else { Some(greeted) };
+        while start.elapsed() < HANDOVER && !self.messages.is_closed() {
+            // Checked first: another process may have come by the time this one has ended.
+            let alive = detaching.is_some_and(is_alive);
+            match open(&self.folder).and_then(Connection::greet) {
+                Ok(next) => {
+                    *self.socket.lock() = next.stream.try_clone().ok()?;
+                    // A viewer that is gone has shut down the earlier socket.
+                    return if self.messages.is_closed() { None } else { Some(next) };
+                }
+                Err(error) => debug!(%error, alive, "no process answers yet"),
             }
             if !alive && RunLock::holder(&self.folder).is_none() {
+                info!("no process resumes the run");
                 return None;
             }
             thread::sleep(LOOK);
         }
+        warn!(seconds = start.elapsed().as_secs_f64(), "gave up waiting for another process");
         None
     }
 }
 
 fn is_alive(process: u32) -> bool {
     let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
-    // Of another user it may be alive all the same.
+    // A process of another user counts as alive.
     pid.is_some_and(|pid| !matches!(test_kill_process(pid), Err(Errno::SRCH)))
 }

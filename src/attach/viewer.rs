@@ -1,71 +1,72 @@
-//! The viewer's side: the events of a run elsewhere, as if they were told here.
+//! The viewer's side of attaching: the events of a run in another process, as if it trained here.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use tokio::sync::mpsc;
+use tracing::info;
 
-use super::follower::{Connection, Follower, SharedSocket, SocketMessage};
-use super::{Line, address};
+use super::connection::{Connection, SharedSocket, open};
+use super::follower::{Follower, SocketMessage};
+use super::line::SocketLine;
 use crate::Usage;
 use crate::protocol::{Command, Event, Reason};
 use crate::runs::{EventRange, RunLock};
 
-/// Lines that may wait here before they wait in the socket.
+/// Messages that may wait here before they wait in the socket.
 const WAITING: usize = 256;
 
-/// A run that goes elsewhere. Dropping it leaves the run as it is.
+/// A run in another process. Dropping it leaves the run as it is.
 pub struct Viewer {
-    /// The way to its process, which may be another one after a while.
     socket: SharedSocket,
-    lines: mpsc::Receiver<SocketMessage>,
+    messages: mpsc::Receiver<SocketMessage>,
     events: PathBuf,
-    /// Bytes of the file whose events were handed on.
-    handed_on: u64,
-    /// From where on the run's process writes to the file.
+    /// Bytes of the file whose events were delivered.
+    delivered: u64,
+    /// Where the current process began to write to the file.
     opened: u64,
-    /// Place and line of the event that came last of the file.
+    /// Position and line of the last event from the file.
     last: Option<(u64, String)>,
-    /// Whether the file is seen to be another process's already that has gone back in it, before that is heard.
+    /// Whether the file was already cut and continued by the next process, before its socket said so.
     ahead: bool,
-    /// Events that are in the file and come next.
+    /// The next events from the file.
     next: Option<EventRange>,
-    /// That the run was stopped, which is no end where another process takes it up.
+    /// The event that the run was stopped. It is dropped if another process resumes the run.
     stopped: Option<Event>,
-    /// What came after it all the same.
+    /// An event after `stopped`.
     after: Option<Event>,
-    /// Whether nothing more is told, so that the file has all there is.
+    /// Whether the socket is closed for good, so that the file is complete.
     gone: bool,
-    end: Option<Result<(), String>>,
+    end: Option<Result<(), RunFailed>>,
 }
 
 impl Viewer {
-    /// Attaches to the run of a folder; all that it ever told comes first.
+    /// Attaches to the run of a folder. All earlier events come first.
     ///
     /// # Errors
-    /// [`Usage`]: it does not go, or goes on another machine. One that does not answer.
+    /// [`Usage`]: the run is not active, or runs on another machine. The process does not answer.
     pub fn attach(folder: &Path) -> Result<Viewer> {
         let stream = match open(folder) {
             Ok(stream) => stream,
             Err(error) => bail!(refusal(folder, &error)),
         };
-        let greeted =
-            Connection::by(stream).with_context(|| format!("{}: the run does not answer", folder.display()))?;
-        let socket = SharedSocket::new(greeted.stream.try_clone()?);
-        let (sender, lines) = mpsc::channel(WAITING);
-        let follower = Follower { folder: folder.to_owned(), socket: socket.clone(), told: sender };
-        thread::Builder::new().name("viewer".into()).spawn(move || follower.follow(greeted))?;
+        let first =
+            Connection::greet(stream).with_context(|| format!("{}: the run does not answer", folder.display()))?;
+        let socket = SharedSocket::new(first.stream.try_clone()?);
+        let (sender, messages) = mpsc::channel(WAITING);
+        let follower = Follower { folder: folder.to_owned(), socket: socket.clone(), messages: sender };
+        info!(folder = %folder.display(), process = first.process, "attached");
+        thread::Builder::new().name("viewer".into()).spawn(move || follower.follow(first))?;
         let events = folder.join("events.jsonl");
         Ok(Viewer {
             socket,
-            lines,
+            messages,
             events,
-            handed_on: 0,
+            delivered: 0,
             opened: u64::MAX,
             last: None,
             ahead: false,
@@ -77,16 +78,16 @@ impl Viewer {
         })
     }
 
-    /// Sends an order.
+    /// Sends a command.
     pub fn send(&mut self, command: &Command) {
         if let Ok(mut line) = serde_json::to_vec(command) {
             line.push(b'\n');
-            // A run that is gone is told of by its file.
+            // If the process is gone, the file tells.
             let _ = self.socket.lock().write_all(&line);
         }
     }
 
-    /// The next event; `None` after the last, or when the run's process has ended without one.
+    /// The next event; `None` after the last one, or when the process has ended without one. Cancel-safe.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.next_read() {
@@ -95,14 +96,14 @@ impl Viewer {
             if self.gone {
                 return self.stopped.take();
             }
-            let heard = self.lines.recv().await;
-            if let Some(event) = self.take_up(heard) {
+            let message = self.messages.recv().await;
+            if let Some(event) = self.on_message(message) {
                 return Some(event);
             }
         }
     }
 
-    /// The next event if there is one already.
+    /// The next event, if there is one already.
     pub fn try_next(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.next_read() {
@@ -111,28 +112,28 @@ impl Viewer {
             if self.gone {
                 return self.stopped.take();
             }
-            let heard = match self.lines.try_recv() {
-                Ok(heard) => Some(heard),
+            let message = match self.messages.try_recv() {
+                Ok(message) => Some(message),
                 Err(mpsc::error::TryRecvError::Disconnected) => None,
                 Err(mpsc::error::TryRecvError::Empty) => return None,
             };
-            if let Some(event) = self.take_up(heard) {
+            if let Some(event) = self.on_message(message) {
                 return Some(event);
             }
         }
     }
 
-    /// Takes leave.
+    /// Detaches.
     ///
     /// # Errors
-    /// What the run failed of, if it did; that it ended without a word.
+    /// The run failed, or its process ended without a last event.
     pub fn leave(self) -> Result<()> {
         match (&self.end, self.gone) {
-            (Some(Err(error)), _) => Err(anyhow!("{error}")),
+            (Some(Err(failed)), _) => Err(failed.clone().into()),
             (None, true) => {
                 let folder = self.events.parent().unwrap_or(Path::new("."));
                 Err(anyhow!(
-                    "the run's process has ended without a word; `finesift resume {}` goes on from its latest checkpoint",
+                    "the process of the run has ended unexpectedly; `finesift resume {}` continues from its latest checkpoint",
                     folder.display()
                 ))
             }
@@ -147,72 +148,72 @@ impl Viewer {
         loop {
             let range = self.next.as_mut()?;
             let event = range.next();
-            let (place, line) = range.latest();
-            // The process that is heard took the run up where it opened the file, if at all. Another one has gone back to this
-            // place, and what it tells here comes when it is heard; so does a line that ends elsewhere than was told.
-            self.ahead = matches!(event, Some(Event::Resumed(_))) && place > self.opened;
-            if let Some(at) = if self.ahead { Some(place) } else { range.cut_short() } {
-                (self.handed_on, self.last, self.next) = (at, None, None);
+            let (position, line) = range.latest();
+            // The current process resumes the run at `opened`, if at all. A resume after that is written by the next process:
+            // it is delivered once its socket is read, and so is a line that does not end where it was announced.
+            self.ahead = matches!(event, Some(Event::Resumed(_))) && position > self.opened;
+            if let Some(at) = if self.ahead { Some(position) } else { range.cut_short() } {
+                (self.delivered, self.last, self.next) = (at, None, None);
                 return None;
             }
             let Some(event) = event else {
-                self.last = (!line.is_empty()).then(|| (place, line.to_owned())).or(self.last.take());
+                self.last = (!line.is_empty()).then(|| (position, line.to_owned())).or(self.last.take());
                 self.next = None;
                 return None;
             };
-            if let Some(event) = self.noted(event) {
+            if let Some(event) = self.deliver(event) {
                 return Some(event);
             }
         }
     }
 
-    /// An event that is told in the line itself.
-    fn take_up(&mut self, heard: Option<SocketMessage>) -> Option<Event> {
-        match heard {
-            Some(SocketMessage::Line(Line::Hello { .. } | Line::LeftBehind)) => {}
-            Some(SocketMessage::Line(Line::Opened(at))) => {
-                if self.handed_on > at {
-                    (self.handed_on, self.last) = (at, None);
+    /// Handles a message. Returns an event that it contains.
+    fn on_message(&mut self, message: Option<SocketMessage>) -> Option<Event> {
+        match message {
+            Some(SocketMessage::Line(SocketLine::Hello { .. } | SocketLine::Detached)) => {}
+            Some(SocketMessage::Line(SocketLine::Opened(at))) => {
+                if self.delivered > at {
+                    (self.delivered, self.last) = (at, None);
                 }
                 (self.opened, self.ahead) = (at, false);
             }
-            Some(SocketMessage::Line(Line::Written(to))) => self.read_to(to),
-            Some(SocketMessage::Line(Line::Event(event))) => return self.noted(*event),
-            Some(SocketMessage::Line(Line::Refused(why))) => return Some(Event::warning(why)),
-            // That it was stopped is no longer the last word.
-            Some(SocketMessage::TakenUp) => (self.stopped, self.end) = (None, None),
+            Some(SocketMessage::Line(SocketLine::Written(to))) => self.catch_up(to),
+            Some(SocketMessage::Line(SocketLine::Event(event))) => return self.deliver(*event),
+            Some(SocketMessage::Line(SocketLine::Refused(why))) => return Some(Event::warning(why)),
+            // The run was stopped only to be resumed.
+            Some(SocketMessage::NextProcess) => (self.stopped, self.end) = (None, None),
             None => {
                 (self.gone, self.ahead, self.opened) = (true, false, u64::MAX);
-                self.read_to(u64::MAX);
+                self.catch_up(u64::MAX);
             }
         }
         None
     }
 
-    /// Has the events up to a byte come next.
-    fn read_to(&mut self, to: u64) {
-        if self.ahead || to <= self.handed_on {
+    /// Delivers the events of the file up to a byte.
+    fn catch_up(&mut self, to: u64) {
+        if self.ahead || to <= self.delivered {
             return;
         }
-        let from = self.last.as_ref().map_or(self.handed_on, |(place, _)| *place);
+        let from = self.last.as_ref().map_or(self.delivered, |(position, _)| *position);
         let Ok(mut range) = EventRange::open(&self.events, from..to) else { return };
-        // What was told last is still there, unless another process has gone back behind it.
-        if let Some((place, line)) = &self.last {
+        // The last event is still there, unless the next process has cut the file before it.
+        if let Some((position, line)) = &self.last {
             range.next();
-            if range.latest() != (*place, line.as_str()) {
+            if range.latest() != (*position, line.as_str()) {
                 self.ahead = true;
                 return;
             }
         }
-        (self.next, self.handed_on) = (Some(range), to);
+        (self.next, self.delivered) = (Some(range), to);
     }
 
-    /// Takes note of an event. It comes now, unless it waits for what comes of the run.
-    fn noted(&mut self, event: Event) -> Option<Event> {
+    /// Delivers an event. That the run was stopped is held back until it is clear that no other process resumes it.
+    fn deliver(&mut self, event: Event) -> Option<Event> {
         match &event {
             Event::Finished(_) => self.end = Some(Ok(())),
-            Event::Failed { error, .. } => self.end = Some(Err(error.clone())),
-            // Its words of an earlier end are no end.
+            Event::Failed { error, .. } => self.end = Some(Err(RunFailed(error.clone()))),
+            // An earlier end no longer counts.
             Event::Resumed(_) | Event::Step(_) => self.end = None,
             _ => {}
         }
@@ -232,32 +233,36 @@ impl Viewer {
 
 impl Drop for Viewer {
     fn drop(&mut self) {
-        // Whoever follows has nobody to tell any more, and wakes up to notice.
-        self.lines.close();
+        // Wakes the follower, which notices that the viewer is gone.
+        self.messages.close();
         let _ = self.socket.lock().shutdown(Shutdown::Both);
     }
 }
 
-/// Connects to the run of a folder.
-pub(super) fn open(folder: &Path) -> io::Result<UnixStream> {
-    let (address, _, _descriptor) = address(folder)?;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    connect(&socket, &address)?;
-    Ok(UnixStream::from(socket))
+/// The error of a run that failed in another process.
+#[derive(Clone, Debug)]
+struct RunFailed(String);
+
+impl fmt::Display for RunFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
-/// Why nobody can attach to a run, in words.
+impl std::error::Error for RunFailed {}
+
+/// Why it is impossible to attach to a run.
 fn refusal(folder: &Path, error: &io::Error) -> anyhow::Error {
     let folder_name = folder.display();
     let here = rustix::system::uname().nodename().to_string_lossy().into_owned();
     match RunLock::holder(folder) {
         None => Usage(format!(
-            "{folder_name}: this run does not go; `finesift resume {folder_name}` takes it up again where it can be, and the screen \
-             Runs shows it"
+            "{folder_name}: this run is not active. Continue it with `finesift resume {folder_name}`, or open it in the \
+             screen Runs"
         ))
         .into(),
         Some(holder) if holder.host != here => {
-            Usage(format!("{folder_name}: this run goes on {}; attach to it there", holder.host)).into()
+            Usage(format!("{folder_name}: this run is active on {}; attach to it there", holder.host)).into()
         }
         Some(holder) => anyhow!("{folder_name}: cannot attach to process {}: {error}", holder.pid),
     }

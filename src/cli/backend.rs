@@ -8,7 +8,7 @@ use anyhow::Result;
 use super::args::DeviceArg;
 use super::detach;
 use crate::attach::Viewer;
-use crate::export::{Cancellation, Order};
+use crate::export::{ExportControl, ExportRequest};
 use crate::preset::{Preset, cache_folder};
 use crate::ui::backend::{Backend, Estimate, Launched};
 #[cfg(feature = "torch")]
@@ -156,8 +156,8 @@ impl Backend for LocalBackend {
         &self.cache
     }
 
-    fn export(&self, order: &Order, cancellation: Cancellation) -> Result<()> {
-        order.carry_out(cancellation)
+    fn export(&self, request: &ExportRequest, control: ExportControl) -> Result<()> {
+        request.write(control)
     }
 
     #[cfg(feature = "torch")]

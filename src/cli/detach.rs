@@ -11,6 +11,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
+use tracing::{info, warn};
 
 /// The file in the run folder that receives stdout and stderr after detaching.
 const LOG: &str = "background.log";
@@ -37,13 +38,21 @@ pub(super) fn start(arguments: impl IntoIterator<Item = OsString>) -> Result<Res
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start a background process")?;
+    info!(process = child.id(), "started a background process");
     let mut folder = String::new();
     if let Some(stdout) = child.stdout.take() {
         BufReader::new(stdout).read_line(&mut folder).context("cannot read from the background process")?;
     }
     match folder.strip_suffix('\n') {
-        Some(folder) => Ok(Ok(PathBuf::from(folder))),
-        None => Ok(Err(child.wait().context("cannot wait for the background process")?)),
+        Some(folder) => {
+            info!(folder, "the background process has detached");
+            Ok(Ok(PathBuf::from(folder)))
+        }
+        None => {
+            let status = child.wait().context("cannot wait for the background process")?;
+            warn!(%status, "the background process has ended");
+            Ok(Err(status))
+        }
     }
 }
 
@@ -80,6 +89,7 @@ pub(super) fn leave_terminal(folder: &Path) -> Result<()> {
     let Some(name) = folder.to_str().filter(|name| !name.contains('\n')) else {
         bail!("{}: a background run needs a folder path in UTF-8 without line breaks", folder.display());
     };
+    info!(folder = name, "detaching from the terminal");
     // Fails where this process leads a session already.
     let _ = rustix::process::setsid();
     rustix::stdio::dup2_stderr(&log).context("cannot redirect stderr to a file")?;

@@ -43,7 +43,7 @@ fn nvidia(text: &mut String) {
                 );
             }
         }
-        Err(reason) => line(text, "driver", &reason),
+        Err(reason) => line(text, "driver", &reason.to_string()),
     }
 }
 

@@ -12,7 +12,7 @@ use clap::Args;
 
 use super::args::RunsArg;
 use super::progress;
-use crate::export::{Cancellation, Cancelled, ChangedBiases, Form, Order, Stop};
+use crate::export::{CancelToken, Cancelled, ChangedBiases, ExportControl, ExportFormat, ExportRequest};
 use crate::signals::Signals;
 use crate::{Usage, runs};
 
@@ -34,7 +34,7 @@ pub(super) struct Export {
     run: String,
     /// Format
     #[arg(long, value_name = "FORMAT")]
-    to: Form,
+    to: ExportFormat,
     /// New file or folder to write
     #[arg(long, value_name = "PATH")]
     out: PathBuf,
@@ -65,14 +65,14 @@ pub(super) struct Apply {
 impl Export {
     /// Writes the export and prints its path.
     pub(super) fn run(self) -> Result<ExitCode> {
-        let order = Order {
+        let request = ExportRequest {
             run: runs::find(&self.runs.folder()?, &self.run)?,
-            form: self.to,
+            format: self.to,
             from: self.from.as_deref().map(str::parse).transpose()?,
             out: self.out,
             without_biases: self.without_biases,
         };
-        write(&order.out, |cancellation| order.carry_out(cancellation).map_err(with_option))
+        write(&request.out, |control| request.write(control).map_err(with_option))
     }
 }
 
@@ -84,10 +84,10 @@ impl Apply {
         use crate::export::merged;
         use crate::hub::Hub;
         let changes = Changes::read(&self.delta)?;
-        write(&self.out, |cancellation| {
-            let base = self.base.as_ref().unwrap_or(&changes.facts.base.model);
-            let base = Hub::from_env().model(base, cancellation.told)?;
-            merged(&changes, &base, &self.out, cancellation)
+        write(&self.out, |control| {
+            let base = self.base.as_ref().unwrap_or(&changes.info.base.model);
+            let base = Hub::from_env().model(base, control.on_progress)?;
+            merged(&changes, &base, &self.out, control)
         })
     }
 
@@ -98,8 +98,8 @@ impl Apply {
 }
 
 /// Runs `work`, which writes `out`, then prints that path. A signal cancels it, and nothing stays on disk.
-fn write(out: &Path, work: impl FnOnce(Cancellation) -> Result<()>) -> Result<ExitCode> {
-    let (stop, status) = (Arc::new(Stop::default()), Arc::new(AtomicI32::new(0)));
+fn write(out: &Path, work: impl FnOnce(ExportControl) -> Result<()>) -> Result<ExitCode> {
+    let (stop, status) = (Arc::new(CancelToken::default()), Arc::new(AtomicI32::new(0)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
     let (stop_on_signal, signal_status) = (stop.clone(), status.clone());
@@ -113,7 +113,7 @@ fn write(out: &Path, work: impl FnOnce(Cancellation) -> Result<()>) -> Result<Ex
         }
         signal_hook::low_level::exit(signal.exit_code());
     });
-    match work(Cancellation { told: &progress::show, stop: &stop }) {
+    match work(ExportControl { on_progress: &progress::show, cancel: &stop }) {
         Err(error) if error.is::<Cancelled>() => {
             let _ = writeln!(io::stderr(), "finesift: {error}");
             Ok(ExitCode::from(status.load(Ordering::SeqCst) as u8))

@@ -37,6 +37,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
+use crate::logging;
 use crate::outcome::Outcome;
 use crate::panics::catch_panic;
 use crate::{Usage, ui};
@@ -125,7 +126,11 @@ pub fn main() -> ExitCode {
     if command.as_ref().is_none_or(Command::computes) {
         threads::sleep_while_waiting();
     }
-    match catch_panic(|| run(command, &home)) {
+    let outcome = catch_panic(|| {
+        logging::start()?;
+        run(command, &home)
+    });
+    match outcome {
         Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "finesift: {error:#}");

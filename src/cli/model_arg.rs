@@ -13,7 +13,7 @@ use crate::delta::Changes;
 use crate::eval::{ModelSource, Predictor, PredictorOptions};
 use crate::hub::Hub;
 use crate::preset::{DataSource, Preset, cache_folder, read_file};
-use crate::runs::checkpoint::{Stored, wanted};
+use crate::runs::checkpoint::{StoredCheckpoint, wanted};
 use tch::Kind;
 
 /// The model, and how its texts are named.
@@ -68,21 +68,21 @@ impl ModelArgs {
             max_length: self.max_length.or(preset.map(|preset| preset.data.max_length)).unwrap_or(128),
         };
         let changed = |changes: &Changes, preset: Option<&Preset>| {
-            let base = hub.model(self.base.as_ref().unwrap_or(&changes.facts.base.model), &progress::show)?;
+            let base = hub.model(self.base.as_ref().unwrap_or(&changes.info.base.model), &progress::show)?;
             Predictor::changed(changes, &base, opening(preset), &progress::show)
         };
         let (predictor, preset) = match ModelSource::of(&self.runs.folder()?, &self.model)? {
             ModelSource::Folder(folder) => (Predictor::folder(&folder, opening(None), &progress::show)?, None),
             ModelSource::Delta(file) => {
                 let changes = Changes::read(&file)?;
-                let preset = parse(&changes.facts.preset, &file)?;
+                let preset = parse(&changes.info.preset, &file)?;
                 (changed(&changes, Some(&preset))?, Some(preset))
             }
             ModelSource::Run(run) => {
                 let preset = run.join("preset.toml");
                 let preset = parse(&read_file(&preset)?, &preset)?;
                 let from = self.from.as_deref().map(str::parse).transpose()?;
-                let stored = Stored::open(&wanted(&run, from)?);
+                let stored = StoredCheckpoint::open(&wanted(&run, from)?);
                 let stored = stored.map_err(|error| anyhow!(Usage(format!("damaged checkpoint: {error}"))))?;
                 let base = self.base.as_ref().unwrap_or(&stored.manifest.base.model);
                 let changes = Changes::of(&stored, &hub.model(base, &progress::show)?)?;

@@ -11,7 +11,7 @@ use super::args::RunsArg;
 use crate::Usage;
 use crate::headless::grouped;
 use crate::runs::checkpoint::{CheckpointSelector, pin, unpin, wanted};
-use crate::runs::{Best, End, Kept, Lister, RunEntry, find, kept};
+use crate::runs::{BestScore, CheckpointSummary, Lister, RunEnd, RunEntry, checkpoint_summaries, find};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -75,7 +75,7 @@ impl CheckpointCommand {
             CheckpointCommand::Pin(checkpoint) => checkpoint.change(runs, pin)?,
             CheckpointCommand::Unpin(checkpoint) => checkpoint.change(runs, unpin)?,
         };
-        let lines: String = kept(&run).iter().map(line).collect();
+        let lines: String = checkpoint_summaries(&run).iter().map(line).collect();
         Ok(if lines.is_empty() { format!("{}: no checkpoints yet\n", run.display()) } else { lines })
     }
 }
@@ -91,19 +91,19 @@ impl CheckpointArgs {
 }
 
 /// Step and status of a checkpoint.
-fn line(kept: &Kept) -> String {
-    let words: Vec<&str> = [("best", kept.best), ("pinned", kept.pinned)]
+fn line(checkpoint: &CheckpointSummary) -> String {
+    let words: Vec<&str> = [("best", checkpoint.best), ("pinned", checkpoint.pinned)]
         .into_iter()
         .filter_map(|(word, holds)| holds.then_some(word))
         .collect();
-    format!("{:<10}  {}", grouped(kept.step), words.join(", ")).trim_end().to_owned() + "\n"
+    format!("{:<10}  {}", grouped(checkpoint.step), words.join(", ")).trim_end().to_owned() + "\n"
 }
 
 /// All runs, the most recently updated first.
 fn report(runs: &Path, as_json: bool) -> Result<String> {
     let listed = Lister::new(runs).refresh(SystemTime::now());
     let mut listed = listed.with_context(|| format!("{}: cannot read", runs.display()))?.unwrap_or_default();
-    listed.sort_by_key(|run| std::cmp::Reverse(run.told));
+    listed.sort_by_key(|run| std::cmp::Reverse(run.updated));
     if as_json {
         return Ok(listed.iter().map(|run| format!("{}\n", json_of(run))).collect());
     }
@@ -123,12 +123,12 @@ fn report(runs: &Path, as_json: bool) -> Result<String> {
 
 fn row(run: &RunEntry) -> [String; 6] {
     let summary = &run.summary;
-    let best = summary.best().map(|Best { name, score, .. }| format!("{name} {score:.4}"));
+    let best = summary.best().map(|BestScore { name, score, .. }| format!("{name} {score:.4}"));
     let steps = match summary.steps {
         0 => String::new(),
         steps => format!("{}/{}", grouped(summary.step), grouped(steps)),
     };
-    let updated = run.told.and_then(|updated| jiff::Timestamp::try_from(updated).ok());
+    let updated = run.updated.and_then(|updated| jiff::Timestamp::try_from(updated).ok());
     let updated =
         updated.map(|updated| updated.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string());
     let cells = [
@@ -145,9 +145,9 @@ fn row(run: &RunEntry) -> [String; 6] {
 
 fn json_of(run: &RunEntry) -> Value {
     let summary = &run.summary;
-    let updated = run.told.and_then(|updated| jiff::Timestamp::try_from(updated).ok());
+    let updated = run.updated.and_then(|updated| jiff::Timestamp::try_from(updated).ok());
     let error = match &summary.end {
-        Some(End::Failed(error)) => Some(error),
+        Some(RunEnd::Failed { error, .. }) => Some(error),
         _ => None,
     };
     json!({

@@ -66,7 +66,7 @@ impl WatchArgs {
         }?;
         if !self.json {
             match &outcome.finished {
-                _ if outcome.going_on.is_some() => print(&detached_note(&outcome)),
+                _ if outcome.detached.is_some() => print(&detached_note(&outcome)),
                 Some(finished) => print(&summary(finished, &folder)),
                 None => {}
             }
@@ -94,7 +94,7 @@ pub(super) fn start_in_background() -> Result<ExitCode> {
         arguments.map(|argument| if argument == "--background" { "--detach=prepared".into() } else { argument });
     Ok(match detach::start(arguments)? {
         Ok(folder) => {
-            print(&detached_note(&Outcome { going_on: Some(folder), ..Outcome::default() }));
+            print(&detached_note(&Outcome { detached: Some(folder), ..Outcome::default() }));
             ExitCode::SUCCESS
         }
         Err(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
@@ -128,7 +128,7 @@ fn remove_unstarted(outcome: Result<Outcome>, fresh: bool, folder: &Path) -> Res
 
 /// Two lines about a run that continues without this terminal; empty if none does.
 pub(super) fn detached_note(outcome: &Outcome) -> String {
-    let folder = outcome.going_on.as_ref().map(|folder| folder.display());
+    let folder = outcome.detached.as_ref().map(|folder| folder.display());
     folder
         .map(|folder| format!("training continues in the background\nwatch it: finesift attach {folder}\n"))
         .unwrap_or_default()

@@ -4,6 +4,6 @@ mod changes;
 mod saved_state;
 mod weight_delta;
 
-pub use changes::{Changes, Facts, Full, Sparse};
+pub use changes::{Changes, DeltaInfo, DenseChange, SparseChange};
 pub use saved_state::{DamagedCheckpoint, SavedState, check_ascending};
 pub use weight_delta::{RunDelta, WeightDelta};

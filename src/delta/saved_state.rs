@@ -8,7 +8,7 @@ use safetensors::{Dtype, SafeTensors};
 use tch::{Kind, Tensor};
 
 use crate::model::ParameterSpec;
-use crate::runs::checkpoint::{STATE, SlotEntry, Stored};
+use crate::runs::checkpoint::{STATE, SlotEntry, StoredCheckpoint};
 use crate::sift::State;
 
 /// Bytes allowed for a file's header.
@@ -41,7 +41,7 @@ impl SavedState {
     ///
     /// # Errors
     /// The file and what is wrong with it.
-    pub fn read(stored: &Stored, specs: &[ParameterSpec]) -> Result<SavedState, DamagedCheckpoint> {
+    pub fn read(stored: &StoredCheckpoint, specs: &[ParameterSpec]) -> Result<SavedState, DamagedCheckpoint> {
         let damaged = |problem: String| DamagedCheckpoint(format!("{}: {problem}", stored.path.join(STATE).display()));
         let sizes = VectorSizes::check(&stored.manifest.slots, specs).map_err(damaged)?;
         // The size limit follows from the model, not from what the file claims: memory is allocated only after this check.
@@ -94,7 +94,7 @@ impl VectorSizes {
     }
 }
 
-fn parse(stored: &Stored, tensors: &SafeTensors, sizes: VectorSizes) -> Result<SavedState, String> {
+fn parse(stored: &StoredCheckpoint, tensors: &SafeTensors, sizes: VectorSizes) -> Result<SavedState, String> {
     let (slots, VectorSizes { sparse, total, targets }) = (&stored.manifest.slots, sizes);
     let vector = |name: &str| tensor(tensors, name, &[Dtype::F32], &[total]);
     let state = State {

@@ -9,7 +9,7 @@ use tch::{Tensor, no_grad};
 use super::saved_state::{DamagedCheckpoint, SavedState};
 use crate::Usage;
 use crate::model::Network;
-use crate::runs::checkpoint::{Stored, best, list};
+use crate::runs::checkpoint::{StoredCheckpoint, best, list};
 
 /// The trained values of a checkpoint, or after [`WeightDelta::exchange`] those they replaced.
 pub struct WeightDelta {
@@ -42,11 +42,13 @@ impl WeightDelta {
     pub fn of_run(run: &Path, network: &Network, weights: &str) -> Result<RunDelta> {
         let mut damage = Vec::new();
         for path in checkpoints(run)? {
-            let read = Stored::open(&path).map_err(|error| DamagedCheckpoint(error.to_string())).and_then(|stored| {
-                let same_base = stored.manifest.base.weights == weights;
-                let delta = if same_base { Some(WeightDelta::read(&stored, network)?) } else { None };
-                Ok((stored.manifest, delta))
-            });
+            let read = StoredCheckpoint::open(&path).map_err(|error| DamagedCheckpoint(error.to_string())).and_then(
+                |stored| {
+                    let same_base = stored.manifest.base.weights == weights;
+                    let delta = if same_base { Some(WeightDelta::read(&stored, network)?) } else { None };
+                    Ok((stored.manifest, delta))
+                },
+            );
             match read {
                 Ok((manifest, Some(delta))) => return Ok(RunDelta { delta, step: manifest.step, damage }),
                 Ok((manifest, None)) => bail!(Usage(format!(
@@ -67,7 +69,7 @@ impl WeightDelta {
     ///
     /// # Errors
     /// The file and what is wrong with it.
-    pub fn read(stored: &Stored, network: &Network) -> Result<WeightDelta, DamagedCheckpoint> {
+    pub fn read(stored: &StoredCheckpoint, network: &Network) -> Result<WeightDelta, DamagedCheckpoint> {
         let SavedState { selected, state, .. } = SavedState::read(stored, network.parameters.specs())?;
         let mut start = 0;
         // The master values lie in the order of the slots.

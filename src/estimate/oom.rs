@@ -28,7 +28,7 @@ pub struct MemoryContext {
 /// The work's own.
 pub fn explain<T>(context: &MemoryContext, batches: &[Batch], work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_panic(work).map_err(|error| match error.downcast_ref() {
-        Some(OutOfMemory { said }) => {
+        Some(OutOfMemory { message: said }) => {
             let sizes = batches.iter().map(|batch| (batch.rows, batch.length));
             let (rows, length) = sizes.max_by_key(|(rows, length)| rows * length).unwrap_or((0, 0));
             anyhow!("{}", context.advice(said, rows, length))

@@ -47,8 +47,8 @@ impl Predictor {
         options: PredictorOptions,
         progress: &dyn Fn(Progress),
     ) -> Result<Predictor> {
-        changes.facts.check_base(base)?;
-        let (predictor, _) = Predictor::new(base, changes.facts.labels.clone(), options, progress)?;
+        changes.info.check_base(base)?;
+        let (predictor, _) = Predictor::new(base, changes.info.labels.clone(), options, progress)?;
         let parameters = &predictor.network.parameters;
         let known =
             |name: &str, shape: &[i64]| parameters.specs().iter().any(|spec| spec.name == name && spec.shape == shape);
@@ -61,7 +61,7 @@ impl Predictor {
                 let values = on_device(&sparse.values).to_kind(options.dtype);
                 let _ = parameters.get(&sparse.name).view(-1).index_copy_(0, &on_device(&sparse.indices), &values);
             }
-            for full in &changes.full {
+            for full in &changes.dense {
                 if !known(&full.name, &full.values.size()) {
                     bail!(Usage(format!("{}: the model has no such parameter", full.name)));
                 }

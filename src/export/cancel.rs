@@ -1,4 +1,4 @@
-//! Who waits for an export: is told how far it is, and may call it off.
+//! Progress and cancellation of an export.
 
 use std::error::Error;
 use std::fmt;
@@ -6,60 +6,58 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::protocol::Progress;
 
-/// Nothing was written yet, something is being written, it was called off.
+/// States of a token: nothing written yet, something is being written, cancelled.
 const READING: u8 = 0;
 const WRITING: u8 = 1;
-const OFF: u8 = 2;
+const CANCELLED: u8 = 2;
 
-/// Who waits for an export.
+/// Progress and cancellation of an export.
 #[derive(Clone, Copy)]
-pub struct Cancellation<'a> {
-    /// Is told how far it is.
-    pub told: &'a dyn Fn(Progress),
-    /// Calls it off.
-    pub stop: &'a Stop,
+pub struct ExportControl<'a> {
+    pub on_progress: &'a dyn Fn(Progress),
+    pub cancel: &'a CancelToken,
 }
 
-/// Calls an export off, from any thread.
+/// Cancels an export from any thread.
 #[derive(Debug, Default)]
-pub struct Stop(AtomicU8);
+pub struct CancelToken(AtomicU8);
 
-/// The error of an export that was called off; nothing of it is left.
+/// The error of a cancelled export; nothing is left of it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cancelled;
 
 impl fmt::Display for Cancelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("called off, and nothing was written")
+        f.write_str("cancelled; nothing was written")
     }
 }
 
 impl Error for Cancelled {}
 
-impl Stop {
-    /// Calls it off. Whether something was being written already: that is removed in a moment, which is worth to wait for.
-    /// Otherwise nothing will ever be written.
+impl CancelToken {
+    /// Cancels the export. Returns whether something was being written: it is removed in a moment, so wait for that.
+    /// Otherwise nothing will be written.
     pub fn cancel(&self) -> bool {
-        self.0.swap(OFF, Ordering::SeqCst) == WRITING
+        self.0.swap(CANCELLED, Ordering::SeqCst) == WRITING
     }
 
-    /// Says that something is written from now on.
+    /// Marks the start of writing.
     ///
     /// # Errors
     /// [`Cancelled`]
     pub fn begin(&self) -> Result<(), Cancelled> {
         match self.0.compare_exchange(READING, WRITING, Ordering::SeqCst, Ordering::SeqCst) {
-            Err(OFF) => Err(Cancelled),
+            Err(CANCELLED) => Err(Cancelled),
             _ => Ok(()),
         }
     }
 
-    /// Whether to go on.
+    /// Fails if the export was cancelled.
     ///
     /// # Errors
     /// [`Cancelled`]
     pub fn check(&self) -> Result<(), Cancelled> {
-        if self.0.load(Ordering::SeqCst) == OFF { Err(Cancelled) } else { Ok(()) }
+        if self.0.load(Ordering::SeqCst) == CANCELLED { Err(Cancelled) } else { Ok(()) }
     }
 }
 
@@ -68,11 +66,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_called_off_is_never_begun() {
-        let stop = Stop::default();
+    fn a_cancelled_export_never_starts() {
+        let stop = CancelToken::default();
         assert_eq!((stop.check(), stop.cancel()), (Ok(()), false));
         assert_eq!((stop.begin(), stop.check()), (Err(Cancelled), Err(Cancelled)));
-        let stop = Stop::default();
+        let stop = CancelToken::default();
         assert_eq!((stop.begin(), stop.begin(), stop.cancel(), stop.check()), (Ok(()), Ok(()), true, Err(Cancelled)));
     }
 }

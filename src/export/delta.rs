@@ -1,7 +1,7 @@
-//! A run's changes as one safetensors file: `NAME.indices` and `NAME.values` of each target, and whole parameters by their
-//! names.
+//! Changes as one safetensors file: `NAME.indices` and `NAME.values` of each target, and whole parameters by name.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::fs::File;
 use std::path::Path;
 
@@ -14,31 +14,32 @@ use sha2::{Digest, Sha256};
 use tch::{Kind, Tensor};
 
 use super::merged::{bytes_of, sync};
-use super::{Cancellation, Unfinished};
+use super::{ExportControl, Unfinished};
 use crate::Usage;
-use crate::delta::{Changes, Facts, Full, Sparse, check_ascending};
+use crate::delta::{Changes, DeltaInfo, DenseChange, SparseChange, check_ascending};
 
-/// The entry of the file's metadata that says what it is.
+/// Key of the header in the file's metadata.
 const KEY: &str = "finesift_delta";
 
-/// Changes when older programs could not read it.
+/// Increases when older versions can no longer read it.
 const FORMAT: u32 = 1;
 
-/// What the metadata says.
+/// The header in the metadata.
 #[derive(Serialize, Deserialize)]
 struct Header {
     format: u32,
-    facts: Facts,
-    /// Of each target its name and shape.
+    #[serde(rename = "facts")]
+    info: DeltaInfo,
+    /// Name and shape of each target.
     targets: Vec<(String, Vec<i64>)>,
-    /// SHA-256 of this header without it, and of all tensors' names and bytes in the order of their names.
+    /// SHA-256 of the header without this field, and of all names and bytes of tensors, by name.
     sha256: String,
 }
 
 impl Header {
     fn checksum<'a>(&self, tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> serde_json::Result<String> {
         let mut digest = Sha256::new();
-        digest.update(serde_json::to_vec(&(self.format, &self.facts, &self.targets))?);
+        digest.update(serde_json::to_vec(&(self.format, &self.info, &self.targets))?);
         for (name, bytes) in tensors {
             digest.update(name);
             digest.update(bytes);
@@ -48,30 +49,30 @@ impl Header {
 }
 
 impl Changes {
-    /// Writes them to a new file.
+    /// Writes the changes to a new file.
     ///
     /// # Errors
-    /// [`Usage`] if it is there; [`Cancelled`](super::Cancelled); a disk that cannot be written.
-    pub fn write(&self, out: &Path, watch: Cancellation) -> Result<()> {
-        watch.stop.begin()?;
+    /// [`Usage`] if it exists; [`Cancelled`](super::Cancelled); the disk cannot be written.
+    pub fn write(&self, out: &Path, control: ExportControl) -> Result<()> {
+        control.cancel.begin()?;
         let unfinished = Unfinished::at(out)?;
         let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
-        for Sparse { name, shape, indices, values } in &self.sparse {
-            // Half the size wherever it suffices.
+        for SparseChange { name, shape, indices, values } in &self.sparse {
+            // int32 takes half the size.
             let narrow = shape.iter().product::<i64>() <= i64::from(i32::MAX);
             let (kind, dtype) = if narrow { (Kind::Int, Dtype::I32) } else { (Kind::Int64, Dtype::I64) };
             let count = vec![indices.numel()];
             tensors.push((format!("{name}.indices"), dtype, count.clone(), bytes_of(indices, kind)));
             tensors.push((format!("{name}.values"), Dtype::F32, count, bytes_of(values, Kind::Float)));
         }
-        for Full { name, values } in &self.full {
+        for DenseChange { name, values } in &self.dense {
             let shape = values.size().iter().map(|&size| size as usize).collect();
             tensors.push((name.clone(), Dtype::F32, shape, bytes_of(values, Kind::Float)));
         }
         tensors.sort_by(|a, b| a.0.cmp(&b.0));
         let mut header = Header {
             format: FORMAT,
-            facts: self.facts.clone(),
+            info: self.info.clone(),
             targets: self.sparse.iter().map(|sparse| (sparse.name.clone(), sparse.shape.clone())).collect(),
             sha256: String::new(),
         };
@@ -85,36 +86,56 @@ impl Changes {
             .map_err(anyhow::Error::from)
             .and_then(|()| sync(&unfinished.path))
             .with_context(|| format!("{}: cannot write", out.display()))?;
-        watch.stop.check()?;
+        control.cancel.check()?;
         unfinished.finish()
     }
 
-    /// Reads and checks a file of them.
+    /// Reads and checks a file of changes.
     ///
     /// # Errors
-    /// [`Usage`]: no such file, another kind of file, a damaged one, values that make no sense.
+    /// [`Usage`]: no such file, another kind of file, a damaged one, invalid values.
     pub fn read(path: &Path) -> Result<Changes> {
         let wrong = |what: String| Usage(format!("{}: {what}", path.display()));
         let file = match File::open(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(wrong("no such file".into())),
             file => file.with_context(|| format!("{}: cannot read", path.display()))?,
         };
-        // SAFETY: the map is read only. Whoever truncates a file while it is being read takes the process down, as with
-        // every program that maps weights.
+        // SAFETY: the map is read only. Truncating the file meanwhile kills the process, as in every program that maps
+        // weights.
         let map = unsafe { Mmap::map(&file) }.with_context(|| format!("{}: cannot read", path.display()))?;
-        Ok(parse(&map).map_err(wrong)?)
+        Ok(parse(&map).map_err(|error| wrong(error.to_string()))?)
     }
 }
 
-fn parse(bytes: &[u8]) -> Result<Changes, String> {
-    let damaged = |error: &dyn std::fmt::Display| format!("damaged or cut short ({error})");
+/// Why a file is not a delta.
+enum DeltaError {
+    NotADelta,
+    Format(u32),
+    /// With what is wrong.
+    Damaged(String),
+}
+
+impl fmt::Display for DeltaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeltaError::NotADelta => f.write_str("a safetensors file, but not a delta that finesift wrote"),
+            DeltaError::Format(format) => {
+                write!(f, "has format {format}, but this version of finesift reads format {FORMAT}")
+            }
+            DeltaError::Damaged(what) => write!(f, "damaged or truncated ({what})"),
+        }
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Changes, DeltaError> {
+    let damaged = |error: &dyn fmt::Display| DeltaError::Damaged(error.to_string());
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error))?;
     let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(&error))?;
     let header = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
-    let header = header.ok_or("a safetensors file, but not a delta that finesift wrote")?;
+    let header = header.ok_or(DeltaError::NotADelta)?;
     let header: Header = serde_json::from_str(header).map_err(|error| damaged(&error))?;
     if header.format != FORMAT {
-        return Err(format!("its format is {}, and this version of finesift reads format {FORMAT}", header.format));
+        return Err(DeltaError::Format(header.format));
     }
     let mut views = tensors.tensors();
     views.sort_unstable_by(|a, b| a.0.cmp(&b.0));
@@ -122,7 +143,7 @@ fn parse(bytes: &[u8]) -> Result<Changes, String> {
     if checksum.map_err(|error| damaged(&error))? != header.sha256 {
         return Err(damaged(&"its checksum does not match"));
     }
-    let tensor = |name: &str| -> Result<Tensor, String> {
+    let tensor = |name: &str| -> Result<Tensor, DeltaError> {
         let view = tensors.tensor(name).map_err(|error| damaged(&error))?;
         let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
         let kind = match view.dtype() {
@@ -143,20 +164,20 @@ fn parse(bytes: &[u8]) -> Result<Changes, String> {
         let components = shape.iter().try_fold(1i64, |product, &size| product.checked_mul(size).filter(|_| size > 0));
         let components = components.ok_or_else(|| damaged(&format!("{name} has shape {shape:?}")))?;
         check_ascending(&indices, components).map_err(|error| damaged(&format!("{name}: {error}")))?;
-        sparse.push(Sparse { name, shape, indices, values });
+        sparse.push(SparseChange { name, shape, indices, values });
     }
     let targets = |name: &str| {
         let target = name.strip_suffix(".indices").or_else(|| name.strip_suffix(".values"));
         target.is_some_and(|target| sparse.iter().any(|sparse| sparse.name == target))
     };
-    let full = views.iter().map(|(name, _)| name).filter(|name| !targets(name)).map(|name| {
+    let dense = views.iter().map(|(name, _)| name).filter(|name| !targets(name)).map(|name| {
         let values = tensor(name)?;
         if values.kind() != Kind::Float {
             Err(damaged(&format!("{name} is not of type F32")))
         } else {
-            Ok(Full { name: name.to_string(), values })
+            Ok(DenseChange { name: name.to_string(), values })
         }
     });
-    let full = full.collect::<Result<Vec<_>, String>>()?;
-    Ok(Changes { facts: header.facts, sparse, full })
+    let dense = dense.collect::<Result<Vec<_>, DeltaError>>()?;
+    Ok(Changes { info: header.info, sparse, dense })
 }

@@ -1,5 +1,5 @@
-//! The base model with a run's changes made, as a folder that Hugging Face software loads: in as many files as it came in,
-//! each tensor in its file and of its type there.
+//! The base model with a run's changes applied, as a folder that Hugging Face software loads. It has the same files as the
+//! base model, and each tensor keeps its file and type.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -12,13 +12,13 @@ use safetensors::tensor::{View, serialize_to_file};
 use serde_json::{Map, Value, json};
 use tch::{Device, Kind, Tensor};
 
-use super::{Cancellation, Stop, Unfinished};
+use super::{CancelToken, ExportControl, Unfinished};
 use crate::Usage;
-use crate::delta::{Changes, Facts};
+use crate::delta::{Changes, DeltaInfo};
 use crate::model::{self, FileTensor, ModelConfig, ModelFiles};
 use crate::protocol::Progress;
 
-/// What else a model's folder may have that belongs to it still.
+/// Other files of a model's folder that are copied.
 const CARRIED: [&str; 10] = [
     "tokenizer.json",
     "tokenizer_config.json",
@@ -37,13 +37,13 @@ const INDEX: &str = "model.safetensors.index.json";
 /// Writes the merged model into a new folder.
 ///
 /// # Errors
-/// [`Usage`]: the folder is there, or the base model is not the one that was changed; [`Cancelled`](super::Cancelled); a
-/// disk that cannot be written.
-pub fn merged(changes: &Changes, base: &Path, out: &Path, watch: Cancellation) -> Result<()> {
-    changes.facts.check_base(base)?;
-    let files = ModelFiles::open(base, changes.facts.outputs())?;
+/// [`Usage`]: the folder exists, or the base model is another one; [`Cancelled`](super::Cancelled); the disk cannot be
+/// written.
+pub fn merged(changes: &Changes, base: &Path, out: &Path, control: ExportControl) -> Result<()> {
+    changes.info.check_base(base)?;
+    let files = ModelFiles::open(base, changes.info.outputs())?;
     check(changes, &files)?;
-    watch.stop.begin()?;
+    control.cancel.begin()?;
     let unfinished = Unfinished::at(out)?;
     let folder = &unfinished.path;
     let failed = || format!("{}: cannot write", out.display());
@@ -57,17 +57,17 @@ pub fn merged(changes: &Changes, base: &Path, out: &Path, watch: Cancellation) -
             total: names.len() as u64,
             unit: "files".into(),
         };
-        (watch.told)(report(number));
-        let tensors = tensors(changes, &files, number, watch.stop);
+        (control.on_progress)(report(number));
+        let tensors = tensors(changes, &files, number, control.cancel);
         for (name_of_tensor, tensor) in &tensors {
             weight_map.insert(name_of_tensor.clone(), name.clone());
             bytes += tensor.data_len();
         }
         let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
         serialize_to_file(tensors, Some(metadata), &folder.join(name)).with_context(failed)?;
-        watch.stop.check()?;
+        control.cancel.check()?;
         sync(&folder.join(name)).with_context(failed)?;
-        (watch.told)(report(number + 1));
+        (control.on_progress)(report(number + 1));
     }
     let write = |name: &str, content: String| -> Result<()> {
         fs::write(folder.join(name), content).with_context(failed)?;
@@ -77,7 +77,7 @@ pub fn merged(changes: &Changes, base: &Path, out: &Path, watch: Cancellation) -
         let index = json!({ "metadata": { "total_size": bytes }, "weight_map": weight_map });
         write(INDEX, serde_json::to_string_pretty(&index)? + "\n")?;
     }
-    write("config.json", config(&changes.facts, &files.config, base)?)?;
+    write("config.json", config(&changes.info, &files.config, base)?)?;
     write("README.md", card(changes, &files.config))?;
     for name in CARRIED {
         match fs::copy(base.join(name), folder.join(name)) {
@@ -85,11 +85,11 @@ pub fn merged(changes: &Changes, base: &Path, out: &Path, watch: Cancellation) -
             copied => drop(copied.with_context(failed)?),
         }
     }
-    watch.stop.check()?;
+    control.cancel.check()?;
     unfinished.finish()
 }
 
-/// A tensor's bytes as another type.
+/// The bytes of a tensor converted to a type.
 pub(super) fn bytes_of(tensor: &Tensor, kind: Kind) -> Vec<u8> {
     let tensor = tensor.to_device(Device::Cpu).to_kind(kind).contiguous();
     let mut bytes = vec![0; tensor.numel() * kind.elt_size_in_bytes()];
@@ -97,20 +97,20 @@ pub(super) fn bytes_of(tensor: &Tensor, kind: Kind) -> Vec<u8> {
     bytes
 }
 
-/// Waits until a file is on the disk itself.
+/// Syncs a file to disk.
 pub(super) fn sync(path: &Path) -> Result<()> {
     Ok(File::open(path)?.sync_all()?)
 }
 
-/// Whether all that changes is in the model.
+/// Checks that the model has all changed parameters.
 fn check(changes: &Changes, files: &ModelFiles) -> Result<()> {
     let shapes = changes.sparse.iter().map(|sparse| (&sparse.name, sparse.shape.clone()));
-    for (name, shape) in shapes.chain(changes.full.iter().map(|full| (&full.name, full.values.size()))) {
+    for (name, shape) in shapes.chain(changes.dense.iter().map(|dense| (&dense.name, dense.values.size()))) {
         let spec = files.layout.parameters.iter().find(|spec| spec.name == *name);
         match spec {
             None => bail!(Usage(format!("{name}: the model has no such parameter"))),
             Some(spec) if spec.shape != shape => {
-                bail!(Usage(format!("{name}: it has shape {shape:?}, the model's is {:?}", spec.shape)))
+                bail!(Usage(format!("{name}: has shape {shape:?}, but {:?} in the model", spec.shape)))
             }
             Some(_) => {}
         }
@@ -118,8 +118,13 @@ fn check(changes: &Changes, files: &ModelFiles) -> Result<()> {
     Ok(())
 }
 
-/// The tensors of one file; what is in none goes into the last.
-fn tensors<'a>(changes: &'a Changes, files: &'a ModelFiles, file: usize, stop: &'a Stop) -> Vec<(String, Written<'a>)> {
+/// The tensors of one file. Tensors that are in no file of the base model go into the last one.
+fn tensors<'a>(
+    changes: &'a Changes,
+    files: &'a ModelFiles,
+    file: usize,
+    stop: &'a CancelToken,
+) -> Vec<(String, Written<'a>)> {
     let last = files.names().len() - 1;
     let mut tensors = Vec::new();
     for (number, spec) in files.layout.parameters.iter().enumerate() {
@@ -127,12 +132,12 @@ fn tensors<'a>(changes: &'a Changes, files: &'a ModelFiles, file: usize, stop: &
         if stored.as_ref().map_or(last, |stored| stored.file) != file {
             continue;
         }
-        let content = if let Some(full) = changes.full.iter().find(|full| full.name == spec.name) {
-            Content::Full(&full.values)
+        let content = if let Some(dense) = changes.dense.iter().find(|dense| dense.name == spec.name) {
+            Content::Dense(&dense.values)
         } else if let Some(sparse) = changes.sparse.iter().find(|sparse| sparse.name == spec.name) {
             Content::Sparse(&sparse.indices, &sparse.values)
         } else {
-            Content::AsItWas
+            Content::Unchanged
         };
         let shape = spec.shape.iter().map(|&size| size as usize).collect();
         tensors.push((spec.name.clone(), Written { shape, stored, content, stop }));
@@ -140,18 +145,18 @@ fn tensors<'a>(changes: &'a Changes, files: &'a ModelFiles, file: usize, stop: &
     tensors
 }
 
-/// A tensor on its way into a file. Its bytes are made only when they are asked for, one tensor at a time.
+/// A tensor to be written. Its bytes are computed one tensor at a time.
 struct Written<'a> {
     shape: Vec<usize>,
     stored: Option<FileTensor<'a>>,
     content: Content<'a>,
-    stop: &'a Stop,
+    stop: &'a CancelToken,
 }
 
 enum Content<'a> {
-    AsItWas,
+    Unchanged,
     Sparse(&'a Tensor, &'a Tensor),
-    Full(&'a Tensor),
+    Dense(&'a Tensor),
 }
 
 impl Written<'_> {
@@ -170,14 +175,14 @@ impl View for Written<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        // The rest of a file that will be removed need not be written.
+        // A cancelled file is removed anyway.
         if self.stop.check().is_err() {
             return Cow::Borrowed(&[]);
         }
         let stored = self.stored.as_ref().map_or(&[][..], |stored| stored.bytes);
         match &self.content {
-            Content::AsItWas => Cow::Borrowed(stored),
-            Content::Full(values) => Cow::Owned(bytes_of(values, self.kind())),
+            Content::Unchanged => Cow::Borrowed(stored),
+            Content::Dense(values) => Cow::Owned(bytes_of(values, self.kind())),
             Content::Sparse(indices, values) => {
                 let (mut bytes, size) = (stored.to_vec(), self.kind().elt_size_in_bytes());
                 let values = bytes_of(values, self.kind());
@@ -195,8 +200,8 @@ impl View for Written<'_> {
     }
 }
 
-/// The base model's config.json, for a classifier of these labels; a language model's is as it was.
-fn config(facts: &Facts, model: &ModelConfig, base: &Path) -> Result<String> {
+/// The config.json of the base model with the labels of the classifier. That of a language model is unchanged.
+fn config(facts: &DeltaInfo, model: &ModelConfig, base: &Path) -> Result<String> {
     let text = fs::read_to_string(base.join("config.json"))?;
     if let ModelConfig::Decoder(_) = model {
         return Ok(text);
@@ -226,13 +231,13 @@ fn config(facts: &Facts, model: &ModelConfig, base: &Path) -> Result<String> {
 
 /// The model card.
 fn card(changes: &Changes, model: &ModelConfig) -> String {
-    let Facts { run, preset, step, eval, labels, base, version } = &changes.facts;
+    let DeltaInfo { run, preset, step, eval, labels, base, version } = &changes.info;
     let selected: usize = changes.sparse.iter().map(|sparse| sparse.values.numel()).sum();
     let of: i64 = changes.sparse.iter().map(|sparse| sparse.shape.iter().product::<i64>()).sum();
-    let full: usize = changes.full.iter().map(|full| full.values.numel()).sum();
+    let dense: usize = changes.dense.iter().map(|dense| dense.values.numel()).sum();
     let scores = eval.as_ref().map_or(String::new(), |eval| {
         let scores: Vec<String> = eval.scores.iter().map(|(name, score)| format!("{name} {score:.4}")).collect();
-        format!("- held-out: {}, loss {:.4}\n", scores.join(", "), eval.loss)
+        format!("- eval: {}, loss {:.4}\n", scores.join(", "), eval.loss)
     });
     let (pipeline, predicts) = match (model, labels.as_slice()) {
         (ModelConfig::Decoder(_), _) => ("text-generation", String::new()),
@@ -243,7 +248,7 @@ fn card(changes: &Changes, model: &ModelConfig) -> String {
         "---\nlibrary_name: transformers\npipeline_tag: {pipeline}\ntags:\n- finesift\n- sift\n---\n\n# {run}\n\n\
          Fine-tuned with sparse increments (SIFT, arXiv 2312.11875) by finesift {version}.\n\n\
          - base model: {}\n{predicts}- step: {step}\n{scores}\
-         - changed: {selected} of {of} components of {} parameters, and {full} components of others in full\n\n\
+         - trained: {selected} of {of} components of {} sparse parameters, and {dense} dense parameters\n\n\
          ```toml\n{}\n```\n",
         base.model,
         changes.sparse.len(),

@@ -1,14 +1,14 @@
-//! What a run leaves for other software: a model, what has changed in it, an adapter, or its numbers.
+//! A run in formats of other software: a model, its changed parameters, an adapter, or its metrics.
 //!
 //! ```text
-//! order        what is asked for, and has the rest carry it out
-//! watch        who waits for it, and may call it off
-//! delta        what a checkpoint changes in its base model, as one file, and back
-//! merged       a Hugging Face folder with the changes made
-//! shira        a PEFT adapter of them
-//! csv          the numbers of every step
-//! tensorboard  the same as an event file
-//! report       the same as a page with charts
+//! request      what the user requests, and dispatch to the formats
+//! cancel       progress and cancellation
+//! delta        the changes as one file, and back
+//! merged       a Hugging Face folder with the changes applied
+//! shira        the changes as a PEFT adapter
+//! csv          the metrics of every step
+//! tensorboard  the metrics as an event file
+//! report       the metrics as a page with charts
 //! ```
 
 mod cancel;
@@ -17,8 +17,8 @@ mod csv;
 mod delta;
 #[cfg(feature = "torch")]
 mod merged;
-mod order;
 mod report;
+mod request;
 #[cfg(feature = "torch")]
 mod shira;
 mod tensorboard;
@@ -32,22 +32,22 @@ use anyhow::{Context, Result, bail};
 
 use crate::Usage;
 
-pub use cancel::{Cancellation, Cancelled, Stop};
+pub use cancel::{CancelToken, Cancelled, ExportControl};
 pub use csv::csv;
 #[cfg(feature = "torch")]
 pub use merged::merged;
-pub use order::{Form, Order};
 pub use report::report;
+pub use request::{ExportFormat, ExportRequest};
 #[cfg(feature = "torch")]
 pub use shira::shira;
 pub use tensorboard::tensorboard;
 
-/// Why a SHiRA adapter was not written: the run changed biases, which it has no place for. It can be had without them.
+/// Why a SHiRA adapter was not written: the run changed biases, which an adapter cannot hold. They can be left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedBiases {
-    /// Biases that were changed.
+    /// Number of changed biases.
     pub count: usize,
-    /// The first of them.
+    /// Name of the first one.
     pub first: String,
 }
 
@@ -56,7 +56,7 @@ impl fmt::Display for ChangedBiases {
         let ChangedBiases { count, first } = self;
         write!(
             f,
-            "the run trained components of {count} biases, such as {first}, which a SHiRA adapter has no place for; \
+            "the run trained components of {count} biases, such as {first}, which a SHiRA adapter cannot hold; \
              sift.biases = false trains none"
         )
     }
@@ -64,64 +64,65 @@ impl fmt::Display for ChangedBiases {
 
 impl Error for ChangedBiases {}
 
-/// A folder or a file that takes its name only when it is whole.
+/// A folder or file that gets its name only when it is complete.
 pub(crate) struct Unfinished {
-    /// Where to write.
+    /// Temporary path to write to.
     pub path: PathBuf,
-    place: PathBuf,
-    /// Folders that were made for it, the outermost first.
-    made: Vec<PathBuf>,
+    target: PathBuf,
+    /// Parent folders that were created for it, the outermost first.
+    created: Vec<PathBuf>,
 }
 
 impl Unfinished {
-    /// Room for something new at a place.
+    /// Prepares a new folder or file at `target`.
     ///
     /// # Errors
-    /// [`Usage`] if something is there.
-    pub fn at(place: &Path) -> Result<Unfinished> {
-        if place.symlink_metadata().is_ok() {
-            bail!(Usage(format!("{}: is there already; choose another place", place.display())));
+    /// [`Usage`] if `target` exists.
+    pub fn at(target: &Path) -> Result<Unfinished> {
+        if target.symlink_metadata().is_ok() {
+            bail!(Usage(format!("{}: exists already. Choose another path", target.display())));
         }
-        let name = place.file_name().with_context(|| format!("{}: not a name", place.display()))?.to_string_lossy();
-        let path = place.with_file_name(format!(".{name}.{}.part", std::process::id()));
-        let mut unfinished = Unfinished { path, place: place.to_owned(), made: Vec::new() };
-        if let Some(parent) = place.parent() {
-            make(parent, &mut unfinished.made).with_context(|| format!("{}: cannot make it", parent.display()))?;
+        let name = target.file_name().with_context(|| format!("{}: not a name", target.display()))?.to_string_lossy();
+        let path = target.with_file_name(format!(".{name}.{}.part", std::process::id()));
+        let mut unfinished = Unfinished { path, target: target.to_owned(), created: Vec::new() };
+        if let Some(parent) = target.parent() {
+            create_dirs(parent, &mut unfinished.created)
+                .with_context(|| format!("{}: cannot create the folder", parent.display()))?;
         }
         Ok(unfinished)
     }
 
-    /// Puts it in its place.
+    /// Renames it to its target.
     pub fn finish(mut self) -> Result<()> {
-        let place = &self.place;
-        std::fs::rename(&self.path, place).with_context(|| format!("{}: cannot write", place.display()))?;
-        self.made.clear();
+        let target = &self.target;
+        std::fs::rename(&self.path, target).with_context(|| format!("{}: cannot write", target.display()))?;
+        self.created.clear();
         Ok(())
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // After `finish` there is nothing of that name.
+        // Does nothing after `finish`.
         let _ = std::fs::remove_dir_all(&self.path).or_else(|_| std::fs::remove_file(&self.path));
-        for folder in self.made.iter().rev() {
-            // One that others have put something into meanwhile stays.
+        for folder in self.created.iter().rev() {
+            // A folder with files of others stays.
             let _ = std::fs::remove_dir(folder);
         }
     }
 }
 
-/// Makes a folder and those it lies in, and notes which of them were not there.
-fn make(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
+/// Creates a folder and its parents, and adds those that did not exist to `created`.
+fn create_dirs(folder: &Path, created: &mut Vec<PathBuf>) -> io::Result<()> {
     if folder.as_os_str().is_empty() || folder.is_dir() {
         return Ok(());
     }
     if let Some(parent) = folder.parent() {
-        make(parent, made)?;
+        create_dirs(parent, created)?;
     }
     match std::fs::create_dir(folder) {
-        Ok(()) => made.push(folder.to_owned()),
-        // Somebody else has made it meanwhile.
+        Ok(()) => created.push(folder.to_owned()),
+        // Another process has created it meanwhile.
         Err(_) if folder.is_dir() => {}
         Err(error) => return Err(error),
     }
@@ -135,32 +136,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_come_to_an_end_takes_the_folders_along_that_were_made_for_it() {
+    fn an_unfinished_export_removes_the_folders_that_were_created_for_it() {
         let folder = tempfile::tempdir().unwrap();
         let there = folder.path().join("exports");
         fs::create_dir(&there).unwrap();
         let place = there.join("step-9/whole/model");
-        let begun = || {
+        let start = || {
             let unfinished = Unfinished::at(&place).unwrap();
             fs::create_dir(&unfinished.path).unwrap();
             fs::write(unfinished.path.join("config.json"), "{}").unwrap();
             unfinished
         };
-        drop(begun());
-        assert_eq!(fs::read_dir(&there).unwrap().count(), 0, "the folder that was there stays, and nothing in it");
-        // What another has put beside it stays, and its folder with it.
-        let unfinished = begun();
+        drop(start());
+        assert_eq!(fs::read_dir(&there).unwrap().count(), 0, "the existing folder stays empty");
+        // A file of another process stays, and its folder with it.
+        let unfinished = start();
         fs::write(there.join("step-9/note"), "").unwrap();
         drop(unfinished);
         assert!(there.join("step-9/note").is_file() && !there.join("step-9/whole").exists());
-        begun().finish().unwrap();
+        start().finish().unwrap();
         assert_eq!(fs::read_to_string(place.join("config.json")).unwrap(), "{}");
-        // A folder that was there is no less there for being empty.
+        // An existing folder stays even if it is empty.
         let empty = there.join("empty");
         fs::create_dir(&empty).unwrap();
         drop(Unfinished::at(&empty.join("model")).unwrap());
         assert!(empty.is_dir());
-        // Where one of them cannot be made, those before it go too; nor is it another's if two go by different ways.
+        // If one of the folders cannot be created, those before it are removed, also along a path with `..`.
         fs::write(there.join("file"), "").unwrap();
         Unfinished::at(&there.join("new/../file/model")).err().unwrap();
         assert!(!there.join("new").exists());
@@ -169,14 +170,20 @@ mod tests {
     }
 
     #[test]
-    fn an_export_that_fails_leaves_no_folder() {
+    fn a_failed_export_leaves_no_folder() {
         let run = tempfile::tempdir().unwrap();
         fs::write(run.path().join("events.jsonl"), "").unwrap();
         let out = run.path().join("exports/run/report.html");
-        let order = Order { run: run.path().to_owned(), form: Form::Html, from: None, out, without_biases: false };
-        // There is no preset.toml, which a page shows.
-        let (told, stop) = (|_| {}, Stop::default());
-        let error = order.carry_out(Cancellation { told: &told, stop: &stop }).unwrap_err();
+        let order = ExportRequest {
+            run: run.path().to_owned(),
+            format: ExportFormat::Html,
+            from: None,
+            out,
+            without_biases: false,
+        };
+        // The report needs preset.toml, which is missing.
+        let (told, stop) = (|_| {}, CancelToken::default());
+        let error = order.write(ExportControl { on_progress: &told, cancel: &stop }).unwrap_err();
         assert!(format!("{error:#}").contains("preset.toml"), "{error:#}");
         assert!(!run.path().join("exports").exists());
     }

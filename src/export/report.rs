@@ -1,60 +1,34 @@
-//! A run on one page of HTML that needs nothing else: its facts, its charts as drawings, its preset. No script, no network.
+//! A run on one self-contained page of HTML: its facts, its charts as SVG, its preset. No script, no network.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use crate::protocol::{Eval, Event, Finished, Reason, Started, Step};
-use crate::series::{At, Bucket, Ema, Series};
+use crate::protocol::{Reason, Started};
+use crate::runs::{History, RunEnd};
+use crate::series::{Bucket, Series};
 
-/// Size of a chart and of the room for its labels, in pixels.
+/// Size of a chart and its margins, in pixels.
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 220.0;
 const LEFT: f64 = 64.0;
 const BOTTOM: f64 = 24.0;
 const TOP: f64 = 10.0;
 
-/// How much of the past the average over losses keeps.
-const SMOOTHING: f64 = 0.95;
-
-/// A run's curves.
-#[derive(Default)]
-struct Curves {
-    loss: Series,
-    smooth: Series,
-    eval_loss: Series,
-    learning_rate: Series,
-    grad_norm: Series,
-    mass: Series,
-    scores: BTreeMap<String, Series>,
-}
-
-/// The page of a run that told these events, made with this preset.
-pub fn report(events: &[Event], preset: &str) -> String {
-    let curves = Curves::of(events);
-    let (mut started, mut last, mut finished, mut best) = (None, None, None, None);
-    for event in events {
-        match event {
-            Event::Started(event) => started = Some(event),
-            Event::Step(step) => last = Some(step),
-            Event::Eval(eval) if eval.best => best = Some(eval),
-            Event::Finished(event) => finished = Some(event),
-            _ => {}
-        }
-    }
-    let title = started.map_or("a run", |started: &Started| started.run.as_str());
+/// The page of a run with this history and this preset.
+pub fn report(history: &History, preset: &str) -> String {
+    let title = if history.started.is_some() { history.name() } else { "a run" };
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{0}</title>\n<style>{STYLE}</style>\n<h1>{0}</h1>\n",
         escaped(title)
     );
-    page += &facts(started, last, finished, best);
+    page += &facts(history);
     page += "<div class=\"charts\">\n";
-    page +=
-        &chart("loss", &[("each step", &curves.loss), ("averaged", &curves.smooth), ("held out", &curves.eval_loss)]);
-    let scores: Vec<(&str, &Series)> = curves.scores.iter().map(|(name, series)| (name.as_str(), series)).collect();
-    page += &chart("held-out scores", &scores);
-    page += &chart("gradient mass covered, %", &[("all targets", &curves.mass)]);
-    page += &chart("norm of the gradient", &[("before clipping", &curves.grad_norm)]);
-    page += &chart("learning rate", &[("learning rate", &curves.learning_rate)]);
+    let loss = &history.loss;
+    page += &chart("loss", &[("raw", &loss.raw), ("smoothed", &loss.strong), ("eval", &history.eval_loss)]);
+    let scores: Vec<(&str, &Series)> = history.scores.iter().map(|(name, series)| (name.as_str(), series)).collect();
+    page += &chart("eval scores", &scores);
+    page += &chart("gradient mass covered, %", &[("all targets", &history.mass)]);
+    page += &chart("gradient norm", &[("before clipping", &history.grad_norm.raw)]);
+    page += &chart("learning rate", &[("learning rate", &history.learning_rate)]);
     page += "</div>\n";
     let _ = writeln!(page, "<h2>Preset</h2>\n<pre>{}</pre>\n</html>", escaped(preset.trim()));
     page
@@ -68,66 +42,39 @@ const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:1180px;ma
     .key{font-weight:400;margin-left:1em;font-size:.85em}\
     @media(prefers-color-scheme:dark){body{color:#d7dee6;background:#12181f}pre{background:#1b232c}}";
 
-/// Colours that the colour-blind tell apart (Okabe and Ito).
+/// A palette for colour-blind readers (Okabe and Ito).
 const COLOURS: [&str; 4] = ["#56b4e9", "#d55e00", "#009e73", "#cc79a7"];
 
-impl Curves {
-    fn of(events: &[Event]) -> Curves {
-        let (mut curves, mut ema) = (Curves::default(), Ema::new(SMOOTHING));
-        let at = |step: u64| At { step: step as f64, time: 0.0 };
-        for event in events {
-            match event {
-                Event::Step(step) => {
-                    curves.loss.push(at(step.step), step.loss);
-                    curves.smooth.push(at(step.step), ema.push(step.loss));
-                    curves.learning_rate.push(at(step.step), step.learning_rate);
-                    curves.grad_norm.push(at(step.step), step.grad_norm);
-                }
-                Event::Mass(mass) => curves.mass.push(at(mass.step), mass.overall),
-                Event::Eval(eval) => {
-                    curves.eval_loss.push(at(eval.step), eval.loss);
-                    for (name, &score) in &eval.scores {
-                        curves.scores.entry(name.clone()).or_default().push(at(eval.step), score);
-                    }
-                }
-                _ => {}
-            }
-        }
-        curves
-    }
-}
-
-fn facts(started: Option<&Started>, last: Option<&Step>, finished: Option<&Finished>, best: Option<&Eval>) -> String {
+fn facts(history: &History) -> String {
     let mut rows: Vec<(&str, String)> = Vec::new();
-    if let Some(started) = started {
-        rows.push(("about", started.about.clone()));
-        rows.push(("model", format!("{}, {} parameters, {}", started.model, started.parameters, started.dtype)));
-        rows.push((
-            "data",
-            format!("{}: {} examples, {} held out", started.data, started.examples, started.eval_examples),
-        ));
-        rows.push(("trained", format!("{} % of each target, chosen by {}", 100.0 * started.rate, started.select)));
+    if let Some(started) = &history.started {
+        let Started { about, model, parameters, dtype, data, examples, eval_examples, .. } = started;
+        rows.push(("about", about.clone()));
+        rows.push(("model", format!("{model}, {parameters} parameters, {dtype}")));
+        rows.push(("data", format!("{data}: {examples} training examples, {eval_examples} held-out examples")));
+        rows.push(("trainable", format!("{} % of each target, selected by {}", 100.0 * started.rate, started.select)));
         rows.push(("device", started.device.clone()));
         rows.push(("finesift", started.version.clone()));
     }
-    let ended = match finished.map(|finished| finished.reason) {
-        Some(Reason::Completed) => "completed",
-        Some(Reason::Stopped) => "stopped",
-        None => "not ended",
+    let state = match &history.end {
+        Some(RunEnd::Finished(finished)) if finished.reason == Reason::Completed => "completed",
+        Some(RunEnd::Finished(_)) => "stopped",
+        Some(RunEnd::Failed { .. }) => "failed",
+        None => "not finished",
     };
-    if let Some(last) = last {
-        let of = started.map_or(last.step, |started| started.steps);
-        rows.push(("steps", format!("{} of {of}, {ended}, {:.1} s of work", last.step, last.elapsed)));
+    if let Some(step) = &history.step {
+        let steps = history.steps.max(step.step);
+        rows.push(("steps", format!("{} of {steps}, {state}, {:.1} s training time", step.step, step.elapsed)));
     }
-    if let Some(best) = best {
+    if let Some(best) = history.best() {
         let scores: Vec<String> = best.scores.iter().map(|(name, score)| format!("{name} {score:.4}")).collect();
-        rows.push(("best", format!("step {}: {}, loss {:.4}", best.step, scores.join(", "), best.loss)));
+        rows.push(("best eval", format!("step {}: {}, loss {:.4}", best.step, scores.join(", "), best.loss)));
     }
     let rows = rows.iter().map(|(name, value)| format!("<tr><td>{name}</td><td>{}</td></tr>\n", escaped(value)));
     format!("<table>\n{}</table>\n", rows.collect::<String>())
 }
 
-/// A chart of curves over steps; nothing where there is none.
+/// A chart of curves over steps; empty without points.
 fn chart(title: &str, curves: &[(&str, &Series)]) -> String {
     let buckets = || curves.iter().flat_map(|(_, series)| series.buckets());
     let (Some(first), Some(last)) = (
@@ -178,7 +125,7 @@ fn chart(title: &str, curves: &[(&str, &Series)]) -> String {
     )
 }
 
-/// A line through the buckets' least and greatest values, interrupted at gaps.
+/// A line through the minimum and maximum of each bucket, interrupted at gaps.
 fn path(buckets: &[Bucket], x: &dyn Fn(f64) -> f64, y: &dyn Fn(f64) -> f64) -> String {
     let mut path = String::new();
     for (number, bucket) in buckets.iter().enumerate() {
@@ -192,7 +139,7 @@ fn path(buckets: &[Bucket], x: &dyn Fn(f64) -> f64, y: &dyn Fn(f64) -> f64) -> S
     path
 }
 
-/// Enough digits for an axis.
+/// A number with enough digits for an axis.
 fn short(value: f64) -> String {
     match value.abs() {
         0.0 => "0".into(),
@@ -201,14 +148,23 @@ fn short(value: f64) -> String {
     }
 }
 
-/// Text from files must stay text.
+/// Text from files must not become markup.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+    use crate::protocol::{Eval, Event, Step};
+
+    fn page(events: impl IntoIterator<Item = Event>, preset: &str) -> String {
+        let mut history = History::default();
+        events.into_iter().for_each(|event| history.apply(event));
+        report(&history, preset)
+    }
 
     fn step(step: u64, loss: f64) -> Event {
         let (epoch, learning_rate, grad_norm, tokens_per_second) = (0.0, 1e-3, 1.0, 1.0);
@@ -216,21 +172,23 @@ mod tests {
     }
 
     #[test]
-    fn a_page_has_a_chart_for_what_was_measured_and_text_stays_text() {
+    fn a_page_has_a_chart_for_each_measurement_and_escapes_text() {
         let scores = BTreeMap::from([("<script>".to_owned(), 0.5)]);
         let eval = Event::Eval(Eval { step: 3, epoch: 1.0, loss: 0.5, scores, best: true });
-        let page = report(&[step(1, 2.0), step(2, f64::NAN), step(3, 1.0), eval], "a = \"</pre>\"");
+        let page = page([step(1, 2.0), step(2, f64::NAN), step(3, 1.0), eval], "a = \"</pre>\"");
         assert_eq!(page.matches("<svg ").count(), 4, "no chart of what was never measured");
         assert!(!page.contains("<script>") && page.contains("&lt;script&gt; 0.5000, loss 0.5000"));
-        assert!(page.contains("a = &quot;&lt;/pre&gt;&quot;") && page.contains("3 of 3, not ended, 2.5 s of work"));
-        // A loss that is no number interrupts its curve.
+        assert!(
+            page.contains("a = &quot;&lt;/pre&gt;&quot;") && page.contains("3 of 3, not finished, 2.5 s training time")
+        );
+        // A loss of NaN interrupts its curve.
         let losses = page.split("<path d=\"").nth(1).unwrap().split('"').next().unwrap();
         assert_eq!(losses.matches('M').count(), 2, "{losses}");
         assert!(!page.contains("NaN") && !page.contains("http"));
     }
 
     #[test]
-    fn a_run_that_told_nothing_has_a_page() {
-        assert!(report(&[], "").contains("<h1>a run</h1>"));
+    fn a_run_without_events_has_a_page() {
+        assert!(page([], "").contains("<h1>a run</h1>"));
     }
 }

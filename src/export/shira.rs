@@ -1,5 +1,5 @@
-//! A run's changes as a SHiRA adapter, which PEFT loads without further code: per module the differences from the base
-//! model, in as many places for each as one rank for all asks for.
+//! Changes as a SHiRA adapter, which PEFT loads without further code: for each module the differences from the base model,
+//! padded to the size that a common rank requires.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -12,19 +12,19 @@ use serde_json::json;
 use tch::{Device, Kind, Tensor};
 
 use super::merged::{bytes_of, sync};
-use super::{Cancellation, ChangedBiases, Unfinished};
+use super::{ChangedBiases, ExportControl, Unfinished};
 use crate::Usage;
-use crate::delta::{Changes, Sparse};
+use crate::delta::{Changes, SparseChange};
 use crate::model::{self, ModelConfig, ModelFiles};
 
-/// Writes the adapter into a new folder. Biases have no place in one: `without_biases` leaves changed ones out.
+/// Writes the adapter into a new folder. An adapter cannot hold biases: `without_biases` leaves changed ones out.
 ///
 /// # Errors
-/// [`ChangedBiases`]; [`Usage`]: changed embeddings, another base model, a folder that is there; [`Cancelled`](super::Cancelled).
-pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, watch: Cancellation) -> Result<()> {
-    changes.facts.check_base(base)?;
-    let files = ModelFiles::open(base, changes.facts.outputs())?;
-    let (weights, others): (Vec<&Sparse>, Vec<&Sparse>) =
+/// [`ChangedBiases`]; [`Usage`]: changed embeddings, another base model, the folder exists; [`Cancelled`](super::Cancelled).
+pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, control: ExportControl) -> Result<()> {
+    changes.info.check_base(base)?;
+    let files = ModelFiles::open(base, changes.info.outputs())?;
+    let (weights, others): (Vec<&SparseChange>, Vec<&SparseChange>) =
         changes.sparse.iter().partition(|sparse| sparse.name.ends_with(".weight") && sparse.shape.len() == 2);
     if !others.is_empty() && !without_biases {
         bail!(ChangedBiases { count: others.len(), first: others[0].name.clone() });
@@ -33,15 +33,15 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, w
     let embedding = |name: &str| files.layout.parameters.iter().any(|spec| spec.name == name && spec.segment == 0);
     if let Some(table) = weights.iter().find(|sparse| embedding(&sparse.name)) {
         bail!(Usage(format!(
-            "{}: the run trained components of an embedding, which a SHiRA adapter has no place for; \
-             --to merged and --to delta have",
+            "{}: the run trained components of an embedding, which a SHiRA adapter cannot hold; \
+             use --to merged or --to delta",
             table.name
         )));
     }
     if weights.is_empty() {
-        bail!(Usage("the run changed no weight matrix in places, so there is nothing for an adapter".into()));
+        bail!(Usage("the run changed no weight matrix sparsely, so an adapter would be empty".into()));
     }
-    let sides = |sparse: &Sparse| (sparse.shape[0], sparse.shape[1]);
+    let sides = |sparse: &SparseChange| (sparse.shape[0], sparse.shape[1]);
     // One rank for all modules: each holds exactly rank · (in + out) entries.
     let rank = weights.iter().map(|sparse| {
         let (height, width) = sides(sparse);
@@ -53,7 +53,7 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, w
         let (height, width) = sides(sparse);
         let entries = rank * (height + width);
         if entries > height * width {
-            bail!(Usage(format!("{}: rank {rank} asks for more entries than it has components", sparse.name)));
+            bail!(Usage(format!("{}: rank {rank} requires more entries than it has components", sparse.name)));
         }
         let (places, values) = padded(sparse, &differences(sparse, &files)?, entries);
         let rows = Tensor::stack(&[places.divide_scalar_mode(width, "floor"), places.remainder(width)], 0);
@@ -64,7 +64,7 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, w
         tensors.push((name("weight"), Dtype::F32, vec![count], bytes_of(&values, Kind::Float)));
     }
     let mut saved = BTreeSet::new();
-    for full in &changes.full {
+    for full in &changes.dense {
         saved.insert(full.name.rsplit_once('.').map_or(full.name.as_str(), |(module, _)| module));
         let shape = full.values.size().iter().map(|&size| size as usize).collect();
         tensors.push((
@@ -74,7 +74,7 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, w
             bytes_of(&full.values, Kind::Float),
         ));
     }
-    // With a task type PEFT saves `classifier` as a whole besides, which fails where that is two layers.
+    // With a task type, PEFT also saves `classifier` as a whole, which fails if that is two layers.
     let task = match files.config {
         ModelConfig::Decoder(_) => json!("CAUSAL_LM"),
         ModelConfig::Encoder(_) if saved.contains("classifier") => json!("SEQ_CLS"),
@@ -82,13 +82,13 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, w
     };
     let modules: Vec<&str> = weights.iter().map(|sparse| sparse.name.trim_end_matches(".weight")).collect();
     let config = json!({
-        "peft_type": "SHIRA", "task_type": task, "base_model_name_or_path": changes.facts.base.model,
+        "peft_type": "SHIRA", "task_type": task, "base_model_name_or_path": changes.info.base.model,
         "inference_mode": true, "r": rank, "mask_type": "sift", "random_seed": null, "target_modules": modules,
         "fan_in_fan_out": false, "init_weights": true,
         "modules_to_save": if saved.is_empty() { json!(null) } else { json!(saved) },
     });
 
-    watch.stop.begin()?;
+    control.cancel.begin()?;
     let unfinished = Unfinished::at(out)?;
     let failed = || format!("{}: cannot write", out.display());
     fs::create_dir(&unfinished.path).with_context(failed)?;
@@ -102,12 +102,12 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, w
     serialize_to_file(views, Some(metadata), &weights).with_context(failed)?;
     fs::write(&settings, serde_json::to_string_pretty(&config)? + "\n").with_context(failed)?;
     sync(&weights).and_then(|()| sync(&settings)).with_context(failed)?;
-    watch.stop.check()?;
+    control.cancel.check()?;
     unfinished.finish()
 }
 
-/// What a target's chosen components have gained: fp32 `[k]`.
-fn differences(sparse: &Sparse, files: &ModelFiles) -> Result<Tensor> {
+/// Differences of the selected components from the base model: fp32 `[k]`.
+fn differences(sparse: &SparseChange, files: &ModelFiles) -> Result<Tensor> {
     let number = files.layout.parameters.iter().position(|spec| spec.name == sparse.name);
     let stored = number.and_then(|number| files.tensor(number));
     let stored = stored.with_context(|| format!("{}: not in the base model", sparse.name))?;
@@ -116,10 +116,10 @@ fn differences(sparse: &Sparse, files: &ModelFiles) -> Result<Tensor> {
     Ok(&sparse.values - base.flatten(0, -1).index_select(0, &sparse.indices))
 }
 
-/// Places and values, filled up with the first places that are not taken, and a zero in each: int64 and fp32 `[entries]`.
-fn padded(sparse: &Sparse, values: &Tensor, entries: i64) -> (Tensor, Tensor) {
+/// Indices and values, padded with the first free indices and zeros: int64 and fp32 `[entries]`.
+fn padded(sparse: &SparseChange, values: &Tensor, entries: i64) -> (Tensor, Tensor) {
     let taken = sparse.indices.numel() as i64;
-    // Of the first `entries` places at least `entries - taken` are free.
+    // At least `entries - taken` of the first `entries` indices are free.
     let inside = sparse.indices.masked_select(&sparse.indices.lt(entries));
     let free = Tensor::ones([entries], (Kind::Int64, Device::Cpu)).index_fill(0, &inside, 0);
     let free = free.nonzero().flatten(0, -1).narrow(0, 0, entries - taken);

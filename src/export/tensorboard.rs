@@ -2,47 +2,43 @@
 
 use std::io::{self, Write};
 
-use crate::protocol::Event;
+use crate::runs::Rows;
 
-/// Writes events as a TensorBoard event file. `start` is when the run began, in seconds since 1970.
+/// Writes rows as a TensorBoard event file. `start` is when training began, in seconds since 1970; the wall time of each
+/// value is `start` plus the training time.
 ///
 /// # Errors
-/// A writer that fails.
-pub fn tensorboard(events: &[Event], start: f64, mut out: impl Write) -> io::Result<()> {
-    let mut elapsed = 0.0;
+/// The writer fails.
+pub fn tensorboard(rows: &Rows, start: f64, mut out: impl Write) -> io::Result<()> {
     let version = [double(1, start), bytes(3, b"brain.Event:2")].concat();
     record(&mut out, &version)?;
-    for event in events {
-        let (step, values) = match event {
-            Event::Step(step) => {
-                elapsed = step.elapsed;
-                let values = vec![
-                    ("train/loss".to_owned(), step.loss),
-                    ("train/learning_rate".to_owned(), step.learning_rate),
-                    ("train/grad_norm".to_owned(), step.grad_norm),
-                    ("train/tokens_per_second".to_owned(), step.tokens_per_second),
-                ];
-                (step.step, values)
-            }
-            Event::Mass(mass) => (mass.step, vec![("train/gradient_mass".to_owned(), mass.overall)]),
-            Event::Eval(eval) => {
-                let scores = eval.scores.iter().map(|(name, &score)| (format!("eval/{name}"), score));
-                (eval.step, scores.chain([("eval/loss".to_owned(), eval.loss)]).collect())
-            }
-            _ => continue,
-        };
+    for (number, row) in rows.iter() {
+        let mut values: Vec<(String, f64)> = Vec::new();
+        if let Some(step) = &row.step {
+            values.extend([
+                ("train/loss".to_owned(), step.loss),
+                ("train/learning_rate".to_owned(), step.learning_rate),
+                ("train/grad_norm".to_owned(), step.grad_norm),
+                ("train/tokens_per_second".to_owned(), step.tokens_per_second),
+            ]);
+        }
+        values.extend(row.mass.map(|mass| ("train/gradient_mass".to_owned(), mass)));
+        if let Some(eval) = &row.eval {
+            values.extend(eval.scores.iter().map(|(name, &score)| (format!("eval/{name}"), score)));
+            values.push(("eval/loss".to_owned(), eval.loss));
+        }
         let values = values.iter().map(|(tag, value)| {
             let value = [bytes(1, tag.as_bytes()), key(2, 5), (*value as f32).to_le_bytes().to_vec()].concat();
             bytes(1, &value)
         });
         let summary = values.collect::<Vec<_>>().concat();
-        let event = [double(1, start + elapsed), key(2, 0), varint(step), bytes(5, &summary)].concat();
+        let event = [double(1, start + row.elapsed), key(2, 0), varint(number), bytes(5, &summary)].concat();
         record(&mut out, &event)?;
     }
     out.flush()
 }
 
-/// A record as TensorFlow frames it: length, its checksum, the bytes, theirs.
+/// A record as TensorFlow frames it: length, checksum of the length, data, checksum of the data.
 fn record(out: &mut impl Write, data: &[u8]) -> io::Result<()> {
     let length = (data.len() as u64).to_le_bytes();
     out.write_all(&length)?;
@@ -51,12 +47,12 @@ fn record(out: &mut impl Write, data: &[u8]) -> io::Result<()> {
     out.write_all(&masked(crc32c(data)).to_le_bytes())
 }
 
-/// A checksum over a checksum would be weak, so TensorFlow turns it.
+/// A checksum of data that contains checksums is weak, so TensorFlow rotates them.
 fn masked(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// Castagnoli's CRC, bit by bit: the files are small.
+/// CRC-32C bit by bit: the files are small.
 fn crc32c(data: &[u8]) -> u32 {
     !data.iter().fold(!0, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg()))
@@ -88,20 +84,22 @@ fn bytes(field: u64, value: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Mass;
+    use crate::protocol::{Event, Mass};
+    use crate::runs::History;
 
     #[test]
-    fn the_checksum_is_castagnolis() {
-        // Of RFC 3720, B.4.
+    fn the_checksum_is_crc_32c() {
+        // From RFC 3720, B.4.
         assert_eq!(crc32c(&[0; 32]), 0x8a91_36aa);
         assert_eq!(crc32c(b"123456789"), 0xe306_9283);
     }
 
     #[test]
     fn a_record_is_framed_and_holds_its_values() {
-        let mut out = Vec::new();
+        let (mut history, mut out) = (History::every_step(), Vec::new());
         let mass = Event::Mass(Mass { step: 300, overall: 37.5, targets: vec![] });
-        tensorboard(&[Event::info("not a number"), mass], 2.0, &mut out).unwrap();
+        [Event::info("not a number"), mass].into_iter().for_each(|event| history.apply(event));
+        tensorboard(&history.rows, 2.0, &mut out).unwrap();
         let mut rest = &out[..];
         let mut records = Vec::new();
         while !rest.is_empty() {

@@ -1,4 +1,4 @@
-//! A run without a screen: a progress bar or plain lines on stderr, or every event as a line of JSON on stdout.
+//! A run without the workbench: a progress bar or plain lines on stderr, or every event as a line of JSON on stdout.
 
 mod plain;
 mod typed;
@@ -14,61 +14,64 @@ use crate::protocol::{Command, Event};
 use crate::signals::Signals;
 use plain::Plain;
 pub(crate) use plain::grouped;
-use typed::Typed;
+use typed::Input;
 
-/// How a run is shown.
+/// How a run is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputFormat {
-    /// A progress bar where stderr is a terminal, a line now and then elsewhere.
+    /// A progress bar if stderr is a terminal, a line now and then otherwise.
     Bar,
-    /// Lines of text and nothing that moves; commands are typed as lines.
+    /// Lines of text without a bar; commands are typed as lines.
     Plain,
     /// Every event as a line of JSON on stdout.
     Json,
 }
 
-/// What is to be done as soon as it is known what is trained on what.
+/// Called at the first [`Event::Started`] or [`Event::Resumed`].
 pub type OnStarted = Box<dyn FnOnce() -> Result<()>>;
 
-/// Shows a run until it ends. A first signal stops it after a checkpoint, a second at once; of a run elsewhere the first one
-/// takes leave.
+/// Prints a run until it ends. The first signal stops it with a checkpoint, the second one ends the process. On an attached
+/// run the first signal only detaches.
 ///
 /// # Errors
 /// Those of the run.
-pub fn run(link: impl Into<Link>, form: OutputFormat, begun: Option<OnStarted>) -> Result<Outcome> {
-    let typed = if form == OutputFormat::Plain { Some(typed::lines()) } else { None };
-    watch(link.into(), form, typed, begun)
+pub fn run(link: impl Into<Link>, format: OutputFormat, on_started: Option<OnStarted>) -> Result<Outcome> {
+    let typed = if format == OutputFormat::Plain { Some(typed::lines()) } else { None };
+    watch(link.into(), format, typed, on_started)
 }
 
 fn watch(
     mut link: Link,
-    form: OutputFormat,
+    format: OutputFormat,
     mut typed: Option<UnboundedReceiver<String>>,
-    mut begun: Option<OnStarted>,
+    mut on_started: Option<OnStarted>,
 ) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut outcome = Outcome::default();
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let mut plain = if form == OutputFormat::Plain { Plain::without_bar() } else { Plain::new() };
-        if form == OutputFormat::Plain {
-            plain.line("type help for what can be typed");
+        let mut plain = if format == OutputFormat::Plain { Plain::without_bar() } else { Plain::new() };
+        if format == OutputFormat::Plain {
+            plain.line("type help for the list of commands");
             if !link.is_own() {
-                plain.line("Ctrl-C leaves; the run goes on");
+                plain.line("Ctrl-C detaches; training continues");
             }
         }
-        // A reader that went away does not end the run.
-        let mut stdout = (form == OutputFormat::Json).then(io::stdout);
+        // The run continues if the reader of stdout is gone.
+        let mut stdout = (format == OutputFormat::Json).then(io::stdout);
         loop {
             tokio::select! {
                 event = link.next() => {
                     let Some(event) = event else { return Ok(()) };
                     if matches!(event, Event::Started(_) | Event::Resumed(_))
-                        && let Some(begun) = begun.take()
+                        && let Some(on_started) = on_started.take()
                     {
-                        begun()?;
-                        // Stderr may be no terminal any more.
+                        on_started()?;
+                        // Stderr may no longer be a terminal.
                         plain = Plain::new();
+                    }
+                    if let Event::Finished(finished) = &event {
+                        outcome.finished = Some(finished.clone());
                     }
                     match &mut stdout {
                         Some(out) => {
@@ -76,27 +79,24 @@ fn watch(
                                 stdout = None;
                             }
                         }
-                        None if form == OutputFormat::Json => {}
-                        None => plain.show(&event),
-                    }
-                    if let Event::Finished(finished) = event {
-                        outcome.finished = Some(finished);
+                        None if format == OutputFormat::Json => {}
+                        None => plain.show(event),
                     }
                 }
                 line = async { typed.as_mut().expect("guarded").recv().await }, if typed.is_some() => match line {
-                    // Without further commands the run goes on.
+                    // The run continues after the end of stdin.
                     None => typed = None,
                     Some(line) => match typed::read(&line) {
                         Ok(None) => {}
-                        Ok(Some(Typed::Order(command))) => link.send(command),
-                        Ok(Some(Typed::Status)) => plain.line(&plain.status()),
-                        Ok(Some(Typed::Help)) => plain.line(&typed::help()),
-                        Err(complaint) => plain.line(&complaint),
+                        Ok(Some(Input::Command(command))) => link.send(command),
+                        Ok(Some(Input::Status)) => plain.line(&plain.status()),
+                        Ok(Some(Input::Help)) => plain.line(&typed::help()),
+                        Err(error) => plain.line(&error.to_string()),
                     },
                 },
                 signal = signals.next() => {
                     if outcome.signal.is_some() {
-                        // Without the destructors of libtorch, which crash under a trainer at work.
+                        // Skips libtorch's destructors, which crash while a trainer runs.
                         signal_hook::low_level::exit(signal.exit_code());
                     }
                     outcome.signal = Some(signal);
@@ -104,7 +104,7 @@ fn watch(
                         return Ok(());
                     }
                     link.send(Command::Stop { save: true });
-                    let _ = writeln!(io::stderr(), "{signal}: stopping after this step, with a checkpoint; once more ends it at once");
+                    let _ = writeln!(io::stderr(), "{signal}: stopping after this step with a checkpoint; repeat to quit at once");
                 }
             }
         }
@@ -127,7 +127,7 @@ mod tests {
     use crate::session::Session;
 
     #[test]
-    fn typed_lines_reach_the_trainer_and_their_end_does_not_end_the_run() {
+    fn typed_commands_reach_the_trainer_and_the_run_continues_after_the_end_of_stdin() {
         let session = Session::spawn(None, |port| {
             assert_eq!(port.wait(), Some(Command::Checkpoint));
             assert_eq!(port.wait(), Some(Command::Stop { save: true }));

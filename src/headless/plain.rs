@@ -1,24 +1,23 @@
-//! Events for a reader of stderr: a bar where that is a terminal, otherwise a line now and then.
+//! Events as text on stderr: a progress bar on a terminal, otherwise a line now and then.
 
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::estimate::bytes;
 use crate::protocol::{Event, Level, Phase, Progress, Resumed, Started, Step};
+use crate::runs::History;
 
-/// Lines for steps in a run that is not watched on a terminal.
+/// Lines for steps of a whole run where no bar is shown.
 const STEP_LINES: u64 = 20;
 
-/// What is shown, and what it takes to show it.
+/// The run so far, and its bars.
 pub(super) struct Plain {
+    history: History,
     bar: ProgressBar,
-    /// Of the run, when it has told.
-    steps: u64,
+    /// Bar of the long task under way.
     task: Option<ProgressBar>,
-    phase: Option<Phase>,
-    /// The latest step, in words.
-    latest: Option<String>,
 }
 
 impl Plain {
@@ -27,67 +26,60 @@ impl Plain {
         if !io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        Plain { bar, steps: 0, task: None, phase: None, latest: None }
+        Plain { history: History::summary(), bar, task: None }
     }
 
-    /// Lines alone, also on a terminal.
+    /// Prints lines only, also on a terminal.
     pub fn without_bar() -> Plain {
         let plain = Plain::new();
         plain.bar.set_draw_target(ProgressDrawTarget::hidden());
         plain
     }
 
-    /// How the run stands.
+    /// The phase and the latest step.
     pub fn status(&self) -> String {
-        let phase = match self.phase {
+        let phase = match self.history.phase {
             None | Some(Phase::Preparing) => "preparing",
             Some(Phase::Selecting) => "selecting components",
             Some(Phase::Training) => "training",
             Some(Phase::Evaluating) => "evaluating",
-            Some(Phase::Sampling) => "answering",
-            Some(Phase::Checkpointing) => "writing a checkpoint",
+            Some(Phase::Sampling) => "generating",
+            Some(Phase::Checkpointing) => "saving a checkpoint",
             Some(Phase::Paused) => "paused",
         };
-        match &self.latest {
-            Some(step) => format!("{phase}; {step}"),
+        match &self.history.step {
+            Some(step) => format!("{phase}; {}", self.step_line(step)),
             None => phase.to_owned(),
         }
     }
 
-    /// Shows an event, or nothing of it.
-    pub fn show(&mut self, event: &Event) {
-        match event {
-            Event::Started(started) => self.started(started),
-            Event::Resumed(resumed) => self.resumed(resumed),
-            Event::Progress(progress) => self.task(progress),
+    pub fn show(&mut self, event: Event) {
+        match &event {
+            Event::Started(started) => self.show_started(started),
+            Event::Resumed(resumed) => self.show_resumed(resumed),
+            Event::Progress(progress) => self.show_task(progress),
             Event::Selected(selected) => self.line(&format!(
-                "selected {} of {} components ({:.3} %), and {} trained in full",
+                "trainable: {} sparse ({:.2} % of {}) + {} dense",
                 grouped(selected.total),
-                grouped(selected.of),
                 100.0 * selected.total as f64 / selected.of.max(1) as f64,
+                grouped(selected.of),
                 grouped(selected.dense)
             )),
-            Event::Step(step) => self.step(step),
+            Event::Step(step) => self.show_step(step),
             Event::Eval(eval) => {
                 let scores: Vec<String> =
                     eval.scores.iter().map(|(name, score)| format!("{name} {score:.4}")).collect();
-                let best = if eval.best { ", the best so far" } else { "" };
-                self.line(&format!(
-                    "step {}: evaluation loss {:.4}, {}{best}",
-                    eval.step,
-                    eval.loss,
-                    scores.join(", ")
-                ));
+                let best = if eval.best { ", best so far" } else { "" };
+                self.line(&format!("step {}: eval loss {:.4}, {}{best}", eval.step, eval.loss, scores.join(", ")));
             }
-            Event::Checkpointed { path, .. } => self.line(&format!("checkpoint {}", path.display())),
-            Event::Phase { phase } => {
-                match (self.phase, phase) {
-                    (_, Phase::Paused) => self.line("paused"),
-                    (Some(Phase::Paused), Phase::Training) => self.line("training again"),
-                    _ => {}
-                }
-                self.phase = Some(*phase);
+            Event::Checkpointed { step, path, bytes: size, .. } => {
+                self.line(&format!("saved checkpoint at step {step} ({}): {}", bytes(*size as f64), path.display()));
             }
+            Event::Phase { phase } => match (self.history.phase, phase) {
+                (_, Phase::Paused) => self.line("paused"),
+                (Some(Phase::Paused), Phase::Training) => self.line("training again"),
+                _ => {}
+            },
             Event::Sample { prompt, text, .. } => self.line(&format!("{prompt} -> {text}")),
             Event::Log { level, message } => self.line(&match level {
                 Level::Info => message.clone(),
@@ -100,60 +92,51 @@ impl Plain {
             }
             Event::Mass(_) | Event::Examples(_) | Event::Memory(_) | Event::System(_) => {}
         }
+        self.history.apply(event);
     }
 
-    fn started(&mut self, started: &Started) {
+    fn show_started(&mut self, started: &Started) {
         self.end_task();
+        let Started { run, model, data, examples, eval_examples, steps, batch, device_note, .. } = started;
         self.line(&format!(
-            "{}: {} on {}, {} examples and {} held out, {} steps of {} ({})",
-            started.run,
-            started.model,
-            started.data,
-            grouped(started.examples),
-            grouped(started.eval_examples),
-            grouped(started.steps),
-            started.batch,
-            started.device_note
+            "{run}: {model} on {data}, {} training and {} held-out examples, {} steps, batch size {batch} ({device_note})",
+            grouped(*examples),
+            grouped(*eval_examples),
+            grouped(*steps),
         ));
-        self.take_steps(0, started.steps);
+        self.start_bar(0, *steps);
     }
 
-    fn resumed(&mut self, resumed: &Resumed) {
+    fn show_resumed(&mut self, resumed: &Resumed) {
         self.end_task();
         let Resumed { run, step, steps, checkpoint, device_note, .. } = resumed;
-        self.line(&format!(
-            "{run}: goes on after step {step} of {steps}, from {} ({device_note})",
-            checkpoint.display()
-        ));
-        self.take_steps(*step, *steps);
+        let checkpoint = checkpoint.display();
+        self.line(&format!("{run}: resumed from step {step} of {steps}, checkpoint {checkpoint} ({device_note})"));
+        self.start_bar(*step, *steps);
     }
 
-    fn take_steps(&mut self, from: u64, steps: u64) {
+    fn start_bar(&self, from: u64, steps: u64) {
         self.bar.set_length(steps);
         self.bar.set_position(from);
         self.bar.set_style(style("{bar:30} {pos}/{len}  {msg}"));
-        self.steps = steps;
     }
 
-    fn step(&mut self, step: &Step) {
+    fn show_step(&mut self, step: &Step) {
         self.end_task();
-        let eta = step
-            .eta
-            .map(|eta| format!("  {} left", HumanDuration(Duration::from_secs_f64(eta.max(0.0)))))
-            .unwrap_or_default();
-        let message = format!("loss {:.4}  {:.0} tokens/s{eta}", step.loss, step.tokens_per_second);
         self.bar.set_position(step.step);
-        let steps = self.steps.max(1);
-        let line = format!("step {}/{steps}: {message}", step.step);
+        let steps = self.history.steps.max(1);
         if self.bar.is_hidden() && step.step * STEP_LINES / steps > (step.step - 1) * STEP_LINES / steps {
-            self.line(&line);
+            self.line(&self.step_line(step));
         }
-        self.latest = Some(line);
-        self.bar.set_message(message);
+        self.bar.set_message(numbers(step));
     }
 
-    /// A long task has a bar of its own on a terminal, and its name once elsewhere.
-    fn task(&mut self, progress: &Progress) {
+    fn step_line(&self, step: &Step) -> String {
+        format!("step {}/{}: {}", step.step, self.history.steps.max(1), numbers(step))
+    }
+
+    /// A long task has its own bar on a terminal; elsewhere its name is printed once.
+    fn show_task(&mut self, progress: &Progress) {
         if self.task.as_ref().is_none_or(|task| task.message() != progress.task) {
             self.end_task();
             if self.bar.is_hidden() && progress.task != "evaluating" {
@@ -181,7 +164,7 @@ impl Plain {
         }
     }
 
-    /// Writes a line.
+    /// Prints a line above the bar.
     pub fn line(&self, text: &str) {
         // Text from files must not move the cursor.
         let text: String = text.chars().filter(|c| !c.is_control() || *c == '\n').collect();
@@ -189,6 +172,12 @@ impl Plain {
             let _ = writeln!(io::stderr(), "{text}");
         });
     }
+}
+
+fn numbers(step: &Step) -> String {
+    let left = |eta: f64| format!("  {} left", HumanDuration(Duration::from_secs_f64(eta.max(0.0))));
+    let eta = step.eta.map(left).unwrap_or_default();
+    format!("loss {:.4}  {:.0} tokens/s{eta}", step.loss, step.tokens_per_second)
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use tracing::{debug, info, warn};
 use ureq::config::RedirectAuthHeaders;
 use ureq::http::{Response, StatusCode, header};
 use ureq::{Agent, Body};
@@ -98,6 +99,7 @@ impl<'p> Remote<'p> {
         if let Some(file) = siblings.iter().find(|file| !is_inside(&file.name)) {
             bail!("{url}: the listing has a file {:?} outside its folder", file.name);
         }
+        debug!(id, commit = sha, files = siblings.len(), "repository listed");
         Ok(Remote { commit: sha, files: siblings, http, id: id.to_owned(), folder: repository.folder(), progress })
     }
 
@@ -137,8 +139,10 @@ impl<'p> Remote<'p> {
         // Another process may be downloading the same file: wait for it, and then find the file in the snapshot.
         output.lock().with_context(|| format!("{}: cannot lock", partial.display()))?;
         if target.exists() {
+            debug!(id = self.id, file = file.name, "downloaded by another process");
             return Ok(());
         }
+        info!(id = self.id, file = file.name, bytes = file.size, "downloading");
         loop {
             let have = output.metadata()?.len();
             if have > 0 && file.size == Some(have) {
@@ -148,19 +152,22 @@ impl<'p> Remote<'p> {
                 Ok(()) => break,
                 // Reconnect as long as each connection makes progress.
                 Err(error) if output.metadata()?.len() <= have || error.is::<Usage>() => return Err(error),
-                Err(_) => {}
+                Err(error) => warn!(id = self.id, file = file.name, error = format!("{error:#}"), "retrying"),
             }
         }
         if let Err(error) = check(file, &partial) {
+            warn!(id = self.id, file = file.name, %error, "removed a damaged download");
             fs::remove_file(&partial).with_context(|| format!("{}: cannot remove", partial.display()))?;
             return Err(error);
         }
+        info!(id = self.id, file = file.name, "downloaded");
         fs::rename(&partial, target).with_context(|| format!("{}: cannot move the download there", target.display()))
     }
 
     /// One request: appends to `output`, which holds the first `have` bytes of the file.
     fn receive(&self, file: &RemoteFile, mut have: u64, output: &mut File, meter: &DownloadMeter) -> Result<()> {
         let url = format!("{}/resolve/{}/{}", self.http.base, self.commit, file.name);
+        debug!(url, have, "requesting");
         let mut response = self.http.get(&url, have)?;
         if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             // The partial file is longer than the file: start over.

@@ -1,4 +1,4 @@
-//! What the settings of runs differ in.
+//! Comparing the settings of runs.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -10,33 +10,33 @@ use toml::{Table, Value};
 
 use crate::preset::KEYS;
 
-/// A preset is a page; a larger file is none.
+/// A larger file is not a preset.
 const LARGEST: u64 = 1 << 20;
 
-/// A setting that is not the same everywhere.
+/// A setting that differs between runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
+pub struct SettingDifference {
     /// `train.learning_rate`
     pub key: String,
-    /// For each run, as TOML; `None` where it is not given.
+    /// The value in each run as TOML; `None` where it is not set.
     pub values: Vec<Option<String>>,
 }
 
-/// The differences between the presets of runs, in the order in which presets are written.
+/// The settings that differ between runs, in the order of a preset file.
 ///
 /// # Errors
-/// A preset that cannot be read, or is none.
-pub fn differences(runs: &[&Path]) -> Result<Vec<Difference>> {
+/// A preset cannot be read.
+pub fn setting_differences(runs: &[&Path]) -> Result<Vec<SettingDifference>> {
     let settings: Vec<BTreeMap<String, String>> = runs.iter().map(|run| settings(run)).collect::<Result<_>>()?;
     let mut keys: Vec<&String> = settings.iter().flat_map(BTreeMap::keys).collect();
     let place = |key: &str| KEYS.iter().position(|(known, _)| *known == key).unwrap_or(KEYS.len());
     keys.sort_by_key(|key| (place(key), key.to_owned()));
     keys.dedup();
-    let difference = |key: &String| Difference {
+    let difference = |key: &String| SettingDifference {
         key: key.clone(),
         values: settings.iter().map(|settings| settings.get(key).cloned()).collect(),
     };
-    let differs = |difference: &Difference| difference.values.windows(2).any(|pair| pair[0] != pair[1]);
+    let differs = |difference: &SettingDifference| difference.values.windows(2).any(|pair| pair[0] != pair[1]);
     Ok(keys.into_iter().map(difference).filter(differs).collect())
 }
 
@@ -46,7 +46,7 @@ fn settings(run: &Path) -> Result<BTreeMap<String, String>> {
     File::open(&path)
         .and_then(|file| file.take(LARGEST).read_to_string(&mut text))
         .with_context(|| format!("{}: cannot read", path.display()))?;
-    let table: Table = text.parse().with_context(|| format!("{}: no TOML", path.display()))?;
+    let table: Table = text.parse().with_context(|| format!("{}: not valid TOML", path.display()))?;
     let mut settings = BTreeMap::new();
     for (name, value) in table {
         match value {
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_differs_is_told_in_the_presets_order() {
+    fn only_differing_settings_are_listed_in_the_order_of_a_preset() {
         let runs = tempfile::tempdir().unwrap();
         let paths = ["a", "b"].map(|name| runs.path().join(name));
         for (path, text) in paths.iter().zip([
@@ -74,12 +74,17 @@ mod tests {
             std::fs::create_dir(path).unwrap();
             std::fs::write(path.join("preset.toml"), text).unwrap();
         }
-        let found = differences(&[&paths[0], &paths[1]]).unwrap();
+        let found = setting_differences(&[&paths[0], &paths[1]]).unwrap();
         let keys: Vec<&str> = found.iter().map(|difference| difference.key.as_str()).collect();
         assert_eq!(keys, ["sift.modules", "train.epochs", "train.learning_rate", "zzz"]);
         assert_eq!(found[1].values, [Some("2".to_owned()), Some("3".to_owned())]);
         assert_eq!(found[2].values[1], None);
         std::fs::write(paths[0].join("preset.toml"), "a = ").unwrap();
-        assert!(differences(&[&paths[0], &paths[1]]).unwrap_err().to_string().contains("a/preset.toml: no TOML"));
+        assert!(
+            setting_differences(&[&paths[0], &paths[1]])
+                .unwrap_err()
+                .to_string()
+                .contains("a/preset.toml: not valid TOML")
+        );
     }
 }

@@ -1,10 +1,10 @@
-//! What writing a checkpoint asks of a disk, as a trait: a test puts one in its place that is full, slow or broken.
+//! The disk operations of writing a checkpoint as a trait, so that tests can use a full, slow or broken disk.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// A disk. The methods' own bodies are the real thing.
+/// A disk. The default methods use the real one.
 pub trait Disk: Send + Sync {
     /// Bytes that this user can still write below a folder.
     fn free(&self, folder: &Path) -> io::Result<u64> {
@@ -12,32 +12,32 @@ pub trait Disk: Send + Sync {
         Ok(system.f_bavail.saturating_mul(system.f_frsize))
     }
 
-    /// Makes a folder; what is above it is there.
+    /// Creates a folder in an existing one.
     fn create_dir(&self, folder: &Path) -> io::Result<()> {
         fs::create_dir(folder)
     }
 
-    /// Makes a file.
+    /// Creates a file.
     fn create(&self, file: &Path) -> io::Result<File> {
         File::create_new(file)
     }
 
-    /// Writes all of these bytes at the end of a file.
+    /// Appends bytes to a file.
     fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)
     }
 
-    /// Waits until a file or a folder's list of names is on the disk itself.
+    /// Syncs a file or a directory to disk.
     fn sync(&self, file: &File) -> io::Result<()> {
         file.sync_all()
     }
 
-    /// Gives a folder another name on the same disk.
+    /// Renames a folder on the same disk.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }
 
-    /// Removes a folder with what is in it; one that is not there is no error.
+    /// Removes a folder and its content, if it exists.
     fn remove(&self, folder: &Path) -> io::Result<()> {
         match fs::remove_dir_all(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -46,7 +46,7 @@ pub trait Disk: Send + Sync {
     }
 }
 
-/// The machine's own.
+/// The disk of this machine.
 pub struct RealDisk;
 
 impl Disk for RealDisk {}

@@ -1,5 +1,4 @@
-//! `events.jsonl`: appending while a run goes, cutting where it is taken up again, and reading back, a half-written last
-//! line included.
+//! `events.jsonl`: appending during a run, cutting at a resume, and reading back, incomplete last lines included.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Lines, Read, Seek, SeekFrom, Take, Write};
@@ -8,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::protocol::Event;
 
-/// The growing `events.jsonl` of a run. Each line is handed to the system whole, so a killed process loses none.
+/// The growing `events.jsonl` of a run. Each line is one write, so a killed process loses none.
 pub struct EventLog {
     path: PathBuf,
     file: File,
-    /// Its length when it was opened.
+    /// Length of the file when it was opened.
     opened_at: u64,
     length: u64,
     line: Vec<u8>,
@@ -26,8 +25,8 @@ impl EventLog {
         Ok(EventLog { path: path.to_owned(), file, opened_at: length, length, line: Vec::with_capacity(512) })
     }
 
-    /// Opens the file to go on after its first `length` bytes, at the end of a line. What came later goes to the end of
-    /// `set_aside`, and is on the disk there before it is cut off here.
+    /// Opens the file for appending after its first `length` bytes, rounded down to whole lines. The rest is appended to
+    /// `set_aside` and synced there before it is cut off.
     pub fn cut(path: &Path, length: u64, set_aside: &Path) -> io::Result<EventLog> {
         let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
         let length = end_of_line(&mut file, length)?;
@@ -45,27 +44,26 @@ impl EventLog {
         Ok(EventLog { path: path.to_owned(), file, opened_at: length, length, line: Vec::with_capacity(512) })
     }
 
-    /// A second handle on the file, to wait for the disk without holding up who appends.
+    /// A second handle on the file, to sync it without blocking writers.
     pub fn handle(&self) -> io::Result<File> {
         self.file.try_clone()
     }
 
-    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Bytes that were there before.
+    /// Length of the file in bytes when it was opened.
     pub fn opened_at(&self) -> u64 {
         self.opened_at
     }
 
-    /// Bytes written so far.
+    /// Length of the file in bytes.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Adds one line and returns the bytes of the file it takes: none if the disk is full, which must not stop training.
+    /// Appends a line and returns its bytes in the file. The range is empty if the disk is full, which must not stop training.
     pub fn append(&mut self, event: &Event) -> Range<u64> {
         let start = self.length;
         self.line.clear();
@@ -73,7 +71,7 @@ impl EventLog {
             self.line.push(b'\n');
             match self.file.write_all(&self.line) {
                 Ok(()) => self.length += self.line.len() as u64,
-                // A part of it may have been written, which would spoil the next line too.
+                // A partly written line would corrupt the next one too.
                 Err(_) => {
                     if self.file.set_len(start).is_err() {
                         self.length = self.file.metadata().map_or(start, |metadata| metadata.len());
@@ -85,19 +83,19 @@ impl EventLog {
     }
 }
 
-/// The events within a range of the file's bytes, read as they are asked for.
+/// Iterator over the events in a byte range of the file.
 pub struct EventRange {
     lines: Lines<BufReader<Take<File>>>,
-    /// The bytes that are left, from the next line on.
+    /// The remaining bytes.
     left: Range<u64>,
-    /// Where the line begins that was read last.
+    /// Position of the line that was read last.
     begun: u64,
-    /// Place and text of the event that came last.
+    /// Position and line of the last event.
     latest: (u64, String),
 }
 
 impl EventRange {
-    /// Opens the file at the range's start.
+    /// Opens the file at the start of the range.
     pub fn open(path: &Path, bytes: Range<u64>) -> io::Result<EventRange> {
         let mut file = File::open(path)?;
         file.seek(SeekFrom::Start(bytes.start))?;
@@ -105,13 +103,13 @@ impl EventRange {
         Ok(EventRange { lines, begun: bytes.start, latest: (bytes.start, String::new()), left: bytes })
     }
 
-    /// The byte of the file at which the event begins that came last, and its line.
+    /// Position and line of the last event.
     pub fn latest(&self) -> (u64, &str) {
         (self.latest.0, &self.latest.1)
     }
 
-    /// The byte at which the last line begins, if it does not end within the range: then the file is another than it was when
-    /// the range was told.
+    /// Position of the last line if it does not end within the range: then the file has changed since the range was
+    /// announced.
     pub fn cut_short(&self) -> Option<u64> {
         (self.left.start > self.left.end).then_some(self.begun)
     }
@@ -121,7 +119,7 @@ impl Iterator for EventRange {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
-        // A line that cannot be read costs only itself; a file that cannot, the rest.
+        // An invalid line is skipped; an error of the file ends the iteration.
         self.lines.by_ref().map_while(Result::ok).find_map(|line| {
             self.begun = self.left.start;
             self.left.start += line.len() as u64 + 1;
@@ -132,7 +130,7 @@ impl Iterator for EventRange {
     }
 }
 
-/// The last event of a file that can be read, looked for within the last MiB.
+/// The last valid event of a file, within its last MiB.
 pub fn last_event(path: &Path) -> io::Result<Option<Event>> {
     let length = path.metadata()?.len();
     Ok(EventRange::open(path, length.saturating_sub(1 << 20)..length)?.last())
@@ -153,7 +151,7 @@ fn end_of_line(file: &mut File, length: u64) -> io::Result<u64> {
     Ok(end)
 }
 
-/// All events of a file. A line that cannot be read, such as one cut off by a crash, is skipped.
+/// All events of a file. Invalid lines, such as one cut off by a crash, are skipped.
 pub fn read_events(path: &Path) -> io::Result<Vec<Event>> {
     let mut events = Vec::new();
     for line in BufReader::new(File::open(path)?).split(b'\n') {
@@ -170,7 +168,7 @@ mod tests {
     use crate::protocol::Phase;
 
     #[test]
-    fn a_cut_off_line_costs_only_itself() {
+    fn an_incomplete_line_is_skipped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.jsonl");
         let mut log = EventLog::open(&path).unwrap();
@@ -181,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_set_aside() {
+    fn events_that_are_cut_off_are_set_aside() {
         let folder = tempfile::tempdir().unwrap();
         let (path, aside) = (folder.path().join("events.jsonl"), folder.path().join("abandoned/events.jsonl"));
         let mut log = EventLog::open(&path).unwrap();
@@ -194,7 +192,7 @@ mod tests {
         assert_eq!(read_events(&path).unwrap(), [Event::info("one"), Event::info("three")]);
         assert_eq!(read_events(&aside).unwrap(), [Event::info("two")]);
         assert_eq!(last_event(&path).unwrap(), Some(Event::info("three")));
-        // A length that is no longer true, and one within a line: whole lines before it stay.
+        // A length beyond the end, and one within a line: whole lines before it stay.
         for (length, left) in [(1 << 40, 2), (length + 3, 1), (0, 0)] {
             EventLog::cut(&path, length, &aside).unwrap();
             assert_eq!(read_events(&path).unwrap().len(), left, "{length}");

@@ -1,4 +1,4 @@
-//! Making, finding and naming a run's folder.
+//! Creating, finding and naming the folder of a run.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use crate::Usage;
 use crate::protocol::{Event, Finished, Reason};
 use crate::suggest;
 
-/// The preset's file, by which a folder is known to be a run's.
+/// File of the preset. A folder with this file is a run.
 const PRESET: &str = "preset.toml";
 
-/// The folder of one run that this process alone writes to, as long as a copy of this lives.
+/// The folder of a run, locked for this process until the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
@@ -24,12 +24,12 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes `runs/NAME` and writes the preset into it. Without a name it is made of the preset's and the time.
+    /// Creates `runs/NAME` and writes the preset into it. The default name is the preset's name with the time.
     ///
     /// # Errors
-    /// A name that is not a plain folder name, a folder that exists already, a disk that cannot be written.
+    /// An invalid name, a folder that exists, a disk that cannot be written.
     pub fn create(runs: &Path, name: Option<&str>, preset: &str, preset_toml: &str) -> Result<RunFolder> {
-        fs::create_dir_all(runs).with_context(|| format!("{}: cannot make the folder of runs", runs.display()))?;
+        fs::create_dir_all(runs).with_context(|| format!("{}: cannot create the folder of runs", runs.display()))?;
         let name = match name {
             Some(name) => plain(name)?.to_owned(),
             None => unused(runs, &format!("{}-{}", preset, jiff::Zoned::now().strftime("%Y%m%d-%H%M%S"))),
@@ -38,10 +38,10 @@ impl RunFolder {
         match fs::create_dir(&path) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                bail!(Usage(format!("{}: a run of that name exists; choose another with --run", path.display())))
+                bail!(Usage(format!("{}: a run of this name exists. Choose another name with --run", path.display())))
             }
             Err(error) => {
-                return Err(error).with_context(|| format!("{}: cannot make the run's folder", path.display()));
+                return Err(error).with_context(|| format!("{}: cannot create the folder of the run", path.display()));
             }
         }
         let folder = RunFolder { _lock: Arc::new(RunLock::take(&path)?), path, name };
@@ -50,10 +50,10 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// Takes up a run that is there: by its name below `runs`, or by the path of its folder.
+    /// Opens an existing run by its name below `runs`, or by the path of its folder.
     ///
     /// # Errors
-    /// [`Usage`]: no such run, or another process writes it.
+    /// [`Usage`]: no such run, or another process holds its lock.
     pub fn open(runs: &Path, run: &str) -> Result<RunFolder> {
         let path = find(runs, run)?;
         let name = path.canonicalize().unwrap_or_else(|_| path.clone());
@@ -61,47 +61,41 @@ impl RunFolder {
         Ok(RunFolder { _lock: Arc::new(RunLock::take(&path)?), path, name })
     }
 
-    /// Its name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where its events are.
     pub fn events(&self) -> PathBuf {
         self.path.join("events.jsonl")
     }
 
-    /// Whether it took all its steps.
+    /// Whether the run took all its steps.
     pub fn completed(&self) -> bool {
         let last = last_event(&self.events());
         matches!(last, Ok(Some(Event::Finished(Finished { reason: Reason::Completed, .. }))))
     }
 
-    /// Where its preset is, as it ran.
     pub fn preset(&self) -> PathBuf {
         self.path.join(PRESET)
     }
 
-    /// Where its checkpoints are.
     pub fn checkpoints(&self) -> PathBuf {
         self.path.join("checkpoints")
     }
 
-    /// Where the checkpoint of a step is.
     pub fn checkpoint(&self, step: u64) -> PathBuf {
         self.checkpoints().join(format!("step-{step:08}"))
     }
 }
 
-/// The folder of a run: by its name below `runs`, or by its path.
+/// The folder of a run, by its name below `runs` or by its path.
 ///
 /// # Errors
-/// [`Usage`]: there is none.
+/// [`Usage`]: no such run.
 pub fn find(runs: &Path, run: &str) -> Result<PathBuf> {
     let is_run = |path: &Path| path.join(PRESET).is_file();
     let below = runs.join(run);
@@ -119,14 +113,14 @@ pub fn find(runs: &Path, run: &str) -> Result<PathBuf> {
         .unwrap_or_default();
     let meant = suggest::nearest(run, names.iter().map(String::as_str));
     let meant = meant.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
-    bail!(Usage(format!("{}: no run \"{run}\" there{meant}", runs.display())));
+    bail!(Usage(format!("{}: no run named \"{run}\"{meant}", runs.display())));
 }
 
-/// A run's name becomes a folder's name, so it must not climb out of the folder of runs.
+/// Checks the name of a run. It becomes a folder, which must stay inside the folder of runs.
 pub(super) fn plain(name: &str) -> Result<&str> {
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.starts_with('.') || name.len() > 120 || !name.chars().all(allowed) {
-        bail!(Usage(format!("{name:?}: a run's name is made of letters, digits, '-', '_' and '.', not first")));
+        bail!(Usage(format!("{name:?}: a run's name has letters, digits, - _ . and must not start with \".\"")));
     }
     Ok(name)
 }

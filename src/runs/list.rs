@@ -1,4 +1,4 @@
-//! All runs of a folder with what they came to. Looking again costs little: only what has grown is read.
+//! All runs of a folder with their summaries. Listing again is cheap: only appended events are read.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -7,71 +7,73 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::checkpoint;
-use super::summary::{End, Summary};
+use super::history::{History, HistoryReader, RunEnd};
+use super::summary::Summary;
 use super::tags::read_tags;
 use crate::protocol::Reason;
 
-/// A run without a lock counts as running while its events are no older than this: it writes one a second at least.
+/// A run without a lock counts as running while its events are no older than this. It writes at least one a second.
 const FRESH: Duration = Duration::from_secs(15);
 
 /// A run in a list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunEntry {
-    /// Its folder's name.
+    /// Name of the run's folder.
     pub name: String,
-    /// Its folder.
     pub path: PathBuf,
-    /// Whether it goes, and how it ended otherwise.
     pub state: RunState,
-    /// When it last told something.
-    pub told: Option<SystemTime>,
-    /// The user's own words for it.
+    /// Time of the latest event.
+    pub updated: Option<SystemTime>,
     pub tags: Vec<String>,
-    /// Its checkpoints, the newest first.
-    pub kept: Vec<Kept>,
-    /// What it came to.
+    /// The newest first.
+    pub checkpoints: Vec<CheckpointSummary>,
     pub summary: Summary,
 }
 
 /// A checkpoint in a list of runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// Optimizer steps it holds.
+pub struct CheckpointSummary {
+    /// Optimizer steps taken.
     pub step: u64,
-    /// Whether it is that of the best evaluation.
+    /// Whether it belongs to the best evaluation.
     pub best: bool,
-    /// Whether it is kept whatever comes.
+    /// Whether it is never pruned.
     pub pinned: bool,
 }
 
-/// Whether a run goes, and how it ended otherwise.
+/// Whether a run is under way, and how it ended otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum RunState {
     Running,
-    /// It ended without a word: its process was killed, or the machine went down.
+    /// Ended without a last event: the process was killed, or the machine went down.
     Interrupted,
     Failed,
     Stopped,
     Completed,
 }
 
-/// Looks through the folder of runs, again and again.
+/// Lists a folder of runs repeatedly.
 pub struct Lister {
     runs: PathBuf,
     known: BTreeMap<String, Known>,
     listed: Option<Vec<RunEntry>>,
 }
 
-#[derive(Default)]
+/// A run as it was listed last.
 struct Known {
-    /// Time and length of the events' file when it was read.
-    stamp: Option<(SystemTime, u64)>,
+    events: Option<FileStamp>,
+    reader: HistoryReader,
     summary: Summary,
 }
 
+/// Tells whether a file has changed.
+#[derive(Clone, Copy, PartialEq)]
+struct FileStamp {
+    modified: SystemTime,
+    length: u64,
+}
+
 impl RunState {
-    /// In a word.
     pub fn name(self) -> &'static str {
         match self {
             RunState::Running => "running",
@@ -84,7 +86,6 @@ impl RunState {
 }
 
 impl Lister {
-    /// For the folder of all runs.
     pub fn new(runs: &Path) -> Lister {
         Lister { runs: runs.to_owned(), known: BTreeMap::new(), listed: None }
     }
@@ -92,15 +93,14 @@ impl Lister {
     /// The state of one run.
     pub fn state_of(run: &Path) -> RunState {
         let mut known = Known::default();
-        known.look(&run.join("events.jsonl"));
-        state(run, &known.summary, known.stamp.map(|(told, _)| told), SystemTime::now())
+        known.refresh(&run.join("events.jsonl"));
+        state(run, &known, SystemTime::now())
     }
 
-    /// All runs, by name; `None` if nothing has changed since it was asked last. A folder of runs that is not there yet
-    /// has none.
+    /// All runs by name, or `None` if nothing has changed since the last call. A missing folder has no runs.
     ///
     /// # Errors
-    /// A folder of runs that cannot be read.
+    /// The folder cannot be read.
     pub fn refresh(&mut self, now: SystemTime) -> io::Result<Option<Vec<RunEntry>>> {
         let entries = match fs::read_dir(&self.runs) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -111,16 +111,21 @@ impl Lister {
         for entry in entries.into_iter().flatten().flatten() {
             let (path, Ok(name)) = (entry.path(), entry.file_name().into_string()) else { continue };
             let events = path.join("events.jsonl");
-            // Hidden folders hold what is no run, such as the trash.
+            // Hidden folders, such as the trash, are not runs.
             if name.starts_with('.') || !(events.is_file() || path.join("preset.toml").is_file()) {
                 continue;
             }
             let mut seen = known.remove(&name).unwrap_or_default();
-            seen.look(&events);
-            let told = seen.stamp.map(|(told, _)| told);
-            let state = state(&path, &seen.summary, told, now);
-            let (tags, kept, summary) = (read_tags(&path), kept(&path), seen.summary.clone());
-            listed.push(RunEntry { name: name.clone(), path, state, told, tags, kept, summary });
+            seen.refresh(&events);
+            listed.push(RunEntry {
+                name: name.clone(),
+                state: state(&path, &seen, now),
+                updated: seen.updated(),
+                tags: read_tags(&path),
+                checkpoints: checkpoint_summaries(&path),
+                summary: seen.summary.clone(),
+                path,
+            });
             self.known.insert(name, seen);
         }
         listed.sort_by(|a, b| a.name.cmp(&b.name));
@@ -132,49 +137,61 @@ impl Lister {
     }
 }
 
+impl Default for Known {
+    fn default() -> Known {
+        Known { events: None, reader: HistoryReader::new(History::summary()), summary: Summary::default() }
+    }
+}
+
 impl Known {
-    /// Reads the events if they have grown. A file that cannot be read leaves what is known.
-    fn look(&mut self, events: &Path) {
-        let stamp = events.metadata().and_then(|data| Ok((data.modified()?, data.len()))).ok();
-        if stamp != self.stamp {
-            self.stamp = stamp;
-            let _ = self.summary.read_on(events);
+    /// Reads the events if the file has changed. A file that cannot be read changes nothing.
+    fn refresh(&mut self, events: &Path) {
+        let stamp = |data: fs::Metadata| Ok(FileStamp { modified: data.modified()?, length: data.len() });
+        let stamp = events.metadata().and_then(stamp).ok();
+        if stamp != self.events {
+            self.events = stamp;
+            let _ = self.reader.skim_on(events);
+            self.summary = Summary::of(self.reader.history());
         }
+    }
+
+    fn updated(&self) -> Option<SystemTime> {
+        self.events.map(|events| events.modified)
     }
 }
 
 /// The checkpoints of a run, the newest first; none where they cannot be read.
-pub fn kept(run: &Path) -> Vec<Kept> {
+pub fn checkpoint_summaries(run: &Path) -> Vec<CheckpointSummary> {
     let listed = checkpoint::list(&run.join("checkpoints")).unwrap_or_default();
     let best = checkpoint::best(run);
-    let kept = |listed: checkpoint::CheckpointEntry| {
+    let summary = |listed: checkpoint::CheckpointEntry| {
         let best = best.as_ref() == Some(&listed.path);
-        Kept { step: listed.step, best, pinned: listed.pinned }
+        CheckpointSummary { step: listed.step, best, pinned: listed.pinned }
     };
-    listed.into_iter().map(kept).collect()
+    listed.into_iter().map(summary).collect()
 }
 
-fn state(run: &Path, summary: &Summary, told: Option<SystemTime>, now: SystemTime) -> RunState {
+fn state(run: &Path, known: &Known, now: SystemTime) -> RunState {
     let locked = locked(run);
-    match &summary.end {
-        Some(End::Finished(Reason::Completed)) => RunState::Completed,
-        // Taken up again, and its earlier end not yet cut off.
+    match &known.summary.end {
+        Some(RunEnd::Finished(finished)) if finished.reason == Reason::Completed => RunState::Completed,
+        // A run that is being resumed: its earlier end is not cut off yet.
         _ if locked == Some(true) => RunState::Running,
-        Some(End::Finished(Reason::Stopped)) => RunState::Stopped,
-        Some(End::Failed(_)) => RunState::Failed,
-        None if locked.is_none() && told.is_some_and(|told| is_fresh(told, now)) => RunState::Running,
+        Some(RunEnd::Finished(_)) => RunState::Stopped,
+        Some(RunEnd::Failed { .. }) => RunState::Failed,
+        None if locked.is_none() && known.updated().is_some_and(|updated| is_fresh(updated, now)) => RunState::Running,
         None => RunState::Interrupted,
     }
 }
 
-/// Whether a process writes a run: it holds the lock in its folder, where there is one.
+/// Whether a process holds the lock of a run; `None` where there is no lock file.
 fn locked(run: &Path) -> Option<bool> {
     let lock = File::open(run.join("lock")).ok()?;
     Some(matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
-fn is_fresh(told: SystemTime, now: SystemTime) -> bool {
-    now.duration_since(told).is_ok_and(|age| age < FRESH)
+fn is_fresh(updated: SystemTime, now: SystemTime) -> bool {
+    now.duration_since(updated).is_ok_and(|age| age < FRESH)
 }
 
 #[cfg(test)]
@@ -186,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_listed_with_their_states_and_again_only_when_changed() {
+    fn runs_are_listed_with_their_states_and_again_only_after_a_change() {
         let runs = tempfile::tempdir().unwrap();
         let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runs/demo.jsonl");
         let text = fs::read_to_string(demo).unwrap();
@@ -209,13 +226,13 @@ mod tests {
         assert_eq!(names(&listed), [("a", Completed), ("b", Interrupted), ("c", Failed), ("d", Interrupted)]);
         assert_eq!(lister.refresh(later).unwrap(), None);
 
-        // A lock tells that a run goes, whatever its age.
+        // A locked run is running, whatever its age.
         let lock = File::create(runs.path().join("b/lock")).unwrap();
         lock.lock().unwrap();
         let listed = lister.refresh(later).unwrap().unwrap();
         assert_eq!(listed[1].state, Running);
         drop(lock);
-        // So does one of a run that failed and is being taken up again.
+        // So is a failed run that is being resumed.
         let lock = File::create(runs.path().join("c/lock")).unwrap();
         lock.lock().unwrap();
         assert_eq!(lister.refresh(later).unwrap().unwrap()[2].state, Running);
@@ -226,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_has_no_runs() {
+    fn a_missing_folder_has_no_runs() {
         let runs = tempfile::tempdir().unwrap();
         let mut lister = Lister::new(&runs.path().join("none"));
         assert_eq!(lister.refresh(SystemTime::now()).unwrap(), Some(Vec::new()));

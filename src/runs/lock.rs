@@ -1,4 +1,4 @@
-//! One writer per run: a lock on a file in its folder, which the system lifts when the process that holds it ends.
+//! One writer per run: a file lock in the folder of the run, which the system releases when the process ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -11,40 +11,39 @@ use serde::{Deserialize, Serialize};
 
 use crate::Usage;
 
-/// The lock's file within a run's folder.
+/// File of the lock in the folder of a run.
 const FILE: &str = "lock";
 
-/// How often a lock that is held is tried again, and after what time.
+/// Retries for a lock that is held, and the time between them.
 const LOOKS: u32 = 50;
 const LOOK: Duration = Duration::from_millis(5);
 
-/// A held lock. Dropping it, or the end of the process by any means, lifts it; the file stays.
+/// A held lock. Dropping it or ending the process releases it; the file stays.
 #[derive(Debug)]
 pub struct RunLock {
     _file: File,
 }
 
-/// Who holds a run, for messages alone: the lock itself is the system's.
+/// The process that holds a lock, for messages only: the lock itself is kept by the system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
-    /// Process id.
     pub pid: u32,
-    /// Name of its machine.
+    /// Name of the machine.
     pub host: String,
 }
 
 impl RunLock {
-    /// Takes the lock of a run.
+    /// Locks a run.
     ///
     /// # Errors
     /// [`Usage`] if another process holds it.
     pub fn take(folder: &Path) -> Result<RunLock> {
         let path = folder.join(FILE);
         let failed = || format!("{}: cannot lock the run", path.display());
-        // Not emptied before it is ours: it tells who holds it.
+        // Not truncated before it is locked: it names the holder.
         let file = OpenOptions::new().create(true).read(true).write(true).truncate(false).open(&path);
         let mut file = file.with_context(failed)?;
-        // Who only looks whether it is held holds it for a moment.
+        // Checking a lock holds it for a moment.
         let mut tried = 0;
         let locked = loop {
             match file.try_lock() {
@@ -60,18 +59,18 @@ impl RunLock {
                     Some(Holder { pid, host }) => format!("process {pid} on {host}"),
                     None => "another process".to_owned(),
                 };
-                bail!(Usage(format!("{}: {who} is writing this run; wait for it or stop it", folder.display())));
+                bail!(Usage(format!("{}: {who} is writing this run. Wait for it or stop it", folder.display())));
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(failed),
         }
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let holder = serde_json::to_vec(&Holder { pid: std::process::id(), host })?;
-        // A full disk leaves the lock without a name to it, and a lock all the same.
+        // On a full disk the lock holds without naming its holder.
         let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&holder));
         Ok(RunLock { _file: file })
     }
 
-    /// Who holds a run now, if someone does.
+    /// The process that holds the lock of a run, if there is one.
     pub fn holder(folder: &Path) -> Option<Holder> {
         let mut file = File::open(folder.join(FILE)).ok()?;
         match file.try_lock_shared() {
@@ -92,9 +91,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_has_one_writer_and_a_stale_file_is_no_lock() {
+    fn a_run_has_one_writer_and_a_stale_file_does_not_lock() {
         let folder = tempfile::tempdir().unwrap();
-        // Left by a process that was killed.
+        // Left by a killed process.
         std::fs::write(folder.path().join(FILE), r#"{"pid":1,"host":"elsewhere"}"#).unwrap();
         assert_eq!(RunLock::holder(folder.path()), None);
         let lock = RunLock::take(folder.path()).unwrap();
@@ -106,7 +105,7 @@ mod tests {
         let expected = format!("process {} on {} is writing this run", holder.pid, holder.host);
         assert!(message.contains(&expected), "{message}");
         drop(lock);
-        // Somebody looks, again and again.
+        // Another thread checks the lock repeatedly.
         let path = folder.path().to_owned();
         let looker = thread::spawn(move || (0..2000).for_each(|_| drop(RunLock::holder(&path))));
         while !looker.is_finished() {

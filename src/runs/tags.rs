@@ -1,4 +1,4 @@
-//! The user's own words for a run: a file in its folder, one word a line.
+//! The user's tags of a run: a file in its folder, one tag per line.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -8,11 +8,11 @@ use anyhow::{Context, Result};
 
 const FILE: &str = "tags";
 
-/// Tags a run may have, and letters a tag may have.
+/// Limits of tags per run and of characters per tag.
 const MOST: usize = 16;
 const LONGEST: usize = 32;
 
-/// The tags in a text of words: letters, digits, `-`, `_`, `.` and nothing else of each, none twice.
+/// The tags in a text, without duplicates. Characters other than letters, digits, `-`, `_` and `.` are dropped.
 pub fn tags_of(text: &str) -> Vec<String> {
     let mut tags: Vec<String> = Vec::new();
     for word in text.split([' ', ',', '#', '\n', '\t']) {
@@ -25,7 +25,7 @@ pub fn tags_of(text: &str) -> Vec<String> {
     tags
 }
 
-/// A run's tags; none where there is no file.
+/// The tags of a run; empty without a file.
 pub(super) fn read_tags(run: &Path) -> Vec<String> {
     let mut text = Vec::new();
     let limit = (MOST * LONGEST * 4) as u64;
@@ -35,7 +35,7 @@ pub(super) fn read_tags(run: &Path) -> Vec<String> {
     }
 }
 
-/// Gives a run these tags and no others.
+/// Replaces the tags of a run.
 ///
 /// # Errors
 /// A folder that cannot be written.
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_are_words() {
+    fn tags_are_words_without_special_characters() {
         assert_eq!(tags_of(" good, #best good\u{1b}[31m  x/y "), ["good", "best", "good31m", "xy"]);
         let folder = tempfile::tempdir().unwrap();
         assert!(read_tags(folder.path()).is_empty());

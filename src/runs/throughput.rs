@@ -1,4 +1,4 @@
-//! How fast an earlier run went that was like one to come.
+//! The throughput of an earlier run with the same work per step.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,16 +9,16 @@ use super::events::EventRange;
 use crate::preset::Preset;
 use crate::protocol::{Event, Started, Step};
 
-/// Runs looked at, the newest first.
+/// Limit of runs that are checked, the newest first.
 const LOOKED_AT: usize = 200;
 
-/// The first bytes of a file, with what the run is, and the last, with how far it came.
+/// Bytes read at the start of a file, for the first event, and at the end, for the last step.
 const ENDS: u64 = 256 << 10;
 
-/// Fewer steps tell of the start more than of the throughput.
+/// The first steps of a run are slower, so runs with fewer steps are skipped.
 const FEWEST: u64 = 5;
 
-/// A preset has a few KB.
+/// A larger file is not a preset.
 const LARGEST: u64 = 1 << 20;
 
 /// The speed of an earlier, similar run.
@@ -47,7 +47,7 @@ pub fn throughput(runs: &Path, preset: &Preset, device: &str, cache: &Path) -> O
     })
 }
 
-/// Whether steps of the two are the same work.
+/// Whether a step of both presets is the same work.
 fn alike(a: &Preset, b: &Preset) -> bool {
     let work = |preset: &Preset| {
         let train = &preset.train;
@@ -56,7 +56,7 @@ fn alike(a: &Preset, b: &Preset) -> bool {
     a.model == b.model && a.data == b.data && a.sift == b.sift && work(a) == work(b)
 }
 
-/// What a run is, and its last step.
+/// The start of a run and its last step.
 fn ends(events: &Path) -> Option<(Started, Step)> {
     let length = events.metadata().ok()?.len();
     let started = EventRange::open(events, 0..length.min(ENDS)).ok()?.find_map(|event| match event {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_like_run_on_the_same_device_tells_the_pace() {
+    fn the_throughput_comes_from_a_similar_run_on_the_same_device() {
         let runs = tempfile::tempdir().unwrap();
         let (cache, ours) = (Path::new("/cache"), preset(""));
         let throughput = |preset: &Preset, device: &str| throughput(runs.path(), preset, device, cache);

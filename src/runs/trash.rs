@@ -1,4 +1,4 @@
-//! Renaming runs, and throwing them away into a folder from which they can be taken back.
+//! Renaming runs, and moving them to the trash.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,35 +9,35 @@ use super::folder::{plain, unused};
 use super::list::{Lister, RunState};
 use crate::Usage;
 
-/// The folder within the folder of runs where deleted ones go.
+/// Folder of deleted runs in the folder of runs.
 pub const TRASH: &str = ".trash";
 
-/// Gives a run another name.
+/// Renames a run and returns its new folder.
 ///
 /// # Errors
-/// [`Usage`]: a name that is not a plain folder name or is taken, a run under way. Otherwise what the system says.
+/// [`Usage`]: the name is invalid or taken, or the run is active. Errors of the system.
 pub fn rename(run: &Path, name: &str) -> Result<PathBuf> {
     let to = run.with_file_name(plain(name)?);
     if to == run {
         return Ok(to);
     }
     if to.symlink_metadata().is_ok() {
-        bail!(Usage(format!("{}: a run of that name exists", to.display())));
+        bail!(Usage(format!("{}: a run of this name exists", to.display())));
     }
     refuse_running(run, "renamed")?;
     fs::rename(run, &to).with_context(|| format!("{}: cannot be renamed to {name}", run.display()))?;
     Ok(to)
 }
 
-/// Moves a run into the trash and returns where it is now.
+/// Moves a run to the trash and returns its new folder.
 ///
 /// # Errors
-/// [`Usage`]: a run under way. Otherwise what the system says.
+/// [`Usage`]: the run is active. Errors of the system.
 pub fn move_to_trash(run: &Path) -> Result<PathBuf> {
     refuse_running(run, "deleted")?;
     let trash = run.with_file_name(TRASH);
     let name = run.file_name().unwrap_or_default().to_string_lossy();
-    fs::create_dir_all(&trash).with_context(|| format!("{}: cannot make it", trash.display()))?;
+    fs::create_dir_all(&trash).with_context(|| format!("{}: cannot create the folder", trash.display()))?;
     let to = trash.join(unused(&trash, &name));
     fs::rename(run, &to).with_context(|| format!("{}: cannot be moved to {}", run.display(), to.display()))?;
     Ok(to)
@@ -45,7 +45,7 @@ pub fn move_to_trash(run: &Path) -> Result<PathBuf> {
 
 fn refuse_running(run: &Path, what: &str) -> Result<()> {
     if Lister::state_of(run) == RunState::Running {
-        bail!(Usage(format!("{}: it is running and cannot be {what}; stop it first", run.display())));
+        bail!(Usage(format!("{}: the run is active and cannot be {what}. Stop it first", run.display())));
     }
     Ok(())
 }
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_are_renamed_and_thrown_away_but_not_while_they_run() {
+    fn runs_are_renamed_and_moved_to_the_trash_but_not_while_they_are_active() {
         let runs = tempfile::tempdir().unwrap();
         let run = runs.path().join("one");
         fs::create_dir(&run).unwrap();
@@ -71,8 +71,8 @@ mod tests {
 
         let lock = File::create(two.join("lock")).unwrap();
         lock.lock().unwrap();
-        assert!(move_to_trash(&two).unwrap_err().to_string().contains("it is running"));
-        assert!(rename(&two, "three").unwrap_err().to_string().contains("it is running"));
+        assert!(move_to_trash(&two).unwrap_err().to_string().contains("the run is active"));
+        assert!(rename(&two, "three").unwrap_err().to_string().contains("the run is active"));
         drop(lock);
         assert_eq!(move_to_trash(&two).unwrap(), runs.path().join(".trash/two"));
         fs::create_dir(&two).unwrap();

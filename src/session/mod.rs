@@ -1,7 +1,7 @@
-//! Starts a trainer on a thread of its own and carries events and commands between it and a front end.
+//! Starts a trainer on its own thread and carries events and commands between it and a front end.
 //!
-//! It knows neither torch nor the terminal. Events reach the run's file first and the front end second, and the second
-//! way never makes the trainer wait: what did not fit the queue of a front end that stood still is read from the file.
+//! It knows neither torch nor the terminal. Events are written to the run's file first and queued for the front end
+//! second. The queue never blocks the trainer: events that do not fit are read from the file later.
 
 mod tap;
 
@@ -18,46 +18,57 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast;
 use tokio::sync::mpsc as events;
 use tokio::sync::mpsc::error::TryRecvError;
+use tracing::info;
 
 use crate::panics::catch_panic;
 use crate::protocol::{Command, Event};
 use crate::runs::{EventLog, EventRange};
 pub use tap::{Tap, TapEvent};
 
-/// Events that may wait for a front end: at some 200 bytes each, a few MB for one that stands still.
-const WAITING: usize = 16_384;
+/// Capacity of the queue of events: a few MB at 200 bytes each.
+const EVENTS: usize = 16_384;
 
-/// What may wait for a tap, in small notes of what is in the file.
+/// Capacity of the queue of a tap, in small notes about the file.
 const TAPPED: usize = 1024;
 
-/// A trainer at work, seen from the front end. A front end that falls over takes no run along: dropping this has the trainer
-/// stop with a checkpoint, and waits for that.
+/// A running trainer, seen from the front end. Dropping it, also when the front end panics, stops the trainer with a
+/// checkpoint and waits for that.
 pub struct Session {
-    events: events::Receiver<Sent>,
-    commands: Option<Arc<mpsc::Sender<Order>>>,
+    events: events::Receiver<SentEvent>,
+    commands: Option<Arc<mpsc::Sender<QueuedCommand>>>,
     log: SharedLog,
-    /// Bytes of the file whose events were handed on; none as long as nothing was written.
-    handed_on: Option<u64>,
-    /// Events that did not fit the queue, and the one after them.
-    missed: Option<(EventRange, Option<Sent>)>,
-    left_behind: Arc<AtomicBool>,
-    /// Until it is waited for.
+    /// Bytes of the file whose events were delivered; `None` before the first write.
+    delivered: Option<u64>,
+    missed: Option<Missed>,
+    detached: Arc<AtomicBool>,
+    /// `None` once it was joined.
     thread: Option<JoinHandle<Result<()>>>,
 }
 
-/// An event and the bytes of the run's file it takes.
-type Sent = (Range<u64>, Event);
+/// An event and its bytes in the run's file.
+struct SentEvent {
+    bytes: Range<u64>,
+    event: Event,
+}
 
-/// The run's file, once there is one to write to.
+/// Events that did not fit the queue, and the one after them.
+struct Missed {
+    events: EventRange,
+    after: Option<SentEvent>,
+}
+
+/// The run's file, once it is open.
 type SharedLog = Arc<Mutex<Option<EventLog>>>;
 
-/// A command, and the place it takes among those that came by taps.
-type Order = (Command, Option<OwnedSemaphorePermit>);
+/// A command. One from a tap holds its place in the queue until it is taken.
+struct QueuedCommand {
+    command: Command,
+    _place: Option<OwnedSemaphorePermit>,
+}
 
-/// A failure of a run that left a checkpoint to go back to.
+/// A failure of a run that has a checkpoint to resume from.
 #[derive(Debug)]
 pub struct Interrupted {
-    /// What went wrong.
     pub error: String,
     /// The latest checkpoint.
     pub checkpoint: PathBuf,
@@ -71,36 +82,37 @@ impl fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-/// The trainer's end.
+/// The trainer's side of a session.
 pub struct Port {
     emitter: Emitter,
-    commands: mpsc::Receiver<Order>,
-    orders: Weak<mpsc::Sender<Order>>,
-    left_behind: Arc<AtomicBool>,
+    commands: mpsc::Receiver<QueuedCommand>,
+    /// For taps, which must not keep the queue open.
+    sender: Weak<mpsc::Sender<QueuedCommand>>,
+    detached: Arc<AtomicBool>,
 }
 
-/// Writes events down and passes them on. Clones share one file, so lines never mix.
+/// Writes events to the file and queues them. Clones share one file, so lines never mix.
 #[derive(Clone)]
 pub struct Emitter {
     log: SharedLog,
-    events: events::Sender<Sent>,
-    told: broadcast::Sender<TapEvent>,
+    events: events::Sender<SentEvent>,
+    taps: broadcast::Sender<TapEvent>,
 }
 
 impl Session {
-    /// Starts `run` on a thread named `trainer`. An error or a panic in it becomes [`Event::Failed`]. Without a log events
-    /// go to the front end alone, until the run has one ([`Port::write_to`]).
+    /// Starts `run` on a thread named `trainer`. Its errors and panics become [`Event::Failed`]. Without a log, events are
+    /// only queued until [`Port::write_to`].
     pub fn spawn<F>(log: Option<EventLog>, run: F) -> io::Result<Session>
     where
         F: FnOnce(&Port) -> Result<()> + Send + 'static,
     {
-        let (event_sender, event_receiver) = events::channel(WAITING);
+        let (event_sender, event_receiver) = events::channel(EVENTS);
         let (command_sender, command_receiver) = mpsc::channel();
         let log = Arc::new(Mutex::new(log));
-        let emitter = Emitter { log: log.clone(), events: event_sender, told: broadcast::Sender::new(TAPPED) };
-        let (commands, left_behind) = (Arc::new(command_sender), Arc::<AtomicBool>::default());
-        let orders = Arc::downgrade(&commands);
-        let port = Port { emitter, commands: command_receiver, orders, left_behind: left_behind.clone() };
+        let emitter = Emitter { log: log.clone(), events: event_sender, taps: broadcast::Sender::new(TAPPED) };
+        let (commands, detached) = (Arc::new(command_sender), Arc::<AtomicBool>::default());
+        let sender = Arc::downgrade(&commands);
+        let port = Port { emitter, commands: command_receiver, sender, detached: detached.clone() };
         let thread = std::thread::Builder::new().name("trainer".into()).spawn(move || {
             let outcome = catch_panic(|| run(&port));
             if let Err(error) = &outcome {
@@ -110,103 +122,103 @@ impl Session {
             outcome
         })?;
         let (commands, thread) = (Some(commands), Some(thread));
-        Ok(Session { events: event_receiver, commands, log, handed_on: None, missed: None, left_behind, thread })
+        Ok(Session { events: event_receiver, commands, log, delivered: None, missed: None, detached, thread })
     }
 
-    /// Has it tell all that is in the run's file first: what a run told before it was taken up again.
+    /// Delivers all events of the file first: those from before a resume.
     pub fn with_history(mut self) -> Session {
-        self.handed_on = Some(0);
+        self.delivered = Some(0);
         self
     }
 
-    /// Sends an order; one that comes after the trainer's end is of no consequence.
+    /// Sends a command. After the end of the trainer it has no effect.
     pub fn send(&self, command: Command) {
-        let _ = self.commands.as_ref().map(|commands| commands.send((command, None)));
+        let _ = self.commands.as_ref().map(|commands| commands.send(QueuedCommand { command, _place: None }));
     }
 
-    /// Says that another process takes the run up when it has been stopped here, so that taps can tell who listens.
+    /// Announces that another process resumes the run once it has stopped here. Taps pass that on to viewers.
     pub fn detach(&self) {
-        self.left_behind.store(true, Ordering::SeqCst);
+        info!("the run is detached");
+        self.detached.store(true, Ordering::SeqCst);
     }
 
-    /// The next event, in order and without a gap; `None` when the trainer and the sampler have ended. Dropping the
-    /// future loses nothing.
+    /// The next event, in order and without gaps; `None` once the trainer and the sampler have ended. Cancel-safe.
     pub async fn next(&mut self) -> Option<Event> {
         if let Some(event) = self.next_missed() {
             return Some(event);
         }
         let sent = self.events.recv().await;
-        self.hand_on(sent)
+        self.catch_up(sent)
     }
 
-    /// The next event if there is one already.
+    /// The next event, if there is one already.
     pub fn try_next(&mut self) -> Option<Event> {
         if let Some(event) = self.next_missed() {
             return Some(event);
         }
         match self.events.try_recv() {
-            Ok(sent) => self.hand_on(Some(sent)),
+            Ok(sent) => self.catch_up(Some(sent)),
             Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => self.hand_on(None),
+            Err(TryRecvError::Disconnected) => self.catch_up(None),
         }
     }
 
-    /// As [`Session::next`], outside of asynchronous code.
+    /// As [`Session::next`], for synchronous code.
     pub fn blocking_next(&mut self) -> Option<Event> {
         if let Some(event) = self.next_missed() {
             return Some(event);
         }
         let sent = self.events.blocking_recv();
-        self.hand_on(sent)
+        self.catch_up(sent)
     }
 
     /// Waits for the trainer to end.
     ///
     /// # Errors
-    /// The trainer's own; a [`Usage`](crate::Usage) is still one.
+    /// Those of the trainer; a [`Usage`](crate::Usage) stays one.
     pub fn join(mut self) -> Result<()> {
-        // What holds it up may be an order that will not come any more.
+        // A trainer that waits for a command must not wait forever.
         self.commands = None;
-        // Its panic was already turned into an error.
+        // A panic was turned into an error already.
         self.thread.take().map_or(Ok(()), |thread| thread.join().unwrap_or(Ok(())))
     }
 
-    /// What came out of the queue, unless something before it did not fit: then the first of that.
-    fn hand_on(&mut self, sent: Option<Sent>) -> Option<Event> {
+    /// Delivers what came out of the queue, after the events before it that did not fit.
+    fn catch_up(&mut self, sent: Option<SentEvent>) -> Option<Event> {
         let missed = {
             let log = self.log.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             log.as_ref().and_then(|log| {
-                let from = *self.handed_on.get_or_insert(log.opened_at());
-                // At the queue's end the last events may not have fitted.
-                let to = sent.as_ref().map_or(log.length(), |(bytes, _)| bytes.start);
+                let from = *self.delivered.get_or_insert(log.opened_at());
+                // At the end of the queue the last events may not have fitted.
+                let to = sent.as_ref().map_or(log.length(), |sent| sent.bytes.start);
                 (to > from).then(|| (log.path().to_owned(), from..to))
             })
         };
         if let Some((path, bytes)) = missed
-            && let Ok(missed) = EventRange::open(&path, bytes.clone())
+            && let Ok(events) = EventRange::open(&path, bytes.clone())
         {
-            self.handed_on = Some(bytes.end);
-            self.missed = Some((missed, sent));
+            self.delivered = Some(bytes.end);
+            self.missed = Some(Missed { events, after: sent });
             return self.next_missed();
         }
-        self.hand_over(sent)
+        self.deliver(sent)
     }
 
-    fn hand_over(&mut self, sent: Option<Sent>) -> Option<Event> {
-        let (bytes, event) = sent?;
-        // What was told before there was a file takes no bytes of it.
-        self.handed_on = self.handed_on.map(|before| before.max(bytes.end));
+    fn deliver(&mut self, sent: Option<SentEvent>) -> Option<Event> {
+        let SentEvent { bytes, event } = sent?;
+        // Events from before there was a file have no bytes in it.
+        self.delivered = self.delivered.map(|before| before.max(bytes.end));
         Some(event)
     }
 
     fn next_missed(&mut self) -> Option<Event> {
-        let (missed, after) = self.missed.as_mut()?;
-        if let Some(event) = missed.next() {
+        let missed = self.missed.as_mut()?;
+        if let Some(event) = missed.events.next() {
             return Some(event);
         }
-        let after = after.take();
+        let after = missed.after.take();
         self.missed = None;
-        self.hand_over(after)
+        self.deliver(after)
     }
 }
 
@@ -221,62 +233,62 @@ impl Drop for Session {
 }
 
 impl Port {
-    /// Tells a fact.
+    /// As [`Emitter::emit`].
     pub fn emit(&self, event: Event) {
         self.emitter.emit(event);
     }
 
-    /// Has events written down from here on, at the end of this file.
+    /// Appends all further events to this file.
     pub fn write_to(&self, log: EventLog) {
         *self.emitter.lock() = Some(log);
     }
 
-    /// For a second source of events, such as the system sampler.
+    /// An emitter for a second source of events, such as the system sampler.
     pub fn emitter(&self) -> Emitter {
         self.emitter.clone()
     }
 
-    /// The next order, if one waits. A front end that went away is not an order: the run goes on.
+    /// The next command, if one waits. The run continues when the front end is gone.
     pub fn command(&self) -> Option<Command> {
-        self.commands.try_recv().ok().map(|(command, _)| command)
+        self.commands.try_recv().ok().map(|queued| queued.command)
     }
 
-    /// Sleeps until an order comes. `None` when no front end is left to give one.
+    /// Waits for a command; `None` when no front end is left.
     pub fn wait(&self) -> Option<Command> {
-        self.commands.recv().ok().map(|(command, _)| command)
+        self.commands.recv().ok().map(|queued| queued.command)
     }
 
-    /// A second way to this trainer.
+    /// A second connection to this trainer.
     pub fn tap(&self) -> Tap {
-        let Port { emitter, orders, left_behind, .. } = self;
-        Tap::new(emitter.told.subscribe(), emitter.log.clone(), orders.clone(), left_behind.clone())
+        let Port { emitter, sender, detached, .. } = self;
+        Tap::new(emitter.taps.subscribe(), emitter.log.clone(), sender.clone(), detached.clone())
     }
 }
 
 impl Emitter {
-    /// Writes the event to the run's file, then offers it to the front end without waiting.
+    /// Writes the event to the run's file, then queues it without blocking.
     pub fn emit(&self, event: Event) {
-        // Held until it is sent, so that the queue has the order of the file.
+        // Locked until the event is queued, so that the queue has the order of the file.
         let mut log = self.lock();
         let bytes = log.as_mut().map_or(0..0, |log| log.append(&event));
-        if self.told.receiver_count() > 0 {
-            let told = if bytes.is_empty() {
+        if self.taps.receiver_count() > 0 {
+            let note = if bytes.is_empty() {
                 TapEvent::Unwritten(Arc::new(event.clone()))
             } else {
                 TapEvent::Written(bytes.end)
             };
-            let _ = self.told.send(told);
+            let _ = self.taps.send(note);
         }
-        // One that does not fit is in the file; a front end that is gone needs none.
-        let _ = self.events.try_send((bytes, event));
+        // An event that does not fit is read from the file; a front end that is gone needs none.
+        let _ = self.events.try_send(SentEvent { bytes, event });
     }
 
-    /// Bytes of the run's file so far.
+    /// Length of the run's file in bytes.
     pub fn written(&self) -> u64 {
         self.lock().as_ref().map_or(0, EventLog::length)
     }
 
-    /// Waits until what was written is on the disk itself. Others may write meanwhile.
+    /// Syncs the file to disk. Others may write meanwhile.
     pub fn sync(&self) -> io::Result<()> {
         let handle = self.lock().as_ref().map(EventLog::handle);
         handle.transpose()?.map_or(Ok(()), |file| file.sync_data())
@@ -303,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_names_its_checkpoint() {
+    fn a_failed_event_names_the_latest_checkpoint() {
         let failure = || Interrupted { error: "NaN".into(), checkpoint: "here".into() };
         let mut session = Session::spawn(None, move |_| Err(failure().into())).unwrap();
         let expected = Event::Failed { error: "NaN".into(), checkpoint: Some("here".into()) };
@@ -312,16 +324,16 @@ mod tests {
 
     #[test]
     fn a_full_queue_blocks_no_trainer_and_loses_no_event() {
-        const MANY: usize = WAITING + 5;
+        const MANY: usize = EVENTS + 5;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.jsonl");
-        // An earlier part of the run is not told again.
+        // Earlier events of the run are not delivered again.
         EventLog::open(&path).unwrap().append(&Event::info("before"));
         let log = EventLog::open(&path).unwrap();
         let mut session = Session::spawn(Some(log), |port| {
             assert_eq!(port.wait(), Some(Command::Resume));
             (0..MANY).for_each(|number| port.emit(Event::info(number.to_string())));
-            // Said when there is room again.
+            // Sent when there is room again.
             assert_eq!(port.wait(), Some(Command::Pause));
             port.emit(Event::Phase { phase: Phase::Paused });
             (0..MANY).for_each(|number| port.emit(Event::info(number.to_string())));
@@ -331,15 +343,15 @@ mod tests {
         session.send(Command::Resume);
         let number = |number: usize| Event::info(number.to_string());
         assert_eq!(session.blocking_next(), Some(number(0)));
-        // Nothing else is read before all have been written, so some cannot have fitted.
+        // Nothing is read until all are written, so some do not fit.
         while read_events(&path).unwrap().len() <= MANY {
             std::thread::yield_now();
         }
-        for expected in 1..WAITING {
+        for expected in 1..EVENTS {
             assert_eq!(session.blocking_next(), Some(number(expected)));
         }
         session.send(Command::Pause);
-        for expected in WAITING..MANY {
+        for expected in EVENTS..MANY {
             assert_eq!(session.blocking_next(), Some(number(expected)));
         }
         assert_eq!(session.blocking_next(), Some(Event::Phase { phase: Phase::Paused }));
@@ -354,13 +366,13 @@ mod tests {
     }
 
     #[test]
-    fn a_run_taken_up_again_tells_what_came_before_where_it_is_asked_to() {
+    fn a_resumed_run_delivers_earlier_events_only_with_history() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.jsonl");
         let mut log = EventLog::open(&path).unwrap();
         let length = log.append(&Event::info("before")).end;
         log.append(&Event::info("cut off"));
-        let told = |history: bool, fails: bool| {
+        let delivered = |history: bool, fails: bool| {
             let (path, aside) = (path.clone(), folder.path().join("aside"));
             let session = Session::spawn(None, move |port| {
                 port.emit(Event::Phase { phase: Phase::Preparing });
@@ -376,20 +388,20 @@ mod tests {
         };
         let preparing = Event::Phase { phase: Phase::Preparing };
         let refused = Event::Failed { error: "refused".into(), checkpoint: None };
-        assert_eq!(told(true, true), [preparing.clone(), refused]);
-        // What was refused left no trace.
+        assert_eq!(delivered(true, true), [preparing.clone(), refused]);
+        // A refused resume changes nothing.
         assert_eq!(read_events(&path).unwrap(), [Event::info("before"), Event::info("cut off")]);
-        assert_eq!(told(false, false), [preparing.clone(), Event::info("after")]);
+        assert_eq!(delivered(false, false), [preparing.clone(), Event::info("after")]);
         assert_eq!(read_events(&path).unwrap(), [Event::info("before"), Event::info("after")]);
-        assert_eq!(told(true, false), [preparing, Event::info("before"), Event::info("after")]);
+        assert_eq!(delivered(true, false), [preparing, Event::info("before"), Event::info("after")]);
     }
 
     #[test]
-    fn a_front_end_that_panics_has_the_trainer_stop_with_a_checkpoint() {
-        let (told, orders) = mpsc::channel();
+    fn a_front_end_that_panics_stops_the_trainer_with_a_checkpoint() {
+        let (sender, commands) = mpsc::channel();
         let session = Session::spawn(None, move |port| {
             while let Some(command) = port.wait() {
-                told.send(command)?;
+                sender.send(command)?;
             }
             Ok(())
         })
@@ -397,9 +409,9 @@ mod tests {
         let fallen: Result<()> = catch_panic(|| {
             session.send(Command::Pause);
             let _session = session;
-            panic!("the screen fell over")
+            panic!("the screen panicked")
         });
         assert!(fallen.is_err());
-        assert_eq!(orders.into_iter().collect::<Vec<_>>(), [Command::Pause, Command::Stop { save: true }]);
+        assert_eq!(commands.into_iter().collect::<Vec<_>>(), [Command::Pause, Command::Stop { save: true }]);
     }
 }

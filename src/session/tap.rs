@@ -1,4 +1,4 @@
-//! A second way to a trainer, for front ends in other processes.
+//! A second connection to a trainer, for front ends in other processes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, MutexGuard, Weak, mpsc};
@@ -6,85 +6,85 @@ use std::sync::{Arc, MutexGuard, Weak, mpsc};
 use tokio::sync::Semaphore;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::{Order, SharedLog};
+use super::{QueuedCommand, SharedLog};
 use crate::protocol::{Command, Event};
 use crate::runs::EventLog;
 
-/// CommandQueue that may wait of all that come by taps: whoever is at the other end need not mean well.
-const ORDERS: usize = 64;
+/// Limit of waiting commands from all taps together: their senders are not trusted.
+const COMMANDS: usize = 64;
 
-/// A second way to a trainer. It holds up neither the trainer nor its end.
+/// A second connection to a trainer. It never blocks the trainer and does not keep it alive.
 pub struct Tap {
-    told: broadcast::Receiver<TapEvent>,
+    notes: broadcast::Receiver<TapEvent>,
     log: SharedLog,
-    orders: Weak<mpsc::Sender<Order>>,
+    commands: Weak<mpsc::Sender<QueuedCommand>>,
     places: Arc<Semaphore>,
-    left_behind: Arc<AtomicBool>,
+    detached: Arc<AtomicBool>,
 }
 
-/// What a tap learns of an event.
+/// A note about an event.
 #[derive(Clone, Debug)]
 pub enum TapEvent {
     /// The run's file has whole events up to this byte.
     Written(u64),
-    /// An event that is in no file: there is none yet, or the disk is full.
+    /// An event that is not in the file: there is none yet, or the disk is full.
     Unwritten(Arc<Event>),
 }
 
 impl Tap {
     pub(super) fn new(
-        told: broadcast::Receiver<TapEvent>,
+        notes: broadcast::Receiver<TapEvent>,
         log: SharedLog,
-        orders: Weak<mpsc::Sender<Order>>,
-        left_behind: Arc<AtomicBool>,
+        commands: Weak<mpsc::Sender<QueuedCommand>>,
+        detached: Arc<AtomicBool>,
     ) -> Tap {
-        Tap { told, log, orders, places: Arc::new(Semaphore::new(ORDERS)), left_behind }
+        Tap { notes, log, commands, places: Arc::new(Semaphore::new(COMMANDS)), detached }
     }
 
-    /// Another of the same, which learns what is told from now on.
+    /// Another tap of the same trainer, with notes from now on.
     pub fn another(&self) -> Tap {
         Tap {
-            told: self.told.resubscribe(),
+            notes: self.notes.resubscribe(),
             log: self.log.clone(),
-            orders: self.orders.clone(),
+            commands: self.commands.clone(),
             places: self.places.clone(),
-            left_behind: self.left_behind.clone(),
+            detached: self.detached.clone(),
         }
     }
 
-    /// Bytes of the run's file so far; `None` as long as there is none.
+    /// Length of the run's file in bytes; `None` before it is open.
     pub fn written(&self) -> Option<u64> {
         self.log().as_ref().map(EventLog::length)
     }
 
-    /// Bytes of the run's file that were there before; `None` as long as there is none.
+    /// Length of the run's file when it was opened; `None` before that.
     pub fn opened_at(&self) -> Option<u64> {
         self.log().as_ref().map(EventLog::opened_at)
     }
 
-    /// Whether another process takes the run up.
-    pub fn left_behind(&self) -> bool {
-        self.left_behind.load(Ordering::SeqCst)
+    /// Whether another process resumes the run.
+    pub fn is_detached(&self) -> bool {
+        self.detached.load(Ordering::SeqCst)
     }
 
-    /// The next that is told; `None` when nobody is left to tell anything. Who is slow misses notes, and the next one
-    /// covers them. Dropping the future loses nothing.
+    /// The next note; `None` once the trainer has ended. A slow tap misses notes, and the next one covers them.
+    /// Cancel-safe.
     pub async fn next(&mut self) -> Option<TapEvent> {
         loop {
-            match self.told.recv().await {
-                Ok(told) => return Some(told),
+            match self.notes.recv().await {
+                Ok(note) => return Some(note),
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return None,
             }
         }
     }
 
-    /// Passes on an order. `false` if too many wait already, or if nobody is left to obey.
+    /// Sends a command. `false` if too many are waiting, or if the trainer has ended.
     pub fn send(&self, command: Command) -> bool {
-        let (Some(orders), Ok(place)) = (self.orders.upgrade(), self.places.clone().try_acquire_owned()) else {
+        let (Some(commands), Ok(place)) = (self.commands.upgrade(), self.places.clone().try_acquire_owned()) else {
             return false;
         };
-        orders.send((command, Some(place))).is_ok()
+        commands.send(QueuedCommand { command, _place: Some(place) }).is_ok()
     }
 
     fn log(&self) -> MutexGuard<'_, Option<EventLog>> {

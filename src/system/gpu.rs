@@ -1,6 +1,7 @@
-//! NVIDIA's GPUs as NVML tells of them. NVML is opened when asked for, and may well not be there.
+//! NVIDIA GPUs, through NVML, which is loaded at run time and may be missing.
 
 use std::env;
+use std::fmt;
 
 use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
 use nvml_wrapper::enums::device::UsedGpuMemory;
@@ -9,14 +10,14 @@ use nvml_wrapper::{Device, Nvml};
 
 use crate::protocol::Gpu;
 
-/// Which GPU is meant.
+/// Identifies a GPU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GpuRef {
-    /// The N of `cuda:N`: an index into what `CUDA_VISIBLE_DEVICES` leaves.
+    /// The N of `cuda:N`: an index into `CUDA_VISIBLE_DEVICES`.
     Cuda(u32),
-    /// As NVML counts, all GPUs.
+    /// Index in NVML, among all GPUs.
     Index(u32),
-    /// As NVML names it: `GPU-…`.
+    /// UUID in NVML: `GPU-…`.
     Uuid(String),
 }
 
@@ -25,54 +26,72 @@ pub enum GpuRef {
 pub struct Nvidia {
     /// Version of the driver.
     pub driver: String,
-    /// All GPUs, in NVML's order.
-    pub gpus: Vec<GpuFacts>,
+    /// All GPUs, in the order of NVML.
+    pub gpus: Vec<GpuInfo>,
 }
 
 /// One GPU, for `finesift doctor`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct GpuFacts {
-    /// `GPU-…`, as `CUDA_VISIBLE_DEVICES` takes it.
+pub struct GpuInfo {
+    /// `GPU-…`, as `CUDA_VISIBLE_DEVICES` accepts it.
     pub uuid: String,
-    /// Its name, memory and load now.
+    /// A sample: name, memory and load.
     pub now: Gpu,
 }
 
-/// Looks at the NVIDIA GPUs of this machine.
+/// Why NVML is not available.
+#[derive(Debug)]
+pub enum NvmlUnavailable {
+    NotInstalled,
+    Failed(NvmlError),
+}
+
+impl fmt::Display for NvmlUnavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NvmlUnavailable::NotInstalled => f.write_str("NVML is not installed: this machine has no NVIDIA driver"),
+            NvmlUnavailable::Failed(error) => write!(f, "NVML does not answer: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for NvmlUnavailable {}
+
+/// The NVIDIA GPUs of this machine.
 ///
 /// # Errors
-/// Why NVML does not answer, in a sentence: no driver, no permission.
-pub fn nvidia() -> Result<Nvidia, String> {
+/// NVML does not answer: no driver, or no permission.
+pub fn nvidia() -> Result<Nvidia, NvmlUnavailable> {
     let look = || -> Result<Nvidia, NvmlError> {
         let nvml = Nvml::init()?;
         let mut gpus = Vec::new();
         for index in 0..nvml.device_count()? {
             let device = nvml.device_by_index(index)?;
-            gpus.push(GpuFacts { uuid: device.uuid()?, now: read(&device)? });
+            gpus.push(GpuInfo { uuid: device.uuid()?, now: read(&device)? });
         }
         Ok(Nvidia { driver: nvml.sys_driver_version()?, gpus })
     };
     look().map_err(|error| match error {
-        NvmlError::LibloadingError(_) => "NVML is not installed: there is no NVIDIA driver here".to_owned(),
-        other => format!("NVML does not answer: {other}"),
+        NvmlError::LibloadingError(_) => NvmlUnavailable::NotInstalled,
+        other => NvmlUnavailable::Failed(other),
     })
 }
 
-/// One GPU under watch.
+/// An open GPU.
 pub(super) struct GpuMonitor {
     nvml: Nvml,
     gpu: GpuRef,
 }
 
 impl GpuMonitor {
-    /// `None` where there is no NVML or no such GPU.
+    /// `None` without NVML or without such a GPU.
     pub(super) fn open(gpu: &GpuRef) -> Option<GpuMonitor> {
         let visible = env::var("CUDA_VISIBLE_DEVICES").ok();
         let watch = GpuMonitor { nvml: Nvml::init().ok()?, gpu: resolve(gpu, visible.as_deref())? };
         watch.read().is_some().then_some(watch)
     }
 
-    /// Its numbers now; `None` when it was lost.
+    /// A sample; `None` if the GPU was lost.
     pub(super) fn read(&self) -> Option<Gpu> {
         let device = match &self.gpu {
             GpuRef::Uuid(uuid) => self.nvml.device_by_uuid(uuid.as_str()),
@@ -82,7 +101,7 @@ impl GpuMonitor {
     }
 }
 
-/// What a GPU cannot tell, as a slice of one cannot tell its power, is 0.
+/// Numbers that a GPU does not report are 0, such as the power of a MIG slice.
 fn read(device: &Device) -> Result<Gpu, NvmlError> {
     let memory = device.memory_info()?;
     Ok(Gpu {
@@ -109,10 +128,10 @@ fn process_memory(device: &Device) -> Option<u64> {
     }
 }
 
-/// From CUDA's count to NVML's. CUDA stops at the first entry that names no GPU, and sees none from there on.
+/// Translates a CUDA index into one of NVML. CUDA ignores `CUDA_VISIBLE_DEVICES` from the first invalid entry on.
 ///
-/// CUDA counts the fastest first unless `CUDA_DEVICE_ORDER=PCI_BUS_ID` and NVML by bus, so on a machine of unlike GPUs
-/// the two may differ; a UUID never does.
+/// CUDA orders GPUs by speed unless `CUDA_DEVICE_ORDER=PCI_BUS_ID`, and NVML by bus, so the two may differ on a machine with
+/// unlike GPUs. UUIDs are unambiguous.
 fn resolve(gpu: &GpuRef, visible: Option<&str>) -> Option<GpuRef> {
     let (GpuRef::Cuda(index), Some(visible)) = (gpu, visible) else {
         return Some(match gpu {
@@ -136,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cuda_counts_what_cuda_visible_devices_leaves() {
+    fn cuda_indices_follow_cuda_visible_devices() {
         let cuda = |index, visible| resolve(&GpuRef::Cuda(index), visible);
         assert_eq!(cuda(1, None), Some(GpuRef::Index(1)));
         assert_eq!(cuda(0, Some("3,1")), Some(GpuRef::Index(3)));
@@ -149,10 +168,10 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_nvml_gives_a_reason() {
+    fn a_machine_without_nvml_has_a_reason() {
         match nvidia() {
             Ok(nvidia) => assert!(!nvidia.driver.is_empty()),
-            Err(reason) => assert!(reason.contains("NVML"), "{reason}"),
+            Err(reason) => assert!(reason.to_string().contains("NVML"), "{reason}"),
         }
     }
 }

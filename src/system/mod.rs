@@ -1,4 +1,4 @@
-//! What the machine is and how loaded it is: sampled once a second while a run goes. It decides nothing.
+//! Load and memory of the machine, sampled once a second during a run.
 
 mod gpu;
 pub mod resident;
@@ -13,24 +13,24 @@ use sysinfo::{CpuRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate};
 
 use crate::protocol::{Event, Gpu, System};
 use crate::session::Emitter;
-pub use gpu::{GpuFacts, GpuRef, Nvidia, nvidia};
+pub use gpu::{GpuInfo, GpuRef, Nvidia, NvmlUnavailable, nvidia};
 
-/// CPU load is a difference of counters that the system keeps in hundredths of a second: faster gives noise.
+/// CPU load is a difference of counters with a resolution of 10 ms: sampling faster gives noise.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// A thread that sends [`Event::System`] once a second until it is dropped.
 pub struct Sampler {
-    /// Its end is the thread's end.
+    /// Dropping it ends the thread.
     stop: Option<mpsc::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Sampler {
-    /// Starts sampling; the seconds in the events count from here. The disk is the one that `folder` is on. A GPU that
-    /// NVML does not find is left out.
+    /// Starts sampling. [`System::at`] counts from here. The disk is that of `folder`. A GPU that NVML does not find is left
+    /// out.
     ///
     /// # Errors
-    /// A system that gives no thread or no numbers.
+    /// The system reports no load, or no thread could be started.
     pub fn start(emitter: Emitter, folder: &Path, gpu: Option<GpuRef>) -> Result<Sampler> {
         Sampler::start_every(EVERY, emitter, folder, gpu)
     }
@@ -49,7 +49,7 @@ impl Sampler {
                 let (disk_free, disk_total) = disk(&folder).unzip();
                 let at = start.elapsed().as_secs_f64();
                 emitter.emit(Event::System(System { at, disk_free, disk_total, gpu, ..probe.read() }));
-                // A machine that slept does not catch up on what it missed.
+                // After a sleep of the machine, missed samples are not made up for.
                 next = (next + every).max(Instant::now());
             }
         })?;
@@ -61,29 +61,29 @@ impl Drop for Sampler {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // It can have panicked at worst, and then there is nothing left to stop.
+            // A thread that panicked has stopped, too.
             let _ = thread.join();
         }
     }
 }
 
-/// The machine's processor and memory, for `finesift doctor` and for planning a run's memory.
+/// Processor and memory of the machine, for `finesift doctor` and for memory estimates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Machine {
-    /// Product name of the processor; empty where the system does not tell.
+    /// Product name of the processor; empty if the system does not report it.
     pub cpu: String,
-    /// Threads that may run at once, limits of a container included.
+    /// Available parallelism, limits of a container included.
     pub cores: usize,
-    /// Bytes, limits of a container included.
+    /// In bytes, limits of a container included.
     pub memory_total: u64,
-    /// Bytes that a new program can have without swapping.
+    /// Bytes available to a new program without swapping.
     pub memory_available: u64,
 }
 
-/// Looks at this machine.
+/// Processor and memory of this machine.
 ///
 /// # Errors
-/// A system that gives no numbers.
+/// The system reports nothing.
 pub fn machine() -> Result<Machine> {
     let mut probe = Probe::new()?;
     probe.system.refresh_cpu_list(CpuRefreshKind::nothing());
@@ -96,12 +96,12 @@ pub fn machine() -> Result<Machine> {
     })
 }
 
-/// A GPU's numbers now; `None` where there is no NVML or no such GPU.
+/// A sample of a GPU; `None` without NVML or without such a GPU.
 pub fn gpu_now(gpu: &GpuRef) -> Option<Gpu> {
     gpu::GpuMonitor::open(gpu)?.read()
 }
 
-/// Bytes free and in all of the disk that a folder is on, as an ordinary user may write them.
+/// Free bytes for an ordinary user, and size of the disk of a folder.
 fn disk(folder: &Path) -> Option<(u64, u64)> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     Some((disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize))
@@ -113,9 +113,9 @@ struct Probe {
 }
 
 impl Probe {
-    /// The first look, without which there is no difference to take.
+    /// Takes the first sample: load is a difference of two.
     fn new() -> Result<Probe> {
-        let error = |error| anyhow!("cannot read the system's load: {error}");
+        let error = |error| anyhow!("cannot read the load of the system: {error}");
         let system = sysinfo::System::new().map_err(error)?;
         let process = sysinfo::get_current_pid().map_err(error)?;
         let mut probe = Probe { system, process };
@@ -123,10 +123,10 @@ impl Probe {
         Ok(probe)
     }
 
-    /// Everything but the time, the disk and the GPU.
+    /// A sample without time, disk and GPU.
     fn read(&mut self) -> System {
         self.system.refresh_cpu_usage();
-        // Without the tasks: a process of many threads would cost a file each.
+        // Without tasks: each thread of the process would cost a file.
         let kind = ProcessRefreshKind::nothing().with_cpu().with_memory().without_tasks();
         self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&[self.process]), false, kind);
         let process = self.system.process(self.process);
@@ -143,7 +143,7 @@ impl Probe {
         }
     }
 
-    /// Total and available bytes: of the container where one sets a limit, of the machine otherwise.
+    /// Total and available bytes, of the container if it has a limit, otherwise of the machine.
     fn memory(&mut self) -> (u64, u64) {
         self.system.refresh_memory();
         let (total, available) = (self.system.total_memory(), self.system.available_memory());
@@ -163,7 +163,7 @@ mod tests {
     use crate::session::Session;
 
     #[test]
-    fn samples_come_until_the_sampler_is_dropped() {
+    fn a_sampler_emits_samples_until_it_is_dropped() {
         let mut session = Session::spawn(None, |port| {
             let sampler = Sampler::start_every(
                 Duration::from_millis(5),
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sampler_between_two_samples_ends_at_once() {
+    fn dropping_a_sampler_between_two_samples_does_not_wait() {
         let session = Session::spawn(None, |port| {
             drop(Sampler::start_every(Duration::from_secs(3600), port.emitter(), Path::new("."), None)?);
             Ok(())

@@ -1,18 +1,18 @@
-//! Physical memory of this process, as Linux keeps account of it.
+//! Physical memory of this process, from Linux.
 
 use std::fs;
 
-/// Bytes that are resident now; `None` where the system does not tell.
+/// Resident bytes; `None` if the system does not report them.
 pub fn resident() -> Option<u64> {
     field("VmRSS:")
 }
 
-/// The most bytes that were resident since the process began, or since [`forget_peak`].
+/// Peak of the resident bytes since the process began, or since [`forget_peak`].
 pub fn peak() -> Option<u64> {
     field("VmHWM:")
 }
 
-/// Lets the peak count from here. Whether the system did so.
+/// Resets the peak. Returns whether the system did so.
 pub fn forget_peak() -> bool {
     fs::write("/proc/self/clear_refs", "5").is_ok()
 }
@@ -28,11 +28,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_touched_is_resident() {
+    fn touched_memory_is_resident() {
         let before = resident().unwrap();
         let touched = vec![1u8; 64 << 20];
         let now = resident().unwrap();
-        assert!(now >= before + (48 << 20), "{before} and then {now}");
+        assert!(now >= before + (48 << 20), "{before}, then {now}");
         assert!(peak().unwrap() >= now);
         drop(touched);
     }

@@ -14,8 +14,8 @@ use crate::preset::{Difference, Impact, differences};
 use crate::protocol::{Event, Resumed};
 use crate::runs::EventLog;
 use crate::runs::checkpoint::{
-    BaseIdentity, CheckpointEntry, CheckpointSelector, DataIdentity, Manifest, Stored, best, list, recover, set_aside,
-    steps,
+    BaseIdentity, CheckpointEntry, CheckpointSelector, DataIdentity, Manifest, StoredCheckpoint, best, list, recover,
+    set_aside, steps,
 };
 use crate::session::Port;
 
@@ -58,7 +58,7 @@ pub fn find(options: ResumeOptions, job: &Job, prepared: &PreparedRun, port: &Po
         },
     };
     let read = |path: &Path| -> Result<ResumePoint, DamagedCheckpoint> {
-        let stored = Stored::open(path).map_err(|error| DamagedCheckpoint(error.to_string()))?;
+        let stored = StoredCheckpoint::open(path).map_err(|error| DamagedCheckpoint(error.to_string()))?;
         let saved = SavedState::read(&stored, prepared.network.parameters.specs())?;
         Ok(ResumePoint { manifest: stored.manifest, saved, path: path.to_owned() })
     };
@@ -67,7 +67,7 @@ pub fn find(options: ResumeOptions, job: &Job, prepared: &PreparedRun, port: &Po
         listed.iter().filter(|listed| requested.as_ref().is_none_or(|path| *path == listed.path))
     {
         // The manifest is enough to see that a checkpoint belongs to another run.
-        if let Ok(stored) = Stored::open(path) {
+        if let Ok(stored) = StoredCheckpoint::open(path) {
             check(&stored.manifest, options.force, job, prepared, port)?;
         }
         match read(path) {

@@ -9,7 +9,7 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use super::home::Home;
 use super::keymap::{Action, Context, Keymap};
 pub use super::message::{Effect, Msg, Saved, Saving};
-use super::monitor::{Monitor, Run};
+use super::monitor::Monitor;
 use super::overlay::{self, Overlay, Picker, Question};
 use super::runs::Runs;
 use super::theme::{Depth, Theme, Themes};
@@ -17,6 +17,7 @@ use super::toast::Toasts;
 use crate::export::{Cancelled, ChangedBiases};
 use crate::preset;
 use crate::protocol::Event;
+use crate::runs::History;
 
 /// Below this size there is no room for anything.
 pub const LEAST: (u16, u16) = (60, 16);
@@ -139,7 +140,7 @@ impl App {
     }
 
     /// Lays another run's curves beneath those on the monitor.
-    fn overlaid(&mut self, name: String, run: Run) {
+    fn overlaid(&mut self, name: String, run: History) {
         let Some(monitor) = self.in_front() else {
             return self.toasts.error("there is no run on the monitor to lay others beneath: replay one first");
         };

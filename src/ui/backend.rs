@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::attach::Link;
 pub use crate::estimate::Estimate;
-use crate::export::{Cancellation, Order};
+use crate::export::{ExportControl, ExportRequest};
 use crate::preset::Preset;
 
 /// The rest of the program, as the screens see it.
@@ -50,8 +50,8 @@ pub trait Backend: Send + Sync {
     /// Writes what a run came to for other software, whole or not at all. It may take minutes.
     ///
     /// # Errors
-    /// As [`Order::carry_out`].
-    fn export(&self, order: &Order, watch: Cancellation) -> Result<()>;
+    /// As [`ExportRequest::write`].
+    fn export(&self, order: &ExportRequest, control: ExportControl) -> Result<()>;
 }
 
 /// A run that was started, or attached to.

@@ -1,6 +1,5 @@
 //! What the state asks for is done here: at once where it is quick, aside where it is not, with the answer as a message.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
@@ -11,14 +10,15 @@ use super::app::{Effect, Msg};
 use super::backend::{Backend, Launched};
 use super::export::Exporting;
 use super::message::{Saved, Saving};
-use super::monitor::{Files, Run};
+use super::monitor::Files;
 use super::runs::Comparison;
 use super::{AT_ONCE, Workbench};
 use crate::config::Config;
-use crate::export::Order;
+use crate::export::ExportRequest;
+use crate::panics::catch;
 use crate::protocol::Event;
 use crate::runs::checkpoint::{self, CheckpointSelector, wanted};
-use crate::runs::{EventRange, move_to_trash, write_tags};
+use crate::runs::{EventRange, History, move_to_trash, write_tags};
 
 impl Workbench {
     /// Does what the state asks for. What takes long is done aside, and its answer comes as a message.
@@ -39,7 +39,7 @@ impl Workbench {
                 let backend = self.backend.clone();
                 self.aside(move || {
                     // An answer has to come in any case: it is what the next question waits for.
-                    let estimate = catch_unwind(AssertUnwindSafe(|| backend.estimate(&preset)));
+                    let estimate = catch(|| backend.estimate(&preset));
                     let estimate = estimate.unwrap_or_else(|_| Err(anyhow!("this preset cannot be looked into")));
                     vec![Msg::Estimate(preset.toml, estimate.map_err(|error| format!("{error:#}")))]
                 });
@@ -66,7 +66,7 @@ impl Workbench {
                 for folder in folders {
                     self.aside(move || {
                         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                        let mut run = Box::new(Run::default());
+                        let mut run = Box::new(History::default());
                         let take = |events: Vec<Event>| {
                             events.into_iter().for_each(|event| run.apply(event));
                             true
@@ -163,7 +163,7 @@ impl Workbench {
         well
     }
 
-    fn export(&mut self, order: Order) {
+    fn export(&mut self, order: ExportRequest) {
         let (tell, answers) = (self.answers.0.clone(), self.answers.0.clone());
         let export = Exporting::start(
             self.backend.clone(),

@@ -6,13 +6,13 @@ use std::thread::{Builder, JoinHandle};
 use anyhow::{Context, Result};
 
 use super::backend::Backend;
-use crate::export::{Cancellation, Order, Stop};
+use crate::export::{CancelToken, ExportControl, ExportRequest};
 use crate::panics::catch_panic;
 use crate::protocol::Progress;
 
 /// An export under way.
 pub(super) struct Exporting {
-    stop: Arc<Stop>,
+    stop: Arc<CancelToken>,
     /// Until it is waited for.
     thread: Option<JoinHandle<()>>,
 }
@@ -24,15 +24,15 @@ impl Exporting {
     /// A system without threads to spare.
     pub fn start(
         backend: Arc<dyn Backend>,
-        order: Order,
+        order: ExportRequest,
         told: impl Fn(Progress) + Send + 'static,
         ended: impl FnOnce(Result<()>) + Send + 'static,
     ) -> Result<Exporting> {
-        let stop = Arc::new(Stop::default());
+        let stop = Arc::new(CancelToken::default());
         let own = stop.clone();
         let work = move || {
-            let watch = Cancellation { told: &told, stop: &own };
-            ended(catch_panic(|| backend.export(&order, watch)));
+            let control = ExportControl { on_progress: &told, cancel: &own };
+            ended(catch_panic(|| backend.export(&order, control)));
         };
         let thread = Builder::new().name("export".into()).spawn(work).context("cannot export")?;
         Ok(Exporting { stop, thread: Some(thread) })
@@ -63,7 +63,7 @@ mod tests {
 
     use super::*;
     use crate::estimate::Estimate;
-    use crate::export::{Cancelled, Form};
+    use crate::export::{Cancelled, ExportFormat};
     use crate::preset::Preset;
     use crate::ui::backend::Launched;
 
@@ -106,16 +106,16 @@ mod tests {
             bail!("there is none")
         }
 
-        fn export(&self, order: &Order, watch: Cancellation) -> Result<()> {
+        fn export(&self, order: &ExportRequest, control: ExportControl) -> Result<()> {
             if order.without_biases {
                 panic!("it lost its way");
             }
             if self.writes {
-                watch.stop.begin()?;
+                control.cancel.begin()?;
             }
             self.begun.lock().unwrap().send(()).unwrap();
             self.go_on.lock().unwrap().recv().unwrap();
-            let outcome = watch.stop.check();
+            let outcome = control.cancel.check();
             self.removed.lock().unwrap().send(()).unwrap();
             Ok(outcome?)
         }
@@ -126,7 +126,13 @@ mod tests {
     fn start(writes: bool, panics: bool) -> (Exporting, Ends) {
         let ((begin, begun), (go, go_on), (remove, removed)) = (channel(), channel(), channel());
         let told = Told { writes, begun: Mutex::new(begin), go_on: Mutex::new(go_on), removed: Mutex::new(remove) };
-        let order = Order { run: "r".into(), form: Form::Merged, from: None, out: "o".into(), without_biases: panics };
+        let order = ExportRequest {
+            run: "r".into(),
+            format: ExportFormat::Merged,
+            from: None,
+            out: "o".into(),
+            without_biases: panics,
+        };
         let (end, ended) = channel();
         let ended_with = move |outcome| drop(end.send(outcome));
         let exporting = Exporting::start(Arc::new(told), order, |_| {}, ended_with).unwrap();

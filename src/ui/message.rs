@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use crossterm::event::{KeyEvent, MouseEvent};
 
-use super::monitor::{Files, Run};
+use super::monitor::Files;
 use super::runs::Comparison;
 use crate::estimate::Estimate;
-use crate::export::Order;
+use crate::export::ExportRequest;
 use crate::preset::{self, Preset};
 use crate::protocol::{Command, Event, Progress};
-use crate::runs;
+use crate::runs::{self, History};
 
 /// What comes in.
 pub enum Msg {
@@ -42,7 +42,7 @@ pub enum Msg {
     /// What runs differ in.
     Compared(Comparison),
     /// A run to lay over the charts, by its name.
-    Overlaid(String, Box<Run>),
+    Overlaid(String, Box<History>),
     /// Where the run on the monitor keeps its files.
     Files(Files),
     /// Something that was asked for is done: a sentence.
@@ -92,7 +92,7 @@ pub enum Effect {
         pin: bool,
     },
     /// Write what a run came to for other software.
-    Export(Order),
+    Export(ExportRequest),
     /// Call the export off that is under way.
     CallOff,
     /// Move runs to the trash.

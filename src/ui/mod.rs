@@ -341,9 +341,9 @@ impl Workbench {
                 let folder = folder.display();
                 format!("the run is stopped, with a checkpoint: `finesift resume {folder}` takes it up; it could not go on by itself")
             })?;
-            self.outcome.going_on = Some(folder);
+            self.outcome.detached = Some(folder);
         } else if !own && self.app.at_work() {
-            self.outcome.going_on = Some(folder);
+            self.outcome.detached = Some(folder);
         }
         Ok(())
     }

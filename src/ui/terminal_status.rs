@@ -6,7 +6,7 @@ use super::app::App;
 use super::format::{plain, score};
 use crate::config::Notify;
 use crate::protocol::{Event, Phase, Reason};
-use crate::ui::monitor::End;
+use crate::runs::RunEnd;
 
 /// Keeps the title that a terminal had, for [`RESTORE_TITLE`].
 pub const KEEP_TITLE: &str = "\x1b[22;2t";
@@ -76,7 +76,7 @@ impl TerminalStatus {
         let run = app.live.as_ref().map(|live| &live.run);
         let started = run.and_then(|run| run.started.as_ref());
         let name = started.map(|started| word(&started.run)).unwrap_or_default();
-        let best = run.and_then(|run| run.best.as_ref()).zip(started);
+        let best = run.and_then(|run| run.best()).zip(started);
         let best = best.and_then(|(best, started)| {
             Some(format!(", {} {}", word(&started.best), score(*best.scores.get(&started.best)?)))
         });
@@ -106,9 +106,9 @@ fn title(app: &App) -> String {
     let Some(run) = app.live.as_ref().map(|live| &live.run) else { return "finesift".into() };
     let name = run.started.as_ref().map(|started| word(&started.run)).unwrap_or_default();
     let state = match (&run.end, run.phase, percent(app)) {
-        (Some(End::Finished(finished)), ..) if finished.reason == Reason::Completed => "completed".to_owned(),
-        (Some(End::Finished(_)), ..) => "stopped".into(),
-        (Some(End::Failed(..)), ..) => "failed".into(),
+        (Some(RunEnd::Finished(finished)), ..) if finished.reason == Reason::Completed => "completed".to_owned(),
+        (Some(RunEnd::Finished(_)), ..) => "stopped".into(),
+        (Some(RunEnd::Failed { .. }), ..) => "failed".into(),
         (None, Some(Phase::Paused), _) => "paused".into(),
         (None, _, Some(percent)) => format!("{percent}%"),
         (None, _, None) => "preparing".into(),
@@ -120,8 +120,8 @@ fn title(app: &App) -> String {
 fn bar(app: &App) -> String {
     let Some(run) = app.live.as_ref().map(|live| &live.run) else { return "0".into() };
     match (&run.end, run.phase, percent(app)) {
-        (Some(End::Failed(..)), _, percent) => format!("2;{}", percent.unwrap_or(100)),
-        (Some(End::Finished(_)), ..) => "0".into(),
+        (Some(RunEnd::Failed { .. }), _, percent) => format!("2;{}", percent.unwrap_or(100)),
+        (Some(RunEnd::Finished(_)), ..) => "0".into(),
         (None, Some(Phase::Paused), Some(percent)) => format!("4;{percent}"),
         (None, _, Some(percent)) => format!("1;{percent}"),
         (None, _, None) => "3".into(),

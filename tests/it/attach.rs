@@ -1,4 +1,4 @@
-//! Attaching to a run that goes elsewhere: what a viewer sees and orders, and what the socket refuses.
+//! Attaching to a run in another process: what a viewer sees and sends, and what the socket refuses.
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use finesift::Usage;
-use finesift::attach::{Line, Viewer, listen};
+use finesift::attach::{SocketLine, Viewer, listen};
 use finesift::protocol::{Command, Event, Finished, Phase, Reason, Resumed};
 use finesift::runs::{EventLog, RunFolder};
 use finesift::session::{Port, Session};
@@ -17,20 +17,20 @@ use rustix::process::Uid;
 use rustix::thread::set_thread_res_uid;
 use tempfile::TempDir;
 
-/// A run whose trainer does as it is told and counts.
-struct Going {
+/// A run with a scripted trainer.
+struct ActiveRun {
     runs: TempDir,
     folder: PathBuf,
     session: Session,
 }
 
-impl Going {
-    fn start(trainer: impl FnOnce(&Port) + Send + 'static) -> Going {
+impl ActiveRun {
+    fn start(trainer: impl FnOnce(&Port) + Send + 'static) -> ActiveRun {
         let runs = tempfile::tempdir().unwrap();
-        Going::start_in(runs, "mine", trainer)
+        ActiveRun::start_in(runs, "mine", trainer)
     }
 
-    fn start_in(runs: TempDir, name: &str, trainer: impl FnOnce(&Port) + Send + 'static) -> Going {
+    fn start_in(runs: TempDir, name: &str, trainer: impl FnOnce(&Port) + Send + 'static) -> ActiveRun {
         let run = RunFolder::create(runs.path(), Some(name), "tiny", "").unwrap();
         let folder = run.path().to_owned();
         let log = EventLog::open(&run.events()).unwrap();
@@ -40,8 +40,8 @@ impl Going {
             trainer(port);
             Ok(())
         });
-        let mut going = Going { runs, folder, session: session.unwrap() };
-        // It listens before it says so.
+        let mut going = ActiveRun { runs, folder, session: session.unwrap() };
+        // The socket is open before this event.
         assert_eq!(going.session.blocking_next(), Some(Event::info("open")));
         going
     }
@@ -52,7 +52,7 @@ impl Going {
     }
 }
 
-/// Confirms what it is told, until it is told to stop.
+/// Confirms commands until it is stopped.
 fn obedient(port: &Port) {
     loop {
         match port.wait() {
@@ -74,12 +74,12 @@ fn paused() -> Event {
     Event::Phase { phase: Phase::Paused }
 }
 
-/// What comes next; the viewer's own waiting needs a runtime.
+/// The next event of a viewer.
 fn next(viewer: &mut Viewer) -> Option<Event> {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(viewer.next())
 }
 
-/// Where a run is taken up again.
+/// The first event of a resumed run.
 fn resumed() -> Event {
     Event::Resumed(Resumed {
         run: "mine".into(),
@@ -96,10 +96,10 @@ fn resumed() -> Event {
 /// Events between a checkpoint and the last.
 const TAIL: usize = 20;
 
-/// A run that is stopped to be left behind: its folder, and the byte of its checkpoint.
-fn left_behind(viewer: impl FnOnce(&Path) -> Viewer) -> (TempDir, PathBuf, u64, Viewer) {
+/// A detached run: its folder, the position of its checkpoint in the events, and a viewer.
+fn detached(viewer: impl FnOnce(&Path) -> Viewer) -> (TempDir, PathBuf, u64, Viewer) {
     let (tell, checkpoint) = std::sync::mpsc::channel();
-    let going = Going::start(move |port| {
+    let going = ActiveRun::start(move |port| {
         assert_eq!(port.wait(), Some(Command::Stop { save: true }));
         tell.send(port.emitter().written()).unwrap();
         (0..TAIL).for_each(|_| port.emit(Event::info("a checkpoint was written")));
@@ -112,8 +112,8 @@ fn left_behind(viewer: impl FnOnce(&Path) -> Viewer) -> (TempDir, PathBuf, u64, 
     (going.runs, going.folder, checkpoint.recv().unwrap(), viewer)
 }
 
-/// Takes a run up at a byte of its events, as a process of its own would, and tells so many events before it obeys.
-fn take_up(folder: &Path, at: u64, many: usize) -> Session {
+/// Resumes a run at a position in its events, as another process would, and emits so many events before it takes commands.
+fn resume(folder: &Path, at: u64, many: usize) -> Session {
     let run = RunFolder::open(folder.parent().unwrap(), "mine").unwrap();
     let session = Session::spawn(None, move |port| {
         let _listener = listen(run.path(), run.name(), port.tap())?;
@@ -129,25 +129,25 @@ fn take_up(folder: &Path, at: u64, many: usize) -> Session {
 fn connect(folder: &Path) -> (UnixStream, BufReader<UnixStream>) {
     let socket = UnixStream::connect(folder.join("socket")).unwrap();
     let mut lines = BufReader::new(socket.try_clone().unwrap());
-    assert!(matches!(line(&mut lines), Line::Hello { run, .. } if run == "mine"));
+    assert!(matches!(line(&mut lines), SocketLine::Hello { run, .. } if run == "mine"));
     (socket, lines)
 }
 
-fn line(lines: &mut BufReader<UnixStream>) -> Line {
+fn line(lines: &mut BufReader<UnixStream>) -> SocketLine {
     let mut text = String::new();
     lines.read_line(&mut text).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
 #[test]
-fn a_viewer_sees_all_of_the_run_and_orders_it_about_and_leaves_without_a_trace() {
-    let going = Going::start(obedient);
+fn a_viewer_sees_all_events_sends_commands_and_detaches_without_a_trace() {
+    let going = ActiveRun::start(obedient);
     let mut first = Viewer::attach(&going.folder).unwrap();
     assert_eq!(next(&mut first), Some(Event::info("open")));
     first.send(&Command::Pause);
     assert_eq!(next(&mut first), Some(paused()));
     first.leave().unwrap();
-    // Another sees what came before it.
+    // A second viewer sees earlier events.
     let mut second = Viewer::attach(&going.folder).unwrap();
     assert_eq!((next(&mut second), next(&mut second)), (Some(Event::info("open")), Some(paused())));
     second.send(&Command::Sample { prompt: "well?".into() });
@@ -159,19 +159,19 @@ fn a_viewer_sees_all_of_the_run_and_orders_it_about_and_leaves_without_a_trace()
     second.leave().unwrap();
     let told: Vec<Event> = std::iter::from_fn(|| next(&mut third)).collect();
     assert_eq!(told.last(), Some(&finished()));
-    // The owner saw all of it too.
+    // The owner saw all events too.
     let mut session = going.session;
     let told: Vec<Event> = std::iter::from_fn(|| session.blocking_next()).collect();
     assert_eq!((told.first(), told.last()), (Some(&paused()), Some(&finished())));
     session.join().unwrap();
     assert!(!going.folder.join("socket").exists());
     let refused = Viewer::attach(&going.folder).err().unwrap();
-    assert!(refused.is::<Usage>() && refused.to_string().contains("this run does not go"), "{refused}");
+    assert!(refused.is::<Usage>() && refused.to_string().contains("this run is not active"), "{refused}");
 }
 
 #[test]
-fn a_viewer_follows_a_run_that_is_left_behind_without_a_seam() {
-    let (_runs, folder, checkpoint, mut viewer) = left_behind(|folder| {
+fn a_viewer_follows_a_detached_run_without_gaps() {
+    let (_runs, folder, checkpoint, mut viewer) = detached(|folder| {
         let mut viewer = Viewer::attach(folder).unwrap();
         assert_eq!(next(&mut viewer), Some(Event::info("open")));
         viewer
@@ -179,23 +179,23 @@ fn a_viewer_follows_a_run_that_is_left_behind_without_a_seam() {
     for _ in 0..TAIL {
         assert_eq!(next(&mut viewer), Some(Event::info("a checkpoint was written")));
     }
-    // That it was stopped is not told: it goes on.
-    let mut session = take_up(&folder, checkpoint, 3);
+    // The viewer does not see that the run was stopped, since it continues.
+    let mut session = resume(&folder, checkpoint, 3);
     assert_eq!(next(&mut viewer), Some(resumed()));
     for number in 0..3 {
         assert_eq!(next(&mut viewer), Some(Event::info(number.to_string())));
     }
-    // CommandQueue go to who has it now.
+    // Commands go to the current process.
     viewer.send(&Command::Pause);
     assert_eq!(next(&mut viewer), Some(paused()));
     assert_eq!(session.blocking_next(), Some(resumed()));
-    // And from there to the next, and again.
+    // Detached a second time.
     session.detach();
     session.send(Command::Stop { save: true });
     session.join().unwrap();
     let length = fs::metadata(folder.join("events.jsonl")).unwrap().len();
     let last = serde_json::to_string(&finished()).unwrap().len() as u64 + 1;
-    let session = take_up(&folder, length - last, 0);
+    let session = resume(&folder, length - last, 0);
     assert_eq!(next(&mut viewer), Some(resumed()));
     viewer.send(&Command::Stop { save: true });
     assert_eq!((next(&mut viewer), next(&mut viewer)), (Some(finished()), None));
@@ -204,15 +204,15 @@ fn a_viewer_follows_a_run_that_is_left_behind_without_a_seam() {
 }
 
 #[test]
-fn a_viewer_that_stood_still_while_a_run_was_left_behind_is_told_all_of_it_once() {
-    // More than what was cut off, so that its end lies within.
+fn a_viewer_that_stood_still_while_a_run_was_detached_sees_every_event_once() {
+    // More than was cut off, so that the earlier end lies within.
     const MANY: usize = 5_000;
-    // It stands still before what is cut off, and within.
+    // The viewer stops reading before the events that are cut off, and among them.
     for seen in [0, 1, 6] {
-        let (_runs, folder, checkpoint, mut viewer) = left_behind(|folder| Viewer::attach(folder).unwrap());
+        let (_runs, folder, checkpoint, mut viewer) = detached(|folder| Viewer::attach(folder).unwrap());
         let mut told: Vec<Event> = (0..seen).map(|_| next(&mut viewer).unwrap()).collect();
-        let mut session = take_up(&folder, checkpoint, MANY);
-        // What the viewer has heard of is cut off by then.
+        let mut session = resume(&folder, checkpoint, MANY);
+        // By then, announced events are cut off.
         assert_eq!(session.blocking_next(), Some(resumed()));
         while told.last() != Some(&Event::info((MANY - 1).to_string())) {
             told.push(next(&mut viewer).unwrap());
@@ -229,7 +229,7 @@ fn a_viewer_that_stood_still_while_a_run_was_left_behind_is_told_all_of_it_once(
 }
 
 #[test]
-fn a_run_that_is_left_behind_and_taken_up_by_nobody_has_ended() {
+fn a_detached_run_that_no_process_resumes_has_ended() {
     let runs = tempfile::tempdir().unwrap();
     let run = RunFolder::create(runs.path(), Some("mine"), "tiny", "").unwrap();
     let folder = run.path().to_owned();
@@ -238,13 +238,13 @@ fn a_run_that_is_left_behind_and_taken_up_by_nobody_has_ended() {
     let written = log.append(&finished()).end;
     drop(run);
     let listener = UnixListener::bind(folder.join("socket")).unwrap();
-    // A process that has ended before it could start another.
+    // A process that has ended before it started another.
     let mut child = std::process::Command::new("true").spawn().unwrap();
     child.wait().unwrap();
-    let hello = Line::Hello { version: "0".into(), run: "mine".into(), process: child.id() };
+    let hello = SocketLine::Hello { version: "0".into(), run: "mine".into(), process: child.id() };
     let told = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        for line in [hello, Line::Opened(0), Line::Written(written), Line::LeftBehind] {
+        for line in [hello, SocketLine::Opened(0), SocketLine::Written(written), SocketLine::Detached] {
             stream.write_all((serde_json::to_string(&line).unwrap() + "\n").as_bytes()).unwrap();
         }
     });
@@ -256,7 +256,7 @@ fn a_run_that_is_left_behind_and_taken_up_by_nobody_has_ended() {
 }
 
 #[test]
-fn what_is_in_no_file_is_told_too_and_a_run_that_fails_fails_for_its_viewers() {
+fn events_without_a_file_are_sent_too_and_a_failed_run_fails_for_its_viewers() {
     let runs = tempfile::tempdir().unwrap();
     let run = RunFolder::create(runs.path(), Some("mine"), "tiny", "").unwrap();
     let (folder, events) = (run.path().to_owned(), run.events());
@@ -284,10 +284,10 @@ fn what_is_in_no_file_is_told_too_and_a_run_that_fails_fails_for_its_viewers() {
 }
 
 #[test]
-fn a_viewer_that_stands_still_holds_up_nobody_and_misses_nothing() {
+fn a_viewer_that_stands_still_blocks_nobody_and_misses_nothing() {
     const MANY: usize = 60_000;
     let (tell, told) = std::sync::mpsc::channel();
-    let going = Going::start(move |port| {
+    let going = ActiveRun::start(move |port| {
         assert_eq!(port.wait(), Some(Command::Resume));
         (0..MANY).for_each(|number| port.emit(Event::info(number.to_string())));
         tell.send(()).unwrap();
@@ -296,7 +296,7 @@ fn a_viewer_that_stands_still_holds_up_nobody_and_misses_nothing() {
     let mut viewer = Viewer::attach(&going.folder).unwrap();
     assert_eq!(next(&mut viewer), Some(Event::info("open")));
     viewer.send(&Command::Resume);
-    // Nobody reads until all is written.
+    // Nothing is read until everything is written.
     told.recv().unwrap();
     for number in 0..MANY {
         assert_eq!(next(&mut viewer), Some(Event::info(number.to_string())));
@@ -310,21 +310,21 @@ fn a_viewer_that_stands_still_holds_up_nobody_and_misses_nothing() {
 }
 
 #[test]
-fn lines_that_are_no_orders_are_refused_and_disturb_nothing() {
-    let going = Going::start(obedient);
+fn invalid_commands_are_refused_and_change_nothing() {
+    let going = ActiveRun::start(obedient);
     let (mut socket, mut lines) = connect(&going.folder);
-    assert_eq!(line(&mut lines), Line::Opened(0));
-    assert!(matches!(line(&mut lines), Line::Written(_)));
-    // Read aside, so that neither side waits for the other.
+    assert_eq!(line(&mut lines), SocketLine::Opened(0));
+    assert!(matches!(line(&mut lines), SocketLine::Written(_)));
+    // Read on another thread, so that neither side waits for the other.
     let answers = std::thread::spawn(move || {
-        let read = std::iter::repeat_with(|| line(&mut lines)).filter(|line| matches!(line, Line::Refused(_)));
+        let read = std::iter::repeat_with(|| line(&mut lines)).filter(|line| matches!(line, SocketLine::Refused(_)));
         (read.take(10_000).count(), lines)
     });
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let orders = [r#""pause""#, r#"{"stop":{"save":true}}"#, r#"{"sample":{"prompt":"x"}}"#, r#""checkpoint""#];
     let mut sent = 0;
     while sent < 10_000 {
-        // Noise, and orders with a byte changed.
+        // Noise, and commands with one byte changed.
         let mut bytes: Vec<u8> = match random.random_range(0..3) {
             0 => (0..random.random_range(0..200)).map(|_| random.random()).collect(),
             1 => vec![b'['; random.random_range(1..5000)],
@@ -349,15 +349,15 @@ fn lines_that_are_no_orders_are_refused_and_disturb_nothing() {
     assert_eq!((next(&mut viewer), next(&mut viewer)), (Some(Event::info("open")), Some(paused())));
     // One that never ends a line is not heard further.
     socket.write_all(&vec![b'x'; 80_000]).unwrap();
-    let refused = std::iter::repeat_with(|| line(&mut lines)).find(|line| matches!(line, Line::Refused(_)));
-    assert!(matches!(refused, Some(Line::Refused(why)) if why.contains("more than 65536 bytes")));
+    let refused = std::iter::repeat_with(|| line(&mut lines)).find(|line| matches!(line, SocketLine::Refused(_)));
+    assert!(matches!(refused, Some(SocketLine::Refused(why)) if why.contains("more than 65536 bytes")));
     going.end();
 }
 
 #[test]
 fn orders_that_nobody_takes_do_not_pile_up() {
     let (release, released) = std::sync::mpsc::channel();
-    let going = Going::start(move |port| {
+    let going = ActiveRun::start(move |port| {
         // Busy, as within a long step.
         released.recv().unwrap();
         let mut taken = 0;
@@ -373,10 +373,10 @@ fn orders_that_nobody_takes_do_not_pile_up() {
     for _ in 0..100 {
         socket.write_all(b"\"evaluate\"\n").unwrap();
     }
-    let refused = std::iter::repeat_with(|| line(&mut lines)).filter(|line| matches!(line, Line::Refused(_)));
+    let refused = std::iter::repeat_with(|| line(&mut lines)).filter(|line| matches!(line, SocketLine::Refused(_)));
     assert_eq!(refused.take(36).count(), 36);
     release.send(()).unwrap();
-    // The owner's own order goes through in any case.
+    // Commands of the owner are never refused.
     going.session.send(Command::Stop { save: false });
     let mut session = going.session;
     let told: Vec<Event> = std::iter::from_fn(|| session.blocking_next()).collect();
@@ -385,8 +385,8 @@ fn orders_that_nobody_takes_do_not_pile_up() {
 }
 
 #[test]
-fn an_order_needs_no_line_end_and_who_says_nothing_more_is_still_told() {
-    let going = Going::start(obedient);
+fn a_command_needs_no_newline_and_a_viewer_that_stops_sending_still_reads() {
+    let going = ActiveRun::start(obedient);
     let (mut socket, lines) = connect(&going.folder);
     socket.write_all(br#"{"stop":{"save":true}}"#).unwrap();
     socket.shutdown(std::net::Shutdown::Write).unwrap();
@@ -396,16 +396,16 @@ fn an_order_needs_no_line_end_and_who_says_nothing_more_is_still_told() {
 }
 
 #[test]
-fn the_socket_is_the_users_alone() {
-    let going = Going::start(obedient);
+fn only_the_user_of_the_run_can_use_the_socket() {
+    let going = ActiveRun::start(obedient);
     let socket = going.folder.join("socket");
     assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
-    // Only who is root can be somebody else.
+    // Only root can act as another user.
     if rustix::process::geteuid().is_root() {
         for parent in going.folder.ancestors().filter(|parent| parent.starts_with(std::env::temp_dir())) {
             fs::set_permissions(parent, fs::Permissions::from_mode(0o755)).unwrap();
         }
-        // A thread of its own has a user of its own.
+        // A thread can have its own user.
         let nobody = |socket: PathBuf| {
             let other = move || {
                 let nobody = Uid::from_raw(65_534);
@@ -416,7 +416,7 @@ fn the_socket_is_the_users_alone() {
             std::thread::spawn(other).join().unwrap()
         };
         assert_eq!(nobody(socket.clone()).unwrap_err().kind(), ErrorKind::PermissionDenied);
-        // Nor if the file system would let them.
+        // Also if the file system permits it.
         fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
         assert!(nobody(socket).is_ok_and(|told| told.is_empty()));
     }
@@ -424,7 +424,7 @@ fn the_socket_is_the_users_alone() {
 }
 
 #[test]
-fn a_socket_that_was_left_behind_and_one_with_a_long_path_are_no_hindrance() {
+fn a_stale_socket_is_replaced_and_a_long_path_works() {
     let runs = tempfile::tempdir().unwrap();
     let name = "a-run-with-a-very-long-name-".repeat(4);
     let stale = runs.path().join("stale");
@@ -449,10 +449,10 @@ fn a_socket_that_was_left_behind_and_one_with_a_long_path_are_no_hindrance() {
 }
 
 #[test]
-fn what_does_not_answer_is_given_up() {
+fn a_socket_that_is_not_a_run_is_refused() {
     let runs = tempfile::tempdir().unwrap();
     let run = RunFolder::create(runs.path(), Some("mine"), "tiny", "").unwrap();
-    // Somebody else's idea of a run.
+    // Another kind of server.
     let listener = UnixListener::bind(run.path().join("socket")).unwrap();
     let other = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();

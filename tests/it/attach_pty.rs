@@ -1,5 +1,4 @@
-//! The whole program: a run that goes without a screen is attached to, ordered about and left again; one that is watched
-//! is left behind and goes on.
+//! The whole program: attaching to a headless run, commanding it and detaching; detaching a watched run.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -13,7 +12,7 @@ use crate::pty::Pty;
 use crate::resume::numbers;
 use crate::tiny::Tiny;
 
-/// Far more steps than are waited for: however late a screen comes, the run is still under way.
+/// Far more steps than the tests wait for: the run is still active however late a screen comes.
 const EPOCHS: &str = "epochs = 1000000\neval_every = 50";
 
 fn tiny(more: &str) -> Tiny {
@@ -30,7 +29,7 @@ fn program(tiny: &Tiny, arguments: &[&str]) -> Command {
         .args(["--runs", "runs", "--device", "cpu"])
         .env("XDG_CACHE_HOME", tiny.path("cache"))
         .env("XDG_CONFIG_HOME", tiny.path("config"))
-        // What is so small only waits for other cores.
+        // Small work is slower on several threads.
         .env("OMP_NUM_THREADS", "1")
         .stdin(Stdio::null());
     command
@@ -40,7 +39,7 @@ fn output(tiny: &Tiny, arguments: &[&str]) -> Output {
     program(tiny, arguments).output().unwrap()
 }
 
-/// The exit status of one that went well, and what it said.
+/// The standard output of a successful command.
 fn text(output: Output) -> String {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
@@ -55,7 +54,7 @@ fn events(tiny: &Tiny, run: &str) -> PathBuf {
     tiny.path("runs").join(run).join("events.jsonl")
 }
 
-/// Stops a run, and asserts that it had the numbers of one that nobody disturbed.
+/// Stops a run, and asserts that its numbers equal those of an undisturbed run.
 fn assert_was_undisturbed(tiny: &Tiny, run: &str) {
     let mut typed = program(tiny, &["attach", run, "--plain"]);
     let mut typed = typed.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -80,7 +79,7 @@ fn assert_was_undisturbed(tiny: &Tiny, run: &str) {
 }
 
 #[test]
-fn a_run_without_a_screen_is_attached_to_and_left_and_its_viewer_killed_and_nothing_is_disturbed() {
+fn attaching_detaching_and_killing_a_viewer_do_not_disturb_a_headless_run() {
     let tiny = tiny(EPOCHS);
     let mut run = program(&tiny, &["train", "tiny.toml", "--run", "mine", "--headless", "--json"])
         .stdout(Stdio::piped())
@@ -89,13 +88,13 @@ fn a_run_without_a_screen_is_attached_to_and_left_and_its_viewer_killed_and_noth
         .unwrap();
     let mut told = BufReader::new(run.stdout.take().unwrap()).lines().map(Result::unwrap);
     assert!(told.any(|line| line.contains(r#""event":"step""#)));
-    // Without a name it is the only one that goes.
+    // Without a name: the only active run.
     let mut first = screen(&tiny, &["attach"]);
     first.wait_for(&["attached to mine", "● training"]);
     first.press("p");
     first.wait_for(&["● paused"]);
     first.press("c");
-    first.wait_for(&["checkpoint of step", "● paused"]);
+    first.wait_for(&["saved checkpoint at step", "● paused"]);
     let listed = text(output(&tiny, &["runs"]));
     assert!(listed.contains("mine  running"), "{listed}");
     first.press("q");
@@ -103,12 +102,12 @@ fn a_run_without_a_screen_is_attached_to_and_left_and_its_viewer_killed_and_noth
     assert_eq!(status, 0, "{left}");
     assert!(left.contains("goes on in the background"), "{left}");
     first.assert_restored();
-    // It held meanwhile.
+    // It stayed paused.
     let mut second = screen(&tiny, &["attach", "mine"]);
-    second.wait_for(&["attached to mine", "● paused", "checkpoint of step"]);
+    second.wait_for(&["attached to mine", "● paused", "saved checkpoint at step"]);
     second.signal("KILL");
     second.wait_exit();
-    // From the list of runs, too.
+    // Also from the list of runs.
     let mut third = screen(&tiny, &[]);
     third.wait_for(&["demo"]);
     third.press("R");
@@ -120,7 +119,7 @@ fn a_run_without_a_screen_is_attached_to_and_left_and_its_viewer_killed_and_noth
     third.signal("TERM");
     let (status, left) = third.wait_exit();
     assert_eq!(status, 143, "{left}");
-    // Told to the end, or its pipe would hold it.
+    // Read to the end, or the full pipe would block it.
     let rest = std::thread::spawn(move || told.last().unwrap());
     assert_was_undisturbed(&tiny, "mine");
     let last = rest.join().unwrap();
@@ -129,13 +128,13 @@ fn a_run_without_a_screen_is_attached_to_and_left_and_its_viewer_killed_and_noth
     let gone = output(&tiny, &["attach", "mine"]);
     assert_eq!(gone.status.code(), Some(2));
     let error = String::from_utf8_lossy(&gone.stderr).into_owned();
-    assert!(error.contains("runs/mine: this run does not go"), "{error}");
+    assert!(error.contains("runs/mine: this run is not active"), "{error}");
     let none = output(&tiny, &["attach"]);
     assert_eq!((none.status.code(), none.stderr.starts_with(b"finesift: no run goes in runs")), (Some(2), true));
 }
 
 #[test]
-fn a_run_that_is_watched_is_left_behind_and_goes_on_as_if_nothing_had_been() {
+fn a_watched_run_is_detached_and_continues_with_the_same_numbers() {
     let tiny = tiny(EPOCHS);
     let mut pty = screen(&tiny, &["train", "tiny.toml", "--run", "mine"]);
     pty.wait_for(&["● training", "step "]);
@@ -160,15 +159,15 @@ fn a_run_that_is_watched_is_left_behind_and_goes_on_as_if_nothing_had_been() {
     viewed.extend(rest.join().unwrap());
     assert!(numbers(&viewed) == numbers(&read_events(&events(&tiny, "mine")).unwrap()));
     let log = fs::read_to_string(tiny.path("runs/mine/background.log")).unwrap();
-    assert!(log.contains("goes on after step"), "{log}");
+    assert!(log.contains("resumed from step"), "{log}");
 }
 
 #[test]
-fn who_is_attached_to_a_run_that_is_left_behind_follows_it() {
+fn attached_viewers_follow_a_detached_run() {
     let tiny = tiny(EPOCHS);
     let mut owner = screen(&tiny, &["train", "tiny.toml", "--run", "mine"]);
     owner.wait_for(&["● training", "step "]);
-    // It waits until all of them are there.
+    // Paused until all viewers are attached.
     owner.press("p");
     owner.wait_for(&["● paused"]);
     let attached = |more: &[&str]| {
@@ -182,7 +181,7 @@ fn who_is_attached_to_a_run_that_is_left_behind_follows_it() {
     while !lines.last().is_some_and(|line| line.contains(r#""event":"step""#)) {
         lines.push(told.next().unwrap());
     }
-    assert!(said.any(|line| line.contains("steps of")));
+    assert!(said.any(|line| line.contains("steps, batch size")));
     let mut viewer = screen(&tiny, &["attach", "mine"]);
     viewer.wait_for(&["attached to mine", "● paused"]);
     viewer.press("5");
@@ -192,9 +191,9 @@ fn who_is_attached_to_a_run_that_is_left_behind_follows_it() {
     owner.press("k");
     let (status, left) = owner.wait_exit();
     assert_eq!(status, 0, "{left}");
-    viewer.wait_for(&["attached to mine", "taken up again after step", "● training"]);
-    assert!(said.any(|line| line.contains("mine: goes on after step")));
-    // Its orders go to where the run is now.
+    viewer.wait_for(&["attached to mine", "resumed from step", "● training"]);
+    assert!(said.any(|line| line.contains("mine: resumed from step")));
+    // Commands go to the current process.
     viewer.press("p");
     viewer.wait_for(&["● paused"]);
     viewer.press("p");
@@ -216,11 +215,11 @@ fn who_is_attached_to_a_run_that_is_left_behind_follows_it() {
 }
 
 #[test]
-fn a_run_starts_in_the_background_and_what_is_wrong_is_said_before() {
+fn a_run_starts_in_the_background_and_errors_are_printed_before() {
     let tiny = tiny("epochs = 100000");
     let said = text(output(&tiny, &["train", "tiny.toml", "--run", "mine", "--background"]));
     assert!(said.contains("`finesift attach runs/mine` shows it"), "{said}");
-    // CommandQueue are typed, where there is no screen.
+    // Commands are typed in --plain.
     let mut typed = program(&tiny, &["attach", "mine", "--plain"]);
     let mut typed = typed.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     typed.stdin.as_mut().unwrap().write_all(b"stop\n").unwrap();

@@ -1,18 +1,18 @@
-//! Checkpoints on disks that fail and after all kinds of damage, without torch.
+//! Checkpoints on failing disks and with all kinds of damage, without torch.
 
 use std::fs;
 use std::path::Path;
 
 use finesift::runs::checkpoint::{
-    BaseIdentity, ClockState, DataIdentity, FORMAT, Manifest, STATE, ScheduleFacts, SlotEntry, Stored, TensorBytes,
-    list, recover, write,
+    BaseIdentity, ClockState, DataIdentity, FORMAT, Manifest, STATE, ScheduleFacts, SlotEntry, StoredCheckpoint,
+    TensorBytes, list, recover, write,
 };
 use finesift::runs::{Disk, RealDisk};
 
-use crate::disks::{ERRNOS, Faulty, Full};
+use crate::disks::{ERRNOS, Faulty, FullDisk};
 
 #[test]
-fn a_fault_at_any_call_leaves_a_good_checkpoint_and_no_trace() {
+fn a_disk_error_at_any_call_leaves_a_valid_checkpoint_and_no_other_files() {
     let calls = {
         let run = tempfile::tempdir().unwrap();
         let disk = Faulty::new(0, |_| false);
@@ -26,7 +26,7 @@ fn a_fault_at_any_call_leaves_a_good_checkpoint_and_no_trace() {
             let run = tempfile::tempdir().unwrap();
             put(&RealDisk, run.path(), 4, 1).unwrap();
             put(&RealDisk, run.path(), 5, 1).unwrap();
-            // Once, or from there on.
+            // Fails once, or from there on.
             let disk = Faulty::new(errno, move |call| call == at || (stays && call > at));
             let written = put(&disk, run.path(), 5, 2);
             let what = format!("errno {errno} at call {at}, stays: {stays}");
@@ -35,7 +35,7 @@ fn a_fault_at_any_call_leaves_a_good_checkpoint_and_no_trace() {
                 assert!(error.contains("step-00000005: cannot write the checkpoint: "), "{what}: {error}");
                 assert!(error.contains(&format!("(os error {errno})")), "{what}: {error}");
             }
-            // As the next start finds it.
+            // As on the next start.
             let checkpoints = run.path().join("checkpoints");
             recover(&RealDisk, &checkpoints).unwrap();
             assert_eq!(value(&checkpoints.join("step-00000004")).unwrap(), 1, "{what}");
@@ -49,10 +49,10 @@ fn a_fault_at_any_call_leaves_a_good_checkpoint_and_no_trace() {
 }
 
 #[test]
-fn room_is_looked_for_before_anything_is_written() {
+fn free_space_is_checked_before_writing() {
     let run = tempfile::tempdir().unwrap();
-    let error = format!("{:#}", put(&Full, run.path(), 1, 1).unwrap_err());
-    assert!(error.contains("1 MiB are needed and 0 MiB are free on the disk"), "{error}");
+    let error = format!("{:#}", put(&FullDisk, run.path(), 1, 1).unwrap_err());
+    assert!(error.contains("needs 1 MiB, but only 0 MiB are free on the disk"), "{error}");
     assert_eq!(fs::read_dir(run.path().join("checkpoints")).unwrap().count(), 0);
 }
 
@@ -87,18 +87,18 @@ fn every_flipped_byte_and_every_cut_is_detected() {
 }
 
 #[test]
-fn a_manifest_that_claims_much_costs_nothing() {
+fn a_manifest_with_huge_sizes_allocates_nothing() {
     let run = tempfile::tempdir().unwrap();
     put(&RealDisk, run.path(), 5, 1).unwrap();
     let path = run.path().join("checkpoints/step-00000005");
-    let mut manifest = Stored::open(&path).unwrap().manifest;
+    let mut manifest = StoredCheckpoint::open(&path).unwrap().manifest;
     manifest.files[0].bytes = 1 << 62;
     fs::write(path.join("checkpoint.json"), manifest.seal().unwrap()).unwrap();
     let error = value(&path).unwrap_err();
     assert!(error.contains("should have 4611686018427387904"), "{error}");
-    // A file of zeros without end, as far as it is let.
+    // A sparse file of 1 TiB.
     fs::File::create(path.join("checkpoint.json")).unwrap().set_len(1 << 40).unwrap();
-    assert!(Stored::open(&path).unwrap_err().contains("larger than 16 MiB"));
+    assert!(StoredCheckpoint::open(&path).unwrap_err().to_string().contains("larger than 16 MiB"));
     assert_eq!(list(&run.path().join("checkpoints")).unwrap().len(), 1);
 }
 
@@ -118,7 +118,8 @@ fn put(disk: &dyn Disk, run: &Path, step: u64, value: u32) -> anyhow::Result<u64
 
 /// The value that the checkpoint in this folder holds.
 fn value(path: &Path) -> Result<u32, String> {
-    let state = Stored::open(path)?.read(STATE)?;
+    let stored = StoredCheckpoint::open(path).map_err(|error| error.to_string())?;
+    let state = stored.read(STATE).map_err(|error| error.to_string())?;
     let tensors = safetensors::SafeTensors::deserialize(&state).map_err(|error| error.to_string())?;
     let master = tensors.tensor("master").map_err(|error| error.to_string())?;
     Ok(f32::from_le_bytes(master.data()[..4].try_into().unwrap()) as u32)

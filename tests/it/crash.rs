@@ -1,4 +1,4 @@
-//! A run is killed again and again, half of the times while a checkpoint is being written, and comes out the same.
+//! A run that is killed repeatedly, half of the times while a checkpoint is written, has the numbers of an undisturbed run.
 
 use std::env;
 use std::fs::{self, File};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use finesift::protocol::Event;
-use finesift::runs::checkpoint::{self, STATE, Stored};
+use finesift::runs::checkpoint::{self, STATE, StoredCheckpoint};
 use finesift::runs::{Disk, RealDisk, RunLock, read_events};
 use finesift::train::{CheckpointSelector, ResumeOptions};
 use rand::rngs::StdRng;
@@ -19,7 +19,7 @@ use crate::resume::numbers;
 use crate::run::{resume_on, spawn_on};
 use crate::tiny::Tiny;
 
-/// Tells the process that this binary starts of itself which folder to work in, and which run.
+/// Environment variables of the child process: folder and run.
 const FOLDER: &str = "FINESIFT_CRASH_FOLDER";
 const RUN: &str = "FINESIFT_CRASH_RUN";
 
@@ -27,7 +27,7 @@ const RUN: &str = "FINESIFT_CRASH_RUN";
 const KILLS: usize = 24;
 
 #[test]
-fn a_run_killed_at_any_moment_comes_out_the_same() {
+fn a_run_killed_at_any_moment_has_the_same_numbers() {
     let kills = env::var("FINESIFT_CRASHES").map_or(KILLS, |kills| kills.parse().unwrap());
     let tiny = Tiny::new(0.1);
     let events = |run: &str| tiny.path("runs").join(run).join("events.jsonl");
@@ -41,11 +41,11 @@ fn a_run_killed_at_any_moment_comes_out_the_same() {
     while killed < kills {
         round += 1;
         let run = format!("round-{round}");
-        // Each round ends with a whole run, so that every kill is followed by what it might have spoilt.
+        // Each round completes its run, so that damage by any kill would show.
         let mut left = 4;
         loop {
             let moment = (left > 0).then(|| Moment {
-                // Of the lines told until then, and a little later.
+                // After a number of lines, and a little later.
                 line: random.random_range(1..if killed % 2 == 0 { 40 } else { 60 }),
                 kind: if killed % 2 == 0 { "disk" } else { "event" },
                 later: Duration::from_micros(random.random_range(0..3000)),
@@ -53,13 +53,14 @@ fn a_run_killed_at_any_moment_comes_out_the_same() {
             let Some(last) = kill_when(&tiny, &run, moment) else { break };
             (killed, left) = (killed + 1, left - 1);
             while_writing += usize::from(last);
-            // What has a checkpoint's name is one, whatever the moment.
+            // Every folder with a checkpoint's name is valid.
             let folder = tiny.path("runs").join(&run);
             for kept in checkpoint::list(&folder.join("checkpoints")).unwrap() {
-                let stored = Stored::open(&kept.path).unwrap_or_else(|error| panic!("seed {seed}, {run}: {error}"));
+                let stored =
+                    StoredCheckpoint::open(&kept.path).unwrap_or_else(|error| panic!("seed {seed}, {run}: {error}"));
                 stored.read(STATE).unwrap_or_else(|error| panic!("seed {seed}, {run}: {error}"));
             }
-            assert_eq!(RunLock::holder(&folder), None, "the lock goes with its process");
+            assert_eq!(RunLock::holder(&folder), None, "the lock ends with its process");
         }
         let told = read_events(&events(&run)).unwrap();
         assert!(matches!(told.last(), Some(Event::Finished(_))), "seed {seed}, {run}");
@@ -70,15 +71,15 @@ fn a_run_killed_at_any_moment_comes_out_the_same() {
     assert!(while_writing * 3 >= killed, "{while_writing} of {killed}");
 }
 
-/// When to kill: after this many lines of a kind, and so much later.
+/// When to kill: after a number of lines of a kind, and a delay.
 struct Moment {
     kind: &'static str,
     line: usize,
     later: Duration,
 }
 
-/// Begins a run or takes it up again, in a process of its own, and kills that. `None` if it ended before; otherwise whether
-/// a checkpoint was being written.
+/// Starts or resumes a run in a child process, and kills it. `None` if it ended before; otherwise whether a checkpoint was
+/// being written.
 fn kill_when(tiny: &Tiny, run: &str, moment: Option<Moment>) -> Option<bool> {
     let mut child = Command::new(env::current_exe().unwrap())
         .args(["crash::child", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
@@ -107,7 +108,7 @@ fn kill_when(tiny: &Tiny, run: &str, moment: Option<Moment>) -> Option<bool> {
     None
 }
 
-/// Kills a process so much later. Whether it was alive.
+/// Kills a process after a delay. Returns whether it was alive.
 fn kill(mut child: Child, later: Duration) -> bool {
     let start = Instant::now();
     while start.elapsed() < later {
@@ -136,7 +137,7 @@ fn child() {
     session.join().unwrap();
 }
 
-/// Writes a little at a time, and says so.
+/// A slow disk that prints a line for each call.
 struct Slow;
 
 impl Disk for Slow {
@@ -167,7 +168,7 @@ impl Disk for Slow {
     }
 }
 
-/// A reader that is gone is about to kill.
+/// Prints a line. The reader may be gone: then it is about to kill this process.
 fn say(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! Disks as they should not be: full, forbidden, broken, slow.
+//! Faulty disks: full, forbidden, broken, slow.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -73,9 +73,9 @@ impl Disk for Faulty {
 }
 
 /// Has no room left.
-pub struct Full;
+pub struct FullDisk;
 
-impl Disk for Full {
+impl Disk for FullDisk {
     fn free(&self, _: &Path) -> io::Result<u64> {
         Ok(1000)
     }

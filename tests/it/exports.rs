@@ -1,4 +1,4 @@
-//! What a run came to, read back as other software would.
+//! Exports of a run, read back as other software would.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use finesift::Usage;
 use finesift::delta::Changes;
-use finesift::export::{Cancellation, Cancelled, ChangedBiases, Form, Order, Stop, merged, shira};
+use finesift::export::{
+    CancelToken, Cancelled, ChangedBiases, ExportControl, ExportFormat, ExportRequest, merged, shira,
+};
 use finesift::model::{LoadOptions, Network};
 use finesift::runs::RealDisk;
-use finesift::runs::checkpoint::{Stored, best, list};
+use finesift::runs::checkpoint::{StoredCheckpoint, best, list};
 use safetensors::SafeTensors;
 use tch::{Device, Kind, Tensor};
 
@@ -23,13 +25,13 @@ fn trained(more: &str) -> (Tiny, Changes) {
     let tiny = Tiny::new(0.0);
     let preset = tiny.preset("epochs = 3\nlearning_rate = 5e-3").replace("learning_rate = 1e-3\n", "");
     complete(&tiny, &preset.replace("probe_every = 4", &format!("probe_every = 4\n{more}")), "run");
-    let stored = Stored::open(&best(&tiny.path("runs/run")).unwrap()).unwrap();
+    let stored = StoredCheckpoint::open(&best(&tiny.path("runs/run")).unwrap()).unwrap();
     let changes = Changes::of(&stored, &tiny.path("model")).unwrap();
     (tiny, changes)
 }
 
 #[test]
-fn a_merged_model_is_the_base_with_the_changes_made() {
+fn a_merged_model_is_the_base_with_the_changes_applied() {
     let _turn = turn();
     let (tiny, changes) = trained("");
     let out = tiny.path("merged");
@@ -38,14 +40,14 @@ fn a_merged_model_is_the_base_with_the_changes_made() {
     let (whole, none) = open(&out);
     assert_eq!(fresh, ["classifier.weight", "classifier.bias"]);
     assert!(none.is_empty(), "{none:?}");
-    assert_eq!((changes.sparse.len(), changes.full.len()), (16, 2));
+    assert_eq!((changes.sparse.len(), changes.dense.len()), (16, 2));
     for spec in whole.parameters.specs() {
         let (was, is) = (base.parameters.get(&spec.name), whole.parameters.get(&spec.name));
         if let Some(sparse) = changes.sparse.iter().find(|sparse| sparse.name == spec.name) {
             let expected = was.copy();
             let _ = expected.view(-1).index_copy_(0, &sparse.indices, &sparse.values);
             assert!(is.equal(&expected) && !is.equal(&was), "{}", spec.name);
-        } else if let Some(full) = changes.full.iter().find(|full| full.name == spec.name) {
+        } else if let Some(full) = changes.dense.iter().find(|full| full.name == spec.name) {
             assert!(is.equal(&full.values), "{}", spec.name);
         } else {
             assert!(is.equal(&was), "{}", spec.name);
@@ -56,9 +58,12 @@ fn a_merged_model_is_the_base_with_the_changes_made() {
     assert_eq!((&config["id2label"]["1"], &config["label2id"]["no"]), (&"yes".into(), &0.into()));
     assert_eq!(fs::read(out.join("tokenizer.json")).unwrap(), fs::read(tiny.path("model/tokenizer.json")).unwrap());
     let card = fs::read_to_string(out.join("README.md")).unwrap();
-    assert!(card.contains("changed: 1672 of 33280 components of 16 parameters") && card.contains("accuracy"), "{card}");
+    assert!(
+        card.contains("trained: 1672 of 33280 components of 16 sparse parameters") && card.contains("accuracy"),
+        "{card}"
+    );
     let again = merged(&changes, &tiny.path("model"), &out, quiet()).unwrap_err();
-    assert!(again.is::<Usage>() && again.to_string().contains("is there already"), "{again}");
+    assert!(again.is::<Usage>() && again.to_string().contains("exists already"), "{again}");
     // Nothing is left beside it.
     let parts = fs::read_dir(tiny.path(""))
         .unwrap()
@@ -67,7 +72,7 @@ fn a_merged_model_is_the_base_with_the_changes_made() {
 }
 
 #[test]
-fn a_delta_put_on_its_base_is_the_merged_model_bit_for_bit() {
+fn a_delta_applied_to_its_base_is_the_merged_model_bit_for_bit() {
     let _turn = turn();
     let (tiny, changes) = trained("");
     let delta = tiny.path("delta.safetensors");
@@ -76,7 +81,7 @@ fn a_delta_put_on_its_base_is_the_merged_model_bit_for_bit() {
     let bytes = fs::metadata(&delta).unwrap().len();
     assert!(bytes < 8 * 1672 + 4 * 130 + 8192, "{bytes}");
     let read = Changes::read(&delta).unwrap();
-    assert_eq!(read.facts, changes.facts);
+    assert_eq!(read.info, changes.info);
     let (direct, by_delta) = (tiny.path("direct"), tiny.path("by-delta"));
     merged(&changes, &tiny.path("model"), &direct, quiet()).unwrap();
     let applied = program(&tiny, &["apply", "delta.safetensors", "--out", "by-delta"]);
@@ -117,7 +122,7 @@ fn a_delta_put_on_its_base_is_the_merged_model_bit_for_bit() {
 }
 
 #[test]
-fn a_model_in_parts_and_of_other_types_comes_out_as_it_went_in() {
+fn a_sharded_model_keeps_its_shards_and_types() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);
     // Half of the tensors in bf16 in another file, by the names of a network without a head.
@@ -146,7 +151,7 @@ fn a_model_in_parts_and_of_other_types_comes_out_as_it_went_in() {
 
     complete(&tiny, &tiny.preset("epochs = 1"), "run");
     let newest = list(&tiny.path("runs/run/checkpoints")).unwrap().remove(0).path;
-    let changes = Changes::of(&Stored::open(&newest).unwrap(), &tiny.path("model")).unwrap();
+    let changes = Changes::of(&StoredCheckpoint::open(&newest).unwrap(), &tiny.path("model")).unwrap();
     let out = tiny.path("merged");
     merged(&changes, &tiny.path("model"), &out, quiet()).unwrap();
     let index: serde_json::Value =
@@ -170,7 +175,7 @@ fn a_model_in_parts_and_of_other_types_comes_out_as_it_went_in() {
 }
 
 #[test]
-fn a_shira_adapter_holds_the_differences_in_as_many_places_for_each_module() {
+fn a_shira_adapter_holds_the_differences_with_one_rank_for_all_modules() {
     let _turn = turn();
     let (tiny, changes) = trained("");
     let refused = shira(&changes, &tiny.path("model"), false, &tiny.path("no"), quiet()).unwrap_err();
@@ -234,7 +239,7 @@ fn a_run_is_exported_by_its_name() {
     assert_eq!(export("shira", "adapter", &["--without-biases"]).0, Some(0));
     for (to, more, message) in [
         ("shira", &[][..], "sift.biases = false trains none; --without-biases leaves them out"),
-        ("delta", &["--from", "1"][..], "no such checkpoint; there are those of steps 9"),
+        ("delta", &["--from", "1"][..], "no such checkpoint; there are checkpoints at steps 9"),
         ("delta", &["--from", "worst"], "expected best, or the number of a step"),
         ("csv", &["--out", "x"], "cannot be used multiple times"),
     ] {
@@ -246,7 +251,7 @@ fn a_run_is_exported_by_its_name() {
 }
 
 #[test]
-fn what_is_called_off_leaves_nothing() {
+fn a_cancelled_export_leaves_nothing() {
     let _turn = turn();
     let (tiny, _) = trained("biases = false");
     let names = || {
@@ -254,38 +259,43 @@ fn what_is_called_off_leaves_nothing() {
         entries.collect::<std::collections::BTreeSet<_>>()
     };
     let before = names();
-    let order =
-        |form| Order { run: tiny.path("runs/run"), form, from: None, out: tiny.path("out"), without_biases: false };
-    // While the model is written, and before anything is.
-    let (stop, told) = (Stop::default(), std::cell::Cell::new(0));
+    let order = |format| ExportRequest {
+        run: tiny.path("runs/run"),
+        format,
+        from: None,
+        out: tiny.path("out"),
+        without_biases: false,
+    };
+    // Cancelled while the model is written, and before.
+    let (stop, told) = (CancelToken::default(), std::cell::Cell::new(0));
     let cancel = |_| {
         told.set(told.get() + 1);
         stop.cancel();
     };
-    let error = order(Form::Merged).carry_out(Cancellation { told: &cancel, stop: &stop }).unwrap_err();
+    let error = order(ExportFormat::Merged).write(ExportControl { on_progress: &cancel, cancel: &stop }).unwrap_err();
     assert!(error.is::<Cancelled>(), "{error}");
     assert_eq!((told.get(), names()), (1, before.clone()));
-    for form in Form::ALL {
-        let stop = Stop::default();
+    for form in ExportFormat::ALL {
+        let stop = CancelToken::default();
         stop.cancel();
-        let error = order(form).carry_out(Cancellation { told: &|_| {}, stop: &stop }).unwrap_err();
+        let error = order(form).write(ExportControl { on_progress: &|_| {}, cancel: &stop }).unwrap_err();
         assert!(error.is::<Cancelled>(), "{form:?}: {error}");
         assert_eq!(names(), before);
-        order(form).carry_out(quiet()).unwrap();
-        let there = order(form).carry_out(quiet()).unwrap_err();
-        assert!(there.is::<Usage>() && there.to_string().contains("is there already"), "{form:?}: {there}");
+        order(form).write(quiet()).unwrap();
+        let there = order(form).write(quiet()).unwrap_err();
+        assert!(there.is::<Usage>() && there.to_string().contains("exists already"), "{form:?}: {there}");
         fs::rename(tiny.path("out"), tiny.path("model").join(format!("{form:?}"))).unwrap();
     }
 }
 
 #[test]
-fn a_checkpoint_from_before_labels_were_noted_is_exported() {
+fn an_old_checkpoint_without_labels_is_exported() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);
     let preset = tiny.preset("epochs = 2");
     complete(&tiny, &preset, "run");
     let path = best(&tiny.path("runs/run")).unwrap();
-    let named = Changes::of(&Stored::open(&path).unwrap(), &tiny.path("model")).unwrap();
+    let named = Changes::of(&StoredCheckpoint::open(&path).unwrap(), &tiny.path("model")).unwrap();
     let manifest = path.join("checkpoint.json");
     let mut fields: serde_json::Map<_, _> = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
     for key in ["labels", "device", "sha256"] {
@@ -295,14 +305,14 @@ fn a_checkpoint_from_before_labels_were_noted_is_exported() {
     let body = body.strip_suffix('}').unwrap();
     let seal = format!("{:x}", <sha2::Sha256 as sha2::Digest>::digest(body));
     fs::write(&manifest, format!("{body},\"sha256\":\"{seal}\"}}\n")).unwrap();
-    let stored = Stored::open(&path).unwrap();
+    let stored = StoredCheckpoint::open(&path).unwrap();
     assert_eq!((stored.manifest.device.as_str(), stored.manifest.labels.len()), ("", 0));
     let changes = Changes::of(&stored, &tiny.path("model")).unwrap();
     assert_eq!(
-        (named.facts.labels.join(" "), changes.facts.labels.join(" ")),
+        (named.info.labels.join(" "), changes.info.labels.join(" ")),
         ("no yes".into(), "LABEL_0 LABEL_1".into())
     );
-    assert!(named.full.iter().zip(&changes.full).all(|(a, b)| a.name == b.name && a.values.equal(&b.values)));
+    assert!(named.dense.iter().zip(&changes.dense).all(|(a, b)| a.name == b.name && a.values.equal(&b.values)));
     merged(&changes, &tiny.path("model"), &tiny.path("merged"), quiet()).unwrap();
 }
 
@@ -312,13 +322,13 @@ fn a_signal_ends_an_export() {
     let run = tiny.path("runs/run");
     fs::create_dir_all(&run).unwrap();
     fs::write(run.join("preset.toml"), "").unwrap();
-    // It reads from a pipe that no one fills.
+    // A pipe without data keeps it reading.
     let pipe = run.join("events.jsonl");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let mut command = Command::new(env!("CARGO_BIN_EXE_finesift"));
     command.args(["export", "run", "--to", "csv", "--out", "numbers.csv"]).current_dir(tiny.path(""));
     let mut child = command.env_remove("FINESIFT_RUNS").spawn().unwrap();
-    // Returns as soon as the other end is open, which is after it listens for signals.
+    // Returns once the other end is open, after signals are caught.
     let writer = fs::File::options().write(true).open(&pipe).unwrap();
     let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
@@ -327,9 +337,9 @@ fn a_signal_ends_an_export() {
     assert!(!tiny.path("numbers.csv").exists());
 }
 
-/// For an export that no one waits for.
-fn quiet() -> Cancellation<'static> {
-    Cancellation { told: &|_| {}, stop: Box::leak(Box::default()) }
+/// Control of an export that is not cancelled.
+fn quiet() -> ExportControl<'static> {
+    ExportControl { on_progress: &|_| {}, cancel: Box::leak(Box::default()) }
 }
 
 /// Types, shapes and bytes by name.
@@ -349,7 +359,7 @@ fn a_run_its_delta_and_its_merged_folder_say_the_same() {
     };
     // On its own held-out examples a run scores as it did when it was the best.
     let scores: serde_json::Value = serde_json::from_str(&ask("eval", "run", &["--json"])).unwrap();
-    let best = changes.facts.eval.as_ref().unwrap();
+    let best = changes.info.eval.as_ref().unwrap();
     assert_eq!(
         (scores["accuracy"].as_f64(), scores["f1"].as_f64()),
         (Some(best.scores["accuracy"]), Some(best.scores["f1"]))
@@ -393,7 +403,7 @@ fn a_run_its_delta_and_its_merged_folder_say_the_same() {
         (&["predict", "merged", "--data", "empty"], "empty: a folder, expected a file"),
         (&["predict", "merged", "--data", "texts.csv", "--text", "txt"], "no column \"txt\"; did you mean \"text\"?"),
         (&["eval", "merged"], "--data is missing"),
-        (&["eval", "nothing", "--data", "texts.csv"], "no run \"nothing\" there"),
+        (&["eval", "nothing", "--data", "texts.csv"], "no run named \"nothing\""),
         (&["eval", "empty", "--data", "texts.csv"], "empty: an empty folder; a model has config.json, tokenizer.json"),
         (
             &["eval", "runs", "--data", "texts.csv"],
@@ -407,7 +417,7 @@ fn a_run_its_delta_and_its_merged_folder_say_the_same() {
             &["eval", "model", "--data", "texts.csv"],
             "its weights lack classifier.weight, classifier.bias; is it a fine-tuned classifier",
         ),
-        (&["predict", "run", "--data", "texts.csv", "--out", "numbers.tsv"], "numbers.tsv: is there already"),
+        (&["predict", "run", "--data", "texts.csv", "--out", "numbers.tsv"], "numbers.tsv: exists already"),
     ] {
         let (code, _, told) = program(&tiny, arguments);
         assert!(code == Some(2) && told.contains(message), "{told}");
@@ -444,11 +454,11 @@ every_minutes = 0
         );
         finish(spawn_in(Arc::new(RealDisk), folder.path(), &preset, run).unwrap()).unwrap();
         let run = tiny.path("runs").join(run);
-        Changes::of(&Stored::open(&best(&run).unwrap()).unwrap(), &tiny.path("model")).unwrap()
+        Changes::of(&StoredCheckpoint::open(&best(&run).unwrap()).unwrap(), &tiny.path("model")).unwrap()
     };
 
     let changes = trained("run", "[\"proj\"]");
-    assert_eq!((changes.facts.labels.len(), changes.full.len()), (0, 1));
+    assert_eq!((changes.info.labels.len(), changes.dense.len()), (0, 1));
     let out = tiny.path("merged");
     merged(&changes, &tiny.path("model"), &out, quiet()).unwrap();
     let (base, whole) = (open(&tiny.path("model")).0, open(&out).0);
@@ -459,7 +469,7 @@ every_minutes = 0
             let _ = expected.view(-1).index_copy_(0, &sparse.indices, &sparse.values);
             assert!(!is.equal(&was), "{}", spec.name);
         }
-        let full = changes.full.iter().find(|full| full.name == spec.name);
+        let full = changes.dense.iter().find(|full| full.name == spec.name);
         assert!(is.equal(full.map_or(&expected, |full| &full.values)), "{}", spec.name);
     }
     let config = "config.json";

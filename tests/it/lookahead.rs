@@ -106,7 +106,7 @@ fn fails(mut session: finesift::session::Session) -> (String, Vec<(u64, f64)>) {
 /// The step of a run's newest checkpoint, and its tensors.
 fn newest(run: &Path) -> (u64, Vec<u8>) {
     let newest = &checkpoint::list(&run.join("checkpoints")).unwrap()[0];
-    (newest.step, checkpoint::Stored::open(&newest.path).unwrap().read(checkpoint::STATE).unwrap())
+    (newest.step, checkpoint::StoredCheckpoint::open(&newest.path).unwrap().read(checkpoint::STATE).unwrap())
 }
 
 fn steps(events: &[Event]) -> Vec<&Step> {

@@ -1,4 +1,4 @@
-//! The one binary of integration tests: a module for each part of finesift.
+//! All integration tests in one binary, a module for each part of finesift.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod attach;
@@ -21,12 +21,15 @@ mod docs;
 mod estimate;
 #[cfg(feature = "torch")]
 mod exports;
+mod history;
 mod hostile;
 mod hub;
 mod hub_server;
 mod instruct;
 #[cfg(feature = "torch")]
 mod language_model;
+#[cfg(feature = "torch")]
+mod logging;
 #[cfg(feature = "torch")]
 mod lookahead;
 #[cfg(feature = "torch")]

@@ -16,8 +16,8 @@ pub(crate) const NEWEST: ResumeOptions = ResumeOptions { from: CheckpointSelecto
 #[test]
 fn a_resumed_run_has_the_numbers_of_the_uninterrupted_one() {
     let _turn = turn();
-    // Stopped in the middle of an epoch, of a round of probes and of accumulation's end; at a step that was evaluated; and
-    // by every way to select.
+    // Stopped within an epoch, between probes and at the end of an accumulation; at an evaluated step; with each selection
+    // method.
     for (case, dropout, more, sift, stops) in [
         ("dropout", 0.1, "epochs = 2\naccumulate = 2\nweight_decay = 0.1", "", &[3u64, 4][..]),
         ("magnitude", 0.1, "epochs = 2\neval_every = 4\nschedule = \"cosine\"", "select = \"magnitude\"", &[4, 11]),
@@ -35,7 +35,7 @@ fn a_resumed_run_has_the_numbers_of_the_uninterrupted_one() {
                 if let Event::Step(step) = event {
                     reached = step.step;
                     if reached == stop {
-                        // A pause must not show either.
+                        // A pause must not change the numbers either.
                         session.send(Command::Pause);
                         session.send(Command::Stop { save: true });
                     }
@@ -52,7 +52,7 @@ fn a_resumed_run_has_the_numbers_of_the_uninterrupted_one() {
         );
         let parts = read_events(&tiny.path("runs/parts/events.jsonl")).unwrap();
         assert_eq!(numbers(&parts), numbers(&whole), "{case}");
-        // No seam: each step once, and the time at work rises.
+        // Each step once, and the training time increases.
         let resumed = parts.iter().filter(|event| matches!(event, Event::Resumed(_))).count();
         assert_eq!(resumed, stops.len(), "{case}");
         let elapsed: Vec<f64> = steps(&parts).map(|step| step.elapsed).collect();
@@ -64,7 +64,7 @@ fn a_resumed_run_has_the_numbers_of_the_uninterrupted_one() {
 }
 
 #[test]
-fn a_run_goes_on_from_its_best_or_any_kept_step() {
+fn a_run_resumes_from_its_best_or_any_checkpoint() {
     let _turn = turn();
     let tiny = Tiny::new(0.1);
     let preset =
@@ -81,7 +81,7 @@ fn a_run_goes_on_from_its_best_or_any_kept_step() {
         "{wrong}"
     );
     for go_to_best in [false, true] {
-        // Which steps are kept besides depends on the disk's speed.
+        // Which other checkpoints exist depends on the speed of the disk.
         let kept = checkpoint::list(&run.join("checkpoints")).unwrap();
         let earlier = kept.iter().rev().find(|kept| kept.step > 3).unwrap().step;
         let best = fs::read_link(run.join("best")).unwrap();
@@ -93,7 +93,7 @@ fn a_run_goes_on_from_its_best_or_any_kept_step() {
         };
         assert_eq!(resumed.step, if go_to_best { best } else { earlier });
         assert_eq!(numbers(&read_events(&run.join("events.jsonl")).unwrap()), numbers(&whole));
-        // What was left behind is still there.
+        // What the resume has dropped is in abandoned/.
         assert!(checkpoint::list(&run.join("abandoned")).unwrap().iter().any(|kept| kept.step >= 13));
         let complete = RunFolder::open(&tiny.path("runs"), "parts").unwrap();
         assert!(complete.completed());
@@ -104,7 +104,7 @@ fn a_run_goes_on_from_its_best_or_any_kept_step() {
 }
 
 #[test]
-fn a_run_that_was_not_kept_begins_again() {
+fn a_run_without_a_checkpoint_starts_again() {
     let _turn = turn();
     let tiny = Tiny::new(0.1);
     let preset = tiny.preset("epochs = 1");
@@ -115,7 +115,7 @@ fn a_run_that_was_not_kept_begins_again() {
 }
 
 #[test]
-fn what_is_not_the_run_any_more_is_refused_and_leaves_it_alone() {
+fn a_resume_with_other_settings_is_refused_and_changes_nothing() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);
     stopped_at(spawn(&tiny, &tiny.preset("epochs = 2"), "run").unwrap(), 3, true);
@@ -151,12 +151,12 @@ fn what_is_not_the_run_any_more_is_refused_and_leaves_it_alone() {
         assert_eq!(fs::read(run.join("events.jsonl")).unwrap(), events, "{message}");
         fs::write(tiny.path(files[file]), &originals[file]).unwrap();
     }
-    // What changes no number is no difference, and what changes some can be wanted.
+    // Settings without effect on the numbers may change, and --force allows some others.
     let preset = String::from_utf8(originals[0].clone()).unwrap();
     let preset = preset.replace("every_minutes = 0", "every_minutes = 7").replace("epochs = 2", "epochs = 3");
     fs::write(run.join("preset.toml"), preset).unwrap();
     let newest = checkpoint::list(&run.join("checkpoints")).unwrap().remove(0).path;
-    let mut manifest = checkpoint::Stored::open(&newest).unwrap().manifest;
+    let mut manifest = checkpoint::StoredCheckpoint::open(&newest).unwrap().manifest;
     assert_eq!(std::mem::replace(&mut manifest.device, "cuda".into()), "cpu, 1 threads");
     fs::write(newest.join("checkpoint.json"), manifest.seal().unwrap()).unwrap();
     let told =
@@ -170,14 +170,14 @@ fn what_is_not_the_run_any_more_is_refused_and_leaves_it_alone() {
 }
 
 #[test]
-fn nothing_is_said_of_a_device_that_was_not_noted() {
+fn a_manifest_without_a_device_gives_no_warning() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);
     complete(&tiny, &tiny.preset("epochs = 1"), "run");
     let run = tiny.path("runs/run");
     fs::write(run.join("preset.toml"), tiny.preset("epochs = 2")).unwrap();
     let newest = checkpoint::list(&run.join("checkpoints")).unwrap().remove(0).path;
-    let mut manifest = checkpoint::Stored::open(&newest).unwrap().manifest;
+    let mut manifest = checkpoint::StoredCheckpoint::open(&newest).unwrap().manifest;
     manifest.device.clear();
     fs::write(newest.join("checkpoint.json"), manifest.seal().unwrap()).unwrap();
     let told =
@@ -186,13 +186,13 @@ fn nothing_is_said_of_a_device_that_was_not_noted() {
     assert_eq!(finished.step, 18);
     let said = |event: &Event| matches!(event, Event::Log { message, .. } if message.contains("computed on"));
     assert!(!told.iter().any(said));
-    // It is noted from now on.
+    // New checkpoints have it.
     let newest = checkpoint::list(&run.join("checkpoints")).unwrap().remove(0).path;
-    assert_eq!(checkpoint::Stored::open(&newest).unwrap().manifest.device, "cpu, 1 threads");
+    assert_eq!(checkpoint::StoredCheckpoint::open(&newest).unwrap().manifest.device, "cpu, 1 threads");
 }
 
 #[test]
-fn a_damaged_checkpoint_is_passed_over_or_named() {
+fn a_damaged_checkpoint_is_skipped_or_named() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);
     let preset = tiny.preset("epochs = 2").replace("[keep]", "[keep]\nevery_steps = 2");
@@ -217,7 +217,7 @@ fn a_damaged_checkpoint_is_passed_over_or_named() {
     assert_eq!(numbers(&read_events(&tiny.path("runs/run/events.jsonl")).unwrap()), numbers(&whole));
 }
 
-/// What a run came to: all that is the same whenever and however often it is made.
+/// The events that are the same in every repetition of a run.
 pub(crate) fn numbers(events: &[Event]) -> Vec<Event> {
     let numbers = events.iter().filter_map(|event| match event.clone() {
         Event::Step(step) => Some(Event::Step(Step { tokens_per_second: 0.0, elapsed: 0.0, eta: None, ..step })),
@@ -234,8 +234,8 @@ fn steps(events: &[Event]) -> impl Iterator<Item = &Step> {
     events.iter().filter_map(|event| if let Event::Step(step) = event { Some(step) } else { None })
 }
 
-/// The tensors of a run's newest checkpoint.
+/// The tensors of the newest checkpoint of a run.
 fn state(run: &Path) -> Vec<u8> {
     let newest = &checkpoint::list(&run.join("checkpoints")).unwrap()[0];
-    checkpoint::Stored::open(&newest.path).unwrap().read(checkpoint::STATE).unwrap()
+    checkpoint::StoredCheckpoint::open(&newest.path).unwrap().read(checkpoint::STATE).unwrap()
 }

@@ -12,7 +12,7 @@ use finesift::hub::Hub;
 use finesift::model::{GREEDY, LoadOptions, Network};
 use finesift::preset::Preset;
 use finesift::protocol::{Command, Event, Phase, Reason};
-use finesift::runs::checkpoint::{self, Stored};
+use finesift::runs::checkpoint::{self, StoredCheckpoint};
 use finesift::runs::{Disk, EventLog, RealDisk, RunFolder, read_events};
 use finesift::session::{Port, Session};
 use finesift::train::{Job, ResumeOptions, run};
@@ -352,7 +352,7 @@ every_minutes = 0
         Network::open(&path("model"), &options, &|_| {}).unwrap().0
     };
     let (base, tuned) = (open(), open());
-    let stored = Stored::open(&checkpoint::best(&path("runs/chat")).unwrap()).unwrap();
+    let stored = StoredCheckpoint::open(&checkpoint::best(&path("runs/chat")).unwrap()).unwrap();
     let mut delta = WeightDelta::read(&stored, &tuned).unwrap();
     delta.exchange(&tuned);
     let differs = |name: &str| !base.parameters.get(name).equal(&tuned.parameters.get(name));

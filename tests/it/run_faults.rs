@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use finesift::protocol::{Command, Event, Level, Phase};
-use finesift::runs::checkpoint::{self, Manifest, STATE, Stored};
+use finesift::runs::checkpoint::{self, Manifest, STATE, StoredCheckpoint};
 use finesift::runs::{Disk, RealDisk, read_events};
 use finesift::train::{CheckpointSelector, ResumeOptions};
 
@@ -42,7 +42,7 @@ fn a_temporary_disk_failure_is_reported_and_changes_no_result() {
                 }
                 Event::Log { level: Level::Warning, message } => {
                     assert!(message.contains(&format!("os error {errno}")), "{message}");
-                    Stored::open(good.as_ref().unwrap()).unwrap().read(STATE).unwrap();
+                    StoredCheckpoint::open(good.as_ref().unwrap()).unwrap().read(STATE).unwrap();
                     broken.store(false, Ordering::SeqCst);
                     session.send(Command::Resume);
                 }
@@ -56,7 +56,7 @@ fn a_temporary_disk_failure_is_reported_and_changes_no_result() {
         let kept = checkpoint::list(&tiny.path("runs").join(&name).join("checkpoints")).unwrap();
         assert_eq!(kept[0].step, 18);
         for checkpoint in kept {
-            Stored::open(&checkpoint.path).unwrap().read(STATE).unwrap();
+            StoredCheckpoint::open(&checkpoint.path).unwrap().read(STATE).unwrap();
         }
     }
 }
@@ -76,7 +76,7 @@ fn a_final_checkpoint_that_cannot_be_written_fails_the_run_and_loses_nothing() {
     let Some(Event::Failed { checkpoint: Some(path), .. }) = read_events(&events).unwrap().pop() else {
         panic!("no checkpoint is named")
     };
-    Stored::open(&path).unwrap().read(STATE).unwrap();
+    StoredCheckpoint::open(&path).unwrap().read(STATE).unwrap();
     finish(resume(&tiny, "run", NEWEST).unwrap()).unwrap();
     assert_eq!(numbers(&read_events(&events).unwrap()), numbers(&whole));
 }
@@ -122,7 +122,7 @@ fn a_tampered_checkpoint_is_refused_with_its_file() {
     finish(spawn_on(disk, &tiny, &preset, "run").unwrap()).unwrap();
     // The library resumes a completed run too; the program does not.
     let path = checkpoint::list(&tiny.path("runs/run/checkpoints")).unwrap().remove(0).path;
-    let stored = Stored::open(&path).unwrap();
+    let stored = StoredCheckpoint::open(&path).unwrap();
     let state = stored.read(STATE).unwrap();
     let tamper = |change: &dyn Fn(&mut Manifest), state: &[u8]| {
         let mut manifest = stored.manifest.clone();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use finesift::export::{Cancelled, ChangedBiases, Form, Order};
+use finesift::export::{Cancelled, ChangedBiases, ExportFormat, ExportRequest};
 use finesift::preset::Library;
 use finesift::protocol::{Command, Event, Progress};
 use finesift::runs::checkpoint::CheckpointSelector;
@@ -223,7 +223,7 @@ fn what_is_asked_of_a_run_names_it() {
 }
 
 /// What the export's overlay comes to as it stands.
-fn ordered(app: &mut App) -> Order {
+fn ordered(app: &mut App) -> ExportRequest {
     match press(app, KeyCode::Enter) {
         Some(Effect::Export(order)) => order,
         other => panic!("no export: {other:?}"),
@@ -238,9 +238,9 @@ fn an_export_is_put_together() {
         press(&mut app, KeyCode::Char('e'));
         insta::assert_snapshot!(format!("export_{}x{}", size.0, size.1), screen(&app, size));
     }
-    let order = |form, step: Option<u64>, out: &str| Order {
+    let order = |format, step: Option<u64>, out: &str| ExportRequest {
         run: "runs/now".into(),
-        form,
+        format,
         from: step.map(CheckpointSelector::Step),
         out: out.into(),
         without_biases: false,
@@ -252,10 +252,10 @@ fn an_export_is_put_together() {
         app
     };
     use KeyCode::{BackTab, Down, Esc, Left, Right, Tab, Up};
-    assert_eq!(ordered(&mut opened(&[])), order(Form::Merged, Some(100), "runs/now/exports/step-100/merged"));
+    assert_eq!(ordered(&mut opened(&[])), order(ExportFormat::Merged, Some(100), "runs/now/exports/step-100/merged"));
     // The checkpoint of the best evaluation comes first, the newest is to its left.
     let newest = ordered(&mut opened(&[Down, Tab, Left, Left]));
-    assert_eq!(newest, order(Form::Delta, Some(120), "runs/now/exports/step-120/delta.safetensors"));
+    assert_eq!(newest, order(ExportFormat::Delta, Some(120), "runs/now/exports/step-120/delta.safetensors"));
     let oldest = opened(&[Tab, Right, Right]);
     assert!(screen(&oldest, (120, 40)).contains("‹ step 80, pinned"), "{}", screen(&oldest, (120, 40)));
     // Numbers of all steps are of no checkpoint; the place is next, and what is written there stays.
@@ -268,11 +268,11 @@ fn an_export_is_put_together() {
     press(&mut app, BackTab);
     press(&mut app, BackTab);
     press(&mut app, Tab);
-    assert_eq!(ordered(&mut app), order(Form::Html, None, "a q/b.html"));
+    assert_eq!(ordered(&mut app), order(ExportFormat::Html, None, "a q/b.html"));
     // A path that is pasted takes the place of what was proposed.
     let mut app = opened(&[Up]);
     app.update(Msg::Paste("/data/out".into()));
-    assert_eq!(ordered(&mut app), order(Form::Merged, Some(100), "/data/out"));
+    assert_eq!(ordered(&mut app), order(ExportFormat::Merged, Some(100), "/data/out"));
     let mut app = opened(&[Esc]);
     assert!(!screen(&app, (120, 40)).contains("enter exports"));
     assert_eq!(press(&mut app, KeyCode::Char('X')), None, "nothing is under way");
@@ -315,7 +315,7 @@ fn an_export_tells_how_far_it_is_and_how_it_ended() {
     app.update(Msg::Exported(Err(biases().into())));
     insta::assert_snapshot!("export_biases_120x40", screen(&app, size));
     assert_eq!(press(&mut app, KeyCode::Enter), None);
-    let without = Order { without_biases: true, ..order };
+    let without = ExportRequest { without_biases: true, ..order };
     assert_eq!(press(&mut app, KeyCode::Char('y')), Some(Effect::Export(without)));
     for elsewhere in ['H', '/'] {
         let (_, mut app) = exporting();

@@ -1,11 +1,11 @@
-//! The program and the signals it gets, with and without a screen.
+//! Signals to the program, with and without a screen.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
 
 use finesift::protocol::{Event, Phase, Reason};
-use finesift::runs::checkpoint::{self, STATE, Stored};
+use finesift::runs::checkpoint::{self, STATE, StoredCheckpoint};
 use finesift::runs::read_events;
 use portable_pty::{CommandBuilder, PtyPair, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
@@ -14,7 +14,7 @@ use crate::resume::numbers;
 use crate::tiny::Tiny;
 
 #[test]
-fn a_signal_ends_a_run_with_a_checkpoint_to_go_on_from() {
+fn a_signal_stops_a_run_with_a_checkpoint_to_resume_from() {
     let tiny = Tiny::new(0.1);
     fs::write(tiny.path("tiny.toml"), tiny.preset("epochs = 12")).unwrap();
     let whole = output(&tiny, &["train", "tiny.toml", "--run", "whole"]);
@@ -41,7 +41,7 @@ fn a_signal_ends_a_run_with_a_checkpoint_to_go_on_from() {
 }
 
 #[test]
-fn a_second_interrupt_ends_it_at_once() {
+fn a_second_interrupt_quits_at_once() {
     let tiny = Tiny::new(0.1);
     tiny.write_texts(30_000);
     // One step is an epoch, and takes a minute.
@@ -57,7 +57,7 @@ fn a_second_interrupt_ends_it_at_once() {
     let mut line = String::new();
     let mut stderr = BufReader::new(stderr);
     stderr.read_line(&mut line).unwrap();
-    assert!(line.starts_with("interrupt: stopping after this step, with a checkpoint; once more"), "{line}");
+    assert!(line.starts_with("interrupt: stopping after this step with a checkpoint; repeat"), "{line}");
     send(&child, Signal::INT);
     assert_eq!(wait(child), 130);
     let rest = rest(told);
@@ -65,7 +65,7 @@ fn a_second_interrupt_ends_it_at_once() {
     let mut after = String::new();
     stderr.read_to_string(&mut after).unwrap();
     assert_eq!(after, "");
-    // Nothing was kept, and nothing is broken: it can begin again.
+    // No checkpoint was saved, and the run can start again.
     assert_eq!(checkpoint::list(&tiny.path("runs/run/checkpoints")).unwrap(), []);
 }
 
@@ -87,7 +87,7 @@ fn a_closed_terminal_and_a_terminate_end_a_watched_run_with_a_checkpoint() {
         let mut screen = vt100::Parser::new(30.try_into().unwrap(), 100.try_into().unwrap(), 0);
         let mut reader = master.try_clone_reader().unwrap();
         let mut bytes = [0; 4096];
-        // The first evaluation is shown when there is something to lose.
+        // Wait for the first evaluation.
         while !screen.screen().contents().contains("accuracy") {
             let read = reader.read(&mut bytes).unwrap();
             screen.process(&bytes[..read]);
@@ -95,7 +95,7 @@ fn a_closed_terminal_and_a_terminate_end_a_watched_run_with_a_checkpoint() {
         match signal {
             Some(signal) => {
                 kill_process(Pid::from_raw(child.process_id().unwrap() as i32).unwrap(), signal).unwrap();
-                // What it writes has to go somewhere.
+                // Read its output, or it would block.
                 while reader.read(&mut bytes).is_ok_and(|read| read > 0) {}
             }
             None => drop((reader, master)),
@@ -107,7 +107,7 @@ fn a_closed_terminal_and_a_terminate_end_a_watched_run_with_a_checkpoint() {
         let Some(Event::Finished(finished)) = events.last() else { panic!("{:?}", events.last()) };
         let kept = checkpoint::list(&tiny.path("runs").join(run).join("checkpoints")).unwrap();
         assert_eq!(kept[0].step, finished.step);
-        Stored::open(&kept[0].path).unwrap().read(STATE).unwrap();
+        StoredCheckpoint::open(&kept[0].path).unwrap().read(STATE).unwrap();
     }
 }
 
@@ -118,7 +118,7 @@ fn program(tiny: &Tiny, arguments: &[&str]) -> Command {
         .args(arguments)
         .args(["--runs", "runs", "--device", "cpu", "--headless", "--json"])
         .env("XDG_CACHE_HOME", tiny.path("cache"))
-        // What is so small only waits for other cores.
+        // Small work is slower on several threads.
         .env("OMP_NUM_THREADS", "1")
         .stdin(Stdio::null());
     command

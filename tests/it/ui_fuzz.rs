@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use finesift::export::{ChangedBiases, Form, Order};
+use finesift::export::{ChangedBiases, ExportFormat, ExportRequest};
 use finesift::protocol::{Event, Progress};
 use finesift::runs::{Lister, RunEntry};
 use finesift::ui::app::{App, Effect, Msg, Screen};
@@ -162,7 +162,7 @@ fn nothing_that_comes_in_brings_the_screens_down() {
     let mut app = App::at_home(look("dark", Depth::True, false), presets(), 80, 24);
     let (mut frames, mut left, mut seen) = (0, 0, BTreeSet::new());
     let (run, out) = ("runs/mine".into(), "mine.csv".into());
-    let order = Order { run, form: Form::Csv, from: None, out, without_biases: false };
+    let order = ExportRequest { run, format: ExportFormat::Csv, from: None, out, without_biases: false };
     for number in 0..MESSAGES {
         // Keys alone seldom come to one.
         if number % 1000 == 0 {

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use finesift::protocol::{Command, Event, Gpu, Level, Phase, Started, System};
+use finesift::runs::History;
 use finesift::runs::read_events;
 use finesift::ui::app::{App, Effect, Look, Msg, Screen};
 use finesift::ui::home::Home;
 use finesift::ui::keymap::Keymap;
-use finesift::ui::monitor::{Files, Monitor, Run, Tab};
+use finesift::ui::monitor::{Files, Monitor, Tab};
 use finesift::ui::runs::Runs;
 use finesift::ui::theme::{Depth, Theme};
 use rand::{Rng, SeedableRng};
@@ -223,7 +224,7 @@ fn answers() {
     let shown = text(&monitor(&app, 80, 24));
     assert!(shown.contains("First answer") && shown.contains("### Explanation:"), "{shown}");
     let run = &app.monitor().unwrap().run;
-    assert_eq!((run.answers.len(), run.answers[1].step, run.answers[49].step), (50, 0, 2099));
+    assert_eq!((run.completions.len(), run.completions[1].step, run.completions[49].step), (50, 0, 2099));
 }
 
 #[test]
@@ -498,7 +499,7 @@ fn a_chart_is_written_as_numbers_and_as_a_picture() {
 #[test]
 fn another_run_lies_beneath() {
     let mut app = replayed(120, 40);
-    let mut other = Run::default();
+    let mut other = History::default();
     for event in events() {
         other.apply(match event {
             Event::Step(step) => Event::Step(finesift::protocol::Step { loss: step.loss + 3.0, ..step }),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use finesift::config::Config;
 use finesift::estimate::Estimate;
-use finesift::export::{Cancellation, Order};
+use finesift::export::{ExportControl, ExportRequest};
 use finesift::preset::Preset;
 use finesift::protocol::Event;
 use finesift::runs::RunFolder;
@@ -295,7 +295,7 @@ fn a_run_is_exported_and_a_checkpoint_pinned_from_the_list() {
     pty.press("\r");
     pty.wait_for(&["exported to delta.safetensors"]);
     pty.press("e\t\t\x15delta.safetensors\r");
-    pty.wait_for(&["delta.safetensors: is there already"]);
+    pty.wait_for(&["delta.safetensors: exists already"]);
     // The biases were trained too.
     pty.press("e\x1b[B\x1b[B\t\t\x15adapter\r");
     pty.wait_for(&["components of 8 biases", "y leave them out"]);
@@ -453,7 +453,7 @@ impl Backend for NoTrainer {
         anyhow::bail!("there is none")
     }
 
-    fn export(&self, _: &Order, _: Cancellation) -> anyhow::Result<()> {
+    fn export(&self, _: &ExportRequest, _: ExportControl) -> anyhow::Result<()> {
         anyhow::bail!("there is none")
     }
 }

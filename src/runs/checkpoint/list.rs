@@ -1,4 +1,4 @@
-//! Finding checkpoints, telling good ones from damaged ones, and keeping those that are to be kept.
+//! Finding checkpoints, detecting damaged ones, and pruning old ones.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
 use super::MANIFEST;
+use super::error::{CheckpointError, CheckpointFault};
 use super::manifest::Manifest;
 use super::pin::is_pinned;
 use super::write::beside;
@@ -16,23 +17,20 @@ use crate::runs::disk::Disk;
 /// A manifest is below 64 KiB; a preset may be long.
 const LARGEST_MANIFEST: u64 = 16 << 20;
 
-/// A checkpoint in a list, its manifest not read yet.
+/// A checkpoint in a list; its manifest is not read yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckpointEntry {
-    /// Optimizer steps, by its name.
+    /// Optimizer steps taken, from the folder's name.
     pub step: u64,
-    /// Its folder.
     pub path: PathBuf,
-    /// Whether it is kept whatever comes.
+    /// Whether it is never pruned.
     pub pinned: bool,
 }
 
-/// A checkpoint whose manifest is sound. Its files are checked when they are read.
+/// A checkpoint with a valid manifest. Its files are checked when they are read.
 #[derive(Clone, Debug)]
-pub struct Stored {
-    /// Its folder.
+pub struct StoredCheckpoint {
     pub path: PathBuf,
-    /// What it says of itself.
     pub manifest: Manifest,
 }
 
@@ -53,77 +51,83 @@ pub fn list(checkpoints: &Path) -> Result<Vec<CheckpointEntry>> {
     Ok(listed)
 }
 
-/// The checkpoint that `best` of a run's folder leads to.
+/// The checkpoint that the link `best` in a run's folder points to.
 pub fn best(run: &Path) -> Option<PathBuf> {
     let target = fs::read_link(run.join("best")).ok()?;
-    // A link can say anything: only a checkpoint of this run is one.
+    // A link may point anywhere: only a checkpoint of this run counts.
     let name = target.file_name()?.to_str()?.to_owned();
     let path = run.join("checkpoints").join(&name);
     (name.starts_with("step-") && target == Path::new("checkpoints").join(&name) && path.is_dir()).then_some(path)
 }
 
-impl Stored {
-    /// Reads and checks a checkpoint's manifest.
+impl StoredCheckpoint {
+    /// Reads and checks the manifest of a checkpoint.
     ///
     /// # Errors
-    /// What is wrong with it, naming the file.
-    pub fn open(path: &Path) -> Result<Stored, String> {
+    /// What is wrong with it, and where.
+    pub fn open(path: &Path) -> Result<StoredCheckpoint, CheckpointError> {
         let file = path.join(MANIFEST);
-        let wrong = |what: String| format!("{}: {what}", file.display());
-        let mut bytes = Vec::new();
-        let read = File::open(&file).and_then(|file| file.take(LARGEST_MANIFEST + 1).read_to_end(&mut bytes));
-        read.map_err(|error| wrong(error.to_string()))?;
-        if bytes.len() as u64 > LARGEST_MANIFEST {
-            return Err(wrong(format!("larger than {} MiB", LARGEST_MANIFEST >> 20)));
+        match read_manifest(&file) {
+            Ok(manifest) => Ok(StoredCheckpoint { path: path.to_owned(), manifest }),
+            Err(fault) => Err(fault.of(file)),
         }
-        let manifest = Manifest::unseal(&bytes).map_err(wrong)?;
-        Ok(Stored { path: path.to_owned(), manifest })
     }
 
-    /// Reads one of its files whole and checks it.
+    /// Reads and checks one of its files as a whole.
     ///
     /// # Errors
-    /// What is wrong with it, naming the file.
-    pub fn read(&self, name: &str) -> Result<Vec<u8>, String> {
-        let path = self.path.join(name);
-        let wrong = |what: String| format!("{}: {what}", path.display());
+    /// What is wrong with it, and where.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>, CheckpointError> {
+        self.read_checked(name).map_err(|fault| fault.of(self.path.join(name)))
+    }
+
+    fn read_checked(&self, name: &str) -> Result<Vec<u8>, CheckpointFault> {
         let entry = self.manifest.files.iter().find(|entry| entry.name == name);
-        let entry = entry.ok_or_else(|| wrong("the manifest does not know it".into()))?;
-        let file = File::open(&path).map_err(|error| wrong(error.to_string()))?;
-        let bytes = file.metadata().map_err(|error| wrong(error.to_string()))?.len();
-        // Before anything of that size is held in memory.
+        let entry = entry.ok_or(CheckpointFault::NotInManifest)?;
+        let file = File::open(self.path.join(name))?;
+        let bytes = file.metadata()?.len();
+        // Before memory of that size is allocated.
         if bytes != entry.bytes {
-            return Err(wrong(format!("it has {bytes} bytes and should have {}", entry.bytes)));
+            return Err(CheckpointFault::Size { bytes, expected: entry.bytes });
         }
         let mut content = Vec::with_capacity(bytes as usize);
-        file.take(bytes).read_to_end(&mut content).map_err(|error| wrong(error.to_string()))?;
+        file.take(bytes).read_to_end(&mut content)?;
         if format!("{:x}", Sha256::digest(&content)) != entry.sha256 {
-            return Err(wrong("its checksum does not match".into()));
+            return Err(CheckpointFault::Checksum);
         }
         Ok(content)
     }
 }
 
-/// Removes all but the newest checkpoints of a run, the best and the pinned.
+fn read_manifest(file: &Path) -> Result<Manifest, CheckpointFault> {
+    let mut bytes = Vec::new();
+    File::open(file)?.take(LARGEST_MANIFEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST_MANIFEST {
+        return Err(CheckpointFault::TooLarge { limit: LARGEST_MANIFEST });
+    }
+    Manifest::unseal(&bytes)
+}
+
+/// Removes the checkpoints of a run except the `keep` newest, the best and the pinned.
 pub fn prune(disk: &dyn Disk, run: &Path, keep: usize, best_step: Option<u64>) -> Result<()> {
     let best = best(run);
     let surplus = list(&run.join("checkpoints"))?.into_iter().skip(keep);
     for CheckpointEntry { step, path, .. } in
         surplus.filter(|old| !old.pinned && Some(old.step) != best_step && Some(&old.path) != best.as_ref())
     {
-        // Under a name that is none of a checkpoint's first: a half-removed one must not look like one.
+        // Renamed first: a half-removed checkpoint must not look like a checkpoint.
         let doomed = beside(&path, "new");
         let removed = disk.remove(&doomed).and_then(|()| disk.rename(&path, &doomed)).and_then(|()| {
-            // Pinned a moment ago, it comes back; from now on it is not found to be pinned.
+            // A checkpoint that was pinned a moment ago comes back. From now on it cannot be pinned.
             if is_pinned(&doomed) { disk.rename(&doomed, &path) } else { disk.remove(&doomed) }
         });
-        removed.with_context(|| format!("{}: cannot remove the checkpoint of step {step}", path.display()))?;
+        removed.with_context(|| format!("{}: cannot remove the checkpoint at step {step}", path.display()))?;
     }
     Ok(())
 }
 
-/// Puts in order what a killed process left: a checkpoint on its way in is removed, one whose place was not taken yet goes
-/// back to it. Only for who holds the run's lock.
+/// Cleans up after a killed process: an unfinished checkpoint is removed, a replaced one whose successor is missing is
+/// restored. The caller holds the run's lock.
 pub fn recover(disk: &dyn Disk, checkpoints: &Path) -> Result<()> {
     let Ok(entries) = fs::read_dir(checkpoints) else { return Ok(()) };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
@@ -135,13 +139,13 @@ pub fn recover(disk: &dyn Disk, checkpoints: &Path) -> Result<()> {
             "old" | "new" => disk.remove(&path),
             _ => Ok(()),
         };
-        outcome.with_context(|| format!("{}: cannot put in order what was left there", path.display()))?;
+        outcome.with_context(|| format!("{}: cannot clean up after an earlier process", path.display()))?;
     }
     Ok(())
 }
 
-/// Moves all checkpoints of later steps into `abandoned/` of the run's folder: a run that goes back to an earlier step
-/// makes its own. Returns how many there were.
+/// Moves the checkpoints after a step into `abandoned/` of the run's folder, since a run resumed from that step writes its
+/// own. Returns how many there were.
 pub fn set_aside(disk: &dyn Disk, run: &Path, after: Option<u64>) -> Result<usize> {
     let later: Vec<CheckpointEntry> = list(&run.join("checkpoints"))?
         .into_iter()
@@ -179,23 +183,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_reads_back_and_takes_its_own_place() {
+    fn a_written_checkpoint_reads_back_and_replaces_its_predecessor() {
         let run = tempfile::tempdir().unwrap();
         put(run.path(), 3);
         pin(&run.path().join("checkpoints/step-00000003")).unwrap();
         let path = put(run.path(), 3);
-        let stored = Stored::open(&path).unwrap();
+        let stored = StoredCheckpoint::open(&path).unwrap();
         let state = stored.read(STATE).unwrap();
         assert_eq!(stored.manifest.files[0].bytes, state.len() as u64);
         let tensors = safetensors::SafeTensors::deserialize(&state).unwrap();
         assert_eq!(tensors.tensor("master").unwrap().data(), 3u64.to_le_bytes());
-        // A pin outlives what it was put on, and nothing is left beside.
+        // A pin survives replacing the checkpoint, and no other file is left.
         assert!(list(&run.path().join("checkpoints")).unwrap()[0].pinned);
         assert_eq!(fs::read_dir(run.path().join("checkpoints")).unwrap().count(), 1);
     }
 
     #[test]
-    fn the_newest_the_best_and_the_pinned_are_kept() {
+    fn pruning_keeps_the_newest_the_best_and_the_pinned() {
         let run = tempfile::tempdir().unwrap();
         for step in [9, 10, 100, 101, 102] {
             put(run.path(), step);
@@ -215,7 +219,7 @@ mod tests {
         assert_eq!(steps(run.path()), [102]);
         for gone in [pin(&old), unpin(&old)] {
             let gone = gone.unwrap_err();
-            assert!(gone.is::<Usage>() && gone.to_string().contains("it is not there any more"), "{gone}");
+            assert!(gone.is::<Usage>() && gone.to_string().contains("no such checkpoint"), "{gone}");
         }
     }
 
@@ -251,11 +255,14 @@ mod tests {
     #[test]
     fn a_checkpoint_is_chosen_by_step_or_as_the_best_or_newest() {
         let run = tempfile::tempdir().unwrap();
-        assert!(wanted(run.path(), None).unwrap_err().to_string().contains("no checkpoint was written yet"));
+        assert!(wanted(run.path(), None).unwrap_err().to_string().contains("no checkpoint was saved yet"));
         let (first, second) = (put(run.path(), 1), put(run.path(), 2));
         assert_eq!(wanted(run.path(), None).unwrap(), second);
         assert!(
-            wanted(run.path(), Some(CheckpointSelector::Best)).unwrap_err().to_string().contains("those of steps 2, 1")
+            wanted(run.path(), Some(CheckpointSelector::Best))
+                .unwrap_err()
+                .to_string()
+                .contains("checkpoints at steps 2, 1")
         );
         point_best(run.path(), &first).unwrap();
         for (from, path) in [
@@ -289,7 +296,7 @@ mod tests {
         fs::create_dir(beside(&second, "old")).unwrap();
         recover(&RealDisk, &run.path().join("checkpoints")).unwrap();
         assert_eq!(steps(run.path()), [2, 1]);
-        assert!(Stored::open(&first).is_ok() && Stored::open(&second).is_ok());
+        assert!(StoredCheckpoint::open(&first).is_ok() && StoredCheckpoint::open(&second).is_ok());
         assert_eq!(fs::read_dir(run.path().join("checkpoints")).unwrap().count(), 2);
     }
 
@@ -303,6 +310,6 @@ mod tests {
         put(run.path(), 2);
         assert_eq!(set_aside(&RealDisk, run.path(), Some(1)).unwrap(), 1);
         assert_eq!(steps(run.path()), [1]);
-        assert!(Stored::open(&run.path().join("abandoned/step-00000003")).is_ok());
+        assert!(StoredCheckpoint::open(&run.path().join("abandoned/step-00000003")).is_ok());
     }
 }

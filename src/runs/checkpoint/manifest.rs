@@ -1,145 +1,136 @@
-//! `checkpoint.json`: what a checkpoint holds and belongs to, with a checksum of every file and of itself.
+//! `checkpoint.json`: what a checkpoint holds and belongs to, with checksums of every file and of itself.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::error::CheckpointFault;
 use crate::protocol::Eval;
 
-/// Changes when older programs could not read it.
+/// Increases when older versions can no longer read it.
 pub const FORMAT: u32 = 2;
 
-/// What stands between the manifest proper and its checksum, and after that.
+/// The bytes before and after the checksum of the manifest.
 const SEAL: (&[u8], &[u8]) = (b",\"sha256\":\"", b"\"}\n");
 
-/// Digits of a SHA-256.
+/// Hexadecimal digits of a SHA-256.
 const DIGITS: usize = 64;
 
-/// What a checkpoint is: everything of a run but the base model and the data, whose identity it knows.
+/// The manifest of a checkpoint: everything of a run but the base model and the data, which it identifies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Version of the layout.
+    /// Version of the file format.
     pub format: u32,
     /// Version of finesift.
     pub version: String,
-    /// The run.
+    /// Name of the run.
     pub run: String,
-    /// The preset as it ran: TOML, overrides included.
+    /// The preset as TOML, overrides included.
     pub preset: String,
-    /// Optimizer steps taken. With the seed they tell the place in the examples' order.
+    /// Optimizer steps taken. With the seed they give the position in the order of the examples.
     pub step: u64,
-    /// Passes over the examples.
+    /// Passes over the training examples.
     pub epoch: f64,
-    /// Decides the examples' order, the new head and what is dropped.
+    /// Seed of the order of the examples, the new head and dropout.
     pub seed: u64,
-    /// Updates that the moments have seen.
+    /// Updates of the optimizer's moments.
     pub updates: i64,
-    /// The latest step whose evaluation, due by the preset, was made.
+    /// The latest step with a scheduled evaluation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluated: Option<u64>,
     /// The best evaluation so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<Eval>,
-    /// What the learning rate follows from.
     pub schedule: ScheduleFacts,
-    /// Time at work.
     pub clock: ClockState,
-    /// Bytes of `events.jsonl` that tell what came before.
+    /// Bytes of `events.jsonl` before the checkpoint.
     pub events: u64,
-    /// The model it changes.
     pub base: BaseIdentity,
-    /// What it was trained on.
     pub data: DataIdentity,
-    /// What computed it: sums on another device, or of another number of threads, differ in their last digits. Empty in
-    /// manifests from before it was noted.
+    /// Device and thread count: sums differ in the last digits on others. Empty in old manifests.
     #[serde(default)]
     pub device: String,
-    /// Names of the classes to tell apart; none where a number is predicted or text is written, and in manifests from
-    /// before they were noted.
+    /// Names of the classes; empty for regression, language models and old manifests.
     #[serde(default)]
     pub labels: Vec<String>,
-    /// What is trained, in the order of the flat vectors.
+    /// Trained parameters, in the order of the flat vectors.
     pub slots: Vec<SlotEntry>,
-    /// The files beside this one.
+    /// The other files of the checkpoint.
     #[serde(default)]
     pub files: Vec<FileEntry>,
 }
 
-/// What the learning rate of each step follows from.
+/// Parameters of the learning rate schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScheduleFacts {
     /// Steps of the whole run.
     pub steps: u64,
-    /// Steps in which it rises.
+    /// Steps of linear warmup.
     pub warmup: u64,
-    /// Its peak.
+    /// Peak learning rate.
     pub peak: f64,
 }
 
-/// Time at work, pauses left out: seconds, and how many there were of each kind.
+/// Training time in seconds, pauses excluded, with counts of steps and evaluations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClockState {
-    /// In all.
     pub elapsed: f64,
-    /// In steps.
+    /// Seconds in steps, and their number.
     pub steps: (f64, u32),
-    /// In evaluations.
+    /// Seconds in evaluations, and their number.
     pub evaluations: (f64, u32),
 }
 
-/// Which base model.
+/// Identity of a base model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseIdentity {
-    /// As the preset names it.
+    /// Hub id or folder, as in the preset.
     pub model: String,
     /// SHA-256 of config.json.
     pub config: String,
-    /// SHA-256 of the headers of the weights' files and of samples of their bytes.
+    /// SHA-256 of the headers of the weight files and of samples of their bytes.
     pub weights: String,
 }
 
-/// Which examples, tokenized.
+/// Identity of the tokenized examples.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataIdentity {
-    /// Training examples.
+    /// Number of training examples.
     pub examples: u64,
     /// SHA-256 of their tokens and labels.
     pub train: String,
-    /// Held-out examples.
+    /// Number of held-out examples.
     pub eval_examples: u64,
-    /// SHA-256 of theirs.
+    /// SHA-256 of their tokens and labels.
     pub eval: String,
 }
 
-/// A parameter's place in the flat vectors.
+/// A parameter in the flat vectors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotEntry {
-    /// Its name in the model's checkpoint.
+    /// Name of the parameter in the base checkpoint.
     pub name: String,
-    /// Its shape.
     pub shape: Vec<i64>,
-    /// Whether all of it is trained.
+    /// Whether all components are trained.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dense: bool,
-    /// Components trained.
+    /// Number of trained components.
     pub trained: i64,
 }
 
 /// A file of a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEntry {
-    /// Its name.
     pub name: String,
-    /// Its size.
     pub bytes: u64,
-    /// SHA-256 of all of it.
+    /// SHA-256 of the content.
     pub sha256: String,
 }
 
 impl Manifest {
-    /// The file's bytes: one line of JSON whose last entry is the SHA-256 of all before it.
+    /// The bytes of the file: one line of JSON whose last entry is the SHA-256 of everything before it.
     pub fn seal(&self) -> serde_json::Result<Vec<u8>> {
         let mut bytes = serde_json::to_vec(self)?;
-        // The brace goes to the end, behind the checksum.
+        // The closing brace comes after the checksum.
         bytes.pop();
         let checksum = format!("{:x}", Sha256::digest(&bytes));
         bytes.extend_from_slice(SEAL.0);
@@ -148,27 +139,29 @@ impl Manifest {
         Ok(bytes)
     }
 
-    /// Reads a file's bytes, every one of which the checksum covers.
+    /// Reads the bytes of the file. The checksum covers every byte.
     ///
     /// # Errors
-    /// What is wrong, in a few words.
-    pub fn unseal(bytes: &[u8]) -> Result<Manifest, String> {
-        let damaged = || "its checksum does not match".to_owned();
-        let rest = bytes.strip_suffix(SEAL.1).ok_or_else(damaged)?;
-        let (rest, checksum) = rest.split_at_checked(rest.len().saturating_sub(DIGITS)).ok_or_else(damaged)?;
-        let body = rest.strip_suffix(SEAL.0).ok_or_else(damaged)?;
+    /// The checksum does not match, or the format is another one.
+    pub fn unseal(bytes: &[u8]) -> Result<Manifest, CheckpointFault> {
+        let damaged = CheckpointFault::Checksum;
+        let Some(rest) = bytes.strip_suffix(SEAL.1) else { return Err(damaged) };
+        let Some((rest, checksum)) = rest.split_at_checked(rest.len().saturating_sub(DIGITS)) else {
+            return Err(damaged);
+        };
+        let Some(body) = rest.strip_suffix(SEAL.0) else { return Err(damaged) };
         if format!("{:x}", Sha256::digest(body)).as_bytes() != checksum {
-            return Err(damaged());
+            return Err(damaged);
         }
         #[derive(Deserialize)]
         struct Format {
             format: u32,
         }
-        let Format { format } = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let Format { format } = serde_json::from_slice(bytes)?;
         if format != FORMAT {
-            return Err(format!("its format is {format}, and this version of finesift reads format {FORMAT}"));
+            return Err(CheckpointFault::Format(format));
         }
-        serde_json::from_slice(bytes).map_err(|error| error.to_string())
+        Ok(serde_json::from_slice(bytes)?)
     }
 }
 
@@ -225,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_from_before_devices_and_labels_were_noted_is_read() {
+    fn an_old_manifest_without_device_and_labels_is_read() {
         let early = concat!(
             r#"{"format":2,"version":"0.1.0","run":"early","preset":"about = \"é\"\n","step":120,"epoch":1.5,"seed":42,"#,
             r#""updates":120,"schedule":{"steps":170,"warmup":11,"peak":0.001},"clock":{"elapsed":12.5,"steps":[11.0,120],"#,
@@ -243,9 +236,9 @@ mod tests {
     }
 
     #[test]
-    fn another_format_is_named() {
+    fn an_unknown_format_is_named_in_the_error() {
         let sealed = Manifest { format: 9, ..example(1) }.seal().unwrap();
-        assert!(Manifest::unseal(&sealed).unwrap_err().contains("format is 9"));
+        assert!(Manifest::unseal(&sealed).unwrap_err().to_string().contains("format is 9"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Pins: a checkpoint that has one is kept whatever comes.
+//! Pins: a pinned checkpoint is never pruned.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -8,27 +8,26 @@ use anyhow::{Context, Result, bail};
 
 use crate::Usage;
 
-/// A file of this name in a checkpoint's folder keeps it from being removed.
+/// A file of this name in a checkpoint's folder protects it from pruning.
 const PIN: &str = "pinned";
 
-/// Whether a checkpoint is pinned.
 pub fn is_pinned(checkpoint: &Path) -> bool {
     checkpoint.join(PIN).exists()
 }
 
-/// Pins a checkpoint. Also of a run under way: one that is being removed comes back, or this fails.
+/// Pins a checkpoint, also of a run under way: a checkpoint that is being removed comes back, or this fails.
 ///
 /// # Errors
-/// [`Usage`] if it is not there any more; a disk that cannot be written.
+/// [`Usage`] if it no longer exists; the disk cannot be written.
 pub fn pin(checkpoint: &Path) -> Result<()> {
     let written = File::create(checkpoint.join(PIN)).and_then(|pin| pin.sync_all());
     outcome(checkpoint, written.and_then(|()| File::open(checkpoint)?.sync_all()), "pinned")
 }
 
-/// Takes a checkpoint's pin away, if it has one. It goes when the run next writes one, unless it is to be kept anyway.
+/// Unpins a checkpoint. The run may prune it when it next writes one.
 ///
 /// # Errors
-/// [`Usage`] if it is not there any more; a disk that cannot be written.
+/// [`Usage`] if it no longer exists; the disk cannot be written.
 pub fn unpin(checkpoint: &Path) -> Result<()> {
     let removed = match fs::remove_file(checkpoint.join(PIN)) {
         Err(error) if error.kind() == ErrorKind::NotFound && checkpoint.is_dir() => Ok(()),
@@ -40,7 +39,7 @@ pub fn unpin(checkpoint: &Path) -> Result<()> {
 fn outcome(checkpoint: &Path, outcome: std::io::Result<()>, what: &str) -> Result<()> {
     match outcome {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            bail!(Usage(format!("{}: it is not there any more", checkpoint.display())))
+            bail!(Usage(format!("{}: no such checkpoint", checkpoint.display())))
         }
         outcome => outcome.with_context(|| format!("{}: cannot be {what}", checkpoint.display())),
     }

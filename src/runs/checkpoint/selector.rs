@@ -1,4 +1,4 @@
-//! Which checkpoint of a run: the newest, the best, or that of a step.
+//! Selecting a checkpoint of a run: the newest, the best, or the one at a step.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -8,14 +8,14 @@ use anyhow::{Result, bail};
 use super::list::{CheckpointEntry, best, list};
 use crate::Usage;
 
-/// Which of a run's checkpoints.
+/// Selects a checkpoint of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckpointSelector {
-    /// The newest good one. A run that has none yet begins from the start.
+    /// The newest valid one. A run without checkpoints starts from step 0.
     Newest,
-    /// That of the best evaluation.
+    /// The one of the best evaluation.
     Best,
-    /// That of this step.
+    /// The one at this step.
     Step(u64),
 }
 
@@ -31,10 +31,10 @@ impl FromStr for CheckpointSelector {
     }
 }
 
-/// The checkpoint of a run that is asked for. What a run came to is its best, or its newest where none was evaluated.
+/// The path of the selected checkpoint; by default the best, or the newest if none was evaluated.
 ///
 /// # Errors
-/// [`Usage`] if it is not there, with what is.
+/// [`Usage`] if there is no such checkpoint; the message lists those there are.
 pub fn wanted(run: &Path, from: Option<CheckpointSelector>) -> Result<PathBuf> {
     let listed = list(&run.join("checkpoints"))?;
     let newest = || listed.first().map(|listed| listed.path.clone());
@@ -48,14 +48,18 @@ pub fn wanted(run: &Path, from: Option<CheckpointSelector>) -> Result<PathBuf> {
     };
     match found {
         Some(path) => Ok(path),
-        None if listed.is_empty() => bail!(Usage(format!("{}: no checkpoint was written yet", run.display()))),
+        None if listed.is_empty() => bail!(Usage(format!("{}: no checkpoint was saved yet", run.display()))),
         None => {
-            bail!(Usage(format!("{}: no such checkpoint; there are those of steps {}", run.display(), steps(&listed))))
+            bail!(Usage(format!(
+                "{}: no such checkpoint; there are checkpoints at steps {}",
+                run.display(),
+                steps(&listed)
+            )))
         }
     }
 }
 
-/// Their steps, for a message.
+/// The steps of checkpoints, for a message.
 pub fn steps(listed: &[CheckpointEntry]) -> String {
     listed.iter().map(|listed| listed.step.to_string()).collect::<Vec<_>>().join(", ")
 }

@@ -1,4 +1,4 @@
-//! Writing a checkpoint: beside its place, on the disk for certain, and only then under its name.
+//! Writing a checkpoint atomically: under a temporary name, synced to disk, then renamed.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,28 +12,25 @@ use super::pin::{is_pinned, pin};
 use super::{MANIFEST, STATE};
 use crate::runs::disk::Disk;
 
-/// Bytes written at a time.
+/// Bytes per write.
 const CHUNK: usize = 8 << 20;
 
-/// Room for what comes with the tensors, and for the lists of folders.
+/// Room for the manifest and directory entries, in bytes.
 const BESIDES: u64 = 1 << 20;
 
-/// A tensor's bytes, little-endian and row by row.
+/// A tensor as bytes: little-endian, row-major.
 pub struct TensorBytes<'a> {
-    /// Its name.
     pub name: &'static str,
-    /// As safetensors calls it: `F32`, `I32`, `I64`.
+    /// Type in safetensors: `F32`, `I32`, `I64`.
     pub dtype: &'static str,
-    /// Its shape.
     pub shape: Vec<usize>,
-    /// The bytes.
     pub bytes: &'a [u8],
 }
 
-/// Writes a checkpoint into a new folder, in place of one that is there. Returns its size in bytes.
+/// Writes a checkpoint and replaces an earlier one in the same folder. Returns its size in bytes.
 ///
 /// # Errors
-/// A disk that cannot be written, or has no room. What was there before is there still, whole.
+/// The disk cannot be written or is full. An earlier checkpoint stays intact.
 pub fn write(disk: &dyn Disk, folder: &Path, manifest: Manifest, tensors: &[TensorBytes]) -> Result<u64> {
     let parent = folder.parent().unwrap_or(Path::new("."));
     let (new, old) = (beside(folder, "new"), beside(folder, "old"));
@@ -41,7 +38,7 @@ pub fn write(disk: &dyn Disk, folder: &Path, manifest: Manifest, tensors: &[Tens
     if !parent.is_dir() {
         disk.create_dir(parent).with_context(failed)?;
     }
-    // Left by a process that was killed. An old one's place is empty only if it is all there is of it.
+    // Left by a killed process. The old one is removed only if there is a newer one.
     disk.remove(&new).with_context(failed)?;
     if folder.exists() {
         disk.remove(&old).with_context(failed)?;
@@ -49,7 +46,7 @@ pub fn write(disk: &dyn Disk, folder: &Path, manifest: Manifest, tensors: &[Tens
     let needed = tensors.iter().map(|tensor| tensor.bytes.len() as u64).sum::<u64>() + BESIDES;
     let free = disk.free(parent).with_context(failed)?;
     if free < needed {
-        bail!("{}: {} MiB are needed and {} MiB are free on the disk", failed(), needed >> 20, free >> 20);
+        bail!("{}: needs {} MiB, but only {} MiB are free on the disk", failed(), needed >> 20, free >> 20);
     }
     let filled = disk.create_dir(&new).and_then(|()| fill(disk, &new, manifest, tensors));
     let bytes = match filled.with_context(failed) {
@@ -77,12 +74,12 @@ pub fn write(disk: &dyn Disk, folder: &Path, manifest: Manifest, tensors: &[Tens
     if is_pinned(&old) && !is_pinned(folder) {
         pin(folder)?;
     }
-    // What cannot be removed now is removed by the next one to be written, or by the next start.
+    // If it cannot be removed now, the next write or start removes it.
     let _ = disk.remove(&old);
     Ok(bytes)
 }
 
-/// Makes `best` of a run's folder lead to this checkpoint of it.
+/// Points the link `best` in a run's folder to one of its checkpoints.
 pub fn point_best(run: &Path, checkpoint: &Path) -> io::Result<()> {
     let target = checkpoint.strip_prefix(run).map_err(|_| io::Error::other("it is outside of the run"))?;
     let (link, new) = (run.join("best"), run.join(".best.new"));
@@ -94,7 +91,7 @@ pub fn point_best(run: &Path, checkpoint: &Path) -> io::Result<()> {
     fs::rename(&new, &link)
 }
 
-/// `.NAME.new` beside a folder: hidden from who lists checkpoints.
+/// `.NAME.KIND` beside a folder, which lists of checkpoints skip.
 pub(super) fn beside(folder: &Path, kind: &str) -> PathBuf {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     folder.with_file_name(format!(".{name}.{kind}"))
@@ -110,7 +107,7 @@ fn fill(disk: &dyn Disk, folder: &Path, manifest: Manifest, tensors: &[TensorByt
     Ok(state.bytes + manifest.bytes)
 }
 
-/// Writes these parts one after the other.
+/// Writes the concatenation of `parts`.
 fn write_file<'a>(
     disk: &dyn Disk,
     folder: &Path,
@@ -128,7 +125,7 @@ fn write_file<'a>(
     Ok(FileEntry { name: name.to_owned(), bytes, sha256: format!("{:x}", checksum.finalize()) })
 }
 
-/// What a safetensors file begins with. The tensors follow in order, so that they can be written as they lie in memory.
+/// The header of a safetensors file. The tensors follow in order, so that they are written without copying.
 fn header(tensors: &[TensorBytes]) -> Vec<u8> {
     let mut entries = serde_json::Map::new();
     let mut start = 0;
@@ -141,7 +138,7 @@ fn header(tensors: &[TensorBytes]) -> Vec<u8> {
         start = end;
     }
     let mut json = serde_json::Value::Object(entries).to_string().into_bytes();
-    // Tensors begin at a multiple of 8.
+    // Tensors are aligned to 8 bytes.
     json.resize(json.len().next_multiple_of(8), b' ');
     [&(json.len() as u64).to_le_bytes()[..], &json].concat()
 }

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use tracing::{debug, error, info, info_span};
 
 use super::snapshot::StateSnapshot;
 use crate::protocol::Event;
@@ -90,6 +91,8 @@ impl CheckpointWriter {
         while queue.waiting.as_ref().is_some_and(|waiting| waiting.best && !request.best) {
             queue = self.shared.wait(queue);
         }
+        let step = request.snapshot.manifest().step;
+        debug!(step, replaces_waiting = queue.waiting.is_some(), "checkpoint queued");
         queue.waiting = Some(request);
         self.shared.changed.notify_all();
     }
@@ -171,6 +174,8 @@ impl CheckpointTarget {
         let (start, manifest) = (Instant::now(), request.snapshot.manifest());
         let (step, best_step) = (manifest.step, manifest.best.as_ref().map(|best| best.step));
         let path = self.run.checkpoint(step);
+        let _span = info_span!("checkpoint", step).entered();
+        debug!(held_up = request.held_up, "writing");
         let written = self
             .emitter
             // A checkpoint must not refer to events that are not on disk yet.
@@ -180,11 +185,13 @@ impl CheckpointTarget {
         let bytes = match written {
             Ok(bytes) => bytes,
             Err(error) => {
+                error!(error = format!("{error:#}"), "not written");
                 self.emitter.emit(Event::warning(format!("{error:#}; earlier checkpoints are intact")));
                 return Err(error);
             }
         };
         let (seconds, held_up) = (start.elapsed().as_secs_f64(), request.held_up);
+        info!(path = %path.display(), bytes, seconds, "written");
         self.emitter.emit(Event::Checkpointed { step, path: path.clone(), bytes, seconds, held_up });
         if request.best
             && let Err(error) = checkpoint::point_best(self.run.path(), &path)

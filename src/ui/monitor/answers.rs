@@ -7,8 +7,8 @@ use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::list::{clicked, first, moved, pointer};
-use super::run::{Answer, Run};
 use super::{Monitor, Scene};
+use crate::runs::{Completion, History};
 use crate::ui::format::{fitted, grouped, plain, wrapped};
 use crate::ui::keymap::Action;
 use crate::ui::widgets::panel::{Title, panel};
@@ -17,20 +17,20 @@ use crate::ui::widgets::panel::{Title, panel};
 const QUESTION: usize = 3;
 
 /// The answers in the list's order.
-fn listed(run: &Run) -> Vec<&Answer> {
-    run.answers.iter().rev().collect()
+fn listed(run: &History) -> Vec<&Completion> {
+    run.completions.iter().rev().collect()
 }
 
 /// Does what a key says.
 pub fn act(monitor: &mut Monitor, action: Action, body: Rect) {
     let page = usize::from(parts(body)[0].height.saturating_sub(3));
-    monitor.view.example = moved(monitor.view.example, action, page, monitor.run.answers.len());
+    monitor.view.example = moved(monitor.view.example, action, page, monitor.run.completions.len());
 }
 
 /// Marks what was clicked on.
 pub fn click(monitor: &mut Monitor, at: Position, body: Rect) {
     let [_, rows] = rows(parts(body)[0].inner(Margin::new(1, 1)));
-    if let Some(place) = clicked(at, rows, monitor.view.example, monitor.run.answers.len()) {
+    if let Some(place) = clicked(at, rows, monitor.view.example, monitor.run.completions.len()) {
         monitor.view.example = place;
     }
 }
@@ -81,7 +81,7 @@ pub fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
 }
 
 /// The question, and below it what was answered first and what was answered now.
-fn draw_detail(frame: &mut Frame, area: Rect, scene: Scene, answer: &Answer) {
+fn draw_detail(frame: &mut Frame, area: Rect, scene: Scene, answer: &Completion) {
     let theme = &scene.look.theme;
     let question = wrapped(&plain(&answer.prompt), usize::from(area.width.saturating_sub(2)));
     let question: Vec<Line> = question
@@ -91,8 +91,9 @@ fn draw_detail(frame: &mut Frame, area: Rect, scene: Scene, answer: &Answer) {
         .collect();
     let [above, below] = Layout::vertical([Constraint::Length(question.len() as u16), Constraint::Fill(1)]).areas(area);
     frame.render_widget(Paragraph::new(question), above);
-    let before = scene.run.answers.iter().find(|before| before.prompt == answer.prompt && before.step < answer.step);
-    let mut draw = |name: &str, answer: &Answer, area: Rect| {
+    let before =
+        scene.run.completions.iter().find(|before| before.prompt == answer.prompt && before.step < answer.step);
+    let mut draw = |name: &str, answer: &Completion, area: Rect| {
         let title = Title { note: format!("step {}", grouped(answer.step)), ..Title::named(name) };
         let inner = panel(frame, area, scene.look, false, title);
         let lines: Vec<Line> =

@@ -4,9 +4,9 @@ use ratatui::style::Modifier;
 use ratatui::text::Span;
 
 use super::overview::Panel;
-use super::run::Averaged;
 use super::view::Smoothing;
 use super::{Scene, system};
+use crate::runs::SmoothedSeries;
 use crate::series::Series;
 use crate::ui::format::{Unit, bytes, number, score};
 use crate::ui::theme::Hue;
@@ -120,10 +120,8 @@ fn scores<'a>(scene: Scene<'a>) -> Content<'a> {
     let now = coloured()
         .filter_map(|((name, series), hue)| Some((name, series.last()?, hue)))
         .map(|(name, value, hue)| Span::styled(format!("{name} {}", score(value)), theme.bold(hue)));
-    let best = run
-        .best
-        .as_ref()
-        .and_then(|best| Some(format!("best {} at step {}", score(*best.scores.get(deciding)?), best.step)));
+    let best =
+        run.best().and_then(|best| Some(format!("best {} at step {}", score(*best.scores.get(deciding)?), best.step)));
     let curve = |(name, series): &(&'a String, &'a Series), hue: Hue| Curve {
         name,
         series,
@@ -178,8 +176,8 @@ pub fn plain<'a>(scene: Scene<'a>, name: &'a str, unit: Unit, series: &'a Series
 }
 
 /// The raw curve, and the smoothed one above it.
-fn averaged<'a>(scene: Scene<'a>, name: &'a str, curve: &'a Averaged, hue: Hue, raw_hue: Hue) -> Content<'a> {
-    let mut content = plain(scene, name, Unit::Number, curve.shown(scene.view.smoothing), hue);
+fn averaged<'a>(scene: Scene<'a>, name: &'a str, curve: &'a SmoothedSeries, hue: Hue, raw_hue: Hue) -> Content<'a> {
+    let mut content = plain(scene, name, Unit::Number, scene.view.smoothing.of(curve), hue);
     if scene.view.smoothing != Smoothing::None {
         let style = scene.look.theme.style(raw_hue);
         content.curves[0].name = "smoothed";

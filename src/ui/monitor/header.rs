@@ -4,9 +4,9 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::run::End;
 use super::{Scene, Tab};
 use crate::protocol::{Level, Phase, Reason};
+use crate::runs::RunEnd;
 use crate::ui::format::{duration, grouped, plain};
 use crate::ui::theme::Hue;
 
@@ -93,9 +93,9 @@ fn state(scene: Scene) -> (String, Hue) {
     let theme = &scene.look.theme;
     if let Some(end) = &scene.run.end {
         return match end {
-            End::Finished(finished) if finished.reason == Reason::Completed => ("completed".into(), theme.good),
-            End::Finished(_) => ("stopped".into(), theme.paused),
-            End::Failed(..) => ("failed".into(), theme.error),
+            RunEnd::Finished(finished) if finished.reason == Reason::Completed => ("completed".into(), theme.good),
+            RunEnd::Finished(_) => ("stopped".into(), theme.paused),
+            RunEnd::Failed { .. } => ("failed".into(), theme.error),
         };
     }
     if let Some(asked) = scene.asked {

@@ -7,9 +7,8 @@ use ratatui::text::{Line, Span};
 
 use super::list::moved;
 use super::overview::Panel;
-use super::run::Run;
-use super::targets::{Target, Targets};
 use super::{Monitor, Scene, panels};
+use crate::runs::{History, TargetHistories, TargetHistory};
 use crate::ui::app::Look;
 use crate::ui::format::{grouped, percent, plain};
 use crate::ui::keymap::Action;
@@ -53,7 +52,7 @@ impl Metric {
         }
     }
 
-    fn of(self, target: &Target) -> Option<f64> {
+    fn of(self, target: &TargetHistory) -> Option<f64> {
         match self {
             Metric::Mass => target.mass.last(),
             Metric::Update => target.update.last(),
@@ -64,7 +63,7 @@ impl Metric {
 
 impl LayersView {
     /// The number of the target under the cursor.
-    pub fn target(&self, run: &Run) -> Option<usize> {
+    pub fn target(&self, run: &History) -> Option<usize> {
         run.targets.at(self.module, self.layer)
     }
 }
@@ -169,7 +168,7 @@ struct Map {
 }
 
 impl Map {
-    fn of(targets: &Targets, view: &LayersView, body: Rect) -> Map {
+    fn of(targets: &TargetHistories, view: &LayersView, body: Rect) -> Map {
         // A file may name as many as it likes; what is shown of them is a screenful.
         let count = |number: usize| number.clamp(1, 4096) as u16;
         let (rows, columns) = (count(targets.modules.len()), count(targets.layers.len()));
@@ -347,7 +346,7 @@ fn draw_scale(frame: &mut Frame, area: Rect, scene: Scene, range: Option<(f64, f
 }
 
 /// The marked target, exactly.
-fn draw_readout(frame: &mut Frame, area: Rect, scene: Scene, target: &Target) {
+fn draw_readout(frame: &mut Frame, area: Rect, scene: Scene, target: &TargetHistory) {
     let theme = &scene.look.theme;
     let shape: Vec<String> = target.shape.iter().map(i64::to_string).collect();
     let exactly = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4} %"));

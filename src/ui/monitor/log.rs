@@ -7,9 +7,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::header::level_hue;
-use super::run::{Run, Told};
 use super::{Monitor, Scene};
 use crate::protocol::Level;
+use crate::runs::{History, LogLine};
 use crate::ui::format::{duration, grouped};
 use crate::ui::keymap::Action;
 use crate::ui::widgets::panel::{Title, panel};
@@ -67,14 +67,14 @@ impl LogView {
     }
 
     /// The lines that filter and level leave.
-    fn lines<'a>(&self, run: &'a Run) -> Vec<&'a Told> {
+    fn lines<'a>(&self, run: &'a History) -> Vec<&'a LogLine> {
         let wanted = self.filter.to_lowercase();
         let lines = run.log.iter().filter(|line| line.level >= self.least);
         lines.filter(|line| wanted.is_empty() || line.text.to_lowercase().contains(&wanted)).collect()
     }
 
     /// The first of these lines to show on so many rows.
-    fn first(&self, lines: &[&Told], rows: usize) -> usize {
+    fn first(&self, lines: &[&LogLine], rows: usize) -> usize {
         let end = lines.len().saturating_sub(rows);
         self.top.map_or(end, |top| lines.partition_point(|line| line.number < top).min(end))
     }
@@ -159,11 +159,11 @@ pub fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
 pub fn draw_end(frame: &mut Frame, area: Rect, scene: Scene) {
     let inner = panel(frame, area, scene.look, false, Title::named("Log"));
     let skip = scene.run.log.len().saturating_sub(usize::from(inner.height));
-    let lines: Vec<&Told> = scene.run.log.iter().skip(skip).collect();
+    let lines: Vec<&LogLine> = scene.run.log.iter().skip(skip).collect();
     draw_lines(frame, inner, scene, &lines, 0);
 }
 
-fn draw_lines(frame: &mut Frame, area: Rect, scene: Scene, lines: &[&Told], aside: u16) {
+fn draw_lines(frame: &mut Frame, area: Rect, scene: Scene, lines: &[&LogLine], aside: u16) {
     let theme = &scene.look.theme;
     let shown = &lines[..lines.len().min(usize::from(area.height))];
     let time = shown.iter().map(|line| duration(line.at).len()).max().unwrap_or(0) as u16;

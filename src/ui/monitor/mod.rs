@@ -12,10 +12,8 @@ mod overview;
 mod panels;
 mod preset;
 mod prompt;
-mod run;
 mod samples;
 mod system;
-mod targets;
 mod view;
 
 use std::ops::ControlFlow;
@@ -29,17 +27,17 @@ use ratatui::text::Line;
 use super::app::{Effect, Look};
 use super::keymap::Action;
 use crate::protocol::{Command, Event};
+use crate::runs::History;
 pub use header::sides;
 pub use overview::Panel;
 use prompt::{Prompt, Typed};
-pub use run::{End, Run};
 use view::Smoothing;
 pub use view::{Tab, View};
 
 /// A run on the screen.
 pub struct Monitor {
     /// What it told.
-    pub run: Run,
+    pub run: History,
     /// What of it is looked at, and how.
     pub view: View,
     /// Whether a trainer is behind it that obeys.
@@ -51,7 +49,7 @@ pub struct Monitor {
     /// Where it keeps its files, where that is known.
     pub files: Option<Files>,
     /// Other runs to compare with, by name.
-    overlays: Vec<(String, Run)>,
+    overlays: Vec<(String, History)>,
     /// What the model is about to be asked, while it is typed.
     prompt: Option<Prompt>,
 }
@@ -68,11 +66,11 @@ pub struct Files {
 /// What the monitor's drawing sees.
 #[derive(Clone, Copy)]
 struct Scene<'a> {
-    run: &'a Run,
+    run: &'a History,
     view: &'a View,
     asked: Option<&'static str>,
     files: Option<&'a Files>,
-    overlays: &'a [(String, Run)],
+    overlays: &'a [(String, History)],
     look: &'a Look,
 }
 
@@ -80,7 +78,7 @@ impl Monitor {
     /// Of a run that is about to tell its first event; `live` if it can be ordered about.
     pub fn new(live: bool) -> Monitor {
         Monitor {
-            run: Run::default(),
+            run: History::default(),
             view: View::default(),
             live,
             attached: false,
@@ -99,7 +97,7 @@ impl Monitor {
     }
 
     /// Lays another run's curves beneath this one's.
-    pub fn overlay(&mut self, name: impl Into<String>, run: Run) {
+    pub fn overlay(&mut self, name: impl Into<String>, run: History) {
         self.overlays.push((super::format::plain(&name.into()), run));
     }
 

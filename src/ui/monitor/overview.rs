@@ -1,12 +1,14 @@
 //! The monitor: what lies where at each size.
 
+use std::path::Path;
+
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 
-use super::run::{End, Run};
 use super::view::Smoothing;
 use super::{Scene, header, log, panels};
+use crate::runs::{History, RunEnd};
 use crate::series::Series;
 use crate::ui::format::plain;
 use crate::ui::overlay::popup;
@@ -49,7 +51,7 @@ impl Panel {
     ];
 
     /// The curve that the cursor follows.
-    pub fn main(self, run: &Run) -> Option<&Series> {
+    pub fn main(self, run: &History) -> Option<&Series> {
         let machine = &run.machine;
         match self {
             Panel::Loss => Some(&run.loss.raw),
@@ -76,14 +78,14 @@ impl Panel {
     }
 
     /// The curve to compare with other runs' by.
-    pub fn shown(self, run: &Run, smoothing: Smoothing) -> Option<&Series> {
+    pub fn shown(self, run: &History, smoothing: Smoothing) -> Option<&Series> {
         let averaged = match self {
             Panel::Loss => &run.loss,
             Panel::Throughput => &run.throughput,
             Panel::GradNorm => &run.grad_norm,
             _ => return self.main(run),
         };
-        Some(averaged.shown(smoothing))
+        Some(smoothing.of(averaged))
     }
 }
 
@@ -157,19 +159,19 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
 
 /// What a run ended with, if that was an error.
 fn draw_end(frame: &mut Frame, area: Rect, scene: Scene) {
-    if let Some(End::Failed(error, checkpoint)) = &scene.run.end {
+    if let Some(RunEnd::Failed { error, checkpoint }) = &scene.run.end {
         failure(frame, area, scene, error, checkpoint.as_deref());
     }
 }
 
-fn failure(frame: &mut Frame, area: Rect, scene: Scene, error: &str, checkpoint: Option<&str>) {
+fn failure(frame: &mut Frame, area: Rect, scene: Scene, error: &str, checkpoint: Option<&Path>) {
     let theme = &scene.look.theme;
     let error = error.lines().map(|line| Line::styled(format!(" {}", plain(line)), theme.style(theme.error)));
     let mut lines: Vec<Line> = error.collect();
     lines.push(Line::default());
     lines.push(Line::styled(
         match checkpoint {
-            Some(path) => format!(" The latest checkpoint is {}", plain(path)),
+            Some(path) => format!(" The latest checkpoint is {}", plain(&path.display().to_string())),
             None => " No checkpoint had been written.".to_owned(),
         },
         theme.style(theme.text),

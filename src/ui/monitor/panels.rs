@@ -93,7 +93,7 @@ fn marks(scene: Scene) -> Vec<Mark> {
     let written = scene.run.checkpointed.buckets().iter();
     let mut marks: Vec<Mark> =
         written.map(|bucket| Mark { place: axis(bucket.last), symbol: checkpoint, style }).collect();
-    if let Some(step) = scene.run.best.as_ref().map(|best| best.step as f64)
+    if let Some(step) = scene.run.best().map(|best| best.step as f64)
         && let Some(bucket) = scene.run.eval_loss.nearest(step, |at| at.step)
     {
         marks.push(Mark { place: axis(bucket.last), symbol: best, style: theme.bold(theme.evaluation) });

@@ -5,7 +5,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::Scene;
-use super::run::Run;
+use crate::runs::History;
 use crate::ui::overlay::window;
 use crate::ui::widgets::input::Input;
 use crate::ui::widgets::panel::Title;
@@ -37,9 +37,9 @@ pub enum Typed {
 
 impl Prompt {
     /// An empty one, with what a run was asked before to be brought back.
-    pub fn after(run: &Run) -> Prompt {
+    pub fn after(run: &History) -> Prompt {
         let mut earlier: Vec<String> = Vec::new();
-        for answer in &run.answers {
+        for answer in &run.completions {
             earlier.retain(|prompt| *prompt != answer.prompt);
             earlier.push(answer.prompt.clone());
         }
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn what_was_asked_before_is_brought_back_and_what_was_typed_too() {
-        let mut run = Run::default();
+        let mut run = History::default();
         for prompt in ["a", "b", "a"] {
             run.apply(Event::Sample { step: 1, prompt: prompt.into(), text: "x".into() });
         }

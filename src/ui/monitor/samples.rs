@@ -6,15 +6,15 @@ use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::list::{clicked, first, moved, pointer};
-use super::run::Run;
 use super::{Monitor, Scene};
 use crate::protocol::ExamplePrediction;
+use crate::runs::History;
 use crate::ui::format::{fitted, grouped, number, plain};
 use crate::ui::keymap::Action;
 use crate::ui::widgets::panel::{Title, panel};
 
 /// The examples in the list's order.
-fn listed(run: &Run) -> &[ExamplePrediction] {
+fn listed(run: &History) -> &[ExamplePrediction] {
     run.examples.as_ref().map_or(&[], |examples| &examples.examples)
 }
 

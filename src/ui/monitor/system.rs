@@ -8,14 +8,14 @@ use super::Scene;
 use super::content::{Content, plain};
 use super::overview::Panel;
 use super::panels;
-use super::run::Run;
+use crate::runs::History;
 use crate::series::Series;
 use crate::ui::format::{Unit, bytes, plain as plain_text};
 use crate::ui::theme::Hue;
 use crate::ui::widgets::chart::{Curve, Shape};
 
 /// The charts for which there are numbers, and where they lie.
-pub fn plan(run: &Run, body: Rect) -> Vec<(Panel, Rect)> {
+pub fn plan(run: &History, body: Rect) -> Vec<(Panel, Rect)> {
     let machine = &run.machine;
     let charts = [
         (Panel::GpuMemory, &machine.gpu_memory),

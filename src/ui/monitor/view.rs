@@ -3,8 +3,8 @@
 use super::layers::LayersView;
 use super::log::LogView;
 use super::overview::Panel;
-use super::run::Run;
-use crate::series::At;
+use crate::runs::{History, SmoothedSeries};
+use crate::series::{At, Series};
 
 /// What is looked at.
 pub struct View {
@@ -68,6 +68,17 @@ impl Tab {
     ];
 }
 
+impl Smoothing {
+    /// The curve with this much smoothing.
+    pub fn of(self, curve: &SmoothedSeries) -> &Series {
+        match self {
+            Smoothing::None => &curve.raw,
+            Smoothing::Light => &curve.light,
+            Smoothing::Strong => &curve.strong,
+        }
+    }
+}
+
 impl Default for View {
     fn default() -> View {
         View {
@@ -90,7 +101,7 @@ impl Default for View {
 
 impl View {
     /// The chart that keys are for.
-    pub fn chart(&self, run: &Run) -> Panel {
+    pub fn chart(&self, run: &History) -> Panel {
         match self.tab {
             Tab::System => self.machine,
             Tab::Layers => self.layers.target(run).map_or(Panel::Mass, Panel::TargetMass),

@@ -7,7 +7,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::runs::{Kept, RunEntry};
+use crate::runs::{CheckpointSummary, RunEntry};
 use crate::ui::app::{Effect, Look};
 use crate::ui::format::{grouped, plain};
 use crate::ui::overlay::{middle, window};
@@ -20,7 +20,7 @@ const WIDTH: u16 = 56;
 pub(super) struct Pins {
     pub run: PathBuf,
     name: String,
-    kept: Vec<Kept>,
+    kept: Vec<CheckpointSummary>,
     cursor: usize,
 }
 
@@ -37,13 +37,13 @@ pub(super) enum Asked {
 impl Pins {
     /// Those of a run.
     pub fn of(run: &RunEntry) -> Pins {
-        Pins { run: run.path.clone(), name: run.name.clone(), kept: run.kept.clone(), cursor: 0 }
+        Pins { run: run.path.clone(), name: run.name.clone(), kept: run.checkpoints.clone(), cursor: 0 }
     }
 
     /// Takes up what there is now; the cursor stays with its checkpoint.
     pub fn learn(&mut self, run: &RunEntry) {
         let here = self.kept.get(self.cursor).map(|kept| kept.step);
-        self.kept = run.kept.clone();
+        self.kept = run.checkpoints.clone();
         let place = self.kept.iter().position(|kept| Some(kept.step) == here);
         self.cursor = place.unwrap_or(self.cursor).min(self.kept.len().saturating_sub(1));
     }
@@ -58,7 +58,7 @@ impl Pins {
             KeyCode::Home => self.cursor = 0,
             KeyCode::End => self.cursor = last,
             KeyCode::Enter | KeyCode::Char('p' | ' ') => {
-                if let Some(Kept { step, pinned, .. }) = self.kept.get(self.cursor) {
+                if let Some(CheckpointSummary { step, pinned, .. }) = self.kept.get(self.cursor) {
                     return Asked::Change(Effect::Pin { run: self.run.clone(), step: *step, pin: !pinned });
                 }
             }

@@ -64,7 +64,7 @@ impl Column {
             Column::Steps => format!("{}/{}", summary.step, summary.steps),
             Column::Time if summary.elapsed == 0.0 => String::new(),
             Column::Time => duration(summary.elapsed),
-            Column::Age => run.told.map(|told| age(now, told)).unwrap_or_default(),
+            Column::Age => run.updated.map(|told| age(now, told)).unwrap_or_default(),
             Column::Tags => run.tags.iter().map(|tag| format!("#{tag}")).collect::<Vec<_>>().join(" "),
         }
     }
@@ -86,7 +86,7 @@ impl Column {
         match self {
             Column::Best => run.summary.best().is_some(),
             Column::Loss => run.summary.last_loss.is_some(),
-            Column::Age => run.told.is_some(),
+            Column::Age => run.updated.is_some(),
             Column::Tags => !run.tags.is_empty(),
             _ => true,
         }
@@ -105,7 +105,7 @@ impl Column {
             Column::Loss => loss(a).total_cmp(&loss(b)),
             Column::Steps => a.summary.step.cmp(&b.summary.step),
             Column::Time => a.summary.elapsed.total_cmp(&b.summary.elapsed),
-            Column::Age => a.told.cmp(&b.told),
+            Column::Age => a.updated.cmp(&b.updated),
             Column::Tags => a.tags.cmp(&b.tags),
         }
     }

@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-use crate::runs::{RunEntry, differences};
+use crate::runs::{RunEntry, setting_differences};
 use crate::ui::app::Look;
 use crate::ui::format::{duration, number, plain, score};
 use crate::ui::overlay::{middle, window};
@@ -44,7 +44,7 @@ impl Comparison {
         let paths: Vec<&Path> = runs.iter().map(|run| run.path.as_path()).collect();
         let mut rows = outcomes(runs);
         let unset = || "-".to_owned();
-        rows.extend(differences(&paths)?.into_iter().map(|difference| Row {
+        rows.extend(setting_differences(&paths)?.into_iter().map(|difference| Row {
             key: difference.key,
             values:
                 difference.values.into_iter().map(|value| value.map_or_else(unset, |value| plain(&value))).collect(),

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::{Mode, Runs, sign};
-use crate::runs::{End, Kept, RunEntry};
+use crate::runs::{CheckpointSummary, RunEnd, RunEntry};
 use crate::series::{At, Series};
 use crate::ui::app::Look;
 use crate::ui::format::{Unit, age, duration, grouped, number, plain, score, wrapped};
@@ -36,10 +36,10 @@ fn facts<'a>(runs: &Runs, run: &RunEntry, look: &Look, width: usize) -> Vec<Line
         Line::from(spans)
     };
     let text = |text: String| Span::styled(text, theme.style(theme.text));
-    let told = run.told.map(|told| format!("  {}", ago(&age(runs.now, told)))).unwrap_or_default();
+    let told = run.updated.map(|told| format!("  {}", ago(&age(runs.now, told)))).unwrap_or_default();
     let mut lines =
         vec![row("state", vec![Span::styled(format!("{sign} {}", run.state.name()), theme.bold(hue)), text(told)])];
-    if let Some(End::Failed(error)) = &summary.end {
+    if let Some(RunEnd::Failed { error, .. }) = &summary.end {
         let error = wrapped(&plain(error), width.saturating_sub(9)).into_iter().take(3).enumerate();
         lines.extend(error.map(|(number, part)| {
             row(if number == 0 { "error" } else { "" }, vec![Span::styled(part, theme.style(theme.error))])
@@ -62,15 +62,15 @@ fn facts<'a>(runs: &Runs, run: &RunEntry, look: &Look, width: usize) -> Vec<Line
         let tags: Vec<String> = run.tags.iter().map(|tag| format!("#{tag}")).collect();
         lines.push(row("tags", vec![Span::styled(tags.join(" "), theme.style(theme.selected))]));
     }
-    if !run.kept.is_empty() {
-        lines.push(row("kept", kept(&run.kept, look)));
+    if !run.checkpoints.is_empty() {
+        lines.push(row("kept", kept(&run.checkpoints, look)));
     }
     lines.push(row("folder", vec![Span::styled(plain(&run.path.display().to_string()), theme.style(theme.dim))]));
     lines
 }
 
 /// The steps of checkpoints, the newest first; pinned ones stand out, and the best has its colour.
-fn kept<'a>(kept: &[Kept], look: &Look) -> Vec<Span<'a>> {
+fn kept<'a>(kept: &[CheckpointSummary], look: &Look) -> Vec<Span<'a>> {
     let theme = &look.theme;
     let mut spans = Vec::new();
     for kept in kept {

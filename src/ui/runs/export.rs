@@ -9,10 +9,10 @@ use ratatui::text::{Line, Span};
 
 use super::entry::Typed;
 use crate::config::path_of;
-use crate::export::{Form, Order};
+use crate::export::{ExportFormat, ExportRequest};
 use crate::protocol::Progress;
 use crate::runs::checkpoint::CheckpointSelector;
-use crate::runs::{Kept, RunEntry};
+use crate::runs::{CheckpointSummary, RunEntry};
 use crate::ui::app::Look;
 use crate::ui::format::{bytes, grouped, plain};
 use crate::ui::overlay::{middle, window};
@@ -30,7 +30,7 @@ pub(super) struct Draft {
     run: PathBuf,
     name: String,
     form: usize,
-    kept: Vec<Kept>,
+    kept: Vec<CheckpointSummary>,
     /// Place of the checkpoint in `kept`.
     checkpoint: usize,
     out: Input,
@@ -43,7 +43,7 @@ pub(super) struct Draft {
 #[derive(Clone, Debug)]
 pub struct UnderWay {
     /// What was asked for.
-    pub order: Order,
+    pub order: ExportRequest,
     /// How far it is, when it has told.
     pub progress: Option<Progress>,
 }
@@ -56,7 +56,7 @@ impl UnderWay {
 
     /// The form in a word or two.
     pub fn form(&self) -> &'static str {
-        described(self.order.form).0
+        described(self.order.format).0
     }
 
     /// How far it is, in a few words.
@@ -80,22 +80,22 @@ enum Focus {
 }
 
 /// A form's name, what it is for, and what it is called in a folder.
-fn described(form: Form) -> (&'static str, &'static str, &'static str) {
+fn described(form: ExportFormat) -> (&'static str, &'static str, &'static str) {
     match form {
-        Form::Merged => ("merged model", "a folder for Hugging Face software", "merged"),
-        Form::Delta => ("sparse delta", "what has changed, for finesift apply", "delta.safetensors"),
-        Form::Shira => ("PEFT adapter", "SHiRA; without biases and embeddings", "shira"),
-        Form::Csv => ("CSV", "a table of the numbers of every step", "metrics.csv"),
-        Form::Tensorboard => ("TensorBoard", "the same as an event file", "tensorboard"),
-        Form::Html => ("HTML report", "a page with the charts", "report.html"),
+        ExportFormat::Merged => ("merged model", "a folder for Hugging Face software", "merged"),
+        ExportFormat::Delta => ("sparse delta", "what has changed, for finesift apply", "delta.safetensors"),
+        ExportFormat::Shira => ("PEFT adapter", "SHiRA; without biases and embeddings", "shira"),
+        ExportFormat::Csv => ("CSV", "a table of the numbers of every step", "metrics.csv"),
+        ExportFormat::Tensorboard => ("TensorBoard", "the same as an event file", "tensorboard"),
+        ExportFormat::Html => ("HTML report", "a page with the charts", "report.html"),
     }
 }
 
 impl Draft {
     /// Of what a run came to: its best checkpoint, or the newest where none is best.
     pub fn of(run: &RunEntry) -> Draft {
-        let checkpoint = run.kept.iter().position(|kept| kept.best).unwrap_or(0);
-        let (path, name, kept) = (run.path.clone(), run.name.clone(), run.kept.clone());
+        let checkpoint = run.checkpoints.iter().position(|kept| kept.best).unwrap_or(0);
+        let (path, name, kept) = (run.path.clone(), run.name.clone(), run.checkpoints.clone());
         let out = Input::default();
         let mut draft = Draft { run: path, name, form: 0, kept, checkpoint, out, written: false, focus: Focus::Form };
         draft.propose();
@@ -119,7 +119,7 @@ impl Draft {
                 }
             }
             (KeyCode::Up, Focus::Form) => self.form = self.form.saturating_sub(1),
-            (KeyCode::Down, Focus::Form) => self.form = (self.form + 1).min(Form::ALL.len() - 1),
+            (KeyCode::Down, Focus::Form) => self.form = (self.form + 1).min(ExportFormat::ALL.len() - 1),
             // From the newest on the left to the oldest.
             (KeyCode::Left | KeyCode::Up, Focus::Checkpoint) => self.checkpoint = self.checkpoint.saturating_sub(1),
             (KeyCode::Right | KeyCode::Down, Focus::Checkpoint) => {
@@ -142,19 +142,19 @@ impl Draft {
     }
 
     /// What it comes to.
-    pub fn order(&self) -> Order {
+    pub fn order(&self) -> ExportRequest {
         let from = self.kept.get(self.checkpoint).map(|kept| CheckpointSelector::Step(kept.step));
-        Order {
+        ExportRequest {
             run: self.run.clone(),
-            form: self.form(),
+            format: self.form(),
             from: from.filter(|_| self.form().of_weights()),
             out: path_of(self.out.text().trim()),
             without_biases: false,
         }
     }
 
-    fn form(&self) -> Form {
-        Form::ALL[self.form]
+    fn form(&self) -> ExportFormat {
+        ExportFormat::ALL[self.form]
     }
 
     /// A place within the run's folder, unless the user has written another.
@@ -170,7 +170,7 @@ impl Draft {
 
     pub fn draw(&self, frame: &mut Frame, within: Rect, look: &Look) {
         let theme = &look.theme;
-        let rows = Form::ALL.len() as u16 + 4;
+        let rows = ExportFormat::ALL.len() as u16 + 4;
         let area = middle(within, WIDTH.min(within.width), (rows + 2).min(within.height));
         let name = format!("Export {}", plain(&self.name));
         let title = Title { note: "enter exports  tab next  esc leaves it".into(), ..Title::named(&name) };
@@ -181,7 +181,7 @@ impl Draft {
             let pointer = if self.focus == focus { ">" } else { " " };
             Span::styled(format!(" {pointer} {text:<11}"), style)
         };
-        for (number, form) in Form::ALL.into_iter().enumerate() {
+        for (number, form) in ExportFormat::ALL.into_iter().enumerate() {
             let (title, about, _) = described(form);
             let here = number == self.form;
             let style = if here { theme.bold(theme.text) } else { theme.style(theme.dim) };
@@ -198,7 +198,7 @@ impl Draft {
             let line = if here { line.style(theme.marked_line()) } else { line };
             frame.render_widget(line, row(number as u16));
         }
-        let below = Form::ALL.len() as u16 + 1;
+        let below = ExportFormat::ALL.len() as u16 + 1;
         let chosen = Span::styled(self.chosen(look.ascii), theme.style(theme.text));
         frame.render_widget(Line::from(vec![name("checkpoint", Focus::Checkpoint), chosen]), row(below));
         frame.render_widget(Line::from(name("to", Focus::Out)), row(below + 1));

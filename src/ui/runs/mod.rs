@@ -19,7 +19,7 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 
 use super::app::{Effect, Look};
 use super::keymap::Action;
-use crate::export::{ChangedBiases, Order};
+use crate::export::{ChangedBiases, ExportRequest};
 use crate::protocol::Progress;
 use crate::runs::{RunEntry, RunState, tags_of};
 use checkpoints::{Asked, Pins};
@@ -68,7 +68,7 @@ enum Mode {
     /// Putting an export together.
     Export(Draft),
     /// Answering whether to export without biases.
-    Biases(Order, ChangedBiases),
+    Biases(ExportRequest, ChangedBiases),
     /// Pinning checkpoints.
     Pins(Pins),
 }
@@ -146,7 +146,9 @@ impl Runs {
                 Typed::Done => return Some(Effect::Export(draft.order())),
             },
             Mode::Biases(order, biases) => match key.code {
-                KeyCode::Char('y' | 'Y') => return Some(Effect::Export(Order { without_biases: true, ..order })),
+                KeyCode::Char('y' | 'Y') => {
+                    return Some(Effect::Export(ExportRequest { without_biases: true, ..order }));
+                }
                 KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc => {}
                 _ => self.mode = Mode::Biases(order, biases),
             },
@@ -254,7 +256,7 @@ impl Runs {
     }
 
     /// Takes up an export that begins. Whether none is under way yet.
-    pub fn begin_export(&mut self, order: &Order) -> bool {
+    pub fn begin_export(&mut self, order: &ExportRequest) -> bool {
         let idle = self.exporting.is_none();
         self.exporting.get_or_insert_with(|| UnderWay { order: order.clone(), progress: None });
         idle
@@ -273,12 +275,12 @@ impl Runs {
     }
 
     /// Takes up the export's end.
-    pub fn exported(&mut self) -> Option<Order> {
+    pub fn exported(&mut self) -> Option<ExportRequest> {
         self.exporting.take().map(|export| export.order)
     }
 
     /// Asks whether an adapter is to be had without the biases that have no place in it.
-    pub fn offer(&mut self, order: Order, biases: ChangedBiases) {
+    pub fn offer(&mut self, order: ExportRequest, biases: ChangedBiases) {
         self.mode = Mode::Biases(order, biases);
     }
 

@@ -1,56 +1,55 @@
-//! The targets of a run: where each lies among layers and modules, and its history in bounded memory.
+//! The targets of a run: the layer and module of each, and its curves in bounded memory.
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::protocol::{Mass, Selected, SelectedTarget};
 use crate::series::{At, Series};
 
-/// Buckets of all histories of one kind together: 4 MiB.
+/// Limit of buckets of all curves of one kind together: 4 MiB.
 const BUCKETS: usize = 65_536;
 
-/// Every target of a run, and the grid that they lie on.
+/// Every target of a run on a grid of modules and layers.
 #[derive(Default)]
-pub struct Targets {
+pub struct TargetHistories {
     /// In the model's order.
-    pub all: Vec<Target>,
-    /// Numbers of the layers, ascending; `None` for what lies in no layer.
+    pub all: Vec<TargetHistory>,
+    /// Numbers of the layers, ascending; `None` for targets outside of layers.
     pub layers: Vec<Option<u64>>,
-    /// Names of the modules, as they come.
+    /// Names of the modules, in the model's order.
     pub modules: Vec<String>,
-    /// By module and layer the number of a target.
+    /// The number of a target by module and layer.
     cells: HashMap<(usize, usize), usize>,
     numbers: HashMap<String, usize>,
 }
 
-/// A target and its history.
-pub struct Target {
-    /// The parameter's name in the checkpoint.
+/// A target and its curves.
+pub struct TargetHistory {
+    /// Name of the parameter in the base checkpoint.
     pub name: String,
-    /// Its shape.
     pub shape: Vec<i64>,
-    /// How many of its components are trained.
+    /// Number of trained components.
     pub selected: u64,
-    /// Share of its gradient that is selected, in percent.
+    /// Gradient mass covered, in percent.
     pub mass: Series,
-    /// Relative size of its update, in percent.
+    /// Relative size of the update, in percent.
     pub update: Series,
 }
 
-impl Target {
-    /// Components it has.
+impl TargetHistory {
+    /// Number of components.
     pub fn components(&self) -> f64 {
         self.shape.iter().map(|&side| side as f64).product()
     }
 
-    /// Share of its components that are trained, in percent.
+    /// Share of trained components, in percent.
     pub fn density(&self) -> f64 {
         100.0 * self.selected as f64 / self.components()
     }
 }
 
-impl Targets {
-    /// Of a selection; nothing is measured yet.
-    pub fn of(selected: &Selected) -> Targets {
+impl TargetHistories {
+    /// The targets of a selection, without measurements.
+    pub fn of(selected: &Selected) -> TargetHistories {
         let names: Vec<&str> = selected.targets.iter().map(|target| target.name.as_str()).collect();
         let places = places(&names);
         let layers: BTreeSet<Option<u64>> = places.iter().map(|(layer, _)| *layer).collect();
@@ -64,14 +63,14 @@ impl Targets {
             cells.insert((row, layers.binary_search(layer).unwrap_or(0)), number);
         }
         let most = (BUCKETS / names.len().max(1)).clamp(32, 1024);
-        let target = |target: &SelectedTarget| Target {
+        let target = |target: &SelectedTarget| TargetHistory {
             name: target.name.clone(),
             shape: target.shape.clone(),
             selected: target.selected,
             mass: Series::bounded(most),
             update: Series::bounded(most),
         };
-        Targets {
+        TargetHistories {
             all: selected.targets.iter().map(target).collect(),
             layers,
             modules,
@@ -80,13 +79,13 @@ impl Targets {
         }
     }
 
-    /// The number of the target in a row and column of the grid.
+    /// The number of the target of a module in a layer.
     pub fn at(&self, module: usize, layer: usize) -> Option<usize> {
         self.cells.get(&(module, layer)).copied()
     }
 
-    /// Takes up a measurement.
-    pub fn measured(&mut self, at: At, mass: &Mass) {
+    /// Adds a measurement.
+    pub(super) fn push(&mut self, at: At, mass: &Mass) {
         for measured in &mass.targets {
             let Some(target) = self.numbers.get(&measured.name).and_then(|&number| self.all.get_mut(number)) else {
                 continue;
@@ -97,9 +96,16 @@ impl Targets {
             }
         }
     }
+
+    pub(super) fn rewind(&mut self, step: f64) {
+        for target in &mut self.all {
+            target.mass.rewind(step);
+            target.update.rewind(step);
+        }
+    }
 }
 
-/// The layer and the module of each name. A module is called as short as it can be without being taken for another.
+/// The layer and the module of each name. Modules have the shortest names that are unique.
 fn places(names: &[&str]) -> Vec<(Option<u64>, String)> {
     let places = |short: bool| names.iter().map(|name| place(name, short)).collect::<Vec<_>>();
     let shortest = places(true);
@@ -119,9 +125,9 @@ fn place(name: &str, short: bool) -> (Option<u64>, String) {
     let parts: Vec<&str> = path.split('.').collect();
     let numbered = parts.iter().enumerate().find_map(|(i, part)| Some((i, part.parse::<u64>().ok()?)));
     let within = &parts[numbered.map_or(0, |(i, _)| i + 1)..];
-    let says_little = |part: &&str| matches!(*part, "dense" | "LayerNorm");
+    let is_generic = |part: &&str| matches!(*part, "dense" | "LayerNorm");
     let module = match within {
-        [.., last] if short && !says_little(last) => (*last).to_owned(),
+        [.., last] if short && !is_generic(last) => (*last).to_owned(),
         [] => path.to_owned(),
         within => within.join("."),
     };
@@ -140,7 +146,7 @@ mod tests {
 
     #[test]
     fn names_make_a_grid() {
-        let targets = Targets::of(&selected(&[
+        let targets = TargetHistories::of(&selected(&[
             "bert.embeddings.word_embeddings.weight",
             "bert.encoder.layer.10.attention.self.query.weight",
             "bert.encoder.layer.10.attention.self.query.bias",
@@ -157,20 +163,20 @@ mod tests {
     }
 
     #[test]
-    fn modules_that_would_be_taken_for_one_another_keep_their_paths() {
+    fn modules_whose_short_names_collide_keep_their_paths() {
         let names = ["m.layers.0.self.q.weight", "m.layers.0.cross.q.weight"];
-        assert_eq!(Targets::of(&selected(&names)).modules, ["self.q", "cross.q"]);
+        assert_eq!(TargetHistories::of(&selected(&names)).modules, ["self.q", "cross.q"]);
     }
 
     #[test]
-    fn a_large_model_has_a_small_history() {
+    fn curves_of_a_large_model_are_bounded() {
         let names: Vec<String> = (0..1000).map(|i| format!("m.{i}.q.weight")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let mut targets = Targets::of(&selected(&names));
+        let mut targets = TargetHistories::of(&selected(&names));
         for step in 0..500 {
             let measured = |name: &&str| TargetMass { name: (*name).into(), mass: 1.0, update: Some(0.1) };
             let mass = Mass { step, overall: 1.0, targets: names.iter().map(measured).collect() };
-            targets.measured(At { step: step as f64, time: 0.0 }, &mass);
+            targets.push(At { step: step as f64, time: 0.0 }, &mass);
         }
         let buckets: usize = targets.all.iter().map(|target| target.mass.buckets().len()).sum();
         assert!(buckets <= BUCKETS && targets.all[7].update.last() == Some(0.1), "{buckets}");

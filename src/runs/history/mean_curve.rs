@@ -1,12 +1,15 @@
-//! A loss curve in a hundred numbers, however long the run: for lists of runs.
+//! The loss curve that lists of runs show: means over equal spans of steps, in 3 KiB however long the run is.
 
-/// Buckets a curve may have.
+/// Limit of buckets.
 const MOST: usize = 128;
 
-/// MemoryContext of neighbouring steps. A bucket spans two steps to some power, the same for all.
+/// Means over equal spans of steps, where a span is a power of two.
+///
+/// Buckets are keyed by step, so the curve keeps its shape where only parts of a file were read. Charts need extremes and
+/// time instead: that is [`Series`](crate::series::Series).
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Curve {
-    /// A step's bucket is its number shifted by this.
+pub struct MeanCurve {
+    /// The bucket of a step is the step shifted right by this.
     shift: u32,
     buckets: Vec<Bucket>,
 }
@@ -18,8 +21,8 @@ struct Bucket {
     count: u64,
 }
 
-impl Curve {
-    /// Adds the value of a step. One that is not finite is left out; a step that was there before replaces what came after.
+impl MeanCurve {
+    /// Adds the value of a step and drops later steps. A value that is not finite is left out.
     pub fn push(&mut self, step: u64, value: f64) {
         if !value.is_finite() {
             return;
@@ -40,17 +43,17 @@ impl Curve {
         }
     }
 
-    /// Forgets what came after a step.
-    pub fn cut(&mut self, step: u64) {
+    /// Drops the buckets after a step.
+    pub fn rewind(&mut self, step: u64) {
         self.buckets.retain(|bucket| bucket.number <= step >> self.shift);
     }
 
-    /// The curve as steps and means.
+    /// The first step and the mean of each bucket.
     pub fn points(&self) -> impl Iterator<Item = (u64, f64)> {
         self.buckets.iter().map(|bucket| (bucket.number << self.shift, bucket.sum / bucket.count as f64))
     }
 
-    /// The curve in so many columns of equal steps; a column between two points has the value before it.
+    /// The curve in at most `width` columns of equal spans. A column without a value repeats the one before it.
     pub fn columns(&self, width: usize) -> Vec<f64> {
         let (Some(first), Some(last)) = (self.buckets.first(), self.buckets.last()) else { return Vec::new() };
         let span = (last.number - first.number) as f64 + 1.0;
@@ -105,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_long_curve_keeps_its_shape() {
-        let mut curve = Curve::default();
+        let mut curve = MeanCurve::default();
         (1..=1_000_000u64).for_each(|step| curve.push(step, 1.0 / step as f64));
         assert!(curve.points().count() <= MOST);
         let columns = curve.columns(10);
@@ -116,22 +119,22 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_back_is_forgotten() {
-        let mut curve = Curve::default();
+    fn steps_after_a_rewind_are_dropped() {
+        let mut curve = MeanCurve::default();
         (1..=4).for_each(|step| curve.push(step, 1.0));
-        curve.cut(2);
+        curve.rewind(2);
         curve.push(3, 7.0);
         curve.push(4, f64::NAN);
         assert_eq!(curve.points().collect::<Vec<_>>(), [(1, 1.0), (2, 1.0), (3, 7.0)]);
         assert_eq!(curve.columns(9), [1.0, 1.0, 7.0]);
-        assert_eq!(Curve::default().columns(9), [0.0; 0]);
+        assert_eq!(MeanCurve::default().columns(9), [0.0; 0]);
         assert_eq!(curve.columns(0), [0.0; 0]);
     }
 
     proptest! {
         #[test]
         fn any_steps_are_bounded(steps in prop::collection::vec(any::<u64>(), 0..600), width in 0usize..200) {
-            let mut curve = Curve::default();
+            let mut curve = MeanCurve::default();
             steps.iter().for_each(|step| curve.push(*step, 1.0));
             let points: Vec<(u64, f64)> = curve.points().collect();
             prop_assert!(points.len() <= MOST);

@@ -1,0 +1,419 @@
+//! The one fold of a run's events: what the monitor, lists, reports, exports and `--plain` know of a run.
+//!
+//! ```text
+//! mod         History: apply, rewind
+//! reader      reads a history from a growing events.jsonl
+//! smoothed    a curve with its moving averages
+//! machine     curves of the machine and its GPU
+//! targets     curves of each target
+//! mean_curve  the loss curve of a list
+//! rows        every step, for csv and tensorboard
+//! ```
+//!
+//! Two rules hold for all of them. A resume drops what came after the step resumed from. Time never decreases: training
+//! time continues from the checkpoint's, and the machine's samples, whose clock starts at 0 in each process, continue
+//! from the last sample kept.
+
+mod machine;
+mod mean_curve;
+mod reader;
+mod rows;
+mod smoothed;
+mod targets;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+
+use crate::estimate::bytes;
+use crate::protocol::{
+    Eval, Event, Examples, Finished, Level, Mass, Memory, Phase, Progress, Resumed, Selected, Started, Step, System,
+};
+use crate::series::{At, Series};
+pub use machine::MachineCurves;
+pub use mean_curve::MeanCurve;
+pub use reader::HistoryReader;
+pub use rows::{Row, Rows};
+pub use smoothed::SmoothedSeries;
+pub use targets::{TargetHistories, TargetHistory};
+
+/// Log lines kept.
+const LINES: usize = 1000;
+
+/// Completions kept.
+const COMPLETIONS: usize = 50;
+
+/// A run as its events tell it, in bounded memory.
+#[derive(Default)]
+pub struct History {
+    detail: Detail,
+    pub started: Option<Started>,
+    pub phase: Option<Phase>,
+    /// Whether the run is paused, also while it evaluates or writes a checkpoint meanwhile.
+    pub held: bool,
+    /// The long task under way.
+    pub task: Option<Progress>,
+    /// Optimizer steps of the whole run; 0 before it is known.
+    pub steps: u64,
+    /// Optimizer steps taken.
+    pub taken: u64,
+    /// The latest step, where one was seen.
+    pub step: Option<Step>,
+    pub loss: SmoothedSeries,
+    /// The loss for lists of runs.
+    pub mean_loss: MeanCurve,
+    pub grad_norm: SmoothedSeries,
+    pub throughput: SmoothedSeries,
+    pub learning_rate: Series,
+    pub eval_loss: Series,
+    /// By name of the score.
+    pub scores: BTreeMap<String, Series>,
+    /// Evaluations that were the best so far when they were made, in order.
+    best: Vec<Eval>,
+    /// Examples of the latest evaluation.
+    pub examples: Option<Examples>,
+    /// The latest last.
+    pub completions: VecDeque<Completion>,
+    pub selected: Option<Selected>,
+    pub targets: TargetHistories,
+    pub mass: Series,
+    /// The latest gradient mass of each target.
+    pub latest_mass: Option<Mass>,
+    pub account: Option<Memory>,
+    /// GPU memory where there is a GPU, else the resident set of the process.
+    pub memory: Series,
+    pub machine: MachineCurves,
+    /// The latest sample.
+    pub system: Option<System>,
+    pub log: VecDeque<LogLine>,
+    /// Sizes of the checkpoints in bytes.
+    pub checkpointed: Series,
+    pub end: Option<RunEnd>,
+    /// Every step, where [`History::every_step`] asks for it.
+    pub rows: Rows,
+    clock: Clock,
+    /// Number of the next log line.
+    next_line: u64,
+}
+
+/// What a history keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Detail {
+    #[default]
+    Charts,
+    Summary,
+    EveryStep,
+}
+
+/// The times that place points on the time axis, in seconds.
+#[derive(Clone, Copy, Default)]
+struct Clock {
+    /// Training time, pauses excluded.
+    trained: f64,
+    /// Time of the latest sample of the machine, pauses included.
+    sampled: f64,
+    /// What is added to the clock of the process that samples now.
+    base: f64,
+    /// The latest sample by the clock of its process.
+    raw: f64,
+    /// The greatest time of all, for the log.
+    latest: f64,
+}
+
+/// A line of a run's log.
+pub struct LogLine {
+    /// Counted from 0 at the run's first.
+    pub number: u64,
+    /// Seconds since the start of the run.
+    pub at: f64,
+    pub level: Level,
+    pub text: String,
+}
+
+/// A text that the model wrote on request.
+pub struct Completion {
+    pub step: u64,
+    pub prompt: String,
+    pub text: String,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunEnd {
+    Finished(Finished),
+    Failed { error: String, checkpoint: Option<PathBuf> },
+}
+
+impl History {
+    /// A history for a list: facts, the best evaluations and the mean loss, in a few KiB.
+    pub fn summary() -> History {
+        History { detail: Detail::Summary, ..History::default() }
+    }
+
+    /// A history of every step for exports, in memory that grows with the run.
+    pub fn every_step() -> History {
+        History { detail: Detail::EveryStep, ..History::default() }
+    }
+
+    /// A history of the same kind without events.
+    fn emptied(&self) -> History {
+        History { detail: self.detail, ..History::default() }
+    }
+
+    /// Adds an event.
+    pub fn apply(&mut self, event: Event) {
+        match event {
+            Event::Started(started) => self.on_started(started),
+            Event::Resumed(resumed) => self.on_resumed(&resumed),
+            Event::Phase { phase } => self.on_phase(phase),
+            Event::Progress(progress) => self.task = Some(progress),
+            Event::Step(step) => self.on_step(step),
+            Event::Selected(selected) if self.has_charts() => {
+                self.targets = TargetHistories::of(&selected);
+                self.selected = Some(selected);
+            }
+            Event::Mass(mass) => self.on_mass(mass),
+            Event::Eval(eval) => self.on_eval(eval),
+            Event::Examples(examples) if self.has_charts() => self.examples = Some(examples),
+            Event::Memory(memory) => self.account = Some(memory),
+            Event::System(system) => self.on_sample(system),
+            Event::Sample { step, prompt, text } if self.has_charts() => {
+                self.write(Level::Info, &format!("{prompt} -> {text}"));
+                self.keep(Completion { step, prompt, text });
+            }
+            Event::Checkpointed { step, bytes: size, .. } if self.has_charts() => {
+                self.checkpointed.push(self.at(step), size as f64);
+                self.write(Level::Info, &format!("saved checkpoint at step {step} ({})", bytes(size as f64)));
+            }
+            Event::Log { level, message } => self.write(level, &message),
+            Event::Finished(finished) => {
+                (self.task, self.taken) = (None, finished.step);
+                if let Some(best) = &finished.best {
+                    self.add_best(best.clone());
+                }
+                self.end = Some(RunEnd::Finished(finished));
+            }
+            Event::Failed { error, checkpoint } => {
+                self.task = None;
+                self.write(Level::Error, &error);
+                self.end = Some(RunEnd::Failed { error, checkpoint });
+            }
+            Event::Selected(_) | Event::Examples(_) | Event::Sample { .. } | Event::Checkpointed { .. } => {}
+        }
+    }
+
+    /// Drops everything that came after a step. The log stays: it tells what happened.
+    pub fn rewind(&mut self, step: u64) {
+        let to = step as f64;
+        for curve in [&mut self.loss, &mut self.grad_norm, &mut self.throughput] {
+            curve.rewind(to);
+        }
+        let plain =
+            [&mut self.learning_rate, &mut self.eval_loss, &mut self.mass, &mut self.memory, &mut self.checkpointed];
+        plain.into_iter().chain(self.scores.values_mut()).for_each(|series| series.rewind(to));
+        self.machine.rewind(to);
+        self.targets.rewind(to);
+        self.mean_loss.rewind(step);
+        self.rows.rewind(step);
+        self.best.retain(|eval| eval.step <= step);
+        self.completions.retain(|completion| completion.step <= step);
+        self.examples.take_if(|examples| examples.step > step);
+        self.latest_mass.take_if(|mass| mass.step > step);
+        self.taken = self.taken.min(step);
+        if step == 0 {
+            self.step = None;
+        }
+        let loss = self.loss.raw.last().or_else(|| self.mean_loss.points().last().map(|(_, loss)| loss));
+        if let Some(latest) = self.step.as_mut().filter(|latest| latest.step > step) {
+            *latest = Step {
+                step,
+                epoch: latest.epoch * to / latest.step as f64,
+                loss: loss.unwrap_or(f64::NAN),
+                learning_rate: self.learning_rate.last().unwrap_or(latest.learning_rate),
+                grad_norm: self.grad_norm.raw.last().unwrap_or(latest.grad_norm),
+                tokens_per_second: self.throughput.raw.last().unwrap_or(latest.tokens_per_second),
+                elapsed: self.loss.raw.last_at().map_or(latest.elapsed, |at| at.time),
+                eta: None,
+            };
+        }
+    }
+
+    /// Name of the run; empty before it is known.
+    pub fn name(&self) -> &str {
+        self.started.as_ref().map_or("", |started| started.run.as_str())
+    }
+
+    /// Training time in seconds, pauses excluded.
+    pub fn elapsed(&self) -> f64 {
+        match &self.end {
+            Some(RunEnd::Finished(finished)) => finished.elapsed,
+            _ => self.clock.trained,
+        }
+    }
+
+    /// The best evaluation so far.
+    pub fn best(&self) -> Option<&Eval> {
+        self.best.last()
+    }
+
+    /// Whether the model generates text, so that it can be prompted.
+    pub fn writes(&self) -> bool {
+        self.started.as_ref().is_some_and(|started| started.writes)
+    }
+
+    fn has_charts(&self) -> bool {
+        self.detail == Detail::Charts
+    }
+
+    fn on_started(&mut self, started: Started) {
+        if self.started.is_some() {
+            // A run without a checkpoint begins again from step 0.
+            let (log, next_line, latest) = (std::mem::take(&mut self.log), self.next_line, self.clock.latest);
+            let (phase, held) = (self.phase, self.held);
+            *self = History { log, next_line, phase, held, ..self.emptied() };
+            self.clock.latest = latest;
+        }
+        (self.task, self.end) = (None, None);
+        self.steps = started.steps;
+        self.started = Some(started);
+    }
+
+    fn on_resumed(&mut self, resumed: &Resumed) {
+        self.rewind(resumed.step);
+        self.taken = resumed.step;
+        // Whoever resumes a run does not pause it, and an earlier end no longer counts.
+        (self.task, self.end, self.held) = (None, None, false);
+        self.steps = resumed.steps;
+        let kept = self.loss.raw.last_at().map_or(0.0, |at| at.time).max(self.rows.elapsed());
+        self.clock.trained = resumed.elapsed.max(kept);
+        if let Some(step) = &mut self.step {
+            step.elapsed = self.clock.trained;
+        }
+        self.clock.sampled = self.memory.last_at().map_or(0.0, |at| at.time);
+        self.clock.base = self.clock.sampled.max(self.clock.trained);
+        self.write(Level::Info, &format!("resumed from step {}", resumed.step));
+    }
+
+    fn on_phase(&mut self, phase: Phase) {
+        match (self.phase, phase) {
+            (_, Phase::Paused) => self.held = true,
+            (Some(Phase::Paused), Phase::Training) => self.held = false,
+            _ => {}
+        }
+        // A run that ended and has a phase was resumed.
+        (self.task, self.end) = (None, None);
+        self.phase = Some(phase);
+    }
+
+    fn on_step(&mut self, mut step: Step) {
+        self.clock.trained = self.clock.trained.max(step.elapsed);
+        self.clock.latest = self.clock.latest.max(self.clock.trained);
+        step.elapsed = self.clock.trained;
+        (self.taken, self.end) = (step.step, None);
+        let at = self.at(step.step);
+        self.mean_loss.push(step.step, step.loss);
+        match self.detail {
+            Detail::Charts => {
+                self.loss.push(at, step.loss);
+                self.grad_norm.push(at, step.grad_norm);
+                self.throughput.push(at, step.tokens_per_second);
+                self.learning_rate.push(at, step.learning_rate);
+            }
+            Detail::EveryStep => self.rows.at(step.step, self.clock.trained).step = Some(step.clone()),
+            Detail::Summary => {}
+        }
+        self.step = Some(step);
+    }
+
+    fn on_mass(&mut self, mass: Mass) {
+        match self.detail {
+            Detail::Charts => {
+                let at = self.at(mass.step);
+                self.mass.push(at, mass.overall);
+                self.targets.push(at, &mass);
+                self.latest_mass = Some(mass);
+            }
+            Detail::EveryStep => self.rows.at(mass.step, self.clock.trained).mass = Some(mass.overall),
+            Detail::Summary => {}
+        }
+    }
+
+    fn on_eval(&mut self, eval: Eval) {
+        match self.detail {
+            Detail::Charts => {
+                let at = self.at(eval.step);
+                self.eval_loss.push(at, eval.loss);
+                for (name, &score) in &eval.scores {
+                    self.scores.entry(name.clone()).or_default().push(at, score);
+                }
+                let scores = eval.scores.iter().map(|(name, score)| format!("{name} {score:.4}"));
+                let scores = scores.collect::<Vec<_>>().join(", ");
+                let best = if eval.best { ", best so far" } else { "" };
+                let text = format!("evaluation at step {}: {scores}, loss {:.4}{best}", eval.step, eval.loss);
+                self.write(Level::Info, &text);
+            }
+            Detail::EveryStep => self.rows.at(eval.step, self.clock.trained).eval = Some(eval.clone()),
+            Detail::Summary => {}
+        }
+        if eval.best {
+            self.add_best(eval);
+        }
+    }
+
+    /// Adds an evaluation that is the best. Where only parts of a file are read, one may come late.
+    fn add_best(&mut self, eval: Eval) {
+        self.best.retain(|earlier| earlier.step < eval.step);
+        self.best.push(eval);
+    }
+
+    fn on_sample(&mut self, system: System) {
+        let clock = &mut self.clock;
+        if system.at < clock.raw {
+            // Another process samples.
+            clock.base = clock.base.max(clock.sampled);
+        }
+        clock.raw = system.at;
+        clock.sampled = clock.sampled.max(clock.base + system.at);
+        clock.latest = clock.latest.max(clock.sampled);
+        if self.has_charts() {
+            let step = self.step.as_ref().map_or(0.0, |step| step.step as f64);
+            let at = At { step, time: self.clock.sampled };
+            let used = system.gpu.as_ref().map_or(system.process_rss, |gpu| gpu.memory_used);
+            self.memory.push(at, used as f64);
+            self.machine.push(at, &system);
+            self.system = Some(system);
+        }
+    }
+
+    /// Keeps a completion. The first one for each prompt stays as long as there is another to drop.
+    fn keep(&mut self, completion: Completion) {
+        if self.completions.len() == COMPLETIONS {
+            let is_repeated = |place: usize| {
+                let prompt = &self.completions[place].prompt;
+                self.completions.iter().take(place).any(|before| before.prompt == *prompt)
+            };
+            let dropped = (0..COMPLETIONS).find(|place| is_repeated(*place)).unwrap_or(0);
+            self.completions.remove(dropped);
+        }
+        self.completions.push_back(completion);
+    }
+
+    fn at(&self, step: u64) -> At {
+        At { step: step as f64, time: self.clock.trained }
+    }
+
+    fn write(&mut self, level: Level, message: &str) {
+        if !self.has_charts() {
+            return;
+        }
+        if self.log.len() == LINES {
+            self.log.pop_front();
+        }
+        // A control character could move the cursor or worse.
+        let text = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        self.log.push_back(LogLine { number: self.next_line, at: self.clock.latest, level, text });
+        self.next_line += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests;

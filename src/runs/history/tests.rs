@@ -1,0 +1,95 @@
+//! Tests of the fold: bounds, resumes, and one time axis.
+
+use super::*;
+use crate::protocol::{Gpu, SelectedTarget, TargetMass};
+
+/// Bytes of all curves, including spare capacity.
+fn bytes(run: &History) -> usize {
+    let machine = &run.machine;
+    let averaged = [&run.loss, &run.grad_norm, &run.throughput];
+    let averaged = averaged.into_iter().flat_map(|curve| [&curve.raw, &curve.light, &curve.strong]);
+    let plain = [
+        &run.learning_rate,
+        &run.eval_loss,
+        &run.mass,
+        &run.memory,
+        &run.checkpointed,
+        &machine.process_cpu,
+        &machine.cpu,
+        &machine.rss,
+        &machine.used,
+        &machine.disk_free,
+        &machine.gpu_memory,
+        &machine.gpu_process,
+        &machine.utilization,
+        &machine.temperature,
+        &machine.power,
+    ];
+    let targets = run.targets.all.iter().flat_map(|target| [&target.mass, &target.update]);
+    let series = averaged.chain(plain).chain(run.scores.values()).chain(targets);
+    let curves: usize = series.map(|series| series.buckets().len().next_power_of_two() * 64).sum();
+    let texts: usize = run.log.iter().map(|line| line.text.len() + size_of::<LogLine>()).sum();
+    curves + texts
+}
+
+/// A full curve merges its buckets, so 10 million steps take what 20,000 take.
+#[test]
+fn a_long_run_of_a_large_model_takes_little_memory() {
+    let mut run = History::default();
+    let names: Vec<String> = (0..80)
+        .flat_map(|layer| ["q", "k", "v", "o", "gate", "up", "down"].map(|part| format!("m.{layer}.{part}.weight")))
+        .collect();
+    let target = |name: &String| SelectedTarget { name: name.clone(), shape: vec![8192, 8192], selected: 536_871 };
+    let targets = names.iter().map(target).collect();
+    run.apply(Event::Selected(Selected { total: 1, of: 1, dense: 1, targets }));
+    let mut sizes = Vec::new();
+    for step in 1..=20_000 {
+        let value = step as f64;
+        run.apply(Event::Step(Step {
+            step,
+            epoch: 0.0,
+            loss: value,
+            learning_rate: value,
+            grad_norm: value,
+            tokens_per_second: value,
+            elapsed: value,
+            eta: None,
+        }));
+        let gpu = Gpu { power: value, temperature: 1.0, process_memory: Some(step), ..Gpu::default() };
+        run.apply(Event::System(System { at: value, gpu: Some(gpu), disk_free: Some(1), ..System::default() }));
+        run.apply(Event::info("x".repeat(200)));
+        if step % 10 == 0 {
+            let measured = |name: &String| TargetMass { name: name.clone(), mass: value, update: Some(value) };
+            let targets = names.iter().map(measured).collect();
+            run.apply(Event::Mass(Mass { step, overall: value, targets }));
+        }
+        if step % 10_000 == 0 {
+            sizes.push(bytes(&run));
+        }
+    }
+    assert!(sizes[1] < 32 << 20, "{} bytes", sizes[1]);
+    assert!(sizes[1] <= sizes[0] * 11 / 10, "memory grows: {sizes:?}");
+}
+
+#[test]
+fn a_resumed_run_has_not_ended_and_is_not_paused() {
+    let mut run = History::default();
+    run.apply(Event::Phase { phase: Phase::Paused });
+    run.apply(Event::Failed { error: "x".into(), checkpoint: None });
+    assert!(run.held && run.end.is_some());
+    let resumed = r#"{"event":"resumed","run":"r","step":1,"steps":2,"checkpoint":"c","elapsed":1.0,"device":"cpu","version":"0"}"#;
+    run.apply(serde_json::from_str(resumed).unwrap());
+    assert!(!run.held && run.end.is_none());
+}
+
+#[test]
+fn log_lines_keep_their_number_and_time() {
+    let mut run = History::default();
+    run.apply(Event::System(System { at: 62.0, ..System::default() }));
+    for number in 0..LINES + 5 {
+        run.apply(Event::info(number.to_string()));
+    }
+    let (first, last) = (run.log.front().unwrap(), run.log.back().unwrap());
+    assert_eq!((first.number, first.text.as_str(), first.at), (5, "5", 62.0));
+    assert_eq!((run.log.len(), last.number), (LINES, LINES as u64 + 4));
+}
