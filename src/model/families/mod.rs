@@ -47,7 +47,7 @@ pub enum Layers {
     /// An encoder and its head.
     Encoder(Encoder),
     /// A decoder.
-    Decoder(Decoder),
+    Decoder(Box<Decoder>),
 }
 
 impl Layers {
@@ -59,7 +59,7 @@ impl Layers {
                 Layers::Encoder(build(config, builder, labels))
             }
             (ModelConfig::Decoder(config), Some(Family::Decoder { build, .. })) => {
-                Layers::Decoder(build(config, builder))
+                Layers::Decoder(Box::new(build(config, builder)))
             }
             _ => panic!("model_type {:?} has no family of this kind", config.model_type()),
         }
