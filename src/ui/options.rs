@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::app::Look;
 use super::keymap::Keymap;
 use super::terminal_background;
-use super::theme::{Depth, Themes};
+use super::theme::{Depth, Look, Themes};
 use crate::config::{Config, Notify};
 
 /// The name that stands for dark or light, as the terminal is.

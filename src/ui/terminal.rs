@@ -7,15 +7,18 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::{MoveTo, Show};
-use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event, EventStream,
+};
 use crossterm::terminal::{
     BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
     disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{execute, queue};
+use futures_util::StreamExt;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Position, Rect};
 use ratatui::{Frame, Terminal as Ratatui};
@@ -33,6 +36,8 @@ static PROGRESS: AtomicBool = AtomicBool::new(false);
 pub struct Terminal {
     /// Never dropped: it would show the cursor, which [`give_back`] does, and panic where the terminal is gone.
     ratatui: ManuallyDrop<Ratatui<CrosstermBackend<Stdout>>>,
+    /// `None` while the terminal is released: the stream would read what is typed to another program.
+    inputs: Option<EventStream>,
     extras: Extras,
 }
 
@@ -53,17 +58,27 @@ impl Terminal {
         hook();
         enter(extras).context("cannot take over the terminal")?;
         let ratatui = Ratatui::new(CrosstermBackend::new(stdout())).context("cannot draw on the terminal");
-        ratatui.map(|ratatui| Terminal { ratatui: ManuallyDrop::new(ratatui), extras }).inspect_err(|_| give_back())
+        let ratatui = ratatui.inspect_err(|_| give_back())?;
+        Ok(Terminal { ratatui: ManuallyDrop::new(ratatui), inputs: Some(EventStream::new()), extras })
+    }
+
+    /// Waits for the next input.
+    pub async fn next_input(&mut self) -> Result<Event> {
+        let Some(inputs) = &mut self.inputs else { bail!("the terminal is released") };
+        let Some(input) = inputs.next().await else { bail!("the terminal is gone") };
+        input.context("cannot read the terminal")
     }
 
     /// Gives it back for a while.
     pub fn release(&mut self) {
+        self.inputs = None;
         give_back();
     }
 
     /// Takes it again.
     pub fn retake(&mut self) -> Result<()> {
         enter(self.extras).context("cannot take over the terminal")?;
+        self.inputs = Some(EventStream::new());
         self.forget()
     }
 

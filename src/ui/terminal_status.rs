@@ -2,11 +2,10 @@
 //!
 //! All of it is made here as text and written elsewhere, and only when it has changed.
 
-use super::app::App;
 use super::format::{plain, score};
+use super::monitor::{End, Run};
 use crate::config::Notify;
 use crate::protocol::{Event, Phase, Reason};
-use crate::ui::monitor::End;
 
 /// Keeps the title that a terminal had, for [`RESTORE_TITLE`].
 pub const KEEP_TITLE: &str = "\x1b[22;2t";
@@ -51,8 +50,8 @@ impl TerminalStatus {
     }
 
     /// What to write so that title and taskbar show the state; empty if they do.
-    pub fn update(&mut self, app: &App) -> String {
-        let (title, bar) = (title(app), bar(app));
+    pub fn update(&mut self, run: Option<&Run>) -> String {
+        let (title, bar) = (title(run), bar(run));
         let mut text = String::new();
         if self.titled && title != self.title {
             text += &format!("\x1b]2;{title}\x07");
@@ -66,14 +65,13 @@ impl TerminalStatus {
     }
 
     /// What to write at a run's end, if this is one and word of it is wanted.
-    pub fn ended(&self, event: &Event, app: &App) -> String {
+    pub fn ended(&self, event: &Event, run: Option<&Run>) -> String {
         let how = match event {
             Event::Finished(finished) if finished.reason == Reason::Completed => "completed",
             Event::Finished(_) => "stopped",
             Event::Failed { .. } => "failed",
             _ => return String::new(),
         };
-        let run = app.live.as_ref().map(|live| &live.run);
         let started = run.and_then(|run| run.started.as_ref());
         let name = started.map(|started| word(&started.run)).unwrap_or_default();
         let best = run.and_then(|run| run.best.as_ref()).zip(started);
@@ -96,16 +94,15 @@ fn word(text: &str) -> String {
 }
 
 /// Percent of the steps that the live run has taken.
-fn percent(app: &App) -> Option<u64> {
-    let run = &app.live.as_ref()?.run;
+fn percent(run: &Run) -> Option<u64> {
     let (started, step) = (run.started.as_ref()?, run.step.as_ref()?);
     Some((u128::from(step.step) * 100 / u128::from(started.steps.max(1))).min(100) as u64)
 }
 
-fn title(app: &App) -> String {
-    let Some(run) = app.live.as_ref().map(|live| &live.run) else { return "finesift".into() };
+fn title(run: Option<&Run>) -> String {
+    let Some(run) = run else { return "finesift".into() };
     let name = run.started.as_ref().map(|started| word(&started.run)).unwrap_or_default();
-    let state = match (&run.end, run.phase, percent(app)) {
+    let state = match (&run.end, run.phase, percent(run)) {
         (Some(End::Finished(finished)), ..) if finished.reason == Reason::Completed => "completed".to_owned(),
         (Some(End::Finished(_)), ..) => "stopped".into(),
         (Some(End::Failed(..)), ..) => "failed".into(),
@@ -117,9 +114,9 @@ fn title(app: &App) -> String {
 }
 
 /// State and percent: 0 none, 1 as usual, 2 failed, 3 unknown, 4 paused.
-fn bar(app: &App) -> String {
-    let Some(run) = app.live.as_ref().map(|live| &live.run) else { return "0".into() };
-    match (&run.end, run.phase, percent(app)) {
+fn bar(run: Option<&Run>) -> String {
+    let Some(run) = run else { return "0".into() };
+    match (&run.end, run.phase, percent(run)) {
         (Some(End::Failed(..)), _, percent) => format!("2;{}", percent.unwrap_or(100)),
         (Some(End::Finished(_)), ..) => "0".into(),
         (None, Some(Phase::Paused), Some(percent)) => format!("4;{percent}"),
@@ -132,8 +129,6 @@ fn bar(app: &App) -> String {
 mod tests {
     use super::*;
     use crate::protocol::Finished;
-    use crate::ui::app::{Look, Msg};
-    use crate::ui::theme::{Depth, Theme};
 
     fn announcer(notify: Notify, vars: &[(&str, &str)]) -> TerminalStatus {
         TerminalStatus::new(notify, |name| {
@@ -141,16 +136,8 @@ mod tests {
         })
     }
 
-    fn app() -> App {
-        let theme = Theme::load("dark", Depth::True).unwrap();
-        let look = Look { theme, name: "dark".into(), depth: Depth::True, ascii: false };
-        App::at_home(look, Vec::new(), 80, 24)
-    }
-
-    fn tell(app: &mut App, line: &str) -> Event {
-        let event: Event = serde_json::from_str(line).unwrap();
-        app.update(Msg::Event(event.clone()));
-        event
+    fn apply(run: &mut Run, line: &str) {
+        run.apply(serde_json::from_str(line).unwrap());
     }
 
     const STARTED: &str = r#"{"event":"started","run":"a;\u001b]b","preset":"demo","model":"m","data":"d","device":"cpu","dtype":"f32","examples":1,"eval_examples":1,"steps":8,"epochs":1.0,"batch":1,"rate":0.1,"select":"gradient","parameters":1,"best":"f1","version":"0"}"#;
@@ -158,21 +145,20 @@ mod tests {
 
     #[test]
     fn title_and_taskbar_are_written_when_they_change() {
-        let mut app = app();
+        let mut run = Run::default();
         let mut announcer = announcer(Notify::Off, &[("TERM", "xterm-256color"), ("WT_SESSION", "x")]);
-        assert_eq!(announcer.update(&app), "\x1b]2;finesift\x07\x1b]9;4;0\x07");
-        assert_eq!(announcer.update(&app), "");
-        app.update(Msg::Launched);
-        tell(&mut app, STARTED);
-        tell(&mut app, STEP);
+        assert_eq!(announcer.update(None), "\x1b]2;finesift\x07\x1b]9;4;0\x07");
+        assert_eq!(announcer.update(None), "");
+        apply(&mut run, STARTED);
+        apply(&mut run, STEP);
         // Nothing of a name can end the sequence.
-        assert_eq!(announcer.update(&app), "\x1b]2;25% a, ]b - finesift\x07\x1b]9;4;1;25\x07");
-        tell(&mut app, STEP);
-        assert_eq!(announcer.update(&app), "");
-        tell(&mut app, r#"{"event":"phase","phase":"paused"}"#);
-        assert_eq!(announcer.update(&app), "\x1b]2;paused a, ]b - finesift\x07\x1b]9;4;4;25\x07");
-        tell(&mut app, r#"{"event":"failed","error":"x"}"#);
-        assert_eq!(announcer.update(&app), "\x1b]2;failed a, ]b - finesift\x07\x1b]9;4;2;25\x07");
+        assert_eq!(announcer.update(Some(&run)), "\x1b]2;25% a, ]b - finesift\x07\x1b]9;4;1;25\x07");
+        apply(&mut run, STEP);
+        assert_eq!(announcer.update(Some(&run)), "");
+        apply(&mut run, r#"{"event":"phase","phase":"paused"}"#);
+        assert_eq!(announcer.update(Some(&run)), "\x1b]2;paused a, ]b - finesift\x07\x1b]9;4;4;25\x07");
+        apply(&mut run, r#"{"event":"failed","error":"x"}"#);
+        assert_eq!(announcer.update(Some(&run)), "\x1b]2;failed a, ]b - finesift\x07\x1b]9;4;2;25\x07");
     }
 
     #[test]
@@ -193,12 +179,11 @@ mod tests {
 
     #[test]
     fn the_end_of_a_run_is_told_as_it_was_asked_for() {
-        let mut app = app();
-        app.update(Msg::Launched);
-        tell(&mut app, STARTED);
-        tell(&mut app, r#"{"event":"eval","step":1,"loss":0.5,"scores":{"f1":0.75},"best":true}"#);
+        let mut run = Run::default();
+        apply(&mut run, STARTED);
+        apply(&mut run, r#"{"event":"eval","step":1,"loss":0.5,"scores":{"f1":0.75},"best":true}"#);
         let end = Event::Finished(Finished { reason: Reason::Completed, step: 8, elapsed: 1.0, best: None });
-        let told = |notify, event: &Event| announcer(notify, &[]).ended(event, &app);
+        let told = |notify, event: &Event| announcer(notify, &[]).ended(event, Some(&run));
         assert_eq!(told(Notify::Off, &end), "");
         assert_eq!(told(Notify::Bell, &end), "\x07");
         assert_eq!(told(Notify::Osc9, &end), "\x1b]9;finesift: a, ]b completed, f1 0.7500\x07");

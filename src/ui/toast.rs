@@ -7,8 +7,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
-use super::app::Look;
 use super::format;
+use super::theme::Look;
 use crate::protocol::{Event, Level, Reason};
 
 /// How long a toast stays: what is graver can be read longer.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::estimate::Estimate;
 use crate::preset::Preset;
-use crate::ui::app::Effect;
 
 /// What is passed over on the way to another preset, or typed on the way to another number, is not asked about.
 const SETTLES: Duration = Duration::from_millis(200);
@@ -45,7 +44,7 @@ impl EstimateQuery {
     }
 
     /// Lets time pass.
-    pub fn tick(&mut self, now: Duration) -> Option<Effect> {
+    pub fn tick(&mut self, now: Duration) -> Option<Box<Preset>> {
         if self.asked.is_some() {
             return None;
         }
@@ -55,11 +54,11 @@ impl EstimateQuery {
         }
         let (preset, _) = self.next.take()?;
         self.asked = Some(preset.toml.clone());
-        Some(Effect::Estimate(preset))
+        Some(preset)
     }
 
     /// Takes up an answer, also to a question whose preset is no longer in view: it may come back.
-    pub fn learn(&mut self, toml: &str, answer: Result<Estimate, String>) {
+    pub fn on_answer(&mut self, toml: &str, answer: Result<Estimate, String>) {
         if self.answers.len() >= MOST {
             self.answers.clear();
         }

@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use super::Scene;
+use super::scene::Scene;
 use crate::estimate::{DeviceMemory, Estimate, MemoryFit, ModelEstimate};
 use crate::preset::Preset;
 use crate::ui::format::{bytes, duration, grouped, number, plain};
@@ -19,7 +19,7 @@ const LABEL: usize = 9;
 /// Draws it.
 pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset>) {
     let theme = &scene.look.theme;
-    let answer = preset.and_then(|preset| scene.inquiry.answer(preset));
+    let answer = preset.and_then(|preset| scene.estimates.answer(preset));
     let mut title = Title::named("Plan");
     if let Some(device) = answer.and_then(|answer| answer.as_ref().ok()?.device.as_ref()) {
         title.note = plain(&device.name);

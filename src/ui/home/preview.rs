@@ -6,7 +6,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use super::Scene;
+use super::scene::Scene;
 use crate::estimate::{TokenRole, TokenSpan};
 use crate::preset::Preset;
 use crate::ui::format::plain;
@@ -15,7 +15,7 @@ use crate::ui::widgets::panel::{Title, panel};
 /// Draws them, from the one on that was scrolled to.
 pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset>, focused: bool) {
     let theme = &scene.look.theme;
-    let answer = preset.and_then(|preset| scene.inquiry.answer(preset));
+    let answer = preset.and_then(|preset| scene.estimates.answer(preset));
     let data = answer.and_then(|answer| answer.as_ref().ok()?.data.as_ref());
     let rows = data.map(|data| data.preview.as_slice()).unwrap_or_default();
     let mut title = Title::named("First batch");

@@ -5,9 +5,9 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use super::Scene;
 use super::layout::window;
 use super::list::Entry;
+use super::scene::Scene;
 use super::typing::Editing;
 use crate::preset::{Field, FieldOrigin};
 use crate::ui::format::{fitted, plain};
@@ -94,7 +94,7 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, focused: bool, editing
     let longest = fields.iter().map(|field| last(field.key).len()).max().unwrap_or(0);
     // On a narrow screen values need the room; the note has the whole key.
     let label = if inner.width >= 48 { longest } else { longest.min(13) };
-    let skipped = first(&rows, scene.marked, settings.height);
+    let skipped = first(&rows, scene.field, settings.height);
     for (row, y) in rows.iter().skip(skipped).zip(settings.top()..settings.bottom()) {
         let line = Rect { y, height: 1, ..settings };
         match row {
@@ -102,7 +102,7 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, focused: bool, editing
                 frame.render_widget(Line::styled(format!("  [{section}]"), theme.bold(theme.dim)), line);
             }
             Row::Field(number, field) => {
-                let marked = *number == scene.marked && focused;
+                let marked = *number == scene.field && focused;
                 draw_field(frame, line, scene, field, marked, label, editing.filter(|_| marked));
             }
         }
@@ -111,7 +111,7 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, focused: bool, editing
         Some(editing) => editing.outcome.as_ref().err(),
         None => entry.now.as_ref().err(),
     };
-    let said = match (complaint, fields.get(scene.marked)) {
+    let said = match (complaint, fields.get(scene.field)) {
         (Some(complaint), _) => Line::styled(plain(complaint), theme.style(theme.error)),
         (None, Some(field)) if focused => {
             let empty = if editing.is_some() { " (empty: left out)" } else { "" };

@@ -1,9 +1,15 @@
 //! What is being typed at Home: a filter, a field's value, or the name to save under.
 
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+
 use super::list::{Entry, List};
 use crate::preset::{Draft, Library, Preset};
-use crate::ui::app::Saving;
+use crate::ui::saving::SaveRequest;
+use crate::ui::theme::Look;
 use crate::ui::widgets::input::Input;
+use crate::ui::widgets::popup::popup;
 
 /// Where keys go that are text.
 #[derive(Clone, Debug)]
@@ -86,16 +92,30 @@ impl Naming {
     ///
     /// # Errors
     /// What is wrong with the name, or with a value of the draft.
-    pub fn saving(&self, draft: &Draft) -> Result<Saving, String> {
+    pub fn request(&self, draft: &Draft) -> Result<SaveRequest, String> {
         match &self.complaint {
             Some(complaint) => Err(complaint.clone()),
-            None => Ok(Saving {
+            None => Ok(SaveRequest {
                 from: self.preset.clone(),
                 name: self.input.text(),
                 toml: draft.to_toml().map_err(|error| format!("{error:#}"))?,
                 replace: self.replace,
             }),
         }
+    }
+
+    /// Draws the name in the middle of an area, and what saving under it means.
+    pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
+        let theme = &look.theme;
+        let said = match (&self.complaint, self.replace) {
+            (Some(complaint), _) => Line::styled(format!(" {complaint}"), theme.style(theme.error)),
+            (None, true) => Line::styled(" written in its place, comments kept", theme.style(theme.dim)),
+            (None, false) => Line::styled(" written as a new preset, comments kept", theme.style(theme.dim)),
+        };
+        let lines = vec![Line::default(), Line::default(), said];
+        let inner = popup(frame, area, look, "Save as", lines, 64);
+        let field = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: 1.min(inner.height), ..inner };
+        self.input.draw(frame, field, theme.bold(theme.text));
     }
 }
 

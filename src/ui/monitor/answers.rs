@@ -8,7 +8,8 @@ use ratatui::widgets::{Paragraph, Wrap};
 
 use super::list::{clicked, first, moved, pointer};
 use super::run::{Answer, Run};
-use super::{Monitor, Scene};
+use super::scene::Scene;
+use super::view::View;
 use crate::ui::format::{fitted, grouped, plain, wrapped};
 use crate::ui::keymap::Action;
 use crate::ui::widgets::panel::{Title, panel};
@@ -22,16 +23,16 @@ fn listed(run: &Run) -> Vec<&Answer> {
 }
 
 /// Does what a key says.
-pub fn act(monitor: &mut Monitor, action: Action, body: Rect) {
+pub fn act(view: &mut View, run: &Run, action: Action, body: Rect) {
     let page = usize::from(parts(body)[0].height.saturating_sub(3));
-    monitor.view.example = moved(monitor.view.example, action, page, monitor.run.answers.len());
+    view.example = moved(view.example, action, page, run.answers.len());
 }
 
 /// Marks what was clicked on.
-pub fn click(monitor: &mut Monitor, at: Position, body: Rect) {
+pub fn click(view: &mut View, run: &Run, at: Position, body: Rect) {
     let [_, rows] = rows(parts(body)[0].inner(Margin::new(1, 1)));
-    if let Some(place) = clicked(at, rows, monitor.view.example, monitor.run.answers.len()) {
-        monitor.view.example = place;
+    if let Some(place) = clicked(at, rows, view.example, run.answers.len()) {
+        view.example = place;
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::smoothing::Smoothing;
 use super::targets::Targets;
-use super::view::Smoothing;
 use crate::protocol::{
     Eval, Event, Examples, Finished, Level, Mass, Memory, Phase, Progress, Selected, Started, Step, System,
 };

@@ -1,9 +1,10 @@
 //! What of a run is looked at, and how.
 
-use super::layers::LayersView;
-use super::log::LogView;
-use super::overview::Panel;
+use super::layers_view::LayersView;
+use super::log_view::LogView;
+use super::panel::Panel;
 use super::run::Run;
+use super::smoothing::Smoothing;
 use crate::series::At;
 
 /// What is looked at.
@@ -34,14 +35,6 @@ pub struct View {
     pub lines: LogView,
     /// The first line shown of the preset.
     pub preset: usize,
-}
-
-/// How much curves are smoothed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Smoothing {
-    None,
-    Light,
-    Strong,
 }
 
 /// The tabs, in order.

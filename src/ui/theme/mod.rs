@@ -1,6 +1,7 @@
 //! Colours by role. Drawing code names what a thing is; a theme says how that looks, as far as the terminal can show it.
 
 mod depth;
+mod look;
 mod read;
 
 use anyhow::Result;
@@ -10,6 +11,7 @@ use ratatui::style::{Color, Modifier, Style};
 
 pub use depth::Depth;
 use depth::components;
+pub use look::Look;
 pub use read::Themes;
 
 /// A colour of a theme.

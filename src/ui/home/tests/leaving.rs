@@ -1,6 +1,7 @@
 //! Home is left: what was changed is asked about and not lost.
 
 use super::*;
+use crate::ui::intent::Intent;
 
 #[test]
 fn leaving_with_changes_is_asked_about() {
@@ -26,7 +27,7 @@ fn leaving_with_changes_is_asked_about() {
         }
         // Held with Ctrl a letter is no answer.
         let key = KeyEvent::new(KeyCode::Char('n'), KeyModifiers::CONTROL);
-        assert_eq!(screens.app.update(Msg::Key(key)), None);
+        assert_eq!(screens.app.update(Msg::Input(UserInput::Key(key))), None);
         assert_eq!(screens.press("n"), Some(Effect::Leave));
     }
 }
@@ -64,7 +65,7 @@ fn changes_outlive_the_file_of_their_preset() {
     screens.code(KeyCode::Esc);
     screens.code(KeyCode::Home);
     screens.press("s");
-    let Some(Effect::Save(saving)) = screens.press("\r") else { panic!("nothing to save") };
+    let Some(Effect::SavePreset(saving)) = screens.press("\r") else { panic!("nothing to save") };
     screens.save(&[saving]);
     screens.press("q");
     let Some(Effect::SaveAll(savings)) = screens.press("s") else { panic!("nothing to save") };
@@ -138,7 +139,7 @@ proptest! {
         messages in prop::collection::vec((0u8..12, any::<char>(), 0u16..220, 0u16..70), 1..120),
     ) {
         let mut screens = Screens::new(120, 40);
-        screens.app.home.learn("", Ok(estimate()));
+        screens.app.home.on_estimate("", Ok(estimate()));
         for (kind, c, x, y) in messages {
             match kind {
                 0 => { screens.code(KeyCode::Enter); }
@@ -147,8 +148,8 @@ proptest! {
                 3 => { screens.code([KeyCode::Up, KeyCode::Down, KeyCode::End, KeyCode::PageDown][x as usize % 4]); }
                 4 => { screens.press(&"eesuU/r?"[x as usize % 8..][..1]); }
                 5 => { screens.click((x, y)); }
-                6 => { screens.mouse(MouseEventKind::ScrollDown, (x, y)); }
-                7 => { screens.app.update(Msg::Paste(format!("{c}日\n"))); }
+                6 => { screens.scroll_down((x, y)); }
+                7 => { screens.app.update(Msg::Input(UserInput::Paste(format!("{c}日\n")))); }
                 8 => {
                     screens.terminal.backend_mut().resize(x, y);
                     screens.app.update(Msg::Resize(x, y));
@@ -161,7 +162,7 @@ proptest! {
             screens.draw();
         }
         // Whatever was typed, no preset that could be launched is one that could not be read again.
-        if let Some(Effect::Launch(preset)) = screens.app.home.act(crate::ui::keymap::Action::Launch) {
+        if let Some(Intent::Launch(preset)) = screens.app.home.act(crate::ui::keymap::Action::Launch) {
             let again = Preset::parse(&preset.name, "", &preset.toml, &[], Path::new("/cache")).unwrap();
             prop_assert_eq!(again, *preset);
         }

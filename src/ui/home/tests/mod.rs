@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -17,12 +17,15 @@ use crate::estimate::{
 };
 use crate::preset::{Library, Preset};
 use crate::protocol::Command;
-use crate::ui::app::{App, Effect, Look, Msg, Saved, Saving, Screen};
 use crate::ui::home::Home;
+use crate::ui::input::UserInput;
 use crate::ui::keymap::Keymap;
+use crate::ui::message::{Effect, Msg};
 use crate::ui::runs::Runs;
-use crate::ui::shell;
-use crate::ui::theme::{Depth, Theme};
+use crate::ui::saving::{SaveRequest, SavedPreset};
+use crate::ui::screen::Screen;
+use crate::ui::theme::{Depth, Look, Theme};
+use crate::ui::{App, draw};
 
 /// A preset of the user's, with comments.
 const REVIEWS: &str = r#"about = "Reviews of our own shop"
@@ -79,7 +82,7 @@ impl Screens {
     }
 
     fn code(&mut self, code: KeyCode) -> Option<Effect> {
-        self.app.update(Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+        self.app.update(Msg::Input(UserInput::Key(KeyEvent::new(code, KeyModifiers::NONE))))
     }
 
     fn press(&mut self, keys: &str) -> Option<Effect> {
@@ -91,15 +94,15 @@ impl Screens {
     }
 
     fn clear(&mut self) {
-        self.app.update(Msg::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL)));
+        self.app.update(Msg::Input(UserInput::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL))));
     }
 
-    fn mouse(&mut self, kind: MouseEventKind, (column, row): (u16, u16)) -> Option<Effect> {
-        self.app.update(Msg::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }))
+    fn scroll_down(&mut self, at: (u16, u16)) -> Option<Effect> {
+        self.app.update(Msg::Input(UserInput::ScrollDown(at.into())))
     }
 
     fn click(&mut self, at: (u16, u16)) -> Option<Effect> {
-        self.mouse(MouseEventKind::Down(MouseButton::Left), at)
+        self.app.update(Msg::Input(UserInput::Click(at.into())))
     }
 
     /// Opens the field of a key, which is on the screen.
@@ -126,19 +129,19 @@ impl Screens {
     }
 
     /// Writes presets as the loop does. Their files.
-    fn save(&mut self, savings: &[Saving]) -> Vec<PathBuf> {
-        let write = |saving: &Saving| {
+    fn save(&mut self, savings: &[SaveRequest]) -> Vec<PathBuf> {
+        let write = |saving: &SaveRequest| {
             let path = self.library.save(&saving.name, &saving.toml, saving.replace).unwrap();
-            Saved { from: saving.from.clone(), name: saving.name.clone(), path }
+            SavedPreset { from: saving.from.clone(), name: saving.name.clone(), path }
         };
-        let saved: Vec<Saved> = savings.iter().map(write).collect();
+        let saved: Vec<SavedPreset> = savings.iter().map(write).collect();
         let paths = saved.iter().map(|saved| saved.path.clone()).collect();
         self.app.update(Msg::Saved(saved, self.library.list()));
         paths
     }
 
     fn draw(&mut self) -> &Buffer {
-        self.terminal.draw(|frame| shell::draw(frame, &self.app)).unwrap();
+        self.terminal.draw(|frame| draw(frame, &self.app)).unwrap();
         self.terminal.backend().buffer()
     }
 
@@ -365,7 +368,7 @@ fn saving_keeps_comments_and_asks_for_a_name_that_can_be() {
     screens.press("/reviews\r");
     screens.edit("train.learning_rate");
     screens.clear();
-    screens.app.update(Msg::Paste(" 1e-3\n".into()));
+    screens.app.update(Msg::Input(UserInput::Paste(" 1e-3\n".into())));
     screens.press("\r");
     screens.press("s");
     assert!(screens.text().contains("written in its place"));
@@ -378,7 +381,7 @@ fn saving_keeps_comments_and_asks_for_a_name_that_can_be() {
         screens.clear();
     }
     screens.press("better");
-    let Some(Effect::Save(saving)) = screens.press("\r") else { panic!("nothing to save") };
+    let Some(Effect::SavePreset(saving)) = screens.press("\r") else { panic!("nothing to save") };
     let expected = ("reviews", "better", false);
     assert_eq!((saving.from.as_str(), saving.name.as_str(), saving.replace), expected);
     assert_eq!(saving.toml, REVIEWS.replace("2e-4 ", "1e-3 "));
@@ -473,7 +476,7 @@ fn the_mouse_marks_edits_and_scrolls() {
     screens.click(at);
     let Some(Effect::Launch(preset)) = screens.press("r") else { panic!("no launch") };
     assert_eq!(preset.name, "glue/mrpc");
-    screens.mouse(MouseEventKind::ScrollDown, at);
+    screens.scroll_down(at);
     let Some(Effect::Launch(preset)) = screens.press("r") else { panic!("no launch") };
     assert_eq!(preset.name, "glue/qqp");
     let at = screens.find("max_length");
