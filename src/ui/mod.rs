@@ -134,7 +134,7 @@ enum Ending {
 impl Workbench {
     fn new(backend: Arc<dyn Backend>, launched: Option<Launched>, options: Options) -> Result<Workbench> {
         let look = options.look()?;
-        let (width, height) = crossterm::terminal::size().context("cannot ask the terminal for its size")?;
+        let (width, height) = crossterm::terminal::size().context("cannot read the size of the terminal")?;
         let library = Library::of_environment();
         let mut app = App::new(look, options.keymap, Home::new(library.list()), Runs::default(), width, height);
         app.themes = options.themes;

@@ -1,22 +1,21 @@
-//! What a terminal shows outside of its screen: the window's title, progress in the taskbar, word of a run's end.
-//!
-//! All of it is made here as text and written elsewhere, and only when it has changed.
+//! What a terminal shows outside of its screen: the title of the window, progress in the taskbar, a notification at the end
+//! of a run. This file builds the sequences, and builds none if nothing has changed.
 
 use super::format::{plain, score};
 use super::monitor::{End, Run};
 use crate::config::Notify;
 use crate::protocol::{Event, Phase, Reason};
 
-/// Keeps the title that a terminal had, for [`RESTORE_TITLE`].
+/// Saves the terminal's title, for [`RESTORE_TITLE`].
 pub const KEEP_TITLE: &str = "\x1b[22;2t";
 
-/// Brings it back. A terminal that keeps none has an empty one then.
+/// Restores the saved title. A terminal that saves none gets an empty one.
 pub const RESTORE_TITLE: &str = "\x1b]2;\x07\x1b[23;2t";
 
-/// Takes progress from the taskbar.
+/// Removes the progress from the taskbar.
 pub const NO_PROGRESS: &str = "\x1b]9;4;0\x07";
 
-/// What the terminal understands, and what it was told last.
+/// What the terminal supports, and what it shows.
 pub struct TerminalStatus {
     /// Whether it has a title.
     pub titled: bool,
@@ -28,13 +27,14 @@ pub struct TerminalStatus {
 }
 
 impl TerminalStatus {
-    /// As the environment says. A terminal that is not known gets nothing that it could print as text.
+    /// Detects from the environment what the terminal supports. An unknown terminal gets no sequence that it could print as
+    /// text.
     pub fn new(notify: Notify, var: impl Fn(&str) -> Option<String>) -> TerminalStatus {
         let has = |name| var(name).is_some_and(|value| !value.is_empty());
         let term = var("TERM").unwrap_or_default();
         let within = has("TMUX") || has("STY");
         let program = var("TERM_PROGRAM").unwrap_or_default();
-        // WezTerm took the sequence for a notification before.
+        // Earlier versions of WezTerm take the sequence for a notification.
         let version = var("TERM_PROGRAM_VERSION").and_then(|version| version.get(..8)?.parse::<u32>().ok());
         let progress = has("WT_SESSION")
             || var("ConEmuANSI").as_deref() == Some("ON")
@@ -49,7 +49,7 @@ impl TerminalStatus {
         }
     }
 
-    /// What to write so that title and taskbar show the state; empty if they do.
+    /// The sequences that make title and taskbar show the state of the live run; empty if they already do.
     pub fn update(&mut self, run: Option<&Run>) -> String {
         let (title, bar) = (title(run), bar(run));
         let mut text = String::new();
@@ -64,7 +64,7 @@ impl TerminalStatus {
         text
     }
 
-    /// What to write at a run's end, if this is one and word of it is wanted.
+    /// The sequence that notifies the user if this event ends the run; empty if it does not, or notifications are off.
     pub fn ended(&self, event: &Event, run: Option<&Run>) -> String {
         let how = match event {
             Event::Finished(finished) if finished.reason == Reason::Completed => "completed",
@@ -88,12 +88,12 @@ impl TerminalStatus {
     }
 }
 
-/// A text from a run without what would end a sequence.
+/// A text of a run without characters that would end a sequence.
 fn word(text: &str) -> String {
     plain(text).replace(';', ",").chars().take(60).collect()
 }
 
-/// Percent of the steps that the live run has taken.
+/// Steps of the run so far, in percent.
 fn percent(run: &Run) -> Option<u64> {
     let (started, step) = (run.started.as_ref()?, run.step.as_ref()?);
     Some((u128::from(step.step) * 100 / u128::from(started.steps.max(1))).min(100) as u64)
@@ -113,7 +113,7 @@ fn title(run: Option<&Run>) -> String {
     format!("{state} {name} - finesift").replace("  ", " ")
 }
 
-/// State and percent: 0 none, 1 as usual, 2 failed, 3 unknown, 4 paused.
+/// State and percent: 0 none, 1 normal, 2 failed, 3 unknown, 4 paused.
 fn bar(run: Option<&Run>) -> String {
     let Some(run) = run else { return "0".into() };
     match (&run.end, run.phase, percent(run)) {
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use crate::protocol::Finished;
 
-    fn announcer(notify: Notify, vars: &[(&str, &str)]) -> TerminalStatus {
+    fn status(notify: Notify, vars: &[(&str, &str)]) -> TerminalStatus {
         TerminalStatus::new(notify, |name| {
             vars.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string())
         })
@@ -144,28 +144,28 @@ mod tests {
     const STEP: &str = r#"{"event":"step","step":2,"epoch":0.1,"loss":0.5,"learning_rate":0.1,"grad_norm":1.0,"tokens_per_second":1.0}"#;
 
     #[test]
-    fn title_and_taskbar_are_written_when_they_change() {
+    fn title_and_taskbar_are_written_only_when_they_change() {
         let mut run = Run::default();
-        let mut announcer = announcer(Notify::Off, &[("TERM", "xterm-256color"), ("WT_SESSION", "x")]);
-        assert_eq!(announcer.update(None), "\x1b]2;finesift\x07\x1b]9;4;0\x07");
-        assert_eq!(announcer.update(None), "");
+        let mut status = status(Notify::Off, &[("TERM", "xterm-256color"), ("WT_SESSION", "x")]);
+        assert_eq!(status.update(None), "\x1b]2;finesift\x07\x1b]9;4;0\x07");
+        assert_eq!(status.update(None), "");
         apply(&mut run, STARTED);
         apply(&mut run, STEP);
-        // Nothing of a name can end the sequence.
-        assert_eq!(announcer.update(Some(&run)), "\x1b]2;25% a, ]b - finesift\x07\x1b]9;4;1;25\x07");
+        // No character of a name ends the sequence.
+        assert_eq!(status.update(Some(&run)), "\x1b]2;25% a, ]b - finesift\x07\x1b]9;4;1;25\x07");
         apply(&mut run, STEP);
-        assert_eq!(announcer.update(Some(&run)), "");
+        assert_eq!(status.update(Some(&run)), "");
         apply(&mut run, r#"{"event":"phase","phase":"paused"}"#);
-        assert_eq!(announcer.update(Some(&run)), "\x1b]2;paused a, ]b - finesift\x07\x1b]9;4;4;25\x07");
+        assert_eq!(status.update(Some(&run)), "\x1b]2;paused a, ]b - finesift\x07\x1b]9;4;4;25\x07");
         apply(&mut run, r#"{"event":"failed","error":"x"}"#);
-        assert_eq!(announcer.update(Some(&run)), "\x1b]2;failed a, ]b - finesift\x07\x1b]9;4;2;25\x07");
+        assert_eq!(status.update(Some(&run)), "\x1b]2;failed a, ]b - finesift\x07\x1b]9;4;2;25\x07");
     }
 
     #[test]
-    fn only_terminals_that_are_known_are_told() {
+    fn only_known_terminals_get_a_title_or_progress() {
         let can = |vars: &[(&str, &str)]| {
-            let announcer = announcer(Notify::Off, vars);
-            (announcer.titled, announcer.progress)
+            let status = status(Notify::Off, vars);
+            (status.titled, status.progress)
         };
         assert_eq!(can(&[("TERM", "dumb")]), (false, false));
         assert_eq!(can(&[("TERM", "linux")]), (false, false));
@@ -178,16 +178,16 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_run_is_told_as_it_was_asked_for() {
+    fn the_end_of_a_run_is_notified_as_configured() {
         let mut run = Run::default();
         apply(&mut run, STARTED);
         apply(&mut run, r#"{"event":"eval","step":1,"loss":0.5,"scores":{"f1":0.75},"best":true}"#);
         let end = Event::Finished(Finished { reason: Reason::Completed, step: 8, elapsed: 1.0, best: None });
-        let told = |notify, event: &Event| announcer(notify, &[]).ended(event, Some(&run));
-        assert_eq!(told(Notify::Off, &end), "");
-        assert_eq!(told(Notify::Bell, &end), "\x07");
-        assert_eq!(told(Notify::Osc9, &end), "\x1b]9;finesift: a, ]b completed, f1 0.7500\x07");
-        assert_eq!(told(Notify::Osc777, &end), "\x1b]777;notify;finesift;a, ]b completed, f1 0.7500\x07");
-        assert_eq!(told(Notify::Bell, &Event::info("x")), "");
+        let notification = |notify, event: &Event| status(notify, &[]).ended(event, Some(&run));
+        assert_eq!(notification(Notify::Off, &end), "");
+        assert_eq!(notification(Notify::Bell, &end), "\x07");
+        assert_eq!(notification(Notify::Osc9, &end), "\x1b]9;finesift: a, ]b completed, f1 0.7500\x07");
+        assert_eq!(notification(Notify::Osc777, &end), "\x1b]777;notify;finesift;a, ]b completed, f1 0.7500\x07");
+        assert_eq!(notification(Notify::Bell, &Event::info("x")), "");
     }
 }

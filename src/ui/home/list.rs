@@ -1,4 +1,4 @@
-//! The presets: which are shown, which is marked, and the table of them.
+//! The list of presets: which pass the filter, and which is selected.
 
 use super::layout::window;
 use crate::data::Source;
@@ -7,19 +7,20 @@ use crate::ui::format::plain;
 use crate::ui::saving::SavedPreset;
 use crate::ui::widgets::input::Input;
 
-/// The presets.
+/// The list of presets.
 pub struct List {
     pub(super) entries: Vec<Entry>,
-    /// What their names and descriptions must contain, word by word.
+    /// Words that a preset must contain to be shown.
     pub filter: Input,
-    pub(super) marked: usize,
+    /// Index into `entries`.
+    pub(super) selected: usize,
 }
 
 /// A preset in the list.
 pub struct Entry {
-    /// As it was found, with the changes made since.
+    /// The preset as it was listed, and the draft with its changes.
     pub listed: PresetEntry,
-    /// The preset as it is now, or why it cannot be.
+    /// The preset with its changes, or why it is invalid.
     pub now: Result<Preset, String>,
 }
 
@@ -32,7 +33,6 @@ impl Entry {
         Entry { listed, now }
     }
 
-    /// Changes it.
     pub fn change(&mut self, change: impl FnOnce(&mut Draft)) {
         if let Ok(draft) = &mut self.listed.draft {
             change(draft);
@@ -40,7 +40,7 @@ impl Entry {
         }
     }
 
-    /// How many of its keys were changed.
+    /// The number of changed keys.
     pub fn changes(&self) -> usize {
         self.listed.draft.as_ref().map_or(0, Draft::changes)
     }
@@ -53,52 +53,51 @@ impl Entry {
 }
 
 impl List {
-    /// With the first one marked.
+    /// Selects the first preset.
     pub fn new(listed: Vec<PresetEntry>) -> List {
-        List { entries: listed.into_iter().map(Entry::new).collect(), filter: Input::default(), marked: 0 }
+        List { entries: listed.into_iter().map(Entry::new).collect(), filter: Input::default(), selected: 0 }
     }
 
-    /// The entries that the filter lets through, by their number.
+    /// Indices of the entries that pass the filter.
     pub fn shown(&self) -> Vec<usize> {
         let filter = self.filter.text().to_lowercase();
         let words: Vec<&str> = filter.split_whitespace().collect();
-        let through = |number: &usize| words.iter().all(|word| self.entries[*number].contains(word));
-        (0..self.entries.len()).filter(through).collect()
+        let passes = |number: &usize| words.iter().all(|word| self.entries[*number].contains(word));
+        (0..self.entries.len()).filter(passes).collect()
     }
 
-    /// The marked preset; none where the filter lets none through.
-    pub fn marked(&self) -> Option<&Entry> {
-        self.shown().contains(&self.marked).then(|| &self.entries[self.marked])
+    /// The selected preset; `None` if it does not pass the filter.
+    pub fn selected(&self) -> Option<&Entry> {
+        self.shown().contains(&self.selected).then(|| &self.entries[self.selected])
     }
 
-    /// The marked preset, to be changed.
-    pub fn marked_mut(&mut self) -> Option<&mut Entry> {
-        self.shown().contains(&self.marked).then(|| &mut self.entries[self.marked])
+    pub fn selected_mut(&mut self) -> Option<&mut Entry> {
+        self.shown().contains(&self.selected).then(|| &mut self.entries[self.selected])
     }
 
     /// Marks another one of those shown, so many further.
     pub fn go(&mut self, by: isize) {
         let shown = self.shown();
-        let place = shown.iter().position(|number| *number == self.marked).unwrap_or(0);
+        let place = shown.iter().position(|number| *number == self.selected).unwrap_or(0);
         if let Some(last) = shown.len().checked_sub(1) {
-            self.marked = shown[place.saturating_add_signed(by).min(last)];
+            self.selected = shown[place.saturating_add_signed(by).min(last)];
         }
     }
 
-    /// Marks the first shown if the one that is marked is not.
+    /// Marks the first shown if the one that is selected is not.
     pub fn settle(&mut self) {
-        if self.marked().is_none() {
+        if self.selected().is_none() {
             self.go(0);
         }
     }
 
     /// Marks the one in a row of the table; whether there is one.
-    pub fn mark_row(&mut self, row: usize, rows: usize) -> bool {
+    pub fn select_row(&mut self, row: usize, rows: usize) -> bool {
         let shown = self.shown();
-        let place = shown.iter().position(|number| *number == self.marked).unwrap_or(0);
+        let place = shown.iter().position(|number| *number == self.selected).unwrap_or(0);
         match shown.get(window(place, rows, shown.len()) + row).filter(|_| row < rows) {
             Some(number) => {
-                self.marked = *number;
+                self.selected = *number;
                 true
             }
             None => false,
@@ -115,12 +114,12 @@ impl List {
         self.entries.iter().any(|entry| entry.listed.name == name)
     }
 
-    /// Takes up the presets anew after some were saved. Changes of others stay; what was saved of the marked one is marked.
+    /// Takes up the presets anew after some were saved. Changes of others stay; what was saved of the selected one is selected.
     pub fn renew(&mut self, listed: Vec<PresetEntry>, saved: &[SavedPreset]) {
         let of = |entry: &Entry| saved.iter().find(|saved| saved.from == entry.listed.name);
-        let marked = self.entries.get(self.marked);
-        let marked =
-            marked.map(|entry| of(entry).map_or_else(|| entry.listed.name.clone(), |saved| saved.name.clone()));
+        let selected = self.entries.get(self.selected);
+        let selected =
+            selected.map(|entry| of(entry).map_or_else(|| entry.listed.name.clone(), |saved| saved.name.clone()));
         let before: Vec<Entry> = self.entries.drain(..).collect();
         self.entries = listed.into_iter().map(Entry::new).collect();
         for old in before.into_iter().filter(|old| of(old).is_none() && old.changes() > 0) {
@@ -130,8 +129,9 @@ impl List {
                 None => self.entries.push(old),
             }
         }
-        self.marked = self.entries.iter().position(|entry| Some(&entry.listed.name) == marked.as_ref()).unwrap_or(0);
-        if self.marked().is_none() {
+        self.selected =
+            self.entries.iter().position(|entry| Some(&entry.listed.name) == selected.as_ref()).unwrap_or(0);
+        if self.selected().is_none() {
             self.filter = Input::default();
         }
     }

@@ -1,4 +1,4 @@
-//! Home: the presets, and what a run of the marked one would be. Everything of it can be changed before it is launched.
+//! Home: the presets, and the settings, the estimate and the first batch of the selected one.
 
 mod estimate_query;
 mod layout;
@@ -34,11 +34,11 @@ use scene::Scene;
 use typing::{Editing, Naming, Typing};
 pub use unsaved::Unsaved;
 
-/// The presets and what is done with them.
+/// The state of Home.
 pub struct Home {
     list: List,
     focus: HomePart,
-    /// The marked field of the settings.
+    /// Index of the selected setting.
     field: usize,
     /// Examples of the preview that are scrolled past.
     scrolled: u16,
@@ -47,7 +47,7 @@ pub struct Home {
 }
 
 impl Home {
-    /// With these presets, in this order, the first of them marked.
+    /// Lists these presets in this order, and selects the first.
     pub fn new(presets: Vec<PresetEntry>) -> Home {
         let mut home = Home {
             list: List::new(presets),
@@ -118,12 +118,12 @@ impl Home {
             Action::Edit => self.focus = HomePart::Settings,
             Action::Reset if self.focus == HomePart::Settings => self.reset(),
             Action::ResetAll => {
-                if let Some(entry) = self.list.marked_mut() {
+                if let Some(entry) = self.list.selected_mut() {
                     entry.change(Draft::reset_all);
                 }
             }
             Action::Save => {
-                let valid = self.list.marked().filter(|entry| entry.now.is_ok());
+                let valid = self.list.selected().filter(|entry| entry.now.is_ok());
                 self.typing = valid.map(|entry| Typing::Name(Naming::new(entry, &self.list)));
             }
             _ => {}
@@ -141,13 +141,13 @@ impl Home {
                 let inner = layout.list.inner(Margin::new(1, 1));
                 let rows = usize::from(inner.height).saturating_sub(1);
                 if let Some(row) = at.y.checked_sub(inner.y + 1) {
-                    self.list.mark_row(usize::from(row), rows);
+                    self.list.select_row(usize::from(row), rows);
                 }
             }
             HomePart::Settings => {
                 let inner = layout.settings.inner(Margin::new(1, 1));
                 let focused = self.focus == HomePart::Settings;
-                let noted = self.list.marked().is_some_and(|entry| settings::noted(entry, focused));
+                let noted = self.list.selected().is_some_and(|entry| settings::noted(entry, focused));
                 if let Some(field) = settings::field_at(&self.fields(), self.field, inner, noted, at.y) {
                     if focused && self.field == field {
                         self.begin_edit();
@@ -199,7 +199,7 @@ impl Home {
         self.note_subject();
     }
 
-    /// Draws it.
+    /// Draws the panels, and the name to save under while it is typed.
     pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
         let places = HomeLayout::of(area, self.list.len());
         let scene =
@@ -215,11 +215,11 @@ impl Home {
         }
     }
 
-    /// The preset in view: the marked one, with what is being typed.
+    /// The preset in view: the selected one, with the value that is being typed if it is valid.
     fn subject(&self) -> Option<&Preset> {
         match self.editing().map(|editing| &editing.outcome) {
             Some(Ok(preset)) => Some(preset),
-            _ => self.list.marked()?.now.as_ref().ok(),
+            _ => self.list.selected()?.now.as_ref().ok(),
         }
     }
 
@@ -239,7 +239,7 @@ impl Home {
     }
 
     fn fields(&self) -> Vec<Field> {
-        match self.list.marked().map(|entry| &entry.listed.draft) {
+        match self.list.selected().map(|entry| &entry.listed.draft) {
             Some(Ok(draft)) => draft.fields(),
             _ => Vec::new(),
         }
@@ -271,7 +271,7 @@ impl Home {
         self.focus = HomePart::ALL[(now + by) % HomePart::ALL.len()];
     }
 
-    /// From the details to the list, and from a filtered list to the whole one.
+    /// Goes from the details to the list; in the list, clears the filter.
     fn back(&mut self) {
         if self.focus == HomePart::List {
             self.list.filter = Input::default();
@@ -280,12 +280,12 @@ impl Home {
     }
 
     fn launch(&self) -> Option<Intent> {
-        Some(Intent::Launch(Box::new(self.list.marked()?.now.as_ref().ok()?.clone())))
+        Some(Intent::Launch(Box::new(self.list.selected()?.now.as_ref().ok()?.clone())))
     }
 
     fn begin_edit(&mut self) {
         let fields = self.fields();
-        let Some((field, entry)) = fields.get(self.field).zip(self.list.marked()) else { return };
+        let Some((field, entry)) = fields.get(self.field).zip(self.list.selected()) else { return };
         if let Ok(draft) = &entry.listed.draft {
             let value = field.value.as_deref().unwrap_or_default();
             self.typing = Some(Typing::Field(Box::new(Editing::new(field.key, value, draft))));
@@ -294,7 +294,7 @@ impl Home {
 
     fn reset(&mut self) {
         let fields = self.fields();
-        if let Some((field, entry)) = fields.get(self.field).zip(self.list.marked_mut()) {
+        if let Some((field, entry)) = fields.get(self.field).zip(self.list.selected_mut()) {
             entry.change(|draft| draft.reset(field.key));
         }
     }

@@ -1,4 +1,4 @@
-//! The first examples as the model will see them: tokens in the colour of what they are there for.
+//! The first batch as the model will see it: each token in the colour of its role.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -12,7 +12,7 @@ use crate::preset::Preset;
 use crate::ui::format::plain;
 use crate::ui::widgets::panel::{Title, panel};
 
-/// Draws them, from the one on that was scrolled to.
+/// Draws the examples after those that are scrolled past.
 pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset>, focused: bool) {
     let theme = &scene.look.theme;
     let answer = preset.and_then(|preset| scene.estimates.answer(preset));
@@ -28,22 +28,22 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     let mut lines: Vec<Line> = rows.iter().skip(usize::from(scene.scrolled)).map(|row| example(row, scene)).collect();
     if rows.is_empty() && answer.is_some() {
-        let why = "with model and data here, the first examples are shown as the model will see them";
+        let why = "the first examples are shown here once model and data are downloaded";
         lines.push(Line::styled(why, theme.style(theme.dim)));
     }
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
 }
 
-/// What the title says of the roles.
+/// The roles as the title names them.
 const NAMES: [(TokenRole, &str); 5] = [
     (TokenRole::Label, "label"),
     (TokenRole::Special, "special"),
-    (TokenRole::Read, "read"),
-    (TokenRole::TrainedOn, "trained on"),
+    (TokenRole::Read, "context"),
+    (TokenRole::TrainedOn, "loss tokens"),
     (TokenRole::Padding, "padding"),
 ];
 
-/// A row: its label, then its tokens. A run of padding is counted instead of repeated.
+/// A row: the label, then the tokens. Padding is counted instead of repeated.
 fn example(row: &[TokenSpan], scene: &Scene) -> Line<'static> {
     let mut line = Line::default();
     for label in row.iter().filter(|piece| piece.role == TokenRole::Label) {
@@ -63,12 +63,12 @@ fn example(row: &[TokenSpan], scene: &Scene) -> Line<'static> {
     line
 }
 
-/// The look of a role.
+/// The style of a role.
 fn style(scene: &Scene, role: TokenRole) -> Style {
     let theme = &scene.look.theme;
     match role {
         TokenRole::Read => theme.style(theme.token_read),
-        // Also where there are no colours.
+        // Underlined for terminals without colours.
         TokenRole::TrainedOn => theme.style(theme.token_trained).add_modifier(Modifier::UNDERLINED),
         TokenRole::Special => theme.style(theme.token_special),
         TokenRole::Padding => theme.style(theme.token_padding),

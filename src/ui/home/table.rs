@@ -26,7 +26,7 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, focused: bool, filteri
     };
     let inner = panel(frame, area, look, focused, title);
     if filtering || !filter.is_empty() {
-        // In the frame, behind the panel's name.
+        // In the frame, after the name of the panel.
         let line = Rect { x: area.x + 11, y: area.y, width: area.width.saturating_sub(30), height: 1 };
         let [slash, rest] = [Rect { width: 2, ..line }, Rect { x: line.x + 2, width: line.width.min(34) - 2, ..line }];
         frame.render_widget(Line::styled(" /", theme.bold(theme.accent)), slash);
@@ -40,16 +40,18 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, focused: bool, filteri
     let columns = Columns::of(list, inner.width);
     frame.render_widget(columns.head(scene), Rect { height: 1.min(inner.height), ..inner });
     if shown.is_empty() {
-        let line = Line::styled("   no preset has all of this; esc shows all", theme.style(theme.dim));
+        let line = Line::styled("   no preset matches the filter; esc clears it", theme.style(theme.dim));
         frame.render_widget(line, Rect { y: inner.y + 1, height: 1, ..inner }.intersection(inner));
     }
     let rows = usize::from(inner.height).saturating_sub(1);
-    let place = shown.iter().position(|number| *number == list.marked).unwrap_or(0);
+    let place = shown.iter().position(|number| *number == list.selected).unwrap_or(0);
     let first = window(place, rows, shown.len());
     for (number, y) in shown.iter().skip(first).zip(inner.top() + 1..inner.bottom()) {
-        let marked = *number == list.marked;
-        frame
-            .render_widget(columns.row(&list.entries[*number], scene, marked, focused), Rect { y, height: 1, ..inner });
+        let selected = *number == list.selected;
+        frame.render_widget(
+            columns.row(&list.entries[*number], scene, selected, focused),
+            Rect { y, height: 1, ..inner },
+        );
     }
 }
 
@@ -62,7 +64,7 @@ struct Columns {
 }
 
 /// The columns of numbers.
-const TRAINED: usize = 8;
+const TRAINABLE: usize = 10;
 const STEPS: usize = 10;
 const TIME: usize = 9;
 
@@ -73,13 +75,13 @@ impl Columns {
             widths.max().unwrap_or(0).clamp(least, most) + 2
         };
         let preset = |entry: &Entry, text: &dyn Fn(&Preset) -> String| entry.now.as_ref().map_or(String::new(), text);
-        // Room for the mark of one that was changed.
+        // A changed preset has a mark.
         let mut name = widest(&|entry| format!("{} *", entry.listed.name), 6, 20);
         let mut model = widest(&|entry| preset(entry, &model), 5, 22);
         let mut task = widest(&|entry| preset(entry, &task), 4, 14);
-        // The mark, and the numbers.
-        let room = usize::from(width).saturating_sub(2 + TRAINED + STEPS + TIME);
-        // Where that leaves too little, text gives way.
+        // What the pointer, the numbers and a gap at the end leave.
+        let room = usize::from(width).saturating_sub(3 + TRAINABLE + STEPS + TIME);
+        // If that is too little, texts are cut.
         model = model.min(room.saturating_sub(name + task).max(7));
         task = task.min(room.saturating_sub(name + model).max(7));
         name = name.min(room.saturating_sub(model + task).max(9));
@@ -94,7 +96,7 @@ impl Columns {
             cell("preset", self.name),
             cell("model", self.model),
             cell("task", self.task),
-            format!("{:>width$}", "trained", width = TRAINED),
+            format!("{:>width$}", "trainable", width = TRAINABLE),
             format!("{:>STEPS$}", "steps"),
             format!("{:>TIME$}", "time"),
             cell(if self.about > 0 { "  about" } else { "" }, self.about),
@@ -102,18 +104,18 @@ impl Columns {
         Line::styled(cells.concat(), scene.look.theme.style(scene.look.theme.dim))
     }
 
-    fn row(&self, entry: &Entry, scene: &Scene, marked: bool, focused: bool) -> Line<'static> {
+    fn row(&self, entry: &Entry, scene: &Scene, selected: bool, focused: bool) -> Line<'static> {
         let theme = &scene.look.theme;
-        // With the gap to the next column.
+        // With a gap to the next column.
         let cell = |text: &str, width: usize| fitted(text, width.saturating_sub(2), scene.look.ascii) + "  ";
-        let mark = match (marked, scene.look.ascii) {
+        let mark = match (selected, scene.look.ascii) {
             (false, _) => "  ",
             (true, false) => "▌ ",
             (true, true) => "> ",
         };
         let name = plain(&entry.listed.name);
         let name = if entry.changes() > 0 { format!("{name} *") } else { name };
-        let name_style = match (marked, entry.changes() > 0) {
+        let name_style = match (selected, entry.changes() > 0) {
             (_, true) => theme.bold(theme.changed),
             (true, false) if focused => theme.bold(theme.accent),
             (true, false) => theme.bold(theme.text),
@@ -126,7 +128,7 @@ impl Columns {
         let preset = match &entry.now {
             Ok(preset) => preset,
             Err(error) => {
-                // The folder is known; the details have it too.
+                // The details have the folder of the file.
                 let folder = entry.listed.path.as_ref().and_then(|path| path.parent());
                 let folder = folder.map(|folder| format!("{}/", folder.display())).unwrap_or_default();
                 line.push_span(Span::styled(plain(&error.replace(&folder, "")), theme.style(theme.error)));
@@ -140,7 +142,7 @@ impl Columns {
         let dim = |text: String| Span::styled(text, theme.style(theme.dim));
         line.push_span(text(cell(&model(preset), self.model)));
         line.push_span(text(cell(&task(preset), self.task)));
-        line.push_span(text(format!("{:>TRAINED$}", trained(preset))));
+        line.push_span(text(format!("{:>TRAINABLE$}", trainable(preset))));
         line.push_span(match steps {
             Some(steps) => text(format!("{steps:>STEPS$}")),
             None => dim(format!("{epochs:>STEPS$}")),
@@ -159,6 +161,6 @@ impl Columns {
     }
 }
 
-fn trained(preset: &Preset) -> String {
+fn trainable(preset: &Preset) -> String {
     if preset.sift.modules.is_empty() { "head".into() } else { format!("{} %", number(preset.sift.rate * 100.0)) }
 }

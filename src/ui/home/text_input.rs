@@ -34,7 +34,7 @@ impl Home {
             }
             Some(Typing::Field(editing)) => {
                 editing.input.insert(text);
-                if let Some(Ok(draft)) = self.list.marked().map(|entry| &entry.listed.draft) {
+                if let Some(Ok(draft)) = self.list.selected().map(|entry| &entry.listed.draft) {
                     editing.check(draft);
                 }
             }
@@ -50,7 +50,7 @@ impl Home {
     pub fn keep_typed(&mut self) {
         if let Some(Typing::Field(editing)) = self.typing.take()
             && editing.outcome.is_ok()
-            && let Some(entry) = self.list.marked_mut()
+            && let Some(entry) = self.list.selected_mut()
         {
             entry.change(|draft| *draft = editing.applied(draft));
         }
@@ -74,7 +74,7 @@ impl Home {
     }
 
     fn edit(&mut self, mut editing: Box<Editing>, key: KeyEvent, cancels: bool) {
-        let Some(entry) = self.list.marked_mut().filter(|_| !cancels) else { return };
+        let Some(entry) = self.list.selected_mut().filter(|_| !cancels) else { return };
         if key.code == KeyCode::Enter {
             // An invalid value stays in the field with its error.
             match &editing.outcome {
@@ -96,7 +96,7 @@ impl Home {
             return None;
         }
         if key.code == KeyCode::Enter && naming.complaint.is_none() {
-            let Ok(draft) = &self.list.marked()?.listed.draft else { return None };
+            let Ok(draft) = &self.list.selected()?.listed.draft else { return None };
             return naming.request(draft).ok().map(Intent::SavePreset);
         }
         naming.input.key(key);

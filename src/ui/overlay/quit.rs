@@ -103,9 +103,7 @@ impl Question {
     /// The line below the answers.
     fn hint(self, scene: &Scene) -> &'static str {
         match self {
-            Question::Presets if !can_save(&scene.home.unsaved()) => {
-                "esc stays; a preset that cannot be saved here can be saved at Home"
-            }
+            Question::Presets if !can_save(&scene.home.unsaved()) => "esc stays; fix or rename these presets at Home",
             Question::Presets | Question::Export | Question::Waiting => "esc stays",
             Question::Run => "esc stays; `finesift attach` shows a run in the background",
         }
