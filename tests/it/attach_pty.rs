@@ -140,7 +140,7 @@ fn a_run_that_is_watched_is_left_behind_and_goes_on_as_if_nothing_had_been() {
     let mut pty = screen(&tiny, &["train", "tiny.toml", "--run", "mine"]);
     pty.wait_for(&["● training", "step "]);
     pty.press("q");
-    pty.wait_for(&["keep running in the background"]);
+    pty.wait_for(&["keep training in the background"]);
     pty.press("k");
     let (status, left) = pty.wait_exit();
     assert_eq!(status, 0, "{left}");
@@ -188,7 +188,7 @@ fn who_is_attached_to_a_run_that_is_left_behind_follows_it() {
     viewer.press("5");
     viewer.wait_for(&["following"]);
     owner.press("q");
-    owner.wait_for(&["keep running in the background"]);
+    owner.wait_for(&["keep training in the background"]);
     owner.press("k");
     let (status, left) = owner.wait_exit();
     assert_eq!(status, 0, "{left}");

@@ -280,7 +280,7 @@ fn an_export_is_put_together() {
     assert_eq!(ordered(&mut app), order(Form::Merged, Some(100), "/data/out"));
     let mut app = opened(&[Esc]);
     assert!(!screen(&app, (120, 40)).contains("enter exports"));
-    assert_eq!(press(&mut app, KeyCode::Char('X')), None, "nothing is under way");
+    assert_eq!(press(&mut app, KeyCode::Char('X')), None, "no export is running");
 }
 
 #[test]
@@ -300,11 +300,11 @@ fn an_export_tells_how_far_it_is_and_how_it_ended() {
     // One at a time.
     press(&mut app, KeyCode::Char('e'));
     assert_eq!(press(&mut app, KeyCode::Enter), None);
-    assert!(screen(&app, size).contains("an export is under way"));
+    assert!(screen(&app, size).contains("an export is still running"));
     assert_eq!(press(&mut app, KeyCode::Char('X')), Some(Effect::CancelExport));
     app.update(Msg::Exported(Err(Cancelled.into())));
     let shown = screen(&app, size);
-    assert!(shown.contains("the export was called off") && !shown.contains("exporting now"), "{shown}");
+    assert!(shown.contains("cancelled the export") && !shown.contains("exporting now"), "{shown}");
 
     let (_, mut app) = exporting();
     press(&mut app, KeyCode::Char('H'));
@@ -392,7 +392,7 @@ fn help_tells_the_keys_of_the_screen_and_can_be_scrolled() {
         press(&mut app, KeyCode::Char('?'));
         insta::assert_snapshot!(format!("help_{}x{}", size.0, size.1), screen(&app, size));
         press(&mut app, KeyCode::End);
-        assert!(screen(&app, size).contains("suspend; fg brings it back"), "{}", screen(&app, size));
+        assert!(screen(&app, size).contains("suspend; resume with fg"), "{}", screen(&app, size));
         app.update(Msg::Input(UserInput::Click(Position::new(5, 5))));
         assert!(app.overlay.is_none());
     }
@@ -432,7 +432,7 @@ fn a_users_theme_is_among_those_to_choose() {
     app.themes = Themes::of_folder(folder.path());
     press(&mut app, KeyCode::Char('t'));
     press(&mut app, KeyCode::End);
-    assert!(screen(&app, SIZES[1]).contains("> odd             cannot be read"));
+    assert!(screen(&app, SIZES[1]).contains("> odd             cannot be loaded"));
     press(&mut app, KeyCode::Enter);
     let text = screen(&app, SIZES[1]);
     assert!(text.contains("✖ ") && text.contains("\"acent\";") && text.contains("\"accent\"?"), "{text}");
@@ -513,11 +513,11 @@ fn leaving_an_export_under_way_is_asked_about() {
     };
     let mut app = launched(asked(size));
     assert_eq!(press(&mut app, KeyCode::Char('c')), Some(Effect::CancelExport));
-    assert!(screen(&app, size).contains("A run is going."));
+    assert!(screen(&app, size).contains("The run is still preparing to train."));
     let mut app = launched(asked(size));
     press(&mut app, KeyCode::Char('w'));
     assert_eq!(app.update(Msg::Exported(Ok(()))), None);
-    assert!(screen(&app, size).contains("A run is going."));
+    assert!(screen(&app, size).contains("The run is still preparing to train."));
 }
 
 #[test]

@@ -594,7 +594,7 @@ fn a_language_model_is_asked_and_its_answer_is_among_the_samples() {
         assert_eq!(sampled(&mut app, "And then?"), None);
         let shown = text(&screen(&app, width, height));
         assert!(
-            shown.contains("the run has not done yet what it was told last") && shown.contains("And then?"),
+            shown.contains("the run has not confirmed the last command yet") && shown.contains("And then?"),
             "{shown}"
         );
         app.update(Msg::Event(Event::Phase { phase: Phase::Training }));
@@ -606,21 +606,21 @@ fn a_language_model_is_asked_and_its_answer_is_among_the_samples() {
 fn what_cannot_be_asked_is_told() {
     let told = |mut app: App, why: &str| {
         let shown = text(&screen(&app, 120, 40));
-        assert!(!shown.contains("g ask"), "{shown}");
+        assert!(!shown.contains("g prompt"), "{shown}");
         assert_eq!(press(&mut app, KeyCode::Char('g')), None);
         let shown = text(&screen(&app, 120, 40));
         assert!(shown.contains(why) && !shown.contains("enter asks"), "{shown}");
     };
-    told(live(false, 120, 40), "a classifier writes no text");
-    told(replayed(120, 40), "a classifier writes no text");
+    told(live(false, 120, 40), "a classifier generates no text");
+    told(replayed(120, 40), "a classifier generates no text");
     let mut ended = live(true, 120, 40);
-    assert!(text(&screen(&ended, 120, 40)).contains("g ask"));
+    assert!(text(&screen(&ended, 120, 40)).contains("g prompt"));
     // A prompt is open when the run ends: it is not lost without a word.
     type_keys(&mut ended, "gWhy");
     ended.update(Msg::Event(events().pop().unwrap()));
     assert_eq!(press(&mut ended, KeyCode::Enter), None);
     let shown = text(&screen(&ended, 120, 40));
-    assert!(shown.contains("this run does not go") && shown.contains("Why"), "{shown}");
+    assert!(shown.contains("this run is not training") && shown.contains("Why"), "{shown}");
     press(&mut ended, KeyCode::Esc);
     assert_eq!(press(&mut ended, KeyCode::Char('g')), None);
     assert!(!text(&screen(&ended, 120, 40)).contains("enter asks"));

@@ -126,7 +126,7 @@ fn memory(
     let parts: Vec<_> = model.memory.iter().enumerate().filter(|(_, part)| part.bytes > 0).collect();
     let name = parts.iter().map(|(_, part)| part.name.len()).max().unwrap_or(0).max(14) + 1;
     // Two to a line if there is room: each has a mark, a name, a size and a gap.
-    let columns = if width >= 2 * (2 + name + 11) + 3 { 2 } else { 1 };
+    let columns = if width >= 2 * (2 + name + 10) + 3 { 2 } else { 1 };
     for chunk in parts.chunks(columns) {
         let mut line = Line::default();
         for (number, part) in chunk {
@@ -139,7 +139,7 @@ fn memory(
                 (true, false) => "≈",
                 (true, true) => "~",
             };
-            let text = format!("{:>11}", format!("{about}{}", bytes(part.bytes as f64)));
+            let text = format!("{:>10}", format!("{about}{}", bytes(part.bytes as f64)));
             line.push_span(Span::styled(text, theme.style(theme.text)));
             line.push_span("   ");
         }

@@ -18,11 +18,14 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset
     let answer = preset.and_then(|preset| scene.estimates.answer(preset));
     let data = answer.and_then(|answer| answer.as_ref().ok()?.data.as_ref());
     let rows = data.map(|data| data.preview.as_slice()).unwrap_or_default();
+    let shown: Vec<TokenRole> =
+        ROLES.into_iter().filter(|role| rows.iter().flatten().any(|piece| piece.role == *role)).collect();
+    let width: usize = shown.iter().map(|role| name(*role).len() + 1).sum();
+    let fits = width + "First batch".len() + 5 <= usize::from(area.width);
     let mut title = Title::named("First batch");
-    for (role, name) in NAMES {
-        if rows.iter().flatten().any(|piece| piece.role == role) {
-            title.values.push(Span::styled(name, style(scene, role)));
-        }
+    for role in shown {
+        let name = if role == TokenRole::TrainedOn && !fits { "loss" } else { name(role) };
+        title.values.push(Span::styled(name, style(scene, role)));
     }
     let inner = panel(frame, area, scene.look, focused, title);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
@@ -34,14 +37,20 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
 }
 
-/// The roles as the title names them.
-const NAMES: [(TokenRole, &str); 5] = [
-    (TokenRole::Label, "label"),
-    (TokenRole::Special, "special"),
-    (TokenRole::Read, "context"),
-    (TokenRole::TrainedOn, "loss tokens"),
-    (TokenRole::Padding, "padding"),
-];
+/// The roles in the order of the title.
+const ROLES: [TokenRole; 5] =
+    [TokenRole::Label, TokenRole::Special, TokenRole::Read, TokenRole::TrainedOn, TokenRole::Padding];
+
+/// The name of a role.
+fn name(role: TokenRole) -> &'static str {
+    match role {
+        TokenRole::Label => "label",
+        TokenRole::Special => "special",
+        TokenRole::Read => "context",
+        TokenRole::TrainedOn => "loss tokens",
+        TokenRole::Padding => "padding",
+    }
+}
 
 /// A row: the label, then the tokens. Padding is counted instead of repeated.
 fn example(row: &[TokenSpan], scene: &Scene) -> Line<'static> {

@@ -68,7 +68,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "pause" Action::PauseOrResume, [char(' '), char('p')], "pause", "pause after this step, or resume";
         "checkpoint" Action::Checkpoint, [char('c')], "checkpoint", "save a checkpoint now";
         "evaluate" Action::Evaluate, [char('e')], "evaluate", "evaluate on the held-out set now";
-        "sample" Action::Sample, [char('g')], "prompt", "prompt the language model; samples show the completion";
+        "sample" Action::Sample, [char('g')], "prompt", "prompt the language model; see the samples";
         "stop" Action::StopAndSave, [char('s')], "stop", "stop with a checkpoint";
         "overview" Action::Tab(0), [char('1')], "", "charts";
         "layers" Action::Tab(1), [char('2')], "", "layers and their targets";
@@ -84,7 +84,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "smoothing" Action::Smoothing, [char('z')], "smooth", "smoothing: light / strong / off";
         "axis" Action::Axis, [char('x')], "", "x axis: steps / time";
         "write" Action::WriteChart, [char('w')], "", "write the chart as CSV and SVG into the run folder";
-        "metric" Action::Metric, [char('m')], "", "layers: gradient mass / update size / selected density";
+        "metric" Action::Metric, [char('m')], "", "layers: gradient mass / update size / density";
         "level" Action::Level, [char('v')], "", "log: all / warnings / errors";
     }
     Runs {
@@ -99,12 +99,12 @@ pub const BINDINGS: &[Binding] = bindings! {
         "reverse" Action::Reverse, [char('S')], "", "reverse the order";
         "tag" Action::Tag, [char('#'), char('g')], "tag", "tag the run, or the marked ones";
         "rename" Action::Rename, [char('n')], "name", "rename the run";
-        "delete" Action::Delete, [char('D'), Plain(KeyCode::Delete)], "", "move the run, or the marked ones, to trash; asks first";
+        "delete" Action::Delete, [char('D'), Plain(KeyCode::Delete)], "", "move the run or the marked ones to trash; asks";
         "open" Action::OpenFolder, [char('o')], "", "open the run folder in a shell or a file manager";
         "copy" Action::CopyPath, [char('y')], "", "copy the path of the run folder";
     }
     Home {
-        "launch" Action::Launch, [char('r')], "launch", "start a run of the selected preset with its changes";
+        "launch" Action::Launch, [char('r')], "launch", "launch a run of the selected preset";
         "edit" Action::Edit, [char('e')], "edit", "go to the settings; there, edit the selected one";
         "save" Action::Save, [char('s')], "save", "save the preset with its changes as your own";
         "reset" Action::Reset, [char('u')], "", "undo the change of the selected setting";

@@ -196,8 +196,8 @@ fn estimate() -> Estimate {
             dense: 770,
             memory: vec![
                 part("weights", 90_855_944, false),
-                part("optimizer (sparse)", 681_984, false),
-                part("optimizer (dense)", 12_320, false),
+                part("sparse optimizer", 681_984, false),
+                part("dense optimizer", 12_320, false),
                 part("activations", 3 << 30, true),
             ],
             fits: Vec::new(),
@@ -266,7 +266,11 @@ fn the_demo_is_selected_and_estimated_after_a_moment() {
     assert!(screens.app.waiting());
     assert_eq!(screens.app.update(Msg::Tick(Duration::ZERO)), None);
     screens.press("j");
-    assert_eq!(screens.app.update(Msg::Tick(Duration::from_millis(100))), None, "a preset that is passed is not estimated");
+    assert_eq!(
+        screens.app.update(Msg::Tick(Duration::from_millis(100))),
+        None,
+        "a preset that is passed is not estimated"
+    );
     screens.press("k");
     let Some(Effect::Estimate(demo)) = ({
         screens.app.update(Msg::Tick(Duration::from_millis(200)));
@@ -373,7 +377,8 @@ fn saving_keeps_comments_and_asks_for_an_allowed_name() {
     screens.press("s");
     assert!(screens.text().contains("overwrites the preset"));
     screens.clear();
-    for (name, complaint) in [("demo", "is a built-in preset"), ("broken", "a preset \"broken\" already exists"), ("a/b", "is made of")]
+    for (name, complaint) in
+        [("demo", "is a built-in preset"), ("broken", "a preset \"broken\" already exists"), ("a/b", "is made of")]
     {
         screens.press(name);
         assert!(screens.text().contains(complaint), "{}", screens.text());
