@@ -11,6 +11,7 @@ use super::intent::Intent;
 use super::keymap::{AppAction, Keymap};
 use super::message::{Effect, Msg};
 use super::monitor::{Monitor, Run};
+use super::monitors::Monitors;
 use super::overlay::{Answer, Outcome, Overlay, Picker, Question};
 use super::runs::Runs;
 use super::screen::Screen;
@@ -26,10 +27,7 @@ pub struct App {
     /// The screen in front.
     pub screen: Screen,
     pub home: Home,
-    /// The run that this process trains or is attached to.
-    pub live: Option<Monitor>,
-    /// The recorded run that is replayed; it hides the live one.
-    pub replay: Option<Monitor>,
+    pub monitors: Monitors,
     pub runs: Runs,
     /// What lies above the screen.
     pub overlay: Option<Overlay>,
@@ -39,8 +37,6 @@ pub struct App {
     pub toasts: Toasts,
     /// Whether to leave as soon as the live run has ended.
     pub leaving: bool,
-    /// Number of the latest replay. Events of earlier ones arrive too late.
-    replays: u64,
     size: Rect,
 }
 
@@ -50,8 +46,7 @@ impl App {
         App {
             screen: Screen::Home,
             home,
-            live: None,
-            replay: None,
+            monitors: Monitors::default(),
             runs,
             overlay: None,
             look,
@@ -59,7 +54,6 @@ impl App {
             keymap,
             toasts: Toasts::default(),
             leaving: false,
-            replays: 0,
             size: Rect::new(0, 0, width, height),
         }
     }
@@ -71,21 +65,7 @@ impl App {
 
     /// The run on the monitor.
     pub fn monitor(&self) -> Option<&Monitor> {
-        self.replay.as_ref().or(self.live.as_ref())
-    }
-
-    fn monitor_mut(&mut self) -> Option<&mut Monitor> {
-        self.replay.as_mut().or(self.live.as_mut())
-    }
-
-    /// Whether the live run is still training.
-    pub fn at_work(&self) -> bool {
-        self.live.as_ref().is_some_and(Monitor::at_work)
-    }
-
-    /// Whether the live run's trainer is in another process.
-    fn attached(&self) -> bool {
-        self.live.as_ref().is_some_and(|live| live.attached)
+        self.monitors.shown()
     }
 
     /// Whether something will happen as time advances.
@@ -99,8 +79,8 @@ impl App {
             screen: self.screen,
             home: &self.home,
             runs: &self.runs,
-            live: self.live.as_ref(),
-            monitor: self.monitor(),
+            live: self.monitors.live.as_ref(),
+            monitor: self.monitors.shown(),
             toasts: &self.toasts,
             overlay: self.overlay.as_ref(),
             keymap: &self.keymap,
@@ -131,16 +111,12 @@ impl App {
             Msg::Resize(width, height) => self.size = Rect::new(0, 0, width, height),
             Msg::Launched => self.show_live(Monitor::launched()),
             Msg::Attached => self.show_live(Monitor::attached()),
-            Msg::Replayed(number, events) => {
-                if let Some(replay) = self.replay.as_mut().filter(|_| number == self.replays) {
-                    events.into_iter().for_each(|event| replay.on_event(event));
-                }
-            }
+            Msg::Replayed(number, events) => self.monitors.on_replayed(number, events),
             Msg::Listed(runs, now) => self.runs.on_listed(runs, now),
             Msg::Compared(comparison) => self.overlay = Some(Overlay::Comparison(comparison, 0)),
             Msg::Overlaid(name, run) => self.on_overlaid(name, *run),
             Msg::Files(files) => {
-                if let Some(monitor) = self.monitor_mut() {
+                if let Some(monitor) = self.monitors.shown_mut() {
                     monitor.files = Some(files);
                 }
             }
@@ -158,19 +134,19 @@ impl App {
 
     /// Applies an event of the live run.
     fn on_event(&mut self, event: Event) -> Option<Effect> {
-        if let Some(live) = &mut self.live {
+        if let Some(live) = &mut self.monitors.live {
             self.toasts.of_event(&event);
             if event.is_last() {
                 self.home.renew_estimate();
             }
             live.on_event(event);
         }
-        (self.leaving && !self.at_work()).then_some(Effect::Leave)
+        (self.leaving && !self.monitors.at_work()).then_some(Effect::Leave)
     }
 
     /// Draws another run's curves beneath those on the monitor from now on.
     fn on_overlaid(&mut self, name: String, run: Run) {
-        let Some(monitor) = self.monitor_mut() else {
+        let Some(monitor) = self.monitors.shown_mut() else {
             return self.toasts.error("there is no run on the monitor to overlay curves on; replay one first");
         };
         monitor.overlay(name, run);
@@ -220,7 +196,7 @@ impl App {
         let intent = match self.screen {
             Screen::Home => self.home.handle(&input, body, keymap),
             Screen::Runs => self.runs.handle(&input, body, keymap),
-            Screen::Monitor => self.replay.as_mut().or(self.live.as_mut())?.handle(&input, body, keymap),
+            Screen::Monitor => self.monitors.shown_mut()?.handle(&input, body, keymap),
         };
         self.fulfil(intent?)
     }
@@ -258,7 +234,7 @@ impl App {
             Intent::Send(command) => Some(Effect::Send(command)),
             Intent::WriteFiles(files) => Some(Effect::WriteFiles(files)),
             Intent::CloseReplay => {
-                self.replay = None;
+                self.monitors.replay = None;
                 self.show(Screen::Runs)
             }
             Intent::Replay(folder) => Some(self.start_replay(folder)),
@@ -295,8 +271,10 @@ impl App {
     fn show(&mut self, screen: Screen) -> Option<Effect> {
         match screen {
             // Asked for again, the monitor shows the live run.
-            Screen::Monitor if self.screen == Screen::Monitor && self.live.is_some() => self.replay = None,
-            Screen::Monitor if self.monitor().is_none() => {
+            Screen::Monitor if self.screen == Screen::Monitor && self.monitors.live.is_some() => {
+                self.monitors.replay = None;
+            }
+            Screen::Monitor if self.monitors.shown().is_none() => {
                 self.toasts.info("no run yet: launch a preset at Home, or replay a run from Runs");
             }
             screen => self.screen = screen,
@@ -306,27 +284,24 @@ impl App {
 
     fn show_live(&mut self, monitor: Monitor) {
         self.home.renew_estimate();
-        self.live = Some(monitor);
-        self.replay = None;
+        self.monitors.show_live(monitor);
         self.screen = Screen::Monitor;
     }
 
     fn start_replay(&mut self, folder: PathBuf) -> Effect {
-        self.replays += 1;
-        self.replay = Some(Monitor::replay());
         self.screen = Screen::Monitor;
-        Effect::Replay(folder, self.replays)
+        Effect::Replay(folder, self.monitors.show_replay())
     }
 
     /// Attaches to a run in another process; while this process trains one, the other is replayed.
     fn attach(&mut self, folder: PathBuf) -> Option<Effect> {
-        let files = self.live.as_ref().and_then(|live| live.files.as_ref());
-        if self.at_work() && files.is_some_and(|files| files.folder == folder) {
-            self.replay = None;
+        let at_work = self.monitors.at_work();
+        if at_work && self.monitors.is_live(&folder) {
+            self.monitors.replay = None;
             self.screen = Screen::Monitor;
             return None;
         }
-        let busy = self.at_work() && !self.attached();
+        let busy = at_work && !self.monitors.attached();
         Some(if busy { self.start_replay(folder) } else { Effect::Attach(folder) })
     }
 
@@ -374,7 +349,7 @@ impl App {
     /// Leaves as soon as the live run has stopped; at once if it ended while the question was asked.
     fn stop_and_leave(&mut self, word: &'static str, save: bool, effect: fn(Command) -> Effect) -> Option<Effect> {
         self.leaving = true;
-        let stop = self.live.as_mut().and_then(|live| live.request(word, Command::Stop { save }));
+        let stop = self.monitors.live.as_mut().and_then(|live| live.request(word, Command::Stop { save }));
         Some(stop.map_or(Effect::Leave, effect))
     }
 }

@@ -1,5 +1,5 @@
-//! The one place where effects are performed: at once if they are quick, on another thread if they are not. Whatever
-//! comes of an effect is a message.
+//! The one place where effects are performed: at once if they are quick, on another thread if they are not. The results
+//! are messages.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -100,20 +100,23 @@ impl Workbench {
         }
     }
 
-    /// Puts a run on the monitor.
+    /// Starts or attaches to a run, unless one is trained here.
     fn start(&mut self, start: impl FnOnce(&dyn Backend) -> Result<Launched>) -> Answers {
         if self.live.as_ref().is_some_and(|live| live.link.is_own()) {
             return vec![Msg::Refused("a run is still training; stop it first".into())];
         }
         match start(&*self.backend) {
-            Ok(launched) => {
-                let answers = started(&launched);
-                // A run in another process, if one was attached, continues there.
-                self.live = Some(launched);
-                answers
-            }
+            Ok(launched) => self.watch_run(launched),
             Err(error) => vec![refused(&error)],
         }
+    }
+
+    /// Watches a run that was started or attached to. A run in another process that was watched before continues there.
+    pub(super) fn watch_run(&mut self, launched: Launched) -> Answers {
+        let begun = if launched.link.is_own() { Msg::Launched } else { Msg::Attached };
+        let files = Msg::Files(files(&launched.folder));
+        self.live = Some(launched);
+        vec![begun, files]
     }
 
     fn estimate(&self, preset: Preset) {
@@ -196,7 +199,7 @@ impl Workbench {
         saved.into_iter().chain(failure).collect()
     }
 
-    /// Does work on another thread, and sends what comes of it as messages.
+    /// Does work on another thread, and sends the results as messages.
     fn aside(&self, work: impl FnOnce() -> Answers + Send + 'static) {
         let sender = self.answers.0.clone();
         tokio::task::spawn_blocking(move || {
@@ -206,12 +209,6 @@ impl Workbench {
             }
         });
     }
-}
-
-/// That a run was started or attached to, and its files.
-pub(super) fn started(launched: &Launched) -> Answers {
-    let started = if launched.link.is_own() { Msg::Launched } else { Msg::Attached };
-    vec![started, Msg::Files(files(&launched.folder))]
 }
 
 /// The files of a run. A preset that cannot be read is left empty.

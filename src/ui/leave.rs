@@ -80,7 +80,7 @@ impl Workbench {
                 )
             })?;
             self.outcome.going_on = Some(folder);
-        } else if !own && self.app.at_work() {
+        } else if !own && self.app.monitors.at_work() {
             self.outcome.going_on = Some(folder);
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! What goes into the application state and what comes out of it: messages, and the effects to perform.
+//! The messages that update the state of the application, and the effects that it asks for.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};

@@ -16,6 +16,7 @@ pub mod keymap;
 mod leave;
 pub mod message;
 pub mod monitor;
+mod monitors;
 mod options;
 mod overlay;
 pub mod run_edit;
@@ -138,16 +139,13 @@ impl Workbench {
         let library = Library::of_environment();
         let mut app = App::new(look, options.keymap, Home::new(library.list()), Runs::default(), width, height);
         app.themes = options.themes;
-        for answer in launched.iter().flat_map(effects::started) {
-            app.update(answer);
-        }
-        Ok(Workbench {
+        let mut workbench = Workbench {
             app,
             lister: Arc::new(Mutex::new(Lister::new(backend.runs()))),
             backend,
             library,
             single: launched.is_some(),
-            live: launched,
+            live: None,
             detaching: false,
             export: None,
             outcome: Outcome::default(),
@@ -159,7 +157,11 @@ impl Workbench {
             mouse: options.mouse,
             config: options.config,
             started: Instant::now(),
-        })
+        };
+        for answer in launched.map(|launched| workbench.watch_run(launched)).unwrap_or_default() {
+            workbench.app.update(answer);
+        }
+        Ok(workbench)
     }
 
     async fn run(mut self) -> Result<Outcome> {
@@ -217,7 +219,7 @@ impl Workbench {
                         let start = Instant::now();
                         self.show(terminal)?;
                         stale = false;
-                        if self.app.at_work() {
+                        if self.app.monitors.at_work() {
                             tick.reset_after((REST * start.elapsed()).clamp(FRAME, LONGEST_REST));
                         }
                     }
@@ -233,7 +235,7 @@ impl Workbench {
     /// Draws the screen, and writes what else has changed.
     fn show(&mut self, terminal: &mut Terminal) -> Result<()> {
         terminal.draw(|frame| draw(frame, &self.app))?;
-        let run = self.app.live.as_ref().map(|live| &live.run);
+        let run = self.app.monitors.live.as_ref().map(|live| &live.run);
         let status = std::mem::take(&mut self.notification) + &self.status.update(run);
         if status.is_empty() { Ok(()) } else { terminal.write(&status) }
     }
@@ -291,7 +293,7 @@ impl Workbench {
         let last = event.is_last().then(|| event.clone());
         let effect = self.app.update(Msg::Event(event));
         if let Some(last) = last {
-            self.notification += &self.status.ended(&last, self.app.live.as_ref().map(|live| &live.run));
+            self.notification += &self.status.ended(&last, self.app.monitors.live.as_ref().map(|live| &live.run));
         }
         if effect == Some(Effect::Leave) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

@@ -41,7 +41,7 @@ fn replayed(width: u16, height: u16) -> App {
 
 fn replayed_with(look: Look, width: u16, height: u16) -> App {
     let mut app = App::new(look, Keymap::default(), Home::new(Vec::new()), Runs::default(), width, height);
-    app.replay = Some(Monitor::replay());
+    app.monitors.replay = Some(Monitor::replay());
     app.screen = Screen::Monitor;
     app.update(Msg::Files(Files { folder: "runs/demo".into(), preset: preset() }));
     for event in events() {
@@ -186,7 +186,7 @@ fn the_whole_screen_and_what_lies_above_it() {
 /// A language model on the monitor, asked the same before, within and after.
 fn asked(look: Look, width: u16, height: u16) -> App {
     let mut app = replayed_with(look, width, height);
-    app.replay = Some(Monitor::replay());
+    app.monitors.replay = Some(Monitor::replay());
     for event in events() {
         if let Event::Started(started) = event {
             tell(&mut app, Event::Started(Started { writes: true, ..started }));
@@ -280,7 +280,7 @@ fn any_size_and_any_moment_can_be_drawn() {
     // And after each event.
     let mut early = replayed(80, 24);
     for key in ["1", "2", "3", "4", "5", "6"] {
-        early.replay = Some(Monitor::replay());
+        early.monitors.replay = Some(Monitor::replay());
         type_keys(&mut early, key);
         for event in events().into_iter().filter(|event| !matches!(event, Event::Step(step) if step.step > 3)) {
             tell(&mut early, event);
@@ -496,7 +496,7 @@ fn a_chart_is_written_as_numbers_and_as_a_picture() {
     let written: Vec<f64> = rows.map(|row| row.rsplit(',').next().unwrap().parse().unwrap()).collect();
     assert_eq!(written, losses);
     assert!(files[1].1.starts_with("<svg ") && files[1].1.contains("demo: Loss"));
-    app.replay = Some(Monitor::replay());
+    app.monitors.replay = Some(Monitor::replay());
     assert_eq!(press(&mut app, KeyCode::Char('w')), None);
     assert!(text(&screen(&app, 120, 40)).contains("no folder to write to"));
 }
@@ -512,7 +512,7 @@ fn another_run_lies_beneath() {
         });
     }
     let alone = monitor(&app, 120, 40);
-    app.replay.as_mut().unwrap().overlay("higher", other);
+    app.monitors.replay.as_mut().unwrap().overlay("higher", other);
     assert_ne!(monitor(&app, 120, 40), alone);
     press(&mut app, KeyCode::Enter);
     let shown = text(&monitor(&app, 120, 40));

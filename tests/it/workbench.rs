@@ -135,7 +135,7 @@ fn a_preset_is_found_changed_and_launched_at_home() {
     let tiny = Tiny::new(0.0);
     let presets = tiny.path("config/finesift/presets");
     std::fs::create_dir_all(&presets).unwrap();
-    let text = tiny.preset("# Found by trying.\nepochs = 1000000   # until told\neval_every = 1000000");
+    let text = tiny.preset("# Found by trying.\nepochs = 1000000   # for hours\neval_every = 1000000");
     std::fs::write(presets.join("words.toml"), &text).unwrap();
     let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
     // The demo is first and selected. Its model is not in this cache.
@@ -210,7 +210,7 @@ fn quitting_with_unsaved_presets_asks_first() {
     let tiny = Tiny::new(0.0);
     let presets = tiny.path("config/finesift/presets");
     std::fs::create_dir_all(&presets).unwrap();
-    let text = tiny.preset("# Found by trying.\nepochs = 3   # until told");
+    let text = tiny.preset("# Found by trying.\nepochs = 3   # enough");
     std::fs::write(presets.join("words.toml"), &text).unwrap();
     // Changes the first setting, the description.
     let change = |pty: &mut Pty| {

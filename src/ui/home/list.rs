@@ -75,7 +75,7 @@ impl List {
         self.shown().contains(&self.selected).then(|| &mut self.entries[self.selected])
     }
 
-    /// Marks another one of those shown, so many further.
+    /// Moves the selection by this many shown presets.
     pub fn go(&mut self, by: isize) {
         let shown = self.shown();
         let place = shown.iter().position(|number| *number == self.selected).unwrap_or(0);
@@ -84,37 +84,34 @@ impl List {
         }
     }
 
-    /// Marks the first shown if the one that is selected is not.
+    /// Selects the first shown preset if the filter hides the selected one.
     pub fn settle(&mut self) {
         if self.selected().is_none() {
             self.go(0);
         }
     }
 
-    /// Marks the one in a row of the table; whether there is one.
-    pub fn select_row(&mut self, row: usize, rows: usize) -> bool {
+    /// Selects the preset in a row of the table.
+    pub fn select_row(&mut self, row: usize, rows: usize) {
         let shown = self.shown();
         let place = shown.iter().position(|number| *number == self.selected).unwrap_or(0);
-        match shown.get(window(place, rows, shown.len()) + row).filter(|_| row < rows) {
-            Some(number) => {
-                self.selected = *number;
-                true
-            }
-            None => false,
+        if let Some(number) = shown.get(window(place, rows, shown.len()) + row).filter(|_| row < rows) {
+            self.selected = *number;
         }
     }
 
-    /// Those that were changed and not saved, also where the filter lets them not through.
+    /// The presets with unsaved changes, hidden ones too.
     pub fn changed(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(|entry| entry.changes() > 0)
     }
 
-    /// Whether there is one of that name.
+    /// Whether there is a preset of this name.
     pub fn has(&self, name: &str) -> bool {
         self.entries.iter().any(|entry| entry.listed.name == name)
     }
 
-    /// Takes up the presets anew after some were saved. Changes of others stay; what was saved of the selected one is selected.
+    /// Lists the presets anew after some were saved. Changes of others stay. If the selected one was saved, the result is
+    /// selected.
     pub fn renew(&mut self, listed: Vec<PresetEntry>, saved: &[SavedPreset]) {
         let of = |entry: &Entry| saved.iter().find(|saved| saved.from == entry.listed.name);
         let selected = self.entries.get(self.selected);
@@ -125,7 +122,7 @@ impl List {
         for old in before.into_iter().filter(|old| of(old).is_none() && old.changes() > 0) {
             match self.entries.iter_mut().find(|entry| entry.listed.name == old.listed.name) {
                 Some(kept) => *kept = old,
-                // Its file is gone; what was changed is not.
+                // Its file was deleted, but its changes are not lost.
                 None => self.entries.push(old),
             }
         }
@@ -136,18 +133,17 @@ impl List {
         }
     }
 
-    /// How many there are.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 }
 
-/// The model without its owner or its folder.
+/// The name of the model without its owner or folder.
 pub fn model(preset: &Preset) -> String {
     plain(preset.model.id.trim_end_matches('/').rsplit('/').next().unwrap_or_default())
 }
 
-/// The task, or the name of the file that is trained on.
+/// The task, or the name of the training file.
 pub fn task(preset: &Preset) -> String {
     match &preset.data.source {
         DataSource::Hub(task) | DataSource::Local(Source::Glue { task, .. }) => task.title().to_owned(),

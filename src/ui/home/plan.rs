@@ -80,7 +80,7 @@ fn lines(estimate: &Estimate, preset: &Preset, scene: &Scene, area: Rect) -> Vec
     lines.into_iter().map(|(_, line)| line).collect()
 }
 
-/// `28,416 sparse (0.80 % of 3.55M) + 770 dense`, without the share where there is no room for it.
+/// `28,416 sparse (0.80 % of 3.55M) + 770 dense`, or without the share if there is no room for it.
 fn trainable(model: &ModelEstimate, width: usize) -> String {
     let share = 100.0 * model.selected as f64 / model.of.max(1) as f64;
     let share = if share >= 0.1 { format!("{share:.2}") } else { number(share) };

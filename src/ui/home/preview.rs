@@ -20,11 +20,13 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset
     let rows = data.map(|data| data.preview.as_slice()).unwrap_or_default();
     let shown: Vec<TokenRole> =
         ROLES.into_iter().filter(|role| rows.iter().flatten().any(|piece| piece.role == *role)).collect();
-    let width: usize = shown.iter().map(|role| name(*role).len() + 1).sum();
-    let fits = width + "First batch".len() + 5 <= usize::from(area.width);
     let mut title = Title::named("First batch");
+    let mut room = usize::from(area.width).saturating_sub(title.name.len() + 4);
+    let short = shown.iter().map(|role| name(*role).len() + 1).sum::<usize>() > room;
     for role in shown {
-        let name = if role == TokenRole::TrainedOn && !fits { "loss" } else { name(role) };
+        let name = if short && role == TokenRole::TrainedOn { "loss" } else { name(role) };
+        let Some(rest) = room.checked_sub(name.len() + 1) else { break };
+        room = rest;
         title.values.push(Span::styled(name, style(scene, role)));
     }
     let inner = panel(frame, area, scene.look, focused, title);

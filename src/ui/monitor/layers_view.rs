@@ -3,10 +3,10 @@
 use super::run::Run;
 use super::targets::Target;
 
-/// What is looked at of the layers.
+/// How the layers are looked at.
 #[derive(Default)]
 pub struct LayersView {
-    /// What colours tell.
+    /// What the colours show.
     pub metric: Metric,
     /// Row of the cursor: a module.
     pub(super) module: usize,
@@ -14,7 +14,7 @@ pub struct LayersView {
     pub(super) layer: usize,
 }
 
-/// What colours tell.
+/// What the colours of the map show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Metric {
     #[default]
