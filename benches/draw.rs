@@ -7,10 +7,9 @@ use divan::{AllocProfiler, Bencher};
 use finesift::protocol::{
     Eval, Event, ExamplePrediction, Examples, Gpu, Mass, Selected, SelectedTarget, Step, System, TargetMass,
 };
-use finesift::ui::app::Look;
 use finesift::ui::keymap::Action;
 use finesift::ui::monitor::{Monitor, Tab};
-use finesift::ui::theme::{Depth, Theme};
+use finesift::ui::theme::{Depth, Look, Theme};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::Rect;
@@ -67,18 +66,18 @@ fn frames(bencher: Bencher, monitor: &Monitor) {
 
 /// A run that told of so many steps, with noise in every curve.
 fn run_of(steps: u64) -> Monitor {
-    let mut monitor = Monitor::new(true);
+    let mut monitor = Monitor::launched();
     let names: Vec<String> =
         (0..32).flat_map(|layer| TARGETS.map(|module| format!("model.layers.{layer}.{module}.weight"))).collect();
     let target = |name: &String| SelectedTarget { name: name.clone(), shape: vec![4096, 4096], selected: 134_218 };
     let targets = names.iter().map(target).collect();
-    monitor.told(Event::Selected(Selected { total: 30_064_832, of: 3_758_096_384, dense: 0, targets }));
+    monitor.on_event(Event::Selected(Selected { total: 30_064_832, of: 3_758_096_384, dense: 0, targets }));
     let mut state = 1_u64;
     for step in 1..=steps {
         // Knuth's multiplier: any noise will do.
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let noise = (state >> 40) as f64 / (1 << 24) as f64;
-        monitor.told(Event::Step(Step {
+        monitor.on_event(Event::Step(Step {
             step,
             epoch: step as f64 / 1e5,
             loss: 2.0 / (1.0 + step as f64 / 1e5) + noise,
@@ -91,21 +90,26 @@ fn run_of(steps: u64) -> Monitor {
         if step % 10 == 0 {
             let gpu = Gpu { memory_used: 30 << 30, utilization: 90.0 + noise, power: 600.0 * noise, ..Gpu::default() };
             let at = step as f64 / 10.0;
-            monitor.told(Event::System(System { at, process_cpu: 100.0 * noise, gpu: Some(gpu), ..System::default() }));
+            monitor.on_event(Event::System(System {
+                at,
+                process_cpu: 100.0 * noise,
+                gpu: Some(gpu),
+                ..System::default()
+            }));
         }
         if step % 1000 == 0 {
             let measured = |name: &String| TargetMass { name: name.clone(), mass: 40.0 * noise, update: Some(noise) };
             let targets = names.iter().map(measured).collect();
-            monitor.told(Event::Mass(Mass { step, overall: 40.0 * noise, targets }));
+            monitor.on_event(Event::Mass(Mass { step, overall: 40.0 * noise, targets }));
             let scores = [("accuracy".to_owned(), noise), ("f1".to_owned(), noise)].into();
-            monitor.told(Event::Eval(Eval { step, epoch: 0.0, loss: noise, scores, best: false }));
+            monitor.on_event(Event::Eval(Eval { step, epoch: 0.0, loss: noise, scores, best: false }));
             let judged = |_| ExamplePrediction {
                 text: "A text of some length. ".repeat(8),
                 loss: noise,
                 ..ExamplePrediction::default()
             };
             let examples = (0..50).map(judged).collect();
-            monitor.told(Event::Examples(Examples { step, of: 50, wrong: Some(3), examples }));
+            monitor.on_event(Event::Examples(Examples { step, of: 50, wrong: Some(3), examples }));
         }
     }
     monitor

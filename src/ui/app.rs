@@ -1,102 +1,44 @@
-//! What the screen shows and how keys and events change it. Nothing is drawn and nothing waits here.
+//! The state of the application, and how messages change it. Nothing is drawn and nothing waits here.
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
-use ratatui::layout::{Constraint, Layout, Position, Rect};
+use ratatui::layout::Rect;
 
+use super::frames::Frames;
 use super::home::Home;
-use super::keymap::{Action, Context, Keymap};
-pub use super::message::{Effect, Msg, Saved, Saving};
+use super::input::UserInput;
+use super::intent::Intent;
+use super::keymap::{AppAction, Keymap};
+use super::message::{Effect, Msg};
 use super::monitor::Monitor;
-use super::overlay::{self, Overlay, Picker, Question};
+use super::monitors::Monitors;
+use super::overlay::{Completion, Outcome, Overlay, Picker, Question};
 use super::runs::Runs;
-use super::theme::{Depth, Theme, Themes};
+use super::screen::Screen;
+use super::shell::Scene;
+use super::theme::{Look, Theme, Themes};
 use super::toast::Toasts;
-use crate::export::{Cancelled, ChangedBiases};
-use crate::preset;
-use crate::protocol::Event;
+use crate::export::{Cancelled, ChangedBiases, ExportRequest};
+use crate::preset::PresetEntry;
+use crate::protocol::{Command, Event};
 use crate::runs::History;
 
-/// Below this size there is no room for anything.
-pub const LEAST: (u16, u16) = (60, 16);
-
-/// Everything there is to show.
+/// The state of the application.
 pub struct App {
     /// The screen in front.
     pub screen: Screen,
-    /// The presets.
     pub home: Home,
-    /// The run that goes or went here.
-    pub live: Option<Monitor>,
-    /// An earlier run that is looked at again; it hides the live one.
-    pub replay: Option<Monitor>,
-    /// All runs.
+    pub monitors: Monitors,
     pub runs: Runs,
     /// What lies above the screen.
     pub overlay: Option<Overlay>,
-    /// In which colours.
     pub look: Look,
-    /// The themes to choose from.
     pub themes: Themes,
-    /// Which keys do what.
     pub keymap: Keymap,
-    /// What happened a moment ago.
     pub toasts: Toasts,
-    /// Whether to leave as soon as the run has ended.
+    /// Whether to leave as soon as the live run has ended.
     pub leaving: bool,
-    /// Whether the run goes on without the screen then.
-    pub staying_behind: bool,
-    /// Replays so far: what is told of an earlier one comes too late.
-    replays: u64,
     size: Rect,
-}
-
-/// The screens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Screen {
-    Home,
-    Monitor,
-    Runs,
-}
-
-impl Screen {
-    /// All of them with their names.
-    pub const ALL: [(Screen, &'static str); 3] =
-        [(Screen::Home, "Home"), (Screen::Monitor, "Monitor"), (Screen::Runs, "Runs")];
-}
-
-/// Colours and characters.
-pub struct Look {
-    /// The colours.
-    pub theme: Theme,
-    /// Their name.
-    pub name: String,
-    /// What the terminal can show.
-    pub depth: Depth,
-    /// Whether to do without box-drawing and braille characters.
-    pub ascii: bool,
-}
-
-/// What lies where on every screen.
-pub struct Frames {
-    /// The first line.
-    pub top: Rect,
-    /// The screen.
-    pub body: Rect,
-    /// The last line.
-    pub footer: Rect,
-}
-
-impl Frames {
-    /// For a terminal of this size.
-    pub fn of(area: Rect) -> Frames {
-        let lines = [Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)];
-        let [top, body, footer] = Layout::vertical(lines).areas(area);
-        Frames { top, body, footer }
-    }
 }
 
 impl App {
@@ -105,8 +47,7 @@ impl App {
         App {
             screen: Screen::Home,
             home,
-            live: None,
-            replay: None,
+            monitors: Monitors::default(),
             runs,
             overlay: None,
             look,
@@ -114,148 +55,126 @@ impl App {
             keymap,
             toasts: Toasts::default(),
             leaving: false,
-            staying_behind: false,
-            replays: 0,
             size: Rect::new(0, 0, width, height),
         }
     }
 
-    /// Opens at Home with these presets and the keys as they come.
-    pub fn at_home(look: Look, presets: Vec<preset::PresetEntry>, width: u16, height: u16) -> App {
+    /// Opens at Home with these presets and the default keys.
+    pub fn at_home(look: Look, presets: Vec<PresetEntry>, width: u16, height: u16) -> App {
         App::new(look, Keymap::default(), Home::new(presets), Runs::default(), width, height)
-    }
-
-    /// What the screen in front is drawn on.
-    pub fn body(&self) -> Rect {
-        Frames::of(self.size).body
     }
 
     /// The run on the monitor.
     pub fn monitor(&self) -> Option<&Monitor> {
-        self.replay.as_ref().or(self.live.as_ref())
+        self.monitors.shown()
     }
 
-    fn in_front(&mut self) -> Option<&mut Monitor> {
-        self.replay.as_mut().or(self.live.as_mut())
+    /// Whether something will happen as time advances.
+    pub fn waiting(&self) -> bool {
+        self.toasts.count() > 0 || self.screen == Screen::Home && self.home.waiting()
     }
 
-    /// Lays another run's curves beneath those on the monitor.
-    fn overlaid(&mut self, name: String, run: History) {
-        let Some(monitor) = self.in_front() else {
-            return self.toasts.error("there is no run on the monitor to lay others beneath: replay one first");
+    /// What is drawn.
+    pub fn scene(&self) -> Scene<'_> {
+        Scene {
+            screen: self.screen,
+            home: &self.home,
+            runs: &self.runs,
+            live: self.monitors.live.as_ref(),
+            monitor: self.monitors.shown(),
+            toasts: &self.toasts,
+            overlay: self.overlay.as_ref(),
+            keymap: &self.keymap,
+            look: &self.look,
+        }
+    }
+
+    /// Updates the state with a message. Returns what the event loop has to do.
+    pub fn update(&mut self, msg: Msg) -> Option<Effect> {
+        match msg {
+            Msg::Input(input) => return self.handle(input),
+            Msg::Event(event) => return self.on_event(event),
+            Msg::Tick(now) => {
+                self.toasts.tick(now);
+                if self.screen == Screen::Home {
+                    return self.home.tick(now).map(Effect::Estimate);
+                }
+            }
+            Msg::NotAttached(folder) => return Some(self.start_replay(folder)),
+            Msg::Exported(outcome) => return self.on_exported(outcome),
+            Msg::AllSaved => return self.ask(Question::Presets.next()),
+            Msg::Done(what) => {
+                self.toasts.info(what);
+                return Some(Effect::ListRuns);
+            }
+            Msg::Notice(what) => self.toasts.info(what),
+            Msg::Refused(why) => self.toasts.error(why),
+            Msg::Resize(width, height) => self.size = Rect::new(0, 0, width, height),
+            Msg::Launched => self.show_live(Monitor::launched()),
+            Msg::Attached => self.show_live(Monitor::attached()),
+            Msg::Replayed(number, events) => self.monitors.on_replayed(number, events),
+            Msg::Listed(runs, now) => self.runs.on_listed(runs, now),
+            Msg::Compared(comparison) => self.overlay = Some(Overlay::Comparison(comparison, 0)),
+            Msg::Overlaid(name, run) => self.on_overlaid(name, *run),
+            Msg::Files(files) => {
+                if let Some(monitor) = self.monitors.shown_mut() {
+                    monitor.files = Some(files);
+                }
+            }
+            Msg::Exporting(progress) => self.runs.on_export_progress(progress),
+            Msg::Saved(saved, presets) => {
+                self.home.on_saved(&saved, presets);
+                for saved in saved {
+                    self.toasts.info(format!("saved as {}", saved.path.display()));
+                }
+            }
+            Msg::Estimate(toml, estimate) => self.home.on_estimate(&toml, estimate),
+        }
+        None
+    }
+
+    /// Applies an event of the live run.
+    fn on_event(&mut self, event: Event) -> Option<Effect> {
+        if let Some(live) = &mut self.monitors.live {
+            self.toasts.of_event(&event);
+            if event.is_last() {
+                self.home.renew_estimate();
+            }
+            live.on_event(event);
+        }
+        (self.leaving && !self.monitors.at_work()).then_some(Effect::Leave)
+    }
+
+    /// Draws another run's curves beneath those on the monitor from now on.
+    fn on_overlaid(&mut self, name: String, run: History) {
+        let Some(monitor) = self.monitors.shown_mut() else {
+            return self.toasts.error("there is no run on the monitor to overlay curves on; replay one first");
         };
         monitor.overlay(name, run);
         self.screen = Screen::Monitor;
     }
 
-    /// The monitor, if keys are text for it.
-    fn typing_monitor(&mut self) -> Option<&mut Monitor> {
-        let shown = self.screen == Screen::Monitor;
-        self.in_front().filter(|monitor| shown && monitor.typing())
-    }
-
-    /// Whether a run goes.
-    pub fn at_work(&self) -> bool {
-        self.live.as_ref().is_some_and(Monitor::at_work)
-    }
-
-    /// Whether the run's trainer is in another process.
-    pub fn attached(&self) -> bool {
-        self.live.as_ref().is_some_and(|live| live.attached)
-    }
-
-    /// Whether something happens with time alone.
-    pub fn waiting(&self) -> bool {
-        self.toasts.count() > 0 || self.screen == Screen::Home && self.home.waiting()
-    }
-
-    /// Which keys count now.
-    pub fn context(&self) -> Context {
-        match self.screen {
-            Screen::Home => Context::Home,
-            Screen::Monitor => Context::Monitor,
-            Screen::Runs => Context::Runs,
+    /// Reports how an export has ended, and offers a remedy if there is one.
+    fn on_exported(&mut self, outcome: Result<(), anyhow::Error>) -> Option<Effect> {
+        let order = self.runs.end_export()?;
+        let mut leaving = false;
+        if let Some(Overlay::Quit(question @ (Question::Export | Question::Waiting), _)) = self.overlay {
+            self.overlay = None;
+            leaving = question == Question::Waiting;
         }
-    }
-
-    /// Takes up what came in.
-    pub fn update(&mut self, msg: Msg) -> Option<Effect> {
-        match msg {
-            Msg::Event(event) => return self.told(event),
-            Msg::Replayed(number, events) => {
-                if let Some(replay) = self.replay.as_mut().filter(|_| number == self.replays) {
-                    events.into_iter().for_each(|event| replay.told(event));
-                }
-            }
-            Msg::Listed(runs, now) => self.runs.learn(runs, now),
-            Msg::Compared(comparison) => self.overlay = Some(Overlay::Comparison(comparison, 0)),
-            Msg::Overlaid(name, run) => self.overlaid(name, *run),
-            Msg::Files(files) => {
-                if let Some(monitor) = self.in_front() {
-                    monitor.files = Some(files);
-                }
-            }
-            Msg::Done(what) => {
-                self.toasts.info(what);
-                return Some(Effect::List);
-            }
-            Msg::Exporting(progress) => self.runs.exports(progress),
-            Msg::Exported(outcome) => return self.exported(outcome),
-            Msg::Saved(saved, presets) => {
-                self.home.saved(&saved, presets);
-                for saved in saved {
-                    self.toasts.info(format!("saved as {}", saved.path.display()));
-                }
-            }
-            Msg::AllSaved => return overlay::go_on_after(self, Question::Presets),
-            Msg::Launched => self.begun(Monitor::new(true)),
-            Msg::Attached => self.begun(Monitor::elsewhere()),
-            Msg::Refused(why) => self.toasts.error(why),
-            Msg::Estimate(toml, estimate) => self.home.learn(&toml, estimate),
-            Msg::Resize(width, height) => self.size = Rect::new(0, 0, width, height),
-            Msg::Tick(now) => {
-                self.toasts.tick(now);
-                if self.screen == Screen::Home {
-                    return self.home.tick(now);
-                }
-            }
-            Msg::Mouse(mouse) => return self.mouse(mouse),
-            Msg::Paste(text) => {
-                return match self.screen {
-                    _ if self.overlay.is_some() => None,
-                    Screen::Home if self.home.typing() => self.home.pasted(&text),
-                    Screen::Runs if self.runs.typing() => self.runs.pasted(&text),
-                    Screen::Monitor => {
-                        if let Some(monitor) = self.typing_monitor() {
-                            monitor.pasted(&text);
-                        }
-                        None
-                    }
-                    _ => None,
-                };
-            }
-            Msg::Key(key) => return self.key(key),
-        }
-        None
-    }
-
-    /// Tells how an export has ended, and offers what helps.
-    fn exported(&mut self, outcome: Result<(), anyhow::Error>) -> Option<Effect> {
-        let order = self.runs.exported()?;
-        let waited_for = overlay::export_ended(self);
         match outcome {
             Ok(()) => {
                 self.toasts.info(format!("exported to {}", order.out.display()));
-                if waited_for {
-                    return overlay::go_on_after(self, Question::Waiting);
+                if leaving {
+                    return self.ask(Question::Waiting.next());
                 }
             }
-            Err(error) if error.is::<Cancelled>() => {
-                self.toasts.info("the export was called off; nothing is left of it")
-            }
+            Err(error) if error.is::<Cancelled>() => self.toasts.info("cancelled the export; nothing was written"),
             Err(error) => match error.downcast::<ChangedBiases>() {
-                // A question must not take the keys of who types on another screen.
-                Ok(biases) if self.screen == Screen::Runs && !self.runs.typing() => self.runs.offer(order, biases),
+                // On another screen, or while the user types, a question would take keys meant for something else.
+                Ok(biases) if self.screen == Screen::Runs && !self.runs.typing() => {
+                    self.runs.ask_about_biases(order, biases);
+                }
                 Ok(biases) => self.toasts.error(format!("no adapter: {biases}")),
                 Err(error) => self.toasts.error(format!("{error:#}")),
             },
@@ -263,153 +182,175 @@ impl App {
         None
     }
 
-    fn told(&mut self, event: Event) -> Option<Effect> {
-        if let Some(live) = &mut self.live {
-            self.toasts.of_event(&event);
-            if event.is_last() {
-                self.home.renew();
-            }
-            live.told(event);
-        }
-        (self.leaving && !self.at_work()).then_some(Effect::Leave)
-    }
-
-    fn key(&mut self, key: KeyEvent) -> Option<Effect> {
+    /// Hands an input to the overlay, to the line of screens, or to the screen in front.
+    fn handle(&mut self, input: UserInput) -> Option<Effect> {
         if let Some(overlay) = self.overlay.take() {
-            return overlay.key(self, key);
+            return self.handle_on_overlay(overlay, &input);
         }
-        if self.screen == Screen::Home && self.home.typing() {
-            return self.home.key(key);
+        let frames = Frames::of(self.size);
+        if let UserInput::Click(at) = input
+            && !frames.body.contains(at)
+        {
+            return self.show(frames.screen_at(at)?);
         }
-        if self.screen == Screen::Runs && self.runs.typing() {
-            let effect = self.runs.key(key);
-            return self.asked_of_runs(effect);
-        }
-        if let Some(ControlFlow::Break(prompt)) = self.typing_monitor().map(|monitor| monitor.key(&key)) {
-            return self.in_front()?.sample(prompt?).map_err(|why| self.toasts.error(why)).ok();
-        }
-        let action = self.keymap.action(self.context(), &key)?;
-        self.act(action)
+        let (body, keymap) = (frames.body, &self.keymap);
+        let intent = match self.screen {
+            Screen::Home => self.home.handle(&input, body, keymap),
+            Screen::Runs => self.runs.handle(&input, body, keymap),
+            Screen::Monitor => self.monitors.shown_mut()?.handle(&input, body, keymap),
+        };
+        self.fulfil(intent?)
     }
 
-    fn act(&mut self, action: Action) -> Option<Effect> {
+    fn handle_on_overlay(&mut self, mut overlay: Overlay, input: &UserInput) -> Option<Effect> {
+        let outcome = overlay.handle(input, &self.scene().below_overlay(Frames::of(self.size).body));
+        match outcome {
+            Outcome::Stay => self.overlay = Some(overlay),
+            Outcome::Close => {}
+            Outcome::Preview { name, theme } => {
+                self.set_theme(name, theme);
+                self.overlay = Some(overlay);
+            }
+            Outcome::Revert { name, theme } => self.set_theme(name, theme),
+            Outcome::KeepTheme(name) => return Some(Effect::KeepTheme(name)),
+            Outcome::Refuse(why) => {
+                self.toasts.error(why);
+                self.overlay = Some(overlay);
+            }
+            Outcome::Completion(question, answer) => return self.on_answer(question, answer),
+        }
+        None
+    }
+
+    fn set_theme(&mut self, name: String, theme: Theme) {
+        (self.look.name, self.look.theme) = (name, theme);
+    }
+
+    /// Turns what a screen asks for into an effect, or into a change of the state.
+    fn fulfil(&mut self, intent: Intent) -> Option<Effect> {
+        match intent {
+            Intent::App(action) => self.act(action),
+            Intent::Launch(preset) => Some(Effect::Launch(preset)),
+            Intent::SavePreset(request) => Some(Effect::SavePreset(request)),
+            Intent::Send(command) => Some(Effect::Send(command)),
+            Intent::WriteFiles(files) => Some(Effect::WriteFiles(files)),
+            Intent::CloseReplay => {
+                self.monitors.replay = None;
+                self.show(Screen::Runs)
+            }
+            Intent::Replay(folder) => Some(self.start_replay(folder)),
+            Intent::Attach(folder) => self.attach(folder),
+            Intent::Resume(folder) => Some(Effect::Resume(folder)),
+            Intent::Overlay(folders) => Some(Effect::Overlay(folders)),
+            Intent::Compare(runs) => Some(Effect::Compare(runs)),
+            Intent::Edit(edit) => Some(Effect::Edit(edit)),
+            Intent::Export(order) => self.export(order),
+            Intent::CancelExport => Some(Effect::CancelExport),
+            Intent::OpenFolder(folder) => Some(Effect::OpenFolder(folder)),
+            Intent::Copy(text) => Some(Effect::Copy(text)),
+            Intent::Refuse(why) => {
+                self.toasts.error(why);
+                None
+            }
+        }
+    }
+
+    fn act(&mut self, action: AppAction) -> Option<Effect> {
         match action {
-            Action::Help => self.overlay = Some(Overlay::Help(0)),
-            Action::Suspend => return Some(Effect::Suspend),
-            Action::Quit => {
+            AppAction::Help => self.overlay = Some(Overlay::Help(0)),
+            AppAction::Theme => self.overlay = Some(Overlay::Themes(Picker::open(&self.look, &self.themes))),
+            AppAction::Show(screen) => return self.show(screen),
+            AppAction::Suspend => return Some(Effect::Suspend),
+            AppAction::Quit => {
                 self.home.keep_typed();
-                return overlay::ask(self, Question::Presets);
-            }
-            Action::Theme => self.overlay = Some(Overlay::Themes(Picker::open(self))),
-            Action::Home => self.screen = Screen::Home,
-            // Asked for once more, it shows the run that goes.
-            Action::Monitor if self.screen == Screen::Monitor && self.live.is_some() => self.replay = None,
-            Action::Monitor if self.monitor().is_some() => self.screen = Screen::Monitor,
-            Action::Monitor => self.toasts.info("there is no run yet: start one at Home, or replay one of Runs"),
-            Action::Runs => {
-                self.screen = Screen::Runs;
-                return Some(Effect::List);
-            }
-            Action::Back if self.screen == Screen::Monitor && self.replay.as_ref().is_some_and(Monitor::at_rest) => {
-                self.replay = None;
-                self.screen = Screen::Runs;
-                return Some(Effect::List);
-            }
-            Action::Sample => {
-                if let Err(why) = self.in_front()?.open_prompt() {
-                    self.toasts.error(why);
-                }
-            }
-            Action::WriteChart if self.monitor().is_some_and(|monitor| monitor.files.is_none()) => {
-                self.toasts.error("this run has no folder to write to");
-            }
-            action => {
-                let body = self.body();
-                return match self.screen {
-                    Screen::Home => self.home.act(action),
-                    Screen::Runs => {
-                        let effect = self.runs.act(action, body);
-                        self.asked_of_runs(effect)
-                    }
-                    Screen::Monitor => self.in_front()?.act(action, body),
-                };
+                return self.ask(Some(Question::FIRST));
             }
         }
         None
     }
 
-    fn mouse(&mut self, mouse: MouseEvent) -> Option<Effect> {
-        if let Some(overlay) = self.overlay.take() {
-            return overlay.mouse(self, mouse);
+    fn show(&mut self, screen: Screen) -> Option<Effect> {
+        match screen {
+            // Asked for again, the monitor shows the live run.
+            Screen::Monitor if self.screen == Screen::Monitor && self.monitors.live.is_some() => {
+                self.monitors.replay = None;
+            }
+            Screen::Monitor if self.monitors.shown().is_none() => {
+                self.toasts.info("no run yet: launch a preset at Home, or replay a run from Runs");
+            }
+            screen => self.screen = screen,
         }
-        let at = Position::new(mouse.column, mouse.row);
-        let frames = Frames::of(self.size);
-        match mouse.kind {
-            MouseEventKind::Down(MouseButton::Left) if frames.top.contains(at) => {
-                let (screen, _) = super::shell::screens(frames.top).into_iter().find(|(_, area)| area.contains(at))?;
-                self.act(match screen {
-                    Screen::Home => Action::Home,
-                    Screen::Monitor => Action::Monitor,
-                    Screen::Runs => Action::Runs,
-                })
-            }
-            MouseEventKind::Down(MouseButton::Left) if frames.body.contains(at) => match self.screen {
-                Screen::Home => self.home.click(at, frames.body),
-                Screen::Runs => {
-                    let effect = self.runs.click(at, frames.body);
-                    self.asked_of_runs(effect)
-                }
-                Screen::Monitor => self.in_front()?.click(at, frames.body),
-            },
-            MouseEventKind::ScrollUp | MouseEventKind::ScrollDown if self.screen == Screen::Monitor => {
-                self.in_front()?.wheel(mouse.kind == MouseEventKind::ScrollUp, frames.body)
-            }
-            MouseEventKind::ScrollUp | MouseEventKind::ScrollDown if self.screen == Screen::Home => {
-                let by = if mouse.kind == MouseEventKind::ScrollUp { -1 } else { 1 };
-                self.home.wheel(at, frames.body, by);
-                None
-            }
-            MouseEventKind::ScrollUp => self.act(Action::Up),
-            MouseEventKind::ScrollDown => self.act(Action::Down),
-            _ => None,
-        }
+        (screen == Screen::Runs).then_some(Effect::ListRuns)
     }
 
-    /// Makes room for a run.
-    fn begun(&mut self, monitor: Monitor) {
-        self.home.renew();
-        self.live = Some(monitor);
-        self.replay = None;
+    fn show_live(&mut self, monitor: Monitor) {
+        self.home.renew_estimate();
+        self.monitors.show_live(monitor);
         self.screen = Screen::Monitor;
     }
 
-    /// Makes room for the replay of a run.
-    pub fn replay(&mut self, folder: PathBuf) -> Effect {
-        self.replays += 1;
-        self.replay = Some(Monitor::new(false));
+    fn start_replay(&mut self, folder: PathBuf) -> Effect {
         self.screen = Screen::Monitor;
-        Effect::Replay(folder, self.replays)
+        Effect::Replay(folder, self.monitors.show_replay())
     }
 
-    /// Makes room for what was asked for at Runs: the one export at a time; a run on the monitor, which is there already, or
-    /// goes elsewhere and is attached to where there is room.
-    fn asked_of_runs(&mut self, effect: Option<Effect>) -> Option<Effect> {
-        match effect? {
-            Effect::Replay(folder, _) => Some(self.replay(folder)),
-            Effect::Attach(folder) if self.at_work() => {
-                let files = self.live.as_ref().and_then(|live| live.files.as_ref());
-                if files.is_some_and(|files| files.folder == folder) {
-                    self.replay = None;
-                    self.screen = Screen::Monitor;
-                    return None;
-                }
-                Some(if self.attached() { Effect::Attach(folder) } else { self.replay(folder) })
-            }
-            Effect::Export(order) if !self.runs.begin_export(&order) => {
-                self.toasts.error("an export is under way; wait for it, or call it off with X");
+    /// Attaches to a run in another process; while this process trains one, the other is replayed.
+    fn attach(&mut self, folder: PathBuf) -> Option<Effect> {
+        let at_work = self.monitors.at_work();
+        if at_work && self.monitors.is_live(&folder) {
+            self.monitors.replay = None;
+            self.screen = Screen::Monitor;
+            return None;
+        }
+        let busy = at_work && !self.monitors.attached();
+        Some(if busy { self.start_replay(folder) } else { Effect::Attach(folder) })
+    }
+
+    /// Starts an export, unless one is running.
+    fn export(&mut self, order: ExportRequest) -> Option<Effect> {
+        if !self.runs.begin_export(&order) {
+            self.toasts.error("an export is still running; wait for it, or cancel it with X");
+            return None;
+        }
+        Some(Effect::Export(order))
+    }
+
+    /// Asks the first question from this one on that applies. Leaves if none does.
+    fn ask(&mut self, from: Option<Question>) -> Option<Effect> {
+        let scene = self.scene().below_overlay(Rect::ZERO);
+        match std::iter::successors(from, |question| question.next()).find(|question| question.applies(&scene)) {
+            Some(question) => {
+                self.overlay = Some(Overlay::Quit(question, 0));
                 None
             }
-            effect => Some(effect),
+            None => Some(Effect::Leave),
         }
+    }
+
+    fn on_answer(&mut self, question: Question, answer: Completion) -> Option<Effect> {
+        match answer {
+            Completion::Stay => None,
+            Completion::Leave => self.ask(question.next()),
+            Completion::SavePresets => {
+                let requests = self.home.unsaved().into_iter().filter_map(|unsaved| unsaved.request.ok());
+                Some(Effect::SaveAll(requests.collect()))
+            }
+            Completion::Wait => {
+                self.overlay = Some(Overlay::Quit(Question::Waiting, 0));
+                None
+            }
+            // Leaving cancels the export anyway.
+            Completion::CancelExport => self.ask(question.next()).or(Some(Effect::CancelExport)),
+            Completion::SaveAndStop => self.stop_and_leave("stopping…", true, Effect::Send),
+            Completion::DiscardAndStop => self.stop_and_leave("stopping…", false, Effect::Send),
+            Completion::Detach => self.stop_and_leave("detaching…", true, |_| Effect::Detach),
+        }
+    }
+
+    /// Leaves as soon as the live run has stopped; at once if it ended while the question was asked.
+    fn stop_and_leave(&mut self, word: &'static str, save: bool, effect: fn(Command) -> Effect) -> Option<Effect> {
+        self.leaving = true;
+        let stop = self.monitors.live.as_mut().and_then(|live| live.request(word, Command::Stop { save }));
+        Some(stop.map_or(Effect::Leave, effect))
     }
 }

@@ -1,4 +1,4 @@
-//! What the screens ask of the rest of the program. They know no trainer: whoever joins them with one answers.
+//! What the workbench needs of the rest of the program, as a trait: `ui` knows no trainer, and `cli` implements it.
 
 use std::path::{Path, PathBuf};
 
@@ -9,57 +9,57 @@ pub use crate::estimate::Estimate;
 use crate::export::{ExportControl, ExportRequest};
 use crate::preset::Preset;
 
-/// The rest of the program, as the screens see it.
+/// The rest of the program, as the workbench sees it.
 pub trait Backend: Send + Sync {
     /// Starts a run of a preset.
     ///
     /// # Errors
-    /// A run's folder that cannot be made.
+    /// The run folder cannot be created.
     fn launch(&self, preset: Preset) -> Result<Launched>;
 
-    /// Takes a run up again where it stood.
+    /// Resumes a run from its latest checkpoint.
     ///
     /// # Errors
-    /// A run that is complete, or under way, or that has no checkpoint.
+    /// The run is complete or still training, or has no checkpoint.
     fn resume(&self, run: &Path) -> Result<Launched>;
 
-    /// Attaches to a run that goes elsewhere.
+    /// Attaches to a run in another process.
     ///
     /// # Errors
-    /// A run that does not go, or does not answer.
+    /// The run is not training, or does not answer.
     fn attach(&self, run: &Path) -> Result<Launched>;
 
-    /// Has a run that was stopped with a checkpoint go on without a screen, when this process has ended too.
+    /// Resumes a stopped run in a process of its own, which outlives this one.
     ///
     /// # Errors
-    /// A process that cannot be started, or that cannot take up the run.
+    /// The process cannot be started, or cannot resume the run.
     fn detach(&self, run: &Path) -> Result<()>;
 
-    /// The folder of all runs.
+    /// The folder of all run folders.
     fn runs(&self) -> &Path;
 
-    /// finesift's own cache, which `cache:` stands for in presets.
+    /// finesift's cache folder, which presets write as `cache:`.
     fn cache(&self) -> &Path;
 
-    /// What a run of a preset would take, and its first examples. It may read files for seconds and downloads nothing.
+    /// Estimates a run of a preset, and reads its first batch. It downloads nothing, and may read files for seconds.
     ///
     /// # Errors
-    /// Model or data are not as the preset says.
+    /// Why the preset cannot be trained.
     fn estimate(&self, preset: &Preset) -> Result<Estimate>;
 
-    /// Writes what a run came to for other software, whole or not at all. It may take minutes.
+    /// Exports a run, completely or not at all. It may take minutes.
     ///
     /// # Errors
-    /// As [`ExportRequest::write`].
-    fn export(&self, order: &ExportRequest, control: ExportControl) -> Result<()>;
+    /// Those of [`ExportRequest::carry_out`].
+    fn export(&self, order: &ExportRequest, watch: ExportControl) -> Result<()>;
 }
 
-/// A run that was started, or attached to.
+/// A run that was started or attached to.
 pub struct Launched {
-    /// The way to its trainer.
+    /// The connection to its trainer.
     pub link: Link,
-    /// The run's folder.
+    /// The run folder.
     pub folder: PathBuf,
-    /// Whether the folder is new, so that a run that could not begin leaves none behind.
+    /// Whether the folder is new, and is removed if the run cannot start.
     pub fresh: bool,
 }

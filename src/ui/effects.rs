@@ -1,270 +1,285 @@
-//! What the state asks for is done here: at once where it is quick, aside where it is not, with the answer as a message.
+//! The one place where effects are performed: at once if they are quick, on another thread if they are not. The results
+//! are messages.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 
-use super::app::{Effect, Msg};
+use super::Workbench;
 use super::backend::{Backend, Launched};
 use super::export::Exporting;
-use super::message::{Saved, Saving};
+use super::message::{Effect, Msg};
 use super::monitor::Files;
+use super::run_edit::RunEdit;
 use super::runs::Comparison;
-use super::{AT_ONCE, Workbench};
+use super::saving::{SaveRequest, SavedPreset};
+use super::terminal::Terminal;
 use crate::config::Config;
 use crate::export::ExportRequest;
-use crate::panics::catch;
-use crate::protocol::Event;
-use crate::runs::checkpoint::{self, CheckpointSelector, wanted};
-use crate::runs::{EventRange, History, move_to_trash, write_tags};
+use crate::panics::catch_panic;
+use crate::preset::Preset;
+use crate::protocol::{Command, Event};
+use crate::runs::History;
+use crate::runs::{EventRange, RunEntry};
+
+/// Events that are read between two looks at whether they are still wanted.
+const AT_ONCE: usize = 512;
+
+/// What an effect answers at once.
+type Answers = Vec<Msg>;
 
 impl Workbench {
-    /// Does what the state asks for. What takes long is done aside, and its answer comes as a message.
-    pub(super) fn perform(&mut self, effect: Effect) {
+    /// Performs an effect. Breaks if the workbench is left.
+    pub(super) async fn perform(
+        &mut self,
+        terminal: &mut Terminal,
+        effect: Effect,
+    ) -> Result<ControlFlow<(), Answers>> {
+        let mut answers = Answers::new();
         match effect {
-            Effect::Send(command) => {
-                if let Some(live) = &mut self.live {
-                    if self.app.staying_behind {
-                        live.link.detach();
-                    }
-                    live.link.send(command);
+            Effect::Send(command) => self.send(command),
+            Effect::Detach => self.detach(),
+            Effect::Launch(preset) => answers = self.start(|backend| backend.launch(*preset)),
+            Effect::Resume(run) => answers = self.start(|backend| backend.resume(&run)),
+            Effect::Attach(run) => {
+                answers = self.start(|backend| backend.attach(&run));
+                if answers.iter().any(|answer| matches!(answer, Msg::Refused(_))) {
+                    answers.push(Msg::NotAttached(run));
                 }
             }
-            Effect::Launch(preset) => {
-                self.begin(|backend| backend.launch(*preset));
-            }
-            Effect::Estimate(preset) => {
-                let backend = self.backend.clone();
-                self.aside(move || {
-                    // An answer has to come in any case: it is what the next question waits for.
-                    let estimate = catch(|| backend.estimate(&preset));
-                    let estimate = estimate.unwrap_or_else(|_| Err(anyhow!("this preset cannot be looked into")));
-                    vec![Msg::Estimate(preset.toml, estimate.map_err(|error| format!("{error:#}")))]
-                });
-            }
-            Effect::Replay(folder, number) => {
-                self.replay.store(number, Ordering::Relaxed);
-                let (latest, answers) = (self.replay.clone(), self.answers.0.clone());
-                self.aside(move || {
-                    let tell = |events| {
-                        let _ = answers.send(Msg::Replayed(number, events));
-                        latest.load(Ordering::Relaxed) == number
-                    };
-                    let _ = answers.send(Msg::Files(files(&folder)));
-                    refusal(&folder, read_in_parts(&folder, tell)).into_iter().collect()
-                });
-            }
-            Effect::Write(files) => self.aside(move || {
-                let names = files.iter().filter_map(|(path, _)| path.file_name());
-                let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
-                let folder = files.first().and_then(|(path, _)| path.parent()).unwrap_or(Path::new("."));
-                vec![done(write(&files).map(|()| format!("wrote {} into {}", names.join(" and "), folder.display())))]
-            }),
+            Effect::Estimate(preset) => self.estimate(*preset),
+            Effect::Replay(folder, number) => self.replay(folder, number),
+            Effect::ListRuns => self.list_runs(),
             Effect::Overlay(folders) => {
-                for folder in folders {
-                    self.aside(move || {
-                        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                        let mut run = Box::new(History::default());
-                        let take = |events: Vec<Event>| {
-                            events.into_iter().for_each(|event| run.apply(event));
-                            true
-                        };
-                        match read_in_parts(&folder, take) {
-                            Ok(()) => vec![Msg::Overlaid(name, run)],
-                            Err(error) => refusal(&folder, Err(error)).into_iter().collect(),
-                        }
-                    });
-                }
+                folders.into_iter().for_each(|folder| self.aside(move || read_overlay(&folder)));
             }
-            Effect::List => {
-                let lister = self.lister.clone();
-                self.aside(move || {
-                    // One look at a time is enough.
-                    let Ok(mut lister) = lister.try_lock() else { return Vec::new() };
-                    let now = SystemTime::now();
-                    match lister.refresh(now) {
-                        Ok(listed) => vec![Msg::Listed(listed, now)],
-                        Err(error) => vec![Msg::Refused(format!("cannot look for runs: {error}"))],
-                    }
-                });
-            }
-            Effect::Compare(runs) => self.aside(move || {
-                vec![match Comparison::of(&runs) {
-                    _ if runs.len() < 2 => Msg::Refused("mark two runs or more to compare them".into()),
-                    Ok(comparison) => Msg::Compared(comparison),
-                    Err(error) => Msg::Refused(format!("{error:#}")),
-                }]
-            }),
-            Effect::Rename(run, name) => self.aside(move || {
-                vec![done(crate::runs::rename(&run, &name).map(|path| format!("it is {} now", path.display())))]
-            }),
-            Effect::Tag(runs, tags) => self.aside(move || {
-                let outcome = runs.iter().try_for_each(|run| write_tags(run, &tags));
-                vec![done(outcome.map(|()| "tagged".to_owned()))]
-            }),
-            Effect::Pin { run, step, pin } => self.aside(move || vec![done(set_pin(&run, step, pin))]),
-            Effect::Export(order) => self.export(order),
-            Effect::CallOff => {
+            Effect::Compare(runs) => self.aside(move || vec![compare(&runs)]),
+            Effect::Edit(edit) => self.aside(move || edit_runs(&edit)),
+            Effect::Export(order) => answers = self.export(order),
+            Effect::CancelExport => {
                 if let Some(export) = &self.export {
                     export.cancel();
                 }
             }
-            Effect::ThrowAway(runs) => self.aside(move || {
-                runs.iter().map(|run| done(move_to_trash(run).map(|to| format!("moved to {}", to.display())))).collect()
-            }),
-            Effect::Resume(run) => {
-                self.begin(|backend| backend.resume(&run));
+            Effect::OpenFolder(folder) => return self.open_folder(terminal, &folder).await,
+            Effect::Copy(text) => {
+                terminal.copy(&text)?;
+                answers.push(Msg::Notice(format!("copied {text}")));
             }
-            Effect::Attach(run) => {
-                if !self.begin(|backend| backend.attach(&run)) {
-                    // What it told so far can be looked at all the same.
-                    let replay = self.app.replay(run);
-                    self.perform(replay);
+            Effect::KeepTheme(name) => self.save_theme(name),
+            Effect::WriteFiles(files) => self.aside(move || vec![write_files(&files)]),
+            Effect::SavePreset(request) => answers = self.save(vec![request]),
+            Effect::SaveAll(requests) => {
+                answers = self.save(requests);
+                if !answers.iter().any(|answer| matches!(answer, Msg::Refused(_))) {
+                    answers.push(Msg::AllSaved);
                 }
             }
-            Effect::KeepTheme(name) => {
-                let config = self.config.clone();
-                self.aside(move || {
-                    let kept = Config::save_theme(&config, &name);
-                    vec![done(kept.map(|()| format!("theme {name}, kept in {}", config.display())))]
-                });
-            }
-            Effect::Save(saving) => {
-                self.save(vec![saving]);
-            }
-            Effect::SaveAll(savings) => {
-                if self.save(savings) {
-                    let _ = self.answers.0.send(Msg::AllSaved);
-                }
-            }
-            Effect::Open(_) | Effect::Copy(_) | Effect::Leave | Effect::Suspend => {}
+            Effect::Suspend => return self.suspend(terminal).await,
+            Effect::Leave => return Ok(ControlFlow::Break(())),
+        }
+        Ok(ControlFlow::Continue(answers))
+    }
+
+    fn send(&mut self, command: Command) {
+        // A run that is stopped after all does not continue in the background.
+        self.detaching &= !matches!(command, Command::Stop { .. });
+        if let Some(live) = &mut self.live {
+            live.link.send(command);
         }
     }
 
-    /// Writes presets of the user's, up to the first that cannot be. Whether all went well.
-    fn save(&mut self, savings: Vec<Saving>) -> bool {
-        let (mut saved, mut refused) = (Vec::new(), None);
-        for Saving { from, name, toml, replace } in savings {
+    /// Stops the run with a checkpoint, and tells attached viewers that another process will resume it.
+    fn detach(&mut self) {
+        self.detaching = true;
+        if let Some(live) = &mut self.live {
+            live.link.detach();
+            live.link.send(Command::Stop { save: true });
+        }
+    }
+
+    /// Starts or attaches to a run, unless one is trained here.
+    fn start(&mut self, start: impl FnOnce(&dyn Backend) -> Result<Launched>) -> Answers {
+        if self.live.as_ref().is_some_and(|live| live.link.is_own()) {
+            return vec![Msg::Refused("a run is still training; stop it first".into())];
+        }
+        match start(&*self.backend) {
+            Ok(launched) => self.watch_run(launched),
+            Err(error) => vec![refused(&error)],
+        }
+    }
+
+    /// Watches a run that was started or attached to. A run in another process that was watched before continues there.
+    pub(super) fn watch_run(&mut self, launched: Launched) -> Answers {
+        let begun = if launched.link.is_own() { Msg::Launched } else { Msg::Attached };
+        let files = Msg::Files(files(&launched.folder));
+        self.live = Some(launched);
+        vec![begun, files]
+    }
+
+    fn estimate(&self, preset: Preset) {
+        let backend = self.backend.clone();
+        self.aside(move || {
+            // The next estimate waits for this answer, so a panic must not swallow it.
+            let estimate = catch_panic(|| backend.estimate(&preset));
+            vec![Msg::Estimate(preset.toml, estimate.map_err(|error| format!("{error:#}")))]
+        });
+    }
+
+    fn replay(&self, folder: PathBuf, number: u64) {
+        self.replay.store(number, Ordering::Relaxed);
+        let (latest, sender) = (self.replay.clone(), self.answers.0.clone());
+        self.aside(move || {
+            let _ = sender.send(Msg::Files(files(&folder)));
+            let deliver = |events| {
+                let _ = sender.send(Msg::Replayed(number, events));
+                latest.load(Ordering::Relaxed) == number
+            };
+            read_in_parts(&folder, deliver).err().map(|error| refused(&error)).into_iter().collect()
+        });
+    }
+
+    fn list_runs(&self) {
+        let lister = self.lister.clone();
+        self.aside(move || {
+            // One listing at a time is enough.
+            let Ok(mut lister) = lister.try_lock() else { return Answers::new() };
+            let now = SystemTime::now();
+            match lister.refresh(now) {
+                Ok(listed) => vec![Msg::Listed(listed, now)],
+                Err(error) => vec![Msg::Refused(format!("cannot list the runs: {error}"))],
+            }
+        });
+    }
+
+    fn export(&mut self, order: ExportRequest) -> Answers {
+        let (progress, end) = (self.answers.0.clone(), self.answers.0.clone());
+        let export = Exporting::start(
+            self.backend.clone(),
+            order,
+            move |done| {
+                let _ = progress.send(Msg::Exporting(done));
+            },
+            move |outcome| {
+                let _ = end.send(Msg::Exported(outcome));
+            },
+        );
+        match export {
+            Ok(export) => {
+                self.export = Some(export);
+                Answers::new()
+            }
+            Err(error) => vec![Msg::Exported(Err(error))],
+        }
+    }
+
+    fn save_theme(&self, name: String) {
+        let config = self.config.clone();
+        self.aside(move || {
+            let kept = Config::save_theme(&config, &name);
+            vec![done(kept.map(|()| format!("set theme {name} in {}", config.display())))]
+        });
+    }
+
+    /// Saves presets up to the first that cannot be saved.
+    fn save(&self, requests: Vec<SaveRequest>) -> Answers {
+        let (mut saved, mut failure) = (Vec::new(), None);
+        for SaveRequest { from, name, toml, replace } in requests {
             match self.library.save(&name, &toml, replace) {
-                Ok(path) => saved.push(Saved { from, name, path }),
+                Ok(path) => saved.push(SavedPreset { from, name, path }),
                 Err(error) => {
-                    refused = Some(Msg::Refused(format!("{error:#}")));
+                    failure = Some(refused(&error));
                     break;
                 }
             }
         }
-        let well = refused.is_none();
-        if !saved.is_empty() {
-            self.app.update(Msg::Saved(saved, self.library.list()));
-        }
-        refused.map(|refused| self.app.update(refused));
-        well
+        let saved = (!saved.is_empty()).then(|| Msg::Saved(saved, self.library.list()));
+        saved.into_iter().chain(failure).collect()
     }
 
-    fn export(&mut self, order: ExportRequest) {
-        let (tell, answers) = (self.answers.0.clone(), self.answers.0.clone());
-        let export = Exporting::start(
-            self.backend.clone(),
-            order,
-            move |progress| {
-                let _ = tell.send(Msg::Exporting(progress));
-            },
-            move |outcome| {
-                let _ = answers.send(Msg::Exported(outcome));
-            },
-        );
-        match export {
-            Ok(export) => self.export = Some(export),
-            Err(error) => drop(self.app.update(Msg::Exported(Err(error)))),
-        }
-    }
-
-    /// Brings a run onto the monitor. Whether that went well.
-    fn begin(&mut self, start: impl FnOnce(&dyn Backend) -> Result<Launched>) -> bool {
-        if self.live.as_ref().is_some_and(|live| live.link.is_own()) {
-            self.app.update(Msg::Refused("a run is going already; stop it first".into()));
-            return false;
-        }
-        match start(&*self.backend) {
-            Ok(launched) => {
-                self.app.update(begun(&launched));
-                self.app.update(Msg::Files(files(&launched.folder)));
-                // One that goes elsewhere goes on there.
-                self.live = Some(launched);
-                true
-            }
-            Err(error) => {
-                self.app.update(Msg::Refused(format!("{error:#}")));
-                false
-            }
-        }
-    }
-
-    fn aside(&self, work: impl FnOnce() -> Vec<Msg> + Send + 'static) {
-        let answers = self.answers.0.clone();
+    /// Does work on another thread, and sends the results as messages.
+    fn aside(&self, work: impl FnOnce() -> Answers + Send + 'static) {
+        let sender = self.answers.0.clone();
         tokio::task::spawn_blocking(move || {
             for answer in work() {
-                // Nobody waits for it any more.
-                let _ = answers.send(answer);
+                // Once the workbench is left, nobody receives it.
+                let _ = sender.send(answer);
             }
         });
     }
 }
 
-/// Reads the events of a run's folder in parts, for as long as they are wanted.
-fn read_in_parts(folder: &Path, mut tell: impl FnMut(Vec<Event>) -> bool) -> Result<()> {
+/// The files of a run. A preset that cannot be read is left empty.
+fn files(folder: &Path) -> Files {
+    Files { folder: folder.to_owned(), preset: std::fs::read_to_string(folder.join("preset.toml")).unwrap_or_default() }
+}
+
+fn read_overlay(folder: &Path) -> Answers {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut run = Box::new(History::default());
+    let read = read_in_parts(folder, |events| {
+        events.into_iter().for_each(|event| run.apply(event));
+        true
+    });
+    match read {
+        Ok(()) => vec![Msg::Overlaid(name, run)],
+        Err(error) => vec![refused(&error)],
+    }
+}
+
+/// Reads the events of a run folder in parts, as long as they are wanted.
+fn read_in_parts(folder: &Path, mut deliver: impl FnMut(Vec<Event>) -> bool) -> Result<()> {
     let path = folder.join("events.jsonl");
     let mut events =
         EventRange::open(&path, 0..u64::MAX).with_context(|| format!("{}: cannot read", path.display()))?;
     loop {
         let part: Vec<Event> = events.by_ref().take(AT_ONCE).collect();
-        if part.is_empty() || !tell(part) {
+        if part.is_empty() || !deliver(part) {
             return Ok(());
         }
     }
 }
 
-fn refusal(folder: &Path, outcome: Result<()>) -> Option<Msg> {
-    outcome.err().map(|error| Msg::Refused(format!("{}: {error:#}", folder.display())))
+fn compare(runs: &[RunEntry]) -> Msg {
+    if runs.len() < 2 {
+        return Msg::Refused("mark at least 2 runs to compare them".into());
+    }
+    match Comparison::of(runs) {
+        Ok(comparison) => Msg::Compared(comparison),
+        Err(error) => refused(&error),
+    }
 }
 
-/// Pins the checkpoint of a step, or takes its pin away.
-fn set_pin(run: &Path, step: u64, pin: bool) -> Result<String> {
-    let path = wanted(run, Some(CheckpointSelector::Step(step)))?;
-    if pin {
-        checkpoint::pin(&path)?;
-        return Ok(format!("the checkpoint of step {step} is kept whatever comes"));
+fn edit_runs(edit: &RunEdit) -> Answers {
+    edit.apply().into_iter().map(done).collect()
+}
+
+/// Writes each text to its file, all of them in one folder.
+fn write_files(files: &[(PathBuf, String)]) -> Msg {
+    let names = files.iter().filter_map(|(path, _)| path.file_name());
+    let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
+    let folder = files.first().and_then(|(path, _)| path.parent()).unwrap_or(Path::new("."));
+    let written = files.iter().try_for_each(|(path, text)| write_file(path, text));
+    done(written.map(|()| format!("wrote {} into {}", names.join(" and "), folder.display())))
+}
+
+fn write_file(path: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot create", folder.display()))?;
     }
-    checkpoint::unpin(&path)?;
-    Ok(format!("the checkpoint of step {step} is pinned no more"))
+    std::fs::write(path, text).with_context(|| format!("{}: cannot write", path.display()))
 }
 
 fn done(outcome: Result<String>) -> Msg {
     match outcome {
         Ok(what) => Msg::Done(what),
-        Err(error) => Msg::Refused(format!("{error:#}")),
+        Err(error) => refused(&error),
     }
 }
 
-/// That a run is there now, and whose.
-pub(super) fn begun(launched: &Launched) -> Msg {
-    if launched.link.is_own() { Msg::Launched } else { Msg::Attached }
-}
-
-/// A run's files; without a preset that can be read, none is shown.
-pub(super) fn files(folder: &Path) -> Files {
-    Files { folder: folder.to_owned(), preset: std::fs::read_to_string(folder.join("preset.toml")).unwrap_or_default() }
-}
-
-/// Writes each text to its file.
-fn write(files: &[(PathBuf, String)]) -> Result<()> {
-    for (path, text) in files {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).with_context(|| format!("{}: cannot make it", folder.display()))?;
-        }
-        std::fs::write(path, text).with_context(|| format!("{}: cannot write", path.display()))?;
-    }
-    Ok(())
+fn refused(error: &anyhow::Error) -> Msg {
+    Msg::Refused(format!("{error:#}"))
 }

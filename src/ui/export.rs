@@ -1,4 +1,4 @@
-//! An export on a thread of its own. Dropping it calls it off, and waits until nothing of it is left.
+//! An export on a thread of its own. Dropping it cancels it, and waits until its files are removed.
 
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
@@ -10,35 +10,35 @@ use crate::export::{CancelToken, ExportControl, ExportRequest};
 use crate::panics::catch_panic;
 use crate::protocol::Progress;
 
-/// An export under way.
+/// A running export.
 pub(super) struct Exporting {
     stop: Arc<CancelToken>,
-    /// Until it is waited for.
+    /// `None` once it is joined.
     thread: Option<JoinHandle<()>>,
 }
 
 impl Exporting {
-    /// Starts one. `ended` is told in any case.
+    /// Starts an export. `on_end` is called in any case.
     ///
     /// # Errors
-    /// A system without threads to spare.
+    /// The thread cannot be started.
     pub fn start(
         backend: Arc<dyn Backend>,
         order: ExportRequest,
-        told: impl Fn(Progress) + Send + 'static,
-        ended: impl FnOnce(Result<()>) + Send + 'static,
+        on_progress: impl Fn(Progress) + Send + 'static,
+        on_end: impl FnOnce(Result<()>) + Send + 'static,
     ) -> Result<Exporting> {
         let stop = Arc::new(CancelToken::default());
         let own = stop.clone();
         let work = move || {
-            let control = ExportControl { on_progress: &told, cancel: &own };
-            ended(catch_panic(|| backend.export(&order, control)));
+            let control = ExportControl { on_progress: &on_progress, cancel: &own };
+            on_end(catch_panic(|| backend.export(&order, control)));
         };
         let thread = Builder::new().name("export".into()).spawn(work).context("cannot export")?;
         Ok(Exporting { stop, thread: Some(thread) })
     }
 
-    /// Calls it off; it tells when it has ended.
+    /// Cancels the export. `on_end` is called when it has ended.
     pub fn cancel(&self) {
         self.stop.cancel();
     }
@@ -46,7 +46,7 @@ impl Exporting {
 
 impl Drop for Exporting {
     fn drop(&mut self) {
-        // One that only reads, or fetches a model, writes nothing any more and need not be waited for.
+        // An export that has written nothing yet writes nothing any more, and need not be waited for.
         if let Some(thread) = self.thread.take().filter(|_| self.stop.cancel()) {
             let _ = thread.join();
         }
@@ -67,31 +67,31 @@ mod tests {
     use crate::preset::Preset;
     use crate::ui::backend::Launched;
 
-    /// Exports as a test says, step by step.
-    struct Told {
-        /// Whether it writes.
+    /// Exports step by step, as a test says.
+    struct Scripted {
+        /// Whether it writes files.
         writes: bool,
         begun: Mutex<Sender<()>>,
         go_on: Mutex<Receiver<()>>,
-        /// Told when nothing of it is left.
+        /// Notified when its files are removed.
         removed: Mutex<Sender<()>>,
     }
 
-    impl Backend for Told {
+    impl Backend for Scripted {
         fn launch(&self, _: Preset) -> Result<Launched> {
-            bail!("there is none")
+            bail!("not in this test")
         }
 
         fn resume(&self, _: &Path) -> Result<Launched> {
-            bail!("there is none")
+            bail!("not in this test")
         }
 
         fn attach(&self, _: &Path) -> Result<Launched> {
-            bail!("there is none")
+            bail!("not in this test")
         }
 
         fn detach(&self, _: &Path) -> Result<()> {
-            bail!("there is none")
+            bail!("not in this test")
         }
 
         fn runs(&self) -> &Path {
@@ -103,12 +103,12 @@ mod tests {
         }
 
         fn estimate(&self, _: &Preset) -> Result<Estimate> {
-            bail!("there is none")
+            bail!("not in this test")
         }
 
         fn export(&self, order: &ExportRequest, control: ExportControl) -> Result<()> {
             if order.without_biases {
-                panic!("it lost its way");
+                panic!("a bug");
             }
             if self.writes {
                 control.cancel.begin()?;
@@ -125,7 +125,8 @@ mod tests {
 
     fn start(writes: bool, panics: bool) -> (Exporting, Ends) {
         let ((begin, begun), (go, go_on), (remove, removed)) = (channel(), channel(), channel());
-        let told = Told { writes, begun: Mutex::new(begin), go_on: Mutex::new(go_on), removed: Mutex::new(remove) };
+        let backend =
+            Scripted { writes, begun: Mutex::new(begin), go_on: Mutex::new(go_on), removed: Mutex::new(remove) };
         let order = ExportRequest {
             run: "r".into(),
             format: ExportFormat::Merged,
@@ -135,40 +136,40 @@ mod tests {
         };
         let (end, ended) = channel();
         let ended_with = move |outcome| drop(end.send(outcome));
-        let exporting = Exporting::start(Arc::new(told), order, |_| {}, ended_with).unwrap();
+        let exporting = Exporting::start(Arc::new(backend), order, |_| {}, ended_with).unwrap();
         (exporting, (begun, go, removed, ended))
     }
 
     #[test]
-    fn whoever_leaves_waits_until_nothing_half_written_is_left() {
+    fn dropping_an_export_waits_until_its_files_are_removed() {
         let (exporting, (begun, go, removed, ended)) = start(true, false);
         begun.recv().unwrap();
         let leaving = std::thread::spawn(move || drop(exporting));
         go.send(()).unwrap();
         leaving.join().unwrap();
         removed.try_recv().unwrap();
-        // Whether it was called off or done before is a matter of moments; it is told in any case.
+        // It is cancelled or done just before; `on_end` is called in any case.
         ended.try_recv().unwrap().unwrap_or_else(|error| assert!(error.is::<Cancelled>()));
     }
 
     #[test]
-    fn one_that_writes_nothing_is_not_waited_for() {
+    fn an_export_that_has_written_nothing_is_not_waited_for() {
         let (exporting, (begun, go, removed, ended)) = start(false, false);
         begun.recv().unwrap();
         drop(exporting);
-        assert!(removed.try_recv().is_err(), "it still reads");
+        assert!(removed.try_recv().is_err(), "it is still reading");
         go.send(()).unwrap();
         assert!(ended.recv().unwrap().unwrap_err().is::<Cancelled>());
     }
 
     #[test]
-    fn it_is_called_off_and_a_panic_is_told() {
+    fn cancellation_and_panics_are_reported() {
         let (exporting, (begun, go, _removed, ended)) = start(true, false);
         begun.recv().unwrap();
         exporting.cancel();
         go.send(()).unwrap();
         assert!(ended.recv().unwrap().unwrap_err().is::<Cancelled>());
         let (_exporting, (_begun, _go, _removed, ended)) = start(true, true);
-        assert!(ended.recv().unwrap().unwrap_err().to_string().contains("it lost its way"));
+        assert!(ended.recv().unwrap().unwrap_err().to_string().contains("a bug"));
     }
 }

@@ -1,140 +1,97 @@
-//! What goes into the state and what comes out of it: messages, and what the loop is to do.
+//! The messages that update the state of the application, and the effects that it asks for.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use crossterm::event::{KeyEvent, MouseEvent};
-
+use super::input::UserInput;
 use super::monitor::Files;
+use super::run_edit::RunEdit;
 use super::runs::Comparison;
+use super::saving::{SaveRequest, SavedPreset};
 use crate::estimate::Estimate;
 use crate::export::ExportRequest;
-use crate::preset::{self, Preset};
+use crate::preset::{Preset, PresetEntry};
 use crate::protocol::{Command, Event, Progress};
-use crate::runs::{self, History};
+use crate::runs::History;
+use crate::runs::RunEntry;
 
-/// What comes in.
+/// What the state is updated with.
 pub enum Msg {
-    /// A key was pressed.
-    Key(KeyEvent),
-    /// The mouse was used.
-    Mouse(MouseEvent),
-    /// Text was pasted.
-    Paste(String),
-    /// The terminal has another size.
+    Input(UserInput),
+    /// The terminal has this many columns and rows.
     Resize(u16, u16),
-    /// Time since the start.
+    /// Time since the program started.
     Tick(Duration),
-    /// The live run told something.
+    /// An event of the live run.
     Event(Event),
-    /// A run that was asked for has started.
+    /// A run was started in this process.
     Launched,
-    /// A run that goes elsewhere was attached to.
+    /// A run in another process was attached to.
     Attached,
-    /// What was asked for was not done.
+    /// The run in this folder could not be attached to.
+    NotAttached(PathBuf),
+    /// Why an effect failed.
     Refused(String),
-    /// What a preset's run would take: the preset's TOML, and the answer.
+    /// The estimate of a preset, or why there is none; the TOML says of which preset.
     Estimate(String, Result<Estimate, String>),
-    /// Events of the run that is looked at again: the number of the replay, and the next of them.
+    /// The number of the replay, and the next events of its run.
     Replayed(u64, Vec<Event>),
-    /// All runs at a time; `None` if they are as they were.
-    Listed(Option<Vec<runs::RunEntry>>, SystemTime),
-    /// What runs differ in.
+    /// All runs, or `None` if nothing has changed since the last time; and the time of the listing.
+    Listed(Option<Vec<RunEntry>>, SystemTime),
     Compared(Comparison),
-    /// A run to lay over the charts, by its name.
+    /// A run to draw beneath the one on the monitor, and its name.
     Overlaid(String, Box<History>),
-    /// Where the run on the monitor keeps its files.
+    /// The files of the run on the monitor.
     Files(Files),
-    /// Something that was asked for is done: a sentence.
+    /// A sentence to show to the user.
+    Notice(String),
+    /// The same, after a change that the list of runs may show.
     Done(String),
-    /// The export under way has come so far.
+    /// Progress of the running export.
     Exporting(Progress),
-    /// It has ended: why it failed, if it did.
+    /// The running export has ended.
     Exported(Result<(), anyhow::Error>),
-    /// Presets were saved; and all presets there are now.
-    Saved(Vec<Saved>, Vec<preset::PresetEntry>),
-    /// All that were changed are saved, on the way out.
+    /// These presets were saved; and all presets that exist now.
+    Saved(Vec<SavedPreset>, Vec<PresetEntry>),
+    /// All changed presets were saved on the way out.
     AllSaved,
 }
 
-/// What the loop has to do.
+/// What the event loop has to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Send an order to the trainer.
+    /// Send a command to the trainer of the live run.
     Send(Command),
-    /// Start a run.
+    /// Stop the live run with a checkpoint, and continue it in a process of its own when this one ends.
+    Detach,
     Launch(Box<Preset>),
-    /// Find out what a run would take.
-    Estimate(Box<Preset>),
-    /// Read the events of a run's folder, for the replay of a number.
-    Replay(PathBuf, u64),
-    /// Look for runs.
-    List,
-    /// Take a run up again.
     Resume(PathBuf),
-    /// Attach to a run that goes elsewhere.
+    /// Attach to a run in another process.
     Attach(PathBuf),
-    /// Lay the curves of runs over the monitor's.
+    Estimate(Box<Preset>),
+    /// Read the events of a run folder, for the replay of this number.
+    Replay(PathBuf, u64),
+    ListRuns,
+    /// Read the curves of these runs, for [`Msg::Overlaid`].
     Overlay(Vec<PathBuf>),
-    /// Find out what the settings of runs differ in.
-    Compare(Vec<runs::RunEntry>),
-    /// Give a run another name.
-    Rename(PathBuf, String),
-    /// Give runs these tags.
-    Tag(Vec<PathBuf>, Vec<String>),
-    /// Pin the checkpoint of a step, or take its pin away.
-    Pin {
-        /// The run's folder.
-        run: PathBuf,
-        /// Optimizer steps of the checkpoint.
-        step: u64,
-        /// Whether to pin it.
-        pin: bool,
-    },
-    /// Write what a run came to for other software.
+    /// Read what the presets of these runs differ in.
+    Compare(Vec<RunEntry>),
+    Edit(RunEdit),
     Export(ExportRequest),
-    /// Call the export off that is under way.
-    CallOff,
-    /// Move runs to the trash.
-    ThrowAway(Vec<PathBuf>),
-    /// Open a folder for the user.
-    Open(PathBuf),
-    /// Put a text on the clipboard.
+    CancelExport,
+    /// Open a folder in a file manager or a shell.
+    OpenFolder(PathBuf),
+    /// Copy a text to the clipboard.
     Copy(String),
-    /// Keep a theme for later.
+    /// Write the theme's name to the user's settings.
     KeepTheme(String),
-    /// Write these texts to files, with their folder.
-    Write(Vec<(PathBuf, String)>),
-    /// Write a preset of the user's.
-    Save(Saving),
-    /// Write all that were changed, and go on leaving if that went well.
-    SaveAll(Vec<Saving>),
-    /// Leave the screen.
-    Leave,
-    /// Hand the terminal back to the shell for a while.
+    /// Write these texts to these files.
+    WriteFiles(Vec<(PathBuf, String)>),
+    SavePreset(SaveRequest),
+    /// Save all changed presets on the way out.
+    SaveAll(Vec<SaveRequest>),
+    /// Stop the process as the shell's job control expects.
     Suspend,
-}
-
-/// A preset of the user's that is to be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Saving {
-    /// The preset of the list that it was made of.
-    pub from: String,
-    /// Its name.
-    pub name: String,
-    /// Its text.
-    pub toml: String,
-    /// Whether it may take the place of one that is there.
-    pub replace: bool,
-}
-
-/// A preset of the user's that was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Saved {
-    /// The preset of the list that it was made of.
-    pub from: String,
-    /// Its name.
-    pub name: String,
-    /// Its file.
-    pub path: PathBuf,
+    /// Leave the workbench.
+    Leave,
 }

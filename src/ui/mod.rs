@@ -1,20 +1,29 @@
-//! The terminal interface: a loop over keys, a run's events and a tick for frames. It knows no torch.
+//! The terminal interface: an event loop over inputs, a run's events and a tick for frames. It knows no torch.
 //!
-//! [`app`] holds the state and changes it, the screens draw it and change nothing, and only this file waits.
+//! [`app`] holds the state and changes it, `effects` performs what the state asks for, the screens draw the state and
+//! hand inputs to it, and only this file and `leave` wait.
 
 pub mod app;
 pub mod backend;
 mod effects;
 mod export;
 pub(crate) mod format;
+mod frames;
 pub mod home;
+pub mod input;
+mod intent;
 pub mod keymap;
-mod message;
+mod leave;
+pub mod message;
 pub mod monitor;
+mod monitors;
 mod options;
 mod overlay;
+pub mod run_edit;
 pub mod runs;
-pub mod shell;
+pub mod saving;
+pub mod screen;
+mod shell;
 mod suspend;
 mod terminal;
 mod terminal_background;
@@ -23,90 +32,101 @@ pub mod theme;
 mod toast;
 mod widgets;
 
-use std::io::{self, IsTerminal};
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use crossterm::event::{Event as Input, EventStream, KeyEventKind};
-use futures_util::StreamExt;
+use crossterm::event::Event as TerminalEvent;
+use ratatui::Frame;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::Usage;
 use crate::outcome::Outcome;
 use crate::preset::Library;
-use crate::protocol::{Command, Event, Reason};
+use crate::protocol::Event;
 use crate::runs::Lister;
 use crate::signals::{Signal, Signals};
-use app::{App, Effect, Msg, Screen};
+use app::App;
 use backend::{Backend, Launched};
 use export::Exporting;
 use home::Home;
+use input::UserInput;
+use message::{Effect, Msg};
 pub use options::Options;
 pub use runs::Comparison;
 use runs::Runs;
-pub use shell::draw;
+use screen::Screen;
 use terminal::{Extras, Terminal};
 use terminal_status::TerminalStatus;
 use theme::Depth;
 
-/// Frames of data in a second, at most. Keys are drawn at once.
+/// Time between two frames of data. Inputs are drawn at once.
 const FRAME: Duration = Duration::from_millis(33);
 
-/// While a run goes, the screen rests between two frames of data this many times as long as the last one took: a frame
-/// takes a core from the trainer's threads, and all of them wait for the one that lost it.
+/// While a run trains, the screen rests this many times as long as the last frame of data took to draw: a frame takes a
+/// core from the trainer's threads, and all of them wait for the one that lost it.
 const REST: u32 = 400;
 const LONGEST_REST: Duration = Duration::from_secs(1);
 
-/// Events taken up between two looks at the keyboard.
-const AT_ONCE: usize = 512;
+/// Events of the live run that are applied between two looks at the keyboard.
+const EVENTS_AT_ONCE: usize = 512;
 
-/// Time between two looks at the folder of runs, while it is on the screen.
-const LOOK: Duration = Duration::from_secs(3);
+/// Time between two listings of the runs, while they are on the screen.
+const LIST_EVERY: Duration = Duration::from_secs(3);
 
-/// Opens the screens, at a run that was started or else at Home, and shows them until the user leaves or a signal comes:
-/// that stops a run with a checkpoint.
+/// Opens the workbench, on a run that was started or else at Home, and shows it until the user leaves or a signal comes.
+/// A signal stops the run with a checkpoint.
 ///
 /// # Errors
-/// Those of the run that was given, and a terminal that cannot be had.
+/// The failure of the run that was given, or a terminal that cannot be used.
 pub fn open(backend: Arc<dyn Backend>, launched: Option<Launched>, options: Options) -> Result<Outcome> {
     crossterm::style::force_color_output(options.depth != Depth::None);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(Workbench::new(backend, launched, options)?.run());
-    // Whoever leaves does not wait for what is still read aside.
+    // Leaving does not wait for files that are still read on other threads.
     runtime.shutdown_background();
     outcome
 }
 
+/// Draws the application.
+pub fn draw(frame: &mut Frame, app: &App) {
+    shell::draw(frame, &app.scene());
+}
+
+/// The application, and what its effects need.
 struct Workbench {
+    app: App,
     backend: Arc<dyn Backend>,
     library: Library,
-    /// The run under way.
+    /// The run that this process trains or is attached to.
     live: Option<Launched>,
     /// Whether the program was started for one run, whose failure is its own.
     single: bool,
-    app: App,
+    /// Whether the run continues in a process of its own when this one ends.
+    detaching: bool,
+    /// The running export. Dropping it cancels it.
+    export: Option<Exporting>,
     outcome: Outcome,
     failure: Option<anyhow::Error>,
-    /// Answers of work that was done aside.
+    /// The messages that effects send from other threads.
     answers: (mpsc::UnboundedSender<Msg>, mpsc::UnboundedReceiver<Msg>),
-    started: Instant,
     lister: Arc<Mutex<Lister>>,
-    /// Number of the latest replay; the reader of an earlier one gives up.
+    /// Number of the latest replay. The reader of an earlier one stops.
     replay: Arc<AtomicU64>,
-    announcer: TerminalStatus,
-    /// What is to be written besides the screen.
-    word: String,
+    status: TerminalStatus,
+    /// A notification that waits to be written to the terminal.
+    notification: String,
     mouse: bool,
+    /// The user's settings file.
     config: PathBuf,
-    /// The export under way; whoever leaves calls it off.
-    export: Option<Exporting>,
+    started: Instant,
 }
 
-/// Why the loop ended.
+/// Why the event loop ended.
 enum Ending {
     Left,
     Signalled(Signal),
@@ -115,157 +135,99 @@ enum Ending {
 impl Workbench {
     fn new(backend: Arc<dyn Backend>, launched: Option<Launched>, options: Options) -> Result<Workbench> {
         let look = options.look()?;
-        let (width, height) = crossterm::terminal::size().context("cannot ask the terminal for its size")?;
+        let (width, height) = crossterm::terminal::size().context("cannot read the size of the terminal")?;
         let library = Library::from_env();
-        let home = Home::new(library.list());
-        let mut app = App::new(look, options.keymap, home, Runs::default(), width, height);
+        let mut app = App::new(look, options.keymap, Home::new(library.list()), Runs::default(), width, height);
         app.themes = options.themes;
-        let single = launched.is_some();
-        if let Some(launched) = &launched {
-            app.update(effects::begun(launched));
-            app.update(Msg::Files(effects::files(&launched.folder)));
-        }
-        Ok(Workbench {
+        let mut workbench = Workbench {
+            app,
             lister: Arc::new(Mutex::new(Lister::new(backend.runs()))),
-            replay: Arc::default(),
-            announcer: TerminalStatus::new(options.notify, |name| std::env::var(name).ok()),
-            word: String::new(),
-            mouse: options.mouse,
-            config: options.config,
-            export: None,
             backend,
             library,
-            live: launched,
-            single,
-            app,
+            single: launched.is_some(),
+            live: None,
+            detaching: false,
+            export: None,
             outcome: Outcome::default(),
             failure: None,
             answers: mpsc::unbounded_channel(),
+            replay: Arc::default(),
+            status: TerminalStatus::new(options.notify, |name| std::env::var(name).ok()),
+            notification: String::new(),
+            mouse: options.mouse,
+            config: options.config,
             started: Instant::now(),
-        })
+        };
+        for answer in launched.map(|launched| workbench.watch_run(launched)).unwrap_or_default() {
+            workbench.app.update(answer);
+        }
+        Ok(workbench)
     }
 
     async fn run(mut self) -> Result<Outcome> {
         let mut signals = Signals::listen()?;
-        let extras = Extras { mouse: self.mouse, title: self.announcer.titled, progress: self.announcer.progress };
+        let extras = Extras { mouse: self.mouse, title: self.status.titled, progress: self.status.progress };
         let mut terminal = Terminal::take(extras)?;
-        let ending = match self.watch(&mut terminal, &mut signals).await {
-            // One that was closed is no terminal any more, and may say so before the signal comes.
-            Err(_) if !io::stdin().is_terminal() => Ok(Ending::Signalled(Signal::Hangup)),
-            ending => ending,
-        };
+        let ending = self.watch(&mut terminal, &mut signals).await;
         drop(terminal);
-        if let Ok(Ending::Signalled(signal)) = ending {
-            self.outcome.signal = Some(signal);
-        }
-        if let Some(mut live) = self.live.take() {
-            // A terminal that is gone takes the screen along, and not the run's results.
-            if !matches!(ending, Ok(Ending::Left)) && live.link.is_own() {
-                live.link.send(Command::Stop { save: true });
-            }
-            while live.link.is_own() {
-                tokio::select! {
-                    event = live.link.next() => match event {
-                        Some(event) => self.note(&event),
-                        None => break,
-                    },
-                    // Whoever asks twice does not want to wait for a checkpoint. A terminal that is closed may say so
-                    // more than once.
-                    signal = signals.next(), if self.outcome.signal.is_some() => {
-                        if signal != Signal::Hangup {
-                            signal_hook::low_level::exit(signal.exit_code());
-                        }
-                    }
-                }
-            }
-            self.take_leave(live)?;
-        }
-        ending?;
-        match self.failure {
-            Some(failure) if self.single => Err(failure),
-            _ => Ok(self.outcome),
-        }
+        self.leave(ending, signals).await
     }
 
     async fn watch(&mut self, terminal: &mut Terminal, signals: &mut Signals) -> Result<Ending> {
-        let mut keys = EventStream::new();
         let mut tick = interval(FRAME);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut look = interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut list = interval(LIST_EVERY);
+        list.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Whether there is something to draw.
         let mut stale = true;
         loop {
             let live = self.live.as_mut();
-            tokio::select! {
+            let flow = tokio::select! {
                 biased;
                 signal = signals.next() => return Ok(Ending::Signalled(signal)),
-                input = keys.next() => {
-                    let Some(input) = input else { anyhow::bail!("the terminal is gone") };
-                    let input = input.context("cannot read the terminal")?;
-                    if matches!(input, Input::Resize(..)) {
-                        terminal.forget()?;
+                input = terminal.next_input() => {
+                    let flow = self.on_input(terminal, input?).await?;
+                    if flow.is_continue() {
+                        self.show(terminal)?;
+                        stale = false;
                     }
-                    match self.input(input) {
-                        Some(Effect::Leave) => return Ok(Ending::Left),
-                        Some(Effect::Suspend) => {
-                            drop(keys);
-                            self.suspend(terminal).await?;
-                            keys = EventStream::new();
-                        }
-                        Some(Effect::Open(folder)) => {
-                            drop(keys);
-                            self.visit(terminal, &folder).await?;
-                            keys = EventStream::new();
-                        }
-                        Some(Effect::Copy(text)) => {
-                            terminal.copy(&text)?;
-                            self.app.toasts.info(format!("copied {text}"));
-                        }
-                        Some(effect) => self.perform(effect),
-                        None => {}
-                    }
-                    self.show(terminal)?;
-                    stale = false;
+                    flow
                 }
                 Some(answer) = self.answers.1.recv() => {
                     stale = true;
-                    match self.app.update(answer) {
-                        Some(Effect::Leave) => return Ok(Ending::Left),
-                        Some(effect) => self.perform(effect),
-                        None => {}
-                    }
+                    self.update(terminal, answer).await?
                 }
                 event = async { live.expect("guarded").link.next().await }, if live.is_some() => {
                     stale = true;
                     match event {
-                        Some(event) => {
-                            if self.take_up(event) {
-                                return Ok(Ending::Left);
-                            }
-                        }
+                        Some(event) => self.on_events(event),
                         None => {
                             if let Some(live) = self.live.take() {
                                 self.join(live);
                             }
+                            ControlFlow::Continue(())
                         }
                     }
                 }
-                _ = look.tick(), if self.app.screen == Screen::Runs => self.perform(Effect::List),
+                _ = list.tick(), if self.app.screen == Screen::Runs => {
+                    self.perform_all(terminal, Effect::ListRuns).await?
+                }
                 _ = tick.tick(), if stale || self.app.waiting() => {
                     let toasts = self.app.toasts.count();
-                    if let Some(effect) = self.app.update(Msg::Tick(self.started.elapsed())) {
-                        self.perform(effect);
-                    }
+                    let flow = self.update(terminal, Msg::Tick(self.started.elapsed())).await?;
                     if stale || toasts != self.app.toasts.count() {
                         let start = Instant::now();
                         self.show(terminal)?;
                         stale = false;
-                        if self.app.at_work() {
+                        if self.app.monitors.at_work() {
                             tick.reset_after((REST * start.elapsed()).clamp(FRAME, LONGEST_REST));
                         }
                     }
+                    flow
                 }
+            };
+            if flow.is_break() {
+                return Ok(Ending::Left);
             }
         }
     }
@@ -273,78 +235,73 @@ impl Workbench {
     /// Draws the screen, and writes what else has changed.
     fn show(&mut self, terminal: &mut Terminal) -> Result<()> {
         terminal.draw(|frame| draw(frame, &self.app))?;
-        let word = std::mem::take(&mut self.word) + &self.announcer.update(&self.app);
-        if word.is_empty() { Ok(()) } else { terminal.write(&word) }
+        let run = self.app.monitors.live.as_ref().map(|live| &live.run);
+        let status = std::mem::take(&mut self.notification) + &self.status.update(run);
+        if status.is_empty() { Ok(()) } else { terminal.write(&status) }
     }
 
-    fn input(&mut self, input: Input) -> Option<Effect> {
-        self.app.update(match input {
-            Input::Key(key) if key.kind != KeyEventKind::Release => Msg::Key(key),
-            Input::Resize(width, height) => Msg::Resize(width, height),
-            Input::Mouse(mouse) => Msg::Mouse(mouse),
-            Input::Paste(text) => Msg::Paste(text),
-            _ => return None,
-        })
+    async fn on_input(&mut self, terminal: &mut Terminal, input: TerminalEvent) -> Result<ControlFlow<()>> {
+        if let TerminalEvent::Resize(width, height) = input {
+            terminal.forget()?;
+            return self.update(terminal, Msg::Resize(width, height)).await;
+        }
+        match UserInput::of(input) {
+            Some(input) => self.update(terminal, Msg::Input(input)).await,
+            None => Ok(ControlFlow::Continue(())),
+        }
     }
 
-    /// Takes up an event and those that wait behind it. Whether to leave.
-    fn take_up(&mut self, event: Event) -> bool {
-        let mut next = Some(event);
-        for _ in 0..AT_ONCE {
-            let Some(event) = next else { return false };
-            if self.told(event) {
-                return true;
+    /// Updates the state, and performs what it asks for. Breaks if the workbench is left.
+    async fn update(&mut self, terminal: &mut Terminal, msg: Msg) -> Result<ControlFlow<()>> {
+        match self.app.update(msg) {
+            Some(effect) => self.perform_all(terminal, effect).await,
+            None => Ok(ControlFlow::Continue(())),
+        }
+    }
+
+    /// Performs an effect, and those that its answers lead to.
+    async fn perform_all(&mut self, terminal: &mut Terminal, effect: Effect) -> Result<ControlFlow<()>> {
+        let mut effects = VecDeque::from([effect]);
+        while let Some(effect) = effects.pop_front() {
+            match self.perform(terminal, effect).await? {
+                ControlFlow::Continue(answers) => {
+                    effects.extend(answers.into_iter().filter_map(|answer| self.app.update(answer)));
+                }
+                ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
             }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Applies an event of the live run, and those that wait behind it.
+    fn on_events(&mut self, event: Event) -> ControlFlow<()> {
+        let mut next = Some(event);
+        for _ in 0..EVENTS_AT_ONCE {
+            let Some(event) = next else { break };
+            self.on_event(event)?;
             next = self.live.as_mut().and_then(|live| live.link.try_next());
         }
         match next {
-            Some(event) => self.told(event),
-            None => false,
+            Some(event) => self.on_event(event),
+            None => ControlFlow::Continue(()),
         }
     }
 
-    /// Takes up one event. Whether to leave.
-    fn told(&mut self, event: Event) -> bool {
+    /// Applies an event of the live run. All that an event can lead to is that the workbench is left.
+    fn on_event(&mut self, event: Event) -> ControlFlow<()> {
         self.note(&event);
-        let word = event.is_last().then(|| event.clone());
-        let leave = self.app.update(Msg::Event(event)) == Some(Effect::Leave);
-        if let Some(last) = word {
-            self.word += &self.announcer.ended(&last, &self.app);
+        let last = event.is_last().then(|| event.clone());
+        let effect = self.app.update(Msg::Event(event));
+        if let Some(last) = last {
+            self.notification += &self.status.ended(&last, self.app.monitors.live.as_ref().map(|live| &live.run));
         }
-        leave
+        if effect == Some(Effect::Leave) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
+    /// Keeps what the program reports when it ends.
     fn note(&mut self, event: &Event) {
         if let Event::Finished(finished) = event {
             self.outcome.finished = Some(finished.clone());
         }
-    }
-
-    /// Takes leave of a run that has told its last, or that goes on elsewhere.
-    fn join(&mut self, live: Launched) {
-        if let Err(error) = live.link.join() {
-            // What could not begin for a mistake leaves nothing behind.
-            if live.fresh && error.is::<Usage>() {
-                let _ = std::fs::remove_dir_all(&live.folder);
-            }
-            self.failure = Some(error);
-        }
-    }
-
-    /// The same when the screen is left. A run that is to stay behind was stopped, and is taken up by another process.
-    fn take_leave(&mut self, live: Launched) -> Result<()> {
-        let (folder, own) = (live.folder.clone(), live.link.is_own());
-        self.join(live);
-        let stopped = self.outcome.finished.as_ref().is_some_and(|finished| finished.reason == Reason::Stopped);
-        if own && self.app.staying_behind && stopped && self.failure.is_none() {
-            self.backend.detach(&folder).with_context(|| {
-                let folder = folder.display();
-                format!("the run is stopped, with a checkpoint: `finesift resume {folder}` takes it up; it could not go on by itself")
-            })?;
-            self.outcome.detached = Some(folder);
-        } else if !own && self.app.at_work() {
-            self.outcome.detached = Some(folder);
-        }
-        Ok(())
     }
 }

@@ -1,19 +1,18 @@
-//! How the screens are opened: what the user's settings say, checked before anything is started.
+//! How the workbench is opened: the user's settings, checked before anything is started.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::app::Look;
 use super::keymap::Keymap;
 use super::terminal_background;
-use super::theme::{Depth, Themes};
+use super::theme::{Depth, Look, Themes};
 use crate::config::{Config, Notify};
 
-/// The name that stands for dark or light, as the terminal is.
+/// The theme name that stands for dark or light, depending on the terminal's background.
 const AUTO: &str = "auto";
 
-/// How the screens are opened.
+/// How the workbench is opened.
 pub struct Options {
     ascii: bool,
     pub(super) mouse: bool,
@@ -22,15 +21,15 @@ pub struct Options {
     pub(super) themes: Themes,
     pub(super) depth: Depth,
     pub(super) keymap: Keymap,
-    /// The file that keeps a theme.
+    /// The settings file, which a chosen theme is written to.
     pub(super) config: PathBuf,
 }
 
 impl Options {
-    /// As the user's settings say; `ascii` insists on characters that every terminal has.
+    /// The options of the user's settings; `ascii` forces plain characters.
     ///
     /// # Errors
-    /// [`Usage`]: a theme or keys that cannot be, with their place.
+    /// [`Usage`](crate::Usage) with its place: a theme or key bindings that are invalid.
     pub fn of(config: &Config, ascii: bool) -> Result<Options> {
         let folder = config.path.parent().unwrap_or(Path::new(""));
         let (themes, depth) = (Themes::of_folder(&folder.join("themes")), Depth::of_environment());
@@ -49,7 +48,7 @@ impl Options {
         })
     }
 
-    /// The theme to begin with. The terminal is asked if it has to be.
+    /// The look to begin with. For `auto`, the terminal is asked for its background.
     pub(super) fn look(&self) -> Result<Look> {
         let name = match self.theme.as_str() {
             AUTO if terminal_background::is_light() == Some(true) => "light",

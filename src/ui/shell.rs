@@ -1,85 +1,98 @@
-//! What is around every screen: the first line with the screens, the last with the keys.
+//! What surrounds every screen: the first line with the screens, the footer with the keys, toasts and overlays.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::app::{App, Frames, LEAST, Screen};
-use super::keymap::{Action, Context};
-use super::monitor;
+use super::frames::{Frames, MIN_SIZE, NAME};
+use super::home::Home;
+use super::keymap::{Action, AppAction, Context, Keymap};
+use super::monitor::Monitor;
+use super::overlay::{self, Overlay};
+use super::runs::Runs;
+use super::screen::Screen;
+use super::theme::Look;
+use super::toast::Toasts;
+use super::widgets::sides::sides;
 
-const NAME: &str = " finesift ";
+/// What is drawn.
+pub struct Scene<'a> {
+    /// The screen in front.
+    pub screen: Screen,
+    pub home: &'a Home,
+    pub runs: &'a Runs,
+    /// The live run.
+    pub live: Option<&'a Monitor>,
+    /// The run on the monitor.
+    pub monitor: Option<&'a Monitor>,
+    pub toasts: &'a Toasts,
+    pub overlay: Option<&'a Overlay>,
+    pub keymap: &'a Keymap,
+    pub look: &'a Look,
+}
 
-/// Draws everything.
-pub fn draw(frame: &mut Frame, app: &App) {
+impl<'a> Scene<'a> {
+    /// What an overlay in this area reads.
+    pub fn below_overlay(&self, area: Rect) -> overlay::Scene<'a> {
+        let Scene { screen, keymap, look, home, runs, live, .. } = *self;
+        overlay::Scene { area, screen, keymap, look, home, runs, live }
+    }
+}
+
+/// Draws the screen in front, and what surrounds it.
+pub fn draw(frame: &mut Frame, scene: &Scene) {
     let area = frame.area();
-    let theme = &app.look.theme;
-    if area.width < LEAST.0 || area.height < LEAST.1 {
-        let notice = format!("finesift needs {} x {}", LEAST.0, LEAST.1);
+    let theme = &scene.look.theme;
+    if area.width < MIN_SIZE.0 || area.height < MIN_SIZE.1 {
+        let notice = format!("finesift needs {} x {}", MIN_SIZE.0, MIN_SIZE.1);
         frame.render_widget(Line::styled(notice, theme.style(theme.warning)), area);
         return theme.paint(area, frame.buffer_mut());
     }
     let frames = Frames::of(area);
-    draw_top(frame, frames.top, app);
-    match app.screen {
-        Screen::Home => app.home.draw(frame, frames.body, &app.look),
-        Screen::Runs => app.runs.draw(frame, frames.body, &app.look),
+    draw_top(frame, frames.top, scene);
+    match scene.screen {
+        Screen::Home => scene.home.draw(frame, frames.body, scene.look),
+        Screen::Runs => scene.runs.draw(frame, frames.body, scene.look),
         Screen::Monitor => {
-            if let Some(monitor) = app.monitor() {
-                monitor.draw(frame, frames.body, &app.look);
+            if let Some(monitor) = scene.monitor {
+                monitor.draw(frame, frames.body, scene.look);
             }
         }
     }
-    draw_footer(frame, frames.footer, app);
-    app.toasts.draw(frame, frames.body, &app.look);
-    if let Some(overlay) = &app.overlay {
-        overlay.draw(frame, frames.body, app);
+    draw_footer(frame, frames.footer, scene);
+    scene.toasts.draw(frame, frames.body, scene.look);
+    if let Some(overlay) = scene.overlay {
+        overlay.draw(frame, &scene.below_overlay(frames.body));
     }
     theme.paint(area, frame.buffer_mut());
 }
 
-/// Where the names of the screens are in the first line.
-pub fn screens(top: Rect) -> Vec<(Screen, Rect)> {
-    let mut x = top.x + NAME.len() as u16;
-    let mut place = |(screen, name): (Screen, &str)| {
-        let area = Rect { x, y: top.y, width: name.len() as u16 + 2, height: 1 }.intersection(top);
-        x += name.len() as u16 + 2;
-        (screen, area)
-    };
-    Screen::ALL.into_iter().map(&mut place).collect()
-}
-
-fn draw_top(frame: &mut Frame, top: Rect, app: &App) {
-    let theme = &app.look.theme;
+fn draw_top(frame: &mut Frame, top: Rect, scene: &Scene) {
+    let theme = &scene.look.theme;
     let mut left = Line::from(Span::styled(NAME, theme.bold(theme.accent)));
-    for (screen, name) in Screen::ALL {
-        let style = if screen == app.screen { theme.bold(theme.text) } else { theme.style(theme.dim) };
-        left.push_span(Span::styled(format!(" {name} "), style));
+    for screen in Screen::ALL {
+        let style = if screen == scene.screen { theme.bold(theme.text) } else { theme.style(theme.dim) };
+        left.push_span(Span::styled(format!(" {} ", screen.name()), style));
     }
-    let right = app.monitor().map(|monitor| monitor.headline(&app.look)).unwrap_or_default();
-    monitor::sides(frame, top, left, right);
+    let right = scene.monitor.map(|monitor| monitor.headline(scene.look)).unwrap_or_default();
+    sides(frame, top, left, right);
 }
 
-/// The keys that count, as many as there is room for; help and the way out always.
-fn draw_footer(frame: &mut Frame, area: Rect, app: &App) {
-    let theme = &app.look.theme;
-    let context = app.context();
-    let monitor = app.monitor();
-    let paused = monitor.is_some_and(|monitor| monitor.run.held);
-    let at_work = monitor.is_some_and(monitor::Monitor::at_work);
-    let answers = monitor.is_some_and(monitor::Monitor::answers);
+/// Draws the keys that do something now, as many as there is room for; help and quit in any case.
+fn draw_footer(frame: &mut Frame, area: Rect, scene: &Scene) {
+    let theme = &scene.look.theme;
+    let context = Context::from(scene.screen);
+    let paused = scene.monitor.is_some_and(|monitor| monitor.run.held);
     let (mut line, mut end) = (Line::default(), Line::default());
     let mut others = Vec::new();
-    for (binding, keys) in app.keymap.lines(context).filter(|(binding, _)| !binding.short.is_empty()) {
-        let orders = [Action::PauseOrResume, Action::Checkpoint, Action::Evaluate, Action::StopAndSave];
-        let idle = !at_work && orders.contains(&binding.action) || !answers && binding.action == Action::Sample;
-        if context == Context::Monitor && idle {
+    for (binding, keys) in scene.keymap.lines(context).filter(|(binding, _)| !binding.short.is_empty()) {
+        if context == Context::Monitor && !scene.monitor.is_some_and(|monitor| accepts(monitor, binding.action)) {
             continue;
         }
         let word = if binding.action == Action::PauseOrResume && paused { "resume" } else { binding.short };
         let key = Span::styled(format!(" {}", keys[0].name()), theme.bold(theme.accent));
         let word = Span::styled(format!(" {word} "), theme.style(theme.dim));
-        if matches!(binding.action, Action::Help | Action::Quit) {
+        if matches!(binding.action, Action::App(AppAction::Help | AppAction::Quit)) {
             end.spans.extend([key, word]);
         } else {
             others.push([key, word]);
@@ -92,5 +105,14 @@ fn draw_footer(frame: &mut Frame, area: Rect, app: &App) {
         }
         line.spans.extend([key, word]);
     }
-    monitor::sides(frame, area, line, end);
+    sides(frame, area, line, end);
+}
+
+/// Whether an action would do something on the monitor now.
+fn accepts(monitor: &Monitor, action: Action) -> bool {
+    match action {
+        Action::PauseOrResume | Action::Checkpoint | Action::Evaluate | Action::StopAndSave => monitor.at_work(),
+        Action::Sample => monitor.accepts_prompts(),
+        _ => true,
+    }
 }

@@ -1,4 +1,4 @@
-//! Taking the terminal and giving it back, whatever happens.
+//! Setting the terminal up and restoring it, whatever happens.
 
 use std::io::{self, Stdout, Write, stdout};
 use std::mem::ManuallyDrop;
@@ -7,86 +7,100 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::{MoveTo, Show};
-use crossterm::event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture};
+use crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event, EventStream,
+};
 use crossterm::terminal::{
     BeginSynchronizedUpdate, Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
     disable_raw_mode, enable_raw_mode,
 };
 use crossterm::{execute, queue};
+use futures_util::StreamExt;
 use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Position, Rect};
 use ratatui::{Frame, Terminal as Ratatui};
 
 use super::terminal_status::{KEEP_TITLE, NO_PROGRESS, RESTORE_TITLE};
 
-/// Whether the terminal is ours now, for the panic hook.
+/// Whether the terminal is set up now, for the panic hook.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Whether it was given a title, and progress for the taskbar, that have to be taken back.
+/// Whether a title, and progress in the taskbar, have to be restored.
 static TITLED: AtomicBool = AtomicBool::new(false);
 static PROGRESS: AtomicBool = AtomicBool::new(false);
 
-/// The terminal while it is ours; dropping it gives it back.
+/// The terminal while it is set up. Dropping it restores it.
 pub struct Terminal {
-    /// Never dropped: it would show the cursor, which [`give_back`] does, and panic where the terminal is gone.
+    /// Never dropped: that would show the cursor, which [`restore`] does, and panic if the terminal is gone.
     ratatui: ManuallyDrop<Ratatui<CrosstermBackend<Stdout>>>,
+    /// `None` while the terminal is released: the stream would read what is typed to another program.
+    inputs: Option<EventStream>,
     extras: Extras,
 }
 
-/// What is used of a terminal besides its screen.
+/// What is used of a terminal besides the screen.
 #[derive(Clone, Copy)]
 pub struct Extras {
-    /// The mouse.
     pub mouse: bool,
-    /// The window's title.
+    /// The title of the window.
     pub title: bool,
     /// Progress in the taskbar.
     pub progress: bool,
 }
 
 impl Terminal {
-    /// Takes it.
+    /// Sets the terminal up.
     pub fn take(extras: Extras) -> Result<Terminal> {
         hook();
-        enter(extras).context("cannot take over the terminal")?;
+        enter(extras).context("cannot set up the terminal")?;
         let ratatui = Ratatui::new(CrosstermBackend::new(stdout())).context("cannot draw on the terminal");
-        ratatui.map(|ratatui| Terminal { ratatui: ManuallyDrop::new(ratatui), extras }).inspect_err(|_| give_back())
+        let ratatui = ratatui.inspect_err(|_| restore())?;
+        Ok(Terminal { ratatui: ManuallyDrop::new(ratatui), inputs: Some(EventStream::new()), extras })
     }
 
-    /// Gives it back for a while.
+    /// Waits for the next input.
+    pub async fn next_input(&mut self) -> Result<Event> {
+        let Some(inputs) = &mut self.inputs else { bail!("the terminal is released") };
+        let Some(input) = inputs.next().await else { bail!("the terminal is gone") };
+        input.context("cannot read the terminal")
+    }
+
+    /// Restores the terminal for a while.
     pub fn release(&mut self) {
-        give_back();
+        self.inputs = None;
+        restore();
     }
 
-    /// Takes it again.
+    /// Sets the terminal up again.
     pub fn retake(&mut self) -> Result<()> {
-        enter(self.extras).context("cannot take over the terminal")?;
+        enter(self.extras).context("cannot set up the terminal")?;
+        self.inputs = Some(EventStream::new());
         self.forget()
     }
 
-    /// Draws everything anew next time. A terminal that was made smaller and larger again between two frames has the size
-    /// it had, but not what was on it.
+    /// Makes the next frame draw everything. A terminal that shrinks and grows back between two frames has its old size, but
+    /// not its content.
     pub fn forget(&mut self) -> Result<()> {
-        // `clear` would ask the terminal where its cursor is, and the answer would come among the keys.
-        let size = self.ratatui.size().context("cannot ask the terminal for its size")?;
+        // `clear` would ask the terminal for the cursor's position, and the answer would arrive among the keys.
+        let size = self.ratatui.size().context("cannot read the size of the terminal")?;
         self.ratatui.resize(Rect::from((Position::ORIGIN, size))).context("cannot draw on the terminal")
     }
 
-    /// Writes a sequence that moves nothing on the screen.
+    /// Writes a sequence that does not change the screen.
     pub fn write(&mut self, sequence: &str) -> Result<()> {
         let mut out = stdout();
         out.write_all(sequence.as_bytes()).and_then(|()| out.flush()).context("cannot write to the terminal")
     }
 
-    /// Puts a text on the clipboard of the terminal, also of one that is far away (OSC 52).
+    /// Copies a text to the clipboard of the terminal, also over ssh (OSC 52).
     pub fn copy(&mut self, text: &str) -> Result<()> {
         execute!(stdout(), CopyToClipboard::to_clipboard_from(text)).context("cannot write to the terminal")
     }
 
-    /// Draws a frame. A terminal that knows how shows it all at once.
+    /// Draws a frame, in one piece if the terminal supports synchronized updates.
     pub fn draw(&mut self, render: impl FnOnce(&mut Frame)) -> Result<()> {
         let frame = || {
             queue!(stdout(), BeginSynchronizedUpdate)?;
@@ -99,7 +113,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        give_back();
+        restore();
     }
 }
 
@@ -114,14 +128,14 @@ fn enter(extras: Extras) -> io::Result<()> {
     if extras.mouse {
         queue!(stdout(), EnableMouseCapture)?;
     }
-    // GNU screen has no alternate one unless told to. What was there before would show wherever nothing is drawn, and what is
-    // told at the end would be written over the last frame.
+    // GNU screen has no alternate screen by default. Without clearing, old content would show wherever nothing is drawn, and
+    // what is printed at the end would overwrite the last frame.
     execute!(stdout(), EnterAlternateScreen, Clear(ClearType::All), EnableBracketedPaste)
 }
 
-fn give_back() {
+fn restore() {
     if TAKEN.swap(false, Ordering::SeqCst) {
-        // A terminal that is gone needs nothing.
+        // Errors are ignored: the terminal may be gone.
         if TITLED.swap(false, Ordering::SeqCst) {
             let _ = stdout().write_all(RESTORE_TITLE.as_bytes());
         }
@@ -134,15 +148,15 @@ fn give_back() {
     }
 }
 
-/// A panic of the screen's own thread gives the terminal back before it is told. One of another thread is told by the
-/// session as an event: written on the screen it would only spoil it.
+/// Installs a panic hook that restores the terminal before a panic of this thread is printed. A panic of another thread is
+/// not printed, as it would spoil the screen: the session reports it as an event.
 fn hook() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let (own, before) = (thread::current().id(), panic::take_hook());
         panic::set_hook(Box::new(move |info| {
             if thread::current().id() == own {
-                give_back();
+                restore();
             } else if TAKEN.load(Ordering::SeqCst) {
                 return;
             }

@@ -1,4 +1,4 @@
-//! Whether a terminal is light or dark: it is asked (OSC 11), before anything else reads what it sends.
+//! Whether the terminal's background is light or dark: the terminal is asked (OSC 11), before anything else reads its input.
 
 use std::io::{self, Write, stdin, stdout};
 use std::time::{Duration, Instant};
@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// The question for the background, and one that every terminal answers: whoever knows no background is not waited for.
+/// Asks for the background, and then for what every terminal answers: the second answer ends the wait for the first.
 const QUESTION: &str = "\x1b]11;?\x1b\\\x1b[c";
 
-/// What the slowest link may take. An answer that comes later would be taken for keys.
+/// The time that the slowest connection may take. A later answer would be taken for keys.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Whether the terminal's background is light; `None` if it does not tell.
+/// Whether the terminal's background is light; `None` if the terminal does not answer.
 pub fn is_light() -> Option<bool> {
     enable_raw_mode().ok()?;
     let answer = ask();
@@ -41,7 +41,7 @@ fn ask() -> io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-/// Whether the answer to the second question is there: `ESC [ ? … c`.
+/// Whether the second answer has arrived: `ESC [ ? … c`.
 fn is_complete(answer: &[u8]) -> bool {
     let start = answer.windows(3).position(|bytes| bytes == b"\x1b[?");
     start.is_some_and(|start| answer[start..].contains(&b'c'))
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_understood_in_all_its_forms() {
+    fn every_form_of_the_answer_is_parsed() {
         assert_eq!(
             background(b"\x1b]11;rgb:ffff/0000/8000\x1b\\\x1b[?62;c").map(|rgb| rgb.map(|v| (v * 10.0).round())),
             Some([10.0, 0.0, 5.0])

@@ -1,23 +1,21 @@
-//! What a terminal shows outside of its screen: the window's title, progress in the taskbar, word of a run's end.
-//!
-//! All of it is made here as text and written elsewhere, and only when it has changed.
+//! What a terminal shows outside of its screen: the title of the window, progress in the taskbar, a notification at the end
+//! of a run. This file builds the sequences, and builds none if nothing has changed.
 
-use super::app::App;
 use super::format::{plain, score};
 use crate::config::Notify;
 use crate::protocol::{Event, Phase, Reason};
-use crate::runs::RunEnd;
+use crate::runs::{History, RunEnd};
 
-/// Keeps the title that a terminal had, for [`RESTORE_TITLE`].
+/// Saves the terminal's title, for [`RESTORE_TITLE`].
 pub const KEEP_TITLE: &str = "\x1b[22;2t";
 
-/// Brings it back. A terminal that keeps none has an empty one then.
+/// Restores the saved title. A terminal that saves none gets an empty one.
 pub const RESTORE_TITLE: &str = "\x1b]2;\x07\x1b[23;2t";
 
-/// Takes progress from the taskbar.
+/// Removes the progress from the taskbar.
 pub const NO_PROGRESS: &str = "\x1b]9;4;0\x07";
 
-/// What the terminal understands, and what it was told last.
+/// What the terminal supports, and what it shows.
 pub struct TerminalStatus {
     /// Whether it has a title.
     pub titled: bool,
@@ -29,13 +27,14 @@ pub struct TerminalStatus {
 }
 
 impl TerminalStatus {
-    /// As the environment says. A terminal that is not known gets nothing that it could print as text.
+    /// Detects from the environment what the terminal supports. An unknown terminal gets no sequence that it could print as
+    /// text.
     pub fn new(notify: Notify, var: impl Fn(&str) -> Option<String>) -> TerminalStatus {
         let has = |name| var(name).is_some_and(|value| !value.is_empty());
         let term = var("TERM").unwrap_or_default();
         let within = has("TMUX") || has("STY");
         let program = var("TERM_PROGRAM").unwrap_or_default();
-        // WezTerm took the sequence for a notification before.
+        // Earlier versions of WezTerm take the sequence for a notification.
         let version = var("TERM_PROGRAM_VERSION").and_then(|version| version.get(..8)?.parse::<u32>().ok());
         let progress = has("WT_SESSION")
             || var("ConEmuANSI").as_deref() == Some("ON")
@@ -50,9 +49,9 @@ impl TerminalStatus {
         }
     }
 
-    /// What to write so that title and taskbar show the state; empty if they do.
-    pub fn update(&mut self, app: &App) -> String {
-        let (title, bar) = (title(app), bar(app));
+    /// The sequences that make title and taskbar show the state of the live run; empty if they already do.
+    pub fn update(&mut self, run: Option<&History>) -> String {
+        let (title, bar) = (title(run), bar(run));
         let mut text = String::new();
         if self.titled && title != self.title {
             text += &format!("\x1b]2;{title}\x07");
@@ -65,15 +64,14 @@ impl TerminalStatus {
         text
     }
 
-    /// What to write at a run's end, if this is one and word of it is wanted.
-    pub fn ended(&self, event: &Event, app: &App) -> String {
+    /// The sequence that notifies the user if this event ends the run; empty if it does not, or notifications are off.
+    pub fn ended(&self, event: &Event, run: Option<&History>) -> String {
         let how = match event {
             Event::Finished(finished) if finished.reason == Reason::Completed => "completed",
             Event::Finished(_) => "stopped",
             Event::Failed { .. } => "failed",
             _ => return String::new(),
         };
-        let run = app.live.as_ref().map(|live| &live.run);
         let started = run.and_then(|run| run.started.as_ref());
         let name = started.map(|started| word(&started.run)).unwrap_or_default();
         let best = run.and_then(|run| run.best()).zip(started);
@@ -90,22 +88,21 @@ impl TerminalStatus {
     }
 }
 
-/// A text from a run without what would end a sequence.
+/// A text of a run without characters that would end a sequence.
 fn word(text: &str) -> String {
     plain(text).replace(';', ",").chars().take(60).collect()
 }
 
-/// Percent of the steps that the live run has taken.
-fn percent(app: &App) -> Option<u64> {
-    let run = &app.live.as_ref()?.run;
+/// Steps of the run so far, in percent.
+fn percent(run: &History) -> Option<u64> {
     let (started, step) = (run.started.as_ref()?, run.step.as_ref()?);
     Some((u128::from(step.step) * 100 / u128::from(started.steps.max(1))).min(100) as u64)
 }
 
-fn title(app: &App) -> String {
-    let Some(run) = app.live.as_ref().map(|live| &live.run) else { return "finesift".into() };
+fn title(run: Option<&History>) -> String {
+    let Some(run) = run else { return "finesift".into() };
     let name = run.started.as_ref().map(|started| word(&started.run)).unwrap_or_default();
-    let state = match (&run.end, run.phase, percent(app)) {
+    let state = match (&run.end, run.phase, percent(run)) {
         (Some(RunEnd::Finished(finished)), ..) if finished.reason == Reason::Completed => "completed".to_owned(),
         (Some(RunEnd::Finished(_)), ..) => "stopped".into(),
         (Some(RunEnd::Failed { .. }), ..) => "failed".into(),
@@ -116,10 +113,10 @@ fn title(app: &App) -> String {
     format!("{state} {name} - finesift").replace("  ", " ")
 }
 
-/// State and percent: 0 none, 1 as usual, 2 failed, 3 unknown, 4 paused.
-fn bar(app: &App) -> String {
-    let Some(run) = app.live.as_ref().map(|live| &live.run) else { return "0".into() };
-    match (&run.end, run.phase, percent(app)) {
+/// State and percent: 0 none, 1 normal, 2 failed, 3 unknown, 4 paused.
+fn bar(run: Option<&History>) -> String {
+    let Some(run) = run else { return "0".into() };
+    match (&run.end, run.phase, percent(run)) {
         (Some(RunEnd::Failed { .. }), _, percent) => format!("2;{}", percent.unwrap_or(100)),
         (Some(RunEnd::Finished(_)), ..) => "0".into(),
         (None, Some(Phase::Paused), Some(percent)) => format!("4;{percent}"),
@@ -132,54 +129,43 @@ fn bar(app: &App) -> String {
 mod tests {
     use super::*;
     use crate::protocol::Finished;
-    use crate::ui::app::{Look, Msg};
-    use crate::ui::theme::{Depth, Theme};
 
-    fn announcer(notify: Notify, vars: &[(&str, &str)]) -> TerminalStatus {
+    fn status(notify: Notify, vars: &[(&str, &str)]) -> TerminalStatus {
         TerminalStatus::new(notify, |name| {
             vars.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string())
         })
     }
 
-    fn app() -> App {
-        let theme = Theme::load("dark", Depth::True).unwrap();
-        let look = Look { theme, name: "dark".into(), depth: Depth::True, ascii: false };
-        App::at_home(look, Vec::new(), 80, 24)
-    }
-
-    fn tell(app: &mut App, line: &str) -> Event {
-        let event: Event = serde_json::from_str(line).unwrap();
-        app.update(Msg::Event(event.clone()));
-        event
+    fn apply(run: &mut History, line: &str) {
+        run.apply(serde_json::from_str(line).unwrap());
     }
 
     const STARTED: &str = r#"{"event":"started","run":"a;\u001b]b","preset":"demo","model":"m","data":"d","device":"cpu","dtype":"f32","examples":1,"eval_examples":1,"steps":8,"epochs":1.0,"batch":1,"rate":0.1,"select":"gradient","parameters":1,"best":"f1","version":"0"}"#;
     const STEP: &str = r#"{"event":"step","step":2,"epoch":0.1,"loss":0.5,"learning_rate":0.1,"grad_norm":1.0,"tokens_per_second":1.0}"#;
 
     #[test]
-    fn title_and_taskbar_are_written_when_they_change() {
-        let mut app = app();
-        let mut announcer = announcer(Notify::Off, &[("TERM", "xterm-256color"), ("WT_SESSION", "x")]);
-        assert_eq!(announcer.update(&app), "\x1b]2;finesift\x07\x1b]9;4;0\x07");
-        assert_eq!(announcer.update(&app), "");
-        app.update(Msg::Launched);
-        tell(&mut app, STARTED);
-        tell(&mut app, STEP);
-        // Nothing of a name can end the sequence.
-        assert_eq!(announcer.update(&app), "\x1b]2;25% a, ]b - finesift\x07\x1b]9;4;1;25\x07");
-        tell(&mut app, STEP);
-        assert_eq!(announcer.update(&app), "");
-        tell(&mut app, r#"{"event":"phase","phase":"paused"}"#);
-        assert_eq!(announcer.update(&app), "\x1b]2;paused a, ]b - finesift\x07\x1b]9;4;4;25\x07");
-        tell(&mut app, r#"{"event":"failed","error":"x"}"#);
-        assert_eq!(announcer.update(&app), "\x1b]2;failed a, ]b - finesift\x07\x1b]9;4;2;25\x07");
+    fn title_and_taskbar_are_written_only_when_they_change() {
+        let mut run = History::default();
+        let mut status = status(Notify::Off, &[("TERM", "xterm-256color"), ("WT_SESSION", "x")]);
+        assert_eq!(status.update(None), "\x1b]2;finesift\x07\x1b]9;4;0\x07");
+        assert_eq!(status.update(None), "");
+        apply(&mut run, STARTED);
+        apply(&mut run, STEP);
+        // No character of a name ends the sequence.
+        assert_eq!(status.update(Some(&run)), "\x1b]2;25% a, ]b - finesift\x07\x1b]9;4;1;25\x07");
+        apply(&mut run, STEP);
+        assert_eq!(status.update(Some(&run)), "");
+        apply(&mut run, r#"{"event":"phase","phase":"paused"}"#);
+        assert_eq!(status.update(Some(&run)), "\x1b]2;paused a, ]b - finesift\x07\x1b]9;4;4;25\x07");
+        apply(&mut run, r#"{"event":"failed","error":"x"}"#);
+        assert_eq!(status.update(Some(&run)), "\x1b]2;failed a, ]b - finesift\x07\x1b]9;4;2;25\x07");
     }
 
     #[test]
-    fn only_terminals_that_are_known_are_told() {
+    fn only_known_terminals_get_a_title_or_progress() {
         let can = |vars: &[(&str, &str)]| {
-            let announcer = announcer(Notify::Off, vars);
-            (announcer.titled, announcer.progress)
+            let status = status(Notify::Off, vars);
+            (status.titled, status.progress)
         };
         assert_eq!(can(&[("TERM", "dumb")]), (false, false));
         assert_eq!(can(&[("TERM", "linux")]), (false, false));
@@ -192,17 +178,16 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_run_is_told_as_it_was_asked_for() {
-        let mut app = app();
-        app.update(Msg::Launched);
-        tell(&mut app, STARTED);
-        tell(&mut app, r#"{"event":"eval","step":1,"loss":0.5,"scores":{"f1":0.75},"best":true}"#);
+    fn the_end_of_a_run_is_notified_as_configured() {
+        let mut run = History::default();
+        apply(&mut run, STARTED);
+        apply(&mut run, r#"{"event":"eval","step":1,"loss":0.5,"scores":{"f1":0.75},"best":true}"#);
         let end = Event::Finished(Finished { reason: Reason::Completed, step: 8, elapsed: 1.0, best: None });
-        let told = |notify, event: &Event| announcer(notify, &[]).ended(event, &app);
-        assert_eq!(told(Notify::Off, &end), "");
-        assert_eq!(told(Notify::Bell, &end), "\x07");
-        assert_eq!(told(Notify::Osc9, &end), "\x1b]9;finesift: a, ]b completed, f1 0.7500\x07");
-        assert_eq!(told(Notify::Osc777, &end), "\x1b]777;notify;finesift;a, ]b completed, f1 0.7500\x07");
-        assert_eq!(told(Notify::Bell, &Event::info("x")), "");
+        let notification = |notify, event: &Event| status(notify, &[]).ended(event, Some(&run));
+        assert_eq!(notification(Notify::Off, &end), "");
+        assert_eq!(notification(Notify::Bell, &end), "\x07");
+        assert_eq!(notification(Notify::Osc9, &end), "\x1b]9;finesift: a, ]b completed, f1 0.7500\x07");
+        assert_eq!(notification(Notify::Osc777, &end), "\x1b]777;notify;finesift;a, ]b completed, f1 0.7500\x07");
+        assert_eq!(notification(Notify::Bell, &Event::info("x")), "");
     }
 }

@@ -1,4 +1,4 @@
-//! What happened a moment ago, in a corner for a few seconds.
+//! Toasts: what has just happened, shown in a corner for a few seconds.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Clear, Paragraph};
 
-use super::app::Look;
 use super::format;
+use super::theme::Look;
 use crate::protocol::{Event, Level, Reason};
 
-/// How long a toast stays: what is graver can be read longer.
+/// How long a toast stays. Errors stay longer.
 fn stays(level: Level) -> Duration {
     Duration::from_secs(match level {
         Level::Info => 4,
@@ -20,54 +20,53 @@ fn stays(level: Level) -> Duration {
     })
 }
 
-/// Columns and rows of a toast at most.
+/// The most columns and rows of a toast.
 const WIDTH: u16 = 64;
 const ROWS: usize = 3;
 
-/// Bytes of free disk below which it is nearly full.
-const LITTLE: u64 = 2 << 30;
+/// Free bytes below which a disk is nearly full.
+const LOW_DISK: u64 = 2 << 30;
 
-/// Toasts at a time.
+/// The most toasts at a time.
 const MOST: usize = 4;
 
-/// What happened lately.
+/// The toasts, the oldest first.
 #[derive(Default)]
 pub struct Toasts {
     toasts: Vec<Toast>,
-    /// Whether it was said that the disk is nearly full.
+    /// Whether the user was warned that the disk is nearly full.
     warned_of_disk: bool,
 }
 
 struct Toast {
     level: Level,
     text: String,
-    /// When it goes; none before the first frame that shows it, which a busy machine may delay.
+    /// When it disappears; `None` before the first frame that shows it, which a busy machine may delay.
     until: Option<Duration>,
 }
 
 impl Toasts {
-    /// Something good to know.
+    /// Shows something good to know.
     pub fn info(&mut self, text: impl Into<String>) {
         self.push(Level::Info, text.into());
     }
 
-    /// Something that was asked for and not done.
+    /// Shows why something was not done.
     pub fn error(&mut self, text: impl Into<String>) {
         self.push(Level::Error, text.into());
     }
 
-    /// What is worth a toast of what a run tells.
+    /// Shows an event of a run, if it is worth a toast.
     pub fn of_event(&mut self, event: &Event) {
         match event {
-            Event::Checkpointed { step, bytes, seconds, .. } => {
-                let (size, time) = (format::bytes(*bytes as f64), format::number(1000.0 * seconds));
-                self.info(format!("checkpoint of step {step}, {size} in {time} ms"));
+            Event::Checkpointed { step, bytes, .. } => {
+                self.info(format!("saved checkpoint at step {step} ({})", format::bytes(*bytes as f64)));
             }
             Event::System(system) => {
-                let low = system.disk_free.filter(|free| *free < LITTLE);
+                let low = system.disk_free.filter(|free| *free < LOW_DISK);
                 if let Some(free) = low.filter(|_| !self.warned_of_disk) {
-                    let left = format::bytes(free as f64);
-                    self.push(Level::Warning, format!("the disk is nearly full: {left} are left"));
+                    let free = format::bytes(free as f64);
+                    self.push(Level::Warning, format!("the disk is nearly full: {free} free"));
                 }
                 self.warned_of_disk = low.is_some();
             }
@@ -75,7 +74,7 @@ impl Toasts {
                 let scores = eval.scores.iter().take(2);
                 let scores: Vec<String> =
                     scores.map(|(name, value)| format!("{name} {}", format::score(*value))).collect();
-                self.info(format!("best so far: {} at step {}", scores.join(", "), eval.step));
+                self.info(format!("new best: {} at step {}", scores.join(", "), eval.step));
             }
             Event::Log { level: level @ (Level::Warning | Level::Error), message } => {
                 self.push(*level, message.clone());
@@ -88,17 +87,17 @@ impl Toasts {
         }
     }
 
-    /// Lets time pass, ahead of a frame.
+    /// Removes the toasts whose time is over.
     pub fn tick(&mut self, now: Duration) {
         self.toasts.retain_mut(|toast| *toast.until.get_or_insert(now + stays(toast.level)) > now);
     }
 
-    /// How many there are.
+    /// The number of toasts.
     pub fn count(&self) -> usize {
         self.toasts.len()
     }
 
-    /// Draws them at the right, from the bottom of an area up, the newest lowest.
+    /// Draws the toasts at the right, from the bottom of an area up, the newest lowest.
     pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
         let theme = &look.theme;
         let mut bottom = area.bottom();
@@ -133,7 +132,7 @@ impl Toasts {
         }
     }
 
-    /// What is said twice in a row is shown once, for longer.
+    /// A text that repeats the last one is shown once, for longer.
     fn push(&mut self, level: Level, text: String) {
         let text = format::plain(&text);
         if let Some(last) = self.toasts.last_mut().filter(|last| (last.level, &last.text) == (level, &text)) {

@@ -139,7 +139,7 @@ fn a_watched_run_is_detached_and_continues_with_the_same_numbers() {
     let mut pty = screen(&tiny, &["train", "tiny.toml", "--run", "mine"]);
     pty.wait_for(&["● training", "step "]);
     pty.press("q");
-    pty.wait_for(&["keep running in the background"]);
+    pty.wait_for(&["keep training in the background"]);
     pty.press("k");
     let (status, left) = pty.wait_exit();
     assert_eq!(status, 0, "{left}");
@@ -187,7 +187,7 @@ fn attached_viewers_follow_a_detached_run() {
     viewer.press("5");
     viewer.wait_for(&["following"]);
     owner.press("q");
-    owner.wait_for(&["keep running in the background"]);
+    owner.wait_for(&["keep training in the background"]);
     owner.press("k");
     let (status, left) = owner.wait_exit();
     assert_eq!(status, 0, "{left}");

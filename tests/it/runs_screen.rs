@@ -4,19 +4,24 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use finesift::export::{Cancelled, ChangedBiases, ExportFormat, ExportRequest};
 use finesift::preset::Library;
-use finesift::protocol::{Command, Event, Progress};
+use finesift::protocol::{Event, Progress};
 use finesift::runs::checkpoint::CheckpointSelector;
 use finesift::runs::{Lister, read_events};
-use finesift::ui::app::{App, Effect, Look, Msg, Screen};
+use finesift::ui::app::App;
+use finesift::ui::input::UserInput;
+use finesift::ui::message::{Effect, Msg};
 use finesift::ui::monitor::Files;
-use finesift::ui::theme::{Depth, Theme, Themes};
+use finesift::ui::run_edit::RunEdit;
+use finesift::ui::screen::Screen;
+use finesift::ui::theme::{Depth, Look, Theme, Themes};
 use finesift::ui::{Comparison, draw};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
+use ratatui::layout::Position;
 use ratatui::style::{Color, Modifier};
 
 pub const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
@@ -104,7 +109,7 @@ fn at_runs(board: &Board, size: (u16, u16)) -> App {
 }
 
 fn press(app: &mut App, code: KeyCode) -> Option<Effect> {
-    app.update(Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+    app.update(Msg::Input(UserInput::Key(KeyEvent::new(code, KeyModifiers::NONE))))
 }
 
 fn type_in(app: &mut App, text: &str) -> Option<Effect> {
@@ -177,10 +182,7 @@ fn runs_are_sorted_filtered_and_marked() {
     assert!(first(&app).contains("early"), "{}", first(&app));
     // A click on a column's name sorts by it, the best first; those without a score are last.
     let at = screen(&app, size).lines().nth(2).unwrap().find("Best").unwrap() as u16;
-    let click = |x, y| {
-        let kind = MouseEventKind::Down(MouseButton::Left);
-        Msg::Mouse(MouseEvent { kind, column: x, row: y, modifiers: KeyModifiers::NONE })
-    };
+    let click = |x, y| Msg::Input(UserInput::Click(Position::new(x, y)));
     app.update(click(at, 2));
     assert!(first(&app).contains("accuracy 0.8800"), "{}", first(&app));
     press(&mut app, KeyCode::Char('/'));
@@ -203,23 +205,26 @@ fn what_is_asked_of_a_run_names_it() {
     press(&mut app, KeyCode::Down);
     let run = PathBuf::from("runs/too-high");
     assert_eq!(press(&mut app, KeyCode::Char('r')), Some(Effect::Resume(run.clone())));
-    assert_eq!(press(&mut app, KeyCode::Char('o')), Some(Effect::Open(run.clone())));
+    assert_eq!(press(&mut app, KeyCode::Char('o')), Some(Effect::OpenFolder(run.clone())));
     assert_eq!(press(&mut app, KeyCode::Char('v')), Some(Effect::Overlay(vec![run.clone()])));
     press(&mut app, KeyCode::Char('n'));
     // Letters are letters now, also those that are keys elsewhere.
     assert_eq!(type_in(&mut app, "q"), None);
-    assert_eq!(press(&mut app, KeyCode::Enter), Some(Effect::Rename(run.clone(), "too-highq".into())));
+    assert_eq!(
+        press(&mut app, KeyCode::Enter),
+        Some(Effect::Edit(RunEdit::Rename { run: run.clone(), name: "too-highq".into() }))
+    );
     press(&mut app, KeyCode::Char('#'));
     type_in(&mut app, "bad  worse");
     let tags = vec!["bad".to_owned(), "worse".to_owned()];
-    assert_eq!(press(&mut app, KeyCode::Enter), Some(Effect::Tag(vec![run.clone()], tags)));
+    assert_eq!(press(&mut app, KeyCode::Enter), Some(Effect::Edit(RunEdit::Tag { runs: vec![run.clone()], tags })));
     // Only a clear yes deletes.
     press(&mut app, KeyCode::Char('D'));
     assert!(screen(&app, (120, 40)).contains("Delete too-high?"));
     assert_eq!(press(&mut app, KeyCode::Enter), None);
     assert_eq!(press(&mut app, KeyCode::Esc), None);
     press(&mut app, KeyCode::Char('D'));
-    assert_eq!(press(&mut app, KeyCode::Char('y')), Some(Effect::ThrowAway(vec![run])));
+    assert_eq!(press(&mut app, KeyCode::Char('y')), Some(Effect::Edit(RunEdit::MoveToTrash(vec![run]))));
 }
 
 /// What the export's overlay comes to as it stands.
@@ -261,21 +266,21 @@ fn an_export_is_put_together() {
     // Numbers of all steps are of no checkpoint; the place is next, and what is written there stays.
     let mut app = opened(&[Down, Down, Down, Down, Down, Down, Tab]);
     assert!(screen(&app, (120, 40)).contains("all that the run told"));
-    app.update(Msg::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL)));
+    app.update(Msg::Input(UserInput::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL))));
     assert_eq!(press(&mut app, KeyCode::Enter), None, "a place is needed");
     type_in(&mut app, "a q/");
-    app.update(Msg::Paste("b.html\n".into()));
+    app.update(Msg::Input(UserInput::Paste("b.html\n".into())));
     press(&mut app, BackTab);
     press(&mut app, BackTab);
     press(&mut app, Tab);
     assert_eq!(ordered(&mut app), order(ExportFormat::Html, None, "a q/b.html"));
     // A path that is pasted takes the place of what was proposed.
     let mut app = opened(&[Up]);
-    app.update(Msg::Paste("/data/out".into()));
+    app.update(Msg::Input(UserInput::Paste("/data/out".into())));
     assert_eq!(ordered(&mut app), order(ExportFormat::Merged, Some(100), "/data/out"));
     let mut app = opened(&[Esc]);
     assert!(!screen(&app, (120, 40)).contains("enter exports"));
-    assert_eq!(press(&mut app, KeyCode::Char('X')), None, "nothing is under way");
+    assert_eq!(press(&mut app, KeyCode::Char('X')), None, "no export is running");
 }
 
 #[test]
@@ -295,11 +300,11 @@ fn an_export_tells_how_far_it_is_and_how_it_ended() {
     // One at a time.
     press(&mut app, KeyCode::Char('e'));
     assert_eq!(press(&mut app, KeyCode::Enter), None);
-    assert!(screen(&app, size).contains("an export is under way"));
-    assert_eq!(press(&mut app, KeyCode::Char('X')), Some(Effect::CallOff));
+    assert!(screen(&app, size).contains("an export is still running"));
+    assert_eq!(press(&mut app, KeyCode::Char('X')), Some(Effect::CancelExport));
     app.update(Msg::Exported(Err(Cancelled.into())));
     let shown = screen(&app, size);
-    assert!(shown.contains("the export was called off") && !shown.contains("exporting now"), "{shown}");
+    assert!(shown.contains("cancelled the export") && !shown.contains("exporting now"), "{shown}");
 
     let (_, mut app) = exporting();
     press(&mut app, KeyCode::Char('H'));
@@ -337,17 +342,18 @@ fn checkpoints_are_pinned() {
     }
     let mut app = at_runs(&board, (120, 40));
     press(&mut app, KeyCode::Char('p'));
-    let change = |step, pin| Some(Effect::Pin { run: "runs/now".into(), step, pin });
-    assert_eq!(press(&mut app, KeyCode::Char('p')), change(120, true));
+    let pin = |step| Some(Effect::Edit(RunEdit::Pin { run: "runs/now".into(), step }));
+    let unpin = |step| Some(Effect::Edit(RunEdit::Unpin { run: "runs/now".into(), step }));
+    assert_eq!(press(&mut app, KeyCode::Char('p')), pin(120));
     press(&mut app, KeyCode::End);
-    assert_eq!(press(&mut app, KeyCode::Enter), change(80, false));
+    assert_eq!(press(&mut app, KeyCode::Enter), unpin(80));
     // It learns what has come of it, with the cursor where it was.
     fs::remove_file(board.path().join("now/checkpoints/step-00000080/pinned")).unwrap();
     fs::create_dir(board.path().join("now/checkpoints/step-00000123")).unwrap();
     app.update(board.listed());
-    assert_eq!(press(&mut app, KeyCode::Enter), change(80, true));
+    assert_eq!(press(&mut app, KeyCode::Enter), pin(80));
     press(&mut app, KeyCode::Esc);
-    assert_eq!(press(&mut app, KeyCode::Char('o')), Some(Effect::Open("runs/now".into())));
+    assert_eq!(press(&mut app, KeyCode::Char('o')), Some(Effect::OpenFolder("runs/now".into())));
 }
 
 #[test]
@@ -386,9 +392,8 @@ fn help_tells_the_keys_of_the_screen_and_can_be_scrolled() {
         press(&mut app, KeyCode::Char('?'));
         insta::assert_snapshot!(format!("help_{}x{}", size.0, size.1), screen(&app, size));
         press(&mut app, KeyCode::End);
-        assert!(screen(&app, size).contains("suspend; fg brings it back"), "{}", screen(&app, size));
-        let kind = MouseEventKind::Down(MouseButton::Left);
-        app.update(Msg::Mouse(MouseEvent { kind, column: 5, row: 5, modifiers: KeyModifiers::NONE }));
+        assert!(screen(&app, size).contains("suspend; resume with fg"), "{}", screen(&app, size));
+        app.update(Msg::Input(UserInput::Click(Position::new(5, 5))));
         assert!(app.overlay.is_none());
     }
 }
@@ -427,7 +432,7 @@ fn a_users_theme_is_among_those_to_choose() {
     app.themes = Themes::of_folder(folder.path());
     press(&mut app, KeyCode::Char('t'));
     press(&mut app, KeyCode::End);
-    assert!(screen(&app, SIZES[1]).contains("> odd             cannot be read"));
+    assert!(screen(&app, SIZES[1]).contains("> odd             cannot be loaded"));
     press(&mut app, KeyCode::Enter);
     let text = screen(&app, SIZES[1]);
     assert!(text.contains("✖ ") && text.contains("\"acent\";") && text.contains("\"accent\"?"), "{text}");
@@ -448,9 +453,8 @@ fn leaving_a_run_is_asked_about() {
         press(&mut app, KeyCode::Esc);
         assert!(app.overlay.is_none() && !app.leaving);
         press(&mut app, KeyCode::Char('q'));
-        let stop = Effect::Send(Command::Stop { save: true });
-        assert_eq!(press(&mut app, KeyCode::Char('k')), Some(stop));
-        assert!(app.leaving && app.staying_behind && screen(&app, size).contains("leaving…"));
+        assert_eq!(press(&mut app, KeyCode::Char('k')), Some(Effect::Detach));
+        assert!(app.leaving && screen(&app, size).contains("detaching…"));
     }
 }
 
@@ -508,12 +512,12 @@ fn leaving_an_export_under_way_is_asked_about() {
         app
     };
     let mut app = launched(asked(size));
-    assert_eq!(press(&mut app, KeyCode::Char('c')), Some(Effect::CallOff));
-    assert!(screen(&app, size).contains("A run is going."));
+    assert_eq!(press(&mut app, KeyCode::Char('c')), Some(Effect::CancelExport));
+    assert!(screen(&app, size).contains("The run is still preparing to train."));
     let mut app = launched(asked(size));
     press(&mut app, KeyCode::Char('w'));
     assert_eq!(app.update(Msg::Exported(Ok(()))), None);
-    assert!(screen(&app, size).contains("A run is going."));
+    assert!(screen(&app, size).contains("The run is still preparing to train."));
 }
 
 #[test]

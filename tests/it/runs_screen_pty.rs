@@ -49,7 +49,7 @@ fn runs_are_renamed_tagged_and_thrown_away() {
     pty.press("/early\r");
     pty.wait_for(&["1 of 6"]);
     pty.press("n\u{15}first-try\r");
-    pty.wait_for(&["it is ./first-try now"]);
+    pty.wait_for(&["renamed to ./first-try"]);
     pty.press("\x1b");
     pty.wait_for(&["first-try", "rate-0.05"]);
     pty.press("/rate\r");
@@ -91,7 +91,7 @@ fn a_shell_in_the_runs_folder_gives_the_screen_back() {
     let mut pty = at_runs(&board, "", &[("SHELL", &shell.display().to_string())]);
     pty.press("/paper\ro");
     pty.wait_until("the shell", |screen| {
-        !screen.alternate_screen() && screen.contents().contains("brings finesift back")
+        !screen.alternate_screen() && screen.contents().contains("returns to finesift")
     });
     pty.press("typed there\r");
     pty.wait_until("the screen", |screen| screen.alternate_screen() && screen.contents().contains("1 of 6"));
@@ -122,13 +122,13 @@ fn an_export_under_way_is_waited_for_or_called_off_with_nothing_left() {
     let board = Board::new();
     let (mut pty, run) = exporting(&board);
     pty.press("q");
-    pty.wait_for(&["An export is under way.", "demo-20270101-090000 as CSV", "to ./demo"]);
+    pty.wait_for(&["An export is still running.", "demo-20270101-090000 as CSV", "to ./demo"]);
     pty.press("\x1b");
-    pty.wait_until("the question to go", |screen| !screen.contents().contains("An export is under way."));
+    pty.wait_until("the question to go", |screen| !screen.contents().contains("An export is still running."));
     pty.press("q");
-    pty.wait_for(&["call it off and quit"]);
+    pty.wait_for(&["cancel it and quit"]);
     pty.press("w");
-    pty.wait_for(&["As soon as this export is done"]);
+    pty.wait_for(&["Quitting when this export is done"]);
     assert!(!run.join("exports").exists());
     // Each time it returns there is a reader, which then comes to an end: the export, or who looks for runs meanwhile.
     let pipe = run.join("events.jsonl");
@@ -141,7 +141,7 @@ fn an_export_under_way_is_waited_for_or_called_off_with_nothing_left() {
     let board = Board::new();
     let (mut pty, run) = exporting(&board);
     pty.press("q");
-    pty.wait_for(&["An export is under way."]);
+    pty.wait_for(&["An export is still running."]);
     pty.press("c");
     assert_eq!(pty.wait_exit().0, 0);
     pty.assert_restored();
@@ -160,7 +160,7 @@ fn a_theme_that_was_chosen_is_there_the_next_time() {
         screen.cell(30, 60).is_some_and(|cell| cell.bgcolor() == vt100::Color::Rgb(0x2e, 0x34, 0x40))
     });
     pty.press("\r");
-    pty.wait_for(&["theme nord, kept in"]);
+    pty.wait_for(&["set theme nord in"]);
     leave(pty);
     let config = fs::read_to_string(board.path().join("config/finesift/config.toml")).unwrap();
     assert_eq!(config, "theme = \"nord\"\n# mine\nascii = false\n");
@@ -226,7 +226,7 @@ fn a_mistake_in_the_settings_is_told_on_the_shell() {
     for (settings, message) in [
         ("theme = \"nrod\"", "did you mean \"nord\"?"),
         ("\nmose = true", "config.toml:2: unknown key \"mose\"; did you mean \"mouse\"?"),
-        ("[keys]\npause = \"c\"", "config.toml:2: keys.pause: c is also checkpoint's"),
+        ("[keys]\npause = \"c\"", "config.toml:2: keys.pause: c is already bound to checkpoint"),
     ] {
         let config = board.path().join("config/finesift");
         fs::create_dir_all(&config).unwrap();

@@ -1,13 +1,18 @@
-//! Any keys, clicks, texts, sizes and events in any order: the screens neither panic nor lose their footing.
+//! Random keys, clicks, texts, sizes and events: the screens neither panic nor reach a state without meaning.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{
+    Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
 use finesift::export::{ChangedBiases, ExportFormat, ExportRequest};
 use finesift::protocol::{Event, Progress};
 use finesift::runs::{Lister, RunEntry};
-use finesift::ui::app::{App, Effect, Msg, Screen};
+use finesift::ui::app::App;
+use finesift::ui::input::UserInput;
+use finesift::ui::message::{Effect, Msg};
+use finesift::ui::screen::Screen;
 use finesift::ui::theme::Depth;
 use finesift::ui::{Comparison, draw};
 use rand::seq::IndexedRandom;
@@ -23,7 +28,7 @@ const MESSAGES: usize = 100_000;
 /// Messages between two frames. A frame takes some hundred times as long as a message.
 const PER_FRAME: usize = 40;
 
-/// Sizes that a terminal may come to have, the odd ones among them.
+/// Sizes of a terminal, odd ones among them.
 const SIZES: [(u16, u16); 12] = [
     (0, 0),
     (1, 1),
@@ -49,9 +54,12 @@ struct Chaos {
 impl Chaos {
     fn message(&mut self) -> Msg {
         match self.random.random_range(0..100) {
-            0..45 => Msg::Key(self.key()),
-            45..65 => Msg::Mouse(self.mouse()),
-            65..68 => Msg::Paste(self.text()),
+            0..45 => Msg::Input(UserInput::Key(self.key())),
+            45..65 => {
+                let input = UserInput::of(TerminalEvent::Mouse(self.mouse()));
+                input.map_or(Msg::Tick(Duration::ZERO), Msg::Input)
+            }
+            65..68 => Msg::Input(UserInput::Paste(self.text())),
             68..70 => {
                 self.size = *SIZES.choose(&mut self.random).unwrap();
                 Msg::Resize(self.size.0, self.size.1)
@@ -126,7 +134,7 @@ impl Chaos {
         (0..self.random.random_range(0..12)).map(|_| *pieces.choose(&mut self.random).unwrap()).collect()
     }
 
-    /// One of a recorded run, at times with numbers or words that no run would tell.
+    /// An event of a recorded run, sometimes with values that no run would send.
     fn event(&mut self) -> Event {
         let mut event = self.events.choose(&mut self.random).unwrap().clone();
         if self.random.random_bool(0.1) {
@@ -148,10 +156,10 @@ impl Chaos {
 }
 
 #[test]
-fn nothing_that_comes_in_brings_the_screens_down() {
+fn random_messages_never_panic_the_screens() {
     let board = Board::new();
     let runs = Lister::new(&board.path()).refresh(SystemTime::now()).unwrap().unwrap();
-    // Of one that can be asked.
+    // Of a run that accepts prompts.
     let mut events = demo_events();
     events.iter_mut().for_each(|event| {
         if let Event::Started(started) = event {
@@ -164,7 +172,7 @@ fn nothing_that_comes_in_brings_the_screens_down() {
     let (run, out) = ("runs/mine".into(), "mine.csv".into());
     let order = ExportRequest { run, format: ExportFormat::Csv, from: None, out, without_biases: false };
     for number in 0..MESSAGES {
-        // Keys alone seldom come to one.
+        // Random keys alone seldom start an export.
         if number % 1000 == 0 {
             app.runs.begin_export(&order);
         }
@@ -187,7 +195,7 @@ fn nothing_that_comes_in_brings_the_screens_down() {
                 app.update(Msg::Exported(if failed { Err(biases.into()) } else { Ok(()) }));
             }
             Some(Effect::Leave) => {
-                // Another program starts, in another look.
+                // The program starts again, in another look.
                 left += 1;
                 let theme = *["light", "nord", "high-contrast"].choose(&mut chaos.random).unwrap();
                 let depth = *[Depth::True, Depth::Indexed, Depth::Ansi, Depth::None].choose(&mut chaos.random).unwrap();
@@ -196,10 +204,10 @@ fn nothing_that_comes_in_brings_the_screens_down() {
             }
             _ => {}
         }
-        assert!(app.screen != Screen::Monitor || app.monitor().is_some(), "message {number}: a monitor of nothing");
+        assert!(app.screen != Screen::Monitor || app.monitor().is_some(), "message {number}: a monitor without a run");
         assert!(app.themes.names().contains(&&*app.look.name), "message {number}: no theme {}", app.look.name);
         if number % PER_FRAME == 0 {
-            // Now and then the terminal has another size than was told.
+            // Sometimes the terminal has another size than the last message says.
             let (width, height) =
                 if chaos.random.random_bool(0.1) { *SIZES.choose(&mut chaos.random).unwrap() } else { chaos.size };
             let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
@@ -211,7 +219,7 @@ fn nothing_that_comes_in_brings_the_screens_down() {
             seen.insert(format!("{:?} {overlay}", app.screen));
         }
     }
-    // It went through the screens and did not stand before a door.
+    // The messages have reached every screen with every overlay.
     assert!(frames == MESSAGES / PER_FRAME && left > 50, "{frames} frames, left {left} times");
     for screen in ["Home", "Monitor", "Runs"] {
         for overlay in ["None", "Some(Help(", "Some(Quit(Presets,", "Some(Quit(Run,", "Some(Themes(Picker"] {

@@ -7,12 +7,15 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent,
 use finesift::protocol::{Command, Event, Gpu, Level, Phase, Started, System};
 use finesift::runs::History;
 use finesift::runs::read_events;
-use finesift::ui::app::{App, Effect, Look, Msg, Screen};
+use finesift::ui::app::App;
 use finesift::ui::home::Home;
+use finesift::ui::input::UserInput;
 use finesift::ui::keymap::Keymap;
+use finesift::ui::message::{Effect, Msg};
 use finesift::ui::monitor::{Files, Monitor, Tab};
 use finesift::ui::runs::Runs;
-use finesift::ui::theme::{Depth, Theme};
+use finesift::ui::screen::Screen;
+use finesift::ui::theme::{Depth, Look, Theme};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use ratatui::Terminal;
@@ -39,7 +42,7 @@ fn replayed(width: u16, height: u16) -> App {
 
 fn replayed_with(look: Look, width: u16, height: u16) -> App {
     let mut app = App::new(look, Keymap::default(), Home::new(Vec::new()), Runs::default(), width, height);
-    app.replay = Some(Monitor::new(false));
+    app.monitors.replay = Some(Monitor::replay());
     app.screen = Screen::Monitor;
     app.update(Msg::Files(Files { folder: "runs/demo".into(), preset: preset() }));
     for event in events() {
@@ -96,7 +99,7 @@ fn text(buffer: &Buffer) -> String {
 }
 
 fn press(app: &mut App, key: KeyCode) -> Option<Effect> {
-    app.update(Msg::Key(KeyEvent::new(key, KeyModifiers::NONE)))
+    app.update(Msg::Input(UserInput::Key(KeyEvent::new(key, KeyModifiers::NONE))))
 }
 
 fn type_keys(app: &mut App, keys: &str) {
@@ -106,7 +109,10 @@ fn type_keys(app: &mut App, keys: &str) {
 }
 
 fn mouse(app: &mut App, kind: MouseEventKind, column: u16, row: u16) {
-    app.update(Msg::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
+    let event = crossterm::event::Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE });
+    if let Some(input) = UserInput::of(event) {
+        app.update(Msg::Input(input));
+    }
 }
 
 fn click(app: &mut App, column: u16, row: u16) {
@@ -181,7 +187,7 @@ fn the_whole_screen_and_what_lies_above_it() {
 /// A language model on the monitor, asked the same before, within and after.
 fn asked(look: Look, width: u16, height: u16) -> App {
     let mut app = replayed_with(look, width, height);
-    app.replay = Some(Monitor::new(false));
+    app.monitors.replay = Some(Monitor::replay());
     for event in events() {
         if let Event::Started(started) = event {
             tell(&mut app, Event::Started(Started { writes: true, ..started }));
@@ -275,7 +281,7 @@ fn any_size_and_any_moment_can_be_drawn() {
     // And after each event.
     let mut early = replayed(80, 24);
     for key in ["1", "2", "3", "4", "5", "6"] {
-        early.replay = Some(Monitor::new(false));
+        early.monitors.replay = Some(Monitor::replay());
         type_keys(&mut early, key);
         for event in events().into_iter().filter(|event| !matches!(event, Event::Step(step) if step.step > 3)) {
             tell(&mut early, event);
@@ -351,7 +357,7 @@ fn the_cursor_reads_every_curve_and_takes_the_window_along() {
     type_keys(&mut app, &"h".repeat(inside));
     let (panned, _) = window(&app);
     assert!(panned < from, "{panned} against {from}");
-    app.update(Msg::Key(KeyEvent::new(KeyCode::Left, KeyModifiers::SHIFT)));
+    app.update(Msg::Input(UserInput::Key(KeyEvent::new(KeyCode::Left, KeyModifiers::SHIFT))));
     assert!(window(&app).0 < panned);
     type_keys(&mut app, "---");
     assert_eq!(app.monitor().unwrap().view.window, None);
@@ -468,7 +474,7 @@ fn the_log_is_filtered_and_stays_where_it_was_scrolled() {
     type_keys(&mut app, "/Line 12q");
     assert!(shown(&app).contains("/Line 12q_") && shown(&app).contains("no line is like that"));
     press(&mut app, KeyCode::Backspace);
-    app.update(Msg::Paste("3\n4".into()));
+    app.update(Msg::Input(UserInput::Paste("3\n4".into())));
     press(&mut app, KeyCode::Enter);
     let filtered = shown(&app);
     assert!(filtered.contains("line 1234 of many") && filtered.contains("1 lines, following"), "{filtered}");
@@ -480,7 +486,7 @@ fn the_log_is_filtered_and_stays_where_it_was_scrolled() {
 #[test]
 fn a_chart_is_written_as_numbers_and_as_a_picture() {
     let mut app = replayed(120, 40);
-    let Some(Effect::Write(files)) = press(&mut app, KeyCode::Char('w')) else { panic!("nothing to write") };
+    let Some(Effect::WriteFiles(files)) = press(&mut app, KeyCode::Char('w')) else { panic!("nothing to write") };
     let paths: Vec<String> = files.iter().map(|(path, _)| path.display().to_string()).collect();
     assert_eq!(paths, ["runs/demo/charts/loss-step-170.csv", "runs/demo/charts/loss-step-170.svg"]);
     let losses: Vec<f64> = events()
@@ -491,7 +497,7 @@ fn a_chart_is_written_as_numbers_and_as_a_picture() {
     let written: Vec<f64> = rows.map(|row| row.rsplit(',').next().unwrap().parse().unwrap()).collect();
     assert_eq!(written, losses);
     assert!(files[1].1.starts_with("<svg ") && files[1].1.contains("demo: Loss"));
-    app.replay = Some(Monitor::new(false));
+    app.monitors.replay = Some(Monitor::replay());
     assert_eq!(press(&mut app, KeyCode::Char('w')), None);
     assert!(text(&screen(&app, 120, 40)).contains("no folder to write to"));
 }
@@ -507,7 +513,7 @@ fn another_run_lies_beneath() {
         });
     }
     let alone = monitor(&app, 120, 40);
-    app.replay.as_mut().unwrap().overlay("higher", other);
+    app.monitors.replay.as_mut().unwrap().overlay("higher", other);
     assert_ne!(monitor(&app, 120, 40), alone);
     press(&mut app, KeyCode::Enter);
     let shown = text(&monitor(&app, 120, 40));
@@ -568,7 +574,7 @@ fn a_language_model_is_asked_and_its_answer_is_among_the_samples() {
         let mut app = live(true, width, height);
         assert_eq!(sampled(&mut app, "Name three colours, and quit."), asks("Name three colours, and quit."));
         assert_eq!(app.monitor().unwrap().view.tab, Tab::Samples);
-        assert!(text(&screen(&app, width, height)).contains("asking…"));
+        assert!(text(&screen(&app, width, height)).contains("sampling…"));
         app.update(Msg::Event(Event::Phase { phase: Phase::Sampling }));
         assert!(text(&screen(&app, width, height)).contains("● answering"));
         let (prompt, answer) = ("Name three colours, and quit.".into(), "Red, green and blue.".into());
@@ -576,7 +582,7 @@ fn a_language_model_is_asked_and_its_answer_is_among_the_samples() {
         app.update(Msg::Event(Event::Phase { phase: Phase::Training }));
         type_keys(&mut app, "gWhy");
         press(&mut app, KeyCode::Up);
-        app.update(Msg::Paste("\n很好".into()));
+        app.update(Msg::Input(UserInput::Paste("\n很好".into())));
         insta::assert_snapshot!(format!("prompt_{width}x{height}"), text(&monitor(&app, width, height)));
         // Down again is what was typed, and esc gives it up.
         press(&mut app, KeyCode::Down);
@@ -589,7 +595,7 @@ fn a_language_model_is_asked_and_its_answer_is_among_the_samples() {
         assert_eq!(sampled(&mut app, "And then?"), None);
         let shown = text(&screen(&app, width, height));
         assert!(
-            shown.contains("the run has not done yet what it was told last") && shown.contains("And then?"),
+            shown.contains("the run has not confirmed the last command yet") && shown.contains("And then?"),
             "{shown}"
         );
         app.update(Msg::Event(Event::Phase { phase: Phase::Training }));
@@ -601,21 +607,21 @@ fn a_language_model_is_asked_and_its_answer_is_among_the_samples() {
 fn what_cannot_be_asked_is_told() {
     let told = |mut app: App, why: &str| {
         let shown = text(&screen(&app, 120, 40));
-        assert!(!shown.contains("g ask"), "{shown}");
+        assert!(!shown.contains("g prompt"), "{shown}");
         assert_eq!(press(&mut app, KeyCode::Char('g')), None);
         let shown = text(&screen(&app, 120, 40));
         assert!(shown.contains(why) && !shown.contains("enter asks"), "{shown}");
     };
-    told(live(false, 120, 40), "a classifier writes no text");
-    told(replayed(120, 40), "a classifier writes no text");
+    told(live(false, 120, 40), "a classifier generates no text");
+    told(replayed(120, 40), "a classifier generates no text");
     let mut ended = live(true, 120, 40);
-    assert!(text(&screen(&ended, 120, 40)).contains("g ask"));
+    assert!(text(&screen(&ended, 120, 40)).contains("g prompt"));
     // A prompt is open when the run ends: it is not lost without a word.
     type_keys(&mut ended, "gWhy");
     ended.update(Msg::Event(events().pop().unwrap()));
     assert_eq!(press(&mut ended, KeyCode::Enter), None);
     let shown = text(&screen(&ended, 120, 40));
-    assert!(shown.contains("this run does not go") && shown.contains("Why"), "{shown}");
+    assert!(shown.contains("this run is not training") && shown.contains("Why"), "{shown}");
     press(&mut ended, KeyCode::Esc);
     assert_eq!(press(&mut ended, KeyCode::Char('g')), None);
     assert!(!text(&screen(&ended, 120, 40)).contains("enter asks"));

@@ -1,4 +1,4 @@
-//! The whole program in a pseudo-terminal: a run watched, held, kept and ended by key and by signal.
+//! The whole program in a pseudo-terminal: a run is watched, paused, saved and stopped by key and by signal.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use finesift::ui::{self, Options};
 use crate::pty::Pty;
 use crate::tiny::{self, Tiny};
 
-/// A run that would go on for hours.
+/// A preset whose run would train for hours.
 fn endless(tiny: &Tiny) -> String {
     let path = tiny.path("endless.toml");
     std::fs::write(&path, tiny.preset("epochs = 1000000\neval_every = 1000000")).unwrap();
@@ -31,22 +31,22 @@ fn watch(tiny: &Tiny, columns: u16, rows: u16) -> Pty {
 }
 
 #[test]
-fn a_run_is_watched_held_and_kept_by_key() {
+fn a_run_is_watched_paused_and_saved_by_key() {
     let tiny = Tiny::new(0.0);
     let mut pty = watch(&tiny, 120, 40);
     pty.press("p");
     pty.wait_for(&["paused", "resume"]);
     pty.press("c");
-    pty.wait_for(&["checkpoint of step", "● paused"]);
+    pty.wait_for(&["saved checkpoint at step", "● paused"]);
     pty.press("e");
-    // What is pressed before the run says that it is held again would hold it, not let it go.
+    // A key pressed before the run reports that it is paused again would pause it, not resume it.
     pty.wait_for(&["evaluation at step", "● paused"]);
     pty.press("p");
     pty.wait_for(&["● training"]);
     pty.press("?");
-    pty.wait_for(&["write a checkpoint now"]);
+    pty.wait_for(&["save a checkpoint now"]);
     pty.press("\x1b");
-    pty.wait_until("the help to go", |screen| !screen.contents().contains("write a checkpoint now"));
+    pty.wait_until("the help to go", |screen| !screen.contents().contains("save a checkpoint now"));
     pty.press("\r");
     pty.wait_for(&["cursor", "esc back"]);
     pty.press("\x1b");
@@ -75,7 +75,7 @@ fn a_run_is_watched_held_and_kept_by_key() {
 }
 
 #[test]
-fn a_signal_stops_the_run_with_a_checkpoint_and_gives_the_terminal_back() {
+fn a_signal_stops_the_run_with_a_checkpoint_and_restores_the_terminal() {
     for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
         let tiny = Tiny::new(0.0);
         let mut pty = watch(&tiny, 80, 24);
@@ -98,7 +98,7 @@ fn a_closed_terminal_stops_the_run_with_a_checkpoint() {
 }
 
 #[test]
-fn any_size_is_drawn_and_left_again() {
+fn every_size_of_the_terminal_is_drawn() {
     let tiny = Tiny::new(0.0);
     let mut pty = watch(&tiny, 200, 60);
     for _ in 0..100 {
@@ -116,7 +116,7 @@ fn any_size_is_drawn_and_left_again() {
 }
 
 #[test]
-fn what_is_wrong_is_said_on_the_shell_and_leaves_nothing() {
+fn a_usage_error_is_printed_and_leaves_no_run_folder() {
     let tiny = Tiny::new(0.0);
     let path = tiny.path("wrong.toml");
     std::fs::write(&path, tiny.preset("epochs = 1").replace("[\"classifier\"]", "[\"clasifier\"]")).unwrap();
@@ -125,25 +125,25 @@ fn what_is_wrong_is_said_on_the_shell_and_leaves_nothing() {
     pty.press("q");
     let (status, text) = pty.wait_exit();
     assert_eq!(status, 2, "{text}");
-    assert!(text.contains("did you mean one of classifier"), "{text}");
+    assert!(text.contains("nearest are classifier"), "{text}");
     pty.assert_restored();
     assert!(!tiny.path("runs/mine").exists());
 }
 
 #[test]
-fn the_program_alone_opens_home_where_a_preset_is_found_changed_and_launched() {
+fn a_preset_is_found_changed_and_launched_at_home() {
     let tiny = Tiny::new(0.0);
     let presets = tiny.path("config/finesift/presets");
     std::fs::create_dir_all(&presets).unwrap();
-    let text = tiny.preset("# Found by trying.\nepochs = 1000000   # until told\neval_every = 1000000");
+    let text = tiny.preset("# Found by trying.\nepochs = 1000000   # for hours\neval_every = 1000000");
     std::fs::write(presets.join("words.toml"), &text).unwrap();
     let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
-    // The demo is on top and marked; its model is not in this cache.
+    // The demo is first and selected. Its model is not in this cache.
     pty.wait_for(&["Presets", "▌ demo", "1 of yours", "`make setup` fetches"]);
     pty.press("/words");
     pty.wait_for(&["1 of 17", "a tiny run", "9,000,000", "[CLS]", "activations"]);
     pty.press("\r");
-    // To the settings, and down to the number of epochs.
+    // To the settings, and to the number of epochs.
     let keys: Vec<&str> = finesift::preset::KEYS.iter().map(|(key, _)| *key).collect();
     let above = keys.len() - 1 - keys.iter().position(|key| *key == "train.epochs").unwrap();
     pty.press("e\x1b[F");
@@ -156,7 +156,7 @@ fn the_program_alone_opens_home_where_a_preset_is_found_changed_and_launched() {
     pty.press("\x7f2000000\r");
     pty.wait_for(&["1 changed", "was 1000000", "18,000,000"]);
     pty.press("s");
-    pty.wait_for(&["Save as", "written in its place"]);
+    pty.wait_for(&["Save as", "overwrites the preset"]);
     pty.press("\x15again\r");
     pty.wait_for(&["saved as", "2 of yours", "again"]);
     let saved = std::fs::read_to_string(presets.join("again.toml")).unwrap();
@@ -166,13 +166,13 @@ fn the_program_alone_opens_home_where_a_preset_is_found_changed_and_launched() {
     pty.press("p");
     pty.wait_for(&["● paused"]);
     pty.press("c");
-    pty.wait_for(&["checkpoint of step", "● paused"]);
+    pty.wait_for(&["saved checkpoint at step", "● paused"]);
     pty.press("p");
     pty.wait_for(&["● training"]);
     pty.press("t");
     pty.wait_for(&["enter keeps", "colour-blind"]);
     pty.press("j\r");
-    pty.wait_for(&["kept in"]);
+    pty.wait_for(&["set theme"]);
     pty.press("\r");
     pty.wait_for(&["esc back"]);
     pty.press("\x1b");
@@ -184,7 +184,7 @@ fn the_program_alone_opens_home_where_a_preset_is_found_changed_and_launched() {
     assert_eq!(status, 0, "{text}");
     pty.assert_restored();
 
-    // Another day it is there, to be looked at and to be taken up again.
+    // Started again, the program lists the run, replays it and resumes it.
     let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
     pty.wait_for(&["Presets"]);
     pty.press("R");
@@ -206,30 +206,30 @@ fn the_program_alone_opens_home_where_a_preset_is_found_changed_and_launched() {
 }
 
 #[test]
-fn presets_that_were_changed_are_not_lost_to_a_key() {
+fn quitting_with_unsaved_presets_asks_first() {
     let tiny = Tiny::new(0.0);
     let presets = tiny.path("config/finesift/presets");
     std::fs::create_dir_all(&presets).unwrap();
-    let text = tiny.preset("# Found by trying.\nepochs = 3   # until told");
+    let text = tiny.preset("# Found by trying.\nepochs = 3   # enough");
     std::fs::write(presets.join("words.toml"), &text).unwrap();
-    // Its first setting, which says what it is.
+    // Changes the first setting, the description.
     let change = |pty: &mut Pty| {
         pty.wait_for(&["Presets", "1 of yours"]);
         pty.press("/words\r");
         pty.wait_for(&["a tiny run"]);
         pty.press("e\x1b[He");
-        pty.wait_for(&["(empty: left out)"]);
+        pty.wait_for(&["(leave empty for"]);
         pty.press("\x15again\r");
         pty.wait_for(&["1 changed"]);
     };
     let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
     change(&mut pty);
-    // Either key of quitting asks, and esc stays.
+    // Both keys that quit ask, and esc stays.
     for quit in ["q", "\x03"] {
         pty.press(quit);
-        pty.wait_for(&["A preset is changed and not saved.", "to be written in its place"]);
+        pty.wait_for(&["1 preset has unsaved changes.", "will be overwritten"]);
         pty.press("\x1b");
-        pty.wait_until("the question to go", |screen| !screen.contents().contains("not saved"));
+        pty.wait_until("the question to go", |screen| !screen.contents().contains("unsaved"));
     }
     assert!(pty.text().contains("1 changed"));
     pty.press("q");
@@ -239,7 +239,7 @@ fn presets_that_were_changed_are_not_lost_to_a_key() {
     pty.assert_restored();
     let saved = std::fs::read_to_string(presets.join("words.toml")).unwrap();
     assert_eq!(saved, text.replace("\"a tiny run\"", "\"again\""));
-    // Left without, or by a signal, which asks nothing.
+    // Quit without saving, or by a signal, which does not ask.
     for leave in ["n", ""] {
         std::fs::write(presets.join("words.toml"), &text).unwrap();
         let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
@@ -255,17 +255,17 @@ fn presets_that_were_changed_are_not_lost_to_a_key() {
         pty.assert_restored();
         assert_eq!(std::fs::read_to_string(presets.join("words.toml")).unwrap(), text);
     }
-    // What cannot be written keeps the screen.
+    // A preset that cannot be written keeps the workbench open.
     std::fs::remove_dir_all(&presets).unwrap();
     std::fs::write(&presets, "in the way").unwrap();
     let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
     pty.wait_for(&["Presets", "▌ demo"]);
     pty.press("e\x1b[He");
-    pty.wait_for(&["(empty: left out)"]);
+    pty.wait_for(&["(leave empty for"]);
     pty.press("\x15again\r");
     pty.wait_for(&["1 changed"]);
     pty.press("q");
-    pty.wait_for(&["to be saved as my-demo"]);
+    pty.wait_for(&["will be saved as my-demo"]);
     pty.press("s");
     pty.wait_for(&["cannot write", "1 changed"]);
     pty.press("qn");
@@ -273,7 +273,7 @@ fn presets_that_were_changed_are_not_lost_to_a_key() {
 }
 
 #[test]
-fn a_run_is_exported_and_a_checkpoint_pinned_from_the_list() {
+fn a_run_is_exported_and_a_checkpoint_is_pinned_from_the_list() {
     let tiny = Tiny::new(0.0);
     let preset = tiny.path("short.toml");
     std::fs::write(&preset, tiny.preset("epochs = 2")).unwrap();
@@ -288,15 +288,15 @@ fn a_run_is_exported_and_a_checkpoint_pinned_from_the_list() {
     pty.wait_for(&["Export mine", "runs/mine/exports/step-"]);
     pty.press("\r");
     pty.wait_for(&["exported to runs/mine/exports/step-"]);
-    // A place of one's own; what is there already is told, and stays.
+    // A path of the user's own. An existing file is reported, and stays.
     pty.press("e\t\t\x15delta.safetensors");
     pty.press("\x1b[Z\x1b[Z\x1b[B");
     pty.wait_for(&["● sparse delta", " delta.safetensors"]);
     pty.press("\r");
     pty.wait_for(&["exported to delta.safetensors"]);
     pty.press("e\t\t\x15delta.safetensors\r");
-    pty.wait_for(&["delta.safetensors: exists already"]);
-    // The biases were trained too.
+    pty.wait_for(&["delta.safetensors: is there already"]);
+    // Some biases are trainable.
     pty.press("e\x1b[B\x1b[B\t\t\x15adapter\r");
     pty.wait_for(&["components of 8 biases", "y leave them out"]);
     assert!(!tiny.path("adapter").exists());
@@ -305,7 +305,11 @@ fn a_run_is_exported_and_a_checkpoint_pinned_from_the_list() {
     pty.press("p");
     pty.wait_for(&["p pins"]);
     pty.press("p");
-    pty.wait_for(&["is kept whatever comes", "pinned"]);
+    // The toast says so, and the list of checkpoints shows it.
+    pty.wait_until("the pin", |screen| {
+        let shown = screen.contents();
+        shown.contains("pinned the checkpoint at step") && shown.matches("pinned").count() > 1
+    });
     pty.press("\x1b");
     pty.wait_until("the checkpoints to go", |screen| !screen.contents().contains("p pins"));
     pty.press("q");
@@ -319,7 +323,7 @@ fn a_run_is_exported_and_a_checkpoint_pinned_from_the_list() {
 }
 
 #[test]
-fn a_language_model_is_asked_while_it_learns() {
+fn a_language_model_is_prompted_while_it_trains() {
     let folder = tiny::chat();
     let tiny = Tiny::at(folder.path().to_owned());
     let preset = format!(
@@ -335,12 +339,12 @@ fn a_language_model_is_asked_while_it_learns() {
     pty.press("g");
     pty.wait_for(&["enter asks"]);
     pty.press("quick? pause\r");
-    pty.wait_for(&["Answer", "quick? pause", "● training"]);
-    // Held, it answers as well, and is held still.
+    pty.wait_for(&["Completion", "quick? pause", "● training"]);
+    // A paused run completes a prompt and stays paused.
     pty.press("p");
     pty.wait_for(&["● paused"]);
     pty.press("g\x1b[A!\r");
-    pty.wait_until("the answer", |screen| {
+    pty.wait_until("the completion", |screen| {
         let shown = screen.contents();
         shown.contains("quick? pause!") && shown.contains("● paused") && !shown.contains("enter asks")
     });
@@ -348,15 +352,15 @@ fn a_language_model_is_asked_while_it_learns() {
     assert_eq!(pty.wait_exit().0, 0);
     pty.assert_restored();
     let events = finesift::runs::read_events(&tiny.path("runs/mine/events.jsonl")).unwrap();
-    let asked = events.iter().filter_map(|event| match event {
+    let prompts = events.iter().filter_map(|event| match event {
         Event::Sample { prompt, .. } => Some(prompt.as_str()),
         _ => None,
     });
-    assert_eq!(asked.collect::<Vec<_>>(), ["quick? pause", "quick? pause!"]);
+    assert_eq!(prompts.collect::<Vec<_>>(), ["quick? pause", "quick? pause!"]);
 }
 
 #[test]
-fn the_users_presets_are_known_on_the_command_line() {
+fn the_users_presets_work_on_the_command_line() {
     let tiny = Tiny::new(0.0);
     let presets = tiny.path("config/finesift/presets");
     std::fs::create_dir_all(&presets).unwrap();
@@ -385,37 +389,37 @@ fn the_users_presets_are_known_on_the_command_line() {
     assert!(error.contains("no preset \"word\"; did you mean \"words\"?"), "{error}");
 }
 
-/// What the next test starts in a terminal: the screens, with a trainer that panics.
+/// The next test starts this one in a terminal: the workbench, with a trainer that panics.
 #[test]
-#[ignore = "another test starts it"]
-fn a_trainer_that_panics() {
+#[ignore = "the next test starts it"]
+fn workbench_with_a_trainer_that_panics() {
     let folder = std::env::current_dir().unwrap();
     let config = Config::load(&folder).unwrap();
     let session = Session::spawn(None, |port| {
-        port.emit(Event::info("so far so good"));
-        panic!("the trainer lost its way")
+        port.emit(Event::info("loaded the model"));
+        panic!("a bug in the trainer")
     });
     let folder = RunFolder::create(&folder, Some("mine"), "tiny", "").unwrap();
     let launched = Launched { link: session.unwrap().into(), folder: folder.path().to_owned(), fresh: true };
     let options = Options::of(&config, false).unwrap();
     let error = ui::open(Arc::new(NoTrainer), Some(launched), options).unwrap_err();
-    assert!(error.to_string().contains("lost its way"), "{error}");
+    assert!(error.to_string().contains("a bug in the trainer"), "{error}");
 }
 
 #[test]
-fn a_panic_of_the_trainer_leaves_the_screen_as_it_is() {
+fn a_panic_of_the_trainer_is_shown_without_spoiling_the_screen() {
     let folder = tempfile::tempdir().unwrap();
     let test = std::env::current_exe().unwrap().display().to_string();
-    let name = "workbench::a_trainer_that_panics";
+    let name = "workbench::workbench_with_a_trainer_that_panics";
     let mut pty =
         Pty::start_program(&test, 120, 40, folder.path(), &["--exact", name, "--ignored", "--nocapture"], &[]);
-    pty.wait_for(&["Failed", "the trainer lost its way", "● failed"]);
+    pty.wait_for(&["Failed", "a bug in the trainer", "● failed"]);
     pty.press("?");
-    pty.wait_for(&["write a checkpoint now"]);
+    pty.wait_for(&["save a checkpoint now"]);
     pty.press("\x1b");
-    pty.wait_until("the help to go", |screen| !screen.contents().contains("write a checkpoint now"));
+    pty.wait_until("the help to go", |screen| !screen.contents().contains("save a checkpoint now"));
     pty.press("5");
-    pty.wait_for(&["so far so good"]);
+    pty.wait_for(&["loaded the model"]);
     pty.press("q");
     let (status, text) = pty.wait_exit();
     assert_eq!(status, 0, "{text}");
@@ -426,19 +430,19 @@ struct NoTrainer;
 
 impl Backend for NoTrainer {
     fn launch(&self, _: Preset) -> anyhow::Result<Launched> {
-        anyhow::bail!("there is none")
+        anyhow::bail!("not in this test")
     }
 
     fn resume(&self, _: &Path) -> anyhow::Result<Launched> {
-        anyhow::bail!("there is none")
+        anyhow::bail!("not in this test")
     }
 
     fn attach(&self, _: &Path) -> anyhow::Result<Launched> {
-        anyhow::bail!("there is none")
+        anyhow::bail!("not in this test")
     }
 
     fn detach(&self, _: &Path) -> anyhow::Result<()> {
-        anyhow::bail!("there is none")
+        anyhow::bail!("not in this test")
     }
 
     fn runs(&self) -> &Path {
@@ -450,10 +454,10 @@ impl Backend for NoTrainer {
     }
 
     fn estimate(&self, _: &Preset) -> anyhow::Result<Estimate> {
-        anyhow::bail!("there is none")
+        anyhow::bail!("not in this test")
     }
 
     fn export(&self, _: &ExportRequest, _: ExportControl) -> anyhow::Result<()> {
-        anyhow::bail!("there is none")
+        anyhow::bail!("not in this test")
     }
 }

@@ -1,32 +1,31 @@
-//! Asking what a run of the marked preset would take: once it has been marked for a moment, and one question at a time.
+//! Asks for the estimate of the preset in view: after it has been in view for a moment, and one preset at a time.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::estimate::Estimate;
 use crate::preset::Preset;
-use crate::ui::app::Effect;
 
-/// What is passed over on the way to another preset, or typed on the way to another number, is not asked about.
+/// Presets passed on the way to another one, and numbers typed on the way to a longer one, are not estimated.
 const SETTLES: Duration = Duration::from_millis(200);
 
-/// Answers that are kept.
+/// Estimates that are kept.
 const MOST: usize = 64;
 
-/// The questions and the answers.
+/// The estimates so far, and the one to ask for next.
 #[derive(Default)]
 pub struct EstimateQuery {
     answers: HashMap<String, Result<Estimate, String>>,
-    /// What is to be asked, and since when.
+    /// The preset to ask about next, and since when it has been in view.
     next: Option<(Box<Preset>, Option<Duration>)>,
-    /// The preset's TOML that an answer is awaited for.
+    /// TOML of the preset that is being estimated.
     asked: Option<String>,
-    /// The TOML of the preset in view.
+    /// TOML of the preset in view.
     subject: String,
 }
 
 impl EstimateQuery {
-    /// The preset in view is this one now.
+    /// Notes the preset in view.
     pub fn look_at(&mut self, preset: &Preset) {
         if self.subject != preset.toml {
             self.subject.clone_from(&preset.toml);
@@ -34,18 +33,18 @@ impl EstimateQuery {
         }
     }
 
-    /// What is in view has to be asked about anew: a run may have changed it.
+    /// Asks about the preset in view again: a run may have changed the answer.
     pub fn forget(&mut self) {
         self.subject.clear();
     }
 
-    /// Whether time has to pass.
+    /// Whether a preset waits to be asked about.
     pub fn waiting(&self) -> bool {
         self.next.is_some() && self.asked.is_none()
     }
 
-    /// Lets time pass.
-    pub fn tick(&mut self, now: Duration) -> Option<Effect> {
+    /// Advances the time. Returns a preset to estimate, if it is time for one.
+    pub fn tick(&mut self, now: Duration) -> Option<Box<Preset>> {
         if self.asked.is_some() {
             return None;
         }
@@ -55,11 +54,11 @@ impl EstimateQuery {
         }
         let (preset, _) = self.next.take()?;
         self.asked = Some(preset.toml.clone());
-        Some(Effect::Estimate(preset))
+        Some(preset)
     }
 
-    /// Takes up an answer, also to a question whose preset is no longer in view: it may come back.
-    pub fn learn(&mut self, toml: &str, answer: Result<Estimate, String>) {
+    /// Keeps an answer, also for a preset that is no longer in view: it may come back.
+    pub fn on_answer(&mut self, toml: &str, answer: Result<Estimate, String>) {
         if self.answers.len() >= MOST {
             self.answers.clear();
         }
@@ -69,7 +68,7 @@ impl EstimateQuery {
         }
     }
 
-    /// The answer about a preset, if there is one.
+    /// The estimate of a preset, or why it failed.
     pub fn answer(&self, preset: &Preset) -> Option<&Result<Estimate, String>> {
         self.answers.get(&preset.toml)
     }

@@ -1,4 +1,4 @@
-//! What a run of the marked preset would take: components, steps, time, and memory against what the device has.
+//! The estimate of the preset in view: trainable parameters, steps, time, and memory against that of the device.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -6,20 +6,20 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use super::Scene;
+use super::scene::Scene;
 use crate::estimate::{DeviceMemory, Estimate, MemoryFit, ModelEstimate};
 use crate::preset::Preset;
 use crate::ui::format::{bytes, duration, grouped, number, plain};
 use crate::ui::theme::{Depth, Hue};
 use crate::ui::widgets::panel::{Title, panel};
 
-/// Width of the names at the left.
-const LABEL: usize = 9;
+/// Width of the labels at the left.
+const LABEL: usize = 10;
 
-/// Draws it.
+/// Draws the estimate, or what it waits for.
 pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset>) {
     let theme = &scene.look.theme;
-    let answer = preset.and_then(|preset| scene.inquiry.answer(preset));
+    let answer = preset.and_then(|preset| scene.estimates.answer(preset));
     let mut title = Title::named("Plan");
     if let Some(device) = answer.and_then(|answer| answer.as_ref().ok()?.device.as_ref()) {
         title.note = plain(&device.name);
@@ -28,14 +28,14 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     let text = match (preset, answer) {
         (None, _) => Text::default(),
-        (Some(_), None) => Text::styled("looking at model and data…", theme.style(theme.dim)),
+        (Some(_), None) => Text::styled("reading model and data…", theme.style(theme.dim)),
         (Some(_), Some(Err(error))) => Text::styled(plain(error), theme.style(theme.error)),
         (Some(preset), Some(Ok(estimate))) => Text::from(lines(estimate, preset, scene, inner)),
     };
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: false }), inner);
 }
 
-/// All there is to say, or as much of it as there is room for.
+/// The lines of the estimate, as many as there is room for.
 fn lines(estimate: &Estimate, preset: &Preset, scene: &Scene, area: Rect) -> Vec<Line<'static>> {
     let theme = &scene.look.theme;
     let width = usize::from(area.width);
@@ -43,29 +43,29 @@ fn lines(estimate: &Estimate, preset: &Preset, scene: &Scene, area: Rect) -> Vec
         let name = Span::styled(format!("{name:<LABEL$}"), theme.style(theme.dim));
         Line::from(vec![name, Span::styled(text, theme.style(hue))])
     };
-    // Each line with its rank: where room is short, those of the highest go.
+    // Each line with its rank: if room is short, those of the highest rank are left out.
     let mut lines: Vec<(u8, Line)> = Vec::new();
     for text in &estimate.missing {
         lines.push((0, Line::styled(plain(text), theme.style(theme.warning))));
     }
     if let Some(model) = &estimate.model {
-        lines.push((0, row("trained", trained(model, width), theme.selected)));
+        lines.push((0, row("trainable", trainable(model, width), theme.selected)));
         lines.push((5, row("model", format!("{} parameters", grouped(model.parameters)), theme.text)));
     }
     if let Some(data) = &estimate.data {
         let (examples, held_out) = (grouped(data.examples), grouped(data.eval_examples));
         lines.push((3, row("data", format!("{examples} examples, {held_out} held out"), theme.text)));
-        lines.push((6, row("tokens", format!("{} at most in an example", grouped(data.longest)), theme.text)));
+        lines.push((6, row("tokens", format!("max length {}", grouped(data.longest)), theme.text)));
         let steps = format!("{} in {}", grouped(data.steps), counted(preset.train.epochs, "epoch"));
         lines.push((1, row("steps", steps, theme.text)));
         let time = match (estimate.seconds(), &estimate.throughput) {
             (Some(seconds), Some(throughput)) => {
-                let about = format!("about {}", duration(seconds));
-                let whole = format!("{about}, as fast as {}", plain(&throughput.run));
+                let about = format!("~{}", duration(seconds));
+                let whole = format!("{about} (from {})", plain(&throughput.run));
                 let fits = LABEL + Span::raw(whole.as_str()).width() <= width;
                 row("time", if fits { whole } else { about }, theme.text)
             }
-            _ => row("time", "not known before a run like it".into(), theme.dim),
+            _ => row("time", "no estimate yet (no similar run)".into(), theme.dim),
         };
         lines.push((2, time));
     }
@@ -80,18 +80,19 @@ fn lines(estimate: &Estimate, preset: &Preset, scene: &Scene, area: Rect) -> Vec
     lines.into_iter().map(|(_, line)| line).collect()
 }
 
-/// How much is trained, and of how much where there is room for it.
-fn trained(model: &ModelEstimate, width: usize) -> String {
+/// `28,416 sparse (0.80 % of 3.55M) + 770 dense`, or without the share if there is no room for it.
+fn trainable(model: &ModelEstimate, width: usize) -> String {
     let share = 100.0 * model.selected as f64 / model.of.max(1) as f64;
-    let of = if width >= 50 { format!(" ({} % of {})", number(share), number(model.of as f64)) } else { String::new() };
+    let share = if share >= 0.1 { format!("{share:.2}") } else { number(share) };
+    let of = if width >= 56 { format!(" ({share} % of {})", number(model.of as f64)) } else { String::new() };
     match (model.selected, model.dense) {
-        (0, dense) => format!("{} in full", grouped(dense)),
-        (selected, 0) => format!("{}{of}", grouped(selected)),
-        (selected, dense) => format!("{}{of} and {} in full", grouped(selected), grouped(dense)),
+        (0, dense) => format!("{} dense", grouped(dense)),
+        (selected, 0) => format!("{} sparse{of}", grouped(selected)),
+        (selected, dense) => format!("{} sparse{of} + {} dense", grouped(selected), grouped(dense)),
     }
 }
 
-/// The bar, and what it is made of.
+/// The memory that is needed, as a bar, and by part.
 fn memory(
     model: &ModelEstimate,
     device: Option<&DeviceMemory>,
@@ -102,43 +103,43 @@ fn memory(
     let needed = model.bytes();
     let (hue, verdict) = match device {
         Some(device) if needed > device.total => {
-            (theme.error, format!(": more than the {} there are", bytes(device.total as f64)))
+            (theme.error, format!(", exceeds the {} of the device", bytes(device.total as f64)))
         }
         Some(device) if needed > device.free => {
-            (theme.warning, format!(": more than the {} free now", bytes(device.free as f64)))
+            (theme.warning, format!(", exceeds the {} free now", bytes(device.free as f64)))
         }
         Some(device) => (theme.text, format!(" of {} free", bytes(device.free as f64))),
         None => (theme.text, String::new()),
     };
     let head = Line::from(vec![
         Span::styled(format!("{:<LABEL$}", "memory"), theme.style(theme.dim)),
-        Span::styled(format!("about {}{verdict}", bytes(needed as f64)), theme.style(hue)),
+        Span::styled(format!("~{}{verdict}", bytes(needed as f64)), theme.style(hue)),
     ]);
     let mut lines = vec![(0, head), (0, bar(model, device, scene, width))];
     let rows = |fit: Option<&MemoryFit>| Some(grouped(fit?.largest?));
-    let (kept, twice) =
-        (model.fits.iter().find(|fit| !fit.checkpointing), model.fits.iter().find(|fit| fit.checkpointing));
-    if let Some((kept, twice)) = rows(kept).zip(rows(twice)) {
-        let text = format!("a batch of {kept}, with gradient checkpointing {twice}");
-        let label = Span::styled(format!("{:<LABEL$}", "fits"), theme.style(theme.dim));
+    let fit = |checkpointing| rows(model.fits.iter().find(|fit| fit.checkpointing == checkpointing));
+    if let Some((plain, checkpointed)) = fit(false).zip(fit(true)) {
+        let text = format!("max batch {plain}, {checkpointed} with gradient checkpointing");
+        let label = Span::styled(format!("{:<LABEL$}", "batch"), theme.style(theme.dim));
         lines.push((7, Line::from(vec![label, Span::styled(text, theme.style(theme.text))])));
     }
-    // Two to a line where there is room.
-    let columns = if width >= 59 { 2 } else { 1 };
     let parts: Vec<_> = model.memory.iter().enumerate().filter(|(_, part)| part.bytes > 0).collect();
+    let name = parts.iter().map(|(_, part)| part.name.len()).max().unwrap_or(0).max(14) + 1;
+    // Two to a line if there is room: each has a mark, a name, a size and a gap.
+    let columns = if width >= 2 * (2 + name + 10) + 3 { 2 } else { 1 };
     for chunk in parts.chunks(columns) {
         let mut line = Line::default();
         for (number, part) in chunk {
             let (style, letter) = colour(*number, scene);
             let mark = if letters(scene) { letter } else { '■' };
             line.push_span(Span::styled(format!("{mark} "), style));
-            line.push_span(Span::styled(format!("{:<15}", part.name), theme.style(theme.dim)));
+            line.push_span(Span::styled(format!("{:<name$}", part.name), theme.style(theme.dim)));
             let about = match (part.estimated, scene.look.ascii) {
                 (false, _) => " ",
                 (true, false) => "≈",
                 (true, true) => "~",
             };
-            let text = format!("{:>11}", format!("{about}{}", bytes(part.bytes as f64)));
+            let text = format!("{:>10}", format!("{about}{}", bytes(part.bytes as f64)));
             line.push_span(Span::styled(text, theme.style(theme.text)));
             line.push_span("   ");
         }
@@ -147,7 +148,7 @@ fn memory(
     lines
 }
 
-/// What is in use already, the parts of the plan, and what is left.
+/// The memory that is in use already, the parts of the estimate, and what is left.
 fn bar(model: &ModelEstimate, device: Option<&DeviceMemory>, scene: &Scene, width: usize) -> Line<'static> {
     let theme = &scene.look.theme;
     let used = device.map_or(0, |device| device.total.saturating_sub(device.free));
@@ -172,12 +173,12 @@ fn bar(model: &ModelEstimate, device: Option<&DeviceMemory>, scene: &Scene, widt
     bar
 }
 
-/// Whether parts are told apart by letters, not colours.
+/// Whether the parts are drawn with letters instead of colours.
 fn letters(scene: &Scene) -> bool {
     scene.look.ascii || scene.look.depth == Depth::None
 }
 
-/// Colour and letter of a part of the memory.
+/// The colour and the letter of a part of the memory.
 fn colour(number: usize, scene: &Scene) -> (Style, char) {
     let theme = &scene.look.theme;
     let parts = [

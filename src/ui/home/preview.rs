@@ -1,4 +1,4 @@
-//! The first examples as the model will see them: tokens in the colour of what they are there for.
+//! The first batch as the model will see it: each token in the colour of its role.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -6,44 +6,55 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use super::Scene;
+use super::scene::Scene;
 use crate::estimate::{TokenRole, TokenSpan};
 use crate::preset::Preset;
 use crate::ui::format::plain;
 use crate::ui::widgets::panel::{Title, panel};
 
-/// Draws them, from the one on that was scrolled to.
+/// Draws the examples after those that are scrolled past.
 pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset>, focused: bool) {
     let theme = &scene.look.theme;
-    let answer = preset.and_then(|preset| scene.inquiry.answer(preset));
+    let answer = preset.and_then(|preset| scene.estimates.answer(preset));
     let data = answer.and_then(|answer| answer.as_ref().ok()?.data.as_ref());
     let rows = data.map(|data| data.preview.as_slice()).unwrap_or_default();
+    let shown: Vec<TokenRole> =
+        ROLES.into_iter().filter(|role| rows.iter().flatten().any(|piece| piece.role == *role)).collect();
     let mut title = Title::named("First batch");
-    for (role, name) in NAMES {
-        if rows.iter().flatten().any(|piece| piece.role == role) {
-            title.values.push(Span::styled(name, style(scene, role)));
-        }
+    let mut room = usize::from(area.width).saturating_sub(title.name.len() + 4);
+    let short = shown.iter().map(|role| name(*role).len() + 1).sum::<usize>() > room;
+    for role in shown {
+        let name = if short && role == TokenRole::Loss { "loss" } else { name(role) };
+        let Some(rest) = room.checked_sub(name.len() + 1) else { break };
+        room = rest;
+        title.values.push(Span::styled(name, style(scene, role)));
     }
     let inner = panel(frame, area, scene.look, focused, title);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     let mut lines: Vec<Line> = rows.iter().skip(usize::from(scene.scrolled)).map(|row| example(row, scene)).collect();
     if rows.is_empty() && answer.is_some() {
-        let why = "with model and data here, the first examples are shown as the model will see them";
+        let why = "the first examples are shown here once model and data are downloaded";
         lines.push(Line::styled(why, theme.style(theme.dim)));
     }
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
 }
 
-/// What the title says of the roles.
-const NAMES: [(TokenRole, &str); 5] = [
-    (TokenRole::Label, "label"),
-    (TokenRole::Special, "special"),
-    (TokenRole::Context, "read"),
-    (TokenRole::Loss, "trained on"),
-    (TokenRole::Padding, "padding"),
-];
+/// The roles in the order of the title.
+const ROLES: [TokenRole; 5] =
+    [TokenRole::Label, TokenRole::Special, TokenRole::Context, TokenRole::Loss, TokenRole::Padding];
 
-/// A row: its label, then its tokens. A run of padding is counted instead of repeated.
+/// The name of a role.
+fn name(role: TokenRole) -> &'static str {
+    match role {
+        TokenRole::Label => "label",
+        TokenRole::Special => "special",
+        TokenRole::Context => "context",
+        TokenRole::Loss => "loss tokens",
+        TokenRole::Padding => "padding",
+    }
+}
+
+/// A row: the label, then the tokens. Padding is counted instead of repeated.
 fn example(row: &[TokenSpan], scene: &Scene) -> Line<'static> {
     let mut line = Line::default();
     for label in row.iter().filter(|piece| piece.role == TokenRole::Label) {
@@ -63,12 +74,12 @@ fn example(row: &[TokenSpan], scene: &Scene) -> Line<'static> {
     line
 }
 
-/// The look of a role.
+/// The style of a role.
 fn style(scene: &Scene, role: TokenRole) -> Style {
     let theme = &scene.look.theme;
     match role {
         TokenRole::Context => theme.style(theme.token_read),
-        // Also where there are no colours.
+        // Underlined for terminals without colours.
         TokenRole::Loss => theme.style(theme.token_trained).add_modifier(Modifier::UNDERLINED),
         TokenRole::Special => theme.style(theme.token_special),
         TokenRole::Padding => theme.style(theme.token_padding),

@@ -1,13 +1,13 @@
-//! The settings of the marked preset: every key with its value, marked where it differs from the preset, and edited in place.
+//! The settings of the selected preset: every key with its value, marked if it was changed, and edited in place.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use super::Scene;
 use super::layout::window;
 use super::list::Entry;
+use super::scene::Scene;
 use super::typing::Editing;
 use crate::preset::{Field, FieldOrigin};
 use crate::ui::format::{fitted, plain};
@@ -34,7 +34,7 @@ fn rows(fields: &[Field]) -> Vec<Row<'_>> {
     rows
 }
 
-/// The part of the panel's inside that holds the settings, and the part for what is said of them.
+/// The part of the panel's inside for the settings, and the part for the note below them.
 fn split(inner: Rect, noted: bool) -> (Rect, Rect) {
     let lines = match noted {
         false => 0,
@@ -46,34 +46,34 @@ fn split(inner: Rect, noted: bool) -> (Rect, Rect) {
     (Rect { height, ..inner }, Rect { y: inner.y + height, height: note, ..inner })
 }
 
-/// Whether something is said below the settings: what the marked one means, or what is wrong with one.
+/// Whether there is a note below the settings: the help of the selected one, or an error.
 pub fn noted(entry: &Entry, focused: bool) -> bool {
     focused || entry.now.is_err()
 }
 
 /// The first row in view.
-fn first(rows: &[Row], marked: usize, height: u16) -> usize {
-    let place = rows.iter().position(|row| matches!(row, Row::Field(number, _) if *number == marked)).unwrap_or(0);
+fn first(rows: &[Row], selected: usize, height: u16) -> usize {
+    let place = rows.iter().position(|row| matches!(row, Row::Field(number, _) if *number == selected)).unwrap_or(0);
     window(place, usize::from(height), rows.len())
 }
 
 /// The field in a line of the panel's inside.
-pub fn field_at(fields: &[Field], marked: usize, inner: Rect, noted: bool, y: u16) -> Option<usize> {
+pub fn field_at(fields: &[Field], selected: usize, inner: Rect, noted: bool, y: u16) -> Option<usize> {
     let (area, _) = split(inner, noted);
     if !(area.top()..area.bottom()).contains(&y) {
         return None;
     }
     let rows = rows(fields);
-    match rows.get(first(&rows, marked, area.height) + usize::from(y - area.top()))? {
+    match rows.get(first(&rows, selected, area.height) + usize::from(y - area.top()))? {
         Row::Field(number, _) => Some(*number),
         Row::Section(_) => None,
     }
 }
 
-/// Draws them.
+/// Draws the settings and the note.
 pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, focused: bool, editing: Option<&Editing>) {
     let theme = &scene.look.theme;
-    let Some(entry) = scene.list.marked() else {
+    let Some(entry) = scene.list.selected() else {
         panel(frame, area, scene.look, focused, Title::named("Settings"));
         return;
     };
@@ -92,9 +92,9 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, focused: bool, editing
     let rows = rows(&fields);
     let (settings, note) = split(inner, noted(entry, focused));
     let longest = fields.iter().map(|field| last(field.key).len()).max().unwrap_or(0);
-    // On a narrow screen values need the room; the note has the whole key.
+    // On a narrow screen the values need the room. The note has the whole key.
     let label = if inner.width >= 48 { longest } else { longest.min(13) };
-    let skipped = first(&rows, scene.marked, settings.height);
+    let skipped = first(&rows, scene.field, settings.height);
     for (row, y) in rows.iter().skip(skipped).zip(settings.top()..settings.bottom()) {
         let line = Rect { y, height: 1, ..settings };
         match row {
@@ -102,8 +102,8 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, focused: bool, editing
                 frame.render_widget(Line::styled(format!("  [{section}]"), theme.bold(theme.dim)), line);
             }
             Row::Field(number, field) => {
-                let marked = *number == scene.marked && focused;
-                draw_field(frame, line, scene, field, marked, label, editing.filter(|_| marked));
+                let selected = *number == scene.field && focused;
+                draw_field(frame, line, scene, field, selected, label, editing.filter(|_| selected));
             }
         }
     }
@@ -111,10 +111,10 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, focused: bool, editing
         Some(editing) => editing.outcome.as_ref().err(),
         None => entry.now.as_ref().err(),
     };
-    let said = match (complaint, fields.get(scene.marked)) {
+    let said = match (complaint, fields.get(scene.field)) {
         (Some(complaint), _) => Line::styled(plain(complaint), theme.style(theme.error)),
         (None, Some(field)) if focused => {
-            let empty = if editing.is_some() { " (empty: left out)" } else { "" };
+            let empty = if editing.is_some() { " (leave empty for the default)" } else { "" };
             Line::styled(format!("{}: {}{empty}", field.key, field.help), theme.style(theme.dim))
         }
         _ => return,
@@ -127,12 +127,12 @@ fn draw_field(
     area: Rect,
     scene: &Scene,
     field: &Field,
-    marked: bool,
+    selected: bool,
     label: usize,
     editing: Option<&Editing>,
 ) {
     let (theme, ascii) = (&scene.look.theme, scene.look.ascii);
-    let pointer = match (marked, ascii) {
+    let pointer = match (selected, ascii) {
         (false, _) => " ",
         (true, false) => "▌",
         (true, true) => ">",
@@ -143,7 +143,7 @@ fn draw_field(
         (true, false) => "●",
         (true, true) => "*",
     };
-    let key_style = if marked { theme.bold(theme.accent) } else { theme.style(theme.dim) };
+    let key_style = if selected { theme.bold(theme.accent) } else { theme.style(theme.dim) };
     let mut line = Line::from(vec![
         Span::styled(pointer, theme.bold(theme.focus)),
         Span::styled(dot, theme.bold(theme.changed)),
@@ -167,9 +167,9 @@ fn draw_field(
     let before = match (changed, &field.before) {
         (false, _) => String::new(),
         (true, Some(before)) => format!("  was {}", plain(before)),
-        (true, None) => "  was left out".into(),
+        (true, None) => "  was not set".into(),
     };
-    // A long value goes before what it was.
+    // A long value takes the room of the previous one.
     let value = fitted(&value, room.min(Span::raw(value.as_str()).width()), ascii);
     let left = room - Span::raw(value.as_str()).width();
     line.push_span(Span::styled(value, style));

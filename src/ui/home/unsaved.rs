@@ -1,33 +1,33 @@
-//! What leaving would lose: presets that were changed and not saved, and how each of them can be saved without being asked about.
+//! What leaving would lose: the presets that were changed and not saved, and how each of them can be saved without asking.
 
 use std::collections::BTreeSet;
 
 use super::list::{Entry, List};
 use super::typing::{Naming, taken};
-use crate::ui::app::Saving;
+use crate::ui::saving::SaveRequest;
 
 /// A preset that was changed and not saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unsaved {
-    /// Its name.
+    /// The preset's name.
     pub preset: String,
-    /// How it is saved where nothing else is said, or why that cannot be.
-    pub saving: Result<Saving, String>,
+    /// How it is saved under the default name, or why it cannot be.
+    pub request: Result<SaveRequest, String>,
 }
 
-/// Those of a list, in its order.
+/// The unsaved presets of a list, in its order.
 pub fn of(list: &List) -> Vec<Unsaved> {
     let mut names = BTreeSet::new();
     let mut unsaved = |entry: &Entry| {
-        let saving = saving(entry, list).and_then(|saving| {
-            let first = names.insert(saving.name.clone());
-            if first { Ok(saving) } else { Err(taken(&saving.name)) }
+        let request = request(entry, list).and_then(|request| {
+            let first = names.insert(request.name.clone());
+            if first { Ok(request) } else { Err(taken(&request.name)) }
         });
-        Unsaved { preset: entry.listed.name.clone(), saving }
+        Unsaved { preset: entry.listed.name.clone(), request }
     };
     list.changed().map(&mut unsaved).collect()
 }
 
-fn saving(entry: &Entry, list: &List) -> Result<Saving, String> {
-    Naming::new(entry, list).saving(entry.listed.draft.as_ref().map_err(ToString::to_string)?)
+fn request(entry: &Entry, list: &List) -> Result<SaveRequest, String> {
+    Naming::new(entry, list).request(entry.listed.draft.as_ref().map_err(ToString::to_string)?)
 }

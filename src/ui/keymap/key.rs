@@ -1,22 +1,20 @@
-//! A key as people write it.
+//! A key, as the terminal sends it and as the user's settings write it.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::suggest::did_you_mean;
 
-/// A key, alone or with another held. Of characters, Shift makes others.
+/// A key, alone or with a modifier. Shift with a character is another character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
-    /// Alone.
     Plain(KeyCode),
-    /// With Ctrl.
     Ctrl(char),
-    /// An arrow with Shift.
+    /// An arrow key with Shift.
     Shift(KeyCode),
 }
 
 impl Key {
-    /// The key that was pressed; `None` with Alt, which belongs to the terminal.
+    /// The key of an event; `None` with Alt, which belongs to the terminal.
     pub fn of(event: &KeyEvent) -> Option<Key> {
         match event.code {
             KeyCode::Char(c) if event.modifiers.contains(KeyModifiers::CONTROL) => {
@@ -32,7 +30,7 @@ impl Key {
         }
     }
 
-    /// As people write it: `space`, `ctrl-c`.
+    /// The key's name: `space`, `ctrl-c`.
     pub fn name(self) -> String {
         match self {
             Key::Ctrl(c) => format!("ctrl-{}", Key::Plain(KeyCode::Char(c)).name()),
@@ -47,10 +45,10 @@ impl Key {
         }
     }
 
-    /// The key of a name.
+    /// Parses a key's name.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Why there is no such key.
     pub fn parse(name: &str) -> Result<Key, String> {
         let single = |text: &str| {
             let mut letters = text.chars();
@@ -62,11 +60,11 @@ impl Key {
         if let Some(rest) = name.strip_prefix("ctrl-").or_else(|| name.strip_prefix("Ctrl-")) {
             let c = if rest == "space" { Some(' ') } else { single(rest) };
             return match c.map(|c| c.to_ascii_lowercase()) {
-                Some(c) => match SAME.iter().find(|(same, _)| *same == c) {
-                    Some((_, other)) => Err(format!("\"{name}\": terminals send the same for {other}")),
+                Some(c) => match SENT_AS.iter().find(|(same, _)| *same == c) {
+                    Some((_, other)) => Err(format!("\"{name}\": terminals send it as {other}")),
                     None => Ok(Key::Ctrl(c)),
                 },
-                None => Err(format!("no key \"{name}\": after ctrl- comes one letter")),
+                None => Err(format!("no key \"{name}\": ctrl- takes one letter")),
             };
         }
         // shift-tab is a key of its own.
@@ -74,7 +72,7 @@ impl Key {
             return match NAMED.iter().find(|(known, _)| *known == rest) {
                 Some((_, code)) => Ok(Key::Shift(*code)),
                 None => Err(format!(
-                    "no key \"{name}\": after shift- comes a key with a name; of letters, write the large one"
+                    "no key \"{name}\": shift- takes a named key; write a capital letter for a letter with shift"
                 )),
             };
         }
@@ -93,7 +91,7 @@ impl Key {
     }
 }
 
-/// Keys that have names.
+/// The named keys.
 const NAMED: [(&str, KeyCode); 15] = [
     ("enter", KeyCode::Enter),
     ("esc", KeyCode::Esc),
@@ -112,8 +110,8 @@ const NAMED: [(&str, KeyCode); 15] = [
     ("pagedown", KeyCode::PageDown),
 ];
 
-/// What cannot be told from another key.
-const SAME: [(char, &str); 3] = [('i', "tab"), ('m', "enter"), ('[', "esc")];
+/// Letters that terminals with ctrl send as another key.
+const SENT_AS: [(char, &str); 3] = [('i', "tab"), ('m', "enter"), ('[', "esc")];
 
 #[cfg(test)]
 mod tests {
@@ -127,7 +125,7 @@ mod tests {
             letter().prop_map(|c| Key::Plain(KeyCode::Char(c))),
             letter()
                 .prop_map(|c| c.to_ascii_lowercase())
-                .prop_filter("same", |c| SAME.iter().all(|(same, _)| same != c))
+                .prop_filter("same", |c| SENT_AS.iter().all(|(same, _)| same != c))
                 .prop_map(Key::Ctrl),
             (1u8..=24).prop_map(|number| Key::Plain(KeyCode::F(number))),
             (0..NAMED.len()).prop_map(|number| Key::Plain(NAMED[number].1)),
@@ -139,12 +137,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_key_is_read_as_it_is_written(key in keys()) {
+        fn a_key_is_parsed_from_its_own_name(key in keys()) {
             prop_assert_eq!(Key::parse(&key.name()), Ok(key));
         }
 
         #[test]
-        fn any_name_is_read_or_refused(name in ".{0,12}|(ctrl-|F).{0,3}") {
+        fn any_name_is_parsed_or_rejected(name in ".{0,12}|(ctrl-|F).{0,3}") {
             if let Ok(key) = Key::parse(&name) {
                 prop_assert_eq!(Key::parse(&key.name()), Ok(key));
             }

@@ -1,4 +1,4 @@
-//! The user's keys instead of the table's own.
+//! The user's keys in place of the defaults.
 
 use super::{BINDINGS, Context, Key, Keymap};
 use crate::Usage;
@@ -6,17 +6,17 @@ use crate::config::Remap;
 use crate::suggest::did_you_mean;
 
 impl Keymap {
-    /// The table's keys, but for those that the user gave others. An empty list leaves something without a key.
+    /// The default keys, except where the user binds others. An empty list unbinds an action.
     ///
     /// # Errors
-    /// [`Usage`], with the place: a name or a key that there is not, or a key that would do two things.
+    /// [`Usage`] with the place: an unknown name or key, or a key that is bound twice.
     pub fn with(remaps: &[Remap]) -> Result<Keymap, Usage> {
         let mut keymap = Keymap::default();
         for remap in remaps {
             let names = || BINDINGS.iter().map(|binding| binding.name);
             let Some(line) = names().position(|name| name == remap.name) else {
                 let meant = did_you_mean(&remap.name, names());
-                return Err(Usage(format!("{}: keys.{}: nothing has that name{meant}", remap.location, remap.name)));
+                return Err(Usage(format!("{}: keys.{}: unknown name{meant}", remap.location, remap.name)));
             };
             let keys = remap.keys.iter().map(|key| Key::parse(key));
             keymap.keys[line] = keys.collect::<Result<_, _>>().map_err(|why| complaint(remap, &why))?;
@@ -27,18 +27,18 @@ impl Keymap {
         Ok(keymap)
     }
 
-    /// Whether none of the keys does something else where it counts.
+    /// Rejects a key that is already bound in the same context.
     fn check(&self, remap: &Remap) -> Result<(), Usage> {
         let lines = || BINDINGS.iter().zip(&self.keys);
         let Some((own, keys)) = lines().find(|(binding, _)| binding.name == remap.name) else { return Ok(()) };
         if own.name == "quit" && keys.is_empty() {
             return Err(complaint(remap, "quit needs a key"));
         }
-        let meets = |place| place == own.context || [place, own.context].contains(&Context::Anywhere);
-        let others = lines().filter(|(other, _)| other.action != own.action && meets(other.context));
+        let overlaps = |place| place == own.context || [place, own.context].contains(&Context::Anywhere);
+        let others = lines().filter(|(other, _)| other.action != own.action && overlaps(other.context));
         for (other, taken) in others {
             if let Some(key) = keys.iter().find(|key| taken.contains(key)) {
-                let why = format!("{} is also {}'s; give that another key", key.name(), other.name);
+                let why = format!("{} is already bound to {}; bind that to another key", key.name(), other.name);
                 return Err(complaint(remap, &why));
             }
         }
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn other_keys_count_and_the_tables_own_do_not_any_more() {
+    fn user_keys_replace_the_default_ones() {
         let keymap = with(&[("pause", &["F5", "ctrl-p"]), ("checkpoint", &["p"]), ("theme", &[])]).unwrap();
         let does = |code, modifiers| keymap.action(Context::Monitor, &KeyEvent::new(code, modifiers));
         assert_eq!(does(KeyCode::F(5), KeyModifiers::NONE), Some(Action::PauseOrResume));
@@ -78,14 +78,17 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_is_told_with_its_place() {
+    fn errors_name_the_place() {
         for (remap, message) in [
-            (("paus", &["p"] as &[&str]), "config.toml:3: keys.paus: nothing has that name; did you mean \"pause\"?"),
+            (("paus", &["p"] as &[&str]), "config.toml:3: keys.paus: unknown name; did you mean \"pause\"?"),
             (("pause", &["spcae"]), "config.toml:3: keys.pause: no key \"spcae\"; did you mean \"space\"?"),
-            (("pause", &["c"]), "config.toml:3: keys.pause: c is also checkpoint's; give that another key"),
-            (("pause", &["t"]), "keys.pause: t is also theme's"),
-            (("theme", &["c"]), "keys.theme: c is also"),
-            (("pause", &["ctrl-i"]), "terminals send the same for tab"),
+            (
+                ("pause", &["c"]),
+                "config.toml:3: keys.pause: c is already bound to checkpoint; bind that to another key",
+            ),
+            (("pause", &["t"]), "keys.pause: t is already bound to theme"),
+            (("theme", &["c"]), "keys.theme: c is already bound"),
+            (("pause", &["ctrl-i"]), "terminals send it as tab"),
             (("quit", &[]), "quit needs a key"),
         ] {
             let error = with(&[remap]).err().unwrap();

@@ -7,7 +7,8 @@ use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::list::{clicked, first, moved, pointer};
-use super::{Monitor, Scene};
+use super::scene::Scene;
+use super::view::View;
 use crate::runs::{Completion, History};
 use crate::ui::format::{fitted, grouped, plain, wrapped};
 use crate::ui::keymap::Action;
@@ -22,16 +23,16 @@ fn listed(run: &History) -> Vec<&Completion> {
 }
 
 /// Does what a key says.
-pub fn act(monitor: &mut Monitor, action: Action, body: Rect) {
+pub fn act(view: &mut View, run: &History, action: Action, body: Rect) {
     let page = usize::from(parts(body)[0].height.saturating_sub(3));
-    monitor.view.example = moved(monitor.view.example, action, page, monitor.run.completions.len());
+    view.example = moved(view.example, action, page, run.completions.len());
 }
 
 /// Marks what was clicked on.
-pub fn click(monitor: &mut Monitor, at: Position, body: Rect) {
+pub fn click(view: &mut View, run: &History, at: Position, body: Rect) {
     let [_, rows] = rows(parts(body)[0].inner(Margin::new(1, 1)));
-    if let Some(place) = clicked(at, rows, monitor.view.example, monitor.run.completions.len()) {
-        monitor.view.example = place;
+    if let Some(place) = clicked(at, rows, view.example, run.completions.len()) {
+        view.example = place;
     }
 }
 
@@ -104,8 +105,8 @@ fn draw_detail(frame: &mut Frame, area: Rect, scene: Scene, answer: &Completion)
         Some(before) => {
             let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(below);
             draw("First answer", before, left);
-            draw("Answer", answer, right);
+            draw("Completion", answer, right);
         }
-        None => draw("Answer", answer, below),
+        None => draw("Completion", answer, below),
     }
 }

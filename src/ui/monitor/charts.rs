@@ -2,12 +2,12 @@
 
 use ratatui::layout::{Position, Rect};
 
-use super::overview::{self, Panel};
+use super::panel::Panel;
 use super::view::Tab;
-use super::{Monitor, export, layers, panels, system};
-use crate::ui::app::{Effect, Look};
+use super::{Monitor, export, layers, overview, panels, system};
+use crate::ui::intent::Intent;
 use crate::ui::keymap::Action;
-use crate::ui::theme::{Depth, Theme};
+use crate::ui::theme::{Depth, Look, Theme};
 
 /// Share of the window that a step of panning goes.
 const PAN: f64 = 0.25;
@@ -66,13 +66,13 @@ impl Monitor {
     }
 
     /// The chart in front as files in the run's folder.
-    pub(super) fn write_chart(&self) -> Option<Effect> {
+    pub(super) fn write_chart(&self) -> Option<Intent> {
         if !matches!(self.view.tab, Tab::Overview | Tab::System | Tab::Layers) {
             return None;
         }
         let panel = self.view.chart(&self.run);
         let files = export::files(self.scene(&paper()?), panel)?;
-        Some(Effect::Write(files))
+        Some(Intent::WriteFiles(files))
     }
 
     fn panels(&self, body: Rect) -> Vec<(Panel, Rect)> {

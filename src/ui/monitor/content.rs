@@ -3,9 +3,10 @@
 use ratatui::style::Modifier;
 use ratatui::text::Span;
 
-use super::overview::Panel;
-use super::view::Smoothing;
-use super::{Scene, system};
+use super::panel::Panel;
+use super::scene::Scene;
+use super::smoothing::Smoothing;
+use super::system_content;
 use crate::runs::SmoothedSeries;
 use crate::series::Series;
 use crate::ui::format::{Unit, bytes, number, score};
@@ -89,7 +90,7 @@ impl<'a> Content<'a> {
                     theme.evaluation,
                 )
             },
-            machine => system::content(scene, machine),
+            machine => system_content::content(scene, machine),
         }
     }
 }

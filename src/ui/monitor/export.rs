@@ -3,10 +3,10 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use super::Scene;
 use super::content::Content;
-use super::overview::Panel;
+use super::panel::Panel;
 use super::panels;
+use super::scene::Scene;
 use crate::ui::widgets::chart::Curve;
 use crate::ui::widgets::svg;
 

@@ -4,11 +4,13 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{Scene, Tab};
+use super::scene::Scene;
+use super::view::Tab;
 use crate::protocol::{Level, Phase, Reason};
 use crate::runs::RunEnd;
 use crate::ui::format::{duration, grouped, plain};
 use crate::ui::theme::Hue;
+use crate::ui::widgets::sides::sides;
 
 /// Lines that [`draw`] takes.
 pub const HEIGHT: u16 = 2;
@@ -153,18 +155,6 @@ fn bar(frame: &mut Frame, area: Rect, scene: Scene, share: f64, text: &str) {
         Span::styled(text.to_owned(), theme.style(theme.text)),
     ]);
     frame.render_widget(line, area);
-}
-
-/// Two texts at the sides of a line; the left one gives way.
-pub fn sides(frame: &mut Frame, area: Rect, left: Line, right: Line) {
-    let right_width = (right.width() as u16).min(area.width);
-    let left_area = Rect { width: area.width.saturating_sub(right_width + 1), ..area };
-    if left_area.width as usize >= left.width().min(20) {
-        frame.render_widget(left, left_area);
-        frame.render_widget(right, Rect { x: area.right() - right_width, width: right_width, ..area });
-    } else {
-        frame.render_widget(left, area);
-    }
 }
 
 /// 2 as `2`, 1.5 as `1.5`.

@@ -5,72 +5,23 @@ use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
+use super::layers_view::{LayersView, Metric};
 use super::list::moved;
-use super::overview::Panel;
-use super::{Monitor, Scene, panels};
-use crate::runs::{History, TargetHistories, TargetHistory};
-use crate::ui::app::Look;
+use super::panel::Panel;
+use super::panels;
+use super::scene::Scene;
+use super::view::View;
+use crate::runs::History;
+use crate::runs::{TargetHistories, TargetHistory};
 use crate::ui::format::{grouped, percent, plain};
 use crate::ui::keymap::Action;
+use crate::ui::theme::Look;
 use crate::ui::theme::{Depth, Hue};
 use crate::ui::widgets::panel::{Title, panel};
 
-/// What is looked at of the layers.
-#[derive(Default)]
-pub struct LayersView {
-    /// What colours tell.
-    pub metric: Metric,
-    /// Row of the cursor: a module.
-    module: usize,
-    /// Column of the cursor: a layer.
-    layer: usize,
-}
-
-/// What colours tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Metric {
-    #[default]
-    Mass,
-    Update,
-    Density,
-}
-
-impl Metric {
-    fn next(self) -> Metric {
-        match self {
-            Metric::Mass => Metric::Update,
-            Metric::Update => Metric::Density,
-            Metric::Density => Metric::Mass,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Metric::Mass => "gradient mass",
-            Metric::Update => "update size",
-            Metric::Density => "selected density",
-        }
-    }
-
-    fn of(self, target: &TargetHistory) -> Option<f64> {
-        match self {
-            Metric::Mass => target.mass.last(),
-            Metric::Update => target.update.last(),
-            Metric::Density => Some(target.density()).filter(|density| density.is_finite()),
-        }
-    }
-}
-
-impl LayersView {
-    /// The number of the target under the cursor.
-    pub fn target(&self, run: &History) -> Option<usize> {
-        run.targets.at(self.module, self.layer)
-    }
-}
-
 /// Does what a key says.
-pub fn act(monitor: &mut Monitor, action: Action, body: Rect) {
-    let (targets, view) = (&monitor.run.targets, &mut monitor.view.layers);
+pub fn act(whole: &mut View, run: &History, action: Action, body: Rect) {
+    let (targets, view) = (&run.targets, &mut whole.layers);
     let (rows, columns) = (targets.modules.len(), targets.layers.len());
     match action {
         Action::Metric | Action::FocusNext => view.metric = view.metric.next(),
@@ -78,19 +29,19 @@ pub fn act(monitor: &mut Monitor, action: Action, body: Rect) {
         Action::Left => view.layer = moved(view.layer, Action::Up, 1, columns),
         Action::Right => view.layer = moved(view.layer, Action::Down, 1, columns),
         Action::First | Action::Last => view.layer = moved(view.layer, action, 1, columns),
-        Action::Enter => monitor.view.full = view.target(&monitor.run).is_some(),
+        Action::Enter => whole.full = view.target(run).is_some(),
         action => view.module = moved(view.module, action, usize::from(body.height / 2), rows),
     }
 }
 
 /// One click marks a target, a second opens its history.
-pub fn click(monitor: &mut Monitor, at: Position, body: Rect) {
-    let Some((module, layer)) = Map::of(&monitor.run.targets, &monitor.view.layers, body).cell_at(at) else { return };
-    if monitor.run.targets.at(module, layer).is_none() {
+pub fn click(whole: &mut View, run: &History, at: Position, body: Rect) {
+    let Some((module, layer)) = Map::of(&run.targets, &whole.layers, body).cell_at(at) else { return };
+    if run.targets.at(module, layer).is_none() {
         return;
     }
-    let view = &mut monitor.view.layers;
-    monitor.view.full = (view.module, view.layer) == (module, layer);
+    let view = &mut whole.layers;
+    whole.full = (view.module, view.layer) == (module, layer);
     (view.module, view.layer) = (module, layer);
 }
 

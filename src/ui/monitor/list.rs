@@ -2,7 +2,7 @@
 
 use ratatui::layout::{Position, Rect};
 
-use super::Scene;
+use super::scene::Scene;
 use crate::ui::keymap::Action;
 
 /// A place in a list moved as a key says; `page` is how much of it is seen.

@@ -1,13 +1,13 @@
 //! What the run said: it follows the newest line until it is scrolled, and shows what a filter and a level leave.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::header::level_hue;
-use super::{Monitor, Scene};
+use super::scene::Scene;
+use super::view::View;
 use crate::protocol::Level;
 use crate::runs::{History, LogLine};
 use crate::ui::format::{duration, grouped};
@@ -17,74 +17,11 @@ use crate::ui::widgets::panel::{Title, panel};
 /// Columns that left and right move by.
 const ASIDE: u16 = 16;
 
-/// What is looked at of the log.
-pub struct LogView {
-    /// Number of the first line shown; `None` follows the newest.
-    top: Option<u64>,
-    /// Columns left out at the left.
-    aside: u16,
-    /// What a line must hold.
-    filter: String,
-    /// Whether keys are written into the filter.
-    pub typing: bool,
-    /// The least grave lines shown.
-    least: Level,
-}
-
-impl Default for LogView {
-    fn default() -> LogView {
-        LogView { top: None, aside: 0, filter: String::new(), typing: false, least: Level::Info }
-    }
-}
-
-impl LogView {
-    /// Whether only some of the lines are shown.
-    pub fn filtered(&self) -> bool {
-        !self.filter.is_empty()
-    }
-
-    /// Takes up a key that is text, unless it is none.
-    pub fn key(&mut self, key: &KeyEvent) -> bool {
-        match key.code {
-            _ if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => return false,
-            KeyCode::Enter => self.typing = false,
-            KeyCode::Esc => {
-                self.typing = false;
-                self.filter.clear();
-            }
-            KeyCode::Backspace => {
-                self.filter.pop();
-            }
-            KeyCode::Char(c) => self.filter.push(c),
-            _ => return false,
-        }
-        true
-    }
-
-    /// Takes up pasted text.
-    pub fn pasted(&mut self, text: &str) {
-        self.filter.extend(text.chars().filter(|c| !c.is_control()));
-    }
-
-    /// The lines that filter and level leave.
-    fn lines<'a>(&self, run: &'a History) -> Vec<&'a LogLine> {
-        let wanted = self.filter.to_lowercase();
-        let lines = run.log.iter().filter(|line| line.level >= self.least);
-        lines.filter(|line| wanted.is_empty() || line.text.to_lowercase().contains(&wanted)).collect()
-    }
-
-    /// The first of these lines to show on so many rows.
-    fn first(&self, lines: &[&LogLine], rows: usize) -> usize {
-        let end = lines.len().saturating_sub(rows);
-        self.top.map_or(end, |top| lines.partition_point(|line| line.number < top).min(end))
-    }
-}
-
 /// Does what a key says.
-pub fn act(monitor: &mut Monitor, action: Action, body: Rect) {
+pub fn act(view: &mut View, run: &History, action: Action, body: Rect) {
     let rows = usize::from(body.height.saturating_sub(2));
-    let view = &mut monitor.view.lines;
-    let lines = view.lines(&monitor.run);
+    let view = &mut view.lines;
+    let lines = view.lines(run);
     let first = view.first(&lines, rows);
     let to = match action {
         Action::Filter => {

@@ -1,86 +1,83 @@
-//! The monitor: one run, live or replayed. Its state, and how keys change it.
+//! The monitor: one run, live or replayed. Its state, and how inputs change it.
 
 mod answers;
 mod charts;
 mod content;
 mod export;
+mod files;
 mod header;
 mod layers;
+mod layers_view;
 mod list;
 mod log;
+mod log_view;
 mod overview;
+mod panel;
 mod panels;
 mod preset;
 mod prompt;
 mod samples;
+mod scene;
+mod smoothing;
 mod system;
+mod system_content;
 mod view;
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 
 use crossterm::event::KeyEvent;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::Line;
 
-use super::app::{Effect, Look};
-use super::keymap::Action;
+use super::input::UserInput;
+use super::intent::Intent;
+use super::keymap::{Action, Context, Keymap};
+use super::theme::Look;
 use crate::protocol::{Command, Event};
 use crate::runs::History;
-pub use header::sides;
-pub use overview::Panel;
+pub use files::Files;
+pub use panel::Panel;
 use prompt::{Prompt, Typed};
-use view::Smoothing;
+use scene::Scene;
+use smoothing::Smoothing;
 pub use view::{Tab, View};
 
-/// A run on the screen.
+/// A run on the monitor.
 pub struct Monitor {
-    /// What it told.
     pub run: History,
-    /// What of it is looked at, and how.
     pub view: View,
-    /// Whether a trainer is behind it that obeys.
+    /// Whether the run has a trainer that accepts commands; a replay has none.
     pub live: bool,
     /// Whether that trainer is in another process.
     pub attached: bool,
-    /// What was asked for and is not confirmed yet: `pausing…`.
+    /// The command that the trainer has not confirmed yet: `pausing…`.
     pub asked: Option<&'static str>,
-    /// Where it keeps its files, where that is known.
+    /// The run's files, if they are known.
     pub files: Option<Files>,
     /// Other runs to compare with, by name.
     overlays: Vec<(String, History)>,
-    /// What the model is about to be asked, while it is typed.
+    /// The prompt that is being typed.
     prompt: Option<Prompt>,
 }
 
-/// A run's files.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Files {
-    /// Their folder.
-    pub folder: PathBuf,
-    /// The preset as it runs: TOML.
-    pub preset: String,
-}
-
-/// What the monitor's drawing sees.
-#[derive(Clone, Copy)]
-struct Scene<'a> {
-    run: &'a History,
-    view: &'a View,
-    asked: Option<&'static str>,
-    files: Option<&'a Files>,
-    overlays: &'a [(String, History)],
-    look: &'a Look,
-}
-
 impl Monitor {
-    /// Of a run that is about to tell its first event; `live` if it can be ordered about.
-    pub fn new(live: bool) -> Monitor {
+    /// A run that was started in this process.
+    pub fn launched() -> Monitor {
+        Monitor { live: true, ..Monitor::replay() }
+    }
+
+    /// A run whose trainer is in another process.
+    pub fn attached() -> Monitor {
+        Monitor { attached: true, ..Monitor::launched() }
+    }
+
+    /// A run whose recorded events are replayed.
+    pub fn replay() -> Monitor {
         Monitor {
             run: History::default(),
             view: View::default(),
-            live,
+            live: false,
             attached: false,
             asked: None,
             files: None,
@@ -89,20 +86,13 @@ impl Monitor {
         }
     }
 
-    /// Of a run whose trainer is in another process.
-    pub fn elsewhere() -> Monitor {
-        let mut monitor = Monitor::new(true);
-        monitor.attached = true;
-        monitor
-    }
-
-    /// Lays another run's curves beneath this one's.
+    /// Draws another run's curves beneath this run's from now on.
     pub fn overlay(&mut self, name: impl Into<String>, run: History) {
         self.overlays.push((super::format::plain(&name.into()), run));
     }
 
-    /// Takes up an event of the run.
-    pub fn told(&mut self, event: Event) {
+    /// Applies an event of the run.
+    pub fn on_event(&mut self, event: Event) {
         // Only what the trainer confirms is shown as done.
         if matches!(event, Event::Phase { .. }) || event.is_last() {
             self.asked = None;
@@ -110,102 +100,118 @@ impl Monitor {
         self.run.apply(event);
     }
 
-    /// Whether nothing is open that a key could close.
-    pub fn at_rest(&self) -> bool {
-        !self.view.full && !self.view.lines.filtered()
-    }
-
-    /// Whether its trainer still works.
+    /// Whether the run's trainer is still running.
     pub fn at_work(&self) -> bool {
         self.live && self.run.end.is_none()
     }
 
-    /// Whether keys are text now.
-    pub fn typing(&self) -> bool {
-        self.prompt.is_some() || self.view.tab == Tab::Log && self.view.lines.typing
+    /// Whether the run's model can be prompted now.
+    pub fn accepts_prompts(&self) -> bool {
+        self.check_prompts().is_ok()
     }
 
-    /// Takes up a key that is text, unless it is none. Breaks off where it was, with a prompt that is to be asked.
-    pub fn key(&mut self, key: &KeyEvent) -> ControlFlow<Option<String>> {
-        let Some(prompt) = &mut self.prompt else {
-            return if self.view.lines.key(key) { ControlFlow::Break(None) } else { ControlFlow::Continue(()) };
-        };
-        match prompt.key(key) {
-            Typed::On => ControlFlow::Break(None),
-            Typed::Done(prompt) => ControlFlow::Break(Some(prompt)),
-            Typed::Dropped => {
-                self.prompt = None;
-                ControlFlow::Break(None)
-            }
-            Typed::Foreign => ControlFlow::Continue(()),
-        }
-    }
-
-    /// Takes up pasted text.
-    pub fn pasted(&mut self, text: &str) {
-        match &mut self.prompt {
-            Some(prompt) => prompt.pasted(text),
-            None => self.view.lines.pasted(text),
-        }
-    }
-
-    /// Has a prompt typed.
-    ///
-    /// # Errors
-    /// Why the model cannot be asked.
-    pub fn open_prompt(&mut self) -> Result<(), &'static str> {
-        self.can_answer()?;
-        self.prompt = Some(Prompt::after(&self.run));
-        Ok(())
-    }
-
-    /// Asks the model, and goes where its answer will be seen.
-    ///
-    /// # Errors
-    /// Why it cannot be asked; what was typed stays.
-    pub fn sample(&mut self, prompt: String) -> Result<Effect, &'static str> {
-        self.can_answer()?;
-        let order = self.ask("asking…", Command::Sample { prompt });
-        let order = order.ok_or("the run has not done yet what it was told last; ask again in a moment")?;
-        self.prompt = None;
-        (self.view.tab, self.view.example) = (Tab::Samples, 0);
-        self.view.shrink();
-        Ok(order)
-    }
-
-    /// Whether the run's model answers now.
-    pub fn answers(&self) -> bool {
-        self.can_answer().is_ok()
-    }
-
-    fn can_answer(&self) -> Result<(), &'static str> {
+    fn check_prompts(&self) -> Result<(), &'static str> {
         match &self.run.started {
-            Some(_) if !self.run.writes() => Err("a classifier writes no text: it cannot be asked"),
-            _ if !self.at_work() => Err("this run does not go; `finesift chat` talks to what it came to"),
-            None => Err("the model is not there yet"),
+            Some(_) if !self.run.writes() => Err("a classifier generates no text and cannot be prompted"),
+            _ if !self.at_work() => Err("this run is not training; use `finesift chat` to prompt its model"),
+            None => Err("the model is not loaded yet"),
             Some(_) => Ok(()),
         }
     }
 
-    /// Does what a key says. `area` is what [`Monitor::draw`] draws on.
-    pub fn act(&mut self, action: Action, area: Rect) -> Option<Effect> {
+    /// Notes a command that is about to be sent. `None` if the run has ended, or if it has not confirmed the last
+    /// command; a stop does not wait for that.
+    pub fn request(&mut self, word: &'static str, command: Command) -> Option<Command> {
+        if !self.at_work() || self.asked.is_some() && !matches!(command, Command::Stop { .. }) {
+            return None;
+        }
+        self.asked = Some(word);
+        Some(command)
+    }
+
+    /// Handles an input. `area` is the one that [`Monitor::draw`] draws on.
+    pub fn handle(&mut self, input: &UserInput, area: Rect, keymap: &Keymap) -> Option<Intent> {
+        match input {
+            UserInput::Key(key) => match self.type_key(key) {
+                ControlFlow::Break(intent) => intent,
+                ControlFlow::Continue(()) => self.act(keymap.action(Context::Monitor, key)?, area),
+            },
+            UserInput::Paste(text) => {
+                self.paste(text);
+                None
+            }
+            UserInput::Click(at) => self.click(*at, area),
+            UserInput::ScrollUp(_) => self.act(if self.view.full { Action::ZoomIn } else { Action::Up }, area),
+            UserInput::ScrollDown(_) => self.act(if self.view.full { Action::ZoomOut } else { Action::Down }, area),
+        }
+    }
+
+    /// Types a key into the prompt or the filter of the log, if one of them is open and the key is text.
+    fn type_key(&mut self, key: &KeyEvent) -> ControlFlow<Option<Intent>> {
+        if let Some(prompt) = &mut self.prompt {
+            return match prompt.key(key) {
+                Typed::On => ControlFlow::Break(None),
+                Typed::Done(prompt) => ControlFlow::Break(Some(self.sample(prompt))),
+                Typed::Dropped => {
+                    self.prompt = None;
+                    ControlFlow::Break(None)
+                }
+                Typed::Foreign => ControlFlow::Continue(()),
+            };
+        }
+        let typed = self.filtering() && self.view.lines.key(key);
+        if typed { ControlFlow::Break(None) } else { ControlFlow::Continue(()) }
+    }
+
+    fn paste(&mut self, text: &str) {
+        if let Some(prompt) = &mut self.prompt {
+            prompt.pasted(text);
+        } else if self.filtering() {
+            self.view.lines.pasted(text);
+        }
+    }
+
+    fn filtering(&self) -> bool {
+        self.view.tab == Tab::Log && self.view.lines.typing
+    }
+
+    /// Sends a prompt, and shows where the completion will appear. If it cannot be sent, it stays open to be edited.
+    fn sample(&mut self, prompt: String) -> Intent {
+        if let Err(why) = self.check_prompts() {
+            return Intent::Refuse(why.into());
+        }
+        let Some(command) = self.request("sampling…", Command::Sample { prompt }) else {
+            return Intent::Refuse("the run has not confirmed the last command yet; try again in a moment".into());
+        };
+        self.prompt = None;
+        (self.view.tab, self.view.example) = (Tab::Samples, 0);
+        self.view.shrink();
+        Intent::Send(command)
+    }
+
+    /// Performs an action. `area` is the one that [`Monitor::draw`] draws on.
+    pub fn act(&mut self, action: Action, area: Rect) -> Option<Intent> {
         let body = parts(area)[1];
         match action {
+            Action::App(action) => return Some(Intent::App(action)),
             Action::Tab(number) => {
                 if let Some((tab, _)) = Tab::ALL.get(number) {
                     self.view.tab = *tab;
                     self.view.shrink();
                 }
             }
-            Action::PauseOrResume => {
-                let paused = self.run.held;
-                let (word, command) =
-                    if paused { ("resuming…", Command::Resume) } else { ("pausing…", Command::Pause) };
-                return self.ask(word, command);
+            Action::PauseOrResume if self.run.held => return self.command("resuming…", Command::Resume),
+            Action::PauseOrResume => return self.command("pausing…", Command::Pause),
+            Action::Checkpoint => return self.command("saving a checkpoint…", Command::Checkpoint),
+            Action::Evaluate => return self.command("evaluating…", Command::Evaluate),
+            Action::StopAndSave => return self.command("stopping…", Command::Stop { save: true }),
+            Action::Sample => match self.check_prompts() {
+                Ok(()) => self.prompt = Some(Prompt::after(&self.run)),
+                Err(why) => return Some(Intent::Refuse(why.into())),
+            },
+            Action::Back if !self.live && !self.view.full && !self.view.lines.filtered() => {
+                return Some(Intent::CloseReplay);
             }
-            Action::Checkpoint => return self.ask("writing a checkpoint…", Command::Checkpoint),
-            Action::Evaluate => return self.ask("evaluating…", Command::Evaluate),
-            Action::StopAndSave => return self.ask("stopping…", Command::Stop { save: true }),
             Action::LogAxis => self.view.log = !self.view.log,
             Action::Smoothing => {
                 self.view.smoothing = match self.view.smoothing {
@@ -218,46 +224,47 @@ impl Monitor {
                 self.view.time = !self.view.time;
                 (self.view.cursor, self.view.window) = (None, None);
             }
+            Action::WriteChart if self.files.is_none() => {
+                return Some(Intent::Refuse("this run has no folder to write to".into()));
+            }
             Action::WriteChart => return self.write_chart(),
-            action => match self.view.tab {
-                Tab::Overview | Tab::System => self.act_on_charts(action, body),
-                Tab::Layers if self.view.full => self.act_on_charts(action, body),
-                Tab::Layers => layers::act(self, action, body),
-                Tab::Samples if self.run.writes() => answers::act(self, action, body),
-                Tab::Samples => samples::act(self, action, body),
-                Tab::Log => log::act(self, action, body),
-                Tab::Preset => preset::act(self, action, body),
-            },
+            action => self.act_on_tab(action, body),
         }
         None
     }
 
-    /// Takes up a click; `area` is what [`Monitor::draw`] draws on.
-    pub fn click(&mut self, at: Position, area: Rect) -> Option<Effect> {
+    fn act_on_tab(&mut self, action: Action, body: Rect) {
+        let (view, run) = (&mut self.view, &self.run);
+        match view.tab {
+            Tab::Overview | Tab::System => self.act_on_charts(action, body),
+            Tab::Layers if view.full => self.act_on_charts(action, body),
+            Tab::Layers => layers::act(view, run, action, body),
+            Tab::Samples if run.writes() => answers::act(view, run, action, body),
+            Tab::Samples => samples::act(view, run, action, body),
+            Tab::Log => log::act(view, run, action, body),
+            Tab::Preset => preset::act(view, self.files.as_ref(), action, body),
+        }
+    }
+
+    fn command(&mut self, word: &'static str, command: Command) -> Option<Intent> {
+        self.request(word, command).map(Intent::Send)
+    }
+
+    fn click(&mut self, at: Position, area: Rect) -> Option<Intent> {
         let [header, body] = parts(area);
-        if let Some((number, _)) = header::tabs(header).into_iter().enumerate().find(|(_, area)| area.contains(at)) {
+        if let Some(number) = header::tabs(header).into_iter().position(|area| area.contains(at)) {
             return self.act(Action::Tab(number), area);
         }
-        match self.view.tab {
+        let (view, run) = (&mut self.view, &self.run);
+        match view.tab {
             Tab::Overview | Tab::System => self.click_chart(at, body),
-            Tab::Layers if self.view.full => self.click_chart(at, body),
-            Tab::Layers => layers::click(self, at, body),
-            Tab::Samples if self.run.writes() => answers::click(self, at, body),
-            Tab::Samples => samples::click(self, at, body),
+            Tab::Layers if view.full => self.click_chart(at, body),
+            Tab::Layers => layers::click(view, run, at, body),
+            Tab::Samples if run.writes() => answers::click(view, run, at, body),
+            Tab::Samples => samples::click(view, run, at, body),
             Tab::Log | Tab::Preset => {}
         }
         None
-    }
-
-    /// Takes up a turn of the wheel; `area` is what [`Monitor::draw`] draws on.
-    pub fn wheel(&mut self, up: bool, area: Rect) -> Option<Effect> {
-        let action = match (self.view.full, up) {
-            (true, true) => Action::ZoomIn,
-            (true, false) => Action::ZoomOut,
-            (false, true) => Action::Up,
-            (false, false) => Action::Down,
-        };
-        self.act(action, area)
     }
 
     /// The run's name and state, for the first line of the screen.
@@ -265,7 +272,7 @@ impl Monitor {
         header::headline(self.scene(look), self.attached)
     }
 
-    /// Draws it.
+    /// Draws the tab in front, and the prompt over it.
     pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
         let scene = self.scene(look);
         let [header, body] = parts(area);
@@ -288,18 +295,9 @@ impl Monitor {
         let Monitor { run, view, asked, files, overlays, .. } = self;
         Scene { run, view, asked: *asked, files: files.as_ref(), overlays, look }
     }
-
-    /// Asks the trainer, if there is one at work; nothing else is asked until it has answered, but to stop.
-    pub fn ask(&mut self, word: &'static str, command: Command) -> Option<Effect> {
-        if !self.at_work() || self.asked.is_some() && !matches!(command, Command::Stop { .. }) {
-            return None;
-        }
-        self.asked = Some(word);
-        Some(Effect::Send(command))
-    }
 }
 
-/// The lines of the header, and the rest.
+/// The lines of the header, and the body.
 fn parts(area: Rect) -> [Rect; 2] {
     Layout::vertical([Constraint::Length(header::HEIGHT), Constraint::Fill(1)]).areas(area)
 }

@@ -6,88 +6,12 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 
-use super::view::Smoothing;
-use super::{Scene, header, log, panels};
-use crate::runs::{History, RunEnd};
-use crate::series::Series;
+use super::panel::Panel;
+use super::scene::Scene;
+use super::{header, log, panels};
+use crate::runs::RunEnd;
 use crate::ui::format::plain;
-use crate::ui::overlay::popup;
-
-/// A panel of the monitor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Panel {
-    Loss,
-    Score,
-    Mass,
-    Selected,
-    Memory,
-    Throughput,
-    LearningRate,
-    GradNorm,
-    // The machine's.
-    GpuMemory,
-    Utilization,
-    Power,
-    Temperature,
-    Cpu,
-    Rss,
-    Disk,
-    // A target's, by its number.
-    TargetMass(usize),
-    TargetUpdate(usize),
-}
-
-impl Panel {
-    /// The overview's charts.
-    pub const CHARTS: [Panel; 7] = [
-        Panel::Loss,
-        Panel::Score,
-        Panel::Mass,
-        Panel::Memory,
-        Panel::Throughput,
-        Panel::LearningRate,
-        Panel::GradNorm,
-    ];
-
-    /// The curve that the cursor follows.
-    pub fn main(self, run: &History) -> Option<&Series> {
-        let machine = &run.machine;
-        match self {
-            Panel::Loss => Some(&run.loss.raw),
-            Panel::Score => {
-                let best = run.started.as_ref().map(|started| &started.best)?;
-                run.scores.get(best)
-            }
-            Panel::Mass => Some(&run.mass),
-            Panel::Selected => None,
-            Panel::Memory => Some(&run.memory),
-            Panel::Throughput => Some(&run.throughput.raw),
-            Panel::LearningRate => Some(&run.learning_rate),
-            Panel::GradNorm => Some(&run.grad_norm.raw),
-            Panel::GpuMemory => Some(&machine.gpu_memory),
-            Panel::Utilization => Some(&machine.utilization),
-            Panel::Power => Some(&machine.power),
-            Panel::Temperature => Some(&machine.temperature),
-            Panel::Cpu => Some(&machine.process_cpu),
-            Panel::Rss => Some(&machine.rss),
-            Panel::Disk => Some(&machine.disk_free),
-            Panel::TargetMass(number) => Some(&run.targets.all.get(number)?.mass),
-            Panel::TargetUpdate(number) => Some(&run.targets.all.get(number)?.update),
-        }
-    }
-
-    /// The curve to compare with other runs' by.
-    pub fn shown(self, run: &History, smoothing: Smoothing) -> Option<&Series> {
-        let averaged = match self {
-            Panel::Loss => &run.loss,
-            Panel::Throughput => &run.throughput,
-            Panel::GradNorm => &run.grad_norm,
-            _ => return self.main(run),
-        };
-        Some(smoothing.of(averaged))
-    }
-}
+use crate::ui::widgets::popup::popup;
 
 /// Rows of panels and their shares of the width.
 type Rows = &'static [&'static [(Panel, u16)]];

@@ -6,15 +6,15 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
-use super::Scene;
 use super::content::Content;
-use super::header::sides;
-use super::overview::Panel;
+use super::panel::Panel;
+use super::scene::Scene;
 use super::view::Tab;
 use crate::protocol::Selected;
 use crate::ui::format::{Unit, bytes, duration, grouped, number};
 use crate::ui::widgets::chart::{Chart, Mark, Shape};
 use crate::ui::widgets::panel::{Title, panel};
+use crate::ui::widgets::sides::sides;
 
 /// Draws a panel among others.
 pub fn draw(frame: &mut Frame, area: Rect, scene: Scene, which: Panel) {

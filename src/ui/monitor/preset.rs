@@ -8,8 +8,10 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 use toml::{Table, Value};
 
+use super::files::Files;
 use super::list::moved;
-use super::{Files, Monitor, Scene};
+use super::scene::Scene;
+use super::view::View;
 use crate::preset::built_in;
 use crate::protocol::Started;
 use crate::ui::format::{grouped, number, plain};
@@ -17,10 +19,10 @@ use crate::ui::keymap::Action;
 use crate::ui::widgets::panel::{Title, panel};
 
 /// Does what a key says.
-pub fn act(monitor: &mut Monitor, action: Action, body: Rect) {
-    let lines = monitor.files.as_ref().map_or(0, |files| files.preset.lines().count());
+pub fn act(view: &mut View, files: Option<&Files>, action: Action, body: Rect) {
+    let lines = files.map_or(0, |files| files.preset.lines().count());
     let rows = usize::from(parts(body)[0].height.saturating_sub(2));
-    monitor.view.preset = moved(monitor.view.preset, action, rows, (lines + 1).saturating_sub(rows));
+    view.preset = moved(view.preset, action, rows, (lines + 1).saturating_sub(rows));
 }
 
 /// Draws the preset and beside or below it what is different.

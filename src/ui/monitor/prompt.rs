@@ -4,11 +4,11 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
-use super::Scene;
+use super::scene::Scene;
 use crate::runs::History;
-use crate::ui::overlay::window;
 use crate::ui::widgets::input::Input;
 use crate::ui::widgets::panel::Title;
+use crate::ui::widgets::popup::window;
 
 /// A prompt on its way.
 #[derive(Default)]

@@ -6,7 +6,8 @@ use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::list::{clicked, first, moved, pointer};
-use super::{Monitor, Scene};
+use super::scene::Scene;
+use super::view::View;
 use crate::protocol::ExamplePrediction;
 use crate::runs::History;
 use crate::ui::format::{fitted, grouped, number, plain};
@@ -19,17 +20,17 @@ fn listed(run: &History) -> &[ExamplePrediction] {
 }
 
 /// Does what a key says.
-pub fn act(monitor: &mut Monitor, action: Action, body: Rect) {
+pub fn act(view: &mut View, run: &History, action: Action, body: Rect) {
     let page = usize::from(parts(body)[0].height.saturating_sub(3));
-    monitor.view.example = moved(monitor.view.example, action, page, listed(&monitor.run).len());
+    view.example = moved(view.example, action, page, listed(run).len());
 }
 
 /// Marks what was clicked on.
-pub fn click(monitor: &mut Monitor, at: Position, body: Rect) {
+pub fn click(view: &mut View, run: &History, at: Position, body: Rect) {
     let inner = parts(body)[0].inner(ratatui::layout::Margin::new(1, 1));
     let rows = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
-    if let Some(place) = clicked(at, rows, monitor.view.example, listed(&monitor.run).len()) {
-        monitor.view.example = place;
+    if let Some(place) = clicked(at, rows, view.example, listed(run).len()) {
+        view.example = place;
     }
 }
 

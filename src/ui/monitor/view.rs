@@ -1,10 +1,11 @@
 //! What of a run is looked at, and how.
 
-use super::layers::LayersView;
-use super::log::LogView;
-use super::overview::Panel;
-use crate::runs::{History, SmoothedSeries};
-use crate::series::{At, Series};
+use super::layers_view::LayersView;
+use super::log_view::LogView;
+use super::panel::Panel;
+use super::smoothing::Smoothing;
+use crate::runs::History;
+use crate::series::At;
 
 /// What is looked at.
 pub struct View {
@@ -36,14 +37,6 @@ pub struct View {
     pub preset: usize,
 }
 
-/// How much curves are smoothed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Smoothing {
-    None,
-    Light,
-    Strong,
-}
-
 /// The tabs, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -66,17 +59,6 @@ impl Tab {
         (Tab::Log, "Log"),
         (Tab::Preset, "Preset"),
     ];
-}
-
-impl Smoothing {
-    /// The curve with this much smoothing.
-    pub fn of(self, curve: &SmoothedSeries) -> &Series {
-        match self {
-            Smoothing::None => &curve.raw,
-            Smoothing::Light => &curve.light,
-            Smoothing::Strong => &curve.strong,
-        }
-    }
 }
 
 impl Default for View {

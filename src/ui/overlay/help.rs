@@ -1,16 +1,17 @@
-//! All keys of the screen in front: those of the place, then those that count anywhere.
+//! The help: the key bindings of the screen in front, then those of every screen.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::{middle, window};
-use crate::ui::app::{App, Look, Screen};
+use super::scene::Scene;
 use crate::ui::keymap::{Binding, Context, Key};
+use crate::ui::theme::Look;
 use crate::ui::widgets::panel::Title;
+use crate::ui::widgets::popup::{middle, window};
 
-/// A column's width.
+/// Width of a column.
 const COLUMN: u16 = 68;
 
 /// The columns of lines, and where they are drawn.
@@ -25,24 +26,24 @@ impl Page<'_> {
     }
 
     /// Lines that can be above the window.
-    fn most(&self) -> usize {
+    fn scrollable(&self) -> usize {
         self.rows().saturating_sub(usize::from(self.area.height.saturating_sub(2)))
     }
 }
 
-/// Lines of the help that can be above its window.
-pub(super) fn most(app: &App) -> usize {
-    page(app.body(), app).most()
+/// Lines that can be scrolled past.
+pub(super) fn scrollable(scene: &Scene) -> usize {
+    page(scene).scrollable()
 }
 
-pub(super) fn draw(frame: &mut Frame, within: Rect, app: &App, from: usize) {
-    let page = page(within, app);
-    let (from, below) = (from.min(page.most()), page.most().saturating_sub(from));
+pub(super) fn draw(frame: &mut Frame, scene: &Scene, from: usize) {
+    let page = page(scene);
+    let (from, below) = (from.min(page.scrollable()), page.scrollable().saturating_sub(from));
     let note = match (from, below) {
-        (0, 0) => "any click or esc closes".to_owned(),
+        (0, 0) => "esc or a click closes".to_owned(),
         _ => format!("{below} more below"),
     };
-    let inner = window(frame, page.area, &app.look, Title { note, ..Title::named("Keys") });
+    let inner = window(frame, page.area, scene.look, Title { note, ..Title::named("Keys") });
     let width = inner.width / page.columns.len() as u16;
     for (number, lines) in page.columns.into_iter().enumerate() {
         let column = Rect { x: inner.x + number as u16 * width, width, ..inner };
@@ -50,23 +51,14 @@ pub(super) fn draw(frame: &mut Frame, within: Rect, app: &App, from: usize) {
     }
 }
 
-fn page(within: Rect, app: &App) -> Page<'_> {
-    let place = match app.context() {
-        Context::Anywhere => None,
-        place => {
-            Some(group(app, place, Screen::ALL.iter().find(|(screen, _)| *screen == app.screen).map_or("", |s| s.1)))
-        }
-    };
-    let anywhere = group(app, Context::Anywhere, "Anywhere");
+fn page<'a>(scene: &Scene<'a>) -> Page<'a> {
+    let within = scene.area;
+    let screen = group(scene, scene.screen.into(), scene.screen.name());
+    let anywhere = group(scene, Context::Anywhere, "Anywhere");
     let columns: Vec<Vec<Line>> = if within.width >= 2 * COLUMN {
-        place.into_iter().chain([anywhere]).collect()
+        vec![screen, anywhere]
     } else {
-        let mut lines = place.unwrap_or_default();
-        if !lines.is_empty() {
-            lines.push(Line::default());
-        }
-        lines.extend(anywhere);
-        vec![lines]
+        vec![screen.into_iter().chain([Line::default()]).chain(anywhere).collect()]
     };
     let rows = columns.iter().map(Vec::len).max().unwrap_or(0);
     let width = (COLUMN * columns.len() as u16 + 2).min(within.width);
@@ -74,9 +66,9 @@ fn page(within: Rect, app: &App) -> Page<'_> {
     Page { columns, area: middle(within, width, height) }
 }
 
-fn group<'a>(app: &'a App, place: Context, name: &'a str) -> Vec<Line<'a>> {
-    let look = &app.look;
-    let lines = app.keymap.lines(place).filter(|(binding, _)| binding.context == place);
+fn group<'a>(scene: &Scene<'a>, context: Context, name: &'a str) -> Vec<Line<'a>> {
+    let look = scene.look;
+    let lines = scene.keymap.lines(context).filter(|(binding, _)| binding.context == context);
     let heading = Line::styled(format!(" {name}"), look.theme.bold(look.theme.text));
     std::iter::once(heading).chain(lines.map(|(binding, keys)| line(look, binding, keys))).collect()
 }

@@ -1,128 +1,113 @@
-//! What lies above a screen: help, themes, a comparison, and the questions before it is left. An overlay takes all keys.
+//! What lies above a screen: the help, the themes, a comparison of runs, and the questions before leaving.
+//! An overlay takes all inputs, and answers each with an outcome.
 
 mod help;
 mod quit;
+mod scene;
 mod themes;
 
-use crossterm::event::{KeyEvent, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Flex, Layout, Position, Rect};
-use ratatui::text::{Line, Text};
-use ratatui::widgets::{Clear, Paragraph, Wrap};
 
-use super::app::{App, Effect, Look};
-use super::keymap::Action;
+use super::input::UserInput;
+use super::keymap::{Action, AppAction};
 use super::runs::Comparison;
-use super::widgets::panel::{Title, panel};
-pub use quit::{Question, ask, export_ended, go_on_after};
+use super::theme::Theme;
+pub use quit::{Completion, Question};
+pub use scene::Scene;
 pub use themes::Picker;
+
+/// Lines that a page key scrolls.
+const PAGE: usize = 10;
 
 /// What may lie above a screen.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Overlay {
-    /// All keys, from so many lines on.
+    /// The key bindings, and how many of their lines are scrolled past.
     Help(usize),
-    /// A question before the screen is left, and the answer that is marked.
+    /// A question before leaving, and the index of the selected answer.
     Quit(Question, usize),
     /// The themes to choose from.
     Themes(Picker),
-    /// What runs differ in, from such a row on.
+    /// What runs differ in, and how many rows are scrolled past.
     Comparison(Comparison, usize),
 }
 
+/// What an input made of an overlay.
+pub enum Outcome {
+    /// The overlay stays.
+    Stay,
+    Close,
+    /// The overlay stays, and the screens are shown in this theme.
+    Preview {
+        name: String,
+        theme: Theme,
+    },
+    /// The overlay closes, and the screens are shown in this theme again.
+    Revert {
+        name: String,
+        theme: Theme,
+    },
+    /// The overlay closes, and the theme of this name is written to the settings.
+    KeepTheme(String),
+    /// The overlay stays, and the user is told why.
+    Refuse(String),
+    /// The overlay closes with an answer to the question before leaving.
+    Completion(Question, Completion),
+}
+
 impl Overlay {
-    /// Takes up a key. The overlay was taken from the app; one that stays puts itself back.
-    pub fn key(self, app: &mut App, key: KeyEvent) -> Option<Effect> {
-        let action = app.keymap.action(app.context(), &key);
+    /// Handles an input.
+    pub fn handle(&mut self, input: &UserInput, scene: &Scene) -> Outcome {
         match self {
-            Overlay::Quit(question, marked) => quit::answer(app, question, marked, key),
-            Overlay::Themes(picker) => picker.key(app, action),
-            Overlay::Help(from) => scrolled(app, action, from, help::most(app), Overlay::Help),
-            Overlay::Comparison(comparison, from) => {
-                let most = comparison.most(app.body());
-                scrolled(app, action, from, most, |from| Overlay::Comparison(comparison, from))
-            }
+            Overlay::Quit(question, selected) => match input {
+                UserInput::Key(key) => question.handle_key(selected, key, scene),
+                _ => Outcome::Stay,
+            },
+            Overlay::Themes(picker) => match input {
+                UserInput::Click(at) => picker.click(*at, scene),
+                input => action(input, scene).map_or(Outcome::Stay, |action| picker.act(action)),
+            },
+            Overlay::Help(from) => scroll(input, scene, from, help::scrollable(scene)),
+            Overlay::Comparison(comparison, from) => scroll(input, scene, from, comparison.most(scene.area)),
         }
     }
 
-    /// Takes up the mouse. The overlay was taken from the app, as for a key.
-    pub fn mouse(self, app: &mut App, mouse: MouseEvent) -> Option<Effect> {
-        let at = Position::new(mouse.column, mouse.row);
-        let action = match mouse.kind {
-            MouseEventKind::ScrollUp => Some(Action::Up),
-            MouseEventKind::ScrollDown => Some(Action::Down),
-            MouseEventKind::Down(MouseButton::Left) => Some(Action::Back),
-            _ => None,
-        };
+    /// Draws the overlay in the middle of the scene's area.
+    pub fn draw(&self, frame: &mut Frame, scene: &Scene) {
         match self {
-            Overlay::Quit(..) => app.overlay = Some(self),
-            Overlay::Themes(picker) if action == Some(Action::Back) => return picker.click(app, at),
-            Overlay::Themes(picker) => return picker.key(app, action),
-            Overlay::Help(from) => return scrolled(app, action, from, help::most(app), Overlay::Help),
-            Overlay::Comparison(comparison, from) => {
-                let most = comparison.most(app.body());
-                return scrolled(app, action, from, most, |from| Overlay::Comparison(comparison, from));
-            }
-        }
-        None
-    }
-
-    /// Draws it in the middle of an area.
-    pub fn draw(&self, frame: &mut Frame, area: Rect, app: &App) {
-        match self {
-            Overlay::Help(from) => help::draw(frame, area, app, *from),
-            Overlay::Quit(question, marked) => quit::draw(frame, area, app, *question, *marked),
-            Overlay::Themes(picker) => picker.draw(frame, area, &app.look),
-            Overlay::Comparison(comparison, from) => comparison.draw(frame, area, &app.look, *from),
+            Overlay::Help(from) => help::draw(frame, scene, *from),
+            Overlay::Quit(question, selected) => quit::draw(frame, scene, *question, *selected),
+            Overlay::Themes(picker) => picker.draw(frame, scene.area, scene.look),
+            Overlay::Comparison(comparison, from) => comparison.draw(frame, scene.area, scene.look, *from),
         }
     }
 }
 
-/// Scrolls a text of which at most `most` lines can be above the window; any key that does not scroll closes it.
-fn scrolled(
-    app: &mut App,
-    action: Option<Action>,
-    from: usize,
-    most: usize,
-    again: impl FnOnce(usize) -> Overlay,
-) -> Option<Effect> {
-    const PAGE: usize = 10;
-    let from = match action {
-        Some(Action::Help | Action::Back | Action::Quit | Action::Enter | Action::Compare) => return None,
+/// The action that an input stands for on an overlay.
+fn action(input: &UserInput, scene: &Scene) -> Option<Action> {
+    match input {
+        UserInput::Key(key) => scene.keymap.action(scene.screen.into(), key),
+        UserInput::Click(_) => Some(Action::Back),
+        UserInput::ScrollUp(_) => Some(Action::Up),
+        UserInput::ScrollDown(_) => Some(Action::Down),
+        UserInput::Paste(_) => None,
+    }
+}
+
+/// Scrolls a text of which at most `most` lines can be above the window. The keys that open a text close it too.
+fn scroll(input: &UserInput, scene: &Scene, from: &mut usize, most: usize) -> Outcome {
+    let to = match action(input, scene) {
+        Some(Action::App(AppAction::Help | AppAction::Quit) | Action::Back | Action::Enter | Action::Compare) => {
+            return Outcome::Close;
+        }
         Some(Action::Up) => from.saturating_sub(1),
-        Some(Action::Down) => from + 1,
+        Some(Action::Down) => *from + 1,
         Some(Action::PageUp) => from.saturating_sub(PAGE),
-        Some(Action::PageDown) => from + PAGE,
+        Some(Action::PageDown) => *from + PAGE,
         Some(Action::First) => 0,
         Some(Action::Last) => most,
-        _ => from,
+        _ => *from,
     };
-    app.overlay = Some(again(from.min(most)));
-    None
-}
-
-/// A rectangle in the middle of another.
-pub fn middle(within: Rect, width: u16, height: u16) -> Rect {
-    let [area] = Layout::vertical([Constraint::Length(height)]).flex(Flex::Center).areas(within);
-    let [area] = Layout::horizontal([Constraint::Length(width)]).flex(Flex::Center).areas(area);
-    area
-}
-
-/// An empty frame over what is below, and what is within.
-pub fn window(frame: &mut Frame, area: Rect, look: &Look, title: Title) -> Rect {
-    frame.render_widget(Clear, area);
-    panel(frame, area, look, true, title)
-}
-
-/// A frame in the middle, as high as its text. Returns what is within.
-pub fn popup(frame: &mut Frame, within: Rect, look: &Look, name: &str, lines: Vec<Line>, width: u16) -> Rect {
-    let text = Text::from(lines);
-    let width = width.min(within.width);
-    // Long lines take several rows.
-    let room = usize::from(width.saturating_sub(2)).max(1);
-    let rows: usize = text.lines.iter().map(|line| line.width().div_ceil(room).max(1)).sum();
-    let area = middle(within, width, u16::try_from(rows + 2).unwrap_or(u16::MAX));
-    let inner = window(frame, area, look, Title::named(name));
-    frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: false }), inner);
-    inner
+    *from = to.min(most);
+    Outcome::Stay
 }

@@ -1,214 +1,187 @@
-//! The questions before the screen is left: what becomes of presets that were changed, of an export under way, and of a run
-//! that goes. They are asked in this order.
+//! The questions before leaving: about unsaved presets, a running export, and a run that is still training.
+//! They are asked in this order.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Frame;
-use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{Overlay, popup};
-use crate::protocol::Command;
-use crate::ui::app::{App, Effect};
+use super::{Outcome, Scene};
 use crate::ui::format::{fitted, plain, wrapped};
 use crate::ui::home::Unsaved;
+use crate::ui::monitor::Monitor;
+use crate::ui::widgets::popup::popup;
 
-/// What is asked about.
+/// A question before leaving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// Presets that were changed and not saved.
+    /// About presets that were changed and not saved.
     Presets,
-    /// An export under way.
+    /// About a running export.
     Export,
-    /// The same, when the screen is left as soon as it is done.
+    /// The same, while leaving waits for the export.
     Waiting,
-    /// A run that ends with this process.
+    /// About a run that is trained by this process.
     Run,
 }
 
-/// What an answer comes to.
+/// An answer to a question before leaving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
+pub enum Completion {
     Stay,
-    /// As far as this question goes, the screen may be left.
+    /// Go on with leaving.
     Leave,
     SavePresets,
     /// Leave when the export is done.
     Wait,
-    CallOff,
-    /// Whether what the run has reached is saved, and whether it goes on from there.
-    StopRun {
-        save: bool,
-        staying_behind: bool,
-    },
+    CancelExport,
+    /// Stop the run with a checkpoint.
+    SaveAndStop,
+    /// Stop the run without a checkpoint.
+    DiscardAndStop,
+    /// Continue the run in a process of its own.
+    Detach,
 }
 
-/// Columns of the question.
+/// Width of the question.
 const WIDTH: u16 = 66;
 
-/// Presets that are named; of more their number is told.
+/// Presets that are named; the others are counted.
 const NAMED: usize = 4;
 
 impl Question {
-    /// Whether there is something to be asked about.
-    fn is_open(self, app: &App) -> bool {
+    /// The first question to ask.
+    pub const FIRST: Question = Question::Presets;
+
+    /// The question to ask after this one.
+    pub fn next(self) -> Option<Question> {
         match self {
-            Question::Presets => !app.home.unsaved().is_empty(),
-            Question::Export | Question::Waiting => app.runs.exporting().is_some(),
-            Question::Run => app.at_work() && !app.attached(),
+            Question::Presets => Some(Question::Export),
+            Question::Export | Question::Waiting => Some(Question::Run),
+            Question::Run => None,
         }
     }
 
-    /// The answers, each with its key. The first is marked.
-    fn answers(self, app: &App) -> Vec<(char, &'static str, Answer)> {
-        const STAY: (char, &str, Answer) = ('k', "stay", Answer::Stay);
-        const WITHOUT: (char, &str, Answer) = ('n', "quit without saving", Answer::Leave);
-        const CALL_OFF: (char, &str, Answer) = ('c', "call it off and quit; nothing of it is left", Answer::CallOff);
+    /// Whether there is something to ask about.
+    pub fn applies(self, scene: &Scene) -> bool {
         match self {
-            Question::Presets if can_save(&app.home.unsaved()) => {
-                vec![('s', "save all and quit", Answer::SavePresets), WITHOUT, STAY]
+            Question::Presets => !scene.home.unsaved().is_empty(),
+            Question::Export | Question::Waiting => scene.runs.exporting().is_some(),
+            Question::Run => scene.live.is_some_and(|live| live.at_work() && !live.attached),
+        }
+    }
+
+    /// The answers with their keys and words. The first is selected.
+    fn answers(self, scene: &Scene) -> Vec<(char, &'static str, Completion)> {
+        const STAY: (char, &str, Completion) = ('k', "stay", Completion::Stay);
+        const WITHOUT: (char, &str, Completion) = ('n', "quit without saving", Completion::Leave);
+        const CANCEL: (char, &str, Completion) =
+            ('c', "cancel it and quit; nothing is written", Completion::CancelExport);
+        match self {
+            Question::Presets if can_save(&scene.home.unsaved()) => {
+                vec![('s', "save all and quit", Completion::SavePresets), WITHOUT, STAY]
             }
             Question::Presets => vec![STAY, WITHOUT],
-            Question::Export => vec![('w', "wait for it, then quit", Answer::Wait), CALL_OFF, STAY],
-            Question::Waiting => vec![STAY, CALL_OFF],
-            Question::Run => {
-                let stop = |save, staying_behind| Answer::StopRun { save, staying_behind };
-                vec![
-                    ('s', "stop and save a checkpoint", stop(true, false)),
-                    ('d', "stop and discard what came after the last checkpoint", stop(false, false)),
-                    ('k', "keep running in the background", stop(true, true)),
-                ]
-            }
+            Question::Export => vec![('w', "wait for it, then quit", Completion::Wait), CANCEL, STAY],
+            Question::Waiting => vec![STAY, CANCEL],
+            Question::Run => vec![
+                ('s', "stop and save a checkpoint", Completion::SaveAndStop),
+                ('d', "stop and discard the steps since the last checkpoint", Completion::DiscardAndStop),
+                ('k', "keep training in the background", Completion::Detach),
+            ],
         }
     }
 
-    /// What is asked, above the answers.
-    fn asked<'a>(self, app: &App, room: usize) -> Vec<Line<'a>> {
+    /// The lines above the answers.
+    fn lines<'a>(self, scene: &Scene, room: usize) -> Vec<Line<'a>> {
         match self {
-            Question::Presets => changed(app, &app.home.unsaved(), room),
-            Question::Export => exporting(app, "An export is under way.", room),
-            Question::Waiting => exporting(app, "As soon as this export is done the screen is left.", room),
-            Question::Run => vec![said(app, "A run is going. What becomes of it?")],
+            Question::Presets => unsaved_presets(scene, &scene.home.unsaved(), room),
+            Question::Export => exporting(scene, "An export is still running.", room),
+            Question::Waiting => exporting(scene, "Quitting when this export is done.", room),
+            Question::Run => vec![text(scene, &scene.live.map(still_training).unwrap_or_default())],
         }
     }
 
-    /// What is good to know, below them.
-    fn hint(self, app: &App) -> &'static str {
+    /// The line below the answers.
+    fn hint(self, scene: &Scene) -> &'static str {
         match self {
-            Question::Presets if !can_save(&app.home.unsaved()) => {
-                "esc stays; save at Home what cannot be saved from here"
-            }
+            Question::Presets if !can_save(&scene.home.unsaved()) => "esc stays; fix or rename these presets at Home",
             Question::Presets | Question::Export | Question::Waiting => "esc stays",
             Question::Run => "esc stays; `finesift attach` shows a run in the background",
         }
     }
-}
 
-/// Asks this question or the first after it that there is something to be asked about; leaves where there is none.
-pub fn ask(app: &mut App, question: Question) -> Option<Effect> {
-    if question.is_open(app) {
-        app.overlay = Some(Overlay::Quit(question, 0));
-        return None;
-    }
-    go_on_after(app, question)
-}
-
-/// Asks what is left to be asked when this question has an answer; leaves where nothing is.
-pub fn go_on_after(app: &mut App, question: Question) -> Option<Effect> {
-    match question {
-        Question::Presets => ask(app, Question::Export),
-        Question::Export | Question::Waiting => ask(app, Question::Run),
-        Question::Run => Some(Effect::Leave),
-    }
-}
-
-/// Takes back a question about an export, which is none any more. Whether leaving waits for it.
-pub fn export_ended(app: &mut App) -> bool {
-    let Some(Overlay::Quit(question @ (Question::Export | Question::Waiting), _)) = app.overlay else { return false };
-    app.overlay = None;
-    question == Question::Waiting
-}
-
-/// Takes up a key.
-pub(super) fn answer(app: &mut App, question: Question, marked: usize, key: KeyEvent) -> Option<Effect> {
-    let answers = question.answers(app);
-    let held = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
-    let (chosen, marked) = match key.code {
-        KeyCode::Char(c) if !held => (answers.iter().position(|(key, ..)| *key == c), marked),
-        KeyCode::Enter => (Some(marked), marked),
-        KeyCode::Esc => return None,
-        KeyCode::Up | KeyCode::BackTab => (None, (marked + answers.len() - 1) % answers.len()),
-        KeyCode::Down | KeyCode::Tab => (None, (marked + 1) % answers.len()),
-        _ => (None, marked),
-    };
-    let Some((.., answer)) = chosen.and_then(|chosen| answers.get(chosen)) else {
-        app.overlay = Some(Overlay::Quit(question, marked));
-        return None;
-    };
-    match *answer {
-        Answer::Stay => None,
-        Answer::Leave => go_on_after(app, question),
-        Answer::SavePresets => {
-            let savings = app.home.unsaved().into_iter().filter_map(|unsaved| unsaved.saving.ok());
-            Some(Effect::SaveAll(savings.collect()))
-        }
-        Answer::Wait => {
-            app.overlay = Some(Overlay::Quit(Question::Waiting, 0));
-            None
-        }
-        // Whoever leaves calls it off in any case.
-        Answer::CallOff => go_on_after(app, question).or(Some(Effect::CallOff)),
-        Answer::StopRun { save, staying_behind } => {
-            (app.leaving, app.staying_behind) = (true, staying_behind);
-            let (word, command) = (if staying_behind { "leaving…" } else { "stopping…" }, Command::Stop { save });
-            // It may have ended while the question stood.
-            app.live.as_mut().and_then(|live| live.ask(word, command)).or(Some(Effect::Leave))
-        }
+    pub(super) fn handle_key(self, selected: &mut usize, key: &KeyEvent, scene: &Scene) -> Outcome {
+        let answers = self.answers(scene);
+        let held = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+        let chosen = match key.code {
+            KeyCode::Char(c) if !held => answers.iter().find(|(key, ..)| *key == c),
+            KeyCode::Enter => answers.get(*selected),
+            KeyCode::Esc => return Outcome::Close,
+            KeyCode::Up | KeyCode::BackTab => {
+                *selected = (*selected + answers.len() - 1) % answers.len();
+                None
+            }
+            KeyCode::Down | KeyCode::Tab => {
+                *selected = (*selected + 1) % answers.len();
+                None
+            }
+            _ => None,
+        };
+        chosen.map_or(Outcome::Stay, |(.., answer)| Outcome::Completion(self, *answer))
     }
 }
 
-pub(super) fn draw(frame: &mut Frame, area: Rect, app: &App, question: Question, marked: usize) {
-    let theme = &app.look.theme;
-    let room = usize::from(WIDTH.min(area.width).saturating_sub(2));
+pub(super) fn draw(frame: &mut Frame, scene: &Scene, question: Question, selected: usize) {
+    let theme = &scene.look.theme;
+    let room = usize::from(WIDTH.min(scene.area.width).saturating_sub(2));
     let mut lines = vec![Line::default()];
-    lines.extend(question.asked(app, room));
+    lines.extend(question.lines(scene, room));
     lines.push(Line::default());
-    for (number, (key, words, _)) in question.answers(app).into_iter().enumerate() {
-        let here = number == marked;
+    for (number, (key, words, _)) in question.answers(scene).into_iter().enumerate() {
+        let here = number == selected;
         let style = if here { theme.bold(theme.text) } else { theme.style(theme.dim) };
         let row = Line::from(vec![
             Span::styled(if here { " > " } else { "   " }, theme.bold(theme.accent)),
             Span::styled(format!("{key}  "), theme.bold(theme.accent)),
-            Span::styled(fitted(words, room.saturating_sub(6), app.look.ascii), style),
+            Span::styled(fitted(words, room.saturating_sub(6), scene.look.ascii), style),
         ]);
         lines.push(if here { row.style(theme.marked_line()) } else { row });
     }
     lines.push(Line::default());
-    lines.push(Line::styled(format!(" {}", question.hint(app)), theme.style(theme.dim)));
-    popup(frame, area, &app.look, "Quit", lines, WIDTH);
+    lines.push(Line::styled(format!(" {}", question.hint(scene)), theme.style(theme.dim)));
+    popup(frame, scene.area, scene.look, "Quit", lines, WIDTH);
 }
 
-/// Whether all of them can be saved as they are.
+/// Whether all of them can be saved under their default names.
 fn can_save(unsaved: &[Unsaved]) -> bool {
-    unsaved.iter().all(|unsaved| unsaved.saving.is_ok())
+    unsaved.iter().all(|unsaved| unsaved.request.is_ok())
 }
 
-/// Which presets were changed, and what would become of each.
-fn changed<'a>(app: &App, unsaved: &[Unsaved], room: usize) -> Vec<Line<'a>> {
+/// `"demo" is still training (132/170).`
+fn still_training(live: &Monitor) -> String {
+    let Some(started) = &live.run.started else { return "The run is still preparing to train.".into() };
+    let state = if live.run.held { "paused" } else { "still training" };
+    let steps = live.run.step.as_ref().map(|step| format!(" ({}/{})", step.step, started.steps));
+    format!("\"{}\" is {state}{}.", plain(&started.run), steps.unwrap_or_default())
+}
+
+/// The unsaved presets, and how each would be saved.
+fn unsaved_presets<'a>(scene: &Scene, unsaved: &[Unsaved], room: usize) -> Vec<Line<'a>> {
     let widest = unsaved.iter().map(|unsaved| Span::raw(plain(&unsaved.preset)).width()).max().unwrap_or(0);
     let name = widest.min(room / 3);
-    let (theme, ascii) = (&app.look.theme, app.look.ascii);
-    let mut lines = vec![said(
-        app,
+    let (theme, ascii) = (&scene.look.theme, scene.look.ascii);
+    let mut lines = vec![text(
+        scene,
         &match unsaved.len() {
-            1 => "A preset is changed and not saved.".to_owned(),
-            number => format!("{number} presets are changed and not saved."),
+            1 => "1 preset has unsaved changes.".to_owned(),
+            number => format!("{number} presets have unsaved changes."),
         },
     )];
     let named = if unsaved.len() > NAMED { NAMED - 1 } else { NAMED };
-    for Unsaved { preset, saving } in unsaved.iter().take(named) {
-        let (how, hue) = match saving {
-            Ok(saving) if saving.replace => ("to be written in its place".to_owned(), theme.dim),
-            Ok(saving) => (format!("to be saved as {}", saving.name), theme.dim),
+    for Unsaved { preset, request } in unsaved.iter().take(named) {
+        let (how, hue) = match request {
+            Ok(request) if request.replace => ("will be overwritten".to_owned(), theme.dim),
+            Ok(request) => (format!("will be saved as {}", request.name), theme.dim),
             Err(complaint) => (complaint.clone(), theme.warning),
         };
         lines.push(Line::from(vec![
@@ -222,22 +195,22 @@ fn changed<'a>(app: &App, unsaved: &[Unsaved], room: usize) -> Vec<Line<'a>> {
     lines
 }
 
-/// What is exported, and how far that is.
-fn exporting<'a>(app: &App, question: &str, room: usize) -> Vec<Line<'a>> {
-    let theme = &app.look.theme;
-    let mut lines = vec![said(app, question)];
-    if let Some(export) = app.runs.exporting() {
+/// What is exported, where to, and the progress.
+fn exporting<'a>(scene: &Scene, question: &str, room: usize) -> Vec<Line<'a>> {
+    let theme = &scene.look.theme;
+    let mut lines = vec![text(scene, question)];
+    if let Some(export) = scene.runs.exporting() {
         let to = format!("to {}", export.order.out.display());
         let to = wrapped(&plain(&to), room.saturating_sub(4)).into_iter().take(2);
         let what = std::iter::once(format!("{} as {}", export.name(), export.form())).chain(to);
         lines.extend(what.map(|line| Line::styled(format!("   {line}"), theme.style(theme.dim))));
         let task = export.progress.as_ref().map(|progress| format!("{}: ", plain(&progress.task)));
-        let far = fitted(&(task.unwrap_or_default() + &export.far()), room.saturating_sub(4), app.look.ascii);
+        let far = fitted(&(task.unwrap_or_default() + &export.far()), room.saturating_sub(4), scene.look.ascii);
         lines.push(Line::styled(format!("   {far}"), theme.bold(theme.accent)));
     }
     lines
 }
 
-fn said<'a>(app: &App, text: &str) -> Line<'a> {
-    Line::styled(format!(" {text}"), app.look.theme.style(app.look.theme.text))
+fn text<'a>(scene: &Scene, text: &str) -> Line<'a> {
+    Line::styled(format!(" {text}"), scene.look.theme.style(scene.look.theme.text))
 }

@@ -1,94 +1,89 @@
-//! The themes to choose from. The marked one is shown at once; esc brings the one before back.
+//! The themes to choose from. The selected one is shown at once; esc restores the previous one.
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::{Overlay, middle, window};
-use crate::ui::app::{App, Effect, Look};
-use crate::ui::keymap::Action;
-use crate::ui::theme::Theme;
+use super::{Outcome, Scene};
+use crate::ui::keymap::{Action, AppAction};
+use crate::ui::theme::{Look, Theme, Themes};
 use crate::ui::widgets::panel::Title;
+use crate::ui::widgets::popup::{middle, window};
 
 const WIDTH: u16 = 46;
 
-/// The choice under way.
+/// A list of themes, one of them selected.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picker {
-    /// What there was before.
+    /// The theme to restore: its name and its colours.
     before: (String, Theme),
+    /// Each theme, or why it cannot be loaded.
     themes: Vec<(String, Result<Theme, String>)>,
-    marked: usize,
+    selected: usize,
 }
 
 impl Picker {
-    /// Opens at the theme there is.
-    pub fn open(app: &App) -> Picker {
-        let look = &app.look;
-        let load = |name: &str| app.themes.load(name, look.depth).map_err(|error| format!("{error:#}"));
-        let names = app.themes.names();
-        let marked = names.iter().position(|name| *name == look.name).unwrap_or(0);
+    /// Selects the theme of the current look.
+    pub fn open(look: &Look, themes: &Themes) -> Picker {
+        let load = |name: &str| themes.load(name, look.depth).map_err(|error| format!("{error:#}"));
+        let names = themes.names();
+        let selected = names.iter().position(|name| *name == look.name).unwrap_or(0);
         let themes = names.into_iter().map(|name| (name.to_owned(), load(name))).collect();
-        Picker { before: (look.name.clone(), look.theme), themes, marked }
+        Picker { before: (look.name.clone(), look.theme), themes, selected }
     }
 
-    /// Takes up a key; the picker puts itself back if it stays.
-    pub(super) fn key(mut self, app: &mut App, action: Option<Action>) -> Option<Effect> {
+    pub(super) fn act(&mut self, action: Action) -> Outcome {
         let last = self.themes.len().saturating_sub(1);
         match action {
-            Some(Action::Back | Action::Quit) => {
-                (app.look.name, app.look.theme) = self.before;
-                return None;
+            Action::Back | Action::App(AppAction::Quit) => return self.revert(),
+            Action::Enter => return self.keep(),
+            Action::App(AppAction::Theme) | Action::FocusNext => {
+                self.selected = if self.selected >= last { 0 } else { self.selected + 1 }
             }
-            Some(Action::Enter) => return self.keep(app),
-            Some(Action::Theme | Action::FocusNext) => {
-                self.marked = if self.marked >= last { 0 } else { self.marked + 1 }
-            }
-            Some(Action::FocusPrevious) => self.marked = self.marked.checked_sub(1).unwrap_or(last),
-            Some(Action::Up) => self.marked = self.marked.saturating_sub(1),
-            Some(Action::Down) => self.marked = (self.marked + 1).min(last),
-            Some(Action::First) => self.marked = 0,
-            Some(Action::Last) => self.marked = last,
+            Action::FocusPrevious => self.selected = self.selected.checked_sub(1).unwrap_or(last),
+            Action::Up => self.selected = self.selected.saturating_sub(1),
+            Action::Down => self.selected = (self.selected + 1).min(last),
+            Action::First => self.selected = 0,
+            Action::Last => self.selected = last,
             _ => {}
         }
-        self.show(app)
+        self.preview()
     }
 
-    /// Takes up a click: on a theme it shows that, on the shown one it keeps it, elsewhere it closes.
-    pub(super) fn click(mut self, app: &mut App, at: Position) -> Option<Effect> {
-        let area = self.area(app.body());
-        let row = usize::from(at.y.saturating_sub(area.y + 1));
+    /// A click on a theme selects it, one on the selected theme keeps it, and one elsewhere closes the list.
+    pub(super) fn click(&mut self, at: Position, scene: &Scene) -> Outcome {
+        let area = self.area(scene.area);
         if !area.contains(at) {
-            (app.look.name, app.look.theme) = self.before;
-            return None;
+            return self.revert();
         }
-        if row == self.marked {
-            return self.keep(app);
+        let row = usize::from(at.y.saturating_sub(area.y + 1));
+        if row == self.selected {
+            return self.keep();
         }
         if row < self.themes.len() {
-            self.marked = row;
+            self.selected = row;
         }
-        self.show(app)
+        self.preview()
     }
 
-    fn show(self, app: &mut App) -> Option<Effect> {
-        if let Some((name, Ok(theme))) = self.themes.get(self.marked) {
-            (app.look.name, app.look.theme) = (name.clone(), *theme);
+    fn preview(&self) -> Outcome {
+        match self.themes.get(self.selected) {
+            Some((name, Ok(theme))) => Outcome::Preview { name: name.clone(), theme: *theme },
+            _ => Outcome::Stay,
         }
-        app.overlay = Some(Overlay::Themes(self));
-        None
     }
 
-    fn keep(self, app: &mut App) -> Option<Effect> {
-        match &self.themes.get(self.marked)?.1 {
-            Ok(_) if app.look.name == self.before.0 => None,
-            Ok(_) => Some(Effect::KeepTheme(app.look.name.clone())),
-            Err(why) => {
-                app.toasts.error(why.clone());
-                app.overlay = Some(Overlay::Themes(self));
-                None
-            }
+    fn revert(&self) -> Outcome {
+        let (name, theme) = self.before.clone();
+        Outcome::Revert { name, theme }
+    }
+
+    fn keep(&self) -> Outcome {
+        match self.themes.get(self.selected) {
+            Some((_, Err(why))) => Outcome::Refuse(why.clone()),
+            Some((name, Ok(_))) if *name != self.before.0 => Outcome::KeepTheme(name.clone()),
+            _ => Outcome::Close,
         }
     }
 
@@ -98,12 +93,12 @@ impl Picker {
 
     pub(super) fn draw(&self, frame: &mut Frame, within: Rect, look: &Look) {
         let own = &look.theme;
-        let title = Title { note: "enter keeps, esc goes back".into(), ..Title::named("Theme") };
+        let title = Title { note: "enter keeps, esc reverts".into(), ..Title::named("Theme") };
         let inner = window(frame, self.area(within), look, title);
-        let first = (self.marked + 1).saturating_sub(usize::from(inner.height));
+        let first = (self.selected + 1).saturating_sub(usize::from(inner.height));
         for ((number, (name, theme)), y) in self.themes.iter().enumerate().skip(first).zip(inner.top()..inner.bottom())
         {
-            let here = number == self.marked;
+            let here = number == self.selected;
             let style = if here { own.bold(own.text) } else { own.style(own.dim) };
             let mut line = Line::from(vec![
                 Span::styled(if here { " > " } else { "   " }, own.bold(own.accent)),
@@ -117,7 +112,7 @@ impl Picker {
                         line.push_span(Span::styled(format!("{swatch} "), Style::new().fg(hue.0)));
                     }
                 }
-                Err(_) => line.push_span(Span::styled("cannot be read", own.style(own.error))),
+                Err(_) => line.push_span(Span::styled("cannot be loaded", own.style(own.error))),
             }
             let row = Rect { y, height: 1, ..inner };
             if here {

@@ -8,10 +8,12 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::runs::{CheckpointSummary, RunEntry};
-use crate::ui::app::{Effect, Look};
+
 use crate::ui::format::{grouped, plain};
-use crate::ui::overlay::{middle, window};
+use crate::ui::run_edit::RunEdit;
+use crate::ui::theme::Look;
 use crate::ui::widgets::panel::Title;
+use crate::ui::widgets::popup::{middle, window};
 
 const WIDTH: u16 = 56;
 
@@ -29,7 +31,7 @@ pub(super) enum Asked {
     /// To go on.
     Stay,
     /// To pin a checkpoint, or to take its pin away.
-    Change(Effect),
+    Change(RunEdit),
     /// To be closed.
     Close,
 }
@@ -59,7 +61,9 @@ impl Pins {
             KeyCode::End => self.cursor = last,
             KeyCode::Enter | KeyCode::Char('p' | ' ') => {
                 if let Some(CheckpointSummary { step, pinned, .. }) = self.kept.get(self.cursor) {
-                    return Asked::Change(Effect::Pin { run: self.run.clone(), step: *step, pin: !pinned });
+                    let (run, step) = (self.run.clone(), *step);
+                    let edit = if *pinned { RunEdit::Unpin { run, step } } else { RunEdit::Pin { run, step } };
+                    return Asked::Change(edit);
                 }
             }
             _ => {}

@@ -8,7 +8,6 @@ use crate::ui::format::{age, duration, number, plain, score};
 
 /// A column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Column {
     State,
     Name,

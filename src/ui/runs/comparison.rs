@@ -9,10 +9,10 @@ use ratatui::style::Style;
 use ratatui::text::Span;
 
 use crate::runs::{RunEntry, setting_differences};
-use crate::ui::app::Look;
 use crate::ui::format::{duration, number, plain, score};
-use crate::ui::overlay::{middle, window};
+use crate::ui::theme::Look;
 use crate::ui::widgets::panel::Title;
+use crate::ui::widgets::popup::{middle, window};
 
 /// Width of the keys, and of a run's values at most.
 const KEYS: u16 = 26;

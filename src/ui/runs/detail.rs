@@ -7,16 +7,18 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::{Mode, Runs, sign};
+use super::list::RunList;
+use super::mode::Mode;
+use super::sign::sign;
 use crate::runs::{CheckpointSummary, RunEnd, RunEntry};
 use crate::series::{At, Series};
-use crate::ui::app::Look;
 use crate::ui::format::{Unit, age, duration, grouped, number, plain, score, wrapped};
-use crate::ui::overlay::popup;
+use crate::ui::theme::Look;
 use crate::ui::widgets::chart::{Chart, Curve, Shape};
 use crate::ui::widgets::panel::{Title, panel};
+use crate::ui::widgets::popup::popup;
 
-pub(super) fn draw(runs: &Runs, frame: &mut Frame, area: Rect, look: &Look) {
+pub(super) fn draw(runs: &RunList, frame: &mut Frame, area: Rect, look: &Look) {
     let Some(run) = runs.current() else {
         panel(frame, area, look, false, Title::named("Run"));
         return;
@@ -27,7 +29,7 @@ pub(super) fn draw(runs: &Runs, frame: &mut Frame, area: Rect, look: &Look) {
     draw_loss(run, frame, right, look);
 }
 
-fn facts<'a>(runs: &Runs, run: &RunEntry, look: &Look, width: usize) -> Vec<Line<'a>> {
+fn facts<'a>(runs: &RunList, run: &RunEntry, look: &Look, width: usize) -> Vec<Line<'a>> {
     let (theme, summary) = (&look.theme, &run.summary);
     let (hue, sign) = sign(run.state, look);
     let row = |name: &'static str, value: Vec<Span<'a>>| {
@@ -114,7 +116,7 @@ fn draw_loss(run: &RunEntry, frame: &mut Frame, area: Rect, look: &Look) {
 }
 
 /// What is typed, or asked.
-pub(super) fn draw_mode(runs: &Runs, frame: &mut Frame, area: Rect, look: &Look) {
+pub(super) fn draw_mode(mode: &Mode, frame: &mut Frame, area: Rect, look: &Look) {
     let theme = &look.theme;
     let typed = |text: &str| {
         Line::from(vec![
@@ -123,8 +125,8 @@ pub(super) fn draw_mode(runs: &Runs, frame: &mut Frame, area: Rect, look: &Look)
         ])
     };
     let hint = |text: &'static str| Line::styled(format!(" {text}"), theme.style(theme.dim));
-    match &runs.mode {
-        Mode::List | Mode::Filter(..) => {}
+    match mode {
+        Mode::List | Mode::Filter { .. } => {}
         Mode::Rename(_, entry) => {
             let lines = vec![typed(&entry.text), Line::default(), hint("enter renames, esc leaves it")];
             popup(frame, area, look, "Another name", lines, 60);

@@ -13,11 +13,11 @@ use crate::export::{ExportFormat, ExportRequest};
 use crate::protocol::Progress;
 use crate::runs::checkpoint::CheckpointSelector;
 use crate::runs::{CheckpointSummary, RunEntry};
-use crate::ui::app::Look;
 use crate::ui::format::{bytes, grouped, plain};
-use crate::ui::overlay::{middle, window};
+use crate::ui::theme::Look;
 use crate::ui::widgets::input::Input;
 use crate::ui::widgets::panel::Title;
+use crate::ui::widgets::popup::{middle, window};
 
 const WIDTH: u16 = 76;
 

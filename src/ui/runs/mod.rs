@@ -1,4 +1,4 @@
-//! Runs: every run of the folder of runs, and what is done with them.
+//! Runs: the list of all runs, and what is done with them.
 
 mod checkpoints;
 mod column;
@@ -6,10 +6,12 @@ mod comparison;
 mod detail;
 mod entry;
 mod export;
+mod list;
+mod mode;
+mod scene;
+mod sign;
 mod table;
 
-use std::cmp::Ordering;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -17,137 +19,108 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 
-use super::app::{Effect, Look};
-use super::keymap::Action;
+use super::input::UserInput;
+use super::intent::Intent;
+use super::keymap::{Action, Context, Keymap};
+use super::run_edit::RunEdit;
+use super::theme::Look;
 use crate::export::{ChangedBiases, ExportRequest};
 use crate::protocol::Progress;
 use crate::runs::{RunEntry, RunState, tags_of};
 use checkpoints::{Asked, Pins};
-pub use column::Column;
 pub use comparison::Comparison;
 use entry::{Entry, Typed};
 use export::Draft;
 pub use export::UnderWay;
+use list::RunList;
+use mode::Mode;
+use scene::Scene;
 
 /// Rows that a page key moves.
-const PAGE: usize = 10;
+const PAGE: isize = 10;
 
-/// All runs, and what of them is looked at.
+/// The list of all runs, and what is done with it.
 pub struct Runs {
-    /// `None` before they were looked for.
-    listed: Option<Vec<RunEntry>>,
-    now: SystemTime,
-    /// Those that pass the filter, sorted: numbers in `listed`.
-    shown: Vec<usize>,
-    /// Place in `shown`.
-    cursor: usize,
-    /// Names of the runs that are marked.
-    marked: BTreeSet<String>,
-    sort: Column,
-    /// Whether the greatest comes first.
-    descending: bool,
-    filter: String,
+    list: RunList,
     mode: Mode,
-    /// The export under way, and how far it is.
+    /// The running export.
     exporting: Option<UnderWay>,
-}
-
-/// What keys are for.
-#[derive(Clone, Debug, PartialEq)]
-enum Mode {
-    /// Moving about.
-    List,
-    /// Typing the filter; there was another before.
-    Filter(Entry, String),
-    /// Typing a run's name.
-    Rename(PathBuf, Entry),
-    /// Typing the tags of runs.
-    Tag(Vec<PathBuf>, Entry),
-    /// Answering whether to delete these runs.
-    Delete(Vec<PathBuf>),
-    /// Putting an export together.
-    Export(Draft),
-    /// Answering whether to export without biases.
-    Biases(ExportRequest, ChangedBiases),
-    /// Pinning checkpoints.
-    Pins(Pins),
 }
 
 impl Default for Runs {
     fn default() -> Runs {
-        Runs {
-            listed: None,
-            now: SystemTime::UNIX_EPOCH,
-            shown: Vec::new(),
-            cursor: 0,
-            marked: BTreeSet::new(),
-            sort: Column::Age,
-            descending: true,
-            filter: String::new(),
-            mode: Mode::List,
-            exporting: None,
-        }
+        Runs { list: RunList::default(), mode: Mode::List, exporting: None }
     }
 }
 
 impl Runs {
-    /// Takes up what was found; `None` if it is as it was.
-    pub fn learn(&mut self, listed: Option<Vec<RunEntry>>, now: SystemTime) {
-        self.now = now;
-        if let Some(listed) = listed {
-            self.marked.retain(|name| listed.iter().any(|run| run.name == *name));
-            let here = self.current().map(|run| run.name.clone());
-            if let Mode::Pins(pins) = &mut self.mode
-                && let Some(run) = listed.iter().find(|run| run.path == pins.run)
-            {
-                pins.learn(run);
-            }
-            self.listed = Some(listed);
-            self.arrange(here);
+    /// Shows a new listing; `None` if nothing has changed since the last one but the time.
+    pub fn on_listed(&mut self, listed: Option<Vec<RunEntry>>, now: SystemTime) {
+        self.list.now = now;
+        let Some(listed) = listed else { return };
+        if let Mode::Pins(pins) = &mut self.mode
+            && let Some(run) = listed.iter().find(|run| run.path == pins.run)
+        {
+            pins.learn(run);
         }
+        self.list.replace(listed);
     }
 
-    /// Whether keys are text now, or an answer.
+    /// Whether keys are text or an answer now.
     pub fn typing(&self) -> bool {
         self.mode != Mode::List
     }
 
-    /// Takes up a key that is text, or an answer.
-    pub fn key(&mut self, key: KeyEvent) -> Option<Effect> {
+    /// Handles an input. `area` is the one that [`Runs::draw`] draws on.
+    pub fn handle(&mut self, input: &UserInput, area: Rect, keymap: &Keymap) -> Option<Intent> {
+        match input {
+            UserInput::Key(key) if self.typing() => self.type_key(*key),
+            UserInput::Key(key) => self.act(keymap.action(Context::Runs, key)?, area),
+            UserInput::Paste(text) => {
+                self.paste(text);
+                None
+            }
+            UserInput::Click(at) => self.click(*at, area),
+            UserInput::ScrollUp(_) => self.act(Action::Up, area),
+            UserInput::ScrollDown(_) => self.act(Action::Down, area),
+        }
+    }
+
+    fn type_key(&mut self, key: KeyEvent) -> Option<Intent> {
         match std::mem::replace(&mut self.mode, Mode::List) {
             Mode::List => {}
-            Mode::Filter(mut entry, before) => {
+            Mode::Filter { mut entry, before } => {
                 let typed = entry.key(key);
-                self.filter = if typed == Typed::Dropped { before.clone() } else { entry.text.clone() };
+                self.list.set_filter(if typed == Typed::Dropped { before.clone() } else { entry.text.clone() });
                 if typed == Typed::On {
-                    self.mode = Mode::Filter(entry, before);
+                    self.mode = Mode::Filter { entry, before };
                 }
-                let here = self.current().map(|run| run.name.clone());
-                self.arrange(here);
             }
             Mode::Rename(run, mut entry) => match entry.key(key) {
                 Typed::On => self.mode = Mode::Rename(run, entry),
                 Typed::Dropped => {}
-                Typed::Done => return Some(Effect::Rename(run, entry.text.trim().to_owned())),
+                Typed::Done => {
+                    return Some(Intent::Edit(RunEdit::Rename { run, name: entry.text.trim().to_owned() }));
+                }
             },
             Mode::Tag(runs, mut entry) => match entry.key(key) {
                 Typed::On => self.mode = Mode::Tag(runs, entry),
                 Typed::Dropped => {}
-                Typed::Done => return Some(Effect::Tag(runs, tags_of(&entry.text))),
+                Typed::Done => return Some(Intent::Edit(RunEdit::Tag { runs, tags: tags_of(&entry.text) })),
             },
             Mode::Delete(runs) => match key.code {
-                KeyCode::Char('y' | 'Y') => return Some(Effect::ThrowAway(runs)),
+                KeyCode::Char('y' | 'Y') => return Some(Intent::Edit(RunEdit::MoveToTrash(runs))),
                 KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc => {}
                 _ => self.mode = Mode::Delete(runs),
             },
             Mode::Export(mut draft) => match draft.key(key) {
                 Typed::On => self.mode = Mode::Export(draft),
                 Typed::Dropped => {}
-                Typed::Done => return Some(Effect::Export(draft.order())),
+                Typed::Done => return Some(Intent::Export(draft.order())),
             },
             Mode::Biases(order, biases) => match key.code {
                 KeyCode::Char('y' | 'Y') => {
-                    return Some(Effect::Export(ExportRequest { without_biases: true, ..order }));
+                    return Some(Intent::Export(ExportRequest { without_biases: true, ..order }));
                 }
                 KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc => {}
                 _ => self.mode = Mode::Biases(order, biases),
@@ -157,217 +130,137 @@ impl Runs {
                 if !matches!(asked, Asked::Close) {
                     self.mode = Mode::Pins(pins);
                 }
-                if let Asked::Change(effect) = asked {
-                    return Some(effect);
+                if let Asked::Change(edit) = asked {
+                    return Some(Intent::Edit(edit));
                 }
             }
         }
         None
     }
 
-    /// Takes up pasted text.
-    pub fn pasted(&mut self, text: &str) -> Option<Effect> {
+    fn paste(&mut self, text: &str) {
         match &mut self.mode {
-            Mode::Filter(entry, _) => {
+            Mode::Filter { entry, .. } => {
                 entry.paste(text);
-                self.filter = entry.text.clone();
-                let here = self.current().map(|run| run.name.clone());
-                self.arrange(here);
+                self.list.set_filter(entry.text.clone());
             }
             Mode::Rename(_, entry) | Mode::Tag(_, entry) => entry.paste(text),
             Mode::Export(draft) => draft.paste(text),
             Mode::List | Mode::Delete(_) | Mode::Biases(..) | Mode::Pins(_) => {}
         }
-        None
     }
 
-    /// Does what a key says. `area` is what [`Runs::draw`] draws on.
-    pub fn act(&mut self, action: Action, area: Rect) -> Option<Effect> {
-        let last = self.shown.len().saturating_sub(1);
+    fn act(&mut self, action: Action, area: Rect) -> Option<Intent> {
+        let list = &mut self.list;
         match action {
-            Action::Up => self.cursor = self.cursor.saturating_sub(1),
-            Action::Down => self.cursor = (self.cursor + 1).min(last),
-            Action::PageUp => self.cursor = self.cursor.saturating_sub(PAGE),
-            Action::PageDown => self.cursor = (self.cursor + PAGE).min(last),
-            Action::First => self.cursor = 0,
-            Action::Last => self.cursor = last,
-            Action::Sort => self.sort_by(self.sort.next(&table::columns(area.width))),
-            Action::Reverse => self.sort_by(self.sort),
-            Action::Filter => self.mode = Mode::Filter(Entry::with(&self.filter), self.filter.clone()),
-            Action::Back if !self.filter.is_empty() => {
-                self.filter.clear();
-                let here = self.current().map(|run| run.name.clone());
-                self.arrange(here);
+            Action::App(action) => return Some(Intent::App(action)),
+            Action::Up => list.move_by(-1),
+            Action::Down => list.move_by(1),
+            Action::PageUp => list.move_by(-PAGE),
+            Action::PageDown => list.move_by(PAGE),
+            Action::First => list.cursor = 0,
+            Action::Last => list.cursor = list.last(),
+            Action::Sort => list.sort_by(list.sort.next(&table::columns(area.width))),
+            Action::Reverse => list.sort_by(list.sort),
+            Action::Filter => {
+                self.mode = Mode::Filter { entry: Entry::with(&list.filter), before: list.filter.clone() };
             }
-            Action::Back => self.marked.clear(),
-            Action::Mark => {
-                let name = self.current()?.name.clone();
-                if !self.marked.remove(&name) {
-                    self.marked.insert(name);
-                }
-                self.cursor = (self.cursor + 1).min(last);
-            }
+            Action::Back if !list.filter.is_empty() => list.set_filter(String::new()),
+            Action::Back => list.marked.clear(),
+            Action::Mark => list.mark(),
             Action::Enter => {
-                let run = self.current()?;
-                return Some(match run.state {
-                    RunState::Running => Effect::Attach(run.path.clone()),
-                    _ => Effect::Replay(run.path.clone(), 0),
-                });
+                let run = list.current()?;
+                let path = run.path.clone();
+                return Some(if run.state == RunState::Running { Intent::Attach(path) } else { Intent::Replay(path) });
             }
-            Action::Resume => return Some(Effect::Resume(self.current()?.path.clone())),
-            Action::Overlay => return Some(Effect::Overlay(self.chosen().map(|run| run.path.clone()).collect())),
-            Action::Compare => return Some(Effect::Compare(self.chosen().cloned().collect())),
+            Action::Resume => return Some(Intent::Resume(list.current()?.path.clone())),
+            Action::Overlay => return Some(Intent::Overlay(list.chosen().map(|run| run.path.clone()).collect())),
+            Action::Compare => return Some(Intent::Compare(list.chosen().cloned().collect())),
             Action::Tag => {
-                let tags = self.current()?.tags.join(" ");
-                self.mode = Mode::Tag(self.chosen().map(|run| run.path.clone()).collect(), Entry::with(&tags));
+                let tags = list.current()?.tags.join(" ");
+                self.mode = Mode::Tag(list.chosen().map(|run| run.path.clone()).collect(), Entry::with(&tags));
             }
             Action::Rename => {
-                let run = self.current()?;
+                let run = list.current()?;
                 self.mode = Mode::Rename(run.path.clone(), Entry::with(&run.name));
             }
             Action::Delete => {
-                let runs: Vec<PathBuf> = self.chosen().map(|run| run.path.clone()).collect();
+                let runs: Vec<PathBuf> = list.chosen().map(|run| run.path.clone()).collect();
                 if !runs.is_empty() {
                     self.mode = Mode::Delete(runs);
                 }
             }
-            Action::Export => self.mode = Mode::Export(Draft::of(self.current()?)),
-            Action::CallOff if self.exporting.is_some() => return Some(Effect::CallOff),
-            Action::Pin => self.mode = Mode::Pins(Pins::of(self.current()?)),
-            Action::OpenFolder => return Some(Effect::Open(self.current()?.path.clone())),
+            Action::Export => self.mode = Mode::Export(Draft::of(list.current()?)),
+            Action::CancelExport if self.exporting.is_some() => return Some(Intent::CancelExport),
+            Action::Pin => self.mode = Mode::Pins(Pins::of(list.current()?)),
+            Action::OpenFolder => return Some(Intent::OpenFolder(list.current()?.path.clone())),
             Action::CopyPath => {
-                let path = self.current()?.path.clone();
-                return Some(Effect::Copy(path.canonicalize().unwrap_or(path).display().to_string()));
+                let path = list.current()?.path.clone();
+                return Some(Intent::Copy(path.canonicalize().unwrap_or(path).display().to_string()));
             }
             _ => {}
         }
         None
     }
 
-    /// Takes up a click: on a column's name it sorts, on a run it goes there, on that run it replays it.
-    pub fn click(&mut self, at: Position, area: Rect) -> Option<Effect> {
+    /// A click on a column's name sorts by it, one on a run selects it, and one on the selected run opens it.
+    fn click(&mut self, at: Position, area: Rect) -> Option<Intent> {
         let [table, _] = self.parts(area);
-        match table::hit(self, table, at)? {
-            table::Hit::Column(column) => self.sort_by(column),
-            table::Hit::Run(place) if place == self.cursor => return self.act(Action::Enter, area),
-            table::Hit::Run(place) => self.cursor = place,
+        match table::hit(&self.list, table, at)? {
+            table::Hit::Column(column) => self.list.sort_by(column),
+            table::Hit::Run(place) if place == self.list.cursor => return self.act(Action::Enter, area),
+            table::Hit::Run(place) => self.list.cursor = place,
         }
         None
     }
 
-    /// Takes up an export that begins. Whether none is under way yet.
+    /// Notes that an export begins. Whether none was running.
     pub fn begin_export(&mut self, order: &ExportRequest) -> bool {
         let idle = self.exporting.is_none();
         self.exporting.get_or_insert_with(|| UnderWay { order: order.clone(), progress: None });
         idle
     }
 
-    /// The export under way.
+    /// The running export.
     pub fn exporting(&self) -> Option<&UnderWay> {
         self.exporting.as_ref()
     }
 
-    /// Takes up how far the export is.
-    pub fn exports(&mut self, progress: Progress) {
+    /// Notes the progress of the running export.
+    pub fn on_export_progress(&mut self, progress: Progress) {
         if let Some(export) = &mut self.exporting {
             export.progress = Some(progress);
         }
     }
 
-    /// Takes up the export's end.
-    pub fn exported(&mut self) -> Option<ExportRequest> {
+    /// Notes that the running export has ended. Returns what was exported.
+    pub fn end_export(&mut self) -> Option<ExportRequest> {
         self.exporting.take().map(|export| export.order)
     }
 
-    /// Asks whether an adapter is to be had without the biases that have no place in it.
-    pub fn offer(&mut self, order: ExportRequest, biases: ChangedBiases) {
+    /// Asks whether to export an adapter without the biases that it cannot hold.
+    pub fn ask_about_biases(&mut self, order: ExportRequest, biases: ChangedBiases) {
         self.mode = Mode::Biases(order, biases);
     }
 
-    /// Draws them.
+    /// Draws the table, the details of the run under the cursor, and what is typed or asked.
     pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
         let [table, below] = self.parts(area);
-        table::draw(self, frame, table, look);
+        let scene = Scene { list: &self.list, mode: &self.mode, exporting: self.exporting.as_ref(), look };
+        table::draw(scene, frame, table);
         if below.height > 0 {
-            detail::draw(self, frame, below, look);
+            detail::draw(&self.list, frame, below, look);
         }
-        detail::draw_mode(self, frame, area, look);
+        detail::draw_mode(&self.mode, frame, area, look);
     }
 
-    /// The table, and what is told of the run under the cursor: that has what the table does not need, a third at least.
+    /// The table, and the details below it: the rows that the table does not need, a third of the area at least.
     fn parts(&self, area: Rect) -> [Rect; 2] {
-        let needed = u16::try_from(self.listed.as_ref().map_or(0, Vec::len)).unwrap_or(u16::MAX).saturating_add(4);
+        let rows = self.list.entries.as_ref().map_or(0, Vec::len);
+        let needed = u16::try_from(rows).unwrap_or(u16::MAX).saturating_add(4);
         let third = (area.height / 3).max(9);
         let below = if area.height < 18 { 0 } else { area.height.saturating_sub(needed).clamp(third, third * 2) };
         Layout::vertical([Constraint::Fill(1), Constraint::Length(below.min(area.height.saturating_sub(9)))])
             .areas(area)
-    }
-
-    /// The run under the cursor.
-    fn current(&self) -> Option<&RunEntry> {
-        self.listed.as_ref()?.get(*self.shown.get(self.cursor)?)
-    }
-
-    /// The marked runs, in the order they are shown in; the one under the cursor if none is.
-    fn chosen(&self) -> impl Iterator<Item = &RunEntry> {
-        let marked = self.runs().filter(|run| self.marked.contains(&run.name));
-        marked.chain(self.current().filter(|_| self.runs().all(|run| !self.marked.contains(&run.name))))
-    }
-
-    /// Those that are shown.
-    fn runs(&self) -> impl Iterator<Item = &RunEntry> {
-        let listed = self.listed.as_deref().unwrap_or_default();
-        self.shown.iter().filter_map(|number| listed.get(*number))
-    }
-
-    /// Sorts by a column, the better end first; by the same once more, the other way round.
-    fn sort_by(&mut self, column: Column) {
-        self.descending = if column == self.sort { !self.descending } else { column.greatest_first() };
-        self.sort = column;
-        let here = self.current().map(|run| run.name.clone());
-        self.arrange(here);
-    }
-
-    /// Filters and sorts anew; the cursor goes with its run.
-    fn arrange(&mut self, here: Option<String>) {
-        let listed = self.listed.as_deref().unwrap_or_default();
-        let mut shown: Vec<usize> = (0..listed.len()).filter(|number| passes(&listed[*number], &self.filter)).collect();
-        shown.sort_by(|a, b| {
-            let (a, b) = (&listed[*a], &listed[*b]);
-            // What has no value comes last either way.
-            let order = match (self.sort.has_value(a), self.sort.has_value(b)) {
-                (true, true) if self.descending => self.sort.order(b, a),
-                (true, true) => self.sort.order(a, b),
-                (a, b) => b.cmp(&a),
-            };
-            if order == Ordering::Equal { a.name.cmp(&b.name) } else { order }
-        });
-        let place = here.and_then(|here| shown.iter().position(|number| listed[*number].name == here));
-        self.cursor = place.unwrap_or(self.cursor).min(shown.len().saturating_sub(1));
-        self.shown = shown;
-    }
-}
-
-/// Whether every word of a filter is found in a run's name, preset, model, state or tags.
-fn passes(run: &RunEntry, filter: &str) -> bool {
-    let mut text = [&run.name, &run.summary.preset, &run.summary.model, run.state.name()].join(" ").to_lowercase();
-    run.tags.iter().for_each(|tag| text += &format!(" #{}", tag.to_lowercase()));
-    filter.to_lowercase().split_whitespace().all(|word| text.contains(word))
-}
-
-/// A state's colour, and its sign for those who see none.
-fn sign(state: RunState, look: &Look) -> (super::theme::Hue, &'static str) {
-    let theme = &look.theme;
-    match (state, look.ascii) {
-        (RunState::Running, false) => (theme.accent, "▶"),
-        (RunState::Running, true) => (theme.accent, ">"),
-        (RunState::Completed, false) => (theme.good, "✔"),
-        (RunState::Completed, true) => (theme.good, "+"),
-        (RunState::Stopped, false) => (theme.paused, "■"),
-        (RunState::Stopped, true) => (theme.paused, "="),
-        (RunState::Interrupted, false) => (theme.warning, "◌"),
-        (RunState::Interrupted, true) => (theme.warning, "?"),
-        (RunState::Failed, false) => (theme.error, "✖"),
-        (RunState::Failed, true) => (theme.error, "x"),
     }
 }

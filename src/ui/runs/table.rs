@@ -5,10 +5,14 @@ use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-use super::{Column, Mode, Runs, sign};
+use super::column::Column;
+use super::list::RunList;
+use super::mode::Mode;
+use super::scene::Scene;
+use super::sign::sign;
 use crate::runs::RunEntry;
-use crate::ui::app::Look;
 use crate::ui::format::plain;
+use crate::ui::theme::Look;
 use crate::ui::widgets::panel::{Title, panel};
 use crate::ui::widgets::spark::spark;
 
@@ -98,7 +102,7 @@ fn places(line: Rect, width: u16) -> Vec<(Column, Rect)> {
 }
 
 /// The first of the runs that is on the screen.
-fn first(runs: &Runs, rows: usize) -> usize {
+fn first(runs: &RunList, rows: usize) -> usize {
     (runs.cursor + 1).saturating_sub(rows - rows / 4).min(runs.shown.len().saturating_sub(rows))
 }
 
@@ -107,7 +111,7 @@ fn inner(area: Rect) -> Rect {
 }
 
 /// What a click meets.
-pub(super) fn hit(runs: &Runs, area: Rect, at: Position) -> Option<Hit> {
+pub(super) fn hit(runs: &RunList, area: Rect, at: Position) -> Option<Hit> {
     let inner = inner(area);
     if !inner.contains(at) {
         return None;
@@ -127,14 +131,15 @@ pub(super) fn hit(runs: &Runs, area: Rect, at: Position) -> Option<Hit> {
     }
 }
 
-pub(super) fn draw(runs: &Runs, frame: &mut Frame, area: Rect, look: &Look) {
-    let theme = &look.theme;
-    let total = runs.listed.as_ref().map_or(0, Vec::len);
+pub(super) fn draw(scene: Scene, frame: &mut Frame, area: Rect) {
+    let (runs, look, theme) = (scene.list, scene.look, &scene.look.theme);
+    let filtering = matches!(scene.mode, Mode::Filter { .. });
+    let total = runs.entries.as_ref().map_or(0, Vec::len);
     let mut title = Title::named("Runs");
-    if runs.filter.is_empty() && !matches!(runs.mode, Mode::Filter(..)) {
+    if runs.filter.is_empty() && !filtering {
         title.values.push(Span::styled(total.to_string(), theme.bold(theme.text)));
     } else {
-        let cursor = if matches!(runs.mode, Mode::Filter(..)) { "_" } else { "" };
+        let cursor = if filtering { "_" } else { "" };
         title.values.push(Span::styled(format!("{} of {total}", runs.shown.len()), theme.bold(theme.text)));
         title.values.push(Span::styled(format!("/{}{cursor}", plain(&runs.filter)), theme.bold(theme.accent)));
     }
@@ -142,7 +147,7 @@ pub(super) fn draw(runs: &Runs, frame: &mut Frame, area: Rect, look: &Look) {
         title.values.push(Span::styled(format!("{} marked", runs.marked.len()), theme.bold(theme.paused)));
     }
     title.note = format!("by {}", runs.sort.name().to_lowercase());
-    if let Some(export) = &runs.exporting {
+    if let Some(export) = scene.exporting {
         let text = format!("exporting {}: {}, X calls it off", export.name(), export.far());
         title.values.push(Span::styled(text, theme.bold(theme.accent)));
     }
@@ -152,7 +157,7 @@ pub(super) fn draw(runs: &Runs, frame: &mut Frame, area: Rect, look: &Look) {
     }
     draw_header(runs, frame, Rect { height: 1, ..inner }, area.width, look);
     let body = Rect { y: inner.y + 1, height: inner.height - 1, ..inner };
-    let notice = match &runs.listed {
+    let notice = match &runs.entries {
         None => Some("looking for runs"),
         Some(listed) if listed.is_empty() => Some("no run yet: start one at Home"),
         Some(_) if runs.shown.is_empty() => Some("no run passes the filter"),
@@ -169,7 +174,7 @@ pub(super) fn draw(runs: &Runs, frame: &mut Frame, area: Rect, look: &Look) {
     }
 }
 
-fn draw_header(runs: &Runs, frame: &mut Frame, line: Rect, width: u16, look: &Look) {
+fn draw_header(runs: &RunList, frame: &mut Frame, line: Rect, width: u16, look: &Look) {
     let theme = &look.theme;
     for (column, area) in places(line, width) {
         let sorted = column == runs.sort;
@@ -187,7 +192,7 @@ fn draw_header(runs: &Runs, frame: &mut Frame, line: Rect, width: u16, look: &Lo
     }
 }
 
-fn draw_row(runs: &Runs, frame: &mut Frame, line: Rect, width: u16, look: &Look, place: usize, run: &RunEntry) {
+fn draw_row(runs: &RunList, frame: &mut Frame, line: Rect, width: u16, look: &Look, place: usize, run: &RunEntry) {
     let theme = &look.theme;
     let here = place == runs.cursor;
     if here {

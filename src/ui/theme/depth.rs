@@ -1,10 +1,10 @@
-//! What a terminal can show, and the nearest it has to a colour.
+//! The colours that a terminal can show, and the nearest of them to a given colour.
 
 use std::env;
 
 use ratatui::style::Color;
 
-/// What a terminal can show.
+/// The colours that a terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
     /// 24 bits.
@@ -18,7 +18,7 @@ pub enum Depth {
 }
 
 impl Depth {
-    /// As the environment says.
+    /// The colours that the environment promises.
     pub fn of_environment() -> Depth {
         Depth::of(|name| env::var(name).ok())
     }
@@ -38,7 +38,7 @@ impl Depth {
         }
     }
 
-    /// The nearest to a colour that there is.
+    /// The nearest colour that the terminal can show.
     pub(super) fn nearest(self, color: Color) -> Color {
         let Color::Rgb(r, g, b) = color else { return color };
         match self {
@@ -50,7 +50,7 @@ impl Depth {
     }
 }
 
-/// Red, green and blue of a colour that has them.
+/// Red, green and blue of a colour; `None` for those that the terminal defines.
 pub(super) fn components(color: Color) -> Option<[u8; 3]> {
     match color {
         Color::Rgb(r, g, b) => Some([r, g, b]),
@@ -63,10 +63,10 @@ pub(super) fn components(color: Color) -> Option<[u8; 3]> {
     }
 }
 
-/// What the 6 levels of the cube of colours amount to.
+/// The values of the 6 levels of the colour cube.
 const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
 
-/// The nearest of the 6 x 6 x 6 cube and of the 24 greys.
+/// The nearest colour of the 6 x 6 x 6 cube and the 24 greys.
 fn indexed(r: u8, g: u8, b: u8) -> u8 {
     let level = |value: u8| (0u8..6).min_by_key(|&i| LEVELS[i as usize].abs_diff(value)).unwrap_or(0);
     let (cr, cg, cb) = (level(r), level(g), level(b));
@@ -77,8 +77,8 @@ fn indexed(r: u8, g: u8, b: u8) -> u8 {
     if distance([r, g, b], [value; 3]) < distance([r, g, b], cube) { 232 + grey } else { 16 + 36 * cr + 6 * cg + cb }
 }
 
-/// One of the 16, by its hue: pastels, which are nearest to grey by distance, would all look alike. White is left out, as it
-/// vanishes on light backgrounds.
+/// One of the 16 colours, by its hue: by distance, all pastels would become grey. White is left out, as it vanishes on
+/// light backgrounds.
 fn ansi(r: u8, g: u8, b: u8) -> Color {
     let [red, green, blue] = [r, g, b].map(f64::from);
     let (most, least) = (red.max(green).max(blue), red.min(green).min(blue));
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_tells_the_depth() {
+    fn the_environment_determines_the_depth() {
         let depth = |vars: &[(&str, &str)]| {
             Depth::of(|name| vars.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string()))
         };

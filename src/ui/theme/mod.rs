@@ -1,6 +1,7 @@
-//! Colours by role. Drawing code names what a thing is; a theme says how that looks, as far as the terminal can show it.
+//! Themes: colours by role. Drawing code names the role of a thing, and the theme its colour, in the colours of the terminal.
 
 mod depth;
+mod look;
 mod read;
 
 use anyhow::Result;
@@ -10,13 +11,14 @@ use ratatui::style::{Color, Modifier, Style};
 
 pub use depth::Depth;
 use depth::components;
+pub use look::Look;
 pub use read::Themes;
 
 /// A colour of a theme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hue(pub Color);
 
-/// Makes the theme of its roles, each named once.
+/// Defines the theme from its roles, each named once.
 macro_rules! roles {
     ($($(#[doc = $doc:literal])* $role:ident,)*) => {
         /// Colours by role.
@@ -26,15 +28,14 @@ macro_rules! roles {
         }
 
         impl Theme {
-            /// The names of all roles, as in a theme's file.
+            /// The names of all roles, as theme files write them.
             pub const ROLES: &[&str] = &[$(stringify!($role)),*];
 
-            /// Asks for the colour of each role.
+            /// A theme of the colour that `hue` returns for each role.
             fn of<E>(mut hue: impl FnMut(&'static str) -> Result<Hue, E>) -> Result<Theme, E> {
                 Ok(Theme { $($role: hue(stringify!($role))?),* })
             }
 
-            /// Changes every colour.
             fn map(self, change: impl Fn(Hue) -> Hue) -> Theme {
                 Theme { $($role: change(self.$role)),* }
             }
@@ -42,31 +43,31 @@ macro_rules! roles {
     };
 }
 
-// A new role goes into this list and into those themes that inherit none: dark, light, high-contrast and colour-blind.
+// Add a new role to this list and to the themes that inherit from no other: dark, light, high-contrast and colour-blind.
 roles! {
     /// Behind everything; the terminal's own by default.
     background,
-    /// What is read.
+    /// Text.
     text,
-    /// What is read second.
+    /// Secondary text.
     dim,
     /// Frames.
     border,
-    /// The frame that has the keys.
+    /// The frame of the panel with the focus.
     focus,
-    /// Keys, names of places, what is chosen.
+    /// Keys, titles, what is selected.
     accent,
-    /// Behind the line that is marked.
+    /// Behind the selected line.
     marked,
     /// The loss.
     loss,
-    /// The loss as it came, behind the smoothed one.
+    /// The raw loss, behind the smoothed one.
     loss_raw,
-    /// Other curves as they came.
+    /// Other raw curves.
     raw,
-    /// What was measured on held-out examples.
+    /// Losses and scores on the held-out set.
     evaluation,
-    /// The score that counts.
+    /// The score that checkpoints are compared by.
     score,
     /// Gradient mass.
     mass,
@@ -80,58 +81,58 @@ roles! {
     learning_rate,
     /// The norm of the gradient.
     grad_norm,
-    /// What is done of a bar.
+    /// The done part of a progress bar.
     bar,
-    /// What is left of it.
+    /// The rest of it.
     track,
-    /// What went well.
+    /// Success.
     good,
-    /// What stands still, or was stopped.
+    /// Paused or stopped.
     paused,
-    /// What should not be overlooked.
+    /// A warning.
     warning,
-    /// What went wrong.
+    /// An error.
     error,
-    /// What differs from the preset.
+    /// A changed setting.
     changed,
-    /// A token that the model reads.
+    /// A token of the context.
     token_read,
-    /// A token that the model learns to say.
+    /// A token that the loss is computed on.
     token_trained,
-    /// A token of the model's format.
+    /// A special token of the tokenizer.
     token_special,
-    /// A token that fills a row up.
+    /// A padding token.
     token_padding,
     /// The class or number to predict.
     token_label,
 }
 
 impl Theme {
-    /// The names of the themes that the program brings along.
+    /// The names of the built-in themes.
     pub fn names() -> impl Iterator<Item = &'static str> {
         read::BUILT_IN.iter().map(|(name, _)| *name)
     }
 
-    /// A theme that the program brings along, in the colours that a terminal has.
+    /// A built-in theme in the colours of a terminal.
     ///
     /// # Errors
-    /// There is none of that name.
+    /// There is no theme of this name.
     pub fn load(name: &str, depth: Depth) -> Result<Theme> {
         Themes::default().load(name, depth)
     }
 
-    /// The style of text in a role's colour.
+    /// The style of text in a colour.
     pub fn style(&self, hue: Hue) -> Style {
         Style::new().fg(hue.0)
     }
 
-    /// The same, bold.
+    /// The style of bold text in a colour.
     pub fn bold(&self, hue: Hue) -> Style {
         self.style(hue).add_modifier(Modifier::BOLD)
     }
 
-    /// The colour at a share of the way from one to another, and one that can be read on it; `None` where the terminal has
-    /// too few colours for that, or one of the two is its own.
+    /// The colour at a share of the way from one to another, and a readable colour on top of it. `None` if the terminal has
+    /// too few colours, or one of the two is its own.
     pub fn between(&self, from: Hue, to: Hue, share: f64, depth: Depth) -> Option<(Hue, Hue)> {
         let (from, to) = (components(from.0)?, components(to.0)?);
         let mix = |i: usize| (f64::from(from[i]) + (f64::from(to[i]) - f64::from(from[i])) * share).round() as u8;
@@ -141,12 +142,12 @@ impl Theme {
         Some((Hue(depth.nearest(Color::Rgb(r, g, b))), Hue(depth.nearest(ink))))
     }
 
-    /// The style behind the line that is marked. Where there is no colour for it, something else has to mark it too.
+    /// The style behind the selected line. Some terminals have no colour for it, so the line needs another mark too.
     pub fn marked_line(&self) -> Style {
         Style::new().bg(self.marked.0)
     }
 
-    /// Gives what was drawn in the terminal's own colours the theme's.
+    /// Fills in the theme's colours wherever the terminal's own were drawn.
     pub fn paint(&self, area: Rect, buffer: &mut Buffer) {
         if self.background.0 == Color::Reset {
             return;
@@ -164,7 +165,7 @@ impl Theme {
 
     fn in_depth(self, depth: Depth) -> Theme {
         let mut theme = self.map(|hue| Hue(depth.nearest(hue.0)));
-        // Of 16 colours none is a dark grey to read on: text stays as the terminal has it, or black or white lies behind it.
+        // None of 16 colours is a dark grey to read on: the background is the terminal's own, black or white.
         if matches!(depth, Depth::Ansi | Depth::None) {
             let (background, text) = match self.background.0 {
                 Color::Rgb(r, g, b) if depth == Depth::Ansi => {
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn every_theme_can_be_read_on_its_background() {
+    fn every_theme_is_readable_on_its_background() {
         for name in Theme::names() {
             for depth in [Depth::True, Depth::Indexed] {
                 let theme = Theme::load(name, depth).unwrap();
@@ -245,7 +246,7 @@ mod tests {
                     assert!(contrast[0] >= 3.0, "{name}, {depth:?}, colour {number}: {contrast:?}");
                     assert!(contrast[1] >= 2.0, "{name}, {depth:?}, colour {number}, marked: {contrast:?}");
                 }
-                // Good and bad are told apart by more than their brightness, and frames from what is behind.
+                // Success and error differ in more than brightness, and frames differ from the background.
                 assert_ne!(error, good, "{name}");
                 assert!(contrast(rgb(theme.border).unwrap(), behind) > 1.15, "{name}: border");
             }
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn few_colours_and_none_can_be_read_too() {
+    fn themes_are_readable_with_few_colours_and_without_any() {
         for name in Theme::names() {
             let theme = Theme::load(name, Depth::Ansi).unwrap();
             let pair = match name {
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_no_colour_is_painted() {
+    fn only_cells_without_a_colour_are_painted() {
         let theme = Theme::load("nord", Depth::True).unwrap();
         let area = Rect::new(0, 0, 3, 1);
         let mut buffer = Buffer::empty(area);
@@ -284,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn between_two_colours_lies_a_third_that_can_be_read_on() {
+    fn a_colour_between_two_others_has_a_readable_ink() {
         let theme = Theme::load("dark", Depth::True).unwrap();
         let (black, white) = (Hue(Color::Rgb(0, 0, 0)), Hue(Color::Indexed(231)));
         let at = |share| theme.between(black, white, share, Depth::True).unwrap();

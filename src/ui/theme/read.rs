@@ -1,4 +1,4 @@
-//! Themes from TOML: roles, a palette to name them by, and another theme to inherit the rest from.
+//! Themes from TOML: colours by role, a palette of named colours, and a theme to inherit the rest from.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::Usage;
 use crate::suggest::did_you_mean;
 use crate::toml_spans::{TomlEntry, TomlSpans, read_text};
 
-/// The themes that the program brings along: name and TOML.
+/// The built-in themes: name and TOML.
 pub(super) const BUILT_IN: &[(&str, &str)] = &[
     ("dark", include_str!("../../../themes/dark.toml")),
     ("light", include_str!("../../../themes/light.toml")),
@@ -23,13 +23,13 @@ pub(super) const BUILT_IN: &[(&str, &str)] = &[
     ("nord", include_str!("../../../themes/nord.toml")),
 ];
 
-/// Where roles come from that a user's theme does not name.
+/// The theme that supplies the roles that a user's theme does not name.
 const BASE: &str = "dark";
 
-/// Themes that inherit from one another, at most.
-const LONGEST_LINE: usize = 8;
+/// The most themes in a line of inheritance.
+const MAX_INHERITANCE: usize = 8;
 
-/// All themes there are: the built-in ones and the user's.
+/// All themes: the built-in ones and the user's.
 #[derive(Clone, Debug, Default)]
 pub struct Themes {
     user: Vec<Source>,
@@ -38,27 +38,29 @@ pub struct Themes {
 #[derive(Clone, Debug)]
 struct Source {
     name: String,
-    /// As it is named in errors.
+    /// Its name in errors.
     file: String,
-    /// Or why it cannot be had.
+    /// The text, or why it cannot be read.
     text: Result<String, String>,
 }
 
 impl Themes {
-    /// With those of a folder's `.toml` files. What is wrong with one is told when it is asked for.
+    /// The built-in themes, and the `.toml` files of a folder. A faulty file is an error only when its theme is loaded.
     pub fn of_folder(folder: &Path) -> Themes {
         let mut paths: Vec<_> =
             fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
         paths.sort();
         let source = |path: &Path| {
-            let text = read_text(path).map_err(|error| error.0).and_then(|text| text.ok_or("it is gone".to_owned()));
+            let text = read_text(path)
+                .map_err(|error| error.0)
+                .and_then(|text| text.ok_or("the file no longer exists".to_owned()));
             Some(Source { name: path.file_stem()?.to_str()?.to_owned(), file: path.display().to_string(), text })
         };
         Themes { user: paths.iter().filter_map(|path| source(path)).collect() }
     }
 
-    /// Their names, the built-in ones first.
+    /// The names of all themes, the built-in ones first.
     pub fn names(&self) -> Vec<&str> {
         let own = self.user.iter().map(|source| source.name.as_str());
         let mut names: Vec<&str> = Theme::names().collect();
@@ -66,21 +68,21 @@ impl Themes {
         names
     }
 
-    /// The theme of a name, in the colours that a terminal has. A user's theme goes before a built-in one of its name.
+    /// A theme in the colours of a terminal. A user's theme takes precedence over a built-in one of the same name.
     ///
     /// # Errors
-    /// [`Usage`]: there is none of that name, or something is wrong with it, with file, line and key.
+    /// [`Usage`]: there is no theme of this name, or its file is faulty, with file, line and key.
     pub fn load(&self, name: &str, depth: Depth) -> Result<Theme> {
         let Some(own) = self.find(name, true) else {
             let meant = did_you_mean(name, self.names());
-            bail!(Usage(format!("no theme \"{name}\"{meant} There are {}", self.names().join(", "))));
+            bail!(Usage(format!("no theme \"{name}\"{meant} Available themes: {}", self.names().join(", "))));
         };
-        Ok(self.line_of(own)?.theme()?.in_depth(depth))
+        Ok(self.ancestry(own)?.theme()?.in_depth(depth))
     }
 
-    /// The theme's file and those that it inherits from, in this order.
-    fn line_of(&self, first: Source) -> Result<Line, Usage> {
-        let mut line = Line::default();
+    /// The file of the theme and those that it inherits from, in this order.
+    fn ancestry(&self, first: Source) -> Result<Ancestry, Usage> {
+        let mut ancestry = Ancestry::default();
         let mut next = Some(first);
         while let Some(source) = next {
             let text = source.text.map_err(Usage)?;
@@ -89,12 +91,12 @@ impl Themes {
             next = match parent {
                 Some(entry) => {
                     let Some(name) = entry.value.as_str() else { return Err(places.expected(entry, "a theme's name")) };
-                    if line.files.len() + 1 == LONGEST_LINE {
+                    if ancestry.files.len() + 1 == MAX_INHERITANCE {
                         return Err(
-                            places.error_at(entry, &format!("\"{name}\": themes inherit from one another in a circle"))
+                            places.error_at(entry, &format!("\"{name}\": themes inherit from each other in a cycle"))
                         );
                     }
-                    // A user's theme of a built-in one's name may inherit from that.
+                    // A user's theme may inherit from the built-in one of the same name.
                     let parent = self.find(name, name != source.name);
                     let unknown =
                         || places.error_at(entry, &format!("no theme \"{name}\"{}", did_you_mean(name, self.names())));
@@ -103,9 +105,9 @@ impl Themes {
                 None if source.name != BASE => self.find(BASE, false),
                 None => None,
             };
-            line.add(places)?;
+            ancestry.add(places)?;
         }
-        Ok(line)
+        Ok(ancestry)
     }
 
     fn find(&self, name: &str, user: bool) -> Option<Source> {
@@ -117,15 +119,15 @@ impl Themes {
     }
 }
 
-/// What a theme and its ancestors say, the nearest first.
+/// The files of a theme and its ancestors, the nearest first.
 #[derive(Default)]
-struct Line {
+struct Ancestry {
     files: Vec<TomlSpans>,
-    /// Role or palette entry by key: number of the file and entry.
-    said: BTreeMap<String, (usize, TomlEntry)>,
+    /// The nearest entry of each key, and the index of its file.
+    entries: BTreeMap<String, (usize, TomlEntry)>,
 }
 
-impl Line {
+impl Ancestry {
     fn add(&mut self, places: TomlSpans) -> Result<(), Usage> {
         for entry in &places.entries {
             let known = entry.key == "inherits"
@@ -137,21 +139,21 @@ impl Line {
             if !entry.value.is_str() {
                 return Err(places.expected(entry, "a string"));
             }
-            self.said.entry(entry.key.clone()).or_insert_with(|| (self.files.len(), entry.clone()));
+            self.entries.entry(entry.key.clone()).or_insert_with(|| (self.files.len(), entry.clone()));
         }
         self.files.push(places);
         Ok(())
     }
 
     fn theme(&self) -> Result<Theme, Usage> {
-        // An entry that no role names is checked too.
-        self.said.keys().filter(|key| key.starts_with("palette.")).try_for_each(|key| self.hue(key).map(drop))?;
+        // Palette entries that no role uses are checked too.
+        self.entries.keys().filter(|key| key.starts_with("palette.")).try_for_each(|key| self.hue(key).map(drop))?;
         Theme::of(|role| self.hue(role))
     }
 
-    /// The colour of a role or of a palette's entry.
+    /// The colour of a role or of a palette entry.
     fn hue(&self, key: &str) -> Result<Hue, Usage> {
-        let Some((file, entry)) = self.said.get(key) else {
+        let Some((file, entry)) = self.entries.get(key) else {
             let file = self.files.last().map_or("", |places| &places.file);
             return Err(Usage(format!("{file}: {key} is missing")));
         };
@@ -159,20 +161,20 @@ impl Line {
         if let Some(hue) = Hue::parse(name) {
             return Ok(hue);
         }
-        if !key.starts_with("palette.") && self.said.contains_key(&format!("palette.{name}")) {
+        if !key.starts_with("palette.") && self.entries.contains_key(&format!("palette.{name}")) {
             return self.hue(&format!("palette.{name}"));
         }
-        let palette = self.said.keys().filter_map(|key| key.strip_prefix("palette."));
+        let palette = self.entries.keys().filter_map(|key| key.strip_prefix("palette."));
         let meant = did_you_mean(name, palette);
         Err(self.files[*file].error_at(
             entry,
-            &format!("{key}: colour \"{name}\" is neither #rrggbb nor default nor an entry of [palette]{meant}"),
+            &format!("{key}: colour \"{name}\" is not #rrggbb, default or an entry of [palette]{meant}"),
         ))
     }
 }
 
 impl Hue {
-    /// `#rrggbb`, or `default` for the terminal's own.
+    /// Parses `#rrggbb`, or `default` for the terminal's own colour.
     fn parse(text: &str) -> Option<Hue> {
         if text == "default" {
             return Some(Hue(Color::Reset));
@@ -197,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_users_theme_inherits_and_names_colours() {
+    fn a_users_theme_inherits_roles_and_names_colours() {
         let (_folder, themes) = themes(&[
             ("mine.toml", "inherits = \"nord\"\nloss = \"pink\"\n[palette]\npink = \"#ff00ff\"\nfrost = \"#000001\"\n"),
             ("nord.toml", "inherits = \"nord\"\nerror = \"#010203\"\n"),
@@ -205,9 +207,9 @@ mod tests {
         ]);
         let mine = themes.load("mine", Depth::True).unwrap();
         assert_eq!(mine.loss.0, Color::Rgb(255, 0, 255));
-        // From the user's own nord, which has it of the built-in one.
+        // From the user's own nord, which inherits it from the built-in one.
         assert_eq!((mine.error.0, mine.background.0), (Color::Rgb(1, 2, 3), Color::Rgb(0x2e, 0x34, 0x40)));
-        // Its palette counts for what it inherits.
+        // Its palette applies to inherited roles too.
         assert_eq!(mine.accent.0, Color::Rgb(0, 0, 1));
         let plain = themes.load("plain", Depth::True).unwrap();
         assert_eq!(plain, Theme { error: plain.error, ..Theme::load("dark", Depth::True).unwrap() });
@@ -216,17 +218,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_place() {
+    fn errors_name_the_place() {
         for (text, message) in [
             ("\nacent = \"#ffffff\"", "x.toml:2: unknown key \"acent\"; did you mean \"accent\"?"),
             ("accent = 3", "x.toml:1: accent is 3, expected a string"),
-            ("accent = \"#fff\"", "x.toml:1: accent: colour \"#fff\" is neither #rrggbb nor default"),
+            ("accent = \"#fff\"", "x.toml:1: accent: colour \"#fff\" is not #rrggbb, default"),
             ("accent = \"#+12345\"", "x.toml:1: accent: colour"),
             ("accent = \"reed\"\n[palette]\nred = \"#ff0000\"", "of [palette]; did you mean \"red\"?"),
             ("[palette]\nred = \"blue\"\nblue = \"#0000ff\"", "x.toml:2: palette.red: colour \"blue\""),
             ("inherits = \"drak\"", "x.toml:1: no theme \"drak\"; did you mean \"dark\"?"),
             ("inherits = \"x\"", "x.toml:1: no theme \"x\""),
-            ("inherits = \"y\"", "inherit from one another in a circle"),
+            ("inherits = \"y\"", "inherit from each other in a cycle"),
             ("accent =", "x.toml:1: "),
         ] {
             let (_folder, themes) = themes(&[("x.toml", text), ("y.toml", "inherits = \"x\"")]);
@@ -235,11 +237,11 @@ mod tests {
             assert!(error.to_string().contains(message), "{text}: {error}");
         }
         let error = Theme::load("drak", Depth::True).unwrap_err().to_string();
-        assert!(error.contains("did you mean \"dark\"? There are dark, light"), "{error}");
+        assert!(error.contains("did you mean \"dark\"? Available themes: dark, light"), "{error}");
     }
 
     #[test]
-    fn the_themes_without_an_ancestor_name_every_role() {
+    fn themes_that_inherit_from_no_other_name_every_role() {
         for name in ["dark", "light", "high-contrast", "colour-blind"] {
             let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name).unwrap();
             let places = TomlSpans::parse(name, text).unwrap();

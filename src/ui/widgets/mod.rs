@@ -3,5 +3,7 @@
 pub mod chart;
 pub mod input;
 pub mod panel;
+pub mod popup;
+pub mod sides;
 pub mod spark;
 pub mod svg;

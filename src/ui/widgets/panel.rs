@@ -6,7 +6,7 @@ use ratatui::symbols::border;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders};
 
-use crate::ui::app::Look;
+use crate::ui::theme::Look;
 
 /// Borders of characters that every terminal has.
 const ASCII: border::Set<'static> = border::Set {

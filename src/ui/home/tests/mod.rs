@@ -1,4 +1,4 @@
-//! Home as a user meets it: keys and clicks in, screens and effects out, with a fake estimate.
+//! Home as a whole: keys and clicks in, screens and effects out, with a fake estimate.
 
 mod leaving;
 
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -17,14 +17,17 @@ use crate::estimate::{
 };
 use crate::preset::{Library, Preset};
 use crate::protocol::Command;
-use crate::ui::app::{App, Effect, Look, Msg, Saved, Saving, Screen};
 use crate::ui::home::Home;
+use crate::ui::input::UserInput;
 use crate::ui::keymap::Keymap;
+use crate::ui::message::{Effect, Msg};
 use crate::ui::runs::Runs;
-use crate::ui::shell;
-use crate::ui::theme::{Depth, Theme};
+use crate::ui::saving::{SaveRequest, SavedPreset};
+use crate::ui::screen::Screen;
+use crate::ui::theme::{Depth, Look, Theme};
+use crate::ui::{App, draw};
 
-/// A preset of the user's, with comments.
+/// A preset of the user's own, with comments.
 const REVIEWS: &str = r#"about = "Reviews of our own shop"
 [model]
 id = "org/small"       # the fastest
@@ -65,7 +68,7 @@ impl Screens {
         Screens { app, terminal, now: Duration::ZERO, library, folder }
     }
 
-    /// Lets half a second pass, and answers what is asked meanwhile. Returns what was asked.
+    /// Advances the time by half a second, and answers with an estimate. Returns the preset that was estimated.
     fn settle(&mut self) -> Option<Box<Preset>> {
         let mut asked = None;
         for _ in 0..5 {
@@ -79,7 +82,7 @@ impl Screens {
     }
 
     fn code(&mut self, code: KeyCode) -> Option<Effect> {
-        self.app.update(Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+        self.app.update(Msg::Input(UserInput::Key(KeyEvent::new(code, KeyModifiers::NONE))))
     }
 
     fn press(&mut self, keys: &str) -> Option<Effect> {
@@ -91,18 +94,18 @@ impl Screens {
     }
 
     fn clear(&mut self) {
-        self.app.update(Msg::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL)));
+        self.app.update(Msg::Input(UserInput::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL))));
     }
 
-    fn mouse(&mut self, kind: MouseEventKind, (column, row): (u16, u16)) -> Option<Effect> {
-        self.app.update(Msg::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }))
+    fn scroll_down(&mut self, at: (u16, u16)) -> Option<Effect> {
+        self.app.update(Msg::Input(UserInput::ScrollDown(at.into())))
     }
 
     fn click(&mut self, at: (u16, u16)) -> Option<Effect> {
-        self.mouse(MouseEventKind::Down(MouseButton::Left), at)
+        self.app.update(Msg::Input(UserInput::Click(at.into())))
     }
 
-    /// Opens the field of a key, which is on the screen.
+    /// Edits the setting of a key.
     fn edit(&mut self, key: &str) {
         self.code(KeyCode::Left);
         self.press("e");
@@ -117,7 +120,7 @@ impl Screens {
         panic!("no {key} in\n{}", self.text());
     }
 
-    /// Changes a value of the marked preset.
+    /// Changes a setting of the selected preset.
     fn change(&mut self, key: &str, value: &str) {
         self.edit(key);
         self.clear();
@@ -125,20 +128,20 @@ impl Screens {
         self.code(KeyCode::Esc);
     }
 
-    /// Writes presets as the loop does. Their files.
-    fn save(&mut self, savings: &[Saving]) -> Vec<PathBuf> {
-        let write = |saving: &Saving| {
-            let path = self.library.save(&saving.name, &saving.toml, saving.replace).unwrap();
-            Saved { from: saving.from.clone(), name: saving.name.clone(), path }
+    /// Saves presets as the event loop does. Returns their files.
+    fn save(&mut self, requests: &[SaveRequest]) -> Vec<PathBuf> {
+        let write = |request: &SaveRequest| {
+            let path = self.library.save(&request.name, &request.toml, request.replace).unwrap();
+            SavedPreset { from: request.from.clone(), name: request.name.clone(), path }
         };
-        let saved: Vec<Saved> = savings.iter().map(write).collect();
+        let saved: Vec<SavedPreset> = requests.iter().map(write).collect();
         let paths = saved.iter().map(|saved| saved.path.clone()).collect();
         self.app.update(Msg::Saved(saved, self.library.list()));
         paths
     }
 
     fn draw(&mut self) -> &Buffer {
-        self.terminal.draw(|frame| shell::draw(frame, &self.app)).unwrap();
+        self.terminal.draw(|frame| draw(frame, &self.app)).unwrap();
         self.terminal.backend().buffer()
     }
 
@@ -149,7 +152,7 @@ impl Screens {
         buffer.content.chunks(width).map(row).collect::<Vec<_>>().join("\n")
     }
 
-    /// Where a text begins.
+    /// Position of the first character of a text.
     fn find(&mut self, text: &str) -> (u16, u16) {
         let buffer = self.draw();
         let area = buffer.area;
@@ -193,8 +196,8 @@ fn estimate() -> Estimate {
             dense: 770,
             memory: vec![
                 part("weights", 90_855_944, false),
-                part("selected state", 681_984, false),
-                part("head state", 12_320, false),
+                part("sparse optimizer", 681_984, false),
+                part("dense optimizer", 12_320, false),
                 part("activations", 3 << 30, true),
             ],
             fits: Vec::new(),
@@ -243,7 +246,7 @@ fn home_while_a_field_is_edited_and_a_preset_saved() {
 }
 
 #[test]
-fn home_in_plain_characters() {
+fn home_in_ascii_without_colours() {
     let mut screens = Screens::with_look(100, 30, Depth::None, true);
     screens.settle();
     screens.edit("train.epochs");
@@ -258,26 +261,30 @@ fn home_in_plain_characters() {
 }
 
 #[test]
-fn the_demo_is_marked_and_asked_about_after_a_moment() {
+fn the_demo_is_selected_and_estimated_after_a_moment() {
     let mut screens = Screens::new(120, 40);
     assert!(screens.app.waiting());
     assert_eq!(screens.app.update(Msg::Tick(Duration::ZERO)), None);
     screens.press("j");
-    assert_eq!(screens.app.update(Msg::Tick(Duration::from_millis(100))), None, "what is passed over is not asked");
+    assert_eq!(
+        screens.app.update(Msg::Tick(Duration::from_millis(100))),
+        None,
+        "a preset that is passed is not estimated"
+    );
     screens.press("k");
     let Some(Effect::Estimate(demo)) = ({
         screens.app.update(Msg::Tick(Duration::from_millis(200)));
         screens.app.update(Msg::Tick(Duration::from_millis(400)))
     }) else {
-        panic!("nothing is asked")
+        panic!("nothing is estimated")
     };
     assert_eq!(demo.name, "demo");
-    // One question at a time, and an answer for what is no longer in view is not shown for what is.
+    // One estimate at a time, and the estimate of another preset is not shown.
     screens.press("j");
     screens.now = Duration::from_secs(1);
     assert!(!screens.app.waiting() && screens.settle().is_none());
     screens.app.update(Msg::Estimate(demo.toml, Ok(estimate())));
-    assert!(screens.text().contains("looking at model and data"));
+    assert!(screens.text().contains("reading model and data"));
     assert_eq!(screens.settle().unwrap().name, "demo-chat");
     screens.app.update(Msg::Estimate("another".into(), Err("stale".into())));
     assert!(screens.text().contains("22,713,986 parameters") && !screens.text().contains("stale"));
@@ -285,7 +292,7 @@ fn the_demo_is_marked_and_asked_about_after_a_moment() {
 }
 
 #[test]
-fn enter_launches_what_is_marked_with_its_changes() {
+fn enter_launches_the_selected_preset_with_its_changes() {
     let mut screens = Screens::new(120, 40);
     screens.edit("train.epochs");
     screens.clear();
@@ -304,7 +311,7 @@ fn enter_launches_what_is_marked_with_its_changes() {
 }
 
 #[test]
-fn what_is_typed_is_checked_as_the_command_line_does_and_never_half_taken() {
+fn typed_values_are_checked_like_overrides_and_invalid_ones_are_not_applied() {
     let mut screens = Screens::new(120, 40);
     let error = screens.app.look.theme.error.0;
     for (key, typed, complaint) in [
@@ -316,17 +323,17 @@ fn what_is_typed_is_checked_as_the_command_line_does_and_never_half_taken() {
         screens.edit(key);
         screens.clear();
         screens.press(typed);
-        // The rest of it is in the next line.
+        // The rest is on the next line.
         let first: String = complaint.chars().take(22).collect();
         assert!(screens.text().contains(&first), "{key}:\n{}", screens.text());
         screens.press("\r");
-        assert!(screens.app.home.typing(), "it stays in the field");
+        assert!(screens.app.home.typing(), "the value stays in the field");
         assert_eq!(screens.style_of(&first).fg, error);
         screens.code(KeyCode::Esc);
         assert!(!screens.app.home.typing());
     }
     assert!(!screens.text().contains("changed"));
-    // A key that means something elsewhere is text here.
+    // A bound key is text here.
     screens.edit("about");
     screens.clear();
     screens.press("quit? r/t H\r");
@@ -334,13 +341,13 @@ fn what_is_typed_is_checked_as_the_command_line_does_and_never_half_taken() {
 }
 
 #[test]
-fn changes_are_marked_and_taken_back() {
+fn changes_are_marked_and_can_be_undone() {
     let mut screens = Screens::new(120, 40);
     let changed = screens.app.look.theme.changed.0;
     screens.edit("train.batch");
     screens.clear();
     screens.press("8");
-    // The plan follows while one types.
+    // The estimate follows while the value is typed.
     assert_eq!(screens.settle().unwrap().train.batch, 8);
     screens.press("\r");
     let (x, y) = screens.find("8  was 32");
@@ -360,31 +367,33 @@ fn changes_are_marked_and_taken_back() {
 }
 
 #[test]
-fn saving_keeps_comments_and_asks_for_a_name_that_can_be() {
+fn saving_keeps_comments_and_asks_for_an_allowed_name() {
     let mut screens = Screens::new(120, 40);
     screens.press("/reviews\r");
     screens.edit("train.learning_rate");
     screens.clear();
-    screens.app.update(Msg::Paste(" 1e-3\n".into()));
+    screens.app.update(Msg::Input(UserInput::Paste(" 1e-3\n".into())));
     screens.press("\r");
     screens.press("s");
-    assert!(screens.text().contains("written in its place"));
+    assert!(screens.text().contains("overwrites the preset"));
     screens.clear();
-    for (name, complaint) in
-        [("demo", "is a built-in preset"), ("broken", "there is a preset"), ("a/b", "use letters, digits")]
-    {
+    for (name, complaint) in [
+        ("demo", "is a built-in preset"),
+        ("broken", "a preset \"broken\" already exists"),
+        ("a/b", "use letters, digits"),
+    ] {
         screens.press(name);
         assert!(screens.text().contains(complaint), "{}", screens.text());
         assert_eq!(screens.press("\r"), None);
         screens.clear();
     }
     screens.press("better");
-    let Some(Effect::Save(saving)) = screens.press("\r") else { panic!("nothing to save") };
+    let Some(Effect::SavePreset(request)) = screens.press("\r") else { panic!("nothing to save") };
     let expected = ("reviews", "better", false);
-    assert_eq!((saving.from.as_str(), saving.name.as_str(), saving.replace), expected);
-    assert_eq!(saving.toml, REVIEWS.replace("2e-4 ", "1e-3 "));
-    let path = screens.save(std::slice::from_ref(&saving)).pop().unwrap();
-    assert_eq!(fs::read_to_string(&path).unwrap(), saving.toml);
+    assert_eq!((request.from.as_str(), request.name.as_str(), request.replace), expected);
+    assert_eq!(request.toml, REVIEWS.replace("2e-4 ", "1e-3 "));
+    let path = screens.save(std::slice::from_ref(&request)).pop().unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), request.toml);
     let text = screens.text();
     assert!(text.contains("╭ better ") && text.contains("saved as") && !text.contains("changed"), "{text}");
     let Some(Effect::Launch(preset)) = screens.press("r") else { panic!("no launch") };
@@ -407,7 +416,7 @@ fn a_broken_preset_is_listed_with_its_error() {
 }
 
 #[test]
-fn the_filter_looks_at_names_models_tasks_and_descriptions() {
+fn the_filter_searches_names_models_tasks_and_descriptions() {
     let mut screens = Screens::new(120, 40);
     screens.press("/LARGE acc q");
     let text = screens.text();
@@ -418,7 +427,7 @@ fn the_filter_looks_at_names_models_tasks_and_descriptions() {
     let Some(Effect::Launch(preset)) = screens.press("\r") else { panic!("no launch") };
     assert_eq!(preset.name, "glue/qnli");
     screens.press("/zzz");
-    assert!(screens.text().contains("no preset has all of this"));
+    assert!(screens.text().contains("no preset matches the filter"));
     assert_eq!(screens.press("\r\r"), None);
     screens.code(KeyCode::Esc);
     assert!(screens.text().contains("glue/rte"));
@@ -432,7 +441,7 @@ fn tokens_have_the_colour_of_their_role() {
     let (_, top) = screens.find("First batch");
     let colours: Vec<_> = ["[CLS]", "un##believ##ably", "[PAD]×3", "positive:", "yes"]
         .map(|text| {
-            // In the panel, not in the list above it.
+            // In the panel, not in the list above.
             let buffer = screens.draw().clone();
             let area = buffer.area;
             (top + 1..area.bottom())
@@ -450,31 +459,31 @@ fn tokens_have_the_colour_of_their_role() {
 }
 
 #[test]
-fn a_plan_that_does_not_fit_says_so() {
+fn an_estimate_that_exceeds_the_memory_says_so() {
     let mut screens = Screens::new(120, 40);
     let preset = screens.settle().unwrap();
     let (error, warning) = (screens.app.look.theme.error.0, screens.app.look.theme.warning.0);
     let mut tight = estimate();
     tight.device = Some(DeviceMemory { name: "GPU".into(), total: 8 << 30, free: 1 << 30 });
     screens.app.update(Msg::Estimate(preset.toml.clone(), Ok(tight.clone())));
-    assert_eq!(screens.style_of("about 3.1 GiB: more than the 1.0 GiB free now").fg, warning);
+    assert_eq!(screens.style_of("~3.1 GiB, exceeds the 1.0 GiB free now").fg, warning);
     tight.device = Some(DeviceMemory { name: "GPU".into(), total: 2 << 30, free: 1 << 30 });
-    tight.missing = vec!["the model org/x is not here yet; launching downloads it".into()];
+    tight.missing = vec!["model org/x is not downloaded; launch will fetch it".into()];
     screens.app.update(Msg::Estimate(preset.toml.clone(), Ok(tight)));
-    assert_eq!(screens.style_of("about 3.1 GiB: more than the 2.0 GiB there are").fg, error);
-    assert_eq!(screens.style_of("the model org/x is not here yet").fg, warning);
+    assert_eq!(screens.style_of("~3.1 GiB, exceeds the 2.0 GiB of the device").fg, error);
+    assert_eq!(screens.style_of("model org/x is not downloaded").fg, warning);
     screens.app.update(Msg::Estimate(preset.toml, Err("sift.modules: no such".into())));
     assert_eq!(screens.style_of("sift.modules: no such").fg, error);
 }
 
 #[test]
-fn the_mouse_marks_edits_and_scrolls() {
+fn the_mouse_selects_edits_and_scrolls() {
     let mut screens = Screens::new(120, 40);
     let at = screens.find("glue/mrpc");
     screens.click(at);
     let Some(Effect::Launch(preset)) = screens.press("r") else { panic!("no launch") };
     assert_eq!(preset.name, "glue/mrpc");
-    screens.mouse(MouseEventKind::ScrollDown, at);
+    screens.scroll_down(at);
     let Some(Effect::Launch(preset)) = screens.press("r") else { panic!("no launch") };
     assert_eq!(preset.name, "glue/qqp");
     let at = screens.find("max_length");
@@ -485,14 +494,14 @@ fn the_mouse_marks_edits_and_scrolls() {
     assert!(screens.app.home.typing());
     screens.clear();
     screens.press("64");
-    // What was typed is not lost to a click elsewhere.
+    // A click elsewhere keeps the typed value.
     let at = screens.find("glue/cola");
     screens.click(at);
     assert!(!screens.app.home.typing() && screens.text().contains("glue/qqp *"));
 }
 
 #[test]
-fn a_run_that_ends_makes_the_plan_look_again() {
+fn launching_a_run_renews_the_estimate() {
     let mut screens = Screens::new(120, 40);
     screens.settle();
     screens.app.update(Msg::Launched);

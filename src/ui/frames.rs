@@ -1,0 +1,42 @@
+//! Where the parts lie that every screen has: the line of screens, the body and the footer.
+
+use ratatui::layout::{Constraint, Layout, Position, Rect};
+
+use super::screen::Screen;
+
+/// The least columns and rows that a screen is drawn on.
+pub const MIN_SIZE: (u16, u16) = (60, 16);
+
+/// The program's name at the start of the first line.
+pub const NAME: &str = " finesift ";
+
+/// The parts of the terminal.
+pub struct Frames {
+    /// The first line, with the names of the screens.
+    pub top: Rect,
+    /// The area of the screen in front.
+    pub body: Rect,
+    /// The last line, with the keys.
+    pub footer: Rect,
+}
+
+impl Frames {
+    /// The parts of a terminal with this area.
+    pub fn of(area: Rect) -> Frames {
+        let lines = [Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)];
+        let [top, body, footer] = Layout::vertical(lines).areas(area);
+        Frames { top, body, footer }
+    }
+
+    /// The screen whose name is at a position in the first line.
+    pub fn screen_at(&self, at: Position) -> Option<Screen> {
+        let mut x = self.top.x + NAME.len() as u16;
+        let mut named = |screen: &Screen| {
+            let width = screen.name().len() as u16 + 2;
+            let area = Rect { x, y: self.top.y, width, height: 1 }.intersection(self.top);
+            x += width;
+            area.contains(at)
+        };
+        Screen::ALL.into_iter().find(|screen| named(screen))
+    }
+}

@@ -1,0 +1,72 @@
+//! What keys can do.
+
+use crate::ui::screen::Screen;
+
+/// What a key does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// An action that is the same on every screen.
+    App(AppAction),
+    // Anywhere.
+    Left,
+    Right,
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    First,
+    Last,
+    Enter,
+    Back,
+    FocusNext,
+    FocusPrevious,
+    Filter,
+    // The monitor.
+    PauseOrResume,
+    Checkpoint,
+    Evaluate,
+    Sample,
+    StopAndSave,
+    Tab(usize),
+    ZoomIn,
+    ZoomOut,
+    PanLeft,
+    PanRight,
+    LogAxis,
+    Smoothing,
+    Axis,
+    WriteChart,
+    Metric,
+    Level,
+    // Runs.
+    Mark,
+    Sort,
+    Reverse,
+    Overlay,
+    Compare,
+    Resume,
+    Tag,
+    Rename,
+    Delete,
+    OpenFolder,
+    CopyPath,
+    Export,
+    CancelExport,
+    Pin,
+    // Home.
+    Launch,
+    Edit,
+    Save,
+    Reset,
+    ResetAll,
+}
+
+/// What a key does to the application as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppAction {
+    Help,
+    Theme,
+    Show(Screen),
+    Suspend,
+    Quit,
+}

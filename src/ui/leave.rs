@@ -1,0 +1,88 @@
+//! Leaving the workbench: the live run is stopped, detached or left to its process, and its outcome is reported.
+
+use std::io::{self, IsTerminal};
+
+use anyhow::{Context, Result};
+
+use super::backend::Launched;
+use super::{Ending, Workbench};
+use crate::Usage;
+use crate::outcome::Outcome;
+use crate::protocol::{Command, Reason};
+use crate::signals::{Signal, Signals};
+
+impl Workbench {
+    /// Waits for the run of this process, if there is one, and reports how it has ended.
+    pub(super) async fn leave(mut self, ending: Result<Ending>, mut signals: Signals) -> Result<Outcome> {
+        let ending = match ending {
+            // A terminal that was closed may fail before its signal comes.
+            Err(_) if !io::stdin().is_terminal() => Ok(Ending::Signalled(Signal::Hangup)),
+            ending => ending,
+        };
+        if let Ok(Ending::Signalled(signal)) = ending {
+            self.outcome.signal = Some(signal);
+        }
+        if let Some(mut live) = self.live.take() {
+            // A terminal that is gone takes the screen along, but not the results of the run.
+            if !matches!(ending, Ok(Ending::Left)) && live.link.is_own() {
+                live.link.send(Command::Stop { save: true });
+            }
+            self.wait_for(&mut live, &mut signals).await;
+            self.finish(live)?;
+        }
+        ending?;
+        match self.failure {
+            Some(failure) if self.single => Err(failure),
+            _ => Ok(self.outcome),
+        }
+    }
+
+    /// Waits for the last event of a run of this process.
+    async fn wait_for(&mut self, live: &mut Launched, signals: &mut Signals) {
+        while live.link.is_own() {
+            tokio::select! {
+                event = live.link.next() => match event {
+                    Some(event) => self.note(&event),
+                    None => break,
+                },
+                // A second signal does not wait for the checkpoint. A closed terminal may send its signal more than once.
+                signal = signals.next(), if self.outcome.signal.is_some() => {
+                    if signal != Signal::Hangup {
+                        signal_hook::low_level::exit(signal.exit_code());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Joins the trainer of a run that has sent its last event.
+    pub(super) fn join(&mut self, live: Launched) {
+        if let Err(error) = live.link.join() {
+            // A run that could not start for a mistake in its preset leaves no folder.
+            if live.fresh && error.is::<Usage>() {
+                let _ = std::fs::remove_dir_all(&live.folder);
+            }
+            self.failure = Some(error);
+        }
+    }
+
+    /// Joins the trainer, and starts the process that continues a detached run.
+    fn finish(&mut self, live: Launched) -> Result<()> {
+        let (folder, own) = (live.folder.clone(), live.link.is_own());
+        self.join(live);
+        let stopped = self.outcome.finished.as_ref().is_some_and(|finished| finished.reason == Reason::Stopped);
+        if own && self.detaching && stopped && self.failure.is_none() {
+            self.backend.detach(&folder).with_context(|| {
+                let folder = folder.display();
+                format!(
+                    "the run is stopped with a checkpoint but could not continue in the background; \
+                     `finesift resume {folder}` resumes it"
+                )
+            })?;
+            self.outcome.detached = Some(folder);
+        } else if !own && self.app.monitors.at_work() {
+            self.outcome.detached = Some(folder);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,24 @@
+//! What overlays read of the application.
+
+use ratatui::layout::Rect;
+
+use crate::ui::home::Home;
+use crate::ui::keymap::Keymap;
+use crate::ui::monitor::Monitor;
+use crate::ui::runs::Runs;
+use crate::ui::screen::Screen;
+use crate::ui::theme::Look;
+
+/// The screen below an overlay, and what leaving would lose.
+pub struct Scene<'a> {
+    /// The area that overlays lie in the middle of.
+    pub area: Rect,
+    /// The screen in front.
+    pub screen: Screen,
+    pub keymap: &'a Keymap,
+    pub look: &'a Look,
+    pub home: &'a Home,
+    pub runs: &'a Runs,
+    /// The live run.
+    pub live: Option<&'a Monitor>,
+}

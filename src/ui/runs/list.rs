@@ -1,0 +1,130 @@
+//! The listed runs: which of them are shown, in which order, which are marked, and where the cursor is.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::time::SystemTime;
+
+use super::column::Column;
+use crate::runs::RunEntry;
+
+/// The runs of the run folder's list.
+pub struct RunList {
+    /// `None` before the first listing.
+    pub entries: Option<Vec<RunEntry>>,
+    /// The time of the latest listing.
+    pub now: SystemTime,
+    /// Indices into `entries` of those that pass the filter, sorted.
+    pub shown: Vec<usize>,
+    /// Index into `shown`.
+    pub cursor: usize,
+    /// Names of the marked runs.
+    pub marked: BTreeSet<String>,
+    pub sort: Column,
+    pub descending: bool,
+    /// Words that a run must contain to be shown.
+    pub filter: String,
+}
+
+impl Default for RunList {
+    fn default() -> RunList {
+        RunList {
+            entries: None,
+            now: SystemTime::UNIX_EPOCH,
+            shown: Vec::new(),
+            cursor: 0,
+            marked: BTreeSet::new(),
+            sort: Column::Age,
+            descending: true,
+            filter: String::new(),
+        }
+    }
+}
+
+impl RunList {
+    /// Replaces the runs. The cursor stays on its run.
+    pub fn replace(&mut self, entries: Vec<RunEntry>) {
+        self.marked.retain(|name| entries.iter().any(|run| run.name == *name));
+        let here = self.current_name();
+        self.entries = Some(entries);
+        self.arrange(here);
+    }
+
+    /// The run under the cursor.
+    pub fn current(&self) -> Option<&RunEntry> {
+        self.entries.as_ref()?.get(*self.shown.get(self.cursor)?)
+    }
+
+    /// The marked runs in the order they are shown, or the run under the cursor if none is marked.
+    pub fn chosen(&self) -> impl Iterator<Item = &RunEntry> {
+        let marked = self.runs().filter(|run| self.marked.contains(&run.name));
+        marked.chain(self.current().filter(|_| self.runs().all(|run| !self.marked.contains(&run.name))))
+    }
+
+    /// The shown runs, in order.
+    pub fn runs(&self) -> impl Iterator<Item = &RunEntry> {
+        let entries = self.entries.as_deref().unwrap_or_default();
+        self.shown.iter().filter_map(|number| entries.get(*number))
+    }
+
+    /// Index of the last shown run.
+    pub fn last(&self) -> usize {
+        self.shown.len().saturating_sub(1)
+    }
+
+    /// Moves the cursor by this many rows.
+    pub fn move_by(&mut self, rows: isize) {
+        self.cursor = self.cursor.saturating_add_signed(rows).min(self.last());
+    }
+
+    /// Marks the run under the cursor, or removes its mark, and moves to the next one.
+    pub fn mark(&mut self) {
+        let Some(name) = self.current_name() else { return };
+        if !self.marked.remove(&name) {
+            self.marked.insert(name);
+        }
+        self.move_by(1);
+    }
+
+    pub fn set_filter(&mut self, filter: String) {
+        self.filter = filter;
+        self.arrange(self.current_name());
+    }
+
+    /// Sorts by a column, the better end first; by the same column again, in reverse.
+    pub fn sort_by(&mut self, column: Column) {
+        self.descending = if column == self.sort { !self.descending } else { column.greatest_first() };
+        self.sort = column;
+        self.arrange(self.current_name());
+    }
+
+    fn current_name(&self) -> Option<String> {
+        self.current().map(|run| run.name.clone())
+    }
+
+    /// Filters and sorts anew, and puts the cursor on the run of this name.
+    fn arrange(&mut self, here: Option<String>) {
+        let entries = self.entries.as_deref().unwrap_or_default();
+        let mut shown: Vec<usize> =
+            (0..entries.len()).filter(|number| passes(&entries[*number], &self.filter)).collect();
+        shown.sort_by(|a, b| {
+            let (a, b) = (&entries[*a], &entries[*b]);
+            // Runs without a value come last in either direction.
+            let order = match (self.sort.has_value(a), self.sort.has_value(b)) {
+                (true, true) if self.descending => self.sort.order(b, a),
+                (true, true) => self.sort.order(a, b),
+                (a, b) => b.cmp(&a),
+            };
+            if order == Ordering::Equal { a.name.cmp(&b.name) } else { order }
+        });
+        let place = here.and_then(|here| shown.iter().position(|number| entries[*number].name == here));
+        self.cursor = place.unwrap_or(self.cursor).min(shown.len().saturating_sub(1));
+        self.shown = shown;
+    }
+}
+
+/// Whether every word of a filter is in the run's name, preset, model, state or tags.
+fn passes(run: &RunEntry, filter: &str) -> bool {
+    let mut text = [&run.name, &run.summary.preset, &run.summary.model, run.state.name()].join(" ").to_lowercase();
+    run.tags.iter().for_each(|tag| text += &format!(" #{}", tag.to_lowercase()));
+    filter.to_lowercase().split_whitespace().all(|word| text.contains(word))
+}

@@ -1,0 +1,13 @@
+//! How the screens look: a theme, and the colours and characters that the terminal can show.
+
+use super::{Depth, Theme};
+
+/// A theme in the colours and characters of a terminal.
+pub struct Look {
+    pub theme: Theme,
+    /// The theme's name.
+    pub name: String,
+    pub depth: Depth,
+    /// Whether to draw without box-drawing and braille characters.
+    pub ascii: bool,
+}
