@@ -40,7 +40,7 @@ fn the_pictures_of_the_readme() {
     pty.wait_for(&["as of step", "next metric"]);
     keep(&mut pty, "layers");
     pty.press("3");
-    pty.wait_for(&["Examples", "the worst 50"]);
+    pty.wait_for(&["Examples", "50 highest-loss"]);
     keep(&mut pty, "samples");
     pty.press("1s");
     pty.wait_for(&["● stopped"]);

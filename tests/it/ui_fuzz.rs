@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use crate::runs_screen::{Board, demo_events, look, presets};
+use crate::runs_screen::{SampleRuns, demo_events, look, presets};
 
 const MESSAGES: usize = 100_000;
 
@@ -149,8 +149,8 @@ impl Chaos {
 
 #[test]
 fn nothing_that_comes_in_brings_the_screens_down() {
-    let board = Board::new();
-    let runs = Lister::new(&board.path()).refresh(SystemTime::now()).unwrap().unwrap();
+    let samples = SampleRuns::new();
+    let runs = Lister::new(&samples.path()).refresh(SystemTime::now()).unwrap().unwrap();
     // Of one that can be asked.
     let mut events = demo_events();
     events.iter_mut().for_each(|event| {

@@ -54,7 +54,7 @@ fn a_run_is_watched_held_and_kept_by_key() {
     pty.press("w");
     pty.wait_for(&["wrote loss-step-"]);
     for (tab, shown) in
-        [("2", "attention.self.query.weight"), ("3", "the worst 24"), ("4", "Disk free"), ("6", "texts.csv")]
+        [("2", "attention.self.query.weight"), ("3", "24 highest-loss"), ("4", "Disk free"), ("6", "texts.csv")]
     {
         pty.press(tab);
         pty.wait_for(&[shown]);
@@ -283,7 +283,7 @@ fn a_run_is_exported_and_a_checkpoint_pinned_from_the_list() {
     let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
     pty.wait_for(&["Presets"]);
     pty.press("R");
-    pty.wait_for(&["✔ completed", "mine", "kept"]);
+    pty.wait_for(&["✔ completed", "mine", "checkpoints"]);
     pty.press("e");
     pty.wait_for(&["Export mine", "runs/mine/exports/step-"]);
     pty.press("\r");
@@ -333,7 +333,7 @@ fn a_language_model_is_asked_while_it_learns() {
     let mut pty = Pty::start(120, 40, &tiny.path(""), &["train", "chat.toml", "--run", "mine", "--device", "cpu"]);
     pty.wait_for(&["● training", "step "]);
     pty.press("g");
-    pty.wait_for(&["enter asks"]);
+    pty.wait_for(&["enter send"]);
     pty.press("quick? pause\r");
     pty.wait_for(&["Answer", "quick? pause", "● training"]);
     // Held, it answers as well, and is held still.
@@ -342,7 +342,7 @@ fn a_language_model_is_asked_while_it_learns() {
     pty.press("g\x1b[A!\r");
     pty.wait_until("the answer", |screen| {
         let shown = screen.contents();
-        shown.contains("quick? pause!") && shown.contains("● paused") && !shown.contains("enter asks")
+        shown.contains("quick? pause!") && shown.contains("● paused") && !shown.contains("enter send")
     });
     pty.press("qd");
     assert_eq!(pty.wait_exit().0, 0);

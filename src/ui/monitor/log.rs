@@ -1,4 +1,4 @@
-//! What the run said: it follows the newest line until it is scrolled, and shows what a filter and a level leave.
+//! The Log tab: follows the newest line until scrolled, and filters by text and level.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Frame;
@@ -7,44 +7,44 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::header::level_hue;
-use super::run::{Run, Told};
+use super::run::{Run, Told as LogLine};
 use super::{Monitor, Scene};
 use crate::protocol::Level;
 use crate::ui::format::{duration, grouped};
 use crate::ui::keymap::Action;
-use crate::ui::widgets::panel::{Title, panel};
+use crate::ui::widgets::panel::{Title, panel, placeholder};
 
-/// Columns that left and right move by.
-const ASIDE: u16 = 16;
+/// Columns that left and right scroll by.
+const SIDE_STEP: u16 = 16;
 
-/// What is looked at of the log.
-pub struct LogView {
-    /// Number of the first line shown; `None` follows the newest.
+/// Scroll position and filters of the log.
+pub(super) struct LogView {
+    /// Number of the first visible line; `None` follows the newest.
     top: Option<u64>,
-    /// Columns left out at the left.
-    aside: u16,
-    /// What a line must hold.
+    /// Columns scrolled to the right.
+    column: u16,
+    /// Text that visible lines contain.
     filter: String,
-    /// Whether keys are written into the filter.
-    pub typing: bool,
-    /// The least grave lines shown.
-    least: Level,
+    /// Whether keys edit the filter.
+    pub(super) typing: bool,
+    /// The lowest visible level.
+    min_level: Level,
 }
 
 impl Default for LogView {
     fn default() -> LogView {
-        LogView { top: None, aside: 0, filter: String::new(), typing: false, least: Level::Info }
+        LogView { top: None, column: 0, filter: String::new(), typing: false, min_level: Level::Info }
     }
 }
 
 impl LogView {
-    /// Whether only some of the lines are shown.
-    pub fn filtered(&self) -> bool {
+    /// Whether lines are filtered by text.
+    pub(super) fn filtered(&self) -> bool {
         !self.filter.is_empty()
     }
 
-    /// Takes up a key that is text, unless it is none.
-    pub fn key(&mut self, key: &KeyEvent) -> bool {
+    /// Handles a key of the filter; returns whether it is bound.
+    pub(super) fn key(&mut self, key: &KeyEvent) -> bool {
         match key.code {
             _ if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => return false,
             KeyCode::Enter => self.typing = false,
@@ -61,38 +61,36 @@ impl LogView {
         true
     }
 
-    /// Takes up pasted text.
-    pub fn pasted(&mut self, text: &str) {
+    pub(super) fn pasted(&mut self, text: &str) {
         self.filter.extend(text.chars().filter(|c| !c.is_control()));
     }
 
-    /// The lines that filter and level leave.
-    fn lines<'a>(&self, run: &'a Run) -> Vec<&'a Told> {
-        let wanted = self.filter.to_lowercase();
-        let lines = run.log.iter().filter(|line| line.level >= self.least);
-        lines.filter(|line| wanted.is_empty() || line.text.to_lowercase().contains(&wanted)).collect()
+    /// The lines that pass the filters.
+    fn lines<'a>(&self, run: &'a Run) -> Vec<&'a LogLine> {
+        let filter = self.filter.to_lowercase();
+        let lines = run.log.iter().filter(|line| line.level >= self.min_level);
+        lines.filter(|line| filter.is_empty() || line.text.to_lowercase().contains(&filter)).collect()
     }
 
-    /// The first of these lines to show on so many rows.
-    fn first(&self, lines: &[&Told], rows: usize) -> usize {
+    /// Index of the first of these lines to show on so many rows.
+    fn first_visible(&self, lines: &[&LogLine], rows: usize) -> usize {
         let end = lines.len().saturating_sub(rows);
         self.top.map_or(end, |top| lines.partition_point(|line| line.number < top).min(end))
     }
 }
 
-/// Does what a key says.
-pub fn act(monitor: &mut Monitor, action: Action, body: Rect) {
+pub(super) fn act(monitor: &mut Monitor, action: Action, body: Rect) {
     let rows = usize::from(body.height.saturating_sub(2));
     let view = &mut monitor.view.lines;
     let lines = view.lines(&monitor.run);
-    let first = view.first(&lines, rows);
+    let first = view.first_visible(&lines, rows);
     let to = match action {
         Action::Filter => {
             view.typing = true;
             return;
         }
         Action::Level => {
-            view.least = match view.least {
+            view.min_level = match view.min_level {
                 Level::Info => Level::Warning,
                 Level::Warning => Level::Error,
                 Level::Error => Level::Info,
@@ -104,11 +102,11 @@ pub fn act(monitor: &mut Monitor, action: Action, body: Rect) {
             return;
         }
         Action::Left => {
-            view.aside = view.aside.saturating_sub(ASIDE);
+            view.column = view.column.saturating_sub(SIDE_STEP);
             return;
         }
         Action::Right => {
-            view.aside = view.aside.saturating_add(ASIDE).min(u16::MAX / 2);
+            view.column = view.column.saturating_add(SIDE_STEP).min(u16::MAX / 2);
             return;
         }
         Action::Last => None,
@@ -119,13 +117,12 @@ pub fn act(monitor: &mut Monitor, action: Action, body: Rect) {
         Action::PageDown => Some(first + rows.max(1)),
         _ => return,
     };
-    // Whoever comes down to the end follows it again.
+    // Scrolling to the end follows new lines again.
     let end = lines.len().saturating_sub(rows);
     view.top = to.filter(|to| *to < end).and_then(|to| lines.get(to)).map(|line| line.number);
 }
 
-/// Draws the tab.
-pub fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
+pub(super) fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
     let (theme, view) = (&scene.look.theme, &scene.view.lines);
     let lines = view.lines(scene.run);
     let mut values = Vec::new();
@@ -133,37 +130,38 @@ pub fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
         let cursor = if view.typing { "_" } else { "" };
         values.push(Span::styled(format!("/{}{cursor}", view.filter), theme.bold(theme.accent)));
     }
-    match view.least {
+    match view.min_level {
         Level::Info => {}
         Level::Warning => values.push(Span::styled("warnings and errors", theme.bold(theme.warning))),
         Level::Error => values.push(Span::styled("errors", theme.bold(theme.error))),
     }
     let rows = usize::from(body.height.saturating_sub(2));
-    let first = view.first(&lines, rows);
+    let first = view.first_visible(&lines, rows);
     let place = if view.top.is_some() {
-        format!("{} to {} of {}", first + 1, (first + rows).min(lines.len()), grouped(lines.len() as u64))
+        let last = (first + rows).min(lines.len());
+        format!("lines {}-{last} of {}", first + 1, grouped(lines.len() as u64))
     } else {
-        format!("{} lines, following", grouped(lines.len() as u64))
+        let unit = if lines.len() == 1 { "line" } else { "lines" };
+        format!("{} {unit}, following", grouped(lines.len() as u64))
     };
     let note = format!("{place}  / filter  v level  end follow");
     let inner = panel(frame, body, scene.look, true, Title { name: "Log", values, note });
     if lines.is_empty() {
-        let text = if scene.run.log.is_empty() { "nothing was said yet" } else { "no line is like that" };
-        let middle = Rect { y: inner.y + inner.height / 2, height: 1.min(inner.height), ..inner };
-        return frame.render_widget(Line::styled(text, theme.style(theme.dim)).centered(), middle);
+        let text = if scene.run.log.is_empty() { "no log lines yet" } else { "no line matches" };
+        return placeholder(frame, inner, scene.look, text);
     }
-    draw_lines(frame, inner, scene, &lines[first..], view.aside);
+    draw_lines(frame, inner, scene, &lines[first..], view.column);
 }
 
-/// The end of the log, as a panel among others.
-pub fn draw_end(frame: &mut Frame, area: Rect, scene: Scene) {
+/// Draws the latest lines as a panel of the overview.
+pub(super) fn draw_latest(frame: &mut Frame, area: Rect, scene: Scene) {
     let inner = panel(frame, area, scene.look, false, Title::named("Log"));
     let skip = scene.run.log.len().saturating_sub(usize::from(inner.height));
-    let lines: Vec<&Told> = scene.run.log.iter().skip(skip).collect();
+    let lines: Vec<&LogLine> = scene.run.log.iter().skip(skip).collect();
     draw_lines(frame, inner, scene, &lines, 0);
 }
 
-fn draw_lines(frame: &mut Frame, area: Rect, scene: Scene, lines: &[&Told], aside: u16) {
+fn draw_lines(frame: &mut Frame, area: Rect, scene: Scene, lines: &[&LogLine], column: u16) {
     let theme = &scene.look.theme;
     let shown = &lines[..lines.len().min(usize::from(area.height))];
     let time = shown.iter().map(|line| duration(line.at).len()).max().unwrap_or(0) as u16;
@@ -181,6 +179,6 @@ fn draw_lines(frame: &mut Frame, area: Rect, scene: Scene, lines: &[&Told], asid
         frame.render_widget(head, Rect { y, height: 1, width, ..area });
         let rest = Rect { x: area.x + width, y, width: area.width - width, height: 1 };
         let text = Line::styled(line.text.as_str(), theme.style(hue));
-        frame.render_widget(Paragraph::new(text).scroll((0, aside)), rest);
+        frame.render_widget(Paragraph::new(text).scroll((0, column)), rest);
     }
 }

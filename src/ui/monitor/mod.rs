@@ -1,9 +1,10 @@
 //! The monitor: one run, live or replayed. Its state, and how keys change it.
 
-mod answers;
+mod chart_files;
 mod charts;
+mod completions;
 mod content;
-mod export;
+mod examples;
 mod header;
 mod layers;
 mod list;
@@ -13,7 +14,7 @@ mod panels;
 mod preset;
 mod prompt;
 mod run;
-mod samples;
+mod selection;
 mod system;
 mod targets;
 mod view;
@@ -29,9 +30,9 @@ use ratatui::text::Line;
 use super::app::{Effect, Look};
 use super::keymap::Action;
 use crate::protocol::{Command, Event};
-pub use header::sides;
+pub(crate) use header::sides;
 pub use overview::Panel;
-use prompt::{Prompt, Typed};
+use prompt::{Prompt, PromptOutcome};
 pub use run::{End, Run};
 use view::Smoothing;
 pub use view::{Tab, View};
@@ -133,13 +134,13 @@ impl Monitor {
             return if self.view.lines.key(key) { ControlFlow::Break(None) } else { ControlFlow::Continue(()) };
         };
         match prompt.key(key) {
-            Typed::On => ControlFlow::Break(None),
-            Typed::Done(prompt) => ControlFlow::Break(Some(prompt)),
-            Typed::Dropped => {
+            PromptOutcome::Editing => ControlFlow::Break(None),
+            PromptOutcome::Submitted(prompt) => ControlFlow::Break(Some(prompt)),
+            PromptOutcome::Cancelled => {
                 self.prompt = None;
                 ControlFlow::Break(None)
             }
-            Typed::Foreign => ControlFlow::Continue(()),
+            PromptOutcome::Ignored => ControlFlow::Continue(()),
         }
     }
 
@@ -225,8 +226,8 @@ impl Monitor {
                 Tab::Overview | Tab::System => self.act_on_charts(action, body),
                 Tab::Layers if self.view.full => self.act_on_charts(action, body),
                 Tab::Layers => layers::act(self, action, body),
-                Tab::Samples if self.run.writes() => answers::act(self, action, body),
-                Tab::Samples => samples::act(self, action, body),
+                Tab::Samples if self.run.writes() => completions::act(self, action, body),
+                Tab::Samples => examples::act(self, action, body),
                 Tab::Log => log::act(self, action, body),
                 Tab::Preset => preset::act(self, action, body),
             },
@@ -244,8 +245,8 @@ impl Monitor {
             Tab::Overview | Tab::System => self.click_chart(at, body),
             Tab::Layers if self.view.full => self.click_chart(at, body),
             Tab::Layers => layers::click(self, at, body),
-            Tab::Samples if self.run.writes() => answers::click(self, at, body),
-            Tab::Samples => samples::click(self, at, body),
+            Tab::Samples if self.run.writes() => completions::click(self, at, body),
+            Tab::Samples => examples::click(self, at, body),
             Tab::Log | Tab::Preset => {}
         }
         None
@@ -275,8 +276,8 @@ impl Monitor {
         match self.view.tab {
             Tab::Overview => overview::draw(frame, body, scene),
             Tab::Layers => layers::draw(frame, body, scene),
-            Tab::Samples if self.run.writes() => answers::draw(frame, body, scene),
-            Tab::Samples => samples::draw(frame, body, scene),
+            Tab::Samples if self.run.writes() => completions::draw(frame, body, scene),
+            Tab::Samples => examples::draw(frame, body, scene),
             Tab::System => system::draw(frame, body, scene),
             Tab::Log => log::draw(frame, body, scene),
             Tab::Preset => preset::draw(frame, body, scene),

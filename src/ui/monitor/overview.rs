@@ -1,4 +1,4 @@
-//! The monitor: what lies where at each size.
+//! The Overview tab: the layout of its panels at each screen size.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -13,7 +13,6 @@ use crate::ui::overlay::popup;
 
 /// A panel of the monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Panel {
     Loss,
     Score,
@@ -23,7 +22,7 @@ pub enum Panel {
     Throughput,
     LearningRate,
     GradNorm,
-    // The machine's.
+    // Of the System tab.
     GpuMemory,
     Utilization,
     Power,
@@ -31,14 +30,14 @@ pub enum Panel {
     Cpu,
     Rss,
     Disk,
-    // A target's, by its number.
+    // Of the Layers tab, by the target's index.
     TargetMass(usize),
     TargetUpdate(usize),
 }
 
 impl Panel {
-    /// The overview's charts.
-    pub const CHARTS: [Panel; 7] = [
+    /// The charts of the overview.
+    pub(super) const CHARTS: [Panel; 7] = [
         Panel::Loss,
         Panel::Score,
         Panel::Mass,
@@ -49,7 +48,7 @@ impl Panel {
     ];
 
     /// The curve that the cursor follows.
-    pub fn main(self, run: &Run) -> Option<&Series> {
+    pub(super) fn main(self, run: &Run) -> Option<&Series> {
         let machine = &run.machine;
         match self {
             Panel::Loss => Some(&run.loss.raw),
@@ -75,8 +74,8 @@ impl Panel {
         }
     }
 
-    /// The curve to compare with other runs' by.
-    pub fn shown(self, run: &Run, smoothing: Smoothing) -> Option<&Series> {
+    /// The curve that is compared with those of other runs.
+    pub(super) fn compared(self, run: &Run, smoothing: Smoothing) -> Option<&Series> {
         let averaged = match self {
             Panel::Loss => &run.loss,
             Panel::Throughput => &run.throughput,
@@ -87,34 +86,34 @@ impl Panel {
     }
 }
 
-/// Rows of panels and their shares of the width.
-type Rows = &'static [&'static [(Panel, u16)]];
+/// Rows of panels with their shares of the width.
+type PanelRows = &'static [&'static [(Panel, u16)]];
 
-const SMALL: Rows = &[&[(Panel::Loss, 1), (Panel::Score, 1)], &[(Panel::Mass, 1), (Panel::Selected, 1)]];
-const MEDIUM: Rows = &[
+const SMALL: PanelRows = &[&[(Panel::Loss, 1), (Panel::Score, 1)], &[(Panel::Mass, 1), (Panel::Selected, 1)]];
+const MEDIUM: PanelRows = &[
     &[(Panel::Loss, 3), (Panel::Score, 2)],
     &[(Panel::Mass, 3), (Panel::Selected, 2)],
     &[(Panel::Memory, 1), (Panel::Throughput, 1), (Panel::LearningRate, 1)],
 ];
-const LARGE: Rows = &[
+const LARGE: PanelRows = &[
     &[(Panel::Loss, 2), (Panel::Score, 1)],
     &[(Panel::Mass, 1), (Panel::Selected, 1), (Panel::Memory, 1)],
     &[(Panel::GradNorm, 1), (Panel::LearningRate, 1), (Panel::Throughput, 1)],
 ];
 
-/// What lies where.
-pub struct Plan {
-    /// The panels, row by row.
-    pub panels: Vec<(Panel, Rect)>,
+/// The areas of the overview.
+pub(super) struct OverviewLayout {
+    /// Row by row.
+    pub(super) panels: Vec<(Panel, Rect)>,
+    /// The area of all panels.
     body: Rect,
-    /// A line of numbers for which there is no panel.
+    /// A line of values without panels of their own; empty on large screens.
     readout: Rect,
     log: Rect,
 }
 
-impl Plan {
-    /// For an area of this size.
-    pub fn of(area: Rect) -> Plan {
+impl OverviewLayout {
+    pub(super) fn new(area: Rect) -> OverviewLayout {
         let (rows, readout, log) = match (area.width, area.height) {
             (160.., 44..) => (LARGE, 0, 8),
             (100.., 28..) => (MEDIUM, 0, 5),
@@ -123,54 +122,49 @@ impl Plan {
         let lines = [Constraint::Fill(1), Constraint::Length(readout), Constraint::Length(log)];
         let [body, readout, log] = Layout::vertical(lines).areas(area);
         let mut panels = Vec::new();
-        // The first row, with the loss, is the highest.
+        // The first row, with the loss, is the tallest.
         let heights = (0..rows.len()).map(|row| Constraint::Fill(if row == 0 { 6 } else { 5 }));
         for (row, area) in rows.iter().zip(Layout::vertical(heights).split(body).iter()) {
             let widths = row.iter().map(|(_, share)| Constraint::Fill(*share));
             let areas = Layout::horizontal(widths).split(*area);
             panels.extend(row.iter().zip(areas.iter()).map(|((panel, _), area)| (*panel, *area)));
         }
-        Plan { panels, body, readout, log }
+        OverviewLayout { panels, body, readout, log }
     }
 }
 
-/// Draws the charts, or one of them in full, and the end of the log.
-pub fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
-    let plan = Plan::of(area);
+/// Draws the charts and the latest log lines, or one chart in full screen.
+pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
+    let layout = OverviewLayout::new(area);
     if scene.view.full {
         panels::draw_full(frame, area, scene, scene.view.focus);
-        return draw_end(frame, area, scene);
+        return draw_failure(frame, area, scene);
     }
-    for (panel, area) in &plan.panels {
+    for (panel, area) in &layout.panels {
         panels::draw(frame, *area, scene, *panel);
     }
-    if plan.readout.height > 0 {
-        panels::draw_readout(frame, plan.readout, scene);
+    if layout.readout.height > 0 {
+        panels::draw_readout(frame, layout.readout, scene);
     }
-    if plan.log.height > 2 {
-        log::draw_end(frame, plan.log, scene);
+    if layout.log.height > 2 {
+        log::draw_latest(frame, layout.log, scene);
     } else {
-        header::draw_log_line(frame, plan.log, scene);
+        header::draw_log_line(frame, layout.log, scene);
     }
-    draw_end(frame, plan.body, scene);
+    draw_failure(frame, layout.body, scene);
 }
 
-/// What a run ended with, if that was an error.
-fn draw_end(frame: &mut Frame, area: Rect, scene: Scene) {
-    if let Some(End::Failed(error, checkpoint)) = &scene.run.end {
-        failure(frame, area, scene, error, checkpoint.as_deref());
-    }
-}
-
-fn failure(frame: &mut Frame, area: Rect, scene: Scene, error: &str, checkpoint: Option<&str>) {
+/// Draws the error of a failed run over the panels.
+fn draw_failure(frame: &mut Frame, area: Rect, scene: Scene) {
+    let Some(End::Failed(error, checkpoint)) = &scene.run.end else { return };
     let theme = &scene.look.theme;
     let error = error.lines().map(|line| Line::styled(format!(" {}", plain(line)), theme.style(theme.error)));
     let mut lines: Vec<Line> = error.collect();
     lines.push(Line::default());
     lines.push(Line::styled(
         match checkpoint {
-            Some(path) => format!(" The latest checkpoint is {}", plain(path)),
-            None => " No checkpoint had been written.".to_owned(),
+            Some(path) => format!(" Latest checkpoint: {}", plain(path)),
+            None => " No checkpoint was saved.".to_owned(),
         },
         theme.style(theme.text),
     ));

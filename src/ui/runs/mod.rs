@@ -4,8 +4,8 @@ mod checkpoints;
 mod column;
 mod comparison;
 mod detail;
-mod entry;
 mod export;
+mod line_input;
 mod table;
 
 use std::cmp::Ordering;
@@ -22,12 +22,12 @@ use super::keymap::Action;
 use crate::export::{ChangedBiases, Order};
 use crate::protocol::Progress;
 use crate::runs::{RunEntry, RunState, tags_of};
-use checkpoints::{Asked, Pins};
-pub use column::Column;
+use checkpoints::{PinDialog, PinOutcome};
+use column::RunColumn;
 pub use comparison::Comparison;
-use entry::{Entry, Typed};
-use export::Draft;
-pub use export::UnderWay;
+use export::ExportForm;
+pub use export::RunningExport;
+use line_input::{InputOutcome, LineInput};
 
 /// Rows that a page key moves.
 const PAGE: usize = 10;
@@ -43,13 +43,13 @@ pub struct Runs {
     cursor: usize,
     /// Names of the runs that are marked.
     marked: BTreeSet<String>,
-    sort: Column,
+    sort: RunColumn,
     /// Whether the greatest comes first.
     descending: bool,
     filter: String,
     mode: Mode,
     /// The export under way, and how far it is.
-    exporting: Option<UnderWay>,
+    exporting: Option<RunningExport>,
 }
 
 /// What keys are for.
@@ -58,19 +58,19 @@ enum Mode {
     /// Moving about.
     List,
     /// Typing the filter; there was another before.
-    Filter(Entry, String),
+    Filter(LineInput, String),
     /// Typing a run's name.
-    Rename(PathBuf, Entry),
+    Rename(PathBuf, LineInput),
     /// Typing the tags of runs.
-    Tag(Vec<PathBuf>, Entry),
+    Tag(Vec<PathBuf>, LineInput),
     /// Answering whether to delete these runs.
     Delete(Vec<PathBuf>),
     /// Putting an export together.
-    Export(Draft),
+    Export(ExportForm),
     /// Answering whether to export without biases.
     Biases(Order, ChangedBiases),
     /// Pinning checkpoints.
-    Pins(Pins),
+    Pins(PinDialog),
 }
 
 impl Default for Runs {
@@ -81,7 +81,7 @@ impl Default for Runs {
             shown: Vec::new(),
             cursor: 0,
             marked: BTreeSet::new(),
-            sort: Column::Age,
+            sort: RunColumn::Updated,
             descending: true,
             filter: String::new(),
             mode: Mode::List,
@@ -100,7 +100,7 @@ impl Runs {
             if let Mode::Pins(pins) = &mut self.mode
                 && let Some(run) = listed.iter().find(|run| run.path == pins.run)
             {
-                pins.learn(run);
+                pins.refresh(run);
             }
             self.listed = Some(listed);
             self.arrange(here);
@@ -118,22 +118,22 @@ impl Runs {
             Mode::List => {}
             Mode::Filter(mut entry, before) => {
                 let typed = entry.key(key);
-                self.filter = if typed == Typed::Dropped { before.clone() } else { entry.text.clone() };
-                if typed == Typed::On {
+                self.filter = if typed == InputOutcome::Cancelled { before.clone() } else { entry.text.clone() };
+                if typed == InputOutcome::Editing {
                     self.mode = Mode::Filter(entry, before);
                 }
                 let here = self.current().map(|run| run.name.clone());
                 self.arrange(here);
             }
             Mode::Rename(run, mut entry) => match entry.key(key) {
-                Typed::On => self.mode = Mode::Rename(run, entry),
-                Typed::Dropped => {}
-                Typed::Done => return Some(Effect::Rename(run, entry.text.trim().to_owned())),
+                InputOutcome::Editing => self.mode = Mode::Rename(run, entry),
+                InputOutcome::Cancelled => {}
+                InputOutcome::Submitted => return Some(Effect::Rename(run, entry.text.trim().to_owned())),
             },
             Mode::Tag(runs, mut entry) => match entry.key(key) {
-                Typed::On => self.mode = Mode::Tag(runs, entry),
-                Typed::Dropped => {}
-                Typed::Done => return Some(Effect::Tag(runs, tags_of(&entry.text))),
+                InputOutcome::Editing => self.mode = Mode::Tag(runs, entry),
+                InputOutcome::Cancelled => {}
+                InputOutcome::Submitted => return Some(Effect::Tag(runs, tags_of(&entry.text))),
             },
             Mode::Delete(runs) => match key.code {
                 KeyCode::Char('y' | 'Y') => return Some(Effect::ThrowAway(runs)),
@@ -141,9 +141,9 @@ impl Runs {
                 _ => self.mode = Mode::Delete(runs),
             },
             Mode::Export(mut draft) => match draft.key(key) {
-                Typed::On => self.mode = Mode::Export(draft),
-                Typed::Dropped => {}
-                Typed::Done => return Some(Effect::Export(draft.order())),
+                InputOutcome::Editing => self.mode = Mode::Export(draft),
+                InputOutcome::Cancelled => {}
+                InputOutcome::Submitted => return Some(Effect::Export(draft.order())),
             },
             Mode::Biases(order, biases) => match key.code {
                 KeyCode::Char('y' | 'Y') => return Some(Effect::Export(Order { without_biases: true, ..order })),
@@ -152,10 +152,10 @@ impl Runs {
             },
             Mode::Pins(mut pins) => {
                 let asked = pins.key(key);
-                if !matches!(asked, Asked::Close) {
+                if !matches!(asked, PinOutcome::Close) {
                     self.mode = Mode::Pins(pins);
                 }
-                if let Asked::Change(effect) = asked {
+                if let PinOutcome::Change(effect) = asked {
                     return Some(effect);
                 }
             }
@@ -191,7 +191,7 @@ impl Runs {
             Action::Last => self.cursor = last,
             Action::Sort => self.sort_by(self.sort.next(&table::columns(area.width))),
             Action::Reverse => self.sort_by(self.sort),
-            Action::Filter => self.mode = Mode::Filter(Entry::with(&self.filter), self.filter.clone()),
+            Action::Filter => self.mode = Mode::Filter(LineInput::new(&self.filter), self.filter.clone()),
             Action::Back if !self.filter.is_empty() => {
                 self.filter.clear();
                 let here = self.current().map(|run| run.name.clone());
@@ -217,11 +217,11 @@ impl Runs {
             Action::Compare => return Some(Effect::Compare(self.chosen().cloned().collect())),
             Action::Tag => {
                 let tags = self.current()?.tags.join(" ");
-                self.mode = Mode::Tag(self.chosen().map(|run| run.path.clone()).collect(), Entry::with(&tags));
+                self.mode = Mode::Tag(self.chosen().map(|run| run.path.clone()).collect(), LineInput::new(&tags));
             }
             Action::Rename => {
                 let run = self.current()?;
-                self.mode = Mode::Rename(run.path.clone(), Entry::with(&run.name));
+                self.mode = Mode::Rename(run.path.clone(), LineInput::new(&run.name));
             }
             Action::Delete => {
                 let runs: Vec<PathBuf> = self.chosen().map(|run| run.path.clone()).collect();
@@ -229,9 +229,9 @@ impl Runs {
                     self.mode = Mode::Delete(runs);
                 }
             }
-            Action::Export => self.mode = Mode::Export(Draft::of(self.current()?)),
+            Action::Export => self.mode = Mode::Export(ExportForm::new(self.current()?)),
             Action::CallOff if self.exporting.is_some() => return Some(Effect::CallOff),
-            Action::Pin => self.mode = Mode::Pins(Pins::of(self.current()?)),
+            Action::Pin => self.mode = Mode::Pins(PinDialog::new(self.current()?)),
             Action::OpenFolder => return Some(Effect::Open(self.current()?.path.clone())),
             Action::CopyPath => {
                 let path = self.current()?.path.clone();
@@ -256,12 +256,12 @@ impl Runs {
     /// Takes up an export that begins. Whether none is under way yet.
     pub fn begin_export(&mut self, order: &Order) -> bool {
         let idle = self.exporting.is_none();
-        self.exporting.get_or_insert_with(|| UnderWay { order: order.clone(), progress: None });
+        self.exporting.get_or_insert_with(|| RunningExport { order: order.clone(), progress: None });
         idle
     }
 
     /// The export under way.
-    pub fn exporting(&self) -> Option<&UnderWay> {
+    pub fn exporting(&self) -> Option<&RunningExport> {
         self.exporting.as_ref()
     }
 
@@ -319,8 +319,8 @@ impl Runs {
     }
 
     /// Sorts by a column, the better end first; by the same once more, the other way round.
-    fn sort_by(&mut self, column: Column) {
-        self.descending = if column == self.sort { !self.descending } else { column.greatest_first() };
+    fn sort_by(&mut self, column: RunColumn) {
+        self.descending = if column == self.sort { !self.descending } else { column.descends() };
         self.sort = column;
         let here = self.current().map(|run| run.name.clone());
         self.arrange(here);
