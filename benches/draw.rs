@@ -65,7 +65,7 @@ fn frames(bencher: Bencher, monitor: &Monitor) {
     });
 }
 
-/// A run of so many steps, with noise in every curve.
+/// A run of `steps` steps, with noise in every curve.
 fn run_of(steps: u64) -> Monitor {
     let mut monitor = Monitor::new(true);
     let names: Vec<String> =

@@ -73,7 +73,7 @@ impl Unit {
             }
             Unit::Seconds => ticks.iter().map(|tick| clock(*tick, largest)).collect(),
             // Powers of ten where decimals would not fit into a label.
-            Unit::Number | Unit::Steps if largest >= 1e12 || largest < 1e-2 || step < 1e-4 => {
+            Unit::Number | Unit::Steps if !(1e-2..1e12).contains(&largest) || step < 1e-4 => {
                 let digits = (largest.log10().floor() - step.log10().floor()).clamp(0.0, 15.0) as usize;
                 ticks.iter().map(|tick| nonzero(*tick, || short(&format!("{tick:.digits$e}")))).collect()
             }

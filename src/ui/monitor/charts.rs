@@ -133,7 +133,7 @@ impl Monitor {
         (extent.0.is_finite() && extent.1.is_finite()).then_some(extent)
     }
 
-    /// Moves the cursor by so many points of the curve; the window follows beyond its edge.
+    /// Moves the cursor by a number of points of the curve; the window follows beyond its edge.
     fn move_cursor(&mut self, by: isize) {
         let x_of = self.view.x_of();
         let Some(series) = self.view.chart(&self.run).main(&self.run) else { return };

@@ -11,6 +11,7 @@ use crate::series::Series;
 use crate::ui::format::{Unit, bytes, number, score};
 use crate::ui::theme::Hue;
 use crate::ui::widgets::chart::{Curve, Shape};
+use crate::ui::widgets::panel::Title;
 
 /// The content of a chart.
 pub(super) struct ChartContent<'a> {
@@ -42,6 +43,11 @@ impl<'a> ChartContent<'a> {
         });
         content.curves.splice(0..0, others);
         content
+    }
+
+    /// Moves the values and the note into the title of the chart's panel.
+    pub(super) fn take_title(&mut self) -> Title<'a> {
+        Title { name: self.name, values: std::mem::take(&mut self.latest), note: std::mem::take(&mut self.note) }
     }
 
     fn without_overlays(scene: Scene<'a>, panel: Panel) -> ChartContent<'a> {

@@ -72,7 +72,7 @@ impl LogView {
         lines.filter(|line| filter.is_empty() || line.text.to_lowercase().contains(&filter)).collect()
     }
 
-    /// Index of the first of these lines to show on so many rows.
+    /// Index of the first of these lines to show in a panel of `rows` rows.
     fn first_visible(&self, lines: &[&LogLine], rows: usize) -> usize {
         let end = lines.len().saturating_sub(rows);
         self.top.map_or(end, |top| lines.partition_point(|line| line.number < top).min(end))
@@ -137,14 +137,14 @@ pub(super) fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
     }
     let rows = usize::from(body.height.saturating_sub(2));
     let first = view.first_visible(&lines, rows);
-    let place = if view.top.is_some() {
+    let position = if view.top.is_some() {
         let last = (first + rows).min(lines.len());
         format!("lines {}-{last} of {}", first + 1, grouped(lines.len() as u64))
     } else {
         let unit = if lines.len() == 1 { "line" } else { "lines" };
         format!("{} {unit}, following", grouped(lines.len() as u64))
     };
-    let note = format!("{place}  / filter  v level  end follow");
+    let note = format!("{position}  / filter  v level  end follow");
     let inner = panel(frame, body, scene.look, true, Title { name: "Log", values, note });
     if lines.is_empty() {
         let text = if scene.run.log.is_empty() { "no log lines yet" } else { "no line matches" };

@@ -12,7 +12,7 @@ use super::selection;
 use super::view::Tab;
 use crate::ui::format::{Unit, bytes, duration, number};
 use crate::ui::widgets::chart::{Chart, Mark, Shape};
-use crate::ui::widgets::panel::{Title, panel};
+use crate::ui::widgets::panel::panel;
 
 /// Draws a panel among others.
 pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene, which: Panel) {
@@ -20,11 +20,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene, which: Panel) {
         return selection::draw(frame, area, scene);
     }
     let mut content = ChartContent::new(scene, which);
-    let title = Title {
-        name: content.name,
-        values: std::mem::take(&mut content.latest),
-        note: std::mem::take(&mut content.note),
-    };
+    let title = content.take_title();
     // On the Layers tab keys act on the heat map.
     let focused = scene.view.tab != Tab::Layers && scene.view.chart(scene.run) == which;
     let inner = panel(frame, area, scene.look, focused, title);
@@ -37,11 +33,7 @@ pub(super) fn draw_full(frame: &mut Frame, area: Rect, scene: Scene, which: Pane
         return selection::draw(frame, area, scene);
     }
     let mut content = ChartContent::new(scene, which);
-    let title = Title {
-        name: content.name,
-        values: std::mem::take(&mut content.latest),
-        note: std::mem::take(&mut content.note),
-    };
+    let title = content.take_title();
     let inner = panel(frame, area, scene.look, true, title);
     let [plot, legend, foot] = full_screen_parts(inner);
     draw_legend(frame, legend, scene, &content);

@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::time::SystemTime;
 
+use ratatui::layout::Alignment;
+
 use crate::runs::RunEntry;
 use crate::ui::format::{age, duration, number, plain, score};
 
@@ -31,7 +33,7 @@ impl RunColumn {
             RunColumn::Model => "Model",
             RunColumn::Best => "Best",
             RunColumn::Curve => "Loss",
-            RunColumn::Loss => "Last",
+            RunColumn::Loss => "Last loss",
             RunColumn::Steps => "Steps",
             RunColumn::Time => "Time",
             RunColumn::Updated => "Updated",
@@ -39,8 +41,13 @@ impl RunColumn {
         }
     }
 
-    pub(super) fn right_aligned(self) -> bool {
-        matches!(self, RunColumn::Best | RunColumn::Loss | RunColumn::Steps | RunColumn::Time | RunColumn::Updated)
+    pub(super) fn alignment(self) -> Alignment {
+        match self {
+            RunColumn::Best | RunColumn::Loss | RunColumn::Steps | RunColumn::Time | RunColumn::Updated => {
+                Alignment::Right
+            }
+            _ => Alignment::Left,
+        }
     }
 
     /// The text for a run, without the state's sign; the loss curve is drawn separately.

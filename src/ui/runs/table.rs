@@ -1,7 +1,7 @@
 //! The table of runs: the columns that fit, the header and the rows.
 
 use ratatui::Frame;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Alignment, Margin, Position, Rect};
 use ratatui::style::Style;
 use ratatui::text::Span;
 
@@ -12,6 +12,9 @@ use crate::ui::app::Look;
 use crate::ui::format::plain;
 use crate::ui::widgets::panel::{Title, panel, placeholder};
 use crate::ui::widgets::spark::spark;
+
+/// Columns of the panel's borders.
+const BORDERS: u16 = 2;
 
 /// Columns of the pointer and the mark before each row.
 const MARKS: u16 = 4;
@@ -38,7 +41,7 @@ fn widths(width: u16) -> &'static [(RunColumn, u16)] {
             (RunColumn::Model, 18),
             (RunColumn::Best, 18),
             (RunColumn::Curve, 0),
-            (RunColumn::Loss, 9),
+            (RunColumn::Loss, 10),
             (RunColumn::Steps, 15),
             (RunColumn::Time, 10),
             (RunColumn::Updated, 9),
@@ -49,7 +52,7 @@ fn widths(width: u16) -> &'static [(RunColumn, u16)] {
             (RunColumn::Name, 0),
             (RunColumn::Best, 16),
             (RunColumn::Curve, 0),
-            (RunColumn::Loss, 8),
+            (RunColumn::Loss, 10),
             (RunColumn::Steps, 12),
             (RunColumn::Time, 8),
             (RunColumn::Updated, 8),
@@ -76,16 +79,16 @@ fn widths(width: u16) -> &'static [(RunColumn, u16)] {
     }
 }
 
-/// Each column and where it lies on a line.
-fn places(line: Rect, width: u16) -> Vec<(RunColumn, Rect)> {
-    let widths = widths(width);
+/// The columns with their areas on a line of the table.
+fn column_areas(line: Rect) -> Vec<(RunColumn, Rect)> {
+    let widths = widths(line.width + BORDERS);
     let fixed: u16 = widths.iter().map(|(_, width)| width + 1).sum::<u16>() + MARKS;
     let shares = widths.iter().filter(|(_, width)| *width == 0).count().max(1) as u16;
     let left = line.width.saturating_sub(fixed);
     let mut x = line.x + MARKS;
     let mut first = true;
-    let place = |(column, width): &(RunColumn, u16)| {
-        // The name has what does not divide.
+    let column_area = |(column, width): &(RunColumn, u16)| {
+        // The first shared column, the name, also gets the remainder.
         let width = match width {
             0 if std::mem::take(&mut first) => left / shares + left % shares,
             0 => left / shares,
@@ -95,35 +98,30 @@ fn places(line: Rect, width: u16) -> Vec<(RunColumn, Rect)> {
         x = x.saturating_add(width + 1);
         (*column, area)
     };
-    widths.iter().map(place).collect()
+    widths.iter().map(column_area).collect()
 }
 
 /// Index of the first visible run.
-fn first(runs: &Runs, rows: usize) -> usize {
+fn first_visible(runs: &Runs, rows: usize) -> usize {
     (runs.cursor + 1).saturating_sub(rows - rows / 4).min(runs.shown.len().saturating_sub(rows))
 }
 
-fn inner(area: Rect) -> Rect {
-    Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height.saturating_sub(2) }
-}
-
 /// The target of a click at a screen position.
-pub(super) fn hit(runs: &Runs, area: Rect, at: Position) -> Option<Hit> {
-    let inner = inner(area);
-    if !inner.contains(at) {
+pub(super) fn hit(runs: &Runs, area: Rect, position: Position) -> Option<Hit> {
+    let inner = area.inner(Margin::new(1, 1));
+    if !inner.contains(position) {
         return None;
     }
     let rows = usize::from(inner.height.saturating_sub(1));
-    match at.y - inner.y {
+    match position.y - inner.y {
         0 => {
-            let header = Rect { height: 1, ..inner };
-            let mut places = places(header, area.width).into_iter();
-            let met = places.find(|(column, area)| area.contains(at) && *column != RunColumn::Curve);
-            met.map(|(column, _)| Hit::Column(column))
+            let mut columns = column_areas(Rect { height: 1, ..inner }).into_iter();
+            let hit = columns.find(|(column, area)| area.contains(position) && *column != RunColumn::Curve);
+            hit.map(|(column, _)| Hit::Column(column))
         }
         row => {
-            let place = first(runs, rows) + usize::from(row) - 1;
-            (place < runs.shown.len()).then_some(Hit::Run(place))
+            let index = first_visible(runs, rows) + usize::from(row) - 1;
+            (index < runs.shown.len()).then_some(Hit::Run(index))
         }
     }
 }
@@ -151,7 +149,7 @@ pub(super) fn draw(runs: &Runs, frame: &mut Frame, area: Rect, look: &Look) {
     if inner.is_empty() {
         return;
     }
-    draw_header(runs, frame, Rect { height: 1, ..inner }, area.width, look);
+    draw_header(runs, frame, Rect { height: 1, ..inner }, look);
     let body = Rect { y: inner.y + 1, height: inner.height - 1, ..inner };
     let notice = match &runs.listed {
         None => Some("loading runs"),
@@ -162,15 +160,15 @@ pub(super) fn draw(runs: &Runs, frame: &mut Frame, area: Rect, look: &Look) {
     if let Some(notice) = notice {
         return placeholder(frame, body, look, notice);
     }
-    let first = first(runs, usize::from(body.height));
-    for ((place, run), y) in runs.runs().enumerate().skip(first).zip(body.top()..body.bottom()) {
-        draw_row(runs, frame, Rect { y, height: 1, ..body }, area.width, look, place, run);
+    let first = first_visible(runs, usize::from(body.height));
+    for ((index, run), y) in runs.runs().enumerate().skip(first).zip(body.top()..body.bottom()) {
+        draw_row(runs, frame, Rect { y, height: 1, ..body }, look, index, run);
     }
 }
 
-fn draw_header(runs: &Runs, frame: &mut Frame, line: Rect, width: u16, look: &Look) {
+fn draw_header(runs: &Runs, frame: &mut Frame, line: Rect, look: &Look) {
     let theme = &look.theme;
-    for (column, area) in places(line, width) {
+    for (column, area) in column_areas(line) {
         let sorted = column == runs.sort;
         let arrow = match (sorted, runs.descending, look.ascii) {
             (false, ..) => "",
@@ -182,30 +180,36 @@ fn draw_header(runs: &Runs, frame: &mut Frame, line: Rect, width: u16, look: &Lo
         // A column with only the state's sign has no room for a header.
         let name = if area.width < 3 { arrow.to_owned() } else { format!("{}{arrow}", column.name()) };
         let style = theme.bold(if sorted { theme.accent } else { theme.dim });
-        put(frame, area, column.right_aligned(), &name, style);
+        put(frame, area, column.alignment(), &name, style);
     }
 }
 
-fn draw_row(runs: &Runs, frame: &mut Frame, line: Rect, width: u16, look: &Look, place: usize, run: &RunEntry) {
+fn draw_row(runs: &Runs, frame: &mut Frame, line: Rect, look: &Look, index: usize, run: &RunEntry) {
     let theme = &look.theme;
-    let here = place == runs.cursor;
-    if here {
+    let at_cursor = index == runs.cursor;
+    if at_cursor {
         frame.buffer_mut().set_style(line, theme.marked_line());
-        put(frame, Rect { width: 1, ..line }, false, if look.ascii { ">" } else { "▌" }, theme.bold(theme.accent));
+        put(
+            frame,
+            Rect { width: 1, ..line },
+            Alignment::Left,
+            if look.ascii { ">" } else { "▌" },
+            theme.bold(theme.accent),
+        );
     }
     if runs.marked.contains(&run.name) {
         let mark = Rect { x: line.x + 2, width: 1, ..line }.intersection(line);
-        put(frame, mark, false, if look.ascii { "*" } else { "●" }, theme.bold(theme.paused));
+        put(frame, mark, Alignment::Left, if look.ascii { "*" } else { "●" }, theme.bold(theme.paused));
     }
     let (state, sign) = sign(run.state, look);
-    for (column, area) in places(line, width) {
+    for (column, area) in column_areas(line) {
         let style = match column {
             RunColumn::State => theme.bold(state),
-            RunColumn::Name if here => theme.bold(theme.text),
+            RunColumn::Name if at_cursor => theme.bold(theme.text),
             RunColumn::Name => theme.style(theme.text),
             RunColumn::Best => theme.style(theme.score),
             // Bright bars in every row would dominate the table.
-            RunColumn::Curve if !here => theme.style(theme.loss_raw),
+            RunColumn::Curve if !at_cursor => theme.style(theme.loss_raw),
             RunColumn::Curve | RunColumn::Loss => theme.style(theme.loss),
             RunColumn::Tags => theme.style(theme.selected),
             _ => theme.style(theme.dim),
@@ -216,17 +220,16 @@ fn draw_row(runs: &Runs, frame: &mut Frame, line: Rect, width: u16, look: &Look,
             RunColumn::Curve => spark(&run.summary.loss.columns(usize::from(area.width)), look.ascii),
             column => column.text(run, runs.now),
         };
-        put(frame, area, column.right_aligned(), &text, style);
+        put(frame, area, column.alignment(), &text, style);
     }
 }
 
 /// Writes text into part of a line, truncated to its width.
-fn put(frame: &mut Frame, area: Rect, right: bool, text: &str, style: Style) {
+fn put(frame: &mut Frame, area: Rect, alignment: Alignment, text: &str, style: Style) {
     if area.is_empty() {
         return;
     }
-    let width = Span::raw(text).width();
-    let room = usize::from(area.width);
-    let x = if right && width < room { area.x + (room - width) as u16 } else { area.x };
-    frame.buffer_mut().set_stringn(x, area.y, text, room, style);
+    let (width, room) = (Span::raw(text).width(), usize::from(area.width));
+    let indent = if alignment == Alignment::Right { room.saturating_sub(width) } else { 0 };
+    frame.buffer_mut().set_stringn(area.x + indent as u16, area.y, text, room, style);
 }

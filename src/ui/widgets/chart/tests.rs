@@ -79,6 +79,17 @@ fn a_logarithmic_scale_has_decades_and_no_zero() {
 }
 
 #[test]
+fn a_logarithmic_scale_of_less_than_a_decade_has_round_values() {
+    let labels = |low: f64, high: f64| {
+        let ticks = Scale::new(low, high, true).ticks(4, Unit::Number);
+        ticks.into_iter().map(|tick| tick.label).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(labels(0.11, 0.7), "0.2 0.5");
+    assert_eq!(labels(0.5, 4.0), "0.5 1 2");
+    assert_eq!(labels(0.31, 0.42), "0.35 0.40");
+}
+
+#[test]
 fn crossing_curves_keep_their_dots() {
     let (low, high) = (series(&[0.0, 0.0]), series(&[0.0, 1.0]));
     let line = |series| Curve { name: "", series, style: Style::new(), shape: Shape::Line };
