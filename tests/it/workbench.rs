@@ -298,16 +298,16 @@ fn a_run_is_exported_and_a_checkpoint_pinned_from_the_list() {
     pty.wait_for(&["delta.safetensors: is there already"]);
     // The biases were trained too.
     pty.press("e\x1b[B\x1b[B\t\t\x15adapter\r");
-    pty.wait_for(&["components of 8 biases", "y leave them out"]);
+    pty.wait_for(&["components of 8 biases", "y export without biases"]);
     assert!(!tiny.path("adapter").exists());
     pty.press("y");
     pty.wait_for(&["exported to adapter"]);
     pty.press("p");
-    pty.wait_for(&["p pins"]);
+    pty.wait_for(&["p pin/unpin"]);
     pty.press("p");
     pty.wait_for(&["is kept whatever comes", "pinned"]);
     pty.press("\x1b");
-    pty.wait_until("the checkpoints to go", |screen| !screen.contents().contains("p pins"));
+    pty.wait_until("the checkpoints to go", |screen| !screen.contents().contains("p pin/unpin"));
     pty.press("q");
     assert_eq!(pty.wait_exit().0, 0);
     pty.assert_restored();
@@ -335,7 +335,7 @@ fn a_language_model_is_asked_while_it_learns() {
     pty.press("g");
     pty.wait_for(&["enter send"]);
     pty.press("quick? pause\r");
-    pty.wait_for(&["Answer", "quick? pause", "● training"]);
+    pty.wait_for(&["Completion", "quick? pause", "● training"]);
     // Held, it answers as well, and is held still.
     pty.press("p");
     pty.wait_for(&["● paused"]);
