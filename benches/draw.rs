@@ -1,6 +1,6 @@
-//! What a frame of the monitor takes with a long run behind it, and what such a run takes in memory.
+//! Frame time of the Monitor after a long run, and the memory of such a run.
 //!
-//! A frame at 200 x 60 with 1,000,000 steps is to take under 2 ms, and the state of 10,000,000 steps (`max alloc` of
+//! Targets: a frame at 200 x 60 after 1,000,000 steps under 2 ms, and the state of 10,000,000 steps (`max alloc` of
 //! `ten_million_steps`) under 64 MiB.
 
 use divan::{AllocProfiler, Bencher};
@@ -17,10 +17,10 @@ use ratatui::layout::Rect;
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
 
-/// The largest screen that has a layout of its own, without the lines around the monitor.
+/// The largest screen with a layout of its own, without the lines around the Monitor.
 const AREA: Rect = Rect { x: 0, y: 0, width: 200, height: 58 };
 
-/// Targets of a Llama of 7B: 32 layers of 7 modules.
+/// Targets of Llama 7B: 32 layers of 7 modules.
 const TARGETS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
 fn main() {
@@ -35,7 +35,7 @@ fn a_frame_of_a_million_steps(bencher: Bencher, tab: Tab) {
 }
 
 #[divan::bench]
-fn a_chart_in_full_of_a_million_steps(bencher: Bencher) {
+fn a_full_screen_chart_of_a_million_steps(bencher: Bencher) {
     let mut monitor = run_of(1_000_000);
     for action in [Action::Enter, Action::Left, Action::ZoomIn] {
         monitor.act(action, AREA);
@@ -55,16 +55,16 @@ fn frames(bencher: Bencher, monitor: &Monitor) {
         depth: Depth::True,
         ascii: false,
     };
-    let mut terminal = Terminal::new(TestBackend::new(AREA.width, AREA.height)).expect("no terminal to fail");
+    let mut terminal = Terminal::new(TestBackend::new(AREA.width, AREA.height)).expect("a terminal in memory");
     bencher.bench_local(|| {
         terminal
             .draw(|frame| monitor.draw(frame, frame.area(), &look))
             .map(|frame| frame.count)
-            .expect("nor to draw on")
+            .expect("drawing into memory does not fail")
     });
 }
 
-/// A run that told of so many steps, with noise in every curve.
+/// A run of `steps` steps, with noise in every curve.
 fn run_of(steps: u64) -> Monitor {
     let mut monitor = Monitor::launched();
     let names: Vec<String> =

@@ -1,4 +1,4 @@
-//! The screens that are no run's: Runs, its comparison, help, themes and the question at the end, at three sizes.
+//! The Runs screen and the overlays (comparison, help, themes, quit) at three sizes.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ use ratatui::style::{Color, Modifier};
 
 pub const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
-/// When the screens are looked at.
+/// The time at which the screens are drawn.
 fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }
@@ -35,13 +35,13 @@ pub fn demo_events() -> Vec<Event> {
     read_events(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runs/demo.jsonl")).unwrap()
 }
 
-/// Runs made of a recorded one: one of each state.
-pub struct Board {
+/// A folder of runs, one in each state, made from a recorded run.
+pub struct SampleRuns {
     folder: tempfile::TempDir,
 }
 
-impl Board {
-    pub fn new() -> Board {
+impl SampleRuns {
+    pub fn new() -> SampleRuns {
         let folder = tempfile::tempdir().unwrap();
         let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runs/demo.jsonl");
         let text = fs::read_to_string(demo).unwrap();
@@ -72,17 +72,17 @@ impl Board {
             let events = File::options().append(true).open(run.join("events.jsonl")).unwrap();
             events.set_modified(now() - Duration::from_secs(hours * hour)).unwrap();
         }
-        Board { folder }
+        SampleRuns { folder }
     }
 
     pub fn path(&self) -> PathBuf {
         self.folder.path().to_owned()
     }
 
-    /// All runs as the screens are told of them.
+    /// The message that lists all runs.
     pub fn listed(&self) -> Msg {
         let mut listed = Lister::new(self.folder.path()).refresh(now()).unwrap();
-        // Where they lie is another place each time.
+        // The temporary folder differs from test to test.
         listed.iter_mut().flatten().for_each(|run| run.path = Path::new("runs").join(&run.name));
         Msg::Listed(listed, now())
     }
@@ -100,11 +100,11 @@ fn app(size: (u16, u16)) -> App {
     App::at_home(look("dark", Depth::True, false), presets(), size.0, size.1)
 }
 
-/// At Runs, with all of them there.
-fn at_runs(board: &Board, size: (u16, u16)) -> App {
+/// The Runs screen with all runs listed.
+fn at_runs(samples: &SampleRuns, size: (u16, u16)) -> App {
     let mut app = app(size);
     press(&mut app, KeyCode::Char('R'));
-    app.update(board.listed());
+    app.update(samples.listed());
     app
 }
 
@@ -131,7 +131,7 @@ fn screen(app: &App, size: (u16, u16)) -> String {
     text(&drawn(app, size))
 }
 
-/// Foreground of the cell where a text begins.
+/// Foreground of the first cell of a text.
 fn colour_of(buffer: &Buffer, wanted: &str) -> Color {
     let text = text(buffer);
     let (y, line) = text.lines().enumerate().find(|(_, line)| line.contains(wanted)).expect(wanted);
@@ -140,12 +140,12 @@ fn colour_of(buffer: &Buffer, wanted: &str) -> Color {
 }
 
 #[test]
-fn runs_are_shown() {
-    let board = Board::new();
+fn the_table_of_runs_at_each_size() {
+    let samples = SampleRuns::new();
     for size in SIZES {
-        insta::assert_snapshot!(format!("runs_{}x{}", size.0, size.1), screen(&at_runs(&board, size), size));
+        insta::assert_snapshot!(format!("runs_{}x{}", size.0, size.1), screen(&at_runs(&samples, size), size));
     }
-    let mut plain = at_runs(&board, (120, 24));
+    let mut plain = at_runs(&samples, (120, 24));
     plain.look.ascii = true;
     let text = screen(&plain, (120, 24));
     assert!(text.contains("+ completed") && text.contains("x failed"), "{text}");
@@ -153,8 +153,8 @@ fn runs_are_shown() {
 }
 
 #[test]
-fn a_state_has_its_colour_and_the_run_under_the_cursor_its_line() {
-    let app = at_runs(&Board::new(), (120, 40));
+fn states_have_colours_and_the_cursor_line_is_highlighted() {
+    let app = at_runs(&SampleRuns::new(), (120, 40));
     let (buffer, theme) = (drawn(&app, (120, 40)), &app.look.theme);
     for (word, hue) in [
         ("▶ running", theme.accent),
@@ -165,7 +165,7 @@ fn a_state_has_its_colour_and_the_run_under_the_cursor_its_line() {
     ] {
         assert_eq!(colour_of(&buffer, word), hue.0, "{word}");
     }
-    // The newest is first, and under the cursor.
+    // The latest run is first, and under the cursor.
     assert_eq!(buffer[(20, 3)].bg, theme.marked.0);
     assert_eq!(buffer[(20, 4)].bg, Color::Reset);
     assert_eq!(colour_of(&buffer, "accuracy 0.8800"), theme.score.0);
@@ -173,14 +173,14 @@ fn a_state_has_its_colour_and_the_run_under_the_cursor_its_line() {
 
 #[test]
 fn runs_are_sorted_filtered_and_marked() {
-    let board = Board::new();
+    let samples = SampleRuns::new();
     let size = (120, 40);
-    let mut app = at_runs(&board, size);
+    let mut app = at_runs(&samples, size);
     let first = |app: &App| screen(app, size).lines().nth(3).unwrap().to_owned();
     assert!(first(&app).contains("now"));
     press(&mut app, KeyCode::Char('S'));
     assert!(first(&app).contains("early"), "{}", first(&app));
-    // A click on a column's name sorts by it, the best first; those without a score are last.
+    // A click on a column's header sorts by it, the best run first; runs without a score are last.
     let at = screen(&app, size).lines().nth(2).unwrap().find("Best").unwrap() as u16;
     let click = |x, y| Msg::Input(UserInput::Click(Position::new(x, y)));
     app.update(click(at, 2));
@@ -200,15 +200,15 @@ fn runs_are_sorted_filtered_and_marked() {
 }
 
 #[test]
-fn what_is_asked_of_a_run_names_it() {
-    let mut app = at_runs(&Board::new(), (120, 40));
+fn actions_apply_to_the_run_under_the_cursor() {
+    let mut app = at_runs(&SampleRuns::new(), (120, 40));
     press(&mut app, KeyCode::Down);
     let run = PathBuf::from("runs/too-high");
     assert_eq!(press(&mut app, KeyCode::Char('r')), Some(Effect::Resume(run.clone())));
     assert_eq!(press(&mut app, KeyCode::Char('o')), Some(Effect::OpenFolder(run.clone())));
     assert_eq!(press(&mut app, KeyCode::Char('v')), Some(Effect::Overlay(vec![run.clone()])));
     press(&mut app, KeyCode::Char('n'));
-    // Letters are letters now, also those that are keys elsewhere.
+    // Letters are text here, also those that are keys elsewhere.
     assert_eq!(type_in(&mut app, "q"), None);
     assert_eq!(
         press(&mut app, KeyCode::Enter),
@@ -218,16 +218,16 @@ fn what_is_asked_of_a_run_names_it() {
     type_in(&mut app, "bad  worse");
     let tags = vec!["bad".to_owned(), "worse".to_owned()];
     assert_eq!(press(&mut app, KeyCode::Enter), Some(Effect::Edit(RunEdit::Tag { runs: vec![run.clone()], tags })));
-    // Only a clear yes deletes.
+    // Only y deletes.
     press(&mut app, KeyCode::Char('D'));
-    assert!(screen(&app, (120, 40)).contains("Delete too-high?"));
+    assert!(screen(&app, (120, 40)).contains("Move too-high to the trash?"));
     assert_eq!(press(&mut app, KeyCode::Enter), None);
     assert_eq!(press(&mut app, KeyCode::Esc), None);
     press(&mut app, KeyCode::Char('D'));
     assert_eq!(press(&mut app, KeyCode::Char('y')), Some(Effect::Edit(RunEdit::MoveToTrash(vec![run]))));
 }
 
-/// What the export's overlay comes to as it stands.
+/// The export that the form orders as it stands.
 fn ordered(app: &mut App) -> ExportRequest {
     match press(app, KeyCode::Enter) {
         Some(Effect::Export(order)) => order,
@@ -236,10 +236,10 @@ fn ordered(app: &mut App) -> ExportRequest {
 }
 
 #[test]
-fn an_export_is_put_together() {
-    let board = Board::new();
+fn the_export_form_sets_format_checkpoint_and_path() {
+    let samples = SampleRuns::new();
     for size in SIZES {
-        let mut app = at_runs(&board, size);
+        let mut app = at_runs(&samples, size);
         press(&mut app, KeyCode::Char('e'));
         insta::assert_snapshot!(format!("export_{}x{}", size.0, size.1), screen(&app, size));
     }
@@ -251,49 +251,49 @@ fn an_export_is_put_together() {
         without_biases: false,
     };
     let opened = |keys: &[KeyCode]| {
-        let mut app = at_runs(&board, (120, 40));
+        let mut app = at_runs(&samples, (120, 40));
         press(&mut app, KeyCode::Char('e'));
         keys.iter().for_each(|key| assert_eq!(press(&mut app, *key), None));
         app
     };
     use KeyCode::{BackTab, Down, Esc, Left, Right, Tab, Up};
     assert_eq!(ordered(&mut opened(&[])), order(ExportFormat::Merged, Some(100), "runs/now/exports/step-100/merged"));
-    // The checkpoint of the best evaluation comes first, the newest is to its left.
+    // The best checkpoint is preselected, the latest is to its left.
     let newest = ordered(&mut opened(&[Down, Tab, Left, Left]));
     assert_eq!(newest, order(ExportFormat::Delta, Some(120), "runs/now/exports/step-120/delta.safetensors"));
     let oldest = opened(&[Tab, Right, Right]);
     assert!(screen(&oldest, (120, 40)).contains("‹ step 80, pinned"), "{}", screen(&oldest, (120, 40)));
-    // Numbers of all steps are of no checkpoint; the place is next, and what is written there stays.
+    // Metrics need no checkpoint; the path is next, and an edited path stays.
     let mut app = opened(&[Down, Down, Down, Down, Down, Down, Tab]);
-    assert!(screen(&app, (120, 40)).contains("all that the run told"));
+    assert!(screen(&app, (120, 40)).contains("none: metrics of all steps"));
     app.update(Msg::Input(UserInput::Key(KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL))));
-    assert_eq!(press(&mut app, KeyCode::Enter), None, "a place is needed");
+    assert_eq!(press(&mut app, KeyCode::Enter), None, "a path is required");
     type_in(&mut app, "a q/");
     app.update(Msg::Input(UserInput::Paste("b.html\n".into())));
     press(&mut app, BackTab);
     press(&mut app, BackTab);
     press(&mut app, Tab);
     assert_eq!(ordered(&mut app), order(ExportFormat::Html, None, "a q/b.html"));
-    // A path that is pasted takes the place of what was proposed.
+    // A pasted path replaces the proposed one.
     let mut app = opened(&[Up]);
     app.update(Msg::Input(UserInput::Paste("/data/out".into())));
     assert_eq!(ordered(&mut app), order(ExportFormat::Merged, Some(100), "/data/out"));
     let mut app = opened(&[Esc]);
-    assert!(!screen(&app, (120, 40)).contains("enter exports"));
+    assert!(!screen(&app, (120, 40)).contains("enter export"));
     assert_eq!(press(&mut app, KeyCode::Char('X')), None, "no export is running");
 }
 
 #[test]
-fn an_export_tells_how_far_it_is_and_how_it_ended() {
-    let board = Board::new();
+fn an_export_shows_its_progress_and_outcome() {
+    let samples = SampleRuns::new();
     let size = (120, 40);
     let exporting = || {
-        let mut app = at_runs(&board, size);
+        let mut app = at_runs(&samples, size);
         press(&mut app, KeyCode::Char('e'));
         (ordered(&mut app), app)
     };
     let (order, mut app) = exporting();
-    assert!(screen(&app, size).contains("exporting now: reading, X calls it off"));
+    assert!(screen(&app, size).contains("exporting now: reading (X to cancel)"));
     let progress = |unit: &str| Progress { task: "x".into(), done: 1 << 20, total: 3 << 20, unit: unit.into() };
     app.update(Msg::Exporting(progress("bytes")));
     assert!(screen(&app, size).contains("exporting now: 1.0 MiB of 3.0 MiB"), "{}", screen(&app, size));
@@ -314,7 +314,7 @@ fn an_export_tells_how_far_it_is_and_how_it_ended() {
     app.update(Msg::Exported(Err(anyhow::anyhow!("the disk is full").context("out: cannot write"))));
     assert!(screen(&app, size).contains("out: cannot write: the disk is full"));
 
-    // What has no place in an adapter is offered to be left out, to who is there to answer.
+    // Biases have no place in an adapter; the screen offers to leave them out, if the user is there to answer.
     let biases = || ChangedBiases { count: 8, first: "encoder.layer.0.attention.self.query.bias".into() };
     let (_, mut app) = exporting();
     app.update(Msg::Exported(Err(biases().into())));
@@ -327,38 +327,38 @@ fn an_export_tells_how_far_it_is_and_how_it_ended() {
         press(&mut app, KeyCode::Char(elsewhere));
         app.update(Msg::Exported(Err(biases().into())));
         let shown = screen(&app, size);
-        assert!(shown.contains("no adapter:") && !shown.contains("leave them out"), "{shown}");
+        assert!(shown.contains("no adapter:") && !shown.contains("export without biases"), "{shown}");
     }
 }
 
 #[test]
 fn checkpoints_are_pinned() {
-    let board = Board::new();
+    let samples = SampleRuns::new();
     for size in SIZES {
-        let mut app = at_runs(&board, size);
+        let mut app = at_runs(&samples, size);
         press(&mut app, KeyCode::Char('p'));
         press(&mut app, KeyCode::Down);
         insta::assert_snapshot!(format!("pins_{}x{}", size.0, size.1), screen(&app, size));
     }
-    let mut app = at_runs(&board, (120, 40));
+    let mut app = at_runs(&samples, (120, 40));
     press(&mut app, KeyCode::Char('p'));
     let pin = |step| Some(Effect::Edit(RunEdit::Pin { run: "runs/now".into(), step }));
     let unpin = |step| Some(Effect::Edit(RunEdit::Unpin { run: "runs/now".into(), step }));
     assert_eq!(press(&mut app, KeyCode::Char('p')), pin(120));
     press(&mut app, KeyCode::End);
     assert_eq!(press(&mut app, KeyCode::Enter), unpin(80));
-    // It learns what has come of it, with the cursor where it was.
-    fs::remove_file(board.path().join("now/checkpoints/step-00000080/pinned")).unwrap();
-    fs::create_dir(board.path().join("now/checkpoints/step-00000123")).unwrap();
-    app.update(board.listed());
+    // The dialog updates, with the cursor on its checkpoint.
+    fs::remove_file(samples.path().join("now/checkpoints/step-00000080/pinned")).unwrap();
+    fs::create_dir(samples.path().join("now/checkpoints/step-00000123")).unwrap();
+    app.update(samples.listed());
     assert_eq!(press(&mut app, KeyCode::Enter), pin(80));
     press(&mut app, KeyCode::Esc);
     assert_eq!(press(&mut app, KeyCode::Char('o')), Some(Effect::OpenFolder("runs/now".into())));
 }
 
 #[test]
-fn a_run_is_replayed_and_a_late_part_of_another_is_not() {
-    let mut app = at_runs(&Board::new(), (120, 40));
+fn late_events_of_an_earlier_replay_are_ignored() {
+    let mut app = at_runs(&SampleRuns::new(), (120, 40));
     press(&mut app, KeyCode::Down);
     let Some(Effect::Replay(_, first)) = press(&mut app, KeyCode::Enter) else { panic!("no replay") };
     assert_eq!(app.screen, Screen::Monitor);
@@ -373,22 +373,22 @@ fn a_run_is_replayed_and_a_late_part_of_another_is_not() {
 
 #[test]
 fn settings_are_compared() {
-    let board = Board::new();
-    let Some(runs) = Lister::new(&board.path()).refresh(now()).unwrap() else { panic!("no runs") };
+    let samples = SampleRuns::new();
+    let Some(runs) = Lister::new(&samples.path()).refresh(now()).unwrap() else { panic!("no runs") };
     let runs: Vec<_> =
         runs.into_iter().filter(|run| ["demo-20270101-090000", "now", "rate-0.05"].contains(&&*run.name)).collect();
     for size in SIZES {
-        let mut app = at_runs(&board, size);
+        let mut app = at_runs(&samples, size);
         app.update(Msg::Compared(Comparison::of(&runs).unwrap()));
         insta::assert_snapshot!(format!("compare_{}x{}", size.0, size.1), screen(&app, size));
     }
 }
 
 #[test]
-fn help_tells_the_keys_of_the_screen_and_can_be_scrolled() {
-    let board = Board::new();
+fn help_lists_the_keys_of_the_screen_and_scrolls() {
+    let samples = SampleRuns::new();
     for size in SIZES {
-        let mut app = at_runs(&board, size);
+        let mut app = at_runs(&samples, size);
         press(&mut app, KeyCode::Char('?'));
         insta::assert_snapshot!(format!("help_{}x{}", size.0, size.1), screen(&app, size));
         press(&mut app, KeyCode::End);
@@ -399,19 +399,19 @@ fn help_tells_the_keys_of_the_screen_and_can_be_scrolled() {
 }
 
 #[test]
-fn a_theme_is_shown_while_it_is_chosen() {
-    let board = Board::new();
+fn a_theme_is_previewed_while_it_is_chosen() {
+    let samples = SampleRuns::new();
     for size in SIZES {
-        let mut app = at_runs(&board, size);
+        let mut app = at_runs(&samples, size);
         press(&mut app, KeyCode::Char('t'));
         insta::assert_snapshot!(format!("themes_{}x{}", size.0, size.1), screen(&app, size));
     }
-    let mut app = at_runs(&board, SIZES[0]);
+    let mut app = at_runs(&samples, SIZES[0]);
     let before = app.look.theme;
     press(&mut app, KeyCode::Char('t'));
     press(&mut app, KeyCode::End);
     assert_eq!((app.look.name.as_str(), app.look.theme), ("nord", Theme::load("nord", Depth::True).unwrap()));
-    // Every cell has the theme's background, below and above the picker.
+    // Every cell has the theme's background, also around the picker.
     let buffer = drawn(&app, SIZES[0]);
     let own = [app.look.theme.background.0, app.look.theme.marked.0];
     assert!(buffer.content.iter().all(|cell| own.contains(&cell.bg)));
@@ -424,7 +424,7 @@ fn a_theme_is_shown_while_it_is_chosen() {
 }
 
 #[test]
-fn a_users_theme_is_among_those_to_choose() {
+fn themes_of_the_user_can_be_chosen() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("mine.toml"), "inherits = \"nord\"\naccent = \"#123456\"").unwrap();
     fs::write(folder.path().join("odd.toml"), "acent = \"#123456\"").unwrap();
@@ -441,7 +441,7 @@ fn a_users_theme_is_among_those_to_choose() {
 }
 
 #[test]
-fn leaving_a_run_is_asked_about() {
+fn quitting_asks_about_an_active_run() {
     for size in SIZES {
         let mut app = app(size);
         app.update(Msg::Launched);
@@ -459,11 +459,11 @@ fn leaving_a_run_is_asked_about() {
 }
 
 #[test]
-fn leaving_an_export_under_way_is_asked_about() {
-    let board = Board::new();
+fn quitting_asks_about_a_running_export() {
+    let samples = SampleRuns::new();
     let copying = || Progress { task: "writing the model".into(), done: 1, total: 3, unit: "files".into() };
     let asked = |size| {
-        let mut app = at_runs(&board, size);
+        let mut app = at_runs(&samples, size);
         press(&mut app, KeyCode::Char('e'));
         ordered(&mut app);
         app.update(Msg::Exporting(copying()));
@@ -485,7 +485,7 @@ fn leaving_an_export_under_way_is_asked_about() {
     for key in [KeyCode::Esc, KeyCode::Char('k')] {
         let mut app = asked(size);
         assert_eq!((press(&mut app, key), app.overlay.is_some()), (None, false));
-        assert_eq!(app.update(Msg::Exported(Ok(()))), None, "whoever stayed stays");
+        assert_eq!(app.update(Msg::Exported(Ok(()))), None, "the user chose to stay");
     }
     let waiting = || {
         let mut app = asked(size);
@@ -495,7 +495,7 @@ fn leaving_an_export_under_way_is_asked_about() {
     assert_eq!(waiting().update(Msg::Exported(Ok(()))), Some(Effect::Leave));
     assert_eq!(press(&mut asked(size), KeyCode::Char('c')), Some(Effect::Leave));
     assert_eq!(press(&mut waiting(), KeyCode::Char('c')), Some(Effect::Leave));
-    // What fails is told before anybody leaves, and what ends while it is asked about asks no more.
+    // A failure is shown before quitting, and an export that ends closes its question.
     let mut app = waiting();
     assert_eq!(app.update(Msg::Exported(Err(anyhow::anyhow!("the disk is full")))), None);
     let shown = screen(&app, size);
@@ -504,7 +504,7 @@ fn leaving_an_export_under_way_is_asked_about() {
     assert_eq!(app.update(Msg::Exported(Ok(()))), None);
     let shown = screen(&app, size);
     assert!(shown.contains("exported to runs/now/exports") && !shown.contains("Quit ─"), "{shown}");
-    // The run is asked about after it.
+    // The run is asked about after the export.
     let launched = |mut app: App| {
         press(&mut app, KeyCode::Esc);
         app.update(Msg::Launched);
@@ -521,7 +521,7 @@ fn leaving_an_export_under_way_is_asked_about() {
 }
 
 #[test]
-fn a_run_that_goes_elsewhere_is_left_without_a_question() {
+fn quitting_detaches_from_an_attached_run_without_asking() {
     let mut app = app((120, 40));
     app.update(Msg::Attached);
     demo_events().into_iter().take(100).for_each(|event| drop(app.update(Msg::Event(event))));
@@ -530,21 +530,21 @@ fn a_run_that_goes_elsewhere_is_left_without_a_question() {
 }
 
 #[test]
-fn a_run_that_goes_is_attached_to_unless_one_goes_here() {
-    let board = Board::new();
+fn enter_attaches_to_an_active_run_unless_another_trains_here() {
+    let samples = SampleRuns::new();
     let running = || {
-        let mut app = at_runs(&board, (120, 40));
+        let mut app = at_runs(&samples, (120, 40));
         type_in(&mut app, "/running");
         press(&mut app, KeyCode::Enter);
         app
     };
     let mut app = running();
     let Some(Effect::Attach(run)) = press(&mut app, KeyCode::Enter) else { panic!("not attached") };
-    // From one that goes elsewhere to another.
+    // From one attached run to another.
     app.update(Msg::Attached);
     press(&mut app, KeyCode::Char('R'));
     assert_eq!(press(&mut app, KeyCode::Enter), Some(Effect::Attach(run.clone())));
-    // The one that is there already.
+    // The run that is attached already.
     app.update(Msg::Files(Files { folder: run.clone(), ..Files::default() }));
     assert_eq!((press(&mut app, KeyCode::Enter), app.screen), (None, Screen::Monitor));
     let mut app = running();
@@ -554,11 +554,11 @@ fn a_run_that_goes_is_attached_to_unless_one_goes_here() {
 }
 
 #[test]
-fn without_colour_the_marked_line_is_known_by_its_sign() {
-    let board = Board::new();
+fn without_colours_the_cursor_line_has_a_sign() {
+    let samples = SampleRuns::new();
     let mut app = App::at_home(look("dark", Depth::None, true), presets(), 80, 24);
     press(&mut app, KeyCode::Char('R'));
-    app.update(board.listed());
+    app.update(samples.listed());
     let buffer = drawn(&app, (80, 24));
     assert!(buffer.content.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
     let marked = text(&buffer).lines().nth(3).unwrap().to_owned();

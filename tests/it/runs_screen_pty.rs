@@ -1,21 +1,21 @@
-//! The whole program in a pseudo-terminal, without a run under way: Runs, themes, settings, and what a terminal is told.
+//! The program in a pseudo-terminal without an active run: the Runs screen, themes, settings, terminal sequences.
 
 use std::fs;
 use std::path::PathBuf;
 
 use crate::pty::Pty;
-use crate::runs_screen::Board;
+use crate::runs_screen::SampleRuns;
 
-/// The program at Home, with settings and runs; wide enough for all columns.
-fn open(board: &Board, settings: &str, more: &[(&str, &str)]) -> Pty {
-    let config = board.path().join("config/finesift");
+/// The program at Home, with settings and runs.
+fn open(samples: &SampleRuns, settings: &str, more: &[(&str, &str)]) -> Pty {
+    let config = samples.path().join("config/finesift");
     fs::create_dir_all(&config).unwrap();
     fs::write(config.join("config.toml"), settings).unwrap();
-    Pty::start_with(120, 40, &board.path(), &["--runs", "."], more)
+    Pty::start_with(120, 40, &samples.path(), &["--runs", "."], more)
 }
 
-fn at_runs(board: &Board, settings: &str, more: &[(&str, &str)]) -> Pty {
-    let mut pty = open(board, settings, more);
+fn at_runs(samples: &SampleRuns, settings: &str, more: &[(&str, &str)]) -> Pty {
+    let mut pty = open(samples, settings, more);
     pty.wait_for(&["Presets"]);
     pty.press("R");
     pty.wait_for(&["too-high", "rate-0.05"]);
@@ -31,9 +31,9 @@ fn leave(mut pty: Pty) -> String {
 }
 
 #[test]
-fn a_terminal_without_an_alternate_screen_is_wiped_before_and_after() {
-    let board = Board::new();
-    let mut pty = at_runs(&board, "", &[]);
+fn a_terminal_without_an_alternate_screen_is_cleared_at_start_and_end() {
+    let samples = SampleRuns::new();
+    let mut pty = at_runs(&samples, "", &[]);
     let first = pty.on_one_screen_after('@');
     assert!(first.contains("too-high") && !first.contains('@'), "{first}");
     pty.press("q");
@@ -43,9 +43,9 @@ fn a_terminal_without_an_alternate_screen_is_wiped_before_and_after() {
 }
 
 #[test]
-fn runs_are_renamed_tagged_and_thrown_away() {
-    let board = Board::new();
-    let mut pty = at_runs(&board, "", &[]);
+fn runs_are_renamed_tagged_and_moved_to_the_trash() {
+    let samples = SampleRuns::new();
+    let mut pty = at_runs(&samples, "", &[]);
     pty.press("/early\r");
     pty.wait_for(&["1 of 6"]);
     pty.press("n\u{15}first-try\r");
@@ -57,22 +57,22 @@ fn runs_are_renamed_tagged_and_thrown_away() {
     pty.press("g good\r");
     pty.wait_for(&["#sweep #good"]);
     pty.press("D");
-    pty.wait_for(&["Delete rate-0.05?"]);
+    pty.wait_for(&["Move rate-0.05 to the trash?"]);
     pty.press("y");
     pty.wait_for(&["moved to ./.trash/rate-0.05"]);
     leave(pty);
-    assert!(board.path().join("first-try/events.jsonl").exists() && !board.path().join("early").exists());
-    assert_eq!(fs::read_to_string(board.path().join(".trash/rate-0.05/tags")).unwrap(), "sweep\ngood\n");
+    assert!(samples.path().join("first-try/events.jsonl").exists() && !samples.path().join("early").exists());
+    assert_eq!(fs::read_to_string(samples.path().join(".trash/rate-0.05/tags")).unwrap(), "sweep\ngood\n");
 }
 
 #[test]
-fn a_run_is_looked_at_again_and_its_path_goes_to_the_clipboard() {
-    let board = Board::new();
-    let mut pty = at_runs(&board, "", &[]);
+fn a_run_is_replayed_and_its_path_copied() {
+    let samples = SampleRuns::new();
+    let mut pty = at_runs(&samples, "", &[]);
     pty.press("/paper\r");
     pty.wait_for(&["1 of 6"]);
     pty.press("y");
-    // OSC 52 to the clipboard, in base 64.
+    // OSC 52 sets the clipboard, in base 64.
     pty.wait_for_sequence("\x1b]52;c;");
     pty.press("\r");
     pty.wait_for(&["● completed", "step 170/170", "Gradient mass"]);
@@ -82,13 +82,13 @@ fn a_run_is_looked_at_again_and_its_path_goes_to_the_clipboard() {
 }
 
 #[test]
-fn a_shell_in_the_runs_folder_gives_the_screen_back() {
-    let board = Board::new();
-    let shell = board.path().join("shell");
+fn the_screen_returns_after_a_shell_in_the_run_folder() {
+    let samples = SampleRuns::new();
+    let shell = samples.path().join("shell");
     fs::write(&shell, "#!/bin/sh\nread line\necho \"$line\" > note\n").unwrap();
     let chmod = std::process::Command::new("chmod").arg("+x").arg(&shell).status().unwrap();
     assert!(chmod.success());
-    let mut pty = at_runs(&board, "", &[("SHELL", &shell.display().to_string())]);
+    let mut pty = at_runs(&samples, "", &[("SHELL", &shell.display().to_string())]);
     pty.press("/paper\ro");
     pty.wait_until("the shell", |screen| {
         !screen.alternate_screen() && screen.contents().contains("returns to finesift")
@@ -98,15 +98,15 @@ fn a_shell_in_the_runs_folder_gives_the_screen_back() {
     pty.press("y");
     pty.wait_for_sequence("\x1b]52;c;");
     leave(pty);
-    assert_eq!(fs::read_to_string(board.path().join("demo-20270101-090000/note")).unwrap(), "typed there\n");
+    assert_eq!(fs::read_to_string(samples.path().join("demo-20270101-090000/note")).unwrap(), "typed there\n");
 }
 
-/// An export that stands still until what it reads is written: the run's file is a pipe that no one fills.
-fn exporting(board: &Board) -> (Pty, PathBuf) {
-    let mut pty = at_runs(board, "", &[]);
+/// An export that waits for its input: the run's events are a pipe without a writer.
+fn exporting(samples: &SampleRuns) -> (Pty, PathBuf) {
+    let mut pty = at_runs(samples, "", &[]);
     pty.press("/paper\r");
     pty.wait_for(&["1 of 6"]);
-    let run = board.path().join("demo-20270101-090000");
+    let run = samples.path().join("demo-20270101-090000");
     let (pipe, events) = (run.join("pipe"), run.join("events.jsonl"));
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     fs::rename(&pipe, &events).unwrap();
@@ -118,9 +118,9 @@ fn exporting(board: &Board) -> (Pty, PathBuf) {
 }
 
 #[test]
-fn an_export_under_way_is_waited_for_or_called_off_with_nothing_left() {
-    let board = Board::new();
-    let (mut pty, run) = exporting(&board);
+fn quitting_waits_for_an_export_or_cancels_it_without_leftovers() {
+    let samples = SampleRuns::new();
+    let (mut pty, run) = exporting(&samples);
     pty.press("q");
     pty.wait_for(&["An export is still running.", "demo-20270101-090000 as CSV", "to ./demo"]);
     pty.press("\x1b");
@@ -130,7 +130,7 @@ fn an_export_under_way_is_waited_for_or_called_off_with_nothing_left() {
     pty.press("w");
     pty.wait_for(&["Quitting when this export is done"]);
     assert!(!run.join("exports").exists());
-    // Each time it returns there is a reader, which then comes to an end: the export, or who looks for runs meanwhile.
+    // Each open returns when there is a reader, the export or the listing of runs, which then reads the end of file.
     let pipe = run.join("events.jsonl");
     std::thread::spawn(move || while fs::File::options().write(true).open(&pipe).is_ok() {});
     let (status, text) = pty.wait_exit();
@@ -138,8 +138,8 @@ fn an_export_under_way_is_waited_for_or_called_off_with_nothing_left() {
     pty.assert_restored();
     assert!(run.join("exports/run/metrics.csv").is_file());
 
-    let board = Board::new();
-    let (mut pty, run) = exporting(&board);
+    let samples = SampleRuns::new();
+    let (mut pty, run) = exporting(&samples);
     pty.press("q");
     pty.wait_for(&["An export is still running."]);
     pty.press("c");
@@ -149,32 +149,32 @@ fn an_export_under_way_is_waited_for_or_called_off_with_nothing_left() {
 }
 
 #[test]
-fn a_theme_that_was_chosen_is_there_the_next_time() {
-    let board = Board::new();
-    let mut pty = at_runs(&board, "# mine\nascii = false\n", &[]);
+fn a_chosen_theme_is_saved() {
+    let samples = SampleRuns::new();
+    let mut pty = at_runs(&samples, "# mine\nascii = false\n", &[]);
     pty.press("t");
     pty.wait_for(&["enter keeps"]);
     pty.press("\x1b[F");
-    // The background of nord, before it is chosen.
+    // Nord is previewed before it is chosen.
     pty.wait_until("the preview", |screen| {
         screen.cell(30, 60).is_some_and(|cell| cell.bgcolor() == vt100::Color::Rgb(0x2e, 0x34, 0x40))
     });
     pty.press("\r");
     pty.wait_for(&["set theme nord in"]);
     leave(pty);
-    let config = fs::read_to_string(board.path().join("config/finesift/config.toml")).unwrap();
+    let config = fs::read_to_string(samples.path().join("config/finesift/config.toml")).unwrap();
     assert_eq!(config, "theme = \"nord\"\n# mine\nascii = false\n");
 }
 
 #[test]
-fn the_terminals_background_is_asked_for_and_no_answer_means_dark() {
-    let board = Board::new();
+fn the_background_is_queried_and_defaults_to_dark() {
+    let samples = SampleRuns::new();
     for (answer, background) in [
         ("\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?62;22c", vt100::Color::Rgb(0xfb, 0xfb, 0xfa)),
         ("\x1b]11;rgb:1111/1111/1111\x07\x1b[?62;22c", vt100::Color::Default),
         ("\x1b[?1;2c", vt100::Color::Default),
     ] {
-        let mut pty = open(&board, "theme = \"auto\"", &[]);
+        let mut pty = open(&samples, "theme = \"auto\"", &[]);
         pty.wait_for_sequence("\x1b]11;?");
         pty.press(answer);
         pty.wait_for(&["Presets"]);
@@ -184,9 +184,9 @@ fn the_terminals_background_is_asked_for_and_no_answer_means_dark() {
 }
 
 #[test]
-fn no_color_means_none_and_ascii_means_ascii() {
-    let board = Board::new();
-    let mut pty = at_runs(&board, "ascii = true\nmouse = false", &[("NO_COLOR", "1")]);
+fn no_color_and_ascii_are_respected() {
+    let samples = SampleRuns::new();
+    let mut pty = at_runs(&samples, "ascii = true\nmouse = false", &[("NO_COLOR", "1")]);
     pty.press("?");
     pty.wait_for(&["Anywhere"]);
     assert!(pty.text().is_ascii(), "{}", pty.text());
@@ -206,32 +206,32 @@ fn no_color_means_none_and_ascii_means_ascii() {
 }
 
 #[test]
-fn title_and_taskbar_are_given_back() {
-    let board = Board::new();
-    let mut pty = at_runs(&board, "", &[("WT_SESSION", "1")]);
+fn title_and_taskbar_are_restored() {
+    let samples = SampleRuns::new();
+    let mut pty = at_runs(&samples, "", &[("WT_SESSION", "1")]);
     assert!(pty.wrote("\x1b[22;2t") && pty.wrote("\x1b]2;finesift\x07") && pty.wrote("\x1b]9;4;0\x07"));
     pty.written.clear();
     pty.press("q");
     pty.wait_exit();
     assert!(pty.wrote("\x1b]2;\x07\x1b[23;2t") && pty.wrote("\x1b]9;4;0\x07"));
-    // A terminal that is not known is told nothing of a taskbar.
-    let pty = at_runs(&board, "", &[]);
+    // An unknown terminal receives no taskbar sequences.
+    let pty = at_runs(&samples, "", &[]);
     assert!(!pty.wrote("\x1b]9;"));
     leave(pty);
 }
 
 #[test]
-fn a_mistake_in_the_settings_is_told_on_the_shell() {
-    let board = Board::new();
+fn an_error_in_the_settings_is_printed_to_the_shell() {
+    let samples = SampleRuns::new();
     for (settings, message) in [
         ("theme = \"nrod\"", "did you mean \"nord\"?"),
         ("\nmose = true", "config.toml:2: unknown key \"mose\"; did you mean \"mouse\"?"),
         ("[keys]\npause = \"c\"", "config.toml:2: keys.pause: c is already bound to checkpoint"),
     ] {
-        let config = board.path().join("config/finesift");
+        let config = samples.path().join("config/finesift");
         fs::create_dir_all(&config).unwrap();
         fs::write(config.join("config.toml"), settings).unwrap();
-        let mut pty = Pty::start(120, 40, &board.path(), &["--runs", "."]);
+        let mut pty = Pty::start(120, 40, &samples.path(), &["--runs", "."]);
         let (status, text) = pty.wait_exit();
         assert_eq!(status, 2, "{text}");
         assert!(text.replace('\n', "").contains(message), "{text}");
@@ -240,9 +240,9 @@ fn a_mistake_in_the_settings_is_told_on_the_shell() {
 }
 
 #[test]
-fn a_signal_at_runs_and_a_storm_of_sizes_leave_the_terminal_as_it_was() {
-    let board = Board::new();
-    let mut pty = at_runs(&board, "[keys]\nruns = [\"R\", \"ctrl-r\"]", &[]);
+fn a_signal_and_many_resizes_leave_the_terminal_restored() {
+    let samples = SampleRuns::new();
+    let mut pty = at_runs(&samples, "[keys]\nruns = [\"R\", \"ctrl-r\"]", &[]);
     for _ in 0..50 {
         pty.resize(1, 1);
         pty.resize(120, 40);

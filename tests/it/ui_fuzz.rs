@@ -21,7 +21,7 @@ use rand_chacha::ChaCha8Rng;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use crate::runs_screen::{Board, demo_events, look, presets};
+use crate::runs_screen::{SampleRuns, demo_events, look, presets};
 
 const MESSAGES: usize = 100_000;
 
@@ -157,8 +157,8 @@ impl Chaos {
 
 #[test]
 fn random_messages_never_panic_the_screens() {
-    let board = Board::new();
-    let runs = Lister::new(&board.path()).refresh(SystemTime::now()).unwrap().unwrap();
+    let samples = SampleRuns::new();
+    let runs = Lister::new(&samples.path()).refresh(SystemTime::now()).unwrap().unwrap();
     // Of a run that accepts prompts.
     let mut events = demo_events();
     events.iter_mut().for_each(|event| {

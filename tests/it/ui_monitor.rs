@@ -1,4 +1,4 @@
-//! The monitor's screens, from a file of events: what they look like at each size, and what keys and mouse make of them.
+//! The Monitor, fed from a file of events: its tabs at each size, and its reactions to keys and the mouse.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 
-/// The sizes that screens are made for.
+/// The sizes that screens are designed for.
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
 fn events() -> Vec<Event> {
@@ -35,7 +35,7 @@ fn look(depth: Depth, ascii: bool) -> Look {
     Look { theme: Theme::load("dark", depth).unwrap(), name: "dark".into(), depth, ascii }
 }
 
-/// The fixture's run on the monitor.
+/// The fixture's run, replayed on the Monitor.
 fn replayed(width: u16, height: u16) -> App {
     replayed_with(look(Depth::True, false), width, height)
 }
@@ -46,16 +46,16 @@ fn replayed_with(look: Look, width: u16, height: u16) -> App {
     app.screen = Screen::Monitor;
     app.update(Msg::Files(Files { folder: "runs/demo".into(), preset: preset() }));
     for event in events() {
-        tell(&mut app, event);
+        replay(&mut app, event);
     }
     app
 }
 
-fn tell(app: &mut App, event: Event) {
+fn replay(app: &mut App, event: Event) {
     app.update(Msg::Replayed(0, vec![event]));
 }
 
-/// The demo's preset as it ran, had someone changed two of its values.
+/// The demo preset with two values changed.
 fn preset() -> String {
     let built_in = finesift::preset::built_in().iter().find(|preset| preset.name == "demo").unwrap();
     let changed = built_in.toml.replace("epochs = 2", "epochs = 5").replace("weight_decay = 0.1\n", "");
@@ -70,7 +70,7 @@ fn screen(app: &App, width: u16, height: u16) -> Buffer {
     terminal.backend().buffer().clone()
 }
 
-/// The monitor's part of the screen: what is around it has tests of its own.
+/// The Monitor alone, without the lines around it.
 fn monitor(app: &App, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height - 2)).unwrap();
     terminal.draw(|frame| app.monitor().unwrap().draw(frame, frame.area(), &app.look)).unwrap();
@@ -83,7 +83,7 @@ fn text(buffer: &Buffer) -> String {
         let mut row = String::new();
         let mut covered = 0;
         for x in 0..buffer.area.width {
-            // What a wide character covers is no column of its own.
+            // A wide character covers the next column.
             if covered > 0 {
                 covered -= 1;
                 continue;
@@ -119,7 +119,7 @@ fn click(app: &mut App, column: u16, row: u16) {
     mouse(app, MouseEventKind::Down(MouseButton::Left), column, row);
 }
 
-/// The place of a text on the screen.
+/// The position of a text on the screen.
 fn find(buffer: &Buffer, wanted: &str) -> (u16, u16) {
     for y in 0..buffer.area.height {
         let row: Vec<&str> = (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect();
@@ -149,7 +149,7 @@ fn every_tab_at_each_size() {
 }
 
 #[test]
-fn a_chart_and_a_targets_history_in_full() {
+fn full_screen_charts_at_each_size() {
     at_each_size("overview_full", |app| {
         press(app, KeyCode::Enter);
         type_keys(app, "++");
@@ -167,30 +167,30 @@ fn a_chart_and_a_targets_history_in_full() {
 }
 
 #[test]
-fn the_whole_screen_and_what_lies_above_it() {
+fn toasts_and_a_failure_are_drawn_over_the_screen() {
     let mut app = replayed(80, 24);
     insta::assert_snapshot!("screen_80x24", text(&screen(&app, 80, 24)));
     insta::assert_snapshot!("too_small_59x15", text(&screen(&app, 59, 15)));
     app.update(Msg::Done("wrote runs/demo/charts/loss-step-170.csv".into()));
     assert!(text(&screen(&app, 80, 24)).contains("wrote runs/demo/charts/loss-step-170.csv"));
-    // However long its first frame is in coming, it can be read from then on.
+    // A toast stays for 3 s after its first frame, however late that is.
     for (second, stays) in [(60, true), (63, true), (64, false)] {
         app.update(Msg::Tick(Duration::from_secs(second)));
         assert_eq!(text(&screen(&app, 80, 24)).contains("wrote"), stays, "after {second} s");
     }
-    // What a failed run ended with lies above the charts.
+    // The error of a failed run is drawn over the charts.
     let failed = Event::Failed { error: "step 171: the loss is NaN".into(), checkpoint: Some("runs/demo/best".into()) };
-    tell(&mut app, failed);
+    replay(&mut app, failed);
     insta::assert_snapshot!("failed_80x24", text(&monitor(&app, 80, 24)));
 }
 
-/// A language model on the monitor, asked the same before, within and after.
-fn asked(look: Look, width: u16, height: u16) -> App {
+/// The replayed run of a language model with completions of the same prompts at several steps.
+fn with_completions(look: Look, width: u16, height: u16) -> App {
     let mut app = replayed_with(look, width, height);
     app.monitors.replay = Some(Monitor::replay());
     for event in events() {
         if let Event::Started(started) = event {
-            tell(&mut app, Event::Started(Started { writes: true, ..started }));
+            replay(&mut app, Event::Started(Started { writes: true, ..started }));
         }
     }
     let tips = "Give three tips for staying healthy, and for each of them a reason why it helps";
@@ -203,44 +203,44 @@ fn asked(look: Look, width: u16, height: u16) -> App {
         (31, verb, "A word for what is done.\u{1b}[2J"),
         (1040, capital, "Paris."),
     ] {
-        tell(&mut app, Event::Sample { step, prompt: prompt.into(), text: text.into() });
+        replay(&mut app, Event::Sample { step, prompt: prompt.into(), text: text.into() });
     }
     app
 }
 
 #[test]
-fn answers() {
+fn completions_at_each_size() {
     for (width, height) in SIZES {
-        let mut app = asked(look(Depth::True, false), width, height);
+        let mut app = with_completions(look(Depth::True, false), width, height);
         type_keys(&mut app, "3");
         insta::assert_snapshot!(format!("answers_{width}x{height}"), text(&monitor(&app, width, height)));
         type_keys(&mut app, "jj");
         insta::assert_snapshot!(format!("answers_marked_{width}x{height}"), text(&monitor(&app, width, height)));
     }
-    let mut app = asked(look(Depth::None, true), 80, 24);
+    let mut app = with_completions(look(Depth::None, true), 80, 24);
     type_keys(&mut app, "3jjjj");
     let shown = text(&monitor(&app, 80, 24));
-    assert!(shown.is_ascii() && !shown.contains("First answer") && shown.contains(">      0"), "{shown}");
-    // Where there are too many to keep, the first to a question stays as long as one to the same can go.
+    assert!(shown.is_ascii() && !shown.contains("Base model") && shown.contains(">      0"), "{shown}");
+    // Beyond the limit, the first completion of a prompt is kept as long as a later one of it can be dropped.
     for step in 2000..2100 {
         let (prompt, text) = ("What is the capital of France?".into(), format!("Paris, {step}."));
-        tell(&mut app, Event::Sample { step, prompt, text });
+        replay(&mut app, Event::Sample { step, prompt, text });
     }
     type_keys(&mut app, "kkkkkkkk");
     let shown = text(&monitor(&app, 80, 24));
-    assert!(shown.contains("First answer") && shown.contains("### Explanation:"), "{shown}");
+    assert!(shown.contains("Base model (step 0)") && shown.contains("### Explanation:"), "{shown}");
     let run = &app.monitor().unwrap().run;
     assert_eq!((run.completions.len(), run.completions[1].step, run.completions[49].step), (50, 0, 2099));
 }
 
 #[test]
-fn characters_and_colours_that_every_terminal_has() {
+fn every_tab_can_be_drawn_in_ascii_without_colours() {
     let mut app = replayed_with(look(Depth::None, true), 80, 24);
     for key in ["1", "2", "3", "4", "5", "6"] {
         type_keys(&mut app, key);
         let buffer = screen(&app, 80, 24);
         let shown = text(&buffer);
-        // The texts of examples are their own.
+        // The texts of examples may hold any character.
         let foreign: Vec<char> = shown.chars().filter(|c| !c.is_ascii() && !"Ü很好看…".contains(*c)).collect();
         assert!(foreign.is_empty(), "{foreign:?} in\n{shown}");
         assert!(buffer.content.iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset), "{shown}");
@@ -264,7 +264,7 @@ fn the_same_events_give_the_same_screen() {
 }
 
 #[test]
-fn any_size_and_any_moment_can_be_drawn() {
+fn every_tab_can_be_drawn_at_any_size_and_after_any_event() {
     let mut app = replayed(60, 16);
     for (key, enter) in [("1", true), ("2", true), ("3", false), ("4", true), ("5", false), ("6", false)] {
         type_keys(&mut app, key);
@@ -284,14 +284,14 @@ fn any_size_and_any_moment_can_be_drawn() {
         early.monitors.replay = Some(Monitor::replay());
         type_keys(&mut early, key);
         for event in events().into_iter().filter(|event| !matches!(event, Event::Step(step) if step.step > 3)) {
-            tell(&mut early, event);
+            replay(&mut early, event);
             screen(&early, 80, 24);
         }
     }
 }
 
 #[test]
-fn no_order_of_keys_clicks_and_sizes_panics() {
+fn random_keys_clicks_and_sizes_do_not_panic() {
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let keys =
         ['1', '2', '3', '4', '5', '6', 'h', 'j', 'k', 'l', '+', '-', '<', '>', 'y', 'z', 'x', 'm', 'v', '/', 'w', 'g'];
@@ -322,7 +322,7 @@ fn no_order_of_keys_clicks_and_sizes_panics() {
             }
             _ => type_keys(&mut app, &keys[random.random_range(0..keys.len())].to_string()),
         }
-        // Going back from a run that is looked at again leaves it.
+        // Esc closes a replay.
         if app.monitor().is_none() {
             app = replayed(width, height);
         }
@@ -337,12 +337,12 @@ fn no_order_of_keys_clicks_and_sizes_panics() {
 }
 
 #[test]
-fn the_cursor_reads_every_curve_and_takes_the_window_along() {
+fn the_cursor_reads_every_curve_and_scrolls_the_window() {
     let mut app = replayed(120, 40);
     press(&mut app, KeyCode::Enter);
     let shown = text(&screen(&app, 120, 40));
-    assert!(shown.contains("step 170,") && shown.contains("as it came") && shown.contains("smoothed"), "{shown}");
-    // The cursor comes at the end, and moves from there.
+    assert!(shown.contains("step 170,") && shown.contains("raw") && shown.contains("smoothed"), "{shown}");
+    // The cursor starts at the latest point.
     type_keys(&mut app, "hh");
     assert!(text(&screen(&app, 120, 40)).contains("step 169,"));
     press(&mut app, KeyCode::Home);
@@ -352,7 +352,7 @@ fn the_cursor_reads_every_curve_and_takes_the_window_along() {
     let window = |app: &App| app.monitor().unwrap().view.window.unwrap();
     let (from, to) = window(&app);
     assert!((to - from - 169.0 / 8.0).abs() < 1e-9, "{from} to {to}");
-    // Past the edge the window follows; shifted, it moves alone.
+    // The window follows the cursor past its edge; with Shift the window moves alone.
     let inside = (to - from) as usize + 3;
     type_keys(&mut app, &"h".repeat(inside));
     let (panned, _) = window(&app);
@@ -366,7 +366,7 @@ fn the_cursor_reads_every_curve_and_takes_the_window_along() {
 }
 
 #[test]
-fn the_mouse_opens_zooms_and_switches() {
+fn the_mouse_opens_and_zooms_charts_and_switches_tabs() {
     let mut app = replayed(120, 40);
     let (x, y) = find(&screen(&app, 120, 40), "Evaluation");
     click(&mut app, x, y + 3);
@@ -383,7 +383,7 @@ fn the_mouse_opens_zooms_and_switches() {
     let before = text(&screen(&app, 120, 40));
     mouse(&mut app, MouseEventKind::ScrollDown, 60, 10);
     assert_ne!(text(&screen(&app, 120, 40)), before);
-    // In the map a click marks, and a second opens.
+    // In the heat map the first click moves the cursor, the second opens the history.
     type_keys(&mut app, "2");
     let (x, y) = find(&screen(&app, 120, 40), "value bias");
     click(&mut app, x + 30, y);
@@ -394,7 +394,7 @@ fn the_mouse_opens_zooms_and_switches() {
 }
 
 #[test]
-fn the_map_reads_out_exact_values() {
+fn the_heat_map_reads_out_exact_values() {
     let mut app = replayed(120, 40);
     type_keys(&mut app, "2");
     let last =
@@ -418,7 +418,7 @@ fn the_map_reads_out_exact_values() {
 }
 
 #[test]
-fn colour_tells_right_from_wrong_and_large_from_small() {
+fn colours_show_errors_and_magnitudes() {
     let mut app = replayed(120, 40);
     let theme = app.look.theme;
     type_keys(&mut app, "3");
@@ -427,7 +427,7 @@ fn colour_tells_right_from_wrong_and_large_from_small() {
     assert_eq!(buffer[(x, y)].fg, theme.error.0);
     let (x, y) = find(&buffer, "wrong");
     assert_eq!(buffer[(x, y)].fg, theme.error.0);
-    // The greatest mass has the metric's own colour, the least that of the track.
+    // The highest mass has the metric's colour, the lowest that of the track.
     type_keys(&mut app, "2");
     let buffer = screen(&app, 120, 40);
     let backgrounds: Vec<Color> = buffer.content.iter().map(|cell| cell.bg).collect();
@@ -437,7 +437,7 @@ fn colour_tells_right_from_wrong_and_large_from_small() {
     let buffer = screen(&app, 120, 40);
     let (x, y) = find(&buffer, "~ train.epochs");
     assert_eq!(buffer[(x, y)].fg, theme.warning.0);
-    tell(&mut app, Event::Log { level: Level::Error, message: "the disk is full".into() });
+    replay(&mut app, Event::Log { level: Level::Error, message: "the disk is full".into() });
     type_keys(&mut app, "5");
     let buffer = screen(&app, 120, 40);
     let (x, y) = find(&buffer, "the disk is full");
@@ -445,12 +445,12 @@ fn colour_tells_right_from_wrong_and_large_from_small() {
 }
 
 #[test]
-fn the_log_is_filtered_and_stays_where_it_was_scrolled() {
+fn the_log_is_filtered_and_keeps_its_scroll_position() {
     let mut app = replayed(80, 24);
     type_keys(&mut app, "5");
     for number in 0..100 {
         let level = if number % 10 == 0 { Level::Warning } else { Level::Info };
-        tell(&mut app, Event::Log { level, message: format!("line {number} 很好 of many") });
+        replay(&mut app, Event::Log { level, message: format!("line {number} 很好 of many") });
     }
     let shown = |app: &App| text(&screen(app, 80, 24));
     assert!(shown(&app).contains("line 99 ") && shown(&app).contains("following"));
@@ -464,27 +464,27 @@ fn the_log_is_filtered_and_stays_where_it_was_scrolled() {
             let lines = |shown: &str| {
                 shown.lines().filter(|line| line.contains("line ")).map(str::to_owned).collect::<Vec<_>>()
             };
-            assert_eq!(lines(&now), lines(&before), "it stays while lines come");
+            assert_eq!(lines(&now), lines(&before), "the position stays while lines arrive");
         }
-        tell(&mut app, Event::info(format!("line {number} of many")));
+        replay(&mut app, Event::info(format!("line {number} of many")));
     }
     press(&mut app, KeyCode::End);
     assert!(shown(&app).contains("line 1499 "));
-    // Keys are text until the filter is done.
+    // Keys are text until the filter is closed.
     type_keys(&mut app, "/Line 12q");
-    assert!(shown(&app).contains("/Line 12q_") && shown(&app).contains("no line is like that"));
+    assert!(shown(&app).contains("/Line 12q_") && shown(&app).contains("no line matches"));
     press(&mut app, KeyCode::Backspace);
     app.update(Msg::Input(UserInput::Paste("3\n4".into())));
     press(&mut app, KeyCode::Enter);
     let filtered = shown(&app);
-    assert!(filtered.contains("line 1234 of many") && filtered.contains("1 lines, following"), "{filtered}");
+    assert!(filtered.contains("line 1234 of many") && filtered.contains("1 line, following"), "{filtered}");
     press(&mut app, KeyCode::Esc);
     type_keys(&mut app, "v");
-    assert!(shown(&app).contains("no line is like that") && shown(&app).contains("warnings and errors"));
+    assert!(shown(&app).contains("no line matches") && shown(&app).contains("warnings and errors"));
 }
 
 #[test]
-fn a_chart_is_written_as_numbers_and_as_a_picture() {
+fn a_chart_is_written_as_csv_and_svg() {
     let mut app = replayed(120, 40);
     let Some(Effect::WriteFiles(files)) = press(&mut app, KeyCode::Char('w')) else { panic!("nothing to write") };
     let paths: Vec<String> = files.iter().map(|(path, _)| path.display().to_string()).collect();
@@ -493,7 +493,7 @@ fn a_chart_is_written_as_numbers_and_as_a_picture() {
         .iter()
         .filter_map(|event| if let Event::Step(step) = event { Some(step.loss) } else { None })
         .collect();
-    let rows = files[0].1.lines().filter_map(|line| line.strip_prefix("\"as it came\","));
+    let rows = files[0].1.lines().filter_map(|line| line.strip_prefix("\"raw\","));
     let written: Vec<f64> = rows.map(|row| row.rsplit(',').next().unwrap().parse().unwrap()).collect();
     assert_eq!(written, losses);
     assert!(files[1].1.starts_with("<svg ") && files[1].1.contains("demo: Loss"));
@@ -503,7 +503,7 @@ fn a_chart_is_written_as_numbers_and_as_a_picture() {
 }
 
 #[test]
-fn another_run_lies_beneath() {
+fn an_overlaid_run_is_drawn_beneath() {
     let mut app = replayed(120, 40);
     let mut other = History::default();
     for event in events() {
@@ -521,7 +521,7 @@ fn another_run_lies_beneath() {
 }
 
 #[test]
-fn a_gpu_is_shown_as_far_as_it_tells() {
+fn only_measured_values_of_a_gpu_have_charts() {
     let mut app = replayed(120, 40);
     type_keys(&mut app, "4");
     assert!(!text(&monitor(&app, 120, 40)).contains("GPU"));
@@ -533,22 +533,22 @@ fn a_gpu_is_shown_as_far_as_it_tells() {
             memory_total: 80 << 30,
             process_memory: (second > 20).then_some(20 << 30),
             utilization: 80.0 + wave,
-            // A slice of a GPU tells neither.
+            // A MIG slice reports neither.
             temperature: 0.0,
             power: 0.0,
             power_limit: None,
         };
         let at = 2000.0 + f64::from(second);
-        tell(&mut app, Event::System(System { at, gpu: Some(gpu), ..System::default() }));
+        replay(&mut app, Event::System(System { at, gpu: Some(gpu), ..System::default() }));
     }
     let shown = text(&monitor(&app, 120, 40));
-    for wanted in ["NVIDIA H100", "process 20.0 GiB", "all 30.0 GiB", "of 80.0 GiB", "GPU utilization 99 %"] {
+    for wanted in ["NVIDIA H100", "process 20.0 GiB", "used 30.0 GiB", "of 80.0 GiB", "GPU utilization 99.0 %"] {
         assert!(shown.contains(wanted), "no {wanted} on\n{shown}");
     }
     assert!(!shown.contains("GPU power") && !shown.contains("GPU temperature"), "{shown}");
 }
 
-/// A run that goes, of a model that writes or of one that does not.
+/// An active run, of a language model or of a classifier.
 fn live(writes: bool, width: u16, height: u16) -> App {
     let look = look(Depth::True, false);
     let mut app = App::new(look, Keymap::default(), Home::new(Vec::new()), Runs::default(), width, height);
@@ -563,7 +563,7 @@ fn live(writes: bool, width: u16, height: u16) -> App {
 }
 
 #[test]
-fn a_language_model_is_asked_and_its_answer_is_among_the_samples() {
+fn a_prompt_is_sent_and_its_completion_is_among_the_samples() {
     let sampled = |app: &mut App, prompt: &str| {
         type_keys(app, "g");
         type_keys(app, prompt);
@@ -576,7 +576,7 @@ fn a_language_model_is_asked_and_its_answer_is_among_the_samples() {
         assert_eq!(app.monitor().unwrap().view.tab, Tab::Samples);
         assert!(text(&screen(&app, width, height)).contains("sampling…"));
         app.update(Msg::Event(Event::Phase { phase: Phase::Sampling }));
-        assert!(text(&screen(&app, width, height)).contains("● answering"));
+        assert!(text(&screen(&app, width, height)).contains("● generating"));
         let (prompt, answer) = ("Name three colours, and quit.".into(), "Red, green and blue.".into());
         app.update(Msg::Event(Event::Sample { step: 12, prompt, text: answer }));
         app.update(Msg::Event(Event::Phase { phase: Phase::Training }));
@@ -584,14 +584,14 @@ fn a_language_model_is_asked_and_its_answer_is_among_the_samples() {
         press(&mut app, KeyCode::Up);
         app.update(Msg::Input(UserInput::Paste("\n很好".into())));
         insta::assert_snapshot!(format!("prompt_{width}x{height}"), text(&monitor(&app, width, height)));
-        // Down again is what was typed, and esc gives it up.
+        // Down returns to the typed text, esc cancels it.
         press(&mut app, KeyCode::Down);
         assert!(text(&screen(&app, width, height)).contains("Why"));
         press(&mut app, KeyCode::Esc);
-        assert!(!text(&screen(&app, width, height)).contains("enter asks"));
+        assert!(!text(&screen(&app, width, height)).contains("enter send"));
         // The keys are keys again.
         assert_eq!(press(&mut app, KeyCode::Char('c')), Some(Effect::Send(Command::Checkpoint)));
-        // One order at a time: what was typed stays.
+        // One command at a time; the typed prompt stays.
         assert_eq!(sampled(&mut app, "And then?"), None);
         let shown = text(&screen(&app, width, height));
         assert!(
@@ -604,19 +604,19 @@ fn a_language_model_is_asked_and_its_answer_is_among_the_samples() {
 }
 
 #[test]
-fn what_cannot_be_asked_is_told() {
-    let told = |mut app: App, why: &str| {
+fn a_prompt_is_refused_with_the_reason() {
+    let refused = |mut app: App, why: &str| {
         let shown = text(&screen(&app, 120, 40));
         assert!(!shown.contains("g prompt"), "{shown}");
         assert_eq!(press(&mut app, KeyCode::Char('g')), None);
         let shown = text(&screen(&app, 120, 40));
-        assert!(shown.contains(why) && !shown.contains("enter asks"), "{shown}");
+        assert!(shown.contains(why) && !shown.contains("enter send"), "{shown}");
     };
-    told(live(false, 120, 40), "a classifier generates no text");
-    told(replayed(120, 40), "a classifier generates no text");
+    refused(live(false, 120, 40), "a classifier generates no text");
+    refused(replayed(120, 40), "a classifier generates no text");
     let mut ended = live(true, 120, 40);
     assert!(text(&screen(&ended, 120, 40)).contains("g prompt"));
-    // A prompt is open when the run ends: it is not lost without a word.
+    // A prompt that is open when the run ends stays, with the reason.
     type_keys(&mut ended, "gWhy");
     ended.update(Msg::Event(events().pop().unwrap()));
     assert_eq!(press(&mut ended, KeyCode::Enter), None);
@@ -624,5 +624,5 @@ fn what_cannot_be_asked_is_told() {
     assert!(shown.contains("this run is not training") && shown.contains("Why"), "{shown}");
     press(&mut ended, KeyCode::Esc);
     assert_eq!(press(&mut ended, KeyCode::Char('g')), None);
-    assert!(!text(&screen(&ended, 120, 40)).contains("enter asks"));
+    assert!(!text(&screen(&ended, 120, 40)).contains("enter send"));
 }

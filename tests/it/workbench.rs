@@ -54,7 +54,7 @@ fn a_run_is_watched_paused_and_saved_by_key() {
     pty.press("w");
     pty.wait_for(&["wrote loss-step-"]);
     for (tab, shown) in
-        [("2", "attention.self.query.weight"), ("3", "the worst 24"), ("4", "Disk free"), ("6", "texts.csv")]
+        [("2", "attention.self.query.weight"), ("3", "24 highest-loss"), ("4", "Disk free"), ("6", "texts.csv")]
     {
         pty.press(tab);
         pty.wait_for(&[shown]);
@@ -283,7 +283,7 @@ fn a_run_is_exported_and_a_checkpoint_is_pinned_from_the_list() {
     let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
     pty.wait_for(&["Presets"]);
     pty.press("R");
-    pty.wait_for(&["✔ completed", "mine", "kept"]);
+    pty.wait_for(&["✔ completed", "mine", "checkpoints"]);
     pty.press("e");
     pty.wait_for(&["Export mine", "runs/mine/exports/step-"]);
     pty.press("\r");
@@ -298,12 +298,12 @@ fn a_run_is_exported_and_a_checkpoint_is_pinned_from_the_list() {
     pty.wait_for(&["delta.safetensors: is there already"]);
     // Some biases are trainable.
     pty.press("e\x1b[B\x1b[B\t\t\x15adapter\r");
-    pty.wait_for(&["components of 8 biases", "y leave them out"]);
+    pty.wait_for(&["components of 8 biases", "y export without biases"]);
     assert!(!tiny.path("adapter").exists());
     pty.press("y");
     pty.wait_for(&["exported to adapter"]);
     pty.press("p");
-    pty.wait_for(&["p pins"]);
+    pty.wait_for(&["p pin/unpin"]);
     pty.press("p");
     // The toast says so, and the list of checkpoints shows it.
     pty.wait_until("the pin", |screen| {
@@ -311,7 +311,7 @@ fn a_run_is_exported_and_a_checkpoint_is_pinned_from_the_list() {
         shown.contains("pinned the checkpoint at step") && shown.matches("pinned").count() > 1
     });
     pty.press("\x1b");
-    pty.wait_until("the checkpoints to go", |screen| !screen.contents().contains("p pins"));
+    pty.wait_until("the checkpoints to go", |screen| !screen.contents().contains("p pin/unpin"));
     pty.press("q");
     assert_eq!(pty.wait_exit().0, 0);
     pty.assert_restored();
@@ -337,7 +337,7 @@ fn a_language_model_is_prompted_while_it_trains() {
     let mut pty = Pty::start(120, 40, &tiny.path(""), &["train", "chat.toml", "--run", "mine", "--device", "cpu"]);
     pty.wait_for(&["● training", "step "]);
     pty.press("g");
-    pty.wait_for(&["enter asks"]);
+    pty.wait_for(&["enter send"]);
     pty.press("quick? pause\r");
     pty.wait_for(&["Completion", "quick? pause", "● training"]);
     // A paused run completes a prompt and stays paused.
@@ -346,7 +346,7 @@ fn a_language_model_is_prompted_while_it_trains() {
     pty.press("g\x1b[A!\r");
     pty.wait_until("the completion", |screen| {
         let shown = screen.contents();
-        shown.contains("quick? pause!") && shown.contains("● paused") && !shown.contains("enter asks")
+        shown.contains("quick? pause!") && shown.contains("● paused") && !shown.contains("enter send")
     });
     pty.press("qd");
     assert_eq!(pty.wait_exit().0, 0);

@@ -1,18 +1,19 @@
-//! How keys and the mouse move among charts, and within the one that fills the screen.
+//! Keys and the mouse on charts: focus among panels; cursor, zoom and pan in full screen.
 
 use ratatui::layout::{Position, Rect};
 
+use super::overview::OverviewLayout;
 use super::panel::Panel;
 use super::view::Tab;
-use super::{Monitor, export, layers, overview, panels, system};
+use super::{Monitor, chart_files, layers, panels, system};
 use crate::ui::intent::Intent;
 use crate::ui::keymap::Action;
 use crate::ui::theme::{Depth, Look, Theme};
 
-/// Share of the window that a step of panning goes.
+/// Share of the window that one key press pans by.
 const PAN: f64 = 0.25;
 
-/// Points that a page of the cursor is.
+/// Points that a page key moves the cursor by.
 const PAGE: isize = 10;
 
 impl Monitor {
@@ -43,16 +44,16 @@ impl Monitor {
         }
     }
 
-    /// One click on a chart gives it the focus, a second opens it; in full screen it sets the cursor.
+    /// The first click on a chart focuses it, the second opens it in full screen; there a click sets the cursor.
     pub(super) fn click_chart(&mut self, at: Position, body: Rect) {
         if self.view.full {
             let area = match self.view.tab {
-                Tab::Layers => layers::full(body)[0],
+                Tab::Layers => layers::full_screen(body)[0],
                 _ => body,
             };
             let panel = self.view.chart(&self.run);
-            let place = paper().and_then(|look| panels::place_at(self.scene(&look), panel, area, at.x));
-            if let Some(x) = place {
+            let x = print_look().and_then(|look| panels::x_at(self.scene(&look), panel, area, at.x));
+            if let Some(x) = x {
                 self.set_cursor(x);
             }
             return;
@@ -65,25 +66,25 @@ impl Monitor {
         self.focus(Some(*panel));
     }
 
-    /// The chart in front as files in the run's folder.
+    /// Writes the focused chart as CSV and SVG into the run's folder.
     pub(super) fn write_chart(&self) -> Option<Intent> {
         if !matches!(self.view.tab, Tab::Overview | Tab::System | Tab::Layers) {
             return None;
         }
         let panel = self.view.chart(&self.run);
-        let files = export::files(self.scene(&paper()?), panel)?;
+        let files = chart_files::files(self.scene(&print_look()?), panel)?;
         Some(Intent::WriteFiles(files))
     }
 
     fn panels(&self, body: Rect) -> Vec<(Panel, Rect)> {
         match self.view.tab {
-            Tab::System => system::plan(&self.run, body),
-            _ => overview::Plan::of(body).panels,
+            Tab::System => system::layout(&self.run, body),
+            _ => OverviewLayout::new(body).panels,
         }
     }
 
     fn focus_by(&mut self, by: isize, body: Rect) {
-        // In full screen there are more than a small screen has room for.
+        // Full screen also shows charts that a small overview leaves out.
         let panels: Vec<Panel> = match self.view.tab {
             Tab::Overview if self.view.full => Panel::CHARTS.to_vec(),
             _ => self.panels(body).into_iter().map(|(panel, _)| panel).collect(),
@@ -94,7 +95,7 @@ impl Monitor {
         self.focus(panels.get(next).copied());
     }
 
-    /// To the panel that lies there, if one does.
+    /// Moves the focus to the neighbour in a direction, if there is one.
     fn focus_towards(&mut self, dx: i32, dy: i32, body: Rect) {
         let panels = self.panels(body);
         let focused = self.view.chart(&self.run);
@@ -125,35 +126,35 @@ impl Monitor {
         (self.view.cursor, self.view.window) = (None, None);
     }
 
-    /// The first and the last place of the curve that the cursor follows.
+    /// The first and the last x of the curve that the cursor follows.
     fn extent(&self) -> Option<(f64, f64)> {
-        let axis = self.view.axis();
+        let x_of = self.view.x_of();
         let buckets = self.view.chart(&self.run).main(&self.run)?.buckets();
-        let extent = (axis(buckets.first()?.first), axis(buckets.last()?.last));
+        let extent = (x_of(buckets.first()?.first), x_of(buckets.last()?.last));
         (extent.0.is_finite() && extent.1.is_finite()).then_some(extent)
     }
 
-    /// To a neighbouring point of the curve; one beyond the window's edge takes the window along.
+    /// Moves the cursor by a number of points of the curve; the window follows beyond its edge.
     fn move_cursor(&mut self, by: isize) {
-        let axis = self.view.axis();
+        let x_of = self.view.x_of();
         let Some(series) = self.view.chart(&self.run).main(&self.run) else { return };
         let buckets = series.buckets();
         let now = match (self.view.cursor, self.view.window) {
-            (Some(cursor), _) => buckets.partition_point(|bucket| axis(bucket.last) < cursor),
-            (None, Some((_, to))) => buckets.partition_point(|bucket| axis(bucket.last) <= to),
+            (Some(cursor), _) => buckets.partition_point(|bucket| x_of(bucket.last) < cursor),
+            (None, Some((_, to))) => buckets.partition_point(|bucket| x_of(bucket.last) <= to),
             (None, None) => buckets.len(),
         };
         let next = (now as isize).saturating_add(by).clamp(0, (buckets.len() as isize - 1).max(0)) as usize;
         if let Some(bucket) = buckets.get(next) {
-            self.set_cursor(axis(bucket.last));
+            self.set_cursor(x_of(bucket.last));
         }
     }
 
-    /// To the point nearest to a place, with the window if need be.
+    /// Sets the cursor to the point nearest to `x`; the window follows beyond its edge.
     fn set_cursor(&mut self, x: f64) {
-        let axis = self.view.axis();
+        let x_of = self.view.x_of();
         let Some(series) = self.view.chart(&self.run).main(&self.run) else { return };
-        let Some(x) = series.nearest(x, axis).map(|bucket| axis(bucket.last)) else { return };
+        let Some(x) = series.nearest(x, x_of).map(|bucket| x_of(bucket.last)) else { return };
         self.view.cursor = Some(x);
         if let Some((from, to)) = self.view.window {
             let by = (x - to).max(0.0) + (x - from).min(0.0);
@@ -161,7 +162,7 @@ impl Monitor {
         }
     }
 
-    /// Moves the window by a share of its width, as far as there is something to see.
+    /// Moves the window by a share of its width, within the curve.
     fn pan(&mut self, share: f64) {
         let (Some((first, last)), Some((from, to))) = (self.extent(), self.view.window) else { return };
         let by = (share * (to - from)).clamp((first - from).min(0.0), (last - to).max(0.0));
@@ -173,7 +174,7 @@ impl Monitor {
         let (from, to) = self.view.window.unwrap_or((first, last));
         let middle = self.view.cursor.unwrap_or((from + to) / 2.0);
         let (all, width) = (last - first, (to - from) * by);
-        // Nearer than this there is nothing but rounding.
+        // Below this width, rounding errors dominate.
         if width < all * 1e-9 {
             return;
         }
@@ -182,8 +183,8 @@ impl Monitor {
     }
 }
 
-/// How a chart looks on white.
-fn paper() -> Option<Look> {
+/// The look of written charts: on white.
+fn print_look() -> Option<Look> {
     let theme = Theme::load("light", Depth::True).ok()?;
     Some(Look { theme, name: "light".into(), depth: Depth::True, ascii: false })
 }

@@ -1,4 +1,4 @@
-//! The first lines of the monitor: its tabs, what is trained on what, and how far it is.
+//! The header of the monitor: tabs, model and data, state and progress.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -12,11 +12,10 @@ use crate::ui::format::{duration, grouped, plain};
 use crate::ui::theme::Hue;
 use crate::ui::widgets::sides::sides;
 
-/// Lines that [`draw`] takes.
-pub const HEIGHT: u16 = 2;
+/// Lines that [`draw`] needs.
+pub(super) const HEIGHT: u16 = 2;
 
-/// Draws the tabs, what is trained on what, and how far it is.
-pub fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
+pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
     let line = |number: u16| Rect { y: area.y + number, height: 1, ..area };
     let theme = &scene.look.theme;
     let mut tabs = Line::from(" ");
@@ -36,8 +35,8 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
     progress(frame, line(1), scene);
 }
 
-/// Where each tab's name is.
-pub fn tabs(header: Rect) -> Vec<Rect> {
+/// The areas of the tabs' names.
+pub(super) fn tabs(header: Rect) -> Vec<Rect> {
     let mut x = header.x + 1;
     let mut place = |(_, name): (Tab, &str)| {
         let area = Rect { x, width: name.len() as u16 + 2, height: 1, ..header };
@@ -47,8 +46,8 @@ pub fn tabs(header: Rect) -> Vec<Rect> {
     Tab::ALL.into_iter().map(&mut place).collect()
 }
 
-/// The run's name and its state, for the first line of the screen.
-pub fn headline(scene: Scene, attached: bool) -> Line<'static> {
+/// The run's name and state, for the first line of the screen.
+pub(super) fn headline(scene: Scene, attached: bool) -> Line<'static> {
     let theme = &scene.look.theme;
     let (word, hue) = state(scene);
     let dot = if scene.look.ascii { "*" } else { "●" };
@@ -60,28 +59,27 @@ pub fn headline(scene: Scene, attached: bool) -> Line<'static> {
     ])
 }
 
-/// What is trained on what.
+/// Model, data, device and selection in one line.
 fn subject(scene: Scene) -> String {
     let Some(started) = &scene.run.started else { return String::new() };
-    let by = if scene.run.selected.as_ref().is_some_and(|selected| selected.total == 0) {
+    let selection = if scene.run.selected.as_ref().is_some_and(|selected| selected.total == 0) {
         "head only".to_owned()
     } else {
         format!("{} % by {}", crate::ui::format::number(started.rate * 100.0), started.select)
     };
     let (model, data) = (plain(&started.model), plain(&started.data));
-    format!("{model} on {data} · {} {} · {by} ", started.device, started.dtype)
+    format!("{model} on {data} · {} {} · {selection} ", started.device, started.dtype)
 }
 
-/// Draws the last thing that was said.
-pub fn draw_log_line(frame: &mut Frame, area: Rect, scene: Scene) {
+/// Draws the latest log line.
+pub(super) fn draw_log_line(frame: &mut Frame, area: Rect, scene: Scene) {
     if let Some(line) = scene.run.log.back() {
         let style = scene.look.theme.style(level_hue(scene, line.level));
         frame.render_widget(Line::styled(format!(" {}", line.text), style), area);
     }
 }
 
-/// The colour of a log line.
-pub fn level_hue(scene: Scene, level: Level) -> Hue {
+pub(super) fn level_hue(scene: Scene, level: Level) -> Hue {
     let theme = &scene.look.theme;
     match level {
         Level::Info => theme.dim,
@@ -90,7 +88,7 @@ pub fn level_hue(scene: Scene, level: Level) -> Hue {
     }
 }
 
-/// The state in a word or two, as the trainer confirmed it.
+/// The state that the trainer last confirmed, or the command it has yet to confirm.
 fn state(scene: Scene) -> (String, Hue) {
     let theme = &scene.look.theme;
     if let Some(end) = &scene.run.end {
@@ -108,13 +106,13 @@ fn state(scene: Scene) -> (String, Hue) {
         Some(Phase::Selecting) => ("selecting components".into(), theme.accent),
         Some(Phase::Training) => ("training".into(), theme.good),
         Some(Phase::Evaluating) => ("evaluating".into(), theme.accent),
-        Some(Phase::Sampling) => ("answering".into(), theme.accent),
-        Some(Phase::Checkpointing) => ("writing a checkpoint".into(), theme.accent),
+        Some(Phase::Sampling) => ("generating".into(), theme.accent),
+        Some(Phase::Checkpointing) => ("saving checkpoint".into(), theme.accent),
         Some(Phase::Paused) => ("paused".into(), theme.paused),
     }
 }
 
-/// The bar: of the run, or of the long task that it waits for.
+/// The progress bar of the run, or before its first step that of the task under way, such as a download.
 fn progress(frame: &mut Frame, area: Rect, scene: Scene) {
     let run = &scene.run;
     let task = run.task.as_ref().filter(|_| run.end.is_none());
@@ -142,7 +140,7 @@ fn progress(frame: &mut Frame, area: Rect, scene: Scene) {
     bar(frame, area, scene, share, &format!(" {text} "));
 }
 
-/// A bar with its text behind.
+/// A bar with text to its right.
 fn bar(frame: &mut Frame, area: Rect, scene: Scene, share: f64, text: &str) {
     let theme = &scene.look.theme;
     let width = usize::from(area.width).saturating_sub(text.chars().count() + 1);
@@ -157,7 +155,7 @@ fn bar(frame: &mut Frame, area: Rect, scene: Scene, share: f64, text: &str) {
     frame.render_widget(line, area);
 }
 
-/// 2 as `2`, 1.5 as `1.5`.
+/// Up to two decimals: `2`, `1.5`.
 fn trimmed(number: f64) -> String {
     let text = format!("{number:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

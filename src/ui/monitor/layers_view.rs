@@ -1,22 +1,21 @@
-//! What is looked at of the layers: the metric that colours the map, and the target under the cursor.
+//! The metric of the heat map and its cursor.
 
-use crate::runs::History;
-use crate::runs::TargetHistory;
+use crate::runs::{History, TargetHistory};
+use crate::ui::theme::{Hue, Look};
 
-/// How the layers are looked at.
+/// The metric of the heat map, and its cursor.
 #[derive(Default)]
 pub struct LayersView {
-    /// What the colours show.
-    pub metric: Metric,
-    /// Row of the cursor: a module.
+    pub(super) metric: Metric,
+    /// Row of the cursor.
     pub(super) module: usize,
-    /// Column of the cursor: a layer.
+    /// Column of the cursor.
     pub(super) layer: usize,
 }
 
-/// What the colours of the map show.
+/// The metric that the colours show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Metric {
+pub(super) enum Metric {
     #[default]
     Mass,
     Update,
@@ -40,6 +39,15 @@ impl Metric {
         }
     }
 
+    pub(super) fn hue(self, look: &Look) -> Hue {
+        match self {
+            Metric::Mass => look.theme.mass,
+            Metric::Update => look.theme.evaluation,
+            Metric::Density => look.theme.selected,
+        }
+    }
+
+    /// The latest value of a target, in percent.
     pub(super) fn of(self, target: &TargetHistory) -> Option<f64> {
         match self {
             Metric::Mass => target.mass.last(),
@@ -50,8 +58,8 @@ impl Metric {
 }
 
 impl LayersView {
-    /// The number of the target under the cursor.
-    pub fn target(&self, run: &History) -> Option<usize> {
+    /// The index of the target under the cursor.
+    pub(super) fn target(&self, run: &History) -> Option<usize> {
         run.targets.at(self.module, self.layer)
     }
 }

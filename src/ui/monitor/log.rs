@@ -1,4 +1,4 @@
-//! What the run said: it follows the newest line until it is scrolled, and shows what a filter and a level leave.
+//! The Log tab: follows the newest line until scrolled, and filters by text and level.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -12,24 +12,23 @@ use crate::protocol::Level;
 use crate::runs::{History, LogLine};
 use crate::ui::format::{duration, grouped};
 use crate::ui::keymap::Action;
-use crate::ui::widgets::panel::{Title, panel};
+use crate::ui::widgets::panel::{Title, panel, placeholder};
 
-/// Columns that left and right move by.
-const ASIDE: u16 = 16;
+/// Columns that left and right scroll by.
+const SIDE_STEP: u16 = 16;
 
-/// Does what a key says.
-pub fn act(view: &mut View, run: &History, action: Action, body: Rect) {
+pub(super) fn act(view: &mut View, run: &History, action: Action, body: Rect) {
     let rows = usize::from(body.height.saturating_sub(2));
     let view = &mut view.lines;
     let lines = view.lines(run);
-    let first = view.first(&lines, rows);
+    let first = view.first_visible(&lines, rows);
     let to = match action {
         Action::Filter => {
             view.typing = true;
             return;
         }
         Action::Level => {
-            view.least = match view.least {
+            view.min_level = match view.min_level {
                 Level::Info => Level::Warning,
                 Level::Warning => Level::Error,
                 Level::Error => Level::Info,
@@ -41,11 +40,11 @@ pub fn act(view: &mut View, run: &History, action: Action, body: Rect) {
             return;
         }
         Action::Left => {
-            view.aside = view.aside.saturating_sub(ASIDE);
+            view.column = view.column.saturating_sub(SIDE_STEP);
             return;
         }
         Action::Right => {
-            view.aside = view.aside.saturating_add(ASIDE).min(u16::MAX / 2);
+            view.column = view.column.saturating_add(SIDE_STEP).min(u16::MAX / 2);
             return;
         }
         Action::Last => None,
@@ -56,13 +55,12 @@ pub fn act(view: &mut View, run: &History, action: Action, body: Rect) {
         Action::PageDown => Some(first + rows.max(1)),
         _ => return,
     };
-    // Whoever comes down to the end follows it again.
+    // Scrolling to the end follows new lines again.
     let end = lines.len().saturating_sub(rows);
     view.top = to.filter(|to| *to < end).and_then(|to| lines.get(to)).map(|line| line.number);
 }
 
-/// Draws the tab.
-pub fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
+pub(super) fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
     let (theme, view) = (&scene.look.theme, &scene.view.lines);
     let lines = view.lines(scene.run);
     let mut values = Vec::new();
@@ -70,37 +68,38 @@ pub fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
         let cursor = if view.typing { "_" } else { "" };
         values.push(Span::styled(format!("/{}{cursor}", view.filter), theme.bold(theme.accent)));
     }
-    match view.least {
+    match view.min_level {
         Level::Info => {}
         Level::Warning => values.push(Span::styled("warnings and errors", theme.bold(theme.warning))),
         Level::Error => values.push(Span::styled("errors", theme.bold(theme.error))),
     }
     let rows = usize::from(body.height.saturating_sub(2));
-    let first = view.first(&lines, rows);
-    let place = if view.top.is_some() {
-        format!("{} to {} of {}", first + 1, (first + rows).min(lines.len()), grouped(lines.len() as u64))
+    let first = view.first_visible(&lines, rows);
+    let position = if view.top.is_some() {
+        let last = (first + rows).min(lines.len());
+        format!("lines {}-{last} of {}", first + 1, grouped(lines.len() as u64))
     } else {
-        format!("{} lines, following", grouped(lines.len() as u64))
+        let unit = if lines.len() == 1 { "line" } else { "lines" };
+        format!("{} {unit}, following", grouped(lines.len() as u64))
     };
-    let note = format!("{place}  / filter  v level  end follow");
+    let note = format!("{position}  / filter  v level  end follow");
     let inner = panel(frame, body, scene.look, true, Title { name: "Log", values, note });
     if lines.is_empty() {
-        let text = if scene.run.log.is_empty() { "nothing was said yet" } else { "no line is like that" };
-        let middle = Rect { y: inner.y + inner.height / 2, height: 1.min(inner.height), ..inner };
-        return frame.render_widget(Line::styled(text, theme.style(theme.dim)).centered(), middle);
+        let text = if scene.run.log.is_empty() { "no log lines yet" } else { "no line matches" };
+        return placeholder(frame, inner, scene.look, text);
     }
-    draw_lines(frame, inner, scene, &lines[first..], view.aside);
+    draw_lines(frame, inner, scene, &lines[first..], view.column);
 }
 
-/// The end of the log, as a panel among others.
-pub fn draw_end(frame: &mut Frame, area: Rect, scene: Scene) {
+/// Draws the latest lines as a panel of the overview.
+pub(super) fn draw_latest(frame: &mut Frame, area: Rect, scene: Scene) {
     let inner = panel(frame, area, scene.look, false, Title::named("Log"));
     let skip = scene.run.log.len().saturating_sub(usize::from(inner.height));
     let lines: Vec<&LogLine> = scene.run.log.iter().skip(skip).collect();
     draw_lines(frame, inner, scene, &lines, 0);
 }
 
-fn draw_lines(frame: &mut Frame, area: Rect, scene: Scene, lines: &[&LogLine], aside: u16) {
+fn draw_lines(frame: &mut Frame, area: Rect, scene: Scene, lines: &[&LogLine], column: u16) {
     let theme = &scene.look.theme;
     let shown = &lines[..lines.len().min(usize::from(area.height))];
     let time = shown.iter().map(|line| duration(line.at).len()).max().unwrap_or(0) as u16;
@@ -118,6 +117,6 @@ fn draw_lines(frame: &mut Frame, area: Rect, scene: Scene, lines: &[&LogLine], a
         frame.render_widget(head, Rect { y, height: 1, width, ..area });
         let rest = Rect { x: area.x + width, y, width: area.width - width, height: 1 };
         let text = Line::styled(line.text.as_str(), theme.style(hue));
-        frame.render_widget(Paragraph::new(text).scroll((0, aside)), rest);
+        frame.render_widget(Paragraph::new(text).scroll((0, column)), rest);
     }
 }

@@ -1,38 +1,38 @@
-//! What is looked at of the log: the filter, the level, and the first line shown.
+//! Scroll position and filters of the log.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::protocol::Level;
 use crate::runs::{History, LogLine};
 
-/// What is looked at of the log.
+/// Scroll position and filters of the log.
 pub struct LogView {
-    /// Number of the first line shown; `None` follows the newest.
+    /// Number of the first visible line; `None` follows the newest.
     pub(super) top: Option<u64>,
-    /// Columns left out at the left.
-    pub(super) aside: u16,
-    /// What a line must hold.
+    /// Columns scrolled to the right.
+    pub(super) column: u16,
+    /// Text that visible lines contain.
     pub(super) filter: String,
-    /// Whether keys are written into the filter.
-    pub typing: bool,
-    /// The least grave lines shown.
-    pub(super) least: Level,
+    /// Whether keys edit the filter.
+    pub(super) typing: bool,
+    /// The lowest visible level.
+    pub(super) min_level: Level,
 }
 
 impl Default for LogView {
     fn default() -> LogView {
-        LogView { top: None, aside: 0, filter: String::new(), typing: false, least: Level::Info }
+        LogView { top: None, column: 0, filter: String::new(), typing: false, min_level: Level::Info }
     }
 }
 
 impl LogView {
-    /// Whether only some of the lines are shown.
-    pub fn filtered(&self) -> bool {
+    /// Whether lines are filtered by text.
+    pub(super) fn filtered(&self) -> bool {
         !self.filter.is_empty()
     }
 
-    /// Takes up a key that is text, unless it is none.
-    pub fn key(&mut self, key: &KeyEvent) -> bool {
+    /// Handles a key of the filter; returns whether it is bound.
+    pub(super) fn key(&mut self, key: &KeyEvent) -> bool {
         match key.code {
             _ if key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => return false,
             KeyCode::Enter => self.typing = false,
@@ -49,20 +49,19 @@ impl LogView {
         true
     }
 
-    /// Takes up pasted text.
-    pub fn pasted(&mut self, text: &str) {
+    pub(super) fn pasted(&mut self, text: &str) {
         self.filter.extend(text.chars().filter(|c| !c.is_control()));
     }
 
-    /// The lines that filter and level leave.
+    /// The lines that pass the filters.
     pub(super) fn lines<'a>(&self, run: &'a History) -> Vec<&'a LogLine> {
-        let wanted = self.filter.to_lowercase();
-        let lines = run.log.iter().filter(|line| line.level >= self.least);
-        lines.filter(|line| wanted.is_empty() || line.text.to_lowercase().contains(&wanted)).collect()
+        let filter = self.filter.to_lowercase();
+        let lines = run.log.iter().filter(|line| line.level >= self.min_level);
+        lines.filter(|line| filter.is_empty() || line.text.to_lowercase().contains(&filter)).collect()
     }
 
-    /// The first of these lines to show on so many rows.
-    pub(super) fn first(&self, lines: &[&LogLine], rows: usize) -> usize {
+    /// Index of the first of these lines to show in a panel of `rows` rows.
+    pub(super) fn first_visible(&self, lines: &[&LogLine], rows: usize) -> usize {
         let end = lines.len().saturating_sub(rows);
         self.top.map_or(end, |top| lines.partition_point(|line| line.number < top).min(end))
     }

@@ -1,9 +1,10 @@
 //! The monitor: one run, live or replayed. Its state, and how inputs change it.
 
-mod answers;
+mod chart_files;
 mod charts;
+mod completions;
 mod content;
-mod export;
+mod examples;
 mod files;
 mod header;
 mod layers;
@@ -16,8 +17,8 @@ mod panel;
 mod panels;
 mod preset;
 mod prompt;
-mod samples;
 mod scene;
+mod selection;
 mod smoothing;
 mod system;
 mod system_content;
@@ -38,7 +39,7 @@ use crate::protocol::{Command, Event};
 use crate::runs::History;
 pub use files::Files;
 pub use panel::Panel;
-use prompt::{Prompt, Typed};
+use prompt::{Prompt, PromptOutcome};
 use scene::Scene;
 use smoothing::Smoothing;
 pub use view::{Tab, View};
@@ -150,13 +151,13 @@ impl Monitor {
     fn type_key(&mut self, key: &KeyEvent) -> ControlFlow<Option<Intent>> {
         if let Some(prompt) = &mut self.prompt {
             return match prompt.key(key) {
-                Typed::On => ControlFlow::Break(None),
-                Typed::Done(prompt) => ControlFlow::Break(Some(self.sample(prompt))),
-                Typed::Dropped => {
+                PromptOutcome::Editing => ControlFlow::Break(None),
+                PromptOutcome::Submitted(prompt) => ControlFlow::Break(Some(self.sample(prompt))),
+                PromptOutcome::Cancelled => {
                     self.prompt = None;
                     ControlFlow::Break(None)
                 }
-                Typed::Foreign => ControlFlow::Continue(()),
+                PromptOutcome::Ignored => ControlFlow::Continue(()),
             };
         }
         let typed = self.filtering() && self.view.lines.key(key);
@@ -239,8 +240,8 @@ impl Monitor {
             Tab::Overview | Tab::System => self.act_on_charts(action, body),
             Tab::Layers if view.full => self.act_on_charts(action, body),
             Tab::Layers => layers::act(view, run, action, body),
-            Tab::Samples if run.writes() => answers::act(view, run, action, body),
-            Tab::Samples => samples::act(view, run, action, body),
+            Tab::Samples if run.writes() => completions::act(view, run, action, body),
+            Tab::Samples => examples::act(view, run, action, body),
             Tab::Log => log::act(view, run, action, body),
             Tab::Preset => preset::act(view, self.files.as_ref(), action, body),
         }
@@ -260,8 +261,8 @@ impl Monitor {
             Tab::Overview | Tab::System => self.click_chart(at, body),
             Tab::Layers if view.full => self.click_chart(at, body),
             Tab::Layers => layers::click(view, run, at, body),
-            Tab::Samples if run.writes() => answers::click(view, run, at, body),
-            Tab::Samples => samples::click(view, run, at, body),
+            Tab::Samples if run.writes() => completions::click(view, run, at, body),
+            Tab::Samples => examples::click(view, run, at, body),
             Tab::Log | Tab::Preset => {}
         }
         None
@@ -280,8 +281,8 @@ impl Monitor {
         match self.view.tab {
             Tab::Overview => overview::draw(frame, body, scene),
             Tab::Layers => layers::draw(frame, body, scene),
-            Tab::Samples if self.run.writes() => answers::draw(frame, body, scene),
-            Tab::Samples => samples::draw(frame, body, scene),
+            Tab::Samples if self.run.writes() => completions::draw(frame, body, scene),
+            Tab::Samples => examples::draw(frame, body, scene),
             Tab::System => system::draw(frame, body, scene),
             Tab::Log => log::draw(frame, body, scene),
             Tab::Preset => preset::draw(frame, body, scene),

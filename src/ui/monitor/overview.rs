@@ -1,6 +1,4 @@
-//! The monitor: what lies where at each size.
-
-use std::path::Path;
+//! The Overview tab: the layout of its panels at each screen size.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -13,34 +11,34 @@ use crate::runs::RunEnd;
 use crate::ui::format::plain;
 use crate::ui::widgets::popup::popup;
 
-/// Rows of panels and their shares of the width.
-type Rows = &'static [&'static [(Panel, u16)]];
+/// Rows of panels with their shares of the width.
+type PanelRows = &'static [&'static [(Panel, u16)]];
 
-const SMALL: Rows = &[&[(Panel::Loss, 1), (Panel::Score, 1)], &[(Panel::Mass, 1), (Panel::Selected, 1)]];
-const MEDIUM: Rows = &[
+const SMALL: PanelRows = &[&[(Panel::Loss, 1), (Panel::Score, 1)], &[(Panel::Mass, 1), (Panel::Selected, 1)]];
+const MEDIUM: PanelRows = &[
     &[(Panel::Loss, 3), (Panel::Score, 2)],
     &[(Panel::Mass, 3), (Panel::Selected, 2)],
     &[(Panel::Memory, 1), (Panel::Throughput, 1), (Panel::LearningRate, 1)],
 ];
-const LARGE: Rows = &[
+const LARGE: PanelRows = &[
     &[(Panel::Loss, 2), (Panel::Score, 1)],
     &[(Panel::Mass, 1), (Panel::Selected, 1), (Panel::Memory, 1)],
     &[(Panel::GradNorm, 1), (Panel::LearningRate, 1), (Panel::Throughput, 1)],
 ];
 
-/// What lies where.
-pub struct Plan {
-    /// The panels, row by row.
-    pub panels: Vec<(Panel, Rect)>,
+/// The areas of the overview.
+pub(super) struct OverviewLayout {
+    /// Row by row.
+    pub(super) panels: Vec<(Panel, Rect)>,
+    /// The area of all panels.
     body: Rect,
-    /// A line of numbers for which there is no panel.
+    /// A line of values without panels of their own; empty on large screens.
     readout: Rect,
     log: Rect,
 }
 
-impl Plan {
-    /// For an area of this size.
-    pub fn of(area: Rect) -> Plan {
+impl OverviewLayout {
+    pub(super) fn new(area: Rect) -> OverviewLayout {
         let (rows, readout, log) = match (area.width, area.height) {
             (160.., 44..) => (LARGE, 0, 8),
             (100.., 28..) => (MEDIUM, 0, 5),
@@ -49,54 +47,49 @@ impl Plan {
         let lines = [Constraint::Fill(1), Constraint::Length(readout), Constraint::Length(log)];
         let [body, readout, log] = Layout::vertical(lines).areas(area);
         let mut panels = Vec::new();
-        // The first row, with the loss, is the highest.
+        // The first row, with the loss, is the tallest.
         let heights = (0..rows.len()).map(|row| Constraint::Fill(if row == 0 { 6 } else { 5 }));
         for (row, area) in rows.iter().zip(Layout::vertical(heights).split(body).iter()) {
             let widths = row.iter().map(|(_, share)| Constraint::Fill(*share));
             let areas = Layout::horizontal(widths).split(*area);
             panels.extend(row.iter().zip(areas.iter()).map(|((panel, _), area)| (*panel, *area)));
         }
-        Plan { panels, body, readout, log }
+        OverviewLayout { panels, body, readout, log }
     }
 }
 
-/// Draws the charts, or one of them in full, and the end of the log.
-pub fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
-    let plan = Plan::of(area);
+/// Draws the charts and the latest log lines, or one chart in full screen.
+pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
+    let layout = OverviewLayout::new(area);
     if scene.view.full {
         panels::draw_full(frame, area, scene, scene.view.focus);
-        return draw_end(frame, area, scene);
+        return draw_failure(frame, area, scene);
     }
-    for (panel, area) in &plan.panels {
+    for (panel, area) in &layout.panels {
         panels::draw(frame, *area, scene, *panel);
     }
-    if plan.readout.height > 0 {
-        panels::draw_readout(frame, plan.readout, scene);
+    if layout.readout.height > 0 {
+        panels::draw_readout(frame, layout.readout, scene);
     }
-    if plan.log.height > 2 {
-        log::draw_end(frame, plan.log, scene);
+    if layout.log.height > 2 {
+        log::draw_latest(frame, layout.log, scene);
     } else {
-        header::draw_log_line(frame, plan.log, scene);
+        header::draw_log_line(frame, layout.log, scene);
     }
-    draw_end(frame, plan.body, scene);
+    draw_failure(frame, layout.body, scene);
 }
 
-/// What a run ended with, if that was an error.
-fn draw_end(frame: &mut Frame, area: Rect, scene: Scene) {
-    if let Some(RunEnd::Failed { error, checkpoint }) = &scene.run.end {
-        failure(frame, area, scene, error, checkpoint.as_deref());
-    }
-}
-
-fn failure(frame: &mut Frame, area: Rect, scene: Scene, error: &str, checkpoint: Option<&Path>) {
+/// Draws the error of a failed run over the panels.
+fn draw_failure(frame: &mut Frame, area: Rect, scene: Scene) {
+    let Some(RunEnd::Failed { error, checkpoint }) = &scene.run.end else { return };
     let theme = &scene.look.theme;
     let error = error.lines().map(|line| Line::styled(format!(" {}", plain(line)), theme.style(theme.error)));
     let mut lines: Vec<Line> = error.collect();
     lines.push(Line::default());
     lines.push(Line::styled(
         match checkpoint {
-            Some(path) => format!(" The latest checkpoint is {}", plain(&path.display().to_string())),
-            None => " No checkpoint had been written.".to_owned(),
+            Some(path) => format!(" Latest checkpoint: {}", plain(&path.display().to_string())),
+            None => " No checkpoint was saved.".to_owned(),
         },
         theme.style(theme.text),
     ));

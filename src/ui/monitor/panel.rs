@@ -6,7 +6,6 @@ use crate::series::Series;
 
 /// A panel of the monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Panel {
     Loss,
     Score,
@@ -16,7 +15,7 @@ pub enum Panel {
     Throughput,
     LearningRate,
     GradNorm,
-    // The machine's.
+    // Of the System tab.
     GpuMemory,
     Utilization,
     Power,
@@ -24,14 +23,14 @@ pub enum Panel {
     Cpu,
     Rss,
     Disk,
-    // A target's, by its number.
+    // Of the Layers tab, by the target's index.
     TargetMass(usize),
     TargetUpdate(usize),
 }
 
 impl Panel {
-    /// The overview's charts.
-    pub const CHARTS: [Panel; 7] = [
+    /// The charts of the overview.
+    pub(super) const CHARTS: [Panel; 7] = [
         Panel::Loss,
         Panel::Score,
         Panel::Mass,
@@ -42,7 +41,7 @@ impl Panel {
     ];
 
     /// The curve that the cursor follows.
-    pub fn main(self, run: &History) -> Option<&Series> {
+    pub(super) fn main(self, run: &History) -> Option<&Series> {
         let machine = &run.machine;
         match self {
             Panel::Loss => Some(&run.loss.raw),
@@ -68,8 +67,8 @@ impl Panel {
         }
     }
 
-    /// The curve to compare with other runs' by.
-    pub fn shown(self, run: &History, smoothing: Smoothing) -> Option<&Series> {
+    /// The curve that is compared with those of other runs.
+    pub(super) fn compared(self, run: &History, smoothing: Smoothing) -> Option<&Series> {
         let averaged = match self {
             Panel::Loss => &run.loss,
             Panel::Throughput => &run.throughput,

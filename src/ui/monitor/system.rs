@@ -1,4 +1,4 @@
-//! The machine and its GPU over time: what there is of it, and nothing that is not.
+//! The System tab: charts of the machine and its GPU, as far as they are measured.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -10,8 +10,8 @@ use super::scene::Scene;
 use crate::runs::History;
 use crate::ui::format::plain;
 
-/// The charts for which there are numbers, and where they lie.
-pub fn plan(run: &History, body: Rect) -> Vec<(Panel, Rect)> {
+/// The charts that have measurements, with their areas.
+pub(super) fn layout(run: &History, body: Rect) -> Vec<(Panel, Rect)> {
     let machine = &run.machine;
     let charts = [
         (Panel::GpuMemory, &machine.gpu_memory),
@@ -40,13 +40,13 @@ pub fn plan(run: &History, body: Rect) -> Vec<(Panel, Rect)> {
     rows.iter().zip(areas.iter()).flat_map(row).collect()
 }
 
-/// What is left for charts below the line that says what the machine is.
+/// The area of the charts, below the line with the device's name.
 fn below(body: Rect) -> Rect {
     Rect { y: body.y + 1.min(body.height), height: body.height.saturating_sub(1), ..body }
 }
 
-/// Draws the charts, or one of them in full.
-pub fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
+/// Draws the charts, or one of them in full screen.
+pub(super) fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
     if scene.view.full {
         return panels::draw_full(frame, body, scene, scene.view.machine);
     }
@@ -58,7 +58,7 @@ pub fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
         line.spans.insert(0, Span::styled(format!(" {name} "), theme.bold(theme.text)));
     }
     frame.render_widget(line, Rect { height: 1.min(body.height), ..body });
-    for (panel, area) in plan(scene.run, body) {
+    for (panel, area) in layout(scene.run, body) {
         panels::draw(frame, area, scene, panel);
     }
 }

@@ -1,8 +1,8 @@
-//! What each chart of the machine and its GPU shows.
+//! The content of each chart of the System tab.
 
 use ratatui::text::Span;
 
-use super::content::{Content, plain};
+use super::content::{ChartContent, single};
 use super::panel::Panel;
 use super::scene::Scene;
 use crate::series::Series;
@@ -10,75 +10,89 @@ use crate::ui::format::{Unit, bytes};
 use crate::ui::theme::Hue;
 use crate::ui::widgets::chart::{Curve, Shape};
 
-/// What a chart of the machine shows.
-pub fn content(scene: Scene<'_>, panel: Panel) -> Content<'_> {
+/// The content of a chart of this tab.
+pub(super) fn content(scene: Scene<'_>, panel: Panel) -> ChartContent<'_> {
     let (machine, theme) = (&scene.run.machine, &scene.look.theme);
     let gpu = scene.run.system.as_ref().and_then(|system| system.gpu.as_ref());
     let of = |total: Option<u64>| total.map(|total| format!("of {}", bytes(total as f64))).unwrap_or_default();
     let content = match panel {
         Panel::GpuMemory => {
-            let mut content = both(
-                scene,
-                ("GPU memory", Unit::Bytes),
-                ("all", &machine.gpu_memory, theme.raw),
-                ("process", &machine.gpu_process, theme.memory),
-            );
-            content.note = of(gpu.map(|gpu| gpu.memory_total));
-            content
+            let device = NamedSeries { name: "used", series: &machine.gpu_memory, hue: theme.raw };
+            let process = NamedSeries { name: "process", series: &machine.gpu_process, hue: theme.memory };
+            ChartContent {
+                note: of(gpu.map(|gpu| gpu.memory_total)),
+                ..whole_and_process(scene, "GPU memory", Unit::Bytes, device, process)
+            }
         }
-        Panel::Utilization => Content {
+        Panel::Utilization => ChartContent {
             include: &[0.0, 100.0],
-            note: "share of time in which it computed".into(),
-            ..plain(scene, "GPU utilization", Unit::Percent, &machine.utilization, theme.throughput)
+            note: "time with a kernel running".into(),
+            ..single(scene, "GPU utilization", Unit::Percent, &machine.utilization, theme.throughput)
         },
-        Panel::Power => Content {
+        Panel::Power => ChartContent {
             note: gpu
                 .and_then(|gpu| gpu.power_limit)
-                .map(|limit| format!("W, of {limit:.0} W"))
+                .map(|limit| format!("W, limit {limit:.0} W"))
                 .unwrap_or_else(|| "W".into()),
-            ..plain(scene, "GPU power", Unit::Number, &machine.power, theme.learning_rate)
+            ..single(scene, "GPU power", Unit::Number, &machine.power, theme.learning_rate)
         },
-        Panel::Temperature => Content {
+        Panel::Temperature => ChartContent {
             note: if scene.look.ascii { "C" } else { "°C" }.into(),
-            ..plain(scene, "GPU temperature", Unit::Number, &machine.temperature, theme.loss)
+            ..single(scene, "GPU temperature", Unit::Number, &machine.temperature, theme.loss)
         },
         Panel::Cpu => {
-            let mut content = both(
-                scene,
-                ("CPU", Unit::Percent),
-                ("machine", &machine.cpu, theme.raw),
-                ("process", &machine.process_cpu, theme.accent),
-            );
-            content.include = &[0.0];
-            content.note = "process of one core, machine of all".into();
-            content
+            let all = NamedSeries { name: "machine", series: &machine.cpu, hue: theme.raw };
+            let process = NamedSeries { name: "process", series: &machine.process_cpu, hue: theme.accent };
+            ChartContent {
+                include: &[0.0],
+                note: "process: 100 % = one core".into(),
+                ..whole_and_process(scene, "CPU", Unit::Percent, all, process)
+            }
         }
-        Panel::Disk => Content {
+        Panel::Disk => ChartContent {
             note: of(scene.run.system.as_ref().and_then(|system| system.disk_total)),
-            ..plain(scene, "Disk free for the run", Unit::Bytes, &machine.disk_free, theme.selected)
+            ..single(scene, "Disk free", Unit::Bytes, &machine.disk_free, theme.selected)
         },
         _ => {
-            let mut content = both(
-                scene,
-                ("Memory", Unit::Bytes),
-                ("machine", &machine.used, theme.raw),
-                ("process", &machine.rss, theme.memory),
-            );
-            content.note = of(scene.run.system.as_ref().map(|system| system.memory_total));
-            content
+            let all = NamedSeries { name: "machine", series: &machine.used, hue: theme.raw };
+            let process = NamedSeries { name: "process", series: &machine.rss, hue: theme.memory };
+            ChartContent {
+                note: of(scene.run.system.as_ref().map(|system| system.memory_total)),
+                ..whole_and_process(scene, "Memory", Unit::Bytes, all, process)
+            }
         }
     };
-    Content { waiting: "waiting for the first sample", ..content }
+    ChartContent { waiting: "waiting for a measurement", ..content }
 }
 
-type Named<'a> = (&'a str, &'a Series, Hue);
+/// A curve of a chart of two.
+struct NamedSeries<'a> {
+    name: &'a str,
+    series: &'a Series,
+    hue: Hue,
+}
 
-/// Two curves in one chart: a whole, and this process's part.
-fn both<'a>(scene: Scene<'a>, (name, unit): (&'a str, Unit), all: Named<'a>, own: Named<'a>) -> Content<'a> {
+/// A chart of the whole machine's or device's use, and of this process's part.
+fn whole_and_process<'a>(
+    scene: Scene<'a>,
+    name: &'a str,
+    unit: Unit,
+    whole: NamedSeries<'a>,
+    process: NamedSeries<'a>,
+) -> ChartContent<'a> {
     let theme = &scene.look.theme;
-    let curve = |(name, series, hue): Named<'a>| Curve { name, series, style: theme.style(hue), shape: Shape::Line };
-    let now = [own, all].into_iter().filter_map(|(name, series, hue)| {
-        Some(Span::styled(format!("{name} {}", unit.text(series.last()?)), theme.bold(hue)))
+    let latest = [&process, &whole].into_iter().filter_map(|NamedSeries { name, series, hue }| {
+        Some(Span::styled(format!("{name} {}", unit.text(series.last()?)), theme.bold(*hue)))
     });
-    Content { now: now.collect(), curves: vec![curve(all), curve(own)], ..plain(scene, name, unit, own.1, own.2) }
+    let curve = |&NamedSeries { name, series, hue }: &NamedSeries<'a>| Curve {
+        name,
+        series,
+        style: theme.style(hue),
+        shape: Shape::Line,
+    };
+    ChartContent {
+        latest: latest.collect(),
+        curves: vec![curve(&whole), curve(&process)],
+        ..single(scene, name, unit, process.series, process.hue)
+    }
 }

@@ -1,4 +1,4 @@
-//! What of a run is looked at, and how.
+//! The view of a run: tab, focus, axes and scroll positions.
 
 use super::layers_view::LayersView;
 use super::log_view::LogView;
@@ -7,39 +7,33 @@ use super::smoothing::Smoothing;
 use crate::runs::History;
 use crate::series::At;
 
-/// What is looked at.
+/// What the monitor shows of a run.
 pub struct View {
-    /// The tab.
     pub tab: Tab,
-    /// The chart of the overview with the focus.
-    pub focus: Panel,
-    /// The chart of the machine with the focus.
-    pub machine: Panel,
-    /// Whether the chart with the focus fills the screen.
+    /// The focused chart of the overview.
+    pub(super) focus: Panel,
+    /// The focused chart of the System tab.
+    pub(super) machine: Panel,
+    /// Whether the focused chart fills the screen.
     pub full: bool,
-    /// How much curves are smoothed.
-    pub smoothing: Smoothing,
-    /// Whether values are on a logarithmic scale.
-    pub log: bool,
-    /// Whether time is along the axis, instead of steps.
-    pub time: bool,
-    /// The cursor's place in full screen.
+    pub(super) smoothing: Smoothing,
+    /// Whether the y axis is logarithmic.
+    pub(super) log: bool,
+    /// Whether the x axis shows time instead of steps.
+    pub(super) time: bool,
+    /// The x of the cursor in full screen.
     pub cursor: Option<f64>,
-    /// The part of the axis shown in full screen.
+    /// The part of the x axis shown in full screen.
     pub window: Option<(f64, f64)>,
-    /// The layers.
-    pub layers: LayersView,
-    /// The example that is marked.
-    pub example: usize,
-    /// The log.
-    pub lines: LogView,
-    /// The first line shown of the preset.
-    pub preset: usize,
+    pub(super) layers: LayersView,
+    /// Index of the example or completion under the cursor.
+    pub(super) example: usize,
+    pub(super) lines: LogView,
+    /// The first visible line of the preset.
+    pub(super) preset: usize,
 }
 
-/// The tabs, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Tab {
     Overview,
     Layers,
@@ -50,8 +44,8 @@ pub enum Tab {
 }
 
 impl Tab {
-    /// All of them with their names.
-    pub const ALL: [(Tab, &'static str); 6] = [
+    /// The tabs with their names, in screen order.
+    pub(super) const ALL: [(Tab, &'static str); 6] = [
         (Tab::Overview, "Overview"),
         (Tab::Layers, "Layers"),
         (Tab::Samples, "Samples"),
@@ -82,8 +76,8 @@ impl Default for View {
 }
 
 impl View {
-    /// The chart that keys are for.
-    pub fn chart(&self, run: &History) -> Panel {
+    /// The chart that keys act on.
+    pub(super) fn chart(&self, run: &History) -> Panel {
         match self.tab {
             Tab::System => self.machine,
             Tab::Layers => self.layers.target(run).map_or(Panel::Mass, Panel::TargetMass),
@@ -91,18 +85,18 @@ impl View {
         }
     }
 
-    /// Whether time is along the axis. The machine has its own, which goes on while no step is taken.
-    pub fn timed(&self) -> bool {
+    /// Whether the x axis shows time. The System tab always does, since its measurements continue between steps.
+    pub(super) fn timed(&self) -> bool {
         self.time || self.tab == Tab::System
     }
 
-    /// Which of a point's places is along the axis.
-    pub fn axis(&self) -> fn(At) -> f64 {
+    /// The x of a point: its time or its step.
+    pub(super) fn x_of(&self) -> fn(At) -> f64 {
         if self.timed() { |at| at.time } else { |at| at.step }
     }
 
     /// Leaves full screen.
-    pub fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         self.full = false;
         (self.cursor, self.window) = (None, None);
     }

@@ -202,10 +202,11 @@ fn exporting<'a>(scene: &Scene, question: &str, room: usize) -> Vec<Line<'a>> {
     if let Some(export) = scene.runs.exporting() {
         let to = format!("to {}", export.order.out.display());
         let to = wrapped(&plain(&to), room.saturating_sub(4)).into_iter().take(2);
-        let what = std::iter::once(format!("{} as {}", export.name(), export.form())).chain(to);
+        let what = std::iter::once(format!("{} as {}", export.name(), export.format())).chain(to);
         lines.extend(what.map(|line| Line::styled(format!("   {line}"), theme.style(theme.dim))));
         let task = export.progress.as_ref().map(|progress| format!("{}: ", plain(&progress.task)));
-        let far = fitted(&(task.unwrap_or_default() + &export.far()), room.saturating_sub(4), scene.look.ascii);
+        let far =
+            fitted(&(task.unwrap_or_default() + &export.progress_text()), room.saturating_sub(4), scene.look.ascii);
         lines.push(Line::styled(format!("   {far}"), theme.bold(theme.accent)));
     }
     lines

@@ -1,4 +1,4 @@
-//! The checkpoints of a run, and which of them are pinned.
+//! The dialog that lists a run's checkpoints and pins them.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,6 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::runs::{CheckpointSummary, RunEntry};
-
 use crate::ui::format::{grouped, plain};
 use crate::ui::run_edit::RunEdit;
 use crate::ui::theme::Look;
@@ -17,44 +16,39 @@ use crate::ui::widgets::popup::{middle, window};
 
 const WIDTH: u16 = 56;
 
-/// A run whose checkpoints are shown.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Pins {
-    pub run: PathBuf,
+pub(super) struct PinDialog {
+    pub(super) run: PathBuf,
     name: String,
     kept: Vec<CheckpointSummary>,
     cursor: usize,
 }
 
-/// What a key asks for.
-pub(super) enum Asked {
-    /// To go on.
-    Stay,
-    /// To pin a checkpoint, or to take its pin away.
+/// The outcome of a key.
+pub(super) enum PinOutcome {
+    Open,
+    /// Pin or unpin the checkpoint under the cursor.
     Change(RunEdit),
-    /// To be closed.
     Close,
 }
 
-impl Pins {
-    /// Those of a run.
-    pub fn of(run: &RunEntry) -> Pins {
-        Pins { run: run.path.clone(), name: run.name.clone(), kept: run.checkpoints.clone(), cursor: 0 }
+impl PinDialog {
+    pub(super) fn new(run: &RunEntry) -> PinDialog {
+        PinDialog { run: run.path.clone(), name: run.name.clone(), kept: run.checkpoints.clone(), cursor: 0 }
     }
 
-    /// Takes up what there is now; the cursor stays with its checkpoint.
-    pub fn learn(&mut self, run: &RunEntry) {
-        let here = self.kept.get(self.cursor).map(|kept| kept.step);
+    /// Updates the checkpoints; the cursor stays on its checkpoint.
+    pub(super) fn refresh(&mut self, run: &RunEntry) {
+        let current = self.kept.get(self.cursor).map(|kept| kept.step);
         self.kept = run.checkpoints.clone();
-        let place = self.kept.iter().position(|kept| Some(kept.step) == here);
-        self.cursor = place.unwrap_or(self.cursor).min(self.kept.len().saturating_sub(1));
+        let index = self.kept.iter().position(|kept| Some(kept.step) == current);
+        self.cursor = index.unwrap_or(self.cursor).min(self.kept.len().saturating_sub(1));
     }
 
-    /// Takes up a key.
-    pub fn key(&mut self, key: KeyEvent) -> Asked {
+    pub(super) fn key(&mut self, key: KeyEvent) -> PinOutcome {
         let last = self.kept.len().saturating_sub(1);
         match key.code {
-            KeyCode::Esc | KeyCode::Char('q') => return Asked::Close,
+            KeyCode::Esc | KeyCode::Char('q') => return PinOutcome::Close,
             KeyCode::Up | KeyCode::Char('k') => self.cursor = self.cursor.saturating_sub(1),
             KeyCode::Down | KeyCode::Char('j') => self.cursor = (self.cursor + 1).min(last),
             KeyCode::Home => self.cursor = 0,
@@ -63,39 +57,40 @@ impl Pins {
                 if let Some(CheckpointSummary { step, pinned, .. }) = self.kept.get(self.cursor) {
                     let (run, step) = (self.run.clone(), *step);
                     let edit = if *pinned { RunEdit::Unpin { run, step } } else { RunEdit::Pin { run, step } };
-                    return Asked::Change(edit);
+                    return PinOutcome::Change(edit);
                 }
             }
             _ => {}
         }
-        Asked::Stay
+        PinOutcome::Open
     }
 
-    pub fn draw(&self, frame: &mut Frame, within: Rect, look: &Look) {
+    pub(super) fn draw(&self, frame: &mut Frame, within: Rect, look: &Look) {
         let theme = &look.theme;
         let rows = u16::try_from(self.kept.len()).unwrap_or(u16::MAX).max(1);
         let area = middle(within, WIDTH.min(within.width), rows.saturating_add(2).min(within.height));
-        let note = if self.kept.is_empty() { "esc closes" } else { "p pins, or takes the pin away  esc closes" };
+        let note = if self.kept.is_empty() { "esc close" } else { "p pin/unpin  esc close" };
         let name = plain(&self.name);
-        let title = Title { note: note.into(), ..Title::named(&name) };
+        let values = vec![Span::styled(name, theme.bold(theme.text))];
+        let title = Title { name: "Checkpoints", values, note: note.into() };
         let inner = window(frame, area, look, title);
         if self.kept.is_empty() {
-            frame.render_widget(Line::styled(" no checkpoint was written yet", theme.style(theme.dim)), inner);
+            frame.render_widget(Line::styled(" no checkpoints yet", theme.style(theme.dim)), inner);
             return;
         }
         let first = (self.cursor + 1).saturating_sub(usize::from(inner.height));
-        for ((place, kept), y) in self.kept.iter().enumerate().skip(first).zip(inner.top()..inner.bottom()) {
-            let here = place == self.cursor;
-            let style = if here { theme.bold(theme.text) } else { theme.style(theme.dim) };
+        for ((index, kept), y) in self.kept.iter().enumerate().skip(first).zip(inner.top()..inner.bottom()) {
+            let current = index == self.cursor;
+            let style = if current { theme.bold(theme.text) } else { theme.style(theme.dim) };
             let pin = if kept.pinned { "pinned" } else { "" };
             let line = Line::from(vec![
-                Span::styled(if here { " > " } else { "   " }, theme.bold(theme.accent)),
+                Span::styled(if current { " > " } else { "   " }, theme.bold(theme.accent)),
                 Span::styled(format!("step {:<12}", grouped(kept.step)), style),
                 Span::styled(format!("{pin:<9}"), theme.bold(theme.selected)),
                 Span::styled(if kept.best { "best" } else { "" }, theme.style(theme.score)),
             ]);
             let row = Rect { y, height: 1, ..inner };
-            if here {
+            if current {
                 frame.buffer_mut().set_style(row, theme.marked_line());
             }
             frame.render_widget(line, row);

@@ -1,14 +1,15 @@
-//! The columns of the list of runs: what they say and how they sort.
+//! The columns of the table of runs: their texts and sort orders.
 
 use std::cmp::Ordering;
 use std::time::SystemTime;
 
+use ratatui::layout::Alignment;
+
 use crate::runs::RunEntry;
 use crate::ui::format::{age, duration, number, plain, score};
 
-/// A column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Column {
+pub(super) enum RunColumn {
     State,
     Name,
     Preset,
@@ -18,94 +19,98 @@ pub enum Column {
     Loss,
     Steps,
     Time,
-    Age,
+    Updated,
     Tags,
 }
 
-impl Column {
-    /// What stands above it.
-    pub fn name(self) -> &'static str {
+impl RunColumn {
+    /// The header.
+    pub(super) fn name(self) -> &'static str {
         match self {
-            Column::State => "State",
-            Column::Name => "Run",
-            Column::Preset => "Preset",
-            Column::Model => "Model",
-            Column::Best => "Best",
-            Column::Curve => "Loss",
-            Column::Loss => "Last",
-            Column::Steps => "Steps",
-            Column::Time => "Time",
-            Column::Age => "Age",
-            Column::Tags => "Tags",
+            RunColumn::State => "State",
+            RunColumn::Name => "Run",
+            RunColumn::Preset => "Preset",
+            RunColumn::Model => "Model",
+            RunColumn::Best => "Best",
+            RunColumn::Curve => "Loss",
+            RunColumn::Loss => "Last loss",
+            RunColumn::Steps => "Steps",
+            RunColumn::Time => "Time",
+            RunColumn::Updated => "Updated",
+            RunColumn::Tags => "Tags",
         }
     }
 
-    /// Whether its text ends at the right, as numbers do.
-    pub fn right_aligned(self) -> bool {
-        matches!(self, Column::Best | Column::Loss | Column::Steps | Column::Time | Column::Age)
+    pub(super) fn alignment(self) -> Alignment {
+        match self {
+            RunColumn::Best | RunColumn::Loss | RunColumn::Steps | RunColumn::Time | RunColumn::Updated => {
+                Alignment::Right
+            }
+            _ => Alignment::Left,
+        }
     }
 
-    /// What it says of a run; signs and curves are drawn elsewhere.
-    pub fn text(self, run: &RunEntry, now: SystemTime) -> String {
+    /// The text for a run, without the state's sign; the loss curve is drawn separately.
+    pub(super) fn text(self, run: &RunEntry, now: SystemTime) -> String {
         let summary = &run.summary;
         match self {
-            Column::State => run.state.name().into(),
-            Column::Name => plain(&run.name),
-            Column::Preset => plain(&summary.preset),
-            // A model's owner, or the folder that it lies in, is not what tells it from others.
-            Column::Model => plain(summary.model.rsplit('/').next().unwrap_or_default()),
-            Column::Best => {
+            RunColumn::State => run.state.name().into(),
+            RunColumn::Name => plain(&run.name),
+            RunColumn::Preset => plain(&summary.preset),
+            // The name without its owner or folder.
+            RunColumn::Model => plain(summary.model.rsplit('/').next().unwrap_or_default()),
+            RunColumn::Best => {
                 summary.best().map(|best| format!("{} {}", plain(best.name), score(best.score))).unwrap_or_default()
             }
-            Column::Curve => String::new(),
-            Column::Loss => summary.last_loss.map(number).unwrap_or_default(),
-            Column::Steps if summary.steps == 0 => String::new(),
-            Column::Steps => format!("{}/{}", summary.step, summary.steps),
-            Column::Time if summary.elapsed == 0.0 => String::new(),
-            Column::Time => duration(summary.elapsed),
-            Column::Age => run.updated.map(|told| age(now, told)).unwrap_or_default(),
-            Column::Tags => run.tags.iter().map(|tag| format!("#{tag}")).collect::<Vec<_>>().join(" "),
+            RunColumn::Curve => String::new(),
+            RunColumn::Loss => summary.last_loss.map(number).unwrap_or_default(),
+            RunColumn::Steps if summary.steps == 0 => String::new(),
+            RunColumn::Steps => format!("{}/{}", summary.step, summary.steps),
+            RunColumn::Time if summary.elapsed == 0.0 => String::new(),
+            RunColumn::Time => duration(summary.elapsed),
+            RunColumn::Updated => run.updated.map(|told| age(now, told)).unwrap_or_default(),
+            RunColumn::Tags => run.tags.iter().map(|tag| format!("#{tag}")).collect::<Vec<_>>().join(" "),
         }
     }
 
-    /// The column after this one, of those that sort.
-    pub fn next(self, shown: &[Column]) -> Column {
-        let sorting: Vec<Column> = shown.iter().copied().filter(|column| *column != Column::Curve).collect();
-        let place = sorting.iter().position(|column| *column == self).map_or(0, |place| place + 1);
-        sorting.get(place % sorting.len().max(1)).copied().unwrap_or(Column::Age)
+    /// The next sortable column after this one.
+    pub(super) fn next(self, shown: &[RunColumn]) -> RunColumn {
+        let sorting: Vec<RunColumn> = shown.iter().copied().filter(|column| *column != RunColumn::Curve).collect();
+        let next = sorting.iter().position(|column| *column == self).map_or(0, |index| index + 1);
+        sorting.get(next % sorting.len().max(1)).copied().unwrap_or(RunColumn::Updated)
     }
 
-    /// Whether the greatest comes first when it is sorted by.
-    pub fn greatest_first(self) -> bool {
-        matches!(self, Column::Best | Column::Steps | Column::Time | Column::Age)
+    /// Whether sorting by this column starts with the highest value.
+    pub(super) fn descends(self) -> bool {
+        matches!(self, RunColumn::Best | RunColumn::Steps | RunColumn::Time | RunColumn::Updated)
     }
 
-    /// Whether a run has what this column shows.
-    pub fn has_value(self, run: &RunEntry) -> bool {
+    /// Whether a run has a value in this column.
+    pub(super) fn has_value(self, run: &RunEntry) -> bool {
         match self {
-            Column::Best => run.summary.best().is_some(),
-            Column::Loss => run.summary.last_loss.is_some(),
-            Column::Age => run.updated.is_some(),
-            Column::Tags => !run.tags.is_empty(),
+            RunColumn::Best => run.summary.best().is_some(),
+            RunColumn::Loss => run.summary.last_loss.is_some(),
+            RunColumn::Updated => run.updated.is_some(),
+            RunColumn::Tags => !run.tags.is_empty(),
             _ => true,
         }
     }
 
-    /// The order of two runs by it. The greatest age is the newest.
-    pub fn order(self, a: &RunEntry, b: &RunEntry) -> Ordering {
+    /// The order of two runs by this column; the latest update is the highest.
+    pub(super) fn order(self, a: &RunEntry, b: &RunEntry) -> Ordering {
         let best = |run: &RunEntry| run.summary.best().map_or(f64::NEG_INFINITY, |best| best.score);
         let loss = |run: &RunEntry| run.summary.last_loss.unwrap_or(f64::INFINITY);
         match self {
-            Column::State => a.state.cmp(&b.state),
-            Column::Name | Column::Curve => a.name.cmp(&b.name),
-            Column::Preset => a.summary.preset.cmp(&b.summary.preset),
-            Column::Model => a.summary.model.cmp(&b.summary.model),
-            Column::Best => best(a).total_cmp(&best(b)),
-            Column::Loss => loss(a).total_cmp(&loss(b)),
-            Column::Steps => a.summary.step.cmp(&b.summary.step),
-            Column::Time => a.summary.elapsed.total_cmp(&b.summary.elapsed),
-            Column::Age => a.updated.cmp(&b.updated),
-            Column::Tags => a.tags.cmp(&b.tags),
+            RunColumn::State => a.state.cmp(&b.state),
+            RunColumn::Name | RunColumn::Curve => a.name.cmp(&b.name),
+            RunColumn::Preset => a.summary.preset.cmp(&b.summary.preset),
+            RunColumn::Model => a.summary.model.cmp(&b.summary.model),
+            RunColumn::Best => best(a).total_cmp(&best(b)),
+            RunColumn::Loss => loss(a).total_cmp(&loss(b)),
+            RunColumn::Steps => a.summary.step.cmp(&b.summary.step),
+            RunColumn::Time => a.summary.elapsed.total_cmp(&b.summary.elapsed),
+            RunColumn::Updated => a.updated.cmp(&b.updated),
+            RunColumn::Tags => a.tags.cmp(&b.tags),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The settings of several runs side by side: only what differs, and what came of it.
+//! A table of several runs side by side: their results and the settings that differ.
 
 use std::path::Path;
 
@@ -14,47 +14,53 @@ use crate::ui::theme::Look;
 use crate::ui::widgets::panel::Title;
 use crate::ui::widgets::popup::{middle, window};
 
-/// Width of the keys, and of a run's values at most.
+/// Largest widths of the settings' keys and of a run's values.
 const KEYS: u16 = 26;
 const VALUES: u16 = 26;
 
-/// What runs differ in.
+/// The results of runs and the settings that differ between them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
     names: Vec<String>,
-    rows: Vec<Row>,
+    rows: Vec<ComparisonRow>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Row {
+struct ComparisonRow {
     key: String,
+    /// One per run.
     values: Vec<String>,
-    /// Whether it is what came of the settings.
-    outcome: bool,
-    /// The run that did best in it.
-    best: Option<usize>,
+    kind: RowKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum RowKind {
+    Setting,
+    Result {
+        /// Index of the run with the best value.
+        best: Option<usize>,
+    },
 }
 
 impl Comparison {
-    /// Of runs as they are listed; their presets are read.
+    /// Compares runs by their presets, which are read from their folders.
     ///
     /// # Errors
-    /// A preset that cannot be read.
+    /// If a preset cannot be read.
     pub fn of(runs: &[RunEntry]) -> Result<Comparison> {
         let paths: Vec<&Path> = runs.iter().map(|run| run.path.as_path()).collect();
-        let mut rows = outcomes(runs);
+        let mut rows = results(runs);
         let unset = || "-".to_owned();
-        rows.extend(setting_differences(&paths)?.into_iter().map(|difference| Row {
+        rows.extend(setting_differences(&paths)?.into_iter().map(|difference| ComparisonRow {
             key: difference.key,
             values:
                 difference.values.into_iter().map(|value| value.map_or_else(unset, |value| plain(&value))).collect(),
-            outcome: false,
-            best: None,
+            kind: RowKind::Setting,
         }));
         Ok(Comparison { names: runs.iter().map(|run| plain(&run.name)).collect(), rows })
     }
 
-    /// Rows that can be above the window.
+    /// The largest number of rows that can be scrolled out of view.
     pub fn most(&self, within: Rect) -> usize {
         self.rows.len().saturating_sub(usize::from(self.area(within).height.saturating_sub(3)))
     }
@@ -67,15 +73,20 @@ impl Comparison {
 
     pub(in crate::ui) fn draw(&self, frame: &mut Frame, within: Rect, look: &Look, from: usize) {
         let theme = &look.theme;
-        let settings = self.rows.iter().filter(|row| !row.outcome).count();
-        let note = if settings == 0 { "the settings are the same".to_owned() } else { "esc closes".to_owned() };
-        let values = vec![Span::styled(format!("{settings} settings differ"), theme.bold(theme.text))];
-        let inner = window(frame, self.area(within), look, Title { name: "Compare", values, note });
+        let settings = self.rows.iter().filter(|row| row.kind == RowKind::Setting).count();
+        let summary = match settings {
+            0 => "same settings".to_owned(),
+            1 => "1 setting differs".to_owned(),
+            _ => format!("{settings} settings differ"),
+        };
+        let values = vec![Span::styled(summary, theme.bold(theme.text))];
+        let title = Title { name: "Compare", values, note: "esc close".into() };
+        let inner = window(frame, self.area(within), look, title);
         if inner.is_empty() {
             return;
         }
         let keys = KEYS.min(inner.width / 3);
-        // As many runs as there is room for at a width that can be read.
+        // As many runs as fit at a readable width.
         let fit = ((inner.width - keys) / 13).clamp(1, self.names.len().max(1) as u16);
         let width = (inner.width - keys) / fit;
         let cell = |column: u16, y: u16| Rect { x: inner.x + keys + column * width, y, width: width - 1, height: 1 };
@@ -91,10 +102,10 @@ impl Comparison {
             let key = Rect { x: inner.x + 1, y, width: keys.saturating_sub(2), height: 1 };
             put(key, &row.key, theme.style(theme.dim));
             for (column, value) in (0..fit).zip(&row.values) {
-                let style = match (row.outcome, row.best == Some(usize::from(column))) {
-                    (true, true) => theme.bold(theme.good),
-                    (true, false) => theme.style(theme.text),
-                    (false, _) => theme.style(theme.selected),
+                let style = match row.kind {
+                    RowKind::Result { best } if best == Some(usize::from(column)) => theme.bold(theme.good),
+                    RowKind::Result { .. } => theme.style(theme.text),
+                    RowKind::Setting => theme.style(theme.selected),
                 };
                 put(cell(column, y), value, style);
             }
@@ -102,28 +113,29 @@ impl Comparison {
     }
 }
 
-/// What came of the runs.
-fn outcomes(runs: &[RunEntry]) -> Vec<Row> {
-    let row = |key: &str, value: &dyn Fn(&RunEntry) -> String| Row {
+/// The rows with the results of runs.
+fn results(runs: &[RunEntry]) -> Vec<ComparisonRow> {
+    let row = |key: &str, best: Option<usize>, value: &dyn Fn(&RunEntry) -> String| ComparisonRow {
         key: key.to_owned(),
         values: runs.iter().map(value).collect(),
-        outcome: true,
-        best: None,
+        kind: RowKind::Result { best },
     };
-    let scores = runs.iter().enumerate().filter_map(|(place, run)| Some((place, run.summary.best()?)));
-    // Only scores of one kind can be held against one another.
-    let comparable = runs.iter().filter_map(|run| run.summary.best()).map(|best| best.name).collect::<Vec<_>>();
-    let comparable = comparable.len() > 1 && comparable.windows(2).all(|pair| pair[0] == pair[1]);
-    let best = scores.max_by(|a, b| a.1.score.total_cmp(&b.1.score)).filter(|_| comparable);
-    let mut rows = vec![
-        row("state", &|run| run.state.name().to_owned()),
-        row("best", &|run| {
+    vec![
+        row("state", None, &|run| run.state.name().to_owned()),
+        row("best", best_run(runs), &|run| {
             run.summary.best().map_or("-".into(), |best| format!("{} {}", plain(best.name), score(best.score)))
         }),
-        row("last loss", &|run| run.summary.last_loss.map_or("-".into(), number)),
-        row("steps", &|run| format!("{}/{}", run.summary.step, run.summary.steps)),
-        row("time", &|run| duration(run.summary.elapsed)),
-    ];
-    rows[1].best = best.map(|(place, _)| place);
-    rows
+        row("last loss", None, &|run| run.summary.last_loss.map_or("-".into(), number)),
+        row("steps", None, &|run| format!("{}/{}", run.summary.step, run.summary.steps)),
+        row("time", None, &|run| duration(run.summary.elapsed)),
+    ]
+}
+
+/// Index of the run with the best score, if all scores are of one metric.
+fn best_run(runs: &[RunEntry]) -> Option<usize> {
+    let scores = runs.iter().enumerate().filter_map(|(index, run)| Some((index, run.summary.best()?)));
+    let metrics: Vec<&str> = scores.clone().map(|(_, best)| best.name).collect();
+    let comparable = metrics.len() > 1 && metrics.windows(2).all(|pair| pair[0] == pair[1]);
+    let best = scores.max_by(|a, b| a.1.score.total_cmp(&b.1.score)).filter(|_| comparable);
+    best.map(|(index, _)| index)
 }

@@ -1,4 +1,4 @@
-//! Below the table: what is known of the run under the cursor, and its loss. Above it: what is typed or asked.
+//! Details and loss curve of the run under the cursor, below the table; dialogs, above it.
 
 use std::path::PathBuf;
 
@@ -18,6 +18,9 @@ use crate::ui::widgets::chart::{Chart, Curve, Shape};
 use crate::ui::widgets::panel::{Title, panel};
 use crate::ui::widgets::popup::popup;
 
+/// Columns of the labels.
+const LABELS: usize = 12;
+
 pub(super) fn draw(runs: &RunList, frame: &mut Frame, area: Rect, look: &Look) {
     let Some(run) = runs.current() else {
         panel(frame, area, look, false, Title::named("Run"));
@@ -33,22 +36,22 @@ fn facts<'a>(runs: &RunList, run: &RunEntry, look: &Look, width: usize) -> Vec<L
     let (theme, summary) = (&look.theme, &run.summary);
     let (hue, sign) = sign(run.state, look);
     let row = |name: &'static str, value: Vec<Span<'a>>| {
-        let mut spans = vec![Span::styled(format!(" {name:<7}"), theme.style(theme.dim))];
+        let mut spans = vec![Span::styled(format!(" {name:<LABELS$}"), theme.style(theme.dim))];
         spans.extend(value);
         Line::from(spans)
     };
     let text = |text: String| Span::styled(text, theme.style(theme.text));
-    let told = run.updated.map(|told| format!("  {}", ago(&age(runs.now, told)))).unwrap_or_default();
+    let updated = run.updated.map(|told| format!("  {}", ago(&age(runs.now, told)))).unwrap_or_default();
     let mut lines =
-        vec![row("state", vec![Span::styled(format!("{sign} {}", run.state.name()), theme.bold(hue)), text(told)])];
+        vec![row("state", vec![Span::styled(format!("{sign} {}", run.state.name()), theme.bold(hue)), text(updated)])];
     if let Some(RunEnd::Failed { error, .. }) = &summary.end {
-        let error = wrapped(&plain(error), width.saturating_sub(9)).into_iter().take(3).enumerate();
+        let error = wrapped(&plain(error), width.saturating_sub(LABELS + 2)).into_iter().take(3).enumerate();
         lines.extend(error.map(|(number, part)| {
             row(if number == 0 { "error" } else { "" }, vec![Span::styled(part, theme.style(theme.error))])
         }));
     }
     if summary.steps > 0 {
-        let steps = format!("{} of {}", grouped(summary.step), grouped(summary.steps));
+        let steps = format!("{}/{}", grouped(summary.step), grouped(summary.steps));
         lines.push(row("steps", vec![text(format!("{steps} in {}", duration(summary.elapsed)))]));
     }
     if let Some(best) = summary.best() {
@@ -65,28 +68,35 @@ fn facts<'a>(runs: &RunList, run: &RunEntry, look: &Look, width: usize) -> Vec<L
         lines.push(row("tags", vec![Span::styled(tags.join(" "), theme.style(theme.selected))]));
     }
     if !run.checkpoints.is_empty() {
-        lines.push(row("kept", kept(&run.checkpoints, look)));
+        lines.push(row("checkpoints", checkpoints(&run.checkpoints, look)));
     }
     lines.push(row("folder", vec![Span::styled(plain(&run.path.display().to_string()), theme.style(theme.dim))]));
     lines
 }
 
-/// The steps of checkpoints, the newest first; pinned ones stand out, and the best has its colour.
-fn kept<'a>(kept: &[CheckpointSummary], look: &Look) -> Vec<Span<'a>> {
+/// The steps of checkpoints, newest first: `170, 140 (best), 100 (pinned)`.
+fn checkpoints<'a>(kept: &[CheckpointSummary], look: &Look) -> Vec<Span<'a>> {
     let theme = &look.theme;
     let mut spans = Vec::new();
-    for kept in kept {
-        let hue = if kept.best { theme.score } else { theme.dim };
-        spans.push(Span::styled(format!("{} ", grouped(kept.step)), theme.style(hue)));
-        if kept.pinned {
-            spans.push(Span::styled("pinned ", theme.style(theme.selected)));
+    for (number, kept) in kept.iter().enumerate() {
+        if number > 0 {
+            spans.push(Span::styled(", ", theme.style(theme.dim)));
         }
+        let hue = if kept.best { theme.score } else { theme.dim };
+        spans.push(Span::styled(grouped(kept.step), theme.style(hue)));
+        let (note, hue) = match (kept.best, kept.pinned) {
+            (true, true) => (" (best, pinned)", theme.score),
+            (true, false) => (" (best)", theme.score),
+            (false, true) => (" (pinned)", theme.selected),
+            (false, false) => continue,
+        };
+        spans.push(Span::styled(note, theme.style(hue)));
     }
     spans
 }
 
 fn ago(age: &str) -> String {
-    if age == "now" { age.to_owned() } else { format!("{age} ago") }
+    if age == "now" { "just now".to_owned() } else { format!("{age} ago") }
 }
 
 fn draw_loss(run: &RunEntry, frame: &mut Frame, area: Rect, look: &Look) {
@@ -100,71 +110,84 @@ fn draw_loss(run: &RunEntry, frame: &mut Frame, area: Rect, look: &Look) {
     let inner = panel(frame, area, look, false, title);
     let chart = Chart {
         curves: vec![Curve { name: "loss", series: &series, style: theme.style(theme.loss), shape: Shape::Line }],
-        axis: |at| at.step,
+        x_of: |at| at.step,
         window: None,
         log: false,
-        value: Unit::Number,
-        place: Unit::Steps,
+        y_unit: Unit::Number,
+        x_unit: Unit::Steps,
         include: &[],
         cursor: None,
         marks: Vec::new(),
-        waiting: "no step was taken",
-        axes: theme.style(theme.dim),
+        waiting: "no steps yet",
+        axis_style: theme.style(theme.dim),
         ascii: look.ascii,
     };
     chart.draw(inner, frame.buffer_mut());
 }
 
-/// What is typed, or asked.
+/// Draws the dialog that keys go to, if there is one.
 pub(super) fn draw_mode(mode: &Mode, frame: &mut Frame, area: Rect, look: &Look) {
-    let theme = &look.theme;
-    let typed = |text: &str| {
-        Line::from(vec![
-            Span::styled(format!(" {}", plain(text)), theme.bold(theme.text)),
-            Span::styled("_", theme.bold(theme.accent)),
-        ])
-    };
-    let hint = |text: &'static str| Line::styled(format!(" {text}"), theme.style(theme.dim));
     match mode {
         Mode::List | Mode::Filter { .. } => {}
-        Mode::Rename(_, entry) => {
-            let lines = vec![typed(&entry.text), Line::default(), hint("enter renames, esc leaves it")];
-            popup(frame, area, look, "Another name", lines, 60);
+        Mode::Rename(_, input) => {
+            let lines = vec![typed(&input.text, look), Line::default(), hint("enter rename  esc cancel", look)];
+            popup(frame, area, look, "Rename run", lines, 60);
         }
-        Mode::Tag(paths, entry) => {
-            let of = if paths.len() == 1 { "Tags".to_owned() } else { format!("Tags of {} runs", paths.len()) };
-            let lines = vec![typed(&entry.text), Line::default(), hint("words; enter sets them, esc leaves them")];
-            popup(frame, area, look, &of, lines, 60);
+        Mode::Tag(paths, input) => {
+            let title = if paths.len() == 1 { "Tags".to_owned() } else { format!("Tags of {} runs", paths.len()) };
+            let hint = hint("separated by spaces  enter save  esc cancel", look);
+            popup(frame, area, look, &title, vec![typed(&input.text, look), Line::default(), hint], 60);
         }
         Mode::Delete(paths) => {
-            let mut lines = vec![Line::default()];
-            lines.push(Line::styled(format!(" {}", question(paths)), theme.style(theme.text)));
-            lines.push(hint("with its checkpoints, to .trash within the folder of runs"));
-            lines.push(Line::default());
-            let key = |key: &'static str| Span::styled(key, theme.bold(theme.accent));
-            let word = |word: &'static str| Span::styled(word, theme.style(theme.text));
-            lines.push(Line::from(vec![key(" y"), word(" delete   "), key("n"), word(" keep")]));
-            popup(frame, area, look, "Delete", lines, 64);
+            let lines = vec![
+                Line::default(),
+                Line::styled(format!(" {}", question(paths)), look.theme.style(look.theme.text)),
+                hint("with all checkpoints, to .trash in the runs folder", look),
+                Line::default(),
+                answers("move to trash", "cancel", look),
+            ];
+            popup(frame, area, look, "Move to trash", lines, 64);
         }
-        Mode::Export(draft) => draft.draw(frame, area, look),
+        Mode::Export(form) => form.draw(frame, area, look),
         Mode::Biases(order, biases) => {
             let name = order.run.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let key = |key: &'static str| Span::styled(key, theme.bold(theme.accent));
-            let word = |word: &'static str| Span::styled(word, theme.style(theme.text));
             let why = wrapped(&plain(&biases.to_string()), 62);
             let mut lines = vec![Line::default()];
-            lines.extend(why.into_iter().map(|line| Line::styled(format!(" {line}"), theme.style(theme.text))));
+            lines.extend(
+                why.into_iter().map(|line| Line::styled(format!(" {line}"), look.theme.style(look.theme.text))),
+            );
             lines.push(Line::default());
-            lines.push(Line::from(vec![key(" y"), word(" leave them out   "), key("n"), word(" write no adapter")]));
+            lines.push(answers("export without biases", "cancel", look));
             popup(frame, area, look, &format!("Export {}", plain(&name)), lines, 68);
         }
-        Mode::Pins(pins) => pins.draw(frame, area, look),
+        Mode::Pins(dialog) => dialog.draw(frame, area, look),
     }
+}
+
+/// A text being typed, with a cursor.
+fn typed<'a>(text: &str, look: &Look) -> Line<'a> {
+    let theme = &look.theme;
+    Line::from(vec![
+        Span::styled(format!(" {}", plain(text)), theme.bold(theme.text)),
+        Span::styled("_", theme.bold(theme.accent)),
+    ])
+}
+
+fn hint<'a>(text: &str, look: &Look) -> Line<'a> {
+    Line::styled(format!(" {text}"), look.theme.style(look.theme.dim))
+}
+
+/// The keys y and n with their meanings.
+fn answers<'a>(yes: &'a str, no: &'a str, look: &Look) -> Line<'a> {
+    let theme = &look.theme;
+    let key = |key: &'static str| Span::styled(key, theme.bold(theme.accent));
+    let word = |word: String| Span::styled(word, theme.style(theme.text));
+    Line::from(vec![key(" y"), word(format!(" {yes}   ")), key("n"), word(format!(" {no}"))])
 }
 
 fn question(paths: &[PathBuf]) -> String {
     match paths {
-        [one] => format!("Delete {}?", plain(&one.file_name().unwrap_or_default().to_string_lossy())),
-        many => format!("Delete {} runs?", many.len()),
+        [one] => format!("Move {} to the trash?", plain(&one.file_name().unwrap_or_default().to_string_lossy())),
+        many => format!("Move {} runs to the trash?", many.len()),
     }
 }

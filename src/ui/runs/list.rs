@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
-use super::column::Column;
+use super::column::RunColumn;
 use crate::runs::RunEntry;
 
 /// The runs of the run folder's list.
@@ -19,7 +19,7 @@ pub struct RunList {
     pub cursor: usize,
     /// Names of the marked runs.
     pub marked: BTreeSet<String>,
-    pub sort: Column,
+    pub sort: RunColumn,
     pub descending: bool,
     /// Words that a run must contain to be shown.
     pub filter: String,
@@ -33,7 +33,7 @@ impl Default for RunList {
             shown: Vec::new(),
             cursor: 0,
             marked: BTreeSet::new(),
-            sort: Column::Age,
+            sort: RunColumn::Updated,
             descending: true,
             filter: String::new(),
         }
@@ -91,8 +91,8 @@ impl RunList {
     }
 
     /// Sorts by a column, the better end first; by the same column again, in reverse.
-    pub fn sort_by(&mut self, column: Column) {
-        self.descending = if column == self.sort { !self.descending } else { column.greatest_first() };
+    pub fn sort_by(&mut self, column: RunColumn) {
+        self.descending = if column == self.sort { !self.descending } else { column.descends() };
         self.sort = column;
         self.arrange(self.current_name());
     }

@@ -4,8 +4,8 @@ mod checkpoints;
 mod column;
 mod comparison;
 mod detail;
-mod entry;
 mod export;
+mod line_input;
 mod list;
 mod mode;
 mod scene;
@@ -27,11 +27,11 @@ use super::theme::Look;
 use crate::export::{ChangedBiases, ExportRequest};
 use crate::protocol::Progress;
 use crate::runs::{RunEntry, RunState, tags_of};
-use checkpoints::{Asked, Pins};
+use checkpoints::{PinDialog, PinOutcome};
 pub use comparison::Comparison;
-use entry::{Entry, Typed};
-use export::Draft;
-pub use export::UnderWay;
+use export::ExportForm;
+pub use export::RunningExport;
+use line_input::{InputOutcome, LineInput};
 use list::RunList;
 use mode::Mode;
 use scene::Scene;
@@ -44,7 +44,7 @@ pub struct Runs {
     list: RunList,
     mode: Mode,
     /// The running export.
-    exporting: Option<UnderWay>,
+    exporting: Option<RunningExport>,
 }
 
 impl Default for Runs {
@@ -61,7 +61,7 @@ impl Runs {
         if let Mode::Pins(pins) = &mut self.mode
             && let Some(run) = listed.iter().find(|run| run.path == pins.run)
         {
-            pins.learn(run);
+            pins.refresh(run);
         }
         self.list.replace(listed);
     }
@@ -91,22 +91,28 @@ impl Runs {
             Mode::List => {}
             Mode::Filter { mut entry, before } => {
                 let typed = entry.key(key);
-                self.list.set_filter(if typed == Typed::Dropped { before.clone() } else { entry.text.clone() });
-                if typed == Typed::On {
+                self.list.set_filter(if typed == InputOutcome::Cancelled {
+                    before.clone()
+                } else {
+                    entry.text.clone()
+                });
+                if typed == InputOutcome::Editing {
                     self.mode = Mode::Filter { entry, before };
                 }
             }
             Mode::Rename(run, mut entry) => match entry.key(key) {
-                Typed::On => self.mode = Mode::Rename(run, entry),
-                Typed::Dropped => {}
-                Typed::Done => {
+                InputOutcome::Editing => self.mode = Mode::Rename(run, entry),
+                InputOutcome::Cancelled => {}
+                InputOutcome::Submitted => {
                     return Some(Intent::Edit(RunEdit::Rename { run, name: entry.text.trim().to_owned() }));
                 }
             },
             Mode::Tag(runs, mut entry) => match entry.key(key) {
-                Typed::On => self.mode = Mode::Tag(runs, entry),
-                Typed::Dropped => {}
-                Typed::Done => return Some(Intent::Edit(RunEdit::Tag { runs, tags: tags_of(&entry.text) })),
+                InputOutcome::Editing => self.mode = Mode::Tag(runs, entry),
+                InputOutcome::Cancelled => {}
+                InputOutcome::Submitted => {
+                    return Some(Intent::Edit(RunEdit::Tag { runs, tags: tags_of(&entry.text) }));
+                }
             },
             Mode::Delete(runs) => match key.code {
                 KeyCode::Char('y' | 'Y') => return Some(Intent::Edit(RunEdit::MoveToTrash(runs))),
@@ -114,9 +120,9 @@ impl Runs {
                 _ => self.mode = Mode::Delete(runs),
             },
             Mode::Export(mut draft) => match draft.key(key) {
-                Typed::On => self.mode = Mode::Export(draft),
-                Typed::Dropped => {}
-                Typed::Done => return Some(Intent::Export(draft.order())),
+                InputOutcome::Editing => self.mode = Mode::Export(draft),
+                InputOutcome::Cancelled => {}
+                InputOutcome::Submitted => return Some(Intent::Export(draft.order())),
             },
             Mode::Biases(order, biases) => match key.code {
                 KeyCode::Char('y' | 'Y') => {
@@ -127,10 +133,10 @@ impl Runs {
             },
             Mode::Pins(mut pins) => {
                 let asked = pins.key(key);
-                if !matches!(asked, Asked::Close) {
+                if !matches!(asked, PinOutcome::Close) {
                     self.mode = Mode::Pins(pins);
                 }
-                if let Asked::Change(edit) = asked {
+                if let PinOutcome::Change(edit) = asked {
                     return Some(Intent::Edit(edit));
                 }
             }
@@ -163,7 +169,7 @@ impl Runs {
             Action::Sort => list.sort_by(list.sort.next(&table::columns(area.width))),
             Action::Reverse => list.sort_by(list.sort),
             Action::Filter => {
-                self.mode = Mode::Filter { entry: Entry::with(&list.filter), before: list.filter.clone() };
+                self.mode = Mode::Filter { entry: LineInput::new(&list.filter), before: list.filter.clone() };
             }
             Action::Back if !list.filter.is_empty() => list.set_filter(String::new()),
             Action::Back => list.marked.clear(),
@@ -178,11 +184,11 @@ impl Runs {
             Action::Compare => return Some(Intent::Compare(list.chosen().cloned().collect())),
             Action::Tag => {
                 let tags = list.current()?.tags.join(" ");
-                self.mode = Mode::Tag(list.chosen().map(|run| run.path.clone()).collect(), Entry::with(&tags));
+                self.mode = Mode::Tag(list.chosen().map(|run| run.path.clone()).collect(), LineInput::new(&tags));
             }
             Action::Rename => {
                 let run = list.current()?;
-                self.mode = Mode::Rename(run.path.clone(), Entry::with(&run.name));
+                self.mode = Mode::Rename(run.path.clone(), LineInput::new(&run.name));
             }
             Action::Delete => {
                 let runs: Vec<PathBuf> = list.chosen().map(|run| run.path.clone()).collect();
@@ -190,9 +196,9 @@ impl Runs {
                     self.mode = Mode::Delete(runs);
                 }
             }
-            Action::Export => self.mode = Mode::Export(Draft::of(list.current()?)),
+            Action::Export => self.mode = Mode::Export(ExportForm::new(list.current()?)),
             Action::CancelExport if self.exporting.is_some() => return Some(Intent::CancelExport),
-            Action::Pin => self.mode = Mode::Pins(Pins::of(list.current()?)),
+            Action::Pin => self.mode = Mode::Pins(PinDialog::new(list.current()?)),
             Action::OpenFolder => return Some(Intent::OpenFolder(list.current()?.path.clone())),
             Action::CopyPath => {
                 let path = list.current()?.path.clone();
@@ -217,12 +223,12 @@ impl Runs {
     /// Notes that an export begins. Whether none was running.
     pub fn begin_export(&mut self, order: &ExportRequest) -> bool {
         let idle = self.exporting.is_none();
-        self.exporting.get_or_insert_with(|| UnderWay { order: order.clone(), progress: None });
+        self.exporting.get_or_insert_with(|| RunningExport { order: order.clone(), progress: None });
         idle
     }
 
     /// The running export.
-    pub fn exporting(&self) -> Option<&UnderWay> {
+    pub fn exporting(&self) -> Option<&RunningExport> {
         self.exporting.as_ref()
     }
 

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::checkpoints::Pins;
-use super::entry::Entry;
-use super::export::Draft;
+use super::checkpoints::PinDialog;
+use super::export::ExportForm;
+use super::line_input::LineInput;
 use crate::export::{ChangedBiases, ExportRequest};
 
 /// What keys are for.
@@ -14,20 +14,20 @@ pub enum Mode {
     List,
     /// Typing the filter.
     Filter {
-        entry: Entry,
+        entry: LineInput,
         /// The filter to restore on esc.
         before: String,
     },
     /// Typing the new name of a run.
-    Rename(PathBuf, Entry),
+    Rename(PathBuf, LineInput),
     /// Typing the tags of runs.
-    Tag(Vec<PathBuf>, Entry),
+    Tag(Vec<PathBuf>, LineInput),
     /// Confirming that these runs are moved to trash.
     Delete(Vec<PathBuf>),
     /// Choosing what to export, and where to.
-    Export(Draft),
+    Export(ExportForm),
     /// Confirming that an adapter is exported without its biases.
     Biases(ExportRequest, ChangedBiases),
     /// Choosing checkpoints to pin.
-    Pins(Pins),
+    Pins(PinDialog),
 }

@@ -1,6 +1,6 @@
 //! What the drawing code of the list of runs reads.
 
-use super::export::UnderWay;
+use super::export::RunningExport;
 use super::list::RunList;
 use super::mode::Mode;
 use crate::ui::theme::Look;
@@ -11,6 +11,6 @@ pub struct Scene<'a> {
     pub list: &'a RunList,
     pub mode: &'a Mode,
     /// The running export.
-    pub exporting: Option<&'a UnderWay>,
+    pub exporting: Option<&'a RunningExport>,
     pub look: &'a Look,
 }

@@ -1,4 +1,4 @@
-//! A line of text that is typed: its cursor moves by what a reader takes for characters, whatever they are made of.
+//! A single-line text input whose cursor moves by grapheme clusters.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Frame;
@@ -8,38 +8,38 @@ use ratatui::text::Line;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-/// Characters at most: a path may be long, a novel is a mistake.
-const MOST: usize = 4096;
+/// Longest text, in graphemes: enough for any path; more is a pasting mistake.
+const MAX_LENGTH: usize = 4096;
 
-/// A line of text and a cursor in it.
+/// A line of text with a cursor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Input {
+    /// Grapheme clusters.
     characters: Vec<String>,
-    /// The character that the cursor is on; as many as there are for the place behind the last.
+    /// Index of the character under the cursor; the number of characters at the end of the text.
     cursor: usize,
 }
 
 impl Input {
-    /// With a text, and the cursor behind it.
+    /// An input with a text and the cursor at its end.
     pub fn new(text: &str) -> Input {
         let mut input = Input::default();
         input.insert(text);
         input
     }
 
-    /// The text.
     pub fn text(&self) -> String {
         self.characters.concat()
     }
 
-    /// Takes up a key; whether it had a meaning.
+    /// Handles a key; returns whether it is bound.
     pub fn key(&mut self, key: KeyEvent) -> bool {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {
             KeyCode::Char(c) if !control && !key.modifiers.contains(KeyModifiers::ALT) => {
                 self.insert(c.encode_utf8(&mut [0; 4]));
             }
-            // As in a shell.
+            // The keys of readline.
             KeyCode::Char('a') if control => self.cursor = 0,
             KeyCode::Char('e') if control => self.cursor = self.characters.len(),
             KeyCode::Char('u') if control => {
@@ -65,15 +65,15 @@ impl Input {
         true
     }
 
-    /// Puts text in at the cursor. It is one line: what ends lines or moves a terminal's cursor becomes a space.
+    /// Inserts text at the cursor. Control characters become spaces, so that the text stays one line.
     pub fn insert(&mut self, text: &str) {
         let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let (before, after) = self.characters.split_at(self.cursor);
-        // What is typed may combine with what is there.
+        // Inserted characters may combine with those before them.
         let before = before.concat() + &plain;
         let after = after.concat();
         let all = before.clone() + &after;
-        self.characters = all.graphemes(true).take(MOST).map(str::to_owned).collect();
+        self.characters = all.graphemes(true).take(MAX_LENGTH).map(str::to_owned).collect();
         let mut bytes = 0;
         let behind = self.characters.iter().position(|character| {
             bytes += character.len();
@@ -82,18 +82,17 @@ impl Input {
         self.cursor = behind.unwrap_or(self.characters.len());
     }
 
-    /// Draws it in one line and puts the terminal's cursor there. What does not fit gives way on the side that is farther from
-    /// the cursor.
+    /// Draws the text in one line, scrolled so that the cursor is visible, and places the terminal's cursor.
     pub fn draw(&self, frame: &mut Frame, area: Rect, style: Style) {
         if area.is_empty() {
             return;
         }
-        let column = self.draw_still(frame, area, style);
+        let column = self.draw_unfocused(frame, area, style);
         frame.set_cursor_position(Position::new(area.x + column, area.y));
     }
 
-    /// The same without the terminal's cursor, whose column within the area it returns.
-    pub fn draw_still(&self, frame: &mut Frame, area: Rect, style: Style) -> u16 {
+    /// Draws the text without the terminal's cursor; returns the column the cursor would have.
+    pub fn draw_unfocused(&self, frame: &mut Frame, area: Rect, style: Style) -> u16 {
         let width = |characters: &[String]| characters.iter().map(|c| c.width()).sum::<usize>();
         let room = usize::from(area.width).saturating_sub(1);
         let mut first = 0;
@@ -132,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_typed_at_the_cursor() {
+    fn keys_edit_at_the_cursor() {
         let mut input = Input::new("roberta-base");
         control(&mut input, 'w');
         assert_eq!(input.text(), "");
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_seen_as_one_character_is_one() {
+    fn a_grapheme_cluster_is_one_character() {
         let mut input = Input::new("e\u{301}日本👩‍👩‍👧");
         press(&mut input, KeyCode::Backspace);
         assert_eq!(input.text(), "e\u{301}日本");
@@ -166,7 +165,7 @@ mod tests {
         press(&mut input, KeyCode::Right);
         press(&mut input, KeyCode::Backspace);
         assert_eq!(input.text(), "日本");
-        // A mark that combines with what is before it.
+        // A combining mark joins the character before it.
         press(&mut input, KeyCode::Char('a'));
         press(&mut input, KeyCode::Char('\u{308}'));
         press(&mut input, KeyCode::Backspace);
@@ -174,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cursor_is_always_in_view() {
+    fn the_cursor_is_always_visible() {
         let mut terminal = Terminal::new(TestBackend::new(6, 1)).unwrap();
         let mut input = Input::new("日本日本");
         let mut draw = |input: &Input| {
@@ -188,7 +187,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_keys_leave_a_cursor_in_the_text(keys in prop::collection::vec(0u8..9, 0..60), text in "\\PC{0,12}") {
+        fn the_cursor_stays_within_the_text_whatever_is_typed(keys in prop::collection::vec(0u8..9, 0..60), text in "\\PC{0,12}") {
             let mut input = Input::default();
             for key in keys {
                 match key {

@@ -1,9 +1,9 @@
-//! Things that are drawn into a rectangle: no state, no knowledge of runs.
+//! Reusable widgets that know nothing of runs: charts, panels, popups, sparklines, a text input.
 
-pub mod chart;
-pub mod input;
-pub mod panel;
-pub mod popup;
-pub mod sides;
-pub mod spark;
-pub mod svg;
+pub(super) mod chart;
+pub(super) mod input;
+pub(super) mod panel;
+pub(super) mod popup;
+pub(super) mod sides;
+pub(super) mod spark;
+pub(super) mod svg;

@@ -1,4 +1,4 @@
-//! A frame with a title that carries a value.
+//! Bordered panels whose title holds a name, current values and a note.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -8,7 +8,7 @@ use ratatui::widgets::{Block, Borders};
 
 use crate::ui::theme::Look;
 
-/// Borders of characters that every terminal has.
+/// Borders in ASCII.
 const ASCII: border::Set<'static> = border::Set {
     top_left: "+",
     top_right: "+",
@@ -20,24 +20,23 @@ const ASCII: border::Set<'static> = border::Set {
     horizontal_bottom: "-",
 };
 
-/// What the frame says.
+/// The title of a panel.
 pub struct Title<'a> {
-    /// What it shows.
     pub name: &'a str,
-    /// Its values now.
+    /// Current values, after the name.
     pub values: Vec<Span<'a>>,
-    /// What else there is to say, on the right, if there is room.
+    /// A remark at the right, left out where there is no room.
     pub note: String,
 }
 
 impl<'a> Title<'a> {
-    /// A name and nothing else.
+    /// A title without values and note.
     pub fn named(name: &'a str) -> Title<'a> {
         Title { name, values: Vec::new(), note: String::new() }
     }
 }
 
-/// Draws the frame and returns what is within.
+/// Draws the border and title, and returns the area inside.
 pub fn panel(frame: &mut Frame, area: Rect, look: &Look, focused: bool, title: Title) -> Rect {
     let theme = &look.theme;
     let edge = theme.style(if focused { theme.focus } else { theme.border });
@@ -57,4 +56,10 @@ pub fn panel(frame: &mut Frame, area: Rect, look: &Look, focused: bool, title: T
     let inner = block.inner(area);
     frame.render_widget(block, area);
     inner
+}
+
+/// Draws a text in the middle of an area that has nothing else to show.
+pub fn placeholder(frame: &mut Frame, area: Rect, look: &Look, text: &str) {
+    let middle = Rect { y: area.y + area.height / 2, height: 1.min(area.height), ..area };
+    frame.render_widget(Line::styled(text, look.theme.style(look.theme.dim)).centered(), middle);
 }

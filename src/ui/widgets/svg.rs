@@ -1,4 +1,4 @@
-//! A chart as a picture for paper and the web: the same scales, ticks and curves as on the screen.
+//! A chart as an SVG picture: the same scales, ticks and curves as on the screen.
 
 use std::fmt::Write;
 
@@ -6,14 +6,14 @@ use ratatui::style::Color;
 
 use super::chart::{Chart, Curve, Shape};
 
-/// Size of the picture and the room around its plot, in pixels.
+/// Width and height of the picture, and the margins around the plot, in pixels.
 const SIZE: (f64, f64) = (960.0, 480.0);
 const LEFT: f64 = 84.0;
 const RIGHT: f64 = 20.0;
 const TOP: f64 = 48.0;
 const BOTTOM: f64 = 40.0;
 
-/// Draws it under a title.
+/// The SVG text of a chart under a title.
 pub fn draw(chart: &Chart, title: &str) -> String {
     let (width, height) = SIZE;
     let mut svg = format!(
@@ -26,26 +26,26 @@ pub fn draw(chart: &Chart, title: &str) -> String {
         let _ = writeln!(svg, "<text x=\"{LEFT}\" y=\"{}\">{}</text>\n</svg>", height / 2.0, escaped(chart.waiting));
         return svg;
     };
-    let across = |place: f64| LEFT + x.share(place) * (width - LEFT - RIGHT);
-    let down = |counted: f64| height - BOTTOM - y.share(counted) * (height - TOP - BOTTOM);
-    for tick in y.ticks(6, chart.value) {
-        let at = down(tick);
+    let across = |position: f64| LEFT + x.share(position) * (width - LEFT - RIGHT);
+    let down = |position: f64| height - BOTTOM - y.share(position) * (height - TOP - BOTTOM);
+    for tick in y.ticks(6, chart.y_unit) {
+        let at = down(tick.at);
         let _ = writeln!(
             svg,
             "<path d=\"M{LEFT} {at:.1}H{:.1}\" stroke=\"#ddd\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
             width - RIGHT,
             LEFT - 8.0,
             at + 4.0,
-            escaped(&chart.value.text(y.value(tick)))
+            escaped(&tick.label)
         );
     }
-    for tick in x.ticks(8, chart.place) {
+    for tick in x.ticks(8, chart.x_unit) {
         let _ = writeln!(
             svg,
             "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-            across(tick),
+            across(tick.at),
             height - BOTTOM + 20.0,
-            escaped(&chart.place.text(tick))
+            escaped(&tick.label)
         );
     }
     let _ = writeln!(
@@ -61,12 +61,12 @@ pub fn draw(chart: &Chart, title: &str) -> String {
             let _ = writeln!(
                 svg,
                 "<path d=\"{}\" clip-path=\"url(#plot)\" fill=\"none\" stroke=\"{color}\" stroke-width=\"1.5\"/>",
-                path(chart, curve, &across, &|value| down(y.of(value)))
+                path(chart, curve, &across, &|value| down(y.position(value)))
             );
         }
         if curve.shape != Shape::Line {
             for bucket in curve.series.buckets().iter().filter(|bucket| !chart.log || bucket.min > 0.0) {
-                let (cx, cy) = (across((chart.axis)(bucket.last)), down(y.of(bucket.end)));
+                let (cx, cy) = (across((chart.x_of)(bucket.last)), down(y.position(bucket.end)));
                 let _ = writeln!(
                     svg,
                     "<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"3.5\" clip-path=\"url(#plot)\" fill=\"{color}\"/>"
@@ -79,7 +79,7 @@ pub fn draw(chart: &Chart, title: &str) -> String {
     svg + "</svg>\n"
 }
 
-/// A line through the points, and at each place a stroke from the least to the greatest.
+/// The path through the points, with a vertical stroke from minimum to maximum where a bucket holds several.
 fn path(chart: &Chart, curve: &Curve, across: &impl Fn(f64) -> f64, down: &impl Fn(f64) -> f64) -> String {
     let mut path = String::new();
     let mut pen = false;
@@ -88,7 +88,7 @@ fn path(chart: &Chart, curve: &Curve, across: &impl Fn(f64) -> f64, down: &impl 
             pen = false;
             continue;
         }
-        let x = across((chart.axis)(bucket.last));
+        let x = across((chart.x_of)(bucket.last));
         let verb = if pen && !bucket.gap { 'L' } else { 'M' };
         if bucket.min < bucket.max {
             let _ = write!(path, "{verb}{x:.1} {:.1}V{:.1}", down(bucket.min), down(bucket.max));
@@ -131,7 +131,7 @@ mod tests {
     use crate::ui::format::Unit;
 
     #[test]
-    fn a_gap_lifts_the_pen_and_names_are_escaped() {
+    fn a_gap_starts_a_new_subpath_and_names_are_escaped() {
         let mut series = Series::default();
         for (step, value) in [1.0, 2.0, f64::NAN, 4.0].into_iter().enumerate() {
             series.push(At { step: step as f64, time: 0.0 }, value);
@@ -139,16 +139,16 @@ mod tests {
         let style = Style::new().fg(Color::Rgb(1, 2, 255));
         let chart = Chart {
             curves: vec![Curve { name: "a<b&c", series: &series, style, shape: Shape::Line }],
-            axis: |at| at.step,
+            x_of: |at| at.step,
             window: None,
             log: false,
-            value: Unit::Number,
-            place: Unit::Steps,
+            y_unit: Unit::Number,
+            x_unit: Unit::Steps,
             include: &[],
             cursor: None,
             marks: Vec::new(),
             waiting: "waiting",
-            axes: Style::new(),
+            axis_style: Style::new(),
             ascii: false,
         };
         let svg = draw(&chart, "\"x\"");
@@ -157,7 +157,8 @@ mod tests {
         assert!(svg.contains("a&lt;b&amp;c") && svg.contains("&quot;x&quot;") && !svg.contains("NaN"));
         let empty = Series::default();
         let style = Style::new();
-        let nothing = Chart { curves: vec![Curve { name: "", series: &empty, style, shape: Shape::Line }], ..chart };
-        assert!(draw(&nothing, "").contains(">waiting<"));
+        let without_points =
+            Chart { curves: vec![Curve { name: "", series: &empty, style, shape: Shape::Line }], ..chart };
+        assert!(draw(&without_points, "").contains(">waiting<"));
     }
 }

@@ -1,22 +1,22 @@
-//! A chart as files for elsewhere: its numbers as CSV and its picture as SVG.
+//! A chart as files: its points as CSV and a picture as SVG.
 
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use super::content::Content;
+use super::content::ChartContent;
 use super::panel::Panel;
 use super::panels;
 use super::scene::Scene;
 use crate::ui::widgets::chart::Curve;
 use crate::ui::widgets::svg;
 
-/// Path and text of both, in the folder `charts` of the run; `None` where the run has no folder or the panel no chart.
-pub fn files(scene: Scene, panel: Panel) -> Option<Vec<(PathBuf, String)>> {
+/// Paths and texts of both files, in the run's folder `charts`; `None` without a folder or for a panel without a chart.
+pub(super) fn files(scene: Scene, panel: Panel) -> Option<Vec<(PathBuf, String)>> {
     if panel == Panel::Selected {
         return None;
     }
     let folder = scene.files?.folder.join("charts");
-    let content = Content::of(scene, panel);
+    let content = ChartContent::new(scene, panel);
     let subject = match panel {
         Panel::TargetMass(number) | Panel::TargetUpdate(number) => {
             format!("-{}", scene.run.targets.all.get(number)?.name)
@@ -33,14 +33,14 @@ pub fn files(scene: Scene, panel: Panel) -> Option<Vec<(PathBuf, String)>> {
     Some(vec![(folder.join(format!("{name}.csv")), csv), (folder.join(format!("{name}.svg")), svg)])
 }
 
-/// A name that every file system takes, of the words of a text.
+/// A text as a file name that is valid on every file system.
 fn file_name(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' };
     let name: String = text.chars().map(plain).take(120).collect();
     name.trim_matches(['.', '-']).to_owned()
 }
 
-/// A line for each point, or for neighbouring points of a long curve their range and the last of them.
+/// One line per bucket: a point, or the range and last value of neighbouring points of a long curve.
 fn csv(curves: &[Curve]) -> String {
     let mut text = String::from("curve,first_step,last_step,first_seconds,last_seconds,min,max,last\n");
     for curve in curves {
@@ -62,7 +62,7 @@ mod tests {
     use ratatui::style::Style;
 
     #[test]
-    fn numbers_are_written_whole() {
+    fn values_are_written_with_all_digits() {
         let mut series = Series::default();
         series.push(At { step: 1.0, time: 0.5 }, 0.1 + 0.2);
         series.push(At { step: 2.0, time: 1.5 }, -3.0);
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_stays_in_its_folder() {
+    fn a_file_name_has_no_path_separators() {
         assert_eq!(file_name("Gradient mass-../..\\x y-step-3"), "gradient-mass-..-..-x-y-step-3");
         assert_eq!(file_name(".."), "");
     }
