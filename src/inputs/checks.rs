@@ -45,7 +45,7 @@ pub(super) fn check_known_scores(preset: &Preset) -> Result<()> {
     match &preset.data.source {
         DataSource::Instructions(_) => check_best(preset, "a language model", &[PERPLEXITY]),
         DataSource::Hub(task) | DataSource::Local(Source::Glue { task, .. }) => {
-            check_best(preset, &task.to_string(), &task.metrics().names())
+            check_best(preset, &task.to_string(), task.metrics().names())
         }
         DataSource::Local(Source::Table { .. }) => Ok(()),
     }

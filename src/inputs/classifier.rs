@@ -22,7 +22,7 @@ pub(super) fn open(
     for warning in &dataset.warnings {
         report(Event::warning(warning));
     }
-    check_best(preset, &dataset.name, &dataset.metrics.names())?;
+    check_best(preset, &dataset.name, dataset.metrics.names())?;
     let best = preset.keep.best.clone().unwrap_or_else(|| dataset.metrics.best().to_owned());
     let steps = steps(preset, dataset.train.len())?;
     let tokenized = match model.map(|model| &model.tokenizer) {
