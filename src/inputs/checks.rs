@@ -6,9 +6,10 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use crate::Usage;
-use crate::data::TextTokenizer;
+use crate::data::{LabelledSource, TextTokenizer};
 use crate::model::{Layout, ModelConfig, ParameterSpec};
 use crate::preset::{DataSource, Preset};
+use crate::protocol::PERPLEXITY;
 use crate::sift::{Role, Rules};
 use crate::suggest;
 
@@ -37,6 +38,27 @@ pub fn check_targets(rules: &Rules, specs: &[ParameterSpec]) -> Result<()> {
         bail!(Usage("sift.modules and sift.dense match no parameter, so there is nothing to train".into()));
     }
     Ok(())
+}
+
+/// Checks `keep.best` where the preset alone determines the scores. Those of a user's own file depend on its labels.
+pub(super) fn check_known_scores(preset: &Preset) -> Result<()> {
+    match &preset.data.source {
+        DataSource::Instructions(_) => check_best(preset, "a language model", &[PERPLEXITY]),
+        DataSource::Hub(task) | DataSource::Local(LabelledSource::Glue { task, .. }) => {
+            check_best(preset, &task.to_string(), task.metrics().names())
+        }
+        DataSource::Local(LabelledSource::Table { .. }) => Ok(()),
+    }
+}
+
+/// Checks that `keep.best` is one of a dataset's scores.
+pub(super) fn check_best(preset: &Preset, dataset: &str, scores: &[&str]) -> Result<()> {
+    match preset.keep.best.as_deref() {
+        Some(name) if !scores.contains(&name) => {
+            bail!(Usage(format!("keep.best is \"{name}\", but {dataset} is scored by {}", scores.join(" and "))))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// [`check_targets`] for a model that is not loaded.

@@ -1,11 +1,11 @@
 //! The labelled texts of a classifier: read, checked and tokenized.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::access::Access;
+use super::checks::check_best;
 use super::opened::{ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit, steps};
-use crate::Usage;
-use crate::data::{self, Dataset, Example, LabelledSource, Tokenized};
+use crate::data::{self, Example, LabelledSource, Tokenized};
 use crate::preset::Preset;
 use crate::protocol::{Event, Progress};
 
@@ -22,7 +22,8 @@ pub(super) fn open(
     for warning in &dataset.warnings {
         report(Event::warning(warning));
     }
-    let best = best_score(preset, &dataset)?;
+    check_best(preset, &dataset.name, dataset.metrics.names())?;
+    let best = preset.keep.best.clone().unwrap_or_else(|| dataset.metrics.primary().to_owned());
     let steps = steps(preset, dataset.train.len())?;
     let tokenized = match model.map(|model| &model.tokenizer) {
         Some(ModelTokenizer::Text(tokenizer)) => {
@@ -49,16 +50,4 @@ pub(super) fn open(
         labelled: Some(dataset),
         tokenized,
     })
-}
-
-/// The score of `keep.best`, by default the first of the task.
-fn best_score(preset: &Preset, dataset: &Dataset) -> Result<String> {
-    let names = dataset.metrics.names();
-    match &preset.keep.best {
-        None => Ok(dataset.metrics.primary().to_owned()),
-        Some(name) if names.contains(&name.as_str()) => Ok(name.clone()),
-        Some(name) => {
-            bail!(Usage(format!("keep.best is \"{name}\", but {} is scored by {}", dataset.name, names.join(" and "))))
-        }
-    }
 }

@@ -19,9 +19,6 @@ pub(super) fn open(
     model: Option<&OpenedModel>,
     report: &dyn Fn(Event),
 ) -> Result<OpenedData> {
-    if let Some(name) = preset.keep.best.as_deref().filter(|name| *name != PERPLEXITY) {
-        bail!(Usage(format!("keep.best is \"{name}\", but a language model is scored by {PERPLEXITY}")));
-    }
     let progress = |progress: Progress| report(Event::Progress(progress));
     let source = InstructionSource { format: data.format, train, held_out: data.held_out.clone() };
     let instructions = instruct::load(&source, preset.train.seed, &progress)?;

@@ -39,6 +39,7 @@ use access::Lookup;
 pub fn open(preset: &Preset, access: &Access, report: &dyn Fn(Event)) -> Result<OpenedPreset> {
     let progress = |progress: Progress| report(Event::Progress(progress));
     let mut missing = Vec::new();
+    checks::check_known_scores(preset)?;
     let model = match access.model(&preset.model.id, &progress)? {
         Lookup::Found(folder) => Some(open_model(preset, folder)?),
         Lookup::Missing(demo @ Missing::Demo { .. }) => {

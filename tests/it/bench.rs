@@ -94,7 +94,7 @@ fn batches_of_a_file_are_used_unchanged() {
     assert!(String::from_utf8_lossy(&finesift(&common).stderr).contains("a.labels must have the class index"));
     for (more, message) in [
         (["--prefix", "b"], "no tensor b.input_ids; tensors with input_ids: a"),
-        (["--modules", "qery"], "\"qery\" is in none of the model's"),
+        (["--modules", "qery"], "\"qery\" matches none of the model's"),
         (["--rate", "2"], "above 0 and at most 1"),
         (["--steps", "0"], "0 is not in 1..=100000"),
     ] {

@@ -318,6 +318,12 @@ impl Machine {
                 "org/rows is not in the cache and HF_HUB_OFFLINE is set",
             ),
             refused(
+                "unknown score of a GLUE task, before its data are downloaded",
+                self.encoder(&format!("path = {}\n{glue}", quoted(&self.path("texts.csv"))), "task = \"rte\"\n")
+                    .replace("[keep]", "[keep]\nbest = \"f2\""),
+                "keep.best is \"f2\", but rte is scored by accuracy",
+            ),
+            refused(
                 "score of a classifier for a language model",
                 self.decoder("[keep]", "[keep]\nbest = \"accuracy\""),
                 "keep.best is \"accuracy\", but a language model is scored by perplexity",

@@ -159,10 +159,10 @@ fn a_tied_embedding_can_be_a_target() {
     let _turn = turn();
     let network = network("tiny-llama-tied", Kind::Float);
     let rules = rules(0.01, &["embed_tokens"]);
-    let selection =
+    let options =
         SelectionOptions { rules: &rules, select: Select::Gradient, seed: 0, backward: settings(false).backward(0) };
     let first = batch(&network, 8, 0);
-    let selection = select_components(&network, &selection, std::slice::from_ref(&first)).unwrap();
+    let selection = select_components(&network, &options, std::slice::from_ref(&first)).unwrap();
     let mut learner =
         Learner::new(network, &selection.parameters, LearnerOptions { probe_every: 1, ..settings(false) });
     let losses: Vec<f64> = (0..10)
@@ -213,9 +213,8 @@ fn settings(checkpointing: bool) -> LearnerOptions {
 fn learner(network: Network, settings: LearnerOptions, rate: f64) -> Learner {
     let rules = rules(rate, &PROJECTIONS);
     let first = batch(&network, 8, 0);
-    let selection =
-        SelectionOptions { rules: &rules, select: Select::Gradient, seed: 0, backward: settings.backward(0) };
-    let selection = select_components(&network, &selection, std::slice::from_ref(&first)).unwrap();
+    let options = SelectionOptions { rules: &rules, select: Select::Gradient, seed: 0, backward: settings.backward(0) };
+    let selection = select_components(&network, &options, std::slice::from_ref(&first)).unwrap();
     Learner::new(network, &selection.parameters, settings)
 }
 

@@ -332,9 +332,9 @@ impl Fixture {
             micro_batches: 1,
             seed: 0,
         };
-        let selection =
+        let options =
             SelectionOptions { rules: &rules, select: Select::Gradient, seed: 0, backward: settings.backward(0) };
-        let selection = select_components(&network, &selection, std::slice::from_ref(batch)).unwrap();
+        let selection = select_components(&network, &options, std::slice::from_ref(batch)).unwrap();
         Learner::new(network, &selection.parameters, settings)
     }
 

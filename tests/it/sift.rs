@@ -225,8 +225,8 @@ pub(crate) fn settings() -> LearnerOptions {
 }
 
 pub(crate) fn learner(network: Network, rules: &Rules, settings: LearnerOptions, first: &Batch) -> Learner {
-    let selection = SelectionOptions { rules, select: Select::Gradient, seed: 0, backward: settings.backward(0) };
-    let selection = select_components(&network, &selection, std::slice::from_ref(first)).unwrap();
+    let options = SelectionOptions { rules, select: Select::Gradient, seed: 0, backward: settings.backward(0) };
+    let selection = select_components(&network, &options, std::slice::from_ref(first)).unwrap();
     Learner::new(network, &selection.parameters, settings)
 }
 

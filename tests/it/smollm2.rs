@@ -99,9 +99,8 @@ fn the_masked_loss_and_the_selection_match_dense_pytorch() {
         micro_batches: 1,
         seed: 0,
     };
-    let selection =
-        SelectionOptions { rules: &rules, select: Select::Gradient, seed: 0, backward: settings.backward(0) };
-    let selection = select_components(&network, &selection, std::slice::from_ref(&all)).unwrap();
+    let options = SelectionOptions { rules: &rules, select: Select::Gradient, seed: 0, backward: settings.backward(0) };
+    let selection = select_components(&network, &options, std::slice::from_ref(&all)).unwrap();
     let mut learner = Learner::new(network, &selection.parameters, settings);
     assert_eq!(learner.values().sparse() as u64, sift["trainable"].as_u64().unwrap());
     let top = kept("topk256.safetensors");
