@@ -109,7 +109,7 @@ mod run {
     use crate::metrics::Metrics;
     use crate::preset::{DataSource, Dtype, Preset, cache_folder, read_file};
     use crate::protocol::Progress;
-    use crate::runs::checkpoint::{StoredCheckpoint, wanted};
+    use crate::runs::checkpoint::{StoredCheckpoint, select};
 
     /// A model that was asked for, and the preset of its run, where there is one.
     struct Model {
@@ -262,7 +262,7 @@ mod run {
                     let preset = run.join("preset.toml");
                     let preset = parse(&read_file(&preset)?, &preset)?;
                     let from = self.from.as_deref().map(str::parse).transpose()?;
-                    let stored = StoredCheckpoint::open(&wanted(&run, from)?);
+                    let stored = StoredCheckpoint::open(&select(&run, from)?);
                     let stored = stored.map_err(|error| anyhow!(Usage(format!("damaged: {error}"))))?;
                     let base = self.base.as_ref().unwrap_or(&stored.manifest.base.model);
                     let changes = Changes::of(&stored, &hub.model(base, &told)?)?;

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::headless::grouped;
-use crate::runs::checkpoint::{CheckpointSelector, pin, unpin, wanted};
+use crate::runs::checkpoint::{CheckpointSelector, pin, select, unpin};
 use crate::runs::{BestScore, CheckpointSummary, Lister, RunEnd, RunEntry, checkpoint_summaries, find};
 
 /// What is done with a run's checkpoints.
@@ -56,7 +56,7 @@ impl Which {
     fn change(self, runs: &Path, change: fn(&Path) -> Result<()>) -> Result<PathBuf> {
         let run = find(runs, &self.run)?;
         let from = self.which.as_deref().map_or(Ok(CheckpointSelector::Newest), str::parse)?;
-        change(&wanted(&run, Some(from))?)?;
+        change(&select(&run, Some(from))?)?;
         Ok(run)
     }
 }

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::export::ExportRequest;
 use crate::panics::catch;
 use crate::protocol::Event;
-use crate::runs::checkpoint::{self, CheckpointSelector, wanted};
+use crate::runs::checkpoint::{self, CheckpointSelector, select};
 use crate::runs::{EventRange, History, move_to_trash, write_tags};
 
 impl Workbench {
@@ -232,7 +232,7 @@ fn refusal(folder: &Path, outcome: Result<()>) -> Option<Msg> {
 
 /// Pins the checkpoint of a step, or takes its pin away.
 fn set_pin(run: &Path, step: u64, pin: bool) -> Result<String> {
-    let path = wanted(run, Some(CheckpointSelector::Step(step)))?;
+    let path = select(run, Some(CheckpointSelector::Step(step)))?;
     if pin {
         checkpoint::pin(&path)?;
         return Ok(format!("the checkpoint of step {step} is kept whatever comes"));

@@ -154,7 +154,7 @@ fn a_checkpoint_that_makes_no_sense_is_refused_by_name() {
         ("comes after what is trained in full", tamper(&|manifest| manifest.slots.reverse(), &state)),
         ("that it can hold of this model", tamper(&|manifest| manifest.files[0].bytes = 1 << 40, &state)),
         ("parameters are trained, and the model has 41", tamper(&twice, &state)),
-        ("the manifest does not know it", tamper(&|manifest| manifest.files[0].name = "../state".into(), &state)),
+        ("it is not listed in the manifest", tamper(&|manifest| manifest.files[0].name = "../state".into(), &state)),
         ("not finite", tamper(&|manifest| manifest.updates = -5, &state)),
         // The first index, the header's length, and what the header says.
         ("not ascending", tamper(&keep, &with(&|state| state[header..header + 4].copy_from_slice(&[255; 4])))),
