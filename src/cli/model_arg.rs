@@ -13,7 +13,7 @@ use crate::delta::Changes;
 use crate::eval::{ModelSource, Predictor, PredictorOptions};
 use crate::hub::Hub;
 use crate::preset::{DataSource, Preset, cache_folder, read_file};
-use crate::runs::checkpoint::{StoredCheckpoint, wanted};
+use crate::runs::checkpoint::{StoredCheckpoint, select};
 use tch::Kind;
 
 /// The model, and how its texts are named.
@@ -82,7 +82,7 @@ impl ModelArgs {
                 let preset = run.join("preset.toml");
                 let preset = parse(&read_file(&preset)?, &preset)?;
                 let from = self.from.as_deref().map(str::parse).transpose()?;
-                let stored = StoredCheckpoint::open(&wanted(&run, from)?);
+                let stored = StoredCheckpoint::open(&select(&run, from)?);
                 let stored = stored.map_err(|error| anyhow!(Usage(format!("damaged checkpoint: {error}"))))?;
                 let base = self.base.as_ref().unwrap_or(&stored.manifest.base.model);
                 let changes = Changes::of(&stored, &hub.model(base, &progress::show)?)?;

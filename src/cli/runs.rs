@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::args::RunsArg;
 use crate::Usage;
 use crate::headless::grouped;
-use crate::runs::checkpoint::{CheckpointSelector, pin, unpin, wanted};
+use crate::runs::checkpoint::{CheckpointSelector, pin, select, unpin};
 use crate::runs::{BestScore, CheckpointSummary, Lister, RunEnd, RunEntry, checkpoint_summaries, find};
 
 #[derive(Args)]
@@ -85,7 +85,7 @@ impl CheckpointArgs {
     fn change(self, runs: &Path, change: fn(&Path) -> Result<()>) -> Result<PathBuf> {
         let run = find(runs, &self.run)?;
         let from = self.checkpoint.as_deref().map_or(Ok(CheckpointSelector::Newest), str::parse)?;
-        change(&wanted(&run, Some(from))?)?;
+        change(&select(&run, Some(from))?)?;
         Ok(run)
     }
 }

@@ -131,10 +131,10 @@ mod weights {
     use crate::delta::Changes;
     use crate::export::{merged, shira};
     use crate::hub::Hub;
-    use crate::runs::checkpoint::{StoredCheckpoint, wanted};
+    use crate::runs::checkpoint::{StoredCheckpoint, select};
 
     pub fn write(order: &ExportRequest, control: ExportControl) -> Result<()> {
-        let path = wanted(&order.run, order.from)?;
+        let path = select(&order.run, order.from)?;
         let stored = StoredCheckpoint::open(&path).map_err(|error| Usage(format!("damaged: {error}")))?;
         let base = Hub::from_env().model(&stored.manifest.base.model, control.on_progress)?;
         control.cancel.check()?;

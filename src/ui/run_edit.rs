@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::runs::checkpoint::{self, CheckpointSelector, wanted};
+use crate::runs::checkpoint::{self, CheckpointSelector, select};
 use crate::runs::{move_to_trash, rename, write_tags};
 
 /// A change to one or more run folders.
@@ -54,11 +54,11 @@ impl RunEdit {
 }
 
 fn pin(run: &Path, step: u64) -> Result<String> {
-    checkpoint::pin(&wanted(run, Some(CheckpointSelector::Step(step)))?)?;
+    checkpoint::pin(&select(run, Some(CheckpointSelector::Step(step)))?)?;
     Ok(format!("pinned the checkpoint at step {step}"))
 }
 
 fn unpin(run: &Path, step: u64) -> Result<String> {
-    checkpoint::unpin(&wanted(run, Some(CheckpointSelector::Step(step)))?)?;
+    checkpoint::unpin(&select(run, Some(CheckpointSelector::Step(step)))?)?;
     Ok(format!("unpinned the checkpoint at step {step}"))
 }

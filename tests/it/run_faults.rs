@@ -154,7 +154,7 @@ fn a_tampered_checkpoint_is_refused_with_its_file() {
         ("comes after a dense one", tamper(&|manifest| manifest.slots.reverse(), &state)),
         ("that the state of this model can take", tamper(&|manifest| manifest.files[0].bytes = 1 << 40, &state)),
         ("parameters are trained, but the model has 41", tamper(&twice, &state)),
-        ("the manifest does not know it", tamper(&|manifest| manifest.files[0].name = "../state".into(), &state)),
+        ("it is not listed in the manifest", tamper(&|manifest| manifest.files[0].name = "../state".into(), &state)),
         ("not finite", tamper(&|manifest| manifest.updates = -5, &state)),
         // The first index, the header's length, and what the header says.
         ("not ascending", tamper(&keep, &with(&|state| state[header..header + 4].copy_from_slice(&[255; 4])))),

@@ -165,7 +165,7 @@ pub fn set_aside(disk: &dyn Disk, run: &Path, after: Option<u64>) -> Result<usiz
 #[cfg(test)]
 mod tests {
     use super::super::manifest::example;
-    use super::super::{CheckpointSelector, STATE, TensorBytes, pin, point_best, unpin, wanted, write};
+    use super::super::{CheckpointSelector, STATE, TensorBytes, pin, point_best, select, unpin, write};
     use super::*;
     use crate::Usage;
     use crate::runs::disk::RealDisk;
@@ -255,11 +255,11 @@ mod tests {
     #[test]
     fn a_checkpoint_is_chosen_by_step_or_as_the_best_or_newest() {
         let run = tempfile::tempdir().unwrap();
-        assert!(wanted(run.path(), None).unwrap_err().to_string().contains("no checkpoint was saved yet"));
+        assert!(select(run.path(), None).unwrap_err().to_string().contains("no checkpoint was saved yet"));
         let (first, second) = (put(run.path(), 1), put(run.path(), 2));
-        assert_eq!(wanted(run.path(), None).unwrap(), second);
+        assert_eq!(select(run.path(), None).unwrap(), second);
         assert!(
-            wanted(run.path(), Some(CheckpointSelector::Best))
+            select(run.path(), Some(CheckpointSelector::Best))
                 .unwrap_err()
                 .to_string()
                 .contains("checkpoints at steps 2, 1")
@@ -271,9 +271,9 @@ mod tests {
             (Some(CheckpointSelector::Newest), &second),
             (Some(CheckpointSelector::Step(2)), &second),
         ] {
-            assert_eq!(wanted(run.path(), from).unwrap(), *path, "{from:?}");
+            assert_eq!(select(run.path(), from).unwrap(), *path, "{from:?}");
         }
-        assert!(wanted(run.path(), Some(CheckpointSelector::Step(3))).unwrap_err().is::<Usage>());
+        assert!(select(run.path(), Some(CheckpointSelector::Step(3))).unwrap_err().is::<Usage>());
     }
 
     #[test]

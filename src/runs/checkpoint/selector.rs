@@ -35,7 +35,7 @@ impl FromStr for CheckpointSelector {
 ///
 /// # Errors
 /// [`Usage`] if there is no such checkpoint; the message lists those there are.
-pub fn wanted(run: &Path, from: Option<CheckpointSelector>) -> Result<PathBuf> {
+pub fn select(run: &Path, from: Option<CheckpointSelector>) -> Result<PathBuf> {
     let listed = list(&run.join("checkpoints"))?;
     let newest = || listed.first().map(|listed| listed.path.clone());
     let found = match from {

@@ -1,22 +1,30 @@
 //! The one fold of a run's events: what the monitor, lists, reports, exports and `--plain` know of a run.
 //!
 //! ```text
-//! mod         History: apply, rewind
-//! reader      reads a history from a growing events.jsonl
-//! smoothed    a curve with its moving averages
-//! machine     curves of the machine and its GPU
-//! targets     curves of each target
-//! mean_curve  the loss curve of a list
-//! rows        every step, for csv and tensorboard
+//! mod          History: apply
+//! rewind       going back to an earlier step
+//! clock        the time axis
+//! reader       reads a history from a growing events.jsonl
+//! smoothed     a curve with its moving averages
+//! machine      curves of the machine and its GPU
+//! targets      curves of each target
+//! mean_curve   the loss curve of a list
+//! rows         every step, for csv and tensorboard
+//! log          the latest lines
+//! completions  the latest completions
 //! ```
 //!
 //! Two rules hold for all of them. A resume drops what came after the step resumed from. Time never decreases: training
 //! time continues from the checkpoint's, and the machine's samples, whose clock starts at 0 in each process, continue
 //! from the last sample kept.
 
+mod clock;
+mod completions;
+mod log;
 mod machine;
 mod mean_curve;
 mod reader;
+mod rewind;
 mod rows;
 mod smoothed;
 mod targets;
@@ -29,18 +37,15 @@ use crate::protocol::{
     Eval, Event, Examples, Finished, Level, Mass, Memory, Phase, Progress, Resumed, Selected, Started, Step, System,
 };
 use crate::series::{At, Series};
+use clock::Clock;
+pub use completions::Completion;
+pub use log::LogLine;
 pub use machine::MachineCurves;
 pub use mean_curve::MeanCurve;
 pub use reader::HistoryReader;
 pub use rows::{Row, Rows};
 pub use smoothed::SmoothedSeries;
 pub use targets::{TargetHistories, TargetHistory};
-
-/// Log lines kept.
-const LINES: usize = 1000;
-
-/// Completions kept.
-const COMPLETIONS: usize = 50;
 
 /// A run as its events tell it, in bounded memory.
 #[derive(Default)]
@@ -91,8 +96,6 @@ pub struct History {
     /// Every step, where [`History::every_step`] asks for it.
     pub rows: Rows,
     clock: Clock,
-    /// Number of the next log line.
-    next_line: u64,
 }
 
 /// What a history keeps.
@@ -102,38 +105,6 @@ enum Detail {
     Charts,
     Summary,
     EveryStep,
-}
-
-/// The times that place points on the time axis, in seconds.
-#[derive(Clone, Copy, Default)]
-struct Clock {
-    /// Training time, pauses excluded.
-    trained: f64,
-    /// Time of the latest sample of the machine, pauses included.
-    sampled: f64,
-    /// What is added to the clock of the process that samples now.
-    base: f64,
-    /// The latest sample by the clock of its process.
-    raw: f64,
-    /// The greatest time of all, for the log.
-    latest: f64,
-}
-
-/// A line of a run's log.
-pub struct LogLine {
-    /// Counted from 0 at the run's first.
-    pub number: u64,
-    /// Seconds since the start of the run.
-    pub at: f64,
-    pub level: Level,
-    pub text: String,
-}
-
-/// A text that the model wrote on request.
-pub struct Completion {
-    pub step: u64,
-    pub prompt: String,
-    pub text: String,
 }
 
 /// How a run ended.
@@ -178,7 +149,7 @@ impl History {
             Event::System(system) => self.on_sample(system),
             Event::Sample { step, prompt, text } if self.has_charts() => {
                 self.write(Level::Info, &format!("{prompt} -> {text}"));
-                self.keep(Completion { step, prompt, text });
+                completions::add(&mut self.completions, Completion { step, prompt, text });
             }
             Event::Checkpointed { step, bytes: size, .. } if self.has_charts() => {
                 self.checkpointed.push(self.at(step), size as f64);
@@ -198,42 +169,6 @@ impl History {
                 self.end = Some(RunEnd::Failed { error, checkpoint });
             }
             Event::Selected(_) | Event::Examples(_) | Event::Sample { .. } | Event::Checkpointed { .. } => {}
-        }
-    }
-
-    /// Drops everything that came after a step. The log stays: it tells what happened.
-    pub fn rewind(&mut self, step: u64) {
-        let to = step as f64;
-        for curve in [&mut self.loss, &mut self.grad_norm, &mut self.throughput] {
-            curve.rewind(to);
-        }
-        let plain =
-            [&mut self.learning_rate, &mut self.eval_loss, &mut self.mass, &mut self.memory, &mut self.checkpointed];
-        plain.into_iter().chain(self.scores.values_mut()).for_each(|series| series.rewind(to));
-        self.machine.rewind(to);
-        self.targets.rewind(to);
-        self.mean_loss.rewind(step);
-        self.rows.rewind(step);
-        self.best.retain(|eval| eval.step <= step);
-        self.completions.retain(|completion| completion.step <= step);
-        self.examples.take_if(|examples| examples.step > step);
-        self.latest_mass.take_if(|mass| mass.step > step);
-        self.taken = self.taken.min(step);
-        if step == 0 {
-            self.step = None;
-        }
-        let loss = self.loss.raw.last().or_else(|| self.mean_loss.points().last().map(|(_, loss)| loss));
-        if let Some(latest) = self.step.as_mut().filter(|latest| latest.step > step) {
-            *latest = Step {
-                step,
-                epoch: latest.epoch * to / latest.step as f64,
-                loss: loss.unwrap_or(f64::NAN),
-                learning_rate: self.learning_rate.last().unwrap_or(latest.learning_rate),
-                grad_norm: self.grad_norm.raw.last().unwrap_or(latest.grad_norm),
-                tokens_per_second: self.throughput.raw.last().unwrap_or(latest.tokens_per_second),
-                elapsed: self.loss.raw.last_at().map_or(latest.elapsed, |at| at.time),
-                eta: None,
-            };
         }
     }
 
@@ -267,10 +202,9 @@ impl History {
     fn on_started(&mut self, started: Started) {
         if self.started.is_some() {
             // A run without a checkpoint begins again from step 0.
-            let (log, next_line, latest) = (std::mem::take(&mut self.log), self.next_line, self.clock.latest);
-            let (phase, held) = (self.phase, self.held);
-            *self = History { log, next_line, phase, held, ..self.emptied() };
-            self.clock.latest = latest;
+            let clock = self.clock.restarted();
+            let (log, phase, held) = (std::mem::take(&mut self.log), self.phase, self.held);
+            *self = History { log, phase, held, clock, ..self.emptied() };
         }
         (self.task, self.end) = (None, None);
         self.steps = started.steps;
@@ -284,12 +218,11 @@ impl History {
         (self.task, self.end, self.held) = (None, None, false);
         self.steps = resumed.steps;
         let kept = self.loss.raw.last_at().map_or(0.0, |at| at.time).max(self.rows.elapsed());
-        self.clock.trained = resumed.elapsed.max(kept);
+        let sampled = self.memory.last_at().map_or(0.0, |at| at.time);
+        self.clock.on_resumed(resumed.elapsed.max(kept), sampled);
         if let Some(step) = &mut self.step {
             step.elapsed = self.clock.trained;
         }
-        self.clock.sampled = self.memory.last_at().map_or(0.0, |at| at.time);
-        self.clock.base = self.clock.sampled.max(self.clock.trained);
         self.write(Level::Info, &format!("resumed from step {}", resumed.step));
     }
 
@@ -305,8 +238,7 @@ impl History {
     }
 
     fn on_step(&mut self, mut step: Step) {
-        self.clock.trained = self.clock.trained.max(step.elapsed);
-        self.clock.latest = self.clock.latest.max(self.clock.trained);
+        self.clock.on_step(step.elapsed);
         step.elapsed = self.clock.trained;
         (self.taken, self.end) = (step.step, None);
         let at = self.at(step.step);
@@ -366,14 +298,7 @@ impl History {
     }
 
     fn on_sample(&mut self, system: System) {
-        let clock = &mut self.clock;
-        if system.at < clock.raw {
-            // Another process samples.
-            clock.base = clock.base.max(clock.sampled);
-        }
-        clock.raw = system.at;
-        clock.sampled = clock.sampled.max(clock.base + system.at);
-        clock.latest = clock.latest.max(clock.sampled);
+        self.clock.on_sample(system.at);
         if self.has_charts() {
             let step = self.step.as_ref().map_or(0.0, |step| step.step as f64);
             let at = At { step, time: self.clock.sampled };
@@ -384,34 +309,14 @@ impl History {
         }
     }
 
-    /// Keeps a completion. The first one for each prompt stays as long as there is another to drop.
-    fn keep(&mut self, completion: Completion) {
-        if self.completions.len() == COMPLETIONS {
-            let is_repeated = |place: usize| {
-                let prompt = &self.completions[place].prompt;
-                self.completions.iter().take(place).any(|before| before.prompt == *prompt)
-            };
-            let dropped = (0..COMPLETIONS).find(|place| is_repeated(*place)).unwrap_or(0);
-            self.completions.remove(dropped);
-        }
-        self.completions.push_back(completion);
-    }
-
     fn at(&self, step: u64) -> At {
         At { step: step as f64, time: self.clock.trained }
     }
 
     fn write(&mut self, level: Level, message: &str) {
-        if !self.has_charts() {
-            return;
+        if self.has_charts() {
+            log::write(&mut self.log, self.clock.latest, level, message);
         }
-        if self.log.len() == LINES {
-            self.log.pop_front();
-        }
-        // A control character could move the cursor or worse.
-        let text = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        self.log.push_back(LogLine { number: self.next_line, at: self.clock.latest, level, text });
-        self.next_line += 1;
     }
 }
 

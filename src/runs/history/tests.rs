@@ -1,5 +1,6 @@
 //! Tests of the fold: bounds, resumes, and one time axis.
 
+use super::log::LINES;
 use super::*;
 use crate::protocol::{Gpu, SelectedTarget, TargetMass};
 
@@ -92,4 +93,34 @@ fn log_lines_keep_their_number_and_time() {
     let (first, last) = (run.log.front().unwrap(), run.log.back().unwrap());
     assert_eq!((first.number, first.text.as_str(), first.at), (5, "5", 62.0));
     assert_eq!((run.log.len(), last.number), (LINES, LINES as u64 + 4));
+}
+
+#[test]
+fn a_run_that_starts_again_keeps_only_its_log() {
+    let mut history = History::default();
+    let started = r#"{"event":"started","run":"r","preset":"p","model":"m","data":"d","device":"cpu","dtype":"f32","examples":1,
+        "eval_examples":1,"steps":9,"epochs":1.0,"batch":1,"rate":0.1,"select":"gradient","parameters":1,"best":"f1","version":"0"}"#;
+    let started: Event = serde_json::from_str(started).unwrap();
+    let step = |step| Step {
+        step,
+        epoch: 0.0,
+        loss: 1.0,
+        learning_rate: 1.0,
+        grad_norm: 1.0,
+        tokens_per_second: 1.0,
+        elapsed: 10.0,
+        eta: None,
+    };
+    let sample = |at| Event::System(System { at, ..System::default() });
+    let eval = Eval { step: 0, epoch: 0.0, loss: 1.0, scores: BTreeMap::from([("f1".into(), 0.5)]), best: true };
+    let events = [started.clone(), Event::Eval(eval), Event::Step(step(1)), sample(20.0), Event::info("x")];
+    events.into_iter().for_each(|event| history.apply(event));
+    assert!(history.best().is_some() && history.memory.points() == 1);
+    history.apply(started);
+    assert_eq!((history.taken, history.steps, history.elapsed(), history.log.len()), (0, 9, 0.0, 2));
+    assert!(history.step.is_none() && history.best().is_none() && history.scores.is_empty());
+    history.apply(sample(1.0));
+    assert_eq!(history.memory.last_at().map(|at| at.time), Some(1.0));
+    history.apply(Event::info("y"));
+    assert!(history.log.iter().is_sorted_by(|a, b| a.at <= b.at));
 }
