@@ -9,6 +9,7 @@ mod benchmark;
 #[cfg(feature = "torch")]
 mod chat;
 mod doctor;
+mod download;
 mod export;
 #[cfg(feature = "torch")]
 mod plan;
@@ -34,6 +35,7 @@ use crate::outcome::Outcome;
 use crate::preset::{Library, Listed, Preset, cache_folder};
 use crate::ui;
 use attach::Attach;
+use download::Download;
 use export::{Apply, Export};
 use predict::{Eval, Predict};
 use train::{Resume, Train};
@@ -108,6 +110,8 @@ enum Command {
     Config,
     /// Tell what this machine offers, and what is missing
     Doctor,
+    /// Download the demo's model and data
+    Download(Download),
 }
 
 #[derive(Subcommand)]
@@ -139,7 +143,14 @@ pub fn main() -> ExitCode {
 impl Command {
     /// Whether it computes nothing.
     fn only_reads(&self) -> bool {
-        matches!(self, Command::Presets { .. } | Command::Runs { .. } | Command::Config | Command::Attach(_))
+        matches!(
+            self,
+            Command::Presets { .. }
+                | Command::Runs { .. }
+                | Command::Config
+                | Command::Attach(_)
+                | Command::Download(_)
+        )
     }
 }
 
@@ -168,6 +179,7 @@ fn run(command: Option<Command>, screens: &Screens) -> Result<ExitCode> {
         Some(Command::Runs { command: Some(command), .. }) => print(&command.run(&screens.runs(&config()?))?),
         Some(Command::Config) => print(&settings::report(&config()?)?),
         Some(Command::Doctor) => print(&doctor::report()),
+        Some(Command::Download(download)) => match download.run()? {},
     }
     Ok(ExitCode::SUCCESS)
 }

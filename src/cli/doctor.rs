@@ -49,11 +49,15 @@ fn nvidia(text: &mut String) {
 
 #[cfg(feature = "torch")]
 fn torch(text: &mut String) {
-    use crate::train::device::{GpuSupport, libtorch_folder, name, self_test};
+    use crate::train::device::{GpuSupport, Libtorch, name, self_test};
     use tch::Device;
 
-    let folder = libtorch_folder().map_or_else(|| "linked".into(), |folder| folder.display().to_string());
-    line(text, "libtorch", &format!("{folder}, {} threads", tch::get_num_threads()));
+    let libtorch = Libtorch::loaded();
+    let place = libtorch.as_ref().map_or_else(|| "linked".into(), Libtorch::to_string);
+    line(text, "libtorch", &format!("{place}, {} threads", tch::get_num_threads()));
+    if let Some(Err(error)) = libtorch.map(|libtorch| libtorch.check()) {
+        line(text, "wrong torch", &error.to_string());
+    }
     let support = GpuSupport::find();
     for (place, outcome) in &support.looked_at {
         line(text, "looked for", &format!("{place}: {outcome}"));
@@ -76,7 +80,7 @@ fn folders(text: &mut String) {
     line(text, "cache", &format!("{}{}", cache.display(), there(&cache)));
     let demo = cache.join("demo");
     if !demo.exists() {
-        line(text, "demo", "its model is not there; `make setup` fetches it");
+        line(text, "demo", "its model is not there; `finesift download demo` fetches it");
     }
     let hub = Hub::from_env();
     let mode = if hub.offline { "offline" } else { hub.endpoint.as_str() };

@@ -1,6 +1,7 @@
 //! Which device to train on. The GPU half of libtorch is opened at run time, so that one program runs with and without.
 
 use std::env;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use tch::{Cuda, Device, Kind, Tensor};
 use crate::Usage;
 use crate::system::GpuRef;
 
-/// The PyTorch release that the program is linked against; the GPU half must be of the same.
+/// The PyTorch release that the program is built against. Patch releases keep the C++ interface.
 const TORCH: &str = "2.11.0";
 
 /// What `--device` may say.
@@ -46,6 +47,15 @@ pub struct GpuSupport {
     pub reason: String,
 }
 
+/// The CPU half of libtorch that this process has loaded.
+#[derive(Clone, Debug)]
+pub struct Libtorch {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// The PyTorch release, if the folder belongs to PyTorch's Python package.
+    pub release: Option<String>,
+}
+
 impl FromStr for DeviceChoice {
     type Err = anyhow::Error;
 
@@ -68,6 +78,7 @@ impl DeviceChoice {
     /// # Errors
     /// [`Usage`], with what was looked for: a GPU was asked for that cannot be had.
     pub fn resolve(self) -> Result<Chosen> {
+        Libtorch::loaded().map_or(Ok(()), |libtorch| libtorch.check())?;
         if self == DeviceChoice::Cpu {
             return Ok(Chosen { device: Device::Cpu, note: "CPU, as asked for".into() });
         }
@@ -122,8 +133,10 @@ impl GpuSupport {
             return GpuSupport { gpus: 0, looked_at, reason: "there is no NVIDIA driver (libcuda.so.1)".into() };
         }
         looked_at.push(("libcuda.so.1".to_owned(), "opened".to_owned()));
-        for path in candidates() {
-            let outcome = fits(&path).and_then(|()| open(&path));
+        let libtorch = Libtorch::loaded();
+        let release = libtorch.as_ref().and_then(|libtorch| libtorch.release.as_deref());
+        for path in candidates(libtorch.as_ref()) {
+            let outcome = fits(&path, release.unwrap_or(TORCH)).and_then(|()| open(&path));
             let opened = outcome.is_ok();
             looked_at.push((path.display().to_string(), outcome.err().unwrap_or_else(|| "opened".into())));
             if opened {
@@ -136,43 +149,82 @@ impl GpuSupport {
                 return GpuSupport { gpus, looked_at, reason };
             }
         }
-        let reason = "libtorch_cuda.so was not found; `make setup CUDA=1` fetches it".to_owned();
-        GpuSupport { gpus: 0, looked_at, reason }
+        // In a Python environment, pip decides between PyTorch with and without CUDA.
+        let how = match release {
+            Some(release) => format!("PyTorch {release} has no CUDA; install the torch {TORCH} with CUDA 13"),
+            None => "`make setup CUDA=1` fetches it".to_owned(),
+        };
+        GpuSupport { gpus: 0, looked_at, reason: format!("libtorch_cuda.so was not found; {how}") }
     }
 }
 
 /// Where `libtorch_cuda.so` may be, in the order they are tried.
-fn candidates() -> Vec<PathBuf> {
+fn candidates(libtorch: Option<&Libtorch>) -> Vec<PathBuf> {
     const NAME: &str = "libtorch_cuda.so";
     let mut paths = Vec::new();
     paths.extend(env::var_os("FINESIFT_TORCH_LIB").map(|folder| PathBuf::from(folder).join(NAME)));
-    paths.extend(libtorch_folder().map(|folder| folder.join(NAME)));
+    paths.extend(libtorch.map(|libtorch| libtorch.folder.join(NAME)));
     paths.push(crate::preset::cache_folder().join(format!("libtorch-{TORCH}-cuda/torch/lib")).join(NAME));
     paths.push(PathBuf::from(NAME));
     paths
 }
 
-/// The folder of the `libtorch_cpu` that this process runs.
-pub fn libtorch_folder() -> Option<PathBuf> {
-    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    let path = maps
-        .lines()
-        .filter_map(|line| line.find('/').map(|start| &line[start..]))
-        .find(|path| path.ends_with("/libtorch_cpu.so"))?;
-    Path::new(path).parent().map(Path::to_owned)
+impl fmt::Display for Libtorch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.folder.display())?;
+        self.release.as_ref().map_or(Ok(()), |release| write!(f, " (PyTorch {release})"))
+    }
 }
 
-/// A GPU half of another release would be opened without complaint and crash later. A wheel tells its release beside it.
-fn fits(library: &Path) -> Result<(), String> {
+impl Libtorch {
+    /// The library in this process; nothing where the system does not list a process's libraries (macOS).
+    pub fn loaded() -> Option<Libtorch> {
+        let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+        let path = maps
+            .lines()
+            .filter_map(|line| line.find('/').map(|start| &line[start..]))
+            .find(|path| path.ends_with("/libtorch_cpu.so"))?;
+        let path = Path::new(path);
+        Some(Libtorch { folder: path.parent()?.to_owned(), release: release_beside(path) })
+    }
+
+    /// Whether the program can run with it. A library of another release may load and crash later.
+    ///
+    /// # Errors
+    /// What to install, if it is of another release.
+    pub fn check(&self) -> Result<()> {
+        match &self.release {
+            Some(release) if minor(release) != minor(TORCH) => bail!(
+                "{} is of PyTorch {release}, but this finesift needs {}. Run `pip install 'torch=={}.*'` in that environment.",
+                self.folder.display(),
+                minor(TORCH),
+                minor(TORCH)
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The PyTorch release of a library in PyTorch's Python package, such as `2.11.0+cu130`. Other folders do not tell.
+fn release_beside(library: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(library.parent()?.parent()?.join("version.py")).ok()?;
+    let version = text.lines().find_map(|line| line.strip_prefix("__version__ = "))?;
+    Some(version.trim_matches(['\'', '"']).to_owned())
+}
+
+/// `2.11` of `2.11.0+cu130`.
+fn minor(release: &str) -> &str {
+    release.match_indices('.').nth(1).map_or(release, |(end, _)| &release[..end])
+}
+
+/// The GPU half has to be of the same release as the CPU half: another one may load and crash later.
+fn fits(library: &Path, wanted: &str) -> Result<(), String> {
     if library.components().count() > 1 && !library.is_file() {
         return Err("not there".into());
     }
-    let version = library.parent().and_then(Path::parent).map(|torch| torch.join("version.py"));
-    let Some(text) = version.and_then(|path| std::fs::read_to_string(path).ok()) else { return Ok(()) };
-    match text.lines().find_map(|line| line.strip_prefix("__version__ = ")) {
-        Some(version) if !version.trim_matches(['\'', '"']).starts_with(TORCH) => {
-            Err(format!("is of PyTorch {}, not {TORCH}", version.trim_matches(['\'', '"'])))
-        }
+    let public = |release: &str| release.split('+').next().unwrap_or_default().to_owned();
+    match release_beside(library) {
+        Some(release) if public(&release) != public(wanted) => Err(format!("is of PyTorch {release}, not {wanted}")),
         _ => Ok(()),
     }
 }
@@ -219,14 +271,34 @@ mod tests {
     }
 
     #[test]
-    fn another_release_is_refused() {
+    fn a_gpu_half_of_another_release_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let library = folder.path().join("torch/lib/libtorch_cuda.so");
         std::fs::create_dir_all(library.parent().unwrap()).unwrap();
-        assert_eq!(fits(&library).unwrap_err(), "not there");
+        assert_eq!(fits(&library, TORCH).unwrap_err(), "not there");
         std::fs::write(&library, "").unwrap();
-        assert!(fits(&library).is_ok());
-        std::fs::write(folder.path().join("torch/version.py"), "__all__ = []\n__version__ = '2.9.1+cu128'\n").unwrap();
-        assert_eq!(fits(&library).unwrap_err(), "is of PyTorch 2.9.1+cu128, not 2.11.0");
+        assert!(fits(&library, TORCH).is_ok());
+        let version = |release: &str| {
+            let text = format!("from typing import Optional\n__all__ = []\n__version__ = '{release}'\ncuda = None\n");
+            std::fs::write(folder.path().join("torch/version.py"), text).unwrap();
+        };
+        version("2.9.1+cu128");
+        assert_eq!(fits(&library, TORCH).unwrap_err(), "is of PyTorch 2.9.1+cu128, not 2.11.0");
+        version("2.11.1+cu130");
+        assert!(fits(&library, "2.11.0").is_err() && fits(&library, "2.11.1+cpu").is_ok());
+    }
+
+    #[test]
+    fn a_libtorch_of_another_minor_release_is_refused_with_what_to_install() {
+        let check = |release: Option<&str>| {
+            Libtorch { folder: "/env/torch/lib".into(), release: release.map(str::to_owned) }.check()
+        };
+        for fine in [None, Some("2.11.0"), Some("2.11.3+cpu")] {
+            check(fine).unwrap();
+        }
+        for wrong in ["2.1.0", "2.10.0+cu128", "2.12.0", "2"] {
+            let message = check(Some(wrong)).unwrap_err().to_string();
+            assert!(message.contains(wrong) && message.contains("pip install 'torch==2.11.*'"), "{message}");
+        }
     }
 }

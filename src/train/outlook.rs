@@ -67,8 +67,8 @@ pub fn outlook(preset: &Preset, destination: Destination, places: &Places) -> Re
     let id = &preset.model.id;
     if Path::new(id).starts_with(places.cache) && !Path::new(id).is_dir() {
         // Its examples are not there either then.
-        let how = "`make setup` fetches the demo's model, `make demo-chat` that of demo-chat";
-        outlook.missing.push(format!("{id}: no such folder; {how}"));
+        let how = "Run `finesift download demo`, or `demo-chat` for that preset.";
+        outlook.missing.push(format!("{id}: no such folder. {how}"));
         return Ok(outlook);
     }
     let folder = places.hub.model_here(id)?;

@@ -211,9 +211,7 @@ pub(super) fn rules_of(preset: &Preset) -> Rules {
 fn model_folder(job: &Job, progress: &dyn Fn(Progress)) -> Result<PathBuf> {
     let id = &job.preset.model.id;
     if Path::new(id).starts_with(&job.cache) && !Path::new(id).is_dir() {
-        bail!(Usage(format!(
-            "{id}: no such folder; `make setup` fetches the demo's model, `make demo-chat` that of demo-chat"
-        )));
+        bail!(Usage(format!("{id}: no such folder. Run `finesift download demo`, or `demo-chat` for that preset.")));
     }
     job.hub.model(id, progress)
 }

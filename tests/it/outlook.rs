@@ -136,7 +136,7 @@ fn what_is_not_here_is_said_and_not_fetched() {
 
     let demo = tiny.preset("epochs = 1").replace(&format!("{:?}", tiny.path("model")), "\"cache:demo/minilm\"");
     let outlook = look(&tiny, &preset(&tiny, &demo)).unwrap();
-    assert!(outlook.missing[0].contains("`make setup` fetches"), "{:?}", outlook.missing);
+    assert!(outlook.missing[0].contains("`finesift download demo`"), "{:?}", outlook.missing);
 }
 
 #[test]
