@@ -199,7 +199,7 @@ def demo_chat():
 
 def instructions(folder, path):
     """Extracts the instructions from a source archive on the package index."""
-    options = ["--quiet", "--no-deps", "--ignore-requires-python", "--no-binary=:all:", f"--dest={folder}"]
+    options = ["--quiet", "--no-deps", "--ignore-requires-python", "--no-binary=llamafactory", f"--dest={folder}"]
     pip(["download", *options, INSTRUCTIONS])
     (archive,) = folder.glob("*.tar.gz")
     if digest(archive) != INSTRUCTIONS_SHA256:
