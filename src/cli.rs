@@ -110,7 +110,7 @@ enum Command {
     Config,
     /// Tell what this machine offers, and what is missing
     Doctor,
-    /// Download the demo's model and data
+    /// Download the model and data of a demo preset
     Download(Download),
 }
 

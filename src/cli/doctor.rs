@@ -80,7 +80,7 @@ fn folders(text: &mut String) {
     line(text, "cache", &format!("{}{}", cache.display(), there(&cache)));
     let demo = cache.join("demo");
     if !demo.exists() {
-        line(text, "demo", "its model is not there; `finesift download demo` fetches it");
+        line(text, "demo", "not downloaded; run `finesift download demo`");
     }
     let hub = Hub::from_env();
     let mode = if hub.offline { "offline" } else { hub.endpoint.as_str() };

@@ -149,12 +149,12 @@ impl GpuSupport {
                 return GpuSupport { gpus, looked_at, reason };
             }
         }
-        // In a Python environment, pip decides between PyTorch with and without CUDA.
+        // In a Python environment, PyTorch's package may be the one without CUDA.
         let how = match release {
-            Some(release) => format!("PyTorch {release} has no CUDA; install the torch {TORCH} with CUDA 13"),
-            None => "`make setup CUDA=1` fetches it".to_owned(),
+            Some(_) => format!("`pip install --force-reinstall torch=={TORCH}` installs PyTorch with CUDA"),
+            None => "`make setup CUDA=1` downloads it".to_owned(),
         };
-        GpuSupport { gpus: 0, looked_at, reason: format!("libtorch_cuda.so was not found; {how}") }
+        GpuSupport { gpus: 0, looked_at, reason: format!("libtorch_cuda.so cannot be loaded; {how}") }
     }
 }
 
