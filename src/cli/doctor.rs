@@ -49,11 +49,15 @@ fn nvidia(text: &mut String) {
 
 #[cfg(feature = "torch")]
 fn torch(text: &mut String) {
-    use crate::device::{GpuSupport, libtorch_folder, name, self_test};
+    use crate::device::{GpuSupport, Libtorch, name, self_test};
     use tch::Device;
 
-    let folder = libtorch_folder().map_or_else(|| "linked".into(), |folder| folder.display().to_string());
-    line(text, "libtorch", &format!("{folder}, {} threads", tch::get_num_threads()));
+    let libtorch = Libtorch::loaded();
+    let place = libtorch.as_ref().map_or_else(|| "linked".into(), Libtorch::to_string);
+    line(text, "libtorch", &format!("{place}, {} threads", tch::get_num_threads()));
+    if let Some(Err(error)) = libtorch.map(|libtorch| libtorch.check()) {
+        line(text, "wrong torch", &error.to_string());
+    }
     let support = GpuSupport::find();
     for attempt in &support.attempts {
         let outcome = attempt.outcome.as_ref().map_or_else(ToString::to_string, |()| "loaded".to_owned());

@@ -9,6 +9,7 @@ mod bench;
 mod chat;
 mod detach;
 mod doctor;
+mod download;
 mod eval;
 #[cfg(feature = "torch")]
 mod eval_tasks;
@@ -112,6 +113,8 @@ enum Command {
     Config,
     /// Check this machine's devices, libraries and paths
     Doctor,
+    /// Download the model and data of a demo preset
+    Download(download::Download),
     /// Generate a shell completion script
     Completions(shell::Completions),
     /// Generate the manual page
@@ -144,7 +147,7 @@ impl Command {
     /// Whether libtorch computes in this process.
     fn computes(&self) -> bool {
         use Command::*;
-        !matches!(self, Attach(_) | Runs(_) | Presets(_) | Config | Completions(_) | Man)
+        !matches!(self, Attach(_) | Runs(_) | Presets(_) | Config | Download(_) | Completions(_) | Man)
     }
 }
 
@@ -156,6 +159,7 @@ fn run(command: Option<Command>, home: &HomeArgs) -> Result<ExitCode> {
         Command::Attach(attach) => return attach.run(),
         Command::Export(export) => return export.run(),
         Command::Apply(apply) => return apply.run(),
+        Command::Download(download) => match download.run()? {},
         #[cfg(feature = "torch")]
         Command::Chat(chat) => return chat.run(),
         #[cfg(feature = "torch")]

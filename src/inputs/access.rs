@@ -37,7 +37,7 @@ pub enum Downloads {
 /// Something a preset names that is not on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// A model of the demo presets, which `make setup` downloads.
+    /// A model of the demo presets, which `finesift download` fetches.
     Demo { folder: String },
     /// A model of the hub.
     Model { id: String },
@@ -55,10 +55,7 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Missing::Demo { folder } => {
-                write!(
-                    f,
-                    "{folder}: no such folder; `make setup` fetches the demo's model, `make demo-chat` that of demo-chat"
-                )
+                write!(f, "{folder}: no such folder. Run `finesift download demo`, or `demo-chat` for that preset.")
             }
             Missing::Model { id } => write!(f, "model {id}: not downloaded; launch will fetch it"),
             Missing::Dataset { id } => write!(f, "dataset {id}: not downloaded; launch will fetch it"),

@@ -138,7 +138,7 @@ fn missing_models_and_datasets_are_reported_and_not_downloaded() {
 
     let demo = tiny.preset("epochs = 1").replace(&format!("{:?}", tiny.path("model")), "\"cache:demo/minilm\"");
     let estimate = look(&tiny, &preset(&tiny, &demo)).unwrap();
-    assert!(estimate.missing[0].contains("`make setup` fetches"), "{:?}", estimate.missing);
+    assert!(estimate.missing[0].contains("`finesift download demo`"), "{:?}", estimate.missing);
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn a_preset_is_found_changed_and_launched_at_home() {
     std::fs::write(presets.join("words.toml"), &text).unwrap();
     let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
     // The demo is first and selected. Its model is not in this cache.
-    pty.wait_for(&["Presets", "▌ demo", "1 of yours", "`make setup` fetches"]);
+    pty.wait_for(&["Presets", "▌ demo", "1 of yours", "`finesift download demo`"]);
     pty.press("/words");
     pty.wait_for(&["1 of 17", "a tiny run", "9,000,000", "[CLS]", "activations"]);
     pty.press("\r");
