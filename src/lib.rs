@@ -32,6 +32,7 @@ mod paths;
 pub mod preset;
 #[warn(missing_docs)]
 pub mod protocol;
+mod quantity;
 pub mod runs;
 pub mod series;
 pub mod session;

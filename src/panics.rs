@@ -1,4 +1,4 @@
-//! Panics as errors. libtorch throws when it cannot allocate memory, which arrives as a panic: that is told apart from bugs.
+//! Panics as errors. libtorch throws when it cannot allocate memory, which arrives as a panic: [`OutOfMemory`] distinguishes that from bugs.
 
 use std::any::Any;
 use std::fmt;

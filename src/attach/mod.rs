@@ -2,7 +2,7 @@
 //!
 //! Both sides write lines of JSON. A viewer writes commands as in [`protocol`](crate::protocol): `"pause"`,
 //! `{"sample":{"prompt":"…"}}`, `{"stop":{"save":true}}`. The run writes [`SocketLine`]s. Events are not sent but read from
-//! the run's file, up to the byte that was announced last, so that a viewer that stands still costs the run nothing and
+//! the run's file, up to the byte that was announced last, so that a stalled viewer costs the run nothing and
 //! misses nothing. When a run is detached, it continues in another process, and viewers follow it there.
 
 mod connection;

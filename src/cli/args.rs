@@ -44,7 +44,7 @@ impl DeviceArg {
     /// The device, with its libraries opened.
     ///
     /// # Errors
-    /// [`Usage`](crate::Usage): a name that is none, or a GPU that is not there.
+    /// [`Usage`](crate::Usage): not a device name, or no such GPU.
     pub(super) fn resolve(&self) -> Result<crate::device::Chosen> {
         self.device.parse::<crate::device::DeviceChoice>()?.resolve()
     }

@@ -36,7 +36,7 @@ pub(super) struct LocalBackend {
 
 impl LocalBackend {
     /// # Errors
-    /// [`Usage`](crate::Usage): a device name that is none.
+    /// [`Usage`](crate::Usage): not a device name.
     pub(super) fn new(runs: PathBuf, device: &DeviceArg) -> Result<Arc<LocalBackend>> {
         Ok(Arc::new(LocalBackend {
             runs,

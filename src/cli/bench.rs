@@ -15,8 +15,8 @@ use super::{print, values};
 use crate::Usage;
 use crate::bench::{BenchInputs, BenchModel, Coordinator, Kill, Method, Report, Setup, Spec, Worker};
 use crate::data::instruct::InstructionFormat;
+use crate::quantity::{bytes, grouped};
 use crate::signals::{Signal, Signals};
-use crate::ui::format::{bytes, grouped};
 
 /// Untimed steps: the first ones allocate memory and tune kernels.
 const WARM_UP: usize = 2;

@@ -113,7 +113,7 @@ fn write(out: &Path, work: impl FnOnce(ExportControl) -> Result<()>) -> Result<E
         }
         signal_hook::low_level::exit(signal.exit_code());
     });
-    match work(ExportControl { on_progress: &progress::show, cancel: &stop }) {
+    match work(ExportControl { on_progress: &progress::show_lines, cancel: &stop }) {
         Err(error) if error.is::<Cancelled>() => {
             let _ = writeln!(io::stderr(), "finesift: {error}");
             Ok(ExitCode::from(status.load(Ordering::SeqCst) as u8))

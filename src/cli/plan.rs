@@ -13,7 +13,7 @@ use crate::device::DeviceChoice;
 use crate::estimate::{Destination, DeviceMemory, Estimate, MemoryFit, ModelEstimate, Roots, estimate};
 use crate::hub::Hub;
 use crate::preset::{Preset, cache_folder};
-use crate::ui::format::{bytes, grouped};
+use crate::quantity::{bytes, grouped};
 
 #[derive(Args)]
 #[command(after_help = "Examples:

@@ -1,17 +1,24 @@
 //! Progress of a command on stderr.
 
-use std::io::{self, IsTerminal, Write};
+#[cfg(feature = "torch")]
+use std::io::IsTerminal;
+use std::io::{self, Write};
 
 use crate::protocol::Progress;
 
-/// Shows progress: one line that is rewritten on a terminal, elsewhere a line for each finished task.
+/// Shows progress in one line that is rewritten. Off a terminal it shows nothing.
+#[cfg(feature = "torch")]
 pub(super) fn show(progress: Progress) {
     let Progress { task, done, total, unit } = progress;
     let mut stderr = io::stderr();
     if stderr.is_terminal() {
         let end = if done == total { "\n" } else { "" };
         let _ = write!(stderr, "\r\x1b[K{task}: {done} of {total} {unit}{end}");
-    } else if done == total {
-        let _ = writeln!(stderr, "{task}: {done} of {total} {unit}");
     }
+}
+
+/// Shows progress in a line each.
+pub(super) fn show_lines(progress: Progress) {
+    let Progress { task, done, total, unit } = progress;
+    let _ = writeln!(io::stderr(), "{task}: {done} of {total} {unit}");
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::args::RunsArg;
 use crate::Usage;
-use crate::headless::grouped;
+use crate::quantity::grouped;
 use crate::runs::checkpoint::{CheckpointSelector, pin, select, unpin};
 use crate::runs::{BestScore, CheckpointSummary, Lister, RunEnd, RunEntry, checkpoint_summaries, find};
 

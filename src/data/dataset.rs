@@ -1,18 +1,6 @@
-//! Labelled examples: where they come from, and what they are loaded into.
+//! Labelled examples with their labels and splits.
 
-use std::path::PathBuf;
-
-use super::{Columns, HeldOut, Task};
 use crate::metrics::Metrics;
-
-/// The files of a labelled dataset.
-#[derive(Clone, Debug, PartialEq)]
-pub enum LabelledSource {
-    /// A GLUE task. `folder` holds the task's files, or a sub-folder named after the task does.
-    Glue { task: Task, folder: PathBuf },
-    /// The user's own CSV, TSV, JSON-lines or parquet file; the extension tells which.
-    Table { train: PathBuf, held_out: HeldOut, columns: Columns },
-}
 
 /// A labelled text.
 #[derive(Clone, Debug, PartialEq)]

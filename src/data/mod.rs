@@ -1,7 +1,8 @@
 //! Datasets: labelled texts and texts for language models, from files to padded batches. No torch, no terminal.
 //!
 //! ```text
-//! dataset      labelled examples: where they come from and what they are loaded into
+//! source       the files of a labelled dataset, and how to read them
+//! dataset      labelled examples with their labels and splits
 //! records/     rows of a TSV, CSV, JSON-lines or parquet file
 //! labels       a label column becomes classes or scores
 //! examples     rows become labelled examples, with errors that name file and line
@@ -31,6 +32,7 @@ mod mmlu;
 mod records;
 mod sampler;
 mod sequence;
+mod source;
 mod split;
 mod table;
 mod task;
@@ -41,12 +43,13 @@ use anyhow::Result;
 
 pub use batch::{Batch, BatchLabels, collate};
 pub use choices::ChoiceQuestion;
-pub use dataset::{Dataset, Example, Label, LabelSet, LabelledSource, Split};
+pub use dataset::{Dataset, Example, Label, LabelSet, Split};
 pub use digest::digest;
 pub use mmlu::{LETTERS, MmluQuestion, MmluSubject};
 pub use sampler::BatchSampler;
 pub use sequence::{Sequence, collate_sequences};
-pub use table::{Columns, HeldOut, LabelKind, read_labelled, read_texts};
+pub use source::{Columns, HeldOut, LabelKind, LabelledSource};
+pub use table::{read_labelled, read_texts};
 pub use task::Task;
 pub use tokenize::{Encoded, TextTokenizer, Token};
 pub use tokenized::Tokenized;

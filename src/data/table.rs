@@ -1,45 +1,17 @@
-//! The user's own labelled files: their columns, and what is held out.
+//! Reads the user's own labelled files, and holds out a part of them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, bail};
 
 use super::examples::{CollectedExamples, ExampleCollector};
 use super::labels::LabelReader;
 use super::records::{Format, RecordColumns, Records, expect_file};
+use super::source::{Columns, HeldOut, LabelKind};
 use super::split::hold_out;
 use super::{Dataset, Example, Label, LabelSet, Split};
 use crate::Usage;
 use crate::protocol::Progress;
-
-/// Where the held-out set comes from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum HeldOut {
-    /// A file with the same columns or keys as the training file.
-    File(PathBuf),
-    /// This fraction of the training file, above 0 and below 1, drawn by the seed and stratified by class.
-    Fraction(f64),
-}
-
-/// Names of a file's columns.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Columns {
-    /// The text, or the first text of a pair.
-    pub text: String,
-    /// The second text of a pair.
-    pub text_pair: Option<String>,
-    pub label: String,
-    pub label_kind: LabelKind,
-}
-
-/// What a label column holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LabelKind {
-    /// Classes, by name or by index. `None` takes the classes that occur in the training file, sorted.
-    Classes(Option<Vec<String>>),
-    /// Numbers.
-    Regression,
-}
 
 pub(super) fn load(
     train: &Path,

@@ -76,7 +76,7 @@ impl DeltaInfo {
             (true, false) => "its config.json differs",
             _ => "its weights differ",
         };
-        bail!(Usage(format!("{}: not the base model of these changes, {}: {what}", folder.display(), self.base.model)))
+        bail!(Usage(format!("{}: not {}, the base model of this delta: {what}", folder.display(), self.base.model)))
     }
 }
 

@@ -3,10 +3,11 @@
 use anyhow::{Result, anyhow};
 
 use super::memory::StepShape;
-use super::report::{ModelEstimate, bytes};
+use super::report::ModelEstimate;
 use crate::data::Batch;
 use crate::model::ModelConfig;
 use crate::panics::{OutOfMemory, catch_panic};
+use crate::quantity::bytes;
 use crate::sift::Rules;
 
 /// Everything a run's memory depends on.

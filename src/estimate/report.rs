@@ -118,16 +118,3 @@ impl Estimate {
         Some(self.throughput.as_ref()?.seconds_per_step * self.data.as_ref()?.steps as f64)
     }
 }
-
-/// `1.4 GiB`.
-pub fn bytes(value: f64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut scaled = value;
-    let mut unit = 0;
-    while scaled.abs() >= 1000.0 && unit + 1 < units.len() {
-        scaled /= 1024.0;
-        unit += 1;
-    }
-    let decimals = if unit == 0 || scaled.abs() >= 100.0 { 0 } else { 1 };
-    format!("{scaled:.decimals$} {}", units[unit])
-}

@@ -220,7 +220,7 @@ impl ModelSource {
     /// Identifies a name or path.
     ///
     /// # Errors
-    /// [`Usage`] if it is none of them.
+    /// [`Usage`] if it is neither of them.
     pub fn of(runs: &Path, name: &str) -> Result<ModelSource> {
         let path = PathBuf::from(name);
         if path.join("config.json").is_file() {

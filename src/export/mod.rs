@@ -182,8 +182,8 @@ mod tests {
             without_biases: false,
         };
         // The report needs preset.toml, which is missing.
-        let (told, stop) = (|_| {}, CancelToken::default());
-        let error = order.write(ExportControl { on_progress: &told, cancel: &stop }).unwrap_err();
+        let (on_progress, cancel) = (|_| {}, CancelToken::default());
+        let error = order.write(ExportControl { on_progress: &on_progress, cancel: &cancel }).unwrap_err();
         assert!(format!("{error:#}").contains("preset.toml"), "{error:#}");
         assert!(!run.path().join("exports").exists());
     }

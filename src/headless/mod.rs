@@ -13,7 +13,6 @@ use crate::outcome::Outcome;
 use crate::protocol::{Command, Event};
 use crate::signals::Signals;
 use plain::Plain;
-pub(crate) use plain::grouped;
 use typed::Input;
 
 /// How a run is printed.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::estimate::bytes;
 use crate::protocol::{Event, Level, Phase, Progress, Resumed, Started, Step};
+use crate::quantity::{bytes, grouped};
 use crate::runs::History;
 
 /// Lines for steps of a whole run where no bar is shown.
@@ -182,19 +182,6 @@ fn numbers(step: &Step) -> String {
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-/// 1234567 as 1,234,567.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

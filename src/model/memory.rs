@@ -1,8 +1,8 @@
-//! What a block says of its memory in a training step. The formulas are beside each block's `forward`.
+//! The memory of a block in a training step. The formulas are beside each block's `forward`.
 
 use super::layers::Linear;
 
-/// A training step, as far as the memory of a block and of the head follows from it.
+/// The properties of a training step that the memory of a block and of the head depends on.
 pub struct TrainingStep<'a> {
     /// Bytes of a weight and of an activation.
     pub element_size: u128,

@@ -41,7 +41,7 @@ pub struct Terminal {
     extras: Extras,
 }
 
-/// What is used of a terminal besides the screen.
+/// Terminal features in use besides the screen.
 #[derive(Clone, Copy)]
 pub struct Extras {
     pub mouse: bool,

@@ -23,10 +23,12 @@ fn tiny(more: &str) -> Tiny {
 
 fn program(tiny: &Tiny, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_finesift"));
+    let device: &[&str] = if arguments[0] == "runs" { &[] } else { &["--device", "cpu"] };
     command
         .current_dir(tiny.path(""))
         .args(arguments)
-        .args(["--runs", "runs", "--device", "cpu"])
+        .args(["--runs", "runs"])
+        .args(device)
         .env("XDG_CACHE_HOME", tiny.path("cache"))
         .env("XDG_CONFIG_HOME", tiny.path("config"))
         // Small work is slower on several threads.
@@ -100,7 +102,7 @@ fn attaching_detaching_and_killing_a_viewer_do_not_disturb_a_headless_run() {
     first.press("q");
     let (status, left) = first.wait_exit();
     assert_eq!(status, 0, "{left}");
-    assert!(left.contains("goes on in the background"), "{left}");
+    assert!(left.contains("training continues in the background"), "{left}");
     first.assert_restored();
     // It stayed paused.
     let mut second = screen(&tiny, &["attach", "mine"]);
@@ -130,7 +132,7 @@ fn attaching_detaching_and_killing_a_viewer_do_not_disturb_a_headless_run() {
     let error = String::from_utf8_lossy(&gone.stderr).into_owned();
     assert!(error.contains("runs/mine: this run is not active"), "{error}");
     let none = output(&tiny, &["attach"]);
-    assert_eq!((none.status.code(), none.stderr.starts_with(b"finesift: no run goes in runs")), (Some(2), true));
+    assert_eq!((none.status.code(), none.stderr.starts_with(b"finesift: no active run in runs")), (Some(2), true));
 }
 
 #[test]
@@ -143,7 +145,7 @@ fn a_watched_run_is_detached_and_continues_with_the_same_numbers() {
     pty.press("k");
     let (status, left) = pty.wait_exit();
     assert_eq!(status, 0, "{left}");
-    assert!(left.contains("goes on in the background") && left.contains("finesift attach"), "{left}");
+    assert!(left.contains("training continues in the background") && left.contains("finesift attach"), "{left}");
     pty.assert_restored();
     let mut viewer = program(&tiny, &["attach", "mine", "--json"]);
     let mut viewer = viewer.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
@@ -218,7 +220,7 @@ fn attached_viewers_follow_a_detached_run() {
 fn a_run_starts_in_the_background_and_errors_are_printed_before() {
     let tiny = tiny("epochs = 100000");
     let said = text(output(&tiny, &["train", "tiny.toml", "--run", "mine", "--background"]));
-    assert!(said.contains("`finesift attach runs/mine` shows it"), "{said}");
+    assert!(said.contains("watch it: finesift attach runs/mine"), "{said}");
     // Commands are typed in --plain.
     let mut typed = program(&tiny, &["attach", "mine", "--plain"]);
     let mut typed = typed.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

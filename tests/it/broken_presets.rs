@@ -163,29 +163,29 @@ impl Machine {
             refused(
                 "model not in the cache of an offline machine",
                 self.encoder_with_model("\"org/model\""),
-                "org/model is not in the cache and HF_HUB_OFFLINE is set",
+                "org/model is not in the cache, and HF_HUB_OFFLINE is set",
             )
             .in_binary(),
             refused(
                 "demo model not downloaded",
                 self.encoder_with_model("\"cache:demo/minilm\""),
-                "demo/minilm: no such folder; `make setup` fetches",
+                "demo/minilm: no such folder. Run `finesift download demo`",
             )
             .in_binary(),
             refused(
                 "model without a tokenizer",
                 self.encoder_model("no tokenizer", "tokenizer.json", |_| None),
-                "a model's folder needs tokenizer.json",
+                "no tokenizer.json; a model's folder needs it",
             ),
             refused(
                 "model without weights",
                 self.encoder_model("no weights", "model.safetensors", |_| None),
-                "a model's folder needs model.safetensors",
+                "no model.safetensors; a model's folder needs it",
             ),
             refused(
                 "model without a config",
                 self.encoder_model("no config", "config.json", |_| None),
-                "a model's folder needs config.json",
+                "no config.json; a model's folder needs it",
             ),
             refused(
                 "config.json that is not JSON",
@@ -214,9 +214,9 @@ impl Machine {
                 self.decoder_model("foreign", "tokenizer.json", |text| {
                     too_many(text.replace("\"~\":", "\"good\":8999,\"~\":"))
                 }),
-                "the model only 512 of them",
+                "but the model's vocab_size is 512",
             ),
-            refused("no token that ends a text", self.no_end_of_text(), "token ends a text"),
+            refused("no token that ends a text", self.no_end_of_text(), "unknown EOS token"),
             refused(
                 "conversations without a chat template",
                 self.decoder_model("no template", "tokenizer_config.json", |text| {
@@ -287,19 +287,23 @@ impl Machine {
                 "one column for text and label",
                 "[sift]",
                 "text = \"label\"\n[sift]",
-                "column \"label\" cannot be two",
+                "column \"label\" is given twice",
             ),
             key(
                 "class named twice",
                 "[\"no\", \"yes\"]",
                 "[\"no\", \"no\"]",
-                "labels: \"no\" is empty, spaced or there",
+                "labels: \"no\" is empty, has spaces around it or is given twice",
             ),
             key("labels that are no numbers", "labels = [\"no\", \"yes\"]", "regression = true", "texts.csv:2: "),
-            texts("unknown label", "text,label\ngood,yes\nbad,perhaps\n", "label.csv:3: label \"perhaps\" is none of"),
+            texts(
+                "unknown label",
+                "text,label\ngood,yes\nbad,perhaps\n",
+                "label.csv:3: unknown label \"perhaps\"; expected 0 to 1",
+            ),
             texts("empty file", "text,label\n", "empty file.csv: no training examples"),
             refused("a single class", found_labels(one_class), "every label is \"yes\""),
-            key("held-out share of nothing", "0.25", "0.0001", "leaves none to evaluate on"),
+            key("held-out share of nothing", "0.25", "0.0001", "holds out none; set a larger data.eval_fraction"),
             key("unknown score", "[keep]", "[keep]\nbest = \"mcc\"", "keep.best is \"mcc\", but texts is scored by")
                 .in_binary(),
             refused(
@@ -310,12 +314,12 @@ impl Machine {
             refused(
                 "GLUE not in the cache of an offline machine",
                 self.encoder(&format!("path = {}\n{glue}", quoted(&self.path("texts.csv"))), "task = \"rte\"\n"),
-                "nyu-mll/glue is not in the cache and HF_HUB_OFFLINE is set",
+                "nyu-mll/glue is not in the cache, and HF_HUB_OFFLINE is set",
             ),
             refused(
                 "instructions not in the cache of an offline machine",
                 self.decoder("max_length", "hub = \"org/rows\"\nmax_length"),
-                "org/rows is not in the cache and HF_HUB_OFFLINE is set",
+                "org/rows is not in the cache, and HF_HUB_OFFLINE is set",
             ),
             refused(
                 "unknown score of a GLUE task, before its data are downloaded",

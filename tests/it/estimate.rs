@@ -78,7 +78,7 @@ fn the_estimate_matches_the_run() {
                 }
                 Event::Memory(memory) => {
                     assert_eq!(part("weights").bytes, memory.weights);
-                    let state = part("sparse state").bytes + part("dense state").bytes;
+                    let state = part("sparse optimizer").bytes + part("dense optimizer").bytes;
                     assert_eq!(state, memory.optimizer + memory.indices);
                     compared += 1;
                 }

@@ -11,7 +11,7 @@ fn program(tiny: &Tiny, arguments: &[&str]) -> Command {
     command
         .current_dir(tiny.path(""))
         .args(arguments)
-        .args(["--runs", "runs", "--device", "cpu"])
+        .env("FINESIFT_RUNS", tiny.path("runs"))
         .env("XDG_CACHE_HOME", tiny.path("cache"))
         .env("XDG_CONFIG_HOME", tiny.path("config"))
         .env("OMP_NUM_THREADS", "1")
@@ -34,7 +34,9 @@ fn assert_quiet(output: &Output) {
 fn a_detached_run_and_its_viewer_log_to_one_file_and_not_to_the_terminal() {
     let tiny = Tiny::new(0.1);
     fs::write(tiny.path("tiny.toml"), tiny.preset("epochs = 100000\neval_every = 50")).unwrap();
-    assert_quiet(&program(&tiny, &["train", "tiny.toml", "--run", "mine", "--background"]).output().unwrap());
+    assert_quiet(
+        &program(&tiny, &["train", "tiny.toml", "--run", "mine", "--device", "cpu", "--background"]).output().unwrap(),
+    );
     let mut viewer = program(&tiny, &["attach", "mine", "--plain"]).spawn().unwrap();
     viewer.stdin.take().unwrap().write_all(b"checkpoint\nstop\n").unwrap();
     assert_quiet(&viewer.wait_with_output().unwrap());
@@ -43,7 +45,7 @@ fn a_detached_run_and_its_viewer_log_to_one_file_and_not_to_the_terminal() {
     let log = fs::read_to_string(tiny.path("log")).unwrap();
     for line in [
         "INFO finesift::cli::detach: started a background process",
-        "INFO finesift::cli::detach: left the terminal",
+        "INFO finesift::cli::detach: detaching from the terminal",
         "INFO finesift::attach::listener: listening for viewers",
         "INFO finesift::attach::viewer: attached",
         "DEBUG finesift::attach::listener: command from a viewer command=Checkpoint",

@@ -57,5 +57,6 @@ mod ui_fuzz;
 mod ui_monitor;
 #[cfg(feature = "torch")]
 mod weights;
+mod wording;
 #[cfg(feature = "torch")]
 mod workbench;

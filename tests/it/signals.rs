@@ -36,7 +36,7 @@ fn a_signal_stops_a_run_with_a_checkpoint_to_resume_from() {
         assert!(numbers(&events) == numbers(&whole), "{run}");
         let again = output(&tiny, &["resume", &run]);
         assert_eq!(again.status.code(), Some(2));
-        assert!(String::from_utf8_lossy(&again.stderr).contains("took all its steps; there is nothing to resume"));
+        assert!(String::from_utf8_lossy(&again.stderr).contains("this run is completed; there is nothing to resume"));
     }
 }
 

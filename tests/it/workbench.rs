@@ -125,7 +125,7 @@ fn a_usage_error_is_printed_and_leaves_no_run_folder() {
     pty.press("q");
     let (status, text) = pty.wait_exit();
     assert_eq!(status, 2, "{text}");
-    assert!(text.contains("nearest are classifier"), "{text}");
+    assert!(text.contains("did you mean one of classifier"), "{text}");
     pty.assert_restored();
     assert!(!tiny.path("runs/mine").exists());
 }
@@ -295,7 +295,7 @@ fn a_run_is_exported_and_a_checkpoint_is_pinned_from_the_list() {
     pty.press("\r");
     pty.wait_for(&["exported to delta.safetensors"]);
     pty.press("e\t\t\x15delta.safetensors\r");
-    pty.wait_for(&["delta.safetensors: is there already"]);
+    pty.wait_for(&["delta.safetensors: exists already"]);
     // Some biases are trainable.
     pty.press("e\x1b[B\x1b[B\t\t\x15adapter\r");
     pty.wait_for(&["components of 8 biases", "y export without biases"]);

@@ -44,8 +44,8 @@ impl ModelEstimate {
             exact("weights", parameters * step.dtype),
             // Master values, two moments and gradients of all trained components. Sparse ones also have an index and their
             // pre-trained value in the weights' type.
-            exact("sparse state", selected * (3 * 4 + gradient + step.dtype + index)),
-            exact("dense state", dense * (3 * 4 + gradient)),
+            exact("sparse optimizer", selected * (3 * 4 + gradient + step.dtype + index)),
+            exact("dense optimizer", dense * (3 * 4 + gradient)),
             estimated("activations", peak.activations),
             estimated("workspace", peak.workspace),
             estimated("process", if step.gpu { CUDA } else { PROCESS }),

@@ -39,8 +39,8 @@ fn component_counts_match_the_paper() {
     let estimate = roberta_large(|_| {});
     assert_eq!((estimate.selected, estimate.dense, estimate.parameters), (806_208, 1_051_650, 355_361_794));
     assert_eq!(part(&estimate, "weights"), 4 * 355_361_794);
-    assert_eq!(part(&estimate, "sparse state"), 24 * 806_208);
-    assert_eq!(part(&estimate, "dense state"), 16 * 1_051_650);
+    assert_eq!(part(&estimate, "sparse optimizer"), 24 * 806_208);
+    assert_eq!(part(&estimate, "dense optimizer"), 16 * 1_051_650);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::keys::{Keys, check_sizes};
 use super::rope::{self, Rope};
 use crate::model::activation::Activation;
 
-/// What the config.json of a decoder says.
+/// The config.json of a decoder.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the names are those of transformers' LlamaConfig, where they are explained")]
 pub struct DecoderConfig {

@@ -13,7 +13,7 @@ pub enum PositionIds {
     AfterPadding,
 }
 
-/// What the config.json of an encoder says. Absent keys have the defaults of `BertConfig`.
+/// The config.json of an encoder. Absent keys have the defaults of `BertConfig`.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the names are those of transformers' BertConfig, where they are explained")]
 pub struct EncoderConfig {

@@ -51,7 +51,9 @@ impl Display for ConfigError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             ConfigError::Value { key, found, expected } => write!(f, "{key} is {found}, expected {expected}"),
-            ConfigError::Unknown { key, found, known } => write!(f, "{key} {found} is none of {}", known.join(", ")),
+            ConfigError::Unknown { key, found, known } => {
+                write!(f, "{key} {found} is not supported; expected one of {}", known.join(", "))
+            }
             ConfigError::Missing { key } => write!(f, "{key} is missing"),
             ConfigError::Within { key, error } => write!(f, "{key}: {error}"),
             ConfigError::Unsupported(reason) => f.write_str(reason),

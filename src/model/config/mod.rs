@@ -16,7 +16,7 @@ pub use error::ConfigError;
 pub(super) use keys::Keys;
 pub use rope::{Rope, RopeScaling};
 
-/// What a config.json says.
+/// A model's config.json, read and checked.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ModelConfig {
     /// A network that reads a text as a whole: with a head it is a classifier.

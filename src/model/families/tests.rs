@@ -28,7 +28,7 @@ fn an_unknown_model_type_lists_the_known_ones() {
     assert!(known.starts_with("bert, ") && known.contains(", llama, "), "{known}");
     assert_eq!(read("{}").unwrap_err().to_string(), format!("no model_type; the known ones are {known}"));
     let error = read(r#"{"model_type": "t5"}"#).unwrap_err().to_string();
-    assert_eq!(error, format!("model_type \"t5\" is none of {known}"));
+    assert_eq!(error, format!("model_type \"t5\" is not supported; expected one of {known}"));
 }
 
 #[test]
@@ -37,7 +37,10 @@ fn an_error_names_the_key_and_the_value() {
         (r#"{"model_type": "bert", "hidden_size": "big"}"#, "hidden_size is \"big\", expected a whole number from 1"),
         (r#"{"model_type": "bert", "hidden_size": 1e300}"#, "hidden_size is 1e+300, expected a whole number"),
         (r#"{"model_type": "bert", "hidden_size": 100}"#, "hidden_size 100 cannot be split"),
-        (r#"{"model_type": "bert", "hidden_act": "mish"}"#, "hidden_act \"mish\" is none of gelu"),
+        (
+            r#"{"model_type": "bert", "hidden_act": "mish"}"#,
+            "hidden_act \"mish\" is not supported; expected one of gelu",
+        ),
         (r#"{"model_type": "bert", "hidden_dropout_prob": 1.5}"#, "hidden_dropout_prob is 1.5, expected"),
         (r#"{"model_type": "bert", "num_hidden_layers": 16777216}"#, "num_hidden_layers 16777216 is beyond"),
         (r#"{"model_type": "bert", "position_embedding_type": "relative_key"}"#, "position_embedding_type"),
@@ -46,10 +49,13 @@ fn an_error_names_the_key_and_the_value() {
         (r#"{"model_type": "bert", "is_decoder": true}"#, "only encoders"),
         (r#"{"model_type": "llama", "num_key_value_heads": 5}"#, "cannot be shared out among num_key_value_heads 5"),
         (r#"{"model_type": "llama", "head_dim": 65}"#, "head_dim 65 is odd"),
-        (r#"{"model_type": "llama", "hidden_act": "mish"}"#, "hidden_act \"mish\" is none of gelu"),
+        (
+            r#"{"model_type": "llama", "hidden_act": "mish"}"#,
+            "hidden_act \"mish\" is not supported; expected one of gelu",
+        ),
         (
             r#"{"model_type": "llama", "rope_scaling": {"type": "longrope", "factor": 4}}"#,
-            "rope_scaling: rope_type \"longrope\" is none of default, linear, dynamic, llama3, yarn",
+            "rope_scaling: rope_type \"longrope\" is not supported; expected one of default, linear, dynamic, llama3, yarn",
         ),
         (r#"{"model_type": "llama", "rope_scaling": {"type": "linear"}}"#, "rope_scaling: factor is missing"),
         (
@@ -86,7 +92,7 @@ fn an_error_names_the_key_and_the_value() {
         (r#"{"model_type": "qwen3", "layer_types": ["full_attention"]}"#, "layer_types has 1 entries for 32 layers"),
         (
             r#"{"model_type": "qwen2", "num_hidden_layers": 1, "layer_types": ["linear_attention"]}"#,
-            "\"linear_attention\" is none of full_attention",
+            "\"linear_attention\" is not supported; expected one of full_attention",
         ),
     ] {
         let error = read(json).unwrap_err().to_string();

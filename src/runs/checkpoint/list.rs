@@ -244,7 +244,7 @@ mod tests {
         prune(&Pinning, run.path(), 1, None).unwrap();
         assert_eq!(steps(run.path()), [3, 1]);
         assert!(list(&run.path().join("checkpoints")).unwrap()[1].pinned);
-        // Written anew, it keeps a pin that comes meanwhile.
+        // Rewritten, it keeps a pin that was set meanwhile.
         let path = run.path().join("checkpoints/step-00000001");
         unpin(&path).unwrap();
         let tensors = [TensorBytes { name: "master", dtype: "F32", shape: vec![2], bytes: &[0; 8] }];

@@ -31,7 +31,7 @@ impl Clock {
         self.latest = self.latest.max(self.sampled);
     }
 
-    /// The clock of a run that starts again from step 0; only the log goes on.
+    /// The clock of a run that starts again from step 0; only the log continues.
     pub fn restarted(&self) -> Clock {
         Clock { latest: self.latest, ..Clock::default() }
     }

@@ -32,10 +32,10 @@ mod targets;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
-use crate::estimate::bytes;
 use crate::protocol::{
     Eval, Event, Examples, Finished, Level, Mass, Memory, Phase, Progress, Resumed, Selected, Started, Step, System,
 };
+use crate::quantity::bytes;
 use crate::series::{At, Series};
 use clock::Clock;
 pub use completions::Completion;

@@ -55,7 +55,7 @@ impl HistoryReader {
         &self.history
     }
 
-    /// Reads every event that was appended. A file that was cut is read anew. Lines that are no events are skipped.
+    /// Reads every event that was appended. A file that was cut is read from its start. Lines that are no events are skipped.
     ///
     /// # Errors
     /// The file cannot be read.

@@ -68,7 +68,7 @@ pub struct CheckpointTarget {
 }
 
 impl CheckpointWriter {
-    /// Starts the thread. `last` is the newest checkpoint so far.
+    /// Starts the thread. `last` is the latest checkpoint so far.
     pub fn start(target: CheckpointTarget, last: Option<PathBuf>) -> Result<CheckpointWriter> {
         let queue = Mutex::new(WriteQueue { last, ..WriteQueue::default() });
         let shared = Arc::new(Shared { queue, changed: Condvar::new() });

@@ -5,8 +5,7 @@ mod unit;
 
 use std::time::SystemTime;
 
-pub use crate::estimate::bytes;
-pub(crate) use crate::headless::grouped;
+pub(crate) use crate::quantity::{bytes, grouped};
 pub use text::{fitted, fitted_end, plain, wrapped};
 pub use unit::Unit;
 

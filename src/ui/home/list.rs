@@ -110,7 +110,7 @@ impl List {
         self.entries.iter().any(|entry| entry.listed.name == name)
     }
 
-    /// Lists the presets anew after some were saved. Changes of others stay. If the selected one was saved, the result is
+    /// Lists the presets again after some were saved. Changes of others stay. If the selected one was saved, the result is
     /// selected.
     pub fn renew(&mut self, listed: Vec<PresetEntry>, saved: &[SavedPreset]) {
         let of = |entry: &Entry| saved.iter().find(|saved| saved.from == entry.listed.name);

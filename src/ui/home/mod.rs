@@ -182,7 +182,7 @@ impl Home {
         self.estimates.on_answer(toml, estimate);
     }
 
-    /// Estimates anew: a run has started or ended, and free memory and known throughputs may have changed.
+    /// Requests a new estimate: a run has started or ended, and free memory and known throughputs may have changed.
     pub fn renew_estimate(&mut self) {
         self.estimates.forget();
         self.note_subject();

@@ -32,7 +32,7 @@ pub enum Overlay {
     Comparison(Comparison, usize),
 }
 
-/// What an input made of an overlay.
+/// The outcome of an input.
 pub enum Outcome {
     /// The overlay stays.
     Stay,
@@ -49,7 +49,7 @@ pub enum Outcome {
     },
     /// The overlay closes, and the theme of this name is written to the settings.
     KeepTheme(String),
-    /// The overlay stays, and the user is told why.
+    /// The overlay stays, and a toast gives the reason.
     Refuse(String),
     /// The overlay closes with an answer to the question before leaving.
     Completion(Question, Completion),

@@ -28,7 +28,7 @@ pub enum Question {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Completion {
     Stay,
-    /// Go on with leaving.
+    /// Continue quitting.
     Leave,
     SavePresets,
     /// Leave when the export is done.

@@ -68,7 +68,7 @@ impl RunColumn {
             RunColumn::Steps => format!("{}/{}", summary.step, summary.steps),
             RunColumn::Time if summary.elapsed == 0.0 => String::new(),
             RunColumn::Time => duration(summary.elapsed),
-            RunColumn::Updated => run.updated.map(|told| age(now, told)).unwrap_or_default(),
+            RunColumn::Updated => run.updated.map(|updated| age(now, updated)).unwrap_or_default(),
             RunColumn::Tags => run.tags.iter().map(|tag| format!("#{tag}")).collect::<Vec<_>>().join(" "),
         }
     }

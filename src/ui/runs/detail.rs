@@ -41,7 +41,7 @@ fn facts<'a>(runs: &RunList, run: &RunEntry, look: &Look, width: usize) -> Vec<L
         Line::from(spans)
     };
     let text = |text: String| Span::styled(text, theme.style(theme.text));
-    let updated = run.updated.map(|told| format!("  {}", ago(&age(runs.now, told)))).unwrap_or_default();
+    let updated = run.updated.map(|updated| format!("  {}", ago(&age(runs.now, updated)))).unwrap_or_default();
     let mut lines =
         vec![row("state", vec![Span::styled(format!("{sign} {}", run.state.name()), theme.bold(hue)), text(updated)])];
     if let Some(RunEnd::Failed { error, .. }) = &summary.end {

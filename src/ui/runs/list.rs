@@ -101,7 +101,7 @@ impl RunList {
         self.current().map(|run| run.name.clone())
     }
 
-    /// Filters and sorts anew, and puts the cursor on the run of this name.
+    /// Filters and sorts again, and puts the cursor on the run of this name.
     fn arrange(&mut self, here: Option<String>) {
         let entries = self.entries.as_deref().unwrap_or_default();
         let mut shown: Vec<usize> =

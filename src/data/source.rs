@@ -1,0 +1,43 @@
+//! The files of a labelled dataset, and how to read them.
+
+use std::path::PathBuf;
+
+use super::task::Task;
+
+/// The files of a labelled dataset.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LabelledSource {
+    /// A GLUE task. `folder` holds the task's files, or a sub-folder named after the task does.
+    Glue { task: Task, folder: PathBuf },
+    /// The user's own CSV, TSV, JSON-lines or parquet file; the extension tells which.
+    Table { train: PathBuf, held_out: HeldOut, columns: Columns },
+}
+
+/// Where the held-out set comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HeldOut {
+    /// A file with the same columns or keys as the training file.
+    File(PathBuf),
+    /// This fraction of the training file, above 0 and below 1, drawn by the seed and stratified by class.
+    Fraction(f64),
+}
+
+/// Names of a file's columns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
+    /// The text, or the first text of a pair.
+    pub text: String,
+    /// The second text of a pair.
+    pub text_pair: Option<String>,
+    pub label: String,
+    pub label_kind: LabelKind,
+}
+
+/// What a label column holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabelKind {
+    /// Classes, by name or by index. `None` takes the classes that occur in the training file, sorted.
+    Classes(Option<Vec<String>>),
+    /// Numbers.
+    Regression,
+}

@@ -1,0 +1,42 @@
+//! Quantities as text, the same in logs, tables and screens.
+
+/// `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes with one decimal in units of 1024: `1.4 GiB`.
+pub(crate) fn bytes(value: f64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut scaled = value;
+    let mut unit = 0;
+    while scaled.abs() >= 1000.0 && unit + 1 < units.len() {
+        scaled /= 1024.0;
+        unit += 1;
+    }
+    let decimals = if unit == 0 || scaled.abs() >= 100.0 { 0 } else { 1 };
+    format!("{scaled:.decimals$} {}", units[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_grouped_and_bytes_have_one_unit() {
+        assert_eq!([grouped(0), grouped(999), grouped(1_234_567)], ["0", "999", "1,234,567"]);
+        assert_eq!(bytes(0.0), "0 B");
+        assert_eq!(bytes(1536.0), "1.5 KiB");
+        assert_eq!(bytes(999.0 * 1024.0), "999 KiB");
+        assert_eq!(bytes(1000.0 * 1024.0), "1.0 MiB");
+        assert_eq!(bytes(f64::from(1 << 30) * 1.4), "1.4 GiB");
+    }
+}
