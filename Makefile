@@ -32,7 +32,7 @@ test: lint ## run lint, then all tests with and without torch
 	cargo test --locked --no-default-features
 	cargo test --locked
 
-pictures: setup ## take the pictures of the README again, of the real program
+pictures: setup ## record the pictures of README and guide from the program
 	cargo test --locked --test it pictures -- --ignored
 
 interop: setup ## check exports against transformers and PEFT (downloads 4 GB of Python packages, once)

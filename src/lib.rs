@@ -48,7 +48,7 @@ pub mod train;
 pub mod ui;
 
 /// A mistake in what the user asked for, as opposed to a failure on the way: the program exits with 2, not 1.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usage(pub String);
 
 impl std::fmt::Display for Usage {

@@ -8,13 +8,13 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tch::Kind;
 
 use super::args::DeviceArg;
 use super::{print, values};
 use crate::Usage;
 use crate::bench::{BenchInputs, BenchModel, Coordinator, Kill, Method, Report, Setup, Spec, Worker};
 use crate::data::instruct::InstructionFormat;
+use crate::preset;
 use crate::quantity::{bytes, grouped};
 use crate::signals::{Signal, Signals};
 
@@ -116,6 +116,15 @@ enum Dtype {
     Bf16,
 }
 
+impl From<Dtype> for preset::Dtype {
+    fn from(dtype: Dtype) -> preset::Dtype {
+        match dtype {
+            Dtype::F32 => preset::Dtype::F32,
+            Dtype::Bf16 => preset::Dtype::Bf16,
+        }
+    }
+}
+
 impl Bench {
     /// Times the methods and prints a table or JSON lines.
     pub(super) fn run(self) -> Result<ExitCode> {
@@ -179,10 +188,7 @@ impl Bench {
             rate: self.rate,
             modules: self.modules.clone(),
             dense: self.dense.clone(),
-            dtype: match self.dtype {
-                Dtype::F32 => Kind::Float,
-                Dtype::Bf16 => Kind::BFloat16,
-            },
+            dtype: preset::Dtype::from(self.dtype).into(),
             device: self.device.device.parse()?,
             checkpointing: self.checkpointing,
             dropout: self.dropout,

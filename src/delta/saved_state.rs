@@ -42,18 +42,21 @@ impl SavedState {
     /// # Errors
     /// The file and what is wrong with it.
     pub fn read(stored: &StoredCheckpoint, specs: &[ParameterSpec]) -> Result<SavedState, DamagedCheckpoint> {
-        let damaged = |problem: String| DamagedCheckpoint(format!("{}: {problem}", stored.path.join(STATE).display()));
+        let damaged = |fault: Fault| DamagedCheckpoint(format!("{}: {}", stored.path.join(STATE).display(), fault.0));
         let sizes = VectorSizes::check(&stored.manifest.slots, specs).map_err(damaged)?;
         // The size limit follows from the model, not from what the file claims: memory is allocated only after this check.
         let limit = (8 * sizes.sparse + 12 * sizes.total + 8 * sizes.targets) as u64 + HEADER_ALLOWANCE;
         if stored.manifest.files.iter().any(|file| file.name == STATE && file.bytes > limit) {
-            return Err(damaged(format!("larger than the {limit} bytes that the state of this model can take")));
+            return Err(damaged(Fault(format!("larger than the {limit} bytes that the state of this model can take"))));
         }
         let bytes = stored.read(STATE).map_err(|error| DamagedCheckpoint(error.to_string()))?;
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(error.to_string()))?;
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| damaged(Fault(error.to_string())))?;
         parse(stored, &tensors, sizes).map_err(damaged)
     }
 }
+
+/// What is wrong with the state file.
+struct Fault(String);
 
 /// Lengths of the flat vectors.
 #[derive(Clone, Copy)]
@@ -68,33 +71,33 @@ struct VectorSizes {
 
 impl VectorSizes {
     /// Checks the slots against the model.
-    fn check(slots: &[SlotEntry], specs: &[ParameterSpec]) -> Result<VectorSizes, String> {
+    fn check(slots: &[SlotEntry], specs: &[ParameterSpec]) -> Result<VectorSizes, Fault> {
         let (mut sparse, mut total) = (0, 0);
         for slot in slots {
             let components = check_slot(slot, specs)?;
             if !slot.dense {
                 // Sparse slots come first in the flat vectors.
                 if sparse != total {
-                    return Err(format!("the sparse parameter {} comes after a dense one", slot.name));
+                    return Err(Fault(format!("the sparse parameter {} comes after a dense one", slot.name)));
                 }
                 sparse += slot.trained;
             } else if slot.trained != components {
-                return Err(format!(
+                return Err(Fault(format!(
                     "{} is dense, but only {} of {components} components are trained",
                     slot.name, slot.trained
-                ));
+                )));
             }
             total += slot.trained;
         }
         if slots.len() > specs.len() {
-            return Err(format!("{} parameters are trained, but the model has {}", slots.len(), specs.len()));
+            return Err(Fault(format!("{} parameters are trained, but the model has {}", slots.len(), specs.len())));
         }
         let targets = slots.iter().filter(|slot| !slot.dense).count() as i64;
         Ok(VectorSizes { sparse, total, targets })
     }
 }
 
-fn parse(stored: &StoredCheckpoint, tensors: &SafeTensors, sizes: VectorSizes) -> Result<SavedState, String> {
+fn parse(stored: &StoredCheckpoint, tensors: &SafeTensors, sizes: VectorSizes) -> Result<SavedState, Fault> {
     let (slots, VectorSizes { sparse, total, targets }) = (&stored.manifest.slots, sizes);
     let vector = |name: &str| tensor(tensors, name, &[Dtype::F32], &[total]);
     let state = State {
@@ -104,7 +107,7 @@ fn parse(stored: &StoredCheckpoint, tensors: &SafeTensors, sizes: VectorSizes) -
         updates: stored.manifest.updates,
     };
     if state.master.isfinite().all().int64_value(&[]) == 0 || state.updates < 0 {
-        return Err("its values are not finite".into());
+        return Err(Fault("its values are not finite".into()));
     }
     let coverage = tensor(tensors, "coverage", &[Dtype::F32], &[targets, 2])?;
     let indices = tensor(tensors, "indices", &[Dtype::I32, Dtype::I64], &[sparse])?.to_kind(Kind::Int64);
@@ -116,22 +119,23 @@ fn parse(stored: &StoredCheckpoint, tensors: &SafeTensors, sizes: VectorSizes) -
         }
         let indices = indices.narrow(0, start, slot.trained);
         start += slot.trained;
-        check_ascending(&indices, slot.shape.iter().product()).map_err(|error| format!("{}: {error}", slot.name))?;
+        check_ascending(&indices, slot.shape.iter().product())
+            .map_err(|error| Fault(format!("{}: {error}", slot.name)))?;
         selected.push(Some(indices));
     }
     Ok(SavedState { selected, state, coverage })
 }
 
 /// Checks that a slot fits its parameter, and returns the number of components of that parameter.
-fn check_slot(slot: &SlotEntry, specs: &[ParameterSpec]) -> Result<i64, String> {
+fn check_slot(slot: &SlotEntry, specs: &[ParameterSpec]) -> Result<i64, Fault> {
     let spec = specs.iter().find(|spec| spec.name == slot.name);
-    let spec = spec.ok_or_else(|| format!("the model has no parameter {}", slot.name))?;
+    let spec = spec.ok_or_else(|| Fault(format!("the model has no parameter {}", slot.name)))?;
     if spec.shape != slot.shape {
-        return Err(format!("{} has shape {:?}, but {:?} in the model", slot.name, slot.shape, spec.shape));
+        return Err(Fault(format!("{} has shape {:?}, but {:?} in the model", slot.name, slot.shape, spec.shape)));
     }
     let components = spec.shape.iter().product();
     if !(0..=components).contains(&slot.trained) {
-        return Err(format!("{}: {} of {components} components cannot be trained", slot.name, slot.trained));
+        return Err(Fault(format!("{}: {} of {components} components cannot be trained", slot.name, slot.trained)));
     }
     Ok(components)
 }
@@ -163,11 +167,11 @@ pub fn check_ascending(indices: &Tensor, components: i64) -> Result<(), NotAscen
     Ok(())
 }
 
-fn tensor(tensors: &SafeTensors, name: &str, types: &[Dtype], shape: &[i64]) -> Result<Tensor, String> {
-    let view: TensorView = tensors.tensor(name).map_err(|error| format!("{name}: {error}"))?;
+fn tensor(tensors: &SafeTensors, name: &str, types: &[Dtype], shape: &[i64]) -> Result<Tensor, Fault> {
+    let view: TensorView = tensors.tensor(name).map_err(|error| Fault(format!("{name}: {error}")))?;
     let found: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
     if found != shape || !types.contains(&view.dtype()) {
-        return Err(format!("tensor {name} is {:?} {found:?}, expected {:?} {shape:?}", view.dtype(), types[0]));
+        return Err(Fault(format!("tensor {name} is {:?} {found:?}, expected {:?} {shape:?}", view.dtype(), types[0])));
     }
     let kind = match view.dtype() {
         Dtype::I32 => Kind::Int,

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::Result;
-use tch::Kind;
 
 use super::generation::SampleGenerator;
 use super::job::Job;
@@ -18,7 +17,7 @@ use crate::inputs::{
     TokenizedSplit, target_rules,
 };
 use crate::model::{Fingerprint, LoadOptions, LoadReport, Network, Sampling};
-use crate::preset::{Dtype, Preset};
+use crate::preset::Preset;
 use crate::protocol::{Event, Progress, Started};
 use crate::runs::checkpoint::{BaseIdentity, DataIdentity};
 use crate::session::Port;
@@ -137,11 +136,8 @@ fn generator(preset: &Preset, encoder: PromptEncoder) -> SampleGenerator {
 }
 
 fn load(preset: &Preset, folder: &Path, labels: i64, chosen: &Chosen, rules: &Rules, port: &Port) -> Result<Network> {
-    let dtype = match preset.model.dtype {
-        Dtype::F32 => Kind::Float,
-        Dtype::Bf16 => Kind::BFloat16,
-    };
-    let options = LoadOptions { labels, dtype, device: chosen.device, seed: preset.train.seed };
+    let options =
+        LoadOptions { labels, dtype: preset.model.dtype.into(), device: chosen.device, seed: preset.train.seed };
     let (network, report) =
         Network::open(folder, &options, &|progress: Progress| port.emit(Event::Progress(progress)))?;
     report_head(&report, rules, port);

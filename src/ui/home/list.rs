@@ -1,6 +1,7 @@
 //! The list of presets: which pass the filter, and which is selected.
 
 use super::layout::window;
+use crate::Usage;
 use crate::data::LabelledSource;
 use crate::preset::{DataSource, Draft, InstructionFiles, Preset, PresetEntry};
 use crate::ui::format::plain;
@@ -21,14 +22,14 @@ pub struct Entry {
     /// The preset as it was listed, and the draft with its changes.
     pub listed: PresetEntry,
     /// The preset with its changes, or why it is invalid.
-    pub now: Result<Preset, String>,
+    pub now: Result<Preset, Usage>,
 }
 
 impl Entry {
     fn new(listed: PresetEntry) -> Entry {
         let now = match &listed.draft {
-            Ok(draft) => draft.preset().map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
+            Ok(draft) => draft.preset(),
+            Err(error) => Err(error.clone()),
         };
         Entry { listed, now }
     }
@@ -36,7 +37,7 @@ impl Entry {
     pub fn change(&mut self, change: impl FnOnce(&mut Draft)) {
         if let Ok(draft) = &mut self.listed.draft {
             change(draft);
-            self.now = draft.preset().map_err(|error| error.to_string());
+            self.now = draft.preset();
         }
     }
 

@@ -112,7 +112,7 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, focused: bool, editing
         None => entry.now.as_ref().err(),
     };
     let said = match (complaint, fields.get(scene.field)) {
-        (Some(complaint), _) => Line::styled(plain(complaint), theme.style(theme.error)),
+        (Some(complaint), _) => Line::styled(plain(&complaint.to_string()), theme.style(theme.error)),
         (None, Some(field)) if focused => {
             let empty = if editing.is_some() { " (leave empty for the default)" } else { "" };
             Line::styled(format!("{}: {}{empty}", field.key, field.help), theme.style(theme.dim))

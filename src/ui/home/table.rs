@@ -131,7 +131,7 @@ impl Columns {
                 // The details have the folder of the file.
                 let folder = entry.listed.path.as_ref().and_then(|path| path.parent());
                 let folder = folder.map(|folder| format!("{}/", folder.display())).unwrap_or_default();
-                line.push_span(Span::styled(plain(&error.replace(&folder, "")), theme.style(theme.error)));
+                line.push_span(Span::styled(plain(&error.to_string().replace(&folder, "")), theme.style(theme.error)));
                 return line;
             }
         };

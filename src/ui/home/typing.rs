@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::list::{Entry, List};
+use crate::Usage;
 use crate::preset::{Draft, Library, Preset};
 use crate::ui::saving::SaveRequest;
 use crate::ui::theme::Look;
@@ -29,7 +30,7 @@ pub struct Editing {
     pub key: &'static str,
     pub input: Input,
     /// The preset with this value, or why the value is invalid.
-    pub outcome: Result<Preset, String>,
+    pub outcome: Result<Preset, Usage>,
 }
 
 /// The name to save a preset under while it is typed.
@@ -49,14 +50,14 @@ pub struct Naming {
 impl Editing {
     /// Begins with the current value.
     pub fn new(key: &'static str, value: &str, draft: &Draft) -> Editing {
-        let mut editing = Editing { key, input: Input::new(value), outcome: Err(String::new()) };
+        let mut editing = Editing { key, input: Input::new(value), outcome: Err(Usage(String::new())) };
         editing.check(draft);
         editing
     }
 
     /// Parses the typed value as a preset file is parsed.
     pub fn check(&mut self, draft: &Draft) {
-        self.outcome = self.applied(draft).preset().map_err(|error| format!("{error:#}"));
+        self.outcome = self.applied(draft).preset();
     }
 
     /// The draft with this value.
@@ -90,13 +91,13 @@ impl Naming {
     ///
     /// # Errors
     /// Why the name is not allowed, or a value of the draft is invalid.
-    pub fn request(&self, draft: &Draft) -> Result<SaveRequest, String> {
+    pub fn request(&self, draft: &Draft) -> Result<SaveRequest, Usage> {
         match &self.complaint {
-            Some(complaint) => Err(complaint.clone()),
+            Some(complaint) => Err(Usage(complaint.clone())),
             None => Ok(SaveRequest {
                 from: self.preset.clone(),
                 name: self.input.text(),
-                toml: draft.to_toml().map_err(|error| format!("{error:#}"))?,
+                toml: draft.to_toml().map_err(|error| Usage(format!("{error:#}")))?,
                 replace: self.replace,
             }),
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::list::{Entry, List};
 use super::typing::{Naming, taken};
+use crate::Usage;
 use crate::ui::saving::SaveRequest;
 
 /// A preset that was changed and not saved.
@@ -12,7 +13,7 @@ pub struct Unsaved {
     /// The preset's name.
     pub preset: String,
     /// How it is saved under the default name, or why it cannot be.
-    pub request: Result<SaveRequest, String>,
+    pub request: Result<SaveRequest, Usage>,
 }
 
 /// The unsaved presets of a list, in its order.
@@ -21,13 +22,13 @@ pub fn of(list: &List) -> Vec<Unsaved> {
     let mut unsaved = |entry: &Entry| {
         let request = request(entry, list).and_then(|request| {
             let first = names.insert(request.name.clone());
-            if first { Ok(request) } else { Err(taken(&request.name)) }
+            if first { Ok(request) } else { Err(Usage(taken(&request.name))) }
         });
         Unsaved { preset: entry.listed.name.clone(), request }
     };
     list.changed().map(&mut unsaved).collect()
 }
 
-fn request(entry: &Entry, list: &List) -> Result<SaveRequest, String> {
-    Naming::new(entry, list).request(entry.listed.draft.as_ref().map_err(ToString::to_string)?)
+fn request(entry: &Entry, list: &List) -> Result<SaveRequest, Usage> {
+    Naming::new(entry, list).request(entry.listed.draft.as_ref().map_err(Clone::clone)?)
 }

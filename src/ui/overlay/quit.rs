@@ -182,7 +182,7 @@ fn unsaved_presets<'a>(scene: &Scene, unsaved: &[Unsaved], room: usize) -> Vec<L
         let (how, hue) = match request {
             Ok(request) if request.replace => ("will be overwritten".to_owned(), theme.dim),
             Ok(request) => (format!("will be saved as {}", request.name), theme.dim),
-            Err(complaint) => (complaint.clone(), theme.warning),
+            Err(error) => (error.to_string(), theme.warning),
         };
         lines.push(Line::from(vec![
             Span::styled(format!("   {}  ", fitted(&plain(preset), name, ascii)), theme.bold(theme.changed)),

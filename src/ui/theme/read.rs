@@ -41,7 +41,7 @@ struct Source {
     /// Its name in errors.
     file: String,
     /// The text, or why it cannot be read.
-    text: Result<String, String>,
+    text: Result<String, Usage>,
 }
 
 impl Themes {
@@ -52,9 +52,7 @@ impl Themes {
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
         paths.sort();
         let source = |path: &Path| {
-            let text = read_text(path)
-                .map_err(|error| error.0)
-                .and_then(|text| text.ok_or("the file no longer exists".to_owned()));
+            let text = read_text(path).and_then(|text| text.ok_or(Usage("the file no longer exists".into())));
             Some(Source { name: path.file_stem()?.to_str()?.to_owned(), file: path.display().to_string(), text })
         };
         Themes { user: paths.iter().filter_map(|path| source(path)).collect() }
@@ -85,7 +83,7 @@ impl Themes {
         let mut ancestry = Ancestry::default();
         let mut next = Some(first);
         while let Some(source) = next {
-            let text = source.text.map_err(Usage)?;
+            let text = source.text?;
             let places = TomlSpans::parse(&source.file, &text)?;
             let parent = places.entries.iter().find(|entry| entry.key == "inherits");
             next = match parent {
