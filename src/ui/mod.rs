@@ -197,6 +197,20 @@ impl Workbench {
                     stale = true;
                     self.update(terminal, answer).await?
                 }
+                // Before the events: a run can send them faster than they are applied.
+                _ = tick.tick(), if stale || self.app.waiting() => {
+                    let toasts = self.app.toasts.count();
+                    let flow = self.update(terminal, Msg::Tick(self.started.elapsed())).await?;
+                    if stale || toasts != self.app.toasts.count() {
+                        let start = Instant::now();
+                        self.show(terminal)?;
+                        stale = false;
+                        if self.app.monitors.at_work() {
+                            tick.reset_after((REST * start.elapsed()).clamp(FRAME, LONGEST_REST));
+                        }
+                    }
+                    flow
+                }
                 event = async { live.expect("guarded").link.next().await }, if live.is_some() => {
                     stale = true;
                     match event {
@@ -211,19 +225,6 @@ impl Workbench {
                 }
                 _ = list.tick(), if self.app.screen == Screen::Runs => {
                     self.perform_all(terminal, Effect::ListRuns).await?
-                }
-                _ = tick.tick(), if stale || self.app.waiting() => {
-                    let toasts = self.app.toasts.count();
-                    let flow = self.update(terminal, Msg::Tick(self.started.elapsed())).await?;
-                    if stale || toasts != self.app.toasts.count() {
-                        let start = Instant::now();
-                        self.show(terminal)?;
-                        stale = false;
-                        if self.app.monitors.at_work() {
-                            tick.reset_after((REST * start.elapsed()).clamp(FRAME, LONGEST_REST));
-                        }
-                    }
-                    flow
                 }
             };
             if flow.is_break() {
