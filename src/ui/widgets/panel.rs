@@ -6,6 +6,7 @@ use ratatui::symbols::border;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders};
 
+use crate::ui::format::fitted;
 use crate::ui::theme::Look;
 
 /// Borders in ASCII.
@@ -23,7 +24,7 @@ const ASCII: border::Set<'static> = border::Set {
 /// The title of a panel.
 pub struct Title<'a> {
     pub name: &'a str,
-    /// Current values, after the name.
+    /// Current values, after the name; truncated with an ellipsis where there is no room.
     pub values: Vec<Span<'a>>,
     /// A remark at the right, left out where there is no room.
     pub note: String,
@@ -44,8 +45,14 @@ pub fn panel(frame: &mut Frame, area: Rect, look: &Look, focused: bool, title: T
     let name = Span::styled(format!(" {} ", title.name), theme.style(if focused { theme.focus } else { theme.dim }));
     let mut left = Line::from(vec![name]);
     for value in title.values {
-        left.push_span(value);
+        // A number that is cut off without a mark would be read as another number.
+        let room = usize::from(area.width).saturating_sub(left.width() + 3);
+        let fits = value.width() <= room;
+        left.push_span(if fits { value } else { Span::styled(fitted(&value.content, room, look.ascii), value.style) });
         left.push_span(" ");
+        if !fits {
+            break;
+        }
     }
     let room = usize::from(area.width).saturating_sub(left.width() + 4);
     let mut block = Block::new().borders(Borders::ALL).border_set(set).border_style(edge).title_top(left);
@@ -62,4 +69,33 @@ pub fn panel(frame: &mut Frame, area: Rect, look: &Look, focused: bool, title: T
 pub fn placeholder(frame: &mut Frame, area: Rect, look: &Look, text: &str) {
     let middle = Rect { y: area.y + area.height / 2, height: 1.min(area.height), ..area };
     frame.render_widget(Line::styled(text, look.theme.style(look.theme.dim)).centered(), middle);
+}
+
+#[cfg(test)]
+mod tests {
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+
+    use super::*;
+    use crate::ui::theme::{Depth, Theme};
+
+    #[test]
+    fn values_without_room_end_with_an_ellipsis() -> Result<(), Box<dyn std::error::Error>> {
+        let look =
+            Look { theme: Theme::load("dark", Depth::True)?, name: "dark".into(), depth: Depth::True, ascii: false };
+        let title = |width| -> Result<String, Box<dyn std::error::Error>> {
+            let values = vec![Span::raw("accuracy 0.3500"), Span::raw("f1 0.1728")];
+            let mut terminal = Terminal::new(TestBackend::new(width, 3))?;
+            terminal.draw(|frame| {
+                panel(frame, frame.area(), &look, false, Title { values, ..Title::named("Evaluation") });
+            })?;
+            let buffer = terminal.backend().buffer();
+            Ok((0..width).map(|x| buffer[(x, 0)].symbol()).collect())
+        };
+        assert_eq!(title(41)?, "╭ Evaluation accuracy 0.3500 f1 0.1728 ─╮");
+        assert_eq!(title(40)?, "╭ Evaluation accuracy 0.3500 f1 0.1728 ╮");
+        assert_eq!(title(39)?, "╭ Evaluation accuracy 0.3500 f1 0.17… ╮");
+        assert_eq!(title(28)?, "╭ Evaluation accuracy 0.3… ╮");
+        Ok(())
+    }
 }
