@@ -12,7 +12,7 @@ use super::mode::Mode;
 use super::sign::sign;
 use crate::runs::{CheckpointSummary, RunEnd, RunEntry};
 use crate::series::{At, Series};
-use crate::ui::format::{Unit, age, duration, grouped, number, plain, score, wrapped};
+use crate::ui::format::{age, duration, grouped, number, plain, score, wrapped};
 use crate::ui::theme::Look;
 use crate::ui::widgets::chart::{Chart, Curve, Shape};
 use crate::ui::widgets::panel::{Title, panel};
@@ -108,20 +108,8 @@ fn draw_loss(run: &RunEntry, frame: &mut Frame, area: Rect, look: &Look) {
     let now = run.summary.last_loss.map(|loss| Span::styled(number(loss), theme.bold(theme.loss)));
     let title = Title { values: now.into_iter().collect(), ..Title::named("Loss") };
     let inner = panel(frame, area, look, false, title);
-    let chart = Chart {
-        curves: vec![Curve { name: "loss", series: &series, style: theme.style(theme.loss), shape: Shape::Line }],
-        x_of: |at| at.step,
-        window: None,
-        log: false,
-        y_unit: Unit::Number,
-        x_unit: Unit::Steps,
-        include: &[],
-        cursor: None,
-        marks: Vec::new(),
-        waiting: "no steps yet",
-        axis_style: theme.style(theme.dim),
-        ascii: look.ascii,
-    };
+    let curve = Curve { name: "loss", series: &series, style: theme.style(theme.loss), shape: Shape::Line };
+    let chart = Chart { ascii: look.ascii, ..Chart::over_steps(vec![curve], "no steps yet", theme.style(theme.dim)) };
     chart.draw(inner, frame.buffer_mut());
 }
 

@@ -128,7 +128,6 @@ mod tests {
 
     use super::*;
     use crate::series::{At, Series};
-    use crate::ui::format::Unit;
 
     #[test]
     fn a_gap_starts_a_new_subpath_and_names_are_escaped() {
@@ -137,20 +136,8 @@ mod tests {
             series.push(At { step: step as f64, time: 0.0 }, value);
         }
         let style = Style::new().fg(Color::Rgb(1, 2, 255));
-        let chart = Chart {
-            curves: vec![Curve { name: "a<b&c", series: &series, style, shape: Shape::Line }],
-            x_of: |at| at.step,
-            window: None,
-            log: false,
-            y_unit: Unit::Number,
-            x_unit: Unit::Steps,
-            include: &[],
-            cursor: None,
-            marks: Vec::new(),
-            waiting: "waiting",
-            axis_style: Style::new(),
-            ascii: false,
-        };
+        let curve = Curve { name: "a<b&c", series: &series, style, shape: Shape::Line };
+        let chart = Chart::over_steps(vec![curve], "waiting", Style::new());
         let svg = draw(&chart, "\"x\"");
         let path = svg.split("<path d=\"").find(|part| part.contains("#0102ff")).unwrap();
         assert_eq!((path.matches('M').count(), path.matches('L').count()), (2, 1), "{path}");

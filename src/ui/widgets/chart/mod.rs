@@ -40,6 +40,26 @@ pub struct Chart<'a> {
     pub ascii: bool,
 }
 
+impl<'a> Chart<'a> {
+    /// A chart of numbers over all steps, on a linear axis and in braille.
+    pub fn over_steps(curves: Vec<Curve<'a>>, waiting: &'a str, axis_style: Style) -> Chart<'a> {
+        Chart {
+            curves,
+            x_of: |at| at.step,
+            window: None,
+            log: false,
+            x_unit: Unit::Steps,
+            y_unit: Unit::Number,
+            include: &[],
+            cursor: None,
+            marks: Vec::new(),
+            waiting,
+            axis_style,
+            ascii: false,
+        }
+    }
+}
+
 /// A symbol on the x axis, such as that of a checkpoint.
 pub struct Mark {
     pub x: f64,

@@ -3,20 +3,8 @@
 use super::*;
 
 fn chart(series: &Series) -> Chart<'_> {
-    Chart {
-        curves: vec![Curve { name: "", series, style: Style::new(), shape: Shape::Line }],
-        x_of: |at| at.step,
-        window: None,
-        log: false,
-        y_unit: Unit::Number,
-        x_unit: Unit::Steps,
-        include: &[],
-        cursor: None,
-        marks: Vec::new(),
-        waiting: "waiting",
-        axis_style: Style::new(),
-        ascii: true,
-    }
+    let curve = Curve { name: "", series, style: Style::new(), shape: Shape::Line };
+    Chart { ascii: true, ..Chart::over_steps(vec![curve], "waiting", Style::new()) }
 }
 
 fn series(values: &[f64]) -> Series {
