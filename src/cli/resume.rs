@@ -5,9 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-use super::args::{DeviceArg, RunsArg, ScreenArgs};
-use super::backend::LocalBackend;
-use super::watch::{BackgroundArgs, WatchArgs, start_in_background, watch_detached};
+use super::watch::LaunchArgs;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -24,31 +22,14 @@ pub(super) struct Resume {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    runs: RunsArg,
-    #[command(flatten)]
-    device: DeviceArg,
-    #[command(flatten)]
-    watch: WatchArgs,
-    #[command(flatten)]
-    background: BackgroundArgs,
-    #[command(flatten)]
-    screen: ScreenArgs,
+    launch: LaunchArgs,
 }
 
 impl Resume {
     /// Resumes the run and watches it to its end.
     pub(super) fn run(self) -> Result<ExitCode> {
-        if self.background.starts_process() {
-            return start_in_background();
-        }
-        let (config, options) = self.screen.settings()?;
-        let backend = LocalBackend::new(self.runs.folder_with(&config), &self.device)?;
         // The screens chart the whole run. Lines were printed when they happened.
-        let history = self.background.detach().is_none() && self.watch.format().is_none();
-        let launched = backend.resume(&self.run, self.from.as_deref(), self.force, history)?;
-        match self.background.detach() {
-            None => self.watch.watch(launched, backend, options),
-            Some(when) => watch_detached(launched, when),
-        }
+        let history = self.launch.shows_screens();
+        self.launch.launch(|backend| backend.resume(&self.run, self.from.as_deref(), self.force, history))
     }
 }

@@ -5,9 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Args;
 
-use super::args::{DeviceArg, RunsArg, ScreenArgs};
-use super::backend::LocalBackend;
-use super::watch::{BackgroundArgs, WatchArgs, start_in_background, watch_detached};
+use super::watch::LaunchArgs;
 use crate::preset::{Preset, cache_folder};
 
 #[derive(Args)]
@@ -26,30 +24,15 @@ pub(super) struct Train {
     #[arg(long, value_name = "NAME")]
     run: Option<String>,
     #[command(flatten)]
-    runs: RunsArg,
-    #[command(flatten)]
-    device: DeviceArg,
-    #[command(flatten)]
-    watch: WatchArgs,
-    #[command(flatten)]
-    background: BackgroundArgs,
-    #[command(flatten)]
-    screen: ScreenArgs,
+    launch: LaunchArgs,
 }
 
 impl Train {
     /// Starts the run and watches it to its end.
     pub(super) fn run(self) -> Result<ExitCode> {
-        if self.background.starts_process() {
-            return start_in_background();
-        }
-        let (config, options) = self.screen.settings()?;
-        let backend = LocalBackend::new(self.runs.folder_with(&config), &self.device)?;
-        let preset = Preset::load(&self.preset, &self.set, &cache_folder())?;
-        let launched = backend.start(preset, self.run.as_deref())?;
-        match self.background.detach() {
-            None => self.watch.watch(launched, backend, options),
-            Some(when) => watch_detached(launched, when),
-        }
+        self.launch.launch(|backend| {
+            let preset = Preset::load(&self.preset, &self.set, &cache_folder())?;
+            backend.start(preset, self.run.as_deref())
+        })
     }
 }

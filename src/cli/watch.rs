@@ -1,4 +1,4 @@
-//! How a run is watched from the command line: in the screens, as lines, or from a background process.
+//! How a run is launched and watched from the command line: in the screens, as lines, or from a background process.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use clap::Args;
 
+use super::args::{DeviceArg, RunsArg, ScreenArgs};
 use super::backend::LocalBackend;
 use super::detach::{self, Detach};
 use super::{exit_code, is_dumb, on_terminal, print};
@@ -32,13 +33,28 @@ pub(super) struct WatchArgs {
 
 /// Whether training moves to a process of its own.
 #[derive(Args)]
-pub(super) struct BackgroundArgs {
+struct BackgroundArgs {
     /// Detach from the terminal once the model and data are loaded; `finesift attach` watches the run
     #[arg(long, conflicts_with_all = ["headless", "json", "plain"])]
     background: bool,
     /// What --background starts.
     #[arg(long, hide = true)]
     detach: Option<Detach>,
+}
+
+/// Where a launched run is stored, computed and watched.
+#[derive(Args)]
+pub(super) struct LaunchArgs {
+    #[command(flatten)]
+    runs: RunsArg,
+    #[command(flatten)]
+    device: DeviceArg,
+    #[command(flatten)]
+    watch: WatchArgs,
+    #[command(flatten)]
+    background: BackgroundArgs,
+    #[command(flatten)]
+    screen: ScreenArgs,
 }
 
 impl WatchArgs {
@@ -75,20 +91,29 @@ impl WatchArgs {
     }
 }
 
-impl BackgroundArgs {
-    /// Whether to start a background process and return.
-    pub(super) fn starts_process(&self) -> bool {
-        self.background
+impl LaunchArgs {
+    /// Launches a run and watches it to its end.
+    pub(super) fn launch(self, launch: impl FnOnce(&LocalBackend) -> Result<Launched>) -> Result<ExitCode> {
+        if self.background.background {
+            return start_in_background();
+        }
+        let (config, options) = self.screen.settings()?;
+        let backend = LocalBackend::new(self.runs.folder_with(&config), &self.device)?;
+        let launched = launch(&backend)?;
+        match self.background.detach {
+            None => self.watch.watch(launched, backend, options),
+            Some(when) => watch_detached(launched, when),
+        }
     }
 
-    /// When this process, started by [`start_in_background`], detaches.
-    pub(super) fn detach(&self) -> Option<Detach> {
-        self.detach
+    /// Whether the run is watched in the screens.
+    pub(super) fn shows_screens(&self) -> bool {
+        self.background.detach.is_none() && self.watch.format().is_none()
     }
 }
 
 /// Starts this command again as a background process.
-pub(super) fn start_in_background() -> Result<ExitCode> {
+fn start_in_background() -> Result<ExitCode> {
     let arguments = std::env::args_os().skip(1);
     let arguments =
         arguments.map(|argument| if argument == "--background" { "--detach=prepared".into() } else { argument });
@@ -102,7 +127,7 @@ pub(super) fn start_in_background() -> Result<ExitCode> {
 }
 
 /// Watches a run from the background process.
-pub(super) fn watch_detached(launched: Launched, when: Detach) -> Result<ExitCode> {
+fn watch_detached(launched: Launched, when: Detach) -> Result<ExitCode> {
     let Launched { link, folder, fresh } = launched;
     let leave = {
         let folder = folder.clone();
