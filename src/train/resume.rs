@@ -156,6 +156,9 @@ fn check(manifest: &Manifest, force: bool, job: &Job, prepared: &PreparedRun, po
     if manifest.base.weights != *weights {
         fatal.push(format!("the weights of {model} are not those this run was started from"));
     }
+    if manifest.head != prepared.head {
+        fatal.push("the classification head's rows are not those that this run was started with".into());
+    }
     if manifest.base.config != *config {
         forced.push(format!("config.json of {model} has changed"));
     }
