@@ -46,7 +46,7 @@ pub use choices::ChoiceQuestion;
 pub use dataset::{Dataset, Example, Label, LabelSet, Split};
 pub use digest::digest;
 pub use mmlu::{LETTERS, MmluQuestion, MmluSubject};
-pub use sampler::BatchSampler;
+pub use sampler::{BatchSampler, ShortBatch};
 pub use sequence::{Sequence, collate_sequences};
 pub use source::{Columns, HeldOut, LabelKind, LabelledSource};
 pub use table::{read_labelled, read_texts};

@@ -43,6 +43,7 @@ impl<'a> Run<'a> {
     /// Resumes a run with the selection and the state of a checkpoint.
     pub fn resume(job: Job, prepared: PreparedRun, point: ResumePoint, port: &'a Port) -> Result<Run<'a>> {
         let ResumePoint { manifest, saved, path } = point;
+        let prepared = PreparedRun { loader: prepared.loader.with_short_batch(manifest.short_batch), ..prepared };
         let slots = manifest.slots.iter().zip(saved.selected);
         let weights = &prepared.network.parameters;
         let parameter = |(slot, selected): (&crate::runs::checkpoint::SlotEntry, _)| TrainableParameter {
@@ -90,6 +91,7 @@ impl<'a> Run<'a> {
             run: job.folder.name().into(),
             preset: job.preset.toml.clone(),
             seed: job.preset.train.seed,
+            short_batch: loader.short_batch(),
             schedule: ScheduleFacts { steps: loader.steps(), warmup: learning_rate.warmup, peak: learning_rate.peak },
             base,
             data,

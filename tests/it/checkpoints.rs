@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use finesift::data::ShortBatch;
 use finesift::runs::checkpoint::{
     BaseIdentity, ClockState, DataIdentity, FORMAT, Manifest, STATE, ScheduleFacts, SlotEntry, StoredCheckpoint,
     TensorBytes, list, recover, write,
@@ -134,6 +135,7 @@ fn manifest(step: u64) -> Manifest {
         step,
         epoch: 1.5,
         seed: 42,
+        short_batch: ShortBatch::Random,
         updates: step as i64,
         evaluated: Some(step),
         best: None,

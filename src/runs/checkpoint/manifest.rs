@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::CheckpointFault;
+use crate::data::ShortBatch;
 use crate::protocol::Eval;
 
 /// Increases when older versions can no longer read it.
@@ -32,6 +33,9 @@ pub struct Manifest {
     pub epoch: f64,
     /// Seed of the order of the examples, the new head and dropout.
     pub seed: u64,
+    /// The short batch at the end of an epoch; manifests of earlier versions have none.
+    #[serde(default)]
+    pub short_batch: ShortBatch,
     /// Updates of the optimizer's moments.
     pub updates: i64,
     /// The latest step with a scheduled evaluation.
@@ -175,6 +179,7 @@ pub(super) fn example(step: u64) -> Manifest {
         step,
         epoch: 0.5,
         seed: 42,
+        short_batch: ShortBatch::Random,
         updates: step as i64,
         evaluated: None,
         best: None,
@@ -232,6 +237,7 @@ mod tests {
         );
         let manifest = Manifest::unseal(early.as_bytes()).unwrap();
         assert_eq!((manifest.device.as_str(), manifest.labels.len()), ("", 0));
+        assert_eq!(manifest.short_batch, ShortBatch::Longest);
         assert_eq!((manifest.step, manifest.slots.len(), manifest.files[0].bytes), (120, 2, 9000));
     }
 
