@@ -161,11 +161,8 @@ pub(super) fn detached_note(outcome: &Outcome) -> String {
 
 /// A finished run in a few lines.
 fn summary(finished: &Finished, folder: &Path) -> String {
-    let reason = match finished.reason {
-        Reason::Completed => "completed",
-        Reason::Stopped => "stopped",
-    };
-    let mut text = format!("{reason} after {} steps, {:.1} s training time\n", finished.step, finished.elapsed);
+    let mut text =
+        format!("{} after {} steps, {:.1} s training time\n", finished.reason.name(), finished.step, finished.elapsed);
     if let Some(best) = &finished.best {
         let scores: Vec<String> = best.scores.iter().map(|(name, score)| format!("{name} {score:.4}")).collect();
         text += &format!("best at step {}: {}, loss {:.4}\n", best.step, scores.join(", "), best.loss);

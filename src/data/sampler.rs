@@ -23,7 +23,7 @@ pub enum ShortBatch {
     /// The longest of the last window: a run of an earlier version, whose order has to stay the same when it is resumed.
     #[default]
     Longest,
-    /// Drawn anew in each epoch, so that no example always makes a batch of its own.
+    /// Drawn again in each epoch, so that no example always makes a batch of its own.
     Random,
 }
 

@@ -139,6 +139,7 @@ fn manifest(step: u64) -> Manifest {
         updates: step as i64,
         evaluated: Some(step),
         best: None,
+        since_best: 0,
         schedule: ScheduleFacts { steps: 10, warmup: 1, peak: 1e-3 },
         clock: ClockState { elapsed: 1.25, steps: (1.0, 5), evaluations: (0.25, 1) },
         events: 1000,

@@ -44,6 +44,9 @@ pub struct Manifest {
     /// The best evaluation so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<Eval>,
+    /// Scheduled evaluations since the best one; 0 in manifests of earlier versions.
+    #[serde(default)]
+    pub since_best: u64,
     pub schedule: ScheduleFacts,
     pub clock: ClockState,
     /// Bytes of `events.jsonl` before the checkpoint.
@@ -183,6 +186,7 @@ pub(super) fn example(step: u64) -> Manifest {
         updates: step as i64,
         evaluated: None,
         best: None,
+        since_best: 0,
         schedule: ScheduleFacts { steps: 100, warmup: 6, peak: 1e-3 },
         clock: ClockState::default(),
         events: 10 * step,

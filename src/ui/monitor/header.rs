@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::scene::Scene;
 use super::view::Tab;
-use crate::protocol::{Level, Phase, Reason};
+use crate::protocol::{Finished, Level, Phase, Reason};
 use crate::runs::RunEnd;
 use crate::ui::format::{duration, grouped, plain};
 use crate::ui::theme::Hue;
@@ -93,8 +93,9 @@ fn state(scene: Scene) -> (String, Hue) {
     let theme = &scene.look.theme;
     if let Some(end) = &scene.run.end {
         return match end {
-            RunEnd::Finished(finished) if finished.reason == Reason::Completed => ("completed".into(), theme.good),
-            RunEnd::Finished(_) => ("stopped".into(), theme.paused),
+            RunEnd::Finished(Finished { reason, .. }) => {
+                (reason.name().into(), if *reason == Reason::Stopped { theme.paused } else { theme.good })
+            }
             RunEnd::Failed { .. } => ("failed".into(), theme.error),
         };
     }
@@ -133,6 +134,7 @@ fn progress(frame: &mut Frame, area: Rect, scene: Scene) {
             parts.push(duration(step.elapsed));
             parts.extend(step.eta.filter(|_| run.end.is_none()).map(|eta| format!("{} left", duration(eta))));
         }
+        parts.extend(run.patience.map(|patience| patience.to_string()));
         (share, parts.join(if scene.look.ascii { " | " } else { " · " }))
     } else {
         (0.0, String::new())
