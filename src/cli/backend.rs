@@ -35,6 +35,7 @@ pub(super) struct LocalBackend {
 }
 
 /// A run to resume.
+#[cfg_attr(not(feature = "torch"), expect(dead_code, reason = "only a trainer reads it"))]
 pub(super) struct ResumeRequest<'a> {
     /// Its name, or the path of its folder.
     pub run: &'a str,
@@ -132,8 +133,7 @@ impl LocalBackend {
     }
 
     #[cfg(not(feature = "torch"))]
-    pub(super) fn resume(&self, request: &ResumeRequest) -> Result<Launched> {
-        let ResumeRequest { run: _, from: _, set: _, force: _, history: _ } = request;
+    pub(super) fn resume(&self, _request: &ResumeRequest) -> Result<Launched> {
         Err(super::without_torch())
     }
 }

@@ -67,7 +67,7 @@ impl Eval {
             format!("{}\n", serde_json::Value::Object(object))
         } else {
             named.iter().map(|(name, score)| format!("{name} {score:.4}\n")).collect()
-        });
+        })?;
         Ok(())
     }
 

@@ -82,8 +82,8 @@ impl WatchArgs {
         }?;
         if !self.json {
             match &outcome.finished {
-                _ if outcome.detached.is_some() => print(&detached_note(&outcome)),
-                Some(finished) => print(&summary(finished, &folder)),
+                _ if outcome.detached.is_some() => print(&detached_note(&outcome))?,
+                Some(finished) => print(&summary(finished, &folder))?,
                 None => {}
             }
         }
@@ -119,7 +119,7 @@ fn start_in_background() -> Result<ExitCode> {
         arguments.map(|argument| if argument == "--background" { "--detach=prepared".into() } else { argument });
     Ok(match detach::start(arguments)? {
         Ok(folder) => {
-            print(&detached_note(&Outcome { detached: Some(folder), ..Outcome::default() }));
+            print(&detached_note(&Outcome { detached: Some(folder), ..Outcome::default() }))?;
             ExitCode::SUCCESS
         }
         Err(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),

@@ -12,6 +12,9 @@ use crate::ui::format::{duration, grouped, plain};
 use crate::ui::theme::Hue;
 use crate::ui::widgets::sides::sides;
 
+/// Columns of the shortest progress bar, and of the spaces around its text.
+const BAR: usize = 12;
+
 /// Lines that [`draw`] needs.
 pub(super) const HEIGHT: u16 = 2;
 
@@ -135,7 +138,14 @@ fn progress(frame: &mut Frame, area: Rect, scene: Scene) {
             parts.extend(step.eta.filter(|_| run.end.is_none()).map(|eta| format!("{} left", duration(eta))));
         }
         parts.extend(run.patience.map(|patience| patience.to_string()));
-        (share, parts.join(if scene.look.ascii { " | " } else { " · " }))
+        let joined = |parts: &[String]| parts.join(if scene.look.ascii { " | " } else { " · " });
+        // Where there is no room for a bar beside them, the percentage goes first, which the bar shows too, then the epoch.
+        for part in [2, 1] {
+            if parts.len() > 3 && Span::raw(joined(&parts)).width() + BAR > usize::from(area.width) {
+                parts.remove(part);
+            }
+        }
+        (share, joined(&parts))
     } else {
         (0.0, String::new())
     };

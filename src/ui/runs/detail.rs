@@ -129,11 +129,12 @@ pub(super) fn draw_mode(mode: &Mode, frame: &mut Frame, area: Rect, look: &Look)
         Mode::TrainLonger(longer) => {
             let lines = vec![
                 Line::default(),
-                Line::styled(format!(" {}", longer.question()), look.theme.style(look.theme.text)),
+                Line::styled(format!(" {}", longer.ended), look.theme.style(look.theme.text)),
+                hint("settings for the steps to come:", look),
                 Line::default(),
                 typed(&longer.input.text, look),
                 Line::default(),
-                hint("keys of the preset  enter resume  esc cancel", look),
+                hint("KEY=VALUE ...  enter resume  esc cancel", look),
             ];
             popup(frame, area, look, "Train for longer", lines, 64);
         }

@@ -11,8 +11,8 @@ use crate::ui::intent::Intent;
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainLonger {
     run: PathBuf,
-    /// Its name and how it ended.
-    ended: String,
+    /// How it ended.
+    pub(super) ended: String,
     /// `key=value`, separated by spaces.
     pub(super) input: LineInput,
 }
@@ -22,16 +22,12 @@ impl TrainLonger {
     pub(super) fn of(run: &RunEntry) -> Option<TrainLonger> {
         let steps = grouped(run.summary.step);
         let (how, set) = match run.state {
-            RunState::Completed => ("completed its", format!("train.epochs={}", run.summary.epochs.ceil() as u64 + 1)),
-            RunState::EarlyStopped => ("stopped early after", "train.patience=0".to_owned()),
+            RunState::Completed => ("has completed", format!("train.epochs={}", run.summary.epochs.ceil() as u64 + 1)),
+            RunState::EarlyStopped => ("has stopped early after", "train.patience=0".to_owned()),
             RunState::Running | RunState::Interrupted | RunState::Failed | RunState::Stopped => return None,
         };
-        let ended = format!("{} has {how} {steps} steps.", plain(&run.name));
+        let ended = format!("{} {how} {steps} steps", plain(&run.name));
         Some(TrainLonger { run: run.path.clone(), ended, input: LineInput::new(&set) })
-    }
-
-    pub(super) fn question(&self) -> String {
-        format!("{} Train it for longer with:", self.ended)
     }
 
     /// Resumes the run with what was typed.
