@@ -21,7 +21,7 @@ pub(super) fn open(
 ) -> Result<OpenedData> {
     let progress = |progress: Progress| report(Event::Progress(progress));
     let source = InstructionSource { format: data.format, train, held_out: data.held_out.clone() };
-    let instructions = instruct::load(&source, preset.train.seed, &progress)?;
+    let instructions = instruct::load(&source, preset.read_options(), &progress)?;
     for warning in &instructions.warnings {
         report(Event::warning(warning));
     }

@@ -336,7 +336,7 @@ impl Machine {
             refused(
                 "instructions without rows",
                 self.decoder_with_rows(&self.write("none.jsonl", "")),
-                "none.jsonl: no examples",
+                "none.jsonl: no training examples",
             ),
             refused(
                 "nothing to learn",

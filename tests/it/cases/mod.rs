@@ -1,4 +1,9 @@
-//! Inputs and requests as people bring them, each a kind of fault that once went wrong.
+//! Models and data as people have them: each is read right, or refused in one clear line.
 
+mod chat;
+mod labels;
+mod models;
+mod output;
 #[cfg(feature = "torch")]
 mod resuming;
+mod tables;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::{Command as Program, Stdio};
 
 use finesift::Usage;
 use finesift::data::{BatchSampler, ShortBatch};
@@ -282,4 +283,35 @@ fn a_run_that_an_earlier_version_began_keeps_its_order() {
         assert_eq!(StoredCheckpoint::open(&newest()).unwrap().manifest.short_batch, short_batch);
     }
     assert_ne!(losses[0], losses[1]);
+}
+
+#[test]
+fn a_run_whose_output_cannot_be_written_is_not_lost() {
+    let tiny = tiny();
+    fs::write(tiny.path("tiny.toml"), tiny.preset("epochs = 1")).unwrap();
+    let train = |name: &str, stdout: Stdio, format: &str| {
+        let mut command = Program::new(env!("CARGO_BIN_EXE_finesift"));
+        command.current_dir(tiny.path("")).env("OMP_NUM_THREADS", "1").env_remove("FINESIFT_RUNS");
+        command.args(["train", "tiny.toml", "--device", "cpu", "--run", name, format]).stdin(Stdio::null());
+        let output = command.stdout(stdout).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        assert_eq!(finished(&events(&tiny, name)).reason, Reason::Completed, "{name}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap().into();
+    let closed = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        writer.into()
+    };
+    let continues = "training continues, and all events are in the run's events.jsonl";
+    for (name, stdout, said) in [("full", full(), "No space left on device"), ("closed", closed(), "Broken pipe")] {
+        let stderr = train(name, stdout, "--json");
+        let first = stderr.lines().next().unwrap_or_default();
+        assert!(first.contains(said) && first.ends_with(continues), "{stderr}");
+        // Nobody reads a closed pipe, so the end needs no message.
+        assert_eq!(stderr.lines().count(), if name == "full" { 2 } else { 1 }, "{stderr}");
+    }
+    let stderr = train("summary", full(), "--headless");
+    assert!(stderr.ends_with("cannot write to stdout: No space left on device (os error 28)\n"), "{stderr}");
 }

@@ -1,0 +1,1 @@
+//! Models and datasets as they lie in folders, in the cache and on the hub.
