@@ -27,6 +27,7 @@ mod settings;
 mod shell;
 #[cfg(feature = "torch")]
 mod threads;
+mod time_zone;
 mod train;
 #[cfg(feature = "torch")]
 mod values;
@@ -223,7 +224,6 @@ fn is_dumb() -> bool {
 }
 
 /// Writes warnings to stderr.
-#[cfg(feature = "torch")]
 fn warn(warnings: &[String]) {
     for warning in warnings {
         let _ = writeln!(io::stderr(), "finesift: warning: {warning}");
