@@ -70,7 +70,7 @@ impl Eval {
             format!("{}\n", serde_json::Value::Object(object))
         } else {
             named.iter().map(|(name, score)| format!("{name} {score:.4}\n")).collect()
-        });
+        })?;
         Ok(())
     }
 

@@ -49,12 +49,12 @@ impl Predict {
         let submission = self.out.as_ref().is_some_and(|out| out.extension().is_some_and(|kind| kind == "tsv"));
         let text = if submission { submission_of(&model, &logits) } else { json_lines(&model, &logits) };
         match &self.out {
-            None => print(&text),
+            None => print(&text)?,
             Some(out) => {
                 let unfinished = Unfinished::at(out)?;
                 std::fs::write(&unfinished.path, text).with_context(|| format!("{}: cannot write", out.display()))?;
                 unfinished.finish()?;
-                print(&format!("{}\n", out.display()));
+                print(&format!("{}\n", out.display()))?;
             }
         }
         Ok(())

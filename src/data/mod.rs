@@ -53,7 +53,7 @@ pub use classes::Classes;
 pub use dataset::{Dataset, Example, Label, LabelSet, Split};
 pub use digest::digest;
 pub use mmlu::{LETTERS, MmluQuestion, MmluSubject};
-pub use sampler::BatchSampler;
+pub use sampler::{BatchSampler, ShortBatch};
 pub use sequence::{Sequence, collate_sequences};
 pub use source::{Columns, HeldOut, LabelKind, LabelledSource, ReadOptions};
 pub use table::{LabelledFile, read_labelled, read_texts};

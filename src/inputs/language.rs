@@ -31,7 +31,7 @@ pub(super) fn open(
         examples: instructions.train.len() as u64,
         eval_examples: instructions.eval.len() as u64,
         steps: steps(preset, instructions.train.len())?,
-        best: PERPLEXITY.into(),
+        best: preset.keep.best.clone().unwrap_or_else(|| PERPLEXITY.into()),
         labelled: None,
         tokenized: None,
         name: instructions.name,

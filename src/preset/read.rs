@@ -73,6 +73,7 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
             clip: document.number("train.clip", AT_LEAST_0, at_least_0)?.unwrap_or(1.0),
             seed: document.integer("train.seed", 0..=i64::MAX as u64, 42)?,
             eval_every: document.integer("train.eval_every", 0..=1 << 40, 0)?,
+            patience: document.integer("train.patience", 0..=1 << 40, 0)?,
             max_steps: document.integer("train.max_steps", 0..=1 << 40, 0)?,
             tf32: document.boolean("train.tf32")?.unwrap_or(false),
             gradient_checkpointing: document.boolean("train.gradient_checkpointing")?.unwrap_or(false),

@@ -175,6 +175,8 @@ pub struct Train {
     pub seed: u64,
     /// Steps between evaluations; 0 evaluates after each epoch. Default 0.
     pub eval_every: u64,
+    /// Evaluations without improvement of `keep.best` after which the run stops early; 0 never stops early. Default 0.
+    pub patience: u64,
     /// Limit on the optimizer steps; 0 is no limit. Default 0.
     pub max_steps: u64,
     /// Whether a GPU may use TF32 for fp32 matrix products. Default false.
@@ -203,7 +205,7 @@ pub struct Keep {
     pub every_minutes: f64,
     /// Steps between checkpoints; 0 disables them. Default 0.
     pub every_steps: u64,
-    /// The score that decides which checkpoint is best; `None` for the task's primary metric.
+    /// The score that decides which checkpoint is best, or `loss`; `None` for the task's primary metric.
     pub best: Option<String>,
 }
 
@@ -260,4 +262,13 @@ impl Select {
 impl Schedule {
     pub(super) const NAMES: [(&str, Schedule); 3] =
         [("linear", Schedule::Linear), ("cosine", Schedule::Cosine), ("constant", Schedule::Constant)];
+
+    /// As in a preset.
+    pub fn name(self) -> &'static str {
+        match self {
+            Schedule::Linear => "linear",
+            Schedule::Cosine => "cosine",
+            Schedule::Constant => "constant",
+        }
+    }
 }

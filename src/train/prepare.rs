@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::early_stopping::EarlyStopping;
 use super::generation::SampleGenerator;
 use super::job::Job;
 use super::loader::Loader;
@@ -109,6 +110,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
         select: preset.sift.select.name().into(),
         parameters: network.parameters.components(),
         best: best.clone(),
+        patience: EarlyStopping::new(preset.train.patience, 0).patience(),
         writes: generator.is_some(),
         version: env!("CARGO_PKG_VERSION").into(),
     };

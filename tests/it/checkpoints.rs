@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use finesift::data::ShortBatch;
 use finesift::protocol::HeadRows;
 use finesift::runs::checkpoint::{
     BaseIdentity, ClockState, DataIdentity, FORMAT, Manifest, STATE, ScheduleFacts, SlotEntry, StoredCheckpoint,
@@ -135,9 +136,11 @@ fn manifest(step: u64) -> Manifest {
         step,
         epoch: 1.5,
         seed: 42,
+        short_batch: ShortBatch::Random,
         updates: step as i64,
         evaluated: Some(step),
         best: None,
+        since_best: 0,
         schedule: ScheduleFacts { steps: 10, warmup: 1, peak: 1e-3 },
         clock: ClockState { elapsed: 1.25, steps: (1.0, 5), evaluations: (0.25, 1) },
         events: 1000,

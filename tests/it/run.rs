@@ -15,7 +15,7 @@ use finesift::protocol::{Command, Event, Phase, Reason};
 use finesift::runs::checkpoint::{self, StoredCheckpoint};
 use finesift::runs::{Disk, EventLog, RealDisk, RunFolder, read_events};
 use finesift::session::{Port, Session};
-use finesift::train::{Job, ResumeOptions, run};
+use finesift::train::{CheckpointSelector, Job, ResumeOptions, run};
 
 use crate::hub_server::HubServer;
 use crate::tiny::{self, Tiny};
@@ -257,7 +257,7 @@ fn mistakes_in_a_preset_are_reported_before_training() {
         (
             "[keep]".into(),
             "[keep]\nbest = \"mcc\"".into(),
-            "keep.best is \"mcc\", but texts is scored by accuracy and f1",
+            "keep.best is \"mcc\", but texts is scored by accuracy, f1 and loss",
         ),
     ] {
         assert!(preset.contains(&from), "{from}");
@@ -491,6 +491,18 @@ pub(crate) fn resume_on(
     let preset = fs::read_to_string(folder.preset())?;
     let preset = Preset::parse("tiny", "preset.toml", &preset, &[], Path::new("/nowhere"))?;
     let job = Job { disk, resume: Some(resume), ..job(&tiny.path(""), preset, folder) };
+    Ok(Session::spawn(None, move |port| alone(job, port))?)
+}
+
+/// Resumes a run with these keys of its preset changed, as with `--set`.
+pub(crate) fn resume_with(tiny: &Tiny, name: &str, from: CheckpointSelector, set: &[&str]) -> anyhow::Result<Session> {
+    let folder = RunFolder::open(&tiny.path("runs"), name)?;
+    let preset = fs::read_to_string(folder.preset())?;
+    let assignments: Vec<String> = set.iter().map(|set| (*set).to_owned()).collect();
+    let preset = Preset::parse("tiny", "preset.toml", &preset, &assignments, Path::new("/nowhere"))?;
+    let set = set.iter().filter_map(|set| Some(set.split_once('=')?.0.to_owned())).collect();
+    let resume = Some(ResumeOptions { from, force: false, set });
+    let job = Job { resume, ..job(&tiny.path(""), preset, folder) };
     Ok(Session::spawn(None, move |port| alone(job, port))?)
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::CheckpointFault;
+use crate::data::ShortBatch;
 use crate::protocol::{Eval, HeadRows};
 
 /// Increases when older versions can no longer read it.
@@ -32,6 +33,9 @@ pub struct Manifest {
     pub epoch: f64,
     /// Seed of the order of the examples, the new head and dropout.
     pub seed: u64,
+    /// The short batch at the end of an epoch; manifests of earlier versions have none.
+    #[serde(default)]
+    pub short_batch: ShortBatch,
     /// Updates of the optimizer's moments.
     pub updates: i64,
     /// The latest step with a scheduled evaluation.
@@ -40,6 +44,9 @@ pub struct Manifest {
     /// The best evaluation so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<Eval>,
+    /// Scheduled evaluations since the best one; 0 in manifests of earlier versions.
+    #[serde(default)]
+    pub since_best: u64,
     pub schedule: ScheduleFacts,
     pub clock: ClockState,
     /// Bytes of `events.jsonl` before the checkpoint.
@@ -181,9 +188,11 @@ pub(super) fn example(step: u64) -> Manifest {
         step,
         epoch: 0.5,
         seed: 42,
+        short_batch: ShortBatch::Random,
         updates: step as i64,
         evaluated: None,
         best: None,
+        since_best: 0,
         schedule: ScheduleFacts { steps: 100, warmup: 6, peak: 1e-3 },
         clock: ClockState::default(),
         events: 10 * step,
@@ -240,6 +249,7 @@ mod tests {
         );
         let manifest = Manifest::unseal(early.as_bytes()).unwrap();
         assert_eq!((manifest.device.as_str(), manifest.labels.len()), ("", 0));
+        assert_eq!(manifest.short_batch, ShortBatch::Longest);
         assert_eq!((manifest.step, manifest.slots.len(), manifest.files[0].bytes), (120, 2, 9000));
     }
 

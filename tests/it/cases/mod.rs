@@ -5,5 +5,7 @@ mod chat;
 mod heads;
 mod labels;
 mod models;
+mod output;
+#[cfg(feature = "torch")]
 mod resuming;
 mod tables;
