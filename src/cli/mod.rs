@@ -230,6 +230,14 @@ fn warn(warnings: &[String]) {
     }
 }
 
+/// Writes how inputs were understood to stderr.
+#[cfg(feature = "torch")]
+fn inform(notes: impl IntoIterator<Item = String>) {
+    for note in notes {
+        let _ = writeln!(io::stderr(), "finesift: {note}");
+    }
+}
+
 /// Success, or the status of the signal that ended the program.
 fn exit_code(outcome: &Outcome) -> ExitCode {
     outcome.signal.map_or(ExitCode::SUCCESS, |signal| ExitCode::from(signal.exit_code() as u8))

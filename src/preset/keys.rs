@@ -5,6 +5,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("about", "one line of description"),
     ("model.id", "hub id or folder of the model"),
     ("model.dtype", "dtype of the weights: f32 or bf16"),
+    ("model.head", "classification head: new or keep; default: kept if it has the classes of the data, by name"),
     ("data.task", "GLUE task: cola, sst2, mrpc, qqp, stsb, mnli, qnli, rte, wnli"),
     ("data.format", "format of language-model data: alpaca, sharegpt, messages, prompt_completion, text"),
     ("data.hub", "hub id of a dataset; data.path is then a prefix of its file names"),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::data::instruct::InstructionFormat;
-use crate::data::{HeldOut, LabelledSource, ReadOptions, Task};
+use crate::data::{HeldOut, LabelKind, LabelledSource, ReadOptions, Task};
 
 /// A validated preset.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,17 @@ pub struct Model {
     pub id: String,
     /// Default fp32.
     pub dtype: Dtype,
+    /// `None` keeps the classification head of the base model if its classes are those of the data.
+    pub head: Option<HeadRule>,
+}
+
+/// Whether a run starts with the classification head of the base model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadRule {
+    /// A newly initialised head.
+    New,
+    /// The head of the base model, which has to fit the data.
+    Keep,
 }
 
 /// The type of the weights in memory. Trainable components have fp32 master copies in either case.
@@ -199,6 +210,16 @@ pub struct Keep {
 }
 
 impl Preset {
+    /// Whether `data.labels` names the classes.
+    pub fn names_classes(&self) -> bool {
+        match &self.data.source {
+            DataSource::Local(LabelledSource::Table { columns, .. }) => {
+                matches!(columns.label_kind, LabelKind::Classes(Some(_)))
+            }
+            _ => false,
+        }
+    }
+
     /// How its dataset is read.
     pub fn read_options(&self) -> ReadOptions {
         ReadOptions { seed: self.train.seed, max_bad_rows: self.data.max_bad_rows }

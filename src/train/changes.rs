@@ -43,6 +43,9 @@ pub fn check(
     if manifest.base.weights != *weights {
         fatal.push(format!("the weights of {model} are not those this run was started from"));
     }
+    if manifest.head != prepared.head {
+        fatal.push("the classification head's rows are not those that this run was started with".into());
+    }
     if manifest.base.config != *config {
         forced.push(format!("config.json of {model} has changed"));
     }

@@ -79,7 +79,8 @@ impl<'a> Run<'a> {
             evaluator,
             best_score,
             learning_rate,
-            labels,
+            classes,
+            head,
             base,
             data,
             generator,
@@ -103,7 +104,9 @@ impl<'a> Run<'a> {
             base,
             data,
             device: device::arithmetic(network.parameters.device()),
-            labels,
+            labels: classes.names,
+            label_numbers: classes.numbers,
+            head,
             // Each checkpoint fills in what changes during the run.
             step,
             clock,
@@ -152,7 +155,7 @@ fn memory_context(job: &Job, prepared: &PreparedRun) -> MemoryContext {
         config: prepared.network.config.clone(),
         rules: prepared.rules.clone(),
         // A regression has one output.
-        labels: prepared.labels.len().max(1) as i64,
+        labels: prepared.classes.names.len().max(1) as i64,
         step: StepShape::of(&job.preset, gpu, job.preset.data.max_length as u64),
         run: job.folder.path().display().to_string(),
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use finesift::data::ShortBatch;
+use finesift::protocol::HeadRows;
 use finesift::runs::checkpoint::{
     BaseIdentity, ClockState, DataIdentity, FORMAT, Manifest, STATE, ScheduleFacts, SlotEntry, StoredCheckpoint,
     TensorBytes, list, recover, write,
@@ -146,6 +147,8 @@ fn manifest(step: u64) -> Manifest {
         base: BaseIdentity { model: "m".into(), config: "c".into(), weights: "w".into() },
         device: "cpu, 2 threads".into(),
         labels: vec!["no".into(), "yes".into()],
+        label_numbers: Vec::new(),
+        head: HeadRows::AsStored,
         data: DataIdentity { examples: 3, train: "t".into(), eval_examples: 2, eval: "e".into() },
         slots: vec![SlotEntry { name: "a.weight".into(), shape: vec![8, 16], dense: false, trained: 64 }],
         files: Vec::new(),

@@ -9,7 +9,7 @@ use finesift::chat::{Chat, ChatModel, Weights};
 use finesift::delta::WeightDelta;
 use finesift::device::DeviceChoice;
 use finesift::hub::Hub;
-use finesift::model::{GREEDY, LoadOptions, Network};
+use finesift::model::{GREEDY, Head, LoadOptions, Network};
 use finesift::preset::Preset;
 use finesift::protocol::{Command, Event, Phase, Reason};
 use finesift::runs::checkpoint::{self, StoredCheckpoint};
@@ -234,7 +234,7 @@ fn mistakes_in_a_preset_are_reported_before_training() {
         (
             texts.clone(),
             format!("{:?}", tiny.path("wrong.csv")),
-            "wrong.csv:3: unknown label \"perhaps\"; expected 0 to 1 (no, yes)",
+            "wrong.csv:3: unknown label \"perhaps\"; expected one of no, yes",
         ),
         (texts.clone(), format!("{:?}", tiny.path("empty.csv")), "empty.csv: no training examples"),
         (texts, format!("{:?}", tiny.path("none.csv")), "none.csv: no such file"),
@@ -348,7 +348,8 @@ every_minutes = 0
     assert_eq!(answer(Weights::FineTuned), "no");
 
     let open = || {
-        let options = LoadOptions { labels: 0, dtype: tch::Kind::Float, device: tch::Device::Cpu, seed: 0 };
+        let options =
+            LoadOptions { head: Head::as_stored(0), dtype: tch::Kind::Float, device: tch::Device::Cpu, seed: 0 };
         Network::open(&path("model"), &options, &|_| {}).unwrap().0
     };
     let (base, tuned) = (open(), open());

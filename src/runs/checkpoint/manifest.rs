@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::CheckpointFault;
 use crate::data::ShortBatch;
-use crate::protocol::Eval;
+use crate::protocol::{Eval, HeadRows};
 
 /// Increases when older versions can no longer read it.
 pub const FORMAT: u32 = 2;
@@ -59,6 +59,12 @@ pub struct Manifest {
     /// Names of the classes; empty for regression, language models and old manifests.
     #[serde(default)]
     pub labels: Vec<String>,
+    /// The number that the data have instead of each name, if they have numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub label_numbers: Vec<String>,
+    /// Where the rows of the classification head come from.
+    #[serde(default, skip_serializing_if = "HeadRows::is_as_stored")]
+    pub head: HeadRows,
     /// Trained parameters, in the order of the flat vectors.
     pub slots: Vec<SlotEntry>,
     /// The other files of the checkpoint.
@@ -193,6 +199,8 @@ pub(super) fn example(step: u64) -> Manifest {
         base: BaseIdentity { model: "m".into(), config: "c".into(), weights: "w".into() },
         device: "cpu, 2 threads".into(),
         labels: Vec::new(),
+        label_numbers: Vec::new(),
+        head: HeadRows::AsStored,
         data: DataIdentity { examples: 3, train: "t".into(), eval_examples: 2, eval: "e".into() },
         slots: vec![SlotEntry { name: "a.weight".into(), shape: vec![2, 3], dense: false, trained: 2 }],
         files: Vec::new(),
