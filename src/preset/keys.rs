@@ -7,6 +7,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("model.dtype", "dtype of the weights: f32 or bf16"),
     ("data.task", "GLUE task: cola, sst2, mrpc, qqp, stsb, mnli, qnli, rte, wnli"),
     ("data.format", "format of language-model data: alpaca, sharegpt, messages, prompt_completion, text"),
+    ("data.columns", "names of the columns of language-model data, such as { instruction = \"question\" }"),
     ("data.hub", "hub id of a dataset; data.path is then a prefix of its file names"),
     ("data.path", "folder of the GLUE task's files, or a CSV, TSV, JSON, JSON-lines or parquet training file"),
     ("data.eval_path", "held-out file to evaluate on"),

@@ -1,4 +1,4 @@
-//! The first batch as the model will see it: each token in the colour of its role.
+//! The first batch as the model will see it: each token in the colour of its role. Above it, the rows that are left out.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -31,7 +31,10 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset
     }
     let inner = panel(frame, area, scene.look, focused, title);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-    let mut lines: Vec<Line> = rows.iter().skip(usize::from(scene.scrolled)).map(|row| example(row, scene)).collect();
+    let warnings = data.map(|data| data.warnings.as_slice()).unwrap_or_default();
+    let warnings = warnings.iter().map(|warning| Line::styled(plain(warning), theme.style(theme.warning)));
+    let examples = rows.iter().map(|row| example(row, scene));
+    let mut lines: Vec<Line> = warnings.chain(examples).skip(usize::from(scene.scrolled)).collect();
     if rows.is_empty() && answer.is_some() {
         let why = "the first examples are shown here once model and data are downloaded";
         lines.push(Line::styled(why, theme.style(theme.dim)));
