@@ -40,6 +40,7 @@ interop: setup ## check exports against transformers and PEFT (downloads 4 GB of
 	python3 -m venv target/interop
 	target/interop/bin/pip install --quiet --requirement tests/interop/requirements.txt
 	target/interop/bin/python tests/interop/check.py target/debug/finesift
+	target/interop/bin/python tests/interop/chat.py tests/fixtures/differential/chat.json
 
 bench: setup ## run the benchmarks
 	cargo bench --locked

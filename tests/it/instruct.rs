@@ -12,7 +12,7 @@ use finesift::data::{BatchLabels, HeldOut, ReadOptions, Sequence, collate_sequen
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::byte_tokenizer::{BOS, EOS, write};
+use crate::byte_tokenizer::{BOS, EOS, marked, write};
 
 #[test]
 fn chat_templates_render_as_in_transformers() {
@@ -181,7 +181,7 @@ fn twenty_examples_of_each_format_have_the_loss_masks_of_the_fixture() {
             let max_length = case["max"].as_u64().unwrap_or(10_000) as usize;
             let encoded =
                 PromptEncoder::open(folder.path(), format, max_length).unwrap().encode("train", &examples, &|_| {});
-            let got: Vec<String> = encoded.unwrap().sequences.iter().map(|one| marked(&folder, one)).collect();
+            let got: Vec<String> = encoded.unwrap().sequences.iter().map(|one| marked(folder.path(), one)).collect();
             let expected: Vec<String> = match &case["text"] {
                 Value::String(text) => vec![expanded(text)],
                 Value::Array(parts) => parts.iter().map(|part| expanded(part.as_str().unwrap())).collect(),
@@ -438,16 +438,6 @@ fn loss_text(folder: &TempDir, sequence: &Sequence) -> String {
     let tokens: Vec<(u32, bool)> = sequence.ids.iter().copied().zip(sequence.loss_mask.iter().copied()).collect();
     let parts = tokens.chunk_by(|a, b| a.1 == b.1).filter(|part| part[0].1);
     parts.map(|part| text(folder, &part.iter().map(|token| token.0).collect::<Vec<_>>())).collect::<Vec<_>>().join("|")
-}
-
-/// The whole text, with the parts of the loss mask in brackets.
-fn marked(folder: &TempDir, sequence: &Sequence) -> String {
-    let tokens: Vec<(u32, bool)> = sequence.ids.iter().copied().zip(sequence.loss_mask.iter().copied()).collect();
-    let parts = tokens.chunk_by(|a, b| a.1 == b.1).map(|part| {
-        let text = text(folder, &part.iter().map(|token| token.0).collect::<Vec<_>>());
-        if part[0].1 { format!("⟦{text}⟧") } else { text }
-    });
-    parts.collect()
 }
 
 fn text(folder: &TempDir, ids: &[u32]) -> String {

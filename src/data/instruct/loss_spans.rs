@@ -6,6 +6,7 @@
 //! earlier reasoning, or move a system prompt to the last turn. There the message is where the text changes when its
 //! content is replaced.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
 use serde_json::Value;
@@ -73,7 +74,11 @@ pub(super) fn render_chat(
         }
     }
     let is_last = conversation.messages.last().is_some_and(|last| last.in_loss && !last.is_blank());
-    let append_eos = is_last && finder.ending.as_ref().is_none_or(|ending| ending.closing.is_empty());
+    let append_eos = is_last && finder.ending.as_ref().is_none_or(|ending| !ending.has_token);
+    if let Some(last) = loss_spans.last_mut().filter(|last| append_eos && finder.text[last.end..].trim().is_empty()) {
+        // EOS follows the answer with the line breaks that the template writes after it.
+        last.end = finder.text.len();
+    }
     let rendered = RenderedText { text: finder.text, loss_spans, append_eos, prepend_bos: false };
     Ok((rendered, finder.source))
 }
@@ -122,16 +127,19 @@ struct Finder<'a> {
 #[derive(Clone)]
 struct Ending {
     all: String,
-    /// The special token that ends the answer, with the whitespace before it; empty if there is none.
+    /// What of it belongs to the answer: all up to the special token that ends it, or without one all but whitespace.
     closing: String,
+    has_token: bool,
 }
 
 impl Finder<'_> {
     /// What the template writes of a message; `None` if that is nothing.
     fn find(&mut self, index: usize) -> Result<Option<Range<usize>>, TemplateError> {
         let messages = &self.conversation.messages;
-        // A template may refuse a part of a conversation, for example one without messages.
+        // A template may refuse a part of a conversation, and write no generation prompt where there are no messages.
         let prompt = self.render(&messages[..index], true).ok();
+        let prompt =
+            prompt.filter(|prompt| index > 0 || self.render(&[], false).is_ok_and(|history| history != *prompt));
         let upto = self.render(&messages[..=index], false).ok();
         if self.ending.is_none() {
             self.ending = self.ending_after(&messages[..index]);
@@ -243,7 +251,7 @@ impl Finder<'_> {
     /// Where the last message of `upto`, a conversation rendered up to it, ends.
     fn answer_end(&self, upto: &str) -> usize {
         match &self.ending {
-            Some(Ending { all, closing }) if upto.ends_with(all.as_str()) => upto.len() - all.len() + closing.len(),
+            Some(Ending { all, closing, .. }) if upto.ends_with(all.as_str()) => upto.len() - all.len() + closing.len(),
             // A tool call may end with another token.
             _ => {
                 let trimmed = upto.trim_end();
@@ -261,10 +269,10 @@ impl Finder<'_> {
         let answer = Message::plain(ASSISTANT, PROBES[0].to_owned());
         let text = self.render(&[messages, &[answer]].concat(), false).ok()?;
         let all = text[text.rfind(PROBES[0])? + PROBES[0].len()..].to_owned();
-        let token = all.trim_start();
-        let longest = self.special.iter().filter(|special| token.starts_with(special.as_str())).map(String::len).max();
-        let closing = longest.map_or("", |length| &all[..all.len() - token.len() + length]).to_owned();
-        Some(Ending { all, closing })
+        let tokens = self.special.iter().filter_map(|token| Some((all.find(token.as_str())?, token.len())));
+        let first = tokens.min_by_key(|&(at, length)| (at, Reverse(length)));
+        let closing = first.map_or(all.trim_end(), |(at, length)| &all[..at + length]).to_owned();
+        Some(Ending { all, closing, has_token: first.is_some() })
     }
 
     /// The part of the whole text that changes with the content of a message.

@@ -228,9 +228,13 @@ fn repr(value: &Value) -> String {
         ValueKind::Number if !value.is_integer() => {
             f64::try_from(value.clone()).map_or_else(|_| value.to_string(), float)
         }
-        // Tuples are written by minijinja, which alone knows them.
-        ValueKind::Seq if value.to_string().starts_with('[') => {
-            format!("[{}]", items(value).iter().map(repr).collect::<Vec<_>>().join(", "))
+        ValueKind::Seq => {
+            let items: Vec<String> = items(value).iter().map(repr).collect();
+            match (value.is_tuple(), items.as_slice()) {
+                (false, items) => format!("[{}]", items.join(", ")),
+                (true, [item]) => format!("({item},)"),
+                (true, items) => format!("({})", items.join(", ")),
+            }
         }
         ValueKind::Map => {
             let field = |key: &Value| {
@@ -239,6 +243,7 @@ fn repr(value: &Value) -> String {
             };
             format!("{{{}}}", items(value).iter().map(field).collect::<Vec<_>>().join(", "))
         }
+        ValueKind::Undefined => "Undefined".into(),
         // Within a list minijinja quotes strings as Python does.
         ValueKind::String => {
             let list = Value::from(vec![value.clone()]).to_string();
