@@ -8,7 +8,7 @@ use super::opened::{ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, 
 use crate::data::Tokenized;
 use crate::data::instruct::{self, InstructionSource};
 use crate::preset::{InstructionData, Preset};
-use crate::protocol::{Event, PERPLEXITY, Progress};
+use crate::protocol::{Event, HeadRows, PERPLEXITY, Progress};
 
 /// Reads the examples; tokenizes them if the model is there.
 pub(super) fn open(
@@ -29,10 +29,11 @@ pub(super) fn open(
     let (examples, eval_examples) = (instructions.train.len(), instructions.eval.len());
     let mut opened = OpenedData {
         labels: 0,
+        head: HeadRows::AsStored,
         examples: examples as u64,
         eval_examples: eval_examples as u64,
         steps: steps(preset, examples)?,
-        best: PERPLEXITY.into(),
+        best: preset.keep.best.clone().unwrap_or_else(|| PERPLEXITY.into()),
         labelled: None,
         tokenized: None,
         name: instructions.name.clone(),
