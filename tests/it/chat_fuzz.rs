@@ -24,7 +24,11 @@ fn number_of_rows() -> usize {
 fn mutated_conversations_are_read_or_counted() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/chat/kinds.json");
     let kinds: Vec<Value> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    let seeds: Vec<Value> = kinds.iter().flat_map(|kind| kind["conversations"].as_array().unwrap()).map(|case| case["row"].clone()).collect();
+    let seeds: Vec<Value> = kinds
+        .iter()
+        .flat_map(|kind| kind["conversations"].as_array().unwrap())
+        .map(|case| case["row"].clone())
+        .collect();
     let folder = tempfile::tempdir().unwrap();
     let mut random = ChaCha8Rng::seed_from_u64(1);
     let mut faults = BTreeMap::new();
@@ -33,10 +37,12 @@ fn mutated_conversations_are_read_or_counted() {
         let model = folder.path().join(kind["name"].as_str().unwrap());
         if !model.is_dir() {
             fs::create_dir(&model).unwrap();
-            let template: Vec<&str> = kind["template"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+            let template: Vec<&str> =
+                kind["template"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
             let mut config = kind["tokens"].clone();
             config["chat_template"] = template.join("\n").into();
-            let special: Vec<&str> = kind["special"].as_array().unwrap().iter().map(|token| token.as_str().unwrap()).collect();
+            let special: Vec<&str> =
+                kind["special"].as_array().unwrap().iter().map(|token| token.as_str().unwrap()).collect();
             byte_tokenizer::write(&model, &special, &config, false);
         }
         let format = *[InstructionFormat::Messages, InstructionFormat::ShareGpt].choose(&mut random).unwrap();
@@ -105,8 +111,18 @@ fn mutate(value: &mut Value, random: &mut ChaCha8Rng, depth: usize) {
 }
 
 fn rename(fields: &mut Map<String, Value>, key: &str, random: &mut ChaCha8Rng) {
-    const NAMES: [&str; 10] =
-        ["messages", "conversations", "from", "value", "role", "content", "tools", "tool_calls", "weight", "reasoning_content"];
+    const NAMES: [&str; 10] = [
+        "messages",
+        "conversations",
+        "from",
+        "value",
+        "role",
+        "content",
+        "tools",
+        "tool_calls",
+        "weight",
+        "reasoning_content",
+    ];
     if let Some(value) = fields.shift_remove(key) {
         fields.insert((*NAMES.choose(random).unwrap()).to_owned(), value);
     }
@@ -114,8 +130,24 @@ fn rename(fields: &mut Map<String, Value>, key: &str, random: &mut ChaCha8Rng) {
 
 fn replacement(value: &Value, random: &mut ChaCha8Rng) -> Value {
     let words = [
-        "assistant", "user", "system", "Human", "gpt", "function_call", "tool", "alien", "", " ", "</think>", "<|im_end|>", "{\"name\": \"f\"}",
-        "\u{10fffe}", "\u{10ffff}\u{10fffe}", "\u{0}", "Qprobe7z", "é\u{301}\u{1f980}",
+        "assistant",
+        "user",
+        "system",
+        "Human",
+        "gpt",
+        "function_call",
+        "tool",
+        "alien",
+        "",
+        " ",
+        "</think>",
+        "<|im_end|>",
+        "{\"name\": \"f\"}",
+        "\u{10fffe}",
+        "\u{10ffff}\u{10fffe}",
+        "\u{0}",
+        "Qprobe7z",
+        "é\u{301}\u{1f980}",
     ];
     match random.random_range(0..9) {
         0 => Value::Null,

@@ -160,10 +160,10 @@ fn none_left(split: &EncodedPrompts, kind: &str, rows: &[InstructionRow], path: 
     counts.check(kind, path, 1.0)
 }
 
-/// `train: 12 examples truncated to 100 tokens: 9 lost the beginning of the prompt, 3 the oldest turns`.
+/// `train: 12 examples truncated to 100 tokens (9 lost the beginning of the prompt, 3 lost the oldest turns)`.
 fn truncated(name: &str, counts: &BTreeMap<Truncation, usize>, max_length: usize) -> Option<String> {
     let total: usize = counts.values().sum();
     let examples = if total == 1 { "example" } else { "examples" };
     let parts: Vec<String> = counts.iter().map(|(truncation, count)| format!("{count} lost {truncation}")).collect();
-    (total > 0).then(|| format!("{name}: {total} {examples} truncated to {max_length} tokens; {}", parts.join(", ")))
+    (total > 0).then(|| format!("{name}: {total} {examples} truncated to {max_length} tokens ({})", parts.join(", ")))
 }

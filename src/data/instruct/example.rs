@@ -6,7 +6,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::roles::ASSISTANT;
 use crate::data::HeldOut;
+
+/// The key of tool calls in a message.
+pub(super) const TOOL_CALLS: &str = "tool_calls";
+
+/// The key under which chat templates find the reasoning before an answer.
+pub(super) const REASONING: &str = "reasoning_content";
 
 /// The format of a file's examples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,12 +101,7 @@ pub struct Message {
 impl Message {
     /// A message without extra fields. The assistant's messages count in the loss.
     pub fn plain(role: &str, content: String) -> Message {
-        Message {
-            role: role.to_owned(),
-            content: Some(content),
-            in_loss: role == super::roles::ASSISTANT,
-            extra: Map::new(),
-        }
+        Message { role: role.to_owned(), content: Some(content), in_loss: role == ASSISTANT, extra: Map::new() }
     }
 
     /// The content, empty if there is none.
@@ -109,11 +111,11 @@ impl Message {
 
     /// Whether it calls tools.
     pub fn has_tool_calls(&self) -> bool {
-        self.extra.contains_key(super::messages::TOOL_CALLS)
+        self.extra.contains_key(TOOL_CALLS)
     }
 
     /// Whether the template has something of it to write.
     pub(super) fn is_blank(&self) -> bool {
-        self.text().trim().is_empty() && !self.has_tool_calls() && !self.extra.contains_key(super::messages::REASONING)
+        self.text().trim().is_empty() && !self.has_tool_calls() && !self.extra.contains_key(REASONING)
     }
 }

@@ -11,7 +11,8 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::messages::{TOOL_CALLS, function_of};
+use super::example::TOOL_CALLS;
+use super::messages::function_of;
 use super::render::RenderedText;
 use super::roles::ASSISTANT;
 use super::template::{ChatTemplate, TemplateError};
@@ -45,7 +46,7 @@ impl MaskSource {
 /// Renders a conversation and finds what counts in the loss. `special` are the texts of the special tokens.
 ///
 /// # Errors
-/// The template rejects the conversation, or what it writes of a message cannot be told from the rest.
+/// The template rejects the conversation, or what it writes of a message cannot be found.
 pub(super) fn render_chat(
     template: &ChatTemplate,
     conversation: &Conversation,
@@ -295,7 +296,7 @@ impl Finder<'_> {
             differs |= other != text;
             let (prefix, suffix) = (common_prefix(text, &other), common_suffix(text, &other));
             let region = other.get(prefix..other.len() - suffix.min(other.len() - prefix)).unwrap_or_default();
-            // Written in two places, the content cannot be told from what is between them.
+            // Written in two places, the content is not separate from what is between them.
             if !messages[index].has_tool_calls() && region.matches(&probe[1..probe.len() - 1]).count() > 1 {
                 return Err(TemplateError::AnswerNotFound);
             }

@@ -4,16 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::example::{REASONING, TOOL_CALLS};
 use super::fault::RowFault;
 use super::keys::{KeyNames, Named};
 use super::roles::{ASSISTANT, Role};
 use super::{Conversation, Message};
-
-/// The key of tool calls in a message.
-pub(super) const TOOL_CALLS: &str = "tool_calls";
-
-/// The key under which chat templates find the reasoning before an answer.
-pub(super) const REASONING: &str = "reasoning_content";
 
 /// Limit on the messages of a conversation. A list with more is something else.
 const MAX_MESSAGES: usize = 10_000;

@@ -8,9 +8,10 @@ use rayon::prelude::*;
 use serde_json::Value;
 use tokenizers::Tokenizer;
 
+use super::example::TOOL_CALLS;
 use super::fault::RowFault;
 use super::loss_spans::{MaskSource, render_chat};
-use super::messages::{TOOL_CALLS, wrapped};
+use super::messages::wrapped;
 use super::render::{RenderedText, alpaca_prompt, render_plain};
 use super::roles::Role;
 use super::special::SpecialTokens;

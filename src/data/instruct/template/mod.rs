@@ -45,7 +45,7 @@ pub enum TemplateError {
     Failed(String),
     /// The template uses a filter or test that does not exist, whatever the conversation.
     Unsupported(String),
-    /// What the template writes of an assistant message cannot be told from the rest.
+    /// What the template writes of an assistant message cannot be found.
     AnswerNotFound,
     /// The template writes nothing of an assistant message's tool calls.
     ToolCallsNotWritten,
@@ -65,8 +65,8 @@ impl fmt::Display for TemplateError {
             TemplateError::ToolCallsNotWritten => write!(f, "the chat template does not write tool calls"),
             TemplateError::GenerationBlocks { blocks, messages } => write!(
                 f,
-                "the chat template writes {blocks} generation blocks for {messages} assistant messages, so that those \
-                 without a loss cannot be told apart"
+                "the chat template writes {blocks} generation blocks for {messages} assistant messages, so it is \
+                 unknown which of them are excluded from the loss"
             ),
         }
     }
