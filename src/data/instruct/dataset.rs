@@ -133,8 +133,8 @@ impl InstructionDataset {
             warnings.extend(truncated(name, &split.truncated, encoder.max_length()));
             if split.unwritten_tools > 0 {
                 let number = split.unwritten_tools;
-                warnings
-                    .push(format!("{name}: {number} conversations have tools, which the chat template does not write"));
+                let have = if number == 1 { "conversation has" } else { "conversations have" };
+                warnings.push(format!("{name}: {number} {have} tools, which the chat template does not write"));
             }
         }
         let understood = self.understood.sentence(&train.masks);
