@@ -457,3 +457,43 @@ fn a_template_that_is_broken_for_every_row_is_one_error() {
     let error = case.error(Messages, &among(10, sum, &[]));
     assert!(error.contains("all 10 rows were skipped: 10 the chat template fails: "), "{error}");
 }
+
+/// What a run, `plan` and Home say of rows that are left out.
+#[cfg(feature = "torch")]
+#[test]
+fn a_run_says_how_rows_were_read_and_which_are_left_out() {
+    let folder = crate::tiny::chat();
+    let rows = among(40, sum, &[json!({"messages": []}), chat(&[("user", "a"), ("assistant", "")])]);
+    let file = folder.path().join("chats.jsonl");
+    fs::write(&file, rows.iter().map(|row| format!("{row}\n")).collect::<String>()).unwrap();
+    let preset = folder.path().join("chats.toml");
+    let (model, runs) = (folder.path().join("model"), folder.path().join("runs"));
+    let text = format!(
+        "[model]\nid = {model:?}\n[data]\nformat = \"messages\"\npath = {file:?}\n[sift]\nrate = 0.05\nmodules = [\"q_proj\"]\n\
+         [train]\nepochs = 1\nbatch = 8\nlearning_rate = 1e-3\nmax_steps = 2\n[keep]\nevery_minutes = 0\n"
+    );
+    fs::write(&preset, text).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_finesift"))
+            .args(arguments)
+            .args([preset.as_os_str(), "--device".as_ref(), "cpu".as_ref(), "--runs".as_ref(), runs.as_os_str()])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let events = run(&["train", "--json"]);
+    let logged: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let has =
+        |level: &str, message: &str| logged.iter().any(|event| event["level"] == level && event["message"] == message);
+    let understood = "conversations: key messages, roles assistant (41), user (41); loss on assistant messages and their tool \
+                      calls, mask from prefixes";
+    let left_out = [
+        format!("{}: 1 row skipped: no messages (line 41)", file.display()),
+        format!("{}: 1 row skipped: the answer is empty (line 42)", file.display()),
+    ];
+    assert!(has("info", understood), "{events}");
+    assert!(left_out.iter().all(|message| has("warning", message)), "{events}");
+    let plan = run(&["plan"]);
+    assert!(left_out.iter().all(|message| plan.contains(message)), "{plan}");
+}
