@@ -311,6 +311,7 @@ fn tool_calls_are_in_the_loss() {
         (json!({"role": "assistant", "content": null, "function_call": function}), format!("⟦{written}")),
         (json!({"role": "assistant", "tool_calls": [function]}), format!("⟦{written}")),
         (json!({"from": "function_call", "value": function.to_string()}), format!("⟦{written}")),
+        (json!({"from": "function_call", "value": [function]}), format!("⟦{written}")),
         (json!({"role": "assistant", "content": "No.", "tool_calls": null}), "⟦No.<|im_end|>⟧".into()),
         (json!({"role": "assistant", "content": "No.", "tool_calls": []}), "⟦No.<|im_end|>⟧".into()),
     ] {
@@ -325,6 +326,47 @@ fn tool_calls_are_in_the_loss() {
         error.contains("all 2 rows were skipped: 2 the chat template does not write tool calls (lines 1, 2)"),
         "{error}"
     );
+}
+
+#[test]
+fn results_of_tools_may_be_json() {
+    let case = ChatCase::new("qwen2.5");
+    for (content, written) in [
+        (json!({"rain": false, "mm": 0.5}), "{\"rain\": false, \"mm\": 0.5}"),
+        (json!([{"mm": 1}, 2]), "[{\"mm\": 1}, 2]"),
+        (json!("dry"), "dry"),
+        (json!([{"type": "text", "text": "dry"}]), "dry"),
+        (json!(7), "7"),
+    ] {
+        let row = json!({"messages": [
+            {"role": "user", "content": "Rain?"},
+            {"role": "assistant", "tool_calls": [{"function": {"name": "rain", "arguments": {}}}]},
+            {"role": "tool", "content": content},
+            {"role": "assistant", "content": "No."},
+        ]});
+        let outcome = case.open(Messages, &[row.clone(), row]).unwrap();
+        let expected = format!("<tool_response>\n{written}\n</tool_response>");
+        assert!(outcome.texts[0].contains(&expected), "{}", outcome.texts[0]);
+    }
+}
+
+#[test]
+fn what_a_template_does_not_write_is_a_warning() {
+    let row = |system: &str| chat(&[("system", system), ("user", "Hi"), ("assistant", "Yo")]);
+    let template = "{% for m in messages if m.role != 'system' %}{{ m.content | tojson }}{% endfor %}";
+    let case = ChatCase::new("chatml");
+    let outcome = case.open(Messages, &[row("Be brief."), row("Be brief.")]).unwrap();
+    assert_eq!(outcome.warnings, Vec::<String>::new());
+    let config = json!({"eos_token": "<|im_end|>", "chat_template": template});
+    fs::write(case.folder.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+    let outcome = case.open(Messages, &[row("Be brief."), row("Be brief.")]).unwrap();
+    let warning = "train: 1 conversation has a system prompt, which the chat template does not write";
+    assert_eq!(outcome.warnings[0], warning);
+    // Signs that are escaped do not hide it.
+    let escaped = config.to_string().replace(" if m.role != 'system'", "");
+    fs::write(case.folder.path().join("tokenizer_config.json"), escaped).unwrap();
+    let outcome = case.open(Messages, &[row("Say \"briefly\"!\n"), row("\n")]).unwrap();
+    assert_eq!(outcome.warnings, Vec::<String>::new());
 }
 
 #[test]
