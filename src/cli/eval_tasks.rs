@@ -114,7 +114,9 @@ impl LanguageModelEval {
         let loaded = self.load(self.args.format)?;
         let longest = self.model.max_length.unwrap_or(512).min(loaded.network.config.max_tokens() as usize);
         let encoder = loaded.encoder.with_max_length(longest);
-        let mut sequences = encoder.encode("data", &rows, &progress::show)?.sequences;
+        let encoded = encoder.encode("data", &rows, &progress::show)?;
+        super::warn(&encoded.warnings(&rows));
+        let mut sequences = encoded.sequences;
         if self.args.limit > 0 {
             sequences.truncate(self.args.limit);
         }
