@@ -89,8 +89,9 @@ impl Eval {
             (None, None, _) => bail!(Usage("--data is missing: name a labelled file or a GLUE task's folder".into())),
             (Some(folder), _, Some(task)) if folder.is_dir() => LabelledSource::Glue { task, folder: folder.clone() },
             (Some(file), ..) => {
-                let (examples, warnings) = data::read_labelled(file, &self.columns(model), &progress::show)?;
-                super::warn(&warnings);
+                let (examples, notes) = data::read_labelled(file, &self.columns(model), model.task, &progress::show)?;
+                super::inform(&notes.info);
+                super::warn(&notes.warnings);
                 let metrics = model.task.map_or_else(|| model.predictor.kind().metrics(), |task| task.metrics());
                 return Ok((vec![Split { name: "validation".into(), examples }], metrics));
             }
@@ -98,6 +99,7 @@ impl Eval {
         let seed = model.preset.as_ref().map_or(0, |preset| preset.train.seed);
         let options = ReadOptions { seed, max_bad_rows: 1.0 };
         let dataset = data::load(&source, options, &progress::show)?;
+        super::inform(&dataset.notes);
         super::warn(&dataset.warnings);
         if dataset.labels != model.predictor.kind() {
             bail!(Usage(format!("{}: its labels are not the model's labels", dataset.name)));

@@ -213,6 +213,14 @@ fn print(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }
 
+/// Writes notes to stderr.
+#[cfg(feature = "torch")]
+fn inform(notes: &[String]) {
+    for note in notes {
+        let _ = writeln!(io::stderr(), "finesift: {note}");
+    }
+}
+
 /// Writes warnings to stderr.
 #[cfg(feature = "torch")]
 fn warn(warnings: &[String]) {

@@ -40,8 +40,10 @@ impl Predict {
     #[cfg(feature = "torch")]
     pub(super) fn run(self) -> Result<()> {
         let model = self.model.open()?;
-        let (text, pair) = (model.texts.first().map_or("text", String::as_str), model.texts.get(1));
-        let examples = data::read_texts(&self.data, text, pair.map(String::as_str), &progress::show)?;
+        let columns: Vec<&str> = model.texts.iter().map(String::as_str).collect();
+        let (examples, notes) = data::read_texts(&self.data, &columns, model.task, &progress::show)?;
+        super::inform(&notes.info);
+        super::warn(&notes.warnings);
         let logits = model.predictor.logits(&examples, &progress::show)?;
         let submission = self.out.as_ref().is_some_and(|out| out.extension().is_some_and(|kind| kind == "tsv"));
         let text = if submission { submission_of(&model, &logits) } else { json_lines(&model, &logits) };

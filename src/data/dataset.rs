@@ -61,7 +61,7 @@ pub struct Split {
 /// A labelled dataset with its held-out sets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
-    /// The task's id, or the stem of the training file.
+    /// The task's id, or the name of the training file without its extension.
     pub name: String,
     pub labels: LabelSet,
     /// The metrics an evaluation reports.
@@ -70,6 +70,8 @@ pub struct Dataset {
     pub train: Vec<Example>,
     /// At least one.
     pub eval: Vec<Split>,
+    /// Which files were read and how, one sentence each, where that is not plain.
+    pub notes: Vec<String>,
     /// Skipped rows and replaced bytes, one sentence per file and fault.
     pub warnings: Vec<String>,
 }

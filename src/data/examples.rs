@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use super::labels::LabelReader;
 use super::left_out::RowCounts;
-use super::records::{Format, Record, RecordColumns, Records};
+use super::records::{FileNotes, Format, Record, RecordColumns, Records};
 use super::{Example, Label, LabelSet};
 use crate::Usage;
 use crate::protocol::Progress;
@@ -21,21 +21,27 @@ pub(super) struct ExampleCollector {
     examples: Vec<Example>,
     text: usize,
     counts: RowCounts,
-    /// Rows with bytes that are not UTF-8.
-    repaired: u64,
+    notes: FileNotes,
 }
 
 /// The examples of one split.
 pub(super) struct CollectedExamples {
     pub labels: LabelSet,
     pub examples: Vec<Example>,
-    pub warnings: Vec<String>,
+    pub notes: FileNotes,
 }
 
 impl ExampleCollector {
     /// Takes records of a text, its pair if `paired`, and a label, in this order.
     pub fn new(labels: LabelReader, paired: bool) -> ExampleCollector {
-        ExampleCollector { labels, paired, examples: Vec::new(), text: 0, counts: RowCounts::default(), repaired: 0 }
+        ExampleCollector {
+            labels,
+            paired,
+            examples: Vec::new(),
+            text: 0,
+            counts: RowCounts::default(),
+            notes: FileNotes::default(),
+        }
     }
 
     /// Adds all rows of a file.
@@ -46,7 +52,9 @@ impl ExampleCollector {
         columns: &RecordColumns<'_>,
         progress: &dyn Fn(Progress),
     ) -> Result<()> {
-        Records::open(path, format, columns)?.for_each(progress, |record| self.add(path, record))
+        let notes = Records::open(path, format, columns)?.for_each(progress, |record| self.add(path, record))?;
+        self.notes.extend(notes);
+        Ok(())
     }
 
     /// Adds one row of a file. Cells after the label are ignored.
@@ -81,7 +89,6 @@ impl ExampleCollector {
             self.counts.leave_out(path, "no label", line);
             return Ok(());
         };
-        self.repaired += u64::from(record.repaired);
         self.text += text.len() + pair.as_ref().map_or(0, String::len);
         if self.text > MAX_TEXT {
             bail!(Usage(format!(
@@ -97,12 +104,8 @@ impl ExampleCollector {
     /// `kind` ("training") and `path` are for the error that too few rows can be used.
     pub fn finish(self, kind: &str, path: &Path, max_bad_rows: f64) -> Result<CollectedExamples> {
         self.counts.check(kind, path, max_bad_rows)?;
-        let mut warnings = self.counts.warnings();
-        if self.repaired > 0 {
-            let rows = if self.repaired == 1 { "row" } else { "rows" };
-            let (path, repaired) = (path.display(), self.repaired);
-            warnings.push(format!("{path}: {repaired} {rows} read with U+FFFD in place of bytes that are not UTF-8"));
-        }
+        let mut notes = self.notes;
+        notes.warnings.extend(self.counts.warnings());
         let mut examples = self.examples;
         let (labels, renumbered) = self.labels.finish();
         if let Some(renumbered) = renumbered {
@@ -112,7 +115,7 @@ impl ExampleCollector {
                 }
             }
         }
-        Ok(CollectedExamples { labels, examples, warnings })
+        Ok(CollectedExamples { labels, examples, notes })
     }
 }
 

@@ -1,9 +1,10 @@
 //! Datasets: labelled texts and texts for language models, from files to padded batches. No torch, no terminal.
 //!
 //! ```text
-//! source       the files of a labelled dataset, and how to read them
+//! source       what a labelled dataset is read from, and how
+//! files        the files that paths, folders and patterns name
 //! dataset      labelled examples with their labels and splits
-//! records/     rows of a TSV, CSV, JSON-lines or parquet file
+//! records/     rows of a CSV, TSV, JSON or parquet file
 //! labels       a label column becomes classes or scores
 //! examples     rows become labelled examples, with errors that name file and line
 //! left_out     rows that are left out, counted by reason
@@ -25,13 +26,14 @@ mod choices;
 mod dataset;
 mod digest;
 mod examples;
+mod files;
 mod glue;
 mod guard;
 pub mod instruct;
 mod labels;
 mod left_out;
 mod mmlu;
-mod records;
+pub mod records;
 mod sampler;
 mod sequence;
 mod source;
@@ -47,6 +49,7 @@ pub use batch::{Batch, BatchLabels, collate};
 pub use choices::ChoiceQuestion;
 pub use dataset::{Dataset, Example, Label, LabelSet, Split};
 pub use digest::digest;
+pub use files::dataset_name;
 pub use mmlu::{LETTERS, MmluQuestion, MmluSubject};
 pub use sampler::BatchSampler;
 pub use sequence::{Sequence, collate_sequences};

@@ -19,6 +19,9 @@ pub(super) fn open(
 ) -> Result<OpenedData> {
     let progress = |progress: Progress| report(Event::Progress(progress));
     let dataset = data::load(source, preset.read_options(), &progress)?;
+    for note in &dataset.notes {
+        report(Event::info(note));
+    }
     for warning in &dataset.warnings {
         report(Event::warning(warning));
     }

@@ -22,6 +22,9 @@ pub(super) fn open(
     let progress = |progress: Progress| report(Event::Progress(progress));
     let source = InstructionSource { format: data.format, train, held_out: data.held_out.clone() };
     let instructions = instruct::load(&source, preset.read_options(), &progress)?;
+    for note in &instructions.notes {
+        report(Event::info(note));
+    }
     for warning in &instructions.warnings {
         report(Event::warning(warning));
     }

@@ -120,7 +120,6 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, Usage> {
     if let Some(key) = ["data.packing", "data.hub"].into_iter().find(|key| document.has(key)) {
         return Err(document.error_at(key, "only language-model data, with a data.format, takes it; remove it"));
     }
-    let path = document.string("data.path")?.map(|path| PathBuf::from(in_cache(&path, cache)));
     if let Some(task) = document.string("data.task")? {
         let task: Task = task.parse().map_err(|error| document.error_at("data.task", &format!("{error}")))?;
         if let Some(key) = TABLE_KEYS.into_iter().find(|key| document.has(key)) {
@@ -129,12 +128,14 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, Usage> {
                 &format!("a GLUE task, here {task}, has its own columns, classes and held-out set; remove it"),
             ));
         }
-        return Ok(match path {
-            Some(folder) => DataSource::Local(LabelledSource::Glue { task, folder }),
+        return Ok(match document.string("data.path")? {
+            Some(folder) => DataSource::Local(LabelledSource::Glue { task, folder: in_cache(&folder, cache).into() }),
             None => DataSource::Hub(task),
         });
     }
-    let Some(train) = path else { return Err(document.missing("data.task, data.format or data.path")) };
+    let Some(train) = paths(document, "data.path", cache)? else {
+        return Err(document.missing("data.task, data.format or data.path"));
+    };
     let held_out = held_out(document, cache)?;
     let labels = document.strings("data.labels")?;
     let label_kind = match (document.boolean("data.regression")?.unwrap_or(false), labels) {
@@ -162,27 +163,36 @@ fn instructions(document: &Document, format: InstructionFormat, cache: &Path) ->
             "language-model data has no labels or columns: data.format says which keys it has; remove it",
         ));
     }
-    let path = document.required("data.path")?;
+    let files = match document.string("data.hub")? {
+        Some(id) => InstructionFiles::Hub { id, prefix: document.required("data.path")? },
+        None => match paths(document, "data.path", cache)? {
+            Some(files) => InstructionFiles::Local(files),
+            None => return Err(document.missing("data.path")),
+        },
+    };
     Ok(InstructionData {
         format,
-        files: match document.string("data.hub")? {
-            Some(id) => InstructionFiles::Hub { id, prefix: path },
-            None => InstructionFiles::Local(vec![in_cache(&path, cache).into()]),
-        },
+        files,
         held_out: held_out(document, cache)?,
         packing: document.boolean("data.packing")?.unwrap_or(false),
     })
 }
 
-/// A file, or a fraction of the training file.
+/// Files, folders or glob patterns.
+fn paths(document: &Document, key: &str, cache: &Path) -> Result<Option<Vec<PathBuf>>, Usage> {
+    let paths = document.one_or_more(key)?;
+    Ok(paths.map(|paths| paths.iter().map(|path| in_cache(path, cache).into()).collect()))
+}
+
+/// Files, or a fraction of the training files.
 fn held_out(document: &Document, cache: &Path) -> Result<HeldOut, Usage> {
-    let path = document.string("data.eval_path")?.map(|path| PathBuf::from(in_cache(&path, cache)));
+    let paths = paths(document, "data.eval_path", cache)?;
     let fraction = |number: f64| number > 0.0 && number < 1.0;
-    match (path, document.number("data.eval_fraction", "a number above 0 and below 1", fraction)?) {
+    match (paths, document.number("data.eval_fraction", "a number above 0 and below 1", fraction)?) {
         (Some(_), Some(_)) => {
             Err(document.error_at("data.eval_fraction", "data.eval_path is given too; remove one of them"))
         }
-        (Some(path), None) => Ok(HeldOut::File(path)),
+        (Some(paths), None) => Ok(HeldOut::Files(paths)),
         (None, fraction) => Ok(HeldOut::Fraction(fraction.unwrap_or(0.1))),
     }
 }

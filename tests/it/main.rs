@@ -16,6 +16,7 @@ mod checkpoints;
 mod cli_errors;
 #[cfg(feature = "torch")]
 mod crash;
+mod differential;
 mod disks;
 mod docs;
 #[cfg(feature = "torch")]

@@ -41,7 +41,7 @@ impl InstructionFormat {
 #[derive(Clone, Debug, PartialEq)]
 pub struct InstructionSource {
     pub format: InstructionFormat,
-    /// Training files, at least one: .json, .jsonl, .parquet or, for plain text, .txt.
+    /// At least one file, folder or glob pattern: JSON, CSV, TSV, parquet or, for plain text, .txt.
     pub train: Vec<PathBuf>,
     pub held_out: HeldOut,
 }
@@ -82,12 +82,14 @@ pub struct Message {
 /// A dataset for a language model with its held-out set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InstructionDataset {
-    /// The stem of the first training file.
+    /// The name of the first training file or folder.
     pub name: String,
     /// At least one, in the file's order.
     pub train: Vec<InstructionExample>,
     /// At least one.
     pub eval: Vec<InstructionExample>,
-    /// Skipped rows, one sentence per file.
+    /// Which files were read and how, one sentence each, where that is not plain.
+    pub notes: Vec<String>,
+    /// Skipped rows, one sentence per file and reason.
     pub warnings: Vec<String>,
 }

@@ -24,7 +24,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::files::{DataFiles, Purpose};
 use super::left_out::RowCounts;
+use super::records::FileNotes;
 use super::split::draw;
 use super::{HeldOut, ReadOptions};
 use crate::protocol::Progress;
@@ -33,12 +35,17 @@ pub use pack::pack;
 pub use prompt_encoder::{EncodedPrompts, PromptEncoder};
 pub use template::{ChatTemplate, TemplateError};
 
-/// Reads the examples of one file.
+/// Reads the examples of a file, a folder or a glob pattern.
 ///
 /// # Errors
-/// As [`load`], but a file without examples is not an error.
+/// As [`load`], but files without examples are not an error.
 pub fn read(path: &Path, format: InstructionFormat, progress: &dyn Fn(Progress)) -> Result<Vec<InstructionExample>> {
-    rows::read(path, format, &mut RowCounts::default(), progress)
+    let files = DataFiles::find(&[path.to_owned()], Purpose::Evaluation, format == InstructionFormat::Text)?;
+    let (mut all, mut counts, mut notes) = (Vec::new(), RowCounts::default(), FileNotes::default());
+    for path in &files.paths {
+        all.extend(rows::read(path, format, &mut counts, &mut notes, progress)?);
+    }
+    Ok(all)
 }
 
 /// Reads and checks all examples.
@@ -50,19 +57,27 @@ pub fn load(
     options: ReadOptions,
     progress: &dyn Fn(Progress),
 ) -> Result<InstructionDataset> {
-    let mut warnings = Vec::new();
-    let mut read = |paths: &[PathBuf], kind: &str| -> Result<_> {
+    let mut notes = FileNotes::default();
+    let find = |named: &[PathBuf], purpose| DataFiles::find(named, purpose, source.format == InstructionFormat::Text);
+    let mut read = |files: &DataFiles, kind: &str| -> Result<_> {
         let (mut all, mut counts) = (Vec::new(), RowCounts::default());
-        for path in paths {
-            all.extend(rows::read(path, source.format, &mut counts, progress)?);
+        notes.info.extend(files.notes.iter().cloned());
+        for path in &files.paths {
+            all.extend(rows::read(path, source.format, &mut counts, &mut notes, progress)?);
         }
-        counts.check(kind, paths.first().map_or(Path::new(""), PathBuf::as_path), options.max_bad_rows)?;
-        warnings.extend(counts.warnings());
+        counts.check(kind, &files.paths[0], options.max_bad_rows)?;
+        notes.warnings.extend(counts.warnings());
         Ok(all)
     };
-    let all = read(&source.train, "training")?;
+    let files = find(&source.train, Purpose::Training)?;
+    let all = read(&files, "training")?;
     let (train, eval) = match &source.held_out {
-        HeldOut::File(path) => (all, read(std::slice::from_ref(path), "evaluation")?),
+        HeldOut::Files(named) => {
+            let eval_files = find(named, Purpose::Evaluation)?;
+            let eval = read(&eval_files, "evaluation")?;
+            notes.warnings.extend(eval_files.overlap(&files));
+            (all, eval)
+        }
         HeldOut::Fraction(fraction) => {
             let held_out = draw(&vec![0; all.len()], *fraction, options.seed)?;
             let (mut train, mut eval) = (Vec::new(), Vec::new());
@@ -72,6 +87,5 @@ pub fn load(
             (train, eval)
         }
     };
-    let name = source.train.first().map(PathBuf::as_path).and_then(Path::file_stem).unwrap_or_default();
-    Ok(InstructionDataset { name: name.to_string_lossy().into_owned(), train, eval, warnings })
+    Ok(InstructionDataset { name: files.name, train, eval, notes: notes.info, warnings: notes.warnings })
 }

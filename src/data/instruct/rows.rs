@@ -10,14 +10,11 @@ use super::render::alpaca_prompt;
 use super::{InstructionExample, InstructionFormat, Message};
 use crate::Usage;
 use crate::data::left_out::RowCounts;
-use crate::data::records::{Objects, RowError, expect_file};
+use crate::data::records::{FileNotes, Objects, RowError, extension, read_text};
 use crate::protocol::Progress;
 
 /// Limit on the text held in memory, in bytes.
 const MAX_TEXT: usize = 8 << 30;
-
-/// Limit on a plain text file, in bytes.
-const MAX_TEXT_FILE: u64 = 1 << 30;
 
 /// Limit on the messages of a conversation. A list with more is something else.
 const MAX_MESSAGES: usize = 10_000;
@@ -27,17 +24,24 @@ pub(super) fn read(
     path: &Path,
     format: InstructionFormat,
     counts: &mut RowCounts,
+    notes: &mut FileNotes,
     progress: &dyn Fn(Progress),
 ) -> Result<Vec<InstructionExample>> {
-    expect_file(path)?;
-    if format == InstructionFormat::Text && path.extension().is_some_and(|extension| extension == "txt") {
-        return plain_text(path, counts);
+    if format == InstructionFormat::Text && extension(path) == "txt" {
+        return plain_text(path, counts, notes);
     }
     let (mut examples, mut text) = (Vec::new(), 0);
-    Objects::open(path)?.for_each(progress, |object| {
+    let read = Objects::open(path)?.for_each(progress, |object| {
         let row = object.row;
         counts.count_row();
-        let example = example(format, object.fields).map_err(|error| error.at(path, row))?;
+        let fields = match object.fields {
+            Ok(fields) => fields,
+            Err(error) => {
+                counts.leave_out(path, &error.to_string(), row);
+                return Ok(());
+            }
+        };
+        let example = example(format, fields).map_err(|error| error.at(path, row))?;
         if !example.has_loss() {
             counts.leave_out(path, "nothing to train on", row);
             return Ok(());
@@ -53,25 +57,15 @@ pub(super) fn read(
         examples.push(example);
         Ok(())
     })?;
+    notes.extend(read);
     Ok(examples)
 }
 
 /// The whole file is one text.
-fn plain_text(path: &Path, counts: &mut RowCounts) -> Result<Vec<InstructionExample>> {
+fn plain_text(path: &Path, counts: &mut RowCounts, notes: &mut FileNotes) -> Result<Vec<InstructionExample>> {
     counts.count_row();
-    if path.metadata()?.len() > MAX_TEXT_FILE {
-        bail!(Usage(format!(
-            "{}: larger than {} GiB; split it into several files",
-            path.display(),
-            MAX_TEXT_FILE >> 30
-        )));
-    }
-    let text = match std::fs::read_to_string(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-            bail!(Usage(format!("{}: not UTF-8", path.display())))
-        }
-        text => text?,
-    };
+    let (text, read) = read_text(path)?;
+    notes.extend(read);
     let example = InstructionExample::Text(text);
     if !example.has_loss() {
         counts.leave_out(path, "nothing to train on", 1);

@@ -1,0 +1,179 @@
+//! How a delimited file is written: its delimiter, by the header, and whether quotes enclose fields.
+
+use std::io::{BufRead, Read};
+use std::path::Path;
+
+use anyhow::Result;
+use memchr::{memchr, memchr2};
+
+use super::csv_rows::{CsvError, CsvRow, CsvRows};
+use super::decode::Decoding;
+use super::lines::{LineBreak, Lines};
+use super::text_file::TextFile;
+
+/// Bytes of the file in which the header has to end.
+const MAX_HEADER: u64 = 1 << 16;
+
+/// What files are written with, the most likely first.
+const COMMA_FIRST: [u8; 4] = [b',', b'\t', b';', b'|'];
+const TAB_FIRST: [u8; 4] = [b'\t', b',', b';', b'|'];
+
+/// How a delimited file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Dialect {
+    pub delimiter: u8,
+    pub quotes: Quotes,
+    /// Whether the first line is Excel's `sep=;`.
+    pub names_delimiter: bool,
+}
+
+/// What quotes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Quotes {
+    /// They enclose fields, by the rules of CSV.
+    Enclosing,
+    /// The same, found by looking at the file.
+    FoundEnclosing,
+    /// They are text: in this line one does not enclose a field.
+    FoundText { line: u64 },
+}
+
+impl Dialect {
+    /// Recognises the dialect of a .csv file, whose quotes always enclose fields.
+    pub fn of_csv(path: &Path, needed: &[&str]) -> Result<Dialect> {
+        let (delimiter, names_delimiter) = delimiter(path, COMMA_FIRST, needed)?;
+        Ok(Dialect { delimiter, quotes: Quotes::Enclosing, names_delimiter })
+    }
+
+    /// Recognises the dialect of a .tsv file. Some writers quote (pandas), others do not (GLUE): quotes enclose fields only
+    /// if they do so in all of the file.
+    pub fn of_tsv(path: &Path, needed: &[&str]) -> Result<Dialect> {
+        let (delimiter, names_delimiter) = delimiter(path, TAB_FIRST, needed)?;
+        let dialect = Dialect { delimiter, quotes: Quotes::Enclosing, names_delimiter };
+        Ok(match has_quotes(path)? {
+            true => Dialect { quotes: dialect.found_quotes(path)?, ..dialect },
+            false => dialect,
+        })
+    }
+
+    /// The rows of the file, the header first.
+    pub fn rows(self, path: &Path) -> Result<CsvRows<TextFile>> {
+        let mut lines = Lines::open(path, LineBreak::FeedOrReturn)?;
+        if self.names_delimiter {
+            lines.next()?;
+        }
+        let quoting = !matches!(self.quotes, Quotes::FoundText { .. });
+        Ok(CsvRows::new(lines.file, self.delimiter, quoting, 1 + u64::from(self.names_delimiter)))
+    }
+
+    /// Reads all of the file. A writer that quotes puts no quote into a field that it does not quote, and doubles those
+    /// within a field that it does. A field that looks like rows is no sign against a quoting writer where other fields show
+    /// that there is one: by a doubled quote, by a delimiter or a line break within quotes.
+    fn found_quotes(self, path: &Path) -> Result<Quotes> {
+        let (mut rows, mut row) = (self.rows(path)?, CsvRow::default());
+        let (mut width, mut proven, mut doubtful) = (None, false, None);
+        loop {
+            match rows.read(&mut row) {
+                Ok(true) => {}
+                Ok(false) => {
+                    return Ok(match doubtful {
+                        Some(line) if !proven => Quotes::FoundText { line },
+                        _ => Quotes::FoundEnclosing,
+                    });
+                }
+                Err(CsvError::Io(error)) => return Err(rows.reader().failed(error)),
+                Err(CsvError::OpenQuote { line, .. } | CsvError::TooLong { line, .. }) => {
+                    return Ok(Quotes::FoundText { line });
+                }
+                Err(CsvError::TextAfterQuote { opened, .. }) => return Ok(Quotes::FoundText { line: opened }),
+            }
+            let width = *width.get_or_insert(row.len());
+            if row.signs.text_after_quote || row.signs.within_field {
+                return Ok(Quotes::FoundText { line: row.line });
+            }
+            if self.encloses_rows(&row, width, 1) {
+                doubtful.get_or_insert(row.line);
+            } else {
+                let holds_delimiter = |field: &[u8]| memchr(self.delimiter, field).is_some();
+                proven |= row.signs.doubled || row.multi_line.is_some() || row.fields().any(holds_delimiter);
+            }
+        }
+    }
+
+    /// Whether a quoted field of the row has at least so many line breaks, and its lines are rows of this width: so looks a
+    /// quote that is not closed until another one comes.
+    pub fn encloses_rows(self, row: &CsvRow, width: usize, breaks: usize) -> bool {
+        let Some(index) = row.multi_line.filter(|_| width > 1) else { return false };
+        let delimiters = |line: &[u8]| memchr::memchr_iter(self.delimiter, line).count();
+        let field = row.field(index);
+        let field = field.strip_suffix(b"\n").unwrap_or(field);
+        let lines: Vec<usize> = field.split(|byte| *byte == b'\n').map(delimiters).collect();
+        let [first, between @ .., last] = lines.as_slice() else { return false };
+        // The first line begins, and the last line ends, within this field.
+        lines.len() > breaks
+            && index + first == width - 1
+            && *last == index
+            && between.iter().all(|count| *count == width - 1)
+    }
+}
+
+/// The delimiter, and whether the first line names it: the first of the candidates that gives all needed columns, or, where
+/// none are needed, more than one.
+fn delimiter(path: &Path, candidates: [u8; 4], needed: &[&str]) -> Result<(u8, bool)> {
+    let mut file = TextFile::open(path)?;
+    let mut head = Vec::new();
+    if let Err(error) = file.by_ref().take(MAX_HEADER).read_to_end(&mut head) {
+        return Err(file.failed(error));
+    }
+    if let Some(delimiter) = named_delimiter(&head) {
+        return Ok((delimiter, true));
+    }
+    let headers = candidates.map(|delimiter| (delimiter, header(&head, delimiter)));
+    let fits = |header: &Vec<String>| match needed {
+        [] => header.len() > 1,
+        needed => needed.iter().all(|name| header.iter().any(|column| column == name)),
+    };
+    let fitting = headers.iter().find(|(_, header)| fits(header));
+    // Without one the error lists the columns: those of the header that is split best.
+    let best = || headers.iter().rev().max_by_key(|(_, header)| header.len());
+    Ok((fitting.or_else(best).map_or(candidates[0], |(delimiter, _)| *delimiter), false))
+}
+
+/// The delimiter that Excel writes into a line of its own before the header: `sep=;`.
+fn named_delimiter(head: &[u8]) -> Option<u8> {
+    let line = &head[..memchr2(b'\n', b'\r', head)?];
+    let line = line.strip_prefix(b"\"").and_then(|line| line.strip_suffix(b"\"")).unwrap_or(line);
+    match line {
+        [s, e, p, b'=', delimiter] if [*s, *e, *p].eq_ignore_ascii_case(b"sep") && delimiter.is_ascii() => {
+            Some(*delimiter)
+        }
+        _ => None,
+    }
+}
+
+fn header(head: &[u8], delimiter: u8) -> Vec<String> {
+    let mut row = CsvRow::default();
+    match CsvRows::new(head, delimiter, true, 1).read(&mut row) {
+        Ok(true) => column_names(&row),
+        _ => Vec::new(),
+    }
+}
+
+/// The cells of a header, without the spaces around them.
+pub(super) fn column_names(row: &CsvRow) -> Vec<String> {
+    let decoding = Decoding::of(&row.bytes);
+    row.fields().map(|field| decoding.text(field).trim().to_owned()).collect()
+}
+
+fn has_quotes(path: &Path) -> Result<bool> {
+    let mut file = TextFile::open(path)?;
+    loop {
+        let length = match file.fill_buf() {
+            Ok([]) => return Ok(false),
+            Ok(buffer) if memchr(b'"', buffer).is_some() => return Ok(true),
+            Ok(buffer) => buffer.len(),
+            Err(error) => return Err(file.failed(error)),
+        };
+        file.consume(length);
+    }
+}
