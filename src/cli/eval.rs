@@ -29,7 +29,7 @@ pub(super) struct Eval {
     #[cfg(feature = "torch")]
     #[command(flatten)]
     model: ModelArgs,
-    /// Labelled file, or folder of a GLUE task [default: the run's held-out set]
+    /// Labelled file, folder or glob pattern, or folder of a GLUE task [default: the run's held-out set]
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Column of the label

@@ -21,8 +21,8 @@ pub(super) struct Predict {
     #[cfg(feature = "torch")]
     #[command(flatten)]
     model: ModelArgs,
-    /// File of texts
-    #[arg(long, value_name = "FILE")]
+    /// File, folder or glob pattern of texts
+    #[arg(long, value_name = "PATH")]
     data: PathBuf,
     /// New file to write: a GLUE submission if it ends in .tsv, else JSON lines [default: JSON lines on stdout]
     #[arg(long, value_name = "FILE")]

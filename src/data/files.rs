@@ -9,7 +9,7 @@ use glob::{MatchOptions, glob_with};
 
 use super::records::{Format, extension};
 use crate::Usage;
-use crate::suggest::did_you_mean;
+use crate::suggest::nearest;
 
 /// Limit on the files of a dataset.
 const MAX_FILES: usize = 100_000;
@@ -117,13 +117,20 @@ fn existing(path: &Path) -> Result<PathBuf> {
     if path.exists() {
         return Ok(path.to_owned());
     }
-    let folder = folder_of(path);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let names = names_in(folder);
-    let hint = match did_you_mean(&name, names.iter().map(String::as_str)) {
-        hint if !hint.is_empty() => hint,
-        _ if folder.is_dir() => String::new(),
-        _ => format!("; there is no folder {}", folder.display()),
+    // Extensions alone make names similar.
+    let stem = |name: &str| dataset_name(&[PathBuf::from(name)]);
+    let stems: Vec<String> = names.iter().map(|name| stem(name)).collect();
+    let name = stem(&path.to_string_lossy());
+    let hint = match nearest(&name, stems.iter().map(String::as_str)) {
+        Some(near) => {
+            let near = stems.iter().zip(&names).find(|(stem, _)| *stem == near).map_or(near, |(_, name)| name);
+            format!("; did you mean \"{near}\"?")
+        }
+        None if !folder.is_dir() => format!("; there is no folder {}", folder.display()),
+        None if names.is_empty() => String::new(),
+        None => format!("; {} has {}", folder.display(), shown(&names)),
     };
     bail!(Usage(format!("{}: no such file{hint}", path.display())));
 }
@@ -182,10 +189,11 @@ fn of_folder(
     }
     if by_kind.len() > 1 {
         let kinds = by_kind.keys().map(|kind| format!(".{kind}")).collect::<Vec<_>>().join(" and ");
-        let first = by_kind.keys().next().copied().unwrap_or_default();
+        let example = folder.join(format!("*.{}", by_kind.keys().next().copied().unwrap_or_default()));
         bail!(Usage(format!(
-            "{0}: has {kinds} files; name those to read, such as \"{0}/*.{first}\"",
-            folder.display()
+            "{}: has {kinds} files; name those to read, such as \"{}\"",
+            folder.display(),
+            example.display()
         )));
     }
     let Some(files) = by_kind.into_values().next() else {
@@ -272,10 +280,6 @@ fn for_purpose(folder: &Path, files: Vec<PathBuf>, purpose: Purpose) -> (Vec<Pat
 
 fn relative(folder: &Path, file: &Path) -> String {
     file.strip_prefix(folder).unwrap_or(file).to_string_lossy().into_owned()
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// `3 files, a.csv to c.csv`

@@ -232,8 +232,16 @@ fn malformed_rows_are_errors_with_file_and_row() {
             "[{\"instruction\": \"a\", \"output\": \"b\"}, {\"instruction\": 3}]",
             "rows.json:2: \"instruction\" is not a string",
         ),
-        (InstructionFormat::Alpaca, "[{\"instruction\": \"a\", \"output\": \"b\"}, 7]", "rows.json:2: not an object"),
-        (InstructionFormat::Alpaca, "[{\"instruction\": \"a\"", "rows.json: EOF"),
+        (
+            InstructionFormat::Alpaca,
+            "[{\"instruction\": \"a\", \"output\": \"b\"}, 7]",
+            "rows.json:1:39: expected a JSON object, found integer `7`",
+        ),
+        (
+            InstructionFormat::Alpaca,
+            "[{\"instruction\": \"a\"",
+            "rows.json:1:21: the file ends within an object; is it complete?",
+        ),
         (InstructionFormat::Alpaca, "", "rows.json: no training examples"),
         (InstructionFormat::Messages, "{\"messages\": 3}", "rows.json:1: \"messages\" is not a list"),
         (

@@ -23,6 +23,7 @@ mod docs;
 mod estimate;
 #[cfg(feature = "torch")]
 mod exports;
+mod fuzz_tables;
 mod history;
 mod hostile;
 mod hub;

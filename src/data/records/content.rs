@@ -82,7 +82,8 @@ fn is_utf16(head: &[u8]) -> bool {
     }
     let zeros = |offset: usize| head.iter().skip(offset).step_by(2).filter(|byte| **byte == 0).count();
     let (even, odd) = (zeros(0), zeros(1));
-    even.min(odd) == 0 && even.max(odd) * 4 > head.len()
+    // Characters beyond the basic plane have a zero on the other side now and then.
+    even.max(odd) * 4 > head.len() && even.min(odd) * 10 < even.max(odd)
 }
 
 #[cfg(test)]

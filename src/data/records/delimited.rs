@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use super::MAX_ROW;
 use super::csv_rows::{CsvError, CsvRow, CsvRows};
 use super::decode::Decoding;
-use super::dialect::{Dialect, Quotes, column_names};
+use super::dialect::{Dialect, EnclosedRows, Quotes, column_names};
 use super::remarks::{Remark, Remarks};
 use super::row_reader::ReaderState;
 use super::text_file::TextFile;
@@ -16,6 +16,9 @@ use crate::Usage;
 
 /// Line breaks from which on a quoted field that looks like rows is remarked on. Two lines of text may look so by chance.
 const SUSPICIOUS_BREAKS: usize = 2;
+
+/// What to do about a stray quote.
+pub(super) const CLOSE_QUOTE: &str = "close it, or double it if it is text";
 
 /// An open CSV or TSV file.
 pub(super) struct Table {
@@ -34,6 +37,8 @@ pub(super) struct TableRow<'a> {
     row: &'a CsvRow,
     decoding: Decoding,
     width: usize,
+    /// Rows that a quoted field seems to enclose.
+    pub enclosed: Option<EnclosedRows<'a>>,
 }
 
 impl Table {
@@ -82,10 +87,11 @@ impl Table {
         if row.signs.text_after_quote {
             self.remarks.note(Remark::TextAfterQuote, line);
         }
-        if row.multi_line.is_some() && self.dialect.encloses_rows(row, width, SUSPICIOUS_BREAKS) {
+        let enclosed = self.dialect.enclosed_rows(row, width).filter(|rows| rows.breaks() >= SUSPICIOUS_BREAKS);
+        if enclosed.is_some() {
             self.remarks.note(Remark::RowsInQuotes, line);
         }
-        Ok(Some(TableRow { line, row, decoding, width }))
+        Ok(Some(TableRow { line, row, decoding, width, enclosed }))
     }
 
     pub fn state(&self) -> ReaderState<'_> {
@@ -112,6 +118,11 @@ impl Table {
 }
 
 impl<'a> TableRow<'a> {
+    /// The text of a part of the row.
+    pub fn text(&self, bytes: &'a [u8]) -> Cow<'a, str> {
+        self.decoding.text(bytes)
+    }
+
     /// Whether the row has a cell for each column, and nothing beyond the last one.
     pub fn is_complete(&self) -> bool {
         self.row.len() >= self.width && (self.width..self.row.len()).all(|index| self.row.field(index).is_empty())
@@ -124,17 +135,18 @@ impl<'a> TableRow<'a> {
 
 fn unreadable(rows: &CsvRows<TextFile>, error: CsvError) -> anyhow::Error {
     let path = rows.reader().path.display();
-    let remedy = "close it, or double it if it is text";
     let message = match error {
         CsvError::Io(error) => return rows.reader().failed(error),
         CsvError::OpenQuote { line, end_of_file: true } => {
-            format!("{path}:{line}: the quote that opens in this row is not closed by the end of the file; {remedy}")
+            format!(
+                "{path}:{line}: the quote that opens in this row is not closed by the end of the file; {CLOSE_QUOTE}"
+            )
         }
         CsvError::OpenQuote { line, end_of_file: false } => {
-            format!("{path}:{line}: the quote that opens in this row is not closed within 1 MiB; {remedy}")
+            format!("{path}:{line}: the quote that opens in this row is not closed within 1 MiB; {CLOSE_QUOTE}")
         }
         CsvError::TextAfterQuote { opened, closed } => format!(
-            "{path}:{opened}: the quote that opens in this row is closed only in line {closed}, within a field; {remedy}"
+            "{path}:{opened}: the quote that opens in this row is closed only in line {closed}, within a field; {CLOSE_QUOTE}"
         ),
         CsvError::TooLong { line, limit } if limit < MAX_ROW => {
             format!("{path}:{line}: a field is longer than {} MiB; is this a table?", limit >> 20)

@@ -71,7 +71,7 @@ impl Dialect {
     /// that there is one: by a doubled quote, by a delimiter or a line break within quotes.
     fn found_quotes(self, path: &Path) -> Result<Quotes> {
         let (mut rows, mut row) = (self.rows(path)?, CsvRow::default());
-        let (mut width, mut proven, mut doubtful) = (None, false, None);
+        let (mut width, mut proven, mut doubled, mut doubtful) = (None, false, false, None);
         loop {
             match rows.read(&mut row) {
                 Ok(true) => {}
@@ -82,6 +82,8 @@ impl Dialect {
                     });
                 }
                 Err(CsvError::Io(error)) => return Err(rows.reader().failed(error)),
+                // Doubled quotes are no accident: reading the file will say where a quote is missing.
+                Err(_) if doubled => return Ok(Quotes::FoundEnclosing),
                 Err(CsvError::OpenQuote { line, .. } | CsvError::TooLong { line, .. }) => {
                     return Ok(Quotes::FoundText { line });
                 }
@@ -91,29 +93,53 @@ impl Dialect {
             if row.signs.text_after_quote || row.signs.within_field {
                 return Ok(Quotes::FoundText { line: row.line });
             }
-            if self.encloses_rows(&row, width, 1) {
+            if self.enclosed_rows(&row, width).is_some() {
                 doubtful.get_or_insert(row.line);
             } else {
                 let holds_delimiter = |field: &[u8]| memchr(self.delimiter, field).is_some();
+                doubled |= row.signs.doubled;
                 proven |= row.signs.doubled || row.multi_line.is_some() || row.fields().any(holds_delimiter);
             }
         }
     }
 
-    /// Whether a quoted field of the row has at least so many line breaks, and its lines are rows of this width: so looks a
-    /// quote that is not closed until another one comes.
-    pub fn encloses_rows(self, row: &CsvRow, width: usize, breaks: usize) -> bool {
-        let Some(index) = row.multi_line.filter(|_| width > 1) else { return false };
-        let delimiters = |line: &[u8]| memchr::memchr_iter(self.delimiter, line).count();
-        let field = row.field(index);
+    /// The rows that a quoted field of the row seems to enclose: its lines are rows of this width. So looks a quote that is
+    /// not closed until another one comes. The first of the rows begins, and the last one ends, outside of the field.
+    pub fn enclosed_rows<'a>(self, row: &'a CsvRow, width: usize) -> Option<EnclosedRows<'a>> {
+        let column = row.multi_line.filter(|_| width > 1)?;
+        let field = row.field(column);
         let field = field.strip_suffix(b"\n").unwrap_or(field);
-        let lines: Vec<usize> = field.split(|byte| *byte == b'\n').map(delimiters).collect();
-        let [first, between @ .., last] = lines.as_slice() else { return false };
-        // The first line begins, and the last line ends, within this field.
-        lines.len() > breaks
-            && index + first == width - 1
-            && *last == index
-            && between.iter().all(|count| *count == width - 1)
+        let lines = field.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        let rows: Vec<Vec<&[u8]>> = lines.map(|line| line.split(|byte| *byte == self.delimiter).collect()).collect();
+        let [first, between @ .., last] = rows.as_slice() else { return None };
+        let fits = column + first.len() == width && last.len() == column + 1;
+        (fits && between.iter().all(|row| row.len() == width)).then_some(EnclosedRows { column, rows })
+    }
+}
+
+/// What looks like rows within a quoted field.
+pub(super) struct EnclosedRows<'a> {
+    /// The column of the field, with which the first row begins. The last row ends with it.
+    column: usize,
+    /// At least two.
+    rows: Vec<Vec<&'a [u8]>>,
+}
+
+impl<'a> EnclosedRows<'a> {
+    /// Line breaks of the field.
+    pub fn breaks(&self) -> usize {
+        self.rows.len() - 1
+    }
+
+    /// The cells of a column, as far as they are within the field; none for the column that is cut.
+    pub fn cells(&self, column: usize) -> impl Iterator<Item = &'a [u8]> {
+        let last = self.rows.len() - 1;
+        self.rows.iter().enumerate().filter_map(move |(index, row)| match index {
+            _ if column == self.column => None,
+            0 => row.get(column.checked_sub(self.column)?).copied(),
+            index if index == last && column > self.column => None,
+            _ => row.get(column).copied(),
+        })
     }
 }
 

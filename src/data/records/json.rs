@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::decode::Decoding;
 use super::json_items::{JsonItem, JsonItems};
-use super::python_json::{self, JsonError};
+use super::python_json::{self, JsonError, JsonErrorKind};
 use super::remarks::Remarks;
 use super::row_reader::{FieldRow, ReaderState, RowReader};
 use crate::Usage;
@@ -92,10 +92,12 @@ const ROWS_KEYS: [&str; 8] = ["data", "rows", "examples", "items", "records", "i
 
 fn explained(error: &JsonError, text: &str, row: u64) -> String {
     match text.trim_ascii_start().chars().next() {
-        Some('{') if error.incomplete && error.line == 1 && row == 1 => format!(
-            "the object does not end in this line ({}); expected one JSON object per line, or one list of objects",
-            error.message
-        ),
+        _ if error.kind == JsonErrorKind::OtherType => format!("expected a JSON object, found {}", error.message),
+        Some('{') if error.kind == JsonErrorKind::Incomplete && row == 1 => {
+            "an object over several lines; expected one object per line, or one list of objects: if the object holds \
+             that list, save the list alone"
+                .to_owned()
+        }
         Some('{') => format!("not a JSON object: {}", error.message),
         _ => format!("expected a JSON object: {}", error.message),
     }

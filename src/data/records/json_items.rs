@@ -116,8 +116,10 @@ impl JsonList {
         }
         let start = self.at;
         self.item.clear();
-        if let Err(error) = self.read_item() {
-            return Err(self.file.failed(error));
+        match self.read_item() {
+            Ok(true) => {}
+            Ok(false) => bail!(self.error("the file ends within an object; is it complete?")),
+            Err(error) => return Err(self.file.failed(error)),
         }
         if self.item.len() > MAX_ITEM {
             bail!(self.error(&format!("an object is longer than {} MiB", MAX_ITEM >> 20)));
@@ -166,12 +168,15 @@ impl JsonList {
     }
 
     /// Reads an item: up to the bracket that closes it, or, if it has none, to the comma or bracket after it. Stops beyond
-    /// the limit.
-    fn read_item(&mut self) -> io::Result<()> {
+    /// the limit; false at the end of the file.
+    fn read_item(&mut self) -> io::Result<bool> {
         let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
         loop {
             let bytes = self.file.fill_buf()?;
-            let (mut at, mut complete) = (0, bytes.is_empty());
+            if bytes.is_empty() {
+                return Ok(false);
+            }
+            let (mut at, mut complete) = (0, false);
             while at < bytes.len() && !complete {
                 if in_string && !escaped {
                     at += memchr2(b'"', b'\\', &bytes[at..]).unwrap_or(bytes.len() - at);
@@ -199,7 +204,7 @@ impl JsonList {
             self.item.extend_from_slice(&bytes[..at]);
             self.step(at);
             if complete || self.item.len() > MAX_ITEM {
-                return Ok(());
+                return Ok(true);
             }
         }
     }

@@ -4,8 +4,8 @@
 //! format            the kinds of files, by extension
 //! records objects   rows as cells of named columns, or as objects with any fields
 //! row_reader        what all readers have in common
-//! delimited dialect csv_rows
-//!                   CSV and TSV: rows, delimiter and quotes, splitting
+//! delimited dialect csv_rows swallowed
+//!                   CSV and TSV: rows, delimiter and quotes, splitting, stray quotes
 //! glue_rows         GLUE's own TSV files, which have no quoting
 //! json json_items python_json
 //!                   JSON: objects, lines or items of a list, what Python accepts
@@ -38,6 +38,7 @@ mod remarks;
 mod row_error;
 mod row_reader;
 mod scalar;
+mod swallowed;
 mod text_file;
 
 pub(super) use columns::shortened;

@@ -10,7 +10,7 @@ use parquet::record::reader::RowIter;
 use parquet::schema::types::{Type, TypePtr};
 
 use super::columns::column_indices;
-use super::content::check_kind;
+use super::content::{Compression, check_kind};
 use super::parquet_values::ValueReader;
 use super::remarks::{Remark, Remarks};
 use super::row_reader::{FieldRow, ReaderState, RowReader};
@@ -117,6 +117,13 @@ fn open_checked(path: &Path) -> Result<(SerializedFileReader<File>, u64)> {
     file.by_ref().take(64).read_to_end(&mut head).with_context(|| format!("{}: cannot read", path.display()))?;
     if !head.starts_with(b"PAR1") {
         check_kind(path, &head)?;
+        if let Some(kind) = Compression::of(&head) {
+            bail!(Usage(format!(
+                "{}: compressed with {}; unpack it: parquet has a compression of its own",
+                path.display(),
+                kind.name()
+            )));
+        }
     }
     let reader = guarded(path, UNREADABLE, || SerializedFileReader::new(file))?;
     let metadata = reader.metadata();

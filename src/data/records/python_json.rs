@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use super::remarks::Remark;
@@ -21,8 +22,17 @@ pub(super) struct JsonError {
     pub line: u64,
     /// In characters, from 1.
     pub column: u64,
-    /// Whether the text ends too early.
-    pub incomplete: bool,
+    pub kind: JsonErrorKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum JsonErrorKind {
+    /// No JSON.
+    Syntax,
+    /// The text ends too early.
+    Incomplete,
+    /// JSON, but not an object.
+    OtherType,
 }
 
 /// Reads an object. NaN becomes null, as pandas has it; Infinity becomes the text `inf`, as Python prints it.
@@ -96,16 +106,33 @@ impl<'a> Standard<'a> {
     fn error(&self, original: &str, error: &serde_json::Error) -> JsonError {
         let lines = self.text.split_inclusive('\n');
         let line_start: usize = lines.take(error.line().saturating_sub(1)).map(str::len).sum();
-        let offset = line_start + error.column().saturating_sub(1);
+        // The column is that of the last byte that was read; at the end of the text nothing follows it.
+        let offset = line_start + error.column() - usize::from(!error.is_eof() && error.column() > 0);
         let offset = offset - self.longer.iter().filter(|end| **end <= offset).count();
-        let before = original.as_bytes().get(..offset).unwrap_or(original.as_bytes());
-        let column = before.iter().rev().take_while(|byte| **byte != b'\n').filter(|byte| starts_char(**byte)).count();
+        let mut before = original.as_bytes().get(..offset).unwrap_or(original.as_bytes());
         let message = error.to_string();
+        let mut message = message.split(" at line ").next().unwrap_or_default();
+        if message == "expected ident" {
+            // The word began like true, false or null: the error is about all of it.
+            let letters = before.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
+            before = &before[..before.len() - letters];
+            message = "expected value";
+        }
+        if error.is_data() {
+            before = &original.as_bytes()[..original.len() - original.trim_start().len()];
+            message = message.split_once(": ").map_or(message, |(_, found)| found);
+            message = message.split_once(", expected").map_or(message, |(found, _)| found);
+        }
+        let column = before.iter().rev().take_while(|byte| **byte != b'\n').filter(|byte| starts_char(**byte)).count();
         JsonError {
-            message: message.split(" at line ").next().unwrap_or_default().to_owned(),
+            message: message.to_owned(),
             line: 1 + before.iter().filter(|byte| **byte == b'\n').count() as u64,
             column: 1 + column as u64,
-            incomplete: error.is_eof(),
+            kind: match error.classify() {
+                Category::Eof => JsonErrorKind::Incomplete,
+                Category::Data => JsonErrorKind::OtherType,
+                Category::Syntax | Category::Io => JsonErrorKind::Syntax,
+            },
         }
     }
 }
@@ -164,8 +191,8 @@ mod tests {
     #[test]
     fn errors_have_their_place() {
         for (text, line, column) in [
-            (r#"{"a": nope}"#, 1, 8),
-            (r#"{"é": NaN, "b": NaN, "c": NaN, "d": nope}"#, 1, 38),
+            (r#"{"a": nope}"#, 1, 7),
+            (r#"{"é": NaN, "b": NaN, "c": NaN, "d": nope}"#, 1, 37),
             ("{\"a\": NaN,\n \"b\": 1 2}", 2, 9),
             (r#"{"a": 1} x"#, 1, 10),
             (r#"{"a": "\ud83d", "b" 1}"#, 1, 21),
@@ -174,7 +201,7 @@ mod tests {
             assert_eq!((error.line, error.column), (line, column), "{text}: {error:?}");
         }
         let error = parse(r#"{"a": "b"#).unwrap_err();
-        assert!(error.incomplete && error.message == "EOF while parsing a string", "{error:?}");
+        assert!(error.kind == JsonErrorKind::Incomplete && error.message == "EOF while parsing a string", "{error:?}");
         assert!(parse(&"[".repeat(100_000)).is_err() && parse(&"{\"a\":".repeat(100_000)).is_err());
     }
 }

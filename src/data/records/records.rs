@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 use super::columns::{column_indices, missing_column};
-use super::delimited::Table;
+use super::delimited::{CLOSE_QUOTE, Table};
 use super::format::Format;
 use super::glue_rows::GlueRows;
 use super::json::JsonFile;
 use super::parquet::ParquetFile;
 use super::row_reader::{FieldRow, FileNotes, ReaderState, RowReader, read_all};
 use super::scalar::scalar_text;
+use super::swallowed::SwallowedRows;
 use crate::Usage;
 use crate::protocol::Progress;
 
@@ -77,14 +78,17 @@ impl Records {
 }
 
 struct TableRecords {
+    path: PathBuf,
     table: Table,
     indices: Vec<usize>,
+    swallowed: SwallowedRows,
 }
 
 impl TableRecords {
     fn boxed(table: Table, path: &Path, names: &[&str]) -> Result<Box<dyn RowReader<Row = Record>>> {
         let indices = column_indices(path, &table.header, names)?;
-        Ok(Box::new(TableRecords { table, indices }))
+        let swallowed = SwallowedRows::new(&indices);
+        Ok(Box::new(TableRecords { path: path.to_owned(), table, indices, swallowed }))
     }
 }
 
@@ -92,7 +96,18 @@ impl RowReader for TableRecords {
     type Row = Record;
 
     fn next(&mut self) -> Result<Option<Record>> {
-        let Some(row) = self.table.next()? else { return Ok(None) };
+        let Some(row) = self.table.next()? else {
+            return match self.swallowed.found() {
+                Some(line) => bail!(Usage(format!(
+                    "{}:{line}: the quote that opens in this row encloses the rows after it; {CLOSE_QUOTE}",
+                    self.path.display()
+                ))),
+                None => Ok(None),
+            };
+        };
+        if row.is_complete() {
+            self.swallowed.watch(&row);
+        }
         let cells = || self.indices.iter().map(|&index| Some(row.cell(index).into_owned())).collect();
         Ok(Some(Record { line: row.line, cells: row.is_complete().then(cells) }))
     }
