@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! source       what a labelled dataset is read from, and how
-//! files        the files that paths, folders and patterns name
+//! files/       the files that paths, folders and patterns name
 //! dataset      labelled examples with their labels and splits
 //! records/     rows of a CSV, TSV, JSON or parquet file
 //! labels       a label column becomes classes or scores

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::columns::column_indices;
 use super::decode::Decoding;
 use super::lines::{LineBreak, Lines};
-use super::records::{Record, RecordColumns};
+use super::record::{Record, RecordColumns};
 use super::remarks::Remarks;
 use super::row_reader::{ReaderState, RowReader};
 use crate::Usage;

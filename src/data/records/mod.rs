@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! format            the kinds of files, by extension
-//! records objects   rows as cells of named columns, or as objects with any fields
+//! record objects    rows as cells of named columns, or as objects with any fields
 //! row_reader        what all readers have in common
 //! delimited dialect csv_rows swallowed
 //!                   CSV and TSV: rows, delimiter and quotes, splitting, stray quotes
@@ -33,7 +33,7 @@ mod parquet;
 mod parquet_values;
 mod plain_text;
 mod python_json;
-mod records;
+mod record;
 mod remarks;
 mod row_error;
 mod row_reader;
@@ -45,7 +45,7 @@ pub(super) use columns::shortened;
 pub(super) use format::{Format, expect_file, extension};
 pub use objects::{Object, Objects};
 pub(super) use plain_text::read_text;
-pub(super) use records::{Record, RecordColumns, Records};
+pub(super) use record::{Record, RecordColumns, Records};
 pub use row_error::RowError;
 pub use row_reader::FileNotes;
 

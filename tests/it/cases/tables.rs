@@ -438,6 +438,31 @@ fn instructions_are_read_from_all_kinds_of_files() {
 }
 
 #[test]
+fn files_larger_than_any_buffer_are_read_row_by_row() {
+    let text = |row: usize| format!("row {row}: \"é\" {{[, \\ {}\n", "x".repeat(row * 37 % 3000));
+    let label = |row: usize| ["pos", "neg"][row % 2];
+    let rows = 500;
+    let csv = (0..rows).map(|row| format!("\"{}\",{}\r\n", text(row).replace('"', "\"\""), label(row)));
+    let csv = format!("text,label\r\n{}", csv.collect::<String>());
+    let object = |row: usize| serde_json::json!({"text": text(row), "label": label(row)}).to_string();
+    let objects: Vec<String> = (0..rows).map(object).collect();
+    let (lines, list) = (objects.join("\n"), format!("[{}]", objects.join(" ,\n")));
+    assert!(csv.len() > 1 << 19);
+    for (name, bytes) in [
+        ("x.csv", csv.clone().into_bytes()),
+        ("x.tsv.gz", gzip(csv.replace("\",", "\"\t").replace("text,", "text\t").as_bytes())),
+        ("x.jsonl", lines.into_bytes()),
+        ("x.json", utf16(&list, false)),
+    ] {
+        let (texts, _) = read(name, &bytes).unwrap();
+        // A hundredth is held out.
+        assert_eq!(texts.len(), rows - rows / 100, "{name}");
+        let numbers = texts.iter().map(|text| text["row ".len()..].split(':').next().unwrap().parse().unwrap());
+        assert!(numbers.zip(&texts).all(|(number, read)| *read == text(number)), "{name}");
+    }
+}
+
+#[test]
 fn data_is_a_file_a_folder_a_pattern_or_a_list() {
     let shard = |text: &str| format!("text,label\n{text},pos\nnot {text},neg\n").into_bytes();
     let files = Files::new(&[

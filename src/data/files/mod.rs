@@ -1,21 +1,21 @@
 //! The files that `data.path` and `data.eval_path` name: files, folders, glob patterns, or a list of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod folder;
+mod pattern;
+
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use glob::{MatchOptions, glob_with};
+use anyhow::{Result, bail};
 
 use super::records::{Format, extension};
 use crate::Usage;
-use crate::suggest::nearest;
+use folder::of_folder;
+use pattern::{existing, is_pattern, of_pattern};
 
 /// Limit on the files of a dataset.
 const MAX_FILES: usize = 100_000;
-
-/// Limit on folders within folders.
-const MAX_DEPTH: usize = 16;
 
 /// Files that describe a dataset and are no part of it.
 const DESCRIPTIONS: [&str; 6] =
@@ -92,8 +92,8 @@ impl DataFiles {
 /// the folder's name.
 pub fn dataset_name(named: &[PathBuf]) -> String {
     let Some(first) = named.first() else { return String::new() };
-    let plain = first.ancestors().find(|path| path.exists() || !is_pattern(path)).unwrap_or(first);
-    let name = plain.file_name().or(first.file_name()).unwrap_or_default().to_string_lossy();
+    let plain = first.ancestors().find(|path| !is_pattern(path) || path.exists()).unwrap_or(first);
+    let name = plain.file_name().or(first.file_name()).unwrap_or(first.as_os_str()).to_string_lossy();
     match name.to_lowercase().rfind(&format!(".{}", extension(plain))) {
         Some(end) if end > 0 => name.get(..end).unwrap_or(&name).to_owned(),
         _ => name.into_owned(),
@@ -111,171 +111,6 @@ fn kind(path: &Path, plain_text: bool) -> Option<&'static str> {
         Err(_) if plain_text && extension(path) == "txt" => Some("txt"),
         Err(_) => None,
     }
-}
-
-fn existing(path: &Path) -> Result<PathBuf> {
-    if path.exists() {
-        return Ok(path.to_owned());
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let names = names_in(folder);
-    // Extensions alone make names similar.
-    let stem = |name: &str| dataset_name(&[PathBuf::from(name)]);
-    let stems: Vec<String> = names.iter().map(|name| stem(name)).collect();
-    let name = stem(&path.to_string_lossy());
-    let hint = match nearest(&name, stems.iter().map(String::as_str)) {
-        Some(near) => {
-            let near = stems.iter().zip(&names).find(|(stem, _)| *stem == near).map_or(near, |(_, name)| name);
-            format!("; did you mean \"{near}\"?")
-        }
-        None if !folder.is_dir() => format!("; there is no folder {}", folder.display()),
-        None if names.is_empty() => String::new(),
-        None => format!("; {} has {}", folder.display(), shown(&names)),
-    };
-    bail!(Usage(format!("{}: no such file{hint}", path.display())));
-}
-
-fn is_pattern(path: &Path) -> bool {
-    path.to_string_lossy().contains(['*', '?', '['])
-}
-
-/// The data files that a pattern matches, by name. Other files are none of its matches: `data/*` may stand beside a README.
-fn of_pattern(pattern: &Path, kind: &dyn Fn(&Path) -> Option<&'static str>) -> Result<Vec<PathBuf>> {
-    let text = pattern.to_string_lossy();
-    let options =
-        MatchOptions { require_literal_separator: true, require_literal_leading_dot: true, ..MatchOptions::new() };
-    let matches = glob_with(&text, options).map_err(|error| Usage(format!("{text}: not a pattern: {error}")))?;
-    let (mut files, mut other) = (Vec::new(), None);
-    for found in matches {
-        let found = found.with_context(|| format!("{text}: cannot list"))?;
-        match kind(&found) {
-            _ if found.is_dir() => {}
-            Some(_) => files.push(found),
-            None => other = other.or(Some(found)),
-        }
-        if files.len() > MAX_FILES {
-            break;
-        }
-    }
-    match (files.is_empty(), other) {
-        (false, _) => Ok(files),
-        // Its own error says which extensions there are.
-        (true, Some(other)) => Format::of(&other).map(|_| vec![other]),
-        (true, None) => {
-            let plain = pattern.ancestors().skip(1).find(|folder| !is_pattern(folder)).unwrap_or(Path::new("."));
-            let folder = if plain.as_os_str().is_empty() { Path::new(".") } else { plain };
-            let near = match names_in(folder).as_slice() {
-                [] if folder.is_dir() => format!("{} is empty", folder.display()),
-                [] => format!("there is no folder {}", folder.display()),
-                names => format!("{} has {}", folder.display(), shown(names)),
-            };
-            bail!(Usage(format!("{text}: no file matches; {near}")))
-        }
-    }
-}
-
-/// The data files of a folder and its sub-folders, and which they are. As in `datasets`, files whose names say that they are
-/// for another split are left aside.
-fn of_folder(
-    folder: &Path,
-    purpose: Purpose,
-    kind: &dyn Fn(&Path) -> Option<&'static str>,
-) -> Result<(Vec<PathBuf>, String)> {
-    let mut by_kind: BTreeMap<&str, Vec<PathBuf>> = BTreeMap::new();
-    for file in walk(folder, 0)? {
-        if let Some(kind) = kind(&file) {
-            by_kind.entry(kind).or_default().push(file);
-        }
-    }
-    if by_kind.len() > 1 {
-        let kinds = by_kind.keys().map(|kind| format!(".{kind}")).collect::<Vec<_>>().join(" and ");
-        let example = folder.join(format!("*.{}", by_kind.keys().next().copied().unwrap_or_default()));
-        bail!(Usage(format!(
-            "{}: has {kinds} files; name those to read, such as \"{}\"",
-            folder.display(),
-            example.display()
-        )));
-    }
-    let Some(files) = by_kind.into_values().next() else {
-        let names = names_in(folder);
-        let has = if names.is_empty() { "it is empty".to_owned() } else { format!("it has {}", shown(&names)) };
-        bail!(Usage(format!(
-            "{}: no .csv, .tsv, .json, .jsonl or .parquet file in this folder; {has}",
-            folder.display()
-        )));
-    };
-    let (chosen, others) = for_purpose(folder, files, purpose);
-    let mut note = format!("{}: {}", folder.display(), listed(&chosen));
-    if !others.is_empty() {
-        let names: Vec<String> = others.iter().map(|file| relative(folder, file)).collect();
-        note += &format!("; left aside by name: {}", shown(&names));
-    }
-    Ok((chosen, note))
-}
-
-/// All files below a folder, by name, except hidden ones.
-fn walk(folder: &Path, depth: usize) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    let listing = fs::read_dir(folder).with_context(|| format!("{}: cannot list the folder", folder.display()))?;
-    let mut entries = Vec::new();
-    for entry in listing {
-        entries.push(entry.with_context(|| format!("{}: cannot list the folder", folder.display()))?.path());
-    }
-    // The order of a directory listing is arbitrary, and the order of the examples must not depend on it.
-    entries.sort();
-    for path in entries {
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if hidden {
-            continue;
-        }
-        match path.is_dir() {
-            false => files.push(path),
-            true if depth < MAX_DEPTH => files.extend(walk(&path, depth + 1)?),
-            true => bail!(Usage(format!("{}: folders are nested deeper than {MAX_DEPTH}", path.display()))),
-        }
-        if files.len() > MAX_FILES {
-            bail!(Usage(format!("{}: more than {MAX_FILES} files", folder.display())));
-        }
-    }
-    Ok(files)
-}
-
-/// What a file's name says it is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NamedSplit {
-    Train,
-    Validation,
-    Test,
-    None,
-}
-
-impl NamedSplit {
-    fn of(folder: &Path, file: &Path) -> NamedSplit {
-        let name = relative(folder, file).to_lowercase();
-        let word = |word: &str| match word {
-            "train" | "training" => Some(NamedSplit::Train),
-            "validation" | "valid" | "val" | "dev" => Some(NamedSplit::Validation),
-            "test" | "testing" | "eval" | "evaluation" => Some(NamedSplit::Test),
-            _ => None,
-        };
-        name.split(|c: char| !c.is_alphanumeric()).find_map(word).unwrap_or(NamedSplit::None)
-    }
-}
-
-/// Files for a purpose, and the others. Files that do not say what they are for are for both.
-fn for_purpose(folder: &Path, files: Vec<PathBuf>, purpose: Purpose) -> (Vec<PathBuf>, Vec<PathBuf>) {
-    let wanted: [&[NamedSplit]; 3] = match purpose {
-        Purpose::Training => [&[NamedSplit::Train], &[NamedSplit::None], &[]],
-        Purpose::Evaluation => [&[NamedSplit::Validation], &[NamedSplit::Test], &[NamedSplit::None]],
-    };
-    for splits in wanted {
-        let (chosen, others): (Vec<PathBuf>, Vec<PathBuf>) =
-            files.iter().cloned().partition(|file| splits.contains(&NamedSplit::of(folder, file)));
-        if !chosen.is_empty() {
-            return (chosen, others);
-        }
-    }
-    (files, Vec::new())
 }
 
 fn relative(folder: &Path, file: &Path) -> String {
