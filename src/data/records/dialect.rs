@@ -77,7 +77,7 @@ impl Dialect {
                 Ok(true) => {}
                 Ok(false) => {
                     return Ok(match doubtful {
-                        Some(line) if !proven => Quotes::FoundText { line },
+                        Some(line) if !proven && !doubled => Quotes::FoundText { line },
                         _ => Quotes::FoundEnclosing,
                     });
                 }
@@ -93,18 +93,20 @@ impl Dialect {
             if row.signs.text_after_quote || row.signs.within_field {
                 return Ok(Quotes::FoundText { line: row.line });
             }
-            if self.enclosed_rows(&row, width).is_some() {
+            doubled |= row.signs.doubled;
+            let incomplete = row.multi_line.is_some() && row.len() < width;
+            if incomplete || self.enclosed_rows(&row, width).is_some() {
                 doubtful.get_or_insert(row.line);
             } else {
                 let holds_delimiter = |field: &[u8]| memchr(self.delimiter, field).is_some();
-                doubled |= row.signs.doubled;
-                proven |= row.signs.doubled || row.multi_line.is_some() || row.fields().any(holds_delimiter);
+                proven |= row.multi_line.is_some() || row.fields().any(holds_delimiter);
             }
         }
     }
 
     /// The rows that a quoted field of the row seems to enclose: its lines are rows of this width. So looks a quote that is
-    /// not closed until another one comes. The first of the rows begins, and the last one ends, outside of the field.
+    /// not closed until another one comes. The first of the rows begins, and the last one ends, outside of the field; in a
+    /// row with a wrong number of columns it is unknown where.
     pub fn enclosed_rows<'a>(self, row: &'a CsvRow, width: usize) -> Option<EnclosedRows<'a>> {
         let column = row.multi_line.filter(|_| width > 1)?;
         let field = row.field(column);
@@ -112,8 +114,10 @@ impl Dialect {
         let lines = field.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let rows: Vec<Vec<&[u8]>> = lines.map(|line| line.split(|byte| *byte == self.delimiter).collect()).collect();
         let [first, between @ .., last] = rows.as_slice() else { return None };
-        let fits = column + first.len() == width && last.len() == column + 1;
-        (fits && between.iter().all(|row| row.len() == width)).then_some(EnclosedRows { column, rows })
+        let whole = column + first.len() == width && last.len() == column + 1 && row.len() == width;
+        let likely = if row.len() == width { whole } else { !between.is_empty() };
+        let fits = likely && between.iter().all(|row| row.len() == width);
+        fits.then_some(EnclosedRows { column, whole, rows })
     }
 }
 
@@ -121,6 +125,8 @@ impl Dialect {
 pub(super) struct EnclosedRows<'a> {
     /// The column of the field, with which the first row begins. The last row ends with it.
     column: usize,
+    /// Whether it is known which columns the first and the last of the rows have within the field.
+    whole: bool,
     /// At least two.
     rows: Vec<Vec<&'a [u8]>>,
 }
@@ -136,6 +142,7 @@ impl<'a> EnclosedRows<'a> {
         let last = self.rows.len() - 1;
         self.rows.iter().enumerate().filter_map(move |(index, row)| match index {
             _ if column == self.column => None,
+            index if !self.whole && (index == 0 || index == last) => None,
             0 => row.get(column.checked_sub(self.column)?).copied(),
             index if index == last && column > self.column => None,
             _ => row.get(column).copied(),

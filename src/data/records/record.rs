@@ -105,9 +105,7 @@ impl RowReader for TableRecords {
                 None => Ok(None),
             };
         };
-        if row.is_complete() {
-            self.swallowed.watch(&row);
-        }
+        self.swallowed.watch(&row);
         let cells = || self.indices.iter().map(|&index| Some(row.cell(index).into_owned())).collect();
         Ok(Some(Record { line: row.line, cells: row.is_complete().then(cells) }))
     }

@@ -39,8 +39,20 @@ impl SwallowedRows {
         SwallowedRows { columns, suspects: Vec::new() }
     }
 
-    /// Takes note of a complete row.
+    /// Takes note of a row.
     pub fn watch(&mut self, row: &TableRow<'_>) {
+        if row.is_complete() {
+            self.note_values(row);
+        }
+        if let Some(enclosed) = row.enclosed.as_ref().filter(|_| self.suspects.len() < MAX_SUSPECTS) {
+            let cells = |values: &ColumnValues| {
+                enclosed.cells(values.column).map(|cell| row.text(cell).into_owned()).collect::<Vec<_>>()
+            };
+            self.suspects.push(Suspect { line: row.line, cells: self.columns.iter().map(cells).collect() });
+        }
+    }
+
+    fn note_values(&mut self, row: &TableRow<'_>) {
         for ColumnValues { column, values } in &mut self.columns {
             let Some(known) = values else { continue };
             let cell = row.cell(*column);
@@ -50,12 +62,6 @@ impl SwallowedRows {
             if known.len() > MAX_VALUES {
                 *values = None;
             }
-        }
-        if let Some(enclosed) = row.enclosed.as_ref().filter(|_| self.suspects.len() < MAX_SUSPECTS) {
-            let cells = |values: &ColumnValues| {
-                enclosed.cells(values.column).map(|cell| row.text(cell).into_owned()).collect::<Vec<_>>()
-            };
-            self.suspects.push(Suspect { line: row.line, cells: self.columns.iter().map(cells).collect() });
         }
     }
 

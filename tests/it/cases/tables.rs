@@ -144,6 +144,9 @@ fn a_stray_quote_that_another_one_closes_swallows_no_rows() {
         lines[19] = second;
         assert!(error("x.csv", lines.join("\n").as_bytes()).starts_with(message), "{second}");
     }
+    // The row that is left has a wrong number of columns.
+    let text = "text,label,id\na,pos,1\n\"never closed,neg,2\nc,pos,3\nd,neg,4\ne,pos,5\"\nf,neg,6\n";
+    assert!(error("x.csv", text.as_bytes()).starts_with("x.csv:3: the quote that opens in this row encloses the rows"));
     // Lines that look like rows may be text.
     let text = "text,label\ngood,pos\n\"He came, I think\nand saw, I hope\nin May\",neg\n";
     let (texts, notes) = read("x.csv", text.as_bytes()).unwrap();
@@ -180,8 +183,11 @@ fn quotes_of_a_tsv_file_enclose_fields_only_if_they_do_so_everywhere() {
     let open = "text\tlabel\n\"He said \"\"good\"\" twice\"\tneg\n\"never closed\tpos\nplain\tneg\n";
     assert!(error("x.tsv", open.as_bytes()).starts_with("x.tsv:3: the quote that opens in this row is not closed"));
     // Closed by a later one, as if the lines between were one field.
-    let (texts, _) = read("x.tsv", b"text\tlabel\n\"Yes\tpos\nNo\tneg\nwell\"\tpos\n").unwrap();
-    assert_eq!(texts, ["\"Yes", "No", "well\""]);
+    for text in ["text\tlabel\n\"Yes\tpos\nNo\tneg\nwell\"\tpos\n", "label\ttext\npos\t\"Yes\nneg\tNo\npos\twell\"\n"] {
+        assert_eq!(read("x.tsv", text.as_bytes()).unwrap().0, ["\"Yes", "No", "well\""]);
+    }
+    let (texts, _) = read("x.tsv", b"text\tlabel\n\"Yes\tpos\nNo\tneg\nwell\tpos\"\n").unwrap();
+    assert_eq!(texts, ["\"Yes", "No", "well"]);
 }
 
 #[test]
