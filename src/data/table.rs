@@ -4,15 +4,35 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
+use super::classes::Classes;
 use super::examples::{CollectedExamples, ExampleCollector};
 use super::files::{DataFiles, Purpose};
-use super::labels::LabelReader;
-use super::records::{FileNotes, Format, RecordColumns, Records};
+use super::labels::{LabelRule, Numbers, Reading};
+use super::records::{FileNotes, Format, RecordColumns, Records, class_label_names};
 use super::source::{Columns, HeldOut, LabelKind, ReadOptions};
 use super::split::hold_out;
+use super::splits::{Splits, without_examples};
 use super::{Dataset, Example, Label, LabelSet, Split, Task};
 use crate::Usage;
 use crate::protocol::Progress;
+
+/// Labelled examples to evaluate a model on.
+pub struct LabelledExamples {
+    pub labels: LabelSet,
+    pub examples: Vec<Example>,
+    /// Among them how the labels are read, unless they are names, which cannot be misread.
+    pub notes: FileNotes,
+}
+
+/// Where labelled examples are read from.
+pub struct LabelledInput<'a> {
+    /// A file, a folder or a glob pattern.
+    pub path: &'a Path,
+    /// The GLUE task, whose own TSV files have no quoting.
+    pub task: Option<Task>,
+    /// Says where the names of the classes come from.
+    pub names: &'a str,
+}
 
 pub(super) fn load(
     train: &[PathBuf],
@@ -23,58 +43,67 @@ pub(super) fn load(
 ) -> Result<Dataset> {
     columns.check()?;
     let files = DataFiles::find(train, Purpose::Training, false)?;
-    let split = |kind| LabelledSplit { kind, max_bad_rows: options.max_bad_rows, task: None };
-    let collected = columns.read(&files, columns.label_kind.reader()?, split("training"), progress)?;
-    let CollectedExamples { labels, examples, mut notes } = collected;
-    if let LabelSet::Classes(names) = &labels
-        && names.len() < 2
+    let rule = columns.rule(&files)?;
+    let read = |files: &DataFiles, kind: &str| {
+        let split = LabelledSplit { kind, max_bad_rows: options.max_bad_rows, task: None };
+        columns.read(files, rule.clone(), split, progress)
+    };
+    let mut collected = vec![read(&files, "training")?];
+    let mut overlap = None;
+    if let HeldOut::Files(named) = held_out {
+        let eval_files = DataFiles::find(named, Purpose::Evaluation, false)?;
+        collected.push(read(&eval_files, "evaluation")?);
+        overlap = eval_files.overlap(&files);
+    }
+    let resolved = Splits::of(collected)?;
+    let labels_note = resolved.note_of(&rule, &files);
+    let Splits { labels, mut splits, mut notes, .. } = resolved;
+    notes.info.insert(0, labels_note);
+    if let LabelSet::Classes(classes) = &labels
+        && classes.names.len() < 2
     {
-        let only = names.first().map(String::as_str).unwrap_or_default();
+        let only = classes.names.first().map(String::as_str).unwrap_or_default();
         bail!(Usage(format!(
             "{}: every label is \"{only}\"; a classifier needs at least two classes",
             files.paths[0].display()
         )));
     }
-    let (examples, eval) = match held_out {
-        HeldOut::Fraction(fraction) => hold_out(examples, *fraction, options.seed)?,
-        HeldOut::Files(named) => {
-            let reader = match &labels {
-                LabelSet::Classes(names) => LabelReader::Known(names.clone()),
-                LabelSet::Regression => columns.label_kind.reader()?,
-            };
-            let eval_files = DataFiles::find(named, Purpose::Evaluation, false)?;
-            let eval = columns.read(&eval_files, reader, split("evaluation"), progress)?;
-            notes.extend(eval.notes);
-            notes.warnings.extend(eval_files.overlap(&files));
-            (examples, eval.examples)
-        }
+    let first = splits.swap_remove(0);
+    notes.warnings.extend(without_examples(&labels, &first));
+    notes.warnings.extend(overlap);
+    let (train_examples, eval) = match (held_out, splits.pop()) {
+        (HeldOut::Fraction(fraction), _) => hold_out(first, *fraction, options.seed)?,
+        (HeldOut::Files(_), eval) => (first, eval.unwrap_or_default()),
     };
     Ok(Dataset {
         name: files.name,
         metrics: labels.metrics(),
         labels,
-        train: examples,
+        train: train_examples,
         eval: vec![Split { name: "validation".into(), examples: eval }],
         notes: notes.info,
         warnings: notes.warnings,
     })
 }
 
-/// Reads the labelled examples of a file, a folder or a glob pattern; of a `task`, TSV files are without quoting as GLUE's own.
+/// Reads labelled examples, with how their labels are read, and warnings.
 ///
 /// # Errors
 /// As [`load`](super::load).
 pub fn read_labelled(
-    path: &Path,
+    input: &LabelledInput<'_>,
     columns: &Columns,
-    task: Option<Task>,
     progress: &dyn Fn(Progress),
-) -> Result<(Vec<Example>, FileNotes)> {
+) -> Result<LabelledExamples> {
     columns.check()?;
-    let files = DataFiles::find(&[path.to_owned()], Purpose::Evaluation, false)?;
-    let split = LabelledSplit { kind: "labelled", max_bad_rows: 1.0, task };
-    let collected = columns.read(&files, columns.label_kind.reader()?, split, progress)?;
-    Ok((collected.examples, collected.notes))
+    let files = DataFiles::find(&[input.path.to_owned()], Purpose::Evaluation, false)?;
+    let split = LabelledSplit { kind: "labelled", max_bad_rows: 1.0, task: input.task };
+    let collected = columns.read(&files, columns.rule(&files)?, split, progress)?;
+    let resolved = Splits::of(vec![collected])?;
+    let note = (resolved.reading != Reading::Names).then(|| resolved.note(input.names, &files.described()));
+    let Splits { labels, mut splits, mut notes, .. } = resolved;
+    notes.info.extend(note);
+    Ok(LabelledExamples { labels, examples: splits.swap_remove(0), notes })
 }
 
 /// Reads the texts of a file, a folder or a glob pattern to predict on. No row is skipped, so that predictions line up with
@@ -148,7 +177,7 @@ impl Columns {
     fn read(
         &self,
         files: &DataFiles,
-        labels: LabelReader,
+        labels: LabelRule,
         split: LabelledSplit<'_>,
         progress: &dyn Fn(Progress),
     ) -> Result<CollectedExamples> {
@@ -160,23 +189,76 @@ impl Columns {
         collected.notes.info.splice(0..0, files.notes.iter().cloned());
         Ok(collected)
     }
-}
 
-impl LabelKind {
-    fn reader(&self) -> Result<LabelReader> {
-        Ok(match self {
-            LabelKind::Regression => LabelReader::Scores(f32::MIN..=f32::MAX),
-            LabelKind::Classes(None) => LabelReader::collecting(),
-            LabelKind::Classes(Some(names)) => {
-                for (i, name) in names.iter().enumerate() {
-                    if name.trim().is_empty() || name.trim() != name || names[..i].contains(name) {
-                        bail!(Usage(format!(
-                            "data.labels: \"{name}\" is empty, has spaces around it or is given twice"
-                        )));
-                    }
+    /// What is known about the labels of files before they are read.
+    fn rule(&self, files: &DataFiles) -> Result<LabelRule> {
+        let published = self.published(files)?;
+        Ok(match (&self.label_kind, published) {
+            (LabelKind::Regression, _) => LabelRule::Scores(f32::MIN..=f32::MAX),
+            (LabelKind::Model(classes), _) => {
+                LabelRule::Known { classes: classes.clone(), numbers: Numbers::Recorded, origin: "the model" }
+            }
+            (LabelKind::Classes(None), None) => LabelRule::Collect,
+            (LabelKind::Classes(None), Some(names)) => LabelRule::Known {
+                classes: Classes::named(names),
+                numbers: Numbers::Published,
+                origin: "the file's ClassLabel",
+            },
+            (LabelKind::Classes(Some(names)), published) => {
+                check_names(names)?;
+                let mut classes = Classes::named(names.clone());
+                let numbers = if published.is_some() { Numbers::Published } else { Numbers::Named };
+                // The file's numbers are indices into the names that were published with it.
+                if let Some(order) = published.and_then(|published| classes.order_in(&published)) {
+                    classes.numbers = order.into_iter().map(|index| index.to_string()).collect();
                 }
-                LabelReader::Known(names.clone())
+                LabelRule::Known { classes, numbers, origin: "data.labels" }
             }
         })
+    }
+
+    /// The names that parquet files have for the indices in their label column. All files have to agree.
+    fn published(&self, files: &DataFiles) -> Result<Option<Vec<String>>> {
+        let mut published: Option<(&Path, Vec<String>)> = None;
+        for path in &files.paths {
+            let names = match Format::of(path)? {
+                Format::Parquet => class_label_names(path, &self.label)?,
+                _ => None,
+            };
+            match (&published, names) {
+                (Some((first, known)), Some(names)) if *known != names => bail!(Usage(format!(
+                    "{}: the classes of column \"{}\" are {}, but {} in {}",
+                    path.display(),
+                    self.label,
+                    names.join(", "),
+                    known.join(", "),
+                    first.display()
+                ))),
+                (None, Some(names)) => published = Some((path, names)),
+                _ => {}
+            }
+        }
+        Ok(published.map(|(_, names)| names))
+    }
+}
+
+fn check_names(names: &[String]) -> Result<()> {
+    for (i, name) in names.iter().enumerate() {
+        if name.trim().is_empty() || name.trim() != name || names[..i].contains(name) {
+            bail!(Usage(format!("data.labels: \"{name}\" is empty, has spaces around it or is given twice")));
+        }
+    }
+    Ok(())
+}
+
+impl Splits {
+    /// How the labels of a file with this rule were read.
+    fn note_of(&self, rule: &LabelRule, files: &DataFiles) -> String {
+        let file = files.described();
+        match (rule, &self.labels) {
+            (LabelRule::Known { origin, .. }, _) => self.note(origin, &file),
+            (_, LabelSet::Classes(classes)) => format!("labels: {} from {file}", classes.describe()),
+            (_, LabelSet::Regression) => format!("labels: numbers from {file} (regression)"),
+        }
     }
 }

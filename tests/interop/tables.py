@@ -1,9 +1,9 @@
 """Generates tables from fixed seeds, and what Python's csv and json, pandas and pyarrow read of them.
 
-usage: tables.py [--write]
+usage: tables.py [--check]
 
-Compares with the files recorded in tests/fixtures/differential, which `cargo test` reads; --write records them anew. A line of
-those is one file: its name, its bytes in hexadecimal, its rows, and how many rows have a wrong number of columns."""
+Records them in tests/fixtures/differential, which `cargo test` reads; with --check compares with those recorded. A line is one
+file: its name, its bytes in hexadecimal, its rows, and how many rows have a wrong number of columns."""
 
 import csv
 import datetime
@@ -317,11 +317,11 @@ def main():
         files = [generate(seed) for generate, seeds in generators for seed in seeds]
         text = "".join(json.dumps(file, ensure_ascii=False, allow_nan=False) + "\n" for file in files)
         fixture = FIXTURES / f"{name}.jsonl.gz"
-        if sys.argv[1:] == ["--write"]:
-            fixture.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
-        else:
+        if sys.argv[1:] == ["--check"]:
             recorded = gzip.decompress(fixture.read_bytes()).decode()
-            assert recorded == text, f"{fixture} differs from what the installed packages read; record it with --write"
+            assert recorded == text, f"{fixture} differs from what the installed packages read"
+        else:
+            fixture.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
         print(f"{name}: {len(files)} files, {sum(len(file.get('rows', [])) for file in files)} rows")
 
 

@@ -76,6 +76,14 @@ impl DataFiles {
         Ok(DataFiles { paths, name: dataset_name(named), notes })
     }
 
+    /// Its one file's name, or how many there are.
+    pub fn described(&self) -> String {
+        match self.paths.as_slice() {
+            [only] => only.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            several => format!("{} files", several.len()),
+        }
+    }
+
     /// The warning that a file of an evaluation was trained on; `None` where there is none.
     pub fn overlap(&self, training: &DataFiles) -> Option<String> {
         let identity = |path: &PathBuf| path.canonicalize().ok();

@@ -9,8 +9,8 @@
 //! glue_rows         GLUE's own TSV files, which have no quoting
 //! json json_items python_json
 //!                   JSON: objects, lines or items of a list, what Python accepts
-//! parquet parquet_values
-//!                   parquet: rows, values
+//! parquet parquet_values features
+//!                   parquet: rows, values, names of classes
 //! text_file content decode lines plain_text
 //!                   text: compression and byte-order marks, other kinds of files, encodings, lines
 //! columns scalar remarks row_error
@@ -23,6 +23,7 @@ mod csv_rows;
 mod decode;
 mod delimited;
 mod dialect;
+mod features;
 mod format;
 mod glue_rows;
 mod json;
@@ -42,6 +43,7 @@ mod swallowed;
 mod text_file;
 
 pub(super) use columns::shortened;
+pub(super) use features::class_label_names;
 pub(super) use format::{Format, expect_file, extension};
 pub use objects::{Object, Objects};
 pub(super) use plain_text::read_text;

@@ -111,7 +111,7 @@ impl RowReader for ParquetFile {
 }
 
 /// Opens a file whose declared size is within the limit; also returns its number of rows.
-fn open_checked(path: &Path) -> Result<(SerializedFileReader<File>, u64)> {
+pub(super) fn open_checked(path: &Path) -> Result<(SerializedFileReader<File>, u64)> {
     let mut file = File::open(path).with_context(|| format!("{}: cannot open", path.display()))?;
     let mut head = Vec::new();
     file.by_ref().take(64).read_to_end(&mut head).with_context(|| format!("{}: cannot read", path.display()))?;
