@@ -264,6 +264,30 @@ learning_rate = 7e-5
     }
 
     #[test]
+    fn data_is_one_path_or_several() {
+        let text = SMALL.replace("task = \"mrpc\"", "path = \"cache:a.csv\"");
+        for (assignments, train, held_out) in [
+            (&[][..], &["/cache/a.csv"][..], None),
+            (&["data.path=b/*.csv", "data.eval_path=c"], &["b/*.csv"], Some(&["c"][..])),
+            (&["data.path=[\"a.csv\", \"b\"]", "data.eval_path=[\"c\", \"d\"]"], &["a.csv", "b"], Some(&["c", "d"])),
+        ] {
+            let preset = parse(&text, assignments).unwrap();
+            let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
+            let DataSource::Local(LabelledSource::Table { train: read, held_out: set, .. }) = &preset.data.source
+            else {
+                panic!("{:?}", preset.data.source)
+            };
+            let expected = held_out.map_or(HeldOut::Fraction(0.1), |named| HeldOut::Files(paths(named)));
+            assert_eq!((read, set), (&paths(train), &expected));
+            assert_eq!(Preset::parse("mine", "", &preset.toml, &[], Path::new("/cache")).unwrap(), preset);
+        }
+        for value in ["[]", "[1]", "3", "\"\""] {
+            let error = parse(&text, &[&format!("data.path={value}")]).unwrap_err().to_string();
+            assert_eq!(error, format!("--set: data.path is {value}, expected a string or a list of strings"));
+        }
+    }
+
+    #[test]
     fn invalid_presets_are_errors_with_file_line_and_key() {
         for (line, instead, message) in [
             (7, "rat = 0.1", "mine.toml:7: unknown key \"sift.rat\"; did you mean \"sift.rate\"?"),

@@ -280,7 +280,12 @@ impl Machine {
                 "eval_path = \"/none.csv\"",
                 "/none.csv: no such file",
             ),
-            key("folder of several kinds of files", "/texts.csv", "", "files; name those to read, such as "),
+            key(
+                "folder of several kinds of files",
+                "/texts.csv",
+                "",
+                "has files of several kinds, .csv, .jsonl; name those to read, such as ",
+            ),
             key("pattern without a match", "texts.csv", "*.tsv", "*.tsv: no file matches; "),
             texts("quote that never closes", "text,label\na,yes\n\"b,no\nc,no\n", ".csv:3: the quote that opens")
                 .in_binary(),

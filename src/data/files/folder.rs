@@ -26,10 +26,10 @@ pub(super) fn of_folder(
         }
     }
     if by_kind.len() > 1 {
-        let kinds = by_kind.keys().map(|kind| format!(".{kind}")).collect::<Vec<_>>().join(" and ");
+        let kinds = by_kind.keys().map(|kind| format!(".{kind}")).collect::<Vec<_>>().join(", ");
         let example = folder.join(format!("*.{}", by_kind.keys().next().copied().unwrap_or_default()));
         bail!(Usage(format!(
-            "{}: has {kinds} files; name those to read, such as \"{}\"",
+            "{}: has files of several kinds, {kinds}; name those to read, such as \"{}\"",
             folder.display(),
             example.display()
         )));

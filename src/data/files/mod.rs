@@ -212,7 +212,7 @@ mod tests {
             ("review.csv", "review.csv: no such file; did you mean \"reviews.csv\"?"),
             ("*.jsonl", "*.jsonl: no file matches; "),
             ("nowhere/*.csv", "nowhere"),
-            ("sub", "sub: has .csv and .parquet files; name those to read, such as "),
+            ("sub", "sub: has files of several kinds, .csv, .parquet; name those to read, such as "),
             ("empty", "empty: no .csv, .tsv, .json, .jsonl or .parquet file in this folder; it has notes.md"),
         ] {
             let error = find(folder.path(), &[named], Purpose::Training).unwrap_err();

@@ -332,6 +332,20 @@ fn compressed_files_are_unpacked_by_their_content() {
 }
 
 #[test]
+fn endless_lines_of_small_files_end_early() {
+    let endless = gzip(&vec![b'a'; 8 << 20]);
+    for (name, message) in [
+        ("x.csv.gz", "x.csv.gz:1: a field is longer than 1 MiB; is this a table?"),
+        ("x.tsv.gz", "x.tsv.gz:1: a field is longer than 1 MiB; is this a table?"),
+        ("x.jsonl.gz", "x.jsonl.gz:1: the line is longer than 4 MiB"),
+    ] {
+        assert_eq!(error(name, &endless), message);
+    }
+    let columns = gzip(&vec![b','; 8 << 20]);
+    assert_eq!(error("x.csv.gz", &columns), "x.csv.gz:1: the row is longer than 4 MiB; is this a table?");
+}
+
+#[test]
 fn files_of_another_kind_are_refused_by_name() {
     for (name, bytes, message) in [
         ("x.csv.bz2", b"BZh9".as_slice(), "x.csv.bz2: .bz2 files are not read; unpack it"),
