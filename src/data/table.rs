@@ -43,17 +43,18 @@ pub(super) fn load(
 ) -> Result<Dataset> {
     columns.check()?;
     let files = DataFiles::find(train, Purpose::Training, false)?;
+    let eval_files = match held_out {
+        HeldOut::Files(named) => Some(DataFiles::find(named, Purpose::Evaluation, false)?),
+        HeldOut::Fraction(_) => None,
+    };
     let rule = columns.rule(&files)?;
     let read = |files: &DataFiles, kind: &str| {
         let split = LabelledSplit { kind, max_bad_rows: options.max_bad_rows, task: None };
         columns.read(files, rule.clone(), split, progress)
     };
     let mut collected = vec![read(&files, "training")?];
-    let mut overlap = None;
-    if let HeldOut::Files(named) = held_out {
-        let eval_files = DataFiles::find(named, Purpose::Evaluation, false)?;
-        collected.push(read(&eval_files, "evaluation")?);
-        overlap = eval_files.overlap(&files);
+    if let Some(eval_files) = &eval_files {
+        collected.push(read(eval_files, "evaluation")?);
     }
     let resolved = Splits::of(collected)?;
     let labels_note = resolved.note_of(&rule, &files);
@@ -70,7 +71,7 @@ pub(super) fn load(
     }
     let first = splits.swap_remove(0);
     notes.warnings.extend(without_examples(&labels, &first));
-    notes.warnings.extend(overlap);
+    notes.warnings.extend(eval_files.and_then(|eval_files| eval_files.overlap(&files)));
     let (train_examples, eval) = match (held_out, splits.pop()) {
         (HeldOut::Fraction(fraction), _) => hold_out(first, *fraction, options.seed)?,
         (HeldOut::Files(_), eval) => (first, eval.unwrap_or_default()),
