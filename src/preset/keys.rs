@@ -8,6 +8,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("model.head", "classification head: new or keep; default: kept if it has the classes of the data, by name"),
     ("data.task", "GLUE task: cola, sst2, mrpc, qqp, stsb, mnli, qnli, rte, wnli"),
     ("data.format", "format of language-model data: alpaca, sharegpt, messages, prompt_completion, text"),
+    ("data.columns", "names of the columns of language-model data, such as { instruction = \"question\" }"),
     ("data.hub", "hub id of a dataset; data.path is then a prefix of its file names"),
     ("data.path", "training files: a file, folder or glob pattern, or a list of them; folder of the GLUE task's files"),
     ("data.eval_path", "held-out files to evaluate on, named as in data.path"),

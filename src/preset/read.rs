@@ -12,6 +12,7 @@ use super::types::{
 use crate::Usage;
 use crate::data::instruct::InstructionFormat;
 use crate::data::{Columns, HeldOut, LabelKind, LabelledSource, Task};
+use crate::suggest::did_you_mean;
 
 impl Preset {
     /// Parses a preset's text and applies `key=value` overrides. `file` is its name in errors; `cache` is finesift's cache
@@ -119,7 +120,7 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, Usage> {
     if let Some(format) = document.one_of("data.format", formats)? {
         return instructions(document, format, cache).map(DataSource::Instructions);
     }
-    if let Some(key) = ["data.packing", "data.hub"].into_iter().find(|key| document.has(key)) {
+    if let Some(key) = ["data.packing", "data.hub", "data.columns"].into_iter().find(|key| document.has(key)) {
         return Err(document.error_at(key, "only language-model data, with a data.format, takes it; remove it"));
     }
     if let Some(task) = document.string("data.task")? {
@@ -175,8 +176,21 @@ fn instructions(document: &Document, format: InstructionFormat, cache: &Path) ->
             None => return Err(document.missing("data.path")),
         },
     };
+    let columns = document.string_table("data.columns")?.unwrap_or_default();
+    if let Some(key) = columns.keys().find(|key| !format.keys().any(|known| known == *key)) {
+        let keys = format.keys().collect::<Vec<_>>();
+        return Err(document.error_at(
+            "data.columns",
+            &format!(
+                "no key \"{key}\" in this data.format{}; its keys are {}",
+                did_you_mean(key, keys.iter().copied()),
+                keys.join(", ")
+            ),
+        ));
+    }
     Ok(InstructionData {
         format,
+        columns,
         files,
         held_out: held_out(document, cache)?,
         packing: document.boolean("data.packing")?.unwrap_or(false),

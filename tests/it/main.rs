@@ -11,6 +11,9 @@ mod boundary;
 mod broken_presets;
 mod byte_tokenizer;
 mod cases;
+mod chat_fuzz;
+mod chat_interop;
+mod chat_masks;
 mod checkpoints;
 #[cfg(feature = "torch")]
 mod cli_errors;
@@ -23,7 +26,6 @@ mod docs;
 mod estimate;
 #[cfg(feature = "torch")]
 mod exports;
-mod fuzz_tables;
 mod history;
 mod hostile;
 mod hub;
@@ -54,6 +56,7 @@ mod sift;
 mod signals;
 #[cfg(feature = "torch")]
 mod smollm2;
+mod table_fuzz;
 #[cfg(feature = "torch")]
 mod tiny;
 mod ui_fuzz;

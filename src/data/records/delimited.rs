@@ -68,6 +68,11 @@ impl Table {
         Ok(Table { rows, row, header, dialect, usual_delimiter, remarks: Remarks::default() })
     }
 
+    /// The same table from its first row on.
+    pub fn reopen(&self) -> Result<Table> {
+        Table::open(&self.rows.reader().path, self.dialect, self.usual_delimiter)
+    }
+
     pub fn next(&mut self) -> Result<Option<TableRow<'_>>> {
         let width = self.header.len();
         loop {

@@ -97,7 +97,7 @@ impl RowReader for TableRecords {
 
     fn next(&mut self) -> Result<Option<Record>> {
         let Some(row) = self.table.next()? else {
-            return match self.swallowed.found() {
+            return match self.swallowed.find(&self.table)? {
                 Some(line) => bail!(Usage(format!(
                     "{}:{line}: the quote that opens in this row encloses the rows after it; {CLOSE_QUOTE}",
                     self.path.display()

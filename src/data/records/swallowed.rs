@@ -5,7 +5,9 @@
 
 use std::collections::HashSet;
 
-use super::delimited::TableRow;
+use anyhow::Result;
+
+use super::delimited::{Table, TableRow};
 
 /// Limit on the values of a column. One with more holds texts.
 const MAX_VALUES: usize = 1000;
@@ -13,20 +15,12 @@ const MAX_VALUES: usize = 1000;
 /// Limit on the fields that are remembered. One is enough for an error.
 const MAX_SUSPECTS: usize = 100;
 
-/// Looks for swallowed rows in some columns of a table.
+/// Quoted fields whose lines look like rows.
 pub(super) struct SwallowedRows {
-    columns: Vec<ColumnValues>,
+    columns: Vec<usize>,
     suspects: Vec<Suspect>,
 }
 
-/// The values of a column.
-struct ColumnValues {
-    column: usize,
-    /// `None` of a column with too many.
-    values: Option<HashSet<String>>,
-}
-
-/// A quoted field whose lines look like rows.
 struct Suspect {
     line: u64,
     /// The values that its lines have in each of the columns.
@@ -34,44 +28,48 @@ struct Suspect {
 }
 
 impl SwallowedRows {
+    /// `columns` are those whose values tell rows from text.
     pub fn new(columns: &[usize]) -> SwallowedRows {
-        let columns = columns.iter().map(|&column| ColumnValues { column, values: Some(HashSet::new()) }).collect();
-        SwallowedRows { columns, suspects: Vec::new() }
+        SwallowedRows { columns: columns.to_vec(), suspects: Vec::new() }
     }
 
-    /// Takes note of a row.
+    /// Takes note of a row that may enclose others.
     pub fn watch(&mut self, row: &TableRow<'_>) {
-        if row.is_complete() {
-            self.note_values(row);
-        }
         if let Some(enclosed) = row.enclosed.as_ref().filter(|_| self.suspects.len() < MAX_SUSPECTS) {
-            let cells = |values: &ColumnValues| {
-                enclosed.cells(values.column).map(|cell| row.text(cell).into_owned()).collect::<Vec<_>>()
-            };
+            let cells =
+                |column: &usize| enclosed.cells(*column).map(|cell| row.text(cell).into_owned()).collect::<Vec<_>>();
             self.suspects.push(Suspect { line: row.line, cells: self.columns.iter().map(cells).collect() });
         }
     }
 
-    fn note_values(&mut self, row: &TableRow<'_>) {
-        for ColumnValues { column, values } in &mut self.columns {
-            let Some(known) = values else { continue };
-            let cell = row.cell(*column);
-            if !known.contains(cell.as_ref()) {
-                known.insert(cell.into_owned());
-            }
-            if known.len() > MAX_VALUES {
-                *values = None;
-            }
+    /// The line of a row whose quoted field holds rows. The table is read once more where a row may.
+    pub fn find(&self, table: &Table) -> Result<Option<u64>> {
+        if self.suspects.is_empty() {
+            return Ok(None);
         }
+        let values = self.values(table.reopen()?)?;
+        let known = |(values, cells): (&Option<HashSet<String>>, &Vec<String>)| {
+            !cells.is_empty() && values.as_ref().is_some_and(|values| cells.iter().all(|cell| values.contains(cell)))
+        };
+        let swallows = |suspect: &&Suspect| values.iter().zip(&suspect.cells).any(known);
+        Ok(self.suspects.iter().find(swallows).map(|suspect| suspect.line))
     }
 
-    /// The line of a row whose quoted field holds rows, once all rows are read.
-    pub fn found(&self) -> Option<u64> {
-        let known = |(values, cells): (&ColumnValues, &Vec<String>)| {
-            let values = values.values.as_ref();
-            !cells.is_empty() && values.is_some_and(|values| cells.iter().all(|cell| values.contains(cell)))
-        };
-        let swallows = |suspect: &&Suspect| self.columns.iter().zip(&suspect.cells).any(known);
-        self.suspects.iter().find(swallows).map(|suspect| suspect.line)
+    /// The values of each column in complete rows; `None` of a column with too many.
+    fn values(&self, mut table: Table) -> Result<Vec<Option<HashSet<String>>>> {
+        let mut all = vec![Some(HashSet::new()); self.columns.len()];
+        while let Some(row) = table.next()? {
+            if !row.is_complete() {
+                continue;
+            }
+            for (column, values) in self.columns.iter().zip(&mut all) {
+                let Some(known) = values else { continue };
+                known.insert(row.cell(*column).into_owned());
+                if known.len() > MAX_VALUES {
+                    *values = None;
+                }
+            }
+        }
+        Ok(all)
     }
 }

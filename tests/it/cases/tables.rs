@@ -52,7 +52,7 @@ impl Files {
 
     fn instructions(&self, names: &[&str], format: InstructionFormat) -> Result<InstructionDataset> {
         let held_out = HeldOut::Files(self.paths(&names[..1]));
-        let source = InstructionSource { format, train: self.paths(names), held_out };
+        let source = InstructionSource { format, columns: Default::default(), train: self.paths(names), held_out };
         instruct::load(&source, ReadOptions { seed: 0, max_bad_rows: 0.5 }, &|_| {})
     }
 }
@@ -249,9 +249,12 @@ fn byte_order_marks_name_the_encoding() {
     }
     let files = Files::new(&[("a.txt", &utf16("Ein Text.", true)), ("b.txt.gz", &gzip(b"caf\xe9"))]);
     let dataset = files.instructions(&["a.txt", "b.txt.gz"], InstructionFormat::Text).unwrap();
-    assert_eq!(dataset.train, ["Ein Text.", "café"].map(|text| InstructionExample::Text(text.into())));
-    assert!(dataset.notes[0].ends_with("a.txt: UTF-16BE") && dataset.notes[1].ends_with("b.txt.gz: gzip"));
-    assert!(dataset.warnings[0].contains("b.txt.gz: not UTF-8, read as Windows-1252"), "{:?}", dataset.warnings);
+    let texts: Vec<&InstructionExample> = dataset.train.iter().map(|row| &row.example).collect();
+    let expected = ["Ein Text.", "café"].map(|text| InstructionExample::Text(text.into()));
+    assert_eq!(texts, expected.iter().collect::<Vec<_>>());
+    assert!(dataset.notes()[0].ends_with("a.txt: UTF-16BE") && dataset.notes()[1].ends_with("b.txt.gz: gzip"));
+    let warnings = dataset.warnings();
+    assert!(warnings[0].contains("b.txt.gz: not UTF-8, read as Windows-1252"), "{warnings:?}");
 }
 
 #[test]
@@ -278,7 +281,7 @@ fn columns_are_found_by_their_names() {
         "x.csv: two columns are named \"label\"; rename one of them"
     );
     let files = Files::new(&[("x.csv", b"prompt,completion,x,x\na,b,c,d\n")]);
-    let twice = files.instructions(&["x.csv"], InstructionFormat::PromptCompletion).unwrap_err().to_string();
+    let twice = files.instructions(&["x.csv"], InstructionFormat::PromptCompletion).err().unwrap().to_string();
     assert!(twice.ends_with("x.csv: two columns are named \"x\"; rename one of them"), "{twice}");
     for text in [
         ",text,label\n0,good,pos\n1,bad,neg\n",
@@ -444,18 +447,18 @@ fn instructions_are_read_from_all_kinds_of_files() {
     let completions: Vec<&str> = dataset
         .train
         .iter()
-        .map(|example| match example {
+        .map(|row| match &row.example {
             InstructionExample::PromptCompletion { completion, .. } => completion.as_str(),
             other => panic!("{other:?}"),
         })
         .collect();
     assert_eq!(completions, ["3", "hi", "ho", "ha"]);
     assert!(
-        dataset.warnings[0].ends_with("a.csv: 1 row skipped: wrong number of columns (line 5)"),
+        dataset.warnings()[1].ends_with("a.csv: 1 row skipped: wrong number of columns (line 5)"),
         "{:?}",
-        dataset.warnings
+        dataset.warnings()
     );
-    assert!(dataset.notes[0].ends_with("b.tsv.gz: 1 row, gzip"), "{:?}", dataset.notes);
+    assert!(dataset.notes()[0].ends_with("b.tsv.gz: 1 row, gzip"), "{:?}", dataset.notes());
 }
 
 #[test]
