@@ -18,6 +18,7 @@ mod cli_errors;
 #[cfg(feature = "torch")]
 mod crash;
 mod differential_chat;
+mod differential_tables;
 mod disks;
 mod docs;
 #[cfg(feature = "torch")]
@@ -25,6 +26,7 @@ mod estimate;
 #[cfg(feature = "torch")]
 mod exports;
 mod fuzz_chat;
+mod fuzz_tables;
 mod history;
 mod hostile;
 mod hub;
