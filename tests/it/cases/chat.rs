@@ -362,6 +362,12 @@ fn what_a_template_does_not_write_is_a_warning() {
     let outcome = case.open(Messages, &[row("Be brief."), row("Be brief.")]).unwrap();
     let warning = "train: 1 conversation has a system prompt, which the chat template does not write";
     assert_eq!(outcome.warnings[0], warning);
+    let call = json!({"function": {"name": "f", "arguments": {}}});
+    let answer = json!({"role": "assistant", "content": "<think>\n</think>\nLet me look.", "tool_calls": [call]});
+    let calls = json!({"messages": [{"role": "user", "content": "Rain?"}, answer]});
+    let outcome = ChatCase::new("llama-3.1").open(Messages, &[calls.clone(), calls]).unwrap();
+    let warning = "train: 1 conversation has content beside tool calls, which the chat template does not write";
+    assert_eq!(outcome.warnings[0], warning);
     // Signs that are escaped do not hide it.
     let escaped = config.to_string().replace(" if m.role != 'system'", "");
     fs::write(case.folder.path().join("tokenizer_config.json"), escaped).unwrap();
@@ -399,7 +405,7 @@ fn nulls_of_a_parquet_file_are_absent_keys() {
         let case = ChatCase::new(kind);
         let lines = case.open_file(Messages, &fixture("cases/chat/tool_calls.jsonl")).unwrap();
         let parquet = case.open_file(Messages, &fixture("cases/chat/tool_calls.parquet")).unwrap();
-        assert_eq!((lines.texts.len(), lines.warnings), (3, vec![]));
+        assert_eq!((lines.texts.len(), &lines.warnings), (3, &parquet.warnings));
         assert_eq!(parquet.texts, lines.texts);
     }
 }
