@@ -26,6 +26,9 @@ pub(super) fn open(
         held_out: data.held_out.clone(),
     };
     let instructions = instruct::load(&source, preset.read_options(), &progress)?;
+    for note in instructions.notes() {
+        report(Event::info(note));
+    }
     let (examples, eval_examples) = (instructions.train.len(), instructions.eval.len());
     let mut opened = OpenedData {
         labels: 0,
