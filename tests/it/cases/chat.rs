@@ -186,6 +186,38 @@ fn columns_can_be_named() {
 }
 
 #[test]
+fn csv_files_are_instruction_data_too() {
+    let mut case = ChatCase::new("chatml");
+    let file = case.folder.path().join("rows.csv");
+    let write = |text: &str| fs::write(&file, text).unwrap();
+    write("instruction,input,output\nCount to 1,,1 to 1\n\"Count, to 2\",\"a\nb\",1 to 2\nCount to 3,,\n");
+    case.max_bad_rows = 0.5;
+    let outcome = case.open_file(Alpaca, &file).unwrap();
+    assert!(outcome.texts.iter().any(|text| text.contains("### Instruction:\nCount, to 2\n\n### Input:\na\nb\n")));
+    assert_eq!(outcome.warnings, ["1 row skipped: the answer is empty (line 5)"]);
+    // Conversations are JSON text there.
+    let turns = json!([{"from": "human", "value": "Hi, you"}, {"from": "gpt", "value": "Yo"}]).to_string();
+    let cell = format!("\"{}\"", turns.replace('"', "\"\""));
+    write(&format!("id,conversations\n1,{cell}\n2,{cell}\n3,hello\n4,\n"));
+    let outcome = case.open_file(ShareGpt, &file).unwrap();
+    assert!(outcome.texts[0].contains("⟦Yo<|im_end|>⟧"), "{:?}", outcome.texts);
+    assert_eq!(
+        outcome.warnings,
+        [
+            "1 row skipped: \"conversations\" is a text that is no JSON list, expected a list (line 4)",
+            "1 row skipped: no messages (line 5)",
+        ]
+    );
+    case.columns = [("prompt", "frage"), ("completion", "antwort")].map(|(a, b)| (a.to_owned(), b.to_owned())).into();
+    write("nr;frage;antwort\n1;2+2?;4\n2;3+3?;6\n");
+    let outcome = case.open_file(PromptCompletion, &file).unwrap();
+    assert_eq!(outcome.texts.len(), 2);
+    let understood =
+        "prompts and completions: keys prompt = frage, completion = antwort; ignored keys: nr; loss on completions";
+    assert_eq!(outcome.understood, understood);
+}
+
+#[test]
 fn prompts_and_completions_may_be_messages() {
     let case = ChatCase::new("chatml");
     let row = json!({
