@@ -10,6 +10,7 @@
 //! table split  the user's own files, and the held-out split
 //! tokenize cache
 //!              texts become token ids, cached on disk
+//! vocabulary/  tokenizers of folders without tokenizer.json
 //! mmlu choices multiple-choice questions
 //! instruct/    instructions, conversations, completions and plain text for language models
 //! digest       a checksum of the tokenized examples
@@ -38,6 +39,7 @@ mod table;
 mod task;
 mod tokenize;
 mod tokenized;
+mod vocabulary;
 
 use anyhow::Result;
 

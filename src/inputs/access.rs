@@ -7,15 +7,26 @@ use anyhow::{Context, Result, bail};
 
 use crate::Usage;
 use crate::data::{LabelledSource, Task};
-use crate::hub::Hub;
-use crate::preset::{DataSource, InstructionData, InstructionFiles, Preset};
+use crate::hub::{DatasetFiles, DatasetRequest, Hub, RequestedFiles, RequestedHeldOut};
+use crate::preset::{DataSource, HubDataset, HubFiles, HubHeldOut, Preset};
 use crate::protocol::Progress;
 
 /// The hub's dataset of all GLUE tasks.
 const GLUE: &str = "nyu-mll/glue";
 
-/// Extensions of dataset files that hold examples.
-const EXAMPLE_FILES: [&str; 3] = ["json", "jsonl", "parquet"];
+/// The formats of dataset files that hold examples, by extension.
+const EXAMPLE_FILES: [(&str, &str); 7] = [
+    ("json", "json"),
+    ("jsonl", "json"),
+    ("ndjson", "json"),
+    ("csv", "csv"),
+    ("tsv", "tsv"),
+    ("txt", "text"),
+    ("parquet", "parquet"),
+];
+
+/// Extensions of compressed files, after that of the format.
+const COMPRESSIONS: [&str; 2] = [".gz", ".zst"];
 
 /// Where to look, and whether to download.
 #[derive(Clone, Copy)]
@@ -88,46 +99,45 @@ impl Access<'_> {
     /// The files of a GLUE task.
     pub(super) fn glue(&self, task: Task, progress: &dyn Fn(Progress)) -> Result<Lookup<LabelledSource>> {
         let prefixes = [format!("{task}/train"), format!("{task}/validation")];
-        match self.dataset(GLUE, &prefixes.each_ref().map(String::as_str), progress)? {
+        let named = prefixes.each_ref().map(String::as_str);
+        let request = DatasetRequest { id: GLUE, files: RequestedFiles::Named(&named), format_of: &format_of };
+        match self.request(&request, progress)? {
             Lookup::Found(files) => {
-                let folder = files.first().and_then(|file| file.parent()).context("the dataset has no files")?;
+                let folder = files.train.first().and_then(|file| file.parent()).context("the dataset has no files")?;
                 Ok(Lookup::Found(LabelledSource::Glue { task, folder: folder.to_owned() }))
             }
             Lookup::Missing(missing) => Ok(Lookup::Missing(missing)),
         }
     }
 
-    /// The training files of a language model.
-    pub(super) fn instructions(
-        &self,
-        data: &InstructionData,
-        progress: &dyn Fn(Progress),
-    ) -> Result<Lookup<Vec<PathBuf>>> {
-        let (id, prefix) = match &data.files {
-            InstructionFiles::Local(files) => return Ok(Lookup::Found(files.clone())),
-            InstructionFiles::Hub { id, prefix } => (id, prefix),
+    /// The files of a dataset on the hub.
+    pub(super) fn dataset(&self, dataset: &HubDataset, progress: &dyn Fn(Progress)) -> Result<Lookup<DatasetFiles>> {
+        let HubDataset { id, files } = dataset;
+        let prefix;
+        let files = match files {
+            HubFiles::Named(name) => {
+                prefix = [name.as_str()];
+                RequestedFiles::Named(&prefix)
+            }
+            HubFiles::Splits { config, split, held_out } => RequestedFiles::Splits {
+                config: config.as_deref(),
+                train: split.as_deref(),
+                held_out: match held_out {
+                    HubHeldOut::Validation => RequestedHeldOut::IfThere,
+                    HubHeldOut::Split(split) => RequestedHeldOut::Split(split),
+                    HubHeldOut::Elsewhere => RequestedHeldOut::None,
+                },
+            },
         };
-        let mut files = match self.dataset(id, &[prefix], progress)? {
-            Lookup::Found(files) => files,
-            missing => return Ok(missing),
-        };
-        files.retain(|file| {
-            file.extension().is_some_and(|extension| EXAMPLE_FILES.iter().any(|known| extension == *known))
-        });
-        if files.is_empty() {
-            bail!(Usage(format!(
-                "data.path: {id} has no .json, .jsonl or .parquet file whose name starts with \"{prefix}\""
-            )));
-        }
-        Ok(Lookup::Found(files))
+        self.request(&DatasetRequest { id, files, format_of: &format_of }, progress)
     }
 
-    fn dataset(&self, id: &str, prefixes: &[&str], progress: &dyn Fn(Progress)) -> Result<Lookup<Vec<PathBuf>>> {
+    fn request(&self, request: &DatasetRequest, progress: &dyn Fn(Progress)) -> Result<Lookup<DatasetFiles>> {
         if self.uses_hub() {
-            return Ok(Lookup::Found(self.hub.dataset(id, prefixes, progress)?));
+            return Ok(Lookup::Found(self.hub.dataset(request, progress)?));
         }
-        let missing = || Missing::Dataset { id: id.to_owned() };
-        Ok(Lookup::of(self.hub.local_dataset(id, prefixes)?, missing))
+        let missing = || Missing::Dataset { id: request.id.to_owned() };
+        Ok(Lookup::of(self.hub.local_dataset(request)?, missing))
     }
 
     /// Whether the hub may be called. An offline hub sends no request: it has the files in its cache, or refuses the run.
@@ -140,6 +150,13 @@ impl<T> Lookup<T> {
     fn of(found: Option<T>, missing: impl FnOnce() -> Missing) -> Lookup<T> {
         found.map_or_else(|| Lookup::Missing(missing()), Lookup::Found)
     }
+}
+
+/// The format of a dataset's file by its name; `None` for a file that is not read.
+fn format_of(name: &str) -> Option<&'static str> {
+    let name = COMPRESSIONS.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+    let (_, extension) = name.rsplit_once('.')?;
+    EXAMPLE_FILES.iter().find(|(known, _)| extension == *known).map(|(_, format)| *format)
 }
 
 /// The files of a classifier's examples, downloaded if need be.

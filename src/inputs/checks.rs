@@ -97,7 +97,7 @@ pub(super) fn check_vocabulary(folder: &Path, tokenizer: &TextTokenizer, config:
     let (tokens, rows) = (tokenizer.vocab_size(), config.vocab_size());
     if tokens as i64 > rows {
         bail!(Usage(format!(
-            "{}: tokenizer.json has {tokens} tokens, but the model has {rows} embeddings; use the model's own tokenizer",
+            "{}: its tokenizer has {tokens} tokens, but the model has {rows} embeddings; use the model's own tokenizer",
             folder.display()
         )));
     }

@@ -1,7 +1,5 @@
 //! The examples of a language model: read, checked, tokenized with their loss mask, and packed.
 
-use std::path::PathBuf;
-
 use anyhow::{Result, bail};
 
 use super::opened::{ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit, steps};
@@ -15,13 +13,12 @@ use crate::protocol::{Event, PERPLEXITY, Progress};
 pub(super) fn open(
     preset: &Preset,
     data: &InstructionData,
-    train: Vec<PathBuf>,
+    source: &InstructionSource,
     model: Option<&OpenedModel>,
     report: &dyn Fn(Event),
 ) -> Result<OpenedData> {
     let progress = |progress: Progress| report(Event::Progress(progress));
-    let source = InstructionSource { format: data.format, train, held_out: data.held_out.clone() };
-    let instructions = instruct::load(&source, preset.train.seed, &progress)?;
+    let instructions = instruct::load(source, preset.train.seed, &progress)?;
     for warning in &instructions.warnings {
         report(Event::warning(warning));
     }

@@ -25,10 +25,11 @@ pub use opened::{
     CompletePreset, ModelTokenizer, OpenedData, OpenedModel, OpenedPreset, TokenizedExamples, TokenizedSplit,
 };
 
-use crate::data::TextTokenizer;
-use crate::data::instruct::PromptEncoder;
+use crate::data::instruct::{InstructionSource, PromptEncoder};
+use crate::data::{HeldOut, TextTokenizer};
+use crate::hub::DatasetFiles;
 use crate::model::ModelConfig;
-use crate::preset::{DataSource, Preset};
+use crate::preset::{DataSource, InstructionData, InstructionFiles, Preset};
 use crate::protocol::{Event, Progress};
 use access::Lookup;
 
@@ -41,7 +42,16 @@ pub fn open(preset: &Preset, access: &Access, report: &dyn Fn(Event)) -> Result<
     let mut missing = Vec::new();
     checks::check_known_scores(preset)?;
     let model = match access.model(&preset.model.id, &progress)? {
-        Lookup::Found(folder) => Some(open_model(preset, folder)?),
+        Lookup::Found(folder) => {
+            if let Some(commit) = access.hub.commit_of(&folder) {
+                report(Event::info(format!("model: {} at commit {}", preset.model.id, short(&commit))));
+            }
+            let model = open_model(preset, folder)?;
+            if let Some(note) = model.tokenizer.note() {
+                report(Event::info(note));
+            }
+            Some(model)
+        }
         Lookup::Missing(demo @ Missing::Demo { .. }) => {
             // The data of the demo presets come with their models.
             return Ok(OpenedPreset { model: None, data: None, missing: vec![demo] });
@@ -60,15 +70,48 @@ pub fn open(preset: &Preset, access: &Access, report: &dyn Fn(Event)) -> Result<
                 None
             }
         },
-        DataSource::Instructions(data) => match access.instructions(data, &progress)? {
-            Lookup::Found(files) => Some(language::open(preset, data, files, model.as_ref(), report)?),
-            Lookup::Missing(dataset) => {
-                missing.push(dataset);
-                None
+        DataSource::Instructions(data) => match &data.files {
+            InstructionFiles::Local(files) => {
+                let source = instruction_source(data, files.clone(), Vec::new());
+                Some(language::open(preset, data, &source, model.as_ref(), report)?)
             }
+            InstructionFiles::Hub(dataset) => match access.dataset(dataset, &progress)? {
+                Lookup::Found(files) => {
+                    report_dataset(&files, report);
+                    let source = instruction_source(data, files.train, files.held_out);
+                    Some(language::open(preset, data, &source, model.as_ref(), report)?)
+                }
+                Lookup::Missing(dataset) => {
+                    missing.push(dataset);
+                    None
+                }
+            },
         },
     };
     Ok(OpenedPreset { model, data, missing })
+}
+
+fn instruction_source(data: &InstructionData, train: Vec<PathBuf>, held_out: Vec<PathBuf>) -> InstructionSource {
+    InstructionSource { format: data.format, train, held_out: held_out_of(held_out, &data.held_out) }
+}
+
+/// The files of a dataset's held-out split, or else what the preset says.
+fn held_out_of(mut files: Vec<PathBuf>, otherwise: &HeldOut) -> HeldOut {
+    match files.pop() {
+        Some(file) => HeldOut::File(file),
+        None => otherwise.clone(),
+    }
+}
+
+/// The beginning of a commit, as git shortens it.
+fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
+}
+
+/// Says what was taken of a dataset on the hub, and what may be missing.
+fn report_dataset(files: &DatasetFiles, report: &dyn Fn(Event)) {
+    report(Event::info(&files.summary));
+    files.warnings.iter().for_each(|warning| report(Event::warning(warning)));
 }
 
 /// Reads the config and the tokenizer, and checks them against the preset: the cheapest checks first.

@@ -77,6 +77,16 @@ pub struct TokenizedSplit {
     pub examples: Tokenized,
 }
 
+impl ModelTokenizer {
+    /// What was understood of vocabulary files, if the tokenizer is made of them.
+    pub fn note(&self) -> Option<&str> {
+        match self {
+            ModelTokenizer::Text(tokenizer) => tokenizer.note(),
+            ModelTokenizer::Prompts(encoder) => encoder.note(),
+        }
+    }
+}
+
 impl OpenedPreset {
     /// Everything a run needs.
     ///

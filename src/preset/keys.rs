@@ -3,11 +3,14 @@
 /// All keys with their help texts, in the order in which a preset is written.
 pub const KEYS: &[(&str, &str)] = &[
     ("about", "one line of description"),
-    ("model.id", "hub id or folder of the model"),
+    ("model.id", "hub id, such as org/name or org/name@revision, or folder of the model"),
     ("model.dtype", "dtype of the weights: f32 or bf16"),
     ("data.task", "GLUE task: cola, sst2, mrpc, qqp, stsb, mnli, qnli, rte, wnli"),
     ("data.format", "format of language-model data: alpaca, sharegpt, messages, prompt_completion, text"),
-    ("data.hub", "hub id of a dataset; data.path is then a prefix of its file names"),
+    ("data.hub", "hub id of a dataset, such as org/name or org/name@revision; data.path then names its files"),
+    ("data.config", "config of the hub's dataset; default: its default one"),
+    ("data.split", "split of the hub's dataset to train on; default: train"),
+    ("data.eval_split", "split of the hub's dataset to evaluate on; default: validation, if it has one"),
     ("data.path", "folder of the GLUE task's files, or a CSV, TSV, JSON, JSON-lines or parquet training file"),
     ("data.eval_path", "held-out file to evaluate on"),
     ("data.eval_fraction", "fraction of the training file to hold out instead"),

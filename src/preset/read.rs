@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use super::document::Document;
 use super::types::{
-    Data, DataSource, Dtype, InstructionData, InstructionFiles, Keep, Model, Preset, Sample, Schedule, Select, Sift,
-    Train,
+    Data, DataSource, Dtype, HubDataset, HubFiles, HubHeldOut, InstructionData, InstructionFiles, Keep, Model, Preset,
+    Sample, Schedule, Select, Sift, Train,
 };
 use crate::Usage;
 use crate::data::instruct::InstructionFormat;
@@ -103,6 +103,9 @@ pub(super) const TABLE_KEYS: [&str; 7] = [
     "data.regression",
 ];
 
+/// Keys of a dataset on the hub whose files are not named.
+const SPLIT_KEYS: [&str; 3] = ["data.config", "data.split", "data.eval_split"];
+
 const AT_LEAST_0: &str = "a number of at least 0";
 
 fn at_least_0(number: f64) -> bool {
@@ -159,16 +162,44 @@ fn instructions(document: &Document, format: InstructionFormat, cache: &Path) ->
             "language-model data has no labels or columns: data.format says which keys it has; remove it",
         ));
     }
-    let path = document.required("data.path")?;
     Ok(InstructionData {
         format,
-        files: match document.string("data.hub")? {
-            Some(id) => InstructionFiles::Hub { id, prefix: path },
-            None => InstructionFiles::Local(vec![in_cache(&path, cache).into()]),
+        files: match hub_dataset(document)? {
+            Some(dataset) => InstructionFiles::Hub(dataset),
+            None => InstructionFiles::Local(vec![in_cache(&document.required("data.path")?, cache).into()]),
         },
         held_out: held_out(document, cache)?,
         packing: document.boolean("data.packing")?.unwrap_or(false),
     })
+}
+
+/// The dataset of `data.hub`: by default its splits, with `data.path` the files of that name.
+fn hub_dataset(document: &Document) -> Result<Option<HubDataset>, Usage> {
+    let Some(id) = document.string("data.hub")? else {
+        return match SPLIT_KEYS.into_iter().find(|key| document.has(key)) {
+            Some(key) => Err(document.error_at(key, "only a dataset of data.hub has it; remove it")),
+            None => Ok(None),
+        };
+    };
+    if let Some(name) = document.string("data.path")? {
+        if let Some(key) = SPLIT_KEYS.into_iter().find(|key| document.has(key)) {
+            return Err(document.error_at(key, "data.path names the dataset's files already; remove one of them"));
+        }
+        return Ok(Some(HubDataset { id, files: HubFiles::Named(name) }));
+    }
+    let held_out = match document.string("data.eval_split")? {
+        Some(split) => {
+            if let Some(key) = ["data.eval_path", "data.eval_fraction"].into_iter().find(|key| document.has(key)) {
+                return Err(document.error_at(key, "data.eval_split is given too; remove one of them"));
+            }
+            HubHeldOut::Split(split)
+        }
+        None if document.has("data.eval_path") || document.has("data.eval_fraction") => HubHeldOut::Elsewhere,
+        None => HubHeldOut::Validation,
+    };
+    let files =
+        HubFiles::Splits { config: document.string("data.config")?, split: document.string("data.split")?, held_out };
+    Ok(Some(HubDataset { id, files }))
 }
 
 /// A file, or a fraction of the training file.

@@ -84,12 +84,43 @@ pub enum InstructionFiles {
     /// Local files.
     Local(Vec<PathBuf>),
     /// Files of a dataset on the hub.
-    Hub {
-        /// Hub id of the dataset.
-        id: String,
-        /// Prefix of the files' names in the dataset.
-        prefix: String,
+    Hub(HubDataset),
+}
+
+/// A dataset on the hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HubDataset {
+    /// `org/name`, or `org/name@revision`.
+    pub id: String,
+    /// Which of its files.
+    pub files: HubFiles,
+}
+
+/// Files of a dataset on the hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HubFiles {
+    /// Those whose names begin with this, or match it as a pattern with `*`.
+    Named(String),
+    /// Those of its splits.
+    Splits {
+        /// Default: the only config, or the one that the dataset marks.
+        config: Option<String>,
+        /// The split to train on. Default `train`.
+        split: Option<String>,
+        /// The split to evaluate on.
+        held_out: HubHeldOut,
     },
+}
+
+/// Where the held-out set of a dataset on the hub comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HubHeldOut {
+    /// The validation split, or else a fraction of the training files.
+    Validation,
+    /// This split.
+    Split(String),
+    /// A file or fraction that the preset names.
+    Elsewhere,
 }
 
 /// `[sample]`: the completions of a language model that are sampled at every evaluation.
@@ -192,6 +223,25 @@ pub struct Keep {
     pub every_steps: u64,
     /// The score that decides which checkpoint is best; `None` for the task's primary metric.
     pub best: Option<String>,
+}
+
+impl Model {
+    /// The name without its owner, folder and revision.
+    pub fn name(&self) -> &str {
+        let id = match self.id.starts_with(['/', '.']) {
+            true => &self.id,
+            false => self.id.split_once('@').map_or(self.id.as_str(), |(name, _)| name),
+        };
+        id.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+    }
+}
+
+impl HubDataset {
+    /// The name without its owner and revision.
+    pub fn name(&self) -> &str {
+        let name = self.id.split_once('@').map_or(self.id.as_str(), |(name, _)| name);
+        name.rsplit('/').next().unwrap_or_default()
+    }
 }
 
 impl Train {

@@ -5,15 +5,30 @@ use std::fs;
 use std::path::Path;
 
 use finesift::Usage;
-use finesift::hub::Hub;
+use finesift::hub::{DatasetRequest, Hub, RequestedFiles};
 use finesift::protocol::Progress;
 
 use crate::hub_server::{Answer, COMMIT, HubServer};
 
 const FILES: &str = "org/model/resolve/0123456789abcdef0123456789abcdef01234567";
 
+/// A file of one tensor, 200,000 bytes long.
 fn weights() -> Vec<u8> {
-    (0..200_000u32).map(|i| (i % 251) as u8).collect()
+    let bytes: Vec<u8> = (0..199_872u32).map(|i| (i % 251) as u8).collect();
+    let file = safetensors(&bytes);
+    assert_eq!(file.len(), 200_000);
+    file
+}
+
+/// A safetensors file with a header of 120 bytes.
+fn safetensors(bytes: &[u8]) -> Vec<u8> {
+    let count = bytes.len();
+    let header = serde_json::json!({"w": {"dtype": "U8", "shape": [count], "data_offsets": [0, count]}}).to_string();
+    [&120u64.to_le_bytes(), format!("{header:<120}").as_bytes(), bytes].concat()
+}
+
+fn dataset<'a>(prefixes: &'a [&'a str]) -> DatasetRequest<'a> {
+    DatasetRequest { id: "nyu-mll/glue", files: RequestedFiles::Named(prefixes), format_of: &|_| Some("any") }
 }
 
 fn model() -> Vec<(&'static str, Vec<u8>)> {
@@ -63,13 +78,13 @@ fn a_sharded_model_is_downloaded_with_the_shards_of_its_index() {
     let index =
         br#"{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}"#;
     let mut files = model();
-    files[1] = ("model-00001-of-00002.safetensors", vec![1; 10]);
-    files.push(("model-00002-of-00002.safetensors", vec![2; 10]));
+    files[1] = ("model-00001-of-00002.safetensors", safetensors(&[1; 10]));
+    files.push(("model-00002-of-00002.safetensors", safetensors(&[2; 10])));
     files.push(("model.safetensors.index.json", index.to_vec()));
     let server = HubServer::start(HubServer::repository("models/org/model", "org/model", &files));
     let cache = tempfile::tempdir().unwrap();
     let folder = hub(&server.endpoint, cache.path()).model("org/model", &quiet).unwrap();
-    assert_eq!(fs::read(folder.join("model-00002-of-00002.safetensors")).unwrap(), [2; 10]);
+    assert_eq!(fs::read(folder.join("model-00002-of-00002.safetensors")).unwrap(), safetensors(&[2; 10]));
 }
 
 #[test]
@@ -200,13 +215,13 @@ fn a_dataset_is_downloaded_with_all_shards_of_the_requested_splits() {
     let cache = tempfile::tempdir().unwrap();
     let mut hub = hub(&server.endpoint, cache.path());
     let prefixes = ["mrpc/train-", "mrpc/validation-"];
-    let found = hub.dataset("nyu-mll/glue", &prefixes, &quiet).unwrap();
+    let found = hub.dataset(&dataset(&prefixes), &quiet).unwrap();
     let folder = cache.path().join("datasets--nyu-mll--glue/snapshots").join(COMMIT);
-    assert_eq!(found, [0, 1, 2].map(|i| folder.join(&names[i])));
+    assert_eq!(found.train, [0, 1, 2].map(|i| folder.join(&names[i])));
     assert!(!folder.join(&names[3]).exists());
     hub.offline = true;
-    assert_eq!(hub.dataset("nyu-mll/glue", &prefixes, &quiet).unwrap(), found);
+    assert_eq!(hub.dataset(&dataset(&prefixes), &quiet).unwrap(), found);
     hub.offline = false;
-    let error = hub.dataset("nyu-mll/glue", &["rte/train-"], &quiet).unwrap_err();
+    let error = hub.dataset(&dataset(&["rte/train-"]), &quiet).unwrap_err();
     assert!(error.is::<Usage>() && error.to_string().contains("rte/train-*"), "{error:#}");
 }

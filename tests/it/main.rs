@@ -10,6 +10,7 @@ mod boundary;
 #[cfg(feature = "torch")]
 mod broken_presets;
 mod byte_tokenizer;
+mod cases;
 mod checkpoints;
 #[cfg(feature = "torch")]
 mod cli_errors;

@@ -141,7 +141,7 @@ impl List {
 
 /// The name of the model without its owner or folder.
 pub fn model(preset: &Preset) -> String {
-    plain(preset.model.id.trim_end_matches('/').rsplit('/').next().unwrap_or_default())
+    plain(preset.model.name())
 }
 
 /// The task, or the name of the training file.
@@ -152,7 +152,7 @@ pub fn task(preset: &Preset) -> String {
             plain(&train.file_stem().unwrap_or_default().to_string_lossy())
         }
         DataSource::Instructions(data) => match &data.files {
-            InstructionFiles::Hub { id, .. } => plain(id.rsplit('/').next().unwrap_or_default()),
+            InstructionFiles::Hub(dataset) => plain(dataset.name()),
             InstructionFiles::Local(files) => {
                 let first = files.first().and_then(|file| file.file_stem()).unwrap_or_default();
                 plain(&first.to_string_lossy())
