@@ -47,12 +47,15 @@ impl LocalBackend {
         }))
     }
 
-    /// Starts a run. Without a name, it is named after the preset and the time.
+    /// Starts a run. Without a name, it is named after the preset and the time. Its paths are kept absolute, so that it can be
+    /// resumed and exported from any folder.
     ///
     /// # Errors
     /// A run folder that cannot be created.
     #[cfg(feature = "torch")]
     pub(super) fn start(&self, preset: Preset, name: Option<&str>) -> Result<Launched> {
+        let here = std::env::current_dir().context("cannot find the current folder")?;
+        let preset = preset.anchored(&here, &self.cache)?;
         let folder = RunFolder::create(&self.runs, name, &preset.name.replace('/', "-"), &preset.toml)?;
         let events = folder.events();
         let log = EventLog::open(&events).with_context(|| format!("{}: cannot write", events.display()))?;

@@ -68,7 +68,8 @@ impl ModelArgs {
             max_length: self.max_length.or(preset.map(|preset| preset.data.max_length)).unwrap_or(128),
         };
         let changed = |changes: &Changes, preset: Option<&Preset>| {
-            let base = hub.model(self.base.as_ref().unwrap_or(&changes.info.base.model), &progress::show)?;
+            let base = self.base.clone().unwrap_or_else(|| changes.info.base.location());
+            let base = hub.model(&base, &progress::show)?;
             Predictor::changed(changes, &base, opening(preset), &progress::show)
         };
         let (predictor, preset) = match ModelSource::of(&self.runs.folder()?, &self.model)? {
@@ -84,8 +85,8 @@ impl ModelArgs {
                 let from = self.from.as_deref().map(str::parse).transpose()?;
                 let stored = StoredCheckpoint::open(&select(&run, from)?);
                 let stored = stored.map_err(|error| anyhow!(Usage(format!("damaged checkpoint: {error}"))))?;
-                let base = self.base.as_ref().unwrap_or(&stored.manifest.base.model);
-                let changes = Changes::of(&stored, &hub.model(base, &progress::show)?)?;
+                let base = self.base.clone().unwrap_or_else(|| stored.manifest.base.location());
+                let changes = Changes::of(&stored, &hub.model(&base, &progress::show)?)?;
                 (changed(&changes, Some(&preset))?, Some(preset))
             }
         };

@@ -231,7 +231,7 @@ fn card(changes: &Changes, model: &ModelConfig) -> String {
          - base model: {}\n{predicts}- step: {step}\n{scores}\
          - trained: {selected} of {of} components of {} sparse parameters, and {dense} dense parameters\n\n\
          ```toml\n{}\n```\n",
-        base.model,
+        base.location(),
         changes.sparse.len(),
         preset.trim()
     )

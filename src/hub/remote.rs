@@ -83,7 +83,7 @@ impl<'p> Remote<'p> {
             base: format!("{}/{prefix}{name}", hub.endpoint),
         };
         // A revision is one part of the URL's path, whatever slashes it has.
-        let revision = repository.id.revision.replace('/', "%2F").replace('+', "%2B");
+        let revision = url_path(repository.id.revision).replace('/', "%2F");
         let url = format!("{}/api/{kind}/{name}/revision/{revision}?blobs=true", hub.endpoint);
         let mut response = http.get(&url, 0)?;
         let error_code = response.headers().get("x-error-code").and_then(|code| code.to_str().ok());
@@ -169,7 +169,7 @@ impl<'p> Remote<'p> {
 
     /// One request: appends to `output`, which holds the first `have` bytes of the file.
     fn receive(&self, file: &RemoteFile, mut have: u64, output: &mut File, meter: &DownloadMeter) -> Result<()> {
-        let url = format!("{}/resolve/{}/{}", self.http.base, self.commit, file.name);
+        let url = format!("{}/resolve/{}/{}", self.http.base, self.commit, url_path(&file.name));
         debug!(url, have, "requesting");
         let mut response = self.http.get(&url, have)?;
         if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
@@ -239,6 +239,12 @@ impl Http {
             _ => bail!("{}: the hub answers {status}; try again later", self.base),
         }
     }
+}
+
+/// A file's name as part of a URL.
+fn url_path(name: &str) -> String {
+    let kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    name.bytes().map(|byte| if kept(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn starts_at(response: &Response<Body>, have: u64) -> bool {

@@ -5,6 +5,7 @@
 //! keys        the names of all keys, their help and their defaults
 //! document    the keys of a TOML text with their lines
 //! read        keys become a validated preset: defaults, ranges, keys that exclude each other
+//! paths       `cache:`, `~`, and the absolute paths of a run
 //! draft edit  a preset with unsaved changes, as the screen edits it
 //! difference  what differs between two presets, and what that means for resuming
 //! library builtin
@@ -18,6 +19,7 @@ mod draft;
 mod edit;
 mod keys;
 mod library;
+mod paths;
 mod read;
 mod types;
 

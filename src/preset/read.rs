@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::document::Document;
+use super::paths::expand;
 use super::types::{
     Data, DataSource, Dtype, HubDataset, HubFiles, HubHeldOut, InstructionData, InstructionFiles, Keep, Model, Preset,
     Sample, Schedule, Select, Sift, Train,
@@ -34,7 +35,7 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
         name: name.to_owned(),
         about: document.string("about")?.unwrap_or_default(),
         model: Model {
-            id: in_cache(&document.required("model.id")?, cache),
+            id: expand(&document.required("model.id")?, cache),
             dtype: document.one_of("model.dtype", &[("f32", Dtype::F32), ("bf16", Dtype::Bf16)])?.unwrap_or(Dtype::F32),
         },
         data: Data {
@@ -120,7 +121,7 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, Usage> {
     if let Some(key) = ["data.packing", "data.hub"].into_iter().find(|key| document.has(key)) {
         return Err(document.error_at(key, "only language-model data, with a data.format, takes it; remove it"));
     }
-    let path = document.string("data.path")?.map(|path| PathBuf::from(in_cache(&path, cache)));
+    let path = document.string("data.path")?.map(|path| PathBuf::from(expand(&path, cache)));
     if let Some(task) = document.string("data.task")? {
         let task: Task = task.parse().map_err(|error| document.error_at("data.task", &format!("{error}")))?;
         if let Some(key) = TABLE_KEYS.into_iter().find(|key| document.has(key)) {
@@ -166,7 +167,7 @@ fn instructions(document: &Document, format: InstructionFormat, cache: &Path) ->
         format,
         files: match hub_dataset(document)? {
             Some(dataset) => InstructionFiles::Hub(dataset),
-            None => InstructionFiles::Local(vec![in_cache(&document.required("data.path")?, cache).into()]),
+            None => InstructionFiles::Local(vec![expand(&document.required("data.path")?, cache).into()]),
         },
         held_out: held_out(document, cache)?,
         packing: document.boolean("data.packing")?.unwrap_or(false),
@@ -204,7 +205,7 @@ fn hub_dataset(document: &Document) -> Result<Option<HubDataset>, Usage> {
 
 /// A file, or a fraction of the training file.
 fn held_out(document: &Document, cache: &Path) -> Result<HeldOut, Usage> {
-    let path = document.string("data.eval_path")?.map(|path| PathBuf::from(in_cache(&path, cache)));
+    let path = document.string("data.eval_path")?.map(|path| PathBuf::from(expand(&path, cache)));
     let fraction = |number: f64| number > 0.0 && number < 1.0;
     match (path, document.number("data.eval_fraction", "a number above 0 and below 1", fraction)?) {
         (Some(_), Some(_)) => {
@@ -212,14 +213,6 @@ fn held_out(document: &Document, cache: &Path) -> Result<HeldOut, Usage> {
         }
         (Some(path), None) => Ok(HeldOut::File(path)),
         (None, fraction) => Ok(HeldOut::Fraction(fraction.unwrap_or(0.1))),
-    }
-}
-
-/// Replaces `cache:` at the beginning of a path by finesift's cache folder.
-fn in_cache(path: &str, cache: &Path) -> String {
-    match path.strip_prefix("cache:") {
-        Some(rest) => cache.join(rest).display().to_string(),
-        None => path.to_owned(),
     }
 }
 

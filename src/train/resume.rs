@@ -152,9 +152,13 @@ fn check(manifest: &Manifest, force: bool, job: &Job, prepared: &PreparedRun, po
     let of = |impact: Impact| changed.iter().filter(move |difference| difference.impact == impact);
     let mut fatal: Vec<String> = of(Impact::DifferentRun).map(Difference::to_string).collect();
     let mut forced: Vec<String> = of(Impact::FutureSteps).map(Difference::to_string).collect();
-    let BaseIdentity { model, config, weights } = &prepared.base;
+    let BaseIdentity { model, config, weights, .. } = &prepared.base;
     if manifest.base.weights != *weights {
-        fatal.push(format!("the weights of {model} are not those this run was started from"));
+        let started_from = match &manifest.base.commit {
+            Some(_) => format!("; set model.id = \"{}\" in its preset.toml", manifest.base.location()),
+            None => String::new(),
+        };
+        fatal.push(format!("the weights of {model} are not those this run was started from{started_from}"));
     }
     if manifest.base.config != *config {
         forced.push(format!("config.json of {model} has changed"));
