@@ -10,7 +10,8 @@ use super::spec::{BenchInputs, BenchModel, Spec};
 use crate::Usage;
 use crate::data::instruct::{self, PromptEncoder};
 use crate::data::{
-    self, Batch, BatchLabels, BatchSampler, Columns, HeldOut, LabelKind, LabelledSource, TextTokenizer, Tokenized,
+    self, Batch, BatchLabels, BatchSampler, Columns, HeldOut, LabelKind, LabelledSource, ReadOptions, TextTokenizer,
+    Tokenized,
 };
 use crate::estimate::{ModelEstimate, StepShape};
 use crate::hub::Hub;
@@ -153,7 +154,8 @@ fn open_batches(spec: &Spec, config: &ModelConfig, folder: Option<&Path>) -> Res
                     };
                     let source =
                         LabelledSource::Table { train: file.clone(), held_out: HeldOut::Fraction(0.1), columns };
-                    let dataset = data::load(&source, spec.seed, &|_| {})?;
+                    let options = ReadOptions { seed: spec.seed, max_bad_rows: 0.1 };
+                    let dataset = data::load(&source, options, &|_| {})?;
                     let tokenizer = TextTokenizer::open(folder, *length)?;
                     let encoded = tokenizer.encode("train", &dataset.train, None, &|_| {})?;
                     (Tokenized::Labelled(encoded), dataset.labels.count() as i64)

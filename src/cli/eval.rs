@@ -10,7 +10,7 @@ use {
     super::model_arg::{ModelArgs, OpenedModel},
     super::progress,
     crate::Usage,
-    crate::data::{self, Columns, LabelKind, LabelledSource, Split},
+    crate::data::{self, Columns, LabelKind, LabelledSource, ReadOptions, Split},
     crate::hub::Hub,
     crate::inputs::{self, Access, Downloads},
     crate::metrics::Metrics,
@@ -96,7 +96,8 @@ impl Eval {
             }
         };
         let seed = model.preset.as_ref().map_or(0, |preset| preset.train.seed);
-        let dataset = data::load(&source, seed, &progress::show)?;
+        let options = ReadOptions { seed, max_bad_rows: 1.0 };
+        let dataset = data::load(&source, options, &progress::show)?;
         super::warn(&dataset.warnings);
         if dataset.labels != model.predictor.kind() {
             bail!(Usage(format!("{}: its labels are not the model's labels", dataset.name)));

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::examples::{CollectedExamples, ExampleCollector};
 use super::labels::LabelReader;
 use super::records::{Format, RecordColumns, Records};
-use super::{Dataset, LabelSet, Split, Task};
+use super::{Dataset, LabelSet, ReadOptions, Split, Task};
 use crate::Usage;
 use crate::protocol::Progress;
 
@@ -23,7 +23,8 @@ const EVAL_STEMS: [&str; 2] = ["dev", "validation"];
 const MSR_TRAIN: &str = "msr_paraphrase_train.txt";
 const MSR_DEV_IDS: &str = "dev_ids.tsv";
 
-pub(super) fn load(task: Task, folder: &Path, progress: &dyn Fn(Progress)) -> Result<Dataset> {
+pub(super) fn load(task: Task, folder: &Path, options: ReadOptions, progress: &dyn Fn(Progress)) -> Result<Dataset> {
+    let most = options.max_bad_rows;
     if !folder.is_dir() {
         bail!(Usage(format!("{}: no such folder; expected the files of {}", folder.display(), task.title())));
     }
@@ -32,15 +33,15 @@ pub(super) fn load(task: Task, folder: &Path, progress: &dyn Fn(Progress)) -> Re
         // GLUE's train.tsv of MRPC lacks a row, so the file it is made from takes precedence.
         let has_original = |folder: &&PathBuf| folder.join(MSR_TRAIN).is_file() && folder.join(MSR_DEV_IDS).is_file();
         if let Some(folder) = folders.iter().find(has_original) {
-            let (train, dev) = read_msr(folder, progress)?;
+            let (train, dev) = read_msr(folder, most, progress)?;
             return Ok(dataset(task, train, vec![("validation".to_owned(), dev)]));
         }
     }
     let files = find_files(task, &folders)?;
-    let train = read(task, files.format, &files.train, "training", progress)?;
+    let train = read(task, files.format, &files.train, "training", most, progress)?;
     let mut eval = Vec::new();
     for (suffix, paths) in task.eval_suffixes().iter().zip(&files.eval) {
-        eval.push((format!("validation{suffix}"), read(task, files.format, paths, "evaluation", progress)?));
+        eval.push((format!("validation{suffix}"), read(task, files.format, paths, "evaluation", most, progress)?));
     }
     Ok(dataset(task, train, eval))
 }
@@ -144,6 +145,7 @@ fn read(
     format: Format,
     paths: &[PathBuf],
     kind: &str,
+    max_bad_rows: f64,
     progress: &dyn Fn(Progress),
 ) -> Result<CollectedExamples> {
     let columns = match format {
@@ -161,11 +163,15 @@ fn read(
     for path in paths {
         collector.read(path, format, &columns_to_read, progress)?;
     }
-    collector.finish(kind, &paths[0])
+    collector.finish(kind, &paths[0], max_bad_rows)
 }
 
 /// The training and held-out rows of MRPC, from the one file that holds both.
-fn read_msr(folder: &Path, progress: &dyn Fn(Progress)) -> Result<(CollectedExamples, CollectedExamples)> {
+fn read_msr(
+    folder: &Path,
+    max_bad_rows: f64,
+    progress: &dyn Fn(Progress),
+) -> Result<(CollectedExamples, CollectedExamples)> {
     let (path, ids) = (folder.join(MSR_TRAIN), folder.join(MSR_DEV_IDS));
     let mut dev_ids = HashSet::new();
     Records::open(&ids, Format::Tsv, &RecordColumns::Indexed { count: 2, indices: &[0, 1] })?.for_each(
@@ -182,7 +188,7 @@ fn read_msr(folder: &Path, progress: &dyn Fn(Progress)) -> Result<(CollectedExam
         let held_out = record.cells.as_ref().is_some_and(|cells| dev_ids.contains(&Some(cells[3..].to_vec())));
         if held_out { dev.add(&path, record) } else { train.add(&path, record) }
     })?;
-    Ok((train.finish("training", &path)?, dev.finish("evaluation", &ids)?))
+    Ok((train.finish("training", &path, max_bad_rows)?, dev.finish("evaluation", &ids, max_bad_rows)?))
 }
 
 fn label_reader(task: Task) -> LabelReader {

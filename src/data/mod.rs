@@ -6,6 +6,7 @@
 //! records/     rows of a TSV, CSV, JSON-lines or parquet file
 //! labels       a label column becomes classes or scores
 //! examples     rows become labelled examples, with errors that name file and line
+//! left_out     rows that are left out, counted by reason
 //! glue task    the nine GLUE tasks in three file layouts
 //! table split  the user's own files, and the held-out split
 //! tokenize cache
@@ -29,6 +30,7 @@ mod glue;
 mod guard;
 pub mod instruct;
 mod labels;
+mod left_out;
 mod mmlu;
 mod records;
 mod sampler;
@@ -50,7 +52,7 @@ pub use digest::digest;
 pub use mmlu::{LETTERS, MmluQuestion, MmluSubject};
 pub use sampler::BatchSampler;
 pub use sequence::{Sequence, collate_sequences};
-pub use source::{Columns, HeldOut, LabelKind, LabelledSource};
+pub use source::{Columns, HeldOut, LabelKind, LabelledSource, ReadOptions};
 pub use table::{read_labelled, read_texts};
 pub use task::Task;
 pub use tokenize::{Encoded, TextTokenizer, Token};
@@ -58,14 +60,15 @@ pub use tokenized::Tokenized;
 
 use crate::protocol::Progress;
 
-/// Reads and checks all examples. `seed` draws the held-out split where it is a fraction of the training file.
+/// Reads and checks all examples.
 ///
 /// # Errors
 /// [`Usage`](crate::Usage) with file and line: a missing file or column, an unknown label, a malformed file, no examples.
-/// A row with a wrong number of columns, or without text or label, is skipped and reported in [`Dataset::warnings`].
-pub fn load(source: &LabelledSource, seed: u64, progress: &dyn Fn(Progress)) -> Result<Dataset> {
+/// A row with a wrong number of columns, or without text or label, is skipped and reported in [`Dataset::warnings`]; too
+/// many of them are an error.
+pub fn load(source: &LabelledSource, options: ReadOptions, progress: &dyn Fn(Progress)) -> Result<Dataset> {
     match source {
-        LabelledSource::Glue { task, folder } => glue::load(*task, folder, progress),
-        LabelledSource::Table { train, held_out, columns } => table::load(train, held_out, columns, seed, progress),
+        LabelledSource::Glue { task, folder } => glue::load(*task, folder, options, progress),
+        LabelledSource::Table { train, held_out, columns } => table::load(train, held_out, columns, options, progress),
     }
 }

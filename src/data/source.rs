@@ -13,6 +13,15 @@ pub enum LabelledSource {
     Table { train: PathBuf, held_out: HeldOut, columns: Columns },
 }
 
+/// How a dataset is read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ReadOptions {
+    /// Draws the held-out set where it is a fraction of the training file.
+    pub seed: u64,
+    /// Fraction of a split's rows that may be left out.
+    pub max_bad_rows: f64,
+}
+
 /// Where the held-out set comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HeldOut {

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::examples::{CollectedExamples, ExampleCollector};
 use super::labels::LabelReader;
 use super::records::{Format, RecordColumns, Records, expect_file};
-use super::source::{Columns, HeldOut, LabelKind};
+use super::source::{Columns, HeldOut, LabelKind, ReadOptions};
 use super::split::hold_out;
 use super::{Dataset, Example, Label, LabelSet, Split};
 use crate::Usage;
@@ -17,11 +17,11 @@ pub(super) fn load(
     train: &Path,
     held_out: &HeldOut,
     columns: &Columns,
-    seed: u64,
+    options: ReadOptions,
     progress: &dyn Fn(Progress),
 ) -> Result<Dataset> {
     columns.check()?;
-    let collected = columns.read(train, columns.label_kind.reader()?, "training", progress)?;
+    let collected = columns.read(train, columns.label_kind.reader()?, "training", options.max_bad_rows, progress)?;
     let CollectedExamples { labels, examples, mut warnings } = collected;
     if let LabelSet::Classes(names) = &labels
         && names.len() < 2
@@ -33,13 +33,13 @@ pub(super) fn load(
         )));
     }
     let (examples, eval) = match held_out {
-        HeldOut::Fraction(fraction) => hold_out(examples, *fraction, seed)?,
+        HeldOut::Fraction(fraction) => hold_out(examples, *fraction, options.seed)?,
         HeldOut::File(path) => {
             let reader = match &labels {
                 LabelSet::Classes(names) => LabelReader::Known(names.clone()),
                 LabelSet::Regression => columns.label_kind.reader()?,
             };
-            let eval = columns.read(path, reader, "evaluation", progress)?;
+            let eval = columns.read(path, reader, "evaluation", options.max_bad_rows, progress)?;
             warnings.extend(eval.warnings);
             (examples, eval.examples)
         }
@@ -64,7 +64,7 @@ pub fn read_labelled(
     progress: &dyn Fn(Progress),
 ) -> Result<(Vec<Example>, Vec<String>)> {
     columns.check()?;
-    let collected = columns.read(path, columns.label_kind.reader()?, "labelled", progress)?;
+    let collected = columns.read(path, columns.label_kind.reader()?, "labelled", 1.0, progress)?;
     Ok((collected.examples, collected.warnings))
 }
 
@@ -119,12 +119,13 @@ impl Columns {
         path: &Path,
         labels: LabelReader,
         kind: &str,
+        max_bad_rows: f64,
         progress: &dyn Fn(Progress),
     ) -> Result<CollectedExamples> {
         expect_file(path)?;
         let mut collector = ExampleCollector::new(labels, self.text_pair.is_some());
         collector.read(path, Format::of(path)?, &RecordColumns::Named(&self.names()), progress)?;
-        collector.finish(kind, path)
+        collector.finish(kind, path, max_bad_rows)
     }
 }
 

@@ -285,7 +285,7 @@ fn files_below(folder: &Path) -> Vec<String> {
     while let Some((folder, prefix, depth)) = folders.pop() {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-            // Folders in the cache are no links, so a link to a folder is none of its files.
+            // Folders in the cache are no links, so links to folders are not followed.
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() && depth < MAX_DEPTH => {
                     folders.push((entry.path(), format!("{name}/"), depth + 1));

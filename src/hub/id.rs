@@ -1,4 +1,4 @@
-//! Ids of repositories, with a revision, and how they are told from folders.
+//! Ids of repositories, with a revision, and how they differ from folders.
 
 use std::path::Path;
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! environment  endpoint, cache, token
-//! id           ids with revisions, and how they are told from folders
+//! id           ids with revisions, and how they differ from folders
 //! cache        repositories in the cache: snapshots, refs, listings
 //! model        the folder of a model
 //! dataset      the files of a dataset

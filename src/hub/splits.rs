@@ -286,3 +286,45 @@ fn keep_one_format(files: &mut Vec<String>, format_of: FormatOf) {
     let most = counts.iter().max_by_key(|(_, count)| **count).map(|(format, _)| *format);
     files.retain(|name| most.is_some() && format_of(name) == most);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn format_of(name: &str) -> Option<&'static str> {
+        name.ends_with(".csv").then_some("csv")
+    }
+
+    /// Recorded by tests/interop/splits.py.
+    #[test]
+    fn splits_by_name_are_those_of_the_datasets_library() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases/splits.jsonl");
+        let rows = std::fs::read_to_string(path).unwrap();
+        assert_eq!(rows.lines().count(), 400);
+        for line in rows.lines() {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            let names: Vec<String> = serde_json::from_value(row["names"].clone()).unwrap();
+            let expected: BTreeMap<String, Vec<String>> = serde_json::from_value(row["splits"].clone()).unwrap();
+            let found = Splits::of(&DatasetCard::default(), &names, None, &format_of);
+            assert_eq!(found.map(|splits| splits.files).unwrap_or_default(), expected, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn a_star_does_not_cross_folders_and_two_do() {
+        let names: Vec<String> = ["a.csv", "x/b.csv", "x/y/c.csv", "x/y.csv"].map(str::to_owned).into();
+        let of = |pattern: &str| named(&names, pattern).unwrap().into_iter().cloned().collect::<Vec<_>>().join(" ");
+        for (pattern, expected) in [
+            ("*.csv", "a.csv"),
+            ("x/*.csv", "x/b.csv x/y.csv"),
+            ("**/*.csv", "a.csv x/b.csv x/y/c.csv x/y.csv"),
+            ("x/**", "x/b.csv x/y/c.csv x/y.csv"),
+            ("x/?.csv", "x/b.csv x/y.csv"),
+            ("x/[b-d].csv", "x/b.csv"),
+            ("x/y", "x/y/c.csv x/y.csv"),
+        ] {
+            assert_eq!(of(pattern), expected, "{pattern}");
+        }
+        assert!(matches!(named(&names, "a[*"), Err(SplitError::Pattern { .. })));
+    }
+}

@@ -18,7 +18,7 @@ pub(super) fn open(
     report: &dyn Fn(Event),
 ) -> Result<OpenedData> {
     let progress = |progress: Progress| report(Event::Progress(progress));
-    let instructions = instruct::load(source, preset.train.seed, &progress)?;
+    let instructions = instruct::load(source, preset.read_options(), &progress)?;
     for warning in &instructions.warnings {
         report(Event::warning(warning));
     }

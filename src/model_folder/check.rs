@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
+use super::place::Place;
 use super::problem::{ModelProblem, problem_of_names};
 use super::substitute::expect_content;
-use super::weights::{check_whole, shards, weight_files};
+use super::weights::{check_whole, shards};
 use super::{CONFIG, INDEX, TOKENIZER, WEIGHTS};
+use crate::Usage;
 
 /// Limit on a JSON file that is read for a message, in bytes.
 const MAX_JSON: u64 = 1 << 20;
@@ -22,10 +24,10 @@ const MAX_ENTRIES: usize = 1000;
 /// Checks a folder before it is opened. Of the weights only the headers are read.
 ///
 /// # Errors
-/// [`Usage`](crate::Usage): what the folder or a file of it is instead, and what to do. Otherwise it cannot be read.
+/// [`Usage`]: what the folder or a file of it is instead, and what to do. Otherwise it cannot be read.
 pub(crate) fn check(folder: &Path) -> Result<()> {
     if let Some(problem) = problem(folder)? {
-        bail!(problem.usage(folder));
+        bail!(refusal(folder, &problem));
     }
     expect_content(&folder.join(CONFIG))?;
     for name in [TOKENIZER, "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt"] {
@@ -34,6 +36,26 @@ pub(crate) fn check(folder: &Path) -> Result<()> {
         }
     }
     weight_files(folder)?.iter().try_for_each(|name| check_whole(&folder.join(name)))
+}
+
+/// The files with a model's weights: the one file, or the shards of the index.
+///
+/// # Errors
+/// [`Usage`]: neither is there, or the index is malformed or names files outside the folder.
+pub(crate) fn weight_files(folder: &Path) -> Result<BTreeSet<String>> {
+    if folder.join(WEIGHTS).is_file() {
+        return Ok(BTreeSet::from([WEIGHTS.to_owned()]));
+    }
+    if folder.join(INDEX).is_file() {
+        return shards(&folder.join(INDEX));
+    }
+    let lacks = || ModelProblem::Lacks(vec![WEIGHTS.into()]);
+    bail!(refusal(folder, &problem(folder)?.unwrap_or_else(lacks)))
+}
+
+fn refusal(folder: &Path, problem: &ModelProblem) -> Usage {
+    let place = Place { shown: folder.display().to_string(), on_hub: false, architecture: architecture(folder) };
+    Usage(problem.describe(&place))
 }
 
 /// What is wrong with a folder, apart from the contents of its files; `None` for a model.

@@ -5,6 +5,7 @@
 //! companions   the files beside config and weights that downloads and exports take along
 //! substitute   what a file holds instead of what its name says
 //! other        weights and tokenizers in formats that are not read
+//! place        where a model was looked for
 //! problem      why a folder or a repository is no model that can be opened
 //! check        checks a folder, in the order in which a user would look at it
 //! ```
@@ -12,19 +13,23 @@
 mod check;
 mod companions;
 mod other;
+mod place;
 mod problem;
 mod substitute;
 mod weights;
 
+#[cfg(feature = "torch")]
+pub(crate) use check::weight_files;
 pub(crate) use check::{architecture, base_of_adapter, check, problem};
 #[cfg(feature = "torch")]
 pub(crate) use companions::TEMPLATES;
 pub(crate) use companions::is_companion;
-pub(crate) use problem::{ModelProblem, Place, problem_of_names};
+pub(crate) use place::Place;
+pub(crate) use problem::{ModelProblem, problem_of_names};
 pub(crate) use substitute::expect_content;
-pub(crate) use weights::shards;
 #[cfg(feature = "torch")]
-pub(crate) use weights::{damaged, weight_files};
+pub(crate) use weights::damaged;
+pub(crate) use weights::shards;
 
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const TOKENIZER: &str = "tokenizer.json";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::problem::Place;
+use super::place::Place;
 
 /// Weights that are there instead of safetensors files. Each has the name of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,26 +1,14 @@
 //! Why a folder or a repository is no model that can be opened: what it is instead, and what to do.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::check::architecture;
 use super::other::{OtherTokenizer, OtherWeights};
+use super::place::Place;
 use super::{CONFIG, INDEX, TOKENIZER, WEIGHTS};
-use crate::Usage;
 
 /// Names of missing files that are listed; the others are counted.
 const SHOWN: usize = 8;
-
-/// Where a model was looked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// Folder or hub id, as in errors.
-    pub shown: String,
-    /// Whether it is a repository of the hub.
-    pub on_hub: bool,
-    /// The class in `architectures` of config.json, such as `BertForMaskedLM`.
-    pub architecture: Option<String>,
-}
 
 /// What is wrong with a folder or repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,12 +65,6 @@ pub(crate) fn problem_of_names(names: &BTreeSet<String>, base: Option<String>) -
 }
 
 impl ModelProblem {
-    /// The problem of a folder, as an error.
-    pub fn usage(&self, folder: &Path) -> Usage {
-        let place = Place { shown: folder.display().to_string(), on_hub: false, architecture: architecture(folder) };
-        Usage(self.describe(&place))
-    }
-
     /// The problem in one line that begins with the place.
     pub fn describe(&self, place: &Place) -> String {
         let shown = &place.shown;
@@ -141,40 +123,4 @@ fn adapter(shown: &str, base: Option<&str>) -> String {
          AutoPeftModel; AutoPeftModel.from_pretrained('{shown}').merge_and_unload().save_pretrained('MERGED')\", and copy \
          the tokenizer of {base} into MERGED"
     )
-}
-
-impl Place {
-    /// A Python line that saves the parts of the model in the formats that are read.
-    pub(super) fn conversion(&self, parts: &[&str], packages: &str) -> String {
-        let shown = &self.shown;
-        let class = self.architecture.as_deref().unwrap_or("AutoModel");
-        // A repository is saved as a whole, since it has no folder that could be completed.
-        let (target, parts) = match self.on_hub {
-            true => (shown.rsplit('/').next().unwrap_or(shown), &["model", "tokenizer"][..]),
-            false => (shown.as_str(), parts),
-        };
-        let (mut classes, mut calls) = (Vec::new(), Vec::new());
-        for (part, class) in [("model", class), ("tokenizer", "AutoTokenizer")] {
-            if parts.contains(&part) {
-                classes.push(class);
-                let safe = if part == "model" { ", safe_serialization=True" } else { "" };
-                calls.push(format!("{class}.from_pretrained('{shown}').save_pretrained('{target}'{safe})"));
-            }
-        }
-        let install =
-            if packages.is_empty() { String::new() } else { format!("pip install transformers {packages}; ") };
-        let then = if self.on_hub { format!(", and set model.id = \"./{target}\"") } else { String::new() };
-        format!("{install}python -c \"from transformers import {}; {}\"{then}", classes.join(", "), calls.join("; "))
-    }
-
-    /// Where the hub may have the weights converted already.
-    pub(super) fn converted_branch(&self) -> String {
-        match self.on_hub {
-            true => format!(
-                "; or see whether a pull request on its page has converted them, and set model.id = \"{}@refs/pr/NUMBER\"",
-                self.shown
-            ),
-            false => String::new(),
-        }
-    }
 }

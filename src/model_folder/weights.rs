@@ -6,32 +6,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use memmap2::Mmap;
-use safetensors::SafeTensors;
+use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
-use super::check::problem;
-use super::problem::ModelProblem;
 use super::substitute::expect_content;
-use super::{INDEX, WEIGHTS};
 use crate::Usage;
 
 /// Limit on an index, in bytes. A thousand shards take a few MB.
 const MAX_INDEX: u64 = 64 << 20;
-
-/// The files with a model's weights: the one file, or the shards of the index.
-///
-/// # Errors
-/// [`Usage`]: neither is there, or the index is malformed or names files outside the folder.
-pub(crate) fn weight_files(folder: &Path) -> Result<BTreeSet<String>> {
-    if folder.join(WEIGHTS).is_file() {
-        return Ok(BTreeSet::from([WEIGHTS.to_owned()]));
-    }
-    if folder.join(INDEX).is_file() {
-        return shards(&folder.join(INDEX));
-    }
-    let lacks = || ModelProblem::Lacks(vec![WEIGHTS.into()]);
-    bail!(problem(folder)?.unwrap_or_else(lacks).usage(folder))
-}
 
 /// The shards that an index names. They must be plain names: an index can say anything.
 ///
@@ -67,10 +49,21 @@ pub(super) fn check_whole(path: &PathBuf) -> Result<()> {
     // SAFETY: the map is read only and dropped below. Truncating the file meanwhile ends the process, as with every program
     // that maps weights.
     let map = unsafe { Mmap::map(&file) }.with_context(|| format!("{}: cannot read", path.display()))?;
-    match SafeTensors::read_metadata(&map) {
-        Ok(_) => Ok(()),
-        Err(error) => bail!(damaged(path, &error)),
+    let (_, metadata) = SafeTensors::read_metadata(&map).map_err(|error| damaged(path, &error))?;
+    match metadata.tensors().iter().find(|(name, tensor)| is_quantized(name, tensor.dtype)) {
+        Some((name, tensor)) => bail!(Usage(format!(
+            "{}: quantized weights ({name} has type {:?}); take the model that was quantized",
+            path.display(),
+            tensor.dtype
+        ))),
+        None => Ok(()),
     }
+}
+
+/// Whether a tensor is of GPTQ or AWQ, or a matrix in a type that only quantized models have.
+fn is_quantized(name: &str, dtype: Dtype) -> bool {
+    let float = matches!(dtype, Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16);
+    name.ends_with(".qweight") || (name.ends_with(".weight") && !float)
 }
 
 /// The error about a file of weights that cannot be read.
@@ -81,6 +74,7 @@ pub(crate) fn damaged(path: &Path, error: &dyn std::fmt::Display) -> Usage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model_folder::INDEX;
 
     #[test]
     fn shards_outside_the_folder_are_rejected() {

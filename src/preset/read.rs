@@ -41,6 +41,9 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
         data: Data {
             source: data_source(document, cache)?,
             max_length: document.integer("data.max_length", 1..=1 << 20, 128)? as usize,
+            max_bad_rows: document
+                .number("data.max_bad_rows", "a number from 0 to 1", |fraction| (0.0..=1.0).contains(&fraction))?
+                .unwrap_or(0.1),
         },
         sift: Sift {
             rate: document

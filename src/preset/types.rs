@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::data::instruct::InstructionFormat;
-use crate::data::{HeldOut, LabelledSource, Task};
+use crate::data::{HeldOut, LabelledSource, ReadOptions, Task};
 
 /// A validated preset.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +52,8 @@ pub struct Data {
     pub source: DataSource,
     /// Tokens to which an example is truncated, special tokens included. Default 128.
     pub max_length: usize,
+    /// Fraction of the rows of a split that may be left out. Default 0.1.
+    pub max_bad_rows: f64,
 }
 
 /// Where the examples come from.
@@ -241,6 +243,13 @@ impl HubDataset {
     pub fn name(&self) -> &str {
         let name = self.id.split_once('@').map_or(self.id.as_str(), |(name, _)| name);
         name.rsplit('/').next().unwrap_or_default()
+    }
+}
+
+impl Preset {
+    /// How its dataset is read.
+    pub fn read_options(&self) -> ReadOptions {
+        ReadOptions { seed: self.train.seed, max_bad_rows: self.data.max_bad_rows }
     }
 }
 

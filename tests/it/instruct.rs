@@ -8,7 +8,7 @@ use finesift::data::instruct::{
     self, ChatTemplate, InstructionDataset, InstructionExample, InstructionFormat, InstructionSource, Message,
     PromptEncoder, TemplateError, load, pack,
 };
-use finesift::data::{BatchLabels, HeldOut, Sequence, collate_sequences};
+use finesift::data::{BatchLabels, HeldOut, ReadOptions, Sequence, collate_sequences};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -234,7 +234,7 @@ fn malformed_rows_are_errors_with_file_and_row() {
         ),
         (InstructionFormat::Alpaca, "[{\"instruction\": \"a\", \"output\": \"b\"}, 7]", "rows.json:2: not an object"),
         (InstructionFormat::Alpaca, "[{\"instruction\": \"a\"", "rows.json: EOF"),
-        (InstructionFormat::Alpaca, "", "rows.json: no examples"),
+        (InstructionFormat::Alpaca, "", "rows.json: no training examples"),
         (InstructionFormat::Messages, "{\"messages\": 3}", "rows.json:1: \"messages\" is not a list"),
         (
             InstructionFormat::Messages,
@@ -280,7 +280,7 @@ fn rows_without_a_completion_are_skipped_and_counted() {
     let read = read(&file, InstructionFormat::Alpaca).unwrap();
     assert_eq!(read.train.len() + read.eval.len(), 2);
     assert!(
-        read.warnings[0].ends_with("rows.jsonl: 2 rows skipped: nothing to train on (2, 3)"),
+        read.warnings[0].ends_with("rows.jsonl: 2 rows skipped: nothing to train on (lines 2, 3)"),
         "{:?}",
         read.warnings
     );
@@ -386,7 +386,7 @@ fn messages(list: &Value) -> Vec<Message> {
 
 fn read(file: &Path, format: InstructionFormat) -> anyhow::Result<InstructionDataset> {
     let source = InstructionSource { format, train: vec![file.to_owned()], held_out: HeldOut::Fraction(0.5) };
-    load(&source, 1, &|_| {})
+    load(&source, ReadOptions { seed: 1, max_bad_rows: 1.0 }, &|_| {})
 }
 
 /// The only sequence of an example, and its text.

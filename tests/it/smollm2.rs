@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use finesift::data::instruct::{InstructionFormat, InstructionSource, PromptEncoder, load};
-use finesift::data::{Batch, HeldOut, MmluSubject, collate_sequences};
+use finesift::data::{Batch, HeldOut, MmluSubject, ReadOptions, collate_sequences};
 use finesift::eval::DeviceBatch;
 use finesift::eval::mmlu;
 use finesift::model::{GREEDY, Generator, LoadOptions, Network};
@@ -169,7 +169,7 @@ fn alpaca_rows_give_the_tokens_that_stanford_trained_on() {
         train: vec![file.clone()],
         held_out: HeldOut::File(file),
     };
-    let read = load(&source, 0, &|_| {}).unwrap();
+    let read = load(&source, ReadOptions { seed: 0, max_bad_rows: 1.0 }, &|_| {}).unwrap();
     let phrasing = PromptEncoder::open(&demo.join("smollm2"), InstructionFormat::Alpaca, 512).unwrap();
     let phrased = phrasing.encode("train", &read.train, &|_| {}).unwrap();
     let batch = collate_sequences(&phrased.sequences, &[0, 1, 2, 3], 2);

@@ -22,11 +22,11 @@ mod truncate;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use super::HeldOut;
+use super::left_out::RowCounts;
 use super::split::draw;
-use crate::Usage;
+use super::{HeldOut, ReadOptions};
 use crate::protocol::Progress;
 pub use example::{InstructionDataset, InstructionExample, InstructionFormat, InstructionSource, Message};
 pub use pack::pack;
@@ -38,32 +38,33 @@ pub use template::{ChatTemplate, TemplateError};
 /// # Errors
 /// As [`load`], but a file without examples is not an error.
 pub fn read(path: &Path, format: InstructionFormat, progress: &dyn Fn(Progress)) -> Result<Vec<InstructionExample>> {
-    Ok(rows::read(path, format, progress)?.examples)
+    rows::read(path, format, &mut RowCounts::default(), progress)
 }
 
-/// Reads and checks all examples. `seed` draws the held-out set where it is a fraction of the training files.
+/// Reads and checks all examples.
 ///
 /// # Errors
-/// [`Usage`] with file and row: a missing file or key, a value of the wrong type, no examples.
-pub fn load(source: &InstructionSource, seed: u64, progress: &dyn Fn(Progress)) -> Result<InstructionDataset> {
+/// [`Usage`](crate::Usage) with file and row: a missing file or key, a value of the wrong type, too few usable rows.
+pub fn load(
+    source: &InstructionSource,
+    options: ReadOptions,
+    progress: &dyn Fn(Progress),
+) -> Result<InstructionDataset> {
     let mut warnings = Vec::new();
-    let mut read = |paths: &[PathBuf]| {
-        let mut all = Vec::new();
+    let mut read = |paths: &[PathBuf], kind: &str| -> Result<_> {
+        let (mut all, mut counts) = (Vec::new(), RowCounts::default());
         for path in paths {
-            let rows = rows::read(path, source.format, progress)?;
-            warnings.extend(rows.warning);
-            all.extend(rows.examples);
+            all.extend(rows::read(path, source.format, &mut counts, progress)?);
         }
-        match (all.is_empty(), paths.first()) {
-            (true, Some(path)) => bail!(Usage(format!("{}: no examples", path.display()))),
-            _ => Ok(all),
-        }
+        counts.check(kind, paths.first().map_or(Path::new(""), PathBuf::as_path), options.max_bad_rows)?;
+        warnings.extend(counts.warnings());
+        Ok(all)
     };
-    let all = read(&source.train)?;
+    let all = read(&source.train, "training")?;
     let (train, eval) = match &source.held_out {
-        HeldOut::File(path) => (all, read(std::slice::from_ref(path))?),
+        HeldOut::File(path) => (all, read(std::slice::from_ref(path), "evaluation")?),
         HeldOut::Fraction(fraction) => {
-            let held_out = draw(&vec![0; all.len()], *fraction, seed)?;
+            let held_out = draw(&vec![0; all.len()], *fraction, options.seed)?;
             let (mut train, mut eval) = (Vec::new(), Vec::new());
             for (example, held_out) in all.into_iter().zip(held_out) {
                 if held_out { eval.push(example) } else { train.push(example) }

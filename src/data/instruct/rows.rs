@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::render::alpaca_prompt;
 use super::{InstructionExample, InstructionFormat, Message};
 use crate::Usage;
+use crate::data::left_out::RowCounts;
 use crate::data::records::{Objects, RowError, expect_file};
 use crate::protocol::Progress;
 
@@ -22,22 +23,23 @@ const MAX_TEXT_FILE: u64 = 1 << 30;
 const MAX_MESSAGES: usize = 10_000;
 
 /// The examples of one file.
-pub(super) struct InstructionRows {
-    pub examples: Vec<InstructionExample>,
-    pub warning: Option<String>,
-}
-
-pub(super) fn read(path: &Path, format: InstructionFormat, progress: &dyn Fn(Progress)) -> Result<InstructionRows> {
+pub(super) fn read(
+    path: &Path,
+    format: InstructionFormat,
+    counts: &mut RowCounts,
+    progress: &dyn Fn(Progress),
+) -> Result<Vec<InstructionExample>> {
     expect_file(path)?;
     if format == InstructionFormat::Text && path.extension().is_some_and(|extension| extension == "txt") {
-        return plain_text(path);
+        return plain_text(path, counts);
     }
-    let (mut examples, mut skipped, mut text) = (Vec::new(), Vec::new(), 0);
+    let (mut examples, mut text) = (Vec::new(), 0);
     Objects::open(path)?.for_each(progress, |object| {
         let row = object.row;
+        counts.count_row();
         let example = example(format, object.fields).map_err(|error| error.at(path, row))?;
         if !example.has_loss() {
-            skipped.push(row);
+            counts.leave_out(path, "nothing to train on", row);
             return Ok(());
         }
         text += example.bytes();
@@ -51,17 +53,12 @@ pub(super) fn read(path: &Path, format: InstructionFormat, progress: &dyn Fn(Pro
         examples.push(example);
         Ok(())
     })?;
-    let warning = (!skipped.is_empty()).then(|| {
-        let first = skipped.iter().take(5).map(u64::to_string).collect::<Vec<_>>().join(", ");
-        let more = if skipped.len() > 5 { ", …" } else { "" };
-        let rows = if skipped.len() == 1 { "row" } else { "rows" };
-        format!("{}: {} {rows} skipped: nothing to train on ({first}{more})", path.display(), skipped.len())
-    });
-    Ok(InstructionRows { examples, warning })
+    Ok(examples)
 }
 
 /// The whole file is one text.
-fn plain_text(path: &Path) -> Result<InstructionRows> {
+fn plain_text(path: &Path, counts: &mut RowCounts) -> Result<Vec<InstructionExample>> {
+    counts.count_row();
     if path.metadata()?.len() > MAX_TEXT_FILE {
         bail!(Usage(format!(
             "{}: larger than {} GiB; split it into several files",
@@ -76,7 +73,11 @@ fn plain_text(path: &Path) -> Result<InstructionRows> {
         text => text?,
     };
     let example = InstructionExample::Text(text);
-    Ok(InstructionRows { examples: if example.has_loss() { vec![example] } else { Vec::new() }, warning: None })
+    if !example.has_loss() {
+        counts.leave_out(path, "nothing to train on", 1);
+        return Ok(Vec::new());
+    }
+    Ok(vec![example])
 }
 
 impl InstructionExample {

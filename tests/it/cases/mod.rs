@@ -1,3 +1,9 @@
-//! Inputs as people have them: read right, or refused in one clear line. One file per topic.
+//! Models and data as people have them: each is read right, or refused in one clear line.
 
+mod chat;
+mod hub_datasets;
+mod labels;
+mod models;
+mod resuming;
+mod tables;
 mod vocabulary;

@@ -1,0 +1,1 @@
+//! Conversations and instructions as people have them.

@@ -1,0 +1,1 @@
+//! Labels and classification heads as people have them.

@@ -1,0 +1,1 @@
+//! Tables as spreadsheets, pandas and others write them.
