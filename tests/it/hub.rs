@@ -225,3 +225,123 @@ fn a_dataset_is_downloaded_with_all_shards_of_the_requested_splits() {
     let error = hub.dataset(&dataset(&["rte/train-"]), &quiet).unwrap_err();
     assert!(error.is::<Usage>() && error.to_string().contains("rte/train-*"), "{error:#}");
 }
+
+#[test]
+fn a_model_at_a_revision_is_cached_under_its_commit_with_a_ref_of_its_own() {
+    let answers = HubServer::repository_at("refs%2Fpr%2F1", "models/org/model", "org/model", &model());
+    let server = HubServer::start(answers);
+    let cache = tempfile::tempdir().unwrap();
+    let mut hub = hub(&server.endpoint, cache.path());
+    let folder = hub.model("org/model@refs/pr/1", &quiet).unwrap();
+    assert_eq!(folder, snapshot(cache.path()));
+    assert_eq!(hub.commit_of(&folder).as_deref(), Some(COMMIT));
+    let refs = cache.path().join("models--org--model/refs");
+    assert_eq!(fs::read_to_string(refs.join("refs/pr/1")).unwrap(), COMMIT);
+    assert!(!refs.join("main").exists());
+    // Offline the same revision is found, and the commit itself, but not another revision.
+    hub.offline = true;
+    assert_eq!(hub.model("org/model@refs/pr/1", &quiet).unwrap(), folder);
+    assert_eq!(hub.model(&format!("org/model@{COMMIT}"), &quiet).unwrap(), folder);
+    let error = hub.model("org/model", &quiet).unwrap_err();
+    assert!(format!("{error:#}").contains("org/model is not in the cache"), "{error:#}");
+    for revision in ["", "../x", "a b"] {
+        let error = hub.model(&format!("org/model@{revision}"), &quiet).unwrap_err();
+        assert!(error.is::<Usage>() && format!("{error:#}").contains("is no revision"), "{error:#}");
+    }
+}
+
+#[test]
+fn all_files_of_a_tokenizer_are_downloaded_and_code_and_other_weights_are_not() {
+    let wanted = [
+        "added_tokens.json",
+        "additional_chat_templates/tool_use.jinja",
+        "chat_template.json",
+        "generation_config.json",
+        "LICENSE",
+        "special_tokens_map.json",
+        "tokenizer.model",
+        "tokenizer_config.json",
+    ];
+    let unwanted = ["README.md", "modeling_x.py", "onnx/model.onnx", "pytorch_model.bin"];
+    let mut files = model();
+    files.extend(wanted.iter().chain(&unwanted).map(|name| (*name, name.as_bytes().to_vec())));
+    let server = HubServer::start(HubServer::repository("models/org/model", "org/model", &files));
+    let cache = tempfile::tempdir().unwrap();
+    let folder = hub(&server.endpoint, cache.path()).model("org/model", &quiet).unwrap();
+    for name in wanted {
+        assert_eq!(fs::read_to_string(folder.join(name)).unwrap(), name);
+    }
+    for name in unwanted {
+        assert!(!folder.join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_repository_without_usable_weights_is_refused_with_what_to_do() {
+    let config = br#"{"architectures": ["LlamaForCausalLM"]}"#.to_vec();
+    let only =
+        |name: &'static str| vec![("config.json", config.clone()), ("tokenizer.json", vec![b'{']), (name, vec![0])];
+    let base = br#"{"base_model_name_or_path": "org/base"}"#.to_vec();
+    for (files, said) in [
+        (
+            only("pytorch_model.bin"),
+            "org/model: no model.safetensors: its only weights are pickled (pytorch_model.bin), which can run code when they \
+             are loaded. If you trust their origin, convert them: python -c \"from transformers import LlamaForCausalLM, \
+             AutoTokenizer; LlamaForCausalLM.from_pretrained('org/model').save_pretrained('model', safe_serialization=True); \
+             AutoTokenizer.from_pretrained('org/model').save_pretrained('model')\", and set model.id = \"./model\"; or see \
+             whether a pull request on its page has converted them, and set model.id = \"org/model@refs/pr/NUMBER\"",
+        ),
+        (only("model-q4.gguf"), "org/model: no model.safetensors: its only weights are a GGUF file"),
+        (only("tf_model.h5"), "of TensorFlow"),
+        (
+            vec![("adapter_config.json", base), ("adapter_model.safetensors", vec![0])],
+            "org/model: an adapter of org/base",
+        ),
+        (vec![("README.md", vec![0])], "org/model: no config.json; a model needs it"),
+        (
+            vec![("config.json", config.clone()), ("tokenizer.model", vec![0]), ("model.safetensors", weights())],
+            "its only tokenizer is tokenizer.model, of SentencePiece",
+        ),
+    ] {
+        let server = HubServer::start(HubServer::repository("models/org/model", "org/model", &files));
+        let cache = tempfile::tempdir().unwrap();
+        let error = hub(&server.endpoint, cache.path()).model("org/model", &quiet).unwrap_err();
+        assert!(error.is::<Usage>() && format!("{error:#}").contains(said), "{error:#}");
+    }
+}
+
+#[test]
+fn offline_the_missing_files_of_a_model_are_named() {
+    let server = HubServer::start(HubServer::repository("models/org/model", "org/model", &model()));
+    let cache = tempfile::tempdir().unwrap();
+    let mut hub = hub(&server.endpoint, cache.path());
+    let folder = hub.model("org/model", &quiet).unwrap();
+    fs::remove_file(folder.join("model.safetensors")).unwrap();
+    hub.offline = true;
+    let error = hub.model("org/model", &quiet).unwrap_err();
+    assert!(
+        format!("{error:#}").starts_with("org/model: the cache lacks model.safetensors, and HF_HUB_OFFLINE is set"),
+        "{error:#}"
+    );
+    // A pointer in the cache is named as in a folder, and not taken for weights.
+    fs::write(folder.join("model.safetensors"), "version https://git-lfs.github.com/spec/v1\n").unwrap();
+    let error = hub.model("org/model", &quiet).unwrap_err();
+    assert!(error.is::<Usage>() && format!("{error:#}").contains("a Git LFS pointer"), "{error:#}");
+}
+
+#[test]
+fn a_renamed_repository_is_followed() {
+    let mut answers = HubServer::repository("models/org/model", "org/model", &model());
+    answers.insert(
+        "/api/models/old/name/revision/main?blobs=true".into(),
+        Answer::Redirect("/api/models/org/model/revision/main?blobs=true".into()),
+    );
+    for (name, _) in model() {
+        let path = format!("resolve/{COMMIT}/{name}");
+        answers.insert(format!("/old/name/{path}"), Answer::Redirect(format!("/org/model/{path}")));
+    }
+    let server = HubServer::start(answers);
+    let cache = tempfile::tempdir().unwrap();
+    let folder = hub(&server.endpoint, cache.path()).model("old/name", &quiet).unwrap();
+    assert_eq!(fs::read(folder.join("model.safetensors")).unwrap(), weights());
+}
