@@ -4,6 +4,8 @@ mod chat;
 mod hub_datasets;
 mod labels;
 mod models;
+#[cfg(feature = "torch")]
+mod models_in_runs;
 mod resuming;
 mod tables;
 mod vocabulary;
