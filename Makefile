@@ -35,10 +35,11 @@ test: lint ## run lint, then all tests with and without torch
 pictures: setup ## record the pictures of README and guide from the program
 	cargo test --locked --test it pictures -- --ignored
 
-interop: setup ## check exports against transformers and PEFT (downloads 4 GB of Python packages, once)
+interop: setup ## check exports and data against transformers, PEFT, pandas and datasets (downloads 4 GB of Python packages, once)
 	cargo build --locked
 	python3 -m venv target/interop
 	target/interop/bin/pip install --quiet --requirement tests/interop/requirements.txt
+	target/interop/bin/python tests/interop/labels.py --check
 	target/interop/bin/python tests/interop/check.py target/debug/finesift
 
 bench: setup ## run the benchmarks

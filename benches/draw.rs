@@ -102,7 +102,7 @@ fn run_of(steps: u64) -> Monitor {
             let targets = names.iter().map(measured).collect();
             monitor.on_event(Event::Mass(Mass { step, overall: 40.0 * noise, targets }));
             let scores = [("accuracy".to_owned(), noise), ("f1".to_owned(), noise)].into();
-            monitor.on_event(Event::Eval(Eval { step, epoch: 0.0, loss: noise, scores, best: false }));
+            monitor.on_event(Event::Eval(Eval { step, epoch: 0.0, loss: noise, scores, best: false, patience: None }));
             let judged = |_| ExamplePrediction {
                 text: "A text of some length. ".repeat(8),
                 loss: noise,

@@ -9,7 +9,7 @@ use crate::Usage;
 use crate::data::instruct::{InstructionFormat, Message, PromptEncoder};
 use crate::delta::WeightDelta;
 use crate::hub::Hub;
-use crate::model::{Fingerprint, Generator, LoadOptions, ModelConfig, Network, Sampling};
+use crate::model::{Fingerprint, Generator, Head, LoadOptions, ModelConfig, Network, Sampling};
 use crate::preset::{DataSource, Dtype, Preset, read_file};
 use crate::protocol::Progress;
 use crate::runs::{self, checkpoint};
@@ -107,7 +107,7 @@ impl ChatModel {
                 .or_else(|_| PromptEncoder::open(&folder, InstructionFormat::Alpaca, max_length))?,
         };
         encoder.check_vocab_size(config.vocab_size)?;
-        let options = LoadOptions { labels: 0, dtype: self.dtype.into(), device, seed: 0 };
+        let options = LoadOptions { head: Head::as_stored(0), dtype: self.dtype.into(), device, seed: 0 };
         let (network, _) = Network::open(&folder, &options, progress)?;
         let mut loaded = LoadedChatModel { network, encoder, delta: None, warnings: Vec::new() };
         if let Some(run) = &self.run {

@@ -41,6 +41,7 @@ pub mod session;
 #[warn(missing_docs)]
 pub mod sift;
 pub mod signals;
+mod stdout;
 mod suggest;
 pub mod system;
 mod toml_spans;

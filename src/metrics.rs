@@ -5,6 +5,22 @@
 
 use std::collections::BTreeMap;
 
+use crate::protocol::{LOSS, PERPLEXITY};
+
+/// Whether lower values of a score are better.
+pub fn lower_is_better(name: &str) -> bool {
+    matches!(name, LOSS | PERPLEXITY)
+}
+
+/// Whether a score is better than an earlier one. An equal one is not, and any is better than none.
+pub fn improves(name: &str, score: Option<f64>, before: Option<f64>) -> bool {
+    match (score, before) {
+        (Some(score), Some(before)) if lower_is_better(name) => score < before,
+        (Some(score), Some(before)) => score > before,
+        (score, _) => score.is_some(),
+    }
+}
+
 /// The metrics of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metrics {
@@ -168,6 +184,19 @@ mod tests {
         assert_eq!(scores(Metrics::Matthews, &[1.0, 1.0, 0.0, 0.0], &[1.0, 0.0, 0.0, 0.0]), [0.57735]);
         // Ranks 1 to 4 against 1, 2.5, 2.5, 4.
         assert_eq!(scores(Metrics::Correlations, &[1.0, 2.0, 3.0, 10.0], &[1.0, 2.0, 2.0, 3.0]), [0.9, 0.948683]);
+    }
+
+    #[test]
+    fn only_a_strictly_better_score_improves() {
+        let improves = |name, score: f64, before: f64| {
+            let finite = |number: f64| Some(number).filter(|number| number.is_finite());
+            super::improves(name, finite(score), finite(before))
+        };
+        for (name, better) in [("accuracy", 0.6), ("loss", 0.4), ("perplexity", 0.4)] {
+            assert!(improves(name, better, 0.5) && !improves(name, 0.5, 0.5) && !improves(name, 1.0 - better, 0.5));
+            assert!(!improves(name, f64::NAN, 0.5) && improves(name, 0.5, f64::NAN));
+            assert!(!improves(name, f64::NAN, f64::NAN));
+        }
     }
 
     #[test]

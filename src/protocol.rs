@@ -4,6 +4,7 @@
 //! replays them. Scripts depend on the names: fields may be added, but not renamed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -143,6 +144,9 @@ pub struct Started {
     pub parameters: u64,
     /// Name of the score that decides which evaluation is best.
     pub best: String,
+    /// Where the run stops early: its whole patience.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<Patience>,
     /// Whether the model generates text, so that [`Command::Sample`] works.
     #[serde(default)]
     pub writes: bool,
@@ -159,6 +163,12 @@ pub struct Resumed {
     pub step: u64,
     /// Optimizer steps of the whole run.
     pub steps: u64,
+    /// Name of the score that decides which evaluation is best; empty in events of earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub best: String,
+    /// Where the run stops early: its patience at the checkpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<Patience>,
     /// The checkpoint that was loaded.
     pub checkpoint: PathBuf,
     /// Training time at the checkpoint, in seconds.
@@ -284,6 +294,9 @@ pub struct TargetMass {
 /// The key of a language model's score in [`Eval::scores`].
 pub const PERPLEXITY: &str = "perplexity";
 
+/// The name of [`Eval::loss`] where scores are named.
+pub const LOSS: &str = "loss";
+
 /// An evaluation of the held-out set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Eval {
@@ -300,6 +313,32 @@ pub struct Eval {
     /// Whether it is the best evaluation of the run so far.
     #[serde(default)]
     pub best: bool,
+    /// Where the run stops early: its patience after this evaluation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<Patience>,
+}
+
+impl Eval {
+    /// A score by its name, or the loss. `None` if it was not measured or is not finite.
+    pub fn score(&self, name: &str) -> Option<f64> {
+        let score = if name == LOSS { Some(self.loss) } else { self.scores.get(name).copied() };
+        score.filter(|score| score.is_finite())
+    }
+}
+
+/// How long early stopping waits for a better evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patience {
+    /// Evaluations left, unless one of them is the best so far.
+    pub left: u64,
+    /// Evaluations without improvement after which the run stops.
+    pub of: u64,
+}
+
+impl fmt::Display for Patience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "patience {}/{}", self.left, self.of)
+    }
 }
 
 /// The held-out examples with the highest loss.
@@ -431,6 +470,19 @@ pub enum Reason {
     Completed,
     /// [`Command::Stop`] or a signal.
     Stopped,
+    /// Early stopping: the evaluations have not improved.
+    EarlyStopped,
+}
+
+impl Reason {
+    /// As screens and lists show it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::Completed => "completed",
+            Reason::Stopped => "stopped",
+            Reason::EarlyStopped => "early-stopped",
+        }
+    }
 }
 
 impl Event {
@@ -463,6 +515,26 @@ mod number {
     }
 }
 
+/// Where the rows of a classification head come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadRows {
+    /// The base checkpoint, in its order; a checkpoint without a head gets a new one.
+    #[default]
+    AsStored,
+    /// The base checkpoint: row `i` is its row `order[i]`.
+    Reordered(Vec<usize>),
+    /// A new head, whatever the base checkpoint has.
+    New,
+}
+
+impl HeadRows {
+    /// Whether the rows are those of the base checkpoint in its order.
+    pub fn is_as_stored(&self) -> bool {
+        *self == HeadRows::AsStored
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -477,6 +549,7 @@ mod tests {
             loss: 0.5,
             scores: BTreeMap::from([("accuracy".into(), 0.87)]),
             best: true,
+            patience: None,
         });
         assert_eq!(
             serde_json::to_string(&eval).unwrap(),

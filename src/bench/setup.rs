@@ -16,7 +16,8 @@ use crate::data::{
 use crate::estimate::{ModelEstimate, StepShape};
 use crate::hub::Hub;
 use crate::inputs;
-use crate::model::{Layout, LoadOptions, ModelConfig, Network};
+use crate::model::{Head, Layout, LoadOptions, ModelConfig, Network};
+use crate::protocol::HeadRows;
 use crate::sift::Rules;
 
 /// Targets of the paper's runs.
@@ -78,7 +79,12 @@ impl Setup {
     /// # Errors
     /// Those of [`Network::open`].
     pub fn network(&self, spec: &Spec, device: Device) -> Result<Network> {
-        let options = LoadOptions { labels: self.labels, dtype: spec.dtype, device, seed: spec.seed };
+        let options = LoadOptions {
+            head: Head { outputs: self.labels, rows: HeadRows::New },
+            dtype: spec.dtype,
+            device,
+            seed: spec.seed,
+        };
         match &self.folder {
             Some(folder) => Ok(Network::open(folder, &options, &|_| {})?.0),
             None => Ok(Network::random(self.config.clone(), &options)),

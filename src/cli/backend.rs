@@ -17,7 +17,7 @@ use {
     crate::attach::listen,
     crate::hub::Hub,
     crate::preset::read_file,
-    crate::protocol::Event,
+    crate::protocol::{Event, Reason},
     crate::runs::{EventLog, EventRange, RealDisk, RunFolder},
     crate::session::Session,
     crate::train::{self, Job},
@@ -32,6 +32,21 @@ pub(super) struct LocalBackend {
     /// As given on the command line, for background processes.
     device_name: String,
     cache: PathBuf,
+}
+
+/// A run to resume.
+#[cfg_attr(not(feature = "torch"), expect(dead_code, reason = "only a trainer reads it"))]
+pub(super) struct ResumeRequest<'a> {
+    /// Its name, or the path of its folder.
+    pub run: &'a str,
+    /// The checkpoint; by default the latest.
+    pub from: Option<&'a str>,
+    /// `key=value` of the preset, for the steps to come.
+    pub set: &'a [String],
+    /// Whether to accept other differences from the checkpoint.
+    pub force: bool,
+    /// Whether the run's earlier events come first.
+    pub history: bool,
 }
 
 impl LocalBackend {
@@ -54,8 +69,7 @@ impl LocalBackend {
     /// A run folder that cannot be created.
     #[cfg(feature = "torch")]
     pub(super) fn start(&self, preset: Preset, name: Option<&str>) -> Result<Launched> {
-        let here = std::env::current_dir().context("cannot find the current folder")?;
-        let preset = preset.anchored(&here, &self.cache)?;
+        let preset = self.anchored(preset)?;
         let folder = RunFolder::create(&self.runs, name, &preset.name.replace('/', "-"), &preset.toml)?;
         let events = folder.events();
         let log = EventLog::open(&events).with_context(|| format!("{}: cannot write", events.display()))?;
@@ -63,23 +77,35 @@ impl LocalBackend {
         Ok(Launched { link: session.into(), folder: folder.path().to_owned(), fresh: true })
     }
 
-    /// Resumes a run from a checkpoint, by default the latest. With `history`, its earlier events come first.
+    /// Resumes a run.
     ///
     /// # Errors
-    /// [`Usage`]: no such run, a run that is completed or active, or an invalid preset in its folder.
+    /// [`Usage`]: no such run, a run that is active or has nothing left to train, or an invalid preset.
     #[cfg(feature = "torch")]
-    pub(super) fn resume(&self, run: &str, from: Option<&str>, force: bool, history: bool) -> Result<Launched> {
+    pub(super) fn resume(&self, request: &ResumeRequest) -> Result<Launched> {
+        let &ResumeRequest { run, from, set, force, history } = request;
         let from: train::CheckpointSelector = from.map_or(Ok(train::CheckpointSelector::Newest), str::parse)?;
         let folder = RunFolder::open(&self.runs, run)?;
-        if folder.completed() {
-            bail!(Usage(format!("{}: this run is completed; there is nothing to resume", folder.path().display())));
+        if set.is_empty()
+            && let Some(finished) = folder.finished()
+        {
+            check_unfinished(&folder, finished.reason)?;
         }
         let path = folder.preset();
         let text = read_file(&path)?;
-        let preset = Preset::parse(&preset_name(&folder), &path.display().to_string(), &text, &[], &self.cache)?;
-        let session = self.spawn(preset, &folder, None, Some(train::ResumeOptions { from, force }))?;
+        let preset = Preset::parse(&preset_name(&folder), &path.display().to_string(), &text, set, &self.cache)?;
+        let preset = self.anchored(preset)?;
+        let set = set.iter().filter_map(|assignment| Some(assignment.split_once('=')?.0.trim().to_owned())).collect();
+        let session = self.spawn(preset, &folder, None, Some(train::ResumeOptions { from, force, set }))?;
         let session = if history { session.with_history() } else { session };
         Ok(Launched { link: session.into(), folder: folder.path().to_owned(), fresh: false })
+    }
+
+    /// A preset whose paths are absolute.
+    #[cfg(feature = "torch")]
+    fn anchored(&self, preset: Preset) -> Result<Preset> {
+        let here = std::env::current_dir().context("cannot find the current folder")?;
+        Ok(preset.anchored(&here, &self.cache)?)
     }
 
     #[cfg(feature = "torch")]
@@ -117,9 +143,25 @@ impl LocalBackend {
     }
 
     #[cfg(not(feature = "torch"))]
-    pub(super) fn resume(&self, _run: &str, _from: Option<&str>, _force: bool, _history: bool) -> Result<Launched> {
+    pub(super) fn resume(&self, _request: &ResumeRequest) -> Result<Launched> {
         Err(super::without_torch())
     }
+}
+
+/// Refuses a run that has ended for good, with what to set to train it for longer.
+#[cfg(feature = "torch")]
+fn check_unfinished(folder: &RunFolder, reason: Reason) -> Result<()> {
+    let ended = match reason {
+        Reason::Stopped => return Ok(()),
+        Reason::Completed => {
+            "this run is completed; there is nothing to resume. Train it for longer with --set train.epochs=N"
+        }
+        Reason::EarlyStopped => {
+            "this run has stopped early; there is nothing to resume. Train on with --set train.patience=N, or 0 to never \
+             stop early"
+        }
+    };
+    bail!(Usage(format!("{}: {ended}", folder.path().display())))
 }
 
 /// The preset's name when the run started.
@@ -138,8 +180,9 @@ impl Backend for LocalBackend {
         self.start(preset, None)
     }
 
-    fn resume(&self, run: &Path) -> Result<Launched> {
-        self.resume(&run.display().to_string(), None, false, true)
+    fn resume(&self, run: &Path, set: &[String]) -> Result<Launched> {
+        let run = &run.display().to_string();
+        self.resume(&ResumeRequest { run, from: None, set, force: false, history: true })
     }
 
     fn attach(&self, run: &Path) -> Result<Launched> {

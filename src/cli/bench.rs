@@ -163,7 +163,7 @@ impl Bench {
         }
         bar.finish_and_clear();
         let reports = coordinator.reports()?;
-        print(&if self.json { as_json(&reports)? } else { self.as_table(&reports) });
+        print(&if self.json { as_json(&reports)? } else { self.as_table(&reports) })?;
         if kill.was_used() {
             return Ok(ExitCode::from(signal.recv().map_or(1, Signal::exit_code) as u8));
         }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use super::args::{DeviceArg, RunsArg};
-use super::{values, warn};
+use super::{print, values, warn};
 use crate::chat::{Chat, ChatModel, Weights};
 use crate::hub::Hub;
 use crate::model::Sampling;
@@ -136,17 +136,20 @@ impl ChatCommand {
         sampling: &Sampling,
         interrupts: &Interrupts,
     ) -> Result<String> {
-        let mut out = io::stdout();
-        let _ = write!(out, "{label}");
+        print(label)?;
+        let mut unwritten = None;
         interrupts.0.store(GENERATING, Ordering::SeqCst);
         let completion = chat.complete(weights, self.tokens as usize, sampling, &mut |text| {
-            // A closed pipe ends the completion.
-            let written = out.write_all(printable(text).as_bytes()).and_then(|()| out.flush());
-            written.is_ok() && interrupts.0.load(Ordering::SeqCst) == GENERATING
+            unwritten = print(&printable(text)).err();
+            unwritten.is_none() && interrupts.0.load(Ordering::SeqCst) == GENERATING
         });
         interrupts.0.store(WAITING, Ordering::SeqCst);
-        let _ = writeln!(io::stdout());
-        completion
+        let completion = completion?;
+        match unwritten {
+            Some(error) => return Err(error.into()),
+            None => print("\n")?,
+        }
+        Ok(completion)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::time_zone::LocalZone;
 use crate::hub::Hub;
 use crate::preset::cache_folder;
 use crate::system;
@@ -76,6 +77,8 @@ fn torch(text: &mut String) {
 }
 
 fn folders(text: &mut String) {
+    let zone = LocalZone::find();
+    line(text, "time zone", &zone.problem.clone().unwrap_or_else(|| zone.name()));
     let cache = cache_folder();
     let there = |path: &std::path::Path| if path.exists() { "" } else { " (not created yet)" };
     line(text, "cache", &format!("{}{}", cache.display(), there(&cache)));

@@ -10,7 +10,7 @@ use {
     super::model_arg::{ModelArgs, OpenedModel},
     super::progress,
     crate::Usage,
-    crate::data::{self, Columns, LabelKind, LabelledSource, ReadOptions, Split},
+    crate::data::{self, Columns, LabelKind, LabelSet, LabelledFile, LabelledSource, ReadOptions, Split},
     crate::hub::Hub,
     crate::inputs::{self, Access, Downloads},
     crate::metrics::Metrics,
@@ -35,6 +35,9 @@ pub(super) struct Eval {
     /// Column of the label
     #[arg(long, default_value = "label", value_name = "COLUMN")]
     label: String,
+    /// Class names in the order of the indices that --data has, separated by commas [default: the model's, by name]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    labels: Vec<String>,
     /// Print the scores as a line of JSON
     #[arg(long)]
     json: bool,
@@ -46,7 +49,7 @@ pub(super) struct Eval {
 impl Eval {
     #[cfg(not(feature = "torch"))]
     pub(super) fn run(self) -> Result<()> {
-        let Eval { data: _, label: _, json: _ } = self;
+        let Eval { data: _, label: _, labels: _, json: _ } = self;
         Err(super::without_torch())
     }
 
@@ -56,8 +59,8 @@ impl Eval {
         if let Some(task) = self.model.task.as_deref().and_then(LanguageModelTask::named) {
             return self.language_model(task);
         }
-        let model = self.model.open()?;
-        let (splits, metrics) = self.splits(&model)?;
+        let mut model = self.model.open()?;
+        let (splits, metrics) = self.splits(&mut model)?;
         let scores = model.predictor.scores(splits, metrics, &progress::show)?;
         let mut named: Vec<(String, f64)> = scores.scores.into_iter().collect();
         named.push(("loss".into(), scores.loss));
@@ -67,7 +70,7 @@ impl Eval {
             format!("{}\n", serde_json::Value::Object(object))
         } else {
             named.iter().map(|(name, score)| format!("{name} {score:.4}\n")).collect()
-        });
+        })?;
         Ok(())
     }
 
@@ -80,7 +83,7 @@ impl Eval {
 
     /// The splits to evaluate on, and their metrics.
     #[cfg(feature = "torch")]
-    fn splits(&self, model: &OpenedModel) -> Result<(Vec<Split>, Metrics)> {
+    fn splits(&self, model: &mut OpenedModel) -> Result<(Vec<Split>, Metrics)> {
         let source = match (&self.data, &model.preset, model.task) {
             (None, Some(preset), _) => {
                 let access = Access { hub: &Hub::from_env(), cache: &cache_folder(), downloads: Downloads::Allowed };
@@ -89,9 +92,17 @@ impl Eval {
             (None, None, _) => bail!(Usage("--data is missing: name a labelled file or a GLUE task's folder".into())),
             (Some(folder), _, Some(task)) if folder.is_dir() => LabelledSource::Glue { task, folder: folder.clone() },
             (Some(file), ..) => {
-                let (examples, warnings) = data::read_labelled(file, &self.columns(model), &progress::show)?;
+                if let Some(task) = model.task {
+                    super::inform(model.predictor.follow(&task.labels(), task.title())?);
+                }
+                let columns = self.columns(model);
+                let names = if self.labels.is_empty() { "the model" } else { "--labels" };
+                let LabelledFile { labels, examples, note, warnings } =
+                    data::read_labelled(file, &columns, names, &progress::show)?;
+                super::inform(note);
                 super::warn(&warnings);
-                let metrics = model.task.map_or_else(|| model.predictor.kind().metrics(), |task| task.metrics());
+                super::inform(model.predictor.follow(&labels, &file.display().to_string())?);
+                let metrics = model.task.map_or_else(|| model.predictor.labels.metrics(), |task| task.metrics());
                 return Ok((vec![Split { name: "validation".into(), examples }], metrics));
             }
         };
@@ -99,21 +110,32 @@ impl Eval {
         let options = ReadOptions { seed, max_bad_rows: 1.0 };
         let dataset = data::load(&source, options, &progress::show)?;
         super::warn(&dataset.warnings);
-        if dataset.labels != model.predictor.kind() {
-            bail!(Usage(format!("{}: its labels are not the model's labels", dataset.name)));
-        }
+        super::inform(model.predictor.follow(&dataset.labels, &dataset.name)?);
         Ok((dataset.eval, dataset.metrics))
     }
 
     #[cfg(feature = "torch")]
     fn columns(&self, model: &OpenedModel) -> Columns {
         let mut texts = model.texts.iter().cloned();
-        let labels = model.predictor.labels.clone();
         Columns {
             text: texts.next().unwrap_or_else(|| "text".into()),
             text_pair: texts.next(),
             label: self.label.clone(),
-            label_kind: if labels.is_empty() { LabelKind::Regression } else { LabelKind::Classes(Some(labels)) },
+            label_kind: self.label_kind(model),
+        }
+    }
+
+    /// A number in the file is an index only where the user, the run's preset or the task says so.
+    #[cfg(feature = "torch")]
+    fn label_kind(&self, model: &OpenedModel) -> LabelKind {
+        let LabelSet::Classes(classes) = &model.predictor.labels else { return LabelKind::Regression };
+        let named = model.preset.as_ref().is_some_and(|preset| preset.names_classes());
+        match self.labels.as_slice() {
+            [] if classes.numbers.is_empty() && (named || model.task.is_some()) => {
+                LabelKind::Classes(Some(classes.names.clone()))
+            }
+            [] => LabelKind::Model(classes.clone()),
+            names => LabelKind::Classes(Some(names.to_vec())),
         }
     }
 }

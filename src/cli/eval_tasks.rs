@@ -77,7 +77,7 @@ impl LanguageModelEval {
             LanguageModelTask::Mmlu => self.mmlu(),
             LanguageModelTask::Choices => self.choices(),
             LanguageModelTask::Perplexity => self.perplexity(),
-        }?);
+        }?)?;
         Ok(())
     }
 

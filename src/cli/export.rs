@@ -120,7 +120,7 @@ fn write(out: &Path, work: impl FnOnce(ExportControl) -> Result<()>) -> Result<E
         }
         outcome => {
             outcome?;
-            super::print(&format!("{}\n", out.display()));
+            super::print(&format!("{}\n", out.display()))?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -27,6 +27,7 @@ mod settings;
 mod shell;
 #[cfg(feature = "torch")]
 mod threads;
+mod time_zone;
 mod train;
 #[cfg(feature = "torch")]
 mod values;
@@ -41,6 +42,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::logging;
 use crate::outcome::Outcome;
 use crate::panics::catch_panic;
+use crate::stdout::{StdoutError, print};
 use crate::{Usage, ui};
 use args::{DeviceArg, RunsArg, ScreenArgs, config};
 use backend::LocalBackend;
@@ -124,17 +126,30 @@ enum Command {
 /// Parses the arguments and runs the command. Exit status: 2 for usage and configuration errors, 1 for failures, 128 + N after
 /// signal N.
 pub fn main() -> ExitCode {
-    let Cli { command, home } = Cli::parse();
+    let Cli { command, home } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // `--help` and `--version`.
+        Err(text) if !text.use_stderr() => {
+            let printed = text.print().and_then(|()| io::stdout().flush());
+            return exit_with(printed.map_err(|error| StdoutError::from(error).into()).map(|()| ExitCode::SUCCESS));
+        }
+        Err(mistake) => mistake.exit(),
+    };
     #[cfg(feature = "torch")]
     if command.as_ref().is_none_or(Command::computes) {
         threads::sleep_while_waiting();
     }
-    let outcome = catch_panic(|| {
+    exit_with(catch_panic(|| {
         logging::start()?;
         run(command, &home)
-    });
+    }))
+}
+
+/// The exit status of an outcome; an error is printed.
+fn exit_with(outcome: Result<ExitCode>) -> ExitCode {
     match outcome {
         Ok(code) => code,
+        Err(error) if error.downcast_ref().is_some_and(StdoutError::is_closed_pipe) => ExitCode::FAILURE,
         Err(error) => {
             let _ = writeln!(io::stderr(), "finesift: {error:#}");
             ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
@@ -167,13 +182,13 @@ fn run(command: Option<Command>, home: &HomeArgs) -> Result<ExitCode> {
         Command::Eval(eval) => eval.run()?,
         Command::Predict(predict) => predict.run()?,
         #[cfg(feature = "torch")]
-        Command::Plan(plan) => print(&plan.report()?),
-        Command::Presets(presets) => print(&presets.run()?),
-        Command::Runs(runs) => print(&runs.run()?),
-        Command::Config => print(&settings::report(&config()?)?),
-        Command::Doctor => print(&doctor::report()),
-        Command::Completions(completions) => print(&completions.script()),
-        Command::Man => print(&shell::manual()?),
+        Command::Plan(plan) => print(&plan.report()?)?,
+        Command::Presets(presets) => print(&presets.run()?)?,
+        Command::Runs(runs) => print(&runs.run()?)?,
+        Command::Config => print(&settings::report(&config()?)?)?,
+        Command::Doctor => print(&doctor::report())?,
+        Command::Completions(completions) => print(&completions.script())?,
+        Command::Man => print(&shell::manual()?)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -194,7 +209,7 @@ fn open_home(home: &HomeArgs) -> Result<ExitCode> {
     let (config, options) = home.screen.settings()?;
     let backend = LocalBackend::new(home.runs.folder_with(&config), &home.device)?;
     let outcome = ui::open(backend, None, options)?;
-    print(&watch::detached_note(&outcome));
+    print(&watch::detached_note(&outcome))?;
     Ok(exit_code(&outcome))
 }
 
@@ -208,16 +223,18 @@ fn is_dumb() -> bool {
     std::env::var("TERM").is_ok_and(|term| term == "dumb")
 }
 
-/// Writes to stdout. A closed pipe (`| head`) is not an error.
-fn print(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes());
-}
-
 /// Writes warnings to stderr.
-#[cfg(feature = "torch")]
 fn warn(warnings: &[String]) {
     for warning in warnings {
         let _ = writeln!(io::stderr(), "finesift: warning: {warning}");
+    }
+}
+
+/// Writes how inputs were understood to stderr.
+#[cfg(feature = "torch")]
+fn inform(notes: impl IntoIterator<Item = String>) {
+    for note in notes {
+        let _ = writeln!(io::stderr(), "finesift: {note}");
     }
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use {
     super::model_arg::{ModelArgs, OpenedModel},
     super::{print, progress},
-    crate::data::{self, Task},
+    crate::data::{self, LabelSet, Task},
     crate::export::Unfinished,
     anyhow::Context,
 };
@@ -39,19 +39,22 @@ impl Predict {
     /// Predicts and writes a line for each text.
     #[cfg(feature = "torch")]
     pub(super) fn run(self) -> Result<()> {
-        let model = self.model.open()?;
+        let mut model = self.model.open()?;
         let (text, pair) = (model.texts.first().map_or("text", String::as_str), model.texts.get(1));
         let examples = data::read_texts(&self.data, text, pair.map(String::as_str), &progress::show)?;
+        if let Some(task) = model.task {
+            super::inform(model.predictor.follow(&task.labels(), task.title())?);
+        }
         let logits = model.predictor.logits(&examples, &progress::show)?;
         let submission = self.out.as_ref().is_some_and(|out| out.extension().is_some_and(|kind| kind == "tsv"));
         let text = if submission { submission_of(&model, &logits) } else { json_lines(&model, &logits) };
         match &self.out {
-            None => print(&text),
+            None => print(&text)?,
             Some(out) => {
                 let unfinished = Unfinished::at(out)?;
                 std::fs::write(&unfinished.path, text).with_context(|| format!("{}: cannot write", out.display()))?;
                 unfinished.finish()?;
-                print(&format!("{}\n", out.display()));
+                print(&format!("{}\n", out.display()))?;
             }
         }
         Ok(())
@@ -62,11 +65,11 @@ impl Predict {
 #[cfg(feature = "torch")]
 fn submission_of(model: &OpenedModel, logits: &[Vec<f32>]) -> String {
     let line = |(index, logits): (usize, &Vec<f32>)| {
-        let prediction = match (&model.task, model.predictor.labels.as_slice()) {
+        let prediction = match (&model.task, &model.predictor.labels) {
             (Some(Task::Stsb), _) => format!("{:.3}", logits[0].clamp(0.0, 5.0)),
-            (_, []) => logits[0].to_string(),
+            (_, LabelSet::Regression) => logits[0].to_string(),
             (Some(task), _) => task.submission_label(argmax(logits)),
-            (None, labels) => labels[argmax(logits)].clone(),
+            (None, LabelSet::Classes(classes)) => classes.names[argmax(logits)].clone(),
         };
         format!("{index}\t{prediction}\n")
     };
@@ -76,9 +79,11 @@ fn submission_of(model: &OpenedModel, logits: &[Vec<f32>]) -> String {
 #[cfg(feature = "torch")]
 fn json_lines(model: &OpenedModel, logits: &[Vec<f32>]) -> String {
     let line = |(index, logits): (usize, &Vec<f32>)| {
-        let value = match model.predictor.labels.as_slice() {
-            [] => serde_json::json!({ "index": index, "score": logits[0] }),
-            labels => serde_json::json!({ "index": index, "label": labels[argmax(logits)], "logits": logits }),
+        let value = match &model.predictor.labels {
+            LabelSet::Regression => serde_json::json!({ "index": index, "score": logits[0] }),
+            LabelSet::Classes(classes) => {
+                serde_json::json!({ "index": index, "label": classes.names[argmax(logits)], "logits": logits })
+            }
         };
         format!("{value}\n")
     };

@@ -8,6 +8,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::args::RunsArg;
+use super::time_zone::LocalZone;
+use super::warn;
 use crate::Usage;
 use crate::quantity::grouped;
 use crate::runs::checkpoint::{CheckpointSelector, pin, select, unpin};
@@ -110,7 +112,9 @@ fn report(runs: &Path, as_json: bool) -> Result<String> {
     if listed.is_empty() {
         return Ok(format!("no runs in {}\n", runs.display()));
     }
-    let rows: Vec<[String; 6]> = listed.iter().map(row).collect();
+    let zone = LocalZone::find();
+    warn(&Vec::from_iter(zone.problem.clone()));
+    let rows: Vec<[String; 6]> = listed.iter().map(|run| row(run, &zone)).collect();
     let names = ["RUN", "STATE", "BEST", "STEPS", "TIME", "UPDATED"].map(str::to_owned);
     let widths = [0, 1, 2, 3, 4]
         .map(|column| rows.iter().chain([&names]).map(|row| row[column].chars().count()).max().unwrap_or(0));
@@ -121,16 +125,14 @@ fn report(runs: &Path, as_json: bool) -> Result<String> {
     Ok(std::iter::once(&names).chain(&rows).map(|row| format!("{}\n", line(row).trim_end())).collect())
 }
 
-fn row(run: &RunEntry) -> [String; 6] {
+fn row(run: &RunEntry, zone: &LocalZone) -> [String; 6] {
     let summary = &run.summary;
     let best = summary.best().map(|BestScore { name, score, .. }| format!("{name} {score:.4}"));
     let steps = match summary.steps {
         0 => String::new(),
         steps => format!("{}/{}", grouped(summary.step), grouped(steps)),
     };
-    let updated = run.updated.and_then(|updated| jiff::Timestamp::try_from(updated).ok());
-    let updated =
-        updated.map(|updated| updated.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string());
+    let updated = run.updated.and_then(|updated| zone.minute(updated));
     let cells = [
         run.name.clone(),
         run.state.name().to_owned(),

@@ -82,8 +82,8 @@ impl WatchArgs {
         }?;
         if !self.json {
             match &outcome.finished {
-                _ if outcome.detached.is_some() => print(&detached_note(&outcome)),
-                Some(finished) => print(&summary(finished, &folder)),
+                _ if outcome.detached.is_some() => print(&detached_note(&outcome))?,
+                Some(finished) => print(&summary(finished, &folder))?,
                 None => {}
             }
         }
@@ -119,7 +119,7 @@ fn start_in_background() -> Result<ExitCode> {
         arguments.map(|argument| if argument == "--background" { "--detach=prepared".into() } else { argument });
     Ok(match detach::start(arguments)? {
         Ok(folder) => {
-            print(&detached_note(&Outcome { detached: Some(folder), ..Outcome::default() }));
+            print(&detached_note(&Outcome { detached: Some(folder), ..Outcome::default() }))?;
             ExitCode::SUCCESS
         }
         Err(status) => ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)),
@@ -161,11 +161,8 @@ pub(super) fn detached_note(outcome: &Outcome) -> String {
 
 /// A finished run in a few lines.
 fn summary(finished: &Finished, folder: &Path) -> String {
-    let reason = match finished.reason {
-        Reason::Completed => "completed",
-        Reason::Stopped => "stopped",
-    };
-    let mut text = format!("{reason} after {} steps, {:.1} s training time\n", finished.step, finished.elapsed);
+    let mut text =
+        format!("{} after {} steps, {:.1} s training time\n", finished.reason.name(), finished.step, finished.elapsed);
     if let Some(best) = &finished.best {
         let scores: Vec<String> = best.scores.iter().map(|(name, score)| format!("{name} {score:.4}")).collect();
         text += &format!("best at step {}: {}, loss {:.4}\n", best.step, scores.join(", "), best.loss);

@@ -1,5 +1,6 @@
 //! Labelled examples with their labels and splits.
 
+use super::classes::Classes;
 use crate::metrics::Metrics;
 
 /// A labelled text.
@@ -24,8 +25,8 @@ pub enum Label {
 /// The labels a dataset uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LabelSet {
-    /// Names of the classes, in the order of their indices.
-    Classes(Vec<String>),
+    /// Classes, by index.
+    Classes(Classes),
     /// Numbers.
     Regression,
 }
@@ -34,7 +35,7 @@ impl LabelSet {
     /// `num_labels` of the classification head: one logit per class, or one for regression.
     pub fn count(&self) -> usize {
         match self {
-            LabelSet::Classes(names) => names.len(),
+            LabelSet::Classes(classes) => classes.names.len(),
             LabelSet::Regression => 1,
         }
     }
@@ -42,7 +43,7 @@ impl LabelSet {
     /// The metrics of the user's own data: GLUE tasks have their own.
     pub fn metrics(&self) -> Metrics {
         match self {
-            LabelSet::Classes(names) if names.len() == 2 => Metrics::AccuracyAndF1,
+            LabelSet::Classes(classes) if classes.names.len() == 2 => Metrics::AccuracyAndF1,
             LabelSet::Classes(_) => Metrics::AccuracyAndMacroF1,
             LabelSet::Regression => Metrics::Correlations,
         }
@@ -70,6 +71,8 @@ pub struct Dataset {
     pub train: Vec<Example>,
     /// At least one.
     pub eval: Vec<Split>,
-    /// Skipped rows and replaced bytes, one sentence per file and fault.
+    /// How the files were understood: a line for the log each, the labels first.
+    pub notes: Vec<String>,
+    /// Skipped rows, replaced bytes, and labels that may be meant otherwise: a sentence each.
     pub warnings: Vec<String>,
 }

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use super::labels::LabelReader;
+use super::Example;
+use super::labels::{LabelColumn, LabelRule};
 use super::left_out::RowCounts;
 use super::records::{Format, Record, RecordColumns, Records};
-use super::{Example, Label, LabelSet};
 use crate::Usage;
 use crate::protocol::Progress;
 
@@ -16,7 +16,7 @@ const MAX_TEXT: usize = 8 << 30;
 
 /// Collects the examples of one split from one or more files.
 pub(super) struct ExampleCollector {
-    labels: LabelReader,
+    labels: LabelColumn,
     paired: bool,
     examples: Vec<Example>,
     text: usize,
@@ -25,17 +25,24 @@ pub(super) struct ExampleCollector {
     repaired: u64,
 }
 
-/// The examples of one split.
+/// The examples of one split. Their classes are provisional until the labels of all splits are resolved.
 pub(super) struct CollectedExamples {
-    pub labels: LabelSet,
+    pub labels: LabelColumn,
     pub examples: Vec<Example>,
     pub warnings: Vec<String>,
 }
 
 impl ExampleCollector {
     /// Takes records of a text, its pair if `paired`, and a label, in this order.
-    pub fn new(labels: LabelReader, paired: bool) -> ExampleCollector {
-        ExampleCollector { labels, paired, examples: Vec::new(), text: 0, counts: RowCounts::default(), repaired: 0 }
+    pub fn new(labels: LabelRule, paired: bool) -> ExampleCollector {
+        ExampleCollector {
+            labels: LabelColumn::new(labels),
+            paired,
+            examples: Vec::new(),
+            text: 0,
+            counts: RowCounts::default(),
+            repaired: 0,
+        }
     }
 
     /// Adds all rows of a file.
@@ -70,13 +77,7 @@ impl ExampleCollector {
             self.counts.leave_out(path, "no text", line);
             return Ok(());
         }
-        let label = match label.trim() {
-            "" => None,
-            label => match self.labels.read(label) {
-                Ok(label) => label,
-                Err(error) => bail!(error.at(path, line)),
-            },
-        };
+        let label = self.labels.read(label.trim(), path, line).map_err(|error| error.at(path, line))?;
         let Some(label) = label else {
             self.counts.leave_out(path, "no label", line);
             return Ok(());
@@ -103,16 +104,7 @@ impl ExampleCollector {
             let (path, repaired) = (path.display(), self.repaired);
             warnings.push(format!("{path}: {repaired} {rows} read with U+FFFD in place of bytes that are not UTF-8"));
         }
-        let mut examples = self.examples;
-        let (labels, renumbered) = self.labels.finish();
-        if let Some(renumbered) = renumbered {
-            for example in &mut examples {
-                if let Label::Class(class) = &mut example.label {
-                    *class = renumbered[*class as usize];
-                }
-            }
-        }
-        Ok(CollectedExamples { labels, examples, warnings })
+        Ok(CollectedExamples { labels: self.labels, examples: self.examples, warnings })
     }
 }
 

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use super::examples::{CollectedExamples, ExampleCollector};
-use super::labels::LabelReader;
+use super::labels::{LabelRule, Numbers};
 use super::records::{Format, RecordColumns, Records};
+use super::splits::{Splits, without_examples};
 use super::{Dataset, LabelSet, ReadOptions, Split, Task};
 use crate::Usage;
 use crate::protocol::Progress;
@@ -34,7 +35,7 @@ pub(super) fn load(task: Task, folder: &Path, options: ReadOptions, progress: &d
         let has_original = |folder: &&PathBuf| folder.join(MSR_TRAIN).is_file() && folder.join(MSR_DEV_IDS).is_file();
         if let Some(folder) = folders.iter().find(has_original) {
             let (train, dev) = read_msr(folder, most, progress)?;
-            return Ok(dataset(task, train, vec![("validation".to_owned(), dev)]));
+            return dataset(task, train, vec![("validation".to_owned(), dev)]);
         }
     }
     let files = find_files(task, &folders)?;
@@ -43,7 +44,7 @@ pub(super) fn load(task: Task, folder: &Path, options: ReadOptions, progress: &d
     for (suffix, paths) in task.eval_suffixes().iter().zip(&files.eval) {
         eval.push((format!("validation{suffix}"), read(task, files.format, paths, "evaluation", most, progress)?));
     }
-    Ok(dataset(task, train, eval))
+    dataset(task, train, eval)
 }
 
 /// The files of a task; each split has one or more shards.
@@ -159,7 +160,7 @@ fn read(
         // CoLA's columns: source, label, the author's original mark, sentence.
         None => RecordColumns::Indexed { count: 4, indices: &[3, 1] },
     };
-    let mut collector = ExampleCollector::new(label_reader(task), paired);
+    let mut collector = ExampleCollector::new(label_rule(task), paired);
     for path in paths {
         collector.read(path, format, &columns_to_read, progress)?;
     }
@@ -181,8 +182,8 @@ fn read_msr(
             Ok(())
         },
     )?;
-    let mut train = ExampleCollector::new(label_reader(Task::Mrpc), true);
-    let mut dev = ExampleCollector::new(label_reader(Task::Mrpc), true);
+    let mut train = ExampleCollector::new(label_rule(Task::Mrpc), true);
+    let mut dev = ExampleCollector::new(label_rule(Task::Mrpc), true);
     let columns_to_read = RecordColumns::Named(&["#1 String", "#2 String", "Quality", "#1 ID", "#2 ID"]);
     Records::open(&path, Format::Tsv, &columns_to_read)?.for_each(progress, |record| {
         let held_out = record.cells.as_ref().is_some_and(|cells| dev_ids.contains(&Some(cells[3..].to_vec())));
@@ -191,26 +192,30 @@ fn read_msr(
     Ok((train.finish("training", &path, max_bad_rows)?, dev.finish("evaluation", &ids, max_bad_rows)?))
 }
 
-fn label_reader(task: Task) -> LabelReader {
+/// The classes by name, as in some of the original files, or by index.
+fn label_rule(task: Task) -> LabelRule {
     match task.labels() {
-        LabelSet::Classes(names) => LabelReader::Known(names),
-        LabelSet::Regression => LabelReader::Scores(task.score_range()),
+        LabelSet::Classes(classes) => LabelRule::Known { classes, numbers: Numbers::Published, origin: task.title() },
+        LabelSet::Regression => LabelRule::Scores(task.score_range()),
     }
 }
 
-fn dataset(task: Task, train: CollectedExamples, eval: Vec<(String, CollectedExamples)>) -> Dataset {
-    let mut warnings = train.warnings;
-    let mut splits = Vec::new();
-    for (name, collected) in eval {
-        warnings.extend(collected.warnings);
-        splits.push(Split { name, examples: collected.examples });
-    }
-    Dataset {
+fn dataset(task: Task, train: CollectedExamples, eval: Vec<(String, CollectedExamples)>) -> Result<Dataset> {
+    let (names, eval): (Vec<String>, Vec<CollectedExamples>) = eval.into_iter().unzip();
+    let resolved = Splits::of(std::iter::once(train).chain(eval).collect())?;
+    let notes = vec![resolved.note(task.title(), "the dataset")];
+    let Splits { labels, splits, mut warnings, .. } = resolved;
+    let mut splits = splits.into_iter();
+    let train = splits.next().unwrap_or_default();
+    warnings.extend(without_examples(&labels, &train));
+    let eval = names.into_iter().zip(splits).map(|(name, examples)| Split { name, examples });
+    Ok(Dataset {
         name: task.id().to_owned(),
-        labels: train.labels,
+        labels,
         metrics: task.metrics(),
-        train: train.examples,
-        eval: splits,
+        train,
+        eval: eval.collect(),
+        notes,
         warnings,
-    }
+    })
 }

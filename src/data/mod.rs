@@ -4,10 +4,12 @@
 //! source       the files of a labelled dataset, and how to read them
 //! dataset      labelled examples with their labels and splits
 //! records/     rows of a TSV, CSV, JSON-lines or parquet file
+//! classes      the classes of a classifier
 //! labels       a label column becomes classes or scores
 //! examples     rows become labelled examples, with errors that name file and line
 //! left_out     rows that are left out, counted by reason
 //! glue task    the nine GLUE tasks in three file layouts
+//! splits       the labels of all splits become classes
 //! table split  the user's own files, and the held-out split
 //! tokenize cache
 //!              texts become token ids, cached on disk
@@ -23,6 +25,7 @@
 mod batch;
 mod cache;
 mod choices;
+mod classes;
 mod dataset;
 mod digest;
 mod examples;
@@ -37,6 +40,7 @@ mod sampler;
 mod sequence;
 mod source;
 mod split;
+mod splits;
 mod table;
 mod task;
 mod tokenize;
@@ -47,13 +51,14 @@ use anyhow::Result;
 
 pub use batch::{Batch, BatchLabels, collate};
 pub use choices::ChoiceQuestion;
+pub use classes::Classes;
 pub use dataset::{Dataset, Example, Label, LabelSet, Split};
 pub use digest::digest;
 pub use mmlu::{LETTERS, MmluQuestion, MmluSubject};
-pub use sampler::BatchSampler;
+pub use sampler::{BatchSampler, ShortBatch};
 pub use sequence::{Sequence, collate_sequences};
 pub use source::{Columns, HeldOut, LabelKind, LabelledSource, ReadOptions};
-pub use table::{read_labelled, read_texts};
+pub use table::{LabelledFile, read_labelled, read_texts};
 pub use task::Task;
 pub use tokenize::{Encoded, TextTokenizer, Token};
 pub use tokenized::Tokenized;

@@ -3,6 +3,7 @@
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 /// Batches per window within which examples are sorted by length. A larger window pads less and shuffles less.
 const WINDOW: usize = 50;
@@ -12,6 +13,18 @@ pub struct BatchSampler {
     lengths: Vec<usize>,
     batch: usize,
     seed: u64,
+    short_batch: ShortBatch,
+}
+
+/// The examples of an epoch's last, short batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShortBatch {
+    /// The longest of the last window: a run of an earlier version, whose order has to stay the same when it is resumed.
+    #[default]
+    Longest,
+    /// Drawn again in each epoch, so that no example always makes a batch of its own.
+    Random,
 }
 
 impl BatchSampler {
@@ -21,7 +34,16 @@ impl BatchSampler {
     /// If `batch` is 0.
     pub fn new(lengths: Vec<usize>, batch: usize, seed: u64) -> BatchSampler {
         assert!(batch > 0, "a batch has at least one example");
-        BatchSampler { lengths, batch, seed }
+        BatchSampler { lengths, batch, seed, short_batch: ShortBatch::Random }
+    }
+
+    /// The same sampler with another short batch.
+    pub fn with_short_batch(self, short_batch: ShortBatch) -> BatchSampler {
+        BatchSampler { short_batch, ..self }
+    }
+
+    pub fn short_batch(&self) -> ShortBatch {
+        self.short_batch
     }
 
     /// The batches of an epoch, as indices of examples: each example once, and only the last batch may be short. They
@@ -31,12 +53,17 @@ impl BatchSampler {
         random.set_stream(epoch);
         let mut order: Vec<usize> = (0..self.lengths.len()).collect();
         order.shuffle(&mut random);
-        for window in order.chunks_mut(self.batch.saturating_mul(WINDOW)) {
+        let whole = self.lengths.len() / self.batch;
+        // The examples after the whole batches are a random sample as long as they are not sorted.
+        let sorted = match self.short_batch {
+            ShortBatch::Random => whole * self.batch,
+            ShortBatch::Longest => order.len(),
+        };
+        for window in order[..sorted].chunks_mut(self.batch.saturating_mul(WINDOW)) {
             window.sort_by_key(|&index| self.lengths[index]);
         }
         let mut batches: Vec<Vec<usize>> = order.chunks(self.batch).map(<[usize]>::to_vec).collect();
         // The short batch stays last.
-        let whole = self.lengths.len() / self.batch;
         batches[..whole].shuffle(&mut random);
         batches
     }
@@ -70,6 +97,46 @@ mod tests {
             prop_assert_eq!(visited, (0..lengths.len()).collect::<Vec<_>>());
             prop_assert_eq!(sampler.epoch(epoch), order);
         }
+    }
+
+    proptest! {
+        // Each case draws a thousand epochs.
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn every_example_is_in_the_short_batch_about_equally_often(
+            lengths in prop::collection::vec(1_usize..60, 9..40), batch in 2_usize..9, seed: u64,
+        ) {
+            const EPOCHS: usize = 1000;
+            let short = lengths.len() % batch;
+            prop_assume!(short > 0);
+            let sampler = BatchSampler::new(lengths.clone(), batch, seed);
+            let mut counts = vec![0_usize; lengths.len()];
+            for epoch in 0..EPOCHS {
+                let order = sampler.epoch(epoch as u64);
+                order.last().unwrap().iter().for_each(|&index| counts[index] += 1);
+            }
+            // Of a binomial distribution, nothing is seven standard deviations off.
+            let share = short as f64 / lengths.len() as f64;
+            let (mean, deviation) = (EPOCHS as f64 * share, (EPOCHS as f64 * share * (1.0 - share)).sqrt());
+            for count in counts {
+                prop_assert!((count as f64 - mean).abs() < 7.0 * deviation, "{count} of {mean} \u{b1} {deviation}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_an_earlier_version_stays_the_same() {
+        let lengths: Vec<usize> = (0..33).map(|i| 5 + i % 7 + 100 * usize::from(i == 20)).collect();
+        let earlier = || BatchSampler::new(lengths.clone(), 8, 42).with_short_batch(ShortBatch::Longest);
+        // Recorded with that version.
+        assert_eq!(earlier().epoch(1)[0], [18, 26, 5, 19, 12, 13, 6, 27]);
+        for epoch in 0..20 {
+            assert_eq!(earlier().epoch(epoch).last(), Some(&vec![20]));
+        }
+        // Without a short batch both orders are the same.
+        let whole = || BatchSampler::new(lengths[..32].to_vec(), 8, 42);
+        assert_eq!(whole().epoch(3), whole().with_short_batch(ShortBatch::Longest).epoch(3));
     }
 
     #[test]

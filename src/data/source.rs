@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::classes::Classes;
 use super::task::Task;
 
 /// The files of a labelled dataset.
@@ -45,8 +46,11 @@ pub struct Columns {
 /// What a label column holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LabelKind {
-    /// Classes, by name or by index. `None` takes the classes that occur in the training file, sorted.
+    /// Classes. `None` takes the names that occur in the training file, sorted. With names, the file has them or a number for
+    /// each.
     Classes(Option<Vec<String>>),
+    /// The classes of a model, by name, or by the number that the model's own data had.
+    Model(Classes),
     /// Numbers.
     Regression,
 }

@@ -4,14 +4,25 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
+use super::classes::Classes;
 use super::examples::{CollectedExamples, ExampleCollector};
-use super::labels::LabelReader;
-use super::records::{Format, RecordColumns, Records, expect_file};
+use super::labels::{LabelRule, Numbers, Reading};
+use super::records::{Format, RecordColumns, Records, class_label_names, expect_file};
 use super::source::{Columns, HeldOut, LabelKind, ReadOptions};
 use super::split::hold_out;
+use super::splits::{Splits, without_examples};
 use super::{Dataset, Example, Label, LabelSet, Split};
 use crate::Usage;
 use crate::protocol::Progress;
+
+/// The labelled examples of one file.
+pub struct LabelledFile {
+    pub labels: LabelSet,
+    pub examples: Vec<Example>,
+    /// How the labels are read, unless they are names, which cannot be misread.
+    pub note: Option<String>,
+    pub warnings: Vec<String>,
+}
 
 pub(super) fn load(
     train: &Path,
@@ -21,51 +32,55 @@ pub(super) fn load(
     progress: &dyn Fn(Progress),
 ) -> Result<Dataset> {
     columns.check()?;
-    let collected = columns.read(train, columns.label_kind.reader()?, "training", options.max_bad_rows, progress)?;
-    let CollectedExamples { labels, examples, mut warnings } = collected;
-    if let LabelSet::Classes(names) = &labels
-        && names.len() < 2
+    let rule = columns.rule(train)?;
+    let read = |path: &Path, kind: &str| columns.read(path, rule.clone(), kind, options.max_bad_rows, progress);
+    let mut collected = vec![read(train, "training")?];
+    if let HeldOut::File(path) = held_out {
+        expect_file(path)?;
+        collected.push(read(path, "evaluation")?);
+    }
+    let resolved = Splits::of(collected)?;
+    let notes = vec![resolved.note_of(&rule, train)];
+    let Splits { labels, mut splits, mut warnings, .. } = resolved;
+    if let LabelSet::Classes(classes) = &labels
+        && classes.names.len() < 2
     {
-        let only = names.first().map(String::as_str).unwrap_or_default();
+        let only = classes.names.first().map(String::as_str).unwrap_or_default();
         bail!(Usage(format!(
             "{}: every label is \"{only}\"; a classifier needs at least two classes",
             train.display()
         )));
     }
-    let (examples, eval) = match held_out {
-        HeldOut::Fraction(fraction) => hold_out(examples, *fraction, options.seed)?,
-        HeldOut::File(path) => {
-            let reader = match &labels {
-                LabelSet::Classes(names) => LabelReader::Known(names.clone()),
-                LabelSet::Regression => columns.label_kind.reader()?,
-            };
-            let eval = columns.read(path, reader, "evaluation", options.max_bad_rows, progress)?;
-            warnings.extend(eval.warnings);
-            (examples, eval.examples)
-        }
+    let first = splits.swap_remove(0);
+    warnings.extend(without_examples(&labels, &first));
+    let (train_examples, eval) = match (held_out, splits.pop()) {
+        (HeldOut::Fraction(fraction), _) => hold_out(first, *fraction, options.seed)?,
+        (HeldOut::File(_), eval) => (first, eval.unwrap_or_default()),
     };
     Ok(Dataset {
         name: train.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
         metrics: labels.metrics(),
         labels,
-        train: examples,
+        train: train_examples,
         eval: vec![Split { name: "validation".into(), examples: eval }],
+        notes,
         warnings,
     })
 }
 
-/// Reads the labelled examples of one file. Also returns the warnings about skipped rows.
+/// Reads the labelled examples of one file, with how its labels are read, and warnings. `names` says where the names of the
+/// classes come from.
 ///
 /// # Errors
 /// As [`load`](super::load).
-pub fn read_labelled(
-    path: &Path,
-    columns: &Columns,
-    progress: &dyn Fn(Progress),
-) -> Result<(Vec<Example>, Vec<String>)> {
+pub fn read_labelled(path: &Path, columns: &Columns, names: &str, progress: &dyn Fn(Progress)) -> Result<LabelledFile> {
     columns.check()?;
-    let collected = columns.read(path, columns.label_kind.reader()?, "labelled", 1.0, progress)?;
-    Ok((collected.examples, collected.warnings))
+    let rule = columns.rule(path)?;
+    let collected = columns.read(path, rule.clone(), "labelled", 1.0, progress)?;
+    let resolved = Splits::of(vec![collected])?;
+    let note = (resolved.reading != Reading::Names).then(|| resolved.note(names, &file_name(path)));
+    let Splits { labels, mut splits, warnings, .. } = resolved;
+    Ok(LabelledFile { labels, examples: splits.swap_remove(0), note, warnings })
 }
 
 /// Reads the texts of one file to predict on. No row is skipped, so that predictions line up with rows. The labels of the
@@ -117,33 +132,69 @@ impl Columns {
     fn read(
         &self,
         path: &Path,
-        labels: LabelReader,
+        labels: LabelRule,
         kind: &str,
         max_bad_rows: f64,
         progress: &dyn Fn(Progress),
     ) -> Result<CollectedExamples> {
-        expect_file(path)?;
         let mut collector = ExampleCollector::new(labels, self.text_pair.is_some());
         collector.read(path, Format::of(path)?, &RecordColumns::Named(&self.names()), progress)?;
         collector.finish(kind, path, max_bad_rows)
     }
-}
 
-impl LabelKind {
-    fn reader(&self) -> Result<LabelReader> {
-        Ok(match self {
-            LabelKind::Regression => LabelReader::Scores(f32::MIN..=f32::MAX),
-            LabelKind::Classes(None) => LabelReader::collecting(),
-            LabelKind::Classes(Some(names)) => {
-                for (i, name) in names.iter().enumerate() {
-                    if name.trim().is_empty() || name.trim() != name || names[..i].contains(name) {
-                        bail!(Usage(format!(
-                            "data.labels: \"{name}\" is empty, has spaces around it or is given twice"
-                        )));
-                    }
+    /// What is known about the labels of a file before it is read.
+    fn rule(&self, path: &Path) -> Result<LabelRule> {
+        expect_file(path)?;
+        let published = match Format::of(path)? {
+            Format::Parquet => class_label_names(path, &self.label)?,
+            _ => None,
+        };
+        Ok(match (&self.label_kind, published) {
+            (LabelKind::Regression, _) => LabelRule::Scores(f32::MIN..=f32::MAX),
+            (LabelKind::Model(classes), _) => {
+                LabelRule::Known { classes: classes.clone(), numbers: Numbers::Recorded, origin: "the model" }
+            }
+            (LabelKind::Classes(None), None) => LabelRule::Collect,
+            (LabelKind::Classes(None), Some(names)) => LabelRule::Known {
+                classes: Classes::named(names),
+                numbers: Numbers::Published,
+                origin: "the file's ClassLabel",
+            },
+            (LabelKind::Classes(Some(names)), published) => {
+                check_names(names)?;
+                let mut classes = Classes::named(names.clone());
+                let numbers = if published.is_some() { Numbers::Published } else { Numbers::Named };
+                // The file's numbers are indices into the names that were published with it.
+                if let Some(order) = published.and_then(|published| classes.order_in(&published)) {
+                    classes.numbers = order.into_iter().map(|index| index.to_string()).collect();
                 }
-                LabelReader::Known(names.clone())
+                LabelRule::Known { classes, numbers, origin: "data.labels" }
             }
         })
+    }
+}
+
+fn check_names(names: &[String]) -> Result<()> {
+    for (i, name) in names.iter().enumerate() {
+        if name.trim().is_empty() || name.trim() != name || names[..i].contains(name) {
+            bail!(Usage(format!("data.labels: \"{name}\" is empty, has spaces around it or is given twice")));
+        }
+    }
+    Ok(())
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+impl Splits {
+    /// How the labels of a file with this rule were read.
+    fn note_of(&self, rule: &LabelRule, file: &Path) -> String {
+        let file = file_name(file);
+        match (rule, &self.labels) {
+            (LabelRule::Known { origin, .. }, _) => self.note(origin, &file),
+            (_, LabelSet::Classes(classes)) => format!("labels: {} from {file}", classes.describe()),
+            (_, LabelSet::Regression) => format!("labels: numbers from {file} (regression)"),
+        }
     }
 }

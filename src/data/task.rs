@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::bail;
 
-use super::LabelSet;
+use super::{Classes, LabelSet};
 use crate::Usage;
 use crate::metrics::Metrics;
 use crate::suggest::did_you_mean;
@@ -87,7 +87,7 @@ impl Task {
             Task::Qnli | Task::Rte => &["entailment", "not_entailment"],
             Task::Wnli => &["not_entailment", "entailment"],
         };
-        LabelSet::Classes(names.iter().map(|&name| name.to_owned()).collect())
+        LabelSet::Classes(Classes::named(names.iter().map(|&name| name.to_owned()).collect()))
     }
 
     /// The metrics the benchmark reports.
@@ -113,7 +113,7 @@ impl Task {
     /// A class as the benchmark's submission format has it: entailment classes by name, others by index.
     pub fn submission_label(self, class: usize) -> String {
         match (self, self.labels()) {
-            (Task::Mnli | Task::Qnli | Task::Rte, LabelSet::Classes(names)) if class < names.len() => {
+            (Task::Mnli | Task::Qnli | Task::Rte, LabelSet::Classes(Classes { names, .. })) if class < names.len() => {
                 names[class].clone()
             }
             _ => class.to_string(),

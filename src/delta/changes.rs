@@ -8,8 +8,8 @@ use tch::Tensor;
 
 use super::saved_state::SavedState;
 use crate::Usage;
-use crate::model::{Fingerprint, ModelFiles};
-use crate::protocol::Eval;
+use crate::model::{Fingerprint, Head, ModelFiles};
+use crate::protocol::{Eval, HeadRows};
 use crate::runs::checkpoint::{BaseIdentity, SlotEntry, StoredCheckpoint};
 
 /// What a run changes in its base model.
@@ -17,7 +17,8 @@ pub struct Changes {
     pub info: DeltaInfo,
     /// Parameters with some components changed, in the model's order.
     pub sparse: Vec<SparseChange>,
-    /// Parameters replaced as a whole: those trained densely, and those that the base model lacks.
+    /// Parameters replaced as a whole: those trained densely, and those of the head that do not start from
+    /// the base model's values.
     pub dense: Vec<DenseChange>,
 }
 
@@ -35,6 +36,12 @@ pub struct DeltaInfo {
     pub eval: Option<Eval>,
     /// Names of the classes; empty for regression and language models.
     pub labels: Vec<String>,
+    /// The number that the data have instead of each name, if they have numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub label_numbers: Vec<String>,
+    /// Where the rows of the classification head come from.
+    #[serde(default, skip_serializing_if = "HeadRows::is_as_stored")]
+    pub head: HeadRows,
     pub base: BaseIdentity,
     /// Version of finesift.
     pub version: String,
@@ -60,9 +67,9 @@ pub struct DenseChange {
 }
 
 impl DeltaInfo {
-    /// Number of outputs of the head.
-    pub fn outputs(&self) -> i64 {
-        self.labels.len().max(1) as i64
+    /// The classification head to load from the base model.
+    pub fn head(&self) -> Head {
+        Head { outputs: self.labels.len().max(1) as i64, rows: self.head.clone() }
     }
 
     /// Checks that a folder has the base model.
@@ -93,11 +100,13 @@ impl Changes {
             step: manifest.step,
             eval: manifest.best.clone().filter(|best| best.step == manifest.step),
             labels: if manifest.labels.is_empty() { numbered(&manifest.slots) } else { manifest.labels.clone() },
+            label_numbers: manifest.label_numbers.clone(),
+            head: manifest.head.clone(),
             base: manifest.base.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
         };
         info.check_base(base)?;
-        let files = ModelFiles::open(base, info.outputs())?;
+        let files = ModelFiles::open(base, info.head())?;
         let saved = SavedState::read(stored, &files.layout.parameters).map_err(|error| Usage(error.to_string()))?;
         let (mut sparse, mut dense, mut start) = (Vec::new(), Vec::new(), 0);
         for (slot, selected) in manifest.slots.iter().zip(saved.selected) {
@@ -109,12 +118,12 @@ impl Changes {
                 None => dense.push(DenseChange { name, values: values.reshape(&slot.shape) }),
             }
         }
-        for (number, values) in files.newly_initialized(manifest.seed) {
+        for (number, values) in files.initial_changes(manifest.seed) {
             let name = files.layout.parameters[number].name.clone();
             if dense.iter().any(|dense: &DenseChange| dense.name == name) {
                 continue;
             }
-            // A parameter that is itself new is replaced as a whole, its selected components included.
+            // A parameter that starts from other values is replaced as a whole, its selected components included.
             if let Some(place) = sparse.iter().position(|sparse| sparse.name == name) {
                 let SparseChange { indices, values: chosen, .. } = sparse.remove(place);
                 let _ = values.view(-1).index_copy_(0, &indices, &chosen);

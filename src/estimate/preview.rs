@@ -70,7 +70,9 @@ fn pad(spans: &mut Vec<TokenSpan>, length: usize, padding: &str) {
 
 fn label(labels: &LabelSet, example: &Example) -> String {
     match (labels, example.label) {
-        (LabelSet::Classes(names), Label::Class(class)) => names.get(class as usize).cloned().unwrap_or_default(),
+        (LabelSet::Classes(classes), Label::Class(class)) => {
+            classes.names.get(class as usize).cloned().unwrap_or_default()
+        }
         (_, Label::Class(class)) => class.to_string(),
         (_, Label::Score(score)) => score.to_string(),
     }

@@ -171,7 +171,9 @@ impl Labelled {
     fn example(&self, prediction: &Prediction) -> ExamplePrediction {
         let example = &self.texts[prediction.row];
         let name = |value: f64| match &self.labels {
-            LabelSet::Classes(names) => names.get(value as usize).map_or_else(|| value.to_string(), Clone::clone),
+            LabelSet::Classes(classes) => {
+                classes.names.get(value as usize).map_or_else(|| value.to_string(), Clone::clone)
+            }
             LabelSet::Regression => format!("{value:.3}"),
         };
         ExamplePrediction {

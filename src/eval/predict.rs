@@ -4,16 +4,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use serde_json::{Map, Value};
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::device_batch::DeviceBatch;
 use super::held_out::{Evaluator, HeldOut, Labelled, Scores};
 use crate::Usage;
-use crate::data::{Example, LabelSet, Split, TextTokenizer, Tokenized, collate};
-use crate::delta::Changes;
+use crate::data::{Classes, Example, LabelSet, Split, TextTokenizer, Tokenized, collate};
+use crate::delta::{Changes, DeltaInfo};
 use crate::metrics::Metrics;
-use crate::model::{LoadOptions, ModelConfig, Network};
+use crate::model::{EncoderConfig, Head, LoadOptions, ModelConfig, Network};
 use crate::protocol::Progress;
 
 /// Examples of a batch.
@@ -23,8 +22,8 @@ const BATCH: usize = 32;
 pub struct Predictor {
     network: Network,
     tokenizer: TextTokenizer,
-    /// Names of the classes; empty for a regression.
-    pub labels: Vec<String>,
+    /// What its outputs are.
+    pub labels: LabelSet,
 }
 
 /// How to open a model.
@@ -48,7 +47,7 @@ impl Predictor {
         progress: &dyn Fn(Progress),
     ) -> Result<Predictor> {
         changes.info.check_base(base)?;
-        let (predictor, _) = Predictor::new(base, changes.info.labels.clone(), options, progress)?;
+        let (predictor, _) = Predictor::new(base, label_set(&changes.info), changes.info.head(), options, progress)?;
         let parameters = &predictor.network.parameters;
         let known =
             |name: &str, shape: &[i64]| parameters.specs().iter().any(|spec| spec.name == name && spec.shape == shape);
@@ -77,12 +76,10 @@ impl Predictor {
     /// # Errors
     /// [`Usage`]: a model that cannot be opened, or one without a head.
     pub fn folder(folder: &Path, options: PredictorOptions, progress: &dyn Fn(Progress)) -> Result<Predictor> {
-        // Before the labels are read, for a better error.
-        classifier(folder)?;
-        let config: Map<String, Value> = serde_json::from_slice(&std::fs::read(folder.join("config.json"))?)?;
-        let place = folder.join("config.json");
-        let labels = labels(&config).map_err(|error| Usage(format!("{}: {error}", place.display())))?;
-        let (predictor, fresh) = Predictor::new(folder, labels, options, progress)?;
+        let labels = labels(&classifier(folder)?)
+            .map_err(|error| Usage(format!("{}: {error}", folder.join("config.json").display())))?;
+        let head = Head::as_stored(labels.count() as i64);
+        let (predictor, fresh) = Predictor::new(folder, labels, head, options, progress)?;
         if !fresh.is_empty() {
             let (place, lacking) = (folder.display(), fresh.join(", "));
             bail!(Usage(format!("{place}: its weights lack {lacking}; is it a fine-tuned classifier?")));
@@ -93,14 +90,15 @@ impl Predictor {
     /// The model, and the newly initialised parameters of its head.
     fn new(
         folder: &Path,
-        labels: Vec<String>,
+        labels: LabelSet,
+        head: Head,
         options: PredictorOptions,
         progress: &dyn Fn(Progress),
     ) -> Result<(Predictor, Vec<String>)> {
-        let longest = classifier(folder)?.max_tokens() as usize;
+        let longest = ModelConfig::Encoder(classifier(folder)?).max_tokens() as usize;
         let tokenizer = TextTokenizer::open(folder, options.max_length.min(longest))?;
         let PredictorOptions { device, dtype, .. } = options;
-        let load = LoadOptions { labels: labels.len().max(1) as i64, dtype, device, seed: 0 };
+        let load = LoadOptions { head, dtype, device, seed: 0 };
         let (network, report) = Network::open(folder, &load, progress)?;
         Ok((Predictor { network, tokenizer, labels }, report.newly_initialized))
     }
@@ -142,7 +140,7 @@ impl Predictor {
         let texts = splits.into_iter().next().map(|split| split.examples).unwrap_or_default();
         let evaluator = Evaluator {
             splits: encoded,
-            labelled: Some(Labelled { metrics, labels: self.kind(), texts }),
+            labelled: Some(Labelled { metrics, labels: self.labels.clone(), texts }),
             batch: BATCH,
             pad_id: self.network.config.pad_token_id(),
         };
@@ -154,55 +152,84 @@ impl Predictor {
         Ok(scores.unwrap_or(Scores { loss: f64::NAN, scores: Default::default(), worst: None }))
     }
 
-    /// The labels as the data module describes them.
-    pub fn kind(&self) -> LabelSet {
-        if self.labels.is_empty() { LabelSet::Regression } else { LabelSet::Classes(self.labels.clone()) }
+    /// Puts the outputs in the order of these labels, by name. Returns a line that says so, unless they are in that order.
+    ///
+    /// # Errors
+    /// [`Usage`]: other labels; `of` says whose they are.
+    pub fn follow(&mut self, labels: &LabelSet, of: &str) -> Result<Option<String>> {
+        let (own, others) = match (&self.labels, labels) {
+            (LabelSet::Regression, LabelSet::Regression) => return Ok(None),
+            (LabelSet::Classes(own), LabelSet::Classes(others)) => (own, others),
+            (LabelSet::Regression, _) => bail!(Usage(format!("{of} has classes, but the model predicts a number"))),
+            (_, LabelSet::Regression) => bail!(Usage(format!("{of} has numbers, but the model predicts classes"))),
+        };
+        let (described, of_data) = (own.describe(), others.describe());
+        let same_number = own.names.len() == others.names.len();
+        let note = match others.order_in(&own.names) {
+            Some(order) if order.iter().copied().eq(0..order.len()) => None,
+            Some(order) => {
+                let order: Vec<i64> = order.into_iter().map(|row| row as i64).collect();
+                self.reorder(&Tensor::from_slice(&order));
+                Some(format!("labels: the model has {described}, {of} has {of_data}; compared by name"))
+            }
+            None if same_number && (Classes::is_generic(&own.names) || Classes::are_indices(&own.names)) => {
+                Some(format!("labels: the model does not name its classes; its outputs are taken as {of_data}"))
+            }
+            None => bail!(Usage(format!("{of} has the labels {of_data}, but the model predicts {described}"))),
+        };
+        self.labels = labels.clone();
+        Ok(note)
+    }
+
+    /// Output `i` becomes what output `order[i]` was.
+    fn reorder(&self, order: &Tensor) {
+        let parameters = &self.network.parameters;
+        no_grad(|| {
+            for spec in parameters.specs().iter().filter(|spec| spec.output) {
+                let mut parameter = parameters.get(&spec.name);
+                let rows = parameter.index_select(0, &order.to_device(parameter.device()));
+                parameter.copy_(&rows);
+            }
+        });
+    }
+}
+
+/// The labels of a fine-tuned classifier.
+fn label_set(info: &DeltaInfo) -> LabelSet {
+    match info.labels.as_slice() {
+        [] => LabelSet::Regression,
+        names => LabelSet::Classes(Classes { names: names.to_vec(), numbers: info.label_numbers.clone() }),
     }
 }
 
 /// The config of a classifier.
-fn classifier(folder: &Path) -> Result<ModelConfig> {
+fn classifier(folder: &Path) -> Result<EncoderConfig> {
     match ModelConfig::read(folder)? {
         ModelConfig::Decoder(_) => bail!(Usage(format!(
             "{}: a language model, not a classifier; its perplexity is part of every evaluation during training",
             folder.display()
         ))),
-        encoder => Ok(encoder),
+        ModelConfig::Encoder(config) => Ok(config),
     }
 }
 
-/// Why a config.json does not name the classes.
+/// A config.json that does not name the classes.
 #[derive(Debug)]
-enum LabelsError {
-    NoLabels,
-    /// Not every one of these classes has a name.
-    Unnamed(usize),
-}
+struct NoClasses;
 
-impl fmt::Display for LabelsError {
+impl fmt::Display for NoClasses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LabelsError::NoLabels => f.write_str("no id2label; is it a fine-tuned classifier?"),
-            LabelsError::Unnamed(classes) => {
-                write!(f, "id2label does not name the classes 0 to {}", classes.saturating_sub(1))
-            }
-        }
+        f.write_str("no id2label that names each class from 0 on; is it a fine-tuned classifier?")
     }
 }
 
-/// The classes in a classifier's config.json, in order.
-fn labels(config: &Map<String, Value>) -> Result<Vec<String>, LabelsError> {
-    if config.get("problem_type").and_then(Value::as_str) == Some("regression") {
-        return Ok(Vec::new());
-    }
-    let Some(names) = config.get("id2label").and_then(Value::as_object) else {
-        return Err(LabelsError::NoLabels);
-    };
-    let named = (0..names.len()).map(|id| names.get(&id.to_string())?.as_str().map(str::to_owned));
-    match named.collect::<Option<Vec<String>>>() {
-        Some(labels) if labels.len() == 1 => Ok(Vec::new()),
-        Some(labels) => Ok(labels),
-        None => Err(LabelsError::Unnamed(names.len())),
+/// What the outputs of a classifier are.
+fn labels(config: &EncoderConfig) -> Result<LabelSet, NoClasses> {
+    match config.id2label.as_deref() {
+        _ if config.regression => Ok(LabelSet::Regression),
+        None | Some([]) => Err(NoClasses),
+        Some([_]) => Ok(LabelSet::Regression),
+        Some(names) => Ok(LabelSet::Classes(Classes::of_model(names.to_vec()))),
     }
 }
 

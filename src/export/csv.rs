@@ -64,7 +64,7 @@ mod tests {
             })
         };
         let scores = BTreeMap::from([("accuracy".to_owned(), 0.75)]);
-        let eval = Event::Eval(Eval { step: 2, epoch: 1.0, loss: 0.25, scores, best: true });
+        let eval = Event::Eval(Eval { step: 2, epoch: 1.0, loss: 0.25, scores, best: true, patience: None });
         let events =
             [step(1, f64::NAN), Event::Mass(Mass { step: 1, overall: 40.0, targets: vec![] }), step(2, 0.5), eval];
         let (mut history, mut out) = (History::every_step(), Vec::new());

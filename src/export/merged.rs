@@ -27,7 +27,7 @@ use crate::protocol::Progress;
 /// written.
 pub fn merged(changes: &Changes, base: &Path, out: &Path, control: ExportControl) -> Result<()> {
     changes.info.check_base(base)?;
-    let files = ModelFiles::open(base, changes.info.outputs())?;
+    let files = ModelFiles::open(base, changes.info.head())?;
     check(changes, &files)?;
     control.cancel.begin()?;
     let unfinished = Unfinished::at(out)?;
@@ -212,7 +212,7 @@ fn config(facts: &DeltaInfo, model: &ModelConfig, base: &Path) -> Result<String>
 
 /// The model card.
 fn card(changes: &Changes, model: &ModelConfig) -> String {
-    let DeltaInfo { run, preset, step, eval, labels, base, version } = &changes.info;
+    let DeltaInfo { run, preset, step, eval, labels, base, version, .. } = &changes.info;
     let selected: usize = changes.sparse.iter().map(|sparse| sparse.values.numel()).sum();
     let of: i64 = changes.sparse.iter().map(|sparse| sparse.shape.iter().product::<i64>()).sum();
     let dense: usize = changes.dense.iter().map(|dense| dense.values.numel()).sum();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::protocol::{Reason, Started};
+use crate::protocol::Started;
 use crate::runs::{History, RunEnd};
 use crate::series::{Bucket, Series};
 
@@ -57,8 +57,7 @@ fn facts(history: &History) -> String {
         rows.push(("finesift", started.version.clone()));
     }
     let state = match &history.end {
-        Some(RunEnd::Finished(finished)) if finished.reason == Reason::Completed => "completed",
-        Some(RunEnd::Finished(_)) => "stopped",
+        Some(RunEnd::Finished(finished)) => finished.reason.name(),
         Some(RunEnd::Failed { .. }) => "failed",
         None => "not finished",
     };
@@ -174,7 +173,7 @@ mod tests {
     #[test]
     fn a_page_has_a_chart_for_each_measurement_and_escapes_text() {
         let scores = BTreeMap::from([("<script>".to_owned(), 0.5)]);
-        let eval = Event::Eval(Eval { step: 3, epoch: 1.0, loss: 0.5, scores, best: true });
+        let eval = Event::Eval(Eval { step: 3, epoch: 1.0, loss: 0.5, scores, best: true, patience: None });
         let page = page([step(1, 2.0), step(2, f64::NAN), step(3, 1.0), eval], "a = \"</pre>\"");
         assert_eq!(page.matches("<svg ").count(), 4, "no chart of what was never measured");
         assert!(!page.contains("<script>") && page.contains("&lt;script&gt; 0.5000, loss 0.5000"));

@@ -23,7 +23,7 @@ use crate::model::{self, ModelConfig, ModelFiles};
 /// [`ChangedBiases`]; [`Usage`]: changed embeddings, another base model, the folder exists; [`Cancelled`](super::Cancelled).
 pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, control: ExportControl) -> Result<()> {
     changes.info.check_base(base)?;
-    let files = ModelFiles::open(base, changes.info.outputs())?;
+    let files = ModelFiles::open(base, changes.info.head())?;
     let (weights, others): (Vec<&SparseChange>, Vec<&SparseChange>) =
         changes.sparse.iter().partition(|sparse| sparse.name.ends_with(".weight") && sparse.shape.len() == 2);
     if !others.is_empty() && !without_biases {

@@ -12,6 +12,7 @@ use crate::attach::Link;
 use crate::outcome::Outcome;
 use crate::protocol::{Command, Event};
 use crate::signals::Signals;
+use crate::stdout::{StdoutError, print};
 use plain::Plain;
 use typed::Input;
 
@@ -29,11 +30,11 @@ pub enum OutputFormat {
 /// Called at the first [`Event::Started`] or [`Event::Resumed`].
 pub type OnStarted = Box<dyn FnOnce() -> Result<()>>;
 
-/// Prints a run until it ends. The first signal stops it with a checkpoint, the second one ends the process. On an attached
+/// Prints a run until it ends. If stdout cannot be written, a run of this process continues to its end all the same. The first signal stops it with a checkpoint, the second one ends the process. On an attached
 /// run the first signal only detaches.
 ///
 /// # Errors
-/// Those of the run.
+/// Those of the run. What could not be written.
 pub fn run(link: impl Into<Link>, format: OutputFormat, on_started: Option<OnStarted>) -> Result<Outcome> {
     let typed = if format == OutputFormat::Plain { Some(typed::lines()) } else { None };
     watch(link.into(), format, typed, on_started)
@@ -47,6 +48,8 @@ fn watch(
 ) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut outcome = Outcome::default();
+    // A run is worth more than what it prints.
+    let mut unwritten: Option<StdoutError> = None;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let mut plain = if format == OutputFormat::Plain { Plain::without_bar() } else { Plain::new() };
@@ -56,8 +59,6 @@ fn watch(
                 plain.line("Ctrl-C detaches; training continues");
             }
         }
-        // The run continues if the reader of stdout is gone.
-        let mut stdout = (format == OutputFormat::Json).then(io::stdout);
         loop {
             tokio::select! {
                 event = link.next() => {
@@ -72,14 +73,16 @@ fn watch(
                     if let Event::Finished(finished) = &event {
                         outcome.finished = Some(finished.clone());
                     }
-                    match &mut stdout {
-                        Some(out) => {
-                            if write_line(out, &event).is_err() {
-                                stdout = None;
-                            }
+                    if format != OutputFormat::Json {
+                        plain.show(event);
+                    } else if unwritten.is_none()
+                        && let Err(error) = print_line(&event)
+                    {
+                        if !link.is_own() {
+                            return Err(error.into());
                         }
-                        None if format == OutputFormat::Json => {}
-                        None => plain.show(event),
+                        plain.line(&format!("{error}; training continues, and all events are in the run's events.jsonl"));
+                        unwritten = Some(error);
                     }
                 }
                 line = async { typed.as_mut().expect("guarded").recv().await }, if typed.is_some() => match line {
@@ -109,14 +112,15 @@ fn watch(
         }
     })
     .and_then(|()| link.join())?;
-    Ok(outcome)
+    match unwritten {
+        Some(error) if outcome.signal.is_none() => Err(error.into()),
+        _ => Ok(outcome),
+    }
 }
 
-fn write_line(out: &mut impl Write, event: &Event) -> io::Result<()> {
-    let mut line = serde_json::to_vec(event)?;
-    line.push(b'\n');
-    out.write_all(&line)?;
-    out.flush()
+fn print_line(event: &Event) -> Result<(), StdoutError> {
+    let line = serde_json::to_string(event).map_err(io::Error::from)?;
+    print(&(line + "\n"))
 }
 
 #[cfg(test)]

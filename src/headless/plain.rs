@@ -47,8 +47,9 @@ impl Plain {
             Some(Phase::Checkpointing) => "saving a checkpoint",
             Some(Phase::Paused) => "paused",
         };
+        let patience = self.history.patience.map(|patience| format!(", {patience}")).unwrap_or_default();
         match &self.history.step {
-            Some(step) => format!("{phase}; {}", self.step_line(step)),
+            Some(step) => format!("{phase}; {}{patience}", self.step_line(step)),
             None => phase.to_owned(),
         }
     }
@@ -70,7 +71,9 @@ impl Plain {
                 let scores: Vec<String> =
                     eval.scores.iter().map(|(name, score)| format!("{name} {score:.4}")).collect();
                 let best = if eval.best { ", best so far" } else { "" };
-                self.line(&format!("step {}: eval loss {:.4}, {}{best}", eval.step, eval.loss, scores.join(", ")));
+                let patience = eval.patience.map(|patience| format!(", {patience}")).unwrap_or_default();
+                let scores = scores.join(", ");
+                self.line(&format!("step {}: eval loss {:.4}, {scores}{best}{patience}", eval.step, eval.loss));
             }
             Event::Checkpointed { step, path, bytes: size, .. } => {
                 self.line(&format!("saved checkpoint at step {step} ({}): {}", bytes(*size as f64), path.display()));

@@ -9,7 +9,7 @@ use crate::Usage;
 use crate::data::{LabelledSource, TextTokenizer};
 use crate::model::{Layout, ModelConfig, ParameterSpec};
 use crate::preset::{DataSource, Preset};
-use crate::protocol::PERPLEXITY;
+use crate::protocol::{LOSS, PERPLEXITY};
 use crate::sift::{Role, Rules};
 use crate::suggest;
 
@@ -51,11 +51,14 @@ pub(super) fn check_known_scores(preset: &Preset) -> Result<()> {
     }
 }
 
-/// Checks that `keep.best` is one of a dataset's scores.
+/// Checks that `keep.best` is one of a dataset's scores, or the loss.
 pub(super) fn check_best(preset: &Preset, dataset: &str, scores: &[&str]) -> Result<()> {
     match preset.keep.best.as_deref() {
-        Some(name) if !scores.contains(&name) => {
-            bail!(Usage(format!("keep.best is \"{name}\", but {dataset} is scored by {}", scores.join(" and "))))
+        Some(name) if name != LOSS && !scores.contains(&name) => {
+            bail!(Usage(format!(
+                "keep.best is \"{name}\", but {dataset} is scored by {} and {LOSS}",
+                scores.join(", ")
+            )))
         }
         _ => Ok(()),
     }

@@ -4,10 +4,11 @@ use anyhow::Result;
 
 use super::access::Access;
 use super::checks::check_best;
+use super::head::{self, ChosenHead};
 use super::opened::{ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit, steps};
 use crate::data::{self, Example, LabelledSource, Tokenized};
 use crate::preset::Preset;
-use crate::protocol::{Event, Progress};
+use crate::protocol::{Event, HeadRows, Progress};
 
 /// Reads the examples; tokenizes them if the model is there.
 pub(super) fn open(
@@ -19,9 +20,17 @@ pub(super) fn open(
 ) -> Result<OpenedData> {
     let progress = |progress: Progress| report(Event::Progress(progress));
     let dataset = data::load(source, preset.read_options(), &progress)?;
+    for note in &dataset.notes {
+        report(Event::info(note));
+    }
     for warning in &dataset.warnings {
         report(Event::warning(warning));
     }
+    let head = match model {
+        Some(model) => head::choose(preset, model, &dataset.labels)?,
+        None => ChosenHead::silent(HeadRows::AsStored),
+    };
+    head.note.into_iter().for_each(report);
     check_best(preset, &dataset.name, dataset.metrics.names())?;
     let best = preset.keep.best.clone().unwrap_or_else(|| dataset.metrics.primary().to_owned());
     let steps = steps(preset, dataset.train.len())?;
@@ -43,6 +52,7 @@ pub(super) fn open(
     Ok(OpenedData {
         name: dataset.name.clone(),
         labels: dataset.labels.count() as i64,
+        head: head.rows,
         examples: dataset.train.len() as u64,
         eval_examples: dataset.eval.iter().map(|split| split.examples.len() as u64).sum(),
         steps,

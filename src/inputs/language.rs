@@ -7,7 +7,7 @@ use crate::Usage;
 use crate::data::instruct::{self, InstructionExample, InstructionSource, PromptEncoder};
 use crate::data::{Sequence, Tokenized};
 use crate::preset::{InstructionData, Preset};
-use crate::protocol::{Event, PERPLEXITY, Progress};
+use crate::protocol::{Event, HeadRows, PERPLEXITY, Progress};
 
 /// Reads the examples; tokenizes them if the model is there.
 pub(super) fn open(
@@ -24,10 +24,11 @@ pub(super) fn open(
     }
     let mut opened = OpenedData {
         labels: 0,
+        head: HeadRows::AsStored,
         examples: instructions.train.len() as u64,
         eval_examples: instructions.eval.len() as u64,
         steps: steps(preset, instructions.train.len())?,
-        best: PERPLEXITY.into(),
+        best: preset.keep.best.clone().unwrap_or_else(|| PERPLEXITY.into()),
         labelled: None,
         tokenized: None,
         name: instructions.name,

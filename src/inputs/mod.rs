@@ -5,6 +5,7 @@
 //! access        the model and the dataset, from the cache or from the hub
 //! checks        whether preset, model and tokenizer fit each other
 //! classifier    labelled texts, read and tokenized
+//! head          whether the base model's classification head is kept
 //! language      instructions, read, tokenized and packed
 //! opened        what `open` returns
 //! ```
@@ -12,6 +13,7 @@
 mod access;
 mod checks;
 mod classifier;
+mod head;
 mod language;
 mod opened;
 

@@ -10,6 +10,7 @@ use crate::data::instruct::PromptEncoder;
 use crate::data::{Dataset, TextTokenizer, Tokenized};
 use crate::model::ModelConfig;
 use crate::preset::Preset;
+use crate::protocol::HeadRows;
 
 /// A preset whose model and data were found and checked. Without permission to download, either may be missing.
 pub struct OpenedPreset {
@@ -47,6 +48,8 @@ pub struct OpenedData {
     pub name: String,
     /// Outputs of a classifier's head; 0 for a language model.
     pub labels: i64,
+    /// Where the rows of a classifier's head come from.
+    pub head: HeadRows,
     /// Training examples, before packing.
     pub examples: u64,
     /// Held-out examples of all splits.

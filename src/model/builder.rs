@@ -37,6 +37,8 @@ pub struct ParameterSpec {
     pub segment: usize,
     /// Whether it belongs to the head, which a checkpoint of the bare network lacks.
     pub head: bool,
+    /// Whether it belongs to the output layer of the head: its first dimension is the labels.
+    pub output: bool,
     /// Whether the loss multiplies hidden states by it to get logits.
     pub lm_head: bool,
     /// A second name that a checkpoint may have the same tensor under.
@@ -55,6 +57,11 @@ impl ParameterSpec {
     /// Whether it belongs to a linear layer.
     pub fn is_linear(&self) -> bool {
         matches!(self.kind, ParameterKind::LinearWeight | ParameterKind::LinearBias)
+    }
+
+    /// Whether it belongs to the classifier: the head without a pooler, which pre-training has trained.
+    pub fn is_classifier(&self) -> bool {
+        self.head && self.base_prefix.is_empty()
     }
 
     /// Whether it is the bias of a layer or norm.
@@ -96,6 +103,7 @@ pub struct Builder<'a> {
     path: String,
     segment: usize,
     head: bool,
+    output: bool,
     lm_head: bool,
     tied: Option<&'static str>,
     base_prefix: &'static str,
@@ -105,7 +113,7 @@ impl<'a> Builder<'a> {
     /// The root of the tree.
     pub fn new(source: &'a dyn ParameterSource) -> Builder<'a> {
         let path = String::new();
-        Builder { source, path, segment: 0, head: false, lm_head: false, tied: None, base_prefix: "" }
+        Builder { source, path, segment: 0, head: false, output: false, lm_head: false, tied: None, base_prefix: "" }
     }
 
     /// The module `name` below this one: "push prefix", as in candle. `name` may be a path.
@@ -127,6 +135,11 @@ impl<'a> Builder<'a> {
     /// The same place, for parameters of the head, which is this segment.
     pub fn in_head(&self, segment: usize) -> Builder<'a> {
         Builder { head: true, segment, ..self.clone() }
+    }
+
+    /// The same place, for the layer of the head whose outputs are the labels.
+    pub fn as_output(&self) -> Builder<'a> {
+        Builder { output: true, ..self.clone() }
     }
 
     /// The same place, for the parameter that makes logits of hidden states.
@@ -152,6 +165,7 @@ impl<'a> Builder<'a> {
             kind,
             segment: self.segment,
             head: self.head,
+            output: self.output,
             lm_head: self.lm_head,
             tied: self.tied,
             base_prefix: self.base_prefix,

@@ -35,7 +35,7 @@ pub(super) struct StoredTensor {
     /// Number of the file.
     pub file: usize,
     pub dtype: Dtype,
-    shape: Vec<i64>,
+    pub shape: Vec<i64>,
     /// Its place in the file.
     pub range: Range<usize>,
 }
@@ -85,11 +85,9 @@ impl Checkpoint {
         let stored = &self.tensors[name];
         let path = self.files[stored.file].path.display();
         if stored.shape != spec.shape {
-            let labels = match spec.name.as_str() {
-                "classifier.weight" | "classifier.bias" | "classifier.out_proj.weight" | "classifier.out_proj.bias" => {
-                    "; the checkpoint's head is for another number of labels than the data has"
-                }
-                _ => "",
+            let labels = match spec.output {
+                true => "; the checkpoint's head is for another number of labels than the data has",
+                false => "",
             };
             bail!(Usage(format!(
                 "{path}: tensor {name} has shape {:?}, expected {:?}{labels}",

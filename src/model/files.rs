@@ -6,12 +6,14 @@ use anyhow::Result;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use safetensors::Dtype;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::checkpoint::Checkpoint;
 use super::config::ModelConfig;
+use super::dtype::kind;
+use super::head::Head;
 use super::layout::Layout;
-use super::weights::{initialized, locate};
+use super::weights::{initialized, locate, reordered};
 
 /// The files of a base model.
 pub struct ModelFiles {
@@ -19,6 +21,7 @@ pub struct ModelFiles {
     pub config: ModelConfig,
     /// The network's parameters.
     pub layout: Layout,
+    head: Head,
     checkpoint: Checkpoint,
     /// Each parameter's name in the files.
     stored_names: Vec<Option<String>>,
@@ -35,16 +38,16 @@ pub struct FileTensor<'a> {
 }
 
 impl ModelFiles {
-    /// Maps a folder's files, for a classifier of this many labels or a decoder, which has none.
+    /// Maps a folder's files, for a classifier with this head or a decoder, which has none.
     ///
     /// # Errors
     /// As [`Network::open`](super::Network::open).
-    pub fn open(folder: &Path, labels: i64) -> Result<ModelFiles> {
+    pub fn open(folder: &Path, head: Head) -> Result<ModelFiles> {
         let config = ModelConfig::read(folder)?;
-        let layout = Layout::of(&config, labels);
+        let layout = Layout::of(&config, head.outputs);
         let checkpoint = Checkpoint::open(folder)?;
-        let stored_names = locate(&checkpoint, folder, &layout)?;
-        Ok(ModelFiles { config, layout, checkpoint, stored_names })
+        let stored_names = locate(&checkpoint, folder, &layout, &head)?;
+        Ok(ModelFiles { config, layout, head, checkpoint, stored_names })
     }
 
     /// The files' names.
@@ -59,16 +62,21 @@ impl ModelFiles {
         Some(FileTensor { file: stored.file, dtype: stored.dtype, bytes: self.checkpoint.bytes(stored) })
     }
 
-    /// The parameters that the files lack, by number in the layout, with the fp32 values that a run of this seed starts from.
-    pub fn newly_initialized(&self, seed: u64) -> Vec<(usize, Tensor)> {
+    /// The parameters of which a run of this seed starts from other values than the files have: those that are newly
+    /// initialised, and those whose rows are in another order. By number in the layout, with the fp32 values.
+    pub fn initial_changes(&self, seed: u64) -> Vec<(usize, Tensor)> {
         // Drawn in the layout's order, as when the model is loaded.
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let missing = self.stored_names.iter().enumerate().filter(|(_, stored)| stored.is_none());
-        missing
-            .map(|(number, _)| {
-                let spec = &self.layout.parameters[number];
-                (number, initialized(spec, self.layout.initializer_range, &mut random))
-            })
-            .collect()
+        let changed =
+            self.layout.parameters.iter().enumerate().filter_map(|(number, spec)| match self.tensor(number) {
+                None => Some((number, initialized(spec, self.layout.initializer_range, &mut random))),
+                Some(stored) => {
+                    let order = self.head.order(spec)?;
+                    let kind = kind(stored.dtype).unwrap_or(Kind::Float);
+                    let values = Tensor::from_data_size(stored.bytes, &spec.shape, kind).to_kind(Kind::Float);
+                    Some((number, reordered(&values, &order)))
+                }
+            });
+        changed.collect()
     }
 }

@@ -35,9 +35,9 @@ impl Network {
     /// wrong shape, a damaged file.
     pub fn open(folder: &Path, options: &LoadOptions, progress: &dyn Fn(Progress)) -> Result<(Network, LoadReport)> {
         let config = ModelConfig::read(folder)?;
-        let layout = Layout::of(&config, options.labels);
+        let layout = Layout::of(&config, options.head.outputs);
         let (parameters, report) = weights::load(folder, &layout, options, progress)?;
-        Ok((Network::from_parameters(config, options.labels, parameters), report))
+        Ok((Network::from_parameters(config, options.head.outputs, parameters), report))
     }
 
     /// The network of these parameters, which are those of its layout.

@@ -13,7 +13,7 @@ impl Network {
     /// A network as it is before any training: normal weights, norms of one, biases of zero, drawn by the device's own
     /// generator. The numbers differ between kinds of devices.
     pub fn random(config: ModelConfig, options: &LoadOptions) -> Network {
-        let layout = Layout::of(&config, options.labels);
+        let layout = Layout::of(&config, options.head.outputs);
         tch::manual_seed(options.seed as i64);
         let parameters = no_grad(|| {
             Parameters::from_layout(&layout, |_, spec| {
@@ -25,6 +25,6 @@ impl Network {
                 }
             })
         });
-        Network::from_parameters(config, options.labels, parameters)
+        Network::from_parameters(config, options.head.outputs, parameters)
     }
 }

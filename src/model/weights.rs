@@ -11,6 +11,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::builder::ParameterSpec;
 use super::checkpoint::{Checkpoint, PIECE};
+use super::head::Head;
 use super::layout::Layout;
 use super::parameters::Parameters;
 use crate::Usage;
@@ -26,8 +27,8 @@ pub struct LoadReport {
 
 /// How to load a model.
 pub struct LoadOptions {
-    /// Outputs of an encoder's head; a decoder has none.
-    pub labels: i64,
+    /// The head of an encoder; a decoder has none.
+    pub head: Head,
     /// Type of the weights in memory.
     pub dtype: Kind,
     /// Device of the weights.
@@ -45,7 +46,7 @@ pub(super) fn load(
     progress: &dyn Fn(Progress),
 ) -> Result<(Parameters, LoadReport)> {
     let checkpoint = Checkpoint::open(folder)?;
-    let stored_names = locate(&checkpoint, folder, layout)?;
+    let stored_names = locate(&checkpoint, folder, layout, &options.head)?;
     let report = report(&checkpoint, layout, &stored_names);
     // One buffer for all: a buffer each would leave holes between the tensors that the next one does not fit into.
     let buffer = Tensor::empty([PIECE as i64], (Kind::Uint8, Device::Cpu));
@@ -53,7 +54,10 @@ pub(super) fn load(
     let mut random = ChaCha8Rng::seed_from_u64(options.seed);
     let parameters = Parameters::from_layout(layout, |number, spec| {
         let tensor = match &stored_names[number] {
-            Some(stored) => checkpoint.read(stored, (options.dtype, options.device), &buffer),
+            Some(stored) => {
+                let tensor = checkpoint.read(stored, (options.dtype, options.device), &buffer);
+                options.head.order(spec).map_or(tensor.shallow_clone(), |order| reordered(&tensor, &order))
+            }
             None => initialized(spec, layout.initializer_range, &mut random)
                 .to_kind(options.dtype)
                 .to_device(options.device),
@@ -79,10 +83,18 @@ fn report(checkpoint: &Checkpoint, layout: &Layout, stored_names: &[Option<Strin
     }
 }
 
-/// The name of each parameter in the files; `None` for a parameter of the head that they lack.
-pub(super) fn locate(checkpoint: &Checkpoint, folder: &Path, layout: &Layout) -> Result<Vec<Option<String>>> {
+/// The name of each parameter in the files; `None` for a parameter of the head that they lack, or that is new nevertheless.
+pub(super) fn locate(
+    checkpoint: &Checkpoint,
+    folder: &Path,
+    layout: &Layout,
+    head: &Head,
+) -> Result<Vec<Option<String>>> {
     let specs = &layout.parameters;
-    let find = |spec: &ParameterSpec| spellings(spec).into_iter().find(|name| checkpoint.tensors.contains_key(name));
+    let find = |spec: &ParameterSpec| {
+        let stored = |name: &String| checkpoint.tensors.contains_key(name) && !head.is_new(spec);
+        spellings(spec).into_iter().find(stored)
+    };
     let found: Vec<Option<String>> = specs.iter().map(find).collect();
     let absent = specs.iter().zip(&found).filter(|(spec, found)| found.is_none() && !spec.head);
     let absent: Vec<&str> = absent.map(|(spec, _)| spec.name.as_str()).collect();
@@ -115,8 +127,13 @@ pub(super) fn locate(checkpoint: &Checkpoint, folder: &Path, layout: &Layout) ->
     Ok(found)
 }
 
+/// The rows of a tensor in another order.
+pub(super) fn reordered(tensor: &Tensor, order: &[i64]) -> Tensor {
+    tensor.index_select(0, &Tensor::from_slice(order).to_device(tensor.device()))
+}
+
 /// The names a parameter may have in a file.
-fn spellings(spec: &ParameterSpec) -> Vec<String> {
+pub(super) fn spellings(spec: &ParameterSpec) -> Vec<String> {
     let mut names = vec![spec.name.clone()];
     if let Some(bare) = spec.name.strip_prefix(spec.base_prefix).filter(|bare| *bare != spec.name) {
         names.push(bare.to_owned());

@@ -56,6 +56,7 @@ fn impact(key: &str) -> Impact {
         | "train.weight_decay"
         | "train.clip"
         | "train.eval_every"
+        | "train.patience"
         | "train.max_steps"
         | "train.tf32"
         | "train.gradient_checkpointing"

@@ -66,6 +66,12 @@ impl Document {
             bail!(Usage(format!("--set {assignment}: {error}")));
         }
         self.entries.insert(key.to_owned(), SetKey { value: parse_typed(value), origin: ValueOrigin::Override });
+        // The override replaces what the file has in its place.
+        if let Some(other) = alternative(key)
+            && matches!(self.entries.get(other), Some(SetKey { origin: ValueOrigin::Line(_), .. }))
+        {
+            self.entries.remove(other);
+        }
         Ok(())
     }
 
@@ -182,6 +188,15 @@ impl Document {
 pub(super) fn parse_typed(text: &str) -> Value {
     let parsed = format!("value = {text}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("value"));
     parsed.unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+/// The key that says the same in another way, so that a preset has only one of them.
+fn alternative(key: &str) -> Option<&'static str> {
+    match key {
+        "data.eval_path" => Some("data.eval_fraction"),
+        "data.eval_fraction" => Some("data.eval_path"),
+        _ => None,
+    }
 }
 
 /// The error about an unknown key; `None` for a known one.

@@ -5,6 +5,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("about", "one line of description"),
     ("model.id", "hub id, such as org/name or org/name@revision, or folder of the model"),
     ("model.dtype", "dtype of the weights: f32 or bf16"),
+    ("model.head", "classification head: new or keep; default: kept if it has the classes of the data, by name"),
     ("data.task", "GLUE task: cola, sst2, mrpc, qqp, stsb, mnli, qnli, rte, wnli"),
     ("data.format", "format of language-model data: alpaca, sharegpt, messages, prompt_completion, text"),
     ("data.hub", "hub id of a dataset, such as org/name or org/name@revision; data.path then names its files"),
@@ -40,6 +41,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("train.clip", "max gradient norm; 0 disables clipping"),
     ("train.seed", "random seed of a new head, the order of examples and dropout"),
     ("train.eval_every", "steps between evaluations; 0 evaluates after each epoch"),
+    ("train.patience", "evaluations without improvement before the run stops early; 0 never stops early"),
     ("train.max_steps", "max optimizer steps; 0 for no limit"),
     ("train.tf32", "whether a GPU may use TF32 for f32 matrix products, which is faster"),
     ("train.gradient_checkpointing", "whether to recompute activations to save memory"),
@@ -51,7 +53,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("keep.checkpoints", "number of latest checkpoints to keep, besides the best"),
     ("keep.every_minutes", "minutes between checkpoints; 0 disables them"),
     ("keep.every_steps", "steps between checkpoints; 0 disables them"),
-    ("keep.best", "score that decides which checkpoint is best"),
+    ("keep.best", "score that decides which checkpoint is best, or loss"),
 ];
 
 /// Defaults as typed text. A test compares them with those of `read`.
@@ -80,6 +82,7 @@ pub(super) const DEFAULTS: &[(&str, &str)] = &[
     ("train.clip", "1"),
     ("train.seed", "42"),
     ("train.eval_every", "0"),
+    ("train.patience", "0"),
     ("train.max_steps", "0"),
     ("train.tf32", "false"),
     ("train.gradient_checkpointing", "false"),

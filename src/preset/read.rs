@@ -7,8 +7,8 @@ use anyhow::Result;
 use super::document::Document;
 use super::paths::expand;
 use super::types::{
-    Data, DataSource, Dtype, HubDataset, HubFiles, HubHeldOut, InstructionData, InstructionFiles, Keep, Model, Preset,
-    Sample, Schedule, Select, Sift, Train,
+    Data, DataSource, Dtype, HeadRule, HubDataset, HubFiles, HubHeldOut, InstructionData, InstructionFiles, Keep,
+    Model, Preset, Sample, Schedule, Select, Sift, Train,
 };
 use crate::Usage;
 use crate::data::instruct::InstructionFormat;
@@ -37,6 +37,7 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
         model: Model {
             id: expand(&document.required("model.id")?, cache),
             dtype: document.one_of("model.dtype", &[("f32", Dtype::F32), ("bf16", Dtype::Bf16)])?.unwrap_or(Dtype::F32),
+            head: document.one_of("model.head", &[("new", HeadRule::New), ("keep", HeadRule::Keep)])?,
         },
         data: Data {
             source: data_source(document, cache)?,
@@ -61,7 +62,7 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
             epochs: positive("train.epochs", 3)?,
             batch: document.integer("train.batch", 1..=1 << 20, 32)? as usize,
             accumulate: document.integer("train.accumulate", 1..=1 << 20, 1)? as usize,
-            learning_rate: match document.number("train.learning_rate", "a number above 0", |rate| rate > 0.0)? {
+            learning_rate: match document.number("train.learning_rate", AT_LEAST_0, at_least_0)? {
                 Some(rate) => rate,
                 None => return Err(document.missing("train.learning_rate")),
             },
@@ -73,6 +74,7 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
             clip: document.number("train.clip", AT_LEAST_0, at_least_0)?.unwrap_or(1.0),
             seed: document.integer("train.seed", 0..=i64::MAX as u64, 42)?,
             eval_every: document.integer("train.eval_every", 0..=1 << 40, 0)?,
+            patience: document.integer("train.patience", 0..=1 << 40, 0)?,
             max_steps: document.integer("train.max_steps", 0..=1 << 40, 0)?,
             tf32: document.boolean("train.tf32")?.unwrap_or(false),
             gradient_checkpointing: document.boolean("train.gradient_checkpointing")?.unwrap_or(false),
@@ -165,6 +167,9 @@ fn instructions(document: &Document, format: InstructionFormat, cache: &Path) ->
             key,
             "language-model data has no labels or columns: data.format says which keys it has; remove it",
         ));
+    }
+    if document.has("model.head") {
+        return Err(document.error_at("model.head", "only a classifier has a head, and data.format is set; remove it"));
     }
     Ok(InstructionData {
         format,
@@ -261,6 +266,15 @@ learning_rate = 7e-5
         assert_eq!((preset.train.epochs, preset.model.id.as_str()), (7, "/cache/demo/minilm"));
         assert_eq!((preset.sift.modules[0].as_str(), preset.train.learning_rate), ("key", 1.0));
         assert!(preset.toml.contains("epochs = 7"), "{}", preset.toml);
+    }
+
+    #[test]
+    fn an_overridden_held_out_set_replaces_that_of_the_file() {
+        let text = SMALL.replace("task = \"mrpc\"", "path = \"a.csv\"\neval_fraction = 0.2");
+        let preset = parse(&text, &["data.eval_path=b.csv"]).unwrap();
+        assert!(!preset.toml.contains("eval_fraction"), "{}", preset.toml);
+        let error = parse(&text, &["data.eval_path=b.csv", "data.eval_fraction=0.1"]).unwrap_err().to_string();
+        assert!(error.contains("data.eval_path is given too"), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::data::instruct::InstructionFormat;
-use crate::data::{HeldOut, LabelledSource, ReadOptions, Task};
+use crate::data::{HeldOut, LabelKind, LabelledSource, ReadOptions, Task};
 
 /// A validated preset.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,17 @@ pub struct Model {
     pub id: String,
     /// Default fp32.
     pub dtype: Dtype,
+    /// `None` keeps the classification head of the base model if its classes are those of the data.
+    pub head: Option<HeadRule>,
+}
+
+/// Whether a run starts with the classification head of the base model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadRule {
+    /// A newly initialised head.
+    New,
+    /// The head of the base model, which has to fit the data.
+    Keep,
 }
 
 /// The type of the weights in memory. Trainable components have fp32 master copies in either case.
@@ -195,6 +206,8 @@ pub struct Train {
     pub seed: u64,
     /// Steps between evaluations; 0 evaluates after each epoch. Default 0.
     pub eval_every: u64,
+    /// Evaluations without improvement of `keep.best` after which the run stops early; 0 never stops early. Default 0.
+    pub patience: u64,
     /// Limit on the optimizer steps; 0 is no limit. Default 0.
     pub max_steps: u64,
     /// Whether a GPU may use TF32 for fp32 matrix products. Default false.
@@ -223,7 +236,7 @@ pub struct Keep {
     pub every_minutes: f64,
     /// Steps between checkpoints; 0 disables them. Default 0.
     pub every_steps: u64,
-    /// The score that decides which checkpoint is best; `None` for the task's primary metric.
+    /// The score that decides which checkpoint is best, or `loss`; `None` for the task's primary metric.
     pub best: Option<String>,
 }
 
@@ -247,6 +260,16 @@ impl HubDataset {
 }
 
 impl Preset {
+    /// Whether `data.labels` names the classes.
+    pub fn names_classes(&self) -> bool {
+        match &self.data.source {
+            DataSource::Local(LabelledSource::Table { columns, .. }) => {
+                matches!(columns.label_kind, LabelKind::Classes(Some(_)))
+            }
+            _ => false,
+        }
+    }
+
     /// How its dataset is read.
     pub fn read_options(&self) -> ReadOptions {
         ReadOptions { seed: self.train.seed, max_bad_rows: self.data.max_bad_rows }
@@ -289,4 +312,13 @@ impl Select {
 impl Schedule {
     pub(super) const NAMES: [(&str, Schedule); 3] =
         [("linear", Schedule::Linear), ("cosine", Schedule::Cosine), ("constant", Schedule::Constant)];
+
+    /// As in a preset.
+    pub fn name(self) -> &'static str {
+        match self {
+            Schedule::Linear => "linear",
+            Schedule::Cosine => "cosine",
+            Schedule::Constant => "constant",
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Creating, finding and naming the folder of a run.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::events::last_event;
 use super::lock::RunLock;
 use crate::Usage;
-use crate::protocol::{Event, Finished, Reason};
+use crate::protocol::{Event, Finished};
 use crate::suggest;
 
 /// File of the preset. A folder with this file is a run.
@@ -73,14 +74,34 @@ impl RunFolder {
         self.path.join("events.jsonl")
     }
 
-    /// Whether the run took all its steps.
-    pub fn completed(&self) -> bool {
-        let last = last_event(&self.events());
-        matches!(last, Ok(Some(Event::Finished(Finished { reason: Reason::Completed, .. }))))
+    /// How the run ended, if its last event says so.
+    pub fn finished(&self) -> Option<Finished> {
+        match last_event(&self.events()) {
+            Ok(Some(Event::Finished(finished))) => Some(finished),
+            _ => None,
+        }
     }
 
     pub fn preset(&self) -> PathBuf {
         self.path.join(PRESET)
+    }
+
+    /// Replaces the preset of a run that continues with another one from a step on, completely or not at all. The earlier one
+    /// moves to `abandoned/`.
+    ///
+    /// # Errors
+    /// The disk cannot be written. The preset is as it was then.
+    pub fn replace_preset(&self, preset_toml: &str, step: u64) -> Result<()> {
+        let path = self.preset();
+        let failed = || format!("{}: cannot replace the preset", path.display());
+        let before = fs::read_to_string(&path).with_context(failed)?;
+        if before == preset_toml {
+            return Ok(());
+        }
+        let abandoned = self.path.join("abandoned");
+        fs::create_dir_all(&abandoned).with_context(failed)?;
+        write_whole(&abandoned.join(format!("preset-{step:08}.toml")), &before).with_context(failed)?;
+        write_whole(&path, preset_toml).with_context(failed)
     }
 
     pub fn checkpoints(&self) -> PathBuf {
@@ -90,6 +111,17 @@ impl RunFolder {
     pub fn checkpoint(&self, step: u64) -> PathBuf {
         self.checkpoints().join(format!("step-{step:08}"))
     }
+}
+
+/// Writes a file beside, syncs it and renames it, so that it is never there in part.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let new = path.with_extension("toml.new");
+    let mut file = File::create(&new)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&new, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    written
 }
 
 /// The folder of a run, by its name below `runs` or by its path.
@@ -149,6 +181,21 @@ mod tests {
         assert_eq!(fs::read_to_string(first.path().join("preset.toml")).unwrap(), "about = \"x\"");
         let again = RunFolder::create(runs.path(), Some("mine"), "demo", "").unwrap_err();
         assert!(again.to_string().contains("exists"), "{again}");
+    }
+
+    #[test]
+    fn a_replaced_preset_is_kept_and_a_failure_changes_nothing() {
+        let runs = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(runs.path(), Some("mine"), "demo", "about = \"x\"").unwrap();
+        run.replace_preset("about = \"x\"", 3).unwrap();
+        assert!(!run.path().join("abandoned").exists());
+        run.replace_preset("about = \"y\"", 18).unwrap();
+        let read = |file: &str| fs::read_to_string(run.path().join(file)).unwrap();
+        assert_eq!([read("preset.toml"), read("abandoned/preset-00000018.toml")], ["about = \"y\"", "about = \"x\""]);
+        fs::create_dir(run.path().join("preset.toml.new")).unwrap();
+        let error = run.replace_preset("about = \"z\"", 20).unwrap_err();
+        assert!(format!("{error:#}").contains("preset.toml: cannot replace the preset"), "{error:#}");
+        assert_eq!(read("preset.toml"), "about = \"y\"");
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub enum RunState {
     Interrupted,
     Failed,
     Stopped,
+    /// Ended by early stopping.
+    EarlyStopped,
     Completed,
 }
 
@@ -79,8 +81,9 @@ impl RunState {
             RunState::Running => "running",
             RunState::Interrupted => "interrupted",
             RunState::Failed => "failed",
-            RunState::Stopped => "stopped",
-            RunState::Completed => "completed",
+            RunState::Stopped => Reason::Stopped.name(),
+            RunState::EarlyStopped => Reason::EarlyStopped.name(),
+            RunState::Completed => Reason::Completed.name(),
         }
     }
 }
@@ -172,22 +175,50 @@ pub fn checkpoint_summaries(run: &Path) -> Vec<CheckpointSummary> {
 }
 
 fn state(run: &Path, known: &Known, now: SystemTime) -> RunState {
-    let locked = locked(run);
-    match &known.summary.end {
-        Some(RunEnd::Finished(finished)) if finished.reason == Reason::Completed => RunState::Completed,
-        // A run that is being resumed: its earlier end is not cut off yet.
-        _ if locked == Some(true) => RunState::Running,
-        Some(RunEnd::Finished(_)) => RunState::Stopped,
-        Some(RunEnd::Failed { .. }) => RunState::Failed,
-        None if locked.is_none() && known.updated().is_some_and(|updated| is_fresh(updated, now)) => RunState::Running,
-        None => RunState::Interrupted,
+    let lock = lock_state(run);
+    let end = match &known.summary.end {
+        Some(RunEnd::Finished(finished)) => match finished.reason {
+            Reason::Completed => Some(RunState::Completed),
+            Reason::EarlyStopped => Some(RunState::EarlyStopped),
+            Reason::Stopped => Some(RunState::Stopped),
+        },
+        Some(RunEnd::Failed { .. }) => Some(RunState::Failed),
+        None => None,
+    };
+    match (lock, end) {
+        // The process of a run that has taken its last step still holds the lock for a moment.
+        (LockState::Held { since }, Some(RunState::Completed | RunState::EarlyStopped)) if since <= known.updated() => {
+            end.unwrap_or(RunState::Completed)
+        }
+        // A run that ended and is being resumed: its earlier end is not cut off yet.
+        (LockState::Held { .. }, _) => RunState::Running,
+        (_, Some(end)) => end,
+        (LockState::Missing, None) if known.updated().is_some_and(|updated| is_fresh(updated, now)) => {
+            RunState::Running
+        }
+        (_, None) => RunState::Interrupted,
     }
 }
 
-/// Whether a process holds the lock of a run; `None` where there is no lock file.
-fn locked(run: &Path) -> Option<bool> {
-    let lock = File::open(run.join("lock")).ok()?;
-    Some(matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+/// The lock of a run, which the process that writes the run holds.
+enum LockState {
+    /// There is no lock file.
+    Missing,
+    Free,
+    Held {
+        /// When it was taken.
+        since: Option<SystemTime>,
+    },
+}
+
+fn lock_state(run: &Path) -> LockState {
+    let Ok(lock) = File::open(run.join("lock")) else { return LockState::Missing };
+    match lock.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {
+            LockState::Held { since: lock.metadata().and_then(|lock| lock.modified()).ok() }
+        }
+        _ => LockState::Free,
+    }
 }
 
 fn is_fresh(updated: SystemTime, now: SystemTime) -> bool {
@@ -236,6 +267,15 @@ mod tests {
         let lock = File::create(runs.path().join("c/lock")).unwrap();
         lock.lock().unwrap();
         assert_eq!(lister.refresh(later).unwrap().unwrap()[2].state, Running);
+        drop(lock);
+        // A completed run is running once it is locked again to train it for longer.
+        let lock = File::create(runs.path().join("a/lock")).unwrap();
+        lock.lock().unwrap();
+        let ended = fs::metadata(runs.path().join("a/events.jsonl")).unwrap().modified().unwrap();
+        lock.set_modified(ended).unwrap();
+        assert_eq!(lister.refresh(later).unwrap().unwrap()[0].state, Completed);
+        lock.set_modified(ended + FRESH).unwrap();
+        assert_eq!(lister.refresh(later).unwrap().unwrap()[0].state, Running);
         drop(lock);
         fs::remove_dir_all(runs.path().join("d")).unwrap();
         let listed = lister.refresh(later).unwrap().unwrap();

@@ -1,6 +1,7 @@
 //! What lists of runs show of a run, taken from its history.
 
 use super::history::{History, MeanCurve, RunEnd};
+use crate::metrics::lower_is_better;
 use crate::protocol::{Eval, Started};
 
 /// What lists of runs show of a run.
@@ -20,6 +21,8 @@ pub struct Summary {
     pub step: u64,
     /// Optimizer steps of the whole run; 0 before it is known.
     pub steps: u64,
+    /// Passes over the training examples of the whole run; 0 before it is known.
+    pub epochs: f64,
     /// Training time in seconds.
     pub elapsed: f64,
     pub loss: MeanCurve,
@@ -55,6 +58,7 @@ impl Summary {
             deciding: started(|started| &started.best),
             step: history.taken,
             steps: history.steps,
+            epochs: history.started.as_ref().map_or(0.0, |started| started.epochs),
             elapsed: history.elapsed(),
             loss: history.mean_loss.clone(),
             last_loss: loss.filter(|loss| loss.is_finite()),
@@ -66,7 +70,16 @@ impl Summary {
     /// The best evaluation by the deciding score, or by the first one where that is missing.
     pub fn best(&self) -> Option<BestScore<'_>> {
         let eval = self.best.as_ref()?;
-        let (name, score) = eval.scores.get_key_value(&self.deciding).or_else(|| eval.scores.iter().next())?;
-        Some(BestScore { name, score: *score, step: eval.step })
+        let first = || eval.scores.iter().next().map(|(name, score)| (name.as_str(), *score));
+        let deciding = eval.score(&self.deciding).map(|score| (self.deciding.as_str(), score));
+        let (name, score) = deciding.or_else(first)?;
+        Some(BestScore { name, score, step: eval.step })
+    }
+}
+
+impl BestScore<'_> {
+    /// Orders runs by this score: the higher, the better.
+    pub fn rank(&self) -> f64 {
+        if lower_is_better(self.name) { -self.score } else { self.score }
     }
 }

@@ -6,7 +6,8 @@ use anyhow::Result;
 
 use super::run::Run;
 use crate::eval::Scores;
-use crate::protocol::{Eval, Event, Examples, PERPLEXITY, Phase, Progress};
+use crate::metrics;
+use crate::protocol::{Eval, Event, Examples, Phase, Progress};
 
 impl Run<'_> {
     /// Scores the held-out examples, unless a command to stop comes first.
@@ -31,13 +32,13 @@ impl Run<'_> {
     /// Reports an evaluation, and saves the state if it is the best so far.
     fn record_evaluation(&mut self, scores: Scores, start: Instant) {
         let Scores { loss, scores, worst } = scores;
-        let before = self.best.as_ref().and_then(|best| best.scores.get(&self.best_score));
-        let best = match (scores.get(&self.best_score), before) {
-            (Some(now), Some(before)) if self.best_score == PERPLEXITY => now < before,
-            (Some(now), Some(before)) => now > before,
-            (now, _) => now.is_some(),
-        };
-        let eval = Eval { step: self.step, epoch: self.epoch(self.step), loss, scores, best };
+        let mut eval =
+            Eval { step: self.step, epoch: self.epoch(self.step), loss, scores, best: false, patience: None };
+        let before = self.best.as_ref().and_then(|best| best.score(&self.best_score));
+        let best = metrics::improves(&self.best_score, eval.score(&self.best_score), before);
+        // When the user evaluates, it must not decide when the run stops.
+        self.early_stopping.record(best, self.evaluation_due());
+        (eval.best, eval.patience) = (best, self.early_stopping.patience());
         self.port.emit(Event::Eval(eval.clone()));
         if let Some(worst) = worst {
             self.port.emit(Event::Examples(Examples { step: self.step, ..worst }));

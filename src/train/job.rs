@@ -29,9 +29,11 @@ pub struct Job {
 }
 
 /// How to resume a run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ResumeOptions {
     pub from: CheckpointSelector,
     /// Whether to accept changes after which the results differ from those of the original run.
     pub force: bool,
+    /// Keys of the preset that the user sets for the steps to come.
+    pub set: Vec<String>,
 }

@@ -1,6 +1,6 @@
 //! Training examples as padded batches, in a seeded order.
 
-use crate::data::{Batch, BatchSampler, Tokenized};
+use crate::data::{Batch, BatchSampler, ShortBatch, Tokenized};
 use crate::preset;
 
 /// Yields the micro-batches of each optimizer step. They depend on the seed and the step alone, so a resumed run continues
@@ -29,6 +29,16 @@ impl Loader {
     pub fn new(examples: Tokenized, train: &preset::Train, pad_id: i64, steps: u64) -> Loader {
         let order = BatchSampler::new(examples.lengths(), train.batch, train.seed);
         Loader { examples, order, accumulate: train.accumulate, pad_id, steps, epoch: None }
+    }
+
+    /// The same loader with another short batch at the end of an epoch.
+    pub fn with_short_batch(self, short_batch: ShortBatch) -> Loader {
+        Loader { order: self.order.with_short_batch(short_batch), epoch: None, ..self }
+    }
+
+    /// The short batch at the end of an epoch.
+    pub fn short_batch(&self) -> ShortBatch {
+        self.order.short_batch()
     }
 
     /// Optimizer steps of the run.

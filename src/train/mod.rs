@@ -5,16 +5,19 @@
 //! select             selects the components to train
 //! setup              a run from a selection, or from a checkpoint
 //! resume             finds that checkpoint and rewinds the run's folder to it
-//! run                the training loop; evaluate, commands and report belong to it
+//! changes            whether the run may continue with another preset, and what that changes
+//! run                the training loop; evaluate, early_stopping, commands and report belong to it
 //! loader, learner    batches, and optimizer steps on them
 //! checkpoint         the trained state on its way to disk
 //! ```
 
+mod changes;
 mod checkpoint;
 mod checkpoint_policy;
 mod clock;
 mod command_queue;
 mod commands;
+mod early_stopping;
 mod evaluate;
 mod generation;
 mod job;
@@ -57,7 +60,7 @@ pub fn run(job: Job, port: &Port) -> Result<()> {
     }
     let sampler = Sampler::start(port.emitter(), job.folder.path(), device::gpu(chosen.device))?;
     let prepared = prepare::prepare(&job, &chosen, port)?;
-    let point = match job.resume {
+    let point = match &job.resume {
         None => None,
         Some(options) => {
             let point = resume::find(options, &job, &prepared, port)?;

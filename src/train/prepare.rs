@@ -4,21 +4,22 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::early_stopping::EarlyStopping;
 use super::generation::SampleGenerator;
 use super::job::Job;
 use super::loader::Loader;
 use super::schedule::LearningRate;
 use crate::data::instruct::PromptEncoder;
-use crate::data::{LabelSet, digest};
+use crate::data::{Classes, LabelSet, digest};
 use crate::device::{self, Chosen};
 use crate::eval::{Evaluator, HeldOut, Labelled};
 use crate::inputs::{
     self, Access, CompletePreset, Downloads, ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples,
     TokenizedSplit, target_rules,
 };
-use crate::model::{Fingerprint, LoadOptions, LoadReport, Network, Sampling};
+use crate::model::{Fingerprint, Head, LoadOptions, LoadReport, Network, Sampling};
 use crate::preset::Preset;
-use crate::protocol::{Event, Progress, Started};
+use crate::protocol::{Event, HeadRows, Progress, Started};
 use crate::runs::checkpoint::{BaseIdentity, DataIdentity};
 use crate::session::Port;
 use crate::sift::{Role, Rules};
@@ -32,8 +33,9 @@ pub struct PreparedRun {
     /// The score that decides which evaluation is best.
     pub best_score: String,
     pub learning_rate: LearningRate,
-    /// Names of the classes; empty for a regression or a language model.
-    pub labels: Vec<String>,
+    /// The classes; none for a regression or a language model.
+    pub classes: Classes,
+    pub head: HeadRows,
     pub base: BaseIdentity,
     pub data: DataIdentity,
     /// The first event of the run.
@@ -52,7 +54,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
     let CompletePreset { model, data, examples } =
         inputs::open(preset, &access, &|event| port.emit(event))?.complete()?;
     let OpenedModel { folder, config, tokenizer } = model;
-    let OpenedData { name, labels: outputs, examples: count, eval_examples, steps, best, labelled, .. } = data;
+    let OpenedData { name, labels: outputs, head, examples: count, eval_examples, steps, best, labelled, .. } = data;
     let TokenizedExamples { train, held_out } = examples;
 
     let labelled = labelled.map(|dataset| Labelled {
@@ -78,7 +80,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
         ModelTokenizer::Text(_) => None,
     };
     let rules = target_rules(preset);
-    let network = load(preset, &folder, outputs, chosen, &rules, port)?;
+    let network = load(preset, &folder, Head { outputs, rows: head.clone() }, chosen, &rules, port)?;
     let fingerprint = Fingerprint::of(&folder)?;
     let learning_rate = LearningRate {
         schedule: preset.train.schedule,
@@ -86,9 +88,9 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
         warmup: (preset.train.warmup * steps as f64).ceil() as u64,
         steps,
     };
-    let labels = match evaluator.labelled.as_ref().map(|labelled| &labelled.labels) {
-        Some(LabelSet::Classes(names)) => names.clone(),
-        Some(LabelSet::Regression) | None => Vec::new(),
+    let classes = match evaluator.labelled.as_ref().map(|labelled| &labelled.labels) {
+        Some(LabelSet::Classes(classes)) => classes.clone(),
+        Some(LabelSet::Regression) | None => Classes::default(),
     };
     let started = Started {
         run: job.folder.name().into(),
@@ -108,6 +110,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
         select: preset.sift.select.name().into(),
         parameters: network.parameters.components(),
         best: best.clone(),
+        patience: EarlyStopping::new(preset.train.patience, 0).patience(),
         writes: generator.is_some(),
         version: env!("CARGO_PKG_VERSION").into(),
     };
@@ -124,7 +127,8 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
         evaluator,
         best_score: best,
         learning_rate,
-        labels,
+        classes,
+        head,
         base,
         data,
         started,
@@ -139,9 +143,9 @@ fn generator(preset: &Preset, encoder: PromptEncoder) -> SampleGenerator {
     SampleGenerator { encoder, sampling, tokens: sample.tokens, prompts: sample.prompts.clone() }
 }
 
-fn load(preset: &Preset, folder: &Path, labels: i64, chosen: &Chosen, rules: &Rules, port: &Port) -> Result<Network> {
+fn load(preset: &Preset, folder: &Path, head: Head, chosen: &Chosen, rules: &Rules, port: &Port) -> Result<Network> {
     let options =
-        LoadOptions { labels, dtype: preset.model.dtype.into(), device: chosen.device, seed: preset.train.seed };
+        LoadOptions { head, dtype: preset.model.dtype.into(), device: chosen.device, seed: preset.train.seed };
     let (network, report) =
         Network::open(folder, &options, &|progress: Progress| port.emit(Event::Progress(progress)))?;
     report_head(&report, rules, port);

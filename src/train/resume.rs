@@ -1,21 +1,20 @@
-//! Resuming a run: finds the checkpoint, checks that it belongs to this preset, model and data, and rewinds the run's
-//! folder to it.
+//! Resuming a run: finds the checkpoint, and rewinds the run's folder to it.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use super::changes::{AcceptedChanges, check};
+use super::early_stopping::EarlyStopping;
 use super::job::{Job, ResumeOptions};
 use super::prepare::PreparedRun;
 use crate::Usage;
 use crate::delta::{DamagedCheckpoint, SavedState};
 use crate::device::{self, Chosen};
-use crate::preset::{Difference, Impact, differences};
 use crate::protocol::{Event, Resumed};
 use crate::runs::EventLog;
 use crate::runs::checkpoint::{
-    BaseIdentity, CheckpointEntry, CheckpointSelector, DataIdentity, Manifest, StoredCheckpoint, best, list, recover,
-    set_aside, steps,
+    CheckpointEntry, CheckpointSelector, Manifest, StoredCheckpoint, best, list, recover, set_aside, steps,
 };
 use crate::session::Port;
 
@@ -25,13 +24,14 @@ pub struct ResumePoint {
     pub saved: SavedState,
     /// The checkpoint's folder.
     pub path: PathBuf,
+    pub changes: AcceptedChanges,
 }
 
 /// Finds the checkpoint to resume from, and checks that it belongs to this run. `None` if the run has no checkpoint yet.
 ///
 /// # Errors
 /// [`Usage`], with the differences, or the checkpoints that exist.
-pub fn find(options: ResumeOptions, job: &Job, prepared: &PreparedRun, port: &Port) -> Result<Option<ResumePoint>> {
+pub fn find(options: &ResumeOptions, job: &Job, prepared: &PreparedRun, port: &Port) -> Result<Option<ResumePoint>> {
     let checkpoints = job.folder.checkpoints();
     recover(&*job.disk, &checkpoints)?;
     let listed = list(&checkpoints)?;
@@ -57,21 +57,28 @@ pub fn find(options: ResumeOptions, job: &Job, prepared: &PreparedRun, port: &Po
             }
         },
     };
-    let read = |path: &Path| -> Result<ResumePoint, DamagedCheckpoint> {
+    let read = |path: &Path| -> Result<(Manifest, SavedState), DamagedCheckpoint> {
         let stored = StoredCheckpoint::open(path).map_err(|error| DamagedCheckpoint(error.to_string()))?;
         let saved = SavedState::read(&stored, prepared.network.parameters.specs())?;
-        Ok(ResumePoint { manifest: stored.manifest, saved, path: path.to_owned() })
+        Ok((stored.manifest, saved))
     };
     let mut damage = Vec::new();
     for CheckpointEntry { path, .. } in
         listed.iter().filter(|listed| requested.as_ref().is_none_or(|path| *path == listed.path))
     {
         // The manifest is enough to see that a checkpoint belongs to another run.
+        let mut changes = AcceptedChanges::default();
         if let Ok(stored) = StoredCheckpoint::open(path) {
-            check(&stored.manifest, options.force, job, prepared, port)?;
+            changes = check(&stored.manifest, options, job, prepared)?;
         }
         match read(path) {
-            Ok(point) => return Ok(Some(point)),
+            Ok((mut manifest, saved)) => {
+                if changes.best_score {
+                    // Evaluations count from now on.
+                    manifest.since_best = 0;
+                }
+                return Ok(Some(ResumePoint { manifest, saved, path: path.clone(), changes }));
+            }
             Err(error) => {
                 if requested.is_none() {
                     port.emit(Event::warning(format!("skipped a damaged checkpoint: {error}")));
@@ -106,6 +113,10 @@ pub fn rewind(
     port: &Port,
 ) -> Result<()> {
     let (step, events) = point.map_or((None, 0), |point| (Some(point.manifest.step), point.manifest.events));
+    if job.resume.as_ref().is_some_and(|options| !options.set.is_empty()) {
+        // All checks have passed: from here on the run continues, and its folder says with which preset.
+        job.folder.replace_preset(&job.preset.toml, step.unwrap_or(0))?;
+    }
     // The checkpoints come first: if this is interrupted, the next resume finds the same checkpoint and completes the rest.
     let later = set_aside(&*job.disk, job.folder.path(), step)?;
     let path = job.folder.events();
@@ -118,6 +129,8 @@ pub fn rewind(
             run: job.folder.name().into(),
             step: manifest.step,
             steps: prepared.loader.steps(),
+            best: prepared.best_score.clone(),
+            patience: EarlyStopping::new(job.preset.train.patience, manifest.since_best).patience(),
             checkpoint: path.clone(),
             elapsed: manifest.clock.elapsed,
             device: device::name(chosen.device),
@@ -125,6 +138,9 @@ pub fn rewind(
             version: env!("CARGO_PKG_VERSION").into(),
         })),
         None => port.emit(Event::info("no checkpoint yet: starting from step 0")),
+    }
+    for note in point.iter().flat_map(|point| &point.changes.notes) {
+        port.emit(note.clone());
     }
     let arithmetic = device::arithmetic(chosen.device);
     if let Some(point) = point
@@ -144,56 +160,4 @@ pub fn rewind(
         port.emit(Event::info(format!("moved {later} later {checkpoints} to {}", place.display())));
     }
     Ok(())
-}
-
-/// Checks that a checkpoint belongs to this preset, model and data.
-fn check(manifest: &Manifest, force: bool, job: &Job, prepared: &PreparedRun, port: &Port) -> Result<()> {
-    let changed = differences(&manifest.preset, &job.preset.toml)?;
-    let of = |impact: Impact| changed.iter().filter(move |difference| difference.impact == impact);
-    let mut fatal: Vec<String> = of(Impact::DifferentRun).map(Difference::to_string).collect();
-    let mut forced: Vec<String> = of(Impact::FutureSteps).map(Difference::to_string).collect();
-    let BaseIdentity { model, config, weights, .. } = &prepared.base;
-    if manifest.base.weights != *weights {
-        let started_from = match &manifest.base.commit {
-            Some(_) => format!("; set model.id = \"{}\" in its preset.toml", manifest.base.location()),
-            None => String::new(),
-        };
-        fatal.push(format!("the weights of {model} are not those this run was started from{started_from}"));
-    }
-    if manifest.base.config != *config {
-        forced.push(format!("config.json of {model} has changed"));
-    }
-    forced.extend(data_differences(&manifest.data, &prepared.data));
-    let place = job.folder.path().display();
-    if !fatal.is_empty() {
-        fatal.extend(forced);
-        bail!(Usage(format!(
-            "{place}: cannot resume with another experiment; start a new run instead: {}",
-            fatal.join("; ")
-        )));
-    }
-    if !forced.is_empty() && !force {
-        bail!(Usage(format!(
-            "{place}: the results would differ from those of the original run: {}; --force resumes anyway",
-            forced.join("; ")
-        )));
-    }
-    for difference in forced {
-        port.emit(Event::warning(format!("{difference}; resumed anyway because of --force")));
-    }
-    Ok(())
-}
-
-fn data_differences(before: &DataIdentity, now: &DataIdentity) -> Vec<String> {
-    let mut differences = Vec::new();
-    let mut compare = |name: &str, (was, before): (u64, &str), (is, now): (u64, &str)| {
-        if was != is {
-            differences.push(format!("there were {was} {name} examples, now there are {is}"));
-        } else if before != now {
-            differences.push(format!("the {was} {name} examples have changed"));
-        }
-    };
-    compare("training", (before.examples, &before.train), (now.examples, &now.train));
-    compare("held-out", (before.eval_examples, &before.eval), (now.eval_examples, &now.eval));
-    differences
 }

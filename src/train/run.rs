@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow};
 use super::checkpoint_policy::CheckpointPolicy;
 use super::clock::Clock;
 use super::command_queue::CommandQueue;
+use super::early_stopping::EarlyStopping;
 use super::generation::SampleGenerator;
 use super::learner::Learner;
 use super::loader::Loader;
@@ -46,13 +47,14 @@ pub(super) struct Run<'a> {
     /// The latest step with a scheduled evaluation that is complete.
     pub evaluated: Option<u64>,
     pub best: Option<Eval>,
+    pub early_stopping: EarlyStopping,
     pub checkpoints: CheckpointPolicy<'a>,
     /// For the error when memory runs out.
     pub memory: MemoryContext,
 }
 
 impl Run<'_> {
-    /// Takes all steps, or until a command to stop, and waits until the state is on disk.
+    /// Takes all steps, or until a command or early stopping ends the run, and waits until the state is on disk.
     pub fn train(&mut self) -> Result<Reason> {
         match self.take_steps() {
             Ok((reason, Save::Yes)) => {
@@ -79,7 +81,15 @@ impl Run<'_> {
         if due && self.evaluated != Some(self.step) {
             self.evaluate()?;
         }
-        while self.step < self.loader.steps() {
+        let reason = loop {
+            if self.step >= self.loader.steps() {
+                break Reason::Completed;
+            }
+            if self.early_stopping.is_due() {
+                let why = self.early_stopping.reason(&self.best_score, self.best.as_ref());
+                self.port.emit(Event::info(format!("early stopping: {why}")));
+                break Reason::EarlyStopped;
+            }
             if let ControlFlow::Break(save) = self.handle_commands()? {
                 return Ok((Reason::Stopped, save));
             }
@@ -92,11 +102,11 @@ impl Run<'_> {
                 self.finish_steps()?;
                 self.checkpoint();
             }
-        }
+        };
         // The last step is evaluated; commands that came meanwhile are still handled.
         Ok(match self.handle_commands()? {
             ControlFlow::Break(save) => (Reason::Stopped, save),
-            ControlFlow::Continue(()) => (Reason::Completed, Save::Yes),
+            ControlFlow::Continue(()) => (reason, Save::Yes),
         })
     }
 
@@ -160,6 +170,7 @@ impl Run<'_> {
             epoch: self.epoch(self.step),
             evaluated: self.evaluated,
             best: self.best.clone(),
+            since_best: self.early_stopping.since_best(),
             clock: self.clock.state(),
             ..self.checkpoints.manifest.clone()
         }

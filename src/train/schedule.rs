@@ -5,7 +5,7 @@ use std::f64::consts::PI;
 use crate::preset::Schedule;
 
 /// Linear warm-up, then a decay.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LearningRate {
     pub schedule: Schedule,
     pub peak: f64,

@@ -9,6 +9,7 @@ use super::checkpoint::{CheckpointTarget, CheckpointWriter};
 use super::checkpoint_policy::CheckpointPolicy;
 use super::clock::Clock;
 use super::command_queue::CommandQueue;
+use super::early_stopping::EarlyStopping;
 use super::job::Job;
 use super::learner::{Learner, LearnerOptions};
 use super::lookahead::Lookahead;
@@ -42,7 +43,8 @@ impl<'a> Run<'a> {
 
     /// Resumes a run with the selection and the state of a checkpoint.
     pub fn resume(job: Job, prepared: PreparedRun, point: ResumePoint, port: &'a Port) -> Result<Run<'a>> {
-        let ResumePoint { manifest, saved, path } = point;
+        let ResumePoint { manifest, saved, path, changes } = point;
+        let prepared = PreparedRun { loader: prepared.loader.with_short_batch(manifest.short_batch), ..prepared };
         let slots = manifest.slots.iter().zip(saved.selected);
         let weights = &prepared.network.parameters;
         let parameter = |(slot, selected): (&crate::runs::checkpoint::SlotEntry, _)| TrainableParameter {
@@ -51,9 +53,15 @@ impl<'a> Run<'a> {
             selected,
         };
         let parameters: Vec<TrainableParameter> = slots.map(parameter).collect();
+        let patience = job.preset.train.patience;
         let mut run = Run::new(job, prepared, &parameters, Some((&manifest, path)), port)?;
         run.learner.restore(&saved.state, &saved.coverage);
+        run.early_stopping = EarlyStopping::new(patience, manifest.since_best);
         (run.step, run.evaluated, run.best) = (manifest.step, manifest.evaluated, manifest.best);
+        if changes.future_steps {
+            // If this process is killed before its first checkpoint, the run must not go back to the earlier preset.
+            run.checkpoint();
+        }
         Ok(run)
     }
 
@@ -71,7 +79,8 @@ impl<'a> Run<'a> {
             evaluator,
             best_score,
             learning_rate,
-            labels,
+            classes,
+            head,
             base,
             data,
             generator,
@@ -90,11 +99,14 @@ impl<'a> Run<'a> {
             run: job.folder.name().into(),
             preset: job.preset.toml.clone(),
             seed: job.preset.train.seed,
+            short_batch: loader.short_batch(),
             schedule: ScheduleFacts { steps: loader.steps(), warmup: learning_rate.warmup, peak: learning_rate.peak },
             base,
             data,
             device: device::arithmetic(network.parameters.device()),
-            labels,
+            labels: classes.names,
+            label_numbers: classes.numbers,
+            head,
             // Each checkpoint fills in what changes during the run.
             step,
             clock,
@@ -102,6 +114,7 @@ impl<'a> Run<'a> {
             updates: 0,
             evaluated: None,
             best: None,
+            since_best: 0,
             events: 0,
             slots: Vec::new(),
             files: Vec::new(),
@@ -129,6 +142,7 @@ impl<'a> Run<'a> {
             step,
             evaluated: None,
             best: None,
+            early_stopping: EarlyStopping::new(job.preset.train.patience, 0),
             checkpoints: CheckpointPolicy::new(port, keep, manifest, writer, step),
             memory,
         })
@@ -141,7 +155,7 @@ fn memory_context(job: &Job, prepared: &PreparedRun) -> MemoryContext {
         config: prepared.network.config.clone(),
         rules: prepared.rules.clone(),
         // A regression has one output.
-        labels: prepared.labels.len().max(1) as i64,
+        labels: prepared.classes.names.len().max(1) as i64,
         step: StepShape::of(&job.preset, gpu, job.preset.data.max_length as u64),
         run: job.folder.path().display().to_string(),
     }

@@ -240,7 +240,7 @@ impl App {
             }
             Intent::Replay(folder) => Some(self.start_replay(folder)),
             Intent::Attach(folder) => self.attach(folder),
-            Intent::Resume(folder) => Some(Effect::Resume(folder)),
+            Intent::Resume { run, set } => Some(Effect::Resume { run, set }),
             Intent::Overlay(folders) => Some(Effect::Overlay(folders)),
             Intent::Compare(runs) => Some(Effect::Compare(runs)),
             Intent::Edit(edit) => Some(Effect::Edit(edit)),

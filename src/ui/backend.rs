@@ -17,11 +17,11 @@ pub trait Backend: Send + Sync {
     /// The run folder cannot be created.
     fn launch(&self, preset: Preset) -> Result<Launched>;
 
-    /// Resumes a run from its latest checkpoint.
+    /// Resumes a run from its latest checkpoint, with these `key=value` of the preset changed for the steps to come.
     ///
     /// # Errors
-    /// The run is complete or still training, or has no checkpoint.
-    fn resume(&self, run: &Path) -> Result<Launched>;
+    /// The run is still training, or has nothing left to train.
+    fn resume(&self, run: &Path, set: &[String]) -> Result<Launched>;
 
     /// Attaches to a run in another process.
     ///

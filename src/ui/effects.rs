@@ -43,7 +43,7 @@ impl Workbench {
             Effect::Send(command) => self.send(command),
             Effect::Detach => self.detach(),
             Effect::Launch(preset) => answers = self.start(|backend| backend.launch(*preset)),
-            Effect::Resume(run) => answers = self.start(|backend| backend.resume(&run)),
+            Effect::Resume { run, set } => answers = self.start(|backend| backend.resume(&run, &set)),
             Effect::Attach(run) => {
                 answers = self.start(|backend| backend.attach(&run));
                 if answers.iter().any(|answer| matches!(answer, Msg::Refused(_))) {
@@ -213,7 +213,7 @@ impl Workbench {
 }
 
 /// The files of a run. A preset that cannot be read is left empty.
-fn files(folder: &Path) -> Files {
+pub(super) fn files(folder: &Path) -> Files {
     Files { folder: folder.to_owned(), preset: std::fs::read_to_string(folder.join("preset.toml")).unwrap_or_default() }
 }
 

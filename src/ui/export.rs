@@ -82,7 +82,7 @@ mod tests {
             bail!("not in this test")
         }
 
-        fn resume(&self, _: &Path) -> Result<Launched> {
+        fn resume(&self, _: &Path, _: &[String]) -> Result<Launched> {
             bail!("not in this test")
         }
 

@@ -25,7 +25,11 @@ pub enum Intent {
     CloseReplay,
     Replay(PathBuf),
     Attach(PathBuf),
-    Resume(PathBuf),
+    /// Resume a run with these `key=value` of its preset changed.
+    Resume {
+        run: PathBuf,
+        set: Vec<String>,
+    },
     /// Show the curves of these runs on the monitor too.
     Overlay(Vec<PathBuf>),
     Compare(Vec<RunEntry>),

@@ -65,7 +65,11 @@ pub enum Effect {
     /// Stop the live run with a checkpoint, and continue it in a process of its own when this one ends.
     Detach,
     Launch(Box<Preset>),
-    Resume(PathBuf),
+    /// Resume a run with these `key=value` of its preset changed.
+    Resume {
+        run: PathBuf,
+        set: Vec<String>,
+    },
     /// Attach to a run in another process.
     Attach(PathBuf),
     Estimate(Box<Preset>),

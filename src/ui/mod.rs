@@ -291,6 +291,12 @@ impl Workbench {
     /// Applies an event of the live run. All that an event can lead to is that the workbench is left.
     fn on_event(&mut self, event: Event) -> ControlFlow<()> {
         self.note(&event);
+        if matches!(event, Event::Resumed(_))
+            && let Some(live) = &self.live
+        {
+            // The run may continue with another preset.
+            self.app.update(Msg::Files(effects::files(&live.folder)));
+        }
         let last = event.is_last().then(|| event.clone());
         let effect = self.app.update(Msg::Event(event));
         if let Some(last) = last {

@@ -3,7 +3,7 @@
 
 use super::format::{plain, score};
 use crate::config::Notify;
-use crate::protocol::{Event, Phase, Reason};
+use crate::protocol::{Event, Phase};
 use crate::runs::{History, RunEnd};
 
 /// Saves the terminal's title, for [`RESTORE_TITLE`].
@@ -67,8 +67,7 @@ impl TerminalStatus {
     /// The sequence that notifies the user if this event ends the run; empty if it does not, or notifications are off.
     pub fn ended(&self, event: &Event, run: Option<&History>) -> String {
         let how = match event {
-            Event::Finished(finished) if finished.reason == Reason::Completed => "completed",
-            Event::Finished(_) => "stopped",
+            Event::Finished(finished) => finished.reason.name(),
             Event::Failed { .. } => "failed",
             _ => return String::new(),
         };
@@ -76,7 +75,7 @@ impl TerminalStatus {
         let name = started.map(|started| word(&started.run)).unwrap_or_default();
         let best = run.and_then(|run| run.best()).zip(started);
         let best = best.and_then(|(best, started)| {
-            Some(format!(", {} {}", word(&started.best), score(*best.scores.get(&started.best)?)))
+            Some(format!(", {} {}", word(&started.best), score(best.score(&started.best)?)))
         });
         let text = format!("{name} {how}{}", best.unwrap_or_default());
         match self.notify {
@@ -103,8 +102,7 @@ fn title(run: Option<&History>) -> String {
     let Some(run) = run else { return "finesift".into() };
     let name = run.started.as_ref().map(|started| word(&started.run)).unwrap_or_default();
     let state = match (&run.end, run.phase, percent(run)) {
-        (Some(RunEnd::Finished(finished)), ..) if finished.reason == Reason::Completed => "completed".to_owned(),
-        (Some(RunEnd::Finished(_)), ..) => "stopped".into(),
+        (Some(RunEnd::Finished(finished)), ..) => finished.reason.name().into(),
         (Some(RunEnd::Failed { .. }), ..) => "failed".into(),
         (None, Some(Phase::Paused), _) => "paused".into(),
         (None, _, Some(percent)) => format!("{percent}%"),
@@ -128,7 +126,7 @@ fn bar(run: Option<&History>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Finished;
+    use crate::protocol::{Finished, Reason};
 
     fn status(notify: Notify, vars: &[(&str, &str)]) -> TerminalStatus {
         TerminalStatus::new(notify, |name| {

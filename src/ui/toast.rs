@@ -81,6 +81,7 @@ impl Toasts {
             }
             Event::Finished(finished) => self.info(match finished.reason {
                 Reason::Completed => format!("completed after {}", format::duration(finished.elapsed)),
+                Reason::EarlyStopped => format!("stopped early at step {}", finished.step),
                 Reason::Stopped => format!("stopped at step {}", finished.step),
             }),
             _ => {}

@@ -85,6 +85,8 @@ fn resumed() -> Event {
         run: "mine".into(),
         step: 1,
         steps: 2,
+        best: String::new(),
+        patience: None,
         checkpoint: "step-1".into(),
         elapsed: 1.0,
         device: "cpu".into(),

@@ -323,7 +323,7 @@ impl Machine {
             texts(
                 "unknown label",
                 "text,label\ngood,yes\nbad,perhaps\n",
-                "label.csv:3: unknown label \"perhaps\"; expected 0 to 1",
+                "label.csv:3: unknown label \"perhaps\"; expected one of no, yes",
             ),
             texts("empty file", "text,label\n", "empty file.csv: no training examples"),
             refused("a single class", found_labels(one_class), "every label is \"yes\""),

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use finesift::data::ShortBatch;
+use finesift::protocol::HeadRows;
 use finesift::runs::checkpoint::{
     BaseIdentity, ClockState, DataIdentity, FORMAT, Manifest, STATE, ScheduleFacts, SlotEntry, StoredCheckpoint,
     TensorBytes, list, recover, write,
@@ -134,15 +136,19 @@ fn manifest(step: u64) -> Manifest {
         step,
         epoch: 1.5,
         seed: 42,
+        short_batch: ShortBatch::Random,
         updates: step as i64,
         evaluated: Some(step),
         best: None,
+        since_best: 0,
         schedule: ScheduleFacts { steps: 10, warmup: 1, peak: 1e-3 },
         clock: ClockState { elapsed: 1.25, steps: (1.0, 5), evaluations: (0.25, 1) },
         events: 1000,
         base: BaseIdentity { model: "m".into(), commit: None, config: "c".into(), weights: "w".into() },
         device: "cpu, 2 threads".into(),
         labels: vec!["no".into(), "yes".into()],
+        label_numbers: Vec::new(),
+        head: HeadRows::AsStored,
         data: DataIdentity { examples: 3, train: "t".into(), eval_examples: 2, eval: "e".into() },
         slots: vec![SlotEntry { name: "a.weight".into(), shape: vec![8, 16], dense: false, trained: 64 }],
         files: Vec::new(),

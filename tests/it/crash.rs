@@ -127,7 +127,8 @@ fn child() {
     let preset = tiny.preset("epochs = 3\neval_every = 5").replace("[keep]", "[keep]\nevery_steps = 2");
     let preset = preset.replace("rate = 0.05", "rate = 0.002");
     let mut session = if tiny.path("runs").join(&run).join("preset.toml").exists() {
-        resume_on(disk, &tiny, &run, ResumeOptions { from: CheckpointSelector::Newest, force: false }).unwrap()
+        resume_on(disk, &tiny, &run, ResumeOptions { from: CheckpointSelector::Newest, force: false, set: Vec::new() })
+            .unwrap()
     } else {
         spawn_on(disk, &tiny, &preset, &run).unwrap()
     };

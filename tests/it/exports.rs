@@ -11,7 +11,7 @@ use finesift::delta::Changes;
 use finesift::export::{
     CancelToken, Cancelled, ChangedBiases, ExportControl, ExportFormat, ExportRequest, merged, shira,
 };
-use finesift::model::{LoadOptions, Network};
+use finesift::model::{Head, LoadOptions, Network};
 use finesift::runs::RealDisk;
 use finesift::runs::checkpoint::{StoredCheckpoint, best, list};
 use safetensors::SafeTensors;
@@ -385,8 +385,17 @@ fn a_run_its_delta_and_its_merged_folder_say_the_same() {
     assert_eq!(ask("predict", "merged", &["--data", "test.tsv", "--out", "yes-no.tsv"]), "yes-no.tsv\n");
     let named = fs::read_to_string(tiny.path("yes-no.tsv")).unwrap();
     assert!(named.starts_with("index\tprediction\n0\t") && named.lines().count() == 97, "{named}");
-    let more = ["--data", "test.tsv", "--out", "numbers.tsv", "--task", "sst2", "--text", "text"];
-    ask("predict", "run", &more);
+    // A task's submission goes by the names of its classes.
+    let more = ["--data", "test.tsv", "--out", "numbers.tsv", "--task", "sst2", "--text", "text", "--device", "cpu"];
+    let (code, _, error) = program(&tiny, &[&["predict", "run"], &more[..]].concat());
+    let message = "finesift: SST-2 has the labels negative (0), positive (1), but the model predicts no (0), yes (1)\n";
+    assert_eq!((code, error.as_str()), (Some(2), message));
+    let config = tiny.path("merged/config.json");
+    let renamed =
+        fs::read_to_string(&config).unwrap().replace("\"no\"", "\"negative\"").replace("\"yes\"", "\"positive\"");
+    fs::write(&config, renamed).unwrap();
+    let (code, _, error) = program(&tiny, &[&["predict", "merged"], &more[..]].concat());
+    assert_eq!((code, error.as_str()), (Some(0), ""));
     let numbered = fs::read_to_string(tiny.path("numbers.tsv")).unwrap();
     assert_eq!(numbered, named.replace("\tyes", "\t1").replace("\tno", "\t0"));
 
@@ -512,7 +521,7 @@ fn shard(number: usize) -> String {
 }
 
 fn open(folder: &Path) -> (Network, Vec<String>) {
-    let options = LoadOptions { labels: 2, dtype: Kind::Float, device: Device::Cpu, seed: 42 };
+    let options = LoadOptions { head: Head::as_stored(2), dtype: Kind::Float, device: Device::Cpu, seed: 42 };
     let (network, report) = Network::open(folder, &options, &|_| {}).unwrap();
     (network, report.newly_initialized)
 }

@@ -6,7 +6,7 @@ use finesift::data::instruct::pack;
 use finesift::data::{Batch, Sequence, collate_sequences};
 use finesift::eval::DeviceBatch;
 use finesift::model::backward::{BackwardOptions, GradTargets, Gradient, gradients};
-use finesift::model::{Layout, LoadOptions, ModelConfig, Network};
+use finesift::model::{Head, Layout, LoadOptions, ModelConfig, Network};
 use finesift::preset::Select;
 use finesift::sift::{AdamW, Role, Rules, SparseDecay, budget, sampled};
 use finesift::train::{Learner, LearnerOptions, SelectionOptions, select_components};
@@ -196,7 +196,7 @@ fn differentiate(network: &Network, batch: &Batch) -> (f64, Vec<(String, Tensor)
 
 fn network(name: &str, dtype: Kind) -> Network {
     let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models").join(name);
-    let options = LoadOptions { labels: 0, dtype, device: Device::Cpu, seed: 0 };
+    let options = LoadOptions { head: Head::as_stored(0), dtype, device: Device::Cpu, seed: 0 };
     Network::open(&folder, &options, &|_| {}).unwrap().0
 }
 

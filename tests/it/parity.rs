@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use finesift::data::{Batch, BatchLabels};
 use finesift::eval::DeviceBatch;
 use finesift::model::backward::{BackwardOptions, GradTargets, Gradient, gradients};
-use finesift::model::{LoadOptions, ModelConfig, Network};
+use finesift::model::{Head, LoadOptions, ModelConfig, Network};
 use finesift::preset::{Schedule, Select, cache_folder};
 use finesift::sift::{AdamW, Rules, SparseDecay, Values};
 use finesift::train::{Learner, LearnerOptions, LearningRate, SelectionOptions, select_components};
@@ -282,7 +282,7 @@ impl Fixture {
 
     fn network(&self) -> Network {
         let labels = self.io["logits"].size()[1];
-        let options = LoadOptions { labels, dtype: Kind::Float, device: Device::Cpu, seed: 0 };
+        let options = LoadOptions { head: Head::as_stored(labels), dtype: Kind::Float, device: Device::Cpu, seed: 0 };
         let (network, report) = Network::open(&self.model, &options, &|_| {}).unwrap();
         if self.path("classifier.safetensors").exists() {
             for (name, tensor) in tensors(&self.path("classifier.safetensors")) {

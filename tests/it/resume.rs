@@ -11,7 +11,8 @@ use finesift::train::{CheckpointSelector, ResumeOptions};
 use crate::run::{complete, finish, resume, spawn, stopped_at, turn};
 use crate::tiny::Tiny;
 
-pub(crate) const NEWEST: ResumeOptions = ResumeOptions { from: CheckpointSelector::Newest, force: false };
+pub(crate) const NEWEST: ResumeOptions =
+    ResumeOptions { from: CheckpointSelector::Newest, force: false, set: Vec::new() };
 
 #[test]
 fn a_resumed_run_has_the_numbers_of_the_uninterrupted_one() {
@@ -73,9 +74,11 @@ fn a_run_resumes_from_its_best_or_any_checkpoint() {
     let stop = || stopped_at(spawn(&tiny, &preset, "parts").unwrap(), 13, true);
     stop();
     let run = tiny.path("runs/parts");
-    let wrong =
-        finish(resume(&tiny, "parts", ResumeOptions { from: CheckpointSelector::Step(1), force: false }).unwrap())
-            .unwrap_err();
+    let wrong = finish(
+        resume(&tiny, "parts", ResumeOptions { from: CheckpointSelector::Step(1), force: false, set: Vec::new() })
+            .unwrap(),
+    )
+    .unwrap_err();
     assert!(
         wrong.is::<Usage>() && wrong.to_string().contains("no such checkpoint; the run has checkpoints of steps"),
         "{wrong}"
@@ -87,7 +90,8 @@ fn a_run_resumes_from_its_best_or_any_checkpoint() {
         let best = fs::read_link(run.join("best")).unwrap();
         let best: u64 = best.file_name().unwrap().to_str().unwrap().strip_prefix("step-").unwrap().parse().unwrap();
         let from = if go_to_best { CheckpointSelector::Best } else { CheckpointSelector::Step(earlier) };
-        let told = finish(resume(&tiny, "parts", ResumeOptions { from, force: false }).unwrap()).unwrap();
+        let told =
+            finish(resume(&tiny, "parts", ResumeOptions { from, force: false, set: Vec::new() }).unwrap()).unwrap();
         let Some(Event::Resumed(resumed)) = told.iter().find(|event| matches!(event, Event::Resumed(_))) else {
             panic!("not told")
         };
@@ -96,7 +100,7 @@ fn a_run_resumes_from_its_best_or_any_checkpoint() {
         // What the resume has dropped is in abandoned/.
         assert!(checkpoint::list(&run.join("abandoned")).unwrap().iter().any(|kept| kept.step >= 13));
         let complete = RunFolder::open(&tiny.path("runs"), "parts").unwrap();
-        assert!(complete.completed());
+        assert_eq!(complete.finished().map(|finished| finished.reason), Some(Reason::Completed));
         drop(complete);
         fs::remove_dir_all(&run).unwrap();
         stop();
@@ -145,8 +149,10 @@ fn a_resume_with_other_settings_is_refused_and_changes_nothing() {
         (3, weights, true, "are not those this run was started from"),
     ] {
         fs::write(tiny.path(files[file]), content).unwrap();
-        let error = finish(resume(&tiny, "run", ResumeOptions { from: CheckpointSelector::Newest, force }).unwrap())
-            .unwrap_err();
+        let error = finish(
+            resume(&tiny, "run", ResumeOptions { from: CheckpointSelector::Newest, force, set: Vec::new() }).unwrap(),
+        )
+        .unwrap_err();
         assert!(error.is::<Usage>() && error.to_string().contains(message), "{error}");
         assert_eq!(fs::read(run.join("events.jsonl")).unwrap(), events, "{message}");
         fs::write(tiny.path(files[file]), &originals[file]).unwrap();
@@ -159,8 +165,10 @@ fn a_resume_with_other_settings_is_refused_and_changes_nothing() {
     let mut manifest = checkpoint::StoredCheckpoint::open(&newest).unwrap().manifest;
     assert_eq!(std::mem::replace(&mut manifest.device, "cuda".into()), "cpu, 1 threads");
     fs::write(newest.join("checkpoint.json"), manifest.seal().unwrap()).unwrap();
-    let told =
-        finish(resume(&tiny, "run", ResumeOptions { from: CheckpointSelector::Newest, force: true }).unwrap()).unwrap();
+    let told = finish(
+        resume(&tiny, "run", ResumeOptions { from: CheckpointSelector::Newest, force: true, set: Vec::new() }).unwrap(),
+    )
+    .unwrap();
     let Some(Event::Finished(finished)) = told.last() else { panic!("{:?}", told.last()) };
     assert_eq!(finished.step, 27);
     for wanted in ["train.epochs was 2", "computed on cuda before, on cpu, 1 threads now"] {
@@ -180,8 +188,10 @@ fn a_manifest_without_a_device_gives_no_warning() {
     let mut manifest = checkpoint::StoredCheckpoint::open(&newest).unwrap().manifest;
     manifest.device.clear();
     fs::write(newest.join("checkpoint.json"), manifest.seal().unwrap()).unwrap();
-    let told =
-        finish(resume(&tiny, "run", ResumeOptions { from: CheckpointSelector::Newest, force: true }).unwrap()).unwrap();
+    let told = finish(
+        resume(&tiny, "run", ResumeOptions { from: CheckpointSelector::Newest, force: true, set: Vec::new() }).unwrap(),
+    )
+    .unwrap();
     let Some(Event::Finished(finished)) = told.last() else { panic!("{:?}", told.last()) };
     assert_eq!(finished.step, 18);
     let said = |event: &Event| matches!(event, Event::Log { message, .. } if message.contains("computed on"));
@@ -205,7 +215,7 @@ fn a_damaged_checkpoint_is_skipped_or_named() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 4;
     fs::write(&state, bytes).unwrap();
-    let wish = ResumeOptions { from: CheckpointSelector::Step(kept[0].step), force: false };
+    let wish = ResumeOptions { from: CheckpointSelector::Step(kept[0].step), force: false, set: Vec::new() };
     let error = finish(resume(&tiny, "run", wish).unwrap()).unwrap_err().to_string();
     let message =
         format!("its checksum does not match; the newest intact one is of step {0}: use --from {0}", kept[1].step);
@@ -235,7 +245,7 @@ fn steps(events: &[Event]) -> impl Iterator<Item = &Step> {
 }
 
 /// The tensors of the newest checkpoint of a run.
-fn state(run: &Path) -> Vec<u8> {
+pub(crate) fn state(run: &Path) -> Vec<u8> {
     let newest = &checkpoint::list(&run.join("checkpoints")).unwrap()[0];
     checkpoint::StoredCheckpoint::open(&newest.path).unwrap().read(checkpoint::STATE).unwrap()
 }

@@ -9,13 +9,13 @@ use finesift::chat::{Chat, ChatModel, Weights};
 use finesift::delta::WeightDelta;
 use finesift::device::DeviceChoice;
 use finesift::hub::Hub;
-use finesift::model::{GREEDY, LoadOptions, Network};
+use finesift::model::{GREEDY, Head, LoadOptions, Network};
 use finesift::preset::Preset;
 use finesift::protocol::{Command, Event, Phase, Reason};
 use finesift::runs::checkpoint::{self, StoredCheckpoint};
 use finesift::runs::{Disk, EventLog, RealDisk, RunFolder, read_events};
 use finesift::session::{Port, Session};
-use finesift::train::{Job, ResumeOptions, run};
+use finesift::train::{CheckpointSelector, Job, ResumeOptions, run};
 
 use crate::hub_server::HubServer;
 use crate::tiny::{self, Tiny};
@@ -234,7 +234,7 @@ fn mistakes_in_a_preset_are_reported_before_training() {
         (
             texts.clone(),
             format!("{:?}", tiny.path("wrong.csv")),
-            "wrong.csv:3: unknown label \"perhaps\"; expected 0 to 1 (no, yes)",
+            "wrong.csv:3: unknown label \"perhaps\"; expected one of no, yes",
         ),
         (texts.clone(), format!("{:?}", tiny.path("empty.csv")), "empty.csv: no training examples"),
         (texts, format!("{:?}", tiny.path("none.csv")), "none.csv: no such file"),
@@ -257,7 +257,7 @@ fn mistakes_in_a_preset_are_reported_before_training() {
         (
             "[keep]".into(),
             "[keep]\nbest = \"mcc\"".into(),
-            "keep.best is \"mcc\", but texts is scored by accuracy and f1",
+            "keep.best is \"mcc\", but texts is scored by accuracy, f1 and loss",
         ),
     ] {
         assert!(preset.contains(&from), "{from}");
@@ -348,7 +348,8 @@ every_minutes = 0
     assert_eq!(answer(Weights::FineTuned), "no");
 
     let open = || {
-        let options = LoadOptions { labels: 0, dtype: tch::Kind::Float, device: tch::Device::Cpu, seed: 0 };
+        let options =
+            LoadOptions { head: Head::as_stored(0), dtype: tch::Kind::Float, device: tch::Device::Cpu, seed: 0 };
         Network::open(&path("model"), &options, &|_| {}).unwrap().0
     };
     let (base, tuned) = (open(), open());
@@ -490,6 +491,18 @@ pub(crate) fn resume_on(
     let preset = fs::read_to_string(folder.preset())?;
     let preset = Preset::parse("tiny", "preset.toml", &preset, &[], Path::new("/nowhere"))?;
     let job = Job { disk, resume: Some(resume), ..job(&tiny.path(""), preset, folder) };
+    Ok(Session::spawn(None, move |port| alone(job, port))?)
+}
+
+/// Resumes a run with these keys of its preset changed, as with `--set`.
+pub(crate) fn resume_with(tiny: &Tiny, name: &str, from: CheckpointSelector, set: &[&str]) -> anyhow::Result<Session> {
+    let folder = RunFolder::open(&tiny.path("runs"), name)?;
+    let preset = fs::read_to_string(folder.preset())?;
+    let assignments: Vec<String> = set.iter().map(|set| (*set).to_owned()).collect();
+    let preset = Preset::parse("tiny", "preset.toml", &preset, &assignments, Path::new("/nowhere"))?;
+    let set = set.iter().filter_map(|set| Some(set.split_once('=')?.0.to_owned())).collect();
+    let resume = Some(ResumeOptions { from, force: false, set });
+    let job = Job { resume, ..job(&tiny.path(""), preset, folder) };
     Ok(Session::spawn(None, move |port| alone(job, port))?)
 }
 

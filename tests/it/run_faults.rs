@@ -16,7 +16,7 @@ use crate::resume::numbers;
 use crate::run::{complete, finish, resume, resume_on, spawn_on, turn};
 use crate::tiny::Tiny;
 
-const NEWEST: ResumeOptions = ResumeOptions { from: CheckpointSelector::Newest, force: false };
+const NEWEST: ResumeOptions = ResumeOptions { from: CheckpointSelector::Newest, force: false, set: Vec::new() };
 
 #[test]
 fn a_temporary_disk_failure_is_reported_and_changes_no_result() {

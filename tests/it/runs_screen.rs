@@ -200,11 +200,35 @@ fn runs_are_sorted_filtered_and_marked() {
 }
 
 #[test]
+fn a_completed_run_is_trained_for_longer_with_other_settings() {
+    let mut app = at_runs(&SampleRuns::new(), (120, 40));
+    while !first_line_at_cursor(&app).contains("completed") {
+        press(&mut app, KeyCode::Down);
+    }
+    assert_eq!(press(&mut app, KeyCode::Char('r')), None);
+    let shown = screen(&app, (120, 40));
+    assert!(shown.contains("Train for longer") && shown.contains("train.epochs=3_"), "{shown}");
+    press(&mut app, KeyCode::Backspace);
+    type_in(&mut app, "6 train.learning_rate=1e-4");
+    let Some(Effect::Resume { set, .. }) = press(&mut app, KeyCode::Enter) else { panic!("not resumed") };
+    assert_eq!(set, ["train.epochs=6", "train.learning_rate=1e-4"]);
+    press(&mut app, KeyCode::Char('r'));
+    assert_eq!(press(&mut app, KeyCode::Esc), None);
+    assert!(!screen(&app, (120, 40)).contains("Train for longer"));
+}
+
+/// The line of the run under the cursor.
+fn first_line_at_cursor(app: &App) -> String {
+    let shown = screen(app, (120, 40));
+    shown.lines().find(|line| line.contains('▌')).unwrap_or_default().to_owned()
+}
+
+#[test]
 fn actions_apply_to_the_run_under_the_cursor() {
     let mut app = at_runs(&SampleRuns::new(), (120, 40));
     press(&mut app, KeyCode::Down);
     let run = PathBuf::from("runs/too-high");
-    assert_eq!(press(&mut app, KeyCode::Char('r')), Some(Effect::Resume(run.clone())));
+    assert_eq!(press(&mut app, KeyCode::Char('r')), Some(Effect::Resume { run: run.clone(), set: Vec::new() }));
     assert_eq!(press(&mut app, KeyCode::Char('o')), Some(Effect::OpenFolder(run.clone())));
     assert_eq!(press(&mut app, KeyCode::Char('v')), Some(Effect::Overlay(vec![run.clone()])));
     press(&mut app, KeyCode::Char('n'));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use finesift::data::{Batch, Encoded, Label, collate};
 use finesift::eval::DeviceBatch;
-use finesift::model::{ForwardPass, Layout, LoadOptions, ModelConfig, Network};
+use finesift::model::{ForwardPass, Head, Layout, LoadOptions, ModelConfig, Network};
 use finesift::preset::Select;
 use finesift::sift::{AdamW, Role, Rules, SparseDecay, budget};
 use finesift::train::{Learner, LearnerOptions, SelectionOptions, select_components};
@@ -201,7 +201,7 @@ fn with_dropout() -> tempfile::TempDir {
 }
 
 pub(crate) fn classifier(folder: &Path) -> Network {
-    let options = LoadOptions { labels: 3, dtype: Kind::Float, device: Device::Cpu, seed: 0 };
+    let options = LoadOptions { head: Head::as_stored(3), dtype: Kind::Float, device: Device::Cpu, seed: 0 };
     Network::open(folder, &options, &|_| {}).unwrap().0
 }
 

@@ -8,7 +8,7 @@ use finesift::data::instruct::{InstructionFormat, InstructionSource, PromptEncod
 use finesift::data::{Batch, HeldOut, MmluSubject, ReadOptions, collate_sequences};
 use finesift::eval::DeviceBatch;
 use finesift::eval::mmlu;
-use finesift::model::{GREEDY, Generator, LoadOptions, Network};
+use finesift::model::{GREEDY, Generator, Head, LoadOptions, Network};
 use finesift::preset::{Select, cache_folder};
 use finesift::sift::{AdamW, Rules, SparseDecay};
 use finesift::train::{Learner, LearnerOptions, SelectionOptions, select_components};
@@ -203,7 +203,7 @@ fn demo() -> Option<PathBuf> {
 /// The model, if the chat demo was fetched: `make setup` leaves out its half a gigabyte.
 fn network() -> Option<Network> {
     let demo = demo()?;
-    let options = LoadOptions { labels: 0, dtype: Kind::Float, device: CPU, seed: 0 };
+    let options = LoadOptions { head: Head::as_stored(0), dtype: Kind::Float, device: CPU, seed: 0 };
     let (network, report) = Network::open(&demo.join("smollm2"), &options, &|_| {}).unwrap();
     assert!(report.newly_initialized.is_empty() && report.unused.is_empty());
     Some(network)

@@ -433,7 +433,7 @@ impl Backend for NoTrainer {
         anyhow::bail!("not in this test")
     }
 
-    fn resume(&self, _: &Path) -> anyhow::Result<Launched> {
+    fn resume(&self, _: &Path, _: &[String]) -> anyhow::Result<Launched> {
         anyhow::bail!("not in this test")
     }
 

@@ -2,6 +2,7 @@
 //! is read elsewhere.
 
 mod delimited;
+mod features;
 mod json_lines;
 mod lines;
 mod metered;
@@ -17,6 +18,7 @@ use anyhow::{Result, bail};
 use crate::Usage;
 use crate::protocol::Progress;
 use crate::suggest::did_you_mean;
+pub(super) use features::class_label_names;
 pub(super) use objects::Objects;
 
 /// Limit on a row, in bytes. A longer one is an unclosed quote, or a file of another kind.

@@ -59,7 +59,7 @@ fn json(field: &Field) -> Value {
 }
 
 /// Opens a file whose declared size is within the limit; also returns its number of rows.
-fn open_checked(path: &Path) -> Result<(SerializedFileReader<File>, u64)> {
+pub(super) fn open_checked(path: &Path) -> Result<(SerializedFileReader<File>, u64)> {
     let file = File::open(path).with_context(|| format!("{}: cannot open", path.display()))?;
     let reader = guarded(path, UNREADABLE, || SerializedFileReader::new(file))?;
     let metadata = reader.metadata();

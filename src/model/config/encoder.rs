@@ -34,6 +34,11 @@ pub struct EncoderConfig {
     pub layer_norm_eps: f64,
     pub pad_token_id: i64,
     pub initializer_range: f64,
+    /// Names of the classes in order, if the config names every class. transformers writes `LABEL_0` and so on for classes
+    /// without names.
+    pub id2label: Option<Vec<String>>,
+    /// Whether `problem_type` is `regression`.
+    pub regression: bool,
     /// How tokens are numbered. It belongs to the family and is no key.
     pub position_ids: PositionIds,
 }
@@ -79,6 +84,8 @@ impl EncoderConfig {
             layer_norm_eps: keys.number("layer_norm_eps")?.unwrap_or(1e-12),
             pad_token_id: keys.number("pad_token_id")?.map_or(defaults.pad_token_id, |id| id as i64),
             initializer_range: keys.number("initializer_range")?.unwrap_or(0.02),
+            id2label: id2label(keys),
+            regression: keys.string("problem_type")? == Some("regression"),
             position_ids: defaults.position_ids,
         };
         config.check()?;
@@ -107,6 +114,12 @@ impl EncoderConfig {
         }
         Ok(())
     }
+}
+
+/// `id2label` as a list. Only classifiers need it, so that of another shape is no error here.
+fn id2label(keys: Keys<'_>) -> Option<Vec<String>> {
+    let names = keys.0.get("id2label")?.as_object()?;
+    (0..names.len()).map(|id| names.get(&id.to_string())?.as_str().map(str::to_owned)).collect()
 }
 
 /// Variants of encoders that would be another network.

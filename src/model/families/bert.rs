@@ -24,7 +24,7 @@ fn build(config: &EncoderConfig, builder: &Builder<'_>, labels: i64) -> Encoder 
         blocks: Block::stack(config, &bert.pp("encoder.layer")),
         head: Box::new(PooledHead {
             pooler: Linear::new(&bert.in_head(head).pp("pooler.dense"), hidden, hidden),
-            classifier: Linear::new(&builder.in_head(head).pp("classifier"), hidden, labels),
+            classifier: Linear::new(&builder.in_head(head).as_output().pp("classifier"), hidden, labels),
             dropout: config.classifier_dropout,
         }),
     }

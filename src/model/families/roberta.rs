@@ -26,7 +26,7 @@ fn build(config: &EncoderConfig, builder: &Builder<'_>, labels: i64) -> Encoder 
         blocks: Block::stack(config, &roberta.pp("encoder.layer")),
         head: Box::new(ClassificationHead {
             dense: Linear::new(&classifier.pp("dense"), hidden, hidden),
-            out_proj: Linear::new(&classifier.pp("out_proj"), hidden, labels),
+            out_proj: Linear::new(&classifier.as_output().pp("out_proj"), hidden, labels),
             dropout: config.classifier_dropout,
         }),
     }

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::CheckpointFault;
-use crate::protocol::Eval;
+use crate::data::ShortBatch;
+use crate::protocol::{Eval, HeadRows};
 
 /// Increases when older versions can no longer read it.
 pub const FORMAT: u32 = 2;
@@ -32,6 +33,9 @@ pub struct Manifest {
     pub epoch: f64,
     /// Seed of the order of the examples, the new head and dropout.
     pub seed: u64,
+    /// The short batch at the end of an epoch; manifests of earlier versions have none.
+    #[serde(default)]
+    pub short_batch: ShortBatch,
     /// Updates of the optimizer's moments.
     pub updates: i64,
     /// The latest step with a scheduled evaluation.
@@ -40,6 +44,9 @@ pub struct Manifest {
     /// The best evaluation so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<Eval>,
+    /// Scheduled evaluations since the best one; 0 in manifests of earlier versions.
+    #[serde(default)]
+    pub since_best: u64,
     pub schedule: ScheduleFacts,
     pub clock: ClockState,
     /// Bytes of `events.jsonl` before the checkpoint.
@@ -52,6 +59,12 @@ pub struct Manifest {
     /// Names of the classes; empty for regression, language models and old manifests.
     #[serde(default)]
     pub labels: Vec<String>,
+    /// The number that the data have instead of each name, if they have numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub label_numbers: Vec<String>,
+    /// Where the rows of the classification head come from.
+    #[serde(default, skip_serializing_if = "HeadRows::is_as_stored")]
+    pub head: HeadRows,
     /// Trained parameters, in the order of the flat vectors.
     pub slots: Vec<SlotEntry>,
     /// The other files of the checkpoint.
@@ -196,15 +209,19 @@ pub(super) fn example(step: u64) -> Manifest {
         step,
         epoch: 0.5,
         seed: 42,
+        short_batch: ShortBatch::Random,
         updates: step as i64,
         evaluated: None,
         best: None,
+        since_best: 0,
         schedule: ScheduleFacts { steps: 100, warmup: 6, peak: 1e-3 },
         clock: ClockState::default(),
         events: 10 * step,
         base: BaseIdentity { model: "m".into(), commit: None, config: "c".into(), weights: "w".into() },
         device: "cpu, 2 threads".into(),
         labels: Vec::new(),
+        label_numbers: Vec::new(),
+        head: HeadRows::AsStored,
         data: DataIdentity { examples: 3, train: "t".into(), eval_examples: 2, eval: "e".into() },
         slots: vec![SlotEntry { name: "a.weight".into(), shape: vec![2, 3], dense: false, trained: 2 }],
         files: Vec::new(),
@@ -253,6 +270,7 @@ mod tests {
         );
         let manifest = Manifest::unseal(early.as_bytes()).unwrap();
         assert_eq!((manifest.device.as_str(), manifest.labels.len()), ("", 0));
+        assert_eq!(manifest.short_batch, ShortBatch::Longest);
         assert_eq!((manifest.step, manifest.slots.len(), manifest.files[0].bytes), (120, 2, 9000));
     }
 

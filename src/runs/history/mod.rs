@@ -33,7 +33,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
 use crate::protocol::{
-    Eval, Event, Examples, Finished, Level, Mass, Memory, Phase, Progress, Resumed, Selected, Started, Step, System,
+    Eval, Event, Examples, Finished, Level, Mass, Memory, Patience, Phase, Progress, Resumed, Selected, Started, Step,
+    System,
 };
 use crate::quantity::bytes;
 use crate::series::{At, Series};
@@ -74,6 +75,8 @@ pub struct History {
     pub scores: BTreeMap<String, Series>,
     /// Evaluations that were the best so far when they were made, in order.
     best: Vec<Eval>,
+    /// Where the run stops early: its patience after the latest evaluation.
+    pub patience: Option<Patience>,
     /// Examples of the latest evaluation.
     pub examples: Option<Examples>,
     /// The latest last.
@@ -207,7 +210,7 @@ impl History {
             *self = History { log, phase, held, clock, ..self.emptied() };
         }
         (self.task, self.end) = (None, None);
-        self.steps = started.steps;
+        (self.steps, self.patience) = (started.steps, started.patience);
         self.started = Some(started);
     }
 
@@ -216,7 +219,15 @@ impl History {
         self.taken = resumed.step;
         // Whoever resumes a run does not pause it, and an earlier end no longer counts.
         (self.task, self.end, self.held) = (None, None, false);
-        self.steps = resumed.steps;
+        (self.steps, self.patience) = (resumed.steps, resumed.patience);
+        if let Some(started) = &mut self.started {
+            // More epochs than the run was started for, for example.
+            started.epochs *= resumed.steps as f64 / started.steps.max(1) as f64;
+            started.steps = resumed.steps;
+            if !resumed.best.is_empty() {
+                started.best.clone_from(&resumed.best);
+            }
+        }
         let kept = self.loss.raw.last_at().map_or(0.0, |at| at.time).max(self.rows.elapsed());
         let sampled = self.memory.last_at().map_or(0.0, |at| at.time);
         self.clock.on_resumed(resumed.elapsed.max(kept), sampled);
@@ -280,12 +291,14 @@ impl History {
                 let scores = eval.scores.iter().map(|(name, score)| format!("{name} {score:.4}"));
                 let scores = scores.collect::<Vec<_>>().join(", ");
                 let best = if eval.best { ", best so far" } else { "" };
-                let text = format!("evaluation at step {}: {scores}, loss {:.4}{best}", eval.step, eval.loss);
+                let patience = eval.patience.map(|patience| format!(", {patience}")).unwrap_or_default();
+                let text = format!("evaluation at step {}: {scores}, loss {:.4}{best}{patience}", eval.step, eval.loss);
                 self.write(Level::Info, &text);
             }
             Detail::EveryStep => self.rows.at(eval.step, self.clock.trained).eval = Some(eval.clone()),
             Detail::Summary => {}
         }
+        self.patience = eval.patience;
         if eval.best {
             self.add_best(eval);
         }

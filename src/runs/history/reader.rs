@@ -314,6 +314,8 @@ mod tests {
             run: "r".into(),
             step: 10,
             steps: 200,
+            best: String::new(),
+            patience: None,
             checkpoint: "step-10".into(),
             elapsed: 10.5,
             device: "cpu".into(),

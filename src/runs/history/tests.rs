@@ -112,7 +112,14 @@ fn a_run_that_starts_again_keeps_only_its_log() {
         eta: None,
     };
     let sample = |at| Event::System(System { at, ..System::default() });
-    let eval = Eval { step: 0, epoch: 0.0, loss: 1.0, scores: BTreeMap::from([("f1".into(), 0.5)]), best: true };
+    let eval = Eval {
+        step: 0,
+        epoch: 0.0,
+        loss: 1.0,
+        scores: BTreeMap::from([("f1".into(), 0.5)]),
+        best: true,
+        patience: None,
+    };
     let events = [started.clone(), Event::Eval(eval), Event::Step(step(1)), sample(20.0), Event::info("x")];
     events.into_iter().for_each(|event| history.apply(event));
     assert!(history.best().is_some() && history.memory.points() == 1);

@@ -127,9 +127,8 @@ fn scores<'a>(scene: Scene<'a>) -> ChartContent<'a> {
     let latest = coloured()
         .filter_map(|((name, series), hue)| Some((name, series.last()?, hue)))
         .map(|(name, value, hue)| Span::styled(format!("{name} {}", score(value)), theme.bold(hue)));
-    let best = run
-        .best()
-        .and_then(|best| Some(format!("best {} at step {}", score(*best.scores.get(best_metric)?), best.step)));
+    let best =
+        run.best().and_then(|best| Some(format!("best {} at step {}", score(best.score(best_metric)?), best.step)));
     let curve = |(name, series): &(&'a String, &'a Series), hue: Hue| Curve {
         name,
         series,

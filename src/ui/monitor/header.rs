@@ -6,11 +6,14 @@ use ratatui::text::{Line, Span};
 
 use super::scene::Scene;
 use super::view::Tab;
-use crate::protocol::{Level, Phase, Reason};
+use crate::protocol::{Finished, Level, Phase, Reason};
 use crate::runs::RunEnd;
 use crate::ui::format::{duration, grouped, plain};
 use crate::ui::theme::Hue;
 use crate::ui::widgets::sides::sides;
+
+/// Columns of the shortest progress bar, and of the spaces around its text.
+const BAR: usize = 12;
 
 /// Lines that [`draw`] needs.
 pub(super) const HEIGHT: u16 = 2;
@@ -93,8 +96,9 @@ fn state(scene: Scene) -> (String, Hue) {
     let theme = &scene.look.theme;
     if let Some(end) = &scene.run.end {
         return match end {
-            RunEnd::Finished(finished) if finished.reason == Reason::Completed => ("completed".into(), theme.good),
-            RunEnd::Finished(_) => ("stopped".into(), theme.paused),
+            RunEnd::Finished(Finished { reason, .. }) => {
+                (reason.name().into(), if *reason == Reason::Stopped { theme.paused } else { theme.good })
+            }
             RunEnd::Failed { .. } => ("failed".into(), theme.error),
         };
     }
@@ -133,7 +137,15 @@ fn progress(frame: &mut Frame, area: Rect, scene: Scene) {
             parts.push(duration(step.elapsed));
             parts.extend(step.eta.filter(|_| run.end.is_none()).map(|eta| format!("{} left", duration(eta))));
         }
-        (share, parts.join(if scene.look.ascii { " | " } else { " · " }))
+        parts.extend(run.patience.map(|patience| patience.to_string()));
+        let joined = |parts: &[String]| parts.join(if scene.look.ascii { " | " } else { " · " });
+        // Where there is no room for a bar beside them, the percentage goes first, which the bar shows too, then the epoch.
+        for part in [2, 1] {
+            if parts.len() > 3 && Span::raw(joined(&parts)).width() + BAR > usize::from(area.width) {
+                parts.remove(part);
+            }
+        }
+        (share, joined(&parts))
     } else {
         (0.0, String::new())
     };

@@ -47,7 +47,8 @@ impl Panel {
             Panel::Loss => Some(&run.loss.raw),
             Panel::Score => {
                 let best = run.started.as_ref().map(|started| &started.best)?;
-                run.scores.get(best)
+                // The loss has a panel of its own.
+                run.scores.get(best).or_else(|| run.scores.values().next())
             }
             Panel::Mass => Some(&run.mass),
             Panel::Selected => None,

@@ -98,7 +98,7 @@ impl RunColumn {
 
     /// The order of two runs by this column; the latest update is the highest.
     pub(super) fn order(self, a: &RunEntry, b: &RunEntry) -> Ordering {
-        let best = |run: &RunEntry| run.summary.best().map_or(f64::NEG_INFINITY, |best| best.score);
+        let best = |run: &RunEntry| run.summary.best().map_or(f64::NEG_INFINITY, |best| best.rank());
         let loss = |run: &RunEntry| run.summary.last_loss.unwrap_or(f64::INFINITY);
         match self {
             RunColumn::State => a.state.cmp(&b.state),

@@ -136,6 +136,6 @@ fn best_run(runs: &[RunEntry]) -> Option<usize> {
     let scores = runs.iter().enumerate().filter_map(|(index, run)| Some((index, run.summary.best()?)));
     let metrics: Vec<&str> = scores.clone().map(|(_, best)| best.name).collect();
     let comparable = metrics.len() > 1 && metrics.windows(2).all(|pair| pair[0] == pair[1]);
-    let best = scores.max_by(|a, b| a.1.score.total_cmp(&b.1.score)).filter(|_| comparable);
+    let best = scores.max_by(|a, b| a.1.rank().total_cmp(&b.1.rank())).filter(|_| comparable);
     best.map(|(index, _)| index)
 }

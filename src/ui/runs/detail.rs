@@ -126,6 +126,18 @@ pub(super) fn draw_mode(mode: &Mode, frame: &mut Frame, area: Rect, look: &Look)
             let hint = hint("separated by spaces  enter save  esc cancel", look);
             popup(frame, area, look, &title, vec![typed(&input.text, look), Line::default(), hint], 60);
         }
+        Mode::TrainLonger(longer) => {
+            let lines = vec![
+                Line::default(),
+                Line::styled(format!(" {}", longer.ended), look.theme.style(look.theme.text)),
+                hint("settings for the steps to come:", look),
+                Line::default(),
+                typed(&longer.input.text, look),
+                Line::default(),
+                hint("KEY=VALUE ...  enter resume  esc cancel", look),
+            ];
+            popup(frame, area, look, "Train for longer", lines, 64);
+        }
         Mode::Delete(paths) => {
             let lines = vec![
                 Line::default(),

@@ -11,6 +11,7 @@ mod mode;
 mod scene;
 mod sign;
 mod table;
+mod train_longer;
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -35,6 +36,7 @@ use line_input::{InputOutcome, LineInput};
 use list::RunList;
 use mode::Mode;
 use scene::Scene;
+use train_longer::TrainLonger;
 
 /// Rows that a page key moves.
 const PAGE: isize = 10;
@@ -114,6 +116,11 @@ impl Runs {
                     return Some(Intent::Edit(RunEdit::Tag { runs, tags: tags_of(&entry.text) }));
                 }
             },
+            Mode::TrainLonger(mut longer) => match longer.input.key(key) {
+                InputOutcome::Editing => self.mode = Mode::TrainLonger(longer),
+                InputOutcome::Cancelled => {}
+                InputOutcome::Submitted => return Some(longer.intent()),
+            },
             Mode::Delete(runs) => match key.code {
                 KeyCode::Char('y' | 'Y') => return Some(Intent::Edit(RunEdit::MoveToTrash(runs))),
                 KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc => {}
@@ -151,6 +158,7 @@ impl Runs {
                 self.list.set_filter(entry.text.clone());
             }
             Mode::Rename(_, entry) | Mode::Tag(_, entry) => entry.paste(text),
+            Mode::TrainLonger(longer) => longer.input.paste(text),
             Mode::Export(draft) => draft.paste(text),
             Mode::List | Mode::Delete(_) | Mode::Biases(..) | Mode::Pins(_) => {}
         }
@@ -179,7 +187,13 @@ impl Runs {
                 let path = run.path.clone();
                 return Some(if run.state == RunState::Running { Intent::Attach(path) } else { Intent::Replay(path) });
             }
-            Action::Resume => return Some(Intent::Resume(list.current()?.path.clone())),
+            Action::Resume => {
+                let run = list.current()?;
+                match TrainLonger::of(run) {
+                    Some(longer) => self.mode = Mode::TrainLonger(longer),
+                    None => return Some(Intent::Resume { run: run.path.clone(), set: Vec::new() }),
+                }
+            }
             Action::Overlay => return Some(Intent::Overlay(list.chosen().map(|run| run.path.clone()).collect())),
             Action::Compare => return Some(Intent::Compare(list.chosen().cloned().collect())),
             Action::Tag => {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::checkpoints::PinDialog;
 use super::export::ExportForm;
 use super::line_input::LineInput;
+use super::train_longer::TrainLonger;
 use crate::export::{ChangedBiases, ExportRequest};
 
 /// What keys are for.
@@ -22,6 +23,8 @@ pub enum Mode {
     Rename(PathBuf, LineInput),
     /// Typing the tags of runs.
     Tag(Vec<PathBuf>, LineInput),
+    /// Typing what changes for a run that ended and is trained for longer.
+    TrainLonger(TrainLonger),
     /// Confirming that these runs are moved to trash.
     Delete(Vec<PathBuf>),
     /// Choosing what to export, and where to.

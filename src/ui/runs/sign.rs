@@ -9,6 +9,8 @@ pub fn sign(state: RunState, look: &Look) -> (Hue, &'static str) {
     match (state, look.ascii) {
         (RunState::Running, false) => (theme.accent, "▶"),
         (RunState::Running, true) => (theme.accent, ">"),
+        (RunState::EarlyStopped, false) => (theme.good, "✔"),
+        (RunState::EarlyStopped, true) => (theme.good, "+"),
         (RunState::Completed, false) => (theme.good, "✔"),
         (RunState::Completed, true) => (theme.good, "+"),
         (RunState::Stopped, false) => (theme.paused, "■"),

@@ -38,7 +38,7 @@ pub(super) fn columns(width: u16) -> Vec<RunColumn> {
 fn widths(width: u16) -> &'static [(RunColumn, u16)] {
     match width {
         170.. => &[
-            (RunColumn::State, 13),
+            (RunColumn::State, 15),
             (RunColumn::Name, 0),
             (RunColumn::Preset, 14),
             (RunColumn::Model, 18),
@@ -51,7 +51,7 @@ fn widths(width: u16) -> &'static [(RunColumn, u16)] {
             (RunColumn::Tags, 20),
         ],
         140.. => &[
-            (RunColumn::State, 13),
+            (RunColumn::State, 15),
             (RunColumn::Name, 0),
             (RunColumn::Best, 16),
             (RunColumn::Curve, 0),
@@ -62,7 +62,7 @@ fn widths(width: u16) -> &'static [(RunColumn, u16)] {
             (RunColumn::Tags, 14),
         ],
         116.. => &[
-            (RunColumn::State, 13),
+            (RunColumn::State, 15),
             (RunColumn::Name, 0),
             (RunColumn::Best, 16),
             (RunColumn::Curve, 12),

@@ -1,0 +1,38 @@
+//! Training a run for longer that has ended for good: asks for what changes.
+
+use std::path::PathBuf;
+
+use super::line_input::LineInput;
+use crate::runs::{RunEntry, RunState};
+use crate::ui::format::{grouped, plain};
+use crate::ui::intent::Intent;
+
+/// A run that ended for good, and the settings that are typed for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainLonger {
+    run: PathBuf,
+    /// How it ended.
+    pub(super) ended: String,
+    /// `key=value`, separated by spaces.
+    pub(super) input: LineInput,
+}
+
+impl TrainLonger {
+    /// `None` for a run that resumes as it is.
+    pub(super) fn of(run: &RunEntry) -> Option<TrainLonger> {
+        let steps = grouped(run.summary.step);
+        let (how, set) = match run.state {
+            RunState::Completed => ("has completed", format!("train.epochs={}", run.summary.epochs.ceil() as u64 + 1)),
+            RunState::EarlyStopped => ("has stopped early after", "train.patience=0".to_owned()),
+            RunState::Running | RunState::Interrupted | RunState::Failed | RunState::Stopped => return None,
+        };
+        let ended = format!("{} {how} {steps} steps", plain(&run.name));
+        Some(TrainLonger { run: run.path.clone(), ended, input: LineInput::new(&set) })
+    }
+
+    /// Resumes the run with what was typed.
+    pub(super) fn intent(self) -> Intent {
+        let set = self.input.text.split_whitespace().map(str::to_owned).collect();
+        Intent::Resume { run: self.run, set }
+    }
+}
