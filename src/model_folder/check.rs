@@ -8,12 +8,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
+use super::companions::is_companion;
 use super::place::Place;
 use super::problem::{ModelProblem, problem_of_names};
-use super::substitute::expect_content;
+use super::substitute::{expect_content, expect_no_pointer};
 use super::weights::{check_whole, shards};
 use super::{CONFIG, INDEX, TOKENIZER, WEIGHTS};
 use crate::Usage;
+
+/// The companions that every model of their kind needs.
+const READ: [&str; 5] = [TOKENIZER, "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt"];
 
 /// Limit on a JSON file that is read for a message, in bytes.
 const MAX_JSON: u64 = 1 << 20;
@@ -30,9 +34,10 @@ pub(crate) fn check(folder: &Path) -> Result<()> {
         bail!(refusal(folder, &problem));
     }
     expect_content(&folder.join(CONFIG))?;
-    for name in [TOKENIZER, "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt"] {
-        if folder.join(name).is_file() {
-            expect_content(&folder.join(name))?;
+    for name in files_of(folder)?.iter().filter(|name| is_companion(name)) {
+        match READ.contains(&name.as_str()) {
+            true => expect_content(&folder.join(name))?,
+            false => expect_no_pointer(&folder.join(name))?,
         }
     }
     weight_files(folder)?.iter().try_for_each(|name| check_whole(&folder.join(name)))

@@ -81,13 +81,25 @@ impl fmt::Display for Substitute {
 /// # Errors
 /// [`Usage`] that says what it is instead, and what to do. Otherwise the file cannot be read.
 pub(crate) fn expect_content(path: &Path) -> Result<()> {
+    expect_content_but(path, |_| false)
+}
+
+/// Checks that a file is no Git LFS pointer. It may be empty or hold any text.
+///
+/// # Errors
+/// As [`expect_content`].
+pub(super) fn expect_no_pointer(path: &Path) -> Result<()> {
+    expect_content_but(path, |substitute| *substitute != Substitute::LfsPointer)
+}
+
+fn expect_content_but(path: &Path, accepted: impl Fn(&Substitute) -> bool) -> Result<()> {
     let mut beginning = Vec::with_capacity(BEGINNING);
     File::open(path)
         .and_then(|file| file.take(BEGINNING as u64).read_to_end(&mut beginning))
         .with_context(|| format!("{}: cannot read", path.display()))?;
     match Substitute::of(&beginning) {
-        Some(substitute) => bail!(Usage(format!("{}: {substitute}", path.display()))),
-        None => Ok(()),
+        Some(substitute) if !accepted(&substitute) => bail!(Usage(format!("{}: {substitute}", path.display()))),
+        _ => Ok(()),
     }
 }
 

@@ -1,8 +1,8 @@
 """Splits of datasets without a card, as the `datasets` library finds them by the names of files and folders.
 
-usage: splits.py write|check
+usage: splits.py [--check]
 
-`write` records them as a fixture of the tests; `check` compares the recorded ones with those of the installed `datasets`."""
+Records them as a fixture of the tests. With --check, compares the recorded ones with those of the installed `datasets`."""
 
 import json
 import os
@@ -51,8 +51,9 @@ def rows(count):
 
 
 def main():
+    check = "--check" in sys.argv[1:]
     found = "".join(json.dumps({"names": names, "splits": splits(names)}) + "\n" for names in rows(400))
-    if sys.argv[1] == "write":
+    if not check:
         FIXTURE.write_text(found)
     elif FIXTURE.read_text() != found:
         sys.exit("datasets finds other splits than recorded")

@@ -1,9 +1,9 @@
 """Tokenizers made of vocabulary files, as transformers makes them.
 
-usage: vocabulary.py write|check
+usage: vocabulary.py [--check]
 
-`write` records the ids of transformers as fixtures of the tests; `check` compares the recorded ones with those of the
-installed transformers. Vocabularies and texts are made up from a fixed seed."""
+Records the ids of transformers as fixtures of the tests. With --check, compares the recorded ones with those of the installed
+transformers. Vocabularies and texts are made up from a fixed seed."""
 
 import json
 import random
@@ -124,14 +124,15 @@ def rows(folder, tokenizer, seed):
 
 
 def main():
+    check = "--check" in sys.argv[1:]
     different = 0
     for number, (name, tokenizer, files, special) in enumerate(CASES):
         folder = FIXTURES / name
-        if sys.argv[1] == "write":
+        if not check:
             prepare(name, files, special)
         found = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows(folder, tokenizer, number))
         recorded = folder / "expected.jsonl"
-        if sys.argv[1] == "write":
+        if not check:
             recorded.write_text(found)
         elif recorded.read_text() != found:
             print(f"{name}: transformers gives other ids than recorded", file=sys.stderr)

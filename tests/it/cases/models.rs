@@ -111,6 +111,11 @@ fn files_that_hold_something_else_are_named_as_what_they_are() {
         Folder::model().write(name, "").assert_refused(&[name, "an empty file"]);
         Folder::model().write(name, "Entry not found").assert_refused(&[name, "an error message instead of the file"]);
     }
+    // Of what is only carried along, a pointer is refused: an export would have it too.
+    Folder::model()
+        .write("LICENSE", "")
+        .write("tokenizer.model", POINTER)
+        .assert_refused(&["tokenizer.model: a Git LFS pointer"]);
     let renamed = Folder::model();
     renamed
         .write("model.safetensors", "PK\u{3}\u{4}archive/data.pkl")
