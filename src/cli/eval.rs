@@ -122,6 +122,7 @@ impl Eval {
             text_pair: texts.next(),
             label: self.label.clone(),
             label_kind: self.label_kind(model),
+            published: None,
         }
     }
 

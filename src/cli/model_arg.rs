@@ -12,7 +12,7 @@ use crate::data::{LabelledSource, Task};
 use crate::delta::Changes;
 use crate::eval::{ModelSource, Predictor, PredictorOptions};
 use crate::hub::Hub;
-use crate::preset::{DataSource, Preset, cache_folder, read_file};
+use crate::preset::{DataSource, HubTable, Preset, cache_folder, read_file};
 use crate::runs::checkpoint::{StoredCheckpoint, select};
 use tch::Kind;
 
@@ -94,7 +94,9 @@ impl ModelArgs {
             (Some(task), _) => Some(task.parse()?),
             (None, Some(preset)) => match &preset.data.source {
                 DataSource::Hub(task) | DataSource::Local(LabelledSource::Glue { task, .. }) => Some(*task),
-                DataSource::Local(LabelledSource::Table { .. }) | DataSource::Instructions(_) => None,
+                DataSource::Local(LabelledSource::Table { .. })
+                | DataSource::HubTable(_)
+                | DataSource::Instructions(_) => None,
             },
             (None, None) => None,
         };
@@ -108,9 +110,13 @@ impl ModelArgs {
         }
         match (task, preset.map(|preset| &preset.data.source)) {
             (Some(task), _) => task.text_columns().iter().map(|&column| column.to_owned()).collect(),
-            (None, Some(DataSource::Local(LabelledSource::Table { columns, .. }))) => {
-                [Some(&columns.text), columns.text_pair.as_ref()].into_iter().flatten().cloned().collect()
-            }
+            (
+                None,
+                Some(
+                    DataSource::Local(LabelledSource::Table { columns, .. })
+                    | DataSource::HubTable(HubTable { columns, .. }),
+                ),
+            ) => [Some(&columns.text), columns.text_pair.as_ref()].into_iter().flatten().cloned().collect(),
             _ => vec!["text".into()],
         }
     }

@@ -145,9 +145,13 @@ impl Columns {
     /// What is known about the labels of a file before it is read.
     fn rule(&self, path: &Path) -> Result<LabelRule> {
         expect_file(path)?;
-        let published = match Format::of(path)? {
+        let in_file = match Format::of(path)? {
             Format::Parquet => class_label_names(path, &self.label)?,
             _ => None,
+        };
+        let (published, origin) = match in_file {
+            Some(names) => (Some(names), "the file's ClassLabel"),
+            None => (self.published.clone(), "the dataset's card"),
         };
         Ok(match (&self.label_kind, published) {
             (LabelKind::Regression, _) => LabelRule::Scores(f32::MIN..=f32::MAX),
@@ -155,11 +159,9 @@ impl Columns {
                 LabelRule::Known { classes: classes.clone(), numbers: Numbers::Recorded, origin: "the model" }
             }
             (LabelKind::Classes(None), None) => LabelRule::Collect,
-            (LabelKind::Classes(None), Some(names)) => LabelRule::Known {
-                classes: Classes::named(names),
-                numbers: Numbers::Published,
-                origin: "the file's ClassLabel",
-            },
+            (LabelKind::Classes(None), Some(names)) => {
+                LabelRule::Known { classes: Classes::named(names), numbers: Numbers::Published, origin }
+            }
             (LabelKind::Classes(Some(names)), published) => {
                 check_names(names)?;
                 let mut classes = Classes::named(names.clone());

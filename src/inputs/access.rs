@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::Usage;
-use crate::data::{LabelledSource, Task};
+use crate::data::{Columns, HeldOut, LabelledSource, Task};
 use crate::hub::{DatasetFiles, DatasetRequest, Hub, RequestedFiles, RequestedHeldOut};
-use crate::preset::{DataSource, HubDataset, HubFiles, HubHeldOut, Preset};
+use crate::preset::{DataSource, HubDataset, HubFiles, HubHeldOut, HubTable, Preset};
 use crate::protocol::Progress;
 
 /// The hub's dataset of all GLUE tasks.
@@ -54,6 +54,12 @@ pub enum Missing {
     Model { id: String },
     /// A dataset of the hub.
     Dataset { id: String },
+}
+
+/// The labelled texts of a dataset on the hub, on this machine.
+pub(super) struct FoundTable {
+    pub source: LabelledSource,
+    pub files: DatasetFiles,
 }
 
 /// The result of looking for something without a download.
@@ -110,6 +116,23 @@ impl Access<'_> {
         }
     }
 
+    /// Labelled texts of a dataset on the hub.
+    pub(super) fn table(&self, table: &HubTable, progress: &dyn Fn(Progress)) -> Result<Lookup<FoundTable>> {
+        let HubTable { dataset, held_out, columns } = table;
+        Ok(match self.dataset(dataset, progress)? {
+            Lookup::Found(files) => {
+                let columns = Columns { published: files.class_names.get(&columns.label).cloned(), ..columns.clone() };
+                let [train] = &files.train[..] else {
+                    bail!(Usage(format!("{}: labelled texts in several files are not read", dataset.id)));
+                };
+                let held_out = held_out_of(&files, held_out);
+                let source = LabelledSource::Table { train: train.clone(), held_out, columns };
+                Lookup::Found(FoundTable { source, files })
+            }
+            Lookup::Missing(missing) => Lookup::Missing(missing),
+        })
+    }
+
     /// The files of a dataset on the hub.
     pub(super) fn dataset(&self, dataset: &HubDataset, progress: &dyn Fn(Progress)) -> Result<Lookup<DatasetFiles>> {
         let HubDataset { id, files } = dataset;
@@ -147,8 +170,23 @@ impl Access<'_> {
 }
 
 impl<T> Lookup<T> {
+    fn found(self) -> Result<T> {
+        match self {
+            Lookup::Found(found) => Ok(found),
+            Lookup::Missing(missing) => bail!(Usage(missing.to_string())),
+        }
+    }
+
     fn of(found: Option<T>, missing: impl FnOnce() -> Missing) -> Lookup<T> {
         found.map_or_else(|| Lookup::Missing(missing()), Lookup::Found)
+    }
+}
+
+/// The files of a dataset's held-out split, or else what the preset says.
+pub(super) fn held_out_of(files: &DatasetFiles, otherwise: &HeldOut) -> HeldOut {
+    match files.held_out.first() {
+        Some(file) => HeldOut::File(file.clone()),
+        None => otherwise.clone(),
     }
 }
 
@@ -167,9 +205,7 @@ pub fn labelled_source(preset: &Preset, access: &Access, progress: &dyn Fn(Progr
     match &preset.data.source {
         DataSource::Instructions(_) => bail!(Usage("data.format: instructions have no labels to score".into())),
         DataSource::Local(source) => Ok(source.clone()),
-        DataSource::Hub(task) => match access.glue(*task, progress)? {
-            Lookup::Found(source) => Ok(source),
-            Lookup::Missing(missing) => bail!(Usage(missing.to_string())),
-        },
+        DataSource::Hub(task) => access.glue(*task, progress)?.found(),
+        DataSource::HubTable(table) => Ok(access.table(table, progress)?.found()?.source),
     }
 }

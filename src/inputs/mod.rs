@@ -27,13 +27,13 @@ pub use opened::{
     CompletePreset, ModelTokenizer, OpenedData, OpenedModel, OpenedPreset, TokenizedExamples, TokenizedSplit,
 };
 
+use crate::data::TextTokenizer;
 use crate::data::instruct::{InstructionSource, PromptEncoder};
-use crate::data::{HeldOut, TextTokenizer};
 use crate::hub::DatasetFiles;
 use crate::model::ModelConfig;
-use crate::preset::{DataSource, InstructionData, InstructionFiles, Preset};
+use crate::preset::{DataSource, InstructionFiles, Preset};
 use crate::protocol::{Event, Progress};
-use access::Lookup;
+use access::{FoundTable, Lookup, held_out_of};
 
 /// Finds, reads and checks everything that a preset names, except the weights. `report` receives progress and warnings.
 ///
@@ -72,15 +72,27 @@ pub fn open(preset: &Preset, access: &Access, report: &dyn Fn(Event)) -> Result<
                 None
             }
         },
+        DataSource::HubTable(table) => match access.table(table, &progress)? {
+            Lookup::Found(FoundTable { source, files }) => {
+                report_dataset(&files, report);
+                Some(classifier::open(preset, &source, model.as_ref(), access, report)?)
+            }
+            Lookup::Missing(dataset) => {
+                missing.push(dataset);
+                None
+            }
+        },
         DataSource::Instructions(data) => match &data.files {
             InstructionFiles::Local(files) => {
-                let source = instruction_source(data, files.clone(), Vec::new());
+                let source =
+                    InstructionSource { format: data.format, train: files.clone(), held_out: data.held_out.clone() };
                 Some(language::open(preset, data, &source, model.as_ref(), report)?)
             }
             InstructionFiles::Hub(dataset) => match access.dataset(dataset, &progress)? {
                 Lookup::Found(files) => {
                     report_dataset(&files, report);
-                    let source = instruction_source(data, files.train, files.held_out);
+                    let held_out = held_out_of(&files, &data.held_out);
+                    let source = InstructionSource { format: data.format, train: files.train, held_out };
                     Some(language::open(preset, data, &source, model.as_ref(), report)?)
                 }
                 Lookup::Missing(dataset) => {
@@ -91,18 +103,6 @@ pub fn open(preset: &Preset, access: &Access, report: &dyn Fn(Event)) -> Result<
         },
     };
     Ok(OpenedPreset { model, data, missing })
-}
-
-fn instruction_source(data: &InstructionData, train: Vec<PathBuf>, held_out: Vec<PathBuf>) -> InstructionSource {
-    InstructionSource { format: data.format, train, held_out: held_out_of(held_out, &data.held_out) }
-}
-
-/// The files of a dataset's held-out split, or else what the preset says.
-fn held_out_of(mut files: Vec<PathBuf>, otherwise: &HeldOut) -> HeldOut {
-    match files.pop() {
-        Some(file) => HeldOut::File(file),
-        None => otherwise.clone(),
-    }
 }
 
 /// The beginning of a commit, as git shortens it.
@@ -129,7 +129,7 @@ fn open_model(preset: &Preset, folder: PathBuf) -> Result<OpenedModel> {
             encoder.check_vocab_size(config.vocab_size())?;
             ModelTokenizer::Prompts(Box::new(encoder))
         }
-        DataSource::Local(_) | DataSource::Hub(_) => {
+        DataSource::Local(_) | DataSource::Hub(_) | DataSource::HubTable(_) => {
             let tokenizer = TextTokenizer::open(&folder, max_length)?;
             checks::check_vocabulary(&folder, &tokenizer, &config)?;
             ModelTokenizer::Text(Box::new(tokenizer))

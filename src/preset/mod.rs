@@ -31,6 +31,6 @@ pub use library::{Library, PresetEntry, read_file};
 
 pub use crate::paths::cache_folder;
 pub use types::{
-    Data, DataSource, Dtype, HeadRule, HubDataset, HubFiles, HubHeldOut, InstructionData, InstructionFiles, Keep,
-    Model, Preset, Sample, Schedule, Select, Sift, Train,
+    Data, DataSource, Dtype, HeadRule, HubDataset, HubFiles, HubHeldOut, HubTable, InstructionData, InstructionFiles,
+    Keep, Model, Preset, Sample, Schedule, Select, Sift, Train,
 };

@@ -7,8 +7,8 @@ use anyhow::Result;
 use super::document::Document;
 use super::paths::expand;
 use super::types::{
-    Data, DataSource, Dtype, HeadRule, HubDataset, HubFiles, HubHeldOut, InstructionData, InstructionFiles, Keep,
-    Model, Preset, Sample, Schedule, Select, Sift, Train,
+    Data, DataSource, Dtype, HeadRule, HubDataset, HubFiles, HubHeldOut, HubTable, InstructionData, InstructionFiles,
+    Keep, Model, Preset, Sample, Schedule, Select, Sift, Train,
 };
 use crate::Usage;
 use crate::data::instruct::InstructionFormat;
@@ -109,6 +109,9 @@ pub(super) const TABLE_KEYS: [&str; 7] = [
     "data.regression",
 ];
 
+/// Keys of a dataset on the hub.
+const HUB_KEYS: [&str; 4] = ["data.hub", "data.config", "data.split", "data.eval_split"];
+
 /// Keys of a dataset on the hub whose files are not named.
 const SPLIT_KEYS: [&str; 3] = ["data.config", "data.split", "data.eval_split"];
 
@@ -123,13 +126,14 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, Usage> {
     if let Some(format) = document.one_of("data.format", formats)? {
         return instructions(document, format, cache).map(DataSource::Instructions);
     }
-    if let Some(key) = ["data.packing", "data.hub"].into_iter().find(|key| document.has(key)) {
-        return Err(document.error_at(key, "only language-model data, with a data.format, takes it; remove it"));
+    if document.has("data.packing") {
+        let message = "only language-model data, with a data.format, takes it; remove it";
+        return Err(document.error_at("data.packing", message));
     }
     let path = document.string("data.path")?.map(|path| PathBuf::from(expand(&path, cache)));
     if let Some(task) = document.string("data.task")? {
         let task: Task = task.parse().map_err(|error| document.error_at("data.task", &format!("{error}")))?;
-        if let Some(key) = TABLE_KEYS.into_iter().find(|key| document.has(key)) {
+        if let Some(key) = TABLE_KEYS.into_iter().chain(HUB_KEYS).find(|key| document.has(key)) {
             return Err(document.error_at(
                 key,
                 &format!("a GLUE task, here {task}, has its own columns, classes and held-out set; remove it"),
@@ -140,7 +144,7 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, Usage> {
             None => DataSource::Hub(task),
         });
     }
-    let Some(train) = path else { return Err(document.missing("data.task, data.format or data.path")) };
+    let hub = hub_dataset(document)?;
     let held_out = held_out(document, cache)?;
     let labels = document.strings("data.labels")?;
     let label_kind = match (document.boolean("data.regression")?.unwrap_or(false), labels) {
@@ -156,8 +160,13 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, Usage> {
         text_pair: document.string("data.text_pair")?,
         label: document.string("data.label")?.unwrap_or_else(|| "label".into()),
         label_kind,
+        published: None,
     };
-    Ok(DataSource::Local(LabelledSource::Table { train, held_out, columns }))
+    match (hub, path) {
+        (Some(dataset), _) => Ok(DataSource::HubTable(HubTable { dataset, held_out, columns })),
+        (None, Some(train)) => Ok(DataSource::Local(LabelledSource::Table { train, held_out, columns })),
+        (None, None) => Err(document.missing("data.task, data.format, data.hub or data.path")),
+    }
 }
 
 fn instructions(document: &Document, format: InstructionFormat, cache: &Path) -> Result<InstructionData, Usage> {
@@ -306,13 +315,48 @@ learning_rate = 7e-5
                 "task = \"mrpc\"\npacking = true",
                 "mine.toml:6: data.packing: only language-model data, with a data.format",
             ),
-            (5, "max_length = 64", "mine.toml: data.task, data.format or data.path is missing"),
+            (5, "max_length = 64", "mine.toml: data.task, data.format, data.hub or data.path is missing"),
         ] {
             let mut lines: Vec<&str> = SMALL.lines().collect();
             lines[line - 1] = instead;
             let error = parse(&lines.join("\n"), &[]).unwrap_err();
             assert!(error.is::<Usage>());
             assert!(error.to_string().starts_with(message), "{instead}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_dataset_of_the_hub_has_splits_or_named_files() {
+        let of = |keys: &str| parse(&SMALL.replace("task = \"mrpc\"", keys), &[]);
+        let dataset = |keys: &str| match of(keys).unwrap().data.source {
+            DataSource::HubTable(table) => table.dataset.files,
+            DataSource::Instructions(InstructionData { files: InstructionFiles::Hub(dataset), .. }) => dataset.files,
+            other => panic!("{other:?}"),
+        };
+        let splits = |config: Option<&str>, split: Option<&str>, held_out| HubFiles::Splits {
+            config: config.map(str::to_owned),
+            split: split.map(str::to_owned),
+            held_out,
+        };
+        assert_eq!(dataset("hub = \"org/name\""), splits(None, None, HubHeldOut::Validation));
+        assert_eq!(
+            dataset("hub = \"org/name\"\nconfig = \"en\"\nsplit = \"all\"\neval_split = \"dev\""),
+            splits(Some("en"), Some("all"), HubHeldOut::Split("dev".into()))
+        );
+        let elsewhere = "hub = \"org/name\"\nformat = \"text\"\neval_fraction = 0.2";
+        assert_eq!(dataset(elsewhere), splits(None, None, HubHeldOut::Elsewhere));
+        assert_eq!(dataset("hub = \"org/name\"\npath = \"data/train\""), HubFiles::Named("data/train".into()));
+        for (keys, message) in [
+            ("path = \"a.csv\"\nsplit = \"dev\"", "mine.toml:6: data.split: only a dataset of data.hub has it"),
+            ("hub = \"org/name\"\npath = \"a\"\nconfig = \"en\"", "mine.toml:7: data.config: data.path names"),
+            (
+                "hub = \"org/name\"\neval_split = \"dev\"\neval_fraction = 0.2",
+                "mine.toml:7: data.eval_fraction: data.eval_split is given too",
+            ),
+            ("task = \"mrpc\"\nhub = \"org/name\"", "mine.toml:6: data.hub: a GLUE task, here mrpc, has its own"),
+        ] {
+            let error = of(keys).unwrap_err();
+            assert!(error.to_string().starts_with(message), "{keys}: {error}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::data::instruct::InstructionFormat;
-use crate::data::{HeldOut, LabelKind, LabelledSource, ReadOptions, Task};
+use crate::data::{Columns, HeldOut, LabelKind, LabelledSource, ReadOptions, Task};
 
 /// A validated preset.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +74,8 @@ pub enum DataSource {
     Local(LabelledSource),
     /// A GLUE task, fetched from the hub.
     Hub(Task),
+    /// Labelled texts of a dataset on the hub.
+    HubTable(HubTable),
     /// Texts for a language model.
     Instructions(InstructionData),
 }
@@ -98,6 +100,17 @@ pub enum InstructionFiles {
     Local(Vec<PathBuf>),
     /// Files of a dataset on the hub.
     Hub(HubDataset),
+}
+
+/// Labelled texts of a dataset on the hub.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HubTable {
+    /// Which dataset, and which of its files.
+    pub dataset: HubDataset,
+    /// The held-out set, where the dataset's splits do not give it.
+    pub held_out: HeldOut,
+    /// The columns of its files.
+    pub columns: Columns,
 }
 
 /// A dataset on the hub.

@@ -151,6 +151,7 @@ pub fn task(preset: &Preset) -> String {
         DataSource::Local(LabelledSource::Table { train, .. }) => {
             plain(&train.file_stem().unwrap_or_default().to_string_lossy())
         }
+        DataSource::HubTable(table) => plain(table.dataset.name()),
         DataSource::Instructions(data) => match &data.files {
             InstructionFiles::Hub(dataset) => plain(dataset.name()),
             InstructionFiles::Local(files) => {

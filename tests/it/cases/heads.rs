@@ -109,6 +109,7 @@ fn examples(tiny: &Tiny) -> Vec<Example> {
         text_pair: None,
         label: "label".into(),
         label_kind: data::LabelKind::Classes(Some(CLASSES.map(str::to_owned).into())),
+        published: None,
     };
     data::read_labelled(&tiny.path("texts.csv"), &columns, "data.labels", &|_| {}).unwrap().examples
 }

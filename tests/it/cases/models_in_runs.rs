@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::hub_server::{COMMIT, HubServer};
 use crate::run::turn;
 use crate::tiny::Tiny;
 
@@ -20,13 +21,19 @@ const COMPANIONS: [&str; 9] = [
     "tokenizer_config.json",
 ];
 
-/// Runs the program in a folder below that of the runs; returns what it printed.
+/// Runs the program offline in a folder below that of the runs; returns what it printed.
 #[track_caller]
 fn finesift(tiny: &Tiny, folder: &str, arguments: &[&str]) -> String {
+    finesift_with_hub(tiny, folder, arguments, None)
+}
+
+#[track_caller]
+fn finesift_with_hub(tiny: &Tiny, folder: &str, arguments: &[&str], endpoint: Option<&str>) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_finesift"))
         .args(arguments)
         .current_dir(tiny.path(folder))
-        .env("HF_HUB_OFFLINE", "1")
+        .env("HF_HUB_OFFLINE", if endpoint.is_some() { "0" } else { "1" })
+        .env("HF_ENDPOINT", endpoint.unwrap_or("http://127.0.0.1:9"))
         .env("HF_HOME", tiny.path("hf"))
         .env("XDG_CACHE_HOME", tiny.path("xdg"))
         .env("XDG_CONFIG_HOME", tiny.path("config"))
@@ -111,4 +118,49 @@ fn a_bert_with_vocab_txt_is_trained_exported_and_predicts() {
     let of_run = predictions("r", "run.jsonl");
     assert_eq!(of_run.lines().count(), 96);
     assert_eq!(of_run, predictions("./merged", "merged.jsonl"));
+}
+
+#[test]
+fn a_classifier_is_trained_on_the_splits_and_classes_of_a_dataset_of_the_hub() {
+    let _turn = turn();
+    let tiny = Tiny::new(0.0);
+    let rows = |count: usize| {
+        let row = |number: usize| {
+            let (word, label) = [("bad", 0), ("good", 1)][number % 2];
+            serde_json::json!({"text": format!("w{number} {word}"), "label": label}).to_string()
+        };
+        (0..count).map(row).collect::<Vec<_>>().join("\n").into_bytes()
+    };
+    let card = "---\ndataset_info:\n  features:\n  - name: label\n    dtype:\n      class_label:\n        names:\n          \
+                '0': negative\n          '1': positive\n---\n# Rows\n";
+    let files = [
+        ("README.md", card.as_bytes().to_vec()),
+        ("train.jsonl", rows(24)),
+        ("validation.jsonl", rows(8)),
+        ("test.jsonl", rows(4)),
+    ];
+    let path = "datasets/org/rows";
+    let server = HubServer::start(HubServer::repository_at("v1.0", path, path, &files));
+    let text = preset(&tiny)
+        .replace("path = \"texts.csv\"\neval_fraction = 0.25\nlabels = [\"no\", \"yes\"]", "hub = \"org/rows@v1.0\"");
+    assert!(text.contains("hub ="), "{text}");
+    fs::write(tiny.path("tiny.toml"), text).unwrap();
+    let train = ["train", "tiny.toml", "--device", "cpu", "--headless", "--json", "--run"];
+    let said = finesift_with_hub(&tiny, "", &[&train[..], &["r"]].concat(), Some(&server.endpoint));
+    let taken = format!(
+        "dataset: org/rows@v1.0 at commit {}, config default, split train, held-out set: split validation (train.jsonl; \
+         validation.jsonl)",
+        &COMMIT[..12]
+    );
+    for part in [
+        taken.as_str(),
+        "labels: negative (0), positive (1) from the dataset's card",
+        "\"examples\":24,\"eval_examples\":8",
+    ] {
+        assert!(said.contains(part), "{part} is not in: {said}");
+    }
+    // Offline it is found again, for another run and for an evaluation.
+    let again = finesift(&tiny, "", &[&train[..], &["again"]].concat());
+    assert!(again.contains(&taken), "{again}");
+    assert!(finesift(&tiny, "", &["eval", "r", "--device", "cpu"]).contains("accuracy"));
 }
