@@ -43,6 +43,7 @@ interop: setup ## check exports and data against transformers, PEFT, pandas and 
 	target/interop/bin/python tests/interop/vocabulary.py --check
 	target/interop/bin/python tests/interop/splits.py --check
 	target/interop/bin/python tests/interop/check.py target/debug/finesift
+	target/interop/bin/python tests/interop/chat.py tests/fixtures/differential/chat.json
 
 bench: setup ## run the benchmarks
 	cargo bench --locked

@@ -169,8 +169,8 @@ fn open_batches(spec: &Spec, config: &ModelConfig, folder: Option<&Path>) -> Res
                 }
                 ModelConfig::Decoder(_) => {
                     let encoder = PromptEncoder::open(folder, *format, *length)?;
-                    let conversations = instruct::read(file, *format, &|_| {})?;
-                    (Tokenized::LanguageModel(encoder.encode("train", &conversations, &|_| {})?.sequences), 2)
+                    let (rows, _) = instruct::read(file, *format, &|_| {})?;
+                    (Tokenized::LanguageModel(encoder.encode("train", &rows, &|_| {})?.sequences), 2)
                 }
             };
             let order = BatchSampler::new(examples.lengths(), *rows, spec.seed).epoch(0);

@@ -108,11 +108,12 @@ impl LanguageModelEval {
     }
 
     fn perplexity(&self) -> Result<String> {
-        let conversations = instruct::read(&self.data, self.args.format, &progress::show)?;
+        let (rows, warnings) = instruct::read(&self.data, self.args.format, &progress::show)?;
+        super::warn(&warnings);
         let loaded = self.load(self.args.format)?;
         let longest = self.model.max_length.unwrap_or(512).min(loaded.network.config.max_tokens() as usize);
         let encoder = loaded.encoder.with_max_length(longest);
-        let mut sequences = encoder.encode("data", &conversations, &progress::show)?.sequences;
+        let mut sequences = encoder.encode("data", &rows, &progress::show)?.sequences;
         if self.args.limit > 0 {
             sequences.truncate(self.args.limit);
         }

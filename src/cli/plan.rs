@@ -62,6 +62,9 @@ fn as_table(preset: &Preset, estimate: &Estimate, model: &ModelEstimate) -> Stri
     for missing in &estimate.missing {
         let _ = writeln!(text, "{missing}");
     }
+    for warning in estimate.data.iter().flat_map(|data| &data.warnings) {
+        let _ = writeln!(text, "{warning}");
+    }
     let length = estimate.data.as_ref().map_or(preset.data.max_length as u64, |data| data.longest);
     let _ = writeln!(
         text,

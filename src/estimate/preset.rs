@@ -100,6 +100,7 @@ fn data_preview(preset: &Preset, model: Option<&OpenedModel>, data: OpenedData) 
         longest: longest(preset, Some(&data)),
         steps: data.steps,
         preview: model.map_or(Ok(Vec::new()), |model| first_batch(preset, model, &data))?,
+        warnings: data.warnings,
     })
 }
 

@@ -59,6 +59,8 @@ pub struct DataPreview {
     /// Tokens of the longest training example.
     pub longest: u64,
     pub steps: u64,
+    /// Rows that are left out and examples that are truncated, one sentence per reason.
+    pub warnings: Vec<String>,
     /// Rows of the first batch as the model sees them.
     pub preview: Vec<Vec<TokenSpan>>,
 }

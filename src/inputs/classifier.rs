@@ -57,6 +57,7 @@ pub(super) fn open(
         eval_examples: dataset.eval.iter().map(|split| split.examples.len() as u64).sum(),
         steps,
         best,
+        warnings: dataset.warnings.clone(),
         labelled: Some(dataset),
         tokenized,
     })

@@ -1,11 +1,10 @@
 //! The examples of a language model: read, checked, tokenized with their loss mask, and packed.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use super::opened::{ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit, steps};
-use crate::Usage;
-use crate::data::instruct::{self, InstructionExample, InstructionSource, PromptEncoder};
-use crate::data::{Sequence, Tokenized};
+use crate::data::Tokenized;
+use crate::data::instruct::{self, InstructionSource};
 use crate::preset::{InstructionData, Preset};
 use crate::protocol::{Event, HeadRows, PERPLEXITY, Progress};
 
@@ -19,54 +18,43 @@ pub(super) fn open(
 ) -> Result<OpenedData> {
     let progress = |progress: Progress| report(Event::Progress(progress));
     let instructions = instruct::load(source, preset.read_options(), &progress)?;
-    for warning in &instructions.warnings {
-        report(Event::warning(warning));
-    }
+    let (examples, eval_examples) = (instructions.train.len(), instructions.eval.len());
     let mut opened = OpenedData {
         labels: 0,
         head: HeadRows::AsStored,
-        examples: instructions.train.len() as u64,
-        eval_examples: instructions.eval.len() as u64,
-        steps: steps(preset, instructions.train.len())?,
+        examples: examples as u64,
+        eval_examples: eval_examples as u64,
+        steps: steps(preset, examples)?,
         best: preset.keep.best.clone().unwrap_or_else(|| PERPLEXITY.into()),
         labelled: None,
         tokenized: None,
-        name: instructions.name,
+        name: instructions.name.clone(),
+        warnings: Vec::new(),
     };
-    if let Some(ModelTokenizer::Prompts(encoder)) = model.map(|model| &model.tokenizer) {
-        let encode = |split: &str, dialogues: &[InstructionExample]| {
-            encode(encoder, &opened.name, split, dialogues, preset.data.max_length, report)
-        };
-        let (mut train, eval) = (encode("train", &instructions.train)?, encode("validation", &instructions.eval)?);
-        (opened.examples, opened.eval_examples) = (train.len() as u64, eval.len() as u64);
-        if data.packing {
-            train = instruct::pack(train, preset.data.max_length);
+    let understood = match model.map(|model| &model.tokenizer) {
+        Some(ModelTokenizer::Prompts(encoder)) => {
+            let encoded = instructions.encode(encoder, &progress)?;
+            (opened.examples, opened.eval_examples) = (encoded.train.len() as u64, encoded.eval.len() as u64);
+            let train = match data.packing {
+                true => instruct::pack(encoded.train, preset.data.max_length),
+                false => encoded.train,
+            };
+            opened.steps = steps(preset, train.len())?;
+            let held_out =
+                TokenizedSplit { name: "validation".into(), examples: Tokenized::LanguageModel(encoded.eval) };
+            opened.tokenized =
+                Some(TokenizedExamples { train: Tokenized::LanguageModel(train), held_out: vec![held_out] });
+            opened.warnings = encoded.warnings;
+            encoded.understood
         }
-        opened.steps = steps(preset, train.len())?;
-        let held_out = TokenizedSplit { name: "validation".into(), examples: Tokenized::LanguageModel(eval) };
-        opened.tokenized = Some(TokenizedExamples { train: Tokenized::LanguageModel(train), held_out: vec![held_out] });
+        _ => {
+            opened.warnings = instructions.warnings();
+            instructions.understood()
+        }
+    };
+    report(Event::info(understood));
+    for warning in &opened.warnings {
+        report(Event::warning(warning));
     }
     Ok(opened)
-}
-
-/// Tokenizes a split. Examples without a token in their loss mask are left out.
-fn encode(
-    encoder: &PromptEncoder,
-    dataset: &str,
-    split: &str,
-    dialogues: &[InstructionExample],
-    max_length: usize,
-    report: &dyn Fn(Event),
-) -> Result<Vec<Sequence>> {
-    let encoded = encoder.encode(split, dialogues, &|progress| report(Event::Progress(progress)))?;
-    if encoded.truncated > 0 {
-        report(Event::warning(format!("{split}: {} examples truncated to {max_length} tokens", encoded.truncated)));
-    }
-    if encoded.dropped > 0 {
-        report(Event::warning(format!("{split}: {} examples left out: their loss mask is empty", encoded.dropped)));
-    }
-    if encoded.sequences.is_empty() {
-        bail!(Usage(format!("{dataset}: every {split} example has an empty loss mask, so there is nothing to learn")));
-    }
-    Ok(encoded.sequences)
 }

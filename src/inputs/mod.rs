@@ -84,15 +84,20 @@ pub fn open(preset: &Preset, access: &Access, report: &dyn Fn(Event)) -> Result<
         },
         DataSource::Instructions(data) => match &data.files {
             InstructionFiles::Local(files) => {
-                let source =
-                    InstructionSource { format: data.format, train: files.clone(), held_out: data.held_out.clone() };
+                let source = InstructionSource {
+                    format: data.format,
+                    columns: data.columns.clone(),
+                    train: files.clone(),
+                    held_out: data.held_out.clone(),
+                };
                 Some(language::open(preset, data, &source, model.as_ref(), report)?)
             }
             InstructionFiles::Hub(dataset) => match access.dataset(dataset, &progress)? {
                 Lookup::Found(files) => {
                     report_dataset(&files, report);
                     let held_out = held_out_of(&files, &data.held_out);
-                    let source = InstructionSource { format: data.format, train: files.train, held_out };
+                    let columns = data.columns.clone();
+                    let source = InstructionSource { format: data.format, columns, train: files.train, held_out };
                     Some(language::open(preset, data, &source, model.as_ref(), report)?)
                 }
                 Lookup::Missing(dataset) => {

@@ -60,6 +60,8 @@ pub struct OpenedData {
     pub best: String,
     /// Texts, labels and metrics of a classifier.
     pub labelled: Option<Dataset>,
+    /// Rows that are left out and examples that are truncated, one sentence per reason.
+    pub warnings: Vec<String>,
     /// `None` if the model, and with it the tokenizer, is missing.
     pub tokenized: Option<TokenizedExamples>,
 }

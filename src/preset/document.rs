@@ -136,6 +136,15 @@ impl Document {
         })
     }
 
+    pub fn string_table(&self, key: &str) -> Result<Option<BTreeMap<String, String>>, Usage> {
+        self.get(key, "a table of strings, such as { instruction = \"question\" }", |value| {
+            let text = |(key, value): (&String, &Value)| {
+                Some((key.clone(), value.as_str().filter(|text| !text.is_empty())?.to_owned()))
+            };
+            value.as_table()?.iter().map(text).collect()
+        })
+    }
+
     pub fn boolean(&self, key: &str) -> Result<Option<bool>, Usage> {
         self.get(key, "true or false", Value::as_bool)
     }

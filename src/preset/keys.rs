@@ -8,6 +8,7 @@ pub const KEYS: &[(&str, &str)] = &[
     ("model.head", "classification head: new or keep; default: kept if it has the classes of the data, by name"),
     ("data.task", "GLUE task: cola, sst2, mrpc, qqp, stsb, mnli, qnli, rte, wnli"),
     ("data.format", "format of language-model data: alpaca, sharegpt, messages, prompt_completion, text"),
+    ("data.columns", "names of the columns of language-model data, such as { instruction = \"question\" }"),
     ("data.hub", "hub id of a dataset, such as org/name or org/name@revision; data.path then names its files"),
     ("data.config", "config of the hub's dataset; default: its default one"),
     ("data.split", "split of the hub's dataset to train on; default: train"),

@@ -13,6 +13,7 @@ use super::types::{
 use crate::Usage;
 use crate::data::instruct::InstructionFormat;
 use crate::data::{Columns, HeldOut, LabelKind, LabelledSource, Task};
+use crate::suggest::did_you_mean;
 
 impl Preset {
     /// Parses a preset's text and applies `key=value` overrides. `file` is its name in errors; `cache` is finesift's cache
@@ -126,9 +127,8 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, Usage> {
     if let Some(format) = document.one_of("data.format", formats)? {
         return instructions(document, format, cache).map(DataSource::Instructions);
     }
-    if document.has("data.packing") {
-        let message = "only language-model data, with a data.format, takes it; remove it";
-        return Err(document.error_at("data.packing", message));
+    if let Some(key) = ["data.packing", "data.columns"].into_iter().find(|key| document.has(key)) {
+        return Err(document.error_at(key, "only language-model data, with a data.format, takes it; remove it"));
     }
     let path = document.string("data.path")?.map(|path| PathBuf::from(expand(&path, cache)));
     if let Some(task) = document.string("data.task")? {
@@ -180,8 +180,21 @@ fn instructions(document: &Document, format: InstructionFormat, cache: &Path) ->
     if document.has("model.head") {
         return Err(document.error_at("model.head", "only a classifier has a head, and data.format is set; remove it"));
     }
+    let columns = document.string_table("data.columns")?.unwrap_or_default();
+    if let Some(key) = columns.keys().find(|key| !format.keys().any(|known| known == *key)) {
+        let keys = format.keys().collect::<Vec<_>>();
+        return Err(document.error_at(
+            "data.columns",
+            &format!(
+                "no key \"{key}\" in this data.format{}; its keys are {}",
+                did_you_mean(key, keys.iter().copied()),
+                keys.join(", ")
+            ),
+        ));
+    }
     Ok(InstructionData {
         format,
+        columns,
         files: match hub_dataset(document)? {
             Some(dataset) => InstructionFiles::Hub(dataset),
             None => InstructionFiles::Local(vec![expand(&document.required("data.path")?, cache).into()]),

@@ -1,5 +1,6 @@
 //! A preset and its sections.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::data::instruct::InstructionFormat;
@@ -85,6 +86,8 @@ pub enum DataSource {
 pub struct InstructionData {
     /// The format of the examples.
     pub format: InstructionFormat,
+    /// Names of keys or columns where they are not the common ones, by the key of the format. Default none.
+    pub columns: BTreeMap<String, String>,
     /// The training files.
     pub files: InstructionFiles,
     /// Default: a tenth of the training files.

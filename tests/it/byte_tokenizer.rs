@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use finesift::data::Sequence;
 use serde_json::{Value, json};
 
 pub const EOS: &str = "</s>";
@@ -39,4 +40,16 @@ pub fn write(folder: &Path, special: &[&str], config: &Value, adds_bos: bool) {
     });
     fs::write(folder.join("tokenizer.json"), tokenizer.to_string()).unwrap();
     fs::write(folder.join("tokenizer_config.json"), config.to_string()).unwrap();
+}
+
+/// The whole text of a sequence, with the parts of the loss mask in brackets.
+pub fn marked(folder: &Path, sequence: &Sequence) -> String {
+    let tokenizer = tokenizers::Tokenizer::from_file(folder.join("tokenizer.json")).unwrap();
+    let tokens: Vec<(u32, bool)> = sequence.ids.iter().copied().zip(sequence.loss_mask.iter().copied()).collect();
+    let parts = tokens.chunk_by(|a, b| a.1 == b.1).map(|part| {
+        let ids: Vec<u32> = part.iter().map(|token| token.0).collect();
+        let text = tokenizer.decode(&ids, false).unwrap();
+        if part[0].1 { format!("⟦{text}⟧") } else { text }
+    });
+    parts.collect()
 }

@@ -5,21 +5,21 @@ use std::path::Path;
 
 use finesift::Usage;
 use finesift::data::instruct::{
-    self, ChatTemplate, InstructionDataset, InstructionExample, InstructionFormat, InstructionSource, Message,
-    PromptEncoder, TemplateError, load, pack,
+    self, ChatTemplate, Conversation, InstructionDataset, InstructionExample, InstructionFormat, InstructionRow,
+    InstructionSource, Message, PromptEncoder, TemplateError, load, pack,
 };
 use finesift::data::{BatchLabels, HeldOut, ReadOptions, Sequence, collate_sequences};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::byte_tokenizer::{BOS, EOS, write};
+use crate::byte_tokenizer::{BOS, EOS, marked, write};
 
 #[test]
 fn chat_templates_render_as_in_transformers() {
     for fixture in templates() {
         let template = ChatTemplate::new(fixture["source"].as_str().unwrap(), tokens(&fixture)).unwrap();
         for conversation in fixture["conversations"].as_array().unwrap() {
-            let messages = messages(&conversation["messages"]);
+            let messages = chat(messages(&conversation["messages"]));
             let name = &fixture["name"];
             assert_eq!(template.render(&messages, false).unwrap(), conversation["text"].as_str().unwrap(), "{name}");
             assert_eq!(template.render(&messages, true).unwrap(), conversation["prompt"].as_str().unwrap(), "{name}");
@@ -35,7 +35,7 @@ fn tojson_matches_python() {
     let message = format!(r#"{{"role": "assistant", "content": "ü", "tool_calls": [{call}], "id": 3}}"#);
     fs::write(&file, format!(r#"{{"messages": [{message}]}}"#)).unwrap();
     let read = instruct::read(&file, InstructionFormat::Messages, &|_| {}).unwrap();
-    let InstructionExample::Conversation(messages) = &read[0] else { panic!("{read:?}") };
+    let InstructionExample::Conversation(conversation) = &read.0[0].example else { panic!("{read:?}") };
     let lines = "{\n  \"role\": \"assistant\",\n  \"content\": \"ü\",\n  \"tool_calls\": [\n    {\n      \"name\": \"f\",\n      \
         \"arguments\": {\n        \"b\": [\n          true,\n          null,\n          1.5\n        ],\n        \"a\": {}\n      }\n    }\n  \
         ],\n  \"id\": 3\n}";
@@ -48,10 +48,10 @@ fn tojson_matches_python() {
         ("sort_keys=true", sorted.to_owned()),
     ] {
         let template = ChatTemplate::new(&format!("{{{{ messages[0] | tojson({options}) }}}}"), Default::default());
-        assert_eq!(template.unwrap().render(messages, false).unwrap(), expected, "{options}");
+        assert_eq!(template.unwrap().render(conversation, false).unwrap(), expected, "{options}");
     }
     let template = ChatTemplate::new("{{ messages[0] | tojson(width=2) }}", Default::default()).unwrap();
-    let error = template.render(messages, false).unwrap_err();
+    let error = template.render(conversation, false).unwrap_err();
     assert!(error.to_string().contains("width"), "{error}");
 }
 
@@ -82,25 +82,16 @@ fn the_loss_mask_of_a_conversation_has_the_assistants_turns_and_their_ends() {
         ("mistral", tail("</s>", "")),
         // What the template puts between the generation prompt and the content counts in the loss.
         ("thinking", tail("<|im_end|>", "<think>\n\n</think>\n\n")),
-        ("marked", tail("</s>", "")),
+        // The line break after EOS is in the generation block.
+        ("marked", tail("</s>\n", "")),
     ] {
         let fixture = templates().into_iter().find(|fixture| fixture["name"] == name).unwrap();
         let folder = folder_of(&fixture);
-        // The generation prompt `[ANSWER]` of this template is not in the rendered conversation.
-        if name == "marked" {
-            let encoder = PromptEncoder::open(folder.path(), InstructionFormat::Messages, 1000).unwrap();
-            let example = InstructionExample::Conversation(messages(&fixture["conversations"][2]["messages"]));
-            let error = encoder.encode("train", &[example], &|_| {}).err().unwrap();
-            let expected =
-                "train: example \"  spaces around \n\": message 2: the chat template does not render it as it is";
-            assert!(error.to_string().starts_with(expected), "{error}");
-            continue;
-        }
         let conversation = &fixture["conversations"][2];
         let (sequence, text) = one(
             &folder,
             InstructionFormat::Messages,
-            InstructionExample::Conversation(messages(&conversation["messages"])),
+            InstructionExample::Conversation(chat(messages(&conversation["messages"]))),
         );
         assert_eq!(text, conversation["text"].as_str().unwrap(), "{name}");
         assert_eq!(loss_text(&folder, &sequence), expected, "{name}");
@@ -154,13 +145,15 @@ fn every_format_is_read_with_its_completions_in_the_loss_mask() {
         let file = folder.path().join("rows.jsonl");
         fs::write(&file, format!("{row}\n{row}\n")).unwrap();
         let read = read(&file, format).unwrap();
-        let (sequence, got) = one(&folder, format, read.train[0].clone());
+        let (sequence, got) = one(&folder, format, read.train[0].example.clone());
         assert_eq!(got, text, "{row}");
         assert_eq!(loss_text(&folder, &sequence), expected, "{row}");
         // An array in a .json file is the same as lines.
         let list = folder.path().join("rows.json");
         fs::write(&list, format!("\u{feff} [{row},\n{row}]")).unwrap();
-        assert_eq!(self::read(&list, format).unwrap(), read);
+        let from_list = self::read(&list, format).unwrap();
+        assert_eq!(from_list.train[0].example, read.train[0].example);
+        assert_eq!(from_list.eval[0].example, read.eval[0].example);
     }
 }
 
@@ -184,11 +177,11 @@ fn twenty_examples_of_each_format_have_the_loss_masks_of_the_fixture() {
             });
             let file = folder.path().join("rows.jsonl");
             fs::write(&file, case["row"].to_string()).unwrap();
-            let examples = instruct::read(&file, format, &|_| {}).unwrap();
+            let (examples, _) = instruct::read(&file, format, &|_| {}).unwrap();
             let max_length = case["max"].as_u64().unwrap_or(10_000) as usize;
             let encoded =
                 PromptEncoder::open(folder.path(), format, max_length).unwrap().encode("train", &examples, &|_| {});
-            let got: Vec<String> = encoded.unwrap().sequences.iter().map(|one| marked(&folder, one)).collect();
+            let got: Vec<String> = encoded.unwrap().sequences.iter().map(|one| marked(folder.path(), one)).collect();
             let expected: Vec<String> = match &case["text"] {
                 Value::String(text) => vec![expanded(text)],
                 Value::Array(parts) => parts.iter().map(|part| expanded(part.as_str().unwrap())).collect(),
@@ -203,50 +196,79 @@ fn twenty_examples_of_each_format_have_the_loss_masks_of_the_fixture() {
 fn lists_of_messages_are_read_from_parquet() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/chat/messages.parquet");
     let read = read(&file, InstructionFormat::Messages).unwrap();
-    let chat = |question: &str, answer: &str| {
-        InstructionExample::Conversation(vec![
+    let conversation = |question: &str, answer: &str| {
+        InstructionExample::Conversation(chat(vec![
             Message::plain("user", question.into()),
             Message::plain("assistant", answer.into()),
-        ])
+        ]))
     };
-    let both = [read.train, read.eval].concat();
-    assert!(both.contains(&chat("Hi", "Hello!")) && both.contains(&chat("2+2?", "4")), "{both:?}");
+    let both: Vec<_> = [read.train, read.eval].concat().into_iter().map(|row| row.example).collect();
+    assert!(both.contains(&conversation("Hi", "Hello!")) && both.contains(&conversation("2+2?", "4")), "{both:?}");
     let error = self::read(&file, InstructionFormat::Alpaca).err().unwrap();
     assert!(
-        error.to_string().contains("messages.parquet:1: no key \"instruction\"; the keys are messages, n"),
+        error.to_string().contains("all 2 rows were skipped: 2 no key \"instruction\"; the keys are messages, n"),
         "{error}"
     );
 }
 
 #[test]
-fn malformed_rows_are_errors_with_file_and_row() {
+fn malformed_rows_are_left_out_with_their_reason() {
+    use InstructionFormat::{Alpaca, Messages, PromptCompletion, ShareGpt, Text};
+    let messages = |rows: Value| json!({"messages": rows});
+    let answer = |fields: Value| {
+        let mut answer = json!({"role": "assistant"});
+        answer.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        messages(json!([{"role": "user", "content": "a"}, answer]))
+    };
+    for (format, row, reason) in [
+        (Alpaca, json!({"instruction": "a"}), "no key \"output\"; the keys are "),
+        (Alpaca, json!({"instruction": "a", "x": 1}), "no key \"output\"; the keys are x"),
+        (Alpaca, json!({"instruction": {"a": 1}, "output": "b"}), "\"instruction\" is an object, expected a text"),
+        (Alpaca, json!({"instruction": "a", "output": null}), "the answer is empty"),
+        (PromptCompletion, json!({"prompt": "a", "response": " \n"}), "the answer is empty"),
+        (Messages, messages(json!(3)), "\"messages\" is a number, expected a list"),
+        (Messages, messages(json!("hello")), "\"messages\" is a text that is no JSON list, expected a list"),
+        (Messages, messages(Value::Null), "no messages"),
+        (Messages, messages(json!([])), "no messages"),
+        (Messages, messages(json!(["a"])), "\"message\" is no object, expected an object"),
+        (Messages, messages(json!([{"content": "a"}])), "no key \"role\"; the keys are content"),
+        (Messages, messages(json!([{"role": "user", "content": "a"}])), "no assistant message"),
+        (Messages, answer(json!({"content": ""})), "the answer is empty"),
+        (Messages, answer(json!({"content": "b", "weight": 0})), "every assistant message is excluded from the loss"),
+        (
+            Messages,
+            answer(json!({"content": [{"type": "image_url"}]})),
+            "a message has a part of type \"image_url\"; only text parts are supported",
+        ),
+        (Messages, answer(json!({"tool_calls": [{"function": {}}]})), "malformed tool calls: a call has no name"),
+        (Messages, answer(json!({"tool_calls": ["f"]})), "malformed tool calls: a call is not an object"),
+        (Messages, answer(json!({"tool_calls": {"name": "f"}})), "\"tool_calls\" is an object, expected a list"),
+        (
+            ShareGpt,
+            json!({"conversations": [{"from": "function_call", "value": "f(x)"}]}),
+            "malformed tool calls: the text is not a JSON object with name and arguments",
+        ),
+        (Text, json!({"txt": "a"}), "no key \"text\"; the keys are txt"),
+        (Text, json!({"text": ""}), "the answer is empty"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rows.jsonl");
+        fs::write(&file, format!("{row}\n")).unwrap();
+        let (rows, warnings) = instruct::read(&file, format, &|_| {}).unwrap();
+        assert!(rows.is_empty(), "{row}");
+        assert_eq!(warnings, [format!("{}: 1 row skipped: {reason} (line 1)", file.display())]);
+        let error = read(&file, format).err().unwrap();
+        assert!(error.is::<Usage>() && error.to_string().contains(reason), "{row}: {error}");
+    }
+}
+
+#[test]
+fn broken_files_and_folders_are_errors() {
     let folder = folder();
     for (format, text, message) in [
-        (
-            InstructionFormat::Alpaca,
-            "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": \"a\"}\n",
-            "rows.json:2: no key \"output\"",
-        ),
-        (
-            InstructionFormat::Alpaca,
-            "[{\"instruction\": \"a\", \"output\": \"b\"}, {\"instruction\": 3}]",
-            "rows.json:2: \"instruction\" is not a string",
-        ),
         (InstructionFormat::Alpaca, "[{\"instruction\": \"a\", \"output\": \"b\"}, 7]", "rows.json:2: not an object"),
         (InstructionFormat::Alpaca, "[{\"instruction\": \"a\"", "rows.json: EOF"),
         (InstructionFormat::Alpaca, "", "rows.json: no training examples"),
-        (InstructionFormat::Messages, "{\"messages\": 3}", "rows.json:1: \"messages\" is not a list"),
-        (
-            InstructionFormat::Messages,
-            "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image_url\"}]}]}",
-            "rows.json:1: message 1: \"content\" has a part that is not text",
-        ),
-        (
-            InstructionFormat::ShareGpt,
-            "{\"conversations\": [{\"from\": \"alien\", \"value\": \"x\"}]}",
-            "rows.json:1: message 1: \"from\" is \"alien\"",
-        ),
-        (InstructionFormat::Text, "{\"txt\": \"a\"}", "rows.json:1: no key \"text\"; the keys are txt"),
     ] {
         let file = folder.path().join("rows.json");
         fs::write(&file, text).unwrap();
@@ -280,9 +302,9 @@ fn rows_without_a_completion_are_skipped_and_counted() {
     let read = read(&file, InstructionFormat::Alpaca).unwrap();
     assert_eq!(read.train.len() + read.eval.len(), 2);
     assert!(
-        read.warnings[0].ends_with("rows.jsonl: 2 rows skipped: nothing to train on (lines 2, 3)"),
+        read.warnings()[0].ends_with("rows.jsonl: 2 rows skipped: the answer is empty (lines 2, 3)"),
         "{:?}",
-        read.warnings
+        read.warnings()
     );
 }
 
@@ -300,22 +322,21 @@ fn truncation_keeps_the_completion() {
             InstructionFormat::Alpaca
         };
         let encoder = PromptEncoder::open(folder.path(), format, max_length).unwrap();
-        let encoded = encoder.encode("train", &[example], &|_| {}).unwrap();
-        assert_eq!((encoded.truncated, encoded.sequences.len()), (1, 1));
+        let encoded = encoder.encode("train", &[row(example)], &|_| {}).unwrap();
+        assert_eq!((encoded.truncated.values().sum::<usize>(), encoded.sequences.len()), (1, 1));
         let sequence = encoded.sequences[0].clone();
         assert!(sequence.ids.len() <= max_length && !sequence.loss_mask[0]);
         (text(&folder, &sequence.ids), loss_text(&folder, &sequence))
     };
     // A prompt loses its beginning, but not BOS.
-    assert_eq!(truncated(10, prompted("0123456789", "abcd")), ("<s>6789abcd</s>".into(), "abcd</s>".into()));
-    assert_eq!(truncated(6, prompted("0123456789", "abcd")), ("9abcd</s>".into(), "abcd</s>".into()));
+    assert_eq!(truncated(12, prompted("0123456789", "abcd")), ("<s>456789abcd</s>".into(), "abcd</s>".into()));
+    assert_eq!(truncated(6, prompted("0123", "abcd")), ("3abcd</s>".into(), "abcd</s>".into()));
     // A completion that is too long on its own loses its end, EOS included.
-    assert_eq!(truncated(8, prompted("0123456789", "abcdefghijk")), ("<s>9abcdef".into(), "abcdef".into()));
+    assert_eq!(truncated(8, prompted("012345", "abcdefghijk")), ("<s>5abcdef".into(), "abcdef".into()));
     // A conversation loses its oldest turns.
     let chat = |turns: &[(&str, &str)]| {
-        InstructionExample::Conversation(
-            turns.iter().map(|(role, content)| Message::plain(role, (*content).to_owned())).collect(),
-        )
+        let messages = turns.iter().map(|(role, content)| Message::plain(role, (*content).to_owned()));
+        InstructionExample::Conversation(chat(messages.collect()))
     };
     let turns = [("system", "S"), ("user", "12345678"), ("assistant", "a"), ("user", "9"), ("assistant", "b")];
     assert_eq!(truncated(10, chat(&turns)), ("<|system|>S<|user|>9<|assistant|>b</s>".into(), "b</s>".into()));
@@ -325,7 +346,7 @@ fn truncation_keeps_the_completion() {
 fn a_long_text_is_split_into_windows_with_every_token_in_the_loss_once() {
     let folder = folder();
     let encoder = PromptEncoder::open(folder.path(), InstructionFormat::Text, 5).unwrap();
-    let encoded = encoder.encode("train", &[InstructionExample::Text("abcdefghij".into())], &|_| {}).unwrap();
+    let encoded = encoder.encode("train", &[row(InstructionExample::Text("abcdefghij".into()))], &|_| {}).unwrap();
     let texts: Vec<String> = encoded.sequences.iter().map(|sequence| text(&folder, &sequence.ids)).collect();
     assert_eq!(texts, ["<s>abcd", "defgh", "hij</s>"]);
     let loss_texts: Vec<String> = encoded.sequences.iter().map(|sequence| loss_text(&folder, sequence)).collect();
@@ -357,12 +378,20 @@ fn labels_do_not_depend_on_the_padding_id() {
 fn a_template_that_takes_too_many_steps_is_an_error() {
     let source = "{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}{% endfor %}";
     let template = ChatTemplate::new(source, serde_json::Map::new()).unwrap();
-    let error = template.render(&[], false).unwrap_err();
-    assert!(matches!(error, TemplateError::Rejected(_)), "{error}");
+    let error = template.render(&Conversation::default(), false).unwrap_err();
+    assert!(matches!(error, TemplateError::Failed(_)), "{error}");
     let alternate = &templates()[3];
     let template = ChatTemplate::new(alternate["source"].as_str().unwrap(), tokens(alternate)).unwrap();
-    let error = template.render(&[Message::plain("assistant", "a".into())], false).unwrap_err();
+    let error = template.render(&chat(vec![Message::plain("assistant", "a".into())]), false).unwrap_err();
     assert!(error.to_string().contains("Conversation roles must alternate"), "{error}");
+}
+
+fn chat(messages: Vec<Message>) -> Conversation {
+    Conversation { messages, tools: None }
+}
+
+fn row(example: InstructionExample) -> InstructionRow {
+    InstructionRow { example, file: Path::new("rows.jsonl").into(), line: 1 }
 }
 
 fn templates() -> Vec<Value> {
@@ -385,15 +414,20 @@ fn messages(list: &Value) -> Vec<Message> {
 }
 
 fn read(file: &Path, format: InstructionFormat) -> anyhow::Result<InstructionDataset> {
-    let source = InstructionSource { format, train: vec![file.to_owned()], held_out: HeldOut::Fraction(0.5) };
+    let source = InstructionSource {
+        format,
+        columns: Default::default(),
+        train: vec![file.to_owned()],
+        held_out: HeldOut::Fraction(0.5),
+    };
     load(&source, ReadOptions { seed: 1, max_bad_rows: 1.0 }, &|_| {})
 }
 
 /// The only sequence of an example, and its text.
 fn one(folder: &TempDir, format: InstructionFormat, example: InstructionExample) -> (Sequence, String) {
     let encoder = PromptEncoder::open(folder.path(), format, 10_000).unwrap();
-    let mut encoded = encoder.encode("train", &[example], &|_| {}).unwrap();
-    assert_eq!((encoded.sequences.len(), encoded.truncated, encoded.dropped), (1, 0, 0));
+    let mut encoded = encoder.encode("train", &[row(example)], &|_| {}).unwrap();
+    assert_eq!((encoded.sequences.len(), encoded.truncated.len(), encoded.left_out), (1, 0, vec![]));
     let sequence = encoded.sequences.remove(0);
     let text = text(folder, &sequence.ids);
     (sequence, text)
@@ -404,16 +438,6 @@ fn loss_text(folder: &TempDir, sequence: &Sequence) -> String {
     let tokens: Vec<(u32, bool)> = sequence.ids.iter().copied().zip(sequence.loss_mask.iter().copied()).collect();
     let parts = tokens.chunk_by(|a, b| a.1 == b.1).filter(|part| part[0].1);
     parts.map(|part| text(folder, &part.iter().map(|token| token.0).collect::<Vec<_>>())).collect::<Vec<_>>().join("|")
-}
-
-/// The whole text, with the parts of the loss mask in brackets.
-fn marked(folder: &TempDir, sequence: &Sequence) -> String {
-    let tokens: Vec<(u32, bool)> = sequence.ids.iter().copied().zip(sequence.loss_mask.iter().copied()).collect();
-    let parts = tokens.chunk_by(|a, b| a.1 == b.1).map(|part| {
-        let text = text(folder, &part.iter().map(|token| token.0).collect::<Vec<_>>());
-        if part[0].1 { format!("⟦{text}⟧") } else { text }
-    });
-    parts.collect()
 }
 
 fn text(folder: &TempDir, ids: &[u32]) -> String {

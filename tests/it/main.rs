@@ -11,6 +11,9 @@ mod boundary;
 mod broken_presets;
 mod byte_tokenizer;
 mod cases;
+mod chat_fuzz;
+mod chat_interop;
+mod chat_masks;
 mod checkpoints;
 #[cfg(feature = "torch")]
 mod cli_errors;

@@ -166,6 +166,7 @@ fn alpaca_rows_give_the_tokens_that_stanford_trained_on() {
     fs::write(&file, json["alpaca"].to_string()).unwrap();
     let source = InstructionSource {
         format: InstructionFormat::Alpaca,
+        columns: Default::default(),
         train: vec![file.clone()],
         held_out: HeldOut::File(file),
     };

@@ -1,16 +1,23 @@
 //! Examples become tokens with a loss mask, by the tokenizer and chat template of the model's folder.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use rayon::prelude::*;
+use serde_json::Value;
 use tokenizers::Tokenizer;
 
-use super::render::{RenderedText, alpaca_prompt, render_chat, render_plain};
+use super::example::TOOL_CALLS;
+use super::fault::RowFault;
+use super::loss_spans::{MaskSource, render_chat};
+use super::messages::wrapped;
+use super::render::{RenderedText, alpaca_prompt, render_plain};
+use super::roles::Role;
 use super::special::SpecialTokens;
-use super::template::ChatTemplate;
-use super::truncate::{MaskedTokens, without_oldest_turn};
-use super::{InstructionExample, InstructionFormat, Message};
+use super::template::{ChatTemplate, TemplateError};
+use super::truncate::{MaskedTokens, Truncation, without_oldest_turn};
+use super::{Conversation, InstructionExample, InstructionFormat, InstructionRow, Message};
 use crate::Usage;
 use crate::data::guard::guarded;
 use crate::data::records::shortened;
@@ -38,19 +45,25 @@ pub struct PromptEncoder {
 }
 
 /// Tokenized examples.
+#[derive(Default)]
 pub struct EncodedPrompts {
     /// Each with at least one token in the loss.
     pub sequences: Vec<Sequence>,
-    /// Number of examples that were truncated.
-    pub truncated: usize,
-    /// Number of examples without a token in the loss, which are dropped.
-    pub dropped: usize,
+    /// How many examples were truncated, and how.
+    pub truncated: BTreeMap<Truncation, usize>,
+    /// The rows that are left out, by their number among the examples.
+    pub left_out: Vec<(usize, RowFault)>,
+    /// How many conversations have their loss mask from where.
+    pub masks: BTreeMap<MaskSource, usize>,
+    /// Conversations with tools, which the chat template does not write.
+    pub unwritten_tools: usize,
 }
 
 /// The sequences of one example.
 struct EncodedExample {
     sequences: Vec<Sequence>,
-    truncated: bool,
+    truncation: Option<Truncation>,
+    mask: Option<MaskSource>,
 }
 
 impl PromptEncoder {
@@ -68,11 +81,7 @@ impl PromptEncoder {
         let special = SpecialTokens::read(folder)?;
         let template = ChatTemplate::open(folder, &special)?;
         if format.is_chat() && template.is_none() {
-            bail!(Usage(format!(
-                "{}: no chat template, neither chat_template.jinja nor in tokenizer_config.json; conversations need \
-                 one: choose a chat model, or another data.format",
-                folder.display()
-            )));
+            bail!(Usage(no_template(folder)));
         }
         let id = |name: &str| special.text(name).and_then(|text| tokenizer.token_to_id(text));
         let Some(eos) = id("eos_token").or(special.eos_ids.first().copied()) else {
@@ -85,6 +94,11 @@ impl PromptEncoder {
         let decoder = tokenizer.get_added_tokens_decoder();
         let special = decoder.values().filter(|token| token.special).map(|token| token.content.clone()).collect();
         Ok(PromptEncoder { path, tokenizer, format, template, bos, eos, stop_ids, special, max_length, note })
+    }
+
+    /// Max length of an example in tokens.
+    pub fn max_length(&self) -> usize {
+        self.max_length
     }
 
     /// With another limit on the length, at least 2.
@@ -117,37 +131,52 @@ impl PromptEncoder {
         &self.stop_ids
     }
 
-    /// Tokenizes examples on all cores; `name` ("train") is for the progress.
+    /// Tokenizes examples on all cores; `name` ("train") is for the progress. An example that has no loss mask is left out.
     ///
     /// # Errors
-    /// [`Usage`]: the chat template rejects a conversation, or the tokenizer fails on a text.
-    pub fn encode(
-        &self,
-        name: &str,
-        examples: &[InstructionExample],
-        progress: &dyn Fn(Progress),
-    ) -> Result<EncodedPrompts> {
-        let mut all = EncodedPrompts { sequences: Vec::new(), truncated: 0, dropped: 0 };
+    /// [`Usage`]: the chat template uses what does not exist, conversations without a chat template, or the tokenizer fails
+    /// on a text.
+    pub fn encode(&self, name: &str, rows: &[InstructionRow], progress: &dyn Fn(Progress)) -> Result<EncodedPrompts> {
+        let mut all = EncodedPrompts::default();
         let mut done = 0;
-        for chunk in examples.chunks(CHUNK) {
-            let encoded = chunk.par_iter().map(|example| self.encode_one(example)).collect::<Vec<_>>();
-            for (example, encoded) in chunk.iter().zip(encoded) {
-                let EncodedExample { sequences, truncated } = encoded.map_err(|error| {
-                    Usage(format!("{name}: example \"{}\": {error}", shortened(example.beginning())))
-                })?;
-                all.truncated += usize::from(truncated);
-                all.dropped += usize::from(sequences.is_empty());
-                all.sequences.extend(sequences);
+        for chunk in rows.chunks(CHUNK) {
+            let encoded = chunk.par_iter().map(|row| self.encode_one(&row.example)).collect::<Vec<_>>();
+            for (number, (row, encoded)) in (done..).zip(chunk.iter().zip(encoded)) {
+                match encoded.map_err(|error| self.located(row, error))? {
+                    Ok(example) => {
+                        all.sequences.extend(example.sequences);
+                        example.truncation.map(|truncation| *all.truncated.entry(truncation).or_default() += 1);
+                        example.mask.map(|mask| *all.masks.entry(mask).or_default() += 1);
+                    }
+                    Err(RowFault::Template(TemplateError::Unsupported(what))) => {
+                        bail!(Usage(format!("{}: chat template: {what}", self.path.with_file_name("").display())))
+                    }
+                    Err(fault) => all.left_out.push((number, fault)),
+                }
+                all.unwritten_tools += usize::from(self.has_unwritten_tools(&row.example));
             }
             done += chunk.len();
             progress(Progress {
                 task: format!("tokenizing {name}"),
                 done: done as u64,
-                total: examples.len() as u64,
+                total: rows.len() as u64,
                 unit: "examples".into(),
             });
         }
         Ok(all)
+    }
+
+    fn located(&self, row: &InstructionRow, error: anyhow::Error) -> anyhow::Error {
+        Usage(format!("{}:{}: {error}", row.file.display(), row.line)).into()
+    }
+
+    fn has_unwritten_tools(&self, example: &InstructionExample) -> bool {
+        match (example, &self.template) {
+            (InstructionExample::Conversation(conversation), Some(template)) => {
+                conversation.tools.is_some() && !template.mentions(conversation, "tools")
+            }
+            _ => false,
+        }
     }
 
     /// Token ids of a prompt: the messages followed by the generation prompt. Formats without conversations take the last
@@ -156,10 +185,11 @@ impl PromptEncoder {
     /// # Errors
     /// [`Usage`], as [`PromptEncoder::encode`]; also an empty prompt.
     pub fn prompt_ids(&self, messages: &[Message]) -> Result<Vec<i64>> {
-        let last = messages.last().map_or("", |message| message.content.as_str());
+        let last = messages.last().map_or("", Message::text);
         let (text, prepend_bos) = match (&self.template, self.format) {
             (Some(template), format) if format.is_chat() => {
-                (template.render(messages, true).map_err(|error| Usage(error.to_string()))?, false)
+                let conversation = Conversation { messages: messages.to_vec(), tools: None };
+                (template.render(&conversation, true).map_err(|error| Usage(error.to_string()))?, false)
             }
             (_, InstructionFormat::Alpaca) => (alpaca_prompt(last, ""), true),
             _ => (last.to_owned(), true),
@@ -199,38 +229,59 @@ impl PromptEncoder {
         Token { text: token_text(&self.tokenizer, id), special }
     }
 
-    fn encode_one(&self, example: &InstructionExample) -> Result<EncodedExample> {
+    fn encode_one(&self, example: &InstructionExample) -> Result<Result<EncodedExample, RowFault>> {
         match (example, &self.template) {
-            (InstructionExample::Conversation(messages), Some(template)) => self.encode_chat(messages, template),
+            (InstructionExample::Conversation(conversation), Some(template)) => {
+                self.encode_chat(conversation, template)
+            }
+            (InstructionExample::Conversation(_), None) => {
+                bail!(Usage(no_template(self.path.parent().unwrap_or(&self.path))))
+            }
             (InstructionExample::Text(_), _) => {
                 let sequences = self.tokenize(&render_plain(example))?.windows(self.max_length);
-                Ok(EncodedExample { sequences, truncated: false })
+                Ok(Ok(EncodedExample { sequences, truncation: None, mask: None }))
             }
-            _ => Ok(self.truncate(self.tokenize(&render_plain(example))?)),
+            (InstructionExample::PromptCompletion { .. }, _) => {
+                let tokens = self.tokenize(&render_plain(example))?;
+                Ok(tokens.truncated(self.max_length, self.bos).map(|(sequence, truncation)| EncodedExample {
+                    sequences: vec![sequence],
+                    truncation,
+                    mask: None,
+                }))
+            }
         }
     }
 
     /// Drops the oldest turns of a conversation until it fits.
-    fn encode_chat(&self, messages: &[Message], template: &ChatTemplate) -> Result<EncodedExample> {
-        let mut messages = messages.to_vec();
-        let mut dropped_turns = false;
+    fn encode_chat(
+        &self,
+        conversation: &Conversation,
+        template: &ChatTemplate,
+    ) -> Result<Result<EncodedExample, RowFault>> {
+        let mut conversation = match fitted(conversation, template) {
+            Ok(conversation) => conversation,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let mut dropped_turns = None;
         loop {
-            let tokens = self.tokenize(&render_chat(template, &messages, &self.special)?)?;
-            match without_oldest_turn(&messages) {
-                Some(fewer) if tokens.len() > self.max_length => messages = fewer,
+            let (rendered, mask) = match render_chat(template, &conversation, &self.special) {
+                Ok(rendered) => rendered,
+                Err(error) => return Ok(Err(error.into())),
+            };
+            let tokens = self.tokenize(&rendered)?;
+            match without_oldest_turn(&conversation.messages) {
+                Some(fewer) if tokens.len() > self.max_length => conversation.messages = fewer,
                 _ => {
-                    let encoded = self.truncate(tokens);
-                    return Ok(EncodedExample { truncated: encoded.truncated | dropped_turns, ..encoded });
+                    let encoded = tokens.truncated(self.max_length, self.bos);
+                    return Ok(encoded.map(|(sequence, truncation)| EncodedExample {
+                        sequences: vec![sequence],
+                        truncation: truncation.or(dropped_turns),
+                        mask: Some(mask),
+                    }));
                 }
             }
-            dropped_turns = true;
+            dropped_turns = Some(Truncation::OldestTurns);
         }
-    }
-
-    fn truncate(&self, tokens: MaskedTokens) -> EncodedExample {
-        let truncated = tokens.len() > self.max_length;
-        let sequence = tokens.truncated(self.max_length, self.bos);
-        EncodedExample { sequences: sequence.into_iter().collect(), truncated }
     }
 
     /// Prompt and completion are tokenized as one text. A token is in the loss mask if any part of it is in a loss span.
@@ -261,4 +312,34 @@ impl PromptEncoder {
         }
         Ok(MaskedTokens { ids, loss_mask })
     }
+}
+
+fn no_template(folder: &Path) -> String {
+    format!(
+        "{}: no chat template, neither chat_template.jinja nor in tokenizer_config.json; conversations need one: choose a \
+         chat model, or another data.format",
+        folder.display()
+    )
+}
+
+/// A conversation as the chat template expects it. A developer's message is a system prompt where the template has no such
+/// role, and tools have OpenAI's layout where the template speaks of functions.
+///
+/// # Errors
+/// A role that is no common one, and that the template does not name.
+fn fitted(conversation: &Conversation, template: &ChatTemplate) -> Result<Conversation, RowFault> {
+    let mut fitted = conversation.clone();
+    for message in &mut fitted.messages {
+        match Role::of(&message.role) {
+            Role::Other(role) if template.mentions(conversation, &role) => {}
+            Role::Other(role) if role == "developer" => message.role = "system".into(),
+            Role::Other(role) => return Err(RowFault::UnknownRole(role)),
+            Role::Known(_) | Role::FunctionCall => {}
+        }
+    }
+    if template.mentions(conversation, "function") {
+        let calls = fitted.messages.iter_mut().filter_map(|message| message.extra.get_mut(TOOL_CALLS));
+        calls.chain(&mut fitted.tools).filter_map(Value::as_array_mut).flatten().for_each(wrapped);
+    }
+    Ok(fitted)
 }

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use super::template::{ChatTemplate, TemplateError};
-use super::{InstructionExample, Message};
+use super::InstructionExample;
 
 /// A text for the tokenizer.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,43 +38,4 @@ pub(super) fn render_plain(example: &InstructionExample) -> RenderedText {
     };
     let span = prompt.len()..prompt.len() + completion.len();
     RenderedText { text: format!("{prompt}{completion}"), loss_spans: vec![span], append_eos: true, prepend_bos: true }
-}
-
-/// Renders a conversation and finds the assistant's turns that count in the loss: from where the generation prompt ends to
-/// the token that ends the turn, if the template has one. `special` are the texts of the special tokens.
-pub(super) fn render_chat(
-    template: &ChatTemplate,
-    messages: &[Message],
-    special: &[String],
-) -> Result<RenderedText, TemplateError> {
-    let text = template.render(messages, false)?;
-    let (mut loss_spans, mut append_eos) = (Vec::new(), false);
-    for (index, message) in messages.iter().enumerate() {
-        let content = message.content.trim();
-        if !message.in_loss || content.is_empty() {
-            continue;
-        }
-        let before = template.render(&messages[..index], true)?;
-        let start = before.len();
-        let Some(offset) = text.strip_prefix(&before).and_then(|after| after.find(content)) else {
-            return Err(TemplateError::TurnNotFound { message: index + 1 });
-        };
-        let content_end = start + offset + content.len();
-        let upto = template.render(&messages[..=index], false)?;
-        let after = upto.rfind(content).map(|at| &upto[at + content.len()..]);
-        let end = after.and_then(|rest| end_of_turn(rest, special));
-        let end = end.filter(|end| text[content_end..].starts_with(end.as_str()));
-        append_eos = end.is_none() && index + 1 == messages.len();
-        loss_spans.push(start..content_end + end.map_or(0, |end| end.len()));
-    }
-    Ok(RenderedText { text, loss_spans, append_eos, prepend_bos: false })
-}
-
-/// The special token that ends a turn, with the whitespace before it. `rest` is the text after the content.
-fn end_of_turn(rest: &str, special: &[String]) -> Option<String> {
-    let token = rest.trim_start();
-    let space = &rest[..rest.len() - token.len()];
-    let longest =
-        special.iter().filter(|special| token.starts_with(special.as_str())).max_by_key(|special| special.len());
-    longest.map(|special| format!("{space}{special}"))
 }

@@ -1,8 +1,36 @@
 //! Truncation to `max_length` that keeps completions: prompts lose their beginning, conversations their oldest turns, plain
 //! text is split into windows.
 
+use std::fmt;
+
 use super::Message;
+use super::fault::RowFault;
+use super::roles::ASSISTANT;
 use crate::data::Sequence;
+
+/// What an example lost to fit `max_length`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Truncation {
+    /// The beginning of the prompt.
+    Prompt,
+    /// The oldest turns of the conversation.
+    OldestTurns,
+    /// Answers after those that fit.
+    LaterAnswers,
+    /// The end of the answer.
+    Answer,
+}
+
+impl fmt::Display for Truncation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Truncation::Prompt => "the beginning of the prompt",
+            Truncation::OldestTurns => "the oldest turns",
+            Truncation::LaterAnswers => "the last answers",
+            Truncation::Answer => "the end of the answer",
+        })
+    }
+}
 
 /// Tokens with their loss mask.
 pub(super) struct MaskedTokens {
@@ -15,18 +43,42 @@ impl MaskedTokens {
         self.ids.len()
     }
 
-    /// Truncates to `max_length` tokens: the prompt loses its beginning, but not `bos`, so that the last completion stays.
-    /// A completion that is too long on its own loses its end, and leaves a quarter of the length to its prompt. `None` if
-    /// no token is left in the loss.
-    pub fn truncated(mut self, max_length: usize, bos: Option<u32>) -> Option<Sequence> {
+    /// Truncates to `max_length` tokens so that answers stay whole where they can. Of several answers those that fit are kept;
+    /// for a single one the prompt loses its beginning, but not `bos`. An answer that is too long on its own loses its
+    /// end, and leaves a quarter of the length to its prompt.
+    ///
+    /// # Errors
+    /// The prompt alone fills the length, or no token is in the loss.
+    pub fn truncated(
+        mut self,
+        max_length: usize,
+        bos: Option<u32>,
+    ) -> Result<(Sequence, Option<Truncation>), RowFault> {
+        let Some(start) = self.loss_mask.iter().position(|&in_loss| in_loss) else {
+            return Err(RowFault::NoLossTokens);
+        };
+        let mut truncation = None;
         if self.len() > max_length {
-            let end = self.loss_mask.iter().rposition(|&in_loss| in_loss).map_or(0, |last| last + 1);
-            let start = self.loss_mask[..end].iter().rposition(|&in_loss| !in_loss).map_or(0, |before| before + 1);
-            let completion = end - start;
-            let room = if completion < max_length { max_length - completion } else { max_length / 4 };
+            if start >= max_length {
+                return Err(RowFault::PromptTooLong { max_length });
+            }
+            let ends: Vec<usize> =
+                (start..self.len()).filter(|&index| self.ends_answer(index)).map(|index| index + 1).collect();
+            let last = ends.last().copied().unwrap_or(self.len());
+            let end = ends.iter().rev().find(|&&end| end <= max_length).or(ends.first()).copied().unwrap_or(self.len());
+            truncation = match end < last {
+                true => Some(Truncation::LaterAnswers),
+                // Nothing is lost with what follows the last answer.
+                false if last <= max_length => None,
+                false if end - start < max_length => Some(Truncation::Prompt),
+                false => Some(Truncation::Answer),
+            };
+            // The prompt of the answer that is cut; what is before a whole answer stays.
+            let answer = end - start;
+            let room = if answer < max_length { max_length - answer } else { max_length / 4 };
             let prompt = room.max(1).min(start);
             let head = usize::from(prompt > 1 && bos == self.ids.first().copied());
-            let tail = start + completion.min(max_length - prompt);
+            let tail = start + answer.min(max_length - prompt);
             let keep = |index: usize| index < head || (start - (prompt - head)..tail).contains(&index);
             let mut index = 0..;
             self.ids.retain(|_| index.next().is_some_and(keep));
@@ -38,7 +90,14 @@ impl MaskedTokens {
             }
         }
         let MaskedTokens { ids, loss_mask } = self;
-        loss_mask.contains(&true).then(|| Sequence { ids, loss_mask, starts: vec![0] })
+        match loss_mask.contains(&true) {
+            true => Ok((Sequence { ids, loss_mask, starts: vec![0] }, truncation)),
+            false => Err(RowFault::NoLossTokens),
+        }
+    }
+
+    fn ends_answer(&self, index: usize) -> bool {
+        self.loss_mask[index] && !self.loss_mask.get(index + 1).copied().unwrap_or(false)
     }
 
     /// Splits a long text into windows. Each begins with the last token of the one before, so that every token is in the
@@ -57,9 +116,11 @@ impl MaskedTokens {
     }
 }
 
-/// A conversation without its oldest user turn and the replies to it; `None` if only one user turn is left.
+/// A conversation without its oldest user turn and the replies to it; `None` if nothing would be left for the loss.
 pub(super) fn without_oldest_turn(messages: &[Message]) -> Option<Vec<Message>> {
     let first = messages.iter().position(|message| message.role != "system")?;
     let next = first + 1 + messages[first + 1..].iter().position(|message| message.role == "user")?;
-    Some(messages[..first].iter().chain(&messages[next..]).cloned().collect())
+    let counts =
+        messages[next..].iter().any(|message| message.role == ASSISTANT && message.in_loss && !message.is_blank());
+    counts.then(|| messages[..first].iter().chain(&messages[next..]).cloned().collect())
 }

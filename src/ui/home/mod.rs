@@ -40,7 +40,7 @@ pub struct Home {
     focus: HomePart,
     /// Index of the selected setting.
     field: usize,
-    /// Examples of the preview that are scrolled past.
+    /// Warnings and examples of the preview that are scrolled past.
     scrolled: u16,
     typing: Option<Typing>,
     estimates: EstimateQuery,
@@ -257,7 +257,8 @@ impl Home {
             }
             HomePart::Preview => {
                 let last = self.subject().and_then(|preset| match self.estimates.answer(preset)? {
-                    Ok(estimate) => Some(estimate.data.as_ref()?.preview.len().saturating_sub(1)),
+                    Ok(estimate) => Some(estimate.data.as_ref()?)
+                        .map(|data| (data.warnings.len() + data.preview.len()).saturating_sub(1)),
                     Err(_) => None,
                 });
                 let next = usize::from(self.scrolled).saturating_add_signed(by).min(last.unwrap_or(0));

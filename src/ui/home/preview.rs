@@ -1,4 +1,4 @@
-//! The first batch as the model will see it: each token in the colour of its role.
+//! The first batch as the model will see it: each token in the colour of its role. Above it, the rows that are left out.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -9,7 +9,7 @@ use ratatui::widgets::{Paragraph, Wrap};
 use super::scene::Scene;
 use crate::estimate::{TokenRole, TokenSpan};
 use crate::preset::Preset;
-use crate::ui::format::plain;
+use crate::ui::format::{fitted, plain};
 use crate::ui::widgets::panel::{Title, panel};
 
 /// Draws the examples after those that are scrolled past.
@@ -31,12 +31,28 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset
     }
     let inner = panel(frame, area, scene.look, focused, title);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-    let mut lines: Vec<Line> = rows.iter().skip(usize::from(scene.scrolled)).map(|row| example(row, scene)).collect();
+    let warnings = data.map(|data| data.warnings.as_slice()).unwrap_or_default();
+    let width = usize::from(inner.width);
+    // One line each, so that the first examples stay in view.
+    let warnings = warnings.iter().map(|warning| {
+        let text = fitted(&without_folder(&plain(warning)), width, scene.look.ascii);
+        Line::styled(text, theme.style(theme.warning))
+    });
+    let examples = rows.iter().map(|row| example(row, scene));
+    let mut lines: Vec<Line> = warnings.chain(examples).skip(usize::from(scene.scrolled)).collect();
     if rows.is_empty() && answer.is_some() {
         let why = "the first examples are shown here once model and data are downloaded";
         lines.push(Line::styled(why, theme.style(theme.dim)));
     }
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
+}
+
+/// A warning about a file with the file's name alone.
+fn without_folder(warning: &str) -> String {
+    match warning.split_once(": ") {
+        Some((path, rest)) => format!("{}: {rest}", path.rsplit('/').next().unwrap_or(path)),
+        None => warning.to_owned(),
+    }
 }
 
 /// The roles in the order of the title.

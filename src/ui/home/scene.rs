@@ -10,7 +10,7 @@ pub struct Scene<'a> {
     pub estimates: &'a EstimateQuery,
     /// The selected field of the settings.
     pub field: usize,
-    /// Examples of the preview that are scrolled past.
+    /// Warnings and examples of the preview that are scrolled past.
     pub scrolled: u16,
     pub look: &'a Look,
 }

@@ -207,6 +207,7 @@ fn estimate() -> Estimate {
             eval_examples: 300,
             longest: 64,
             steps: 170,
+            warnings: Vec::new(),
             preview: vec![
                 row("positive", &[" un", "##believ", "##ably", " good"], 0),
                 row("negative", &[" bad"], 3),

@@ -3,6 +3,8 @@
 use minijinja::value::Kwargs;
 use serde_json::Value;
 
+use super::python::float;
+
 /// The options of `tojson`.
 pub(super) struct DumpOptions {
     ensure_ascii: bool,
@@ -68,7 +70,10 @@ fn enclosed((open, close): (char, char), items: Vec<String>, options: &DumpOptio
 }
 
 fn scalar(value: &Value, options: &DumpOptions) -> String {
-    let text = value.to_string();
+    let text = match value {
+        Value::Number(number) if number.is_f64() => number.as_f64().map_or_else(|| value.to_string(), float),
+        value => value.to_string(),
+    };
     if !options.ensure_ascii {
         return text;
     }

@@ -1,0 +1,169 @@
+//! All examples of a preset: read, split, tokenized, with the rows that are left out counted by reason.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use super::fault::RowFault;
+use super::prompt_encoder::{EncodedPrompts, PromptEncoder};
+use super::rows::RowReader;
+use super::truncate::Truncation;
+use super::understood::Understood;
+use super::{InstructionFormat, InstructionRow, InstructionSource};
+use crate::data::left_out::RowCounts;
+use crate::data::split::draw;
+use crate::data::{HeldOut, ReadOptions, Sequence};
+use crate::protocol::Progress;
+
+/// A dataset for a language model with its held-out set.
+pub struct InstructionDataset {
+    /// The stem of the first training file.
+    pub name: String,
+    /// At least one, in the file's order.
+    pub train: Vec<InstructionRow>,
+    /// At least one.
+    pub eval: Vec<InstructionRow>,
+    max_bad_rows: f64,
+    /// The first training file.
+    path: PathBuf,
+    rows: RowCounts,
+    /// The held-out file, if there is one, and its rows.
+    held_out: Option<(PathBuf, RowCounts)>,
+    understood: Understood,
+}
+
+/// A dataset as tokens.
+pub struct EncodedDataset {
+    /// At least one.
+    pub train: Vec<Sequence>,
+    /// At least one.
+    pub eval: Vec<Sequence>,
+    /// How the rows were read, in one sentence.
+    pub understood: String,
+    /// Rows that were left out and examples that were truncated, one sentence per reason.
+    pub warnings: Vec<String>,
+}
+
+/// Reads the examples of one file. Returns warnings about the rows that are left out beside them.
+///
+/// # Errors
+/// As [`load`], but a file without examples is not an error.
+pub fn read(
+    path: &Path,
+    format: InstructionFormat,
+    progress: &dyn Fn(Progress),
+) -> Result<(Vec<InstructionRow>, Vec<String>)> {
+    let mut counts = RowCounts::default();
+    let rows = RowReader::new(format, &BTreeMap::new()).read(path, &mut counts, progress)?;
+    Ok((rows, counts.warnings()))
+}
+
+/// Reads and checks all examples.
+///
+/// # Errors
+/// [`Usage`](crate::Usage): a missing file, one that is not of its format, a missing column, too few usable rows.
+pub fn load(
+    source: &InstructionSource,
+    options: ReadOptions,
+    progress: &dyn Fn(Progress),
+) -> Result<InstructionDataset> {
+    let path = source.train.first().cloned().unwrap_or_default();
+    let mut reader = RowReader::new(source.format, &source.columns);
+    let (mut all, mut rows) = (Vec::new(), RowCounts::default());
+    for path in &source.train {
+        all.extend(reader.read(path, &mut rows, progress)?);
+    }
+    let understood = reader.understood(&path)?;
+    rows.check("training", &path, options.max_bad_rows)?;
+    let (train, eval, held_out) = match &source.held_out {
+        HeldOut::File(path) => {
+            let mut counts = RowCounts::default();
+            let mut reader = RowReader::new(source.format, &source.columns);
+            let eval = reader.read(path, &mut counts, progress)?;
+            reader.understood(path)?;
+            counts.check("evaluation", path, options.max_bad_rows)?;
+            (all, eval, Some((path.clone(), counts)))
+        }
+        HeldOut::Fraction(fraction) => {
+            let drawn = draw(&vec![0; all.len()], *fraction, options.seed)?;
+            let (mut train, mut eval) = (Vec::new(), Vec::new());
+            for (example, drawn) in all.into_iter().zip(drawn) {
+                if drawn { eval.push(example) } else { train.push(example) }
+            }
+            (train, eval, None)
+        }
+    };
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(InstructionDataset { name, train, eval, max_bad_rows: options.max_bad_rows, path, rows, held_out, understood })
+}
+
+impl InstructionDataset {
+    /// How the rows were read, in one sentence. Where the loss masks come from is known once they are tokenized.
+    pub fn understood(&self) -> String {
+        self.understood.sentence(&BTreeMap::new())
+    }
+
+    /// The rows that are left out, one sentence per reason.
+    pub fn warnings(&self) -> Vec<String> {
+        let held_out = self.held_out.iter().flat_map(|(_, counts)| counts.warnings());
+        self.rows.warnings().into_iter().chain(held_out).collect()
+    }
+
+    /// Tokenizes all examples.
+    ///
+    /// # Errors
+    /// [`Usage`](crate::Usage): too few rows that the chat template renders and that fit the length; others as
+    /// [`PromptEncoder::encode`].
+    pub fn encode(mut self, encoder: &PromptEncoder, progress: &dyn Fn(Progress)) -> Result<EncodedDataset> {
+        let train = encoder.encode("train", &self.train, progress)?;
+        let eval = encoder.encode("validation", &self.eval, progress)?;
+        leave_out(&mut self.rows, &self.train, &train.left_out);
+        let eval_counts = self.held_out.as_mut().map_or(&mut self.rows, |(_, counts)| counts);
+        leave_out(eval_counts, &self.eval, &eval.left_out);
+        self.rows.check("training", &self.path, self.max_bad_rows)?;
+        if let Some((path, counts)) = &self.held_out {
+            counts.check("evaluation", path, self.max_bad_rows)?;
+        }
+        for (split, kind, rows) in [(&train, "training", &self.train), (&eval, "evaluation", &self.eval)] {
+            none_left(split, kind, rows, &self.path)?;
+        }
+        let mut warnings = self.warnings();
+        for (name, split) in [("train", &train), ("validation", &eval)] {
+            warnings.extend(truncated(name, &split.truncated, encoder.max_length()));
+            if split.unwritten_tools > 0 {
+                let number = split.unwritten_tools;
+                let have = if number == 1 { "conversation has" } else { "conversations have" };
+                warnings.push(format!("{name}: {number} {have} tools, which the chat template does not write"));
+            }
+        }
+        let understood = self.understood.sentence(&train.masks);
+        Ok(EncodedDataset { train: train.sequences, eval: eval.sequences, understood, warnings })
+    }
+}
+
+fn leave_out(counts: &mut RowCounts, rows: &[InstructionRow], faults: &[(usize, RowFault)]) {
+    for (number, fault) in faults {
+        let row = &rows[*number];
+        counts.leave_out(&row.file, &fault.to_string(), row.line);
+    }
+}
+
+/// Checks that a split has examples: of a small held-out set all may be among the few rows that cannot be used.
+fn none_left(split: &EncodedPrompts, kind: &str, rows: &[InstructionRow], path: &Path) -> Result<()> {
+    if !split.sequences.is_empty() {
+        return Ok(());
+    }
+    let mut counts = RowCounts::default();
+    rows.iter().for_each(|_| counts.count_row());
+    leave_out(&mut counts, rows, &split.left_out);
+    counts.check(kind, path, 1.0)
+}
+
+/// `train: 12 examples truncated to 100 tokens (9 lost the beginning of the prompt, 3 lost the oldest turns)`.
+fn truncated(name: &str, counts: &BTreeMap<Truncation, usize>, max_length: usize) -> Option<String> {
+    let total: usize = counts.values().sum();
+    let examples = if total == 1 { "example" } else { "examples" };
+    let parts: Vec<String> = counts.iter().map(|(truncation, count)| format!("{count} lost {truncation}")).collect();
+    (total > 0).then(|| format!("{name}: {total} {examples} truncated to {max_length} tokens ({})", parts.join(", ")))
+}
