@@ -124,8 +124,9 @@ impl<'a> Repository<'a> {
         let folder = self.folder();
         match self.kind {
             RepositoryKind::Model => format!(
-                "without the hub, set model.id to a folder with config.json, tokenizer.json and {WEIGHTS}, or copy \
-                 {} from another machine",
+                "there is no folder {}; without the hub, set model.id to a folder with config.json, tokenizer.json and \
+                 {WEIGHTS}, or copy {} from another machine",
+                self.id.text,
                 folder.display()
             ),
             RepositoryKind::Dataset => format!(

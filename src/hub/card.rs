@@ -244,6 +244,13 @@ mod tests {
         assert_eq!(of_config.class_names("a")["y"], ["no", "yes"]);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_readme_panics(text in "(---\n)?([a-z_]{1,5}: ?|- |  |\\[|\\]|\\{|\\}|&a |\\*a|'|\"|#|\n|configs:\n|config_name: a\n){0,30}(---\n)?") {
+            let _ = DatasetCard::parse(&text);
+        }
+    }
+
     #[test]
     fn a_readme_without_a_card_says_nothing() {
         for readme in

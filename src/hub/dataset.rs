@@ -299,9 +299,9 @@ fn files_below(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The number in `train-00000-of-00003.parquet`.
+/// The number of shards in `train-00000-of-00003.parquet` and `train-00000-of-00003-a09b74b3ef9c3b56.parquet`.
 fn shard_count(name: &str) -> Option<usize> {
-    name.rsplit_once("-of-")?.1.split('.').next()?.parse().ok()
+    name.rsplit_once("-of-")?.1.split(['.', '-']).next()?.parse().ok()
 }
 
 fn all_shards_of(name: &str, names: &[String]) -> bool {

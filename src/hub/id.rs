@@ -90,6 +90,20 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// Whatever is an id, its parts are paths that stay below the folder they are joined to.
+        #[test]
+        fn no_id_leads_out_of_the_cache(text in "[a-z./@~-]{0,12}") {
+            if let Ok(id) = RepositoryId::parse(&text) {
+                let stays = |part: &str| {
+                    Path::new(part).components().all(|part| matches!(part, std::path::Component::Normal(_)))
+                };
+                proptest::prop_assert!(stays(id.name) && stays(id.revision), "{text}");
+                proptest::prop_assert!(!is_path(&text) || text.contains('/'), "{text}");
+            }
+        }
+    }
+
     #[test]
     fn an_id_may_have_a_revision() {
         let parsed = RepositoryId::parse("org/name").unwrap();

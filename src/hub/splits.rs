@@ -310,6 +310,29 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        /// A config's files are among those of the repository, each once in a split, whatever its card says.
+        #[test]
+        fn splits_have_files_of_the_repository_only(
+            names in proptest::collection::vec("[a-c/._-]{1,8}\\.csv", 0..6),
+            patterns in proptest::collection::vec("[a-c/.*?\\[\\]-]{1,6}", 1..4),
+            folder in "[a-c/.]{0,3}",
+        ) {
+            let splits = vec![SplitPatterns { split: "train".into(), patterns }];
+            let config = CardConfig { name: "x".into(), default: false, data_files: Some(splits), data_dir: Some(folder) };
+            let mut card = DatasetCard::default();
+            card.configs.push(config);
+            if let Ok(splits) = Splits::of(&card, &names, None, &format_of) {
+                for files in splits.files.values() {
+                    let distinct: std::collections::BTreeSet<&String> = files.iter().collect();
+                    let known: std::collections::BTreeSet<&String> = names.iter().collect();
+                    proptest::prop_assert!(distinct.is_subset(&known), "{files:?} of {names:?}");
+                    proptest::prop_assert!(names.len() > known.len() || distinct.len() == files.len(), "{files:?}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_star_does_not_cross_folders_and_two_do() {
         let names: Vec<String> = ["a.csv", "x/b.csv", "x/y/c.csv", "x/y.csv"].map(str::to_owned).into();

@@ -75,7 +75,8 @@ pub fn open(preset: &Preset, access: &Access, report: &dyn Fn(Event)) -> Result<
         DataSource::HubTable(table) => match access.table(table, &progress)? {
             Lookup::Found(FoundTable { source, files }) => {
                 report_dataset(&files, report);
-                Some(classifier::open(preset, &source, model.as_ref(), access, report)?)
+                let opened = classifier::open(preset, &source, model.as_ref(), access, report)?;
+                Some(OpenedData { name: table.dataset.name().to_owned(), ..opened })
             }
             Lookup::Missing(dataset) => {
                 missing.push(dataset);
@@ -98,7 +99,8 @@ pub fn open(preset: &Preset, access: &Access, report: &dyn Fn(Event)) -> Result<
                     let held_out = held_out_of(&files, &data.held_out);
                     let columns = data.columns.clone();
                     let source = InstructionSource { format: data.format, columns, train: files.train, held_out };
-                    Some(language::open(preset, data, &source, model.as_ref(), report)?)
+                    let opened = language::open(preset, data, &source, model.as_ref(), report)?;
+                    Some(OpenedData { name: dataset.name().to_owned(), ..opened })
                 }
                 Lookup::Missing(dataset) => {
                     missing.push(dataset);

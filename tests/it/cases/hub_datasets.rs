@@ -129,10 +129,10 @@ fn a_cache_that_other_software_filled_is_used_offline_and_checked_online() {
     fs::create_dir_all(snapshot.join("data")).unwrap();
     fs::create_dir_all(shards.cache.path().join("datasets--org--rows/refs")).unwrap();
     fs::write(shards.cache.path().join("datasets--org--rows/refs/main"), COMMIT).unwrap();
-    fs::write(snapshot.join("data/train-00000-of-00002.parquet"), "x").unwrap();
+    fs::write(snapshot.join("data/train-00000-of-00002-a09b.parquet"), "x").unwrap();
     let request = named(&["data/train-"]);
     assert_eq!(shards.hub(true).local_dataset(&request).unwrap(), None);
-    fs::write(snapshot.join("data/train-00001-of-00002.parquet"), "x").unwrap();
+    fs::write(snapshot.join("data/train-00001-of-00002-b10c.parquet"), "x").unwrap();
     assert_eq!(shards.hub(true).local_dataset(&request).unwrap().unwrap().train.len(), 2);
 }
 
