@@ -15,6 +15,9 @@ use crate::model_folder::WEIGHTS;
 /// Limit on a listing, in bytes. The names of a hundred thousand files take some 10 MB.
 const MAX_LISTING: u64 = 64 << 20;
 
+/// Folders of a snapshot deeper than this are not listed.
+const MAX_DEPTH: usize = 32;
+
 #[derive(Clone, Copy)]
 pub(super) enum RepositoryKind {
     Model,
@@ -59,6 +62,28 @@ pub(super) struct Snapshot {
     pub folder: PathBuf,
     /// Names of all files of the repository; `None` if other software filled the cache, which stores no listing.
     pub listing: Option<Vec<String>>,
+}
+
+impl Snapshot {
+    /// Names of the files that are there, such as `data/en/train.jsonl`, sorted.
+    pub fn files(&self) -> Vec<String> {
+        let (mut names, mut folders) = (Vec::new(), vec![(self.folder.clone(), String::new(), 0)]);
+        while let Some((folder, prefix, depth)) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+                // Folders in the cache are no links, so links to folders are not followed.
+                match entry.file_type() {
+                    Ok(kind) if kind.is_dir() && depth < MAX_DEPTH => {
+                        folders.push((entry.path(), format!("{name}/"), depth + 1));
+                    }
+                    Ok(_) if entry.path().is_file() => names.push(name),
+                    _ => {}
+                }
+            }
+        }
+        names.sort_unstable();
+        names
+    }
 }
 
 impl<'a> Repository<'a> {

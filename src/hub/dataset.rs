@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::cache::{Repository, RepositoryKind, Snapshot};
+use super::cache::{Repository, RepositoryKind};
 use super::card::DatasetCard;
 use super::environment::{Hub, OnProgress};
 use super::remote::Remote;
+use super::shards::{all_shards_of, shard_count};
 use super::splits::{FormatOf, Splits, named};
 use crate::Usage;
 
@@ -18,9 +19,6 @@ const README: &str = "README.md";
 
 /// Limit on a README.md, in bytes.
 const MAX_README: u64 = 16 << 20;
-
-/// Folders below a snapshot deeper than this are not listed.
-const MAX_DEPTH: usize = 32;
 
 /// What is wanted of a dataset.
 #[derive(Clone, Copy)]
@@ -229,24 +227,25 @@ impl ChosenFiles {
 
 /// What the cache has of a request.
 fn cached(repository: &Repository, request: &DatasetRequest) -> Result<Cached> {
-    let Some(Snapshot { folder, listing }) = repository.snapshot() else { return Ok(Cached::Absent) };
-    if let Some(names) = listing {
+    let Some(snapshot) = repository.snapshot() else { return Ok(Cached::Absent) };
+    let folder = &snapshot.folder;
+    if let Some(names) = &snapshot.listing {
         if request.needs_card() && names.iter().any(|name| name == README) && !folder.join(README).is_file() {
             return Ok(Cached::Incomplete(vec![README.into()]));
         }
-        let chosen = request.choose(&names, &folder)?;
+        let chosen = request.choose(names, folder)?;
         let missing: Vec<String> = chosen.names().filter(|name| !folder.join(name).is_file()).cloned().collect();
         return Ok(match missing.is_empty() {
-            true => Cached::Complete(chosen.below(&folder, request)),
+            true => Cached::Complete(chosen.below(folder, request)),
             false => Cached::Incomplete(missing),
         });
     }
     // Without a listing, numbered shards still tell how many there are.
-    let names = files_below(&folder);
-    let Ok(chosen) = request.choose(&names, &folder) else { return Ok(Cached::Absent) };
+    let names = snapshot.files();
+    let Ok(chosen) = request.choose(&names, folder) else { return Ok(Cached::Absent) };
     let numbered = chosen.names().all(|name| shard_count(name).is_some());
     let complete = numbered && chosen.names().all(|name| all_shards_of(name, &names));
-    let files = chosen.below(&folder, request);
+    let files = chosen.below(folder, request);
     Ok(if complete { Cached::Complete(files) } else { Cached::Unlisted(files) })
 }
 
@@ -277,38 +276,6 @@ fn readme(snapshot: &Path) -> Result<String> {
     let mut bytes = Vec::new();
     file.take(MAX_README).read_to_end(&mut bytes).with_context(|| format!("{}: cannot read", path.display()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Names of all files below a folder, such as `data/en/train.jsonl`, sorted.
-fn files_below(folder: &Path) -> Vec<String> {
-    let (mut names, mut folders) = (Vec::new(), vec![(folder.to_owned(), String::new(), 0)]);
-    while let Some((folder, prefix, depth)) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-            // Folders in the cache are no links, so links to folders are not followed.
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() && depth < MAX_DEPTH => {
-                    folders.push((entry.path(), format!("{name}/"), depth + 1));
-                }
-                Ok(_) if entry.path().is_file() => names.push(name),
-                _ => {}
-            }
-        }
-    }
-    names.sort_unstable();
-    names
-}
-
-/// The number of shards in `train-00000-of-00003.parquet` and `train-00000-of-00003-a09b74b3ef9c3b56.parquet`.
-fn shard_count(name: &str) -> Option<usize> {
-    name.rsplit_once("-of-")?.1.split(['.', '-']).next()?.parse().ok()
-}
-
-fn all_shards_of(name: &str, names: &[String]) -> bool {
-    let stem = |name: &str| Some(name.rsplit_once("-of-")?.0.rsplit_once('-')?.0.to_owned());
-    let count =
-        names.iter().filter(|other| stem(other) == stem(name) && shard_count(other) == shard_count(name)).count();
-    shard_count(name).is_some_and(|shards| count >= shards)
 }
 
 /// The first names of a list.

@@ -6,7 +6,9 @@
 //! cache        repositories in the cache: snapshots, refs, listings
 //! model        the folder of a model
 //! dataset      the files of a dataset
-//! card splits  which files make up a dataset's configs and splits
+//! card         what a dataset's card says of its configs and splits
+//! splits split_names shards
+//!              which files make up a split: by the card, or by their names
 //! remote       requests to the hub: listings and downloads
 //! ```
 //!
@@ -21,6 +23,8 @@ mod environment;
 mod id;
 mod model;
 mod remote;
+mod shards;
+mod split_names;
 mod splits;
 
 use anyhow::{Result, bail};

@@ -5,6 +5,7 @@
 //! keys        the names of all keys, their help and their defaults
 //! document    the keys of a TOML text with their lines
 //! read        keys become a validated preset: defaults, ranges, keys that exclude each other
+//! hub_dataset a dataset on the hub: splits, or files by name
 //! paths       `cache:`, `~`, and the absolute paths of a run
 //! draft edit  a preset with unsaved changes, as the screen edits it
 //! difference  what differs between two presets, and what that means for resuming
@@ -17,6 +18,7 @@ mod difference;
 mod document;
 mod draft;
 mod edit;
+mod hub_dataset;
 mod keys;
 mod library;
 mod paths;
@@ -26,11 +28,12 @@ mod types;
 pub use builtin::{BuiltIn, built_in};
 pub use difference::{Difference, Impact, differences};
 pub use draft::{Draft, Field, FieldOrigin};
+pub use hub_dataset::{HubDataset, HubFiles, HubHeldOut, HubTable};
 pub use keys::KEYS;
 pub use library::{Library, PresetEntry, read_file};
 
 pub use crate::paths::cache_folder;
 pub use types::{
-    Data, DataSource, Dtype, HeadRule, HubDataset, HubFiles, HubHeldOut, HubTable, InstructionData, InstructionFiles,
-    Keep, Model, Preset, Sample, Schedule, Select, Sift, Train,
+    Data, DataSource, Dtype, HeadRule, InstructionData, InstructionFiles, Keep, Model, Preset, Sample, Schedule,
+    Select, Sift, Train,
 };

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::document::Document;
+use super::hub_dataset::{self, HUB_KEYS, HubTable};
 use super::paths::expand;
 use super::types::{
-    Data, DataSource, Dtype, HeadRule, HubDataset, HubFiles, HubHeldOut, HubTable, InstructionData, InstructionFiles,
-    Keep, Model, Preset, Sample, Schedule, Select, Sift, Train,
+    Data, DataSource, Dtype, HeadRule, InstructionData, InstructionFiles, Keep, Model, Preset, Sample, Schedule,
+    Select, Sift, Train,
 };
 use crate::Usage;
 use crate::data::instruct::InstructionFormat;
@@ -110,12 +111,6 @@ pub(super) const TABLE_KEYS: [&str; 7] = [
     "data.regression",
 ];
 
-/// Keys of a dataset on the hub.
-const HUB_KEYS: [&str; 4] = ["data.hub", "data.config", "data.split", "data.eval_split"];
-
-/// Keys of a dataset on the hub whose files are not named.
-const SPLIT_KEYS: [&str; 3] = ["data.config", "data.split", "data.eval_split"];
-
 const AT_LEAST_0: &str = "a number of at least 0";
 
 fn at_least_0(number: f64) -> bool {
@@ -144,7 +139,7 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, Usage> {
             None => DataSource::Hub(task),
         });
     }
-    let hub = hub_dataset(document)?;
+    let hub = hub_dataset::read(document)?;
     let held_out = held_out(document, cache)?;
     let labels = document.strings("data.labels")?;
     let label_kind = match (document.boolean("data.regression")?.unwrap_or(false), labels) {
@@ -195,42 +190,13 @@ fn instructions(document: &Document, format: InstructionFormat, cache: &Path) ->
     Ok(InstructionData {
         format,
         columns,
-        files: match hub_dataset(document)? {
+        files: match hub_dataset::read(document)? {
             Some(dataset) => InstructionFiles::Hub(dataset),
             None => InstructionFiles::Local(vec![expand(&document.required("data.path")?, cache).into()]),
         },
         held_out: held_out(document, cache)?,
         packing: document.boolean("data.packing")?.unwrap_or(false),
     })
-}
-
-/// The dataset of `data.hub`: by default its splits, with `data.path` the files of that name.
-fn hub_dataset(document: &Document) -> Result<Option<HubDataset>, Usage> {
-    let Some(id) = document.string("data.hub")? else {
-        return match SPLIT_KEYS.into_iter().find(|key| document.has(key)) {
-            Some(key) => Err(document.error_at(key, "only a dataset of data.hub has it; remove it")),
-            None => Ok(None),
-        };
-    };
-    if let Some(name) = document.string("data.path")? {
-        if let Some(key) = SPLIT_KEYS.into_iter().find(|key| document.has(key)) {
-            return Err(document.error_at(key, "data.path names the dataset's files already; remove one of them"));
-        }
-        return Ok(Some(HubDataset { id, files: HubFiles::Named(name) }));
-    }
-    let held_out = match document.string("data.eval_split")? {
-        Some(split) => {
-            if let Some(key) = ["data.eval_path", "data.eval_fraction"].into_iter().find(|key| document.has(key)) {
-                return Err(document.error_at(key, "data.eval_split is given too; remove one of them"));
-            }
-            HubHeldOut::Split(split)
-        }
-        None if document.has("data.eval_path") || document.has("data.eval_fraction") => HubHeldOut::Elsewhere,
-        None => HubHeldOut::Validation,
-    };
-    let files =
-        HubFiles::Splits { config: document.string("data.config")?, split: document.string("data.split")?, held_out };
-    Ok(Some(HubDataset { id, files }))
 }
 
 /// A file, or a fraction of the training file.
@@ -335,41 +301,6 @@ learning_rate = 7e-5
             let error = parse(&lines.join("\n"), &[]).unwrap_err();
             assert!(error.is::<Usage>());
             assert!(error.to_string().starts_with(message), "{instead}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_dataset_of_the_hub_has_splits_or_named_files() {
-        let of = |keys: &str| parse(&SMALL.replace("task = \"mrpc\"", keys), &[]);
-        let dataset = |keys: &str| match of(keys).unwrap().data.source {
-            DataSource::HubTable(table) => table.dataset.files,
-            DataSource::Instructions(InstructionData { files: InstructionFiles::Hub(dataset), .. }) => dataset.files,
-            other => panic!("{other:?}"),
-        };
-        let splits = |config: Option<&str>, split: Option<&str>, held_out| HubFiles::Splits {
-            config: config.map(str::to_owned),
-            split: split.map(str::to_owned),
-            held_out,
-        };
-        assert_eq!(dataset("hub = \"org/name\""), splits(None, None, HubHeldOut::Validation));
-        assert_eq!(
-            dataset("hub = \"org/name\"\nconfig = \"en\"\nsplit = \"all\"\neval_split = \"dev\""),
-            splits(Some("en"), Some("all"), HubHeldOut::Split("dev".into()))
-        );
-        let elsewhere = "hub = \"org/name\"\nformat = \"text\"\neval_fraction = 0.2";
-        assert_eq!(dataset(elsewhere), splits(None, None, HubHeldOut::Elsewhere));
-        assert_eq!(dataset("hub = \"org/name\"\npath = \"data/train\""), HubFiles::Named("data/train".into()));
-        for (keys, message) in [
-            ("path = \"a.csv\"\nsplit = \"dev\"", "mine.toml:6: data.split: only a dataset of data.hub has it"),
-            ("hub = \"org/name\"\npath = \"a\"\nconfig = \"en\"", "mine.toml:7: data.config: data.path names"),
-            (
-                "hub = \"org/name\"\neval_split = \"dev\"\neval_fraction = 0.2",
-                "mine.toml:7: data.eval_fraction: data.eval_split is given too",
-            ),
-            ("task = \"mrpc\"\nhub = \"org/name\"", "mine.toml:6: data.hub: a GLUE task, here mrpc, has its own"),
-        ] {
-            let error = of(keys).unwrap_err();
-            assert!(error.to_string().starts_with(message), "{keys}: {error}");
         }
     }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::hub_dataset::{HubDataset, HubTable};
 use crate::data::instruct::InstructionFormat;
-use crate::data::{Columns, HeldOut, LabelKind, LabelledSource, ReadOptions, Task};
+use crate::data::{HeldOut, LabelKind, LabelledSource, ReadOptions, Task};
 
 /// A validated preset.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,53 +104,6 @@ pub enum InstructionFiles {
     Local(Vec<PathBuf>),
     /// Files of a dataset on the hub.
     Hub(HubDataset),
-}
-
-/// Labelled texts of a dataset on the hub.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HubTable {
-    /// Which dataset, and which of its files.
-    pub dataset: HubDataset,
-    /// The held-out set, where the dataset's splits do not give it.
-    pub held_out: HeldOut,
-    /// The columns of its files.
-    pub columns: Columns,
-}
-
-/// A dataset on the hub.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HubDataset {
-    /// `org/name`, or `org/name@revision`.
-    pub id: String,
-    /// Which of its files.
-    pub files: HubFiles,
-}
-
-/// Files of a dataset on the hub.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HubFiles {
-    /// Those whose names begin with this, or match it as a pattern with `*`.
-    Named(String),
-    /// Those of its splits.
-    Splits {
-        /// Default: the only config, or the one that the dataset marks.
-        config: Option<String>,
-        /// The split to train on. Default `train`.
-        split: Option<String>,
-        /// The split to evaluate on.
-        held_out: HubHeldOut,
-    },
-}
-
-/// Where the held-out set of a dataset on the hub comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HubHeldOut {
-    /// The validation split, or else a fraction of the training files.
-    Validation,
-    /// This split.
-    Split(String),
-    /// A file or fraction that the preset names.
-    Elsewhere,
 }
 
 /// `[sample]`: the completions of a language model that are sampled at every evaluation.
@@ -264,14 +218,6 @@ impl Model {
             false => self.id.split_once('@').map_or(self.id.as_str(), |(name, _)| name),
         };
         id.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
-    }
-}
-
-impl HubDataset {
-    /// The name without its owner and revision.
-    pub fn name(&self) -> &str {
-        let name = self.id.split_once('@').map_or(self.id.as_str(), |(name, _)| name);
-        name.rsplit('/').next().unwrap_or_default()
     }
 }
 
