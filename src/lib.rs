@@ -44,6 +44,7 @@ pub mod signals;
 mod stdout;
 mod suggest;
 pub mod system;
+mod text;
 mod toml_spans;
 #[cfg(feature = "torch")]
 pub mod train;

@@ -15,6 +15,7 @@ use crate::data::{ChoiceQuestion, MmluSubject};
 use crate::eval::{SubjectScore, choices, mmlu, perplexity};
 use crate::hub::Hub;
 use crate::preset::cache_folder;
+use crate::text::{padded, width};
 
 /// An evaluation of a language model.
 pub(super) struct LanguageModelEval {
@@ -113,7 +114,9 @@ impl LanguageModelEval {
         let loaded = self.load(self.args.format)?;
         let longest = self.model.max_length.unwrap_or(512).min(loaded.network.config.max_tokens() as usize);
         let encoder = loaded.encoder.with_max_length(longest);
-        let mut sequences = encoder.encode("data", &rows, &progress::show)?.sequences;
+        let encoded = encoder.encode("data", &rows, &progress::show)?;
+        super::warn(&encoded.warnings(&rows));
+        let mut sequences = encoded.sequences;
         if self.args.limit > 0 {
             sequences.truncate(self.args.limit);
         }
@@ -155,8 +158,9 @@ fn as_json(scores: &[SubjectScore]) -> String {
 
 fn as_table(scores: &[SubjectScore]) -> String {
     let (right, asked) = total(scores);
-    let width = scores.iter().map(|score| score.subject.len()).max().unwrap_or(0).max(5);
-    let line = |name: &str, right, asked| format!("{name:<width$}  {:.4}  {right}/{asked}\n", accuracy(right, asked));
+    let names = scores.iter().map(|score| width(&score.subject)).max().unwrap_or(0).max(5);
+    let line =
+        |name: &str, right, asked| format!("{}  {:.4}  {right}/{asked}\n", padded(name, names), accuracy(right, asked));
     let mut text: String = scores.iter().map(|score| line(&score.subject, score.right, score.asked)).collect();
     let shortened: usize = scores.iter().map(|score| score.shortened).sum();
     text += &line("total", right, asked);

@@ -209,8 +209,7 @@ fn open_home(home: &HomeArgs) -> Result<ExitCode> {
     let (config, options) = home.screen.settings()?;
     let backend = LocalBackend::new(home.runs.folder_with(&config), &home.device)?;
     let outcome = ui::open(backend, None, options)?;
-    print(&watch::detached_note(&outcome))?;
-    Ok(exit_code(&outcome))
+    report(&outcome, &watch::detached_note(&outcome))
 }
 
 /// Whether stdin and stdout are a terminal.
@@ -236,6 +235,16 @@ fn inform(notes: impl IntoIterator<Item = String>) {
     for note in notes {
         let _ = writeln!(io::stderr(), "finesift: {note}");
     }
+}
+
+/// Prints what is left to say, and returns the exit status.
+fn report(outcome: &Outcome, text: &str) -> Result<ExitCode> {
+    let printed = print(text);
+    // A signal may have taken the terminal along.
+    if outcome.signal.is_none() {
+        printed?;
+    }
+    Ok(exit_code(outcome))
 }
 
 /// Success, or the status of the signal that ended the program.

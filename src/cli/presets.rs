@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use crate::preset::{Library, Preset, PresetEntry, cache_folder};
+use crate::text::{padded, width};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -30,7 +31,11 @@ impl PresetsCommand {
     /// [`Usage`](crate::Usage): no such preset, or one that is not valid.
     pub(super) fn run(&self) -> Result<String> {
         match &self.command {
-            None => Ok(Library::from_env().list().into_iter().map(line).collect()),
+            None => {
+                let entries = Library::from_env().list();
+                let names = entries.iter().map(|entry| width(&entry.name)).max().unwrap_or(0);
+                Ok(entries.into_iter().map(|entry| line(entry, names)).collect())
+            }
             Some(Subcommands::Show { name }) => {
                 Preset::load(name, &[], &cache_folder())?;
                 Library::from_env().text(name)
@@ -39,9 +44,11 @@ impl PresetsCommand {
     }
 }
 
-fn line(entry: PresetEntry) -> String {
+/// The name in a column of this width, and the description or what is wrong.
+fn line(entry: PresetEntry, names: usize) -> String {
+    let name = padded(&entry.name, names);
     match entry.draft.and_then(|draft| draft.preset()) {
-        Ok(preset) => format!("{:<12}  {}\n", entry.name, preset.about),
-        Err(error) => format!("{:<12}  {error}\n", entry.name),
+        Ok(preset) => format!("{name}  {}\n", preset.about),
+        Err(error) => format!("{name}  {error}\n"),
     }
 }

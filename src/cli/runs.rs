@@ -14,6 +14,7 @@ use crate::Usage;
 use crate::quantity::grouped;
 use crate::runs::checkpoint::{CheckpointSelector, pin, select, unpin};
 use crate::runs::{BestScore, CheckpointSummary, Lister, RunEnd, RunEntry, checkpoint_summaries, find};
+use crate::text::{padded, padded_start, width};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -116,11 +117,12 @@ fn report(runs: &Path, as_json: bool) -> Result<String> {
     warn(&Vec::from_iter(zone.problem.clone()));
     let rows: Vec<[String; 6]> = listed.iter().map(|run| row(run, &zone)).collect();
     let names = ["RUN", "STATE", "BEST", "STEPS", "TIME", "UPDATED"].map(str::to_owned);
-    let widths = [0, 1, 2, 3, 4]
-        .map(|column| rows.iter().chain([&names]).map(|row| row[column].chars().count()).max().unwrap_or(0));
+    let widths =
+        [0, 1, 2, 3, 4].map(|column| rows.iter().chain([&names]).map(|row| width(&row[column])).max().unwrap_or(0));
     let line = |row: &[String; 6]| {
-        let [a, b, c, d, e] = widths;
-        format!("{:<a$}  {:<b$}  {:<c$}  {:>d$}  {:>e$}  {}", row[0], row[1], row[2], row[3], row[4], row[5])
+        let left = |column: usize| padded(&row[column], widths[column]);
+        let right = |column: usize| padded_start(&row[column], widths[column]);
+        [left(0), left(1), left(2), right(3), right(4), row[5].clone()].join("  ")
     };
     Ok(std::iter::once(&names).chain(&rows).map(|row| format!("{}\n", line(row).trim_end())).collect())
 }

@@ -10,7 +10,7 @@ use clap::Args;
 use super::args::{DeviceArg, RunsArg, ScreenArgs};
 use super::backend::LocalBackend;
 use super::detach::{self, Detach};
-use super::{exit_code, is_dumb, on_terminal, print};
+use super::{exit_code, is_dumb, on_terminal, print, report};
 use crate::headless::OutputFormat;
 use crate::outcome::Outcome;
 use crate::protocol::{Finished, Reason};
@@ -80,14 +80,12 @@ impl WatchArgs {
             None => ui::open(backend, Some(launched), options),
             Some(format) => remove_unstarted(headless::run(launched.link, format, None), fresh, &folder),
         }?;
-        if !self.json {
-            match &outcome.finished {
-                _ if outcome.detached.is_some() => print(&detached_note(&outcome))?,
-                Some(finished) => print(&summary(finished, &folder))?,
-                None => {}
-            }
-        }
-        Ok(exit_code(&outcome))
+        let text = match &outcome.finished {
+            _ if self.json => String::new(),
+            Some(finished) if outcome.detached.is_none() => summary(finished, &folder),
+            _ => detached_note(&outcome),
+        };
+        report(&outcome, &text)
     }
 }
 

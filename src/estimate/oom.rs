@@ -50,10 +50,9 @@ impl MemoryContext {
         );
         if !now.checkpointing {
             text += &format!(
-                " To continue this run with {}, set train.gradient_checkpointing = true in {run}/preset.toml and run \
-                 `finesift resume {run} --force`.",
+                " To continue this run with {}, run `finesift resume {} --set train.gradient_checkpointing=true`.",
                 estimate(&self.rules, StepShape { checkpointing: true, ..now }),
-                run = self.run
+                self.run
             );
         }
         if rows > 1 {
@@ -110,14 +109,13 @@ mod tests {
         let start = "memory ran out (CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1 GiB free). A micro-batch of \
                      32 x 128 tokens takes an estimated ";
         assert!(error.starts_with(start), "{error}");
-        for word in
-            ["GiB", "gradient_checkpointing = true", "resume runs/mine --force", "train.batch = 16", "sift.rate"]
+        for word in ["GiB", "resume runs/mine --set train.gradient_checkpointing=true", "train.batch = 16", "sift.rate"]
         {
             assert!(error.contains(word), "{word}: {error}");
         }
         let one = MemoryContext { step: StepShape { checkpointing: true, ..context().step }, ..context() };
         let error = explain(&one, &[batch(1, 128)], || -> Result<()> { panic!("std::bad_alloc") }).unwrap_err();
-        assert!(!error.to_string().contains("train.batch") && !error.to_string().contains("--force"), "{error}");
+        assert!(!error.to_string().contains("train.batch") && !error.to_string().contains("--set"), "{error}");
     }
 
     #[test]

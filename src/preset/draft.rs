@@ -296,6 +296,23 @@ epochs = 3
     }
 
     #[test]
+    fn an_inline_table_is_typed_and_shown_as_toml() {
+        let text =
+            "[model]\nid = \"m\"\n[data]\nformat = \"alpaca\"\npath = \"a.json\"\n[train]\nlearning_rate = 1.0\n";
+        let mut draft = Draft::new("x", "x.toml", text, Path::new("/")).unwrap();
+        draft.set("data.columns", "{ output = \"antwort\" }");
+        assert_eq!(field(&draft, "data.columns").value.as_deref(), Some("{ output = \"antwort\" }"));
+        let saved = draft.to_toml().unwrap();
+        assert!(saved.contains("\ncolumns = { output = \"antwort\" }\n"), "{saved}");
+        let mut draft = Draft::new("x", "x.toml", &saved, Path::new("/")).unwrap();
+        assert_eq!(field(&draft, "data.columns").value.as_deref(), Some("{ output = \"antwort\" }"));
+        draft.set("data.columns", "{ outptu = \"antwort\" }");
+        assert!(draft.preset().unwrap_err().to_string().contains("did you mean \"output\"?"));
+        draft.set("data.columns", "");
+        assert_eq!(draft.to_toml().unwrap(), text);
+    }
+
+    #[test]
     fn a_task_has_no_column_fields() {
         let glue = "[model]\nid = \"m\"\n[data]\ntask = \"rte\"\n[train]\nlearning_rate = 1.0\n";
         let draft = Draft::new("x", "x.toml", glue, Path::new("/")).unwrap();

@@ -181,9 +181,9 @@ fn instructions(document: &Document, format: InstructionFormat, cache: &Path) ->
         return Err(document.error_at(
             "data.columns",
             &format!(
-                "no key \"{key}\" in this data.format{}; its keys are {}",
-                did_you_mean(key, keys.iter().copied()),
-                keys.join(", ")
+                "\"{key}\" is not a key of this data.format, whose keys are {}{}",
+                keys.join(", "),
+                did_you_mean(key, keys.iter().copied())
             ),
         ));
     }
@@ -266,6 +266,20 @@ learning_rate = 7e-5
     }
 
     #[test]
+    fn columns_are_a_table_that_is_stored() {
+        let text = SMALL.replace("task = \"mrpc\"", "format = \"alpaca\"\npath = \"a.json\"");
+        let columns = "data.columns={ output = \"antwort\", instruction = 'frage' }";
+        let preset = parse(&text, &[columns]).unwrap();
+        let DataSource::Instructions(data) = &preset.data.source else { panic!("{preset:?}") };
+        let pairs: Vec<(&str, &str)> = data.columns.iter().map(|(key, name)| (key.as_str(), name.as_str())).collect();
+        assert_eq!(pairs, [("instruction", "frage"), ("output", "antwort")]);
+        assert_eq!(parse(&preset.toml, &[]).unwrap(), preset);
+        // As a table of its own, too.
+        let table = text.clone() + "[data.columns]\ninstruction = \"frage\"\noutput = \"antwort\"\n";
+        assert_eq!(parse(&table, &[]).unwrap().data, preset.data);
+    }
+
+    #[test]
     fn invalid_presets_are_errors_with_file_line_and_key() {
         for (line, instead, message) in [
             (7, "rat = 0.1", "mine.toml:7: unknown key \"sift.rat\"; did you mean \"sift.rate\"?"),
@@ -293,6 +307,21 @@ learning_rate = 7e-5
                 5,
                 "task = \"mrpc\"\npacking = true",
                 "mine.toml:6: data.packing: only language-model data, with a data.format",
+            ),
+            (
+                5,
+                "task = \"mrpc\"\ncolumns = { text = \"t\" }",
+                "mine.toml:6: data.columns: only language-model data, with a data.format",
+            ),
+            (
+                5,
+                "format = \"alpaca\"\npath = \"a.json\"\ncolumns = { instructon = \"q\" }",
+                "mine.toml:7: data.columns: \"instructon\" is not a key of this data.format, whose keys are instruction, input, output; did you mean \"instruction\"?",
+            ),
+            (
+                5,
+                "format = \"alpaca\"\npath = \"a.json\"\ncolumns = { output = 3 }",
+                "mine.toml:7: data.columns is { output = 3 }, expected a table of strings, such as { instruction = \"question\" }",
             ),
             (5, "max_length = 64", "mine.toml: data.task, data.format, data.hub or data.path is missing"),
         ] {

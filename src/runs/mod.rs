@@ -6,7 +6,7 @@
 //!           checkpoints/step-00000120/
 //!           best            link to the checkpoint of the best evaluation
 //!           lock            held by the process that writes here
-//!           abandoned/      what a resume from an earlier step has dropped
+//!           abandoned/      what a resume from an earlier step has dropped, and presets it has replaced
 //!           tags            the user's tags
 //!           charts/         charts saved from the monitor
 //!           exports/        exports without --out

@@ -60,6 +60,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_reason_names_score_step_and_evaluations() {
+        let best = Eval {
+            step: 140,
+            epoch: 1.0,
+            loss: 0.5,
+            scores: [("f1".to_owned(), 0.88)].into(),
+            best: true,
+            patience: None,
+        };
+        let reason = |since_best, score| EarlyStopping::new(3, since_best).reason(score, Some(&best));
+        assert_eq!(reason(3, "f1"), "f1 has not improved on 0.8800 (step 140) for 3 evaluations");
+        assert_eq!(reason(1, "loss"), "loss has not improved on 0.5000 (step 140) for 1 evaluation");
+        let never = EarlyStopping::new(3, 3).reason("perplexity", None);
+        assert_eq!(never, "perplexity was not finite in 3 evaluations");
+    }
+
+    #[test]
     fn only_scheduled_evaluations_without_improvement_count() {
         let mut stopping = EarlyStopping::new(2, 0);
         let mut due = |best, scheduled| {

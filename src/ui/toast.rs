@@ -112,7 +112,7 @@ impl Toasts {
             };
             let room = usize::from(WIDTH.min(area.width).saturating_sub(5));
             let lines: Vec<String> = format::wrapped(&toast.text, room).into_iter().take(ROWS).collect();
-            let width = lines.iter().map(|line| Span::raw(line).width()).max().unwrap_or(0) as u16 + 5;
+            let width = lines.iter().map(|line| format::width(line)).max().unwrap_or(0) as u16 + 5;
             let height = lines.len() as u16;
             if height > bottom - area.top() || width > area.width {
                 return;

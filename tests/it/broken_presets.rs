@@ -363,20 +363,19 @@ impl Machine {
                 "none.jsonl: no training examples",
             ),
             refused(
-                "nothing to learn",
-                self.nothing_to_learn(),
-                "has an empty loss mask, so there is nothing to learn",
+                "prompts that are too long",
+                self.long_prompts(),
+                "all 20 rows were skipped: 20 the prompt alone has ",
             )
             .in_binary(),
         ]
     }
 
-    /// Truncation drops the oldest question with its answer, and with it the only answer.
-    fn nothing_to_learn(&self) -> String {
+    /// No row has room for its answer.
+    fn long_prompts(&self) -> String {
         let row = serde_json::json!({"messages": [
-            {"role": "user", "content": "Yes?"},
+            {"role": "user", "content": "And ".repeat(300)},
             {"role": "assistant", "content": "Yes."},
-            {"role": "user", "content": "And ".repeat(30)},
         ]});
         let rows = self.write("answered.jsonl", &vec![row.to_string(); 20].join("\n"));
         self.decoder_with_rows(&rows).replace("prompt_completion", "messages")

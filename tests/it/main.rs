@@ -11,20 +11,20 @@ mod boundary;
 mod broken_presets;
 mod byte_tokenizer;
 mod cases;
-mod chat_fuzz;
-mod chat_interop;
 mod chat_masks;
 mod checkpoints;
 #[cfg(feature = "torch")]
 mod cli_errors;
 #[cfg(feature = "torch")]
 mod crash;
+mod differential_chat;
 mod disks;
 mod docs;
 #[cfg(feature = "torch")]
 mod estimate;
 #[cfg(feature = "torch")]
 mod exports;
+mod fuzz_chat;
 mod history;
 mod hostile;
 mod hub;

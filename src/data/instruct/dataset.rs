@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::fault::RowFault;
-use super::prompt_encoder::{EncodedPrompts, PromptEncoder};
+use super::encoded::EncodedPrompts;
+use super::prompt_encoder::PromptEncoder;
 use super::rows::RowReader;
 use super::truncate::Truncation;
 use super::understood::Understood;
@@ -118,9 +118,9 @@ impl InstructionDataset {
     pub fn encode(mut self, encoder: &PromptEncoder, progress: &dyn Fn(Progress)) -> Result<EncodedDataset> {
         let train = encoder.encode("train", &self.train, progress)?;
         let eval = encoder.encode("validation", &self.eval, progress)?;
-        leave_out(&mut self.rows, &self.train, &train.left_out);
+        train.leave_out(&self.train, &mut self.rows);
         let eval_counts = self.held_out.as_mut().map_or(&mut self.rows, |(_, counts)| counts);
-        leave_out(eval_counts, &self.eval, &eval.left_out);
+        eval.leave_out(&self.eval, eval_counts);
         self.rows.check("training", &self.path, self.max_bad_rows)?;
         if let Some((path, counts)) = &self.held_out {
             counts.check("evaluation", path, self.max_bad_rows)?;
@@ -131,21 +131,14 @@ impl InstructionDataset {
         let mut warnings = self.warnings();
         for (name, split) in [("train", &train), ("validation", &eval)] {
             warnings.extend(truncated(name, &split.truncated, encoder.max_length()));
-            if split.unwritten_tools > 0 {
-                let number = split.unwritten_tools;
+            let unwritten = [(split.unwritten_tools, "tools"), (split.unwritten_prompts, "a system prompt")];
+            for (number, what) in unwritten.into_iter().filter(|(number, _)| *number > 0) {
                 let have = if number == 1 { "conversation has" } else { "conversations have" };
-                warnings.push(format!("{name}: {number} {have} tools, which the chat template does not write"));
+                warnings.push(format!("{name}: {number} {have} {what}, which the chat template does not write"));
             }
         }
         let understood = self.understood.sentence(&train.masks);
         Ok(EncodedDataset { train: train.sequences, eval: eval.sequences, understood, warnings })
-    }
-}
-
-fn leave_out(counts: &mut RowCounts, rows: &[InstructionRow], faults: &[(usize, RowFault)]) {
-    for (number, fault) in faults {
-        let row = &rows[*number];
-        counts.leave_out(&row.file, &fault.to_string(), row.line);
     }
 }
 
@@ -156,7 +149,7 @@ fn none_left(split: &EncodedPrompts, kind: &str, rows: &[InstructionRow], path: 
     }
     let mut counts = RowCounts::default();
     rows.iter().for_each(|_| counts.count_row());
-    leave_out(&mut counts, rows, &split.left_out);
+    split.leave_out(rows, &mut counts);
     counts.check(kind, path, 1.0)
 }
 

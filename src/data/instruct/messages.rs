@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use super::example::{REASONING, TOOL_CALLS};
 use super::fault::RowFault;
 use super::keys::{KeyNames, Named};
-use super::roles::{ASSISTANT, Role};
+use super::roles::{ASSISTANT, Role, SYSTEM, TOOL};
+use super::template::python_json;
 use super::{Conversation, Message};
 
 /// Limit on the messages of a conversation. A list with more is something else.
@@ -44,8 +45,8 @@ impl MessageReader {
     ) -> Result<Conversation, RowFault> {
         let mut messages = self.messages(list, keys)?;
         let system = keys.take(fields, "system").map(Named::into_text).transpose()?.unwrap_or_default();
-        if !system.trim().is_empty() && messages.first().is_none_or(|first| first.role != "system") {
-            messages.insert(0, Message::plain("system", system));
+        if !system.trim().is_empty() && messages.first().is_none_or(|first| first.role != SYSTEM) {
+            messages.insert(0, Message::plain(SYSTEM, system));
         }
         Ok(Conversation { messages, tools: tools(fields, keys)? })
     }
@@ -74,14 +75,15 @@ impl MessageReader {
         let found = keys.require(&mut fields, self.role)?.into_text()?;
         let role = Role::of(&found);
         *self.roles.entry((found, role.name().to_owned())).or_default() += 1;
-        let content = keys.take(&mut fields, self.content).map(Named::into_text).transpose()?;
+        let content = keys.take(&mut fields, self.content);
         let excluded = FLAGS.into_iter().filter_map(|flag| fields.shift_remove(flag)).any(|flag| is_off(&flag));
-        let content = match role {
-            Role::FunctionCall => {
-                fields.insert(TOOL_CALLS.into(), written_calls(&content.unwrap_or_default())?.into());
+        let content = match (&role, content) {
+            (Role::FunctionCall, content) => {
+                fields.insert(TOOL_CALLS.into(), written_calls(content)?.into());
                 None
             }
-            _ => content,
+            (Role::Known(TOOL), Some(result)) => Some(tool_result(result)?),
+            (_, content) => content.map(Named::into_text).transpose()?,
         };
         // OpenAI's API had one call before it had several.
         if let Some(call) = fields.shift_remove("function_call") {
@@ -141,11 +143,25 @@ fn is_off(flag: &Value) -> bool {
     }
 }
 
-/// Tool calls that are the text of a message: one JSON object, or a list of them.
-fn written_calls(text: &str) -> Result<Vec<Value>, RowFault> {
-    match serde_json::from_str(text) {
-        Ok(Value::Array(calls)) if !calls.is_empty() => Ok(calls),
-        Ok(call @ Value::Object(_)) => Ok(vec![call]),
+/// What a tool returned: a text, or else JSON.
+fn tool_result(result: Named) -> Result<String, RowFault> {
+    let is_part = |part: &Value| part.is_string() || part["type"] == "text";
+    match &result.value {
+        Value::Object(_) => Ok(python_json(&result.value)),
+        Value::Array(parts) if !parts.iter().all(is_part) => Ok(python_json(&result.value)),
+        _ => result.into_text(),
+    }
+}
+
+/// Tool calls that are the content of a message: an object, a list of them, or JSON text of either.
+fn written_calls(content: Option<Named>) -> Result<Vec<Value>, RowFault> {
+    let calls = match content.map(|content| content.value) {
+        Some(Value::String(text)) => serde_json::from_str(&text).ok(),
+        other => other,
+    };
+    match calls {
+        Some(Value::Array(calls)) if !calls.is_empty() => Ok(calls),
+        Some(call @ Value::Object(_)) => Ok(vec![call]),
         _ => Err(RowFault::ToolCalls("the text is not a JSON object with name and arguments")),
     }
 }

@@ -1,19 +1,16 @@
 //! Examples become tokens with a loss mask, by the tokenizer and chat template of the model's folder.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use rayon::prelude::*;
-use serde_json::Value;
 use tokenizers::Tokenizer;
 
-use super::example::TOOL_CALLS;
+use super::encoded::{EncodedExample, EncodedPrompts};
 use super::fault::RowFault;
-use super::loss_spans::{MaskSource, render_chat};
-use super::messages::wrapped;
+use super::fitting::{fitted, has_unwritten_prompt};
+use super::loss_spans::render_chat;
 use super::render::{RenderedText, alpaca_prompt, render_plain};
-use super::roles::Role;
 use super::special::SpecialTokens;
 use super::template::{ChatTemplate, TemplateError};
 use super::truncate::{MaskedTokens, Truncation, without_oldest_turn};
@@ -42,28 +39,6 @@ pub struct PromptEncoder {
     special: Vec<String>,
     max_length: usize,
     note: Option<String>,
-}
-
-/// Tokenized examples.
-#[derive(Default)]
-pub struct EncodedPrompts {
-    /// Each with at least one token in the loss.
-    pub sequences: Vec<Sequence>,
-    /// How many examples were truncated, and how.
-    pub truncated: BTreeMap<Truncation, usize>,
-    /// The rows that are left out, by their number among the examples.
-    pub left_out: Vec<(usize, RowFault)>,
-    /// How many conversations have their loss mask from where.
-    pub masks: BTreeMap<MaskSource, usize>,
-    /// Conversations with tools, which the chat template does not write.
-    pub unwritten_tools: usize,
-}
-
-/// The sequences of one example.
-struct EncodedExample {
-    sequences: Vec<Sequence>,
-    truncation: Option<Truncation>,
-    mask: Option<MaskSource>,
 }
 
 impl PromptEncoder {
@@ -143,17 +118,12 @@ impl PromptEncoder {
             let encoded = chunk.par_iter().map(|row| self.encode_one(&row.example)).collect::<Vec<_>>();
             for (number, (row, encoded)) in (done..).zip(chunk.iter().zip(encoded)) {
                 match encoded.map_err(|error| self.located(row, error))? {
-                    Ok(example) => {
-                        all.sequences.extend(example.sequences);
-                        example.truncation.map(|truncation| *all.truncated.entry(truncation).or_default() += 1);
-                        example.mask.map(|mask| *all.masks.entry(mask).or_default() += 1);
-                    }
+                    Ok(example) => all.add(example),
                     Err(RowFault::Template(TemplateError::Unsupported(what))) => {
                         bail!(Usage(format!("{}: chat template: {what}", self.path.with_file_name("").display())))
                     }
                     Err(fault) => all.left_out.push((number, fault)),
                 }
-                all.unwritten_tools += usize::from(self.has_unwritten_tools(&row.example));
             }
             done += chunk.len();
             progress(Progress {
@@ -168,15 +138,6 @@ impl PromptEncoder {
 
     fn located(&self, row: &InstructionRow, error: anyhow::Error) -> anyhow::Error {
         Usage(format!("{}:{}: {error}", row.file.display(), row.line)).into()
-    }
-
-    fn has_unwritten_tools(&self, example: &InstructionExample) -> bool {
-        match (example, &self.template) {
-            (InstructionExample::Conversation(conversation), Some(template)) => {
-                conversation.tools.is_some() && !template.mentions(conversation, "tools")
-            }
-            _ => false,
-        }
     }
 
     /// Token ids of a prompt: the messages followed by the generation prompt. Formats without conversations take the last
@@ -239,14 +200,15 @@ impl PromptEncoder {
             }
             (InstructionExample::Text(_), _) => {
                 let sequences = self.tokenize(&render_plain(example))?.windows(self.max_length);
-                Ok(Ok(EncodedExample { sequences, truncation: None, mask: None }))
+                let fault = sequences.is_empty().then_some(RowFault::NoLossTokens);
+                Ok(fault.map_or(Ok(EncodedExample { sequences, ..EncodedExample::default() }), Err))
             }
             (InstructionExample::PromptCompletion { .. }, _) => {
                 let tokens = self.tokenize(&render_plain(example))?;
                 Ok(tokens.truncated(self.max_length, self.bos).map(|(sequence, truncation)| EncodedExample {
                     sequences: vec![sequence],
                     truncation,
-                    mask: None,
+                    ..EncodedExample::default()
                 }))
             }
         }
@@ -262,12 +224,15 @@ impl PromptEncoder {
             Ok(conversation) => conversation,
             Err(fault) => return Ok(Err(fault)),
         };
-        let mut dropped_turns = None;
+        let (mut dropped_turns, mut unwritten_prompt) = (None, None);
+        let unwritten_tools = conversation.tools.is_some() && !template.mentions(&conversation, "tools");
         loop {
             let (rendered, mask) = match render_chat(template, &conversation, &self.special) {
                 Ok(rendered) => rendered,
                 Err(error) => return Ok(Err(error.into())),
             };
+            let unwritten_prompt =
+                *unwritten_prompt.get_or_insert_with(|| has_unwritten_prompt(&conversation, &rendered.text));
             let tokens = self.tokenize(&rendered)?;
             match without_oldest_turn(&conversation.messages) {
                 Some(fewer) if tokens.len() > self.max_length => conversation.messages = fewer,
@@ -277,6 +242,8 @@ impl PromptEncoder {
                         sequences: vec![sequence],
                         truncation: truncation.or(dropped_turns),
                         mask: Some(mask),
+                        unwritten_tools,
+                        unwritten_prompt,
                     }));
                 }
             }
@@ -320,26 +287,4 @@ fn no_template(folder: &Path) -> String {
          chat model, or another data.format",
         folder.display()
     )
-}
-
-/// A conversation as the chat template expects it. A developer's message is a system prompt where the template has no such
-/// role, and tools have OpenAI's layout where the template speaks of functions.
-///
-/// # Errors
-/// A role that is no common one, and that the template does not name.
-fn fitted(conversation: &Conversation, template: &ChatTemplate) -> Result<Conversation, RowFault> {
-    let mut fitted = conversation.clone();
-    for message in &mut fitted.messages {
-        match Role::of(&message.role) {
-            Role::Other(role) if template.mentions(conversation, &role) => {}
-            Role::Other(role) if role == "developer" => message.role = "system".into(),
-            Role::Other(role) => return Err(RowFault::UnknownRole(role)),
-            Role::Known(_) | Role::FunctionCall => {}
-        }
-    }
-    if template.mentions(conversation, "function") {
-        let calls = fitted.messages.iter_mut().filter_map(|message| message.extra.get_mut(TOOL_CALLS));
-        calls.chain(&mut fitted.tools).filter_map(Value::as_array_mut).flatten().for_each(wrapped);
-    }
-    Ok(fitted)
 }

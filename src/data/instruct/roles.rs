@@ -3,6 +3,12 @@
 /// The role whose messages count in the loss.
 pub(super) const ASSISTANT: &str = "assistant";
 
+/// The role of system prompts.
+pub(super) const SYSTEM: &str = "system";
+
+/// The role of what tools return.
+pub(super) const TOOL: &str = "tool";
+
 /// A role of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -18,13 +24,13 @@ impl Role {
     /// By the name in a file, in any case.
     pub fn of(name: &str) -> Role {
         match name.trim().to_lowercase().as_str() {
-            "system" => Role::Known("system"),
+            "system" => Role::Known(SYSTEM),
             "user" | "human" | "prompter" => Role::Known("user"),
             "assistant" | "gpt" | "chatgpt" | "model" | "bot" | "chatbot" | "ai" | "bing" | "bard" => {
                 Role::Known(ASSISTANT)
             }
             "tool" | "function" | "ipython" | "observation" | "function_response" | "tool_response"
-            | "function_result" => Role::Known("tool"),
+            | "function_result" => Role::Known(TOOL),
             "function_call" | "tool_call" => Role::FunctionCall,
             other => Role::Other(other.to_owned()),
         }

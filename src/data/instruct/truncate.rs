@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::Message;
 use super::fault::RowFault;
-use super::roles::ASSISTANT;
+use super::roles::{ASSISTANT, SYSTEM};
 use crate::data::Sequence;
 
 /// What an example lost to fit `max_length`.
@@ -118,7 +118,7 @@ impl MaskedTokens {
 
 /// A conversation without its oldest user turn and the replies to it; `None` if nothing would be left for the loss.
 pub(super) fn without_oldest_turn(messages: &[Message]) -> Option<Vec<Message>> {
-    let first = messages.iter().position(|message| message.role != "system")?;
+    let first = messages.iter().position(|message| message.role != SYSTEM)?;
     let next = first + 1 + messages[first + 1..].iter().position(|message| message.role == "user")?;
     let counts =
         messages[next..].iter().any(|message| message.role == ASSISTANT && message.in_loss && !message.is_blank());

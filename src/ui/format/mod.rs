@@ -1,12 +1,11 @@
 //! Numbers, sizes and times as short text with units. Pure functions.
 
-mod text;
 mod unit;
 
 use std::time::SystemTime;
 
 pub(crate) use crate::quantity::{bytes, grouped};
-pub use text::{fitted, fitted_end, plain, wrapped};
+pub(crate) use crate::text::{fitted, fitted_end, plain, truncated, width, wrapped};
 pub use unit::Unit;
 
 const MINUTE: u64 = 60;

@@ -62,7 +62,7 @@ fn lines(estimate: &Estimate, preset: &Preset, scene: &Scene, area: Rect) -> Vec
             (Some(seconds), Some(throughput)) => {
                 let about = format!("~{}", duration(seconds));
                 let whole = format!("{about} (from {})", plain(&throughput.run));
-                let fits = LABEL + Span::raw(whole.as_str()).width() <= width;
+                let fits = LABEL + crate::ui::format::width(&whole) <= width;
                 row("time", if fits { whole } else { about }, theme.text)
             }
             _ => row("time", "no estimate yet (no similar run)".into(), theme.dim),

@@ -32,14 +32,19 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset
     let inner = panel(frame, area, scene.look, focused, title);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     let warnings = data.map(|data| data.warnings.as_slice()).unwrap_or_default();
-    let width = usize::from(inner.width);
-    // One line each, so that the first examples stay in view.
-    let warnings = warnings.iter().map(|warning| {
-        let text = fitted(&without_folder(&plain(warning)), width, scene.look.ascii);
+    let warning = |text: &str| {
+        let text = fitted(text, usize::from(inner.width), scene.look.ascii);
         Line::styled(text, theme.style(theme.warning))
-    });
+    };
+    let mut warnings: Vec<Line> = warnings.iter().map(|text| warning(&without_folder(&plain(text)))).collect();
+    // The first examples stay in view; scrolling shows the other warnings.
+    let room = usize::from(inner.height / 2).max(1);
+    if scene.scrolled == 0 && warnings.len() > room {
+        let more = warnings.split_off(room - 1).len();
+        warnings.push(warning(&format!("{more} more warnings")));
+    }
     let examples = rows.iter().map(|row| example(row, scene));
-    let mut lines: Vec<Line> = warnings.chain(examples).skip(usize::from(scene.scrolled)).collect();
+    let mut lines: Vec<Line> = warnings.into_iter().chain(examples).skip(usize::from(scene.scrolled)).collect();
     if rows.is_empty() && answer.is_some() {
         let why = "the first examples are shown here once model and data are downloaded";
         lines.push(Line::styled(why, theme.style(theme.dim)));

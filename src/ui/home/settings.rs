@@ -10,7 +10,7 @@ use super::list::Entry;
 use super::scene::Scene;
 use super::typing::Editing;
 use crate::preset::{Field, FieldOrigin};
-use crate::ui::format::{fitted, plain};
+use crate::ui::format::{fitted, plain, width};
 use crate::ui::widgets::panel::{Title, panel};
 
 /// A line of the settings.
@@ -170,8 +170,8 @@ fn draw_field(
         (true, None) => "  was not set".into(),
     };
     // A long value takes the room of the previous one.
-    let value = fitted(&value, room.min(Span::raw(value.as_str()).width()), ascii);
-    let left = room - Span::raw(value.as_str()).width();
+    let value = fitted(&value, room.min(width(&value)), ascii);
+    let left = room - width(&value);
     line.push_span(Span::styled(value, style));
     line.push_span(Span::styled(fitted(&before, left, ascii), theme.style(theme.dim)));
     frame.render_widget(line, area);

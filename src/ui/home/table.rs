@@ -71,7 +71,7 @@ const TIME: usize = 9;
 impl Columns {
     fn of(list: &List, width: u16) -> Columns {
         let widest = |text: &dyn Fn(&Entry) -> String, least: usize, most: usize| {
-            let widths = list.entries.iter().map(|entry| Span::raw(text(entry)).width());
+            let widths = list.entries.iter().map(|entry| crate::ui::format::width(&text(entry)));
             widths.max().unwrap_or(0).clamp(least, most) + 2
         };
         let preset = |entry: &Entry, text: &dyn Fn(&Preset) -> String| entry.now.as_ref().map_or(String::new(), text);

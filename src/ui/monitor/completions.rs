@@ -57,7 +57,7 @@ pub(super) fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
         panel(frame, detail, scene.look, false, Title::named("Completion"));
         return;
     };
-    let longest = answers.iter().map(|answer| Span::raw(plain(&answer.prompt)).width()).max().unwrap_or(0);
+    let longest = answers.iter().map(|answer| crate::ui::format::width(&plain(&answer.prompt))).max().unwrap_or(0);
     let width = longest.clamp(6, 8.max(usize::from(inner.width) * 2 / 5));
     let [head, rows] = rows(inner);
     let names = format!("    step  {:<width$}  completion", "prompt");

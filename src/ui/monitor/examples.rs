@@ -10,7 +10,7 @@ use super::scene::Scene;
 use super::view::View;
 use crate::protocol::ExamplePrediction;
 use crate::runs::History;
-use crate::ui::format::{fitted, grouped, number, plain};
+use crate::ui::format::{fitted, grouped, number, plain, width};
 use crate::ui::keymap::Action;
 use crate::ui::widgets::panel::{Title, panel, placeholder};
 
@@ -57,8 +57,7 @@ pub(super) fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
         panel(frame, detail, scene.look, false, Title::named("Example"));
         return;
     };
-    let widest =
-        examples.iter().flat_map(|judged| [&judged.prediction, &judged.label]).map(|name| Span::raw(name).width());
+    let widest = examples.iter().flat_map(|judged| [&judged.prediction, &judged.label]).map(|name| width(name));
     let class = widest.max().unwrap_or(0).clamp(9, 16.max(usize::from(inner.width) / 8));
     let head = format!("    loss  confidence   {:<class$}  {:<class$}  text", "predicted", "label");
     frame.render_widget(Line::styled(head, theme.style(theme.dim)), Rect { height: 1.min(inner.height), ..inner });

@@ -8,7 +8,7 @@ use super::scene::Scene;
 use super::view::Tab;
 use crate::protocol::{Finished, Level, Phase, Reason};
 use crate::runs::RunEnd;
-use crate::ui::format::{duration, grouped, plain};
+use crate::ui::format::{duration, grouped, plain, width};
 use crate::ui::theme::Hue;
 use crate::ui::widgets::sides::sides;
 
@@ -141,7 +141,7 @@ fn progress(frame: &mut Frame, area: Rect, scene: Scene) {
         let joined = |parts: &[String]| parts.join(if scene.look.ascii { " | " } else { " · " });
         // Where there is no room for a bar beside them, the percentage goes first, which the bar shows too, then the epoch.
         for part in [2, 1] {
-            if parts.len() > 3 && Span::raw(joined(&parts)).width() + BAR > usize::from(area.width) {
+            if parts.len() > 3 && width(&joined(&parts)) + BAR > usize::from(area.width) {
                 parts.remove(part);
             }
         }
@@ -155,13 +155,13 @@ fn progress(frame: &mut Frame, area: Rect, scene: Scene) {
 /// A bar with text to its right.
 fn bar(frame: &mut Frame, area: Rect, scene: Scene, share: f64, text: &str) {
     let theme = &scene.look.theme;
-    let width = usize::from(area.width).saturating_sub(text.chars().count() + 1);
-    let full = (width as f64 * share.clamp(0.0, 1.0)).round() as usize;
+    let room = usize::from(area.width).saturating_sub(width(text) + 1);
+    let full = (room as f64 * share.clamp(0.0, 1.0)).round() as usize;
     let (done, left) = if scene.look.ascii { ("=", "-") } else { ("━", "━") };
     let line = Line::from(vec![
         Span::raw(" "),
         Span::styled(done.repeat(full), theme.style(theme.bar)),
-        Span::styled(left.repeat(width - full), theme.style(theme.track)),
+        Span::styled(left.repeat(room - full), theme.style(theme.track)),
         Span::styled(text.to_owned(), theme.style(theme.text)),
     ]);
     frame.render_widget(line, area);

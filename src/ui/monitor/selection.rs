@@ -9,7 +9,7 @@ use ratatui::text::{Line, Span};
 use super::panel::Panel;
 use super::scene::Scene;
 use crate::protocol::Selected;
-use crate::ui::format::{fitted_end, grouped, number, percent};
+use crate::ui::format::{fitted_end, grouped, number, percent, width};
 use crate::ui::widgets::panel::{Title, panel, placeholder};
 
 /// Draws the number of trained components per kind of module, and the gradient mass they cover.
@@ -35,8 +35,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
     };
     let rows = by_module(selected, scene);
     let largest = rows.iter().map(|row| row.selected).max().unwrap_or(1).max(1);
-    let label =
-        rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0).min(usize::from(inner.width) * 2 / 5);
+    let label = rows.iter().map(|row| width(&row.name)).max().unwrap_or(0).min(usize::from(inner.width) * 2 / 5);
     let digits = rows.iter().map(|row| grouped(row.selected).len()).max().unwrap_or(0).max(8);
     let bar_room = usize::from(inner.width).saturating_sub(label + digits + 11);
     for (row, y) in rows.iter().zip(inner.top()..inner.bottom()) {

@@ -6,7 +6,7 @@ use ratatui::Frame;
 use ratatui::text::{Line, Span};
 
 use super::{Outcome, Scene};
-use crate::ui::format::{fitted, plain, wrapped};
+use crate::ui::format::{fitted, plain, width, wrapped};
 use crate::ui::home::Unsaved;
 use crate::ui::monitor::Monitor;
 use crate::ui::widgets::popup::popup;
@@ -167,7 +167,7 @@ fn still_training(live: &Monitor) -> String {
 
 /// The unsaved presets, and how each would be saved.
 fn unsaved_presets<'a>(scene: &Scene, unsaved: &[Unsaved], room: usize) -> Vec<Line<'a>> {
-    let widest = unsaved.iter().map(|unsaved| Span::raw(plain(&unsaved.preset)).width()).max().unwrap_or(0);
+    let widest = unsaved.iter().map(|unsaved| width(&plain(&unsaved.preset))).max().unwrap_or(0);
     let name = widest.min(room / 3);
     let (theme, ascii) = (&scene.look.theme, scene.look.ascii);
     let mut lines = vec![text(

@@ -12,7 +12,7 @@ use super::mode::Mode;
 use super::sign::sign;
 use crate::runs::{CheckpointSummary, RunEnd, RunEntry};
 use crate::series::{At, Series};
-use crate::ui::format::{age, duration, grouped, number, plain, score, wrapped};
+use crate::ui::format::{age, duration, fitted_end, grouped, number, plain, score, truncated, wrapped};
 use crate::ui::theme::Look;
 use crate::ui::widgets::chart::{Chart, Curve, Shape};
 use crate::ui::widgets::panel::{Title, panel};
@@ -40,7 +40,8 @@ fn facts<'a>(runs: &RunList, run: &RunEntry, look: &Look, width: usize) -> Vec<L
         spans.extend(value);
         Line::from(spans)
     };
-    let text = |text: String| Span::styled(text, theme.style(theme.text));
+    let room = width.saturating_sub(LABELS + 1);
+    let text = |text: String| Span::styled(truncated(&text, room, look.ascii), theme.style(theme.text));
     let updated = run.updated.map(|updated| format!("  {}", ago(&age(runs.now, updated)))).unwrap_or_default();
     let mut lines =
         vec![row("state", vec![Span::styled(format!("{sign} {}", run.state.name()), theme.bold(hue)), text(updated)])];
@@ -65,12 +66,14 @@ fn facts<'a>(runs: &RunList, run: &RunEntry, look: &Look, width: usize) -> Vec<L
     }
     if !run.tags.is_empty() {
         let tags: Vec<String> = run.tags.iter().map(|tag| format!("#{tag}")).collect();
-        lines.push(row("tags", vec![Span::styled(tags.join(" "), theme.style(theme.selected))]));
+        let tags = truncated(&tags.join(" "), room, look.ascii);
+        lines.push(row("tags", vec![Span::styled(tags, theme.style(theme.selected))]));
     }
     if !run.checkpoints.is_empty() {
         lines.push(row("checkpoints", checkpoints(&run.checkpoints, look)));
     }
-    lines.push(row("folder", vec![Span::styled(plain(&run.path.display().to_string()), theme.style(theme.dim))]));
+    let folder = fitted_end(&plain(&run.path.display().to_string()), room, look.ascii);
+    lines.push(row("folder", vec![Span::styled(folder, theme.style(theme.dim))]));
     lines
 }
 

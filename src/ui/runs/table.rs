@@ -11,7 +11,7 @@ use super::mode::Mode;
 use super::scene::Scene;
 use super::sign::sign;
 use crate::runs::RunEntry;
-use crate::ui::format::plain;
+use crate::ui::format::{plain, truncated, width};
 use crate::ui::theme::Look;
 use crate::ui::widgets::panel::{Title, panel, placeholder};
 use crate::ui::widgets::spark::spark;
@@ -184,7 +184,7 @@ fn draw_header(runs: &RunList, frame: &mut Frame, line: Rect, look: &Look) {
         // A column with only the state's sign has no room for a header.
         let name = if area.width < 3 { arrow.to_owned() } else { format!("{}{arrow}", column.name()) };
         let style = theme.bold(if sorted { theme.accent } else { theme.dim });
-        put(frame, area, column.alignment(), &name, style);
+        put(frame, area, column.alignment(), &name, style, look.ascii);
     }
 }
 
@@ -199,11 +199,12 @@ fn draw_row(runs: &RunList, frame: &mut Frame, line: Rect, look: &Look, index: u
             Alignment::Left,
             if look.ascii { ">" } else { "▌" },
             theme.bold(theme.accent),
+            look.ascii,
         );
     }
     if runs.marked.contains(&run.name) {
         let mark = Rect { x: line.x + 2, width: 1, ..line }.intersection(line);
-        put(frame, mark, Alignment::Left, if look.ascii { "*" } else { "●" }, theme.bold(theme.paused));
+        put(frame, mark, Alignment::Left, if look.ascii { "*" } else { "●" }, theme.bold(theme.paused), look.ascii);
     }
     let (state, sign) = sign(run.state, look);
     for (column, area) in column_areas(line) {
@@ -224,16 +225,17 @@ fn draw_row(runs: &RunList, frame: &mut Frame, line: Rect, look: &Look, index: u
             RunColumn::Curve => spark(&run.summary.loss.columns(usize::from(area.width)), look.ascii),
             column => column.text(run, runs.now),
         };
-        put(frame, area, column.alignment(), &text, style);
+        put(frame, area, column.alignment(), &text, style, look.ascii);
     }
 }
 
-/// Writes text into part of a line, truncated to its width.
-fn put(frame: &mut Frame, area: Rect, alignment: Alignment, text: &str, style: Style) {
+/// Writes text into part of a line; a longer one ends with an ellipsis.
+fn put(frame: &mut Frame, area: Rect, alignment: Alignment, text: &str, style: Style, ascii: bool) {
     if area.is_empty() {
         return;
     }
-    let (width, room) = (Span::raw(text).width(), usize::from(area.width));
-    let indent = if alignment == Alignment::Right { room.saturating_sub(width) } else { 0 };
+    let room = usize::from(area.width);
+    let text = truncated(text, room, ascii);
+    let indent = if alignment == Alignment::Right { room - width(&text) } else { 0 };
     frame.buffer_mut().set_stringn(area.x + indent as u16, area.y, text, room, style);
 }

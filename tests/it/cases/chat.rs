@@ -311,6 +311,7 @@ fn tool_calls_are_in_the_loss() {
         (json!({"role": "assistant", "content": null, "function_call": function}), format!("⟦{written}")),
         (json!({"role": "assistant", "tool_calls": [function]}), format!("⟦{written}")),
         (json!({"from": "function_call", "value": function.to_string()}), format!("⟦{written}")),
+        (json!({"from": "function_call", "value": [function]}), format!("⟦{written}")),
         (json!({"role": "assistant", "content": "No.", "tool_calls": null}), "⟦No.<|im_end|>⟧".into()),
         (json!({"role": "assistant", "content": "No.", "tool_calls": []}), "⟦No.<|im_end|>⟧".into()),
     ] {
@@ -325,6 +326,47 @@ fn tool_calls_are_in_the_loss() {
         error.contains("all 2 rows were skipped: 2 the chat template does not write tool calls (lines 1, 2)"),
         "{error}"
     );
+}
+
+#[test]
+fn results_of_tools_may_be_json() {
+    let case = ChatCase::new("qwen2.5");
+    for (content, written) in [
+        (json!({"rain": false, "mm": 0.5}), "{\"rain\": false, \"mm\": 0.5}"),
+        (json!([{"mm": 1}, 2]), "[{\"mm\": 1}, 2]"),
+        (json!("dry"), "dry"),
+        (json!([{"type": "text", "text": "dry"}]), "dry"),
+        (json!(7), "7"),
+    ] {
+        let row = json!({"messages": [
+            {"role": "user", "content": "Rain?"},
+            {"role": "assistant", "tool_calls": [{"function": {"name": "rain", "arguments": {}}}]},
+            {"role": "tool", "content": content},
+            {"role": "assistant", "content": "No."},
+        ]});
+        let outcome = case.open(Messages, &[row.clone(), row]).unwrap();
+        let expected = format!("<tool_response>\n{written}\n</tool_response>");
+        assert!(outcome.texts[0].contains(&expected), "{}", outcome.texts[0]);
+    }
+}
+
+#[test]
+fn what_a_template_does_not_write_is_a_warning() {
+    let row = |system: &str| chat(&[("system", system), ("user", "Hi"), ("assistant", "Yo")]);
+    let template = "{% for m in messages if m.role != 'system' %}{{ m.content | tojson }}{% endfor %}";
+    let case = ChatCase::new("chatml");
+    let outcome = case.open(Messages, &[row("Be brief."), row("Be brief.")]).unwrap();
+    assert_eq!(outcome.warnings, Vec::<String>::new());
+    let config = json!({"eos_token": "<|im_end|>", "chat_template": template});
+    fs::write(case.folder.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+    let outcome = case.open(Messages, &[row("Be brief."), row("Be brief.")]).unwrap();
+    let warning = "train: 1 conversation has a system prompt, which the chat template does not write";
+    assert_eq!(outcome.warnings[0], warning);
+    // Signs that are escaped do not hide it.
+    let escaped = config.to_string().replace(" if m.role != 'system'", "");
+    fs::write(case.folder.path().join("tokenizer_config.json"), escaped).unwrap();
+    let outcome = case.open(Messages, &[row("Say \"briefly\"!\n"), row("\n")]).unwrap();
+    assert_eq!(outcome.warnings, Vec::<String>::new());
 }
 
 #[test]
@@ -456,4 +498,44 @@ fn a_template_that_is_broken_for_every_row_is_one_error() {
     fs::write(&path, "{{ messages[0].content.nothing.more }}").unwrap();
     let error = case.error(Messages, &among(10, sum, &[]));
     assert!(error.contains("all 10 rows were skipped: 10 the chat template fails: "), "{error}");
+}
+
+/// What a run, `plan` and Home say of rows that are left out.
+#[cfg(feature = "torch")]
+#[test]
+fn a_run_says_how_rows_were_read_and_which_are_left_out() {
+    let folder = crate::tiny::chat();
+    let rows = among(40, sum, &[json!({"messages": []}), chat(&[("user", "a"), ("assistant", "")])]);
+    let file = folder.path().join("chats.jsonl");
+    fs::write(&file, rows.iter().map(|row| format!("{row}\n")).collect::<String>()).unwrap();
+    let preset = folder.path().join("chats.toml");
+    let (model, runs) = (folder.path().join("model"), folder.path().join("runs"));
+    let text = format!(
+        "[model]\nid = {model:?}\n[data]\nformat = \"messages\"\npath = {file:?}\n[sift]\nrate = 0.05\nmodules = [\"q_proj\"]\n\
+         [train]\nepochs = 1\nbatch = 8\nlearning_rate = 1e-3\nmax_steps = 2\n[keep]\nevery_minutes = 0\n"
+    );
+    fs::write(&preset, text).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_finesift"))
+            .args(arguments)
+            .args([preset.as_os_str(), "--device".as_ref(), "cpu".as_ref(), "--runs".as_ref(), runs.as_os_str()])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let events = run(&["train", "--json"]);
+    let logged: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let has =
+        |level: &str, message: &str| logged.iter().any(|event| event["level"] == level && event["message"] == message);
+    let understood = "conversations: key messages, roles assistant (41), user (41); loss on assistant messages and their tool \
+                      calls, mask from prefixes";
+    let left_out = [
+        format!("{}: 1 row skipped: no messages (line 41)", file.display()),
+        format!("{}: 1 row skipped: the answer is empty (line 42)", file.display()),
+    ];
+    assert!(has("info", understood), "{events}");
+    assert!(left_out.iter().all(|message| has("warning", message)), "{events}");
+    let plan = run(&["plan"]);
+    assert!(left_out.iter().all(|message| plan.contains(message)), "{plan}");
 }

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, SystemTime};
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::runs_screen::SampleRuns;
 
 /// The program among sample runs.
@@ -91,4 +93,35 @@ fn times_are_those_of_the_users_zone() {
         warned,
         "finesift: warning: TZ=Asia/Kolkatta is no known time zone, such as Europe/Berlin; times are in UTC\n"
     );
+}
+
+#[test]
+fn columns_align_with_wide_characters() {
+    let samples = SampleRuns::new();
+    for name in ["学习率-试验", "e\u{301}tude", "실험-02"] {
+        let run = samples.path().join(name);
+        std::fs::create_dir(&run).unwrap();
+        std::fs::copy(samples.path().join("early/events.jsonl"), run.join("events.jsonl")).unwrap();
+    }
+    let presets = samples.path().join("config/finesift/presets");
+    std::fs::create_dir_all(&presets).unwrap();
+    for name in ["情感", "a-rather-long-name"] {
+        let text = "about = \"mine\"\n[model]\nid = \"a/b\"\n[data]\ntask = \"rte\"\n[train]\nlearning_rate = 1e-3\n";
+        std::fs::write(presets.join(format!("{name}.toml")), text).unwrap();
+    }
+    let column = |command: &str, word: &str, rows: &[&str]| {
+        let output = finesift(&samples).arg(command).output().unwrap();
+        let table = String::from_utf8(output.stdout).unwrap();
+        let starts: Vec<usize> = rows
+            .iter()
+            .map(|row| {
+                let line = table.lines().find(|line| line.starts_with(row)).unwrap_or_else(|| panic!("{row}: {table}"));
+                line[..line.find(word).unwrap()].width()
+            })
+            .collect();
+        assert!(starts.windows(2).all(|pair| pair[0] == pair[1]), "{starts:?}\n{table}");
+    };
+    column("runs", "stopped", &["early ", "学习率-试验 ", "e\u{301}tude ", "실험-02 "]);
+    column("runs", "96/170", &["early ", "学习率-试验 ", "e\u{301}tude ", "실험-02 "]);
+    column("presets", "mine", &["情感 ", "a-rather-long-name "]);
 }

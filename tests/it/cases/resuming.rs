@@ -11,6 +11,7 @@ use finesift::runs::checkpoint::{self, StoredCheckpoint};
 use finesift::runs::{History, RunEnd, read_events};
 use finesift::train::CheckpointSelector::{self, Newest};
 
+use crate::pty::Pty;
 use crate::resume::{NEWEST, numbers, state};
 use crate::run::{complete, finish, resume, resume_with, spawn, stopped_at, turn};
 use crate::tiny::Tiny;
@@ -314,4 +315,45 @@ fn a_run_whose_output_cannot_be_written_is_not_lost() {
     }
     let stderr = train("summary", full(), "--headless");
     assert!(stderr.ends_with("cannot write to stdout: No space left on device (os error 28)\n"), "{stderr}");
+}
+
+#[test]
+fn the_screens_train_a_completed_run_for_longer_and_show_the_patience() {
+    let tiny = tiny();
+    let preset = tiny.preset("epochs = 1\neval_every = 5\npatience = 2");
+    fs::write(tiny.path("tiny.toml"), preset.replace("learning_rate = 1e-3", "learning_rate = 1e-12")).unwrap();
+    for (columns, rows) in [(80, 24), (120, 40), (200, 60)] {
+        let run = format!("run-{columns}");
+        let arguments = ["train", "tiny.toml", "--device", "cpu", "--run", &run];
+        let mut pty = Pty::start_with(columns, rows, &tiny.path(""), &arguments, &[("OMP_NUM_THREADS", "1")]);
+        // The first evaluation is the best, the second no better.
+        pty.wait_for(&["● completed", "step 10/10", "patience 1/2"]);
+        pty.press("R");
+        let listed = |steps: &'static str| {
+            let run = run.clone();
+            move |screen: &vt100::Screen| {
+                let contents = screen.contents();
+                contents.lines().any(|line| ["✔", &run, steps].iter().all(|word| line.contains(word)))
+            }
+        };
+        pty.wait_until("the run's end in the list", listed("10/10"));
+        pty.press("r");
+        pty.wait_for(&["Train for longer", "has completed 10 steps", "train.epochs=2_"]);
+        pty.press("\u{15}train.epochs=9\r");
+        pty.wait_for(&["● early-stopped", "step 15/90", "epoch 1.50/9", "patience 0/2"]);
+        pty.press("6");
+        if rows > 24 {
+            pty.wait_for(&["epochs = 9"]);
+        }
+        pty.press("R");
+        pty.wait_until("the run's second end in the list", listed("15/90"));
+        pty.press("r");
+        pty.wait_for(&["has stopped early after 15 steps", "train.patience=0_"]);
+        pty.press("\u{1b}");
+        pty.wait_until("the list alone", |screen| !screen.contents().contains("Train for longer"));
+        pty.press("q");
+        let (status, text) = pty.wait_exit();
+        assert_eq!(status, 0, "{text}");
+        assert!(text.contains("early-stopped after 15 steps"), "{text}");
+    }
 }

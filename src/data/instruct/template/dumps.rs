@@ -33,6 +33,12 @@ impl DumpOptions {
     }
 }
 
+/// JSON as `json.dumps(value, ensure_ascii=False)` writes it.
+pub(in crate::data::instruct) fn python_json(value: &Value) -> String {
+    let separators = (", ".to_owned(), ": ".to_owned());
+    dumps(value, &DumpOptions { ensure_ascii: false, indent: None, separators, sort_keys: false })
+}
+
 pub(super) fn dumps(value: &Value, options: &DumpOptions) -> String {
     nested(value, options, 1)
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! files               where a model's folder keeps its templates
-//! source              what minijinja does not accept, in other words
+//! source percent      what minijinja does not accept, in other words
 //! environment python dumps
 //!                     functions, filters and methods as in transformers and Python
 //! ```
@@ -10,8 +10,11 @@
 mod dumps;
 mod environment;
 mod files;
+mod percent;
 mod python;
 mod source;
+
+pub(super) use dumps::python_json;
 
 use std::error::Error;
 use std::fmt;

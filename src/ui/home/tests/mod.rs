@@ -70,11 +70,15 @@ impl Screens {
 
     /// Advances the time by half a second, and answers with an estimate. Returns the preset that was estimated.
     fn settle(&mut self) -> Option<Box<Preset>> {
+        self.settle_with(estimate())
+    }
+
+    fn settle_with(&mut self, estimate: Estimate) -> Option<Box<Preset>> {
         let mut asked = None;
         for _ in 0..5 {
             self.now += Duration::from_millis(100);
             if let Some(Effect::Estimate(preset)) = self.app.update(Msg::Tick(self.now)) {
-                self.app.update(Msg::Estimate(preset.toml.clone(), Ok(estimate())));
+                self.app.update(Msg::Estimate(preset.toml.clone(), Ok(estimate.clone())));
                 asked = Some(preset);
             }
         }
@@ -228,6 +232,30 @@ fn home_at_three_sizes() {
             insta::assert_snapshot!(format!("home_{columns}x{rows}"), screens.text());
         });
     }
+}
+
+#[test]
+fn rows_that_are_left_out_are_above_the_first_batch() {
+    let mut left_out = estimate();
+    let warning = |number| format!("/data/rows.jsonl: {number} rows skipped: no assistant message (lines 3, 7)");
+    left_out.data.as_mut().unwrap().warnings = (1..=9).map(warning).collect();
+    let mut screens = Screens::new(120, 40);
+    screens.settle_with(left_out);
+    // One line each, with the file's name alone, and the examples stay in view.
+    let text = screens.text();
+    assert!(text.contains("│ rows.jsonl: 1 rows skipped: no assistant message (lines 3, 7)"), "{text}");
+    assert!(text.contains("more warnings") && text.contains("positive: [CLS]"), "{text}");
+    let theme = Theme::load("dark", Depth::True).unwrap();
+    assert_eq!(screens.style_of("rows.jsonl: 1 rows").fg, theme.style(theme.warning).fg.unwrap());
+    // The others are scrolled to.
+    screens.code(KeyCode::Tab);
+    screens.code(KeyCode::Tab);
+    screens.code(KeyCode::Down);
+    let text = screens.text();
+    assert!(
+        !text.contains("1 rows skipped") && text.contains("9 rows skipped") && !text.contains("more warnings"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use crate::runs::TargetHistories;
-use crate::ui::format::{fitted_end, plain};
+use crate::ui::format::{fitted_end, plain, width};
 use crate::ui::monitor::layers_view::{LayersView, Metric};
 use crate::ui::monitor::scene::Scene;
 use crate::ui::theme::{Depth, Look};
@@ -61,7 +61,7 @@ impl HeatMap {
         // The counts come from a file and may be any number; one screen shows far fewer than the limit.
         let count = |number: usize| number.clamp(1, 4096) as u16;
         let (rows, columns) = (count(targets.modules.len()), count(targets.layers.len()));
-        let longest = targets.modules.iter().map(|module| module.chars().count()).max().unwrap_or(0);
+        let longest = targets.modules.iter().map(|module| width(module)).max().unwrap_or(0);
         let gutter = (count(longest) + 2).min(body.width / 3);
         // The charts lie beside the map or below it, wherever there is room.
         let wide = gutter + 7 * columns + 2;

@@ -1,0 +1,141 @@
+//! Text in terminal cells: its width, in columns, and in lines. A wide character takes two cells, a combining one none.
+
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// Cells that a text takes.
+pub fn width(text: &str) -> usize {
+    UnicodeWidthStr::width(text)
+}
+
+/// Text without control characters, which could move the cursor or change the terminal's state.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Text in lines of at most `room` cells, broken between words where possible.
+pub fn wrapped(text: &str, room: usize) -> Vec<String> {
+    let room = room.max(1);
+    let mut lines = vec![String::new()];
+    let mut taken = 0;
+    let mut push = |part: &str, cells: usize, space: bool| {
+        let before = usize::from(space && taken > 0);
+        if taken > 0 && taken + before + cells > room {
+            lines.push(String::new());
+            taken = 0;
+        } else if before == 1 {
+            lines.last_mut().into_iter().for_each(|line| line.push(' '));
+            taken += 1;
+        }
+        lines.last_mut().into_iter().for_each(|line| line.push_str(part));
+        taken += cells;
+    };
+    for word in text.split_whitespace() {
+        if width(word) <= room {
+            push(word, width(word), true);
+            continue;
+        }
+        // A word longer than a line, such as a path, continues on the next.
+        let (mut part, mut space) = (String::new(), true);
+        for character in word.graphemes(true) {
+            if !part.is_empty() && width(&part) + width(character) > room {
+                push(&part, width(&part), space);
+                (part, space) = (String::new(), false);
+            }
+            part.push_str(character);
+        }
+        push(&part, width(&part), space);
+    }
+    lines
+}
+
+/// Text of at most `room` cells: a longer one ends with an ellipsis.
+pub fn truncated(text: &str, room: usize, ascii: bool) -> String {
+    if width(text) <= room {
+        return text.to_owned();
+    }
+    let (mark, mut truncated) = (if ascii { "~" } else { "…" }, String::new());
+    if room == 0 {
+        return truncated;
+    }
+    for character in text.graphemes(true) {
+        if width(&truncated) + width(character) + 1 > room {
+            break;
+        }
+        truncated.push_str(character);
+    }
+    truncated + mark
+}
+
+/// Text in a column of `room` cells: truncated with an ellipsis, or padded with spaces.
+pub fn fitted(text: &str, room: usize, ascii: bool) -> String {
+    padded(&truncated(text, room, ascii), room)
+}
+
+/// The same, truncated at the start: for names whose end is the more specific part.
+pub fn fitted_end(text: &str, room: usize, ascii: bool) -> String {
+    let mark = if ascii { "~" } else { "…" };
+    if room == 0 {
+        return String::new();
+    }
+    if width(text) <= room {
+        return padded(text, room);
+    }
+    let mut starts = text.grapheme_indices(true).map(|(start, _)| start).chain([text.len()]);
+    let start = starts.find(|start| width(&text[*start..]) < room);
+    padded(&format!("{mark}{}", &text[start.unwrap_or(text.len())..]), room)
+}
+
+/// Text with spaces behind it up to `room` cells.
+pub fn padded(text: &str, room: usize) -> String {
+    text.to_owned() + &" ".repeat(room.saturating_sub(width(text)))
+}
+
+/// Text with spaces before it up to `room` cells.
+pub fn padded_start(text: &str, room: usize) -> String {
+    " ".repeat(room.saturating_sub(width(text))) + text
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words_and_within_long_ones() {
+        assert_eq!(wrapped("one two  three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("a /very/long/path", 6), ["a", "/very/", "long/p", "ath"]);
+        assert_eq!(wrapped("", 5), [""]);
+        assert_eq!(wrapped("ab", 0), ["a", "b"]);
+        assert_eq!(wrapped("学习率 很好", 5), ["学习", "率", "很好"]);
+    }
+
+    #[test]
+    fn long_texts_are_truncated_at_either_end() {
+        assert_eq!([fitted("query bias", 6, false), fitted("key", 6, false)], ["query…", "key   "]);
+        assert_eq!([fitted_end("query bias", 6, true), fitted_end("key", 6, true)], ["~ bias", "key   "]);
+        assert_eq!(
+            [fitted_end("很好", 3, false), fitted_end("很好", 1, false), fitted_end("a", 0, false)],
+            ["…好", "…", ""]
+        );
+        assert_eq!([fitted("很好很", 4, false), padded_start("好", 4)], ["很… ", "  好"]);
+        // A character and what combines with it stay together.
+        assert_eq!([truncated("e\u{301}tude", 3, false), truncated("👩‍🔬👩‍🔬", 3, true)], ["e\u{301}t…", "👩‍🔬~"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_fits_its_room(text in "[a 很👩‍🔬e\u{301}🇩🇪ﷺ]{0,20}", room in 0usize..15) {
+            for fitted in [fitted(&text, room, false), fitted_end(&text, room, false), fitted(&text, room, true)] {
+                prop_assert_eq!(width(&fitted), room, "{:?}", fitted);
+            }
+            prop_assert!(width(&truncated(&text, room, false)) <= room);
+            // A single character may be wider than the room.
+            let widest = text.graphemes(true).map(width).max().unwrap_or(0);
+            for line in wrapped(&text, room) {
+                prop_assert!(width(&line) <= room.max(1).max(widest), "{:?}", line);
+            }
+        }
+    }
+}
