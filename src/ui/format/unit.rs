@@ -1,6 +1,6 @@
 //! Units of axes: the text of a value, round distances between ticks, and labels for them.
 
-use super::{DAY, bytes, clock, decimal_unit, duration, grouped, number, percent, short};
+use super::{DAY, bytes, clock, decimal_unit, duration, grouped, number, percent};
 
 /// The unit of an axis or a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,20 +26,20 @@ impl Unit {
         }
     }
 
-    /// The smallest round distance between ticks that is at least `rough`.
-    pub fn step(self, rough: f64) -> f64 {
+    /// The smallest round distance between ticks that is at least `rough`, on an axis whose largest value is this.
+    pub fn step(self, rough: f64, largest: f64) -> f64 {
         match self {
             Unit::Number | Unit::Percent => round_step(rough),
             Unit::Steps => round_step(rough.max(1.0)),
             Unit::Bytes => {
-                let unit = binary_unit(rough).1;
-                // From 512 on, the next unit is rounder.
-                let step = round_step(rough / unit) * unit;
-                if step > unit * 500.0 { unit * 1024.0 } else { step }
+                let unit = binary_unit(largest).1;
+                round_step(rough.max(1.0) / unit) * unit
             }
             Unit::Seconds => {
                 const STEPS: [f64; 14] =
                     [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 7200.0];
+                // From a day on, times are shown without seconds.
+                let rough = if largest > DAY as f64 * 0.9 { rough.max(60.0) } else { rough };
                 let step = STEPS.into_iter().find(|step| *step >= rough * 0.999);
                 let quarter_day = (DAY / 4) as f64;
                 step.unwrap_or_else(|| round_step(rough / quarter_day) * quarter_day)
@@ -47,36 +47,65 @@ impl Unit {
         }
     }
 
-    /// A label for each tick of an axis whose ticks are `step` apart: all in one unit, with as many decimals as tell
-    /// neighbours apart.
+    /// The least length of an axis as a share of its largest value: below it lies noise, and labels would be long.
+    pub fn least_span(self) -> f64 {
+        match self {
+            Unit::Bytes => 0.02,
+            _ => 1e-3,
+        }
+    }
+
+    /// A label for each tick of an axis, all in one unit. Ticks are multiples of `step`; the first and the last may lie
+    /// between.
     pub fn labels(self, ticks: &[f64], step: f64) -> Vec<String> {
         let largest = ticks.iter().fold(0.0, |largest: f64, tick| largest.max(tick.abs()));
         let scaled = |unit: f64, suffix: &str| {
             let decimals = decimals(step / unit);
             ticks.iter().map(|tick| format!("{:.decimals$}{suffix}", tick / unit)).collect::<Vec<_>>()
         };
+        let powers = |suffix: &str| {
+            let exponent = (step * 1.001).log10().floor() as i32;
+            let mantissa = |tick: f64| tick / 10f64.powi(exponent / 2) / 10f64.powi(exponent - exponent / 2);
+            let label = |tick: &f64| nonzero(*tick, || format!("{:.0}e{exponent}{suffix}", mantissa(*tick)));
+            ticks.iter().map(label).collect()
+        };
         match self {
+            Unit::Percent if largest < 1e-3 => powers(" %"),
             Unit::Percent => scaled(1.0, " %"),
             Unit::Bytes => {
-                let (name, unit) = binary_unit(step);
+                let (name, unit) = binary_unit(largest);
                 scaled(unit, &format!(" {name}"))
             }
             Unit::Seconds => ticks.iter().map(|tick| clock(*tick, largest)).collect(),
             // Powers of ten where decimals would not fit into a label.
-            Unit::Number | Unit::Steps if !(1e-2..1e12).contains(&largest) || step < 1e-4 => {
-                let digits = (largest.log10().floor() - step.log10().floor()).clamp(0.0, 15.0) as usize;
-                ticks.iter().map(|tick| nonzero(*tick, || short(&format!("{tick:.digits$e}")))).collect()
-            }
+            Unit::Number | Unit::Steps if !(1e-2..1e12).contains(&largest) || step < 1e-4 => powers(""),
             Unit::Number | Unit::Steps => match decimal_unit(largest) {
                 // Many decimals are longer than the number itself.
                 (_, unit) if decimals(step / unit) > 2 => scaled(1.0, ""),
                 ("", _) => scaled(1.0, ""),
                 (prefix, unit) => {
-                    let labels = ticks.iter().zip(scaled(unit, prefix));
-                    labels.map(|(tick, label)| nonzero(*tick, || label)).collect()
+                    let whole = |tick: &f64| (tick / step).fract() == 0.0;
+                    // An end between two multiples has one digit more.
+                    let (decimals, finer) = (decimals(step / unit), decimals(step / unit / 10.0));
+                    let label = |tick: &f64| {
+                        let decimals = if whole(tick) { decimals } else { finer };
+                        nonzero(*tick, || format!("{:.decimals$}{prefix}", tick / unit))
+                    };
+                    ticks.iter().map(label).collect()
                 }
             },
         }
+    }
+
+    /// A label for each tick of a logarithmic axis: plain numbers where all of them are short, else powers of ten.
+    pub fn log_labels(self, ticks: &[f64]) -> Vec<String> {
+        let suffix = if self == Unit::Percent { " %" } else { "" };
+        let short = ticks.iter().all(|tick| (0.99e-3..1e5).contains(tick)) && ticks.iter().any(|tick| *tick > 0.99e-2);
+        let label = |tick: &f64| match short {
+            true => format!("{:.*}{suffix}", decimals(*tick), tick),
+            false => format!("{tick:.0e}{suffix}"),
+        };
+        ticks.iter().map(label).collect()
     }
 }
 
@@ -111,16 +140,12 @@ mod tests {
     #[test]
     fn steps_are_round_in_their_unit() {
         const MIB: f64 = 1024.0 * 1024.0;
-        assert_eq!([0.03, 0.5, 7.0, 210.0].map(|rough| Unit::Number.step(rough)), [0.05, 0.5, 10.0, 500.0]);
-        assert_eq!([0.03, 0.5, 7.0, 210.0].map(|rough| Unit::Steps.step(rough)), [1.0, 1.0, 10.0, 500.0]);
-        assert_eq!(
-            [0.3, 90.0 * MIB, 400.0 * MIB, 900.0 * MIB].map(|rough| Unit::Bytes.step(rough)),
-            [0.5, 100.0 * MIB, 500.0 * MIB, 1024.0 * MIB]
-        );
-        assert_eq!(
-            [7.0, 100.0, 4000.0, 30_000.0].map(|rough| Unit::Seconds.step(rough)),
-            [10.0, 120.0, 7200.0, 43_200.0]
-        );
+        let steps = |unit: Unit, rough: [f64; 4]| rough.map(|rough| unit.step(rough, rough * 4.0));
+        assert_eq!(steps(Unit::Number, [0.03, 0.5, 7.0, 210.0]), [0.05, 0.5, 10.0, 500.0]);
+        assert_eq!(steps(Unit::Steps, [0.03, 0.5, 7.0, 210.0]), [1.0, 1.0, 10.0, 500.0]);
+        assert_eq!([90.0, 400.0].map(|rough| Unit::Bytes.step(rough * MIB, 900.0 * MIB) / MIB), [100.0, 500.0]);
+        assert_eq!(Unit::Bytes.step(90.0 * MIB, 2048.0 * MIB) / MIB, 102.4);
+        assert_eq!(steps(Unit::Seconds, [7.0, 100.0, 4000.0, 30_000.0]), [10.0, 120.0, 7200.0, 43_200.0]);
     }
 
     #[test]
@@ -128,10 +153,11 @@ mod tests {
         const MIB: f64 = 1024.0 * 1024.0;
         let labels = |unit: Unit, ticks: &[f64], step| unit.labels(ticks, step).join(" ");
         assert_eq!(labels(Unit::Number, &[0.0, 0.5, 1.0], 0.5), "0.0 0.5 1.0");
-        assert_eq!(labels(Unit::Number, &[0.0, 2e-4, 4e-4], 2e-4), "0 2e-4 4e-4");
+        assert_eq!(labels(Unit::Number, &[0.0, 2e-4, 4e-4, 1e-3], 2e-4), "0 2e-4 4e-4 10e-4");
         assert_eq!(labels(Unit::Number, &[-0.5, 0.0, 10_000.0], 0.5), "-0.5 0.0 10000.0");
         assert_eq!(labels(Unit::Steps, &[0.0, 50.0, 100.0], 50.0), "0 50 100");
         assert_eq!(labels(Unit::Steps, &[0.0, 5000.0, 10_000.0], 5000.0), "0 5k 10k");
+        assert_eq!(labels(Unit::Steps, &[0.0, 5000.0, 12_345.0], 5000.0), "0 5k 12.3k");
         assert_eq!(labels(Unit::Steps, &[100_000.0, 100_010.0], 10.0), "100.00k 100.01k");
         assert_eq!(labels(Unit::Steps, &[1_000_001.0, 1_000_002.0], 1.0), "1000001 1000002");
         assert_eq!(labels(Unit::Percent, &[0.0, 0.05], 0.05), "0.00 % 0.05 %");

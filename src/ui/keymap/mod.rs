@@ -78,8 +78,8 @@ pub const BINDINGS: &[Binding] = bindings! {
         "preset" Action::Tab(5), [char('6')], "", "preset of the run";
         "zoom-in" Action::ZoomIn, [char('+'), char('=')], "", "full-screen chart: zoom in around the cursor";
         "zoom-out" Action::ZoomOut, [char('-')], "", "full-screen chart: zoom out";
-        "pan-left" Action::PanLeft, [char('<'), Shift(KeyCode::Left)], "", "full-screen chart: pan left";
-        "pan-right" Action::PanRight, [char('>'), Shift(KeyCode::Right)], "", "full-screen chart: pan right";
+        "pan-left" Action::PanLeft, [char('<'), Shift(KeyCode::Left)], "", "cursor left; in full screen pan left";
+        "pan-right" Action::PanRight, [char('>'), Shift(KeyCode::Right)], "", "cursor right; in full screen pan right";
         "log-axis" Action::LogAxis, [char('L'), char('y')], "", "y axis: linear / log";
         "smoothing" Action::Smoothing, [char('z')], "smooth", "smoothing: light / strong / off";
         "axis" Action::Axis, [char('x')], "", "x axis: steps / time";

@@ -27,7 +27,7 @@ pub(super) fn files(scene: Scene, panel: Panel) -> Option<Vec<(PathBuf, String)>
     let name = file_name(&format!("{}{subject}-step-{step}", content.name));
     let csv = csv(&content.curves);
     let title = scene.run.started.as_ref().map(|started| format!("{}: {}{subject}", started.run, content.name));
-    let mut chart = panels::chart(scene, content);
+    let mut chart = panels::chart(scene, panel, content);
     chart.window = scene.view.window.filter(|_| scene.view.full);
     let svg = svg::draw(&chart, &title.unwrap_or_default());
     Some(vec![(folder.join(format!("{name}.csv")), csv), (folder.join(format!("{name}.svg")), svg)])
@@ -58,7 +58,6 @@ fn csv(curves: &[Curve]) -> String {
 mod tests {
     use super::*;
     use crate::series::{At, Series};
-    use crate::ui::widgets::chart::Shape;
     use ratatui::style::Style;
 
     #[test]
@@ -66,7 +65,7 @@ mod tests {
         let mut series = Series::default();
         series.push(At { step: 1.0, time: 0.5 }, 0.1 + 0.2);
         series.push(At { step: 2.0, time: 1.5 }, -3.0);
-        let curve = Curve { name: "a \"b\", c", series: &series, style: Style::new(), shape: Shape::Line };
+        let curve = Curve::line("a \"b\", c", &series, Style::new());
         let lines = csv(&[curve]);
         let lines: Vec<&str> = lines.lines().skip(1).collect();
         assert_eq!(

@@ -36,6 +36,8 @@ impl Monitor {
                 Action::ZoomOut | Action::Down => self.zoom(2.0),
                 _ => {}
             },
+            Action::PanLeft => self.move_cursor(-1),
+            Action::PanRight => self.move_cursor(1),
             Action::Left => self.focus_towards(-1, 0, body),
             Action::Right => self.focus_towards(1, 0, body),
             Action::Up => self.focus_towards(0, -1, body),
@@ -121,17 +123,8 @@ impl Monitor {
         match self.view.tab {
             Tab::System => self.view.machine = panel,
             Tab::Overview => self.view.focus = panel,
-            _ => return,
+            _ => {}
         }
-        (self.view.cursor, self.view.window) = (None, None);
-    }
-
-    /// The first and the last x of the curve that the cursor follows.
-    fn extent(&self) -> Option<(f64, f64)> {
-        let x_of = self.view.x_of();
-        let buckets = self.view.chart(&self.run).main(&self.run)?.buckets();
-        let extent = (x_of(buckets.first()?.first), x_of(buckets.last()?.last));
-        (extent.0.is_finite() && extent.1.is_finite()).then_some(extent)
     }
 
     /// Moves the cursor by a number of points of the curve; the window follows beyond its edge.
@@ -162,20 +155,25 @@ impl Monitor {
         }
     }
 
-    /// Moves the window by a share of its width, within the curve.
+    /// The whole x axis.
+    fn domain(&self) -> Option<(f64, f64)> {
+        print_look().and_then(|look| self.scene(&look).domain())
+    }
+
+    /// Moves the window by a share of its width, within the axis.
     fn pan(&mut self, share: f64) {
-        let (Some((first, last)), Some((from, to))) = (self.extent(), self.view.window) else { return };
+        let (Some((first, last)), Some((from, to))) = (self.domain(), self.view.window) else { return };
         let by = (share * (to - from)).clamp((first - from).min(0.0), (last - to).max(0.0));
         self.view.window = Some((from + by, to + by));
     }
 
     fn zoom(&mut self, by: f64) {
-        let Some((first, last)) = self.extent() else { return };
+        let Some((first, last)) = self.domain() else { return };
         let (from, to) = self.view.window.unwrap_or((first, last));
         let middle = self.view.cursor.unwrap_or((from + to) / 2.0);
         let (all, width) = (last - first, (to - from) * by);
-        // Below this width, rounding errors dominate.
-        if width < all * 1e-9 {
+        // An axis of steps has whole steps only.
+        if width < 2.0 {
             return;
         }
         let from = (middle - (middle - from) * by).clamp(first, (last - width).max(first));

@@ -40,7 +40,7 @@ impl<'a> ChartContent<'a> {
         let hues = [theme.throughput, theme.mass, theme.selected, theme.learning_rate, theme.memory];
         let others = scene.overlays.iter().zip(hues.into_iter().cycle()).filter_map(|((name, run), hue)| {
             let series = panel.compared(run, scene.view.smoothing)?;
-            Some(Curve { name, series, style: theme.style(hue).add_modifier(Modifier::DIM), shape: Shape::Line })
+            Some(Curve::line(name, series, theme.style(hue).add_modifier(Modifier::DIM)))
         });
         content.curves.splice(0..0, others);
         content
@@ -105,8 +105,8 @@ fn loss(scene: Scene<'_>) -> ChartContent<'_> {
     let (run, theme) = (scene.run, &scene.look.theme);
     let mut content = averaged(scene, "Loss", &run.loss, theme.loss, theme.loss_raw);
     let style = theme.style(theme.evaluation);
-    content.curves.push(Curve { name: "eval", series: &run.eval_loss, style, shape: Shape::Marks });
-    if let Some(loss) = run.eval_loss.last() {
+    content.curves.push(Curve { shape: Shape::Marks, ..Curve::line("eval", &run.eval_loss, style) });
+    if let Some(loss) = scene.value(&run.eval_loss) {
         let mark = if scene.look.ascii { "o" } else { "◆" };
         content.latest.push(Span::styled(format!("{mark} {}", number(loss)), theme.bold(theme.evaluation)));
     }
@@ -125,15 +125,13 @@ fn scores<'a>(scene: Scene<'a>) -> ChartContent<'a> {
     scores.sort_by_key(|(name, _)| *name != best_metric);
     let coloured = || scores.iter().zip(hues);
     let latest = coloured()
-        .filter_map(|((name, series), hue)| Some((name, series.last()?, hue)))
+        .filter_map(|((name, series), hue)| Some((name, scene.value(series)?, hue)))
         .map(|(name, value, hue)| Span::styled(format!("{name} {}", score(value)), theme.bold(hue)));
     let best =
         run.best().and_then(|best| Some(format!("best {} at step {}", score(best.score(best_metric)?), best.step)));
     let curve = |(name, series): &(&'a String, &'a Series), hue: Hue| Curve {
-        name,
-        series,
-        style: theme.style(hue),
         shape: Shape::MarkedLine,
+        ..Curve::line(name, series, theme.style(hue))
     };
     ChartContent {
         name: "Evaluation",
@@ -178,11 +176,12 @@ pub(super) fn single<'a>(
     let theme = &scene.look.theme;
     ChartContent {
         name,
-        latest: series.last().map(|value| Span::styled(unit.text(value), theme.bold(hue))).into_iter().collect(),
+        latest: scene.value(series).map(|value| Span::styled(unit.text(value), theme.bold(hue))).into_iter().collect(),
         note: String::new(),
-        curves: vec![Curve { name, series, style: theme.style(hue), shape: Shape::Line }],
+        curves: vec![Curve::line(name, series, theme.style(hue))],
         unit,
-        positive: true,
+        // A size is compared with the whole, which a logarithmic axis hides.
+        positive: unit != Unit::Bytes,
         include: &[],
         waiting: "waiting for the first step",
     }
@@ -200,7 +199,7 @@ fn averaged<'a>(
     if scene.view.smoothing != Smoothing::None {
         let style = scene.look.theme.style(raw_hue);
         content.curves[0].name = "smoothed";
-        content.curves.insert(0, Curve { name: "raw", series: &curve.raw, style, shape: Shape::Line });
+        content.curves.insert(0, Curve { faint: true, ..Curve::line("raw", &curve.raw, style) });
     }
     content
 }

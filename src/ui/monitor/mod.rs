@@ -185,8 +185,8 @@ impl Monitor {
             return Intent::Refuse("the run has not confirmed the last command yet; try again in a moment".into());
         };
         self.prompt = None;
-        (self.view.tab, self.view.example) = (Tab::Samples, 0);
-        self.view.shrink();
+        self.view.open_tab(Tab::Samples);
+        self.view.example = 0;
         Intent::Send(command)
     }
 
@@ -197,8 +197,7 @@ impl Monitor {
             Action::App(action) => return Some(Intent::App(action)),
             Action::Tab(number) => {
                 if let Some((tab, _)) = Tab::ALL.get(number) {
-                    self.view.tab = *tab;
-                    self.view.shrink();
+                    self.view.open_tab(*tab);
                 }
             }
             Action::PauseOrResume if self.run.held => return self.command("resuming…", Command::Resume),
@@ -210,10 +209,11 @@ impl Monitor {
                 Ok(()) => self.prompt = Some(Prompt::after(&self.run)),
                 Err(why) => return Some(Intent::Refuse(why.into())),
             },
+            Action::Back if self.view.cursor.is_some() && !self.view.full => self.view.cursor = None,
             Action::Back if !self.live && !self.view.full && !self.view.lines.filtered() => {
                 return Some(Intent::CloseReplay);
             }
-            Action::LogAxis => self.view.log = !self.view.log,
+            Action::LogAxis => self.view.toggle_log(self.view.chart(&self.run)),
             Action::Smoothing => {
                 self.view.smoothing = match self.view.smoothing {
                     Smoothing::None => Smoothing::Light,

@@ -68,6 +68,9 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
     for (panel, area) in &layout.panels {
         panels::draw(frame, *area, scene, *panel);
     }
+    if let Some((_, first)) = layout.panels.first() {
+        panels::name_axis(frame, *first, scene);
+    }
     if layout.readout.height > 0 {
         panels::draw_readout(frame, layout.readout, scene);
     }

@@ -9,8 +9,8 @@ use super::panel::Panel;
 use super::scene::Scene;
 use super::selection;
 use super::view::Tab;
-use crate::ui::format::{Unit, bytes, duration, number};
-use crate::ui::widgets::chart::{Chart, Mark, Shape};
+use crate::ui::format::{Unit, bytes, duration, number, score};
+use crate::ui::widgets::chart::{BestPoint, Chart, Mark, Shape};
 use crate::ui::widgets::panel::panel;
 use crate::ui::widgets::sides::sides;
 
@@ -24,7 +24,19 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene, which: Panel) {
     // On the Layers tab keys act on the heat map.
     let focused = scene.view.tab != Tab::Layers && scene.view.chart(scene.run) == which;
     let inner = panel(frame, area, scene.look, focused, title);
-    chart(scene, content).draw(inner, frame.buffer_mut());
+    let mut chart = chart(scene, which, content);
+    chart.cursor = scene.view.cursor;
+    chart.draw(inner, frame.buffer_mut());
+}
+
+/// Names the x axis, which all charts of a screen share, on the lower edge of one of them.
+pub(super) fn name_axis(frame: &mut Frame, area: Rect, scene: Scene) {
+    let name = if scene.view.timed() { " time " } else { " steps " };
+    let width = name.len() as u16;
+    if area.width > 2 * width && area.height > 0 {
+        let style = scene.look.theme.style(scene.look.theme.dim);
+        frame.buffer_mut().set_string(area.right() - width - 2, area.bottom() - 1, name, style);
+    }
 }
 
 /// Draws a panel in full screen: the chart with its legend, and the values at the cursor.
@@ -38,7 +50,7 @@ pub(super) fn draw_full(frame: &mut Frame, area: Rect, scene: Scene, which: Pane
     let [plot, legend, foot] = full_screen_parts(inner);
     draw_legend(frame, legend, scene, &content);
     draw_foot(frame, foot, scene, which);
-    let mut chart = chart(scene, content);
+    let mut chart = chart(scene, which, content);
     chart.window = scene.view.window;
     chart.cursor = scene.view.cursor;
     chart.marks = marks(scene);
@@ -48,7 +60,7 @@ pub(super) fn draw_full(frame: &mut Frame, area: Rect, scene: Scene, which: Pane
 /// The x of a screen column in a full-screen panel.
 pub(super) fn x_at(scene: Scene, which: Panel, area: Rect, column: u16) -> Option<f64> {
     let inner = area.inner(ratatui::layout::Margin::new(1, 1));
-    let mut chart = chart(scene, ChartContent::new(scene, which));
+    let mut chart = chart(scene, which, ChartContent::new(scene, which));
     chart.window = scene.view.window;
     chart.x_at(full_screen_parts(inner)[0], column)
 }
@@ -59,22 +71,39 @@ fn full_screen_parts(inner: Rect) -> [Rect; 3] {
 }
 
 /// The chart of a panel, without cursor and zoom.
-pub(super) fn chart<'a>(scene: Scene<'a>, content: ChartContent<'a>) -> Chart<'a> {
+pub(super) fn chart<'a>(scene: Scene<'a>, which: Panel, content: ChartContent<'a>) -> Chart<'a> {
     let theme = &scene.look.theme;
     Chart {
         curves: content.curves,
         x_of: scene.view.x_of(),
         window: None,
-        log: scene.view.log && content.positive,
+        domain: scene.domain(),
+        now: scene.now(),
+        log: scene.view.is_log(which) && content.positive,
         y_unit: content.unit,
         x_unit: if scene.view.timed() { Unit::Seconds } else { Unit::Steps },
         include: content.include,
         cursor: None,
         marks: Vec::new(),
+        best: best(scene, which),
         waiting: content.waiting,
         axis_style: theme.style(theme.dim),
         ascii: scene.look.ascii,
     }
+}
+
+/// The point of the best evaluation, in the charts of evaluations.
+fn best(scene: Scene, which: Panel) -> Option<BestPoint> {
+    let (run, theme) = (scene.run, &scene.look.theme);
+    let best = run.best()?;
+    let metric = &run.started.as_ref()?.best;
+    let (y, label) = match which {
+        Panel::Loss => (best.loss, number(best.loss)),
+        Panel::Score => best.score(metric).map(|value| (value, score(value)))?,
+        _ => return None,
+    };
+    let point = run.eval_loss.nearest(best.step as f64, |at| at.step)?;
+    Some(BestPoint { x: scene.view.x_of()(point.last), y, label, style: theme.bold(theme.evaluation) })
 }
 
 /// Marks at the steps of checkpoints and of the best evaluation.

@@ -8,7 +8,7 @@ use super::scene::Scene;
 use crate::series::Series;
 use crate::ui::format::{Unit, bytes};
 use crate::ui::theme::Hue;
-use crate::ui::widgets::chart::{Curve, Shape};
+use crate::ui::widgets::chart::Curve;
 
 /// The content of a chart of this tab.
 pub(super) fn content(scene: Scene<'_>, panel: Panel) -> ChartContent<'_> {
@@ -82,14 +82,9 @@ fn whole_and_process<'a>(
 ) -> ChartContent<'a> {
     let theme = &scene.look.theme;
     let latest = [&process, &whole].into_iter().filter_map(|NamedSeries { name, series, hue }| {
-        Some(Span::styled(format!("{name} {}", unit.text(series.last()?)), theme.bold(*hue)))
+        Some(Span::styled(format!("{name} {}", unit.text(scene.value(series)?)), theme.bold(*hue)))
     });
-    let curve = |&NamedSeries { name, series, hue }: &NamedSeries<'a>| Curve {
-        name,
-        series,
-        style: theme.style(hue),
-        shape: Shape::Line,
-    };
+    let curve = |&NamedSeries { name, series, hue }: &NamedSeries<'a>| Curve::line(name, series, theme.style(hue));
     ChartContent {
         latest: latest.collect(),
         curves: vec![curve(&whole), curve(&process)],

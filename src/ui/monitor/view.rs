@@ -17,11 +17,11 @@ pub struct View {
     /// Whether the focused chart fills the screen.
     pub full: bool,
     pub(super) smoothing: Smoothing,
-    /// Whether the y axis is logarithmic.
-    pub(super) log: bool,
+    /// The charts whose y axis is logarithmic.
+    pub(super) log: Vec<Panel>,
     /// Whether the x axis shows time instead of steps.
     pub(super) time: bool,
-    /// The x of the cursor in full screen.
+    /// The x of the cursor, which all charts of a screen share.
     pub cursor: Option<f64>,
     /// The part of the x axis shown in full screen.
     pub window: Option<(f64, f64)>,
@@ -63,7 +63,7 @@ impl Default for View {
             machine: Panel::Rss,
             full: false,
             smoothing: Smoothing::Light,
-            log: false,
+            log: Vec::new(),
             time: false,
             cursor: None,
             window: None,
@@ -95,9 +95,29 @@ impl View {
         if self.timed() { |at| at.time } else { |at| at.step }
     }
 
-    /// Leaves full screen.
+    /// Whether the y axis of a chart is logarithmic.
+    pub(super) fn is_log(&self, panel: Panel) -> bool {
+        self.log.contains(&panel)
+    }
+
+    /// Switches the y axis of a chart between linear and logarithmic.
+    pub(super) fn toggle_log(&mut self, panel: Panel) {
+        match self.log.iter().position(|log| *log == panel) {
+            Some(place) => drop(self.log.swap_remove(place)),
+            None => self.log.push(panel),
+        }
+    }
+
+    /// Leaves full screen. The cursor stays.
     pub(super) fn shrink(&mut self) {
         self.full = false;
-        (self.cursor, self.window) = (None, None);
+        self.window = None;
+    }
+
+    /// Shows another tab, whose x axis may be another.
+    pub(super) fn open_tab(&mut self, tab: Tab) {
+        self.tab = tab;
+        self.cursor = None;
+        self.shrink();
     }
 }

@@ -14,7 +14,7 @@ use crate::runs::{CheckpointSummary, RunEnd, RunEntry};
 use crate::series::{At, Series};
 use crate::ui::format::{age, duration, fitted_end, grouped, number, plain, score, truncated, wrapped};
 use crate::ui::theme::Look;
-use crate::ui::widgets::chart::{Chart, Curve, Shape};
+use crate::ui::widgets::chart::{Chart, Curve};
 use crate::ui::widgets::panel::{Title, panel};
 use crate::ui::widgets::popup::popup;
 
@@ -111,7 +111,7 @@ fn draw_loss(run: &RunEntry, frame: &mut Frame, area: Rect, look: &Look) {
     let now = run.summary.last_loss.map(|loss| Span::styled(number(loss), theme.bold(theme.loss)));
     let title = Title { values: now.into_iter().collect(), ..Title::named("Loss") };
     let inner = panel(frame, area, look, false, title);
-    let curve = Curve { name: "loss", series: &series, style: theme.style(theme.loss), shape: Shape::Line };
+    let curve = Curve::line("loss", &series, theme.style(theme.loss));
     let chart = Chart { ascii: look.ascii, ..Chart::over_steps(vec![curve], "no steps yet", theme.style(theme.dim)) };
     chart.draw(inner, frame.buffer_mut());
 }

@@ -22,13 +22,13 @@ pub fn draw(chart: &Chart, title: &str) -> String {
          <text x=\"{LEFT}\" y=\"22\" font-size=\"15\">{}</text>\n",
         escaped(title)
     );
-    let Some((x, y)) = chart.scales() else {
+    let Some((x, y)) = chart.axes_with(8, 7) else {
         let _ = writeln!(svg, "<text x=\"{LEFT}\" y=\"{}\">{}</text>\n</svg>", height / 2.0, escaped(chart.waiting));
         return svg;
     };
-    let across = |position: f64| LEFT + x.share(position) * (width - LEFT - RIGHT);
-    let down = |position: f64| height - BOTTOM - y.share(position) * (height - TOP - BOTTOM);
-    for tick in y.ticks(6, chart.y_unit) {
+    let across = |position: f64| LEFT + x.scale.share(position) * (width - LEFT - RIGHT);
+    let down = |position: f64| height - BOTTOM - y.scale.share(position) * (height - TOP - BOTTOM);
+    for tick in &y.ticks {
         let at = down(tick.at);
         let _ = writeln!(
             svg,
@@ -39,7 +39,7 @@ pub fn draw(chart: &Chart, title: &str) -> String {
             escaped(&tick.label)
         );
     }
-    for tick in x.ticks(8, chart.x_unit) {
+    for tick in &x.ticks {
         let _ = writeln!(
             svg,
             "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
@@ -61,12 +61,12 @@ pub fn draw(chart: &Chart, title: &str) -> String {
             let _ = writeln!(
                 svg,
                 "<path d=\"{}\" clip-path=\"url(#plot)\" fill=\"none\" stroke=\"{color}\" stroke-width=\"1.5\"/>",
-                path(chart, curve, &across, &|value| down(y.position(value)))
+                path(chart, curve, &across, &|value| down(y.scale.position(value)))
             );
         }
         if curve.shape != Shape::Line {
             for bucket in curve.series.buckets().iter().filter(|bucket| !chart.log || bucket.min > 0.0) {
-                let (cx, cy) = (across((chart.x_of)(bucket.last)), down(y.position(bucket.end)));
+                let (cx, cy) = (across((chart.x_of)(bucket.last)), down(y.scale.position(bucket.end)));
                 let _ = writeln!(
                     svg,
                     "<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"3.5\" clip-path=\"url(#plot)\" fill=\"{color}\"/>"
@@ -136,7 +136,7 @@ mod tests {
             series.push(At { step: step as f64, time: 0.0 }, value);
         }
         let style = Style::new().fg(Color::Rgb(1, 2, 255));
-        let curve = Curve { name: "a<b&c", series: &series, style, shape: Shape::Line };
+        let curve = Curve::line("a<b&c", &series, style);
         let chart = Chart::over_steps(vec![curve], "waiting", Style::new());
         let svg = draw(&chart, "\"x\"");
         let path = svg.split("<path d=\"").find(|part| part.contains("#0102ff")).unwrap();
@@ -144,8 +144,7 @@ mod tests {
         assert!(svg.contains("a&lt;b&amp;c") && svg.contains("&quot;x&quot;") && !svg.contains("NaN"));
         let empty = Series::default();
         let style = Style::new();
-        let without_points =
-            Chart { curves: vec![Curve { name: "", series: &empty, style, shape: Shape::Line }], ..chart };
+        let without_points = Chart { curves: vec![Curve::line("", &empty, style)], ..chart };
         assert!(draw(&without_points, "").contains(">waiting<"));
     }
 }

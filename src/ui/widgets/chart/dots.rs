@@ -41,6 +41,11 @@ impl Dots {
         ((1.0 - share) * f64::from(self.height - 1)).round().clamp(-1e6, 1e6) as i32
     }
 
+    /// The row of cells that a share lies in, from the top.
+    pub(super) fn cell_row(&self, share: f64) -> u16 {
+        (self.row(share) / self.per_cell.1) as u16
+    }
+
     pub(super) fn set(&mut self, x: i32, y: i32) {
         /// The bits of a braille character's dots, by column and row.
         const BITS: [[u16; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
@@ -59,6 +64,11 @@ impl Dots {
     fn cell(&self, x: i32, y: i32) -> Option<usize> {
         let inside = (0..self.width).contains(&x) && (0..self.height).contains(&y);
         inside.then(|| (y / self.per_cell.1) as usize * self.columns + (x / self.per_cell.0) as usize)
+    }
+
+    /// Columns of cells.
+    pub(super) fn columns(&self) -> usize {
+        self.columns
     }
 
     /// Bresenham's line, clipped first so that the cost does not grow with the zoom.
@@ -105,7 +115,9 @@ impl Dots {
         (start <= end).then(|| (at(start), at(end)))
     }
 
-    pub(super) fn draw(&self, plot: Rect, buffer: &mut Buffer, style: Style) {
+    /// Draws the cells. `hidden` says of each cell whether the curve in it is faint, so that a later one replaces it; where
+    /// other curves cross, the cell shows the dots of both in the upper one's colour.
+    pub(super) fn draw(&self, plot: Rect, buffer: &mut Buffer, style: Style, hidden: &mut [bool], faint: bool) {
         let ascii = self.per_cell == (1, 1);
         for (number, &dots) in self.cells.iter().enumerate().filter(|(_, dots)| **dots != 0) {
             let (column, row) = ((number % self.columns) as u16, (number / self.columns) as u16);
@@ -114,11 +126,12 @@ impl Dots {
                 (true, false) => '◆',
                 (false, true) => '*',
                 (false, false) => {
-                    // Where curves cross, the cell shows the dots of both in the upper one's colour.
-                    let below = buffer.cell((plot.x + column, plot.y + row)).map_or(0, |cell| braille(cell.symbol()));
+                    let cell = buffer.cell((plot.x + column, plot.y + row)).filter(|_| !hidden[number]);
+                    let below = cell.map_or(0, |cell| braille(cell.symbol()));
                     char::from_u32(0x2800 + (u32::from(dots & 0xff) | below)).unwrap_or('*')
                 }
             };
+            hidden[number] = faint;
             put(buffer, plot.x + column, plot.y + row, symbol.encode_utf8(&mut [0; 4]), style);
         }
     }

@@ -1,5 +1,6 @@
 //! Line charts with axes: a curve per series, drawn in braille dots. Smoothing is applied before, to the series.
 
+mod axis;
 mod dots;
 mod scale;
 #[cfg(test)]
@@ -12,9 +13,9 @@ use ratatui::style::Style;
 
 use crate::series::{At, Bucket, Series};
 use crate::ui::format::Unit;
+pub(super) use axis::Axis;
 use dots::Dots;
-pub(super) use scale::Scale;
-use scale::Tick;
+use scale::Scale;
 
 /// A chart to draw. A point's x is a step or a time, its y the value.
 pub struct Chart<'a> {
@@ -22,8 +23,12 @@ pub struct Chart<'a> {
     pub curves: Vec<Curve<'a>>,
     /// The x of a point: its step or its time.
     pub x_of: fn(At) -> f64,
-    /// The part of the x axis to show; `None` for all points.
+    /// The part of the x axis to show; `None` for [`Chart::domain`].
     pub window: Option<(f64, f64)>,
+    /// The whole x axis, the same for all charts of a screen; `None` for the range of the points.
+    pub domain: Option<(f64, f64)>,
+    /// The x that the run has reached: what lies behind it is dotted.
+    pub now: Option<f64>,
     /// Whether the y axis is logarithmic.
     pub log: bool,
     pub x_unit: Unit,
@@ -33,6 +38,8 @@ pub struct Chart<'a> {
     /// The x of a vertical line.
     pub cursor: Option<f64>,
     pub marks: Vec<Mark>,
+    /// The point of the best evaluation.
+    pub best: Option<BestPoint>,
     /// The text of a chart without points.
     pub waiting: &'a str,
     pub axis_style: Style,
@@ -47,12 +54,15 @@ impl<'a> Chart<'a> {
             curves,
             x_of: |at| at.step,
             window: None,
+            domain: None,
+            now: None,
             log: false,
             x_unit: Unit::Steps,
             y_unit: Unit::Number,
             include: &[],
             cursor: None,
             marks: Vec::new(),
+            best: None,
             waiting,
             axis_style,
             ascii: false,
@@ -68,6 +78,15 @@ pub struct Mark {
     pub style: Style,
 }
 
+/// A point with its value beside it.
+pub struct BestPoint {
+    pub x: f64,
+    pub y: f64,
+    /// The value as text.
+    pub label: String,
+    pub style: Style,
+}
+
 /// One series of a chart.
 pub struct Curve<'a> {
     /// The name in the legend.
@@ -75,6 +94,15 @@ pub struct Curve<'a> {
     pub series: &'a Series,
     pub style: Style,
     pub shape: Shape,
+    /// Whether a later curve hides it where both are in a cell, as the smoothed curve hides the raw one.
+    pub faint: bool,
+}
+
+impl<'a> Curve<'a> {
+    /// A curve that is drawn as a line.
+    pub fn line(name: &'a str, series: &'a Series, style: Style) -> Curve<'a> {
+        Curve { name, series, style, shape: Shape::Line, faint: false }
+    }
 }
 
 /// How a curve is drawn.
@@ -93,54 +121,52 @@ impl Chart<'_> {
         if area.is_empty() {
             return;
         }
-        let Some((x, y)) = self.scales() else {
+        let Some(PlotAxes { plot, x, y }) = self.axes(area) else {
             return centered(area, buffer, self.waiting, self.axis_style);
         };
-        let (plot, ticks) = self.plot(area, &y);
         if plot.x > area.x {
-            self.draw_y_axis(plot, buffer, &y, &ticks);
+            self.draw_y_axis(plot, buffer, &y);
             self.draw_x_axis(plot, area.bottom() - 1, buffer, &x);
         }
-        if let Some(cursor) = self.cursor {
-            let column = plot.x + x.cell(cursor, plot.width);
+        self.draw_future(plot, buffer, &x.scale);
+        if let Some(cursor) = self.cursor.filter(|cursor| (0.0..=1.0).contains(&x.scale.share(*cursor))) {
+            let column = plot.x + x.scale.cell(cursor, plot.width);
             for row in plot.top()..plot.bottom() {
                 put(buffer, column, row, if self.ascii { "|" } else { "│" }, self.axis_style);
             }
         }
+        let mut hidden = vec![false; usize::from(plot.width) * usize::from(plot.height)];
         for curve in &self.curves {
             let mut dots = Dots::new(plot, self.ascii);
-            trace::curve(self, curve, &x, &y, &mut dots);
-            dots.draw(plot, buffer, curve.style);
+            trace::curve(self, curve, &x.scale, &y.scale, &mut dots);
+            dots.draw(plot, buffer, curve.style, &mut hidden, curve.faint);
         }
-        for mark in self.marks.iter().filter(|mark| (0.0..=1.0).contains(&x.share(mark.x))) {
-            put(buffer, plot.x + x.cell(mark.x, plot.width), plot.bottom() - 1, mark.symbol, mark.style);
+        for mark in self.marks.iter().filter(|mark| (0.0..=1.0).contains(&x.scale.share(mark.x))) {
+            put(buffer, plot.x + x.scale.cell(mark.x, plot.width), plot.bottom() - 1, mark.symbol, mark.style);
+        }
+        if let Some(best) = &self.best {
+            self.draw_best(best, plot, buffer, &x.scale, &y.scale);
         }
     }
 
     /// The x of a screen column when the chart is drawn on this area; `None` outside the plot.
     pub fn x_at(&self, area: Rect, column: u16) -> Option<f64> {
-        let (x, y) = self.scales().filter(|_| !area.is_empty())?;
-        let (plot, _) = self.plot(area, &y);
+        let PlotAxes { plot, x, .. } = self.axes(area).filter(|_| !area.is_empty())?;
         let within = f64::from(column.checked_sub(plot.x).filter(|within| *within < plot.width)?) + 0.5;
-        Some(x.value_at(within / f64::from(plot.width)))
+        Some(x.scale.value_at(within / f64::from(plot.width)))
     }
 
-    /// The area of the curves, and the ticks of the y axis to its left. A chart too small for labels has no axes.
-    fn plot(&self, area: Rect, y: &Scale) -> (Rect, Vec<Tick>) {
-        let rows = area.height.saturating_sub(1).max(1);
-        let ticks = y.ticks(usize::from(rows) / 3 + 1, self.y_unit);
-        let widest = ticks.iter().map(|tick| tick.label.chars().count() as u16).max().unwrap_or(0);
-        let (gutter, rows) =
-            if area.width >= widest + 12 && area.height >= 4 { (widest + 1, rows) } else { (0, area.height) };
-        (Rect { x: area.x + gutter, y: area.y, width: area.width - gutter, height: rows }, ticks)
-    }
-
-    /// The scales of the x and the y axis; `None` without points.
-    pub(super) fn scales(&self) -> Option<(Scale, Scale)> {
+    /// The axes of a picture of any size, with at most so many ticks; `None` without points.
+    pub(super) fn axes_with(&self, across: usize, upwards: usize) -> Option<(Axis, Axis)> {
         let points = || self.curves.iter().flat_map(|curve| curve.series.buckets());
         let all = points()
             .fold(None, |range, bucket| include(include(range, (self.x_of)(bucket.first)), (self.x_of)(bucket.last)));
-        let (from, to) = self.window.or(all)?;
+        // A point beyond the planned end, as of another run, belongs to the picture.
+        let whole = match (self.domain, all) {
+            (Some((from, to)), Some((first, last))) => Some((from.min(first), to.max(last))),
+            (domain, all) => all.and(domain).or(all),
+        };
+        let (from, to) = self.window.or(whole)?;
         // A single point lies in the middle; steps and times before 0 do not exist.
         let (from, to) = if from == to { ((from - 1.0).max(0.0), to + 1.0) } else { (from, to) };
         let shown = |bucket: &&Bucket| (self.x_of)(bucket.last) >= from && (self.x_of)(bucket.first) <= to;
@@ -148,36 +174,106 @@ impl Chart<'_> {
         let values =
             points().filter(shown).flat_map(|bucket| [bucket.min, bucket.max]).chain(self.include.iter().copied());
         let range = values.filter(|value| usable(*value)).fold(None, include)?;
-        Some((Scale::new(from, to, false), Scale::new(range.0, range.1, self.log).padded()))
+        Some((Axis::x((from, to), self.x_unit, across), Axis::y(range, self.log, self.y_unit, upwards)))
     }
 
-    fn draw_y_axis(&self, plot: Rect, buffer: &mut Buffer, y: &Scale, ticks: &[Tick]) {
+    /// The area of the curves with its axes. A chart too small for labels has no axes.
+    fn axes(&self, area: Rect) -> Option<PlotAxes> {
+        /// Cells of an x axis per tick.
+        const X_TICK: usize = 14;
+        /// Cells of y labels on a chart with room: as much for all, so that the charts of a column line up.
+        const LABELS: u16 = 6;
+        let rows = area.height.saturating_sub(1).max(1);
+        // A label in every second row at most, and not many more on a tall chart.
+        let upwards = rows.div_ceil(2).min(4 + rows / 8);
+        let (x, y) = self.axes_with(usize::from(area.width) / X_TICK + 1, usize::from(upwards))?;
+        let widest = y.ticks.iter().map(|tick| tick.label.chars().count() as u16).max().unwrap_or(0);
+        let widest = if area.width >= 4 * LABELS { widest.max(LABELS) } else { widest };
+        let (gutter, rows) =
+            if area.width >= widest + 12 && area.height >= 4 { (widest + 1, rows) } else { (0, area.height) };
+        let plot = Rect { x: area.x + gutter, y: area.y, width: area.width - gutter, height: rows };
+        Some(PlotAxes { plot, x, y })
+    }
+
+    fn draw_y_axis(&self, plot: Rect, buffer: &mut Buffer, y: &Axis) {
+        let row = |at: f64| plot.bottom() - 1 - y.scale.cell(at, plot.height);
+        for at in &y.minor {
+            put(buffer, plot.x - 1, row(*at), if self.ascii { "-" } else { "╴" }, self.axis_style);
+        }
         let mut taken = None;
-        for tick in ticks {
-            let row = plot.bottom() - 1 - y.cell(tick.at, plot.height);
+        for tick in &y.ticks {
             // At most one label per row.
-            if taken.replace(row) == Some(row) {
+            if taken.replace(row(tick.at)) == Some(row(tick.at)) {
                 continue;
             }
             let width = tick.label.chars().count() as u16;
             let start = plot.x.saturating_sub(width + 1);
-            buffer.set_stringn(start, row, &tick.label, usize::from(width), self.axis_style);
+            buffer.set_stringn(
+                start,
+                row(tick.at),
+                format!("{} ", tick.label),
+                usize::from(width) + 1,
+                self.axis_style,
+            );
         }
     }
 
-    fn draw_x_axis(&self, plot: Rect, row: u16, buffer: &mut Buffer, x: &Scale) {
-        let mut free = plot.x;
-        for tick in x.ticks(usize::from(plot.width) / 14 + 1, self.x_unit) {
+    /// The labels of both ends, and of the ticks between them that have room.
+    fn draw_x_axis(&self, plot: Rect, row: u16, buffer: &mut Buffer, x: &Axis) {
+        let place = |tick: &axis::Tick| {
             let width = tick.label.chars().count() as u16;
-            let middle = plot.x + x.cell(tick.at, plot.width);
-            let start =
-                middle.saturating_sub(width / 2).clamp(plot.x, (plot.right()).saturating_sub(width).max(plot.x));
-            if start >= free && start + width <= plot.right() {
+            let middle = plot.x + x.scale.cell(tick.at, plot.width);
+            let last = plot.right().saturating_sub(width).max(plot.x);
+            (middle.saturating_sub(width / 2).clamp(plot.x, last), width)
+        };
+        let [Some(first), Some(last)] = [x.ticks.first(), x.ticks.last()] else { return };
+        let (end, _) = place(last);
+        let mut free = plot.x;
+        for tick in &x.ticks {
+            let (start, width) = place(tick);
+            let is_end = std::ptr::eq(tick, first) || std::ptr::eq(tick, last);
+            if start >= free && start + width <= plot.right() && (is_end || start + width + 1 < end) {
                 buffer.set_stringn(start, row, &tick.label, usize::from(width), self.axis_style);
                 free = start + width + 1;
             }
         }
     }
+
+    /// Dots over the part of the axis that the run has not reached.
+    fn draw_future(&self, plot: Rect, buffer: &mut Buffer, x: &Scale) {
+        let Some(now) = self.now.filter(|now| x.share(*now) < 1.0) else { return };
+        let from = if x.share(now) < 0.0 { plot.x } else { plot.x + x.cell(now, plot.width) + 1 };
+        let dot = if self.ascii { "." } else { "·" };
+        for column in (from..plot.right()).filter(|column| (column - plot.x).is_multiple_of(4)) {
+            for row in (plot.top()..plot.bottom()).filter(|row| (row - plot.y).is_multiple_of(2)) {
+                put(buffer, column, row, dot, self.axis_style);
+            }
+        }
+    }
+
+    /// A star at the point, and its value on the side that has room.
+    fn draw_best(&self, best: &BestPoint, plot: Rect, buffer: &mut Buffer, x: &Scale, y: &Scale) {
+        let share = y.share(y.position(best.y));
+        if !(0.0..=1.0).contains(&x.share(best.x)) || !(0.0..=1.0).contains(&share) {
+            return;
+        }
+        let column = plot.x + x.cell(best.x, plot.width);
+        let row = plot.y + Dots::new(plot, self.ascii).cell_row(share);
+        put(buffer, column, row, if self.ascii { "*" } else { "★" }, best.style);
+        let width = best.label.chars().count() as u16;
+        if column + 2 + width <= plot.right() {
+            buffer.set_stringn(column + 1, row, format!(" {}", best.label), usize::from(width) + 1, best.style);
+        } else if column > plot.x + width {
+            buffer.set_stringn(column - width - 1, row, format!("{} ", best.label), usize::from(width) + 1, best.style);
+        }
+    }
+}
+
+/// The area of the curves, and its axes.
+struct PlotAxes {
+    plot: Rect,
+    x: Axis,
+    y: Axis,
 }
 
 /// A range extended to a value; values that are not finite are ignored.

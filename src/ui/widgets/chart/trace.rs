@@ -6,7 +6,10 @@ use crate::series::Bucket;
 
 /// Draws a curve of a chart into dots.
 pub(super) fn curve(chart: &Chart, curve: &Curve, x: &Scale, y: &Scale, dots: &mut Dots) {
-    let line = curve.shape != Shape::Marks;
+    let shown = |bucket: &&Bucket| (0.0..=1.0).contains(&x.share((chart.x_of)(bucket.last)));
+    // Marks that would touch each other are a line.
+    let dense = curve.shape != Shape::Line && curve.series.buckets().iter().filter(shown).count() * 2 > dots.columns();
+    let (line, marks) = (curve.shape != Shape::Marks || dense, curve.shape != Shape::Line && !dense);
     let mut before = None;
     let mut stroke: Option<Stroke> = None;
     for bucket in curve.series.buckets() {
@@ -19,7 +22,7 @@ pub(super) fn curve(chart: &Chart, curve: &Curve, x: &Scale, y: &Scale, dots: &m
             continue;
         }
         let column = dots.column(x.share((chart.x_of)(bucket.last)));
-        if curve.shape != Shape::Line {
+        if marks {
             let row = dots.row(y.share(y.position(bucket.end)));
             dots.mark(column, row);
         }
