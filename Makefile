@@ -35,13 +35,14 @@ test: lint ## run lint, then all tests with and without torch
 pictures: setup ## record the pictures of README and guide from the program
 	cargo test --locked --test it pictures -- --ignored
 
-interop: setup ## check exports and data against transformers, PEFT, pandas and datasets (downloads 4 GB of Python packages, once)
+interop: setup ## check exports and data against transformers, PEFT, pandas, pyarrow and datasets (downloads 4 GB of Python packages, once)
 	cargo build --locked
 	python3 -m venv target/interop
 	target/interop/bin/pip install --quiet --requirement tests/interop/requirements.txt
 	target/interop/bin/python tests/interop/labels.py --check
 	target/interop/bin/python tests/interop/vocabulary.py --check
 	target/interop/bin/python tests/interop/splits.py --check
+	target/interop/bin/python tests/interop/tables.py --check
 	target/interop/bin/python tests/interop/check.py target/debug/finesift
 	target/interop/bin/python tests/interop/chat.py tests/fixtures/differential/chat.json
 

@@ -160,7 +160,7 @@ fn open_batches(spec: &Spec, config: &ModelConfig, folder: Option<&Path>) -> Res
                         published: None,
                     };
                     let source =
-                        LabelledSource::Table { train: file.clone(), held_out: HeldOut::Fraction(0.1), columns };
+                        LabelledSource::Table { train: vec![file.clone()], held_out: HeldOut::Fraction(0.1), columns };
                     let options = ReadOptions { seed: spec.seed, max_bad_rows: 0.1 };
                     let dataset = data::load(&source, options, &|_| {})?;
                     let tokenizer = TextTokenizer::open(folder, *length)?;

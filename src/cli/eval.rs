@@ -10,7 +10,9 @@ use {
     super::model_arg::{ModelArgs, OpenedModel},
     super::progress,
     crate::Usage,
-    crate::data::{self, Columns, LabelKind, LabelSet, LabelledFile, LabelledSource, ReadOptions, Split},
+    crate::data::{
+        self, Columns, LabelKind, LabelSet, LabelledExamples, LabelledInput, LabelledSource, ReadOptions, Split,
+    },
     crate::hub::Hub,
     crate::inputs::{self, Access, Downloads},
     crate::metrics::Metrics,
@@ -29,7 +31,7 @@ pub(super) struct Eval {
     #[cfg(feature = "torch")]
     #[command(flatten)]
     model: ModelArgs,
-    /// Labelled file, or folder of a GLUE task [default: the run's held-out set]
+    /// Labelled file, folder or glob pattern, or folder of a GLUE task [default: the run's held-out set]
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Column of the label
@@ -97,10 +99,11 @@ impl Eval {
                 }
                 let columns = self.columns(model);
                 let names = if self.labels.is_empty() { "the model" } else { "--labels" };
-                let LabelledFile { labels, examples, note, warnings } =
-                    data::read_labelled(file, &columns, names, &progress::show)?;
-                super::inform(note);
-                super::warn(&warnings);
+                let input = LabelledInput { path: file, task: model.task, names };
+                let LabelledExamples { labels, examples, notes } =
+                    data::read_labelled(&input, &columns, &progress::show)?;
+                super::inform(notes.info);
+                super::warn(&notes.warnings);
                 super::inform(model.predictor.follow(&labels, &file.display().to_string())?);
                 let metrics = model.task.map_or_else(|| model.predictor.labels.metrics(), |task| task.metrics());
                 return Ok((vec![Split { name: "validation".into(), examples }], metrics));
@@ -109,6 +112,7 @@ impl Eval {
         let seed = model.preset.as_ref().map_or(0, |preset| preset.train.seed);
         let options = ReadOptions { seed, max_bad_rows: 1.0 };
         let dataset = data::load(&source, options, &progress::show)?;
+        super::inform(dataset.notes);
         super::warn(&dataset.warnings);
         super::inform(model.predictor.follow(&dataset.labels, &dataset.name)?);
         Ok((dataset.eval, dataset.metrics))

@@ -21,8 +21,8 @@ pub(super) struct Predict {
     #[cfg(feature = "torch")]
     #[command(flatten)]
     model: ModelArgs,
-    /// File of texts
-    #[arg(long, value_name = "FILE")]
+    /// File, folder or glob pattern of texts
+    #[arg(long, value_name = "PATH")]
     data: PathBuf,
     /// New file to write: a GLUE submission if it ends in .tsv, else JSON lines [default: JSON lines on stdout]
     #[arg(long, value_name = "FILE")]
@@ -40,8 +40,10 @@ impl Predict {
     #[cfg(feature = "torch")]
     pub(super) fn run(self) -> Result<()> {
         let mut model = self.model.open()?;
-        let (text, pair) = (model.texts.first().map_or("text", String::as_str), model.texts.get(1));
-        let examples = data::read_texts(&self.data, text, pair.map(String::as_str), &progress::show)?;
+        let columns: Vec<&str> = model.texts.iter().map(String::as_str).collect();
+        let (examples, notes) = data::read_texts(&self.data, &columns, model.task, &progress::show)?;
+        super::inform(notes.info);
+        super::warn(&notes.warnings);
         if let Some(task) = model.task {
             super::inform(model.predictor.follow(&task.labels(), task.title())?);
         }

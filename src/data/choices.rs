@@ -30,8 +30,9 @@ impl ChoiceQuestion {
     pub fn read(path: &Path) -> Result<Vec<ChoiceQuestion>> {
         expect_file(path)?;
         let mut questions = Vec::new();
-        Objects::open(path)?.for_each(&|_| {}, |object| {
-            questions.push(question(&object.fields).map_err(|error| error.at(path, object.row))?);
+        let _notes = Objects::open(path)?.for_each(&|_| {}, |object| {
+            questions
+                .push(object.fields.and_then(|fields| question(&fields)).map_err(|error| error.at(path, object.row))?);
             Ok(())
         })?;
         if questions.is_empty() {

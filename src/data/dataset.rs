@@ -62,7 +62,7 @@ pub struct Split {
 /// A labelled dataset with its held-out sets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
-    /// The task's id, or the stem of the training file.
+    /// The task's id, or the name of the training file without its extension.
     pub name: String,
     pub labels: LabelSet,
     /// The metrics an evaluation reports.

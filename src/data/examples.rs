@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::Example;
 use super::labels::{LabelColumn, LabelRule};
 use super::left_out::RowCounts;
-use super::records::{Format, Record, RecordColumns, Records};
+use super::records::{FileNotes, Format, Record, RecordColumns, Records};
 use crate::Usage;
 use crate::protocol::Progress;
 
@@ -21,15 +21,14 @@ pub(super) struct ExampleCollector {
     examples: Vec<Example>,
     text: usize,
     counts: RowCounts,
-    /// Rows with bytes that are not UTF-8.
-    repaired: u64,
+    notes: FileNotes,
 }
 
 /// The examples of one split. Their classes are provisional until the labels of all splits are resolved.
 pub(super) struct CollectedExamples {
     pub labels: LabelColumn,
     pub examples: Vec<Example>,
-    pub warnings: Vec<String>,
+    pub notes: FileNotes,
 }
 
 impl ExampleCollector {
@@ -41,7 +40,7 @@ impl ExampleCollector {
             examples: Vec::new(),
             text: 0,
             counts: RowCounts::default(),
-            repaired: 0,
+            notes: FileNotes::default(),
         }
     }
 
@@ -53,7 +52,9 @@ impl ExampleCollector {
         columns: &RecordColumns<'_>,
         progress: &dyn Fn(Progress),
     ) -> Result<()> {
-        Records::open(path, format, columns)?.for_each(progress, |record| self.add(path, record))
+        let notes = Records::open(path, format, columns)?.for_each(progress, |record| self.add(path, record))?;
+        self.notes.extend(notes);
+        Ok(())
     }
 
     /// Adds one row of a file. Cells after the label are ignored.
@@ -82,7 +83,6 @@ impl ExampleCollector {
             self.counts.leave_out(path, "no label", line);
             return Ok(());
         };
-        self.repaired += u64::from(record.repaired);
         self.text += text.len() + pair.as_ref().map_or(0, String::len);
         if self.text > MAX_TEXT {
             bail!(Usage(format!(
@@ -98,13 +98,9 @@ impl ExampleCollector {
     /// `kind` ("training") and `path` are for the error that too few rows can be used.
     pub fn finish(self, kind: &str, path: &Path, max_bad_rows: f64) -> Result<CollectedExamples> {
         self.counts.check(kind, path, max_bad_rows)?;
-        let mut warnings = self.counts.warnings();
-        if self.repaired > 0 {
-            let rows = if self.repaired == 1 { "row" } else { "rows" };
-            let (path, repaired) = (path.display(), self.repaired);
-            warnings.push(format!("{path}: {repaired} {rows} read with U+FFFD in place of bytes that are not UTF-8"));
-        }
-        Ok(CollectedExamples { labels: self.labels, examples: self.examples, warnings })
+        let mut notes = self.notes;
+        notes.warnings.extend(self.counts.warnings());
+        Ok(CollectedExamples { labels: self.labels, examples: self.examples, notes })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::Usage;
 use crate::protocol::Progress;
 
 /// The layouts in order of precedence: the original download, JSON lines, the hub's parquet.
-const LAYOUTS: [(Format, &str); 3] = [(Format::Tsv, "tsv"), (Format::JsonLines, "jsonl"), (Format::Parquet, "parquet")];
+const LAYOUTS: [(Format, &str); 3] = [(Format::GlueTsv, "tsv"), (Format::Json, "jsonl"), (Format::Parquet, "parquet")];
 
 /// File stems of held-out files: in the original download, on the hub.
 const EVAL_STEMS: [&str; 2] = ["dev", "validation"];
@@ -150,7 +150,7 @@ fn read(
     progress: &dyn Fn(Progress),
 ) -> Result<CollectedExamples> {
     let columns = match format {
-        Format::Tsv => task.original_columns(),
+        Format::GlueTsv => task.original_columns(),
         _ => Some(task.hub_columns()),
     };
     let paired = columns.as_ref().is_some_and(|columns| columns.texts.len() == 2);
@@ -175,21 +175,22 @@ fn read_msr(
 ) -> Result<(CollectedExamples, CollectedExamples)> {
     let (path, ids) = (folder.join(MSR_TRAIN), folder.join(MSR_DEV_IDS));
     let mut dev_ids = HashSet::new();
-    Records::open(&ids, Format::Tsv, &RecordColumns::Indexed { count: 2, indices: &[0, 1] })?.for_each(
-        progress,
-        |record| {
-            dev_ids.insert(record.cells);
-            Ok(())
-        },
-    )?;
+    let id_columns = RecordColumns::Indexed { count: 2, indices: &[0, 1] };
+    let mut notes = Records::open(&ids, Format::GlueTsv, &id_columns)?.for_each(progress, |record| {
+        dev_ids.insert(record.cells);
+        Ok(())
+    })?;
     let mut train = ExampleCollector::new(label_rule(Task::Mrpc), true);
     let mut dev = ExampleCollector::new(label_rule(Task::Mrpc), true);
     let columns_to_read = RecordColumns::Named(&["#1 String", "#2 String", "Quality", "#1 ID", "#2 ID"]);
-    Records::open(&path, Format::Tsv, &columns_to_read)?.for_each(progress, |record| {
+    let read = Records::open(&path, Format::GlueTsv, &columns_to_read)?.for_each(progress, |record| {
         let held_out = record.cells.as_ref().is_some_and(|cells| dev_ids.contains(&Some(cells[3..].to_vec())));
         if held_out { dev.add(&path, record) } else { train.add(&path, record) }
     })?;
-    Ok((train.finish("training", &path, max_bad_rows)?, dev.finish("evaluation", &ids, max_bad_rows)?))
+    notes.extend(read);
+    let mut train = train.finish("training", &path, max_bad_rows)?;
+    train.notes.extend(notes);
+    Ok((train, dev.finish("evaluation", &ids, max_bad_rows)?))
 }
 
 /// The classes by name, as in some of the original files, or by index.
@@ -203,11 +204,12 @@ fn label_rule(task: Task) -> LabelRule {
 fn dataset(task: Task, train: CollectedExamples, eval: Vec<(String, CollectedExamples)>) -> Result<Dataset> {
     let (names, eval): (Vec<String>, Vec<CollectedExamples>) = eval.into_iter().unzip();
     let resolved = Splits::of(std::iter::once(train).chain(eval).collect())?;
-    let notes = vec![resolved.note(task.title(), "the dataset")];
-    let Splits { labels, splits, mut warnings, .. } = resolved;
+    let labels_note = resolved.note(task.title(), "the dataset");
+    let Splits { labels, splits, mut notes, .. } = resolved;
+    notes.info.insert(0, labels_note);
     let mut splits = splits.into_iter();
     let train = splits.next().unwrap_or_default();
-    warnings.extend(without_examples(&labels, &train));
+    notes.warnings.extend(without_examples(&labels, &train));
     let eval = names.into_iter().zip(splits).map(|(name, examples)| Split { name, examples });
     Ok(Dataset {
         name: task.id().to_owned(),
@@ -215,7 +217,7 @@ fn dataset(task: Task, train: CollectedExamples, eval: Vec<(String, CollectedExa
         metrics: task.metrics(),
         train,
         eval: eval.collect(),
-        notes,
-        warnings,
+        notes: notes.info,
+        warnings: notes.warnings,
     })
 }

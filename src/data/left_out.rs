@@ -20,10 +20,25 @@ pub(super) struct RowCounts {
     left_out: BTreeMap<(PathBuf, String), FaultLines>,
 }
 
+/// How many rows have a fault, and the lines of the first of them.
 #[derive(Debug, Default)]
-struct FaultLines {
+pub(super) struct FaultLines {
     count: u64,
     first: Vec<u64>,
+}
+
+impl FaultLines {
+    pub fn count_row(&mut self, line: u64) {
+        self.count += 1;
+        if self.first.len() < LINES_LISTED {
+            self.first.push(line);
+        }
+    }
+
+    /// `1 row`, `2 rows`.
+    pub fn rows(&self) -> String {
+        format!("{} {}", self.count, if self.count == 1 { "row" } else { "rows" })
+    }
 }
 
 impl RowCounts {
@@ -40,11 +55,7 @@ impl RowCounts {
             key if full && !self.left_out.contains_key(&key) => (key.0, "other reasons".to_owned()),
             key => key,
         };
-        let lines = self.left_out.entry(key).or_default();
-        lines.count += 1;
-        if lines.first.len() < LINES_LISTED {
-            lines.first.push(line);
-        }
+        self.left_out.entry(key).or_default().count_row(line);
     }
 
     /// Rows that were left out.
@@ -55,8 +66,7 @@ impl RowCounts {
     /// One sentence per file and reason: `train.csv: 2 rows skipped: no label (lines 3, 7)`.
     pub fn warnings(&self) -> Vec<String> {
         let warning = |((path, reason), lines): (&(PathBuf, String), &FaultLines)| {
-            let rows = if lines.count == 1 { "row" } else { "rows" };
-            format!("{}: {} {rows} skipped: {reason} ({lines})", path.display(), lines.count)
+            format!("{}: {} skipped: {reason} ({lines})", path.display(), lines.rows())
         };
         self.left_out.iter().map(warning).collect()
     }

@@ -1,9 +1,10 @@
 //! Datasets: labelled texts and texts for language models, from files to padded batches. No torch, no terminal.
 //!
 //! ```text
-//! source       the files of a labelled dataset, and how to read them
+//! source       what a labelled dataset is read from, and how
+//! files/       the files that paths, folders and patterns name
 //! dataset      labelled examples with their labels and splits
-//! records/     rows of a TSV, CSV, JSON-lines or parquet file
+//! records/     rows of a CSV, TSV, JSON or parquet file
 //! classes      the classes of a classifier
 //! labels       a label column becomes classes or scores
 //! examples     rows become labelled examples, with errors that name file and line
@@ -29,13 +30,14 @@ mod classes;
 mod dataset;
 mod digest;
 mod examples;
+mod files;
 mod glue;
 mod guard;
 pub mod instruct;
 mod labels;
 mod left_out;
 mod mmlu;
-mod records;
+pub mod records;
 mod sampler;
 mod sequence;
 mod source;
@@ -54,11 +56,12 @@ pub use choices::ChoiceQuestion;
 pub use classes::Classes;
 pub use dataset::{Dataset, Example, Label, LabelSet, Split};
 pub use digest::digest;
+pub use files::{dataset_name, kind as file_kind};
 pub use mmlu::{LETTERS, MmluQuestion, MmluSubject};
 pub use sampler::{BatchSampler, ShortBatch};
 pub use sequence::{Sequence, collate_sequences};
 pub use source::{Columns, HeldOut, LabelKind, LabelledSource, ReadOptions};
-pub use table::{LabelledFile, read_labelled, read_texts};
+pub use table::{LabelledExamples, LabelledInput, read_labelled, read_texts};
 pub use task::Task;
 pub use tokenize::{Encoded, TextTokenizer, Token};
 pub use tokenized::Tokenized;

@@ -10,8 +10,8 @@ use super::task::Task;
 pub enum LabelledSource {
     /// A GLUE task. `folder` holds the task's files, or a sub-folder named after the task does.
     Glue { task: Task, folder: PathBuf },
-    /// The user's own CSV, TSV, JSON-lines or parquet file; the extension tells which.
-    Table { train: PathBuf, held_out: HeldOut, columns: Columns },
+    /// The user's own CSV, TSV, JSON or parquet files: at least one file, folder or glob pattern; the extension tells which kind.
+    Table { train: Vec<PathBuf>, held_out: HeldOut, columns: Columns },
 }
 
 /// How a dataset is read.
@@ -26,9 +26,9 @@ pub struct ReadOptions {
 /// Where the held-out set comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HeldOut {
-    /// A file with the same columns or keys as the training file.
-    File(PathBuf),
-    /// This fraction of the training file, above 0 and below 1, drawn by the seed and stratified by class.
+    /// Files, folders or glob patterns, with the same columns or keys as the training files.
+    Files(Vec<PathBuf>),
+    /// This fraction of the training files, above 0 and below 1, drawn by the seed and stratified by class.
     Fraction(f64),
 }
 

@@ -2,6 +2,7 @@
 
 use super::examples::CollectedExamples;
 use super::labels::{ReadLabels, Reading, resolve};
+use super::records::FileNotes;
 use super::{Example, Label, LabelSet};
 use crate::Usage;
 
@@ -10,7 +11,7 @@ pub(super) struct Splits {
     pub labels: LabelSet,
     pub splits: Vec<Vec<Example>>,
     pub reading: Reading,
-    pub warnings: Vec<String>,
+    pub notes: FileNotes,
 }
 
 impl Splits {
@@ -19,11 +20,11 @@ impl Splits {
     /// # Errors
     /// [`Usage`] with file and line: a label that is no class.
     pub fn of(collected: Vec<CollectedExamples>) -> Result<Splits, Usage> {
-        let (mut columns, mut splits, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut columns, mut splits, mut notes) = (Vec::new(), Vec::new(), FileNotes::default());
         for split in collected {
             columns.push(split.labels);
             splits.push(split.examples);
-            warnings.extend(split.warnings);
+            notes.extend(split.notes);
         }
         let read = resolve(&columns)?;
         for (column, examples) in splits.iter_mut().enumerate() {
@@ -32,8 +33,8 @@ impl Splits {
             }
         }
         let ReadLabels { labels, reading, warnings: doubts, .. } = read;
-        warnings.extend(doubts);
-        Ok(Splits { labels, reading, splits, warnings })
+        notes.warnings.extend(doubts);
+        Ok(Splits { labels, reading, splits, notes })
     }
 
     /// One line for the log: `labels: negative (0), positive (1) from data.labels; train.csv has indices`. `names` says where

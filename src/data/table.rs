@@ -1,110 +1,156 @@
 //! Reads the user's own labelled files, and holds out a part of them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
 use super::classes::Classes;
 use super::examples::{CollectedExamples, ExampleCollector};
+use super::files::{DataFiles, Purpose};
 use super::labels::{LabelRule, Numbers, Reading};
-use super::records::{Format, RecordColumns, Records, class_label_names, expect_file};
+use super::records::{FileNotes, Format, RecordColumns, Records, class_label_names};
 use super::source::{Columns, HeldOut, LabelKind, ReadOptions};
 use super::split::hold_out;
 use super::splits::{Splits, without_examples};
-use super::{Dataset, Example, Label, LabelSet, Split};
+use super::{Dataset, Example, Label, LabelSet, Split, Task};
 use crate::Usage;
 use crate::protocol::Progress;
 
-/// The labelled examples of one file.
-pub struct LabelledFile {
+/// Labelled examples to evaluate a model on.
+pub struct LabelledExamples {
     pub labels: LabelSet,
     pub examples: Vec<Example>,
-    /// How the labels are read, unless they are names, which cannot be misread.
-    pub note: Option<String>,
-    pub warnings: Vec<String>,
+    /// Among them how the labels are read, unless they are names, which cannot be misread.
+    pub notes: FileNotes,
+}
+
+/// Where labelled examples are read from.
+pub struct LabelledInput<'a> {
+    /// A file, a folder or a glob pattern.
+    pub path: &'a Path,
+    /// The GLUE task, whose own TSV files have no quoting.
+    pub task: Option<Task>,
+    /// Says where the names of the classes come from.
+    pub names: &'a str,
 }
 
 pub(super) fn load(
-    train: &Path,
+    train: &[PathBuf],
     held_out: &HeldOut,
     columns: &Columns,
     options: ReadOptions,
     progress: &dyn Fn(Progress),
 ) -> Result<Dataset> {
     columns.check()?;
-    let rule = columns.rule(train)?;
-    let read = |path: &Path, kind: &str| columns.read(path, rule.clone(), kind, options.max_bad_rows, progress);
-    let mut collected = vec![read(train, "training")?];
-    if let HeldOut::File(path) = held_out {
-        expect_file(path)?;
-        collected.push(read(path, "evaluation")?);
+    let files = DataFiles::find(train, Purpose::Training, false)?;
+    let eval_files = match held_out {
+        HeldOut::Files(named) => Some(DataFiles::find(named, Purpose::Evaluation, false)?),
+        HeldOut::Fraction(_) => None,
+    };
+    let rule = columns.rule(&files)?;
+    let read = |files: &DataFiles, kind: &str| {
+        let split = LabelledSplit { kind, max_bad_rows: options.max_bad_rows, task: None };
+        columns.read(files, rule.clone(), split, progress)
+    };
+    let mut collected = vec![read(&files, "training")?];
+    if let Some(eval_files) = &eval_files {
+        collected.push(read(eval_files, "evaluation")?);
     }
     let resolved = Splits::of(collected)?;
-    let notes = vec![resolved.note_of(&rule, train)];
-    let Splits { labels, mut splits, mut warnings, .. } = resolved;
+    let labels_note = resolved.note_of(&rule, &files);
+    let Splits { labels, mut splits, mut notes, .. } = resolved;
+    notes.info.insert(0, labels_note);
     if let LabelSet::Classes(classes) = &labels
         && classes.names.len() < 2
     {
         let only = classes.names.first().map(String::as_str).unwrap_or_default();
         bail!(Usage(format!(
             "{}: every label is \"{only}\"; a classifier needs at least two classes",
-            train.display()
+            files.paths[0].display()
         )));
     }
     let first = splits.swap_remove(0);
-    warnings.extend(without_examples(&labels, &first));
+    notes.warnings.extend(without_examples(&labels, &first));
+    notes.warnings.extend(eval_files.and_then(|eval_files| eval_files.overlap(&files)));
     let (train_examples, eval) = match (held_out, splits.pop()) {
         (HeldOut::Fraction(fraction), _) => hold_out(first, *fraction, options.seed)?,
-        (HeldOut::File(_), eval) => (first, eval.unwrap_or_default()),
+        (HeldOut::Files(_), eval) => (first, eval.unwrap_or_default()),
     };
     Ok(Dataset {
-        name: train.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        name: files.name,
         metrics: labels.metrics(),
         labels,
         train: train_examples,
         eval: vec![Split { name: "validation".into(), examples: eval }],
-        notes,
-        warnings,
+        notes: notes.info,
+        warnings: notes.warnings,
     })
 }
 
-/// Reads the labelled examples of one file, with how its labels are read, and warnings. `names` says where the names of the
-/// classes come from.
+/// Reads labelled examples, with how their labels are read, and warnings.
 ///
 /// # Errors
 /// As [`load`](super::load).
-pub fn read_labelled(path: &Path, columns: &Columns, names: &str, progress: &dyn Fn(Progress)) -> Result<LabelledFile> {
+pub fn read_labelled(
+    input: &LabelledInput<'_>,
+    columns: &Columns,
+    progress: &dyn Fn(Progress),
+) -> Result<LabelledExamples> {
     columns.check()?;
-    let rule = columns.rule(path)?;
-    let collected = columns.read(path, rule.clone(), "labelled", 1.0, progress)?;
+    let files = DataFiles::find(&[input.path.to_owned()], Purpose::Evaluation, false)?;
+    let split = LabelledSplit { kind: "labelled", max_bad_rows: 1.0, task: input.task };
+    let collected = columns.read(&files, columns.rule(&files)?, split, progress)?;
     let resolved = Splits::of(vec![collected])?;
-    let note = (resolved.reading != Reading::Names).then(|| resolved.note(names, &file_name(path)));
-    let Splits { labels, mut splits, warnings, .. } = resolved;
-    Ok(LabelledFile { labels, examples: splits.swap_remove(0), note, warnings })
+    let note = (resolved.reading != Reading::Names).then(|| resolved.note(input.names, &files.described()));
+    let Splits { labels, mut splits, mut notes, .. } = resolved;
+    notes.info.extend(note);
+    Ok(LabelledExamples { labels, examples: splits.swap_remove(0), notes })
 }
 
-/// Reads the texts of one file to predict on. No row is skipped, so that predictions line up with rows. The labels of the
-/// examples are placeholders.
+/// Reads the texts of a file, a folder or a glob pattern to predict on. No row is skipped, so that predictions line up with
+/// rows. The labels of the examples are placeholders.
 ///
 /// # Errors
 /// As [`load`](super::load); also a row without a text.
-pub fn read_texts(path: &Path, text: &str, pair: Option<&str>, progress: &dyn Fn(Progress)) -> Result<Vec<Example>> {
-    expect_file(path)?;
-    let names: Vec<&str> = [Some(text), pair].into_iter().flatten().collect();
+pub fn read_texts(
+    path: &Path,
+    names: &[&str],
+    task: Option<Task>,
+    progress: &dyn Fn(Progress),
+) -> Result<(Vec<Example>, FileNotes)> {
+    let files = DataFiles::find(&[path.to_owned()], Purpose::Evaluation, false)?;
+    let mut notes = FileNotes { info: files.notes, ..FileNotes::default() };
     let mut examples = Vec::new();
-    Records::open(path, Format::of(path)?, &RecordColumns::Named(&names))?.for_each(progress, |record| {
-        let mut cells = record.cells.into_iter().flatten();
-        match (cells.next().flatten(), cells.next().flatten()) {
-            (Some(text), second) if second.is_some() == pair.is_some() => {
-                examples.push(Example { text, pair: second, label: Label::Class(0) });
-                Ok(())
+    for path in &files.paths {
+        let records = Records::open(path, format(path, task)?, &RecordColumns::Named(names))?;
+        notes.extend(records.for_each(progress, |record| {
+            let mut texts = record.cells.into_iter().flatten().flatten();
+            match (texts.next(), texts.next()) {
+                (Some(text), pair) if pair.is_some() == (names.len() > 1) => {
+                    examples.push(Example { text, pair, label: Label::Class(0) });
+                    Ok(())
+                }
+                _ => bail!(Usage(format!("{}:{}: no text in {}", path.display(), record.line, names.join(" or ")))),
             }
-            _ => {
-                bail!(Usage(format!("{}:{}: no text in {}", path.display(), record.line, names.join(" or "))))
-            }
-        }
-    })?;
-    Ok(examples)
+        })?);
+    }
+    Ok((examples, notes))
+}
+
+/// The format of a file. GLUE's own TSV files have no quoting.
+fn format(path: &Path, task: Option<Task>) -> Result<Format> {
+    Ok(match Format::of(path)? {
+        Format::Tsv if task.is_some() => Format::GlueTsv,
+        format => format,
+    })
+}
+
+/// What a split is read for.
+struct LabelledSplit<'a> {
+    /// Of the examples, in errors.
+    kind: &'a str,
+    max_bad_rows: f64,
+    task: Option<Task>,
 }
 
 impl Columns {
@@ -131,25 +177,23 @@ impl Columns {
 
     fn read(
         &self,
-        path: &Path,
+        files: &DataFiles,
         labels: LabelRule,
-        kind: &str,
-        max_bad_rows: f64,
+        split: LabelledSplit<'_>,
         progress: &dyn Fn(Progress),
     ) -> Result<CollectedExamples> {
         let mut collector = ExampleCollector::new(labels, self.text_pair.is_some());
-        collector.read(path, Format::of(path)?, &RecordColumns::Named(&self.names()), progress)?;
-        collector.finish(kind, path, max_bad_rows)
+        for path in &files.paths {
+            collector.read(path, format(path, split.task)?, &RecordColumns::Named(&self.names()), progress)?;
+        }
+        let mut collected = collector.finish(split.kind, &files.paths[0], split.max_bad_rows)?;
+        collected.notes.info.splice(0..0, files.notes.iter().cloned());
+        Ok(collected)
     }
 
-    /// What is known about the labels of a file before it is read.
-    fn rule(&self, path: &Path) -> Result<LabelRule> {
-        expect_file(path)?;
-        let in_file = match Format::of(path)? {
-            Format::Parquet => class_label_names(path, &self.label)?,
-            _ => None,
-        };
-        let (published, origin) = match in_file {
+    /// What is known about the labels of files before they are read.
+    fn rule(&self, files: &DataFiles) -> Result<LabelRule> {
+        let (published, origin) = match self.published_in(files)? {
             Some(names) => (Some(names), "the file's ClassLabel"),
             None => (self.published.clone(), "the dataset's card"),
         };
@@ -174,6 +218,30 @@ impl Columns {
             }
         })
     }
+
+    /// The names that parquet files have for the indices in their label column. All files have to agree.
+    fn published_in(&self, files: &DataFiles) -> Result<Option<Vec<String>>> {
+        let mut published: Option<(&Path, Vec<String>)> = None;
+        for path in &files.paths {
+            let names = match Format::of(path)? {
+                Format::Parquet => class_label_names(path, &self.label)?,
+                _ => None,
+            };
+            match (&published, names) {
+                (Some((first, known)), Some(names)) if *known != names => bail!(Usage(format!(
+                    "{}: the classes of column \"{}\" are {}, but {} in {}",
+                    path.display(),
+                    self.label,
+                    names.join(", "),
+                    known.join(", "),
+                    first.display()
+                ))),
+                (None, Some(names)) => published = Some((path, names)),
+                _ => {}
+            }
+        }
+        Ok(published.map(|(_, names)| names))
+    }
 }
 
 fn check_names(names: &[String]) -> Result<()> {
@@ -185,14 +253,10 @@ fn check_names(names: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
 impl Splits {
     /// How the labels of a file with this rule were read.
-    fn note_of(&self, rule: &LabelRule, file: &Path) -> String {
-        let file = file_name(file);
+    fn note_of(&self, rule: &LabelRule, files: &DataFiles) -> String {
+        let file = files.described();
         match (rule, &self.labels) {
             (LabelRule::Known { origin, .. }, _) => self.note(origin, &file),
             (_, LabelSet::Classes(classes)) => format!("labels: {} from {file}", classes.describe()),

@@ -6,27 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::Usage;
-use crate::data::{Columns, HeldOut, LabelledSource, Task};
+use crate::data::{Columns, HeldOut, LabelledSource, Task, file_kind};
 use crate::hub::{DatasetFiles, DatasetRequest, Hub, RequestedFiles, RequestedHeldOut};
 use crate::preset::{DataSource, HubDataset, HubFiles, HubHeldOut, HubTable, Preset};
 use crate::protocol::Progress;
 
 /// The hub's dataset of all GLUE tasks.
 const GLUE: &str = "nyu-mll/glue";
-
-/// The formats of dataset files that hold examples, by extension.
-const EXAMPLE_FILES: [(&str, &str); 7] = [
-    ("json", "json"),
-    ("jsonl", "json"),
-    ("ndjson", "json"),
-    ("csv", "csv"),
-    ("tsv", "tsv"),
-    ("txt", "text"),
-    ("parquet", "parquet"),
-];
-
-/// Extensions of compressed files, after that of the format.
-const COMPRESSIONS: [&str; 2] = [".gz", ".zst"];
 
 /// Where to look, and whether to download.
 #[derive(Clone, Copy)]
@@ -106,7 +92,11 @@ impl Access<'_> {
     pub(super) fn glue(&self, task: Task, progress: &dyn Fn(Progress)) -> Result<Lookup<LabelledSource>> {
         let prefixes = [format!("{task}/train"), format!("{task}/validation")];
         let named = prefixes.each_ref().map(String::as_str);
-        let request = DatasetRequest { id: GLUE, files: RequestedFiles::Named(&named), format_of: &format_of };
+        let request = DatasetRequest {
+            id: GLUE,
+            files: RequestedFiles::Named(&named),
+            format_of: &|name| file_kind(Path::new(name), false),
+        };
         match self.request(&request, progress)? {
             Lookup::Found(files) => {
                 let folder = files.train.first().and_then(|file| file.parent()).context("the dataset has no files")?;
@@ -119,14 +109,11 @@ impl Access<'_> {
     /// Labelled texts of a dataset on the hub.
     pub(super) fn table(&self, table: &HubTable, progress: &dyn Fn(Progress)) -> Result<Lookup<FoundTable>> {
         let HubTable { dataset, held_out, columns } = table;
-        Ok(match self.dataset(dataset, progress)? {
+        Ok(match self.dataset(dataset, false, progress)? {
             Lookup::Found(files) => {
                 let columns = Columns { published: files.class_names.get(&columns.label).cloned(), ..columns.clone() };
-                let [train] = &files.train[..] else {
-                    bail!(Usage(format!("{}: labelled texts in several files are not read", dataset.id)));
-                };
                 let held_out = held_out_of(&files, held_out);
-                let source = LabelledSource::Table { train: train.clone(), held_out, columns };
+                let source = LabelledSource::Table { train: files.train.clone(), held_out, columns };
                 Lookup::Found(FoundTable { source, files })
             }
             Lookup::Missing(missing) => Lookup::Missing(missing),
@@ -134,7 +121,13 @@ impl Access<'_> {
     }
 
     /// The files of a dataset on the hub.
-    pub(super) fn dataset(&self, dataset: &HubDataset, progress: &dyn Fn(Progress)) -> Result<Lookup<DatasetFiles>> {
+    /// `plain_text` are .txt files, which only some data may be.
+    pub(super) fn dataset(
+        &self,
+        dataset: &HubDataset,
+        plain_text: bool,
+        progress: &dyn Fn(Progress),
+    ) -> Result<Lookup<DatasetFiles>> {
         let HubDataset { id, files } = dataset;
         let prefix;
         let files = match files {
@@ -152,6 +145,7 @@ impl Access<'_> {
                 },
             },
         };
+        let format_of = |name: &str| file_kind(Path::new(name), plain_text);
         self.request(&DatasetRequest { id, files, format_of: &format_of }, progress)
     }
 
@@ -184,17 +178,10 @@ impl<T> Lookup<T> {
 
 /// The files of a dataset's held-out split, or else what the preset says.
 pub(super) fn held_out_of(files: &DatasetFiles, otherwise: &HeldOut) -> HeldOut {
-    match files.held_out.first() {
-        Some(file) => HeldOut::File(file.clone()),
-        None => otherwise.clone(),
+    match files.held_out.is_empty() {
+        true => otherwise.clone(),
+        false => HeldOut::Files(files.held_out.clone()),
     }
-}
-
-/// The format of a dataset's file by its name; `None` for a file that is not read.
-fn format_of(name: &str) -> Option<&'static str> {
-    let name = COMPRESSIONS.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
-    let (_, extension) = name.rsplit_once('.')?;
-    EXAMPLE_FILES.iter().find(|(known, _)| extension == *known).map(|(_, format)| *format)
 }
 
 /// The files of a classifier's examples, downloaded if need be.

@@ -18,6 +18,9 @@ pub(super) fn open(
 ) -> Result<OpenedData> {
     let progress = |progress: Progress| report(Event::Progress(progress));
     let instructions = instruct::load(source, preset.read_options(), &progress)?;
+    for note in instructions.notes() {
+        report(Event::info(note));
+    }
     let (examples, eval_examples) = (instructions.train.len(), instructions.eval.len());
     let mut opened = OpenedData {
         labels: 0,

@@ -28,7 +28,7 @@ pub use opened::{
 };
 
 use crate::data::TextTokenizer;
-use crate::data::instruct::{InstructionSource, PromptEncoder};
+use crate::data::instruct::{InstructionFormat, InstructionSource, PromptEncoder};
 use crate::hub::DatasetFiles;
 use crate::model::ModelConfig;
 use crate::preset::{DataSource, InstructionFiles, Preset};
@@ -93,20 +93,22 @@ pub fn open(preset: &Preset, access: &Access, report: &dyn Fn(Event)) -> Result<
                 };
                 Some(language::open(preset, data, &source, model.as_ref(), report)?)
             }
-            InstructionFiles::Hub(dataset) => match access.dataset(dataset, &progress)? {
-                Lookup::Found(files) => {
-                    report_dataset(&files, report);
-                    let held_out = held_out_of(&files, &data.held_out);
-                    let columns = data.columns.clone();
-                    let source = InstructionSource { format: data.format, columns, train: files.train, held_out };
-                    let opened = language::open(preset, data, &source, model.as_ref(), report)?;
-                    Some(OpenedData { name: dataset.name().to_owned(), ..opened })
+            InstructionFiles::Hub(dataset) => {
+                match access.dataset(dataset, data.format == InstructionFormat::Text, &progress)? {
+                    Lookup::Found(files) => {
+                        report_dataset(&files, report);
+                        let held_out = held_out_of(&files, &data.held_out);
+                        let columns = data.columns.clone();
+                        let source = InstructionSource { format: data.format, columns, train: files.train, held_out };
+                        let opened = language::open(preset, data, &source, model.as_ref(), report)?;
+                        Some(OpenedData { name: dataset.name().to_owned(), ..opened })
+                    }
+                    Lookup::Missing(dataset) => {
+                        missing.push(dataset);
+                        None
+                    }
                 }
-                Lookup::Missing(dataset) => {
-                    missing.push(dataset);
-                    None
-                }
-            },
+            }
         },
     };
     Ok(OpenedPreset { model, data, missing })

@@ -136,6 +136,19 @@ impl Document {
         })
     }
 
+    /// A string or a list of strings.
+    pub fn one_or_more(&self, key: &str) -> Result<Option<Vec<String>>, Usage> {
+        self.get(key, "a string or a list of strings", |value| {
+            let texts = match value {
+                Value::Array(texts) => {
+                    texts.iter().map(|text| text.as_str().map(str::to_owned)).collect::<Option<_>>()?
+                }
+                value => vec![value.as_str()?.to_owned()],
+            };
+            (!texts.is_empty() && texts.iter().all(|text: &String| !text.is_empty())).then_some(texts)
+        })
+    }
+
     pub fn string_table(&self, key: &str) -> Result<Option<BTreeMap<String, String>>, Usage> {
         self.get(key, "a table of strings, such as { instruction = \"question\" }", |value| {
             let text = |(key, value): (&String, &Value)| {

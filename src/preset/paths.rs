@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use glob::Pattern;
 use toml::Value;
 
 use super::document::Document;
@@ -57,7 +58,11 @@ fn absolute(path: &str, folder: &Path, cache: &Path) -> String {
     }
     // `.` says nothing, while what `..` means depends on links.
     let parts = |path: &Path| path.components().filter(|part| *part != Component::CurDir).collect::<PathBuf>();
-    parts(&folder.join(expand(path, cache))).display().to_string()
+    let path = expand(path, cache);
+    // Of a pattern, the folder is no part.
+    let escaped = path.contains(['*', '?', '[']) && !folder.join(&path).exists();
+    let folder = if escaped { Pattern::escape(&folder.to_string_lossy()).into() } else { folder.to_owned() };
+    parts(&folder.join(path)).display().to_string()
 }
 
 #[cfg(test)]
@@ -95,6 +100,13 @@ mod tests {
         }
         assert_eq!(anchored(folder, "m", "path = \"/x/a.csv\"").1, "\"/x/a.csv\"");
         assert_eq!(anchored(folder, "m", "path = \"../a.csv\"").1, format!("\"{}/../a.csv\"", folder.display()));
+        let list = format!("[{}, \"/x/b.csv\"]", quoted("a.csv"));
+        assert_eq!(anchored(folder, "m", "path = [\"./a.csv\", \"/x/b.csv\"]").1, list);
+        // A pattern stays one, whatever the folder is called.
+        let odd = folder.join("a[1]");
+        fs::create_dir(&odd).unwrap();
+        assert_eq!(anchored(&odd, "m", "path = \"*.csv\"").1, quoted("a[[]1[]]/*.csv"));
+        assert_eq!(anchored(&odd, "m", "path = \"x.csv\"").1, quoted("a[1]/x.csv"));
         // In a dataset of the hub it is no path.
         let hub = "format = \"text\"\nhub = \"org/name\"\npath = \"data/train\"";
         assert_eq!(anchored(folder, "m", hub).1, "\"data/train\"");

@@ -125,7 +125,6 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, Usage> {
     if let Some(key) = ["data.packing", "data.columns"].into_iter().find(|key| document.has(key)) {
         return Err(document.error_at(key, "only language-model data, with a data.format, takes it; remove it"));
     }
-    let path = document.string("data.path")?.map(|path| PathBuf::from(expand(&path, cache)));
     if let Some(task) = document.string("data.task")? {
         let task: Task = task.parse().map_err(|error| document.error_at("data.task", &format!("{error}")))?;
         if let Some(key) = TABLE_KEYS.into_iter().chain(HUB_KEYS).find(|key| document.has(key)) {
@@ -134,8 +133,8 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, Usage> {
                 &format!("a GLUE task, here {task}, has its own columns, classes and held-out set; remove it"),
             ));
         }
-        return Ok(match path {
-            Some(folder) => DataSource::Local(LabelledSource::Glue { task, folder }),
+        return Ok(match document.string("data.path")? {
+            Some(folder) => DataSource::Local(LabelledSource::Glue { task, folder: expand(&folder, cache).into() }),
             None => DataSource::Hub(task),
         });
     }
@@ -157,10 +156,12 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, Usage> {
         label_kind,
         published: None,
     };
-    match (hub, path) {
-        (Some(dataset), _) => Ok(DataSource::HubTable(HubTable { dataset, held_out, columns })),
-        (None, Some(train)) => Ok(DataSource::Local(LabelledSource::Table { train, held_out, columns })),
-        (None, None) => Err(document.missing("data.task, data.format, data.hub or data.path")),
+    if let Some(dataset) = hub {
+        return Ok(DataSource::HubTable(HubTable { dataset, held_out, columns }));
+    }
+    match paths(document, "data.path", cache)? {
+        Some(train) => Ok(DataSource::Local(LabelledSource::Table { train, held_out, columns })),
+        None => Err(document.missing("data.task, data.format, data.hub or data.path")),
     }
 }
 
@@ -190,24 +191,30 @@ fn instructions(document: &Document, format: InstructionFormat, cache: &Path) ->
     Ok(InstructionData {
         format,
         columns,
-        files: match hub_dataset::read(document)? {
-            Some(dataset) => InstructionFiles::Hub(dataset),
-            None => InstructionFiles::Local(vec![expand(&document.required("data.path")?, cache).into()]),
+        files: match (hub_dataset::read(document)?, paths(document, "data.path", cache)) {
+            (Some(dataset), _) => InstructionFiles::Hub(dataset),
+            (None, paths) => InstructionFiles::Local(paths?.ok_or_else(|| document.missing("data.path"))?),
         },
         held_out: held_out(document, cache)?,
         packing: document.boolean("data.packing")?.unwrap_or(false),
     })
 }
 
-/// A file, or a fraction of the training file.
+/// Files, folders or glob patterns.
+fn paths(document: &Document, key: &str, cache: &Path) -> Result<Option<Vec<PathBuf>>, Usage> {
+    let paths = document.one_or_more(key)?;
+    Ok(paths.map(|paths| paths.iter().map(|path| expand(path, cache).into()).collect()))
+}
+
+/// Files, or a fraction of the training files.
 fn held_out(document: &Document, cache: &Path) -> Result<HeldOut, Usage> {
-    let path = document.string("data.eval_path")?.map(|path| PathBuf::from(expand(&path, cache)));
+    let paths = paths(document, "data.eval_path", cache)?;
     let fraction = |number: f64| number > 0.0 && number < 1.0;
-    match (path, document.number("data.eval_fraction", "a number above 0 and below 1", fraction)?) {
+    match (paths, document.number("data.eval_fraction", "a number above 0 and below 1", fraction)?) {
         (Some(_), Some(_)) => {
             Err(document.error_at("data.eval_fraction", "data.eval_path is given too; remove one of them"))
         }
-        (Some(path), None) => Ok(HeldOut::File(path)),
+        (Some(paths), None) => Ok(HeldOut::Files(paths)),
         (None, fraction) => Ok(HeldOut::Fraction(fraction.unwrap_or(0.1))),
     }
 }
@@ -277,6 +284,30 @@ learning_rate = 7e-5
         // As a table of its own, too.
         let table = text.clone() + "[data.columns]\ninstruction = \"frage\"\noutput = \"antwort\"\n";
         assert_eq!(parse(&table, &[]).unwrap().data, preset.data);
+    }
+
+    #[test]
+    fn data_is_one_path_or_several() {
+        let text = SMALL.replace("task = \"mrpc\"", "path = \"cache:a.csv\"");
+        for (assignments, train, held_out) in [
+            (&[][..], &["/cache/a.csv"][..], None),
+            (&["data.path=b/*.csv", "data.eval_path=c"], &["b/*.csv"], Some(&["c"][..])),
+            (&["data.path=[\"a.csv\", \"b\"]", "data.eval_path=[\"c\", \"d\"]"], &["a.csv", "b"], Some(&["c", "d"])),
+        ] {
+            let preset = parse(&text, assignments).unwrap();
+            let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
+            let DataSource::Local(LabelledSource::Table { train: read, held_out: set, .. }) = &preset.data.source
+            else {
+                panic!("{:?}", preset.data.source)
+            };
+            let expected = held_out.map_or(HeldOut::Fraction(0.1), |named| HeldOut::Files(paths(named)));
+            assert_eq!((read, set), (&paths(train), &expected));
+            assert_eq!(Preset::parse("mine", "", &preset.toml, &[], Path::new("/cache")).unwrap(), preset);
+        }
+        for value in ["[]", "[1]", "3", "\"\""] {
+            let error = parse(&text, &[&format!("data.path={value}")]).unwrap_err().to_string();
+            assert_eq!(error, format!("--set: data.path is {value}, expected a string or a list of strings"));
+        }
     }
 
     #[test]

@@ -304,7 +304,15 @@ impl Machine {
                 "eval_path = \"/none.csv\"",
                 "/none.csv: no such file",
             ),
-            key("folder instead of a file", "/texts.csv", "", "a folder, expected a file"),
+            key(
+                "folder of several kinds of files",
+                "/texts.csv",
+                "",
+                "has files of several kinds, .csv, .jsonl; name those to read, such as ",
+            ),
+            key("pattern without a match", "texts.csv", "*.tsv", "*.tsv: no file matches; "),
+            texts("quote that never closes", "text,label\na,yes\n\"b,no\nc,no\n", ".csv:3: the quote that opens")
+                .in_binary(),
             refused("unknown kind of file", self.encoder_with_texts(&self.write("texts.doc", "a")), "texts.doc: "),
             key("wrong column", "[sift]", "text = \"txt\"\n[sift]", "no column \"txt\"; did you mean \"text\"?"),
             key(

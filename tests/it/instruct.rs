@@ -266,8 +266,16 @@ fn malformed_rows_are_left_out_with_their_reason() {
 fn broken_files_and_folders_are_errors() {
     let folder = folder();
     for (format, text, message) in [
-        (InstructionFormat::Alpaca, "[{\"instruction\": \"a\", \"output\": \"b\"}, 7]", "rows.json:2: not an object"),
-        (InstructionFormat::Alpaca, "[{\"instruction\": \"a\"", "rows.json: EOF"),
+        (
+            InstructionFormat::Alpaca,
+            "[{\"instruction\": \"a\", \"output\": \"b\"}, 7]",
+            "rows.json:1:39: expected a JSON object, found integer `7`",
+        ),
+        (
+            InstructionFormat::Alpaca,
+            "[{\"instruction\": \"a\"",
+            "rows.json:1:21: the file ends within an object; is it complete?",
+        ),
         (InstructionFormat::Alpaca, "", "rows.json: no training examples"),
     ] {
         let file = folder.path().join("rows.json");

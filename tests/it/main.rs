@@ -17,6 +17,7 @@ mod checkpoints;
 mod cli_errors;
 #[cfg(feature = "torch")]
 mod crash;
+mod differential;
 mod differential_chat;
 mod disks;
 mod docs;
@@ -55,6 +56,7 @@ mod sift;
 mod signals;
 #[cfg(feature = "torch")]
 mod smollm2;
+mod table_fuzz;
 #[cfg(feature = "torch")]
 mod tiny;
 mod ui_fuzz;

@@ -168,7 +168,7 @@ fn alpaca_rows_give_the_tokens_that_stanford_trained_on() {
         format: InstructionFormat::Alpaca,
         columns: Default::default(),
         train: vec![file.clone()],
-        held_out: HeldOut::File(file),
+        held_out: HeldOut::Files(vec![file]),
     };
     let read = load(&source, ReadOptions { seed: 0, max_bad_rows: 1.0 }, &|_| {}).unwrap();
     let phrasing = PromptEncoder::open(&demo.join("smollm2"), InstructionFormat::Alpaca, 512).unwrap();

@@ -11,14 +11,16 @@ use super::rows::RowReader;
 use super::truncate::Truncation;
 use super::understood::Understood;
 use super::{InstructionFormat, InstructionRow, InstructionSource};
+use crate::data::files::{DataFiles, Purpose};
 use crate::data::left_out::RowCounts;
+use crate::data::records::FileNotes;
 use crate::data::split::draw;
 use crate::data::{HeldOut, ReadOptions, Sequence};
 use crate::protocol::Progress;
 
 /// A dataset for a language model with its held-out set.
 pub struct InstructionDataset {
-    /// The stem of the first training file.
+    /// The name of the first training file or folder.
     pub name: String,
     /// At least one, in the file's order.
     pub train: Vec<InstructionRow>,
@@ -31,6 +33,7 @@ pub struct InstructionDataset {
     /// The held-out file, if there is one, and its rows.
     held_out: Option<(PathBuf, RowCounts)>,
     understood: Understood,
+    notes: FileNotes,
 }
 
 /// A dataset as tokens.
@@ -45,18 +48,24 @@ pub struct EncodedDataset {
     pub warnings: Vec<String>,
 }
 
-/// Reads the examples of one file. Returns warnings about the rows that are left out beside them.
+/// Reads the examples of a file, a folder or a glob pattern. Returns warnings about the rows that are left out beside them.
 ///
 /// # Errors
-/// As [`load`], but a file without examples is not an error.
+/// As [`load`], but files without examples are not an error.
 pub fn read(
     path: &Path,
     format: InstructionFormat,
     progress: &dyn Fn(Progress),
 ) -> Result<(Vec<InstructionRow>, Vec<String>)> {
-    let mut counts = RowCounts::default();
-    let rows = RowReader::new(format, &BTreeMap::new()).read(path, &mut counts, progress)?;
-    Ok((rows, counts.warnings()))
+    let files = DataFiles::find(&[path.to_owned()], Purpose::Evaluation, format == InstructionFormat::Text)?;
+    let (mut reader, mut counts) = (RowReader::new(format, &BTreeMap::new()), RowCounts::default());
+    let mut rows = Vec::new();
+    for path in &files.paths {
+        rows.extend(reader.read(path, &mut counts, progress)?);
+    }
+    let mut warnings = reader.notes.warnings;
+    warnings.extend(counts.warnings());
+    Ok((rows, warnings))
 }
 
 /// Reads and checks all examples.
@@ -68,25 +77,24 @@ pub fn load(
     options: ReadOptions,
     progress: &dyn Fn(Progress),
 ) -> Result<InstructionDataset> {
-    let path = source.train.first().cloned().unwrap_or_default();
-    let mut reader = RowReader::new(source.format, &source.columns);
-    let (mut all, mut rows) = (Vec::new(), RowCounts::default());
-    for path in &source.train {
-        all.extend(reader.read(path, &mut rows, progress)?);
-    }
-    let understood = reader.understood(&path)?;
-    rows.check("training", &path, options.max_bad_rows)?;
-    let (train, eval, held_out) = match &source.held_out {
-        HeldOut::File(path) => {
-            let mut counts = RowCounts::default();
-            let mut reader = RowReader::new(source.format, &source.columns);
-            let eval = reader.read(path, &mut counts, progress)?;
-            reader.understood(path)?;
-            counts.check("evaluation", path, options.max_bad_rows)?;
-            (all, eval, Some((path.clone(), counts)))
+    let find = |named: &[PathBuf], purpose| DataFiles::find(named, purpose, source.format == InstructionFormat::Text);
+    let files = find(&source.train, Purpose::Training)?;
+    let held_out = match &source.held_out {
+        HeldOut::Files(named) => HeldOutFiles::Files(find(named, Purpose::Evaluation)?),
+        HeldOut::Fraction(fraction) => HeldOutFiles::Fraction(*fraction),
+    };
+    let ReadFiles { rows: all, counts: rows, understood, mut notes } = read_files(source, &files, progress)?;
+    rows.check("training", &files.paths[0], options.max_bad_rows)?;
+    let (train, eval, held_out) = match held_out {
+        HeldOutFiles::Files(eval_files) => {
+            let read = read_files(source, &eval_files, progress)?;
+            read.counts.check("evaluation", &eval_files.paths[0], options.max_bad_rows)?;
+            notes.extend(read.notes);
+            notes.warnings.extend(eval_files.overlap(&files));
+            (all, read.rows, Some((eval_files.paths[0].clone(), read.counts)))
         }
-        HeldOut::Fraction(fraction) => {
-            let drawn = draw(&vec![0; all.len()], *fraction, options.seed)?;
+        HeldOutFiles::Fraction(fraction) => {
+            let drawn = draw(&vec![0; all.len()], fraction, options.seed)?;
             let (mut train, mut eval) = (Vec::new(), Vec::new());
             for (example, drawn) in all.into_iter().zip(drawn) {
                 if drawn { eval.push(example) } else { train.push(example) }
@@ -94,8 +102,42 @@ pub fn load(
             (train, eval, None)
         }
     };
-    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(InstructionDataset { name, train, eval, max_bad_rows: options.max_bad_rows, path, rows, held_out, understood })
+    Ok(InstructionDataset {
+        name: files.name,
+        train,
+        eval,
+        max_bad_rows: options.max_bad_rows,
+        path: files.paths[0].clone(),
+        rows,
+        held_out,
+        understood,
+        notes,
+    })
+}
+
+/// The held-out set, its files found.
+enum HeldOutFiles {
+    Files(DataFiles),
+    Fraction(f64),
+}
+
+/// The examples of some files.
+struct ReadFiles {
+    rows: Vec<InstructionRow>,
+    counts: RowCounts,
+    understood: Understood,
+    notes: FileNotes,
+}
+
+fn read_files(source: &InstructionSource, files: &DataFiles, progress: &dyn Fn(Progress)) -> Result<ReadFiles> {
+    let (mut reader, mut counts) = (RowReader::new(source.format, &source.columns), RowCounts::default());
+    let mut rows = Vec::new();
+    for path in &files.paths {
+        rows.extend(reader.read(path, &mut counts, progress)?);
+    }
+    let mut notes = FileNotes { info: files.notes.clone(), ..FileNotes::default() };
+    notes.extend(std::mem::take(&mut reader.notes));
+    Ok(ReadFiles { rows, counts, understood: reader.understood(&files.paths[0])?, notes })
 }
 
 impl InstructionDataset {
@@ -104,10 +146,15 @@ impl InstructionDataset {
         self.understood.sentence(&BTreeMap::new())
     }
 
-    /// The rows that are left out, one sentence per reason.
+    /// Which files were read and how, one sentence each, where that is not plain.
+    pub fn notes(&self) -> &[String] {
+        &self.notes.info
+    }
+
+    /// What was replaced or may be misread, and the rows that are left out, one sentence per reason.
     pub fn warnings(&self) -> Vec<String> {
         let held_out = self.held_out.iter().flat_map(|(_, counts)| counts.warnings());
-        self.rows.warnings().into_iter().chain(held_out).collect()
+        self.notes.warnings.iter().cloned().chain(self.rows.warnings()).chain(held_out).collect()
     }
 
     /// Tokenizes all examples.

@@ -52,7 +52,7 @@ pub struct InstructionSource {
     pub format: InstructionFormat,
     /// Names of the file's keys or columns where they are not those that are known, by the key of the format.
     pub columns: BTreeMap<String, String>,
-    /// Training files, at least one: .json, .jsonl, .parquet or, for plain text, .txt.
+    /// At least one file, folder or glob pattern: JSON, CSV, TSV, parquet or, for plain text, .txt.
     pub train: Vec<PathBuf>,
     pub held_out: HeldOut,
 }

@@ -3,10 +3,13 @@
 use std::fmt;
 
 use super::TemplateError;
+use crate::data::records::RowError;
 
 /// Why a row is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RowFault {
+    /// The row cannot be read.
+    Row(RowError),
     NotAnObject,
     /// `keys` are those of the row.
     MissingKey {
@@ -39,9 +42,16 @@ pub enum RowFault {
     NoLossTokens,
 }
 
+impl From<RowError> for RowFault {
+    fn from(error: RowError) -> RowFault {
+        RowFault::Row(error)
+    }
+}
+
 impl fmt::Display for RowFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            RowFault::Row(error) => error.fmt(f),
             RowFault::NotAnObject => write!(f, "not an object"),
             RowFault::MissingKey { key, keys } => {
                 let more = if keys.len() > 10 { ", …" } else { "" };

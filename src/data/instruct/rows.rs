@@ -15,14 +15,11 @@ use super::understood::Understood;
 use super::{Conversation, InstructionExample, InstructionFormat, InstructionRow, Message};
 use crate::Usage;
 use crate::data::left_out::RowCounts;
-use crate::data::records::{Objects, expect_file};
+use crate::data::records::{FileNotes, Objects, extension, read_text};
 use crate::protocol::Progress;
 
 /// Limit on the text held in memory, in bytes.
 const MAX_TEXT: usize = 8 << 30;
-
-/// Limit on a plain text file, in bytes.
-const MAX_TEXT_FILE: u64 = 1 << 30;
 
 /// Alpaca's own mark of an instruction without input.
 const NO_INPUT: &str = "<noinput>";
@@ -35,6 +32,8 @@ pub(super) struct RowReader {
     /// How often a key was in rows and not used.
     ignored: BTreeMap<String, u64>,
     text: usize,
+    /// How files were read, and what was replaced in them.
+    pub notes: FileNotes,
 }
 
 impl RowReader {
@@ -44,7 +43,14 @@ impl RowReader {
             InstructionFormat::ShareGpt => MessageReader::new("from", "value"),
             _ => MessageReader::new("role", "content"),
         };
-        RowReader { format, keys: KeyNames::new(format, columns), messages, ignored: BTreeMap::new(), text: 0 }
+        RowReader {
+            format,
+            keys: KeyNames::new(format, columns),
+            messages,
+            ignored: BTreeMap::new(),
+            text: 0,
+            notes: FileNotes::default(),
+        }
     }
 
     /// The examples of one file.
@@ -57,7 +63,6 @@ impl RowReader {
         counts: &mut RowCounts,
         progress: &dyn Fn(Progress),
     ) -> Result<Vec<InstructionRow>> {
-        expect_file(path)?;
         let file: Arc<Path> = path.into();
         let mut rows = Vec::new();
         let mut keep = |line: u64, example: Result<InstructionExample, RowFault>| {
@@ -67,12 +72,14 @@ impl RowReader {
                 Err(fault) => counts.leave_out(path, &fault.to_string(), line),
             }
         };
-        if self.format == InstructionFormat::Text && path.extension().is_some_and(|extension| extension == "txt") {
-            keep(1, Ok(InstructionExample::Text(plain_text(path)?)));
+        if self.format == InstructionFormat::Text && extension(path) == "txt" {
+            let (text, notes) = read_text(path)?;
+            self.notes.extend(notes);
+            keep(1, Ok(InstructionExample::Text(text)));
             return Ok(rows);
         }
-        Objects::open(path)?.for_each(progress, |object| {
-            let example = self.example(object.fields);
+        let notes = Objects::open(path)?.for_each(progress, |object| {
+            let example = object.fields.map_err(RowFault::from).and_then(|fields| self.example(fields));
             self.text += example.as_ref().map_or(0, InstructionExample::bytes);
             if self.text > MAX_TEXT {
                 bail!(Usage(format!(
@@ -85,6 +92,7 @@ impl RowReader {
             keep(object.row, example);
             Ok(())
         })?;
+        self.notes.extend(notes);
         Ok(rows)
     }
 
@@ -167,23 +175,6 @@ fn is_messages(value: &Value) -> bool {
         .as_array()
         .and_then(|list| list.first())
         .is_some_and(|first| first.get("role").is_some() || first.get("from").is_some())
-}
-
-/// The whole file is one text.
-fn plain_text(path: &Path) -> Result<String> {
-    if path.metadata()?.len() > MAX_TEXT_FILE {
-        bail!(Usage(format!(
-            "{}: larger than {} GiB; split it into several files",
-            path.display(),
-            MAX_TEXT_FILE >> 30
-        )));
-    }
-    match std::fs::read_to_string(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-            bail!(Usage(format!("{}: not UTF-8", path.display())))
-        }
-        text => Ok(text?),
-    }
 }
 
 impl InstructionExample {

@@ -1,88 +1,164 @@
-//! TSV without quoting, as GLUE uses it, and CSV.
+//! CSV and TSV files with a header: rows of cells.
 
-use std::cell::Cell;
-use std::fs::File;
+use std::borrow::Cow;
 use std::path::Path;
-use std::rc::Rc;
 
-use anyhow::{Context, Result, bail};
-use csv::ByteRecord;
+use anyhow::{Result, bail};
 
-use super::lines::{Lines, TextLine};
-use super::metered::{ByteMeter, MeteredFile};
-use super::{MAX_ROW, Record, RecordColumns, Records, column_indices};
+use super::MAX_ROW;
+use super::csv_rows::{CsvError, CsvRow, CsvRows};
+use super::decode::Decoding;
+use super::dialect::{Dialect, EnclosedRows, Quotes, column_names};
+use super::remarks::{Remark, Remarks};
+use super::row_reader::ReaderState;
+use super::text_file::TextFile;
 use crate::Usage;
 
-/// Opens a tab-separated file. Without quoting a row is a line, whose length [`Lines`] limits, so the `csv` crate is not
-/// needed.
-pub(super) fn tsv(path: &Path, columns: &RecordColumns<'_>) -> Result<Records> {
-    let mut lines = Lines::open(path)?;
-    let (count, indices) = match *columns {
-        RecordColumns::Indexed { count, indices } => (count, indices.to_vec()),
-        RecordColumns::Named(names) => {
-            let header = lines.next().ok_or_else(|| no_header(path))??;
-            let header: Vec<String> = header.text.split('\t').map(str::to_owned).collect();
-            (header.len(), column_indices(path, &header, names)?)
-        }
-    };
-    let (done, total) = (lines.done.clone(), lines.total);
-    let rows = lines.map(move |line| {
-        let TextLine { number, text, repaired } = line?;
-        let fields: Vec<&str> = text.split('\t').collect();
-        let cells = (fields.len() == count).then(|| indices.iter().map(|&i| Some(fields[i].to_owned())).collect());
-        Ok(Record { line: number, cells, repaired })
-    });
-    Ok(Records { path: path.to_owned(), rows: Box::new(rows), done, total, unit: "bytes" })
+/// Line breaks from which on a quoted field that looks like rows is remarked on. Two lines of text may look so by chance.
+const SUSPICIOUS_BREAKS: usize = 2;
+
+/// What to do about a stray quote.
+pub(super) const CLOSE_QUOTE: &str = "close it, or double it if it is text";
+
+/// An open CSV or TSV file.
+pub(super) struct Table {
+    rows: CsvRows<TextFile>,
+    row: CsvRow,
+    /// The names of the columns, up to the last one that has a name.
+    pub header: Vec<String>,
+    dialect: Dialect,
+    usual_delimiter: u8,
+    remarks: Remarks,
 }
 
-/// Opens a comma-separated file.
-pub(super) fn csv(path: &Path, columns: &RecordColumns<'_>) -> Result<Records> {
-    let RecordColumns::Named(names) = columns else { bail!("{}: a CSV file is read by column names", path.display()) };
-    let file = File::open(path).with_context(|| format!("{}: cannot open", path.display()))?;
-    let total = file.metadata().with_context(|| format!("{}: cannot read", path.display()))?.len();
-    let meter =
-        ByteMeter::new(MAX_ROW as u64, format!("the row is longer than {} MiB; is a quote not closed?", MAX_ROW >> 20));
-    let mut reader =
-        csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(MeteredFile::new(file, meter.clone()));
+/// One row of a table.
+pub(super) struct TableRow<'a> {
+    pub line: u64,
+    row: &'a CsvRow,
+    decoding: Decoding,
+    width: usize,
+    /// Rows that a quoted field seems to enclose.
+    pub enclosed: Option<EnclosedRows<'a>>,
+}
 
-    let mut row = ByteRecord::new();
-    if !reader.read_byte_record(&mut row).map_err(|error| broken(path, 1, &error))? {
-        return Err(no_header(path).into());
+impl Table {
+    /// `needed` are columns by which the delimiter is recognised.
+    pub fn csv(path: &Path, needed: &[&str]) -> Result<Table> {
+        Table::open(path, Dialect::of_csv(path, needed)?, b',')
     }
-    let header: Vec<String> = row.iter().map(|field| String::from_utf8_lossy(field).trim().to_owned()).collect();
-    let indices = column_indices(path, &header, names)?;
 
-    let (path, done) = (path.to_owned(), Rc::new(Cell::new(0)));
-    let (rows_path, rows_done) = (path.clone(), done.clone());
-    let mut ended = false;
-    let rows = std::iter::from_fn(move || {
-        if ended {
-            return None;
+    /// As [`Table::csv`].
+    pub fn tsv(path: &Path, needed: &[&str]) -> Result<Table> {
+        Table::open(path, Dialect::of_tsv(path, needed)?, b'\t')
+    }
+
+    fn open(path: &Path, dialect: Dialect, usual_delimiter: u8) -> Result<Table> {
+        let (mut rows, mut row) = (dialect.rows(path)?, CsvRow::default());
+        if !rows.read(&mut row).map_err(|error| unreadable(&rows, error))? {
+            bail!(Usage(format!("{}: the file is empty; expected a line of column names", path.display())));
         }
-        meter.next_item();
-        let start = reader.position().line();
-        match reader.read_byte_record(&mut row) {
-            Ok(true) => {}
-            Ok(false) => return None,
-            Err(error) => {
-                ended = true;
-                return Some(Err(broken(&rows_path, start, &error).into()));
+        let mut header = column_names(&row);
+        // Spreadsheets end every row with delimiters if a column further right was ever used.
+        while header.last().is_some_and(String::is_empty) {
+            header.pop();
+        }
+        if header.is_empty() {
+            bail!(Usage(format!("{}:{}: expected a line of column names", path.display(), row.line)));
+        }
+        Ok(Table { rows, row, header, dialect, usual_delimiter, remarks: Remarks::default() })
+    }
+
+    /// The same table from its first row on.
+    pub fn reopen(&self) -> Result<Table> {
+        Table::open(&self.rows.reader().path, self.dialect, self.usual_delimiter)
+    }
+
+    pub fn next(&mut self) -> Result<Option<TableRow<'_>>> {
+        let width = self.header.len();
+        loop {
+            if !self.rows.read(&mut self.row).map_err(|error| unreadable(&self.rows, error))? {
+                return Ok(None);
+            }
+            // A line of spaces is an empty line.
+            if width == 1 || self.row.len() > 1 || !self.row.field(0).trim_ascii().is_empty() {
+                break;
             }
         }
-        rows_done.set(meter.bytes());
-        let line = row.position().map_or(start, csv::Position::line);
-        let repaired = row.iter().any(|field| std::str::from_utf8(field).is_err());
-        let cells = (row.len() == header.len())
-            .then(|| indices.iter().map(|&i| Some(String::from_utf8_lossy(&row[i]).into_owned())).collect());
-        Some(Ok(Record { line, cells, repaired }))
-    });
-    Ok(Records { path, rows: Box::new(rows), done, total, unit: "bytes" })
+        let (row, line) = (&self.row, self.row.line);
+        let decoding = Decoding::of(&row.bytes);
+        if let Some(remark) = decoding.remark(&row.bytes, self.rows.reader().encoding) {
+            self.remarks.note(remark, line);
+        }
+        if row.signs.text_after_quote {
+            self.remarks.note(Remark::TextAfterQuote, line);
+        }
+        let enclosed = self.dialect.enclosed_rows(row, width).filter(|rows| rows.breaks() >= SUSPICIOUS_BREAKS);
+        if enclosed.is_some() {
+            self.remarks.note(Remark::RowsInQuotes, line);
+        }
+        Ok(Some(TableRow { line, row, decoding, width, enclosed }))
+    }
+
+    pub fn state(&self) -> ReaderState<'_> {
+        self.rows.reader().state(self.description(), &self.remarks)
+    }
+
+    /// What is not as the extension says: `delimiter ";"`, `UTF-16LE`, `gzip`.
+    fn description(&self) -> Vec<String> {
+        let mut parts = Vec::new();
+        if self.dialect.delimiter != self.usual_delimiter {
+            parts.push(match self.dialect.delimiter {
+                b'\t' => "delimiter tab".to_owned(),
+                delimiter => format!("delimiter \"{}\"", char::from(delimiter)),
+            });
+        }
+        match self.dialect.quotes {
+            Quotes::Enclosing => {}
+            Quotes::FoundEnclosing => parts.push("quotes enclose fields".to_owned()),
+            Quotes::FoundText { line } => parts.push(format!("quotes are text, as in line {line}")),
+        }
+        parts.extend(self.rows.reader().storage());
+        parts
+    }
 }
 
-fn no_header(path: &Path) -> Usage {
-    Usage(format!("{}: the file is empty; expected a line of column names", path.display()))
+impl<'a> TableRow<'a> {
+    /// The text of a part of the row.
+    pub fn text(&self, bytes: &'a [u8]) -> Cow<'a, str> {
+        self.decoding.text(bytes)
+    }
+
+    /// Whether the row has a cell for each column, and nothing beyond the last one.
+    pub fn is_complete(&self) -> bool {
+        self.row.len() >= self.width && (self.width..self.row.len()).all(|index| self.row.field(index).is_empty())
+    }
+
+    pub fn cell(&self, index: usize) -> Cow<'a, str> {
+        self.decoding.text(self.row.field(index))
+    }
 }
 
-fn broken(path: &Path, line: u64, error: &csv::Error) -> Usage {
-    Usage(format!("{}:{line}: {error}", path.display()))
+fn unreadable(rows: &CsvRows<TextFile>, error: CsvError) -> anyhow::Error {
+    let path = rows.reader().path.display();
+    let message = match error {
+        CsvError::Io(error) => return rows.reader().failed(error),
+        CsvError::OpenQuote { line, end_of_file: true } => {
+            format!(
+                "{path}:{line}: the quote that opens in this row is not closed by the end of the file; {CLOSE_QUOTE}"
+            )
+        }
+        CsvError::OpenQuote { line, end_of_file: false } => {
+            format!("{path}:{line}: the quote that opens in this row is not closed within 1 MiB; {CLOSE_QUOTE}")
+        }
+        CsvError::TextAfterQuote { opened, closed } => format!(
+            "{path}:{opened}: the quote that opens in this row is closed only in line {closed}, within a field; {CLOSE_QUOTE}"
+        ),
+        CsvError::TooLong { line, limit } if limit < MAX_ROW => {
+            format!("{path}:{line}: a field is longer than {} MiB; is this a table?", limit >> 20)
+        }
+        CsvError::TooLong { line, limit } => {
+            format!("{path}:{line}: the row is longer than {} MiB; is this a table?", limit >> 20)
+        }
+    };
+    Usage(message).into()
 }

@@ -1,87 +1,97 @@
-//! Lines of a text file that may hold anything: a byte-order mark, CRLF, bytes that are not UTF-8, endless lines.
+//! Lines of a text file that may hold anything: bytes that are not UTF-8, endless lines.
 
-use std::cell::Cell;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::io::{self, BufRead};
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use memchr::{memchr, memchr2};
 
 use super::MAX_ROW;
+use super::text_file::TextFile;
 use crate::Usage;
 
-/// The lines of a file; empty ones are skipped.
+/// What ends a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineBreak {
+    /// `\n` or `\r\n`: a lone carriage return is text.
+    Feed,
+    /// A lone carriage return as well.
+    FeedOrReturn,
+}
+
+/// The lines of a file.
 pub(super) struct Lines {
-    pub path: PathBuf,
-    /// Size of the file in bytes.
-    pub total: u64,
-    /// Bytes read so far.
-    pub done: Rc<Cell<u64>>,
-    reader: BufReader<File>,
-    number: u64,
+    pub file: TextFile,
+    /// Of the line read last, from 1.
+    pub number: u64,
+    line_break: LineBreak,
     buffer: Vec<u8>,
 }
 
-/// One line without its line break.
-pub(super) struct TextLine {
-    /// From 1.
-    pub number: u64,
-    pub text: String,
-    /// Whether bytes that are not UTF-8 were replaced by U+FFFD.
-    pub repaired: bool,
-}
-
 impl Lines {
-    pub fn open(path: &Path) -> Result<Lines> {
-        let file = File::open(path).with_context(|| format!("{}: cannot open", path.display()))?;
-        let total = file.metadata().with_context(|| format!("{}: cannot read", path.display()))?.len();
-        let reader = BufReader::with_capacity(1 << 16, file);
-        Ok(Lines { path: path.to_owned(), total, done: Rc::default(), reader, number: 0, buffer: Vec::new() })
+    pub fn open(path: &Path, line_break: LineBreak) -> Result<Lines> {
+        Ok(Lines::of(TextFile::open(path)?, line_break))
     }
 
-    /// Reads one line into the buffer, at most one byte more than the limit.
-    fn fill(&mut self) -> Result<usize> {
-        self.buffer.clear();
-        let mut bounded = self.reader.by_ref().take(MAX_ROW as u64 + 1);
-        let read = bounded
-            .read_until(b'\n', &mut self.buffer)
-            .with_context(|| format!("{}:{}: cannot read", self.path.display(), self.number + 1))?;
-        self.number += 1;
-        self.done.set(self.done.get() + read as u64);
-        if read > MAX_ROW {
-            bail!(Usage(format!(
-                "{}:{}: the line is longer than {} MiB",
-                self.path.display(),
-                self.number,
-                MAX_ROW >> 20
-            )));
-        }
-        Ok(read)
+    pub fn of(file: TextFile, line_break: LineBreak) -> Lines {
+        Lines { file, number: 0, line_break, buffer: Vec::new() }
     }
-}
 
-impl Iterator for Lines {
-    type Item = Result<TextLine>;
-
-    fn next(&mut self) -> Option<Result<TextLine>> {
+    /// The next line that is not empty, without its line break.
+    pub fn next(&mut self) -> Result<Option<&[u8]>> {
         loop {
             match self.fill() {
-                Ok(0) => return None,
-                Ok(_) => {}
-                Err(error) => return Some(Err(error)),
+                Err(error) => return Err(self.file.failed(error)),
+                Ok(false) => return Ok(None),
+                Ok(true) => self.number += 1,
             }
-            let mut bytes = self.buffer.as_slice();
-            if self.number == 1 {
-                bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+            if self.buffer.len() > MAX_ROW {
+                let (path, number) = (self.file.path.display(), self.number);
+                bail!(Usage(format!("{path}:{number}: the line is longer than {} MiB", MAX_ROW >> 20)));
             }
-            bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-            bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
-            if !bytes.is_empty() {
-                let repaired = std::str::from_utf8(bytes).is_err();
-                let text = String::from_utf8_lossy(bytes).into_owned();
-                return Some(Ok(TextLine { number: self.number, text, repaired }));
+            if self.line_break == LineBreak::Feed && self.buffer.ends_with(b"\r") {
+                self.buffer.pop();
             }
+            if !self.buffer.is_empty() {
+                return Ok(Some(&self.buffer));
+            }
+        }
+    }
+
+    /// The line read last.
+    pub fn line(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Reads one line into the buffer, or the beginning of one that is too long; false at the end of the file.
+    fn fill(&mut self) -> io::Result<bool> {
+        self.buffer.clear();
+        let mut begun = false;
+        loop {
+            let bytes = self.file.fill_buf()?;
+            if bytes.is_empty() {
+                return Ok(begun);
+            }
+            begun = true;
+            let end = match self.line_break {
+                LineBreak::Feed => memchr(b'\n', bytes),
+                LineBreak::FeedOrReturn => memchr2(b'\n', b'\r', bytes),
+            };
+            self.buffer.extend_from_slice(&bytes[..end.unwrap_or(bytes.len())]);
+            let Some(end) = end else {
+                let length = bytes.len();
+                self.file.consume(length);
+                if self.buffer.len() > MAX_ROW {
+                    return Ok(true);
+                }
+                continue;
+            };
+            let after_return = bytes[end] == b'\r';
+            self.file.consume(end + 1);
+            if after_return && self.file.fill_buf()?.first() == Some(&b'\n') {
+                self.file.consume(1);
+            }
+            return Ok(true);
         }
     }
 }

@@ -1,19 +1,19 @@
-//! Parquet files; scalars become text.
+//! Parquet files: rows as JSON objects.
 
-use std::cell::Cell;
 use std::fs::File;
-use std::path::Path;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::reader::RowIter;
-use parquet::record::{Field, Row};
-use parquet::schema::types::Type;
-use serde_json::{Map, Value};
+use parquet::schema::types::{Type, TypePtr};
 
-use super::{Record, RecordColumns, Records, column_indices};
+use super::columns::column_indices;
+use super::content::{Compression, check_kind};
+use super::parquet_values::ValueReader;
+use super::remarks::{Remark, Remarks};
+use super::row_reader::{FieldRow, ReaderState, RowReader};
 use crate::Usage;
 use crate::data::guard::guarded;
 
@@ -22,45 +22,109 @@ const MAX_UNPACKED: i64 = 8 << 30;
 
 const UNREADABLE: &str = "not a readable parquet file";
 
-/// Calls `take` with the number of rows and each row as JSON, all columns included.
-pub(super) fn objects(path: &Path, take: &mut dyn FnMut(u64, Map<String, Value>) -> Result<()>) -> Result<()> {
-    let (reader, total) = open_checked(path)?;
-    let mut rows =
-        guarded(path, UNREADABLE, || -> parquet::errors::Result<_> { Ok(RowIter::from_file_into(Box::new(reader))) })?;
-    while let Some(row) = guarded(path, UNREADABLE, || rows.next().transpose())? {
-        let fields = row.get_column_iter().map(|(name, field)| (name.clone(), json(field)));
-        take(total, fields.collect())?;
-    }
-    Ok(())
+/// An open parquet file.
+pub(super) struct ParquetFile {
+    path: PathBuf,
+    rows: RowIter<'static>,
+    columns: Vec<TypePtr>,
+    /// Rows read.
+    done: u64,
+    /// Rows of the file.
+    total: u64,
+    remarks: Remarks,
 }
 
-fn json(field: &Field) -> Value {
-    match field {
-        Field::Bool(value) => (*value).into(),
-        Field::Byte(value) => (*value).into(),
-        Field::Short(value) => (*value).into(),
-        Field::Int(value) => (*value).into(),
-        Field::Long(value) => (*value).into(),
-        Field::UByte(value) => (*value).into(),
-        Field::UShort(value) => (*value).into(),
-        Field::UInt(value) => (*value).into(),
-        Field::ULong(value) => (*value).into(),
-        Field::Float(value) => (*value).into(),
-        Field::Double(value) => (*value).into(),
-        Field::Str(text) => text.clone().into(),
-        Field::Bytes(bytes) => String::from_utf8_lossy(bytes.data()).into_owned().into(),
-        Field::Group(row) => {
-            Value::Object(row.get_column_iter().map(|(name, field)| (name.clone(), json(field))).collect())
+impl ParquetFile {
+    /// Reads all columns.
+    pub fn open(path: &Path) -> Result<ParquetFile> {
+        let (reader, total) = open_checked(path)?;
+        let columns = reader.metadata().file_metadata().schema().get_fields().to_vec();
+        ParquetFile::of(path, reader, total, columns, None)
+    }
+
+    /// Reads these columns, of single values.
+    pub fn open_columns(path: &Path, names: &[&str]) -> Result<ParquetFile> {
+        let (reader, total) = open_checked(path)?;
+        let schema = reader.metadata().file_metadata().schema();
+        let header: Vec<String> = schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
+        let mut indices = column_indices(path, &header, names)?;
+        // A projection keeps the file's order of columns.
+        indices.sort_unstable();
+        let columns: Vec<TypePtr> = indices.iter().map(|&index| schema.get_fields()[index].clone()).collect();
+        if let Some(nested) = columns.iter().find(|column| !column.is_primitive()) {
+            bail!(Usage(format!(
+                "{}: column \"{}\" is a list or a struct; expected strings or numbers",
+                path.display(),
+                nested.name()
+            )));
         }
-        Field::ListInternal(list) => list.elements().iter().map(json).collect(),
-        // Dates, decimals and maps are no part of a text.
-        _ => Value::Null,
+        let projection = Type::group_type_builder(schema.name())
+            .with_fields(columns.clone())
+            .build()
+            .with_context(|| format!("{}: cannot select columns", path.display()))?;
+        ParquetFile::of(path, reader, total, columns, Some(projection))
+    }
+
+    fn of(
+        path: &Path,
+        reader: SerializedFileReader<File>,
+        total: u64,
+        columns: Vec<TypePtr>,
+        projection: Option<Type>,
+    ) -> Result<ParquetFile> {
+        let rows = guarded(path, UNREADABLE, || RowIter::from_file_into(Box::new(reader)).project(projection))?;
+        Ok(ParquetFile { path: path.to_owned(), rows, columns, done: 0, total, remarks: Remarks::default() })
+    }
+}
+
+impl RowReader for ParquetFile {
+    type Row = FieldRow;
+
+    /// The next row. A null is an absent key: files fill in all keys of a column's structs.
+    fn next(&mut self) -> Result<Option<FieldRow>> {
+        let row = guarded(&self.path, UNREADABLE, || self.rows.next().transpose())?;
+        let Some(row) = row else {
+            return match self.done == self.total {
+                true => Ok(None),
+                false => bail!(Usage(format!(
+                    "{}: {UNREADABLE}: it declares {} rows, but holds {}",
+                    self.path.display(),
+                    self.total,
+                    self.done
+                ))),
+            };
+        };
+        self.done += 1;
+        let mut reader = ValueReader::default();
+        // What the library computes of dates and decimals panics where a file's numbers make no sense.
+        let fields = guarded(&self.path, UNREADABLE, || Ok::<_, std::fmt::Error>(reader.fields(&row, &self.columns)))?;
+        if reader.broken_text {
+            self.remarks.note(Remark::BrokenText, self.done);
+        }
+        Ok(Some(FieldRow { row: self.done, fields }))
+    }
+
+    fn state(&self) -> ReaderState<'_> {
+        let ParquetFile { done, total, remarks, .. } = self;
+        ReaderState { done: *done, total: *total, unit: "examples", description: Vec::new(), remarks }
     }
 }
 
 /// Opens a file whose declared size is within the limit; also returns its number of rows.
 pub(super) fn open_checked(path: &Path) -> Result<(SerializedFileReader<File>, u64)> {
-    let file = File::open(path).with_context(|| format!("{}: cannot open", path.display()))?;
+    let mut file = File::open(path).with_context(|| format!("{}: cannot open", path.display()))?;
+    let mut head = Vec::new();
+    file.by_ref().take(64).read_to_end(&mut head).with_context(|| format!("{}: cannot read", path.display()))?;
+    if !head.starts_with(b"PAR1") {
+        check_kind(path, &head)?;
+        if let Some(kind) = Compression::of(&head) {
+            bail!(Usage(format!(
+                "{}: compressed with {}; unpack it: parquet has a compression of its own",
+                path.display(),
+                kind.name()
+            )));
+        }
+    }
     let reader = guarded(path, UNREADABLE, || SerializedFileReader::new(file))?;
     let metadata = reader.metadata();
     let unpacked = metadata.row_groups().iter().fold(0_i64, |sum, group| sum.saturating_add(group.total_byte_size()));
@@ -74,83 +138,4 @@ pub(super) fn open_checked(path: &Path) -> Result<(SerializedFileReader<File>, u
     }
     let total = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
     Ok((reader, total))
-}
-
-pub(super) fn open(path: &Path, columns: &RecordColumns<'_>) -> Result<Records> {
-    let RecordColumns::Named(names) = columns else { bail!("{}: parquet is read by column names", path.display()) };
-    let (reader, total) = open_checked(path)?;
-    let metadata = reader.metadata();
-    let schema = metadata.file_metadata().schema();
-    let header: Vec<String> = schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
-    let indices = column_indices(path, &header, names)?;
-    for &i in &indices {
-        let field = &schema.get_fields()[i];
-        if !field.is_primitive() {
-            bail!(Usage(format!(
-                "{}: column \"{}\" is a list or a struct; expected strings or numbers",
-                path.display(),
-                field.name()
-            )));
-        }
-    }
-    // A projection keeps the file's order of columns: find the cells in it by name again.
-    let fields = schema.get_fields().iter().enumerate().filter(|(i, _)| indices.contains(i));
-    let fields: Vec<Arc<Type>> = fields.map(|(_, field)| field.clone()).collect();
-    let order: Vec<usize> =
-        column_indices(path, &fields.iter().map(|f| f.name().to_owned()).collect::<Vec<_>>(), names)?;
-    let projection = Type::group_type_builder(schema.name())
-        .with_fields(fields)
-        .build()
-        .with_context(|| format!("{}: cannot select columns", path.display()))?;
-    let mut rows = guarded(path, UNREADABLE, || RowIter::from_file_into(Box::new(reader)).project(Some(projection)))?;
-
-    let (path, done) = (path.to_owned(), Rc::new(Cell::new(0)));
-    let (rows_path, rows_done) = (path.clone(), done.clone());
-    let mut ended = false;
-    let rows = std::iter::from_fn(move || {
-        if ended {
-            return None;
-        }
-        let row = guarded(&rows_path, UNREADABLE, || rows.next().transpose()).transpose()?;
-        rows_done.set(rows_done.get() + 1);
-        ended = row.is_err();
-        Some(row.and_then(|row| record(&rows_path, rows_done.get(), &row, &order)))
-    });
-    Ok(Records { path, rows: Box::new(rows), done, total, unit: "examples" })
-}
-
-fn record(path: &Path, line: u64, row: &Row, order: &[usize]) -> Result<Record> {
-    let fields: Vec<(&String, &Field)> = row.get_column_iter().collect();
-    let mut cells = Vec::with_capacity(order.len());
-    let mut repaired = false;
-    for &i in order {
-        let Some((name, field)) = fields.get(i) else {
-            bail!(Usage(format!("{}:{line}: the row lacks a column", path.display())))
-        };
-        cells.push(match field {
-            Field::Null => None,
-            Field::Str(text) => Some(text.clone()),
-            // Some writers do not mark columns of strings as such: they read as bytes.
-            Field::Bytes(bytes) => {
-                repaired |= std::str::from_utf8(bytes.data()).is_err();
-                Some(String::from_utf8_lossy(bytes.data()).into_owned())
-            }
-            Field::Bool(value) => Some(value.to_string()),
-            Field::Byte(value) => Some(value.to_string()),
-            Field::Short(value) => Some(value.to_string()),
-            Field::Int(value) => Some(value.to_string()),
-            Field::Long(value) => Some(value.to_string()),
-            Field::UByte(value) => Some(value.to_string()),
-            Field::UShort(value) => Some(value.to_string()),
-            Field::UInt(value) => Some(value.to_string()),
-            Field::ULong(value) => Some(value.to_string()),
-            Field::Float(value) => Some(value.to_string()),
-            Field::Double(value) => Some(value.to_string()),
-            _ => bail!(Usage(format!(
-                "{}: column \"{name}\" holds neither strings nor numbers nor booleans",
-                path.display()
-            ))),
-        });
-    }
-    Ok(Record { line, cells: Some(cells), repaired })
 }

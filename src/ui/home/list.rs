@@ -2,7 +2,7 @@
 
 use super::layout::window;
 use crate::Usage;
-use crate::data::LabelledSource;
+use crate::data::{LabelledSource, dataset_name};
 use crate::preset::{DataSource, Draft, InstructionFiles, Preset, PresetEntry};
 use crate::ui::format::plain;
 use crate::ui::saving::SavedPreset;
@@ -148,16 +148,11 @@ pub fn model(preset: &Preset) -> String {
 pub fn task(preset: &Preset) -> String {
     match &preset.data.source {
         DataSource::Hub(task) | DataSource::Local(LabelledSource::Glue { task, .. }) => task.title().to_owned(),
-        DataSource::Local(LabelledSource::Table { train, .. }) => {
-            plain(&train.file_stem().unwrap_or_default().to_string_lossy())
-        }
+        DataSource::Local(LabelledSource::Table { train, .. }) => plain(&dataset_name(train)),
         DataSource::HubTable(table) => plain(table.dataset.name()),
         DataSource::Instructions(data) => match &data.files {
             InstructionFiles::Hub(dataset) => plain(dataset.name()),
-            InstructionFiles::Local(files) => {
-                let first = files.first().and_then(|file| file.file_stem()).unwrap_or_default();
-                plain(&first.to_string_lossy())
-            }
+            InstructionFiles::Local(files) => plain(&dataset_name(files)),
         },
     }
 }

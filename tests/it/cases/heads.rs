@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use finesift::data::{Classes, Example, LabelSet};
+use finesift::data::{Classes, Example, LabelSet, LabelledInput};
 use finesift::delta::Changes;
 use finesift::eval::{Predictor, PredictorOptions};
 use finesift::export::{CancelToken, ExportControl, merged};
@@ -111,7 +111,8 @@ fn examples(tiny: &Tiny) -> Vec<Example> {
         label_kind: data::LabelKind::Classes(Some(CLASSES.map(str::to_owned).into())),
         published: None,
     };
-    data::read_labelled(&tiny.path("texts.csv"), &columns, "data.labels", &|_| {}).unwrap().examples
+    let input = LabelledInput { path: &tiny.path("texts.csv"), task: None, names: "data.labels" };
+    data::read_labelled(&input, &columns, &|_| {}).unwrap().examples
 }
 
 fn log(events: &[Event]) -> Vec<&str> {

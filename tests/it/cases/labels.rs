@@ -26,8 +26,18 @@ fn load(train: &Path, eval: &Path, labels: &[&str]) -> anyhow::Result<Dataset> {
         label_kind: LabelKind::Classes((!labels.is_empty()).then_some(labels)),
         published: None,
     };
-    let source = LabelledSource::Table { train: train.to_owned(), held_out: HeldOut::File(eval.to_owned()), columns };
+    let source = LabelledSource::Table {
+        train: vec![train.to_owned()],
+        held_out: HeldOut::Files(vec![eval.to_owned()]),
+        columns,
+    };
     data::load(&source, ReadOptions { seed: 1, max_bad_rows: 0.5 }, &|_| {})
+}
+
+/// The warnings, except the one that the same file is trained and evaluated on.
+fn about_labels(dataset: &Dataset) -> Vec<&str> {
+    let warnings = dataset.warnings.iter().map(String::as_str);
+    warnings.filter(|warning| !warning.contains("both trained and evaluated on")).collect()
 }
 
 fn names(dataset: &Dataset) -> &[String] {
@@ -93,7 +103,7 @@ fn negative_labels_are_named_in_numeric_order_with_a_warning() {
     );
     let warning = "the labels are no indices from 0 to 2, so data.labels names them in numeric order: -1 is negative, 0 is \
                    neutral, 1 is positive";
-    assert_eq!(dataset.warnings, [warning]);
+    assert_eq!(about_labels(&dataset), [warning]);
     assert_eq!(names(&read("polarity.csv", "polarity.csv", &[]).unwrap()), ["-1", "0", "1"]);
     let error = read("polarity.csv", "polarity.csv", &["negative", "positive"]).unwrap_err();
     let message = "the labels are the 3 numbers -1, 0, 1, but data.labels has 2 names; give one name for each number, in this order";
@@ -121,7 +131,7 @@ fn a_class_without_training_examples_is_named() {
     let file = folder.path().join("a.csv");
     fs::write(&file, "text,label\na,0\nb,2\nc,0\n").unwrap();
     let dataset = load(&file, &file, &["low", "middle", "high"]).unwrap();
-    assert_eq!(dataset.warnings, ["labels: no training example of middle"]);
+    assert_eq!(about_labels(&dataset), ["labels: no training example of middle"]);
 }
 
 #[test]
@@ -147,7 +157,8 @@ fn label_columns_are_read_as_pandas_and_datasets_read_them() {
                 (!labels.is_empty()).then(|| labels.iter().map(|&name| name.to_owned()).collect()),
             ),
         };
-        let source = LabelledSource::Table { train: file.clone(), held_out: HeldOut::File(file.clone()), columns };
+        let source =
+            LabelledSource::Table { train: vec![file.clone()], held_out: HeldOut::Files(vec![file.clone()]), columns };
         let dataset = data::load(&source, ReadOptions { seed: 1, max_bad_rows: 1.0 }, &|_| {}).unwrap();
         assert_eq!(names(&dataset), strings(&case["names"]), "{case}");
         let expected: Vec<u64> =

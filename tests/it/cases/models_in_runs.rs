@@ -135,7 +135,8 @@ fn a_classifier_is_trained_on_the_splits_and_classes_of_a_dataset_of_the_hub() {
                 '0': negative\n          '1': positive\n---\n# Rows\n";
     let files = [
         ("README.md", card.as_bytes().to_vec()),
-        ("train.jsonl", rows(24)),
+        ("train_1.jsonl", rows(12)),
+        ("train_2.jsonl", rows(12)),
         ("validation.jsonl", rows(8)),
         ("test.jsonl", rows(4)),
     ];
@@ -148,7 +149,7 @@ fn a_classifier_is_trained_on_the_splits_and_classes_of_a_dataset_of_the_hub() {
     let train = ["train", "tiny.toml", "--device", "cpu", "--headless", "--json", "--run"];
     let said = finesift_with_hub(&tiny, "", &[&train[..], &["r"]].concat(), Some(&server.endpoint));
     let taken = format!(
-        "dataset: org/rows@v1.0 at commit {}, config default, split train, held-out set: split validation (train.jsonl; \
+        "dataset: org/rows@v1.0 at commit {}, config default, split train, held-out set: split validation (2 files; \
          validation.jsonl)",
         &COMMIT[..12]
     );
