@@ -42,9 +42,10 @@ pub enum Missing {
     Dataset { id: String },
 }
 
-/// The labelled texts of a dataset on the hub, on this machine.
-pub(super) struct FoundTable {
+/// Labelled texts on this machine.
+pub struct FoundTable {
     pub source: LabelledSource,
+    /// What was taken of a dataset on the hub, and what may be missing of it; empty for other files.
     pub files: DatasetFiles,
 }
 
@@ -188,11 +189,12 @@ pub(super) fn held_out_of(files: &DatasetFiles, otherwise: &HeldOut) -> HeldOut 
 ///
 /// # Errors
 /// [`Usage`]: a language model's preset, whose examples have no labels. Others: the network or the disk.
-pub fn labelled_source(preset: &Preset, access: &Access, progress: &dyn Fn(Progress)) -> Result<LabelledSource> {
+pub fn labelled_source(preset: &Preset, access: &Access, progress: &dyn Fn(Progress)) -> Result<FoundTable> {
+    let local = |source| FoundTable { source, files: DatasetFiles::default() };
     match &preset.data.source {
         DataSource::Instructions(_) => bail!(Usage("data.format: instructions have no labels to score".into())),
-        DataSource::Local(source) => Ok(source.clone()),
-        DataSource::Hub(task) => access.glue(*task, progress)?.found(),
-        DataSource::HubTable(table) => Ok(access.table(table, progress)?.found()?.source),
+        DataSource::Local(source) => Ok(local(source.clone())),
+        DataSource::Hub(task) => access.glue(*task, progress)?.found().map(local),
+        DataSource::HubTable(table) => access.table(table, progress)?.found(),
     }
 }

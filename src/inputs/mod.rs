@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-pub use access::{Access, Downloads, Missing, labelled_source};
+pub use access::{Access, Downloads, FoundTable, Missing, labelled_source};
 pub use checks::{check_targets, target_rules};
 pub use opened::{
     CompletePreset, ModelTokenizer, OpenedData, OpenedModel, OpenedPreset, TokenizedExamples, TokenizedSplit,
@@ -33,7 +33,7 @@ use crate::hub::DatasetFiles;
 use crate::model::ModelConfig;
 use crate::preset::{DataSource, InstructionFiles, Preset};
 use crate::protocol::{Event, Progress};
-use access::{FoundTable, Lookup, held_out_of};
+use access::{Lookup, held_out_of};
 
 /// Finds, reads and checks everything that a preset names, except the weights. `report` receives progress and warnings.
 ///
