@@ -41,17 +41,15 @@ use access::{Lookup, held_out_of};
 /// [`Usage`](crate::Usage): a mistake in the preset, or files that do not fit it. Others: the network or the disk.
 pub fn open(preset: &Preset, access: &Access, report: &dyn Fn(Event)) -> Result<OpenedPreset> {
     let progress = |progress: Progress| report(Event::Progress(progress));
-    let mut missing = Vec::new();
+    let (mut missing, mut notes) = (Vec::new(), Vec::new());
     checks::check_known_scores(preset)?;
     let model = match access.model(&preset.model.id, &progress)? {
         Lookup::Found(folder) => {
-            if let Some(commit) = access.hub.commit_of(&folder) {
-                report(Event::info(format!("model: {} at commit {}", preset.model.id, short(&commit))));
-            }
+            let commit = access.hub.commit_of(&folder);
+            notes.extend(commit.map(|commit| format!("model: {} at commit {}", preset.model.id, short(&commit))));
             let model = open_model(preset, folder)?;
-            if let Some(note) = model.tokenizer.note() {
-                report(Event::info(note));
-            }
+            notes.extend(model.tokenizer.note().map(str::to_owned));
+            notes.iter().map(Event::info).for_each(report);
             Some(model)
         }
         Lookup::Missing(demo @ Missing::Demo { .. }) => {
@@ -63,7 +61,7 @@ pub fn open(preset: &Preset, access: &Access, report: &dyn Fn(Event)) -> Result<
             None
         }
     };
-    let data = match &preset.data.source {
+    let mut data = match &preset.data.source {
         DataSource::Local(source) => Some(classifier::open(preset, source, model.as_ref(), access, report)?),
         DataSource::Hub(task) => match access.glue(*task, &progress)? {
             Lookup::Found(source) => Some(classifier::open(preset, &source, model.as_ref(), access, report)?),
@@ -76,7 +74,7 @@ pub fn open(preset: &Preset, access: &Access, report: &dyn Fn(Event)) -> Result<
             Lookup::Found(FoundTable { source, files }) => {
                 report_dataset(&files, report);
                 let opened = classifier::open(preset, &source, model.as_ref(), access, report)?;
-                Some(OpenedData { name: table.dataset.name().to_owned(), ..opened })
+                Some(opened.of_hub(&table.dataset, files.summary, files.warnings))
             }
             Lookup::Missing(dataset) => {
                 missing.push(dataset);
@@ -101,7 +99,7 @@ pub fn open(preset: &Preset, access: &Access, report: &dyn Fn(Event)) -> Result<
                         let columns = data.columns.clone();
                         let source = InstructionSource { format: data.format, columns, train: files.train, held_out };
                         let opened = language::open(preset, data, &source, model.as_ref(), report)?;
-                        Some(OpenedData { name: dataset.name().to_owned(), ..opened })
+                        Some(opened.of_hub(dataset, files.summary, files.warnings))
                     }
                     Lookup::Missing(dataset) => {
                         missing.push(dataset);
@@ -111,6 +109,9 @@ pub fn open(preset: &Preset, access: &Access, report: &dyn Fn(Event)) -> Result<
             }
         },
     };
+    if let Some(data) = &mut data {
+        data.notes.splice(0..0, notes);
+    }
     Ok(OpenedPreset { model, data, missing })
 }
 
