@@ -45,6 +45,7 @@ impl Files {
             text_pair: None,
             label: "label".into(),
             label_kind: LabelKind::Classes(None),
+            published: None,
         };
         let source = LabelledSource::Table { train: self.paths(names), held_out, columns };
         data::load(&source, ReadOptions { seed: 0, max_bad_rows: 0.5 }, &|_| {})
