@@ -93,8 +93,9 @@ const BRACKETED: [&str; 9] = [
      {% if add_generation_prompt %}<|s|>assistant <thought> {% endif %}",
     // With tool calls, and reasoning that is written in the last turn alone.
     "{% set ns = namespace(last=-1) %}{% for m in messages %}{% if m.role == 'user' %}{% set ns.last = loop.index0 %}{% endif %}\
-     {% endfor %}{% for m in messages %}<|s|>{{ m.role }}<|h|>⟨{% if loop.index0 > ns.last %}{{ '<think>\n\n</think>\n\n' }}\
-     {% endif %}{{ m.content | trim }}{% for c in m.tool_calls or [] %}{{ '\n<call>\n' }}{{ c.function.name }}: \
+     {% endfor %}{% for m in messages %}{% set c = m.content or '' %}{% set r = c.split('</think>')[0].split('<think>')[-1] if \
+     '</think>' in c else '' %}<|s|>{{ m.role }}<|h|>⟨{% if loop.index0 > ns.last %}{{ '<think>' + r + '</think>' }}{% endif %}\
+     {{ c.split('</think>')[-1] | trim }}{% for c in m.tool_calls or [] %}{{ '\n<call>\n' }}{{ c.function.name }}: \
      {{ c.function.arguments | tojson }}{{ '\n</call>' }}{% endfor %}<|e|>⟩{{ '\n' }}{% endfor %}\
      {% if add_generation_prompt %}<|s|>assistant<|h|>{% endif %}",
     // With tool calls that end with a token of their own, a system prompt in the last turn, and no generation prompt.
@@ -184,7 +185,8 @@ fn calls() -> impl Strategy<Value = Value> {
         let arguments = town.map_or(json!({}), |town| json!({"town": town, "n": 1}));
         json!({"type": "function", "function": {"name": name, "arguments": arguments}})
     });
-    (prop::option::of(content()), prop::collection::vec(call, 1..3))
+    let content = prop::option::of((thought(), content()).prop_map(|(thought, content)| thought + &content));
+    (content, prop::collection::vec(call, 1..3))
         .prop_map(|(content, calls)| json!({"role": "assistant", "content": content, "tool_calls": calls}))
 }
 

@@ -73,28 +73,24 @@ impl<'a> AnswerFinder<'a> {
             return Ok(Some(prompt.len()..self.answer_end(upto)));
         }
         self.by_prefixes = false;
-        let Some(changed) = self.changed(messages, index)? else { return Ok(None) };
-        let of_part = match upto {
-            Some(upto) => {
-                self.changed_in(&upto, &messages[..=index], index).ok().flatten().map(|changed| (upto, changed))
-            }
-            None => None,
-        };
+        let Some(mut changed) = self.changed(index)? else { return Ok(None) };
+        let mut part = upto.and_then(|upto| Part::of(self, upto, index));
         let calls = messages[index].has_tool_calls();
-        let changed = match &of_part {
-            // A later message may repeat the name of a tool.
-            Some((upto, part)) if calls => {
-                let written = &upto[part.clone()];
-                if !self.text[changed.start..].starts_with(written) {
-                    return Err(TemplateError::AnswerNotFound);
-                }
-                changed.start..changed.start + written.len()
+        if calls {
+            // Reasoning before the calls may be dropped, but the calls are written alike. Later messages may repeat the name of
+            // a tool, so that only the part tells where they end.
+            let part = part.as_mut().ok_or(TemplateError::AnswerNotFound)?;
+            let in_part = self.changed_by(&part.text, &messages[..=index], index, with_tool_calls_of)?;
+            let in_text = self.changed_by(&self.text, messages, index, with_tool_calls_of)?;
+            let (Some(in_part), Some(in_text)) = (in_part, in_text) else { return Err(TemplateError::AnswerNotFound) };
+            if !self.text[in_text.start..].starts_with(&part.text[in_part.clone()]) {
+                return Err(TemplateError::AnswerNotFound);
             }
-            None if calls => return Err(TemplateError::AnswerNotFound),
-            _ => changed,
-        };
-        let start = self.answer_start(index, prompt.as_deref(), &changed, of_part.as_ref())?;
-        let end = self.closed(&changed, of_part.as_ref(), calls)?;
+            changed.end = in_text.start + in_part.len();
+            part.changed.end = in_part.end;
+        }
+        let start = self.answer_start(index, prompt.as_deref(), &changed, part.as_ref())?;
+        let end = self.closed(&changed, part.as_ref(), calls)?;
         Ok(Some(start..end))
     }
 
@@ -104,7 +100,7 @@ impl<'a> AnswerFinder<'a> {
         index: usize,
         prompt: Option<&str>,
         changed: &Range<usize>,
-        of_part: Option<&(String, Range<usize>)>,
+        part: Option<&Part>,
     ) -> Result<usize, TemplateError> {
         let messages = &self.conversation.messages;
         if let Some(prompt) = prompt {
@@ -124,8 +120,8 @@ impl<'a> AnswerFinder<'a> {
                 return Ok(start);
             }
             // Without a header: what is between the messages before it and its content, if that is the same.
-            let between = of_part
-                .and_then(|(upto, part)| upto.get(prompt.len()..part.start).filter(|_| upto.starts_with(prompt)));
+            let between = part.filter(|part| part.text.starts_with(prompt));
+            let between = between.and_then(|part| part.text.get(prompt.len()..part.changed.start));
             if let Some(between) = between.filter(|between| self.text[..changed.start].ends_with(between)) {
                 return Ok(changed.start - between.len());
             }
@@ -146,21 +142,15 @@ impl<'a> AnswerFinder<'a> {
 
     /// Whether a place is after all that the template writes of the messages before this one.
     fn follows_previous(&self, index: usize, place: usize) -> bool {
-        let messages = &self.conversation.messages;
-        let changed = (0..index).rev().find_map(|previous| self.changed(messages, previous).ok().flatten());
+        let changed = (0..index).rev().find_map(|previous| self.changed(previous).ok().flatten());
         changed.is_none_or(|changed| changed.end <= place)
     }
 
     /// Where an answer ends whose changed part is `changed`: after the rest of its tool calls and the token that ends it.
-    fn closed(
-        &self,
-        changed: &Range<usize>,
-        of_part: Option<&(String, Range<usize>)>,
-        calls: bool,
-    ) -> Result<usize, TemplateError> {
+    fn closed(&self, changed: &Range<usize>, part: Option<&Part>, calls: bool) -> Result<usize, TemplateError> {
         let rest = &self.text[changed.end..];
-        let closing = match of_part {
-            Some((upto, part)) => upto[part.end..self.answer_end(upto).max(part.end)].to_owned(),
+        let closing = match part {
+            Some(Part { text, changed }) => text[changed.end..self.answer_end(text).max(changed.end)].to_owned(),
             None => self.ending.as_ref().map_or(String::new(), |ending| ending.closing.clone()),
         };
         match rest.starts_with(&closing) {
@@ -198,21 +188,22 @@ impl<'a> AnswerFinder<'a> {
     }
 
     /// The part of the whole text that changes with the content of a message.
-    fn changed(&self, messages: &[Message], index: usize) -> Result<Option<Range<usize>>, TemplateError> {
-        self.changed_in(&self.text, messages, index)
+    fn changed(&self, index: usize) -> Result<Option<Range<usize>>, TemplateError> {
+        self.changed_by(&self.text, &self.conversation.messages, index, with_content_of)
     }
 
-    /// The part of `text`, these messages rendered, that changes with the content of one of them.
-    fn changed_in(
+    /// The part of `text`, which is these messages rendered, that changes where `replace` puts a probe into one of them.
+    fn changed_by(
         &self,
         text: &str,
         messages: &[Message],
         index: usize,
+        replace: fn(Message, &str) -> Message,
     ) -> Result<Option<Range<usize>>, TemplateError> {
         let (mut before, mut after, mut differs) = (text.len(), text.len(), false);
         for probe in PROBES {
             let mut messages = messages.to_vec();
-            messages[index] = with_content_of(messages[index].clone(), probe);
+            messages[index] = replace(messages[index].clone(), probe);
             let other = self.render(&messages, false)?;
             differs |= other != text;
             let (prefix, suffix) = (common_prefix(text, &other), common_suffix(text, &other));
@@ -228,6 +219,21 @@ impl<'a> AnswerFinder<'a> {
 
     fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
         self.template.render_messages(messages, self.conversation, add_generation_prompt)
+    }
+}
+
+/// A conversation rendered up to a message.
+struct Part {
+    text: String,
+    /// What changes with the message's content.
+    changed: Range<usize>,
+}
+
+impl Part {
+    fn of(finder: &AnswerFinder, text: String, index: usize) -> Option<Part> {
+        let messages = &finder.conversation.messages[..=index];
+        let changed = finder.changed_by(&text, messages, index, with_content_of).ok()??;
+        Some(Part { text, changed })
     }
 }
 

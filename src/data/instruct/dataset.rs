@@ -178,9 +178,8 @@ impl InstructionDataset {
         let mut warnings = self.warnings();
         for (name, split) in [("train", &train), ("validation", &eval)] {
             warnings.extend(truncated(name, &split.truncated, encoder.max_length()));
-            let unwritten = [(split.unwritten_tools, "tools"), (split.unwritten_prompts, "a system prompt")];
-            for (number, what) in unwritten.into_iter().filter(|(number, _)| *number > 0) {
-                let have = if number == 1 { "conversation has" } else { "conversations have" };
+            for (what, number) in &split.unwritten {
+                let have = if *number == 1 { "conversation has" } else { "conversations have" };
                 warnings.push(format!("{name}: {number} {have} {what}, which the chat template does not write"));
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::InstructionRow;
 use super::fault::RowFault;
+use super::fitting::Unwritten;
 use super::loss_spans::MaskSource;
 use super::truncate::Truncation;
 use crate::data::Sequence;
@@ -20,10 +21,8 @@ pub struct EncodedPrompts {
     pub left_out: Vec<(usize, RowFault)>,
     /// How many conversations have their loss mask from where.
     pub masks: BTreeMap<MaskSource, usize>,
-    /// Conversations with tools, which the chat template does not write.
-    pub unwritten_tools: usize,
-    /// Conversations with a system prompt, which the chat template does not write.
-    pub unwritten_prompts: usize,
+    /// How many conversations have what the chat template does not write.
+    pub unwritten: BTreeMap<Unwritten, usize>,
 }
 
 /// The sequences of one example.
@@ -32,8 +31,7 @@ pub(super) struct EncodedExample {
     pub sequences: Vec<Sequence>,
     pub truncation: Option<Truncation>,
     pub mask: Option<MaskSource>,
-    pub unwritten_tools: bool,
-    pub unwritten_prompt: bool,
+    pub unwritten: Vec<Unwritten>,
 }
 
 impl EncodedPrompts {
@@ -41,8 +39,7 @@ impl EncodedPrompts {
         self.sequences.extend(example.sequences);
         example.truncation.into_iter().for_each(|truncation| *self.truncated.entry(truncation).or_default() += 1);
         example.mask.into_iter().for_each(|mask| *self.masks.entry(mask).or_default() += 1);
-        self.unwritten_tools += usize::from(example.unwritten_tools);
-        self.unwritten_prompts += usize::from(example.unwritten_prompt);
+        example.unwritten.into_iter().for_each(|what| *self.unwritten.entry(what).or_default() += 1);
     }
 
     /// The rows that are left out of `rows`, one sentence per reason.

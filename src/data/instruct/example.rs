@@ -109,6 +109,11 @@ impl Message {
         self.content.as_deref().unwrap_or_default()
     }
 
+    /// The content without reasoning before it.
+    pub(super) fn answer(&self) -> &str {
+        self.text().rsplit("</think>").next().unwrap_or_default()
+    }
+
     /// Whether it calls tools.
     pub fn has_tool_calls(&self) -> bool {
         self.extra.contains_key(TOOL_CALLS)

@@ -53,7 +53,7 @@ impl MessageReader {
 
     /// The messages of a list, at least one.
     pub fn messages(&mut self, list: Named, keys: &mut KeyNames) -> Result<Vec<Message>, RowFault> {
-        if list.value.is_null() {
+        if list.value.is_null() || list.value.as_str().is_some_and(|text| text.trim().is_empty()) {
             return Err(RowFault::NoMessages);
         }
         let list = list.into_list()?;

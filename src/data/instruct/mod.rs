@@ -37,6 +37,7 @@ pub use dataset::{EncodedDataset, InstructionDataset, load, read};
 pub use encoded::EncodedPrompts;
 pub use example::{Conversation, InstructionExample, InstructionFormat, InstructionRow, InstructionSource, Message};
 pub use fault::RowFault;
+pub use fitting::Unwritten;
 pub use loss_spans::MaskSource;
 pub use pack::pack;
 pub use prompt_encoder::PromptEncoder;

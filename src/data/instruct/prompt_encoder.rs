@@ -8,7 +8,7 @@ use tokenizers::Tokenizer;
 
 use super::encoded::{EncodedExample, EncodedPrompts};
 use super::fault::RowFault;
-use super::fitting::{fitted, has_unwritten_prompt};
+use super::fitting::{fitted, unwritten};
 use super::loss_spans::render_chat;
 use super::render::{RenderedText, alpaca_prompt, render_plain};
 use super::special::SpecialTokens;
@@ -224,15 +224,14 @@ impl PromptEncoder {
             Ok(conversation) => conversation,
             Err(fault) => return Ok(Err(fault)),
         };
-        let (mut dropped_turns, mut unwritten_prompt) = (None, None);
-        let unwritten_tools = conversation.tools.is_some() && !template.mentions(&conversation, "tools");
+        let (mut dropped_turns, mut not_written) = (None, None);
         loop {
             let (rendered, mask) = match render_chat(template, &conversation, &self.special) {
                 Ok(rendered) => rendered,
                 Err(error) => return Ok(Err(error.into())),
             };
-            let unwritten_prompt =
-                *unwritten_prompt.get_or_insert_with(|| has_unwritten_prompt(&conversation, &rendered.text));
+            // Of the whole conversation, before turns are dropped.
+            not_written.get_or_insert_with(|| unwritten(&conversation, template, &rendered.text));
             let tokens = self.tokenize(&rendered)?;
             match without_oldest_turn(&conversation.messages) {
                 Some(fewer) if tokens.len() > self.max_length => conversation.messages = fewer,
@@ -242,8 +241,7 @@ impl PromptEncoder {
                         sequences: vec![sequence],
                         truncation: truncation.or(dropped_turns),
                         mask: Some(mask),
-                        unwritten_tools,
-                        unwritten_prompt,
+                        unwritten: not_written.unwrap_or_default(),
                     }));
                 }
             }

@@ -43,9 +43,9 @@ impl MaskedTokens {
         self.ids.len()
     }
 
-    /// Truncates to `max_length` tokens so that answers stay whole where they can. Of several answers those that fit are kept;
-    /// for a single one the prompt loses its beginning, but not `bos`. An answer that is too long on its own loses its
-    /// end, and leaves a quarter of the length to its prompt.
+    /// Truncates to `max_length` tokens so that answers stay whole where they can: the prompt loses its beginning, but not `bos`.
+    /// Of several answers that are too long together, those that fit behind the whole prompt are kept. An answer that is
+    /// too long on its own loses its end, and leaves a quarter of the length to its prompt.
     ///
     /// # Errors
     /// The prompt alone fills the length, or no token is in the loss.
@@ -65,7 +65,10 @@ impl MaskedTokens {
             let ends: Vec<usize> =
                 (start..self.len()).filter(|&index| self.ends_answer(index)).map(|index| index + 1).collect();
             let last = ends.last().copied().unwrap_or(self.len());
-            let end = ends.iter().rev().find(|&&end| end <= max_length).or(ends.first()).copied().unwrap_or(self.len());
+            let end = match last - start < max_length {
+                true => last,
+                false => ends.iter().rev().find(|&&end| end <= max_length).or(ends.first()).copied().unwrap_or(last),
+            };
             truncation = match end < last {
                 true => Some(Truncation::LaterAnswers),
                 // Nothing is lost with what follows the last answer.
@@ -73,7 +76,6 @@ impl MaskedTokens {
                 false if end - start < max_length => Some(Truncation::Prompt),
                 false => Some(Truncation::Answer),
             };
-            // The prompt of the answer that is cut; what is before a whole answer stays.
             let answer = end - start;
             let room = if answer < max_length { max_length - answer } else { max_length / 4 };
             let prompt = room.max(1).min(start);
@@ -123,4 +125,48 @@ pub(super) fn without_oldest_turn(messages: &[Message]) -> Option<Vec<Message>> 
     let counts =
         messages[next..].iter().any(|message| message.role == ASSISTANT && message.in_loss && !message.is_blank());
     counts.then(|| messages[..first].iter().chain(&messages[next..]).cloned().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_kept_fits_and_answers_stay_whole(
+            parts in prop::collection::vec((1_usize..30, 1_usize..20), 1..4), max_length in 2_usize..60, after in 0_usize..3,
+        ) {
+            let mut loss_mask = Vec::new();
+            for (prompt, answer) in &parts {
+                loss_mask.extend(vec![false; *prompt]);
+                loss_mask.extend(vec![true; *answer]);
+            }
+            loss_mask.extend(vec![false; after]);
+            let ids: Vec<u32> = (0..loss_mask.len() as u32).collect();
+            let (start, first) = parts[0];
+            let tokens = MaskedTokens { ids: ids.clone(), loss_mask: loss_mask.clone() };
+            match tokens.truncated(max_length, Some(0)) {
+                Err(fault) => {
+                    prop_assert_eq!(fault, RowFault::PromptTooLong { max_length });
+                    prop_assert!(start >= max_length);
+                }
+                Ok((sequence, truncation)) => {
+                    prop_assert!(sequence.ids.len() <= max_length && sequence.ids.is_sorted());
+                    let kept = |id: usize| sequence.ids.binary_search(&(id as u32)).is_ok();
+                    for (id, in_loss) in sequence.ids.iter().zip(&sequence.loss_mask) {
+                        prop_assert_eq!(*in_loss, loss_mask[*id as usize]);
+                    }
+                    // The first answer is whole unless it is too long on its own.
+                    if first < max_length {
+                        prop_assert!((start..start + first).all(kept), "{:?}", sequence.ids);
+                    }
+                    if truncation.is_none() {
+                        prop_assert!((0..ids.len() - after).all(kept));
+                    }
+                }
+            }
+        }
+    }
 }

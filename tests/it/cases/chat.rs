@@ -186,6 +186,38 @@ fn columns_can_be_named() {
 }
 
 #[test]
+fn csv_files_are_instruction_data_too() {
+    let mut case = ChatCase::new("chatml");
+    let file = case.folder.path().join("rows.csv");
+    let write = |text: &str| fs::write(&file, text).unwrap();
+    write("instruction,input,output\nCount to 1,,1 to 1\n\"Count, to 2\",\"a\nb\",1 to 2\nCount to 3,,\n");
+    case.max_bad_rows = 0.5;
+    let outcome = case.open_file(Alpaca, &file).unwrap();
+    assert!(outcome.texts.iter().any(|text| text.contains("### Instruction:\nCount, to 2\n\n### Input:\na\nb\n")));
+    assert_eq!(outcome.warnings, ["1 row skipped: the answer is empty (line 5)"]);
+    // Conversations are JSON text there.
+    let turns = json!([{"from": "human", "value": "Hi, you"}, {"from": "gpt", "value": "Yo"}]).to_string();
+    let cell = format!("\"{}\"", turns.replace('"', "\"\""));
+    write(&format!("id,conversations\n1,{cell}\n2,{cell}\n3,hello\n4,\n"));
+    let outcome = case.open_file(ShareGpt, &file).unwrap();
+    assert!(outcome.texts[0].contains("⟦Yo<|im_end|>⟧"), "{:?}", outcome.texts);
+    assert_eq!(
+        outcome.warnings,
+        [
+            "1 row skipped: \"conversations\" is a text that is no JSON list, expected a list (line 4)",
+            "1 row skipped: no messages (line 5)",
+        ]
+    );
+    case.columns = [("prompt", "frage"), ("completion", "antwort")].map(|(a, b)| (a.to_owned(), b.to_owned())).into();
+    write("nr;frage;antwort\n1;2+2?;4\n2;3+3?;6\n");
+    let outcome = case.open_file(PromptCompletion, &file).unwrap();
+    assert_eq!(outcome.texts.len(), 2);
+    let understood =
+        "prompts and completions: keys prompt = frage, completion = antwort; ignored keys: nr; loss on completions";
+    assert_eq!(outcome.understood, understood);
+}
+
+#[test]
 fn prompts_and_completions_may_be_messages() {
     let case = ChatCase::new("chatml");
     let row = json!({
@@ -362,6 +394,12 @@ fn what_a_template_does_not_write_is_a_warning() {
     let outcome = case.open(Messages, &[row("Be brief."), row("Be brief.")]).unwrap();
     let warning = "train: 1 conversation has a system prompt, which the chat template does not write";
     assert_eq!(outcome.warnings[0], warning);
+    let call = json!({"function": {"name": "f", "arguments": {}}});
+    let answer = json!({"role": "assistant", "content": "<think>\n</think>\nLet me look.", "tool_calls": [call]});
+    let calls = json!({"messages": [{"role": "user", "content": "Rain?"}, answer]});
+    let outcome = ChatCase::new("llama-3.1").open(Messages, &[calls.clone(), calls]).unwrap();
+    let warning = "train: 1 conversation has content beside tool calls, which the chat template does not write";
+    assert_eq!(outcome.warnings[0], warning);
     // Signs that are escaped do not hide it.
     let escaped = config.to_string().replace(" if m.role != 'system'", "");
     fs::write(case.folder.path().join("tokenizer_config.json"), escaped).unwrap();
@@ -399,7 +437,7 @@ fn nulls_of_a_parquet_file_are_absent_keys() {
         let case = ChatCase::new(kind);
         let lines = case.open_file(Messages, &fixture("cases/chat/tool_calls.jsonl")).unwrap();
         let parquet = case.open_file(Messages, &fixture("cases/chat/tool_calls.parquet")).unwrap();
-        assert_eq!((lines.texts.len(), lines.warnings), (3, vec![]));
+        assert_eq!((lines.texts.len(), &lines.warnings), (3, &parquet.warnings));
         assert_eq!(parquet.texts, lines.texts);
     }
 }
@@ -435,16 +473,17 @@ fn long_prompts_are_left_out_and_truncation_is_counted() {
             chat(&[("user", &long), ("assistant", "b")]),
             chat(&[("user", &long[..50]), ("assistant", &long[..60])]),
             chat(&[("user", &long[..70]), ("assistant", "b"), ("user", "c"), ("assistant", "d")]),
+            chat(&[("user", &long[..60]), ("assistant", "b"), ("tool", &long[..20]), ("assistant", "d")]),
             chat(&[("user", "a"), ("assistant", "b"), ("tool", &long), ("assistant", "d")]),
         ],
     );
     let outcome = case.open(Messages, &rows).unwrap();
-    assert_eq!(outcome.texts.len(), 23);
+    assert_eq!(outcome.texts.len(), 24);
     let left_out = "1 row skipped: the prompt alone has 100 tokens or more, the limit of data.max_length (line 21)";
     assert_eq!(outcome.warnings[0], left_out);
     assert!(outcome.texts.iter().all(|text| text.contains("<|im_end|>⟧")), "{:?}", outcome.texts);
     let counted = outcome.warnings[1..].join("; ");
-    for lost in ["1 lost the beginning of the prompt", "1 lost the oldest turns", "1 lost the last answers"] {
+    for lost in ["lost the beginning of the prompt", "1 lost the oldest turns", "1 lost the last answers"] {
         assert!(counted.contains(lost), "{counted}");
     }
 }
