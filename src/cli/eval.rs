@@ -114,7 +114,6 @@ impl Eval {
         let seed = model.preset.as_ref().map_or(0, |preset| preset.train.seed);
         let options = ReadOptions { seed, max_bad_rows: 1.0 };
         let dataset = data::load(&source, options, &progress::show)?;
-        super::inform(dataset.notes);
         super::warn(&dataset.warnings);
         super::inform(model.predictor.follow(&dataset.labels, &dataset.name)?);
         Ok((dataset.eval, dataset.metrics))
