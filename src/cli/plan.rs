@@ -62,6 +62,9 @@ fn as_table(preset: &Preset, estimate: &Estimate, model: &ModelEstimate) -> Stri
     for missing in &estimate.missing {
         let _ = writeln!(text, "{missing}");
     }
+    for note in estimate.data.iter().flat_map(|data| &data.notes) {
+        let _ = writeln!(text, "{note}");
+    }
     for warning in estimate.data.iter().flat_map(|data| &data.warnings) {
         let _ = writeln!(text, "{warning}");
     }

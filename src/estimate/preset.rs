@@ -101,6 +101,7 @@ fn data_preview(preset: &Preset, model: Option<&OpenedModel>, data: OpenedData) 
         steps: data.steps,
         preview: model.map_or(Ok(Vec::new()), |model| first_batch(preset, model, &data))?,
         warnings: data.warnings,
+        notes: data.notes,
     })
 }
 

@@ -61,6 +61,8 @@ pub struct DataPreview {
     pub steps: u64,
     /// Rows that are left out and examples that are truncated, one sentence per reason.
     pub warnings: Vec<String>,
+    /// How labels, the head or conversations are understood, a line each.
+    pub notes: Vec<String>,
     /// Rows of the first batch as the model sees them.
     pub preview: Vec<Vec<TokenSpan>>,
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::access::Access;
 use super::checks::check_best;
-use super::head::{self, ChosenHead};
+use super::head::{self, ChosenHead, HeadNote};
 use super::opened::{ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit, steps};
 use crate::data::{self, Example, LabelledSource, Tokenized};
 use crate::preset::Preset;
@@ -20,17 +20,17 @@ pub(super) fn open(
 ) -> Result<OpenedData> {
     let progress = |progress: Progress| report(Event::Progress(progress));
     let dataset = data::load(source, preset.read_options(), &progress)?;
-    for note in &dataset.notes {
-        report(Event::info(note));
-    }
-    for warning in &dataset.warnings {
-        report(Event::warning(warning));
-    }
-    let head = match model {
+    let ChosenHead { rows, note } = match model {
         Some(model) => head::choose(preset, model, &dataset.labels)?,
         None => ChosenHead::silent(HeadRows::AsStored),
     };
-    head.note.into_iter().for_each(report);
+    let (mut notes, mut warnings) = (dataset.notes.clone(), dataset.warnings.clone());
+    match note {
+        Some(HeadNote::Kept(note)) => notes.push(note),
+        Some(HeadNote::Replaced(warning)) => warnings.push(warning),
+        None => {}
+    }
+    notes.iter().map(Event::info).chain(warnings.iter().map(Event::warning)).for_each(report);
     check_best(preset, &dataset.name, dataset.metrics.names())?;
     let best = preset.keep.best.clone().unwrap_or_else(|| dataset.metrics.primary().to_owned());
     let steps = steps(preset, dataset.train.len())?;
@@ -52,12 +52,13 @@ pub(super) fn open(
     Ok(OpenedData {
         name: dataset.name.clone(),
         labels: dataset.labels.count() as i64,
-        head: head.rows,
+        head: rows,
         examples: dataset.train.len() as u64,
         eval_examples: dataset.eval.iter().map(|split| split.examples.len() as u64).sum(),
         steps,
         best,
-        warnings: dataset.warnings.clone(),
+        warnings,
+        notes,
         labelled: Some(dataset),
         tokenized,
     })

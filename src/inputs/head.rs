@@ -4,14 +4,23 @@ use crate::Usage;
 use crate::data::{Classes, LabelSet};
 use crate::model::{ModelConfig, stored_outputs};
 use crate::preset::{HeadRule, Preset};
-use crate::protocol::{Event, HeadRows};
+use crate::protocol::HeadRows;
 
 use super::opened::OpenedModel;
 
 /// The head that a run starts with, and a line for the log.
 pub(super) struct ChosenHead {
     pub rows: HeadRows,
-    pub note: Option<Event>,
+    pub note: Option<HeadNote>,
+}
+
+/// What the log says about a head.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum HeadNote {
+    /// Why the head is as it is.
+    Kept(String),
+    /// A warning: why the model's head is not used.
+    Replaced(String),
 }
 
 /// Chooses the head for a dataset with these labels.
@@ -65,7 +74,7 @@ impl HeadFit {
             LabelSet::Classes(classes) => classes.describe(),
             LabelSet::Regression => "numbers (regression)".into(),
         };
-        let kept = |rows, note: String| Ok(ChosenHead { rows, note: Some(Event::info(note)) });
+        let kept = |rows, note: String| Ok(ChosenHead { rows, note: Some(HeadNote::Kept(note)) });
         let (rule, reason) = match (rule, self) {
             (None | Some(HeadRule::New), HeadFit::Absent) => return Ok(ChosenHead::silent(HeadRows::AsStored)),
             (Some(HeadRule::New), _) => {
@@ -96,7 +105,7 @@ impl HeadFit {
             ))),
             _ => Ok(ChosenHead {
                 rows: HeadRows::New,
-                note: Some(Event::warning(format!("head: newly initialised, since {reason}"))),
+                note: Some(HeadNote::Replaced(format!("head: newly initialised, since {reason}"))),
             }),
         }
     }
@@ -142,7 +151,7 @@ mod tests {
         let ChosenHead { rows, note } = choose(None).unwrap();
         let message = "head: newly initialised, since the model's has 3 outputs, a (0), b (1), c (2), and the data have x (0), \
                        y (1)";
-        assert_eq!((rows, note), (HeadRows::New, Some(Event::warning(message))));
+        assert_eq!((rows, note), (HeadRows::New, Some(HeadNote::Replaced(message.into()))));
         let error = choose(Some(HeadRule::Keep)).err().unwrap().to_string();
         assert!(
             error.starts_with("model.head is \"keep\", but the head does not fit: the model's has 3 outputs"),

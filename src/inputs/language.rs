@@ -41,6 +41,7 @@ pub(super) fn open(
         tokenized: None,
         name: instructions.name.clone(),
         warnings: Vec::new(),
+        notes: Vec::new(),
     };
     let understood = match model.map(|model| &model.tokenizer) {
         Some(ModelTokenizer::Prompts(encoder)) => {
@@ -63,7 +64,8 @@ pub(super) fn open(
             instructions.understood()
         }
     };
-    report(Event::info(understood));
+    report(Event::info(&understood));
+    opened.notes.push(understood);
     for warning in &opened.warnings {
         report(Event::warning(warning));
     }

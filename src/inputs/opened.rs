@@ -62,6 +62,8 @@ pub struct OpenedData {
     pub labelled: Option<Dataset>,
     /// Rows that are left out and examples that are truncated, one sentence per reason.
     pub warnings: Vec<String>,
+    /// How labels, the head or conversations were understood, a line each.
+    pub notes: Vec<String>,
     /// `None` if the model, and with it the tokenizer, is missing.
     pub tokenized: Option<TokenizedExamples>,
 }

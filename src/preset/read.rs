@@ -278,20 +278,6 @@ learning_rate = 7e-5
     }
 
     #[test]
-    fn columns_are_a_table_that_is_stored() {
-        let text = SMALL.replace("task = \"mrpc\"", "format = \"alpaca\"\npath = \"a.json\"");
-        let columns = "data.columns={ output = \"antwort\", instruction = 'frage' }";
-        let preset = parse(&text, &[columns]).unwrap();
-        let DataSource::Instructions(data) = &preset.data.source else { panic!("{preset:?}") };
-        let pairs: Vec<(&str, &str)> = data.columns.iter().map(|(key, name)| (key.as_str(), name.as_str())).collect();
-        assert_eq!(pairs, [("instruction", "frage"), ("output", "antwort")]);
-        assert_eq!(parse(&preset.toml, &[]).unwrap(), preset);
-        // As a table of its own, too.
-        let table = text.clone() + "[data.columns]\ninstruction = \"frage\"\noutput = \"antwort\"\n";
-        assert_eq!(parse(&table, &[]).unwrap().data, preset.data);
-    }
-
-    #[test]
     fn data_is_one_path_or_several() {
         let text = SMALL.replace("task = \"mrpc\"", "path = \"cache:a.csv\"");
         for (assignments, train, held_out) in [
@@ -313,6 +299,20 @@ learning_rate = 7e-5
             let error = parse(&text, &[&format!("data.path={value}")]).unwrap_err().to_string();
             assert_eq!(error, format!("--set: data.path is {value}, expected a string or a list of strings"));
         }
+    }
+
+    #[test]
+    fn columns_are_a_table_that_is_stored() {
+        let text = SMALL.replace("task = \"mrpc\"", "format = \"alpaca\"\npath = \"a.json\"");
+        let columns = "data.columns={ output = \"antwort\", instruction = 'frage' }";
+        let preset = parse(&text, &[columns]).unwrap();
+        let DataSource::Instructions(data) = &preset.data.source else { panic!("{preset:?}") };
+        let pairs: Vec<(&str, &str)> = data.columns.iter().map(|(key, name)| (key.as_str(), name.as_str())).collect();
+        assert_eq!(pairs, [("instruction", "frage"), ("output", "antwort")]);
+        assert_eq!(parse(&preset.toml, &[]).unwrap(), preset);
+        // As a table of its own, too.
+        let table = text.clone() + "[data.columns]\ninstruction = \"frage\"\noutput = \"antwort\"\n";
+        assert_eq!(parse(&table, &[]).unwrap().data, preset.data);
     }
 
     #[test]

@@ -11,21 +11,22 @@ mod boundary;
 mod broken_presets;
 mod byte_tokenizer;
 mod cases;
-mod chat_fuzz;
-mod chat_interop;
 mod chat_masks;
 mod checkpoints;
 #[cfg(feature = "torch")]
 mod cli_errors;
 #[cfg(feature = "torch")]
 mod crash;
-mod differential;
+mod differential_chat;
+mod differential_tables;
 mod disks;
 mod docs;
 #[cfg(feature = "torch")]
 mod estimate;
 #[cfg(feature = "torch")]
 mod exports;
+mod fuzz_chat;
+mod fuzz_tables;
 mod history;
 mod hostile;
 mod hub;
@@ -56,7 +57,6 @@ mod sift;
 mod signals;
 #[cfg(feature = "torch")]
 mod smollm2;
-mod table_fuzz;
 #[cfg(feature = "torch")]
 mod tiny;
 mod ui_fuzz;

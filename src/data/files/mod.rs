@@ -61,8 +61,7 @@ impl DataFiles {
                 files
             };
             for file in found {
-                let identity = file.canonicalize().unwrap_or_else(|_| file.clone());
-                if seen.insert(identity) {
+                if seen.insert(named_file(&file)) {
                     paths.push(file);
                 }
             }
@@ -94,6 +93,13 @@ impl DataFiles {
             shared.display()
         ))
     }
+}
+
+/// A file by its name in its folder. Links are not followed: in the hub's cache two files of the same content are links to one.
+fn named_file(file: &Path) -> PathBuf {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    file.file_name().map_or(folder.clone(), |name| folder.join(name))
 }
 
 /// The name of a dataset by what names its files: a file's name without the extensions of its format and compression, or
@@ -186,6 +192,12 @@ mod tests {
             assert_eq!(find(root, named, Purpose::Training).unwrap().0, expected, "{named:?}");
         }
         assert_eq!(find(root, &["c.jsonl.gz"], Purpose::Training).unwrap().1.name, "c");
+        // Named in another way, it is still one file; two links to one file are two.
+        assert_eq!(find(root, &["b.csv", "sub/../b.csv"], Purpose::Training).unwrap().0, ["b.csv"]);
+        for name in ["1.csv", "2.csv"] {
+            std::os::unix::fs::symlink(root.join("a.csv"), root.join("x").join(name)).unwrap();
+        }
+        assert_eq!(find(root, &["x/*.csv"], Purpose::Training).unwrap().0, ["x/1.csv", "x/2.csv"]);
     }
 
     #[test]

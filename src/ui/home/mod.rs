@@ -258,7 +258,7 @@ impl Home {
             HomePart::Preview => {
                 let last = self.subject().and_then(|preset| match self.estimates.answer(preset)? {
                     Ok(estimate) => Some(estimate.data.as_ref()?)
-                        .map(|data| (data.warnings.len() + data.preview.len()).saturating_sub(1)),
+                        .map(|data| (data.notes.len() + data.warnings.len() + data.preview.len()).saturating_sub(1)),
                     Err(_) => None,
                 });
                 let next = usize::from(self.scrolled).saturating_add_signed(by).min(last.unwrap_or(0));

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
 use super::scene::Scene;
-use crate::estimate::{TokenRole, TokenSpan};
+use crate::estimate::{DataPreview, TokenRole, TokenSpan};
 use crate::preset::Preset;
 use crate::ui::format::{fitted, plain};
 use crate::ui::widgets::panel::{Title, panel};
@@ -31,25 +31,29 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset
     }
     let inner = panel(frame, area, scene.look, focused, title);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-    let warnings = data.map(|data| data.warnings.as_slice()).unwrap_or_default();
-    let warning = |text: &str| {
-        let text = fitted(text, usize::from(inner.width), scene.look.ascii);
-        Line::styled(text, theme.style(theme.warning))
-    };
-    let mut warnings: Vec<Line> = warnings.iter().map(|text| warning(&without_folder(&plain(text)))).collect();
-    // The first examples stay in view; scrolling shows the other warnings.
+    let mut remarks: Vec<Line> = data.map(|data| remarks(data, usize::from(inner.width), scene)).unwrap_or_default();
+    // The first examples stay in view; scrolling shows the other remarks.
     let room = usize::from(inner.height / 2).max(1);
-    if scene.scrolled == 0 && warnings.len() > room {
-        let more = warnings.split_off(room - 1).len();
-        warnings.push(warning(&format!("{more} more warnings")));
+    if scene.scrolled == 0 && remarks.len() > room {
+        let more = remarks.split_off(room - 1).len();
+        remarks.push(Line::styled(format!("{more} more remarks"), theme.style(theme.warning)));
     }
     let examples = rows.iter().map(|row| example(row, scene));
-    let mut lines: Vec<Line> = warnings.into_iter().chain(examples).skip(usize::from(scene.scrolled)).collect();
+    let mut lines: Vec<Line> = remarks.into_iter().chain(examples).skip(usize::from(scene.scrolled)).collect();
     if rows.is_empty() && answer.is_some() {
         let why = "the first examples are shown here once model and data are downloaded";
         lines.push(Line::styled(why, theme.style(theme.dim)));
     }
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
+}
+
+/// How the data were understood, and what is left out of them, a line each.
+fn remarks(data: &DataPreview, width: usize, scene: &Scene) -> Vec<Line<'static>> {
+    let theme = &scene.look.theme;
+    let line = |text: &str, style| Line::styled(fitted(text, width, scene.look.ascii), style);
+    let notes = data.notes.iter().map(|note| line(&plain(note), theme.style(theme.dim)));
+    let warnings = data.warnings.iter();
+    notes.chain(warnings.map(|text| line(&without_folder(&plain(text)), theme.style(theme.warning)))).collect()
 }
 
 /// A warning about a file with the file's name alone.

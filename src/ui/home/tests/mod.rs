@@ -212,6 +212,7 @@ fn estimate() -> Estimate {
             longest: 64,
             steps: 170,
             warnings: Vec::new(),
+            notes: vec!["labels: negative (0), positive (1) from data.labels; reviews.csv has the names".into()],
             preview: vec![
                 row("positive", &[" un", "##believ", "##ably", " good"], 0),
                 row("negative", &[" bad"], 3),
@@ -244,16 +245,17 @@ fn rows_that_are_left_out_are_above_the_first_batch() {
     // One line each, with the file's name alone, and the examples stay in view.
     let text = screens.text();
     assert!(text.contains("│ rows.jsonl: 1 rows skipped: no assistant message (lines 3, 7)"), "{text}");
-    assert!(text.contains("more warnings") && text.contains("positive: [CLS]"), "{text}");
+    assert!(text.contains("more remarks") && text.contains("positive: [CLS]"), "{text}");
     let theme = Theme::load("dark", Depth::True).unwrap();
     assert_eq!(screens.style_of("rows.jsonl: 1 rows").fg, theme.style(theme.warning).fg.unwrap());
-    // The others are scrolled to.
+    // The others are scrolled to, past the note about the labels and the first warning.
     screens.code(KeyCode::Tab);
     screens.code(KeyCode::Tab);
     screens.code(KeyCode::Down);
+    screens.code(KeyCode::Down);
     let text = screens.text();
     assert!(
-        !text.contains("1 rows skipped") && text.contains("9 rows skipped") && !text.contains("more warnings"),
+        !text.contains("1 rows skipped") && text.contains("9 rows skipped") && !text.contains("more remarks"),
         "{text}"
     );
 }

@@ -122,7 +122,7 @@ fn samples(kind: &str) -> Vec<(String, Vec<u8>)> {
     let lines = BufReader::new(GzDecoder::new(fs::File::open(fixture).unwrap())).lines();
     let sample = |line: std::io::Result<String>| {
         let file: Value = serde_json::from_str(&line.unwrap()).unwrap();
-        (file["name"].as_str().unwrap().to_owned(), crate::differential::bytes(file["bytes"].as_str().unwrap()))
+        (file["name"].as_str().unwrap().to_owned(), crate::differential_tables::bytes(file["bytes"].as_str().unwrap()))
     };
     lines.map(sample).collect()
 }
