@@ -40,6 +40,8 @@ interop: setup ## check exports and data against transformers, PEFT, pandas, pya
 	python3 -m venv target/interop
 	target/interop/bin/pip install --quiet --requirement tests/interop/requirements.txt
 	target/interop/bin/python tests/interop/labels.py --check
+	target/interop/bin/python tests/interop/vocabulary.py --check
+	target/interop/bin/python tests/interop/splits.py --check
 	target/interop/bin/python tests/interop/tables.py --check
 	target/interop/bin/python tests/interop/check.py target/debug/finesift
 	target/interop/bin/python tests/interop/chat.py tests/fixtures/differential/chat.json

@@ -25,6 +25,7 @@ pub mod metrics;
 #[cfg(feature = "torch")]
 #[warn(missing_docs)]
 pub mod model;
+mod model_folder;
 pub mod outcome;
 mod panics;
 mod paths;

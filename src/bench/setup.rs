@@ -157,6 +157,7 @@ fn open_batches(spec: &Spec, config: &ModelConfig, folder: Option<&Path>) -> Res
                         text_pair: None,
                         label: "label".into(),
                         label_kind: LabelKind::Classes(None),
+                        published: None,
                     };
                     let source =
                         LabelledSource::Table { train: vec![file.clone()], held_out: HeldOut::Fraction(0.1), columns };

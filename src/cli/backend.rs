@@ -62,12 +62,14 @@ impl LocalBackend {
         }))
     }
 
-    /// Starts a run. Without a name, it is named after the preset and the time.
+    /// Starts a run. Without a name, it is named after the preset and the time. Its paths are kept absolute, so that it can be
+    /// resumed and exported from any folder.
     ///
     /// # Errors
     /// A run folder that cannot be created.
     #[cfg(feature = "torch")]
     pub(super) fn start(&self, preset: Preset, name: Option<&str>) -> Result<Launched> {
+        let preset = self.anchored(preset)?;
         let folder = RunFolder::create(&self.runs, name, &preset.name.replace('/', "-"), &preset.toml)?;
         let events = folder.events();
         let log = EventLog::open(&events).with_context(|| format!("{}: cannot write", events.display()))?;
@@ -92,10 +94,18 @@ impl LocalBackend {
         let path = folder.preset();
         let text = read_file(&path)?;
         let preset = Preset::parse(&preset_name(&folder), &path.display().to_string(), &text, set, &self.cache)?;
+        let preset = self.anchored(preset)?;
         let set = set.iter().filter_map(|assignment| Some(assignment.split_once('=')?.0.trim().to_owned())).collect();
         let session = self.spawn(preset, &folder, None, Some(train::ResumeOptions { from, force, set }))?;
         let session = if history { session.with_history() } else { session };
         Ok(Launched { link: session.into(), folder: folder.path().to_owned(), fresh: false })
+    }
+
+    /// A preset whose paths are absolute.
+    #[cfg(feature = "torch")]
+    fn anchored(&self, preset: Preset) -> Result<Preset> {
+        let here = std::env::current_dir().context("cannot find the current folder")?;
+        Ok(preset.anchored(&here, &self.cache)?)
     }
 
     #[cfg(feature = "torch")]

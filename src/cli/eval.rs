@@ -14,7 +14,7 @@ use {
         self, Columns, LabelKind, LabelSet, LabelledExamples, LabelledInput, LabelledSource, ReadOptions, Split,
     },
     crate::hub::Hub,
-    crate::inputs::{self, Access, Downloads},
+    crate::inputs::{self, Access, Downloads, FoundTable},
     crate::metrics::Metrics,
     crate::preset::cache_folder,
     anyhow::bail,
@@ -89,7 +89,9 @@ impl Eval {
         let source = match (&self.data, &model.preset, model.task) {
             (None, Some(preset), _) => {
                 let access = Access { hub: &Hub::from_env(), cache: &cache_folder(), downloads: Downloads::Allowed };
-                inputs::labelled_source(preset, &access, &progress::show)?
+                let FoundTable { source, files } = inputs::labelled_source(preset, &access, &progress::show)?;
+                super::warn(&files.warnings);
+                source
             }
             (None, None, _) => bail!(Usage("--data is missing: name a labelled file or a GLUE task's folder".into())),
             (Some(folder), _, Some(task)) if folder.is_dir() => LabelledSource::Glue { task, folder: folder.clone() },
@@ -126,6 +128,7 @@ impl Eval {
             text_pair: texts.next(),
             label: self.label.clone(),
             label_kind: self.label_kind(model),
+            published: None,
         }
     }
 

@@ -85,8 +85,8 @@ impl Apply {
         use crate::hub::Hub;
         let changes = Changes::read(&self.delta)?;
         write(&self.out, |control| {
-            let base = self.base.as_ref().unwrap_or(&changes.info.base.model);
-            let base = Hub::from_env().model(base, control.on_progress)?;
+            let base = self.base.clone().unwrap_or_else(|| changes.info.base.location());
+            let base = Hub::from_env().model(&base, control.on_progress)?;
             merged(&changes, &base, &self.out, control)
         })
     }

@@ -12,7 +12,7 @@ use crate::data::{LabelledSource, Task};
 use crate::delta::Changes;
 use crate::eval::{ModelSource, Predictor, PredictorOptions};
 use crate::hub::Hub;
-use crate::preset::{DataSource, Preset, cache_folder, read_file};
+use crate::preset::{DataSource, HubTable, Preset, cache_folder, read_file};
 use crate::runs::checkpoint::{StoredCheckpoint, select};
 use tch::Kind;
 
@@ -68,7 +68,8 @@ impl ModelArgs {
             max_length: self.max_length.or(preset.map(|preset| preset.data.max_length)).unwrap_or(128),
         };
         let changed = |changes: &Changes, preset: Option<&Preset>| {
-            let base = hub.model(self.base.as_ref().unwrap_or(&changes.info.base.model), &progress::show)?;
+            let base = self.base.clone().unwrap_or_else(|| changes.info.base.location());
+            let base = hub.model(&base, &progress::show)?;
             Predictor::changed(changes, &base, opening(preset), &progress::show)
         };
         let (predictor, preset) = match ModelSource::of(&self.runs.folder()?, &self.model)? {
@@ -84,8 +85,8 @@ impl ModelArgs {
                 let from = self.from.as_deref().map(str::parse).transpose()?;
                 let stored = StoredCheckpoint::open(&select(&run, from)?);
                 let stored = stored.map_err(|error| anyhow!(Usage(format!("damaged checkpoint: {error}"))))?;
-                let base = self.base.as_ref().unwrap_or(&stored.manifest.base.model);
-                let changes = Changes::of(&stored, &hub.model(base, &progress::show)?)?;
+                let base = self.base.clone().unwrap_or_else(|| stored.manifest.base.location());
+                let changes = Changes::of(&stored, &hub.model(&base, &progress::show)?)?;
                 (changed(&changes, Some(&preset))?, Some(preset))
             }
         };
@@ -93,7 +94,9 @@ impl ModelArgs {
             (Some(task), _) => Some(task.parse()?),
             (None, Some(preset)) => match &preset.data.source {
                 DataSource::Hub(task) | DataSource::Local(LabelledSource::Glue { task, .. }) => Some(*task),
-                DataSource::Local(LabelledSource::Table { .. }) | DataSource::Instructions(_) => None,
+                DataSource::Local(LabelledSource::Table { .. })
+                | DataSource::HubTable(_)
+                | DataSource::Instructions(_) => None,
             },
             (None, None) => None,
         };
@@ -107,9 +110,13 @@ impl ModelArgs {
         }
         match (task, preset.map(|preset| &preset.data.source)) {
             (Some(task), _) => task.text_columns().iter().map(|&column| column.to_owned()).collect(),
-            (None, Some(DataSource::Local(LabelledSource::Table { columns, .. }))) => {
-                [Some(&columns.text), columns.text_pair.as_ref()].into_iter().flatten().cloned().collect()
-            }
+            (
+                None,
+                Some(
+                    DataSource::Local(LabelledSource::Table { columns, .. })
+                    | DataSource::HubTable(HubTable { columns, .. }),
+                ),
+            ) => [Some(&columns.text), columns.text_pair.as_ref()].into_iter().flatten().cloned().collect(),
             _ => vec!["text".into()],
         }
     }

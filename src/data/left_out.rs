@@ -35,6 +35,10 @@ impl FaultLines {
         }
     }
 
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
     /// `1 row`, `2 rows`.
     pub fn rows(&self) -> String {
         format!("{} {}", self.count, if self.count == 1 { "row" } else { "rows" })

@@ -14,6 +14,7 @@
 //! table split  the user's own files, and the held-out split
 //! tokenize cache
 //!              texts become token ids, cached on disk
+//! vocabulary/  tokenizers of folders without tokenizer.json
 //! mmlu choices multiple-choice questions
 //! instruct/    instructions, conversations, completions and plain text for language models
 //! digest       a checksum of the tokenized examples
@@ -46,6 +47,7 @@ mod table;
 mod task;
 mod tokenize;
 mod tokenized;
+mod vocabulary;
 
 use anyhow::Result;
 
@@ -54,7 +56,7 @@ pub use choices::ChoiceQuestion;
 pub use classes::Classes;
 pub use dataset::{Dataset, Example, Label, LabelSet, Split};
 pub use digest::digest;
-pub use files::dataset_name;
+pub use files::{dataset_name, kind as file_kind};
 pub use mmlu::{LETTERS, MmluQuestion, MmluSubject};
 pub use sampler::{BatchSampler, ShortBatch};
 pub use sequence::{Sequence, collate_sequences};

@@ -41,6 +41,8 @@ pub struct Columns {
     pub text_pair: Option<String>,
     pub label: String,
     pub label_kind: LabelKind,
+    /// The classes of the label column in the order of their indices, where the dataset's card names them.
+    pub published: Option<Vec<String>>,
 }
 
 /// What a label column holds.

@@ -193,18 +193,19 @@ impl Columns {
 
     /// What is known about the labels of files before they are read.
     fn rule(&self, files: &DataFiles) -> Result<LabelRule> {
-        let published = self.published(files)?;
+        let (published, origin) = match self.published_in(files)? {
+            Some(names) => (Some(names), "the file's ClassLabel"),
+            None => (self.published.clone(), "the dataset's card"),
+        };
         Ok(match (&self.label_kind, published) {
             (LabelKind::Regression, _) => LabelRule::Scores(f32::MIN..=f32::MAX),
             (LabelKind::Model(classes), _) => {
                 LabelRule::Known { classes: classes.clone(), numbers: Numbers::Recorded, origin: "the model" }
             }
             (LabelKind::Classes(None), None) => LabelRule::Collect,
-            (LabelKind::Classes(None), Some(names)) => LabelRule::Known {
-                classes: Classes::named(names),
-                numbers: Numbers::Published,
-                origin: "the file's ClassLabel",
-            },
+            (LabelKind::Classes(None), Some(names)) => {
+                LabelRule::Known { classes: Classes::named(names), numbers: Numbers::Published, origin }
+            }
             (LabelKind::Classes(Some(names)), published) => {
                 check_names(names)?;
                 let mut classes = Classes::named(names.clone());
@@ -219,7 +220,7 @@ impl Columns {
     }
 
     /// The names that parquet files have for the indices in their label column. All files have to agree.
-    fn published(&self, files: &DataFiles) -> Result<Option<Vec<String>>> {
+    fn published_in(&self, files: &DataFiles) -> Result<Option<Vec<String>>> {
         let mut published: Option<(&Path, Vec<String>)> = None;
         for path in &files.paths {
             let names = match Format::of(path)? {

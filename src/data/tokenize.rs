@@ -1,4 +1,4 @@
-//! Texts become token ids, by the `tokenizer.json` of the model's folder.
+//! Texts become token ids, by the tokenizer of the model's folder.
 
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,9 @@ use tokenizers::{EncodeInput, PostProcessor, Tokenizer, TruncationParams, Trunca
 
 use super::cache::TokenCache;
 use super::guard::guarded;
-use super::{Example, Label};
+use super::{Example, Label, vocabulary};
 use crate::Usage;
+use crate::model_folder::{TOKENIZER, expect_content};
 use crate::protocol::Progress;
 
 /// Examples per progress report.
@@ -25,8 +26,9 @@ pub struct TextTokenizer {
     path: PathBuf,
     tokenizer: Tokenizer,
     max_length: usize,
-    /// SHA-256 of the file.
+    /// SHA-256 of the tokenizer's JSON.
     digest: [u8; 32],
+    note: Option<String>,
 }
 
 /// A token as text, for display.
@@ -49,13 +51,13 @@ pub struct Encoded {
 }
 
 impl TextTokenizer {
-    /// Opens `folder/tokenizer.json`. Its padding is disabled; its truncation keeps the side only: a pair loses tokens of
+    /// Opens a folder's tokenizer. Its padding is disabled; its truncation keeps the side only: a pair loses tokens of
     /// its longer text until it has `max_length` tokens (`longest_first` in transformers).
     ///
     /// # Errors
     /// [`Usage`]: a missing or malformed file, a `max_length` that special tokens alone fill.
     pub fn open(folder: &Path, max_length: usize) -> Result<TextTokenizer> {
-        let (path, mut tokenizer, digest) = open_tokenizer(folder)?;
+        let FoundTokenizer { path, mut tokenizer, digest, note } = open_tokenizer(folder)?;
         let added = |pair| tokenizer.get_post_processor().map_or(0, |processor| processor.added_tokens(pair));
         let special = added(false).max(added(true));
         if max_length <= special {
@@ -72,7 +74,12 @@ impl TextTokenizer {
         };
         tokenizer.with_padding(None);
         guarded(&path, "cannot truncate", || tokenizer.with_truncation(Some(truncation)).map(|_| ()))?;
-        Ok(TextTokenizer { path, tokenizer, max_length, digest })
+        Ok(TextTokenizer { path, tokenizer, max_length, digest, note })
+    }
+
+    /// What was understood of the folder's files, if the tokenizer is made of vocabulary files.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// Number of tokens, added ones included. The model's embedding has at least as many rows.
@@ -150,24 +157,38 @@ impl TextTokenizer {
     }
 }
 
-/// Opens `folder/tokenizer.json`; returns its path, the tokenizer, and the file's SHA-256.
+/// A tokenizer as it was found.
+pub(super) struct FoundTokenizer {
+    /// Its file.
+    pub path: PathBuf,
+    pub tokenizer: Tokenizer,
+    /// SHA-256 of the tokenizer's JSON.
+    pub digest: [u8; 32],
+    /// What was understood, if it is made of vocabulary files.
+    pub note: Option<String>,
+}
+
+/// Opens `folder/tokenizer.json`. Without one the tokenizer is made of the folder's vocabulary files.
 ///
 /// # Errors
 /// [`Usage`]: a missing or malformed file.
-pub(super) fn open_tokenizer(folder: &Path) -> Result<(PathBuf, Tokenizer, [u8; 32])> {
-    let path = folder.join("tokenizer.json");
-    let Ok(metadata) = path.metadata() else {
-        bail!(Usage(format!(
-            "{}: no such file; a model's folder needs the tokenizer.json of a fast tokenizer",
-            path.display()
-        )));
-    };
-    if metadata.len() > MAX_FILE {
+pub(super) fn open_tokenizer(folder: &Path) -> Result<FoundTokenizer> {
+    let path = folder.join(TOKENIZER);
+    if !path.is_file() {
+        let built = vocabulary::build(folder)?;
+        let json = serde_json::to_vec(&built.json)?;
+        let tokenizer = guarded(folder, "malformed vocabulary", || Tokenizer::from_bytes(&json))?;
+        let (path, note) = (folder.to_owned(), Some(format!("tokenizer: {}", built.note)));
+        return Ok(FoundTokenizer { path, tokenizer, digest: Sha256::digest(&json).into(), note });
+    }
+    let size = path.metadata().with_context(|| format!("{}: cannot read", path.display()))?.len();
+    if size > MAX_FILE {
         bail!(Usage(format!("{}: larger than {} MiB", path.display(), MAX_FILE >> 20)));
     }
+    expect_content(&path)?;
     let bytes = std::fs::read(&path).with_context(|| format!("{}: cannot read", path.display()))?;
     let tokenizer = guarded(&path, "malformed", || Tokenizer::from_bytes(&bytes))?;
-    Ok((path, tokenizer, Sha256::digest(&bytes).into()))
+    Ok(FoundTokenizer { path, tokenizer, digest: Sha256::digest(&bytes).into(), note: None })
 }
 
 /// A token as text, with the space before it. Byte-level vocabularies map bytes to other characters, which only the decoder

@@ -12,27 +12,13 @@ use safetensors::tensor::{View, serialize_to_file};
 use serde_json::{Map, Value, json};
 use tch::{Device, Kind, Tensor};
 
+use super::companions::copy_companions;
 use super::{CancelToken, ExportControl, Unfinished};
 use crate::Usage;
 use crate::delta::{Changes, DeltaInfo};
 use crate::model::{self, FileTensor, ModelConfig, ModelFiles};
+use crate::model_folder::INDEX;
 use crate::protocol::Progress;
-
-/// Other files of a model's folder that are copied.
-const CARRIED: [&str; 10] = [
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "sentencepiece.bpe.model",
-    "generation_config.json",
-    "chat_template.jinja",
-];
-
-const INDEX: &str = "model.safetensors.index.json";
 
 /// Writes the merged model into a new folder.
 ///
@@ -79,12 +65,7 @@ pub fn merged(changes: &Changes, base: &Path, out: &Path, control: ExportControl
     }
     write("config.json", config(&changes.info, &files.config, base)?)?;
     write("README.md", card(changes, &files.config))?;
-    for name in CARRIED {
-        match fs::copy(base.join(name), folder.join(name)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            copied => drop(copied.with_context(failed)?),
-        }
-    }
+    copy_companions(base, folder)?;
     control.cancel.check()?;
     unfinished.finish()
 }
@@ -250,7 +231,7 @@ fn card(changes: &Changes, model: &ModelConfig) -> String {
          - base model: {}\n{predicts}- step: {step}\n{scores}\
          - trained: {selected} of {of} components of {} sparse parameters, and {dense} dense parameters\n\n\
          ```toml\n{}\n```\n",
-        base.model,
+        base.location(),
         changes.sparse.len(),
         preset.trim()
     )

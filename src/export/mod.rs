@@ -4,7 +4,8 @@
 //! request      what the user requests, and dispatch to the formats
 //! cancel       progress and cancellation
 //! delta        the changes as one file, and back
-//! merged       a Hugging Face folder with the changes applied
+//! merged companions
+//!              a Hugging Face folder with the changes applied, and the files that go with it
 //! shira        the changes as a PEFT adapter
 //! csv          the metrics of every step
 //! tensorboard  the metrics as an event file
@@ -12,6 +13,8 @@
 //! ```
 
 mod cancel;
+#[cfg(feature = "torch")]
+mod companions;
 mod csv;
 #[cfg(feature = "torch")]
 mod delta;

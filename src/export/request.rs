@@ -136,7 +136,7 @@ mod weights {
     pub fn write(order: &ExportRequest, control: ExportControl) -> Result<()> {
         let path = select(&order.run, order.from)?;
         let stored = StoredCheckpoint::open(&path).map_err(|error| Usage(format!("damaged: {error}")))?;
-        let base = Hub::from_env().model(&stored.manifest.base.model, control.on_progress)?;
+        let base = Hub::from_env().model(&stored.manifest.base.location(), control.on_progress)?;
         control.cancel.check()?;
         let changes = Changes::of(&stored, &base)?;
         match order.format {

@@ -82,7 +82,8 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, c
     };
     let modules: Vec<&str> = weights.iter().map(|sparse| sparse.name.trim_end_matches(".weight")).collect();
     let config = json!({
-        "peft_type": "SHIRA", "task_type": task, "base_model_name_or_path": changes.info.base.model,
+        "peft_type": "SHIRA", "task_type": task, "base_model_name_or_path": changes.info.base.name(),
+        "revision": changes.info.base.commit,
         "inference_mode": true, "r": rank, "mask_type": "sift", "random_seed": null, "target_modules": modules,
         "fan_in_fan_out": false, "init_weights": true,
         "modules_to_save": if saved.is_empty() { json!(null) } else { json!(saved) },

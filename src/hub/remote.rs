@@ -14,9 +14,9 @@ use ureq::config::RedirectAuthHeaders;
 use ureq::http::{Response, StatusCode, header};
 use ureq::{Agent, Body};
 
-use super::cache::{Repository, RepositoryKind, Unreachable, is_commit};
+use super::cache::{Repository, RepositoryKind, Unreachable, is_inside};
 use super::environment::OnProgress;
-use super::files::is_inside;
+use super::id::is_commit;
 use crate::Usage;
 use crate::protocol::Progress;
 
@@ -25,7 +25,7 @@ const REPORT_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A repository at one commit.
 pub(super) struct Remote<'p> {
-    /// The commit of `main`.
+    /// The commit of the revision.
     pub(super) commit: String,
     /// All files of the repository.
     pub(super) files: Vec<RemoteFile>,
@@ -53,12 +53,8 @@ impl<'p> Remote<'p> {
     /// Requests the listing of a repository.
     ///
     /// # Errors
-    /// [`Usage`]: offline mode, an unknown or gated repository. Otherwise a network failure. All say what to do.
+    /// [`Usage`]: an unknown or gated repository. Otherwise a network failure. All say what to do.
     pub(super) fn open(repository: &Repository, progress: OnProgress<'p>) -> Result<Remote<'p>> {
-        if repository.hub.offline {
-            let (id, hint) = (repository.id, repository.hint());
-            bail!(Usage(format!("{id} is not in the cache, and HF_HUB_OFFLINE is set; {hint}")));
-        }
         repository.with_hint(Remote::list(repository, progress))
     }
 
@@ -68,7 +64,8 @@ impl<'p> Remote<'p> {
             sha: String,
             siblings: Vec<RemoteFile>,
         }
-        let (hub, kind, id) = (repository.hub, repository.kind.plural(), repository.id);
+        let (hub, kind, id) = (repository.hub, repository.kind.plural(), repository.id.text);
+        let name = repository.id.name;
         let prefix = match repository.kind {
             RepositoryKind::Model => String::new(),
             RepositoryKind::Dataset => format!("{kind}/"),
@@ -83,10 +80,16 @@ impl<'p> Remote<'p> {
                 .build()
                 .into(),
             token: hub.token.clone(),
-            base: format!("{}/{prefix}{id}", hub.endpoint),
+            base: format!("{}/{prefix}{name}", hub.endpoint),
         };
-        let url = format!("{}/api/{kind}/{id}/revision/main?blobs=true", hub.endpoint);
+        // A revision is one part of the URL's path, whatever slashes it has.
+        let revision = url_path(repository.id.revision).replace('/', "%2F");
+        let url = format!("{}/api/{kind}/{name}/revision/{revision}?blobs=true", hub.endpoint);
         let mut response = http.get(&url, 0)?;
+        let error_code = response.headers().get("x-error-code").and_then(|code| code.to_str().ok());
+        if error_code == Some("RevisionNotFound") {
+            bail!(Usage(format!("{id}: the repository has no branch, tag or commit {}", repository.id.revision)));
+        }
         http.check(response.status(), id)?;
         let text = response
             .body_mut()
@@ -166,7 +169,7 @@ impl<'p> Remote<'p> {
 
     /// One request: appends to `output`, which holds the first `have` bytes of the file.
     fn receive(&self, file: &RemoteFile, mut have: u64, output: &mut File, meter: &DownloadMeter) -> Result<()> {
-        let url = format!("{}/resolve/{}/{}", self.http.base, self.commit, file.name);
+        let url = format!("{}/resolve/{}/{}", self.http.base, self.commit, url_path(&file.name));
         debug!(url, have, "requesting");
         let mut response = self.http.get(&url, have)?;
         if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
@@ -236,6 +239,12 @@ impl Http {
             _ => bail!("{}: the hub answers {status}; try again later", self.base),
         }
     }
+}
+
+/// A file's name as part of a URL.
+fn url_path(name: &str) -> String {
+    let kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    name.bytes().map(|byte| if kept(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn starts_at(response: &Response<Body>, have: u64) -> bool {

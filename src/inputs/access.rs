@@ -6,16 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::Usage;
-use crate::data::{LabelledSource, Task};
-use crate::hub::Hub;
-use crate::preset::{DataSource, InstructionData, InstructionFiles, Preset};
+use crate::data::{Columns, HeldOut, LabelledSource, Task, file_kind};
+use crate::hub::{DatasetFiles, DatasetRequest, Hub, RequestedFiles, RequestedHeldOut};
+use crate::preset::{DataSource, HubDataset, HubFiles, HubHeldOut, HubTable, Preset};
 use crate::protocol::Progress;
 
 /// The hub's dataset of all GLUE tasks.
 const GLUE: &str = "nyu-mll/glue";
-
-/// Extensions of dataset files that hold examples.
-const EXAMPLE_FILES: [&str; 3] = ["json", "jsonl", "parquet"];
 
 /// Where to look, and whether to download.
 #[derive(Clone, Copy)]
@@ -43,6 +40,13 @@ pub enum Missing {
     Model { id: String },
     /// A dataset of the hub.
     Dataset { id: String },
+}
+
+/// Labelled texts on this machine.
+pub struct FoundTable {
+    pub source: LabelledSource,
+    /// What was taken of a dataset on the hub, and what may be missing of it; empty for other files.
+    pub files: DatasetFiles,
 }
 
 /// The result of looking for something without a download.
@@ -88,46 +92,70 @@ impl Access<'_> {
     /// The files of a GLUE task.
     pub(super) fn glue(&self, task: Task, progress: &dyn Fn(Progress)) -> Result<Lookup<LabelledSource>> {
         let prefixes = [format!("{task}/train"), format!("{task}/validation")];
-        match self.dataset(GLUE, &prefixes.each_ref().map(String::as_str), progress)? {
+        let named = prefixes.each_ref().map(String::as_str);
+        let request = DatasetRequest {
+            id: GLUE,
+            files: RequestedFiles::Named(&named),
+            format_of: &|name| file_kind(Path::new(name), false),
+        };
+        match self.request(&request, progress)? {
             Lookup::Found(files) => {
-                let folder = files.first().and_then(|file| file.parent()).context("the dataset has no files")?;
+                let folder = files.train.first().and_then(|file| file.parent()).context("the dataset has no files")?;
                 Ok(Lookup::Found(LabelledSource::Glue { task, folder: folder.to_owned() }))
             }
             Lookup::Missing(missing) => Ok(Lookup::Missing(missing)),
         }
     }
 
-    /// The training files of a language model.
-    pub(super) fn instructions(
-        &self,
-        data: &InstructionData,
-        progress: &dyn Fn(Progress),
-    ) -> Result<Lookup<Vec<PathBuf>>> {
-        let (id, prefix) = match &data.files {
-            InstructionFiles::Local(files) => return Ok(Lookup::Found(files.clone())),
-            InstructionFiles::Hub { id, prefix } => (id, prefix),
-        };
-        let mut files = match self.dataset(id, &[prefix], progress)? {
-            Lookup::Found(files) => files,
-            missing => return Ok(missing),
-        };
-        files.retain(|file| {
-            file.extension().is_some_and(|extension| EXAMPLE_FILES.iter().any(|known| extension == *known))
-        });
-        if files.is_empty() {
-            bail!(Usage(format!(
-                "data.path: {id} has no .json, .jsonl or .parquet file whose name starts with \"{prefix}\""
-            )));
-        }
-        Ok(Lookup::Found(files))
+    /// Labelled texts of a dataset on the hub.
+    pub(super) fn table(&self, table: &HubTable, progress: &dyn Fn(Progress)) -> Result<Lookup<FoundTable>> {
+        let HubTable { dataset, held_out, columns } = table;
+        Ok(match self.dataset(dataset, false, progress)? {
+            Lookup::Found(files) => {
+                let columns = Columns { published: files.class_names.get(&columns.label).cloned(), ..columns.clone() };
+                let held_out = held_out_of(&files, held_out);
+                let source = LabelledSource::Table { train: files.train.clone(), held_out, columns };
+                Lookup::Found(FoundTable { source, files })
+            }
+            Lookup::Missing(missing) => Lookup::Missing(missing),
+        })
     }
 
-    fn dataset(&self, id: &str, prefixes: &[&str], progress: &dyn Fn(Progress)) -> Result<Lookup<Vec<PathBuf>>> {
+    /// The files of a dataset on the hub.
+    /// `plain_text` are .txt files, which only some data may be.
+    pub(super) fn dataset(
+        &self,
+        dataset: &HubDataset,
+        plain_text: bool,
+        progress: &dyn Fn(Progress),
+    ) -> Result<Lookup<DatasetFiles>> {
+        let HubDataset { id, files } = dataset;
+        let prefix;
+        let files = match files {
+            HubFiles::Named(name) => {
+                prefix = [name.as_str()];
+                RequestedFiles::Named(&prefix)
+            }
+            HubFiles::Splits { config, split, held_out } => RequestedFiles::Splits {
+                config: config.as_deref(),
+                train: split.as_deref(),
+                held_out: match held_out {
+                    HubHeldOut::Validation => RequestedHeldOut::IfThere,
+                    HubHeldOut::Split(split) => RequestedHeldOut::Split(split),
+                    HubHeldOut::Elsewhere => RequestedHeldOut::None,
+                },
+            },
+        };
+        let format_of = |name: &str| file_kind(Path::new(name), plain_text);
+        self.request(&DatasetRequest { id, files, format_of: &format_of }, progress)
+    }
+
+    fn request(&self, request: &DatasetRequest, progress: &dyn Fn(Progress)) -> Result<Lookup<DatasetFiles>> {
         if self.uses_hub() {
-            return Ok(Lookup::Found(self.hub.dataset(id, prefixes, progress)?));
+            return Ok(Lookup::Found(self.hub.dataset(request, progress)?));
         }
-        let missing = || Missing::Dataset { id: id.to_owned() };
-        Ok(Lookup::of(self.hub.local_dataset(id, prefixes)?, missing))
+        let missing = || Missing::Dataset { id: request.id.to_owned() };
+        Ok(Lookup::of(self.hub.local_dataset(request)?, missing))
     }
 
     /// Whether the hub may be called. An offline hub sends no request: it has the files in its cache, or refuses the run.
@@ -137,8 +165,23 @@ impl Access<'_> {
 }
 
 impl<T> Lookup<T> {
+    fn found(self) -> Result<T> {
+        match self {
+            Lookup::Found(found) => Ok(found),
+            Lookup::Missing(missing) => bail!(Usage(missing.to_string())),
+        }
+    }
+
     fn of(found: Option<T>, missing: impl FnOnce() -> Missing) -> Lookup<T> {
         found.map_or_else(|| Lookup::Missing(missing()), Lookup::Found)
+    }
+}
+
+/// The files of a dataset's held-out split, or else what the preset says.
+pub(super) fn held_out_of(files: &DatasetFiles, otherwise: &HeldOut) -> HeldOut {
+    match files.held_out.is_empty() {
+        true => otherwise.clone(),
+        false => HeldOut::Files(files.held_out.clone()),
     }
 }
 
@@ -146,13 +189,12 @@ impl<T> Lookup<T> {
 ///
 /// # Errors
 /// [`Usage`]: a language model's preset, whose examples have no labels. Others: the network or the disk.
-pub fn labelled_source(preset: &Preset, access: &Access, progress: &dyn Fn(Progress)) -> Result<LabelledSource> {
+pub fn labelled_source(preset: &Preset, access: &Access, progress: &dyn Fn(Progress)) -> Result<FoundTable> {
+    let local = |source| FoundTable { source, files: DatasetFiles::default() };
     match &preset.data.source {
         DataSource::Instructions(_) => bail!(Usage("data.format: instructions have no labels to score".into())),
-        DataSource::Local(source) => Ok(source.clone()),
-        DataSource::Hub(task) => match access.glue(*task, progress)? {
-            Lookup::Found(source) => Ok(source),
-            Lookup::Missing(missing) => bail!(Usage(missing.to_string())),
-        },
+        DataSource::Local(source) => Ok(local(source.clone())),
+        DataSource::Hub(task) => access.glue(*task, progress)?.found().map(local),
+        DataSource::HubTable(table) => access.table(table, progress)?.found(),
     }
 }

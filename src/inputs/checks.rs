@@ -47,7 +47,7 @@ pub(super) fn check_known_scores(preset: &Preset) -> Result<()> {
         DataSource::Hub(task) | DataSource::Local(LabelledSource::Glue { task, .. }) => {
             check_best(preset, &task.to_string(), task.metrics().names())
         }
-        DataSource::Local(LabelledSource::Table { .. }) => Ok(()),
+        DataSource::Local(LabelledSource::Table { .. }) | DataSource::HubTable(_) => Ok(()),
     }
 }
 
@@ -77,9 +77,11 @@ pub(super) fn check_kind(preset: &Preset, config: &ModelConfig) -> Result<()> {
         (DataSource::Instructions(_), ModelConfig::Encoder(_)) => bail!(Usage(format!(
             "data.format: {id} is an encoder and cannot generate text; set data.task, or data.path to labelled texts"
         ))),
-        (DataSource::Local(_) | DataSource::Hub(_), ModelConfig::Decoder(_)) => bail!(Usage(format!(
-            "data.format is missing: {id} is a language model and cannot train on labelled texts; set data.format"
-        ))),
+        (DataSource::Local(_) | DataSource::Hub(_) | DataSource::HubTable(_), ModelConfig::Decoder(_)) => {
+            bail!(Usage(format!(
+                "data.format is missing: {id} is a language model and cannot train on labelled texts; set data.format"
+            )))
+        }
         _ => Ok(()),
     }
 }
@@ -100,7 +102,7 @@ pub(super) fn check_vocabulary(folder: &Path, tokenizer: &TextTokenizer, config:
     let (tokens, rows) = (tokenizer.vocab_size(), config.vocab_size());
     if tokens as i64 > rows {
         bail!(Usage(format!(
-            "{}: tokenizer.json has {tokens} tokens, but the model has {rows} embeddings; use the model's own tokenizer",
+            "{}: its tokenizer has {tokens} tokens, but the model has {rows} embeddings; use the model's own tokenizer",
             folder.display()
         )));
     }

@@ -1,7 +1,5 @@
 //! The examples of a language model: read, checked, tokenized with their loss mask, and packed.
 
-use std::path::PathBuf;
-
 use anyhow::Result;
 
 use super::opened::{ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit, steps};
@@ -14,18 +12,12 @@ use crate::protocol::{Event, HeadRows, PERPLEXITY, Progress};
 pub(super) fn open(
     preset: &Preset,
     data: &InstructionData,
-    train: Vec<PathBuf>,
+    source: &InstructionSource,
     model: Option<&OpenedModel>,
     report: &dyn Fn(Event),
 ) -> Result<OpenedData> {
     let progress = |progress: Progress| report(Event::Progress(progress));
-    let source = InstructionSource {
-        format: data.format,
-        columns: data.columns.clone(),
-        train,
-        held_out: data.held_out.clone(),
-    };
-    let instructions = instruct::load(&source, preset.read_options(), &progress)?;
+    let instructions = instruct::load(source, preset.read_options(), &progress)?;
     for note in instructions.notes() {
         report(Event::info(note));
     }

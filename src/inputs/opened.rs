@@ -9,7 +9,7 @@ use crate::Usage;
 use crate::data::instruct::PromptEncoder;
 use crate::data::{Dataset, TextTokenizer, Tokenized};
 use crate::model::ModelConfig;
-use crate::preset::Preset;
+use crate::preset::{HubDataset, Preset};
 use crate::protocol::HeadRows;
 
 /// A preset whose model and data were found and checked. Without permission to download, either may be missing.
@@ -82,6 +82,26 @@ pub struct TokenizedSplit {
     pub name: String,
     /// At least one example.
     pub examples: Tokenized,
+}
+
+impl ModelTokenizer {
+    /// What was understood of vocabulary files, if the tokenizer is made of them.
+    pub fn note(&self) -> Option<&str> {
+        match self {
+            ModelTokenizer::Text(tokenizer) => tokenizer.note(),
+            ModelTokenizer::Prompts(encoder) => encoder.note(),
+        }
+    }
+}
+
+impl OpenedData {
+    /// The data of a dataset on the hub: with its name, what was taken of it and what may be missing.
+    pub(super) fn of_hub(mut self, dataset: &HubDataset, summary: String, warnings: Vec<String>) -> OpenedData {
+        self.name = dataset.name().to_owned();
+        self.notes.insert(0, summary);
+        self.warnings.splice(0..0, warnings);
+        self
+    }
 }
 
 impl OpenedPreset {

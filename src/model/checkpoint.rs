@@ -1,6 +1,6 @@
 //! A checkpoint's safetensors files, mapped into memory: what they hold, and reading a tensor of them in pieces.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -8,18 +8,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use memmap2::{Mmap, UncheckedAdvice};
 use safetensors::{Dtype, SafeTensors};
-use serde::Deserialize;
 use tch::{Device, Kind, Tensor};
 
 use super::builder::ParameterSpec;
 use super::dtype::kind;
 use crate::Usage;
-
-const WEIGHTS: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
-
-/// An index of a thousand shards is a few MB; more is no index.
-const MAX_INDEX: u64 = 64 << 20;
+use crate::model_folder::{damaged, expect_content, weight_files};
 
 /// Bytes of a file that are cast and placed at a time: a multiple of every dtype's size.
 pub(super) const PIECE: usize = 1 << 20;
@@ -66,8 +60,8 @@ impl Checkpoint {
         // SAFETY: the map is read only. Truncating the file while it is being read ends the process, as with every program that
         // maps weights.
         let map = unsafe { Mmap::map(&file) }.with_context(|| format!("{}: cannot read", path.display()))?;
-        let damaged = |error| Usage(format!("{}: damaged or cut short ({error}); fetch it again", path.display()));
-        let parsed = SafeTensors::deserialize(&map).map_err(|error| damaged(error.to_string()))?;
+        expect_content(&path)?;
+        let parsed = SafeTensors::deserialize(&map).map_err(|error| damaged(&path, &error))?;
         let start = map.as_ptr() as usize;
         for (name, view) in parsed.tensors() {
             let from = view.data().as_ptr() as usize - start;
@@ -141,38 +135,5 @@ impl Checkpoint {
             let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len()) };
         }
         tensor
-    }
-}
-
-/// The file of the weights, or the files that an index names. They must be plain names: an index can say anything.
-pub(super) fn weight_files(folder: &Path) -> Result<BTreeSet<String>> {
-    if folder.join(WEIGHTS).is_file() {
-        return Ok(BTreeSet::from([WEIGHTS.to_owned()]));
-    }
-    let path = folder.join(INDEX);
-    let Ok(metadata) = path.metadata() else {
-        let pickled =
-            ["pytorch_model.bin", "pytorch_model.bin.index.json"].iter().any(|name| folder.join(name).exists());
-        let instead =
-            if pickled { "; a pickled pytorch_model.bin can run code when read, so convert it first" } else { "" };
-        bail!(Usage(format!("{}: no {WEIGHTS} and no {INDEX}{instead}", folder.display())));
-    };
-    #[derive(Deserialize)]
-    struct Index {
-        weight_map: BTreeMap<String, String>,
-    }
-    if metadata.len() > MAX_INDEX {
-        bail!(Usage(format!("{}: larger than {} MiB, so it is no index", path.display(), MAX_INDEX >> 20)));
-    }
-    let text = std::fs::read(&path).with_context(|| format!("{}: cannot read", path.display()))?;
-    let index: Index = serde_json::from_slice(&text).map_err(|error| Usage(format!("{}: {error}", path.display())))?;
-    let names: BTreeSet<String> = index.weight_map.into_values().collect();
-    let plain =
-        |name: &str| Path::new(name).file_name().is_some_and(|last| last == name) && name.ends_with(".safetensors");
-    match names.iter().find(|name| !plain(name)) {
-        Some(name) => {
-            bail!(Usage(format!("{}: {name:?} is not the name of a safetensors file beside it", path.display())))
-        }
-        None => Ok(names),
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use super::checkpoint::weight_files;
+use crate::model_folder::weight_files;
 
 /// Samples of a file, spread over it.
 const SAMPLES: u64 = 64;

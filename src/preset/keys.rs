@@ -3,13 +3,16 @@
 /// All keys with their help texts, in the order in which a preset is written.
 pub const KEYS: &[(&str, &str)] = &[
     ("about", "one line of description"),
-    ("model.id", "hub id or folder of the model"),
+    ("model.id", "hub id, such as org/name or org/name@revision, or folder of the model"),
     ("model.dtype", "dtype of the weights: f32 or bf16"),
     ("model.head", "classification head: new or keep; default: kept if it has the classes of the data, by name"),
     ("data.task", "GLUE task: cola, sst2, mrpc, qqp, stsb, mnli, qnli, rte, wnli"),
     ("data.format", "format of language-model data: alpaca, sharegpt, messages, prompt_completion, text"),
     ("data.columns", "names of the columns of language-model data, such as { instruction = \"question\" }"),
-    ("data.hub", "hub id of a dataset; data.path is then a prefix of its file names"),
+    ("data.hub", "hub id of a dataset, such as org/name or org/name@revision; data.path then names its files"),
+    ("data.config", "config of the hub's dataset; default: its default one"),
+    ("data.split", "split of the hub's dataset to train on; default: train"),
+    ("data.eval_split", "split of the hub's dataset to evaluate on; default: validation, if it has one"),
     ("data.path", "training files: a file, folder or glob pattern, or a list of them; folder of the GLUE task's files"),
     ("data.eval_path", "held-out files to evaluate on, named as in data.path"),
     ("data.eval_fraction", "fraction of the training files to hold out instead"),

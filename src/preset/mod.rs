@@ -5,6 +5,8 @@
 //! keys        the names of all keys, their help and their defaults
 //! document    the keys of a TOML text with their lines
 //! read        keys become a validated preset: defaults, ranges, keys that exclude each other
+//! hub_dataset a dataset on the hub: splits, or files by name
+//! paths       `cache:`, `~`, and the absolute paths of a run
 //! draft edit  a preset with unsaved changes, as the screen edits it
 //! difference  what differs between two presets, and what that means for resuming
 //! library builtin
@@ -16,14 +18,17 @@ mod difference;
 mod document;
 mod draft;
 mod edit;
+mod hub_dataset;
 mod keys;
 mod library;
+mod paths;
 mod read;
 mod types;
 
 pub use builtin::{BuiltIn, built_in};
 pub use difference::{Difference, Impact, differences};
 pub use draft::{Draft, Field, FieldOrigin};
+pub use hub_dataset::{HubDataset, HubFiles, HubHeldOut, HubTable};
 pub use keys::KEYS;
 pub use library::{Library, PresetEntry, read_file};
 

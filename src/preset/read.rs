@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::document::Document;
+use super::hub_dataset::{self, HUB_KEYS, HubTable};
+use super::paths::expand;
 use super::types::{
     Data, DataSource, Dtype, HeadRule, InstructionData, InstructionFiles, Keep, Model, Preset, Sample, Schedule,
     Select, Sift, Train,
@@ -35,7 +37,7 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
         name: name.to_owned(),
         about: document.string("about")?.unwrap_or_default(),
         model: Model {
-            id: in_cache(&document.required("model.id")?, cache),
+            id: expand(&document.required("model.id")?, cache),
             dtype: document.one_of("model.dtype", &[("f32", Dtype::F32), ("bf16", Dtype::Bf16)])?.unwrap_or(Dtype::F32),
             head: document.one_of("model.head", &[("new", HeadRule::New), ("keep", HeadRule::Keep)])?,
         },
@@ -120,25 +122,23 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, Usage> {
     if let Some(format) = document.one_of("data.format", formats)? {
         return instructions(document, format, cache).map(DataSource::Instructions);
     }
-    if let Some(key) = ["data.packing", "data.hub", "data.columns"].into_iter().find(|key| document.has(key)) {
+    if let Some(key) = ["data.packing", "data.columns"].into_iter().find(|key| document.has(key)) {
         return Err(document.error_at(key, "only language-model data, with a data.format, takes it; remove it"));
     }
     if let Some(task) = document.string("data.task")? {
         let task: Task = task.parse().map_err(|error| document.error_at("data.task", &format!("{error}")))?;
-        if let Some(key) = TABLE_KEYS.into_iter().find(|key| document.has(key)) {
+        if let Some(key) = TABLE_KEYS.into_iter().chain(HUB_KEYS).find(|key| document.has(key)) {
             return Err(document.error_at(
                 key,
                 &format!("a GLUE task, here {task}, has its own columns, classes and held-out set; remove it"),
             ));
         }
         return Ok(match document.string("data.path")? {
-            Some(folder) => DataSource::Local(LabelledSource::Glue { task, folder: in_cache(&folder, cache).into() }),
+            Some(folder) => DataSource::Local(LabelledSource::Glue { task, folder: expand(&folder, cache).into() }),
             None => DataSource::Hub(task),
         });
     }
-    let Some(train) = paths(document, "data.path", cache)? else {
-        return Err(document.missing("data.task, data.format or data.path"));
-    };
+    let hub = hub_dataset::read(document)?;
     let held_out = held_out(document, cache)?;
     let labels = document.strings("data.labels")?;
     let label_kind = match (document.boolean("data.regression")?.unwrap_or(false), labels) {
@@ -154,8 +154,15 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, Usage> {
         text_pair: document.string("data.text_pair")?,
         label: document.string("data.label")?.unwrap_or_else(|| "label".into()),
         label_kind,
+        published: None,
     };
-    Ok(DataSource::Local(LabelledSource::Table { train, held_out, columns }))
+    if let Some(dataset) = hub {
+        return Ok(DataSource::HubTable(HubTable { dataset, held_out, columns }));
+    }
+    match paths(document, "data.path", cache)? {
+        Some(train) => Ok(DataSource::Local(LabelledSource::Table { train, held_out, columns })),
+        None => Err(document.missing("data.task, data.format, data.hub or data.path")),
+    }
 }
 
 fn instructions(document: &Document, format: InstructionFormat, cache: &Path) -> Result<InstructionData, Usage> {
@@ -169,13 +176,6 @@ fn instructions(document: &Document, format: InstructionFormat, cache: &Path) ->
     if document.has("model.head") {
         return Err(document.error_at("model.head", "only a classifier has a head, and data.format is set; remove it"));
     }
-    let files = match document.string("data.hub")? {
-        Some(id) => InstructionFiles::Hub { id, prefix: document.required("data.path")? },
-        None => match paths(document, "data.path", cache)? {
-            Some(files) => InstructionFiles::Local(files),
-            None => return Err(document.missing("data.path")),
-        },
-    };
     let columns = document.string_table("data.columns")?.unwrap_or_default();
     if let Some(key) = columns.keys().find(|key| !format.keys().any(|known| known == *key)) {
         let keys = format.keys().collect::<Vec<_>>();
@@ -191,7 +191,10 @@ fn instructions(document: &Document, format: InstructionFormat, cache: &Path) ->
     Ok(InstructionData {
         format,
         columns,
-        files,
+        files: match (hub_dataset::read(document)?, paths(document, "data.path", cache)) {
+            (Some(dataset), _) => InstructionFiles::Hub(dataset),
+            (None, paths) => InstructionFiles::Local(paths?.ok_or_else(|| document.missing("data.path"))?),
+        },
         held_out: held_out(document, cache)?,
         packing: document.boolean("data.packing")?.unwrap_or(false),
     })
@@ -200,7 +203,7 @@ fn instructions(document: &Document, format: InstructionFormat, cache: &Path) ->
 /// Files, folders or glob patterns.
 fn paths(document: &Document, key: &str, cache: &Path) -> Result<Option<Vec<PathBuf>>, Usage> {
     let paths = document.one_or_more(key)?;
-    Ok(paths.map(|paths| paths.iter().map(|path| in_cache(path, cache).into()).collect()))
+    Ok(paths.map(|paths| paths.iter().map(|path| expand(path, cache).into()).collect()))
 }
 
 /// Files, or a fraction of the training files.
@@ -213,14 +216,6 @@ fn held_out(document: &Document, cache: &Path) -> Result<HeldOut, Usage> {
         }
         (Some(paths), None) => Ok(HeldOut::Files(paths)),
         (None, fraction) => Ok(HeldOut::Fraction(fraction.unwrap_or(0.1))),
-    }
-}
-
-/// Replaces `cache:` at the beginning of a path by finesift's cache folder.
-fn in_cache(path: &str, cache: &Path) -> String {
-    match path.strip_prefix("cache:") {
-        Some(rest) => cache.join(rest).display().to_string(),
-        None => path.to_owned(),
     }
 }
 
@@ -359,7 +354,7 @@ learning_rate = 7e-5
                 "format = \"alpaca\"\npath = \"a.json\"\ncolumns = { output = 3 }",
                 "mine.toml:7: data.columns is { output = 3 }, expected a table of strings, such as { instruction = \"question\" }",
             ),
-            (5, "max_length = 64", "mine.toml: data.task, data.format or data.path is missing"),
+            (5, "max_length = 64", "mine.toml: data.task, data.format, data.hub or data.path is missing"),
         ] {
             let mut lines: Vec<&str> = SMALL.lines().collect();
             lines[line - 1] = instead;

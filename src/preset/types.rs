@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::hub_dataset::{HubDataset, HubTable};
 use crate::data::instruct::InstructionFormat;
 use crate::data::{HeldOut, LabelKind, LabelledSource, ReadOptions, Task};
 
@@ -75,6 +76,8 @@ pub enum DataSource {
     Local(LabelledSource),
     /// A GLUE task, fetched from the hub.
     Hub(Task),
+    /// Labelled texts of a dataset on the hub.
+    HubTable(HubTable),
     /// Texts for a language model.
     Instructions(InstructionData),
 }
@@ -100,12 +103,7 @@ pub enum InstructionFiles {
     /// Local files.
     Local(Vec<PathBuf>),
     /// Files of a dataset on the hub.
-    Hub {
-        /// Hub id of the dataset.
-        id: String,
-        /// Prefix of the files' names in the dataset.
-        prefix: String,
-    },
+    Hub(HubDataset),
 }
 
 /// `[sample]`: the completions of a language model that are sampled at every evaluation.
@@ -210,6 +208,17 @@ pub struct Keep {
     pub every_steps: u64,
     /// The score that decides which checkpoint is best, or `loss`; `None` for the task's primary metric.
     pub best: Option<String>,
+}
+
+impl Model {
+    /// The name without its owner, folder and revision.
+    pub fn name(&self) -> &str {
+        let id = match self.id.starts_with(['/', '.']) {
+            true => &self.id,
+            false => self.id.split_once('@').map_or(self.id.as_str(), |(name, _)| name),
+        };
+        id.trim_end_matches('/').rsplit('/').next().unwrap_or_default()
+    }
 }
 
 impl Preset {

@@ -32,6 +32,8 @@ pub struct Throughput {
 /// The throughput of the newest run on `device` (`cpu`, `cuda:0`) with the same model and data, as much trained of it and batches of
 /// the same size.
 pub fn throughput(runs: &Path, preset: &Preset, device: &str, cache: &Path) -> Option<Throughput> {
+    // As the presets of runs are.
+    let preset = &preset.anchored(&std::env::current_dir().ok()?, cache).ok()?;
     let folders = std::fs::read_dir(runs).ok()?.flatten().map(|entry| entry.path());
     let mut folders: Vec<(SystemTime, PathBuf)> = folders
         .filter_map(|folder| Some((folder.join("events.jsonl").metadata().ok()?.modified().ok()?, folder)))

@@ -39,9 +39,13 @@ pub fn check(
     let mut fatal: Vec<String> = of(Impact::DifferentRun).map(Difference::to_string).collect();
     let unasked = of(Impact::FutureSteps).filter(|difference| !is_set(difference));
     let mut forced: Vec<String> = unasked.map(Difference::to_string).collect();
-    let BaseIdentity { model, config, weights } = &prepared.base;
+    let BaseIdentity { model, config, weights, .. } = &prepared.base;
     if manifest.base.weights != *weights {
-        fatal.push(format!("the weights of {model} are not those this run was started from"));
+        let started_from = match &manifest.base.commit {
+            Some(_) => format!("; set model.id = \"{}\" in its preset.toml", manifest.base.location()),
+            None => String::new(),
+        };
+        fatal.push(format!("the weights of {model} are not those this run was started from{started_from}"));
     }
     if manifest.head != prepared.head {
         fatal.push("the classification head's rows are not those that this run was started with".into());

@@ -114,8 +114,12 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
         writes: generator.is_some(),
         version: env!("CARGO_PKG_VERSION").into(),
     };
-    let base =
-        BaseIdentity { model: preset.model.id.clone(), config: fingerprint.config, weights: fingerprint.weights };
+    let base = BaseIdentity {
+        model: preset.model.id.clone(),
+        commit: job.hub.commit_of(&folder),
+        config: fingerprint.config,
+        weights: fingerprint.weights,
+    };
     Ok(PreparedRun {
         network,
         rules,

@@ -157,7 +157,7 @@ impl Machine {
             refused(
                 "no such model",
                 self.encoder_with_model("\"./no/such/model\""),
-                "neither a folder that exists nor a hub id",
+                "./no/such/model: no such folder",
             )
             .in_binary(),
             refused(
@@ -175,17 +175,41 @@ impl Machine {
             refused(
                 "model without a tokenizer",
                 self.encoder_model("no tokenizer", "tokenizer.json", |_| None),
-                "no tokenizer.json; a model's folder needs it",
+                "no tokenizer.json; a model needs it",
             ),
             refused(
                 "model without weights",
                 self.encoder_model("no weights", "model.safetensors", |_| None),
-                "no model.safetensors; a model's folder needs it",
+                "no model.safetensors; a model needs it",
             ),
             refused(
                 "model without a config",
                 self.encoder_model("no config", "config.json", |_| None),
-                "no config.json; a model's folder needs it",
+                "no config.json; a model needs it",
+            ),
+            refused(
+                "damaged weights",
+                self.encoder_model("damaged", "model.safetensors", |_| Some("not safetensors".into())),
+                "damaged/model.safetensors: damaged or cut short",
+            ),
+            refused(
+                "Git LFS pointer instead of weights",
+                self.encoder_model("pointer", "model.safetensors", |_| {
+                    Some("version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 1\n".into())
+                }),
+                "pointer/model.safetensors: a Git LFS pointer instead of the file; run `git lfs install` and `git lfs pull`",
+            )
+            .in_binary(),
+            refused("pickled weights", self.pickled(), "pickled (pytorch_model.bin)").in_binary(),
+            refused(
+                "file instead of a folder",
+                self.encoder_with_model(&quoted(&self.path("model/model.safetensors"))),
+                "model.safetensors: a file; name the folder of the model",
+            ),
+            refused(
+                "unknown revision",
+                self.encoder_with_model("\"org/model@a b\""),
+                "what follows @ is no revision",
             ),
             refused(
                 "config.json that is not JSON",
@@ -365,6 +389,13 @@ impl Machine {
         self.decoder_with_rows(&rows).replace("prompt_completion", "messages")
     }
 
+    /// A model whose weights are in PyTorch's own format.
+    fn pickled(&self) -> String {
+        let preset = self.encoder_model("pickled", "model.safetensors", |_| None);
+        fs::write(self.path("pickled/pytorch_model.bin"), "").unwrap();
+        preset
+    }
+
     /// Neither config.json nor tokenizer_config.json names the token that ends a text.
     fn no_end_of_text(&self) -> String {
         let preset = self.decoder_model("endless", "tokenizer_config.json", |_| Some("{}".into()));
@@ -472,15 +503,23 @@ fn plan_home_and_train_refuse_a_broken_preset_in_the_same_words() {
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), broken.len(), wrong.join("\n"));
 }
 
-/// The estimate reads no weights: a file of weights that is damaged, or that lacks a parameter, shows in training only.
+/// The estimate reads the headers of the weights only: that a parameter is missing shows in training.
 #[test]
-fn train_alone_finds_damaged_weights() {
+fn train_alone_finds_weights_that_lack_a_parameter() {
     let _turn = turn();
     let machine = Machine::new();
     let place = machine.path("tiny.toml").display().to_string();
-    let damaged = machine.encoder_model("damaged", "model.safetensors", |_| Some("not safetensors".into()));
-    machine.plan(&place, &damaged).unwrap();
-    machine.home(&place, &damaged).unwrap();
-    let error = machine.train(&place, &damaged).unwrap_err();
-    assert!(error.is::<Usage>() && error.to_string().contains("damaged/model.safetensors"), "{error}");
+    let lacking = machine.encoder_with_model(&quoted(&machine.path("lacking")));
+    fs::create_dir(machine.path("lacking")).unwrap();
+    for file in ["config.json", "tokenizer.json"] {
+        fs::copy(machine.path("model").join(file), machine.path("lacking").join(file)).unwrap();
+    }
+    let weights = fs::read(machine.path("model/model.safetensors")).unwrap();
+    let all = safetensors::SafeTensors::deserialize(&weights).unwrap();
+    let kept = all.tensors().into_iter().filter(|(name, _)| !name.contains("layer.1.output.dense"));
+    fs::write(machine.path("lacking/model.safetensors"), safetensors::serialize(kept, None).unwrap()).unwrap();
+    machine.plan(&place, &lacking).unwrap();
+    machine.home(&place, &lacking).unwrap();
+    let error = machine.train(&place, &lacking).unwrap_err();
+    assert!(error.is::<Usage>() && error.to_string().contains("layer.1.output.dense"), "{error}");
 }

@@ -144,7 +144,7 @@ fn manifest(step: u64) -> Manifest {
         schedule: ScheduleFacts { steps: 10, warmup: 1, peak: 1e-3 },
         clock: ClockState { elapsed: 1.25, steps: (1.0, 5), evaluations: (0.25, 1) },
         events: 1000,
-        base: BaseIdentity { model: "m".into(), config: "c".into(), weights: "w".into() },
+        base: BaseIdentity { model: "m".into(), commit: None, config: "c".into(), weights: "w".into() },
         device: "cpu, 2 threads".into(),
         labels: vec!["no".into(), "yes".into()],
         label_numbers: Vec::new(),

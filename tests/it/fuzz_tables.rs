@@ -53,8 +53,13 @@ fn read(path: &Path) {
     if let Err(error) = &objects {
         assert!(error.is::<Usage>(), "{}: {error:?}", path.display());
     }
-    let columns =
-        Columns { text: "text".into(), text_pair: None, label: "label".into(), label_kind: LabelKind::Classes(None) };
+    let columns = Columns {
+        text: "text".into(),
+        text_pair: None,
+        label: "label".into(),
+        label_kind: LabelKind::Classes(None),
+        published: None,
+    };
     let source = LabelledSource::Table { train: vec![path.to_owned()], held_out: HeldOut::Fraction(0.5), columns };
     match data::load(&source, ReadOptions { seed: 0, max_bad_rows: 1.0 }, &|_| {}) {
         Ok(dataset) => {

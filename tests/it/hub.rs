@@ -5,15 +5,30 @@ use std::fs;
 use std::path::Path;
 
 use finesift::Usage;
-use finesift::hub::Hub;
+use finesift::hub::{DatasetRequest, Hub, RequestedFiles};
 use finesift::protocol::Progress;
 
 use crate::hub_server::{Answer, COMMIT, HubServer};
 
 const FILES: &str = "org/model/resolve/0123456789abcdef0123456789abcdef01234567";
 
+/// A file of one tensor, 200,000 bytes long.
 fn weights() -> Vec<u8> {
-    (0..200_000u32).map(|i| (i % 251) as u8).collect()
+    let bytes: Vec<u8> = (0..199_872u32).map(|i| (i % 251) as u8).collect();
+    let file = safetensors(&bytes);
+    assert_eq!(file.len(), 200_000);
+    file
+}
+
+/// A safetensors file with a header of 120 bytes.
+fn safetensors(bytes: &[u8]) -> Vec<u8> {
+    let count = bytes.len();
+    let header = serde_json::json!({"w": {"dtype": "U8", "shape": [count], "data_offsets": [0, count]}}).to_string();
+    [&120u64.to_le_bytes(), format!("{header:<120}").as_bytes(), bytes].concat()
+}
+
+fn dataset<'a>(prefixes: &'a [&'a str]) -> DatasetRequest<'a> {
+    DatasetRequest { id: "nyu-mll/glue", files: RequestedFiles::Named(prefixes), format_of: &|_| Some("any") }
 }
 
 fn model() -> Vec<(&'static str, Vec<u8>)> {
@@ -63,13 +78,13 @@ fn a_sharded_model_is_downloaded_with_the_shards_of_its_index() {
     let index =
         br#"{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}"#;
     let mut files = model();
-    files[1] = ("model-00001-of-00002.safetensors", vec![1; 10]);
-    files.push(("model-00002-of-00002.safetensors", vec![2; 10]));
+    files[1] = ("model-00001-of-00002.safetensors", safetensors(&[1; 10]));
+    files.push(("model-00002-of-00002.safetensors", safetensors(&[2; 10])));
     files.push(("model.safetensors.index.json", index.to_vec()));
     let server = HubServer::start(HubServer::repository("models/org/model", "org/model", &files));
     let cache = tempfile::tempdir().unwrap();
     let folder = hub(&server.endpoint, cache.path()).model("org/model", &quiet).unwrap();
-    assert_eq!(fs::read(folder.join("model-00002-of-00002.safetensors")).unwrap(), [2; 10]);
+    assert_eq!(fs::read(folder.join("model-00002-of-00002.safetensors")).unwrap(), safetensors(&[2; 10]));
 }
 
 #[test]
@@ -200,13 +215,133 @@ fn a_dataset_is_downloaded_with_all_shards_of_the_requested_splits() {
     let cache = tempfile::tempdir().unwrap();
     let mut hub = hub(&server.endpoint, cache.path());
     let prefixes = ["mrpc/train-", "mrpc/validation-"];
-    let found = hub.dataset("nyu-mll/glue", &prefixes, &quiet).unwrap();
+    let found = hub.dataset(&dataset(&prefixes), &quiet).unwrap();
     let folder = cache.path().join("datasets--nyu-mll--glue/snapshots").join(COMMIT);
-    assert_eq!(found, [0, 1, 2].map(|i| folder.join(&names[i])));
+    assert_eq!(found.train, [0, 1, 2].map(|i| folder.join(&names[i])));
     assert!(!folder.join(&names[3]).exists());
     hub.offline = true;
-    assert_eq!(hub.dataset("nyu-mll/glue", &prefixes, &quiet).unwrap(), found);
+    assert_eq!(hub.dataset(&dataset(&prefixes), &quiet).unwrap(), found);
     hub.offline = false;
-    let error = hub.dataset("nyu-mll/glue", &["rte/train-"], &quiet).unwrap_err();
+    let error = hub.dataset(&dataset(&["rte/train-"]), &quiet).unwrap_err();
     assert!(error.is::<Usage>() && error.to_string().contains("rte/train-*"), "{error:#}");
+}
+
+#[test]
+fn a_model_at_a_revision_is_cached_under_its_commit_with_a_ref_of_its_own() {
+    let answers = HubServer::repository_at("refs%2Fpr%2F1", "models/org/model", "org/model", &model());
+    let server = HubServer::start(answers);
+    let cache = tempfile::tempdir().unwrap();
+    let mut hub = hub(&server.endpoint, cache.path());
+    let folder = hub.model("org/model@refs/pr/1", &quiet).unwrap();
+    assert_eq!(folder, snapshot(cache.path()));
+    assert_eq!(hub.commit_of(&folder).as_deref(), Some(COMMIT));
+    let refs = cache.path().join("models--org--model/refs");
+    assert_eq!(fs::read_to_string(refs.join("refs/pr/1")).unwrap(), COMMIT);
+    assert!(!refs.join("main").exists());
+    // Offline the same revision is found, and the commit itself, but not another revision.
+    hub.offline = true;
+    assert_eq!(hub.model("org/model@refs/pr/1", &quiet).unwrap(), folder);
+    assert_eq!(hub.model(&format!("org/model@{COMMIT}"), &quiet).unwrap(), folder);
+    let error = hub.model("org/model", &quiet).unwrap_err();
+    assert!(format!("{error:#}").contains("org/model is not in the cache"), "{error:#}");
+    for revision in ["", "../x", "a b"] {
+        let error = hub.model(&format!("org/model@{revision}"), &quiet).unwrap_err();
+        assert!(error.is::<Usage>() && format!("{error:#}").contains("is no revision"), "{error:#}");
+    }
+}
+
+#[test]
+fn all_files_of_a_tokenizer_are_downloaded_and_code_and_other_weights_are_not() {
+    let wanted = [
+        "added_tokens.json",
+        "additional_chat_templates/tool_use.jinja",
+        "chat_template.json",
+        "generation_config.json",
+        "LICENSE",
+        "special_tokens_map.json",
+        "tokenizer.model",
+        "tokenizer_config.json",
+    ];
+    let unwanted = ["README.md", "modeling_x.py", "onnx/model.onnx", "pytorch_model.bin"];
+    let mut files = model();
+    files.extend(wanted.iter().chain(&unwanted).map(|name| (*name, name.as_bytes().to_vec())));
+    let server = HubServer::start(HubServer::repository("models/org/model", "org/model", &files));
+    let cache = tempfile::tempdir().unwrap();
+    let folder = hub(&server.endpoint, cache.path()).model("org/model", &quiet).unwrap();
+    for name in wanted {
+        assert_eq!(fs::read_to_string(folder.join(name)).unwrap(), name);
+    }
+    for name in unwanted {
+        assert!(!folder.join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_repository_without_usable_weights_is_refused_with_what_to_do() {
+    let config = br#"{"architectures": ["LlamaForCausalLM"]}"#.to_vec();
+    let only =
+        |name: &'static str| vec![("config.json", config.clone()), ("tokenizer.json", vec![b'{']), (name, vec![0])];
+    let base = br#"{"base_model_name_or_path": "org/base"}"#.to_vec();
+    for (files, said) in [
+        (
+            only("pytorch_model.bin"),
+            "org/model: no model.safetensors: its only weights are pickled (pytorch_model.bin), which can run code when they \
+             are loaded. If you trust their origin, convert them: python -c \"from transformers import LlamaForCausalLM, \
+             AutoTokenizer; LlamaForCausalLM.from_pretrained('org/model').save_pretrained('model', safe_serialization=True); \
+             AutoTokenizer.from_pretrained('org/model').save_pretrained('model')\", and set model.id = \"./model\"; or see \
+             whether a pull request on its page has converted them, and set model.id = \"org/model@refs/pr/NUMBER\"",
+        ),
+        (only("model-q4.gguf"), "org/model: no model.safetensors: its only weights are a GGUF file"),
+        (only("tf_model.h5"), "of TensorFlow"),
+        (
+            vec![("adapter_config.json", base), ("adapter_model.safetensors", vec![0])],
+            "org/model: an adapter of org/base",
+        ),
+        (vec![("README.md", vec![0])], "org/model: no config.json; a model needs it"),
+        (
+            vec![("config.json", config.clone()), ("tokenizer.model", vec![0]), ("model.safetensors", weights())],
+            "its only tokenizer is tokenizer.model, of SentencePiece",
+        ),
+    ] {
+        let server = HubServer::start(HubServer::repository("models/org/model", "org/model", &files));
+        let cache = tempfile::tempdir().unwrap();
+        let error = hub(&server.endpoint, cache.path()).model("org/model", &quiet).unwrap_err();
+        assert!(error.is::<Usage>() && format!("{error:#}").contains(said), "{error:#}");
+    }
+}
+
+#[test]
+fn offline_the_missing_files_of_a_model_are_named() {
+    let server = HubServer::start(HubServer::repository("models/org/model", "org/model", &model()));
+    let cache = tempfile::tempdir().unwrap();
+    let mut hub = hub(&server.endpoint, cache.path());
+    let folder = hub.model("org/model", &quiet).unwrap();
+    fs::remove_file(folder.join("model.safetensors")).unwrap();
+    hub.offline = true;
+    let error = hub.model("org/model", &quiet).unwrap_err();
+    assert!(
+        format!("{error:#}").starts_with("org/model: the cache lacks model.safetensors, and HF_HUB_OFFLINE is set"),
+        "{error:#}"
+    );
+    // A pointer in the cache is named as in a folder, and not taken for weights.
+    fs::write(folder.join("model.safetensors"), "version https://git-lfs.github.com/spec/v1\n").unwrap();
+    let error = hub.model("org/model", &quiet).unwrap_err();
+    assert!(error.is::<Usage>() && format!("{error:#}").contains("a Git LFS pointer"), "{error:#}");
+}
+
+#[test]
+fn a_renamed_repository_is_followed() {
+    let mut answers = HubServer::repository("models/org/model", "org/model", &model());
+    answers.insert(
+        "/api/models/old/name/revision/main?blobs=true".into(),
+        Answer::Redirect("/api/models/org/model/revision/main?blobs=true".into()),
+    );
+    for (name, _) in model() {
+        let path = format!("resolve/{COMMIT}/{name}");
+        answers.insert(format!("/old/name/{path}"), Answer::Redirect(format!("/org/model/{path}")));
+    }
+    let server = HubServer::start(answers);
+    let cache = tempfile::tempdir().unwrap();
+    let folder = hub(&server.endpoint, cache.path()).model("old/name", &quiet).unwrap();
+    assert_eq!(fs::read(folder.join("model.safetensors")).unwrap(), weights());
 }

@@ -49,14 +49,25 @@ impl HubServer {
 
     /// The responses of a repository: its listing and its files.
     pub fn repository(api: &str, files: &str, listed: &[(&str, Vec<u8>)]) -> BTreeMap<String, Answer> {
+        HubServer::repository_at("main", api, files, listed)
+    }
+
+    /// As [`HubServer::repository`], with the listing of another revision, as it is in URLs.
+    pub fn repository_at(
+        revision: &str,
+        api: &str,
+        files: &str,
+        listed: &[(&str, Vec<u8>)],
+    ) -> BTreeMap<String, Answer> {
         let siblings: Vec<_> = listed
             .iter()
             .map(|(name, bytes)| serde_json::json!({"rfilename": name, "size": bytes.len(), "lfs": {"sha256": sha256(bytes)}}))
             .collect();
         let listing = serde_json::json!({"sha": COMMIT, "siblings": siblings}).to_string();
         let mut answers =
-            BTreeMap::from([(format!("/api/{api}/revision/main?blobs=true"), Answer::File(listing.into()))]);
+            BTreeMap::from([(format!("/api/{api}/revision/{revision}?blobs=true"), Answer::File(listing.into()))]);
         for (name, bytes) in listed {
+            let name = name.replace(' ', "%20").replace('#', "%23");
             answers.insert(format!("/{files}/resolve/{COMMIT}/{name}"), Answer::File(bytes.clone()));
         }
         answers

@@ -114,8 +114,9 @@ pub fn dataset_name(named: &[PathBuf]) -> String {
     }
 }
 
-/// The kind of a data file by its extension, as it is shown; `None` for other files.
-fn kind(path: &Path, plain_text: bool) -> Option<&'static str> {
+/// The kind of a data file by its extension, as it is shown; `None` for other files. `plain_text` are .txt files, which only
+/// some data may be.
+pub fn kind(path: &Path, plain_text: bool) -> Option<&'static str> {
     let name = path.file_name()?.to_str()?;
     if name.starts_with(['.', '_']) || DESCRIPTIONS.contains(&name.to_lowercase().as_str()) {
         return None;

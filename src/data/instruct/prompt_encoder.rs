@@ -18,7 +18,7 @@ use super::{Conversation, InstructionExample, InstructionFormat, InstructionRow,
 use crate::Usage;
 use crate::data::guard::guarded;
 use crate::data::records::shortened;
-use crate::data::tokenize::{open_tokenizer, token_text};
+use crate::data::tokenize::{FoundTokenizer, open_tokenizer, token_text};
 use crate::data::{Sequence, Token};
 use crate::protocol::Progress;
 
@@ -38,6 +38,7 @@ pub struct PromptEncoder {
     /// Texts of the special tokens.
     special: Vec<String>,
     max_length: usize,
+    note: Option<String>,
 }
 
 impl PromptEncoder {
@@ -46,7 +47,7 @@ impl PromptEncoder {
     /// # Errors
     /// [`Usage`]: a missing or malformed tokenizer.json, no chat template for a format of conversations, no EOS token.
     pub fn open(folder: &Path, format: InstructionFormat, max_length: usize) -> Result<PromptEncoder> {
-        let (path, mut tokenizer, _) = open_tokenizer(folder)?;
+        let FoundTokenizer { path, mut tokenizer, note, .. } = open_tokenizer(folder)?;
         tokenizer.with_padding(None);
         guarded(&path, "cannot truncate", || tokenizer.with_truncation(None).map(|_| ()))?;
         if max_length < 2 {
@@ -67,7 +68,7 @@ impl PromptEncoder {
         let stop_ids = std::iter::once(eos).chain(special.eos_ids.iter().copied()).map(i64::from).collect();
         let decoder = tokenizer.get_added_tokens_decoder();
         let special = decoder.values().filter(|token| token.special).map(|token| token.content.clone()).collect();
-        Ok(PromptEncoder { path, tokenizer, format, template, bos, eos, stop_ids, special, max_length })
+        Ok(PromptEncoder { path, tokenizer, format, template, bos, eos, stop_ids, special, max_length, note })
     }
 
     /// Max length of an example in tokens.
@@ -78,6 +79,11 @@ impl PromptEncoder {
     /// With another limit on the length, at least 2.
     pub fn with_max_length(self, max_length: usize) -> PromptEncoder {
         PromptEncoder { max_length, ..self }
+    }
+
+    /// What was understood of the folder's files, if the tokenizer is made of vocabulary files.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// Checks the tokenizer against the rows of a model's embedding.

@@ -12,19 +12,28 @@ use super::remarks::Remark;
 pub(super) enum Decoding {
     Utf8,
     Windows1252,
+    /// Neither: most letters are beyond ASCII, as in a text that is not of a Western language.
+    Unknown,
     /// UTF-8 with broken characters.
     Lossy,
 }
 
 impl Decoding {
-    /// Bytes that hold no complete UTF-8 character beyond ASCII are of another encoding; else single characters are broken.
+    /// A row with more broken than complete characters beyond ASCII is of another encoding, in which some bytes look like UTF-8
+    /// by chance; else single characters are broken.
     pub fn of(row: &[u8]) -> Decoding {
         if std::str::from_utf8(row).is_ok() {
             return Decoding::Utf8;
         }
-        match row.utf8_chunks().any(|chunk| !chunk.valid().is_ascii()) {
+        let (mut complete, mut broken) = (0, 0);
+        for chunk in row.utf8_chunks() {
+            complete += chunk.valid().chars().filter(|character| !character.is_ascii()).count();
+            broken += usize::from(!chunk.invalid().is_empty());
+        }
+        match complete >= broken {
             true => Decoding::Lossy,
-            false => Decoding::Windows1252,
+            false if is_western(row) => Decoding::Windows1252,
+            false => Decoding::Unknown,
         }
     }
 
@@ -36,6 +45,7 @@ impl Decoding {
             }
             Decoding::Utf8 => None,
             Decoding::Windows1252 => Some(Remark::Windows1252),
+            Decoding::Unknown => Some(Remark::UnknownEncoding),
             Decoding::Lossy => Some(Remark::BrokenText),
         }
     }
@@ -44,9 +54,15 @@ impl Decoding {
     pub fn text(self, bytes: &[u8]) -> Cow<'_, str> {
         match self {
             Decoding::Utf8 | Decoding::Lossy => String::from_utf8_lossy(bytes),
-            Decoding::Windows1252 => WINDOWS_1252.decode_without_bom_handling(bytes).0,
+            Decoding::Windows1252 | Decoding::Unknown => WINDOWS_1252.decode_without_bom_handling(bytes).0,
         }
     }
+}
+
+/// Whether most letters are in ASCII, as in the languages that Windows-1252 is for.
+fn is_western(row: &[u8]) -> bool {
+    let beyond = row.iter().filter(|byte| !byte.is_ascii()).count();
+    beyond <= row.iter().filter(|byte| byte.is_ascii_alphabetic()).count()
 }
 
 #[cfg(test)]
@@ -60,6 +76,7 @@ mod tests {
             (b"na\xefve \x80", Decoding::Windows1252, "naïve €"),
             (b"na\xc3\xafve \xff", Decoding::Lossy, "naïve \u{fffd}"),
             (b"plain", Decoding::Utf8, "plain"),
+            (b"\xd5\xee\xf0\xee\xf8\xee,pos", Decoding::Unknown, "Õîðîøî,pos"),
         ] {
             assert_eq!((Decoding::of(row), Decoding::of(row).text(row).as_ref()), (decoding, text));
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::decode::Decoding;
-use super::remarks::Remark;
+use super::remarks::Remarks;
 use super::row_reader::FileNotes;
 use super::text_file::TextFile;
 use crate::Usage;
@@ -28,12 +28,16 @@ pub(in crate::data) fn read_text(path: &Path) -> Result<(String, FileNotes)> {
         bail!(Usage(format!("{}: larger than {} GiB; split it into several files", path.display(), MAX_TEXT >> 30)));
     }
     let decoding = Decoding::of(&bytes);
-    let finding = decoding.remark(&bytes, file.encoding).map(|remark: Remark| remark.about_file(path));
+    let mut remarks = Remarks::default();
+    if let Some(remark) = decoding.remark(&bytes, file.encoding) {
+        remarks.note(remark, 1);
+    }
+    remarks.check(path, 1)?;
     let storage = file.storage();
     let text = match decoding {
         Decoding::Utf8 => String::from_utf8(bytes).unwrap_or_default(),
         decoding => decoding.text(&bytes).into_owned(),
     };
     let info = (!storage.is_empty()).then(|| format!("{}: {}", path.display(), storage.join(", ")));
-    Ok((text, FileNotes { info: info.into_iter().collect(), warnings: finding.into_iter().collect() }))
+    Ok((text, FileNotes { info: info.into_iter().collect(), warnings: remarks.warnings(path) }))
 }

@@ -77,6 +77,7 @@ pub(super) fn read_all<Row>(
         count += 1;
     }
     let ReaderState { total, unit, description, remarks, .. } = rows.state();
+    remarks.check(path, count)?;
     report(total, total, unit);
     let noun = if count == 1 { "row" } else { "rows" };
     let sentence = || format!("{}: {count} {noun}, {}", path.display(), description.join(", "));

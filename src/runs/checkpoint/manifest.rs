@@ -98,10 +98,31 @@ pub struct ClockState {
 pub struct BaseIdentity {
     /// Hub id or folder, as in the preset.
     pub model: String,
+    /// The commit of a model of the hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
     /// SHA-256 of config.json.
     pub config: String,
     /// SHA-256 of the headers of the weight files and of samples of their bytes.
     pub weights: String,
+}
+
+impl BaseIdentity {
+    /// The folder, or the hub id at the commit: `org/name@COMMIT`. It stays the same model when the repository changes.
+    pub fn location(&self) -> String {
+        match &self.commit {
+            Some(commit) => format!("{}@{commit}", self.name()),
+            None => self.model.clone(),
+        }
+    }
+
+    /// The folder, or the hub id without a revision.
+    pub fn name(&self) -> &str {
+        match self.commit {
+            Some(_) => self.model.split_once('@').map_or(self.model.as_str(), |(name, _)| name),
+            None => &self.model,
+        }
+    }
 }
 
 /// Identity of the tokenized examples.
@@ -196,7 +217,7 @@ pub(super) fn example(step: u64) -> Manifest {
         schedule: ScheduleFacts { steps: 100, warmup: 6, peak: 1e-3 },
         clock: ClockState::default(),
         events: 10 * step,
-        base: BaseIdentity { model: "m".into(), config: "c".into(), weights: "w".into() },
+        base: BaseIdentity { model: "m".into(), commit: None, config: "c".into(), weights: "w".into() },
         device: "cpu, 2 threads".into(),
         labels: Vec::new(),
         label_numbers: Vec::new(),

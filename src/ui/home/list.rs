@@ -141,7 +141,7 @@ impl List {
 
 /// The name of the model without its owner or folder.
 pub fn model(preset: &Preset) -> String {
-    plain(preset.model.id.trim_end_matches('/').rsplit('/').next().unwrap_or_default())
+    plain(preset.model.name())
 }
 
 /// The task, or the name of the training file.
@@ -149,8 +149,9 @@ pub fn task(preset: &Preset) -> String {
     match &preset.data.source {
         DataSource::Hub(task) | DataSource::Local(LabelledSource::Glue { task, .. }) => task.title().to_owned(),
         DataSource::Local(LabelledSource::Table { train, .. }) => plain(&dataset_name(train)),
+        DataSource::HubTable(table) => plain(table.dataset.name()),
         DataSource::Instructions(data) => match &data.files {
-            InstructionFiles::Hub { id, .. } => plain(id.rsplit('/').next().unwrap_or_default()),
+            InstructionFiles::Hub(dataset) => plain(dataset.name()),
             InstructionFiles::Local(files) => plain(&dataset_name(files)),
         },
     }

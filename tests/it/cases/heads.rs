@@ -109,6 +109,7 @@ fn examples(tiny: &Tiny) -> Vec<Example> {
         text_pair: None,
         label: "label".into(),
         label_kind: data::LabelKind::Classes(Some(CLASSES.map(str::to_owned).into())),
+        published: None,
     };
     let input = LabelledInput { path: &tiny.path("texts.csv"), task: None, names: "data.labels" };
     data::read_labelled(&input, &columns, &|_| {}).unwrap().examples

@@ -24,6 +24,7 @@ fn load(train: &Path, eval: &Path, labels: &[&str]) -> anyhow::Result<Dataset> {
         text_pair: None,
         label: "label".into(),
         label_kind: LabelKind::Classes((!labels.is_empty()).then_some(labels)),
+        published: None,
     };
     let source = LabelledSource::Table {
         train: vec![train.to_owned()],
@@ -151,6 +152,7 @@ fn label_columns_are_read_as_pandas_and_datasets_read_them() {
             text: "text".into(),
             text_pair: None,
             label: "label".into(),
+            published: None,
             label_kind: LabelKind::Classes(
                 (!labels.is_empty()).then(|| labels.iter().map(|&name| name.to_owned()).collect()),
             ),

@@ -3,9 +3,13 @@
 mod chat;
 #[cfg(feature = "torch")]
 mod heads;
+mod hub_datasets;
 mod labels;
 mod models;
+#[cfg(feature = "torch")]
+mod models_in_runs;
 mod output;
 #[cfg(feature = "torch")]
 mod resuming;
 mod tables;
+mod vocabulary;

@@ -45,6 +45,7 @@ impl Files {
             text_pair: None,
             label: "label".into(),
             label_kind: LabelKind::Classes(None),
+            published: None,
         };
         let source = LabelledSource::Table { train: self.paths(names), held_out, columns };
         data::load(&source, ReadOptions { seed: 0, max_bad_rows: 0.5 }, &|_| {})
@@ -254,7 +255,7 @@ fn byte_order_marks_name_the_encoding() {
     assert_eq!(texts, expected.iter().collect::<Vec<_>>());
     assert!(dataset.notes()[0].ends_with("a.txt: UTF-16BE") && dataset.notes()[1].ends_with("b.txt.gz: gzip"));
     let warnings = dataset.warnings();
-    assert!(warnings[0].contains("b.txt.gz: not UTF-8, read as Windows-1252"), "{warnings:?}");
+    assert!(warnings[0].contains("b.txt.gz: 1 row not UTF-8, read as Windows-1252"), "{warnings:?}");
 }
 
 #[test]
@@ -268,6 +269,15 @@ fn bytes_that_are_not_utf8_are_read_as_windows_1252_with_a_warning() {
           file as UTF-8"
         ]
     );
+    // Russian in Windows-1251, Japanese in Shift JIS.
+    for text in [
+        b"text,label\n\xd5\xee\xf0\xee\xf8\xe8\xe9,1\n\xcf\xeb\xee\xf5\xee\xe9,0\n".as_slice(),
+        b"text,label\n\x97\xc7\x82\xa2,1\n\x88\xab\x82\xa2,0\n",
+    ] {
+        let expected = "x.csv: 2 rows neither UTF-8 nor, by their many letters beyond ASCII, Windows-1252 (lines 2, 3); save the \
+                        file as UTF-8";
+        assert_eq!(error("x.csv", text), expected);
+    }
     let (texts, notes) =
         read("x.jsonl", b"{\"text\": \"na\xc3\xafve \xff\", \"label\": 1}\n{\"text\": \"b\", \"label\": 0}\n").unwrap();
     assert_eq!(texts[0], "naïve \u{fffd}");
