@@ -203,6 +203,10 @@ fn none_left(split: &EncodedPrompts, kind: &str, rows: &[InstructionRow], path: 
 fn truncated(name: &str, counts: &BTreeMap<Truncation, usize>, max_length: usize) -> Option<String> {
     let total: usize = counts.values().sum();
     let examples = if total == 1 { "example" } else { "examples" };
-    let parts: Vec<String> = counts.iter().map(|(truncation, count)| format!("{count} lost {truncation}")).collect();
-    (total > 0).then(|| format!("{name}: {total} {examples} truncated to {max_length} tokens ({})", parts.join(", ")))
+    let part = |(truncation, count): (&Truncation, &usize)| match counts.len() {
+        1 => format!("lost {truncation}"),
+        _ => format!("{count} lost {truncation}"),
+    };
+    let parts = counts.iter().map(part).collect::<Vec<_>>().join(", ");
+    (total > 0).then(|| format!("{name}: {total} {examples} truncated to {max_length} tokens ({parts})"))
 }

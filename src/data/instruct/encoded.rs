@@ -6,7 +6,9 @@ use super::InstructionRow;
 use super::fault::RowFault;
 use super::fitting::Unwritten;
 use super::loss_spans::MaskSource;
+use super::template::TemplateError;
 use super::truncate::Truncation;
+use crate::Usage;
 use crate::data::Sequence;
 use crate::data::left_out::RowCounts;
 
@@ -32,6 +34,38 @@ pub(super) struct EncodedExample {
     pub truncation: Option<Truncation>,
     pub mask: Option<MaskSource>,
     pub unwritten: Vec<Unwritten>,
+}
+
+/// Why an example has no tokens.
+pub(super) enum EncodeError {
+    /// The row is left out.
+    Row(RowFault),
+    /// The tokenizer fails, or there is no chat template.
+    Other(anyhow::Error),
+}
+
+impl From<RowFault> for EncodeError {
+    fn from(fault: RowFault) -> EncodeError {
+        EncodeError::Row(fault)
+    }
+}
+
+impl From<TemplateError> for EncodeError {
+    fn from(error: TemplateError) -> EncodeError {
+        EncodeError::Row(error.into())
+    }
+}
+
+impl From<anyhow::Error> for EncodeError {
+    fn from(error: anyhow::Error) -> EncodeError {
+        EncodeError::Other(error)
+    }
+}
+
+impl From<Usage> for EncodeError {
+    fn from(usage: Usage) -> EncodeError {
+        EncodeError::Other(usage.into())
+    }
 }
 
 impl EncodedPrompts {

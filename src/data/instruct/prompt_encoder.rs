@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use rayon::prelude::*;
 use tokenizers::Tokenizer;
 
-use super::encoded::{EncodedExample, EncodedPrompts};
+use super::encoded::{EncodeError, EncodedExample, EncodedPrompts};
 use super::fault::RowFault;
 use super::fitting::{fitted, unwritten};
 use super::loss_spans::render_chat;
@@ -117,12 +117,15 @@ impl PromptEncoder {
         for chunk in rows.chunks(CHUNK) {
             let encoded = chunk.par_iter().map(|row| self.encode_one(&row.example)).collect::<Vec<_>>();
             for (number, (row, encoded)) in (done..).zip(chunk.iter().zip(encoded)) {
-                match encoded.map_err(|error| self.located(row, error))? {
+                match encoded {
                     Ok(example) => all.add(example),
-                    Err(RowFault::Template(TemplateError::Unsupported(what))) => {
+                    Err(EncodeError::Row(RowFault::Template(TemplateError::Unsupported(what)))) => {
                         bail!(Usage(format!("{}: chat template: {what}", self.path.with_file_name("").display())))
                     }
-                    Err(fault) => all.left_out.push((number, fault)),
+                    Err(EncodeError::Row(fault)) => all.left_out.push((number, fault)),
+                    Err(EncodeError::Other(error)) => {
+                        bail!(Usage(format!("{}:{}: {error}", row.file.display(), row.line)))
+                    }
                 }
             }
             done += chunk.len();
@@ -134,10 +137,6 @@ impl PromptEncoder {
             });
         }
         Ok(all)
-    }
-
-    fn located(&self, row: &InstructionRow, error: anyhow::Error) -> anyhow::Error {
-        Usage(format!("{}:{}: {error}", row.file.display(), row.line)).into()
     }
 
     /// Token ids of a prompt: the messages followed by the generation prompt. Formats without conversations take the last
@@ -190,63 +189,70 @@ impl PromptEncoder {
         Token { text: token_text(&self.tokenizer, id), special }
     }
 
-    fn encode_one(&self, example: &InstructionExample) -> Result<Result<EncodedExample, RowFault>> {
+    fn encode_one(&self, example: &InstructionExample) -> Result<EncodedExample, EncodeError> {
         match (example, &self.template) {
             (InstructionExample::Conversation(conversation), Some(template)) => {
-                self.encode_chat(conversation, template)
+                self.encode_chat(fitted(conversation, template)?, template)
             }
             (InstructionExample::Conversation(_), None) => {
-                bail!(Usage(no_template(self.path.parent().unwrap_or(&self.path))))
+                Err(Usage(no_template(self.path.parent().unwrap_or(&self.path))))?
             }
-            (InstructionExample::Text(_), _) => {
-                let sequences = self.tokenize(&render_plain(example))?.windows(self.max_length);
-                let fault = sequences.is_empty().then_some(RowFault::NoLossTokens);
-                Ok(fault.map_or(Ok(EncodedExample { sequences, ..EncodedExample::default() }), Err))
-            }
+            (InstructionExample::Text(_), _) => match self.tokenize(&render_plain(example))?.windows(self.max_length) {
+                sequences if sequences.is_empty() => Err(RowFault::NoLossTokens)?,
+                sequences => Ok(EncodedExample { sequences, ..EncodedExample::default() }),
+            },
             (InstructionExample::PromptCompletion { .. }, _) => {
                 let tokens = self.tokenize(&render_plain(example))?;
-                Ok(tokens.truncated(self.max_length, self.bos).map(|(sequence, truncation)| EncodedExample {
-                    sequences: vec![sequence],
-                    truncation,
-                    ..EncodedExample::default()
-                }))
+                let (sequence, truncation) = tokens.truncated(self.max_length, self.bos)?;
+                Ok(EncodedExample { sequences: vec![sequence], truncation, ..EncodedExample::default() })
             }
         }
     }
 
-    /// Drops the oldest turns of a conversation until it fits.
+    /// A conversation that is too long loses its oldest turns until it fits.
     fn encode_chat(
         &self,
-        conversation: &Conversation,
+        mut conversation: Conversation,
         template: &ChatTemplate,
-    ) -> Result<Result<EncodedExample, RowFault>> {
-        let mut conversation = match fitted(conversation, template) {
-            Ok(conversation) => conversation,
-            Err(fault) => return Ok(Err(fault)),
+    ) -> Result<EncodedExample, EncodeError> {
+        let (rendered, mask) = render_chat(template, &conversation, &self.special)?;
+        let whole = self.tokenize(&rendered)?;
+        let mut example = EncodedExample {
+            mask: Some(mask),
+            unwritten: unwritten(&conversation, template, &rendered.text),
+            ..EncodedExample::default()
         };
-        let (mut dropped_turns, mut not_written) = (None, None);
-        loop {
-            let (rendered, mask) = match render_chat(template, &conversation, &self.special) {
-                Ok(rendered) => rendered,
-                Err(error) => return Ok(Err(error.into())),
-            };
-            // Of the whole conversation, before turns are dropped.
-            not_written.get_or_insert_with(|| unwritten(&conversation, template, &rendered.text));
-            let tokens = self.tokenize(&rendered)?;
-            match without_oldest_turn(&conversation.messages) {
-                Some(fewer) if tokens.len() > self.max_length => conversation.messages = fewer,
-                _ => {
-                    let encoded = tokens.truncated(self.max_length, self.bos);
-                    return Ok(encoded.map(|(sequence, truncation)| EncodedExample {
-                        sequences: vec![sequence],
-                        truncation: truncation.or(dropped_turns),
-                        mask: Some(mask),
-                        unwritten: not_written.unwrap_or_default(),
-                    }));
-                }
-            }
-            dropped_turns = Some(Truncation::OldestTurns);
+        let mut tokens = None;
+        while tokens.as_ref().unwrap_or(&whole).len() > self.max_length
+            && self.drop_turns(&mut conversation, template)?
+        {
+            tokens = Some(self.tokenize(&render_chat(template, &conversation, &self.special)?.0)?);
+            example.truncation = Some(Truncation::OldestTurns);
         }
+        let kept = tokens.map(|tokens| tokens.truncated(self.max_length, self.bos));
+        let (sequence, truncation) = match kept {
+            Some(Ok(kept)) => kept,
+            // The last prompt alone is too long: answers before it may fit.
+            None | Some(Err(_)) => whole.truncated(self.max_length, self.bos)?,
+        };
+        example.sequences.push(sequence);
+        example.truncation = truncation.or(example.truncation);
+        Ok(example)
+    }
+
+    /// Drops the oldest turns of a conversation until its text fits, or only the last turn is left. `false` if it is already.
+    fn drop_turns(&self, conversation: &mut Conversation, template: &ChatTemplate) -> Result<bool, EncodeError> {
+        let mut dropped = false;
+        while let Some(fewer) = without_oldest_turn(&conversation.messages) {
+            conversation.messages = fewer;
+            dropped = true;
+            let text = template.render(conversation, false)?;
+            let rendered = RenderedText { text, loss_spans: Vec::new(), append_eos: false, prepend_bos: false };
+            if self.tokenize(&rendered)?.len() <= self.max_length {
+                break;
+            }
+        }
+        Ok(dropped)
     }
 
     /// Prompt and completion are tokenized as one text. A token is in the loss mask if any part of it is in a loss span.
