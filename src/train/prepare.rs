@@ -181,10 +181,15 @@ fn warn_of_key_biases(network: &Network, rules: &Rules, port: &Port) {
     }
 }
 
-/// The hub id, or the last part of a path into finesift's cache.
+/// The hub id; of a folder its name, with that of the folder it is in unless that is finesift's cache.
 fn model_name(id: &str, cache: &Path) -> String {
-    match Path::new(id).strip_prefix(cache) {
-        Ok(_) => Path::new(id).file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        Err(_) => id.to_owned(),
+    let path = Path::new(id);
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    match path.parent() {
+        Some(parent) if path.is_absolute() && !path.starts_with(cache) => {
+            format!("{}/{}", name(parent), name(path)).trim_start_matches('/').to_owned()
+        }
+        Some(_) if path.is_absolute() => name(path),
+        _ => id.to_owned(),
     }
 }
