@@ -43,8 +43,8 @@ interop: setup ## check exports and data against transformers, PEFT, pandas, pya
 	target/interop/bin/python tests/interop/vocabulary.py --check
 	target/interop/bin/python tests/interop/splits.py --check
 	target/interop/bin/python tests/interop/tables.py --check
+	target/interop/bin/python tests/interop/chat.py --check
 	target/interop/bin/python tests/interop/check.py target/debug/finesift
-	target/interop/bin/python tests/interop/chat.py tests/fixtures/differential/chat.json
 
 bench: setup ## run the benchmarks
 	cargo bench --locked

@@ -237,7 +237,7 @@ mod tests {
     /// Recorded by tests/interop/splits.py.
     #[test]
     fn splits_by_name_are_those_of_the_datasets_library() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases/splits.jsonl");
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/differential/splits.jsonl");
         let rows = std::fs::read_to_string(path).unwrap();
         assert_eq!(rows.lines().count(), 400);
         for line in rows.lines() {

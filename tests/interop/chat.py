@@ -1,7 +1,7 @@
 """Renders random conversations and expressions with transformers and Jinja, for the tests of chat templates.
 
-usage: chat.py FIXTURE          compare with what is recorded
-       chat.py FIXTURE --write  record"""
+Writes tests/fixtures/differential/chat.json; with --check compares it with what is there.
+"""
 
 import json
 import os
@@ -10,6 +10,8 @@ import re
 import string
 import sys
 from pathlib import Path
+
+FIXTURE = Path(__file__).resolve().parent.parent / "fixtures/differential/chat.json"
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
@@ -270,13 +272,13 @@ def record():
 
 
 def main():
-    path = Path(sys.argv[1])
     lines = lambda cases: "[\n" + ",\n".join(json.dumps(case, ensure_ascii=False) for case in cases) + "\n]"
     fields = [f'"{name}": {lines(cases) if isinstance(cases, list) else json.dumps(cases, ensure_ascii=False)}' for name, cases in record().items()]
     text = "{\n" + ",\n".join(fields) + "\n}\n"
-    if sys.argv[2:] == ["--write"]:
-        path.write_text(text)
-    assert path.read_text() == text, f"{path}: transformers or Jinja render something else than what is recorded"
+    if "--check" not in sys.argv[1:]:
+        FIXTURE.write_text(text)
+    elif FIXTURE.read_text() != text:
+        sys.exit(f"{FIXTURE}: transformers or Jinja render something else")
     print(f"chat templates: {MASKS} masks, {RENDERINGS} renderings, {EXPRESSIONS} expressions as recorded")
 
 

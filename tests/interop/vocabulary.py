@@ -12,7 +12,7 @@ from pathlib import Path
 
 from transformers import BertTokenizer, GPT2Tokenizer, Qwen2Tokenizer, RobertaTokenizer
 
-FIXTURES = Path(__file__).resolve().parent.parent / "fixtures/cases/vocabulary"
+FIXTURES = Path(__file__).resolve().parent.parent / "fixtures/differential/vocabulary"
 CHINESE = "你好世界天地人山水火"
 ACCENTS = "éèüößñçåøİıŁžАбвгдЯαβγΩ"
 WORDS = ["the", "good", "film", "bad", "movie", "number", "really", "not", "like", "it", "un", "able", "ing", "ed", "naïve",
@@ -137,7 +137,9 @@ def main():
         elif recorded.read_text() != found:
             print(f"{name}: transformers gives other ids than recorded", file=sys.stderr)
             different += 1
-    sys.exit(different > 0)
+    if different:
+        sys.exit(1)
+    print(f"{len(CASES)} tokenizers made of vocabulary files, 120 texts each, as transformers tokenizes them")
 
 
 main()

@@ -75,7 +75,7 @@ fn usage_errors_exit_with_2_and_say_what_to_do() {
     let foreign = foreign.display().to_string();
     for (arguments, message) in [
         (vec!["chat", &foreign], "token far has the id 9000, but the model's vocab_size is 512"),
-        (vec!["chat", "./nowhere"], "neither a folder that exists nor a hub id"),
+        (vec!["chat", "./nowhere"], "./nowhere: no such folder"),
         (vec!["chat", &bert], "an encoder generates no text"),
         (vec!["chat", &model, "--temperature=-1"], "expected a number of 0 or more"),
         (vec!["chat", &model, "--top-p=0"], "expected a number above 0"),

@@ -409,7 +409,10 @@ fn a_run_its_delta_and_its_merged_folder_say_the_same() {
     }
     for (arguments, message) in [
         (&["predict", "merged", "--data", "none.tsv"][..], "none.tsv: no such file"),
-        (&["predict", "merged", "--data", "empty"], "empty: a folder, expected a file"),
+        (
+            &["predict", "merged", "--data", "empty"],
+            "empty: no .csv, .tsv, .json, .jsonl or .parquet file in this folder; it is empty",
+        ),
         (&["predict", "merged", "--data", "texts.csv", "--text", "txt"], "no column \"txt\"; did you mean \"text\"?"),
         (&["eval", "merged"], "--data is missing"),
         (&["eval", "nothing", "--data", "texts.csv"], "no run named \"nothing\""),

@@ -238,11 +238,7 @@ fn mistakes_in_a_preset_are_reported_before_training() {
         ),
         (texts.clone(), format!("{:?}", tiny.path("empty.csv")), "empty.csv: no training examples"),
         (texts, format!("{:?}", tiny.path("none.csv")), "none.csv: no such file"),
-        (
-            format!("{:?}", tiny.path("model")),
-            "\"./no/such/model\"".into(),
-            "\"./no/such/model\" is neither a folder that exists nor a hub id",
-        ),
+        (format!("{:?}", tiny.path("model")), "\"./no/such/model\"".into(), "./no/such/model: no such folder"),
         (
             "\"query\", \"key\"".into(),
             "\"qurey\", \"key\"".into(),

@@ -434,7 +434,7 @@ fn errors_of_json_name_line_and_column() {
 #[test]
 fn nulls_that_a_parquet_file_fills_in_are_absent_keys() {
     let objects = |name: &str| {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases").join(name);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases/tables").join(name);
         let mut all = Vec::new();
         let objects = Objects::open(&path).unwrap();
         let _notes = objects.for_each(&|_| {}, |object| {

@@ -7,7 +7,7 @@ use finesift::data::{Example, Label, TextTokenizer};
 use serde_json::Value;
 
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases/vocabulary")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/differential/vocabulary")
 }
 
 fn copy_of(name: &str) -> tempfile::TempDir {
