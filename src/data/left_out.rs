@@ -82,12 +82,13 @@ impl RowCounts {
     pub fn check(&self, kind: &str, path: &Path, max_bad_rows: f64) -> Result<()> {
         let (left_out, rows) = (self.left_out(), self.rows);
         let reasons = || {
-            let reason =
-                |((_, reason), lines): (&(PathBuf, String), &FaultLines)| format!("{} {reason} ({lines})", lines.count);
+            let reason = |((_, reason), lines): (&(PathBuf, String), &FaultLines)| {
+                format!("{reason}: {} ({lines})", lines.rows())
+            };
             self.left_out.iter().map(reason).collect::<Vec<_>>().join("; ")
         };
         if left_out == rows {
-            let why = if rows == 0 { String::new() } else { format!("; all {rows} rows were skipped: {}", reasons()) };
+            let why = if rows == 0 { String::new() } else { format!("; every row was skipped, {}", reasons()) };
             bail!(Usage(format!("{}: no {kind} examples{why}", path.display())));
         }
         if left_out as f64 > max_bad_rows * rows as f64 {
@@ -141,13 +142,13 @@ mod tests {
             |counts: RowCounts, most| counts.check("training", Path::new("a.csv"), most).unwrap_err().to_string();
         assert_eq!(
             check(counts(10, &[("no label", 2), ("no text", 3)]), 0.1),
-            "a.csv: 2 of 10 training rows cannot be used, more than data.max_bad_rows = 0.1 allows: 1 no label (line 2); \
-             1 no text (line 3). Correct the rows, or set a larger data.max_bad_rows to train without them"
+            "a.csv: 2 of 10 training rows cannot be used, more than data.max_bad_rows = 0.1 allows: no label: 1 row (line 2); \
+             no text: 1 row (line 3). Correct the rows, or set a larger data.max_bad_rows to train without them"
         );
         assert_eq!(check(counts(0, &[]), 1.0), "a.csv: no training examples");
         assert_eq!(
             check(counts(1, &[("no label", 2)]), 1.0),
-            "a.csv: no training examples; all 1 rows were skipped: 1 no label (line 2)"
+            "a.csv: no training examples; every row was skipped, no label: 1 row (line 2)"
         );
         counts(10, &[("no label", 2)]).check("training", Path::new("a.csv"), 0.1).unwrap();
     }

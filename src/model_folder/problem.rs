@@ -1,7 +1,7 @@
 //! Why a folder or a repository is no model that can be opened: what it is instead, and what to do.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::other::{OtherTokenizer, OtherWeights};
 use super::place::Place;
@@ -70,7 +70,8 @@ impl ModelProblem {
         let shown = &place.shown;
         match self {
             ModelProblem::File(folder) => {
-                format!("{shown}: a file; name the folder of the model, {}", folder.display())
+                let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+                format!("{shown}: a file; name the folder of the model, such as {}", folder.display())
             }
             ModelProblem::Empty => {
                 format!("{shown}: an empty folder; a model has {CONFIG}, {TOKENIZER} and {WEIGHTS}")

@@ -370,12 +370,8 @@ impl Machine {
                 self.decoder_with_rows(&self.write("none.jsonl", "")),
                 "none.jsonl: no training examples",
             ),
-            refused(
-                "prompts that are too long",
-                self.long_prompts(),
-                "all 20 rows were skipped: 20 the prompt alone has ",
-            )
-            .in_binary(),
+            refused("prompts that are too long", self.long_prompts(), "every row was skipped, the prompt alone has ")
+                .in_binary(),
         ]
     }
 

@@ -247,8 +247,8 @@ fn rows_without_an_answer_are_counted_and_many_are_refused() {
     let error = case.error(Messages, &among(12, sum, &odd));
     assert!(
         error.ends_with(
-            "3 of 17 training rows cannot be used, more than data.max_bad_rows = 0.1 allows: 1 no assistant message (line 15); \
-             2 no messages (lines 16, 17). Correct the rows, or set a larger data.max_bad_rows to train without them"
+            "3 of 17 training rows cannot be used, more than data.max_bad_rows = 0.1 allows: no assistant \
+             message: 1 row (line 15); no messages: 2 rows (lines 16, 17). Correct the rows, or set a larger data.max_bad_rows to train without them"
         ),
         "{error}"
     );
@@ -355,7 +355,7 @@ fn tool_calls_are_in_the_loss() {
     let rows = [row(json!({"role": "assistant", "content": "Look:", "tool_calls": [call]}))];
     let error = ChatCase::new("chatml").error(Messages, &[rows.clone(), rows].concat());
     assert!(
-        error.contains("all 2 rows were skipped: 2 the chat template does not write tool calls (lines 1, 2)"),
+        error.contains("every row was skipped, the chat template does not write tool calls: 2 rows (lines 1, 2)"),
         "{error}"
     );
 }
@@ -537,7 +537,7 @@ fn a_template_that_is_broken_for_every_row_is_one_error() {
     // What fails on the messages is counted by row.
     fs::write(&path, "{{ messages[0].content.nothing.more }}").unwrap();
     let error = case.error(Messages, &among(10, sum, &[]));
-    assert!(error.contains("all 10 rows were skipped: 10 the chat template fails: "), "{error}");
+    assert!(error.contains("every row was skipped, the chat template fails: "), "{error}");
 }
 
 /// What a run, `plan` and Home say of rows that are left out.
