@@ -11,12 +11,18 @@ use crate::outcome::Outcome;
 use crate::protocol::{Command, Reason};
 use crate::signals::{Signal, Signals};
 
+/// Whether an error comes from a terminal that was closed. Writing fails a moment before it is no terminal any more.
+fn is_closed(error: &anyhow::Error) -> bool {
+    let lost = |cause: &io::Error| cause.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
+    !io::stdin().is_terminal() || error.chain().any(|cause| cause.downcast_ref().is_some_and(lost))
+}
+
 impl Workbench {
     /// Waits for the run of this process, if there is one, and reports how it has ended.
     pub(super) async fn leave(mut self, ending: Result<Ending>, mut signals: Signals) -> Result<Outcome> {
         let ending = match ending {
             // A terminal that was closed may fail before its signal comes.
-            Err(_) if !io::stdin().is_terminal() => Ok(Ending::Signalled(Signal::Hangup)),
+            Err(error) if is_closed(&error) => Ok(Ending::Signalled(Signal::Hangup)),
             ending => ending,
         };
         if let Ok(Ending::Signalled(signal)) = ending {

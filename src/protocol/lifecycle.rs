@@ -1,0 +1,154 @@
+//! The course of a run: how it starts, is resumed, changes phase and ends.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Eval, Patience};
+
+/// The start of a run: model, data and hyperparameters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Started {
+    /// Name of the run and of its folder.
+    pub run: String,
+    /// Name of the preset.
+    pub preset: String,
+    /// The preset's description.
+    #[serde(default)]
+    pub about: String,
+    /// Hub id or folder of the base model.
+    pub model: String,
+    /// Task or file of the training data.
+    pub data: String,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// The device and why it was chosen.
+    #[serde(default)]
+    pub device_note: String,
+    /// Type of the weights: `f32` or `bf16`.
+    pub dtype: String,
+    /// Number of training examples.
+    pub examples: u64,
+    /// Number of held-out examples.
+    pub eval_examples: u64,
+    /// Optimizer steps of the whole run.
+    pub steps: u64,
+    /// Passes over the training examples.
+    pub epochs: f64,
+    /// Batch size: examples per optimizer step.
+    pub batch: u64,
+    /// Share of each target's components that is trained, in 0..=1.
+    pub rate: f64,
+    /// Selection method: `gradient`, `magnitude` or `random`.
+    pub select: String,
+    /// Number of parameters of the model, including the head.
+    pub parameters: u64,
+    /// Name of the score that decides which evaluation is best.
+    pub best: String,
+    /// Where the run stops early: its whole patience.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<Patience>,
+    /// Whether the model generates text, so that [`Command::Sample`](super::Command::Sample) works.
+    #[serde(default)]
+    pub writes: bool,
+    /// Version of finesift.
+    pub version: String,
+}
+
+/// The start of a resumed run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resumed {
+    /// Name of the run.
+    pub run: String,
+    /// Optimizer steps taken at the checkpoint.
+    pub step: u64,
+    /// Optimizer steps of the whole run.
+    pub steps: u64,
+    /// Name of the score that decides which evaluation is best; empty in events of earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub best: String,
+    /// Where the run stops early: its patience at the checkpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<Patience>,
+    /// The checkpoint that was loaded.
+    pub checkpoint: PathBuf,
+    /// Training time at the checkpoint, in seconds.
+    pub elapsed: f64,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// The device and why it was chosen.
+    #[serde(default)]
+    pub device_note: String,
+    /// Version of finesift.
+    pub version: String,
+}
+
+/// What the trainer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Downloading and tokenizing the data, loading the model.
+    Preparing,
+    /// Selecting the components to train.
+    Selecting,
+    /// Taking optimizer steps.
+    Training,
+    /// Evaluating the held-out set.
+    Evaluating,
+    /// Generating a completion for [`Command::Sample`](super::Command::Sample).
+    Sampling,
+    /// Saving a checkpoint.
+    Checkpointing,
+    /// Paused by [`Command::Pause`](super::Command::Pause).
+    Paused,
+}
+
+/// Progress of a long task.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Name of the task: "tokenizing train".
+    pub task: String,
+    /// Units done.
+    pub done: u64,
+    /// Total units; 0 if unknown.
+    pub total: u64,
+    /// The unit: `bytes`, `examples`, `batches`, …
+    pub unit: String,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finished {
+    /// Why the run ended.
+    pub reason: Reason,
+    /// Optimizer steps taken.
+    pub step: u64,
+    /// Training time in seconds, pauses excluded.
+    pub elapsed: f64,
+    /// The best evaluation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<Eval>,
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// All steps were taken.
+    Completed,
+    /// [`Command::Stop`](super::Command::Stop) or a signal.
+    Stopped,
+    /// Early stopping: the evaluations have not improved.
+    EarlyStopped,
+}
+
+impl Reason {
+    /// As screens and lists show it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::Completed => "completed",
+            Reason::Stopped => "stopped",
+            Reason::EarlyStopped => "early-stopped",
+        }
+    }
+}
