@@ -10,8 +10,7 @@ use super::spec::{BenchInputs, BenchModel, Spec};
 use crate::Usage;
 use crate::data::instruct::{self, PromptEncoder};
 use crate::data::{
-    self, Batch, BatchLabels, BatchSampler, Columns, HeldOut, LabelKind, LabelledSource, ReadOptions, TextTokenizer,
-    Tokenized,
+    self, Batch, BatchLabels, BatchSampler, Columns, HeldOut, LabelledSource, ReadOptions, TextTokenizer, Tokenized,
 };
 use crate::estimate::{ModelEstimate, StepShape};
 use crate::hub::Hub;
@@ -152,13 +151,7 @@ fn open_batches(spec: &Spec, config: &ModelConfig, folder: Option<&Path>) -> Res
             };
             let (examples, labels) = match config {
                 ModelConfig::Encoder(_) => {
-                    let columns = Columns {
-                        text: "text".into(),
-                        text_pair: None,
-                        label: "label".into(),
-                        label_kind: LabelKind::Classes(None),
-                        published: None,
-                    };
+                    let columns = Columns::default();
                     let source =
                         LabelledSource::Table { train: vec![file.clone()], held_out: HeldOut::Fraction(0.1), columns };
                     let options = ReadOptions { seed: spec.seed, max_bad_rows: 0.1 };

@@ -45,6 +45,14 @@ pub struct Columns {
     pub published: Option<Vec<String>>,
 }
 
+impl Default for Columns {
+    /// Columns `text` and `label`, of which the label holds the classes that occur.
+    fn default() -> Columns {
+        let (text, label) = ("text".to_owned(), "label".to_owned());
+        Columns { text, text_pair: None, label, label_kind: LabelKind::Classes(None), published: None }
+    }
+}
+
 /// What a label column holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LabelKind {

@@ -36,7 +36,7 @@ pub struct DeviceMemory {
 /// # Errors
 /// libtorch's message.
 pub fn set_allow_tf32(allow: bool) -> Result<(), LibtorchError> {
-    // SAFETY: the buffer has the stated capacity; the function throws nothing.
+    // SAFETY: the buffer has the stated capacity; the function does not throw.
     checked(|error, capacity| unsafe { finesift_set_allow_tf32(allow, error, capacity) })
 }
 
@@ -46,7 +46,7 @@ pub fn set_allow_tf32(allow: bool) -> Result<(), LibtorchError> {
 /// libtorch's message.
 pub fn allow_tf32() -> Result<bool, LibtorchError> {
     let mut allowed = false;
-    // SAFETY: the buffer has the stated capacity; the function throws nothing.
+    // SAFETY: the buffer has the stated capacity; the function does not throw.
     checked(|error, capacity| unsafe { finesift_allow_tf32(&mut allowed, error, capacity) })?;
     Ok(allowed)
 }
@@ -58,7 +58,7 @@ pub fn allow_tf32() -> Result<bool, LibtorchError> {
 pub fn device_memory(index: usize) -> Result<DeviceMemory, LibtorchError> {
     let index = i8::try_from(index).map_err(|_| LibtorchError(format!("no accelerator {index}")))?;
     let mut memory = DeviceMemory::default();
-    // SAFETY: the buffer has the stated capacity; the struct has the layout of the other side's; the function throws nothing.
+    // SAFETY: the buffer has the stated capacity; the struct has the layout of the other side's; the function does not throw.
     checked(|error, capacity| unsafe { finesift_device_memory(index, &mut memory, error, capacity) })?;
     Ok(memory)
 }
@@ -68,7 +68,7 @@ pub fn device_memory(index: usize) -> Result<DeviceMemory, LibtorchError> {
 /// # Errors
 /// libtorch's message: there is no accelerator.
 pub fn empty_cache() -> Result<(), LibtorchError> {
-    // SAFETY: the buffer has the stated capacity; the function throws nothing.
+    // SAFETY: the buffer has the stated capacity; the function does not throw.
     checked(|error, capacity| unsafe { finesift_empty_cache(error, capacity) })
 }
 

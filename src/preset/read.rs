@@ -149,10 +149,11 @@ fn data_source(document: &Document, cache: &Path) -> Result<DataSource, Usage> {
         }
         (false, labels) => LabelKind::Classes(labels),
     };
+    let default = Columns::default();
     let columns = Columns {
-        text: document.string("data.text")?.unwrap_or_else(|| "text".into()),
+        text: document.string("data.text")?.unwrap_or(default.text),
         text_pair: document.string("data.text_pair")?,
-        label: document.string("data.label")?.unwrap_or_else(|| "label".into()),
+        label: document.string("data.label")?.unwrap_or(default.label),
         label_kind,
         published: None,
     };

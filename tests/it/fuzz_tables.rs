@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use finesift::Usage;
 use finesift::data::records::Objects;
-use finesift::data::{self, Columns, HeldOut, LabelKind, LabelledSource, ReadOptions};
+use finesift::data::{self, Columns, HeldOut, LabelledSource, ReadOptions};
 use flate2::read::GzDecoder;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -53,13 +53,7 @@ fn read(path: &Path) {
     if let Err(error) = &objects {
         assert!(error.is::<Usage>(), "{}: {error:?}", path.display());
     }
-    let columns = Columns {
-        text: "text".into(),
-        text_pair: None,
-        label: "label".into(),
-        label_kind: LabelKind::Classes(None),
-        published: None,
-    };
+    let columns = Columns::default();
     let source = LabelledSource::Table { train: vec![path.to_owned()], held_out: HeldOut::Fraction(0.5), columns };
     match data::load(&source, ReadOptions { seed: 0, max_bad_rows: 1.0 }, &|_| {}) {
         Ok(dataset) => {

@@ -237,7 +237,7 @@ impl Part {
     }
 }
 
-/// A message with everything replaced that it says.
+/// A message with its content and its tool calls replaced.
 fn with_content_of(mut message: Message, probe: &str) -> Message {
     if let Some(content) = message.content.as_mut().filter(|content| !content.trim().is_empty()) {
         *content = probe.to_owned();

@@ -11,7 +11,7 @@ use super::roles::{ASSISTANT, Role, SYSTEM, TOOL};
 use super::template::python_json;
 use super::{Conversation, Message};
 
-/// Limit on the messages of a conversation. A list with more is something else.
+/// Limit on the messages of a conversation. A longer list holds something other than messages.
 const MAX_MESSAGES: usize = 10_000;
 
 /// Keys that exclude an assistant's message from the loss: with 0 or false.

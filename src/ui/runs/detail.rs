@@ -62,7 +62,8 @@ fn facts<'a>(runs: &RunList, run: &RunEntry, look: &Look, width: usize) -> Vec<L
     if !summary.model.is_empty() {
         let subject = format!("{} on {}, {}", summary.model, summary.data, summary.device);
         lines.push(row("model", vec![text(plain(&subject))]));
-        lines.push(row("preset", vec![text(plain(&format!("{}: {}", summary.preset, summary.about)))]));
+        let about = if summary.about.is_empty() { String::new() } else { format!(": {}", summary.about) };
+        lines.push(row("preset", vec![text(plain(&format!("{}{about}", summary.preset)))]));
     }
     if !run.tags.is_empty() {
         let tags: Vec<String> = run.tags.iter().map(|tag| format!("#{tag}")).collect();

@@ -26,7 +26,8 @@ impl TrainLonger {
             RunState::EarlyStopped => ("has stopped early after", "train.patience=0".to_owned()),
             RunState::Running | RunState::Interrupted | RunState::Failed | RunState::Stopped => return None,
         };
-        let ended = format!("{} {how} {steps} steps", plain(&run.name));
+        let noun = if run.summary.step == 1 { "step" } else { "steps" };
+        let ended = format!("{} {how} {steps} {noun}", plain(&run.name));
         Some(TrainLonger { run: run.path.clone(), ended, input: LineInput::new(&set) })
     }
 

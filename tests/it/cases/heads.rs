@@ -105,11 +105,8 @@ fn predictions(mut predictor: Predictor, examples: &[Example]) -> (Vec<BTreeMap<
 
 fn examples(tiny: &Tiny) -> Vec<Example> {
     let columns = data::Columns {
-        text: "text".into(),
-        text_pair: None,
-        label: "label".into(),
         label_kind: data::LabelKind::Classes(Some(CLASSES.map(str::to_owned).into())),
-        published: None,
+        ..data::Columns::default()
     };
     let input = LabelledInput { path: &tiny.path("texts.csv"), task: None, names: "data.labels" };
     data::read_labelled(&input, &columns, &|_| {}).unwrap().examples

@@ -19,13 +19,8 @@ fn read(train: &str, eval: &str, labels: &[&str]) -> anyhow::Result<Dataset> {
 
 fn load(train: &Path, eval: &Path, labels: &[&str]) -> anyhow::Result<Dataset> {
     let labels = labels.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    let columns = Columns {
-        text: "text".into(),
-        text_pair: None,
-        label: "label".into(),
-        label_kind: LabelKind::Classes((!labels.is_empty()).then_some(labels)),
-        published: None,
-    };
+    let columns =
+        Columns { label_kind: LabelKind::Classes((!labels.is_empty()).then_some(labels)), ..Columns::default() };
     let source = LabelledSource::Table {
         train: vec![train.to_owned()],
         held_out: HeldOut::Files(vec![eval.to_owned()]),
@@ -149,13 +144,10 @@ fn label_columns_are_read_as_pandas_and_datasets_read_them() {
         let labels = strings(&case["labels"]);
         let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
         let columns = Columns {
-            text: "text".into(),
-            text_pair: None,
-            label: "label".into(),
-            published: None,
             label_kind: LabelKind::Classes(
                 (!labels.is_empty()).then(|| labels.iter().map(|&name| name.to_owned()).collect()),
             ),
+            ..Columns::default()
         };
         let source =
             LabelledSource::Table { train: vec![file.clone()], held_out: HeldOut::Files(vec![file.clone()]), columns };

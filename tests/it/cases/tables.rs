@@ -8,7 +8,7 @@ use anyhow::Result;
 use finesift::Usage;
 use finesift::data::instruct::{self, InstructionDataset, InstructionExample, InstructionFormat, InstructionSource};
 use finesift::data::records::Objects;
-use finesift::data::{self, Columns, Dataset, HeldOut, LabelKind, LabelledSource, ReadOptions, Task};
+use finesift::data::{self, Columns, Dataset, HeldOut, LabelledSource, ReadOptions, Task};
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
 
@@ -40,13 +40,7 @@ impl Files {
     }
 
     fn held_out(&self, names: &[&str], held_out: HeldOut) -> Result<Dataset> {
-        let columns = Columns {
-            text: "text".into(),
-            text_pair: None,
-            label: "label".into(),
-            label_kind: LabelKind::Classes(None),
-            published: None,
-        };
+        let columns = Columns::default();
         let source = LabelledSource::Table { train: self.paths(names), held_out, columns };
         data::load(&source, ReadOptions { seed: 0, max_bad_rows: 0.5 }, &|_| {})
     }
