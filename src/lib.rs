@@ -3,7 +3,6 @@
 pub mod attach;
 #[cfg(feature = "torch")]
 pub mod bench;
-#[cfg(feature = "torch")]
 pub mod chat;
 pub mod cli;
 pub mod config;

@@ -8,6 +8,7 @@ use anyhow::Result;
 use super::args::DeviceArg;
 use super::detach;
 use crate::attach::Viewer;
+use crate::chat::ChatLink;
 use crate::export::{ExportControl, ExportRequest};
 use crate::preset::{Preset, cache_folder};
 use crate::ui::backend::{Backend, Estimate, Launched};
@@ -15,6 +16,7 @@ use crate::ui::backend::{Backend, Estimate, Launched};
 use {
     crate::Usage,
     crate::attach::listen,
+    crate::chat::{self, ChatModel},
     crate::hub::Hub,
     crate::preset::read_file,
     crate::protocol::{Event, Reason},
@@ -192,6 +194,19 @@ impl Backend for LocalBackend {
 
     fn detach(&self, run: &Path) -> Result<()> {
         detach::resume(&self.runs, &self.device_name, run)
+    }
+
+    #[cfg(feature = "torch")]
+    fn chat(&self, model: &Path) -> Result<ChatLink> {
+        let model = ChatModel::find(&model.display().to_string(), &self.runs, &self.cache)?;
+        let device = self.device;
+        ChatLink::spawn(move |port| chat::serve(port, &model, &Hub::from_env(), device.resolve()?.device))
+            .context("cannot start the chat")
+    }
+
+    #[cfg(not(feature = "torch"))]
+    fn chat(&self, _model: &Path) -> Result<ChatLink> {
+        Err(super::without_torch())
     }
 
     fn runs(&self) -> &Path {

@@ -29,11 +29,11 @@ mod tests {
         let path = folder.path().join("config.toml");
         std::fs::write(
             &path,
-            "theme = \"nord\"\nnotify = \"bell\"\nruns = \"a b\"\n[keys]\npause = [\"F5\"]\nhelp = []",
+            "theme = \"nord\"\nnotify = \"bell\"\nruns = \"a b\"\n[keys]\npause = [\"F9\"]\nhelp = []",
         )
         .unwrap();
         let text = report(&Config::load(folder.path()).unwrap()).unwrap();
-        assert!(text.contains("pause          = [\"F5\"] "), "{text}");
+        assert!(text.contains("pause          = [\"F9\"] "), "{text}");
         std::fs::write(&path, &text).unwrap();
         let again = Config::load(folder.path()).unwrap();
         assert_eq!((again.theme.as_str(), again.runs.clone()), ("nord", Some("a b".into())));

@@ -17,6 +17,8 @@ pub struct Summary {
     pub data: String,
     /// `cpu` or `cuda:N`.
     pub device: String,
+    /// Whether the model is a language model.
+    pub writes: bool,
     /// Optimizer steps taken.
     pub step: u64,
     /// Optimizer steps of the whole run; 0 before it is known.
@@ -55,6 +57,7 @@ impl Summary {
             about: started(|started| &started.about),
             data: started(|started| &started.data),
             device: started(|started| &started.device),
+            writes: history.started.as_ref().is_some_and(|started| started.writes),
             deciding: started(|started| &started.best),
             step: history.taken,
             steps: history.steps,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use ratatui::layout::Rect;
 
+use super::chat::Chat;
 use super::frames::Frames;
 use super::home::Home;
 use super::input::UserInput;
@@ -30,6 +31,7 @@ pub struct App {
     pub home: Home,
     pub monitors: Monitors,
     pub runs: Runs,
+    pub chat: Chat,
     /// What lies above the screen.
     pub overlay: Option<Overlay>,
     pub look: Look,
@@ -49,6 +51,7 @@ impl App {
             home,
             monitors: Monitors::default(),
             runs,
+            chat: Chat::default(),
             overlay: None,
             look,
             themes: Themes::default(),
@@ -80,6 +83,7 @@ impl App {
             screen: self.screen,
             home: &self.home,
             runs: &self.runs,
+            chat: &self.chat,
             live: self.monitors.live.as_ref(),
             monitor: self.monitors.shown(),
             toasts: &self.toasts,
@@ -110,7 +114,10 @@ impl App {
             Msg::Notice(what) => self.toasts.info(what),
             Msg::Refused(why) => self.toasts.error(why),
             Msg::Resize(width, height) => self.size = Rect::new(0, 0, width, height),
-            Msg::Launched => self.show_live(Monitor::launched()),
+            Msg::Launched => {
+                self.chat.close("a run is training in this process, and has its memory");
+                self.show_live(Monitor::launched());
+            }
             Msg::Attached => self.show_live(Monitor::attached()),
             Msg::Replayed(number, events) => self.monitors.on_replayed(number, events),
             Msg::Listed(runs, now) => self.runs.on_listed(runs, now),
@@ -128,6 +135,9 @@ impl App {
                     self.toasts.info(format!("saved as {}", saved.path.display()));
                 }
             }
+            Msg::ChatPrompts(prompts) => self.chat.set_history(prompts),
+            Msg::Chat(reply) => return self.chat.on_reply(reply).map(Effect::Chat),
+            Msg::ChatSaved(outcome) => self.chat.on_saved(outcome),
             Msg::Estimate(toml, estimate) => self.home.on_estimate(&toml, estimate),
         }
         None
@@ -197,6 +207,7 @@ impl App {
         let intent = match self.screen {
             Screen::Home => self.home.handle(&input, body, keymap),
             Screen::Runs => self.runs.handle(&input, body, keymap),
+            Screen::Chat => self.chat.handle(&input, body, keymap, &self.look),
             Screen::Monitor => self.monitors.shown_mut()?.handle(&input, body, keymap),
         };
         self.fulfil(intent?)
@@ -246,6 +257,12 @@ impl App {
             Intent::Edit(edit) => Some(Effect::Edit(edit)),
             Intent::Export(order) => self.export(order),
             Intent::CancelExport => Some(Effect::CancelExport),
+            Intent::Chat(run) => self.chat_with(run),
+            Intent::InChat(effect) => Some(Effect::Chat(effect)),
+            Intent::LeaveChat => self.show(match self.chat.back() {
+                Screen::Monitor if self.monitor().is_none() => Screen::Runs,
+                screen => screen,
+            }),
             Intent::OpenFolder(folder) => Some(Effect::OpenFolder(folder)),
             Intent::Copy(text) => Some(Effect::Copy(text)),
             Intent::Refuse(why) => {
@@ -270,6 +287,7 @@ impl App {
     }
 
     fn show(&mut self, screen: Screen) -> Option<Effect> {
+        self.chat.opened_from(self.screen);
         match screen {
             // Asked for again, the monitor shows the live run.
             Screen::Monitor if self.screen == Screen::Monitor && self.monitors.live.is_some() => {
@@ -281,6 +299,24 @@ impl App {
             screen => self.screen = screen,
         }
         (screen == Screen::Runs).then_some(Effect::ListRuns)
+    }
+
+    /// Opens a chat with a run's model, or returns to it. A run that trains in this process keeps the memory for itself.
+    fn chat_with(&mut self, run: PathBuf) -> Option<Effect> {
+        if self.monitors.at_work() && !self.monitors.attached() {
+            let why = "a run is training in this process; prompt it with g on the Monitor, or chat once it has ended";
+            match self.screen {
+                Screen::Chat => self.chat.refuse(why),
+                _ => self.toasts.error(why),
+            }
+            return None;
+        }
+        let opened = self.chat.has(&run);
+        if !opened {
+            self.chat.open(self.chat.start_with(run.clone()));
+        }
+        self.show(Screen::Chat);
+        (!opened).then_some(Effect::OpenChat(run))
     }
 
     fn show_live(&mut self, monitor: Monitor) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::attach::Link;
+use crate::chat::ChatLink;
 pub use crate::estimate::Estimate;
 use crate::export::{ExportControl, ExportRequest};
 use crate::preset::Preset;
@@ -34,6 +35,13 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// The process cannot be started, or cannot resume the run.
     fn detach(&self, run: &Path) -> Result<()>;
+
+    /// Opens a language model to chat with, on a thread of its own: a run folder, a model folder or a hub id. The model is
+    /// loaded afterwards.
+    ///
+    /// # Errors
+    /// The run is one of a classifier, or has no checkpoint.
+    fn chat(&self, model: &Path) -> Result<ChatLink>;
 
     /// The folder of all run folders.
     fn runs(&self) -> &Path;

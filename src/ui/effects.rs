@@ -78,6 +78,8 @@ impl Workbench {
                     answers.push(Msg::AllSaved);
                 }
             }
+            Effect::OpenChat(model) => answers = self.open_chat(&model),
+            Effect::Chat(effect) => answers = self.in_chat(effect),
             Effect::Suspend => return self.suspend(terminal).await,
             Effect::Leave => return Ok(ControlFlow::Break(())),
         }
@@ -107,7 +109,13 @@ impl Workbench {
             return vec![Msg::Refused("a run is still training; stop it first".into())];
         }
         match start(&*self.backend) {
-            Ok(launched) => self.watch_run(launched),
+            Ok(launched) => {
+                if launched.link.is_own() {
+                    // The memory of the chat's model is the run's.
+                    self.chat = None;
+                }
+                self.watch_run(launched)
+            }
             Err(error) => vec![refused(&error)],
         }
     }
@@ -201,7 +209,7 @@ impl Workbench {
     }
 
     /// Does work on another thread, and sends the results as messages.
-    fn aside(&self, work: impl FnOnce() -> Answers + Send + 'static) {
+    pub(super) fn aside(&self, work: impl FnOnce() -> Answers + Send + 'static) {
         let sender = self.answers.0.clone();
         tokio::task::spawn_blocking(move || {
             for answer in work() {

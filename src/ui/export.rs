@@ -94,6 +94,10 @@ mod tests {
             bail!("not in this test")
         }
 
+        fn chat(&self, _: &Path) -> Result<crate::chat::ChatLink> {
+            bail!("not in this test")
+        }
+
         fn runs(&self) -> &Path {
             Path::new("runs")
         }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::chat::effect::ChatEffect;
 use super::keymap::AppAction;
 use super::run_edit::RunEdit;
 use super::saving::SaveRequest;
@@ -36,6 +37,12 @@ pub enum Intent {
     Edit(RunEdit),
     Export(ExportRequest),
     CancelExport,
+    /// Chat with the language model of this run folder.
+    Chat(PathBuf),
+    /// Go back from the chat to the screen before it.
+    LeaveChat,
+    /// What the open chat asks for.
+    InChat(ChatEffect),
     OpenFolder(PathBuf),
     Copy(String),
     /// Tell the user why nothing was done.

@@ -1,6 +1,7 @@
 //! Leaving the workbench: the live run is stopped, detached or left to its process, and its outcome is reported.
 
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -11,6 +12,9 @@ use crate::outcome::Outcome;
 use crate::protocol::{Command, Reason};
 use crate::signals::{Signal, Signals};
 
+/// What the end of a chat's thread may take: a token, or loading a large model, which is not waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Whether an error comes from a terminal that was closed. Writing fails a moment before it is no terminal any more.
 fn is_closed(error: &anyhow::Error) -> bool {
     let lost = |cause: &io::Error| cause.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
@@ -20,6 +24,9 @@ fn is_closed(error: &anyhow::Error) -> bool {
 impl Workbench {
     /// Waits for the run of this process, if there is one, and reports how it has ended.
     pub(super) async fn leave(mut self, ending: Result<Ending>, mut signals: Signals) -> Result<Outcome> {
+        if let Some(chat) = self.chat.take() {
+            chat.close(PATIENCE);
+        }
         let ending = match ending {
             // A terminal that was closed may fail before its signal comes.
             Err(error) if is_closed(&error) => Ok(Ending::Signalled(Signal::Hangup)),

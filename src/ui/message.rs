@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use super::chat::effect::ChatEffect;
 use super::input::UserInput;
 use super::monitor::Files;
 use super::run_edit::RunEdit;
 use super::runs::Comparison;
 use super::saving::{SaveRequest, SavedPreset};
+use crate::chat::ChatReply;
 use crate::estimate::Estimate;
 use crate::export::ExportRequest;
 use crate::preset::{Preset, PresetEntry};
@@ -55,6 +57,11 @@ pub enum Msg {
     Saved(Vec<SavedPreset>, Vec<PresetEntry>),
     /// All changed presets were saved on the way out.
     AllSaved,
+    /// The prompts of earlier chats, the latest last.
+    ChatPrompts(Vec<String>),
+    Chat(ChatReply),
+    /// An exchange was saved to a file, or why not.
+    ChatSaved(Result<String, String>),
 }
 
 /// What the event loop has to do.
@@ -83,6 +90,9 @@ pub enum Effect {
     Edit(RunEdit),
     Export(ExportRequest),
     CancelExport,
+    /// Load the language model of a run folder, a model folder or a hub id, to chat with.
+    OpenChat(PathBuf),
+    Chat(ChatEffect),
     /// Open a folder in a file manager or a shell.
     OpenFolder(PathBuf),
     /// Copy a text to the clipboard.

@@ -5,6 +5,8 @@
 
 pub mod app;
 pub mod backend;
+pub mod chat;
+mod chatting;
 mod effects;
 mod export;
 pub(crate) mod format;
@@ -45,6 +47,7 @@ use ratatui::Frame;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::chat::ChatLink;
 use crate::outcome::Outcome;
 use crate::preset::Library;
 use crate::protocol::Event;
@@ -52,6 +55,7 @@ use crate::runs::Lister;
 use crate::signals::{Signal, Signals};
 use app::App;
 use backend::{Backend, Launched};
+pub use chat::ChatStart;
 use export::Exporting;
 use home::Home;
 use input::UserInput;
@@ -84,9 +88,25 @@ const LIST_EVERY: Duration = Duration::from_secs(3);
 /// # Errors
 /// The failure of the run that was given, or a terminal that cannot be used.
 pub fn open(backend: Arc<dyn Backend>, launched: Option<Launched>, options: Options) -> Result<Outcome> {
+    run(options, |options| Workbench::new(backend, launched, options))
+}
+
+/// Opens the workbench on a chat, and shows it until the user leaves or a signal comes.
+///
+/// # Errors
+/// A terminal that cannot be used.
+pub fn open_chat(backend: Arc<dyn Backend>, start: ChatStart, options: Options) -> Result<Outcome> {
+    run(options, |options| {
+        let mut workbench = Workbench::new(backend, None, options)?;
+        workbench.start_chat(start);
+        Ok(workbench)
+    })
+}
+
+fn run(options: Options, open: impl FnOnce(Options) -> Result<Workbench>) -> Result<Outcome> {
     crossterm::style::force_color_output(options.depth != Depth::None);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(Workbench::new(backend, launched, options)?.run());
+    let outcome = runtime.block_on(async { open(options)?.run().await });
     // Leaving does not wait for files that are still read on other threads.
     runtime.shutdown_background();
     outcome
@@ -110,6 +130,8 @@ struct Workbench {
     detaching: bool,
     /// The running export. Dropping it cancels it.
     export: Option<Exporting>,
+    /// The model that the chat has in memory.
+    chat: Option<ChatLink>,
     outcome: Outcome,
     failure: Option<anyhow::Error>,
     /// The messages that effects send from other threads.
@@ -148,6 +170,7 @@ impl Workbench {
             live: None,
             detaching: false,
             export: None,
+            chat: None,
             outcome: Outcome::default(),
             failure: None,
             answers: mpsc::unbounded_channel(),
@@ -181,7 +204,7 @@ impl Workbench {
         // Whether there is something to draw.
         let mut stale = true;
         loop {
-            let live = self.live.as_mut();
+            let (live, chat) = (self.live.as_mut(), self.chat.as_mut());
             let flow = tokio::select! {
                 biased;
                 signal = signals.next() => return Ok(Ending::Signalled(signal)),
@@ -222,6 +245,11 @@ impl Workbench {
                             ControlFlow::Continue(())
                         }
                     }
+                }
+                reply = async { chat.expect("guarded").next().await }, if chat.is_some() => {
+                    stale = true;
+                    self.on_chat(reply);
+                    ControlFlow::Continue(())
                 }
                 _ = list.tick(), if self.app.screen == Screen::Runs => {
                     self.perform_all(terminal, Effect::ListRuns).await?

@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::chat::Chat;
 use super::frames::{Frames, MIN_SIZE, NAME};
 use super::home::Home;
 use super::keymap::{Action, AppAction, Context, Keymap};
@@ -21,6 +22,7 @@ pub struct Scene<'a> {
     pub screen: Screen,
     pub home: &'a Home,
     pub runs: &'a Runs,
+    pub chat: &'a Chat,
     /// The live run.
     pub live: Option<&'a Monitor>,
     /// The run on the monitor.
@@ -53,6 +55,7 @@ pub fn draw(frame: &mut Frame, scene: &Scene) {
     match scene.screen {
         Screen::Home => scene.home.draw(frame, frames.body, scene.look),
         Screen::Runs => scene.runs.draw(frame, frames.body, scene.look),
+        Screen::Chat => scene.chat.draw(frame, frames.body, scene.look),
         Screen::Monitor => {
             if let Some(monitor) = scene.monitor {
                 monitor.draw(frame, frames.body, scene.look);

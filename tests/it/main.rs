@@ -12,6 +12,7 @@ mod broken_presets;
 mod byte_tokenizer;
 mod cases;
 mod chat_masks;
+mod chat_screen;
 mod checkpoints;
 #[cfg(feature = "torch")]
 mod cli_errors;

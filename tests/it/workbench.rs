@@ -449,6 +449,10 @@ impl Backend for NoTrainer {
         anyhow::bail!("not in this test")
     }
 
+    fn chat(&self, _: &Path) -> anyhow::Result<finesift::chat::ChatLink> {
+        anyhow::bail!("not in this test")
+    }
+
     fn runs(&self) -> &Path {
         Path::new("runs")
     }

@@ -5,7 +5,9 @@ mod unit;
 use std::time::SystemTime;
 
 pub(crate) use crate::quantity::{bytes, grouped};
-pub(crate) use crate::text::{fitted, fitted_end, plain, truncated, width, wrapped};
+pub(crate) use crate::text::{
+    fitted, fitted_end, padded, plain, plain_lines, truncated, width, wrapped, wrapped_lines,
+};
 pub use unit::Unit;
 
 const MINUTE: u64 = 60;

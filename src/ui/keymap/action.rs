@@ -53,6 +53,10 @@ pub enum Action {
     Export,
     CancelExport,
     Pin,
+    Chat,
+    // Chat.
+    ScrollUp,
+    ScrollDown,
     // Home.
     Launch,
     Edit,

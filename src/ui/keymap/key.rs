@@ -30,6 +30,11 @@ impl Key {
         }
     }
 
+    /// Whether it is text in an input.
+    pub fn is_text(self) -> bool {
+        matches!(self, Key::Plain(KeyCode::Char(_)))
+    }
+
     /// The key's name: `space`, `ctrl-c`.
     pub fn name(self) -> String {
         match self {

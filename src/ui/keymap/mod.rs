@@ -17,6 +17,7 @@ pub enum Context {
     Home,
     Monitor,
     Runs,
+    Chat,
 }
 
 impl From<Screen> for Context {
@@ -25,6 +26,7 @@ impl From<Screen> for Context {
             Screen::Home => Context::Home,
             Screen::Monitor => Context::Monitor,
             Screen::Runs => Context::Runs,
+            Screen::Chat => Context::Chat,
         }
     }
 }
@@ -94,6 +96,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "resume" Action::Resume, [char('r')], "resume", "resume the run from its latest checkpoint";
         "export" Action::Export, [char('e')], "export", "export a model, a delta or the metrics";
         "call-off" Action::CancelExport, [char('X')], "", "cancel the running export";
+        "chat-run" Action::Chat, [char('a')], "chat", "chat with the run's language model";
         "pin" Action::Pin, [char('p')], "pin", "list the run's checkpoints; pin those to keep";
         "sort" Action::Sort, [char('s')], "sort", "sort by the next column";
         "reverse" Action::Reverse, [char('S')], "", "reverse the order";
@@ -110,6 +113,17 @@ pub const BINDINGS: &[Binding] = bindings! {
         "reset" Action::Reset, [char('u')], "", "undo the change of the selected setting";
         "reset-all" Action::ResetAll, [char('U')], "", "undo all changes of the preset";
         "filter-presets" Action::Filter, [char('/')], "filter", "show only presets that contain these words";
+    }
+    Chat {
+        "send" Action::Enter, [Plain(KeyCode::Enter)], "send", "send the prompt; alt-enter or ctrl-j starts a new line";
+        "stop-answer" Action::Back, [Plain(KeyCode::Esc)], "back", "stop the answer; if there is none, go back";
+        "complete" Action::FocusNext, [Plain(KeyCode::Tab)], "", "complete the / command";
+        "prompt-up" Action::Up, [Plain(KeyCode::Up)], "", "line up; in the first line, the prompt before";
+        "prompt-down" Action::Down, [Plain(KeyCode::Down)], "", "line down; in the last line, the prompt after";
+        "chat-page-up" Action::PageUp, [Plain(KeyCode::PageUp)], "scroll", "scroll the conversation back";
+        "chat-page-down" Action::PageDown, [Plain(KeyCode::PageDown)], "", "scroll the conversation forward";
+        "chat-line-up" Action::ScrollUp, [Shift(KeyCode::Up)], "", "scroll the conversation back by a line";
+        "chat-line-down" Action::ScrollDown, [Shift(KeyCode::Down)], "", "scroll the conversation forward by a line";
     }
     Anywhere {
         "enter" Action::Enter, [Plain(KeyCode::Enter)], "", "open what is selected; a chart fills the screen";
@@ -128,6 +142,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "home" Action::App(AppAction::Show(Screen::Home)), [char('H'), Plain(KeyCode::F(2))], "", "Home: presets";
         "monitor" Action::App(AppAction::Show(Screen::Monitor)), [char('M'), Plain(KeyCode::F(3))], "", "Monitor: the current run";
         "runs" Action::App(AppAction::Show(Screen::Runs)), [char('R'), Plain(KeyCode::F(4))], "", "Runs: all runs";
+        "chat" Action::App(AppAction::Show(Screen::Chat)), [char('C'), Plain(KeyCode::F(5))], "", "Chat: a language model";
         "theme" Action::App(AppAction::Theme), [char('t')], "theme", "choose a theme";
         "help" Action::App(AppAction::Help), [char('?'), Plain(KeyCode::F(1))], "help", "show or hide this help";
         "quit" Action::App(AppAction::Quit), [char('q'), Ctrl('c')], "quit", "quit; asks before anything is lost";
@@ -163,10 +178,16 @@ impl Keymap {
         BINDINGS.iter().zip(self.keys.iter().map(Vec::as_slice))
     }
 
-    /// The bindings of a context and of anywhere that have a key.
+    /// The bindings of a context and of anywhere that have a key. In the chat, letters are text.
     pub fn lines(&self, context: Context) -> impl Iterator<Item = (&'static Binding, &[Key])> {
-        self.all().filter(move |(binding, keys)| {
-            (binding.context == context || binding.context == Context::Anywhere) && !keys.is_empty()
+        let applies = move |binding: &Binding| match (context, binding.context) {
+            (Context::Chat, Context::Anywhere) => matches!(binding.action, Action::App(_)),
+            (context, own) => own == context || own == Context::Anywhere,
+        };
+        let first = move |keys: &[Key]| keys.iter().position(|key| context != Context::Chat || !key.is_text());
+        self.all().filter_map(move |(binding, keys)| {
+            let first = first(keys).filter(|_| applies(binding))?;
+            Some((binding, &keys[first..]))
         })
     }
 }
@@ -178,7 +199,7 @@ mod tests {
 
     #[test]
     fn no_key_is_bound_twice_in_a_context_and_no_name_is_used_twice() {
-        for context in [Context::Anywhere, Context::Home, Context::Monitor, Context::Runs] {
+        for context in [Context::Anywhere, Context::Home, Context::Monitor, Context::Runs, Context::Chat] {
             let lines = BINDINGS.iter().filter(|binding| binding.context == context);
             let keys: Vec<Key> = lines.flat_map(|binding| binding.keys.iter().copied()).collect();
             for (i, key) in keys.iter().enumerate() {

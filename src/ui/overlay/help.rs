@@ -68,7 +68,7 @@ fn page<'a>(scene: &Scene<'a>) -> Page<'a> {
 
 fn group<'a>(scene: &Scene<'a>, context: Context, name: &'a str) -> Vec<Line<'a>> {
     let look = scene.look;
-    let lines = scene.keymap.lines(context).filter(|(binding, _)| binding.context == context);
+    let lines = scene.keymap.lines(scene.screen.into()).filter(|(binding, _)| binding.context == context);
     let heading = Line::styled(format!(" {name}"), look.theme.bold(look.theme.text));
     std::iter::once(heading).chain(lines.map(|(binding, keys)| line(look, binding, keys))).collect()
 }

@@ -212,6 +212,13 @@ impl Runs {
             }
             Action::Export => self.mode = Mode::Export(ExportForm::new(list.current()?)),
             Action::CancelExport if self.exporting.is_some() => return Some(Intent::CancelExport),
+            Action::Chat => {
+                let run = list.current()?;
+                return Some(match run.summary.writes {
+                    true => Intent::Chat(run.path.clone()),
+                    false => Intent::Refuse("this run trains a classifier, which generates no text".into()),
+                });
+            }
             Action::Pin => self.mode = Mode::Pins(PinDialog::new(list.current()?)),
             Action::OpenFolder => return Some(Intent::OpenFolder(list.current()?.path.clone())),
             Action::CopyPath => {

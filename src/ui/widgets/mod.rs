@@ -2,6 +2,7 @@
 
 pub(super) mod chart;
 pub(super) mod input;
+pub(super) mod input_history;
 pub(super) mod panel;
 pub(super) mod popup;
 pub(super) mod sides;
