@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! types       the sections of a preset as Rust types
-//! keys        the names of all keys, their help and their defaults
+//! keys        all keys with their help, type and default
+//! key_kind    the types of values: bounds, choices, how typed text is read
 //! document    the keys of a TOML text with their lines
 //! read        keys become a validated preset: defaults, ranges, keys that exclude each other
 //! hub_dataset a dataset on the hub: splits, or files by name
@@ -19,6 +20,7 @@ mod document;
 mod draft;
 mod edit;
 mod hub_dataset;
+mod key_kind;
 mod keys;
 mod library;
 mod paths;
@@ -29,7 +31,8 @@ pub use builtin::{BuiltIn, built_in};
 pub use difference::{Difference, Impact, differences};
 pub use draft::{Draft, Field, FieldOrigin};
 pub use hub_dataset::{HubDataset, HubFiles, HubHeldOut, HubTable};
-pub use keys::KEYS;
+pub use key_kind::{Choice, KeyKind, NumberStep};
+pub use keys::{KEYS, PresetKey};
 pub use library::{Library, PresetEntry, read_file};
 
 pub use crate::paths::cache_folder;

@@ -66,6 +66,16 @@ impl Home {
         self.typing.is_some()
     }
 
+    /// Selects the setting of a key, such as `train.epochs`, and gives the settings the focus. A key that does not apply to the
+    /// selected preset changes nothing.
+    pub fn select_setting(&mut self, key: &str) {
+        if let Some(field) = self.fields().iter().position(|field| field.key == key) {
+            self.typing = None;
+            self.focus = HomePart::Settings;
+            self.field = field;
+        }
+    }
+
     /// Handles an input. `area` is the one that [`Home::draw`] draws on.
     pub fn handle(&mut self, input: &UserInput, area: Rect, keymap: &Keymap) -> Option<Intent> {
         let intent = match input {
