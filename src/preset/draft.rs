@@ -142,6 +142,14 @@ impl Draft {
         KEYS.iter().filter(|key| applies(key.name)).map(field).collect()
     }
 
+    /// The names in a list; empty for another value.
+    pub fn names(&self, key: &str) -> Vec<String> {
+        let changed = self.changes.get(key).map(|text| text.as_deref().map(|text| parse_value(key, text)));
+        let value = changed.unwrap_or_else(|| self.saved.value(key).cloned());
+        let texts = value.as_ref().and_then(Value::as_array).into_iter().flatten();
+        texts.filter_map(|name| name.as_str().map(str::to_owned)).collect()
+    }
+
     /// The preset's text with the changes applied; layout and comments are kept.
     ///
     /// # Errors

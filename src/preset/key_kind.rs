@@ -77,7 +77,7 @@ impl KeyKind {
     }
 
     /// Whether a number lies within the bounds.
-    pub(super) fn contains(self, number: f64) -> bool {
+    pub fn contains(self, number: f64) -> bool {
         match self {
             KeyKind::Integer { from, to } => (from as f64..=to as f64).contains(&number),
             KeyKind::Number { from, to, .. } => (from, to).contains(&number),

@@ -10,6 +10,7 @@
 //! paths       `cache:`, `~`, and the absolute paths of a run
 //! draft edit  a preset with unsaved changes, as the screen edits it
 //! difference  what differs between two presets, and what that means for resuming
+//! work        which keys change the work of a step or an evaluation
 //! library builtin
 //!             where presets are found and saved
 //! ```
@@ -26,6 +27,7 @@ mod library;
 mod paths;
 mod read;
 mod types;
+mod work;
 
 pub use builtin::{BuiltIn, built_in};
 pub use difference::{Difference, Impact, differences};

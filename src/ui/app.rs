@@ -128,6 +128,15 @@ impl App {
                     self.toasts.info(format!("saved as {}", saved.path.display()));
                 }
             }
+            Msg::PresetEdited(edited, presets) => {
+                self.toasts.info(edited.to_string());
+                self.home.on_edited(&edited, presets);
+            }
+            Msg::NotSaved(why) => {
+                if !self.home.on_not_saved(&why) {
+                    self.toasts.error(why);
+                }
+            }
             Msg::Estimate(toml, estimate) => self.home.on_estimate(&toml, estimate),
         }
         None
@@ -232,6 +241,7 @@ impl App {
             Intent::App(action) => self.act(action),
             Intent::Launch(preset) => Some(Effect::Launch(preset)),
             Intent::SavePreset(request) => Some(Effect::SavePreset(request)),
+            Intent::EditPreset(edit) => Some(Effect::EditPreset(edit)),
             Intent::Send(command) => Some(Effect::Send(command)),
             Intent::WriteFiles(files) => Some(Effect::WriteFiles(files)),
             Intent::CloseReplay => {
