@@ -138,6 +138,15 @@ impl App {
             Msg::ChatPrompts(prompts) => self.chat.set_history(prompts),
             Msg::Chat(reply) => return self.chat.on_reply(reply).map(Effect::Chat),
             Msg::ChatSaved(outcome) => self.chat.on_saved(outcome),
+            Msg::PresetEdited(edited, presets) => {
+                self.toasts.info(edited.to_string());
+                self.home.on_edited(&edited, presets);
+            }
+            Msg::NotSaved(why) => {
+                if !self.home.on_not_saved(&why) {
+                    self.toasts.error(why);
+                }
+            }
             Msg::Estimate(toml, estimate) => self.home.on_estimate(&toml, estimate),
         }
         None
@@ -243,6 +252,7 @@ impl App {
             Intent::App(action) => self.act(action),
             Intent::Launch(preset) => Some(Effect::Launch(preset)),
             Intent::SavePreset(request) => Some(Effect::SavePreset(request)),
+            Intent::EditPreset(edit) => Some(Effect::EditPreset(edit)),
             Intent::Send(command) => Some(Effect::Send(command)),
             Intent::WriteFiles(files) => Some(Effect::WriteFiles(files)),
             Intent::CloseReplay => {

@@ -15,7 +15,7 @@ use super::message::{Effect, Msg};
 use super::monitor::Files;
 use super::run_edit::RunEdit;
 use super::runs::Comparison;
-use super::saving::{SaveRequest, SavedPreset};
+use super::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
 use super::terminal::Terminal;
 use crate::config::Config;
 use crate::export::ExportRequest;
@@ -71,7 +71,14 @@ impl Workbench {
             }
             Effect::KeepTheme(name) => self.save_theme(name),
             Effect::WriteFiles(files) => self.aside(move || vec![write_files(&files)]),
-            Effect::SavePreset(request) => answers = self.save(vec![request]),
+            Effect::SavePreset(request) => {
+                let not_saved = |answer| match answer {
+                    Msg::Refused(why) => Msg::NotSaved(why),
+                    other => other,
+                };
+                answers = self.save(vec![request]).into_iter().map(not_saved).collect();
+            }
+            Effect::EditPreset(edit) => answers.push(self.edit_preset(edit)),
             Effect::SaveAll(requests) => {
                 answers = self.save(requests);
                 if !answers.iter().any(|answer| matches!(answer, Msg::Refused(_))) {
@@ -206,6 +213,23 @@ impl Workbench {
         }
         let saved = (!saved.is_empty()).then(|| Msg::Saved(saved, self.library.list()));
         saved.into_iter().chain(failure).collect()
+    }
+
+    /// Renames or deletes a preset of the user's.
+    fn edit_preset(&self, edit: PresetEdit) -> Msg {
+        let edited = match edit {
+            PresetEdit::Rename { from, to } => {
+                let path = self.library.rename(&from, &to);
+                path.map(|path| EditedPreset { from, name: Some(to), path })
+            }
+            PresetEdit::Delete { name } => {
+                self.library.delete(&name).map(|path| EditedPreset { from: name, name: None, path })
+            }
+        };
+        match edited {
+            Ok(edited) => Msg::PresetEdited(edited, self.library.list()),
+            Err(error) => Msg::NotSaved(format!("{error:#}")),
+        }
     }
 
     /// Does work on another thread, and sends the results as messages.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::chat::effect::ChatEffect;
 use super::keymap::AppAction;
 use super::run_edit::RunEdit;
-use super::saving::SaveRequest;
+use super::saving::{PresetEdit, SaveRequest};
 use crate::export::ExportRequest;
 use crate::preset::Preset;
 use crate::protocol::Command;
@@ -18,6 +18,7 @@ pub enum Intent {
     App(AppAction),
     Launch(Box<Preset>),
     SavePreset(SaveRequest),
+    EditPreset(PresetEdit),
     /// Send a command to the trainer of the live run.
     Send(Command),
     /// Write these texts to these files.

@@ -8,8 +8,8 @@ use super::input::UserInput;
 use super::monitor::Files;
 use super::run_edit::RunEdit;
 use super::runs::Comparison;
-use super::saving::{SaveRequest, SavedPreset};
 use crate::chat::ChatReply;
+use super::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
 use crate::estimate::Estimate;
 use crate::export::ExportRequest;
 use crate::preset::{Preset, PresetEntry};
@@ -55,6 +55,10 @@ pub enum Msg {
     Exported(Result<(), anyhow::Error>),
     /// These presets were saved; and all presets that exist now.
     Saved(Vec<SavedPreset>, Vec<PresetEntry>),
+    /// A preset was renamed or deleted; and all presets that exist now.
+    PresetEdited(EditedPreset, Vec<PresetEntry>),
+    /// Why a preset was not saved or renamed.
+    NotSaved(String),
     /// All changed presets were saved on the way out.
     AllSaved,
     /// The prompts of earlier chats, the latest last.
@@ -102,6 +106,7 @@ pub enum Effect {
     /// Write these texts to these files.
     WriteFiles(Vec<(PathBuf, String)>),
     SavePreset(SaveRequest),
+    EditPreset(PresetEdit),
     /// Save all changed presets on the way out.
     SaveAll(Vec<SaveRequest>),
     /// Stop the process as the shell's job control expects.

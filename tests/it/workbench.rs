@@ -144,7 +144,7 @@ fn a_preset_is_found_changed_and_launched_at_home() {
     pty.wait_for(&["1 of 17", "a tiny run", "9,000,000", "[CLS]", "activations"]);
     pty.press("\r");
     // To the settings, and to the number of epochs.
-    let keys: Vec<&str> = finesift::preset::KEYS.iter().map(|(key, _)| *key).collect();
+    let keys: Vec<&str> = finesift::preset::KEYS.iter().map(|key| key.name).collect();
     let above = keys.len() - 1 - keys.iter().position(|key| *key == "train.epochs").unwrap();
     pty.press("e\x1b[F");
     pty.wait_for(&[&format!("{}:", keys[keys.len() - 1])]);

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 pub(crate) use crate::quantity::{bytes, grouped};
 pub(crate) use crate::text::{
-    fitted, fitted_end, padded, plain, plain_lines, truncated, width, wrapped, wrapped_lines,
+    fitted, fitted_end, padded, padded_start, plain, plain_lines, truncated, width, wrapped, wrapped_lines,
 };
 pub use unit::Unit;
 

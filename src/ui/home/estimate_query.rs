@@ -16,12 +16,30 @@ const MOST: usize = 64;
 #[derive(Default)]
 pub struct EstimateQuery {
     answers: HashMap<String, Result<Estimate, String>>,
+    /// The latest estimate of each preset, by name, whatever its settings were.
+    latest: HashMap<String, Estimate>,
     /// The preset to ask about next, and since when it has been in view.
     next: Option<(Box<Preset>, Option<Duration>)>,
-    /// TOML of the preset that is being estimated.
-    asked: Option<String>,
+    /// The preset that is being estimated.
+    asked: Option<Asked>,
     /// TOML of the preset in view.
     subject: String,
+}
+
+struct Asked {
+    name: String,
+    toml: String,
+}
+
+/// What is known about a preset.
+#[derive(Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// The estimate, or that of the same preset with other settings.
+    pub estimate: Option<&'a Estimate>,
+    /// Whether the settings have changed since that estimate.
+    pub outdated: bool,
+    /// Why the preset cannot be estimated as it is.
+    pub error: Option<&'a str>,
 }
 
 impl EstimateQuery {
@@ -53,7 +71,7 @@ impl EstimateQuery {
             return None;
         }
         let (preset, _) = self.next.take()?;
-        self.asked = Some(preset.toml.clone());
+        self.asked = Some(Asked { name: preset.name.clone(), toml: preset.toml.clone() });
         Some(preset)
     }
 
@@ -62,14 +80,21 @@ impl EstimateQuery {
         if self.answers.len() >= MOST {
             self.answers.clear();
         }
-        self.answers.insert(toml.to_owned(), answer);
-        if self.asked.as_deref() == Some(toml) {
-            self.asked = None;
+        if let Some(asked) = self.asked.take_if(|asked| asked.toml == toml)
+            && let Ok(estimate) = &answer
+        {
+            self.latest.insert(asked.name, estimate.clone());
         }
+        self.answers.insert(toml.to_owned(), answer);
     }
 
-    /// The estimate of a preset, or why it failed.
-    pub fn answer(&self, preset: &Preset) -> Option<&Result<Estimate, String>> {
-        self.answers.get(&preset.toml)
+    /// What is known about a preset. A wrong setting, and one whose estimate is not there yet, leave the latest estimate.
+    pub fn known(&self, preset: &Preset) -> Known<'_> {
+        let latest = self.latest.get(&preset.name);
+        match self.answers.get(&preset.toml) {
+            Some(Ok(estimate)) => Known { estimate: Some(estimate), outdated: false, error: None },
+            Some(Err(error)) => Known { estimate: latest, outdated: latest.is_some(), error: Some(error) },
+            None => Known { estimate: latest, outdated: latest.is_some(), error: None },
+        }
     }
 }

@@ -15,8 +15,8 @@ use crate::ui::widgets::panel::{Title, panel};
 /// Draws the examples after those that are scrolled past.
 pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset>, focused: bool) {
     let theme = &scene.look.theme;
-    let answer = preset.and_then(|preset| scene.estimates.answer(preset));
-    let data = answer.and_then(|answer| answer.as_ref().ok()?.data.as_ref());
+    let known = preset.map(|preset| scene.estimates.known(preset)).unwrap_or_default();
+    let data = known.estimate.and_then(|estimate| estimate.data.as_ref());
     let rows = data.map(|data| data.preview.as_slice()).unwrap_or_default();
     let shown: Vec<TokenRole> =
         ROLES.into_iter().filter(|role| rows.iter().flatten().any(|piece| piece.role == *role)).collect();
@@ -40,7 +40,7 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset
     }
     let examples = rows.iter().map(|row| example(row, scene));
     let mut lines: Vec<Line> = remarks.into_iter().chain(examples).skip(usize::from(scene.scrolled)).collect();
-    if rows.is_empty() && answer.is_some() {
+    if rows.is_empty() && known.estimate.is_some() {
         let why = "the first examples are shown here once model and data are downloaded";
         lines.push(Line::styled(why, theme.style(theme.dim)));
     }

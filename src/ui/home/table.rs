@@ -4,12 +4,11 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::layout::window;
-use super::list::{Entry, List, model, task};
+use super::list::{Entry, List, Row, model, task};
 use super::scene::Scene;
 use crate::estimate::Estimate;
 use crate::preset::Preset;
-use crate::ui::format::{duration, fitted, grouped, number, plain};
+use crate::ui::format::{duration, fitted, grouped, number, plain, truncated};
 use crate::ui::widgets::panel::{Title, panel};
 
 /// Draws the table.
@@ -18,7 +17,7 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, focused: bool, filteri
     let shown = list.shown();
     let filter = list.filter.text();
     let mut title = Title::named("Presets");
-    let own = list.entries.iter().filter(|entry| entry.listed.path.is_some()).count();
+    let own = list.entries.iter().filter(|entry| entry.is_own()).count();
     title.note = match own {
         _ if shown.len() < list.len() => format!("{} of {}", shown.len(), list.len()),
         0 => format!("{} built-in", list.len()),
@@ -43,15 +42,14 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, focused: bool, filteri
         let line = Line::styled("   no preset matches the filter; esc clears it", theme.style(theme.dim));
         frame.render_widget(line, Rect { y: inner.y + 1, height: 1, ..inner }.intersection(inner));
     }
-    let rows = usize::from(inner.height).saturating_sub(1);
-    let place = shown.iter().position(|number| *number == list.selected).unwrap_or(0);
-    let first = window(place, rows, shown.len());
-    for (number, y) in shown.iter().skip(first).zip(inner.top() + 1..inner.bottom()) {
-        let selected = *number == list.selected;
-        frame.render_widget(
-            columns.row(&list.entries[*number], scene, selected, focused),
-            Rect { y, height: 1, ..inner },
-        );
+    let rows = list.rows();
+    let first = list.first_row(&rows, usize::from(inner.height).saturating_sub(1));
+    for (row, y) in rows.iter().skip(first).zip(inner.top() + 1..inner.bottom()) {
+        let line = match row {
+            Row::Heading(name) => Line::styled(format!("  {name}"), theme.bold(theme.dim)),
+            Row::Preset(number) => columns.row(&list.entries[*number], scene, *number == list.selected, focused),
+        };
+        frame.render_widget(line, Rect { y, height: 1, ..inner });
     }
 }
 
@@ -61,6 +59,8 @@ struct Columns {
     model: usize,
     task: usize,
     about: usize,
+    /// Of the whole table.
+    width: u16,
 }
 
 /// The columns of numbers.
@@ -86,7 +86,7 @@ impl Columns {
         task = task.min(room.saturating_sub(name + model).max(7));
         name = name.min(room.saturating_sub(model + task).max(9));
         let rest = room.saturating_sub(name + model + task);
-        Columns { name, model, task, about: if rest >= 16 { rest } else { 0 } }
+        Columns { name, model, task, about: if rest >= 16 { rest } else { 0 }, width }
     }
 
     fn head(&self, scene: &Scene) -> Line<'static> {
@@ -131,11 +131,14 @@ impl Columns {
                 // The details have the folder of the file.
                 let folder = entry.listed.path.as_ref().and_then(|path| path.parent());
                 let folder = folder.map(|folder| format!("{}/", folder.display())).unwrap_or_default();
-                line.push_span(Span::styled(plain(&error.to_string().replace(&folder, "")), theme.style(theme.error)));
+                let room = usize::from(self.width).saturating_sub(line.width());
+                let error = truncated(&plain(&error.to_string().replace(&folder, "")), room, scene.look.ascii);
+                line.push_span(Span::styled(error, theme.style(theme.error)));
                 return line;
             }
         };
-        let estimate = scene.estimates.answer(preset).and_then(|answer| answer.as_ref().ok());
+        let known = scene.estimates.known(preset);
+        let estimate = known.estimate.filter(|_| !known.outdated);
         let steps = estimate.and_then(|estimate| estimate.data.as_ref()).map(|data| grouped(data.steps));
         let epochs = format!("{} ep", preset.train.epochs);
         let text = |text: String| Span::styled(text, theme.style(theme.text));

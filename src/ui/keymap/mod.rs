@@ -112,7 +112,9 @@ pub const BINDINGS: &[Binding] = bindings! {
         "save" Action::Save, [char('s')], "save", "save the preset with its changes as your own";
         "reset" Action::Reset, [char('u')], "", "undo the change of the selected setting";
         "reset-all" Action::ResetAll, [char('U')], "", "undo all changes of the preset";
-        "filter-presets" Action::Filter, [char('/')], "filter", "show only presets that contain these words";
+        "rename-preset" Action::Rename, [char('n')], "", "rename the selected preset of yours";
+        "delete-preset" Action::Delete, [char('D'), Plain(KeyCode::Delete)], "", "move the selected preset of yours to trash; asks";
+        "filter-presets" Action::Filter, [char('/')], "filter", "show only presets, or settings, that contain these words";
     }
     Chat {
         "send" Action::Enter, [Plain(KeyCode::Enter)], "send", "send the prompt; alt-enter or ctrl-j starts a new line";

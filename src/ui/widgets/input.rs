@@ -44,6 +44,10 @@ impl Input {
         input
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.characters.is_empty()
+    }
+
     pub fn text(&self) -> String {
         self.characters.concat()
     }
