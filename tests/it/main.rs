@@ -34,6 +34,7 @@ mod hub_server;
 mod instruct;
 #[cfg(feature = "torch")]
 mod language_model;
+mod layers;
 #[cfg(feature = "torch")]
 mod logging;
 #[cfg(feature = "torch")]

@@ -79,6 +79,7 @@ impl Home {
                 self.click(*at, area);
                 None
             }
+            UserInput::Drag(_) => None,
             UserInput::ScrollUp(at) => {
                 self.scroll(*at, area, -1);
                 None
