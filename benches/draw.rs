@@ -29,14 +29,23 @@ fn main() {
 
 #[divan::bench(args = [Tab::Overview, Tab::Layers, Tab::Samples, Tab::System, Tab::Log])]
 fn a_frame_of_a_million_steps(bencher: Bencher, tab: Tab) {
-    let mut monitor = run_of(1_000_000);
+    let mut monitor = run_of(1_000_000, TARGETS.len());
     monitor.view.tab = tab;
+    frames(bencher, &monitor);
+}
+
+/// 32 layers of 14 modules, at an earlier step.
+#[divan::bench]
+fn a_frame_of_448_targets(bencher: Bencher) {
+    let mut monitor = run_of(1_000_000, 14);
+    monitor.view.tab = Tab::Layers;
+    monitor.act(Action::PanLeft, AREA);
     frames(bencher, &monitor);
 }
 
 #[divan::bench]
 fn a_full_screen_chart_of_a_million_steps(bencher: Bencher) {
-    let mut monitor = run_of(1_000_000);
+    let mut monitor = run_of(1_000_000, TARGETS.len());
     for action in [Action::Enter, Action::Left, Action::ZoomIn] {
         monitor.act(action, AREA);
     }
@@ -45,7 +54,7 @@ fn a_full_screen_chart_of_a_million_steps(bencher: Bencher) {
 
 #[divan::bench(sample_count = 1, sample_size = 1)]
 fn ten_million_steps(bencher: Bencher) {
-    bencher.bench_local(|| run_of(10_000_000));
+    bencher.bench_local(|| run_of(10_000_000, TARGETS.len()));
 }
 
 fn frames(bencher: Bencher, monitor: &Monitor) {
@@ -64,11 +73,13 @@ fn frames(bencher: Bencher, monitor: &Monitor) {
     });
 }
 
-/// A run of `steps` steps, with noise in every curve.
-fn run_of(steps: u64) -> Monitor {
+/// A run of `steps` steps and 32 layers of so many modules, with noise in every curve.
+fn run_of(steps: u64, modules: usize) -> Monitor {
     let mut monitor = Monitor::launched();
-    let names: Vec<String> =
-        (0..32).flat_map(|layer| TARGETS.map(|module| format!("model.layers.{layer}.{module}.weight"))).collect();
+    let kinds = || ["weight", "bias"].into_iter().flat_map(|kind| TARGETS.map(|module| format!("{module}.{kind}")));
+    let names: Vec<String> = (0..32)
+        .flat_map(|layer| kinds().take(modules).map(move |name| format!("model.layers.{layer}.{name}")))
+        .collect();
     let target = |name: &String| SelectedTarget { name: name.clone(), shape: vec![4096, 4096], selected: 134_218 };
     let targets = names.iter().map(target).collect();
     monitor.on_event(Event::Selected(Selected { total: 30_064_832, of: 3_758_096_384, dense: 0, targets }));

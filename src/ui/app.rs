@@ -74,7 +74,12 @@ impl App {
 
     /// Whether something will happen as time advances.
     pub fn waiting(&self) -> bool {
-        self.toasts.count() > 0 || self.screen == Screen::Home && self.home.waiting()
+        self.toasts.count() > 0 || self.playing() || self.screen == Screen::Home && self.home.waiting()
+    }
+
+    /// Whether the screen changes as time advances.
+    pub fn playing(&self) -> bool {
+        self.screen == Screen::Monitor && self.monitor().is_some_and(Monitor::playing)
     }
 
     /// What is drawn.
@@ -100,6 +105,9 @@ impl App {
             Msg::Event(event) => return self.on_event(event),
             Msg::Tick(now) => {
                 self.toasts.tick(now);
+                if let Some(monitor) = self.monitors.shown_mut() {
+                    monitor.tick(now);
+                }
                 if self.screen == Screen::Home {
                     return self.home.tick(now).map(Effect::Estimate);
                 }
@@ -217,7 +225,7 @@ impl App {
             Screen::Home => self.home.handle(&input, body, keymap),
             Screen::Runs => self.runs.handle(&input, body, keymap),
             Screen::Chat => self.chat.handle(&input, body, keymap, &self.look),
-            Screen::Monitor => self.monitors.shown_mut()?.handle(&input, body, keymap),
+            Screen::Monitor => self.monitors.shown_mut()?.handle(&input, body, keymap, &self.look),
         };
         self.fulfil(intent?)
     }

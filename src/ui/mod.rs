@@ -222,9 +222,9 @@ impl Workbench {
                 }
                 // Before the events: a run can send them faster than they are applied.
                 _ = tick.tick(), if stale || self.app.waiting() => {
-                    let toasts = self.app.toasts.count();
+                    let (toasts, playing) = (self.app.toasts.count(), self.app.playing());
                     let flow = self.update(terminal, Msg::Tick(self.started.elapsed())).await?;
-                    if stale || toasts != self.app.toasts.count() {
+                    if stale || playing || toasts != self.app.toasts.count() {
                         let start = Instant::now();
                         self.show(terminal)?;
                         stale = false;

@@ -35,6 +35,7 @@ mod hub_server;
 mod instruct;
 #[cfg(feature = "torch")]
 mod language_model;
+mod layers;
 #[cfg(feature = "torch")]
 mod logging;
 #[cfg(feature = "torch")]

@@ -100,6 +100,7 @@ impl Home {
                 None
             }
             UserInput::Click(at) => self.click(*at, area),
+            UserInput::Drag(_) => None,
             UserInput::ScrollUp(at) => {
                 self.scroll(*at, area, -1);
                 None

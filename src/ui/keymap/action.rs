@@ -37,6 +37,7 @@ pub enum Action {
     Axis,
     WriteChart,
     Metric,
+    Play,
     Level,
     // Runs.
     Mark,

@@ -80,13 +80,14 @@ pub const BINDINGS: &[Binding] = bindings! {
         "preset" Action::Tab(5), [char('6')], "", "preset of the run";
         "zoom-in" Action::ZoomIn, [char('+'), char('=')], "", "full-screen chart: zoom in around the cursor";
         "zoom-out" Action::ZoomOut, [char('-')], "", "full-screen chart: zoom out";
-        "pan-left" Action::PanLeft, [char('<'), Shift(KeyCode::Left)], "", "cursor left; in full screen pan left";
-        "pan-right" Action::PanRight, [char('>'), Shift(KeyCode::Right)], "", "cursor right; in full screen pan right";
+        "pan-left" Action::PanLeft, [char('<'), Shift(KeyCode::Left)], "", "cursor or slider left; in full screen pan left";
+        "pan-right" Action::PanRight, [char('>'), Shift(KeyCode::Right)], "", "cursor or slider right; in full screen pan right";
         "log-axis" Action::LogAxis, [char('L'), char('y')], "", "y axis: linear / log";
         "smoothing" Action::Smoothing, [char('z')], "smooth", "smoothing: light / strong / off";
         "axis" Action::Axis, [char('x')], "", "x axis: steps / time";
         "write" Action::WriteChart, [char('w')], "", "write the chart as CSV and SVG into the run folder";
-        "metric" Action::Metric, [char('m')], "", "layers: gradient mass / update size / density";
+        "metric" Action::Metric, [char('m')], "", "layers: gradient mass / update size / selected share";
+        "play" Action::Play, [char('P')], "", "layers: play the steps, or stop";
         "level" Action::Level, [char('v')], "", "log: all / warnings / errors";
     }
     Runs {

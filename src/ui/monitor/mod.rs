@@ -6,6 +6,7 @@ mod completions;
 mod content;
 mod examples;
 mod files;
+mod grid;
 mod header;
 mod layers;
 mod layers_view;
@@ -15,6 +16,7 @@ mod log_view;
 mod overview;
 mod panel;
 mod panels;
+mod playback;
 mod preset;
 mod prompt;
 mod scene;
@@ -25,6 +27,7 @@ mod system_content;
 mod view;
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use crossterm::event::KeyEvent;
 use ratatui::Frame;
@@ -131,7 +134,7 @@ impl Monitor {
     }
 
     /// Handles an input. `area` is the one that [`Monitor::draw`] draws on.
-    pub fn handle(&mut self, input: &UserInput, area: Rect, keymap: &Keymap) -> Option<Intent> {
+    pub fn handle(&mut self, input: &UserInput, area: Rect, keymap: &Keymap, look: &Look) -> Option<Intent> {
         match input {
             UserInput::Key(key) => match self.type_key(key) {
                 ControlFlow::Break(intent) => intent,
@@ -141,7 +144,13 @@ impl Monitor {
                 self.paste(text);
                 None
             }
-            UserInput::Click(at) => self.click(*at, area),
+            UserInput::Click(at) => self.click(*at, area, look),
+            UserInput::Drag(at) => {
+                if self.view.tab == Tab::Layers && !self.view.full {
+                    layers::drag(&mut self.view, &self.run, *at, parts(area)[1], look);
+                }
+                None
+            }
             UserInput::ScrollUp(_) => self.act(if self.view.full { Action::ZoomIn } else { Action::Up }, area),
             UserInput::ScrollDown(_) => self.act(if self.view.full { Action::ZoomOut } else { Action::Down }, area),
         }
@@ -209,7 +218,7 @@ impl Monitor {
                 Ok(()) => self.prompt = Some(Prompt::after(&self.run)),
                 Err(why) => return Some(Intent::Refuse(why.into())),
             },
-            Action::Back if self.view.cursor.is_some() && !self.view.full => self.view.cursor = None,
+            Action::Back if self.view.cursor.is_some() && !self.view.full => self.view.clear_cursor(),
             Action::Back if !self.live && !self.view.full && !self.view.lines.filtered() => {
                 return Some(Intent::CloseReplay);
             }
@@ -223,7 +232,8 @@ impl Monitor {
             }
             Action::Axis => {
                 self.view.time = !self.view.time;
-                (self.view.cursor, self.view.window) = (None, None);
+                self.view.clear_cursor();
+                self.view.window = None;
             }
             Action::WriteChart if self.files.is_none() => {
                 return Some(Intent::Refuse("this run has no folder to write to".into()));
@@ -232,6 +242,18 @@ impl Monitor {
             action => self.act_on_tab(action, body),
         }
         None
+    }
+
+    /// Whether the monitor changes as time advances.
+    pub fn playing(&self) -> bool {
+        self.view.tab == Tab::Layers && self.view.layers.playback.is_some()
+    }
+
+    /// Plays on. `now` is the time since the program started.
+    pub fn tick(&mut self, now: Duration) {
+        if self.playing() {
+            layers::tick(&mut self.view, &self.run, now);
+        }
     }
 
     fn act_on_tab(&mut self, action: Action, body: Rect) {
@@ -251,7 +273,7 @@ impl Monitor {
         self.request(word, command).map(Intent::Send)
     }
 
-    fn click(&mut self, at: Position, area: Rect) -> Option<Intent> {
+    fn click(&mut self, at: Position, area: Rect, look: &Look) -> Option<Intent> {
         let [header, body] = parts(area);
         if let Some(number) = header::tabs(header).into_iter().position(|area| area.contains(at)) {
             return self.act(Action::Tab(number), area);
@@ -260,7 +282,7 @@ impl Monitor {
         match view.tab {
             Tab::Overview | Tab::System => self.click_chart(at, body),
             Tab::Layers if view.full => self.click_chart(at, body),
-            Tab::Layers => layers::click(view, run, at, body),
+            Tab::Layers => layers::click(view, run, at, body, look),
             Tab::Samples if run.writes() => completions::click(view, run, at, body),
             Tab::Samples => examples::click(view, run, at, body),
             Tab::Log | Tab::Preset => {}

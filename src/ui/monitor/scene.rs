@@ -1,7 +1,7 @@
 //! What the drawing code of the monitor reads.
 
 use super::files::Files;
-use super::view::View;
+use super::view::{Tab, View};
 use crate::runs::History;
 use crate::series::Series;
 use crate::ui::theme::Look;
@@ -23,6 +23,8 @@ impl Scene<'_> {
     /// The value of a curve at the cursor, or else its latest.
     pub fn value(&self, series: &Series) -> Option<f64> {
         match self.view.cursor {
+            // As the map of the tab: nothing that was measured later.
+            Some(x) if self.view.tab == Tab::Layers => series.until(x, self.view.x_of()).map(|bucket| bucket.end),
             Some(x) => series.nearest(x, self.view.x_of()).map(|bucket| bucket.end),
             None => series.last(),
         }

@@ -108,6 +108,11 @@ impl View {
         }
     }
 
+    /// Shows the latest values again.
+    pub(super) fn clear_cursor(&mut self) {
+        (self.cursor, self.layers.playback) = (None, None);
+    }
+
     /// Leaves full screen. The cursor stays.
     pub(super) fn shrink(&mut self) {
         self.full = false;
@@ -117,7 +122,7 @@ impl View {
     /// Shows another tab, whose x axis may be another.
     pub(super) fn open_tab(&mut self, tab: Tab) {
         self.tab = tab;
-        self.cursor = None;
+        self.clear_cursor();
         self.shrink();
     }
 }

@@ -90,7 +90,7 @@ fn action(input: &UserInput, scene: &Scene) -> Option<Action> {
         UserInput::Click(_) => Some(Action::Back),
         UserInput::ScrollUp(_) => Some(Action::Up),
         UserInput::ScrollDown(_) => Some(Action::Down),
-        UserInput::Paste(_) => None,
+        UserInput::Paste(_) | UserInput::Drag(_) => None,
     }
 }
 

@@ -83,6 +83,7 @@ impl Runs {
                 None
             }
             UserInput::Click(at) => self.click(*at, area),
+            UserInput::Drag(_) => None,
             UserInput::ScrollUp(_) => self.act(Action::Up, area),
             UserInput::ScrollDown(_) => self.act(Action::Down, area),
         }

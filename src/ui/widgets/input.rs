@@ -52,10 +52,6 @@ impl Input {
         self.characters.concat()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.characters.is_empty()
-    }
-
     /// Handles a key; returns whether it is bound.
     pub fn key(&mut self, key: KeyEvent) -> bool {
         let (control, alt) = (key.modifiers.contains(KeyModifiers::CONTROL), key.modifiers.contains(KeyModifiers::ALT));
