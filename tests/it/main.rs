@@ -60,6 +60,7 @@ mod smollm2;
 #[cfg(feature = "torch")]
 mod tiny;
 mod ui_fuzz;
+mod ui_health;
 mod ui_monitor;
 #[cfg(feature = "torch")]
 mod weights;

@@ -26,21 +26,21 @@ use ratatui::style::{Color, Modifier};
 /// The sizes that screens are designed for.
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
-fn events() -> Vec<Event> {
+pub fn events() -> Vec<Event> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runs/demo.jsonl");
     read_events(&path).unwrap()
 }
 
-fn look(depth: Depth, ascii: bool) -> Look {
+pub fn look(depth: Depth, ascii: bool) -> Look {
     Look { theme: Theme::load("dark", depth).unwrap(), name: "dark".into(), depth, ascii }
 }
 
 /// The fixture's run, replayed on the Monitor.
-fn replayed(width: u16, height: u16) -> App {
+pub fn replayed(width: u16, height: u16) -> App {
     replayed_with(look(Depth::True, false), width, height)
 }
 
-fn replayed_with(look: Look, width: u16, height: u16) -> App {
+pub fn replayed_with(look: Look, width: u16, height: u16) -> App {
     let mut app = App::new(look, Keymap::default(), Home::new(Vec::new()), Runs::default(), width, height);
     app.monitors.replay = Some(Monitor::replay());
     app.screen = Screen::Monitor;
@@ -51,7 +51,7 @@ fn replayed_with(look: Look, width: u16, height: u16) -> App {
     app
 }
 
-fn replay(app: &mut App, event: Event) {
+pub fn replay(app: &mut App, event: Event) {
     app.update(Msg::Replayed(0, vec![event]));
 }
 
@@ -64,7 +64,7 @@ fn preset() -> String {
 }
 
 /// The whole screen.
-fn screen(app: &App, width: u16, height: u16) -> Buffer {
+pub fn screen(app: &App, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| finesift::ui::draw(frame, app)).unwrap();
     terminal.backend().buffer().clone()
@@ -77,7 +77,7 @@ fn monitor(app: &App, width: u16, height: u16) -> Buffer {
     terminal.backend().buffer().clone()
 }
 
-fn text(buffer: &Buffer) -> String {
+pub fn text(buffer: &Buffer) -> String {
     let mut text = String::new();
     for y in 0..buffer.area.height {
         let mut row = String::new();
@@ -98,11 +98,11 @@ fn text(buffer: &Buffer) -> String {
     text
 }
 
-fn press(app: &mut App, key: KeyCode) -> Option<Effect> {
+pub fn press(app: &mut App, key: KeyCode) -> Option<Effect> {
     app.update(Msg::Input(UserInput::Key(KeyEvent::new(key, KeyModifiers::NONE))))
 }
 
-fn type_keys(app: &mut App, keys: &str) {
+pub fn type_keys(app: &mut App, keys: &str) {
     for key in keys.chars() {
         press(app, KeyCode::Char(key));
     }
@@ -115,12 +115,12 @@ fn mouse(app: &mut App, kind: MouseEventKind, column: u16, row: u16) {
     }
 }
 
-fn click(app: &mut App, column: u16, row: u16) {
+pub fn click(app: &mut App, column: u16, row: u16) {
     mouse(app, MouseEventKind::Down(MouseButton::Left), column, row);
 }
 
 /// The position of a text on the screen.
-fn find(buffer: &Buffer, wanted: &str) -> (u16, u16) {
+pub fn find(buffer: &Buffer, wanted: &str) -> (u16, u16) {
     for y in 0..buffer.area.height {
         let row: Vec<&str> = (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect();
         if let Some(at) = row.concat().find(wanted) {

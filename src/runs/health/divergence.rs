@@ -43,14 +43,8 @@ pub(super) fn check(run: &History) -> Option<Verdict> {
     (is_high(now) && is_high(median(before_last))).then(|| {
         let high = blocks.iter().take_while(|block| is_high(median(block)));
         let since = high.last().and_then(|block| block.first()).map_or(0.0, |bucket| bucket.first.step);
-        let seen = format!(
-            "median loss {} in {}, {:.1} times the lowest, {} in {}",
-            figure(now),
-            steps(last),
-            now / low,
-            figure(low),
-            steps(lowest)
-        );
+        let seen =
+            format!("median loss {} in {}, lowest {} in {}", figure(now), steps(last), figure(low), steps(lowest));
         verdict(format!("diverging since {since:.0}"), seen, since)
     })
 }

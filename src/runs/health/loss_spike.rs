@@ -34,18 +34,17 @@ pub(super) fn check(run: &History) -> Option<Verdict> {
     };
     let spikes = (first..light.len()).filter(is_spike);
     let peak = spikes.max_by(|a, b| light[*a].max.total_cmp(&light[*b].max))?;
-    let before = latest(&raw[..peak - GAP], BEFORE);
-    let highest = raw[peak - GAP..=peak].iter().max_by(|a, b| a.max.total_cmp(&b.max))?;
-    let (step, usual) = (highest.last.step, median(before));
+    let before = latest(raw.get(..peak - GAP)?, BEFORE);
+    let highest = raw.get(peak - GAP..=peak)?.iter().max_by(|a, b| a.max.total_cmp(&b.max))?;
+    let step = highest.last.step;
     Some(Verdict {
         check: Check::LossSpike,
         level: Level::Warning,
         badge: format!("loss spike at {step:.0}"),
         seen: format!(
-            "loss {} at step {step:.0}, {:.1} times the median {} of {}; {} over the last 10 steps",
+            "loss {} at step {step:.0}, median {} in {}, {} over the last 10 steps",
             figure(highest.max),
-            highest.max / usual,
-            figure(usual),
+            figure(median(before)),
             steps(before),
             figure(median(latest(raw, 10))),
         ),

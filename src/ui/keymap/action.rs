@@ -38,6 +38,7 @@ pub enum Action {
     WriteChart,
     Metric,
     Level,
+    Health,
     // Runs.
     Mark,
     Sort,

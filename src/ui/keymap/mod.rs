@@ -86,6 +86,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "write" Action::WriteChart, [char('w')], "", "write the chart as CSV and SVG into the run folder";
         "metric" Action::Metric, [char('m')], "", "layers: gradient mass / update size / density";
         "level" Action::Level, [char('v')], "", "log: all / warnings / errors";
+        "health" Action::Health, [char('!')], "", "what the checks of the run have found";
     }
     Runs {
         "mark" Action::Mark, [char(' ')], "mark", "mark a run for an action on several";
