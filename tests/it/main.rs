@@ -62,6 +62,7 @@ mod tiny;
 mod ui_fuzz;
 mod ui_health;
 mod ui_monitor;
+mod ui_samples;
 #[cfg(feature = "torch")]
 mod weights;
 mod wording;

@@ -3,6 +3,8 @@
 mod chart_files;
 mod charts;
 mod completions;
+mod confusion;
+mod confusion_view;
 mod content;
 mod examples;
 mod files;
@@ -225,6 +227,9 @@ impl Monitor {
                 Err(why) => return Some(Intent::Refuse(why.into())),
             },
             Action::Back if self.view.cursor.is_some() && !self.view.full => self.view.cursor = None,
+            Action::Back if self.view.tab == Tab::Samples && self.view.confusion.is_active() => {
+                self.view.confusion.back()
+            }
             Action::Back if !self.live && !self.view.full && !self.view.lines.filtered() => {
                 return Some(Intent::CloseReplay);
             }
