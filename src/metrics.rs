@@ -37,6 +37,14 @@ pub enum Metrics {
 }
 
 impl Metrics {
+    pub const ALL: [Metrics; 5] = [
+        Metrics::Accuracy,
+        Metrics::AccuracyAndF1,
+        Metrics::AccuracyAndMacroF1,
+        Metrics::Matthews,
+        Metrics::Correlations,
+    ];
+
     /// Names of the scores, as in Hugging Face's `evaluate`.
     pub fn names(self) -> &'static [&'static str] {
         match self {
