@@ -120,7 +120,7 @@ fn run_of(steps: u64, modules: usize) -> Monitor {
                 ..ExamplePrediction::default()
             };
             let examples = (0..50).map(judged).collect();
-            monitor.on_event(Event::Examples(Examples { step, of: 50, wrong: Some(3), examples }));
+            monitor.on_event(Event::Examples(Examples { step, of: 50, wrong: Some(3), confusion: None, examples }));
         }
     }
     monitor

@@ -1,4 +1,4 @@
-//! The user's `config.toml`: theme, mouse, notifications, the folder of runs, key bindings.
+//! The user's `config.toml`: theme, mouse, notifications, alert rules, the folder of runs, key bindings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,11 @@ use anyhow::{Context, Result, bail};
 use toml::Value;
 
 use crate::Usage;
+use crate::alerts::Rule;
 use crate::toml_spans::{TomlEntry, TomlSpans, read_text};
 
 /// The keys outside `[keys]`.
-const KEYS: [&str; 5] = ["theme", "ascii", "mouse", "notify", "runs"];
+const KEYS: [&str; 6] = ["theme", "ascii", "mouse", "notify", "alert", "runs"];
 
 /// The user's settings, with defaults for keys that are not set.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,13 +26,15 @@ pub struct Config {
     pub mouse: bool,
     /// Default off.
     pub notify: Notify,
+    /// When to notify the user of a run. Default none.
+    pub alert: Vec<Rule>,
     /// The folder of runs; `None` for the default.
     pub runs: Option<PathBuf>,
     /// Changed key bindings.
     pub keys: Vec<Remap>,
 }
 
-/// How the terminal notifies the user when a run ends.
+/// How the terminal notifies the user of the end of a run, and of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notify {
     Off,
@@ -84,6 +87,7 @@ impl Config {
             ascii: false,
             mouse: true,
             notify: Notify::Off,
+            alert: Vec::new(),
             runs: None,
             keys: Vec::new(),
         };
@@ -98,6 +102,11 @@ impl Config {
                     let name = entry.value.as_str();
                     let found = Notify::NAMES.iter().find(|(known, _)| Some(*known) == name);
                     config.notify = found.ok_or_else(|| expected("\"off\", \"bell\", \"osc9\" or \"osc777\""))?.1;
+                }
+                "alert" => {
+                    let rules =
+                        texts_of(entry).ok_or_else(|| expected("a rule such as \"loss > 5\", or a list of rules"))?;
+                    config.alert = rules.iter().map(|rule| alert_of(&spans, entry, rule)).collect::<Result<_, _>>()?;
                 }
                 "runs" => config.runs = Some(folder_of(entry).ok_or_else(|| expected("a folder"))?),
                 key => match key.strip_prefix("keys.") {
@@ -117,12 +126,14 @@ impl Config {
     pub fn to_toml(&self) -> String {
         let text = |text: &str| Value::String(text.to_owned()).to_string();
         let notify = Notify::NAMES.iter().find(|(_, known)| *known == self.notify).map_or("off", |(name, _)| name);
+        let rules: Vec<String> = self.alert.iter().map(|rule| text(&rule.to_string())).collect();
         let mut toml = format!(
-            "theme = {}\nascii = {}\nmouse = {}\nnotify = {}\n",
+            "theme = {}\nascii = {}\nmouse = {}\nnotify = {}\nalert = [{}]\n",
             text(&self.theme),
             self.ascii,
             self.mouse,
-            text(notify)
+            text(notify),
+            rules.join(", ")
         );
         if let Some(runs) = &self.runs {
             toml += &format!("runs = {}\n", text(&runs.display().to_string()));
@@ -156,6 +167,10 @@ fn text_of(entry: &TomlEntry) -> Option<String> {
 
 fn folder_of(entry: &TomlEntry) -> Option<PathBuf> {
     text_of(entry).map(|text| path_of(&text))
+}
+
+fn alert_of(spans: &TomlSpans, entry: &TomlEntry, rule: &str) -> Result<Rule, Usage> {
+    rule.parse().map_err(|error| spans.error_at(entry, &format!("alert \"{rule}\": {error}")))
 }
 
 /// A path as users type it; `~/` is the home folder.
@@ -218,6 +233,11 @@ mod tests {
             ("theme = 3", "config.toml:1: theme is 3, expected a theme's name"),
             ("mouse = \"no\"", "config.toml:1: mouse is \"no\", expected true or false"),
             ("notify = \"loud\"", "config.toml:1: notify is \"loud\", expected \"off\", \"bell\""),
+            ("alert = 5", "config.toml:1: alert is 5, expected a rule such as \"loss > 5\", or a list of rules"),
+            (
+                "\nalert = [\"loss > 5\", \"los > 5\"]",
+                "config.toml:2: alert \"los > 5\": there is no metric \"los\"; did you mean \"loss\"?",
+            ),
             ("[keys]\npause = 3", "config.toml:2: keys.pause is 3, expected a key, or a list of keys"),
             ("theme =", "config.toml:1: "),
         ] {

@@ -1,5 +1,6 @@
 //! finesift: a terminal workbench for sparse increment fine-tuning (SIFT) of pre-trained transformers.
 
+pub mod alerts;
 pub mod attach;
 #[cfg(feature = "torch")]
 pub mod bench;

@@ -29,10 +29,11 @@ mod tests {
         let path = folder.path().join("config.toml");
         std::fs::write(
             &path,
-            "theme = \"nord\"\nnotify = \"bell\"\nruns = \"a b\"\n[keys]\npause = [\"F9\"]\nhelp = []",
+            "theme = \"nord\"\nnotify = \"bell\"\nalert = [\"loss > 5: pause\", \"disk_free < 2G\"]\nruns = \"a b\"\n[keys]\npause = [\"F9\"]\nhelp = []",
         )
         .unwrap();
         let text = report(&Config::load(folder.path()).unwrap()).unwrap();
+        assert!(text.contains("\nalert = [\"loss > 5: pause\", \"disk_free < 2G\"]\n"), "{text}");
         assert!(text.contains("pause          = [\"F9\"] "), "{text}");
         std::fs::write(&path, &text).unwrap();
         let again = Config::load(folder.path()).unwrap();

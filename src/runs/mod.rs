@@ -20,6 +20,7 @@ mod compare;
 mod disk;
 mod events;
 mod folder;
+pub mod health;
 mod history;
 mod list;
 mod lock;

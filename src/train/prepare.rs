@@ -111,6 +111,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
         parameters: network.parameters.components(),
         best: best.clone(),
         patience: EarlyStopping::new(preset.train.patience, 0).patience(),
+        clip: preset.train.max_grad_norm(),
         writes: generator.is_some(),
         version: env!("CARGO_PKG_VERSION").into(),
     };

@@ -58,6 +58,7 @@ impl Monitors {
     pub fn on_replayed(&mut self, number: u64, events: Vec<Event>) {
         if let Some(replay) = self.replay.as_mut().filter(|_| number == self.replays) {
             events.into_iter().for_each(|event| replay.on_event(event));
+            replay.assess();
         }
     }
 }

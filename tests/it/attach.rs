@@ -87,6 +87,7 @@ fn resumed() -> Event {
         steps: 2,
         best: String::new(),
         patience: None,
+        clip: None,
         checkpoint: "step-1".into(),
         elapsed: 1.0,
         device: "cpu".into(),

@@ -62,7 +62,9 @@ mod smollm2;
 #[cfg(feature = "torch")]
 mod tiny;
 mod ui_fuzz;
+mod ui_health;
 mod ui_monitor;
+mod ui_samples;
 #[cfg(feature = "torch")]
 mod weights;
 mod wording;

@@ -96,6 +96,8 @@ pub struct History {
     /// Sizes of the checkpoints in bytes.
     pub checkpointed: Series,
     pub end: Option<RunEnd>,
+    /// Where the latest process has resumed the run: the step, and the time on the axis of the machine's samples.
+    pub resumed: Option<At>,
     /// Every step, where [`History::every_step`] asks for it.
     pub rows: Rows,
     clock: Clock,
@@ -224,6 +226,7 @@ impl History {
             // More epochs than the run was started for, for example.
             started.epochs *= resumed.steps as f64 / started.steps.max(1) as f64;
             started.steps = resumed.steps;
+            started.clip = resumed.clip;
             if !resumed.best.is_empty() {
                 started.best.clone_from(&resumed.best);
             }
@@ -231,6 +234,7 @@ impl History {
         let kept = self.loss.raw.last_at().map_or(0.0, |at| at.time).max(self.rows.elapsed());
         let sampled = self.memory.last_at().map_or(0.0, |at| at.time);
         self.clock.on_resumed(resumed.elapsed.max(kept), sampled);
+        self.resumed = Some(At { step: resumed.step as f64, time: self.clock.trained.max(sampled) });
         if let Some(step) = &mut self.step {
             step.elapsed = self.clock.trained;
         }

@@ -316,6 +316,7 @@ mod tests {
             steps: 200,
             best: String::new(),
             patience: None,
+            clip: None,
             checkpoint: "step-10".into(),
             elapsed: 10.5,
             device: "cpu".into(),

@@ -39,6 +39,7 @@ pub enum Action {
     Metric,
     Play,
     Level,
+    Health,
     // Runs.
     Mark,
     Sort,

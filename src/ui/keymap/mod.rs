@@ -89,6 +89,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "metric" Action::Metric, [char('m')], "", "layers: gradient mass / update size / selected share";
         "play" Action::Play, [char('P')], "", "layers: play the steps, or stop";
         "level" Action::Level, [char('v')], "", "log: all / warnings / errors";
+        "health" Action::Health, [char('!')], "", "what the checks of the run have found";
     }
     Runs {
         "mark" Action::Mark, [char(' ')], "mark", "mark a run for an action on several";

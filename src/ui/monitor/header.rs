@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::health;
 use super::scene::Scene;
 use super::view::Tab;
 use crate::protocol::{Finished, Level, Phase, Reason};
@@ -35,7 +36,8 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
     } else {
         frame.render_widget(tabs, line(0));
     }
-    progress(frame, line(1), scene);
+    let beside = health::draw_count(frame, line(1), scene);
+    progress(frame, beside, scene);
 }
 
 /// The areas of the tabs' names.

@@ -3,11 +3,15 @@
 mod chart_files;
 mod charts;
 mod completions;
+mod confusion;
+mod confusion_view;
 mod content;
 mod examples;
 mod files;
 mod grid;
 mod header;
+mod health;
+mod health_popup;
 mod layers;
 mod layers_view;
 mod list;
@@ -41,6 +45,7 @@ use super::theme::Look;
 use crate::protocol::{Command, Event};
 use crate::runs::History;
 pub use files::Files;
+use health::Health;
 pub use panel::Panel;
 use prompt::{Prompt, PromptOutcome};
 use scene::Scene;
@@ -61,6 +66,8 @@ pub struct Monitor {
     pub files: Option<Files>,
     /// Other runs to compare with, by name.
     overlays: Vec<(String, History)>,
+    /// What the checks have found.
+    health: Health,
     /// The prompt that is being typed.
     prompt: Option<Prompt>,
 }
@@ -86,6 +93,7 @@ impl Monitor {
             asked: None,
             files: None,
             overlays: Vec::new(),
+            health: Health::default(),
             prompt: None,
         }
     }
@@ -102,6 +110,12 @@ impl Monitor {
             self.asked = None;
         }
         self.run.apply(event);
+        self.health.on_event(&self.run);
+    }
+
+    /// Checks the run as it is after the latest event.
+    pub fn assess(&mut self) {
+        self.health.assess(&self.run);
     }
 
     /// Whether the run's trainer is still running.
@@ -135,6 +149,9 @@ impl Monitor {
 
     /// Handles an input. `area` is the one that [`Monitor::draw`] draws on.
     pub fn handle(&mut self, input: &UserInput, area: Rect, keymap: &Keymap, look: &Look) -> Option<Intent> {
+        if self.health.listed.is_some() {
+            return self.act_on_health(input, self.parts(area)[2], keymap);
+        }
         match input {
             UserInput::Key(key) => match self.type_key(key) {
                 ControlFlow::Break(intent) => intent,
@@ -201,7 +218,7 @@ impl Monitor {
 
     /// Performs an action. `area` is the one that [`Monitor::draw`] draws on.
     pub fn act(&mut self, action: Action, area: Rect) -> Option<Intent> {
-        let body = parts(area)[1];
+        let body = self.parts(area)[2];
         match action {
             Action::App(action) => return Some(Intent::App(action)),
             Action::Tab(number) => {
@@ -219,6 +236,9 @@ impl Monitor {
                 Err(why) => return Some(Intent::Refuse(why.into())),
             },
             Action::Back if self.view.cursor.is_some() && !self.view.full => self.view.clear_cursor(),
+            Action::Back if self.view.tab == Tab::Samples && self.view.confusion.is_active() => {
+                self.view.confusion.back()
+            }
             Action::Back if !self.live && !self.view.full && !self.view.lines.filtered() => {
                 return Some(Intent::CloseReplay);
             }
@@ -235,6 +255,7 @@ impl Monitor {
                 self.view.clear_cursor();
                 self.view.window = None;
             }
+            Action::Health => self.health.listed = Some(0),
             Action::WriteChart if self.files.is_none() => {
                 return Some(Intent::Refuse("this run has no folder to write to".into()));
             }
@@ -274,7 +295,11 @@ impl Monitor {
     }
 
     fn click(&mut self, at: Position, area: Rect, look: &Look) -> Option<Intent> {
-        let [header, body] = parts(area);
+        let [header, badges, body] = self.parts(area);
+        if let Some(index) = self.health.badge_at(at, badges) {
+            self.health.listed = Some(index);
+            return None;
+        }
         if let Some(number) = header::tabs(header).into_iter().position(|area| area.contains(at)) {
             return self.act(Action::Tab(number), area);
         }
@@ -297,9 +322,12 @@ impl Monitor {
 
     /// Draws the tab in front, and the prompt over it.
     pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
-        let scene = self.scene(look);
-        let [header, body] = parts(area);
+        let [header, badges, body] = self.parts(area);
+        let scene = Scene { badges: badges.height > 0, ..self.scene(look) };
         header::draw(frame, header, scene);
+        if scene.badges {
+            health::draw(frame, badges, scene);
+        }
         match self.view.tab {
             Tab::Overview => overview::draw(frame, body, scene),
             Tab::Layers => layers::draw(frame, body, scene),
@@ -312,15 +340,28 @@ impl Monitor {
         if let Some(prompt) = &self.prompt {
             prompt::draw(frame, body, scene, prompt);
         }
+        if let Some(cursor) = self.health.listed {
+            health_popup::draw(frame, body, scene, cursor);
+        }
     }
 
     fn scene<'a>(&'a self, look: &'a Look) -> Scene<'a> {
-        let Monitor { run, view, asked, files, overlays, .. } = self;
-        Scene { run, view, asked: *asked, files: files.as_ref(), overlays, look }
+        let Monitor { run, view, asked, files, overlays, health, .. } = self;
+        Scene {
+            run,
+            view,
+            asked: *asked,
+            files: files.as_ref(),
+            overlays,
+            verdicts: &health.verdicts,
+            badges: false,
+            look,
+        }
     }
-}
 
-/// The lines of the header, and the body.
-fn parts(area: Rect) -> [Rect; 2] {
-    Layout::vertical([Constraint::Length(header::HEIGHT), Constraint::Fill(1)]).areas(area)
+    /// The lines of the header, the line of badges if there are any, and the body.
+    fn parts(&self, area: Rect) -> [Rect; 3] {
+        let lines = [header::HEIGHT, self.health.lines(area)].map(Constraint::Length);
+        Layout::vertical([lines[0], lines[1], Constraint::Fill(1)]).areas(area)
+    }
 }

@@ -3,6 +3,7 @@
 use super::files::Files;
 use super::view::{Tab, View};
 use crate::runs::History;
+use crate::runs::health::Verdict;
 use crate::series::Series;
 use crate::ui::theme::Look;
 
@@ -16,6 +17,10 @@ pub struct Scene<'a> {
     pub files: Option<&'a Files>,
     /// Other runs to compare with, by name.
     pub overlays: &'a [(String, History)],
+    /// What the checks have found.
+    pub verdicts: &'a [Verdict],
+    /// Whether badges have a line of their own.
+    pub badges: bool,
     pub look: &'a Look,
 }
 

@@ -1,5 +1,6 @@
 //! The view of a run: tab, focus, axes and scroll positions.
 
+use super::confusion_view::ConfusionView;
 use super::layers_view::LayersView;
 use super::log_view::LogView;
 use super::panel::Panel;
@@ -28,6 +29,7 @@ pub struct View {
     pub(super) layers: LayersView,
     /// Index of the example or completion under the cursor.
     pub(super) example: usize,
+    pub(super) confusion: ConfusionView,
     pub(super) lines: LogView,
     /// The first visible line of the preset.
     pub(super) preset: usize,
@@ -69,6 +71,7 @@ impl Default for View {
             window: None,
             layers: LayersView::default(),
             example: 0,
+            confusion: ConfusionView::default(),
             lines: LogView::default(),
             preset: 0,
         }
