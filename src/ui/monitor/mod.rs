@@ -15,6 +15,7 @@ mod log_view;
 mod overview;
 mod panel;
 mod panels;
+mod place;
 mod preset;
 mod prompt;
 mod scene;
