@@ -5,15 +5,16 @@ use std::path::PathBuf;
 use ratatui::layout::Rect;
 
 use super::chat::Chat;
+use super::footer::Footer;
 use super::frames::Frames;
 use super::home::Home;
 use super::input::UserInput;
 use super::intent::Intent;
-use super::keymap::{AppAction, Keymap};
+use super::keymap::{Action, AppAction, Keymap};
 use super::message::{Effect, Msg};
 use super::monitor::Monitor;
 use super::monitors::Monitors;
-use super::overlay::{Completion, Outcome, Overlay, Picker, Question};
+use super::overlay::{Choice, Completion, Outcome, Overlay, Palette, Picker, Question, remember};
 use super::runs::Runs;
 use super::screen::Screen;
 use super::shell::Scene;
@@ -40,6 +41,8 @@ pub struct App {
     pub toasts: Toasts,
     /// Whether to leave as soon as the live run has ended.
     pub leaving: bool,
+    /// What was chosen in the palette, the latest first.
+    recent: Vec<Choice>,
     size: Rect,
 }
 
@@ -58,6 +61,7 @@ impl App {
             keymap,
             toasts: Toasts::default(),
             leaving: false,
+            recent: Vec::new(),
             size: Rect::new(0, 0, width, height),
         }
     }
@@ -128,7 +132,10 @@ impl App {
             }
             Msg::Attached => self.show_live(Monitor::attached()),
             Msg::Replayed(number, events) => self.monitors.on_replayed(number, events),
-            Msg::Listed(runs, now) => self.runs.on_listed(runs, now),
+            Msg::Listed(runs, now) => {
+                self.runs.on_listed(runs, now);
+                self.renew_palette();
+            }
             Msg::Compared(comparison) => self.overlay = Some(Overlay::Comparison(comparison, 0)),
             Msg::Overlaid(name, run) => self.on_overlaid(name, *run),
             Msg::Files(files) => {
@@ -211,10 +218,16 @@ impl App {
 
     /// Hands an input to the overlay, to the line of screens, or to the screen in front.
     fn handle(&mut self, input: UserInput) -> Option<Effect> {
+        let frames = Frames::of(self.size);
+        let footer = Footer::new(frames.footer, &self.scene().place(), &self.keymap, self.overlay.as_ref());
+        if let UserInput::Click(at) = input
+            && let Some(key) = footer.key_at(at)
+        {
+            return self.handle(UserInput::Key(key.event()));
+        }
         if let Some(overlay) = self.overlay.take() {
             return self.handle_on_overlay(overlay, &input);
         }
-        let frames = Frames::of(self.size);
         if let UserInput::Click(at) = input
             && !frames.body.contains(at)
         {
@@ -245,9 +258,68 @@ impl App {
                 self.toasts.error(why);
                 self.overlay = Some(overlay);
             }
+            Outcome::Choose(choice) => return self.choose(choice),
             Outcome::Completion(question, answer) => return self.on_answer(question, answer),
         }
         None
+    }
+
+    /// Opens the palette, unless text is typed. The runs are listed for it.
+    fn open_palette(&mut self) -> Option<Effect> {
+        if self.scene().place().dialog().is_some() {
+            return None;
+        }
+        let scene = self.scene().below_overlay(Frames::of(self.size).body);
+        self.overlay = Some(Overlay::Palette(Palette::open(&scene, &self.themes, &self.recent)));
+        Some(Effect::ListRuns)
+    }
+
+    fn renew_palette(&mut self) {
+        if let Some(Overlay::Palette(mut palette)) =
+            self.overlay.take_if(|overlay| matches!(overlay, Overlay::Palette(_)))
+        {
+            let scene = self.scene().below_overlay(Frames::of(self.size).body);
+            palette.renew(&scene, &self.themes, &self.recent);
+            self.overlay = Some(Overlay::Palette(palette));
+        }
+    }
+
+    /// Does what was chosen in the palette.
+    fn choose(&mut self, choice: Choice) -> Option<Effect> {
+        remember(&mut self.recent, &choice);
+        match choice {
+            Choice::Act(action) => self.perform(action),
+            Choice::OnScreen(choice) => {
+                let intent = choice.prepare(&mut self.home, &mut self.runs)?;
+                self.fulfil(intent)
+            }
+            Choice::Theme(name) => self.use_theme(name),
+            Choice::ToggleAscii => {
+                self.look.ascii = !self.look.ascii;
+                None
+            }
+        }
+    }
+
+    fn use_theme(&mut self, name: String) -> Option<Effect> {
+        match self.themes.load(&name, self.look.depth) {
+            Ok(theme) => {
+                self.set_theme(name.clone(), theme);
+                Some(Effect::KeepTheme(name))
+            }
+            Err(error) => self.fulfil(Intent::Refuse(format!("{error:#}"))),
+        }
+    }
+
+    /// Performs an action on the screen in front, as its key does.
+    fn perform(&mut self, action: Action) -> Option<Effect> {
+        let body = Frames::of(self.size).body;
+        let intent = match self.screen {
+            Screen::Home => self.home.perform(action),
+            Screen::Runs => self.runs.act(action, body),
+            Screen::Monitor => self.monitors.shown_mut()?.act(action, body),
+        };
+        self.fulfil(intent?)
     }
 
     fn set_theme(&mut self, name: String, theme: Theme) {
@@ -293,6 +365,7 @@ impl App {
     fn act(&mut self, action: AppAction) -> Option<Effect> {
         match action {
             AppAction::Help => self.overlay = Some(Overlay::Help(0)),
+            AppAction::Palette => return self.open_palette(),
             AppAction::Theme => self.overlay = Some(Overlay::Themes(Picker::open(&self.look, &self.themes))),
             AppAction::Show(screen) => return self.show(screen),
             AppAction::Suspend => return Some(Effect::Suspend),

@@ -5,11 +5,13 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::chat::Chat;
+use super::footer::Footer;
 use super::frames::{Frames, MIN_SIZE, NAME};
 use super::home::Home;
-use super::keymap::{Action, AppAction, Context, Keymap};
+use super::keymap::Keymap;
 use super::monitor::Monitor;
 use super::overlay::{self, Overlay};
+use super::place::Place;
 use super::runs::Runs;
 use super::screen::Screen;
 use super::theme::Look;
@@ -36,8 +38,14 @@ pub struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// What an overlay in this area reads.
     pub fn below_overlay(&self, area: Rect) -> overlay::Scene<'a> {
-        let Scene { screen, keymap, look, home, runs, live, .. } = *self;
-        overlay::Scene { area, screen, keymap, look, home, runs, live }
+        let Scene { screen, keymap, look, home, runs, live, monitor, .. } = *self;
+        overlay::Scene { area, screen, keymap, look, home, runs, live, monitor }
+    }
+
+    /// What keys depend on.
+    pub fn place(&self) -> Place<'a> {
+        let Scene { screen, home, runs, live, monitor, .. } = *self;
+        Place { screen, home, runs, live, monitor }
     }
 }
 
@@ -62,7 +70,7 @@ pub fn draw(frame: &mut Frame, scene: &Scene) {
             }
         }
     }
-    draw_footer(frame, frames.footer, scene);
+    Footer::new(frames.footer, &scene.place(), scene.keymap, scene.overlay).draw(frame, scene.look);
     scene.toasts.draw(frame, frames.body, scene.look);
     if let Some(overlay) = scene.overlay {
         overlay.draw(frame, &scene.below_overlay(frames.body));
@@ -79,43 +87,4 @@ fn draw_top(frame: &mut Frame, top: Rect, scene: &Scene) {
     }
     let right = scene.monitor.map(|monitor| monitor.headline(scene.look)).unwrap_or_default();
     sides(frame, top, left, right);
-}
-
-/// Draws the keys that do something now, as many as there is room for; help and quit in any case.
-fn draw_footer(frame: &mut Frame, area: Rect, scene: &Scene) {
-    let theme = &scene.look.theme;
-    let context = Context::from(scene.screen);
-    let paused = scene.monitor.is_some_and(|monitor| monitor.run.held);
-    let (mut line, mut end) = (Line::default(), Line::default());
-    let mut others = Vec::new();
-    for (binding, keys) in scene.keymap.lines(context).filter(|(binding, _)| !binding.short.is_empty()) {
-        if context == Context::Monitor && !scene.monitor.is_some_and(|monitor| accepts(monitor, binding.action)) {
-            continue;
-        }
-        let word = if binding.action == Action::PauseOrResume && paused { "resume" } else { binding.short };
-        let key = Span::styled(format!(" {}", keys[0].name()), theme.bold(theme.accent));
-        let word = Span::styled(format!(" {word} "), theme.style(theme.dim));
-        if matches!(binding.action, Action::App(AppAction::Help | AppAction::Quit)) {
-            end.spans.extend([key, word]);
-        } else {
-            others.push([key, word]);
-        }
-    }
-    let room = usize::from(area.width).saturating_sub(end.width());
-    for [key, word] in others {
-        if line.width() + key.width() + word.width() > room {
-            break;
-        }
-        line.spans.extend([key, word]);
-    }
-    sides(frame, area, line, end);
-}
-
-/// Whether an action would do something on the monitor now.
-fn accepts(monitor: &Monitor, action: Action) -> bool {
-    match action {
-        Action::PauseOrResume | Action::Checkpoint | Action::Evaluate | Action::StopAndSave => monitor.at_work(),
-        Action::Sample => monitor.accepts_prompts(),
-        _ => true,
-    }
 }

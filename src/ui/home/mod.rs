@@ -7,6 +7,11 @@ mod layout;
 mod list;
 mod memory;
 mod naming;
+mod choices;
+mod estimate_query;
+mod layout;
+mod list;
+mod place;
 mod plan;
 mod preview;
 mod scene;
@@ -94,7 +99,7 @@ impl Home {
     pub fn handle(&mut self, input: &UserInput, area: Rect, keymap: &Keymap) -> Option<Intent> {
         let intent = match input {
             UserInput::Key(key) if self.typing() => self.type_key(*key),
-            UserInput::Key(key) => self.act(keymap.action(Context::Home, key)?),
+            UserInput::Key(key) => return self.perform(keymap.action(Context::Home, key)?),
             UserInput::Paste(text) => {
                 self.paste(text);
                 None
@@ -110,6 +115,13 @@ impl Home {
                 None
             }
         };
+        self.note_subject();
+        intent
+    }
+
+    /// Performs an action, as its key does.
+    pub fn perform(&mut self, action: Action) -> Option<Intent> {
+        let intent = self.act(action);
         self.note_subject();
         intent
     }

@@ -71,6 +71,7 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppAction {
     Help,
+    Palette,
     Theme,
     Show(Screen),
     Suspend,

@@ -1,6 +1,7 @@
-//! The one table of key bindings: dispatch, footer and help read it.
+//! The one table of key bindings: dispatch, footer, help and palette read it.
 
 mod action;
+mod hint;
 mod key;
 mod remap;
 
@@ -8,6 +9,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::screen::Screen;
 pub use action::{Action, AppAction};
+pub use hint::Hint;
 pub use key::Key;
 
 /// Where a key is bound. A binding of a screen takes precedence over one for anywhere.
@@ -78,18 +80,18 @@ pub const BINDINGS: &[Binding] = bindings! {
         "system" Action::Tab(3), [char('4')], "", "CPU, memory, disk and GPU";
         "log" Action::Tab(4), [char('5')], "", "log";
         "preset" Action::Tab(5), [char('6')], "", "preset of the run";
-        "zoom-in" Action::ZoomIn, [char('+'), char('=')], "", "full-screen chart: zoom in around the cursor";
+        "zoom-in" Action::ZoomIn, [char('+'), char('=')], "zoom", "full-screen chart: zoom in around the cursor";
         "zoom-out" Action::ZoomOut, [char('-')], "", "full-screen chart: zoom out";
         "pan-left" Action::PanLeft, [char('<'), Shift(KeyCode::Left)], "", "cursor or slider left; in full screen pan left";
         "pan-right" Action::PanRight, [char('>'), Shift(KeyCode::Right)], "", "cursor or slider right; in full screen pan right";
-        "log-axis" Action::LogAxis, [char('L'), char('y')], "", "y axis: linear / log";
+        "log-axis" Action::LogAxis, [char('L'), char('y')], "log", "y axis: linear / log";
         "smoothing" Action::Smoothing, [char('z')], "smooth", "smoothing: light / strong / off";
-        "axis" Action::Axis, [char('x')], "", "x axis: steps / time";
-        "write" Action::WriteChart, [char('w')], "", "write the chart as CSV and SVG into the run folder";
-        "metric" Action::Metric, [char('m')], "", "layers: gradient mass / update size / selected share";
-        "play" Action::Play, [char('P')], "", "layers: play the steps, or stop";
-        "level" Action::Level, [char('v')], "", "log: all / warnings / errors";
-        "health" Action::Health, [char('!')], "", "what the checks of the run have found";
+        "axis" Action::Axis, [char('x')], "axis", "x axis: steps / time";
+        "write" Action::WriteChart, [char('w')], "write", "write the chart as CSV and SVG into the run folder";
+        "metric" Action::Metric, [char('m')], "metric", "layers: gradient mass / update size / selected share";
+        "play" Action::Play, [char('P')], "play", "layers: play the steps, or stop";
+        "level" Action::Level, [char('v')], "level", "log: all / warnings / errors";
+        "health" Action::Health, [char('!')], "health", "what the checks of the run have found";
     }
     Runs {
         "mark" Action::Mark, [char(' ')], "mark", "mark a run for an action on several";
@@ -97,7 +99,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "overlay" Action::Overlay, [char('v')], "overlay", "overlay the marked runs' curves on the monitor";
         "resume" Action::Resume, [char('r')], "resume", "resume the run from its latest checkpoint";
         "export" Action::Export, [char('e')], "export", "export a model, a delta or the metrics";
-        "call-off" Action::CancelExport, [char('X')], "", "cancel the running export";
+        "call-off" Action::CancelExport, [char('X')], "cancel export", "cancel the running export";
         "chat-run" Action::Chat, [char('a')], "chat", "chat with the run's language model";
         "pin" Action::Pin, [char('p')], "pin", "list the run's checkpoints; pin those to keep";
         "sort" Action::Sort, [char('s')], "sort", "sort by the next column";
@@ -112,8 +114,8 @@ pub const BINDINGS: &[Binding] = bindings! {
         "launch" Action::Launch, [char('r')], "launch", "launch a run of the selected preset";
         "edit" Action::Edit, [char('e')], "edit", "go to the settings; there, edit the selected one";
         "save" Action::Save, [char('s')], "save", "save the preset with its changes as your own";
-        "reset" Action::Reset, [char('u')], "", "undo the change of the selected setting";
-        "reset-all" Action::ResetAll, [char('U')], "", "undo all changes of the preset";
+        "reset" Action::Reset, [char('u')], "undo", "undo the change of the selected setting";
+        "reset-all" Action::ResetAll, [char('U')], "undo all", "undo all changes of the preset";
         "rename-preset" Action::Rename, [char('n')], "", "rename the selected preset of yours";
         "delete-preset" Action::Delete, [char('D'), Plain(KeyCode::Delete)], "", "move the selected preset of yours to trash; asks";
         "filter-presets" Action::Filter, [char('/')], "filter", "show only presets, or settings, that contain these words";
@@ -130,7 +132,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "chat-line-down" Action::ScrollDown, [Shift(KeyCode::Down)], "", "scroll the conversation forward by a line";
     }
     Anywhere {
-        "enter" Action::Enter, [Plain(KeyCode::Enter)], "", "open what is selected; a chart fills the screen";
+        "enter" Action::Enter, [Plain(KeyCode::Enter)], "open", "open what is selected; a chart fills the screen";
         "back" Action::Back, [Plain(KeyCode::Esc)], "", "go back, or close what is open";
         "focus-next" Action::FocusNext, [Plain(KeyCode::Tab)], "focus", "next panel";
         "focus-previous" Action::FocusPrevious, [Plain(KeyCode::BackTab)], "", "previous panel";
@@ -142,11 +144,12 @@ pub const BINDINGS: &[Binding] = bindings! {
         "page-down" Action::PageDown, [Plain(KeyCode::PageDown)], "", "page down";
         "first" Action::First, [Plain(KeyCode::Home)], "", "first line";
         "last" Action::Last, [Plain(KeyCode::End)], "", "last line";
-        "filter" Action::Filter, [char('/')], "", "filter the list";
+        "filter" Action::Filter, [char('/')], "filter", "filter the list";
         "home" Action::App(AppAction::Show(Screen::Home)), [char('H'), Plain(KeyCode::F(2))], "", "Home: presets";
         "monitor" Action::App(AppAction::Show(Screen::Monitor)), [char('M'), Plain(KeyCode::F(3))], "", "Monitor: the current run";
         "runs" Action::App(AppAction::Show(Screen::Runs)), [char('R'), Plain(KeyCode::F(4))], "", "Runs: all runs";
         "chat" Action::App(AppAction::Show(Screen::Chat)), [char('C'), Plain(KeyCode::F(5))], "", "Chat: a language model";
+        "palette" Action::App(AppAction::Palette), [char(':'), Ctrl('p')], "palette", "search actions, presets, runs, settings, themes and exports";
         "theme" Action::App(AppAction::Theme), [char('t')], "theme", "choose a theme";
         "help" Action::App(AppAction::Help), [char('?'), Plain(KeyCode::F(1))], "help", "show or hide this help";
         "quit" Action::App(AppAction::Quit), [char('q'), Ctrl('c')], "quit", "quit; asks before anything is lost";

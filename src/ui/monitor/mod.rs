@@ -21,6 +21,7 @@ mod overview;
 mod panel;
 mod panels;
 mod playback;
+mod place;
 mod preset;
 mod prompt;
 mod scene;

@@ -1,7 +1,8 @@
-//! What lies above a screen: the help, the themes, a comparison of runs, and the questions before leaving.
+//! What lies above a screen: the help, the palette, the themes, a comparison of runs, and the questions before leaving.
 //! An overlay takes all inputs, and answers each with an outcome.
 
 mod help;
+mod palette;
 mod quit;
 mod scene;
 mod themes;
@@ -9,9 +10,10 @@ mod themes;
 use ratatui::Frame;
 
 use super::input::UserInput;
-use super::keymap::{Action, AppAction};
+use super::keymap::{Action, AppAction, Hint};
 use super::runs::Comparison;
 use super::theme::Theme;
+pub use palette::{Choice, Palette, remember};
 pub use quit::{Completion, Question};
 pub use scene::Scene;
 pub use themes::Picker;
@@ -24,6 +26,8 @@ const PAGE: usize = 10;
 pub enum Overlay {
     /// The key bindings, and how many of their lines are scrolled past.
     Help(usize),
+    /// Everything that can be done, to search and choose from.
+    Palette(Palette),
     /// A question before leaving, and the index of the selected answer.
     Quit(Question, usize),
     /// The themes to choose from.
@@ -51,6 +55,8 @@ pub enum Outcome {
     KeepTheme(String),
     /// The overlay stays, and a toast gives the reason.
     Refuse(String),
+    /// The overlay closes, and what was chosen is done.
+    Choose(Choice),
     /// The overlay closes with an answer to the question before leaving.
     Completion(Question, Completion),
 }
@@ -63,6 +69,7 @@ impl Overlay {
                 UserInput::Key(key) => question.handle_key(selected, key, scene),
                 _ => Outcome::Stay,
             },
+            Overlay::Palette(palette) => palette.handle(input, scene.area),
             Overlay::Themes(picker) => match input {
                 UserInput::Click(at) => picker.click(*at, scene),
                 input => action(input, scene).map_or(Outcome::Stay, |action| picker.act(action)),
@@ -72,11 +79,22 @@ impl Overlay {
         }
     }
 
+    /// The keys that do something now.
+    pub fn hints(&self) -> Vec<Hint> {
+        match self {
+            Overlay::Palette(_) => vec![Hint::enter("choose"), Hint::esc("close")],
+            Overlay::Quit(..) => vec![Hint::enter("choose"), Hint::esc("stay")],
+            Overlay::Themes(_) => vec![Hint::enter("keep"), Hint::esc("revert")],
+            Overlay::Help(_) | Overlay::Comparison(..) => vec![Hint::esc("close")],
+        }
+    }
+
     /// Draws the overlay in the middle of the scene's area.
     pub fn draw(&self, frame: &mut Frame, scene: &Scene) {
         match self {
             Overlay::Help(from) => help::draw(frame, scene, *from),
             Overlay::Quit(question, selected) => quit::draw(frame, scene, *question, *selected),
+            Overlay::Palette(palette) => palette.draw(frame, scene.area, scene.look),
             Overlay::Themes(picker) => picker.draw(frame, scene.area, scene.look),
             Overlay::Comparison(comparison, from) => comparison.draw(frame, scene.area, scene.look, *from),
         }

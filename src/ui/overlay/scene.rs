@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use crate::ui::home::Home;
 use crate::ui::keymap::Keymap;
 use crate::ui::monitor::Monitor;
+use crate::ui::place::Place;
 use crate::ui::runs::Runs;
 use crate::ui::screen::Screen;
 use crate::ui::theme::Look;
@@ -21,4 +22,14 @@ pub struct Scene<'a> {
     pub runs: &'a Runs,
     /// The live run.
     pub live: Option<&'a Monitor>,
+    /// The run on the monitor.
+    pub monitor: Option<&'a Monitor>,
+}
+
+impl<'a> Scene<'a> {
+    /// What the keys of the screen below depend on.
+    pub fn place(&self) -> Place<'a> {
+        let Scene { screen, home, runs, live, monitor, .. } = *self;
+        Place { screen, home, runs, live, monitor }
+    }
 }

@@ -98,7 +98,21 @@ fn describe(form: ExportFormat) -> FormatDescription {
     FormatDescription { name, purpose, file }
 }
 
+/// The name of a format, and what it is for.
+pub fn format_words(format: ExportFormat) -> (&'static str, &'static str) {
+    let FormatDescription { name, purpose, .. } = describe(format);
+    (name, purpose)
+}
+
 impl ExportForm {
+    /// A form with a format chosen.
+    pub(super) fn in_format(run: &RunEntry, format: ExportFormat) -> ExportForm {
+        let mut form = ExportForm::new(run);
+        form.form = ExportFormat::ALL.iter().position(|known| *known == format).unwrap_or(0);
+        form.propose_path();
+        form
+    }
+
     /// A form with the best checkpoint, or the latest if none is best.
     pub(super) fn new(run: &RunEntry) -> ExportForm {
         let mut form = ExportForm {

@@ -1,6 +1,7 @@
 //! Runs: the list of all runs, and what is done with them.
 
 mod checkpoints;
+mod choices;
 mod column;
 mod comparison;
 mod detail;
@@ -8,6 +9,7 @@ mod export;
 mod line_input;
 mod list;
 mod mode;
+mod place;
 mod scene;
 mod sign;
 mod table;
@@ -27,11 +29,11 @@ use super::run_edit::RunEdit;
 use super::theme::Look;
 use crate::export::{ChangedBiases, ExportRequest};
 use crate::protocol::Progress;
-use crate::runs::{RunEntry, RunState, tags_of};
+use crate::runs::{RunEntry, tags_of};
 use checkpoints::{PinDialog, PinOutcome};
 pub use comparison::Comparison;
 use export::ExportForm;
-pub use export::RunningExport;
+pub use export::{RunningExport, format_words};
 use line_input::{InputOutcome, LineInput};
 use list::RunList;
 use mode::Mode;
@@ -165,7 +167,8 @@ impl Runs {
         }
     }
 
-    fn act(&mut self, action: Action, area: Rect) -> Option<Intent> {
+    /// Performs an action, as its key does.
+    pub fn act(&mut self, action: Action, area: Rect) -> Option<Intent> {
         let list = &mut self.list;
         match action {
             Action::App(action) => return Some(Intent::App(action)),
@@ -184,9 +187,8 @@ impl Runs {
             Action::Back => list.marked.clear(),
             Action::Mark => list.mark(),
             Action::Enter => {
-                let run = list.current()?;
-                let path = run.path.clone();
-                return Some(if run.state == RunState::Running { Intent::Attach(path) } else { Intent::Replay(path) });
+                let path = list.current()?.path.clone();
+                return self.open(&path);
             }
             Action::Resume => {
                 let run = list.current()?;
