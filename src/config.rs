@@ -10,7 +10,7 @@ use crate::Usage;
 use crate::toml_spans::{TomlEntry, TomlSpans, read_text};
 
 /// The keys outside `[keys]`.
-const KEYS: [&str; 5] = ["theme", "ascii", "mouse", "notify", "runs"];
+const KEYS: [&str; 6] = ["theme", "ascii", "mouse", "notify", "runs", "on_hangup"];
 
 /// The user's settings, with defaults for keys that are not set.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,8 @@ pub struct Config {
     pub notify: Notify,
     /// The folder of runs; `None` for the default.
     pub runs: Option<PathBuf>,
+    /// Default detach.
+    pub on_hangup: OnHangup,
     /// Changed key bindings.
     pub keys: Vec<Remap>,
 }
@@ -43,6 +45,15 @@ pub enum Notify {
     Osc777,
 }
 
+/// What happens to a run when its terminal is closed or the connection drops (SIGHUP).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnHangup {
+    /// Training continues in the background.
+    Detach,
+    /// The run stops with a checkpoint.
+    Checkpoint,
+}
+
 /// Key bindings for one action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remap {
@@ -52,6 +63,10 @@ pub struct Remap {
     pub keys: Vec<String>,
     /// File and line, for errors.
     pub location: String,
+}
+
+impl OnHangup {
+    const NAMES: [(&str, OnHangup); 2] = [("detach", OnHangup::Detach), ("checkpoint", OnHangup::Checkpoint)];
 }
 
 impl Notify {
@@ -85,6 +100,7 @@ impl Config {
             mouse: true,
             notify: Notify::Off,
             runs: None,
+            on_hangup: OnHangup::Detach,
             keys: Vec::new(),
         };
         let spans = TomlSpans::parse(&path.display().to_string(), text)?;
@@ -98,6 +114,11 @@ impl Config {
                     let name = entry.value.as_str();
                     let found = Notify::NAMES.iter().find(|(known, _)| Some(*known) == name);
                     config.notify = found.ok_or_else(|| expected("\"off\", \"bell\", \"osc9\" or \"osc777\""))?.1;
+                }
+                "on_hangup" => {
+                    let name = entry.value.as_str();
+                    let found = OnHangup::NAMES.iter().find(|(known, _)| Some(*known) == name);
+                    config.on_hangup = found.ok_or_else(|| expected("\"detach\" or \"checkpoint\""))?.1;
                 }
                 "runs" => config.runs = Some(folder_of(entry).ok_or_else(|| expected("a folder"))?),
                 key => match key.strip_prefix("keys.") {
@@ -117,12 +138,15 @@ impl Config {
     pub fn to_toml(&self) -> String {
         let text = |text: &str| Value::String(text.to_owned()).to_string();
         let notify = Notify::NAMES.iter().find(|(_, known)| *known == self.notify).map_or("off", |(name, _)| name);
+        let known = OnHangup::NAMES.iter().find(|(_, known)| *known == self.on_hangup);
+        let on_hangup = known.map_or("detach", |(name, _)| name);
         let mut toml = format!(
-            "theme = {}\nascii = {}\nmouse = {}\nnotify = {}\n",
+            "theme = {}\nascii = {}\nmouse = {}\nnotify = {}\non_hangup = {}\n",
             text(&self.theme),
             self.ascii,
             self.mouse,
-            text(notify)
+            text(notify),
+            text(on_hangup),
         );
         if let Some(runs) = &self.runs {
             toml += &format!("runs = {}\n", text(&runs.display().to_string()));
@@ -217,6 +241,7 @@ mod tests {
             ("\nthem = \"nord\"", "config.toml:2: unknown key \"them\"; did you mean \"theme\"?"),
             ("theme = 3", "config.toml:1: theme is 3, expected a theme's name"),
             ("mouse = \"no\"", "config.toml:1: mouse is \"no\", expected true or false"),
+            ("on_hangup = true", "config.toml:1: on_hangup is true, expected \"detach\" or \"checkpoint\""),
             ("notify = \"loud\"", "config.toml:1: notify is \"loud\", expected \"off\", \"bell\""),
             ("[keys]\npause = 3", "config.toml:2: keys.pause is 3, expected a key, or a list of keys"),
             ("theme =", "config.toml:1: "),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::keymap::AppAction;
+use super::queue_edit::QueueEdit;
 use super::run_edit::RunEdit;
 use super::saving::SaveRequest;
 use crate::export::ExportRequest;
@@ -34,6 +35,9 @@ pub enum Intent {
     Overlay(Vec<PathBuf>),
     Compare(Vec<RunEntry>),
     Edit(RunEdit),
+    Queue(QueueEdit),
+    /// Start the next queued run, if no run is active.
+    StartNext,
     Export(ExportRequest),
     CancelExport,
     OpenFolder(PathBuf),

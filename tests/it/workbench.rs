@@ -433,7 +433,7 @@ fn a_panic_of_the_trainer_is_shown_without_spoiling_the_screen() {
 struct NoTrainer;
 
 impl Backend for NoTrainer {
-    fn launch(&self, _: Preset) -> anyhow::Result<Launched> {
+    fn launch(&self, _: Preset, _: Option<&str>) -> anyhow::Result<Launched> {
         anyhow::bail!("not in this test")
     }
 

@@ -53,6 +53,8 @@ pub enum Action {
     Export,
     CancelExport,
     Pin,
+    QueueUp,
+    QueueDown,
     // Home.
     Launch,
     Edit,

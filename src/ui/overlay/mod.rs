@@ -1,6 +1,8 @@
-//! What lies above a screen: the help, the themes, a comparison of runs, and the questions before leaving.
+//! What lies above a screen: the help, the themes, a comparison of runs, and the questions before leaving or starting a run.
 //! An overlay takes all inputs, and answers each with an outcome.
 
+mod answers;
+mod busy;
 mod help;
 mod quit;
 mod scene;
@@ -11,7 +13,9 @@ use ratatui::Frame;
 use super::input::UserInput;
 use super::keymap::{Action, AppAction};
 use super::runs::Comparison;
+use super::start_request::StartRequest;
 use super::theme::Theme;
+pub use busy::{BusyAnswer, BusyDialog};
 pub use quit::{Completion, Question};
 pub use scene::Scene;
 pub use themes::Picker;
@@ -26,6 +30,8 @@ pub enum Overlay {
     Help(usize),
     /// A question before leaving, and the index of the selected answer.
     Quit(Question, usize),
+    /// The question when a run is started while another one trains.
+    Busy(BusyDialog),
     /// The themes to choose from.
     Themes(Picker),
     /// What runs differ in, and how many rows are scrolled past.
@@ -51,6 +57,8 @@ pub enum Outcome {
     KeepTheme(String),
     /// The overlay stays, and a toast gives the reason.
     Refuse(String),
+    /// The overlay closes, and this run is queued or started.
+    Start(StartRequest, BusyAnswer),
     /// The overlay closes with an answer to the question before leaving.
     Completion(Question, Completion),
 }
@@ -61,6 +69,10 @@ impl Overlay {
         match self {
             Overlay::Quit(question, selected) => match input {
                 UserInput::Key(key) => question.handle_key(selected, key, scene),
+                _ => Outcome::Stay,
+            },
+            Overlay::Busy(dialog) => match input {
+                UserInput::Key(key) => dialog.handle_key(key),
                 _ => Outcome::Stay,
             },
             Overlay::Themes(picker) => match input {
@@ -77,6 +89,7 @@ impl Overlay {
         match self {
             Overlay::Help(from) => help::draw(frame, scene, *from),
             Overlay::Quit(question, selected) => quit::draw(frame, scene, *question, *selected),
+            Overlay::Busy(dialog) => dialog.draw(frame, scene),
             Overlay::Themes(picker) => picker.draw(frame, scene.area, scene.look),
             Overlay::Comparison(comparison, from) => comparison.draw(frame, scene.area, scene.look, *from),
         }
