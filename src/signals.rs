@@ -96,7 +96,8 @@ impl NotedSignal {
     pub fn listen() -> Result<NotedSignal> {
         let noted = Arc::<AtomicUsize>::default();
         for (number, _) in NotedSignal::ALL.into_iter().filter(|(number, _)| *number != SIGHUP || !*HANGUP_IGNORED) {
-            signal_hook::flag::register_usize(number, noted.clone(), number as usize).context("cannot listen for signals")?;
+            signal_hook::flag::register_usize(number, noted.clone(), number as usize)
+                .context("cannot listen for signals")?;
         }
         Ok(NotedSignal(noted))
     }

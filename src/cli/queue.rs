@@ -147,7 +147,8 @@ fn report(runs: &Path, as_json: bool) -> Result<String> {
     warn(&Vec::from_iter(zone.problem.clone()));
     let rows: Vec<[String; 5]> = entries.iter().map(|entry| row(entry, &zone)).collect();
     let names = ["NUMBER", "STATE", "RUN", "PRESET", "QUEUED"].map(str::to_owned);
-    let widths = [0, 1, 2, 3].map(|column| rows.iter().chain([&names]).map(|row| width(&row[column])).max().unwrap_or(0));
+    let widths =
+        [0, 1, 2, 3].map(|column| rows.iter().chain([&names]).map(|row| width(&row[column])).max().unwrap_or(0));
     let line = |row: &[String; 5]| {
         let cell = |column: usize| padded(&row[column], widths[column]);
         format!("{}\n", [cell(0), cell(1), cell(2), cell(3), row[4].clone()].join("  ").trim_end())

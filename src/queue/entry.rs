@@ -30,7 +30,9 @@ pub enum EntryState {
     /// A process prepares its run.
     Starting,
     /// Its run could not start.
-    Failed { error: String },
+    Failed {
+        error: String,
+    },
 }
 
 impl EntryState {

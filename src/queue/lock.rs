@@ -16,7 +16,8 @@ const LOOK: Duration = Duration::from_millis(5);
 /// # Errors
 /// The folder cannot be written, or another process holds the lock for seconds.
 pub(super) fn queue(folder: &Path) -> Result<File> {
-    fs::create_dir_all(folder).with_context(|| format!("{}: cannot create the folder of the queue", folder.display()))?;
+    fs::create_dir_all(folder)
+        .with_context(|| format!("{}: cannot create the folder of the queue", folder.display()))?;
     take(&folder.join("lock"))
 }
 

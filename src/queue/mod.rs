@@ -110,7 +110,10 @@ impl Queue {
             let place = self.place(file, id)?;
             let entry = file.entry[place].clone().listed(&self.folder);
             if entry.state == EntryState::Starting {
-                bail!(Usage(format!("run {} is starting and cannot be removed from the queue; stop the run", entry.name())));
+                bail!(Usage(format!(
+                    "run {} is starting and cannot be removed from the queue; stop the run",
+                    entry.name()
+                )));
             }
             file.entry.remove(place);
             Ok(entry)

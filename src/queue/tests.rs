@@ -40,7 +40,8 @@ fn an_entry_holds_the_whole_preset_with_its_overrides() {
     let (_folder, queue) = runs();
     assert_eq!(queue.list().unwrap(), []);
     let overrides = ["train.epochs=7".to_owned(), "data.path=\"x/y\"".to_owned()];
-    let text = "about = \"it's\\n'''\"\n[model]\nid = \"org/name\"\n[data]\ntask = \"rte\"\n[train]\nlearning_rate = 1e-3\n";
+    let text =
+        "about = \"it's\\n'''\"\n[model]\nid = \"org/name\"\n[data]\ntask = \"rte\"\n[train]\nlearning_rate = 1e-3\n";
     let preset = Preset::parse("mine", "mine.toml", text, &overrides, Path::new("/cache")).unwrap();
     let added = queue.add(&preset, Some("first"), Path::new("/cache")).unwrap();
     assert_eq!(queue.list().unwrap(), std::slice::from_ref(&added));
@@ -57,7 +58,8 @@ fn names_are_checked_before_anything_waits_for_hours() {
     let add = |name: &str| queue.add(&preset("demo"), Some(name), Path::new("/cache"));
     add("mine").unwrap();
     fs::create_dir(folder.path().join("taken")).unwrap();
-    for (name, message) in [("a/b", "letters, digits"), ("mine", "queued already, as 1"), ("taken", "this name exists")] {
+    for (name, message) in [("a/b", "letters, digits"), ("mine", "queued already, as 1"), ("taken", "this name exists")]
+    {
         let error = add(name).unwrap_err();
         assert!(error.is::<Usage>() && error.to_string().contains(message), "{error}");
     }
@@ -72,7 +74,9 @@ fn a_damaged_file_is_an_error_with_its_line_and_is_not_overwritten() {
     let good = fs::read_to_string(&path).unwrap();
     let unknown = good.replace("preset =", "presett =");
     let cut = &good[..good.len() / 2];
-    for bad in ["next = 3\n[[entry]", "next = -1", "", "\0", cut, &unknown, "next = 1\n[[entry]]\nid = 1\nqueued = \"now\""] {
+    for bad in
+        ["next = 3\n[[entry]", "next = -1", "", "\0", cut, &unknown, "next = 1\n[[entry]]\nid = 1\nqueued = \"now\""]
+    {
         fs::write(&path, bad).unwrap();
         let errors = [
             queue.list().unwrap_err(),
@@ -82,7 +86,10 @@ fn a_damaged_file_is_an_error_with_its_line_and_is_not_overwritten() {
         ];
         for error in errors {
             let text = error.to_string();
-            assert!(error.is::<Usage>() && text.contains("queue.toml:") && text.contains("correct it, or delete"), "{text}");
+            assert!(
+                error.is::<Usage>() && text.contains("queue.toml:") && text.contains("correct it, or delete"),
+                "{text}"
+            );
         }
         assert_eq!(fs::read_to_string(&path).unwrap(), bad);
     }

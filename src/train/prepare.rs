@@ -58,7 +58,18 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
     let CompletePreset { model, data, examples } =
         inputs::open(preset, &access, &|event| port.emit(event))?.complete()?;
     let OpenedModel { folder, config, tokenizer } = model;
-    let OpenedData { name, labels: outputs, head, head_note, examples: count, eval_examples, steps, best, labelled, .. } = data;
+    let OpenedData {
+        name,
+        labels: outputs,
+        head,
+        head_note,
+        examples: count,
+        eval_examples,
+        steps,
+        best,
+        labelled,
+        ..
+    } = data;
     let TokenizedExamples { train, held_out } = examples;
 
     let labelled = labelled.map(|dataset| Labelled {

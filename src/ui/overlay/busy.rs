@@ -67,8 +67,9 @@ impl BusyDialog {
             },
         };
         let mut lines = vec![Line::default()];
-        lines.extend(wrapped(&active, room.saturating_sub(2)).iter().map(|line| text(scene, line)));
-        lines.push(text(scene, "Training both at once shares the device's memory and time."));
+        for sentence in [active.as_str(), "Training both at once shares the device's memory and time."] {
+            lines.extend(wrapped(sentence, room.saturating_sub(2)).iter().map(|line| text(scene, line)));
+        }
         lines.push(Line::default());
         lines.extend(answers::lines(scene, &self.answers(), self.selected, room));
         lines.push(Line::default());

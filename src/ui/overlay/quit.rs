@@ -107,7 +107,9 @@ impl Question {
                 let training = scene.live.map(still_training).unwrap_or_default();
                 let with_it = "k trains them too, else they stay queued.";
                 let queued = queued(scene).map(|queued| format!("{queued}; {with_it}"));
-                std::iter::once(training).chain(queued).map(|line| text(scene, &line)).collect()
+                let sentences = std::iter::once(training).chain(queued);
+                let lines = sentences.flat_map(|sentence| wrapped(&sentence, room.saturating_sub(2)));
+                lines.map(|line| text(scene, &line)).collect()
             }
             Question::Queue => vec![text(scene, &format!("{}.", queued(scene).unwrap_or_default()))],
         }

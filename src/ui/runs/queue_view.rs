@@ -33,7 +33,7 @@ pub(super) fn draw(queue: &QueuePanel, frame: &mut Frame, area: Rect, look: &Loo
     let inner = panel(frame, area, look, queue.focused(), title);
     let first = queue.first_visible(inner.height);
     let widest = queue.entries.iter().map(|entry| width(&plain(entry.name()))).max().unwrap_or(0);
-    let names = widest.min(NAME).min(usize::from(inner.width) / 2);
+    let names = widest.min(NAME).min(usize::from(inner.width) / 3);
     for ((place, entry), y) in queue.entries.iter().enumerate().skip(first).zip(inner.top()..inner.bottom()) {
         let row = Rect { y, height: 1, ..inner };
         let here = queue.focused() && place == queue.cursor;
@@ -54,14 +54,7 @@ fn note(queue: &QueuePanel) -> &'static str {
     }
 }
 
-fn line<'a>(
-    entry: &QueueEntry,
-    here: bool,
-    names: usize,
-    room: usize,
-    look: &Look,
-    now: SystemTime,
-) -> Line<'a> {
+fn line<'a>(entry: &QueueEntry, here: bool, names: usize, room: usize, look: &Look, now: SystemTime) -> Line<'a> {
     let theme = &look.theme;
     let (hue, sign) = match (&entry.state, look.ascii) {
         (EntryState::Queued, false) => (theme.paused, "○"),
