@@ -11,7 +11,7 @@ use crate::alerts::Rule;
 use crate::toml_spans::{TomlEntry, TomlSpans, read_text};
 
 /// The keys outside `[keys]`.
-const KEYS: [&str; 6] = ["theme", "ascii", "mouse", "notify", "alert", "runs"];
+const KEYS: [&str; 7] = ["theme", "ascii", "mouse", "notify", "alert", "on_hangup", "runs"];
 
 /// The user's settings, with defaults for keys that are not set.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,8 @@ pub struct Config {
     pub alert: Vec<Rule>,
     /// The folder of runs; `None` for the default.
     pub runs: Option<PathBuf>,
+    /// Default detach.
+    pub on_hangup: OnHangup,
     /// Changed key bindings.
     pub keys: Vec<Remap>,
 }
@@ -46,6 +48,15 @@ pub enum Notify {
     Osc777,
 }
 
+/// What happens to a run when its terminal is closed or the connection drops (SIGHUP).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnHangup {
+    /// Training continues in the background.
+    Detach,
+    /// The run stops with a checkpoint.
+    Checkpoint,
+}
+
 /// Key bindings for one action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remap {
@@ -55,6 +66,10 @@ pub struct Remap {
     pub keys: Vec<String>,
     /// File and line, for errors.
     pub location: String,
+}
+
+impl OnHangup {
+    const NAMES: [(&str, OnHangup); 2] = [("detach", OnHangup::Detach), ("checkpoint", OnHangup::Checkpoint)];
 }
 
 impl Notify {
@@ -89,6 +104,7 @@ impl Config {
             notify: Notify::Off,
             alert: Vec::new(),
             runs: None,
+            on_hangup: OnHangup::Detach,
             keys: Vec::new(),
         };
         let spans = TomlSpans::parse(&path.display().to_string(), text)?;
@@ -108,6 +124,11 @@ impl Config {
                         texts_of(entry).ok_or_else(|| expected("a rule such as \"loss > 5\", or a list of rules"))?;
                     config.alert = rules.iter().map(|rule| alert_of(&spans, entry, rule)).collect::<Result<_, _>>()?;
                 }
+                "on_hangup" => {
+                    let name = entry.value.as_str();
+                    let found = OnHangup::NAMES.iter().find(|(known, _)| Some(*known) == name);
+                    config.on_hangup = found.ok_or_else(|| expected("\"detach\" or \"checkpoint\""))?.1;
+                }
                 "runs" => config.runs = Some(folder_of(entry).ok_or_else(|| expected("a folder"))?),
                 key => match key.strip_prefix("keys.") {
                     Some(name) => config.keys.push(Remap {
@@ -126,14 +147,17 @@ impl Config {
     pub fn to_toml(&self) -> String {
         let text = |text: &str| Value::String(text.to_owned()).to_string();
         let notify = Notify::NAMES.iter().find(|(_, known)| *known == self.notify).map_or("off", |(name, _)| name);
+        let known = OnHangup::NAMES.iter().find(|(_, known)| *known == self.on_hangup);
+        let on_hangup = known.map_or("detach", |(name, _)| name);
         let rules: Vec<String> = self.alert.iter().map(|rule| text(&rule.to_string())).collect();
         let mut toml = format!(
-            "theme = {}\nascii = {}\nmouse = {}\nnotify = {}\nalert = [{}]\n",
+            "theme = {}\nascii = {}\nmouse = {}\nnotify = {}\nalert = [{}]\non_hangup = {}\n",
             text(&self.theme),
             self.ascii,
             self.mouse,
             text(notify),
-            rules.join(", ")
+            rules.join(", "),
+            text(on_hangup),
         );
         if let Some(runs) = &self.runs {
             toml += &format!("runs = {}\n", text(&runs.display().to_string()));
@@ -232,6 +256,7 @@ mod tests {
             ("\nthem = \"nord\"", "config.toml:2: unknown key \"them\"; did you mean \"theme\"?"),
             ("theme = 3", "config.toml:1: theme is 3, expected a theme's name"),
             ("mouse = \"no\"", "config.toml:1: mouse is \"no\", expected true or false"),
+            ("on_hangup = true", "config.toml:1: on_hangup is true, expected \"detach\" or \"checkpoint\""),
             ("notify = \"loud\"", "config.toml:1: notify is \"loud\", expected \"off\", \"bell\""),
             ("alert = 5", "config.toml:1: alert is 5, expected a rule such as \"loss > 5\", or a list of rules"),
             (

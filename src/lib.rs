@@ -34,6 +34,7 @@ pub mod preset;
 #[warn(missing_docs)]
 pub mod protocol;
 mod quantity;
+pub mod queue;
 pub mod runs;
 pub mod series;
 pub mod session;

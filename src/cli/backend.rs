@@ -64,6 +64,11 @@ impl LocalBackend {
         }))
     }
 
+    /// The device as given on the command line, for background processes.
+    pub(super) fn device_name(&self) -> &str {
+        &self.device_name
+    }
+
     /// Starts a run. Without a name, it is named after the preset and the time. Its paths are kept absolute, so that it can be
     /// resumed and exported from any folder.
     ///
@@ -178,8 +183,8 @@ fn preset_name(folder: &RunFolder) -> String {
 }
 
 impl Backend for LocalBackend {
-    fn launch(&self, preset: Preset) -> Result<Launched> {
-        self.start(preset, None)
+    fn launch(&self, preset: Preset, name: Option<&str>) -> Result<Launched> {
+        self.start(preset, name)
     }
 
     fn resume(&self, run: &Path, set: &[String]) -> Result<Launched> {

@@ -21,6 +21,8 @@ mod plan;
 mod predict;
 mod presets;
 mod progress;
+mod queue;
+mod queue_run;
 mod resume;
 mod runs;
 mod settings;
@@ -92,6 +94,8 @@ enum Command {
     Attach(attach::Attach),
     /// List runs, list or pin a run's checkpoints
     Runs(runs::RunsCommand),
+    /// List the queue of runs, change it, or train what is queued
+    Queue(queue::QueueCommand),
     /// Export a run's model or metrics
     Export(export::Export),
     /// Apply an exported delta to its base model
@@ -172,6 +176,7 @@ fn run(command: Option<Command>, home: &HomeArgs) -> Result<ExitCode> {
         Command::Train(train) => return train.run(),
         Command::Resume(resume) => return resume.run(),
         Command::Attach(attach) => return attach.run(),
+        Command::Queue(queue) => return queue.run(),
         Command::Export(export) => return export.run(),
         Command::Apply(apply) => return apply.run(),
         Command::Download(download) => match download.run()? {},

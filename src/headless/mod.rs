@@ -9,9 +9,10 @@ use anyhow::Result;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::attach::Link;
+use crate::config::OnHangup;
 use crate::outcome::Outcome;
 use crate::protocol::{Command, Event};
-use crate::signals::Signals;
+use crate::signals::{Signal, Signals};
 use crate::stdout::{StdoutError, print};
 use plain::Plain;
 use typed::Input;
@@ -30,20 +31,27 @@ pub enum OutputFormat {
 /// Called at the first [`Event::Started`] or [`Event::Resumed`].
 pub type OnStarted = Box<dyn FnOnce() -> Result<()>>;
 
-/// Prints a run until it ends. If stdout cannot be written, a run of this process continues to its end all the same. The first signal stops it with a checkpoint, the second one ends the process. On an attached
-/// run the first signal only detaches.
+/// Prints a run until it ends. If stdout cannot be written, a run of this process continues to its end all the same. The first
+/// signal stops it with a checkpoint, the second one ends the process. On an attached run the first signal only detaches. After
+/// a hang-up with [`OnHangup::Detach`], attached viewers wait for the process that resumes the run, which the caller starts.
 ///
 /// # Errors
 /// Those of the run. What could not be written.
-pub fn run(link: impl Into<Link>, format: OutputFormat, on_started: Option<OnStarted>) -> Result<Outcome> {
+pub fn run(
+    link: impl Into<Link>,
+    format: OutputFormat,
+    on_hangup: OnHangup,
+    on_started: Option<OnStarted>,
+) -> Result<Outcome> {
     let typed = if format == OutputFormat::Plain { Some(typed::lines()) } else { None };
-    watch(link.into(), format, typed, on_started)
+    watch(link.into(), format, typed, on_hangup, on_started)
 }
 
 fn watch(
     mut link: Link,
     format: OutputFormat,
     mut typed: Option<UnboundedReceiver<String>>,
+    on_hangup: OnHangup,
     mut on_started: Option<OnStarted>,
 ) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -97,6 +105,10 @@ fn watch(
                     },
                 },
                 signal = signals.next() => {
+                    // A closed terminal may send its signal more than once.
+                    if (outcome.signal, signal) == (Some(Signal::Hangup), Signal::Hangup) {
+                        continue;
+                    }
                     if outcome.signal.is_some() {
                         // Skips libtorch's destructors, which crash while a trainer runs.
                         signal_hook::low_level::exit(signal.exit_code());
@@ -104,6 +116,9 @@ fn watch(
                     outcome.signal = Some(signal);
                     if !link.is_own() {
                         return Ok(());
+                    }
+                    if signal == Signal::Hangup && on_hangup == OnHangup::Detach {
+                        link.detach();
                     }
                     link.send(Command::Stop { save: true });
                     let _ = writeln!(io::stderr(), "{signal}: stopping after this step with a checkpoint; repeat to quit at once");
@@ -143,7 +158,7 @@ mod tests {
             sender.send(line.to_owned()).unwrap();
         }
         drop(sender);
-        let outcome = watch(session.into(), OutputFormat::Plain, Some(lines), None).unwrap();
+        let outcome = watch(session.into(), OutputFormat::Plain, Some(lines), OnHangup::Checkpoint, None).unwrap();
         assert_eq!(outcome.finished.map(|finished| finished.step), Some(3));
     }
 }

@@ -149,7 +149,7 @@ pub fn find(runs: &Path, run: &str) -> Result<PathBuf> {
 }
 
 /// Checks the name of a run. It becomes a folder, which must stay inside the folder of runs.
-pub(super) fn plain(name: &str) -> Result<&str> {
+pub fn plain(name: &str) -> Result<&str> {
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.starts_with('.') || name.len() > 120 || !name.chars().all(allowed) {
         bail!(Usage(format!("{name:?}: a run's name has letters, digits, - _ . and must not start with \".\"")));

@@ -13,6 +13,7 @@
 //!           socket          for `finesift attach`
 //!           background.log  output of a detached run
 //! runs/.trash/NAME/         a deleted run
+//!      .queue/              presets that wait to be trained (`queue/`)
 //! ```
 
 pub mod checkpoint;
@@ -32,7 +33,7 @@ mod trash;
 pub use compare::{SettingDifference, setting_differences};
 pub use disk::{Disk, RealDisk};
 pub use events::{EventLog, EventRange, last_event, read_events};
-pub use folder::{RunFolder, find};
+pub use folder::{RunFolder, find, plain as check_run_name};
 pub use history::{
     Completion, History, HistoryReader, LogLine, MachineCurves, MeanCurve, Row, Rows, RunEnd, SmoothedSeries,
     TargetHistories, TargetHistory,

@@ -70,6 +70,7 @@ pub fn run(job: Job, port: &Port) -> Result<()> {
     };
     let mut run = match point {
         None => {
+            prepare::report_base(&prepared, port);
             port.emit(Event::Started(prepared.started.clone()));
             Run::start(job, prepared, port)?
         }

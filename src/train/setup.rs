@@ -86,6 +86,8 @@ impl<'a> Run<'a> {
             generator,
             rules: _,
             started: _,
+            head_note: _,
+            loaded: _,
         } = prepared;
         let evaluate_every = match job.preset.train.eval_every {
             0 => loader.steps_per_epoch(),

@@ -12,12 +12,16 @@ use super::input::UserInput;
 use super::intent::Intent;
 use super::keymap::{Action, AppAction, Keymap};
 use super::message::{Effect, Msg};
-use super::monitor::Monitor;
+use super::monitor::{Files, Monitor};
 use super::monitors::Monitors;
-use super::overlay::{Choice, Completion, Outcome, Overlay, Palette, Picker, Question, remember};
+use super::overlay::{
+    BusyAnswer, BusyDialog, Choice, Completion, Outcome, Overlay, Palette, Picker, Question, remember,
+};
+use super::queue_edit::QueueEdit;
 use super::runs::Runs;
 use super::screen::Screen;
 use super::shell::Scene;
+use super::start_request::StartRequest;
 use super::theme::{Look, Theme, Themes};
 use super::toast::Toasts;
 use crate::export::{Cancelled, ChangedBiases, ExportRequest};
@@ -43,6 +47,8 @@ pub struct App {
     pub leaving: bool,
     /// What was chosen in the palette, the latest first.
     recent: Vec<Choice>,
+    /// The run to start once the live one continues in the background.
+    pending: Option<StartRequest>,
     size: Rect,
 }
 
@@ -62,6 +68,7 @@ impl App {
             toasts: Toasts::default(),
             leaving: false,
             recent: Vec::new(),
+            pending: None,
             size: Rect::new(0, 0, width, height),
         }
     }
@@ -128,7 +135,19 @@ impl App {
             Msg::Resize(width, height) => self.size = Rect::new(0, 0, width, height),
             Msg::Launched => {
                 self.chat.close("a run is training in this process, and has its memory");
+                self.runs.queue_mut().on_own_run();
                 self.show_live(Monitor::launched());
+            }
+            Msg::Busy(request, active) => {
+                self.overlay = Some(Overlay::Busy(BusyDialog { request, active, selected: 0 }));
+            }
+            Msg::Followed(name, files) => self.follow(&name, files),
+            Msg::Ended => return self.on_idle(),
+            Msg::HandedOff(name, outcome) => return self.on_handed_off(&name, outcome),
+            Msg::Queued(entries) => self.runs.queue_mut().on_listed(entries),
+            Msg::QueueRefused(why) => {
+                self.runs.queue_mut().hold();
+                self.toasts.error(format!("the queue is on hold: {why}"));
             }
             Msg::Attached => self.show_live(Monitor::attached()),
             Msg::Replayed(number, events) => self.monitors.on_replayed(number, events),
@@ -259,6 +278,7 @@ impl App {
                 self.overlay = Some(overlay);
             }
             Outcome::Choose(choice) => return self.choose(choice),
+            Outcome::Start(request, answer) => return self.on_busy_answer(request, answer),
             Outcome::Completion(question, answer) => return self.on_answer(question, answer),
         }
         None
@@ -345,6 +365,8 @@ impl App {
             Intent::Overlay(folders) => Some(Effect::Overlay(folders)),
             Intent::Compare(runs) => Some(Effect::Compare(runs)),
             Intent::Edit(edit) => Some(Effect::Edit(edit)),
+            Intent::Queue(edit) => Some(Effect::Queue(edit)),
+            Intent::StartNext => Some(Effect::StartNext),
             Intent::Export(order) => self.export(order),
             Intent::CancelExport => Some(Effect::CancelExport),
             Intent::Chat(run) => self.chat_with(run),
@@ -414,6 +436,62 @@ impl App {
         self.home.renew_estimate();
         self.monitors.show_live(monitor);
         self.screen = Screen::Monitor;
+    }
+
+    /// Queues or starts a run while another one trains.
+    fn on_busy_answer(&mut self, request: StartRequest, answer: BusyAnswer) -> Option<Effect> {
+        match (answer, request) {
+            (BusyAnswer::Queue, StartRequest::Launch(preset)) => {
+                self.runs.queue_mut().release();
+                Some(Effect::Queue(QueueEdit::Add(preset)))
+            }
+            (BusyAnswer::HandOff, request) => {
+                let live = self.monitors.live.as_mut();
+                let stop = live.and_then(|live| live.request("detaching…", Command::Stop { save: true }));
+                if stop.is_none() {
+                    // It has ended meanwhile.
+                    return Some(Effect::StartBeside(request));
+                }
+                self.pending = Some(request);
+                Some(Effect::Detach)
+            }
+            (BusyAnswer::Beside, request) => Some(Effect::StartBeside(request)),
+            (BusyAnswer::Queue | BusyAnswer::Cancel, _) => None,
+        }
+    }
+
+    /// The device is free: starts the run that waits for it, or else the next of the queue.
+    fn on_idle(&mut self) -> Option<Effect> {
+        match self.pending.take() {
+            Some(request) => Some(Effect::StartBeside(request)),
+            None => self.runs.queue().works().then_some(Effect::StartNext),
+        }
+    }
+
+    fn on_handed_off(&mut self, name: &str, outcome: Result<(), String>) -> Option<Effect> {
+        match outcome {
+            Ok(()) => self.toasts.info(format!("{name} continues in the background")),
+            Err(why) => {
+                // Another run would make it harder to resume this one.
+                self.pending = None;
+                self.runs.queue_mut().hold();
+                self.toasts.error(why);
+            }
+        }
+        self.on_idle()
+    }
+
+    /// Watches a run that was taken from the queue, without a change of what the user looks at.
+    fn follow(&mut self, name: &str, files: Files) {
+        self.home.renew_estimate();
+        let mut live = Monitor::launched();
+        live.files = Some(files);
+        self.monitors.live = Some(live);
+        let left = match self.runs.queue().waiting() {
+            0 => "the queue is empty now".to_owned(),
+            number => format!("{number} more queued"),
+        };
+        self.toasts.info(format!("started {name} from the queue; {left}"));
     }
 
     fn start_replay(&mut self, folder: PathBuf) -> Effect {

@@ -12,11 +12,11 @@ use crate::preset::Preset;
 
 /// The rest of the program, as the workbench sees it.
 pub trait Backend: Send + Sync {
-    /// Starts a run of a preset.
+    /// Starts a run of a preset. Without a name, it is named after the preset and the time.
     ///
     /// # Errors
     /// The run folder cannot be created.
-    fn launch(&self, preset: Preset) -> Result<Launched>;
+    fn launch(&self, preset: Preset, name: Option<&str>) -> Result<Launched>;
 
     /// Resumes a run from its latest checkpoint, with these `key=value` of the preset changed for the steps to come.
     ///

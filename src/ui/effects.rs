@@ -9,19 +9,21 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 
 use super::Workbench;
-use super::backend::{Backend, Launched};
 use super::export::Exporting;
 use super::message::{Effect, Msg};
 use super::monitor::Files;
+use super::queue_edit::QueueEdit;
 use super::run_edit::RunEdit;
 use super::runs::Comparison;
 use super::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
+use super::start_request::StartRequest;
 use super::terminal::Terminal;
 use crate::config::Config;
 use crate::export::ExportRequest;
 use crate::panics::catch_panic;
 use crate::preset::Preset;
 use crate::protocol::{Command, Event};
+use crate::queue::Queue;
 use crate::runs::History;
 use crate::runs::{EventRange, RunEntry};
 
@@ -29,7 +31,7 @@ use crate::runs::{EventRange, RunEntry};
 const AT_ONCE: usize = 512;
 
 /// What an effect answers at once.
-type Answers = Vec<Msg>;
+pub(super) type Answers = Vec<Msg>;
 
 impl Workbench {
     /// Performs an effect. Breaks if the workbench is left.
@@ -42,10 +44,13 @@ impl Workbench {
         match effect {
             Effect::Send(command) => self.send(command),
             Effect::Detach => self.detach(),
-            Effect::Launch(preset) => answers = self.start(|backend| backend.launch(*preset)),
-            Effect::Resume { run, set } => answers = self.start(|backend| backend.resume(&run, &set)),
+            Effect::Launch(preset) => answers = self.start_alone(StartRequest::Launch(preset)),
+            Effect::Resume { run, set } => answers = self.start_alone(StartRequest::Resume { run, set }),
+            Effect::StartBeside(request) => answers = self.start(&request),
+            Effect::StartNext => answers = self.start_next(),
+            Effect::Queue(edit) => self.edit_queue(edit),
             Effect::Attach(run) => {
-                answers = self.start(|backend| backend.attach(&run));
+                answers = self.attach(&run);
                 if answers.iter().any(|answer| matches!(answer, Msg::Refused(_))) {
                     answers.push(Msg::NotAttached(run));
                 }
@@ -95,44 +100,38 @@ impl Workbench {
 
     fn send(&mut self, command: Command) {
         // A run that is stopped after all does not continue in the background.
-        self.detaching &= !matches!(command, Command::Stop { .. });
+        if matches!(command, Command::Stop { .. }) {
+            (self.detaching, self.stopping) = (false, true);
+        }
         if let Some(live) = &mut self.live {
             live.link.send(command);
         }
     }
 
-    /// Stops the run with a checkpoint, and tells attached viewers that another process will resume it.
-    fn detach(&mut self) {
-        self.detaching = true;
-        if let Some(live) = &mut self.live {
-            live.link.detach();
-            live.link.send(Command::Stop { save: true });
+    fn attach(&mut self, run: &Path) -> Answers {
+        if self.trains() {
+            return vec![Msg::Refused("this process trains a run; attach once it has ended".into())];
         }
-    }
-
-    /// Starts or attaches to a run, unless one is trained here.
-    fn start(&mut self, start: impl FnOnce(&dyn Backend) -> Result<Launched>) -> Answers {
-        if self.live.as_ref().is_some_and(|live| live.link.is_own()) {
-            return vec![Msg::Refused("a run is still training; stop it first".into())];
-        }
-        match start(&*self.backend) {
-            Ok(launched) => {
-                if launched.link.is_own() {
-                    // The memory of the chat's model is the run's.
-                    self.chat = None;
-                }
-                self.watch_run(launched)
-            }
+        match self.backend.attach(run) {
+            Ok(launched) => self.watch_run(launched),
             Err(error) => vec![refused(&error)],
         }
     }
 
-    /// Watches a run that was started or attached to. A run in another process that was watched before continues there.
-    pub(super) fn watch_run(&mut self, launched: Launched) -> Answers {
-        let begun = if launched.link.is_own() { Msg::Launched } else { Msg::Attached };
-        let files = Msg::Files(files(&launched.folder));
-        self.live = Some(launched);
-        vec![begun, files]
+    pub(super) fn list_queue(&self) {
+        let queue = self.queue.clone();
+        self.aside(move || vec![queued(&queue)]);
+    }
+
+    fn edit_queue(&self, edit: QueueEdit) {
+        let (queue, backend) = (self.queue.clone(), self.backend.clone());
+        self.aside(move || {
+            let edited = match edit.apply(&queue, backend.cache()) {
+                Ok(done) => done.map(Msg::Notice),
+                Err(error) => Some(refused(&error)),
+            };
+            edited.into_iter().chain([queued(&queue)]).collect()
+        });
     }
 
     fn estimate(&self, preset: Preset) {
@@ -158,15 +157,16 @@ impl Workbench {
     }
 
     fn list_runs(&self) {
-        let lister = self.lister.clone();
+        let (lister, queue) = (self.lister.clone(), self.queue.clone());
         self.aside(move || {
             // One listing at a time is enough.
             let Ok(mut lister) = lister.try_lock() else { return Answers::new() };
             let now = SystemTime::now();
-            match lister.refresh(now) {
-                Ok(listed) => vec![Msg::Listed(listed, now)],
-                Err(error) => vec![Msg::Refused(format!("cannot list the runs: {error}"))],
-            }
+            let runs = match lister.refresh(now) {
+                Ok(listed) => Msg::Listed(listed, now),
+                Err(error) => Msg::Refused(format!("cannot list the runs: {error}")),
+            };
+            vec![runs, queued(&queue)]
         });
     }
 
@@ -244,6 +244,14 @@ impl Workbench {
     }
 }
 
+/// The entries of the queue, or why they cannot be listed.
+pub(super) fn queued(queue: &Queue) -> Msg {
+    match queue.list() {
+        Ok(entries) => Msg::Queued(entries),
+        Err(error) => refused(&error),
+    }
+}
+
 /// The files of a run. A preset that cannot be read is left empty.
 pub(super) fn files(folder: &Path) -> Files {
     Files { folder: folder.to_owned(), preset: std::fs::read_to_string(folder.join("preset.toml")).unwrap_or_default() }
@@ -312,6 +320,6 @@ fn done(outcome: Result<String>) -> Msg {
     }
 }
 
-fn refused(error: &anyhow::Error) -> Msg {
+pub(super) fn refused(error: &anyhow::Error) -> Msg {
     Msg::Refused(format!("{error:#}"))
 }

@@ -78,7 +78,7 @@ mod tests {
     }
 
     impl Backend for Scripted {
-        fn launch(&self, _: Preset) -> Result<Launched> {
+        fn launch(&self, _: Preset, _: Option<&str>) -> Result<Launched> {
             bail!("not in this test")
         }
 

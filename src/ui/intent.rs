@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::chat::effect::ChatEffect;
 use super::keymap::AppAction;
+use super::queue_edit::QueueEdit;
 use super::run_edit::RunEdit;
 use super::saving::{PresetEdit, SaveRequest};
 use crate::export::ExportRequest;
@@ -36,6 +37,9 @@ pub enum Intent {
     Overlay(Vec<PathBuf>),
     Compare(Vec<RunEntry>),
     Edit(RunEdit),
+    Queue(QueueEdit),
+    /// Start the next queued run, if no run is active.
+    StartNext,
     Export(ExportRequest),
     CancelExport,
     /// Chat with the language model of this run folder.

@@ -6,14 +6,17 @@ use std::time::{Duration, SystemTime};
 use super::chat::effect::ChatEffect;
 use super::input::UserInput;
 use super::monitor::Files;
+use super::queue_edit::QueueEdit;
 use super::run_edit::RunEdit;
 use super::runs::Comparison;
-use crate::chat::ChatReply;
 use super::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
+use super::start_request::{ActiveRuns, StartRequest};
+use crate::chat::ChatReply;
 use crate::estimate::Estimate;
 use crate::export::ExportRequest;
 use crate::preset::{Preset, PresetEntry};
 use crate::protocol::{Command, Event, Progress};
+use crate::queue::QueueEntry;
 use crate::runs::History;
 use crate::runs::RunEntry;
 
@@ -30,6 +33,18 @@ pub enum Msg {
     Launched,
     /// A run in another process was attached to.
     Attached,
+    /// This run was not started, since others are training.
+    Busy(StartRequest, ActiveRuns),
+    /// The run of this name was taken from the queue and started in this process, while the user does something else.
+    Followed(String, Files),
+    /// The trainer of the live run has ended.
+    Ended,
+    /// The run of this name continues in a process of its own, or why it could not.
+    HandedOff(String, Result<(), String>),
+    /// All entries of the queue.
+    Queued(Vec<QueueEntry>),
+    /// Why no queued run can be started.
+    QueueRefused(String),
     /// The run in this folder could not be attached to.
     NotAttached(PathBuf),
     /// Why an effect failed.
@@ -73,9 +88,14 @@ pub enum Msg {
 pub enum Effect {
     /// Send a command to the trainer of the live run.
     Send(Command),
-    /// Stop the live run with a checkpoint, and continue it in a process of its own when this one ends.
+    /// Stop the live run with a checkpoint, and continue it in a process of its own.
     Detach,
     Launch(Box<Preset>),
+    /// Start a run, even if other processes train some.
+    StartBeside(StartRequest),
+    /// Start the next queued run, if no run is active.
+    StartNext,
+    Queue(QueueEdit),
     /// Resume a run with these `key=value` of its preset changed.
     Resume {
         run: PathBuf,

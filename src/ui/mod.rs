@@ -16,6 +16,7 @@ pub mod home;
 pub mod input;
 mod intent;
 pub mod keymap;
+mod launch;
 mod leave;
 pub mod message;
 pub mod monitor;
@@ -23,11 +24,13 @@ mod monitors;
 mod options;
 mod overlay;
 mod place;
+pub mod queue_edit;
 pub mod run_edit;
 pub mod runs;
 pub mod saving;
 pub mod screen;
 mod shell;
+pub mod start_request;
 mod suspend;
 mod terminal;
 mod terminal_background;
@@ -50,9 +53,11 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::chat::ChatLink;
+use crate::config::OnHangup;
 use crate::outcome::Outcome;
 use crate::preset::Library;
 use crate::protocol::Event;
+use crate::queue::{Queue, Taken};
 use crate::runs::Lister;
 use crate::signals::{Signal, Signals};
 use app::App;
@@ -61,6 +66,7 @@ pub use chat::ChatStart;
 use export::Exporting;
 use home::Home;
 use input::UserInput;
+use launch::HandOff;
 use message::{Effect, Msg};
 pub use options::Options;
 pub use runs::Comparison;
@@ -85,7 +91,7 @@ const EVENTS_AT_ONCE: usize = 512;
 const LIST_EVERY: Duration = Duration::from_secs(3);
 
 /// Opens the workbench, on a run that was started or else at Home, and shows it until the user leaves or a signal comes.
-/// A signal stops the run with a checkpoint.
+/// A signal stops the run with a checkpoint; a hang-up detaches it, unless the settings say otherwise.
 ///
 /// # Errors
 /// The failure of the run that was given, or a terminal that cannot be used.
@@ -126,10 +132,18 @@ struct Workbench {
     library: Library,
     /// The run that this process trains or is attached to.
     live: Option<Launched>,
-    /// Whether the program was started for one run, whose failure is its own.
+    /// Whether the live run is the one that the program was started for, whose failure is its own.
     single: bool,
-    /// Whether the run continues in a process of its own when this one ends.
+    /// Whether the live run continues in a process of its own once it has stopped here.
     detaching: bool,
+    /// Whether the user has stopped the live run.
+    stopping: bool,
+    /// The start of that process, until it has detached.
+    hand_off: Option<HandOff>,
+    queue: Queue,
+    /// The entry of the queue that the live run is of, until it has started.
+    taken: Option<Taken>,
+    on_hangup: OnHangup,
     /// The running export. Dropping it cancels it.
     export: Option<Exporting>,
     /// The model that the chat has in memory.
@@ -166,11 +180,16 @@ impl Workbench {
         let mut workbench = Workbench {
             app,
             lister: Arc::new(Mutex::new(Lister::new(backend.runs()))),
+            queue: Queue::of(backend.runs()),
             backend,
             library,
             single: launched.is_some(),
             live: None,
             detaching: false,
+            stopping: false,
+            hand_off: None,
+            taken: None,
+            on_hangup: options.on_hangup,
             export: None,
             chat: None,
             outcome: Outcome::default(),
@@ -191,6 +210,7 @@ impl Workbench {
 
     async fn run(mut self) -> Result<Outcome> {
         let mut signals = Signals::listen()?;
+        self.list_queue();
         let extras = Extras { mouse: self.mouse, title: self.status.titled, progress: self.status.progress };
         let mut terminal = Terminal::take(extras)?;
         let ending = self.watch(&mut terminal, &mut signals).await;
@@ -206,7 +226,8 @@ impl Workbench {
         // Whether there is something to draw.
         let mut stale = true;
         loop {
-            let (live, chat) = (self.live.as_mut(), self.chat.as_mut());
+            let waits = self.waits_for_its_turn();
+            let (live, hand_off, chat) = (self.live.as_mut(), self.hand_off.as_mut(), self.chat.as_mut());
             let flow = tokio::select! {
                 biased;
                 signal = signals.next() => return Ok(Ending::Signalled(signal)),
@@ -241,10 +262,8 @@ impl Workbench {
                     match event {
                         Some(event) => self.on_events(event),
                         None => {
-                            if let Some(live) = self.live.take() {
-                                self.join(live);
-                            }
-                            ControlFlow::Continue(())
+                            let answers = self.end_live();
+                            self.update_all(terminal, answers).await?
                         }
                     }
                 }
@@ -253,7 +272,15 @@ impl Workbench {
                     self.on_chat(reply);
                     ControlFlow::Continue(())
                 }
-                _ = list.tick(), if self.app.screen == Screen::Runs => {
+                outcome = async { hand_off.expect("guarded").wait().await }, if hand_off.is_some() => {
+                    stale = true;
+                    let answer = self.end_hand_off(outcome);
+                    self.update(terminal, answer).await?
+                }
+                _ = list.tick(), if self.app.screen == Screen::Runs || waits => {
+                    if waits && self.perform_all(terminal, Effect::StartNext).await?.is_break() {
+                        return Ok(Ending::Left);
+                    }
                     self.perform_all(terminal, Effect::ListRuns).await?
                 }
             };
@@ -288,6 +315,15 @@ impl Workbench {
             Some(effect) => self.perform_all(terminal, effect).await,
             None => Ok(ControlFlow::Continue(())),
         }
+    }
+
+    async fn update_all(&mut self, terminal: &mut Terminal, answers: Vec<Msg>) -> Result<ControlFlow<()>> {
+        for answer in answers {
+            if self.update(terminal, answer).await?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Performs an effect, and those that its answers lead to.
@@ -335,10 +371,12 @@ impl Workbench {
         if effect == Some(Effect::Leave) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    /// Keeps what the program reports when it ends.
+    /// Keeps what the program reports when it ends, and removes a run that has started from the queue.
     fn note(&mut self, event: &Event) {
-        if let Event::Finished(finished) = event {
-            self.outcome.finished = Some(finished.clone());
+        match event {
+            Event::Finished(finished) => self.outcome.finished = Some(finished.clone()),
+            Event::Started(_) => self.leave_queue(),
+            _ => {}
         }
     }
 }

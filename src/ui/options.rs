@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::keymap::Keymap;
 use super::terminal_background;
 use super::theme::{Depth, Look, Themes};
-use crate::config::{Config, Notify};
+use crate::config::{Config, Notify, OnHangup};
 
 /// The theme name that stands for dark or light, depending on the terminal's background.
 const AUTO: &str = "auto";
@@ -17,6 +17,8 @@ pub struct Options {
     ascii: bool,
     pub(super) mouse: bool,
     pub(super) notify: Notify,
+    /// What a hang-up does to the live run.
+    pub on_hangup: OnHangup,
     theme: String,
     pub(super) themes: Themes,
     pub(super) depth: Depth,
@@ -40,6 +42,7 @@ impl Options {
             ascii: ascii || config.ascii,
             mouse: config.mouse,
             notify: config.notify,
+            on_hangup: config.on_hangup,
             theme: config.theme.clone(),
             themes,
             depth,

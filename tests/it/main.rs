@@ -46,6 +46,9 @@ mod parity;
 mod pictures;
 mod pty;
 #[cfg(feature = "torch")]
+mod queue_pty;
+mod queue_screen;
+#[cfg(feature = "torch")]
 mod resume;
 #[cfg(feature = "torch")]
 mod run;

@@ -27,7 +27,7 @@ use ratatui::style::{Color, Modifier};
 pub const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
 /// The time at which the screens are drawn.
-fn now() -> SystemTime {
+pub fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }
 
@@ -116,13 +116,13 @@ fn type_in(app: &mut App, text: &str) -> Option<Effect> {
     text.chars().fold(None, |_, c| press(app, KeyCode::Char(c)))
 }
 
-fn drawn(app: &App, (width, height): (u16, u16)) -> Buffer {
+pub fn drawn(app: &App, (width, height): (u16, u16)) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| draw(frame, app)).unwrap();
     terminal.backend().buffer().clone()
 }
 
-fn text(buffer: &Buffer) -> String {
+pub fn text(buffer: &Buffer) -> String {
     let row = |y| (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
     (0..buffer.area.height).map(|y| row(y).trim_end().to_owned() + "\n").collect()
 }

@@ -12,7 +12,9 @@ use finesift::runs::{Lister, RunEntry};
 use finesift::ui::app::App;
 use finesift::ui::input::UserInput;
 use finesift::ui::message::{Effect, Msg};
+use finesift::ui::monitor::Files;
 use finesift::ui::screen::Screen;
+use finesift::ui::start_request::{ActiveRuns, StartRequest};
 use finesift::ui::theme::Depth;
 use finesift::ui::{Comparison, draw};
 use rand::seq::IndexedRandom;
@@ -21,6 +23,7 @@ use rand_chacha::ChaCha8Rng;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
+use crate::queue_screen::entries;
 use crate::runs_screen::{SampleRuns, demo_events, look, presets};
 
 const MESSAGES: usize = 100_000;
@@ -67,6 +70,7 @@ impl Chaos {
             70..72 => Msg::Tick(Duration::from_millis(self.random.random_range(0..100_000))),
             72..88 => Msg::Event(self.event()),
             88 if self.random.random_bool(0.25) => Msg::Attached,
+            88 if self.random.random_bool(0.7) => self.queue_message(),
             88 => Msg::Launched,
             89 => Msg::Refused(self.text()),
             90..95 => {
@@ -79,6 +83,18 @@ impl Chaos {
             }
             _ if self.random.random_bool(0.5) => Msg::Exported(Ok(())),
             _ => Msg::Done(self.text()),
+        }
+    }
+
+    fn queue_message(&mut self) -> Msg {
+        let request = StartRequest::Resume { run: self.text().into(), set: Vec::new() };
+        match self.random.random_range(0..8) {
+            0..4 => Msg::Queued(entries().into_iter().filter(|_| self.random.random_bool(0.7)).collect()),
+            4 => Msg::Busy(request, ActiveRuns::Here),
+            5 => Msg::Busy(request, ActiveRuns::Elsewhere(vec![self.text()])),
+            6 => Msg::Followed(self.text(), Files::default()),
+            _ if self.random.random_bool(0.5) => Msg::Ended,
+            _ => Msg::HandedOff(self.text(), if self.random.random_bool(0.5) { Ok(()) } else { Err(self.text()) }),
         }
     }
 

@@ -16,6 +16,13 @@ use finesift::ui::{self, Options};
 use crate::pty::Pty;
 use crate::tiny::{self, Tiny};
 
+/// Writes the user's settings.
+fn settings(tiny: &Tiny, text: &str) {
+    let folder = tiny.path("config/finesift");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("config.toml"), text).unwrap();
+}
+
 /// A preset whose run would train for hours.
 fn endless(tiny: &Tiny) -> String {
     let path = tiny.path("endless.toml");
@@ -78,6 +85,7 @@ fn a_run_is_watched_paused_and_saved_by_key() {
 fn a_signal_stops_the_run_with_a_checkpoint_and_restores_the_terminal() {
     for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
         let tiny = Tiny::new(0.0);
+        settings(&tiny, "on_hangup = \"checkpoint\"");
         let mut pty = watch(&tiny, 80, 24);
         pty.signal(signal);
         let (status, text) = pty.wait_exit();
@@ -88,8 +96,9 @@ fn a_signal_stops_the_run_with_a_checkpoint_and_restores_the_terminal() {
 }
 
 #[test]
-fn a_closed_terminal_stops_the_run_with_a_checkpoint() {
+fn a_closed_terminal_stops_the_run_with_a_checkpoint_if_the_settings_say_so() {
     let tiny = Tiny::new(0.0);
+    settings(&tiny, "on_hangup = \"checkpoint\"");
     assert_eq!(watch(&tiny, 80, 24).close(), 129);
     let events = finesift::runs::read_events(&tiny.path("runs/mine/events.jsonl")).unwrap();
     let checkpoint = events.iter().any(|event| matches!(event, Event::Checkpointed { .. }));
@@ -433,7 +442,7 @@ fn a_panic_of_the_trainer_is_shown_without_spoiling_the_screen() {
 struct NoTrainer;
 
 impl Backend for NoTrainer {
-    fn launch(&self, _: Preset) -> anyhow::Result<Launched> {
+    fn launch(&self, _: Preset, _: Option<&str>) -> anyhow::Result<Launched> {
         anyhow::bail!("not in this test")
     }
 

@@ -1,16 +1,16 @@
 //! Home: the presets, and the settings, the estimate and the first batch of the selected one.
 
+mod choices;
 mod deletion;
 mod editor;
 mod estimate_query;
+mod estimate_query;
 mod layout;
+mod layout;
+mod list;
 mod list;
 mod memory;
 mod naming;
-mod choices;
-mod estimate_query;
-mod layout;
-mod list;
 mod place;
 mod plan;
 mod preview;

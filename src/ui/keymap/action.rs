@@ -55,6 +55,8 @@ pub enum Action {
     Export,
     CancelExport,
     Pin,
+    QueueUp,
+    QueueDown,
     Chat,
     // Chat.
     ScrollUp,

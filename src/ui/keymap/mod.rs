@@ -102,6 +102,8 @@ pub const BINDINGS: &[Binding] = bindings! {
         "call-off" Action::CancelExport, [char('X')], "cancel export", "cancel the running export";
         "chat-run" Action::Chat, [char('a')], "chat", "chat with the run's language model";
         "pin" Action::Pin, [char('p')], "pin", "list the run's checkpoints; pin those to keep";
+        "queue-up" Action::QueueUp, [char('K'), Shift(KeyCode::Up)], "", "queue (tab): start the selected entry earlier";
+        "queue-down" Action::QueueDown, [char('J'), Shift(KeyCode::Down)], "", "queue (tab): start the selected entry later";
         "sort" Action::Sort, [char('s')], "sort", "sort by the next column";
         "reverse" Action::Reverse, [char('S')], "", "reverse the order";
         "tag" Action::Tag, [char('#'), char('g')], "tag", "tag the run, or the marked ones";

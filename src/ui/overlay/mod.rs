@@ -1,6 +1,9 @@
-//! What lies above a screen: the help, the palette, the themes, a comparison of runs, and the questions before leaving.
+//! What lies above a screen: the help, the palette, the themes, a comparison of runs, and the questions before leaving or
+//! starting a run.
 //! An overlay takes all inputs, and answers each with an outcome.
 
+mod answers;
+mod busy;
 mod help;
 mod palette;
 mod quit;
@@ -12,7 +15,9 @@ use ratatui::Frame;
 use super::input::UserInput;
 use super::keymap::{Action, AppAction, Hint};
 use super::runs::Comparison;
+use super::start_request::StartRequest;
 use super::theme::Theme;
+pub use busy::{BusyAnswer, BusyDialog};
 pub use palette::{Choice, Palette, remember};
 pub use quit::{Completion, Question};
 pub use scene::Scene;
@@ -30,6 +35,8 @@ pub enum Overlay {
     Palette(Palette),
     /// A question before leaving, and the index of the selected answer.
     Quit(Question, usize),
+    /// The question when a run is started while another one trains.
+    Busy(BusyDialog),
     /// The themes to choose from.
     Themes(Picker),
     /// What runs differ in, and how many rows are scrolled past.
@@ -57,6 +64,8 @@ pub enum Outcome {
     Refuse(String),
     /// The overlay closes, and what was chosen is done.
     Choose(Choice),
+    /// The overlay closes, and this run is queued or started.
+    Start(StartRequest, BusyAnswer),
     /// The overlay closes with an answer to the question before leaving.
     Completion(Question, Completion),
 }
@@ -70,6 +79,10 @@ impl Overlay {
                 _ => Outcome::Stay,
             },
             Overlay::Palette(palette) => palette.handle(input, scene.area),
+            Overlay::Busy(dialog) => match input {
+                UserInput::Key(key) => dialog.handle_key(key),
+                _ => Outcome::Stay,
+            },
             Overlay::Themes(picker) => match input {
                 UserInput::Click(at) => picker.click(*at, scene),
                 input => action(input, scene).map_or(Outcome::Stay, |action| picker.act(action)),
@@ -83,7 +96,7 @@ impl Overlay {
     pub fn hints(&self) -> Vec<Hint> {
         match self {
             Overlay::Palette(_) => vec![Hint::enter("choose"), Hint::esc("close")],
-            Overlay::Quit(..) => vec![Hint::enter("choose"), Hint::esc("stay")],
+            Overlay::Quit(..) | Overlay::Busy(_) => vec![Hint::enter("choose"), Hint::esc("stay")],
             Overlay::Themes(_) => vec![Hint::enter("keep"), Hint::esc("revert")],
             Overlay::Help(_) | Overlay::Comparison(..) => vec![Hint::esc("close")],
         }
@@ -95,6 +108,7 @@ impl Overlay {
             Overlay::Help(from) => help::draw(frame, scene, *from),
             Overlay::Quit(question, selected) => quit::draw(frame, scene, *question, *selected),
             Overlay::Palette(palette) => palette.draw(frame, scene.area, scene.look),
+            Overlay::Busy(dialog) => dialog.draw(frame, scene),
             Overlay::Themes(picker) => picker.draw(frame, scene.area, scene.look),
             Overlay::Comparison(comparison, from) => comparison.draw(frame, scene.area, scene.look, *from),
         }

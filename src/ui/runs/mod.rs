@@ -10,6 +10,8 @@ mod line_input;
 mod list;
 mod mode;
 mod place;
+mod queue_panel;
+mod queue_view;
 mod scene;
 mod sign;
 mod table;
@@ -37,6 +39,7 @@ pub use export::{RunningExport, format_words};
 use line_input::{InputOutcome, LineInput};
 use list::RunList;
 use mode::Mode;
+pub use queue_panel::QueuePanel;
 use scene::Scene;
 use train_longer::TrainLonger;
 
@@ -47,13 +50,14 @@ const PAGE: isize = 10;
 pub struct Runs {
     list: RunList,
     mode: Mode,
+    queue: QueuePanel,
     /// The running export.
     exporting: Option<RunningExport>,
 }
 
 impl Default for Runs {
     fn default() -> Runs {
-        Runs { list: RunList::default(), mode: Mode::List, exporting: None }
+        Runs { list: RunList::default(), mode: Mode::List, queue: QueuePanel::default(), exporting: None }
     }
 }
 
@@ -68,6 +72,15 @@ impl Runs {
             pins.refresh(run);
         }
         self.list.replace(listed);
+    }
+
+    /// The queue above the list.
+    pub fn queue(&self) -> &QueuePanel {
+        &self.queue
+    }
+
+    pub fn queue_mut(&mut self) -> &mut QueuePanel {
+        &mut self.queue
     }
 
     /// Whether keys are text or an answer now.
@@ -169,6 +182,9 @@ impl Runs {
 
     /// Performs an action, as its key does.
     pub fn act(&mut self, action: Action, area: Rect) -> Option<Intent> {
+        if self.queue.focused() {
+            return self.queue.act(action);
+        }
         let list = &mut self.list;
         match action {
             Action::App(action) => return Some(Intent::App(action)),
@@ -183,6 +199,7 @@ impl Runs {
             Action::Filter => {
                 self.mode = Mode::Filter { entry: LineInput::new(&list.filter), before: list.filter.clone() };
             }
+            Action::FocusNext | Action::FocusPrevious => self.queue.focus(),
             Action::Back if !list.filter.is_empty() => list.set_filter(String::new()),
             Action::Back => list.marked.clear(),
             Action::Mark => list.mark(),
@@ -235,6 +252,10 @@ impl Runs {
 
     /// A click on a column's name sorts by it, one on a run selects it, and one on the selected run opens it.
     fn click(&mut self, at: Position, area: Rect) -> Option<Intent> {
+        let [queue, area] = self.queue.split(area);
+        if self.queue.click(at, queue) {
+            return None;
+        }
         let [table, _] = self.parts(area);
         match table::hit(&self.list, table, at)? {
             table::Hit::Column(column) => self.list.sort_by(column),
@@ -275,8 +296,11 @@ impl Runs {
 
     /// Draws the table, the details of the run under the cursor, and what is typed or asked.
     pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
-        let [table, below] = self.parts(area);
-        let scene = Scene { list: &self.list, mode: &self.mode, exporting: self.exporting.as_ref(), look };
+        let [queue, list] = self.queue.split(area);
+        queue_view::draw(&self.queue, frame, queue, look, self.list.now);
+        let [table, below] = self.parts(list);
+        let focused = !self.queue.focused();
+        let scene = Scene { list: &self.list, mode: &self.mode, exporting: self.exporting.as_ref(), focused, look };
         table::draw(scene, frame, table);
         if below.height > 0 {
             detail::draw(&self.list, frame, below, look);

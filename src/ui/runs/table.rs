@@ -149,7 +149,7 @@ pub(super) fn draw(scene: Scene, frame: &mut Frame, area: Rect) {
         let text = format!("exporting {}: {} (X to cancel)", export.name(), export.progress_text());
         title.values.push(Span::styled(text, theme.bold(theme.accent)));
     }
-    let inner = panel(frame, area, look, true, title);
+    let inner = panel(frame, area, look, scene.focused, title);
     if inner.is_empty() {
         return;
     }
