@@ -238,8 +238,8 @@ impl App {
     /// Hands an input to the overlay, to the line of screens, or to the screen in front.
     fn handle(&mut self, input: UserInput) -> Option<Effect> {
         let frames = Frames::of(self.size);
-        let footer = Footer::new(frames.footer, &self.scene().place(), &self.keymap, self.overlay.as_ref());
         if let UserInput::Click(at) = input
+            && let footer = Footer::new(frames.footer, &self.scene().place(), &self.keymap, self.overlay.as_ref())
             && let Some(key) = footer.key_at(at)
         {
             return self.handle(UserInput::Key(key.event()));
@@ -338,6 +338,7 @@ impl App {
             Screen::Home => self.home.perform(action),
             Screen::Runs => self.runs.act(action, body),
             Screen::Monitor => self.monitors.shown_mut()?.act(action, body),
+            Screen::Chat => self.chat.act(action, body, &self.look),
         };
         self.fulfil(intent?)
     }

@@ -1,5 +1,6 @@
 //! Where the user is, and what keys do there now. Footer, help and palette read it, so that they agree.
 
+use super::chat::Chat;
 use super::home::Home;
 use super::keymap::{Action, AppAction, Binding, Context, Hint, Key, Keymap};
 use super::monitor::Monitor;
@@ -12,6 +13,7 @@ pub struct Place<'a> {
     pub screen: Screen,
     pub home: &'a Home,
     pub runs: &'a Runs,
+    pub chat: &'a Chat,
     /// The run on the monitor.
     pub monitor: Option<&'a Monitor>,
     /// The live run.
@@ -24,7 +26,7 @@ impl Place<'_> {
         let part = match self.screen {
             Screen::Home => Some(self.home.focused()),
             Screen::Monitor => self.monitor.map(Monitor::focused),
-            Screen::Runs => None,
+            Screen::Runs | Screen::Chat => None,
         };
         part.map_or(self.screen.name().to_owned(), |part| format!("{}: {part}", self.screen.name()))
     }
@@ -35,6 +37,7 @@ impl Place<'_> {
             Screen::Home => self.home.dialog(),
             Screen::Monitor => self.monitor?.dialog(),
             Screen::Runs => self.runs.dialog(),
+            Screen::Chat => self.chat.dialog(),
         }
     }
 
@@ -52,6 +55,7 @@ impl Place<'_> {
                 Screen::Home => self.home.applies(action),
                 Screen::Monitor => self.monitor.is_some_and(|monitor| monitor.applies(action)),
                 Screen::Runs => self.runs.applies(action),
+                Screen::Chat => self.chat.applies(action),
             },
         }
     }
@@ -82,7 +86,7 @@ impl Place<'_> {
         match self.screen {
             Screen::Home => self.home.word(action),
             Screen::Monitor => self.monitor?.word(action),
-            Screen::Runs => None,
+            Screen::Runs | Screen::Chat => None,
         }
     }
 }

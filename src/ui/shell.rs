@@ -38,14 +38,14 @@ pub struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// What an overlay in this area reads.
     pub fn below_overlay(&self, area: Rect) -> overlay::Scene<'a> {
-        let Scene { screen, keymap, look, home, runs, live, monitor, .. } = *self;
-        overlay::Scene { area, screen, keymap, look, home, runs, live, monitor }
+        let Scene { screen, keymap, look, home, runs, chat, live, monitor, .. } = *self;
+        overlay::Scene { area, screen, keymap, look, home, runs, chat, live, monitor }
     }
 
     /// What keys depend on.
     pub fn place(&self) -> Place<'a> {
-        let Scene { screen, home, runs, live, monitor, .. } = *self;
-        Place { screen, home, runs, live, monitor }
+        let Scene { screen, home, runs, chat, live, monitor, .. } = *self;
+        Place { screen, home, runs, chat, live, monitor }
     }
 }
 

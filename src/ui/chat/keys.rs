@@ -25,7 +25,7 @@ impl Chat {
                 self.paste(text);
                 None
             }
-            UserInput::Click(_) => None,
+            UserInput::Click(_) | UserInput::Drag(_) => None,
             UserInput::ScrollUp(_) => self.scroll(-WHEEL, area, look),
             UserInput::ScrollDown(_) => self.scroll(WHEEL, area, look),
         }
@@ -33,22 +33,27 @@ impl Chat {
 
     fn on_key(&mut self, key: &KeyEvent, area: Rect, keymap: &Keymap, look: &Look) -> Option<Intent> {
         if !self.typing() {
-            return match keymap.action(Context::Chat, key)? {
-                Action::App(action) => Some(Intent::App(action)),
-                Action::Back => Some(Intent::LeaveChat),
-                _ => None,
-            };
+            return self.act(keymap.action(Context::Chat, key)?, area, look);
         }
-        self.complaint = None;
         let ends_input = key.code == KeyCode::Char('d') && key.modifiers.contains(KeyModifiers::CONTROL);
         if ends_input && self.input.is_empty() {
             return Some(Intent::App(AppAction::Quit));
         }
         if self.input.key(*key) {
+            self.complaint = None;
             return None;
         }
+        self.act(keymap.action(Context::Chat, key)?, area, look)
+    }
+
+    /// Performs an action, as its key does. Without a model there is nothing but to leave.
+    pub fn act(&mut self, action: Action, area: Rect, look: &Look) -> Option<Intent> {
+        self.complaint = None;
         let page = isize::try_from(self.parts(area).rows()).unwrap_or(isize::MAX).max(2) - 1;
-        match keymap.action(Context::Chat, key)? {
+        match action {
+            Action::App(action) if !self.typing() => Some(Intent::App(action)),
+            Action::Back if !self.typing() => Some(Intent::LeaveChat),
+            _ if !self.typing() => None,
             Action::Enter => self.submit(),
             Action::FocusNext => {
                 if let Some(completed) = completed(&self.input.text()) {

@@ -7,6 +7,7 @@
 //! command      the `/` commands
 //! keys         what keys do
 //! perform      what commands and prompts do
+//! place        what keys do now, for the footer
 //! lines layout draw
 //!              how it looks
 //! effect prompt_file
@@ -22,6 +23,7 @@ mod layout;
 mod lines;
 mod model;
 mod perform;
+mod place;
 pub mod prompt_file;
 mod transcript;
 

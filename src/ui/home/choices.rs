@@ -2,7 +2,7 @@
 
 use super::Home;
 use super::layout::HomePart;
-use crate::preset::Field;
+use crate::preset::{Draft, Field, KeyKind};
 use crate::ui::intent::Intent;
 use crate::ui::widgets::input::Input;
 
@@ -26,7 +26,7 @@ impl Home {
 
     /// The settings of the selected preset.
     pub fn settings(&self) -> Vec<Field> {
-        self.fields()
+        self.list.selected().and_then(|entry| entry.listed.draft.as_ref().ok()).map(Draft::fields).unwrap_or_default()
     }
 
     /// Selects the preset of this name. A filter that hides it is cleared.
@@ -49,11 +49,11 @@ impl Home {
         Some(Intent::Launch(Box::new(entry.now.as_ref().ok()?.clone())))
     }
 
-    /// Begins to edit a setting of the selected preset.
+    /// Begins to edit a setting of the selected preset. One that is on or off is only selected.
     pub fn edit_setting(&mut self, key: &str) {
         self.keep_typed();
-        if let Some(field) = self.fields().iter().position(|field| field.key == key) {
-            (self.field, self.focus) = (field, HomePart::Settings);
+        self.select_setting(key);
+        if self.focus == HomePart::Settings && self.field().is_some_and(|field| field.kind != KeyKind::Boolean) {
             self.begin_edit();
         }
         self.note_subject();

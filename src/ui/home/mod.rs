@@ -4,10 +4,7 @@ mod choices;
 mod deletion;
 mod editor;
 mod estimate_query;
-mod estimate_query;
 mod layout;
-mod layout;
-mod list;
 mod list;
 mod memory;
 mod naming;
@@ -19,11 +16,11 @@ mod settings;
 mod settings_list;
 mod shares;
 mod table;
-#[cfg(test)]
 mod tests;
 mod text_input;
 mod typing;
 mod unsaved;
+#[cfg(test)]
 
 use std::time::Duration;
 

@@ -50,7 +50,9 @@ impl Home {
             }
             Some(Typing::SettingsFilter) => {
                 if let Some(entry) = self.list.selected() {
-                    self.settings.set_filter(entry, |filter| filter.insert(text));
+                    self.settings.set_filter(entry, |filter| {
+                        filter.insert(text);
+                    });
                 }
             }
             Some(Typing::Field(editing)) => {

@@ -85,6 +85,12 @@ impl Grid {
         let targets = &self.rows.get(row)?.targets;
         *targets.get(column.min(targets.len().saturating_sub(1)))?
     }
+
+    /// The row and column of a target.
+    pub(super) fn cell_of(&self, target: usize) -> Option<(usize, usize)> {
+        let column = |row: &GridRow| row.targets.iter().position(|other| *other == Some(target));
+        self.rows.iter().enumerate().find_map(|(number, row)| Some((number, column(row)?)))
+    }
 }
 
 #[cfg(test)]

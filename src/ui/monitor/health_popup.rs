@@ -80,9 +80,9 @@ fn show(view: &mut View, run: &History, verdict: &Verdict) {
         Check::GpuWaiting => Panel::Utilization,
         Check::DiskFilling => Panel::Disk,
     };
-    if let Some((module, layer)) = verdict.target.and_then(|target| run.targets.cell_of(target)) {
+    if let Some((row, column)) = verdict.target.and_then(|target| Grid::of(&run.targets).cell_of(target)) {
         view.open_tab(Tab::Layers);
-        (view.layers.module, view.layers.layer) = (module, layer);
+        (view.layers.row, view.layers.column) = (row, column);
         view.layers.metric = Default::default();
         return;
     }

@@ -165,7 +165,8 @@ impl Monitor {
             UserInput::Click(at) => self.click(*at, area, look),
             UserInput::Drag(at) => {
                 if self.view.tab == Tab::Layers && !self.view.full {
-                    layers::drag(&mut self.view, &self.run, *at, parts(area)[1], look);
+                    let body = self.parts(area)[2];
+                    layers::drag(&mut self.view, &self.run, *at, body, look);
                 }
                 None
             }

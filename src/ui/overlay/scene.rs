@@ -2,6 +2,7 @@
 
 use ratatui::layout::Rect;
 
+use crate::ui::chat::Chat;
 use crate::ui::home::Home;
 use crate::ui::keymap::Keymap;
 use crate::ui::monitor::Monitor;
@@ -20,6 +21,7 @@ pub struct Scene<'a> {
     pub look: &'a Look,
     pub home: &'a Home,
     pub runs: &'a Runs,
+    pub chat: &'a Chat,
     /// The live run.
     pub live: Option<&'a Monitor>,
     /// The run on the monitor.
@@ -29,7 +31,7 @@ pub struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// What the keys of the screen below depend on.
     pub fn place(&self) -> Place<'a> {
-        let Scene { screen, home, runs, live, monitor, .. } = *self;
-        Place { screen, home, runs, live, monitor }
+        let Scene { screen, home, runs, chat, live, monitor, .. } = *self;
+        Place { screen, home, runs, chat, live, monitor }
     }
 }
