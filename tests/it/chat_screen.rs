@@ -237,6 +237,31 @@ fn commands_are_completed() {
 }
 
 #[test]
+fn settings_are_checked_before_they_are_used() {
+    let mut talk = Talk::open((80, 24));
+    for (typed, why) in [
+        ("/temperature warm", "/temperature takes a number of 0 or more, such as 0.7; it is 0.7 now"),
+        ("/temperature -1", "it is 0.7 now"),
+        ("/temperature inf", "it is 0.7 now"),
+        ("/tokens 0", "/tokens takes a whole number from 1 to 8,191; it is 256 now"),
+        ("/tokens 8192", "it is 256 now"),
+        ("/regenerate", "there is no answer to regenerate"),
+        ("/base on", "/base takes no argument"),
+        ("/systen x", "did you mean \"/system\"?"),
+    ] {
+        assert_eq!(talk.enter(typed), None);
+        assert!(talk.screen().contains(why), "{typed}: {}", talk.screen());
+        assert!(talk.screen().contains(&format!("│ {typed} ")), "{typed} can be mended");
+        talk.press(KeyCode::Char('u'), KeyModifiers::CONTROL);
+        assert!(!talk.screen().contains(why));
+    }
+    talk.enter("/temperature 0");
+    talk.enter("/tokens 8");
+    let settings = talk.ask("Hello").settings;
+    assert_eq!((settings.temperature, settings.max_new_tokens), (0.0, 8));
+}
+
+#[test]
 fn errors_are_shown_where_they_occur() {
     shots("errors", |size| {
         let mut talk = Talk::open(size);

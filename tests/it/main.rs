@@ -12,6 +12,8 @@ mod broken_presets;
 mod byte_tokenizer;
 mod cases;
 mod chat_masks;
+#[cfg(feature = "torch")]
+mod chat_pty;
 mod chat_screen;
 mod checkpoints;
 #[cfg(feature = "torch")]

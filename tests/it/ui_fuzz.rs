@@ -6,10 +6,12 @@ use std::time::{Duration, SystemTime};
 use crossterm::event::{
     Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
+use finesift::chat::{ChatReply, Completion, CompletionEnd, Loaded, Rate};
 use finesift::export::{ChangedBiases, ExportFormat, ExportRequest};
 use finesift::protocol::{Event, Progress};
 use finesift::runs::{Lister, RunEntry};
 use finesift::ui::app::App;
+use finesift::ui::chat::effect::ChatEffect;
 use finesift::ui::input::UserInput;
 use finesift::ui::message::{Effect, Msg};
 use finesift::ui::monitor::Files;
@@ -81,8 +83,12 @@ impl Chaos {
                 let runs = self.runs.iter().filter(|_| self.random.random_bool(0.7)).cloned().collect();
                 Msg::Listed(self.random.random_bool(0.8).then_some(runs), SystemTime::now())
             }
-            _ if self.random.random_bool(0.5) => Msg::Exported(Ok(())),
-            _ => Msg::Done(self.text()),
+            _ => match self.random.random_range(0..8) {
+                0..3 => Msg::Exported(Ok(())),
+                3..6 => Msg::Done(self.text()),
+                6 => Msg::ChatPrompts((0..3).map(|_| self.text()).collect()),
+                _ => Msg::ChatSaved(if self.random.random() { Ok(self.text()) } else { Err(self.text()) }),
+            },
         }
     }
 
@@ -98,7 +104,42 @@ impl Chaos {
         }
     }
 
+    /// A reply about a request, or about one that was never made.
+    fn reply(&mut self, number: u64) -> ChatReply {
+        let number = if self.random.random_bool(0.9) { number } else { self.random.random() };
+        let rate = Rate { tokens: self.random.random_range(0..5), seconds: self.random.random_range(0.0..2.0) };
+        match self.random.random_range(0..10) {
+            0 => ChatReply::Encoded { number, prompt_tokens: self.random.random_range(0..9000), dropped: 2 },
+            1..6 => ChatReply::Text { number, text: self.text(), rate },
+            6..9 => {
+                let ends = [CompletionEnd::StopToken, CompletionEnd::MaxNewTokens, CompletionEnd::Stopped];
+                let end = *ends.choose(&mut self.random).unwrap();
+                ChatReply::Done { number, completion: Completion { text: self.text(), rate, end } }
+            }
+            _ => ChatReply::Failed { number, error: self.text() },
+        }
+    }
+
+    fn loaded(&mut self) -> ChatReply {
+        let run = self.random.random_bool(0.8).then(|| "runs/mine".into());
+        let (step, conversations) = (self.random.random_bool(0.8).then_some(80), self.random.random());
+        ChatReply::Loaded(Loaded { model: self.text(), run, step, max_length: 64, conversations, ..Loaded::default() })
+    }
+
     fn key(&mut self) -> KeyEvent {
+        // The keys of the chat that are no text.
+        if self.random.random_bool(0.02) {
+            let keys = [
+                (KeyCode::Char('c'), KeyModifiers::CONTROL),
+                (KeyCode::Char('d'), KeyModifiers::CONTROL),
+                (KeyCode::Enter, KeyModifiers::ALT),
+                (KeyCode::F(1), KeyModifiers::NONE),
+                (KeyCode::F(5), KeyModifiers::NONE),
+                (KeyCode::Up, KeyModifiers::SHIFT),
+            ];
+            let (code, modifiers) = *keys.choose(&mut self.random).unwrap();
+            return KeyEvent::new(code, modifiers);
+        }
         const CODES: [KeyCode; 16] = [
             KeyCode::Enter,
             KeyCode::Esc,
@@ -174,7 +215,8 @@ impl Chaos {
 #[test]
 fn random_messages_never_panic_the_screens() {
     let samples = SampleRuns::new();
-    let runs = Lister::new(&samples.path()).refresh(SystemTime::now()).unwrap().unwrap();
+    let mut runs = Lister::new(&samples.path()).refresh(SystemTime::now()).unwrap().unwrap();
+    runs.iter_mut().for_each(|run| run.summary.writes = true);
     // Of a run that accepts prompts.
     let mut events = demo_events();
     events.iter_mut().for_each(|event| {
@@ -185,6 +227,8 @@ fn random_messages_never_panic_the_screens() {
     let mut chaos = Chaos { random: ChaCha8Rng::seed_from_u64(8), events, runs, size: (80, 24) };
     let mut app = App::at_home(look("dark", Depth::True, false), presets(), 80, 24);
     let (mut frames, mut left, mut seen) = (0, 0, BTreeSet::new());
+    // The number of the latest request of the chat.
+    let (mut asked, mut chats, mut requests) = (None, 0, 0);
     let (run, out) = ("runs/mine".into(), "mine.csv".into());
     let order = ExportRequest { run, format: ExportFormat::Csv, from: None, out, without_biases: false };
     for number in 0..MESSAGES {
@@ -192,8 +236,27 @@ fn random_messages_never_panic_the_screens() {
         if number % 1000 == 0 {
             app.runs.begin_export(&order);
         }
-        let effect = app.update(chaos.message());
+        // A run that is launched closes the chat, and seldom is one opened in time.
+        if number % 100 == 0 && chaos.random.random_bool(0.2) {
+            app.chat.open(app.chat.start_with(format!("runs/{number}").into()));
+            app.update(Msg::Chat(chaos.loaded()));
+            app.screen = Screen::Chat;
+        }
+        let mut effect = app.update(chaos.message());
+        if let Some(number) = asked {
+            effect = effect.or(app.update(Msg::Chat(chaos.reply(number))));
+        }
         match effect {
+            Some(Effect::OpenChat(_)) => {
+                chats += 1;
+                let reply =
+                    if chaos.random.random_bool(0.1) { ChatReply::Closed(chaos.text()) } else { chaos.loaded() };
+                app.update(Msg::Chat(reply));
+            }
+            Some(Effect::Chat(ChatEffect::Generate { request, .. })) => {
+                asked = Some(request.number);
+                requests += 1;
+            }
             Some(Effect::Compare(runs)) => {
                 if let Ok(comparison) = Comparison::of(&runs) {
                     app.update(Msg::Compared(comparison));
@@ -237,7 +300,8 @@ fn random_messages_never_panic_the_screens() {
     }
     // The messages have reached every screen with every overlay.
     assert!(frames == MESSAGES / PER_FRAME && left > 50, "{frames} frames, left {left} times");
-    for screen in ["Home", "Monitor", "Runs"] {
+    assert!(chats > 0 && requests > 20, "{chats} chats, {requests} requests");
+    for screen in ["Home", "Monitor", "Runs", "Chat"] {
         for overlay in ["None", "Some(Help(", "Some(Quit(Presets,", "Some(Quit(Run,", "Some(Themes(Picker"] {
             assert!(seen.contains(&format!("{screen} {overlay}")), "never {screen} with {overlay}: {seen:?}");
         }

@@ -7,6 +7,7 @@ use crate::suggest::did_you_mean;
 pub enum Command {
     System,
     Temperature,
+    Tokens,
     Base,
     Regenerate,
     Save,
@@ -26,9 +27,10 @@ pub struct Definition {
 }
 
 /// Every command, in the order of the help.
-pub const COMMANDS: [Definition; 8] = [
+pub const COMMANDS: [Definition; 9] = [
     define("/system", None, "[TEXT]", "set the system prompt; without TEXT remove it", Command::System),
     define("/temperature", None, "X", "sampling temperature; 0 is greedy", Command::Temperature),
+    define("/tokens", None, "N", "maximum new tokens of an answer", Command::Tokens),
     define("/base", Some("/compare"), "", "answer with the base model too, on or off", Command::Base),
     define("/regenerate", Some("/again"), "", "generate the last answer again", Command::Regenerate),
     define("/save", None, "[FILE]", "save the last prompt and answer as a training example", Command::Save),

@@ -114,11 +114,12 @@ impl Chat {
             Model::None => return Vec::new(),
             Model::Closed { why, .. } => return vec![(format!("{dot} {}", plain(why)), theme.error)],
             Model::Loading { progress, .. } => {
-                let progress = progress.as_ref().map(|progress| {
-                    let share = (progress.total > 0).then(|| format!(" {} %", 100 * progress.done / progress.total));
-                    format!(": {}{}", plain(&progress.task), share.unwrap_or_default())
+                let task = progress.as_ref().map_or("loading".into(), |progress| {
+                    let percent = 100.0 * progress.done as f64 / progress.total as f64;
+                    let share = (progress.total > 0).then(|| format!(" {percent:.0} %"));
+                    plain(&progress.task) + &share.unwrap_or_default()
                 });
-                return vec![(format!("{dot} loading{}", progress.unwrap_or_default()), theme.paused)];
+                return vec![(format!("{dot} {task}"), theme.paused)];
             }
             Model::Loaded { .. } => vec![match self.generating {
                 Some(generating) if generating.stopping => (format!("{dot} stopping"), theme.paused),

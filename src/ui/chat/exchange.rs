@@ -8,6 +8,8 @@ pub struct Exchange {
     pub prompt: String,
     pub answer: Answer,
     pub base: Option<Answer>,
+    /// The system prompt that the answers are given.
+    pub system: Option<String>,
     /// Both answers are drawn with it, and differ for their weights alone.
     pub seed: u64,
 }
@@ -33,8 +35,8 @@ pub enum AnswerState {
 }
 
 impl Exchange {
-    pub fn new(prompt: String, seed: u64) -> Exchange {
-        Exchange { prompt, answer: Answer::default(), base: None, seed }
+    pub fn new(prompt: String, system: Option<String>, seed: u64) -> Exchange {
+        Exchange { prompt, answer: Answer::default(), base: None, system, seed }
     }
 
     /// The answer that these weights generate.

@@ -35,7 +35,7 @@ use super::widgets::input_history::InputHistory;
 use crate::chat::{ChatReply, ChatRequest, Settings, Weights};
 use crate::data::instruct::Message;
 use effect::ChatEffect;
-use exchange::{AnswerState, Exchange};
+use exchange::{Answer, AnswerState, Exchange};
 use model::Model;
 use transcript::{Entry, Transcript};
 
@@ -192,6 +192,7 @@ impl Chat {
                     self.transcript.push(Entry::Note(warning.clone()));
                 }
                 self.model.set_loaded(loaded);
+                self.fit_tokens();
             }
             ChatReply::Closed(error) => {
                 self.end_pending(&error);
@@ -227,7 +228,7 @@ impl Chat {
     }
 
     /// The answer that is being generated, unless it was cleared.
-    fn answer_of(&mut self, generating: Generating) -> Option<&mut exchange::Answer> {
+    fn answer_of(&mut self, generating: Generating) -> Option<&mut Answer> {
         Some(self.transcript.exchange_mut(generating.entry?)?.answer_of(generating.weights))
     }
 
@@ -240,28 +241,23 @@ impl Chat {
 
     /// A request for the answer of an exchange.
     fn generate(&mut self, entry: usize, weights: Weights) -> Option<ChatRequest> {
-        let seed = match &self.transcript.entries()[entry] {
-            Entry::Exchange(exchange) => exchange.seed,
-            Entry::Note(_) | Entry::Error(_) => return None,
-        };
-        let messages = self.messages(entry);
-        *self.transcript.exchange_mut(entry)?.answer_of(weights) = exchange::Answer::default();
+        let (messages, seed) = self.messages(entry)?;
+        *self.transcript.exchange_mut(entry)?.answer_of(weights) = Answer::default();
         let number = self.next;
         self.next += 1;
         self.generating = Some(Generating { number, weights, entry: Some(entry), prompt_tokens: 0, stopping: false });
         Some(ChatRequest { number, weights, messages, settings: Settings { seed, ..self.settings.clone() } })
     }
 
-    /// The conversation up to the prompt of an exchange.
-    fn messages(&self, entry: usize) -> Vec<Message> {
+    /// The conversation up to the prompt of an exchange, and the seed of its answers.
+    fn messages(&self, entry: usize) -> Option<(Vec<Message>, u64)> {
         let message = |role: &str, text: &str| Message::plain(role, text.to_owned());
-        let system = self.system.iter().map(|system| message("system", system));
+        let (_, last) = self.transcript.exchanges().find(|(index, _)| *index == entry)?;
         let before = self.transcript.exchanges().filter(|(index, exchange)| *index < entry && exchange.counts());
-        let before = before
+        let turns = before
             .flat_map(|(_, exchange)| [message("user", &exchange.prompt), message("assistant", &exchange.answer.text)]);
-        let prompt = self.transcript.exchanges().find(|(index, _)| *index == entry);
-        let prompt = prompt.map(|(_, exchange)| message("user", &exchange.prompt));
-        system.chain(before).chain(prompt).collect()
+        let system = last.system.iter().map(|system| message("system", system));
+        Some((system.chain(turns).chain([message("user", &last.prompt)]).collect(), last.seed))
     }
 
     /// Notes that an answer will not come.

@@ -10,6 +10,7 @@ use super::transcript::Entry;
 use super::{Chat, Input};
 use crate::chat::example::ChatExample;
 use crate::chat::{CompletionEnd, Weights};
+use crate::ui::format::grouped;
 use crate::ui::intent::Intent;
 use crate::ui::keymap::AppAction;
 
@@ -49,7 +50,7 @@ impl Chat {
 
     fn send(&mut self, prompt: &str) -> Result<Option<Intent>, String> {
         self.check_idle()?;
-        let exchange = Exchange::new(prompt.to_owned(), self.next_seed());
+        let exchange = Exchange::new(prompt.to_owned(), self.system.clone(), self.next_seed());
         let entry = self.transcript.push(Entry::Exchange(exchange));
         let typed = self.input.text().trim().to_owned();
         Ok(self.request(entry, Weights::FineTuned, Some(typed)))
@@ -71,13 +72,20 @@ impl Chat {
                     return Err(format!("/temperature takes a number of 0 or more, such as 0.7; it is {now} now"));
                 }
             },
+            Command::Tokens => match argument.parse::<usize>() {
+                Ok(tokens @ 1..) if self.check_tokens(tokens) => {
+                    self.settings.max_new_tokens = tokens;
+                    self.note(format!("an answer has at most {}", counted(tokens)));
+                }
+                _ => return Err(self.tokens_expected()),
+            },
             Command::Base => return self.toggle_base(),
             Command::Regenerate => {
                 self.check_idle()?;
                 let Some((entry, _)) = self.last() else { return Err("there is no answer to regenerate".into()) };
-                let seed = self.next_seed();
+                let (seed, system) = (self.next_seed(), self.system.clone());
                 if let Some(exchange) = self.transcript.exchange_mut(entry) {
-                    (exchange.seed, exchange.base) = (seed, None);
+                    (exchange.seed, exchange.system, exchange.base) = (seed, system, None);
                 }
                 self.transcript.follow();
                 return Ok(self.request(entry, Weights::FineTuned, None));
@@ -92,6 +100,27 @@ impl Chat {
             Command::Quit => return Ok(Some(Intent::App(AppAction::Quit))),
         }
         Ok(None)
+    }
+
+    /// Whether so many new tokens leave room for a prompt.
+    fn check_tokens(&self, tokens: usize) -> bool {
+        self.model.loaded().is_none_or(|loaded| tokens < loaded.max_length)
+    }
+
+    fn tokens_expected(&self) -> String {
+        let most = self.model.loaded().map(|loaded| grouped(loaded.max_length.saturating_sub(1) as u64));
+        let range = most.map_or("of 1 or more".into(), |most| format!("from 1 to {most}"));
+        format!("/tokens takes a whole number {range}; it is {} now", self.settings.max_new_tokens)
+    }
+
+    /// Leaves room for a prompt in a model with few positions.
+    pub(super) fn fit_tokens(&mut self) {
+        let Some(most) = self.model.loaded().map(|loaded| loaded.max_length) else { return };
+        if !self.check_tokens(self.settings.max_new_tokens) {
+            self.settings.max_new_tokens = (most / 2).max(1);
+            let (tokens, most) = (counted(self.settings.max_new_tokens), grouped(most as u64));
+            self.note(format!("an answer has at most {tokens}: the model has {most} positions"));
+        }
     }
 
     fn set_system(&mut self, text: &str) -> Result<(), String> {
@@ -144,7 +173,7 @@ impl Chat {
         if answer.is_empty() {
             return Err("the last answer is empty".into());
         }
-        let (system, prompt) = (self.system.clone(), exchange.prompt.clone());
+        let (system, prompt) = (exchange.system.clone(), exchange.prompt.clone());
         let example = ChatExample { system, prompt, answer: answer.to_owned() };
         let loaded = self.model.loaded();
         let line = match loaded.is_none_or(|loaded| loaded.conversations) {
@@ -191,6 +220,11 @@ impl Chat {
     fn note(&mut self, text: String) {
         self.transcript.push(Entry::Note(text));
     }
+}
+
+/// `1 token`, `256 tokens`.
+fn counted(tokens: usize) -> String {
+    format!("{} {}", grouped(tokens as u64), if tokens == 1 { "token" } else { "tokens" })
 }
 
 fn help() -> String {

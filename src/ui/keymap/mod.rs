@@ -123,7 +123,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "filter-presets" Action::Filter, [char('/')], "filter", "show only presets, or settings, that contain these words";
     }
     Chat {
-        "send" Action::Enter, [Plain(KeyCode::Enter)], "send", "send the prompt; alt-enter or ctrl-j starts a new line";
+        "send" Action::Enter, [Plain(KeyCode::Enter)], "send", "send; alt-enter or ctrl-j starts a new line";
         "stop-answer" Action::Back, [Plain(KeyCode::Esc)], "back", "stop the answer; if there is none, go back";
         "complete" Action::FocusNext, [Plain(KeyCode::Tab)], "", "complete the / command";
         "prompt-up" Action::Up, [Plain(KeyCode::Up)], "", "line up; in the first line, the prompt before";

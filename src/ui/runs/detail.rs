@@ -7,6 +7,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
+use super::line_input::LineInput;
 use super::list::RunList;
 use super::mode::Mode;
 use super::sign::sign;
@@ -122,13 +123,13 @@ pub(super) fn draw_mode(mode: &Mode, frame: &mut Frame, area: Rect, look: &Look)
     match mode {
         Mode::List | Mode::Filter { .. } => {}
         Mode::Rename(_, input) => {
-            let lines = vec![typed(&input.text, look), Line::default(), hint("enter rename  esc cancel", look)];
+            let lines = vec![typed(input, look), Line::default(), hint("enter rename  esc cancel", look)];
             popup(frame, area, look, "Rename run", lines, 60);
         }
         Mode::Tag(paths, input) => {
             let title = if paths.len() == 1 { "Tags".to_owned() } else { format!("Tags of {} runs", paths.len()) };
             let hint = hint("separated by spaces  enter save  esc cancel", look);
-            popup(frame, area, look, &title, vec![typed(&input.text, look), Line::default(), hint], 60);
+            popup(frame, area, look, &title, vec![typed(input, look), Line::default(), hint], 60);
         }
         Mode::TrainLonger(longer) => {
             let lines = vec![
@@ -136,7 +137,7 @@ pub(super) fn draw_mode(mode: &Mode, frame: &mut Frame, area: Rect, look: &Look)
                 Line::styled(format!(" {}", longer.ended), look.theme.style(look.theme.text)),
                 hint("settings for the steps to come:", look),
                 Line::default(),
-                typed(&longer.input.text, look),
+                typed(&longer.input, look),
                 Line::default(),
                 hint("KEY=VALUE ...  enter resume  esc cancel", look),
             ];
@@ -169,11 +170,13 @@ pub(super) fn draw_mode(mode: &Mode, frame: &mut Frame, area: Rect, look: &Look)
 }
 
 /// A text being typed, with a cursor.
-fn typed<'a>(text: &str, look: &Look) -> Line<'a> {
+fn typed<'a>(input: &LineInput, look: &Look) -> Line<'a> {
     let theme = &look.theme;
+    let (before, after) = input.parts();
     Line::from(vec![
-        Span::styled(format!(" {}", plain(text)), theme.bold(theme.text)),
+        Span::styled(format!(" {before}"), theme.bold(theme.text)),
         Span::styled("_", theme.bold(theme.accent)),
+        Span::styled(after, theme.bold(theme.text)),
     ])
 }
 

@@ -109,11 +109,7 @@ impl Runs {
             Mode::List => {}
             Mode::Filter { mut entry, before } => {
                 let typed = entry.key(key);
-                self.list.set_filter(if typed == InputOutcome::Cancelled {
-                    before.clone()
-                } else {
-                    entry.text.clone()
-                });
+                self.list.set_filter(if typed == InputOutcome::Cancelled { before.clone() } else { entry.text() });
                 if typed == InputOutcome::Editing {
                     self.mode = Mode::Filter { entry, before };
                 }
@@ -122,14 +118,14 @@ impl Runs {
                 InputOutcome::Editing => self.mode = Mode::Rename(run, entry),
                 InputOutcome::Cancelled => {}
                 InputOutcome::Submitted => {
-                    return Some(Intent::Edit(RunEdit::Rename { run, name: entry.text.trim().to_owned() }));
+                    return Some(Intent::Edit(RunEdit::Rename { run, name: entry.text().trim().to_owned() }));
                 }
             },
             Mode::Tag(runs, mut entry) => match entry.key(key) {
                 InputOutcome::Editing => self.mode = Mode::Tag(runs, entry),
                 InputOutcome::Cancelled => {}
                 InputOutcome::Submitted => {
-                    return Some(Intent::Edit(RunEdit::Tag { runs, tags: tags_of(&entry.text) }));
+                    return Some(Intent::Edit(RunEdit::Tag { runs, tags: tags_of(&entry.text()) }));
                 }
             },
             Mode::TrainLonger(mut longer) => match longer.input.key(key) {
@@ -171,7 +167,7 @@ impl Runs {
         match &mut self.mode {
             Mode::Filter { entry, .. } => {
                 entry.paste(text);
-                self.list.set_filter(entry.text.clone());
+                self.list.set_filter(entry.text());
             }
             Mode::Rename(_, entry) | Mode::Tag(_, entry) => entry.paste(text),
             Mode::TrainLonger(longer) => longer.input.paste(text),

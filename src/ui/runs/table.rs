@@ -131,15 +131,18 @@ pub(super) fn hit(runs: &RunList, area: Rect, position: Position) -> Option<Hit>
 
 pub(super) fn draw(scene: Scene, frame: &mut Frame, area: Rect) {
     let (runs, look, theme) = (scene.list, scene.look, &scene.look.theme);
-    let filtering = matches!(scene.mode, Mode::Filter { .. });
+    let typing = if let Mode::Filter { entry, .. } = scene.mode { Some(entry.parts()) } else { None };
     let total = runs.entries.as_ref().map_or(0, Vec::len);
     let mut title = Title::named("Runs");
-    if runs.filter.is_empty() && !filtering {
+    if runs.filter.is_empty() && typing.is_none() {
         title.values.push(Span::styled(total.to_string(), theme.bold(theme.text)));
     } else {
-        let cursor = if filtering { "_" } else { "" };
+        let filter = match typing {
+            Some((before, after)) => format!("/{before}_{after}"),
+            None => format!("/{}", plain(&runs.filter)),
+        };
         title.values.push(Span::styled(format!("{} of {total}", runs.shown.len()), theme.bold(theme.text)));
-        title.values.push(Span::styled(format!("/{}{cursor}", plain(&runs.filter)), theme.bold(theme.accent)));
+        title.values.push(Span::styled(filter, theme.bold(theme.accent)));
     }
     if !runs.marked.is_empty() {
         title.values.push(Span::styled(format!("{} marked", runs.marked.len()), theme.bold(theme.paused)));

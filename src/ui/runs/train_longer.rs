@@ -33,7 +33,7 @@ impl TrainLonger {
 
     /// Resumes the run with what was typed.
     pub(super) fn intent(self) -> Intent {
-        let set = self.input.text.split_whitespace().map(str::to_owned).collect();
+        let set = self.input.text().split_whitespace().map(str::to_owned).collect();
         Intent::Resume { run: self.run, set }
     }
 }

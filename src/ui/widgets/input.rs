@@ -44,6 +44,16 @@ impl Input {
         input
     }
 
+    pub fn text(&self) -> String {
+        self.characters.concat()
+    }
+
+    /// The text before the cursor and behind it.
+    pub fn parts(&self) -> (String, String) {
+        let (before, after) = self.characters.split_at(self.cursor);
+        (before.concat(), after.concat())
+    }
+
     pub fn is_empty(&self) -> bool {
         self.characters.is_empty()
     }
@@ -192,13 +202,13 @@ impl Input {
     fn word_start(&self) -> usize {
         let before = &self.characters[..self.cursor];
         let word = before.iter().rposition(|character| !is_blank(character)).unwrap_or(0);
-        before[..word].iter().rposition(is_blank).map_or(0, |space| space + 1)
+        before[..word].iter().rposition(|character| is_blank(character)).map_or(0, |space| space + 1)
     }
 
     fn word_end(&self) -> usize {
         let after = &self.characters[self.cursor..];
         let word = after.iter().position(|character| !is_blank(character)).unwrap_or(after.len());
-        let length = after[word..].iter().position(is_blank).unwrap_or(after.len() - word);
+        let length = after[word..].iter().position(|character| is_blank(character)).unwrap_or(after.len() - word);
         self.cursor + word + length
     }
 
@@ -215,7 +225,7 @@ fn cells(characters: &[String]) -> usize {
     characters.iter().map(|character| character.width()).sum()
 }
 
-fn is_blank(character: &String) -> bool {
+fn is_blank(character: &str) -> bool {
     character.trim().is_empty()
 }
 
