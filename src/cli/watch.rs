@@ -11,6 +11,7 @@ use super::args::{DeviceArg, RunsArg, ScreenArgs};
 use super::backend::LocalBackend;
 use super::detach::{self, Detach};
 use super::{exit_code, is_dumb, on_terminal, print, report};
+use crate::alerts::Rule;
 use crate::headless::OutputFormat;
 use crate::outcome::Outcome;
 use crate::protocol::{Finished, Reason};
@@ -78,7 +79,9 @@ impl WatchArgs {
         let (folder, fresh) = (launched.folder.clone(), launched.fresh);
         let outcome = match self.format() {
             None => ui::open(backend, Some(launched), options),
-            Some(format) => remove_unstarted(headless::run(launched.link, format, None), fresh, &folder),
+            Some(format) => {
+                remove_unstarted(headless::run(launched.link, format, options.alerts, None), fresh, &folder)
+            }
         }?;
         let text = match &outcome.finished {
             _ if self.json => String::new(),
@@ -100,7 +103,7 @@ impl LaunchArgs {
         let launched = launch(&backend)?;
         match self.background.detach {
             None => self.watch.watch(launched, backend, options),
-            Some(when) => watch_detached(launched, when),
+            Some(when) => watch_detached(launched, when, config.alert),
         }
     }
 
@@ -125,7 +128,7 @@ fn start_in_background() -> Result<ExitCode> {
 }
 
 /// Watches a run from the background process.
-fn watch_detached(launched: Launched, when: Detach) -> Result<ExitCode> {
+fn watch_detached(launched: Launched, when: Detach, alerts: Vec<Rule>) -> Result<ExitCode> {
     let Launched { link, folder, fresh } = launched;
     let leave = {
         let folder = folder.clone();
@@ -138,7 +141,7 @@ fn watch_detached(launched: Launched, when: Detach) -> Result<ExitCode> {
             None
         }
     };
-    Ok(exit_code(&remove_unstarted(headless::run(link, OutputFormat::Bar, on_started), fresh, &folder)?))
+    Ok(exit_code(&remove_unstarted(headless::run(link, OutputFormat::Bar, alerts, on_started), fresh, &folder)?))
 }
 
 /// Removes the folder of a new run that a usage error kept from starting.

@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::keymap::Keymap;
 use super::terminal_background;
 use super::theme::{Depth, Look, Themes};
+use crate::alerts::Rule;
 use crate::config::{Config, Notify};
 
 /// The theme name that stands for dark or light, depending on the terminal's background.
@@ -17,6 +18,8 @@ pub struct Options {
     ascii: bool,
     pub(super) mouse: bool,
     pub(super) notify: Notify,
+    /// When to notify the user of a run.
+    pub(crate) alerts: Vec<Rule>,
     theme: String,
     pub(super) themes: Themes,
     pub(super) depth: Depth,
@@ -40,6 +43,7 @@ impl Options {
             ascii: ascii || config.ascii,
             mouse: config.mouse,
             notify: config.notify,
+            alerts: config.alert.clone(),
             theme: config.theme.clone(),
             themes,
             depth,
