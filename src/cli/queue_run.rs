@@ -52,6 +52,7 @@ struct Worker {
     queue: Queue,
     detached: bool,
     on_hangup: OnHangup,
+    alerts: Vec<Rule>,
     /// What to report at the end: a line per run.
     lines: String,
     failures: usize,
@@ -68,7 +69,7 @@ impl QueueRun {
         };
         let queue = Queue::of(backend.runs());
         let mut worker =
-            Worker { backend, queue, detached: self.detached, on_hangup, lines: String::new(), failures: 0 };
+            Worker { backend, queue, detached: self.detached, on_hangup, alerts: config.alert, lines: String::new(), failures: 0 };
         let signalled = worker.work()?;
         let printed = print(&worker.lines);
         if let Some(outcome) = signalled {
@@ -145,7 +146,9 @@ impl Worker {
                 Ok(())
             })
         };
-        let outcome = headless::run(link, OutputFormat::Bar, self.on_hangup, Some(on_started));
+        let shown =
+            HeadlessOptions { format: OutputFormat::Bar, on_hangup: self.on_hangup, alerts: self.alerts.clone() };
+        let outcome = headless::run(link, shown, Some(on_started));
         let outcome = remove_unstarted(outcome, fresh, &folder);
         if let (Some(taken), Err(error)) = (taken.borrow_mut().take(), &outcome) {
             taken.failed(&format!("{error:#}"))?;

@@ -14,8 +14,9 @@ use super::args::{DeviceArg, RunsArg, ScreenArgs};
 use super::backend::LocalBackend;
 use super::detach::{self, Detach};
 use super::{exit_code, is_dumb, on_terminal, print, report};
+use crate::alerts::Rule;
 use crate::config::OnHangup;
-use crate::headless::OutputFormat;
+use crate::headless::{HeadlessOptions, OutputFormat};
 use crate::outcome::Outcome;
 use crate::protocol::{Finished, Reason};
 use crate::signals::Signal;
@@ -92,7 +93,8 @@ impl WatchArgs {
             None => ui::open(backend, Some(launched), options),
             Some(format) => {
                 let own = launched.link.is_own();
-                let outcome = headless::run(launched.link, format, on_hangup, None);
+                let shown = HeadlessOptions { format, on_hangup, alerts: options.alerts };
+                let outcome = headless::run(launched.link, shown, None);
                 remove_unstarted(outcome, fresh, &folder).and_then(|outcome| match on_hangup {
                     OnHangup::Detach if own => continue_after_hangup(outcome, &backend, &folder),
                     _ => Ok(outcome),
@@ -121,7 +123,7 @@ impl LaunchArgs {
         let launched = launch(&backend)?;
         match self.background.detach {
             None => self.watch.watch(launched, backend, options),
-            Some(when) => watch_detached(launched, when, &backend),
+            Some(when) => watch_detached(launched, when, &backend, config.alert),
         }
     }
 
@@ -156,7 +158,7 @@ pub(super) fn continue_after_hangup(mut outcome: Outcome, backend: &LocalBackend
 }
 
 /// Watches a run from the background process, and then works through the queue.
-fn watch_detached(launched: Launched, when: Detach, backend: &LocalBackend) -> Result<ExitCode> {
+fn watch_detached(launched: Launched, when: Detach, backend: &LocalBackend, alerts: Vec<Rule>) -> Result<ExitCode> {
     let Launched { link, folder, fresh } = launched;
     let detached = Rc::new(Cell::new(false));
     let leave = {
@@ -174,7 +176,8 @@ fn watch_detached(launched: Launched, when: Detach, backend: &LocalBackend) -> R
             None
         }
     };
-    let outcome = headless::run(link, OutputFormat::Bar, OnHangup::Checkpoint, on_started);
+    let shown = HeadlessOptions { format: OutputFormat::Bar, on_hangup: OnHangup::Checkpoint, alerts };
+    let outcome = headless::run(link, shown, on_started);
     let outcome = remove_unstarted(outcome, fresh, &folder);
     let signalled = outcome.as_ref().is_ok_and(|outcome| outcome.signal.is_some());
     if detached.get() && !signalled {

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use anyhow::Result;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use crate::alerts::{Alert, Alerts, Rule};
 use crate::attach::Link;
 use crate::config::OnHangup;
 use crate::outcome::Outcome;
@@ -28,6 +29,15 @@ pub enum OutputFormat {
     Json,
 }
 
+/// How a run is printed, and what happens besides.
+pub struct HeadlessOptions {
+    pub format: OutputFormat,
+    /// What a hang-up does to a run of this process.
+    pub on_hangup: OnHangup,
+    /// When to warn of the run.
+    pub alerts: Vec<Rule>,
+}
+
 /// Called at the first [`Event::Started`] or [`Event::Resumed`].
 pub type OnStarted = Box<dyn FnOnce() -> Result<()>>;
 
@@ -39,22 +49,22 @@ pub type OnStarted = Box<dyn FnOnce() -> Result<()>>;
 /// Those of the run. What could not be written.
 pub fn run(
     link: impl Into<Link>,
-    format: OutputFormat,
-    on_hangup: OnHangup,
+    options: HeadlessOptions,
     on_started: Option<OnStarted>,
 ) -> Result<Outcome> {
-    let typed = if format == OutputFormat::Plain { Some(typed::lines()) } else { None };
-    watch(link.into(), format, typed, on_hangup, on_started)
+    let typed = if options.format == OutputFormat::Plain { Some(typed::lines()) } else { None };
+    watch(link.into(), options, typed, on_started)
 }
 
 fn watch(
     mut link: Link,
-    format: OutputFormat,
+    options: HeadlessOptions,
     mut typed: Option<UnboundedReceiver<String>>,
-    on_hangup: OnHangup,
     mut on_started: Option<OnStarted>,
 ) -> Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let HeadlessOptions { format, on_hangup, alerts } = options;
+    let mut alerts = Alerts::new(alerts);
     let mut outcome = Outcome::default();
     // A run is worth more than what it prints.
     let mut unwritten: Option<StdoutError> = None;
@@ -78,6 +88,8 @@ fn watch(
                         // Stderr may no longer be a terminal.
                         plain = Plain::new();
                     }
+                    alerts.muted = link.is_behind();
+                    let alert = alerts.on_event(&event);
                     if let Event::Finished(finished) = &event {
                         outcome.finished = Some(finished.clone());
                     }
@@ -91,6 +103,9 @@ fn watch(
                         }
                         plain.line(&format!("{error}; training continues, and all events are in the run's events.jsonl"));
                         unwritten = Some(error);
+                    }
+                    if let Some(alert) = alert {
+                        plain.line(&alert_line(&alert));
                     }
                 }
                 line = async { typed.as_mut().expect("guarded").recv().await }, if typed.is_some() => match line {
@@ -133,6 +148,12 @@ fn watch(
     }
 }
 
+/// An alert as a warning. Nobody may be there to resume a run without screens, so it is not paused.
+fn alert_line(alert: &Alert) -> String {
+    let note = if alert.pause { " (not paused: only a run with screens is)" } else { "" };
+    format!("warning: alert: {}{note}", alert.text)
+}
+
 fn print_line(event: &Event) -> Result<(), StdoutError> {
     let line = serde_json::to_string(event).map_err(io::Error::from)?;
     print(&(line + "\n"))
@@ -143,6 +164,16 @@ mod tests {
     use super::*;
     use crate::protocol::{Finished, Reason};
     use crate::session::Session;
+
+    #[test]
+    fn an_alert_says_that_a_run_without_screens_is_not_paused() {
+        let alert = |pause| Alert { text: "loss 6 > 5 at step 3".into(), pause };
+        assert_eq!(alert_line(&alert(false)), "warning: alert: loss 6 > 5 at step 3");
+        assert_eq!(
+            alert_line(&alert(true)),
+            "warning: alert: loss 6 > 5 at step 3 (not paused: only a run with screens is)"
+        );
+    }
 
     #[test]
     fn typed_commands_reach_the_trainer_and_the_run_continues_after_the_end_of_stdin() {
@@ -158,7 +189,9 @@ mod tests {
             sender.send(line.to_owned()).unwrap();
         }
         drop(sender);
-        let outcome = watch(session.into(), OutputFormat::Plain, Some(lines), OnHangup::Checkpoint, None).unwrap();
+        let options =
+            HeadlessOptions { format: OutputFormat::Plain, on_hangup: OnHangup::Checkpoint, alerts: Vec::new() };
+        let outcome = watch(session.into(), options, Some(lines), None).unwrap();
         assert_eq!(outcome.finished.map(|finished| finished.step), Some(3));
     }
 }

@@ -24,6 +24,7 @@ use super::shell::Scene;
 use super::start_request::StartRequest;
 use super::theme::{Look, Theme, Themes};
 use super::toast::Toasts;
+use crate::alerts::{Alert, Alerts};
 use crate::export::{Cancelled, ChangedBiases, ExportRequest};
 use crate::preset::PresetEntry;
 use crate::protocol::{Command, Event};
@@ -43,6 +44,8 @@ pub struct App {
     pub themes: Themes,
     pub keymap: Keymap,
     pub toasts: Toasts,
+    /// The user's alert rules, watched on the live run.
+    pub alerts: Alerts,
     /// Whether to leave as soon as the live run has ended.
     pub leaving: bool,
     /// What was chosen in the palette, the latest first.
@@ -66,6 +69,7 @@ impl App {
             themes: Themes::default(),
             keymap,
             toasts: Toasts::default(),
+            alerts: Alerts::default(),
             leaving: false,
             recent: Vec::new(),
             pending: None,
@@ -188,14 +192,30 @@ impl App {
 
     /// Applies an event of the live run.
     fn on_event(&mut self, event: Event) -> Option<Effect> {
+        let mut alert = None;
         if let Some(live) = &mut self.monitors.live {
             self.toasts.of_event(&event);
             if event.is_last() {
                 self.home.renew_estimate();
             }
+            alert = self.alerts.on_event(&event);
             live.on_event(event);
         }
-        (self.leaving && !self.monitors.at_work()).then_some(Effect::Leave)
+        if self.leaving && !self.monitors.at_work() {
+            return Some(Effect::Leave);
+        }
+        self.raise(alert?)
+    }
+
+    /// Shows an alert of the live run, and pauses the run if a rule says so.
+    fn raise(&mut self, alert: Alert) -> Option<Effect> {
+        let live = self.monitors.live.as_mut()?;
+        let text = format!("{}: {}", live.run.name(), alert.text);
+        let pause = alert.pause && live.pause_for_alert();
+        self.toasts.warning(if pause { format!("{text}; pausing") } else { text.clone() });
+        // The toast disappears, the log stays.
+        live.on_event(Event::warning(format!("alert: {}", alert.text)));
+        Some(Effect::Alert { text, pause })
     }
 
     /// Draws another run's curves beneath those on the monitor from now on.
@@ -434,6 +454,7 @@ impl App {
     }
 
     fn show_live(&mut self, monitor: Monitor) {
+        self.alerts.reset();
         self.home.renew_estimate();
         self.monitors.show_live(monitor);
         self.screen = Screen::Monitor;

@@ -43,6 +43,7 @@ impl Workbench {
         let mut answers = Answers::new();
         match effect {
             Effect::Send(command) => self.send(command),
+            Effect::Alert { text, pause } => self.alert(&text, pause),
             Effect::Detach => self.detach(),
             Effect::Launch(preset) => answers = self.start_alone(StartRequest::Launch(preset)),
             Effect::Resume { run, set } => answers = self.start_alone(StartRequest::Resume { run, set }),
@@ -105,6 +106,14 @@ impl Workbench {
         }
         if let Some(live) = &mut self.live {
             live.link.send(command);
+        }
+    }
+
+    /// Notifies the user as the settings say, with the next frame, and pauses the run if asked to.
+    pub(super) fn alert(&mut self, text: &str, pause: bool) {
+        self.notification += &self.status.notification(text);
+        if pause {
+            self.send(Command::Pause);
         }
     }
 

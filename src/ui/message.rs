@@ -88,6 +88,11 @@ pub enum Msg {
 pub enum Effect {
     /// Send a command to the trainer of the live run.
     Send(Command),
+    /// Notify the user of the live run, and pause it if asked to.
+    Alert {
+        text: String,
+        pause: bool,
+    },
     /// Stop the live run with a checkpoint, and continue it in a process of its own.
     Detach,
     Launch(Box<Preset>),

@@ -52,6 +52,7 @@ use ratatui::Frame;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::alerts::Alerts;
 use crate::chat::ChatLink;
 use crate::config::OnHangup;
 use crate::outcome::Outcome;
@@ -177,6 +178,7 @@ impl Workbench {
         let library = Library::from_env();
         let mut app = App::new(look, options.keymap, Home::new(library.list()), Runs::default(), width, height);
         app.themes = options.themes;
+        app.alerts = Alerts::new(options.alerts);
         let mut workbench = Workbench {
             app,
             lister: Arc::new(Mutex::new(Lister::new(backend.runs()))),
@@ -354,7 +356,7 @@ impl Workbench {
         }
     }
 
-    /// Applies an event of the live run. All that an event can lead to is that the workbench is left.
+    /// Applies an event of the live run. It can lead to an alert, or to leaving the workbench.
     fn on_event(&mut self, event: Event) -> ControlFlow<()> {
         self.note(&event);
         if matches!(event, Event::Resumed(_))
@@ -363,12 +365,18 @@ impl Workbench {
             // The run may continue with another preset.
             self.app.update(Msg::Files(effects::files(&live.folder)));
         }
+        self.app.alerts.muted = self.live.as_ref().is_some_and(|live| live.link.is_behind());
         let last = event.is_last().then(|| event.clone());
         let effect = self.app.update(Msg::Event(event));
         if let Some(last) = last {
             self.notification += &self.status.ended(&last, self.app.monitors.live.as_ref().map(|live| &live.run));
         }
-        if effect == Some(Effect::Leave) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        match effect {
+            Some(Effect::Leave) => return ControlFlow::Break(()),
+            Some(Effect::Alert { text, pause }) => self.alert(&text, pause),
+            _ => {}
+        }
+        ControlFlow::Continue(())
     }
 
     /// Keeps what the program reports when it ends, and removes a run that has started from the queue.

@@ -7,6 +7,7 @@ use anyhow::Result;
 use super::keymap::Keymap;
 use super::terminal_background;
 use super::theme::{Depth, Look, Themes};
+use crate::alerts::Rule;
 use crate::config::{Config, Notify, OnHangup};
 
 /// The theme name that stands for dark or light, depending on the terminal's background.
@@ -19,6 +20,8 @@ pub struct Options {
     pub(super) notify: Notify,
     /// What a hang-up does to the live run.
     pub on_hangup: OnHangup,
+    /// When to notify the user of a run.
+    pub(crate) alerts: Vec<Rule>,
     theme: String,
     pub(super) themes: Themes,
     pub(super) depth: Depth,
@@ -43,6 +46,7 @@ impl Options {
             mouse: config.mouse,
             notify: config.notify,
             on_hangup: config.on_hangup,
+            alerts: config.alert.clone(),
             theme: config.theme.clone(),
             themes,
             depth,

@@ -56,6 +56,11 @@ impl Toasts {
         self.push(Level::Error, text.into());
     }
 
+    /// Shows what the user asked to be warned of.
+    pub fn warning(&mut self, text: impl Into<String>) {
+        self.push(Level::Warning, text.into());
+    }
+
     /// Shows an event of a run, if it is worth a toast.
     pub fn of_event(&mut self, event: &Event) {
         match event {

@@ -368,12 +368,27 @@ fn a_run_its_delta_and_its_merged_folder_say_the_same() {
 
     let all = models.map(|model| ask("eval", model, &["--data", "texts.csv"]));
     assert!(all[0].starts_with("accuracy ") && all[0] == all[1] && all[0] == all[2], "{all:?}");
+    let table = all[0].split_once("columns: predicted)\n").unwrap().1.to_owned();
     let all = models.map(|model| ask("predict", model, &["--data", "texts.csv"]));
     assert!(all[0].lines().count() == 96 && all[0] == all[1] && all[0] == all[2]);
     let first: serde_json::Value = serde_json::from_str(all[0].lines().next().unwrap()).unwrap();
     let logits = first["logits"].as_array().unwrap();
     let yes = logits[1].as_f64().unwrap() > logits[0].as_f64().unwrap();
     assert_eq!((&first["index"], &first["label"]), (&0.into(), &(if yes { "yes" } else { "no" }).into()));
+
+    // The cells of the confusion matrix are those that a count of the predictions gives.
+    let labelled = fs::read_to_string(tiny.path("texts.csv")).unwrap();
+    let labels: Vec<&str> = labelled.lines().skip(1).map(|line| line.rsplit(',').next().unwrap()).collect();
+    let predicted: Vec<String> = all[0]
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["label"].as_str().unwrap().to_owned())
+        .collect();
+    let count = |label: &str, prediction: &str| {
+        labels.iter().zip(&predicted).filter(|(of, as_)| **of == label && *as_ == prediction).count()
+    };
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    let row = |label| vec![String::from(label), count(label, "no").to_string(), count(label, "yes").to_string()];
+    assert_eq!(rows, [vec!["no".to_owned(), "yes".to_owned()], row("no"), row("yes")], "{table}");
 
     // As the benchmark takes it; texts alone are enough.
     let texts: String = fs::read_to_string(tiny.path("texts.csv"))

@@ -67,6 +67,7 @@ fn a_run_reports_its_events_in_order_and_writes_them_to_disk() {
     let started =
         events.iter().find_map(|event| if let Event::Started(started) = event { Some(started) } else { None }).unwrap();
     assert_eq!((started.examples, started.eval_examples, started.steps, started.batch), (72, 24, 18, 8));
+    assert_eq!(started.clip, Some(1.0));
     let selected = events
         .iter()
         .find_map(|event| if let Event::Selected(selected) = event { Some(selected) } else { None })
@@ -97,6 +98,15 @@ fn a_run_reports_its_events_in_order_and_writes_them_to_disk() {
     let wrong = examples.examples.iter().filter(|example| example.prediction != example.label).count();
     assert_eq!(examples.wrong, Some(wrong as u64));
     assert!((1.0 - wrong as f64 / 24.0 - eval.scores["accuracy"]).abs() < 1e-9);
+    // All examples are listed, so that the cells of the matrix can be counted here.
+    let confusion = examples.confusion.as_ref().unwrap();
+    assert_eq!((confusion.classes.as_slice(), confusion.of), (["no".to_owned(), "yes".to_owned()].as_slice(), 2));
+    assert_eq!(confusion.counts.iter().flatten().sum::<u64>(), examples.of);
+    for (label, predicted) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let (names, listed) = (&confusion.classes, &examples.examples);
+        let of_cell = listed.iter().filter(|e| e.label == names[label] && e.prediction == names[predicted]);
+        assert_eq!(confusion.count(label, predicted), of_cell.count() as u64, "{label} as {predicted}");
+    }
     for example in &examples.examples {
         let word = if example.label == "yes" { "good" } else { "bad" };
         assert!(example.text.ends_with(word), "{example:?}");

@@ -1,9 +1,10 @@
 //! The badges of the Monitor and the list of what they mean, at each size, and the way from them to the charts.
 
 use crossterm::event::KeyCode;
-use finesift::protocol::{Event, Level, Mass, Started, Step, TargetMass};
+use finesift::alerts::Alerts;
+use finesift::protocol::{Command, Event, Level, Mass, Phase, Started, Step, TargetMass};
 use finesift::ui::app::App;
-use finesift::ui::message::Msg;
+use finesift::ui::message::{Effect, Msg};
 use finesift::ui::monitor::{Monitor, Tab};
 use finesift::ui::theme::Depth;
 
@@ -127,4 +128,61 @@ fn badges_of_a_live_run_appear_while_it_trains() {
     assert_eq!(buffer[(x, y)].fg, app.look.theme.warning.0);
     app.update(Msg::Event(Event::Log { level: Level::Info, message: "x".into() }));
     assert!(text(&screen(&app, 120, 40)).contains("! details"));
+}
+
+/// A live run whose loss is that of the demo with a spike from step 150 on.
+fn alerted(rule: &str) -> (App, Vec<Effect>) {
+    let mut app = app(120, 40);
+    app.alerts = Alerts::new(vec![rule.parse().unwrap()]);
+    app.update(Msg::Launched);
+    let events = ailing().into_iter().filter(|event| !event.is_last());
+    let effects = events.filter_map(|event| app.update(Msg::Event(event))).collect();
+    (app, effects)
+}
+
+#[test]
+fn a_rule_of_the_user_notifies_once_and_names_the_run() {
+    let (mut app, effects) = alerted("loss > 3");
+    let [Effect::Alert { text, pause: false }] = effects.as_slice() else { panic!("{effects:?}") };
+    assert!(text.starts_with("demo: loss 4.") && text.ends_with(" > 3 at step 150"), "{text}");
+    let shown = text_of(&app);
+    assert!(shown.contains(text.as_str()), "a toast names the run\n{shown}");
+    type_keys(&mut app, "5v");
+    assert!(text_of(&app).contains("alert: loss 4."), "{}", text_of(&app));
+    // A replay alerts of nothing.
+    app.monitors.replay = Some(Monitor::replay());
+    for event in ailing() {
+        assert_eq!(app.update(Msg::Replayed(0, vec![event])), None);
+    }
+}
+
+#[test]
+fn a_rule_pauses_the_run_if_it_says_so() {
+    let (mut app, effects) = alerted("loss > 3: pause");
+    assert!(matches!(effects.as_slice(), [Effect::Alert { pause: true, .. }]), "{effects:?}");
+    // What the trainer has not confirmed is not shown as done.
+    let shown = text_of(&app);
+    assert!(shown.contains("; pausing") && !shown.contains("● paused"), "{shown}");
+    app.update(Msg::Event(Event::Phase { phase: Phase::Paused }));
+    assert!(text_of(&app).contains("● paused"), "{}", text_of(&app));
+    assert_eq!(press(&mut app, KeyCode::Char(' ')), Some(Effect::Send(Command::Resume)));
+    // A run that is paused already is not paused again.
+    let spike = ailing().into_iter().find(|event| matches!(event, Event::Step(step) if step.step == 150)).unwrap();
+    app.alerts.reset();
+    assert!(matches!(app.update(Msg::Event(spike)), Some(Effect::Alert { pause: false, .. })));
+}
+
+#[test]
+fn old_events_of_a_run_that_is_attached_to_alert_of_nothing() {
+    let mut app = app(120, 40);
+    app.alerts = Alerts::new(vec!["loss > 3: pause".parse().unwrap()]);
+    app.update(Msg::Attached);
+    app.alerts.muted = true;
+    for event in ailing() {
+        assert_eq!(app.update(Msg::Event(event)), None);
+    }
+}
+
+fn text_of(app: &App) -> String {
+    text(&screen(app, 120, 40))
 }

@@ -161,7 +161,8 @@ fn cell(scene: Scene, matrix: &Confusion, label: usize, predicted: usize, grid: 
     let theme = &look.theme;
     let count = matrix.count(label, predicted);
     let share = count as f64 / matrix.labelled.get(label).copied().unwrap_or(0).max(1) as f64;
-    let hue = if label == predicted { theme.good } else { theme.error };
+    // Wrong predictions are few: the square root makes a difference among them visible.
+    let (hue, share) = if label == predicted { (theme.good, share) } else { (theme.error, share.sqrt()) };
     let style = match theme.between(theme.track, hue, share.clamp(0.0, 1.0), look.depth) {
         Some((colour, ink)) => Style::new().bg(colour.0).fg(ink.0),
         None if count == 0 => theme.style(theme.dim),

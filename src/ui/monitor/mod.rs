@@ -148,6 +148,16 @@ impl Monitor {
         Some(command)
     }
 
+    /// Notes that a rule of the user pauses the run. Returns whether there is something to pause. Unlike a key, a rule does
+    /// not wait until the last command is confirmed.
+    pub fn pause_for_alert(&mut self) -> bool {
+        let pausable = self.at_work() && !self.run.held;
+        if pausable {
+            self.asked.get_or_insert("pausing…");
+        }
+        pausable
+    }
+
     /// Handles an input. `area` is the one that [`Monitor::draw`] draws on.
     pub fn handle(&mut self, input: &UserInput, area: Rect, keymap: &Keymap, look: &Look) -> Option<Intent> {
         if self.health.listed.is_some() {

@@ -58,10 +58,6 @@ impl Input {
         self.characters.is_empty()
     }
 
-    pub fn text(&self) -> String {
-        self.characters.concat()
-    }
-
     /// Handles a key; returns whether it is bound.
     pub fn key(&mut self, key: KeyEvent) -> bool {
         let (control, alt) = (key.modifiers.contains(KeyModifiers::CONTROL), key.modifiers.contains(KeyModifiers::ALT));
