@@ -21,6 +21,7 @@ mod plan;
 mod predict;
 mod presets;
 mod progress;
+mod replay;
 mod resume;
 mod runs;
 mod settings;
@@ -90,6 +91,8 @@ enum Command {
     Resume(resume::Resume),
     /// Attach to a running training process
     Attach(attach::Attach),
+    /// Replay a recorded run in the screens
+    Replay(replay::Replay),
     /// List runs, list or pin a run's checkpoints
     Runs(runs::RunsCommand),
     /// Export a run's model or metrics
@@ -172,6 +175,7 @@ fn run(command: Option<Command>, home: &HomeArgs) -> Result<ExitCode> {
         Command::Train(train) => return train.run(),
         Command::Resume(resume) => return resume.run(),
         Command::Attach(attach) => return attach.run(),
+        Command::Replay(replay) => return replay.run(),
         Command::Export(export) => return export.run(),
         Command::Apply(apply) => return apply.run(),
         Command::Download(download) => match download.run()? {},

@@ -13,6 +13,7 @@ use super::message::{Effect, Msg};
 use super::monitor::Monitor;
 use super::monitors::Monitors;
 use super::overlay::{Completion, Outcome, Overlay, Picker, Question};
+use super::replay::Pace;
 use super::runs::Runs;
 use super::screen::Screen;
 use super::shell::Scene;
@@ -121,6 +122,7 @@ impl App {
             Msg::Launched => self.show_live(Monitor::launched()),
             Msg::Attached => self.show_live(Monitor::attached()),
             Msg::Replayed(number, events) => self.monitors.on_replayed(number, events),
+            Msg::ReplayEnded(number) => self.monitors.on_replay_ended(number),
             Msg::Listed(runs, now) => self.runs.on_listed(runs, now),
             Msg::Compared(comparison) => self.overlay = Some(Overlay::Comparison(comparison, 0)),
             Msg::Overlaid(name, run) => self.on_overlaid(name, *run),
@@ -246,6 +248,7 @@ impl App {
                 self.monitors.replay = None;
                 self.show(Screen::Runs)
             }
+            Intent::Pace(pace) => Some(Effect::Pace(pace)),
             Intent::Replay(folder) => Some(self.start_replay(folder)),
             Intent::Attach(folder) => self.attach(folder),
             Intent::Resume { run, set } => Some(Effect::Resume { run, set }),
@@ -298,8 +301,13 @@ impl App {
     }
 
     fn start_replay(&mut self, folder: PathBuf) -> Effect {
+        Effect::Replay(folder, self.open_replay(None))
+    }
+
+    /// Shows a new replay, at a pace if one is given. Returns its number.
+    pub(super) fn open_replay(&mut self, pace: Option<Pace>) -> u64 {
         self.screen = Screen::Monitor;
-        Effect::Replay(folder, self.monitors.show_replay())
+        self.monitors.show_replay(pace)
     }
 
     /// Attaches to a run in another process; while this process trains one, the other is replayed.

@@ -19,6 +19,7 @@ pub mod monitor;
 mod monitors;
 mod options;
 mod overlay;
+pub mod replay;
 pub mod run_edit;
 pub mod runs;
 pub mod saving;
@@ -57,6 +58,7 @@ use home::Home;
 use input::UserInput;
 use message::{Effect, Msg};
 pub use options::Options;
+use replay::{Pace, PaceControl};
 pub use runs::Comparison;
 use runs::Runs;
 use screen::Screen;
@@ -84,9 +86,25 @@ const LIST_EVERY: Duration = Duration::from_secs(3);
 /// # Errors
 /// The failure of the run that was given, or a terminal that cannot be used.
 pub fn open(backend: Arc<dyn Backend>, launched: Option<Launched>, options: Options) -> Result<Outcome> {
+    run(options, |options| Workbench::new(backend, launched, options))
+}
+
+/// Opens the workbench on a recorded run: all of it at once, or at a multiple of its own pace.
+///
+/// # Errors
+/// A terminal that cannot be used.
+pub fn replay(backend: Arc<dyn Backend>, folder: PathBuf, speed: Option<f64>, options: Options) -> Result<Outcome> {
+    run(options, |options| {
+        let mut workbench = Workbench::new(backend, None, options)?;
+        workbench.open_replay(folder, speed.map(|speed| Pace { speed, paused: false }));
+        Ok(workbench)
+    })
+}
+
+fn run(options: Options, open: impl FnOnce(Options) -> Result<Workbench>) -> Result<Outcome> {
     crossterm::style::force_color_output(options.depth != Depth::None);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(Workbench::new(backend, launched, options)?.run());
+    let outcome = runtime.block_on(async { open(options)?.run().await });
     // Leaving does not wait for files that are still read on other threads.
     runtime.shutdown_background();
     outcome
@@ -117,6 +135,8 @@ struct Workbench {
     lister: Arc<Mutex<Lister>>,
     /// Number of the latest replay. The reader of an earlier one stops.
     replay: Arc<AtomicU64>,
+    /// The pace of the latest paced replay.
+    pace: Option<Arc<PaceControl>>,
     status: TerminalStatus,
     /// A notification that waits to be written to the terminal.
     notification: String,
@@ -152,6 +172,7 @@ impl Workbench {
             failure: None,
             answers: mpsc::unbounded_channel(),
             replay: Arc::default(),
+            pace: None,
             status: TerminalStatus::new(options.notify, |name| std::env::var(name).ok()),
             notification: String::new(),
             mouse: options.mouse,

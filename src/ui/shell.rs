@@ -82,7 +82,7 @@ fn draw_top(frame: &mut Frame, top: Rect, scene: &Scene) {
 fn draw_footer(frame: &mut Frame, area: Rect, scene: &Scene) {
     let theme = &scene.look.theme;
     let context = Context::from(scene.screen);
-    let paused = scene.monitor.is_some_and(|monitor| monitor.run.held);
+    let paused = scene.monitor.is_some_and(Monitor::paused);
     let (mut line, mut end) = (Line::default(), Line::default());
     let mut others = Vec::new();
     for (binding, keys) in scene.keymap.lines(context).filter(|(binding, _)| !binding.short.is_empty()) {
@@ -111,7 +111,8 @@ fn draw_footer(frame: &mut Frame, area: Rect, scene: &Scene) {
 /// Whether an action would do something on the monitor now.
 fn accepts(monitor: &Monitor, action: Action) -> bool {
     match action {
-        Action::PauseOrResume | Action::Checkpoint | Action::Evaluate | Action::StopAndSave => monitor.at_work(),
+        Action::PauseOrResume => monitor.at_work() || monitor.pace.is_some(),
+        Action::Checkpoint | Action::Evaluate | Action::StopAndSave => monitor.at_work(),
         Action::Sample => monitor.accepts_prompts(),
         _ => true,
     }

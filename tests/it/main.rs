@@ -44,6 +44,7 @@ mod parity;
 #[cfg(feature = "torch")]
 mod pictures;
 mod pty;
+mod replay_pty;
 #[cfg(feature = "torch")]
 mod resume;
 #[cfg(feature = "torch")]

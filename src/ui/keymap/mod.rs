@@ -65,7 +65,7 @@ macro_rules! bindings {
 /// Every binding, in the order of footer and help.
 pub const BINDINGS: &[Binding] = bindings! {
     Monitor {
-        "pause" Action::PauseOrResume, [char(' '), char('p')], "pause", "pause after this step, or resume";
+        "pause" Action::PauseOrResume, [char(' '), char('p')], "pause", "pause after this step, or resume; pause a replay";
         "checkpoint" Action::Checkpoint, [char('c')], "checkpoint", "save a checkpoint now";
         "evaluate" Action::Evaluate, [char('e')], "evaluate", "evaluate on the held-out set now";
         "sample" Action::Sample, [char('g')], "prompt", "prompt the language model; see the samples";
@@ -86,6 +86,8 @@ pub const BINDINGS: &[Binding] = bindings! {
         "write" Action::WriteChart, [char('w')], "", "write the chart as CSV and SVG into the run folder";
         "metric" Action::Metric, [char('m')], "", "layers: gradient mass / update size / selected share";
         "play" Action::Play, [char('P')], "", "layers: play the steps, or stop";
+        "slower" Action::Slower, [char('[')], "", "replay more slowly";
+        "faster" Action::Faster, [char(']')], "", "replay faster";
         "level" Action::Level, [char('v')], "", "log: all / warnings / errors";
     }
     Runs {
