@@ -23,6 +23,7 @@ mod presets;
 mod progress;
 mod queue;
 mod queue_run;
+mod replay;
 mod resume;
 mod runs;
 mod settings;
@@ -92,6 +93,8 @@ enum Command {
     Resume(resume::Resume),
     /// Attach to a running training process
     Attach(attach::Attach),
+    /// Replay a recorded run in the screens
+    Replay(replay::Replay),
     /// List runs, list or pin a run's checkpoints
     Runs(runs::RunsCommand),
     /// List the queue of runs, change it, or train what is queued
@@ -177,6 +180,7 @@ fn run(command: Option<Command>, home: &HomeArgs) -> Result<ExitCode> {
         Command::Resume(resume) => return resume.run(),
         Command::Attach(attach) => return attach.run(),
         Command::Queue(queue) => return queue.run(),
+        Command::Replay(replay) => return replay.run(),
         Command::Export(export) => return export.run(),
         Command::Apply(apply) => return apply.run(),
         Command::Download(download) => match download.run()? {},

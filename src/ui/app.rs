@@ -18,6 +18,7 @@ use super::overlay::{
     BusyAnswer, BusyDialog, Choice, Completion, Outcome, Overlay, Palette, Picker, Question, remember,
 };
 use super::queue_edit::QueueEdit;
+use super::replay::Pace;
 use super::runs::Runs;
 use super::screen::Screen;
 use super::shell::Scene;
@@ -155,6 +156,7 @@ impl App {
             }
             Msg::Attached => self.show_live(Monitor::attached()),
             Msg::Replayed(number, events) => self.monitors.on_replayed(number, events),
+            Msg::ReplayEnded(number) => self.monitors.on_replay_ended(number),
             Msg::Listed(runs, now) => {
                 self.runs.on_listed(runs, now);
                 self.renew_palette();
@@ -380,6 +382,7 @@ impl App {
                 self.monitors.replay = None;
                 self.show(Screen::Runs)
             }
+            Intent::Pace(pace) => Some(Effect::Pace(pace)),
             Intent::Replay(folder) => Some(self.start_replay(folder)),
             Intent::Attach(folder) => self.attach(folder),
             Intent::Resume { run, set } => Some(Effect::Resume { run, set }),
@@ -517,8 +520,13 @@ impl App {
     }
 
     fn start_replay(&mut self, folder: PathBuf) -> Effect {
+        Effect::Replay(folder, self.open_replay(None))
+    }
+
+    /// Shows a new replay, at a pace if one is given. Returns its number.
+    pub(super) fn open_replay(&mut self, pace: Option<Pace>) -> u64 {
         self.screen = Screen::Monitor;
-        Effect::Replay(folder, self.monitors.show_replay())
+        self.monitors.show_replay(pace)
     }
 
     /// Attaches to a run in another process; while this process trains one, the other is replayed.

@@ -1,8 +1,10 @@
 //! The one place where effects are performed: at once if they are quick, on another thread if they are not. The results
 //! are messages.
 
+use std::iter;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
@@ -13,6 +15,7 @@ use super::export::Exporting;
 use super::message::{Effect, Msg};
 use super::monitor::Files;
 use super::queue_edit::QueueEdit;
+use super::replay::{Pace, PaceControl, read_paced};
 use super::run_edit::RunEdit;
 use super::runs::Comparison;
 use super::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
@@ -58,6 +61,11 @@ impl Workbench {
             }
             Effect::Estimate(preset) => self.estimate(*preset),
             Effect::Replay(folder, number) => self.replay(folder, number),
+            Effect::Pace(pace) => {
+                if let Some(control) = &self.pace {
+                    control.set(pace);
+                }
+            }
             Effect::ListRuns => self.list_runs(),
             Effect::Overlay(folders) => {
                 folders.into_iter().for_each(|folder| self.aside(move || read_overlay(&folder)));
@@ -162,6 +170,22 @@ impl Workbench {
                 latest.load(Ordering::Relaxed) == number
             };
             read_in_parts(&folder, deliver).err().map(|error| refused(&error)).into_iter().collect()
+        });
+    }
+
+    /// Shows a recorded run, at a pace if one is given.
+    pub(super) fn open_replay(&mut self, folder: PathBuf, pace: Option<Pace>) {
+        let number = self.app.open_replay(pace);
+        let Some(pace) = pace else { return self.replay(folder, number) };
+        self.replay.store(number, Ordering::Relaxed);
+        let control = Arc::new(PaceControl::new(pace));
+        self.pace = Some(control.clone());
+        let (latest, sender) = (self.replay.clone(), self.answers.0.clone());
+        self.aside(move || {
+            let _ = sender.send(Msg::Files(files(&folder)));
+            let wanted = || latest.load(Ordering::Relaxed) == number;
+            let read = read_paced(&folder, &control, wanted, |events| drop(sender.send(Msg::Replayed(number, events))));
+            iter::once(Msg::ReplayEnded(number)).chain(read.err().map(|error| refused(&error))).collect()
         });
     }
 

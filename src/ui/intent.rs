@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::chat::effect::ChatEffect;
 use super::keymap::AppAction;
 use super::queue_edit::QueueEdit;
+use super::replay::Pace;
 use super::run_edit::RunEdit;
 use super::saving::{PresetEdit, SaveRequest};
 use crate::export::ExportRequest;
@@ -27,6 +28,8 @@ pub enum Intent {
     /// Go back from the replay on the monitor to the runs.
     CloseReplay,
     Replay(PathBuf),
+    /// Change the pace of the replay on the monitor.
+    Pace(Pace),
     Attach(PathBuf),
     /// Resume a run with these `key=value` of its preset changed.
     Resume {

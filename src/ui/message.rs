@@ -7,6 +7,7 @@ use super::chat::effect::ChatEffect;
 use super::input::UserInput;
 use super::monitor::Files;
 use super::queue_edit::QueueEdit;
+use super::replay::Pace;
 use super::run_edit::RunEdit;
 use super::runs::Comparison;
 use super::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
@@ -53,6 +54,8 @@ pub enum Msg {
     Estimate(String, Result<Estimate, String>),
     /// The number of the replay, and the next events of its run.
     Replayed(u64, Vec<Event>),
+    /// All events of the replay of this number were delivered at their pace.
+    ReplayEnded(u64),
     /// All runs, or `None` if nothing has changed since the last time; and the time of the listing.
     Listed(Option<Vec<RunEntry>>, SystemTime),
     Compared(Comparison),
@@ -111,6 +114,8 @@ pub enum Effect {
     Estimate(Box<Preset>),
     /// Read the events of a run folder, for the replay of this number.
     Replay(PathBuf, u64),
+    /// Change the pace of the replay.
+    Pace(Pace),
     ListRuns,
     /// Read the curves of these runs, for [`Msg::Overlaid`].
     Overlay(Vec<PathBuf>),

@@ -25,6 +25,7 @@ mod options;
 mod overlay;
 mod place;
 pub mod queue_edit;
+pub mod replay;
 pub mod run_edit;
 pub mod runs;
 pub mod saving;
@@ -70,6 +71,7 @@ use input::UserInput;
 use launch::HandOff;
 use message::{Effect, Msg};
 pub use options::Options;
+use replay::{Pace, PaceControl};
 pub use runs::Comparison;
 use runs::Runs;
 use screen::Screen;
@@ -108,6 +110,18 @@ pub fn open_chat(backend: Arc<dyn Backend>, start: ChatStart, options: Options) 
     run(options, |options| {
         let mut workbench = Workbench::new(backend, None, options)?;
         workbench.start_chat(start);
+        Ok(workbench)
+    })
+}
+
+/// Opens the workbench on a recorded run: all of it at once, or at a multiple of its own pace.
+///
+/// # Errors
+/// A terminal that cannot be used.
+pub fn replay(backend: Arc<dyn Backend>, folder: PathBuf, speed: Option<f64>, options: Options) -> Result<Outcome> {
+    run(options, |options| {
+        let mut workbench = Workbench::new(backend, None, options)?;
+        workbench.open_replay(folder, speed.map(|speed| Pace { speed, paused: false }));
         Ok(workbench)
     })
 }
@@ -156,6 +170,8 @@ struct Workbench {
     lister: Arc<Mutex<Lister>>,
     /// Number of the latest replay. The reader of an earlier one stops.
     replay: Arc<AtomicU64>,
+    /// The pace of the latest paced replay.
+    pace: Option<Arc<PaceControl>>,
     status: TerminalStatus,
     /// A notification that waits to be written to the terminal.
     notification: String,
@@ -198,6 +214,7 @@ impl Workbench {
             failure: None,
             answers: mpsc::unbounded_channel(),
             replay: Arc::default(),
+            pace: None,
             status: TerminalStatus::new(options.notify, |name| std::env::var(name).ok()),
             notification: String::new(),
             mouse: options.mouse,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::monitor::Monitor;
+use super::replay::Pace;
 use crate::protocol::Event;
 
 /// The live run and the replay, of which the monitor shows one.
@@ -48,10 +49,17 @@ impl Monitors {
     }
 
     /// Shows a new replay. Returns its number.
-    pub fn show_replay(&mut self) -> u64 {
+    pub fn show_replay(&mut self, pace: Option<Pace>) -> u64 {
         self.replays += 1;
-        self.replay = Some(Monitor::replay());
+        self.replay.insert(Monitor::replay()).pace = pace;
         self.replays
+    }
+
+    /// The replay with this number has come to its end.
+    pub fn on_replay_ended(&mut self, number: u64) {
+        if let Some(replay) = self.replay.as_mut().filter(|_| number == self.replays) {
+            replay.pace = None;
+        }
     }
 
     /// Applies the next events of the replay with this number.

@@ -47,6 +47,7 @@ mod parity;
 #[cfg(feature = "torch")]
 mod pictures;
 mod pty;
+mod replay_pty;
 #[cfg(feature = "torch")]
 mod queue_pty;
 mod queue_screen;

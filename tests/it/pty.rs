@@ -101,7 +101,6 @@ impl Pty {
     }
 
     /// The screen, when the frame that is on its way has come as a whole.
-    #[cfg(feature = "torch")]
     pub fn whole_screen(&mut self) -> &vt100::Screen {
         let last = |written: &[u8], what: &[u8]| written.windows(what.len()).rposition(|bytes| bytes == what);
         // What begins and ends a synchronized update.

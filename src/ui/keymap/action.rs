@@ -38,6 +38,8 @@ pub enum Action {
     WriteChart,
     Metric,
     Play,
+    Slower,
+    Faster,
     Level,
     Health,
     // Runs.

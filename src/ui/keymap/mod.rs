@@ -69,7 +69,7 @@ macro_rules! bindings {
 /// Every binding, in the order of footer and help.
 pub const BINDINGS: &[Binding] = bindings! {
     Monitor {
-        "pause" Action::PauseOrResume, [char(' '), char('p')], "pause", "pause after this step, or resume";
+        "pause" Action::PauseOrResume, [char(' '), char('p')], "pause", "pause after this step, or resume; pause a replay";
         "checkpoint" Action::Checkpoint, [char('c')], "checkpoint", "save a checkpoint now";
         "evaluate" Action::Evaluate, [char('e')], "evaluate", "evaluate on the held-out set now";
         "sample" Action::Sample, [char('g')], "prompt", "prompt the language model; see the samples";
@@ -90,6 +90,8 @@ pub const BINDINGS: &[Binding] = bindings! {
         "write" Action::WriteChart, [char('w')], "write", "write the chart as CSV and SVG into the run folder";
         "metric" Action::Metric, [char('m')], "metric", "layers: gradient mass / update size / selected share";
         "play" Action::Play, [char('P')], "play", "layers: play the steps, or stop";
+        "slower" Action::Slower, [char('[')], "slower", "replay more slowly";
+        "faster" Action::Faster, [char(']')], "faster", "replay faster";
         "level" Action::Level, [char('v')], "level", "log: all / warnings / errors";
         "health" Action::Health, [char('!')], "health", "what the checks of the run have found";
     }

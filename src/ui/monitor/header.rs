@@ -51,14 +51,14 @@ pub(super) fn tabs(header: Rect) -> Vec<Rect> {
     Tab::ALL.into_iter().map(&mut place).collect()
 }
 
-/// The run's name and state, for the first line of the screen.
-pub(super) fn headline(scene: Scene, attached: bool) -> Line<'static> {
+/// The run's name and state, for the first line of the screen, behind where it comes from.
+pub(super) fn headline(scene: Scene, origin: String) -> Line<'static> {
     let theme = &scene.look.theme;
     let (word, hue) = state(scene);
     let dot = if scene.look.ascii { "*" } else { "●" };
     let name = scene.run.started.as_ref().map(|started| plain(&started.run)).unwrap_or_default();
     Line::from(vec![
-        Span::styled(if attached { "attached to " } else { "" }, theme.style(theme.dim)),
+        Span::styled(origin, theme.style(theme.dim)),
         Span::styled(format!("{name}  "), theme.style(theme.text)),
         Span::styled(format!("{dot} {word} "), theme.bold(hue)),
     ])

@@ -42,6 +42,7 @@ use ratatui::text::Line;
 use super::input::UserInput;
 use super::intent::Intent;
 use super::keymap::{Action, Context, Keymap};
+use super::replay::Pace;
 use super::theme::Look;
 use crate::protocol::{Command, Event};
 use crate::runs::History;
@@ -61,6 +62,8 @@ pub struct Monitor {
     pub live: bool,
     /// Whether that trainer is in another process.
     pub attached: bool,
+    /// How fast a replay is; `None` once all its events are there.
+    pub pace: Option<Pace>,
     /// The command that the trainer has not confirmed yet: `pausing…`.
     pub asked: Option<&'static str>,
     /// The run's files, if they are known.
@@ -91,6 +94,7 @@ impl Monitor {
             view: View::default(),
             live: false,
             attached: false,
+            pace: None,
             asked: None,
             files: None,
             overlays: Vec::new(),
@@ -238,6 +242,9 @@ impl Monitor {
                     self.view.open_tab(*tab);
                 }
             }
+            Action::PauseOrResume | Action::Slower | Action::Faster if self.pace.is_some() => {
+                return self.change_pace(action);
+            }
             Action::PauseOrResume if self.run.held => return self.command("resuming…", Command::Resume),
             Action::PauseOrResume => return self.command("pausing…", Command::Pause),
             Action::Checkpoint => return self.command("saving a checkpoint…", Command::Checkpoint),
@@ -302,6 +309,21 @@ impl Monitor {
         }
     }
 
+    /// Whether the run, or its replay, is paused.
+    pub fn paused(&self) -> bool {
+        self.pace.map_or(self.run.held, |pace| pace.paused)
+    }
+
+    fn change_pace(&mut self, action: Action) -> Option<Intent> {
+        let pace = match action {
+            Action::Slower => self.pace?.slower(),
+            Action::Faster => self.pace?.faster(),
+            _ => self.pace?.toggled(),
+        };
+        self.pace = Some(pace);
+        Some(Intent::Pace(pace))
+    }
+
     fn command(&mut self, word: &'static str, command: Command) -> Option<Intent> {
         self.request(word, command).map(Intent::Send)
     }
@@ -329,7 +351,13 @@ impl Monitor {
 
     /// The run's name and state, for the first line of the screen.
     pub fn headline(&self, look: &Look) -> Line<'static> {
-        header::headline(self.scene(look), self.attached)
+        let origin = match self.pace {
+            Some(Pace { paused: true, .. }) => "replay paused ".to_owned(),
+            Some(Pace { speed, .. }) => format!("replay {speed}x "),
+            None if self.attached => "attached to ".to_owned(),
+            None => String::new(),
+        };
+        header::headline(self.scene(look), origin)
     }
 
     /// Draws the tab in front, and the prompt over it.

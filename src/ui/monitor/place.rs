@@ -31,7 +31,8 @@ impl Monitor {
         // Charts among others; in full screen keys act on one.
         let many = charts && !view.full;
         match action {
-            Action::PauseOrResume | Action::Checkpoint | Action::Evaluate | Action::StopAndSave => self.at_work(),
+            Action::PauseOrResume => self.at_work() || self.pace.is_some(),
+            Action::Checkpoint | Action::Evaluate | Action::StopAndSave => self.at_work(),
             Action::Sample => self.accepts_prompts(),
             Action::Tab(number) => {
                 let other = Tab::ALL.get(number).is_some_and(|(other, _)| *other != tab);
@@ -62,7 +63,7 @@ impl Monitor {
     /// The footer's word for an action, where the tab has one of its own.
     pub fn word(&self, action: Action) -> Option<&'static str> {
         match (action, self.view.tab) {
-            (Action::PauseOrResume, _) if self.run.held => Some("resume"),
+            (Action::PauseOrResume, _) if self.paused() => Some("resume"),
             (Action::Back, _) if self.view.full => Some("back"),
             (Action::ZoomIn, _) => Some("zoom"),
             (Action::Back, _) if !self.live && self.view.cursor.is_none() => Some("to the runs"),
