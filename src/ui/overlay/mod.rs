@@ -72,7 +72,7 @@ impl Overlay {
                 _ => Outcome::Stay,
             },
             Overlay::Busy(dialog) => match input {
-                UserInput::Key(key) => dialog.handle_key(key),
+                UserInput::Key(key) => dialog.handle_key(key, scene),
                 _ => Outcome::Stay,
             },
             Overlay::Themes(picker) => match input {
