@@ -12,12 +12,11 @@ use super::keymap::{AppAction, Keymap};
 use super::message::{Effect, Msg};
 use super::monitor::{Files, Monitor};
 use super::monitors::Monitors;
-use super::overlay::{BusyAnswer, BusyDialog, Completion, Outcome, Overlay, Picker, Question};
-use super::queue_edit::QueueEdit;
+use super::overlay::{BusyDialog, Completion, Outcome, Overlay, Picker, Question};
 use super::runs::Runs;
 use super::screen::Screen;
 use super::shell::Scene;
-use super::start_request::StartRequest;
+use super::starts::Starts;
 use super::theme::{Look, Theme, Themes};
 use super::toast::Toasts;
 use crate::export::{Cancelled, ChangedBiases, ExportRequest};
@@ -40,8 +39,7 @@ pub struct App {
     pub toasts: Toasts,
     /// Whether to leave as soon as the live run has ended.
     pub leaving: bool,
-    /// The run to start once the live one continues in the background.
-    pending: Option<StartRequest>,
+    starts: Starts,
     size: Rect,
 }
 
@@ -59,7 +57,7 @@ impl App {
             keymap,
             toasts: Toasts::default(),
             leaving: false,
-            pending: None,
+            starts: Starts::default(),
             size: Rect::new(0, 0, width, height),
         }
     }
@@ -123,7 +121,7 @@ impl App {
                 self.overlay = Some(Overlay::Busy(BusyDialog { request, active, selected: 0 }));
             }
             Msg::Followed(name, files) => self.follow(&name, files),
-            Msg::Ended => return self.on_idle(),
+            Msg::Ended => return self.starts.on_idle(self.runs.queue()),
             Msg::HandedOff(name, outcome) => return self.on_handed_off(&name, outcome),
             Msg::Queued(entries) => self.runs.queue_mut().on_listed(entries),
             Msg::QueueRefused(why) => {
@@ -236,7 +234,9 @@ impl App {
                 self.toasts.error(why);
                 self.overlay = Some(overlay);
             }
-            Outcome::Start(request, answer) => return self.on_busy_answer(request, answer),
+            Outcome::Start(request, answer) => {
+                return self.starts.on_answer(request, answer, &mut self.monitors, self.runs.queue_mut());
+            }
             Outcome::Completion(question, answer) => return self.on_answer(question, answer),
         }
         None
@@ -311,47 +311,16 @@ impl App {
         self.screen = Screen::Monitor;
     }
 
-    /// Queues or starts a run while another one trains.
-    fn on_busy_answer(&mut self, request: StartRequest, answer: BusyAnswer) -> Option<Effect> {
-        match (answer, request) {
-            (BusyAnswer::Queue, StartRequest::Launch(preset)) => {
-                self.runs.queue_mut().release();
-                Some(Effect::Queue(QueueEdit::Add(preset)))
-            }
-            (BusyAnswer::HandOff, request) => {
-                let live = self.monitors.live.as_mut();
-                let stop = live.and_then(|live| live.request("detaching…", Command::Stop { save: true }));
-                if stop.is_none() {
-                    // It has ended meanwhile.
-                    return Some(Effect::StartBeside(request));
-                }
-                self.pending = Some(request);
-                Some(Effect::Detach)
-            }
-            (BusyAnswer::Beside, request) => Some(Effect::StartBeside(request)),
-            (BusyAnswer::Queue | BusyAnswer::Cancel, _) => None,
-        }
-    }
-
-    /// The device is free: starts the run that waits for it, or else the next of the queue.
-    fn on_idle(&mut self) -> Option<Effect> {
-        match self.pending.take() {
-            Some(request) => Some(Effect::StartBeside(request)),
-            None => self.runs.queue().works().then_some(Effect::StartNext),
-        }
-    }
-
+    /// Reports whether the live run continues in the background, and starts the run that waits for it.
     fn on_handed_off(&mut self, name: &str, outcome: Result<(), String>) -> Option<Effect> {
         match outcome {
             Ok(()) => self.toasts.info(format!("{name} continues in the background")),
             Err(why) => {
-                // Another run would make it harder to resume this one.
-                self.pending = None;
-                self.runs.queue_mut().hold();
+                self.starts.on_failed_hand_off(self.runs.queue_mut());
                 self.toasts.error(why);
             }
         }
-        self.on_idle()
+        self.starts.on_idle(self.runs.queue())
     }
 
     /// Watches a run that was taken from the queue, without a change of what the user looks at.
