@@ -169,6 +169,9 @@ impl Command {
     /// Whether libtorch computes in this process.
     fn computes(&self) -> bool {
         use Command::*;
+        if let Queue(queue) = self {
+            return queue.computes();
+        }
         !matches!(self, Attach(_) | Runs(_) | Presets(_) | Config | Download(_) | Completions(_) | Man)
     }
 }

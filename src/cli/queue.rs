@@ -13,7 +13,7 @@ use super::queue_run::QueueRun;
 use super::time_zone::LocalZone;
 use super::{print, warn};
 use crate::preset::{Preset, cache_folder};
-use crate::queue::{EntryState, Queue, QueueEntry, QueueMove};
+use crate::queue::{EntryState, Queue, QueueEntry, QueueMove, settings_apart};
 use crate::text::{padded, width};
 
 #[derive(Args)]
@@ -90,6 +90,12 @@ struct Remove {
 }
 
 impl QueueCommand {
+    /// Whether libtorch computes in this process.
+    #[cfg(feature = "torch")]
+    pub(super) fn computes(&self) -> bool {
+        matches!(self.command, Some(Subcommands::Run(_)))
+    }
+
     /// Runs the command. Changes print the list as it is then.
     ///
     /// # Errors
@@ -145,6 +151,7 @@ fn report(runs: &Path, as_json: bool) -> Result<String> {
     }
     let zone = LocalZone::find();
     warn(&Vec::from_iter(zone.problem.clone()));
+    let apart = settings_apart(&entries);
     let rows: Vec<[String; 5]> = entries.iter().map(|entry| row(entry, &zone)).collect();
     let names = ["NUMBER", "STATE", "RUN", "PRESET", "QUEUED"].map(str::to_owned);
     let widths =
@@ -154,8 +161,11 @@ fn report(runs: &Path, as_json: bool) -> Result<String> {
         format!("{}\n", [cell(0), cell(1), cell(2), cell(3), row[4].clone()].join("  ").trim_end())
     };
     let mut text = line(&names);
-    for (entry, row) in entries.iter().zip(&rows) {
+    for ((entry, row), apart) in entries.iter().zip(&rows).zip(apart) {
         text += &line(row);
+        if !apart.is_empty() {
+            text += &format!("        {}\n", plain(&apart));
+        }
         if let EntryState::Failed { error } = &entry.state {
             text += &format!("        {}\n", plain(&error.replace('\n', " ")));
         }

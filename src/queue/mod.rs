@@ -10,6 +10,7 @@
 //! runs of a queue never train side by side. An entry leaves the queue once its run has started; if the run cannot start,
 //! the entry stays with its error, and the next one is taken.
 
+mod apart;
 mod entry;
 mod file;
 mod lock;
@@ -22,6 +23,7 @@ use anyhow::{Context, Result, bail};
 use crate::Usage;
 use crate::preset::Preset;
 use crate::runs::check_run_name;
+pub use apart::settings_apart;
 pub use entry::{EntryState, QueueEntry};
 use file::QueueFile;
 pub use take::{Next, Taken};

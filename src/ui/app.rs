@@ -14,15 +14,12 @@ use super::keymap::{Action, AppAction, Keymap};
 use super::message::{Effect, Msg};
 use super::monitor::{Files, Monitor};
 use super::monitors::Monitors;
-use super::overlay::{
-    BusyAnswer, BusyDialog, Choice, Completion, Outcome, Overlay, Palette, Picker, Question, remember,
-};
-use super::queue_edit::QueueEdit;
+use super::overlay::{BusyDialog, Choice, Completion, Outcome, Overlay, Palette, Picker, Question, remember};
 use super::replay::Pace;
 use super::runs::Runs;
 use super::screen::Screen;
 use super::shell::Scene;
-use super::start_request::StartRequest;
+use super::starts::Starts;
 use super::theme::{Look, Theme, Themes};
 use super::toast::Toasts;
 use crate::alerts::{Alert, Alerts};
@@ -51,8 +48,7 @@ pub struct App {
     pub leaving: bool,
     /// What was chosen in the palette, the latest first.
     recent: Vec<Choice>,
-    /// The run to start once the live one continues in the background.
-    pending: Option<StartRequest>,
+    starts: Starts,
     size: Rect,
 }
 
@@ -73,7 +69,7 @@ impl App {
             alerts: Alerts::default(),
             leaving: false,
             recent: Vec::new(),
-            pending: None,
+            starts: Starts::default(),
             size: Rect::new(0, 0, width, height),
         }
     }
@@ -147,7 +143,7 @@ impl App {
                 self.overlay = Some(Overlay::Busy(BusyDialog { request, active, selected: 0 }));
             }
             Msg::Followed(name, files) => self.follow(&name, files),
-            Msg::Ended => return self.on_idle(),
+            Msg::Ended => return self.starts.on_idle(self.runs.queue()),
             Msg::HandedOff(name, outcome) => return self.on_handed_off(&name, outcome),
             Msg::Queued(entries) => self.runs.queue_mut().on_listed(entries),
             Msg::QueueRefused(why) => {
@@ -300,7 +296,9 @@ impl App {
                 self.overlay = Some(overlay);
             }
             Outcome::Choose(choice) => return self.choose(choice),
-            Outcome::Start(request, answer) => return self.on_busy_answer(request, answer),
+            Outcome::Start(request, answer) => {
+                return self.starts.on_answer(request, answer, &mut self.monitors, self.runs.queue_mut());
+            }
             Outcome::Completion(question, answer) => return self.on_answer(question, answer),
         }
         None
@@ -463,47 +461,16 @@ impl App {
         self.screen = Screen::Monitor;
     }
 
-    /// Queues or starts a run while another one trains.
-    fn on_busy_answer(&mut self, request: StartRequest, answer: BusyAnswer) -> Option<Effect> {
-        match (answer, request) {
-            (BusyAnswer::Queue, StartRequest::Launch(preset)) => {
-                self.runs.queue_mut().release();
-                Some(Effect::Queue(QueueEdit::Add(preset)))
-            }
-            (BusyAnswer::HandOff, request) => {
-                let live = self.monitors.live.as_mut();
-                let stop = live.and_then(|live| live.request("detaching…", Command::Stop { save: true }));
-                if stop.is_none() {
-                    // It has ended meanwhile.
-                    return Some(Effect::StartBeside(request));
-                }
-                self.pending = Some(request);
-                Some(Effect::Detach)
-            }
-            (BusyAnswer::Beside, request) => Some(Effect::StartBeside(request)),
-            (BusyAnswer::Queue | BusyAnswer::Cancel, _) => None,
-        }
-    }
-
-    /// The device is free: starts the run that waits for it, or else the next of the queue.
-    fn on_idle(&mut self) -> Option<Effect> {
-        match self.pending.take() {
-            Some(request) => Some(Effect::StartBeside(request)),
-            None => self.runs.queue().works().then_some(Effect::StartNext),
-        }
-    }
-
+    /// Reports whether the live run continues in the background, and starts the run that waits for it.
     fn on_handed_off(&mut self, name: &str, outcome: Result<(), String>) -> Option<Effect> {
         match outcome {
             Ok(()) => self.toasts.info(format!("{name} continues in the background")),
             Err(why) => {
-                // Another run would make it harder to resume this one.
-                self.pending = None;
-                self.runs.queue_mut().hold();
+                self.starts.on_failed_hand_off(self.runs.queue_mut());
                 self.toasts.error(why);
             }
         }
-        self.on_idle()
+        self.starts.on_idle(self.runs.queue())
     }
 
     /// Watches a run that was taken from the queue, without a change of what the user looks at.

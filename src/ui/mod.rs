@@ -32,6 +32,7 @@ pub mod saving;
 pub mod screen;
 mod shell;
 pub mod start_request;
+mod starts;
 mod suspend;
 mod terminal;
 mod terminal_background;

@@ -66,14 +66,14 @@ fn assert_head_is_restored(tiny: &Tiny, run: &str) {
 
 #[test]
 fn a_run_that_is_queued_behind_another_starts_by_itself() {
-    let tiny = tiny("epochs = 300\neval_every = 1000000");
+    let tiny = tiny("epochs = 150\neval_every = 1000000");
     listed(&tiny, "words", "epochs = 2");
     let mut pty = screen(&tiny, &["train", "tiny.toml", "--run", "first"]);
     pty.wait_for(&["● training", "step "]);
     pty.press("p");
     pty.wait_for(&["● paused"]);
     launch_another(&mut pty, "words");
-    pty.wait_for(&["\"first\" is paused", "q  queue it", "b  send that run to the background"]);
+    pty.wait_for(&["\"first\" is paused", "q  queue it", "b  send \"first\" to the background"]);
     pty.press("q");
     pty.wait_for(&["queued words; it is next"]);
     // Changes of the file do not change what is queued.
@@ -83,7 +83,7 @@ fn a_run_that_is_queued_behind_another_starts_by_itself() {
     assert!(text(output(&tiny, &["queue"])).contains("1       queued  "));
     // Leaving says that it would stay queued.
     pty.press("q");
-    pty.wait_for(&["1 run is queued; k trains them too"]);
+    pty.wait_for(&["1 run is queued: k trains it too"]);
     pty.press("\x1b");
     pty.wait_until("the question to go", |screen| !screen.contents().contains("1 run is queued"));
     pty.press("M");
@@ -170,7 +170,8 @@ fn queued_runs_train_one_after_the_other_and_a_failed_start_blocks_none() {
     add(&["--run", "b", "--set", "sift.modules=[\"nowhere\"]"]);
     add(&["--run", "c", "--set", "train.epochs=3"]);
     let listed = add(&["--run", "d"]);
-    assert_eq!(listed.lines().count(), 5, "{listed}");
+    let numbers_listed = listed.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_digit())).count();
+    assert!(numbers_listed == 4 && listed.contains("train.epochs = 3"), "{listed}");
     text(output(&tiny, &["queue", "move", "4", "1"]));
     text(output(&tiny, &["queue", "rm", "3"]));
     let listed = text(output(&tiny, &["queue", "--json"]));

@@ -23,7 +23,7 @@ pub fn entries() -> Vec<QueueEntry> {
     let entry = |id: u64, preset: &str, run: Option<&str>, minutes: u64, state: EntryState| QueueEntry {
         id,
         preset: preset.into(),
-        toml: String::new(),
+        toml: format!("[train]\nseed = {id}\n"),
         run: run.map(str::to_owned),
         queued: (now() - Duration::from_secs(60 * minutes)).try_into().unwrap(),
         state,
@@ -34,6 +34,7 @@ pub fn entries() -> Vec<QueueEntry> {
         entry(3, "glue/mrpc", None, 80, EntryState::Queued),
         entry(4, "mine", Some("rate-0.02"), 12, EntryState::Failed { error: error.into() }),
         entry(5, "demo-chat", Some("模型-second-seed-of-the-run-with-a-long-name"), 0, EntryState::Queued),
+        entry(6, "demo-chat", None, 0, EntryState::Queued),
     ]
 }
 
@@ -81,7 +82,7 @@ fn the_queue_is_above_the_runs() {
     }
     let app = at_runs((120, 40), true);
     let ascii = text(&drawn(&app, (120, 40)));
-    let panel: Vec<&str> = ascii.lines().skip(1).take(5).collect();
+    let panel: Vec<&str> = ascii.lines().skip(1).take(6).collect();
     assert!(panel.concat().replace(['模', '型'], "").is_ascii(), "{panel:?}");
 }
 
@@ -142,7 +143,7 @@ fn the_next_run_follows_unless_the_queue_is_on_hold() {
     app.update(Msg::Followed("glue-mrpc-1".into(), Files { folder: "runs/glue-mrpc-1".into(), ..Files::default() }));
     assert_eq!(app.screen, Screen::Home);
     assert!(app.monitors.at_work() && app.monitors.is_live(Path::new("runs/glue-mrpc-1")));
-    assert!(text(&drawn(&app, (120, 40))).contains("started glue-mrpc-1 from the queue; 2 more queued"));
+    assert!(text(&drawn(&app, (120, 40))).contains("started glue-mrpc-1 from the queue; 3 more queued"));
     press(&mut app, KeyCode::Char('R'));
     press(&mut app, KeyCode::Tab);
     assert_eq!(press(&mut app, KeyCode::Enter), None);
@@ -169,7 +170,7 @@ fn leaving_says_that_queued_runs_stay_queued() {
     app.update(Msg::Event(demo_events().pop().unwrap()));
     press(&mut app, KeyCode::Char('q'));
     let shown = text(&drawn(&app, (80, 24)));
-    assert!(shown.contains("2 runs are queued.") && shown.contains("`finesift queue run`"), "{shown}");
+    assert!(shown.contains("3 runs are queued.") && shown.contains("`finesift queue run`"), "{shown}");
     assert_eq!(press(&mut app, KeyCode::Char('q')), Some(Effect::Leave));
 }
 

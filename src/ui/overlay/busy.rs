@@ -36,19 +36,23 @@ pub enum BusyAnswer {
 }
 
 impl BusyDialog {
-    fn answers(&self) -> Vec<Answer<BusyAnswer>> {
+    fn answers(&self, scene: &Scene) -> Vec<Answer<BusyAnswer>> {
         let queue = matches!(self.request, StartRequest::Launch(_))
             .then(|| Answer::new('q', "queue it: it starts when no run is active", BusyAnswer::Queue));
         let at_once = match self.active {
-            ActiveRuns::Here => Answer::new('b', "send that run to the background, and start now", BusyAnswer::HandOff),
+            ActiveRuns::Here => {
+                let started = scene.live.and_then(|live| live.run.started.as_ref());
+                let run = started.map_or("that run".into(), |started| format!("\"{}\"", plain(&started.run)));
+                Answer::new('b', format!("send {run} to the background, and start now"), BusyAnswer::HandOff)
+            }
             ActiveRuns::Elsewhere(_) => Answer::new('s', "start now, side by side", BusyAnswer::Beside),
         };
         queue.into_iter().chain([at_once, Answer::new('c', "cancel", BusyAnswer::Cancel)]).collect()
     }
 
-    pub(super) fn handle_key(&mut self, key: &KeyEvent) -> Outcome {
+    pub(super) fn handle_key(&mut self, key: &KeyEvent, scene: &Scene) -> Outcome {
         let mut selected = self.selected;
-        let choice = answers::choose(&self.answers(), &mut selected, key);
+        let choice = answers::choose(&self.answers(scene), &mut selected, key);
         self.selected = selected;
         match choice {
             Choice::Open => Outcome::Stay,
@@ -71,7 +75,7 @@ impl BusyDialog {
             lines.extend(wrapped(sentence, room.saturating_sub(2)).iter().map(|line| text(scene, line)));
         }
         lines.push(Line::default());
-        lines.extend(answers::lines(scene, &self.answers(), self.selected, room));
+        lines.extend(answers::lines(scene, &self.answers(scene), self.selected, room));
         lines.push(Line::default());
         lines.push(Line::styled(" esc cancels", scene.look.theme.style(scene.look.theme.dim)));
         let title = format!("Start {}", plain(&self.request.name()));

@@ -80,7 +80,7 @@ impl Overlay {
             },
             Overlay::Palette(palette) => palette.handle(input, scene.area),
             Overlay::Busy(dialog) => match input {
-                UserInput::Key(key) => dialog.handle_key(key),
+                UserInput::Key(key) => dialog.handle_key(key, scene),
                 _ => Outcome::Stay,
             },
             Overlay::Themes(picker) => match input {

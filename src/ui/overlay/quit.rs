@@ -105,13 +105,19 @@ impl Question {
             Question::Waiting => exporting(scene, "Quitting when this export is done.", room),
             Question::Run => {
                 let training = scene.live.map(still_training).unwrap_or_default();
-                let with_it = "k trains them too, else they stay queued.";
-                let queued = queued(scene).map(|queued| format!("{queued}; {with_it}"));
+                let queued = match scene.runs.queue().waiting() {
+                    0 => None,
+                    1 => Some("1 run is queued: k trains it too, else it stays queued.".to_owned()),
+                    number => Some(format!("{number} runs are queued: k trains them too, else they stay queued.")),
+                };
                 let sentences = std::iter::once(training).chain(queued);
                 let lines = sentences.flat_map(|sentence| wrapped(&sentence, room.saturating_sub(2)));
                 lines.map(|line| text(scene, &line)).collect()
             }
-            Question::Queue => vec![text(scene, &format!("{}.", queued(scene).unwrap_or_default()))],
+            Question::Queue => match scene.runs.queue().waiting() {
+                1 => vec![text(scene, "1 run is queued.")],
+                number => vec![text(scene, &format!("{number} runs are queued."))],
+            },
         }
     }
 
@@ -154,15 +160,6 @@ fn can_save(unsaved: &[Unsaved]) -> bool {
 /// Whether this process trains a run.
 fn trains(scene: &Scene) -> bool {
     scene.live.is_some_and(|live| live.at_work() && !live.attached)
-}
-
-/// `2 runs are queued`, if there are any.
-fn queued(scene: &Scene) -> Option<String> {
-    match scene.runs.queue().waiting() {
-        0 => None,
-        1 => Some("1 run is queued".into()),
-        number => Some(format!("{number} runs are queued")),
-    }
 }
 
 /// `"demo" is still training (132/170).`

@@ -2,7 +2,7 @@
 
 use ratatui::layout::{Constraint, Layout, Margin, Position, Rect};
 
-use crate::queue::{EntryState, QueueEntry, QueueMove};
+use crate::queue::{EntryState, QueueEntry, QueueMove, settings_apart};
 use crate::ui::intent::Intent;
 use crate::ui::keymap::Action;
 use crate::ui::queue_edit::QueueEdit;
@@ -14,6 +14,8 @@ const MOST: u16 = 6;
 #[derive(Default)]
 pub struct QueuePanel {
     pub(super) entries: Vec<QueueEntry>,
+    /// For each entry, the settings that set it apart from others of its preset.
+    pub(super) apart: Vec<String>,
     /// Index of the selected entry.
     pub(super) cursor: usize,
     focused: bool,
@@ -31,7 +33,10 @@ impl QueuePanel {
         let here = self.entries.get(self.cursor).map(|entry| entry.id);
         let place = entries.iter().position(|entry| Some(entry.id) == here);
         self.cursor = place.unwrap_or(self.cursor).min(entries.len().saturating_sub(1));
-        self.entries = entries;
+        if entries != self.entries {
+            self.apart = settings_apart(&entries);
+            self.entries = entries;
+        }
     }
 
     /// The number of entries that wait for their turn.

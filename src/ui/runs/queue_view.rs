@@ -34,13 +34,14 @@ pub(super) fn draw(queue: &QueuePanel, frame: &mut Frame, area: Rect, look: &Loo
     let first = queue.first_visible(inner.height);
     let widest = queue.entries.iter().map(|entry| width(&plain(entry.name()))).max().unwrap_or(0);
     let names = widest.min(NAME).min(usize::from(inner.width) / 3);
-    for ((place, entry), y) in queue.entries.iter().enumerate().skip(first).zip(inner.top()..inner.bottom()) {
+    let entries = queue.entries.iter().zip(&queue.apart).enumerate();
+    for ((place, (entry, apart)), y) in entries.skip(first).zip(inner.top()..inner.bottom()) {
         let row = Rect { y, height: 1, ..inner };
         let here = queue.focused() && place == queue.cursor;
         if here {
             frame.buffer_mut().set_style(row, theme.marked_line());
         }
-        frame.render_widget(line(entry, here, names, usize::from(row.width), look, now), row);
+        frame.render_widget(line(entry, remark(entry, apart, now), here, names, usize::from(row.width), look), row);
     }
 }
 
@@ -54,7 +55,21 @@ fn note(queue: &QueuePanel) -> &'static str {
     }
 }
 
-fn line<'a>(entry: &QueueEntry, here: bool, names: usize, room: usize, look: &Look, now: SystemTime) -> Line<'a> {
+/// Why the run could not start, or its settings and when it was queued.
+fn remark(entry: &QueueEntry, apart: &str, now: SystemTime) -> String {
+    if let EntryState::Failed { error } = &entry.state {
+        return plain(error);
+    }
+    let queued = match age(now, SystemTime::from(entry.queued)).as_str() {
+        "now" => "queued just now".to_owned(),
+        age => format!("queued {age} ago"),
+    };
+    let preset = entry.run.as_ref().map(|_| entry.preset.as_str());
+    let parts = preset.into_iter().chain((!apart.is_empty()).then_some(apart)).chain([queued.as_str()]);
+    plain(&parts.collect::<Vec<_>>().join(", "))
+}
+
+fn line<'a>(entry: &QueueEntry, remark: String, here: bool, names: usize, room: usize, look: &Look) -> Line<'a> {
     let theme = &look.theme;
     let (hue, sign) = match (&entry.state, look.ascii) {
         (EntryState::Queued, false) => (theme.paused, "○"),
@@ -69,17 +84,7 @@ fn line<'a>(entry: &QueueEntry, here: bool, names: usize, room: usize, look: &Lo
         (true, true) => ">",
         (false, _) => " ",
     };
-    let queued = match age(now, SystemTime::from(entry.queued)).as_str() {
-        "now" => "queued just now".to_owned(),
-        age => format!("queued {age} ago"),
-    };
-    let (text, style) = match &entry.state {
-        EntryState::Failed { error } => (plain(error), theme.style(theme.error)),
-        EntryState::Queued | EntryState::Starting if entry.run.is_some() => {
-            (format!("{}, {queued}", plain(&entry.preset)), theme.style(theme.dim))
-        }
-        EntryState::Queued | EntryState::Starting => (queued, theme.style(theme.dim)),
-    };
+    let style = theme.style(if matches!(entry.state, EntryState::Failed { .. }) { theme.error } else { theme.dim });
     let start = Line::from(vec![
         Span::styled(pointer, theme.bold(theme.accent)),
         Span::styled(format!(" {:>3}  ", entry.id), theme.style(theme.dim)),
@@ -90,6 +95,6 @@ fn line<'a>(entry: &QueueEntry, here: bool, names: usize, room: usize, look: &Lo
         ),
     ]);
     let left = room.saturating_sub(start.width() + 2);
-    let end = Span::styled(format!("  {}", fitted(&text, left, look.ascii)), style);
+    let end = Span::styled(format!("  {}", fitted(&remark, left, look.ascii)), style);
     start.spans.into_iter().chain([end]).collect::<Vec<_>>().into()
 }
