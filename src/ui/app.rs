@@ -128,6 +128,16 @@ impl App {
                     self.toasts.info(format!("saved as {}", saved.path.display()));
                 }
             }
+            Msg::RunRenamed(from, to) => {
+                self.runs.on_renamed(&from, &to);
+                self.toasts.info(format!("renamed to {}", to.display()));
+                return Some(Effect::ListRuns);
+            }
+            Msg::RunNotRenamed { run, name, why } => {
+                if !self.runs.on_not_renamed(run, &name, &why) {
+                    self.toasts.error(why);
+                }
+            }
             Msg::PresetEdited(edited, presets) => {
                 self.toasts.info(edited.to_string());
                 self.home.on_edited(&edited, presets);

@@ -57,6 +57,14 @@ pub enum Msg {
     PresetEdited(EditedPreset, Vec<PresetEntry>),
     /// Why a preset was not saved or renamed.
     NotSaved(String),
+    /// A run was renamed: its folder before and now.
+    RunRenamed(PathBuf, PathBuf),
+    /// A run was not renamed to this name, and why.
+    RunNotRenamed {
+        run: PathBuf,
+        name: String,
+        why: String,
+    },
     /// All changed presets were saved on the way out.
     AllSaved,
 }
