@@ -147,7 +147,8 @@ impl App {
                     self.toasts.error(why);
                 }
             }
-            Msg::Estimate(toml, estimate) => self.home.on_estimate(&toml, estimate),
+            Msg::Estimate(toml, estimate) => return self.home.on_estimate(&toml, estimate).map(Effect::DownloadSizes),
+            Msg::DownloadSizes(sizes) => self.home.on_download_sizes(sizes),
         }
         None
     }

@@ -51,6 +51,11 @@ impl Workbench {
                 }
             }
             Effect::Estimate(preset) => self.estimate(*preset),
+            Effect::DownloadSizes(preset) => {
+                let backend = self.backend.clone();
+                // What fails here is an error of the estimate, too.
+                self.aside(move || vec![Msg::DownloadSizes(backend.download_sizes(&preset).unwrap_or_default())]);
+            }
             Effect::Replay(folder, number) => self.replay(folder, number),
             Effect::ListRuns => self.list_runs(),
             Effect::Overlay(folders) => {

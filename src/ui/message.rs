@@ -8,7 +8,7 @@ use super::monitor::Files;
 use super::run_edit::RunEdit;
 use super::runs::Comparison;
 use super::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
-use crate::estimate::Estimate;
+use crate::estimate::{DownloadSize, Estimate};
 use crate::export::ExportRequest;
 use crate::preset::{Preset, PresetEntry};
 use crate::protocol::{Command, Event, Progress};
@@ -34,6 +34,8 @@ pub enum Msg {
     Refused(String),
     /// The estimate of a preset, or why there is none; the TOML says of which preset.
     Estimate(String, Result<Estimate, String>),
+    /// The sizes of what is not downloaded.
+    DownloadSizes(Vec<DownloadSize>),
     /// The number of the replay, and the next events of its run.
     Replayed(u64, Vec<Event>),
     /// All runs, or `None` if nothing has changed since the last time; and the time of the listing.
@@ -85,6 +87,8 @@ pub enum Effect {
     /// Attach to a run in another process.
     Attach(PathBuf),
     Estimate(Box<Preset>),
+    /// Ask the hub for the sizes of what launching the preset would download.
+    DownloadSizes(Box<Preset>),
     /// Read the events of a run folder, for the replay of this number.
     Replay(PathBuf, u64),
     ListRuns,
