@@ -233,6 +233,13 @@ impl Backend for LocalBackend {
         crate::estimate::estimate(preset, crate::estimate::Destination::Here(self.device), &roots)
     }
 
+    #[cfg(feature = "torch")]
+    fn download_sizes(&self, preset: &Preset) -> Result<Vec<crate::estimate::DownloadSize>> {
+        let hub = crate::hub::Hub::from_env();
+        let roots = crate::estimate::Roots { hub: &hub, cache: &self.cache, runs: &self.runs };
+        crate::estimate::download_sizes(preset, &roots)
+    }
+
     #[cfg(not(feature = "torch"))]
     fn estimate(&self, _preset: &Preset) -> Result<Estimate> {
         Err(super::without_torch())

@@ -14,6 +14,15 @@ pub struct Estimate {
     pub throughput: Option<Throughput>,
 }
 
+/// The size of something that is not downloaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DownloadSize {
+    /// The sentence of [`Estimate::missing`].
+    pub missing: String,
+    /// What to append to it: ` (1.4 GB)`.
+    pub size: String,
+}
+
 /// Components and memory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModelEstimate {

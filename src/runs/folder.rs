@@ -150,11 +150,17 @@ pub fn find(runs: &Path, run: &str) -> Result<PathBuf> {
 
 /// Checks the name of a run. It becomes a folder, which must stay inside the folder of runs.
 pub fn plain(name: &str) -> Result<&str> {
-    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.is_empty() || name.starts_with('.') || name.len() > 120 || !name.chars().all(allowed) {
-        bail!(Usage(format!("{name:?}: a run's name has letters, digits, - _ . and must not start with \".\"")));
+    match name_error(name) {
+        Some(error) => bail!(Usage(format!("{name:?}: {error}"))),
+        None => Ok(name),
     }
-    Ok(name)
+}
+
+/// What is wrong with a name for a run; `None` for a valid name.
+pub fn name_error(name: &str) -> Option<String> {
+    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let valid = !name.is_empty() && !name.starts_with('.') && name.len() <= 120 && name.chars().all(allowed);
+    (!valid).then(|| "a run's name has letters, digits, - _ . and must not start with \".\"".to_owned())
 }
 
 pub(super) fn unused(runs: &Path, wanted: &str) -> String {

@@ -25,6 +25,8 @@ pub struct Summary {
     pub steps: u64,
     /// Passes over the training examples of the whole run; 0 before it is known.
     pub epochs: f64,
+    /// `train.max_steps` of the preset; 0 without a limit, or where the preset is unknown.
+    pub max_steps: u64,
     /// Training time in seconds.
     pub elapsed: f64,
     pub loss: MeanCurve,
@@ -47,7 +49,7 @@ pub struct BestScore<'a> {
 }
 
 impl Summary {
-    /// The summary of a run with this history.
+    /// The summary of a run with this history. What only the preset has is left out.
     pub fn of(history: &History) -> Summary {
         let started = |field: fn(&Started) -> &String| history.started.as_ref().map(field).cloned().unwrap_or_default();
         let loss = history.step.as_ref().map(|step| step.loss);
@@ -62,6 +64,7 @@ impl Summary {
             step: history.taken,
             steps: history.steps,
             epochs: history.started.as_ref().map_or(0.0, |started| started.epochs),
+            max_steps: 0,
             elapsed: history.elapsed(),
             loss: history.mean_loss.clone(),
             last_loss: loss.filter(|loss| loss.is_finite()),

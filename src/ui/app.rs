@@ -174,6 +174,16 @@ impl App {
             Msg::ChatPrompts(prompts) => self.chat.set_history(prompts),
             Msg::Chat(reply) => return self.chat.on_reply(reply).map(Effect::Chat),
             Msg::ChatSaved(outcome) => self.chat.on_saved(outcome),
+            Msg::RunRenamed(from, to) => {
+                self.runs.on_renamed(&from, &to);
+                self.toasts.info(format!("renamed to {}", to.display()));
+                return Some(Effect::ListRuns);
+            }
+            Msg::RunNotRenamed { run, name, why } => {
+                if !self.runs.on_not_renamed(run, &name, &why) {
+                    self.toasts.error(why);
+                }
+            }
             Msg::PresetEdited(edited, presets) => {
                 self.toasts.info(edited.to_string());
                 self.home.on_edited(&edited, presets);
@@ -183,7 +193,8 @@ impl App {
                     self.toasts.error(why);
                 }
             }
-            Msg::Estimate(toml, estimate) => self.home.on_estimate(&toml, estimate),
+            Msg::Estimate(toml, estimate) => return self.home.on_estimate(&toml, estimate).map(Effect::DownloadSizes),
+            Msg::DownloadSizes(sizes) => self.home.on_download_sizes(sizes),
         }
         None
     }

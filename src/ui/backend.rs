@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::attach::Link;
 use crate::chat::ChatLink;
-pub use crate::estimate::Estimate;
+pub use crate::estimate::{DownloadSize, Estimate};
 use crate::export::{ExportControl, ExportRequest};
 use crate::preset::Preset;
 
@@ -54,6 +54,14 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// Why the preset cannot be trained.
     fn estimate(&self, preset: &Preset) -> Result<Estimate>;
+
+    /// The sizes of what launching a preset would download first. It asks the hub, and may take a minute.
+    ///
+    /// # Errors
+    /// Why the preset cannot be trained.
+    fn download_sizes(&self, _preset: &Preset) -> Result<Vec<DownloadSize>> {
+        Ok(Vec::new())
+    }
 
     /// Exports a run, completely or not at all. It may take minutes.
     ///

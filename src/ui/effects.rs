@@ -60,6 +60,11 @@ impl Workbench {
                 }
             }
             Effect::Estimate(preset) => self.estimate(*preset),
+            Effect::DownloadSizes(preset) => {
+                let backend = self.backend.clone();
+                // What fails here is an error of the estimate, too.
+                self.aside(move || vec![Msg::DownloadSizes(backend.download_sizes(&preset).unwrap_or_default())]);
+            }
             Effect::Replay(folder, number) => self.replay(folder, number),
             Effect::Pace(pace) => {
                 if let Some(control) = &self.pace {
@@ -327,7 +332,14 @@ fn compare(runs: &[RunEntry]) -> Msg {
 }
 
 fn edit_runs(edit: &RunEdit) -> Answers {
-    edit.apply().into_iter().map(done).collect()
+    let answer = |outcome: Result<String>| match (edit, outcome) {
+        (RunEdit::Rename { run, name }, Ok(_)) => Msg::RunRenamed(run.clone(), run.with_file_name(name)),
+        (RunEdit::Rename { run, name }, Err(error)) => {
+            Msg::RunNotRenamed { run: run.clone(), name: name.clone(), why: format!("{error:#}") }
+        }
+        (_, outcome) => done(outcome),
+    };
+    edit.apply().into_iter().map(answer).collect()
 }
 
 /// Writes each text to its file, all of them in one folder.

@@ -13,7 +13,7 @@ use super::runs::Comparison;
 use super::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
 use super::start_request::{ActiveRuns, StartRequest};
 use crate::chat::ChatReply;
-use crate::estimate::Estimate;
+use crate::estimate::{DownloadSize, Estimate};
 use crate::export::ExportRequest;
 use crate::preset::{Preset, PresetEntry};
 use crate::protocol::{Command, Event, Progress};
@@ -52,6 +52,8 @@ pub enum Msg {
     Refused(String),
     /// The estimate of a preset, or why there is none; the TOML says of which preset.
     Estimate(String, Result<Estimate, String>),
+    /// The sizes of what is not downloaded.
+    DownloadSizes(Vec<DownloadSize>),
     /// The number of the replay, and the next events of its run.
     Replayed(u64, Vec<Event>),
     /// All events of the replay of this number were delivered at their pace.
@@ -77,6 +79,14 @@ pub enum Msg {
     PresetEdited(EditedPreset, Vec<PresetEntry>),
     /// Why a preset was not saved or renamed.
     NotSaved(String),
+    /// A run was renamed: its folder before and now.
+    RunRenamed(PathBuf, PathBuf),
+    /// A run was not renamed to this name, and why.
+    RunNotRenamed {
+        run: PathBuf,
+        name: String,
+        why: String,
+    },
     /// All changed presets were saved on the way out.
     AllSaved,
     /// The prompts of earlier chats, the latest last.
@@ -112,6 +122,8 @@ pub enum Effect {
     /// Attach to a run in another process.
     Attach(PathBuf),
     Estimate(Box<Preset>),
+    /// Ask the hub for the sizes of what launching the preset would download.
+    DownloadSizes(Box<Preset>),
     /// Read the events of a run folder, for the replay of this number.
     Replay(PathBuf, u64),
     /// Change the pace of the replay.

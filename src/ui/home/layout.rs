@@ -32,7 +32,7 @@ impl HomeLayout {
         let [list, below] = Layout::vertical([Constraint::Length(list), Constraint::Fill(1)]).areas(area);
         let left = (area.width * 9 / 20).clamp(30, 84);
         let [settings, right] = Layout::horizontal([Constraint::Length(left), Constraint::Fill(1)]).areas(below);
-        let plan = (right.height * 11 / 20).clamp(8.min(right.height), 14);
+        let plan = (right.height * 11 / 20).clamp(9.min(right.height), 14);
         let [plan, preview] = Layout::vertical([Constraint::Length(plan), Constraint::Fill(1)]).areas(right);
         HomeLayout { list, settings, plan, preview }
     }

@@ -27,7 +27,7 @@ impl LegendForm {
 }
 
 /// The memory that is needed, and how that compares to the device's.
-pub fn verdict(model: &ModelEstimate, device: Option<&DeviceMemory>, scene: &Scene) -> (String, Hue) {
+pub fn verdict(model: &ModelEstimate, device: Option<&DeviceMemory>, scene: &Scene, room: usize) -> (String, Hue) {
     let theme = &scene.look.theme;
     let needed = model.bytes();
     let total = sizes(&model.memory.iter().map(|part| part.bytes).collect::<Vec<_>>()).total;
@@ -41,7 +41,9 @@ pub fn verdict(model: &ModelEstimate, device: Option<&DeviceMemory>, scene: &Sce
         Some(device) => (theme.text, format!(" of {} free", bytes(device.free as f64))),
         None => (theme.text, String::new()),
     };
-    (format!("~{total}{verdict}"), hue)
+    let whole = format!("~{total}{verdict}");
+    // What fits needs no comparison, if there is no room for it.
+    (if hue == theme.text && width(&whole) > room { format!("~{total}") } else { whole }, hue)
 }
 
 /// The memory that is in use already, the parts of the estimate, and what is left.
@@ -67,14 +69,14 @@ pub fn bar(model: &ModelEstimate, device: Option<&DeviceMemory>, scene: &Scene, 
 pub fn legend(model: &ModelEstimate, scene: &Scene, room: usize, form: LegendForm) -> Vec<LegendRow> {
     let all: Vec<u64> = model.memory.iter().map(|part| part.bytes).collect();
     let shown = sizes(&all);
-    let entries: Vec<Entry> = model
-        .memory
-        .iter()
-        .enumerate()
-        .zip(&shown.parts)
-        .filter(|((_, part), _)| part.bytes > 0)
-        .map(|((number, part), size)| Entry::new(number, part, size, shown.unit, scene, form))
-        .collect();
+    let mut parts: Vec<_> =
+        model.memory.iter().zip(&shown.parts).enumerate().filter(|(_, (part, _))| part.bytes > 0).collect();
+    if form == LegendForm::Marks {
+        // Where there is no room for all, there is for the largest.
+        parts.sort_by_key(|(_, (part, _))| std::cmp::Reverse(part.bytes));
+    }
+    let entry = |(number, (part, size))| Entry::new(number, part, size, shown.unit, scene, form);
+    let entries: Vec<Entry> = parts.into_iter().map(entry).collect();
     match form {
         LegendForm::Grid => grid(&entries, room),
         _ => flow(&entries, room),
@@ -84,8 +86,8 @@ pub fn legend(model: &ModelEstimate, scene: &Scene, room: usize, form: LegendFor
 /// A row of the legend.
 pub struct LegendRow {
     pub line: Line<'static>,
-    /// How many parts it has.
-    parts: usize,
+    /// Index of the first span of each part.
+    parts: Vec<usize>,
 }
 
 /// A part in the legend.
@@ -130,15 +132,16 @@ fn grid(entries: &[Entry], room: usize) -> Vec<LegendRow> {
     let column = 2 + names + 2 + sizes;
     let columns = if room >= 2 * column + GAP { 2 } else { 1 };
     let line = |row: &[Entry]| {
-        let mut line = Line::default();
+        let (mut line, mut parts) = (Line::default(), Vec::new());
         for (number, entry) in row.iter().enumerate() {
+            parts.push(line.spans.len());
             let gap = if number > 0 { GAP } else { 0 };
             line.push_span(Span::raw(" ".repeat(gap)));
             line.push_span(entry.mark.clone());
             line.push_span(Span::styled(padded(&entry.name.content, names + 2), entry.name.style));
             line.push_span(Span::styled(padded_start(&entry.size.content, sizes), entry.size.style));
         }
-        LegendRow { line, parts: row.len() }
+        LegendRow { line, parts }
     };
     entries.chunks(columns).map(line).collect()
 }
@@ -150,11 +153,13 @@ fn flow(entries: &[Entry], room: usize) -> Vec<LegendRow> {
         let gap = usize::from(entry.name.width() > 0);
         let needed = entry.mark.width() + entry.name.width() + gap + entry.size.width();
         match rows.last_mut() {
-            Some(row) if row.line.width() + 2 + needed <= room => row.line.push_span("  "),
-            _ => rows.push(LegendRow { line: Line::default(), parts: 0 }),
+            Some(row) if row.line.width() + 2 + needed <= room => {
+                row.parts.push(row.line.spans.len());
+                row.line.push_span("  ");
+            }
+            _ => rows.push(LegendRow { line: Line::default(), parts: vec![0] }),
         }
         let Some(row) = rows.last_mut() else { continue };
-        row.parts += 1;
         row.line.push_span(entry.mark.clone());
         row.line.push_span(entry.name.clone());
         row.line.push_span(" ".repeat(gap));
@@ -165,18 +170,18 @@ fn flow(entries: &[Entry], room: usize) -> Vec<LegendRow> {
 
 /// As many rows as there is room for; the parts that are left out are counted.
 pub fn cut(mut legend: Vec<LegendRow>, rows: usize, room: usize, scene: &Scene) -> Vec<Line<'static>> {
-    let left_out: usize = legend.iter().skip(rows).map(|row| row.parts).sum();
+    let mut left_out: usize = legend.iter().skip(rows).map(|row| row.parts.len()).sum();
     legend.truncate(rows);
     if left_out > 0
         && let Some(last) = legend.last_mut()
     {
-        let style = scene.look.theme.style(scene.look.theme.dim);
-        let text = format!("  +{left_out} more");
-        if last.line.width() + width(&text) <= room {
-            last.line.push_span(Span::styled(text, style));
-        } else {
-            last.line = Line::styled(format!("+{} more parts", left_out + last.parts), style);
+        let more = |number: usize| format!("  +{number} more");
+        while last.line.width() + width(&more(left_out)) > room {
+            let Some(start) = last.parts.pop() else { break };
+            last.line.spans.truncate(start);
+            left_out += 1;
         }
+        last.line.push_span(Span::styled(more(left_out), scene.look.theme.style(scene.look.theme.dim)));
     }
     legend.into_iter().map(|row| row.line).collect()
 }

@@ -15,6 +15,7 @@ mod scene;
 mod settings;
 mod settings_list;
 mod shares;
+mod spans;
 mod table;
 mod tests;
 mod text_input;
@@ -33,7 +34,7 @@ use super::keymap::{Action, Context, Keymap};
 use super::saving::{EditedPreset, SavedPreset};
 use super::theme::Look;
 use super::widgets::input::Input;
-use crate::estimate::Estimate;
+use crate::estimate::{DownloadSize, Estimate};
 use crate::preset::{Draft, Field, FieldOrigin, KeyKind, Preset, PresetEntry};
 use deletion::Deletion;
 use editor::{Editing, step};
@@ -241,9 +242,14 @@ impl Home {
         self.estimates.waiting()
     }
 
-    /// Notes the estimate of the preset with this TOML.
-    pub fn on_estimate(&mut self, toml: &str, estimate: Result<Estimate, String>) {
-        self.estimates.on_answer(toml, estimate);
+    /// Notes the estimate of the preset with this TOML. Returns the preset if the sizes of its downloads are to be asked for.
+    pub fn on_estimate(&mut self, toml: &str, estimate: Result<Estimate, String>) -> Option<Box<Preset>> {
+        self.estimates.on_answer(toml, estimate)
+    }
+
+    /// Notes the sizes of what is not downloaded.
+    pub fn on_download_sizes(&mut self, sizes: Vec<DownloadSize>) {
+        self.estimates.on_download_sizes(sizes);
     }
 
     /// Requests a new estimate: a run has started or ended, and free memory and known throughputs may have changed.

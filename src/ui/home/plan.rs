@@ -109,12 +109,12 @@ impl Plan<'_> {
             let text = truncated(&text, room.saturating_sub(LABEL), scene.look.ascii);
             Ranked { rank, line: Line::from(vec![name, Span::styled(text, theme.style(hue))]) }
         };
-        let notes = self.error.map(|error| (error, theme.error));
-        let missing = estimate.missing.iter().map(|text| (text.as_str(), theme.warning));
-        let notes = notes.into_iter().chain(missing).flat_map(|(text, hue)| said(text, hue, scene, room));
+        let error = self.error.map(|error| (error.to_owned(), theme.error));
+        let missing = estimate.missing.iter().map(|text| (scene.estimates.with_size(text), theme.warning));
+        let notes = error.into_iter().chain(missing).flat_map(|(text, hue)| said(&text, hue, scene, room));
         let mut lines: Vec<Ranked> = notes.map(|line| Ranked { rank: 0, line }).collect();
         if let Some(model) = &estimate.model {
-            lines.push(row(0, "trainable", trainable(model, room), theme.selected));
+            lines.push(row(1, "trainable", trainable(model, room), theme.selected));
             lines.push(row(5, "model", format!("{} parameters", grouped(model.parameters)), theme.text));
         }
         if let Some(data) = &estimate.data {
@@ -124,10 +124,15 @@ impl Plan<'_> {
             let steps = format!("{} in {}", grouped(data.steps), counted(preset.train.epochs, "epoch"));
             let time = estimate.seconds().zip(estimate.throughput.as_ref());
             let steps = match time {
-                Some((seconds, _)) if joined => format!("{steps}, ~{}", duration(seconds)),
+                Some((seconds, _)) if joined => {
+                    let time = duration(seconds);
+                    let whole = format!("{steps}, ~{time}");
+                    let fits = LABEL + width(&whole) <= room;
+                    if fits { whole } else { format!("{}, ~{time}", grouped(data.steps)) }
+                }
                 _ => steps,
             };
-            lines.push(row(1, "steps", steps, theme.text));
+            lines.push(row(0, "steps", steps, theme.text));
             lines.push(match time {
                 Some((seconds, throughput)) => {
                     row(2, "time", about(seconds, throughput, room.saturating_sub(LABEL)), theme.text)
@@ -142,7 +147,7 @@ impl Plan<'_> {
                 let text = format!("max batch {plain}, {checkpointed} with gradient checkpointing");
                 lines.push(row(7, "batch", text, theme.text));
             }
-            let (verdict, hue) = memory::verdict(model, estimate.device.as_ref(), scene);
+            let (verdict, hue) = memory::verdict(model, estimate.device.as_ref(), scene, room.saturating_sub(LABEL));
             lines.push(row(0, "memory", verdict, hue));
             lines.push(Ranked { rank: 0, line: memory::bar(model, estimate.device.as_ref(), scene, room) });
         }

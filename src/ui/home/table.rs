@@ -33,7 +33,8 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, focused: bool, filteri
             frame.render_widget(Line::raw(" ".repeat(usize::from(rest.width))), rest);
             list.filter.draw(frame, rest, theme.style(theme.text));
         } else {
-            frame.render_widget(Line::styled(format!("{} ", plain(&filter)), theme.style(theme.text)), rest);
+            let filter = truncated(&format!("{} ", plain(&filter)), usize::from(rest.width), look.ascii);
+            frame.render_widget(Line::styled(filter, theme.style(theme.text)), rest);
         }
     }
     let columns = Columns::of(list, inner.width);

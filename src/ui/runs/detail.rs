@@ -122,10 +122,7 @@ fn draw_loss(run: &RunEntry, frame: &mut Frame, area: Rect, look: &Look) {
 pub(super) fn draw_mode(mode: &Mode, frame: &mut Frame, area: Rect, look: &Look) {
     match mode {
         Mode::List | Mode::Filter { .. } => {}
-        Mode::Rename(_, input) => {
-            let lines = vec![typed(input, look), Line::default(), hint("enter rename  esc cancel", look)];
-            popup(frame, area, look, "Rename run", lines, 60);
-        }
+        Mode::Rename(renaming) => renaming.draw(frame, area, look),
         Mode::Tag(paths, input) => {
             let title = if paths.len() == 1 { "Tags".to_owned() } else { format!("Tags of {} runs", paths.len()) };
             let hint = hint("separated by spaces  enter save  esc cancel", look);

@@ -1,11 +1,13 @@
-//! The listed runs: which of them are shown, in which order, which are marked, and where the cursor is.
+//! The listed runs: which of them are shown, in which order, which are marked, and where the cursor is. Runs that failed before
+//! their first step are folded into one line at the end.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::SystemTime;
 
 use super::column::RunColumn;
-use crate::runs::RunEntry;
+use crate::runs::{RunEntry, RunState};
 
 /// The runs of the run folder's list.
 pub struct RunList {
@@ -15,8 +17,12 @@ pub struct RunList {
     pub now: SystemTime,
     /// Indices into `entries` of those that pass the filter, sorted.
     pub shown: Vec<usize>,
-    /// Index into `shown`.
+    /// Index into `shown`, or one past its end for the line of the folded runs.
     pub cursor: usize,
+    /// How many runs failed before their first step; 0 where they are not folded, and do not have a line.
+    pub foldable: usize,
+    /// Whether these are shown, too.
+    unfolded: bool,
     /// Names of the marked runs.
     pub marked: BTreeSet<String>,
     pub sort: RunColumn,
@@ -32,6 +38,8 @@ impl Default for RunList {
             now: SystemTime::UNIX_EPOCH,
             shown: Vec::new(),
             cursor: 0,
+            foldable: 0,
+            unfolded: false,
             marked: BTreeSet::new(),
             sort: RunColumn::Updated,
             descending: true,
@@ -66,9 +74,46 @@ impl RunList {
         self.shown.iter().filter_map(|number| entries.get(*number))
     }
 
-    /// Index of the last shown run.
+    /// Number of rows: the shown runs, and the line of the folded ones.
+    pub fn rows(&self) -> usize {
+        self.shown.len() + usize::from(self.foldable > 0)
+    }
+
+    /// Index of the last row.
     pub fn last(&self) -> usize {
-        self.shown.len().saturating_sub(1)
+        self.rows().saturating_sub(1)
+    }
+
+    /// Whether the cursor is on the line of the folded runs.
+    pub fn at_fold(&self) -> bool {
+        self.foldable > 0 && self.cursor == self.shown.len()
+    }
+
+    /// What the line of the folded runs says.
+    pub fn fold_text(&self) -> String {
+        let runs = if self.foldable == 1 { "1 run".to_owned() } else { format!("{} runs", self.foldable) };
+        let key = if self.unfolded { "enter hides" } else { "enter shows" };
+        format!("{runs} failed before the first step ({key} {})", if self.foldable == 1 { "it" } else { "them" })
+    }
+
+    /// Shows the folded runs, or hides them again. The cursor stays on their line.
+    pub fn toggle_fold(&mut self) {
+        self.unfolded = !self.unfolded;
+        self.arrange(None);
+        self.cursor = self.shown.len();
+    }
+
+    /// Gives a run the name of its new folder.
+    pub fn renamed(&mut self, from: &Path, to: &Path) {
+        let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let here = self.current().map(|run| if run.path == from { name.clone() } else { run.name.clone() });
+        if let Some(run) = self.entries.iter_mut().flatten().find(|run| run.path == from) {
+            if self.marked.remove(&run.name) {
+                self.marked.insert(name.clone());
+            }
+            (run.name, run.path) = (name, to.to_owned());
+        }
+        self.arrange(here);
     }
 
     /// Moves the cursor by this many rows.
@@ -116,10 +161,21 @@ impl RunList {
             };
             if order == Ordering::Equal { a.name.cmp(&b.name) } else { order }
         });
+        // A filter searches all runs, and a list of failed ones alone would be empty.
+        let folds = self.filter.is_empty() && entries.iter().any(|run| !failed_early(run));
+        let (failed, others): (Vec<usize>, Vec<usize>) =
+            shown.into_iter().partition(|number| folds && failed_early(&entries[*number]));
+        self.foldable = failed.len();
+        let shown = if self.unfolded { [others, failed].concat() } else { others };
         let place = here.and_then(|here| shown.iter().position(|number| entries[*number].name == here));
-        self.cursor = place.unwrap_or(self.cursor).min(shown.len().saturating_sub(1));
         self.shown = shown;
+        self.cursor = place.unwrap_or(self.cursor).min(self.last());
     }
+}
+
+/// Whether a run failed before its first step: there is nothing to see or to resume.
+fn failed_early(run: &RunEntry) -> bool {
+    run.state == RunState::Failed && run.summary.step == 0
 }
 
 /// Whether every word of a filter is in the run's name, preset, model, state or tags.

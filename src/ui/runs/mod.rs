@@ -12,12 +12,15 @@ mod mode;
 mod place;
 mod queue_panel;
 mod queue_view;
+mod renaming;
 mod scene;
 mod sign;
 mod table;
+#[cfg(test)]
+mod tests;
 mod train_longer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crossterm::event::{KeyCode, KeyEvent};
@@ -40,6 +43,7 @@ use line_input::{InputOutcome, LineInput};
 use list::RunList;
 use mode::Mode;
 pub use queue_panel::QueuePanel;
+use renaming::Renaming;
 use scene::Scene;
 use train_longer::TrainLonger;
 
@@ -83,6 +87,20 @@ impl Runs {
         &mut self.queue
     }
 
+    /// Shows the new name of a run.
+    pub fn on_renamed(&mut self, from: &Path, to: &Path) {
+        self.list.renamed(from, to);
+    }
+
+    /// Asks for the name again that a run was not renamed to. Whether nothing else is asked or typed.
+    pub fn on_not_renamed(&mut self, run: PathBuf, name: &str, why: &str) -> bool {
+        let free = !self.typing();
+        if free {
+            self.mode = Mode::Rename(Box::new(Renaming::again(run, name, why)));
+        }
+        free
+    }
+
     /// Whether keys are text or an answer now.
     pub fn typing(&self) -> bool {
         self.mode != Mode::List
@@ -114,12 +132,10 @@ impl Runs {
                     self.mode = Mode::Filter { entry, before };
                 }
             }
-            Mode::Rename(run, mut entry) => match entry.key(key) {
-                InputOutcome::Editing => self.mode = Mode::Rename(run, entry),
+            Mode::Rename(mut renaming) => match renaming.key(key, &self.list) {
+                InputOutcome::Editing => self.mode = Mode::Rename(renaming),
                 InputOutcome::Cancelled => {}
-                InputOutcome::Submitted => {
-                    return Some(Intent::Edit(RunEdit::Rename { run, name: entry.text().trim().to_owned() }));
-                }
+                InputOutcome::Submitted => return Some(Intent::Edit(renaming.edit())),
             },
             Mode::Tag(runs, mut entry) => match entry.key(key) {
                 InputOutcome::Editing => self.mode = Mode::Tag(runs, entry),
@@ -169,7 +185,8 @@ impl Runs {
                 entry.paste(text);
                 self.list.set_filter(entry.text());
             }
-            Mode::Rename(_, entry) | Mode::Tag(_, entry) => entry.paste(text),
+            Mode::Rename(renaming) => renaming.paste(text, &self.list),
+            Mode::Tag(_, entry) => entry.paste(text),
             Mode::TrainLonger(longer) => longer.input.paste(text),
             Mode::Export(draft) => draft.paste(text),
             Mode::List | Mode::Delete(_) | Mode::Biases(..) | Mode::Pins(_) => {}
@@ -199,6 +216,7 @@ impl Runs {
             Action::Back if !list.filter.is_empty() => list.set_filter(String::new()),
             Action::Back => list.marked.clear(),
             Action::Mark => list.mark(),
+            Action::Enter if list.at_fold() => list.toggle_fold(),
             Action::Enter => {
                 let path = list.current()?.path.clone();
                 return self.open(&path);
@@ -216,10 +234,7 @@ impl Runs {
                 let tags = list.current()?.tags.join(" ");
                 self.mode = Mode::Tag(list.chosen().map(|run| run.path.clone()).collect(), LineInput::new(&tags));
             }
-            Action::Rename => {
-                let run = list.current()?;
-                self.mode = Mode::Rename(run.path.clone(), LineInput::new(&run.name));
-            }
+            Action::Rename => self.mode = Mode::Rename(Box::new(Renaming::new(list.current()?))),
             Action::Delete => {
                 let runs: Vec<PathBuf> = list.chosen().map(|run| run.path.clone()).collect();
                 if !runs.is_empty() {

@@ -106,7 +106,7 @@ fn column_areas(line: Rect) -> Vec<(RunColumn, Rect)> {
 
 /// Index of the first visible run.
 fn first_visible(runs: &RunList, rows: usize) -> usize {
-    (runs.cursor + 1).saturating_sub(rows - rows / 4).min(runs.shown.len().saturating_sub(rows))
+    (runs.cursor + 1).saturating_sub(rows - rows / 4).min(runs.rows().saturating_sub(rows))
 }
 
 /// The target of a click at a screen position.
@@ -124,7 +124,7 @@ pub(super) fn hit(runs: &RunList, area: Rect, position: Position) -> Option<Hit>
         }
         row => {
             let index = first_visible(runs, rows) + usize::from(row) - 1;
-            (index < runs.shown.len()).then_some(Hit::Run(index))
+            (index < runs.rows()).then_some(Hit::Run(index))
         }
     }
 }
@@ -171,6 +171,10 @@ pub(super) fn draw(scene: Scene, frame: &mut Frame, area: Rect) {
     for ((index, run), y) in runs.runs().enumerate().skip(first).zip(body.top()..body.bottom()) {
         draw_row(runs, frame, Rect { y, height: 1, ..body }, look, index, run);
     }
+    let fold = runs.shown.len() - first.min(runs.shown.len());
+    if runs.foldable > 0 && fold < usize::from(body.height) {
+        draw_fold(runs, frame, Rect { y: body.y + fold as u16, height: 1, ..body }, look);
+    }
 }
 
 fn draw_header(runs: &RunList, frame: &mut Frame, line: Rect, look: &Look) {
@@ -189,6 +193,18 @@ fn draw_header(runs: &RunList, frame: &mut Frame, line: Rect, look: &Look) {
         let style = theme.bold(if sorted { theme.accent } else { theme.dim });
         put(frame, area, column.alignment(), &name, style, look.ascii);
     }
+}
+
+/// Draws the line of the runs that failed before their first step.
+fn draw_fold(runs: &RunList, frame: &mut Frame, line: Rect, look: &Look) {
+    let theme = &look.theme;
+    if runs.at_fold() {
+        frame.buffer_mut().set_style(line, theme.marked_line());
+        let pointer = if look.ascii { ">" } else { "▌" };
+        put(frame, Rect { width: 1, ..line }, Alignment::Left, pointer, theme.bold(theme.accent), look.ascii);
+    }
+    let text = Rect { x: line.x + MARKS, width: line.width.saturating_sub(MARKS), ..line };
+    put(frame, text, Alignment::Left, &runs.fold_text(), theme.style(theme.dim), look.ascii);
 }
 
 fn draw_row(runs: &RunList, frame: &mut Frame, line: Rect, look: &Look, index: usize, run: &RunEntry) {

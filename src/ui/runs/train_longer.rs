@@ -21,8 +21,13 @@ impl TrainLonger {
     /// `None` for a run that resumes as it is.
     pub(super) fn of(run: &RunEntry) -> Option<TrainLonger> {
         let steps = grouped(run.summary.step);
+        let summary = &run.summary;
         let (how, set) = match run.state {
-            RunState::Completed => ("has completed", format!("train.epochs={}", run.summary.epochs.ceil() as u64 + 1)),
+            // The limit that ended the run is the one that allows more steps.
+            RunState::Completed if summary.max_steps > 0 && summary.max_steps <= summary.steps => {
+                ("has completed", format!("train.max_steps={}", summary.max_steps.saturating_mul(2)))
+            }
+            RunState::Completed => ("has completed", format!("train.epochs={}", summary.epochs.ceil() as u64 + 1)),
             RunState::EarlyStopped => ("has stopped early after", "train.patience=0".to_owned()),
             RunState::Running | RunState::Interrupted | RunState::Failed | RunState::Stopped => return None,
         };

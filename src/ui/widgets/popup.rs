@@ -6,6 +6,7 @@ use ratatui::text::{Line, Text};
 use ratatui::widgets::{Clear, Paragraph, Wrap};
 
 use super::panel::{Title, panel};
+use crate::ui::format::wrapped;
 use crate::ui::theme::Look;
 
 /// A rectangle of this size in the middle of another.
@@ -27,7 +28,12 @@ pub fn popup(frame: &mut Frame, within: Rect, look: &Look, name: &str, lines: Ve
     let width = width.min(within.width);
     // Long lines take several rows.
     let room = usize::from(width.saturating_sub(2)).max(1);
-    let rows: usize = text.lines.iter().map(|line| line.width().div_ceil(room).max(1)).sum();
+    let rows_of = |line: &Line| {
+        let content: String = line.spans.iter().map(|span| span.content.as_ref()).collect();
+        // Breaking between words may take a row more than the number of cells says.
+        line.width().div_ceil(room).max(wrapped(&content, room).len())
+    };
+    let rows: usize = text.lines.iter().map(rows_of).sum();
     let area = middle(within, width, u16::try_from(rows + 2).unwrap_or(u16::MAX));
     let inner = window(frame, area, look, Title::named(name));
     frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: false }), inner);

@@ -110,3 +110,95 @@ fn launching_a_run_renews_the_estimate() {
     screens.press("H");
     assert_eq!(screens.settle().unwrap().name, "demo");
 }
+
+#[test]
+fn the_time_says_from_how_many_runs_it_comes() {
+    let mut several = estimate();
+    let throughput = several.throughput.as_mut().unwrap();
+    throughput.runs = ["a", "b", "c"].map(str::to_owned).into();
+    throughput.seconds_per_evaluation = Some(3.0);
+    let mut screens = Screens::new(120, 40);
+    screens.settle_with(several);
+    // 170 steps of half a second, and 2 evaluations.
+    assert!(screens.text().contains("~1:31 (median of 3 similar runs)"), "{}", screens.text());
+}
+
+#[test]
+fn another_learning_rate_keeps_the_estimate_on_the_screen() {
+    let mut screens = Screens::new(120, 40);
+    screens.settle();
+    screens.app.home.select_setting("train.learning_rate");
+    screens.code(KeyCode::Right);
+    let text = screens.text();
+    assert!(text.contains("~1:25") && text.contains("updating…") && text.contains("un##believ"), "{text}");
+    screens.settle();
+    assert!(!screens.text().contains("updating…"));
+}
+
+#[test]
+fn no_part_of_the_memory_is_lost_in_the_legend() {
+    let part = |name, bytes| MemoryPart { name, bytes, estimated: name == "activations" };
+    let mut full = estimate();
+    full.model.as_mut().unwrap().memory = vec![
+        part("weights", 90_855_944),
+        part("sparse optimizer", 681_984),
+        part("dense optimizer", 12_320),
+        part("activations", 3 << 30),
+        part("workspace", 130 << 20),
+        part("process", 145 << 20),
+        part("selection", 14 << 20),
+    ];
+    for (columns, rows) in SIZES {
+        let mut screens = Screens::new(columns, rows);
+        screens.settle_with(full.clone());
+        screens.assert_snapshot(&format!("home_legend_{columns}x{rows}"));
+        let text = screens.text();
+        let marks = text.matches('■').count();
+        assert!(marks == 7 || text.contains(&format!("+{} more", 7 - marks)), "{marks} of 7 in\n{text}");
+    }
+}
+
+#[test]
+fn sizes_of_downloads_are_asked_for_once_and_shown_when_they_are_known() {
+    let mut screens = Screens::new(120, 40);
+    let missing = "model org/small: not downloaded; launch will fetch it".to_owned();
+    let absent = Estimate { missing: vec![missing.clone()], ..Estimate::default() };
+    screens.now += Duration::from_secs(1);
+    screens.app.update(Msg::Tick(screens.now));
+    screens.now += Duration::from_secs(1);
+    let Some(Effect::Estimate(preset)) = screens.app.update(Msg::Tick(screens.now)) else { panic!("not asked") };
+    let asked = screens.app.update(Msg::Estimate(preset.toml.clone(), Ok(absent.clone())));
+    assert_eq!(asked, Some(Effect::DownloadSizes(preset)));
+    assert!(screens.text().contains("launch will fetch it "), "{}", screens.text());
+    screens.app.update(Msg::DownloadSizes(vec![DownloadSize { missing, size: " (1.4 GB)".into() }]));
+    assert!(screens.text().contains("launch will fetch it (1.4 GB)"));
+    // Another setting of the same preset has the same downloads.
+    screens.app.home.select_setting("train.epochs");
+    screens.code(KeyCode::Right);
+    let asked = screens.settle_with(absent);
+    assert!(asked.is_some() && screens.text().contains("(1.4 GB)"));
+}
+
+#[test]
+fn tabs_wide_and_combining_characters_are_shown_in_the_first_batch() {
+    let mut odd = estimate();
+    let piece = |text: &str| TokenSpan { text: text.into(), role: TokenRole::Context };
+    let data = odd.data.as_mut().unwrap();
+    data.notes.clear();
+    data.preview =
+        vec![vec![piece("学习"), piece("\trate"), piece("\u{301}"), piece(" 👩\u{200d}🔬"), piece("\n")]; 30];
+    // The smallest size has no room for the first batch.
+    for (columns, rows) in SIZES.into_iter().skip(1) {
+        let mut screens = Screens::new(columns, rows);
+        screens.settle_with(odd.clone());
+        let text = screens.text();
+        assert!(text.contains("⇥rate") && text.contains("↵"), "{text}");
+        // The right border stands in one column, and what is cut says so.
+        let buffer = screens.draw();
+        assert!(
+            (12..buffer.area.height - 2).all(|y| ["│", "╯", "╮"].contains(&buffer[(columns - 1, y)].symbol())),
+            "{text}"
+        );
+        assert!(text.contains(" …"), "{text}");
+    }
+}

@@ -18,7 +18,7 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::{Buffer, Cell};
 
 use crate::estimate::{
-    DataPreview, DeviceMemory, Estimate, MemoryPart, ModelEstimate, Throughput, TokenRole, TokenSpan,
+    DataPreview, DeviceMemory, DownloadSize, Estimate, MemoryPart, ModelEstimate, Throughput, TokenRole, TokenSpan,
 };
 use crate::preset::{Library, Preset};
 use crate::protocol::Command;
@@ -27,7 +27,7 @@ use crate::ui::input::UserInput;
 use crate::ui::keymap::Keymap;
 use crate::ui::message::{Effect, Msg};
 use crate::ui::runs::Runs;
-use crate::ui::saving::{SaveRequest, SavedPreset};
+use crate::ui::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
 use crate::ui::screen::Screen;
 use crate::ui::theme::{Depth, Look, Theme};
 use crate::ui::{App, draw};
