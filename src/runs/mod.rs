@@ -31,7 +31,7 @@ mod trash;
 pub use compare::{SettingDifference, setting_differences};
 pub use disk::{Disk, RealDisk};
 pub use events::{EventLog, EventRange, last_event, read_events};
-pub use folder::{RunFolder, find};
+pub use folder::{RunFolder, find, preset_in_name};
 pub use history::{
     Completion, History, HistoryReader, LogLine, MachineCurves, MeanCurve, Row, Rows, RunEnd, SmoothedSeries,
     TargetHistories, TargetHistory,

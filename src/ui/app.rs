@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ratatui::layout::Rect;
 
-use super::frames::Frames;
+use super::frames::{Frames, fits};
 use super::home::Home;
 use super::input::UserInput;
 use super::intent::Intent;
@@ -14,10 +14,11 @@ use super::monitor::Monitor;
 use super::monitors::Monitors;
 use super::overlay::{Completion, Outcome, Overlay, Picker, Question};
 use super::runs::Runs;
+use super::scene::Scene;
 use super::screen::Screen;
-use super::shell::Scene;
 use super::theme::{Look, Theme, Themes};
-use super::toast::Toasts;
+use super::toast::{Place, Toasts};
+use super::top_line;
 use crate::export::{Cancelled, ChangedBiases, ExportRequest};
 use crate::preset::PresetEntry;
 use crate::protocol::{Command, Event};
@@ -113,7 +114,7 @@ impl App {
             Msg::Launched => self.show_live(Monitor::launched()),
             Msg::Attached => self.show_live(Monitor::attached()),
             Msg::Replayed(number, events) => self.monitors.on_replayed(number, events),
-            Msg::Listed(runs, now) => self.runs.on_listed(runs, now),
+            Msg::Listed(runs, now) => return self.runs.on_listed(runs, now).and_then(|intent| self.fulfil(intent)),
             Msg::Compared(comparison) => self.overlay = Some(Overlay::Comparison(comparison, 0)),
             Msg::Overlaid(name, run) => self.on_overlaid(name, *run),
             Msg::Files(files) => {
@@ -135,8 +136,11 @@ impl App {
 
     /// Applies an event of the live run.
     fn on_event(&mut self, event: Event) -> Option<Effect> {
+        let hidden = self.screen != Screen::Monitor || self.monitors.replay.is_some();
         if let Some(live) = &mut self.monitors.live {
-            self.toasts.of_event(&event);
+            let name = live.name();
+            let place = if hidden { Place::Elsewhere(&name) } else { Place::OnScreen { logged: live.shows_log() } };
+            self.toasts.of_event(&event, place);
             if event.is_last() {
                 self.home.renew_estimate();
             }
@@ -187,11 +191,18 @@ impl App {
         if let Some(overlay) = self.overlay.take() {
             return self.handle_on_overlay(overlay, &input);
         }
-        let frames = Frames::of(self.size);
-        if let UserInput::Click(at) = input
-            && !frames.body.contains(at)
-        {
-            return self.show(frames.screen_at(at)?);
+        let frames = self.frames();
+        if let UserInput::Click(at) = input {
+            // On a strip, a click would hit what is not shown.
+            if !fits(self.size) {
+                return None;
+            }
+            if top_line::is_on_pill(frames.top, &self.scene(), at) {
+                return self.show_live_run();
+            }
+            if !frames.body.contains(at) {
+                return self.show(frames.screen_at(at)?);
+            }
         }
         let (body, keymap) = (frames.body, &self.keymap);
         let intent = match self.screen {
@@ -203,7 +214,7 @@ impl App {
     }
 
     fn handle_on_overlay(&mut self, mut overlay: Overlay, input: &UserInput) -> Option<Effect> {
-        let outcome = overlay.handle(input, &self.scene().below_overlay(Frames::of(self.size).body));
+        let outcome = overlay.handle(input, &self.scene().below_overlay(self.frames().body));
         match outcome {
             Outcome::Stay => self.overlay = Some(overlay),
             Outcome::Close => {}
@@ -240,6 +251,17 @@ impl App {
             }
             Intent::Replay(folder) => Some(self.start_replay(folder)),
             Intent::Attach(folder) => self.attach(folder),
+            Intent::OpenRun { run, request } => {
+                self.runs.request(run, request);
+                self.show(Screen::Runs)
+            }
+            Intent::EditPreset { preset, key } => {
+                if self.home.go_to(&preset, key) {
+                    return self.show(Screen::Home);
+                }
+                self.toasts.error(format!("preset {preset} is not at Home; edit its file and launch it again"));
+                None
+            }
             Intent::Resume { run, set } => Some(Effect::Resume { run, set }),
             Intent::Overlay(folders) => Some(Effect::Overlay(folders)),
             Intent::Compare(runs) => Some(Effect::Compare(runs)),
@@ -273,7 +295,7 @@ impl App {
         match screen {
             // Asked for again, the monitor shows the live run.
             Screen::Monitor if self.screen == Screen::Monitor && self.monitors.live.is_some() => {
-                self.monitors.replay = None;
+                return self.show_live_run();
             }
             Screen::Monitor if self.monitors.shown().is_none() => {
                 self.toasts.info("no run yet: launch a preset at Home, or replay a run from Runs");
@@ -281,6 +303,18 @@ impl App {
             screen => self.screen = screen,
         }
         (screen == Screen::Runs).then_some(Effect::ListRuns)
+    }
+
+    /// Shows the live run instead of a replay.
+    fn show_live_run(&mut self) -> Option<Effect> {
+        self.monitors.replay = None;
+        self.screen = Screen::Monitor;
+        None
+    }
+
+    /// Where the parts of the terminal lie.
+    fn frames(&self) -> Frames {
+        Frames::of(self.size, self.toasts.lines(self.size.width, self.size.height))
     }
 
     fn show_live(&mut self, monitor: Monitor) {

@@ -59,6 +59,7 @@ mod signals;
 mod smollm2;
 #[cfg(feature = "torch")]
 mod tiny;
+mod ui_cards;
 mod ui_fuzz;
 mod ui_monitor;
 #[cfg(feature = "torch")]

@@ -12,6 +12,7 @@ use crate::protocol::ExamplePrediction;
 use crate::runs::History;
 use crate::ui::format::{fitted, grouped, number, plain, width};
 use crate::ui::keymap::Action;
+use crate::ui::widgets::cut::cut;
 use crate::ui::widgets::panel::{Title, panel, placeholder};
 
 fn examples(run: &History) -> &[ExamplePrediction] {
@@ -65,7 +66,7 @@ pub(super) fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
     let first = first_visible(cursor, rows.height);
     for ((index, judged), y) in examples.iter().enumerate().skip(first).zip(rows.top()..rows.bottom()) {
         let line = line(scene, judged, class, index == cursor);
-        frame.render_widget(line, Rect { y, height: 1, ..rows });
+        frame.render_widget(cut(line, usize::from(rows.width), scene.look.ascii), Rect { y, height: 1, ..rows });
     }
     draw_detail(frame, detail, scene, judged);
 }
