@@ -67,6 +67,10 @@ impl StabilitySettings {
                 scientific(self.peak_learning_rate),
                 self.run
             ));
+            if !error.loss.is_finite() {
+                // The weights may be as bad as those of the step before.
+                advice.push("If it fails again at once, add `--from best`.".to_owned());
+            }
             if self.clip == 0.0 {
                 advice.push("Clip gradients: train.clip = 1 (now 0).".to_owned());
             }
@@ -124,7 +128,9 @@ mod tests {
     fn only_what_is_not_set_is_advised() {
         let advice = settings().advice(&error(171));
         let lower = "Resume with a lower learning rate (peak 1e-3): `finesift resume runs/mine --set train.learning_rate=1e-4`.";
-        assert_eq!(advice, lower);
+        assert_eq!(advice, format!("{lower} If it fails again at once, add `--from best`."));
+        let finite = NotFinite { loss: 0.5, ..error(171) };
+        assert_eq!(settings().advice(&finite), lower);
         let all = StabilitySettings { warmup: 0.0, clip: 0.0, dtype: Dtype::Bf16, ..settings() }.advice(&error(171));
         for part in [lower, "train.clip = 1 (now 0)", "train.warmup = 0.06", "model.dtype = \"f32\""] {
             assert!(all.contains(part), "{part}: {all}");

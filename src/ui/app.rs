@@ -293,8 +293,10 @@ impl App {
 
     fn show(&mut self, screen: Screen) -> Option<Effect> {
         match screen {
-            // Asked for again, the monitor shows the live run.
-            Screen::Monitor if self.screen == Screen::Monitor && self.monitors.live.is_some() => {
+            // The monitor shows the live run while it trains, and when it is asked for again.
+            Screen::Monitor
+                if self.monitors.live.is_some() && (self.screen == Screen::Monitor || self.monitors.at_work()) =>
+            {
                 return self.show_live_run();
             }
             Screen::Monitor if self.monitors.shown().is_none() => {

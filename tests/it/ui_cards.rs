@@ -335,13 +335,17 @@ fn the_pill_and_its_key_lead_to_the_live_run() {
     assert!(app.screen == Screen::Monitor);
     app.monitors.show_replay();
     app.update(Msg::Replayed(1, demo_events()));
-    assert!(screen(&app, size).contains("replay of demo"));
+    let shown = screen(&app, size);
+    assert!(shown.contains("replay of demo") && shown.contains("▶ demo 84/170"), "{shown}");
     let (column, row) = find(&screen(&app, size), "▶ demo");
     click(&mut app, column + 3, row);
     assert!(app.monitors.replay.is_none());
-    app.monitors.show_replay();
-    press(&mut app, KeyCode::Char('M'));
-    assert!(app.monitors.replay.is_none() && app.screen == Screen::Monitor);
+    for elsewhere in ['M', 'H', 'R'] {
+        app.monitors.show_replay();
+        press(&mut app, KeyCode::Char(elsewhere));
+        press(&mut app, KeyCode::Char('M'));
+        assert!(app.monitors.replay.is_none() && app.screen == Screen::Monitor);
+    }
 }
 
 #[test]
@@ -370,6 +374,12 @@ fn long_names_leave_the_keys_of_a_card_and_of_dialogs() {
                 event => event,
             }));
         }
+        // The question before leaving, while the run trains.
+        let mut training = live(size, false, 84);
+        training.monitors.live.as_mut().unwrap().run.started.as_mut().unwrap().run = long.into();
+        press(&mut training, KeyCode::Char('q'));
+        let shown = screen(&training, size);
+        assert!(["s  stop", "d  stop", "k  keep", "esc stays"].iter().all(|key| shown.contains(key)), "{shown}");
         let shown = screen(&app, size);
         assert!(shown.contains("h  HTML report") && shown.contains("esc close") && shown.contains('…'), "{shown}");
         press(&mut app, KeyCode::Esc);

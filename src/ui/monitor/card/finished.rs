@@ -21,7 +21,10 @@ pub fn title(finished: &Finished) -> &'static str {
 /// At most `rows` lines of at most `room` cells.
 pub(super) fn lines(run: &History, finished: &Finished, room: usize, rows: usize, ascii: bool) -> Vec<CardLine> {
     let facts = [
-        ("best", vec![best(run).unwrap_or_else(|| "no evaluation".into())], Tone::Score),
+        match best(run) {
+            Some(best) => ("best", vec![best], Tone::Score),
+            None => ("best", vec!["no evaluation".into()], Tone::Value),
+        },
         ("time", vec![time(run, finished)], Tone::Value),
         ("trainable", trainable(run), Tone::Value),
         ("delta", delta(run), Tone::Value),
