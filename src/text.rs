@@ -128,6 +128,21 @@ pub fn truncated(text: &str, room: usize, ascii: bool) -> String {
     truncated + mark
 }
 
+/// Text in at most `most` lines of at most `room` cells: what is cut off ends with an ellipsis.
+pub fn wrapped_at_most(text: &str, room: usize, most: usize, ascii: bool) -> Vec<String> {
+    let mut lines = wrapped(text, room);
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            // Longer than the room in any case.
+            *last = truncated(&padded(&format!("{last} "), room + 1), room, ascii);
+            let mark = if ascii { "~" } else { "…" };
+            *last = format!("{}{mark}", last.strip_suffix(mark).unwrap_or(last).trim_end());
+        }
+    }
+    lines
+}
+
 /// Text in a column of `room` cells: truncated with an ellipsis, or padded with spaces.
 pub fn fitted(text: &str, room: usize, ascii: bool) -> String {
     padded(&truncated(text, room, ascii), room)
@@ -196,6 +211,16 @@ mod tests {
         assert_eq!([truncated("e\u{301}tude", 3, false), truncated("👩‍🔬👩‍🔬", 3, true)], ["e\u{301}t…", "👩‍🔬~"]);
     }
 
+    #[test]
+    fn lines_that_are_left_out_leave_an_ellipsis() {
+        let lines = |most| wrapped_at_most("one two three four", 9, most, false);
+        assert_eq!(lines(3), ["one two", "three", "four"]);
+        assert_eq!(lines(2), ["one two", "three…"]);
+        assert_eq!(lines(1), ["one two…"]);
+        assert_eq!(wrapped_at_most("one two", 3, 1, true), ["on~"]);
+        assert_eq!(wrapped_at_most("one two", 3, 0, true), [""; 0]);
+    }
+
     proptest! {
         #[test]
         fn any_text_fits_its_room(text in "[a 很👩‍🔬e\u{301}🇩🇪ﷺ]{0,20}", room in 0usize..15) {
@@ -203,6 +228,9 @@ mod tests {
                 prop_assert_eq!(width(&fitted), room, "{:?}", fitted);
             }
             prop_assert!(width(&truncated(&text, room, false)) <= room);
+            for line in wrapped_at_most(&text, room, 2, false) {
+                prop_assert!(width(&line) <= room.max(1).max(2), "{:?}", line);
+            }
             // A single character may be wider than the room.
             let widest = text.graphemes(true).map(width).max().unwrap_or(0);
             let characters: Vec<&str> = text.graphemes(true).collect();

@@ -69,8 +69,15 @@ impl QueueRun {
             false => OnHangup::Checkpoint,
         };
         let queue = Queue::of(backend.runs());
-        let mut worker =
-            Worker { backend, queue, detached: self.detached, on_hangup, alerts: config.alert, lines: String::new(), failures: 0 };
+        let mut worker = Worker {
+            backend,
+            queue,
+            detached: self.detached,
+            on_hangup,
+            alerts: config.alert,
+            lines: String::new(),
+            failures: 0,
+        };
         let signalled = worker.work()?;
         let printed = print(&worker.lines);
         if let Some(outcome) = signalled {

@@ -47,11 +47,7 @@ pub type OnStarted = Box<dyn FnOnce() -> Result<()>>;
 ///
 /// # Errors
 /// Those of the run. What could not be written.
-pub fn run(
-    link: impl Into<Link>,
-    options: HeadlessOptions,
-    on_started: Option<OnStarted>,
-) -> Result<Outcome> {
+pub fn run(link: impl Into<Link>, options: HeadlessOptions, on_started: Option<OnStarted>) -> Result<Outcome> {
     let typed = if options.format == OutputFormat::Plain { Some(typed::lines()) } else { None };
     watch(link.into(), options, typed, on_started)
 }

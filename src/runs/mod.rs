@@ -33,7 +33,7 @@ mod trash;
 pub use compare::{SettingDifference, setting_differences};
 pub use disk::{Disk, RealDisk};
 pub use events::{EventLog, EventRange, last_event, read_events};
-pub use folder::{RunFolder, find, name_error, plain as check_run_name};
+pub use folder::{RunFolder, find, name_error, plain as check_run_name, preset_in_name};
 pub use history::{
     Completion, History, HistoryReader, LogLine, MachineCurves, MeanCurve, Row, Rows, RunEnd, SmoothedSeries,
     TargetHistories, TargetHistory,

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 
 use super::chat::Chat;
 use super::footer::Footer;
-use super::frames::Frames;
+use super::frames::{Frames, fits};
 use super::home::Home;
 use super::input::UserInput;
 use super::intent::Intent;
@@ -17,11 +17,12 @@ use super::monitors::Monitors;
 use super::overlay::{BusyDialog, Choice, Completion, Outcome, Overlay, Palette, Picker, Question, remember};
 use super::replay::Pace;
 use super::runs::Runs;
+use super::scene::Scene;
 use super::screen::Screen;
-use super::shell::Scene;
 use super::starts::Starts;
 use super::theme::{Look, Theme, Themes};
-use super::toast::Toasts;
+use super::toast::{Place, Toasts};
+use super::top_line;
 use crate::alerts::{Alert, Alerts};
 use crate::export::{Cancelled, ChangedBiases, ExportRequest};
 use crate::preset::PresetEntry;
@@ -154,8 +155,9 @@ impl App {
             Msg::Replayed(number, events) => self.monitors.on_replayed(number, events),
             Msg::ReplayEnded(number) => self.monitors.on_replay_ended(number),
             Msg::Listed(runs, now) => {
-                self.runs.on_listed(runs, now);
+                let intent = self.runs.on_listed(runs, now);
                 self.renew_palette();
+                return intent.and_then(|intent| self.fulfil(intent));
             }
             Msg::Compared(comparison) => self.overlay = Some(Overlay::Comparison(comparison, 0)),
             Msg::Overlaid(name, run) => self.on_overlaid(name, *run),
@@ -202,8 +204,11 @@ impl App {
     /// Applies an event of the live run.
     fn on_event(&mut self, event: Event) -> Option<Effect> {
         let mut alert = None;
+        let hidden = self.screen != Screen::Monitor || self.monitors.replay.is_some();
         if let Some(live) = &mut self.monitors.live {
-            self.toasts.of_event(&event);
+            let name = live.name();
+            let place = if hidden { Place::Elsewhere(&name) } else { Place::OnScreen { logged: live.shows_log() } };
+            self.toasts.of_event(&event, place);
             if event.is_last() {
                 self.home.renew_estimate();
             }
@@ -266,8 +271,8 @@ impl App {
 
     /// Hands an input to the overlay, to the line of screens, or to the screen in front.
     fn handle(&mut self, input: UserInput) -> Option<Effect> {
-        let frames = Frames::of(self.size);
         if let UserInput::Click(at) = input
+            && let frames = self.frames()
             && let footer = Footer::new(frames.footer, &self.scene().place(), &self.keymap, self.overlay.as_ref())
             && let Some(key) = footer.key_at(at)
         {
@@ -276,10 +281,18 @@ impl App {
         if let Some(overlay) = self.overlay.take() {
             return self.handle_on_overlay(overlay, &input);
         }
-        if let UserInput::Click(at) = input
-            && !frames.body.contains(at)
-        {
-            return self.show(frames.screen_at(at)?);
+        let frames = self.frames();
+        if let UserInput::Click(at) = input {
+            // On a strip, a click would hit what is not shown.
+            if !fits(self.size) {
+                return None;
+            }
+            if top_line::is_on_pill(frames.top, &self.scene(), at) {
+                return self.show_live_run();
+            }
+            if !frames.body.contains(at) {
+                return self.show(frames.screen_at(at)?);
+            }
         }
         let (body, keymap) = (frames.body, &self.keymap);
         let intent = match self.screen {
@@ -292,7 +305,7 @@ impl App {
     }
 
     fn handle_on_overlay(&mut self, mut overlay: Overlay, input: &UserInput) -> Option<Effect> {
-        let outcome = overlay.handle(input, &self.scene().below_overlay(Frames::of(self.size).body));
+        let outcome = overlay.handle(input, &self.scene().below_overlay(self.frames().body));
         match outcome {
             Outcome::Stay => self.overlay = Some(overlay),
             Outcome::Close => {}
@@ -320,7 +333,7 @@ impl App {
         if self.scene().place().dialog().is_some() {
             return None;
         }
-        let scene = self.scene().below_overlay(Frames::of(self.size).body);
+        let scene = self.scene().below_overlay(self.frames().body);
         self.overlay = Some(Overlay::Palette(Palette::open(&scene, &self.themes, &self.recent)));
         Some(Effect::ListRuns)
     }
@@ -329,7 +342,7 @@ impl App {
         if let Some(Overlay::Palette(mut palette)) =
             self.overlay.take_if(|overlay| matches!(overlay, Overlay::Palette(_)))
         {
-            let scene = self.scene().below_overlay(Frames::of(self.size).body);
+            let scene = self.scene().below_overlay(self.frames().body);
             palette.renew(&scene, &self.themes, &self.recent);
             self.overlay = Some(Overlay::Palette(palette));
         }
@@ -364,7 +377,7 @@ impl App {
 
     /// Performs an action on the screen in front, as its key does.
     fn perform(&mut self, action: Action) -> Option<Effect> {
-        let body = Frames::of(self.size).body;
+        let body = self.frames().body;
         let intent = match self.screen {
             Screen::Home => self.home.perform(action),
             Screen::Runs => self.runs.act(action, body),
@@ -394,6 +407,17 @@ impl App {
             Intent::Pace(pace) => Some(Effect::Pace(pace)),
             Intent::Replay(folder) => Some(self.start_replay(folder)),
             Intent::Attach(folder) => self.attach(folder),
+            Intent::OpenRun { run, request } => {
+                self.runs.request(run, request);
+                self.show(Screen::Runs)
+            }
+            Intent::EditPreset { preset, key } => {
+                if self.home.go_to(&preset, key) {
+                    return self.show(Screen::Home);
+                }
+                self.toasts.error(format!("preset {preset} is not at Home; edit its file and launch it again"));
+                None
+            }
             Intent::Resume { run, set } => Some(Effect::Resume { run, set }),
             Intent::Overlay(folders) => Some(Effect::Overlay(folders)),
             Intent::Compare(runs) => Some(Effect::Compare(runs)),
@@ -435,9 +459,11 @@ impl App {
     fn show(&mut self, screen: Screen) -> Option<Effect> {
         self.chat.opened_from(self.screen);
         match screen {
-            // Asked for again, the monitor shows the live run.
-            Screen::Monitor if self.screen == Screen::Monitor && self.monitors.live.is_some() => {
-                self.monitors.replay = None;
+            // The monitor shows the live run while it trains, and when it is asked for again.
+            Screen::Monitor
+                if self.monitors.live.is_some() && (self.screen == Screen::Monitor || self.monitors.at_work()) =>
+            {
+                return self.show_live_run();
             }
             Screen::Monitor if self.monitors.shown().is_none() => {
                 self.toasts.info("no run yet: launch a preset at Home, or replay a run from Runs");
@@ -463,6 +489,18 @@ impl App {
         }
         self.show(Screen::Chat);
         (!opened).then_some(Effect::OpenChat(run))
+    }
+
+    /// Shows the live run instead of a replay.
+    fn show_live_run(&mut self) -> Option<Effect> {
+        self.monitors.replay = None;
+        self.screen = Screen::Monitor;
+        None
+    }
+
+    /// Where the parts of the terminal lie.
+    fn frames(&self) -> Frames {
+        Frames::of(self.size, self.toasts.lines(self.size.width, self.size.height))
     }
 
     fn show_live(&mut self, monitor: Monitor) {

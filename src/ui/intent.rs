@@ -13,6 +13,17 @@ use crate::preset::Preset;
 use crate::protocol::Command;
 use crate::runs::RunEntry;
 
+/// What another screen asks Runs to do with a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunRequest {
+    /// Open the export dialog.
+    Export,
+    /// The same, set to an HTML report.
+    Report,
+    /// Resume the run, or ask what changes if it has ended for good.
+    Resume,
+}
+
 /// What the user wants, as a screen understands it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Intent {
@@ -35,6 +46,16 @@ pub enum Intent {
     Resume {
         run: PathBuf,
         set: Vec<String>,
+    },
+    /// Go to a run in Runs, and do this with it.
+    OpenRun {
+        run: PathBuf,
+        request: RunRequest,
+    },
+    /// Go to a preset at Home, and to this setting of it.
+    EditPreset {
+        preset: String,
+        key: Option<&'static str>,
     },
     /// Show the curves of these runs on the monitor too.
     Overlay(Vec<PathBuf>),

@@ -1,65 +1,23 @@
-//! What surrounds every screen: the first line with the screens, the footer with the keys, toasts and overlays.
+//! What surrounds every screen: the first line, toasts, the footer with the keys, and overlays.
 
 use ratatui::Frame;
-use ratatui::layout::Rect;
-use ratatui::text::{Line, Span};
 
-use super::chat::Chat;
 use super::footer::Footer;
-use super::frames::{Frames, MIN_SIZE, NAME};
-use super::home::Home;
-use super::keymap::Keymap;
-use super::monitor::Monitor;
-use super::overlay::{self, Overlay};
-use super::place::Place;
-use super::runs::Runs;
+use super::frames::{Frames, fits};
+use super::scene::Scene;
 use super::screen::Screen;
-use super::theme::Look;
-use super::toast::Toasts;
-use super::widgets::sides::sides;
-
-/// What is drawn.
-pub struct Scene<'a> {
-    /// The screen in front.
-    pub screen: Screen,
-    pub home: &'a Home,
-    pub runs: &'a Runs,
-    pub chat: &'a Chat,
-    /// The live run.
-    pub live: Option<&'a Monitor>,
-    /// The run on the monitor.
-    pub monitor: Option<&'a Monitor>,
-    pub toasts: &'a Toasts,
-    pub overlay: Option<&'a Overlay>,
-    pub keymap: &'a Keymap,
-    pub look: &'a Look,
-}
-
-impl<'a> Scene<'a> {
-    /// What an overlay in this area reads.
-    pub fn below_overlay(&self, area: Rect) -> overlay::Scene<'a> {
-        let Scene { screen, keymap, look, home, runs, chat, live, monitor, .. } = *self;
-        overlay::Scene { area, screen, keymap, look, home, runs, chat, live, monitor }
-    }
-
-    /// What keys depend on.
-    pub fn place(&self) -> Place<'a> {
-        let Scene { screen, home, runs, chat, live, monitor, .. } = *self;
-        Place { screen, home, runs, chat, live, monitor }
-    }
-}
+use super::{strip, top_line};
 
 /// Draws the screen in front, and what surrounds it.
 pub fn draw(frame: &mut Frame, scene: &Scene) {
     let area = frame.area();
     let theme = &scene.look.theme;
-    if area.width < MIN_SIZE.0 || area.height < MIN_SIZE.1 {
-        let notice = format!("finesift needs {} x {}", MIN_SIZE.0, MIN_SIZE.1);
-        frame.render_widget(Line::styled(notice, theme.style(theme.warning)), area);
+    if !fits(area) {
+        strip::draw(frame, area, scene);
         return theme.paint(area, frame.buffer_mut());
     }
-    let frames = Frames::of(area);
-    draw_top(frame, frames.top, scene);
+    let frames = Frames::of(area, scene.toasts.lines(area.width, area.height));
+    top_line::draw(frame, frames.top, scene);
     match scene.screen {
         Screen::Home => scene.home.draw(frame, frames.body, scene.look),
         Screen::Runs => scene.runs.draw(frame, frames.body, scene.look),
@@ -71,20 +29,9 @@ pub fn draw(frame: &mut Frame, scene: &Scene) {
         }
     }
     Footer::new(frames.footer, &scene.place(), scene.keymap, scene.overlay).draw(frame, scene.look);
-    scene.toasts.draw(frame, frames.body, scene.look);
+    scene.toasts.draw(frame, frames.toasts, scene.look);
     if let Some(overlay) = scene.overlay {
         overlay.draw(frame, &scene.below_overlay(frames.body));
     }
     theme.paint(area, frame.buffer_mut());
-}
-
-fn draw_top(frame: &mut Frame, top: Rect, scene: &Scene) {
-    let theme = &scene.look.theme;
-    let mut left = Line::from(Span::styled(NAME, theme.bold(theme.accent)));
-    for screen in Screen::ALL {
-        let style = if screen == scene.screen { theme.bold(theme.text) } else { theme.style(theme.dim) };
-        left.push_span(Span::styled(format!(" {} ", screen.name()), style));
-    }
-    let right = scene.monitor.map(|monitor| monitor.headline(scene.look)).unwrap_or_default();
-    sides(frame, top, left, right);
 }

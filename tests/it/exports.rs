@@ -9,9 +9,10 @@ use std::sync::Arc;
 use finesift::Usage;
 use finesift::delta::Changes;
 use finesift::export::{
-    CancelToken, Cancelled, ChangedBiases, ExportControl, ExportFormat, ExportRequest, merged, shira,
+    CancelToken, Cancelled, ChangedBiases, ExportControl, ExportFormat, ExportRequest, delta_bytes, merged, shira,
 };
 use finesift::model::{Head, LoadOptions, Network};
+use finesift::protocol::{Selected, SelectedTarget};
 use finesift::runs::RealDisk;
 use finesift::runs::checkpoint::{StoredCheckpoint, best, list};
 use safetensors::SafeTensors;
@@ -80,6 +81,16 @@ fn a_delta_applied_to_its_base_is_the_merged_model_bit_for_bit() {
     // 8 bytes for a component: small beside the model.
     let bytes = fs::metadata(&delta).unwrap().len();
     assert!(bytes < 8 * 1672 + 4 * 130 + 8192, "{bytes}");
+    // Its size is known before it is written, but for its header.
+    let count = |tensor: &tch::Tensor| tensor.numel() as u64;
+    let targets = changes.sparse.iter().map(|sparse| {
+        let (name, shape) = (sparse.name.clone(), sparse.shape.clone());
+        SelectedTarget { name, shape, selected: count(&sparse.indices) }
+    });
+    let dense = changes.dense.iter().map(|dense| count(&dense.values)).sum();
+    let selected = Selected { total: 1672, of: 33_280, dense, targets: targets.collect() };
+    let header = u64::from_le_bytes(fs::read(&delta).unwrap()[..8].try_into().unwrap());
+    assert_eq!(bytes - 8 - header, delta_bytes(&selected));
     let read = Changes::read(&delta).unwrap();
     assert_eq!(read.info, changes.info);
     let (direct, by_delta) = (tiny.path("direct"), tiny.path("by-delta"));

@@ -47,10 +47,10 @@ mod parity;
 #[cfg(feature = "torch")]
 mod pictures;
 mod pty;
-mod replay_pty;
 #[cfg(feature = "torch")]
 mod queue_pty;
 mod queue_screen;
+mod replay_pty;
 #[cfg(feature = "torch")]
 mod resume;
 #[cfg(feature = "torch")]
@@ -67,6 +67,7 @@ mod signals;
 mod smollm2;
 #[cfg(feature = "torch")]
 mod tiny;
+mod ui_cards;
 mod ui_fuzz;
 mod ui_health;
 mod ui_monitor;

@@ -226,9 +226,9 @@ fn random_messages_never_panic_the_screens() {
     });
     let mut chaos = Chaos { random: ChaCha8Rng::seed_from_u64(8), events, runs, size: (80, 24) };
     let mut app = App::at_home(look("dark", Depth::True, false), presets(), 80, 24);
-    let (mut frames, mut left, mut seen) = (0, 0, BTreeSet::new());
     // The number of the latest request of the chat.
     let (mut asked, mut chats, mut requests) = (None, 0, 0);
+    let (mut frames, mut left, mut cards, mut seen, mut was_open) = (0, 0, 0, BTreeSet::new(), false);
     let (run, out) = ("runs/mine".into(), "mine.csv".into());
     let order = ExportRequest { run, format: ExportFormat::Csv, from: None, out, without_biases: false };
     for number in 0..MESSAGES {
@@ -285,6 +285,14 @@ fn random_messages_never_panic_the_screens() {
         }
         assert!(app.screen != Screen::Monitor || app.monitor().is_some(), "message {number}: a monitor without a run");
         assert!(app.themes.names().contains(&&*app.look.name), "message {number}: no theme {}", app.look.name);
+        let opened = app.overlay.is_some() && !was_open;
+        was_open = app.overlay.is_some();
+        if opened || number % PER_FRAME == 0 {
+            let overlay = format!("{:?}", app.overlay);
+            let overlay = overlay.split(['{', ' ']).next().unwrap();
+            let overlay = overlay.split(|c: char| c.is_ascii_digit()).next().unwrap();
+            seen.insert(format!("{:?} {overlay}", app.screen));
+        }
         if number % PER_FRAME == 0 {
             // Sometimes the terminal has another size than the last message says.
             let (width, height) =
@@ -292,14 +300,13 @@ fn random_messages_never_panic_the_screens() {
             let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
             terminal.draw(|frame| draw(frame, &app)).unwrap();
             frames += 1;
-            let overlay = format!("{:?}", app.overlay);
-            let overlay = overlay.split(['{', ' ']).next().unwrap();
-            let overlay = overlay.split(|c: char| c.is_ascii_digit()).next().unwrap();
-            seen.insert(format!("{:?} {overlay}", app.screen));
+            let text: String = terminal.backend().buffer().content.iter().map(|cell| cell.symbol()).collect();
+            cards += usize::from(text.contains("enter choose  esc close"));
         }
     }
     // The messages have reached every screen with every overlay.
     assert!(frames == MESSAGES / PER_FRAME && left > 50, "{frames} frames, left {left} times");
+    assert!(cards > 10, "{cards} cards of runs that ended");
     assert!(chats > 0 && requests > 20, "{chats} chats, {requests} requests");
     for screen in ["Home", "Monitor", "Runs", "Chat"] {
         for overlay in ["None", "Some(Help(", "Some(Quit(Presets,", "Some(Quit(Run,", "Some(Themes(Picker"] {

@@ -167,13 +167,13 @@ fn full_screen_charts_at_each_size() {
 }
 
 #[test]
-fn toasts_and_a_failure_are_drawn_over_the_screen() {
+fn toasts_and_a_failure_are_drawn() {
     let mut app = replayed(80, 24);
     insta::assert_snapshot!("screen_80x24", text(&screen(&app, 80, 24)));
     insta::assert_snapshot!("too_small_59x15", text(&screen(&app, 59, 15)));
     app.update(Msg::Done("wrote runs/demo/charts/loss-step-170.csv".into()));
     assert!(text(&screen(&app, 80, 24)).contains("wrote runs/demo/charts/loss-step-170.csv"));
-    // A toast stays for 3 s after its first frame, however late that is.
+    // A toast stays for 4 s after its first frame, however late that is.
     for (second, stays) in [(60, true), (63, true), (64, false)] {
         app.update(Msg::Tick(Duration::from_secs(second)));
         assert_eq!(text(&screen(&app, 80, 24)).contains("wrote"), stays, "after {second} s");

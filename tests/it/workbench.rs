@@ -116,7 +116,7 @@ fn every_size_of_the_terminal_is_drawn() {
     }
     pty.wait_for(&["Gradient norm", "space pause"]);
     pty.resize(40, 10);
-    pty.wait_for(&["finesift needs 60 x 16"]);
+    pty.wait_for(&["▶ training  mine", "space pause  q quit"]);
     pty.resize(80, 24);
     pty.wait_for(&["Loss", "space pause"]);
     pty.press("qd");
@@ -279,6 +279,45 @@ fn quitting_with_unsaved_presets_asks_first() {
     pty.wait_for(&["cannot write", "1 changed"]);
     pty.press("qn");
     assert_eq!(pty.wait_exit().0, 0);
+}
+
+#[test]
+fn a_failed_launch_is_mended_from_its_card() {
+    let tiny = Tiny::new(0.0);
+    let presets = tiny.path("config/finesift/presets");
+    std::fs::create_dir_all(&presets).unwrap();
+    let wrong = tiny.preset("epochs = 1000000\neval_every = 1000000").replace("[\"classifier\"]", "[\"clasifier\"]");
+    std::fs::write(presets.join("words.toml"), wrong).unwrap();
+    let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
+    pty.wait_for(&["Presets", "▌ demo"]);
+    pty.press("/words\r");
+    pty.wait_for(&["1 of 17"]);
+    pty.press("\r");
+    pty.wait_for(&["Failed words-", "Change sift.dense of the preset", "edit sift.dense of words at Home", "● failed"]);
+    // Its mistake was found before a step, so there is nothing to resume.
+    assert!(!pty.text().contains("resume"), "{}", pty.text());
+    pty.press("e");
+    pty.wait_for(&["Presets", "sift.dense:"]);
+    pty.press("\r");
+    pty.press("\x15[\"classifier\"]\r");
+    pty.wait_for(&["1 changed"]);
+    pty.press("r");
+    pty.wait_for(&["● training", "step "]);
+    // Elsewhere, the run stays in view.
+    pty.press("R");
+    pty.wait_for(&["▶ words-", "left"]);
+    pty.press("M");
+    pty.wait_for(&["● training"]);
+    // The card of the run that is stopped leads to its export.
+    pty.press("s");
+    pty.wait_for(&["Stopped words-", "resume from the latest checkpoint", "● stopped"]);
+    pty.press("h");
+    pty.wait_for(&["Export words-", "● HTML report", "report.html"]);
+    pty.press("\r");
+    pty.wait_for(&["exported to runs/words-"]);
+    pty.press("qn");
+    assert_eq!(pty.wait_exit().0, 0);
+    pty.assert_restored();
 }
 
 #[test]

@@ -22,7 +22,6 @@ mod text_input;
 mod typing;
 mod unsaved;
 #[cfg(test)]
-
 use std::time::Duration;
 
 use ratatui::Frame;
@@ -232,6 +231,23 @@ impl Home {
         }
     }
 
+    /// Goes to a preset, and to this setting of it. In names of runs, `/` of a preset is `-`. Whether it is listed.
+    pub fn go_to(&mut self, preset: &str, key: Option<&str>) -> bool {
+        let named = |name: &str| name == preset || name.replace('/', "-") == preset;
+        let Some(place) = self.list.entries.iter().position(|entry| named(&entry.listed.name)) else { return false };
+        self.keep_typed();
+        self.list.selected = place;
+        if self.list.selected().is_none() {
+            self.list.filter = Input::default();
+        }
+        self.focus = HomePart::Settings;
+        if let Some(field) = key.and_then(|key| self.fields().iter().position(|field| field.key == key)) {
+            self.field = field;
+        }
+        self.note_subject();
+        true
+    }
+
     /// Advances the time. Returns a preset to estimate, if it is time for one.
     pub fn tick(&mut self, now: Duration) -> Option<Box<Preset>> {
         self.estimates.tick(now)
@@ -256,6 +272,11 @@ impl Home {
     pub fn renew_estimate(&mut self) {
         self.estimates.forget();
         self.note_subject();
+    }
+
+    /// Name of the selected preset.
+    pub fn selected(&self) -> Option<String> {
+        self.list.selected().map(|entry| super::format::plain(&entry.listed.name))
     }
 
     /// The presets that were changed and not saved.

@@ -27,6 +27,7 @@ pub enum Action {
     Evaluate,
     Sample,
     StopAndSave,
+    Summary,
     Tab(usize),
     ZoomIn,
     ZoomOut,

@@ -74,6 +74,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "evaluate" Action::Evaluate, [char('e')], "evaluate", "evaluate on the held-out set now";
         "sample" Action::Sample, [char('g')], "prompt", "prompt the language model; see the samples";
         "stop" Action::StopAndSave, [char('s')], "stop", "stop with a checkpoint";
+        "summary" Action::Summary, [char('i')], "summary", "of a run that has ended: results, and what to do next";
         "overview" Action::Tab(0), [char('1')], "", "charts";
         "layers" Action::Tab(1), [char('2')], "", "layers and their targets";
         "samples" Action::Tab(2), [char('3')], "", "predictions or completions";

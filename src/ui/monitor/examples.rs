@@ -14,6 +14,7 @@ use crate::protocol::ExamplePrediction;
 use crate::runs::History;
 use crate::ui::format::{fitted, grouped, number, plain, truncated, width};
 use crate::ui::keymap::Action;
+use crate::ui::widgets::cut::cut;
 use crate::ui::widgets::panel::{Title, panel, placeholder};
 
 /// The narrowest screen with the list and the matrix side by side. On a narrower one the focus decides which is shown.
@@ -114,7 +115,7 @@ fn draw_list(frame: &mut Frame, area: Rect, scene: Scene, listed: &Listed) {
     let first = first_visible(*cursor, rows.height);
     for ((index, judged), y) in examples.iter().enumerate().skip(first).zip(rows.top()..rows.bottom()) {
         let line = line(scene, judged, class, index == *cursor, usize::from(rows.width));
-        frame.render_widget(line, Rect { y, height: 1, ..rows });
+        frame.render_widget(cut(line, usize::from(rows.width), scene.look.ascii), Rect { y, height: 1, ..rows });
     }
 }
 

@@ -6,11 +6,11 @@ use ratatui::text::{Line, Span};
 
 use super::health;
 use super::scene::Scene;
+use super::status::RunStatus;
 use super::view::Tab;
-use crate::protocol::{Finished, Level, Phase, Reason};
-use crate::runs::RunEnd;
-use crate::ui::format::{duration, grouped, plain, width};
-use crate::ui::theme::Hue;
+use crate::protocol::Level;
+use crate::ui::format::{duration, grouped, plain, truncated, width};
+use crate::ui::theme::{Hue, Look};
 use crate::ui::widgets::sides::sides;
 
 /// Columns of the shortest progress bar, and of the spaces around its text.
@@ -51,16 +51,21 @@ pub(super) fn tabs(header: Rect) -> Vec<Rect> {
     Tab::ALL.into_iter().map(&mut place).collect()
 }
 
-/// The run's name and state, for the first line of the screen, behind where it comes from.
-pub(super) fn headline(scene: Scene, origin: String) -> Line<'static> {
-    let theme = &scene.look.theme;
-    let (word, hue) = state(scene);
-    let dot = if scene.look.ascii { "*" } else { "●" };
-    let name = scene.run.started.as_ref().map(|started| plain(&started.run)).unwrap_or_default();
+/// The run's name and state in at most `room` cells, for the first line of the screen. The state stays whole as long as
+/// there is room for it; the name ends with an ellipsis.
+pub(super) fn headline(status: &RunStatus, before: &str, room: usize, look: &Look) -> Line<'static> {
+    let theme = &look.theme;
+    let dot = if look.ascii { "*" } else { "●" };
+    let state = truncated(&format!("{dot} {} ", status.word), room, look.ascii);
+    let room = room.saturating_sub(width(&state));
+    // Without room for some cells of the name, its ellipsis says nothing.
+    let before = if width(before) + 10 > room { "" } else { before };
+    let name = if room < 6 { String::new() } else { truncated(&status.name, room - 2 - width(before), look.ascii) };
+    let gap = if name.is_empty() { "" } else { "  " };
     Line::from(vec![
-        Span::styled(origin, theme.style(theme.dim)),
-        Span::styled(format!("{name}  "), theme.style(theme.text)),
-        Span::styled(format!("{dot} {word} "), theme.bold(hue)),
+        Span::styled(if name.is_empty() { String::new() } else { before.to_owned() }, theme.style(theme.dim)),
+        Span::styled(format!("{name}{gap}"), theme.style(theme.text)),
+        Span::styled(state, theme.bold(status.hue)),
     ])
 }
 
@@ -80,7 +85,8 @@ fn subject(scene: Scene) -> String {
 pub(super) fn draw_log_line(frame: &mut Frame, area: Rect, scene: Scene) {
     if let Some(line) = scene.run.log.back() {
         let style = scene.look.theme.style(level_hue(scene, line.level));
-        frame.render_widget(Line::styled(format!(" {}", line.text), style), area);
+        let text = truncated(&format!(" {}", line.text), usize::from(area.width), scene.look.ascii);
+        frame.render_widget(Line::styled(text, style), area);
     }
 }
 
@@ -90,31 +96,6 @@ pub(super) fn level_hue(scene: Scene, level: Level) -> Hue {
         Level::Info => theme.dim,
         Level::Warning => theme.warning,
         Level::Error => theme.error,
-    }
-}
-
-/// The state that the trainer last confirmed, or the command it has yet to confirm.
-fn state(scene: Scene) -> (String, Hue) {
-    let theme = &scene.look.theme;
-    if let Some(end) = &scene.run.end {
-        return match end {
-            RunEnd::Finished(Finished { reason, .. }) => {
-                (reason.name().into(), if *reason == Reason::Stopped { theme.paused } else { theme.good })
-            }
-            RunEnd::Failed { .. } => ("failed".into(), theme.error),
-        };
-    }
-    if let Some(asked) = scene.asked {
-        return (if scene.look.ascii { asked.replace('…', "...") } else { asked.into() }, theme.paused);
-    }
-    match scene.run.phase {
-        None | Some(Phase::Preparing) => ("preparing".into(), theme.accent),
-        Some(Phase::Selecting) => ("selecting components".into(), theme.accent),
-        Some(Phase::Training) => ("training".into(), theme.good),
-        Some(Phase::Evaluating) => ("evaluating".into(), theme.accent),
-        Some(Phase::Sampling) => ("generating".into(), theme.accent),
-        Some(Phase::Checkpointing) => ("saving checkpoint".into(), theme.accent),
-        Some(Phase::Paused) => ("paused".into(), theme.paused),
     }
 }
 
@@ -135,7 +116,7 @@ fn progress(frame: &mut Frame, area: Rect, scene: Scene) {
         let mut parts = vec![format!("step {}/{}", grouped(done), grouped(started.steps))];
         if let Some(step) = step {
             parts.push(format!("epoch {:.2}/{}", step.epoch, trimmed(started.epochs)));
-            parts.push(format!("{:.0} %", share * 100.0));
+            parts.push(crate::ui::format::progress(share));
             parts.push(duration(step.elapsed));
             parts.extend(step.eta.filter(|_| run.end.is_none()).map(|eta| format!("{} left", duration(eta))));
         }
@@ -157,14 +138,15 @@ fn progress(frame: &mut Frame, area: Rect, scene: Scene) {
 /// A bar with text to its right.
 fn bar(frame: &mut Frame, area: Rect, scene: Scene, share: f64, text: &str) {
     let theme = &scene.look.theme;
-    let room = usize::from(area.width).saturating_sub(width(text) + 1);
+    let text = truncated(text, usize::from(area.width), scene.look.ascii);
+    let room = usize::from(area.width).saturating_sub(width(&text) + 1);
     let full = (room as f64 * share.clamp(0.0, 1.0)).round() as usize;
     let (done, left) = if scene.look.ascii { ("=", "-") } else { ("━", "━") };
     let line = Line::from(vec![
         Span::raw(" "),
         Span::styled(done.repeat(full), theme.style(theme.bar)),
         Span::styled(left.repeat(room - full), theme.style(theme.track)),
-        Span::styled(text.to_owned(), theme.style(theme.text)),
+        Span::styled(text, theme.style(theme.text)),
     ]);
     frame.render_widget(line, area);
 }

@@ -1,5 +1,6 @@
 //! The monitor: one run, live or replayed. Its state, and how inputs change it.
 
+mod card;
 mod chart_files;
 mod charts;
 mod completions;
@@ -27,6 +28,7 @@ mod prompt;
 mod scene;
 mod selection;
 mod smoothing;
+mod status;
 mod system;
 mod system_content;
 mod view;
@@ -45,13 +47,15 @@ use super::keymap::{Action, Context, Keymap};
 use super::replay::Pace;
 use super::theme::Look;
 use crate::protocol::{Command, Event};
-use crate::runs::History;
+use crate::runs::{History, RunEnd};
+use card::{Card, CardAction, CardContent, CardOutcome};
 pub use files::Files;
 use health::Health;
 pub use panel::Panel;
 use prompt::{Prompt, PromptOutcome};
 use scene::Scene;
 use smoothing::Smoothing;
+pub use status::RunStatus;
 pub use view::{Tab, View};
 
 /// A run on the monitor.
@@ -74,6 +78,8 @@ pub struct Monitor {
     health: Health,
     /// The prompt that is being typed.
     prompt: Option<Prompt>,
+    /// The card of the run's end, if it is open.
+    card: Option<Card>,
 }
 
 impl Monitor {
@@ -100,6 +106,7 @@ impl Monitor {
             overlays: Vec::new(),
             health: Health::default(),
             prompt: None,
+            card: None,
         }
     }
 
@@ -114,8 +121,18 @@ impl Monitor {
         if matches!(event, Event::Phase { .. }) || event.is_last() {
             self.asked = None;
         }
+        let last = event.is_last();
         self.run.apply(event);
         self.health.on_event(&self.run);
+        match &self.run.end {
+            // A run that continues has not ended.
+            None => self.card = None,
+            // Whoever opens a recorded run wants to look at it; one that failed says why.
+            Some(end) if last && (self.live || matches!(end, RunEnd::Failed { .. })) => {
+                self.card = Some(Card::default())
+            }
+            Some(_) => {}
+        }
     }
 
     /// Checks the run as it is after the latest event.
@@ -170,7 +187,18 @@ impl Monitor {
         match input {
             UserInput::Key(key) => match self.type_key(key) {
                 ControlFlow::Break(intent) => intent,
-                ControlFlow::Continue(()) => self.act(keymap.action(Context::Monitor, key)?, area),
+                ControlFlow::Continue(()) => {
+                    let action = keymap.action(Context::Monitor, key);
+                    match self.card_in_front(|card, content| card.key(key, content)) {
+                        None => self.act(action?, area),
+                        // Below a card, charts do not move.
+                        Some(CardOutcome::Ignored) => match action? {
+                            action @ (Action::App(_) | Action::Tab(_) | Action::Summary) => self.act(action, area),
+                            _ => None,
+                        },
+                        Some(outcome) => self.on_card(outcome),
+                    }
+                }
             },
             UserInput::Paste(text) => {
                 self.paste(text);
@@ -204,6 +232,48 @@ impl Monitor {
         }
         let typed = self.filtering() && self.view.lines.key(key);
         if typed { ControlFlow::Break(None) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Hands an input to the card, if it is in front.
+    fn card_in_front(&mut self, input: impl FnOnce(&mut Card, &CardContent) -> CardOutcome) -> Option<CardOutcome> {
+        if self.view.tab != Tab::Overview || self.prompt.is_some() {
+            return None;
+        }
+        let content = CardContent::of(&self.run, self.files.as_ref())?;
+        Some(input(self.card.as_mut()?, &content))
+    }
+
+    fn on_card(&mut self, outcome: CardOutcome) -> Option<Intent> {
+        match outcome {
+            CardOutcome::Stay | CardOutcome::Ignored => {}
+            CardOutcome::Close => self.card = None,
+            CardOutcome::Chosen(CardAction::Ask(intent)) => return Some(*intent),
+            CardOutcome::Chosen(CardAction::OpenLog) => self.view.open_tab(Tab::Log),
+        }
+        None
+    }
+
+    /// Opens the card of the run's end, or closes it.
+    fn toggle_card(&mut self) -> Option<Intent> {
+        if self.run.end.is_none() {
+            return Some(Intent::Refuse("this run has not ended; its summary comes at the end".into()));
+        }
+        self.card = match self.card {
+            Some(_) if self.view.tab == Tab::Overview => None,
+            card => Some(card.unwrap_or_default()),
+        };
+        if self.view.tab != Tab::Overview {
+            self.view.open_tab(Tab::Overview);
+        }
+        None
+    }
+
+    /// Whether the latest log lines are on the screen.
+    pub fn shows_log(&self) -> bool {
+        match self.view.tab {
+            Tab::Overview => !self.view.full,
+            tab => tab == Tab::Log,
+        }
     }
 
     fn paste(&mut self, text: &str) {
@@ -245,6 +315,7 @@ impl Monitor {
             Action::PauseOrResume | Action::Slower | Action::Faster if self.pace.is_some() => {
                 return self.change_pace(action);
             }
+            Action::Summary => return self.toggle_card(),
             Action::PauseOrResume if self.run.held => return self.command("resuming…", Command::Resume),
             Action::PauseOrResume => return self.command("pausing…", Command::Pause),
             Action::Checkpoint => return self.command("saving a checkpoint…", Command::Checkpoint),
@@ -337,6 +408,9 @@ impl Monitor {
         if let Some(number) = header::tabs(header).into_iter().position(|area| area.contains(at)) {
             return self.act(Action::Tab(number), area);
         }
+        if let Some(outcome) = self.card_in_front(|card, content| card.click(at, content, body)) {
+            return self.on_card(outcome);
+        }
         let (view, run) = (&mut self.view, &self.run);
         match view.tab {
             Tab::Overview | Tab::System => self.click_chart(at, body),
@@ -349,18 +423,24 @@ impl Monitor {
         None
     }
 
-    /// The run's name and state, for the first line of the screen.
-    pub fn headline(&self, look: &Look) -> Line<'static> {
-        let origin = match self.pace {
-            Some(Pace { paused: true, .. }) => "replay paused ".to_owned(),
-            Some(Pace { speed, .. }) => format!("replay {speed}x "),
-            None if self.attached => "attached to ".to_owned(),
-            None => String::new(),
+    /// The run's name and state in at most `room` cells, for the first line of the screen.
+    pub fn headline(&self, look: &Look, room: usize) -> Line<'static> {
+        let before = match (self.pace, self.attached, self.live) {
+            (Some(Pace { paused: true, .. }), ..) => "replay paused of ".to_owned(),
+            (Some(Pace { speed, .. }), ..) => format!("replay {speed}x of "),
+            (None, true, _) => "attached to ".to_owned(),
+            (None, false, true) => String::new(),
+            (None, false, false) => "replay of ".to_owned(),
         };
-        header::headline(self.scene(look), origin)
+        header::headline(&self.status(look), &before, room, look)
     }
 
-    /// Draws the tab in front, and the prompt over it.
+    /// Draws the loss chart alone.
+    pub fn draw_loss(&self, frame: &mut Frame, area: Rect, look: &Look) {
+        panels::draw(frame, area, self.scene(look), Panel::Loss);
+    }
+
+    /// Draws the tab in front, and the card or the prompt over it.
     pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
         let [header, badges, body] = self.parts(area);
         let scene = Scene { badges: badges.height > 0, ..self.scene(look) };
@@ -377,6 +457,11 @@ impl Monitor {
             Tab::Log => log::draw(frame, body, scene),
             Tab::Preset => preset::draw(frame, body, scene),
         }
+        if let (Tab::Overview, Some(card), Some(content)) =
+            (self.view.tab, &self.card, CardContent::of(&self.run, self.files.as_ref()))
+        {
+            card.draw(frame, body, look, &self.name(), &content);
+        }
         if let Some(prompt) = &self.prompt {
             prompt::draw(frame, body, scene, prompt);
         }
@@ -386,17 +471,8 @@ impl Monitor {
     }
 
     fn scene<'a>(&'a self, look: &'a Look) -> Scene<'a> {
-        let Monitor { run, view, asked, files, overlays, health, .. } = self;
-        Scene {
-            run,
-            view,
-            asked: *asked,
-            files: files.as_ref(),
-            overlays,
-            verdicts: &health.verdicts,
-            badges: false,
-            look,
-        }
+        let Monitor { run, view, files, overlays, health, .. } = self;
+        Scene { run, view, files: files.as_ref(), overlays, verdicts: &health.verdicts, badges: false, look }
     }
 
     /// The lines of the header, the line of badges if there are any, and the body.

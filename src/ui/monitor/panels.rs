@@ -9,7 +9,7 @@ use super::panel::Panel;
 use super::scene::Scene;
 use super::selection;
 use super::view::Tab;
-use crate::ui::format::{Unit, bytes, duration, number, score};
+use crate::ui::format::{Unit, bytes, duration, number, score, width};
 use crate::ui::widgets::chart::{BestPoint, Chart, Mark, Shape};
 use crate::ui::widgets::panel::panel;
 use crate::ui::widgets::sides::sides;
@@ -208,8 +208,13 @@ pub(super) fn draw_readout(frame: &mut Frame, area: Rect, scene: Scene) {
     let mut line = Line::default();
     for (name, value, hue) in values {
         let Some(value) = value else { continue };
-        line.push_span(Span::styled(format!(" {name} "), theme.style(theme.dim)));
-        line.push_span(Span::styled(format!("{value} "), theme.bold(hue)));
+        let (name, value) = (format!(" {name} "), format!("{value} "));
+        // A number that is cut off would be read as another one.
+        if line.width() + width(&name) + width(value.trim_end()) > usize::from(area.width) {
+            break;
+        }
+        line.push_span(Span::styled(name, theme.style(theme.dim)));
+        line.push_span(Span::styled(value, theme.bold(hue)));
     }
     frame.render_widget(line, area);
 }

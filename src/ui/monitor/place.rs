@@ -34,6 +34,9 @@ impl Monitor {
             Action::PauseOrResume => self.at_work() || self.pace.is_some(),
             Action::Checkpoint | Action::Evaluate | Action::StopAndSave => self.at_work(),
             Action::Sample => self.accepts_prompts(),
+            Action::Summary => self.run.end.is_some(),
+            Action::Slower | Action::Faster => self.pace.is_some(),
+            Action::Play => tab == Tab::Layers && !view.full,
             Action::Tab(number) => {
                 let other = Tab::ALL.get(number).is_some_and(|(other, _)| *other != tab);
                 other || view.full || view.cursor.is_some()

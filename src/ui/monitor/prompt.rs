@@ -60,7 +60,7 @@ impl Prompt {
     }
 }
 
-/// Draws the prompt over the first lines of an area, since toasts cover the last ones.
+/// Draws the prompt over the first lines of an area.
 pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene, prompt: &Prompt) {
     let height = area.height.min(3);
     let up = if scene.look.ascii { "up" } else { "↑" };

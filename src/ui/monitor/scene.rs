@@ -12,8 +12,6 @@ use crate::ui::theme::Look;
 pub struct Scene<'a> {
     pub run: &'a History,
     pub view: &'a View,
-    /// The command that the trainer has not confirmed yet: `pausing…`.
-    pub asked: Option<&'static str>,
     pub files: Option<&'a Files>,
     /// Other runs to compare with, by name.
     pub overlays: &'a [(String, History)],

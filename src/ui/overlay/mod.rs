@@ -102,6 +102,18 @@ impl Overlay {
         }
     }
 
+    /// The overlay in a terminal without room for it: a line for each answer of a question, or how to close it.
+    pub fn in_short(&self, scene: &Scene) -> Vec<String> {
+        match self {
+            Overlay::Quit(question, _) => question.in_short(scene),
+            Overlay::Help(_)
+            | Overlay::Palette(_)
+            | Overlay::Busy(_)
+            | Overlay::Themes(_)
+            | Overlay::Comparison(..) => vec!["too small; esc closes".into()],
+        }
+    }
+
     /// Draws the overlay in the middle of the scene's area.
     pub fn draw(&self, frame: &mut Frame, scene: &Scene) {
         match self {

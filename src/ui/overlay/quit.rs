@@ -121,6 +121,12 @@ impl Question {
         }
     }
 
+    /// The question in few words: a line for each answer.
+    pub(super) fn in_short(self, scene: &Scene) -> Vec<String> {
+        let answers = self.answers(scene).into_iter().map(|(key, words, _)| format!("{key}  {words}"));
+        std::iter::once("quit? esc stays".to_owned()).chain(answers).collect()
+    }
+
     /// The line below the answers.
     fn hint(self, scene: &Scene) -> &'static str {
         match self {

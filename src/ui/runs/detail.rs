@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
 
 use super::line_input::LineInput;
 use super::list::RunList;
@@ -13,9 +12,12 @@ use super::mode::Mode;
 use super::sign::sign;
 use crate::runs::{CheckpointSummary, RunEnd, RunEntry};
 use crate::series::{At, Series};
-use crate::ui::format::{age, duration, fitted_end, grouped, number, plain, score, truncated, wrapped};
+use crate::ui::format::{
+    age, duration, fitted_end, grouped, number, plain, score, truncated, wrapped, wrapped_at_most,
+};
 use crate::ui::theme::Look;
 use crate::ui::widgets::chart::{Chart, Curve};
+use crate::ui::widgets::cut::cut;
 use crate::ui::widgets::panel::{Title, panel};
 use crate::ui::widgets::popup::popup;
 
@@ -29,7 +31,10 @@ pub(super) fn draw(runs: &RunList, frame: &mut Frame, area: Rect, look: &Look) {
     };
     let [left, right] = Layout::horizontal([Constraint::Fill(6), Constraint::Fill(5)]).areas(area);
     let inner = panel(frame, left, look, false, Title::named(&plain(&run.name)));
-    frame.render_widget(Paragraph::new(facts(runs, run, look, usize::from(inner.width))), inner);
+    let facts = facts(runs, run, look, usize::from(inner.width));
+    for (line, y) in facts.into_iter().zip(inner.top()..inner.bottom()) {
+        frame.render_widget(cut(line, usize::from(inner.width), look.ascii), Rect { y, height: 1, ..inner });
+    }
     draw_loss(run, frame, right, look);
 }
 
@@ -47,7 +52,8 @@ fn facts<'a>(runs: &RunList, run: &RunEntry, look: &Look, width: usize) -> Vec<L
     let mut lines =
         vec![row("state", vec![Span::styled(format!("{sign} {}", run.state.name()), theme.bold(hue)), text(updated)])];
     if let Some(RunEnd::Failed { error, .. }) = &summary.end {
-        let error = wrapped(&plain(error), width.saturating_sub(LABELS + 2)).into_iter().take(3).enumerate();
+        let room = width.saturating_sub(LABELS + 2);
+        let error = wrapped_at_most(&plain(error), room, 3, look.ascii).into_iter().enumerate();
         lines.extend(error.map(|(number, part)| {
             row(if number == 0 { "error" } else { "" }, vec![Span::styled(part, theme.style(theme.error))])
         }));
@@ -131,7 +137,10 @@ pub(super) fn draw_mode(mode: &Mode, frame: &mut Frame, area: Rect, look: &Look)
         Mode::TrainLonger(longer) => {
             let lines = vec![
                 Line::default(),
-                Line::styled(format!(" {}", longer.ended), look.theme.style(look.theme.text)),
+                Line::styled(
+                    format!(" {} {}", short(&longer.name, look), longer.ended),
+                    look.theme.style(look.theme.text),
+                ),
                 hint("settings for the steps to come:", look),
                 Line::default(),
                 typed(&longer.input, look),
@@ -143,7 +152,7 @@ pub(super) fn draw_mode(mode: &Mode, frame: &mut Frame, area: Rect, look: &Look)
         Mode::Delete(paths) => {
             let lines = vec![
                 Line::default(),
-                Line::styled(format!(" {}", question(paths)), look.theme.style(look.theme.text)),
+                Line::styled(format!(" {}", question(paths, look)), look.theme.style(look.theme.text)),
                 hint("with all checkpoints, to .trash in the runs folder", look),
                 Line::default(),
                 answers("move to trash", "cancel", look),
@@ -189,9 +198,17 @@ fn answers<'a>(yes: &'a str, no: &'a str, look: &Look) -> Line<'a> {
     Line::from(vec![key(" y"), word(format!(" {yes}   ")), key("n"), word(format!(" {no}"))])
 }
 
-fn question(paths: &[PathBuf]) -> String {
+/// A name within a sentence of a dialog.
+fn short(name: &str, look: &Look) -> String {
+    truncated(name, 36, look.ascii)
+}
+
+fn question(paths: &[PathBuf], look: &Look) -> String {
     match paths {
-        [one] => format!("Move {} to the trash?", plain(&one.file_name().unwrap_or_default().to_string_lossy())),
+        [one] => {
+            let name = plain(&one.file_name().unwrap_or_default().to_string_lossy());
+            format!("Move {} to the trash?", short(&name, look))
+        }
         many => format!("Move {} runs to the trash?", many.len()),
     }
 }

@@ -13,7 +13,7 @@ use crate::export::{ExportFormat, ExportRequest};
 use crate::protocol::Progress;
 use crate::runs::checkpoint::CheckpointSelector;
 use crate::runs::{CheckpointSummary, RunEntry};
-use crate::ui::format::{bytes, grouped, plain};
+use crate::ui::format::{bytes, grouped, plain, truncated};
 use crate::ui::theme::Look;
 use crate::ui::widgets::input::Input;
 use crate::ui::widgets::panel::Title;
@@ -129,6 +129,13 @@ impl ExportForm {
         form
     }
 
+    /// The form with this format chosen.
+    pub(super) fn set_to(mut self, format: ExportFormat) -> ExportForm {
+        self.form = ExportFormat::ALL.iter().position(|known| *known == format).unwrap_or(self.form);
+        self.propose_path();
+        self
+    }
+
     pub(super) fn key(&mut self, key: KeyEvent) -> InputOutcome {
         let back = key.code == KeyCode::BackTab;
         match (key.code, self.focus) {
@@ -207,6 +214,7 @@ impl ExportForm {
             let pointer = if self.focus == focus { ">" } else { " " };
             Span::styled(format!(" {pointer} {text:<11}"), style)
         };
+        let purpose_room = usize::from(inner.width.saturating_sub(LABELS)).saturating_sub(16);
         for (number, form) in ExportFormat::ALL.into_iter().enumerate() {
             let FormatDescription { name, purpose, .. } = describe(form);
             let chosen = number == self.form;
@@ -223,7 +231,7 @@ impl ExportForm {
                     Span::raw(" ".repeat(usize::from(LABELS)))
                 },
                 Span::styled(format!("{mark} {name:<14}"), style),
-                Span::styled(purpose, theme.style(theme.dim)),
+                Span::styled(truncated(purpose, purpose_room, look.ascii), theme.style(theme.dim)),
             ]);
             let line = if chosen { line.style(theme.marked_line()) } else { line };
             frame.render_widget(line, row(number as u16));

@@ -13,6 +13,7 @@ mod place;
 mod queue_panel;
 mod queue_view;
 mod renaming;
+mod request;
 mod scene;
 mod sign;
 mod table;
@@ -28,7 +29,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 
 use super::input::UserInput;
-use super::intent::Intent;
+use super::intent::{Intent, RunRequest};
 use super::keymap::{Action, Context, Keymap};
 use super::run_edit::RunEdit;
 use super::theme::Look;
@@ -57,19 +58,34 @@ pub struct Runs {
     queue: QueuePanel,
     /// The running export.
     exporting: Option<RunningExport>,
+    /// What another screen asks for a run.
+    requested: Option<(PathBuf, RunRequest)>,
 }
 
 impl Default for Runs {
     fn default() -> Runs {
-        Runs { list: RunList::default(), mode: Mode::List, queue: QueuePanel::default(), exporting: None }
+        Runs {
+            list: RunList::default(),
+            mode: Mode::List,
+            queue: QueuePanel::default(),
+            exporting: None,
+            requested: None,
+        }
     }
 }
 
 impl Runs {
-    /// Shows a new listing; `None` if nothing has changed since the last one but the time.
-    pub fn on_listed(&mut self, listed: Option<Vec<RunEntry>>, now: SystemTime) {
+    /// Shows a new listing; `None` if nothing has changed since the last one but the time. Answers what another screen
+    /// has asked for.
+    pub fn on_listed(&mut self, listed: Option<Vec<RunEntry>>, now: SystemTime) -> Option<Intent> {
         self.list.now = now;
-        let Some(listed) = listed else { return };
+        if let Some(listed) = listed {
+            self.replace(listed);
+        }
+        self.answer_request()
+    }
+
+    fn replace(&mut self, listed: Vec<RunEntry>) {
         if let Mode::Pins(pins) = &mut self.mode
             && let Some(run) = listed.iter().find(|run| run.path == pins.run)
         {
@@ -221,13 +237,7 @@ impl Runs {
                 let path = list.current()?.path.clone();
                 return self.open(&path);
             }
-            Action::Resume => {
-                let run = list.current()?;
-                match TrainLonger::of(run) {
-                    Some(longer) => self.mode = Mode::TrainLonger(longer),
-                    None => return Some(Intent::Resume { run: run.path.clone(), set: Vec::new() }),
-                }
-            }
+            Action::Resume => return self.resume(),
             Action::Overlay => return Some(Intent::Overlay(list.chosen().map(|run| run.path.clone()).collect())),
             Action::Compare => return Some(Intent::Compare(list.chosen().cloned().collect())),
             Action::Tag => {
@@ -259,6 +269,22 @@ impl Runs {
             _ => {}
         }
         None
+    }
+
+    /// Resumes the run under the cursor; of one that ended for good, asks what changes.
+    fn resume(&mut self) -> Option<Intent> {
+        let run = self.list.current()?;
+        match TrainLonger::of(run) {
+            Some(longer) => self.mode = Mode::TrainLonger(longer),
+            None => return Some(Intent::Resume { run: run.path.clone(), set: Vec::new() }),
+        }
+        None
+    }
+
+    /// Other runs than this one that are active in another process.
+    pub fn other_active(&self, live: Option<&Path>) -> usize {
+        let active = |run: &&RunEntry| run.state == RunState::Running && Some(run.path.as_path()) != live;
+        self.list.entries.iter().flatten().filter(active).count()
     }
 
     /// A click on a column's name sorts by it, one on a run selects it, and one on the selected run opens it.

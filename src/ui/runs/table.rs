@@ -71,12 +71,20 @@ fn widths(width: u16) -> &'static [(RunColumn, u16)] {
             (RunColumn::Updated, 8),
             (RunColumn::Tags, 12),
         ],
-        _ => &[
+        76.. => &[
             (RunColumn::State, 1),
             (RunColumn::Name, 0),
             (RunColumn::Best, 16),
             (RunColumn::Curve, 8),
             (RunColumn::Steps, 11),
+            (RunColumn::Updated, 8),
+        ],
+        // The name needs the room of the curve.
+        _ => &[
+            (RunColumn::State, 1),
+            (RunColumn::Name, 0),
+            (RunColumn::Best, 16),
+            (RunColumn::Steps, 9),
             (RunColumn::Updated, 8),
         ],
     }

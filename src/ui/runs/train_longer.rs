@@ -11,7 +11,9 @@ use crate::ui::intent::Intent;
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainLonger {
     run: PathBuf,
-    /// How it ended.
+    /// Its name.
+    pub(super) name: String,
+    /// How it ended: `has completed 170 steps`.
     pub(super) ended: String,
     /// `key=value`, separated by spaces.
     pub(super) input: LineInput,
@@ -32,8 +34,9 @@ impl TrainLonger {
             RunState::Running | RunState::Interrupted | RunState::Failed | RunState::Stopped => return None,
         };
         let noun = if run.summary.step == 1 { "step" } else { "steps" };
-        let ended = format!("{} {how} {steps} {noun}", plain(&run.name));
-        Some(TrainLonger { run: run.path.clone(), ended, input: LineInput::new(&set) })
+        let ended = format!("{how} {steps} {noun}");
+        let name = plain(&run.name);
+        Some(TrainLonger { run: run.path.clone(), name, ended, input: LineInput::new(&set) })
     }
 
     /// Resumes the run with what was typed.

@@ -1,6 +1,7 @@
 //! Reusable widgets that know nothing of runs: charts, panels, popups, sparklines, a text input.
 
 pub(super) mod chart;
+pub(super) mod cut;
 pub(super) mod input;
 pub(super) mod input_history;
 pub(super) mod panel;
