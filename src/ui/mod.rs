@@ -24,6 +24,7 @@ pub mod runs;
 pub mod saving;
 pub mod screen;
 mod shell;
+mod smoothing;
 mod suspend;
 mod terminal;
 mod terminal_background;

@@ -5,11 +5,11 @@ use ratatui::text::Span;
 
 use super::panel::Panel;
 use super::scene::Scene;
-use super::smoothing::Smoothing;
 use super::system_content;
 use crate::runs::SmoothedSeries;
 use crate::series::Series;
 use crate::ui::format::{Unit, bytes, number, score};
+use crate::ui::smoothing::Smoothing;
 use crate::ui::theme::Hue;
 use crate::ui::widgets::chart::{Curve, Shape};
 use crate::ui::widgets::panel::Title;

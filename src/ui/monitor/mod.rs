@@ -19,7 +19,6 @@ mod preset;
 mod prompt;
 mod scene;
 mod selection;
-mod smoothing;
 mod system;
 mod system_content;
 mod view;
@@ -41,7 +40,6 @@ pub use files::Files;
 pub use panel::Panel;
 use prompt::{Prompt, PromptOutcome};
 use scene::Scene;
-use smoothing::Smoothing;
 pub use view::{Tab, View};
 
 /// A run on the monitor.
@@ -214,13 +212,7 @@ impl Monitor {
                 return Some(Intent::CloseReplay);
             }
             Action::LogAxis => self.view.toggle_log(self.view.chart(&self.run)),
-            Action::Smoothing => {
-                self.view.smoothing = match self.view.smoothing {
-                    Smoothing::None => Smoothing::Light,
-                    Smoothing::Light => Smoothing::Strong,
-                    Smoothing::Strong => Smoothing::None,
-                }
-            }
+            Action::Smoothing => self.view.smoothing = self.view.smoothing.next(),
             Action::Axis => {
                 self.view.time = !self.view.time;
                 (self.view.cursor, self.view.window) = (None, None);

@@ -1,8 +1,8 @@
 //! The panels of the monitor, and the curve that each of them shows.
 
-use super::smoothing::Smoothing;
 use crate::runs::History;
 use crate::series::Series;
+use crate::ui::smoothing::Smoothing;
 
 /// A panel of the monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
