@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use ratatui::layout::Rect;
 
+use super::comparison::ComparisonUpdate;
 use super::frames::Frames;
 use super::home::Home;
 use super::input::UserInput;
@@ -21,7 +22,6 @@ use super::toast::Toasts;
 use crate::export::{Cancelled, ChangedBiases, ExportRequest};
 use crate::preset::PresetEntry;
 use crate::protocol::{Command, Event};
-use crate::runs::History;
 
 /// The state of the application.
 pub struct App {
@@ -113,9 +113,12 @@ impl App {
             Msg::Launched => self.show_live(Monitor::launched()),
             Msg::Attached => self.show_live(Monitor::attached()),
             Msg::Replayed(number, events) => self.monitors.on_replayed(number, events),
-            Msg::Listed(runs, now) => self.runs.on_listed(runs, now),
-            Msg::Compared(comparison) => self.overlay = Some(Overlay::Comparison(comparison, 0)),
-            Msg::Overlaid(name, run) => self.on_overlaid(name, *run),
+            Msg::Listed(runs, now) => return self.runs.on_listed(runs, now).then(|| self.follow()),
+            Msg::Compared(ComparisonUpdate::Unreadable(why)) => self.toasts.error(why),
+            Msg::Compared(update) => {
+                self.runs.on_compared(update);
+                self.monitors.set_overlays(self.runs.compared());
+            }
             Msg::Files(files) => {
                 if let Some(monitor) = self.monitors.shown_mut() {
                     monitor.files = Some(files);
@@ -145,13 +148,28 @@ impl App {
         (self.leaving && !self.monitors.at_work()).then_some(Effect::Leave)
     }
 
-    /// Draws another run's curves beneath those on the monitor from now on.
-    fn on_overlaid(&mut self, name: String, run: History) {
-        let Some(monitor) = self.monitors.shown_mut() else {
-            return self.toasts.error("there is no run on the monitor to overlay curves on; replay one first");
+    /// Reads the marked runs from now on, and no others.
+    fn follow(&mut self) -> Effect {
+        let runs = self.runs.follow();
+        self.monitors.set_overlays(self.runs.compared());
+        Effect::Follow(runs)
+    }
+
+    /// Shows the marked runs over the one on the monitor; without one, beside each other.
+    fn overlay_marked(&mut self) -> Option<Effect> {
+        let effect = self.follow();
+        let shown = match self.monitors.shown_mut() {
+            Some(monitor) => monitor.show_overlays(),
+            None => {
+                let intent = self.runs.open_comparison();
+                return self.fulfil(intent);
+            }
         };
-        monitor.overlay(name, run);
-        self.screen = Screen::Monitor;
+        match shown {
+            Ok(()) => self.screen = Screen::Monitor,
+            Err(why) => self.toasts.error(why),
+        }
+        Some(effect)
     }
 
     /// Reports how an export has ended, and offers a remedy if there is one.
@@ -241,8 +259,8 @@ impl App {
             Intent::Replay(folder) => Some(self.start_replay(folder)),
             Intent::Attach(folder) => self.attach(folder),
             Intent::Resume { run, set } => Some(Effect::Resume { run, set }),
-            Intent::Overlay(folders) => Some(Effect::Overlay(folders)),
-            Intent::Compare(runs) => Some(Effect::Compare(runs)),
+            Intent::Follow => Some(self.follow()),
+            Intent::Overlay => self.overlay_marked(),
             Intent::Edit(edit) => Some(Effect::Edit(edit)),
             Intent::Export(order) => self.export(order),
             Intent::CancelExport => Some(Effect::CancelExport),

@@ -14,7 +14,6 @@ use super::export::Exporting;
 use super::message::{Effect, Msg};
 use super::monitor::Files;
 use super::run_edit::RunEdit;
-use super::runs::Comparison;
 use super::saving::{SaveRequest, SavedPreset};
 use super::terminal::Terminal;
 use crate::config::Config;
@@ -22,8 +21,7 @@ use crate::export::ExportRequest;
 use crate::panics::catch_panic;
 use crate::preset::Preset;
 use crate::protocol::{Command, Event};
-use crate::runs::History;
-use crate::runs::{EventRange, RunEntry};
+use crate::runs::EventRange;
 
 /// Events that are read between two looks at whether they are still wanted.
 const AT_ONCE: usize = 512;
@@ -53,10 +51,7 @@ impl Workbench {
             Effect::Estimate(preset) => self.estimate(*preset),
             Effect::Replay(folder, number) => self.replay(folder, number),
             Effect::ListRuns => self.list_runs(),
-            Effect::Overlay(folders) => {
-                folders.into_iter().for_each(|folder| self.aside(move || read_overlay(&folder)));
-            }
-            Effect::Compare(runs) => self.aside(move || vec![compare(&runs)]),
+            Effect::Follow(runs) => answers = self.follow(runs),
             Effect::Edit(edit) => self.aside(move || edit_runs(&edit)),
             Effect::Export(order) => answers = self.export(order),
             Effect::CancelExport => {
@@ -142,6 +137,12 @@ impl Workbench {
         });
     }
 
+    fn follow(&mut self, runs: Vec<PathBuf>) -> Answers {
+        let sender = self.answers.0.clone();
+        let followed = self.curves.follow(runs, move |update| sender.send(Msg::Compared(update)).is_ok());
+        followed.err().map(|error| Msg::Refused(format!("cannot compare: {error}"))).into_iter().collect()
+    }
+
     fn list_runs(&self) {
         let lister = self.lister.clone();
         self.aside(move || {
@@ -217,19 +218,6 @@ pub(super) fn files(folder: &Path) -> Files {
     Files { folder: folder.to_owned(), preset: std::fs::read_to_string(folder.join("preset.toml")).unwrap_or_default() }
 }
 
-fn read_overlay(folder: &Path) -> Answers {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut run = Box::new(History::default());
-    let read = read_in_parts(folder, |events| {
-        events.into_iter().for_each(|event| run.apply(event));
-        true
-    });
-    match read {
-        Ok(()) => vec![Msg::Overlaid(name, run)],
-        Err(error) => vec![refused(&error)],
-    }
-}
-
 /// Reads the events of a run folder in parts, as long as they are wanted.
 fn read_in_parts(folder: &Path, mut deliver: impl FnMut(Vec<Event>) -> bool) -> Result<()> {
     let path = folder.join("events.jsonl");
@@ -240,16 +228,6 @@ fn read_in_parts(folder: &Path, mut deliver: impl FnMut(Vec<Event>) -> bool) -> 
         if part.is_empty() || !deliver(part) {
             return Ok(());
         }
-    }
-}
-
-fn compare(runs: &[RunEntry]) -> Msg {
-    if runs.len() < 2 {
-        return Msg::Refused("mark at least 2 runs to compare them".into());
-    }
-    match Comparison::of(runs) {
-        Ok(comparison) => Msg::Compared(comparison),
-        Err(error) => refused(&error),
     }
 }
 

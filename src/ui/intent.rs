@@ -8,7 +8,6 @@ use super::saving::SaveRequest;
 use crate::export::ExportRequest;
 use crate::preset::Preset;
 use crate::protocol::Command;
-use crate::runs::RunEntry;
 
 /// What the user wants, as a screen understands it.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,9 +29,10 @@ pub enum Intent {
         run: PathBuf,
         set: Vec<String>,
     },
-    /// Show the curves of these runs on the monitor too.
-    Overlay(Vec<PathBuf>),
-    Compare(Vec<RunEntry>),
+    /// Read the marked runs, and no others: a mark was set or removed.
+    Follow,
+    /// Show the curves of the marked runs on the monitor too.
+    Overlay,
     Edit(RunEdit),
     Export(ExportRequest),
     CancelExport,

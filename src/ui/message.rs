@@ -3,16 +3,15 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use super::comparison::ComparisonUpdate;
 use super::input::UserInput;
 use super::monitor::Files;
 use super::run_edit::RunEdit;
-use super::runs::Comparison;
 use super::saving::{SaveRequest, SavedPreset};
 use crate::estimate::Estimate;
 use crate::export::ExportRequest;
 use crate::preset::{Preset, PresetEntry};
 use crate::protocol::{Command, Event, Progress};
-use crate::runs::History;
 use crate::runs::RunEntry;
 
 /// What the state is updated with.
@@ -38,9 +37,8 @@ pub enum Msg {
     Replayed(u64, Vec<Event>),
     /// All runs, or `None` if nothing has changed since the last time; and the time of the listing.
     Listed(Option<Vec<RunEntry>>, SystemTime),
-    Compared(Comparison),
-    /// A run to draw beneath the one on the monitor, and its name.
-    Overlaid(String, Box<History>),
+    /// What was read of the runs that are compared.
+    Compared(ComparisonUpdate),
     /// The files of the run on the monitor.
     Files(Files),
     /// A sentence to show to the user.
@@ -76,10 +74,8 @@ pub enum Effect {
     /// Read the events of a run folder, for the replay of this number.
     Replay(PathBuf, u64),
     ListRuns,
-    /// Read the curves of these runs, for [`Msg::Overlaid`].
-    Overlay(Vec<PathBuf>),
-    /// Read what the presets of these runs differ in.
-    Compare(Vec<RunEntry>),
+    /// Read the curves and settings of these runs from now on, and those of no others, for [`Msg::Compared`].
+    Follow(Vec<PathBuf>),
     Edit(RunEdit),
     Export(ExportRequest),
     CancelExport,

@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod backend;
+pub mod comparison;
 mod effects;
 mod export;
 pub(crate) mod format;
@@ -53,12 +54,12 @@ use crate::runs::Lister;
 use crate::signals::{Signal, Signals};
 use app::App;
 use backend::{Backend, Launched};
+use comparison::CurveReader;
 use export::Exporting;
 use home::Home;
 use input::UserInput;
 use message::{Effect, Msg};
 pub use options::Options;
-pub use runs::Comparison;
 use runs::Runs;
 use screen::Screen;
 use terminal::{Extras, Terminal};
@@ -116,6 +117,8 @@ struct Workbench {
     /// The messages that effects send from other threads.
     answers: (mpsc::UnboundedSender<Msg>, mpsc::UnboundedReceiver<Msg>),
     lister: Arc<Mutex<Lister>>,
+    /// Reads the runs that are compared.
+    curves: CurveReader,
     /// Number of the latest replay. The reader of an earlier one stops.
     replay: Arc<AtomicU64>,
     status: TerminalStatus,
@@ -152,6 +155,7 @@ impl Workbench {
             outcome: Outcome::default(),
             failure: None,
             answers: mpsc::unbounded_channel(),
+            curves: CurveReader::default(),
             replay: Arc::default(),
             status: TerminalStatus::new(options.notify, |name| std::env::var(name).ok()),
             notification: String::new(),

@@ -86,7 +86,12 @@ fn draw_footer(frame: &mut Frame, area: Rect, scene: &Scene) {
     let (mut line, mut end) = (Line::default(), Line::default());
     let mut others = Vec::new();
     for (binding, keys) in scene.keymap.lines(context).filter(|(binding, _)| !binding.short.is_empty()) {
-        if context == Context::Monitor && !scene.monitor.is_some_and(|monitor| accepts(monitor, binding.action)) {
+        let accepted = match context {
+            Context::Monitor => scene.monitor.is_some_and(|monitor| accepts(monitor, binding.action)),
+            Context::Runs => scene.runs.offers(binding.action),
+            Context::Home | Context::Anywhere => true,
+        };
+        if !accepted {
             continue;
         }
         let word = if binding.action == Action::PauseOrResume && paused { "resume" } else { binding.short };

@@ -15,6 +15,7 @@ mod chat_masks;
 mod checkpoints;
 #[cfg(feature = "torch")]
 mod cli_errors;
+mod comparison;
 #[cfg(feature = "torch")]
 mod crash;
 mod differential_chat;

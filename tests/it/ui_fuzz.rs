@@ -1,6 +1,7 @@
 //! Random keys, clicks, texts, sizes and events: the screens neither panic nor reach a state without meaning.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crossterm::event::{
@@ -8,13 +9,14 @@ use crossterm::event::{
 };
 use finesift::export::{ChangedBiases, ExportFormat, ExportRequest};
 use finesift::protocol::{Event, Progress};
-use finesift::runs::{Lister, RunEntry};
+use finesift::runs::{History, Lister, RunEntry};
 use finesift::ui::app::App;
+use finesift::ui::comparison::{ComparisonUpdate, RunCurves};
+use finesift::ui::draw;
 use finesift::ui::input::UserInput;
 use finesift::ui::message::{Effect, Msg};
 use finesift::ui::screen::Screen;
 use finesift::ui::theme::Depth;
-use finesift::ui::{Comparison, draw};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -134,6 +136,13 @@ impl Chaos {
         (0..self.random.random_range(0..12)).map(|_| *pieces.choose(&mut self.random).unwrap()).collect()
     }
 
+    /// The curves of a run of some random events.
+    fn curves(&mut self) -> Arc<RunCurves> {
+        let mut run = History::default();
+        (0..self.random.random_range(0..60)).for_each(|_| run.apply(self.event()));
+        Arc::new(RunCurves::of(&run))
+    }
+
     /// An event of a recorded run, sometimes with values that no run would send.
     fn event(&mut self) -> Event {
         let mut event = self.events.choose(&mut self.random).unwrap().clone();
@@ -168,7 +177,8 @@ fn random_messages_never_panic_the_screens() {
     });
     let mut chaos = Chaos { random: ChaCha8Rng::seed_from_u64(8), events, runs, size: (80, 24) };
     let mut app = App::at_home(look("dark", Depth::True, false), presets(), 80, 24);
-    let (mut frames, mut left, mut seen) = (0, 0, BTreeSet::new());
+    let (mut frames, mut left, mut seen, mut compared) = (0, 0, BTreeSet::new(), BTreeSet::new());
+    let mut followed = Vec::new();
     let (run, out) = ("runs/mine".into(), "mine.csv".into());
     let order = ExportRequest { run, format: ExportFormat::Csv, from: None, out, without_biases: false };
     for number in 0..MESSAGES {
@@ -178,9 +188,15 @@ fn random_messages_never_panic_the_screens() {
         }
         let effect = app.update(chaos.message());
         match effect {
-            Some(Effect::Compare(runs)) => {
-                if let Ok(comparison) = Comparison::of(&runs) {
-                    app.update(Msg::Compared(comparison));
+            Some(Effect::Follow(runs)) => {
+                // Curves of some of them, in time or too late.
+                for run in runs {
+                    if chaos.random.random_bool(0.7) {
+                        followed.push(run);
+                    }
+                }
+                for run in followed.drain(..chaos.random.random_range(0..=followed.len())) {
+                    app.update(Msg::Compared(ComparisonUpdate::Curves(run, chaos.curves())));
                 }
             }
             Some(Effect::Replay(_, number)) => {
@@ -217,6 +233,7 @@ fn random_messages_never_panic_the_screens() {
             let overlay = overlay.split(['{', ' ']).next().unwrap();
             let overlay = overlay.split(|c: char| c.is_ascii_digit()).next().unwrap();
             seen.insert(format!("{:?} {overlay}", app.screen));
+            compared.insert((app.screen == Screen::Runs, app.runs.compares()));
         }
     }
     // The messages have reached every screen with every overlay.
@@ -229,5 +246,5 @@ fn random_messages_never_panic_the_screens() {
     for question in ["Some(Quit(Export,", "Some(Quit(Waiting,"] {
         assert!(seen.iter().any(|seen| seen.ends_with(question)), "never {question}: {seen:?}");
     }
-    assert!(seen.contains("Runs Some(Comparison(Comparison"), "{seen:?}");
+    assert!(compared.contains(&(true, true)), "no comparison on the whole screen");
 }

@@ -5,7 +5,7 @@ mod unit;
 use std::time::SystemTime;
 
 pub(crate) use crate::quantity::{bytes, grouped};
-pub(crate) use crate::text::{fitted, fitted_end, plain, truncated, width, wrapped};
+pub(crate) use crate::text::{fitted, fitted_end, padded, padded_start, plain, truncated, width, wrapped};
 pub use unit::Unit;
 
 const MINUTE: u64 = 60;

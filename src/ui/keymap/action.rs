@@ -44,6 +44,7 @@ pub enum Action {
     Reverse,
     Overlay,
     Compare,
+    Baseline,
     Resume,
     Tag,
     Rename,

@@ -85,12 +85,22 @@ pub const BINDINGS: &[Binding] = bindings! {
         "axis" Action::Axis, [char('x')], "", "x axis: steps / time";
         "write" Action::WriteChart, [char('w')], "", "write the chart as CSV and SVG into the run folder";
         "metric" Action::Metric, [char('m')], "", "layers: gradient mass / update size / density";
+        "overlays" Action::Overlay, [char('o')], "", "show or hide the curves of the runs marked in Runs";
         "level" Action::Level, [char('v')], "", "log: all / warnings / errors";
     }
     Runs {
         "mark" Action::Mark, [char(' ')], "mark", "mark a run for an action on several";
-        "compare" Action::Compare, [char('c')], "compare", "compare the settings of the marked runs";
+        "compare" Action::Compare, [char('c')], "compare", "compare the marked runs; there, settings / charts";
         "overlay" Action::Overlay, [char('v')], "overlay", "overlay the marked runs' curves on the monitor";
+        "baseline" Action::Baseline, [char('b')], "baseline", "make the run the baseline of comparisons";
+        "compare-metric" Action::Metric, [char('m')], "metric", "comparison: next metric";
+        "compare-axis" Action::Axis, [char('x')], "steps/time", "comparison: x axis: steps / time";
+        "compare-log" Action::LogAxis, [char('L')], "log", "comparison: y axis: linear / log";
+        "compare-smoothing" Action::Smoothing, [char('z')], "smooth", "comparison: smoothing: light / strong / off";
+        "compare-zoom-in" Action::ZoomIn, [char('+'), char('=')], "zoom", "comparison: zoom in around the cursor";
+        "compare-zoom-out" Action::ZoomOut, [char('-')], "", "comparison: zoom out";
+        "compare-left" Action::PanLeft, [char('<'), Shift(KeyCode::Left)], "", "comparison: cursor left; on the whole screen pan";
+        "compare-right" Action::PanRight, [char('>'), Shift(KeyCode::Right)], "", "comparison: cursor right; on the whole screen pan";
         "resume" Action::Resume, [char('r')], "resume", "resume the run from its latest checkpoint";
         "export" Action::Export, [char('e')], "export", "export a model, a delta or the metrics";
         "call-off" Action::CancelExport, [char('X')], "", "cancel the running export";

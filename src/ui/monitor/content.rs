@@ -1,11 +1,10 @@
 //! The content of each chart: its curves, their unit, and the values in its title.
 
-use ratatui::style::Modifier;
 use ratatui::text::Span;
 
 use super::panel::Panel;
 use super::scene::Scene;
-use super::system_content;
+use super::{overlay_view, system_content};
 use crate::runs::SmoothedSeries;
 use crate::series::Series;
 use crate::ui::format::{Unit, bytes, number, score};
@@ -36,13 +35,7 @@ impl<'a> ChartContent<'a> {
     /// The content of a panel's chart, with the curves of overlaid runs beneath.
     pub(super) fn new(scene: Scene<'a>, panel: Panel) -> ChartContent<'a> {
         let mut content = ChartContent::without_overlays(scene, panel);
-        let theme = &scene.look.theme;
-        let hues = [theme.throughput, theme.mass, theme.selected, theme.learning_rate, theme.memory];
-        let others = scene.overlays.iter().zip(hues.into_iter().cycle()).filter_map(|((name, run), hue)| {
-            let series = panel.compared(run, scene.view.smoothing)?;
-            Some(Curve::line(name, series, theme.style(hue).add_modifier(Modifier::DIM)))
-        });
-        content.curves.splice(0..0, others);
+        overlay_view::add(&mut content, scene, panel);
         content
     }
 

@@ -12,6 +12,8 @@ mod layers_view;
 mod list;
 mod log;
 mod log_view;
+mod overlay_view;
+mod overlays;
 mod overview;
 mod panel;
 mod panels;
@@ -30,6 +32,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::Line;
 
+use super::comparison::ComparedRun;
 use super::input::UserInput;
 use super::intent::Intent;
 use super::keymap::{Action, Context, Keymap};
@@ -37,6 +40,7 @@ use super::theme::Look;
 use crate::protocol::{Command, Event};
 use crate::runs::History;
 pub use files::Files;
+use overlays::Overlays;
 pub use panel::Panel;
 use prompt::{Prompt, PromptOutcome};
 use scene::Scene;
@@ -54,8 +58,8 @@ pub struct Monitor {
     pub asked: Option<&'static str>,
     /// The run's files, if they are known.
     pub files: Option<Files>,
-    /// Other runs to compare with, by name.
-    overlays: Vec<(String, History)>,
+    /// Other runs to compare with.
+    overlays: Overlays,
     /// The prompt that is being typed.
     prompt: Option<Prompt>,
 }
@@ -80,14 +84,22 @@ impl Monitor {
             attached: false,
             asked: None,
             files: None,
-            overlays: Vec::new(),
+            overlays: Overlays::default(),
             prompt: None,
         }
     }
 
-    /// Draws another run's curves beneath this run's from now on.
-    pub fn overlay(&mut self, name: impl Into<String>, run: History) {
-        self.overlays.push((super::format::plain(&name.into()), run));
+    /// Replaces the runs that can be shown over this one.
+    pub fn set_overlays(&mut self, runs: &[ComparedRun]) {
+        self.overlays.runs = runs.to_vec();
+    }
+
+    /// Shows the curves of other runs from now on.
+    ///
+    /// # Errors
+    /// Why there is none to show.
+    pub fn show_overlays(&mut self) -> Result<(), String> {
+        self.overlays.show(&self.run, self.files.as_ref())
     }
 
     /// Applies an event of the run.
@@ -211,6 +223,8 @@ impl Monitor {
             Action::Back if !self.live && !self.view.full && !self.view.lines.filtered() => {
                 return Some(Intent::CloseReplay);
             }
+            Action::Overlay if self.overlays.shown => self.overlays.shown = false,
+            Action::Overlay => return Some(Intent::Overlay),
             Action::LogAxis => self.view.toggle_log(self.view.chart(&self.run)),
             Action::Smoothing => self.view.smoothing = self.view.smoothing.next(),
             Action::Axis => {

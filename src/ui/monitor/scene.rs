@@ -1,6 +1,7 @@
 //! What the drawing code of the monitor reads.
 
 use super::files::Files;
+use super::overlays::Overlays;
 use super::view::View;
 use crate::runs::History;
 use crate::series::Series;
@@ -14,8 +15,8 @@ pub struct Scene<'a> {
     /// The command that the trainer has not confirmed yet: `pausing…`.
     pub asked: Option<&'static str>,
     pub files: Option<&'a Files>,
-    /// Other runs to compare with, by name.
-    pub overlays: &'a [(String, History)],
+    /// Other runs to compare with.
+    pub overlays: &'a Overlays,
     pub look: &'a Look,
 }
 

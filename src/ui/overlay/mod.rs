@@ -1,4 +1,4 @@
-//! What lies above a screen: the help, the themes, a comparison of runs, and the questions before leaving.
+//! What lies above a screen: the help, the themes, and the questions before leaving.
 //! An overlay takes all inputs, and answers each with an outcome.
 
 mod help;
@@ -10,7 +10,6 @@ use ratatui::Frame;
 
 use super::input::UserInput;
 use super::keymap::{Action, AppAction};
-use super::runs::Comparison;
 use super::theme::Theme;
 pub use quit::{Completion, Question};
 pub use scene::Scene;
@@ -28,8 +27,6 @@ pub enum Overlay {
     Quit(Question, usize),
     /// The themes to choose from.
     Themes(Picker),
-    /// What runs differ in, and how many rows are scrolled past.
-    Comparison(Comparison, usize),
 }
 
 /// The outcome of an input.
@@ -68,7 +65,6 @@ impl Overlay {
                 input => action(input, scene).map_or(Outcome::Stay, |action| picker.act(action)),
             },
             Overlay::Help(from) => scroll(input, scene, from, help::scrollable(scene)),
-            Overlay::Comparison(comparison, from) => scroll(input, scene, from, comparison.most(scene.area)),
         }
     }
 
@@ -78,7 +74,6 @@ impl Overlay {
             Overlay::Help(from) => help::draw(frame, scene, *from),
             Overlay::Quit(question, selected) => quit::draw(frame, scene, *question, *selected),
             Overlay::Themes(picker) => picker.draw(frame, scene.area, scene.look),
-            Overlay::Comparison(comparison, from) => comparison.draw(frame, scene.area, scene.look, *from),
         }
     }
 }
@@ -97,9 +92,7 @@ fn action(input: &UserInput, scene: &Scene) -> Option<Action> {
 /// Scrolls a text of which at most `most` lines can be above the window. The keys that open a text close it too.
 fn scroll(input: &UserInput, scene: &Scene, from: &mut usize, most: usize) -> Outcome {
     let to = match action(input, scene) {
-        Some(Action::App(AppAction::Help | AppAction::Quit) | Action::Back | Action::Enter | Action::Compare) => {
-            return Outcome::Close;
-        }
+        Some(Action::App(AppAction::Help | AppAction::Quit) | Action::Back | Action::Enter) => return Outcome::Close,
         Some(Action::Up) => from.saturating_sub(1),
         Some(Action::Down) => *from + 1,
         Some(Action::PageUp) => from.saturating_sub(PAGE),

@@ -1,11 +1,11 @@
 //! The listed runs: which of them are shown, in which order, which are marked, and where the cursor is.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use super::column::RunColumn;
 use crate::runs::RunEntry;
+use crate::ui::comparison::Marks;
 
 /// The runs of the run folder's list.
 pub struct RunList {
@@ -17,8 +17,7 @@ pub struct RunList {
     pub shown: Vec<usize>,
     /// Index into `shown`.
     pub cursor: usize,
-    /// Names of the marked runs.
-    pub marked: BTreeSet<String>,
+    pub marked: Marks,
     pub sort: RunColumn,
     pub descending: bool,
     /// Words that a run must contain to be shown.
@@ -32,7 +31,7 @@ impl Default for RunList {
             now: SystemTime::UNIX_EPOCH,
             shown: Vec::new(),
             cursor: 0,
-            marked: BTreeSet::new(),
+            marked: Marks::default(),
             sort: RunColumn::Updated,
             descending: true,
             filter: String::new(),
@@ -43,7 +42,7 @@ impl Default for RunList {
 impl RunList {
     /// Replaces the runs. The cursor stays on its run.
     pub fn replace(&mut self, entries: Vec<RunEntry>) {
-        self.marked.retain(|name| entries.iter().any(|run| run.name == *name));
+        self.marked.retain(|marked| entries.iter().any(|run| run.path == marked));
         let here = self.current_name();
         self.entries = Some(entries);
         self.arrange(here);
@@ -56,8 +55,8 @@ impl RunList {
 
     /// The marked runs in the order they are shown, or the run under the cursor if none is marked.
     pub fn chosen(&self) -> impl Iterator<Item = &RunEntry> {
-        let marked = self.runs().filter(|run| self.marked.contains(&run.name));
-        marked.chain(self.current().filter(|_| self.runs().all(|run| !self.marked.contains(&run.name))))
+        let marked = self.runs().filter(|run| self.marked.contains(&run.path));
+        marked.chain(self.current().filter(|_| self.runs().all(|run| !self.marked.contains(&run.path))))
     }
 
     /// The shown runs, in order.
@@ -78,10 +77,8 @@ impl RunList {
 
     /// Marks the run under the cursor, or removes its mark, and moves to the next one.
     pub fn mark(&mut self) {
-        let Some(name) = self.current_name() else { return };
-        if !self.marked.remove(&name) {
-            self.marked.insert(name);
-        }
+        let Some(run) = self.current().map(|run| run.path.clone()) else { return };
+        self.marked.toggle(&run);
         self.move_by(1);
     }
 

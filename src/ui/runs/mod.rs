@@ -2,7 +2,7 @@
 
 mod checkpoints;
 mod column;
-mod comparison;
+mod compare;
 mod detail;
 mod export;
 mod line_input;
@@ -20,6 +20,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 
+use super::comparison::{self, Comparison};
 use super::input::UserInput;
 use super::intent::Intent;
 use super::keymap::{Action, Context, Keymap};
@@ -29,7 +30,6 @@ use crate::export::{ChangedBiases, ExportRequest};
 use crate::protocol::Progress;
 use crate::runs::{RunEntry, RunState, tags_of};
 use checkpoints::{PinDialog, PinOutcome};
-pub use comparison::Comparison;
 use export::ExportForm;
 pub use export::RunningExport;
 use line_input::{InputOutcome, LineInput};
@@ -45,27 +45,31 @@ const PAGE: isize = 10;
 pub struct Runs {
     list: RunList,
     mode: Mode,
+    /// The marked runs on shared axes.
+    comparison: Comparison,
     /// The running export.
     exporting: Option<RunningExport>,
 }
 
 impl Default for Runs {
     fn default() -> Runs {
-        Runs { list: RunList::default(), mode: Mode::List, exporting: None }
+        Runs { list: RunList::default(), mode: Mode::List, comparison: Comparison::default(), exporting: None }
     }
 }
 
 impl Runs {
-    /// Shows a new listing; `None` if nothing has changed since the last one but the time.
-    pub fn on_listed(&mut self, listed: Option<Vec<RunEntry>>, now: SystemTime) {
+    /// Shows a new listing; `None` if nothing has changed since the last one but the time. Whether marked runs are gone.
+    pub fn on_listed(&mut self, listed: Option<Vec<RunEntry>>, now: SystemTime) -> bool {
         self.list.now = now;
-        let Some(listed) = listed else { return };
+        let Some(listed) = listed else { return false };
+        let marked = self.list.marked.len();
         if let Mode::Pins(pins) = &mut self.mode
             && let Some(run) = listed.iter().find(|run| run.path == pins.run)
         {
             pins.refresh(run);
         }
         self.list.replace(listed);
+        self.list.marked.len() != marked
     }
 
     /// Whether keys are text or an answer now.
@@ -77,6 +81,7 @@ impl Runs {
     pub fn handle(&mut self, input: &UserInput, area: Rect, keymap: &Keymap) -> Option<Intent> {
         match input {
             UserInput::Key(key) if self.typing() => self.type_key(*key),
+            input if self.comparison.view.is_open() => self.handle_on_comparison(input, area, keymap),
             UserInput::Key(key) => self.act(keymap.action(Context::Runs, key)?, area),
             UserInput::Paste(text) => {
                 self.paste(text);
@@ -179,9 +184,17 @@ impl Runs {
             Action::Filter => {
                 self.mode = Mode::Filter { entry: LineInput::new(&list.filter), before: list.filter.clone() };
             }
+            Action::Back if self.comparison.view.drop_cursor() => {}
             Action::Back if !list.filter.is_empty() => list.set_filter(String::new()),
-            Action::Back => list.marked.clear(),
-            Action::Mark => list.mark(),
+            Action::Back if list.marked.is_empty() => {}
+            Action::Back => {
+                list.marked.clear();
+                return Some(Intent::Follow);
+            }
+            Action::Mark => {
+                list.mark();
+                return Some(Intent::Follow);
+            }
             Action::Enter => {
                 let run = list.current()?;
                 let path = run.path.clone();
@@ -194,8 +207,15 @@ impl Runs {
                     None => return Some(Intent::Resume { run: run.path.clone(), set: Vec::new() }),
                 }
             }
-            Action::Overlay => return Some(Intent::Overlay(list.chosen().map(|run| run.path.clone()).collect())),
-            Action::Compare => return Some(Intent::Compare(list.chosen().cloned().collect())),
+            Action::Overlay => {
+                if list.marked.is_empty() {
+                    let run = list.current()?.path.clone();
+                    list.marked.add(&run);
+                }
+                return Some(Intent::Overlay);
+            }
+            Action::Compare => return Some(self.open_comparison()),
+            action if self.comparison.view.accepts(action) => return self.act_below(action),
             Action::Tag => {
                 let tags = list.current()?.tags.join(" ");
                 self.mode = Mode::Tag(list.chosen().map(|run| run.path.clone()).collect(), LineInput::new(&tags));
@@ -225,7 +245,11 @@ impl Runs {
 
     /// A click on a column's name sorts by it, one on a run selects it, and one on the selected run opens it.
     fn click(&mut self, at: Position, area: Rect) -> Option<Intent> {
-        let [table, _] = self.parts(area);
+        let [table, below] = self.parts(area);
+        if below.contains(at) {
+            self.click_on_comparison(at, below);
+            return None;
+        }
         match table::hit(&self.list, table, at)? {
             table::Hit::Column(column) => self.list.sort_by(column),
             table::Hit::Run(place) if place == self.list.cursor => return self.act(Action::Enter, area),
@@ -263,13 +287,21 @@ impl Runs {
         self.mode = Mode::Biases(order, biases);
     }
 
-    /// Draws the table, the details of the run under the cursor, and what is typed or asked.
+    /// Draws the table, below it the comparison of the marked runs or the details of the run under the cursor, and what is
+    /// typed or asked.
     pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
-        let [table, below] = self.parts(area);
-        let scene = Scene { list: &self.list, mode: &self.mode, exporting: self.exporting.as_ref(), look };
-        table::draw(scene, frame, table);
-        if below.height > 0 {
-            detail::draw(&self.list, frame, below, look);
+        let compared = self.compared();
+        if self.comparison.view.is_open() {
+            comparison::draw(frame, area, self.comparison_scene(&compared, look));
+        } else {
+            let [table, below] = self.parts(area);
+            let scene = Scene { list: &self.list, mode: &self.mode, exporting: self.exporting.as_ref(), look };
+            table::draw(scene, frame, table);
+            if compared.len() >= comparison::FEWEST {
+                comparison::draw(frame, below, self.comparison_scene(&compared, look));
+            } else {
+                detail::draw(&self.list, frame, below, look);
+            }
         }
         detail::draw_mode(&self.mode, frame, area, look);
     }

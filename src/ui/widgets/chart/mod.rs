@@ -6,6 +6,7 @@ mod scale;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod window;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -16,6 +17,7 @@ use crate::ui::format::Unit;
 pub(super) use axis::Axis;
 use dots::Dots;
 use scale::Scale;
+pub use window::{following, panned, zoomed};
 
 /// A chart to draw. A point's x is a step or a time, its y the value.
 pub struct Chart<'a> {
