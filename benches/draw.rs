@@ -57,7 +57,13 @@ fn a_frame_of_eight_runs_of_a_million_steps(bencher: Bencher, extent: Extent) {
             ComparedRun::new(Path::new(&format!("runs/{number}")), number as usize, number == 0, Some(Arc::new(curves)))
         })
         .collect();
-    let mut view = ComparisonView { extent, ..ComparisonView::default() };
+    let mut view = ComparisonView::default();
+    if extent != Extent::Below {
+        view.open(None);
+    }
+    if extent == Extent::Single {
+        view.act(Action::Enter, &runs);
+    }
     view.set_cursor(500_000.0);
     let (settings, look) = (Settings::default(), look());
     let scene =

@@ -88,7 +88,7 @@ fn three_recorded_runs_are_compared_from_a_fresh_start() {
     let mut pty = at_runs(&samples, "", &[]);
     // Nothing was launched and nothing is on the monitor.
     pty.press("\x1b[H   ");
-    pty.wait_for(&["3 marked", "Compared 3", "baseline", "2 differ"]);
+    pty.wait_for(&["3 marked", "Compared 3", "baseline", "1 differs"]);
     pty.wait_until("all curves", |screen| !screen.contents().contains("reading"));
     pty.press("c");
     pty.wait_for(&["Eval loss", "accuracy", "Gradient mass", "Learning rate", "Gradient norm", "Tokens/s", "Memory"]);

@@ -1,6 +1,6 @@
 //! Random keys, clicks, texts, sizes and events: the screens neither panic nor reach a state without meaning.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -178,7 +178,7 @@ fn random_messages_never_panic_the_screens() {
     let mut chaos = Chaos { random: ChaCha8Rng::seed_from_u64(8), events, runs, size: (80, 24) };
     let mut app = App::at_home(look("dark", Depth::True, false), presets(), 80, 24);
     let (mut frames, mut left, mut seen, mut compared) = (0, 0, BTreeSet::new(), BTreeSet::new());
-    let mut followed = Vec::new();
+    let (mut followed, mut typed) = (Vec::new(), VecDeque::new());
     let (run, out) = ("runs/mine".into(), "mine.csv".into());
     let order = ExportRequest { run, format: ExportFormat::Csv, from: None, out, without_biases: false };
     for number in 0..MESSAGES {
@@ -186,7 +186,12 @@ fn random_messages_never_panic_the_screens() {
         if number % 1000 == 0 {
             app.runs.begin_export(&order);
         }
-        let effect = app.update(chaos.message());
+        // Nor do they often mark two runs and compare them.
+        if number % 500 == 0 {
+            let key = |c| Msg::Input(UserInput::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
+            typed.extend("R  c".chars().map(key));
+        }
+        let effect = app.update(typed.pop_front().unwrap_or_else(|| chaos.message()));
         match effect {
             Some(Effect::Follow(runs)) => {
                 // Curves of some of them, in time or too late.

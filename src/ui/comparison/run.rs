@@ -39,13 +39,13 @@ impl ComparedRun {
         style(self.colour, look)
     }
 
-    /// The character of its curves where colours do not tell runs apart.
+    /// The character of its curves where runs have digits in place of colours.
     pub fn glyph(&self) -> char {
         digit(self.colour)
     }
 }
 
-/// Whether runs are told apart by digits, since there are no colours or no characters for curves.
+/// Whether runs have digits in place of colours: there are no colours, or only plain characters.
 pub fn by_digits(look: &Look) -> bool {
     look.ascii || look.depth == Depth::None
 }

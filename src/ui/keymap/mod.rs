@@ -94,13 +94,6 @@ pub const BINDINGS: &[Binding] = bindings! {
         "overlay" Action::Overlay, [char('v')], "overlay", "overlay the marked runs' curves on the monitor";
         "baseline" Action::Baseline, [char('b')], "baseline", "make the run the baseline of comparisons";
         "compare-metric" Action::Metric, [char('m')], "metric", "comparison: next metric";
-        "compare-axis" Action::Axis, [char('x')], "steps/time", "comparison: x axis: steps / time";
-        "compare-log" Action::LogAxis, [char('L')], "log", "comparison: y axis: linear / log";
-        "compare-smoothing" Action::Smoothing, [char('z')], "smooth", "comparison: smoothing: light / strong / off";
-        "compare-zoom-in" Action::ZoomIn, [char('+'), char('=')], "zoom", "comparison: zoom in around the cursor";
-        "compare-zoom-out" Action::ZoomOut, [char('-')], "", "comparison: zoom out";
-        "compare-left" Action::PanLeft, [char('<'), Shift(KeyCode::Left)], "", "comparison: cursor left; on the whole screen pan";
-        "compare-right" Action::PanRight, [char('>'), Shift(KeyCode::Right)], "", "comparison: cursor right; on the whole screen pan";
         "resume" Action::Resume, [char('r')], "resume", "resume the run from its latest checkpoint";
         "export" Action::Export, [char('e')], "export", "export a model, a delta or the metrics";
         "call-off" Action::CancelExport, [char('X')], "", "cancel the running export";
@@ -112,6 +105,13 @@ pub const BINDINGS: &[Binding] = bindings! {
         "delete" Action::Delete, [char('D'), Plain(KeyCode::Delete)], "", "move the run or the marked ones to trash; asks";
         "open" Action::OpenFolder, [char('o')], "", "open the run folder in a shell or a file manager";
         "copy" Action::CopyPath, [char('y')], "", "copy the path of the run folder";
+        "compare-axis" Action::Axis, [char('x')], "steps/time", "comparison: x axis: steps / time";
+        "compare-log" Action::LogAxis, [char('L')], "log", "comparison: y axis: linear / log";
+        "compare-smoothing" Action::Smoothing, [char('z')], "smooth", "comparison: smoothing: light / strong / off";
+        "compare-zoom-in" Action::ZoomIn, [char('+'), char('=')], "zoom", "comparison: zoom in around the cursor";
+        "compare-zoom-out" Action::ZoomOut, [char('-')], "", "comparison: zoom out";
+        "compare-left" Action::PanLeft, [char('<'), Shift(KeyCode::Left)], "", "comparison: cursor left; on the whole screen pan";
+        "compare-right" Action::PanRight, [char('>'), Shift(KeyCode::Right)], "", "comparison: cursor right; on the whole screen pan";
     }
     Home {
         "launch" Action::Launch, [char('r')], "launch", "launch a run of the selected preset";

@@ -35,8 +35,26 @@ impl<'a> ChartContent<'a> {
     /// The content of a panel's chart, with the curves of overlaid runs beneath.
     pub(super) fn new(scene: Scene<'a>, panel: Panel) -> ChartContent<'a> {
         let mut content = ChartContent::without_overlays(scene, panel);
-        overlay_view::add(&mut content, scene, panel);
+        let others = overlay_view::curves(scene, panel);
+        if !others.is_empty() {
+            content.distinguish(scene, panel);
+            content.curves.splice(0..0, others);
+        }
         content
+    }
+
+    /// Leaves out the raw trace, and gives the curve that is compared a colour which no other run has.
+    fn distinguish(&mut self, scene: Scene<'a>, panel: Panel) {
+        self.curves.retain(|curve| !curve.faint);
+        let compared = panel.compared(scene.run, scene.view.smoothing);
+        for curve in &mut self.curves {
+            if compared.is_some_and(|compared| std::ptr::eq(compared, curve.series)) {
+                curve.style = scene.own_style();
+            }
+        }
+        if let Some(latest) = self.latest.first_mut() {
+            latest.style = scene.own_style();
+        }
     }
 
     /// Moves the values and the note into the title of the chart's panel.

@@ -1,4 +1,4 @@
-//! Drawing of the overlaid runs: their curves beneath those of the run on the monitor, and a legend.
+//! Drawing of the overlaid runs: their curves in a panel, and a legend.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -6,7 +6,6 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::content::ChartContent;
 use super::overlays::is_own;
 use super::panel::Panel;
 use super::scene::Scene;
@@ -26,34 +25,25 @@ impl<'a> Scene<'a> {
     }
 
     /// The style of the curves of the run on the monitor among those of others: its own, if it is marked too.
-    fn own_style(self) -> Style {
+    pub(super) fn own_style(self) -> Style {
         let own = self.overlays.runs.iter().find(|run| self.is_own(run));
         own.map_or(self.look.theme.bold(self.look.theme.text), |own| own.style(self.look))
     }
 }
 
-/// Adds the curves of the overlaid runs to a chart, beneath its own, whose raw trace is left out.
-pub(super) fn add<'a>(content: &mut ChartContent<'a>, scene: Scene<'a>, panel: Panel) {
-    let Some(metric) = panel.metric(scene.run).filter(|_| scene.overlaid().next().is_some()) else { return };
-    let own = panel.compared(scene.run, scene.view.smoothing);
-    content.curves.retain(|curve| !curve.faint);
-    for curve in &mut content.curves {
-        if own.is_some_and(|own| std::ptr::eq(own, curve.series)) {
-            curve.style = scene.own_style();
-        }
-    }
-    if let Some(latest) = content.latest.first_mut() {
-        latest.style = scene.own_style();
-    }
+/// The curves of the overlaid runs in a panel, in drawing order.
+pub(super) fn curves<'a>(scene: Scene<'a>, panel: Panel) -> Vec<Curve<'a>> {
+    let Some(metric) = panel.metric(scene.run) else { return Vec::new() };
     // The baseline lies on top of the others.
     let mut runs: Vec<&ComparedRun> = scene.overlaid().collect();
     runs.sort_by_key(|run| (run.is_baseline, std::cmp::Reverse(run.colour)));
-    let curves = runs.into_iter().filter_map(|run| {
+    let curve = |run: &'a ComparedRun| {
         let series = metric.series(run.curves.as_deref()?, scene.view.smoothing)?;
         let style = run.style(scene.look).not_bold();
-        Some(Curve { shape: metric.shape(), glyph: Some(run.glyph()), ..Curve::line(&run.name, series, style) })
-    });
-    content.curves.splice(0..0, curves);
+        let faint = true;
+        Some(Curve { shape: metric.shape(), glyph: Some(run.glyph()), faint, ..Curve::line(&run.name, series, style) })
+    };
+    runs.into_iter().filter_map(curve).collect()
 }
 
 /// Draws the runs with their values of a panel's metric, and their differences to the run on the monitor.

@@ -98,7 +98,7 @@ pub struct Curve<'a> {
     pub shape: Shape,
     /// Whether a later curve hides it where both are in a cell, as the smoothed curve hides the raw one.
     pub faint: bool,
-    /// The character that it is drawn with in ASCII, where colours alone would not tell curves apart.
+    /// The character that it is drawn with in ASCII in place of the usual one, to distinguish curves without colours.
     pub glyph: Option<char>,
 }
 
