@@ -118,6 +118,7 @@ fn accepts(monitor: &Monitor, action: Action) -> bool {
     match action {
         Action::PauseOrResume | Action::Checkpoint | Action::Evaluate | Action::StopAndSave => monitor.at_work(),
         Action::Sample => monitor.accepts_prompts(),
+        Action::Overlay => monitor.has_overlays(),
         _ => true,
     }
 }

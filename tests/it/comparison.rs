@@ -251,15 +251,15 @@ fn the_legend_shows_values_and_differences_to_the_baseline() {
     };
     // The first marked run is the baseline. Values are those of the run's own last step, differences those of the last
     // common one.
-    assert_eq!(legend(&screens, "now"), "◆ now 0.34 baseline 124");
-    assert_eq!(legend(&screens, "too-high"), "● too-high 0.861 +0.323 63");
+    assert_eq!(legend(&screens, "now"), "◆ now 0.3400 baseline 124");
+    assert_eq!(legend(&screens, "too-high"), "● too-high 0.8610 +0.3230 63");
     let longer = legend(&screens, "rate-0.05");
-    assert!(longer.starts_with("● rate-0.05 0.") && longer.contains(" -0.068 @124 170"), "{longer}");
+    assert!(longer.starts_with("● rate-0.05 0.") && longer.contains(" -0.0680 @124 170"), "{longer}");
     // The run under the cursor becomes the baseline.
     screens.go_to("rate-0.05");
     screens.press("b");
     assert!(legend(&screens, "rate-0.05").starts_with("◆ rate-0.05") && !legend(&screens, "now").contains("baseline"));
-    assert!(legend(&screens, "now").contains("+0.068"), "{}", legend(&screens, "now"));
+    assert!(legend(&screens, "now").contains("+0.0680"), "{}", legend(&screens, "now"));
     // At the cursor, a run that has not come so far has no value.
     screens.press(&"<".repeat(30));
     assert!(screens.text().contains("at 110"), "{}", screens.text());

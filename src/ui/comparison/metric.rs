@@ -92,9 +92,15 @@ impl Metric {
         }
     }
 
-    /// A value as text.
+    /// A value as text, with as many decimals as other values of the metric where that is readable.
     pub fn text(&self, value: f64) -> String {
-        if matches!(self, Metric::Score(_)) { score(value) } else { self.unit().text(value) }
+        match self {
+            Metric::Score(_) => score(value),
+            Metric::Loss | Metric::EvalLoss | Metric::GradNorm if (1e-3..1e3).contains(&value.abs()) => {
+                format!("{value:.4}")
+            }
+            _ => self.unit().text(value),
+        }
     }
 
     /// Evaluations are few, so that each has a mark.

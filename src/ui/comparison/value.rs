@@ -146,14 +146,17 @@ mod tests {
     fn a_difference_is_that_of_the_nearest_points_at_the_cursor() {
         let (baseline, higher) = (run(100, 2.0), run(100, 2.5));
         let loss = |cursor| difference(reading(&Metric::Loss, Some(cursor)), &higher, &baseline);
-        assert_eq!((loss(40.0), loss(40.4), loss(0.0)), (shown("+0.5", 40.0), shown("+0.5", 40.0), shown("+0.5", 1.0)));
+        assert_eq!(
+            (loss(40.0), loss(40.4), loss(0.0)),
+            (shown("+0.5000", 40.0), shown("+0.5000", 40.0), shown("+0.5000", 1.0))
+        );
         // Evaluations of the two runs need not be at the same step.
         let mut odd = run(100, 2.5);
         odd.eval_loss = Series::default();
         odd.eval_loss.push(at(37), 1.0);
         let evaluated = reading(&Metric::EvalLoss, Some(36.0));
         assert_eq!(value(evaluated, &odd), Some(CurveValue { value: 1.0, at: at(37) }));
-        assert_eq!(difference(evaluated, &odd, &baseline), shown("-0.6", 37.0));
+        assert_eq!(difference(evaluated, &odd, &baseline), shown("-0.6000", 37.0));
         assert_eq!(difference(evaluated, &baseline, &baseline), shown("0", 40.0));
     }
 
@@ -176,10 +179,10 @@ mod tests {
         let (long, short) = (run(100, 2.0), run(55, 2.5));
         let latest = reading(&Metric::Loss, None);
         assert_eq!(value(latest, &short).map(|it| it.at), Some(at(55)));
-        assert_eq!(difference(latest, &short, &long), shown("+0.5", 55.0));
+        assert_eq!(difference(latest, &short, &long), shown("+0.5000", 55.0));
         // The value of the longer one is that of step 100.
-        assert_eq!(difference(latest, &long, &short), shown("-0.5 @55", 55.0));
-        assert_eq!(difference(Reading { timed: true, ..latest }, &long, &short), shown("-0.5 @9:10", 55.0));
+        assert_eq!(difference(latest, &long, &short), shown("-0.5000 @55", 55.0));
+        assert_eq!(difference(Reading { timed: true, ..latest }, &long, &short), shown("-0.5000 @9:10", 55.0));
         assert_eq!(difference(latest, &long, &RunCurves::default()), None);
         assert_eq!(value(latest, &RunCurves::default()), None);
     }

@@ -85,7 +85,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "axis" Action::Axis, [char('x')], "", "x axis: steps / time";
         "write" Action::WriteChart, [char('w')], "", "write the chart as CSV and SVG into the run folder";
         "metric" Action::Metric, [char('m')], "", "layers: gradient mass / update size / density";
-        "overlays" Action::Overlay, [char('o')], "", "show or hide the curves of the runs marked in Runs";
+        "overlays" Action::Overlay, [char('o')], "overlays", "show or hide the curves of the runs marked in Runs";
         "level" Action::Level, [char('v')], "", "log: all / warnings / errors";
     }
     Runs {

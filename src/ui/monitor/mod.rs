@@ -94,6 +94,11 @@ impl Monitor {
         self.overlays.runs = runs.to_vec();
     }
 
+    /// Whether there are runs that can be shown over this one.
+    pub fn has_overlays(&self) -> bool {
+        !self.overlays.runs.is_empty()
+    }
+
     /// Shows the curves of other runs from now on.
     ///
     /// # Errors
