@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ratatui::layout::Rect;
 
 use super::chat::Chat;
+use super::comparison::ComparisonUpdate;
 use super::footer::Footer;
 use super::frames::{Frames, fits};
 use super::home::Home;
@@ -27,7 +28,6 @@ use crate::alerts::{Alert, Alerts};
 use crate::export::{Cancelled, ChangedBiases, ExportRequest};
 use crate::preset::PresetEntry;
 use crate::protocol::{Command, Event};
-use crate::runs::History;
 
 /// The state of the application.
 pub struct App {
@@ -143,7 +143,7 @@ impl App {
             Msg::Busy(request, active) => {
                 self.overlay = Some(Overlay::Busy(BusyDialog { request, active, selected: 0 }));
             }
-            Msg::Followed(name, files) => self.follow(&name, files),
+            Msg::Followed(name, files) => self.on_followed(&name, files),
             Msg::Ended => return self.starts.on_idle(self.runs.queue()),
             Msg::HandedOff(name, outcome) => return self.on_handed_off(&name, outcome),
             Msg::Queued(entries) => self.runs.queue_mut().on_listed(entries),
@@ -159,8 +159,11 @@ impl App {
                 self.renew_palette();
                 return intent.and_then(|intent| self.fulfil(intent));
             }
-            Msg::Compared(comparison) => self.overlay = Some(Overlay::Comparison(comparison, 0)),
-            Msg::Overlaid(name, run) => self.on_overlaid(name, *run),
+            Msg::Compared(ComparisonUpdate::Unreadable(why)) => self.toasts.error(why),
+            Msg::Compared(update) => {
+                self.runs.on_compared(update);
+                self.monitors.set_overlays(self.runs.compared());
+            }
             Msg::Files(files) => {
                 if let Some(monitor) = self.monitors.shown_mut() {
                     monitor.files = Some(files);
@@ -232,13 +235,28 @@ impl App {
         Some(Effect::Alert { text, pause })
     }
 
-    /// Draws another run's curves beneath those on the monitor from now on.
-    fn on_overlaid(&mut self, name: String, run: History) {
-        let Some(monitor) = self.monitors.shown_mut() else {
-            return self.toasts.error("there is no run on the monitor to overlay curves on; replay one first");
+    /// Reads the marked runs from now on, and no others.
+    fn follow(&mut self) -> Effect {
+        let runs = self.runs.follow();
+        self.monitors.set_overlays(self.runs.compared());
+        Effect::Follow(runs)
+    }
+
+    /// Shows the marked runs over the one on the monitor; without one, beside each other.
+    fn overlay_marked(&mut self) -> Option<Effect> {
+        let effect = self.follow();
+        let shown = match self.monitors.shown_mut() {
+            Some(monitor) => monitor.show_overlays(),
+            None => {
+                let intent = self.runs.open_comparison();
+                return self.fulfil(intent);
+            }
         };
-        monitor.overlay(name, run);
-        self.screen = Screen::Monitor;
+        match shown {
+            Ok(()) => self.screen = Screen::Monitor,
+            Err(why) => self.toasts.error(why),
+        }
+        Some(effect)
     }
 
     /// Reports how an export has ended, and offers a remedy if there is one.
@@ -419,8 +437,8 @@ impl App {
                 None
             }
             Intent::Resume { run, set } => Some(Effect::Resume { run, set }),
-            Intent::Overlay(folders) => Some(Effect::Overlay(folders)),
-            Intent::Compare(runs) => Some(Effect::Compare(runs)),
+            Intent::Follow => Some(self.follow()),
+            Intent::Overlay => self.overlay_marked(),
             Intent::Edit(edit) => Some(Effect::Edit(edit)),
             Intent::Queue(edit) => Some(Effect::Queue(edit)),
             Intent::StartNext => Some(Effect::StartNext),
@@ -523,7 +541,7 @@ impl App {
     }
 
     /// Watches a run that was taken from the queue, without a change of what the user looks at.
-    fn follow(&mut self, name: &str, files: Files) {
+    fn on_followed(&mut self, name: &str, files: Files) {
         self.home.renew_estimate();
         let mut live = Monitor::launched();
         live.files = Some(files);

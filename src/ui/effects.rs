@@ -17,7 +17,6 @@ use super::monitor::Files;
 use super::queue_edit::QueueEdit;
 use super::replay::{Pace, PaceControl, read_paced};
 use super::run_edit::RunEdit;
-use super::runs::Comparison;
 use super::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
 use super::start_request::StartRequest;
 use super::terminal::Terminal;
@@ -27,8 +26,7 @@ use crate::panics::catch_panic;
 use crate::preset::Preset;
 use crate::protocol::{Command, Event};
 use crate::queue::Queue;
-use crate::runs::History;
-use crate::runs::{EventRange, RunEntry};
+use crate::runs::EventRange;
 
 /// Events that are read between two looks at whether they are still wanted.
 const AT_ONCE: usize = 512;
@@ -72,10 +70,7 @@ impl Workbench {
                 }
             }
             Effect::ListRuns => self.list_runs(),
-            Effect::Overlay(folders) => {
-                folders.into_iter().for_each(|folder| self.aside(move || read_overlay(&folder)));
-            }
-            Effect::Compare(runs) => self.aside(move || vec![compare(&runs)]),
+            Effect::Follow(runs) => answers = self.follow(runs),
             Effect::Edit(edit) => self.aside(move || edit_runs(&edit)),
             Effect::Export(order) => answers = self.export(order),
             Effect::CancelExport => {
@@ -194,6 +189,12 @@ impl Workbench {
         });
     }
 
+    fn follow(&mut self, runs: Vec<PathBuf>) -> Answers {
+        let sender = self.answers.0.clone();
+        let followed = self.curves.follow(runs, move |update| sender.send(Msg::Compared(update)).is_ok());
+        followed.err().map(|error| Msg::Refused(format!("cannot compare: {error}"))).into_iter().collect()
+    }
+
     fn list_runs(&self) {
         let (lister, queue) = (self.lister.clone(), self.queue.clone());
         self.aside(move || {
@@ -295,19 +296,6 @@ pub(super) fn files(folder: &Path) -> Files {
     Files { folder: folder.to_owned(), preset: std::fs::read_to_string(folder.join("preset.toml")).unwrap_or_default() }
 }
 
-fn read_overlay(folder: &Path) -> Answers {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut run = Box::new(History::default());
-    let read = read_in_parts(folder, |events| {
-        events.into_iter().for_each(|event| run.apply(event));
-        true
-    });
-    match read {
-        Ok(()) => vec![Msg::Overlaid(name, run)],
-        Err(error) => vec![refused(&error)],
-    }
-}
-
 /// Reads the events of a run folder in parts, as long as they are wanted.
 fn read_in_parts(folder: &Path, mut deliver: impl FnMut(Vec<Event>) -> bool) -> Result<()> {
     let path = folder.join("events.jsonl");
@@ -318,16 +306,6 @@ fn read_in_parts(folder: &Path, mut deliver: impl FnMut(Vec<Event>) -> bool) -> 
         if part.is_empty() || !deliver(part) {
             return Ok(());
         }
-    }
-}
-
-fn compare(runs: &[RunEntry]) -> Msg {
-    if runs.len() < 2 {
-        return Msg::Refused("mark at least 2 runs to compare them".into());
-    }
-    match Comparison::of(runs) {
-        Ok(comparison) => Msg::Compared(comparison),
-        Err(error) => refused(&error),
     }
 }
 

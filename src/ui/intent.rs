@@ -11,7 +11,6 @@ use super::saving::{PresetEdit, SaveRequest};
 use crate::export::ExportRequest;
 use crate::preset::Preset;
 use crate::protocol::Command;
-use crate::runs::RunEntry;
 
 /// What another screen asks Runs to do with a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +56,10 @@ pub enum Intent {
         preset: String,
         key: Option<&'static str>,
     },
-    /// Show the curves of these runs on the monitor too.
-    Overlay(Vec<PathBuf>),
-    Compare(Vec<RunEntry>),
+    /// Read the marked runs, and no others: a mark was set or removed.
+    Follow,
+    /// Show the curves of the marked runs on the monitor too.
+    Overlay,
     Edit(RunEdit),
     Queue(QueueEdit),
     /// Start the next queued run, if no run is active.

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use super::chat::effect::ChatEffect;
+use super::comparison::ComparisonUpdate;
 use super::input::UserInput;
 use super::monitor::Files;
 use super::queue_edit::QueueEdit;
 use super::replay::Pace;
 use super::run_edit::RunEdit;
-use super::runs::Comparison;
 use super::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
 use super::start_request::{ActiveRuns, StartRequest};
 use crate::chat::ChatReply;
@@ -18,7 +18,6 @@ use crate::export::ExportRequest;
 use crate::preset::{Preset, PresetEntry};
 use crate::protocol::{Command, Event, Progress};
 use crate::queue::QueueEntry;
-use crate::runs::History;
 use crate::runs::RunEntry;
 
 /// What the state is updated with.
@@ -60,9 +59,8 @@ pub enum Msg {
     ReplayEnded(u64),
     /// All runs, or `None` if nothing has changed since the last time; and the time of the listing.
     Listed(Option<Vec<RunEntry>>, SystemTime),
-    Compared(Comparison),
-    /// A run to draw beneath the one on the monitor, and its name.
-    Overlaid(String, Box<History>),
+    /// What was read of the runs that are compared.
+    Compared(ComparisonUpdate),
     /// The files of the run on the monitor.
     Files(Files),
     /// A sentence to show to the user.
@@ -129,10 +127,8 @@ pub enum Effect {
     /// Change the pace of the replay.
     Pace(Pace),
     ListRuns,
-    /// Read the curves of these runs, for [`Msg::Overlaid`].
-    Overlay(Vec<PathBuf>),
-    /// Read what the presets of these runs differ in.
-    Compare(Vec<RunEntry>),
+    /// Read the curves and settings of these runs from now on, and those of no others, for [`Msg::Compared`].
+    Follow(Vec<PathBuf>),
     Edit(RunEdit),
     Export(ExportRequest),
     CancelExport,

@@ -7,6 +7,7 @@ pub mod app;
 pub mod backend;
 pub mod chat;
 mod chatting;
+pub mod comparison;
 mod effects;
 mod export;
 mod footer;
@@ -33,6 +34,7 @@ pub mod saving;
 mod scene;
 pub mod screen;
 mod shell;
+mod smoothing;
 pub mod start_request;
 mod starts;
 mod strip;
@@ -70,6 +72,7 @@ use crate::signals::{Signal, Signals};
 use app::App;
 use backend::{Backend, Launched};
 pub use chat::ChatStart;
+use comparison::CurveReader;
 use export::Exporting;
 use home::Home;
 use input::UserInput;
@@ -77,7 +80,6 @@ use launch::HandOff;
 use message::{Effect, Msg};
 pub use options::Options;
 use replay::{Pace, PaceControl};
-pub use runs::Comparison;
 use runs::Runs;
 use screen::Screen;
 use terminal::{Extras, Terminal};
@@ -173,6 +175,8 @@ struct Workbench {
     /// The messages that effects send from other threads.
     answers: (mpsc::UnboundedSender<Msg>, mpsc::UnboundedReceiver<Msg>),
     lister: Arc<Mutex<Lister>>,
+    /// Reads the runs that are compared.
+    curves: CurveReader,
     /// Number of the latest replay. The reader of an earlier one stops.
     replay: Arc<AtomicU64>,
     /// The pace of the latest paced replay.
@@ -218,6 +222,7 @@ impl Workbench {
             outcome: Outcome::default(),
             failure: None,
             answers: mpsc::unbounded_channel(),
+            curves: CurveReader::default(),
             replay: Arc::default(),
             pace: None,
             status: TerminalStatus::new(options.notify, |name| std::env::var(name).ok()),

@@ -18,6 +18,7 @@ mod chat_screen;
 mod checkpoints;
 #[cfg(feature = "torch")]
 mod cli_errors;
+mod comparison;
 #[cfg(feature = "torch")]
 mod crash;
 mod differential_chat;

@@ -1,4 +1,4 @@
-//! The Runs screen and the overlays (comparison, help, themes, quit) at three sizes.
+//! The Runs screen and the overlays (help, themes, quit) at three sizes.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use finesift::protocol::{Event, Progress};
 use finesift::runs::checkpoint::CheckpointSelector;
 use finesift::runs::{Lister, read_events};
 use finesift::ui::app::App;
+use finesift::ui::draw;
 use finesift::ui::input::UserInput;
 use finesift::ui::message::{Effect, Msg};
 use finesift::ui::monitor::Files;
 use finesift::ui::run_edit::RunEdit;
 use finesift::ui::screen::Screen;
 use finesift::ui::theme::{Depth, Look, Theme, Themes};
-use finesift::ui::{Comparison, draw};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -195,8 +195,8 @@ fn runs_are_sorted_filtered_and_marked() {
     press(&mut app, KeyCode::Char(' '));
     press(&mut app, KeyCode::Char(' '));
     assert!(screen(&app, size).contains("2 marked"));
-    let Some(Effect::Compare(runs)) = press(&mut app, KeyCode::Char('c')) else { panic!("no comparison") };
-    assert_eq!(runs.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["demo-20270101-090000", "rate-0.05"]);
+    let Some(Effect::Follow(runs)) = press(&mut app, KeyCode::Char('c')) else { panic!("no comparison") };
+    assert_eq!(runs, ["demo-20270101-090000", "rate-0.05"].map(|name| Path::new("runs").join(name)));
 }
 
 #[test]
@@ -230,7 +230,6 @@ fn actions_apply_to_the_run_under_the_cursor() {
     let run = PathBuf::from("runs/too-high");
     assert_eq!(press(&mut app, KeyCode::Char('r')), Some(Effect::Resume { run: run.clone(), set: Vec::new() }));
     assert_eq!(press(&mut app, KeyCode::Char('o')), Some(Effect::OpenFolder(run.clone())));
-    assert_eq!(press(&mut app, KeyCode::Char('v')), Some(Effect::Overlay(vec![run.clone()])));
     press(&mut app, KeyCode::Char('n'));
     // Letters are text here, also those that are keys elsewhere.
     assert_eq!(type_in(&mut app, "q"), None);
@@ -393,19 +392,6 @@ fn late_events_of_an_earlier_replay_are_ignored() {
     assert!(app.monitor().unwrap().run.started.is_none());
     app.update(Msg::Replayed(second, demo_events()));
     assert!(screen(&app, (120, 40)).contains("● completed"));
-}
-
-#[test]
-fn settings_are_compared() {
-    let samples = SampleRuns::new();
-    let Some(runs) = Lister::new(&samples.path()).refresh(now()).unwrap() else { panic!("no runs") };
-    let runs: Vec<_> =
-        runs.into_iter().filter(|run| ["demo-20270101-090000", "now", "rate-0.05"].contains(&&*run.name)).collect();
-    for size in SIZES {
-        let mut app = at_runs(&samples, size);
-        app.update(Msg::Compared(Comparison::of(&runs).unwrap()));
-        insta::assert_snapshot!(format!("compare_{}x{}", size.0, size.1), screen(&app, size));
-    }
 }
 
 #[test]

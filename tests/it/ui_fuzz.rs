@@ -1,6 +1,7 @@
 //! Random keys, clicks, texts, sizes and events: the screens neither panic nor reach a state without meaning.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crossterm::event::{
@@ -9,16 +10,17 @@ use crossterm::event::{
 use finesift::chat::{ChatReply, Completion, CompletionEnd, Loaded, Rate};
 use finesift::export::{ChangedBiases, ExportFormat, ExportRequest};
 use finesift::protocol::{Event, Progress};
-use finesift::runs::{Lister, RunEntry};
+use finesift::runs::{History, Lister, RunEntry};
 use finesift::ui::app::App;
 use finesift::ui::chat::effect::ChatEffect;
+use finesift::ui::comparison::{ComparisonUpdate, RunCurves};
+use finesift::ui::draw;
 use finesift::ui::input::UserInput;
 use finesift::ui::message::{Effect, Msg};
 use finesift::ui::monitor::Files;
 use finesift::ui::screen::Screen;
 use finesift::ui::start_request::{ActiveRuns, StartRequest};
 use finesift::ui::theme::Depth;
-use finesift::ui::{Comparison, draw};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -191,6 +193,13 @@ impl Chaos {
         (0..self.random.random_range(0..12)).map(|_| *pieces.choose(&mut self.random).unwrap()).collect()
     }
 
+    /// The curves of a run of some random events.
+    fn curves(&mut self) -> Arc<RunCurves> {
+        let mut run = History::default();
+        (0..self.random.random_range(0..60)).for_each(|_| run.apply(self.event()));
+        Arc::new(RunCurves::of(&run))
+    }
+
     /// An event of a recorded run, sometimes with values that no run would send.
     fn event(&mut self) -> Event {
         let mut event = self.events.choose(&mut self.random).unwrap().clone();
@@ -228,7 +237,9 @@ fn random_messages_never_panic_the_screens() {
     let mut app = App::at_home(look("dark", Depth::True, false), presets(), 80, 24);
     // The number of the latest request of the chat.
     let (mut asked, mut chats, mut requests) = (None, 0, 0);
-    let (mut frames, mut left, mut cards, mut seen, mut was_open) = (0, 0, 0, BTreeSet::new(), false);
+    let (mut frames, mut left, mut cards, mut was_open) = (0, 0, 0, false);
+    let (mut seen, mut compared) = (BTreeSet::new(), BTreeSet::new());
+    let (mut followed, mut typed) = (Vec::new(), VecDeque::new());
     let (run, out) = ("runs/mine".into(), "mine.csv".into());
     let order = ExportRequest { run, format: ExportFormat::Csv, from: None, out, without_biases: false };
     for number in 0..MESSAGES {
@@ -242,7 +253,12 @@ fn random_messages_never_panic_the_screens() {
             app.update(Msg::Chat(chaos.loaded()));
             app.screen = Screen::Chat;
         }
-        let mut effect = app.update(chaos.message());
+        // Nor do they often mark two runs and compare them.
+        if number % 500 == 0 {
+            let key = |c| Msg::Input(UserInput::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
+            typed.extend("R  c".chars().map(key));
+        }
+        let mut effect = app.update(typed.pop_front().unwrap_or_else(|| chaos.message()));
         if let Some(number) = asked {
             effect = effect.or(app.update(Msg::Chat(chaos.reply(number))));
         }
@@ -257,9 +273,15 @@ fn random_messages_never_panic_the_screens() {
                 asked = Some(request.number);
                 requests += 1;
             }
-            Some(Effect::Compare(runs)) => {
-                if let Ok(comparison) = Comparison::of(&runs) {
-                    app.update(Msg::Compared(comparison));
+            Some(Effect::Follow(runs)) => {
+                // Curves of some of them, in time or too late.
+                for run in runs {
+                    if chaos.random.random_bool(0.7) {
+                        followed.push(run);
+                    }
+                }
+                for run in followed.drain(..chaos.random.random_range(0..=followed.len())) {
+                    app.update(Msg::Compared(ComparisonUpdate::Curves(run, chaos.curves())));
                 }
             }
             Some(Effect::Replay(_, number)) => {
@@ -300,6 +322,11 @@ fn random_messages_never_panic_the_screens() {
             let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
             terminal.draw(|frame| draw(frame, &app)).unwrap();
             frames += 1;
+            let overlay = format!("{:?}", app.overlay);
+            let overlay = overlay.split(['{', ' ']).next().unwrap();
+            let overlay = overlay.split(|c: char| c.is_ascii_digit()).next().unwrap();
+            seen.insert(format!("{:?} {overlay}", app.screen));
+            compared.insert((app.screen == Screen::Runs, app.runs.compares()));
             let text: String = terminal.backend().buffer().content.iter().map(|cell| cell.symbol()).collect();
             cards += usize::from(text.contains("enter choose  esc close"));
         }
@@ -316,5 +343,5 @@ fn random_messages_never_panic_the_screens() {
     for question in ["Some(Quit(Export,", "Some(Quit(Waiting,"] {
         assert!(seen.iter().any(|seen| seen.ends_with(question)), "never {question}: {seen:?}");
     }
-    assert!(seen.contains("Runs Some(Comparison(Comparison"), "{seen:?}");
+    assert!(compared.contains(&(true, true)), "no comparison on the whole screen");
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use finesift::protocol::{Command, Event, Gpu, Level, Phase, Started, System};
-use finesift::runs::History;
 use finesift::runs::read_events;
 use finesift::ui::app::App;
 use finesift::ui::home::Home;
@@ -504,24 +503,6 @@ fn a_chart_is_written_as_csv_and_svg() {
     app.monitors.replay = Some(Monitor::replay());
     assert_eq!(press(&mut app, KeyCode::Char('w')), None);
     assert!(text(&screen(&app, 120, 40)).contains("no folder to write to"));
-}
-
-#[test]
-fn an_overlaid_run_is_drawn_beneath() {
-    let mut app = replayed(120, 40);
-    let mut other = History::default();
-    for event in events() {
-        other.apply(match event {
-            Event::Step(step) => Event::Step(finesift::protocol::Step { loss: step.loss + 3.0, ..step }),
-            event => event,
-        });
-    }
-    let alone = monitor(&app, 120, 40);
-    app.monitors.replay.as_mut().unwrap().overlay("higher", other);
-    assert_ne!(monitor(&app, 120, 40), alone);
-    press(&mut app, KeyCode::Enter);
-    let shown = text(&monitor(&app, 120, 40));
-    assert!(shown.contains("━ higher 3."), "{shown}");
 }
 
 #[test]

@@ -84,6 +84,8 @@ pub struct History {
     pub selected: Option<Selected>,
     pub targets: TargetHistories,
     pub mass: Series,
+    /// Mean relative update of the targets, in percent.
+    pub update: Series,
     /// The latest gradient mass of each target.
     pub latest_mass: Option<Mass>,
     pub account: Option<Memory>,
@@ -276,6 +278,9 @@ impl History {
             Detail::Charts => {
                 let at = self.at(mass.step);
                 self.mass.push(at, mass.overall);
+                if let Some(update) = mass.mean_update() {
+                    self.update.push(at, update);
+                }
                 self.targets.push(at, &mass);
                 self.latest_mass = Some(mass);
             }

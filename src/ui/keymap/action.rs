@@ -49,6 +49,7 @@ pub enum Action {
     Reverse,
     Overlay,
     Compare,
+    Baseline,
     Resume,
     Tag,
     Rename,

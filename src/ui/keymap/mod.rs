@@ -90,6 +90,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "axis" Action::Axis, [char('x')], "axis", "x axis: steps / time";
         "write" Action::WriteChart, [char('w')], "write", "write the chart as CSV and SVG into the run folder";
         "metric" Action::Metric, [char('m')], "metric", "layers: gradient mass / update size / selected share";
+        "overlays" Action::Overlay, [char('o')], "overlays", "show or hide the curves of the runs marked in Runs";
         "play" Action::Play, [char('P')], "play", "layers: play the steps, or stop";
         "slower" Action::Slower, [char('[')], "slower", "replay more slowly";
         "faster" Action::Faster, [char(']')], "faster", "replay faster";
@@ -98,8 +99,10 @@ pub const BINDINGS: &[Binding] = bindings! {
     }
     Runs {
         "mark" Action::Mark, [char(' ')], "mark", "mark a run for an action on several";
-        "compare" Action::Compare, [char('c')], "compare", "compare the settings of the marked runs";
+        "compare" Action::Compare, [char('c')], "compare", "compare the marked runs; there, settings / charts";
         "overlay" Action::Overlay, [char('v')], "overlay", "overlay the marked runs' curves on the monitor";
+        "baseline" Action::Baseline, [char('b')], "baseline", "make the run the baseline of comparisons";
+        "compare-metric" Action::Metric, [char('m')], "metric", "comparison: next metric";
         "resume" Action::Resume, [char('r')], "resume", "resume the run from its latest checkpoint";
         "export" Action::Export, [char('e')], "export", "export a model, a delta or the metrics";
         "call-off" Action::CancelExport, [char('X')], "cancel export", "cancel the running export";
@@ -114,6 +117,13 @@ pub const BINDINGS: &[Binding] = bindings! {
         "delete" Action::Delete, [char('D'), Plain(KeyCode::Delete)], "", "move the run or the marked ones to trash; asks";
         "open" Action::OpenFolder, [char('o')], "", "open the run folder in a shell or a file manager";
         "copy" Action::CopyPath, [char('y')], "", "copy the path of the run folder";
+        "compare-axis" Action::Axis, [char('x')], "steps/time", "comparison: x axis: steps / time";
+        "compare-log" Action::LogAxis, [char('L')], "log", "comparison: y axis: linear / log";
+        "compare-smoothing" Action::Smoothing, [char('z')], "smooth", "comparison: smoothing: light / strong / off";
+        "compare-zoom-in" Action::ZoomIn, [char('+'), char('=')], "zoom", "comparison: zoom in around the cursor";
+        "compare-zoom-out" Action::ZoomOut, [char('-')], "", "comparison: zoom out";
+        "compare-left" Action::PanLeft, [char('<'), Shift(KeyCode::Left)], "", "comparison: cursor left; on the whole screen pan";
+        "compare-right" Action::PanRight, [char('>'), Shift(KeyCode::Right)], "", "comparison: cursor right; on the whole screen pan";
     }
     Home {
         "launch" Action::Launch, [char('r')], "launch", "launch a run of the selected preset";

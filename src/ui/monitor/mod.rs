@@ -18,6 +18,8 @@ mod layers_view;
 mod list;
 mod log;
 mod log_view;
+mod overlay_view;
+mod overlays;
 mod overview;
 mod panel;
 mod panels;
@@ -27,7 +29,6 @@ mod preset;
 mod prompt;
 mod scene;
 mod selection;
-mod smoothing;
 mod status;
 mod system;
 mod system_content;
@@ -41,6 +42,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::Line;
 
+use super::comparison::ComparedRun;
 use super::input::UserInput;
 use super::intent::Intent;
 use super::keymap::{Action, Context, Keymap};
@@ -51,10 +53,10 @@ use crate::runs::{History, RunEnd};
 use card::{Card, CardAction, CardContent, CardOutcome};
 pub use files::Files;
 use health::Health;
+use overlays::Overlays;
 pub use panel::Panel;
 use prompt::{Prompt, PromptOutcome};
 use scene::Scene;
-use smoothing::Smoothing;
 pub use status::RunStatus;
 pub use view::{Tab, View};
 
@@ -72,8 +74,8 @@ pub struct Monitor {
     pub asked: Option<&'static str>,
     /// The run's files, if they are known.
     pub files: Option<Files>,
-    /// Other runs to compare with, by name.
-    overlays: Vec<(String, History)>,
+    /// Other runs to compare with.
+    overlays: Overlays,
     /// What the checks have found.
     health: Health,
     /// The prompt that is being typed.
@@ -103,16 +105,29 @@ impl Monitor {
             pace: None,
             asked: None,
             files: None,
-            overlays: Vec::new(),
+            overlays: Overlays::default(),
             health: Health::default(),
             prompt: None,
             card: None,
         }
     }
 
-    /// Draws another run's curves beneath this run's from now on.
-    pub fn overlay(&mut self, name: impl Into<String>, run: History) {
-        self.overlays.push((super::format::plain(&name.into()), run));
+    /// Replaces the runs that can be shown over this one.
+    pub fn set_overlays(&mut self, runs: &[ComparedRun]) {
+        self.overlays.runs = runs.to_vec();
+    }
+
+    /// Whether there are runs that can be shown over this one.
+    pub fn has_overlays(&self) -> bool {
+        !self.overlays.runs.is_empty()
+    }
+
+    /// Shows the curves of other runs from now on.
+    ///
+    /// # Errors
+    /// Why there is none to show.
+    pub fn show_overlays(&mut self) -> Result<(), String> {
+        self.overlays.show(&self.run, self.files.as_ref())
     }
 
     /// Applies an event of the run.
@@ -332,14 +347,10 @@ impl Monitor {
             Action::Back if !self.live && !self.view.full && !self.view.lines.filtered() => {
                 return Some(Intent::CloseReplay);
             }
+            Action::Overlay if self.overlays.shown => self.overlays.shown = false,
+            Action::Overlay => return Some(Intent::Overlay),
             Action::LogAxis => self.view.toggle_log(self.view.chart(&self.run)),
-            Action::Smoothing => {
-                self.view.smoothing = match self.view.smoothing {
-                    Smoothing::None => Smoothing::Light,
-                    Smoothing::Light => Smoothing::Strong,
-                    Smoothing::Strong => Smoothing::None,
-                }
-            }
+            Action::Smoothing => self.view.smoothing = self.view.smoothing.next(),
             Action::Axis => {
                 self.view.time = !self.view.time;
                 self.view.clear_cursor();

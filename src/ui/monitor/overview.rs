@@ -5,7 +5,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 
 use super::panel::Panel;
 use super::scene::Scene;
-use super::{header, log, panels};
+use super::{header, log, overlay_view, panels};
 
 /// Rows of panels with their shares of the width.
 type PanelRows = &'static [&'static [(Panel, u16)]];
@@ -67,7 +67,9 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
     if layout.readout.height > 0 {
         panels::draw_readout(frame, layout.readout, scene);
     }
-    if layout.log.height > 2 {
+    if scene.overlaid().next().is_some() {
+        overlay_view::draw_legend(frame, layout.log, scene, scene.view.focus);
+    } else if layout.log.height > 2 {
         log::draw_latest(frame, layout.log, scene);
     } else {
         header::draw_log_line(frame, layout.log, scene);

@@ -7,8 +7,9 @@ use ratatui::text::{Line, Span};
 use super::content::ChartContent;
 use super::panel::Panel;
 use super::scene::Scene;
-use super::selection;
 use super::view::Tab;
+use super::{overlay_view, selection};
+use crate::ui::comparison::by_digits;
 use crate::ui::format::{Unit, bytes, duration, number, score, width};
 use crate::ui::widgets::chart::{BestPoint, Chart, Mark, Shape};
 use crate::ui::widgets::panel::panel;
@@ -48,7 +49,11 @@ pub(super) fn draw_full(frame: &mut Frame, area: Rect, scene: Scene, which: Pane
     let title = content.take_title();
     let inner = panel(frame, area, scene.look, true, title);
     let [plot, legend, foot] = full_screen_parts(inner);
-    draw_legend(frame, legend, scene, &content);
+    if scene.overlaid().next().is_some() {
+        overlay_view::draw_legend(frame, legend, scene, which);
+    } else {
+        draw_legend(frame, legend, scene, &content);
+    }
     draw_foot(frame, foot, scene, which);
     let mut chart = chart(scene, which, content);
     chart.window = scene.view.window;
@@ -88,7 +93,7 @@ pub(super) fn chart<'a>(scene: Scene<'a>, which: Panel, content: ChartContent<'a
         best: best(scene, which),
         waiting: content.waiting,
         axis_style: theme.style(theme.dim),
-        ascii: scene.look.ascii,
+        ascii: scene.look.ascii || scene.overlaid().next().is_some() && by_digits(scene.look),
     }
 }
 

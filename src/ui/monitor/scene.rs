@@ -1,6 +1,7 @@
 //! What the drawing code of the monitor reads.
 
 use super::files::Files;
+use super::overlays::Overlays;
 use super::view::{Tab, View};
 use crate::runs::History;
 use crate::runs::health::Verdict;
@@ -13,8 +14,8 @@ pub struct Scene<'a> {
     pub run: &'a History,
     pub view: &'a View,
     pub files: Option<&'a Files>,
-    /// Other runs to compare with, by name.
-    pub overlays: &'a [(String, History)],
+    /// Other runs to compare with.
+    pub overlays: &'a Overlays,
     /// What the checks have found.
     pub verdicts: &'a [Verdict],
     /// Whether badges have a line of their own.

@@ -4,9 +4,9 @@ use super::confusion_view::ConfusionView;
 use super::layers_view::LayersView;
 use super::log_view::LogView;
 use super::panel::Panel;
-use super::smoothing::Smoothing;
 use crate::runs::History;
 use crate::series::At;
+use crate::ui::smoothing::Smoothing;
 
 /// What the monitor shows of a run.
 pub struct View {

@@ -1,5 +1,4 @@
-//! What lies above a screen: the help, the palette, the themes, a comparison of runs, and the questions before leaving or
-//! starting a run.
+//! What lies above a screen: the help, the palette, the themes, and the questions before leaving or starting a run.
 //! An overlay takes all inputs, and answers each with an outcome.
 
 mod answers;
@@ -14,7 +13,6 @@ use ratatui::Frame;
 
 use super::input::UserInput;
 use super::keymap::{Action, AppAction, Hint};
-use super::runs::Comparison;
 use super::start_request::StartRequest;
 use super::theme::Theme;
 pub use busy::{BusyAnswer, BusyDialog};
@@ -39,8 +37,6 @@ pub enum Overlay {
     Busy(BusyDialog),
     /// The themes to choose from.
     Themes(Picker),
-    /// What runs differ in, and how many rows are scrolled past.
-    Comparison(Comparison, usize),
 }
 
 /// The outcome of an input.
@@ -88,7 +84,6 @@ impl Overlay {
                 input => action(input, scene).map_or(Outcome::Stay, |action| picker.act(action)),
             },
             Overlay::Help(from) => scroll(input, scene, from, help::scrollable(scene)),
-            Overlay::Comparison(comparison, from) => scroll(input, scene, from, comparison.most(scene.area)),
         }
     }
 
@@ -122,7 +117,6 @@ impl Overlay {
             Overlay::Palette(palette) => palette.draw(frame, scene.area, scene.look),
             Overlay::Busy(dialog) => dialog.draw(frame, scene),
             Overlay::Themes(picker) => picker.draw(frame, scene.area, scene.look),
-            Overlay::Comparison(comparison, from) => comparison.draw(frame, scene.area, scene.look, *from),
         }
     }
 }
@@ -141,9 +135,7 @@ fn action(input: &UserInput, scene: &Scene) -> Option<Action> {
 /// Scrolls a text of which at most `most` lines can be above the window. The keys that open a text close it too.
 fn scroll(input: &UserInput, scene: &Scene, from: &mut usize, most: usize) -> Outcome {
     let to = match action(input, scene) {
-        Some(Action::App(AppAction::Help | AppAction::Quit) | Action::Back | Action::Enter | Action::Compare) => {
-            return Outcome::Close;
-        }
+        Some(Action::App(AppAction::Help | AppAction::Quit) | Action::Back | Action::Enter) => return Outcome::Close,
         Some(Action::Up) => from.saturating_sub(1),
         Some(Action::Down) => *from + 1,
         Some(Action::PageUp) => from.saturating_sub(PAGE),

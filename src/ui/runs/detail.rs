@@ -25,6 +25,9 @@ use crate::ui::widgets::popup::popup;
 const LABELS: usize = 12;
 
 pub(super) fn draw(runs: &RunList, frame: &mut Frame, area: Rect, look: &Look) {
+    if area.is_empty() {
+        return;
+    }
     let Some(run) = runs.current() else {
         panel(frame, area, look, false, Title::named("Run"));
         return;

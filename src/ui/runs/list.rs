@@ -2,12 +2,12 @@
 //! their first step are folded into one line at the end.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::SystemTime;
 
 use super::column::RunColumn;
 use crate::runs::{RunEntry, RunState};
+use crate::ui::comparison::Marks;
 
 /// The runs of the run folder's list.
 pub struct RunList {
@@ -23,8 +23,7 @@ pub struct RunList {
     pub foldable: usize,
     /// Whether these are shown, too.
     unfolded: bool,
-    /// Names of the marked runs.
-    pub marked: BTreeSet<String>,
+    pub marked: Marks,
     pub sort: RunColumn,
     pub descending: bool,
     /// Words that a run must contain to be shown.
@@ -40,7 +39,7 @@ impl Default for RunList {
             cursor: 0,
             foldable: 0,
             unfolded: false,
-            marked: BTreeSet::new(),
+            marked: Marks::default(),
             sort: RunColumn::Updated,
             descending: true,
             filter: String::new(),
@@ -51,7 +50,7 @@ impl Default for RunList {
 impl RunList {
     /// Replaces the runs. The cursor stays on its run.
     pub fn replace(&mut self, entries: Vec<RunEntry>) {
-        self.marked.retain(|name| entries.iter().any(|run| run.name == *name));
+        self.marked.retain(|marked| entries.iter().any(|run| run.path == marked));
         let here = self.current_name();
         self.entries = Some(entries);
         self.arrange(here);
@@ -64,8 +63,8 @@ impl RunList {
 
     /// The marked runs in the order they are shown, or the run under the cursor if none is marked.
     pub fn chosen(&self) -> impl Iterator<Item = &RunEntry> {
-        let marked = self.runs().filter(|run| self.marked.contains(&run.name));
-        marked.chain(self.current().filter(|_| self.runs().all(|run| !self.marked.contains(&run.name))))
+        let marked = self.runs().filter(|run| self.marked.contains(&run.path));
+        marked.chain(self.current().filter(|_| self.runs().all(|run| !self.marked.contains(&run.path))))
     }
 
     /// The shown runs, in order.
@@ -108,9 +107,7 @@ impl RunList {
         let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let here = self.current().map(|run| if run.path == from { name.clone() } else { run.name.clone() });
         if let Some(run) = self.entries.iter_mut().flatten().find(|run| run.path == from) {
-            if self.marked.remove(&run.name) {
-                self.marked.insert(name.clone());
-            }
+            self.marked.rename(from, to);
             (run.name, run.path) = (name, to.to_owned());
         }
         self.arrange(here);
@@ -123,10 +120,8 @@ impl RunList {
 
     /// Marks the run under the cursor, or removes its mark, and moves to the next one.
     pub fn mark(&mut self) {
-        let Some(name) = self.current_name() else { return };
-        if !self.marked.remove(&name) {
-            self.marked.insert(name);
-        }
+        let Some(run) = self.current().map(|run| run.path.clone()) else { return };
+        self.marked.toggle(&run);
         self.move_by(1);
     }
 

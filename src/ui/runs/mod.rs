@@ -3,7 +3,7 @@
 mod checkpoints;
 mod choices;
 mod column;
-mod comparison;
+mod compare;
 mod detail;
 mod export;
 mod line_input;
@@ -28,6 +28,7 @@ use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 
+use super::comparison::{self, Comparison};
 use super::input::UserInput;
 use super::intent::{Intent, RunRequest};
 use super::keymap::{Action, Context, Keymap};
@@ -37,7 +38,6 @@ use crate::export::{ChangedBiases, ExportRequest};
 use crate::protocol::Progress;
 use crate::runs::{RunEntry, tags_of};
 use checkpoints::{PinDialog, PinOutcome};
-pub use comparison::Comparison;
 use export::ExportForm;
 pub use export::{RunningExport, format_words};
 use line_input::{InputOutcome, LineInput};
@@ -56,10 +56,14 @@ pub struct Runs {
     list: RunList,
     mode: Mode,
     queue: QueuePanel,
+    /// The marked runs on shared axes.
+    comparison: Comparison,
     /// The running export.
     exporting: Option<RunningExport>,
     /// What another screen asks for a run.
     requested: Option<(PathBuf, RunRequest)>,
+    /// Whether marked runs are gone, and their curves still read.
+    marks_gone: bool,
 }
 
 impl Default for Runs {
@@ -68,30 +72,34 @@ impl Default for Runs {
             list: RunList::default(),
             mode: Mode::List,
             queue: QueuePanel::default(),
+            comparison: Comparison::default(),
             exporting: None,
             requested: None,
+            marks_gone: false,
         }
     }
 }
 
 impl Runs {
     /// Shows a new listing; `None` if nothing has changed since the last one but the time. Answers what another screen
-    /// has asked for.
+    /// has asked for, or asks for the curves of fewer runs if marked ones are gone.
     pub fn on_listed(&mut self, listed: Option<Vec<RunEntry>>, now: SystemTime) -> Option<Intent> {
         self.list.now = now;
         if let Some(listed) = listed {
             self.replace(listed);
         }
-        self.answer_request()
+        self.answer_request().or_else(|| std::mem::take(&mut self.marks_gone).then_some(Intent::Follow))
     }
 
     fn replace(&mut self, listed: Vec<RunEntry>) {
+        let marked = self.list.marked.len();
         if let Mode::Pins(pins) = &mut self.mode
             && let Some(run) = listed.iter().find(|run| run.path == pins.run)
         {
             pins.refresh(run);
         }
         self.list.replace(listed);
+        self.marks_gone |= self.list.marked.len() != marked;
     }
 
     /// The queue above the list.
@@ -126,6 +134,7 @@ impl Runs {
     pub fn handle(&mut self, input: &UserInput, area: Rect, keymap: &Keymap) -> Option<Intent> {
         match input {
             UserInput::Key(key) if self.typing() => self.type_key(*key),
+            input if self.comparison.view.is_open() => self.handle_on_comparison(input, area, keymap),
             UserInput::Key(key) => self.act(keymap.action(Context::Runs, key)?, area),
             UserInput::Paste(text) => {
                 self.paste(text);
@@ -229,17 +238,32 @@ impl Runs {
                 self.mode = Mode::Filter { entry: LineInput::new(&list.filter), before: list.filter.clone() };
             }
             Action::FocusNext | Action::FocusPrevious => self.queue.focus(),
+            Action::Back if self.comparison.view.drop_cursor() => {}
             Action::Back if !list.filter.is_empty() => list.set_filter(String::new()),
-            Action::Back => list.marked.clear(),
-            Action::Mark => list.mark(),
+            Action::Back if list.marked.is_empty() => {}
+            Action::Back => {
+                list.marked.clear();
+                return Some(Intent::Follow);
+            }
+            Action::Mark => {
+                list.mark();
+                return Some(Intent::Follow);
+            }
             Action::Enter if list.at_fold() => list.toggle_fold(),
             Action::Enter => {
                 let path = list.current()?.path.clone();
                 return self.open(&path);
             }
             Action::Resume => return self.resume(),
-            Action::Overlay => return Some(Intent::Overlay(list.chosen().map(|run| run.path.clone()).collect())),
-            Action::Compare => return Some(Intent::Compare(list.chosen().cloned().collect())),
+            Action::Overlay => {
+                if list.marked.is_empty() {
+                    let run = list.current()?.path.clone();
+                    list.marked.add(&run);
+                }
+                return Some(Intent::Overlay);
+            }
+            Action::Compare => return Some(self.open_comparison()),
+            action if self.comparison.view.accepts(action) => return self.act_below(action),
             Action::Tag => {
                 let tags = list.current()?.tags.join(" ");
                 self.mode = Mode::Tag(list.chosen().map(|run| run.path.clone()).collect(), LineInput::new(&tags));
@@ -293,7 +317,11 @@ impl Runs {
         if self.queue.click(at, queue) {
             return None;
         }
-        let [table, _] = self.parts(area);
+        let [table, below] = self.parts(area);
+        if below.contains(at) {
+            self.click_on_comparison(at, below);
+            return None;
+        }
         match table::hit(&self.list, table, at)? {
             table::Hit::Column(column) => self.list.sort_by(column),
             table::Hit::Run(place) if place == self.list.cursor => return self.act(Action::Enter, area),
@@ -331,16 +359,24 @@ impl Runs {
         self.mode = Mode::Biases(order, biases);
     }
 
-    /// Draws the table, the details of the run under the cursor, and what is typed or asked.
+    /// Draws the table, below it the comparison of the marked runs or the details of the run under the cursor, and what is
+    /// typed or asked.
     pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
-        let [queue, list] = self.queue.split(area);
-        queue_view::draw(&self.queue, frame, queue, look, self.list.now);
-        let [table, below] = self.parts(list);
-        let focused = !self.queue.focused();
-        let scene = Scene { list: &self.list, mode: &self.mode, exporting: self.exporting.as_ref(), focused, look };
-        table::draw(scene, frame, table);
-        if below.height > 0 {
-            detail::draw(&self.list, frame, below, look);
+        let compared = self.compared();
+        if self.comparison.view.is_open() {
+            comparison::draw(frame, area, self.comparison_scene(&compared, look));
+        } else {
+            let [queue, list] = self.queue.split(area);
+            queue_view::draw(&self.queue, frame, queue, look, self.list.now);
+            let [table, below] = self.parts(list);
+            let focused = !self.queue.focused();
+            let scene = Scene { list: &self.list, mode: &self.mode, exporting: self.exporting.as_ref(), focused, look };
+            table::draw(scene, frame, table);
+            if compared.len() >= comparison::FEWEST {
+                comparison::draw(frame, below, self.comparison_scene(&compared, look));
+            } else if below.height > 0 {
+                detail::draw(&self.list, frame, below, look);
+            }
         }
         detail::draw_mode(&self.mode, frame, area, look);
     }

@@ -11,6 +11,7 @@ use super::mode::Mode;
 use super::scene::Scene;
 use super::sign::sign;
 use crate::runs::RunEntry;
+use crate::ui::comparison::{self, swatch};
 use crate::ui::format::{plain, truncated, width};
 use crate::ui::theme::Look;
 use crate::ui::widgets::panel::{Title, panel, placeholder};
@@ -229,9 +230,17 @@ fn draw_row(runs: &RunList, frame: &mut Frame, line: Rect, look: &Look, index: u
             look.ascii,
         );
     }
-    if runs.marked.contains(&run.name) {
+    if runs.marked.contains(&run.path) {
         let mark = Rect { x: line.x + 2, width: 1, ..line }.intersection(line);
-        put(frame, mark, Alignment::Left, if look.ascii { "*" } else { "●" }, theme.bold(theme.paused), look.ascii);
+        let (sign, style) = match runs.marked.colour(&run.path) {
+            Some(colour) => {
+                let is_baseline = runs.marked.baseline() == Some(&run.path);
+                (swatch(colour, is_baseline, look), comparison::style(colour, look))
+            }
+            // There are more marked runs than colours.
+            None => (if look.ascii { "*" } else { "○" }.to_owned(), theme.bold(theme.paused)),
+        };
+        put(frame, mark, Alignment::Left, &sign, style, look.ascii);
     }
     let (state, sign) = sign(run.state, look);
     for (column, area) in column_areas(line) {
