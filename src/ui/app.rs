@@ -429,7 +429,7 @@ impl App {
                 self.runs.request(run, request);
                 self.show(Screen::Runs)
             }
-            Intent::EditPreset { preset, key } => {
+            Intent::ShowPreset { preset, key } => {
                 if self.home.go_to(&preset, key) {
                     return self.show(Screen::Home);
                 }

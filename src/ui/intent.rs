@@ -52,7 +52,7 @@ pub enum Intent {
         request: RunRequest,
     },
     /// Go to a preset at Home, and to this setting of it.
-    EditPreset {
+    ShowPreset {
         preset: String,
         key: Option<&'static str>,
     },

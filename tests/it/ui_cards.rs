@@ -127,7 +127,7 @@ fn the_run_pill_at_each_size() {
         lines.push(line(&app));
         app.monitors.live.as_mut().unwrap().attached = true;
         lines.push(line(&app));
-        app.monitors.show_replay();
+        app.monitors.show_replay(None);
         app.screen = Screen::Monitor;
         app.update(Msg::Replayed(1, demo_events()));
         lines.push(line(&app));
@@ -275,7 +275,7 @@ fn a_replay_is_not_greeted_by_its_summary_but_by_its_error() {
     let size = (120, 40);
     let replayed = |events: Vec<Event>| {
         let mut app = app(size, false);
-        app.monitors.show_replay();
+        app.monitors.show_replay(None);
         app.screen = Screen::Monitor;
         app.update(files());
         app.update(Msg::Replayed(1, events));
@@ -333,7 +333,7 @@ fn the_pill_and_its_key_lead_to_the_live_run() {
     let (column, row) = find(&screen(&app, size), "▶ demo");
     click(&mut app, column, row);
     assert!(app.screen == Screen::Monitor);
-    app.monitors.show_replay();
+    app.monitors.show_replay(None);
     app.update(Msg::Replayed(1, demo_events()));
     let shown = screen(&app, size);
     assert!(shown.contains("replay of demo") && shown.contains("▶ demo 84/170"), "{shown}");
@@ -341,7 +341,7 @@ fn the_pill_and_its_key_lead_to_the_live_run() {
     click(&mut app, column + 3, row);
     assert!(app.monitors.replay.is_none());
     for elsewhere in ['M', 'H', 'R'] {
-        app.monitors.show_replay();
+        app.monitors.show_replay(None);
         press(&mut app, KeyCode::Char(elsewhere));
         press(&mut app, KeyCode::Char('M'));
         assert!(app.monitors.replay.is_none() && app.screen == Screen::Monitor);

@@ -17,11 +17,12 @@ mod settings_list;
 mod shares;
 mod spans;
 mod table;
+#[cfg(test)]
 mod tests;
 mod text_input;
 mod typing;
 mod unsaved;
-#[cfg(test)]
+
 use std::time::Duration;
 
 use ratatui::Frame;
@@ -241,8 +242,8 @@ impl Home {
             self.list.filter = Input::default();
         }
         self.focus = HomePart::Settings;
-        if let Some(field) = key.and_then(|key| self.fields().iter().position(|field| field.key == key)) {
-            self.field = field;
+        if let Some(key) = key {
+            self.select_setting(key);
         }
         self.note_subject();
         true

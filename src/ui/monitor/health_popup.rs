@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::Monitor;
+use super::grid::Grid;
 use super::health::badge;
 use super::list::{move_cursor, pointer};
 use super::panel::Panel;
@@ -42,7 +43,7 @@ impl Monitor {
                 }
                 None => Some(Action::Back),
             },
-            UserInput::Paste(_) => None,
+            UserInput::Paste(_) | UserInput::Drag(_) => None,
         };
         match action? {
             Action::App(action) => return Some(Intent::App(action)),

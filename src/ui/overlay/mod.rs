@@ -93,7 +93,7 @@ impl Overlay {
             Overlay::Palette(_) => vec![Hint::enter("choose"), Hint::esc("close")],
             Overlay::Quit(..) | Overlay::Busy(_) => vec![Hint::enter("choose"), Hint::esc("stay")],
             Overlay::Themes(_) => vec![Hint::enter("keep"), Hint::esc("revert")],
-            Overlay::Help(_) | Overlay::Comparison(..) => vec![Hint::esc("close")],
+            Overlay::Help(_) => vec![Hint::esc("close")],
         }
     }
 
@@ -101,11 +101,9 @@ impl Overlay {
     pub fn in_short(&self, scene: &Scene) -> Vec<String> {
         match self {
             Overlay::Quit(question, _) => question.in_short(scene),
-            Overlay::Help(_)
-            | Overlay::Palette(_)
-            | Overlay::Busy(_)
-            | Overlay::Themes(_)
-            | Overlay::Comparison(..) => vec!["too small; esc closes".into()],
+            Overlay::Help(_) | Overlay::Palette(_) | Overlay::Busy(_) | Overlay::Themes(_) => {
+                vec!["too small; esc closes".into()]
+            }
         }
     }
 

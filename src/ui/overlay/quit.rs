@@ -123,7 +123,7 @@ impl Question {
 
     /// The question in few words: a line for each answer.
     pub(super) fn in_short(self, scene: &Scene) -> Vec<String> {
-        let answers = self.answers(scene).into_iter().map(|(key, words, _)| format!("{key}  {words}"));
+        let answers = self.answers(scene).into_iter().map(|answer| format!("{}  {}", answer.key, answer.words));
         std::iter::once("quit? esc stays".to_owned()).chain(answers).collect()
     }
 

@@ -87,7 +87,7 @@ impl Runs {
             }
             UserInput::ScrollUp(_) => self.wheel(Action::Up, Action::ZoomIn),
             UserInput::ScrollDown(_) => self.wheel(Action::Down, Action::ZoomOut),
-            UserInput::Paste(_) => return None,
+            UserInput::Paste(_) | UserInput::Drag(_) => return None,
         };
         match action {
             Action::App(action) => return Some(Intent::App(action)),

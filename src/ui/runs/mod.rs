@@ -36,7 +36,7 @@ use super::run_edit::RunEdit;
 use super::theme::Look;
 use crate::export::{ChangedBiases, ExportRequest};
 use crate::protocol::Progress;
-use crate::runs::{RunEntry, tags_of};
+use crate::runs::{RunEntry, RunState, tags_of};
 use checkpoints::{PinDialog, PinOutcome};
 use export::ExportForm;
 pub use export::{RunningExport, format_words};

@@ -65,7 +65,7 @@ pub fn of_failed(failure: &Failure, files: Option<&Files>) -> Vec<Choice> {
             Some(key) => format!("edit {key} of {} at Home", plain(preset)),
             None => format!("edit {} at Home", plain(preset)),
         };
-        let intent = Intent::EditPreset { preset: preset.clone(), key: failure.remedy.key };
+        let intent = Intent::ShowPreset { preset: preset.clone(), key: failure.remedy.key };
         choices.push(Choice::ask('e', words, intent));
     }
     if let Some(command) = &failure.remedy.command {

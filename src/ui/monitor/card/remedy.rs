@@ -98,7 +98,7 @@ fn settings_in(text: &str) -> Vec<String> {
 }
 
 fn known_key(name: &str) -> Option<&'static str> {
-    KEYS.iter().map(|(key, _)| *key).find(|key| *key == name)
+    KEYS.iter().map(|key| key.name).find(|key| *key == name)
 }
 
 /// The first key of a preset that a text names.

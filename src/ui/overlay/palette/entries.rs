@@ -126,7 +126,7 @@ fn exports(scene: &Scene) -> Vec<Entry> {
     let shown = scene.monitor.and_then(|monitor| monitor.files.as_ref()).map(|files| files.folder.as_path());
     let run = match scene.screen {
         Screen::Monitor => scene.runs.listed().iter().find(|run| Some(run.path.as_path()) == shown),
-        Screen::Home | Screen::Runs => scene.runs.selected(),
+        Screen::Home | Screen::Runs | Screen::Chat => scene.runs.selected(),
     };
     let Some(run) = run else { return Vec::new() };
     let entry = |format: ExportFormat| {

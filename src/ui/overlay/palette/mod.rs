@@ -66,6 +66,7 @@ impl Palette {
             UserInput::ScrollUp(_) => self.go(-1),
             UserInput::ScrollDown(_) => self.go(1),
             UserInput::Click(at) => return self.click(*at, within),
+            UserInput::Drag(_) => {}
         }
         Outcome::Stay
     }
