@@ -107,10 +107,14 @@ impl Monitor {
             self.asked = None;
         }
         self.run.apply(event);
-        self.health.on_event(&self.run);
+        self.health.on_event();
+        if self.live && self.health.is_due(&self.run) {
+            self.assess();
+        }
     }
 
-    /// Checks the run as it is after the latest event.
+    /// Checks the run as it is after the latest event. Events of a live run do so now and then; those of a replay come in
+    /// parts, after each of which the run is to be checked.
     pub fn assess(&mut self) {
         self.health.assess(&self.run);
     }
