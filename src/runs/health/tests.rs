@@ -26,11 +26,13 @@ struct Curves {
     /// At every tenth step.
     mass: fn(f64, &mut Noise) -> f64,
     /// Loss and accuracy at every 50th step.
-    eval: Option<fn(f64, &mut Noise) -> (f64, f64)>,
+    eval: Option<EvalCurve>,
     utilization: Option<fn(f64, &mut Noise) -> f64>,
     /// In GiB, by the second.
     disk: fn(f64) -> f64,
 }
+
+type EvalCurve = fn(f64, &mut Noise) -> (f64, f64);
 
 impl Default for Curves {
     /// A healthy run in its middle, that is flagged for nothing.

@@ -31,13 +31,15 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Notes an event that was applied to the run. The checks are made now and then.
-    pub(super) fn on_event(&mut self, run: &History) {
+    /// Notes an event that was applied to the run.
+    pub(super) fn on_event(&mut self) {
         self.events += 1;
         self.pending += 1;
-        if self.pending >= (self.events / SHARE).clamp(1, MOST) || run.end.is_some() {
-            self.assess(run);
-        }
+    }
+
+    /// Whether the checks are to be made after this event.
+    pub(super) fn is_due(&self, run: &History) -> bool {
+        self.pending >= (self.events / SHARE).clamp(1, MOST) || run.end.is_some()
     }
 
     /// Makes the checks, if there were events since the last time.

@@ -138,7 +138,10 @@ impl Monitor {
         }
         let last = event.is_last();
         self.run.apply(event);
-        self.health.on_event(&self.run);
+        self.health.on_event();
+        if self.live && self.health.is_due(&self.run) {
+            self.assess();
+        }
         match &self.run.end {
             // A run that continues has not ended.
             None => self.card = None,
@@ -150,7 +153,8 @@ impl Monitor {
         }
     }
 
-    /// Checks the run as it is after the latest event.
+    /// Checks the run as it is after the latest event. Events of a live run do so now and then; those of a replay come in
+    /// parts, after each of which the run is to be checked.
     pub fn assess(&mut self) {
         self.health.assess(&self.run);
     }
