@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use crossterm::event::KeyModifiers;
 use ratatui::layout::Rect;
 
 use super::frames::Frames;
 use super::home::Home;
 use super::input::UserInput;
 use super::intent::Intent;
-use super::keymap::{AppAction, Keymap};
+use super::keymap::{Action, AppAction, Context, Keymap};
 use super::message::{Effect, Msg};
 use super::monitor::Monitor;
 use super::monitors::Monitors;
@@ -16,6 +17,7 @@ use super::overlay::{Completion, Outcome, Overlay, Picker, Question};
 use super::replay::Pace;
 use super::runs::Runs;
 use super::screen::Screen;
+use super::screenshot::ScreenFiles;
 use super::shell::Scene;
 use super::theme::{Look, Theme, Themes};
 use super::toast::Toasts;
@@ -194,6 +196,13 @@ impl App {
 
     /// Hands an input to the overlay, to the line of screens, or to the screen in front.
     fn handle(&mut self, input: UserInput) -> Option<Effect> {
+        // With what lies above it, and while the user types: ctrl is no text.
+        if let UserInput::Key(key) = &input
+            && key.modifiers.contains(KeyModifiers::CONTROL)
+            && self.keymap.action(Context::Anywhere, key) == Some(Action::App(AppAction::SaveScreen))
+        {
+            return self.act(AppAction::SaveScreen);
+        }
         if let Some(overlay) = self.overlay.take() {
             return self.handle_on_overlay(overlay, &input);
         }
@@ -270,6 +279,7 @@ impl App {
         match action {
             AppAction::Help => self.overlay = Some(Overlay::Help(0)),
             AppAction::Theme => self.overlay = Some(Overlay::Themes(Picker::open(&self.look, &self.themes))),
+            AppAction::SaveScreen => return Some(Effect::SaveScreen(self.screen_files())),
             AppAction::Show(screen) => return self.show(screen),
             AppAction::Suspend => return Some(Effect::Suspend),
             AppAction::Quit => {
@@ -278,6 +288,16 @@ impl App {
             }
         }
         None
+    }
+
+    /// Where the screen is saved: a run's into its folder, others into the current folder.
+    fn screen_files(&self) -> ScreenFiles {
+        let files = match self.screen {
+            Screen::Monitor => self.monitor().and_then(Monitor::screen_files),
+            Screen::Home | Screen::Runs => None,
+        };
+        let name = format!("finesift-{}", self.screen.name().to_lowercase());
+        files.unwrap_or(ScreenFiles { folder: ".".into(), name })
     }
 
     fn show(&mut self, screen: Screen) -> Option<Effect> {

@@ -9,6 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
+use ratatui::Terminal as Ratatui;
+use ratatui::backend::TestBackend;
 
 use super::Workbench;
 use super::backend::{Backend, Launched};
@@ -19,6 +21,7 @@ use super::replay::{Pace, PaceControl, read_paced};
 use super::run_edit::RunEdit;
 use super::runs::Comparison;
 use super::saving::{SaveRequest, SavedPreset};
+use super::screenshot::{self, Palette, ScreenFiles};
 use super::terminal::Terminal;
 use crate::config::Config;
 use crate::export::ExportRequest;
@@ -79,6 +82,7 @@ impl Workbench {
             }
             Effect::KeepTheme(name) => self.save_theme(name),
             Effect::WriteFiles(files) => self.aside(move || vec![write_files(&files)]),
+            Effect::SaveScreen(files) => self.save_screen(terminal, files)?,
             Effect::SavePreset(request) => answers = self.save(vec![request]),
             Effect::SaveAll(requests) => {
                 answers = self.save(requests);
@@ -164,6 +168,21 @@ impl Workbench {
             let read = read_paced(&folder, &control, wanted, |events| drop(sender.send(Msg::Replayed(number, events))));
             iter::once(Msg::ReplayEnded(number)).chain(read.err().map(|error| refused(&error))).collect()
         });
+    }
+
+    /// Draws the screen once more, and writes its pictures.
+    fn save_screen(&self, terminal: &Terminal, files: ScreenFiles) -> Result<()> {
+        let size = terminal.size()?;
+        let mut terminal = Ratatui::new(TestBackend::new(size.width, size.height)).context("cannot draw the screen")?;
+        terminal.draw(|frame| super::draw(frame, &self.app)).context("cannot draw the screen")?;
+        let (buffer, palette) = (terminal.backend().buffer().clone(), Palette::of(&self.app.look.theme));
+        self.aside(move || {
+            vec![match screenshot::save(&buffer, palette, &files) {
+                Ok(saved) => Msg::Notice(saved),
+                Err(error) => refused(&error),
+            }]
+        });
+        Ok(())
     }
 
     fn list_runs(&self) {

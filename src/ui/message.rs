@@ -9,6 +9,7 @@ use super::replay::Pace;
 use super::run_edit::RunEdit;
 use super::runs::Comparison;
 use super::saving::{SaveRequest, SavedPreset};
+use super::screenshot::ScreenFiles;
 use crate::estimate::Estimate;
 use crate::export::ExportRequest;
 use crate::preset::{Preset, PresetEntry};
@@ -96,6 +97,8 @@ pub enum Effect {
     KeepTheme(String),
     /// Write these texts to these files.
     WriteFiles(Vec<(PathBuf, String)>),
+    /// Write the screen as it is into these files.
+    SaveScreen(ScreenFiles),
     SavePreset(SaveRequest),
     /// Save all changed presets on the way out.
     SaveAll(Vec<SaveRequest>),

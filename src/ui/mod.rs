@@ -24,6 +24,7 @@ pub mod run_edit;
 pub mod runs;
 pub mod saving;
 pub mod screen;
+pub mod screenshot;
 mod shell;
 mod suspend;
 mod terminal;

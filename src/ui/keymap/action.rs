@@ -69,6 +69,7 @@ pub enum Action {
 pub enum AppAction {
     Help,
     Theme,
+    SaveScreen,
     Show(Screen),
     Suspend,
     Quit,

@@ -132,6 +132,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "monitor" Action::App(AppAction::Show(Screen::Monitor)), [char('M'), Plain(KeyCode::F(3))], "", "Monitor: the current run";
         "runs" Action::App(AppAction::Show(Screen::Runs)), [char('R'), Plain(KeyCode::F(4))], "", "Runs: all runs";
         "theme" Action::App(AppAction::Theme), [char('t')], "theme", "choose a theme";
+        "save-screen" Action::App(AppAction::SaveScreen), [Ctrl('s')], "", "save the screen as SVG and PNG";
         "help" Action::App(AppAction::Help), [char('?'), Plain(KeyCode::F(1))], "help", "show or hide this help";
         "quit" Action::App(AppAction::Quit), [char('q'), Ctrl('c')], "quit", "quit; asks before anything is lost";
         "suspend" Action::App(AppAction::Suspend), [Ctrl('z')], "", "suspend; resume with fg, or train on with bg";
