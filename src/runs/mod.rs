@@ -9,6 +9,7 @@
 //!           abandoned/      what a resume from an earlier step has dropped, and presets it has replaced
 //!           tags            the user's tags
 //!           charts/         charts saved from the monitor
+//!           screens/        screens saved as pictures
 //!           exports/        exports without --out
 //!           socket          for `finesift attach`
 //!           background.log  output of a detached run

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crossterm::event::KeyModifiers;
 use ratatui::layout::Rect;
 
 use super::chat::Chat;
@@ -11,7 +12,7 @@ use super::frames::{Frames, fits};
 use super::home::Home;
 use super::input::UserInput;
 use super::intent::Intent;
-use super::keymap::{Action, AppAction, Keymap};
+use super::keymap::{Action, AppAction, Context, Keymap};
 use super::message::{Effect, Msg};
 use super::monitor::{Files, Monitor};
 use super::monitors::Monitors;
@@ -20,6 +21,7 @@ use super::replay::Pace;
 use super::runs::Runs;
 use super::scene::Scene;
 use super::screen::Screen;
+use super::screenshot::ScreenFiles;
 use super::starts::Starts;
 use super::theme::{Look, Theme, Themes};
 use super::toast::{Place, Toasts};
@@ -296,6 +298,13 @@ impl App {
         {
             return self.handle(UserInput::Key(key.event()));
         }
+        // With what lies above it, and while the user types: ctrl is no text.
+        if let UserInput::Key(key) = &input
+            && key.modifiers.contains(KeyModifiers::CONTROL)
+            && self.keymap.action(Context::Anywhere, key) == Some(Action::App(AppAction::SaveScreen))
+        {
+            return self.act(AppAction::SaveScreen);
+        }
         if let Some(overlay) = self.overlay.take() {
             return self.handle_on_overlay(overlay, &input);
         }
@@ -464,6 +473,7 @@ impl App {
             AppAction::Help => self.overlay = Some(Overlay::Help(0)),
             AppAction::Palette => return self.open_palette(),
             AppAction::Theme => self.overlay = Some(Overlay::Themes(Picker::open(&self.look, &self.themes))),
+            AppAction::SaveScreen => return Some(Effect::SaveScreen(self.screen_files())),
             AppAction::Show(screen) => return self.show(screen),
             AppAction::Suspend => return Some(Effect::Suspend),
             AppAction::Quit => {
@@ -472,6 +482,16 @@ impl App {
             }
         }
         None
+    }
+
+    /// Where the screen is saved: a run's into its folder, others into the current folder.
+    fn screen_files(&self) -> ScreenFiles {
+        let files = match self.screen {
+            Screen::Monitor => self.monitor().and_then(Monitor::screen_files),
+            Screen::Home | Screen::Runs => None,
+        };
+        let name = format!("finesift-{}", self.screen.name().to_lowercase());
+        files.unwrap_or(ScreenFiles { folder: ".".into(), name })
     }
 
     fn show(&mut self, screen: Screen) -> Option<Effect> {

@@ -9,6 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
+use ratatui::Terminal as Ratatui;
+use ratatui::backend::TestBackend;
 
 use super::Workbench;
 use super::export::Exporting;
@@ -18,6 +20,7 @@ use super::queue_edit::QueueEdit;
 use super::replay::{Pace, PaceControl, read_paced};
 use super::run_edit::RunEdit;
 use super::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
+use super::screenshot::{self, Palette, ScreenFiles};
 use super::start_request::StartRequest;
 use super::terminal::Terminal;
 use crate::config::Config;
@@ -85,6 +88,7 @@ impl Workbench {
             }
             Effect::KeepTheme(name) => self.save_theme(name),
             Effect::WriteFiles(files) => self.aside(move || vec![write_files(&files)]),
+            Effect::SaveScreen(files) => self.save_screen(terminal, files)?,
             Effect::SavePreset(request) => {
                 let not_saved = |answer| match answer {
                     Msg::Refused(why) => Msg::NotSaved(why),
@@ -193,6 +197,21 @@ impl Workbench {
         let sender = self.answers.0.clone();
         let followed = self.curves.follow(runs, move |update| sender.send(Msg::Compared(update)).is_ok());
         followed.err().map(|error| Msg::Refused(format!("cannot compare: {error}"))).into_iter().collect()
+    }
+
+    /// Draws the screen once more, and writes its pictures.
+    fn save_screen(&self, terminal: &Terminal, files: ScreenFiles) -> Result<()> {
+        let size = terminal.size()?;
+        let mut terminal = Ratatui::new(TestBackend::new(size.width, size.height)).context("cannot draw the screen")?;
+        terminal.draw(|frame| super::draw(frame, &self.app)).context("cannot draw the screen")?;
+        let (buffer, palette) = (terminal.backend().buffer().clone(), Palette::of(&self.app.look.theme));
+        self.aside(move || {
+            vec![match screenshot::save(&buffer, palette, &files) {
+                Ok(saved) => Msg::Notice(saved),
+                Err(error) => refused(&error),
+            }]
+        });
+        Ok(())
     }
 
     fn list_runs(&self) {

@@ -11,6 +11,7 @@ use super::queue_edit::QueueEdit;
 use super::replay::Pace;
 use super::run_edit::RunEdit;
 use super::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
+use super::screenshot::ScreenFiles;
 use super::start_request::{ActiveRuns, StartRequest};
 use crate::chat::ChatReply;
 use crate::estimate::{DownloadSize, Estimate};
@@ -143,6 +144,8 @@ pub enum Effect {
     KeepTheme(String),
     /// Write these texts to these files.
     WriteFiles(Vec<(PathBuf, String)>),
+    /// Write the screen as it is into these files.
+    SaveScreen(ScreenFiles),
     SavePreset(SaveRequest),
     EditPreset(PresetEdit),
     /// Save all changed presets on the way out.

@@ -33,6 +33,7 @@ pub mod runs;
 pub mod saving;
 mod scene;
 pub mod screen;
+pub mod screenshot;
 mod shell;
 mod smoothing;
 pub mod start_request;

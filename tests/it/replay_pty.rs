@@ -23,7 +23,7 @@ fn replay(folder: &Path, more: &[&str]) -> Pty {
 
 /// The texts of the tabs with curves.
 fn tabs(pty: &mut Pty) -> Vec<String> {
-    [("2", "selected share"), ("4", "Process memory"), ("1", "Evaluation")]
+    [("2", "selected share"), ("4", "Disk free"), ("1", "Evaluation")]
         .map(|(key, shown)| {
             pty.press(key);
             pty.wait_for(&[shown, "170/170"]);
@@ -79,5 +79,32 @@ fn a_replay_needs_a_run_and_a_speed() {
         let mut pty = Pty::start(100, 30, folder.path(), &[&arguments[..], &["--runs", "."]].concat());
         let (status, text) = pty.wait_exit();
         assert!(status == 2 && text.contains(message), "{status}: {text}");
+    }
+}
+
+#[test]
+fn any_screen_is_saved_as_svg_and_png() {
+    let folder = runs();
+    let mut pty = replay(folder.path(), &[]);
+    pty.wait_for(&["● completed", "170/170"]);
+    // With what lies above it.
+    pty.press("?");
+    pty.wait_for(&["save a checkpoint now"]);
+    pty.press("\x13");
+    pty.press("\x1b");
+    pty.wait_for(&["overview-step-170.svg", "overview-step-170.png"]);
+    pty.press("H");
+    pty.wait_for(&["Presets"]);
+    pty.press("\x13");
+    pty.wait_for(&["finesift-home.svg and finesift-home.png"]);
+    leave(pty);
+    let screens = folder.path().join("demo/screens");
+    for path in [screens.join("overview-step-170"), folder.path().join("finesift-home")] {
+        let svg = fs::read_to_string(path.with_extension("svg")).unwrap();
+        assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
+        assert_eq!(svg.contains(">save a checkpoint now<"), path.starts_with(&screens));
+        let png = fs::read(path.with_extension("png")).unwrap();
+        let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
+        assert_eq!((&png[1..4], number(16), number(20)), (&b"PNG"[..], 2 * (120 * 8 + 24), 2 * (40 * 16 + 24)));
     }
 }

@@ -79,6 +79,7 @@ pub enum AppAction {
     Help,
     Palette,
     Theme,
+    SaveScreen,
     Show(Screen),
     Suspend,
     Quit,

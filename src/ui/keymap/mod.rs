@@ -166,6 +166,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "chat" Action::App(AppAction::Show(Screen::Chat)), [char('C'), Plain(KeyCode::F(5))], "", "Chat: a language model";
         "palette" Action::App(AppAction::Palette), [char(':'), Ctrl('p')], "palette", "search actions, presets, runs, settings, themes and exports";
         "theme" Action::App(AppAction::Theme), [char('t')], "theme", "choose a theme";
+        "save-screen" Action::App(AppAction::SaveScreen), [Ctrl('s')], "", "save the screen as SVG and PNG";
         "help" Action::App(AppAction::Help), [char('?'), Plain(KeyCode::F(1))], "help", "show or hide this help";
         "quit" Action::App(AppAction::Quit), [char('q'), Ctrl('c')], "quit", "quit; asks before anything is lost";
         "suspend" Action::App(AppAction::Suspend), [Ctrl('z')], "", "suspend; resume with fg, or train on with bg";

@@ -47,6 +47,7 @@ use super::input::UserInput;
 use super::intent::Intent;
 use super::keymap::{Action, Context, Keymap};
 use super::replay::Pace;
+use super::screenshot::ScreenFiles;
 use super::theme::Look;
 use crate::protocol::{Command, Event};
 use crate::runs::{History, RunEnd};
@@ -368,6 +369,13 @@ impl Monitor {
             action => self.act_on_tab(action, body),
         }
         None
+    }
+
+    /// Where a picture of the screen is saved, if the run has a folder.
+    pub fn screen_files(&self) -> Option<ScreenFiles> {
+        let folder = self.files.as_ref()?.folder.join("screens");
+        let tab = Tab::ALL.iter().find(|(tab, _)| *tab == self.view.tab).map_or("", |(_, name)| *name);
+        Some(ScreenFiles { folder, name: format!("{}-step-{}", tab.to_lowercase(), self.run.taken) })
     }
 
     /// Whether the monitor changes as time advances.

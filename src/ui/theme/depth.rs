@@ -51,7 +51,7 @@ impl Depth {
 }
 
 /// Red, green and blue of a colour; `None` for those that the terminal defines.
-pub(super) fn components(color: Color) -> Option<[u8; 3]> {
+pub(in crate::ui) fn components(color: Color) -> Option<[u8; 3]> {
     match color {
         Color::Rgb(r, g, b) => Some([r, g, b]),
         Color::Indexed(grey @ 232..) => Some([8 + 10 * (grey - 232); 3]),

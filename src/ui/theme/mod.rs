@@ -10,7 +10,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 
 pub use depth::Depth;
-use depth::components;
+pub(in crate::ui) use depth::components;
 pub use look::Look;
 pub use read::Themes;
 
