@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use toml::Value;
 
-use super::key_kind::KeyKind;
+use super::key_kind::{KeyKind, parse_typed};
 use super::keys::{KEYS, PresetKey};
 use crate::Usage;
 use crate::suggest::did_you_mean;
@@ -214,12 +214,6 @@ impl Document {
             None => format!("{}: ", self.file),
         }
     }
-}
-
-/// The value of typed text: TOML, or else a string.
-pub(super) fn parse_typed(text: &str) -> Value {
-    let parsed = format!("value = {text}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("value"));
-    parsed.unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
 /// The value of text that is typed for a key.

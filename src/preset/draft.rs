@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use toml::Value;
 use toml_edit::{DocumentMut, TableLike};
 
-use super::document::{Document, parse_typed, parse_value};
+use super::document::{Document, parse_value};
 use super::edit::{literals, remove_key, set_key};
-use super::key_kind::KeyKind;
+use super::key_kind::{KeyKind, parse_typed};
 use super::keys::{KEYS, PresetKey};
 use super::read::{self, TABLE_KEYS};
 use super::types::Preset;

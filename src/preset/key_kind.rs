@@ -5,8 +5,6 @@ use std::ops::{Bound, RangeBounds};
 
 use toml::Value;
 
-use super::document::parse_typed;
-
 /// The type of a key's value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum KeyKind {
@@ -84,6 +82,12 @@ impl KeyKind {
             _ => true,
         }
     }
+}
+
+/// The value of typed text: TOML, or else a string.
+pub(super) fn parse_typed(text: &str) -> Value {
+    let parsed = format!("value = {text}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("value"));
+    parsed.unwrap_or_else(|| Value::String(text.to_owned()))
 }
 
 /// The names in typed text that is no TOML value, or that is the one string `name`.
