@@ -12,8 +12,8 @@ use super::screen::Screen;
 /// Cells between the parts.
 const GAP: usize = 2;
 
-/// Cells that the pill may take beside the run on the monitor.
-const BESIDE_MONITOR: usize = 30;
+/// Cells that a replay gets beside the pill at least.
+const REPLAY: usize = 18;
 
 /// The parts of the line.
 struct Parts {
@@ -66,7 +66,8 @@ fn parts(top: Rect, scene: &Scene) -> Parts {
             Parts { screens, headline: monitor.headline(scene.look, room), pill: Line::default() }
         }
         Some(monitor) => {
-            let pill = pill(room.saturating_sub(GAP).min(BESIDE_MONITOR.max(room / 2)));
+            let replay = monitor.headline(scene.look, room).width().min(REPLAY.max(room / 3));
+            let pill = pill(room.saturating_sub(replay + GAP));
             let before = if pill.width() > 0 { pill.width() + GAP } else { 0 };
             Parts { screens, headline: monitor.headline(scene.look, room.saturating_sub(before)), pill }
         }

@@ -10,11 +10,16 @@ use super::status::RunStatus;
 use super::view::Tab;
 use crate::protocol::Level;
 use crate::ui::format::{duration, grouped, plain, truncated, width};
+use crate::ui::replay::Pace;
 use crate::ui::theme::{Hue, Look};
+use crate::ui::widgets::cut::cut;
 use crate::ui::widgets::sides::sides;
 
 /// Columns of the shortest progress bar, and of the spaces around its text.
 const BAR: usize = 12;
+
+/// Cells of a name that is cut.
+const SHORTEST_NAME: usize = 6;
 
 /// Lines that [`draw`] needs.
 pub(super) const HEIGHT: u16 = 2;
@@ -51,22 +56,49 @@ pub(super) fn tabs(header: Rect) -> Vec<Rect> {
     Tab::ALL.into_iter().map(&mut place).collect()
 }
 
-/// The run's name and state in at most `room` cells, for the first line of the screen. The state stays whole as long as
-/// there is room for it; the name ends with an ellipsis.
-pub(super) fn headline(status: &RunStatus, before: &str, room: usize, look: &Look) -> Line<'static> {
+/// Where the run on the monitor comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    Own,
+    Attached,
+    /// A recorded run, at a pace if it is played.
+    Replay(Option<Pace>),
+}
+
+/// The run's name and state in at most `room` cells, for the first line of the screen. Where there is no room for both, a
+/// live run keeps its state, and a replay says that it is one.
+pub(super) fn headline(status: &RunStatus, source: Source, room: usize, look: &Look) -> Line<'static> {
     let theme = &look.theme;
-    let dot = if look.ascii { "*" } else { "●" };
-    let state = truncated(&format!("{dot} {} ", status.word), room, look.ascii);
-    let room = room.saturating_sub(width(&state));
-    // Without room for some cells of the name, its ellipsis says nothing.
-    let before = if width(before) + 10 > room { "" } else { before };
-    let name = if room < 6 { String::new() } else { truncated(&status.name, room - 2 - width(before), look.ascii) };
-    let gap = if name.is_empty() { "" } else { "  " };
-    Line::from(vec![
-        Span::styled(if name.is_empty() { String::new() } else { before.to_owned() }, theme.style(theme.dim)),
-        Span::styled(format!("{name}{gap}"), theme.style(theme.text)),
-        Span::styled(state, theme.bold(status.hue)),
-    ])
+    let line = |before: &str, name: String, state: &str| {
+        Line::from(vec![
+            Span::styled(before.to_owned(), theme.style(theme.dim)),
+            Span::styled(name, theme.style(theme.text)),
+            Span::styled(state.to_owned(), theme.bold(status.hue)),
+        ])
+    };
+    let shortest = width(&status.name).min(SHORTEST_NAME);
+    let named = |before: &str, state: &str| {
+        let room = room.saturating_sub(width(before) + width(state));
+        let fits = shortest > 0 && room >= shortest;
+        fits.then(|| line(before, truncated(&status.name, room, look.ascii), state))
+    };
+    let state = format!("  {} {} ", if look.ascii { "*" } else { "●" }, status.word);
+    let live = |before| named(before, &state).or_else(|| named("", &state));
+    let headline = match source {
+        Source::Own => live("").unwrap_or_else(|| line("", String::new(), state.trim_start())),
+        Source::Attached => live("attached to ").unwrap_or_else(|| line("", String::new(), state.trim_start())),
+        Source::Replay(pace) => {
+            let replay = match pace {
+                None => "replay".to_owned(),
+                Some(Pace { paused: true, .. }) => "replay paused".to_owned(),
+                Some(Pace { speed, .. }) => format!("replay {speed}x"),
+            };
+            let of = format!("{replay} of ");
+            let named = named(&of, &state).or_else(|| named(&of, " "));
+            named.unwrap_or_else(|| line(&format!("{replay} "), String::new(), ""))
+        }
+    };
+    cut(headline, room, look.ascii)
 }
 
 /// Model, data, device and selection in one line.

@@ -256,11 +256,8 @@ impl Monitor {
 
     /// Hands an input to the card, if it is in front.
     fn card_in_front(&mut self, input: impl FnOnce(&mut Card, &CardContent) -> CardOutcome) -> Option<CardOutcome> {
-        if self.view.tab != Tab::Overview || self.prompt.is_some() {
-            return None;
-        }
-        let content = CardContent::of(&self.run, self.files.as_ref())?;
-        Some(input(self.card.as_mut()?, &content))
+        let card = self.card.as_mut().filter(|_| self.view.tab == Tab::Overview && self.prompt.is_none())?;
+        Some(input(card, &CardContent::of(&self.run, self.files.as_ref())?))
     }
 
     fn on_card(&mut self, outcome: CardOutcome) -> Option<Intent> {
@@ -448,14 +445,12 @@ impl Monitor {
 
     /// The run's name and state in at most `room` cells, for the first line of the screen.
     pub fn headline(&self, look: &Look, room: usize) -> Line<'static> {
-        let before = match (self.pace, self.attached, self.live) {
-            (Some(Pace { paused: true, .. }), ..) => "replay paused of ".to_owned(),
-            (Some(Pace { speed, .. }), ..) => format!("replay {speed}x of "),
-            (None, true, _) => "attached to ".to_owned(),
-            (None, false, true) => String::new(),
-            (None, false, false) => "replay of ".to_owned(),
+        let source = match (self.attached, self.live) {
+            (true, _) => header::Source::Attached,
+            (false, true) => header::Source::Own,
+            (false, false) => header::Source::Replay(self.pace),
         };
-        header::headline(&self.status(look), &before, room, look)
+        header::headline(&self.status(look), source, room, look)
     }
 
     /// Draws the loss chart alone.
@@ -480,8 +475,9 @@ impl Monitor {
             Tab::Log => log::draw(frame, body, scene),
             Tab::Preset => preset::draw(frame, body, scene),
         }
-        if let (Tab::Overview, Some(card), Some(content)) =
-            (self.view.tab, &self.card, CardContent::of(&self.run, self.files.as_ref()))
+        if self.view.tab == Tab::Overview
+            && let Some(card) = &self.card
+            && let Some(content) = CardContent::of(&self.run, self.files.as_ref())
         {
             card.draw(frame, body, look, &self.name(), &content);
         }
