@@ -251,8 +251,8 @@ fn the_legend_shows_values_and_differences_to_the_baseline() {
     };
     // The first marked run is the baseline. Values are those of the run's own last step, differences those of the last
     // common one.
-    assert_eq!(legend(&screens, "now"), "◆ now 0.3400 baseline 124");
-    assert_eq!(legend(&screens, "too-high"), "● too-high 0.8610 +0.3230 63");
+    assert_eq!(legend(&screens, "now"), "◆ now 0.3401 baseline 124");
+    assert_eq!(legend(&screens, "too-high"), "● too-high 0.8613 +0.3230 63");
     let longer = legend(&screens, "rate-0.05");
     assert!(longer.starts_with("● rate-0.05 0.") && longer.contains(" -0.0680 @124 170"), "{longer}");
     // The run under the cursor becomes the baseline.

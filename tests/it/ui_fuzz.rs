@@ -321,10 +321,6 @@ fn random_messages_never_panic_the_screens() {
             let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
             terminal.draw(|frame| draw(frame, &app)).unwrap();
             frames += 1;
-            let overlay = format!("{:?}", app.overlay);
-            let overlay = overlay.split(['{', ' ']).next().unwrap();
-            let overlay = overlay.split(|c: char| c.is_ascii_digit()).next().unwrap();
-            seen.insert(format!("{:?} {overlay}", app.screen));
             compared.insert((app.screen == Screen::Runs, app.runs.compares()));
             let text: String = terminal.backend().buffer().content.iter().map(|cell| cell.symbol()).collect();
             cards += usize::from(text.contains("enter choose  esc close"));

@@ -57,14 +57,10 @@ pub(super) fn x_at(scene: Scene, area: Rect, metric: &Metric, column: u16) -> Op
 
 fn chart<'a>(scene: Scene<'a>, metric: &Metric) -> Chart<'a> {
     let Scene { runs, view, look, .. } = scene;
-    let mut curves: Vec<Curve> = runs.iter().rev().filter_map(|run| curve(scene, metric, run)).collect();
-    // Only the baseline may hide others.
-    if let Some(baseline) = runs.iter().find(|run| run.is_baseline)
-        && let Some(place) = curves.iter().position(|curve| std::ptr::eq(curve.name, baseline.name.as_str()))
-    {
-        let baseline = curves.remove(place);
-        curves.push(baseline);
-    }
+    // The first marked run lies on top of the others, and the baseline on top of all.
+    let mut ordered: Vec<&ComparedRun> = runs.iter().rev().collect();
+    ordered.sort_by_key(|run| run.is_baseline);
+    let curves = ordered.into_iter().filter_map(|run| curve(scene, metric, run)).collect();
     let reading = runs.iter().any(|run| run.curves.is_none());
     Chart {
         x_of: view.reading(metric).x_of(),

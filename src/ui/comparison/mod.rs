@@ -82,7 +82,7 @@ impl Comparison {
     pub fn on_marked(&mut self, marks: &Marks) {
         self.curves.retain(|run, _| marks.colour(run).is_some());
         if marks.compared().count() < FEWEST {
-            self.view.extent = Extent::Below;
+            self.view.close();
         }
     }
 }

@@ -10,7 +10,7 @@ use ratatui::widgets::Paragraph;
 use super::run::ComparedRun;
 use super::scene::Scene;
 use crate::runs::SettingDifference;
-use crate::ui::format::{padded, plain, truncated, width};
+use crate::ui::format::{padded, plain, truncated, width, wrapped};
 use crate::ui::widgets::panel::{Title, panel};
 
 /// Most columns of a setting's name, and of a value.
@@ -39,7 +39,11 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene, from: usize) {
         settings.runs.len() == scene.runs.len() && settings.runs.iter().eq(scene.runs.iter().map(|run| &run.path));
     let (summary, hue, lines) = match &settings.differences {
         _ if !same => ("reading".to_owned(), theme.dim, Vec::new()),
-        Err(why) => ("not known".to_owned(), theme.error, vec![Line::styled(plain(why), theme.style(theme.error))]),
+        Err(why) => {
+            let why = wrapped(&plain(why), usize::from(area.width.saturating_sub(4)));
+            let lines = why.into_iter().map(|line| Line::styled(line, theme.style(theme.error))).collect();
+            ("not known".to_owned(), theme.error, lines)
+        }
         Ok(differences) => {
             let summary = match differences.len() {
                 0 => "all the same".to_owned(),

@@ -111,6 +111,12 @@ impl ComparisonView {
         self.selected = selected.map(Path::to_owned);
     }
 
+    /// Leaves the whole screen, and forgets cursor and zoom: the next runs may have other axes.
+    pub fn close(&mut self) {
+        self.extent = Extent::Below;
+        (self.cursor, self.window, self.settings) = (None, None, None);
+    }
+
     /// Gives the focus to a metric.
     pub fn focus(&mut self, metric: Metric) {
         self.metric = metric;

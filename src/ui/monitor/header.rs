@@ -57,7 +57,7 @@ pub(super) fn tabs(header: Rect) -> Vec<Rect> {
 }
 
 /// Where the run on the monitor comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Source {
     Own,
     Attached,
