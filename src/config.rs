@@ -19,8 +19,8 @@ pub struct Config {
     pub path: PathBuf,
     /// Name of the theme; `auto` follows the terminal's background. Default `dark`.
     pub theme: String,
-    /// Whether to draw with ASCII characters only. Default false.
-    pub ascii: bool,
+    /// Whether to draw with ASCII characters only; `None` if the locale and the terminal decide. Default `None`.
+    pub ascii: Option<bool>,
     /// Whether to use the mouse. Default true.
     pub mouse: bool,
     /// Default off.
@@ -81,7 +81,7 @@ impl Config {
         let mut config = Config {
             path: path.to_owned(),
             theme: "dark".into(),
-            ascii: false,
+            ascii: None,
             mouse: true,
             notify: Notify::Off,
             runs: None,
@@ -92,7 +92,13 @@ impl Config {
             let expected = |wanted| spans.expected(entry, wanted);
             match entry.key.as_str() {
                 "theme" => config.theme = text_of(entry).ok_or_else(|| expected("a theme's name, or \"auto\""))?,
-                "ascii" => config.ascii = entry.value.as_bool().ok_or_else(|| expected("true or false"))?,
+                "ascii" => {
+                    config.ascii = match (entry.value.as_bool(), entry.value.as_str()) {
+                        (None, Some("auto")) => None,
+                        (None, _) => return Err(expected("true, false or \"auto\"")),
+                        (ascii, _) => ascii,
+                    }
+                }
                 "mouse" => config.mouse = entry.value.as_bool().ok_or_else(|| expected("true or false"))?,
                 "notify" => {
                     let name = entry.value.as_str();
@@ -120,7 +126,7 @@ impl Config {
         let mut toml = format!(
             "theme = {}\nascii = {}\nmouse = {}\nnotify = {}\n",
             text(&self.theme),
-            self.ascii,
+            self.ascii.map_or_else(|| text("auto"), |ascii| ascii.to_string()),
             self.mouse,
             text(notify)
         );
@@ -216,6 +222,7 @@ mod tests {
         for (text, message) in [
             ("\nthem = \"nord\"", "config.toml:2: unknown key \"them\"; did you mean \"theme\"?"),
             ("theme = 3", "config.toml:1: theme is 3, expected a theme's name"),
+            ("ascii = \"yes\"", "config.toml:1: ascii is \"yes\", expected true, false or \"auto\""),
             ("mouse = \"no\"", "config.toml:1: mouse is \"no\", expected true or false"),
             ("notify = \"loud\"", "config.toml:1: notify is \"loud\", expected \"off\", \"bell\""),
             ("[keys]\npause = 3", "config.toml:2: keys.pause is 3, expected a key, or a list of keys"),

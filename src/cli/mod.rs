@@ -22,6 +22,7 @@ mod predict;
 mod presets;
 mod progress;
 mod resume;
+mod run_edits;
 mod runs;
 mod settings;
 mod shell;
@@ -90,7 +91,7 @@ enum Command {
     Resume(resume::Resume),
     /// Attach to a running training process
     Attach(attach::Attach),
-    /// List runs, list or pin a run's checkpoints
+    /// List, rename, tag and delete runs; list and pin checkpoints
     Runs(runs::RunsCommand),
     /// Export a run's model or metrics
     Export(export::Export),
@@ -113,7 +114,7 @@ enum Command {
     Presets(presets::PresetsCommand),
     /// Print the current settings and keys as a config.toml
     Config,
-    /// Check this machine's devices, libraries and paths
+    /// Check this machine's devices, libraries, paths and terminal
     Doctor,
     /// Download the model and data of a demo preset
     Download(download::Download),

@@ -18,6 +18,7 @@
 pub mod checkpoint;
 mod compare;
 mod disk;
+mod edit;
 mod events;
 mod folder;
 mod history;
@@ -30,6 +31,7 @@ mod trash;
 
 pub use compare::{SettingDifference, setting_differences};
 pub use disk::{Disk, RealDisk};
+pub use edit::RunEdit;
 pub use events::{EventLog, EventRange, last_event, read_events};
 pub use folder::{RunFolder, find};
 pub use history::{
@@ -39,6 +41,6 @@ pub use history::{
 pub use list::{CheckpointSummary, Lister, RunEntry, RunState, checkpoint_summaries};
 pub use lock::{Holder, RunLock};
 pub use summary::{BestScore, Summary};
-pub use tags::{tags_of, write_tags};
+pub use tags::{read_tags, tags_of};
 pub use throughput::{Throughput, throughput};
-pub use trash::{TRASH, move_to_trash, rename};
+pub use trash::{TRASH, refuse_active};

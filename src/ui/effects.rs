@@ -13,7 +13,6 @@ use super::backend::{Backend, Launched};
 use super::export::Exporting;
 use super::message::{Effect, Msg};
 use super::monitor::Files;
-use super::run_edit::RunEdit;
 use super::runs::Comparison;
 use super::saving::{SaveRequest, SavedPreset};
 use super::terminal::Terminal;
@@ -23,7 +22,7 @@ use crate::panics::catch_panic;
 use crate::preset::Preset;
 use crate::protocol::{Command, Event};
 use crate::runs::History;
-use crate::runs::{EventRange, RunEntry};
+use crate::runs::{EventRange, RunEdit, RunEntry};
 
 /// Events that are read between two looks at whether they are still wanted.
 const AT_ONCE: usize = 512;
@@ -244,9 +243,6 @@ fn read_in_parts(folder: &Path, mut deliver: impl FnMut(Vec<Event>) -> bool) -> 
 }
 
 fn compare(runs: &[RunEntry]) -> Msg {
-    if runs.len() < 2 {
-        return Msg::Refused("mark at least 2 runs to compare them".into());
-    }
     match Comparison::of(runs) {
         Ok(comparison) => Msg::Compared(comparison),
         Err(error) => refused(&error),

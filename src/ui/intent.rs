@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use super::keymap::AppAction;
-use super::run_edit::RunEdit;
 use super::saving::SaveRequest;
 use crate::export::ExportRequest;
 use crate::preset::Preset;
 use crate::protocol::Command;
-use crate::runs::RunEntry;
+use crate::runs::{RunEdit, RunEntry};
 
 /// What the user wants, as a screen understands it.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 
 use super::input::UserInput;
 use super::monitor::Files;
-use super::run_edit::RunEdit;
 use super::runs::Comparison;
 use super::saving::{SaveRequest, SavedPreset};
 use crate::estimate::Estimate;
@@ -13,7 +12,7 @@ use crate::export::ExportRequest;
 use crate::preset::{Preset, PresetEntry};
 use crate::protocol::{Command, Event, Progress};
 use crate::runs::History;
-use crate::runs::RunEntry;
+use crate::runs::{RunEdit, RunEntry};
 
 /// What the state is updated with.
 pub enum Msg {

@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod backend;
+mod charset;
 mod effects;
 mod export;
 mod footer;
@@ -21,7 +22,6 @@ mod monitors;
 mod options;
 mod overlay;
 mod place;
-pub mod run_edit;
 pub mod runs;
 pub mod saving;
 pub mod screen;
@@ -54,7 +54,9 @@ use crate::runs::Lister;
 use crate::signals::{Signal, Signals};
 use app::App;
 use backend::{Backend, Launched};
+pub use charset::Charset;
 use export::Exporting;
+pub use frames::MIN_SIZE;
 use home::Home;
 use input::UserInput;
 use message::{Effect, Msg};

@@ -38,6 +38,7 @@ mod language_model;
 mod logging;
 #[cfg(feature = "torch")]
 mod lookahead;
+mod palette;
 #[cfg(feature = "torch")]
 mod parity;
 #[cfg(feature = "torch")]
@@ -49,6 +50,7 @@ mod resume;
 mod run;
 #[cfg(feature = "torch")]
 mod run_faults;
+mod runs_cli;
 mod runs_screen;
 mod runs_screen_pty;
 #[cfg(feature = "torch")]

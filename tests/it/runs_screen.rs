@@ -9,12 +9,12 @@ use finesift::export::{Cancelled, ChangedBiases, ExportFormat, ExportRequest};
 use finesift::preset::Library;
 use finesift::protocol::{Event, Progress};
 use finesift::runs::checkpoint::CheckpointSelector;
-use finesift::runs::{Lister, read_events};
+use finesift::runs::{Lister, RunEdit, read_events};
 use finesift::ui::app::App;
 use finesift::ui::input::UserInput;
 use finesift::ui::message::{Effect, Msg};
 use finesift::ui::monitor::Files;
-use finesift::ui::run_edit::RunEdit;
+
 use finesift::ui::screen::Screen;
 use finesift::ui::theme::{Depth, Look, Theme, Themes};
 use finesift::ui::{Comparison, draw};

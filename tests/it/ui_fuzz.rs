@@ -83,8 +83,10 @@ impl Chaos {
     }
 
     fn key(&mut self) -> KeyEvent {
-        const CODES: [KeyCode; 16] = [
+        const CODES: [KeyCode; 17] = [
             KeyCode::Enter,
+            // Twice, since what lies above a screen takes all keys until it is closed.
+            KeyCode::Esc,
             KeyCode::Esc,
             KeyCode::Tab,
             KeyCode::BackTab,
@@ -222,7 +224,9 @@ fn random_messages_never_panic_the_screens() {
     // The messages have reached every screen with every overlay.
     assert!(frames == MESSAGES / PER_FRAME && left > 50, "{frames} frames, left {left} times");
     for screen in ["Home", "Monitor", "Runs"] {
-        for overlay in ["None", "Some(Help(", "Some(Quit(Presets,", "Some(Quit(Run,", "Some(Themes(Picker"] {
+        for overlay in
+            ["None", "Some(Help(", "Some(Quit(Presets,", "Some(Quit(Run,", "Some(Themes(Picker", "Some(Palette(Palette"]
+        {
             assert!(seen.contains(&format!("{screen} {overlay}")), "never {screen} with {overlay}: {seen:?}");
         }
     }

@@ -142,6 +142,13 @@ impl Home {
 
     /// A click focuses a panel and selects what it hits; one on the selected setting edits it.
     fn click(&mut self, at: Position, area: Rect) {
+        if let Some(Typing::Name(naming)) = &self.typing {
+            // A click beside the dialog closes it, as esc does, and does nothing else.
+            if !naming.contains(at, area) {
+                self.typing = None;
+            }
+            return;
+        }
         self.keep_typed();
         let layout = HomeLayout::of(area, self.list.len());
         let Some(part) = layout.part(at) else { return };

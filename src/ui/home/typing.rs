@@ -1,16 +1,20 @@
 //! What is being typed at Home: a filter, a field's value, or the name to save under.
 
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
 use super::list::{Entry, List};
 use crate::Usage;
 use crate::preset::{Draft, Library, Preset};
+use crate::ui::format::width;
 use crate::ui::saving::SaveRequest;
 use crate::ui::theme::Look;
 use crate::ui::widgets::input::Input;
-use crate::ui::widgets::popup::popup;
+use crate::ui::widgets::popup::{PopupHit, PopupLayout, popup};
+
+/// Width of the dialog for a name.
+const WIDTH: u16 = 64;
 
 /// What typed text goes into.
 #[derive(Clone, Debug)]
@@ -103,16 +107,28 @@ impl Naming {
         }
     }
 
+    /// What saving under the name means, or why it is not allowed.
+    fn said(&self) -> String {
+        match (&self.complaint, self.replace) {
+            (Some(complaint), _) => format!(" {complaint}"),
+            (None, true) => " overwrites the preset; comments are kept".into(),
+            (None, false) => " saves a new preset; comments are kept".into(),
+        }
+    }
+
+    /// Whether a position is on the dialog that [`Naming::draw`] draws in the middle of an area.
+    pub fn contains(&self, at: Position, area: Rect) -> bool {
+        let lines = [0, 0, width(&self.said())];
+        PopupLayout::new(area, lines.into_iter(), WIDTH).hit(at) != PopupHit::Outside
+    }
+
     /// Draws the name in the middle of an area, and what saving under it means.
     pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
         let theme = &look.theme;
-        let said = match (&self.complaint, self.replace) {
-            (Some(complaint), _) => Line::styled(format!(" {complaint}"), theme.style(theme.error)),
-            (None, true) => Line::styled(" overwrites the preset; comments are kept", theme.style(theme.dim)),
-            (None, false) => Line::styled(" saves a new preset; comments are kept", theme.style(theme.dim)),
-        };
+        let hue = if self.complaint.is_some() { theme.error } else { theme.dim };
+        let said = Line::styled(self.said(), theme.style(hue));
         let lines = vec![Line::default(), Line::default(), said];
-        let inner = popup(frame, area, look, "Save as", lines, 64);
+        let inner = popup(frame, area, look, "Save as", lines, WIDTH);
         let field = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: 1.min(inner.height), ..inner };
         self.input.draw(frame, field, theme.bold(theme.text));
     }

@@ -65,7 +65,8 @@ impl Comparison {
         self.rows.len().saturating_sub(usize::from(self.area(within).height.saturating_sub(3)))
     }
 
-    fn area(&self, within: Rect) -> Rect {
+    /// The area of the table.
+    pub fn area(&self, within: Rect) -> Rect {
         let columns = self.names.len().min(8) as u16;
         let width = (KEYS + 3 + columns * (VALUES + 1)).min(within.width);
         middle(within, width, (self.rows.len() as u16).saturating_add(3).min(within.height))

@@ -5,10 +5,12 @@ mod choices;
 mod column;
 mod comparison;
 mod detail;
+mod dialog;
 mod export;
 mod line_input;
 mod list;
 mod mode;
+mod mouse;
 mod place;
 mod scene;
 mod sign;
@@ -20,16 +22,15 @@ use std::time::SystemTime;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Position, Rect};
+use ratatui::layout::{Constraint, Layout, Rect};
 
 use super::input::UserInput;
 use super::intent::Intent;
 use super::keymap::{Action, Context, Keymap};
-use super::run_edit::RunEdit;
 use super::theme::Look;
 use crate::export::{ChangedBiases, ExportRequest};
 use crate::protocol::Progress;
-use crate::runs::{RunEntry, tags_of};
+use crate::runs::{RunEdit, RunEntry, tags_of};
 use checkpoints::{PinDialog, PinOutcome};
 pub use comparison::Comparison;
 use export::ExportForm;
@@ -85,8 +86,8 @@ impl Runs {
                 None
             }
             UserInput::Click(at) => self.click(*at, area),
-            UserInput::ScrollUp(_) => self.act(Action::Up, area),
-            UserInput::ScrollDown(_) => self.act(Action::Down, area),
+            UserInput::ScrollUp(at) => self.scroll(*at, area, true),
+            UserInput::ScrollDown(at) => self.scroll(*at, area, false),
         }
     }
 
@@ -197,6 +198,9 @@ impl Runs {
                 }
             }
             Action::Overlay => return Some(Intent::Overlay(list.chosen().map(|run| run.path.clone()).collect())),
+            Action::Compare if list.chosen().count() < 2 => {
+                return Some(Intent::Refuse("mark at least 2 runs to compare them".into()));
+            }
             Action::Compare => return Some(Intent::Compare(list.chosen().cloned().collect())),
             Action::Tag => {
                 let tags = list.current()?.tags.join(" ");
@@ -221,17 +225,6 @@ impl Runs {
                 return Some(Intent::Copy(path.canonicalize().unwrap_or(path).display().to_string()));
             }
             _ => {}
-        }
-        None
-    }
-
-    /// A click on a column's name sorts by it, one on a run selects it, and one on the selected run opens it.
-    fn click(&mut self, at: Position, area: Rect) -> Option<Intent> {
-        let [table, _] = self.parts(area);
-        match table::hit(&self.list, table, at)? {
-            table::Hit::Column(column) => self.list.sort_by(column),
-            table::Hit::Run(place) if place == self.list.cursor => return self.act(Action::Enter, area),
-            table::Hit::Run(place) => self.list.cursor = place,
         }
         None
     }
@@ -273,7 +266,7 @@ impl Runs {
         if below.height > 0 {
             detail::draw(&self.list, frame, below, look);
         }
-        detail::draw_mode(&self.mode, frame, area, look);
+        dialog::draw(&self.mode, frame, area, look);
     }
 
     /// The table, and the details below it: the rows that the table does not need, a third of the area at least.
