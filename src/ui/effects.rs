@@ -243,6 +243,9 @@ fn read_in_parts(folder: &Path, mut deliver: impl FnMut(Vec<Event>) -> bool) -> 
 }
 
 fn compare(runs: &[RunEntry]) -> Msg {
+    if runs.len() < 2 {
+        return Msg::Refused("mark at least 2 runs to compare them".into());
+    }
     match Comparison::of(runs) {
         Ok(comparison) => Msg::Compared(comparison),
         Err(error) => refused(&error),

@@ -417,7 +417,7 @@ fn help_lists_the_keys_of_the_screen_and_scrolls() {
         insta::assert_snapshot!(format!("help_{}x{}", size.0, size.1), screen(&app, size));
         press(&mut app, KeyCode::End);
         assert!(screen(&app, size).contains("suspend; resume with fg"), "{}", screen(&app, size));
-        app.update(Msg::Input(UserInput::Click(Position::new(5, 5))));
+        app.update(Msg::Input(UserInput::Click(Position::new(0, 5))));
         assert!(app.overlay.is_none());
     }
 }

@@ -83,7 +83,7 @@ impl Chaos {
     }
 
     fn key(&mut self) -> KeyEvent {
-        const CODES: [KeyCode; 17] = [
+        const CODES: [KeyCode; 18] = [
             KeyCode::Enter,
             // Twice, since what lies above a screen takes all keys until it is closed.
             KeyCode::Esc,
@@ -102,6 +102,8 @@ impl Chaos {
             KeyCode::PageDown,
             KeyCode::F(3),
             KeyCode::Null,
+            // Every question before leaving is to be asked.
+            KeyCode::Char('q'),
         ];
         let code = match self.random.random_range(0..10) {
             0..3 => *CODES.choose(&mut self.random).unwrap(),

@@ -130,7 +130,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "home" Action::App(AppAction::Show(Screen::Home)), [char('H'), Plain(KeyCode::F(2))], "", "Home: presets";
         "monitor" Action::App(AppAction::Show(Screen::Monitor)), [char('M'), Plain(KeyCode::F(3))], "", "Monitor: the current run";
         "runs" Action::App(AppAction::Show(Screen::Runs)), [char('R'), Plain(KeyCode::F(4))], "", "Runs: all runs";
-        "palette" Action::App(AppAction::Palette), [char(':'), Ctrl('p')], "palette", "search actions, presets, runs, settings, themes and exports";
+        "palette" Action::App(AppAction::Palette), [char(':'), Ctrl('p')], "palette", "search actions, presets, runs, settings, exports";
         "theme" Action::App(AppAction::Theme), [char('t')], "theme", "choose a theme";
         "help" Action::App(AppAction::Help), [char('?'), Plain(KeyCode::F(1))], "help", "show or hide this help";
         "quit" Action::App(AppAction::Quit), [char('q'), Ctrl('c')], "quit", "quit; asks before anything is lost";

@@ -198,9 +198,6 @@ impl Runs {
                 }
             }
             Action::Overlay => return Some(Intent::Overlay(list.chosen().map(|run| run.path.clone()).collect())),
-            Action::Compare if list.chosen().count() < 2 => {
-                return Some(Intent::Refuse("mark at least 2 runs to compare them".into()));
-            }
             Action::Compare => return Some(Intent::Compare(list.chosen().cloned().collect())),
             Action::Tag => {
                 let tags = list.current()?.tags.join(" ");
