@@ -20,8 +20,8 @@ pub struct Config {
     pub path: PathBuf,
     /// Name of the theme; `auto` follows the terminal's background. Default `dark`.
     pub theme: String,
-    /// Whether to draw with ASCII characters only. Default false.
-    pub ascii: bool,
+    /// Whether to draw with ASCII characters only; `None` if the locale and the terminal decide. Default `None`.
+    pub ascii: Option<bool>,
     /// Whether to use the mouse. Default true.
     pub mouse: bool,
     /// Default off.
@@ -99,7 +99,7 @@ impl Config {
         let mut config = Config {
             path: path.to_owned(),
             theme: "dark".into(),
-            ascii: false,
+            ascii: None,
             mouse: true,
             notify: Notify::Off,
             alert: Vec::new(),
@@ -112,7 +112,13 @@ impl Config {
             let expected = |wanted| spans.expected(entry, wanted);
             match entry.key.as_str() {
                 "theme" => config.theme = text_of(entry).ok_or_else(|| expected("a theme's name, or \"auto\""))?,
-                "ascii" => config.ascii = entry.value.as_bool().ok_or_else(|| expected("true or false"))?,
+                "ascii" => {
+                    config.ascii = match (entry.value.as_bool(), entry.value.as_str()) {
+                        (None, Some("auto")) => None,
+                        (None, _) => return Err(expected("true, false or \"auto\"")),
+                        (ascii, _) => ascii,
+                    }
+                }
                 "mouse" => config.mouse = entry.value.as_bool().ok_or_else(|| expected("true or false"))?,
                 "notify" => {
                     let name = entry.value.as_str();
@@ -153,7 +159,7 @@ impl Config {
         let mut toml = format!(
             "theme = {}\nascii = {}\nmouse = {}\nnotify = {}\nalert = [{}]\non_hangup = {}\n",
             text(&self.theme),
-            self.ascii,
+            self.ascii.map_or_else(|| text("auto"), |ascii| ascii.to_string()),
             self.mouse,
             text(notify),
             rules.join(", "),
@@ -255,6 +261,7 @@ mod tests {
         for (text, message) in [
             ("\nthem = \"nord\"", "config.toml:2: unknown key \"them\"; did you mean \"theme\"?"),
             ("theme = 3", "config.toml:1: theme is 3, expected a theme's name"),
+            ("ascii = \"yes\"", "config.toml:1: ascii is \"yes\", expected true, false or \"auto\""),
             ("mouse = \"no\"", "config.toml:1: mouse is \"no\", expected true or false"),
             ("on_hangup = true", "config.toml:1: on_hangup is true, expected \"detach\" or \"checkpoint\""),
             ("notify = \"loud\"", "config.toml:1: notify is \"loud\", expected \"off\", \"bell\""),

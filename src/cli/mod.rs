@@ -25,6 +25,7 @@ mod queue;
 mod queue_run;
 mod replay;
 mod resume;
+mod run_edits;
 mod runs;
 mod settings;
 mod shell;
@@ -95,7 +96,7 @@ enum Command {
     Attach(attach::Attach),
     /// Replay a recorded run in the screens
     Replay(replay::Replay),
-    /// List runs, list or pin a run's checkpoints
+    /// List, rename, tag and delete runs; list and pin checkpoints
     Runs(runs::RunsCommand),
     /// List the queue of runs, change it, or train what is queued
     Queue(queue::QueueCommand),
@@ -120,7 +121,7 @@ enum Command {
     Presets(presets::PresetsCommand),
     /// Print the current settings and keys as a config.toml
     Config,
-    /// Check this machine's devices, libraries and paths
+    /// Check this machine's devices, libraries, paths and terminal
     Doctor,
     /// Download the model and data of a demo preset
     Download(download::Download),

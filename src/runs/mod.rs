@@ -20,6 +20,7 @@
 pub mod checkpoint;
 mod compare;
 mod disk;
+mod edit;
 mod events;
 mod folder;
 pub mod health;
@@ -33,6 +34,7 @@ mod trash;
 
 pub use compare::{SettingDifference, setting_differences};
 pub use disk::{Disk, RealDisk};
+pub use edit::RunEdit;
 pub use events::{EventLog, EventRange, last_event, read_events};
 pub use folder::{RunFolder, find, name_error, plain as check_run_name, preset_in_name};
 pub use history::{
@@ -42,6 +44,6 @@ pub use history::{
 pub use list::{CheckpointSummary, Lister, RunEntry, RunState, checkpoint_summaries};
 pub use lock::{Holder, RunLock};
 pub use summary::{BestScore, Summary};
-pub use tags::{tags_of, write_tags};
+pub use tags::{read_tags, tags_of};
 pub use throughput::{Throughput, throughput};
-pub use trash::{TRASH, move_to_trash, rename};
+pub use trash::{TRASH, refuse_active};

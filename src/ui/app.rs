@@ -323,7 +323,7 @@ impl App {
         }
         let (body, keymap) = (frames.body, &self.keymap);
         let intent = match self.screen {
-            Screen::Home => self.home.handle(&input, body, keymap),
+            Screen::Home => self.home.handle(&input, body, keymap, &self.look),
             Screen::Runs => self.runs.handle(&input, body, keymap),
             Screen::Chat => self.chat.handle(&input, body, keymap, &self.look),
             Screen::Monitor => self.monitors.shown_mut()?.handle(&input, body, keymap, &self.look),

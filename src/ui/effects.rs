@@ -18,7 +18,6 @@ use super::message::{Effect, Msg};
 use super::monitor::Files;
 use super::queue_edit::QueueEdit;
 use super::replay::{Pace, PaceControl, read_paced};
-use super::run_edit::RunEdit;
 use super::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
 use super::screenshot::{self, Palette, ScreenFiles};
 use super::start_request::StartRequest;
@@ -29,7 +28,7 @@ use crate::panics::catch_panic;
 use crate::preset::Preset;
 use crate::protocol::{Command, Event};
 use crate::queue::Queue;
-use crate::runs::EventRange;
+use crate::runs::{EventRange, RunEdit};
 
 /// Events that are read between two looks at whether they are still wanted.
 const AT_ONCE: usize = 512;

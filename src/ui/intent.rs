@@ -6,11 +6,11 @@ use super::chat::effect::ChatEffect;
 use super::keymap::AppAction;
 use super::queue_edit::QueueEdit;
 use super::replay::Pace;
-use super::run_edit::RunEdit;
 use super::saving::{PresetEdit, SaveRequest};
 use crate::export::ExportRequest;
 use crate::preset::Preset;
 use crate::protocol::Command;
+use crate::runs::RunEdit;
 
 /// What another screen asks Runs to do with a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,6 @@ use super::input::UserInput;
 use super::monitor::Files;
 use super::queue_edit::QueueEdit;
 use super::replay::Pace;
-use super::run_edit::RunEdit;
 use super::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
 use super::screenshot::ScreenFiles;
 use super::start_request::{ActiveRuns, StartRequest};
@@ -19,7 +18,7 @@ use crate::export::ExportRequest;
 use crate::preset::{Preset, PresetEntry};
 use crate::protocol::{Command, Event, Progress};
 use crate::queue::QueueEntry;
-use crate::runs::RunEntry;
+use crate::runs::{RunEdit, RunEntry};
 
 /// What the state is updated with.
 pub enum Msg {

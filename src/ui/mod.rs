@@ -5,6 +5,7 @@
 
 pub mod app;
 pub mod backend;
+mod charset;
 pub mod chat;
 mod chatting;
 pub mod comparison;
@@ -28,7 +29,6 @@ mod pill;
 mod place;
 pub mod queue_edit;
 pub mod replay;
-pub mod run_edit;
 pub mod runs;
 pub mod saving;
 mod scene;
@@ -72,9 +72,11 @@ use crate::runs::Lister;
 use crate::signals::{Signal, Signals};
 use app::App;
 use backend::{Backend, Launched};
+pub use charset::Charset;
 pub use chat::ChatStart;
 use comparison::CurveReader;
 use export::Exporting;
+pub use frames::MIN_SIZE;
 use home::Home;
 use input::UserInput;
 use launch::HandOff;

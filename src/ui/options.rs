@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::charset::Charset;
 use super::keymap::Keymap;
 use super::terminal_background;
 use super::theme::{Depth, Look, Themes};
@@ -31,7 +32,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The options of the user's settings; `ascii` forces plain characters.
+    /// The options of the user's settings; `ascii` forces plain characters. Without a setting the environment decides.
     ///
     /// # Errors
     /// [`Usage`](crate::Usage) with its place: a theme or key bindings that are invalid.
@@ -42,7 +43,7 @@ impl Options {
             themes.load(&config.theme, depth)?;
         }
         Ok(Options {
-            ascii: ascii || config.ascii,
+            ascii: ascii || config.ascii.unwrap_or_else(|| Charset::of_environment().is_ascii()),
             mouse: config.mouse,
             notify: config.notify,
             on_hangup: config.on_hangup,

@@ -43,6 +43,7 @@ mod layers;
 mod logging;
 #[cfg(feature = "torch")]
 mod lookahead;
+mod palette;
 #[cfg(feature = "torch")]
 mod parity;
 #[cfg(feature = "torch")]
@@ -58,6 +59,7 @@ mod resume;
 mod run;
 #[cfg(feature = "torch")]
 mod run_faults;
+mod runs_cli;
 mod runs_screen;
 mod runs_screen_pty;
 #[cfg(feature = "torch")]

@@ -49,10 +49,12 @@ impl Pty {
         let mut command = CommandBuilder::new(program);
         command.args(arguments);
         command.cwd(folder);
-        for name in ["NO_COLOR", "FINESIFT_RUNS", "TMUX", "STY", "TERM_PROGRAM", "WT_SESSION", "DISPLAY"] {
+        for name in
+            ["NO_COLOR", "FINESIFT_RUNS", "TMUX", "STY", "TERM_PROGRAM", "WT_SESSION", "DISPLAY", "LC_ALL", "LC_CTYPE"]
+        {
             command.env_remove(name);
         }
-        for (name, value) in [("TERM", "xterm-256color"), ("COLORTERM", "truecolor")] {
+        for (name, value) in [("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("LANG", "C.UTF-8")] {
             command.env(name, value);
         }
         command.env("XDG_CONFIG_HOME", folder.join("config"));

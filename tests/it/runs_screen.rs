@@ -9,13 +9,13 @@ use finesift::export::{Cancelled, ChangedBiases, ExportFormat, ExportRequest};
 use finesift::preset::Library;
 use finesift::protocol::{Event, Progress};
 use finesift::runs::checkpoint::CheckpointSelector;
-use finesift::runs::{Lister, read_events};
+use finesift::runs::{Lister, RunEdit, read_events};
 use finesift::ui::app::App;
 use finesift::ui::draw;
 use finesift::ui::input::UserInput;
 use finesift::ui::message::{Effect, Msg};
 use finesift::ui::monitor::Files;
-use finesift::ui::run_edit::RunEdit;
+
 use finesift::ui::screen::Screen;
 use finesift::ui::theme::{Depth, Look, Theme, Themes};
 use ratatui::Terminal;
@@ -403,7 +403,7 @@ fn help_lists_the_keys_of_the_screen_and_scrolls() {
         insta::assert_snapshot!(format!("help_{}x{}", size.0, size.1), screen(&app, size));
         press(&mut app, KeyCode::End);
         assert!(screen(&app, size).contains("suspend; resume with fg"), "{}", screen(&app, size));
-        app.update(Msg::Input(UserInput::Click(Position::new(5, 5))));
+        app.update(Msg::Input(UserInput::Click(Position::new(0, 5))));
         assert!(app.overlay.is_none());
     }
 }

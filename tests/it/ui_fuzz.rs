@@ -143,8 +143,10 @@ impl Chaos {
             let (code, modifiers) = *keys.choose(&mut self.random).unwrap();
             return KeyEvent::new(code, modifiers);
         }
-        const CODES: [KeyCode; 16] = [
+        const CODES: [KeyCode; 18] = [
             KeyCode::Enter,
+            // Twice, since what lies above a screen takes all keys until it is closed.
+            KeyCode::Esc,
             KeyCode::Esc,
             KeyCode::Tab,
             KeyCode::BackTab,
@@ -160,6 +162,8 @@ impl Chaos {
             KeyCode::PageDown,
             KeyCode::F(3),
             KeyCode::Null,
+            // Every question before leaving is to be asked.
+            KeyCode::Char('q'),
         ];
         let code = match self.random.random_range(0..10) {
             0..3 => *CODES.choose(&mut self.random).unwrap(),
@@ -331,7 +335,9 @@ fn random_messages_never_panic_the_screens() {
     assert!(cards > 10, "{cards} cards of runs that ended");
     assert!(chats > 0 && requests > 20, "{chats} chats, {requests} requests");
     for screen in ["Home", "Monitor", "Runs", "Chat"] {
-        for overlay in ["None", "Some(Help(", "Some(Quit(Presets,", "Some(Quit(Run,", "Some(Themes(Picker"] {
+        for overlay in
+            ["None", "Some(Help(", "Some(Quit(Presets,", "Some(Quit(Run,", "Some(Themes(Picker", "Some(Palette(Palette"]
+        {
             assert!(seen.contains(&format!("{screen} {overlay}")), "never {screen} with {overlay}: {seen:?}");
         }
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crossterm::event::KeyCode;
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
 use super::list::Entry;
@@ -12,7 +12,7 @@ use crate::ui::format::{fitted_end, plain, truncated};
 use crate::ui::intent::Intent;
 use crate::ui::saving::PresetEdit;
 use crate::ui::theme::Look;
-use crate::ui::widgets::popup::popup;
+use crate::ui::widgets::popup::{PopupHit, PopupLayout, popup};
 
 /// Columns of the dialog.
 const WIDTH: u16 = 64;
@@ -51,7 +51,25 @@ impl Deletion {
         }
     }
 
+    /// The key that a click stands for: an answer, or esc beside the question.
+    pub fn key_at(&self, at: Position, area: Rect, look: &Look) -> Option<KeyCode> {
+        let lines = self.lines(area, look);
+        match PopupLayout::new(area, lines.iter().map(Line::to_string), WIDTH).hit(at) {
+            PopupHit::Outside => Some(KeyCode::Esc),
+            PopupHit::Line(line, column) if line + 1 == lines.len() => {
+                let yes: usize = lines[line].spans.iter().take(2).map(Span::width).sum();
+                Some(KeyCode::Char(if usize::from(column) < yes { 'y' } else { 'n' }))
+            }
+            PopupHit::Line(..) | PopupHit::Frame => None,
+        }
+    }
+
     pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
+        popup(frame, area, look, "Delete preset", self.lines(area, look), WIDTH);
+    }
+
+    /// The lines of the question; the last has the answers.
+    fn lines<'a>(&self, area: Rect, look: &Look) -> Vec<Line<'a>> {
         let theme = &look.theme;
         let room = usize::from(WIDTH.min(area.width)).saturating_sub(4);
         let line = |text: String, hue| Line::styled(format!(" {text}"), theme.style(hue));
@@ -71,6 +89,6 @@ impl Deletion {
             Line::default(),
             Line::from(vec![key(" y"), word(" move to trash   "), key("n"), word(" cancel")]),
         ]);
-        popup(frame, area, look, "Delete preset", lines, WIDTH);
+        lines
     }
 }

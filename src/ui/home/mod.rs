@@ -25,6 +25,7 @@ mod unsaved;
 
 use std::time::Duration;
 
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Frame;
 use ratatui::layout::{Margin, Position, Rect};
 
@@ -94,7 +95,7 @@ impl Home {
     }
 
     /// Handles an input. `area` is the one that [`Home::draw`] draws on.
-    pub fn handle(&mut self, input: &UserInput, area: Rect, keymap: &Keymap) -> Option<Intent> {
+    pub fn handle(&mut self, input: &UserInput, area: Rect, keymap: &Keymap, look: &Look) -> Option<Intent> {
         let intent = match input {
             UserInput::Key(key) if self.typing() => self.type_key(*key),
             UserInput::Key(key) => return self.perform(keymap.action(Context::Home, key)?),
@@ -102,7 +103,7 @@ impl Home {
                 self.paste(text);
                 None
             }
-            UserInput::Click(at) => self.click(*at, area),
+            UserInput::Click(at) => self.click(*at, area, look),
             UserInput::Drag(_) => None,
             UserInput::ScrollUp(at) => {
                 self.scroll(*at, area, -1);
@@ -193,7 +194,10 @@ impl Home {
     }
 
     /// A click focuses a panel and selects what it hits; one on the selected setting edits it.
-    fn click(&mut self, at: Position, area: Rect) -> Option<Intent> {
+    fn click(&mut self, at: Position, area: Rect, look: &Look) -> Option<Intent> {
+        if let Some(Typing::Name(_) | Typing::Delete(_)) = &self.typing {
+            return self.click_dialog(at, area, look);
+        }
         self.keep_typed();
         let layout = HomeLayout::of(area, self.list.all_rows());
         let part = layout.part(at)?;
@@ -223,6 +227,16 @@ impl Home {
         }
         self.focus = part;
         intent
+    }
+
+    /// A click beside a dialog closes it, as esc does, and does nothing else; one on an answer gives it.
+    fn click_dialog(&mut self, at: Position, area: Rect, look: &Look) -> Option<Intent> {
+        let key = match self.typing.as_ref()? {
+            Typing::Name(naming) => (!naming.contains(at, area, look)).then_some(KeyCode::Esc),
+            Typing::Delete(deletion) => deletion.key_at(at, area, look),
+            Typing::Filter | Typing::SettingsFilter | Typing::Field(_) => None,
+        };
+        self.type_key(KeyEvent::new(key?, KeyModifiers::NONE))
     }
 
     fn scroll(&mut self, at: Position, area: Rect, by: isize) {

@@ -1,7 +1,7 @@
 //! The name under which a preset is saved, or to which it is renamed, while it is typed.
 
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
 use super::list::{Entry, List};
@@ -12,7 +12,7 @@ use crate::ui::intent::Intent;
 use crate::ui::saving::{PresetEdit, SaveRequest};
 use crate::ui::theme::Look;
 use crate::ui::widgets::input::Input;
-use crate::ui::widgets::popup::popup;
+use crate::ui::widgets::popup::{PopupHit, PopupLayout, popup};
 
 /// Columns of the dialog.
 const WIDTH: u16 = 64;
@@ -89,8 +89,26 @@ impl Naming {
         }
     }
 
+    /// Whether a position is on the dialog that [`Naming::draw`] draws in the middle of an area.
+    pub fn contains(&self, at: Position, area: Rect, look: &Look) -> bool {
+        let lines = self.lines(area, look);
+        PopupLayout::new(area, lines.iter().map(Line::to_string), WIDTH).hit(at) != PopupHit::Outside
+    }
+
     /// Draws the name in the middle of an area, and what it means or why it is not allowed below.
     pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
+        let theme = &look.theme;
+        let title = match self.purpose {
+            Purpose::Save => "Save as",
+            Purpose::Rename => "Rename preset",
+        };
+        let inner = popup(frame, area, look, title, self.lines(area, look), WIDTH);
+        let field = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: 1.min(inner.height), ..inner };
+        self.input.draw(frame, field, theme.bold(theme.text));
+    }
+
+    /// The lines of the dialog; the first is for the name.
+    fn lines<'a>(&self, area: Rect, look: &Look) -> Vec<Line<'a>> {
         let theme = &look.theme;
         let (said, hue) = match (&self.complaint, self.purpose, self.replace) {
             (Some(complaint), ..) => (plain(complaint), theme.error),
@@ -106,13 +124,7 @@ impl Naming {
             Purpose::Rename => " enter rename  esc cancel",
         };
         lines.push(Line::styled(keys, theme.style(theme.dim)));
-        let title = match self.purpose {
-            Purpose::Save => "Save as",
-            Purpose::Rename => "Rename preset",
-        };
-        let inner = popup(frame, area, look, title, lines, WIDTH);
-        let field = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: 1.min(inner.height), ..inner };
-        self.input.draw(frame, field, theme.bold(theme.text));
+        lines
     }
 }
 

@@ -157,7 +157,7 @@ mod tests {
 
         #[test]
         fn a_key_is_that_of_its_own_event(key in keys()) {
-            // Only arrows are told apart with shift.
+            // With shift only arrows are keys of their own.
             let arrow = |code| matches!(code, KeyCode::Left | KeyCode::Right | KeyCode::Up | KeyCode::Down);
             if !matches!(key, Key::Shift(code) if !arrow(code)) {
                 prop_assert_eq!(Key::of(&key.event()), Some(key));

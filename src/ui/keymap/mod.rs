@@ -164,7 +164,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "monitor" Action::App(AppAction::Show(Screen::Monitor)), [char('M'), Plain(KeyCode::F(3))], "", "Monitor: the current run";
         "runs" Action::App(AppAction::Show(Screen::Runs)), [char('R'), Plain(KeyCode::F(4))], "", "Runs: all runs";
         "chat" Action::App(AppAction::Show(Screen::Chat)), [char('C'), Plain(KeyCode::F(5))], "", "Chat: a language model";
-        "palette" Action::App(AppAction::Palette), [char(':'), Ctrl('p')], "palette", "search actions, presets, runs, settings, themes and exports";
+        "palette" Action::App(AppAction::Palette), [char(':'), Ctrl('p')], "palette", "search actions, presets, runs, settings, exports";
         "theme" Action::App(AppAction::Theme), [char('t')], "theme", "choose a theme";
         "save-screen" Action::App(AppAction::SaveScreen), [Ctrl('s')], "", "save the screen as SVG and PNG";
         "help" Action::App(AppAction::Help), [char('?'), Plain(KeyCode::F(1))], "help", "show or hide this help";

@@ -61,12 +61,16 @@ impl Monitor {
             }
             return;
         }
-        let panels = self.panels(body);
-        let Some((panel, _)) = panels.iter().find(|(_, area)| area.contains(at)) else { return };
-        if *panel == self.view.chart(&self.run) {
-            self.view.full = true;
-        }
-        self.focus(Some(*panel));
+        let before = self.view.chart(&self.run);
+        let hit = self.focus_at(at, body);
+        self.view.full = hit == Some(before);
+    }
+
+    /// Focuses the chart at a position, and returns it.
+    pub(super) fn focus_at(&mut self, at: Position, body: Rect) -> Option<Panel> {
+        let hit = self.panels(body).into_iter().find(|(_, area)| area.contains(at)).map(|(panel, _)| panel);
+        self.focus(hit);
+        hit
     }
 
     /// Writes the focused chart as CSV and SVG into the run's folder.

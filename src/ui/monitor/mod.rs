@@ -232,8 +232,8 @@ impl Monitor {
                 }
                 None
             }
-            UserInput::ScrollUp(_) => self.act(if self.view.full { Action::ZoomIn } else { Action::Up }, area),
-            UserInput::ScrollDown(_) => self.act(if self.view.full { Action::ZoomOut } else { Action::Down }, area),
+            UserInput::ScrollUp(at) => self.scroll(*at, area, true),
+            UserInput::ScrollDown(at) => self.scroll(*at, area, false),
         }
     }
 
@@ -419,8 +419,25 @@ impl Monitor {
         self.request(word, command).map(Intent::Send)
     }
 
+    /// The wheel zooms a full-screen chart, focuses the chart under the pointer, and scrolls what scrolls.
+    fn scroll(&mut self, at: Position, area: Rect, up: bool) -> Option<Intent> {
+        match self.view.tab {
+            _ if self.view.full => self.act(if up { Action::ZoomIn } else { Action::ZoomOut }, area),
+            Tab::Overview | Tab::System => {
+                self.focus_at(at, self.parts(area)[2]);
+                None
+            }
+            _ => self.act(if up { Action::Up } else { Action::Down }, area),
+        }
+    }
+
     fn click(&mut self, at: Position, area: Rect, look: &Look) -> Option<Intent> {
         let [header, badges, body] = self.parts(area);
+        if self.prompt.is_some() {
+            // A click beside the dialog closes it, as esc does, and does nothing else.
+            self.prompt = self.prompt.take().filter(|_| prompt::area(body).contains(at));
+            return None;
+        }
         if let Some(index) = self.health.badge_at(at, badges) {
             self.health.listed = Some(index);
             return None;

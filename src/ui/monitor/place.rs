@@ -69,7 +69,9 @@ impl Monitor {
             (Action::PauseOrResume, _) if self.paused() => Some("resume"),
             (Action::Back, _) if self.view.full => Some("back"),
             (Action::ZoomIn, _) => Some("zoom"),
-            (Action::Back, _) if !self.live && self.view.cursor.is_none() => Some("to the runs"),
+            (Action::Back, _) if !self.live && self.view.cursor.is_none() => Some("runs"),
+            // Of a run that trains, its commands come first.
+            (Action::Enter, Tab::Overview | Tab::System) if !self.at_work() => Some("full screen"),
             (Action::Metric, Tab::Layers) => Some("metric"),
             (Action::Enter, Tab::Layers) => Some("history"),
             (Action::Level, Tab::Log) => Some("level"),

@@ -60,12 +60,16 @@ impl Prompt {
     }
 }
 
+/// The area of the prompt over a tab's.
+pub(super) fn area(body: Rect) -> Rect {
+    Rect { height: body.height.min(3), ..body }
+}
+
 /// Draws the prompt over the first lines of an area.
-pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene, prompt: &Prompt) {
-    let height = area.height.min(3);
+pub(super) fn draw(frame: &mut Frame, body: Rect, scene: Scene, prompt: &Prompt) {
     let up = if scene.look.ascii { "up" } else { "↑" };
     let note = format!("enter send  {up} history  esc cancel");
-    let inner = window(frame, Rect { height, ..area }, scene.look, Title { note, ..Title::named("Prompt") });
+    let inner = window(frame, area(body), scene.look, Title { note, ..Title::named("Prompt") });
     let line = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     prompt.input.draw(frame, line.intersection(inner), scene.look.theme.bold(scene.look.theme.text));
 }

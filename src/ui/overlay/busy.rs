@@ -2,6 +2,7 @@
 
 use crossterm::event::KeyEvent;
 use ratatui::Frame;
+use ratatui::layout::Position;
 use ratatui::text::Line;
 
 use super::answers::{self, Answer, Choice};
@@ -9,7 +10,7 @@ use super::quit::{still_training, text};
 use super::{Outcome, Scene};
 use crate::ui::format::{plain, wrapped};
 use crate::ui::start_request::{ActiveRuns, StartRequest};
-use crate::ui::widgets::popup::popup;
+use crate::ui::widgets::popup::{PopupHit, PopupLayout, popup};
 
 /// Width of the question.
 const WIDTH: u16 = 66;
@@ -56,12 +57,40 @@ impl BusyDialog {
         self.selected = selected;
         match choice {
             Choice::Open => Outcome::Stay,
-            Choice::Dismissed | Choice::Chosen(BusyAnswer::Cancel) => Outcome::Close,
-            Choice::Chosen(answer) => Outcome::Start(self.request.clone(), answer),
+            Choice::Dismissed => Outcome::Close,
+            Choice::Chosen(answer) => self.answered(answer),
+        }
+    }
+
+    /// A click on an answer gives it, one beside the question cancels.
+    pub(super) fn click(&self, at: Position, scene: &Scene) -> Outcome {
+        let (lines, first) = self.page(scene);
+        match PopupLayout::new(scene.area, lines.iter().map(Line::to_string), WIDTH).hit(at) {
+            PopupHit::Outside => Outcome::Close,
+            PopupHit::Line(line, _) if line >= first => self
+                .answers(scene)
+                .into_iter()
+                .nth(line - first)
+                .map_or(Outcome::Stay, |answer| self.answered(answer.means)),
+            PopupHit::Line(..) | PopupHit::Frame => Outcome::Stay,
+        }
+    }
+
+    fn answered(&self, answer: BusyAnswer) -> Outcome {
+        match answer {
+            BusyAnswer::Cancel => Outcome::Close,
+            answer => Outcome::Start(self.request.clone(), answer),
         }
     }
 
     pub(super) fn draw(&self, frame: &mut Frame, scene: &Scene) {
+        let (lines, _) = self.page(scene);
+        let title = format!("Start {}", plain(&self.request.name()));
+        popup(frame, scene.area, scene.look, &title, lines, WIDTH);
+    }
+
+    /// The lines of the question, and the index of the first answer's.
+    fn page<'a>(&self, scene: &Scene) -> (Vec<Line<'a>>, usize) {
         let room = usize::from(WIDTH.min(scene.area.width).saturating_sub(2));
         let active = match &self.active {
             ActiveRuns::Here => scene.live.map(still_training).unwrap_or_default(),
@@ -75,10 +104,10 @@ impl BusyDialog {
             lines.extend(wrapped(sentence, room.saturating_sub(2)).iter().map(|line| text(scene, line)));
         }
         lines.push(Line::default());
+        let first = lines.len();
         lines.extend(answers::lines(scene, &self.answers(scene), self.selected, room));
         lines.push(Line::default());
         lines.push(Line::styled(" esc cancels", scene.look.theme.style(scene.look.theme.dim)));
-        let title = format!("Start {}", plain(&self.request.name()));
-        popup(frame, scene.area, scene.look, &title, lines, WIDTH);
+        (lines, first)
     }
 }

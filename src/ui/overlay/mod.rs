@@ -10,6 +10,7 @@ mod scene;
 mod themes;
 
 use ratatui::Frame;
+use ratatui::layout::Rect;
 
 use super::input::UserInput;
 use super::keymap::{Action, AppAction, Hint};
@@ -72,18 +73,20 @@ impl Overlay {
         match self {
             Overlay::Quit(question, selected) => match input {
                 UserInput::Key(key) => question.handle_key(selected, key, scene),
+                UserInput::Click(at) => question.click(*at, scene),
                 _ => Outcome::Stay,
             },
             Overlay::Palette(palette) => palette.handle(input, scene.area),
             Overlay::Busy(dialog) => match input {
                 UserInput::Key(key) => dialog.handle_key(key, scene),
+                UserInput::Click(at) => dialog.click(*at, scene),
                 _ => Outcome::Stay,
             },
             Overlay::Themes(picker) => match input {
                 UserInput::Click(at) => picker.click(*at, scene),
                 input => action(input, scene).map_or(Outcome::Stay, |action| picker.act(action)),
             },
-            Overlay::Help(from) => scroll(input, scene, from, help::scrollable(scene)),
+            Overlay::Help(from) => scroll(input, scene, from, help::scrollable(scene), help::area(scene)),
         }
     }
 
@@ -130,8 +133,12 @@ fn action(input: &UserInput, scene: &Scene) -> Option<Action> {
     }
 }
 
-/// Scrolls a text of which at most `most` lines can be above the window. The keys that open a text close it too.
-fn scroll(input: &UserInput, scene: &Scene, from: &mut usize, most: usize) -> Outcome {
+/// Scrolls a text in an area, of which at most `most` lines can be above it. The keys that open a text close it too, and
+/// so does a click beside it.
+fn scroll(input: &UserInput, scene: &Scene, from: &mut usize, most: usize, area: Rect) -> Outcome {
+    if matches!(input, UserInput::Click(at) if area.contains(*at)) {
+        return Outcome::Stay;
+    }
     let to = match action(input, scene) {
         Some(Action::App(AppAction::Help | AppAction::Quit) | Action::Back | Action::Enter) => return Outcome::Close,
         Some(Action::Up) => from.saturating_sub(1),

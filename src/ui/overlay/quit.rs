@@ -3,6 +3,7 @@
 
 use crossterm::event::KeyEvent;
 use ratatui::Frame;
+use ratatui::layout::Position;
 use ratatui::text::{Line, Span};
 
 use super::answers::{self, Answer, Choice};
@@ -10,7 +11,7 @@ use super::{Outcome, Scene};
 use crate::ui::format::{fitted, plain, width, wrapped};
 use crate::ui::home::Unsaved;
 use crate::ui::monitor::Monitor;
-use crate::ui::widgets::popup::popup;
+use crate::ui::widgets::popup::{PopupHit, PopupLayout, popup};
 
 /// A question before leaving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,18 +145,38 @@ impl Question {
             Choice::Chosen(answer) => Outcome::Completion(self, answer),
         }
     }
+
+    /// A click on an answer gives it, one beside the question stays in the program.
+    pub(super) fn click(self, at: Position, scene: &Scene) -> Outcome {
+        let (lines, first) = page(scene, self, 0);
+        match PopupLayout::new(scene.area, lines.iter().map(Line::to_string), WIDTH).hit(at) {
+            PopupHit::Outside => Outcome::Close,
+            PopupHit::Line(line, _) if line >= first => {
+                let answer = self.answers(scene).into_iter().nth(line - first);
+                answer.map_or(Outcome::Stay, |answer| Outcome::Completion(self, answer.means))
+            }
+            PopupHit::Line(..) | PopupHit::Frame => Outcome::Stay,
+        }
+    }
 }
 
 pub(super) fn draw(frame: &mut Frame, scene: &Scene, question: Question, selected: usize) {
+    let (lines, _) = page(scene, question, selected);
+    popup(frame, scene.area, scene.look, "Quit", lines, WIDTH);
+}
+
+/// The lines of a question, and the index of the first answer's.
+fn page<'a>(scene: &Scene, question: Question, selected: usize) -> (Vec<Line<'a>>, usize) {
     let theme = &scene.look.theme;
     let room = usize::from(WIDTH.min(scene.area.width).saturating_sub(2));
     let mut lines = vec![Line::default()];
     lines.extend(question.lines(scene, room));
     lines.push(Line::default());
+    let first = lines.len();
     lines.extend(answers::lines(scene, &question.answers(scene), selected, room));
     lines.push(Line::default());
     lines.push(Line::styled(format!(" {}", question.hint(scene)), theme.style(theme.dim)));
-    popup(frame, scene.area, scene.look, "Quit", lines, WIDTH);
+    (lines, first)
 }
 
 /// Whether all of them can be saved under their default names.

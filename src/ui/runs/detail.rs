@@ -1,6 +1,4 @@
-//! Details and loss curve of the run under the cursor, below the table; dialogs, above it.
-
-use std::path::PathBuf;
+//! Details and loss curve of the run under the cursor, below the table.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -8,7 +6,6 @@ use ratatui::text::{Line, Span};
 
 use super::line_input::LineInput;
 use super::list::RunList;
-use super::mode::Mode;
 use super::sign::sign;
 use crate::runs::{CheckpointSummary, RunEnd, RunEntry};
 use crate::series::{At, Series};
@@ -19,7 +16,6 @@ use crate::ui::theme::Look;
 use crate::ui::widgets::chart::{Chart, Curve};
 use crate::ui::widgets::cut::cut;
 use crate::ui::widgets::panel::{Title, panel};
-use crate::ui::widgets::popup::popup;
 
 /// Columns of the labels.
 const LABELS: usize = 12;
@@ -125,93 +121,4 @@ fn draw_loss(run: &RunEntry, frame: &mut Frame, area: Rect, look: &Look) {
     let curve = Curve::line("loss", &series, theme.style(theme.loss));
     let chart = Chart { ascii: look.ascii, ..Chart::over_steps(vec![curve], "no steps yet", theme.style(theme.dim)) };
     chart.draw(inner, frame.buffer_mut());
-}
-
-/// Draws the dialog that keys go to, if there is one.
-pub(super) fn draw_mode(mode: &Mode, frame: &mut Frame, area: Rect, look: &Look) {
-    match mode {
-        Mode::List | Mode::Filter { .. } => {}
-        Mode::Rename(renaming) => renaming.draw(frame, area, look),
-        Mode::Tag(paths, input) => {
-            let title = if paths.len() == 1 { "Tags".to_owned() } else { format!("Tags of {} runs", paths.len()) };
-            let hint = hint("separated by spaces  enter save  esc cancel", look);
-            popup(frame, area, look, &title, vec![typed(input, look), Line::default(), hint], 60);
-        }
-        Mode::TrainLonger(longer) => {
-            let lines = vec![
-                Line::default(),
-                Line::styled(
-                    format!(" {} {}", short(&longer.name, look), longer.ended),
-                    look.theme.style(look.theme.text),
-                ),
-                hint("settings for the steps to come:", look),
-                Line::default(),
-                typed(&longer.input, look),
-                Line::default(),
-                hint("KEY=VALUE ...  enter resume  esc cancel", look),
-            ];
-            popup(frame, area, look, "Train for longer", lines, 64);
-        }
-        Mode::Delete(paths) => {
-            let lines = vec![
-                Line::default(),
-                Line::styled(format!(" {}", question(paths, look)), look.theme.style(look.theme.text)),
-                hint("with all checkpoints, to .trash in the runs folder", look),
-                Line::default(),
-                answers("move to trash", "cancel", look),
-            ];
-            popup(frame, area, look, "Move to trash", lines, 64);
-        }
-        Mode::Export(form) => form.draw(frame, area, look),
-        Mode::Biases(order, biases) => {
-            let name = order.run.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let why = wrapped(&plain(&biases.to_string()), 62);
-            let mut lines = vec![Line::default()];
-            lines.extend(
-                why.into_iter().map(|line| Line::styled(format!(" {line}"), look.theme.style(look.theme.text))),
-            );
-            lines.push(Line::default());
-            lines.push(answers("export without biases", "cancel", look));
-            popup(frame, area, look, &format!("Export {}", plain(&name)), lines, 68);
-        }
-        Mode::Pins(dialog) => dialog.draw(frame, area, look),
-    }
-}
-
-/// A text being typed, with a cursor.
-fn typed<'a>(input: &LineInput, look: &Look) -> Line<'a> {
-    let theme = &look.theme;
-    let (before, after) = input.parts();
-    Line::from(vec![
-        Span::styled(format!(" {before}"), theme.bold(theme.text)),
-        Span::styled("_", theme.bold(theme.accent)),
-        Span::styled(after, theme.bold(theme.text)),
-    ])
-}
-
-fn hint<'a>(text: &str, look: &Look) -> Line<'a> {
-    Line::styled(format!(" {text}"), look.theme.style(look.theme.dim))
-}
-
-/// The keys y and n with their meanings.
-fn answers<'a>(yes: &'a str, no: &'a str, look: &Look) -> Line<'a> {
-    let theme = &look.theme;
-    let key = |key: &'static str| Span::styled(key, theme.bold(theme.accent));
-    let word = |word: String| Span::styled(word, theme.style(theme.text));
-    Line::from(vec![key(" y"), word(format!(" {yes}   ")), key("n"), word(format!(" {no}"))])
-}
-
-/// A name within a sentence of a dialog.
-fn short(name: &str, look: &Look) -> String {
-    truncated(name, 36, look.ascii)
-}
-
-fn question(paths: &[PathBuf], look: &Look) -> String {
-    match paths {
-        [one] => {
-            let name = plain(&one.file_name().unwrap_or_default().to_string_lossy());
-            format!("Move {} to the trash?", short(&name, look))
-        }
-        many => format!("Move {} runs to the trash?", many.len()),
-    }
 }

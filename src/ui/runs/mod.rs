@@ -5,10 +5,12 @@ mod choices;
 mod column;
 mod compare;
 mod detail;
+mod dialog;
 mod export;
 mod line_input;
 mod list;
 mod mode;
+mod mouse;
 mod place;
 mod queue_panel;
 mod queue_view;
@@ -26,17 +28,16 @@ use std::time::SystemTime;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Position, Rect};
+use ratatui::layout::{Constraint, Layout, Rect};
 
 use super::comparison::{self, Comparison};
 use super::input::UserInput;
 use super::intent::{Intent, RunRequest};
 use super::keymap::{Action, Context, Keymap};
-use super::run_edit::RunEdit;
 use super::theme::Look;
 use crate::export::{ChangedBiases, ExportRequest};
 use crate::protocol::Progress;
-use crate::runs::{RunEntry, RunState, tags_of};
+use crate::runs::{RunEdit, RunEntry, RunState, tags_of};
 use checkpoints::{PinDialog, PinOutcome};
 use export::ExportForm;
 pub use export::{RunningExport, format_words};
@@ -142,8 +143,8 @@ impl Runs {
             }
             UserInput::Click(at) => self.click(*at, area),
             UserInput::Drag(_) => None,
-            UserInput::ScrollUp(_) => self.act(Action::Up, area),
-            UserInput::ScrollDown(_) => self.act(Action::Down, area),
+            UserInput::ScrollUp(at) => self.scroll(*at, area, true),
+            UserInput::ScrollDown(at) => self.scroll(*at, area, false),
         }
     }
 
@@ -311,25 +312,6 @@ impl Runs {
         self.list.entries.iter().flatten().filter(active).count()
     }
 
-    /// A click on a column's name sorts by it, one on a run selects it, and one on the selected run opens it.
-    fn click(&mut self, at: Position, area: Rect) -> Option<Intent> {
-        let [queue, area] = self.queue.split(area);
-        if self.queue.click(at, queue) {
-            return None;
-        }
-        let [table, below] = self.parts(area);
-        if below.contains(at) {
-            self.click_on_comparison(at, below);
-            return None;
-        }
-        match table::hit(&self.list, table, at)? {
-            table::Hit::Column(column) => self.list.sort_by(column),
-            table::Hit::Run(place) if place == self.list.cursor => return self.act(Action::Enter, area),
-            table::Hit::Run(place) => self.list.cursor = place,
-        }
-        None
-    }
-
     /// Notes that an export begins. Whether none was running.
     pub fn begin_export(&mut self, order: &ExportRequest) -> bool {
         let idle = self.exporting.is_none();
@@ -378,7 +360,7 @@ impl Runs {
                 detail::draw(&self.list, frame, below, look);
             }
         }
-        detail::draw_mode(&self.mode, frame, area, look);
+        dialog::draw(&self.mode, frame, area, look);
     }
 
     /// The table, and the details below it: the rows that the table does not need, a third of the area at least.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::text::Line;
 
 use super::line_input::InputOutcome;
@@ -14,7 +14,7 @@ use crate::ui::format::{plain, wrapped};
 use crate::ui::run_edit::RunEdit;
 use crate::ui::theme::Look;
 use crate::ui::widgets::input::Input;
-use crate::ui::widgets::popup::popup;
+use crate::ui::widgets::popup::{PopupHit, PopupLayout, popup};
 
 /// Columns of the dialog.
 const WIDTH: u16 = 60;
@@ -89,13 +89,26 @@ impl Renaming {
         };
     }
 
-    pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
-        let theme = &look.theme;
+    /// The key that a click stands for: esc beside the dialog.
+    pub fn click(&self, at: Position, area: Rect) -> Option<KeyCode> {
+        let lines = self.lines(area).into_iter().map(|(line, _)| line);
+        (PopupLayout::new(area, lines, WIDTH).hit(at) == PopupHit::Outside).then_some(KeyCode::Esc)
+    }
+
+    /// The lines of the dialog, and whether each is a complaint. The first is for the name.
+    fn lines(&self, area: Rect) -> Vec<(String, bool)> {
         let room = usize::from(WIDTH.min(area.width)).saturating_sub(4);
         let said = self.complaint.as_ref().map(|complaint| wrapped(&plain(complaint), room)).unwrap_or_default();
-        let mut lines = vec![Line::default()];
-        lines.extend(said.into_iter().map(|line| Line::styled(format!(" {line}"), theme.style(theme.error))));
-        lines.extend([Line::default(), Line::styled(" enter rename  esc cancel", theme.style(theme.dim))]);
+        let said = said.into_iter().map(|line| (format!(" {line}"), true));
+        let (name, blank, hint) = (String::new(), String::new(), " enter rename  esc cancel".to_owned());
+        std::iter::once((name, false)).chain(said).chain([(blank, false), (hint, false)]).collect()
+    }
+
+    pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
+        let theme = &look.theme;
+        let style = |complaint| theme.style(if complaint { theme.error } else { theme.dim });
+        let lines =
+            self.lines(area).into_iter().map(|(line, complaint)| Line::styled(line, style(complaint))).collect();
         let inner = popup(frame, area, look, "Rename run", lines, WIDTH);
         let field = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), height: 1.min(inner.height), ..inner };
         let hue = if self.complaint.is_some() { theme.error } else { theme.text };

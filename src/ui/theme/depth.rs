@@ -23,7 +23,8 @@ impl Depth {
         Depth::of(|name| env::var(name).ok())
     }
 
-    fn of(var: impl Fn(&str) -> Option<String>) -> Depth {
+    /// The colours that these variables promise.
+    pub fn of(var: impl Fn(&str) -> Option<String>) -> Depth {
         // https://no-color.org: any value but an empty one.
         if var("NO_COLOR").is_some_and(|value| !value.is_empty()) {
             return Depth::None;

@@ -53,11 +53,6 @@ impl Entry {
     fn new(kind: Kind, title: &str, about: &str, choice: Choice) -> Entry {
         Entry { kind, title: plain(title), about: plain(about), keys: String::new(), choice }
     }
-
-    /// The kind and the title, which a query may match together: `theme nord`.
-    pub fn kind_and_title(&self) -> String {
-        format!("{} {}", self.kind.name(), self.title)
-    }
 }
 
 /// All entries of a place: the actions of the screen, earlier choices, then the others by kind.

@@ -1,7 +1,10 @@
 //! Which entries match a query, in which order, and by which letters.
 
+use std::borrow::Cow;
+
 use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
+use unicode_segmentation::UnicodeSegmentation;
 
 use super::entries::Entry;
 
@@ -20,15 +23,25 @@ pub(super) struct Hit {
     pub marks: Vec<u32>,
 }
 
+/// A query, by its words and by its letters.
+struct Query {
+    words: Pattern,
+    letters: Pattern,
+}
+
 /// How an entry matches, the better way first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Match {
-    /// The letters are in the title in this order.
+    /// Each word is in the title.
     Title,
-    /// They are in the kind and the title.
+    /// Each word is in the kind or the title.
     KindAndTitle,
-    /// Each word is somewhere in the entry.
-    Words,
+    /// Each word is in the kind, the title or the description.
+    Anywhere,
+    /// The letters of each word are in the title, in this order.
+    Letters,
+    /// They are in the kind and the title.
+    KindAndLetters,
 }
 
 /// The entries that match, the best first, and how many match. Every entry matches an empty query, in the given order.
@@ -39,52 +52,75 @@ pub(super) fn search(entries: &[Entry], query: &str) -> (Vec<Hit>, usize) {
         return (all.map(|entry| Hit { entry, marks: Vec::new() }).collect(), entries.len());
     }
     let pattern = |kind| Pattern::new(&query, CaseMatching::Ignore, Normalization::Smart, kind);
-    let (letters, words) = (pattern(AtomKind::Fuzzy), pattern(AtomKind::Substring));
+    let query = Query { words: pattern(AtomKind::Substring), letters: pattern(AtomKind::Fuzzy) };
     let mut config = Config::DEFAULT;
     config.prefer_prefix = true;
     let (mut matcher, mut buffer) = (Matcher::new(config), Vec::new());
-    let mut score =
-        |pattern: &Pattern, text: &str, matcher: &mut Matcher| pattern.score(Utf32Str::new(text, &mut buffer), matcher);
     let mut found = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
-        let whole = || format!("{} {} {}", entry.kind.name(), entry.title, entry.about);
-        let how = score(&letters, &entry.title, &mut matcher)
-            .map(|score| (Match::Title, score))
-            .or_else(|| Some((Match::KindAndTitle, score(&letters, &entry.kind_and_title(), &mut matcher)?)))
-            .or_else(|| Some((Match::Words, score(&words, &whole(), &mut matcher)?)));
-        if let Some((how, score)) = how {
-            found.push((how, score, index));
-        }
+        let how = Match::ALL.into_iter().find_map(|how| {
+            let text = how.text(entry);
+            Some((how, query.pattern(how).score(Utf32Str::new(&text, &mut buffer), &mut matcher)?))
+        });
+        found.extend(how.map(|(how, score)| (how, score, index)));
     }
     // Of equal matches the more useful entry stays first.
     found.sort_by_key(|(how, score, _)| (*how, std::cmp::Reverse(*score)));
     let matches = found.len();
-    let marked = |(how, _, entry): (Match, u32, usize)| Hit {
-        entry,
-        marks: marks(&letters, how, &entries[entry], &mut matcher),
+    let hit = |(how, _, entry): (Match, u32, usize)| {
+        let marks = marks(query.pattern(how), how, &entries[entry], &mut matcher);
+        Hit { entry, marks }
     };
-    (found.into_iter().take(MOST).map(marked).collect(), matches)
+    (found.into_iter().take(MOST).map(hit).collect(), matches)
 }
 
 /// The matched letters of a title.
 fn marks(pattern: &Pattern, how: Match, entry: &Entry, matcher: &mut Matcher) -> Vec<u32> {
-    let (text, before) = match how {
-        Match::Title => (entry.title.clone(), 0),
-        Match::KindAndTitle => (entry.kind_and_title(), entry.kind.name().len() as u32 + 1),
-        Match::Words => return Vec::new(),
-    };
+    let (text, before) = (how.text(entry), how.before_title(entry));
+    let letters = u32::try_from(entry.title.graphemes(true).count()).unwrap_or_default();
     let (mut indices, mut buffer) = (Vec::new(), Vec::new());
     pattern.indices(Utf32Str::new(&text, &mut buffer), matcher, &mut indices);
-    let mut marks: Vec<u32> = indices.into_iter().filter_map(|index| index.checked_sub(before)).collect();
+    let in_title = indices.into_iter().filter_map(|index| index.checked_sub(before)).filter(|mark| *mark < letters);
+    let mut marks: Vec<u32> = in_title.collect();
     marks.sort_unstable();
     marks.dedup();
     marks
 }
 
+impl Query {
+    fn pattern(&self, how: Match) -> &Pattern {
+        match how {
+            Match::Title | Match::KindAndTitle | Match::Anywhere => &self.words,
+            Match::Letters | Match::KindAndLetters => &self.letters,
+        }
+    }
+}
+
+impl Match {
+    const ALL: [Match; 5] = [Match::Title, Match::KindAndTitle, Match::Anywhere, Match::Letters, Match::KindAndLetters];
+
+    /// The text that is searched.
+    fn text(self, entry: &Entry) -> Cow<'_, str> {
+        let Entry { kind, title, about, .. } = entry;
+        match self {
+            Match::Title | Match::Letters => Cow::Borrowed(title),
+            Match::KindAndTitle | Match::KindAndLetters => Cow::Owned(format!("{} {title}", kind.name())),
+            Match::Anywhere => Cow::Owned(format!("{} {title} {about}", kind.name())),
+        }
+    }
+
+    /// Characters of that text before the title.
+    fn before_title(self, entry: &Entry) -> u32 {
+        match self {
+            Match::Title | Match::Letters => 0,
+            Match::KindAndTitle | Match::KindAndLetters | Match::Anywhere => entry.kind.name().len() as u32 + 1,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use unicode_segmentation::UnicodeSegmentation;
 
     use super::super::choice::Choice;
     use super::super::entries::Kind;
@@ -116,8 +152,8 @@ mod tests {
         assert_eq!(titles(&entries, "ckpt"), ["checkpoint"]);
         assert!(titles(&entries, "xyz").is_empty());
         assert_eq!(titles(&entries, "  ").len(), entries.len());
-        let (hits, _) = search(&entries, "ckpt");
-        assert_eq!(hits[0].marks, [3, 4, 5, 9]);
+        let (hits, _) = search(&entries, "ckt");
+        assert_eq!(hits[0].marks, [0, 4, 9]);
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::runs::checkpoint::{self, CheckpointSelector, select};
-use crate::runs::{move_to_trash, rename, write_tags};
+use super::checkpoint::{self, CheckpointSelector, select};
+use super::tags::write_tags;
+use super::trash::{move_to_trash, rename};
 
 /// A change to one or more run folders.
 #[derive(Clone, Debug, PartialEq)]
