@@ -488,7 +488,7 @@ impl App {
     fn screen_files(&self) -> ScreenFiles {
         let files = match self.screen {
             Screen::Monitor => self.monitor().and_then(Monitor::screen_files),
-            Screen::Home | Screen::Runs => None,
+            Screen::Home | Screen::Runs | Screen::Chat => None,
         };
         let name = format!("finesift-{}", self.screen.name().to_lowercase());
         files.unwrap_or(ScreenFiles { folder: ".".into(), name })

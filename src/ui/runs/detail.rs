@@ -4,14 +4,11 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
-use super::line_input::LineInput;
 use super::list::RunList;
 use super::sign::sign;
 use crate::runs::{CheckpointSummary, RunEnd, RunEntry};
 use crate::series::{At, Series};
-use crate::ui::format::{
-    age, duration, fitted_end, grouped, number, plain, score, truncated, wrapped, wrapped_at_most,
-};
+use crate::ui::format::{age, duration, fitted_end, grouped, number, plain, score, truncated, wrapped_at_most};
 use crate::ui::theme::Look;
 use crate::ui::widgets::chart::{Chart, Curve};
 use crate::ui::widgets::cut::cut;

@@ -9,9 +9,8 @@ use ratatui::text::Line;
 
 use super::line_input::InputOutcome;
 use super::list::RunList;
-use crate::runs::{RunEntry, RunState, name_error};
+use crate::runs::{RunEdit, RunEntry, RunState, name_error};
 use crate::ui::format::{plain, wrapped};
-use crate::ui::run_edit::RunEdit;
 use crate::ui::theme::Look;
 use crate::ui::widgets::input::Input;
 use crate::ui::widgets::popup::{PopupHit, PopupLayout, popup};

@@ -11,11 +11,10 @@ use ratatui::layout::Rect;
 
 use super::Runs;
 use super::list::RunList;
-use crate::runs::{RunEntry, RunState, Summary};
+use crate::runs::{RunEdit, RunEntry, RunState, Summary};
 use crate::ui::input::UserInput;
 use crate::ui::intent::Intent;
 use crate::ui::keymap::Keymap;
-use crate::ui::run_edit::RunEdit;
 use crate::ui::theme::{Depth, Look, Theme};
 
 const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (120, 40), (200, 60)];
