@@ -233,7 +233,7 @@ fn text_line(tile: Tile) -> Option<u16> {
 /// Paints half a line of a cell. The other half keeps its colour.
 fn paint_half(buffer: &mut Buffer, at: (u16, u16), half: u16, colour: Color) {
     let cell = &mut buffer[at];
-    match (half % 2 == 0, cell.symbol()) {
+    match (half.is_multiple_of(2), cell.symbol()) {
         (true, _) => drop(cell.set_symbol("▀").set_fg(colour)),
         (false, "▀") if cell.fg == colour => drop(cell.set_symbol(" ").set_bg(colour)),
         (false, "▀") => drop(cell.set_bg(colour)),
