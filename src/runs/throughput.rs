@@ -99,7 +99,7 @@ fn pace(events: impl Iterator<Item = Event>) -> Option<Pace> {
             Event::Step(step) => {
                 since += 1;
                 let took = last.filter(|(before, _)| before + 1 == step.step).map(|(_, before)| step.elapsed - before);
-                match took.filter(|took| took.is_finite() && *took > 0.0 && since > WARM_UP) {
+                match took.filter(|took| took.is_finite() && *took >= 0.0 && since > WARM_UP) {
                     Some(took) if evaluated => with_evaluation.push(took),
                     Some(took) if !disturbed => {
                         steps += 1;
@@ -113,7 +113,8 @@ fn pace(events: impl Iterator<Item = Event>) -> Option<Pace> {
             _ => {}
         }
     }
-    let started = started.filter(|_| steps >= FEWEST)?;
+    // A GPU's steps are read several at once, so single ones may take no time.
+    let started = started.filter(|_| steps >= FEWEST && seconds > 0.0)?;
     let seconds_per_step = seconds / steps as f64;
     let evaluations = with_evaluation.iter().map(|took| (took - seconds_per_step).max(0.0));
     Some(Pace {

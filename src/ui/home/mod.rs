@@ -1,5 +1,6 @@
 //! Home: the presets, and the settings, the estimate and the first batch of the selected one.
 
+mod change;
 mod choices;
 mod deletion;
 mod editor;
@@ -7,6 +8,7 @@ mod estimate_query;
 mod layout;
 mod list;
 mod memory;
+mod mouse;
 mod naming;
 mod place;
 mod plan;
@@ -25,9 +27,8 @@ mod unsaved;
 
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Frame;
-use ratatui::layout::{Margin, Position, Rect};
+use ratatui::layout::Rect;
 
 use super::input::UserInput;
 use super::intent::Intent;
@@ -36,9 +37,9 @@ use super::saving::{EditedPreset, SavedPreset};
 use super::theme::Look;
 use super::widgets::input::Input;
 use crate::estimate::{DownloadSize, Estimate};
-use crate::preset::{Draft, Field, FieldOrigin, KeyKind, Preset, PresetEntry};
+use crate::preset::{Draft, Field, Preset, PresetEntry};
 use deletion::Deletion;
-use editor::{Editing, step};
+use editor::Editing;
 use estimate_query::EstimateQuery;
 use layout::{HomeLayout, HomePart};
 use list::List;
@@ -191,59 +192,6 @@ impl Home {
             _ => {}
         }
         None
-    }
-
-    /// A click focuses a panel and selects what it hits; one on the selected setting edits it.
-    fn click(&mut self, at: Position, area: Rect, look: &Look) -> Option<Intent> {
-        if let Some(Typing::Name(_) | Typing::Delete(_)) = &self.typing {
-            return self.click_dialog(at, area, look);
-        }
-        self.keep_typed();
-        let layout = HomeLayout::of(area, self.list.all_rows());
-        let part = layout.part(at)?;
-        let mut intent = None;
-        match part {
-            HomePart::List => {
-                let inner = layout.list.inner(Margin::new(1, 1));
-                let rows = usize::from(inner.height).saturating_sub(1);
-                if let Some(row) = at.y.checked_sub(inner.y + 1) {
-                    self.list.select_row(usize::from(row), rows);
-                }
-            }
-            HomePart::Settings => {
-                let inner = layout.settings.inner(Margin::new(1, 1));
-                let focused = self.focus == HomePart::Settings;
-                let entry = self.list.selected()?;
-                let noted = settings::noted(entry, focused, self.error());
-                let fields = self.settings.shown(entry);
-                if let Some(field) = settings::field_at(&fields, self.settings.field, inner, noted, at.y) {
-                    if focused && self.settings.field == field {
-                        intent = self.begin_edit();
-                    }
-                    self.settings.field = field;
-                }
-            }
-            HomePart::Preview => {}
-        }
-        self.focus = part;
-        intent
-    }
-
-    /// A click beside a dialog closes it, as esc does, and does nothing else; one on an answer gives it.
-    fn click_dialog(&mut self, at: Position, area: Rect, look: &Look) -> Option<Intent> {
-        let key = match self.typing.as_ref()? {
-            Typing::Name(naming) => (!naming.contains(at, area, look)).then_some(KeyCode::Esc),
-            Typing::Delete(deletion) => deletion.key_at(at, area, look),
-            Typing::Filter | Typing::SettingsFilter | Typing::Field(_) => None,
-        };
-        self.type_key(KeyEvent::new(key?, KeyModifiers::NONE))
-    }
-
-    fn scroll(&mut self, at: Position, area: Rect, by: isize) {
-        if let (None, Some(part)) = (&self.typing, HomeLayout::of(area, self.list.all_rows()).part(at)) {
-            self.focus = part;
-            self.go(by);
-        }
     }
 
     /// Goes to a preset, and to this setting of it. In names of runs, `/` of a preset is `-`. Whether it is listed.
@@ -425,43 +373,6 @@ impl Home {
             Ok(preset) => Intent::Launch(Box::new(preset.clone())),
             Err(error) => Intent::Refuse(error.to_string()),
         })
-    }
-
-    /// Opens the editor of the selected setting; one that is true or false is switched at once.
-    fn begin_edit(&mut self) -> Option<Intent> {
-        let field = self.field()?;
-        if field.kind == KeyKind::Boolean {
-            return self.step(true);
-        }
-        let entry = self.list.selected()?;
-        let Ok(draft) = &entry.listed.draft else { return None };
-        let known = entry.now.as_ref().ok().map(|preset| self.estimates.known(preset)).unwrap_or_default();
-        let model = known.estimate.and_then(|estimate| estimate.model.as_ref());
-        let layout = model.map(|model| model.layout.as_slice()).unwrap_or_default();
-        self.typing = Some(Typing::Field(Box::new(Editing::new(&field, layout, draft))));
-        None
-    }
-
-    /// Changes the selected setting to the value after the current one, in the direction of the key.
-    fn step(&mut self, up: bool) -> Option<Intent> {
-        let field = self.field()?;
-        let next = step(field.kind, field.value.as_deref(), up)?;
-        let entry = self.list.selected_mut()?;
-        let valid = entry.now.is_ok();
-        entry.change(|draft| draft.set(field.key, &next));
-        // A value that does not fit the others is not set.
-        let error = entry.now.as_ref().err().filter(|_| valid)?.to_string();
-        entry.change(|draft| match field.origin {
-            FieldOrigin::Changed => draft.set(field.key, field.value.as_deref().unwrap_or_default()),
-            FieldOrigin::Default | FieldOrigin::Preset => draft.reset(field.key),
-        });
-        Some(Intent::Refuse(error))
-    }
-
-    fn reset(&mut self) {
-        if let Some((field, entry)) = self.field().zip(self.list.selected_mut()) {
-            entry.change(|draft| draft.reset(field.key));
-        }
     }
 }
 

@@ -129,7 +129,7 @@ impl Home {
         if key.code == KeyCode::Enter && naming.complaint.is_none() {
             let Ok(draft) = &self.list.selected()?.listed.draft else { return None };
             let intent = naming.intent(draft);
-            self.submitted = Some(naming);
+            self.submitted = intent.is_some().then_some(naming);
             return intent;
         }
         naming.input.key(key);

@@ -123,7 +123,7 @@ fn failed_runs_alone_are_not_folded() {
 fn a_name_that_is_not_allowed_stays_with_its_error() {
     for size in SIZES {
         let mut screen = Screen::new(listed(), size);
-        while !screen.runs.list.current().is_some_and(|run| run.name == "good") {
+        while screen.runs.list.current().is_none_or(|run| run.name != "good") {
             screen.code(KeyCode::Down);
         }
         screen.press("n");
