@@ -118,8 +118,11 @@ impl App {
             Msg::Attached => self.show_live(Monitor::attached()),
             Msg::Replayed(number, events) => self.monitors.on_replayed(number, events),
             Msg::Listed(runs, now) => {
+                let changed = runs.is_some();
                 self.runs.on_listed(runs, now);
-                self.renew_palette();
+                if changed {
+                    self.renew_palette();
+                }
             }
             Msg::Compared(comparison) => self.overlay = Some(Overlay::Comparison(comparison, 0)),
             Msg::Overlaid(name, run) => self.on_overlaid(name, *run),
