@@ -157,8 +157,11 @@ impl App {
             Msg::Replayed(number, events) => self.monitors.on_replayed(number, events),
             Msg::ReplayEnded(number) => self.monitors.on_replay_ended(number),
             Msg::Listed(runs, now) => {
+                let changed = runs.is_some();
                 let intent = self.runs.on_listed(runs, now);
-                self.renew_palette();
+                if changed {
+                    self.renew_palette();
+                }
                 return intent.and_then(|intent| self.fulfil(intent));
             }
             Msg::Compared(ComparisonUpdate::Unreadable(why)) => self.toasts.error(why),
