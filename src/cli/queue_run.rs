@@ -70,6 +70,9 @@ impl QueueRun {
         let mut worker =
             Worker { backend, queue, detached: self.detached, on_hangup, lines: String::new(), failures: 0 };
         let signalled = worker.work()?;
+        if worker.lines.is_empty() && signalled.is_none() {
+            worker.lines = format!("no queued runs in {}\n", worker.backend.runs().display());
+        }
         let printed = print(&worker.lines);
         if let Some(outcome) = signalled {
             return Ok(exit_code(&outcome));
