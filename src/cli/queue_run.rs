@@ -79,6 +79,9 @@ impl QueueRun {
             failures: 0,
         };
         let signalled = worker.work()?;
+        if worker.lines.is_empty() && signalled.is_none() {
+            worker.lines = format!("no queued runs in {}\n", worker.backend.runs().display());
+        }
         let printed = print(&worker.lines);
         if let Some(outcome) = signalled {
             return Ok(exit_code(&outcome));

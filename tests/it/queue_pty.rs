@@ -201,6 +201,7 @@ fn queued_runs_train_one_after_the_other_and_a_failed_start_blocks_none() {
     let left = text(output(&tiny, &["queue"]));
     assert!(left.contains("2       failed  b") && left.contains("nowhere") && left.lines().count() == 3, "{left}");
     assert!(!tiny.path("runs/b").exists());
+    assert_eq!(text(output(&tiny, &["queue", "run"])), "no queued runs in runs\n");
 }
 
 #[test]
