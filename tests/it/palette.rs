@@ -194,10 +194,9 @@ fn the_palette_reaches_every_action_and_does_the_same_as_its_key() {
             let mut by_palette = at(&world, start, keys, WALK);
             assert_eq!(press(&mut by_palette, KeyCode::Char(':')), Some(Effect::ListRuns));
             let Some(row) = choose(&mut by_palette, binding.name) else {
-                // What the palette leaves out does nothing, or only says why it does nothing: resuming an active run and
-                // comparing one run are refused when they are carried out. The runs may be listed at any time.
+                // What the palette leaves out does nothing, or only says why it does nothing: resuming an active run is
+                // refused when it is carried out. The runs may be listed at any time.
                 let effect = effect.filter(|effect| match effect {
-                    Effect::Compare(runs) => runs.len() > 1,
                     Effect::Resume { .. } | Effect::ListRuns => false,
                     _ => true,
                 });

@@ -49,12 +49,12 @@ pub fn of_finished(run: &History, finished: &Finished, files: Option<&Files>) ->
 
 /// Trying the model out: a conversation with a language model, predictions of a classifier.
 fn try_out(run: &History, folder: &Path) -> Choice {
+    if run.writes() {
+        return Choice::ask('c', "chat with the model", Intent::Chat(folder.to_owned()));
+    }
     let folder = shell_word(&folder.display().to_string());
-    let (key, word, command) = match run.writes() {
-        true => ('c', "chat", format!("finesift chat {folder}")),
-        false => ('p', "predict", format!("finesift predict {folder} --data texts.jsonl --out predictions.jsonl")),
-    };
-    Choice::ask(key, format!("{word}: copy `{}`", plain(&command)), Intent::Copy(command))
+    let command = format!("finesift predict {folder} --data texts.jsonl --out predictions.jsonl");
+    Choice::ask('p', format!("predict: copy `{}`", plain(&command)), Intent::Copy(command))
 }
 
 /// What can be done about a run that failed.
