@@ -566,6 +566,8 @@ impl App {
     /// Watches a run that was taken from the queue, without a change of what the user looks at.
     fn on_followed(&mut self, name: &str, files: Files) {
         self.home.renew_estimate();
+        // The card of the run that has ended disappears with it.
+        let ended = self.monitors.live.as_ref().and_then(Monitor::ending);
         let mut live = Monitor::launched();
         live.files = Some(files);
         self.monitors.live = Some(live);
@@ -573,7 +575,8 @@ impl App {
             0 => "the queue is empty now".to_owned(),
             number => format!("{number} more queued"),
         };
-        self.toasts.info(format!("started {name} from the queue; {left}"));
+        let ended = ended.map(|ended| format!("{ended}; it is in Runs. ")).unwrap_or_default();
+        self.toasts.info(format!("{ended}Started {name} from the queue; {left}"));
     }
 
     fn start_replay(&mut self, folder: PathBuf) -> Effect {

@@ -62,11 +62,12 @@ impl Place<'_> {
 
     /// The footer's word for an action: the place's own, or else that of the table.
     pub fn word(&self, binding: &Binding) -> &'static str {
-        self.own_word(binding.action).unwrap_or(binding.short)
+        let own = self.first().into_iter().find(|(action, _)| *action == binding.action);
+        own.map_or(binding.short, |(_, word)| word)
     }
 
-    /// The bindings that would do something now, with or without a key: those with a word of the place first, then those
-    /// of the screen, then those of anywhere.
+    /// The bindings that would do something now, with or without a key: those that the place puts first, then those of
+    /// the screen, then those of anywhere.
     pub fn bindings<'k>(&self, keymap: &'k Keymap) -> Vec<(&'static Binding, &'k [Key])> {
         let context = Context::from(self.screen);
         let own = |action| keymap.all().any(|(other, _)| other.context == context && other.action == action);
@@ -76,17 +77,21 @@ impl Place<'_> {
         };
         let mut lines: Vec<_> =
             keymap.all().filter(|(binding, _)| here(binding) && self.applies(binding.action)).collect();
+        let first = self.first();
         lines.sort_by_key(|(binding, _)| {
-            (self.own_word(binding.action).is_none(), binding.context == Context::Anywhere)
+            let place = first.iter().position(|(action, _)| *action == binding.action);
+            (place.unwrap_or(first.len()), binding.context == Context::Anywhere)
         });
         lines
     }
 
-    fn own_word(&self, action: Action) -> Option<&'static str> {
+    /// The actions that the place puts first, the most useful one at the beginning, with its words for them.
+    fn first(&self) -> Vec<(Action, &'static str)> {
         match self.screen {
-            Screen::Home => self.home.word(action),
-            Screen::Monitor => self.monitor?.word(action),
-            Screen::Runs | Screen::Chat => None,
+            Screen::Home => self.home.first(),
+            Screen::Monitor => self.monitor.map(Monitor::first).unwrap_or_default(),
+            Screen::Runs => self.runs.first(),
+            Screen::Chat => Vec::new(),
         }
     }
 }

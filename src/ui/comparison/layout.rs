@@ -99,7 +99,7 @@ fn split_beside(area: Rect, scene: Scene) -> (Rect, Rect, Rect) {
     let width = match area.width {
         160.. => 62,
         WIDE.. => 52,
-        width => width * 9 / 20,
+        width => width / 2,
     };
     let [charts, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(width)]).areas(area);
     let height = legend::height(scene);

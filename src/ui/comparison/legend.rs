@@ -16,11 +16,11 @@ use crate::ui::widgets::panel::{Title, panel};
 /// Columns of the sign, a value, a difference and a step.
 const SIGN: u16 = 3;
 const VALUE: u16 = 9;
-const DIFFERENCE: u16 = 14;
+const DIFFERENCE: u16 = 13;
 const STEP: u16 = 8;
 
 /// Fewest columns of a name.
-const NAME: u16 = 8;
+const NAME: u16 = 12;
 
 /// Lines besides those of the runs: borders and heading.
 const OTHERS: u16 = 3;

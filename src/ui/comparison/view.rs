@@ -55,8 +55,9 @@ impl ComparisonView {
     }
 
     /// Whether an action does something here.
-    pub fn accepts(&self, action: Action) -> bool {
+    pub fn applies(&self, action: Action) -> bool {
         match action {
+            Action::PanLeft | Action::PanRight if self.is_open() => self.window.is_some(),
             Action::Metric
             | Action::Baseline
             | Action::Axis
@@ -66,11 +67,40 @@ impl ComparisonView {
             | Action::ZoomOut
             | Action::PanLeft
             | Action::PanRight => true,
-            Action::FocusNext | Action::Enter | Action::Back | Action::Mark | Action::Compare | Action::App(_) => {
-                self.is_open()
-            }
+            Action::App(_)
+            | Action::FocusNext
+            | Action::FocusPrevious
+            | Action::Left
+            | Action::Right
+            | Action::Up
+            | Action::Down
+            | Action::PageUp
+            | Action::PageDown
+            | Action::First
+            | Action::Last
+            | Action::Enter
+            | Action::Back
+            | Action::Mark
+            | Action::Compare => self.is_open(),
             _ => false,
         }
+    }
+
+    /// The actions that come first in the footer on the whole screen, with their words.
+    pub fn first(&self) -> Vec<(Action, &'static str)> {
+        if self.settings.is_some() {
+            return vec![(Action::Compare, "charts"), (Action::Back, "back"), (Action::Baseline, "baseline")];
+        }
+        let enter = if self.extent == Extent::Single { "all metrics" } else { "full screen" };
+        vec![
+            (Action::Enter, enter),
+            (Action::Compare, "settings"),
+            (Action::Metric, "metric"),
+            (Action::Back, "back"),
+            (Action::Right, "cursor"),
+            (Action::Baseline, "baseline"),
+            (Action::Mark, "unmark"),
+        ]
     }
 
     /// Performs an action on the charts.
@@ -137,6 +167,16 @@ impl ComparisonView {
         let x = if self.timed { x } else { x.round() };
         self.cursor = Some(x);
         self.window = self.window.map(|window| following(window, x));
+    }
+
+    /// Whether a cursor shows values.
+    pub fn has_cursor(&self) -> bool {
+        self.cursor.is_some()
+    }
+
+    /// Follows a run to its new folder.
+    pub fn rename(&mut self, from: &Path, to: &Path) {
+        self.selected.iter_mut().filter(|run| *run == from).for_each(|run| to.clone_into(run));
     }
 
     /// Removes the cursor. Whether there was one.

@@ -38,6 +38,11 @@ impl Home {
         Some(Intent::Refuse(error))
     }
 
+    /// Whether there is a next value of the selected setting, or one before it.
+    pub(super) fn can_step(&self, up: bool) -> bool {
+        self.field().is_some_and(|field| step(field.kind, field.value.as_deref(), up).is_some())
+    }
+
     pub(super) fn reset(&mut self) {
         if let Some((field, entry)) = self.field().zip(self.list.selected_mut()) {
             entry.change(|draft| draft.reset(field.key));

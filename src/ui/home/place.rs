@@ -44,20 +44,33 @@ impl Home {
             }
             Action::ResetAll => self.list.selected().is_some_and(|entry| entry.changes() > 0),
             Action::Rename | Action::Delete => self.list.selected().is_some_and(Entry::is_own),
-            Action::Left => self.focus != HomePart::List,
-            Action::Right => self.focus != HomePart::Preview,
+            Action::Left | Action::Right if self.focus == HomePart::Settings => self.can_step(action == Action::Right),
+            Action::Left => self.focus == HomePart::Preview,
+            Action::Right => self.focus == HomePart::List,
             Action::Back => self.focus != HomePart::List || !self.list.filter.text().is_empty(),
             _ => true,
         }
     }
 
-    /// The footer's word for an action, where it is another than the table's.
-    pub fn word(&self, action: Action) -> Option<&'static str> {
-        match (action, self.focus) {
-            (Action::Enter, HomePart::List) => Some("launch"),
-            (Action::Enter, HomePart::Settings) => Some("edit"),
-            (Action::Edit, HomePart::List | HomePart::Preview) => Some("settings"),
-            _ => None,
+    /// The actions that come first in the footer, with their words here.
+    pub fn first(&self) -> Vec<(Action, &'static str)> {
+        let changed = self.list.selected().is_some_and(|entry| entry.changes() > 0);
+        match self.focus {
+            HomePart::List => {
+                let mut first = vec![(Action::Enter, "launch"), (Action::Edit, "settings")];
+                first.extend(changed.then_some((Action::Save, "save")));
+                first.extend([(Action::Rename, "rename"), (Action::Delete, "delete"), (Action::Filter, "filter")]);
+                first
+            }
+            HomePart::Settings => vec![
+                (Action::Enter, "edit"),
+                (Action::Right, "change"),
+                (Action::Launch, "launch"),
+                (Action::Save, "save"),
+                (Action::Reset, "undo"),
+                (Action::ResetAll, "undo all"),
+            ],
+            HomePart::Preview => vec![(Action::Launch, "launch"), (Action::Edit, "settings")],
         }
     }
 }

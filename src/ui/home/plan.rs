@@ -24,7 +24,7 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset
     let mut title = Title::named("Plan");
     match (known.outdated, known.error) {
         (true, Some(_)) => title.values.push(Span::styled("before this change", theme.bold(theme.warning))),
-        (true, None) => title.values.push(Span::styled("updating…", theme.style(theme.dim))),
+        (true, None) => title.values.push(Span::styled("updating", theme.style(theme.dim))),
         (false, _) => {}
     }
     if let Some(device) = known.estimate.and_then(|estimate| estimate.device.as_ref()) {
@@ -40,7 +40,7 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset
         (Some(_), Known { error: Some(error), .. }) => {
             Text::from_iter(said(error, theme.error, scene, usize::from(inner.width)))
         }
-        (Some(_), Known { .. }) => Text::styled("reading model and data…", theme.style(theme.dim)),
+        (Some(_), Known { .. }) => Text::styled("reading model and data", theme.style(theme.dim)),
     };
     frame.render_widget(Paragraph::new(text), inner);
 }

@@ -8,7 +8,7 @@ use super::list::{Entry, List, Row, model, task};
 use super::scene::Scene;
 use crate::estimate::Estimate;
 use crate::preset::Preset;
-use crate::ui::format::{duration, fitted, grouped, number, plain, truncated};
+use crate::ui::format::{duration, fitted, grouped, number, padded_start, plain, truncated};
 use crate::ui::widgets::panel::{Title, panel};
 
 /// Draws the table.
@@ -59,6 +59,8 @@ struct Columns {
     name: usize,
     model: usize,
     task: usize,
+    /// Of the estimated time, which the plan shows too.
+    time: usize,
     about: usize,
     /// Of the whole table.
     width: u16,
@@ -68,6 +70,9 @@ struct Columns {
 const TRAINABLE: usize = 10;
 const STEPS: usize = 10;
 const TIME: usize = 9;
+
+/// The narrowest table with the time of every preset.
+const WITH_TIME: u16 = 70;
 
 impl Columns {
     fn of(list: &List, width: u16) -> Columns {
@@ -81,13 +86,14 @@ impl Columns {
         let mut model = widest(&|entry| preset(entry, &model), 5, 22);
         let mut task = widest(&|entry| preset(entry, &task), 4, 14);
         // What the pointer, the numbers and a gap at the end leave.
-        let room = usize::from(width).saturating_sub(3 + TRAINABLE + STEPS + TIME);
+        let time = if width >= WITH_TIME { TIME } else { 0 };
+        let room = usize::from(width).saturating_sub(3 + TRAINABLE + STEPS + time);
         // If that is too little, texts are cut.
         model = model.min(room.saturating_sub(name + task).max(7));
         task = task.min(room.saturating_sub(name + model).max(7));
         name = name.min(room.saturating_sub(model + task).max(9));
         let rest = room.saturating_sub(name + model + task);
-        Columns { name, model, task, about: if rest >= 16 { rest } else { 0 }, width }
+        Columns { name, model, task, time, about: if rest >= 16 { rest } else { 0 }, width }
     }
 
     fn head(&self, scene: &Scene) -> Line<'static> {
@@ -99,7 +105,7 @@ impl Columns {
             cell("task", self.task),
             format!("{:>width$}", "trainable", width = TRAINABLE),
             format!("{:>STEPS$}", "steps"),
-            format!("{:>TIME$}", "time"),
+            padded_start(if self.time > 0 { "time" } else { "" }, self.time),
             cell(if self.about > 0 { "  about" } else { "" }, self.about),
         ];
         Line::styled(cells.concat(), scene.look.theme.style(scene.look.theme.dim))
@@ -151,10 +157,12 @@ impl Columns {
             Some(steps) => text(format!("{steps:>STEPS$}")),
             None => dim(format!("{epochs:>STEPS$}")),
         });
-        line.push_span(match estimate.and_then(Estimate::seconds) {
-            Some(seconds) => text(format!("{:>TIME$}", duration(seconds))),
-            None => dim(format!("{:>TIME$}", if scene.look.ascii { "-" } else { "–" })),
-        });
+        if self.time > 0 {
+            line.push_span(match estimate.and_then(Estimate::seconds) {
+                Some(seconds) => text(padded_start(&duration(seconds), self.time)),
+                None => dim(padded_start(if scene.look.ascii { "-" } else { "–" }, self.time)),
+            });
+        }
         if self.about > 0 {
             line.push_span(dim(format!(
                 "  {}",

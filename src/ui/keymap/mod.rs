@@ -85,17 +85,17 @@ pub const BINDINGS: &[Binding] = bindings! {
         "zoom-out" Action::ZoomOut, [char('-')], "", "full-screen chart: zoom out";
         "pan-left" Action::PanLeft, [char('<'), Shift(KeyCode::Left)], "", "cursor or slider left; in full screen pan left";
         "pan-right" Action::PanRight, [char('>'), Shift(KeyCode::Right)], "", "cursor or slider right; in full screen pan right";
-        "log-axis" Action::LogAxis, [char('L'), char('y')], "log", "y axis: linear / log";
+        "log-axis" Action::LogAxis, [char('L'), char('y')], "log y", "y axis: linear / log";
         "smoothing" Action::Smoothing, [char('z')], "smooth", "smoothing: light / strong / off";
-        "axis" Action::Axis, [char('x')], "axis", "x axis: steps / time";
-        "write" Action::WriteChart, [char('w')], "write", "write the chart as CSV and SVG into the run folder";
+        "axis" Action::Axis, [char('x')], "steps/time", "x axis: steps / time";
+        "write" Action::WriteChart, [char('w')], "write chart", "write the chart as CSV and SVG into the run folder";
         "metric" Action::Metric, [char('m')], "metric", "layers: gradient mass / update size / selected share";
-        "overlays" Action::Overlay, [char('o')], "overlays", "show or hide the curves of the runs marked in Runs";
-        "play" Action::Play, [char('P')], "play", "layers: play the steps, or stop";
-        "slower" Action::Slower, [char('[')], "slower", "replay more slowly";
-        "faster" Action::Faster, [char(']')], "faster", "replay faster";
+        "overlays" Action::Overlay, [char('o')], "", "show or hide the curves of the runs marked in Runs";
+        "play" Action::Play, [char('P')], "", "layers: play the steps, or stop";
+        "slower" Action::Slower, [char('[')], "", "replay more slowly";
+        "faster" Action::Faster, [char(']')], "", "replay faster";
         "level" Action::Level, [char('v')], "level", "log: all / warnings / errors";
-        "health" Action::Health, [char('!')], "health", "what the checks of the run have found";
+        "health" Action::Health, [char('!')], "", "what the checks of the run have found";
     }
     Runs {
         "mark" Action::Mark, [char(' ')], "mark", "mark a run for an action on several";
@@ -106,7 +106,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "resume" Action::Resume, [char('r')], "resume", "resume the run from its latest checkpoint";
         "export" Action::Export, [char('e')], "export", "export a model, a delta or the metrics";
         "call-off" Action::CancelExport, [char('X')], "cancel export", "cancel the running export";
-        "chat-run" Action::Chat, [char('a')], "chat", "chat with the run's language model";
+        "chat-run" Action::Chat, [char('a')], "", "chat with the run's language model";
         "pin" Action::Pin, [char('p')], "pin", "list the run's checkpoints; pin those to keep";
         "queue-up" Action::QueueUp, [char('K'), Shift(KeyCode::Up)], "", "queue (tab): start the selected entry earlier";
         "queue-down" Action::QueueDown, [char('J'), Shift(KeyCode::Down)], "", "queue (tab): start the selected entry later";
@@ -118,7 +118,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "open" Action::OpenFolder, [char('o')], "", "open the run folder in a shell or a file manager";
         "copy" Action::CopyPath, [char('y')], "", "copy the path of the run folder";
         "compare-axis" Action::Axis, [char('x')], "steps/time", "comparison: x axis: steps / time";
-        "compare-log" Action::LogAxis, [char('L')], "log", "comparison: y axis: linear / log";
+        "compare-log" Action::LogAxis, [char('L')], "log y", "comparison: y axis: linear / log";
         "compare-smoothing" Action::Smoothing, [char('z')], "smooth", "comparison: smoothing: light / strong / off";
         "compare-zoom-in" Action::ZoomIn, [char('+'), char('=')], "zoom", "comparison: zoom in around the cursor";
         "compare-zoom-out" Action::ZoomOut, [char('-')], "", "comparison: zoom out";

@@ -3,8 +3,8 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Margin, Position, Rect};
-use ratatui::text::{Line, Span, Text};
-use ratatui::widgets::{Paragraph, Wrap};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
 
 use super::list::{first_visible, move_cursor, pointer, row_at};
 use super::scene::Scene;
@@ -14,6 +14,7 @@ use crate::ui::format::{fitted, grouped, plain, wrapped_at_most};
 use crate::ui::keymap::Action;
 use crate::ui::widgets::cut::cut;
 use crate::ui::widgets::panel::{Title, panel, placeholder};
+use crate::ui::widgets::wrap::draw_wrapped;
 
 /// Lines of a prompt above its completions, at most.
 const PROMPT_LINES: usize = 3;
@@ -92,7 +93,7 @@ fn draw_detail(frame: &mut Frame, area: Rect, scene: Scene, answer: &Completion)
         let inner = panel(frame, area, scene.look, false, title);
         let lines: Vec<Line> =
             answer.text.lines().map(|line| Line::styled(plain(line), theme.style(theme.text))).collect();
-        frame.render_widget(Paragraph::new(Text::from(lines)).wrap(Wrap { trim: false }), inner);
+        draw_wrapped(frame, inner, &lines, 0, scene.look);
     };
     let at_step = |name, step| Title { note: format!("step {}", grouped(step)), ..Title::named(name) };
     match first {

@@ -2,8 +2,7 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
-use ratatui::text::{Line, Span, Text};
-use ratatui::widgets::{Paragraph, Wrap};
+use ratatui::text::{Line, Span};
 
 use super::confusion;
 use super::confusion_view::{ConfusionView, Matrix};
@@ -16,6 +15,7 @@ use crate::ui::format::{fitted, grouped, number, plain, truncated, width};
 use crate::ui::keymap::Action;
 use crate::ui::widgets::cut::cut;
 use crate::ui::widgets::panel::{Title, panel, placeholder};
+use crate::ui::widgets::wrap::draw_wrapped;
 
 /// The narrowest screen with the list and the matrix side by side. On a narrower one the focus decides which is shown.
 const SIDE_BY_SIDE: u16 = 100;
@@ -191,7 +191,7 @@ fn draw_detail(frame: &mut Frame, area: Rect, scene: Scene, judged: &ExamplePred
     lines.extend(judged.pair.iter().map(|pair| Line::styled(plain(pair), theme.style(theme.accent))));
     let title = Title { values, note: format!("loss {}", number(judged.loss)), ..Title::named("Predicted") };
     let inner = panel(frame, area, scene.look, false, title);
-    frame.render_widget(Paragraph::new(Text::from(lines)).wrap(Wrap { trim: false }), inner);
+    draw_wrapped(frame, inner, &lines, 0, scene.look);
 }
 
 /// A loss with three decimals, so that a column of them is aligned.

@@ -37,9 +37,9 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
     }
     let subject = Line::styled(subject(scene), theme.style(theme.dim));
     if tabs.width() + subject.width() <= usize::from(area.width) {
-        sides(frame, line(0), tabs, subject);
+        sides(frame, line(0), tabs, subject, scene.look.ascii);
     } else {
-        frame.render_widget(tabs, line(0));
+        frame.render_widget(cut(tabs, usize::from(area.width), scene.look.ascii), line(0));
     }
     let beside = health::draw_count(frame, line(1), scene);
     progress(frame, beside, scene);
@@ -101,6 +101,11 @@ pub(super) fn headline(status: &RunStatus, source: Source, room: usize, look: &L
     cut(headline, room, look.ascii)
 }
 
+/// What stands between facts in a line.
+fn separator(scene: Scene) -> &'static str {
+    if scene.look.ascii { " | " } else { " · " }
+}
+
 /// Model, data, device and selection in one line.
 fn subject(scene: Scene) -> String {
     let Some(started) = &scene.run.started else { return String::new() };
@@ -110,7 +115,8 @@ fn subject(scene: Scene) -> String {
         format!("{} % by {}", crate::ui::format::number(started.rate * 100.0), started.select)
     };
     let (model, data) = (plain(&started.model), plain(&started.data));
-    format!("{model} on {data} · {} {} · {selection} ", started.device, started.dtype)
+    let device = format!("{} {}", started.device, started.dtype);
+    [format!("{model} on {data}"), device, selection].join(separator(scene)) + " "
 }
 
 /// Draws the latest log line.
@@ -153,7 +159,7 @@ fn progress(frame: &mut Frame, area: Rect, scene: Scene) {
             parts.extend(step.eta.filter(|_| run.end.is_none()).map(|eta| format!("{} left", duration(eta))));
         }
         parts.extend(run.patience.map(|patience| patience.to_string()));
-        let joined = |parts: &[String]| parts.join(if scene.look.ascii { " | " } else { " · " });
+        let joined = |parts: &[String]| parts.join(separator(scene));
         // Where there is no room for a bar beside them, the percentage goes first, which the bar shows too, then the epoch.
         for part in [2, 1] {
             if parts.len() > 3 && width(&joined(&parts)) + BAR > usize::from(area.width) {

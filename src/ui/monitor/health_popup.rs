@@ -28,8 +28,8 @@ const WIDTH: u16 = 96;
 const NONE: &str = "No check has found anything: loss, evaluations, clipping, gradient mass, GPU, throughput and disk.";
 
 impl Monitor {
-    /// Handles an input while the verdicts are listed. Only actions of the application as a whole leave them open.
-    pub(super) fn act_on_health(&mut self, input: &UserInput, body: Rect, keymap: &Keymap) -> Option<Intent> {
+    /// Handles an input while the verdicts are listed.
+    pub(super) fn handle_on_health(&mut self, input: &UserInput, body: Rect, keymap: &Keymap) -> Option<Intent> {
         let cursor = self.health.listed?.min(self.health.verdicts.len().saturating_sub(1));
         let action = match input {
             UserInput::Key(key) => action(key, keymap),
@@ -45,7 +45,14 @@ impl Monitor {
             },
             UserInput::Paste(_) | UserInput::Drag(_) => None,
         };
-        match action? {
+        self.act_on_health(action?, cursor)
+    }
+
+    /// Performs an action while the verdicts are listed, with the cursor on one of them. Those of the application as a whole
+    /// leave them open.
+    pub(super) fn act_on_health(&mut self, action: Action, cursor: usize) -> Option<Intent> {
+        let cursor = cursor.min(self.health.verdicts.len().saturating_sub(1));
+        match action {
             Action::App(action) => return Some(Intent::App(action)),
             Action::Back | Action::Health => self.health.listed = None,
             Action::Enter => {

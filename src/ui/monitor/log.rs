@@ -108,7 +108,7 @@ fn draw_lines(frame: &mut Frame, area: Rect, scene: Scene, lines: &[&LogLine], c
         let (mark, hue) = match line.level {
             Level::Info => (" ", theme.text),
             Level::Warning => ("!", level_hue(scene, line.level)),
-            Level::Error => ("x", level_hue(scene, line.level)),
+            Level::Error => (if scene.look.ascii { "x" } else { "✖" }, level_hue(scene, line.level)),
         };
         let head = Line::from(vec![
             Span::styled(format!("{:>width$} ", duration(line.at), width = usize::from(time)), theme.style(theme.dim)),

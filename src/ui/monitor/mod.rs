@@ -202,23 +202,15 @@ impl Monitor {
     /// Handles an input. `area` is the one that [`Monitor::draw`] draws on.
     pub fn handle(&mut self, input: &UserInput, area: Rect, keymap: &Keymap, look: &Look) -> Option<Intent> {
         if self.health.listed.is_some() {
-            return self.act_on_health(input, self.parts(area)[2], keymap);
+            return self.handle_on_health(input, self.parts(area)[2], keymap);
         }
         match input {
             UserInput::Key(key) => match self.type_key(key) {
                 ControlFlow::Break(intent) => intent,
-                ControlFlow::Continue(()) => {
-                    let action = keymap.action(Context::Monitor, key);
-                    match self.card_in_front(|card, content| card.key(key, content)) {
-                        None => self.act(action?, area),
-                        // Below a card, charts do not move.
-                        Some(CardOutcome::Ignored) => match action? {
-                            action @ (Action::App(_) | Action::Tab(_) | Action::Summary) => self.act(action, area),
-                            _ => None,
-                        },
-                        Some(outcome) => self.on_card(outcome),
-                    }
-                }
+                ControlFlow::Continue(()) => match self.card_in_front(|card, content| card.key(key, content)) {
+                    None | Some(CardOutcome::Ignored) => self.act(keymap.action(Context::Monitor, key)?, area),
+                    Some(outcome) => self.on_card(outcome),
+                },
             },
             UserInput::Paste(text) => {
                 self.paste(text);
@@ -252,6 +244,11 @@ impl Monitor {
         }
         let typed = self.filtering() && self.view.lines.key(key);
         if typed { ControlFlow::Break(None) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Whether the card of the run's end is in front.
+    fn has_card(&self) -> bool {
+        self.card.is_some() && self.view.tab == Tab::Overview && self.prompt.is_none() && self.run.end.is_some()
     }
 
     /// Hands an input to the card, if it is in front.
@@ -322,6 +319,16 @@ impl Monitor {
     /// Performs an action. `area` is the one that [`Monitor::draw`] draws on.
     pub fn act(&mut self, action: Action, area: Rect) -> Option<Intent> {
         let body = self.parts(area)[2];
+        if let Some(cursor) = self.health.listed {
+            return self.act_on_health(action, cursor);
+        }
+        // Below a card, charts do not move.
+        match self.card_in_front(|card, content| card.act(action, content)) {
+            None => {}
+            Some(CardOutcome::Ignored) if matches!(action, Action::App(_) | Action::Tab(_) | Action::Summary) => {}
+            Some(CardOutcome::Ignored) => return None,
+            Some(outcome) => return self.on_card(outcome),
+        }
         match action {
             Action::App(action) => return Some(Intent::App(action)),
             Action::Tab(number) => {
@@ -346,9 +353,7 @@ impl Monitor {
             Action::Back if self.view.tab == Tab::Samples && self.view.confusion.is_active() => {
                 self.view.confusion.back()
             }
-            Action::Back if !self.live && !self.view.full && !self.view.lines.filtered() => {
-                return Some(Intent::CloseReplay);
-            }
+            Action::Back if !self.live && !self.view.full && !self.undoes_filter() => return Some(Intent::CloseReplay),
             Action::Overlay if self.overlays.shown => self.overlays.shown = false,
             Action::Overlay => return Some(Intent::Overlay),
             Action::LogAxis => self.view.toggle_log(self.view.chart(&self.run)),

@@ -189,7 +189,7 @@ fn draw_foot(frame: &mut Frame, area: Rect, scene: Scene, which: Panel) {
     let room = usize::from(area.width).saturating_sub(line.width() + 1);
     let hint =
         hints.into_iter().map(|hint| Line::styled(hint, theme.style(theme.dim))).find(|hint| hint.width() <= room);
-    sides(frame, area, line, hint.unwrap_or_default());
+    sides(frame, area, line, hint.unwrap_or_default(), scene.look.ascii);
 }
 
 /// Draws the values that have no panel on a small screen.

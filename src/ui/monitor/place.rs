@@ -2,6 +2,7 @@
 
 use crossterm::event::KeyCode;
 
+use super::confusion_view::Matrix;
 use super::{Monitor, Panel, Tab};
 use crate::ui::keymap::{Action, Hint, Key};
 
@@ -26,10 +27,17 @@ impl Monitor {
 
     /// Whether an action would do something now.
     pub fn applies(&self, action: Action) -> bool {
+        if self.health.listed.is_some() {
+            return self.applies_to_health(action);
+        }
+        if self.has_card() {
+            return self.applies_to_card(action);
+        }
         let (view, tab) = (&self.view, self.view.tab);
         let charts = matches!(tab, Tab::Overview | Tab::System);
         // Charts among others; in full screen keys act on one.
         let many = charts && !view.full;
+        let matrix = tab == Tab::Samples && !self.run.writes() && Matrix::of(&self.run).is_some();
         match action {
             Action::PauseOrResume => self.at_work() || self.pace.is_some(),
             Action::Checkpoint | Action::Evaluate | Action::StopAndSave => self.at_work(),
@@ -43,7 +51,7 @@ impl Monitor {
             }
             Action::ZoomIn | Action::ZoomOut => view.full,
             Action::PanLeft | Action::PanRight if view.full => view.window.is_some(),
-            Action::PanLeft | Action::PanRight => charts,
+            Action::PanLeft | Action::PanRight => charts || tab == Tab::Layers,
             Action::LogAxis => charts || tab == Tab::Layers,
             Action::Smoothing => tab == Tab::Overview,
             Action::Axis => matches!(tab, Tab::Overview | Tab::Layers),
@@ -52,31 +60,103 @@ impl Monitor {
             }
             Action::Metric => tab == Tab::Layers && !view.full,
             Action::Level | Action::Filter => tab == Tab::Log,
+            Action::Enter if matrix => view.confusion.focused,
             Action::Enter => many || tab == Tab::Layers && !view.full && view.layers.target(&self.run).is_some(),
             Action::Back if view.full || view.cursor.is_some() => true,
-            Action::Back if view.lines.filtered() => tab == Tab::Log,
-            Action::Back => !self.live,
-            Action::FocusNext | Action::FocusPrevious => charts || tab == Tab::Layers && !view.full,
-            Action::Left | Action::Right => !matches!(tab, Tab::Samples | Tab::Preset),
+            Action::Back => self.undoes_filter() || !self.live,
+            Action::FocusNext | Action::FocusPrevious => charts || matrix || tab == Tab::Layers && !view.full,
+            Action::Left | Action::Right if tab == Tab::Samples => matrix && view.confusion.focused,
+            Action::Left | Action::Right => tab != Tab::Preset,
             Action::PageUp | Action::PageDown | Action::First | Action::Last => !many,
             _ => true,
         }
     }
 
-    /// The footer's word for an action, where the tab has one of its own.
-    pub fn word(&self, action: Action) -> Option<&'static str> {
-        match (action, self.view.tab) {
-            (Action::PauseOrResume, _) if self.paused() => Some("resume"),
-            (Action::Back, _) if self.view.full => Some("back"),
-            (Action::ZoomIn, _) => Some("zoom"),
-            (Action::Back, _) if !self.live && self.view.cursor.is_none() => Some("runs"),
-            // Of a run that trains, its commands come first.
-            (Action::Enter, Tab::Overview | Tab::System) if !self.at_work() => Some("full screen"),
-            (Action::Metric, Tab::Layers) => Some("metric"),
-            (Action::Enter, Tab::Layers) => Some("history"),
-            (Action::Level, Tab::Log) => Some("level"),
-            (Action::Filter, Tab::Log) => Some("filter"),
-            _ => None,
+    /// The actions that come first in the footer, with their words here.
+    pub fn first(&self) -> Vec<(Action, &'static str)> {
+        if self.health.listed.is_some() {
+            return vec![(Action::Enter, "show"), (Action::Down, "next"), (Action::Back, "close")];
+        }
+        if self.has_card() {
+            return vec![(Action::Enter, "choose"), (Action::Down, "next"), (Action::Back, "close")];
+        }
+        let run = [
+            (Action::PauseOrResume, if self.paused() { "resume" } else { "pause" }),
+            (Action::Slower, "slower"),
+            (Action::Faster, "faster"),
+            (Action::Checkpoint, "checkpoint"),
+            (Action::Evaluate, "evaluate"),
+            (Action::Sample, "prompt"),
+            (Action::StopAndSave, "stop"),
+        ];
+        let found = (!self.health.verdicts.is_empty()).then_some((Action::Health, "health"));
+        let others = self.has_overlays().then_some((Action::Overlay, "overlays"));
+        let tab = self.first_on_tab();
+        // Of a run that trains, its commands come before the charts. The other tabs have keys that nobody guesses.
+        let mut first: Vec<_> = match self.view.tab {
+            Tab::Overview | Tab::System if !self.view.full => run.into_iter().chain(tab).collect(),
+            _ => tab.into_iter().chain(run).collect(),
+        };
+        first.extend(found.into_iter().chain(others).chain([(Action::Summary, "summary")]));
+        first
+    }
+
+    fn first_on_tab(&self) -> Vec<(Action, &'static str)> {
+        let back = |word| (Action::Back, word);
+        // At the end of the list of what esc does comes leaving a replay.
+        let leave = back(if self.view.cursor.is_some() { "latest" } else { "runs" });
+        match self.view.tab {
+            _ if self.view.full => vec![(Action::ZoomIn, "zoom"), (Action::Right, "cursor"), back("back")],
+            Tab::Overview | Tab::System => vec![(Action::Enter, "full screen"), leave, (Action::PanLeft, "cursor")],
+            Tab::Layers => vec![
+                (Action::Metric, "metric"),
+                (Action::PanLeft, "step"),
+                (Action::Play, if self.playing() { "stop" } else { "play" }),
+                (Action::Enter, "history"),
+                leave,
+            ],
+            Tab::Samples if self.view.confusion.focused => vec![
+                (Action::Enter, "filter"),
+                (Action::FocusNext, "examples"),
+                back(if self.view.confusion.filter.is_some() { "show all" } else { "back" }),
+            ],
+            Tab::Samples if self.view.confusion.filter.is_some() => {
+                vec![(Action::FocusNext, "matrix"), back("show all")]
+            }
+            Tab::Samples => vec![(Action::FocusNext, "matrix"), leave],
+            Tab::Log if self.view.lines.filtered() => {
+                vec![(Action::Level, "level"), (Action::Filter, "filter"), back("clear filter")]
+            }
+            Tab::Log => vec![(Action::Level, "level"), (Action::Filter, "filter"), leave],
+            Tab::Preset => vec![leave],
+        }
+    }
+
+    /// Whether the tab in front has a filter for esc to undo.
+    pub(super) fn undoes_filter(&self) -> bool {
+        match self.view.tab {
+            Tab::Log => self.view.lines.filtered(),
+            Tab::Samples => self.view.confusion.is_active(),
+            _ => false,
+        }
+    }
+
+    fn applies_to_health(&self, action: Action) -> bool {
+        match action {
+            Action::App(_) | Action::Back | Action::Health => true,
+            Action::Enter => !self.health.verdicts.is_empty(),
+            Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::First | Action::Last => {
+                self.health.verdicts.len() > 1
+            }
+            _ => false,
+        }
+    }
+
+    fn applies_to_card(&self, action: Action) -> bool {
+        match action {
+            Action::App(_) | Action::Tab(1..) | Action::Summary | Action::Back => true,
+            Action::Enter | Action::Up | Action::Down | Action::FocusNext | Action::FocusPrevious => true,
+            _ => false,
         }
     }
 }

@@ -50,11 +50,22 @@ impl RunStatus {
 }
 
 impl Monitor {
-    /// The run's name, or that of its folder before it has started; empty before that is known.
+    /// The run's name: that of its folder, since it may have been renamed. Empty before it is known.
     pub fn name(&self) -> String {
-        let folder = || self.files.as_ref()?.folder.file_name().map(|name| name.to_string_lossy().into_owned());
-        let name = self.run.started.as_ref().map(|started| started.run.clone());
-        plain(&name.or_else(folder).unwrap_or_default())
+        let folder = self.files.as_ref().and_then(|files| files.folder.file_name());
+        let folder = folder.map(|name| name.to_string_lossy().into_owned());
+        let started = || self.run.started.as_ref().map(|started| started.run.clone());
+        plain(&folder.or_else(started).unwrap_or_default())
+    }
+
+    /// How the run ended, in a sentence: `demo completed, best accuracy 0.8800 at step 140`. `None` if it has not ended.
+    pub fn ending(&self) -> Option<String> {
+        let what = match self.run.end.as_ref()? {
+            RunEnd::Finished(finished) => finished.reason.name().to_owned(),
+            RunEnd::Failed { error, .. } => format!("failed: {}", plain(error)),
+        };
+        let best = super::card::best(&self.run).map(|best| format!(", best {best}"));
+        Some(format!("{} {what}{}", self.name(), best.unwrap_or_default()))
     }
 
     /// The state of the run.

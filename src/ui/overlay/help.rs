@@ -8,6 +8,7 @@ use ratatui::widgets::Paragraph;
 use super::scene::Scene;
 use crate::ui::keymap::{Binding, Context, Key};
 use crate::ui::theme::Look;
+use crate::ui::widgets::cut::cut;
 use crate::ui::widgets::panel::Title;
 use crate::ui::widgets::popup::{middle, window};
 
@@ -52,6 +53,7 @@ pub(super) fn draw(frame: &mut Frame, scene: &Scene, from: usize) {
     let width = inner.width / page.columns.len() as u16;
     for (number, lines) in page.columns.into_iter().enumerate() {
         let column = Rect { x: inner.x + number as u16 * width, width, ..inner };
+        let lines: Vec<Line> = lines.into_iter().map(|line| cut(line, usize::from(width), scene.look.ascii)).collect();
         frame.render_widget(Paragraph::new(lines).scroll((from as u16, 0)), column);
     }
 }

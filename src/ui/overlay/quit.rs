@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 
 use super::answers::{self, Answer, Choice};
 use super::{Outcome, Scene};
-use crate::ui::format::{fitted, plain, width, wrapped};
+use crate::ui::format::{fitted, plain, width, wrapped, wrapped_at_most};
 use crate::ui::home::Unsaved;
 use crate::ui::monitor::Monitor;
 use crate::ui::widgets::popup::{PopupHit, PopupLayout, popup};
@@ -233,7 +233,7 @@ fn exporting<'a>(scene: &Scene, question: &str, room: usize) -> Vec<Line<'a>> {
     let mut lines = vec![text(scene, question)];
     if let Some(export) = scene.runs.exporting() {
         let to = format!("to {}", export.order.out.display());
-        let to = wrapped(&plain(&to), room.saturating_sub(4)).into_iter().take(2);
+        let to = wrapped_at_most(&plain(&to), room.saturating_sub(4), 2, scene.look.ascii);
         let what = std::iter::once(format!("{} as {}", export.name(), export.format())).chain(to);
         lines.extend(what.map(|line| Line::styled(format!("   {line}"), theme.style(theme.dim))));
         let task = export.progress.as_ref().map(|progress| format!("{}: ", plain(&progress.task)));

@@ -63,8 +63,8 @@ pub struct Runs {
     exporting: Option<RunningExport>,
     /// What another screen asks for a run.
     requested: Option<(PathBuf, RunRequest)>,
-    /// Whether marked runs are gone, and their curves still read.
-    marks_gone: bool,
+    /// Whether marked runs are gone or renamed, and their curves are still read from where they were.
+    marks_changed: bool,
 }
 
 impl Default for Runs {
@@ -76,7 +76,7 @@ impl Default for Runs {
             comparison: Comparison::default(),
             exporting: None,
             requested: None,
-            marks_gone: false,
+            marks_changed: false,
         }
     }
 }
@@ -89,7 +89,7 @@ impl Runs {
         if let Some(listed) = listed {
             self.replace(listed);
         }
-        self.answer_request().or_else(|| std::mem::take(&mut self.marks_gone).then_some(Intent::Follow))
+        self.answer_request().or_else(|| std::mem::take(&mut self.marks_changed).then_some(Intent::Follow))
     }
 
     fn replace(&mut self, listed: Vec<RunEntry>) {
@@ -100,7 +100,7 @@ impl Runs {
             pins.refresh(run);
         }
         self.list.replace(listed);
-        self.marks_gone |= self.list.marked.len() != marked;
+        self.marks_changed |= self.list.marked.len() != marked;
     }
 
     /// The queue above the list.
@@ -114,7 +114,10 @@ impl Runs {
 
     /// Shows the new name of a run.
     pub fn on_renamed(&mut self, from: &Path, to: &Path) {
+        // Its curves are read from the new folder from then on.
+        self.marks_changed |= self.list.marked.contains(from);
         self.list.renamed(from, to);
+        self.comparison.view.rename(from, to);
     }
 
     /// Asks for the name again that a run was not renamed to. Whether nothing else is asked or typed.
@@ -224,6 +227,9 @@ impl Runs {
         if self.queue.focused() {
             return self.queue.act(action);
         }
+        if self.comparison.view.is_open() {
+            return self.act_on_comparison(action);
+        }
         let list = &mut self.list;
         match action {
             Action::App(action) => return Some(Intent::App(action)),
@@ -264,7 +270,7 @@ impl Runs {
                 return Some(Intent::Overlay);
             }
             Action::Compare => return Some(self.open_comparison()),
-            action if self.comparison.view.accepts(action) => return self.act_below(action),
+            action if self.comparison.view.applies(action) => return self.act_below(action),
             Action::Tag => {
                 let tags = list.current()?.tags.join(" ");
                 self.mode = Mode::Tag(list.chosen().map(|run| run.path.clone()).collect(), LineInput::new(&tags));

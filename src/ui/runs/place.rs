@@ -3,6 +3,7 @@
 use super::Runs;
 use super::mode::Mode;
 use crate::runs::RunState;
+use crate::ui::comparison::FEWEST;
 use crate::ui::keymap::{Action, Hint};
 
 impl Runs {
@@ -23,12 +24,20 @@ impl Runs {
 
     /// Whether an action would do something now.
     pub fn applies(&self, action: Action) -> bool {
+        if self.queue.focused() {
+            return self.queue.applies(action);
+        }
+        let view = &self.comparison.view;
+        if view.is_open() {
+            return view.applies(action);
+        }
         let list = &self.list;
         let current = list.current();
         match action {
-            Action::Enter
-            | Action::Mark
+            Action::Enter => current.is_some() || list.at_fold(),
+            Action::Mark
             | Action::Overlay
+            | Action::Baseline
             | Action::Tag
             | Action::Rename
             | Action::Delete
@@ -36,13 +45,53 @@ impl Runs {
             | Action::Pin
             | Action::OpenFolder
             | Action::CopyPath => current.is_some(),
+            Action::Chat => current.is_some_and(|run| run.summary.writes),
             Action::Resume => current.is_some_and(|run| run.state != RunState::Running),
             Action::Compare => list.chosen().count() > 1,
             Action::CancelExport => self.exporting.is_some(),
             Action::Sort | Action::Reverse => !list.shown.is_empty(),
-            Action::Back => !list.filter.is_empty() || !list.marked.is_empty(),
-            Action::FocusNext | Action::FocusPrevious | Action::Left | Action::Right => false,
+            Action::Back => view.has_cursor() || !list.filter.is_empty() || !list.marked.is_empty(),
+            Action::FocusNext | Action::FocusPrevious => !self.queue.entries.is_empty(),
+            Action::QueueUp | Action::QueueDown | Action::Left | Action::Right => false,
+            action if view.applies(action) => self.compares_below(),
             _ => true,
         }
+    }
+
+    /// The actions that come first in the footer, with their words here.
+    pub fn first(&self) -> Vec<(Action, &'static str)> {
+        if self.queue.focused() {
+            return self.queue.first();
+        }
+        if self.comparison.view.is_open() {
+            return self.comparison.view.first();
+        }
+        let list = &self.list;
+        let marked = list.current().is_some_and(|run| list.marked.contains(&run.path));
+        let mark = (Action::Mark, if marked { "unmark" } else { "mark" });
+        if self.compares_below() {
+            let compare = [(Action::Compare, "compare"), (Action::Metric, "metric"), (Action::Overlay, "overlay")];
+            return [mark].into_iter().chain(compare).chain([(Action::Baseline, "baseline")]).collect();
+        }
+        let enter = match list.current().map(|run| run.state) {
+            Some(RunState::Running) => "attach",
+            _ => "open",
+        };
+        vec![
+            mark,
+            (Action::Enter, enter),
+            (Action::Resume, "resume"),
+            (Action::CancelExport, "cancel export"),
+            (Action::Export, "export"),
+            (Action::Chat, "chat"),
+            (Action::Filter, "filter"),
+            (Action::FocusNext, "queue"),
+            (Action::Delete, "delete"),
+        ]
+    }
+
+    /// Whether marked runs are compared below the table.
+    fn compares_below(&self) -> bool {
+        self.list.marked.compared().count() >= FEWEST
     }
 }

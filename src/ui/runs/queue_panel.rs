@@ -74,7 +74,40 @@ impl QueuePanel {
         self.focused = true;
     }
 
+    /// Whether an action would do something while the queue has the keys.
+    pub(super) fn applies(&self, action: Action) -> bool {
+        match action {
+            Action::QueueUp => self.cursor > 0,
+            Action::QueueDown => self.cursor + 1 < self.entries.len(),
+            Action::App(_)
+            | Action::Up
+            | Action::Down
+            | Action::First
+            | Action::Last
+            | Action::Delete
+            | Action::Enter
+            | Action::FocusNext
+            | Action::FocusPrevious
+            | Action::Back => true,
+            _ => false,
+        }
+    }
+
+    /// The actions that come first in the footer while the queue has the keys, with their words.
+    pub(super) fn first(&self) -> Vec<(Action, &'static str)> {
+        vec![
+            (Action::Enter, if self.works() { "hold" } else { "start" }),
+            (Action::QueueUp, "earlier"),
+            (Action::QueueDown, "later"),
+            (Action::Delete, if self.removing.is_some() { "remove now" } else { "remove" }),
+            (Action::Back, "runs"),
+        ]
+    }
+
     pub(super) fn act(&mut self, action: Action) -> Option<Intent> {
+        if !self.applies(action) {
+            return None;
+        }
         let removing = self.removing.take();
         let entry = self.entries.get(self.cursor)?;
         let last = self.entries.len() - 1;

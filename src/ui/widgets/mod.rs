@@ -9,3 +9,4 @@ pub(super) mod popup;
 pub(super) mod sides;
 pub(super) mod spark;
 pub(super) mod svg;
+pub(super) mod wrap;

@@ -38,7 +38,7 @@ pub(super) fn lines(run: &History, finished: &Finished, room: usize, rows: usize
 }
 
 /// `accuracy 0.8800 at step 140`
-fn best(run: &History) -> Option<String> {
+pub(in super::super) fn best(run: &History) -> Option<String> {
     let summary = Summary::of(run);
     let best = summary.best()?;
     Some(format!("{} {} at step {}", plain(best.name), score(best.score), grouped(best.step)))

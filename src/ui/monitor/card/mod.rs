@@ -21,11 +21,13 @@ use ratatui::text::{Line, Span};
 use super::files::Files;
 use crate::runs::{History, RunEnd};
 use crate::ui::format::truncated;
+use crate::ui::keymap::Action;
 use crate::ui::theme::Look;
 use crate::ui::widgets::panel::Title;
 use crate::ui::widgets::popup::{middle, window};
 pub use choice::{CardAction, Choice};
 use failed::Failure;
+pub(super) use finished::best;
 
 /// Cells of the widest card.
 const WIDTH: u16 = 80;
@@ -144,25 +146,30 @@ impl<'a> CardContent<'a> {
 }
 
 impl Card {
-    /// Handles a key.
-    pub fn key(&mut self, key: &KeyEvent, content: &CardContent) -> CardOutcome {
-        let count = content.choices.len();
+    /// Handles a key: the letter of a choice.
+    pub fn key(&self, key: &KeyEvent, content: &CardContent) -> CardOutcome {
         let held = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
         let chosen = match key.code {
-            KeyCode::Esc => return CardOutcome::Close,
-            KeyCode::Enter => content.choices.get(self.selected),
             KeyCode::Char(c) if !held => content.choices.iter().find(|choice| choice.key == c),
-            KeyCode::Up | KeyCode::BackTab if count > 0 => {
-                self.selected = (self.selected + count - 1) % count;
-                return CardOutcome::Stay;
-            }
-            KeyCode::Down | KeyCode::Tab if count > 0 => {
-                self.selected = (self.selected + 1) % count;
-                return CardOutcome::Stay;
-            }
             _ => None,
         };
         chosen.map_or(CardOutcome::Ignored, |choice| CardOutcome::Chosen(choice.action.clone()))
+    }
+
+    /// Performs an action.
+    pub fn act(&mut self, action: Action, content: &CardContent) -> CardOutcome {
+        let count = content.choices.len().max(1);
+        match action {
+            Action::Back => return CardOutcome::Close,
+            Action::Enter => {
+                let choice = content.choices.get(self.selected);
+                return choice.map_or(CardOutcome::Stay, |choice| CardOutcome::Chosen(choice.action.clone()));
+            }
+            Action::Up | Action::FocusPrevious => self.selected = (self.selected + count - 1) % count,
+            Action::Down | Action::FocusNext => self.selected = (self.selected + 1) % count,
+            _ => return CardOutcome::Ignored,
+        }
+        CardOutcome::Stay
     }
 
     /// A click on a choice takes it; one beside the card closes it.
