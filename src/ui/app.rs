@@ -360,7 +360,8 @@ impl App {
 
     /// Opens the palette, unless text is typed. The runs are listed for it.
     fn open_palette(&mut self) -> Option<Effect> {
-        if self.scene().place().dialog().is_some() {
+        // In the chat text is always typed, and stays where it is.
+        if self.screen != Screen::Chat && self.scene().place().dialog().is_some() {
             return None;
         }
         let scene = self.scene().below_overlay(self.frames().body);

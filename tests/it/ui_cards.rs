@@ -230,7 +230,7 @@ fn the_keys_of_a_finished_run_lead_to_runs() {
             event => event,
         }));
     }
-    assert_eq!(press(&mut app, KeyCode::Char('c')), Some(Effect::Copy(format!("finesift chat {folder}"))));
+    assert_eq!(press(&mut app, KeyCode::Char('c')), Some(Effect::OpenChat(folder.into())));
 }
 
 #[test]

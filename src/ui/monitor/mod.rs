@@ -350,7 +350,8 @@ impl Monitor {
                 return Some(Intent::CloseReplay);
             }
             Action::Overlay if self.overlays.shown => self.overlays.shown = false,
-            Action::Overlay => return Some(Intent::Overlay),
+            Action::Overlay if self.has_overlays() => return Some(Intent::Overlay),
+            Action::Overlay => return self.show_overlays().err().map(|why| Intent::Refuse(why.into())),
             Action::LogAxis => self.view.toggle_log(self.view.chart(&self.run)),
             Action::Smoothing => self.view.smoothing = self.view.smoothing.next(),
             Action::Axis => {

@@ -43,7 +43,7 @@ impl Monitor {
             }
             Action::ZoomIn | Action::ZoomOut => view.full,
             Action::PanLeft | Action::PanRight if view.full => view.window.is_some(),
-            Action::PanLeft | Action::PanRight => charts,
+            Action::PanLeft | Action::PanRight => charts || tab == Tab::Layers,
             Action::LogAxis => charts || tab == Tab::Layers,
             Action::Smoothing => tab == Tab::Overview,
             Action::Axis => matches!(tab, Tab::Overview | Tab::Layers),
@@ -56,8 +56,12 @@ impl Monitor {
             Action::Back if view.full || view.cursor.is_some() => true,
             Action::Back if view.lines.filtered() => tab == Tab::Log,
             Action::Back => !self.live,
-            Action::FocusNext | Action::FocusPrevious => charts || tab == Tab::Layers && !view.full,
-            Action::Left | Action::Right => !matches!(tab, Tab::Samples | Tab::Preset),
+            Action::FocusNext | Action::FocusPrevious => {
+                charts || tab == Tab::Layers && !view.full || tab == Tab::Samples && !self.run.writes()
+            }
+            Action::Overlay => self.has_overlays(),
+            Action::Left | Action::Right if tab == Tab::Samples => view.confusion.is_active(),
+            Action::Left | Action::Right => tab != Tab::Preset,
             Action::PageUp | Action::PageDown | Action::First | Action::Last => !many,
             _ => true,
         }

@@ -52,17 +52,6 @@ impl Runs {
         Intent::Follow
     }
 
-    /// Whether the footer offers an action now. Below the table of runs, the footer has other keys to name than those of the
-    /// axes.
-    pub fn offers(&self, action: Action) -> bool {
-        let view = &self.comparison.view;
-        match action {
-            action if view.is_open() => view.accepts(action),
-            Action::Metric | Action::Baseline => self.list.marked.compared().count() >= FEWEST,
-            action => !view.accepts(action),
-        }
-    }
-
     /// Performs an action on the comparison below the table.
     pub(super) fn act_below(&mut self, action: Action) -> Option<Intent> {
         if action == Action::Baseline {
@@ -89,6 +78,11 @@ impl Runs {
             UserInput::ScrollDown(_) => self.wheel(Action::Down, Action::ZoomOut),
             UserInput::Paste(_) | UserInput::Drag(_) => return None,
         };
+        self.act_on_comparison(action)
+    }
+
+    /// Performs an action while the comparison takes the whole screen.
+    pub(super) fn act_on_comparison(&mut self, action: Action) -> Option<Intent> {
         match action {
             Action::App(action) => return Some(Intent::App(action)),
             Action::Baseline => return self.set_baseline(self.comparison.view.selected().cloned()),

@@ -3,6 +3,7 @@
 use super::Runs;
 use super::mode::Mode;
 use crate::runs::RunState;
+use crate::ui::comparison::FEWEST;
 use crate::ui::keymap::{Action, Hint};
 
 impl Runs {
@@ -25,6 +26,16 @@ impl Runs {
     pub fn applies(&self, action: Action) -> bool {
         let list = &self.list;
         let current = list.current();
+        let comparison = &self.comparison.view;
+        if matches!(action, Action::App(_)) {
+            return true;
+        }
+        if comparison.is_open() {
+            return comparison.accepts(action);
+        }
+        if self.queue.focused() {
+            return self.queue.applies(action);
+        }
         match action {
             Action::Enter
             | Action::Mark
@@ -35,13 +46,18 @@ impl Runs {
             | Action::Export
             | Action::Pin
             | Action::OpenFolder
-            | Action::CopyPath => current.is_some(),
+            | Action::CopyPath
+            | Action::Baseline => current.is_some() || action == Action::Enter && list.at_fold(),
+            Action::Chat => current.is_some_and(|run| run.summary.writes),
             Action::Resume => current.is_some_and(|run| run.state != RunState::Running),
             Action::Compare => list.chosen().count() > 1,
             Action::CancelExport => self.exporting.is_some(),
             Action::Sort | Action::Reverse => !list.shown.is_empty(),
             Action::Back => !list.filter.is_empty() || !list.marked.is_empty(),
-            Action::FocusNext | Action::FocusPrevious | Action::Left | Action::Right => false,
+            Action::FocusNext | Action::FocusPrevious => self.queue.any(),
+            Action::Left | Action::Right | Action::QueueUp | Action::QueueDown => false,
+            // The keys of the axes below the table.
+            action if comparison.accepts(action) => list.marked.compared().count() >= FEWEST,
             _ => true,
         }
     }

@@ -69,6 +69,29 @@ impl QueuePanel {
         self.focused && !self.entries.is_empty()
     }
 
+    /// Whether there is anything in the queue.
+    pub(super) fn any(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
+    /// Whether an action would do something while the queue has the keys.
+    pub(super) fn applies(&self, action: Action) -> bool {
+        matches!(
+            action,
+            Action::Up
+                | Action::Down
+                | Action::First
+                | Action::Last
+                | Action::QueueUp
+                | Action::QueueDown
+                | Action::Delete
+                | Action::Enter
+                | Action::FocusNext
+                | Action::FocusPrevious
+                | Action::Back
+        )
+    }
+
     /// Takes the keys, if there is anything in the queue.
     pub(super) fn focus(&mut self) {
         self.focused = true;
