@@ -1,13 +1,20 @@
 //! The palette, the footer of every place, and the mouse on dialogs and footer.
 
+use std::sync::Arc;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use finesift::chat::{ChatReply, Loaded};
+use finesift::export::{ExportFormat, ExportRequest};
 use finesift::preset::PresetEntry;
 use finesift::protocol::Event;
+use finesift::runs::History;
 use finesift::ui::app::App;
+use finesift::ui::comparison::{ComparisonUpdate, RunCurves};
 use finesift::ui::input::UserInput;
 use finesift::ui::keymap::{Action, AppAction, BINDINGS, Context, Key};
 use finesift::ui::message::{Effect, Msg};
 use finesift::ui::monitor::{Files, Monitor};
+use finesift::ui::replay::Pace;
 use finesift::ui::screen::Screen;
 use finesift::ui::theme::Depth;
 use ratatui::Terminal;
@@ -16,6 +23,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
 use ratatui::style::Modifier;
 
+use crate::queue_screen::entries;
 use crate::runs_screen::{SampleRuns, demo_events, look, presets};
 
 pub const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (120, 40), (200, 60)];
@@ -25,7 +33,7 @@ const SIZE: (u16, u16) = (120, 40);
 const WALK: (u16, u16) = (80, 24);
 
 /// Places of the program, with the keys that lead there.
-pub const PLACES: [(&str, Start, &str); 24] = [
+pub const PLACES: [(&str, Start, &str); 33] = [
     ("home list", Start::Home, ""),
     ("home settings", Start::Home, "e"),
     ("home settings changed", Start::Home, "e\n9\n"),
@@ -49,7 +57,16 @@ pub const PLACES: [(&str, Start, &str); 24] = [
     ("comparison", Start::Runs, " j c"),
     ("settings of the comparison", Start::Runs, " j cc"),
     ("comparison in full screen", Start::Runs, " j c\n"),
-    ("queue", Start::Queue, "\t"),
+    ("a preset of the user", Start::OwnPreset, ""),
+    ("a live run of a language model", Start::LanguageModel, "1"),
+    ("a replay at a pace", Start::Paced, "1"),
+    ("a replay beside marked runs", Start::Overlaid, "1"),
+    ("runs with a language model", Start::RunsOfWriters, ""),
+    ("runs below the queue", Start::Queue, ""),
+    ("the queue", Start::Queue, "\t"),
+    ("the second entry of the queue", Start::Queue, "\tj"),
+    ("an export", Start::Exporting, ""),
+    ("chat", Start::Chat, "hi"),
 ];
 
 /// Dialogs and overlays, with the keys that open them.
@@ -81,8 +98,21 @@ pub enum Start {
     Live,
     Paused,
     Runs,
-    /// Runs with presets in the queue.
+    /// Home, where the user has a preset of their own.
+    OwnPreset,
+    /// A run of a language model that is still training.
+    LanguageModel,
+    /// The demo's run, replayed at a pace.
+    Paced,
+    /// The same with marked runs to lay over it.
+    Overlaid,
+    /// Runs of language models.
+    RunsOfWriters,
+    /// Runs with entries in the queue.
     Queue,
+    Exporting,
+    /// A chat with a model that is loaded.
+    Chat,
 }
 
 /// What the places are made of.
@@ -103,31 +133,84 @@ impl World {
 
 /// The program at a place.
 pub fn at(world: &World, start: Start, keys: &str, size: (u16, u16)) -> App {
-    let mut app = App::at_home(look("dark", Depth::True, false), world.presets.clone(), size.0, size.1);
-    app.update(world.samples.listed());
+    let mut presets = world.presets.clone();
+    if start == Start::OwnPreset {
+        presets.iter_mut().for_each(|preset| preset.path = Some("mine.toml".into()));
+    }
+    let mut app = App::at_home(look("dark", Depth::True, false), presets, size.0, size.1);
+    let mut listed = world.samples.listed();
+    if let (Start::RunsOfWriters, Msg::Listed(Some(runs), _)) = (start, &mut listed) {
+        runs.iter_mut().for_each(|run| run.summary.writes = true);
+    }
+    app.update(listed);
     let files = || Msg::Files(Files { folder: "runs/rate-0.05".into(), preset: "about = \"x\"\n".into() });
     match start {
-        Start::Home => {}
+        Start::Home | Start::OwnPreset => {}
         Start::Replay => {
             app.monitors.replay = Some(Monitor::replay());
             app.screen = Screen::Monitor;
             app.update(files());
             app.update(Msg::Replayed(0, world.events.clone()));
         }
-        Start::Live | Start::Paused => {
+        Start::Paced => {
+            let number = app.monitors.show_replay(Some(Pace { speed: 2.0, paused: false }));
+            app.screen = Screen::Monitor;
+            app.update(files());
+            app.update(Msg::Replayed(number, world.events[..60].to_vec()));
+        }
+        Start::Overlaid => {
+            app.screen = Screen::Runs;
+            let followed = type_in(&mut app, "  ");
+            let Some(Effect::Follow(runs)) = followed else { panic!("{followed:?}") };
+            app.monitors.replay = Some(Monitor::replay());
+            app.screen = Screen::Monitor;
+            app.update(files());
+            app.update(Msg::Replayed(0, world.events.clone()));
+            let mut history = History::default();
+            world.events.iter().for_each(|event| history.apply(event.clone()));
+            for run in runs {
+                app.update(Msg::Compared(ComparisonUpdate::Curves(run, Arc::new(RunCurves::of(&history)))));
+            }
+        }
+        Start::Live | Start::Paused | Start::LanguageModel => {
             app.update(Msg::Launched);
             app.update(files());
             for event in world.events.iter().take(120).filter(|event| !event.is_last()) {
-                app.update(Msg::Event(event.clone()));
+                let mut event = event.clone();
+                if let Event::Started(started) = &mut event {
+                    started.writes = start == Start::LanguageModel;
+                }
+                app.update(Msg::Event(event));
             }
             if start == Start::Paused {
                 app.update(Msg::Event(serde_json::from_str(r#"{"event":"phase","phase":"paused"}"#).unwrap()));
             }
         }
-        Start::Runs => app.screen = Screen::Runs,
+        Start::Runs | Start::RunsOfWriters => app.screen = Screen::Runs,
         Start::Queue => {
+            app.update(Msg::Queued(entries()));
             app.screen = Screen::Runs;
-            app.update(Msg::Queued(crate::queue_screen::entries()));
+        }
+        Start::Exporting => {
+            let (run, out) = ("runs/mine".into(), "mine.csv".into());
+            app.runs.begin_export(&ExportRequest {
+                run,
+                format: ExportFormat::Csv,
+                from: None,
+                out,
+                without_biases: false,
+            });
+            app.screen = Screen::Runs;
+        }
+        Start::Chat => {
+            app.chat.set_history(vec!["earlier".into()]);
+            app.chat.open(app.chat.start_with("runs/mine".into()));
+            app.update(Msg::Chat(ChatReply::Loaded(Loaded {
+                model: "tiny".into(),
+                max_length: 64,
+                ..Loaded::default()
+            })));
+            app.screen = Screen::Chat;
         }
     }
     type_in(&mut app, keys);
@@ -142,17 +225,14 @@ fn press_key(app: &mut App, key: Key) -> Option<Effect> {
     app.update(Msg::Input(UserInput::Key(key.event())))
 }
 
-fn type_in(app: &mut App, text: &str) {
-    for c in text.chars() {
-        press(
-            app,
-            match c {
-                '\n' => KeyCode::Enter,
-                '\t' => KeyCode::Tab,
-                c => KeyCode::Char(c),
-            },
-        );
-    }
+/// Types a text. Returns the last effect.
+fn type_in(app: &mut App, text: &str) -> Option<Effect> {
+    let code = |c| match c {
+        '\n' => KeyCode::Enter,
+        '\t' => KeyCode::Tab,
+        c => KeyCode::Char(c),
+    };
+    text.chars().fold(None, |_, c| press(app, code(c)))
 }
 
 fn click(app: &mut App, x: u16, y: u16) -> Option<Effect> {
@@ -204,9 +284,12 @@ fn the_palette_reaches_every_action_and_does_the_same_as_its_key() {
             if hidden || ![context, Context::Anywhere].contains(&binding.context) {
                 continue;
             }
-            let effect = press_key(&mut by_key, binding.keys[0]);
+            // In the chat, letters are text.
+            let text = |key: &&Key| by_key.screen == Screen::Chat && key.is_text();
+            let Some(key) = binding.keys.iter().find(|key| !text(key)) else { continue };
+            let effect = press_key(&mut by_key, *key);
             let mut by_palette = at(&world, start, keys, WALK);
-            assert_eq!(press(&mut by_palette, KeyCode::Char(':')), Some(Effect::ListRuns));
+            assert_eq!(press_key(&mut by_palette, Key::Ctrl('p')), Some(Effect::ListRuns), "{name}");
             let Some(row) = choose(&mut by_palette, binding.name) else {
                 // What the palette leaves out does nothing, or only says why it does nothing: resuming an active run is
                 // refused when it is carried out. The runs may be listed at any time.
@@ -235,8 +318,7 @@ fn the_palette_reaches_every_action_and_does_the_same_as_its_key() {
     }
     let missing: Vec<&str> =
         BINDINGS.iter().map(|binding| binding.name).filter(|name| !reached.contains(name)).collect();
-    // What needs a language model, a running export, or is hidden everywhere.
-    assert_eq!(missing, ["sample", "call-off", "chat-run", "palette"], "never reached");
+    assert_eq!(missing, ["palette"], "never reached");
 }
 
 /// Chooses the action of this name. `None` if the palette does not list it.
@@ -291,14 +373,14 @@ fn keys_the_wheel_and_clicks_choose_an_entry() {
     };
     assert_eq!(selected(&app), "mark");
     press(&mut app, KeyCode::Down);
-    assert_eq!(selected(&app), "enter");
-    app.update(Msg::Input(UserInput::Key(control('n'))));
     // The run under the cursor is active: there is nothing to resume.
     assert_eq!(selected(&app), "export");
+    app.update(Msg::Input(UserInput::Key(control('n'))));
+    assert_eq!(selected(&app), "delete");
     app.update(Msg::Input(UserInput::Key(control('p'))));
     app.update(Msg::Input(UserInput::ScrollDown(Position::ORIGIN)));
     app.update(Msg::Input(UserInput::ScrollUp(Position::ORIGIN)));
-    assert_eq!(selected(&app), "enter");
+    assert_eq!(selected(&app), "export");
     app.update(Msg::Input(UserInput::Paste("rena\n".into())));
     assert_eq!(selected(&app), "rename");
     let (x, y) = find(&app, SIZE, "rename the run");

@@ -143,7 +143,9 @@ fn the_next_run_follows_unless_the_queue_is_on_hold() {
     app.update(Msg::Followed("glue-mrpc-1".into(), Files { folder: "runs/glue-mrpc-1".into(), ..Files::default() }));
     assert_eq!(app.screen, Screen::Home);
     assert!(app.monitors.at_work() && app.monitors.is_live(Path::new("runs/glue-mrpc-1")));
-    assert!(text(&drawn(&app, (120, 40))).contains("started glue-mrpc-1 from the queue; 3 more queued"));
+    let shown = text(&drawn(&app, (120, 40)));
+    assert!(shown.contains("completed, best accuracy 0.8800 at step 140, see Runs; "), "{shown}");
+    assert!(shown.contains("started glue-mrpc-1 from the queue; 3 more queued"), "{shown}");
     press(&mut app, KeyCode::Char('R'));
     press(&mut app, KeyCode::Tab);
     assert_eq!(press(&mut app, KeyCode::Enter), None);

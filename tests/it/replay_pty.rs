@@ -62,7 +62,7 @@ fn a_paced_replay_plays_and_pauses_and_ends_as_one_at_once() {
     pty.wait_for(&["replay 1x"]);
     pty.press("]]]]]]]]]");
     pty.wait_for(&["● completed", "170/170"]);
-    pty.wait_until("the end of the replay", |screen| !screen.contents().contains("replay "));
+    pty.wait_until("the end of the replay", |screen| screen.contents().contains("replay of "));
     let played = tabs(&mut pty);
     leave(pty);
 

@@ -172,7 +172,7 @@ fn toasts_take_lines_of_their_own() {
     let mut app = live((80, 24), false, 84);
     press(&mut app, KeyCode::Char('H'));
     app.update(Msg::Event(Event::Checkpointed { step: 84, path: "x".into(), bytes: 4096, seconds: 0.1, held_up: 0.0 }));
-    assert!(screen(&app, (80, 24)).contains("demo: saved checkpoint at step 84 (4.0 KiB)"));
+    assert!(screen(&app, (80, 24)).contains("demo-20270101-090000: saved checkpoint at step 84 (4.0 KiB)"));
 }
 
 /// What is written on the line of a card that starts with this key.
@@ -230,7 +230,7 @@ fn the_keys_of_a_finished_run_lead_to_runs() {
             event => event,
         }));
     }
-    assert_eq!(press(&mut app, KeyCode::Char('c')), Some(Effect::Copy(format!("finesift chat {folder}"))));
+    assert_eq!(press(&mut app, KeyCode::Char('c')), Some(Effect::OpenChat(folder.into())));
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn the_pill_and_its_key_lead_to_the_live_run() {
     app.monitors.show_replay(None);
     app.update(Msg::Replayed(1, demo_events()));
     let shown = screen(&app, size);
-    assert!(shown.contains("replay of demo") && shown.contains("▶ demo 84/170"), "{shown}");
+    assert!(shown.contains("replay of demo") && shown.contains("▶ demo-20270101-090000 84/170"), "{shown}");
     let (column, row) = find(&screen(&app, size), "▶ demo");
     click(&mut app, column + 3, row);
     assert!(app.monitors.replay.is_none());

@@ -88,7 +88,9 @@ fn a_verdict_leads_to_the_chart_that_shows_it() {
         Event::Mass(mass) => Some(mass.targets[1].name.clone()),
         _ => None,
     });
-    let shown = text(&screen(&app, 120, 40));
+    // There its name has one line.
+    app.update(Msg::Resize(200, 60));
+    let shown = text(&screen(&app, 200, 60));
     assert!(shown.contains(&name.unwrap()), "{shown}");
 }
 

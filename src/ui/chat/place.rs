@@ -22,6 +22,17 @@ impl Chat {
 
     /// Whether an action would do something now.
     pub fn applies(&self, action: Action) -> bool {
-        action == Action::Back || self.typing()
+        match action {
+            Action::Back => true,
+            Action::Enter
+            | Action::FocusNext
+            | Action::Up
+            | Action::Down
+            | Action::PageUp
+            | Action::PageDown
+            | Action::ScrollUp
+            | Action::ScrollDown => self.typing(),
+            _ => false,
+        }
     }
 }

@@ -72,7 +72,7 @@ impl Transcript {
         if rows < 0 {
             while rest > top.row && top.entry > 0 {
                 rest -= top.row + 1;
-                top = Top { entry: top.entry - 1, row: lines(&self.entries[top.entry - 1]) - 1 };
+                top = Top { entry: top.entry - 1, row: lines(&self.entries[top.entry - 1]).saturating_sub(1) };
             }
             top.row = top.row.saturating_sub(rest);
         } else {
@@ -82,7 +82,8 @@ impl Transcript {
                     top.row += rest;
                     break;
                 }
-                rest -= count - top.row;
+                // The terminal may have become wider since, and the entry shorter.
+                rest = rest.saturating_sub(count.saturating_sub(top.row));
                 top = Top { entry: top.entry + 1, row: 0 };
             }
         }

@@ -1,5 +1,6 @@
-//! The monitor: one run, live or replayed. Its state, and how inputs change it.
+//! The monitor: one run, live or replayed. Its state, and how it is drawn.
 
+mod actions;
 mod card;
 mod chart_files;
 mod charts;
@@ -13,6 +14,7 @@ mod grid;
 mod header;
 mod health;
 mod health_popup;
+mod inputs;
 mod layers;
 mod layers_view;
 mod list;
@@ -34,31 +36,24 @@ mod system;
 mod system_content;
 mod view;
 
-use std::ops::ControlFlow;
-use std::time::Duration;
-
-use crossterm::event::KeyEvent;
-use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Position, Rect};
-use ratatui::text::Line;
-
 use super::comparison::ComparedRun;
-use super::input::UserInput;
-use super::intent::Intent;
-use super::keymap::{Action, Context, Keymap};
 use super::replay::Pace;
 use super::screenshot::ScreenFiles;
 use super::theme::Look;
 use crate::protocol::{Command, Event};
 use crate::runs::{History, RunEnd};
-use card::{Card, CardAction, CardContent, CardOutcome};
+use card::{Card, CardContent};
 pub use files::Files;
 use health::Health;
 use overlays::Overlays;
 pub use panel::Panel;
-use prompt::{Prompt, PromptOutcome};
+use prompt::Prompt;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::Line;
 use scene::Scene;
 pub use status::RunStatus;
+use std::time::Duration;
 pub use view::{Tab, View};
 
 /// A run on the monitor.
@@ -199,178 +194,12 @@ impl Monitor {
         pausable
     }
 
-    /// Handles an input. `area` is the one that [`Monitor::draw`] draws on.
-    pub fn handle(&mut self, input: &UserInput, area: Rect, keymap: &Keymap, look: &Look) -> Option<Intent> {
-        if self.health.listed.is_some() {
-            return self.handle_on_health(input, self.parts(area)[2], keymap);
-        }
-        match input {
-            UserInput::Key(key) => match self.type_key(key) {
-                ControlFlow::Break(intent) => intent,
-                ControlFlow::Continue(()) => match self.card_in_front(|card, content| card.key(key, content)) {
-                    None | Some(CardOutcome::Ignored) => self.act(keymap.action(Context::Monitor, key)?, area),
-                    Some(outcome) => self.on_card(outcome),
-                },
-            },
-            UserInput::Paste(text) => {
-                self.paste(text);
-                None
-            }
-            UserInput::Click(at) => self.click(*at, area, look),
-            UserInput::Drag(at) => {
-                if self.view.tab == Tab::Layers && !self.view.full {
-                    let body = self.parts(area)[2];
-                    layers::drag(&mut self.view, &self.run, *at, body, look);
-                }
-                None
-            }
-            UserInput::ScrollUp(at) => self.scroll(*at, area, true),
-            UserInput::ScrollDown(at) => self.scroll(*at, area, false),
-        }
-    }
-
-    /// Types a key into the prompt or the filter of the log, if one of them is open and the key is text.
-    fn type_key(&mut self, key: &KeyEvent) -> ControlFlow<Option<Intent>> {
-        if let Some(prompt) = &mut self.prompt {
-            return match prompt.key(key) {
-                PromptOutcome::Editing => ControlFlow::Break(None),
-                PromptOutcome::Submitted(prompt) => ControlFlow::Break(Some(self.sample(prompt))),
-                PromptOutcome::Cancelled => {
-                    self.prompt = None;
-                    ControlFlow::Break(None)
-                }
-                PromptOutcome::Ignored => ControlFlow::Continue(()),
-            };
-        }
-        let typed = self.filtering() && self.view.lines.key(key);
-        if typed { ControlFlow::Break(None) } else { ControlFlow::Continue(()) }
-    }
-
-    /// Whether the card of the run's end is in front.
-    fn has_card(&self) -> bool {
-        self.card.is_some() && self.view.tab == Tab::Overview && self.prompt.is_none() && self.run.end.is_some()
-    }
-
-    /// Hands an input to the card, if it is in front.
-    fn card_in_front(&mut self, input: impl FnOnce(&mut Card, &CardContent) -> CardOutcome) -> Option<CardOutcome> {
-        let card = self.card.as_mut().filter(|_| self.view.tab == Tab::Overview && self.prompt.is_none())?;
-        Some(input(card, &CardContent::of(&self.run, self.files.as_ref())?))
-    }
-
-    fn on_card(&mut self, outcome: CardOutcome) -> Option<Intent> {
-        match outcome {
-            CardOutcome::Stay | CardOutcome::Ignored => {}
-            CardOutcome::Close => self.card = None,
-            CardOutcome::Chosen(CardAction::Ask(intent)) => return Some(*intent),
-            CardOutcome::Chosen(CardAction::OpenLog) => self.view.open_tab(Tab::Log),
-        }
-        None
-    }
-
-    /// Opens the card of the run's end, or closes it.
-    fn toggle_card(&mut self) -> Option<Intent> {
-        if self.run.end.is_none() {
-            return Some(Intent::Refuse("this run has not ended; its summary comes at the end".into()));
-        }
-        self.card = match self.card {
-            Some(_) if self.view.tab == Tab::Overview => None,
-            card => Some(card.unwrap_or_default()),
-        };
-        if self.view.tab != Tab::Overview {
-            self.view.open_tab(Tab::Overview);
-        }
-        None
-    }
-
     /// Whether the latest log lines are on the screen.
     pub fn shows_log(&self) -> bool {
         match self.view.tab {
             Tab::Overview => !self.view.full,
             tab => tab == Tab::Log,
         }
-    }
-
-    fn paste(&mut self, text: &str) {
-        if let Some(prompt) = &mut self.prompt {
-            prompt.pasted(text);
-        } else if self.filtering() {
-            self.view.lines.pasted(text);
-        }
-    }
-
-    fn filtering(&self) -> bool {
-        self.view.tab == Tab::Log && self.view.lines.typing
-    }
-
-    /// Sends a prompt, and shows where the completion will appear. If it cannot be sent, it stays open to be edited.
-    fn sample(&mut self, prompt: String) -> Intent {
-        if let Err(why) = self.check_prompts() {
-            return Intent::Refuse(why.into());
-        }
-        let Some(command) = self.request("sampling…", Command::Sample { prompt }) else {
-            return Intent::Refuse("the run has not confirmed the last command yet; try again in a moment".into());
-        };
-        self.prompt = None;
-        self.view.open_tab(Tab::Samples);
-        self.view.example = 0;
-        Intent::Send(command)
-    }
-
-    /// Performs an action. `area` is the one that [`Monitor::draw`] draws on.
-    pub fn act(&mut self, action: Action, area: Rect) -> Option<Intent> {
-        let body = self.parts(area)[2];
-        if let Some(cursor) = self.health.listed {
-            return self.act_on_health(action, cursor);
-        }
-        // Below a card, charts do not move.
-        match self.card_in_front(|card, content| card.act(action, content)) {
-            None => {}
-            Some(CardOutcome::Ignored) if matches!(action, Action::App(_) | Action::Tab(_) | Action::Summary) => {}
-            Some(CardOutcome::Ignored) => return None,
-            Some(outcome) => return self.on_card(outcome),
-        }
-        match action {
-            Action::App(action) => return Some(Intent::App(action)),
-            Action::Tab(number) => {
-                if let Some((tab, _)) = Tab::ALL.get(number) {
-                    self.view.open_tab(*tab);
-                }
-            }
-            Action::PauseOrResume | Action::Slower | Action::Faster if self.pace.is_some() => {
-                return self.change_pace(action);
-            }
-            Action::Summary => return self.toggle_card(),
-            Action::PauseOrResume if self.run.held => return self.command("resuming…", Command::Resume),
-            Action::PauseOrResume => return self.command("pausing…", Command::Pause),
-            Action::Checkpoint => return self.command("saving a checkpoint…", Command::Checkpoint),
-            Action::Evaluate => return self.command("evaluating…", Command::Evaluate),
-            Action::StopAndSave => return self.command("stopping…", Command::Stop { save: true }),
-            Action::Sample => match self.check_prompts() {
-                Ok(()) => self.prompt = Some(Prompt::after(&self.run)),
-                Err(why) => return Some(Intent::Refuse(why.into())),
-            },
-            Action::Back if self.view.cursor.is_some() && !self.view.full => self.view.clear_cursor(),
-            Action::Back if self.view.tab == Tab::Samples && self.view.confusion.is_active() => {
-                self.view.confusion.back()
-            }
-            Action::Back if !self.live && !self.view.full && !self.undoes_filter() => return Some(Intent::CloseReplay),
-            Action::Overlay if self.overlays.shown => self.overlays.shown = false,
-            Action::Overlay => return Some(Intent::Overlay),
-            Action::LogAxis => self.view.toggle_log(self.view.chart(&self.run)),
-            Action::Smoothing => self.view.smoothing = self.view.smoothing.next(),
-            Action::Axis => {
-                self.view.time = !self.view.time;
-                self.view.clear_cursor();
-                self.view.window = None;
-            }
-            Action::Health => self.health.listed = Some(0),
-            Action::WriteChart if self.files.is_none() => {
-                return Some(Intent::Refuse("this run has no folder to write to".into()));
-            }
-            Action::WriteChart => return self.write_chart(),
-            action => self.act_on_tab(action, body),
-        }
-        None
     }
 
     /// Where a picture of the screen is saved, if the run has a folder.
@@ -392,77 +221,9 @@ impl Monitor {
         }
     }
 
-    fn act_on_tab(&mut self, action: Action, body: Rect) {
-        let (view, run) = (&mut self.view, &self.run);
-        match view.tab {
-            Tab::Overview | Tab::System => self.act_on_charts(action, body),
-            Tab::Layers if view.full => self.act_on_charts(action, body),
-            Tab::Layers => layers::act(view, run, action, body),
-            Tab::Samples if run.writes() => completions::act(view, run, action, body),
-            Tab::Samples => examples::act(view, run, action, body),
-            Tab::Log => log::act(view, run, action, body),
-            Tab::Preset => preset::act(view, self.files.as_ref(), action, body),
-        }
-    }
-
     /// Whether the run, or its replay, is paused.
     pub fn paused(&self) -> bool {
         self.pace.map_or(self.run.held, |pace| pace.paused)
-    }
-
-    fn change_pace(&mut self, action: Action) -> Option<Intent> {
-        let pace = match action {
-            Action::Slower => self.pace?.slower(),
-            Action::Faster => self.pace?.faster(),
-            _ => self.pace?.toggled(),
-        };
-        self.pace = Some(pace);
-        Some(Intent::Pace(pace))
-    }
-
-    fn command(&mut self, word: &'static str, command: Command) -> Option<Intent> {
-        self.request(word, command).map(Intent::Send)
-    }
-
-    /// The wheel zooms a full-screen chart, focuses the chart under the pointer, and scrolls what scrolls.
-    fn scroll(&mut self, at: Position, area: Rect, up: bool) -> Option<Intent> {
-        match self.view.tab {
-            _ if self.view.full => self.act(if up { Action::ZoomIn } else { Action::ZoomOut }, area),
-            Tab::Overview | Tab::System => {
-                self.focus_at(at, self.parts(area)[2]);
-                None
-            }
-            _ => self.act(if up { Action::Up } else { Action::Down }, area),
-        }
-    }
-
-    fn click(&mut self, at: Position, area: Rect, look: &Look) -> Option<Intent> {
-        let [header, badges, body] = self.parts(area);
-        if self.prompt.is_some() {
-            // A click beside the dialog closes it, as esc does, and does nothing else.
-            self.prompt = self.prompt.take().filter(|_| prompt::area(body).contains(at));
-            return None;
-        }
-        if let Some(index) = self.health.badge_at(at, badges) {
-            self.health.listed = Some(index);
-            return None;
-        }
-        if let Some(number) = header::tabs(header).into_iter().position(|area| area.contains(at)) {
-            return self.act(Action::Tab(number), area);
-        }
-        if let Some(outcome) = self.card_in_front(|card, content| card.click(at, content, body)) {
-            return self.on_card(outcome);
-        }
-        let (view, run) = (&mut self.view, &self.run);
-        match view.tab {
-            Tab::Overview | Tab::System => self.click_chart(at, body),
-            Tab::Layers if view.full => self.click_chart(at, body),
-            Tab::Layers => layers::click(view, run, at, body, look),
-            Tab::Samples if run.writes() => completions::click(view, run, at, body),
-            Tab::Samples => examples::click(view, run, at, body),
-            Tab::Log | Tab::Preset => {}
-        }
-        None
     }
 
     /// The run's name and state in at most `room` cells, for the first line of the screen.

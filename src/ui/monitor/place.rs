@@ -65,6 +65,7 @@ impl Monitor {
             Action::Back if view.full || view.cursor.is_some() => true,
             Action::Back => self.undoes_filter() || !self.live,
             Action::FocusNext | Action::FocusPrevious => charts || matrix || tab == Tab::Layers && !view.full,
+            Action::Overlay => self.has_overlays(),
             Action::Left | Action::Right if tab == Tab::Samples => matrix && view.confusion.focused,
             Action::Left | Action::Right => tab != Tab::Preset,
             Action::PageUp | Action::PageDown | Action::First | Action::Last => !many,

@@ -224,11 +224,11 @@ impl Runs {
 
     /// Performs an action, as its key does.
     pub fn act(&mut self, action: Action, area: Rect) -> Option<Intent> {
-        if self.queue.focused() {
-            return self.queue.act(action);
-        }
         if self.comparison.view.is_open() {
             return self.act_on_comparison(action);
+        }
+        if self.queue.focused() {
+            return self.queue.act(action);
         }
         let list = &mut self.list;
         match action {

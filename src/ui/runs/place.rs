@@ -51,7 +51,7 @@ impl Runs {
             Action::CancelExport => self.exporting.is_some(),
             Action::Sort | Action::Reverse => !list.shown.is_empty(),
             Action::Back => view.has_cursor() || !list.filter.is_empty() || !list.marked.is_empty(),
-            Action::FocusNext | Action::FocusPrevious => !self.queue.entries.is_empty(),
+            Action::FocusNext | Action::FocusPrevious => self.queue.any(),
             Action::QueueUp | Action::QueueDown | Action::Left | Action::Right => false,
             action if view.applies(action) => self.compares_below(),
             _ => true,

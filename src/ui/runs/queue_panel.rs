@@ -69,6 +69,11 @@ impl QueuePanel {
         self.focused && !self.entries.is_empty()
     }
 
+    /// Whether there is anything in the queue.
+    pub(super) fn any(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
     /// Takes the keys, if there is anything in the queue.
     pub(super) fn focus(&mut self) {
         self.focused = true;
