@@ -81,12 +81,12 @@ impl Columns {
             widths.max().unwrap_or(0).clamp(least, most) + 2
         };
         let preset = |entry: &Entry, text: &dyn Fn(&Preset) -> String| entry.now.as_ref().map_or(String::new(), text);
-        // A changed preset has a mark.
-        let mut name = widest(&|entry| format!("{} *", entry.listed.name), 6, 20);
+        let time = if width >= WITH_TIME { TIME } else { 0 };
+        // A changed preset has a mark. A narrow table has to leave room for the models.
+        let mut name = widest(&|entry| format!("{} *", entry.listed.name), 6, if time > 0 { 20 } else { 14 });
         let mut model = widest(&|entry| preset(entry, &model), 5, 22);
         let mut task = widest(&|entry| preset(entry, &task), 4, 14);
         // What the pointer, the numbers and a gap at the end leave.
-        let time = if width >= WITH_TIME { TIME } else { 0 };
         let room = usize::from(width).saturating_sub(3 + TRAINABLE + STEPS + time);
         // If that is too little, texts are cut.
         model = model.min(room.saturating_sub(name + task).max(7));

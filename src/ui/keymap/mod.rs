@@ -133,7 +133,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "reset-all" Action::ResetAll, [char('U')], "undo all", "undo all changes of the preset";
         "rename-preset" Action::Rename, [char('n')], "", "rename the selected preset of yours";
         "delete-preset" Action::Delete, [char('D'), Plain(KeyCode::Delete)], "", "move the selected preset of yours to trash; asks";
-        "filter-presets" Action::Filter, [char('/')], "filter", "show only presets, or settings, that contain these words";
+        "filter-presets" Action::Filter, [char('/')], "filter", "filter the presets, or the settings with the focus";
     }
     Chat {
         "send" Action::Enter, [Plain(KeyCode::Enter)], "send", "send; alt-enter or ctrl-j starts a new line";

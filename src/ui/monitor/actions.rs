@@ -50,7 +50,7 @@ impl Monitor {
             Action::Back if !self.live && !self.view.full && !self.undoes_filter() => return Some(Intent::CloseReplay),
             Action::Overlay if self.overlays.shown => self.overlays.shown = false,
             Action::Overlay if self.has_overlays() => return Some(Intent::Overlay),
-            Action::Overlay => return self.show_overlays().err().map(|why| Intent::Refuse(why.into())),
+            Action::Overlay => return self.show_overlays().err().map(Intent::Refuse),
             Action::LogAxis => self.view.toggle_log(self.view.chart(&self.run)),
             Action::Smoothing => self.view.smoothing = self.view.smoothing.next(),
             Action::Axis => {

@@ -30,10 +30,10 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
     let mut tabs = Line::from(" ");
     for (number, (tab, name)) in Tab::ALL.into_iter().enumerate() {
         let style = if tab == scene.view.tab { theme.bold(theme.text).underlined() } else { theme.style(theme.dim) };
+        tabs.push_span(if number > 0 { "  " } else { "" });
         tabs.push_span(Span::styled(format!("{}", number + 1), theme.style(theme.accent)));
         tabs.push_span(" ");
         tabs.push_span(Span::styled(name, style));
-        tabs.push_span("  ");
     }
     let subject = Line::styled(subject(scene), theme.style(theme.dim));
     if tabs.width() + subject.width() <= usize::from(area.width) {

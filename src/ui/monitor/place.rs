@@ -79,7 +79,8 @@ impl Monitor {
             return vec![(Action::Enter, "show"), (Action::Down, "next"), (Action::Back, "close")];
         }
         if self.has_card() {
-            return vec![(Action::Enter, "choose"), (Action::Down, "next"), (Action::Back, "close")];
+            let next = [(Action::Down, "next"), (Action::FocusNext, "next")];
+            return [(Action::Enter, "choose")].into_iter().chain(next).chain([(Action::Back, "close")]).collect();
         }
         let run = [
             (Action::PauseOrResume, if self.paused() { "resume" } else { "pause" }),
@@ -154,10 +155,7 @@ impl Monitor {
     }
 
     fn applies_to_card(&self, action: Action) -> bool {
-        match action {
-            Action::App(_) | Action::Tab(1..) | Action::Summary | Action::Back => true,
-            Action::Enter | Action::Up | Action::Down | Action::FocusNext | Action::FocusPrevious => true,
-            _ => false,
-        }
+        let moves = matches!(action, Action::Up | Action::Down | Action::FocusNext | Action::FocusPrevious);
+        moves || matches!(action, Action::App(_) | Action::Tab(1..) | Action::Summary | Action::Enter | Action::Back)
     }
 }

@@ -1,8 +1,8 @@
 //! The state of a run in a few words and numbers, for the header, the run pill and the strip.
 
-use super::Monitor;
+use super::{Files, Monitor};
 use crate::protocol::{Finished, Phase, Reason};
-use crate::runs::RunEnd;
+use crate::runs::{History, RunEnd};
 use crate::ui::format::plain;
 use crate::ui::theme::{Hue, Look};
 
@@ -52,10 +52,7 @@ impl RunStatus {
 impl Monitor {
     /// The run's name: that of its folder, since it may have been renamed. Empty before it is known.
     pub fn name(&self) -> String {
-        let folder = self.files.as_ref().and_then(|files| files.folder.file_name());
-        let folder = folder.map(|name| name.to_string_lossy().into_owned());
-        let started = || self.run.started.as_ref().map(|started| started.run.clone());
-        plain(&folder.or_else(started).unwrap_or_default())
+        name_of(&self.run, self.files.as_ref())
     }
 
     /// How the run ended, in a sentence: `demo completed, best accuracy 0.8800 at step 140`. `None` if it has not ended.
@@ -72,6 +69,13 @@ impl Monitor {
     pub fn status(&self, look: &Look) -> RunStatus {
         RunStatus::of(self, look)
     }
+}
+
+/// The name of a run's folder, or before that is known the one it was started with.
+pub(super) fn name_of(run: &History, files: Option<&Files>) -> String {
+    let folder = files.and_then(|files| files.folder.file_name()).map(|name| name.to_string_lossy().into_owned());
+    let started = || run.started.as_ref().map(|started| started.run.clone());
+    plain(&folder.or_else(started).unwrap_or_default())
 }
 
 /// Sign, word and colour of the state.

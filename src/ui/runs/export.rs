@@ -13,7 +13,7 @@ use crate::export::{ExportFormat, ExportRequest};
 use crate::protocol::Progress;
 use crate::runs::checkpoint::CheckpointSelector;
 use crate::runs::{CheckpointSummary, RunEntry};
-use crate::ui::format::{bytes, grouped, plain, truncated, width};
+use crate::ui::format::{bytes, fitted_end, grouped, plain, truncated, width};
 use crate::ui::theme::Look;
 use crate::ui::widgets::input::Input;
 use crate::ui::widgets::panel::Title;
@@ -283,7 +283,9 @@ impl ExportForm {
         if self.focus == Focus::Out {
             self.out.draw(frame, out, theme.bold(theme.text));
         } else {
-            self.out.draw_unfocused(frame, out, theme.style(theme.text));
+            // The end of a path says more than its start.
+            let text = fitted_end(&self.out.text(), usize::from(out.width), look.ascii);
+            frame.render_widget(Line::styled(text, theme.style(theme.text)), out);
         }
     }
 

@@ -170,12 +170,6 @@ impl Input {
         if area.is_empty() {
             return;
         }
-        let column = self.draw_unfocused(frame, area, style);
-        frame.set_cursor_position(Position::new(area.x + column, area.y));
-    }
-
-    /// Draws the text without the terminal's cursor; returns the column the cursor would have.
-    pub fn draw_unfocused(&self, frame: &mut Frame, area: Rect, style: Style) -> u16 {
         let room = usize::from(area.width).saturating_sub(1);
         let mut first = 0;
         while cells(&self.characters[first..self.cursor]) > room {
@@ -184,7 +178,7 @@ impl Input {
         let column = cells(&self.characters[first..self.cursor]) as u16;
         let line = Rect { height: 1, ..area }.intersection(area);
         frame.render_widget(Line::styled(self.characters[first..].concat(), style), line);
-        column
+        frame.set_cursor_position(Position::new(area.x + column, area.y));
     }
 
     /// The line of the cursor, without its line break.

@@ -88,7 +88,7 @@ fn a_wrong_module_is_marked_and_the_estimate_stays() {
     screens.app.update(Msg::Tick(screens.now));
     screens.now += Duration::from_secs(1);
     let Some(Effect::Estimate(preset)) = screens.app.update(Msg::Tick(screens.now)) else { panic!("not asked") };
-    assert!(screens.text().contains("updating…") && screens.text().contains("22,713,986 parameters"));
+    assert!(screens.text().contains("updating") && screens.text().contains("22,713,986 parameters"));
     let why =
         "sift.modules: \"quarry\" matches none of the model's 32 parameter names; did you mean one of query, key?";
     screens.app.update(Msg::Estimate(preset.toml, Err(why.into())));

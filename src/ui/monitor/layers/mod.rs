@@ -22,6 +22,7 @@ use super::panel::Panel;
 use super::panels;
 use super::playback::Playback;
 use super::scene::Scene;
+use super::status::name_of;
 use super::view::View;
 use crate::runs::History;
 use crate::ui::format::{fitted, grouped, percent, plain, width};
@@ -184,7 +185,7 @@ fn draw_heading(frame: &mut Frame, area: Rect, scene: Scene) {
     let parts = [
         Some(vec![Span::styled(format!(" on {}", plain(&started.data)), dim)]),
         selected,
-        Some(vec![Span::styled("   run ", dim), Span::styled(plain(&started.run), text)]),
+        Some(vec![Span::styled("   run ", dim), Span::styled(name_of(run, scene.files), text)]),
         Some(vec![Span::styled("   step ", dim), Span::styled(step, text)]),
     ];
     // A part that is cut off could be read as another one.
