@@ -42,10 +42,11 @@ fn a_frame_of_a_million_steps(bencher: Bencher, tab: Tab) {
 /// 32 layers of 14 modules, at an earlier step.
 #[divan::bench]
 fn a_frame_of_448_targets(bencher: Bencher) {
-    let mut monitor = run_of(1_000_000, 14);
+    let mut monitor = run_of(1_000_000, 14, 0);
     monitor.view.tab = Tab::Layers;
     monitor.act(Action::PanLeft, AREA);
-    frames(bencher, &monitor);
+    let look = look();
+    frames(bencher, |frame| monitor.draw(frame, frame.area(), &look));
 }
 
 #[divan::bench]
@@ -62,7 +63,7 @@ fn a_full_screen_chart_of_a_million_steps(bencher: Bencher) {
 fn a_frame_of_eight_runs_of_a_million_steps(bencher: Bencher, extent: Extent) {
     let runs: Vec<ComparedRun> = (0..8)
         .map(|number| {
-            let curves = RunCurves::of(&run_of(1_000_000, number).run);
+            let curves = RunCurves::of(&run_of(1_000_000, TARGETS.len(), number).run);
             ComparedRun::new(Path::new(&format!("runs/{number}")), number as usize, number == 0, Some(Arc::new(curves)))
         })
         .collect();
