@@ -66,7 +66,7 @@ struct Columns {
 
 /// The columns of numbers.
 const TRAINABLE: usize = 10;
-const STEPS: usize = 10;
+const STEPS: usize = 12;
 const TIME: usize = 9;
 
 impl Columns {
