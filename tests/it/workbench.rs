@@ -60,9 +60,12 @@ fn a_run_is_watched_paused_and_saved_by_key() {
     pty.wait_for(&["Gradient mass"]);
     pty.press("w");
     pty.wait_for(&["wrote loss-step-"]);
-    for (tab, shown) in
-        [("2", "attention.self.query.weight"), ("3", "24 highest-loss"), ("4", "Disk free"), ("6", "texts.csv")]
-    {
+    for (tab, shown) in [
+        ("2", "bert.encoder.layer.0.attention.self.query."),
+        ("3", "24 highest-loss"),
+        ("4", "Disk free"),
+        ("6", "texts.csv"),
+    ] {
         pty.press(tab);
         pty.wait_for(&[shown]);
     }
@@ -147,8 +150,10 @@ fn a_preset_is_found_changed_and_launched_at_home() {
     let text = tiny.preset("# Found by trying.\nepochs = 1000000   # for hours\neval_every = 1000000");
     std::fs::write(presets.join("words.toml"), &text).unwrap();
     let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
-    // The demo is first and selected. Its model is not in this cache.
-    pty.wait_for(&["Presets", "▌ demo", "1 of yours", "`finesift download demo`"]);
+    // The user's own is first and selected. The demo's model is not in this cache.
+    pty.wait_for(&["Presets", "▌ words", "yours", "built-in"]);
+    pty.press("j");
+    pty.wait_for(&["▌ demo", "`finesift download demo`"]);
     pty.press("/words");
     pty.wait_for(&["1 of 17", "a tiny run", "9,000,000", "[CLS]", "activations"]);
     pty.press("\r");
@@ -289,9 +294,7 @@ fn a_failed_launch_is_mended_from_its_card() {
     let wrong = tiny.preset("epochs = 1000000\neval_every = 1000000").replace("[\"classifier\"]", "[\"clasifier\"]");
     std::fs::write(presets.join("words.toml"), wrong).unwrap();
     let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
-    pty.wait_for(&["Presets", "▌ demo"]);
-    pty.press("/words\r");
-    pty.wait_for(&["1 of 17"]);
+    pty.wait_for(&["Presets", "▌ words"]);
     pty.press("\r");
     pty.wait_for(&["Failed words-", "Change sift.dense of the preset", "edit sift.dense of words at Home", "● failed"]);
     // Its mistake was found before a step, so there is nothing to resume.

@@ -68,7 +68,7 @@ struct Columns {
 
 /// The columns of numbers.
 const TRAINABLE: usize = 10;
-const STEPS: usize = 10;
+const STEPS: usize = 12;
 const TIME: usize = 9;
 
 /// The narrowest table with the time of every preset.
