@@ -293,10 +293,7 @@ fn the_palette_reaches_every_action_and_does_the_same_as_its_key() {
             let Some(row) = choose(&mut by_palette, binding.name) else {
                 // What the palette leaves out does nothing, or only says why it does nothing: resuming an active run is
                 // refused when it is carried out. The runs may be listed at any time.
-                let effect = effect.filter(|effect| match effect {
-                    Effect::Resume { .. } | Effect::ListRuns => false,
-                    _ => true,
-                });
+                let effect = effect.filter(|effect| !matches!(effect, Effect::Resume { .. } | Effect::ListRuns));
                 assert_eq!(effect, None, "{name}: {}", binding.name);
                 let said = by_key.toasts.count() > 0;
                 assert!(
