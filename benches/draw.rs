@@ -1,18 +1,22 @@
-//! Frame time of the Monitor after a long run, and the memory of such a run.
+//! Frame time of the Monitor after a long run and of a comparison of long runs, and the memory of such a run.
 //!
-//! Targets: a frame at 200 x 60 after 1,000,000 steps under 2 ms, and the state of 10,000,000 steps (`max alloc` of
-//! `ten_million_steps`) under 64 MiB.
+//! Targets: a frame at 200 x 60 after 1,000,000 steps under 2 ms, one of 8 such runs too, and the state of 10,000,000 steps
+//! (`max alloc` of `ten_million_steps`) under 64 MiB.
+
+use std::path::Path;
+use std::sync::Arc;
 
 use divan::{AllocProfiler, Bencher};
 use finesift::protocol::{
     Eval, Event, ExamplePrediction, Examples, Gpu, Mass, Selected, SelectedTarget, Step, System, TargetMass,
 };
+use finesift::ui::comparison::{self, ComparedRun, ComparisonView, Extent, RunCurves, Settings};
 use finesift::ui::keymap::Action;
 use finesift::ui::monitor::{Monitor, Tab};
 use finesift::ui::theme::{Depth, Look, Theme};
-use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::layout::Rect;
+use ratatui::{Frame, Terminal};
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
@@ -29,50 +33,86 @@ fn main() {
 
 #[divan::bench(args = [Tab::Overview, Tab::Layers, Tab::Samples, Tab::System, Tab::Log])]
 fn a_frame_of_a_million_steps(bencher: Bencher, tab: Tab) {
-    let mut monitor = run_of(1_000_000);
+    let mut monitor = run_of(1_000_000, TARGETS.len(), 0);
     monitor.view.tab = tab;
-    frames(bencher, &monitor);
+    let look = look();
+    frames(bencher, |frame| monitor.draw(frame, frame.area(), &look));
+}
+
+/// 32 layers of 14 modules, at an earlier step.
+#[divan::bench]
+fn a_frame_of_448_targets(bencher: Bencher) {
+    let mut monitor = run_of(1_000_000, 14, 0);
+    monitor.view.tab = Tab::Layers;
+    monitor.act(Action::PanLeft, AREA);
+    let look = look();
+    frames(bencher, |frame| monitor.draw(frame, frame.area(), &look));
 }
 
 #[divan::bench]
 fn a_full_screen_chart_of_a_million_steps(bencher: Bencher) {
-    let mut monitor = run_of(1_000_000);
+    let mut monitor = run_of(1_000_000, TARGETS.len(), 0);
     for action in [Action::Enter, Action::Left, Action::ZoomIn] {
         monitor.act(action, AREA);
     }
-    frames(bencher, &monitor);
+    let look = look();
+    frames(bencher, |frame| monitor.draw(frame, frame.area(), &look));
+}
+
+#[divan::bench(args = [Extent::Below, Extent::Grid, Extent::Single])]
+fn a_frame_of_eight_runs_of_a_million_steps(bencher: Bencher, extent: Extent) {
+    let runs: Vec<ComparedRun> = (0..8)
+        .map(|number| {
+            let curves = RunCurves::of(&run_of(1_000_000, TARGETS.len(), number).run);
+            ComparedRun::new(Path::new(&format!("runs/{number}")), number as usize, number == 0, Some(Arc::new(curves)))
+        })
+        .collect();
+    let mut view = ComparisonView::default();
+    if extent != Extent::Below {
+        view.open(None);
+    }
+    if extent == Extent::Single {
+        view.act(Action::Enter, &runs);
+    }
+    view.set_cursor(500_000.0);
+    let (settings, look) = (Settings::default(), look());
+    let scene =
+        comparison::Scene { runs: &runs, view: &view, settings: &settings, marked: 8, selected: None, look: &look };
+    frames(bencher, |frame| comparison::draw(frame, frame.area(), scene));
 }
 
 #[divan::bench(sample_count = 1, sample_size = 1)]
 fn ten_million_steps(bencher: Bencher) {
-    bencher.bench_local(|| run_of(10_000_000));
+    bencher.bench_local(|| run_of(10_000_000, TARGETS.len(), 0));
 }
 
-fn frames(bencher: Bencher, monitor: &Monitor) {
-    let look = Look {
+fn look() -> Look {
+    Look {
         theme: Theme::load("dark", Depth::True).expect("a built-in theme"),
         name: "dark".into(),
         depth: Depth::True,
         ascii: false,
-    };
+    }
+}
+
+fn frames(bencher: Bencher, draw: impl Fn(&mut Frame)) {
     let mut terminal = Terminal::new(TestBackend::new(AREA.width, AREA.height)).expect("a terminal in memory");
     bencher.bench_local(|| {
-        terminal
-            .draw(|frame| monitor.draw(frame, frame.area(), &look))
-            .map(|frame| frame.count)
-            .expect("drawing into memory does not fail")
+        terminal.draw(|frame| draw(frame)).map(|frame| frame.count).expect("drawing into memory does not fail")
     });
 }
 
-/// A run of `steps` steps, with noise in every curve.
-fn run_of(steps: u64) -> Monitor {
+/// A run of `steps` steps and 32 layers of so many modules, with noise in every curve that depends on the seed.
+fn run_of(steps: u64, modules: usize, seed: u64) -> Monitor {
     let mut monitor = Monitor::launched();
-    let names: Vec<String> =
-        (0..32).flat_map(|layer| TARGETS.map(|module| format!("model.layers.{layer}.{module}.weight"))).collect();
+    let kinds = || ["weight", "bias"].into_iter().flat_map(|kind| TARGETS.map(|module| format!("{module}.{kind}")));
+    let names: Vec<String> = (0..32)
+        .flat_map(|layer| kinds().take(modules).map(move |name| format!("model.layers.{layer}.{name}")))
+        .collect();
     let target = |name: &String| SelectedTarget { name: name.clone(), shape: vec![4096, 4096], selected: 134_218 };
     let targets = names.iter().map(target).collect();
     monitor.on_event(Event::Selected(Selected { total: 30_064_832, of: 3_758_096_384, dense: 0, targets }));
-    let mut state = 1_u64;
+    let mut state = 1 + seed;
     for step in 1..=steps {
         // Knuth's multiplier: any noise will do.
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -109,7 +149,7 @@ fn run_of(steps: u64) -> Monitor {
                 ..ExamplePrediction::default()
             };
             let examples = (0..50).map(judged).collect();
-            monitor.on_event(Event::Examples(Examples { step, of: 50, wrong: Some(3), examples }));
+            monitor.on_event(Event::Examples(Examples { step, of: 50, wrong: Some(3), confusion: None, examples }));
         }
     }
     monitor

@@ -1,4 +1,4 @@
-//! The user's `config.toml`: theme, mouse, notifications, the folder of runs, key bindings.
+//! The user's `config.toml`: theme, mouse, notifications, alert rules, the folder of runs, key bindings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,11 @@ use anyhow::{Context, Result, bail};
 use toml::Value;
 
 use crate::Usage;
+use crate::alerts::Rule;
 use crate::toml_spans::{TomlEntry, TomlSpans, read_text};
 
 /// The keys outside `[keys]`.
-const KEYS: [&str; 5] = ["theme", "ascii", "mouse", "notify", "runs"];
+const KEYS: [&str; 7] = ["theme", "ascii", "mouse", "notify", "alert", "on_hangup", "runs"];
 
 /// The user's settings, with defaults for keys that are not set.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,19 +20,23 @@ pub struct Config {
     pub path: PathBuf,
     /// Name of the theme; `auto` follows the terminal's background. Default `dark`.
     pub theme: String,
-    /// Whether to draw with ASCII characters only. Default false.
-    pub ascii: bool,
+    /// Whether to draw with ASCII characters only; `None` if the locale and the terminal decide. Default `None`.
+    pub ascii: Option<bool>,
     /// Whether to use the mouse. Default true.
     pub mouse: bool,
     /// Default off.
     pub notify: Notify,
+    /// When to notify the user of a run. Default none.
+    pub alert: Vec<Rule>,
     /// The folder of runs; `None` for the default.
     pub runs: Option<PathBuf>,
+    /// Default detach.
+    pub on_hangup: OnHangup,
     /// Changed key bindings.
     pub keys: Vec<Remap>,
 }
 
-/// How the terminal notifies the user when a run ends.
+/// How the terminal notifies the user of the end of a run, and of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notify {
     Off,
@@ -43,6 +48,15 @@ pub enum Notify {
     Osc777,
 }
 
+/// What happens to a run when its terminal is closed or the connection drops (SIGHUP).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnHangup {
+    /// Training continues in the background.
+    Detach,
+    /// The run stops with a checkpoint.
+    Checkpoint,
+}
+
 /// Key bindings for one action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remap {
@@ -52,6 +66,10 @@ pub struct Remap {
     pub keys: Vec<String>,
     /// File and line, for errors.
     pub location: String,
+}
+
+impl OnHangup {
+    const NAMES: [(&str, OnHangup); 2] = [("detach", OnHangup::Detach), ("checkpoint", OnHangup::Checkpoint)];
 }
 
 impl Notify {
@@ -81,10 +99,12 @@ impl Config {
         let mut config = Config {
             path: path.to_owned(),
             theme: "dark".into(),
-            ascii: false,
+            ascii: None,
             mouse: true,
             notify: Notify::Off,
+            alert: Vec::new(),
             runs: None,
+            on_hangup: OnHangup::Detach,
             keys: Vec::new(),
         };
         let spans = TomlSpans::parse(&path.display().to_string(), text)?;
@@ -92,12 +112,28 @@ impl Config {
             let expected = |wanted| spans.expected(entry, wanted);
             match entry.key.as_str() {
                 "theme" => config.theme = text_of(entry).ok_or_else(|| expected("a theme's name, or \"auto\""))?,
-                "ascii" => config.ascii = entry.value.as_bool().ok_or_else(|| expected("true or false"))?,
+                "ascii" => {
+                    config.ascii = match (entry.value.as_bool(), entry.value.as_str()) {
+                        (None, Some("auto")) => None,
+                        (None, _) => return Err(expected("true, false or \"auto\"")),
+                        (ascii, _) => ascii,
+                    }
+                }
                 "mouse" => config.mouse = entry.value.as_bool().ok_or_else(|| expected("true or false"))?,
                 "notify" => {
                     let name = entry.value.as_str();
                     let found = Notify::NAMES.iter().find(|(known, _)| Some(*known) == name);
                     config.notify = found.ok_or_else(|| expected("\"off\", \"bell\", \"osc9\" or \"osc777\""))?.1;
+                }
+                "alert" => {
+                    let rules =
+                        texts_of(entry).ok_or_else(|| expected("a rule such as \"loss > 5\", or a list of rules"))?;
+                    config.alert = rules.iter().map(|rule| alert_of(&spans, entry, rule)).collect::<Result<_, _>>()?;
+                }
+                "on_hangup" => {
+                    let name = entry.value.as_str();
+                    let found = OnHangup::NAMES.iter().find(|(known, _)| Some(*known) == name);
+                    config.on_hangup = found.ok_or_else(|| expected("\"detach\" or \"checkpoint\""))?.1;
                 }
                 "runs" => config.runs = Some(folder_of(entry).ok_or_else(|| expected("a folder"))?),
                 key => match key.strip_prefix("keys.") {
@@ -117,12 +153,17 @@ impl Config {
     pub fn to_toml(&self) -> String {
         let text = |text: &str| Value::String(text.to_owned()).to_string();
         let notify = Notify::NAMES.iter().find(|(_, known)| *known == self.notify).map_or("off", |(name, _)| name);
+        let known = OnHangup::NAMES.iter().find(|(_, known)| *known == self.on_hangup);
+        let on_hangup = known.map_or("detach", |(name, _)| name);
+        let rules: Vec<String> = self.alert.iter().map(|rule| text(&rule.to_string())).collect();
         let mut toml = format!(
-            "theme = {}\nascii = {}\nmouse = {}\nnotify = {}\n",
+            "theme = {}\nascii = {}\nmouse = {}\nnotify = {}\nalert = [{}]\non_hangup = {}\n",
             text(&self.theme),
-            self.ascii,
+            self.ascii.map_or_else(|| text("auto"), |ascii| ascii.to_string()),
             self.mouse,
-            text(notify)
+            text(notify),
+            rules.join(", "),
+            text(on_hangup),
         );
         if let Some(runs) = &self.runs {
             toml += &format!("runs = {}\n", text(&runs.display().to_string()));
@@ -156,6 +197,10 @@ fn text_of(entry: &TomlEntry) -> Option<String> {
 
 fn folder_of(entry: &TomlEntry) -> Option<PathBuf> {
     text_of(entry).map(|text| path_of(&text))
+}
+
+fn alert_of(spans: &TomlSpans, entry: &TomlEntry, rule: &str) -> Result<Rule, Usage> {
+    rule.parse().map_err(|error| spans.error_at(entry, &format!("alert \"{rule}\": {error}")))
 }
 
 /// A path as users type it; `~/` is the home folder.
@@ -216,8 +261,15 @@ mod tests {
         for (text, message) in [
             ("\nthem = \"nord\"", "config.toml:2: unknown key \"them\"; did you mean \"theme\"?"),
             ("theme = 3", "config.toml:1: theme is 3, expected a theme's name"),
+            ("ascii = \"yes\"", "config.toml:1: ascii is \"yes\", expected true, false or \"auto\""),
             ("mouse = \"no\"", "config.toml:1: mouse is \"no\", expected true or false"),
+            ("on_hangup = true", "config.toml:1: on_hangup is true, expected \"detach\" or \"checkpoint\""),
             ("notify = \"loud\"", "config.toml:1: notify is \"loud\", expected \"off\", \"bell\""),
+            ("alert = 5", "config.toml:1: alert is 5, expected a rule such as \"loss > 5\", or a list of rules"),
+            (
+                "\nalert = [\"loss > 5\", \"los > 5\"]",
+                "config.toml:2: alert \"los > 5\": there is no metric \"los\"; did you mean \"loss\"?",
+            ),
             ("[keys]\npause = 3", "config.toml:2: keys.pause is 3, expected a key, or a list of keys"),
             ("theme =", "config.toml:1: "),
         ] {

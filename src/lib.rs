@@ -1,9 +1,9 @@
 //! finesift: a terminal workbench for sparse increment fine-tuning (SIFT) of pre-trained transformers.
 
+pub mod alerts;
 pub mod attach;
 #[cfg(feature = "torch")]
 pub mod bench;
-#[cfg(feature = "torch")]
 pub mod chat;
 pub mod cli;
 pub mod config;
@@ -34,6 +34,7 @@ pub mod preset;
 #[warn(missing_docs)]
 pub mod protocol;
 mod quantity;
+pub mod queue;
 pub mod runs;
 pub mod series;
 pub mod session;

@@ -3,9 +3,9 @@
 //! A metric that is 0/0, such as a correlation with a constant, is 0. scikit-learn does so for F1 and Matthews'
 //! coefficient; SciPy gives NaN for correlations, which could be neither compared nor stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::protocol::{LOSS, PERPLEXITY};
+use crate::protocol::{Confusion, LOSS, PERPLEXITY};
 
 /// Whether lower values of a score are better.
 pub fn lower_is_better(name: &str) -> bool {
@@ -37,6 +37,14 @@ pub enum Metrics {
 }
 
 impl Metrics {
+    pub const ALL: [Metrics; 5] = [
+        Metrics::Accuracy,
+        Metrics::AccuracyAndF1,
+        Metrics::AccuracyAndMacroF1,
+        Metrics::Matthews,
+        Metrics::Correlations,
+    ];
+
     /// Names of the scores, as in Hugging Face's `evaluate`.
     pub fn names(self) -> &'static [&'static str] {
         match self {
@@ -73,6 +81,45 @@ impl Metrics {
         let by_name = self.names().iter().map(|&name| name.to_owned()).zip(scores);
         by_name.filter(|(_, score)| score.is_finite()).collect()
     }
+}
+
+/// Classes of a confusion matrix. It is part of every evaluation's events, and must stay small.
+const CONFUSED: usize = 50;
+
+/// The confusion matrix of predicted classes against labels, both by index into the names. Of more than 50 classes it has
+/// those of the most frequent confusions.
+pub fn confusion(names: &[String], predictions: &[usize], labels: &[usize]) -> Confusion {
+    let mut pairs: BTreeMap<(usize, usize), u64> = BTreeMap::new();
+    for (&prediction, &label) in predictions.iter().zip(labels) {
+        *pairs.entry((label, prediction)).or_default() += 1;
+    }
+    let listed: Vec<usize> =
+        if names.len() <= CONFUSED { (0..names.len()).collect() } else { most_confused(&pairs).into_iter().collect() };
+    let count = |label: usize, prediction: usize| pairs.get(&(label, prediction)).copied().unwrap_or(0);
+    let row = |label: &usize| listed.iter().map(|prediction| count(*label, *prediction)).collect();
+    let labelled = |label: &usize| labels.iter().filter(|other| *other == label).count() as u64;
+    Confusion {
+        classes: listed.iter().filter_map(|class| names.get(*class).cloned()).collect(),
+        counts: listed.iter().map(row).collect(),
+        labelled: listed.iter().map(labelled).collect(),
+        of: names.len() as u64,
+    }
+}
+
+/// The classes of the most frequent confusions, as many as a matrix may have.
+fn most_confused(pairs: &BTreeMap<(usize, usize), u64>) -> BTreeSet<usize> {
+    let mut wrong: Vec<_> = pairs.iter().filter(|((label, prediction), _)| label != prediction).collect();
+    // The sort is stable: of equally frequent ones the first classes come first.
+    wrong.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let mut classes = BTreeSet::new();
+    for (&(label, prediction), _) in wrong {
+        let more: BTreeSet<usize> = classes.iter().copied().chain([label, prediction]).collect();
+        if more.len() > CONFUSED {
+            break;
+        }
+        classes = more;
+    }
+    classes
 }
 
 /// Fraction of correct predictions, in 0..=1.
@@ -184,6 +231,51 @@ mod tests {
         assert_eq!(scores(Metrics::Matthews, &[1.0, 1.0, 0.0, 0.0], &[1.0, 0.0, 0.0, 0.0]), [0.57735]);
         // Ranks 1 to 4 against 1, 2.5, 2.5, 4.
         assert_eq!(scores(Metrics::Correlations, &[1.0, 2.0, 3.0, 10.0], &[1.0, 2.0, 2.0, 3.0]), [0.9, 0.948683]);
+    }
+
+    #[test]
+    fn a_confusion_matrix_counts_every_example_by_label_and_prediction() {
+        let names = ["a", "b", "c"].map(str::to_owned);
+        let (predictions, labels) = ([0, 1, 1, 1, 0, 2, 0], [0, 1, 0, 1, 1, 2, 0]);
+        let matrix = confusion(&names, &predictions, &labels);
+        // As scikit-learn's confusion_matrix(labels, predictions).
+        assert_eq!(matrix.counts, [[2, 1, 0], [1, 2, 0], [0, 0, 1]]);
+        assert_eq!((matrix.classes.as_slice(), matrix.of), (names.as_slice(), 3));
+        assert_eq!(matrix.labelled, [3, 3, 1]);
+        assert_eq!((matrix.recall(0), matrix.recall(2), matrix.recall(9)), (Some(2.0 / 3.0), Some(1.0), None));
+        assert_eq!((matrix.count(0, 1), matrix.count(7, 1)), (1, 0));
+    }
+
+    #[test]
+    fn of_many_classes_those_that_are_confused_most_are_listed() {
+        let names: Vec<String> = (0..1000).map(|number| format!("class {number}")).collect();
+        // Class n is predicted as n + 1 for n % 10 times, and is right once.
+        let wrong = (0..999).flat_map(|class: usize| vec![(class, class + 1); class % 10]);
+        let pairs: Vec<(usize, usize)> = wrong.chain((0..1000).map(|class| (class, class))).collect();
+        let (labels, predictions): (Vec<usize>, Vec<usize>) = pairs.into_iter().unzip();
+        let matrix = confusion(&names, &predictions, &labels);
+        assert_eq!((matrix.classes.len(), matrix.of), (50, 1000));
+        assert_eq!(matrix.classes[..4], ["class 9", "class 10", "class 19", "class 20"]);
+        // 9 of the 10 examples of class 9 are wrong, none of class 10.
+        assert_eq!((matrix.count(0, 1), matrix.recall(0), matrix.recall(1)), (9, Some(0.1), Some(1.0)));
+        let right: Vec<usize> = (0..1000).collect();
+        assert!(confusion(&names, &right, &right).classes.is_empty());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_cells_of_a_confusion_matrix_add_up(pairs in proptest::collection::vec((0usize..7, 0usize..7), 0..200)) {
+            let names: Vec<String> = (0..7).map(|number| number.to_string()).collect();
+            let (predictions, labels): (Vec<usize>, Vec<usize>) = pairs.iter().copied().unzip();
+            let matrix = confusion(&names, &predictions, &labels);
+            let all: u64 = matrix.counts.iter().flatten().sum();
+            proptest::prop_assert_eq!(all, pairs.len() as u64);
+            let right: u64 = (0..7).map(|class| matrix.count(class, class)).sum();
+            proptest::prop_assert_eq!(right, pairs.iter().filter(|(p, l)| p == l).count() as u64);
+            for class in 0..7 {
+                proptest::prop_assert_eq!(matrix.counts[class].iter().sum::<u64>(), matrix.labelled[class]);
+            }
+        }
     }
 
     #[test]

@@ -26,6 +26,20 @@ pub(crate) fn bytes(value: f64) -> String {
     format!("{scaled:.decimals$} {}", units[unit])
 }
 
+/// Bytes in units of 1000, as the hub's pages show them: `1.4 GB`.
+#[cfg(any(feature = "torch", test))]
+pub(crate) fn decimal_bytes(value: u64) -> String {
+    let (unit, name) = match value {
+        1_000_000_000.. => (1e9, "GB"),
+        1_000_000.. => (1e6, "MB"),
+        1_000.. => (1e3, "kB"),
+        _ => return format!("{value} B"),
+    };
+    let scaled = value as f64 / unit;
+    let decimals = usize::from(scaled < 10.0);
+    format!("{scaled:.decimals$} {name}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +47,8 @@ mod tests {
     #[test]
     fn thousands_are_grouped_and_bytes_have_one_unit() {
         assert_eq!([grouped(0), grouped(999), grouped(1_234_567)], ["0", "999", "1,234,567"]);
+        let decimal = [0, 999, 1_000, 9_949_000, 638_000_000, 1_421_700_479, 13_476_839_424].map(decimal_bytes);
+        assert_eq!(decimal, ["0 B", "999 B", "1.0 kB", "9.9 MB", "638 MB", "1.4 GB", "13 GB"]);
         assert_eq!(bytes(0.0), "0 B");
         assert_eq!(bytes(1536.0), "1.5 KiB");
         assert_eq!(bytes(999.0 * 1024.0), "999 KiB");

@@ -121,6 +121,12 @@ impl Series {
         near.min_by(|a, b| (axis(a.last) - x).abs().total_cmp(&(axis(b.last) - x).abs()))
     }
 
+    /// The latest bucket that ends at `x` or before on an axis.
+    pub fn until(&self, x: f64, axis: impl Fn(At) -> f64) -> Option<&Bucket> {
+        let after = self.buckets.partition_point(|bucket| axis(bucket.last) <= x);
+        self.buckets[..after].last()
+    }
+
     fn halve(&mut self) {
         let merged = self.buckets.chunks(2).map(|pair| match pair {
             [a, b] => Bucket {

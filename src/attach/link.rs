@@ -51,6 +51,15 @@ impl Link {
         }
     }
 
+    /// Whether the latest event is an old one, read from the run's file: from before a resume, before the viewer has
+    /// attached, or while the front end was too slow.
+    pub fn is_behind(&self) -> bool {
+        match self {
+            Link::Own(session) => session.is_behind(),
+            Link::Attached(viewer) => !viewer.caught_up(),
+        }
+    }
+
     /// Waits for the trainer of this process to end; detaches from another process.
     ///
     /// # Errors

@@ -39,6 +39,8 @@ pub struct Viewer {
     stopped: Option<Event>,
     /// An event after `stopped`.
     after: Option<Event>,
+    /// Whether all events from before it has attached were delivered.
+    caught_up: bool,
     /// Whether the socket is closed for good, so that the file is complete.
     gone: bool,
     end: Option<Result<(), RunFailed>>,
@@ -73,9 +75,15 @@ impl Viewer {
             next: None,
             stopped: None,
             after: None,
+            caught_up: false,
             gone: false,
             end: None,
         })
+    }
+
+    /// Whether all events from before it has attached were delivered.
+    pub fn caught_up(&self) -> bool {
+        self.caught_up
     }
 
     /// Sends a command.
@@ -157,6 +165,7 @@ impl Viewer {
                 return None;
             }
             let Some(event) = event else {
+                self.caught_up = true;
                 self.last = (!line.is_empty()).then(|| (position, line.to_owned())).or(self.last.take());
                 self.next = None;
                 return None;

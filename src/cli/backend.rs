@@ -8,6 +8,7 @@ use anyhow::Result;
 use super::args::DeviceArg;
 use super::detach;
 use crate::attach::Viewer;
+use crate::chat::ChatLink;
 use crate::export::{ExportControl, ExportRequest};
 use crate::preset::{Preset, cache_folder};
 use crate::ui::backend::{Backend, Estimate, Launched};
@@ -15,6 +16,7 @@ use crate::ui::backend::{Backend, Estimate, Launched};
 use {
     crate::Usage,
     crate::attach::listen,
+    crate::chat::{self, ChatModel},
     crate::hub::Hub,
     crate::preset::read_file,
     crate::protocol::{Event, Reason},
@@ -60,6 +62,11 @@ impl LocalBackend {
             device_name: device.device.clone(),
             cache: cache_folder(),
         }))
+    }
+
+    /// The device as given on the command line, for background processes.
+    pub(super) fn device_name(&self) -> &str {
+        &self.device_name
     }
 
     /// Starts a run. Without a name, it is named after the preset and the time. Its paths are kept absolute, so that it can be
@@ -176,8 +183,8 @@ fn preset_name(folder: &RunFolder) -> String {
 }
 
 impl Backend for LocalBackend {
-    fn launch(&self, preset: Preset) -> Result<Launched> {
-        self.start(preset, None)
+    fn launch(&self, preset: Preset, name: Option<&str>) -> Result<Launched> {
+        self.start(preset, name)
     }
 
     fn resume(&self, run: &Path, set: &[String]) -> Result<Launched> {
@@ -192,6 +199,19 @@ impl Backend for LocalBackend {
 
     fn detach(&self, run: &Path) -> Result<()> {
         detach::resume(&self.runs, &self.device_name, run)
+    }
+
+    #[cfg(feature = "torch")]
+    fn chat(&self, model: &Path) -> Result<ChatLink> {
+        let model = ChatModel::find(&model.display().to_string(), &self.runs, &self.cache)?;
+        let device = self.device;
+        ChatLink::spawn(move |port| chat::serve(port, &model, &Hub::from_env(), device.resolve()?.device))
+            .context("cannot start the chat")
+    }
+
+    #[cfg(not(feature = "torch"))]
+    fn chat(&self, _model: &Path) -> Result<ChatLink> {
+        Err(super::without_torch())
     }
 
     fn runs(&self) -> &Path {
@@ -211,6 +231,13 @@ impl Backend for LocalBackend {
         let hub = crate::hub::Hub::from_env();
         let roots = crate::estimate::Roots { hub: &hub, cache: &self.cache, runs: &self.runs };
         crate::estimate::estimate(preset, crate::estimate::Destination::Here(self.device), &roots)
+    }
+
+    #[cfg(feature = "torch")]
+    fn download_sizes(&self, preset: &Preset) -> Result<Vec<crate::estimate::DownloadSize>> {
+        let hub = crate::hub::Hub::from_env();
+        let roots = crate::estimate::Roots { hub: &hub, cache: &self.cache, runs: &self.runs };
+        crate::estimate::download_sizes(preset, &roots)
     }
 
     #[cfg(not(feature = "torch"))]

@@ -1,6 +1,7 @@
-//! `finesift chat`: reads prompts from stdin and streams completions to stdout.
+//! `finesift chat`: the chat screen on a terminal, else prompts from stdin and completions to stdout, line by line.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -8,13 +9,16 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use anyhow::{Context, Result};
 use clap::Args;
 
-use super::args::{DeviceArg, RunsArg};
-use super::{print, values, warn};
-use crate::chat::{Chat, ChatModel, Weights};
+use super::args::{DeviceArg, RunsArg, ScreenArgs, config};
+use super::backend::LocalBackend;
+use super::watch::detached_note;
+use super::{is_dumb, on_terminal, print, report, values, warn};
+use crate::chat::{ChatModel, LoadedChatModel, Settings, Weights};
+use crate::data::instruct::Message;
 use crate::hub::Hub;
-use crate::model::Sampling;
 use crate::preset::cache_folder;
 use crate::signals::Signals;
+use crate::ui::{self, ChatStart};
 
 const HELP: &str = "\
 /again    regenerate the last completion
@@ -58,6 +62,8 @@ pub(super) struct ChatCommand {
     runs: RunsArg,
     #[command(flatten)]
     device: DeviceArg,
+    #[command(flatten)]
+    screen: ScreenArgs,
 }
 
 /// What Ctrl-C does now: see [`Interrupts::listen`].
@@ -69,13 +75,29 @@ const GENERATING: u8 = 1;
 const INTERRUPTED: u8 = 2;
 
 impl ChatCommand {
-    /// Chats until the input ends.
+    /// Chats until the input ends, or on a terminal until the screen is left.
     pub(super) fn run(self) -> Result<ExitCode> {
+        let config = config()?;
+        let runs = self.runs.folder_with(&config);
+        let model = ChatModel::find(&self.model, &runs, &cache_folder())?;
+        if on_terminal() && !is_dumb() { self.open_screen(runs) } else { self.read_lines(&model) }
+    }
+
+    fn open_screen(self, runs: PathBuf) -> Result<ExitCode> {
+        let (_, options) = self.screen.settings()?;
+        let backend = LocalBackend::new(runs, &self.device)?;
+        let settings = self.settings(self.seed);
+        let start = ChatStart { model: self.model.into(), system: self.system, settings, base: self.compare };
+        let outcome = ui::open_chat(backend, start, options)?;
+        report(&outcome, &detached_note(&outcome))
+    }
+
+    fn read_lines(&self, model: &ChatModel) -> Result<ExitCode> {
         let device = self.device.resolve()?;
-        let model = ChatModel::find(&self.model, &self.runs.folder()?, &cache_folder())?;
-        let (mut chat, warnings) = Chat::open(&model, &Hub::from_env(), device.device, &|_| {})?;
-        warn(&warnings);
-        chat.reset(self.system.as_deref());
+        let mut loaded = model.load(None, &Hub::from_env(), device.device, &|_| {})?;
+        warn(&loaded.warnings);
+        let start: Vec<Message> = self.system.iter().map(|system| Message::plain("system", system.clone())).collect();
+        let mut messages = start.clone();
         let interrupts = Interrupts::listen()?;
         let prompts = io::stdin().is_terminal();
         let mut compare = self.compare;
@@ -99,52 +121,60 @@ impl ChatCommand {
                     continue;
                 }
                 "/new" => {
-                    chat.reset(self.system.as_deref());
+                    messages.clone_from(&start);
                     continue;
                 }
                 "/compare" => {
                     compare = !compare;
                     continue;
                 }
-                "/again" if chat.undo_completion() => {}
+                "/again" if messages.pop_if(|last| last.role == "assistant").is_some() => {}
                 "/again" => continue,
-                text => chat.prompt(text),
+                text => messages.push(Message::plain("user", text.to_owned())),
             }
-            let sampling = Sampling {
-                temperature: self.temperature,
-                top_k: self.top_k,
-                top_p: self.top_p,
-                seed: self.seed.wrapping_add(completions),
-            };
+            let settings = self.settings(self.seed.wrapping_add(completions));
             completions += 1;
-            let compared = compare && chat.has_base();
+            let compared = compare && loaded.delta.is_some();
             if compared {
-                self.complete(&mut chat, Weights::Base, "base:       ", &sampling, &interrupts)?;
+                self.complete(&mut loaded, &messages, Weights::Base, "base:       ", &settings, &interrupts)?;
             }
             let label = if compared { "fine-tuned: " } else { "" };
-            let completion = self.complete(&mut chat, Weights::FineTuned, label, &sampling, &interrupts)?;
-            chat.add_completion(completion);
+            let completion =
+                self.complete(&mut loaded, &messages, Weights::FineTuned, label, &settings, &interrupts)?;
+            messages.push(Message::plain("assistant", completion));
+        }
+    }
+
+    fn settings(&self, seed: u64) -> Settings {
+        Settings {
+            temperature: self.temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            max_new_tokens: self.tokens as usize,
+            seed,
         }
     }
 
     /// Generates a completion and prints it as it comes.
     fn complete(
         &self,
-        chat: &mut Chat,
+        loaded: &mut LoadedChatModel,
+        messages: &[Message],
         weights: Weights,
         label: &str,
-        sampling: &Sampling,
+        settings: &Settings,
         interrupts: &Interrupts,
     ) -> Result<String> {
         print(label)?;
         let mut unwritten = None;
+        let prompt = loaded.encode(messages, settings.max_new_tokens)?;
         interrupts.0.store(GENERATING, Ordering::SeqCst);
-        let completion = chat.complete(weights, self.tokens as usize, sampling, &mut |text| {
+        let completion = loaded.complete(&prompt.ids, weights, settings, &mut |text, _| {
             unwritten = print(&printable(text)).err();
             unwritten.is_none() && interrupts.0.load(Ordering::SeqCst) == GENERATING
         });
         interrupts.0.store(WAITING, Ordering::SeqCst);
-        let completion = completion?;
+        let completion = completion?.text;
         match unwritten {
             Some(error) => return Err(error.into()),
             None => print("\n")?,

@@ -17,6 +17,8 @@ use {
     crate::inputs::{self, Access, Downloads, FoundTable},
     crate::metrics::Metrics,
     crate::preset::cache_folder,
+    crate::protocol::Confusion,
+    crate::text::{padded, padded_start, plain, width},
     anyhow::bail,
 };
 
@@ -66,12 +68,14 @@ impl Eval {
         let scores = model.predictor.scores(splits, metrics, &progress::show)?;
         let mut named: Vec<(String, f64)> = scores.scores.into_iter().collect();
         named.push(("loss".into(), scores.loss));
+        let confusion = scores.worst.and_then(|examples| examples.confusion);
         super::print(&if self.json {
             let object: serde_json::Map<_, _> =
                 named.into_iter().map(|(name, score)| (name, serde_json::json!(score))).collect();
             format!("{}\n", serde_json::Value::Object(object))
         } else {
-            named.iter().map(|(name, score)| format!("{name} {score:.4}\n")).collect()
+            let scores: String = named.iter().map(|(name, score)| format!("{name} {score:.4}\n")).collect();
+            scores + &confusion.map(|confusion| confusion_table(&confusion)).unwrap_or_default()
         })?;
         Ok(())
     }
@@ -144,4 +148,23 @@ impl Eval {
             names => LabelKind::Classes(Some(names.to_vec())),
         }
     }
+}
+
+/// A confusion matrix as a table; empty if there are more classes than fit a line.
+#[cfg(feature = "torch")]
+fn confusion_table(confusion: &Confusion) -> String {
+    const CLASSES: u64 = 12;
+    if confusion.of > CLASSES {
+        return String::new();
+    }
+    let cells = confusion.counts.iter().flatten().map(u64::to_string);
+    let widest = cells.chain(confusion.classes.iter().cloned()).map(|cell| width(&cell)).max().unwrap_or(0);
+    let row = |name: &str, cells: Vec<String>| {
+        let cells: String = cells.iter().map(|cell| "  ".to_owned() + &padded_start(cell, widest)).collect();
+        padded(&plain(name), widest) + &cells + "\n"
+    };
+    let counts = |counts: &Vec<u64>| counts.iter().map(u64::to_string).collect();
+    let rows = confusion.classes.iter().zip(&confusion.counts).map(|(name, cells)| row(name, counts(cells)));
+    let names = confusion.classes.iter().map(|name| plain(name)).collect();
+    format!("\nconfusion (rows: label, columns: predicted)\n{}", row("", names)) + &rows.collect::<String>()
 }

@@ -21,7 +21,11 @@ mod plan;
 mod predict;
 mod presets;
 mod progress;
+mod queue;
+mod queue_run;
+mod replay;
 mod resume;
+mod run_edits;
 mod runs;
 mod settings;
 mod shell;
@@ -90,8 +94,12 @@ enum Command {
     Resume(resume::Resume),
     /// Attach to a running training process
     Attach(attach::Attach),
-    /// List runs, list or pin a run's checkpoints
+    /// Replay a recorded run in the screens
+    Replay(replay::Replay),
+    /// List, rename, tag and delete runs; list and pin checkpoints
     Runs(runs::RunsCommand),
+    /// List the queue of runs, change it, or train what is queued
+    Queue(queue::QueueCommand),
     /// Export a run's model or metrics
     Export(export::Export),
     /// Apply an exported delta to its base model
@@ -113,7 +121,7 @@ enum Command {
     Presets(presets::PresetsCommand),
     /// Print the current settings and keys as a config.toml
     Config,
-    /// Check this machine's devices, libraries and paths
+    /// Check this machine's devices, libraries, paths and terminal
     Doctor,
     /// Download the model and data of a demo preset
     Download(download::Download),
@@ -162,6 +170,9 @@ impl Command {
     /// Whether libtorch computes in this process.
     fn computes(&self) -> bool {
         use Command::*;
+        if let Queue(queue) = self {
+            return queue.computes();
+        }
         !matches!(self, Attach(_) | Runs(_) | Presets(_) | Config | Download(_) | Completions(_) | Man)
     }
 }
@@ -172,6 +183,8 @@ fn run(command: Option<Command>, home: &HomeArgs) -> Result<ExitCode> {
         Command::Train(train) => return train.run(),
         Command::Resume(resume) => return resume.run(),
         Command::Attach(attach) => return attach.run(),
+        Command::Queue(queue) => return queue.run(),
+        Command::Replay(replay) => return replay.run(),
         Command::Export(export) => return export.run(),
         Command::Apply(apply) => return apply.run(),
         Command::Download(download) => match download.run()? {},

@@ -1,4 +1,4 @@
-//! `finesift runs`: the runs as a table or as JSON lines, and the checkpoints of one run.
+//! `finesift runs`: the runs as a table or as JSON lines, and commands on runs and their checkpoints.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::args::RunsArg;
+use super::run_edits::{Remove, Rename, Tag};
 use super::time_zone::LocalZone;
 use super::warn;
 use crate::Usage;
@@ -21,7 +22,9 @@ use crate::text::{padded, padded_start, width};
   finesift runs
   finesift runs --json
   finesift runs checkpoints RUN
-  finesift runs pin RUN best")]
+  finesift runs pin RUN best
+  finesift runs tag RUN --add baseline
+  finesift runs rm RUN RUN")]
 pub(super) struct RunsCommand {
     /// Print each run as a line of JSON
     #[arg(long)]
@@ -29,12 +32,12 @@ pub(super) struct RunsCommand {
     #[command(flatten)]
     runs: RunsArg,
     #[command(subcommand)]
-    command: Option<CheckpointCommand>,
+    command: Option<RunsSubcommand>,
 }
 
-/// Commands on one run's checkpoints.
+/// Commands on runs and their checkpoints.
 #[derive(Subcommand)]
-enum CheckpointCommand {
+enum RunsSubcommand {
     /// List a run's checkpoints
     Checkpoints {
         /// Name of the run, or path of its folder
@@ -44,6 +47,12 @@ enum CheckpointCommand {
     Pin(CheckpointArgs),
     /// Unpin a checkpoint; it is removed once newer checkpoints replace it
     Unpin(CheckpointArgs),
+    /// Move runs to the trash; asks
+    Rm(Remove),
+    /// Rename a run
+    Rename(Rename),
+    /// Add tags to runs, and remove tags
+    Tag(Tag),
 }
 
 #[derive(Args)]
@@ -64,19 +73,22 @@ impl RunsCommand {
         let runs = self.runs.folder()?;
         match self.command {
             None => report(&runs, self.json),
-            Some(_) if self.json => bail!(Usage("--json lists runs; leave it out to list checkpoints".into())),
+            Some(_) if self.json => bail!(Usage("--json lists runs; leave it out of other commands".into())),
             Some(command) => command.run(&runs),
         }
     }
 }
 
-impl CheckpointCommand {
-    /// Runs the command, then lists the run's checkpoints.
+impl RunsSubcommand {
+    /// Runs the command. Those on checkpoints list the run's checkpoints then.
     fn run(self, runs: &Path) -> Result<String> {
         let run = match self {
-            CheckpointCommand::Checkpoints { run } => find(runs, &run)?,
-            CheckpointCommand::Pin(checkpoint) => checkpoint.change(runs, pin)?,
-            CheckpointCommand::Unpin(checkpoint) => checkpoint.change(runs, unpin)?,
+            RunsSubcommand::Checkpoints { run } => find(runs, &run)?,
+            RunsSubcommand::Pin(checkpoint) => checkpoint.change(runs, pin)?,
+            RunsSubcommand::Unpin(checkpoint) => checkpoint.change(runs, unpin)?,
+            RunsSubcommand::Rm(remove) => return remove.run(runs),
+            RunsSubcommand::Rename(rename) => return rename.run(runs),
+            RunsSubcommand::Tag(tag) => return tag.run(runs),
         };
         let lines: String = checkpoint_summaries(&run).iter().map(line).collect();
         Ok(if lines.is_empty() { format!("{}: no checkpoints yet\n", run.display()) } else { lines })
@@ -183,22 +195,22 @@ mod tests {
         std::fs::write(run.join("preset.toml"), "").unwrap();
         let args =
             |checkpoint: Option<&str>| CheckpointArgs { run: "mine".into(), checkpoint: checkpoint.map(str::to_owned) };
-        let output = |command: CheckpointCommand| command.run(runs.path()).unwrap();
-        let list = || output(CheckpointCommand::Checkpoints { run: "mine".into() });
+        let output = |command: RunsSubcommand| command.run(runs.path()).unwrap();
+        let list = || output(RunsSubcommand::Checkpoints { run: "mine".into() });
         assert!(list().ends_with("mine: no checkpoints yet\n"));
         for step in [80, 1700, 1900] {
             std::fs::create_dir_all(run.join(format!("checkpoints/step-{step:08}"))).unwrap();
         }
         std::os::unix::fs::symlink("checkpoints/step-00001700", run.join("best")).unwrap();
         assert_eq!(list(), "1,900\n1,700       best\n80\n");
-        assert_eq!(output(CheckpointCommand::Pin(args(Some("80")))), "1,900\n1,700       best\n80          pinned\n");
-        output(CheckpointCommand::Pin(args(Some("best"))));
-        output(CheckpointCommand::Pin(args(None)));
+        assert_eq!(output(RunsSubcommand::Pin(args(Some("80")))), "1,900\n1,700       best\n80          pinned\n");
+        output(RunsSubcommand::Pin(args(Some("best"))));
+        output(RunsSubcommand::Pin(args(None)));
         assert_eq!(list(), "1,900       pinned\n1,700       best, pinned\n80          pinned\n");
-        output(CheckpointCommand::Unpin(args(Some("best"))));
-        assert_eq!(output(CheckpointCommand::Unpin(args(Some("80")))), "1,900       pinned\n1,700       best\n80\n");
+        output(RunsSubcommand::Unpin(args(Some("best"))));
+        assert_eq!(output(RunsSubcommand::Unpin(args(Some("80")))), "1,900       pinned\n1,700       best\n80\n");
         for wrong in ["81", "oldest"] {
-            let error = CheckpointCommand::Pin(args(Some(wrong))).run(runs.path()).unwrap_err();
+            let error = RunsSubcommand::Pin(args(Some(wrong))).run(runs.path()).unwrap_err();
             assert!(error.is::<Usage>(), "{error}");
         }
     }

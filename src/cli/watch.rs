@@ -1,7 +1,10 @@
 //! How a run is launched and watched from the command line: in the screens, as lines, or from a background process.
 
+use std::cell::Cell;
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -11,10 +14,13 @@ use super::args::{DeviceArg, RunsArg, ScreenArgs};
 use super::backend::LocalBackend;
 use super::detach::{self, Detach};
 use super::{exit_code, is_dumb, on_terminal, print, report};
-use crate::headless::OutputFormat;
+use crate::alerts::Rule;
+use crate::config::OnHangup;
+use crate::headless::{HeadlessOptions, OutputFormat};
 use crate::outcome::Outcome;
 use crate::protocol::{Finished, Reason};
-use crate::ui::backend::Launched;
+use crate::signals::Signal;
+use crate::ui::backend::{Backend, Launched};
 use crate::{Usage, headless, ui};
 
 /// How events are shown.
@@ -68,6 +74,12 @@ impl WatchArgs {
         }
     }
 
+    /// What a hang-up does to a run that is shown as lines. A program that reads them, or a supervisor without a terminal,
+    /// means the end of the run by it, as by any other signal.
+    fn on_hangup(&self, setting: OnHangup) -> OnHangup {
+        if self.json || !io::stderr().is_terminal() { OnHangup::Checkpoint } else { setting }
+    }
+
     /// Shows a run until it ends, then prints its summary.
     pub(super) fn watch(
         &self,
@@ -76,13 +88,24 @@ impl WatchArgs {
         options: ui::Options,
     ) -> Result<ExitCode> {
         let (folder, fresh) = (launched.folder.clone(), launched.fresh);
+        let on_hangup = self.on_hangup(options.on_hangup);
         let outcome = match self.format() {
             None => ui::open(backend, Some(launched), options),
-            Some(format) => remove_unstarted(headless::run(launched.link, format, None), fresh, &folder),
+            Some(format) => {
+                let own = launched.link.is_own();
+                let shown = HeadlessOptions { format, on_hangup, alerts: options.alerts };
+                let outcome = headless::run(launched.link, shown, None);
+                remove_unstarted(outcome, fresh, &folder).and_then(|outcome| match on_hangup {
+                    OnHangup::Detach if own => continue_after_hangup(outcome, &backend, &folder),
+                    _ => Ok(outcome),
+                })
+            }
         }?;
         let text = match &outcome.finished {
             _ if self.json => String::new(),
-            Some(finished) if outcome.detached.is_none() => summary(finished, &folder),
+            Some(finished) if outcome.detached.is_none() => {
+                summary(finished, outcome.folder.as_deref().unwrap_or(&folder))
+            }
             _ => detached_note(&outcome),
         };
         report(&outcome, &text)
@@ -100,7 +123,7 @@ impl LaunchArgs {
         let launched = launch(&backend)?;
         match self.background.detach {
             None => self.watch.watch(launched, backend, options),
-            Some(when) => watch_detached(launched, when),
+            Some(when) => watch_detached(launched, when, &backend, config.alert),
         }
     }
 
@@ -115,7 +138,7 @@ fn start_in_background() -> Result<ExitCode> {
     let arguments = std::env::args_os().skip(1);
     let arguments =
         arguments.map(|argument| if argument == "--background" { "--detach=prepared".into() } else { argument });
-    Ok(match detach::start(arguments)? {
+    Ok(match detach::start(arguments, Detach::Prepared)? {
         Ok(folder) => {
             print(&detached_note(&Outcome { detached: Some(folder), ..Outcome::default() }))?;
             ExitCode::SUCCESS
@@ -124,12 +147,27 @@ fn start_in_background() -> Result<ExitCode> {
     })
 }
 
-/// Watches a run from the background process.
-fn watch_detached(launched: Launched, when: Detach) -> Result<ExitCode> {
+/// After a hang-up, starts the process that continues the run; other outcomes stay as they are.
+pub(super) fn continue_after_hangup(mut outcome: Outcome, backend: &LocalBackend, folder: &Path) -> Result<Outcome> {
+    let stopped = outcome.finished.as_ref().is_some_and(|finished| finished.reason == Reason::Stopped);
+    if outcome.signal == Some(Signal::Hangup) && stopped {
+        backend.detach(folder)?;
+        outcome.detached = Some(folder.to_owned());
+    }
+    Ok(outcome)
+}
+
+/// Watches a run from the background process, and then works through the queue.
+fn watch_detached(launched: Launched, when: Detach, backend: &LocalBackend, alerts: Vec<Rule>) -> Result<ExitCode> {
     let Launched { link, folder, fresh } = launched;
+    let detached = Rc::new(Cell::new(false));
     let leave = {
-        let folder = folder.clone();
-        move || detach::leave_terminal(&folder)
+        let (folder, detached) = (folder.clone(), detached.clone());
+        move || {
+            detach::leave_terminal(&folder)?;
+            detached.set(true);
+            Ok(())
+        }
     };
     let on_started: Option<headless::OnStarted> = match when {
         Detach::Prepared => Some(Box::new(leave)),
@@ -138,11 +176,21 @@ fn watch_detached(launched: Launched, when: Detach) -> Result<ExitCode> {
             None
         }
     };
-    Ok(exit_code(&remove_unstarted(headless::run(link, OutputFormat::Bar, on_started), fresh, &folder)?))
+    let shown = HeadlessOptions { format: OutputFormat::Bar, on_hangup: OnHangup::Checkpoint, alerts };
+    let outcome = headless::run(link, shown, on_started);
+    let outcome = remove_unstarted(outcome, fresh, &folder);
+    let signalled = outcome.as_ref().is_ok_and(|outcome| outcome.signal.is_some());
+    if detached.get() && !signalled {
+        if let Err(error) = &outcome {
+            let _ = writeln!(io::stderr(), "finesift: {error:#}");
+        }
+        detach::continue_with_queue(backend)?;
+    }
+    Ok(exit_code(&outcome?))
 }
 
 /// Removes the folder of a new run that a usage error kept from starting.
-fn remove_unstarted(outcome: Result<Outcome>, fresh: bool, folder: &Path) -> Result<Outcome> {
+pub(super) fn remove_unstarted(outcome: Result<Outcome>, fresh: bool, folder: &Path) -> Result<Outcome> {
     if fresh && outcome.as_ref().is_err_and(|error| error.is::<Usage>()) {
         let _ = std::fs::remove_dir_all(folder);
     }

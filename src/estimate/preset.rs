@@ -7,10 +7,11 @@ use tch::Device;
 
 use super::memory::{self, StepShape};
 use super::preview::first_batch;
-use super::report::{DataPreview, DeviceMemory, Estimate, MemoryFit, ModelEstimate};
+use super::report::{DataPreview, DeviceMemory, Estimate, MemoryFit, ModelEstimate, ParameterCount};
 use crate::device::{self, Chosen, DeviceChoice};
 use crate::hub::Hub;
 use crate::inputs::{self, Access, Downloads, Missing, OpenedData, OpenedModel, OpenedPreset, target_rules};
+use crate::model::{Layout, ParameterSpec};
 use crate::preset::{DataSource, Preset};
 use crate::runs::throughput;
 use crate::system;
@@ -90,7 +91,13 @@ fn model_estimate(
         }
     };
     let fits = [false, true].map(fit).into();
-    ModelEstimate { fits, ..ModelEstimate::of(config, &rules, labels, step) }
+    let count = |spec: &ParameterSpec| ParameterCount {
+        name: spec.name.clone(),
+        components: spec.components() as u64,
+        linear: spec.is_linear(),
+    };
+    let layout = Layout::of(config, labels).parameters.iter().map(count).collect();
+    ModelEstimate { fits, layout, ..ModelEstimate::of(config, &rules, labels, step) }
 }
 
 fn data_preview(preset: &Preset, model: Option<&OpenedModel>, data: OpenedData) -> Result<DataPreview> {
@@ -99,6 +106,13 @@ fn data_preview(preset: &Preset, model: Option<&OpenedModel>, data: OpenedData) 
         eval_examples: data.eval_examples,
         longest: longest(preset, Some(&data)),
         steps: data.steps,
+        evaluations: match preset.train.eval_every {
+            // After each epoch.
+            0 => data
+                .steps
+                .div_ceil(data.examples.div_ceil((preset.train.batch * preset.train.accumulate) as u64).max(1)),
+            every => data.steps.div_ceil(every),
+        },
         preview: model.map_or(Ok(Vec::new()), |model| first_batch(preset, model, &data))?,
         warnings: data.warnings,
         notes: data.notes,

@@ -14,6 +14,15 @@ pub struct Estimate {
     pub throughput: Option<Throughput>,
 }
 
+/// The size of something that is not downloaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DownloadSize {
+    /// The sentence of [`Estimate::missing`].
+    pub missing: String,
+    /// What to append to it: ` (1.4 GB)`.
+    pub size: String,
+}
+
 /// Components and memory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ModelEstimate {
@@ -29,6 +38,17 @@ pub struct ModelEstimate {
     pub memory: Vec<MemoryPart>,
     /// Without and with gradient checkpointing.
     pub fits: Vec<MemoryFit>,
+    /// The parameters of the network, in its order.
+    pub layout: Vec<ParameterCount>,
+}
+
+/// A parameter of a network.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ParameterCount {
+    pub name: String,
+    pub components: u64,
+    /// Whether it belongs to a linear layer, as targets do.
+    pub linear: bool,
 }
 
 /// Memory with or without gradient checkpointing, and the largest batch that fits the device.
@@ -59,6 +79,8 @@ pub struct DataPreview {
     /// Tokens of the longest training example.
     pub longest: u64,
     pub steps: u64,
+    /// Evaluations of the whole run.
+    pub evaluations: u64,
     /// Rows that are left out and examples that are truncated, one sentence per reason.
     pub warnings: Vec<String>,
     /// How labels, the head or conversations are understood, a line each.
@@ -117,8 +139,10 @@ fn total(memory: &[MemoryPart]) -> u64 {
 }
 
 impl Estimate {
-    /// Training time, if there is a similar run.
+    /// Training time, evaluations included, if there is a similar run.
     pub fn seconds(&self) -> Option<f64> {
-        Some(self.throughput.as_ref()?.seconds_per_step * self.data.as_ref()?.steps as f64)
+        let (throughput, data) = (self.throughput.as_ref()?, self.data.as_ref()?);
+        let evaluations = throughput.seconds_per_evaluation.unwrap_or(0.0) * data.evaluations as f64;
+        Some(throughput.seconds_per_step * data.steps as f64 + evaluations)
     }
 }

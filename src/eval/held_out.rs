@@ -7,9 +7,9 @@ use tch::{Device, Kind, Reduction, Tensor};
 
 use super::device_batch::DeviceBatch;
 use crate::data::{Example, Label, LabelSet, Tokenized};
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::model::{LossTargets, Network};
-use crate::protocol::{ExamplePrediction, Examples, PERPLEXITY};
+use crate::protocol::{Confusion, ExamplePrediction, Examples, PERPLEXITY};
 
 /// Examples in the report of an evaluation.
 const REPORTED: usize = 50;
@@ -159,13 +159,26 @@ impl Labelled {
             Label::Score(_) => true,
         };
         let wrong = predictions.iter().filter(|prediction| !right(prediction)).count() as u64;
+        let confusion = self.confusion(&predictions);
         predictions.sort_by(|a, b| b.loss.total_cmp(&a.loss).then(a.row.cmp(&b.row)));
         Examples {
             step: 0,
             of: predictions.len() as u64,
             wrong: matches!(self.labels, LabelSet::Classes(_)).then_some(wrong),
+            confusion,
             examples: predictions.iter().take(REPORTED).map(|prediction| self.example(prediction)).collect(),
         }
+    }
+
+    /// The confusion matrix of a classifier.
+    fn confusion(&self, predictions: &[Prediction]) -> Option<Confusion> {
+        let LabelSet::Classes(classes) = &self.labels else { return None };
+        let label = |prediction: &Prediction| match self.texts[prediction.row].label {
+            Label::Class(class) => Some((prediction.value as usize, class as usize)),
+            Label::Score(_) => None,
+        };
+        let (predicted, labels): (Vec<usize>, Vec<usize>) = predictions.iter().filter_map(label).unzip();
+        Some(metrics::confusion(&classes.names, &predicted, &labels))
     }
 
     fn example(&self, prediction: &Prediction) -> ExamplePrediction {

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use tch::{Kind, Tensor};
 
 use super::merged::{bytes_of, sync};
+use super::size::narrow_indices;
 use super::{ExportControl, Unfinished};
 use crate::Usage;
 use crate::delta::{Changes, DeltaInfo, DenseChange, SparseChange, check_ascending};
@@ -58,8 +59,7 @@ impl Changes {
         let unfinished = Unfinished::at(out)?;
         let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
         for SparseChange { name, shape, indices, values } in &self.sparse {
-            // int32 takes half the size.
-            let narrow = shape.iter().product::<i64>() <= i64::from(i32::MAX);
+            let narrow = narrow_indices(shape);
             let (kind, dtype) = if narrow { (Kind::Int, Dtype::I32) } else { (Kind::Int64, Dtype::I64) };
             let count = vec![indices.numel()];
             tensors.push((format!("{name}.indices"), dtype, count.clone(), bytes_of(indices, kind)));

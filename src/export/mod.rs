@@ -10,6 +10,7 @@
 //! csv          the metrics of every step
 //! tensorboard  the metrics as an event file
 //! report       the metrics as a page with charts
+//! size         the size of a delta before it is exported
 //! ```
 
 mod cancel;
@@ -24,6 +25,7 @@ mod report;
 mod request;
 #[cfg(feature = "torch")]
 mod shira;
+mod size;
 mod tensorboard;
 
 use std::error::Error;
@@ -43,6 +45,7 @@ pub use report::report;
 pub use request::{ExportFormat, ExportRequest};
 #[cfg(feature = "torch")]
 pub use shira::shira;
+pub use size::delta_bytes;
 pub use tensorboard::tensorboard;
 
 /// Why a SHiRA adapter was not written: the run changed biases, which an adapter cannot hold. They can be left out.

@@ -109,11 +109,28 @@ impl Hub {
             repository.with_hint(remote.fetch(|name| name == README))?;
         }
         let snapshot = repository.folder().join("snapshots").join(&remote.commit);
-        let chosen = request.choose(&names, &snapshot)?;
+        let chosen = request.choose(&names, || readme(&snapshot))?;
         let wanted: BTreeSet<&String> = chosen.names().collect();
         repository.with_hint(remote.fetch(|name| wanted.iter().any(|wanted| *wanted == name)))?;
         repository.record(&remote.commit, &names)?;
         Ok(chosen.below(&snapshot, request))
+    }
+
+    /// Bytes that [`Hub::dataset`] would download, by the hub's listing. Only the dataset's card is read, and not kept.
+    ///
+    /// # Errors
+    /// As [`Hub::dataset`]; a listing without sizes.
+    pub fn dataset_size(&self, request: &DatasetRequest) -> Result<u64> {
+        let repository = self.repository(RepositoryKind::Dataset, request.id)?;
+        if self.offline {
+            return offline(&repository, Cached::Absent).map(|_| 0);
+        }
+        let remote = Remote::list(&repository, &|_| {})?;
+        let names: Vec<String> = remote.files.iter().map(|file| file.name.clone()).collect();
+        let has_card = names.iter().any(|name| name == README);
+        let chosen = request.choose(&names, || if has_card { remote.text(README) } else { Ok(String::new()) })?;
+        let wanted: BTreeSet<&str> = chosen.names().map(String::as_str).collect();
+        remote.size(|name| wanted.contains(name) || request.needs_card() && name == README)
     }
 
     /// As [`Hub::dataset`] without downloads; `None` if files are missing, or if it is not known whether any are.
@@ -134,8 +151,8 @@ impl DatasetRequest<'_> {
         matches!(self.files, RequestedFiles::Splits { .. })
     }
 
-    /// Chooses among the names of a repository. The card is read from the snapshot, if it is there.
-    fn choose(&self, names: &[String], snapshot: &Path) -> Result<ChosenFiles> {
+    /// Chooses among the names of a repository. The card is that of its README.md, which is read if it is needed.
+    fn choose(&self, names: &[String], readme: impl FnOnce() -> Result<String>) -> Result<ChosenFiles> {
         let refused = |error: &dyn std::fmt::Display| Usage(format!("{}: {error}", self.id));
         match self.files {
             RequestedFiles::Named(prefixes) => {
@@ -155,8 +172,7 @@ impl DatasetRequest<'_> {
                 Ok(ChosenFiles { train: train.into_iter().collect(), ..ChosenFiles::default() })
             }
             RequestedFiles::Splits { config, train, held_out } => {
-                let card =
-                    DatasetCard::parse(&readme(snapshot)?).map_err(|error| refused(&format!("{README}: {error}")))?;
+                let card = DatasetCard::parse(&readme()?).map_err(|error| refused(&format!("{README}: {error}")))?;
                 let splits = Splits::of(&card, names, config, self.format_of).map_err(|error| refused(&error))?;
                 let (of_train, of_eval) = (train.unwrap_or("train"), splits.held_out(held_out));
                 let files = |key: &str, split: &str| {
@@ -233,7 +249,7 @@ fn cached(repository: &Repository, request: &DatasetRequest) -> Result<Cached> {
         if request.needs_card() && names.iter().any(|name| name == README) && !folder.join(README).is_file() {
             return Ok(Cached::Incomplete(vec![README.into()]));
         }
-        let chosen = request.choose(names, folder)?;
+        let chosen = request.choose(names, || readme(folder))?;
         let missing: Vec<String> = chosen.names().filter(|name| !folder.join(name).is_file()).cloned().collect();
         return Ok(match missing.is_empty() {
             true => Cached::Complete(chosen.below(folder, request)),
@@ -242,7 +258,7 @@ fn cached(repository: &Repository, request: &DatasetRequest) -> Result<Cached> {
     }
     // Without a listing, numbered shards still tell how many there are.
     let names = snapshot.files();
-    let Ok(chosen) = request.choose(&names, folder) else { return Ok(Cached::Absent) };
+    let Ok(chosen) = request.choose(&names, || readme(folder)) else { return Ok(Cached::Absent) };
     let numbered = chosen.names().all(|name| shard_count(name).is_some());
     let complete = numbered && chosen.names().all(|name| all_shards_of(name, &names));
     let files = chosen.below(folder, request);

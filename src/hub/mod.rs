@@ -30,11 +30,16 @@ mod splits;
 use anyhow::{Result, bail};
 
 use crate::Usage;
-use cache::{Repository, RepositoryKind};
+use cache::{Repository, RepositoryKind, Unreachable};
 pub use dataset::{DatasetFiles, DatasetRequest, RequestedFiles, RequestedHeldOut};
 pub use environment::{Hub, OnProgress};
 use id::{IdError, RepositoryId};
 pub use splits::FormatOf;
+
+/// Whether an error means that the hub did not answer.
+pub fn is_unreachable(error: &anyhow::Error) -> bool {
+    error.is::<Unreachable>()
+}
 
 impl Hub {
     fn repository<'a>(&'a self, kind: RepositoryKind, id: &'a str) -> Result<Repository<'a>> {

@@ -9,6 +9,7 @@ use super::cache::{Repository, RepositoryKind};
 use super::environment::{Hub, OnProgress};
 use super::id::{is_commit, is_path};
 use super::remote::Remote;
+use super::shards::shard_count;
 use crate::Usage;
 use crate::model_folder::{
     self, CONFIG, INDEX, ModelProblem, Place, WEIGHTS, architecture, base_of_adapter, is_companion, problem_of_names,
@@ -69,6 +70,24 @@ impl Hub {
         };
         model_folder::check(&folder)?;
         Ok(Some(folder))
+    }
+
+    /// Bytes that [`Hub::model`] would download, by the hub's listing. Nothing is downloaded.
+    ///
+    /// # Errors
+    /// As [`Hub::model`]; a listing without sizes.
+    pub fn model_size(&self, id: &str) -> Result<u64> {
+        let ModelLocation::Repository(repository) = self.locate(id)? else { return Ok(0) };
+        if self.offline {
+            bail!(offline(&repository)?);
+        }
+        let remote = Remote::list(&repository, &|_| {})?;
+        let whole = remote.files.iter().any(|file| file.name == WEIGHTS);
+        let is_weights = |name: &str| match whole {
+            true => name == WEIGHTS,
+            false => name == INDEX || name.ends_with(".safetensors") && shard_count(name).is_some(),
+        };
+        remote.size(|name| name == CONFIG || is_companion(name) || is_weights(name))
     }
 
     /// The commit that a folder of the cache holds; `None` for another folder.

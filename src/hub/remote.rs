@@ -58,7 +58,8 @@ impl<'p> Remote<'p> {
         repository.with_hint(Remote::list(repository, progress))
     }
 
-    fn list(repository: &Repository, progress: OnProgress<'p>) -> Result<Remote<'p>> {
+    /// As [`Remote::open`], with errors that say nothing of what to do.
+    pub(super) fn list(repository: &Repository, progress: OnProgress<'p>) -> Result<Remote<'p>> {
         #[derive(Deserialize)]
         struct Listing {
             sha: String,
@@ -104,6 +105,27 @@ impl<'p> Remote<'p> {
         }
         debug!(id, commit = sha, files = siblings.len(), "repository listed");
         Ok(Remote { commit: sha, files: siblings, http, id: id.to_owned(), folder: repository.folder(), progress })
+    }
+
+    /// Bytes of the `wanted` files that the snapshot lacks.
+    ///
+    /// # Errors
+    /// The hub does not list the size of one of them.
+    pub(super) fn size(&self, wanted: impl Fn(&str) -> bool) -> Result<u64> {
+        let snapshot = self.folder.join("snapshots").join(&self.commit);
+        let lacking = self.files.iter().filter(|file| wanted(&file.name) && !snapshot.join(&file.name).exists());
+        lacking.map(|file| file.size.with_context(|| format!("{}: no size listed for {}", self.id, file.name))).sum()
+    }
+
+    /// The text of a small file, which is not kept.
+    pub(super) fn text(&self, name: &str) -> Result<String> {
+        let mut response = self.http.get(&self.url(name), 0)?;
+        self.http.check(response.status(), &self.id)?;
+        response.body_mut().read_to_string().with_context(|| format!("{}: {name}: the response broke off", self.id))
+    }
+
+    fn url(&self, name: &str) -> String {
+        format!("{}/resolve/{}/{}", self.http.base, self.commit, url_path(name))
     }
 
     /// Downloads the `wanted` files into the snapshot, and returns its folder. Existing files are kept.
@@ -169,7 +191,7 @@ impl<'p> Remote<'p> {
 
     /// One request: appends to `output`, which holds the first `have` bytes of the file.
     fn receive(&self, file: &RemoteFile, mut have: u64, output: &mut File, meter: &DownloadMeter) -> Result<()> {
-        let url = format!("{}/resolve/{}/{}", self.http.base, self.commit, url_path(&file.name));
+        let url = self.url(&file.name);
         debug!(url, have, "requesting");
         let mut response = self.http.get(&url, have)?;
         if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {

@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::Usage;
+use crate::data::instruct::InstructionFormat;
 use crate::data::{Columns, HeldOut, LabelledSource, Task, file_kind};
 use crate::hub::{DatasetFiles, DatasetRequest, Hub, RequestedFiles, RequestedHeldOut};
-use crate::preset::{DataSource, HubDataset, HubFiles, HubHeldOut, HubTable, Preset};
+use crate::preset::{
+    DataSource, HubDataset, HubFiles, HubHeldOut, HubTable, InstructionData, InstructionFiles, Preset,
+};
 use crate::protocol::Progress;
 
 /// The hub's dataset of all GLUE tasks.
@@ -91,14 +94,7 @@ impl Access<'_> {
 
     /// The files of a GLUE task.
     pub(super) fn glue(&self, task: Task, progress: &dyn Fn(Progress)) -> Result<Lookup<LabelledSource>> {
-        let prefixes = [format!("{task}/train"), format!("{task}/validation")];
-        let named = prefixes.each_ref().map(String::as_str);
-        let request = DatasetRequest {
-            id: GLUE,
-            files: RequestedFiles::Named(&named),
-            format_of: &|name| file_kind(Path::new(name), false),
-        };
-        match self.request(&request, progress)? {
+        match glue_request(task, |request| self.request(request, progress))? {
             Lookup::Found(files) => {
                 let folder = files.train.first().and_then(|file| file.parent()).context("the dataset has no files")?;
                 Ok(Lookup::Found(LabelledSource::Glue { task, folder: folder.to_owned() }))
@@ -129,25 +125,27 @@ impl Access<'_> {
         plain_text: bool,
         progress: &dyn Fn(Progress),
     ) -> Result<Lookup<DatasetFiles>> {
-        let HubDataset { id, files } = dataset;
-        let prefix;
-        let files = match files {
-            HubFiles::Named(name) => {
-                prefix = [name.as_str()];
-                RequestedFiles::Named(&prefix)
-            }
-            HubFiles::Splits { config, split, held_out } => RequestedFiles::Splits {
-                config: config.as_deref(),
-                train: split.as_deref(),
-                held_out: match held_out {
-                    HubHeldOut::Validation => RequestedHeldOut::IfThere,
-                    HubHeldOut::Split(split) => RequestedHeldOut::Split(split),
-                    HubHeldOut::Elsewhere => RequestedHeldOut::None,
-                },
+        hub_request(dataset, plain_text, |request| self.request(request, progress))
+    }
+
+    /// Bytes of what is missing for a preset, by the hub's listing.
+    ///
+    /// # Errors
+    /// As a download has; also for what does not come from the hub.
+    pub fn size(&self, preset: &Preset, missing: &Missing) -> Result<u64> {
+        let size = |request: &DatasetRequest| self.hub.dataset_size(request);
+        match (missing, &preset.data.source) {
+            (Missing::Model { id }, _) => self.hub.model_size(id),
+            (Missing::Dataset { .. }, DataSource::Hub(task)) => glue_request(*task, size),
+            (Missing::Dataset { .. }, DataSource::HubTable(table)) => hub_request(&table.dataset, false, size),
+            (Missing::Dataset { .. }, DataSource::Instructions(InstructionData { format, files, .. })) => match files {
+                InstructionFiles::Hub(dataset) => hub_request(dataset, *format == InstructionFormat::Text, size),
+                InstructionFiles::Local(_) => bail!("local files are not downloaded"),
             },
-        };
-        let format_of = |name: &str| file_kind(Path::new(name), plain_text);
-        self.request(&DatasetRequest { id, files, format_of: &format_of }, progress)
+            (Missing::Demo { .. }, _) | (Missing::Dataset { .. }, DataSource::Local(_)) => {
+                bail!("not a repository of the hub")
+            }
+        }
     }
 
     fn request(&self, request: &DatasetRequest, progress: &dyn Fn(Progress)) -> Result<Lookup<DatasetFiles>> {
@@ -162,6 +160,40 @@ impl Access<'_> {
     fn uses_hub(&self) -> bool {
         self.downloads == Downloads::Allowed || self.hub.offline
     }
+}
+
+/// What is wanted for a GLUE task.
+fn glue_request<T>(task: Task, with: impl FnOnce(&DatasetRequest) -> T) -> T {
+    let prefixes = [format!("{task}/train"), format!("{task}/validation")];
+    let named = prefixes.each_ref().map(String::as_str);
+    with(&DatasetRequest {
+        id: GLUE,
+        files: RequestedFiles::Named(&named),
+        format_of: &|name| file_kind(Path::new(name), false),
+    })
+}
+
+/// What is wanted of a dataset on the hub.
+fn hub_request<T>(dataset: &HubDataset, plain_text: bool, with: impl FnOnce(&DatasetRequest) -> T) -> T {
+    let HubDataset { id, files } = dataset;
+    let prefix;
+    let files = match files {
+        HubFiles::Named(name) => {
+            prefix = [name.as_str()];
+            RequestedFiles::Named(&prefix)
+        }
+        HubFiles::Splits { config, split, held_out } => RequestedFiles::Splits {
+            config: config.as_deref(),
+            train: split.as_deref(),
+            held_out: match held_out {
+                HubHeldOut::Validation => RequestedHeldOut::IfThere,
+                HubHeldOut::Split(split) => RequestedHeldOut::Split(split),
+                HubHeldOut::Elsewhere => RequestedHeldOut::None,
+            },
+        },
+    };
+    let format_of = |name: &str| file_kind(Path::new(name), plain_text);
+    with(&DatasetRequest { id, files, format_of: &format_of })
 }
 
 impl<T> Lookup<T> {

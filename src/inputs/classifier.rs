@@ -25,12 +25,13 @@ pub(super) fn open(
         None => ChosenHead::silent(HeadRows::AsStored),
     };
     let (mut notes, mut warnings) = (dataset.notes.clone(), dataset.warnings.clone());
+    notes.iter().map(Event::info).chain(warnings.iter().map(Event::warning)).for_each(report);
+    let head_note = note.as_ref().map(HeadNote::event);
     match note {
         Some(HeadNote::Kept(note)) => notes.push(note),
         Some(HeadNote::Replaced(warning)) => warnings.push(warning),
         None => {}
     }
-    notes.iter().map(Event::info).chain(warnings.iter().map(Event::warning)).for_each(report);
     check_best(preset, &dataset.name, dataset.metrics.names())?;
     let best = preset.keep.best.clone().unwrap_or_else(|| dataset.metrics.primary().to_owned());
     let steps = steps(preset, dataset.train.len())?;
@@ -53,6 +54,7 @@ pub(super) fn open(
         name: dataset.name.clone(),
         labels: dataset.labels.count() as i64,
         head: rows,
+        head_note,
         examples: dataset.train.len() as u64,
         eval_examples: dataset.eval.iter().map(|split| split.examples.len() as u64).sum(),
         steps,

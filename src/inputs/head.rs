@@ -4,7 +4,7 @@ use crate::Usage;
 use crate::data::{Classes, LabelSet};
 use crate::model::{ModelConfig, stored_outputs};
 use crate::preset::{HeadRule, Preset};
-use crate::protocol::HeadRows;
+use crate::protocol::{Event, HeadRows};
 
 use super::opened::OpenedModel;
 
@@ -107,6 +107,16 @@ impl HeadFit {
                 rows: HeadRows::New,
                 note: Some(HeadNote::Replaced(format!("head: newly initialised, since {reason}"))),
             }),
+        }
+    }
+}
+
+impl HeadNote {
+    /// The line of the log.
+    pub(super) fn event(&self) -> Event {
+        match self {
+            HeadNote::Kept(note) => Event::info(note),
+            HeadNote::Replaced(warning) => Event::warning(warning),
         }
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn open(
     let mut opened = OpenedData {
         labels: 0,
         head: HeadRows::AsStored,
+        head_note: None,
         examples: examples as u64,
         eval_examples: eval_examples as u64,
         steps: steps(preset, examples)?,

@@ -10,7 +10,7 @@ use crate::data::instruct::PromptEncoder;
 use crate::data::{Dataset, TextTokenizer, Tokenized};
 use crate::model::ModelConfig;
 use crate::preset::{HubDataset, Preset};
-use crate::protocol::HeadRows;
+use crate::protocol::{Event, HeadRows};
 
 /// A preset whose model and data were found and checked. Without permission to download, either may be missing.
 pub struct OpenedPreset {
@@ -50,6 +50,8 @@ pub struct OpenedData {
     pub labels: i64,
     /// Where the rows of a classifier's head come from.
     pub head: HeadRows,
+    /// What the log says about that head, unless a checkpoint replaces it.
+    pub head_note: Option<Event>,
     /// Training examples, before packing.
     pub examples: u64,
     /// Held-out examples of all splits.

@@ -35,7 +35,7 @@ pub enum Impact {
 /// [`Usage`](crate::Usage): a text has a syntax error or an unknown key.
 pub fn differences(before: &str, after: &str) -> Result<Vec<Difference>> {
     let (before, after) = (Document::parse("before", before)?, Document::parse("after", after)?);
-    let pairs = KEYS.iter().map(|(key, _)| (*key, before.value_toml(key), after.value_toml(key)));
+    let pairs = KEYS.iter().map(|key| (key.name, before.value_toml(key.name), after.value_toml(key.name)));
     Ok(pairs
         .filter(|(_, before, after)| before != after)
         .map(|(key, before, after)| Difference { key, before, after, impact: impact(key) })

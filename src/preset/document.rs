@@ -1,12 +1,12 @@
 //! The keys of a preset's TOML text with their lines, and typed access whose errors name file, line and key.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use anyhow::{Result, bail};
 use toml::Value;
 
-use super::keys::KEYS;
+use super::key_kind::{KeyKind, parse_typed};
+use super::keys::{KEYS, PresetKey};
 use crate::Usage;
 use crate::suggest::did_you_mean;
 use crate::toml_spans::TomlSpans;
@@ -65,7 +65,7 @@ impl Document {
         if let Some(error) = unknown(key) {
             bail!(Usage(format!("--set {assignment}: {error}")));
         }
-        self.entries.insert(key.to_owned(), SetKey { value: parse_typed(value), origin: ValueOrigin::Override });
+        self.entries.insert(key.to_owned(), SetKey { value: parse_value(key, value), origin: ValueOrigin::Override });
         // The override replaces what the file has in its place.
         if let Some(other) = alternative(key)
             && matches!(self.entries.get(other), Some(SetKey { origin: ValueOrigin::Line(_), .. }))
@@ -90,9 +90,9 @@ impl Document {
     /// All set keys in the order of [`KEYS`].
     pub fn to_toml(&self) -> String {
         let (mut text, mut section) = (String::new(), "");
-        for (key, _) in KEYS {
-            let Some(entry) = self.entries.get(*key) else { continue };
-            let (within, name) = key.split_once('.').unwrap_or(("", key));
+        for key in KEYS {
+            let Some(entry) = self.entries.get(key.name) else { continue };
+            let (within, name) = (key.section(), key.short());
             if within != section {
                 section = within;
                 text += &format!("\n[{section}]\n");
@@ -122,7 +122,7 @@ impl Document {
     }
 
     pub fn string(&self, key: &str) -> Result<Option<String>, Usage> {
-        self.get(key, "a string", |value| value.as_str().map(str::to_owned))
+        self.get_as(key, KeyKind::Text, |value| value.as_str().map(str::to_owned))
     }
 
     pub fn required(&self, key: &str) -> Result<String, Usage> {
@@ -130,7 +130,7 @@ impl Document {
     }
 
     pub fn strings(&self, key: &str) -> Result<Option<Vec<String>>, Usage> {
-        self.get(key, "a list of strings", |value| {
+        self.get(key, |value| {
             let texts = value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned));
             texts.collect::<Option<Vec<_>>>().filter(|texts| texts.iter().all(|text| !text.is_empty()))
         })
@@ -138,7 +138,7 @@ impl Document {
 
     /// A string or a list of strings.
     pub fn one_or_more(&self, key: &str) -> Result<Option<Vec<String>>, Usage> {
-        self.get(key, "a string or a list of strings", |value| {
+        self.get(key, |value| {
             let texts = match value {
                 Value::Array(texts) => {
                     texts.iter().map(|text| text.as_str().map(str::to_owned)).collect::<Option<_>>()?
@@ -150,7 +150,7 @@ impl Document {
     }
 
     pub fn string_table(&self, key: &str) -> Result<Option<BTreeMap<String, String>>, Usage> {
-        self.get(key, "a table of strings, such as { instruction = \"question\" }", |value| {
+        self.get(key, |value| {
             let text = |(key, value): (&String, &Value)| {
                 Some((key.clone(), value.as_str().filter(|text| !text.is_empty())?.to_owned()))
             };
@@ -159,40 +159,50 @@ impl Document {
     }
 
     pub fn boolean(&self, key: &str) -> Result<Option<bool>, Usage> {
-        self.get(key, "true or false", Value::as_bool)
+        self.get(key, Value::as_bool)
     }
 
-    pub fn integer(&self, key: &str, range: RangeInclusive<u64>, default: u64) -> Result<u64, Usage> {
-        let expected = format!("a whole number from {} to {}", range.start(), range.end());
-        let read = |value: &Value| u64::try_from(value.as_integer()?).ok().filter(|number| range.contains(number));
-        Ok(self.get(key, &expected, read)?.unwrap_or(default))
+    /// A whole number within the bounds of the key, or its default.
+    pub fn integer(&self, key: &str) -> Result<u64, Usage> {
+        let kind = kind(key);
+        let read = |value: &Value| {
+            let number = u64::try_from(value.as_integer()?).ok()?;
+            matches!(kind, KeyKind::Integer { from, to } if (from..=to).contains(&number)).then_some(number)
+        };
+        self.or_default(key, self.get(key, read)?, read)
     }
 
-    pub fn number(&self, key: &str, expected: &str, allowed: impl Fn(f64) -> bool) -> Result<Option<f64>, Usage> {
-        self.get(key, expected, |value| {
-            let number = value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))?;
-            (number.is_finite() && allowed(number)).then_some(number)
-        })
+    /// A number within the bounds of the key, or its default.
+    pub fn number(&self, key: &str) -> Result<f64, Usage> {
+        self.or_default(key, self.set_number(key)?, |value| number(key, value))
+    }
+
+    /// A number within the bounds of the key, if it is set.
+    pub fn set_number(&self, key: &str) -> Result<Option<f64>, Usage> {
+        self.get(key, |value| number(key, value))
     }
 
     pub fn one_of<T: Copy>(&self, key: &str, names: &[(&str, T)]) -> Result<Option<T>, Usage> {
-        let all: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-        let expected = match all.split_last() {
-            Some((last, others)) => format!("{} or {last}", others.join(", ")),
-            None => String::new(),
-        };
-        self.get(key, &expected, |value| {
-            names.iter().find(|(name, _)| value.as_str() == Some(name)).map(|(_, value)| *value)
-        })
+        self.get(key, |value| names.iter().find(|(name, _)| value.as_str() == Some(name)).map(|(_, value)| *value))
     }
 
-    fn get<T>(&self, key: &str, expected: &str, read: impl Fn(&Value) -> Option<T>) -> Result<Option<T>, Usage> {
-        debug_assert!(KEYS.iter().any(|(known, _)| *known == key), "{key} is not in KEYS");
+    fn get<T>(&self, key: &str, read: impl Fn(&Value) -> Option<T>) -> Result<Option<T>, Usage> {
+        self.get_as(key, kind(key), read)
+    }
+
+    /// As [`Document::get`], for a key that takes less in its place than elsewhere.
+    fn get_as<T>(&self, key: &str, kind: KeyKind, read: impl Fn(&Value) -> Option<T>) -> Result<Option<T>, Usage> {
         let Some(entry) = self.entries.get(key) else { return Ok(None) };
         read(&entry.value).map(Some).ok_or_else(|| {
             let shown: String = entry.value.to_string().chars().take(60).collect();
-            Usage(format!("{}{key} is {shown}, expected {expected}", self.location(key)))
+            Usage(format!("{}{key} is {shown}, expected {kind}", self.location(key)))
         })
+    }
+
+    /// A value, or else the default of its key.
+    fn or_default<T>(&self, key: &str, set: Option<T>, read: impl Fn(&Value) -> Option<T>) -> Result<T, Usage> {
+        let default = || read(&parse_typed(PresetKey::of(key)?.default?));
+        set.or_else(default).ok_or_else(|| self.missing(key))
     }
 
     /// What an error about a key begins with.
@@ -206,10 +216,19 @@ impl Document {
     }
 }
 
-/// The value of typed text: TOML, or else a string.
-pub(super) fn parse_typed(text: &str) -> Value {
-    let parsed = format!("value = {text}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("value"));
-    parsed.unwrap_or_else(|| Value::String(text.to_owned()))
+/// The value of text that is typed for a key.
+pub(super) fn parse_value(key: &str, text: &str) -> Value {
+    kind(key).parse(text)
+}
+
+/// The type of a key's value. An unknown key, which is refused elsewhere, takes any text.
+fn kind(key: &str) -> KeyKind {
+    PresetKey::of(key).map_or(KeyKind::Text, |key| key.kind)
+}
+
+fn number(key: &str, value: &Value) -> Option<f64> {
+    let number = value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))?;
+    (number.is_finite() && kind(key).contains(number)).then_some(number)
 }
 
 /// The key that says the same in another way, so that a preset has only one of them.
@@ -223,15 +242,14 @@ fn alternative(key: &str) -> Option<&'static str> {
 
 /// The error about an unknown key; `None` for a known one.
 fn unknown(key: &str) -> Option<String> {
-    if KEYS.iter().any(|(known, _)| *known == key) {
+    if PresetKey::of(key).is_some() {
         return None;
     }
     // A forgotten section is more likely than a misspelt key.
     let last = key.rsplit('.').next().unwrap_or(key);
-    let in_section = KEYS.iter().map(|(known, _)| *known).find(|known| known.rsplit('.').next() == Some(last));
-    let hint = match in_section {
-        Some(known) => format!("; did you mean \"{known}\"?"),
-        None => did_you_mean(key, KEYS.iter().map(|(known, _)| *known)),
+    let hint = match KEYS.iter().find(|known| known.short() == last) {
+        Some(known) => format!("; did you mean \"{}\"?", known.name),
+        None => did_you_mean(key, KEYS.iter().map(|known| known.name)),
     };
     Some(format!("unknown key \"{key}\"{hint}"))
 }

@@ -8,9 +8,10 @@ use anyhow::{Context, Result};
 use toml::Value;
 use toml_edit::{DocumentMut, TableLike};
 
-use super::document::{Document, parse_typed};
+use super::document::{Document, parse_value};
 use super::edit::{literals, remove_key, set_key};
-use super::keys::{DEFAULTS, KEYS};
+use super::key_kind::{KeyKind, parse_typed};
+use super::keys::{KEYS, PresetKey};
 use super::read::{self, TABLE_KEYS};
 use super::types::Preset;
 use crate::Usage;
@@ -27,12 +28,14 @@ pub struct Draft {
 }
 
 /// A key with its value, as the screen shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     /// Such as `train.epochs`.
     pub key: &'static str,
     /// The help text.
     pub help: &'static str,
+    /// The type of its value.
+    pub kind: KeyKind,
     /// The value as typed text; `None` if it is not set and has no default.
     pub value: Option<String>,
     /// Where the value comes from.
@@ -73,9 +76,9 @@ impl Draft {
     /// default of a key that is not set, is no change.
     pub fn set(&mut self, key: &'static str, text: &str) {
         let text = text.trim();
-        let value = (!text.is_empty()).then(|| parse_typed(text));
+        let value = (!text.is_empty()).then(|| parse_value(key, text));
         let saved = self.saved.value(key);
-        let default = default(key).filter(|_| saved.is_none()).map(parse_typed);
+        let default = default(key).filter(|_| saved.is_none()).map(|text| parse_value(key, text));
         if value.as_ref() == saved || (value.is_some() && value == default) {
             self.changes.remove(key);
         } else {
@@ -105,7 +108,7 @@ impl Draft {
     pub fn preset(&self) -> Result<Preset, Usage> {
         let mut document = self.saved.clone();
         for (key, text) in &self.changes {
-            document.put(key, text.as_deref().map(parse_typed));
+            document.put(key, text.as_deref().map(|text| parse_value(key, text)));
         }
         read::read(&self.name, &document, &self.cache)
     }
@@ -117,23 +120,34 @@ impl Draft {
             Some(change) => change.is_some(),
             None => self.saved.has(key),
         };
-        let (task, eval_path) = (has("data.task"), has("data.eval_path"));
+        let (task, format, eval_path) = (has("data.task"), has("data.format"), has("data.eval_path"));
         let applies = |key: &str| match key {
             _ if has(key) || self.changes.contains_key(key) => true,
             "data.eval_fraction" => !task && !eval_path,
-            key => !task || !TABLE_KEYS.contains(&key),
+            "data.eval_path" => !task,
+            "data.packing" | "data.columns" => format,
+            "data.task" | "model.head" => !format,
+            key => !(task || format) || !TABLE_KEYS.contains(&key),
         };
-        let field = |(key, help): &(&'static str, &'static str)| {
-            let saved = self.saved.value(key).map(|value| to_typed(value, literals.get(*key)));
+        let field = |&PresetKey { name: key, help, kind, .. }: &PresetKey| {
+            let saved = self.saved.value(key).map(|value| to_typed(value, literals.get(key)));
             let default = default(key).map(str::to_owned);
             let (value, origin, before) = match self.changes.get(key) {
                 Some(change) => (change.clone().or(default), FieldOrigin::Changed, saved),
                 None if saved.is_some() => (saved, FieldOrigin::Preset, None),
                 None => (default, FieldOrigin::Default, None),
             };
-            Field { key, help, value, origin, before }
+            Field { key, help, kind, value, origin, before }
         };
-        KEYS.iter().filter(|(key, _)| applies(key)).map(field).collect()
+        KEYS.iter().filter(|key| applies(key.name)).map(field).collect()
+    }
+
+    /// The names in a list; empty for another value.
+    pub fn names(&self, key: &str) -> Vec<String> {
+        let changed = self.changes.get(key).map(|text| text.as_deref().map(|text| parse_value(key, text)));
+        let value = changed.unwrap_or_else(|| self.saved.value(key).cloned());
+        let texts = value.as_ref().and_then(Value::as_array).into_iter().flatten();
+        texts.filter_map(|name| name.as_str().map(str::to_owned)).collect()
     }
 
     /// The preset's text with the changes applied; layout and comments are kept.
@@ -151,7 +165,7 @@ impl Draft {
             };
             let table = table.with_context(|| format!("{section} is not a section"))?;
             match text {
-                Some(text) => set_key(table, name, text)?,
+                Some(text) => set_key(table, name, text, parse_value(key, text))?,
                 None => remove_key(table, name),
             }
         }
@@ -160,7 +174,7 @@ impl Draft {
 }
 
 fn default(key: &str) -> Option<&'static str> {
-    DEFAULTS.iter().find(|(known, _)| *known == key).map(|(_, text)| *text)
+    PresetKey::of(key)?.default
 }
 
 /// A value as typed text: a string without quotes, unless that would parse as something else.
@@ -327,7 +341,8 @@ epochs = 3
             let preset = Preset::parse("x", "x.toml", plain, overrides, Path::new("/")).unwrap();
             Preset { toml: String::new(), ..preset }
         };
-        let defaults: Vec<String> = DEFAULTS.iter().map(|(key, text)| format!("{key}={text}")).collect();
+        let listed = KEYS.iter().filter_map(|key| Some((key.name, key.default?)));
+        let defaults: Vec<String> = listed.map(|(key, text)| format!("{key}={text}")).collect();
         assert_eq!(parse(&[]), parse(&defaults));
     }
 

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use toml_edit::{DocumentMut, Item, TableLike};
 
-use super::document::parse_typed;
-
-/// Sets a key to typed text; the comment behind an old value is kept.
-pub(super) fn set_key(table: &mut dyn TableLike, name: &str, text: &str) -> Result<()> {
+/// Sets a key to a value that was typed as this text; the comment behind an old value is kept.
+pub(super) fn set_key(table: &mut dyn TableLike, name: &str, text: &str, value: toml::Value) -> Result<()> {
     // Typed TOML is kept as it is: 7e-5 would otherwise become 0.00007.
-    let literal = text.parse::<toml_edit::Value>().or_else(|_| parse_typed(text).to_string().parse());
-    let mut value = literal.with_context(|| format!("{name}: cannot be written as TOML"))?;
+    let same = |typed: &toml_edit::Value| typed.is_array() == value.is_array();
+    let typed = text.parse::<toml_edit::Value>().ok().filter(same);
+    let literal = typed.map_or_else(|| value.to_string().parse(), Ok);
+    let mut value: toml_edit::Value = literal.with_context(|| format!("{name}: cannot be written as TOML"))?;
     match table.get_mut(name).and_then(Item::as_value_mut) {
         Some(old) => {
             *value.decor_mut() = old.decor().clone();

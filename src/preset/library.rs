@@ -17,6 +17,9 @@ use crate::suggest::did_you_mean;
 /// Limit on a preset file, in bytes. A preset has some hundred bytes; class names can make it some hundred thousand.
 const MAX_FILE: u64 = 4 << 20;
 
+/// Folder of deleted presets in the folder of the user's presets.
+const TRASH: &str = ".trash";
+
 /// All presets of a user.
 #[derive(Clone, Debug)]
 pub struct Library {
@@ -145,6 +148,49 @@ impl Library {
         Ok(path)
     }
 
+    /// Renames a preset of the user's, and returns its new file.
+    ///
+    /// # Errors
+    /// [`Usage`]: the name is invalid or taken, or the preset is built in. Otherwise the file cannot be renamed.
+    pub fn rename(&self, from: &str, to: &str) -> Result<PathBuf> {
+        if let Some(error) = Library::name_error(to) {
+            bail!(Usage(format!("{to:?}: {error}")));
+        }
+        let (path, target) = (self.user_file(from)?, self.folder.join(format!("{to}.toml")));
+        ensure!(
+            target.symlink_metadata().is_err(),
+            Usage(format!("{}: already exists; choose another name", target.display()))
+        );
+        fs::rename(&path, &target).with_context(|| format!("{}: cannot be renamed", path.display()))?;
+        Ok(target)
+    }
+
+    /// Moves a preset of the user's to `.trash` in their folder, and returns its file there.
+    ///
+    /// # Errors
+    /// [`Usage`]: the preset is built in. Otherwise the file cannot be moved.
+    pub fn delete(&self, name: &str) -> Result<PathBuf> {
+        let path = self.user_file(name)?;
+        let trash = self.folder.join(TRASH);
+        fs::create_dir_all(&trash).with_context(|| format!("{}: cannot create the folder", trash.display()))?;
+        let numbered = |number: usize| trash.join(format!("{name}-{number}.toml"));
+        let names = std::iter::once(trash.join(format!("{name}.toml"))).chain((2..).map(numbered));
+        let mut unused = names.filter(|path| path.symlink_metadata().is_err());
+        let target = unused.next().context("no unused name in the trash")?;
+        fs::rename(&path, &target).with_context(|| format!("{}: cannot be moved to the trash", path.display()))?;
+        Ok(target)
+    }
+
+    /// The file of a preset of the user's.
+    fn user_file(&self, name: &str) -> Result<PathBuf> {
+        let found = self.user_files().into_iter().find(|path| stem(path) == name);
+        found.ok_or_else(|| {
+            let built_in = built_in().iter().any(|preset| preset.name == name);
+            let why = if built_in { "a built-in preset, which has no file" } else { "no such preset of yours" };
+            Usage(format!("{name}: {why}")).into()
+        })
+    }
+
     /// The user's preset files, sorted by name.
     fn user_files(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten().map(|entry| entry.path());
@@ -239,6 +285,26 @@ mod tests {
         assert!(error.to_string().contains("did you mean \"mine\"?"), "{error}");
         let Err(error) = library.find("zzz") else { panic!("found") };
         assert!(error.to_string().starts_with("no preset \"zzz\". Run `finesift presets` to list them"), "{error}");
+    }
+
+    #[test]
+    fn own_presets_are_renamed_and_moved_to_the_trash_and_built_in_ones_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = library(folder.path());
+        for name in ["one", "other"] {
+            library.save(name, "text", false).unwrap();
+        }
+        for (from, to) in [("one", "other"), ("one", "demo"), ("one", "a/b"), ("demo", "mine"), ("none", "mine")] {
+            assert!(library.rename(from, to).unwrap_err().is::<Usage>(), "{from} to {to}");
+        }
+        let path = library.rename("one", "two").unwrap();
+        assert!(path.ends_with("presets/two.toml") && fs::read_to_string(&path).unwrap() == "text");
+        assert_eq!(library.delete("two").unwrap(), folder.path().join("presets/.trash/two.toml"));
+        library.save("two", "again", false).unwrap();
+        assert_eq!(library.delete("two").unwrap(), folder.path().join("presets/.trash/two-2.toml"));
+        assert!(library.delete("demo").unwrap_err().to_string().contains("built-in preset"));
+        let own: Vec<String> = library.list().into_iter().filter(|e| e.path.is_some()).map(|e| e.name).collect();
+        assert_eq!(own, ["other"]);
     }
 
     #[test]

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! types       the sections of a preset as Rust types
-//! keys        the names of all keys, their help and their defaults
+//! keys        all keys with their help, type and default
+//! key_kind    the types of values: bounds, choices, how typed text is read
 //! document    the keys of a TOML text with their lines
 //! read        keys become a validated preset: defaults, ranges, keys that exclude each other
 //! hub_dataset a dataset on the hub: splits, or files by name
 //! paths       `cache:`, `~`, and the absolute paths of a run
 //! draft edit  a preset with unsaved changes, as the screen edits it
 //! difference  what differs between two presets, and what that means for resuming
+//! work        which keys change the work of a step or an evaluation
 //! library builtin
 //!             where presets are found and saved
 //! ```
@@ -19,17 +21,20 @@ mod document;
 mod draft;
 mod edit;
 mod hub_dataset;
+mod key_kind;
 mod keys;
 mod library;
 mod paths;
 mod read;
 mod types;
+mod work;
 
 pub use builtin::{BuiltIn, built_in};
 pub use difference::{Difference, Impact, differences};
 pub use draft::{Draft, Field, FieldOrigin};
 pub use hub_dataset::{HubDataset, HubFiles, HubHeldOut, HubTable};
-pub use keys::KEYS;
+pub use key_kind::{Choice, KeyKind, NumberStep};
+pub use keys::{KEYS, PresetKey};
 pub use library::{Library, PresetEntry, read_file};
 
 pub use crate::paths::cache_folder;

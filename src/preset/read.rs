@@ -32,7 +32,6 @@ impl Preset {
 }
 
 pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Preset, Usage> {
-    let positive = |key, default| document.integer(key, 1..=1 << 40, default);
     Ok(Preset {
         name: name.to_owned(),
         about: document.string("about")?.unwrap_or_default(),
@@ -43,57 +42,46 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
         },
         data: Data {
             source: data_source(document, cache)?,
-            max_length: document.integer("data.max_length", 1..=1 << 20, 128)? as usize,
-            max_bad_rows: document
-                .number("data.max_bad_rows", "a number from 0 to 1", |fraction| (0.0..=1.0).contains(&fraction))?
-                .unwrap_or(0.1),
+            max_length: document.integer("data.max_length")? as usize,
+            max_bad_rows: document.number("data.max_bad_rows")?,
         },
         sift: Sift {
-            rate: document
-                .number("sift.rate", "a number above 0 and at most 1", |rate| rate > 0.0 && rate <= 1.0)?
-                .unwrap_or(0.008),
+            rate: document.number("sift.rate")?,
             modules: document.strings("sift.modules")?.unwrap_or_default(),
             dense: document.strings("sift.dense")?.unwrap_or_default(),
             biases: document.boolean("sift.biases")?.unwrap_or(true),
             select: document.one_of("sift.select", &Select::NAMES)?.unwrap_or(Select::Gradient),
-            batches: positive("sift.batches", 1)? as usize,
-            probe_every: positive("sift.probe_every", 10)?,
-            decay: document.number("sift.decay", AT_LEAST_0, at_least_0)?.unwrap_or(0.0),
+            batches: document.integer("sift.batches")? as usize,
+            probe_every: document.integer("sift.probe_every")?,
+            decay: document.number("sift.decay")?,
         },
         train: Train {
-            epochs: positive("train.epochs", 3)?,
-            batch: document.integer("train.batch", 1..=1 << 20, 32)? as usize,
-            accumulate: document.integer("train.accumulate", 1..=1 << 20, 1)? as usize,
-            learning_rate: match document.number("train.learning_rate", AT_LEAST_0, at_least_0)? {
-                Some(rate) => rate,
-                None => return Err(document.missing("train.learning_rate")),
-            },
-            warmup: document
-                .number("train.warmup", "a number from 0 to below 1", |fraction| (0.0..1.0).contains(&fraction))?
-                .unwrap_or(0.06),
+            epochs: document.integer("train.epochs")?,
+            batch: document.integer("train.batch")? as usize,
+            accumulate: document.integer("train.accumulate")? as usize,
+            learning_rate: document.number("train.learning_rate")?,
+            warmup: document.number("train.warmup")?,
             schedule: document.one_of("train.schedule", &Schedule::NAMES)?.unwrap_or(Schedule::Linear),
-            weight_decay: document.number("train.weight_decay", AT_LEAST_0, at_least_0)?.unwrap_or(0.0),
-            clip: document.number("train.clip", AT_LEAST_0, at_least_0)?.unwrap_or(1.0),
-            seed: document.integer("train.seed", 0..=i64::MAX as u64, 42)?,
-            eval_every: document.integer("train.eval_every", 0..=1 << 40, 0)?,
-            patience: document.integer("train.patience", 0..=1 << 40, 0)?,
-            max_steps: document.integer("train.max_steps", 0..=1 << 40, 0)?,
+            weight_decay: document.number("train.weight_decay")?,
+            clip: document.number("train.clip")?,
+            seed: document.integer("train.seed")?,
+            eval_every: document.integer("train.eval_every")?,
+            patience: document.integer("train.patience")?,
+            max_steps: document.integer("train.max_steps")?,
             tf32: document.boolean("train.tf32")?.unwrap_or(false),
             gradient_checkpointing: document.boolean("train.gradient_checkpointing")?.unwrap_or(false),
         },
         sample: Sample {
             prompts: document.strings("sample.prompts")?.unwrap_or_default(),
-            tokens: document.integer("sample.tokens", 1..=1 << 16, 64)? as usize,
-            temperature: document.number("sample.temperature", AT_LEAST_0, at_least_0)?.unwrap_or(0.0),
-            top_k: document.integer("sample.top_k", 0..=1 << 24, 0)? as usize,
-            top_p: document
-                .number("sample.top_p", "a number above 0 and at most 1", |mass| mass > 0.0 && mass <= 1.0)?
-                .unwrap_or(1.0),
+            tokens: document.integer("sample.tokens")? as usize,
+            temperature: document.number("sample.temperature")?,
+            top_k: document.integer("sample.top_k")? as usize,
+            top_p: document.number("sample.top_p")?,
         },
         keep: Keep {
-            checkpoints: document.integer("keep.checkpoints", 1..=1 << 20, 2)? as usize,
-            every_minutes: document.number("keep.every_minutes", AT_LEAST_0, at_least_0)?.unwrap_or(15.0),
-            every_steps: document.integer("keep.every_steps", 0..=1 << 40, 0)?,
+            checkpoints: document.integer("keep.checkpoints")? as usize,
+            every_minutes: document.number("keep.every_minutes")?,
+            every_steps: document.integer("keep.every_steps")?,
             best: document.string("keep.best")?,
         },
         toml: document.to_toml(),
@@ -110,12 +98,6 @@ pub(super) const TABLE_KEYS: [&str; 7] = [
     "data.labels",
     "data.regression",
 ];
-
-const AT_LEAST_0: &str = "a number of at least 0";
-
-fn at_least_0(number: f64) -> bool {
-    number >= 0.0
-}
 
 fn data_source(document: &Document, cache: &Path) -> Result<DataSource, Usage> {
     let formats = &InstructionFormat::NAMES;
@@ -210,13 +192,12 @@ fn paths(document: &Document, key: &str, cache: &Path) -> Result<Option<Vec<Path
 /// Files, or a fraction of the training files.
 fn held_out(document: &Document, cache: &Path) -> Result<HeldOut, Usage> {
     let paths = paths(document, "data.eval_path", cache)?;
-    let fraction = |number: f64| number > 0.0 && number < 1.0;
-    match (paths, document.number("data.eval_fraction", "a number above 0 and below 1", fraction)?) {
+    match (paths, document.set_number("data.eval_fraction")?) {
         (Some(_), Some(_)) => {
             Err(document.error_at("data.eval_fraction", "data.eval_path is given too; remove one of them"))
         }
         (Some(paths), None) => Ok(HeldOut::Files(paths)),
-        (None, fraction) => Ok(HeldOut::Fraction(fraction.unwrap_or(0.1))),
+        (None, _) => Ok(HeldOut::Fraction(document.number("data.eval_fraction")?)),
     }
 }
 

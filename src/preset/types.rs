@@ -239,6 +239,12 @@ impl Preset {
 }
 
 impl Train {
+    /// The norm that gradients are clipped to; `None` without clipping.
+    #[cfg(feature = "torch")]
+    pub(crate) fn max_grad_norm(&self) -> Option<f64> {
+        (self.clip > 0.0).then_some(self.clip)
+    }
+
     /// Optimizer steps of a run over this number of examples; `None` on overflow.
     pub fn steps(&self, examples: usize) -> Option<u64> {
         let per_epoch = examples.div_ceil(self.batch).div_ceil(self.accumulate) as u64;

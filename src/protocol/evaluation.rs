@@ -65,6 +65,9 @@ pub struct Examples {
     /// Number of wrong predictions; `None` for regression.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wrong: Option<u64>,
+    /// The confusion matrix of all evaluated examples; `None` for regression and in events of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confusion: Option<Confusion>,
     /// The examples, the highest loss first.
     pub examples: Vec<ExamplePrediction>,
 }
@@ -87,4 +90,30 @@ pub struct ExamplePrediction {
     /// Loss of the example.
     #[serde(with = "super::number")]
     pub loss: f64,
+}
+
+/// A confusion matrix, as in scikit-learn: how often examples of each class are predicted as each class.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confusion {
+    /// Names of the classes, in the order of rows and columns.
+    pub classes: Vec<String>,
+    /// Number of examples by label, then by predicted class.
+    pub counts: Vec<Vec<u64>>,
+    /// Number of examples of each class, predicted as any class.
+    pub labelled: Vec<u64>,
+    /// Number of classes of the task. Of many, only those that are confused most often are listed.
+    pub of: u64,
+}
+
+impl Confusion {
+    /// Number of examples with a label and a predicted class, by their indices.
+    pub fn count(&self, label: usize, predicted: usize) -> u64 {
+        self.counts.get(label).and_then(|row| row.get(predicted)).copied().unwrap_or(0)
+    }
+
+    /// The recall of a class, in 0..=1: the share of its examples that is predicted right. `None` without examples.
+    pub fn recall(&self, label: usize) -> Option<f64> {
+        let of = self.labelled.get(label).copied().filter(|of| *of > 0)?;
+        Some(self.count(label, label) as f64 / of as f64)
+    }
 }

@@ -48,6 +48,9 @@ pub struct Started {
     /// Where the run stops early: its whole patience.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<Patience>,
+    /// Maximum gradient norm; absent where gradients are not clipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
     /// Whether the model generates text, so that [`Command::Sample`](super::Command::Sample) works.
     #[serde(default)]
     pub writes: bool,
@@ -70,6 +73,9 @@ pub struct Resumed {
     /// Where the run stops early: its patience at the checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<Patience>,
+    /// Maximum gradient norm from here on; absent where gradients are not clipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
     /// The checkpoint that was loaded.
     pub checkpoint: PathBuf,
     /// Training time at the checkpoint, in seconds.

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use evaluation::{Eval, ExamplePrediction, Examples, LOSS, PERPLEXITY, Patience};
+pub use evaluation::{Confusion, Eval, ExamplePrediction, Examples, LOSS, PERPLEXITY, Patience};
 pub use head::HeadRows;
 pub use lifecycle::{Finished, Phase, Progress, Reason, Resumed, Started};
 pub use machine::{Gpu, Memory, System};

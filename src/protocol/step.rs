@@ -64,6 +64,15 @@ pub struct Mass {
     pub targets: Vec<TargetMass>,
 }
 
+impl Mass {
+    /// The mean of the targets' relative updates, in percent; `None` if none was measured.
+    pub fn mean_update(&self) -> Option<f64> {
+        let updates = || self.targets.iter().filter_map(|target| target.update);
+        let count = updates().count();
+        (count > 0).then(|| updates().sum::<f64>() / count as f64)
+    }
+}
+
 /// Gradient mass covered in one target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetMass {

@@ -29,7 +29,7 @@ pub struct SettingDifference {
 pub fn setting_differences(runs: &[&Path]) -> Result<Vec<SettingDifference>> {
     let settings: Vec<BTreeMap<String, String>> = runs.iter().map(|run| settings(run)).collect::<Result<_>>()?;
     let mut keys: Vec<&String> = settings.iter().flat_map(BTreeMap::keys).collect();
-    let place = |key: &str| KEYS.iter().position(|(known, _)| *known == key).unwrap_or(KEYS.len());
+    let place = |key: &str| KEYS.iter().position(|known| known.name == key).unwrap_or(KEYS.len());
     keys.sort_by_key(|key| (place(key), key.to_owned()));
     keys.dedup();
     let difference = |key: &String| SettingDifference {

@@ -149,12 +149,18 @@ pub fn find(runs: &Path, run: &str) -> Result<PathBuf> {
 }
 
 /// Checks the name of a run. It becomes a folder, which must stay inside the folder of runs.
-pub(super) fn plain(name: &str) -> Result<&str> {
-    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if name.is_empty() || name.starts_with('.') || name.len() > 120 || !name.chars().all(allowed) {
-        bail!(Usage(format!("{name:?}: a run's name has letters, digits, - _ . and must not start with \".\"")));
+pub fn plain(name: &str) -> Result<&str> {
+    match name_error(name) {
+        Some(error) => bail!(Usage(format!("{name:?}: {error}"))),
+        None => Ok(name),
     }
-    Ok(name)
+}
+
+/// What is wrong with a name for a run; `None` for a valid name.
+pub fn name_error(name: &str) -> Option<String> {
+    let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let valid = !name.is_empty() && !name.starts_with('.') && name.len() <= 120 && name.chars().all(allowed);
+    (!valid).then(|| "a run's name has letters, digits, - _ . and must not start with \".\"".to_owned())
 }
 
 pub(super) fn unused(runs: &Path, wanted: &str) -> String {
@@ -167,9 +173,26 @@ pub(super) fn unused(runs: &Path, wanted: &str) -> String {
     name
 }
 
+/// The preset in the default name of a run: `demo` in `demo-20270101-090000`. In names of presets `/` became `-`.
+pub fn preset_in_name(run: &str) -> Option<&str> {
+    let (rest, number) = run.rsplit_once('-')?;
+    // A run of the same second has a number behind the time.
+    let (rest, time) = if number.len() == 6 { (rest, number) } else { rest.rsplit_once('-')? };
+    let (preset, date) = rest.rsplit_once('-')?;
+    let digits = |text: &str, count| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+    (digits(date, 8) && digits(time, 6) && digits(number, number.len())).then_some(preset)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_default_name_of_a_run_has_its_preset() {
+        let names = ["demo-20270101-090000", "my-glue-20270101-090000-2", "demo", "a-b", "demo-2027-090000", "é-1-ü"];
+        let presets = names.map(preset_in_name);
+        assert_eq!(presets, [Some("demo"), Some("my-glue"), None, None, None, None]);
+    }
 
     #[test]
     fn names_stay_inside_the_folder_of_runs() {

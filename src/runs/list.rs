@@ -155,12 +155,21 @@ impl Known {
             self.events = stamp;
             let _ = self.reader.skim_on(events);
             self.summary = Summary::of(self.reader.history());
+            self.summary.max_steps = max_steps(&events.with_file_name("preset.toml"));
         }
     }
 
     fn updated(&self) -> Option<SystemTime> {
         self.events.map(|events| events.modified)
     }
+}
+
+/// `train.max_steps` of a preset; 0 where it is not set or cannot be read.
+fn max_steps(preset: &Path) -> u64 {
+    let text = fs::read_to_string(preset).unwrap_or_default();
+    let table: toml::Table = text.parse().unwrap_or_default();
+    let steps = table.get("train").and_then(|train| train.get("max_steps")?.as_integer());
+    steps.and_then(|steps| u64::try_from(steps).ok()).unwrap_or(0)
 }
 
 /// The checkpoints of a run, the newest first; none where they cannot be read.

@@ -9,17 +9,21 @@
 //!           abandoned/      what a resume from an earlier step has dropped, and presets it has replaced
 //!           tags            the user's tags
 //!           charts/         charts saved from the monitor
+//!           screens/        screens saved as pictures
 //!           exports/        exports without --out
 //!           socket          for `finesift attach`
 //!           background.log  output of a detached run
 //! runs/.trash/NAME/         a deleted run
+//!      .queue/              presets that wait to be trained (`queue/`)
 //! ```
 
 pub mod checkpoint;
 mod compare;
 mod disk;
+mod edit;
 mod events;
 mod folder;
+pub mod health;
 mod history;
 mod list;
 mod lock;
@@ -30,8 +34,9 @@ mod trash;
 
 pub use compare::{SettingDifference, setting_differences};
 pub use disk::{Disk, RealDisk};
+pub use edit::RunEdit;
 pub use events::{EventLog, EventRange, last_event, read_events};
-pub use folder::{RunFolder, find};
+pub use folder::{RunFolder, find, name_error, plain as check_run_name, preset_in_name};
 pub use history::{
     Completion, History, HistoryReader, LogLine, MachineCurves, MeanCurve, Row, Rows, RunEnd, SmoothedSeries,
     TargetHistories, TargetHistory,
@@ -39,6 +44,6 @@ pub use history::{
 pub use list::{CheckpointSummary, Lister, RunEntry, RunState, checkpoint_summaries};
 pub use lock::{Holder, RunLock};
 pub use summary::{BestScore, Summary};
-pub use tags::{tags_of, write_tags};
+pub use tags::{read_tags, tags_of};
 pub use throughput::{Throughput, throughput};
-pub use trash::{TRASH, move_to_trash, rename};
+pub use trash::{TRASH, refuse_active};

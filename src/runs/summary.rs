@@ -17,12 +17,16 @@ pub struct Summary {
     pub data: String,
     /// `cpu` or `cuda:N`.
     pub device: String,
+    /// Whether the model is a language model.
+    pub writes: bool,
     /// Optimizer steps taken.
     pub step: u64,
     /// Optimizer steps of the whole run; 0 before it is known.
     pub steps: u64,
     /// Passes over the training examples of the whole run; 0 before it is known.
     pub epochs: f64,
+    /// `train.max_steps` of the preset; 0 without a limit, or where the preset is unknown.
+    pub max_steps: u64,
     /// Training time in seconds.
     pub elapsed: f64,
     pub loss: MeanCurve,
@@ -45,7 +49,7 @@ pub struct BestScore<'a> {
 }
 
 impl Summary {
-    /// The summary of a run with this history.
+    /// The summary of a run with this history. What only the preset has is left out.
     pub fn of(history: &History) -> Summary {
         let started = |field: fn(&Started) -> &String| history.started.as_ref().map(field).cloned().unwrap_or_default();
         let loss = history.step.as_ref().map(|step| step.loss);
@@ -55,10 +59,12 @@ impl Summary {
             about: started(|started| &started.about),
             data: started(|started| &started.data),
             device: started(|started| &started.device),
+            writes: history.started.as_ref().is_some_and(|started| started.writes),
             deciding: started(|started| &started.best),
             step: history.taken,
             steps: history.steps,
             epochs: history.started.as_ref().map_or(0.0, |started| started.epochs),
+            max_steps: 0,
             elapsed: history.elapsed(),
             loss: history.mean_loss.clone(),
             last_loss: loss.filter(|loss| loss.is_finite()),

@@ -26,7 +26,7 @@ pub fn tags_of(text: &str) -> Vec<String> {
 }
 
 /// The tags of a run; empty without a file.
-pub(super) fn read_tags(run: &Path) -> Vec<String> {
+pub fn read_tags(run: &Path) -> Vec<String> {
     let mut text = Vec::new();
     let limit = (MOST * LONGEST * 4) as u64;
     match File::open(run.join(FILE)).and_then(|file| file.take(limit).read_to_end(&mut text)) {

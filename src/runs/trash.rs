@@ -24,7 +24,7 @@ pub fn rename(run: &Path, name: &str) -> Result<PathBuf> {
     if to.symlink_metadata().is_ok() {
         bail!(Usage(format!("{}: a run of this name exists", to.display())));
     }
-    refuse_running(run, "renamed")?;
+    refuse_active(run, "renamed")?;
     fs::rename(run, &to).with_context(|| format!("{}: cannot be renamed to {name}", run.display()))?;
     Ok(to)
 }
@@ -34,7 +34,7 @@ pub fn rename(run: &Path, name: &str) -> Result<PathBuf> {
 /// # Errors
 /// [`Usage`]: the run is active. Errors of the system.
 pub fn move_to_trash(run: &Path) -> Result<PathBuf> {
-    refuse_running(run, "deleted")?;
+    refuse_active(run, "deleted")?;
     let trash = run.with_file_name(TRASH);
     let name = run.file_name().unwrap_or_default().to_string_lossy();
     fs::create_dir_all(&trash).with_context(|| format!("{}: cannot create the folder", trash.display()))?;
@@ -43,7 +43,11 @@ pub fn move_to_trash(run: &Path) -> Result<PathBuf> {
     Ok(to)
 }
 
-fn refuse_running(run: &Path, what: &str) -> Result<()> {
+/// Refuses a change to an active run.
+///
+/// # Errors
+/// [`Usage`]: the run is active and cannot be `what`.
+pub fn refuse_active(run: &Path, what: &str) -> Result<()> {
     if Lister::state_of(run) == RunState::Running {
         bail!(Usage(format!("{}: the run is active and cannot be {what}. Stop it first", run.display())));
     }

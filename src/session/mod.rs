@@ -172,6 +172,11 @@ impl Session {
         self.catch_up(sent)
     }
 
+    /// Whether the latest event was read from the file.
+    pub fn is_behind(&self) -> bool {
+        self.missed.is_some()
+    }
+
     /// Waits for the trainer to end.
     ///
     /// # Errors
@@ -384,7 +389,11 @@ mod tests {
                 Ok(())
             });
             let mut session = if history { session.unwrap().with_history() } else { session.unwrap() };
-            std::iter::from_fn(|| session.blocking_next()).collect::<Vec<_>>()
+            let next = || session.blocking_next().map(|event| (event, session.is_behind()));
+            let (events, behind): (Vec<Event>, Vec<bool>) = std::iter::from_fn(next).unzip();
+            let old: Vec<bool> = events.iter().map(|event| *event == Event::info("before")).collect();
+            assert_eq!(behind, old, "only old events come late");
+            events
         };
         let preparing = Event::Phase { phase: Phase::Preparing };
         let refused = Event::Failed { error: "refused".into(), checkpoint: None };

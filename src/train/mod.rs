@@ -8,6 +8,7 @@
 //! changes            whether the run may continue with another preset, and what that changes
 //! run                the training loop; evaluate, early_stopping, commands and report belong to it
 //! loader, learner    batches, and optimizer steps on them
+//! not_finite         the error of a step that has no finite result, with advice
 //! checkpoint         the trained state on its way to disk
 //! ```
 
@@ -24,6 +25,7 @@ mod job;
 mod learner;
 mod loader;
 mod lookahead;
+mod not_finite;
 mod prepare;
 mod report;
 mod resume;
@@ -44,6 +46,7 @@ use run::Run;
 pub use crate::runs::checkpoint::CheckpointSelector;
 pub use job::{Job, ResumeOptions};
 pub use learner::{Learner, LearnerOptions, StepResult};
+pub use not_finite::NotFinite;
 pub use schedule::LearningRate;
 pub use select::{Selection, SelectionOptions, select_components};
 
@@ -70,6 +73,7 @@ pub fn run(job: Job, port: &Port) -> Result<()> {
     };
     let mut run = match point {
         None => {
+            prepare::report_base(&prepared, port);
             port.emit(Event::Started(prepared.started.clone()));
             Run::start(job, prepared, port)?
         }

@@ -42,6 +42,10 @@ pub struct PreparedRun {
     pub started: Started,
     /// Of a language model.
     pub generator: Option<SampleGenerator>,
+    /// Where the head came from, for a run that starts from the base model.
+    pub head_note: Option<Event>,
+    /// Which parameters the base model lacks, and which of its tensors are not used.
+    pub loaded: LoadReport,
 }
 
 /// Opens the preset and loads the weights.
@@ -54,7 +58,18 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
     let CompletePreset { model, data, examples } =
         inputs::open(preset, &access, &|event| port.emit(event))?.complete()?;
     let OpenedModel { folder, config, tokenizer } = model;
-    let OpenedData { name, labels: outputs, head, examples: count, eval_examples, steps, best, labelled, .. } = data;
+    let OpenedData {
+        name,
+        labels: outputs,
+        head,
+        head_note,
+        examples: count,
+        eval_examples,
+        steps,
+        best,
+        labelled,
+        ..
+    } = data;
     let TokenizedExamples { train, held_out } = examples;
 
     let labelled = labelled.map(|dataset| Labelled {
@@ -80,7 +95,8 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
         ModelTokenizer::Text(_) => None,
     };
     let rules = target_rules(preset);
-    let network = load(preset, &folder, Head { outputs, rows: head.clone() }, chosen, &rules, port)?;
+    let (network, loaded) = load(preset, &folder, Head { outputs, rows: head.clone() }, chosen, port)?;
+    warn_of_key_biases(&network, &rules, port);
     let fingerprint = Fingerprint::of(&folder)?;
     let learning_rate = LearningRate {
         schedule: preset.train.schedule,
@@ -111,6 +127,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
         parameters: network.parameters.components(),
         best: best.clone(),
         patience: EarlyStopping::new(preset.train.patience, 0).patience(),
+        clip: preset.train.max_grad_norm(),
         writes: generator.is_some(),
         version: env!("CARGO_PKG_VERSION").into(),
     };
@@ -133,6 +150,8 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
         data,
         started,
         generator,
+        head_note,
+        loaded,
     })
 }
 
@@ -143,18 +162,16 @@ fn generator(preset: &Preset, encoder: PromptEncoder) -> SampleGenerator {
     SampleGenerator { encoder, sampling, tokens: sample.tokens, prompts: sample.prompts.clone() }
 }
 
-fn load(preset: &Preset, folder: &Path, head: Head, chosen: &Chosen, rules: &Rules, port: &Port) -> Result<Network> {
+fn load(preset: &Preset, folder: &Path, head: Head, chosen: &Chosen, port: &Port) -> Result<(Network, LoadReport)> {
     let options =
         LoadOptions { head, dtype: preset.model.dtype.into(), device: chosen.device, seed: preset.train.seed };
-    let (network, report) =
-        Network::open(folder, &options, &|progress: Progress| port.emit(Event::Progress(progress)))?;
-    report_head(&report, rules, port);
-    warn_of_key_biases(&network, rules, port);
-    Ok(network)
+    Network::open(folder, &options, &|progress: Progress| port.emit(Event::Progress(progress)))
 }
 
-fn report_head(report: &LoadReport, rules: &Rules, port: &Port) {
-    let LoadReport { newly_initialized, unused } = report;
+/// Reports which parameters the base model lacks. A run that resumes from a checkpoint has them from there.
+pub fn report_base(prepared: &PreparedRun, port: &Port) {
+    let PreparedRun { head_note, loaded: LoadReport { newly_initialized, unused }, rules, .. } = prepared;
+    head_note.iter().cloned().for_each(|note| port.emit(note));
     if !unused.is_empty() {
         port.emit(Event::info(format!("unused tensors of the base checkpoint: {}", unused.join(", "))));
     }

@@ -131,6 +131,7 @@ pub fn rewind(
             steps: prepared.loader.steps(),
             best: prepared.best_score.clone(),
             patience: EarlyStopping::new(job.preset.train.patience, manifest.since_best).patience(),
+            clip: job.preset.train.max_grad_norm(),
             checkpoint: path.clone(),
             elapsed: manifest.clock.elapsed,
             device: device::name(chosen.device),

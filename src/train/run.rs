@@ -12,6 +12,7 @@ use super::generation::SampleGenerator;
 use super::learner::Learner;
 use super::loader::Loader;
 use super::lookahead::Lookahead;
+use super::not_finite::StabilitySettings;
 use super::schedule::LearningRate;
 use crate::estimate::oom::{self, MemoryContext};
 use crate::eval::Evaluator;
@@ -51,6 +52,8 @@ pub(super) struct Run<'a> {
     pub checkpoints: CheckpointPolicy<'a>,
     /// For the error when memory runs out.
     pub memory: MemoryContext,
+    /// For the error of a step that is not finite.
+    pub stability: StabilitySettings,
 }
 
 impl Run<'_> {
@@ -143,7 +146,7 @@ impl Run<'_> {
             self.clock.record_step(each);
             self.report_step(result, tokens_per_second);
         }
-        outcome
+        outcome.map_err(|error| anyhow!("{error}. {}", self.stability.advice(&error)))
     }
 
     /// Queues a checkpoint. The run continues if the disk fails, which the writer reports.

@@ -101,10 +101,9 @@ fn by_gradient(
     }
     let mass = ranking.coverage.read();
     if mass.as_ref().is_none_or(|mass| !mass.overall.is_finite()) {
-        bail!(
-            "the gradient of the first batch is not finite, so it cannot select components. Check the model's weights, or \
-             set model.dtype = \"f32\""
-        );
+        let narrow = targets.iter().any(|spec| network.parameters.get(&spec.name).kind() != Kind::Float);
+        let remedy = if narrow { "set model.dtype = \"f32\"" } else { "check the model's weights" };
+        bail!("the gradient of the first batch is not finite, so it cannot select components; {remedy}");
     }
     Ok((ranking.indices.into_iter().flatten().collect(), mass))
 }

@@ -13,6 +13,7 @@ use super::early_stopping::EarlyStopping;
 use super::job::Job;
 use super::learner::{Learner, LearnerOptions};
 use super::lookahead::Lookahead;
+use super::not_finite::StabilitySettings;
 use super::prepare::PreparedRun;
 use super::resume::ResumePoint;
 use super::run::Run;
@@ -73,6 +74,7 @@ impl<'a> Run<'a> {
         port: &'a Port,
     ) -> Result<Run<'a>> {
         let memory = memory_context(&job, &prepared);
+        let stability = StabilitySettings::of(&job.preset, memory.run.clone());
         let PreparedRun {
             network,
             loader,
@@ -86,6 +88,8 @@ impl<'a> Run<'a> {
             generator,
             rules: _,
             started: _,
+            head_note: _,
+            loaded: _,
         } = prepared;
         let evaluate_every = match job.preset.train.eval_every {
             0 => loader.steps_per_epoch(),
@@ -145,6 +149,7 @@ impl<'a> Run<'a> {
             early_stopping: EarlyStopping::new(job.preset.train.patience, 0),
             checkpoints: CheckpointPolicy::new(port, keep, manifest, writer, step),
             memory,
+            stability,
         })
     }
 }

@@ -1,27 +1,39 @@
 //! The state of the application, and how messages change it. Nothing is drawn and nothing waits here.
+//!
+//! ```text
+//! inputs    keys and the mouse: to the overlay, or to the screen in front
+//! intents   what screens ask for
+//! palette   what is chosen from the palette and from the list of themes
+//! runs      the live run, replays, compared runs, and the chat
+//! exports   the running export
+//! leaving   the questions before leaving
+//! ```
 
-use std::path::PathBuf;
+mod exports;
+mod inputs;
+mod intents;
+mod leaving;
+mod palette;
+mod runs;
 
-use ratatui::layout::Rect;
-
-use super::frames::Frames;
+use super::chat::Chat;
+use super::comparison::ComparisonUpdate;
 use super::home::Home;
-use super::input::UserInput;
-use super::intent::Intent;
-use super::keymap::{AppAction, Keymap};
+use super::keymap::Keymap;
 use super::message::{Effect, Msg};
 use super::monitor::Monitor;
 use super::monitors::Monitors;
-use super::overlay::{Completion, Outcome, Overlay, Picker, Question};
+use super::overlay::{BusyDialog, Choice, Overlay, Question};
 use super::runs::Runs;
+use super::scene::Scene;
 use super::screen::Screen;
-use super::shell::Scene;
-use super::theme::{Look, Theme, Themes};
-use super::toast::Toasts;
-use crate::export::{Cancelled, ChangedBiases, ExportRequest};
+use super::starts::Starts;
+use super::theme::{Look, Themes};
+use super::toast::{Place, Toasts};
+use crate::alerts::{Alert, Alerts};
 use crate::preset::PresetEntry;
-use crate::protocol::{Command, Event};
-use crate::runs::History;
+use crate::protocol::Event;
+use ratatui::layout::Rect;
 
 /// The state of the application.
 pub struct App {
@@ -30,14 +42,20 @@ pub struct App {
     pub home: Home,
     pub monitors: Monitors,
     pub runs: Runs,
+    pub chat: Chat,
     /// What lies above the screen.
     pub overlay: Option<Overlay>,
     pub look: Look,
     pub themes: Themes,
     pub keymap: Keymap,
     pub toasts: Toasts,
+    /// The user's alert rules, watched on the live run.
+    pub alerts: Alerts,
     /// Whether to leave as soon as the live run has ended.
     pub leaving: bool,
+    /// What was chosen in the palette, the latest first.
+    recent: Vec<Choice>,
+    starts: Starts,
     size: Rect,
 }
 
@@ -49,12 +67,16 @@ impl App {
             home,
             monitors: Monitors::default(),
             runs,
+            chat: Chat::default(),
             overlay: None,
             look,
             themes: Themes::default(),
             keymap,
             toasts: Toasts::default(),
+            alerts: Alerts::default(),
             leaving: false,
+            recent: Vec::new(),
+            starts: Starts::default(),
             size: Rect::new(0, 0, width, height),
         }
     }
@@ -71,7 +93,12 @@ impl App {
 
     /// Whether something will happen as time advances.
     pub fn waiting(&self) -> bool {
-        self.toasts.count() > 0 || self.screen == Screen::Home && self.home.waiting()
+        self.toasts.count() > 0 || self.playing() || self.screen == Screen::Home && self.home.waiting()
+    }
+
+    /// Whether the screen changes as time advances.
+    pub fn playing(&self) -> bool {
+        self.screen == Screen::Monitor && self.monitor().is_some_and(Monitor::playing)
     }
 
     /// What is drawn.
@@ -80,6 +107,7 @@ impl App {
             screen: self.screen,
             home: &self.home,
             runs: &self.runs,
+            chat: &self.chat,
             live: self.monitors.live.as_ref(),
             monitor: self.monitors.shown(),
             toasts: &self.toasts,
@@ -96,6 +124,9 @@ impl App {
             Msg::Event(event) => return self.on_event(event),
             Msg::Tick(now) => {
                 self.toasts.tick(now);
+                if let Some(monitor) = self.monitors.shown_mut() {
+                    monitor.tick(now);
+                }
                 if self.screen == Screen::Home {
                     return self.home.tick(now).map(Effect::Estimate);
                 }
@@ -110,12 +141,38 @@ impl App {
             Msg::Notice(what) => self.toasts.info(what),
             Msg::Refused(why) => self.toasts.error(why),
             Msg::Resize(width, height) => self.size = Rect::new(0, 0, width, height),
-            Msg::Launched => self.show_live(Monitor::launched()),
+            Msg::Launched => {
+                self.chat.close("a run is training in this process, and has its memory");
+                self.runs.queue_mut().on_own_run();
+                self.show_live(Monitor::launched());
+            }
+            Msg::Busy(request, active) => {
+                self.overlay = Some(Overlay::Busy(BusyDialog { request, active, selected: 0 }));
+            }
+            Msg::Followed(name, files) => self.on_followed(&name, files),
+            Msg::Ended => return self.starts.on_idle(self.runs.queue()),
+            Msg::HandedOff(name, outcome) => return self.on_handed_off(&name, outcome),
+            Msg::Queued(entries) => self.runs.queue_mut().on_listed(entries),
+            Msg::QueueRefused(why) => {
+                self.runs.queue_mut().hold();
+                self.toasts.error(format!("the queue is on hold: {why}"));
+            }
             Msg::Attached => self.show_live(Monitor::attached()),
             Msg::Replayed(number, events) => self.monitors.on_replayed(number, events),
-            Msg::Listed(runs, now) => self.runs.on_listed(runs, now),
-            Msg::Compared(comparison) => self.overlay = Some(Overlay::Comparison(comparison, 0)),
-            Msg::Overlaid(name, run) => self.on_overlaid(name, *run),
+            Msg::ReplayEnded(number) => self.monitors.on_replay_ended(number),
+            Msg::Listed(runs, now) => {
+                let changed = runs.is_some();
+                let intent = self.runs.on_listed(runs, now);
+                if changed {
+                    self.renew_palette();
+                }
+                return intent.and_then(|intent| self.fulfil(intent));
+            }
+            Msg::Compared(ComparisonUpdate::Unreadable(why)) => self.toasts.error(why),
+            Msg::Compared(update) => {
+                self.runs.on_compared(update);
+                self.monitors.set_overlays(self.runs.compared());
+            }
             Msg::Files(files) => {
                 if let Some(monitor) = self.monitors.shown_mut() {
                     monitor.files = Some(files);
@@ -128,229 +185,62 @@ impl App {
                     self.toasts.info(format!("saved as {}", saved.path.display()));
                 }
             }
-            Msg::Estimate(toml, estimate) => self.home.on_estimate(&toml, estimate),
+            Msg::ChatPrompts(prompts) => self.chat.set_history(prompts),
+            Msg::Chat(reply) => return self.chat.on_reply(reply).map(Effect::Chat),
+            Msg::ChatSaved(outcome) => self.chat.on_saved(outcome),
+            Msg::RunRenamed(from, to) => {
+                self.runs.on_renamed(&from, &to);
+                self.toasts.info(format!("renamed to {}", to.display()));
+                return Some(Effect::ListRuns);
+            }
+            Msg::RunNotRenamed { run, name, why } => {
+                if !self.runs.on_not_renamed(run, &name, &why) {
+                    self.toasts.error(why);
+                }
+            }
+            Msg::PresetEdited(edited, presets) => {
+                self.toasts.info(edited.to_string());
+                self.home.on_edited(&edited, presets);
+            }
+            Msg::NotSaved(why) => {
+                if !self.home.on_not_saved(&why) {
+                    self.toasts.error(why);
+                }
+            }
+            Msg::Estimate(toml, estimate) => return self.home.on_estimate(&toml, estimate).map(Effect::DownloadSizes),
+            Msg::DownloadSizes(sizes) => self.home.on_download_sizes(sizes),
         }
         None
     }
 
     /// Applies an event of the live run.
     fn on_event(&mut self, event: Event) -> Option<Effect> {
+        let mut alert = None;
+        let hidden = self.screen != Screen::Monitor || self.monitors.replay.is_some();
         if let Some(live) = &mut self.monitors.live {
-            self.toasts.of_event(&event);
+            let name = live.name();
+            let place = if hidden { Place::Elsewhere(&name) } else { Place::OnScreen { logged: live.shows_log() } };
+            self.toasts.of_event(&event, place);
             if event.is_last() {
                 self.home.renew_estimate();
             }
+            alert = self.alerts.on_event(&event);
             live.on_event(event);
         }
-        (self.leaving && !self.monitors.at_work()).then_some(Effect::Leave)
-    }
-
-    /// Draws another run's curves beneath those on the monitor from now on.
-    fn on_overlaid(&mut self, name: String, run: History) {
-        let Some(monitor) = self.monitors.shown_mut() else {
-            return self.toasts.error("there is no run on the monitor to overlay curves on; replay one first");
-        };
-        monitor.overlay(name, run);
-        self.screen = Screen::Monitor;
-    }
-
-    /// Reports how an export has ended, and offers a remedy if there is one.
-    fn on_exported(&mut self, outcome: Result<(), anyhow::Error>) -> Option<Effect> {
-        let order = self.runs.end_export()?;
-        let mut leaving = false;
-        if let Some(Overlay::Quit(question @ (Question::Export | Question::Waiting), _)) = self.overlay {
-            self.overlay = None;
-            leaving = question == Question::Waiting;
+        if self.leaving && !self.monitors.at_work() {
+            return Some(Effect::Leave);
         }
-        match outcome {
-            Ok(()) => {
-                self.toasts.info(format!("exported to {}", order.out.display()));
-                if leaving {
-                    return self.ask(Question::Waiting.next());
-                }
-            }
-            Err(error) if error.is::<Cancelled>() => self.toasts.info("cancelled the export; nothing was written"),
-            Err(error) => match error.downcast::<ChangedBiases>() {
-                // On another screen, or while the user types, a question would take keys meant for something else.
-                Ok(biases) if self.screen == Screen::Runs && !self.runs.typing() => {
-                    self.runs.ask_about_biases(order, biases);
-                }
-                Ok(biases) => self.toasts.error(format!("no adapter: {biases}")),
-                Err(error) => self.toasts.error(format!("{error:#}")),
-            },
-        }
-        None
+        self.raise(alert?)
     }
 
-    /// Hands an input to the overlay, to the line of screens, or to the screen in front.
-    fn handle(&mut self, input: UserInput) -> Option<Effect> {
-        if let Some(overlay) = self.overlay.take() {
-            return self.handle_on_overlay(overlay, &input);
-        }
-        let frames = Frames::of(self.size);
-        if let UserInput::Click(at) = input
-            && !frames.body.contains(at)
-        {
-            return self.show(frames.screen_at(at)?);
-        }
-        let (body, keymap) = (frames.body, &self.keymap);
-        let intent = match self.screen {
-            Screen::Home => self.home.handle(&input, body, keymap),
-            Screen::Runs => self.runs.handle(&input, body, keymap),
-            Screen::Monitor => self.monitors.shown_mut()?.handle(&input, body, keymap),
-        };
-        self.fulfil(intent?)
-    }
-
-    fn handle_on_overlay(&mut self, mut overlay: Overlay, input: &UserInput) -> Option<Effect> {
-        let outcome = overlay.handle(input, &self.scene().below_overlay(Frames::of(self.size).body));
-        match outcome {
-            Outcome::Stay => self.overlay = Some(overlay),
-            Outcome::Close => {}
-            Outcome::Preview { name, theme } => {
-                self.set_theme(name, theme);
-                self.overlay = Some(overlay);
-            }
-            Outcome::Revert { name, theme } => self.set_theme(name, theme),
-            Outcome::KeepTheme(name) => return Some(Effect::KeepTheme(name)),
-            Outcome::Refuse(why) => {
-                self.toasts.error(why);
-                self.overlay = Some(overlay);
-            }
-            Outcome::Completion(question, answer) => return self.on_answer(question, answer),
-        }
-        None
-    }
-
-    fn set_theme(&mut self, name: String, theme: Theme) {
-        (self.look.name, self.look.theme) = (name, theme);
-    }
-
-    /// Turns what a screen asks for into an effect, or into a change of the state.
-    fn fulfil(&mut self, intent: Intent) -> Option<Effect> {
-        match intent {
-            Intent::App(action) => self.act(action),
-            Intent::Launch(preset) => Some(Effect::Launch(preset)),
-            Intent::SavePreset(request) => Some(Effect::SavePreset(request)),
-            Intent::Send(command) => Some(Effect::Send(command)),
-            Intent::WriteFiles(files) => Some(Effect::WriteFiles(files)),
-            Intent::CloseReplay => {
-                self.monitors.replay = None;
-                self.show(Screen::Runs)
-            }
-            Intent::Replay(folder) => Some(self.start_replay(folder)),
-            Intent::Attach(folder) => self.attach(folder),
-            Intent::Resume { run, set } => Some(Effect::Resume { run, set }),
-            Intent::Overlay(folders) => Some(Effect::Overlay(folders)),
-            Intent::Compare(runs) => Some(Effect::Compare(runs)),
-            Intent::Edit(edit) => Some(Effect::Edit(edit)),
-            Intent::Export(order) => self.export(order),
-            Intent::CancelExport => Some(Effect::CancelExport),
-            Intent::OpenFolder(folder) => Some(Effect::OpenFolder(folder)),
-            Intent::Copy(text) => Some(Effect::Copy(text)),
-            Intent::Refuse(why) => {
-                self.toasts.error(why);
-                None
-            }
-        }
-    }
-
-    fn act(&mut self, action: AppAction) -> Option<Effect> {
-        match action {
-            AppAction::Help => self.overlay = Some(Overlay::Help(0)),
-            AppAction::Theme => self.overlay = Some(Overlay::Themes(Picker::open(&self.look, &self.themes))),
-            AppAction::Show(screen) => return self.show(screen),
-            AppAction::Suspend => return Some(Effect::Suspend),
-            AppAction::Quit => {
-                self.home.keep_typed();
-                return self.ask(Some(Question::FIRST));
-            }
-        }
-        None
-    }
-
-    fn show(&mut self, screen: Screen) -> Option<Effect> {
-        match screen {
-            // Asked for again, the monitor shows the live run.
-            Screen::Monitor if self.screen == Screen::Monitor && self.monitors.live.is_some() => {
-                self.monitors.replay = None;
-            }
-            Screen::Monitor if self.monitors.shown().is_none() => {
-                self.toasts.info("no run yet: launch a preset at Home, or replay a run from Runs");
-            }
-            screen => self.screen = screen,
-        }
-        (screen == Screen::Runs).then_some(Effect::ListRuns)
-    }
-
-    fn show_live(&mut self, monitor: Monitor) {
-        self.home.renew_estimate();
-        self.monitors.show_live(monitor);
-        self.screen = Screen::Monitor;
-    }
-
-    fn start_replay(&mut self, folder: PathBuf) -> Effect {
-        self.screen = Screen::Monitor;
-        Effect::Replay(folder, self.monitors.show_replay())
-    }
-
-    /// Attaches to a run in another process; while this process trains one, the other is replayed.
-    fn attach(&mut self, folder: PathBuf) -> Option<Effect> {
-        let at_work = self.monitors.at_work();
-        if at_work && self.monitors.is_live(&folder) {
-            self.monitors.replay = None;
-            self.screen = Screen::Monitor;
-            return None;
-        }
-        let busy = at_work && !self.monitors.attached();
-        Some(if busy { self.start_replay(folder) } else { Effect::Attach(folder) })
-    }
-
-    /// Starts an export, unless one is running.
-    fn export(&mut self, order: ExportRequest) -> Option<Effect> {
-        if !self.runs.begin_export(&order) {
-            self.toasts.error("an export is still running; wait for it, or cancel it with X");
-            return None;
-        }
-        Some(Effect::Export(order))
-    }
-
-    /// Asks the first question from this one on that applies. Leaves if none does.
-    fn ask(&mut self, from: Option<Question>) -> Option<Effect> {
-        let scene = self.scene().below_overlay(Rect::ZERO);
-        match std::iter::successors(from, |question| question.next()).find(|question| question.applies(&scene)) {
-            Some(question) => {
-                self.overlay = Some(Overlay::Quit(question, 0));
-                None
-            }
-            None => Some(Effect::Leave),
-        }
-    }
-
-    fn on_answer(&mut self, question: Question, answer: Completion) -> Option<Effect> {
-        match answer {
-            Completion::Stay => None,
-            Completion::Leave => self.ask(question.next()),
-            Completion::SavePresets => {
-                let requests = self.home.unsaved().into_iter().filter_map(|unsaved| unsaved.request.ok());
-                Some(Effect::SaveAll(requests.collect()))
-            }
-            Completion::Wait => {
-                self.overlay = Some(Overlay::Quit(Question::Waiting, 0));
-                None
-            }
-            // Leaving cancels the export anyway.
-            Completion::CancelExport => self.ask(question.next()).or(Some(Effect::CancelExport)),
-            Completion::SaveAndStop => self.stop_and_leave("stopping…", true, Effect::Send),
-            Completion::DiscardAndStop => self.stop_and_leave("stopping…", false, Effect::Send),
-            Completion::Detach => self.stop_and_leave("detaching…", true, |_| Effect::Detach),
-        }
-    }
-
-    /// Leaves as soon as the live run has stopped; at once if it ended while the question was asked.
-    fn stop_and_leave(&mut self, word: &'static str, save: bool, effect: fn(Command) -> Effect) -> Option<Effect> {
-        self.leaving = true;
-        let stop = self.monitors.live.as_mut().and_then(|live| live.request(word, Command::Stop { save }));
-        Some(stop.map_or(Effect::Leave, effect))
+    /// Shows an alert of the live run, and pauses the run if a rule says so.
+    fn raise(&mut self, alert: Alert) -> Option<Effect> {
+        let live = self.monitors.live.as_mut()?;
+        let text = format!("{}: {}", live.run.name(), alert.text);
+        let pause = alert.pause && live.pause_for_alert();
+        self.toasts.warning(if pause { format!("{text}; pausing") } else { text.clone() });
+        // The toast disappears, the log stays.
+        live.on_event(Event::warning(format!("alert: {}", alert.text)));
+        Some(Effect::Alert { text, pause })
     }
 }

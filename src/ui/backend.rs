@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::attach::Link;
-pub use crate::estimate::Estimate;
+use crate::chat::ChatLink;
+pub use crate::estimate::{DownloadSize, Estimate};
 use crate::export::{ExportControl, ExportRequest};
 use crate::preset::Preset;
 
 /// The rest of the program, as the workbench sees it.
 pub trait Backend: Send + Sync {
-    /// Starts a run of a preset.
+    /// Starts a run of a preset. Without a name, it is named after the preset and the time.
     ///
     /// # Errors
     /// The run folder cannot be created.
-    fn launch(&self, preset: Preset) -> Result<Launched>;
+    fn launch(&self, preset: Preset, name: Option<&str>) -> Result<Launched>;
 
     /// Resumes a run from its latest checkpoint, with these `key=value` of the preset changed for the steps to come.
     ///
@@ -35,6 +36,13 @@ pub trait Backend: Send + Sync {
     /// The process cannot be started, or cannot resume the run.
     fn detach(&self, run: &Path) -> Result<()>;
 
+    /// Opens a language model to chat with, on a thread of its own: a run folder, a model folder or a hub id. The model is
+    /// loaded afterwards.
+    ///
+    /// # Errors
+    /// The run is one of a classifier, or has no checkpoint.
+    fn chat(&self, model: &Path) -> Result<ChatLink>;
+
     /// The folder of all run folders.
     fn runs(&self) -> &Path;
 
@@ -46,6 +54,14 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// Why the preset cannot be trained.
     fn estimate(&self, preset: &Preset) -> Result<Estimate>;
+
+    /// The sizes of what launching a preset would download first. It asks the hub, and may take a minute.
+    ///
+    /// # Errors
+    /// Why the preset cannot be trained.
+    fn download_sizes(&self, _preset: &Preset) -> Result<Vec<DownloadSize>> {
+        Ok(Vec::new())
+    }
 
     /// Exports a run, completely or not at all. It may take minutes.
     ///

@@ -1,35 +1,40 @@
 //! The one place where effects are performed: at once if they are quick, on another thread if they are not. The results
 //! are messages.
 
+use std::iter;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
 use anyhow::{Context, Result};
+use ratatui::Terminal as Ratatui;
+use ratatui::backend::TestBackend;
 
 use super::Workbench;
-use super::backend::{Backend, Launched};
 use super::export::Exporting;
 use super::message::{Effect, Msg};
 use super::monitor::Files;
-use super::run_edit::RunEdit;
-use super::runs::Comparison;
-use super::saving::{SaveRequest, SavedPreset};
+use super::queue_edit::QueueEdit;
+use super::replay::{Pace, PaceControl, read_paced};
+use super::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
+use super::screenshot::{self, Palette, ScreenFiles};
+use super::start_request::StartRequest;
 use super::terminal::Terminal;
 use crate::config::Config;
 use crate::export::ExportRequest;
 use crate::panics::catch_panic;
 use crate::preset::Preset;
 use crate::protocol::{Command, Event};
-use crate::runs::History;
-use crate::runs::{EventRange, RunEntry};
+use crate::queue::Queue;
+use crate::runs::{EventRange, RunEdit};
 
 /// Events that are read between two looks at whether they are still wanted.
 const AT_ONCE: usize = 512;
 
 /// What an effect answers at once.
-type Answers = Vec<Msg>;
+pub(super) type Answers = Vec<Msg>;
 
 impl Workbench {
     /// Performs an effect. Breaks if the workbench is left.
@@ -41,22 +46,33 @@ impl Workbench {
         let mut answers = Answers::new();
         match effect {
             Effect::Send(command) => self.send(command),
+            Effect::Alert { text, pause } => self.alert(&text, pause),
             Effect::Detach => self.detach(),
-            Effect::Launch(preset) => answers = self.start(|backend| backend.launch(*preset)),
-            Effect::Resume { run, set } => answers = self.start(|backend| backend.resume(&run, &set)),
+            Effect::Launch(preset) => answers = self.start_alone(StartRequest::Launch(preset)),
+            Effect::Resume { run, set } => answers = self.start_alone(StartRequest::Resume { run, set }),
+            Effect::StartBeside(request) => answers = self.start(&request),
+            Effect::StartNext => answers = self.start_next(),
+            Effect::Queue(edit) => self.edit_queue(edit),
             Effect::Attach(run) => {
-                answers = self.start(|backend| backend.attach(&run));
+                answers = self.attach(&run);
                 if answers.iter().any(|answer| matches!(answer, Msg::Refused(_))) {
                     answers.push(Msg::NotAttached(run));
                 }
             }
             Effect::Estimate(preset) => self.estimate(*preset),
-            Effect::Replay(folder, number) => self.replay(folder, number),
-            Effect::ListRuns => self.list_runs(),
-            Effect::Overlay(folders) => {
-                folders.into_iter().for_each(|folder| self.aside(move || read_overlay(&folder)));
+            Effect::DownloadSizes(preset) => {
+                let backend = self.backend.clone();
+                // What fails here is an error of the estimate, too.
+                self.aside(move || vec![Msg::DownloadSizes(backend.download_sizes(&preset).unwrap_or_default())]);
             }
-            Effect::Compare(runs) => self.aside(move || vec![compare(&runs)]),
+            Effect::Replay(folder, number) => self.replay(folder, number),
+            Effect::Pace(pace) => {
+                if let Some(control) = &self.pace {
+                    control.set(pace);
+                }
+            }
+            Effect::ListRuns => self.list_runs(),
+            Effect::Follow(runs) => answers = self.follow(runs),
             Effect::Edit(edit) => self.aside(move || edit_runs(&edit)),
             Effect::Export(order) => answers = self.export(order),
             Effect::CancelExport => {
@@ -71,13 +87,23 @@ impl Workbench {
             }
             Effect::KeepTheme(name) => self.save_theme(name),
             Effect::WriteFiles(files) => self.aside(move || vec![write_files(&files)]),
-            Effect::SavePreset(request) => answers = self.save(vec![request]),
+            Effect::SaveScreen(files) => self.save_screen(terminal, files)?,
+            Effect::SavePreset(request) => {
+                let not_saved = |answer| match answer {
+                    Msg::Refused(why) => Msg::NotSaved(why),
+                    other => other,
+                };
+                answers = self.save(vec![request]).into_iter().map(not_saved).collect();
+            }
+            Effect::EditPreset(edit) => answers.push(self.edit_preset(edit)),
             Effect::SaveAll(requests) => {
                 answers = self.save(requests);
                 if !answers.iter().any(|answer| matches!(answer, Msg::Refused(_))) {
                     answers.push(Msg::AllSaved);
                 }
             }
+            Effect::OpenChat(model) => answers = self.open_chat(&model),
+            Effect::Chat(effect) => answers = self.in_chat(effect),
             Effect::Suspend => return self.suspend(terminal).await,
             Effect::Leave => return Ok(ControlFlow::Break(())),
         }
@@ -86,38 +112,46 @@ impl Workbench {
 
     fn send(&mut self, command: Command) {
         // A run that is stopped after all does not continue in the background.
-        self.detaching &= !matches!(command, Command::Stop { .. });
+        if matches!(command, Command::Stop { .. }) {
+            (self.detaching, self.stopping) = (false, true);
+        }
         if let Some(live) = &mut self.live {
             live.link.send(command);
         }
     }
 
-    /// Stops the run with a checkpoint, and tells attached viewers that another process will resume it.
-    fn detach(&mut self) {
-        self.detaching = true;
-        if let Some(live) = &mut self.live {
-            live.link.detach();
-            live.link.send(Command::Stop { save: true });
+    /// Notifies the user as the settings say, with the next frame, and pauses the run if asked to.
+    pub(super) fn alert(&mut self, text: &str, pause: bool) {
+        self.notification += &self.status.notification(text);
+        if pause {
+            self.send(Command::Pause);
         }
     }
 
-    /// Starts or attaches to a run, unless one is trained here.
-    fn start(&mut self, start: impl FnOnce(&dyn Backend) -> Result<Launched>) -> Answers {
-        if self.live.as_ref().is_some_and(|live| live.link.is_own()) {
-            return vec![Msg::Refused("a run is still training; stop it first".into())];
+    fn attach(&mut self, run: &Path) -> Answers {
+        if self.trains() {
+            return vec![Msg::Refused("this process trains a run; attach once it has ended".into())];
         }
-        match start(&*self.backend) {
+        match self.backend.attach(run) {
             Ok(launched) => self.watch_run(launched),
             Err(error) => vec![refused(&error)],
         }
     }
 
-    /// Watches a run that was started or attached to. A run in another process that was watched before continues there.
-    pub(super) fn watch_run(&mut self, launched: Launched) -> Answers {
-        let begun = if launched.link.is_own() { Msg::Launched } else { Msg::Attached };
-        let files = Msg::Files(files(&launched.folder));
-        self.live = Some(launched);
-        vec![begun, files]
+    pub(super) fn list_queue(&self) {
+        let queue = self.queue.clone();
+        self.aside(move || vec![queued(&queue)]);
+    }
+
+    fn edit_queue(&self, edit: QueueEdit) {
+        let (queue, backend) = (self.queue.clone(), self.backend.clone());
+        self.aside(move || {
+            let edited = match edit.apply(&queue, backend.cache()) {
+                Ok(done) => done.map(Msg::Notice),
+                Err(error) => Some(refused(&error)),
+            };
+            edited.into_iter().chain([queued(&queue)]).collect()
+        });
     }
 
     fn estimate(&self, preset: Preset) {
@@ -142,16 +176,54 @@ impl Workbench {
         });
     }
 
+    /// Shows a recorded run, at a pace if one is given.
+    pub(super) fn open_replay(&mut self, folder: PathBuf, pace: Option<Pace>) {
+        let number = self.app.open_replay(pace);
+        let Some(pace) = pace else { return self.replay(folder, number) };
+        self.replay.store(number, Ordering::Relaxed);
+        let control = Arc::new(PaceControl::new(pace));
+        self.pace = Some(control.clone());
+        let (latest, sender) = (self.replay.clone(), self.answers.0.clone());
+        self.aside(move || {
+            let _ = sender.send(Msg::Files(files(&folder)));
+            let wanted = || latest.load(Ordering::Relaxed) == number;
+            let read = read_paced(&folder, &control, wanted, |events| drop(sender.send(Msg::Replayed(number, events))));
+            iter::once(Msg::ReplayEnded(number)).chain(read.err().map(|error| refused(&error))).collect()
+        });
+    }
+
+    fn follow(&mut self, runs: Vec<PathBuf>) -> Answers {
+        let sender = self.answers.0.clone();
+        let followed = self.curves.follow(runs, move |update| sender.send(Msg::Compared(update)).is_ok());
+        followed.err().map(|error| Msg::Refused(format!("cannot compare: {error}"))).into_iter().collect()
+    }
+
+    /// Draws the screen once more, and writes its pictures.
+    fn save_screen(&self, terminal: &Terminal, files: ScreenFiles) -> Result<()> {
+        let size = terminal.size()?;
+        let mut terminal = Ratatui::new(TestBackend::new(size.width, size.height)).context("cannot draw the screen")?;
+        terminal.draw(|frame| super::draw(frame, &self.app)).context("cannot draw the screen")?;
+        let (buffer, palette) = (terminal.backend().buffer().clone(), Palette::of(&self.app.look.theme));
+        self.aside(move || {
+            vec![match screenshot::save(&buffer, palette, &files) {
+                Ok(saved) => Msg::Notice(saved),
+                Err(error) => refused(&error),
+            }]
+        });
+        Ok(())
+    }
+
     fn list_runs(&self) {
-        let lister = self.lister.clone();
+        let (lister, queue) = (self.lister.clone(), self.queue.clone());
         self.aside(move || {
             // One listing at a time is enough.
             let Ok(mut lister) = lister.try_lock() else { return Answers::new() };
             let now = SystemTime::now();
-            match lister.refresh(now) {
-                Ok(listed) => vec![Msg::Listed(listed, now)],
-                Err(error) => vec![Msg::Refused(format!("cannot list the runs: {error}"))],
-            }
+            let runs = match lister.refresh(now) {
+                Ok(listed) => Msg::Listed(listed, now),
+                Err(error) => Msg::Refused(format!("cannot list the runs: {error}")),
+            };
+            vec![runs, queued(&queue)]
         });
     }
 
@@ -200,8 +272,25 @@ impl Workbench {
         saved.into_iter().chain(failure).collect()
     }
 
+    /// Renames or deletes a preset of the user's.
+    fn edit_preset(&self, edit: PresetEdit) -> Msg {
+        let edited = match edit {
+            PresetEdit::Rename { from, to } => {
+                let path = self.library.rename(&from, &to);
+                path.map(|path| EditedPreset { from, name: Some(to), path })
+            }
+            PresetEdit::Delete { name } => {
+                self.library.delete(&name).map(|path| EditedPreset { from: name, name: None, path })
+            }
+        };
+        match edited {
+            Ok(edited) => Msg::PresetEdited(edited, self.library.list()),
+            Err(error) => Msg::NotSaved(format!("{error:#}")),
+        }
+    }
+
     /// Does work on another thread, and sends the results as messages.
-    fn aside(&self, work: impl FnOnce() -> Answers + Send + 'static) {
+    pub(super) fn aside(&self, work: impl FnOnce() -> Answers + Send + 'static) {
         let sender = self.answers.0.clone();
         tokio::task::spawn_blocking(move || {
             for answer in work() {
@@ -212,22 +301,17 @@ impl Workbench {
     }
 }
 
+/// The entries of the queue, or why they cannot be listed.
+pub(super) fn queued(queue: &Queue) -> Msg {
+    match queue.list() {
+        Ok(entries) => Msg::Queued(entries),
+        Err(error) => refused(&error),
+    }
+}
+
 /// The files of a run. A preset that cannot be read is left empty.
 pub(super) fn files(folder: &Path) -> Files {
     Files { folder: folder.to_owned(), preset: std::fs::read_to_string(folder.join("preset.toml")).unwrap_or_default() }
-}
-
-fn read_overlay(folder: &Path) -> Answers {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut run = Box::new(History::default());
-    let read = read_in_parts(folder, |events| {
-        events.into_iter().for_each(|event| run.apply(event));
-        true
-    });
-    match read {
-        Ok(()) => vec![Msg::Overlaid(name, run)],
-        Err(error) => vec![refused(&error)],
-    }
 }
 
 /// Reads the events of a run folder in parts, as long as they are wanted.
@@ -243,18 +327,15 @@ fn read_in_parts(folder: &Path, mut deliver: impl FnMut(Vec<Event>) -> bool) -> 
     }
 }
 
-fn compare(runs: &[RunEntry]) -> Msg {
-    if runs.len() < 2 {
-        return Msg::Refused("mark at least 2 runs to compare them".into());
-    }
-    match Comparison::of(runs) {
-        Ok(comparison) => Msg::Compared(comparison),
-        Err(error) => refused(&error),
-    }
-}
-
 fn edit_runs(edit: &RunEdit) -> Answers {
-    edit.apply().into_iter().map(done).collect()
+    let answer = |outcome: Result<String>| match (edit, outcome) {
+        (RunEdit::Rename { run, name }, Ok(_)) => Msg::RunRenamed(run.clone(), run.with_file_name(name)),
+        (RunEdit::Rename { run, name }, Err(error)) => {
+            Msg::RunNotRenamed { run: run.clone(), name: name.clone(), why: format!("{error:#}") }
+        }
+        (_, outcome) => done(outcome),
+    };
+    edit.apply().into_iter().map(answer).collect()
 }
 
 /// Writes each text to its file, all of them in one folder.
@@ -280,6 +361,6 @@ fn done(outcome: Result<String>) -> Msg {
     }
 }
 
-fn refused(error: &anyhow::Error) -> Msg {
+pub(super) fn refused(error: &anyhow::Error) -> Msg {
     Msg::Refused(format!("{error:#}"))
 }

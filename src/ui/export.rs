@@ -78,7 +78,7 @@ mod tests {
     }
 
     impl Backend for Scripted {
-        fn launch(&self, _: Preset) -> Result<Launched> {
+        fn launch(&self, _: Preset, _: Option<&str>) -> Result<Launched> {
             bail!("not in this test")
         }
 
@@ -91,6 +91,10 @@ mod tests {
         }
 
         fn detach(&self, _: &Path) -> Result<()> {
+            bail!("not in this test")
+        }
+
+        fn chat(&self, _: &Path) -> Result<crate::chat::ChatLink> {
             bail!("not in this test")
         }
 

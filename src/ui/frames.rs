@@ -1,14 +1,19 @@
-//! Where the parts lie that every screen has: the line of screens, the body and the footer.
+//! Where the parts lie that every screen has: the line of screens, the body, the toasts and the footer.
 
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 
 use super::screen::Screen;
 
-/// The least columns and rows that a screen is drawn on.
+/// The least columns and rows that a screen is drawn on. Below, there is a strip.
 pub const MIN_SIZE: (u16, u16) = (60, 16);
 
 /// The program's name at the start of the first line.
 pub const NAME: &str = " finesift ";
+
+/// Whether a terminal with this area has room for a screen.
+pub fn fits(area: Rect) -> bool {
+    area.width >= MIN_SIZE.0 && area.height >= MIN_SIZE.1
+}
 
 /// The parts of the terminal.
 pub struct Frames {
@@ -16,16 +21,18 @@ pub struct Frames {
     pub top: Rect,
     /// The area of the screen in front.
     pub body: Rect,
+    /// The lines of the toasts. They shrink the body, so that they cover nothing.
+    pub toasts: Rect,
     /// The last line, with the keys.
     pub footer: Rect,
 }
 
 impl Frames {
-    /// The parts of a terminal with this area.
-    pub fn of(area: Rect) -> Frames {
-        let lines = [Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)];
-        let [top, body, footer] = Layout::vertical(lines).areas(area);
-        Frames { top, body, footer }
+    /// The parts of a terminal with this area, while the toasts take so many lines.
+    pub fn of(area: Rect, toasts: u16) -> Frames {
+        let lines = [Constraint::Length(1), Constraint::Fill(1), Constraint::Length(toasts), Constraint::Length(1)];
+        let [top, body, toasts, footer] = Layout::vertical(lines).areas(area);
+        Frames { top, body, toasts, footer }
     }
 
     /// The screen whose name is at a position in the first line.

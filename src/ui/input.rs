@@ -10,6 +10,8 @@ pub enum UserInput {
     Paste(String),
     /// The left button was pressed.
     Click(Position),
+    /// The mouse moved with the left button pressed.
+    Drag(Position),
     ScrollUp(Position),
     ScrollDown(Position),
 }
@@ -29,6 +31,7 @@ impl UserInput {
         let at = Position::new(mouse.column, mouse.row);
         match mouse.kind {
             MouseEventKind::Down(MouseButton::Left) => Some(UserInput::Click(at)),
+            MouseEventKind::Drag(MouseButton::Left) => Some(UserInput::Drag(at)),
             MouseEventKind::ScrollUp => Some(UserInput::ScrollUp(at)),
             MouseEventKind::ScrollDown => Some(UserInput::ScrollDown(at)),
             _ => None,

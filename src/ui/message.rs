@@ -3,17 +3,22 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use super::chat::effect::ChatEffect;
+use super::comparison::ComparisonUpdate;
 use super::input::UserInput;
 use super::monitor::Files;
-use super::run_edit::RunEdit;
-use super::runs::Comparison;
-use super::saving::{SaveRequest, SavedPreset};
-use crate::estimate::Estimate;
+use super::queue_edit::QueueEdit;
+use super::replay::Pace;
+use super::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
+use super::screenshot::ScreenFiles;
+use super::start_request::{ActiveRuns, StartRequest};
+use crate::chat::ChatReply;
+use crate::estimate::{DownloadSize, Estimate};
 use crate::export::ExportRequest;
 use crate::preset::{Preset, PresetEntry};
 use crate::protocol::{Command, Event, Progress};
-use crate::runs::History;
-use crate::runs::RunEntry;
+use crate::queue::QueueEntry;
+use crate::runs::{RunEdit, RunEntry};
 
 /// What the state is updated with.
 pub enum Msg {
@@ -28,19 +33,34 @@ pub enum Msg {
     Launched,
     /// A run in another process was attached to.
     Attached,
+    /// This run was not started, since others are training.
+    Busy(StartRequest, ActiveRuns),
+    /// The run of this name was taken from the queue and started in this process, while the user does something else.
+    Followed(String, Files),
+    /// The trainer of the live run has ended.
+    Ended,
+    /// The run of this name continues in a process of its own, or why it could not.
+    HandedOff(String, Result<(), String>),
+    /// All entries of the queue.
+    Queued(Vec<QueueEntry>),
+    /// Why no queued run can be started.
+    QueueRefused(String),
     /// The run in this folder could not be attached to.
     NotAttached(PathBuf),
     /// Why an effect failed.
     Refused(String),
     /// The estimate of a preset, or why there is none; the TOML says of which preset.
     Estimate(String, Result<Estimate, String>),
+    /// The sizes of what is not downloaded.
+    DownloadSizes(Vec<DownloadSize>),
     /// The number of the replay, and the next events of its run.
     Replayed(u64, Vec<Event>),
+    /// All events of the replay of this number were delivered at their pace.
+    ReplayEnded(u64),
     /// All runs, or `None` if nothing has changed since the last time; and the time of the listing.
     Listed(Option<Vec<RunEntry>>, SystemTime),
-    Compared(Comparison),
-    /// A run to draw beneath the one on the monitor, and its name.
-    Overlaid(String, Box<History>),
+    /// What was read of the runs that are compared.
+    Compared(ComparisonUpdate),
     /// The files of the run on the monitor.
     Files(Files),
     /// A sentence to show to the user.
@@ -53,8 +73,25 @@ pub enum Msg {
     Exported(Result<(), anyhow::Error>),
     /// These presets were saved; and all presets that exist now.
     Saved(Vec<SavedPreset>, Vec<PresetEntry>),
+    /// A preset was renamed or deleted; and all presets that exist now.
+    PresetEdited(EditedPreset, Vec<PresetEntry>),
+    /// Why a preset was not saved or renamed.
+    NotSaved(String),
+    /// A run was renamed: its folder before and now.
+    RunRenamed(PathBuf, PathBuf),
+    /// A run was not renamed to this name, and why.
+    RunNotRenamed {
+        run: PathBuf,
+        name: String,
+        why: String,
+    },
     /// All changed presets were saved on the way out.
     AllSaved,
+    /// The prompts of earlier chats, the latest last.
+    ChatPrompts(Vec<String>),
+    Chat(ChatReply),
+    /// An exchange was saved to a file, or why not.
+    ChatSaved(Result<String, String>),
 }
 
 /// What the event loop has to do.
@@ -62,9 +99,19 @@ pub enum Msg {
 pub enum Effect {
     /// Send a command to the trainer of the live run.
     Send(Command),
-    /// Stop the live run with a checkpoint, and continue it in a process of its own when this one ends.
+    /// Notify the user of the live run, and pause it if asked to.
+    Alert {
+        text: String,
+        pause: bool,
+    },
+    /// Stop the live run with a checkpoint, and continue it in a process of its own.
     Detach,
     Launch(Box<Preset>),
+    /// Start a run, even if other processes train some.
+    StartBeside(StartRequest),
+    /// Start the next queued run, if no run is active.
+    StartNext,
+    Queue(QueueEdit),
     /// Resume a run with these `key=value` of its preset changed.
     Resume {
         run: PathBuf,
@@ -73,16 +120,21 @@ pub enum Effect {
     /// Attach to a run in another process.
     Attach(PathBuf),
     Estimate(Box<Preset>),
+    /// Ask the hub for the sizes of what launching the preset would download.
+    DownloadSizes(Box<Preset>),
     /// Read the events of a run folder, for the replay of this number.
     Replay(PathBuf, u64),
+    /// Change the pace of the replay.
+    Pace(Pace),
     ListRuns,
-    /// Read the curves of these runs, for [`Msg::Overlaid`].
-    Overlay(Vec<PathBuf>),
-    /// Read what the presets of these runs differ in.
-    Compare(Vec<RunEntry>),
+    /// Read the curves and settings of these runs from now on, and those of no others, for [`Msg::Compared`].
+    Follow(Vec<PathBuf>),
     Edit(RunEdit),
     Export(ExportRequest),
     CancelExport,
+    /// Load the language model of a run folder, a model folder or a hub id, to chat with.
+    OpenChat(PathBuf),
+    Chat(ChatEffect),
     /// Open a folder in a file manager or a shell.
     OpenFolder(PathBuf),
     /// Copy a text to the clipboard.
@@ -91,7 +143,10 @@ pub enum Effect {
     KeepTheme(String),
     /// Write these texts to these files.
     WriteFiles(Vec<(PathBuf, String)>),
+    /// Write the screen as it is into these files.
+    SaveScreen(ScreenFiles),
     SavePreset(SaveRequest),
+    EditPreset(PresetEdit),
     /// Save all changed presets on the way out.
     SaveAll(Vec<SaveRequest>),
     /// Stop the process as the shell's job control expects.

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::charset::Charset;
 use super::keymap::Keymap;
 use super::terminal_background;
 use super::theme::{Depth, Look, Themes};
-use crate::config::{Config, Notify};
+use crate::alerts::Rule;
+use crate::config::{Config, Notify, OnHangup};
 
 /// The theme name that stands for dark or light, depending on the terminal's background.
 const AUTO: &str = "auto";
@@ -17,6 +19,10 @@ pub struct Options {
     ascii: bool,
     pub(super) mouse: bool,
     pub(super) notify: Notify,
+    /// What a hang-up does to the live run.
+    pub on_hangup: OnHangup,
+    /// When to notify the user of a run.
+    pub(crate) alerts: Vec<Rule>,
     theme: String,
     pub(super) themes: Themes,
     pub(super) depth: Depth,
@@ -26,7 +32,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The options of the user's settings; `ascii` forces plain characters.
+    /// The options of the user's settings; `ascii` forces plain characters. Without a setting the environment decides.
     ///
     /// # Errors
     /// [`Usage`](crate::Usage) with its place: a theme or key bindings that are invalid.
@@ -37,9 +43,11 @@ impl Options {
             themes.load(&config.theme, depth)?;
         }
         Ok(Options {
-            ascii: ascii || config.ascii,
+            ascii: ascii || config.ascii.unwrap_or_else(|| Charset::of_environment().is_ascii()),
             mouse: config.mouse,
             notify: config.notify,
+            on_hangup: config.on_hangup,
+            alerts: config.alert.clone(),
             theme: config.theme.clone(),
             themes,
             depth,

@@ -6,11 +6,12 @@ pub enum Screen {
     Home,
     Monitor,
     Runs,
+    Chat,
 }
 
 impl Screen {
     /// All screens, in the order of their names in the first line.
-    pub const ALL: [Screen; 3] = [Screen::Home, Screen::Monitor, Screen::Runs];
+    pub const ALL: [Screen; 4] = [Screen::Home, Screen::Monitor, Screen::Runs, Screen::Chat];
 
     /// The screen's name.
     pub fn name(self) -> &'static str {
@@ -18,6 +19,7 @@ impl Screen {
             Screen::Home => "Home",
             Screen::Monitor => "Monitor",
             Screen::Runs => "Runs",
+            Screen::Chat => "Chat",
         }
     }
 }

@@ -20,7 +20,7 @@ use crossterm::terminal::{
 use crossterm::{execute, queue};
 use futures_util::StreamExt;
 use ratatui::backend::CrosstermBackend;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::{Position, Rect, Size};
 use ratatui::{Frame, Terminal as Ratatui};
 
 use super::terminal_status::{KEEP_TITLE, NO_PROGRESS, RESTORE_TITLE};
@@ -81,11 +81,16 @@ impl Terminal {
         self.forget()
     }
 
+    /// Columns and rows.
+    pub fn size(&self) -> Result<Size> {
+        self.ratatui.size().context("cannot read the size of the terminal")
+    }
+
     /// Makes the next frame draw everything. A terminal that shrinks and grows back between two frames has its old size, but
     /// not its content.
     pub fn forget(&mut self) -> Result<()> {
         // `clear` would ask the terminal for the cursor's position, and the answer would arrive among the keys.
-        let size = self.ratatui.size().context("cannot read the size of the terminal")?;
+        let size = self.size()?;
         self.ratatui.resize(Rect::from((Position::ORIGIN, size))).context("cannot draw on the terminal")
     }
 

@@ -77,7 +77,12 @@ impl TerminalStatus {
         let best = best.and_then(|(best, started)| {
             Some(format!(", {} {}", word(&started.best), score(best.score(&started.best)?)))
         });
-        let text = format!("{name} {how}{}", best.unwrap_or_default());
+        self.notification(&format!("{name} {how}{}", best.unwrap_or_default()))
+    }
+
+    /// The sequence that notifies the user; empty if notifications are off.
+    pub fn notification(&self, text: &str) -> String {
+        let text = sequence_text(text);
         match self.notify {
             Notify::Off => String::new(),
             Notify::Bell => "\x07".into(),
@@ -87,9 +92,14 @@ impl TerminalStatus {
     }
 }
 
-/// A text of a run without characters that would end a sequence.
+/// A name of a run for a sequence.
 fn word(text: &str) -> String {
-    plain(text).replace(';', ",").chars().take(60).collect()
+    sequence_text(text).chars().take(60).collect()
+}
+
+/// A text without characters that would end a sequence.
+fn sequence_text(text: &str) -> String {
+    plain(text).replace(';', ",").chars().take(200).collect()
 }
 
 /// Steps of the run so far, in percent.
@@ -187,5 +197,13 @@ mod tests {
         assert_eq!(notification(Notify::Osc9, &end), "\x1b]9;finesift: a, ]b completed, f1 0.7500\x07");
         assert_eq!(notification(Notify::Osc777, &end), "\x1b]777;notify;finesift;a, ]b completed, f1 0.7500\x07");
         assert_eq!(notification(Notify::Bell, &Event::info("x")), "");
+    }
+
+    #[test]
+    fn an_alert_is_notified_as_configured() {
+        let notification = |notify| status(notify, &[]).notification("a: loss 6 > 5; \u{1b}]");
+        assert_eq!([Notify::Off, Notify::Bell].map(notification), ["", "\x07"]);
+        assert_eq!(notification(Notify::Osc9), "\x1b]9;finesift: a: loss 6 > 5,  ]\x07");
+        assert_eq!(notification(Notify::Osc777), "\x1b]777;notify;finesift;a: loss 6 > 5,  ]\x07");
     }
 }

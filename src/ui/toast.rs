@@ -1,11 +1,10 @@
-//! Toasts: what has just happened, shown in a corner for a few seconds.
+//! Toasts: what has just happened, shown for a few seconds in lines of their own above the footer.
 
 use std::time::Duration;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Clear, Paragraph};
 
 use super::format;
 use super::theme::Look;
@@ -20,9 +19,16 @@ fn stays(level: Level) -> Duration {
     })
 }
 
-/// The most columns and rows of a toast.
-const WIDTH: u16 = 64;
-const ROWS: usize = 3;
+/// The most lines of a toast.
+const LINES: usize = 3;
+
+/// Cells of the edge and the sign before a toast's text.
+const SIGNS: usize = 4;
+
+/// The most lines of all toasts in a terminal of so many rows.
+fn most_lines(rows: u16) -> usize {
+    usize::from(rows / 8).clamp(1, 6)
+}
 
 /// Free bytes below which a disk is nearly full.
 const LOW_DISK: u64 = 2 << 30;
@@ -36,6 +42,15 @@ pub struct Toasts {
     toasts: Vec<Toast>,
     /// Whether the user was warned that the disk is nearly full.
     warned_of_disk: bool,
+}
+
+/// Where the run of an event is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// On the screen; whether its log is too.
+    OnScreen { logged: bool },
+    /// Not on the screen; the run's name.
+    Elsewhere(&'a str),
 }
 
 struct Toast {
@@ -56,35 +71,57 @@ impl Toasts {
         self.push(Level::Error, text.into());
     }
 
-    /// Shows an event of a run, if it is worth a toast.
-    pub fn of_event(&mut self, event: &Event) {
+    /// Shows what the user asked to be warned of.
+    pub fn warning(&mut self, text: impl Into<String>) {
+        self.push(Level::Warning, text.into());
+    }
+
+    /// Shows an event of a run, if it is worth a toast. A run that is not on the screen is named; the log of one that is
+    /// says what is merely good to know.
+    pub fn of_event(&mut self, event: &Event, place: Place) {
+        let (name, logged) = match place {
+            Place::Elsewhere(name) => (Some(name), false),
+            Place::OnScreen { logged } => (None, logged),
+        };
+        if logged && matches!(event, Event::Failed { .. }) {
+            // The card says so.
+            return;
+        }
+        let Some((level, text)) = self.text_of(event).filter(|(level, _)| *level > Level::Info || !logged) else {
+            return;
+        };
+        match name.filter(|name| !name.is_empty()) {
+            Some(name) => self.push(level, format!("{name}: {text}")),
+            None => self.push(level, text),
+        }
+    }
+
+    fn text_of(&mut self, event: &Event) -> Option<(Level, String)> {
+        let info = |text| Some((Level::Info, text));
         match event {
             Event::Checkpointed { step, bytes, .. } => {
-                self.info(format!("saved checkpoint at step {step} ({})", format::bytes(*bytes as f64)));
+                info(format!("saved checkpoint at step {step} ({})", format::bytes(*bytes as f64)))
             }
             Event::System(system) => {
                 let low = system.disk_free.filter(|free| *free < LOW_DISK);
-                if let Some(free) = low.filter(|_| !self.warned_of_disk) {
-                    let free = format::bytes(free as f64);
-                    self.push(Level::Warning, format!("the disk is nearly full: {free} free"));
-                }
-                self.warned_of_disk = low.is_some();
+                let warned = std::mem::replace(&mut self.warned_of_disk, low.is_some());
+                let free = low.filter(|_| !warned).map(|free| format::bytes(free as f64))?;
+                Some((Level::Warning, format!("the disk is nearly full: {free} free")))
             }
             Event::Eval(eval) if eval.best => {
                 let scores = eval.scores.iter().take(2);
                 let scores: Vec<String> =
                     scores.map(|(name, value)| format!("{name} {}", format::score(*value))).collect();
-                self.info(format!("new best: {} at step {}", scores.join(", "), eval.step));
+                info(format!("new best: {} at step {}", scores.join(", "), eval.step))
             }
-            Event::Log { level: level @ (Level::Warning | Level::Error), message } => {
-                self.push(*level, message.clone());
-            }
-            Event::Finished(finished) => self.info(match finished.reason {
+            Event::Log { level: level @ (Level::Warning | Level::Error), message } => Some((*level, message.clone())),
+            Event::Finished(finished) => info(match finished.reason {
                 Reason::Completed => format!("completed after {}", format::duration(finished.elapsed)),
                 Reason::EarlyStopped => format!("stopped early at step {}", finished.step),
                 Reason::Stopped => format!("stopped at step {}", finished.step),
             }),
-            _ => {}
+            Event::Failed { error, .. } => Some((Level::Error, format!("failed: {error}"))),
+            _ => None,
         }
     }
 
@@ -98,38 +135,56 @@ impl Toasts {
         self.toasts.len()
     }
 
-    /// Draws the toasts at the right, from the bottom of an area up, the newest lowest.
+    /// Lines that the toasts take in a terminal of this size.
+    pub fn lines(&self, columns: u16, rows: u16) -> u16 {
+        self.shown(columns, most_lines(rows), false).iter().map(|(_, lines)| lines.len() as u16).sum()
+    }
+
+    /// The newest text, for a terminal without room for toasts.
+    pub fn latest(&self) -> Option<&str> {
+        self.toasts.last().map(|toast| toast.text.as_str())
+    }
+
+    /// The newest toasts that fit into so many lines, the oldest of them first. The newest is always among them.
+    fn shown(&self, columns: u16, most: usize, ascii: bool) -> Vec<(Level, Vec<String>)> {
+        let room = usize::from(columns).saturating_sub(SIGNS + 1);
+        let mut left = most;
+        let mut shown = Vec::new();
+        for toast in self.toasts.iter().rev() {
+            let most = if shown.is_empty() { left.min(LINES) } else { LINES };
+            let lines = format::wrapped_at_most(&toast.text, room, most, ascii);
+            if lines.len() > left {
+                break;
+            }
+            left -= lines.len();
+            shown.push((toast.level, lines));
+        }
+        shown.reverse();
+        shown
+    }
+
+    /// Draws the toasts on as many lines as [`Toasts::lines`] says, the newest lowest.
     pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
         let theme = &look.theme;
-        let mut bottom = area.bottom();
-        for toast in self.toasts.iter().rev() {
-            let (hue, sign) = match (toast.level, look.ascii) {
+        let mut y = area.top();
+        for (level, lines) in self.shown(area.width, usize::from(area.height), look.ascii) {
+            let (hue, sign) = match (level, look.ascii) {
                 (Level::Info, false) => (theme.good, "✔"),
                 (Level::Info, true) => (theme.good, "+"),
                 (Level::Warning, _) => (theme.warning, "!"),
                 (Level::Error, false) => (theme.error, "✖"),
                 (Level::Error, true) => (theme.error, "x"),
             };
-            let room = usize::from(WIDTH.min(area.width).saturating_sub(5));
-            let lines: Vec<String> = format::wrapped(&toast.text, room).into_iter().take(ROWS).collect();
-            let width = lines.iter().map(|line| format::width(line)).max().unwrap_or(0) as u16 + 5;
-            let height = lines.len() as u16;
-            if height > bottom - area.top() || width > area.width {
-                return;
-            }
-            bottom -= height;
-            let place = Rect { x: area.right() - width, y: bottom, width, height };
-            frame.render_widget(Clear, place);
             let edge = if look.ascii { "|" } else { "▌" };
-            let line = |(number, text): (usize, &String)| {
-                Line::from(vec![
+            for (number, text) in lines.into_iter().enumerate() {
+                let line = Line::from(vec![
                     Span::styled(edge, theme.style(hue)),
                     Span::styled(if number == 0 { format!(" {sign} ") } else { "   ".into() }, theme.bold(hue)),
-                    Span::styled(text.clone(), theme.style(theme.text)),
-                ])
-            };
-            let lines: Vec<Line> = lines.iter().enumerate().map(line).collect();
-            frame.render_widget(Paragraph::new(lines).style(theme.marked_line()), place);
+                    Span::styled(text, theme.style(theme.text)),
+                ]);
+                frame.render_widget(line.style(theme.marked_line()), Rect { y, height: 1, ..area }.intersection(area));
+                y = y.saturating_add(1);
+            }
         }
     }
 
@@ -144,5 +199,39 @@ impl Toasts {
             self.toasts.remove(0);
         }
         self.toasts.push(Toast { level, text, until: None });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_run_that_is_not_on_the_screen_is_named() {
+        let mut toasts = Toasts::default();
+        let saved = Event::Checkpointed { step: 8, path: "x".into(), bytes: 1024, seconds: 0.0, held_up: 0.0 };
+        toasts.of_event(&saved, Place::OnScreen { logged: true });
+        assert_eq!(toasts.count(), 0, "its log says so");
+        toasts.of_event(&saved, Place::OnScreen { logged: false });
+        toasts.of_event(&saved, Place::Elsewhere("demo"));
+        toasts.of_event(&Event::warning("slow"), Place::OnScreen { logged: true });
+        let texts: Vec<&str> = toasts.toasts.iter().map(|toast| toast.text.as_str()).collect();
+        assert_eq!(
+            texts,
+            ["saved checkpoint at step 8 (1.0 KiB)", "demo: saved checkpoint at step 8 (1.0 KiB)", "slow"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn toasts_take_an_eighth_of_the_rows(texts in prop::collection::vec("[a-z 学]{0,200}", 0..6), columns in 0u16..200, rows in 0u16..100) {
+            let mut toasts = Toasts::default();
+            texts.iter().for_each(|text| toasts.error(text.clone()));
+            let lines = toasts.lines(columns, rows);
+            prop_assert!(usize::from(lines) <= most_lines(rows));
+            prop_assert_eq!(lines > 0, !texts.is_empty());
+        }
     }
 }

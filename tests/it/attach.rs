@@ -87,6 +87,7 @@ fn resumed() -> Event {
         steps: 2,
         best: String::new(),
         patience: None,
+        clip: None,
         checkpoint: "step-1".into(),
         elapsed: 1.0,
         device: "cpu".into(),
@@ -152,8 +153,10 @@ fn a_viewer_sees_all_events_sends_commands_and_detaches_without_a_trace() {
     // A second viewer sees earlier events.
     let mut second = Viewer::attach(&going.folder).unwrap();
     assert_eq!((next(&mut second), next(&mut second)), (Some(Event::info("open")), Some(paused())));
+    assert!(!second.caught_up(), "these events are from before it has attached");
     second.send(&Command::Sample { prompt: "well?".into() });
     assert_eq!(next(&mut second), Some(Event::Sample { step: 1, prompt: "well?".into(), text: "yes".into() }));
+    assert!(second.caught_up());
     let mut third = Viewer::attach(&going.folder).unwrap();
     assert!(third.try_next().is_none_or(|event| event == Event::info("open")));
     second.send(&Command::Stop { save: true });

@@ -13,17 +13,18 @@ use crate::resume::numbers;
 use crate::tiny::Tiny;
 
 /// Far more steps than the tests wait for: the run is still active however late a screen comes.
-const EPOCHS: &str = "epochs = 1000000\neval_every = 50";
+pub const EPOCHS: &str = "epochs = 1000000\neval_every = 50";
 
-fn tiny(more: &str) -> Tiny {
+pub fn tiny(more: &str) -> Tiny {
     let tiny = Tiny::new(0.1);
     fs::write(tiny.path("tiny.toml"), tiny.preset(more)).unwrap();
     tiny
 }
 
-fn program(tiny: &Tiny, arguments: &[&str]) -> Command {
+pub fn program(tiny: &Tiny, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_finesift"));
-    let device: &[&str] = if arguments[0] == "runs" { &[] } else { &["--device", "cpu"] };
+    let none = arguments[0] == "runs" || arguments[0] == "queue" && arguments.get(1) != Some(&"run");
+    let device: &[&str] = if none { &[] } else { &["--device", "cpu"] };
     command
         .current_dir(tiny.path(""))
         .args(arguments)
@@ -37,27 +38,27 @@ fn program(tiny: &Tiny, arguments: &[&str]) -> Command {
     command
 }
 
-fn output(tiny: &Tiny, arguments: &[&str]) -> Output {
+pub fn output(tiny: &Tiny, arguments: &[&str]) -> Output {
     program(tiny, arguments).output().unwrap()
 }
 
 /// The standard output of a successful command.
-fn text(output: Output) -> String {
+pub fn text(output: Output) -> String {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn screen(tiny: &Tiny, arguments: &[&str]) -> Pty {
+pub fn screen(tiny: &Tiny, arguments: &[&str]) -> Pty {
     let arguments = [arguments, &["--runs", "runs", "--device", "cpu"]].concat();
     Pty::start_with(120, 40, &tiny.path(""), &arguments, &[("OMP_NUM_THREADS", "1")])
 }
 
-fn events(tiny: &Tiny, run: &str) -> PathBuf {
+pub fn events(tiny: &Tiny, run: &str) -> PathBuf {
     tiny.path("runs").join(run).join("events.jsonl")
 }
 
 /// Stops a run, and asserts that its numbers equal those of an undisturbed run.
-fn assert_was_undisturbed(tiny: &Tiny, run: &str) {
+pub fn assert_was_undisturbed(tiny: &Tiny, run: &str) {
     let mut typed = program(tiny, &["attach", run, "--plain"]);
     let mut typed = typed.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     typed.stdin.as_mut().unwrap().write_all(b"stop\n").unwrap();

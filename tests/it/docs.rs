@@ -28,11 +28,11 @@ fn the_reference_lists_every_command() {
 #[test]
 fn the_reference_lists_every_preset_key_and_its_default() {
     let reference = page("docs/reference.md");
-    for (key, _) in finesift::preset::KEYS {
+    for key in finesift::preset::KEYS.iter().map(|key| key.name) {
         assert!(reference.contains(&format!("\n| `{key}` |")), "docs/reference.md lacks the preset key {key}");
     }
     let rows = reference.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
-    let known = |key: &str| finesift::preset::KEYS.iter().any(|(known, _)| *known == key);
+    let known = |key: &str| finesift::preset::KEYS.iter().any(|known| known.name == key);
     for (key, _) in rows.filter(|(key, _)| {
         ["model.", "data.", "sift.", "train.", "sample.", "keep."].iter().any(|table| key.starts_with(table))
     }) {

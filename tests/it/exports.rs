@@ -9,9 +9,10 @@ use std::sync::Arc;
 use finesift::Usage;
 use finesift::delta::Changes;
 use finesift::export::{
-    CancelToken, Cancelled, ChangedBiases, ExportControl, ExportFormat, ExportRequest, merged, shira,
+    CancelToken, Cancelled, ChangedBiases, ExportControl, ExportFormat, ExportRequest, delta_bytes, merged, shira,
 };
 use finesift::model::{Head, LoadOptions, Network};
+use finesift::protocol::{Selected, SelectedTarget};
 use finesift::runs::RealDisk;
 use finesift::runs::checkpoint::{StoredCheckpoint, best, list};
 use safetensors::SafeTensors;
@@ -80,6 +81,16 @@ fn a_delta_applied_to_its_base_is_the_merged_model_bit_for_bit() {
     // 8 bytes for a component: small beside the model.
     let bytes = fs::metadata(&delta).unwrap().len();
     assert!(bytes < 8 * 1672 + 4 * 130 + 8192, "{bytes}");
+    // Its size is known before it is written, but for its header.
+    let count = |tensor: &tch::Tensor| tensor.numel() as u64;
+    let targets = changes.sparse.iter().map(|sparse| {
+        let (name, shape) = (sparse.name.clone(), sparse.shape.clone());
+        SelectedTarget { name, shape, selected: count(&sparse.indices) }
+    });
+    let dense = changes.dense.iter().map(|dense| count(&dense.values)).sum();
+    let selected = Selected { total: 1672, of: 33_280, dense, targets: targets.collect() };
+    let header = u64::from_le_bytes(fs::read(&delta).unwrap()[..8].try_into().unwrap());
+    assert_eq!(bytes - 8 - header, delta_bytes(&selected));
     let read = Changes::read(&delta).unwrap();
     assert_eq!(read.info, changes.info);
     let (direct, by_delta) = (tiny.path("direct"), tiny.path("by-delta"));
@@ -368,12 +379,27 @@ fn a_run_its_delta_and_its_merged_folder_say_the_same() {
 
     let all = models.map(|model| ask("eval", model, &["--data", "texts.csv"]));
     assert!(all[0].starts_with("accuracy ") && all[0] == all[1] && all[0] == all[2], "{all:?}");
+    let table = all[0].split_once("columns: predicted)\n").unwrap().1.to_owned();
     let all = models.map(|model| ask("predict", model, &["--data", "texts.csv"]));
     assert!(all[0].lines().count() == 96 && all[0] == all[1] && all[0] == all[2]);
     let first: serde_json::Value = serde_json::from_str(all[0].lines().next().unwrap()).unwrap();
     let logits = first["logits"].as_array().unwrap();
     let yes = logits[1].as_f64().unwrap() > logits[0].as_f64().unwrap();
     assert_eq!((&first["index"], &first["label"]), (&0.into(), &(if yes { "yes" } else { "no" }).into()));
+
+    // The cells of the confusion matrix are those that a count of the predictions gives.
+    let labelled = fs::read_to_string(tiny.path("texts.csv")).unwrap();
+    let labels: Vec<&str> = labelled.lines().skip(1).map(|line| line.rsplit(',').next().unwrap()).collect();
+    let predicted: Vec<String> = all[0]
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["label"].as_str().unwrap().to_owned())
+        .collect();
+    let count = |label: &str, prediction: &str| {
+        labels.iter().zip(&predicted).filter(|(of, as_)| **of == label && *as_ == prediction).count()
+    };
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    let row = |label| vec![String::from(label), count(label, "no").to_string(), count(label, "yes").to_string()];
+    assert_eq!(rows, [vec!["no".to_owned(), "yes".to_owned()], row("no"), row("yes")], "{table}");
 
     // As the benchmark takes it; texts alone are enough.
     let texts: String = fs::read_to_string(tiny.path("texts.csv"))

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use finesift::Usage;
-use finesift::hub::{DatasetRequest, Hub, RequestedFiles};
+use finesift::hub::{DatasetRequest, Hub, RequestedFiles, is_unreachable};
 use finesift::protocol::Progress;
 
 use crate::hub_server::{Answer, COMMIT, HubServer};
@@ -48,6 +48,40 @@ fn quiet(_: Progress) {}
 
 fn snapshot(cache: &Path) -> std::path::PathBuf {
     cache.join("models--org--model/snapshots").join(COMMIT)
+}
+
+#[test]
+fn the_size_of_a_download_is_known_before_it_and_nothing_is_downloaded() {
+    let server = HubServer::start(HubServer::repository("models/org/model", "org/model", &model()));
+    let cache = tempfile::tempdir().unwrap();
+    let hub = hub(&server.endpoint, cache.path());
+    assert_eq!(hub.model_size("org/model").unwrap(), 200_005, "as much as the download below");
+    assert_eq!((server.requests().len(), fs::read_dir(cache.path()).unwrap().count()), (1, 0));
+    // What is there already is no download.
+    hub.model("org/model", &quiet).unwrap();
+    assert_eq!(hub.model_size("org/model").unwrap(), 0);
+
+    let shards = [
+        ("config.json", b"{}".to_vec()),
+        ("model-00001-of-00002.safetensors", vec![0; 30]),
+        ("model-00002-of-00002.safetensors", vec![0; 20]),
+        ("model.safetensors.index.json", vec![0; 7]),
+        ("consolidated.safetensors", vec![0; 999]),
+        ("tokenizer.json", b"{ }".to_vec()),
+    ];
+    let server = HubServer::start(HubServer::repository("models/org/large", "org/large", &shards));
+    let hub = Hub { endpoint: server.endpoint.clone(), ..hub };
+    assert_eq!(hub.model_size("org/large").unwrap(), 62);
+
+    let files =
+        [("mrpc/train.parquet", vec![0; 50]), ("mrpc/test.parquet", vec![0; 9]), ("cola/train.parquet", vec![0; 7])];
+    let glue = "datasets/nyu-mll/glue";
+    let server = HubServer::start(HubServer::repository(glue, glue, &files));
+    let hub = Hub { endpoint: server.endpoint.clone(), ..hub };
+    assert_eq!(hub.dataset_size(&dataset(&["mrpc/train"])).unwrap(), 50);
+
+    let gone = Hub { endpoint: "http://127.0.0.1:1".into(), ..hub };
+    assert!(is_unreachable(&gone.model_size("org/other").unwrap_err()));
 }
 
 #[test]

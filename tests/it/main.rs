@@ -1,6 +1,7 @@
 //! All integration tests in one binary, a module for each part of finesift.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod ascii;
 mod attach;
 #[cfg(feature = "torch")]
 mod attach_pty;
@@ -12,9 +13,13 @@ mod broken_presets;
 mod byte_tokenizer;
 mod cases;
 mod chat_masks;
+#[cfg(feature = "torch")]
+mod chat_pty;
+mod chat_screen;
 mod checkpoints;
 #[cfg(feature = "torch")]
 mod cli_errors;
+mod comparison;
 #[cfg(feature = "torch")]
 mod crash;
 mod differential_chat;
@@ -34,21 +39,28 @@ mod hub_server;
 mod instruct;
 #[cfg(feature = "torch")]
 mod language_model;
+mod layers;
 #[cfg(feature = "torch")]
 mod logging;
 #[cfg(feature = "torch")]
 mod lookahead;
+mod palette;
 #[cfg(feature = "torch")]
 mod parity;
 #[cfg(feature = "torch")]
 mod pictures;
 mod pty;
 #[cfg(feature = "torch")]
+mod queue_pty;
+mod queue_screen;
+mod replay_pty;
+#[cfg(feature = "torch")]
 mod resume;
 #[cfg(feature = "torch")]
 mod run;
 #[cfg(feature = "torch")]
 mod run_faults;
+mod runs_cli;
 mod runs_screen;
 mod runs_screen_pty;
 #[cfg(feature = "torch")]
@@ -59,8 +71,11 @@ mod signals;
 mod smollm2;
 #[cfg(feature = "torch")]
 mod tiny;
+mod ui_cards;
 mod ui_fuzz;
+mod ui_health;
 mod ui_monitor;
+mod ui_samples;
 #[cfg(feature = "torch")]
 mod weights;
 mod wording;

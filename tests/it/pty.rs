@@ -49,10 +49,12 @@ impl Pty {
         let mut command = CommandBuilder::new(program);
         command.args(arguments);
         command.cwd(folder);
-        for name in ["NO_COLOR", "FINESIFT_RUNS", "TMUX", "STY", "TERM_PROGRAM", "WT_SESSION", "DISPLAY"] {
+        for name in
+            ["NO_COLOR", "FINESIFT_RUNS", "TMUX", "STY", "TERM_PROGRAM", "WT_SESSION", "DISPLAY", "LC_ALL", "LC_CTYPE"]
+        {
             command.env_remove(name);
         }
-        for (name, value) in [("TERM", "xterm-256color"), ("COLORTERM", "truecolor")] {
+        for (name, value) in [("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("LANG", "C.UTF-8")] {
             command.env(name, value);
         }
         command.env("XDG_CONFIG_HOME", folder.join("config"));
@@ -101,7 +103,6 @@ impl Pty {
     }
 
     /// The screen, when the frame that is on its way has come as a whole.
-    #[cfg(feature = "torch")]
     pub fn whole_screen(&mut self) -> &vt100::Screen {
         let last = |written: &[u8], what: &[u8]| written.windows(what.len()).rposition(|bytes| bytes == what);
         // What begins and ends a synchronized update.

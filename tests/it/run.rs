@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use finesift::chat::{Chat, ChatModel, Weights};
+use finesift::chat::{ChatModel, CompletionEnd, LoadedChatModel, Settings, Weights};
+use finesift::data::instruct::Message;
 use finesift::delta::WeightDelta;
 use finesift::device::DeviceChoice;
 use finesift::hub::Hub;
-use finesift::model::{GREEDY, Head, LoadOptions, Network};
+use finesift::model::{Head, LoadOptions, Network};
 use finesift::preset::Preset;
 use finesift::protocol::{Command, Event, Phase, Reason};
 use finesift::runs::checkpoint::{self, StoredCheckpoint};
@@ -66,6 +67,7 @@ fn a_run_reports_its_events_in_order_and_writes_them_to_disk() {
     let started =
         events.iter().find_map(|event| if let Event::Started(started) = event { Some(started) } else { None }).unwrap();
     assert_eq!((started.examples, started.eval_examples, started.steps, started.batch), (72, 24, 18, 8));
+    assert_eq!(started.clip, Some(1.0));
     let selected = events
         .iter()
         .find_map(|event| if let Event::Selected(selected) = event { Some(selected) } else { None })
@@ -96,6 +98,15 @@ fn a_run_reports_its_events_in_order_and_writes_them_to_disk() {
     let wrong = examples.examples.iter().filter(|example| example.prediction != example.label).count();
     assert_eq!(examples.wrong, Some(wrong as u64));
     assert!((1.0 - wrong as f64 / 24.0 - eval.scores["accuracy"]).abs() < 1e-9);
+    // All examples are listed, so that the cells of the matrix can be counted here.
+    let confusion = examples.confusion.as_ref().unwrap();
+    assert_eq!((confusion.classes.as_slice(), confusion.of), (["no".to_owned(), "yes".to_owned()].as_slice(), 2));
+    assert_eq!(confusion.counts.iter().flatten().sum::<u64>(), examples.of);
+    for (label, predicted) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let (names, listed) = (&confusion.classes, &examples.examples);
+        let of_cell = listed.iter().filter(|e| e.label == names[label] && e.prediction == names[predicted]);
+        assert_eq!(confusion.count(label, predicted), of_cell.count() as u64, "{label} as {predicted}");
+    }
     for example in &examples.examples {
         let word = if example.label == "yes" { "good" } else { "bad" };
         assert!(example.text.ends_with(word), "{example:?}");
@@ -327,21 +338,40 @@ every_minutes = 0
     let partner = ChatModel::find("chat", &path("runs"), Path::new("/nowhere")).unwrap();
     assert_eq!(partner.run.as_deref(), Some(path("runs/chat").as_path()));
     let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: path("hub"), token: None, offline: true };
-    let (mut chat, warnings) = Chat::open(&partner, &hub, tch::Device::Cpu, &|_| {}).unwrap();
-    assert!(warnings.is_empty(), "{warnings:?}");
-    chat.prompt("3? ");
+    let mut chat = partner.load(None, &hub, tch::Device::Cpu, &|_| {}).unwrap();
+    assert!(chat.warnings.is_empty() && chat.step.is_some(), "{:?}", chat.warnings);
+    let settings = Settings { temperature: 0.0, max_new_tokens: 5, ..Settings::default() };
+    let prompt = chat.encode(&[Message::plain("user", "3? ".into())], 5).unwrap();
     let mut answer = |weights| {
         let mut streamed = String::new();
-        let whole = chat.complete(weights, 5, &GREEDY, &mut |piece| {
+        let whole = chat.complete(&prompt.ids, weights, &settings, &mut |piece, _| {
             streamed += piece;
             true
         });
-        assert_eq!(whole.as_ref().unwrap(), &streamed);
+        assert_eq!(whole.as_ref().unwrap().text, streamed);
         streamed
     };
     assert_eq!(answer(Weights::FineTuned), "no");
     assert_ne!(answer(Weights::Base), "no");
     assert_eq!(answer(Weights::FineTuned), "no");
+    // Swapping the base weights in and out again leaves every bit of the logits as it was.
+    let ids = tch::Tensor::from_slice(&prompt.ids).unsqueeze(0);
+    let logits = |chat: &LoadedChatModel| {
+        let decoder = chat.network.decoder().unwrap();
+        decoder.logits(&decoder.forward_cached(&ids, &mut decoder.kv_cache(1, 16)))
+    };
+    let before = logits(&chat);
+    let base = ChatModel::find(&path("model").display().to_string(), &path("runs"), Path::new("/nowhere")).unwrap();
+    let base = logits(&base.load(None, &hub, tch::Device::Cpu, &|_| {}).unwrap());
+    let mut delta = chat.delta.take().unwrap();
+    delta.exchange(&chat.network);
+    assert!(logits(&chat).equal(&base) && !before.equal(&base), "the base model in place is the base model");
+    delta.exchange(&chat.network);
+    assert!(logits(&chat).equal(&before));
+    chat.delta = Some(delta);
+    let one = chat.complete(&prompt.ids, Weights::Base, &Settings { max_new_tokens: 1, ..settings }, &mut |_, _| true);
+    assert_eq!(one.unwrap().end, CompletionEnd::MaxNewTokens);
+    assert!(logits(&chat).equal(&before), "an answer of the base model leaves the fine-tuned weights in place");
 
     let open = || {
         let options =
@@ -370,7 +400,7 @@ every_minutes = 0
     let newest = checkpoints.iter().find(|listed| listed.path != stored.path).unwrap();
     let found = WeightDelta::of_run(&path("runs/chat"), &tuned, weights).unwrap();
     assert_eq!((found.step, found.damage.len()), (newest.step, 1));
-    let (_, warnings) = Chat::open(&partner, &hub, tch::Device::Cpu, &|_| {}).unwrap();
+    let warnings = partner.load(None, &hub, tch::Device::Cpu, &|_| {}).unwrap().warnings;
     assert!(warnings.len() == 1 && warnings[0].contains("its checksum does not match"), "{warnings:?}");
     let refused = |weights| WeightDelta::of_run(&path("runs/chat"), &tuned, weights).err().unwrap();
     let error = refused("others");

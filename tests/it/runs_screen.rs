@@ -1,4 +1,4 @@
-//! The Runs screen and the overlays (comparison, help, themes, quit) at three sizes.
+//! The Runs screen and the overlays (help, themes, quit) at three sizes.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,15 +9,15 @@ use finesift::export::{Cancelled, ChangedBiases, ExportFormat, ExportRequest};
 use finesift::preset::Library;
 use finesift::protocol::{Event, Progress};
 use finesift::runs::checkpoint::CheckpointSelector;
-use finesift::runs::{Lister, read_events};
+use finesift::runs::{Lister, RunEdit, read_events};
 use finesift::ui::app::App;
+use finesift::ui::draw;
 use finesift::ui::input::UserInput;
 use finesift::ui::message::{Effect, Msg};
 use finesift::ui::monitor::Files;
-use finesift::ui::run_edit::RunEdit;
+
 use finesift::ui::screen::Screen;
 use finesift::ui::theme::{Depth, Look, Theme, Themes};
-use finesift::ui::{Comparison, draw};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -27,7 +27,7 @@ use ratatui::style::{Color, Modifier};
 pub const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
 /// The time at which the screens are drawn.
-fn now() -> SystemTime {
+pub fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }
 
@@ -116,13 +116,13 @@ fn type_in(app: &mut App, text: &str) -> Option<Effect> {
     text.chars().fold(None, |_, c| press(app, KeyCode::Char(c)))
 }
 
-fn drawn(app: &App, (width, height): (u16, u16)) -> Buffer {
+pub fn drawn(app: &App, (width, height): (u16, u16)) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| draw(frame, app)).unwrap();
     terminal.backend().buffer().clone()
 }
 
-fn text(buffer: &Buffer) -> String {
+pub fn text(buffer: &Buffer) -> String {
     let row = |y| (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
     (0..buffer.area.height).map(|y| row(y).trim_end().to_owned() + "\n").collect()
 }
@@ -195,8 +195,8 @@ fn runs_are_sorted_filtered_and_marked() {
     press(&mut app, KeyCode::Char(' '));
     press(&mut app, KeyCode::Char(' '));
     assert!(screen(&app, size).contains("2 marked"));
-    let Some(Effect::Compare(runs)) = press(&mut app, KeyCode::Char('c')) else { panic!("no comparison") };
-    assert_eq!(runs.iter().map(|run| run.name.as_str()).collect::<Vec<_>>(), ["demo-20270101-090000", "rate-0.05"]);
+    let Some(Effect::Follow(runs)) = press(&mut app, KeyCode::Char('c')) else { panic!("no comparison") };
+    assert_eq!(runs, ["demo-20270101-090000", "rate-0.05"].map(|name| Path::new("runs").join(name)));
 }
 
 #[test]
@@ -230,7 +230,6 @@ fn actions_apply_to_the_run_under_the_cursor() {
     let run = PathBuf::from("runs/too-high");
     assert_eq!(press(&mut app, KeyCode::Char('r')), Some(Effect::Resume { run: run.clone(), set: Vec::new() }));
     assert_eq!(press(&mut app, KeyCode::Char('o')), Some(Effect::OpenFolder(run.clone())));
-    assert_eq!(press(&mut app, KeyCode::Char('v')), Some(Effect::Overlay(vec![run.clone()])));
     press(&mut app, KeyCode::Char('n'));
     // Letters are text here, also those that are keys elsewhere.
     assert_eq!(type_in(&mut app, "q"), None);
@@ -396,19 +395,6 @@ fn late_events_of_an_earlier_replay_are_ignored() {
 }
 
 #[test]
-fn settings_are_compared() {
-    let samples = SampleRuns::new();
-    let Some(runs) = Lister::new(&samples.path()).refresh(now()).unwrap() else { panic!("no runs") };
-    let runs: Vec<_> =
-        runs.into_iter().filter(|run| ["demo-20270101-090000", "now", "rate-0.05"].contains(&&*run.name)).collect();
-    for size in SIZES {
-        let mut app = at_runs(&samples, size);
-        app.update(Msg::Compared(Comparison::of(&runs).unwrap()));
-        insta::assert_snapshot!(format!("compare_{}x{}", size.0, size.1), screen(&app, size));
-    }
-}
-
-#[test]
 fn help_lists_the_keys_of_the_screen_and_scrolls() {
     let samples = SampleRuns::new();
     for size in SIZES {
@@ -417,7 +403,7 @@ fn help_lists_the_keys_of_the_screen_and_scrolls() {
         insta::assert_snapshot!(format!("help_{}x{}", size.0, size.1), screen(&app, size));
         press(&mut app, KeyCode::End);
         assert!(screen(&app, size).contains("suspend; resume with fg"), "{}", screen(&app, size));
-        app.update(Msg::Input(UserInput::Click(Position::new(5, 5))));
+        app.update(Msg::Input(UserInput::Click(Position::new(0, 5))));
         assert!(app.overlay.is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! The program in a pseudo-terminal without an active run: the Runs screen, themes, settings, terminal sequences.
 
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 
 use crate::pty::Pty;
@@ -78,6 +79,34 @@ fn a_run_is_replayed_and_its_path_copied() {
     pty.wait_for(&["● completed", "step 170/170", "Gradient mass"]);
     pty.press("\x1b");
     pty.wait_for(&["1 of 6"]);
+    leave(pty);
+}
+
+#[test]
+fn three_recorded_runs_are_compared_from_a_fresh_start() {
+    let samples = SampleRuns::new();
+    let mut pty = at_runs(&samples, "", &[]);
+    // Nothing was launched and nothing is on the monitor.
+    pty.press("\x1b[H   ");
+    pty.wait_for(&["3 marked", "Compared 3", "baseline", "1 differs"]);
+    pty.wait_until("all curves", |screen| !screen.contents().contains("reading"));
+    pty.press("c");
+    pty.wait_for(&["Eval loss", "accuracy", "Gradient mass", "Learning rate", "Gradient norm", "Tokens/s", "Memory"]);
+    pty.press("\x1b");
+    pty.wait_for(&["3 marked"]);
+    // Without a run on the monitor, overlaying opens the same.
+    pty.press("v");
+    pty.wait_for(&["Gradient mass"]);
+    pty.press("\x1b");
+    pty.wait_for(&["3 marked"]);
+    // The legend follows a run that trains in another process.
+    let events = samples.path().join("now/events.jsonl");
+    let step = r#"{"event":"step","step":133,"epoch":1.5,"loss":0.3,"learning_rate":0.0001,"grad_norm":1.0,"tokens_per_second":4000.0,"elapsed":25.0}"#;
+    let mut file = fs::File::options().append(true).open(events).unwrap();
+    writeln!(file, "{step}").unwrap();
+    pty.wait_until("the next step", |screen| {
+        screen.contents().lines().any(|line| line.contains("now") && line.trim_end_matches(['│', ' ']).ends_with("133"))
+    });
     leave(pty);
 }
 

@@ -73,6 +73,8 @@ fn a_second_interrupt_quits_at_once() {
 fn a_closed_terminal_and_a_terminate_end_a_watched_run_with_a_checkpoint() {
     let tiny = Tiny::new(0.1);
     fs::write(tiny.path("tiny.toml"), tiny.preset("epochs = 100000")).unwrap();
+    fs::create_dir_all(tiny.path("config/finesift")).unwrap();
+    fs::write(tiny.path("config/finesift/config.toml"), "on_hangup = \"checkpoint\"").unwrap();
     for signal in [None, Some(Signal::TERM)] {
         let run = if signal.is_none() { "closed" } else { "terminated" };
         let size = PtySize { rows: 30, cols: 100, pixel_width: 0, pixel_height: 0 };
@@ -81,6 +83,7 @@ fn a_closed_terminal_and_a_terminate_end_a_watched_run_with_a_checkpoint() {
         command.cwd(tiny.path(""));
         command.args(["train", "tiny.toml", "--run", run, "--runs", "runs", "--device", "cpu"]);
         command.env("OMP_NUM_THREADS", "1");
+        command.env("XDG_CONFIG_HOME", tiny.path("config"));
         command.env("TERM", "xterm-256color");
         let mut child = slave.spawn_command(command).unwrap();
         drop(slave);
@@ -111,8 +114,34 @@ fn a_closed_terminal_and_a_terminate_end_a_watched_run_with_a_checkpoint() {
     }
 }
 
-fn program(tiny: &Tiny, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_finesift"));
+#[test]
+fn a_hangup_that_is_ignored_from_the_start_stays_ignored() {
+    let tiny = Tiny::new(0.1);
+    fs::write(tiny.path("tiny.toml"), tiny.preset("epochs = 100000")).unwrap();
+    // As nohup does.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_finesift")]);
+    let mut child = arguments(shell, &tiny, &["train", "tiny.toml", "--run", "run"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(child.stdout.take().unwrap());
+    until(&mut told, |event| matches!(event, Event::Step(_)));
+    send(&child, Signal::HUP);
+    let later = |event: &Event| matches!(event, Event::Eval(eval) if eval.step > 20);
+    until(&mut told, later);
+    send(&child, Signal::TERM);
+    let rest = rest(told);
+    assert_eq!(wait(child), 143);
+    assert!(matches!(rest.last(), Some(Event::Finished(_))), "{rest:?}");
+}
+
+fn program(tiny: &Tiny, words: &[&str]) -> Command {
+    arguments(Command::new(env!("CARGO_BIN_EXE_finesift")), tiny, words)
+}
+
+fn arguments(mut command: Command, tiny: &Tiny, arguments: &[&str]) -> Command {
     command
         .current_dir(tiny.path(""))
         .args(arguments)

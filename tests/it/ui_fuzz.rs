@@ -1,26 +1,34 @@
 //! Random keys, clicks, texts, sizes and events: the screens neither panic nor reach a state without meaning.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt::{Debug, Write};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crossterm::event::{
     Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
+use finesift::chat::{ChatReply, Completion, CompletionEnd, Loaded, Rate};
 use finesift::export::{ChangedBiases, ExportFormat, ExportRequest};
 use finesift::protocol::{Event, Progress};
-use finesift::runs::{Lister, RunEntry};
+use finesift::runs::{History, Lister, RunEntry};
 use finesift::ui::app::App;
+use finesift::ui::chat::effect::ChatEffect;
+use finesift::ui::comparison::{ComparisonUpdate, RunCurves};
+use finesift::ui::draw;
 use finesift::ui::input::UserInput;
 use finesift::ui::message::{Effect, Msg};
+use finesift::ui::monitor::Files;
 use finesift::ui::screen::Screen;
+use finesift::ui::start_request::{ActiveRuns, StartRequest};
 use finesift::ui::theme::Depth;
-use finesift::ui::{Comparison, draw};
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
+use crate::queue_screen::entries;
 use crate::runs_screen::{SampleRuns, demo_events, look, presets};
 
 const MESSAGES: usize = 100_000;
@@ -67,6 +75,7 @@ impl Chaos {
             70..72 => Msg::Tick(Duration::from_millis(self.random.random_range(0..100_000))),
             72..88 => Msg::Event(self.event()),
             88 if self.random.random_bool(0.25) => Msg::Attached,
+            88 if self.random.random_bool(0.7) => self.queue_message(),
             88 => Msg::Launched,
             89 => Msg::Refused(self.text()),
             90..95 => {
@@ -77,14 +86,67 @@ impl Chaos {
                 let runs = self.runs.iter().filter(|_| self.random.random_bool(0.7)).cloned().collect();
                 Msg::Listed(self.random.random_bool(0.8).then_some(runs), SystemTime::now())
             }
-            _ if self.random.random_bool(0.5) => Msg::Exported(Ok(())),
-            _ => Msg::Done(self.text()),
+            _ => match self.random.random_range(0..8) {
+                0..3 => Msg::Exported(Ok(())),
+                3..6 => Msg::Done(self.text()),
+                6 => Msg::ChatPrompts((0..3).map(|_| self.text()).collect()),
+                _ => Msg::ChatSaved(if self.random.random() { Ok(self.text()) } else { Err(self.text()) }),
+            },
         }
     }
 
+    fn queue_message(&mut self) -> Msg {
+        let request = StartRequest::Resume { run: self.text().into(), set: Vec::new() };
+        match self.random.random_range(0..8) {
+            0..4 => Msg::Queued(entries().into_iter().filter(|_| self.random.random_bool(0.7)).collect()),
+            4 => Msg::Busy(request, ActiveRuns::Here),
+            5 => Msg::Busy(request, ActiveRuns::Elsewhere(vec![self.text()])),
+            6 => Msg::Followed(self.text(), Files::default()),
+            _ if self.random.random_bool(0.5) => Msg::Ended,
+            _ => Msg::HandedOff(self.text(), if self.random.random_bool(0.5) { Ok(()) } else { Err(self.text()) }),
+        }
+    }
+
+    /// A reply about a request, or about one that was never made.
+    fn reply(&mut self, number: u64) -> ChatReply {
+        let number = if self.random.random_bool(0.9) { number } else { self.random.random() };
+        let rate = Rate { tokens: self.random.random_range(0..5), seconds: self.random.random_range(0.0..2.0) };
+        match self.random.random_range(0..10) {
+            0 => ChatReply::Encoded { number, prompt_tokens: self.random.random_range(0..9000), dropped: 2 },
+            1..6 => ChatReply::Text { number, text: self.text(), rate },
+            6..9 => {
+                let ends = [CompletionEnd::StopToken, CompletionEnd::MaxNewTokens, CompletionEnd::Stopped];
+                let end = *ends.choose(&mut self.random).unwrap();
+                ChatReply::Done { number, completion: Completion { text: self.text(), rate, end } }
+            }
+            _ => ChatReply::Failed { number, error: self.text() },
+        }
+    }
+
+    fn loaded(&mut self) -> ChatReply {
+        let run = self.random.random_bool(0.8).then(|| "runs/mine".into());
+        let (step, conversations) = (self.random.random_bool(0.8).then_some(80), self.random.random());
+        ChatReply::Loaded(Loaded { model: self.text(), run, step, max_length: 64, conversations, ..Loaded::default() })
+    }
+
     fn key(&mut self) -> KeyEvent {
-        const CODES: [KeyCode; 16] = [
+        // The keys of the chat that are no text.
+        if self.random.random_bool(0.02) {
+            let keys = [
+                (KeyCode::Char('c'), KeyModifiers::CONTROL),
+                (KeyCode::Char('d'), KeyModifiers::CONTROL),
+                (KeyCode::Enter, KeyModifiers::ALT),
+                (KeyCode::F(1), KeyModifiers::NONE),
+                (KeyCode::F(5), KeyModifiers::NONE),
+                (KeyCode::Up, KeyModifiers::SHIFT),
+            ];
+            let (code, modifiers) = *keys.choose(&mut self.random).unwrap();
+            return KeyEvent::new(code, modifiers);
+        }
+        const CODES: [KeyCode; 18] = [
             KeyCode::Enter,
+            // Twice, since what lies above a screen takes all keys until it is closed.
+            KeyCode::Esc,
             KeyCode::Esc,
             KeyCode::Tab,
             KeyCode::BackTab,
@@ -100,10 +162,14 @@ impl Chaos {
             KeyCode::PageDown,
             KeyCode::F(3),
             KeyCode::Null,
+            // Every question before leaving is to be asked.
+            KeyCode::Char('q'),
         ];
         let code = match self.random.random_range(0..10) {
             0..3 => *CODES.choose(&mut self.random).unwrap(),
-            3..9 => KeyCode::Char(char::from(self.random.random_range(b' '..=b'~'))),
+            // Screens, and the questions before leaving, which other keys seldom reach.
+            3 => KeyCode::Char(*['R', 'H', 'M', 'q', 'n'].choose(&mut self.random).unwrap()),
+            4..9 => KeyCode::Char(char::from(self.random.random_range(b' '..=b'~'))),
             _ => KeyCode::Char(self.random.random()),
         };
         let modifiers = if self.random.random_bool(0.05) { KeyModifiers::CONTROL } else { KeyModifiers::NONE };
@@ -134,6 +200,13 @@ impl Chaos {
         (0..self.random.random_range(0..12)).map(|_| *pieces.choose(&mut self.random).unwrap()).collect()
     }
 
+    /// The curves of a run of some random events.
+    fn curves(&mut self) -> Arc<RunCurves> {
+        let mut run = History::default();
+        (0..self.random.random_range(0..60)).for_each(|_| run.apply(self.event()));
+        Arc::new(RunCurves::of(&run))
+    }
+
     /// An event of a recorded run, sometimes with values that no run would send.
     fn event(&mut self) -> Event {
         let mut event = self.events.choose(&mut self.random).unwrap().clone();
@@ -158,7 +231,8 @@ impl Chaos {
 #[test]
 fn random_messages_never_panic_the_screens() {
     let samples = SampleRuns::new();
-    let runs = Lister::new(&samples.path()).refresh(SystemTime::now()).unwrap().unwrap();
+    let mut runs = Lister::new(&samples.path()).refresh(SystemTime::now()).unwrap().unwrap();
+    runs.iter_mut().for_each(|run| run.summary.writes = true);
     // Of a run that accepts prompts.
     let mut events = demo_events();
     events.iter_mut().for_each(|event| {
@@ -168,7 +242,11 @@ fn random_messages_never_panic_the_screens() {
     });
     let mut chaos = Chaos { random: ChaCha8Rng::seed_from_u64(8), events, runs, size: (80, 24) };
     let mut app = App::at_home(look("dark", Depth::True, false), presets(), 80, 24);
-    let (mut frames, mut left, mut seen) = (0, 0, BTreeSet::new());
+    // The number of the latest request of the chat.
+    let (mut asked, mut chats, mut requests) = (None, 0, 0);
+    let (mut frames, mut left, mut cards) = (0, 0, 0);
+    let (mut seen, mut compared) = (BTreeSet::new(), BTreeSet::new());
+    let (mut followed, mut typed) = (Vec::new(), VecDeque::new());
     let (run, out) = ("runs/mine".into(), "mine.csv".into());
     let order = ExportRequest { run, format: ExportFormat::Csv, from: None, out, without_biases: false };
     for number in 0..MESSAGES {
@@ -176,11 +254,41 @@ fn random_messages_never_panic_the_screens() {
         if number % 1000 == 0 {
             app.runs.begin_export(&order);
         }
-        let effect = app.update(chaos.message());
+        // A run that is launched closes the chat, and seldom is one opened in time.
+        if number % 100 == 0 && chaos.random.random_bool(0.2) {
+            app.chat.open(app.chat.start_with(format!("runs/{number}").into()));
+            app.update(Msg::Chat(chaos.loaded()));
+            app.screen = Screen::Chat;
+        }
+        // Nor do they often mark two runs and compare them.
+        if number % 500 == 0 {
+            let key = |c| Msg::Input(UserInput::Key(KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE)));
+            typed.extend("R  c".chars().map(key));
+        }
+        let mut effect = app.update(typed.pop_front().unwrap_or_else(|| chaos.message()));
+        if let Some(number) = asked {
+            effect = effect.or(app.update(Msg::Chat(chaos.reply(number))));
+        }
         match effect {
-            Some(Effect::Compare(runs)) => {
-                if let Ok(comparison) = Comparison::of(&runs) {
-                    app.update(Msg::Compared(comparison));
+            Some(Effect::OpenChat(_)) => {
+                chats += 1;
+                let reply =
+                    if chaos.random.random_bool(0.1) { ChatReply::Closed(chaos.text()) } else { chaos.loaded() };
+                app.update(Msg::Chat(reply));
+            }
+            Some(Effect::Chat(ChatEffect::Generate { request, .. })) => {
+                asked = Some(request.number);
+                requests += 1;
+            }
+            Some(Effect::Follow(runs)) => {
+                // Curves of some of them, in time or too late.
+                for run in runs {
+                    if chaos.random.random_bool(0.7) {
+                        followed.push(run);
+                    }
+                }
+                for run in followed.drain(..chaos.random.random_range(0..=followed.len())) {
+                    app.update(Msg::Compared(ComparisonUpdate::Curves(run, chaos.curves())));
                 }
             }
             Some(Effect::Replay(_, number)) => {
@@ -206,6 +314,10 @@ fn random_messages_never_panic_the_screens() {
         }
         assert!(app.screen != Screen::Monitor || app.monitor().is_some(), "message {number}: a monitor without a run");
         assert!(app.themes.names().contains(&&*app.look.name), "message {number}: no theme {}", app.look.name);
+        let overlay = start_of(&app.overlay);
+        let overlay = overlay.split(['{', ' ']).next().unwrap();
+        let overlay = overlay.split(|c: char| c.is_ascii_digit()).next().unwrap();
+        seen.insert(format!("{:?} {overlay}", app.screen));
         if number % PER_FRAME == 0 {
             // Sometimes the terminal has another size than the last message says.
             let (width, height) =
@@ -213,21 +325,38 @@ fn random_messages_never_panic_the_screens() {
             let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
             terminal.draw(|frame| draw(frame, &app)).unwrap();
             frames += 1;
-            let overlay = format!("{:?}", app.overlay);
-            let overlay = overlay.split(['{', ' ']).next().unwrap();
-            let overlay = overlay.split(|c: char| c.is_ascii_digit()).next().unwrap();
-            seen.insert(format!("{:?} {overlay}", app.screen));
+            compared.insert((app.screen == Screen::Runs, app.runs.compares()));
+            let text: String = terminal.backend().buffer().content.iter().map(|cell| cell.symbol()).collect();
+            cards += usize::from(text.contains("enter choose  esc close"));
         }
     }
     // The messages have reached every screen with every overlay.
     assert!(frames == MESSAGES / PER_FRAME && left > 50, "{frames} frames, left {left} times");
-    for screen in ["Home", "Monitor", "Runs"] {
-        for overlay in ["None", "Some(Help(", "Some(Quit(Presets,", "Some(Quit(Run,", "Some(Themes(Picker"] {
+    assert!(cards > 10, "{cards} cards of runs that ended");
+    assert!(chats > 0 && requests > 20, "{chats} chats, {requests} requests");
+    for screen in ["Home", "Monitor", "Runs", "Chat"] {
+        for overlay in
+            ["None", "Some(Help(", "Some(Quit(Presets,", "Some(Quit(Run,", "Some(Themes(Picker", "Some(Palette(Palette"]
+        {
             assert!(seen.contains(&format!("{screen} {overlay}")), "never {screen} with {overlay}: {seen:?}");
         }
     }
     for question in ["Some(Quit(Export,", "Some(Quit(Waiting,"] {
         assert!(seen.iter().any(|seen| seen.ends_with(question)), "never {question}: {seen:?}");
     }
-    assert!(seen.contains("Runs Some(Comparison(Comparison"), "{seen:?}");
+    assert!(compared.contains(&(true, true)), "no comparison on the whole screen");
+}
+
+/// The first characters of a value's debug text: formatting all of it after every message would take too long.
+fn start_of(value: &impl Debug) -> String {
+    struct Start(String);
+    impl Write for Start {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            self.0.push_str(text);
+            if self.0.len() < 40 { Ok(()) } else { Err(std::fmt::Error) }
+        }
+    }
+    let mut start = Start(String::new());
+    let _ = write!(start, "{value:?}");
+    start.0
 }

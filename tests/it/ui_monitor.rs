@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use finesift::protocol::{Command, Event, Gpu, Level, Phase, Started, System};
-use finesift::runs::History;
 use finesift::runs::read_events;
 use finesift::ui::app::App;
 use finesift::ui::home::Home;
@@ -26,21 +25,21 @@ use ratatui::style::{Color, Modifier};
 /// The sizes that screens are designed for.
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
-fn events() -> Vec<Event> {
+pub fn events() -> Vec<Event> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runs/demo.jsonl");
     read_events(&path).unwrap()
 }
 
-fn look(depth: Depth, ascii: bool) -> Look {
+pub fn look(depth: Depth, ascii: bool) -> Look {
     Look { theme: Theme::load("dark", depth).unwrap(), name: "dark".into(), depth, ascii }
 }
 
 /// The fixture's run, replayed on the Monitor.
-fn replayed(width: u16, height: u16) -> App {
+pub fn replayed(width: u16, height: u16) -> App {
     replayed_with(look(Depth::True, false), width, height)
 }
 
-fn replayed_with(look: Look, width: u16, height: u16) -> App {
+pub fn replayed_with(look: Look, width: u16, height: u16) -> App {
     let mut app = App::new(look, Keymap::default(), Home::new(Vec::new()), Runs::default(), width, height);
     app.monitors.replay = Some(Monitor::replay());
     app.screen = Screen::Monitor;
@@ -51,7 +50,7 @@ fn replayed_with(look: Look, width: u16, height: u16) -> App {
     app
 }
 
-fn replay(app: &mut App, event: Event) {
+pub fn replay(app: &mut App, event: Event) {
     app.update(Msg::Replayed(0, vec![event]));
 }
 
@@ -64,20 +63,20 @@ fn preset() -> String {
 }
 
 /// The whole screen.
-fn screen(app: &App, width: u16, height: u16) -> Buffer {
+pub fn screen(app: &App, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| finesift::ui::draw(frame, app)).unwrap();
     terminal.backend().buffer().clone()
 }
 
 /// The Monitor alone, without the lines around it.
-fn monitor(app: &App, width: u16, height: u16) -> Buffer {
+pub fn monitor(app: &App, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height - 2)).unwrap();
     terminal.draw(|frame| app.monitor().unwrap().draw(frame, frame.area(), &app.look)).unwrap();
     terminal.backend().buffer().clone()
 }
 
-fn text(buffer: &Buffer) -> String {
+pub fn text(buffer: &Buffer) -> String {
     let mut text = String::new();
     for y in 0..buffer.area.height {
         let mut row = String::new();
@@ -98,29 +97,29 @@ fn text(buffer: &Buffer) -> String {
     text
 }
 
-fn press(app: &mut App, key: KeyCode) -> Option<Effect> {
+pub fn press(app: &mut App, key: KeyCode) -> Option<Effect> {
     app.update(Msg::Input(UserInput::Key(KeyEvent::new(key, KeyModifiers::NONE))))
 }
 
-fn type_keys(app: &mut App, keys: &str) {
+pub fn type_keys(app: &mut App, keys: &str) {
     for key in keys.chars() {
         press(app, KeyCode::Char(key));
     }
 }
 
-fn mouse(app: &mut App, kind: MouseEventKind, column: u16, row: u16) {
+pub fn mouse(app: &mut App, kind: MouseEventKind, column: u16, row: u16) {
     let event = crossterm::event::Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE });
     if let Some(input) = UserInput::of(event) {
         app.update(Msg::Input(input));
     }
 }
 
-fn click(app: &mut App, column: u16, row: u16) {
+pub fn click(app: &mut App, column: u16, row: u16) {
     mouse(app, MouseEventKind::Down(MouseButton::Left), column, row);
 }
 
 /// The position of a text on the screen.
-fn find(buffer: &Buffer, wanted: &str) -> (u16, u16) {
+pub fn find(buffer: &Buffer, wanted: &str) -> (u16, u16) {
     for y in 0..buffer.area.height {
         let row: Vec<&str> = (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect();
         if let Some(at) = row.concat().find(wanted) {
@@ -167,13 +166,13 @@ fn full_screen_charts_at_each_size() {
 }
 
 #[test]
-fn toasts_and_a_failure_are_drawn_over_the_screen() {
+fn toasts_and_a_failure_are_drawn() {
     let mut app = replayed(80, 24);
     insta::assert_snapshot!("screen_80x24", text(&screen(&app, 80, 24)));
     insta::assert_snapshot!("too_small_59x15", text(&screen(&app, 59, 15)));
     app.update(Msg::Done("wrote runs/demo/charts/loss-step-170.csv".into()));
     assert!(text(&screen(&app, 80, 24)).contains("wrote runs/demo/charts/loss-step-170.csv"));
-    // A toast stays for 3 s after its first frame, however late that is.
+    // A toast stays for 4 s after its first frame, however late that is.
     for (second, stays) in [(60, true), (63, true), (64, false)] {
         app.update(Msg::Tick(Duration::from_secs(second)));
         assert_eq!(text(&screen(&app, 80, 24)).contains("wrote"), stays, "after {second} s");
@@ -385,22 +384,23 @@ fn the_mouse_opens_and_zooms_charts_and_switches_tabs() {
     assert_ne!(text(&screen(&app, 120, 40)), before);
     // In the heat map the first click moves the cursor, the second opens the history.
     type_keys(&mut app, "2");
-    let (x, y) = find(&screen(&app, 120, 40), "value bias");
-    click(&mut app, x + 30, y);
+    // Block 4's tile of "value bias".
+    let (x, y) = find(&screen(&app, 120, 40), "10.8    12.9");
+    click(&mut app, x, y);
     assert!(!app.monitor().unwrap().view.full);
-    assert!(text(&screen(&app, 120, 40)).contains("attention.self.value.bias"));
-    click(&mut app, x + 30, y);
+    assert!(text(&screen(&app, 120, 40)).contains("layer.4.attention.self.value."));
+    click(&mut app, x, y);
     assert!(app.monitor().unwrap().view.full);
 }
 
 #[test]
 fn the_heat_map_reads_out_exact_values() {
-    let mut app = replayed(120, 40);
+    let mut app = replayed(200, 60);
     type_keys(&mut app, "2");
     let last =
         events().into_iter().rev().find_map(|event| if let Event::Mass(mass) = event { Some(mass) } else { None });
     let target = &last.unwrap().targets[0];
-    let shown = text(&screen(&app, 120, 40));
+    let shown = text(&screen(&app, 200, 60));
     for wanted in [
         target.name.clone(),
         "384 × 384".into(),
@@ -411,9 +411,9 @@ fn the_heat_map_reads_out_exact_values() {
     ] {
         assert!(shown.contains(&wanted), "no {wanted} on\n{shown}");
     }
-    for name in ["update size", "selected density", "gradient mass"] {
+    for name in ["update size", "selected share", "gradient mass"] {
         type_keys(&mut app, "m");
-        assert!(text(&screen(&app, 120, 40)).contains(&format!("Layers {name}")));
+        assert!(text(&screen(&app, 200, 60)).contains(&format!("Layers {name}")));
     }
 }
 
@@ -427,12 +427,15 @@ fn colours_show_errors_and_magnitudes() {
     assert_eq!(buffer[(x, y)].fg, theme.error.0);
     let (x, y) = find(&buffer, "wrong");
     assert_eq!(buffer[(x, y)].fg, theme.error.0);
-    // The highest mass has the metric's colour, the lowest that of the track.
+    // The colours run from that of the track towards the metric's and beyond it.
     type_keys(&mut app, "2");
     let buffer = screen(&app, 120, 40);
     let backgrounds: Vec<Color> = buffer.content.iter().map(|cell| cell.bg).collect();
-    assert!(backgrounds.contains(&theme.mass.0) && backgrounds.contains(&theme.track.0));
-    assert!(buffer.content.iter().any(|cell| cell.modifier.contains(Modifier::REVERSED)), "the cursor");
+    let white = theme.between(theme.track, theme.track, 0.0, Depth::True).unwrap().1;
+    let peak = theme.between(theme.mass, white, 0.6, Depth::True).unwrap().0;
+    assert!(backgrounds.contains(&peak.0) && backgrounds.contains(&theme.track.0));
+    let (x, y) = find(&buffer, "▌10.8 ▐");
+    assert!(buffer[(x, y)].fg == white.0 && buffer[(x, y)].modifier.contains(Modifier::BOLD), "the cursor");
     type_keys(&mut app, "6");
     let buffer = screen(&app, 120, 40);
     let (x, y) = find(&buffer, "~ train.epochs");
@@ -500,24 +503,6 @@ fn a_chart_is_written_as_csv_and_svg() {
     app.monitors.replay = Some(Monitor::replay());
     assert_eq!(press(&mut app, KeyCode::Char('w')), None);
     assert!(text(&screen(&app, 120, 40)).contains("no folder to write to"));
-}
-
-#[test]
-fn an_overlaid_run_is_drawn_beneath() {
-    let mut app = replayed(120, 40);
-    let mut other = History::default();
-    for event in events() {
-        other.apply(match event {
-            Event::Step(step) => Event::Step(finesift::protocol::Step { loss: step.loss + 3.0, ..step }),
-            event => event,
-        });
-    }
-    let alone = monitor(&app, 120, 40);
-    app.monitors.replay.as_mut().unwrap().overlay("higher", other);
-    assert_ne!(monitor(&app, 120, 40), alone);
-    press(&mut app, KeyCode::Enter);
-    let shown = text(&monitor(&app, 120, 40));
-    assert!(shown.contains("━ higher 3."), "{shown}");
 }
 
 #[test]

@@ -16,6 +16,13 @@ use finesift::ui::{self, Options};
 use crate::pty::Pty;
 use crate::tiny::{self, Tiny};
 
+/// Writes the user's settings.
+fn settings(tiny: &Tiny, text: &str) {
+    let folder = tiny.path("config/finesift");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("config.toml"), text).unwrap();
+}
+
 /// A preset whose run would train for hours.
 fn endless(tiny: &Tiny) -> String {
     let path = tiny.path("endless.toml");
@@ -53,9 +60,12 @@ fn a_run_is_watched_paused_and_saved_by_key() {
     pty.wait_for(&["Gradient mass"]);
     pty.press("w");
     pty.wait_for(&["wrote loss-step-"]);
-    for (tab, shown) in
-        [("2", "attention.self.query.weight"), ("3", "24 highest-loss"), ("4", "Disk free"), ("6", "texts.csv")]
-    {
+    for (tab, shown) in [
+        ("2", "bert.encoder.layer.0.attention.self.query."),
+        ("3", "24 highest-loss"),
+        ("4", "Disk free"),
+        ("6", "texts.csv"),
+    ] {
         pty.press(tab);
         pty.wait_for(&[shown]);
     }
@@ -78,6 +88,7 @@ fn a_run_is_watched_paused_and_saved_by_key() {
 fn a_signal_stops_the_run_with_a_checkpoint_and_restores_the_terminal() {
     for (signal, code) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
         let tiny = Tiny::new(0.0);
+        settings(&tiny, "on_hangup = \"checkpoint\"");
         let mut pty = watch(&tiny, 80, 24);
         pty.signal(signal);
         let (status, text) = pty.wait_exit();
@@ -88,8 +99,9 @@ fn a_signal_stops_the_run_with_a_checkpoint_and_restores_the_terminal() {
 }
 
 #[test]
-fn a_closed_terminal_stops_the_run_with_a_checkpoint() {
+fn a_closed_terminal_stops_the_run_with_a_checkpoint_if_the_settings_say_so() {
     let tiny = Tiny::new(0.0);
+    settings(&tiny, "on_hangup = \"checkpoint\"");
     assert_eq!(watch(&tiny, 80, 24).close(), 129);
     let events = finesift::runs::read_events(&tiny.path("runs/mine/events.jsonl")).unwrap();
     let checkpoint = events.iter().any(|event| matches!(event, Event::Checkpointed { .. }));
@@ -107,7 +119,7 @@ fn every_size_of_the_terminal_is_drawn() {
     }
     pty.wait_for(&["Gradient norm", "space pause"]);
     pty.resize(40, 10);
-    pty.wait_for(&["finesift needs 60 x 16"]);
+    pty.wait_for(&["▶ training  mine", "space pause  q quit"]);
     pty.resize(80, 24);
     pty.wait_for(&["Loss", "space pause"]);
     pty.press("qd");
@@ -138,13 +150,15 @@ fn a_preset_is_found_changed_and_launched_at_home() {
     let text = tiny.preset("# Found by trying.\nepochs = 1000000   # for hours\neval_every = 1000000");
     std::fs::write(presets.join("words.toml"), &text).unwrap();
     let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
-    // The demo is first and selected. Its model is not in this cache.
-    pty.wait_for(&["Presets", "▌ demo", "1 of yours", "`finesift download demo`"]);
+    // The user's own is first and selected. The demo's model is not in this cache.
+    pty.wait_for(&["Presets", "▌ words", "yours", "built-in"]);
+    pty.press("j");
+    pty.wait_for(&["▌ demo", "`finesift download demo`"]);
     pty.press("/words");
     pty.wait_for(&["1 of 17", "a tiny run", "9,000,000", "[CLS]", "activations"]);
     pty.press("\r");
     // To the settings, and to the number of epochs.
-    let keys: Vec<&str> = finesift::preset::KEYS.iter().map(|(key, _)| *key).collect();
+    let keys: Vec<&str> = finesift::preset::KEYS.iter().map(|key| key.name).collect();
     let above = keys.len() - 1 - keys.iter().position(|key| *key == "train.epochs").unwrap();
     pty.press("e\x1b[F");
     pty.wait_for(&[&format!("{}:", keys[keys.len() - 1])]);
@@ -270,6 +284,43 @@ fn quitting_with_unsaved_presets_asks_first() {
     pty.wait_for(&["cannot write", "1 changed"]);
     pty.press("qn");
     assert_eq!(pty.wait_exit().0, 0);
+}
+
+#[test]
+fn a_failed_launch_is_mended_from_its_card() {
+    let tiny = Tiny::new(0.0);
+    let presets = tiny.path("config/finesift/presets");
+    std::fs::create_dir_all(&presets).unwrap();
+    let wrong = tiny.preset("epochs = 1000000\neval_every = 1000000").replace("[\"classifier\"]", "[\"clasifier\"]");
+    std::fs::write(presets.join("words.toml"), wrong).unwrap();
+    let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
+    pty.wait_for(&["Presets", "▌ words"]);
+    pty.press("\r");
+    pty.wait_for(&["Failed words-", "Change sift.dense of the preset", "edit sift.dense of words at Home", "● failed"]);
+    // Its mistake was found before a step, so there is nothing to resume.
+    assert!(!pty.text().contains("resume"), "{}", pty.text());
+    pty.press("e");
+    pty.wait_for(&["Presets", "sift.dense:"]);
+    pty.press("\r");
+    pty.press("\x15[\"classifier\"]\r");
+    pty.wait_for(&["1 changed"]);
+    pty.press("r");
+    pty.wait_for(&["● training", "step "]);
+    // Elsewhere, the run stays in view.
+    pty.press("R");
+    pty.wait_for(&["▶ words-", "left"]);
+    pty.press("M");
+    pty.wait_for(&["● training"]);
+    // The card of the run that is stopped leads to its export.
+    pty.press("s");
+    pty.wait_for(&["Stopped words-", "resume from the latest checkpoint", "● stopped"]);
+    pty.press("h");
+    pty.wait_for(&["Export words-", "● HTML report", "report.html"]);
+    pty.press("\r");
+    pty.wait_for(&["exported to runs/words-"]);
+    pty.press("qn");
+    assert_eq!(pty.wait_exit().0, 0);
+    pty.assert_restored();
 }
 
 #[test]
@@ -433,7 +484,7 @@ fn a_panic_of_the_trainer_is_shown_without_spoiling_the_screen() {
 struct NoTrainer;
 
 impl Backend for NoTrainer {
-    fn launch(&self, _: Preset) -> anyhow::Result<Launched> {
+    fn launch(&self, _: Preset, _: Option<&str>) -> anyhow::Result<Launched> {
         anyhow::bail!("not in this test")
     }
 
@@ -446,6 +497,10 @@ impl Backend for NoTrainer {
     }
 
     fn detach(&self, _: &Path) -> anyhow::Result<()> {
+        anyhow::bail!("not in this test")
+    }
+
+    fn chat(&self, _: &Path) -> anyhow::Result<finesift::chat::ChatLink> {
         anyhow::bail!("not in this test")
     }
 

@@ -71,6 +71,11 @@ impl PromptEncoder {
         Ok(PromptEncoder { path, tokenizer, format, template, bos, eos, stop_ids, special, max_length, note })
     }
 
+    /// Whether a prompt is the whole conversation, rendered by the chat template; else it is the last message alone.
+    pub fn renders_conversations(&self) -> bool {
+        self.format.is_chat() && self.template.is_some()
+    }
+
     /// Max length of an example in tokens.
     pub fn max_length(&self) -> usize {
         self.max_length

@@ -53,7 +53,7 @@ impl ModelEstimate {
         if step.selection_batches > 1 {
             memory.push(estimated("selection", of * 4));
         }
-        ModelEstimate { parameters, selected, of, dense, memory, fits: Vec::new() }
+        ModelEstimate { parameters, selected, of, dense, memory, fits: Vec::new(), layout: Vec::new() }
     }
 }
 

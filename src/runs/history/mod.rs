@@ -84,6 +84,8 @@ pub struct History {
     pub selected: Option<Selected>,
     pub targets: TargetHistories,
     pub mass: Series,
+    /// Mean relative update of the targets, in percent.
+    pub update: Series,
     /// The latest gradient mass of each target.
     pub latest_mass: Option<Mass>,
     pub account: Option<Memory>,
@@ -96,6 +98,8 @@ pub struct History {
     /// Sizes of the checkpoints in bytes.
     pub checkpointed: Series,
     pub end: Option<RunEnd>,
+    /// Where the latest process has resumed the run: the step, and the time on the axis of the machine's samples.
+    pub resumed: Option<At>,
     /// Every step, where [`History::every_step`] asks for it.
     pub rows: Rows,
     clock: Clock,
@@ -224,6 +228,7 @@ impl History {
             // More epochs than the run was started for, for example.
             started.epochs *= resumed.steps as f64 / started.steps.max(1) as f64;
             started.steps = resumed.steps;
+            started.clip = resumed.clip;
             if !resumed.best.is_empty() {
                 started.best.clone_from(&resumed.best);
             }
@@ -231,6 +236,7 @@ impl History {
         let kept = self.loss.raw.last_at().map_or(0.0, |at| at.time).max(self.rows.elapsed());
         let sampled = self.memory.last_at().map_or(0.0, |at| at.time);
         self.clock.on_resumed(resumed.elapsed.max(kept), sampled);
+        self.resumed = Some(At { step: resumed.step as f64, time: self.clock.trained.max(sampled) });
         if let Some(step) = &mut self.step {
             step.elapsed = self.clock.trained;
         }
@@ -272,6 +278,9 @@ impl History {
             Detail::Charts => {
                 let at = self.at(mass.step);
                 self.mass.push(at, mass.overall);
+                if let Some(update) = mass.mean_update() {
+                    self.update.push(at, update);
+                }
                 self.targets.push(at, &mass);
                 self.latest_mass = Some(mass);
             }

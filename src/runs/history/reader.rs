@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 
 use memchr::{memchr, memmem};
@@ -60,13 +60,24 @@ impl HistoryReader {
     /// # Errors
     /// The file cannot be read.
     pub fn read_on(&mut self, path: &Path) -> io::Result<()> {
+        self.read_until(path, || false).map(drop)
+    }
+
+    /// As [`HistoryReader::read_on`], but stops after the first event for which `enough` says so; the next call continues
+    /// there. Returns whether the end of the file was reached.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn read_until(&mut self, path: &Path, mut enough: impl FnMut() -> bool) -> io::Result<bool> {
         let mut file = self.open(path)?;
         let bytes = self.read..u64::MAX;
-        self.each_line(&mut file, bytes, usize::MAX, |history, line| {
+        let read = self.each_line(&mut file, bytes, usize::MAX, |history, line| {
             if let Ok(event) = serde_json::from_slice(line) {
                 history.apply(event);
             }
-        })
+            if enough() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(read.is_continue())
     }
 
     /// As [`HistoryReader::read_on`], but only what a summary needs: of a large file its start, its end, samples between
@@ -83,17 +94,17 @@ impl HistoryReader {
         let length = file.metadata()?.len();
         let start = self.read;
         if length - start <= limits.whole {
-            return self.each_line(&mut file, start..length, LONGEST, apply_summary);
+            return self.each_line(&mut file, start..length, LONGEST, apply_summary).map(drop);
         }
         let (head, tail) = (start + limits.end, length - limits.end);
-        self.each_line(&mut file, start..head, LONGEST, apply_summary)?;
+        let _ = self.each_line(&mut file, start..head, LONGEST, apply_summary)?;
         let apart = (tail - head) / (limits.samples + 1);
         for number in 1..=limits.samples {
             let at = head + number * apart;
-            self.each_line(&mut file, piece(at, at + limits.sample), LONGEST, apply_summary)?;
+            let _ = self.each_line(&mut file, piece(at, at + limits.sample), LONGEST, apply_summary)?;
         }
         let known = self.history.best.len();
-        self.each_line(&mut file, piece(tail, length), LONGEST, apply_summary)?;
+        let _ = self.each_line(&mut file, piece(tail, length), LONGEST, apply_summary)?;
         // A best evaluation in the last part is the best of all. Otherwise it may lie in a part that was skipped.
         if self.history.best.len() <= known
             && let Some(best) = last_best(&mut file, start..tail, limits.end)?
@@ -120,14 +131,14 @@ impl HistoryReader {
         Ok(file)
     }
 
-    /// Calls `each` for every whole line within a range; a line that begins before the range is skipped.
+    /// Calls `each` for every whole line within a range until it breaks; a line that begins before the range is skipped.
     fn each_line(
         &mut self,
         file: &mut File,
         bytes: Range<u64>,
         longest: usize,
-        each: impl Fn(&mut History, &[u8]),
-    ) -> io::Result<()> {
+        mut each: impl FnMut(&mut History, &[u8]) -> ControlFlow<()>,
+    ) -> io::Result<ControlFlow<()>> {
         if bytes.start > 0 {
             file.seek(SeekFrom::Start(bytes.start))?;
         }
@@ -137,7 +148,7 @@ impl HistoryReader {
         loop {
             let buffer = reader.fill_buf()?;
             if buffer.is_empty() {
-                return Ok(());
+                return Ok(ControlFlow::Continue(()));
             }
             let newline = memchr(b'\n', buffer);
             let taken = newline.map_or(buffer.len(), |newline| newline + 1);
@@ -150,22 +161,27 @@ impl HistoryReader {
             reader.consume(taken);
             at += taken as u64;
             if newline.is_some() {
+                let mut flow = ControlFlow::Continue(());
                 if !too_long {
-                    each(&mut self.history, &line);
+                    flow = each(&mut self.history, &line);
                     self.last = Line { start: at - line.len() as u64, bytes: std::mem::take(&mut line) };
                 }
                 line.clear();
                 too_long = false;
                 self.read = at;
+                if flow.is_break() {
+                    return Ok(flow);
+                }
             }
         }
     }
 }
 
-fn apply_summary(history: &mut History, line: &[u8]) {
+fn apply_summary(history: &mut History, line: &[u8]) -> ControlFlow<()> {
     if let Some(event) = summary_event(line) {
         history.apply(event);
     }
+    ControlFlow::Continue(())
 }
 
 fn summary_event(line: &[u8]) -> Option<Event> {
@@ -287,6 +303,27 @@ mod tests {
     }
 
     #[test]
+    fn reading_stops_where_it_is_enough_and_continues_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        std::fs::write(&path, (1..=9).map(|number| step(number) + "\n").collect::<String>()).unwrap();
+        let mut reader = HistoryReader::new(History::default());
+        let mut taken = Vec::new();
+        loop {
+            let mut events = 0;
+            let whole = reader.read_until(&path, || {
+                events += 1;
+                events == 4
+            });
+            taken.push(reader.history().taken);
+            if whole.unwrap() {
+                break;
+            }
+        }
+        assert_eq!((taken, reader.history().loss.raw.points()), (vec![4, 8, 9], 9));
+    }
+
+    #[test]
     fn an_endless_line_takes_no_memory() {
         let long = format!(r#"{{"event":"failed","error":"{}"}}"#, "x".repeat(3 * LONGEST));
         let summary = read(&[step(1), long, step(2)], &LIMITS);
@@ -316,6 +353,7 @@ mod tests {
             steps: 200,
             best: String::new(),
             patience: None,
+            clip: None,
             checkpoint: "step-10".into(),
             elapsed: 10.5,
             device: "cpu".into(),

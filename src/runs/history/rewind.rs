@@ -10,8 +10,14 @@ impl History {
         for curve in [&mut self.loss, &mut self.grad_norm, &mut self.throughput] {
             curve.rewind(to);
         }
-        let plain =
-            [&mut self.learning_rate, &mut self.eval_loss, &mut self.mass, &mut self.memory, &mut self.checkpointed];
+        let plain = [
+            &mut self.learning_rate,
+            &mut self.eval_loss,
+            &mut self.mass,
+            &mut self.update,
+            &mut self.memory,
+            &mut self.checkpointed,
+        ];
         plain.into_iter().chain(self.scores.values_mut()).for_each(|series| series.rewind(to));
         self.machine.rewind(to);
         self.targets.rewind(to);

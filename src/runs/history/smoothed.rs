@@ -7,7 +7,7 @@ const LIGHT: f64 = 0.9;
 const STRONG: f64 = 0.98;
 
 /// A curve and two averages of it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct SmoothedSeries {
     pub raw: Series,
     pub light: Series,

@@ -84,6 +84,11 @@ impl TargetHistories {
         self.cells.get(&(module, layer)).copied()
     }
 
+    /// The module and the layer of a target.
+    pub fn cell_of(&self, target: usize) -> Option<(usize, usize)> {
+        self.cells.iter().find(|(_, number)| **number == target).map(|(cell, _)| *cell)
+    }
+
     /// Adds a measurement.
     pub(super) fn push(&mut self, at: At, mass: &Mass) {
         for measured in &mass.targets {

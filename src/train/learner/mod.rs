@@ -6,9 +6,10 @@ mod options;
 use std::mem;
 use std::ops::Range;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use tch::{Device, Kind, Tensor};
 
+use super::not_finite::NotFinite;
 use crate::data::Batch;
 use crate::eval::DeviceBatch;
 use crate::model::Network;
@@ -167,7 +168,7 @@ impl Learner {
     ///
     /// # Errors
     /// A loss or gradient that is not finite. That step and those after it were not taken, and are not among the results.
-    pub fn read(&mut self) -> (Vec<StepResult>, Result<()>) {
+    pub fn read(&mut self) -> (Vec<StepResult>, Result<(), NotFinite>) {
         let pending = mem::take(&mut self.pending);
         if pending.is_empty() {
             return (Vec::new(), Ok(()));
@@ -180,12 +181,7 @@ impl Learner {
             let [loss, grad_norm] = [0, 1].map(|which| numbers.double_value(&[number as i64, which]));
             if !loss.is_finite() || !grad_norm.is_finite() {
                 self.discard(pending.into_iter().skip(number));
-                let error = anyhow!(
-                    "step {}: the loss is {loss} and the gradient norm {grad_norm}; the step was not taken. Try a lower \
-                     train.learning_rate (now {learning_rate:e}), a longer train.warmup or model.dtype = \"f32\"",
-                    step + 1
-                );
-                return (results, Err(error));
+                return (results, Err(NotFinite { step: step + 1, loss, grad_norm, learning_rate }));
             }
             let mass = if number + 1 == pending.len() && self.ends_round(step) { self.coverage.read() } else { None };
             results.push(StepResult { step, learning_rate, tokens, loss, grad_norm, mass });

@@ -45,7 +45,7 @@ impl LearnerOptions {
         let sparse_decay = if sift.decay > 0.0 { SparseDecay::TowardPretrained(sift.decay) } else { SparseDecay::None };
         LearnerOptions {
             adamw: AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay, dense_decay: train.weight_decay },
-            clip: (train.clip > 0.0).then_some(train.clip),
+            clip: train.max_grad_norm(),
             dropout: true,
             checkpointing: train.gradient_checkpointing,
             probe_every: sift.probe_every,

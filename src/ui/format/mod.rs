@@ -5,7 +5,10 @@ mod unit;
 use std::time::SystemTime;
 
 pub(crate) use crate::quantity::{bytes, grouped};
-pub(crate) use crate::text::{fitted, fitted_end, plain, truncated, width, wrapped};
+pub(crate) use crate::text::{
+    fitted, fitted_end, padded, padded_start, plain, plain_lines, truncated, width, wrapped, wrapped_at_most,
+    wrapped_lines,
+};
 pub use unit::Unit;
 
 const MINUTE: u64 = 60;
@@ -39,9 +42,21 @@ pub fn number(value: f64) -> String {
     format!("{}{prefix}", short(&significant(value / unit, digits)))
 }
 
-/// A metric: `0.8633`.
+/// A metric, with four decimals or else four digits, so that it fits a column: `0.8633`, `12.35`, `123.5`, `24.7k`.
 pub fn score(value: f64) -> String {
-    format!("{value:.4}")
+    let decimals = match value.abs() {
+        ..9.99995 => 4,
+        ..99.995 => 2,
+        ..999.95 => 1,
+        _ => return number(value),
+    };
+    format!("{value:.decimals$}")
+}
+
+/// Progress in whole percent: `49 %`. It is 100 % only when all is done.
+pub fn progress(share: f64) -> String {
+    let percent = (share.clamp(0.0, 1.0) * 100.0).round();
+    format!("{:.0} %", if share < 1.0 { percent.min(99.0) } else { percent })
 }
 
 /// A share in percent, with two decimals at most: `0.80 %`, `11.5 %`, `100 %`.
@@ -114,6 +129,13 @@ mod tests {
         let values = [0.0, 0.0012, 0.0499, 0.8009, 9.999, 11.52, 99.97, 250.4];
         let shown = ["0 %", "0.001 %", "0.05 %", "0.80 %", "10.0 %", "11.5 %", "100 %", "250 %"];
         assert_eq!(values.map(percent), shown);
+    }
+
+    #[test]
+    fn scores_fit_a_column() {
+        let values = [0.863_34, -0.5, 9.9999, 9.99996, 12.345, 99.999, 123.456, 1234.5, 24_680.0, f64::NAN];
+        let shown = ["0.8633", "-0.5000", "9.9999", "10.00", "12.35", "100.0", "123.5", "1234", "24.7k", "NaN"];
+        assert_eq!(values.map(score), shown);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::estimate::Estimate;
+use crate::estimate::{DownloadSize, Estimate};
 use crate::preset::Preset;
 
 /// Presets passed on the way to another one, and numbers typed on the way to a longer one, are not estimated.
@@ -16,12 +16,27 @@ const MOST: usize = 64;
 #[derive(Default)]
 pub struct EstimateQuery {
     answers: HashMap<String, Result<Estimate, String>>,
+    /// The latest estimate of each preset, by name, whatever its settings were.
+    latest: HashMap<String, Estimate>,
     /// The preset to ask about next, and since when it has been in view.
     next: Option<(Box<Preset>, Option<Duration>)>,
-    /// TOML of the preset that is being estimated.
-    asked: Option<String>,
+    /// The preset that is being estimated.
+    asked: Option<Box<Preset>>,
+    /// The sizes of what is not downloaded, by the sentence about it; `None` while the hub is asked.
+    sizes: HashMap<String, Option<String>>,
     /// TOML of the preset in view.
     subject: String,
+}
+
+/// What is known about a preset.
+#[derive(Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// The estimate, or that of the same preset with other settings.
+    pub estimate: Option<&'a Estimate>,
+    /// Whether the settings have changed since that estimate.
+    pub outdated: bool,
+    /// Why the preset cannot be estimated as it is.
+    pub error: Option<&'a str>,
 }
 
 impl EstimateQuery {
@@ -36,6 +51,8 @@ impl EstimateQuery {
     /// Asks about the preset in view again: a run may have changed the answer.
     pub fn forget(&mut self) {
         self.subject.clear();
+        // The network may be back.
+        self.sizes.clear();
     }
 
     /// Whether a preset waits to be asked about.
@@ -53,23 +70,47 @@ impl EstimateQuery {
             return None;
         }
         let (preset, _) = self.next.take()?;
-        self.asked = Some(preset.toml.clone());
+        self.asked = Some(preset.clone());
         Some(preset)
     }
 
-    /// Keeps an answer, also for a preset that is no longer in view: it may come back.
-    pub fn on_answer(&mut self, toml: &str, answer: Result<Estimate, String>) {
+    /// Keeps an answer, also for a preset that is no longer in view: it may come back. Returns the preset if something of it
+    /// is not downloaded and its size was not asked for yet.
+    pub fn on_answer(&mut self, toml: &str, answer: Result<Estimate, String>) -> Option<Box<Preset>> {
         if self.answers.len() >= MOST {
             self.answers.clear();
         }
-        self.answers.insert(toml.to_owned(), answer);
-        if self.asked.as_deref() == Some(toml) {
-            self.asked = None;
+        let asked = self.asked.take_if(|asked| asked.toml == toml);
+        let mut sizeless = false;
+        if let Some((asked, estimate)) = asked.as_ref().zip(answer.as_ref().ok()) {
+            self.latest.insert(asked.name.clone(), estimate.clone());
+            for missing in &estimate.missing {
+                sizeless |= !self.sizes.contains_key(missing);
+                self.sizes.entry(missing.clone()).or_default();
+            }
         }
+        self.answers.insert(toml.to_owned(), answer);
+        asked.filter(|_| sizeless)
     }
 
-    /// The estimate of a preset, or why it failed.
-    pub fn answer(&self, preset: &Preset) -> Option<&Result<Estimate, String>> {
-        self.answers.get(&preset.toml)
+    /// Keeps the sizes of what is not downloaded.
+    pub fn on_download_sizes(&mut self, sizes: Vec<DownloadSize>) {
+        self.sizes.extend(sizes.into_iter().map(|size| (size.missing, Some(size.size))));
+    }
+
+    /// A sentence about something that is not downloaded, with its size if that is known.
+    pub fn with_size(&self, missing: &str) -> String {
+        let size = self.sizes.get(missing).and_then(Option::as_deref);
+        format!("{missing}{}", size.unwrap_or_default())
+    }
+
+    /// What is known about a preset. A wrong setting, and one whose estimate is not there yet, leave the latest estimate.
+    pub fn known(&self, preset: &Preset) -> Known<'_> {
+        let latest = self.latest.get(&preset.name);
+        match self.answers.get(&preset.toml) {
+            Some(Ok(estimate)) => Known { estimate: Some(estimate), outdated: false, error: None },
+            Some(Err(error)) => Known { estimate: latest, outdated: latest.is_some(), error: Some(error) },
+            None => Known { estimate: latest, outdated: latest.is_some(), error: None },
+        }
     }
 }

@@ -1,11 +1,11 @@
-//! The list of presets: which pass the filter, and which is selected.
+//! The list of presets: the user's own before the built-in ones, which pass the filter, and which is selected.
 
 use super::layout::window;
 use crate::Usage;
 use crate::data::{LabelledSource, dataset_name};
 use crate::preset::{DataSource, Draft, InstructionFiles, Preset, PresetEntry};
 use crate::ui::format::plain;
-use crate::ui::saving::SavedPreset;
+use crate::ui::saving::{EditedPreset, SavedPreset};
 use crate::ui::widgets::input::Input;
 
 /// The list of presets.
@@ -23,6 +23,14 @@ pub struct Entry {
     pub listed: PresetEntry,
     /// The preset with its changes, or why it is invalid.
     pub now: Result<Preset, Usage>,
+}
+
+/// A row of the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    Heading(&'static str),
+    /// Index of a preset.
+    Preset(usize),
 }
 
 impl Entry {
@@ -46,6 +54,11 @@ impl Entry {
         self.listed.draft.as_ref().map_or(0, Draft::changes)
     }
 
+    /// Whether it is one of the user's own.
+    pub fn is_own(&self) -> bool {
+        self.listed.path.is_some()
+    }
+
     fn contains(&self, word: &str) -> bool {
         let has = |text: &str| text.to_lowercase().contains(word);
         has(&self.listed.name)
@@ -54,9 +67,41 @@ impl Entry {
 }
 
 impl List {
-    /// Selects the first preset.
+    /// Selects the first preset that can be read.
     pub fn new(listed: Vec<PresetEntry>) -> List {
-        List { entries: listed.into_iter().map(Entry::new).collect(), filter: Input::default(), selected: 0 }
+        let entries = sorted(listed);
+        let selected = entries.iter().position(|entry| entry.now.is_ok()).unwrap_or(0);
+        List { entries, filter: Input::default(), selected }
+    }
+
+    /// The rows of the table: the presets that pass the filter, with headings if some are the user's own.
+    pub fn rows(&self) -> Vec<Row> {
+        let shown = self.shown();
+        let is_own = |number: &usize| self.entries[*number].is_own();
+        let own = shown.iter().take_while(|number| is_own(number)).count();
+        let presets = |numbers: &[usize]| numbers.iter().copied().map(Row::Preset).collect::<Vec<_>>();
+        let (own, built_in) = (presets(&shown[..own]), presets(&shown[own..]));
+        if !self.entries.first().is_some_and(Entry::is_own) {
+            return built_in;
+        }
+        let headed = |name, rows: Vec<Row>| (!rows.is_empty()).then(|| [vec![Row::Heading(name)], rows].concat());
+        [headed("yours", own), headed("built-in", built_in)].into_iter().flatten().flatten().collect()
+    }
+
+    /// The rows without a filter.
+    pub fn all_rows(&self) -> usize {
+        let own = self.entries.iter().filter(|entry| entry.is_own()).count();
+        let headings = match own {
+            0 => 0,
+            own => 1 + usize::from(own < self.entries.len()),
+        };
+        self.entries.len() + headings
+    }
+
+    /// Index of the first row in view.
+    pub fn first_row(&self, rows: &[Row], height: usize) -> usize {
+        let place = rows.iter().position(|row| *row == Row::Preset(self.selected)).unwrap_or(0);
+        window(place, height, rows.len())
     }
 
     /// Indices of the entries that pass the filter.
@@ -93,10 +138,10 @@ impl List {
     }
 
     /// Selects the preset in a row of the table.
-    pub fn select_row(&mut self, row: usize, rows: usize) {
-        let shown = self.shown();
-        let place = shown.iter().position(|number| *number == self.selected).unwrap_or(0);
-        if let Some(number) = shown.get(window(place, rows, shown.len()) + row).filter(|_| row < rows) {
+    pub fn select_row(&mut self, row: usize, height: usize) {
+        let rows = self.rows();
+        let at = self.first_row(&rows, height) + row;
+        if let Some(Row::Preset(number)) = rows.get(at).filter(|_| row < height) {
             self.selected = *number;
         }
     }
@@ -111,6 +156,19 @@ impl List {
         self.entries.iter().any(|entry| entry.listed.name == name)
     }
 
+    /// Lists the presets again after one was renamed or deleted.
+    pub fn edited(&mut self, edited: &EditedPreset, listed: Vec<PresetEntry>) {
+        let here = self.entries.get(self.selected).is_some_and(|entry| entry.listed.name == edited.from);
+        let place = self.selected;
+        self.entries.retain(|entry| entry.listed.name != edited.from);
+        self.renew(listed, &[]);
+        if here {
+            let renamed = self.entries.iter().position(|entry| Some(&entry.listed.name) == edited.name.as_ref());
+            self.selected = renamed.unwrap_or(place).min(self.entries.len().saturating_sub(1));
+            self.settle();
+        }
+    }
+
     /// Lists the presets again after some were saved. Changes of others stay. If the selected one was saved, the result is
     /// selected.
     pub fn renew(&mut self, listed: Vec<PresetEntry>, saved: &[SavedPreset]) {
@@ -119,12 +177,12 @@ impl List {
         let selected =
             selected.map(|entry| of(entry).map_or_else(|| entry.listed.name.clone(), |saved| saved.name.clone()));
         let before: Vec<Entry> = self.entries.drain(..).collect();
-        self.entries = listed.into_iter().map(Entry::new).collect();
+        self.entries = sorted(listed);
         for old in before.into_iter().filter(|old| of(old).is_none() && old.changes() > 0) {
             match self.entries.iter_mut().find(|entry| entry.listed.name == old.listed.name) {
                 Some(kept) => *kept = old,
                 // Its file was deleted, but its changes are not lost.
-                None => self.entries.push(old),
+                None => self.entries.insert(0, old),
             }
         }
         self.selected =
@@ -137,6 +195,12 @@ impl List {
     pub fn len(&self) -> usize {
         self.entries.len()
     }
+}
+
+/// The user's own presets first.
+fn sorted(listed: Vec<PresetEntry>) -> Vec<Entry> {
+    let (own, built_in): (Vec<Entry>, Vec<Entry>) = listed.into_iter().map(Entry::new).partition(Entry::is_own);
+    own.into_iter().chain(built_in).collect()
 }
 
 /// The name of the model without its owner or folder.

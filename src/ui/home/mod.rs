@@ -1,12 +1,23 @@
 //! Home: the presets, and the settings, the estimate and the first batch of the selected one.
 
+mod change;
+mod choices;
+mod deletion;
+mod editor;
 mod estimate_query;
 mod layout;
 mod list;
+mod memory;
+mod mouse;
+mod naming;
+mod place;
 mod plan;
 mod preview;
 mod scene;
 mod settings;
+mod settings_list;
+mod shares;
+mod spans;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -17,32 +28,38 @@ mod unsaved;
 use std::time::Duration;
 
 use ratatui::Frame;
-use ratatui::layout::{Margin, Position, Rect};
+use ratatui::layout::Rect;
 
 use super::input::UserInput;
 use super::intent::Intent;
 use super::keymap::{Action, Context, Keymap};
-use super::saving::SavedPreset;
+use super::saving::{EditedPreset, SavedPreset};
 use super::theme::Look;
 use super::widgets::input::Input;
-use crate::estimate::Estimate;
+use crate::estimate::{DownloadSize, Estimate};
 use crate::preset::{Draft, Field, Preset, PresetEntry};
+use deletion::Deletion;
+use editor::Editing;
 use estimate_query::EstimateQuery;
 use layout::{HomeLayout, HomePart};
 use list::List;
+use naming::Naming;
 use scene::Scene;
-use typing::{Editing, Naming, Typing};
+use settings::SettingsView;
+use settings_list::Settings;
+use typing::Typing;
 pub use unsaved::Unsaved;
 
 /// The state of Home.
 pub struct Home {
     list: List,
     focus: HomePart,
-    /// Index of the selected setting.
-    field: usize,
+    settings: Settings,
     /// Warnings and examples of the preview that are scrolled past.
     scrolled: u16,
     typing: Option<Typing>,
+    /// The name that is being saved or renamed to, until that is done.
+    submitted: Option<Naming>,
     estimates: EstimateQuery,
 }
 
@@ -52,9 +69,10 @@ impl Home {
         let mut home = Home {
             list: List::new(presets),
             focus: HomePart::List,
-            field: 0,
+            settings: Settings::default(),
             scrolled: 0,
             typing: None,
+            submitted: None,
             estimates: EstimateQuery::default(),
         };
         home.note_subject();
@@ -66,19 +84,28 @@ impl Home {
         self.typing.is_some()
     }
 
+    /// Selects the setting of a key, such as `train.epochs`, and gives the settings the focus. A key that does not apply to the
+    /// selected preset changes nothing.
+    pub fn select_setting(&mut self, key: &str) {
+        if let Some(entry) = self.list.selected()
+            && self.settings.select(entry, key)
+        {
+            self.typing = None;
+            self.focus = HomePart::Settings;
+        }
+    }
+
     /// Handles an input. `area` is the one that [`Home::draw`] draws on.
-    pub fn handle(&mut self, input: &UserInput, area: Rect, keymap: &Keymap) -> Option<Intent> {
+    pub fn handle(&mut self, input: &UserInput, area: Rect, keymap: &Keymap, look: &Look) -> Option<Intent> {
         let intent = match input {
             UserInput::Key(key) if self.typing() => self.type_key(*key),
-            UserInput::Key(key) => self.act(keymap.action(Context::Home, key)?),
+            UserInput::Key(key) => return self.perform(keymap.action(Context::Home, key)?),
             UserInput::Paste(text) => {
                 self.paste(text);
                 None
             }
-            UserInput::Click(at) => {
-                self.click(*at, area);
-                None
-            }
+            UserInput::Click(at) => self.click(*at, area, look),
+            UserInput::Drag(_) => None,
             UserInput::ScrollUp(at) => {
                 self.scroll(*at, area, -1);
                 None
@@ -88,6 +115,13 @@ impl Home {
                 None
             }
         };
+        self.note_subject();
+        intent
+    }
+
+    /// Performs an action, as its key does.
+    pub fn perform(&mut self, action: Action) -> Option<Intent> {
+        let intent = self.act(action);
         self.note_subject();
         intent
     }
@@ -107,14 +141,18 @@ impl Home {
             Action::Last => self.go(ALL),
             Action::FocusNext => self.focus_by(1),
             Action::FocusPrevious => self.focus_by(HomePart::ALL.len() - 1),
+            Action::Left | Action::Right if self.focus == HomePart::Settings => {
+                return self.step(action == Action::Right);
+            }
             Action::Left => self.focus = HomePart::List,
             Action::Right if self.focus == HomePart::List => self.focus = HomePart::Settings,
             Action::Back => self.back(),
+            Action::Filter if self.focus == HomePart::Settings => self.typing = Some(Typing::SettingsFilter),
             Action::Filter => {
                 self.focus = HomePart::List;
                 self.typing = Some(Typing::Filter);
             }
-            Action::Enter | Action::Edit if self.focus == HomePart::Settings => self.begin_edit(),
+            Action::Enter | Action::Edit if self.focus == HomePart::Settings => return self.begin_edit(),
             Action::Edit => self.focus = HomePart::Settings,
             Action::Reset if self.focus == HomePart::Settings => self.reset(),
             Action::ResetAll => {
@@ -123,48 +161,54 @@ impl Home {
                 }
             }
             Action::Save => {
-                let valid = self.list.selected().filter(|entry| entry.now.is_ok());
-                self.typing = valid.map(|entry| Typing::Name(Naming::new(entry, &self.list)));
+                let entry = self.list.selected()?;
+                if let Err(error) = &entry.now {
+                    return Some(Intent::Refuse(error.to_string()));
+                }
+                self.typing = Some(Typing::Name(Naming::save(entry, &self.list)));
+            }
+            Action::Rename => {
+                let entry = self.list.selected()?;
+                let refused = match (entry.is_own(), entry.changes()) {
+                    (false, _) => Some("is built in and cannot be renamed; s saves a copy under another name"),
+                    (true, 1..) => Some("has unsaved changes; save or undo them first"),
+                    (true, 0) => None,
+                };
+                if let Some(why) = refused {
+                    return Some(Intent::Refuse(format!("{} {why}", entry.listed.name)));
+                }
+                self.typing = Some(Typing::Name(Naming::rename(entry, &self.list)));
+            }
+            Action::Delete => {
+                let entry = self.list.selected()?;
+                match Deletion::of(entry) {
+                    Some(deletion) => self.typing = Some(Typing::Delete(deletion)),
+                    None => {
+                        let why = format!("{} is built in and cannot be deleted", entry.listed.name);
+                        return Some(Intent::Refuse(why));
+                    }
+                }
             }
             _ => {}
         }
         None
     }
 
-    /// A click focuses a panel and selects what it hits; one on the selected setting edits it.
-    fn click(&mut self, at: Position, area: Rect) {
+    /// Goes to a preset, and to this setting of it. In names of runs, `/` of a preset is `-`. Whether it is listed.
+    pub fn go_to(&mut self, preset: &str, key: Option<&str>) -> bool {
+        let named = |name: &str| name == preset || name.replace('/', "-") == preset;
+        let Some(place) = self.list.entries.iter().position(|entry| named(&entry.listed.name)) else { return false };
         self.keep_typed();
-        let layout = HomeLayout::of(area, self.list.len());
-        let Some(part) = layout.part(at) else { return };
-        match part {
-            HomePart::List => {
-                let inner = layout.list.inner(Margin::new(1, 1));
-                let rows = usize::from(inner.height).saturating_sub(1);
-                if let Some(row) = at.y.checked_sub(inner.y + 1) {
-                    self.list.select_row(usize::from(row), rows);
-                }
-            }
-            HomePart::Settings => {
-                let inner = layout.settings.inner(Margin::new(1, 1));
-                let focused = self.focus == HomePart::Settings;
-                let noted = self.list.selected().is_some_and(|entry| settings::noted(entry, focused));
-                if let Some(field) = settings::field_at(&self.fields(), self.field, inner, noted, at.y) {
-                    if focused && self.field == field {
-                        self.begin_edit();
-                    }
-                    self.field = field;
-                }
-            }
-            HomePart::Preview => {}
+        self.list.selected = place;
+        if self.list.selected().is_none() {
+            self.list.filter = Input::default();
         }
-        self.focus = part;
-    }
-
-    fn scroll(&mut self, at: Position, area: Rect, by: isize) {
-        if let (None, Some(part)) = (&self.typing, HomeLayout::of(area, self.list.len()).part(at)) {
-            self.focus = part;
-            self.go(by);
+        self.focus = HomePart::Settings;
+        if let Some(key) = key {
+            self.select_setting(key);
         }
+        self.note_subject();
+        true
     }
 
     /// Advances the time. Returns a preset to estimate, if it is time for one.
@@ -177,15 +221,25 @@ impl Home {
         self.estimates.waiting()
     }
 
-    /// Notes the estimate of the preset with this TOML.
-    pub fn on_estimate(&mut self, toml: &str, estimate: Result<Estimate, String>) {
-        self.estimates.on_answer(toml, estimate);
+    /// Notes the estimate of the preset with this TOML. Returns the preset if the sizes of its downloads are to be asked for.
+    pub fn on_estimate(&mut self, toml: &str, estimate: Result<Estimate, String>) -> Option<Box<Preset>> {
+        self.estimates.on_answer(toml, estimate)
+    }
+
+    /// Notes the sizes of what is not downloaded.
+    pub fn on_download_sizes(&mut self, sizes: Vec<DownloadSize>) {
+        self.estimates.on_download_sizes(sizes);
     }
 
     /// Requests a new estimate: a run has started or ended, and free memory and known throughputs may have changed.
     pub fn renew_estimate(&mut self) {
         self.estimates.forget();
         self.note_subject();
+    }
+
+    /// Name of the selected preset.
+    pub fn selected(&self) -> Option<String> {
+        self.list.selected().map(|entry| super::format::plain(&entry.listed.name))
     }
 
     /// The presets that were changed and not saved.
@@ -195,23 +249,49 @@ impl Home {
 
     /// Shows the presets that exist after some were saved.
     pub fn on_saved(&mut self, saved: &[SavedPreset], presets: Vec<PresetEntry>) {
+        self.submitted = None;
         self.list.renew(presets, saved);
         self.note_subject();
     }
 
+    /// Shows the presets that exist after one was renamed or deleted.
+    pub fn on_edited(&mut self, edited: &EditedPreset, presets: Vec<PresetEntry>) {
+        self.submitted = None;
+        self.list.edited(edited, presets);
+        self.note_subject();
+    }
+
+    /// Asks for the name again that was not saved. Whether there is one, and nothing else is typed.
+    pub fn on_not_saved(&mut self, why: &str) -> bool {
+        let Some(mut naming) = self.submitted.take().filter(|_| self.typing.is_none()) else { return false };
+        naming.complaint = Some(why.to_owned());
+        self.typing = Some(Typing::Name(naming));
+        true
+    }
+
     /// Draws the panels, and the name to save under while it is typed.
     pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
-        let places = HomeLayout::of(area, self.list.len());
-        let scene =
-            Scene { list: &self.list, estimates: &self.estimates, field: self.field, scrolled: self.scrolled, look };
+        let places = HomeLayout::of(area, self.list.all_rows());
+        let scene = Scene { list: &self.list, estimates: &self.estimates, scrolled: self.scrolled, look };
         let filtering = matches!(self.typing, Some(Typing::Filter));
         let preset = self.subject();
         table::draw(frame, places.list, &scene, self.focus == HomePart::List, filtering);
-        settings::draw(frame, places.settings, &scene, self.focus == HomePart::Settings, self.editing());
+        let view = SettingsView {
+            settings: &self.settings,
+            focused: self.focus == HomePart::Settings,
+            filtering: matches!(self.typing, Some(Typing::SettingsFilter)),
+            editing: self.editing(),
+            error: self.error(),
+        };
+        settings::draw(frame, places.settings, &scene, &view);
         plan::draw(frame, places.plan, &scene, preset);
         preview::draw(frame, places.preview, &scene, preset, self.focus == HomePart::Preview);
-        if let Some(Typing::Name(naming)) = &self.typing {
-            naming.draw(frame, area, look);
+        match &self.typing {
+            Some(Typing::Name(naming)) => naming.draw(frame, area, look),
+            Some(Typing::Delete(deletion)) => deletion.draw(frame, area, look),
+            // Beside the estimate, which follows what is chosen.
+            Some(Typing::Field(editing)) => editing.draw_list(frame, list_area(area, places.settings), look),
+            Some(Typing::Filter | Typing::SettingsFilter) | None => {}
         }
     }
 
@@ -221,6 +301,11 @@ impl Home {
             Some(Ok(preset)) => Some(preset),
             _ => self.list.selected()?.now.as_ref().ok(),
         }
+    }
+
+    /// Why the preset in view cannot be trained as it is.
+    fn error(&self) -> Option<&str> {
+        self.estimates.known(self.subject()?).error
     }
 
     fn editing(&self) -> Option<&Editing> {
@@ -235,14 +320,14 @@ impl Home {
         if let Some(preset) = self.subject().cloned() {
             self.estimates.look_at(&preset);
         }
-        self.field = self.field.min(self.fields().len().saturating_sub(1));
+        if let Some(entry) = self.list.selected() {
+            self.settings.go(entry, 0);
+        }
     }
 
-    fn fields(&self) -> Vec<Field> {
-        match self.list.selected().map(|entry| &entry.listed.draft) {
-            Some(Ok(draft)) => draft.fields(),
-            _ => Vec::new(),
-        }
+    /// The selected setting.
+    fn field(&self) -> Option<Field> {
+        self.settings.selected(self.list.selected()?)
     }
 
     fn go(&mut self, by: isize) {
@@ -252,16 +337,15 @@ impl Home {
                 self.scrolled = 0;
             }
             HomePart::Settings => {
-                let last = self.fields().len().saturating_sub(1);
-                self.field = self.field.saturating_add_signed(by).min(last);
+                if let Some(entry) = self.list.selected() {
+                    self.settings.go(entry, by);
+                }
             }
             HomePart::Preview => {
-                let last = self.subject().and_then(|preset| match self.estimates.answer(preset)? {
-                    Ok(estimate) => Some(estimate.data.as_ref()?)
-                        .map(|data| (data.notes.len() + data.warnings.len() + data.preview.len()).saturating_sub(1)),
-                    Err(_) => None,
-                });
-                let next = usize::from(self.scrolled).saturating_add_signed(by).min(last.unwrap_or(0));
+                let estimate = self.subject().and_then(|preset| self.estimates.known(preset).estimate);
+                let data = estimate.and_then(|estimate| estimate.data.as_ref());
+                let lines = data.map_or(0, |data| data.notes.len() + data.warnings.len() + data.preview.len());
+                let next = usize::from(self.scrolled).saturating_add_signed(by).min(lines.saturating_sub(1));
                 self.scrolled = u16::try_from(next).unwrap_or(u16::MAX);
             }
         }
@@ -274,29 +358,25 @@ impl Home {
 
     /// Goes from the details to the list; in the list, clears the filter.
     fn back(&mut self) {
-        if self.focus == HomePart::List {
-            self.list.filter = Input::default();
+        match (self.focus, self.list.selected()) {
+            (HomePart::Settings, Some(entry)) if !self.settings.filter.is_empty() => {
+                return self.settings.set_filter(entry, |filter| *filter = Input::default());
+            }
+            (HomePart::List, _) => self.list.filter = Input::default(),
+            _ => {}
         }
         self.focus = HomePart::List;
     }
 
     fn launch(&self) -> Option<Intent> {
-        Some(Intent::Launch(Box::new(self.list.selected()?.now.as_ref().ok()?.clone())))
+        Some(match &self.list.selected()?.now {
+            Ok(preset) => Intent::Launch(Box::new(preset.clone())),
+            Err(error) => Intent::Refuse(error.to_string()),
+        })
     }
+}
 
-    fn begin_edit(&mut self) {
-        let fields = self.fields();
-        let Some((field, entry)) = fields.get(self.field).zip(self.list.selected()) else { return };
-        if let Ok(draft) = &entry.listed.draft {
-            let value = field.value.as_deref().unwrap_or_default();
-            self.typing = Some(Typing::Field(Box::new(Editing::new(field.key, value, draft))));
-        }
-    }
-
-    fn reset(&mut self) {
-        let fields = self.fields();
-        if let Some((field, entry)) = fields.get(self.field).zip(self.list.selected_mut()) {
-            entry.change(|draft| draft.reset(field.key));
-        }
-    }
+/// Where a list of values is drawn: over the settings, or over the whole area if they are too small for it.
+fn list_area(area: Rect, settings: Rect) -> Rect {
+    if settings.width >= 48 && settings.height >= 12 { settings } else { area }
 }

@@ -2,15 +2,16 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 use ratatui::text::{Line, Span, Text};
-use ratatui::widgets::{Paragraph, Wrap};
+use ratatui::widgets::Paragraph;
 
+use super::estimate_query::Known;
+use super::memory::{self, LegendForm};
 use super::scene::Scene;
-use crate::estimate::{DeviceMemory, Estimate, MemoryFit, ModelEstimate};
+use crate::estimate::{Estimate, MemoryFit, ModelEstimate, Throughput};
 use crate::preset::Preset;
-use crate::ui::format::{bytes, duration, grouped, number, plain};
-use crate::ui::theme::{Depth, Hue};
+use crate::ui::format::{duration, grouped, number, plain, truncated, width, wrapped};
+use crate::ui::theme::Hue;
 use crate::ui::widgets::panel::{Title, panel};
 
 /// Width of the labels at the left.
@@ -19,65 +20,150 @@ const LABEL: usize = 10;
 /// Draws the estimate, or what it waits for.
 pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset>) {
     let theme = &scene.look.theme;
-    let answer = preset.and_then(|preset| scene.estimates.answer(preset));
+    let known = preset.map(|preset| scene.estimates.known(preset)).unwrap_or_default();
     let mut title = Title::named("Plan");
-    if let Some(device) = answer.and_then(|answer| answer.as_ref().ok()?.device.as_ref()) {
+    match (known.outdated, known.error) {
+        (true, Some(_)) => title.values.push(Span::styled("before this change", theme.bold(theme.warning))),
+        (true, None) => title.values.push(Span::styled("updating", theme.style(theme.dim))),
+        (false, _) => {}
+    }
+    if let Some(device) = known.estimate.and_then(|estimate| estimate.device.as_ref()) {
         title.note = plain(&device.name);
     }
     let inner = panel(frame, area, scene.look, false, title);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-    let text = match (preset, answer) {
+    let text = match (preset, known) {
         (None, _) => Text::default(),
-        (Some(_), None) => Text::styled("reading model and data…", theme.style(theme.dim)),
-        (Some(_), Some(Err(error))) => Text::styled(plain(error), theme.style(theme.error)),
-        (Some(preset), Some(Ok(estimate))) => Text::from(lines(estimate, preset, scene, inner)),
+        (Some(preset), Known { estimate: Some(estimate), error, .. }) => {
+            Plan { estimate, preset, error, scene, area: inner }.text()
+        }
+        (Some(_), Known { error: Some(error), .. }) => {
+            Text::from_iter(said(error, theme.error, scene, usize::from(inner.width)))
+        }
+        (Some(_), Known { .. }) => Text::styled("reading model and data", theme.style(theme.dim)),
     };
-    frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: false }), inner);
+    frame.render_widget(Paragraph::new(text), inner);
 }
 
-/// The lines of the estimate, as many as there is room for.
-fn lines(estimate: &Estimate, preset: &Preset, scene: &Scene, area: Rect) -> Vec<Line<'static>> {
-    let theme = &scene.look.theme;
-    let width = usize::from(area.width);
-    let row = |name: &str, text: String, hue: Hue| {
-        let name = Span::styled(format!("{name:<LABEL$}"), theme.style(theme.dim));
-        Line::from(vec![name, Span::styled(text, theme.style(hue))])
-    };
-    // Each line with its rank: if room is short, those of the highest rank are left out.
-    let mut lines: Vec<(u8, Line)> = Vec::new();
-    for text in &estimate.missing {
-        lines.push((0, Line::styled(plain(text), theme.style(theme.warning))));
-    }
-    if let Some(model) = &estimate.model {
-        lines.push((0, row("trainable", trainable(model, width), theme.selected)));
-        lines.push((5, row("model", format!("{} parameters", grouped(model.parameters)), theme.text)));
-    }
-    if let Some(data) = &estimate.data {
-        let (examples, held_out) = (grouped(data.examples), grouped(data.eval_examples));
-        lines.push((3, row("data", format!("{examples} examples, {held_out} held out"), theme.text)));
-        lines.push((6, row("tokens", format!("max length {}", grouped(data.longest)), theme.text)));
-        let steps = format!("{} in {}", grouped(data.steps), counted(preset.train.epochs, "epoch"));
-        lines.push((1, row("steps", steps, theme.text)));
-        let time = match (estimate.seconds(), &estimate.throughput) {
-            (Some(seconds), Some(throughput)) => {
-                let about = format!("~{}", duration(seconds));
-                let whole = format!("{about} (from {})", plain(&throughput.run));
-                let fits = LABEL + crate::ui::format::width(&whole) <= width;
-                row("time", if fits { whole } else { about }, theme.text)
-            }
-            _ => row("time", "no estimate yet (no similar run)".into(), theme.dim),
+/// A text in as many lines as it takes.
+fn said(text: &str, hue: Hue, scene: &Scene, room: usize) -> Vec<Line<'static>> {
+    let style = scene.look.theme.style(hue);
+    wrapped(&plain(text), room).into_iter().map(|line| Line::styled(line, style)).collect()
+}
+
+/// A line with its rank: if room is short, those of the highest rank are left out.
+struct Ranked {
+    rank: u8,
+    line: Line<'static>,
+}
+
+/// What is said of a preset, and where.
+struct Plan<'a> {
+    estimate: &'a Estimate,
+    preset: &'a Preset,
+    error: Option<&'a str>,
+    scene: &'a Scene<'a>,
+    area: Rect,
+}
+
+impl Plan<'_> {
+    /// As much as there is room for. The legend of the memory gets shorter before a line is left out, and never loses a part
+    /// without saying so.
+    fn text(&self) -> Text<'static> {
+        let (height, width) = (usize::from(self.area.height), usize::from(self.area.width));
+        let mut lines = self.lines(false);
+        let model = self.estimate.model.as_ref();
+        let legend = |form| model.map(|model| memory::legend(model, self.scene, width, form)).unwrap_or_default();
+        let complete = |lines: Vec<Ranked>, legend: Vec<Line<'static>>| {
+            Text::from_iter(lines.into_iter().map(|ranked| ranked.line).chain(legend))
         };
-        lines.push((2, time));
+        loop {
+            let fits = |form: &LegendForm| {
+                let usual = *form != LegendForm::Marks;
+                usual && lines.len() + legend(*form).len() <= height
+            };
+            if let Some(form) = LegendForm::ALL.into_iter().find(fits) {
+                let legend = legend(form).into_iter().map(|row| row.line).collect();
+                return complete(lines, legend);
+            }
+            match lines.iter().map(|ranked| ranked.rank).max().filter(|rank| *rank > 0) {
+                // The time joins the steps before either is left out.
+                Some(rank) if rank <= 2 && lines.iter().any(|ranked| ranked.rank == 2) => {
+                    lines = self.lines(true).into_iter().filter(|ranked| ranked.rank < 2).collect();
+                }
+                Some(rank) => lines.retain(|ranked| ranked.rank != rank),
+                None => break,
+            }
+        }
+        let legend = memory::cut(legend(LegendForm::Marks), height.saturating_sub(lines.len()), width, self.scene);
+        complete(lines, legend)
     }
-    if let Some(model) = &estimate.model {
-        lines.extend(memory(model, estimate.device.as_ref(), scene, width));
+
+    /// All lines but the legend. Joined, the line of the steps has the time.
+    fn lines(&self, joined: bool) -> Vec<Ranked> {
+        let (estimate, preset, scene) = (self.estimate, self.preset, self.scene);
+        let theme = &scene.look.theme;
+        let room = usize::from(self.area.width);
+        let row = |rank, name: &str, text: String, hue: Hue| {
+            let name = Span::styled(format!("{name:<LABEL$}"), theme.style(theme.dim));
+            let text = truncated(&text, room.saturating_sub(LABEL), scene.look.ascii);
+            Ranked { rank, line: Line::from(vec![name, Span::styled(text, theme.style(hue))]) }
+        };
+        let error = self.error.map(|error| (error.to_owned(), theme.error));
+        let missing = estimate.missing.iter().map(|text| (scene.estimates.with_size(text), theme.warning));
+        let notes = error.into_iter().chain(missing).flat_map(|(text, hue)| said(&text, hue, scene, room));
+        let mut lines: Vec<Ranked> = notes.map(|line| Ranked { rank: 0, line }).collect();
+        if let Some(model) = &estimate.model {
+            lines.push(row(1, "trainable", trainable(model, room), theme.selected));
+            lines.push(row(5, "model", format!("{} parameters", grouped(model.parameters)), theme.text));
+        }
+        if let Some(data) = &estimate.data {
+            let (examples, held_out) = (grouped(data.examples), grouped(data.eval_examples));
+            lines.push(row(3, "data", format!("{examples} examples, {held_out} held out"), theme.text));
+            lines.push(row(6, "tokens", format!("max length {}", grouped(data.longest)), theme.text));
+            let steps = format!("{} in {}", grouped(data.steps), counted(preset.train.epochs, "epoch"));
+            let time = estimate.seconds().zip(estimate.throughput.as_ref());
+            let steps = match time {
+                Some((seconds, _)) if joined => {
+                    let time = duration(seconds);
+                    let whole = format!("{steps}, ~{time}");
+                    let fits = LABEL + width(&whole) <= room;
+                    if fits { whole } else { format!("{}, ~{time}", grouped(data.steps)) }
+                }
+                _ => steps,
+            };
+            lines.push(row(0, "steps", steps, theme.text));
+            lines.push(match time {
+                Some((seconds, throughput)) => {
+                    row(2, "time", about(seconds, throughput, room.saturating_sub(LABEL)), theme.text)
+                }
+                None => row(2, "time", "no estimate yet (no similar run)".into(), theme.dim),
+            });
+        }
+        if let Some(model) = &estimate.model {
+            let rows = |fit: Option<&MemoryFit>| Some(grouped(fit?.largest?));
+            let fit = |checkpointing| rows(model.fits.iter().find(|fit| fit.checkpointing == checkpointing));
+            if let Some((plain, checkpointed)) = fit(false).zip(fit(true)) {
+                let text = format!("max batch {plain}, {checkpointed} with gradient checkpointing");
+                lines.push(row(7, "batch", text, theme.text));
+            }
+            let (verdict, hue) = memory::verdict(model, estimate.device.as_ref(), scene, room.saturating_sub(LABEL));
+            lines.push(row(0, "memory", verdict, hue));
+            lines.push(Ranked { rank: 0, line: memory::bar(model, estimate.device.as_ref(), scene, room) });
+        }
+        lines
     }
-    let rows = |line: &Line| line.width().div_ceil(width.max(1)).max(1);
-    while lines.iter().map(|(_, line)| rows(line)).sum::<usize>() > usize::from(area.height) {
-        let Some(least) = lines.iter().map(|(rank, _)| *rank).max().filter(|rank| *rank > 0) else { break };
-        lines.retain(|(rank, _)| *rank != least);
-    }
-    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+/// `~1:13 (median of 3 similar runs)`, in the longest form that there is room for.
+fn about(seconds: f64, throughput: &Throughput, room: usize) -> String {
+    let about = format!("~{}", duration(seconds));
+    let (long, short) = match throughput.runs.as_slice() {
+        [run] => (format!("from {}", plain(run)), "1 run".to_owned()),
+        runs => (format!("median of {} similar runs", runs.len()), format!("{} runs", runs.len())),
+    };
+    let forms = [format!("{about} ({long})"), format!("{about} ({short})")];
+    forms.into_iter().find(|form| width(form) <= room).unwrap_or(about)
 }
 
 /// `28,416 sparse (0.80 % of 3.55M) + 770 dense`, or without the share if there is no room for it.
@@ -90,108 +176,6 @@ fn trainable(model: &ModelEstimate, width: usize) -> String {
         (selected, 0) => format!("{} sparse{of}", grouped(selected)),
         (selected, dense) => format!("{} sparse{of} + {} dense", grouped(selected), grouped(dense)),
     }
-}
-
-/// The memory that is needed, as a bar, and by part.
-fn memory(
-    model: &ModelEstimate,
-    device: Option<&DeviceMemory>,
-    scene: &Scene,
-    width: usize,
-) -> Vec<(u8, Line<'static>)> {
-    let theme = &scene.look.theme;
-    let needed = model.bytes();
-    let (hue, verdict) = match device {
-        Some(device) if needed > device.total => {
-            (theme.error, format!(", exceeds the {} of the device", bytes(device.total as f64)))
-        }
-        Some(device) if needed > device.free => {
-            (theme.warning, format!(", exceeds the {} free now", bytes(device.free as f64)))
-        }
-        Some(device) => (theme.text, format!(" of {} free", bytes(device.free as f64))),
-        None => (theme.text, String::new()),
-    };
-    let head = Line::from(vec![
-        Span::styled(format!("{:<LABEL$}", "memory"), theme.style(theme.dim)),
-        Span::styled(format!("~{}{verdict}", bytes(needed as f64)), theme.style(hue)),
-    ]);
-    let mut lines = vec![(0, head), (0, bar(model, device, scene, width))];
-    let rows = |fit: Option<&MemoryFit>| Some(grouped(fit?.largest?));
-    let fit = |checkpointing| rows(model.fits.iter().find(|fit| fit.checkpointing == checkpointing));
-    if let Some((plain, checkpointed)) = fit(false).zip(fit(true)) {
-        let text = format!("max batch {plain}, {checkpointed} with gradient checkpointing");
-        let label = Span::styled(format!("{:<LABEL$}", "batch"), theme.style(theme.dim));
-        lines.push((7, Line::from(vec![label, Span::styled(text, theme.style(theme.text))])));
-    }
-    let parts: Vec<_> = model.memory.iter().enumerate().filter(|(_, part)| part.bytes > 0).collect();
-    let name = parts.iter().map(|(_, part)| part.name.len()).max().unwrap_or(0).max(14) + 1;
-    // Two to a line if there is room: each has a mark, a name, a size and a gap.
-    let columns = if width >= 2 * (2 + name + 10) + 3 { 2 } else { 1 };
-    for chunk in parts.chunks(columns) {
-        let mut line = Line::default();
-        for (number, part) in chunk {
-            let (style, letter) = colour(*number, scene);
-            let mark = if letters(scene) { letter } else { '■' };
-            line.push_span(Span::styled(format!("{mark} "), style));
-            line.push_span(Span::styled(format!("{:<name$}", part.name), theme.style(theme.dim)));
-            let about = match (part.estimated, scene.look.ascii) {
-                (false, _) => " ",
-                (true, false) => "≈",
-                (true, true) => "~",
-            };
-            let text = format!("{:>10}", format!("{about}{}", bytes(part.bytes as f64)));
-            line.push_span(Span::styled(text, theme.style(theme.text)));
-            line.push_span("   ");
-        }
-        lines.push((4, line));
-    }
-    lines
-}
-
-/// The memory that is in use already, the parts of the estimate, and what is left.
-fn bar(model: &ModelEstimate, device: Option<&DeviceMemory>, scene: &Scene, width: usize) -> Line<'static> {
-    let theme = &scene.look.theme;
-    let used = device.map_or(0, |device| device.total.saturating_sub(device.free));
-    let total = device.map_or(0, |device| device.total).max(model.bytes().saturating_add(used)).max(1);
-    let cells = |bytes: u64| (bytes as f64 / total as f64 * width as f64).round() as usize;
-    let mut bar = Line::default();
-    let mut draw = |from: u64, to: u64, letter: char, style: Style| {
-        let symbol = if letters(scene) { letter } else { '█' };
-        bar.push_span(Span::styled(symbol.to_string().repeat(cells(to) - cells(from)), style));
-    };
-    draw(0, used, '.', theme.style(theme.track));
-    let mut at = used;
-    for (number, part) in model.memory.iter().enumerate() {
-        let (style, letter) = colour(number, scene);
-        let end = at.saturating_add(part.bytes);
-        draw(at, end, letter, style);
-        at = end;
-    }
-    let rest = width.saturating_sub(bar.width());
-    let free = if scene.look.ascii { "-" } else { "░" };
-    bar.push_span(Span::styled(free.repeat(rest), theme.style(theme.track)));
-    bar
-}
-
-/// Whether the parts are drawn with letters instead of colours.
-fn letters(scene: &Scene) -> bool {
-    scene.look.ascii || scene.look.depth == Depth::None
-}
-
-/// The colour and the letter of a part of the memory.
-fn colour(number: usize, scene: &Scene) -> (Style, char) {
-    let theme = &scene.look.theme;
-    let parts = [
-        (theme.memory, 'w'),
-        (theme.selected, 's'),
-        (theme.score, 'h'),
-        (theme.mass, 'a'),
-        (theme.accent, 'k'),
-        (theme.dim, 'p'),
-        (theme.loss, 'c'),
-    ];
-    let (hue, letter) = parts[number % parts.len()];
-    (theme.style(hue), letter)
 }
 
 /// `1 epoch`, `2 epochs`.

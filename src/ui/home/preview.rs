@@ -3,10 +3,10 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
-use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Wrap};
+use ratatui::text::{Line, Span, Text};
 
 use super::scene::Scene;
+use super::spans::{clipped, visible, wrap};
 use crate::estimate::{DataPreview, TokenRole, TokenSpan};
 use crate::preset::Preset;
 use crate::ui::format::{fitted, plain};
@@ -15,8 +15,8 @@ use crate::ui::widgets::panel::{Title, panel};
 /// Draws the examples after those that are scrolled past.
 pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset>, focused: bool) {
     let theme = &scene.look.theme;
-    let answer = preset.and_then(|preset| scene.estimates.answer(preset));
-    let data = answer.and_then(|answer| answer.as_ref().ok()?.data.as_ref());
+    let known = preset.map(|preset| scene.estimates.known(preset)).unwrap_or_default();
+    let data = known.estimate.and_then(|estimate| estimate.data.as_ref());
     let rows = data.map(|data| data.preview.as_slice()).unwrap_or_default();
     let shown: Vec<TokenRole> =
         ROLES.into_iter().filter(|role| rows.iter().flatten().any(|piece| piece.role == *role)).collect();
@@ -40,11 +40,13 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, preset: Option<&Preset
     }
     let examples = rows.iter().map(|row| example(row, scene));
     let mut lines: Vec<Line> = remarks.into_iter().chain(examples).skip(usize::from(scene.scrolled)).collect();
-    if rows.is_empty() && answer.is_some() {
+    if rows.is_empty() && known.estimate.is_some() {
         let why = "the first examples are shown here once model and data are downloaded";
         lines.push(Line::styled(why, theme.style(theme.dim)));
     }
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), inner);
+    let room = usize::from(inner.width);
+    let rows: Vec<Line> = lines.iter().flat_map(|line| wrap(line, room)).collect();
+    frame.render_widget(Text::from(clipped(rows, usize::from(inner.height), room, scene.look.ascii)), inner);
 }
 
 /// How the data were understood, and what is left out of them, a line each.
@@ -83,13 +85,16 @@ fn name(role: TokenRole) -> &'static str {
 fn example(row: &[TokenSpan], scene: &Scene) -> Line<'static> {
     let mut line = Line::default();
     for label in row.iter().filter(|piece| piece.role == TokenRole::Label) {
-        line.push_span(Span::styled(format!("{}:", plain(&label.text)), style(scene, TokenRole::Label)));
+        line.push_span(Span::styled(
+            format!("{}:", visible(&label.text, scene.look.ascii)),
+            style(scene, TokenRole::Label),
+        ));
     }
     let times = if scene.look.ascii { "x" } else { "×" };
     let tokens: Vec<&TokenSpan> = row.iter().filter(|piece| piece.role != TokenRole::Label).collect();
     for run in tokens.chunk_by(|a, b| a.role == TokenRole::Padding && a == b) {
         let Some(piece) = run.first() else { continue };
-        let text = plain(&piece.text);
+        let text = visible(&piece.text, scene.look.ascii);
         let text = match run.len() {
             1 => text,
             number => format!(" {}{times}{number}", text.trim()),

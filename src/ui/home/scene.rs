@@ -8,8 +8,6 @@ use crate::ui::theme::Look;
 pub struct Scene<'a> {
     pub list: &'a List,
     pub estimates: &'a EstimateQuery,
-    /// The selected field of the settings.
-    pub field: usize,
     /// Warnings and examples of the preview that are scrolled past.
     pub scrolled: u16,
     pub look: &'a Look,

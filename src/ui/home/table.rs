@@ -4,12 +4,11 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::layout::window;
-use super::list::{Entry, List, model, task};
+use super::list::{Entry, List, Row, model, task};
 use super::scene::Scene;
 use crate::estimate::Estimate;
 use crate::preset::Preset;
-use crate::ui::format::{duration, fitted, grouped, number, plain};
+use crate::ui::format::{duration, fitted, grouped, number, padded_start, plain, truncated};
 use crate::ui::widgets::panel::{Title, panel};
 
 /// Draws the table.
@@ -18,7 +17,7 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, focused: bool, filteri
     let shown = list.shown();
     let filter = list.filter.text();
     let mut title = Title::named("Presets");
-    let own = list.entries.iter().filter(|entry| entry.listed.path.is_some()).count();
+    let own = list.entries.iter().filter(|entry| entry.is_own()).count();
     title.note = match own {
         _ if shown.len() < list.len() => format!("{} of {}", shown.len(), list.len()),
         0 => format!("{} built-in", list.len()),
@@ -34,7 +33,8 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, focused: bool, filteri
             frame.render_widget(Line::raw(" ".repeat(usize::from(rest.width))), rest);
             list.filter.draw(frame, rest, theme.style(theme.text));
         } else {
-            frame.render_widget(Line::styled(format!("{} ", plain(&filter)), theme.style(theme.text)), rest);
+            let filter = truncated(&format!("{} ", plain(&filter)), usize::from(rest.width), look.ascii);
+            frame.render_widget(Line::styled(filter, theme.style(theme.text)), rest);
         }
     }
     let columns = Columns::of(list, inner.width);
@@ -43,15 +43,14 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, focused: bool, filteri
         let line = Line::styled("   no preset matches the filter; esc clears it", theme.style(theme.dim));
         frame.render_widget(line, Rect { y: inner.y + 1, height: 1, ..inner }.intersection(inner));
     }
-    let rows = usize::from(inner.height).saturating_sub(1);
-    let place = shown.iter().position(|number| *number == list.selected).unwrap_or(0);
-    let first = window(place, rows, shown.len());
-    for (number, y) in shown.iter().skip(first).zip(inner.top() + 1..inner.bottom()) {
-        let selected = *number == list.selected;
-        frame.render_widget(
-            columns.row(&list.entries[*number], scene, selected, focused),
-            Rect { y, height: 1, ..inner },
-        );
+    let rows = list.rows();
+    let first = list.first_row(&rows, usize::from(inner.height).saturating_sub(1));
+    for (row, y) in rows.iter().skip(first).zip(inner.top() + 1..inner.bottom()) {
+        let line = match row {
+            Row::Heading(name) => Line::styled(format!("  {name}"), theme.bold(theme.dim)),
+            Row::Preset(number) => columns.row(&list.entries[*number], scene, *number == list.selected, focused),
+        };
+        frame.render_widget(line, Rect { y, height: 1, ..inner });
     }
 }
 
@@ -60,13 +59,20 @@ struct Columns {
     name: usize,
     model: usize,
     task: usize,
+    /// Of the estimated time, which the plan shows too.
+    time: usize,
     about: usize,
+    /// Of the whole table.
+    width: u16,
 }
 
 /// The columns of numbers.
 const TRAINABLE: usize = 10;
-const STEPS: usize = 10;
+const STEPS: usize = 12;
 const TIME: usize = 9;
+
+/// The narrowest table with the time of every preset.
+const WITH_TIME: u16 = 70;
 
 impl Columns {
     fn of(list: &List, width: u16) -> Columns {
@@ -75,18 +81,19 @@ impl Columns {
             widths.max().unwrap_or(0).clamp(least, most) + 2
         };
         let preset = |entry: &Entry, text: &dyn Fn(&Preset) -> String| entry.now.as_ref().map_or(String::new(), text);
-        // A changed preset has a mark.
-        let mut name = widest(&|entry| format!("{} *", entry.listed.name), 6, 20);
+        let time = if width >= WITH_TIME { TIME } else { 0 };
+        // A changed preset has a mark. A narrow table has to leave room for the models.
+        let mut name = widest(&|entry| format!("{} *", entry.listed.name), 6, if time > 0 { 20 } else { 14 });
         let mut model = widest(&|entry| preset(entry, &model), 5, 22);
         let mut task = widest(&|entry| preset(entry, &task), 4, 14);
         // What the pointer, the numbers and a gap at the end leave.
-        let room = usize::from(width).saturating_sub(3 + TRAINABLE + STEPS + TIME);
+        let room = usize::from(width).saturating_sub(3 + TRAINABLE + STEPS + time);
         // If that is too little, texts are cut.
         model = model.min(room.saturating_sub(name + task).max(7));
         task = task.min(room.saturating_sub(name + model).max(7));
         name = name.min(room.saturating_sub(model + task).max(9));
         let rest = room.saturating_sub(name + model + task);
-        Columns { name, model, task, about: if rest >= 16 { rest } else { 0 } }
+        Columns { name, model, task, time, about: if rest >= 16 { rest } else { 0 }, width }
     }
 
     fn head(&self, scene: &Scene) -> Line<'static> {
@@ -98,7 +105,7 @@ impl Columns {
             cell("task", self.task),
             format!("{:>width$}", "trainable", width = TRAINABLE),
             format!("{:>STEPS$}", "steps"),
-            format!("{:>TIME$}", "time"),
+            padded_start(if self.time > 0 { "time" } else { "" }, self.time),
             cell(if self.about > 0 { "  about" } else { "" }, self.about),
         ];
         Line::styled(cells.concat(), scene.look.theme.style(scene.look.theme.dim))
@@ -131,11 +138,14 @@ impl Columns {
                 // The details have the folder of the file.
                 let folder = entry.listed.path.as_ref().and_then(|path| path.parent());
                 let folder = folder.map(|folder| format!("{}/", folder.display())).unwrap_or_default();
-                line.push_span(Span::styled(plain(&error.to_string().replace(&folder, "")), theme.style(theme.error)));
+                let room = usize::from(self.width).saturating_sub(line.width());
+                let error = truncated(&plain(&error.to_string().replace(&folder, "")), room, scene.look.ascii);
+                line.push_span(Span::styled(error, theme.style(theme.error)));
                 return line;
             }
         };
-        let estimate = scene.estimates.answer(preset).and_then(|answer| answer.as_ref().ok());
+        let known = scene.estimates.known(preset);
+        let estimate = known.estimate.filter(|_| !known.outdated);
         let steps = estimate.and_then(|estimate| estimate.data.as_ref()).map(|data| grouped(data.steps));
         let epochs = format!("{} ep", preset.train.epochs);
         let text = |text: String| Span::styled(text, theme.style(theme.text));
@@ -147,10 +157,12 @@ impl Columns {
             Some(steps) => text(format!("{steps:>STEPS$}")),
             None => dim(format!("{epochs:>STEPS$}")),
         });
-        line.push_span(match estimate.and_then(Estimate::seconds) {
-            Some(seconds) => text(format!("{:>TIME$}", duration(seconds))),
-            None => dim(format!("{:>TIME$}", if scene.look.ascii { "-" } else { "–" })),
-        });
+        if self.time > 0 {
+            line.push_span(match estimate.and_then(Estimate::seconds) {
+                Some(seconds) => text(padded_start(&duration(seconds), self.time)),
+                None => dim(padded_start(if scene.look.ascii { "-" } else { "–" }, self.time)),
+            });
+        }
         if self.about > 0 {
             line.push_span(dim(format!(
                 "  {}",

@@ -1,9 +1,12 @@
-//! Keys that are text at Home: they go into the filter, the value of a field, or the name to save under.
+//! Keys that are text or an answer at Home: they go into a filter, the value of a setting, a name, or a question.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::Home;
-use super::typing::{Editing, Naming, Typing};
+use super::deletion::DeletionAnswer;
+use super::editor::{EditOutcome, Editing};
+use super::naming::Naming;
+use super::typing::Typing;
 use crate::ui::intent::Intent;
 use crate::ui::widgets::input::Input;
 
@@ -16,11 +19,24 @@ impl Home {
                 self.filter(key, cancels);
                 None
             }
+            Typing::SettingsFilter => {
+                self.filter_settings(key, cancels);
+                None
+            }
             Typing::Field(editing) => {
                 self.edit(editing, key, cancels);
                 None
             }
             Typing::Name(naming) => self.name(naming, key, cancels),
+            Typing::Delete(_) if cancels => None,
+            Typing::Delete(deletion) => match deletion.key(key.code) {
+                DeletionAnswer::Yes(intent) => Some(intent),
+                DeletionAnswer::No => None,
+                DeletionAnswer::Open => {
+                    self.typing = Some(Typing::Delete(deletion));
+                    None
+                }
+            },
         }
     }
 
@@ -32,17 +48,23 @@ impl Home {
                 self.list.filter.insert(text);
                 self.list.settle();
             }
+            Some(Typing::SettingsFilter) => {
+                if let Some(entry) = self.list.selected() {
+                    self.settings.set_filter(entry, |filter| {
+                        filter.insert(text);
+                    });
+                }
+            }
             Some(Typing::Field(editing)) => {
-                editing.input.insert(text);
                 if let Some(Ok(draft)) = self.list.selected().map(|entry| &entry.listed.draft) {
-                    editing.check(draft);
+                    editing.paste(text, draft);
                 }
             }
             Some(Typing::Name(naming)) => {
                 naming.input.insert(text);
                 naming.check(&self.list);
             }
-            None => {}
+            Some(Typing::Delete(_)) | None => {}
         }
     }
 
@@ -73,22 +95,31 @@ impl Home {
         self.list.settle();
     }
 
+    fn filter_settings(&mut self, key: KeyEvent, cancels: bool) {
+        let Some(entry) = self.list.selected() else { return };
+        match key.code {
+            _ if cancels => self.settings.set_filter(entry, |filter| *filter = Input::default()),
+            KeyCode::Enter => {}
+            KeyCode::Up | KeyCode::Down => {
+                self.settings.go(entry, if key.code == KeyCode::Up { -1 } else { 1 });
+                self.typing = Some(Typing::SettingsFilter);
+            }
+            _ => {
+                self.settings.set_filter(entry, |filter| {
+                    filter.key(key);
+                });
+                self.typing = Some(Typing::SettingsFilter);
+            }
+        }
+    }
+
     fn edit(&mut self, mut editing: Box<Editing>, key: KeyEvent, cancels: bool) {
         let Some(entry) = self.list.selected_mut().filter(|_| !cancels) else { return };
-        if key.code == KeyCode::Enter {
-            // An invalid value stays in the field with its error.
-            match &editing.outcome {
-                Ok(_) => entry.change(|draft| *draft = editing.applied(draft)),
-                Err(_) => self.typing = Some(Typing::Field(editing)),
-            }
-            return;
+        let Ok(draft) = &entry.listed.draft else { return };
+        match editing.key(key, draft) {
+            EditOutcome::Submitted => entry.change(|draft| *draft = editing.applied(draft)),
+            EditOutcome::Editing => self.typing = Some(Typing::Field(editing)),
         }
-        if editing.input.key(key)
-            && let Ok(draft) = &entry.listed.draft
-        {
-            editing.check(draft);
-        }
-        self.typing = Some(Typing::Field(editing));
     }
 
     fn name(&mut self, mut naming: Naming, key: KeyEvent, cancels: bool) -> Option<Intent> {
@@ -97,7 +128,9 @@ impl Home {
         }
         if key.code == KeyCode::Enter && naming.complaint.is_none() {
             let Ok(draft) = &self.list.selected()?.listed.draft else { return None };
-            return naming.request(draft).ok().map(Intent::SavePreset);
+            let intent = naming.intent(draft);
+            self.submitted = intent.is_some().then_some(naming);
+            return intent;
         }
         naming.input.key(key);
         naming.check(&self.list);

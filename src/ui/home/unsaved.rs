@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::list::{Entry, List};
-use super::typing::{Naming, taken};
+use super::naming::{Naming, taken};
 use crate::Usage;
 use crate::ui::saving::SaveRequest;
 
@@ -30,5 +30,5 @@ pub fn of(list: &List) -> Vec<Unsaved> {
 }
 
 fn request(entry: &Entry, list: &List) -> Result<SaveRequest, Usage> {
-    Naming::new(entry, list).request(entry.listed.draft.as_ref().map_err(Clone::clone)?)
+    Naming::save(entry, list).request(entry.listed.draft.as_ref().map_err(Clone::clone)?)
 }

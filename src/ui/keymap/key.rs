@@ -30,6 +30,20 @@ impl Key {
         }
     }
 
+    /// Whether it is text in an input.
+    pub fn is_text(self) -> bool {
+        matches!(self, Key::Plain(KeyCode::Char(_)))
+    }
+
+    /// The event of pressing the key.
+    pub fn event(self) -> KeyEvent {
+        match self {
+            Key::Plain(code) => KeyEvent::new(code, KeyModifiers::NONE),
+            Key::Ctrl(c) => KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL),
+            Key::Shift(code) => KeyEvent::new(code, KeyModifiers::SHIFT),
+        }
+    }
+
     /// The key's name: `space`, `ctrl-c`.
     pub fn name(self) -> String {
         match self {
@@ -139,6 +153,15 @@ mod tests {
         #[test]
         fn a_key_is_parsed_from_its_own_name(key in keys()) {
             prop_assert_eq!(Key::parse(&key.name()), Ok(key));
+        }
+
+        #[test]
+        fn a_key_is_that_of_its_own_event(key in keys()) {
+            // With shift only arrows are keys of their own.
+            let arrow = |code| matches!(code, KeyCode::Left | KeyCode::Right | KeyCode::Up | KeyCode::Down);
+            if !matches!(key, Key::Shift(code) if !arrow(code)) {
+                prop_assert_eq!(Key::of(&key.event()), Some(key));
+            }
         }
 
         #[test]

@@ -68,10 +68,10 @@ mod tests {
 
     #[test]
     fn user_keys_replace_the_default_ones() {
-        let keymap = with(&[("pause", &["F5", "ctrl-p"]), ("checkpoint", &["p"]), ("theme", &[])]).unwrap();
+        let keymap = with(&[("pause", &["F9", "ctrl-o"]), ("checkpoint", &["p"]), ("theme", &[])]).unwrap();
         let does = |code, modifiers| keymap.action(Context::Monitor, &KeyEvent::new(code, modifiers));
-        assert_eq!(does(KeyCode::F(5), KeyModifiers::NONE), Some(Action::PauseOrResume));
-        assert_eq!(does(KeyCode::Char('p'), KeyModifiers::CONTROL), Some(Action::PauseOrResume));
+        assert_eq!(does(KeyCode::F(9), KeyModifiers::NONE), Some(Action::PauseOrResume));
+        assert_eq!(does(KeyCode::Char('o'), KeyModifiers::CONTROL), Some(Action::PauseOrResume));
         assert_eq!(does(KeyCode::Char('p'), KeyModifiers::NONE), Some(Action::Checkpoint));
         assert_eq!(does(KeyCode::Char(' '), KeyModifiers::NONE), None);
         assert_eq!(does(KeyCode::Char('t'), KeyModifiers::NONE), None);

@@ -9,6 +9,7 @@ use super::{Monitor, chart_files, layers, panels, system};
 use crate::ui::intent::Intent;
 use crate::ui::keymap::Action;
 use crate::ui::theme::{Depth, Look, Theme};
+use crate::ui::widgets::chart::{following, panned, zoomed};
 
 /// Share of the window that one key press pans by.
 const PAN: f64 = 0.25;
@@ -60,12 +61,16 @@ impl Monitor {
             }
             return;
         }
-        let panels = self.panels(body);
-        let Some((panel, _)) = panels.iter().find(|(_, area)| area.contains(at)) else { return };
-        if *panel == self.view.chart(&self.run) {
-            self.view.full = true;
-        }
-        self.focus(Some(*panel));
+        let before = self.view.chart(&self.run);
+        let hit = self.focus_at(at, body);
+        self.view.full = hit == Some(before);
+    }
+
+    /// Focuses the chart at a position, and returns it.
+    pub(super) fn focus_at(&mut self, at: Position, body: Rect) -> Option<Panel> {
+        let hit = self.panels(body).into_iter().find(|(_, area)| area.contains(at)).map(|(panel, _)| panel);
+        self.focus(hit);
+        hit
     }
 
     /// Writes the focused chart as CSV and SVG into the run's folder.
@@ -149,10 +154,7 @@ impl Monitor {
         let Some(series) = self.view.chart(&self.run).main(&self.run) else { return };
         let Some(x) = series.nearest(x, x_of).map(|bucket| x_of(bucket.last)) else { return };
         self.view.cursor = Some(x);
-        if let Some((from, to)) = self.view.window {
-            let by = (x - to).max(0.0) + (x - from).min(0.0);
-            self.view.window = Some((from + by, to + by));
-        }
+        self.view.window = self.view.window.map(|window| following(window, x));
     }
 
     /// The whole x axis.
@@ -162,22 +164,15 @@ impl Monitor {
 
     /// Moves the window by a share of its width, within the axis.
     fn pan(&mut self, share: f64) {
-        let (Some((first, last)), Some((from, to))) = (self.domain(), self.view.window) else { return };
-        let by = (share * (to - from)).clamp((first - from).min(0.0), (last - to).max(0.0));
-        self.view.window = Some((from + by, to + by));
+        if let (Some(domain), Some(window)) = (self.domain(), self.view.window) {
+            self.view.window = Some(panned(window, domain, share));
+        }
     }
 
     fn zoom(&mut self, by: f64) {
-        let Some((first, last)) = self.domain() else { return };
-        let (from, to) = self.view.window.unwrap_or((first, last));
-        let middle = self.view.cursor.unwrap_or((from + to) / 2.0);
-        let (all, width) = (last - first, (to - from) * by);
-        // An axis of steps has whole steps only.
-        if width < 2.0 {
-            return;
+        if let Some(domain) = self.domain().filter(|_| self.view.full) {
+            self.view.window = zoomed(self.view.window, domain, self.view.cursor, by);
         }
-        let from = (middle - (middle - from) * by).clamp(first, (last - width).max(first));
-        self.view.window = (self.view.full && width < all).then_some((from, from + width));
     }
 }
 

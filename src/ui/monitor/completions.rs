@@ -3,16 +3,18 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Margin, Position, Rect};
-use ratatui::text::{Line, Span, Text};
-use ratatui::widgets::{Paragraph, Wrap};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
 
 use super::list::{first_visible, move_cursor, pointer, row_at};
 use super::scene::Scene;
 use super::view::View;
 use crate::runs::{Completion, History};
-use crate::ui::format::{fitted, grouped, plain, wrapped};
+use crate::ui::format::{fitted, grouped, plain, wrapped_at_most};
 use crate::ui::keymap::Action;
+use crate::ui::widgets::cut::cut;
 use crate::ui::widgets::panel::{Title, panel, placeholder};
+use crate::ui::widgets::wrap::draw_wrapped;
 
 /// Lines of a prompt above its completions, at most.
 const PROMPT_LINES: usize = 3;
@@ -72,7 +74,7 @@ pub(super) fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
             Span::raw("  "),
             Span::styled(plain(answer.text.trim_start()), text),
         ]);
-        frame.render_widget(line, Rect { y, height: 1, ..rows });
+        frame.render_widget(cut(line, usize::from(rows.width), scene.look.ascii), Rect { y, height: 1, ..rows });
     }
     draw_detail(frame, detail, scene, answer);
 }
@@ -80,12 +82,10 @@ pub(super) fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
 /// Draws the prompt, and below it the first and the current completion.
 fn draw_detail(frame: &mut Frame, area: Rect, scene: Scene, answer: &Completion) {
     let theme = &scene.look.theme;
-    let prompt = wrapped(&plain(&answer.prompt), usize::from(area.width.saturating_sub(2)));
-    let prompt: Vec<Line> = prompt
-        .into_iter()
-        .take(PROMPT_LINES)
-        .map(|line| Line::styled(format!(" {line}"), theme.style(theme.accent)))
-        .collect();
+    let room = usize::from(area.width.saturating_sub(2));
+    let prompt = wrapped_at_most(&plain(&answer.prompt), room, PROMPT_LINES, scene.look.ascii);
+    let prompt: Vec<Line> =
+        prompt.into_iter().map(|line| Line::styled(format!(" {line}"), theme.style(theme.accent))).collect();
     let [above, below] = Layout::vertical([Constraint::Length(prompt.len() as u16), Constraint::Fill(1)]).areas(area);
     frame.render_widget(Paragraph::new(prompt), above);
     let first = scene.run.completions.iter().find(|first| first.prompt == answer.prompt && first.step < answer.step);
@@ -93,7 +93,7 @@ fn draw_detail(frame: &mut Frame, area: Rect, scene: Scene, answer: &Completion)
         let inner = panel(frame, area, scene.look, false, title);
         let lines: Vec<Line> =
             answer.text.lines().map(|line| Line::styled(plain(line), theme.style(theme.text))).collect();
-        frame.render_widget(Paragraph::new(Text::from(lines)).wrap(Wrap { trim: false }), inner);
+        draw_wrapped(frame, inner, &lines, 0, scene.look);
     };
     let at_step = |name, step| Title { note: format!("step {}", grouped(step)), ..Title::named(name) };
     match first {

@@ -1,15 +1,14 @@
 //! The content of each chart: its curves, their unit, and the values in its title.
 
-use ratatui::style::Modifier;
 use ratatui::text::Span;
 
 use super::panel::Panel;
 use super::scene::Scene;
-use super::smoothing::Smoothing;
-use super::system_content;
+use super::{overlay_view, system_content};
 use crate::runs::SmoothedSeries;
 use crate::series::Series;
 use crate::ui::format::{Unit, bytes, number, score};
+use crate::ui::smoothing::Smoothing;
 use crate::ui::theme::Hue;
 use crate::ui::widgets::chart::{Curve, Shape};
 use crate::ui::widgets::panel::Title;
@@ -36,14 +35,26 @@ impl<'a> ChartContent<'a> {
     /// The content of a panel's chart, with the curves of overlaid runs beneath.
     pub(super) fn new(scene: Scene<'a>, panel: Panel) -> ChartContent<'a> {
         let mut content = ChartContent::without_overlays(scene, panel);
-        let theme = &scene.look.theme;
-        let hues = [theme.throughput, theme.mass, theme.selected, theme.learning_rate, theme.memory];
-        let others = scene.overlays.iter().zip(hues.into_iter().cycle()).filter_map(|((name, run), hue)| {
-            let series = panel.compared(run, scene.view.smoothing)?;
-            Some(Curve::line(name, series, theme.style(hue).add_modifier(Modifier::DIM)))
-        });
-        content.curves.splice(0..0, others);
+        let others = overlay_view::curves(scene, panel);
+        if !others.is_empty() {
+            content.distinguish(scene, panel);
+            content.curves.splice(0..0, others);
+        }
         content
+    }
+
+    /// Leaves out the raw trace, and gives the curve that is compared a colour which no other run has.
+    fn distinguish(&mut self, scene: Scene<'a>, panel: Panel) {
+        self.curves.retain(|curve| !curve.faint);
+        let compared = panel.compared(scene.run, scene.view.smoothing);
+        for curve in &mut self.curves {
+            if compared.is_some_and(|compared| std::ptr::eq(compared, curve.series)) {
+                curve.style = scene.own_style();
+            }
+        }
+        if let Some(latest) = self.latest.first_mut() {
+            latest.style = scene.own_style();
+        }
     }
 
     /// Moves the values and the note into the title of the chart's panel.

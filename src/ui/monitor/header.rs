@@ -4,16 +4,22 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::health;
 use super::scene::Scene;
+use super::status::RunStatus;
 use super::view::Tab;
-use crate::protocol::{Finished, Level, Phase, Reason};
-use crate::runs::RunEnd;
-use crate::ui::format::{duration, grouped, plain, width};
-use crate::ui::theme::Hue;
+use crate::protocol::Level;
+use crate::ui::format::{duration, grouped, plain, truncated, width};
+use crate::ui::replay::Pace;
+use crate::ui::theme::{Hue, Look};
+use crate::ui::widgets::cut::cut;
 use crate::ui::widgets::sides::sides;
 
 /// Columns of the shortest progress bar, and of the spaces around its text.
 const BAR: usize = 12;
+
+/// Cells of a name that is cut.
+const SHORTEST_NAME: usize = 6;
 
 /// Lines that [`draw`] needs.
 pub(super) const HEIGHT: u16 = 2;
@@ -24,18 +30,19 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
     let mut tabs = Line::from(" ");
     for (number, (tab, name)) in Tab::ALL.into_iter().enumerate() {
         let style = if tab == scene.view.tab { theme.bold(theme.text).underlined() } else { theme.style(theme.dim) };
+        tabs.push_span(if number > 0 { "  " } else { "" });
         tabs.push_span(Span::styled(format!("{}", number + 1), theme.style(theme.accent)));
         tabs.push_span(" ");
         tabs.push_span(Span::styled(name, style));
-        tabs.push_span("  ");
     }
     let subject = Line::styled(subject(scene), theme.style(theme.dim));
     if tabs.width() + subject.width() <= usize::from(area.width) {
-        sides(frame, line(0), tabs, subject);
+        sides(frame, line(0), tabs, subject, scene.look.ascii);
     } else {
-        frame.render_widget(tabs, line(0));
+        frame.render_widget(cut(tabs, usize::from(area.width), scene.look.ascii), line(0));
     }
-    progress(frame, line(1), scene);
+    let beside = health::draw_count(frame, line(1), scene);
+    progress(frame, beside, scene);
 }
 
 /// The areas of the tabs' names.
@@ -49,17 +56,54 @@ pub(super) fn tabs(header: Rect) -> Vec<Rect> {
     Tab::ALL.into_iter().map(&mut place).collect()
 }
 
-/// The run's name and state, for the first line of the screen.
-pub(super) fn headline(scene: Scene, attached: bool) -> Line<'static> {
-    let theme = &scene.look.theme;
-    let (word, hue) = state(scene);
-    let dot = if scene.look.ascii { "*" } else { "●" };
-    let name = scene.run.started.as_ref().map(|started| plain(&started.run)).unwrap_or_default();
-    Line::from(vec![
-        Span::styled(if attached { "attached to " } else { "" }, theme.style(theme.dim)),
-        Span::styled(format!("{name}  "), theme.style(theme.text)),
-        Span::styled(format!("{dot} {word} "), theme.bold(hue)),
-    ])
+/// Where the run on the monitor comes from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Source {
+    Own,
+    Attached,
+    /// A recorded run, at a pace if it is played.
+    Replay(Option<Pace>),
+}
+
+/// The run's name and state in at most `room` cells, for the first line of the screen. Where there is no room for both, a
+/// live run keeps its state, and a replay says that it is one.
+pub(super) fn headline(status: &RunStatus, source: Source, room: usize, look: &Look) -> Line<'static> {
+    let theme = &look.theme;
+    let line = |before: &str, name: String, state: &str| {
+        Line::from(vec![
+            Span::styled(before.to_owned(), theme.style(theme.dim)),
+            Span::styled(name, theme.style(theme.text)),
+            Span::styled(state.to_owned(), theme.bold(status.hue)),
+        ])
+    };
+    let shortest = width(&status.name).min(SHORTEST_NAME);
+    let named = |before: &str, state: &str| {
+        let room = room.saturating_sub(width(before) + width(state));
+        let fits = shortest > 0 && room >= shortest;
+        fits.then(|| line(before, truncated(&status.name, room, look.ascii), state))
+    };
+    let state = format!("  {} {} ", if look.ascii { "*" } else { "●" }, status.word);
+    let live = |before| named(before, &state).or_else(|| named("", &state));
+    let headline = match source {
+        Source::Own => live("").unwrap_or_else(|| line("", String::new(), state.trim_start())),
+        Source::Attached => live("attached to ").unwrap_or_else(|| line("", String::new(), state.trim_start())),
+        Source::Replay(pace) => {
+            let replay = match pace {
+                None => "replay".to_owned(),
+                Some(Pace { paused: true, .. }) => "replay paused".to_owned(),
+                Some(Pace { speed, .. }) => format!("replay {speed}x"),
+            };
+            let of = format!("{replay} of ");
+            let named = named(&of, &state).or_else(|| named(&of, " "));
+            named.unwrap_or_else(|| line(&format!("{replay} "), String::new(), ""))
+        }
+    };
+    cut(headline, room, look.ascii)
+}
+
+/// What stands between facts in a line.
+fn separator(scene: Scene) -> &'static str {
+    if scene.look.ascii { " | " } else { " · " }
 }
 
 /// Model, data, device and selection in one line.
@@ -71,14 +115,16 @@ fn subject(scene: Scene) -> String {
         format!("{} % by {}", crate::ui::format::number(started.rate * 100.0), started.select)
     };
     let (model, data) = (plain(&started.model), plain(&started.data));
-    format!("{model} on {data} · {} {} · {selection} ", started.device, started.dtype)
+    let device = format!("{} {}", started.device, started.dtype);
+    [format!("{model} on {data}"), device, selection].join(separator(scene)) + " "
 }
 
 /// Draws the latest log line.
 pub(super) fn draw_log_line(frame: &mut Frame, area: Rect, scene: Scene) {
     if let Some(line) = scene.run.log.back() {
         let style = scene.look.theme.style(level_hue(scene, line.level));
-        frame.render_widget(Line::styled(format!(" {}", line.text), style), area);
+        let text = truncated(&format!(" {}", line.text), usize::from(area.width), scene.look.ascii);
+        frame.render_widget(Line::styled(text, style), area);
     }
 }
 
@@ -88,31 +134,6 @@ pub(super) fn level_hue(scene: Scene, level: Level) -> Hue {
         Level::Info => theme.dim,
         Level::Warning => theme.warning,
         Level::Error => theme.error,
-    }
-}
-
-/// The state that the trainer last confirmed, or the command it has yet to confirm.
-fn state(scene: Scene) -> (String, Hue) {
-    let theme = &scene.look.theme;
-    if let Some(end) = &scene.run.end {
-        return match end {
-            RunEnd::Finished(Finished { reason, .. }) => {
-                (reason.name().into(), if *reason == Reason::Stopped { theme.paused } else { theme.good })
-            }
-            RunEnd::Failed { .. } => ("failed".into(), theme.error),
-        };
-    }
-    if let Some(asked) = scene.asked {
-        return (if scene.look.ascii { asked.replace('…', "...") } else { asked.into() }, theme.paused);
-    }
-    match scene.run.phase {
-        None | Some(Phase::Preparing) => ("preparing".into(), theme.accent),
-        Some(Phase::Selecting) => ("selecting components".into(), theme.accent),
-        Some(Phase::Training) => ("training".into(), theme.good),
-        Some(Phase::Evaluating) => ("evaluating".into(), theme.accent),
-        Some(Phase::Sampling) => ("generating".into(), theme.accent),
-        Some(Phase::Checkpointing) => ("saving checkpoint".into(), theme.accent),
-        Some(Phase::Paused) => ("paused".into(), theme.paused),
     }
 }
 
@@ -133,12 +154,12 @@ fn progress(frame: &mut Frame, area: Rect, scene: Scene) {
         let mut parts = vec![format!("step {}/{}", grouped(done), grouped(started.steps))];
         if let Some(step) = step {
             parts.push(format!("epoch {:.2}/{}", step.epoch, trimmed(started.epochs)));
-            parts.push(format!("{:.0} %", share * 100.0));
+            parts.push(crate::ui::format::progress(share));
             parts.push(duration(step.elapsed));
             parts.extend(step.eta.filter(|_| run.end.is_none()).map(|eta| format!("{} left", duration(eta))));
         }
         parts.extend(run.patience.map(|patience| patience.to_string()));
-        let joined = |parts: &[String]| parts.join(if scene.look.ascii { " | " } else { " · " });
+        let joined = |parts: &[String]| parts.join(separator(scene));
         // Where there is no room for a bar beside them, the percentage goes first, which the bar shows too, then the epoch.
         for part in [2, 1] {
             if parts.len() > 3 && width(&joined(&parts)) + BAR > usize::from(area.width) {
@@ -155,14 +176,15 @@ fn progress(frame: &mut Frame, area: Rect, scene: Scene) {
 /// A bar with text to its right.
 fn bar(frame: &mut Frame, area: Rect, scene: Scene, share: f64, text: &str) {
     let theme = &scene.look.theme;
-    let room = usize::from(area.width).saturating_sub(width(text) + 1);
+    let text = truncated(text, usize::from(area.width), scene.look.ascii);
+    let room = usize::from(area.width).saturating_sub(width(&text) + 1);
     let full = (room as f64 * share.clamp(0.0, 1.0)).round() as usize;
     let (done, left) = if scene.look.ascii { ("=", "-") } else { ("━", "━") };
     let line = Line::from(vec![
         Span::raw(" "),
         Span::styled(done.repeat(full), theme.style(theme.bar)),
         Span::styled(left.repeat(room - full), theme.style(theme.track)),
-        Span::styled(text.to_owned(), theme.style(theme.text)),
+        Span::styled(text, theme.style(theme.text)),
     ]);
     frame.render_widget(line, area);
 }

@@ -12,6 +12,7 @@ use crate::protocol::Level;
 use crate::runs::{History, LogLine};
 use crate::ui::format::{duration, grouped};
 use crate::ui::keymap::Action;
+use crate::ui::widgets::cut::cut;
 use crate::ui::widgets::panel::{Title, panel, placeholder};
 
 /// Columns that left and right scroll by.
@@ -107,7 +108,7 @@ fn draw_lines(frame: &mut Frame, area: Rect, scene: Scene, lines: &[&LogLine], c
         let (mark, hue) = match line.level {
             Level::Info => (" ", theme.text),
             Level::Warning => ("!", level_hue(scene, line.level)),
-            Level::Error => ("x", level_hue(scene, line.level)),
+            Level::Error => (if scene.look.ascii { "x" } else { "✖" }, level_hue(scene, line.level)),
         };
         let head = Line::from(vec![
             Span::styled(format!("{:>width$} ", duration(line.at), width = usize::from(time)), theme.style(theme.dim)),
@@ -117,6 +118,7 @@ fn draw_lines(frame: &mut Frame, area: Rect, scene: Scene, lines: &[&LogLine], c
         frame.render_widget(head, Rect { y, height: 1, width, ..area });
         let rest = Rect { x: area.x + width, y, width: area.width - width, height: 1 };
         let text = Line::styled(line.text.as_str(), theme.style(hue));
-        frame.render_widget(Paragraph::new(text).scroll((0, column)), rest);
+        let scrolled = usize::from(column) + usize::from(rest.width);
+        frame.render_widget(Paragraph::new(cut(text, scrolled, scene.look.ascii)).scroll((0, column)), rest);
     }
 }

@@ -1,47 +1,59 @@
-//! The monitor: one run, live or replayed. Its state, and how inputs change it.
+//! The monitor: one run, live or replayed. Its state, and how it is drawn.
 
+mod actions;
+mod card;
 mod chart_files;
 mod charts;
 mod completions;
+mod confusion;
+mod confusion_view;
 mod content;
 mod examples;
 mod files;
+mod grid;
 mod header;
+mod health;
+mod health_popup;
+mod inputs;
 mod layers;
 mod layers_view;
 mod list;
 mod log;
 mod log_view;
+mod overlay_view;
+mod overlays;
 mod overview;
 mod panel;
 mod panels;
+mod place;
+mod playback;
 mod preset;
 mod prompt;
 mod scene;
 mod selection;
-mod smoothing;
+mod status;
 mod system;
 mod system_content;
 mod view;
 
-use std::ops::ControlFlow;
-
-use crossterm::event::KeyEvent;
-use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Position, Rect};
-use ratatui::text::Line;
-
-use super::input::UserInput;
-use super::intent::Intent;
-use super::keymap::{Action, Context, Keymap};
+use super::comparison::ComparedRun;
+use super::replay::Pace;
+use super::screenshot::ScreenFiles;
 use super::theme::Look;
 use crate::protocol::{Command, Event};
-use crate::runs::History;
+use crate::runs::{History, RunEnd};
+use card::{Card, CardContent};
 pub use files::Files;
+use health::Health;
+use overlays::Overlays;
 pub use panel::Panel;
-use prompt::{Prompt, PromptOutcome};
+use prompt::Prompt;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::Line;
 use scene::Scene;
-use smoothing::Smoothing;
+pub use status::RunStatus;
+use std::time::Duration;
 pub use view::{Tab, View};
 
 /// A run on the monitor.
@@ -52,14 +64,20 @@ pub struct Monitor {
     pub live: bool,
     /// Whether that trainer is in another process.
     pub attached: bool,
+    /// How fast a replay is; `None` once all its events are there.
+    pub pace: Option<Pace>,
     /// The command that the trainer has not confirmed yet: `pausing…`.
     pub asked: Option<&'static str>,
     /// The run's files, if they are known.
     pub files: Option<Files>,
-    /// Other runs to compare with, by name.
-    overlays: Vec<(String, History)>,
+    /// Other runs to compare with.
+    overlays: Overlays,
+    /// What the checks have found.
+    health: Health,
     /// The prompt that is being typed.
     prompt: Option<Prompt>,
+    /// The card of the run's end, if it is open.
+    card: Option<Card>,
 }
 
 impl Monitor {
@@ -80,16 +98,32 @@ impl Monitor {
             view: View::default(),
             live: false,
             attached: false,
+            pace: None,
             asked: None,
             files: None,
-            overlays: Vec::new(),
+            overlays: Overlays::default(),
+            health: Health::default(),
             prompt: None,
+            card: None,
         }
     }
 
-    /// Draws another run's curves beneath this run's from now on.
-    pub fn overlay(&mut self, name: impl Into<String>, run: History) {
-        self.overlays.push((super::format::plain(&name.into()), run));
+    /// Replaces the runs that can be shown over this one.
+    pub fn set_overlays(&mut self, runs: &[ComparedRun]) {
+        self.overlays.runs = runs.to_vec();
+    }
+
+    /// Whether there are runs that can be shown over this one.
+    pub fn has_overlays(&self) -> bool {
+        !self.overlays.runs.is_empty()
+    }
+
+    /// Shows the curves of other runs from now on.
+    ///
+    /// # Errors
+    /// Why there is none to show.
+    pub fn show_overlays(&mut self) -> Result<(), String> {
+        self.overlays.show(&self.run, self.files.as_ref())
     }
 
     /// Applies an event of the run.
@@ -98,7 +132,27 @@ impl Monitor {
         if matches!(event, Event::Phase { .. }) || event.is_last() {
             self.asked = None;
         }
+        let last = event.is_last();
         self.run.apply(event);
+        self.health.on_event();
+        if self.live && self.health.is_due(&self.run) {
+            self.assess();
+        }
+        match &self.run.end {
+            // A run that continues has not ended.
+            None => self.card = None,
+            // Whoever opens a recorded run wants to look at it; one that failed says why.
+            Some(end) if last && (self.live || matches!(end, RunEnd::Failed { .. })) => {
+                self.card = Some(Card::default())
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Checks the run as it is after the latest event. Events of a live run do so now and then; those of a replay come in
+    /// parts, after each of which the run is to be checked.
+    pub fn assess(&mut self) {
+        self.health.assess(&self.run);
     }
 
     /// Whether the run's trainer is still running.
@@ -130,154 +184,71 @@ impl Monitor {
         Some(command)
     }
 
-    /// Handles an input. `area` is the one that [`Monitor::draw`] draws on.
-    pub fn handle(&mut self, input: &UserInput, area: Rect, keymap: &Keymap) -> Option<Intent> {
-        match input {
-            UserInput::Key(key) => match self.type_key(key) {
-                ControlFlow::Break(intent) => intent,
-                ControlFlow::Continue(()) => self.act(keymap.action(Context::Monitor, key)?, area),
-            },
-            UserInput::Paste(text) => {
-                self.paste(text);
-                None
-            }
-            UserInput::Click(at) => self.click(*at, area),
-            UserInput::ScrollUp(_) => self.act(if self.view.full { Action::ZoomIn } else { Action::Up }, area),
-            UserInput::ScrollDown(_) => self.act(if self.view.full { Action::ZoomOut } else { Action::Down }, area),
+    /// Notes that a rule of the user pauses the run. Returns whether there is something to pause. Unlike a key, a rule does
+    /// not wait until the last command is confirmed.
+    pub fn pause_for_alert(&mut self) -> bool {
+        let pausable = self.at_work() && !self.run.held;
+        if pausable {
+            self.asked.get_or_insert("pausing…");
+        }
+        pausable
+    }
+
+    /// Whether the latest log lines are on the screen.
+    pub fn shows_log(&self) -> bool {
+        match self.view.tab {
+            Tab::Overview => !self.view.full,
+            tab => tab == Tab::Log,
         }
     }
 
-    /// Types a key into the prompt or the filter of the log, if one of them is open and the key is text.
-    fn type_key(&mut self, key: &KeyEvent) -> ControlFlow<Option<Intent>> {
-        if let Some(prompt) = &mut self.prompt {
-            return match prompt.key(key) {
-                PromptOutcome::Editing => ControlFlow::Break(None),
-                PromptOutcome::Submitted(prompt) => ControlFlow::Break(Some(self.sample(prompt))),
-                PromptOutcome::Cancelled => {
-                    self.prompt = None;
-                    ControlFlow::Break(None)
-                }
-                PromptOutcome::Ignored => ControlFlow::Continue(()),
-            };
-        }
-        let typed = self.filtering() && self.view.lines.key(key);
-        if typed { ControlFlow::Break(None) } else { ControlFlow::Continue(()) }
+    /// Where a picture of the screen is saved, if the run has a folder.
+    pub fn screen_files(&self) -> Option<ScreenFiles> {
+        let folder = self.files.as_ref()?.folder.join("screens");
+        let tab = Tab::ALL.iter().find(|(tab, _)| *tab == self.view.tab).map_or("", |(_, name)| *name);
+        Some(ScreenFiles { folder, name: format!("{}-step-{}", tab.to_lowercase(), self.run.taken) })
     }
 
-    fn paste(&mut self, text: &str) {
-        if let Some(prompt) = &mut self.prompt {
-            prompt.pasted(text);
-        } else if self.filtering() {
-            self.view.lines.pasted(text);
+    /// Whether the monitor changes as time advances.
+    pub fn playing(&self) -> bool {
+        self.view.tab == Tab::Layers && self.view.layers.playback.is_some()
+    }
+
+    /// Plays on. `now` is the time since the program started.
+    pub fn tick(&mut self, now: Duration) {
+        if self.playing() {
+            layers::tick(&mut self.view, &self.run, now);
         }
     }
 
-    fn filtering(&self) -> bool {
-        self.view.tab == Tab::Log && self.view.lines.typing
+    /// Whether the run, or its replay, is paused.
+    pub fn paused(&self) -> bool {
+        self.pace.map_or(self.run.held, |pace| pace.paused)
     }
 
-    /// Sends a prompt, and shows where the completion will appear. If it cannot be sent, it stays open to be edited.
-    fn sample(&mut self, prompt: String) -> Intent {
-        if let Err(why) = self.check_prompts() {
-            return Intent::Refuse(why.into());
-        }
-        let Some(command) = self.request("sampling…", Command::Sample { prompt }) else {
-            return Intent::Refuse("the run has not confirmed the last command yet; try again in a moment".into());
+    /// The run's name and state in at most `room` cells, for the first line of the screen.
+    pub fn headline(&self, look: &Look, room: usize) -> Line<'static> {
+        let source = match (self.attached, self.live) {
+            (true, _) => header::Source::Attached,
+            (false, true) => header::Source::Own,
+            (false, false) => header::Source::Replay(self.pace),
         };
-        self.prompt = None;
-        self.view.open_tab(Tab::Samples);
-        self.view.example = 0;
-        Intent::Send(command)
+        header::headline(&self.status(look), source, room, look)
     }
 
-    /// Performs an action. `area` is the one that [`Monitor::draw`] draws on.
-    pub fn act(&mut self, action: Action, area: Rect) -> Option<Intent> {
-        let body = parts(area)[1];
-        match action {
-            Action::App(action) => return Some(Intent::App(action)),
-            Action::Tab(number) => {
-                if let Some((tab, _)) = Tab::ALL.get(number) {
-                    self.view.open_tab(*tab);
-                }
-            }
-            Action::PauseOrResume if self.run.held => return self.command("resuming…", Command::Resume),
-            Action::PauseOrResume => return self.command("pausing…", Command::Pause),
-            Action::Checkpoint => return self.command("saving a checkpoint…", Command::Checkpoint),
-            Action::Evaluate => return self.command("evaluating…", Command::Evaluate),
-            Action::StopAndSave => return self.command("stopping…", Command::Stop { save: true }),
-            Action::Sample => match self.check_prompts() {
-                Ok(()) => self.prompt = Some(Prompt::after(&self.run)),
-                Err(why) => return Some(Intent::Refuse(why.into())),
-            },
-            Action::Back if self.view.cursor.is_some() && !self.view.full => self.view.cursor = None,
-            Action::Back if !self.live && !self.view.full && !self.view.lines.filtered() => {
-                return Some(Intent::CloseReplay);
-            }
-            Action::LogAxis => self.view.toggle_log(self.view.chart(&self.run)),
-            Action::Smoothing => {
-                self.view.smoothing = match self.view.smoothing {
-                    Smoothing::None => Smoothing::Light,
-                    Smoothing::Light => Smoothing::Strong,
-                    Smoothing::Strong => Smoothing::None,
-                }
-            }
-            Action::Axis => {
-                self.view.time = !self.view.time;
-                (self.view.cursor, self.view.window) = (None, None);
-            }
-            Action::WriteChart if self.files.is_none() => {
-                return Some(Intent::Refuse("this run has no folder to write to".into()));
-            }
-            Action::WriteChart => return self.write_chart(),
-            action => self.act_on_tab(action, body),
-        }
-        None
+    /// Draws the loss chart alone.
+    pub fn draw_loss(&self, frame: &mut Frame, area: Rect, look: &Look) {
+        panels::draw(frame, area, self.scene(look), Panel::Loss);
     }
 
-    fn act_on_tab(&mut self, action: Action, body: Rect) {
-        let (view, run) = (&mut self.view, &self.run);
-        match view.tab {
-            Tab::Overview | Tab::System => self.act_on_charts(action, body),
-            Tab::Layers if view.full => self.act_on_charts(action, body),
-            Tab::Layers => layers::act(view, run, action, body),
-            Tab::Samples if run.writes() => completions::act(view, run, action, body),
-            Tab::Samples => examples::act(view, run, action, body),
-            Tab::Log => log::act(view, run, action, body),
-            Tab::Preset => preset::act(view, self.files.as_ref(), action, body),
-        }
-    }
-
-    fn command(&mut self, word: &'static str, command: Command) -> Option<Intent> {
-        self.request(word, command).map(Intent::Send)
-    }
-
-    fn click(&mut self, at: Position, area: Rect) -> Option<Intent> {
-        let [header, body] = parts(area);
-        if let Some(number) = header::tabs(header).into_iter().position(|area| area.contains(at)) {
-            return self.act(Action::Tab(number), area);
-        }
-        let (view, run) = (&mut self.view, &self.run);
-        match view.tab {
-            Tab::Overview | Tab::System => self.click_chart(at, body),
-            Tab::Layers if view.full => self.click_chart(at, body),
-            Tab::Layers => layers::click(view, run, at, body),
-            Tab::Samples if run.writes() => completions::click(view, run, at, body),
-            Tab::Samples => examples::click(view, run, at, body),
-            Tab::Log | Tab::Preset => {}
-        }
-        None
-    }
-
-    /// The run's name and state, for the first line of the screen.
-    pub fn headline(&self, look: &Look) -> Line<'static> {
-        header::headline(self.scene(look), self.attached)
-    }
-
-    /// Draws the tab in front, and the prompt over it.
+    /// Draws the tab in front, and the card or the prompt over it.
     pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
-        let scene = self.scene(look);
-        let [header, body] = parts(area);
+        let [header, badges, body] = self.parts(area);
+        let scene = Scene { badges: badges.height > 0, ..self.scene(look) };
         header::draw(frame, header, scene);
+        if scene.badges {
+            health::draw(frame, badges, scene);
+        }
         match self.view.tab {
             Tab::Overview => overview::draw(frame, body, scene),
             Tab::Layers => layers::draw(frame, body, scene),
@@ -287,18 +258,28 @@ impl Monitor {
             Tab::Log => log::draw(frame, body, scene),
             Tab::Preset => preset::draw(frame, body, scene),
         }
+        if self.view.tab == Tab::Overview
+            && let Some(card) = &self.card
+            && let Some(content) = CardContent::of(&self.run, self.files.as_ref())
+        {
+            card.draw(frame, body, look, &self.name(), &content);
+        }
         if let Some(prompt) = &self.prompt {
             prompt::draw(frame, body, scene, prompt);
+        }
+        if let Some(cursor) = self.health.listed {
+            health_popup::draw(frame, body, scene, cursor);
         }
     }
 
     fn scene<'a>(&'a self, look: &'a Look) -> Scene<'a> {
-        let Monitor { run, view, asked, files, overlays, .. } = self;
-        Scene { run, view, asked: *asked, files: files.as_ref(), overlays, look }
+        let Monitor { run, view, files, overlays, health, .. } = self;
+        Scene { run, view, files: files.as_ref(), overlays, verdicts: &health.verdicts, badges: false, look }
     }
-}
 
-/// The lines of the header, and the body.
-fn parts(area: Rect) -> [Rect; 2] {
-    Layout::vertical([Constraint::Length(header::HEIGHT), Constraint::Fill(1)]).areas(area)
+    /// The lines of the header, the line of badges if there are any, and the body.
+    fn parts(&self, area: Rect) -> [Rect; 3] {
+        let lines = [header::HEIGHT, self.health.lines(area)].map(Constraint::Length);
+        Layout::vertical([lines[0], lines[1], Constraint::Fill(1)]).areas(area)
+    }
 }

@@ -2,14 +2,10 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::text::Line;
 
 use super::panel::Panel;
 use super::scene::Scene;
-use super::{header, log, panels};
-use crate::runs::RunEnd;
-use crate::ui::format::plain;
-use crate::ui::widgets::popup::popup;
+use super::{header, log, overlay_view, panels};
 
 /// Rows of panels with their shares of the width.
 type PanelRows = &'static [&'static [(Panel, u16)]];
@@ -30,8 +26,6 @@ const LARGE: PanelRows = &[
 pub(super) struct OverviewLayout {
     /// Row by row.
     pub(super) panels: Vec<(Panel, Rect)>,
-    /// The area of all panels.
-    body: Rect,
     /// A line of values without panels of their own; empty on large screens.
     readout: Rect,
     log: Rect,
@@ -54,7 +48,7 @@ impl OverviewLayout {
             let areas = Layout::horizontal(widths).split(*area);
             panels.extend(row.iter().zip(areas.iter()).map(|((panel, _), area)| (*panel, *area)));
         }
-        OverviewLayout { panels, body, readout, log }
+        OverviewLayout { panels, readout, log }
     }
 }
 
@@ -62,8 +56,7 @@ impl OverviewLayout {
 pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
     let layout = OverviewLayout::new(area);
     if scene.view.full {
-        panels::draw_full(frame, area, scene, scene.view.focus);
-        return draw_failure(frame, area, scene);
+        return panels::draw_full(frame, area, scene, scene.view.focus);
     }
     for (panel, area) in &layout.panels {
         panels::draw(frame, *area, scene, *panel);
@@ -74,27 +67,11 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
     if layout.readout.height > 0 {
         panels::draw_readout(frame, layout.readout, scene);
     }
-    if layout.log.height > 2 {
+    if scene.overlaid().next().is_some() {
+        overlay_view::draw_legend(frame, layout.log, scene, scene.view.focus);
+    } else if layout.log.height > 2 {
         log::draw_latest(frame, layout.log, scene);
     } else {
         header::draw_log_line(frame, layout.log, scene);
     }
-    draw_failure(frame, layout.body, scene);
-}
-
-/// Draws the error of a failed run over the panels.
-fn draw_failure(frame: &mut Frame, area: Rect, scene: Scene) {
-    let Some(RunEnd::Failed { error, checkpoint }) = &scene.run.end else { return };
-    let theme = &scene.look.theme;
-    let error = error.lines().map(|line| Line::styled(format!(" {}", plain(line)), theme.style(theme.error)));
-    let mut lines: Vec<Line> = error.collect();
-    lines.push(Line::default());
-    lines.push(Line::styled(
-        match checkpoint {
-            Some(path) => format!(" Latest checkpoint: {}", plain(&path.display().to_string())),
-            None => " No checkpoint was saved.".to_owned(),
-        },
-        theme.style(theme.text),
-    ));
-    popup(frame, area, scene.look, "Failed", lines, 90);
 }

@@ -1,8 +1,9 @@
 //! The panels of the monitor, and the curve that each of them shows.
 
-use super::smoothing::Smoothing;
 use crate::runs::History;
 use crate::series::Series;
+use crate::ui::comparison::Metric;
+use crate::ui::smoothing::Smoothing;
 
 /// A panel of the monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +67,24 @@ impl Panel {
             Panel::TargetMass(number) => Some(&run.targets.all.get(number)?.mass),
             Panel::TargetUpdate(number) => Some(&run.targets.all.get(number)?.update),
         }
+    }
+
+    /// What runs are compared by in this panel.
+    pub(super) fn metric(self, run: &History) -> Option<Metric> {
+        Some(match self {
+            Panel::Loss => Metric::Loss,
+            Panel::Score => {
+                let best = run.started.as_ref().map(|started| &started.best)?;
+                Metric::Score(run.scores.get_key_value(best).or_else(|| run.scores.iter().next())?.0.clone())
+            }
+            Panel::Mass => Metric::Mass,
+            Panel::Memory => Metric::Memory,
+            Panel::Throughput => Metric::Throughput,
+            Panel::LearningRate => Metric::LearningRate,
+            Panel::GradNorm => Metric::GradNorm,
+            // Targets and machines of other runs are others.
+            _ => return None,
+        })
     }
 
     /// The curve that is compared with those of other runs.

@@ -7,9 +7,10 @@ use ratatui::text::{Line, Span};
 use super::content::ChartContent;
 use super::panel::Panel;
 use super::scene::Scene;
-use super::selection;
 use super::view::Tab;
-use crate::ui::format::{Unit, bytes, duration, number, score};
+use super::{overlay_view, selection};
+use crate::ui::comparison::by_digits;
+use crate::ui::format::{Unit, bytes, duration, number, score, width};
 use crate::ui::widgets::chart::{BestPoint, Chart, Mark, Shape};
 use crate::ui::widgets::panel::panel;
 use crate::ui::widgets::sides::sides;
@@ -48,7 +49,11 @@ pub(super) fn draw_full(frame: &mut Frame, area: Rect, scene: Scene, which: Pane
     let title = content.take_title();
     let inner = panel(frame, area, scene.look, true, title);
     let [plot, legend, foot] = full_screen_parts(inner);
-    draw_legend(frame, legend, scene, &content);
+    if scene.overlaid().next().is_some() {
+        overlay_view::draw_legend(frame, legend, scene, which);
+    } else {
+        draw_legend(frame, legend, scene, &content);
+    }
     draw_foot(frame, foot, scene, which);
     let mut chart = chart(scene, which, content);
     chart.window = scene.view.window;
@@ -88,7 +93,7 @@ pub(super) fn chart<'a>(scene: Scene<'a>, which: Panel, content: ChartContent<'a
         best: best(scene, which),
         waiting: content.waiting,
         axis_style: theme.style(theme.dim),
-        ascii: scene.look.ascii,
+        ascii: scene.look.ascii || scene.overlaid().next().is_some() && by_digits(scene.look),
     }
 }
 
@@ -184,7 +189,7 @@ fn draw_foot(frame: &mut Frame, area: Rect, scene: Scene, which: Panel) {
     let room = usize::from(area.width).saturating_sub(line.width() + 1);
     let hint =
         hints.into_iter().map(|hint| Line::styled(hint, theme.style(theme.dim))).find(|hint| hint.width() <= room);
-    sides(frame, area, line, hint.unwrap_or_default());
+    sides(frame, area, line, hint.unwrap_or_default(), scene.look.ascii);
 }
 
 /// Draws the values that have no panel on a small screen.
@@ -208,8 +213,13 @@ pub(super) fn draw_readout(frame: &mut Frame, area: Rect, scene: Scene) {
     let mut line = Line::default();
     for (name, value, hue) in values {
         let Some(value) = value else { continue };
-        line.push_span(Span::styled(format!(" {name} "), theme.style(theme.dim)));
-        line.push_span(Span::styled(format!("{value} "), theme.bold(hue)));
+        let (name, value) = (format!(" {name} "), format!("{value} "));
+        // A number that is cut off would be read as another one.
+        if line.width() + width(&name) + width(value.trim_end()) > usize::from(area.width) {
+            break;
+        }
+        line.push_span(Span::styled(name, theme.style(theme.dim)));
+        line.push_span(Span::styled(value, theme.bold(hue)));
     }
     frame.render_widget(line, area);
 }

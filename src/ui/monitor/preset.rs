@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Paragraph, Wrap};
 use toml::{Table, Value};
 
 use super::files::Files;
@@ -17,6 +16,7 @@ use crate::protocol::Started;
 use crate::ui::format::{grouped, number, plain};
 use crate::ui::keymap::Action;
 use crate::ui::widgets::panel::{Title, panel, placeholder};
+use crate::ui::widgets::wrap::draw_wrapped;
 
 pub(super) fn act(view: &mut View, files: Option<&Files>, action: Action, body: Rect) {
     let lines = files.map_or(0, |files| files.preset.lines().count());
@@ -133,7 +133,7 @@ fn draw_toml(frame: &mut Frame, area: Rect, scene: Scene, origin: Option<&Preset
         ]));
     }
     let first = scene.view.preset.min(lines.len().saturating_sub(usize::from(inner.height)));
-    draw_wrapped(frame, inner, lines.split_off(first));
+    draw_wrapped(frame, inner, &lines[first..], 4, scene.look);
 }
 
 fn draw_origin(frame: &mut Frame, area: Rect, scene: Scene, origin: Option<&PresetOrigin>) {
@@ -166,12 +166,11 @@ fn draw_origin(frame: &mut Frame, area: Rect, scene: Scene, origin: Option<&Pres
     lines.push(Line::default());
     lines.extend(scene.run.started.iter().flat_map(|started| facts(scene, started)));
     let inner = panel(frame, area, scene.look, false, title);
-    draw_wrapped(frame, inner, lines);
+    draw_wrapped(frame, inner, &lines, FACT + 1, scene.look);
 }
 
-fn draw_wrapped(frame: &mut Frame, area: Rect, lines: Vec<Line>) {
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), area);
-}
+/// Cells of the names of facts.
+const FACT: usize = 12;
 
 /// Facts about the run from its first event.
 fn facts(scene: Scene, started: &Started) -> Vec<Line<'static>> {
@@ -191,7 +190,7 @@ fn facts(scene: Scene, started: &Started) -> Vec<Line<'static>> {
     ];
     let line = |(name, value)| {
         Line::from(vec![
-            Span::styled(format!(" {name:<12}"), theme.style(theme.dim)),
+            Span::styled(format!(" {name:<FACT$}"), theme.style(theme.dim)),
             Span::styled(value, theme.style(theme.text)),
         ])
     };

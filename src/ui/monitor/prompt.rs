@@ -7,6 +7,7 @@ use ratatui::layout::Rect;
 use super::scene::Scene;
 use crate::runs::History;
 use crate::ui::widgets::input::Input;
+use crate::ui::widgets::input_history::InputHistory;
 use crate::ui::widgets::panel::Title;
 use crate::ui::widgets::popup::window;
 
@@ -14,12 +15,7 @@ use crate::ui::widgets::popup::window;
 #[derive(Default)]
 pub(super) struct Prompt {
     input: Input,
-    /// Earlier prompts, the latest last.
-    history: Vec<String>,
-    /// Index of the prompt shown; the length of the history for the one being typed.
-    shown: usize,
-    /// The text that was being typed when the history was entered.
-    typed: String,
+    history: InputHistory,
 }
 
 /// The outcome of a key.
@@ -35,12 +31,8 @@ pub(super) enum PromptOutcome {
 impl Prompt {
     /// An empty prompt whose history holds the run's prompts.
     pub(super) fn after(run: &History) -> Prompt {
-        let mut history: Vec<String> = Vec::new();
-        for answer in &run.completions {
-            history.retain(|prompt| *prompt != answer.prompt);
-            history.push(answer.prompt.clone());
-        }
-        Prompt { shown: history.len(), history, ..Prompt::default() }
+        let prompts = run.completions.iter().map(|completion| completion.prompt.clone());
+        Prompt { history: InputHistory::of(prompts), ..Prompt::default() }
     }
 
     pub(super) fn key(&mut self, key: &KeyEvent) -> PromptOutcome {
@@ -50,9 +42,14 @@ impl Prompt {
                 text => PromptOutcome::Submitted(text),
             },
             KeyCode::Esc => PromptOutcome::Cancelled,
-            KeyCode::Up if self.shown > 0 => self.show(self.shown - 1),
-            KeyCode::Down if self.shown < self.history.len() => self.show(self.shown + 1),
-            KeyCode::Up | KeyCode::Down => PromptOutcome::Editing,
+            KeyCode::Up | KeyCode::Down => {
+                let up = key.code == KeyCode::Up;
+                let text = if up { self.history.earlier(&self.input.text()) } else { self.history.later() };
+                if let Some(text) = text {
+                    self.input = Input::new(text);
+                }
+                PromptOutcome::Editing
+            }
             _ if self.input.key(*key) => PromptOutcome::Editing,
             _ => PromptOutcome::Ignored,
         }
@@ -61,23 +58,18 @@ impl Prompt {
     pub(super) fn pasted(&mut self, text: &str) {
         self.input.insert(text);
     }
-
-    fn show(&mut self, index: usize) -> PromptOutcome {
-        if self.shown == self.history.len() {
-            self.typed = self.input.text();
-        }
-        self.shown = index;
-        self.input = Input::new(self.history.get(index).unwrap_or(&self.typed));
-        PromptOutcome::Editing
-    }
 }
 
-/// Draws the prompt over the first lines of an area, since toasts cover the last ones.
-pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene, prompt: &Prompt) {
-    let height = area.height.min(3);
+/// The area of the prompt over a tab's.
+pub(super) fn area(body: Rect) -> Rect {
+    Rect { height: body.height.min(3), ..body }
+}
+
+/// Draws the prompt over the first lines of an area.
+pub(super) fn draw(frame: &mut Frame, body: Rect, scene: Scene, prompt: &Prompt) {
     let up = if scene.look.ascii { "up" } else { "↑" };
     let note = format!("enter send  {up} history  esc cancel");
-    let inner = window(frame, Rect { height, ..area }, scene.look, Title { note, ..Title::named("Prompt") });
+    let inner = window(frame, area(body), scene.look, Title { note, ..Title::named("Prompt") });
     let line = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     prompt.input.draw(frame, line.intersection(inner), scene.look.theme.bold(scene.look.theme.text));
 }

@@ -1,8 +1,10 @@
 //! What the drawing code of the monitor reads.
 
 use super::files::Files;
-use super::view::View;
+use super::overlays::Overlays;
+use super::view::{Tab, View};
 use crate::runs::History;
+use crate::runs::health::Verdict;
 use crate::series::Series;
 use crate::ui::theme::Look;
 
@@ -11,11 +13,13 @@ use crate::ui::theme::Look;
 pub struct Scene<'a> {
     pub run: &'a History,
     pub view: &'a View,
-    /// The command that the trainer has not confirmed yet: `pausing…`.
-    pub asked: Option<&'static str>,
     pub files: Option<&'a Files>,
-    /// Other runs to compare with, by name.
-    pub overlays: &'a [(String, History)],
+    /// Other runs to compare with.
+    pub overlays: &'a Overlays,
+    /// What the checks have found.
+    pub verdicts: &'a [Verdict],
+    /// Whether badges have a line of their own.
+    pub badges: bool,
     pub look: &'a Look,
 }
 
@@ -23,6 +27,8 @@ impl Scene<'_> {
     /// The value of a curve at the cursor, or else its latest.
     pub fn value(&self, series: &Series) -> Option<f64> {
         match self.view.cursor {
+            // As the map of the tab: nothing that was measured later.
+            Some(x) if self.view.tab == Tab::Layers => series.until(x, self.view.x_of()).map(|bucket| bucket.end),
             Some(x) => series.nearest(x, self.view.x_of()).map(|bucket| bucket.end),
             None => series.last(),
         }

@@ -37,6 +37,8 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
     let largest = rows.iter().map(|row| row.selected).max().unwrap_or(1).max(1);
     let label = rows.iter().map(|row| width(&row.name)).max().unwrap_or(0).min(usize::from(inner.width) * 2 / 5);
     let digits = rows.iter().map(|row| grouped(row.selected).len()).max().unwrap_or(0).max(8);
+    // A number that is cut off would be read as another one; a name ends with an ellipsis.
+    let label = label.min(usize::from(inner.width).saturating_sub(digits + 11));
     let bar_room = usize::from(inner.width).saturating_sub(label + digits + 11);
     for (row, y) in rows.iter().zip(inner.top()..inner.bottom()) {
         let full = ((row.selected * bar_room as u64) / largest) as usize;

@@ -1,11 +1,12 @@
 //! The view of a run: tab, focus, axes and scroll positions.
 
+use super::confusion_view::ConfusionView;
 use super::layers_view::LayersView;
 use super::log_view::LogView;
 use super::panel::Panel;
-use super::smoothing::Smoothing;
 use crate::runs::History;
 use crate::series::At;
+use crate::ui::smoothing::Smoothing;
 
 /// What the monitor shows of a run.
 pub struct View {
@@ -28,6 +29,7 @@ pub struct View {
     pub(super) layers: LayersView,
     /// Index of the example or completion under the cursor.
     pub(super) example: usize,
+    pub(super) confusion: ConfusionView,
     pub(super) lines: LogView,
     /// The first visible line of the preset.
     pub(super) preset: usize,
@@ -69,6 +71,7 @@ impl Default for View {
             window: None,
             layers: LayersView::default(),
             example: 0,
+            confusion: ConfusionView::default(),
             lines: LogView::default(),
             preset: 0,
         }
@@ -108,6 +111,11 @@ impl View {
         }
     }
 
+    /// Shows the latest values again.
+    pub(super) fn clear_cursor(&mut self) {
+        (self.cursor, self.layers.playback) = (None, None);
+    }
+
     /// Leaves full screen. The cursor stays.
     pub(super) fn shrink(&mut self) {
         self.full = false;
@@ -117,7 +125,7 @@ impl View {
     /// Shows another tab, whose x axis may be another.
     pub(super) fn open_tab(&mut self, tab: Tab) {
         self.tab = tab;
-        self.cursor = None;
+        self.clear_cursor();
         self.shrink();
     }
 }

@@ -1,15 +1,17 @@
-//! The questions before leaving: about unsaved presets, a running export, and a run that is still training.
+//! The questions before leaving: about unsaved presets, a running export, a run that is still training, and queued runs.
 //! They are asked in this order.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::KeyEvent;
 use ratatui::Frame;
+use ratatui::layout::Position;
 use ratatui::text::{Line, Span};
 
+use super::answers::{self, Answer, Choice};
 use super::{Outcome, Scene};
-use crate::ui::format::{fitted, plain, width, wrapped};
+use crate::ui::format::{fitted, plain, width, wrapped, wrapped_at_most};
 use crate::ui::home::Unsaved;
 use crate::ui::monitor::Monitor;
-use crate::ui::widgets::popup::popup;
+use crate::ui::widgets::popup::{PopupHit, PopupLayout, popup};
 
 /// A question before leaving.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub enum Question {
     Waiting,
     /// About a run that is trained by this process.
     Run,
+    /// About queued runs that this process would start.
+    Queue,
 }
 
 /// An answer to a question before leaving.
@@ -57,7 +61,8 @@ impl Question {
         match self {
             Question::Presets => Some(Question::Export),
             Question::Export | Question::Waiting => Some(Question::Run),
-            Question::Run => None,
+            Question::Run => Some(Question::Queue),
+            Question::Queue => None,
         }
     }
 
@@ -66,28 +71,30 @@ impl Question {
         match self {
             Question::Presets => !scene.home.unsaved().is_empty(),
             Question::Export | Question::Waiting => scene.runs.exporting().is_some(),
-            Question::Run => scene.live.is_some_and(|live| live.at_work() && !live.attached),
+            Question::Run => trains(scene),
+            // A run that trains was asked about already, with them.
+            Question::Queue => !trains(scene) && scene.runs.queue().works() && scene.runs.queue().waiting() > 0,
         }
     }
 
     /// The answers with their keys and words. The first is selected.
-    fn answers(self, scene: &Scene) -> Vec<(char, &'static str, Completion)> {
-        const STAY: (char, &str, Completion) = ('k', "stay", Completion::Stay);
-        const WITHOUT: (char, &str, Completion) = ('n', "quit without saving", Completion::Leave);
-        const CANCEL: (char, &str, Completion) =
-            ('c', "cancel it and quit; nothing is written", Completion::CancelExport);
+    fn answers(self, scene: &Scene) -> Vec<Answer<Completion>> {
+        let stay = Answer::new('k', "stay", Completion::Stay);
+        let without = Answer::new('n', "quit without saving", Completion::Leave);
+        let cancel = Answer::new('c', "cancel it and quit; nothing is written", Completion::CancelExport);
         match self {
             Question::Presets if can_save(&scene.home.unsaved()) => {
-                vec![('s', "save all and quit", Completion::SavePresets), WITHOUT, STAY]
+                vec![Answer::new('s', "save all and quit", Completion::SavePresets), without, stay]
             }
-            Question::Presets => vec![STAY, WITHOUT],
-            Question::Export => vec![('w', "wait for it, then quit", Completion::Wait), CANCEL, STAY],
-            Question::Waiting => vec![STAY, CANCEL],
+            Question::Presets => vec![stay, without],
+            Question::Export => vec![Answer::new('w', "wait for it, then quit", Completion::Wait), cancel, stay],
+            Question::Waiting => vec![stay, cancel],
             Question::Run => vec![
-                ('s', "stop and save a checkpoint", Completion::SaveAndStop),
-                ('d', "stop and discard the steps since the last checkpoint", Completion::DiscardAndStop),
-                ('k', "keep training in the background", Completion::Detach),
+                Answer::new('s', "stop and save a checkpoint", Completion::SaveAndStop),
+                Answer::new('d', "stop and discard the steps since the last checkpoint", Completion::DiscardAndStop),
+                Answer::new('k', "keep training in the background", Completion::Detach),
             ],
+            Question::Queue => vec![Answer::new('q', "quit; they stay queued", Completion::Leave), stay],
         }
     }
 
@@ -97,8 +104,28 @@ impl Question {
             Question::Presets => unsaved_presets(scene, &scene.home.unsaved(), room),
             Question::Export => exporting(scene, "An export is still running.", room),
             Question::Waiting => exporting(scene, "Quitting when this export is done.", room),
-            Question::Run => vec![text(scene, &scene.live.map(still_training).unwrap_or_default())],
+            Question::Run => {
+                let training = scene.live.map(still_training).unwrap_or_default();
+                let queued = match scene.runs.queue().waiting() {
+                    0 => None,
+                    1 => Some("1 run is queued: k trains it too, else it stays queued.".to_owned()),
+                    number => Some(format!("{number} runs are queued: k trains them too, else they stay queued.")),
+                };
+                let sentences = std::iter::once(training).chain(queued);
+                let lines = sentences.flat_map(|sentence| wrapped(&sentence, room.saturating_sub(2)));
+                lines.map(|line| text(scene, &line)).collect()
+            }
+            Question::Queue => match scene.runs.queue().waiting() {
+                1 => vec![text(scene, "1 run is queued.")],
+                number => vec![text(scene, &format!("{number} runs are queued."))],
+            },
         }
+    }
+
+    /// The question in few words: a line for each answer.
+    pub(super) fn in_short(self, scene: &Scene) -> Vec<String> {
+        let answers = self.answers(scene).into_iter().map(|answer| format!("{}  {}", answer.key, answer.words));
+        std::iter::once("quit? esc stays".to_owned()).chain(answers).collect()
     }
 
     /// The line below the answers.
@@ -107,49 +134,49 @@ impl Question {
             Question::Presets if !can_save(&scene.home.unsaved()) => "esc stays; fix or rename these presets at Home",
             Question::Presets | Question::Export | Question::Waiting => "esc stays",
             Question::Run => "esc stays; `finesift attach` shows a run in the background",
+            Question::Queue => "esc stays; `finesift queue run` trains them without screens",
         }
     }
 
     pub(super) fn handle_key(self, selected: &mut usize, key: &KeyEvent, scene: &Scene) -> Outcome {
-        let answers = self.answers(scene);
-        let held = key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
-        let chosen = match key.code {
-            KeyCode::Char(c) if !held => answers.iter().find(|(key, ..)| *key == c),
-            KeyCode::Enter => answers.get(*selected),
-            KeyCode::Esc => return Outcome::Close,
-            KeyCode::Up | KeyCode::BackTab => {
-                *selected = (*selected + answers.len() - 1) % answers.len();
-                None
+        match answers::choose(&self.answers(scene), selected, key) {
+            Choice::Open => Outcome::Stay,
+            Choice::Dismissed => Outcome::Close,
+            Choice::Chosen(answer) => Outcome::Completion(self, answer),
+        }
+    }
+
+    /// A click on an answer gives it, one beside the question stays in the program.
+    pub(super) fn click(self, at: Position, scene: &Scene) -> Outcome {
+        let (lines, first) = page(scene, self, 0);
+        match PopupLayout::new(scene.area, lines.iter().map(Line::to_string), WIDTH).hit(at) {
+            PopupHit::Outside => Outcome::Close,
+            PopupHit::Line(line, _) if line >= first => {
+                let answer = self.answers(scene).into_iter().nth(line - first);
+                answer.map_or(Outcome::Stay, |answer| Outcome::Completion(self, answer.means))
             }
-            KeyCode::Down | KeyCode::Tab => {
-                *selected = (*selected + 1) % answers.len();
-                None
-            }
-            _ => None,
-        };
-        chosen.map_or(Outcome::Stay, |(.., answer)| Outcome::Completion(self, *answer))
+            PopupHit::Line(..) | PopupHit::Frame => Outcome::Stay,
+        }
     }
 }
 
 pub(super) fn draw(frame: &mut Frame, scene: &Scene, question: Question, selected: usize) {
+    let (lines, _) = page(scene, question, selected);
+    popup(frame, scene.area, scene.look, "Quit", lines, WIDTH);
+}
+
+/// The lines of a question, and the index of the first answer's.
+fn page<'a>(scene: &Scene, question: Question, selected: usize) -> (Vec<Line<'a>>, usize) {
     let theme = &scene.look.theme;
     let room = usize::from(WIDTH.min(scene.area.width).saturating_sub(2));
     let mut lines = vec![Line::default()];
     lines.extend(question.lines(scene, room));
     lines.push(Line::default());
-    for (number, (key, words, _)) in question.answers(scene).into_iter().enumerate() {
-        let here = number == selected;
-        let style = if here { theme.bold(theme.text) } else { theme.style(theme.dim) };
-        let row = Line::from(vec![
-            Span::styled(if here { " > " } else { "   " }, theme.bold(theme.accent)),
-            Span::styled(format!("{key}  "), theme.bold(theme.accent)),
-            Span::styled(fitted(words, room.saturating_sub(6), scene.look.ascii), style),
-        ]);
-        lines.push(if here { row.style(theme.marked_line()) } else { row });
-    }
+    let first = lines.len();
+    lines.extend(answers::lines(scene, &question.answers(scene), selected, room));
     lines.push(Line::default());
     lines.push(Line::styled(format!(" {}", question.hint(scene)), theme.style(theme.dim)));
-    popup(frame, scene.area, scene.look, "Quit", lines, WIDTH);
+    (lines, first)
 }
 
 /// Whether all of them can be saved under their default names.
@@ -157,8 +184,13 @@ fn can_save(unsaved: &[Unsaved]) -> bool {
     unsaved.iter().all(|unsaved| unsaved.request.is_ok())
 }
 
+/// Whether this process trains a run.
+fn trains(scene: &Scene) -> bool {
+    scene.live.is_some_and(|live| live.at_work() && !live.attached)
+}
+
 /// `"demo" is still training (132/170).`
-fn still_training(live: &Monitor) -> String {
+pub(super) fn still_training(live: &Monitor) -> String {
     let Some(started) = &live.run.started else { return "The run is still preparing to train.".into() };
     let state = if live.run.held { "paused" } else { "still training" };
     let steps = live.run.step.as_ref().map(|step| format!(" ({}/{})", step.step, started.steps));
@@ -201,7 +233,7 @@ fn exporting<'a>(scene: &Scene, question: &str, room: usize) -> Vec<Line<'a>> {
     let mut lines = vec![text(scene, question)];
     if let Some(export) = scene.runs.exporting() {
         let to = format!("to {}", export.order.out.display());
-        let to = wrapped(&plain(&to), room.saturating_sub(4)).into_iter().take(2);
+        let to = wrapped_at_most(&plain(&to), room.saturating_sub(4), 2, scene.look.ascii);
         let what = std::iter::once(format!("{} as {}", export.name(), export.format())).chain(to);
         lines.extend(what.map(|line| Line::styled(format!("   {line}"), theme.style(theme.dim))));
         let task = export.progress.as_ref().map(|progress| format!("{}: ", plain(&progress.task)));
@@ -212,6 +244,6 @@ fn exporting<'a>(scene: &Scene, question: &str, room: usize) -> Vec<Line<'a>> {
     lines
 }
 
-fn text<'a>(scene: &Scene, text: &str) -> Line<'a> {
+pub(super) fn text<'a>(scene: &Scene, text: &str) -> Line<'a> {
     Line::styled(format!(" {text}"), scene.look.theme.style(scene.look.theme.text))
 }

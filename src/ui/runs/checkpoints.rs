@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Margin, Position, Rect};
 use ratatui::text::{Line, Span};
 
-use crate::runs::{CheckpointSummary, RunEntry};
+use crate::runs::{CheckpointSummary, RunEdit, RunEntry};
 use crate::ui::format::{grouped, plain};
-use crate::ui::run_edit::RunEdit;
+
 use crate::ui::theme::Look;
 use crate::ui::widgets::panel::Title;
 use crate::ui::widgets::popup::{middle, window};
@@ -65,10 +65,39 @@ impl PinDialog {
         PinOutcome::Open
     }
 
+    /// The key that a click stands for: esc beside the dialog, enter on the checkpoint under the cursor. One on another
+    /// checkpoint moves the cursor there.
+    pub(super) fn click(&mut self, at: Position, within: Rect) -> Option<KeyCode> {
+        let area = self.area(within);
+        let inner = area.inner(Margin::new(1, 1));
+        if !area.contains(at) {
+            return Some(KeyCode::Esc);
+        }
+        let row = self.first(inner.height) + usize::from(at.y.checked_sub(inner.y)?);
+        if !inner.contains(at) || row >= self.kept.len() {
+            return None;
+        }
+        if row == self.cursor {
+            return Some(KeyCode::Enter);
+        }
+        self.cursor = row;
+        None
+    }
+
+    /// The area of the dialog. Drawing and clicks read the same.
+    fn area(&self, within: Rect) -> Rect {
+        let rows = u16::try_from(self.kept.len()).unwrap_or(u16::MAX).max(1);
+        middle(within, WIDTH.min(within.width), rows.saturating_add(2).min(within.height))
+    }
+
+    /// The first checkpoint in view.
+    fn first(&self, rows: u16) -> usize {
+        (self.cursor + 1).saturating_sub(usize::from(rows))
+    }
+
     pub(super) fn draw(&self, frame: &mut Frame, within: Rect, look: &Look) {
         let theme = &look.theme;
-        let rows = u16::try_from(self.kept.len()).unwrap_or(u16::MAX).max(1);
-        let area = middle(within, WIDTH.min(within.width), rows.saturating_add(2).min(within.height));
+        let area = self.area(within);
         let note = if self.kept.is_empty() { "esc close" } else { "p pin/unpin  esc close" };
         let name = plain(&self.name);
         let values = vec![Span::styled(name, theme.bold(theme.text))];
@@ -78,7 +107,7 @@ impl PinDialog {
             frame.render_widget(Line::styled(" no checkpoints yet", theme.style(theme.dim)), inner);
             return;
         }
-        let first = (self.cursor + 1).saturating_sub(usize::from(inner.height));
+        let first = self.first(inner.height);
         for ((index, kept), y) in self.kept.iter().enumerate().skip(first).zip(inner.top()..inner.bottom()) {
             let current = index == self.cursor;
             let style = if current { theme.bold(theme.text) } else { theme.style(theme.dim) };

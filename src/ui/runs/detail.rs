@@ -1,34 +1,36 @@
-//! Details and loss curve of the run under the cursor, below the table; dialogs, above it.
-
-use std::path::PathBuf;
+//! Details and loss curve of the run under the cursor, below the table.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
 
 use super::list::RunList;
-use super::mode::Mode;
 use super::sign::sign;
 use crate::runs::{CheckpointSummary, RunEnd, RunEntry};
 use crate::series::{At, Series};
-use crate::ui::format::{age, duration, fitted_end, grouped, number, plain, score, truncated, wrapped};
+use crate::ui::format::{age, duration, fitted_end, grouped, number, plain, score, truncated, wrapped_at_most};
 use crate::ui::theme::Look;
 use crate::ui::widgets::chart::{Chart, Curve};
+use crate::ui::widgets::cut::cut;
 use crate::ui::widgets::panel::{Title, panel};
-use crate::ui::widgets::popup::popup;
 
 /// Columns of the labels.
 const LABELS: usize = 12;
 
 pub(super) fn draw(runs: &RunList, frame: &mut Frame, area: Rect, look: &Look) {
+    if area.is_empty() {
+        return;
+    }
     let Some(run) = runs.current() else {
         panel(frame, area, look, false, Title::named("Run"));
         return;
     };
     let [left, right] = Layout::horizontal([Constraint::Fill(6), Constraint::Fill(5)]).areas(area);
     let inner = panel(frame, left, look, false, Title::named(&plain(&run.name)));
-    frame.render_widget(Paragraph::new(facts(runs, run, look, usize::from(inner.width))), inner);
+    let facts = facts(runs, run, look, usize::from(inner.width));
+    for (line, y) in facts.into_iter().zip(inner.top()..inner.bottom()) {
+        frame.render_widget(cut(line, usize::from(inner.width), look.ascii), Rect { y, height: 1, ..inner });
+    }
     draw_loss(run, frame, right, look);
 }
 
@@ -46,7 +48,8 @@ fn facts<'a>(runs: &RunList, run: &RunEntry, look: &Look, width: usize) -> Vec<L
     let mut lines =
         vec![row("state", vec![Span::styled(format!("{sign} {}", run.state.name()), theme.bold(hue)), text(updated)])];
     if let Some(RunEnd::Failed { error, .. }) = &summary.end {
-        let error = wrapped(&plain(error), width.saturating_sub(LABELS + 2)).into_iter().take(3).enumerate();
+        let room = width.saturating_sub(LABELS + 2);
+        let error = wrapped_at_most(&plain(error), room, 3, look.ascii).into_iter().enumerate();
         lines.extend(error.map(|(number, part)| {
             row(if number == 0 { "error" } else { "" }, vec![Span::styled(part, theme.style(theme.error))])
         }));
@@ -115,83 +118,4 @@ fn draw_loss(run: &RunEntry, frame: &mut Frame, area: Rect, look: &Look) {
     let curve = Curve::line("loss", &series, theme.style(theme.loss));
     let chart = Chart { ascii: look.ascii, ..Chart::over_steps(vec![curve], "no steps yet", theme.style(theme.dim)) };
     chart.draw(inner, frame.buffer_mut());
-}
-
-/// Draws the dialog that keys go to, if there is one.
-pub(super) fn draw_mode(mode: &Mode, frame: &mut Frame, area: Rect, look: &Look) {
-    match mode {
-        Mode::List | Mode::Filter { .. } => {}
-        Mode::Rename(_, input) => {
-            let lines = vec![typed(&input.text, look), Line::default(), hint("enter rename  esc cancel", look)];
-            popup(frame, area, look, "Rename run", lines, 60);
-        }
-        Mode::Tag(paths, input) => {
-            let title = if paths.len() == 1 { "Tags".to_owned() } else { format!("Tags of {} runs", paths.len()) };
-            let hint = hint("separated by spaces  enter save  esc cancel", look);
-            popup(frame, area, look, &title, vec![typed(&input.text, look), Line::default(), hint], 60);
-        }
-        Mode::TrainLonger(longer) => {
-            let lines = vec![
-                Line::default(),
-                Line::styled(format!(" {}", longer.ended), look.theme.style(look.theme.text)),
-                hint("settings for the steps to come:", look),
-                Line::default(),
-                typed(&longer.input.text, look),
-                Line::default(),
-                hint("KEY=VALUE ...  enter resume  esc cancel", look),
-            ];
-            popup(frame, area, look, "Train for longer", lines, 64);
-        }
-        Mode::Delete(paths) => {
-            let lines = vec![
-                Line::default(),
-                Line::styled(format!(" {}", question(paths)), look.theme.style(look.theme.text)),
-                hint("with all checkpoints, to .trash in the runs folder", look),
-                Line::default(),
-                answers("move to trash", "cancel", look),
-            ];
-            popup(frame, area, look, "Move to trash", lines, 64);
-        }
-        Mode::Export(form) => form.draw(frame, area, look),
-        Mode::Biases(order, biases) => {
-            let name = order.run.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let why = wrapped(&plain(&biases.to_string()), 62);
-            let mut lines = vec![Line::default()];
-            lines.extend(
-                why.into_iter().map(|line| Line::styled(format!(" {line}"), look.theme.style(look.theme.text))),
-            );
-            lines.push(Line::default());
-            lines.push(answers("export without biases", "cancel", look));
-            popup(frame, area, look, &format!("Export {}", plain(&name)), lines, 68);
-        }
-        Mode::Pins(dialog) => dialog.draw(frame, area, look),
-    }
-}
-
-/// A text being typed, with a cursor.
-fn typed<'a>(text: &str, look: &Look) -> Line<'a> {
-    let theme = &look.theme;
-    Line::from(vec![
-        Span::styled(format!(" {}", plain(text)), theme.bold(theme.text)),
-        Span::styled("_", theme.bold(theme.accent)),
-    ])
-}
-
-fn hint<'a>(text: &str, look: &Look) -> Line<'a> {
-    Line::styled(format!(" {text}"), look.theme.style(look.theme.dim))
-}
-
-/// The keys y and n with their meanings.
-fn answers<'a>(yes: &'a str, no: &'a str, look: &Look) -> Line<'a> {
-    let theme = &look.theme;
-    let key = |key: &'static str| Span::styled(key, theme.bold(theme.accent));
-    let word = |word: String| Span::styled(word, theme.style(theme.text));
-    Line::from(vec![key(" y"), word(format!(" {yes}   ")), key("n"), word(format!(" {no}"))])
-}
-
-fn question(paths: &[PathBuf]) -> String {
-    match paths {
-        [one] => format!("Move {} to the trash?", plain(&one.file_name().unwrap_or_default().to_string_lossy())),
-        many => format!("Move {} runs to the trash?", many.len()),
-    }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Margin, Position, Rect};
 use ratatui::text::{Line, Span};
 
 use super::line_input::InputOutcome;
@@ -13,7 +13,7 @@ use crate::export::{ExportFormat, ExportRequest};
 use crate::protocol::Progress;
 use crate::runs::checkpoint::CheckpointSelector;
 use crate::runs::{CheckpointSummary, RunEntry};
-use crate::ui::format::{bytes, grouped, plain};
+use crate::ui::format::{bytes, fitted_end, grouped, plain, truncated, width};
 use crate::ui::theme::Look;
 use crate::ui::widgets::input::Input;
 use crate::ui::widgets::panel::Title;
@@ -23,6 +23,9 @@ const WIDTH: u16 = 76;
 
 /// Columns of the labels.
 const LABELS: u16 = 14;
+
+/// The row of the checkpoint, after those of the formats and an empty one. The output path is below.
+const CHECKPOINT_ROW: usize = ExportFormat::ALL.len() + 1;
 
 /// The dialog in which an export is set up.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,7 +101,27 @@ fn describe(form: ExportFormat) -> FormatDescription {
     FormatDescription { name, purpose, file }
 }
 
+/// The name of a format, and what it is for.
+pub fn format_words(format: ExportFormat) -> (&'static str, &'static str) {
+    let FormatDescription { name, purpose, .. } = describe(format);
+    (name, purpose)
+}
+
+/// The area of the form. Drawing and clicks read the same.
+fn form_area(within: Rect) -> Rect {
+    let rows = CHECKPOINT_ROW as u16 + 3;
+    middle(within, WIDTH.min(within.width), (rows + 2).min(within.height))
+}
+
 impl ExportForm {
+    /// A form with a format chosen.
+    pub(super) fn in_format(run: &RunEntry, format: ExportFormat) -> ExportForm {
+        let mut form = ExportForm::new(run);
+        form.form = ExportFormat::ALL.iter().position(|known| *known == format).unwrap_or(0);
+        form.propose_path();
+        form
+    }
+
     /// A form with the best checkpoint, or the latest if none is best.
     pub(super) fn new(run: &RunEntry) -> ExportForm {
         let mut form = ExportForm {
@@ -113,6 +136,13 @@ impl ExportForm {
         };
         form.propose_path();
         form
+    }
+
+    /// The form with this format chosen.
+    pub(super) fn set_to(mut self, format: ExportFormat) -> ExportForm {
+        self.form = ExportFormat::ALL.iter().position(|known| *known == format).unwrap_or(self.form);
+        self.propose_path();
+        self
     }
 
     pub(super) fn key(&mut self, key: KeyEvent) -> InputOutcome {
@@ -142,6 +172,35 @@ impl ExportForm {
         }
         self.propose_path();
         InputOutcome::Editing
+    }
+
+    /// Handles a click: on a format, on the checkpoint or its arrows, on the output path. One beside the form is esc.
+    pub(super) fn click(&mut self, at: Position, within: Rect) -> Option<KeyCode> {
+        let area = form_area(within);
+        if !area.contains(at) {
+            return Some(KeyCode::Esc);
+        }
+        let inner = area.inner(Margin::new(1, 1));
+        if !inner.contains(at) {
+            return None;
+        }
+        match usize::from(at.y - inner.y) {
+            row if row < ExportFormat::ALL.len() => (self.form, self.focus) = (row, Focus::ExportFormat),
+            row if row == CHECKPOINT_ROW && self.form().of_weights() => {
+                self.focus = Focus::Checkpoint;
+                // The arrows are the first and the last character.
+                let last = width(&self.checkpoint_text(true)).saturating_sub(1);
+                match usize::from(at.x - inner.x).checked_sub(usize::from(LABELS)) {
+                    Some(0) => return Some(KeyCode::Left),
+                    Some(column) if column == last => return Some(KeyCode::Right),
+                    _ => {}
+                }
+            }
+            row if row == CHECKPOINT_ROW + 1 => self.focus = Focus::Out,
+            _ => {}
+        }
+        self.propose_path();
+        None
     }
 
     /// Inserts text into the output path, or replaces the proposed one.
@@ -182,8 +241,7 @@ impl ExportForm {
 
     pub(super) fn draw(&self, frame: &mut Frame, within: Rect, look: &Look) {
         let theme = &look.theme;
-        let rows = ExportFormat::ALL.len() as u16 + 4;
-        let area = middle(within, WIDTH.min(within.width), (rows + 2).min(within.height));
+        let area = form_area(within);
         let name = format!("Export {}", plain(&self.name));
         let title = Title { note: "enter export  tab next  esc cancel".into(), ..Title::named(&name) };
         let inner = window(frame, area, look, title);
@@ -193,6 +251,7 @@ impl ExportForm {
             let pointer = if self.focus == focus { ">" } else { " " };
             Span::styled(format!(" {pointer} {text:<11}"), style)
         };
+        let purpose_room = usize::from(inner.width.saturating_sub(LABELS)).saturating_sub(16);
         for (number, form) in ExportFormat::ALL.into_iter().enumerate() {
             let FormatDescription { name, purpose, .. } = describe(form);
             let chosen = number == self.form;
@@ -209,12 +268,12 @@ impl ExportForm {
                     Span::raw(" ".repeat(usize::from(LABELS)))
                 },
                 Span::styled(format!("{mark} {name:<14}"), style),
-                Span::styled(purpose, theme.style(theme.dim)),
+                Span::styled(truncated(purpose, purpose_room, look.ascii), theme.style(theme.dim)),
             ]);
             let line = if chosen { line.style(theme.marked_line()) } else { line };
             frame.render_widget(line, row(number as u16));
         }
-        let below = ExportFormat::ALL.len() as u16 + 1;
+        let below = CHECKPOINT_ROW as u16;
         let checkpoint = Span::styled(self.checkpoint_text(look.ascii), theme.style(theme.text));
         frame.render_widget(Line::from(vec![label("checkpoint", Focus::Checkpoint), checkpoint]), row(below));
         frame.render_widget(Line::from(label("output", Focus::Out)), row(below + 1));
@@ -224,7 +283,9 @@ impl ExportForm {
         if self.focus == Focus::Out {
             self.out.draw(frame, out, theme.bold(theme.text));
         } else {
-            self.out.draw_unfocused(frame, out, theme.style(theme.text));
+            // The end of a path says more than its start.
+            let text = fitted_end(&self.out.text(), usize::from(out.width), look.ascii);
+            frame.render_widget(Line::styled(text, theme.style(theme.text)), out);
         }
     }
 

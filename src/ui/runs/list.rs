@@ -1,11 +1,13 @@
-//! The listed runs: which of them are shown, in which order, which are marked, and where the cursor is.
+//! The listed runs: which of them are shown, in which order, which are marked, and where the cursor is. Runs that failed before
+//! their first step are folded into one line at the end.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::SystemTime;
 
 use super::column::RunColumn;
-use crate::runs::RunEntry;
+use crate::runs::{RunEntry, RunState};
+use crate::ui::comparison::Marks;
 
 /// The runs of the run folder's list.
 pub struct RunList {
@@ -15,10 +17,13 @@ pub struct RunList {
     pub now: SystemTime,
     /// Indices into `entries` of those that pass the filter, sorted.
     pub shown: Vec<usize>,
-    /// Index into `shown`.
+    /// Index into `shown`, or one past its end for the line of the folded runs.
     pub cursor: usize,
-    /// Names of the marked runs.
-    pub marked: BTreeSet<String>,
+    /// How many runs failed before their first step; 0 where they are not folded, and do not have a line.
+    pub foldable: usize,
+    /// Whether these are shown, too.
+    unfolded: bool,
+    pub marked: Marks,
     pub sort: RunColumn,
     pub descending: bool,
     /// Words that a run must contain to be shown.
@@ -32,7 +37,9 @@ impl Default for RunList {
             now: SystemTime::UNIX_EPOCH,
             shown: Vec::new(),
             cursor: 0,
-            marked: BTreeSet::new(),
+            foldable: 0,
+            unfolded: false,
+            marked: Marks::default(),
             sort: RunColumn::Updated,
             descending: true,
             filter: String::new(),
@@ -43,7 +50,7 @@ impl Default for RunList {
 impl RunList {
     /// Replaces the runs. The cursor stays on its run.
     pub fn replace(&mut self, entries: Vec<RunEntry>) {
-        self.marked.retain(|name| entries.iter().any(|run| run.name == *name));
+        self.marked.retain(|marked| entries.iter().any(|run| run.path == marked));
         let here = self.current_name();
         self.entries = Some(entries);
         self.arrange(here);
@@ -56,8 +63,8 @@ impl RunList {
 
     /// The marked runs in the order they are shown, or the run under the cursor if none is marked.
     pub fn chosen(&self) -> impl Iterator<Item = &RunEntry> {
-        let marked = self.runs().filter(|run| self.marked.contains(&run.name));
-        marked.chain(self.current().filter(|_| self.runs().all(|run| !self.marked.contains(&run.name))))
+        let marked = self.runs().filter(|run| self.marked.contains(&run.path));
+        marked.chain(self.current().filter(|_| self.runs().all(|run| !self.marked.contains(&run.path))))
     }
 
     /// The shown runs, in order.
@@ -66,9 +73,44 @@ impl RunList {
         self.shown.iter().filter_map(|number| entries.get(*number))
     }
 
-    /// Index of the last shown run.
+    /// Number of rows: the shown runs, and the line of the folded ones.
+    pub fn rows(&self) -> usize {
+        self.shown.len() + usize::from(self.foldable > 0)
+    }
+
+    /// Index of the last row.
     pub fn last(&self) -> usize {
-        self.shown.len().saturating_sub(1)
+        self.rows().saturating_sub(1)
+    }
+
+    /// Whether the cursor is on the line of the folded runs.
+    pub fn at_fold(&self) -> bool {
+        self.foldable > 0 && self.cursor == self.shown.len()
+    }
+
+    /// What the line of the folded runs says.
+    pub fn fold_text(&self) -> String {
+        let runs = if self.foldable == 1 { "1 run".to_owned() } else { format!("{} runs", self.foldable) };
+        let key = if self.unfolded { "enter hides" } else { "enter shows" };
+        format!("{runs} failed before the first step ({key} {})", if self.foldable == 1 { "it" } else { "them" })
+    }
+
+    /// Shows the folded runs, or hides them again. The cursor stays on their line.
+    pub fn toggle_fold(&mut self) {
+        self.unfolded = !self.unfolded;
+        self.arrange(None);
+        self.cursor = self.shown.len();
+    }
+
+    /// Gives a run the name of its new folder.
+    pub fn renamed(&mut self, from: &Path, to: &Path) {
+        let name = to.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let here = self.current().map(|run| if run.path == from { name.clone() } else { run.name.clone() });
+        if let Some(run) = self.entries.iter_mut().flatten().find(|run| run.path == from) {
+            self.marked.rename(from, to);
+            (run.name, run.path) = (name, to.to_owned());
+        }
+        self.arrange(here);
     }
 
     /// Moves the cursor by this many rows.
@@ -78,10 +120,8 @@ impl RunList {
 
     /// Marks the run under the cursor, or removes its mark, and moves to the next one.
     pub fn mark(&mut self) {
-        let Some(name) = self.current_name() else { return };
-        if !self.marked.remove(&name) {
-            self.marked.insert(name);
-        }
+        let Some(run) = self.current().map(|run| run.path.clone()) else { return };
+        self.marked.toggle(&run);
         self.move_by(1);
     }
 
@@ -116,10 +156,21 @@ impl RunList {
             };
             if order == Ordering::Equal { a.name.cmp(&b.name) } else { order }
         });
+        // A filter searches all runs, and a list of failed ones alone would be empty.
+        let folds = self.filter.is_empty() && entries.iter().any(|run| !failed_early(run));
+        let (failed, others): (Vec<usize>, Vec<usize>) =
+            shown.into_iter().partition(|number| folds && failed_early(&entries[*number]));
+        self.foldable = failed.len();
+        let shown = if self.unfolded { [others, failed].concat() } else { others };
         let place = here.and_then(|here| shown.iter().position(|number| entries[*number].name == here));
-        self.cursor = place.unwrap_or(self.cursor).min(shown.len().saturating_sub(1));
         self.shown = shown;
+        self.cursor = place.unwrap_or(self.cursor).min(self.last());
     }
+}
+
+/// Whether a run failed before its first step: there is nothing to see or to resume.
+fn failed_early(run: &RunEntry) -> bool {
+    run.state == RunState::Failed && run.summary.step == 0
 }
 
 /// Whether every word of a filter is in the run's name, preset, model, state or tags.

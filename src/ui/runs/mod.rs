@@ -1,40 +1,51 @@
 //! Runs: the list of all runs, and what is done with them.
 
 mod checkpoints;
+mod choices;
 mod column;
-mod comparison;
+mod compare;
 mod detail;
+mod dialog;
 mod export;
 mod line_input;
 mod list;
 mod mode;
+mod mouse;
+mod place;
+mod queue_panel;
+mod queue_view;
+mod renaming;
+mod request;
 mod scene;
 mod sign;
 mod table;
+#[cfg(test)]
+mod tests;
 mod train_longer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Position, Rect};
+use ratatui::layout::{Constraint, Layout, Rect};
 
+use super::comparison::{self, Comparison};
 use super::input::UserInput;
-use super::intent::Intent;
+use super::intent::{Intent, RunRequest};
 use super::keymap::{Action, Context, Keymap};
-use super::run_edit::RunEdit;
 use super::theme::Look;
 use crate::export::{ChangedBiases, ExportRequest};
 use crate::protocol::Progress;
-use crate::runs::{RunEntry, RunState, tags_of};
+use crate::runs::{RunEdit, RunEntry, RunState, tags_of};
 use checkpoints::{PinDialog, PinOutcome};
-pub use comparison::Comparison;
 use export::ExportForm;
-pub use export::RunningExport;
+pub use export::{RunningExport, format_words};
 use line_input::{InputOutcome, LineInput};
 use list::RunList;
 use mode::Mode;
+pub use queue_panel::QueuePanel;
+use renaming::Renaming;
 use scene::Scene;
 use train_longer::TrainLonger;
 
@@ -45,27 +56,77 @@ const PAGE: isize = 10;
 pub struct Runs {
     list: RunList,
     mode: Mode,
+    queue: QueuePanel,
+    /// The marked runs on shared axes.
+    comparison: Comparison,
     /// The running export.
     exporting: Option<RunningExport>,
+    /// What another screen asks for a run.
+    requested: Option<(PathBuf, RunRequest)>,
+    /// Whether marked runs are gone or renamed, and their curves are still read from where they were.
+    marks_changed: bool,
 }
 
 impl Default for Runs {
     fn default() -> Runs {
-        Runs { list: RunList::default(), mode: Mode::List, exporting: None }
+        Runs {
+            list: RunList::default(),
+            mode: Mode::List,
+            queue: QueuePanel::default(),
+            comparison: Comparison::default(),
+            exporting: None,
+            requested: None,
+            marks_changed: false,
+        }
     }
 }
 
 impl Runs {
-    /// Shows a new listing; `None` if nothing has changed since the last one but the time.
-    pub fn on_listed(&mut self, listed: Option<Vec<RunEntry>>, now: SystemTime) {
+    /// Shows a new listing; `None` if nothing has changed since the last one but the time. Answers what another screen
+    /// has asked for, or asks for the curves of fewer runs if marked ones are gone.
+    pub fn on_listed(&mut self, listed: Option<Vec<RunEntry>>, now: SystemTime) -> Option<Intent> {
         self.list.now = now;
-        let Some(listed) = listed else { return };
+        if let Some(listed) = listed {
+            self.replace(listed);
+        }
+        self.answer_request().or_else(|| std::mem::take(&mut self.marks_changed).then_some(Intent::Follow))
+    }
+
+    fn replace(&mut self, listed: Vec<RunEntry>) {
+        let marked = self.list.marked.len();
         if let Mode::Pins(pins) = &mut self.mode
             && let Some(run) = listed.iter().find(|run| run.path == pins.run)
         {
             pins.refresh(run);
         }
         self.list.replace(listed);
+        self.marks_changed |= self.list.marked.len() != marked;
+    }
+
+    /// The queue above the list.
+    pub fn queue(&self) -> &QueuePanel {
+        &self.queue
+    }
+
+    pub fn queue_mut(&mut self) -> &mut QueuePanel {
+        &mut self.queue
+    }
+
+    /// Shows the new name of a run.
+    pub fn on_renamed(&mut self, from: &Path, to: &Path) {
+        // Its curves are read from the new folder from then on.
+        self.marks_changed |= self.list.marked.contains(from);
+        self.list.renamed(from, to);
+        self.comparison.view.rename(from, to);
+    }
+
+    /// Asks for the name again that a run was not renamed to. Whether nothing else is asked or typed.
+    pub fn on_not_renamed(&mut self, run: PathBuf, name: &str, why: &str) -> bool {
+        let free = !self.typing();
+        if free {
+            self.mode = Mode::Rename(Box::new(Renaming::again(run, name, why)));
+        }
+        free
     }
 
     /// Whether keys are text or an answer now.
@@ -77,14 +138,16 @@ impl Runs {
     pub fn handle(&mut self, input: &UserInput, area: Rect, keymap: &Keymap) -> Option<Intent> {
         match input {
             UserInput::Key(key) if self.typing() => self.type_key(*key),
+            input if self.comparison.view.is_open() => self.handle_on_comparison(input, area, keymap),
             UserInput::Key(key) => self.act(keymap.action(Context::Runs, key)?, area),
             UserInput::Paste(text) => {
                 self.paste(text);
                 None
             }
             UserInput::Click(at) => self.click(*at, area),
-            UserInput::ScrollUp(_) => self.act(Action::Up, area),
-            UserInput::ScrollDown(_) => self.act(Action::Down, area),
+            UserInput::Drag(_) => None,
+            UserInput::ScrollUp(at) => self.scroll(*at, area, true),
+            UserInput::ScrollDown(at) => self.scroll(*at, area, false),
         }
     }
 
@@ -93,27 +156,21 @@ impl Runs {
             Mode::List => {}
             Mode::Filter { mut entry, before } => {
                 let typed = entry.key(key);
-                self.list.set_filter(if typed == InputOutcome::Cancelled {
-                    before.clone()
-                } else {
-                    entry.text.clone()
-                });
+                self.list.set_filter(if typed == InputOutcome::Cancelled { before.clone() } else { entry.text() });
                 if typed == InputOutcome::Editing {
                     self.mode = Mode::Filter { entry, before };
                 }
             }
-            Mode::Rename(run, mut entry) => match entry.key(key) {
-                InputOutcome::Editing => self.mode = Mode::Rename(run, entry),
+            Mode::Rename(mut renaming) => match renaming.key(key, &self.list) {
+                InputOutcome::Editing => self.mode = Mode::Rename(renaming),
                 InputOutcome::Cancelled => {}
-                InputOutcome::Submitted => {
-                    return Some(Intent::Edit(RunEdit::Rename { run, name: entry.text.trim().to_owned() }));
-                }
+                InputOutcome::Submitted => return Some(Intent::Edit(renaming.edit())),
             },
             Mode::Tag(runs, mut entry) => match entry.key(key) {
                 InputOutcome::Editing => self.mode = Mode::Tag(runs, entry),
                 InputOutcome::Cancelled => {}
                 InputOutcome::Submitted => {
-                    return Some(Intent::Edit(RunEdit::Tag { runs, tags: tags_of(&entry.text) }));
+                    return Some(Intent::Edit(RunEdit::Tag { runs, tags: tags_of(&entry.text()) }));
                 }
             },
             Mode::TrainLonger(mut longer) => match longer.input.key(key) {
@@ -155,16 +212,24 @@ impl Runs {
         match &mut self.mode {
             Mode::Filter { entry, .. } => {
                 entry.paste(text);
-                self.list.set_filter(entry.text.clone());
+                self.list.set_filter(entry.text());
             }
-            Mode::Rename(_, entry) | Mode::Tag(_, entry) => entry.paste(text),
+            Mode::Rename(renaming) => renaming.paste(text, &self.list),
+            Mode::Tag(_, entry) => entry.paste(text),
             Mode::TrainLonger(longer) => longer.input.paste(text),
             Mode::Export(draft) => draft.paste(text),
             Mode::List | Mode::Delete(_) | Mode::Biases(..) | Mode::Pins(_) => {}
         }
     }
 
-    fn act(&mut self, action: Action, area: Rect) -> Option<Intent> {
+    /// Performs an action, as its key does.
+    pub fn act(&mut self, action: Action, area: Rect) -> Option<Intent> {
+        if self.comparison.view.is_open() {
+            return self.act_on_comparison(action);
+        }
+        if self.queue.focused() {
+            return self.queue.act(action);
+        }
         let list = &mut self.list;
         match action {
             Action::App(action) => return Some(Intent::App(action)),
@@ -179,31 +244,38 @@ impl Runs {
             Action::Filter => {
                 self.mode = Mode::Filter { entry: LineInput::new(&list.filter), before: list.filter.clone() };
             }
+            Action::FocusNext | Action::FocusPrevious => self.queue.focus(),
+            Action::Back if self.comparison.view.drop_cursor() => {}
             Action::Back if !list.filter.is_empty() => list.set_filter(String::new()),
-            Action::Back => list.marked.clear(),
-            Action::Mark => list.mark(),
+            Action::Back if list.marked.is_empty() => {}
+            Action::Back => {
+                list.marked.clear();
+                return Some(Intent::Follow);
+            }
+            Action::Mark => {
+                list.mark();
+                return Some(Intent::Follow);
+            }
+            Action::Enter if list.at_fold() => list.toggle_fold(),
             Action::Enter => {
-                let run = list.current()?;
-                let path = run.path.clone();
-                return Some(if run.state == RunState::Running { Intent::Attach(path) } else { Intent::Replay(path) });
+                let path = list.current()?.path.clone();
+                return self.open(&path);
             }
-            Action::Resume => {
-                let run = list.current()?;
-                match TrainLonger::of(run) {
-                    Some(longer) => self.mode = Mode::TrainLonger(longer),
-                    None => return Some(Intent::Resume { run: run.path.clone(), set: Vec::new() }),
+            Action::Resume => return self.resume(),
+            Action::Overlay => {
+                if list.marked.is_empty() {
+                    let run = list.current()?.path.clone();
+                    list.marked.add(&run);
                 }
+                return Some(Intent::Overlay);
             }
-            Action::Overlay => return Some(Intent::Overlay(list.chosen().map(|run| run.path.clone()).collect())),
-            Action::Compare => return Some(Intent::Compare(list.chosen().cloned().collect())),
+            Action::Compare => return Some(self.open_comparison()),
+            action if self.comparison.view.applies(action) => return self.act_below(action),
             Action::Tag => {
                 let tags = list.current()?.tags.join(" ");
                 self.mode = Mode::Tag(list.chosen().map(|run| run.path.clone()).collect(), LineInput::new(&tags));
             }
-            Action::Rename => {
-                let run = list.current()?;
-                self.mode = Mode::Rename(run.path.clone(), LineInput::new(&run.name));
-            }
+            Action::Rename => self.mode = Mode::Rename(Box::new(Renaming::new(list.current()?))),
             Action::Delete => {
                 let runs: Vec<PathBuf> = list.chosen().map(|run| run.path.clone()).collect();
                 if !runs.is_empty() {
@@ -212,6 +284,13 @@ impl Runs {
             }
             Action::Export => self.mode = Mode::Export(ExportForm::new(list.current()?)),
             Action::CancelExport if self.exporting.is_some() => return Some(Intent::CancelExport),
+            Action::Chat => {
+                let run = list.current()?;
+                return Some(match run.summary.writes {
+                    true => Intent::Chat(run.path.clone()),
+                    false => Intent::Refuse("this run trains a classifier, which generates no text".into()),
+                });
+            }
             Action::Pin => self.mode = Mode::Pins(PinDialog::new(list.current()?)),
             Action::OpenFolder => return Some(Intent::OpenFolder(list.current()?.path.clone())),
             Action::CopyPath => {
@@ -223,15 +302,20 @@ impl Runs {
         None
     }
 
-    /// A click on a column's name sorts by it, one on a run selects it, and one on the selected run opens it.
-    fn click(&mut self, at: Position, area: Rect) -> Option<Intent> {
-        let [table, _] = self.parts(area);
-        match table::hit(&self.list, table, at)? {
-            table::Hit::Column(column) => self.list.sort_by(column),
-            table::Hit::Run(place) if place == self.list.cursor => return self.act(Action::Enter, area),
-            table::Hit::Run(place) => self.list.cursor = place,
+    /// Resumes the run under the cursor; of one that ended for good, asks what changes.
+    fn resume(&mut self) -> Option<Intent> {
+        let run = self.list.current()?;
+        match TrainLonger::of(run) {
+            Some(longer) => self.mode = Mode::TrainLonger(longer),
+            None => return Some(Intent::Resume { run: run.path.clone(), set: Vec::new() }),
         }
         None
+    }
+
+    /// Other runs than this one that are active in another process.
+    pub fn other_active(&self, live: Option<&Path>) -> usize {
+        let active = |run: &&RunEntry| run.state == RunState::Running && Some(run.path.as_path()) != live;
+        self.list.entries.iter().flatten().filter(active).count()
     }
 
     /// Notes that an export begins. Whether none was running.
@@ -263,15 +347,26 @@ impl Runs {
         self.mode = Mode::Biases(order, biases);
     }
 
-    /// Draws the table, the details of the run under the cursor, and what is typed or asked.
+    /// Draws the table, below it the comparison of the marked runs or the details of the run under the cursor, and what is
+    /// typed or asked.
     pub fn draw(&self, frame: &mut Frame, area: Rect, look: &Look) {
-        let [table, below] = self.parts(area);
-        let scene = Scene { list: &self.list, mode: &self.mode, exporting: self.exporting.as_ref(), look };
-        table::draw(scene, frame, table);
-        if below.height > 0 {
-            detail::draw(&self.list, frame, below, look);
+        let compared = self.compared();
+        if self.comparison.view.is_open() {
+            comparison::draw(frame, area, self.comparison_scene(&compared, look));
+        } else {
+            let [queue, list] = self.queue.split(area);
+            queue_view::draw(&self.queue, frame, queue, look, self.list.now);
+            let [table, below] = self.parts(list);
+            let focused = !self.queue.focused();
+            let scene = Scene { list: &self.list, mode: &self.mode, exporting: self.exporting.as_ref(), focused, look };
+            table::draw(scene, frame, table);
+            if compared.len() >= comparison::FEWEST {
+                comparison::draw(frame, below, self.comparison_scene(&compared, look));
+            } else if below.height > 0 {
+                detail::draw(&self.list, frame, below, look);
+            }
         }
-        detail::draw_mode(&self.mode, frame, area, look);
+        dialog::draw(&self.mode, frame, area, look);
     }
 
     /// The table, and the details below it: the rows that the table does not need, a third of the area at least.

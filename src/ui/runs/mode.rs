@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::checkpoints::PinDialog;
 use super::export::ExportForm;
 use super::line_input::LineInput;
+use super::renaming::Renaming;
 use super::train_longer::TrainLonger;
 use crate::export::{ChangedBiases, ExportRequest};
 
@@ -20,7 +21,7 @@ pub enum Mode {
         before: String,
     },
     /// Typing the new name of a run.
-    Rename(PathBuf, LineInput),
+    Rename(Box<Renaming>),
     /// Typing the tags of runs.
     Tag(Vec<PathBuf>, LineInput),
     /// Typing what changes for a run that ended and is trained for longer.

@@ -12,5 +12,7 @@ pub struct Scene<'a> {
     pub mode: &'a Mode,
     /// The running export.
     pub exporting: Option<&'a RunningExport>,
+    /// Whether the list has the keys.
+    pub focused: bool,
     pub look: &'a Look,
 }

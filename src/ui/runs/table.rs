@@ -11,6 +11,7 @@ use super::mode::Mode;
 use super::scene::Scene;
 use super::sign::sign;
 use crate::runs::RunEntry;
+use crate::ui::comparison::{self, swatch};
 use crate::ui::format::{plain, truncated, width};
 use crate::ui::theme::Look;
 use crate::ui::widgets::panel::{Title, panel, placeholder};
@@ -71,12 +72,20 @@ fn widths(width: u16) -> &'static [(RunColumn, u16)] {
             (RunColumn::Updated, 8),
             (RunColumn::Tags, 12),
         ],
-        _ => &[
+        76.. => &[
             (RunColumn::State, 1),
             (RunColumn::Name, 0),
             (RunColumn::Best, 16),
             (RunColumn::Curve, 8),
             (RunColumn::Steps, 11),
+            (RunColumn::Updated, 8),
+        ],
+        // The name needs the room of the curve.
+        _ => &[
+            (RunColumn::State, 1),
+            (RunColumn::Name, 0),
+            (RunColumn::Best, 16),
+            (RunColumn::Steps, 9),
             (RunColumn::Updated, 8),
         ],
     }
@@ -106,7 +115,7 @@ fn column_areas(line: Rect) -> Vec<(RunColumn, Rect)> {
 
 /// Index of the first visible run.
 fn first_visible(runs: &RunList, rows: usize) -> usize {
-    (runs.cursor + 1).saturating_sub(rows - rows / 4).min(runs.shown.len().saturating_sub(rows))
+    (runs.cursor + 1).saturating_sub(rows - rows / 4).min(runs.rows().saturating_sub(rows))
 }
 
 /// The target of a click at a screen position.
@@ -124,22 +133,25 @@ pub(super) fn hit(runs: &RunList, area: Rect, position: Position) -> Option<Hit>
         }
         row => {
             let index = first_visible(runs, rows) + usize::from(row) - 1;
-            (index < runs.shown.len()).then_some(Hit::Run(index))
+            (index < runs.rows()).then_some(Hit::Run(index))
         }
     }
 }
 
 pub(super) fn draw(scene: Scene, frame: &mut Frame, area: Rect) {
     let (runs, look, theme) = (scene.list, scene.look, &scene.look.theme);
-    let filtering = matches!(scene.mode, Mode::Filter { .. });
+    let typing = if let Mode::Filter { entry, .. } = scene.mode { Some(entry.parts()) } else { None };
     let total = runs.entries.as_ref().map_or(0, Vec::len);
     let mut title = Title::named("Runs");
-    if runs.filter.is_empty() && !filtering {
+    if runs.filter.is_empty() && typing.is_none() {
         title.values.push(Span::styled(total.to_string(), theme.bold(theme.text)));
     } else {
-        let cursor = if filtering { "_" } else { "" };
+        let filter = match typing {
+            Some((before, after)) => format!("/{before}_{after}"),
+            None => format!("/{}", plain(&runs.filter)),
+        };
         title.values.push(Span::styled(format!("{} of {total}", runs.shown.len()), theme.bold(theme.text)));
-        title.values.push(Span::styled(format!("/{}{cursor}", plain(&runs.filter)), theme.bold(theme.accent)));
+        title.values.push(Span::styled(filter, theme.bold(theme.accent)));
     }
     if !runs.marked.is_empty() {
         title.values.push(Span::styled(format!("{} marked", runs.marked.len()), theme.bold(theme.paused)));
@@ -149,7 +161,7 @@ pub(super) fn draw(scene: Scene, frame: &mut Frame, area: Rect) {
         let text = format!("exporting {}: {} (X to cancel)", export.name(), export.progress_text());
         title.values.push(Span::styled(text, theme.bold(theme.accent)));
     }
-    let inner = panel(frame, area, look, true, title);
+    let inner = panel(frame, area, look, scene.focused, title);
     if inner.is_empty() {
         return;
     }
@@ -167,6 +179,10 @@ pub(super) fn draw(scene: Scene, frame: &mut Frame, area: Rect) {
     let first = first_visible(runs, usize::from(body.height));
     for ((index, run), y) in runs.runs().enumerate().skip(first).zip(body.top()..body.bottom()) {
         draw_row(runs, frame, Rect { y, height: 1, ..body }, look, index, run);
+    }
+    let fold = runs.shown.len() - first.min(runs.shown.len());
+    if runs.foldable > 0 && fold < usize::from(body.height) {
+        draw_fold(runs, frame, Rect { y: body.y + fold as u16, height: 1, ..body }, look);
     }
 }
 
@@ -188,6 +204,18 @@ fn draw_header(runs: &RunList, frame: &mut Frame, line: Rect, look: &Look) {
     }
 }
 
+/// Draws the line of the runs that failed before their first step.
+fn draw_fold(runs: &RunList, frame: &mut Frame, line: Rect, look: &Look) {
+    let theme = &look.theme;
+    if runs.at_fold() {
+        frame.buffer_mut().set_style(line, theme.marked_line());
+        let pointer = if look.ascii { ">" } else { "▌" };
+        put(frame, Rect { width: 1, ..line }, Alignment::Left, pointer, theme.bold(theme.accent), look.ascii);
+    }
+    let text = Rect { x: line.x + MARKS, width: line.width.saturating_sub(MARKS), ..line };
+    put(frame, text, Alignment::Left, &runs.fold_text(), theme.style(theme.dim), look.ascii);
+}
+
 fn draw_row(runs: &RunList, frame: &mut Frame, line: Rect, look: &Look, index: usize, run: &RunEntry) {
     let theme = &look.theme;
     let at_cursor = index == runs.cursor;
@@ -202,9 +230,17 @@ fn draw_row(runs: &RunList, frame: &mut Frame, line: Rect, look: &Look, index: u
             look.ascii,
         );
     }
-    if runs.marked.contains(&run.name) {
+    if runs.marked.contains(&run.path) {
         let mark = Rect { x: line.x + 2, width: 1, ..line }.intersection(line);
-        put(frame, mark, Alignment::Left, if look.ascii { "*" } else { "●" }, theme.bold(theme.paused), look.ascii);
+        let (sign, style) = match runs.marked.colour(&run.path) {
+            Some(colour) => {
+                let is_baseline = runs.marked.baseline() == Some(&run.path);
+                (swatch(colour, is_baseline, look), comparison::style(colour, look))
+            }
+            // There are more marked runs than colours.
+            None => (if look.ascii { "*" } else { "○" }.to_owned(), theme.bold(theme.paused)),
+        };
+        put(frame, mark, Alignment::Left, &sign, style, look.ascii);
     }
     let (state, sign) = sign(run.state, look);
     for (column, area) in column_areas(line) {

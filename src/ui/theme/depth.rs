@@ -23,7 +23,8 @@ impl Depth {
         Depth::of(|name| env::var(name).ok())
     }
 
-    fn of(var: impl Fn(&str) -> Option<String>) -> Depth {
+    /// The colours that these variables promise.
+    pub fn of(var: impl Fn(&str) -> Option<String>) -> Depth {
         // https://no-color.org: any value but an empty one.
         if var("NO_COLOR").is_some_and(|value| !value.is_empty()) {
             return Depth::None;
@@ -51,7 +52,7 @@ impl Depth {
 }
 
 /// Red, green and blue of a colour; `None` for those that the terminal defines.
-pub(super) fn components(color: Color) -> Option<[u8; 3]> {
+pub(in crate::ui) fn components(color: Color) -> Option<[u8; 3]> {
     match color {
         Color::Rgb(r, g, b) => Some([r, g, b]),
         Color::Indexed(grey @ 232..) => Some([8 + 10 * (grey - 232); 3]),

@@ -10,9 +10,26 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 
 pub use depth::Depth;
-use depth::components;
+pub(in crate::ui) use depth::components;
 pub use look::Look;
 pub use read::Themes;
+
+/// Colours for compared runs.
+pub const RUN_COLOURS: usize = 8;
+
+/// The colours of compared runs among the 16 of ANSI: the nearest ones would not all differ.
+const ANSI_RUNS_ON_DARK: [Color; RUN_COLOURS] = [
+    Color::LightBlue,
+    Color::Yellow,
+    Color::Green,
+    Color::LightMagenta,
+    Color::Cyan,
+    Color::LightRed,
+    Color::LightYellow,
+    Color::Gray,
+];
+const ANSI_RUNS_ON_LIGHT: [Color; RUN_COLOURS] =
+    [Color::Blue, Color::Yellow, Color::Green, Color::Magenta, Color::Cyan, Color::Red, Color::DarkGray, Color::Black];
 
 /// A colour of a theme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +98,15 @@ roles! {
     learning_rate,
     /// The norm of the gradient.
     grad_norm,
+    /// The compared runs.
+    run_1,
+    run_2,
+    run_3,
+    run_4,
+    run_5,
+    run_6,
+    run_7,
+    run_8,
     /// The done part of a progress bar.
     bar,
     /// The rest of it.
@@ -142,6 +168,16 @@ impl Theme {
         Some((Hue(depth.nearest(Color::Rgb(r, g, b))), Hue(depth.nearest(ink))))
     }
 
+    /// The colours of compared runs, all different.
+    pub fn runs(&self) -> [Hue; RUN_COLOURS] {
+        [self.run_1, self.run_2, self.run_3, self.run_4, self.run_5, self.run_6, self.run_7, self.run_8]
+    }
+
+    fn with_runs(self, colours: [Color; RUN_COLOURS]) -> Theme {
+        let [run_1, run_2, run_3, run_4, run_5, run_6, run_7, run_8] = colours.map(Hue);
+        Theme { run_1, run_2, run_3, run_4, run_5, run_6, run_7, run_8, ..self }
+    }
+
     /// The style behind the selected line. Some terminals have no colour for it, so the line needs another mark too.
     pub fn marked_line(&self) -> Style {
         Style::new().bg(self.marked.0)
@@ -175,6 +211,10 @@ impl Theme {
                 _ => (Color::Reset, Color::Reset),
             };
             (theme.background, theme.text, theme.marked) = (Hue(background), Hue(text), Hue(background));
+            if depth == Depth::Ansi {
+                let on_light = background == Color::White;
+                theme = theme.with_runs(if on_light { ANSI_RUNS_ON_LIGHT } else { ANSI_RUNS_ON_DARK });
+            }
         }
         theme
     }
@@ -221,7 +261,16 @@ mod tests {
                 let marked = rgb(theme.marked).unwrap();
                 let Theme { text, dim, accent, focus, loss, evaluation, score, mass, selected, memory, .. } = theme;
                 let Theme { throughput, learning_rate, grad_norm, good, paused, warning, error, .. } = theme;
+                let [run_1, run_2, run_3, run_4, run_5, run_6, run_7, run_8] = theme.runs();
                 let read = [
+                    run_1,
+                    run_2,
+                    run_3,
+                    run_4,
+                    run_5,
+                    run_6,
+                    run_7,
+                    run_8,
                     text,
                     dim,
                     accent,
@@ -270,6 +319,18 @@ mod tests {
             assert!(theme.error != theme.good && theme.error != theme.paused, "{name}: {theme:?}");
             let none = Theme::load(name, Depth::None).unwrap();
             assert_eq!(none, none.map(|_| Hue(Color::Reset)), "{name}");
+        }
+    }
+
+    #[test]
+    fn compared_runs_have_different_colours_in_every_theme() {
+        for (name, depth) in
+            Theme::names().flat_map(|name| [Depth::True, Depth::Indexed, Depth::Ansi].map(|depth| (name, depth)))
+        {
+            let colours = Theme::load(name, depth).unwrap().runs();
+            for (number, colour) in colours.iter().enumerate() {
+                assert!(!colours[..number].contains(colour), "{name}, {depth:?}: {colour:?} is there twice");
+            }
         }
     }
 

@@ -4,14 +4,15 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-/// Draws two texts at the ends of a line; the left one is truncated if need be.
-pub(crate) fn sides(frame: &mut Frame, area: Rect, left: Line, right: Line) {
+use super::cut::cut;
+
+/// Draws two texts at the ends of a line; the left one is truncated if need be, and takes all of a short line.
+pub(crate) fn sides(frame: &mut Frame, area: Rect, left: Line, right: Line, ascii: bool) {
     let right_width = (right.width() as u16).min(area.width);
-    let left_area = Rect { width: area.width.saturating_sub(right_width + 1), ..area };
-    if left_area.width as usize >= left.width().min(20) {
-        frame.render_widget(left, left_area);
-        frame.render_widget(right, Rect { x: area.right() - right_width, width: right_width, ..area });
-    } else {
-        frame.render_widget(left, area);
+    let room = area.width.saturating_sub(right_width + 1);
+    if usize::from(room) < left.width().min(20) {
+        return frame.render_widget(cut(left, usize::from(area.width), ascii), area);
     }
+    frame.render_widget(cut(left, usize::from(room), ascii), Rect { width: room, ..area });
+    frame.render_widget(right, Rect { x: area.right() - right_width, width: right_width, ..area });
 }

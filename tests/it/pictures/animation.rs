@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use finesift::ui::screenshot::svg::{self, MARGIN};
+use finesift::ui::screenshot::{CellRun, Palette, runs};
 use vt100::Screen;
 
-use super::svg::{self, MARGIN, Run};
+use super::screen::buffer;
 
 /// Height of the bar above the screen.
 const BAR: u32 = 28;
@@ -20,7 +22,7 @@ pub struct Animation {
 }
 
 struct Frame {
-    runs: Vec<Run>,
+    runs: Vec<CellRun>,
     caption: String,
     seconds: f64,
 }
@@ -28,13 +30,13 @@ struct Frame {
 impl Animation {
     /// An animation of screens of this size.
     pub fn new(screen: &Screen) -> Animation {
-        let (width, height) = svg::size(screen);
+        let (width, height) = svg::size(&buffer(screen));
         Animation { frames: Vec::new(), width, height: height + BAR - MARGIN / 2, poster: 0 }
     }
 
     /// Appends a screen. The caption stands in the bar above it.
     pub fn show(&mut self, screen: &Screen, caption: &str, seconds: f64) {
-        self.frames.push(Frame { runs: svg::runs(screen), caption: caption.into(), seconds });
+        self.frames.push(Frame { runs: runs(&buffer(screen), Palette::DARK), caption: caption.into(), seconds });
     }
 
     /// Makes the latest frame the one that is shown where nothing moves.
@@ -60,7 +62,7 @@ impl Animation {
             let class = if frames[self.poster] { "k" } else { "k h" };
             writeln!(body, "<g class=\"{class}\" style=\"animation-name:k{number}\">\n{content}</g>").unwrap();
         }
-        let mut svg = svg::open(self.width, self.height, &styles);
+        let mut svg = svg::open(self.width, self.height, Palette::DARK, &styles);
         for (place, color) in ["#f7768e", "#e0af68", "#9ece6a"].iter().enumerate() {
             let x = MARGIN as usize + 6 + 18 * place;
             writeln!(svg, r#"<circle cx="{x}" cy="16" r="5" fill="{color}"/>"#).unwrap();
@@ -72,7 +74,7 @@ impl Animation {
 
     /// What is drawn, by the frames in which it is visible.
     fn groups(&self) -> BTreeMap<Vec<bool>, String> {
-        let mut frames_of: BTreeMap<&Run, Vec<bool>> = BTreeMap::new();
+        let mut frames_of: BTreeMap<&CellRun, Vec<bool>> = BTreeMap::new();
         let mut captions: BTreeMap<&str, Vec<bool>> = BTreeMap::new();
         for (number, frame) in self.frames.iter().enumerate() {
             let none = || vec![false; self.frames.len()];

@@ -1,12 +1,13 @@
 //! The pictures of the README and the guide, taken of the real program in a pseudo-terminal. `make pictures` makes them again.
 
 mod animation;
-mod svg;
+mod screen;
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use finesift::ui::screenshot::{Palette, svg};
 use vt100::Screen;
 
 use crate::pty::Pty;
@@ -97,7 +98,7 @@ fn wait_for_step(pty: &mut Pty, step: u32) -> u32 {
 }
 
 fn keep(name: &str, screen: &Screen) {
-    write(name, &svg::still(screen));
+    write(name, &svg::still(&screen::buffer(screen), Palette::DARK));
 }
 
 fn write(name: &str, svg: &str) {

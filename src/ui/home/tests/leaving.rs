@@ -17,9 +17,7 @@ fn quitting_with_unsaved_presets_asks_first() {
         assert_eq!(screens.press("q"), None);
         screens.press("kH");
         assert_eq!(screens.press("q"), None);
-        insta::with_settings!({snapshot_path => "../../../../tests/it/snapshots", prepend_module_to_snapshot => false}, {
-            insta::assert_snapshot!(format!("home_quit_{columns}x{rows}"), screens.text());
-        });
+        screens.assert_snapshot(&format!("home_quit_{columns}x{rows}"));
         for key in [KeyCode::Esc, KeyCode::Char('k')] {
             assert_eq!(screens.code(key), None);
             assert!(!screens.text().contains("unsaved") && screens.text().contains("1 changed"));
@@ -41,15 +39,17 @@ fn save_all_saves_every_changed_preset_and_leaves() {
     screens.press("q");
     let Some(Effect::SaveAll(requests)) = screens.press("\r") else { panic!("nothing to save") };
     let names: Vec<_> = requests.iter().map(|request| (request.name.as_str(), request.replace)).collect();
-    assert_eq!(names, [("my-demo", false), ("reviews", true)]);
-    assert!(requests[0].toml.contains("epochs = 7") && requests[1].toml == REVIEWS.replace("2e-4 ", "1e-3 "));
+    assert_eq!(names, [("reviews", true), ("my-demo", false)]);
+    assert!(requests[1].toml.contains("epochs = 7") && requests[0].toml == REVIEWS.replace("2e-4 ", "1e-3 "));
     screens.save(&requests);
     let text = screens.text();
     assert!(text.contains("╭ reviews ") && !text.contains("changed"), "{text}");
     assert_eq!(screens.app.update(Msg::AllSaved), Some(Effect::Leave));
     // The default name exists now.
     screens.code(KeyCode::Esc);
-    screens.code(KeyCode::Home);
+    screens.press("/demo\r");
+    screens.code(KeyCode::Esc);
+    screens.press("jj");
     assert!(screens.text().contains("built-in, 3 of yours") && screens.text().contains("my-demo"));
     screens.change("train.batch", "9");
     screens.press("q");
@@ -63,7 +63,7 @@ fn changes_survive_the_deletion_of_the_preset_file() {
     screens.change("train.batch", "8");
     fs::remove_file(screens.folder.path().join("presets/reviews.toml")).unwrap();
     screens.code(KeyCode::Esc);
-    screens.code(KeyCode::Home);
+    screens.press("/demo\r");
     screens.press("s");
     let Some(Effect::SavePreset(request)) = screens.press("\r") else { panic!("nothing to save") };
     screens.save(&[request]);

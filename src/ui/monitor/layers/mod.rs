@@ -1,47 +1,102 @@
-//! The Layers tab: a heat map of modules by layers, the exact values of the target under the cursor, and their history.
+//! The Layers tab: every target as a tile in the colour of its value, at the latest step or at an earlier one, and the
+//! target under the cursor in numbers and charts.
 
-mod heat_map;
+mod areas;
+mod map;
+mod readout;
+mod shade;
+mod slider;
+mod tiles;
+
+use std::iter;
+use std::time::Duration;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 use ratatui::text::{Line, Span};
 
+use super::grid::{Grid, GridRow, Part};
 use super::layers_view::Metric;
 use super::list::move_cursor;
 use super::panel::Panel;
 use super::panels;
+use super::playback::Playback;
 use super::scene::Scene;
+use super::status::name_of;
 use super::view::View;
-use crate::runs::{History, TargetHistory};
-use crate::ui::format::{grouped, percent, plain};
+use crate::runs::History;
+use crate::ui::format::{fitted, grouped, percent, plain, width};
 use crate::ui::keymap::Action;
-use crate::ui::theme::Hue;
+use crate::ui::theme::Look;
 use crate::ui::widgets::panel::{Title, panel, placeholder};
-use heat_map::{HeatMap, Range, shade};
+use areas::{Areas, TargetAreas};
+use map::Map;
+use shade::{Fill, Range, fill};
+use slider::Slider;
+use tiles::Fitting;
+
+/// Tiles of the colour scale, at most.
+const SCALE: usize = 48;
 
 pub(super) fn act(view: &mut View, run: &History, action: Action, body: Rect) {
-    let (targets, layers) = (&run.targets, &mut view.layers);
-    let (rows, columns) = (targets.modules.len(), targets.layers.len());
+    let grid = Grid::of(&run.targets);
+    let (rows, page) = (grid.rows.len(), usize::from(body.height / 2));
+    let columns = grid.rows.get(view.layers.row).map_or(0, |row| row.targets.len());
     match action {
-        Action::Metric | Action::FocusNext => layers.metric = layers.metric.next(),
-        Action::FocusPrevious => layers.metric = layers.metric.next().next(),
-        Action::Left => layers.layer = move_cursor(layers.layer, Action::Up, 1, columns),
-        Action::Right => layers.layer = move_cursor(layers.layer, Action::Down, 1, columns),
-        Action::First | Action::Last => layers.layer = move_cursor(layers.layer, action, 1, columns),
-        Action::Enter => view.full = layers.target(run).is_some(),
-        action => layers.module = move_cursor(layers.module, action, usize::from(body.height / 2), rows),
+        Action::Metric | Action::FocusNext => view.layers.metric = view.layers.metric.next(),
+        Action::FocusPrevious => view.layers.metric = view.layers.metric.next().next(),
+        Action::Left => view.layers.column = move_cursor(view.layers.column, Action::Up, 1, columns),
+        Action::Right => view.layers.column = move_cursor(view.layers.column, Action::Down, 1, columns),
+        Action::Enter => view.full = grid.target(view.layers.row, view.layers.column).is_some(),
+        Action::PanLeft => move_slider(view, run, -1),
+        Action::PanRight => move_slider(view, run, 1),
+        Action::Play => toggle_playback(view, run),
+        action => view.layers.row = move_cursor(view.layers.row, action, page, rows),
     }
 }
 
-/// The first click moves the cursor to a target, the second opens its history.
-pub(super) fn click(view: &mut View, run: &History, at: Position, body: Rect) {
-    let map = HeatMap::layout(&run.targets, &view.layers, body);
-    let Some((module, layer)) = map.cell_at(at) else { return };
-    if run.targets.at(module, layer).is_none() {
+fn move_slider(view: &mut View, run: &History, by: isize) {
+    view.cursor = Slider::of(run, view).moved(view.cursor, by);
+    view.layers.playback = None;
+}
+
+/// Plays from the shown step to the end, or stops there. Live, it plays from the start.
+fn toggle_playback(view: &mut View, run: &History) {
+    if view.layers.playback.take().is_none()
+        && let Some(ends) = Slider::of(run, view).ends()
+    {
+        view.layers.playback = Playback::new(view.cursor.unwrap_or(ends.0), ends);
+    }
+}
+
+/// Moves the slider to where the playback is at a time.
+pub(super) fn tick(view: &mut View, run: &History, now: Duration) {
+    let Some(playback) = &mut view.layers.playback else { return };
+    match playback.x(now) {
+        Some(x) => view.cursor = Slider::of(run, view).snapped(x),
+        None => (view.layers.playback, view.cursor) = (None, None),
+    }
+}
+
+/// The first click moves the cursor to a target, the second opens its history. A click on the slider moves it.
+pub(super) fn click(view: &mut View, run: &History, at: Position, body: Rect, look: &Look) {
+    let (grid, areas) = arranged(view, run, body, look);
+    if let Some((row, column)) = areas.tiles.at(&grid, at) {
+        if grid.target(row, column).is_some() {
+            view.full = (view.layers.row, view.layers.column) == (row, column);
+            (view.layers.row, view.layers.column) = (row, column);
+        }
         return;
     }
-    view.full = (view.layers.module, view.layers.layer) == (module, layer);
-    (view.layers.module, view.layers.layer) = (module, layer);
+    drag(view, run, at, body, look);
+}
+
+/// Moves the slider if the mouse is on its line.
+pub(super) fn drag(view: &mut View, run: &History, at: Position, body: Rect, look: &Look) {
+    let areas = arranged(view, run, body, look).1;
+    if let Some(x) = Slider::of(run, view).at(at, areas.slider, view) {
+        (view.cursor, view.layers.playback) = (x, None);
+    }
 }
 
 /// The areas of a target's two charts in full screen.
@@ -49,87 +104,146 @@ pub(super) fn full_screen(body: Rect) -> [Rect; 2] {
     Layout::vertical([Constraint::Fill(1); 2]).areas(body)
 }
 
-/// Draws the heat map, or the history of the target under the cursor in full screen.
+fn arranged(view: &View, run: &History, body: Rect, look: &Look) -> (Grid, Areas) {
+    let grid = Grid::of(&run.targets);
+    let fitting = Fitting {
+        cursor: (view.layers.row, view.layers.column),
+        halves: !look.ascii && matches!(fill(look, Metric::Mass, 0.0), Fill::Colour { .. }),
+        dense: run.selected.as_ref().is_some_and(|selected| selected.dense > 0),
+    };
+    let areas = Areas::of(body, &grid, &fitting);
+    (grid, areas)
+}
+
+/// Draws the map, or the history of the target under the cursor in full screen.
 pub(super) fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
-    let current = scene.view.layers.target(scene.run);
+    let (theme, run) = (&scene.look.theme, scene.run);
+    let (grid, areas) = arranged(scene.view, run, body, scene.look);
+    let current = grid.target(scene.view.layers.row, scene.view.layers.column);
     if let (true, Some(index)) = (scene.view.full, current) {
         let [mass, update] = full_screen(body);
         panels::draw_full(frame, mass, scene, Panel::TargetMass(index));
         return panels::draw_full(frame, update, scene, Panel::TargetUpdate(index));
     }
-    let theme = &scene.look.theme;
-    let map = HeatMap::layout(&scene.run.targets, &scene.view.layers, body);
     let metric = scene.view.layers.metric;
     let title = Title {
         name: "Layers",
-        values: vec![Span::styled(metric.name(), theme.bold(metric.hue(scene.look)))],
-        note: "m next metric  enter history".into(),
+        values: iter::once(Span::styled(metric.name(), theme.bold(metric.hue(scene.look))))
+            .chain(visible_part(&grid, &areas).map(|part| Span::styled(part, theme.style(theme.dim))))
+            .collect(),
+        note: "m metric  < > step  P play  enter history".into(),
     };
-    panel(frame, map.panel, scene.look, true, title);
-    let targets = &scene.run.targets;
-    if targets.all.is_empty() {
-        let text = match &scene.run.selected {
+    let inner = panel(frame, areas.panel, scene.look, true, title);
+    if grid.rows.is_empty() {
+        let text = match &run.selected {
             Some(_) => "no sparse targets: only dense parameters are trained",
             None => "waiting for the selection",
         };
-        return placeholder(frame, map.cells, scene.look, text);
+        return placeholder(frame, inner, scene.look, text);
     }
-    let range = Range::over(targets.all.iter().filter_map(|target| metric.of(target)));
-    map.draw(frame, scene, range);
-    draw_scale(frame, map.scale, scene, range);
-    if let Some(index) = current {
-        draw_readout(frame, map.readout, scene, &targets.all[index]);
-        for (area, which) in map.charts.into_iter().zip([Panel::TargetMass(index), Panel::TargetUpdate(index)]) {
-            if !area.is_empty() {
-                panels::draw(frame, area, scene, which);
-            }
-        }
-    }
+    draw_heading(frame, areas.heading, scene);
+    let range = Range::of(scene);
+    Map { grid: &grid, tiles: &areas.tiles, scene, range }.draw(frame, areas.names);
+    draw_scale(frame, areas.scale, scene, range);
+    Slider::of(run, scene.view).draw(frame, areas.slider, scene);
+    draw_target(frame, areas.target, scene, current);
 }
 
-/// Draws the colours from the lowest to the highest value.
+/// Which blocks and modules are visible, where not all of them are.
+fn visible_part(grid: &Grid, areas: &Areas) -> Option<String> {
+    let numbers = |rows: &mut dyn Iterator<Item = &GridRow>| -> Vec<u64> {
+        let number = |row: &GridRow| if let Part::Block(number) = row.part { Some(number) } else { None };
+        rows.filter_map(number).collect()
+    };
+    let all = numbers(&mut grid.rows.iter());
+    let shown = numbers(&mut areas.tiles.rows.iter().map(|row| &grid.rows[row.row]));
+    let (modules, columns) = (grid.modules.len(), areas.tiles.columns);
+    let blocks = match (shown.first(), shown.last()) {
+        (Some(first), Some(last)) if shown.len() < all.len() => Some(format!("blocks {first}-{last} of {}", all.len())),
+        _ => None,
+    };
+    let columns = (columns.count < modules)
+        .then(|| format!("modules {}-{} of {modules}", columns.first + 1, columns.first + columns.count));
+    let parts: Vec<String> = blocks.into_iter().chain(columns).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// Draws what the map is of: model, data, run, step and selection.
+fn draw_heading(frame: &mut Frame, area: Rect, scene: Scene) {
+    let (run, theme) = (scene.run, &scene.look.theme);
+    let Some(started) = &run.started else { return };
+    let total = run.selected.as_ref().map(|selected| 100.0 * selected.total as f64 / selected.of.max(1) as f64);
+    let model = format!(" {}", plain(&started.model));
+    let model = fitted(&model, width(&model).min(usize::from(area.width)), scene.look.ascii);
+    let (dim, text) = (theme.style(theme.dim), theme.style(theme.text));
+    let mut line = Line::from(Span::styled(model, theme.bold(theme.text)));
+    let selected = total.map(|total| {
+        let by = format!(" selected by {}", plain(&started.select));
+        vec![Span::styled(format!("   {}", percent(total)), theme.bold(theme.selected)), Span::styled(by, dim)]
+    });
+    let step = format!("{}/{}", grouped(run.taken), grouped(run.steps));
+    let parts = [
+        Some(vec![Span::styled(format!(" on {}", plain(&started.data)), dim)]),
+        selected,
+        Some(vec![Span::styled("   run ", dim), Span::styled(name_of(run, scene.files), text)]),
+        Some(vec![Span::styled("   step ", dim), Span::styled(step, text)]),
+    ];
+    // A part that is cut off could be read as another one.
+    for part in parts.into_iter().flatten() {
+        let room = usize::from(area.width).saturating_sub(line.width());
+        if part.iter().map(Span::width).sum::<usize>() <= room {
+            line.spans.extend(part);
+        }
+    }
+    frame.render_widget(line, area);
+}
+
+/// Draws the colours from the lowest to the highest value of the run, and what they measure.
 fn draw_scale(frame: &mut Frame, area: Rect, scene: Scene, range: Option<Range>) {
     let (theme, metric) = (&scene.look.theme, scene.view.layers.metric);
     let Some(Range { low, high }) = range else {
         let text = Line::styled(format!(" no {} measured yet", metric.name()), theme.style(theme.dim));
         return frame.render_widget(text, area);
     };
-    let mut line = Line::from(Span::styled(format!(" {} ", percent(low)), theme.style(theme.dim)));
-    let steps = 16;
-    for step in 0..steps {
-        let (style, fill) = shade(scene.look, metric, f64::from(step) / f64::from(steps - 1));
-        line.push_span(Span::styled(fill, style));
+    let [low, high] = [low, high].map(percent);
+    let tiles = (usize::from(area.width) / 3).clamp(4, SCALE);
+    let mut line = Line::from(Span::styled(format!(" {low} "), theme.style(theme.text)));
+    for tile in 0..tiles {
+        line.push_span(match fill(scene.look, metric, tile as f64 / (tiles - 1) as f64) {
+            Fill::Colour { fill, .. } => Span::styled(" ", ratatui::style::Style::new().bg(fill)),
+            Fill::Glyph(glyph, style) => Span::styled(glyph, style),
+        });
     }
-    line.push_span(Span::styled(format!(" {}  ", percent(high)), theme.style(theme.dim)));
-    let step = scene.run.latest_mass.as_ref().map(|mass| format!("at step {}", grouped(mass.step)));
-    if metric != Metric::Density {
-        line.push_span(Span::styled(step.unwrap_or_default(), theme.style(theme.dim)));
+    line.push_span(Span::styled(format!(" {high}  "), theme.style(theme.text)));
+    let notes = [format!("{} {}", metric.name(), metric.note(scene.look.ascii)), metric.name().to_owned()];
+    let room = usize::from(area.width).saturating_sub(line.width());
+    if let Some(note) = notes.into_iter().find(|note| width(note) <= room) {
+        line.push_span(Span::styled(note, theme.style(theme.dim)));
     }
     frame.render_widget(line, area);
 }
 
-/// Draws the exact values of the target under the cursor.
-fn draw_readout(frame: &mut Frame, area: Rect, scene: Scene, target: &TargetHistory) {
-    let theme = &scene.look.theme;
-    let shape: Vec<String> = target.shape.iter().map(i64::to_string).collect();
-    let exactly = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.4} %"));
-    let first = Line::from(vec![
-        Span::styled(format!(" {} ", plain(&target.name)), theme.bold(theme.text)),
-        Span::styled(format!(" {}", shape.join(if scene.look.ascii { " x " } else { " × " })), theme.style(theme.dim)),
-    ]);
-    let value = |name: &str, value: String, hue: Hue| {
-        [Span::styled(format!(" {name} "), theme.style(theme.dim)), Span::styled(format!("{value} "), theme.bold(hue))]
-    };
-    let count = format!("{} of {}", grouped(target.selected), grouped(target.components() as u64));
-    let selected = [("selected", count, theme.selected), ("density", exactly(Some(target.density())), theme.selected)];
-    let measured = [
-        ("gradient mass", exactly(target.mass.last()), theme.mass),
-        ("update size", exactly(target.update.last()), theme.evaluation),
-    ];
-    let values = |values: [(&str, String, Hue); 2]| {
-        values.into_iter().flat_map(|(name, text, hue)| value(name, text, hue)).collect::<Line>()
-    };
-    for (line, y) in [first, values(selected), values(measured)].into_iter().zip(area.top()..area.bottom()) {
-        frame.render_widget(line, Rect { y, height: 1, ..area });
+/// Draws the target under the cursor.
+fn draw_target(frame: &mut Frame, areas: TargetAreas, scene: Scene, target: Option<usize>) {
+    let shown = target.map(|index| &scene.run.targets.all[index]);
+    match areas {
+        TargetAreas::Below(area) => {
+            if let Some(target) = shown {
+                readout::draw_short(frame, area, scene, target);
+            }
+        }
+        TargetAreas::Beside { panel: area, charts } => {
+            let inner = panel(frame, area, scene.look, false, Title::named("Target"));
+            match shown {
+                Some(target) => readout::draw_tall(frame, inner, scene, target),
+                None => placeholder(frame, inner, scene.look, "no target here"),
+            }
+            for (area, which) in charts.into_iter().zip([Panel::TargetMass, Panel::TargetUpdate]) {
+                match target {
+                    Some(index) => panels::draw(frame, area, scene, which(index)),
+                    None => drop(panel(frame, area, scene.look, false, Title::named(""))),
+                }
+            }
+        }
     }
 }

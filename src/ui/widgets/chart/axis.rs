@@ -35,6 +35,13 @@ impl Axis {
     fn round(low: f64, high: f64, unit: Unit, most: usize) -> Axis {
         let (low, high) = widened(low.clamp(-LARGEST, LARGEST), high.clamp(-LARGEST, LARGEST), unit);
         let largest = low.abs().max(high.abs());
+        if most == 2 && low < 0.0 && high > 0.0 {
+            // Zero would be a third tick, however long the step.
+            let step = unit.step(largest, largest);
+            let values = [-step, step];
+            let ticks = labelled(&values, unit.labels(&values, step));
+            return Axis { scale: Scale::new(-step, step, false), ticks, minor: Vec::new() };
+        }
         let mut rough = (high - low) / (most - 1) as f64;
         loop {
             let step = unit.step(rough, largest);
@@ -146,6 +153,7 @@ mod tests {
         assert_eq!(y(74.92 * GIB, 75.01 * GIB, Unit::Bytes, 3), "74 GiB 75 GiB 76 GiB");
         assert_eq!(y(1.13 * GIB, 1.21 * GIB, Unit::Bytes, 4), "1.10 GiB 1.15 GiB 1.20 GiB 1.25 GiB");
         assert_eq!(y(0.0, 0.0, Unit::Bytes, 2), "0 B 1 B");
+        assert_eq!(y(-0.04, 0.87, Unit::Number, 2), "-1 1");
     }
 
     #[test]

@@ -2,9 +2,8 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 
-use super::put;
+use super::{Curve, put};
 
 /// A grid of dots over an area: 2 by 4 in each cell with braille, 1 by 1 without.
 pub(super) struct Dots {
@@ -117,22 +116,22 @@ impl Dots {
 
     /// Draws the cells. `hidden` says of each cell whether the curve in it is faint, so that a later one replaces it; where
     /// other curves cross, the cell shows the dots of both in the upper one's colour.
-    pub(super) fn draw(&self, plot: Rect, buffer: &mut Buffer, style: Style, hidden: &mut [bool], faint: bool) {
+    pub(super) fn draw(&self, plot: Rect, buffer: &mut Buffer, curve: &Curve, hidden: &mut [bool]) {
         let ascii = self.per_cell == (1, 1);
         for (number, &dots) in self.cells.iter().enumerate().filter(|(_, dots)| **dots != 0) {
             let (column, row) = ((number % self.columns) as u16, (number / self.columns) as u16);
             let symbol = match (dots & MARK != 0, ascii) {
-                (true, true) => 'o',
+                (true, true) => curve.glyph.unwrap_or('o'),
                 (true, false) => '◆',
-                (false, true) => '*',
+                (false, true) => curve.glyph.unwrap_or('*'),
                 (false, false) => {
                     let cell = buffer.cell((plot.x + column, plot.y + row)).filter(|_| !hidden[number]);
                     let below = cell.map_or(0, |cell| braille(cell.symbol()));
                     char::from_u32(0x2800 + (u32::from(dots & 0xff) | below)).unwrap_or('*')
                 }
             };
-            hidden[number] = faint;
-            put(buffer, plot.x + column, plot.y + row, symbol.encode_utf8(&mut [0; 4]), style);
+            hidden[number] = curve.faint;
+            put(buffer, plot.x + column, plot.y + row, symbol.encode_utf8(&mut [0; 4]), curve.style);
         }
     }
 }

@@ -6,6 +6,7 @@ mod scale;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod window;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -16,6 +17,7 @@ use crate::ui::format::Unit;
 pub(super) use axis::Axis;
 use dots::Dots;
 use scale::Scale;
+pub use window::{following, panned, zoomed};
 
 /// A chart to draw. A point's x is a step or a time, its y the value.
 pub struct Chart<'a> {
@@ -96,12 +98,14 @@ pub struct Curve<'a> {
     pub shape: Shape,
     /// Whether a later curve hides it where both are in a cell, as the smoothed curve hides the raw one.
     pub faint: bool,
+    /// The character that it is drawn with in ASCII in place of the usual one, to distinguish curves without colours.
+    pub glyph: Option<char>,
 }
 
 impl<'a> Curve<'a> {
     /// A curve that is drawn as a line.
     pub fn line(name: &'a str, series: &'a Series, style: Style) -> Curve<'a> {
-        Curve { name, series, style, shape: Shape::Line, faint: false }
+        Curve { name, series, style, shape: Shape::Line, faint: false, glyph: None }
     }
 }
 
@@ -139,7 +143,7 @@ impl Chart<'_> {
         for curve in &self.curves {
             let mut dots = Dots::new(plot, self.ascii);
             trace::curve(self, curve, &x.scale, &y.scale, &mut dots);
-            dots.draw(plot, buffer, curve.style, &mut hidden, curve.faint);
+            dots.draw(plot, buffer, curve, &mut hidden);
         }
         for mark in self.marks.iter().filter(|mark| (0.0..=1.0).contains(&x.scale.share(mark.x))) {
             put(buffer, plot.x + x.scale.cell(mark.x, plot.width), plot.bottom() - 1, mark.symbol, mark.style);
