@@ -39,17 +39,24 @@ impl Image {
 
     /// Lays a colour over the pixels as far as the mask covers them, and empties the mask.
     fn blend(&mut self, layer: &Layer, mask: &mut Mask) {
+        let share = layer.opacity.clamp(0.0, 1.0) / 255.0;
         for (pixel, cover) in self.pixels.chunks_exact_mut(4).zip(&mut mask.cover) {
             if *cover == 0 {
                 continue;
             }
-            let over = f32::from(std::mem::take(cover)) / 255.0 * layer.opacity.clamp(0.0, 1.0);
+            let over = f32::from(std::mem::take(cover)) * share;
+            // Rounded by adding a half: this runs for each pixel, and `round` is slow.
+            if pixel[3] == 0 {
+                pixel[..3].copy_from_slice(&layer.colour);
+                pixel[3] = (over * 255.0 + 0.5) as u8;
+                continue;
+            }
             let below = f32::from(pixel[3]) / 255.0 * (1.0 - over);
             let opacity = over + below;
             for (value, colour) in pixel.iter_mut().zip(layer.colour) {
-                *value = ((f32::from(colour) * over + f32::from(*value) * below) / opacity).round() as u8;
+                *value = ((f32::from(colour) * over + f32::from(*value) * below) / opacity + 0.5) as u8;
             }
-            pixel[3] = (opacity * 255.0).round() as u8;
+            pixel[3] = (opacity * 255.0 + 0.5) as u8;
         }
     }
 }
@@ -72,13 +79,16 @@ impl Mask {
 
     fn cover(&mut self, x: usize, y: usize, share: f32) {
         let cover = &mut self.cover[y * self.width + x];
-        *cover = (*cover).max((share.clamp(0.0, 1.0) * 255.0).round() as u8);
+        *cover = (*cover).max((share.clamp(0.0, 1.0) * 255.0 + 0.5) as u8);
     }
 
     fn line(&mut self, from: (f32, f32), to: (f32, f32), radius: f32) {
         let (from, to) = if from.0 <= to.0 { (from, to) } else { (to, from) };
         let (dx, dy) = (to.0 - from.0, to.1 - from.1);
         let squared = dx * dx + dy * dy;
+        let inverse = if squared > 0.0 { squared.recip() } else { 0.0 };
+        // A line thinner than a pixel is as much fainter.
+        let most = (2.0 * radius).min(1.0);
         let reach = radius + 1.0;
         for x in within(from.0 - reach, to.0 + reach, self.width) {
             // Only the rows beside the line in this column: a line across the picture has a large box around it.
@@ -87,11 +97,12 @@ impl Mask {
             let (top, bottom) = if left.is_nan() { (from.1, to.1) } else { (left, right) };
             for y in within(top.min(bottom) - reach, top.max(bottom) + reach, self.height) {
                 let (px, py) = (x as f32 + 0.5 - from.0, y as f32 + 0.5 - from.1);
-                let along = if squared > 0.0 { ((px * dx + py * dy) / squared).clamp(0.0, 1.0) } else { 0.0 };
-                let distance = (px - along * dx).hypot(py - along * dy);
-                // A line thinner than a pixel is as much fainter.
-                let most = (2.0 * radius).min(1.0);
-                self.cover(x, y, (radius + 0.5 - distance).min(most));
+                let along = ((px * dx + py * dy) * inverse).clamp(0.0, 1.0);
+                let (px, py) = (px - along * dx, py - along * dy);
+                let share = radius + 0.5 - (px * px + py * py).sqrt();
+                if share > 0.0 {
+                    self.cover(x, y, share.min(most));
+                }
             }
         }
     }

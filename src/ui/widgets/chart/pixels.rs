@@ -170,13 +170,15 @@ impl Raster for Pixels {
     }
 
     fn column_of(&mut self, x: i32, (first, end): (i32, i32), (low, high): (i32, i32)) {
-        if first != end {
-            self.line((x, first), (x, end));
-        }
         let column = (f64::from(x) / self.parts).floor();
         if low != high && (0.0..f64::from(self.width)).contains(&column) {
-            let ((_, bottom), (_, top)) = (self.point((x, low)), self.point((x, high)));
-            self.bands.push(Shape::Bar { column: column as u32, top, bottom });
+            let bar = |from, to| {
+                let ((_, from), (_, to)) = (self.point((x, from)), self.point((x, to)));
+                Shape::Bar { column: column as u32, top: f32::min(from, to), bottom: f32::max(from, to) }
+            };
+            let (band, stroke) = (bar(low, high), bar(first, end));
+            self.bands.push(band);
+            self.strokes.push(stroke);
         }
     }
 }
