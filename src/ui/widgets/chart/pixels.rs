@@ -131,6 +131,20 @@ impl Pixels {
         (inside(x, self.width), inside(y, self.height))
     }
 
+    /// A column of pixels between two rows, if it can be seen.
+    fn bar(&self, x: i32, from: i32, to: i32) -> Option<Shape> {
+        let column = (f64::from(x) / self.parts).floor();
+        let ((_, from), (_, to)) = (self.point((x, from)), self.point((x, to)));
+        let (top, bottom) = (from.min(to), from.max(to));
+        (0.0..f64::from(self.width)).contains(&column).then_some(Shape::Bar { column: column as u32, top, bottom })
+    }
+
+    /// Whether a line of a dense curve is a part of a column rather than a slope. It takes a fraction of the time so.
+    fn is_steep(&self, from: (i32, i32), to: (i32, i32)) -> bool {
+        const STEEP: f64 = 4.0 * PARTS;
+        self.parts == 1.0 && to.0 - from.0 == 1 && f64::from(to.1.abs_diff(from.1)) > STEEP
+    }
+
     /// Whether something between two columns can be seen.
     fn shows(&self, from: i32, to: i32) -> bool {
         let margin = f64::from(self.line.ceil());
@@ -164,21 +178,17 @@ impl Raster for Pixels {
     }
 
     fn line(&mut self, from: (i32, i32), to: (i32, i32)) {
-        if self.shows(from.0, to.0) {
+        if self.is_steep(from, to) {
+            self.strokes.extend(self.bar(to.0, from.1, to.1));
+        } else if self.shows(from.0, to.0) {
             self.strokes.push(Shape::Line { from: self.point(from), to: self.point(to), width: self.line });
         }
     }
 
     fn column_of(&mut self, x: i32, (first, end): (i32, i32), (low, high): (i32, i32)) {
-        let column = (f64::from(x) / self.parts).floor();
-        if low != high && (0.0..f64::from(self.width)).contains(&column) {
-            let bar = |from, to| {
-                let ((_, from), (_, to)) = (self.point((x, from)), self.point((x, to)));
-                Shape::Bar { column: column as u32, top: f32::min(from, to), bottom: f32::max(from, to) }
-            };
-            let (band, stroke) = (bar(low, high), bar(first, end));
-            self.bands.push(band);
-            self.strokes.push(stroke);
+        if low != high {
+            self.bands.extend(self.bar(x, low, high));
+            self.strokes.extend(self.bar(x, first, end));
         }
     }
 }
