@@ -1,6 +1,7 @@
-//! Frame time of the Monitor after a long run and of a comparison of long runs, and the memory of such a run.
+//! Frame time of the Monitor after a long run, in characters and in pixels, and of a comparison of long runs, and the memory of such a run.
 //!
-//! Targets: a frame at 200 x 60 after 1,000,000 steps under 2 ms, one of 8 such runs too, and the state of 10,000,000 steps
+//! Targets: a frame at 200 x 60 after 1,000,000 steps under 2 ms, one of 8 such runs too, one with new pixels in all charts within
+//! the 33 ms of a frame, and the state of 10,000,000 steps
 //! (`max alloc` of `ten_million_steps`) under 64 MiB.
 
 use std::path::Path;
@@ -11,6 +12,7 @@ use finesift::protocol::{
     Eval, Event, ExamplePrediction, Examples, Gpu, Mass, Selected, SelectedTarget, Step, System, TargetMass,
 };
 use finesift::ui::comparison::{self, ComparedRun, ComparisonView, Extent, RunCurves, Settings};
+use finesift::ui::graphics::{Pictures, PixelSize, Placements, Protocol};
 use finesift::ui::keymap::Action;
 use finesift::ui::monitor::{Monitor, Tab};
 use finesift::ui::theme::{Depth, Look, Theme};
@@ -37,6 +39,26 @@ fn a_frame_of_a_million_steps(bencher: Bencher, tab: Tab) {
     monitor.view.tab = tab;
     let look = look();
     frames(bencher, |frame| monitor.draw(frame, frame.area(), &look));
+}
+
+/// The overview with new images in all charts: shapes, pixels, and their encoding, as after each step.
+#[divan::bench(args = [Protocol::Kitty, Protocol::Iterm2, Protocol::Sixel], consts = [120, 200])]
+fn a_frame_of_pixels<const WIDTH: u16>(bencher: Bencher, protocol: Protocol) {
+    let (monitor, look) = (run_of(1_000_000, TARGETS.len(), 0), look());
+    let pictures = Pictures::new(protocol, PixelSize { width: 10, height: 20 }, None);
+    let look = Look { pixels: Some(pictures), ..look };
+    let height = if WIDTH == 120 { 38 } else { 58 };
+    let mut terminal = Terminal::new(TestBackend::new(WIDTH, height)).expect("a terminal in memory");
+    bencher.bench_local(|| {
+        let mut written = 0;
+        let drawn = terminal.draw(|frame| {
+            monitor.draw(frame, frame.area(), &look);
+            let pictures = look.pixels.as_ref().expect("set above");
+            let images = Placements::default().arrange(pictures, frame.buffer_mut());
+            written = images.expect("encoding in memory does not fail").len();
+        });
+        (drawn.map(|frame| frame.count).expect("drawing into memory does not fail"), written)
+    });
 }
 
 /// 32 layers of 14 modules, at an earlier step.
@@ -92,6 +114,7 @@ fn look() -> Look {
         name: "dark".into(),
         depth: Depth::True,
         ascii: false,
+        pixels: None,
     }
 }
 

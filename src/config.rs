@@ -11,7 +11,7 @@ use crate::alerts::Rule;
 use crate::toml_spans::{TomlEntry, TomlSpans, read_text};
 
 /// The keys outside `[keys]`.
-const KEYS: [&str; 7] = ["theme", "ascii", "mouse", "notify", "alert", "on_hangup", "runs"];
+const KEYS: [&str; 8] = ["theme", "ascii", "charts", "mouse", "notify", "alert", "on_hangup", "runs"];
 
 /// The user's settings, with defaults for keys that are not set.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Config {
     pub theme: String,
     /// Whether to draw with ASCII characters only; `None` if the locale and the terminal decide. Default `None`.
     pub ascii: Option<bool>,
+    /// Default auto.
+    pub charts: Charts,
     /// Whether to use the mouse. Default true.
     pub mouse: bool,
     /// Default off.
@@ -34,6 +36,16 @@ pub struct Config {
     pub on_hangup: OnHangup,
     /// Changed key bindings.
     pub keys: Vec<Remap>,
+}
+
+/// What charts are drawn with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Charts {
+    /// Pixels in a terminal that shows pictures, else braille.
+    Auto,
+    Braille,
+    /// As [`Charts::Auto`], and a message where the terminal shows no pictures.
+    Pixels,
 }
 
 /// How the terminal notifies the user of the end of a run, and of an alert.
@@ -68,6 +80,11 @@ pub struct Remap {
     pub location: String,
 }
 
+impl Charts {
+    const NAMES: [(&str, Charts); 3] =
+        [("auto", Charts::Auto), ("braille", Charts::Braille), ("pixels", Charts::Pixels)];
+}
+
 impl OnHangup {
     const NAMES: [(&str, OnHangup); 2] = [("detach", OnHangup::Detach), ("checkpoint", OnHangup::Checkpoint)];
 }
@@ -100,6 +117,7 @@ impl Config {
             path: path.to_owned(),
             theme: "dark".into(),
             ascii: None,
+            charts: Charts::Auto,
             mouse: true,
             notify: Notify::Off,
             alert: Vec::new(),
@@ -118,6 +136,11 @@ impl Config {
                         (None, _) => return Err(expected("true, false or \"auto\"")),
                         (ascii, _) => ascii,
                     }
+                }
+                "charts" => {
+                    let name = entry.value.as_str();
+                    let found = Charts::NAMES.iter().find(|(known, _)| Some(*known) == name);
+                    config.charts = found.ok_or_else(|| expected("\"auto\", \"braille\" or \"pixels\""))?.1;
                 }
                 "mouse" => config.mouse = entry.value.as_bool().ok_or_else(|| expected("true or false"))?,
                 "notify" => {
@@ -155,11 +178,13 @@ impl Config {
         let notify = Notify::NAMES.iter().find(|(_, known)| *known == self.notify).map_or("off", |(name, _)| name);
         let known = OnHangup::NAMES.iter().find(|(_, known)| *known == self.on_hangup);
         let on_hangup = known.map_or("detach", |(name, _)| name);
+        let charts = Charts::NAMES.iter().find(|(_, known)| *known == self.charts).map_or("auto", |(name, _)| name);
         let rules: Vec<String> = self.alert.iter().map(|rule| text(&rule.to_string())).collect();
         let mut toml = format!(
-            "theme = {}\nascii = {}\nmouse = {}\nnotify = {}\nalert = [{}]\non_hangup = {}\n",
+            "theme = {}\nascii = {}\ncharts = {}\nmouse = {}\nnotify = {}\nalert = [{}]\non_hangup = {}\n",
             text(&self.theme),
             self.ascii.map_or_else(|| text("auto"), |ascii| ascii.to_string()),
+            text(charts),
             self.mouse,
             text(notify),
             rules.join(", "),
@@ -262,6 +287,7 @@ mod tests {
             ("\nthem = \"nord\"", "config.toml:2: unknown key \"them\"; did you mean \"theme\"?"),
             ("theme = 3", "config.toml:1: theme is 3, expected a theme's name"),
             ("ascii = \"yes\"", "config.toml:1: ascii is \"yes\", expected true, false or \"auto\""),
+            ("charts = \"dots\"", "config.toml:1: charts is \"dots\", expected \"auto\", \"braille\" or \"pixels\""),
             ("mouse = \"no\"", "config.toml:1: mouse is \"no\", expected true or false"),
             ("on_hangup = true", "config.toml:1: on_hangup is true, expected \"detach\" or \"checkpoint\""),
             ("notify = \"loud\"", "config.toml:1: notify is \"loud\", expected \"off\", \"bell\""),

@@ -22,7 +22,7 @@ pub(super) fn report(config: &Config) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::OnHangup;
+    use crate::config::{Charts, OnHangup};
 
     #[test]
     fn printed_settings_read_back_the_same() {
@@ -30,7 +30,7 @@ mod tests {
         let path = folder.path().join("config.toml");
         std::fs::write(
             &path,
-            "theme = \"nord\"\nnotify = \"bell\"\nalert = [\"loss > 5: pause\", \"disk_free < 2G\"]\non_hangup = \"checkpoint\"\nruns = \"a b\"\n[keys]\npause = [\"F9\"]\nhelp = []",
+            "theme = \"nord\"\ncharts = \"braille\"\nnotify = \"bell\"\nalert = [\"loss > 5: pause\", \"disk_free < 2G\"]\non_hangup = \"checkpoint\"\nruns = \"a b\"\n[keys]\npause = [\"F9\"]\nhelp = []",
         )
         .unwrap();
         let text = report(&Config::load(folder.path()).unwrap()).unwrap();
@@ -39,7 +39,7 @@ mod tests {
         std::fs::write(&path, &text).unwrap();
         let again = Config::load(folder.path()).unwrap();
         assert_eq!((again.theme.as_str(), again.runs.clone()), ("nord", Some("a b".into())));
-        assert_eq!(again.on_hangup, OnHangup::Checkpoint);
+        assert_eq!((again.on_hangup, again.charts), (OnHangup::Checkpoint, Charts::Braille));
         assert_eq!(report(&again).unwrap(), text);
     }
 }

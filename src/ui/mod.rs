@@ -14,6 +14,7 @@ mod export;
 mod footer;
 pub(crate) mod format;
 mod frames;
+pub mod graphics;
 pub mod home;
 pub mod input;
 mod intent;
@@ -42,6 +43,7 @@ mod strip;
 mod suspend;
 mod terminal;
 mod terminal_background;
+mod terminal_query;
 mod terminal_status;
 pub mod theme;
 mod toast;
@@ -77,6 +79,7 @@ pub use chat::ChatStart;
 use comparison::CurveReader;
 use export::Exporting;
 pub use frames::MIN_SIZE;
+use graphics::PixelSize;
 use home::Home;
 use input::UserInput;
 use launch::HandOff;
@@ -201,11 +204,14 @@ enum Ending {
 
 impl Workbench {
     fn new(backend: Arc<dyn Backend>, launched: Option<Launched>, options: Options) -> Result<Workbench> {
-        let look = options.look()?;
+        let (look, without_pixels) = options.look()?;
         let (width, height) = crossterm::terminal::size().context("cannot read the size of the terminal")?;
         let library = Library::from_env();
         let mut app = App::new(look, options.keymap, Home::new(library.list()), Runs::default(), width, height);
         app.themes = options.themes;
+        if let Some(why) = without_pixels {
+            app.toasts.info(format!("charts are drawn in braille: {why}"));
+        }
         app.alerts = Alerts::new(options.alerts);
         let mut workbench = Workbench {
             app,
@@ -324,7 +330,7 @@ impl Workbench {
 
     /// Draws the screen, and writes what else has changed.
     fn show(&mut self, terminal: &mut Terminal) -> Result<()> {
-        terminal.draw(|frame| draw(frame, &self.app))?;
+        terminal.draw(|frame| draw(frame, &self.app), self.app.look.pixels.as_ref())?;
         let run = self.app.monitors.live.as_ref().map(|live| &live.run);
         let status = std::mem::take(&mut self.notification) + &self.status.update(run);
         if status.is_empty() { Ok(()) } else { terminal.write(&status) }
@@ -333,6 +339,9 @@ impl Workbench {
     async fn on_input(&mut self, terminal: &mut Terminal, input: TerminalEvent) -> Result<ControlFlow<()>> {
         if let TerminalEvent::Resize(width, height) = input {
             terminal.forget()?;
+            if let (Some(pixels), Some(cell)) = (&mut self.app.look.pixels, PixelSize::of_cell()) {
+                pixels.set_cell(cell);
+            }
             return self.update(terminal, Msg::Resize(width, height)).await;
         }
         match UserInput::of(input) {

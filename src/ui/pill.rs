@@ -97,7 +97,13 @@ mod tests {
     use crate::ui::theme::{Depth, Theme};
 
     fn look(ascii: bool) -> Look {
-        Look { theme: Theme::load("dark", Depth::True).unwrap(), name: "dark".into(), depth: Depth::True, ascii }
+        Look {
+            theme: Theme::load("dark", Depth::True).unwrap(),
+            name: "dark".into(),
+            depth: Depth::True,
+            ascii,
+            pixels: None,
+        }
     }
 
     fn status(name: &str) -> RunStatus {

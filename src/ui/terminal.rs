@@ -23,6 +23,7 @@ use ratatui::backend::CrosstermBackend;
 use ratatui::layout::{Position, Rect, Size};
 use ratatui::{Frame, Terminal as Ratatui};
 
+use super::graphics::{DELETE_ALL, Pictures, Placements, Protocol};
 use super::terminal_status::{KEEP_TITLE, NO_PROGRESS, RESTORE_TITLE};
 
 /// Whether the terminal is set up now, for the panic hook.
@@ -32,6 +33,9 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 static TITLED: AtomicBool = AtomicBool::new(false);
 static PROGRESS: AtomicBool = AtomicBool::new(false);
 
+/// Whether the terminal holds images that clearing the screen may not delete.
+static IMAGES: AtomicBool = AtomicBool::new(false);
+
 /// The terminal while it is set up. Dropping it restores it.
 pub struct Terminal {
     /// Never dropped: that would show the cursor, which [`restore`] does, and panic if the terminal is gone.
@@ -39,6 +43,7 @@ pub struct Terminal {
     /// `None` while the terminal is released: the stream would read what is typed to another program.
     inputs: Option<EventStream>,
     extras: Extras,
+    placements: Placements,
 }
 
 /// Terminal features in use besides the screen.
@@ -58,7 +63,8 @@ impl Terminal {
         enter(extras).context("cannot set up the terminal")?;
         let ratatui = Ratatui::new(CrosstermBackend::new(stdout())).context("cannot draw on the terminal");
         let ratatui = ratatui.inspect_err(|_| restore())?;
-        Ok(Terminal { ratatui: ManuallyDrop::new(ratatui), inputs: Some(EventStream::new()), extras })
+        let (ratatui, placements) = (ManuallyDrop::new(ratatui), Placements::default());
+        Ok(Terminal { ratatui, inputs: Some(EventStream::new()), extras, placements })
     }
 
     /// Waits for the next input.
@@ -91,6 +97,8 @@ impl Terminal {
     pub fn forget(&mut self) -> Result<()> {
         // `clear` would ask the terminal for the cursor's position, and the answer would arrive among the keys.
         let size = self.size()?;
+        self.placements.forget();
+        delete_images();
         self.ratatui.resize(Rect::from((Position::ORIGIN, size))).context("cannot draw on the terminal")
     }
 
@@ -105,11 +113,22 @@ impl Terminal {
         execute!(stdout(), CopyToClipboard::to_clipboard_from(text)).context("cannot write to the terminal")
     }
 
-    /// Draws a frame, in one piece if the terminal supports synchronized updates.
-    pub fn draw(&mut self, render: impl FnOnce(&mut Frame)) -> Result<()> {
+    /// Draws a frame and its pictures, in one piece if the terminal supports synchronized updates.
+    pub fn draw(&mut self, render: impl FnOnce(&mut Frame), pictures: Option<&Pictures>) -> Result<()> {
         let frame = || {
             queue!(stdout(), BeginSynchronizedUpdate)?;
-            self.ratatui.draw(render)?;
+            let mut images = Ok(Vec::new());
+            self.ratatui.draw(|frame| {
+                render(frame);
+                if let Some(pictures) = pictures {
+                    images = self.placements.arrange(pictures, frame.buffer_mut());
+                }
+            })?;
+            let images = images?;
+            if !images.is_empty() {
+                IMAGES.store(pictures.is_some_and(|pictures| pictures.protocol == Protocol::Kitty), Ordering::SeqCst);
+                stdout().write_all(&images)?;
+            }
             execute!(stdout(), EndSynchronizedUpdate)
         };
         frame().context("cannot draw on the terminal")
@@ -147,9 +166,18 @@ fn restore() {
         if PROGRESS.swap(false, Ordering::SeqCst) {
             let _ = stdout().write_all(NO_PROGRESS.as_bytes());
         }
+        delete_images();
         let _ = execute!(stdout(), DisableMouseCapture, DisableBracketedPaste, Clear(ClearType::All), MoveTo(0, 0));
         let _ = execute!(stdout(), LeaveAlternateScreen, Show);
         let _ = disable_raw_mode();
+    }
+}
+
+/// Deletes the images of a terminal that keeps them when its screen is cleared.
+fn delete_images() {
+    if IMAGES.swap(false, Ordering::SeqCst) {
+        // Errors are ignored: the terminal may be gone.
+        let _ = stdout().write_all(DELETE_ALL.as_bytes());
     }
 }
 

@@ -12,6 +12,7 @@ mod boundary;
 mod broken_presets;
 mod byte_tokenizer;
 mod cases;
+mod charts_pty;
 mod chat_masks;
 #[cfg(feature = "torch")]
 mod chat_pty;

@@ -21,6 +21,8 @@ pub struct Pty {
     screen: vt100::Parser,
     /// The terminal's modes before the program changed them.
     modes: [u64; 4],
+    /// What the terminal answers when it is asked for its attributes (DA1).
+    answer: &'static str,
     /// All that came so far.
     pub written: Vec<u8>,
 }
@@ -36,6 +38,18 @@ impl Pty {
         Pty::start_program(env!("CARGO_BIN_EXE_finesift"), columns, rows, folder, arguments, more)
     }
 
+    /// The same in a terminal that answers with this to questions. A terminal without an answer is silent.
+    pub fn start_answering(
+        answer: &'static str,
+        columns: u16,
+        rows: u16,
+        folder: &Path,
+        arguments: &[&str],
+        more: &[(&str, &str)],
+    ) -> Pty {
+        Pty { answer, ..Pty::start_with(columns, rows, folder, arguments, more) }
+    }
+
     /// The same for another program.
     pub fn start_program(
         program: &str,
@@ -49,9 +63,18 @@ impl Pty {
         let mut command = CommandBuilder::new(program);
         command.args(arguments);
         command.cwd(folder);
-        for name in
-            ["NO_COLOR", "FINESIFT_RUNS", "TMUX", "STY", "TERM_PROGRAM", "WT_SESSION", "DISPLAY", "LC_ALL", "LC_CTYPE"]
-        {
+        for name in [
+            "NO_COLOR",
+            "FINESIFT_RUNS",
+            "TMUX",
+            "STY",
+            "TERM_PROGRAM",
+            "LC_TERMINAL",
+            "WT_SESSION",
+            "DISPLAY",
+            "LC_ALL",
+            "LC_CTYPE",
+        ] {
             command.env_remove(name);
         }
         for (name, value) in [("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("LANG", "C.UTF-8")] {
@@ -75,7 +98,8 @@ impl Pty {
         });
         let keyboard = pair.master.take_writer().unwrap();
         let screen = vt100::Parser::new(whole(rows), whole(columns), 0);
-        Pty { master: pair.master, child, keyboard, output, screen, modes, written: Vec::new() }
+        let answer = "\x1b[?62;22c";
+        Pty { master: pair.master, child, keyboard, output, screen, modes, answer, written: Vec::new() }
     }
 
     /// Presses keys, one character each.
@@ -189,7 +213,12 @@ impl Pty {
     }
 
     fn take(&mut self, bytes: &[u8]) {
+        const QUESTION: &[u8] = b"\x1b[c";
+        let unseen = self.written.len().saturating_sub(QUESTION.len() - 1);
         self.written.extend_from_slice(bytes);
+        if self.written[unseen..].windows(QUESTION.len()).any(|bytes| bytes == QUESTION) {
+            self.keyboard.write_all(self.answer.as_bytes()).unwrap();
+        }
         self.screen.process(bytes);
     }
 }

@@ -89,7 +89,7 @@ impl SampleRuns {
 }
 
 pub fn look(theme: &str, depth: Depth, ascii: bool) -> Look {
-    Look { theme: Theme::load(theme, depth).unwrap(), name: theme.to_owned(), depth, ascii }
+    Look { theme: Theme::load(theme, depth).unwrap(), name: theme.to_owned(), depth, ascii, pixels: None }
 }
 
 pub fn presets() -> Vec<finesift::preset::PresetEntry> {

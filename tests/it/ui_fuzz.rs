@@ -16,6 +16,7 @@ use finesift::ui::app::App;
 use finesift::ui::chat::effect::ChatEffect;
 use finesift::ui::comparison::{ComparisonUpdate, RunCurves};
 use finesift::ui::draw;
+use finesift::ui::graphics::{Pictures, PixelSize, Placements, Protocol};
 use finesift::ui::input::UserInput;
 use finesift::ui::message::{Effect, Msg};
 use finesift::ui::monitor::Files;
@@ -25,11 +26,13 @@ use finesift::ui::theme::Depth;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::{Frame, Terminal};
 
 use crate::queue_screen::entries;
 use crate::runs_screen::{SampleRuns, demo_events, look, presets};
+
+const PROTOCOLS: [Protocol; 3] = [Protocol::Kitty, Protocol::Iterm2, Protocol::Sixel];
 
 const MESSAGES: usize = 100_000;
 
@@ -242,6 +245,7 @@ fn random_messages_never_panic_the_screens() {
     });
     let mut chaos = Chaos { random: ChaCha8Rng::seed_from_u64(8), events, runs, size: (80, 24) };
     let mut app = App::at_home(look("dark", Depth::True, false), presets(), 80, 24);
+    let (mut placements, mut images) = (Placements::default(), 0);
     // The number of the latest request of the chat.
     let (mut asked, mut chats, mut requests) = (None, 0, 0);
     let (mut frames, mut left, mut cards) = (0, 0, 0);
@@ -307,7 +311,12 @@ fn random_messages_never_panic_the_screens() {
                 left += 1;
                 let theme = *["light", "nord", "high-contrast"].choose(&mut chaos.random).unwrap();
                 let depth = *[Depth::True, Depth::Indexed, Depth::Ansi, Depth::None].choose(&mut chaos.random).unwrap();
-                let look = look(theme, depth, chaos.random.random());
+                let mut look = look(theme, depth, chaos.random.random());
+                if !look.ascii {
+                    let cell = PixelSize { width: 3, height: 6 };
+                    look.pixels = Some(Pictures::new(PROTOCOLS[left % PROTOCOLS.len()], cell, None));
+                }
+                placements = Placements::default();
                 app = App::at_home(look, presets(), chaos.size.0, chaos.size.1);
             }
             _ => {}
@@ -323,7 +332,13 @@ fn random_messages_never_panic_the_screens() {
             let (width, height) =
                 if chaos.random.random_bool(0.1) { *SIZES.choose(&mut chaos.random).unwrap() } else { chaos.size };
             let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-            terminal.draw(|frame| draw(frame, &app)).unwrap();
+            let draw = |frame: &mut Frame| {
+                draw(frame, &app);
+                if let Some(pictures) = &app.look.pixels {
+                    images += usize::from(!placements.arrange(pictures, frame.buffer_mut()).unwrap().is_empty());
+                }
+            };
+            terminal.draw(draw).unwrap();
             frames += 1;
             compared.insert((app.screen == Screen::Runs, app.runs.compares()));
             let text: String = terminal.backend().buffer().content.iter().map(|cell| cell.symbol()).collect();
@@ -332,6 +347,7 @@ fn random_messages_never_panic_the_screens() {
     }
     // The messages have reached every screen with every overlay.
     assert!(frames == MESSAGES / PER_FRAME && left > 50, "{frames} frames, left {left} times");
+    assert!(images > 50, "{images} frames with images");
     assert!(cards > 10, "{cards} cards of runs that ended");
     assert!(chats > 0 && requests > 20, "{chats} chats, {requests} requests");
     for screen in ["Home", "Monitor", "Runs", "Chat"] {

@@ -31,7 +31,7 @@ pub fn events() -> Vec<Event> {
 }
 
 pub fn look(depth: Depth, ascii: bool) -> Look {
-    Look { theme: Theme::load("dark", depth).unwrap(), name: "dark".into(), depth, ascii }
+    Look { theme: Theme::load("dark", depth).unwrap(), name: "dark".into(), depth, ascii, pixels: None }
 }
 
 /// The fixture's run, replayed on the Monitor.

@@ -10,6 +10,8 @@ use crate::hub::Hub;
 use crate::preset::cache_folder;
 use crate::system;
 use crate::ui::Charset;
+use crate::ui::graphics::{Probe, Protocol, Unavailable};
+use crate::ui::theme::Depth;
 use finding::{Finding, Sign};
 
 /// The report, a line for each finding.
@@ -22,8 +24,8 @@ pub(super) fn report() -> String {
     #[cfg(not(feature = "torch"))]
     findings.push(Finding::new(Sign::Bad, "libtorch", "none: this build cannot train (cargo feature `torch`)".into()));
     folders(&mut findings);
-    findings.extend(terminal::findings(size(), |name| std::env::var(name).ok()));
     let ascii = Charset::of_environment().is_ascii();
+    findings.extend(terminal::findings(size(), graphics(ascii), |name| std::env::var(name).ok()));
     findings.iter().map(|finding| finding.line(ascii)).collect()
 }
 
@@ -31,6 +33,12 @@ pub(super) fn report() -> String {
 fn size() -> Option<(u16, u16)> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
     Some((size.ws_col, size.ws_row))
+}
+
+/// The graphics that the terminal answers with.
+fn graphics(ascii: bool) -> Result<Protocol, Unavailable> {
+    let probe = Probe::of_environment(ascii, Depth::of_environment())?;
+    Ok(probe.ask()?.0)
 }
 
 fn machine(findings: &mut Vec<Finding>) {

@@ -1,6 +1,7 @@
 //! What the terminal can do, as far as its size and the environment tell.
 
 use super::finding::{Finding, Sign};
+use crate::ui::graphics::{Protocol, Unavailable};
 use crate::ui::theme::Depth;
 use crate::ui::{Charset, MIN_SIZE};
 
@@ -13,8 +14,6 @@ struct Known {
     clipboard: Option<bool>,
     /// Whether it shows notifications (OSC 9).
     notifications: Option<bool>,
-    /// The protocols for pictures.
-    graphics: Option<&'static str>,
 }
 
 const fn known(
@@ -22,35 +21,32 @@ const fn known(
     signs: &'static [(&'static str, &'static str)],
     clipboard: Option<bool>,
     notifications: Option<bool>,
-    graphics: Option<&'static str>,
 ) -> Known {
-    Known { name, signs, clipboard, notifications, graphics }
+    Known { name, signs, clipboard, notifications }
 }
 
 /// The terminals that the environment names.
 const TERMINALS: [Known; 12] = [
-    known("Linux console", &[("TERM", "linux")], Some(false), Some(false), Some("")),
-    known("kitty", &[("KITTY_WINDOW_ID", ""), ("TERM", "xterm-kitty")], Some(true), Some(true), Some("kitty")),
-    known("Ghostty", &[("TERM_PROGRAM", "ghostty"), ("TERM", "xterm-ghostty")], Some(true), Some(true), Some("kitty")),
-    known("WezTerm", &[("TERM_PROGRAM", "WezTerm")], Some(true), Some(true), Some("iTerm2, sixel")),
-    known(
-        "iTerm2",
-        &[("TERM_PROGRAM", "iTerm.app"), ("LC_TERMINAL", "iTerm2")],
-        Some(true),
-        Some(true),
-        Some("iTerm2, sixel"),
-    ),
-    known("foot", &[("TERM", "foot")], Some(true), Some(true), Some("sixel")),
-    known("Alacritty", &[("TERM", "alacritty"), ("ALACRITTY_WINDOW_ID", "")], Some(true), Some(false), Some("")),
-    known("Windows Terminal", &[("WT_SESSION", "")], Some(true), None, None),
-    known("VS Code", &[("TERM_PROGRAM", "vscode")], Some(true), Some(false), None),
-    known("Terminal.app", &[("TERM_PROGRAM", "Apple_Terminal")], Some(false), Some(false), Some("")),
-    known("Konsole", &[("KONSOLE_VERSION", "")], None, Some(false), Some("kitty, iTerm2, sixel")),
-    known("VTE", &[("VTE_VERSION", "")], Some(false), Some(false), Some("")),
+    known("Linux console", &[("TERM", "linux")], Some(false), Some(false)),
+    known("kitty", &[("KITTY_WINDOW_ID", ""), ("TERM", "xterm-kitty")], Some(true), Some(true)),
+    known("Ghostty", &[("TERM_PROGRAM", "ghostty"), ("TERM", "xterm-ghostty")], Some(true), Some(true)),
+    known("WezTerm", &[("TERM_PROGRAM", "WezTerm")], Some(true), Some(true)),
+    known("iTerm2", &[("TERM_PROGRAM", "iTerm.app"), ("LC_TERMINAL", "iTerm2")], Some(true), Some(true)),
+    known("foot", &[("TERM", "foot")], Some(true), Some(true)),
+    known("Alacritty", &[("TERM", "alacritty"), ("ALACRITTY_WINDOW_ID", "")], Some(true), Some(false)),
+    known("Windows Terminal", &[("WT_SESSION", "")], Some(true), None),
+    known("VS Code", &[("TERM_PROGRAM", "vscode")], Some(true), Some(false)),
+    known("Terminal.app", &[("TERM_PROGRAM", "Apple_Terminal")], Some(false), Some(false)),
+    known("Konsole", &[("KONSOLE_VERSION", "")], None, Some(false)),
+    known("VTE", &[("VTE_VERSION", "")], Some(false), Some(false)),
 ];
 
-/// The findings about a terminal of this size; `None` if stdout is none.
-pub(super) fn findings(size: Option<(u16, u16)>, var: impl Fn(&str) -> Option<String>) -> Vec<Finding> {
+/// The findings about a terminal of this size, `None` if stdout is none, with these graphics.
+pub(super) fn findings(
+    size: Option<(u16, u16)>,
+    graphics: Result<Protocol, Unavailable>,
+    var: impl Fn(&str) -> Option<String>,
+) -> Vec<Finding> {
     let set = |name: &str| var(name).filter(|value| !value.is_empty());
     let term = set("TERM").unwrap_or_default();
     let known = TERMINALS.iter().find(|known| {
@@ -85,10 +81,12 @@ pub(super) fn findings(size: Option<(u16, u16)>, var: impl Fn(&str) -> Option<St
         "no notifications by OSC 9; notify = \"bell\" rings instead",
     );
     findings.push(Finding::new(sign, "notification", text));
-    findings.push(match known.and_then(|known| known.graphics) {
-        Some("") => Finding::new(Sign::Warning, "graphics", "no pictures; charts are drawn with characters".into()),
-        Some(protocols) => Finding::new(Sign::Good, "graphics", protocols.into()),
-        None => Finding::new(Sign::Warning, "graphics", "unknown (kitty, iTerm2 and sixel are looked for)".into()),
+    findings.push(match graphics {
+        Ok(protocol) => {
+            let text = format!("{protocol}; charts are drawn in pixels, unless charts = \"braille\" in config.toml");
+            Finding::new(Sign::Good, "graphics", text)
+        }
+        Err(why) => Finding::new(Sign::Warning, "graphics", format!("none: {why}; charts are drawn in characters")),
     });
     findings
 }
@@ -137,7 +135,7 @@ fn through(variable: &str) -> Finding {
     let text = match variable {
         "TMUX" => {
             "tmux: needs `set -g mouse on`, `set -g set-clipboard on`, and `set -g allow-passthrough on` for \
-             notifications and pictures"
+             notifications; of pictures it passes sixel, if it is built with it"
         }
         _ => "screen: passes keys, the mouse and 256 colours; no clipboard, notifications or pictures",
     };
@@ -148,26 +146,27 @@ fn through(variable: &str) -> Finding {
 mod tests {
     use super::*;
 
-    fn of(size: Option<(u16, u16)>, vars: &[(&str, &str)]) -> String {
+    fn of(size: Option<(u16, u16)>, graphics: Result<Protocol, Unavailable>, vars: &[(&str, &str)]) -> String {
         let var = |name: &str| vars.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_string());
-        findings(size, var).iter().map(|finding| finding.line(true)).collect()
+        findings(size, graphics, var).iter().map(|finding| finding.line(true)).collect()
     }
 
     #[test]
     fn a_terminal_with_everything() {
         let vars = [("TERM", "xterm-kitty"), ("KITTY_WINDOW_ID", "1"), ("COLORTERM", "truecolor"), ("LANG", "C.UTF-8")];
-        let said = of(Some((120, 40)), &vars);
+        let said = of(Some((120, 40)), Ok(Protocol::Kitty), &vars);
         assert!(said.lines().all(|line| line.starts_with("ok")), "{said}");
         assert!(said.contains("kitty, TERM=xterm-kitty") && said.contains("120 x 40"), "{said}");
     }
 
     #[test]
     fn what_is_missing_is_said_with_what_to_do() {
-        let said = of(Some((50, 10)), &[("TERM", "linux"), ("LANG", "C")]);
+        let said = of(Some((50, 10)), Err(Unavailable::Unsuited), &[("TERM", "linux"), ("LANG", "C")]);
         for part in ["!   size", "need 60 x 16", "TERM=linux has no braille", "!   mouse", "!   graphics"] {
             assert!(said.contains(part), "{part}: {said}");
         }
-        let said = of(None, &[("TERM", "tmux-256color"), ("TMUX", "x"), ("LC_ALL", "POSIX")]);
+        let said =
+            of(None, Err(Unavailable::NoTerminal), &[("TERM", "tmux-256color"), ("TMUX", "x"), ("LC_ALL", "POSIX")]);
         for part in ["stdout is no terminal", "LC_ALL=POSIX is not UTF-8", "allow-passthrough", "unknown, TERM=tmux"] {
             assert!(said.contains(part), "{part}: {said}");
         }

@@ -72,6 +72,7 @@ fn chart<'a>(scene: Scene<'a>, metric: &Metric) -> Chart<'a> {
         y_unit: metric.unit(),
         cursor: view.cursor,
         ascii: by_digits(look),
+        pixels: look.pixels.as_ref(),
         ..Chart::over_steps(
             curves,
             if reading { "reading the runs" } else { "no run has a point here" },

@@ -179,5 +179,5 @@ impl Monitor {
 /// The look of written charts: on white.
 fn print_look() -> Option<Look> {
     let theme = Theme::load("light", Depth::True).ok()?;
-    Some(Look { theme, name: "light".into(), depth: Depth::True, ascii: false })
+    Some(Look { theme, name: "light".into(), depth: Depth::True, ascii: false, pixels: None })
 }

@@ -94,6 +94,7 @@ pub(super) fn chart<'a>(scene: Scene<'a>, which: Panel, content: ChartContent<'a
         waiting: content.waiting,
         axis_style: theme.style(theme.dim),
         ascii: scene.look.ascii || scene.overlaid().next().is_some() && by_digits(scene.look),
+        pixels: scene.look.pixels.as_ref(),
     }
 }
 

@@ -114,7 +114,7 @@ impl Runs {
     pub(super) fn click_on_comparison(&mut self, at: Position, area: Rect) {
         let runs = self.compared();
         let Ok(theme) = Theme::load("dark", Depth::None) else { return };
-        let look = Look { theme, name: String::new(), depth: Depth::None, ascii: false };
+        let look = Look { theme, name: String::new(), depth: Depth::None, ascii: false, pixels: None };
         match hit(area, self.comparison_scene(&runs, &look), at) {
             Some(Hit::Chart(metric)) => self.comparison.view.focus(metric),
             Some(Hit::X(x)) => self.comparison.view.set_cursor(x),

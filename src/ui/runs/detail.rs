@@ -116,6 +116,7 @@ fn draw_loss(run: &RunEntry, frame: &mut Frame, area: Rect, look: &Look) {
     let title = Title { values: now.into_iter().collect(), ..Title::named("Loss") };
     let inner = panel(frame, area, look, false, title);
     let curve = Curve::line("loss", &series, theme.style(theme.loss));
-    let chart = Chart { ascii: look.ascii, ..Chart::over_steps(vec![curve], "no steps yet", theme.style(theme.dim)) };
+    let (ascii, pixels) = (look.ascii, look.pixels.as_ref());
+    let chart = Chart { ascii, pixels, ..Chart::over_steps(vec![curve], "no steps yet", theme.style(theme.dim)) };
     chart.draw(inner, frame.buffer_mut());
 }

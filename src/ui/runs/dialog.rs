@@ -166,7 +166,7 @@ mod tests {
         use crate::ui::theme::{Depth, Theme};
 
         let theme = Theme::load("dark", Depth::True)?;
-        let look = Look { theme, name: "dark".into(), depth: Depth::True, ascii: false };
+        let look = Look { theme, name: "dark".into(), depth: Depth::True, ascii: false, pixels: None };
         let typed = Row::Typed("c".into(), "d".into());
         for row in [Row::Blank, Row::Text("a標".into()), Row::Hint("b"), typed, Row::YesOrNo("go")] {
             assert_eq!(row.line(&look).to_string(), row.text());

@@ -72,6 +72,7 @@ impl Screen {
             name: "dark".into(),
             depth: Depth::True,
             ascii: false,
+            pixels: None,
         };
         let mut terminal = Terminal::new(TestBackend::new(self.size.0, self.size.1)).unwrap();
         terminal.draw(|frame| self.runs.draw(frame, frame.area(), &look)).unwrap();

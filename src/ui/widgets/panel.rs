@@ -81,8 +81,13 @@ mod tests {
 
     #[test]
     fn values_without_room_end_with_an_ellipsis() -> Result<(), Box<dyn std::error::Error>> {
-        let look =
-            Look { theme: Theme::load("dark", Depth::True)?, name: "dark".into(), depth: Depth::True, ascii: false };
+        let look = Look {
+            theme: Theme::load("dark", Depth::True)?,
+            name: "dark".into(),
+            depth: Depth::True,
+            ascii: false,
+            pixels: None,
+        };
         let title = |width| -> Result<String, Box<dyn std::error::Error>> {
             let values = vec![Span::raw("accuracy 0.3500"), Span::raw("f1 0.1728")];
             let mut terminal = Terminal::new(TestBackend::new(width, 3))?;

@@ -333,7 +333,8 @@ fn the_screens_train_a_completed_run_for_longer_and_show_the_patience() {
             let run = run.clone();
             move |screen: &vt100::Screen| {
                 let contents = screen.contents();
-                contents.lines().any(|line| ["✔", &run, steps].iter().all(|word| line.contains(word)))
+                // The line of the list, not the first one with the run of this process.
+                contents.lines().any(|line| ["▌", "✔", &run, steps].iter().all(|word| line.contains(word)))
             }
         };
         pty.wait_until("the run's end in the list", listed("10/10"));

@@ -69,7 +69,7 @@ impl Screens {
         fs::write(presets.join("reviews.toml"), REVIEWS).unwrap();
         fs::write(presets.join("broken.toml"), "[model]\nid = \"x\"\nrat = 1\n").unwrap();
         let library = Library::new(presets, "/cache".into());
-        let look = Look { theme: Theme::load("dark", depth).unwrap(), name: "dark".into(), depth, ascii };
+        let look = Look { theme: Theme::load("dark", depth).unwrap(), name: "dark".into(), depth, ascii, pixels: None };
         let home = Home::new(library.list());
         let app = App::new(look, Keymap::default(), home, Runs::default(), columns, rows);
         let terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();

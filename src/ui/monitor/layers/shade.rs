@@ -83,7 +83,7 @@ mod tests {
     use crate::ui::theme::{Depth, Theme};
 
     fn look(theme: &str, depth: Depth, ascii: bool) -> Look {
-        Look { theme: Theme::load(theme, depth).unwrap(), name: theme.into(), depth, ascii }
+        Look { theme: Theme::load(theme, depth).unwrap(), name: theme.into(), depth, ascii, pixels: None }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::trace::Raster;
 use super::{Curve, put};
 
 /// A grid of dots over an area: 2 by 4 in each cell with braille, 1 by 1 without.
@@ -31,66 +32,14 @@ impl Dots {
         }
     }
 
-    pub(super) fn column(&self, share: f64) -> i32 {
-        (share * f64::from(self.width - 1)).round().clamp(-1e6, 1e6) as i32
-    }
-
-    /// Rows count from the top, shares from the bottom.
-    pub(super) fn row(&self, share: f64) -> i32 {
-        ((1.0 - share) * f64::from(self.height - 1)).round().clamp(-1e6, 1e6) as i32
-    }
-
     /// The row of cells that a share lies in, from the top.
     pub(super) fn cell_row(&self, share: f64) -> u16 {
         (self.row(share) / self.per_cell.1) as u16
     }
 
-    pub(super) fn set(&mut self, x: i32, y: i32) {
-        /// The bits of a braille character's dots, by column and row.
-        const BITS: [[u16; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
-        if let Some(cell) = self.cell(x, y) {
-            let (column, row) = (x % self.per_cell.0, y % self.per_cell.1);
-            self.cells[cell] |= BITS[column as usize][row as usize];
-        }
-    }
-
-    pub(super) fn mark(&mut self, x: i32, y: i32) {
-        if let Some(cell) = self.cell(x, y) {
-            self.cells[cell] |= MARK;
-        }
-    }
-
     fn cell(&self, x: i32, y: i32) -> Option<usize> {
         let inside = (0..self.width).contains(&x) && (0..self.height).contains(&y);
         inside.then(|| (y / self.per_cell.1) as usize * self.columns + (x / self.per_cell.0) as usize)
-    }
-
-    /// Columns of cells.
-    pub(super) fn columns(&self) -> usize {
-        self.columns
-    }
-
-    /// Bresenham's line, clipped first so that the cost does not grow with the zoom.
-    pub(super) fn line(&mut self, from: (i32, i32), to: (i32, i32)) {
-        let Some(((mut x, mut y), to)) = self.clipped(from, to) else { return };
-        let (dx, dy) = ((to.0 - x).abs(), -(to.1 - y).abs());
-        let (sx, sy) = ((to.0 - x).signum(), (to.1 - y).signum());
-        let mut error = dx + dy;
-        loop {
-            self.set(x, y);
-            if (x, y) == to {
-                return;
-            }
-            let twice = 2 * error;
-            if twice >= dy {
-                error += dy;
-                x += sx;
-            }
-            if twice <= dx {
-                error += dx;
-                y += sy;
-            }
-        }
     }
 
     /// The part of a line inside the area, by Liang and Barsky's algorithm.
@@ -133,6 +82,62 @@ impl Dots {
             hidden[number] = curve.faint;
             put(buffer, plot.x + column, plot.y + row, symbol.encode_utf8(&mut [0; 4]), curve.style);
         }
+    }
+}
+
+impl Raster for Dots {
+    fn columns(&self) -> usize {
+        self.columns
+    }
+
+    fn column(&self, share: f64) -> i32 {
+        (share * f64::from(self.width - 1)).round().clamp(-1e6, 1e6) as i32
+    }
+
+    fn row(&self, share: f64) -> i32 {
+        ((1.0 - share) * f64::from(self.height - 1)).round().clamp(-1e6, 1e6) as i32
+    }
+
+    fn set(&mut self, x: i32, y: i32) {
+        /// The bits of a braille character's dots, by column and row.
+        const BITS: [[u16; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
+        if let Some(cell) = self.cell(x, y) {
+            let (column, row) = (x % self.per_cell.0, y % self.per_cell.1);
+            self.cells[cell] |= BITS[column as usize][row as usize];
+        }
+    }
+
+    fn mark(&mut self, x: i32, y: i32) {
+        if let Some(cell) = self.cell(x, y) {
+            self.cells[cell] |= MARK;
+        }
+    }
+
+    /// Bresenham's line, clipped first so that the cost does not grow with the zoom.
+    fn line(&mut self, from: (i32, i32), to: (i32, i32)) {
+        let Some(((mut x, mut y), to)) = self.clipped(from, to) else { return };
+        let (dx, dy) = ((to.0 - x).abs(), -(to.1 - y).abs());
+        let (sx, sy) = ((to.0 - x).signum(), (to.1 - y).signum());
+        let mut error = dx + dy;
+        loop {
+            self.set(x, y);
+            if (x, y) == to {
+                return;
+            }
+            let twice = 2 * error;
+            if twice >= dy {
+                error += dy;
+                x += sx;
+            }
+            if twice <= dx {
+                error += dx;
+                y += sy;
+            }
+        }
+    }
+
+    fn column_of(&mut self, x: i32, _: (i32, i32), (low, high): (i32, i32)) {
+        self.line((x, low), (x, high));
     }
 }
 

@@ -1,7 +1,8 @@
-//! Line charts with axes: a curve per series, drawn in braille dots. Smoothing is applied before, to the series.
+//! Line charts with axes: a curve per series, drawn in braille dots, and as a picture where the terminal shows some. Smoothing is applied before, to the series.
 
 mod axis;
 mod dots;
+mod pixels;
 mod scale;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use ratatui::style::Style;
 
 use crate::series::{At, Bucket, Series};
 use crate::ui::format::Unit;
+use crate::ui::graphics::Pictures;
 pub(super) use axis::Axis;
 use dots::Dots;
 use scale::Scale;
@@ -47,6 +49,8 @@ pub struct Chart<'a> {
     pub axis_style: Style,
     /// Whether to use ASCII characters only.
     pub ascii: bool,
+    /// Where to record the plot as a picture; `None` if the terminal shows none.
+    pub pixels: Option<&'a Pictures>,
 }
 
 impl<'a> Chart<'a> {
@@ -68,6 +72,7 @@ impl<'a> Chart<'a> {
             waiting,
             axis_style,
             ascii: false,
+            pixels: None,
         }
     }
 }
@@ -148,8 +153,10 @@ impl Chart<'_> {
         for mark in self.marks.iter().filter(|mark| (0.0..=1.0).contains(&x.scale.share(mark.x))) {
             put(buffer, plot.x + x.scale.cell(mark.x, plot.width), plot.bottom() - 1, mark.symbol, mark.style);
         }
-        if let Some(best) = &self.best {
-            self.draw_best(best, plot, buffer, &x.scale, &y.scale);
+        let best = self.best.as_ref();
+        let label = best.and_then(|best| self.draw_best(best, plot, buffer, &x.scale, &y.scale)).unwrap_or_default();
+        if let Some(pictures) = self.pixels.filter(|_| !self.ascii) {
+            pictures.record(pixels::picture(self, plot, label, &x.scale, &y.scale, pictures.cell), buffer);
         }
     }
 
@@ -255,21 +262,25 @@ impl Chart<'_> {
         }
     }
 
-    /// A star at the point, and its value on the side that has room.
-    fn draw_best(&self, best: &BestPoint, plot: Rect, buffer: &mut Buffer, x: &Scale, y: &Scale) {
+    /// A star at the point, and its value on the side that has room. Returns where the value is.
+    fn draw_best(&self, best: &BestPoint, plot: Rect, buffer: &mut Buffer, x: &Scale, y: &Scale) -> Option<Rect> {
         let share = y.share(y.position(best.y));
         if !(0.0..=1.0).contains(&x.share(best.x)) || !(0.0..=1.0).contains(&share) {
-            return;
+            return None;
         }
         let column = plot.x + x.cell(best.x, plot.width);
         let row = plot.y + Dots::new(plot, self.ascii).cell_row(share);
         put(buffer, column, row, if self.ascii { "*" } else { "★" }, best.style);
         let width = best.label.chars().count() as u16;
-        if column + 2 + width <= plot.right() {
-            buffer.set_stringn(column + 1, row, format!(" {}", best.label), usize::from(width) + 1, best.style);
+        let (start, text, x) = if column + 2 + width <= plot.right() {
+            (column + 1, format!(" {}", best.label), column + 2)
         } else if column > plot.x + width {
-            buffer.set_stringn(column - width - 1, row, format!("{} ", best.label), usize::from(width) + 1, best.style);
-        }
+            (column - width - 1, format!("{} ", best.label), column - width - 1)
+        } else {
+            return None;
+        };
+        buffer.set_stringn(start, row, text, usize::from(width) + 1, best.style);
+        Some(Rect { x, y: row, width, height: 1 })
     }
 }
 

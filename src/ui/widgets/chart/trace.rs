@@ -1,11 +1,31 @@
-//! Curves as strokes and marks in a raster of dots.
+//! Curves as strokes and marks in a raster of dots or pixels.
 
-use super::dots::Dots;
 use super::{Chart, Curve, Scale, Shape};
 use crate::series::Bucket;
 
-/// Draws a curve of a chart into dots.
-pub(super) fn curve(chart: &Chart, curve: &Curve, x: &Scale, y: &Scale, dots: &mut Dots) {
+/// What curves are drawn into.
+pub(super) trait Raster {
+    /// Columns of cells.
+    fn columns(&self) -> usize;
+
+    /// The column of a share of the x axis.
+    fn column(&self, share: f64) -> i32;
+
+    /// The row of a share of the y axis. Rows count from the top, shares from the bottom.
+    fn row(&self, share: f64) -> i32;
+
+    fn mark(&mut self, x: i32, y: i32);
+
+    fn set(&mut self, x: i32, y: i32);
+
+    fn line(&mut self, from: (i32, i32), to: (i32, i32));
+
+    /// A part of a curve within one column: its first and last row, and its lowest and highest.
+    fn column_of(&mut self, x: i32, ends: (i32, i32), range: (i32, i32));
+}
+
+/// Draws a curve of a chart.
+pub(super) fn curve(chart: &Chart, curve: &Curve, x: &Scale, y: &Scale, dots: &mut impl Raster) {
     let shown = |bucket: &&Bucket| (0.0..=1.0).contains(&x.share((chart.x_of)(bucket.last)));
     // Marks that would touch each other are a line.
     let dense = curve.shape != Shape::Line && curve.series.buckets().iter().filter(shown).count() * 2 > dots.columns();
@@ -45,7 +65,7 @@ pub(super) fn curve(chart: &Chart, curve: &Curve, x: &Scale, y: &Scale, dots: &m
     }
 }
 
-/// A curve within one column of dots. A long curve has many buckets there, whose rows are not computed one by one.
+/// A curve within one column. A long curve has many buckets there, whose rows are not computed one by one.
 struct Stroke {
     column: i32,
     low: f64,
@@ -66,14 +86,14 @@ impl Stroke {
     }
 
     /// Draws the column, joined to the end of the one before; returns its own end.
-    fn draw(&self, before: Option<(i32, i32)>, y: &Scale, dots: &mut Dots) -> (i32, i32) {
+    fn draw(&self, before: Option<(i32, i32)>, y: &Scale, dots: &mut impl Raster) -> (i32, i32) {
         let [low, high, first, end] =
             [self.low, self.high, self.first, self.end].map(|value| dots.row(y.share(y.position(value))));
         match before {
             Some(before) => dots.line(before, (self.column, first)),
             None => dots.set(self.column, first),
         }
-        dots.line((self.column, low), (self.column, high));
+        dots.column_of(self.column, (first, end), (low, high));
         (self.column, end)
     }
 }
