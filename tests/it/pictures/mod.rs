@@ -62,13 +62,28 @@ fn record_the_pictures() {
         shown = wait_for_step(&mut pty, shown + STRIDE);
         demo.show(pty.whole_screen(), training, 0.2);
     }
-    pty.wait_for(&["completed"]);
-    demo.show(pty.whole_screen(), "done: the best checkpoint is kept", 2.5);
+    pty.wait_for(&["● completed", "accuracy", "HTML report"]);
+    demo.show(pty.whole_screen(), "done: the results, and what to do next", 3.0);
+    keep("card", pty.whole_screen());
 
     pty.press("R");
     pty.wait_for(&["random", "magnitude", "170/170"]);
-    demo.show(pty.whole_screen(), "R: all runs, to compare, resume and export", 3.5);
+    pty.press("   ");
+    pty.wait_for(&["3 marked", "baseline", "sift.select"]);
+    demo.show(pty.whole_screen(), "R: all runs; the marked ones compared", 3.5);
     keep("runs", pty.whole_screen());
+    pty.press("c");
+    pty.wait_for(&["Eval loss", "Update size", "sift.select"]);
+    demo.show(pty.whole_screen(), "c: every metric of the marked runs", 3.5);
+    keep("compare", pty.whole_screen());
+    pty.press(":");
+    pty.wait_for(&["Palette"]);
+    demo.show(pty.whole_screen(), ":  everything that can be done, to search", 2.5);
+    keep("palette", pty.whole_screen());
+    pty.press("\x1b");
+    pty.wait_until("the palette to go", |screen| !screen.contents().contains("Palette"));
+    pty.press("\x1b");
+    pty.wait_for(&["sorted by"]);
     write("demo", &demo.svg());
     pty.press("q");
     assert_eq!(pty.wait_exit().0, 0);
