@@ -127,6 +127,23 @@ impl Series {
         self.buckets[..after].last()
     }
 
+    /// The curve in at most `most` buckets.
+    ///
+    /// # Panics
+    /// If `most` is below 2.
+    pub fn coarsened(&self, most: usize) -> Series {
+        let mut coarse = Series {
+            buckets: self.buckets.clone(),
+            per_bucket: self.per_bucket,
+            gap: self.gap,
+            ..Series::bounded(most)
+        };
+        while coarse.buckets.len() > most {
+            coarse.halve();
+        }
+        coarse
+    }
+
     fn halve(&mut self) {
         let merged = self.buckets.chunks(2).map(|pair| match pair {
             [a, b] => Bucket {
@@ -283,5 +300,23 @@ mod tests {
             let inner = inner.iter().rev().skip_while(|value| value.is_nan()).any(|value| value.is_nan());
             prop_assert!(!inner || buckets.iter().any(|bucket| bucket.gap));
         }
+    }
+
+    #[test]
+    fn a_coarser_curve_keeps_ends_and_extremes() {
+        let mut series = Series::default();
+        (0..1500).for_each(|step| series.push(At { step: f64::from(step), time: 0.0 }, f64::from(step * 7 % 1000)));
+        let coarse = series.coarsened(100);
+        assert!((50..=100).contains(&coarse.buckets().len()), "{}", coarse.buckets().len());
+        assert_eq!(
+            (coarse.points(), coarse.last(), coarse.last_at()),
+            (series.points(), series.last(), series.last_at())
+        );
+        let extremes = |series: &Series| {
+            let min = series.buckets().iter().map(|bucket| bucket.min).fold(f64::INFINITY, f64::min);
+            (min, series.buckets().iter().map(|bucket| bucket.max).fold(0.0, f64::max))
+        };
+        assert_eq!(extremes(&coarse), extremes(&series));
+        assert_eq!(series.coarsened(4000).buckets(), series.buckets());
     }
 }

@@ -9,10 +9,14 @@ use crate::runs_screen::SampleRuns;
 
 /// The program at Home, with settings and runs.
 fn open(samples: &SampleRuns, settings: &str, more: &[(&str, &str)]) -> Pty {
+    configure(samples, settings);
+    Pty::start_with(120, 40, &samples.path(), &["--runs", "."], more)
+}
+
+fn configure(samples: &SampleRuns, settings: &str) {
     let config = samples.path().join("config/finesift");
     fs::create_dir_all(&config).unwrap();
     fs::write(config.join("config.toml"), settings).unwrap();
-    Pty::start_with(120, 40, &samples.path(), &["--runs", "."], more)
 }
 
 fn at_runs(samples: &SampleRuns, settings: &str, more: &[(&str, &str)]) -> Pty {
@@ -203,9 +207,10 @@ fn the_background_is_queried_and_defaults_to_dark() {
         ("\x1b]11;rgb:1111/1111/1111\x07\x1b[?62;22c", vt100::Color::Default),
         ("\x1b[?1;2c", vt100::Color::Default),
     ] {
-        let mut pty = open(&samples, "theme = \"auto\"", &[]);
+        configure(&samples, "theme = \"auto\"");
+        // The answer to the last question comes with the one to the first.
+        let mut pty = Pty::start_answering(answer, 120, 40, &samples.path(), &["--runs", "."], &[]);
         pty.wait_for_sequence("\x1b]11;?");
-        pty.press(answer);
         pty.wait_for(&["Presets"]);
         pty.wait_until("the background", |screen| screen.cell(20, 60).is_some_and(|cell| cell.bgcolor() == background));
         leave(pty);

@@ -23,6 +23,16 @@ impl SmoothedSeries {
         self.strong.push(at, strong.push(value));
     }
 
+    /// The curves in at most `most` buckets each.
+    pub fn coarsened(&self, most: usize) -> SmoothedSeries {
+        SmoothedSeries {
+            raw: self.raw.coarsened(most),
+            light: self.light.coarsened(most),
+            strong: self.strong.coarsened(most),
+            averages: self.averages.clone(),
+        }
+    }
+
     pub(super) fn rewind(&mut self, step: f64) {
         let before = self.raw.points();
         for series in [&mut self.raw, &mut self.light, &mut self.strong] {

@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use crate::runs::{History, SmoothedSeries};
 use crate::series::Series;
 
+/// Buckets of a curve: more than a terminal has dots in a row, and few enough for a screen of all metrics of eight runs.
+const MOST: usize = 512;
+
 /// The curves of a run, and how far it is.
 #[derive(Clone, Default)]
 pub struct RunCurves {
@@ -37,15 +40,15 @@ impl RunCurves {
     /// The curves of a run as they are now.
     pub fn of(run: &History) -> RunCurves {
         RunCurves {
-            loss: run.loss.clone(),
-            eval_loss: run.eval_loss.clone(),
-            scores: run.scores.clone(),
-            mass: run.mass.clone(),
-            update: run.update.clone(),
-            learning_rate: run.learning_rate.clone(),
-            grad_norm: run.grad_norm.clone(),
-            throughput: run.throughput.clone(),
-            memory: run.memory.clone(),
+            loss: run.loss.coarsened(MOST),
+            eval_loss: run.eval_loss.coarsened(MOST),
+            scores: run.scores.iter().map(|(name, score)| (name.clone(), score.coarsened(MOST))).collect(),
+            mass: run.mass.coarsened(MOST),
+            update: run.update.coarsened(MOST),
+            learning_rate: run.learning_rate.coarsened(MOST),
+            grad_norm: run.grad_norm.coarsened(MOST),
+            throughput: run.throughput.coarsened(MOST),
+            memory: run.memory.coarsened(MOST),
             gpu: run.system.as_ref().is_some_and(|system| system.gpu.is_some()),
             best: run.started.as_ref().map(|started| started.best.clone()).unwrap_or_default(),
             taken: run.taken,
