@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::config::{Config, config_folder};
+use crate::preset::{Preset, cache_folder};
 use crate::ui;
 
 /// Where runs are kept.
@@ -67,6 +68,40 @@ impl ScreenArgs {
         let config = config()?;
         let options = ui::Options::of(&config, self.ascii)?;
         Ok((config, options))
+    }
+}
+
+/// What the screens need that open without a run of their own.
+#[derive(Args)]
+pub(super) struct WorkbenchArgs {
+    #[command(flatten)]
+    pub(super) runs: RunsArg,
+    #[command(flatten)]
+    pub(super) device: DeviceArg,
+    #[command(flatten)]
+    pub(super) screen: ScreenArgs,
+}
+
+/// A preset to train, and the name of its run.
+#[derive(Args)]
+pub(super) struct PresetArgs {
+    /// Name of a preset, or path of a .toml file
+    preset: String,
+    /// Override a key of the preset, such as train.epochs=3 (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Name of the run [default: the preset's name and the time]
+    #[arg(long, value_name = "NAME")]
+    pub(super) run: Option<String>,
+}
+
+impl PresetArgs {
+    /// The preset with its overrides.
+    ///
+    /// # Errors
+    /// [`Usage`](crate::Usage): a preset or an override that cannot be read.
+    pub(super) fn load(&self) -> Result<Preset> {
+        Ok(Preset::load(&self.preset, &self.set, &cache_folder())?)
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use anyhow::{Context, Result};
 use clap::Args;
 
-use super::args::{DeviceArg, RunsArg, ScreenArgs, config};
+use super::args::{WorkbenchArgs, config};
 use super::backend::LocalBackend;
 use super::watch::detached_note;
 use super::{is_dumb, on_terminal, print, report, values, warn};
@@ -59,11 +59,7 @@ pub(super) struct ChatCommand {
     #[arg(long)]
     compare: bool,
     #[command(flatten)]
-    runs: RunsArg,
-    #[command(flatten)]
-    device: DeviceArg,
-    #[command(flatten)]
-    screen: ScreenArgs,
+    workbench: WorkbenchArgs,
 }
 
 /// What Ctrl-C does now: see [`Interrupts::listen`].
@@ -78,14 +74,14 @@ impl ChatCommand {
     /// Chats until the input ends, or on a terminal until the screen is left.
     pub(super) fn run(self) -> Result<ExitCode> {
         let config = config()?;
-        let runs = self.runs.folder_with(&config);
+        let runs = self.workbench.runs.folder_with(&config);
         let model = ChatModel::find(&self.model, &runs, &cache_folder())?;
         if on_terminal() && !is_dumb() { self.open_screen(runs) } else { self.read_lines(&model) }
     }
 
     fn open_screen(self, runs: PathBuf) -> Result<ExitCode> {
-        let (_, options) = self.screen.settings()?;
-        let backend = LocalBackend::new(runs, &self.device)?;
+        let (_, options) = self.workbench.screen.settings()?;
+        let backend = LocalBackend::new(runs, &self.workbench.device)?;
         let settings = self.settings(self.seed);
         let start = ChatStart { model: self.model.into(), system: self.system, settings, base: self.compare };
         let outcome = ui::open_chat(backend, start, options)?;
@@ -93,7 +89,7 @@ impl ChatCommand {
     }
 
     fn read_lines(&self, model: &ChatModel) -> Result<ExitCode> {
-        let device = self.device.resolve()?;
+        let device = self.workbench.device.resolve()?;
         let mut loaded = model.load(None, &Hub::from_env(), device.device, &|_| {})?;
         warn(&loaded.warnings);
         let start: Vec<Message> = self.system.iter().map(|system| Message::plain("system", system.clone())).collect();

@@ -41,14 +41,14 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::logging;
 use crate::outcome::Outcome;
 use crate::panics::catch_panic;
 use crate::stdout::{StdoutError, print};
 use crate::{Usage, ui};
-use args::{DeviceArg, RunsArg, ScreenArgs, config};
+use args::{WorkbenchArgs, config};
 use backend::LocalBackend;
 
 /// Fine-tune transformers with SIFT (sparse increment fine-tuning), in the terminal.
@@ -72,18 +72,7 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    home: HomeArgs,
-}
-
-/// Options of the screens that open without a command.
-#[derive(Args)]
-struct HomeArgs {
-    #[command(flatten)]
-    runs: RunsArg,
-    #[command(flatten)]
-    device: DeviceArg,
-    #[command(flatten)]
-    screen: ScreenArgs,
+    home: WorkbenchArgs,
 }
 
 #[derive(Subcommand)]
@@ -177,7 +166,7 @@ impl Command {
     }
 }
 
-fn run(command: Option<Command>, home: &HomeArgs) -> Result<ExitCode> {
+fn run(command: Option<Command>, home: &WorkbenchArgs) -> Result<ExitCode> {
     let Some(command) = command else { return open_home(home) };
     match command {
         Command::Train(train) => return train.run(),
@@ -206,7 +195,7 @@ fn run(command: Option<Command>, home: &HomeArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn open_home(home: &HomeArgs) -> Result<ExitCode> {
+fn open_home(home: &WorkbenchArgs) -> Result<ExitCode> {
     if !on_terminal() {
         anyhow::bail!(Usage(
             "the screens need a terminal; `finesift --help` lists the commands that work without one".into()

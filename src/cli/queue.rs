@@ -8,11 +8,11 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::args::RunsArg;
+use super::args::{PresetArgs, RunsArg};
 use super::queue_run::QueueRun;
 use super::time_zone::LocalZone;
 use super::{print, warn};
-use crate::preset::{Preset, cache_folder};
+use crate::preset::cache_folder;
 use crate::queue::{EntryState, Queue, QueueEntry, QueueMove, settings_apart};
 use crate::text::{padded, width};
 
@@ -58,14 +58,8 @@ struct List {
 
 #[derive(Args)]
 struct Add {
-    /// Name of a preset, or path of a .toml file
-    preset: String,
-    /// Override a key of the preset, such as train.epochs=3 (repeatable)
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Name of the run [default: the preset's name and the time it starts]
-    #[arg(long, value_name = "NAME")]
-    run: Option<String>,
+    #[command(flatten)]
+    preset: PresetArgs,
     #[command(flatten)]
     runs: RunsArg,
 }
@@ -108,9 +102,7 @@ impl QueueCommand {
             }
             Some(Subcommands::Add(add)) => {
                 let runs = add.runs.folder()?;
-                let cache = cache_folder();
-                let preset = Preset::load(&add.preset, &add.set, &cache)?;
-                Queue::of(&runs).add(&preset, add.run.as_deref(), &cache)?;
+                Queue::of(&runs).add(&add.preset.load()?, add.preset.run.as_deref(), &cache_folder())?;
                 print(&report(&runs, false)?)?;
             }
             Some(Subcommands::Move(Move { id, to, runs })) => {

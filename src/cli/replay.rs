@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Args;
 
-use super::args::{DeviceArg, RunsArg, ScreenArgs};
+use super::args::WorkbenchArgs;
 use super::backend::LocalBackend;
 use super::{is_dumb, on_terminal, report, watch};
 use crate::runs::find;
@@ -25,11 +25,7 @@ pub(super) struct Replay {
     #[arg(long, value_name = "FACTOR", value_parser = speed)]
     speed: Option<f64>,
     #[command(flatten)]
-    runs: RunsArg,
-    #[command(flatten)]
-    device: DeviceArg,
-    #[command(flatten)]
-    screen: ScreenArgs,
+    workbench: WorkbenchArgs,
 }
 
 impl Replay {
@@ -40,8 +36,8 @@ impl Replay {
                 "a replay needs a terminal with screens; the events are in events.jsonl of the run folder".into()
             ));
         }
-        let (config, options) = self.screen.settings()?;
-        let backend = LocalBackend::new(self.runs.folder_with(&config), &self.device)?;
+        let (config, options) = self.workbench.screen.settings()?;
+        let backend = LocalBackend::new(self.workbench.runs.folder_with(&config), &self.workbench.device)?;
         let folder = find(backend.runs(), &self.run)?;
         let outcome = ui::replay(backend, folder, self.speed, options)?;
         report(&outcome, &watch::detached_note(&outcome))

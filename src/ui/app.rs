@@ -24,12 +24,13 @@ use super::message::{Effect, Msg};
 use super::monitor::Monitor;
 use super::monitors::Monitors;
 use super::overlay::{BusyDialog, Choice, Overlay, Question};
+use super::place::Place;
 use super::runs::Runs;
 use super::scene::Scene;
 use super::screen::Screen;
 use super::starts::Starts;
 use super::theme::{Look, Themes};
-use super::toast::{Place, Toasts};
+use super::toast::{Toasts, Visibility};
 use crate::alerts::{Alert, Alerts};
 use crate::preset::PresetEntry;
 use crate::protocol::Event;
@@ -101,15 +102,22 @@ impl App {
         self.screen == Screen::Monitor && self.monitor().is_some_and(Monitor::playing)
     }
 
-    /// What is drawn.
-    pub fn scene(&self) -> Scene<'_> {
-        Scene {
+    /// Where the user is.
+    pub fn place(&self) -> Place<'_> {
+        Place {
             screen: self.screen,
             home: &self.home,
             runs: &self.runs,
             chat: &self.chat,
             live: self.monitors.live.as_ref(),
             monitor: self.monitors.shown(),
+        }
+    }
+
+    /// What is drawn.
+    pub fn scene(&self) -> Scene<'_> {
+        Scene {
+            place: self.place(),
             toasts: &self.toasts,
             overlay: self.overlay.as_ref(),
             keymap: &self.keymap,
@@ -219,8 +227,9 @@ impl App {
         let hidden = self.screen != Screen::Monitor || self.monitors.replay.is_some();
         if let Some(live) = &mut self.monitors.live {
             let name = live.name();
-            let place = if hidden { Place::Elsewhere(&name) } else { Place::OnScreen { logged: live.shows_log() } };
-            self.toasts.of_event(&event, place);
+            let visibility =
+                if hidden { Visibility::Elsewhere(&name) } else { Visibility::OnScreen { logged: live.shows_log() } };
+            self.toasts.of_event(&event, visibility);
             if event.is_last() {
                 self.home.renew_estimate();
             }

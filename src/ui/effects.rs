@@ -19,7 +19,7 @@ use super::monitor::Files;
 use super::queue_edit::QueueEdit;
 use super::replay::{Pace, PaceControl, read_paced};
 use super::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
-use super::screenshot::{self, Palette, ScreenFiles};
+use super::screenshot::{self, ScreenColours, ScreenFiles};
 use super::start_request::StartRequest;
 use super::terminal::Terminal;
 use crate::config::Config;
@@ -203,7 +203,7 @@ impl Workbench {
         let size = terminal.size()?;
         let mut terminal = Ratatui::new(TestBackend::new(size.width, size.height)).context("cannot draw the screen")?;
         terminal.draw(|frame| super::draw(frame, &self.app)).context("cannot draw the screen")?;
-        let (buffer, palette) = (terminal.backend().buffer().clone(), Palette::of(&self.app.look.theme));
+        let (buffer, palette) = (terminal.backend().buffer().clone(), ScreenColours::of(&self.app.look.theme));
         self.aside(move || {
             vec![match screenshot::save(&buffer, palette, &files) {
                 Ok(saved) => Msg::Notice(saved),

@@ -18,17 +18,17 @@ pub fn draw(frame: &mut Frame, scene: &Scene) {
     }
     let frames = Frames::of(area, scene.toasts.lines(area.width, area.height));
     top_line::draw(frame, frames.top, scene);
-    match scene.screen {
-        Screen::Home => scene.home.draw(frame, frames.body, scene.look),
-        Screen::Runs => scene.runs.draw(frame, frames.body, scene.look),
-        Screen::Chat => scene.chat.draw(frame, frames.body, scene.look),
+    match scene.place.screen {
+        Screen::Home => scene.place.home.draw(frame, frames.body, scene.look),
+        Screen::Runs => scene.place.runs.draw(frame, frames.body, scene.look),
+        Screen::Chat => scene.place.chat.draw(frame, frames.body, scene.look),
         Screen::Monitor => {
-            if let Some(monitor) = scene.monitor {
+            if let Some(monitor) = scene.place.monitor {
                 monitor.draw(frame, frames.body, scene.look);
             }
         }
     }
-    Footer::new(frames.footer, &scene.place(), scene.keymap, scene.overlay).draw(frame, scene.look);
+    Footer::new(frames.footer, &scene.place, scene.keymap, scene.overlay).draw(frame, scene.look);
     scene.toasts.draw(frame, frames.toasts, scene.look);
     if let Some(overlay) = scene.overlay {
         overlay.draw(frame, &scene.below_overlay(frames.body));

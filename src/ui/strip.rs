@@ -21,10 +21,10 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene) {
     if let Some(overlay) = scene.overlay {
         return draw_overlay(frame, area, scene, &overlay.in_short(&scene.below_overlay(area)));
     }
-    let run = if scene.screen == Screen::Monitor { scene.monitor } else { scene.live };
+    let run = if scene.place.screen == Screen::Monitor { scene.place.monitor } else { scene.place.live };
     let Some(run) = run else {
         let text = |text: &str, hue| Line::styled(cut(text, area, ascii), theme.style(hue));
-        let preset = scene.home.selected().map(|name| format!("{name} selected at Home"));
+        let preset = scene.place.home.selected().map(|name| format!("{name} selected at Home"));
         let lines = [
             text(preset.as_deref().unwrap_or("no run yet"), theme.text),
             last_line(scene, area),
@@ -159,19 +159,19 @@ fn last_line(scene: &Scene, area: Rect) -> Line<'static> {
 
 /// The keys that work without seeing more.
 fn keys(scene: &Scene) -> String {
-    let pausing = scene.screen == Screen::Monitor && scene.monitor.is_some_and(Monitor::at_work);
+    let pausing = scene.place.screen == Screen::Monitor && scene.place.monitor.is_some_and(Monitor::at_work);
     let wanted = [
         (
             Action::PauseOrResume,
-            if scene.monitor.is_some_and(|run| run.run.held) { "resume" } else { "pause" },
+            if scene.place.monitor.is_some_and(|run| run.run.held) { "resume" } else { "pause" },
             pausing,
         ),
-        (Action::Launch, "launch", scene.live.is_none()),
-        (Action::App(AppAction::Show(Screen::Monitor)), "monitor", !pausing && scene.live.is_some()),
+        (Action::Launch, "launch", scene.place.live.is_none()),
+        (Action::App(AppAction::Show(Screen::Monitor)), "monitor", !pausing && scene.place.live.is_some()),
         (Action::App(AppAction::Quit), "quit", true),
     ];
     let key = |(action, word, shown): (Action, &str, bool)| {
-        let mut lines = scene.keymap.lines(Context::from(scene.screen)).filter(|_| shown);
+        let mut lines = scene.keymap.lines(Context::from(scene.place.screen)).filter(|_| shown);
         lines.find(|(binding, _)| binding.action == action).map(|(_, keys)| format!("{} {word}", keys[0].name()))
     };
     wanted.into_iter().filter_map(key).collect::<Vec<_>>().join("  ")

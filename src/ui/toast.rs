@@ -46,7 +46,7 @@ pub struct Toasts {
 
 /// Where the run of an event is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place<'a> {
+pub enum Visibility<'a> {
     /// On the screen; whether its log is too.
     OnScreen { logged: bool },
     /// Not on the screen; the run's name.
@@ -78,10 +78,10 @@ impl Toasts {
 
     /// Shows an event of a run, if it is worth a toast. A run that is not on the screen is named; the log of one that is
     /// says what is merely good to know.
-    pub fn of_event(&mut self, event: &Event, place: Place) {
-        let (name, logged) = match place {
-            Place::Elsewhere(name) => (Some(name), false),
-            Place::OnScreen { logged } => (None, logged),
+    pub fn of_event(&mut self, event: &Event, visibility: Visibility) {
+        let (name, logged) = match visibility {
+            Visibility::Elsewhere(name) => (Some(name), false),
+            Visibility::OnScreen { logged } => (None, logged),
         };
         if logged && matches!(event, Event::Failed { .. }) {
             // The card says so.
@@ -212,11 +212,11 @@ mod tests {
     fn a_run_that_is_not_on_the_screen_is_named() {
         let mut toasts = Toasts::default();
         let saved = Event::Checkpointed { step: 8, path: "x".into(), bytes: 1024, seconds: 0.0, held_up: 0.0 };
-        toasts.of_event(&saved, Place::OnScreen { logged: true });
+        toasts.of_event(&saved, Visibility::OnScreen { logged: true });
         assert_eq!(toasts.count(), 0, "its log says so");
-        toasts.of_event(&saved, Place::OnScreen { logged: false });
-        toasts.of_event(&saved, Place::Elsewhere("demo"));
-        toasts.of_event(&Event::warning("slow"), Place::OnScreen { logged: true });
+        toasts.of_event(&saved, Visibility::OnScreen { logged: false });
+        toasts.of_event(&saved, Visibility::Elsewhere("demo"));
+        toasts.of_event(&Event::warning("slow"), Visibility::OnScreen { logged: true });
         let texts: Vec<&str> = toasts.toasts.iter().map(|toast| toast.text.as_str()).collect();
         assert_eq!(
             texts,

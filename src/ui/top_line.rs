@@ -46,12 +46,12 @@ fn at_right(line: Rect, width: usize) -> Rect {
 fn parts(top: Rect, scene: &Scene) -> Parts {
     let screens = screens(scene);
     let room = usize::from(top.width).saturating_sub(screens.width() + GAP);
-    let live = scene.live.map(|live| (live, live.status(scene.look)));
+    let live = scene.place.live.map(|live| (live, live.status(scene.look)));
     let pill = |room: usize| match &live {
         Some((live, status)) => {
             let folder = live.files.as_ref().map(|files| files.folder.as_path());
             // Only there is the list of runs up to date.
-            let others = if scene.screen == Screen::Runs { scene.runs.other_active(folder) } else { 0 };
+            let others = if scene.place.screen == Screen::Runs { scene.place.runs.other_active(folder) } else { 0 };
             let mut line = Pill { status, attached: live.attached, others }.line(room.saturating_sub(1), scene.look);
             if line.width() > 0 {
                 line.push_span(" ");
@@ -60,7 +60,7 @@ fn parts(top: Rect, scene: &Scene) -> Parts {
         }
         None => Line::default(),
     };
-    match scene.monitor.filter(|_| scene.screen == Screen::Monitor) {
+    match scene.place.monitor.filter(|_| scene.place.screen == Screen::Monitor) {
         // The live run is in front: its header says all that the pill would.
         Some(monitor) if monitor.live => {
             Parts { screens, headline: monitor.headline(scene.look, room), pill: Line::default() }
@@ -79,7 +79,7 @@ fn screens(scene: &Scene) -> Line<'static> {
     let theme = &scene.look.theme;
     let mut line = Line::from(Span::styled(NAME, theme.bold(theme.accent)));
     for screen in Screen::ALL {
-        let style = if screen == scene.screen { theme.bold(theme.text) } else { theme.style(theme.dim) };
+        let style = if screen == scene.place.screen { theme.bold(theme.text) } else { theme.style(theme.dim) };
         line.push_span(Span::styled(format!(" {} ", screen.name()), style));
     }
     line

@@ -14,12 +14,7 @@ const DELETE_ALL: &str = "\x1b_Ga=d,d=A,q=2\x1b\\";
 
 /// A folder of runs with the recorded run `demo`, and these settings.
 fn runs(settings: &str) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let run = folder.path().join("demo");
-    fs::create_dir(&run).unwrap();
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runs/demo.jsonl");
-    fs::copy(fixture, run.join("events.jsonl")).unwrap();
-    fs::write(run.join("preset.toml"), "").unwrap();
+    let folder = crate::replay_pty::runs();
     let config = folder.path().join("config/finesift");
     fs::create_dir_all(&config).unwrap();
     fs::write(config.join("config.toml"), settings).unwrap();

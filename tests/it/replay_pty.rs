@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::pty::Pty;
 
 /// A folder of runs with the recorded run `demo`.
-fn runs() -> tempfile::TempDir {
+pub fn runs() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("demo");
     fs::create_dir(&run).unwrap();

@@ -16,7 +16,7 @@ impl App {
     pub(super) fn handle(&mut self, input: UserInput) -> Option<Effect> {
         if let UserInput::Click(at) = input
             && let frames = self.frames()
-            && let footer = Footer::new(frames.footer, &self.scene().place(), &self.keymap, self.overlay.as_ref())
+            && let footer = Footer::new(frames.footer, &self.place(), &self.keymap, self.overlay.as_ref())
             && let Some(key) = footer.key_at(at)
         {
             return self.handle(UserInput::Key(key.event()));

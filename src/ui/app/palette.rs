@@ -11,7 +11,7 @@ impl App {
     /// Opens the palette, unless text is typed. The runs are listed for it.
     pub(super) fn open_palette(&mut self) -> Option<Effect> {
         // In the chat text is always typed, and stays where it is.
-        if self.screen != Screen::Chat && self.scene().place().dialog().is_some() {
+        if self.screen != Screen::Chat && self.place().dialog().is_some() {
             return None;
         }
         let scene = self.scene().below_overlay(self.frames().body);

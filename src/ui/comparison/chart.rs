@@ -12,9 +12,9 @@ use crate::ui::format::Unit;
 use crate::ui::widgets::chart::{Chart, Curve};
 use crate::ui::widgets::panel::{Title, panel};
 
-/// Where a chart stands.
+/// What a chart is on the screen.
 #[derive(Clone, Copy)]
-pub(super) enum Place {
+pub(super) enum ChartRole {
     InGrid {
         focused: bool,
     },
@@ -26,12 +26,12 @@ pub(super) enum Place {
 }
 
 /// Draws the chart of a metric in a panel.
-pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene, metric: &Metric, place: Place) {
+pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene, metric: &Metric, role: ChartRole) {
     let theme = &scene.look.theme;
     let name = metric.name();
-    let (values, focused) = match place {
-        Place::InGrid { focused } => (Vec::new(), focused),
-        Place::Alone { number, of } => {
+    let (values, focused) = match role {
+        ChartRole::InGrid { focused } => (Vec::new(), focused),
+        ChartRole::Alone { number, of } => {
             (vec![Span::styled(format!("{} of {of}", number + 1), theme.style(theme.dim))], false)
         }
     };

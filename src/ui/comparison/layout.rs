@@ -3,7 +3,7 @@
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 
-use super::chart::Place;
+use super::chart::ChartRole;
 use super::metric::Metric;
 use super::scene::Scene;
 use super::view::Extent;
@@ -43,12 +43,12 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
         Some(from) => settings::draw(frame, areas.all_charts(), scene, from),
         None => {
             for &(number, area) in &areas.charts {
-                let place = match scene.view.extent {
-                    Extent::Grid => Place::InGrid { focused: number == focus },
-                    Extent::Below | Extent::Single => Place::Alone { number, of: metrics.len() },
+                let role = match scene.view.extent {
+                    Extent::Grid => ChartRole::InGrid { focused: number == focus },
+                    Extent::Below | Extent::Single => ChartRole::Alone { number, of: metrics.len() },
                 };
                 if let Some(metric) = metrics.get(number) {
-                    chart::draw(frame, area, scene, metric, place);
+                    chart::draw(frame, area, scene, metric, role);
                 }
             }
             if let Some((_, first)) = areas.charts.first() {

@@ -42,7 +42,7 @@ impl BusyDialog {
             .then(|| Answer::new('q', "queue it: it starts when no run is active", BusyAnswer::Queue));
         let at_once = match self.active {
             ActiveRuns::Here => {
-                let started = scene.live.and_then(|live| live.run.started.as_ref());
+                let started = scene.place.live.and_then(|live| live.run.started.as_ref());
                 let run = started.map_or("that run".into(), |started| format!("\"{}\"", plain(&started.run)));
                 Answer::new('b', format!("send {run} to the background, and start now"), BusyAnswer::HandOff)
             }
@@ -93,7 +93,7 @@ impl BusyDialog {
     fn page<'a>(&self, scene: &Scene) -> (Vec<Line<'a>>, usize) {
         let room = usize::from(WIDTH.min(scene.area.width).saturating_sub(2));
         let active = match &self.active {
-            ActiveRuns::Here => scene.live.map(still_training).unwrap_or_default(),
+            ActiveRuns::Here => scene.place.live.map(still_training).unwrap_or_default(),
             ActiveRuns::Elsewhere(names) => match names.as_slice() {
                 [name] => format!("\"{}\" is training in another process.", plain(name)),
                 names => format!("{} runs are training in other processes.", names.len()),

@@ -60,10 +60,10 @@ pub(super) fn draw(frame: &mut Frame, scene: &Scene, from: usize) {
 
 fn page<'a>(scene: &Scene<'a>) -> Page<'a> {
     let within = scene.area;
-    let place = scene.place();
+    let place = scene.place;
     let now = place.bindings(scene.keymap).into_iter().filter(|(_, keys)| !keys.is_empty());
     let (here, anywhere): (Vec<_>, Vec<_>) = now.partition(|(binding, _)| binding.context != Context::Anywhere);
-    let context = Context::from(scene.screen);
+    let context = Context::from(scene.place.screen);
     let others = scene.keymap.lines(context).filter(|(binding, _)| !place.applies(binding.action));
     let (elsewhere, idle): (Vec<_>, Vec<_>) = others.partition(|(binding, _)| binding.context == context);
     let look = scene.look;

@@ -125,7 +125,7 @@ impl Overlay {
 /// The action that an input stands for on an overlay.
 fn action(input: &UserInput, scene: &Scene) -> Option<Action> {
     match input {
-        UserInput::Key(key) => scene.keymap.action(scene.screen.into(), key),
+        UserInput::Key(key) => scene.keymap.action(scene.place.screen.into(), key),
         UserInput::Click(_) => Some(Action::Back),
         UserInput::ScrollUp(_) => Some(Action::Up),
         UserInput::ScrollDown(_) => Some(Action::Down),

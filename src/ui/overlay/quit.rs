@@ -69,11 +69,13 @@ impl Question {
     /// Whether there is something to ask about.
     pub fn applies(self, scene: &Scene) -> bool {
         match self {
-            Question::Presets => !scene.home.unsaved().is_empty(),
-            Question::Export | Question::Waiting => scene.runs.exporting().is_some(),
+            Question::Presets => !scene.place.home.unsaved().is_empty(),
+            Question::Export | Question::Waiting => scene.place.runs.exporting().is_some(),
             Question::Run => trains(scene),
             // A run that trains was asked about already, with them.
-            Question::Queue => !trains(scene) && scene.runs.queue().works() && scene.runs.queue().waiting() > 0,
+            Question::Queue => {
+                !trains(scene) && scene.place.runs.queue().works() && scene.place.runs.queue().waiting() > 0
+            }
         }
     }
 
@@ -83,7 +85,7 @@ impl Question {
         let without = Answer::new('n', "quit without saving", Completion::Leave);
         let cancel = Answer::new('c', "cancel it and quit; nothing is written", Completion::CancelExport);
         match self {
-            Question::Presets if can_save(&scene.home.unsaved()) => {
+            Question::Presets if can_save(&scene.place.home.unsaved()) => {
                 vec![Answer::new('s', "save all and quit", Completion::SavePresets), without, stay]
             }
             Question::Presets => vec![stay, without],
@@ -101,12 +103,12 @@ impl Question {
     /// The lines above the answers.
     fn lines<'a>(self, scene: &Scene, room: usize) -> Vec<Line<'a>> {
         match self {
-            Question::Presets => unsaved_presets(scene, &scene.home.unsaved(), room),
+            Question::Presets => unsaved_presets(scene, &scene.place.home.unsaved(), room),
             Question::Export => exporting(scene, "An export is still running.", room),
             Question::Waiting => exporting(scene, "Quitting when this export is done.", room),
             Question::Run => {
-                let training = scene.live.map(still_training).unwrap_or_default();
-                let queued = match scene.runs.queue().waiting() {
+                let training = scene.place.live.map(still_training).unwrap_or_default();
+                let queued = match scene.place.runs.queue().waiting() {
                     0 => None,
                     1 => Some("1 run is queued: k trains it too, else it stays queued.".to_owned()),
                     number => Some(format!("{number} runs are queued: k trains them too, else they stay queued.")),
@@ -115,7 +117,7 @@ impl Question {
                 let lines = sentences.flat_map(|sentence| wrapped(&sentence, room.saturating_sub(2)));
                 lines.map(|line| text(scene, &line)).collect()
             }
-            Question::Queue => match scene.runs.queue().waiting() {
+            Question::Queue => match scene.place.runs.queue().waiting() {
                 1 => vec![text(scene, "1 run is queued.")],
                 number => vec![text(scene, &format!("{number} runs are queued."))],
             },
@@ -131,7 +133,9 @@ impl Question {
     /// The line below the answers.
     fn hint(self, scene: &Scene) -> &'static str {
         match self {
-            Question::Presets if !can_save(&scene.home.unsaved()) => "esc stays; fix or rename these presets at Home",
+            Question::Presets if !can_save(&scene.place.home.unsaved()) => {
+                "esc stays; fix or rename these presets at Home"
+            }
             Question::Presets | Question::Export | Question::Waiting => "esc stays",
             Question::Run => "esc stays; `finesift attach` shows a run in the background",
             Question::Queue => "esc stays; `finesift queue run` trains them without screens",
@@ -186,7 +190,7 @@ fn can_save(unsaved: &[Unsaved]) -> bool {
 
 /// Whether this process trains a run.
 fn trains(scene: &Scene) -> bool {
-    scene.live.is_some_and(|live| live.at_work() && !live.attached)
+    scene.place.live.is_some_and(|live| live.at_work() && !live.attached)
 }
 
 /// `"demo" is still training (132/170).`
@@ -231,7 +235,7 @@ fn unsaved_presets<'a>(scene: &Scene, unsaved: &[Unsaved], room: usize) -> Vec<L
 fn exporting<'a>(scene: &Scene, question: &str, room: usize) -> Vec<Line<'a>> {
     let theme = &scene.look.theme;
     let mut lines = vec![text(scene, question)];
-    if let Some(export) = scene.runs.exporting() {
+    if let Some(export) = scene.place.runs.exporting() {
         let to = format!("to {}", export.order.out.display());
         let to = wrapped_at_most(&plain(&to), room.saturating_sub(4), 2, scene.look.ascii);
         let what = std::iter::once(format!("{} as {}", export.name(), export.format())).chain(to);

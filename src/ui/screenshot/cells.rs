@@ -3,7 +3,7 @@
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::Modifier;
 
-use super::palette::{Palette, Rgb};
+use super::palette::{Rgb, ScreenColours};
 use crate::ui::format::width;
 
 /// Consecutive cells of one row that have one style.
@@ -34,7 +34,7 @@ impl CellRun {
 }
 
 /// Everything of a buffer that is not blank.
-pub fn runs(buffer: &Buffer, palette: Palette) -> Vec<CellRun> {
+pub fn runs(buffer: &Buffer, palette: ScreenColours) -> Vec<CellRun> {
     let mut runs = Vec::new();
     let (columns, rows) = (buffer.area.width, buffer.area.height);
     for row in 0..rows {
@@ -65,7 +65,7 @@ fn printable(symbol: &str) -> String {
     if width(&shown) == 0 { " ".into() } else { shown }
 }
 
-fn style(cell: &Cell, palette: Palette) -> CellStyle {
+fn style(cell: &Cell, palette: ScreenColours) -> CellStyle {
     let (mut color, mut background) = (palette.rgb(cell.fg), palette.rgb(cell.bg));
     if cell.modifier.contains(Modifier::REVERSED) {
         (color, background) = (Some(background.unwrap_or(palette.background)), Some(color.unwrap_or(palette.text)));
@@ -96,14 +96,14 @@ mod tests {
         buffer.set_string(1, 0, "a標e\u{301}", Style::new());
         buffer.set_string(5, 0, "bold", Style::new().add_modifier(Modifier::BOLD | Modifier::REVERSED));
         buffer[(11, 1)].set_symbol("\u{1b}").set_style(Style::new().bg(Color::Indexed(1)));
-        let runs = runs(&buffer, Palette::DARK);
+        let runs = runs(&buffer, ScreenColours::DARK);
         let texts: Vec<String> =
             runs.iter().map(|run| run.symbols.iter().map(|(symbol, _)| symbol.as_str()).collect()).collect();
         assert_eq!(texts, [" a標e\u{301}", "bold", " "]);
         assert_eq!((runs[0].cells(), runs[0].symbols[2].1, runs[1].column), (5, 2, 5));
         assert_eq!(
             (runs[1].style.color, runs[1].style.background),
-            (Palette::DARK.background, Some(Palette::DARK.text))
+            (ScreenColours::DARK.background, Some(ScreenColours::DARK.text))
         );
         assert_eq!((runs[2].row, runs[2].column, runs[2].style.background), (1, 11, Some([205, 49, 49])));
     }

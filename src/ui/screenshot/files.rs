@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use ratatui::buffer::Buffer;
 
-use super::palette::Palette;
+use super::palette::ScreenColours;
 use super::{png, svg};
 
 /// Where the pictures of a screen are written.
@@ -21,7 +21,7 @@ pub struct ScreenFiles {
 ///
 /// # Errors
 /// The files cannot be written.
-pub fn save(buffer: &Buffer, palette: Palette, files: &ScreenFiles) -> Result<String> {
+pub fn save(buffer: &Buffer, palette: ScreenColours, files: &ScreenFiles) -> Result<String> {
     let ScreenFiles { folder, name } = files;
     fs::create_dir_all(folder).with_context(|| format!("{}: cannot create", folder.display()))?;
     let [svg_path, png_path] = free(folder, name);
@@ -59,10 +59,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let files = ScreenFiles { folder: folder.path().join("screens"), name: "home".into() };
         let buffer = Buffer::empty(Rect::new(0, 0, 4, 2));
-        let saved = [1, 2].map(|_| save(&buffer, Palette::DARK, &files).unwrap());
+        let saved = [1, 2].map(|_| save(&buffer, ScreenColours::DARK, &files).unwrap());
         assert!(saved[0].contains("home.svg and home.png into") && saved[1].contains("home-2.svg and home-2.png"));
         assert_eq!(fs::read_dir(&files.folder).unwrap().count(), 4);
         let blocked = ScreenFiles { folder: files.folder.join("home.svg"), name: "x".into() };
-        assert!(save(&buffer, Palette::DARK, &blocked).is_err());
+        assert!(save(&buffer, ScreenColours::DARK, &blocked).is_err());
     }
 }

@@ -21,5 +21,5 @@ pub mod svg;
 pub use self::png::encode;
 pub use cells::{CellRun, runs};
 pub(super) use files::{ScreenFiles, save};
-pub use palette::Palette;
+pub use palette::ScreenColours;
 pub use shapes::CELL;

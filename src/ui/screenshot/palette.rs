@@ -9,7 +9,7 @@ pub type Rgb = [u8; 3];
 
 /// The colours of a terminal's text and background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Palette {
+pub struct ScreenColours {
     pub text: Rgb,
     pub background: Rgb,
 }
@@ -34,18 +34,18 @@ const ANSI: [Rgb; 16] = [
     [242, 242, 242],
 ];
 
-impl Palette {
+impl ScreenColours {
     /// A dark terminal, for which most themes are made.
-    pub const DARK: Palette = Palette { text: [192, 202, 245], background: [26, 27, 38] };
+    pub const DARK: ScreenColours = ScreenColours { text: [192, 202, 245], background: [26, 27, 38] };
 
     /// A light terminal.
-    pub const LIGHT: Palette = Palette { text: [31, 35, 40], background: [255, 255, 255] };
+    pub const LIGHT: ScreenColours = ScreenColours { text: [31, 35, 40], background: [255, 255, 255] };
 
     /// The terminal that a theme is made for, since nothing says which one it is.
-    pub(in crate::ui) fn of(theme: &Theme) -> Palette {
+    pub(in crate::ui) fn of(theme: &Theme) -> ScreenColours {
         let is_light =
             components(theme.track.0).is_some_and(|track| track.into_iter().map(u32::from).sum::<u32>() > 384);
-        if is_light { Palette::LIGHT } else { Palette::DARK }
+        if is_light { ScreenColours::LIGHT } else { ScreenColours::DARK }
     }
 
     /// The colour of a text; `None` for the terminal's own.

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use ratatui::buffer::Buffer;
 
 use super::cells::{CellRun, runs};
-use super::palette::Palette;
+use super::palette::ScreenColours;
 use super::raster::{Pen, Raster};
 use super::shapes::{CELL, shapes};
 use super::svg::{MARGIN, size};
@@ -17,7 +17,7 @@ const FONT: &[u8] = include_bytes!("font/DejaVuSansMono.ttf");
 ///
 /// # Errors
 /// The image cannot be encoded, as one of no size.
-pub fn encode(buffer: &Buffer, palette: Palette) -> Result<Vec<u8>> {
+pub fn encode(buffer: &Buffer, palette: ScreenColours) -> Result<Vec<u8>> {
     let font = FontRef::try_from_slice(FONT).context("cannot read the font")?;
     let (width, height) = size(buffer);
     let mut raster = Raster::new(width, height, palette.background);
@@ -76,7 +76,7 @@ mod tests {
         let style = Style::new().fg(Color::Rgb(255, 0, 0));
         buffer.set_string(0, 0, "██──╮A標\u{1f600}", style);
         buffer.set_string(4, 1, "│", style);
-        let (width, height, pixels) = decoded(&encode(&buffer, Palette::DARK).unwrap());
+        let (width, height, pixels) = decoded(&encode(&buffer, ScreenColours::DARK).unwrap());
         assert_eq!((width, height), (2 * (10 * 8 + 24), 2 * (2 * 16 + 24)));
         let at = |x: u32, y: u32| {
             let first = 3 * (y * width + x) as usize;
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn an_empty_screen_is_its_margin() {
-        let (width, height, _) = decoded(&encode(&Buffer::empty(Rect::ZERO), Palette::LIGHT).unwrap());
+        let (width, height, _) = decoded(&encode(&Buffer::empty(Rect::ZERO), ScreenColours::LIGHT).unwrap());
         assert_eq!((width, height), (48, 48));
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use ratatui::buffer::Buffer;
 
 use super::cells::{CellRun, runs};
-use super::palette::{Palette, Rgb};
+use super::palette::{Rgb, ScreenColours};
 use super::shapes::{CELL, DOT, LINE, Shape, merges, shapes};
 
 /// Space around the cells.
@@ -15,7 +15,7 @@ pub const MARGIN: u32 = 12;
 const ROOT: &str = r#"xmlns="http://www.w3.org/2000/svg" font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace" font-size="13" xml:space="preserve""#;
 
 /// A picture of a buffer.
-pub fn still(buffer: &Buffer, palette: Palette) -> String {
+pub fn still(buffer: &Buffer, palette: ScreenColours) -> String {
     let (width, height) = size(buffer);
     let mut svg = open(width, height, palette, "");
     runs(buffer, palette).iter().for_each(|run| draw(run, &mut svg));
@@ -29,7 +29,7 @@ pub fn size(buffer: &Buffer) -> (u32, u32) {
 }
 
 /// The beginning of a picture: the root element, its styles and the background.
-pub fn open(width: u32, height: u32, palette: Palette, styles: &str) -> String {
+pub fn open(width: u32, height: u32, palette: ScreenColours, styles: &str) -> String {
     // Braille dots are subpaths of no length with round caps (`.d`); lines are strokes (`.l`, heavy `.b`).
     let strokes = format!(
         ".d,.l,.b{{fill:none}}.d{{stroke-width:{};stroke-linecap:round}}.l{{stroke-width:{}}}.b{{stroke-width:{}}}",
@@ -213,7 +213,7 @@ mod tests {
     fn lines_blocks_and_braille_dots_are_shapes_and_words_keep_their_columns() {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 20, 1));
         buffer.set_string(0, 0, "──▇\u{2809} a<b  c標d", Style::new());
-        let svg = still(&buffer, Palette::DARK);
+        let svg = still(&buffer, ScreenColours::DARK);
         let (left, top) = (MARGIN, MARGIN);
         assert!(svg.contains(&format!("d=\"M{left} {}L{} {}\"", top + 8, left + 16, top + 8)), "{svg}");
         assert!(svg.contains(&format!("d=\"M{} {}h8v14h-8z\"", left + 16, top + 2)), "{svg}");
@@ -262,7 +262,7 @@ mod tests {
                     cell.modifier = Modifier::from_bits_truncate(modifiers);
                 }
             }
-            let svg = still(&buffer, Palette::LIGHT);
+            let svg = still(&buffer, ScreenColours::LIGHT);
             prop_assert_eq!(open_elements(&svg), Vec::<&str>::new());
             prop_assert!(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
             let valid = |c: char| c == '\n' || !c.is_control() && c != '\u{ffff}';

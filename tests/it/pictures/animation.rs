@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use finesift::ui::screenshot::svg::{self, MARGIN};
-use finesift::ui::screenshot::{CellRun, Palette, runs};
+use finesift::ui::screenshot::{CellRun, ScreenColours, runs};
 use vt100::Screen;
 
 use super::screen::buffer;
@@ -36,7 +36,7 @@ impl Animation {
 
     /// Appends a screen. The caption stands in the bar above it.
     pub fn show(&mut self, screen: &Screen, caption: &str, seconds: f64) {
-        self.frames.push(Frame { runs: runs(&buffer(screen), Palette::DARK), caption: caption.into(), seconds });
+        self.frames.push(Frame { runs: runs(&buffer(screen), ScreenColours::DARK), caption: caption.into(), seconds });
     }
 
     /// Makes the latest frame the one that is shown where nothing moves.
@@ -62,7 +62,7 @@ impl Animation {
             let class = if frames[self.poster] { "k" } else { "k h" };
             writeln!(body, "<g class=\"{class}\" style=\"animation-name:k{number}\">\n{content}</g>").unwrap();
         }
-        let mut svg = svg::open(self.width, self.height, Palette::DARK, &styles);
+        let mut svg = svg::open(self.width, self.height, ScreenColours::DARK, &styles);
         for (place, color) in ["#f7768e", "#e0af68", "#9ece6a"].iter().enumerate() {
             let x = MARGIN as usize + 6 + 18 * place;
             writeln!(svg, r#"<circle cx="{x}" cy="16" r="5" fill="{color}"/>"#).unwrap();

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use finesift::ui::screenshot::{Palette, svg};
+use finesift::ui::screenshot::{ScreenColours, svg};
 use vt100::Screen;
 
 use crate::pty::Pty;
@@ -77,11 +77,11 @@ fn record_the_pictures() {
     demo.show(pty.whole_screen(), "c: every metric of the marked runs", 3.5);
     keep("compare", pty.whole_screen());
     pty.press(":");
-    pty.wait_for(&["Palette"]);
+    pty.wait_for(&["ScreenColours"]);
     demo.show(pty.whole_screen(), ":  everything that can be done, to search", 2.5);
     keep("palette", pty.whole_screen());
     pty.press("\x1b");
-    pty.wait_until("the palette to go", |screen| !screen.contents().contains("Palette"));
+    pty.wait_until("the palette to go", |screen| !screen.contents().contains("ScreenColours"));
     pty.press("\x1b");
     pty.wait_for(&["sorted by"]);
     write("demo", &demo.svg());
@@ -113,7 +113,7 @@ fn wait_for_step(pty: &mut Pty, step: u32) -> u32 {
 }
 
 fn keep(name: &str, screen: &Screen) {
-    write(name, &svg::still(&screen::buffer(screen), Palette::DARK));
+    write(name, &svg::still(&screen::buffer(screen), ScreenColours::DARK));
 }
 
 fn write(name: &str, svg: &str) {

@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span, Text};
 use super::choices::hint;
 use super::modules::{Matched, Module, is_known, modules, toggled};
 use super::moved;
+use super::pointer;
 use crate::estimate::ParameterCount;
 use crate::suggest::did_you_mean;
 use crate::ui::format::{fitted, number, plain, truncated, width, wrapped};
@@ -90,13 +91,7 @@ impl Checklist {
                 Matched::Some => "[-]",
                 Matched::None => "[ ]",
             };
-            let pointer = if !here {
-                "  "
-            } else if ascii {
-                "> "
-            } else {
-                "▌ "
-            };
+            let pointer = pointer(here, ascii);
             let hue = match (known, matched) {
                 (false, _) => theme.error,
                 (true, Matched::None) => theme.dim,

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::moved;
+use super::pointer;
 use crate::preset::{Choice, PresetKey};
 use crate::ui::format::{truncated, width, wrapped};
 use crate::ui::home::layout::window as visible;
@@ -65,13 +66,7 @@ impl ChoiceList {
         let first = visible(self.cursor, usize::from(list.height), self.choices.len());
         for ((number, choice), y) in self.choices.iter().enumerate().skip(first).zip(list.top()..list.bottom()) {
             let here = number == self.cursor;
-            let pointer = if !here {
-                "  "
-            } else if ascii {
-                "> "
-            } else {
-                "▌ "
-            };
+            let pointer = pointer(here, ascii);
             let style = if here { theme.bold(theme.accent) } else { theme.style(theme.text) };
             let mut line = Line::from(Span::styled(pointer, theme.bold(theme.focus)));
             line.push_span(Span::styled(

@@ -139,3 +139,12 @@ fn moved(cursor: &mut usize, number: usize, key: KeyCode) -> bool {
     };
     true
 }
+
+/// The sign of the line under the cursor, and as many cells on the others.
+fn pointer(here: bool, ascii: bool) -> &'static str {
+    match (here, ascii) {
+        (false, _) => "  ",
+        (true, true) => "> ",
+        (true, false) => "▌ ",
+    }
+}

@@ -72,7 +72,7 @@ pub(super) fn at(scene: &Scene, themes: &Themes, recent: &[Choice]) -> Vec<Entry
 
 /// The actions of the screen, and those of anywhere.
 fn actions(scene: &Scene) -> (Vec<Entry>, Vec<Entry>) {
-    let place = scene.place();
+    let place = scene.place;
     let lines = place.bindings(scene.keymap).into_iter();
     let (screen, anywhere): (Vec<_>, Vec<_>) = lines
         .filter(|(binding, _)| binding.action != Action::App(AppAction::Palette))
@@ -91,7 +91,7 @@ fn actions(scene: &Scene) -> (Vec<Entry>, Vec<Entry>) {
 /// Each preset, to open it at Home and to launch it.
 fn presets(scene: &Scene) -> Vec<Entry> {
     let mut entries = Vec::new();
-    for preset in scene.home.presets() {
+    for preset in scene.place.home.presets() {
         let (name, about) = (preset.name, preset.about);
         let open = Choice::OnScreen(ScreenChoice::OpenPreset(name.to_owned()));
         entries.push(Entry::new(Kind::Preset, &format!("open {name}"), about, open));
@@ -105,7 +105,7 @@ fn presets(scene: &Scene) -> Vec<Entry> {
 
 /// The runs, the latest first.
 fn runs(scene: &Scene) -> Vec<Entry> {
-    let mut runs: Vec<&RunEntry> = scene.runs.listed().iter().collect();
+    let mut runs: Vec<&RunEntry> = scene.place.runs.listed().iter().collect();
     runs.sort_by_key(|run| std::cmp::Reverse(run.updated));
     let entry = |run: &RunEntry| {
         let verb = if run.state == RunState::Running { "attach" } else { "replay" };
@@ -118,10 +118,10 @@ fn runs(scene: &Scene) -> Vec<Entry> {
 
 /// The formats that the selected run can be exported to; on the monitor, its run.
 fn exports(scene: &Scene) -> Vec<Entry> {
-    let shown = scene.monitor.and_then(|monitor| monitor.files.as_ref()).map(|files| files.folder.as_path());
-    let run = match scene.screen {
-        Screen::Monitor => scene.runs.listed().iter().find(|run| Some(run.path.as_path()) == shown),
-        Screen::Home | Screen::Runs | Screen::Chat => scene.runs.selected(),
+    let shown = scene.place.monitor.and_then(|monitor| monitor.files.as_ref()).map(|files| files.folder.as_path());
+    let run = match scene.place.screen {
+        Screen::Monitor => scene.place.runs.listed().iter().find(|run| Some(run.path.as_path()) == shown),
+        Screen::Home | Screen::Runs | Screen::Chat => scene.place.runs.selected(),
     };
     let Some(run) = run else { return Vec::new() };
     let entry = |format: ExportFormat| {
@@ -140,7 +140,7 @@ fn settings(scene: &Scene) -> Vec<Entry> {
         let about = format!("{value}{changed}; {}", field.help);
         Entry::new(Kind::Setting, field.key, &about, Choice::OnScreen(ScreenChoice::EditSetting(field.key)))
     };
-    scene.home.settings().into_iter().map(entry).collect()
+    scene.place.home.settings().into_iter().map(entry).collect()
 }
 
 fn theme(scene: &Scene, name: &str) -> Entry {

@@ -137,7 +137,8 @@ impl Raster for Dots {
     }
 
     fn column_of(&mut self, x: i32, _: (i32, i32), (low, high): (i32, i32)) {
-        self.line((x, low), (x, high));
+        // Rows count from the top: the highest value has the least.
+        (high.max(0)..=low.min(self.height - 1)).for_each(|row| self.set(x, row));
     }
 }
 

@@ -170,8 +170,12 @@ impl Chart<'_> {
     /// The axes of a picture of any size, with at most so many ticks; `None` without points.
     pub(super) fn axes_with(&self, across: usize, upwards: usize) -> Option<(Axis, Axis)> {
         let points = || self.curves.iter().flat_map(|curve| curve.series.buckets());
-        let all = points()
-            .fold(None, |range, bucket| include(include(range, (self.x_of)(bucket.first)), (self.x_of)(bucket.last)));
+        // Positions never decrease.
+        let ends =
+            self.curves.iter().filter_map(|curve| curve.series.buckets().first().zip(curve.series.buckets().last()));
+        let all = ends.fold(None, |range, (first, last)| {
+            include(include(range, (self.x_of)(first.first)), (self.x_of)(last.last))
+        });
         // A point beyond the planned end, as of another run, belongs to the picture.
         let whole = match (self.domain, all) {
             (Some((from, to)), Some((first, last))) => Some((from.min(first), to.max(last))),
