@@ -101,7 +101,7 @@ impl PresetArgs {
     /// # Errors
     /// [`Usage`](crate::Usage): a preset or an override that cannot be read.
     pub(super) fn load(&self) -> Result<Preset> {
-        Ok(Preset::load(&self.preset, &self.set, &cache_folder())?)
+        Preset::load(&self.preset, &self.set, &cache_folder())
     }
 }
 

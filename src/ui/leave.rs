@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use super::Workbench;
 use super::backend::Launched;
+use super::event_loop::Ending;
 use super::launch::continue_in_background;
 use super::message::Msg;
-use super::{Ending, Workbench};
 use crate::Usage;
 use crate::config::OnHangup;
 use crate::outcome::Outcome;

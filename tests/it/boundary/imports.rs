@@ -184,7 +184,12 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// The text without comments, string contents and the inline test module at the end.
 fn code_of(text: &str) -> String {
-    let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    // Tests within the file end it; tests in a file of their own are declared anywhere.
+    let tests = "#[cfg(test)]\nmod ";
+    let ends = |(at, _): &(usize, &str)| {
+        text[at + tests.len()..].find([';', '{']).is_none_or(|end| text[at + tests.len() + end..].starts_with('{'))
+    };
+    let text = text.match_indices(tests).find(ends).map_or(text, |(at, _)| &text[..at]);
     let (mut code, mut rest) = (String::new(), text);
     while let Some(c) = rest.chars().next() {
         if rest.starts_with("//") {
@@ -291,7 +296,7 @@ mod tests {
     #[test]
     fn use_trees_and_paths_are_read() {
         let code = code_of(
-            "use crate::{a, b::{self, C as D}};\npub use child::X; // use crate::no;\nfn f() { crate::e::g(\"crate::no\"); }\n#[cfg(test)]\nmod tests { use crate::no; }",
+            "#[cfg(test)]\nmod tests;\nuse crate::{a, b::{self, C as D}};\npub use child::X; // use crate::no;\nfn f() { crate::e::g(\"crate::no\"); }\n#[cfg(test)]\nmod tests { use crate::no; }",
         );
         let uses = uses_of(&code);
         let names: Vec<(String, &str, bool)> =
