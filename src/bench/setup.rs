@@ -18,6 +18,7 @@ use crate::inputs;
 use crate::model::{Head, Layout, LoadOptions, ModelConfig, Network};
 use crate::protocol::HeadRows;
 use crate::sift::Rules;
+use crate::sift::select::Structure;
 
 /// Targets of the paper's runs.
 const ENCODER_MODULES: [&str; 4] = ["query", "key", "value", "attention.output.dense"];
@@ -64,6 +65,7 @@ impl Setup {
         };
         let rules = Rules {
             rate: spec.rate.unwrap_or(rate),
+            structure: Structure::Entries,
             modules: spec.modules.clone().unwrap_or(modules),
             dense: spec.dense.clone().unwrap_or(dense),
             biases: true,

@@ -15,7 +15,7 @@ use crate::device;
 use crate::eval::DeviceBatch;
 use crate::model::{Network, ParameterSpec};
 use crate::panics::catch_panic;
-use crate::preset::Select;
+use crate::sift::select::{Criterion, Structure};
 use crate::sift::{AdamW, Rules, SparseDecay, TrainableParameter};
 use crate::system::{self, resident};
 use crate::train::{Learner, LearnerOptions, SelectionOptions, select_components};
@@ -151,7 +151,7 @@ fn learner(spec: &Spec, method: Method, setup: &Setup, network: Network, rules: 
         }
         _ => {
             let backward = options.backward(0);
-            let selection = SelectionOptions { rules, select: Select::Gradient, seed: spec.seed, backward };
+            let selection = SelectionOptions { rules, criterion: Criterion::Gradient, seed: spec.seed, backward };
             select_components(&network, &selection, &[setup.batch(0)])?.parameters
         }
     };
@@ -160,7 +160,7 @@ fn learner(spec: &Spec, method: Method, setup: &Setup, network: Network, rules: 
 
 /// Rules for full fine-tuning: every name contains the empty string.
 fn everything() -> Rules {
-    Rules { rate: 1.0, modules: Vec::new(), dense: vec![String::new()], biases: true }
+    Rules { rate: 1.0, structure: Structure::Entries, modules: Vec::new(), dense: vec![String::new()], biases: true }
 }
 
 fn forward(network: &Network, batch: &Batch) -> f64 {

@@ -78,7 +78,13 @@ mod tests {
         std::fs::write(folder.path().join("config.json"), r#"{"model_type": "roberta"}"#).unwrap();
         MemoryContext {
             config: ModelConfig::read(folder.path()).unwrap(),
-            rules: Rules { rate: 0.1, modules: vec!["query".into()], dense: Vec::new(), biases: true },
+            rules: Rules {
+                rate: 0.1,
+                structure: crate::sift::select::Structure::Entries,
+                modules: vec!["query".into()],
+                dense: Vec::new(),
+                biases: true,
+            },
             labels: 2,
             step: StepShape::single(tch::Kind::Float, true, 1, 1),
             run: "runs/mine".into(),

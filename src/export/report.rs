@@ -52,7 +52,10 @@ fn facts(history: &History) -> String {
         rows.push(("about", about.clone()));
         rows.push(("model", format!("{model}, {parameters} parameters, {dtype}")));
         rows.push(("data", format!("{data}: {examples} training examples, {eval_examples} held-out examples")));
-        rows.push(("trainable", format!("{} % of each target, selected by {}", 100.0 * started.rate, started.select)));
+        rows.push((
+            "trainable",
+            format!("{} % of each target, selected by {}", 100.0 * started.rate, started.selection()),
+        ));
         rows.push(("device", started.device.clone()));
         rows.push(("finesift", started.version.clone()));
     }

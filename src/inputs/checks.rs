@@ -8,15 +8,42 @@ use anyhow::{Result, bail};
 use crate::Usage;
 use crate::data::{LabelledSource, TextTokenizer};
 use crate::model::{Layout, ModelConfig, ParameterSpec};
-use crate::preset::{DataSource, Preset};
+use crate::preset::{DataSource, Preset, Select, SelectStructure};
 use crate::protocol::{LOSS, PERPLEXITY};
+use crate::sift::select::{Criterion, Structure};
 use crate::sift::{Role, Rules};
 use crate::suggest;
 
 /// The preset's rules for what is trained.
 pub fn target_rules(preset: &Preset) -> Rules {
     let sift = &preset.sift;
-    Rules { rate: sift.rate, modules: sift.modules.clone(), dense: sift.dense.clone(), biases: sift.biases }
+    Rules {
+        rate: sift.rate,
+        structure: match sift.structure {
+            SelectStructure::Entries => Structure::Entries,
+            SelectStructure::PerRow => Structure::PerRow,
+            SelectStructure::Columns => Structure::Columns,
+            SelectStructure::Rows => Structure::Rows,
+            SelectStructure::RowsColumns => Structure::RowsColumns,
+            SelectStructure::Blocks { side } => Structure::Blocks { side },
+        },
+        modules: sift.modules.clone(),
+        dense: sift.dense.clone(),
+        biases: sift.biases,
+    }
+}
+
+/// The preset's criterion of the selection.
+pub fn target_criterion(preset: &Preset) -> Criterion {
+    match preset.sift.select {
+        Select::Gradient => Criterion::Gradient,
+        Select::GradientTimesWeight => Criterion::GradientTimesWeight,
+        Select::Fisher => Criterion::Fisher,
+        Select::Gallop => Criterion::Gallop,
+        Select::Magnitude => Criterion::Magnitude,
+        Select::Lift { rank } => Criterion::Lift { rank },
+        Select::Random => Criterion::Random,
+    }
 }
 
 /// Checks that every rule matches a parameter, and that at least one parameter is trained.

@@ -293,7 +293,11 @@ epochs = 3
     fn invalid_values_have_the_errors_of_the_command_line() {
         for (key, text, message) in [
             ("train.epochs", "0", "train.epochs is 0, expected a whole number from 1 to 1099511627776"),
-            ("sift.select", "best", "sift.select is \"best\", expected gradient, magnitude or random"),
+            (
+                "sift.select",
+                "best",
+                "sift.select is \"best\", expected gradient, gradient_times_weight, fisher, gallop, magnitude, lift or random",
+            ),
             ("data.eval_fraction", "1", "data.eval_fraction is 1, expected a number above 0 and below 1"),
         ] {
             let mut draft = draft();

@@ -83,8 +83,20 @@ const FORMATS: &[Choice] = &[
 ];
 const SELECTIONS: &[Choice] = &[
     choice("gradient", "the largest gradients: SIFT"),
+    choice("gradient_times_weight", "the largest products of gradient and weight: SNIP"),
+    choice("fisher", "the largest mean squared gradients over sift.batches: FISH mask"),
+    choice("gallop", "the largest ratios of gradient and weight: GaLLoP"),
     choice("magnitude", "the largest weights"),
+    choice("lift", "the largest weights of a low-rank approximation: LIFT"),
     choice("random", "uniformly at random, for comparison"),
+];
+const STRUCTURES: &[Choice] = &[
+    choice("entries", "single components: SIFT"),
+    choice("per_row", "the same number of components in every row: NeuroAda"),
+    choice("columns", "whole columns: all weights of an input"),
+    choice("rows", "whole rows: all weights of an output"),
+    choice("rows_columns", "where chosen rows and columns cross: LoSiA"),
+    choice("blocks", "blocks of sift.block_size: SMT"),
 ];
 const SCHEDULES: &[Choice] = &[
     choice("linear", "linear decay to 0"),
@@ -147,8 +159,26 @@ pub const KEYS: &[PresetKey] = &[
     key("sift.modules", Modules, "parts of the names of the target matrices").default("[]"),
     key("sift.dense", Modules, "parts of the names of dense trainable parameters").default("[]"),
     key("sift.biases", Boolean, "whether biases are targets too").default("true"),
-    key("sift.select", KeyKind::Choice(SELECTIONS), "selection criterion: gradient, magnitude or random")
-        .default("gradient"),
+    key(
+        "sift.select",
+        KeyKind::Choice(SELECTIONS),
+        "selection criterion: gradient, gradient_times_weight, fisher, gallop, magnitude, lift or random",
+    )
+    .default("gradient"),
+    key(
+        "sift.structure",
+        KeyKind::Choice(STRUCTURES),
+        "sets of components to select: entries, per_row, columns, rows, rows_columns or blocks",
+    )
+    .default("entries"),
+    key("sift.lift_rank", Integer { from: 1, to: 1 << 16 }, "rank of the approximated weights, for sift.select = \"lift\"")
+        .default("128"),
+    key(
+        "sift.block_size",
+        Integer { from: 1, to: 1 << 16 },
+        "max rows and columns of a block, for sift.structure = \"blocks\"",
+    )
+    .default("64"),
     key("sift.batches", POSITIVE, "micro-batches whose gradient decides the selection").default("1"),
     key("sift.probe_every", POSITIVE, "steps within which each target's gradient mass is measured once").default("10"),
     key(

@@ -9,7 +9,7 @@ use super::hub_dataset::{self, HUB_KEYS, HubTable};
 use super::paths::expand;
 use super::types::{
     Data, DataSource, Dtype, HeadRule, InstructionData, InstructionFiles, Keep, Model, Preset, Sample, Schedule,
-    Select, Sift, Train,
+    Select, SelectStructure, Sift, Train,
 };
 use crate::Usage;
 use crate::data::instruct::InstructionFormat;
@@ -50,7 +50,8 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
             modules: document.strings("sift.modules")?.unwrap_or_default(),
             dense: document.strings("sift.dense")?.unwrap_or_default(),
             biases: document.boolean("sift.biases")?.unwrap_or(true),
-            select: document.one_of("sift.select", &Select::NAMES)?.unwrap_or(Select::Gradient),
+            select: criterion(document)?,
+            structure: structure(document)?,
             batches: document.integer("sift.batches")? as usize,
             probe_every: document.integer("sift.probe_every")?,
             decay: document.number("sift.decay")?,
@@ -86,6 +87,39 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
         },
         toml: document.to_toml(),
     })
+}
+
+/// The criterion of the selection, with the keys that belong to one of them.
+fn criterion(document: &Document) -> Result<Select, Usage> {
+    let select = document.one_of("sift.select", &Select::NAMES)?.unwrap_or(Select::Gradient);
+    match select {
+        Select::Lift { .. } => {
+            let rank = document.integer("sift.lift_rank")?;
+            return Ok(Select::Lift { rank: rank as i64 });
+        }
+        Select::Fisher if document.integer("sift.batches")? == 1 => {
+            let why = "is \"fisher\", which needs the gradients of several micro-batches; set sift.batches, such as 32";
+            return Err(document.error_at("sift.select", why));
+        }
+        _ => {}
+    }
+    match document.has("sift.lift_rank") {
+        true => Err(document.error_at("sift.lift_rank", "only sift.select = \"lift\" takes it; remove it")),
+        false => Ok(select),
+    }
+}
+
+/// The structure of the selection, with the key that belongs to blocks.
+fn structure(document: &Document) -> Result<SelectStructure, Usage> {
+    let structure = document.one_of("sift.structure", &SelectStructure::NAMES)?.unwrap_or(SelectStructure::Entries);
+    if let SelectStructure::Blocks { .. } = structure {
+        let side = document.integer("sift.block_size")?;
+        return Ok(SelectStructure::Blocks { side: side as i64 });
+    }
+    match document.has("sift.block_size") {
+        true => Err(document.error_at("sift.block_size", "only sift.structure = \"blocks\" takes it; remove it")),
+        false => Ok(structure),
+    }
 }
 
 /// Keys of the user's own labelled files, which a GLUE task does not take.
@@ -299,7 +333,11 @@ learning_rate = 7e-5
             (7, "rate = 0", "mine.toml:7: sift.rate is 0, expected a number above 0 and at most 1"),
             (7, "rate = 1.01", "mine.toml:7: sift.rate is 1.01, expected a number above 0 and at most 1"),
             (7, "rate = nan", "mine.toml:7: sift.rate is nan, expected a number above 0 and at most 1"),
-            (7, "select = \"best\"", "mine.toml:7: sift.select is \"best\", expected gradient, magnitude or random"),
+            (
+                7,
+                "select = \"best\"",
+                "mine.toml:7: sift.select is \"best\", expected gradient, gradient_times_weight, fisher, gallop, magnitude, lift or random",
+            ),
             (7, "modules = \"query\"", "mine.toml:7: sift.modules is \"query\", expected a list of strings"),
             (9, "epochs = 0", "mine.toml:9: train.epochs is 0, expected a whole number from 1"),
             (9, "epochs = \"3\"", "mine.toml:9: train.epochs is \"3\", expected a whole number"),

@@ -134,6 +134,8 @@ pub struct Sift {
     pub biases: bool,
     /// Default by gradient.
     pub select: Select,
+    /// Default single entries.
+    pub structure: SelectStructure,
     /// Micro-batches whose gradient decides the selection. Default 1.
     pub batches: usize,
     /// Steps within which the gradient mass of each target is measured once. Default 10.
@@ -147,10 +149,41 @@ pub struct Sift {
 pub enum Select {
     /// The largest gradients: SIFT.
     Gradient,
+    /// The largest products of gradient and weight (SNIP).
+    GradientTimesWeight,
+    /// The largest mean squared gradients over `sift.batches`: the diagonal of the empirical Fisher information.
+    Fisher,
+    /// The largest ratios of gradient and weight (GaLLoP).
+    Gallop,
     /// The largest weights.
     Magnitude,
+    /// The largest components of the weight's best approximation of a low rank (LIFT).
+    Lift {
+        /// `sift.lift_rank`. Default 128.
+        rank: i64,
+    },
     /// Uniformly at random.
     Random,
+}
+
+/// The sets of components that may be selected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelectStructure {
+    /// Single components: SIFT.
+    Entries,
+    /// The same number of components in every row.
+    PerRow,
+    /// Whole columns: all weights of an input.
+    Columns,
+    /// Whole rows: all weights of an output.
+    Rows,
+    /// Where chosen rows and chosen columns cross.
+    RowsColumns,
+    /// Blocks.
+    Blocks {
+        /// The most rows and columns of a block, `sift.block_size`. Default 64.
+        side: i64,
+    },
 }
 
 /// `[train]`: how it is trained.
@@ -264,15 +297,51 @@ impl Dtype {
 }
 
 impl Select {
-    pub(super) const NAMES: [(&str, Select); 3] =
-        [("gradient", Select::Gradient), ("magnitude", Select::Magnitude), ("random", Select::Random)];
+    pub(super) const DEFAULT_RANK: i64 = 128;
+    pub(super) const NAMES: [(&str, Select); 7] = [
+        ("gradient", Select::Gradient),
+        ("gradient_times_weight", Select::GradientTimesWeight),
+        ("fisher", Select::Fisher),
+        ("gallop", Select::Gallop),
+        ("magnitude", Select::Magnitude),
+        ("lift", Select::Lift { rank: Select::DEFAULT_RANK }),
+        ("random", Select::Random),
+    ];
 
     /// As in a preset.
     pub fn name(self) -> &'static str {
         match self {
             Select::Gradient => "gradient",
+            Select::GradientTimesWeight => "gradient_times_weight",
+            Select::Fisher => "fisher",
+            Select::Gallop => "gallop",
             Select::Magnitude => "magnitude",
+            Select::Lift { .. } => "lift",
             Select::Random => "random",
+        }
+    }
+}
+
+impl SelectStructure {
+    pub(super) const DEFAULT_SIDE: i64 = 64;
+    pub(super) const NAMES: [(&str, SelectStructure); 6] = [
+        ("entries", SelectStructure::Entries),
+        ("per_row", SelectStructure::PerRow),
+        ("columns", SelectStructure::Columns),
+        ("rows", SelectStructure::Rows),
+        ("rows_columns", SelectStructure::RowsColumns),
+        ("blocks", SelectStructure::Blocks { side: SelectStructure::DEFAULT_SIDE }),
+    ];
+
+    /// As in a preset.
+    pub fn name(self) -> &'static str {
+        match self {
+            SelectStructure::Entries => "entries",
+            SelectStructure::PerRow => "per_row",
+            SelectStructure::Columns => "columns",
+            SelectStructure::Rows => "rows",
+            SelectStructure::RowsColumns => "rows_columns",
+            SelectStructure::Blocks { .. } => "blocks",
         }
     }
 }

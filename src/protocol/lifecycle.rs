@@ -39,8 +39,11 @@ pub struct Started {
     pub batch: u64,
     /// Share of each target's components that is trained, in 0..=1.
     pub rate: f64,
-    /// Selection method: `gradient`, `magnitude` or `random`.
+    /// Criterion of the selection: `gradient`, `magnitude`, `random` and others.
     pub select: String,
+    /// Structure of the selection: `entries`, `columns` and others.
+    #[serde(default = "entries")]
+    pub structure: String,
     /// Number of parameters of the model, including the head.
     pub parameters: u64,
     /// Name of the score that decides which evaluation is best.
@@ -56,6 +59,18 @@ pub struct Started {
     pub writes: bool,
     /// Version of finesift.
     pub version: String,
+}
+
+impl Started {
+    /// How components are selected: `gradient`, or with a structure `gradient, columns`.
+    pub fn selection(&self) -> String {
+        if self.structure == entries() { self.select.clone() } else { format!("{}, {}", self.select, self.structure) }
+    }
+}
+
+/// The structure in events of earlier versions.
+fn entries() -> String {
+    "entries".into()
 }
 
 /// The start of a resumed run.

@@ -1,5 +1,7 @@
 //! Targets: which parameters are trained, and how many components of each.
 
+use super::select::Structure;
+
 /// How a parameter is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -16,6 +18,8 @@ pub enum Role {
 pub struct Rules {
     /// Share of each target's components to train: above 0, at most 1.
     pub rate: f64,
+    /// Which sets of their components may be chosen.
+    pub structure: Structure,
     /// A parameter whose name contains one of these is a target. `query` matches `query.bias`, too.
     pub modules: Vec<String>,
     /// A parameter whose name contains one of these is trained densely, even if it matches `modules`.
@@ -36,9 +40,14 @@ impl Rules {
             Role::Frozen
         }
     }
+
+    /// The number of components that are trained of a target of this shape.
+    pub fn budget(&self, shape: &[i64]) -> i64 {
+        self.structure.components(shape, self.rate)
+    }
 }
 
-/// The budget of a target of this many components: floor(rate · components) + 1, at most all of them. Each target trains at least
+/// The budget of entries of a target of this many components: floor(rate · components) + 1, at most all of them. Each target trains at least
 /// one, as in the authors' code.
 pub fn budget(components: i64, rate: f64) -> i64 {
     ((rate * components as f64).floor() as i64 + 1).min(components)
@@ -51,7 +60,13 @@ mod tests {
 
     fn rules(modules: &[&str], biases: bool) -> Rules {
         let owned = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
-        Rules { rate: 0.1, modules: owned(modules), dense: owned(&["classifier"]), biases }
+        Rules {
+            rate: 0.1,
+            structure: Structure::Entries,
+            modules: owned(modules),
+            dense: owned(&["classifier"]),
+            biases,
+        }
     }
 
     #[test]

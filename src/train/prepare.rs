@@ -124,6 +124,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
         batch: (preset.train.batch * preset.train.accumulate) as u64,
         rate: preset.sift.rate,
         select: preset.sift.select.name().into(),
+        structure: preset.sift.structure.name().into(),
         parameters: network.parameters.components(),
         best: best.clone(),
         patience: EarlyStopping::new(preset.train.patience, 0).patience(),

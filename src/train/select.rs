@@ -7,13 +7,13 @@ use crate::data::Batch;
 use crate::eval::DeviceBatch;
 use crate::model::backward::{self, BackwardOptions, GradTargets, Gradient, mixed};
 use crate::model::{Network, ParameterSpec};
-use crate::preset::Select;
-use crate::sift::{Coverage, GradientMass, Role, Rules, TrainableParameter, budget, sampled, select};
+use crate::sift::select::{Criterion, GradientSum, select};
+use crate::sift::{Coverage, GradientMass, Role, Rules, TrainableParameter, sampled};
 
 /// How to select.
 pub struct SelectionOptions<'a> {
     pub rules: &'a Rules,
-    pub select: Select,
+    pub criterion: Criterion,
     /// Seed of a random selection.
     pub seed: u64,
     /// The backward pass of the selecting gradient: as in the steps that follow.
@@ -24,11 +24,12 @@ pub struct SelectionOptions<'a> {
 pub struct Selection {
     /// Sparse parameters, then dense ones, each in the model's order.
     pub parameters: Vec<TrainableParameter>,
-    /// The share of the selecting gradient that is covered; `None` for a selection without a gradient.
+    /// The share of the first gradient that is covered; `None` without targets.
     pub mass: Option<GradientMass>,
 }
 
-/// Selects what to train. `batches` are the micro-batches whose gradient ranks the components.
+/// Selects what to train. `batches` are the micro-batches whose gradient ranks the components, or for a criterion without a
+/// gradient shows what the selection covers of it.
 ///
 /// # Errors
 /// A gradient that is not finite.
@@ -36,22 +37,8 @@ pub fn select_components(network: &Network, options: &SelectionOptions, batches:
     let parameters = &network.parameters;
     let of_role = |role| move |spec: &&ParameterSpec| options.rules.role(&spec.name) == role;
     let targets: Vec<&ParameterSpec> = parameters.specs().iter().filter(of_role(Role::Sparse)).collect();
-    let k = |spec: &ParameterSpec| budget(spec.shape.iter().product(), options.rules.rate);
-    let (indices, mass) = match options.select {
-        Select::Gradient if !targets.is_empty() => by_gradient(network, options, &targets, batches)?,
-        Select::Magnitude => {
-            let largest = targets.iter().map(|spec| select::largest(&parameters.get(&spec.name), k(spec)));
-            (largest.collect(), None)
-        }
-        _ => {
-            let seeds = (0..).map(|number| mixed(options.seed, number));
-            let random = targets
-                .iter()
-                .zip(seeds)
-                .map(|(spec, seed)| select::random(spec.shape.iter().product(), k(spec), seed));
-            (random.collect::<Vec<_>>(), None)
-        }
-    };
+    let (indices, mass) =
+        if targets.is_empty() { (Vec::new(), None) } else { rank(network, options, &targets, batches)? };
     let parameter = |spec: &ParameterSpec, selected| TrainableParameter {
         name: spec.name.clone(),
         weights: parameters.get(&spec.name),
@@ -62,8 +49,8 @@ pub fn select_components(network: &Network, options: &SelectionOptions, batches:
     Ok(Selection { parameters: sparse.chain(dense).collect(), mass })
 }
 
-/// The components with the largest gradient over all batches, and the share of the gradient that they cover.
-fn by_gradient(
+/// The selected components of each target, and the share of the gradient over all batches that they cover.
+fn rank(
     network: &Network,
     options: &SelectionOptions,
     targets: &[&ParameterSpec],
@@ -72,7 +59,7 @@ fn by_gradient(
     let names = || targets.iter().map(|spec| spec.name.as_str());
     let grad_targets = GradTargets::new(&network.parameters, names());
     let total: usize = batches.iter().map(|batch| batch.labels.count()).sum();
-    let mut ranking = Ranking::new(targets.len(), options.rules.rate);
+    let mut ranking = Ranking::new(network, options, targets);
     for (micro, batch) in batches.iter().enumerate() {
         let last = micro + 1 == batches.len();
         let batch = DeviceBatch::new(batch, network.parameters.device());
@@ -80,8 +67,8 @@ fn by_gradient(
         let (chain, objective) =
             (network.segments(&batch.inputs), network.objective(&batch.targets, 1.0 / total as f64));
         let mut take = |slot: usize, gradient: Tensor| match last {
-            true => ranking.select(slot, gradient),
-            false => ranking.add(slot, gradient),
+            true => ranking.select(slot, &gradient),
+            false => ranking.add(slot, &gradient),
         };
         let _ = backward::gradients(&*chain, &grad_targets, backward, &objective, &mut |gradients| {
             for gradient in gradients {
@@ -108,38 +95,39 @@ fn by_gradient(
     Ok((ranking.indices.into_iter().flatten().collect(), mass))
 }
 
-/// Ranks the components of each target by their summed gradient.
-struct Ranking {
-    rate: f64,
-    /// Sums over the batches so far. With a single batch no gradient is kept.
-    sums: Vec<Option<Tensor>>,
+/// Ranks the components of each target by their gradients over all batches.
+struct Ranking<'a> {
+    network: &'a Network,
+    options: &'a SelectionOptions<'a>,
+    targets: &'a [&'a ParameterSpec],
+    /// What the criterion keeps of the batches so far. With a single batch no gradient is kept.
+    sums: Vec<GradientSum>,
     indices: Vec<Option<Tensor>>,
     coverage: Coverage,
 }
 
-impl Ranking {
-    fn new(targets: usize, rate: f64) -> Ranking {
-        let none = || (0..targets).map(|_| None).collect();
-        Ranking { rate, sums: none(), indices: none(), coverage: Coverage::new(targets) }
+impl<'a> Ranking<'a> {
+    fn new(network: &'a Network, options: &'a SelectionOptions, targets: &'a [&'a ParameterSpec]) -> Ranking<'a> {
+        let sums = targets.iter().map(|_| GradientSum::default()).collect();
+        let indices = targets.iter().map(|_| None).collect();
+        Ranking { network, options, targets, sums, indices, coverage: Coverage::new(targets.len()) }
     }
 
-    fn add(&mut self, target: usize, gradient: Tensor) {
-        self.sums[target] = Some(self.sum(target, gradient));
+    fn add(&mut self, target: usize, gradient: &Tensor) {
+        self.sums[target].add(self.options.criterion, gradient);
     }
 
     /// Adds the last gradient and selects.
-    fn select(&mut self, target: usize, gradient: Tensor) {
-        let sum = self.sum(target, gradient);
-        let selected = select::largest(&sum, budget(sum.numel() as i64, self.rate));
-        self.coverage.measure(target, &sum, &sum.flatten(0, -1).index_select(0, &selected));
+    fn select(&mut self, target: usize, gradient: &Tensor) {
+        let SelectionOptions { rules, criterion, seed, .. } = *self.options;
+        self.add(target, gradient);
+        let sum = std::mem::take(&mut self.sums[target]);
+        let weights = self.network.parameters.get(&self.targets[target].name);
+        let seed = mixed(seed, target as u64);
+        let selected = select(criterion, rules.structure, rules.rate, &weights, &sum, seed);
+        let gradient = sum.gradient(criterion);
+        let covered = gradient.flatten(0, -1).index_select(0, &selected.to_device(gradient.device()));
+        self.coverage.measure(target, &gradient, &covered);
         self.indices[target] = Some(selected);
-    }
-
-    fn sum(&mut self, target: usize, gradient: Tensor) -> Tensor {
-        let gradient = gradient.to_kind(Kind::Float);
-        match self.sums[target].take() {
-            Some(sum) => sum + gradient,
-            None => gradient,
-        }
     }
 }

@@ -21,6 +21,7 @@ use super::select::{Selection, SelectionOptions, select_components};
 use crate::device;
 use crate::estimate::StepShape;
 use crate::estimate::oom::{self, MemoryContext};
+use crate::inputs;
 use crate::protocol::{Event, Phase};
 use crate::runs::checkpoint::{FORMAT, Manifest, ScheduleFacts};
 use crate::session::Port;
@@ -32,8 +33,9 @@ impl<'a> Run<'a> {
         port.emit(Event::Phase { phase: Phase::Selecting });
         let (sift, seed) = (&job.preset.sift, job.preset.train.seed);
         let backward = LearnerOptions::of(&job.preset).backward(0);
+        let criterion = inputs::target_criterion(&job.preset);
         let batches = prepared.loader.first(sift.batches);
-        let options = SelectionOptions { rules: &prepared.rules, select: sift.select, seed, backward };
+        let options = SelectionOptions { rules: &prepared.rules, criterion, seed, backward };
         let memory = memory_context(&job, &prepared);
         let Selection { parameters, mass } =
             oom::explain(&memory, &batches, || select_components(&prepared.network, &options, &batches))?;

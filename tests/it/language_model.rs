@@ -7,7 +7,7 @@ use finesift::data::{Batch, Sequence, collate_sequences};
 use finesift::eval::DeviceBatch;
 use finesift::model::backward::{BackwardOptions, GradTargets, Gradient, gradients};
 use finesift::model::{Head, Layout, LoadOptions, ModelConfig, Network};
-use finesift::preset::Select;
+use finesift::sift::select::{Criterion, Structure};
 use finesift::sift::{AdamW, Role, Rules, SparseDecay, budget, sampled};
 use finesift::train::{Learner, LearnerOptions, SelectionOptions, select_components};
 use rand::{Rng, SeedableRng};
@@ -159,8 +159,12 @@ fn a_tied_embedding_can_be_a_target() {
     let _turn = turn();
     let network = network("tiny-llama-tied", Kind::Float);
     let rules = rules(0.01, &["embed_tokens"]);
-    let options =
-        SelectionOptions { rules: &rules, select: Select::Gradient, seed: 0, backward: settings(false).backward(0) };
+    let options = SelectionOptions {
+        rules: &rules,
+        criterion: Criterion::Gradient,
+        seed: 0,
+        backward: settings(false).backward(0),
+    };
     let first = batch(&network, 8, 0);
     let selection = select_components(&network, &options, std::slice::from_ref(&first)).unwrap();
     let mut learner =
@@ -202,7 +206,7 @@ fn network(name: &str, dtype: Kind) -> Network {
 
 fn rules(rate: f64, modules: &[&str]) -> Rules {
     let modules = modules.iter().map(|module| module.to_string()).collect();
-    Rules { rate, modules, dense: Vec::new(), biases: false }
+    Rules { rate, structure: Structure::Entries, modules, dense: Vec::new(), biases: false }
 }
 
 fn settings(checkpointing: bool) -> LearnerOptions {
@@ -213,7 +217,8 @@ fn settings(checkpointing: bool) -> LearnerOptions {
 fn learner(network: Network, settings: LearnerOptions, rate: f64) -> Learner {
     let rules = rules(rate, &PROJECTIONS);
     let first = batch(&network, 8, 0);
-    let options = SelectionOptions { rules: &rules, select: Select::Gradient, seed: 0, backward: settings.backward(0) };
+    let options =
+        SelectionOptions { rules: &rules, criterion: Criterion::Gradient, seed: 0, backward: settings.backward(0) };
     let selection = select_components(&network, &options, std::slice::from_ref(&first)).unwrap();
     Learner::new(network, &selection.parameters, settings)
 }

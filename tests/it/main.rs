@@ -24,6 +24,8 @@ mod comparison;
 #[cfg(feature = "torch")]
 mod crash;
 mod differential_chat;
+#[cfg(feature = "torch")]
+mod differential_selection;
 mod differential_tables;
 mod disks;
 mod docs;

@@ -13,7 +13,8 @@ use finesift::data::{Batch, BatchLabels};
 use finesift::eval::DeviceBatch;
 use finesift::model::backward::{BackwardOptions, GradTargets, Gradient, gradients};
 use finesift::model::{Head, LoadOptions, ModelConfig, Network};
-use finesift::preset::{Schedule, Select, cache_folder};
+use finesift::preset::{Schedule, cache_folder};
+use finesift::sift::select::{Criterion, Structure};
 use finesift::sift::{AdamW, Rules, SparseDecay, Values};
 use finesift::train::{Learner, LearnerOptions, LearningRate, SelectionOptions, select_components};
 use serde_json::Value;
@@ -314,6 +315,7 @@ impl Fixture {
         let network = self.network();
         let rules = Rules {
             rate: oracle["rate"].as_f64().unwrap(),
+            structure: Structure::Entries,
             modules: strings(&oracle["modules"]),
             dense: strings(&oracle["dense"]),
             biases: optimizer.biases,
@@ -333,7 +335,7 @@ impl Fixture {
             seed: 0,
         };
         let options =
-            SelectionOptions { rules: &rules, select: Select::Gradient, seed: 0, backward: settings.backward(0) };
+            SelectionOptions { rules: &rules, criterion: Criterion::Gradient, seed: 0, backward: settings.backward(0) };
         let selection = select_components(&network, &options, std::slice::from_ref(batch)).unwrap();
         Learner::new(network, &selection.parameters, settings)
     }

@@ -23,6 +23,11 @@ fn a_resumed_run_has_the_numbers_of_the_uninterrupted_one() {
         ("dropout", 0.1, "epochs = 2\naccumulate = 2\nweight_decay = 0.1", "", &[3u64, 4][..]),
         ("magnitude", 0.1, "epochs = 2\neval_every = 4\nschedule = \"cosine\"", "select = \"magnitude\"", &[4, 11]),
         ("random", 0.0, "epochs = 2\nbatch = 16\nclip = 0.1", "select = \"random\"\ndecay = 0.5", &[1, 7]),
+        ("columns", 0.0, "epochs = 1\nbatch = 16", "select = \"gallop\"\nstructure = \"columns\"", &[2]),
+        ("rows", 0.1, "epochs = 1\nbatch = 16", "select = \"gradient_times_weight\"\nstructure = \"rows\"", &[2]),
+        ("blocks", 0.0, "epochs = 1", "select = \"fisher\"\nbatches = 3\nstructure = \"blocks\"\nblock_size = 4", &[3]),
+        ("rows_columns", 0.0, "epochs = 1", "select = \"lift\"\nlift_rank = 3\nstructure = \"rows_columns\"", &[3]),
+        ("per_row", 0.0, "epochs = 1", "select = \"magnitude\"\nstructure = \"per_row\"", &[3]),
         ("checkpointing", 0.1, "epochs = 1\ngradient_checkpointing = true", "batches = 2\nbiases = false", &[5]),
     ] {
         let tiny = Tiny::new(dropout);

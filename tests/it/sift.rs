@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use finesift::data::{Batch, Encoded, Label, collate};
 use finesift::eval::DeviceBatch;
 use finesift::model::{ForwardPass, Head, Layout, LoadOptions, ModelConfig, Network};
-use finesift::preset::Select;
+use finesift::sift::select::{Criterion, Structure};
 use finesift::sift::{AdamW, Role, Rules, SparseDecay, budget};
 use finesift::train::{Learner, LearnerOptions, SelectionOptions, select_components};
 use rand::{Rng, SeedableRng};
@@ -207,7 +207,7 @@ pub(crate) fn classifier(folder: &Path) -> Network {
 
 pub(crate) fn rules(rate: f64, modules: &[&str], dense: &[&str]) -> Rules {
     let owned = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
-    Rules { rate, modules: owned(modules), dense: owned(dense), biases: true }
+    Rules { rate, structure: Structure::Entries, modules: owned(modules), dense: owned(dense), biases: true }
 }
 
 pub(crate) fn settings() -> LearnerOptions {
@@ -225,7 +225,7 @@ pub(crate) fn settings() -> LearnerOptions {
 }
 
 pub(crate) fn learner(network: Network, rules: &Rules, settings: LearnerOptions, first: &Batch) -> Learner {
-    let options = SelectionOptions { rules, select: Select::Gradient, seed: 0, backward: settings.backward(0) };
+    let options = SelectionOptions { rules, criterion: Criterion::Gradient, seed: 0, backward: settings.backward(0) };
     let selection = select_components(&network, &options, std::slice::from_ref(first)).unwrap();
     Learner::new(network, &selection.parameters, settings)
 }

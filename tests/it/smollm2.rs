@@ -9,7 +9,8 @@ use finesift::data::{Batch, HeldOut, MmluSubject, ReadOptions, collate_sequences
 use finesift::eval::DeviceBatch;
 use finesift::eval::mmlu;
 use finesift::model::{GREEDY, Generator, Head, LoadOptions, Network};
-use finesift::preset::{Select, cache_folder};
+use finesift::preset::cache_folder;
+use finesift::sift::select::{Criterion, Structure};
 use finesift::sift::{AdamW, Rules, SparseDecay};
 use finesift::train::{Learner, LearnerOptions, SelectionOptions, select_components};
 use serde_json::Value;
@@ -85,6 +86,7 @@ fn the_masked_loss_and_the_selection_match_dense_pytorch() {
     let sift = &json["sift"];
     let rules = Rules {
         rate: sift["rate"].as_f64().unwrap(),
+        structure: Structure::Entries,
         modules: strings(&sift["modules"]),
         dense: Vec::new(),
         biases: false,
@@ -99,7 +101,8 @@ fn the_masked_loss_and_the_selection_match_dense_pytorch() {
         micro_batches: 1,
         seed: 0,
     };
-    let options = SelectionOptions { rules: &rules, select: Select::Gradient, seed: 0, backward: settings.backward(0) };
+    let options =
+        SelectionOptions { rules: &rules, criterion: Criterion::Gradient, seed: 0, backward: settings.backward(0) };
     let selection = select_components(&network, &options, std::slice::from_ref(&all)).unwrap();
     let mut learner = Learner::new(network, &selection.parameters, settings);
     assert_eq!(learner.values().sparse() as u64, sift["trainable"].as_u64().unwrap());

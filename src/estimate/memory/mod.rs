@@ -11,7 +11,7 @@ mod tests;
 
 use super::report::{MemoryPart, ModelEstimate};
 use crate::model::{Layout, ModelConfig, ParameterSpec};
-use crate::sift::{Role, Rules, budget};
+use crate::sift::{Role, Rules};
 use peak::StepMemory;
 pub use step_shape::StepShape;
 
@@ -30,7 +30,7 @@ impl ModelEstimate {
         let (layout, layers) = Layout::with_layers(config, labels);
         let size = |spec: &ParameterSpec| spec.shape.iter().product::<i64>();
         let of_role = |role: Role| layout.parameters.iter().filter(move |spec| rules.role(&spec.name) == role);
-        let selected = of_role(Role::Sparse).map(|spec| budget(size(spec), rules.rate) as u64).sum::<u64>();
+        let selected = of_role(Role::Sparse).map(|spec| rules.budget(&spec.shape) as u64).sum::<u64>();
         let of = of_role(Role::Sparse).map(|spec| size(spec) as u64).sum::<u64>();
         let dense = of_role(Role::Dense).map(|spec| size(spec) as u64).sum::<u64>();
         let widest = of_role(Role::Sparse).chain(of_role(Role::Dense)).map(size).max().unwrap_or(0);

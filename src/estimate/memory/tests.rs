@@ -24,7 +24,13 @@ fn roberta_large(more: impl FnOnce(&mut StepShape)) -> ModelEstimate {
     let config = ModelConfig::read(folder.path()).unwrap();
     let own = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
     let modules = own(&["query", "key", "value", "attention.output.dense"]);
-    let rules = Rules { rate: 0.008, modules, dense: own(&["classifier"]), biases: true };
+    let rules = Rules {
+        rate: 0.008,
+        structure: crate::sift::select::Structure::Entries,
+        modules,
+        dense: own(&["classifier"]),
+        biases: true,
+    };
     let mut step = StepShape { rows: 32, ..STEP };
     more(&mut step);
     ModelEstimate::of(&config, &rules, 2, step)
@@ -89,7 +95,13 @@ fn activations_and_workspace_match_the_measured_peaks() {
         std::fs::write(folder.path().join("config.json"), json).unwrap();
         let config = ModelConfig::read(folder.path()).unwrap();
         let own = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
-        let rules = Rules { rate, modules: own(modules), dense: own(&["classifier"]), biases: true };
+        let rules = Rules {
+            rate,
+            structure: crate::sift::select::Structure::Entries,
+            modules: own(modules),
+            dense: own(&["classifier"]),
+            biases: true,
+        };
         let estimate = ModelEstimate::of(&config, &rules, 2, step);
         let got = (part(&estimate, "activations") + part(&estimate, "workspace")) as f64 / f64::from(1 << 20);
         assert!((got / expected - 1.0).abs() < 0.04, "{step:?}: {got:.1} MiB, counted {expected}");
@@ -101,7 +113,13 @@ fn the_largest_batch_fits_and_one_more_does_not() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("config.json"), r#"{"model_type": "roberta"}"#).unwrap();
     let config = ModelConfig::read(folder.path()).unwrap();
-    let rules = Rules { rate: 0.01, modules: vec!["query".into()], dense: Vec::new(), biases: true };
+    let rules = Rules {
+        rate: 0.01,
+        structure: crate::sift::select::Structure::Entries,
+        modules: vec!["query".into()],
+        dense: Vec::new(),
+        biases: true,
+    };
     let step = STEP;
     let most = 8 << 30;
     let rows = largest_batch(&config, &rules, 2, step, most);

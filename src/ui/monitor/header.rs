@@ -112,7 +112,7 @@ fn subject(scene: Scene) -> String {
     let selection = if scene.run.selected.as_ref().is_some_and(|selected| selected.total == 0) {
         "head only".to_owned()
     } else {
-        format!("{} % by {}", crate::ui::format::number(started.rate * 100.0), started.select)
+        format!("{} % by {}", crate::ui::format::number(started.rate * 100.0), plain(&started.selection()))
     };
     let (model, data) = (plain(&started.model), plain(&started.data));
     let device = format!("{} {}", started.device, started.dtype);

@@ -1,0 +1,232 @@
+//! The structure of a selection: which sets of components of a matrix may be chosen, and how many a rate buys.
+//!
+//! A set's score is the L2 norm of its components' scores. Ties go to the lower index. A target that is no matrix has only
+//! entries.
+
+use tch::{Device, Kind, Tensor};
+
+use super::super::budget;
+use super::largest;
+
+/// The sets of components that may be chosen of a matrix `[out, in]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Structure {
+    /// Single components: SIFT.
+    Entries,
+    /// The same number of components in every row, so that every output neuron adapts: NeuroAda (Zhang et al., EMNLP 2025,
+    /// arXiv 2510.18940).
+    PerRow,
+    /// Whole columns: all weights of an input, as in PaCA (Woo et al., ICLR 2025, arXiv 2503.01905), which draws them at random.
+    Columns,
+    /// Whole rows: all weights of an output.
+    Rows,
+    /// The components where chosen rows and chosen columns cross: LoSiA (Wang et al., EMNLP 2025, arXiv 2507.04487).
+    RowsColumns,
+    /// Blocks: SMT (He et al., 2024, arXiv 2405.15525). A block's sides divide those of the
+    /// matrix, so that all blocks are of one size.
+    Blocks {
+        /// The most rows and columns of a block.
+        side: i64,
+    },
+}
+
+impl Structure {
+    /// The structure for a target of this shape.
+    pub fn of(self, shape: &[i64]) -> Structure {
+        if shape.len() == 2 { self } else { Structure::Entries }
+    }
+
+    /// The number of components that are chosen of a target of this shape. A structured selection has at least one set, and never
+    /// more components than the rate says if that is one set or more.
+    pub fn components(self, shape: &[i64], rate: f64) -> i64 {
+        let all = shape.iter().product();
+        let (out, width) = match (self.of(shape), shape) {
+            (Structure::Entries, _) => return budget(all, rate),
+            (_, [out, width]) => (*out, *width),
+            _ => return budget(all, rate),
+        };
+        match self {
+            Structure::Entries => budget(all, rate),
+            Structure::PerRow => out * sets(width, rate),
+            Structure::Columns => out * sets(width, rate),
+            Structure::Rows => width * sets(out, rate),
+            Structure::RowsColumns => sets(out, rate.sqrt()) * sets(width, rate.sqrt()),
+            Structure::Blocks { side } => {
+                let (high, wide) = (divisor(out, side), divisor(width, side));
+                high * wide * sets((out / high) * (width / wide), rate)
+            }
+        }
+    }
+
+    /// Chooses the components with the largest scores: ascending flat row-major indices, int64 `[self.components(..)]`.
+    pub(super) fn choose(self, score: &Tensor, rate: f64) -> Tensor {
+        let shape = score.size();
+        let (out, width) = match (self.of(&shape), &shape[..]) {
+            (Structure::Entries, _) => return largest(score, budget(score.numel() as i64, rate)),
+            (_, [out, width]) => (*out, *width),
+            _ => return largest(score, budget(score.numel() as i64, rate)),
+        };
+        let square = score.to_kind(Kind::Float).square();
+        let grid = Grid { width, device: score.device() };
+        match self {
+            Structure::Entries => largest(score, budget(out * width, rate)),
+            Structure::PerRow => {
+                let order = square.sort_stable(true, -1, true).1.narrow(1, 0, sets(width, rate));
+                grid.cross(&grid.range(out), &order.sort(1, false).0)
+            }
+            Structure::Columns => {
+                let columns = largest(&over_rows(&square), sets(width, rate));
+                grid.cross(&grid.range(out), &columns.unsqueeze(0))
+            }
+            Structure::Rows => {
+                let rows = largest(&over_columns(&square), sets(out, rate));
+                grid.cross(&rows, &grid.range(width).unsqueeze(0))
+            }
+            Structure::RowsColumns => {
+                let (rows, columns) = rows_and_columns(&square, sets(out, rate.sqrt()), sets(width, rate.sqrt()));
+                grid.cross(&rows, &columns.unsqueeze(0))
+            }
+            Structure::Blocks { side } => {
+                let (high, wide) = (divisor(out, side), divisor(width, side));
+                let blocks = square.view([out / high, high, width / wide, wide]);
+                let mass = blocks.sum_dim_intlist(Some(&[1i64, 3][..]), false, Kind::Float);
+                let chosen = largest(&mass, sets((out / high) * (width / wide), rate));
+                let across = width / wide;
+                let first =
+                    chosen.divide_scalar_mode(across, "floor") * (high * width) + chosen.remainder(across) * wide;
+                let within = grid.cross(&grid.range(high), &grid.range(wide).unsqueeze(0));
+                (first.unsqueeze(1) + within.unsqueeze(0)).flatten(0, -1).sort(0, false).0
+            }
+        }
+    }
+}
+
+/// The sets that a rate buys of this many: rate · sets, rounded down, at least one.
+fn sets(of: i64, rate: f64) -> i64 {
+    ((rate * of as f64).floor() as i64).clamp(1, of)
+}
+
+/// The largest divisor of a length that is at most this.
+fn divisor(length: i64, most: i64) -> i64 {
+    (1..=most.min(length)).rev().find(|divisor| length % divisor == 0).unwrap_or(1)
+}
+
+/// Squared norms of the columns: `[in]`.
+fn over_rows(square: &Tensor) -> Tensor {
+    square.sum_dim_intlist(Some(&[0i64][..]), false, Kind::Float)
+}
+
+/// Squared norms of the rows: `[out]`.
+fn over_columns(square: &Tensor) -> Tensor {
+    square.sum_dim_intlist(Some(&[1i64][..]), false, Kind::Float)
+}
+
+/// The rows first and then the columns within them, or the other way round, whichever crosses in the larger mass.
+fn rows_and_columns(square: &Tensor, rows: i64, columns: i64) -> (Tensor, Tensor) {
+    let rows_first = largest(&over_columns(square), rows);
+    let within = square.index_select(0, &rows_first);
+    let columns_then = largest(&over_rows(&within), columns);
+    let columns_first = largest(&over_rows(square), columns);
+    let within_columns = square.index_select(1, &columns_first);
+    let rows_then = largest(&over_columns(&within_columns), rows);
+    let mass = |rest: Tensor| rest.sum(Kind::Double).double_value(&[]);
+    if mass(within.index_select(1, &columns_then)) >= mass(within_columns.index_select(0, &rows_then)) {
+        (rows_first, columns_then)
+    } else {
+        (rows_then, columns_first)
+    }
+}
+
+/// Flat indices of a row-major matrix of this width.
+struct Grid {
+    width: i64,
+    device: Device,
+}
+
+impl Grid {
+    fn range(&self, length: i64) -> Tensor {
+        Tensor::arange(length, (Kind::Int64, self.device))
+    }
+
+    /// The indices where rows `[r]` and columns `[1 or r, c]` cross, row by row: int64 `[r · c]`.
+    fn cross(&self, rows: &Tensor, columns: &Tensor) -> Tensor {
+        (rows.unsqueeze(1) * self.width + columns).flatten(0, -1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ALL: [Structure; 6] = [
+        Structure::Entries,
+        Structure::PerRow,
+        Structure::Columns,
+        Structure::Rows,
+        Structure::RowsColumns,
+        Structure::Blocks { side: 4 },
+    ];
+
+    fn indices(tensor: &Tensor) -> Vec<i64> {
+        Vec::try_from(tensor).unwrap()
+    }
+
+    /// Small whole numbers, so that ties abound.
+    fn score(out: i64, width: i64, seed: i64) -> Tensor {
+        tch::manual_seed(seed);
+        Tensor::randint_low(-3, 4, [out, width], (Kind::Float, Device::Cpu))
+    }
+
+    #[test]
+    fn sides_of_blocks_divide_those_of_the_matrix() {
+        assert_eq!(
+            [(384, 64), (30522, 64), (7, 4), (5, 64)].map(|(length, most)| divisor(length, most)),
+            [64, 6, 1, 5]
+        );
+    }
+
+    #[test]
+    fn five_percent_of_the_columns_of_minilm() {
+        // 24 matrices of attention: 19 of 384 columns each.
+        assert_eq!(24 * Structure::Columns.components(&[384, 384], 0.05), 175_104);
+        assert_eq!(Structure::Columns.components(&[384], 0.05), budget(384, 0.05));
+    }
+
+    proptest! {
+        #[test]
+        fn every_structure_chooses_the_components_it_counts(
+            out in 1i64..40, width in 1i64..40, rate in 1e-3f64..=1.0, seed: u16,
+        ) {
+            let score = score(out, width, seed.into());
+            for structure in ALL {
+                let chosen = indices(&structure.choose(&score, rate));
+                prop_assert_eq!(chosen.len() as i64, structure.components(&[out, width], rate), "{:?}", structure);
+                prop_assert!(chosen.is_sorted_by(|a, b| a < b), "{:?}", structure);
+                prop_assert!(chosen.iter().all(|index| (0..out * width).contains(index)), "{:?}", structure);
+                let all = indices(&structure.choose(&score, 1.0));
+                prop_assert_eq!(all, (0..out * width).collect::<Vec<_>>(), "{:?}", structure);
+            }
+        }
+
+        #[test]
+        fn no_set_that_was_left_out_has_a_larger_score(out in 1i64..20, width in 1i64..20, rate in 0.05f64..0.9, seed: u16) {
+            let score = score(out, width, seed.into());
+            let values: Vec<f64> = Vec::try_from(score.flatten(0, -1).to_kind(Kind::Double)).unwrap();
+            let square = |row: i64, column: i64| values[(row * width + column) as usize].powi(2);
+            let column = |column: i64| (0..out).map(|row| square(row, column)).sum::<f64>();
+            let row = |row: i64| (0..width).map(|column| square(row, column)).sum::<f64>();
+            let split = |chosen: Vec<i64>, all: i64, of: &dyn Fn(i64) -> f64| {
+                let (inside, outside): (Vec<i64>, Vec<i64>) = (0..all).partition(|set| chosen.contains(set));
+                let least = inside.into_iter().map(of).fold(f64::INFINITY, f64::min);
+                (least, outside.into_iter().map(of).fold(0.0, f64::max))
+            };
+            let columns = indices(&Structure::Columns.choose(&score, rate)).into_iter().map(|index| index % width);
+            let (least, largest) = split(columns.collect(), width, &column);
+            prop_assert!(least >= largest);
+            let rows = indices(&Structure::Rows.choose(&score, rate)).into_iter().map(|index| index / width);
+            let (least, largest) = split(rows.collect(), out, &row);
+            prop_assert!(least >= largest);
+        }
+    }
+}
