@@ -1,6 +1,7 @@
 //! finesift: a terminal workbench for sparse increment fine-tuning (SIFT) of pre-trained transformers.
 
 pub mod alerts;
+pub mod analysis;
 pub mod attach;
 #[cfg(feature = "torch")]
 pub mod bench;

@@ -171,8 +171,12 @@ pub const KEYS: &[PresetKey] = &[
         "sets of components to select: entries, per_row, columns, rows, rows_columns or blocks",
     )
     .default("entries"),
-    key("sift.lift_rank", Integer { from: 1, to: 1 << 16 }, "rank of the approximated weights, for sift.select = \"lift\"")
-        .default("128"),
+    key(
+        "sift.lift_rank",
+        Integer { from: 1, to: 1 << 16 },
+        "rank of the approximated weights, for sift.select = \"lift\"",
+    )
+    .default("128"),
     key(
         "sift.block_size",
         Integer { from: 1, to: 1 << 16 },
