@@ -113,12 +113,16 @@ impl Draft {
         read::read(&self.name, &document, &self.cache)
     }
 
-    /// The fields that apply to this kind of data, in the order of [`KEYS`].
+    /// The fields that apply to this kind of data and selection, in the order of [`KEYS`].
     pub fn fields(&self) -> Vec<Field> {
         let literals = literals(&self.text);
         let has = |key: &str| match self.changes.get(key) {
             Some(change) => change.is_some(),
             None => self.saved.has(key),
+        };
+        let is = |key: &str, value: &str| match self.changes.get(key) {
+            Some(change) => change.as_deref() == Some(value),
+            None => self.saved.value(key).and_then(Value::as_str) == Some(value),
         };
         let (task, format, eval_path) = (has("data.task"), has("data.format"), has("data.eval_path"));
         let applies = |key: &str| match key {
@@ -127,6 +131,8 @@ impl Draft {
             "data.eval_path" => !task,
             "data.packing" | "data.columns" => format,
             "data.task" | "model.head" => !format,
+            "sift.lift_rank" => is("sift.select", "lift"),
+            "sift.block_size" => is("sift.structure", "blocks"),
             key => !(task || format) || !TABLE_KEYS.contains(&key),
         };
         let field = |&PresetKey { name: key, help, kind, .. }: &PresetKey| {
@@ -336,6 +342,17 @@ epochs = 3
         let draft = Draft::new("x", "x.toml", glue, Path::new("/")).unwrap();
         assert!(draft.fields().iter().all(|field| !TABLE_KEYS.contains(&field.key)));
         assert!(self::draft().fields().iter().any(|field| field.key == "data.text_pair" && field.value.is_none()));
+    }
+
+    #[test]
+    fn a_key_of_one_selection_is_a_field_of_it_alone() {
+        let plain = "[model]\nid = \"m\"\n[data]\ntask = \"rte\"\n[train]\nlearning_rate = 1.0\n";
+        let mut draft = Draft::new("x", "x.toml", plain, Path::new("/")).unwrap();
+        let shown = |draft: &Draft, key: &str| draft.fields().iter().any(|field| field.key == key);
+        assert!(!shown(&draft, "sift.lift_rank") && !shown(&draft, "sift.block_size"));
+        draft.set("sift.select", "lift");
+        draft.set("sift.structure", "blocks");
+        assert!(shown(&draft, "sift.lift_rank") && shown(&draft, "sift.block_size"));
     }
 
     #[test]

@@ -250,7 +250,12 @@ mod tests {
     fn with(key: &str, value: &str) -> Result<Preset, crate::Usage> {
         let labelled = "[model]\nid = \"m\"\n[data]\npath = \"x.csv\"\n[train]\nlearning_rate = 1.0\n";
         let language = labelled.replace("[train]", "format = \"text\"\n[train]");
-        let text = if ["data.packing", "data.columns"].contains(&key) { &language } else { labelled };
+        let fisher = labelled.to_owned() + "[sift]\nbatches = 2\n";
+        let text = match key {
+            "data.packing" | "data.columns" => &language,
+            "sift.select" => &fisher,
+            _ => labelled,
+        };
         let mut draft = Draft::new("x", "x.toml", text, Path::new("/")).unwrap();
         draft.set(PresetKey::of(key).unwrap().name, value);
         draft.preset()

@@ -89,37 +89,28 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
     })
 }
 
-/// The criterion of the selection, with the keys that belong to one of them.
+/// The criterion of the selection, with the rank of LIFT.
 fn criterion(document: &Document) -> Result<Select, Usage> {
+    let rank = document.integer("sift.lift_rank")? as i64;
     let select = document.one_of("sift.select", &Select::NAMES)?.unwrap_or(Select::Gradient);
     match select {
-        Select::Lift { .. } => {
-            let rank = document.integer("sift.lift_rank")?;
-            return Ok(Select::Lift { rank: rank as i64 });
-        }
         Select::Fisher if document.integer("sift.batches")? == 1 => {
             let why = "is \"fisher\", which needs the gradients of several micro-batches; set sift.batches, such as 32";
-            return Err(document.error_at("sift.select", why));
+            Err(document.error_at("sift.select", why))
         }
-        _ => {}
-    }
-    match document.has("sift.lift_rank") {
-        true => Err(document.error_at("sift.lift_rank", "only sift.select = \"lift\" takes it; remove it")),
-        false => Ok(select),
+        Select::Lift { .. } => Ok(Select::Lift { rank }),
+        select => Ok(select),
     }
 }
 
-/// The structure of the selection, with the key that belongs to blocks.
+/// The structure of the selection, with the size of blocks.
 fn structure(document: &Document) -> Result<SelectStructure, Usage> {
+    let side = document.integer("sift.block_size")? as i64;
     let structure = document.one_of("sift.structure", &SelectStructure::NAMES)?.unwrap_or(SelectStructure::Entries);
-    if let SelectStructure::Blocks { .. } = structure {
-        let side = document.integer("sift.block_size")?;
-        return Ok(SelectStructure::Blocks { side: side as i64 });
-    }
-    match document.has("sift.block_size") {
-        true => Err(document.error_at("sift.block_size", "only sift.structure = \"blocks\" takes it; remove it")),
-        false => Ok(structure),
-    }
+    Ok(match structure {
+        SelectStructure::Blocks { .. } => SelectStructure::Blocks { side },
+        structure => structure,
+    })
 }
 
 /// Keys of the user's own labelled files, which a GLUE task does not take.

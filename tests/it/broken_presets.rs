@@ -135,6 +135,12 @@ impl Machine {
             key("no learning rate", "learning_rate = 1e-3", "", "train.learning_rate is missing"),
             key("no model", "id =", "# id =", "model.id is missing"),
             key("not TOML", "[data]", "[data", "tiny.toml:"),
+            key(
+                "Fisher of one batch",
+                "rate =",
+                "select = \"fisher\"\nrate =",
+                "sift.select: is \"fisher\", which needs",
+            ),
             key("packing for a classifier", "[sift]", "packing = true\n[sift]", "data.packing: "),
             key("unknown GLUE task", "path =", "task = \"mrcp\" #", "no GLUE task \"mrcp\"; did you mean \"mrpc\"?"),
             key("two held-out sets", "[sift]", "eval_path = \"a.csv\"\n[sift]", "data.eval_fraction: "),

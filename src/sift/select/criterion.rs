@@ -17,7 +17,7 @@ pub enum Criterion {
     /// The mean of g² over micro-batches, the diagonal of the empirical Fisher information: FISH mask (Sung et al.,
     /// NeurIPS 2021, arXiv 2111.09839), with a micro-batch in the place of an example.
     Fisher,
-    /// |g| / |w|, a large gradient on a small weight: GaLLoP (Choudhary et al., 2025, arXiv 2510.19778).
+    /// A large gradient on a small weight, by the ratio |g| / |w|: GaLLoP (Choudhary et al., 2025, arXiv 2510.19778).
     Gallop,
     /// |w|.
     Magnitude,
@@ -81,8 +81,8 @@ impl Criterion {
 fn low_rank(weight: &Tensor, rank: i64) -> Tensor {
     let [rows, columns] = weight.size()[..] else { return weight.shallow_clone() };
     let rank = rank.min(rows).min(columns);
-    let (u, s, vh) = Tensor::linalg_svd(weight, false, "");
-    (u.narrow(1, 0, rank) * s.narrow(0, 0, rank)).matmul(&vh.narrow(0, 0, rank))
+    let (u, s, v) = weight.svd(true, true);
+    (u.narrow(1, 0, rank) * s.narrow(0, 0, rank)).matmul(&v.narrow(1, 0, rank).tr())
 }
 
 /// Scores that are drawn uniformly, the same ones on every device.

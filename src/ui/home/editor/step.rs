@@ -91,7 +91,7 @@ mod tests {
         assert_eq!([up("sample.temperature", "0.2"), down("sample.temperature", "0.3")], ["0.3", "0.2"]);
         assert_eq!([up("sample.top_p", "0.93"), down("sample.top_p", "1")], ["0.95", "0.95"]);
         assert_eq!([up("train.tf32", "false"), down("train.tf32", "false")], ["true", "true"]);
-        assert_eq!([up("sift.select", "gradient"), down("sift.select", "random")], ["magnitude", "magnitude"]);
+        assert_eq!([up("sift.select", "gradient"), down("sift.select", "random")], ["gradient_times_weight", "lift"]);
     }
 
     #[test]
