@@ -15,7 +15,7 @@ use crate::data::{
 use crate::estimate::{ModelEstimate, StepShape};
 use crate::hub::Hub;
 use crate::inputs;
-use crate::model::{Head, Layout, LoadOptions, ModelConfig, Network};
+use crate::model::{Head, Layout, LoadOptions, ModelConfig, Network, NetworkShape};
 use crate::protocol::HeadRows;
 use crate::sift::Rules;
 use crate::sift::select::Structure;
@@ -108,7 +108,8 @@ impl Setup {
             dropout: spec.dropout,
             ..StepShape::single(spec.dtype, gpu, rows as u64, length as u64)
         };
-        ModelEstimate::of(&self.config, rules, self.labels, step)
+        let network = NetworkShape { config: &self.config, labels: self.labels, adapters: None };
+        ModelEstimate::of(network, rules, step)
     }
 
     /// Rows and length of the batch with the most tokens.

@@ -15,7 +15,7 @@ use crate::device;
 use crate::eval::DeviceBatch;
 use crate::model::{Network, ParameterSpec};
 use crate::panics::catch_panic;
-use crate::sift::select::{Criterion, Structure};
+use crate::sift::select::Criterion;
 use crate::sift::{AdamW, Rules, SparseDecay, TrainableParameter};
 use crate::system::{self, resident};
 use crate::train::{Learner, LearnerOptions, SelectionOptions, select_components};
@@ -75,7 +75,7 @@ impl Worker {
         let network = setup.network(spec, device)?;
         let (loaded, parameters) = (in_use(device), network.parameters.components());
         let rules = match method {
-            Method::Full => everything(),
+            Method::Full => Rules::everything(),
             _ => setup.rules.clone(),
         };
         let estimate = match method {
@@ -156,11 +156,6 @@ fn learner(spec: &Spec, method: Method, setup: &Setup, network: Network, rules: 
         }
     };
     Ok(Learner::new(network, &parameters, options))
-}
-
-/// Rules for full fine-tuning: every name contains the empty string.
-fn everything() -> Rules {
-    Rules { rate: 1.0, structure: Structure::Entries, modules: Vec::new(), dense: vec![String::new()], biases: true }
 }
 
 fn forward(network: &Network, batch: &Batch) -> f64 {

@@ -99,7 +99,7 @@ impl ChatModel {
         let (network, _) = Network::open(&folder, &options, progress)?;
         let mut loaded = LoadedChatModel { network, encoder, delta: None, step: None, warnings: Vec::new() };
         if let Some(run) = &self.run {
-            let mut found = WeightDelta::of_run(run, &loaded.network, &Fingerprint::of(&folder)?.weights)?;
+            let mut found = WeightDelta::of_run(run, &mut loaded.network, &Fingerprint::of(&folder)?.weights)?;
             found.delta.exchange(&loaded.network);
             let skipped = |damage| format!("skipped a damaged checkpoint, using step {}: {damage}", found.step);
             loaded.warnings = found.damage.into_iter().map(skipped).collect();

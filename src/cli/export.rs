@@ -21,6 +21,7 @@ use crate::{Usage, runs};
   merged       a model folder that transformers loads
   delta        a safetensors file of the changed weights; `finesift apply` merges it into the base model
   shira        an adapter folder that PEFT loads
+  lora         the adapter folder of a LoRA run, that PEFT loads
   csv          the metrics of every step as a table
   tensorboard  the metrics for TensorBoard
   html         a page with the charts

@@ -13,6 +13,7 @@ use crate::device::DeviceChoice;
 use crate::estimate::{Destination, DeviceMemory, Estimate, MemoryFit, ModelEstimate, Roots, estimate};
 use crate::hub::Hub;
 use crate::preset::{Preset, cache_folder};
+use crate::protocol::TrainingMethod;
 use crate::quantity::{bytes, grouped};
 
 #[derive(Args)]
@@ -71,10 +72,9 @@ fn as_table(preset: &Preset, estimate: &Estimate, model: &ModelEstimate) -> Stri
     let length = estimate.data.as_ref().map_or(preset.data.max_length as u64, |data| data.longest);
     let _ = writeln!(
         text,
-        "{} parameters; trainable: {} sparse + {} dense; micro-batches of {} x {length} tokens, {}\n",
+        "{} parameters; trainable: {}; micro-batches of {} x {length} tokens, {}\n",
         grouped(model.parameters),
-        grouped(model.selected),
-        grouped(model.dense),
+        trainable(preset.method, model),
         preset.train.batch,
         preset.model.dtype.name(),
     );
@@ -99,6 +99,18 @@ fn as_table(preset: &Preset, estimate: &Estimate, model: &ModelEstimate) -> Stri
     text
 }
 
+/// What is trained, by its method.
+fn trainable(method: TrainingMethod, model: &ModelEstimate) -> String {
+    match method {
+        TrainingMethod::Sift => format!("{} sparse + {} dense", grouped(model.selected), grouped(model.dense)),
+        TrainingMethod::Full => format!("all {} (full fine-tuning)", grouped(model.dense)),
+        TrainingMethod::Head => format!("{} dense (head only)", grouped(model.dense)),
+        TrainingMethod::Lora => {
+            format!("{} LoRA + {} dense", grouped(model.adapters), grouped(model.dense - model.adapters))
+        }
+    }
+}
+
 /// Whether the run fits, and what to change if not.
 fn verdict(preset: &Preset, device: &DeviceMemory, kept: u64, recomputed: u64) -> String {
     let memory = format!("{}: {} of {} free", device.name, bytes(device.free as f64), bytes(device.total as f64));
@@ -108,7 +120,13 @@ fn verdict(preset: &Preset, device: &DeviceMemory, kept: u64, recomputed: u64) -
     } else if recomputed <= device.free {
         format!("{memory}; it fits with train.gradient_checkpointing=true")
     } else {
-        format!("{memory}; it does not fit; lower train.batch or sift.rate, or set model.dtype=bf16")
+        let less = match preset.method {
+            TrainingMethod::Sift => "lower train.batch or sift.rate",
+            TrainingMethod::Lora => "lower train.batch or lora.r",
+            TrainingMethod::Full => "lower train.batch or choose another method",
+            TrainingMethod::Head => "lower train.batch",
+        };
+        format!("{memory}; it does not fit; {less}, or set model.dtype=bf16")
     }
 }
 

@@ -6,15 +6,19 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::saved_state::SavedState;
+use super::adapters::read_state;
 use crate::Usage;
-use crate::model::{Fingerprint, Head, ModelFiles};
-use crate::protocol::{Eval, HeadRows};
+use crate::model::{Fingerprint, Head, LoraConfig, ModelFiles};
+use crate::protocol::{Eval, HeadRows, TrainingMethod};
 use crate::runs::checkpoint::{BaseIdentity, SlotEntry, StoredCheckpoint};
 
 /// What a run changes in its base model.
 pub struct Changes {
     pub info: DeltaInfo,
+    /// How the run trained its model.
+    pub method: TrainingMethod,
+    /// The adapters of a LoRA run. Their parameters are among the dense ones.
+    pub adapters: Option<LoraConfig>,
     /// Parameters with some components changed, in the model's order.
     pub sparse: Vec<SparseChange>,
     /// Parameters replaced as a whole: those trained densely, and those of the head that do not start from
@@ -107,7 +111,8 @@ impl Changes {
         };
         info.check_base(base)?;
         let files = ModelFiles::open(base, info.head())?;
-        let saved = SavedState::read(stored, &files.layout.parameters).map_err(|error| Usage(error.to_string()))?;
+        let (saved, adapters) =
+            read_state(stored, &files.config, info.head().outputs).map_err(|error| Usage(error.to_string()))?;
         let (mut sparse, mut dense, mut start) = (Vec::new(), Vec::new(), 0);
         for (slot, selected) in manifest.slots.iter().zip(saved.selected) {
             let values = saved.state.master.narrow(0, start, slot.trained);
@@ -130,7 +135,7 @@ impl Changes {
             }
             dense.push(DenseChange { name, values });
         }
-        Ok(Changes { info, sparse, dense })
+        Ok(Changes { info, method: manifest.method, adapters, sparse, dense })
     }
 }
 

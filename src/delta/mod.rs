@@ -1,5 +1,6 @@
 //! What a checkpoint changes in its base model: the trained tensors of a checkpoint, and the parameters they replace.
 
+mod adapters;
 mod changes;
 mod saved_state;
 mod weight_delta;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use tch::{Tensor, no_grad};
 
+use super::adapters::read_state;
 use super::saved_state::{DamagedCheckpoint, SavedState};
 use crate::Usage;
 use crate::model::Network;
@@ -35,11 +36,11 @@ struct ParameterDelta {
 
 impl WeightDelta {
     /// The delta of a run's best evaluation, else of its newest intact checkpoint. `weights` is the fingerprint of the
-    /// network's weights.
+    /// network's weights. A network without the adapters of a LoRA run gets them.
     ///
     /// # Errors
     /// [`Usage`]: a run without an intact checkpoint, or one that was started from other weights.
-    pub fn of_run(run: &Path, network: &Network, weights: &str) -> Result<RunDelta> {
+    pub fn of_run(run: &Path, network: &mut Network, weights: &str) -> Result<RunDelta> {
         let mut damage = Vec::new();
         for path in checkpoints(run)? {
             let read = StoredCheckpoint::open(&path).map_err(|error| DamagedCheckpoint(error.to_string())).and_then(
@@ -65,12 +66,17 @@ impl WeightDelta {
         }
     }
 
-    /// Reads a checkpoint of this network and verifies every checksum.
+    /// Reads a checkpoint of this network and verifies every checksum. A network without the adapters of a LoRA run gets
+    /// them.
     ///
     /// # Errors
     /// The file and what is wrong with it.
-    pub fn read(stored: &StoredCheckpoint, network: &Network) -> Result<WeightDelta, DamagedCheckpoint> {
-        let SavedState { selected, state, .. } = SavedState::read(stored, network.parameters.specs())?;
+    pub fn read(stored: &StoredCheckpoint, network: &mut Network) -> Result<WeightDelta, DamagedCheckpoint> {
+        let (saved, adapters) = read_state(stored, &network.config, network.labels())?;
+        if let Some(adapters) = adapters {
+            network.add_adapters(&adapters, stored.manifest.seed);
+        }
+        let SavedState { selected, state, .. } = saved;
         let mut start = 0;
         // The master values lie in the order of the slots.
         let parameters = stored.manifest.slots.iter().zip(selected).map(|(slot, selected)| {

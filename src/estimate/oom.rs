@@ -5,7 +5,7 @@ use anyhow::{Result, anyhow};
 use super::memory::StepShape;
 use super::report::ModelEstimate;
 use crate::data::Batch;
-use crate::model::ModelConfig;
+use crate::model::{LoraConfig, ModelConfig, NetworkShape};
 use crate::panics::{OutOfMemory, catch_panic};
 use crate::quantity::bytes;
 use crate::sift::Rules;
@@ -14,6 +14,7 @@ use crate::sift::Rules;
 pub struct MemoryContext {
     pub config: ModelConfig,
     pub rules: Rules,
+    pub adapters: Option<LoraConfig>,
     /// Outputs of a classifier's head.
     pub labels: i64,
     /// Rows and length are those of the preset, not of a batch.
@@ -41,9 +42,8 @@ pub fn explain<T>(context: &MemoryContext, batches: &[Batch], work: impl FnOnce(
 impl MemoryContext {
     fn advice(&self, cause: &str, rows: usize, length: usize) -> String {
         let now = StepShape { rows: rows as u64, length: length as u64, ..self.step };
-        let estimate = |rules: &Rules, step: StepShape| {
-            bytes(ModelEstimate::of(&self.config, rules, self.labels, step).bytes() as f64)
-        };
+        let network = NetworkShape { config: &self.config, labels: self.labels, adapters: self.adapters.as_ref() };
+        let estimate = |rules: &Rules, step: StepShape| bytes(ModelEstimate::of(network, rules, step).bytes() as f64);
         let mut text = format!(
             "memory ran out ({cause}). A micro-batch of {rows} x {length} tokens takes an estimated {}.",
             estimate(&self.rules, now)
@@ -63,8 +63,11 @@ impl MemoryContext {
                 estimate(&self.rules, half)
             );
         }
-        let sparse = Rules { rate: self.rules.rate / 2.0, ..self.rules.clone() };
-        text + &format!(" A new run with half the sift.rate takes {}.", estimate(&sparse, now))
+        if !self.rules.modules.is_empty() {
+            let sparse = Rules { rate: self.rules.rate / 2.0, ..self.rules.clone() };
+            text += &format!(" A new run with half the sift.rate takes {}.", estimate(&sparse, now));
+        }
+        text
     }
 }
 
@@ -78,6 +81,7 @@ mod tests {
         std::fs::write(folder.path().join("config.json"), r#"{"model_type": "roberta"}"#).unwrap();
         MemoryContext {
             config: ModelConfig::read(folder.path()).unwrap(),
+            adapters: None,
             rules: Rules {
                 rate: 0.1,
                 structure: crate::sift::select::Structure::Entries,

@@ -10,8 +10,10 @@ use super::preview::first_batch;
 use super::report::{DataPreview, DeviceMemory, Estimate, MemoryFit, ModelEstimate, ParameterCount};
 use crate::device::{self, Chosen, DeviceChoice};
 use crate::hub::Hub;
-use crate::inputs::{self, Access, Downloads, Missing, OpenedData, OpenedModel, OpenedPreset, target_rules};
-use crate::model::{Layout, ParameterSpec};
+use crate::inputs::{
+    self, Access, Downloads, Missing, OpenedData, OpenedModel, OpenedPreset, target_adapters, target_rules,
+};
+use crate::model::{Layout, NetworkShape, ParameterSpec};
 use crate::preset::{DataSource, Preset};
 use crate::runs::throughput;
 use crate::system;
@@ -59,7 +61,7 @@ pub fn estimate(preset: &Preset, destination: Destination, roots: &Roots) -> Res
     let OpenedPreset { model, data, missing } = inputs::open(preset, &access, &|_| {})?;
     let free = device.as_ref().map(|device| device.free);
     Ok(Estimate {
-        model: model.as_ref().map(|model| model_estimate(preset, model, data.as_ref(), gpu, free)),
+        model: model.as_ref().map(|model| model_estimate(preset, model, data.as_ref(), gpu, free)).transpose()?,
         data: data.map(|data| data_preview(preset, model.as_ref(), data)).transpose()?,
         missing: missing.iter().map(Missing::to_string).collect(),
         device,
@@ -73,7 +75,7 @@ fn model_estimate(
     data: Option<&OpenedData>,
     gpu: bool,
     free: Option<u64>,
-) -> ModelEstimate {
+) -> Result<ModelEstimate> {
     let labels = match (data, &preset.data.source) {
         (Some(data), _) => data.labels,
         (None, DataSource::Hub(task)) => task.labels().count() as i64,
@@ -81,13 +83,15 @@ fn model_estimate(
         _ => 2,
     };
     let (config, rules) = (&model.config, target_rules(preset));
+    let adapters = target_adapters(preset, config)?;
+    let network = NetworkShape { config, labels, adapters: adapters.as_ref() };
     let step = StepShape::of(preset, gpu, longest(preset, data));
     let fit = |checkpointing| {
         let step = StepShape { checkpointing, ..step };
         MemoryFit {
             checkpointing,
-            memory: ModelEstimate::of(config, &rules, labels, step).memory,
-            largest: free.map(|free| memory::largest_batch(config, &rules, labels, step, free)),
+            memory: ModelEstimate::of(network, &rules, step).memory,
+            largest: free.map(|free| memory::largest_batch(network, &rules, step, free)),
         }
     };
     let fits = [false, true].map(fit).into();
@@ -97,7 +101,7 @@ fn model_estimate(
         linear: spec.is_linear(),
     };
     let layout = Layout::of(config, labels).parameters.iter().map(count).collect();
-    ModelEstimate { fits, layout, ..ModelEstimate::of(config, &rules, labels, step) }
+    Ok(ModelEstimate { fits, layout, ..ModelEstimate::of(network, &rules, step) })
 }
 
 fn data_preview(preset: &Preset, model: Option<&OpenedModel>, data: OpenedData) -> Result<DataPreview> {

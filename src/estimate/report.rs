@@ -32,8 +32,10 @@ pub struct ModelEstimate {
     pub selected: u64,
     /// All components of the sparse parameters.
     pub of: u64,
-    /// Components of the dense parameters.
+    /// Components of the dense parameters, adapters included.
     pub dense: u64,
+    /// Components of LoRA adapters.
+    pub adapters: u64,
     /// Memory by purpose.
     pub memory: Vec<MemoryPart>,
     /// Without and with gradient checkpointing.

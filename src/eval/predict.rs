@@ -47,7 +47,11 @@ impl Predictor {
         progress: &dyn Fn(Progress),
     ) -> Result<Predictor> {
         changes.info.check_base(base)?;
-        let (predictor, _) = Predictor::new(base, label_set(&changes.info), changes.info.head(), options, progress)?;
+        let (mut predictor, _) =
+            Predictor::new(base, label_set(&changes.info), changes.info.head(), options, progress)?;
+        if let Some(adapters) = &changes.adapters {
+            predictor.network.add_adapters(adapters, 0);
+        }
         let parameters = &predictor.network.parameters;
         let known =
             |name: &str, shape: &[i64]| parameters.specs().iter().any(|spec| spec.name == name && spec.shape == shape);

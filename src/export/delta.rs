@@ -18,6 +18,7 @@ use super::size::narrow_indices;
 use super::{ExportControl, Unfinished};
 use crate::Usage;
 use crate::delta::{Changes, DeltaInfo, DenseChange, SparseChange, check_ascending};
+use crate::protocol::TrainingMethod;
 
 /// Key of the header in the file's metadata.
 const KEY: &str = "finesift_delta";
@@ -53,8 +54,20 @@ impl Changes {
     /// Writes the changes to a new file.
     ///
     /// # Errors
-    /// [`Usage`] if it exists; [`Cancelled`](super::Cancelled); the disk cannot be written.
+    /// [`Usage`] if it exists, or the run is of a method whose changes are no delta; [`Cancelled`](super::Cancelled); the disk cannot be written.
     pub fn write(&self, out: &Path, control: ExportControl) -> Result<()> {
+        let instead = match self.method {
+            TrainingMethod::Sift | TrainingMethod::Head => None,
+            TrainingMethod::Full => {
+                Some("full fine-tuning changes every parameter, so a delta would be the whole model; use --to merged")
+            }
+            TrainingMethod::Lora => {
+                Some("LoRA changes weights by adapters, which a delta cannot hold; use --to lora or --to merged")
+            }
+        };
+        if let Some(instead) = instead {
+            bail!(Usage(format!("{}: {instead}", self.info.run)));
+        }
         control.cancel.begin()?;
         let unfinished = Unfinished::at(out)?;
         let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
@@ -179,5 +192,5 @@ fn parse(bytes: &[u8]) -> Result<Changes, DeltaError> {
         }
     });
     let dense = dense.collect::<Result<Vec<_>, DeltaError>>()?;
-    Ok(Changes { info: header.info, sparse, dense })
+    Ok(Changes { info: header.info, method: TrainingMethod::Sift, adapters: None, sparse, dense })
 }

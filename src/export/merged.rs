@@ -16,9 +16,9 @@ use super::companions::copy_companions;
 use super::{CancelToken, ExportControl, Unfinished};
 use crate::Usage;
 use crate::delta::{Changes, DeltaInfo};
-use crate::model::{self, FileTensor, ModelConfig, ModelFiles};
+use crate::model::{self, FileTensor, LoraConfig, ModelConfig, ModelFiles};
 use crate::model_folder::INDEX;
-use crate::protocol::Progress;
+use crate::protocol::{Progress, TrainingMethod};
 
 /// Writes the merged model into a new folder.
 ///
@@ -86,7 +86,8 @@ pub(super) fn sync(path: &Path) -> Result<()> {
 /// Checks that the model has all changed parameters.
 fn check(changes: &Changes, files: &ModelFiles) -> Result<()> {
     let shapes = changes.sparse.iter().map(|sparse| (&sparse.name, sparse.shape.clone()));
-    for (name, shape) in shapes.chain(changes.dense.iter().map(|dense| (&dense.name, dense.values.size()))) {
+    let dense = changes.dense.iter().filter(|dense| !LoraConfig::is_adapter(&dense.name));
+    for (name, shape) in shapes.chain(dense.map(|dense| (&dense.name, dense.values.size()))) {
         let spec = files.layout.parameters.iter().find(|spec| spec.name == *name);
         match spec {
             None => bail!(Usage(format!("{name}: the model has no such parameter"))),
@@ -113,7 +114,9 @@ fn tensors<'a>(
         if stored.as_ref().map_or(last, |stored| stored.file) != file {
             continue;
         }
-        let content = if let Some(dense) = changes.dense.iter().find(|dense| dense.name == spec.name) {
+        let content = if let Some(adapter) = adapter(changes, &spec.name) {
+            Content::Adapted(adapter)
+        } else if let Some(dense) = changes.dense.iter().find(|dense| dense.name == spec.name) {
             Content::Dense(&dense.values)
         } else if let Some(sparse) = changes.sparse.iter().find(|sparse| sparse.name == spec.name) {
             Content::Sparse(&sparse.indices, &sparse.values)
@@ -138,6 +141,25 @@ enum Content<'a> {
     Unchanged,
     Sparse(&'a Tensor, &'a Tensor),
     Dense(&'a Tensor),
+    Adapted(Adapted<'a>),
+}
+
+/// An adapter to merge into its layer's weight.
+struct Adapted<'a> {
+    config: &'a LoraConfig,
+    a: &'a Tensor,
+    b: &'a Tensor,
+    /// The weight that it adapts, where that is not the stored one.
+    weight: Option<&'a Tensor>,
+}
+
+/// The adapter of a linear layer by the name of its weight, if it has one.
+fn adapter<'a>(changes: &'a Changes, name: &str) -> Option<Adapted<'a>> {
+    let config = changes.adapters.as_ref()?;
+    let module = name.strip_suffix(".weight").filter(|module| config.modules.contains(*module))?;
+    let values = |name: &str| changes.dense.iter().find(|dense| dense.name == name).map(|dense| &dense.values);
+    let [a, b] = LoraConfig::names(module);
+    Some(Adapted { config, a: values(&a)?, b: values(&b)?, weight: values(name) })
 }
 
 impl Written<'_> {
@@ -164,6 +186,13 @@ impl View for Written<'_> {
         match &self.content {
             Content::Unchanged => Cow::Borrowed(stored),
             Content::Dense(values) => Cow::Owned(bytes_of(values, self.kind())),
+            Content::Adapted(Adapted { config, a, b, weight }) => {
+                let shape: Vec<i64> = self.shape.iter().map(|&size| size as i64).collect();
+                let base = || Tensor::from_data_size(stored, &shape, self.kind());
+                let base = weight.map_or_else(base, Tensor::shallow_clone);
+                // Rounded once, to the type of the file.
+                Cow::Owned(bytes_of(&config.merged(&base, a, b), self.kind()))
+            }
             Content::Sparse(indices, values) => {
                 let (mut bytes, size) = (stored.to_vec(), self.kind().elt_size_in_bytes());
                 let values = bytes_of(values, self.kind());
@@ -216,6 +245,26 @@ fn card(changes: &Changes, model: &ModelConfig) -> String {
     let selected: usize = changes.sparse.iter().map(|sparse| sparse.values.numel()).sum();
     let of: i64 = changes.sparse.iter().map(|sparse| sparse.shape.iter().product::<i64>()).sum();
     let dense: usize = changes.dense.iter().map(|dense| dense.values.numel()).sum();
+    let (title, trained) = match (changes.method, &changes.adapters) {
+        (TrainingMethod::Full, _) => ("Fine-tuned in full", format!("all {dense} parameters")),
+        (TrainingMethod::Head, _) => ("Fine-tuned by its head", format!("{dense} dense parameters")),
+        (TrainingMethod::Lora, Some(adapters)) => (
+            "Fine-tuned with LoRA (arXiv 2106.09685), merged,",
+            format!(
+                "{dense} parameters: adapters of {} linear layers (r {}, alpha {}), and dense ones",
+                adapters.modules.len(),
+                adapters.r,
+                adapters.alpha
+            ),
+        ),
+        _ => (
+            "Fine-tuned with sparse increments (SIFT, arXiv 2312.11875)",
+            format!(
+                "{selected} of {of} components of {} sparse parameters, and {dense} dense parameters",
+                changes.sparse.len()
+            ),
+        ),
+    };
     let scores = eval.as_ref().map_or(String::new(), |eval| {
         let scores: Vec<String> = eval.scores.iter().map(|(name, score)| format!("{name} {score:.4}")).collect();
         format!("- eval: {}, loss {:.4}\n", scores.join(", "), eval.loss)
@@ -226,13 +275,13 @@ fn card(changes: &Changes, model: &ModelConfig) -> String {
         (ModelConfig::Encoder(_), labels) => ("text-classification", format!("- predicts: {}\n", labels.join(", "))),
     };
     format!(
-        "---\nlibrary_name: transformers\npipeline_tag: {pipeline}\ntags:\n- finesift\n- sift\n---\n\n# {run}\n\n\
-         Fine-tuned with sparse increments (SIFT, arXiv 2312.11875) by finesift {version}.\n\n\
+        "---\nlibrary_name: transformers\npipeline_tag: {pipeline}\ntags:\n- finesift\n- {}\n---\n\n# {run}\n\n\
+         {title} by finesift {version}.\n\n\
          - base model: {}\n{predicts}- step: {step}\n{scores}\
-         - trained: {selected} of {of} components of {} sparse parameters, and {dense} dense parameters\n\n\
+         - trained: {trained}\n\n\
          ```toml\n{}\n```\n",
+        changes.method.name(),
         base.location(),
-        changes.sparse.len(),
         preset.trim()
     )
 }

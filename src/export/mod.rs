@@ -6,19 +6,24 @@
 //! delta        the changes as one file, and back
 //! merged companions
 //!              a Hugging Face folder with the changes applied, and the files that go with it
-//! shira        the changes as a PEFT adapter
+//! adapter shira lora
+//!              the changes as a PEFT adapter: sparse differences, or the adapters of a LoRA run
 //! csv          the metrics of every step
 //! tensorboard  the metrics as an event file
 //! report       the metrics as a page with charts
 //! size         the size of a delta before it is exported
 //! ```
 
+#[cfg(feature = "torch")]
+mod adapter;
 mod cancel;
 #[cfg(feature = "torch")]
 mod companions;
 mod csv;
 #[cfg(feature = "torch")]
 mod delta;
+#[cfg(feature = "torch")]
+mod lora;
 #[cfg(feature = "torch")]
 mod merged;
 mod report;
@@ -39,6 +44,8 @@ use crate::Usage;
 
 pub use cancel::{CancelToken, Cancelled, ExportControl};
 pub use csv::csv;
+#[cfg(feature = "torch")]
+pub use lora::lora;
 #[cfg(feature = "torch")]
 pub use merged::merged;
 pub use report::report;

@@ -54,7 +54,9 @@ fn facts(history: &History) -> String {
         rows.push(("data", format!("{data}: {examples} training examples, {eval_examples} held-out examples")));
         rows.push((
             "trainable",
-            format!("{} % of each target, selected by {}", 100.0 * started.rate, started.selection()),
+            started.method_words().unwrap_or_else(|| {
+                format!("{} % of each target, selected by {}", 100.0 * started.rate, started.selection())
+            }),
         ));
         rows.push(("device", started.device.clone()));
         rows.push(("finesift", started.version.clone()));

@@ -22,6 +22,8 @@ pub enum ExportFormat {
     Delta,
     /// A folder with a SHiRA adapter, for PEFT
     Shira,
+    /// A folder with the LoRA adapter of a LoRA run, for PEFT
+    Lora,
     /// A table with the metrics of every step
     Csv,
     /// A folder with the metrics as a TensorBoard event file
@@ -45,10 +47,11 @@ pub struct ExportRequest {
 }
 
 impl ExportFormat {
-    pub const ALL: [ExportFormat; 6] = [
+    pub const ALL: [ExportFormat; 7] = [
         ExportFormat::Merged,
         ExportFormat::Delta,
         ExportFormat::Shira,
+        ExportFormat::Lora,
         ExportFormat::Csv,
         ExportFormat::Tensorboard,
         ExportFormat::Html,
@@ -56,7 +59,7 @@ impl ExportFormat {
 
     /// Whether it exports a checkpoint, as opposed to the run's events.
     pub fn of_weights(self) -> bool {
-        matches!(self, ExportFormat::Merged | ExportFormat::Delta | ExportFormat::Shira)
+        matches!(self, ExportFormat::Merged | ExportFormat::Delta | ExportFormat::Shira | ExportFormat::Lora)
     }
 }
 
@@ -129,7 +132,7 @@ mod weights {
     use super::{ExportControl, ExportFormat, ExportRequest};
     use crate::Usage;
     use crate::delta::Changes;
-    use crate::export::{merged, shira};
+    use crate::export::{lora, merged, shira};
     use crate::hub::Hub;
     use crate::runs::checkpoint::{StoredCheckpoint, select};
 
@@ -142,6 +145,7 @@ mod weights {
         match order.format {
             ExportFormat::Delta => changes.write(&order.out, control),
             ExportFormat::Shira => shira(&changes, &base, order.without_biases, &order.out, control),
+            ExportFormat::Lora => lora(&changes, &base, &order.out, control),
             _ => merged(&changes, &base, &order.out, control),
         }
     }

@@ -1,27 +1,37 @@
 //! Changes as a SHiRA adapter, which PEFT loads without further code: for each module the differences from the base model,
 //! padded to the size that a common rank requires.
 
-use std::collections::{BTreeSet, HashMap};
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use safetensors::Dtype;
-use safetensors::tensor::{TensorView, serialize_to_file};
-use serde_json::json;
+use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
-use super::merged::{bytes_of, sync};
-use super::{ChangedBiases, ExportControl, Unfinished};
+use super::adapter::Adapter;
+use super::{ChangedBiases, ExportControl};
 use crate::Usage;
 use crate::delta::{Changes, SparseChange};
-use crate::model::{self, ModelConfig, ModelFiles};
+use crate::model::{self, ModelFiles};
+use crate::protocol::TrainingMethod;
 
 /// Writes the adapter into a new folder. An adapter cannot hold biases: `without_biases` leaves changed ones out.
 ///
 /// # Errors
 /// [`ChangedBiases`]; [`Usage`]: changed embeddings, another base model, the folder exists; [`Cancelled`](super::Cancelled).
 pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, control: ExportControl) -> Result<()> {
+    let instead = match changes.method {
+        TrainingMethod::Sift => None,
+        TrainingMethod::Full => {
+            Some("full fine-tuning changes every component, and a SHiRA adapter holds few; use --to merged")
+        }
+        TrainingMethod::Head => {
+            Some("only the head was trained, so a SHiRA adapter would be empty; use --to merged or --to delta")
+        }
+        TrainingMethod::Lora => Some("a LoRA run has an adapter of its own; use --to lora"),
+    };
+    if let Some(instead) = instead {
+        bail!(Usage(format!("{}: {instead}", changes.info.run)));
+    }
     changes.info.check_base(base)?;
     let files = ModelFiles::open(base, changes.info.head())?;
     let (weights, others): (Vec<&SparseChange>, Vec<&SparseChange>) =
@@ -48,7 +58,7 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, c
         (sparse.indices.numel() as u64).div_ceil((height + width) as u64) as i64
     });
     let rank = rank.max().unwrap_or(1).max(1);
-    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+    let mut adapter = Adapter::default();
     for sparse in &weights {
         let (height, width) = sides(sparse);
         let entries = rank * (height + width);
@@ -58,53 +68,22 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, c
         let (places, values) = padded(sparse, &differences(sparse, &files)?, entries);
         let rows = Tensor::stack(&[places.divide_scalar_mode(width, "floor"), places.remainder(width)], 0);
         let module = sparse.name.trim_end_matches(".weight");
-        let count = entries as usize;
-        let name = |part: &str| format!("base_model.model.{module}.shira_{part}");
-        tensors.push((name("indices"), Dtype::I32, vec![2, count], bytes_of(&rows, Kind::Int)));
-        tensors.push((name("weight"), Dtype::F32, vec![count], bytes_of(&values, Kind::Float)));
+        adapter.add(&format!("{module}.shira_indices"), &rows, Kind::Int);
+        adapter.add(&format!("{module}.shira_weight"), &values, Kind::Float);
     }
-    let mut saved = BTreeSet::new();
-    for full in &changes.dense {
-        saved.insert(full.name.rsplit_once('.').map_or(full.name.as_str(), |(module, _)| module));
-        let shape = full.values.size().iter().map(|&size| size as usize).collect();
-        tensors.push((
-            format!("base_model.model.{}", full.name),
-            Dtype::F32,
-            shape,
-            bytes_of(&full.values, Kind::Float),
-        ));
-    }
-    // With a task type, PEFT also saves `classifier` as a whole, which fails if that is two layers.
-    let task = match files.config {
-        ModelConfig::Decoder(_) => json!("CAUSAL_LM"),
-        ModelConfig::Encoder(_) if saved.contains("classifier") => json!("SEQ_CLS"),
-        ModelConfig::Encoder(_) => json!(null),
-    };
+    changes.dense.iter().for_each(|dense| adapter.save(dense));
     let modules: Vec<&str> = weights.iter().map(|sparse| sparse.name.trim_end_matches(".weight")).collect();
-    let config = json!({
-        "peft_type": "SHIRA", "task_type": task, "base_model_name_or_path": changes.info.base.name(),
-        "revision": changes.info.base.commit,
-        "inference_mode": true, "r": rank, "mask_type": "sift", "random_seed": null, "target_modules": modules,
-        "fan_in_fan_out": false, "init_weights": true,
-        "modules_to_save": if saved.is_empty() { json!(null) } else { json!(saved) },
-    });
-
-    control.cancel.begin()?;
-    let unfinished = Unfinished::at(out)?;
-    let failed = || format!("{}: cannot write", out.display());
-    fs::create_dir(&unfinished.path).with_context(failed)?;
-    let views = tensors
-        .iter()
-        .map(|(name, dtype, shape, bytes)| Ok((name.as_str(), TensorView::new(*dtype, shape.clone(), bytes)?)))
-        .collect::<Result<Vec<_>>>()?;
-    let (weights, settings) =
-        (unfinished.path.join("adapter_model.safetensors"), unfinished.path.join("adapter_config.json"));
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    serialize_to_file(views, Some(metadata), &weights).with_context(failed)?;
-    fs::write(&settings, serde_json::to_string_pretty(&config)? + "\n").with_context(failed)?;
-    sync(&weights).and_then(|()| sync(&settings)).with_context(failed)?;
-    control.cancel.check()?;
-    unfinished.finish()
+    let mut config = adapter.config(&changes.info, &files.config);
+    let entries: [(&str, Value); 6] = [
+        ("peft_type", json!("SHIRA")),
+        ("r", json!(rank)),
+        ("mask_type", json!("sift")),
+        ("random_seed", json!(null)),
+        ("target_modules", json!(modules)),
+        ("init_weights", json!(true)),
+    ];
+    config.extend(entries.map(|(key, value)| (key.to_owned(), value)));
+    adapter.write(&config, out, control)
 }
 
 /// Differences of the selected components from the base model: fp32 `[k]`.

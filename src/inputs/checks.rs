@@ -7,31 +7,12 @@ use anyhow::{Result, bail};
 
 use crate::Usage;
 use crate::data::{LabelledSource, TextTokenizer};
-use crate::model::{Layout, ModelConfig, ParameterSpec};
-use crate::preset::{DataSource, Preset, Select, SelectStructure};
+use crate::model::{ModelConfig, ParameterSpec};
+use crate::preset::{DataSource, Preset, Select};
 use crate::protocol::{LOSS, PERPLEXITY};
-use crate::sift::select::{Criterion, Structure};
+use crate::sift::select::Criterion;
 use crate::sift::{Role, Rules};
 use crate::suggest;
-
-/// The preset's rules for what is trained.
-pub fn target_rules(preset: &Preset) -> Rules {
-    let sift = &preset.sift;
-    Rules {
-        rate: sift.rate,
-        structure: match sift.structure {
-            SelectStructure::Entries => Structure::Entries,
-            SelectStructure::PerRow => Structure::PerRow,
-            SelectStructure::Columns => Structure::Columns,
-            SelectStructure::Rows => Structure::Rows,
-            SelectStructure::RowsColumns => Structure::RowsColumns,
-            SelectStructure::Blocks { side } => Structure::Blocks { side },
-        },
-        modules: sift.modules.clone(),
-        dense: sift.dense.clone(),
-        biases: sift.biases,
-    }
-}
 
 /// The preset's criterion of the selection.
 pub fn target_criterion(preset: &Preset) -> Criterion {
@@ -91,12 +72,6 @@ pub(super) fn check_best(preset: &Preset, dataset: &str, scores: &[&str]) -> Res
     }
 }
 
-/// [`check_targets`] for a model that is not loaded.
-pub(super) fn check_preset_targets(preset: &Preset, config: &ModelConfig) -> Result<()> {
-    // Parameter names do not depend on the number of labels, which only the data determine.
-    check_targets(&target_rules(preset), &Layout::of(config, 2).parameters)
-}
-
 /// An encoder takes labelled texts, a decoder takes instructions.
 pub(super) fn check_kind(preset: &Preset, config: &ModelConfig) -> Result<()> {
     let id = &preset.model.id;
@@ -137,7 +112,7 @@ pub(super) fn check_vocabulary(folder: &Path, tokenizer: &TextTokenizer, config:
 }
 
 /// Patterns a user may have meant: `query`, `self.query`, `attention.self.query`, for every parameter name.
-fn module_names(specs: &[ParameterSpec]) -> Vec<String> {
+pub(super) fn module_names(specs: &[ParameterSpec]) -> Vec<String> {
     let mut names = BTreeSet::new();
     for spec in specs {
         let module = spec.name.rsplit_once('.').map_or(spec.name.as_str(), |(module, _)| module);

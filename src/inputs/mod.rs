@@ -7,6 +7,7 @@
 //! classifier    labelled texts, read and tokenized
 //! head          whether the base model's classification head is kept
 //! language      instructions, read, tokenized and packed
+//! method        what the preset trains, by its method
 //! opened        what `open` returns
 //! ```
 
@@ -15,6 +16,7 @@ mod checks;
 mod classifier;
 mod head;
 mod language;
+mod method;
 mod opened;
 
 use std::path::PathBuf;
@@ -22,7 +24,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 pub use access::{Access, Downloads, FoundTable, Missing, labelled_source};
-pub use checks::{check_targets, target_criterion, target_rules};
+pub use checks::{check_targets, target_criterion};
+pub use method::{target_adapters, target_rules};
 pub use opened::{
     CompletePreset, ModelTokenizer, OpenedData, OpenedModel, OpenedPreset, TokenizedExamples, TokenizedSplit,
 };
@@ -131,7 +134,7 @@ fn open_model(preset: &Preset, folder: PathBuf) -> Result<OpenedModel> {
     let config = ModelConfig::read(&folder)?;
     checks::check_kind(preset, &config)?;
     checks::check_max_length(preset, &config)?;
-    checks::check_preset_targets(preset, &config)?;
+    method::check_preset_targets(preset, &config)?;
     let max_length = preset.data.max_length;
     let tokenizer = match &preset.data.source {
         DataSource::Instructions(data) => {

@@ -9,6 +9,8 @@ use std::fmt::Display;
 
 use tch::Tensor;
 
+use super::lora::LoraConfig;
+
 /// What a parameter is to its layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParameterKind {
@@ -22,6 +24,10 @@ pub enum ParameterKind {
     NormWeight,
     /// The bias of a norm, `[hidden]`.
     NormBias,
+    /// A of a linear layer's adapter, `[r, in]`.
+    LoraA,
+    /// B of a linear layer's adapter, `[out, r]`.
+    LoraB,
 }
 
 /// A parameter of a network.
@@ -64,6 +70,11 @@ impl ParameterSpec {
         self.head && self.base_prefix.is_empty()
     }
 
+    /// Whether it is part of an adapter, which a checkpoint of the base model lacks.
+    pub fn is_adapter(&self) -> bool {
+        matches!(self.kind, ParameterKind::LoraA | ParameterKind::LoraB)
+    }
+
     /// Whether it is the bias of a layer or norm.
     pub fn is_bias(&self) -> bool {
         matches!(self.kind, ParameterKind::LinearBias | ParameterKind::NormBias)
@@ -100,6 +111,7 @@ impl ParameterSource for Recorder {
 #[derive(Clone)]
 pub struct Builder<'a> {
     source: &'a dyn ParameterSource,
+    adapters: Option<&'a LoraConfig>,
     path: String,
     segment: usize,
     head: bool,
@@ -110,10 +122,19 @@ pub struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// The root of the tree.
-    pub fn new(source: &'a dyn ParameterSource) -> Builder<'a> {
-        let path = String::new();
-        Builder { source, path, segment: 0, head: false, output: false, lm_head: false, tied: None, base_prefix: "" }
+    /// The root of the tree, whose linear layers have these adapters.
+    pub fn new(source: &'a dyn ParameterSource, adapters: Option<&'a LoraConfig>) -> Builder<'a> {
+        Builder {
+            source,
+            adapters,
+            path: String::new(),
+            segment: 0,
+            head: false,
+            output: false,
+            lm_head: false,
+            tied: None,
+            base_prefix: "",
+        }
     }
 
     /// The module `name` below this one: "push prefix", as in candle. `name` may be a path.
@@ -150,6 +171,11 @@ impl<'a> Builder<'a> {
     /// The same place, for a parameter that a checkpoint may have under a second name.
     pub fn tied_to(&self, name: &'static str) -> Builder<'a> {
         Builder { tied: Some(name), ..self.clone() }
+    }
+
+    /// The adapters of the network's linear layers.
+    pub fn adapters(&self) -> Option<&'a LoraConfig> {
+        self.adapters
     }
 
     /// The module's name in the checkpoint.

@@ -5,15 +5,17 @@ use std::sync::LazyLock;
 use tch::{Device, Kind, Tensor};
 
 use super::builder::{Builder, ParameterKind};
+use super::lora::LoraAdapter;
 use super::tape::ForwardPass;
 
-/// y = x·Wᵀ + b, torch.nn.Linear.
+/// y = x·Wᵀ + b, torch.nn.Linear. With an adapter, [LoRA](super::lora) on top.
 pub struct Linear {
     name: String,
     inputs: i64,
     outputs: i64,
     weight: Tensor,
     bias: Option<Tensor>,
+    adapter: Option<LoraAdapter>,
 }
 
 impl Linear {
@@ -25,6 +27,7 @@ impl Linear {
             outputs,
             weight: builder.parameter("weight", &[outputs, inputs], ParameterKind::LinearWeight),
             bias: Some(builder.parameter("bias", &[outputs], ParameterKind::LinearBias)),
+            adapter: LoraAdapter::of(builder, inputs, outputs),
         }
     }
 
@@ -36,6 +39,7 @@ impl Linear {
             outputs,
             weight: builder.parameter("weight", &[outputs, inputs], ParameterKind::LinearWeight),
             bias: None,
+            adapter: LoraAdapter::of(builder, inputs, outputs),
         }
     }
 
@@ -47,6 +51,11 @@ impl Linear {
     /// Width of its input.
     pub fn inputs(&self) -> i64 {
         self.inputs
+    }
+
+    /// Its adapter, if it has one.
+    pub(super) fn adapter(&self) -> Option<&LoraAdapter> {
+        self.adapter.as_ref()
     }
 
     /// Width of its output.
@@ -61,7 +70,10 @@ impl Linear {
             _ => x.linear(&self.weight, self.bias.as_ref()),
         };
         pass.record(&self.name, x, &y);
-        y
+        match &self.adapter {
+            Some(adapter) => adapter.add_to(&y, x, pass),
+            None => y,
+        }
     }
 
     /// The same as a convolution with a 1 x 1 kernel in channels-last format, which copies nothing. Its backward pass is a
@@ -201,7 +213,8 @@ mod tests {
         {
             let random = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
             let bias = bias.then(|| random(&[outputs]));
-            let linear = Linear { name: "layer".into(), inputs, outputs, weight: random(&[outputs, inputs]), bias };
+            let weight = random(&[outputs, inputs]);
+            let linear = Linear { name: "layer".into(), inputs, outputs, weight, bias, adapter: None };
             let dy = random(&[rows, length, outputs]);
             for x in [random(&[rows, length, inputs]), random(&[length, rows, inputs]).transpose(0, 1)] {
                 let (y, dx) = expected(&linear, &x, &dy);

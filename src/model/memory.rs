@@ -26,6 +26,17 @@ impl TrainingStep<'_> {
         self.rows * self.length
     }
 
+    /// 1 if the layer's input is kept, because its weight is trained or it has an adapter; else 0.
+    pub fn keeps_input(&self, linear: &Linear) -> u128 {
+        self.trains(linear).max(u128::from(linear.adapter().is_some()))
+    }
+
+    /// Bytes per token that the adapters of these layers keep on top of the layers' inputs.
+    pub fn adapters(&self, layers: &[&Linear]) -> u128 {
+        let adapted = layers.iter().filter_map(|linear| Some((linear.adapter()?, linear.inputs() as u128)));
+        adapted.map(|(adapter, inputs)| adapter.activations(inputs, self.element_size, self.dropout, self.gpu)).sum()
+    }
+
     /// 1 if the layer's weight is trained, so that its input and output are kept; else 0.
     pub fn trains(&self, linear: &Linear) -> u128 {
         u128::from((self.is_trained)(&format!("{}.weight", linear.name())))

@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use anyhow::Result;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 
 use super::builder::Builder;
 use super::config::ModelConfig;
 use super::decoder::Decoder;
 use super::families::Layers;
-use super::layout::Layout;
+use super::layout::{Layout, NetworkShape};
+use super::lora::{self, LoraConfig};
 use super::objective::{LossTargets, Objective};
 use super::parameters::Parameters;
 use super::segments::{Inputs, Segments};
@@ -37,13 +40,40 @@ impl Network {
         let config = ModelConfig::read(folder)?;
         let layout = Layout::of(&config, options.head.outputs);
         let (parameters, report) = weights::load(folder, &layout, options, progress)?;
-        Ok((Network::from_parameters(config, options.head.outputs, parameters), report))
+        Ok((Network::from_parameters(config, options.head.outputs, parameters, None), report))
     }
 
     /// The network of these parameters, which are those of its layout.
-    pub(super) fn from_parameters(config: ModelConfig, labels: i64, parameters: Parameters) -> Network {
-        let layers = Layers::build(&config, labels, &Builder::new(&parameters));
+    pub(super) fn from_parameters(
+        config: ModelConfig,
+        labels: i64,
+        parameters: Parameters,
+        adapters: Option<&LoraConfig>,
+    ) -> Network {
+        let layers = Layers::build(&config, labels, &Builder::new(&parameters, adapters));
         Network { config, parameters, layers }
+    }
+
+    /// Adds new adapters, as PEFT's `get_peft_model` does. The network computes the same until they are trained. The same seed
+    /// gives the same adapters.
+    pub fn add_adapters(&mut self, adapters: &LoraConfig, seed: u64) {
+        let Network { config, parameters, .. } = &*self;
+        let labels = self.labels();
+        let (layout, _) = Layout::with_layers(NetworkShape { config, labels, adapters: Some(adapters) });
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        // A stream of its own: a new head is the same with and without adapters.
+        random.set_stream(1);
+        let parameters = Parameters::from_layout(&layout, |_, spec| match spec.is_adapter() {
+            true => lora::initialized(spec, &mut random).to_device(parameters.device()),
+            false => parameters.get(&spec.name),
+        });
+        *self = Network::from_parameters(config.clone(), labels, parameters, Some(adapters));
+    }
+
+    /// Outputs of a classifier; 0 for a decoder, which has no head.
+    pub fn labels(&self) -> i64 {
+        let output = self.parameters.specs().iter().find(|spec| spec.output);
+        output.and_then(|output| output.shape.first().copied()).unwrap_or(0)
     }
 
     /// The decoder, if it is one.

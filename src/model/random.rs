@@ -21,10 +21,10 @@ impl Network {
                 match spec.kind {
                     ParameterKind::LinearBias | ParameterKind::NormBias => tensor.zero_(),
                     ParameterKind::NormWeight => tensor.fill_(1.0),
-                    ParameterKind::LinearWeight | ParameterKind::Table => tensor.normal_(0.0, layout.initializer_range),
+                    _ => tensor.normal_(0.0, layout.initializer_range),
                 }
             })
         });
-        Network::from_parameters(config, options.head.outputs, parameters)
+        Network::from_parameters(config, options.head.outputs, parameters, None)
     }
 }

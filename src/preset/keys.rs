@@ -81,6 +81,12 @@ const FORMATS: &[Choice] = &[
     choice("prompt_completion", "a prompt and its completion"),
     choice("text", "plain text: every token is a loss token"),
 ];
+const METHODS: &[Choice] = &[
+    choice("sift", "selected components of the targets, and dense parameters: SIFT"),
+    choice("full", "every parameter: full fine-tuning"),
+    choice("head", "the dense parameters alone, such as the head"),
+    choice("lora", "low-rank adapters of linear layers, and dense parameters: LoRA"),
+];
 const SELECTIONS: &[Choice] = &[
     choice("gradient", "the largest gradients: SIFT"),
     choice("gradient_times_weight", "the largest products of gradient and weight: SNIP"),
@@ -107,6 +113,7 @@ const SCHEDULES: &[Choice] = &[
 /// All keys, in the order in which a preset is written.
 pub const KEYS: &[PresetKey] = &[
     key("about", Text, "one line of description"),
+    key("method", KeyKind::Choice(METHODS), "what is trained: sift, full, head or lora").default("sift"),
     key("model.id", Text, "hub id, such as org/name or org/name@revision, or folder of the model"),
     key("model.dtype", KeyKind::Choice(DTYPES), "dtype of the weights: f32 or bf16").default("f32"),
     key(
@@ -191,6 +198,25 @@ pub const KEYS: &[PresetKey] = &[
         "decay of the selected components towards their pre-trained values",
     )
     .default("0"),
+    key("lora.r", Integer { from: 1, to: 1 << 16 }, "rank of the adapters, for method = \"lora\"").default("8"),
+    key(
+        "lora.alpha",
+        KeyKind::Number { from: Excluded(0.0), to: Unbounded, step: OneTwoFive { least: -2 } },
+        "lora_alpha: adapters are scaled by alpha / r",
+    )
+    .default("16"),
+    key(
+        "lora.dropout",
+        KeyKind::Number { from: Included(0.0), to: Excluded(1.0), step: By(0.05) },
+        "lora_dropout: dropout of the adapters' input",
+    )
+    .default("0"),
+    key(
+        "lora.target_modules",
+        Modules,
+        "names of the linear layers with an adapter, or their ends; default: those that sift.modules matches",
+    )
+    .default("[]"),
     key("train.epochs", POSITIVE, "passes over the examples").default("3"),
     key("train.batch", SIZE, "examples per micro-batch").default("32"),
     key("train.accumulate", SIZE, "micro-batches per optimizer step").default("1"),

@@ -39,6 +39,6 @@ pub use library::{Library, PresetEntry, read_file};
 
 pub use crate::paths::cache_folder;
 pub use types::{
-    Data, DataSource, Dtype, HeadRule, InstructionData, InstructionFiles, Keep, Model, Preset, Sample, Schedule,
+    Data, DataSource, Dtype, HeadRule, InstructionData, InstructionFiles, Keep, Lora, Model, Preset, Sample, Schedule,
     Select, SelectStructure, Sift, Train,
 };

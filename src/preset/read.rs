@@ -8,12 +8,13 @@ use super::document::Document;
 use super::hub_dataset::{self, HUB_KEYS, HubTable};
 use super::paths::expand;
 use super::types::{
-    Data, DataSource, Dtype, HeadRule, InstructionData, InstructionFiles, Keep, Model, Preset, Sample, Schedule,
+    Data, DataSource, Dtype, HeadRule, InstructionData, InstructionFiles, Keep, Lora, Model, Preset, Sample, Schedule,
     Select, SelectStructure, Sift, Train,
 };
 use crate::Usage;
 use crate::data::instruct::InstructionFormat;
 use crate::data::{Columns, HeldOut, LabelKind, LabelledSource, Task};
+use crate::protocol::TrainingMethod;
 use crate::suggest::did_you_mean;
 
 impl Preset {
@@ -35,6 +36,9 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
     Ok(Preset {
         name: name.to_owned(),
         about: document.string("about")?.unwrap_or_default(),
+        method: document
+            .one_of("method", &TrainingMethod::ALL.map(|method| (method.name(), method)))?
+            .unwrap_or_default(),
         model: Model {
             id: expand(&document.required("model.id")?, cache),
             dtype: document.one_of("model.dtype", &[("f32", Dtype::F32), ("bf16", Dtype::Bf16)])?.unwrap_or(Dtype::F32),
@@ -55,6 +59,12 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
             batches: document.integer("sift.batches")? as usize,
             probe_every: document.integer("sift.probe_every")?,
             decay: document.number("sift.decay")?,
+        },
+        lora: Lora {
+            r: document.integer("lora.r")? as i64,
+            alpha: document.number("lora.alpha")?,
+            dropout: document.number("lora.dropout")?,
+            target_modules: document.strings("lora.target_modules")?.unwrap_or_default(),
         },
         train: Train {
             epochs: document.integer("train.epochs")?,

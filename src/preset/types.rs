@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::hub_dataset::{HubDataset, HubTable};
 use crate::data::instruct::InstructionFormat;
 use crate::data::{HeldOut, LabelKind, LabelledSource, ReadOptions, Task};
+use crate::protocol::TrainingMethod;
 
 /// A validated preset.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,12 +15,16 @@ pub struct Preset {
     pub name: String,
     /// One line of description; may be empty.
     pub about: String,
+    /// How the model is trained. Default SIFT.
+    pub method: TrainingMethod,
     /// `[model]`
     pub model: Model,
     /// `[data]`
     pub data: Data,
     /// `[sift]`
     pub sift: Sift,
+    /// `[lora]`
+    pub lora: Lora,
     /// `[train]`
     pub train: Train,
     /// `[sample]`
@@ -184,6 +189,20 @@ pub enum SelectStructure {
         /// The most rows and columns of a block, `sift.block_size`. Default 64.
         side: i64,
     },
+}
+
+/// `[lora]`: the adapters of `method = "lora"`, with PEFT's names and defaults.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lora {
+    /// The rank. Default 8.
+    pub r: i64,
+    /// `lora_alpha`: adapters are scaled by alpha / r. Default 16.
+    pub alpha: f64,
+    /// `lora_dropout`: dropout of an adapter's input, below 1. Default 0.
+    pub dropout: f64,
+    /// Linear layers with these names, or names that end in a dot and one of these. Default none: those that `sift.modules`
+    /// matches.
+    pub target_modules: Vec<String>,
 }
 
 /// `[train]`: how it is trained.

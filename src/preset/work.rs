@@ -35,6 +35,7 @@ fn changes_steps(key: &str) -> bool {
         "sift.select",
         "sift.batches",
         "sift.decay",
+        "lora.alpha",
         "train.epochs",
         "train.learning_rate",
         "train.warmup",

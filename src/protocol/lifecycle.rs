@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Eval, Patience};
+use super::{Eval, LoraFacts, Patience, TrainingMethod};
 
 /// The start of a run: model, data and hyperparameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,7 +37,13 @@ pub struct Started {
     pub epochs: f64,
     /// Batch size: examples per optimizer step.
     pub batch: u64,
-    /// Share of each target's components that is trained, in 0..=1.
+    /// How the model is trained.
+    #[serde(default)]
+    pub method: TrainingMethod,
+    /// Of a LoRA run only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraFacts>,
+    /// Share of each target's components that SIFT trains, in 0..=1.
     pub rate: f64,
     /// Criterion of the selection: `gradient`, `magnitude`, `random` and others.
     pub select: String,
@@ -62,6 +68,17 @@ pub struct Started {
 }
 
 impl Started {
+    /// The method in words: `full fine-tuning`, `head only`, `LoRA r 8`. `None` for SIFT, which its selection describes.
+    pub fn method_words(&self) -> Option<String> {
+        match (self.method, self.lora) {
+            (TrainingMethod::Sift, _) => None,
+            (TrainingMethod::Full, _) => Some("full fine-tuning".into()),
+            (TrainingMethod::Head, _) => Some("head only".into()),
+            (TrainingMethod::Lora, Some(lora)) => Some(format!("LoRA r {}", lora.r)),
+            (TrainingMethod::Lora, None) => Some("LoRA".into()),
+        }
+    }
+
     /// How components are selected: `gradient`, or with a structure `gradient, columns`.
     pub fn selection(&self) -> String {
         if self.structure == entries() { self.select.clone() } else { format!("{}, {}", self.select, self.structure) }

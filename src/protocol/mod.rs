@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! lifecycle      how a run starts, is resumed, changes phase and ends
+//! method         how it trains its model: SIFT, full, head or LoRA
 //! step           optimizer steps, the selection and its gradient mass
 //! evaluation     scores and examples of the held-out set
 //! machine        memory and load
@@ -16,6 +17,7 @@ mod evaluation;
 mod head;
 mod lifecycle;
 mod machine;
+mod method;
 mod number;
 mod step;
 
@@ -27,6 +29,7 @@ pub use evaluation::{Confusion, Eval, ExamplePrediction, Examples, LOSS, PERPLEX
 pub use head::HeadRows;
 pub use lifecycle::{Finished, Phase, Progress, Reason, Resumed, Started};
 pub use machine::{Gpu, Memory, System};
+pub use method::{LoraFacts, TrainingMethod};
 pub use step::{Mass, Selected, SelectedTarget, Step, TargetMass};
 
 /// A command to the trainer, executed between optimizer steps.

@@ -29,6 +29,12 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Everything is trained densely: every name contains the empty one.
+    pub fn everything() -> Rules {
+        let (modules, dense) = (Vec::new(), vec![String::new()]);
+        Rules { rate: 1.0, structure: Structure::Entries, modules, dense, biases: true }
+    }
+
     /// How the parameter of this name is trained.
     pub fn role(&self, name: &str) -> Role {
         let contains_one = |patterns: &[String]| patterns.iter().any(|pattern| name.contains(pattern.as_str()));

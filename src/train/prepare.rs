@@ -15,9 +15,9 @@ use crate::device::{self, Chosen};
 use crate::eval::{Evaluator, HeldOut, Labelled};
 use crate::inputs::{
     self, Access, CompletePreset, Downloads, ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples,
-    TokenizedSplit, target_rules,
+    TokenizedSplit, target_adapters, target_rules,
 };
-use crate::model::{Fingerprint, Head, LoadOptions, LoadReport, Network, Sampling};
+use crate::model::{Fingerprint, Head, LoadOptions, LoadReport, LoraConfig, Network, Sampling};
 use crate::preset::Preset;
 use crate::protocol::{Event, HeadRows, Progress, Started};
 use crate::runs::checkpoint::{BaseIdentity, DataIdentity};
@@ -26,8 +26,10 @@ use crate::sift::{Role, Rules};
 
 /// A run that is ready to start.
 pub struct PreparedRun {
+    /// With the adapters of a LoRA run.
     pub network: Network,
     pub rules: Rules,
+    pub adapters: Option<LoraConfig>,
     pub loader: Loader,
     pub evaluator: Evaluator,
     /// The score that decides which evaluation is best.
@@ -94,8 +96,11 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
         ModelTokenizer::Prompts(encoder) => Some(generator(preset, *encoder)),
         ModelTokenizer::Text(_) => None,
     };
-    let rules = target_rules(preset);
-    let (network, loaded) = load(preset, &folder, Head { outputs, rows: head.clone() }, chosen, port)?;
+    let (rules, adapters) = (target_rules(preset), target_adapters(preset, &config)?);
+    let (mut network, loaded) = load(preset, &folder, Head { outputs, rows: head.clone() }, chosen, port)?;
+    if let Some(adapters) = &adapters {
+        network.add_adapters(adapters, preset.train.seed);
+    }
     warn_of_key_biases(&network, &rules, port);
     let fingerprint = Fingerprint::of(&folder)?;
     let learning_rate = LearningRate {
@@ -122,6 +127,8 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
         steps,
         epochs: steps as f64 / loader.steps_per_epoch() as f64,
         batch: (preset.train.batch * preset.train.accumulate) as u64,
+        method: preset.method,
+        lora: adapters.as_ref().map(LoraConfig::facts),
         rate: preset.sift.rate,
         select: preset.sift.select.name().into(),
         structure: preset.sift.structure.name().into(),
@@ -141,6 +148,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
     Ok(PreparedRun {
         network,
         rules,
+        adapters,
         loader,
         evaluator,
         best_score: best,

@@ -1,10 +1,36 @@
-//! Events of a run: the selection, steps and gradient mass.
+//! Events of a run: what is trained, steps and gradient mass.
 
-use super::learner::StepResult;
+use super::learner::{Learner, StepResult};
 use super::run::Run;
 use crate::eval::rounded;
-use crate::protocol::{Event, Mass, Memory, Selected, SelectedTarget, Step, TargetMass};
-use crate::sift::{GradientMass, Role};
+use crate::model::LoraConfig;
+use crate::protocol::{Event, Mass, Memory, Selected, SelectedTarget, Started, Step, TargetMass, TrainingMethod};
+use crate::sift::{GradientMass, Role, Slot};
+
+/// What is trained, in a line of the log: how SIFT computes its gradients, or what another method trains.
+pub(super) fn training_summary(learner: &Learner, started: &Started) -> String {
+    let (slots, total) = (learner.values().slots(), learner.values().total());
+    match (started.method, started.lora) {
+        (TrainingMethod::Full, _) => format!("full fine-tuning: all {total} parameters are trained"),
+        (TrainingMethod::Head, _) => {
+            let names: Vec<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
+            format!("head only: {total} parameters are trained ({})", names.join(", "))
+        }
+        (TrainingMethod::Lora, Some(lora)) => {
+            let adapters = || slots.iter().filter(|slot| LoraConfig::is_adapter(&slot.name));
+            let (layers, trained) = (adapters().count() / 2, adapters().map(Slot::trained).sum::<i64>());
+            format!(
+                "LoRA r {}, alpha {}, dropout {}: {trained} parameters of adapters of {layers} linear layers are trained, and {} dense \
+                 parameters",
+                lora.r,
+                lora.alpha,
+                lora.dropout,
+                total - trained
+            )
+        }
+        _ => learner.gradient_summary(),
+    }
+}
 
 impl Run<'_> {
     /// Reports what is trained, the memory it takes, and the gradient mass that it covers.

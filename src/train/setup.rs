@@ -15,6 +15,7 @@ use super::learner::{Learner, LearnerOptions};
 use super::lookahead::Lookahead;
 use super::not_finite::StabilitySettings;
 use super::prepare::PreparedRun;
+use super::report::training_summary;
 use super::resume::ResumePoint;
 use super::run::Run;
 use super::select::{Selection, SelectionOptions, select_components};
@@ -89,7 +90,8 @@ impl<'a> Run<'a> {
             data,
             generator,
             rules: _,
-            started: _,
+            adapters: _,
+            started,
             head_note: _,
             loaded: _,
         } = prepared;
@@ -107,6 +109,8 @@ impl<'a> Run<'a> {
             seed: job.preset.train.seed,
             short_batch: loader.short_batch(),
             schedule: ScheduleFacts { steps: loader.steps(), warmup: learning_rate.warmup, peak: learning_rate.peak },
+            method: started.method,
+            lora: started.lora,
             base,
             data,
             device: device::arithmetic(network.parameters.device()),
@@ -132,7 +136,7 @@ impl<'a> Run<'a> {
         let writer = CheckpointWriter::start(target, from.map(|(_, path)| path))?;
         let lookahead = Lookahead::new(job.read_every, network.parameters.device());
         let learner = Learner::new(network, parameters, options);
-        port.emit(Event::info(learner.gradient_summary()));
+        port.emit(Event::info(training_summary(&learner, &started)));
         Ok(Run {
             port,
             commands: CommandQueue::new(port),
@@ -161,6 +165,7 @@ fn memory_context(job: &Job, prepared: &PreparedRun) -> MemoryContext {
     MemoryContext {
         config: prepared.network.config.clone(),
         rules: prepared.rules.clone(),
+        adapters: prepared.adapters.clone(),
         // A regression has one output.
         labels: prepared.classes.names.len().max(1) as i64,
         step: StepShape::of(&job.preset, gpu, job.preset.data.max_length as u64),

@@ -141,6 +141,8 @@ fn manifest(step: u64) -> Manifest {
         evaluated: Some(step),
         best: None,
         since_best: 0,
+        method: Default::default(),
+        lora: None,
         schedule: ScheduleFacts { steps: 10, warmup: 1, peak: 1e-3 },
         clock: ClockState { elapsed: 1.25, steps: (1.0, 5), evaluations: (0.25, 1) },
         events: 1000,

@@ -378,9 +378,9 @@ every_minutes = 0
             LoadOptions { head: Head::as_stored(0), dtype: tch::Kind::Float, device: tch::Device::Cpu, seed: 0 };
         Network::open(&path("model"), &options, &|_| {}).unwrap().0
     };
-    let (base, tuned) = (open(), open());
+    let (base, mut tuned) = (open(), open());
     let stored = StoredCheckpoint::open(&checkpoint::best(&path("runs/chat")).unwrap()).unwrap();
-    let mut delta = WeightDelta::read(&stored, &tuned).unwrap();
+    let mut delta = WeightDelta::read(&stored, &mut tuned).unwrap();
     delta.exchange(&tuned);
     let differs = |name: &str| !base.parameters.get(name).equal(&tuned.parameters.get(name));
     assert!(base.parameters.specs().iter().all(|spec| differs(&spec.name) == (spec.shape.len() == 2)));
@@ -394,15 +394,15 @@ every_minutes = 0
         fs::write(folder.join("state.safetensors"), bytes).unwrap();
     };
     flip(&stored.path);
-    assert!(WeightDelta::read(&stored, &tuned).is_err_and(|error| error.0.contains("its checksum does not match")));
+    assert!(WeightDelta::read(&stored, &mut tuned).is_err_and(|error| error.0.contains("its checksum does not match")));
     let weights = &stored.manifest.base.weights;
     let checkpoints = checkpoint::list(&path("runs/chat/checkpoints")).unwrap();
     let newest = checkpoints.iter().find(|listed| listed.path != stored.path).unwrap();
-    let found = WeightDelta::of_run(&path("runs/chat"), &tuned, weights).unwrap();
+    let found = WeightDelta::of_run(&path("runs/chat"), &mut tuned, weights).unwrap();
     assert_eq!((found.step, found.damage.len()), (newest.step, 1));
     let warnings = partner.load(None, &hub, tch::Device::Cpu, &|_| {}).unwrap().warnings;
     assert!(warnings.len() == 1 && warnings[0].contains("its checksum does not match"), "{warnings:?}");
-    let refused = |weights| WeightDelta::of_run(&path("runs/chat"), &tuned, weights).err().unwrap();
+    let mut refused = |weights| WeightDelta::of_run(&path("runs/chat"), &mut tuned, weights).err().unwrap();
     let error = refused("others");
     assert!(
         error.is::<finesift::Usage>() && error.to_string().contains("are not those this run was started from"),

@@ -10,7 +10,7 @@ mod step_shape;
 mod tests;
 
 use super::report::{MemoryPart, ModelEstimate};
-use crate::model::{Layout, ModelConfig, ParameterSpec};
+use crate::model::{Layout, NetworkShape, ParameterSpec};
 use crate::sift::{Role, Rules};
 use peak::StepMemory;
 pub use step_shape::StepShape;
@@ -26,8 +26,8 @@ const MOST_ROWS: u64 = 1 << 20;
 
 impl ModelEstimate {
     /// Counts the components that the rules select in a network, and estimates the memory of its training steps.
-    pub fn of(config: &ModelConfig, rules: &Rules, labels: i64, step: StepShape) -> ModelEstimate {
-        let (layout, layers) = Layout::with_layers(config, labels);
+    pub fn of(network: NetworkShape<'_>, rules: &Rules, step: StepShape) -> ModelEstimate {
+        let (layout, layers) = Layout::with_layers(network);
         let size = |spec: &ParameterSpec| spec.shape.iter().product::<i64>();
         let of_role = |role: Role| layout.parameters.iter().filter(move |spec| rules.role(&spec.name) == role);
         let selected = of_role(Role::Sparse).map(|spec| rules.budget(&spec.shape) as u64).sum::<u64>();
@@ -37,11 +37,14 @@ impl ModelEstimate {
         let index = if widest <= i64::from(i32::MAX) { 4 } else { 8 };
         let gradient = if step.gpu && step.micro_batches == 1 { step.dtype } else { 4 };
         let parameters = layout.components() as u64;
-        let peak = StepMemory::new(config, &layout, &layers, rules, step).peak(selected, dense);
+        let adapters =
+            layout.parameters.iter().filter(|spec| spec.is_adapter()).map(|spec| size(spec) as u64).sum::<u64>();
+        let peak = StepMemory::new(network.config, &layout, &layers, rules, step).peak(selected, dense);
         let exact = |name, bytes| MemoryPart { name, bytes, estimated: false };
         let estimated = |name, bytes| MemoryPart { name, bytes, estimated: true };
         let mut memory = vec![
-            exact("weights", parameters * step.dtype),
+            // Adapters are fp32 in any case.
+            exact("weights", (parameters - adapters) * step.dtype + adapters * 4),
             // Master values, two moments and gradients of all trained components. Sparse ones also have an index and their
             // pre-trained value in the weights' type.
             exact("sparse optimizer", selected * (3 * 4 + gradient + step.dtype + index)),
@@ -53,13 +56,13 @@ impl ModelEstimate {
         if step.selection_batches > 1 {
             memory.push(estimated("selection", of * 4));
         }
-        ModelEstimate { parameters, selected, of, dense, memory, fits: Vec::new(), layout: Vec::new() }
+        ModelEstimate { parameters, selected, of, dense, adapters, memory, fits: Vec::new(), layout: Vec::new() }
     }
 }
 
 /// Rows of the largest micro-batch with which a run takes at most `limit` bytes; 0 if there is none.
-pub fn largest_batch(config: &ModelConfig, rules: &Rules, labels: i64, step: StepShape, limit: u64) -> u64 {
-    let fits = |rows: u64| ModelEstimate::of(config, rules, labels, StepShape { rows, ..step }).bytes() <= limit;
+pub fn largest_batch(network: NetworkShape<'_>, rules: &Rules, step: StepShape, limit: u64) -> u64 {
+    let fits = |rows: u64| ModelEstimate::of(network, rules, StepShape { rows, ..step }).bytes() <= limit;
     let (mut below, mut above) = (0, MOST_ROWS + 1);
     while above - below > 1 {
         let rows = below + (above - below) / 2;

@@ -1,7 +1,7 @@
 //! The memory estimate against the paper's counts and against measured peaks.
 
 use super::*;
-use crate::model::ModelConfig;
+use crate::model::{ModelConfig, NetworkShape};
 
 const STEP: StepShape = StepShape {
     dtype: 4,
@@ -14,6 +14,11 @@ const STEP: StepShape = StepShape {
     keeps_inputs: false,
     micro_batches: 1,
 };
+
+/// A network with two labels and without adapters.
+fn network(config: &ModelConfig) -> NetworkShape<'_> {
+    NetworkShape { config, labels: 2, adapters: None }
+}
 
 /// RoBERTa-large and the targets of the paper's runs on GLUE.
 fn roberta_large(more: impl FnOnce(&mut StepShape)) -> ModelEstimate {
@@ -33,7 +38,7 @@ fn roberta_large(more: impl FnOnce(&mut StepShape)) -> ModelEstimate {
     };
     let mut step = StepShape { rows: 32, ..STEP };
     more(&mut step);
-    ModelEstimate::of(&config, &rules, 2, step)
+    ModelEstimate::of(network(&config), &rules, step)
 }
 
 fn part(estimate: &ModelEstimate, name: &str) -> u64 {
@@ -102,7 +107,7 @@ fn activations_and_workspace_match_the_measured_peaks() {
             dense: own(&["classifier"]),
             biases: true,
         };
-        let estimate = ModelEstimate::of(&config, &rules, 2, step);
+        let estimate = ModelEstimate::of(network(&config), &rules, step);
         let got = (part(&estimate, "activations") + part(&estimate, "workspace")) as f64 / f64::from(1 << 20);
         assert!((got / expected - 1.0).abs() < 0.04, "{step:?}: {got:.1} MiB, counted {expected}");
     }
@@ -122,8 +127,8 @@ fn the_largest_batch_fits_and_one_more_does_not() {
     };
     let step = STEP;
     let most = 8 << 30;
-    let rows = largest_batch(&config, &rules, 2, step, most);
-    let bytes = |rows| ModelEstimate::of(&config, &rules, 2, StepShape { rows, ..step }).bytes();
+    let rows = largest_batch(network(&config), &rules, step, most);
+    let bytes = |rows| ModelEstimate::of(network(&config), &rules, StepShape { rows, ..step }).bytes();
     assert!(rows > 0 && bytes(rows) <= most && bytes(rows + 1) > most, "{rows}");
-    assert_eq!(largest_batch(&config, &rules, 2, step, 1 << 20), 0);
+    assert_eq!(largest_batch(network(&config), &rules, step, 1 << 20), 0);
 }

@@ -151,7 +151,8 @@ impl<N: Norm> DecoderBlock for Block<N> {
     /// - 3·I·e: the gate before and after its activation function, and what it multiplies;
     /// - of trained layers their inputs and outputs, where these are not among the above: H·e for q, k and v together, H·e
     ///   for gate and up together, I·e for down; Q, K, H and H for the outputs of q, k, o and down; on a CPU Q for a copy
-    ///   of o's input. Layers that run through oneDNN keep their inputs as well.
+    ///   of o's input. Layers that run through oneDNN or have an adapter keep their inputs as well; adapters what
+    ///   [`LoraAdapter`](crate::model::lora) says.
     ///
     /// Within the MLP there are gradients of 3·(H + I)·e. The last segment's hidden states, H·e, live through the whole
     /// backward pass.
@@ -161,10 +162,12 @@ impl<N: Norm> DecoderBlock for Block<N> {
         let element = step.element_size;
         let [q, k, v, o] = [&self.q_proj, &self.k_proj, &self.v_proj, &self.o_proj].map(|layer| step.trains(layer));
         let [gate, up, down] = [&self.gate_proj, &self.up_proj, &self.down_proj].map(|layer| step.trains(layer));
-        let keeps = u128::from(step.keeps_inputs);
-        let copied = if step.gpu { 0 } else { o.max(keeps) * query };
+        let input = |linear: &Linear| step.keeps_input(linear).max(u128::from(step.keeps_inputs));
+        let copied = if step.gpu { 0 } else { input(&self.o_proj) * query };
         let of_trained = q.max(k).max(v) * hidden + gate.max(up) * hidden + down * inner;
-        let inputs = (q.max(k).max(v).max(keeps) + gate.max(up).max(keeps)) * hidden + down.max(keeps) * inner;
+        let attention = input(&self.q_proj).max(input(&self.k_proj)).max(input(&self.v_proj));
+        let mlp = input(&self.gate_proj).max(input(&self.up_proj));
+        let inputs = (attention + mlp) * hidden + input(&self.down_proj) * inner;
         let outputs = q * query + k * key + (o + down) * hidden;
         let norms = if element == 4 { 2 * hidden * 4 } else { hidden * element + 2 * hidden * 4 };
         let head_norms = match (&self.head_norms, element) {
@@ -173,8 +176,10 @@ impl<N: Norm> DecoderBlock for Block<N> {
             (Some(_), _) => (query + key) * 4,
         };
         let kept = (2 * query + 2 * key + 3 * inner + inputs + outputs + copied) * element;
+        let linear =
+            [&self.q_proj, &self.k_proj, &self.v_proj, &self.o_proj, &self.gate_proj, &self.up_proj, &self.down_proj];
         BlockActivations {
-            kept: kept + norms + head_norms + self.heads as u128 * 4,
+            kept: kept + norms + head_norms + self.heads as u128 * 4 + step.adapters(&linear),
             inputs: (of_trained + o * query) * element,
             mlp: 3 * (hidden + inner) * element + hidden * element,
             attention: 0,

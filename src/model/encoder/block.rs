@@ -92,7 +92,8 @@ impl EncoderBlock for Block {
     /// - A·4 of fused attention; of attention that is not fused, 3·H·e for copies of query, key and value and L·A·(2e + m)
     ///   for its weights before and after dropout and the mask;
     /// - of trained layers what is dropped otherwise: the outputs of `attention_output` and `output`, and the inputs of
-    ///   `intermediate` and `output`. Layers that run through oneDNN keep their inputs as well.
+    ///   `intermediate` and `output`. Layers that run through oneDNN or have an adapter keep their inputs as well; adapters
+    ///   what [`LoraAdapter`](crate::model::lora) says.
     ///
     /// Within the MLP there are gradients of 2·(H + I)·e, within attention that is not fused L·A·e.
     fn activations(&self, step: &TrainingStep<'_>) -> BlockActivations {
@@ -109,10 +110,11 @@ impl EncoderBlock for Block {
         };
         let (projection, intermediate, output) =
             (step.trains(&self.attention_output), step.trains(&self.intermediate), step.trains(&self.output));
-        let keeps = u128::from(step.keeps_inputs);
-        let of_trained = (projection + intermediate.max(keeps) + output) * hidden + output.max(keeps) * inner;
+        let input = |linear: &Linear| step.keeps_input(linear).max(u128::from(step.keeps_inputs));
+        let of_trained = (projection + input(&self.intermediate) + output) * hidden + input(&self.output) * inner;
+        let linear = [&self.query, &self.key, &self.value, &self.attention_output, &self.intermediate, &self.output];
         BlockActivations {
-            kept: (7 * hidden + inner + of_trained) * element + masks + attention,
+            kept: (7 * hidden + inner + of_trained) * element + masks + attention + step.adapters(&linear),
             inputs: ((1 + projection + intermediate) * hidden + output * inner) * element,
             mlp: 2 * (hidden + inner) * element,
             attention: (scores + 2 * hidden * element) as i128 - (inner * element) as i128,

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::CheckpointFault;
 use crate::data::ShortBatch;
-use crate::protocol::{Eval, HeadRows};
+use crate::protocol::{Eval, HeadRows, LoraFacts, TrainingMethod};
 
 /// Increases when older versions can no longer read it.
 pub const FORMAT: u32 = 2;
@@ -47,6 +47,12 @@ pub struct Manifest {
     /// Scheduled evaluations since the best one; 0 in manifests of earlier versions.
     #[serde(default)]
     pub since_best: u64,
+    /// How the run trains its model; SIFT in manifests of earlier versions.
+    #[serde(default)]
+    pub method: TrainingMethod,
+    /// The adapters of a LoRA run, whose parameters are among the slots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lora: Option<LoraFacts>,
     pub schedule: ScheduleFacts,
     pub clock: ClockState,
     /// Bytes of `events.jsonl` before the checkpoint.
@@ -214,6 +220,8 @@ pub(super) fn example(step: u64) -> Manifest {
         evaluated: None,
         best: None,
         since_best: 0,
+        method: TrainingMethod::Sift,
+        lora: None,
         schedule: ScheduleFacts { steps: 100, warmup: 6, peak: 1e-3 },
         clock: ClockState::default(),
         events: 10 * step,

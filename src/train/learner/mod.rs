@@ -53,7 +53,9 @@ impl Learner {
     pub fn new(network: Network, parameters: &[TrainableParameter], options: LearnerOptions) -> Learner {
         // A GPU computes gradients in the type of the weights. A single one needs no wider type to be summed in.
         let narrow = network.parameters.device().is_cuda() && options.micro_batches == 1;
-        let kind = parameters.first().filter(|_| narrow).map_or(Kind::Float, |parameter| parameter.weights.kind());
+        // The adapters of bf16 weights are fp32.
+        let mut kinds = parameters.iter().map(|parameter| parameter.weights.kind());
+        let kind = kinds.next().filter(|first| narrow && kinds.all(|kind| kind == *first)).unwrap_or(Kind::Float);
         let values = Values::new(parameters, kind);
         let names = || values.slots().iter().map(|slot| slot.name.as_str());
         let sparse = values.slots().iter().filter(|slot| slot.role == Role::Sparse).count();

@@ -172,6 +172,11 @@ fn trainable(model: &ModelEstimate, width: usize) -> String {
     let share = if share >= 0.1 { format!("{share:.2}") } else { number(share) };
     let of = if width >= 56 { format!(" ({share} % of {})", number(model.of as f64)) } else { String::new() };
     match (model.selected, model.dense) {
+        (0, dense) if model.adapters == dense && dense > 0 => format!("{} LoRA", grouped(dense)),
+        (0, dense) if model.adapters > 0 => {
+            format!("{} LoRA + {} dense", grouped(model.adapters), grouped(dense - model.adapters))
+        }
+        (0, dense) if dense == model.parameters => format!("{} dense (all parameters)", grouped(dense)),
         (0, dense) => format!("{} dense", grouped(dense)),
         (selected, 0) => format!("{} sparse{of}", grouped(selected)),
         (selected, dense) => format!("{} sparse{of} + {} dense", grouped(selected), grouped(dense)),

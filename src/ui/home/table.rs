@@ -8,6 +8,7 @@ use super::list::{Entry, List, Row, model, task};
 use super::scene::Scene;
 use crate::estimate::Estimate;
 use crate::preset::Preset;
+use crate::protocol::TrainingMethod;
 use crate::ui::format::{duration, fitted, grouped, number, padded_start, plain, truncated};
 use crate::ui::widgets::panel::{Title, panel};
 
@@ -174,5 +175,11 @@ impl Columns {
 }
 
 fn trainable(preset: &Preset) -> String {
-    if preset.sift.modules.is_empty() { "head".into() } else { format!("{} %", number(preset.sift.rate * 100.0)) }
+    match preset.method {
+        TrainingMethod::Sift if preset.sift.modules.is_empty() => "head".into(),
+        TrainingMethod::Sift => format!("{} %", number(preset.sift.rate * 100.0)),
+        TrainingMethod::Full => "full".into(),
+        TrainingMethod::Head => "head".into(),
+        TrainingMethod::Lora => format!("r {}", preset.lora.r),
+    }
 }

@@ -109,10 +109,10 @@ fn separator(scene: Scene) -> &'static str {
 /// Model, data, device and selection in one line.
 fn subject(scene: Scene) -> String {
     let Some(started) = &scene.run.started else { return String::new() };
-    let selection = if scene.run.selected.as_ref().is_some_and(|selected| selected.total == 0) {
-        "head only".to_owned()
-    } else {
-        format!("{} % by {}", crate::ui::format::number(started.rate * 100.0), plain(&started.selection()))
+    let selection = match started.method_words() {
+        Some(method) => method,
+        None if scene.run.selected.as_ref().is_some_and(|selected| selected.total == 0) => "head only".to_owned(),
+        None => format!("{} % by {}", crate::ui::format::number(started.rate * 100.0), plain(&started.selection())),
     };
     let (model, data) = (plain(&started.model), plain(&started.data));
     let device = format!("{} {}", started.device, started.dtype);

@@ -182,7 +182,10 @@ fn facts(scene: Scene, started: &Started) -> Vec<Line<'static>> {
         ("examples", format!("{} training, {} held out", grouped(started.examples), grouped(started.eval_examples))),
         ("steps", format!("{} of {} examples each", grouped(started.steps), grouped(started.batch))),
         ("epochs", number(started.epochs)),
-        ("selected", format!("{} % by {}", number(started.rate * 100.0), plain(&started.selection()))),
+        match started.method_words() {
+            Some(method) => ("method", method),
+            None => ("selected", format!("{} % by {}", number(started.rate * 100.0), plain(&started.selection()))),
+        },
         ("parameters", grouped(started.parameters)),
         ("best metric", plain(&started.best)),
         ("device", format!("{} {}", plain(&started.device), plain(&started.dtype))),

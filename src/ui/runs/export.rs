@@ -94,6 +94,7 @@ fn describe(form: ExportFormat) -> FormatDescription {
         ExportFormat::Merged => ("merged model", "a model folder for transformers", "merged"),
         ExportFormat::Delta => ("sparse delta", "changed components only; see finesift apply", "delta.safetensors"),
         ExportFormat::Shira => ("PEFT adapter", "SHiRA; without biases and embeddings", "shira"),
+        ExportFormat::Lora => ("LoRA adapter", "PEFT's, of a LoRA run", "lora"),
         ExportFormat::Csv => ("CSV", "the metrics of every step", "metrics.csv"),
         ExportFormat::Tensorboard => ("TensorBoard", "the metrics as an event file", "tensorboard"),
         ExportFormat::Html => ("HTML report", "a page with the charts", "report.html"),

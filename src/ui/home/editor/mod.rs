@@ -51,7 +51,7 @@ impl Editing {
         let editor = match field.kind {
             KeyKind::Choice(choices) => Editor::Choices(ChoiceList::new(field.key, choices, value)),
             KeyKind::Modules if !layout.is_empty() => {
-                Editor::Modules(Checklist::new(layout, field.key == "sift.modules", draft.names(field.key)))
+                Editor::Modules(Checklist::new(layout, field.key != "sift.dense", draft.names(field.key)))
             }
             _ => Editor::Line(Input::new(value)),
         };

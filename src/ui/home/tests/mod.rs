@@ -209,6 +209,7 @@ fn estimate() -> Estimate {
             selected: 28_416,
             of: 3_548_160,
             dense: 770,
+            adapters: 0,
             memory: vec![
                 part("weights", 90_855_944, false),
                 part("sparse optimizer", 681_984, false),
