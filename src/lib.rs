@@ -45,6 +45,7 @@ pub mod sift;
 pub mod signals;
 mod stdout;
 mod suggest;
+pub mod sweep;
 pub mod system;
 mod text;
 mod toml_spans;

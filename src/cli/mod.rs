@@ -29,6 +29,10 @@ mod run_edits;
 mod runs;
 mod settings;
 mod shell;
+mod sweep;
+mod sweep_lines;
+mod sweep_results;
+mod sweep_worker;
 #[cfg(feature = "torch")]
 mod threads;
 mod time_zone;
@@ -89,6 +93,8 @@ enum Command {
     Runs(runs::RunsCommand),
     /// List the queue of runs, change it, or train what is queued
     Queue(queue::QueueCommand),
+    /// Train the runs of a sweep: a grid or list of settings, with seeds and tuned learning rates
+    Sweep(Box<sweep::SweepCommand>),
     /// Export a run's model or metrics
     Export(export::Export),
     /// Apply an exported delta to its base model
@@ -162,6 +168,9 @@ impl Command {
         if let Queue(queue) = self {
             return queue.computes();
         }
+        if let Sweep(sweep) = self {
+            return sweep.computes();
+        }
         !matches!(self, Attach(_) | Runs(_) | Presets(_) | Config | Download(_) | Completions(_) | Man)
     }
 }
@@ -173,6 +182,7 @@ fn run(command: Option<Command>, home: &WorkbenchArgs) -> Result<ExitCode> {
         Command::Resume(resume) => return resume.run(),
         Command::Attach(attach) => return attach.run(),
         Command::Queue(queue) => return queue.run(),
+        Command::Sweep(sweep) => return sweep.run(),
         Command::Replay(replay) => return replay.run(),
         Command::Export(export) => return export.run(),
         Command::Apply(apply) => return apply.run(),

@@ -22,6 +22,16 @@ pub enum Label {
     Score(f32),
 }
 
+impl Label {
+    /// The index of the class, or the number.
+    pub fn number(self) -> f64 {
+        match self {
+            Label::Class(class) => f64::from(class),
+            Label::Score(score) => f64::from(score),
+        }
+    }
+}
+
 /// The labels a dataset uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LabelSet {

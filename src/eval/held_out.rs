@@ -63,6 +63,8 @@ pub struct Scores {
     pub scores: BTreeMap<String, f64>,
     /// The examples of the first split with the highest loss; of a classifier only.
     pub worst: Option<Examples>,
+    /// Index of the class, or number, that is predicted for each example of the first split; of a classifier only.
+    pub predictions: Vec<f64>,
 }
 
 /// The prediction of one example.
@@ -124,15 +126,23 @@ impl Evaluator {
             };
             scores.extend(named.into_iter().map(|(name, score)| (name + &split.suffix, score)));
         }
+        let mut values = vec![0.0; predictions.len()];
+        predictions.iter().for_each(|prediction: &Prediction| values[prediction.row] = prediction.value);
         Ok(Some(Scores {
             loss: loss.unwrap_or(f64::NAN),
             scores,
+            predictions: values,
             worst: self.labelled.as_ref().map(|labelled| labelled.worst(predictions)),
         }))
     }
 }
 
 impl Labelled {
+    /// Index of the class, or number, of each example of the first split.
+    pub fn references(&self) -> Vec<f64> {
+        self.texts.iter().map(|example| example.label.number()).collect()
+    }
+
     fn predictions(
         &self,
         rows: &[usize],
@@ -193,10 +203,7 @@ impl Labelled {
             text: beginning(&example.text),
             pair: example.pair.as_deref().map(beginning),
             prediction: name(prediction.value),
-            label: name(match example.label {
-                Label::Class(class) => f64::from(class),
-                Label::Score(score) => f64::from(score),
-            }),
+            label: name(example.label.number()),
             confidence: prediction.confidence.map(rounded),
             loss: rounded(prediction.loss),
         }

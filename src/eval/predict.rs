@@ -153,7 +153,12 @@ impl Predictor {
             progress(Progress { task: "evaluating".into(), done, total, unit: "batches".into() });
             true
         })?;
-        Ok(scores.unwrap_or(Scores { loss: f64::NAN, scores: Default::default(), worst: None }))
+        Ok(scores.unwrap_or(Scores {
+            loss: f64::NAN,
+            scores: Default::default(),
+            worst: None,
+            predictions: Vec::new(),
+        }))
     }
 
     /// Puts the outputs in the order of these labels, by name. Returns a line that says so, unless they are in that order.

@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::access::Access;
 use super::checks::check_best;
 use super::head::{self, ChosenHead, HeadNote};
-use super::opened::{ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit, steps};
+use super::opened::{ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit, limit, steps};
 use crate::data::{self, Example, LabelledSource, Tokenized};
 use crate::preset::Preset;
 use crate::protocol::{Event, HeadRows, Progress};
@@ -19,7 +19,8 @@ pub(super) fn open(
     report: &dyn Fn(Event),
 ) -> Result<OpenedData> {
     let progress = |progress: Progress| report(Event::Progress(progress));
-    let dataset = data::load(source, preset.read_options(), &progress)?;
+    let mut dataset = data::load(source, preset.read_options(), &progress)?;
+    dataset.notes.extend(limit(&mut dataset.train, preset));
     let ChosenHead { rows, note } = match model {
         Some(model) => head::choose(preset, model, &dataset.labels)?,
         None => ChosenHead::silent(HeadRows::AsStored),

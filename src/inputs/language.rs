@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::opened::{ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit, steps};
+use super::opened::{ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit, limit, steps};
 use crate::data::Tokenized;
 use crate::data::instruct::{self, InstructionSource};
 use crate::preset::{InstructionData, Preset};
@@ -17,8 +17,9 @@ pub(super) fn open(
     report: &dyn Fn(Event),
 ) -> Result<OpenedData> {
     let progress = |progress: Progress| report(Event::Progress(progress));
-    let instructions = instruct::load(source, preset.read_options(), &progress)?;
-    for note in instructions.notes() {
+    let mut instructions = instruct::load(source, preset.read_options(), &progress)?;
+    let limited = limit(&mut instructions.train, preset);
+    for note in instructions.notes().iter().chain(&limited) {
         report(Event::info(note));
     }
     let (examples, eval_examples) = (instructions.train.len(), instructions.eval.len());
@@ -34,7 +35,7 @@ pub(super) fn open(
         tokenized: None,
         name: instructions.name.clone(),
         warnings: Vec::new(),
-        notes: Vec::new(),
+        notes: limited.into_iter().collect(),
     };
     let understood = match model.map(|model| &model.tokenizer) {
         Some(ModelTokenizer::Prompts(encoder)) => {

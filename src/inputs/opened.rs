@@ -11,6 +11,7 @@ use crate::data::{Dataset, TextTokenizer, Tokenized};
 use crate::model::ModelConfig;
 use crate::preset::{HubDataset, Preset};
 use crate::protocol::{Event, HeadRows};
+use crate::quantity::grouped;
 
 /// A preset whose model and data were found and checked. Without permission to download, either may be missing.
 pub struct OpenedPreset {
@@ -119,6 +120,17 @@ impl OpenedPreset {
         let Some(examples) = data.tokenized.take() else { bail!(Usage(describe(&missing))) };
         Ok(CompletePreset { model, data, examples })
     }
+}
+
+/// Keeps the first training examples, as many as `data.max_examples` says. Returns a line for the log if that leaves some out.
+pub(super) fn limit<T>(train: &mut Vec<T>, preset: &Preset) -> Option<String> {
+    let (all, most) = (train.len(), preset.data.max_examples);
+    if most == 0 || most >= all {
+        return None;
+    }
+    train.truncate(most);
+    let (most, all) = (grouped(most as u64), grouped(all as u64));
+    Some(format!("training on the first {most} of {all} examples (data.max_examples)"))
 }
 
 /// Optimizer steps of a run over so many rows.

@@ -46,7 +46,7 @@ fn impact(key: &str) -> Impact {
     match key {
         // Model and examples may move: their contents are compared by checksums.
         "about" | "model.id" | "data.path" | "data.eval_path" | "keep.checkpoints" | "keep.every_minutes"
-        | "keep.every_steps" | "data.max_bad_rows" => Impact::None,
+        | "keep.every_steps" | "keep.predictions" | "data.max_bad_rows" => Impact::None,
         "sift.probe_every"
         | "sift.decay"
         | "lora.dropout"

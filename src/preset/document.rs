@@ -7,6 +7,7 @@ use toml::Value;
 
 use super::key_kind::{KeyKind, parse_typed};
 use super::keys::{KEYS, PresetKey};
+use super::overrides::Override;
 use crate::Usage;
 use crate::suggest::did_you_mean;
 use crate::toml_spans::TomlSpans;
@@ -25,12 +26,12 @@ struct SetKey {
 }
 
 /// Where a value comes from, for errors.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum ValueOrigin {
     /// A line of the file.
     Line(usize),
-    /// `--set` on the command line.
-    Override,
+    /// Outside of the file: `--set` on the command line, or a line of a sweep.
+    Elsewhere(String),
     /// A field on the screen, which shows errors beside it.
     Field,
 }
@@ -58,20 +59,30 @@ impl Document {
     /// # Errors
     /// No `=`, or an unknown key.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
-        let Some((key, value)) = assignment.split_once('=') else {
-            bail!(Usage(format!("--set {assignment}: expected key=value, such as train.epochs=3")));
-        };
-        let (key, value) = (key.trim(), value.trim());
-        if let Some(error) = unknown(key) {
+        let with = Override::parse(assignment)?;
+        if let Some(error) = unknown(&with.key) {
             bail!(Usage(format!("--set {assignment}: {error}")));
         }
-        self.entries.insert(key.to_owned(), SetKey { value: parse_value(key, value), origin: ValueOrigin::Override });
+        Ok(self.override_with(&with)?)
+    }
+
+    /// Sets a key from outside of the file.
+    ///
+    /// # Errors
+    /// An unknown key.
+    pub fn override_with(&mut self, with: &Override) -> Result<(), Usage> {
+        let Override { key, value, place } = with;
+        if let Some(error) = unknown(key) {
+            return Err(Usage(format!("{place}: {error}")));
+        }
+        let origin = ValueOrigin::Elsewhere(place.clone());
         // The override replaces what the file has in its place.
         if let Some(other) = alternative(key)
-            && matches!(self.entries.get(other), Some(SetKey { origin: ValueOrigin::Line(_), .. }))
+            && self.entries.get(other).is_some_and(|other| other.origin != origin)
         {
             self.entries.remove(other);
         }
+        self.entries.insert(key.clone(), SetKey { value: value.clone(), origin });
         Ok(())
     }
 
@@ -207,9 +218,9 @@ impl Document {
 
     /// What an error about a key begins with.
     fn location(&self, key: &str) -> String {
-        match self.entries.get(key).map(|entry| entry.origin) {
+        match self.entries.get(key).map(|entry| &entry.origin) {
             Some(ValueOrigin::Line(line)) => format!("{}:{line}: ", self.file),
-            Some(ValueOrigin::Override) => "--set: ".to_owned(),
+            Some(ValueOrigin::Elsewhere(place)) => format!("{place}: "),
             Some(ValueOrigin::Field) => String::new(),
             None => format!("{}: ", self.file),
         }
@@ -241,7 +252,7 @@ fn alternative(key: &str) -> Option<&'static str> {
 }
 
 /// The error about an unknown key; `None` for a known one.
-fn unknown(key: &str) -> Option<String> {
+pub(crate) fn unknown(key: &str) -> Option<String> {
     if PresetKey::of(key).is_some() {
         return None;
     }

@@ -150,6 +150,7 @@ pub const KEYS: &[PresetKey] = &[
     key("data.labels", Names, "class names in order; default: those in the file, sorted"),
     key("data.regression", Boolean, "whether labels are numbers (regression)").default("false"),
     key("data.max_length", SIZE, "max length in tokens").default("128"),
+    key("data.max_examples", COUNT, "train on the first examples only, this many; 0 for all").default("0"),
     key(
         "data.max_bad_rows",
         KeyKind::Number { from: Included(0.0), to: Included(1.0), step: OneTwoFive { least: -3 } },
@@ -263,6 +264,8 @@ pub const KEYS: &[PresetKey] = &[
     key("keep.every_minutes", at_least_0(By(1.0)), "minutes between checkpoints; 0 disables them").default("15"),
     key("keep.every_steps", COUNT, "steps between checkpoints; 0 disables them").default("0"),
     key("keep.best", Text, "score that decides which checkpoint is best, or loss"),
+    key("keep.predictions", Boolean, "whether to write the best evaluation's predictions to predictions.json")
+        .default("false"),
 ];
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::builtin::built_in;
 use super::draft::Draft;
+use super::overrides::PresetText;
 use super::types::Preset;
 use crate::Usage;
 use crate::config::config_folder;
@@ -25,14 +26,6 @@ const TRASH: &str = ".trash";
 pub struct Library {
     folder: PathBuf,
     cache: PathBuf,
-}
-
-/// The text of a preset.
-struct PresetText {
-    name: String,
-    /// The file's name in errors.
-    file: String,
-    text: String,
 }
 
 /// One preset of the list.
@@ -85,7 +78,10 @@ impl Library {
     }
 
     /// Finds a built-in preset or one of the user's by name, or a `.toml` file by path.
-    fn find(&self, name: &str) -> Result<PresetText> {
+    ///
+    /// # Errors
+    /// [`Usage`]: no preset of this name. Otherwise the file cannot be read.
+    pub fn find(&self, name: &str) -> Result<PresetText> {
         if let Some(preset) = built_in().iter().find(|preset| preset.name == name) {
             let file = built_in_file(name);
             return Ok(PresetText { name: name.to_owned(), file, text: preset.toml.to_owned() });

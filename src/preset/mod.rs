@@ -8,6 +8,7 @@
 //! read        keys become a validated preset: defaults, ranges, keys that exclude each other
 //! hub_dataset a dataset on the hub: splits, or files by name
 //! paths       `cache:`, `~`, and the absolute paths of a run
+//! overrides   keys that are set outside of a preset's text
 //! draft edit  a preset with unsaved changes, as the screen edits it
 //! difference  what differs between two presets, and what that means for resuming
 //! work        which keys change the work of a step or an evaluation
@@ -24,6 +25,7 @@ mod hub_dataset;
 mod key_kind;
 mod keys;
 mod library;
+mod overrides;
 mod paths;
 mod read;
 mod types;
@@ -31,11 +33,13 @@ mod work;
 
 pub use builtin::{BuiltIn, built_in};
 pub use difference::{Difference, Impact, differences};
+pub(crate) use document::unknown as unknown_key;
 pub use draft::{Draft, Field, FieldOrigin};
 pub use hub_dataset::{HubDataset, HubFiles, HubHeldOut, HubTable};
 pub use key_kind::{Choice, KeyKind, NumberStep};
 pub use keys::{KEYS, PresetKey};
 pub use library::{Library, PresetEntry, read_file};
+pub use overrides::{Override, PresetText};
 
 pub use crate::paths::cache_folder;
 pub use types::{

@@ -47,6 +47,7 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
         data: Data {
             source: data_source(document, cache)?,
             max_length: document.integer("data.max_length")? as usize,
+            max_examples: document.integer("data.max_examples")? as usize,
             max_bad_rows: document.number("data.max_bad_rows")?,
         },
         sift: Sift {
@@ -94,6 +95,7 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
             every_minutes: document.number("keep.every_minutes")?,
             every_steps: document.integer("keep.every_steps")?,
             best: document.string("keep.best")?,
+            predictions: document.boolean("keep.predictions")?.unwrap_or(false),
         },
         toml: document.to_toml(),
     })

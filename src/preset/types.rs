@@ -70,6 +70,8 @@ pub struct Data {
     pub source: DataSource,
     /// Tokens to which an example is truncated, special tokens included. Default 128.
     pub max_length: usize,
+    /// Training examples to use, the first ones; 0 for all. Default 0.
+    pub max_examples: usize,
     /// Fraction of the rows of a split that may be left out. Default 0.1.
     pub max_bad_rows: f64,
 }
@@ -260,6 +262,8 @@ pub struct Keep {
     pub every_steps: u64,
     /// The score that decides which checkpoint is best, or `loss`; `None` for the task's primary metric.
     pub best: Option<String>,
+    /// Whether the best evaluation's predictions are written to `predictions.json`. Default false.
+    pub predictions: bool,
 }
 
 impl Model {

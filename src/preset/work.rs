@@ -31,6 +31,7 @@ impl Preset {
 fn changes_steps(key: &str) -> bool {
     let same = [
         "about",
+        "data.max_examples",
         "data.max_bad_rows",
         "sift.select",
         "sift.batches",

@@ -26,7 +26,7 @@ use crate::runs::check_run_name;
 pub use apart::settings_apart;
 pub use entry::{EntryState, QueueEntry};
 use file::QueueFile;
-pub use take::{Next, Taken};
+pub use take::{Next, Taken, Turn};
 
 /// Folder of the queue in the folder of runs.
 const FOLDER: &str = ".queue";

@@ -1,8 +1,9 @@
 //! Taking the next entry of the queue, by one process at a time and only while no run is active.
 
 use std::fs::{self, File};
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::entry::{EntryState, QueueEntry};
 use super::file::QueueFile;
@@ -28,7 +29,27 @@ pub struct Taken {
     claim: File,
 }
 
+/// Whether it is a sweep's turn.
+#[derive(Debug)]
+pub enum Turn {
+    /// No other run of the folder starts while this is held.
+    Taken(RunLock),
+    /// These runs are active or starting.
+    Wait(Vec<String>),
+}
+
 impl Queue {
+    /// Takes the turn of a sweep, whose folder is one of the folder of runs and counts as an active run from then on.
+    ///
+    /// # Errors
+    /// The file of the queue is damaged, or cannot be read or locked.
+    pub fn take_turn(&self, sweep: &Path) -> Result<Turn> {
+        fs::create_dir_all(sweep).with_context(|| format!("{}: cannot create the folder", sweep.display()))?;
+        let _lock = lock::queue(&self.folder)?;
+        let active = self.active_or_starting(&self.list()?);
+        Ok(if active.is_empty() { Turn::Taken(RunLock::take(sweep)?) } else { Turn::Wait(active) })
+    }
+
     /// Takes the first queued entry, unless a run of the folder is active or starting.
     ///
     /// # Errors
@@ -43,9 +64,7 @@ impl Queue {
         let Some(first) = entries.iter().find(|entry| entry.state == EntryState::Queued) else {
             return Ok(Next::Empty);
         };
-        let starting = entries.iter().filter(|entry| entry.state == EntryState::Starting);
-        let mut active: Vec<String> = starting.map(|entry| entry.name().to_owned()).collect();
-        active.extend(self.active_runs());
+        let active = self.active_or_starting(&entries);
         if !active.is_empty() {
             return Ok(Next::Wait(active));
         }
@@ -62,15 +81,34 @@ impl Queue {
         Ok(self.list()?.iter().filter(|entry| entry.state == EntryState::Queued).count())
     }
 
-    /// Names of the runs in this folder that a process trains, by name. A folder that cannot be read has none.
+    /// Names of the runs in this folder that a process trains, by name. A folder that cannot be read has none. A sweep is active
+    /// as a whole; of one that has ended, a run may still be stopping or was resumed: it is named `SWEEP/RUN`.
     pub fn active_runs(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.runs).into_iter().flatten().flatten();
-        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        let is_active = |name: &String| !name.starts_with('.') && RunLock::holder(&self.runs.join(name)).is_some();
-        let mut active: Vec<String> = names.filter(is_active).collect();
+        let mut active = Vec::new();
+        for name in folders(&self.runs) {
+            let folder = self.runs.join(&name);
+            if RunLock::holder(&folder).is_some() {
+                active.push(name);
+            } else if !folder.join("preset.toml").exists() {
+                let held = |run: &String| RunLock::holder(&folder.join(run)).is_some();
+                active.extend(folders(&folder).into_iter().filter(held).map(|run| format!("{name}/{run}")));
+            }
+        }
         active.sort();
         active
     }
+
+    fn active_or_starting(&self, entries: &[QueueEntry]) -> Vec<String> {
+        let starting = entries.iter().filter(|entry| entry.state == EntryState::Starting);
+        starting.map(|entry| entry.name().to_owned()).chain(self.active_runs()).collect()
+    }
+}
+
+/// Names of the folders in a folder that are not hidden. One that cannot be read has none.
+fn folders(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| !name.starts_with('.')).collect()
 }
 
 impl Taken {

@@ -6,6 +6,7 @@
 //!           checkpoints/step-00000120/
 //!           best            link to the checkpoint of the best evaluation
 //!           lock            held by the process that writes here
+//!           predictions.json   of the best evaluation, where keep.predictions asks for it
 //!           abandoned/      what a resume from an earlier step has dropped, and presets it has replaced
 //!           tags            the user's tags
 //!           charts/         charts saved from the monitor
@@ -27,6 +28,7 @@ pub mod health;
 mod history;
 mod list;
 mod lock;
+mod predictions;
 mod summary;
 mod tags;
 mod throughput;
@@ -43,6 +45,7 @@ pub use history::{
 };
 pub use list::{CheckpointSummary, Lister, RunEntry, RunState, checkpoint_summaries};
 pub use lock::{Holder, RunLock};
+pub use predictions::Predictions;
 pub use summary::{BestScore, Summary};
 pub use tags::{read_tags, tags_of};
 pub use throughput::{Throughput, throughput};

@@ -8,6 +8,7 @@ use super::run::Run;
 use crate::eval::Scores;
 use crate::metrics;
 use crate::protocol::{Eval, Event, Examples, Phase, Progress};
+use crate::runs::Predictions;
 
 impl Run<'_> {
     /// Scores the held-out examples, unless a command to stop comes first.
@@ -31,7 +32,7 @@ impl Run<'_> {
 
     /// Reports an evaluation, and saves the state if it is the best so far.
     fn record_evaluation(&mut self, scores: Scores, start: Instant) {
-        let Scores { loss, scores, worst } = scores;
+        let Scores { loss, scores, worst, predictions } = scores;
         let mut eval =
             Eval { step: self.step, epoch: self.epoch(self.step), loss, scores, best: false, patience: None };
         let before = self.best.as_ref().and_then(|best| best.score(&self.best_score));
@@ -39,6 +40,10 @@ impl Run<'_> {
         // When the user evaluates, it must not decide when the run stops.
         self.early_stopping.record(best, self.evaluation_due());
         (eval.best, eval.patience) = (best, self.early_stopping.patience());
+        if best {
+            // Before the event: a run that has finished with this evaluation has its predictions.
+            self.write_predictions(predictions);
+        }
         self.port.emit(Event::Eval(eval.clone()));
         if let Some(worst) = worst {
             self.port.emit(Event::Examples(Examples { step: self.step, ..worst }));
@@ -52,6 +57,22 @@ impl Run<'_> {
             self.best = Some(eval);
             let now = self.manifest();
             self.checkpoints.save(&self.learner, now, true);
+        }
+    }
+
+    /// Writes the predictions of the best evaluation, where the preset asks for it.
+    fn write_predictions(&mut self, predictions: Vec<f64>) {
+        let (Some(folder), Some(labelled)) = (&self.predictions, &self.evaluator.labelled) else { return };
+        let manifest = &self.checkpoints.manifest;
+        let predictions = Predictions {
+            step: self.step,
+            held_out: manifest.data.eval.clone(),
+            classes: manifest.labels.clone(),
+            predictions,
+            labels: labelled.references(),
+        };
+        if let Err(error) = predictions.write(folder) {
+            self.port.emit(Event::warning(format!("cannot write the predictions: {error}")));
         }
     }
 

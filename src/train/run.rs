@@ -1,6 +1,7 @@
 //! The training loop: steps, and what happens between them.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 
@@ -36,6 +37,8 @@ pub(super) struct Run<'a> {
     pub evaluator: Evaluator,
     /// Steps between evaluations.
     pub evaluate_every: u64,
+    /// The run's folder, where the predictions of the best evaluation are written; `None` if they are not.
+    pub predictions: Option<PathBuf>,
     /// Of a language model.
     pub generator: Option<SampleGenerator>,
     /// The score that decides which evaluation is best.

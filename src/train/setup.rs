@@ -131,6 +131,7 @@ impl<'a> Run<'a> {
         };
         let options = LearnerOptions::of(&job.preset);
         let keep = job.preset.keep;
+        let predictions = keep.predictions.then(|| job.folder.path().to_owned());
         let target =
             CheckpointTarget { disk: job.disk, run: job.folder, keep: keep.checkpoints, emitter: port.emitter() };
         let writer = CheckpointWriter::start(target, from.map(|(_, path)| path))?;
@@ -144,6 +145,7 @@ impl<'a> Run<'a> {
             loader,
             evaluator,
             evaluate_every,
+            predictions,
             generator,
             best_score,
             learning_rate,
