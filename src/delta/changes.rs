@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
-use super::saved_state::SavedState;
+use super::saved_state::{ChangedComponents, SavedState};
 use crate::Usage;
 use crate::model::{Fingerprint, Head, ModelFiles};
 use crate::protocol::{Eval, HeadRows};
@@ -108,12 +108,10 @@ impl Changes {
         info.check_base(base)?;
         let files = ModelFiles::open(base, info.head())?;
         let saved = SavedState::read(stored, &files.layout.parameters).map_err(|error| Usage(error.to_string()))?;
-        let (mut sparse, mut dense, mut start) = (Vec::new(), Vec::new(), 0);
-        for (slot, selected) in manifest.slots.iter().zip(saved.selected) {
-            let values = saved.state.master.narrow(0, start, slot.trained);
-            start += slot.trained;
+        let (mut sparse, mut dense) = (Vec::new(), Vec::new());
+        for (slot, ChangedComponents { indices, values }) in manifest.slots.iter().zip(saved.changed(&manifest.slots)) {
             let (name, shape) = (slot.name.clone(), slot.shape.clone());
-            match selected {
+            match indices {
                 Some(indices) => sparse.push(SparseChange { name, shape, indices, values }),
                 None => dense.push(DenseChange { name, values: values.reshape(&slot.shape) }),
             }

@@ -8,9 +8,9 @@ use anyhow::{Result, bail};
 use crate::Usage;
 use crate::data::{LabelledSource, TextTokenizer};
 use crate::model::{Layout, ModelConfig, ParameterSpec};
-use crate::preset::{DataSource, Preset, Select, SelectStructure};
+use crate::preset::{DataSource, Preset, Select, SelectBudget, SelectStructure};
 use crate::protocol::{LOSS, PERPLEXITY};
-use crate::sift::select::{Criterion, Structure};
+use crate::sift::select::{Budget, Criterion, Structure};
 use crate::sift::{Role, Rules};
 use crate::suggest;
 
@@ -19,17 +19,35 @@ pub fn target_rules(preset: &Preset) -> Rules {
     let sift = &preset.sift;
     Rules {
         rate: sift.rate,
-        structure: match sift.structure {
-            SelectStructure::Entries => Structure::Entries,
-            SelectStructure::PerRow => Structure::PerRow,
-            SelectStructure::Columns => Structure::Columns,
-            SelectStructure::Rows => Structure::Rows,
-            SelectStructure::RowsColumns => Structure::RowsColumns,
-            SelectStructure::Blocks { side } => Structure::Blocks { side },
-        },
+        structure: structure_of(sift.structure),
         modules: sift.modules.clone(),
         dense: sift.dense.clone(),
         biases: sift.biases,
+    }
+}
+
+fn structure_of(structure: SelectStructure) -> Structure {
+    match structure {
+        SelectStructure::Entries => Structure::Entries,
+        SelectStructure::PerRow => Structure::PerRow,
+        SelectStructure::Columns => Structure::Columns,
+        SelectStructure::Rows => Structure::Rows,
+        SelectStructure::RowsColumns => Structure::RowsColumns,
+        SelectStructure::Blocks { side } => Structure::Blocks { side },
+    }
+}
+
+/// All structures with their names; blocks have the size of the preset's.
+pub fn structures(preset: &Preset) -> Vec<(&'static str, Structure)> {
+    let all = SelectStructure::all(preset.sift.structure);
+    all.into_iter().map(|structure| (structure.name(), structure_of(structure))).collect()
+}
+
+/// The preset's budget of the selection.
+pub fn target_budget(preset: &Preset) -> Budget {
+    match preset.sift.budget {
+        SelectBudget::PerTensor => Budget::PerTensor,
+        SelectBudget::Global => Budget::Global,
     }
 }
 

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 pub use access::{Access, Downloads, FoundTable, Missing, labelled_source};
-pub use checks::{check_targets, target_criterion, target_rules};
+pub use checks::{check_targets, structures, target_budget, target_criterion, target_rules};
 pub use opened::{
     CompletePreset, ModelTokenizer, OpenedData, OpenedModel, OpenedPreset, TokenizedExamples, TokenizedSplit,
 };

@@ -49,6 +49,7 @@ fn impact(key: &str) -> Impact {
         | "keep.every_steps" | "data.max_bad_rows" => Impact::None,
         "sift.probe_every"
         | "sift.decay"
+        | "sift.reselect_every"
         | "train.epochs"
         | "train.learning_rate"
         | "train.warmup"

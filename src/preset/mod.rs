@@ -40,5 +40,5 @@ pub use library::{Library, PresetEntry, read_file};
 pub use crate::paths::cache_folder;
 pub use types::{
     Data, DataSource, Dtype, HeadRule, InstructionData, InstructionFiles, Keep, Model, Preset, Sample, Schedule,
-    Select, SelectStructure, Sift, Train,
+    Select, SelectBudget, SelectStructure, Sift, Train,
 };

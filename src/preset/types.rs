@@ -136,6 +136,10 @@ pub struct Sift {
     pub select: Select,
     /// Default single entries.
     pub structure: SelectStructure,
+    /// Default a share of each target.
+    pub budget: SelectBudget,
+    /// Steps after which components are selected again; 0 never does. Default 0.
+    pub reselect_every: u64,
     /// Micro-batches whose gradient decides the selection. Default 1.
     pub batches: usize,
     /// Steps within which the gradient mass of each target is measured once. Default 10.
@@ -184,6 +188,15 @@ pub enum SelectStructure {
         /// The most rows and columns of a block, `sift.block_size`. Default 64.
         side: i64,
     },
+}
+
+/// What `sift.rate` is a share of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelectBudget {
+    /// Each target.
+    PerTensor,
+    /// All targets together, by score.
+    Global,
 }
 
 /// `[train]`: how it is trained.
@@ -322,6 +335,19 @@ impl Select {
     }
 }
 
+impl SelectBudget {
+    pub(super) const NAMES: [(&str, SelectBudget); 2] =
+        [("per_tensor", SelectBudget::PerTensor), ("global", SelectBudget::Global)];
+
+    /// As in a preset.
+    pub fn name(self) -> &'static str {
+        match self {
+            SelectBudget::PerTensor => "per_tensor",
+            SelectBudget::Global => "global",
+        }
+    }
+}
+
 impl SelectStructure {
     pub(super) const DEFAULT_SIDE: i64 = 64;
     pub(super) const NAMES: [(&str, SelectStructure); 6] = [
@@ -332,6 +358,13 @@ impl SelectStructure {
         ("rows_columns", SelectStructure::RowsColumns),
         ("blocks", SelectStructure::Blocks { side: SelectStructure::DEFAULT_SIDE }),
     ];
+
+    /// All structures, with this one in the place of its kind.
+    #[cfg(feature = "torch")]
+    pub(crate) fn all(this: SelectStructure) -> Vec<SelectStructure> {
+        let all = Self::NAMES.into_iter().map(|(name, structure)| if name == this.name() { this } else { structure });
+        all.collect()
+    }
 
     /// As in a preset.
     pub fn name(self) -> &'static str {
