@@ -15,7 +15,6 @@ use crate::device;
 use crate::eval::DeviceBatch;
 use crate::model::{Network, ParameterSpec};
 use crate::panics::catch_panic;
-use crate::sift::select::Criterion;
 use crate::sift::{AdamW, Rules, SparseDecay, TrainableParameter};
 use crate::system::{self, resident};
 use crate::train::{Learner, LearnerOptions, SelectionOptions, select_components};
@@ -151,7 +150,7 @@ fn learner(spec: &Spec, method: Method, setup: &Setup, network: Network, rules: 
         }
         _ => {
             let backward = options.backward(0);
-            let selection = SelectionOptions { rules, criterion: Criterion::Gradient, seed: spec.seed, backward };
+            let selection = SelectionOptions::gradient(rules, backward);
             select_components(&network, &selection, &[setup.batch(0)])?.parameters
         }
     };

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
 use super::adapters::read_state;
+use super::saved_state::ChangedComponents;
 use crate::Usage;
 use crate::model::{Fingerprint, Head, LoraConfig, ModelFiles};
 use crate::protocol::{Eval, HeadRows, TrainingMethod};
@@ -113,12 +114,10 @@ impl Changes {
         let files = ModelFiles::open(base, info.head())?;
         let (saved, adapters) =
             read_state(stored, &files.config, info.head().outputs).map_err(|error| Usage(error.to_string()))?;
-        let (mut sparse, mut dense, mut start) = (Vec::new(), Vec::new(), 0);
-        for (slot, selected) in manifest.slots.iter().zip(saved.selected) {
-            let values = saved.state.master.narrow(0, start, slot.trained);
-            start += slot.trained;
+        let (mut sparse, mut dense) = (Vec::new(), Vec::new());
+        for (slot, ChangedComponents { indices, values }) in manifest.slots.iter().zip(saved.changed(&manifest.slots)) {
             let (name, shape) = (slot.name.clone(), slot.shape.clone());
-            match selected {
+            match indices {
                 Some(indices) => sparse.push(SparseChange { name, shape, indices, values }),
                 None => dense.push(DenseChange { name, values: values.reshape(&slot.shape) }),
             }

@@ -6,5 +6,5 @@ mod saved_state;
 mod weight_delta;
 
 pub use changes::{Changes, DeltaInfo, DenseChange, SparseChange};
-pub use saved_state::{DamagedCheckpoint, SavedState, check_ascending};
+pub use saved_state::{ChangedComponents, DamagedCheckpoint, SavedState, check_ascending};
 pub use weight_delta::{RunDelta, WeightDelta};

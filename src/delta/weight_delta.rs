@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use tch::{Tensor, no_grad};
 
 use super::adapters::read_state;
-use super::saved_state::{DamagedCheckpoint, SavedState};
+use super::saved_state::{ChangedComponents, DamagedCheckpoint};
 use crate::Usage;
 use crate::model::Network;
 use crate::runs::checkpoint::{StoredCheckpoint, best, list};
@@ -76,16 +76,12 @@ impl WeightDelta {
         if let Some(adapters) = adapters {
             network.add_adapters(&adapters, stored.manifest.seed);
         }
-        let SavedState { selected, state, .. } = saved;
-        let mut start = 0;
-        // The master values lie in the order of the slots.
-        let parameters = stored.manifest.slots.iter().zip(selected).map(|(slot, selected)| {
+        let slots = &stored.manifest.slots;
+        let parameters = slots.iter().zip(saved.changed(slots)).map(|(slot, ChangedComponents { indices, values })| {
             let (name, parameter) = (slot.name.clone(), network.parameters.get(&slot.name));
             let (device, kind) = (parameter.device(), parameter.kind());
-            let count = selected.as_ref().unwrap_or(&parameter).numel() as i64;
-            let values = state.master.narrow(0, start, count).to_device(device).to_kind(kind);
-            start += count;
-            ParameterDelta { name, indices: selected.map(|selected| selected.to_device(device)), values }
+            let values = values.to_device(device).to_kind(kind);
+            ParameterDelta { name, indices: indices.map(|indices| indices.to_device(device)), values }
         });
         Ok(WeightDelta { parameters: parameters.collect() })
     }

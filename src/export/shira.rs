@@ -34,8 +34,10 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, c
     }
     changes.info.check_base(base)?;
     let files = ModelFiles::open(base, changes.info.head())?;
+    // A budget over all targets leaves some of them unchanged.
+    let changed = changes.sparse.iter().filter(|sparse| sparse.indices.numel() > 0);
     let (weights, others): (Vec<&SparseChange>, Vec<&SparseChange>) =
-        changes.sparse.iter().partition(|sparse| sparse.name.ends_with(".weight") && sparse.shape.len() == 2);
+        changed.partition(|sparse| sparse.name.ends_with(".weight") && sparse.shape.len() == 2);
     if !others.is_empty() && !without_biases {
         bail!(ChangedBiases { count: others.len(), first: others[0].name.clone() });
     }
@@ -63,7 +65,10 @@ pub fn shira(changes: &Changes, base: &Path, without_biases: bool, out: &Path, c
         let (height, width) = sides(sparse);
         let entries = rank * (height + width);
         if entries > height * width {
-            bail!(Usage(format!("{}: rank {rank} requires more entries than it has components", sparse.name)));
+            bail!(Usage(format!(
+                "{}: rank {rank} requires more entries than it has components; use --to merged or --to delta",
+                sparse.name
+            )));
         }
         let (places, values) = padded(sparse, &differences(sparse, &files)?, entries);
         let rows = Tensor::stack(&[places.divide_scalar_mode(width, "floor"), places.remainder(width)], 0);

@@ -93,6 +93,7 @@ impl Plain {
                 self.end_task();
                 self.bar.finish_and_clear();
             }
+            Event::Structures(_) | Event::Reselected(_) => {}
             Event::Mass(_) | Event::Examples(_) | Event::Memory(_) | Event::System(_) => {}
         }
         self.history.apply(event);

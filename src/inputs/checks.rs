@@ -8,11 +8,37 @@ use anyhow::{Result, bail};
 use crate::Usage;
 use crate::data::{LabelledSource, TextTokenizer};
 use crate::model::{ModelConfig, ParameterSpec};
-use crate::preset::{DataSource, Preset, Select};
+use crate::preset::{DataSource, Preset, Select, SelectBudget, SelectStructure};
 use crate::protocol::{LOSS, PERPLEXITY};
-use crate::sift::select::Criterion;
+use crate::sift::select::{Budget, Criterion, Structure};
 use crate::sift::{Role, Rules};
 use crate::suggest;
+
+/// The structure of a preset's name for it.
+pub(super) fn structure_of(structure: SelectStructure) -> Structure {
+    match structure {
+        SelectStructure::Entries => Structure::Entries,
+        SelectStructure::PerRow => Structure::PerRow,
+        SelectStructure::Columns => Structure::Columns,
+        SelectStructure::Rows => Structure::Rows,
+        SelectStructure::RowsColumns => Structure::RowsColumns,
+        SelectStructure::Blocks { side } => Structure::Blocks { side },
+    }
+}
+
+/// All structures with their names; blocks have the size of the preset's.
+pub fn structures(preset: &Preset) -> Vec<(&'static str, Structure)> {
+    let all = SelectStructure::all(preset.sift.structure);
+    all.into_iter().map(|structure| (structure.name(), structure_of(structure))).collect()
+}
+
+/// The preset's budget of the selection.
+pub fn target_budget(preset: &Preset) -> Budget {
+    match preset.sift.budget {
+        SelectBudget::PerTensor => Budget::PerTensor,
+        SelectBudget::Global => Budget::Global,
+    }
+}
 
 /// The preset's criterion of the selection.
 pub fn target_criterion(preset: &Preset) -> Criterion {

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 
-use super::checks::{check_targets, module_names};
+use super::checks::{check_targets, module_names, structure_of};
 use crate::Usage;
 use crate::model::{Layout, LoraConfig, ModelConfig, NetworkShape, ParameterSpec};
-use crate::preset::{Preset, SelectStructure};
+use crate::preset::Preset;
 use crate::protocol::TrainingMethod;
-use crate::sift::select::Structure;
 use crate::sift::{Role, Rules};
 use crate::suggest;
 
@@ -26,20 +25,7 @@ pub fn target_rules(preset: &Preset) -> Rules {
         TrainingMethod::Head => (Vec::new(), sift.dense.clone()),
         TrainingMethod::Lora => (Vec::new(), sift.dense.iter().cloned().chain([ADAPTERS.to_owned()]).collect()),
     };
-    Rules {
-        rate: sift.rate,
-        structure: match sift.structure {
-            SelectStructure::Entries => Structure::Entries,
-            SelectStructure::PerRow => Structure::PerRow,
-            SelectStructure::Columns => Structure::Columns,
-            SelectStructure::Rows => Structure::Rows,
-            SelectStructure::RowsColumns => Structure::RowsColumns,
-            SelectStructure::Blocks { side } => Structure::Blocks { side },
-        },
-        modules,
-        dense,
-        biases: sift.biases,
-    }
+    Rules { rate: sift.rate, structure: structure_of(sift.structure), modules, dense, biases: sift.biases }
 }
 
 /// The adapters of a preset's model; `None` for methods without.

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 pub use access::{Access, Downloads, FoundTable, Missing, labelled_source};
-pub use checks::{check_targets, target_criterion};
+pub use checks::{check_targets, structures, target_budget, target_criterion};
 pub use method::{target_adapters, target_rules};
 pub use opened::{
     CompletePreset, ModelTokenizer, OpenedData, OpenedModel, OpenedPreset, TokenizedExamples, TokenizedSplit,

@@ -50,6 +50,7 @@ fn impact(key: &str) -> Impact {
         "sift.probe_every"
         | "sift.decay"
         | "lora.dropout"
+        | "sift.reselect_every"
         | "train.epochs"
         | "train.learning_rate"
         | "train.warmup"

@@ -104,6 +104,10 @@ const STRUCTURES: &[Choice] = &[
     choice("rows_columns", "where chosen rows and columns cross: LoSiA"),
     choice("blocks", "blocks of sift.block_size: SMT"),
 ];
+const BUDGETS: &[Choice] = &[
+    choice("per_tensor", "the same share of every target"),
+    choice("global", "the largest scores of all targets together, as many in all"),
+];
 const SCHEDULES: &[Choice] = &[
     choice("linear", "linear decay to 0"),
     choice("cosine", "cosine decay to 0"),
@@ -191,6 +195,13 @@ pub const KEYS: &[PresetKey] = &[
         "max rows and columns of a block, for sift.structure = \"blocks\"",
     )
     .default("64"),
+    key(
+        "sift.budget",
+        KeyKind::Choice(BUDGETS),
+        "what sift.rate is a share of: each target (per_tensor), or all (global)",
+    )
+    .default("per_tensor"),
+    key("sift.reselect_every", COUNT, "steps after which components are selected again; 0 never does").default("0"),
     key("sift.batches", POSITIVE, "micro-batches whose gradient decides the selection").default("1"),
     key("sift.probe_every", POSITIVE, "steps within which each target's gradient mass is measured once").default("10"),
     key(

@@ -44,5 +44,5 @@ pub use overrides::{Override, PresetText};
 pub use crate::paths::cache_folder;
 pub use types::{
     Data, DataSource, Dtype, HeadRule, InstructionData, InstructionFiles, Keep, Lora, Model, Preset, Sample, Schedule,
-    Select, SelectStructure, Sift, Train,
+    Select, SelectBudget, SelectStructure, Sift, Train,
 };

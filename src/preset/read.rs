@@ -9,7 +9,7 @@ use super::hub_dataset::{self, HUB_KEYS, HubTable};
 use super::paths::expand;
 use super::types::{
     Data, DataSource, Dtype, HeadRule, InstructionData, InstructionFiles, Keep, Lora, Model, Preset, Sample, Schedule,
-    Select, SelectStructure, Sift, Train,
+    Select, SelectBudget, SelectStructure, Sift, Train,
 };
 use crate::Usage;
 use crate::data::instruct::InstructionFormat;
@@ -57,6 +57,8 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
             biases: document.boolean("sift.biases")?.unwrap_or(true),
             select: criterion(document)?,
             structure: structure(document)?,
+            budget: budget(document)?,
+            reselect_every: document.integer("sift.reselect_every")?,
             batches: document.integer("sift.batches")? as usize,
             probe_every: document.integer("sift.probe_every")?,
             decay: document.number("sift.decay")?,
@@ -123,6 +125,22 @@ fn structure(document: &Document) -> Result<SelectStructure, Usage> {
         SelectStructure::Blocks { .. } => SelectStructure::Blocks { side },
         structure => structure,
     })
+}
+
+/// The budget, with the structures that a global one takes.
+fn budget(document: &Document) -> Result<SelectBudget, Usage> {
+    let budget = document.one_of("sift.budget", &SelectBudget::NAMES)?.unwrap_or(SelectBudget::PerTensor);
+    match (budget, structure(document)?) {
+        (SelectBudget::Global, structure @ (SelectStructure::PerRow | SelectStructure::RowsColumns)) => {
+            let why = format!(
+                "is \"global\", which sift.structure = \"{}\" cannot have: it fixes a number for each matrix; use \
+                 per_tensor, or entries, columns, rows or blocks",
+                structure.name()
+            );
+            Err(document.error_at("sift.budget", &why))
+        }
+        _ => Ok(budget),
+    }
 }
 
 /// Keys of the user's own labelled files, which a GLUE task does not take.

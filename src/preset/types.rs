@@ -143,6 +143,10 @@ pub struct Sift {
     pub select: Select,
     /// Default single entries.
     pub structure: SelectStructure,
+    /// Default a share of each target.
+    pub budget: SelectBudget,
+    /// Steps after which components are selected again; 0 never does. Default 0.
+    pub reselect_every: u64,
     /// Micro-batches whose gradient decides the selection. Default 1.
     pub batches: usize,
     /// Steps within which the gradient mass of each target is measured once. Default 10.
@@ -205,6 +209,15 @@ pub struct Lora {
     /// Linear layers with these names, or names that end in a dot and one of these. Default none: those that `sift.modules`
     /// matches.
     pub target_modules: Vec<String>,
+}
+
+/// What `sift.rate` is a share of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelectBudget {
+    /// Each target.
+    PerTensor,
+    /// All targets together, by score.
+    Global,
 }
 
 /// `[train]`: how it is trained.
@@ -345,6 +358,19 @@ impl Select {
     }
 }
 
+impl SelectBudget {
+    pub(super) const NAMES: [(&str, SelectBudget); 2] =
+        [("per_tensor", SelectBudget::PerTensor), ("global", SelectBudget::Global)];
+
+    /// As in a preset.
+    pub fn name(self) -> &'static str {
+        match self {
+            SelectBudget::PerTensor => "per_tensor",
+            SelectBudget::Global => "global",
+        }
+    }
+}
+
 impl SelectStructure {
     pub(super) const DEFAULT_SIDE: i64 = 64;
     pub(super) const NAMES: [(&str, SelectStructure); 6] = [
@@ -355,6 +381,13 @@ impl SelectStructure {
         ("rows_columns", SelectStructure::RowsColumns),
         ("blocks", SelectStructure::Blocks { side: SelectStructure::DEFAULT_SIDE }),
     ];
+
+    /// All structures, with this one in the place of its kind.
+    #[cfg(feature = "torch")]
+    pub(crate) fn all(this: SelectStructure) -> Vec<SelectStructure> {
+        let all = Self::NAMES.into_iter().map(|(name, structure)| if name == this.name() { this } else { structure });
+        all.collect()
+    }
 
     /// As in a preset.
     pub fn name(self) -> &'static str {

@@ -34,6 +34,10 @@ fn changes_steps(key: &str) -> bool {
         "data.max_examples",
         "data.max_bad_rows",
         "sift.select",
+        "sift.structure",
+        "sift.lift_rank",
+        "sift.block_size",
+        "sift.budget",
         "sift.batches",
         "sift.decay",
         "lora.alpha",
@@ -84,6 +88,8 @@ mod tests {
             ("keep.every_steps", "3"),
             ("about", "another"),
             ("sift.select", "random"),
+            ("sift.structure", "columns"),
+            ("sift.budget", "global"),
             ("data.eval_fraction", "0.3"),
             // The default, written out.
             ("train.batch", "32"),
@@ -100,6 +106,7 @@ mod tests {
             ("sift.rate", "0.1"),
             ("sift.modules", "query"),
             ("sift.probe_every", "1"),
+            ("sift.reselect_every", "20"),
             ("train.gradient_checkpointing", "true"),
             ("train.tf32", "true"),
         ] {

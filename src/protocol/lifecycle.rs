@@ -50,6 +50,9 @@ pub struct Started {
     /// Structure of the selection: `entries`, `columns` and others.
     #[serde(default = "entries")]
     pub structure: String,
+    /// What the rate is a share of: `per_tensor` or `global`.
+    #[serde(default = "per_tensor")]
+    pub budget: String,
     /// Number of parameters of the model, including the head.
     pub parameters: u64,
     /// Name of the score that decides which evaluation is best.
@@ -79,15 +82,23 @@ impl Started {
         }
     }
 
-    /// How components are selected: `gradient`, or with a structure `gradient, columns`.
+    /// How components are selected: `gradient`, or with another structure and budget than SIFT's `gradient, columns, global`.
     pub fn selection(&self) -> String {
-        if self.structure == entries() { self.select.clone() } else { format!("{}, {}", self.select, self.structure) }
+        let mut parts = vec![self.select.as_str()];
+        parts.extend([&*self.structure].into_iter().filter(|structure| *structure != entries()));
+        parts.extend([&*self.budget].into_iter().filter(|budget| *budget != per_tensor()));
+        parts.join(", ")
     }
 }
 
 /// The structure in events of earlier versions.
 fn entries() -> String {
     "entries".into()
+}
+
+/// The budget in events of earlier versions.
+fn per_tensor() -> String {
+    "per_tensor".into()
 }
 
 /// The start of a resumed run.

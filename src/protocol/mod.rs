@@ -30,7 +30,7 @@ pub use head::HeadRows;
 pub use lifecycle::{Finished, Phase, Progress, Reason, Resumed, Started};
 pub use machine::{Gpu, Memory, System};
 pub use method::{LoraFacts, TrainingMethod};
-pub use step::{Mass, Selected, SelectedTarget, Step, TargetMass};
+pub use step::{Mass, Reselected, Selected, SelectedTarget, Step, StructureMass, Structures, TargetMass};
 
 /// A command to the trainer, executed between optimizer steps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +75,10 @@ pub enum Event {
     Step(Step),
     /// The components to train were selected.
     Selected(Selected),
+    /// The gradient mass that other structures would cover was measured.
+    Structures(Structures),
+    /// Components were selected again.
+    Reselected(Reselected),
     /// The gradient mass that the selection covers was measured.
     Mass(Mass),
     /// The held-out set was evaluated.

@@ -52,6 +52,57 @@ pub struct SelectedTarget {
     pub selected: u64,
 }
 
+/// The gradient mass that selections of each structure would cover of the first gradient, with the largest gradients at the run's
+/// rate: what a structure costs before it is trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Structures {
+    /// Gradient mass that the run's own selection covers, in percent.
+    #[serde(with = "super::number")]
+    pub covered: f64,
+    /// One entry per structure.
+    pub structures: Vec<StructureMass>,
+    /// Seconds that measuring took.
+    pub seconds: f64,
+}
+
+/// The gradient mass of a structure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StructureMass {
+    /// `entries`, `columns` and others.
+    pub structure: String,
+    /// Number of components that it would select.
+    pub selected: u64,
+    /// Gradient mass over all targets together, in percent.
+    #[serde(with = "super::number")]
+    pub mass: f64,
+    /// Gradient mass of each target, in percent, in the order of [`Selected`]; rounded.
+    pub targets: Vec<f64>,
+}
+
+/// Components were selected again. Those that left keep their values and are trained no longer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reselected {
+    /// Optimizer steps taken before.
+    pub step: u64,
+    /// Number of selected components in all targets.
+    pub total: u64,
+    /// How many of them were selected before as well.
+    pub kept: u64,
+    /// Number of components that are or were trained: those that differ from the base model.
+    pub changed: u64,
+    /// Seconds that it took.
+    pub seconds: f64,
+    /// Number of selected components of each target, in the order of [`Selected`].
+    pub targets: Vec<u64>,
+}
+
+impl Reselected {
+    /// Share of the selected components that were selected before as well, in percent.
+    pub fn overlap(&self) -> f64 {
+        100.0 * self.kept as f64 / self.total.max(1) as f64
+    }
+}
+
 /// Gradient mass covered by the selection: its share of the L2 norm of the gradient, in percent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mass {

@@ -70,6 +70,11 @@ impl AdamW {
         state.updates += 1;
         let correction = |beta: f64| 1.0 - beta.powi(i32::try_from(state.updates).unwrap_or(i32::MAX));
         let (first, second) = (correction(beta1), correction(beta2));
+        if let Some(births) = state.births.take() {
+            self.update_by_age(state, &births, gradient, gate, learning_rate);
+            state.births = Some(births);
+            return;
+        }
         let (skip, apply) = (gate.apply.logical_not(), gate.apply.to_kind(Kind::Float));
         let (weight, rate) = (&apply * (1.0 - beta1), &apply * (learning_rate / first));
         let decay = (&apply * beta2).masked_fill(&skip, 1.0);
@@ -84,6 +89,37 @@ impl AdamW {
             let _ = v.g_add_(&gradient.square().g_mul_scalar_(1.0 - beta2));
             let denominator = v.sqrt().g_div_scalar_(second.sqrt()).g_add_scalar_(self.eps);
             let _ = master.g_sub_(&m.divide(&denominator).g_mul_(&rate));
+        }
+    }
+
+    /// The same step after components have entered the selection. The bias correction counts the updates of each component, as
+    /// PyTorch counts those of each parameter: with the count of the whole run, whose correction is near 1, the zero moments of
+    /// a new component would make its first updates three to six times the learning rate.
+    fn update_by_age(
+        &self,
+        state: &mut State,
+        births: &Tensor,
+        gradient: &Tensor,
+        gate: &UpdateGate,
+        learning_rate: f64,
+    ) {
+        let (beta1, beta2) = self.betas;
+        let (skip, apply) = (gate.apply.logical_not(), gate.apply.to_kind(Kind::Float));
+        let (weight, rate) = (&apply * (1.0 - beta1), &apply * learning_rate);
+        let decay = (&apply * beta2).masked_fill(&skip, 1.0);
+        let parts = |vector: &Tensor| vector.split(UPDATE_PART, 0).into_iter();
+        let updates = state.updates;
+        let moments = parts(&state.first_moment).zip(parts(&state.second_moment));
+        let values = parts(&state.master).zip(parts(gradient)).zip(parts(births));
+        for (((mut master, gradient), births), (mut m, mut v)) in values.zip(moments) {
+            let age = (births.neg() + updates).to_kind(Kind::Float);
+            let correction = |beta: f64| (&age * beta.ln()).expm1().neg();
+            let gradient = (gradient.to_kind(Kind::Float) * &gate.scale).masked_fill_(&skip, 0.0);
+            let _ = m.lerp_tensor_(&gradient, &weight);
+            let _ = v.g_mul_(&decay);
+            let _ = v.g_add_(&gradient.square().g_mul_scalar_(1.0 - beta2));
+            let denominator = (&v / correction(beta2)).sqrt().g_add_scalar_(self.eps);
+            let _ = master.g_sub_(&(&m / correction(beta1)).divide(&denominator).g_mul_(&rate));
         }
     }
 }
@@ -106,7 +142,7 @@ mod tests {
         let moved = |start: i64, length: i64| {
             let part = |vector: &Tensor| vector.narrow(0, start, length).copy();
             let (first_moment, second_moment) = (part(&master).zeros_like(), part(&master).zeros_like());
-            let mut state = State { master: part(&master), first_moment, second_moment, updates: 0 };
+            let mut state = State { master: part(&master), first_moment, second_moment, updates: 0, births: None };
             for gradient in &gradients {
                 adamw.update(&mut state, &part(gradient), &gate(0.5, true), 1e-2);
             }

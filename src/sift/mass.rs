@@ -38,7 +38,12 @@ impl Coverage {
     /// device.
     pub fn measure(&mut self, target: usize, gradient: &Tensor, selected: &Tensor) {
         let square = |tensor: &Tensor| tensor.to_kind(Kind::Float).square().sum(Kind::Float);
-        self.squares[target] = Some(Tensor::stack(&[square(selected), square(gradient)], 0));
+        self.put(target, &square(selected), &square(gradient));
+    }
+
+    /// Puts a target's measurement: the squared norms of the selected components and of all, fp32 scalars on the device.
+    pub fn put(&mut self, target: usize, selected: &Tensor, all: &Tensor) {
+        self.squares[target] = Some(Tensor::stack(&[selected, all], 0));
     }
 
     /// The latest measurements of these targets, to [put back](Coverage::put_back) later.

@@ -7,6 +7,7 @@
 
 mod adamw;
 mod mass;
+mod retired;
 pub mod sampled;
 pub mod select;
 mod state;
@@ -15,6 +16,7 @@ mod values;
 
 pub use adamw::{AdamW, SparseDecay, UPDATE_PART, UpdateGate};
 pub use mass::{Coverage, GradientMass, SlotMass};
+pub use retired::Retired;
 pub use state::{Slot, State};
 pub use targets::{Role, Rules, budget};
-pub use values::{TrainableParameter, Values};
+pub use values::{SavedRetired, TrainableParameter, Values};

@@ -46,4 +46,6 @@ pub struct State {
     pub second_moment: Tensor,
     /// Number of updates.
     pub updates: i64,
+    /// Updates before each component was selected: int32 `[total]`; `None` while all were selected at the start.
+    pub births: Option<Tensor>,
 }

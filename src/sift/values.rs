@@ -4,6 +4,7 @@
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::adamw::{AdamW, UpdateGate};
+use super::retired::{Located, Retired};
 use super::state::{Slot, State};
 use super::targets::Role;
 
@@ -30,6 +31,16 @@ pub struct Values {
     gradient: Tensor,
     /// Pre-trained values of the sparse components: `[sparse]`, in the weights' dtype, which loses nothing.
     pretrained: Tensor,
+    /// Of each sparse slot the components that have left its selection; empty while none has.
+    retired: Vec<Retired>,
+}
+
+/// A saved slot's components that have left its selection.
+pub struct SavedRetired {
+    /// Ascending flat row-major indices: int64 `[n]`.
+    pub indices: Tensor,
+    /// Their values: fp32 `[n]`.
+    pub values: Tensor,
 }
 
 impl Values {
@@ -69,8 +80,8 @@ impl Values {
             let pretrained = master.narrow(0, 0, indices.size1().unwrap_or(0)).to_dtype(kind, false, true);
             let gradient = master.zeros_like().to_kind(gradient);
             let (first_moment, second_moment) = (master.zeros_like(), master.zeros_like());
-            let state = State { master, first_moment, second_moment, updates: 0 };
-            Values { slots, indices, gradient, state, pretrained }
+            let state = State { master, first_moment, second_moment, updates: 0, births: None };
+            Values { slots, indices, gradient, state, pretrained, retired: Vec::new() }
         })
     }
 
@@ -110,6 +121,104 @@ impl Values {
             self.state.second_moment.copy_(&saved.second_moment);
         });
         self.state.updates = saved.updates;
+        self.state.births = saved.births.as_ref().map(|births| births.to_device(self.state.master.device()));
+    }
+
+    /// Restores the components of each sparse slot that have left its selection, and writes their values into the weights, which
+    /// are still the pre-trained ones there.
+    pub fn restore_retired(&mut self, saved: &[SavedRetired], weights: impl Fn(&str) -> Tensor) {
+        no_grad(|| {
+            let restored = self.slots.iter().zip(saved).map(|(slot, SavedRetired { indices, values })| {
+                let weights = weights(&slot.name).view(-1);
+                let indices = indices.to_device(weights.device());
+                let pretrained = weights.index_select(0, &indices).to_device(Device::Cpu);
+                let _ = weights.shallow_clone().index_copy_(
+                    0,
+                    &indices,
+                    &values.to_device(weights.device()).to_kind(weights.kind()),
+                );
+                Retired { indices: indices.to_device(Device::Cpu), values: values.shallow_clone(), pretrained }
+            });
+            self.retired = restored.collect();
+        });
+    }
+
+    /// Of each sparse slot the components that have left its selection; empty if none has.
+    pub fn retired(&self) -> &[Retired] {
+        &self.retired
+    }
+
+    /// Trains other components of the sparse slots from now on: int64 ascending indices for each. Components of both selections
+    /// keep master value, moments and age. Others start from their value in the weights, with moments of zero; those of an
+    /// earlier selection from their master value. Components that leave keep their values. Returns how many stay of each slot.
+    ///
+    /// # Panics
+    /// If there are not as many selections as sparse slots.
+    pub fn reselect(&mut self, selected: &[Tensor], weights: impl Fn(&str) -> Tensor) -> Vec<i64> {
+        assert_eq!(selected.len(), self.slots.iter().filter(|slot| slot.role == Role::Sparse).count());
+        no_grad(|| {
+            let (device, kind) = (self.state.master.device(), self.pretrained.kind());
+            if self.retired.is_empty() {
+                self.retired = selected.iter().map(|_| Retired::none(kind)).collect();
+            }
+            let sparse: i64 = selected.iter().map(|indices| indices.numel() as i64).sum();
+            let (before, dense) = (self.sparse(), self.total() - self.sparse());
+            let zeros = |length: i64, kind| Tensor::zeros([length], (kind, device));
+            let total = |kind| zeros(sparse + dense, kind);
+            let births = total(Kind::Int).fill_(self.state.updates);
+            let old_births = self.state.births.take().unwrap_or_else(|| zeros(before + dense, Kind::Int));
+            let State { master, first_moment, second_moment, updates, .. } = &self.state;
+            let old = [master, first_moment, second_moment, &old_births];
+            let new = [total(Kind::Float), total(Kind::Float), total(Kind::Float), births];
+            for (old, new) in old.iter().zip(&new) {
+                new.narrow(0, sparse, dense).copy_(&old.narrow(0, before, dense));
+            }
+            let (indices, pretrained) = (zeros(sparse, self.indices.kind()), zeros(sparse, kind));
+            let (mut start, mut kept) = (0, Vec::with_capacity(selected.len()));
+            for ((slot, selected), retired) in self.slots.iter_mut().zip(selected).zip(&mut self.retired) {
+                let selected = selected.to_device(device).to_kind(Kind::Int64);
+                let old_range = |vector: &Tensor| vector.narrow(0, slot.range.start, slot.range.end - slot.range.start);
+                let old_indices = old_range(&self.indices).to_kind(Kind::Int64);
+                let range = start..start + selected.numel() as i64;
+                let new_range = |vector: &Tensor| vector.narrow(0, range.start, range.end - range.start);
+                let stay = Located::of(&selected, &old_indices);
+                let host = selected.to_device(Device::Cpu);
+                let back = Located::of(&host, &retired.indices);
+
+                let now = weights(&slot.name).view(-1).index_select(0, &selected).to_device(Device::Cpu);
+                let value = back.or(&retired.values, &now.to_kind(Kind::Float)).to_device(device);
+                new_range(&new[0]).copy_(&value);
+                for (old, new) in old.iter().zip(&new) {
+                    new_range(new).copy_(&stay.or(&old_range(old), &new_range(new)));
+                }
+                let before = back.or(&retired.pretrained, &now).to_device(device);
+                new_range(&pretrained).copy_(&stay.or(&old_range(&self.pretrained), &before));
+                new_range(&indices).copy_(&selected);
+
+                let leaving = Located::of(&old_indices, &selected).found.logical_not().nonzero().flatten(0, -1);
+                let left = |vector: &Tensor| vector.index_select(0, &leaving).to_device(Device::Cpu);
+                let leaving = Retired {
+                    indices: left(&old_indices),
+                    values: left(&old_range(master)),
+                    pretrained: left(&old_range(&self.pretrained)),
+                };
+                kept.push(old_indices.numel() as i64 - leaving.indices.numel() as i64);
+                retired.exchange(&host, leaving);
+                start = range.end;
+                slot.range = range;
+            }
+            for slot in self.slots.iter_mut().filter(|slot| slot.role == Role::Dense) {
+                let length = slot.trained();
+                slot.range = start..start + length;
+                start += length;
+            }
+            let updates = *updates;
+            let [master, first_moment, second_moment, births] = new;
+            self.gradient = total(self.gradient.kind());
+            self.state = State { master, first_moment, second_moment, updates, births: Some(births) };
+            (self.indices, self.pretrained) = (indices, pretrained);
+            kept
+        })
     }
 
     /// Indices of a sparse slot into its parameter: int32 or int64 `[k]`.
@@ -117,12 +226,12 @@ impl Values {
         self.indices.narrow(0, slot.range.start, slot.trained())
     }
 
-    /// Bytes of the indices, and of all other vectors.
+    /// Bytes of the indices, and of all other vectors. Components that have left the selection are in host memory and not counted.
     pub fn bytes(&self) -> (u64, u64) {
         let bytes = |tensor: &Tensor| (tensor.numel() * tensor.kind().elt_size_in_bytes()) as u64;
         let vectors =
             [&self.state.master, &self.state.first_moment, &self.state.second_moment, &self.gradient, &self.pretrained];
-        (bytes(&self.indices), vectors.into_iter().map(bytes).sum())
+        (bytes(&self.indices), vectors.into_iter().chain(&self.state.births).map(bytes).sum())
     }
 
     /// Relative update of each sparse slot, ‖w − w₀‖ / ‖w₀‖ with pre-trained values w₀, in one read-out from the device. Infinite

@@ -68,6 +68,19 @@ impl Loader {
         self.collate(0, 0, number.min(self.order.batches_per_epoch()))
     }
 
+    /// So many micro-batches from a step on, counted from 0; fewer at the end of the run.
+    pub fn following(&mut self, step: u64, number: usize) -> Vec<Batch> {
+        let mut batches = Vec::with_capacity(number);
+        for step in step..self.steps {
+            batches.extend(self.step(step));
+            if batches.len() >= number {
+                break;
+            }
+        }
+        batches.truncate(number);
+        batches
+    }
+
     fn collate(&mut self, epoch: u64, start: usize, end: usize) -> Vec<Batch> {
         if self.epoch.as_ref().is_none_or(|order| order.epoch != epoch) {
             // Freed first: two orders of a large dataset would exist at the same time.

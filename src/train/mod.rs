@@ -6,7 +6,7 @@
 //! setup              a run from a selection, or from a checkpoint
 //! resume             finds that checkpoint and rewinds the run's folder to it
 //! changes            whether the run may continue with another preset, and what that changes
-//! run                the training loop; evaluate, early_stopping, commands and report belong to it
+//! run                the training loop; evaluate, reselect, early_stopping, commands and report belong to it
 //! loader, learner    batches, and optimizer steps on them
 //! not_finite         the error of a step that has no finite result, with advice
 //! checkpoint         the trained state on its way to disk
@@ -28,6 +28,7 @@ mod lookahead;
 mod not_finite;
 mod prepare;
 mod report;
+mod reselect;
 mod resume;
 mod run;
 mod schedule;

@@ -132,6 +132,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
         rate: preset.sift.rate,
         select: preset.sift.select.name().into(),
         structure: preset.sift.structure.name().into(),
+        budget: preset.sift.budget.name().into(),
         parameters: network.parameters.components(),
         best: best.clone(),
         patience: EarlyStopping::new(preset.train.patience, 0).patience(),

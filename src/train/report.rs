@@ -2,9 +2,12 @@
 
 use super::learner::{Learner, StepResult};
 use super::run::Run;
+use super::select::Comparison;
 use crate::eval::rounded;
 use crate::model::LoraConfig;
-use crate::protocol::{Event, Mass, Memory, Selected, SelectedTarget, Started, Step, TargetMass, TrainingMethod};
+use crate::protocol::{
+    Event, Mass, Memory, Selected, SelectedTarget, Started, Step, StructureMass, Structures, TargetMass, TrainingMethod,
+};
 use crate::sift::{GradientMass, Role, Slot};
 
 /// What is trained, in a line of the log: how SIFT computes its gradients, or what another method trains.
@@ -49,12 +52,16 @@ impl Run<'_> {
                 })
                 .collect(),
         }));
-        let (indices, optimizer) = values.bytes();
-        let weights = self.learner.network.parameters.bytes();
-        self.port.emit(Event::Memory(Memory { weights, indices, optimizer }));
+        self.report_memory();
         if let Some(mass) = mass {
             self.report_mass(&mass);
         }
+    }
+
+    pub(super) fn report_memory(&self) {
+        let (indices, optimizer) = self.learner.values().bytes();
+        let weights = self.learner.network.parameters.bytes();
+        self.port.emit(Event::Memory(Memory { weights, indices, optimizer }));
     }
 
     /// Reports a step, with the throughput of the steps that were read together.
@@ -75,7 +82,28 @@ impl Run<'_> {
         }
     }
 
-    fn report_mass(&self, mass: &GradientMass) {
+    /// Reports what other structures would cover, beside the run's own selection.
+    pub(super) fn report_structures(&self, covered: f64, comparison: &Comparison) {
+        let name =
+            |structure| self.selection.structures.iter().find(|(_, known)| *known == structure).map(|(name, _)| *name);
+        let rows = comparison.structures.iter().filter_map(|(structure, selected, mass)| {
+            Some(StructureMass {
+                structure: name(*structure)?.to_owned(),
+                selected: *selected,
+                mass: rounded(mass.overall),
+                targets: mass.targets.iter().map(|target| rounded(target.percent)).collect(),
+            })
+        });
+        let (structures, seconds) = (rows.collect::<Vec<_>>(), comparison.time.as_secs_f64());
+        if structures.is_empty() {
+            return;
+        }
+        let structures = Structures { covered: rounded(covered), structures, seconds };
+        self.port.emit(Event::info(self.selection.summary(&structures)));
+        self.port.emit(Event::Structures(structures));
+    }
+
+    pub(super) fn report_mass(&self, mass: &GradientMass) {
         let values = self.learner.values();
         let updates = values.updates();
         let targets = mass.targets.iter().map(|target| TargetMass {

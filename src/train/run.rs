@@ -14,6 +14,7 @@ use super::learner::Learner;
 use super::loader::Loader;
 use super::lookahead::Lookahead;
 use super::not_finite::StabilitySettings;
+use super::reselect::SelectionSettings;
 use super::schedule::LearningRate;
 use crate::estimate::oom::{self, MemoryContext};
 use crate::eval::Evaluator;
@@ -44,10 +45,13 @@ pub(super) struct Run<'a> {
     /// The score that decides which evaluation is best.
     pub best_score: String,
     pub learning_rate: LearningRate,
+    pub selection: SelectionSettings,
     pub clock: Clock,
     pub lookahead: Lookahead,
     /// Steps launched; the number of steps taken while none is pending.
     pub step: u64,
+    /// The latest step before which components were selected again.
+    pub reselected: Option<u64>,
     /// The latest step with a scheduled evaluation that is complete.
     pub evaluated: Option<u64>,
     pub best: Option<Eval>,
@@ -99,6 +103,7 @@ impl Run<'_> {
             if let ControlFlow::Break(save) = self.handle_commands()? {
                 return Ok((Reason::Stopped, save));
             }
+            self.reselect_if_due()?;
             self.take_step()?;
             if self.evaluation_due() {
                 self.finish_steps()?;
@@ -175,6 +180,7 @@ impl Run<'_> {
             step: self.step,
             epoch: self.epoch(self.step),
             evaluated: self.evaluated,
+            reselected: self.reselected,
             best: self.best.clone(),
             since_best: self.early_stopping.since_best(),
             clock: self.clock.state(),

@@ -1,31 +1,56 @@
 //! Selects the components a run trains: the rules name the parameters, and the first gradients rank their components.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, bail};
-use tch::{Kind, Tensor};
+use tch::{Cuda, Device, Kind, Tensor};
 
 use crate::data::Batch;
 use crate::eval::DeviceBatch;
 use crate::model::backward::{self, BackwardOptions, GradTargets, Gradient, mixed};
 use crate::model::{Network, ParameterSpec};
-use crate::sift::select::{Criterion, GradientSum, select};
+use crate::sift::select::{Budget, Criterion, GlobalBudget, GradientSum, Structure, add_to_global, select};
 use crate::sift::{Coverage, GradientMass, Role, Rules, TrainableParameter, sampled};
 
 /// How to select.
 pub struct SelectionOptions<'a> {
     pub rules: &'a Rules,
     pub criterion: Criterion,
+    pub budget: Budget,
     /// Seed of a random selection.
     pub seed: u64,
     /// The backward pass of the selecting gradient: as in the steps that follow.
     pub backward: BackwardOptions,
+    /// Structures whose gradient mass is measured for comparison.
+    pub compared: &'a [Structure],
 }
 
 /// The result of a selection.
 pub struct Selection {
     /// Sparse parameters, then dense ones, each in the model's order.
     pub parameters: Vec<TrainableParameter>,
-    /// The share of the first gradient that is covered; `None` without targets.
+    /// The gradient mass of each target in the selecting gradient.
+    pub coverage: Coverage,
+    /// The share of the selecting gradient that is covered; `None` without targets.
     pub mass: Option<GradientMass>,
+    pub comparison: Comparison,
+}
+
+/// The gradient mass that other structures would cover.
+#[derive(Default)]
+pub struct Comparison {
+    /// Of each compared structure, with the components that it selects; empty without targets.
+    pub structures: Vec<(Structure, u64, GradientMass)>,
+    /// The time that measuring took.
+    pub time: Duration,
+}
+
+impl<'a> SelectionOptions<'a> {
+    /// SIFT: the largest gradients of each target.
+    pub fn gradient(rules: &'a Rules, backward: BackwardOptions) -> SelectionOptions<'a> {
+        let (criterion, budget) = (Criterion::Gradient, Budget::PerTensor);
+        SelectionOptions { rules, criterion, budget, seed: 0, backward, compared: &[] }
+    }
 }
 
 /// Selects what to train. `batches` are the micro-batches whose gradient ranks the components, or for a criterion without a
@@ -37,8 +62,17 @@ pub fn select_components(network: &Network, options: &SelectionOptions, batches:
     let parameters = &network.parameters;
     let of_role = |role| move |spec: &&ParameterSpec| options.rules.role(&spec.name) == role;
     let targets: Vec<&ParameterSpec> = parameters.specs().iter().filter(of_role(Role::Sparse)).collect();
-    let (indices, mass) =
-        if targets.is_empty() { (Vec::new(), None) } else { rank(network, options, &targets, batches)? };
+    let mut ranking = Ranking::new(network, options, &targets);
+    if !targets.is_empty() {
+        rank(&mut ranking, batches);
+    }
+    let Ranked { indices, coverage, comparison } = ranking.finish();
+    let mass = coverage.read();
+    if !targets.is_empty() && mass.as_ref().is_none_or(|mass| !mass.overall.is_finite()) {
+        let narrow = targets.iter().any(|spec| parameters.get(&spec.name).kind() != Kind::Float);
+        let remedy = if narrow { "set model.dtype = \"f32\"" } else { "check the model's weights" };
+        bail!("the gradient of the first batch is not finite, so it cannot select components; {remedy}");
+    }
     let parameter = |spec: &ParameterSpec, selected| TrainableParameter {
         name: spec.name.clone(),
         weights: parameters.get(&spec.name),
@@ -46,20 +80,15 @@ pub fn select_components(network: &Network, options: &SelectionOptions, batches:
     };
     let sparse = targets.iter().zip(indices).map(|(spec, indices)| parameter(spec, Some(indices)));
     let dense = parameters.specs().iter().filter(of_role(Role::Dense)).map(|spec| parameter(spec, None));
-    Ok(Selection { parameters: sparse.chain(dense).collect(), mass })
+    Ok(Selection { parameters: sparse.chain(dense).collect(), coverage, mass, comparison })
 }
 
-/// The selected components of each target, and the share of the gradient over all batches that they cover.
-fn rank(
-    network: &Network,
-    options: &SelectionOptions,
-    targets: &[&ParameterSpec],
-    batches: &[Batch],
-) -> Result<(Vec<Tensor>, Option<GradientMass>)> {
-    let names = || targets.iter().map(|spec| spec.name.as_str());
-    let grad_targets = GradTargets::new(&network.parameters, names());
+/// Ranks the components of the targets by their gradients over all batches, one matrix at a time.
+fn rank(ranking: &mut Ranking, batches: &[Batch]) {
+    let (network, options) = (ranking.network, ranking.options);
+    let names = ranking.targets.iter().map(|spec| spec.name.as_str());
+    let grad_targets = GradTargets::new(&network.parameters, names);
     let total: usize = batches.iter().map(|batch| batch.labels.count()).sum();
-    let mut ranking = Ranking::new(network, options, targets);
     for (micro, batch) in batches.iter().enumerate() {
         let last = micro + 1 == batches.len();
         let batch = DeviceBatch::new(batch, network.parameters.device());
@@ -86,13 +115,6 @@ fn rank(
             }
         });
     }
-    let mass = ranking.coverage.read();
-    if mass.as_ref().is_none_or(|mass| !mass.overall.is_finite()) {
-        let narrow = targets.iter().any(|spec| network.parameters.get(&spec.name).kind() != Kind::Float);
-        let remedy = if narrow { "set model.dtype = \"f32\"" } else { "check the model's weights" };
-        bail!("the gradient of the first batch is not finite, so it cannot select components; {remedy}");
-    }
-    Ok((ranking.indices.into_iter().flatten().collect(), mass))
 }
 
 /// Ranks the components of each target by their gradients over all batches.
@@ -103,14 +125,38 @@ struct Ranking<'a> {
     /// What the criterion keeps of the batches so far. With a single batch no gradient is kept.
     sums: Vec<GradientSum>,
     indices: Vec<Option<Tensor>>,
+    /// With a budget over all targets, which are selected at the end.
+    global: Option<GlobalBudget>,
+    /// Squared norms of the gradients: fp32 scalars on the device.
+    squares: Vec<Option<Tensor>>,
     coverage: Coverage,
+    compared: Vec<Coverage>,
+    compared_in: Duration,
+}
+
+/// The selected components of each target, and what they cover.
+struct Ranked {
+    indices: Vec<Tensor>,
+    coverage: Coverage,
+    comparison: Comparison,
 }
 
 impl<'a> Ranking<'a> {
-    fn new(network: &'a Network, options: &'a SelectionOptions, targets: &'a [&'a ParameterSpec]) -> Ranking<'a> {
-        let sums = targets.iter().map(|_| GradientSum::default()).collect();
-        let indices = targets.iter().map(|_| None).collect();
-        Ranking { network, options, targets, sums, indices, coverage: Coverage::new(targets.len()) }
+    fn new(network: &'a Network, options: &'a SelectionOptions<'a>, targets: &'a [&'a ParameterSpec]) -> Ranking<'a> {
+        let total = targets.iter().map(|spec| options.rules.budget(&spec.shape)).sum();
+        let none = || targets.iter().map(|_| None).collect::<Vec<Option<Tensor>>>();
+        Ranking {
+            network,
+            options,
+            targets,
+            sums: targets.iter().map(|_| GradientSum::default()).collect(),
+            indices: none(),
+            global: (options.budget == Budget::Global).then(|| GlobalBudget::new(targets.len(), total)),
+            squares: none(),
+            coverage: Coverage::new(targets.len()),
+            compared: options.compared.iter().map(|_| Coverage::new(targets.len())).collect(),
+            compared_in: Duration::ZERO,
+        }
     }
 
     fn add(&mut self, target: usize, gradient: &Tensor) {
@@ -124,10 +170,63 @@ impl<'a> Ranking<'a> {
         let sum = std::mem::take(&mut self.sums[target]);
         let weights = self.network.parameters.get(&self.targets[target].name);
         let seed = mixed(seed, target as u64);
-        let selected = select(criterion, rules.structure, rules.rate, &weights, &sum, seed);
         let gradient = sum.gradient(criterion);
-        let covered = gradient.flatten(0, -1).index_select(0, &selected.to_device(gradient.device()));
-        self.coverage.measure(target, &gradient, &covered);
-        self.indices[target] = Some(selected);
+        match &mut self.global {
+            Some(global) => {
+                add_to_global(global, target, (criterion, rules.structure), &weights, &sum, seed);
+                self.squares[target] = Some(gradient.square().sum(Kind::Float));
+            }
+            None => {
+                let selected = select(criterion, rules.structure, rules.rate, &weights, &sum, seed);
+                let covered = gradient.flatten(0, -1).index_select(0, &selected.to_device(gradient.device()));
+                self.coverage.measure(target, &gradient, &covered);
+                self.indices[target] = Some(selected);
+            }
+        }
+        self.compare(target, &gradient);
+    }
+
+    /// Measures what each compared structure would cover of a target's gradient.
+    fn compare(&mut self, target: usize, gradient: &Tensor) {
+        if self.compared.is_empty() {
+            return;
+        }
+        let settle = || {
+            if let Device::Cuda(index) = gradient.device() {
+                Cuda::synchronize(index as i64);
+            }
+        };
+        settle();
+        let start = Instant::now();
+        let square = gradient.square();
+        let all = square.sum(Kind::Float);
+        for (structure, coverage) in self.options.compared.iter().zip(&mut self.compared) {
+            coverage.put(target, &structure.covered(&square, self.options.rules.rate), &all);
+        }
+        settle();
+        self.compared_in += start.elapsed();
+    }
+
+    fn finish(mut self) -> Ranked {
+        let SelectionOptions { rules, compared, .. } = *self.options;
+        if let Some(global) = self.global.take() {
+            for (target, chosen) in global.finish().into_iter().enumerate() {
+                let (Some(chosen), Some(all)) = (chosen, &self.squares[target]) else { continue };
+                self.coverage.put(target, &chosen.squares.sum(Kind::Float), all);
+                self.indices[target] = Some(chosen.indices(rules.structure, &self.targets[target].shape));
+            }
+        }
+        let components = |structure: Structure| -> i64 {
+            self.targets.iter().map(|spec| structure.components(&spec.shape, rules.rate)).sum()
+        };
+        let structures = compared
+            .iter()
+            .zip(&self.compared)
+            .filter_map(|(structure, coverage)| Some((*structure, components(*structure) as u64, coverage.read()?)));
+        Ranked {
+            comparison: Comparison { structures: structures.collect(), time: self.compared_in },
+            indices: self.indices.into_iter().flatten().collect(),
+            coverage: self.coverage,
+        }
     }
 }

@@ -16,13 +16,13 @@ use super::lookahead::Lookahead;
 use super::not_finite::StabilitySettings;
 use super::prepare::PreparedRun;
 use super::report::training_summary;
+use super::reselect::SelectionSettings;
 use super::resume::ResumePoint;
 use super::run::Run;
-use super::select::{Selection, SelectionOptions, select_components};
+use super::select::{Selection, select_components};
 use crate::device;
 use crate::estimate::StepShape;
 use crate::estimate::oom::{self, MemoryContext};
-use crate::inputs;
 use crate::protocol::{Event, Phase};
 use crate::runs::checkpoint::{FORMAT, Manifest, ScheduleFacts};
 use crate::session::Port;
@@ -32,16 +32,19 @@ impl<'a> Run<'a> {
     /// Starts a run: selects what to train.
     pub fn start(job: Job, mut prepared: PreparedRun, port: &'a Port) -> Result<Run<'a>> {
         port.emit(Event::Phase { phase: Phase::Selecting });
-        let (sift, seed) = (&job.preset.sift, job.preset.train.seed);
         let backward = LearnerOptions::of(&job.preset).backward(0);
-        let criterion = inputs::target_criterion(&job.preset);
-        let batches = prepared.loader.first(sift.batches);
-        let options = SelectionOptions { rules: &prepared.rules, criterion, seed, backward };
+        let settings = SelectionSettings::of(&job.preset, prepared.rules.clone());
+        let batches = prepared.loader.first(settings.batches);
         let memory = memory_context(&job, &prepared);
-        let Selection { parameters, mass } =
+        let options = settings.first(backward);
+        let Selection { parameters, mass, comparison, .. } =
             oom::explain(&memory, &batches, || select_components(&prepared.network, &options, &batches))?;
         let run = Run::new(job, prepared, &parameters, None, port)?;
+        let covered = mass.as_ref().map(|mass| mass.overall);
         run.report_selection(mass);
+        if let Some(covered) = covered {
+            run.report_structures(covered, &comparison);
+        }
         Ok(run)
     }
 
@@ -59,7 +62,9 @@ impl<'a> Run<'a> {
         let parameters: Vec<TrainableParameter> = slots.map(parameter).collect();
         let patience = job.preset.train.patience;
         let mut run = Run::new(job, prepared, &parameters, Some((&manifest, path)), port)?;
+        run.learner.restore_retired(&saved.retired);
         run.learner.restore(&saved.state, &saved.coverage);
+        run.reselected = manifest.reselected;
         run.early_stopping = EarlyStopping::new(patience, manifest.since_best);
         (run.step, run.evaluated, run.best) = (manifest.step, manifest.evaluated, manifest.best);
         if changes.future_steps {
@@ -89,7 +94,7 @@ impl<'a> Run<'a> {
             base,
             data,
             generator,
-            rules: _,
+            rules,
             adapters: _,
             started,
             head_note: _,
@@ -123,6 +128,7 @@ impl<'a> Run<'a> {
             epoch: 0.0,
             updates: 0,
             evaluated: None,
+            reselected: None,
             best: None,
             since_best: 0,
             events: 0,
@@ -130,6 +136,7 @@ impl<'a> Run<'a> {
             files: Vec::new(),
         };
         let options = LearnerOptions::of(&job.preset);
+        let selection = SelectionSettings::of(&job.preset, rules);
         let keep = job.preset.keep;
         let predictions = keep.predictions.then(|| job.folder.path().to_owned());
         let target =
@@ -149,9 +156,11 @@ impl<'a> Run<'a> {
             generator,
             best_score,
             learning_rate,
+            selection,
             clock: Clock::start(clock),
             lookahead,
             step,
+            reselected: None,
             evaluated: None,
             best: None,
             early_stopping: EarlyStopping::new(job.preset.train.patience, 0),

@@ -85,6 +85,41 @@ def structures(score):
     return found
 
 
+def sets_of(score, structure):
+    """The components of each set of a target, and the score of each: the root mean square over its components."""
+    square, flat = score**2, np.arange(score.size).reshape(score.shape)
+    if score.ndim != 2 or structure == "entries":
+        members = flat.reshape(-1, 1)
+    elif structure == "columns":
+        members = flat.T
+    elif structure == "rows":
+        members = flat
+    else:
+        out, width = score.shape
+        high, wide = (max(d for d in range(1, SIDE + 1) if side % d == 0) for side in (out, width))
+        members = np.array([flat[r : r + high, c : c + wide].ravel() for r in range(0, out, high) for c in range(0, width, wide)])
+    return members, np.sqrt(square.ravel()[members].mean(axis=1))
+
+
+def over_all(found, criterion, structure):
+    """The components of every target that a budget over all of them selects, from one sorted list of all sets."""
+    all_scores = [scores(np.array(t["weight"]).reshape(t["shape"]),
+                         [np.array(g).reshape(t["shape"]) for g in t["gradients"]])[criterion] for t in found]
+    budget = sum(len(t["selected"][criterion].get(structure, t["selected"][criterion]["entries"])) for t in found)
+    members, marks = zip(*(sets_of(score, structure) for score in all_scores))
+    places = [(mark, target, number) for target, of in enumerate(marks) for number, mark in enumerate(of)]
+    places.sort(key=lambda place: (-place[0], place[1], place[2]))
+    chosen, total = [[] for _ in found], 0
+    for index, (mark, target, number) in enumerate(places):
+        total += len(members[target][number])
+        if total > budget:
+            left = places[index - 1][0] - mark
+            assert left > 1e-5 * mark, (places[index - 1], mark)
+            break
+        chosen[target].extend(members[target][number].tolist())
+    return [sorted(of) for of in chosen]
+
+
 def targets():
     draw = np.random.default_rng(11)
     for shape in SHAPES:
@@ -99,7 +134,9 @@ def targets():
 
 def main():
     all_targets = list(targets())
-    found = json.dumps({"rate": RATE, "rank": RANK, "side": SIDE, "targets": all_targets}, separators=(",", ":")) + "\n"
+    everywhere = {criterion: {structure: over_all(all_targets, criterion, structure) for structure in ("entries", "columns", "rows", "blocks")}
+                  for criterion in all_targets[0]["selected"]}
+    found = json.dumps({"rate": RATE, "rank": RANK, "side": SIDE, "targets": all_targets, "global": everywhere}, separators=(",", ":")) + "\n"
     if "--check" not in sys.argv[1:]:
         FIXTURE.write_text(found)
     elif FIXTURE.read_text() != found:

@@ -140,6 +140,7 @@ fn manifest(step: u64) -> Manifest {
         updates: step as i64,
         evaluated: Some(step),
         best: None,
+        reselected: None,
         since_best: 0,
         method: Default::default(),
         lora: None,
@@ -152,7 +153,7 @@ fn manifest(step: u64) -> Manifest {
         label_numbers: Vec::new(),
         head: HeadRows::AsStored,
         data: DataIdentity { examples: 3, train: "t".into(), eval_examples: 2, eval: "e".into() },
-        slots: vec![SlotEntry { name: "a.weight".into(), shape: vec![8, 16], dense: false, trained: 64 }],
+        slots: vec![SlotEntry { name: "a.weight".into(), shape: vec![8, 16], dense: false, trained: 64, retired: 0 }],
         files: Vec::new(),
     }
 }

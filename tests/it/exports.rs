@@ -232,6 +232,65 @@ fn a_shira_adapter_holds_the_differences_with_one_rank_for_all_modules() {
 }
 
 #[test]
+fn every_selection_is_exported_exactly() {
+    let _turn = turn();
+    for sift in [
+        "structure = \"columns\"",
+        "structure = \"rows\"\nselect = \"gradient_times_weight\"",
+        "structure = \"blocks\"\nblock_size = 8\nselect = \"gallop\"",
+        "structure = \"rows_columns\"\nselect = \"lift\"\nlift_rank = 4",
+        "structure = \"per_row\"\nselect = \"fisher\"\nbatches = 2",
+        "budget = \"global\"\nselect = \"magnitude\"",
+        "budget = \"global\"\nstructure = \"blocks\"\nblock_size = 32",
+        "reselect_every = 2",
+        "reselect_every = 5\nselect = \"random\"\nstructure = \"columns\"",
+    ] {
+        let (tiny, changes) = trained(&format!("biases = false\n{sift}"));
+        let (base, _) = open(&tiny.path("model"));
+        merged(&changes, &tiny.path("model"), &tiny.path("merged"), quiet()).unwrap();
+        changes.write(&tiny.path("delta"), quiet()).unwrap();
+        let read = Changes::read(&tiny.path("delta")).unwrap();
+        merged(&read, &tiny.path("model"), &tiny.path("again"), quiet()).unwrap();
+        assert!(files(&tiny.path("again")) == files(&tiny.path("merged")), "{sift}: the delta is another model");
+        shira(&changes, &tiny.path("model"), false, &tiny.path("adapter"), quiet()).unwrap();
+        let adapter = fs::read(tiny.path("adapter/adapter_model.safetensors")).unwrap();
+        let adapter = SafeTensors::deserialize(&adapter).unwrap();
+        let (whole, _) = open(&tiny.path("merged"));
+        for sparse in &changes.sparse {
+            let (was, is) = (base.parameters.get(&sparse.name), whole.parameters.get(&sparse.name));
+            let differs = was.ne_tensor(&is).sum(Kind::Int64).int64_value(&[]);
+            assert!(differs <= sparse.indices.numel() as i64, "{sift}: {}", sparse.name);
+            let part = |part: &str, kind| {
+                let module = sparse.name.trim_end_matches(".weight");
+                let view = adapter.tensor(&format!("base_model.model.{module}.shira_{part}")).ok()?;
+                let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
+                Some(Tensor::from_data_size(view.data(), &shape, kind))
+            };
+            let Some((indices, values)) = part("indices", Kind::Int).zip(part("weight", Kind::Float)) else {
+                assert_eq!((differs, sparse.indices.numel()), (0, 0), "{sift}: {}", sparse.name);
+                continue;
+            };
+            let flat = (indices.get(0) * 64 + indices.get(1)).to_kind(Kind::Int64);
+            let got = was.copy().view(-1).index_add(0, &flat, &values).view_as(&is);
+            let off = (got - is).abs().max().double_value(&[]);
+            assert!(off < 1e-6, "{sift}: {}: {off}", sparse.name);
+        }
+        // The exported model scores as the run did at its best, when the weights in memory were evaluated.
+        let best = changes.info.eval.as_ref().unwrap().loss;
+        let (code, out, error) = program(&tiny, &["eval", "run", "--json", "--device", "cpu"]);
+        assert_eq!((code, error.as_str()), (Some(0), ""), "{sift}");
+        let scores: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert!((scores["loss"].as_f64().unwrap() - best).abs() < 1e-6, "{sift}: {out}, {best}");
+        if sift.contains("reselect") {
+            let selected: usize = changes.sparse.iter().map(|sparse| sparse.indices.numel()).sum();
+            let log = fs::read_to_string(tiny.path("runs/run/events.jsonl")).unwrap();
+            assert!(log.contains("\"event\":\"reselected\""), "{log}");
+            assert!(selected > 8 * 192, "{sift}: components that left are lost: {selected}");
+        }
+    }
+}
+
+#[test]
 fn a_run_is_exported_by_its_name() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);

@@ -7,7 +7,7 @@ use finesift::data::{Batch, Sequence, collate_sequences};
 use finesift::eval::DeviceBatch;
 use finesift::model::backward::{BackwardOptions, GradTargets, Gradient, gradients};
 use finesift::model::{Head, Layout, LoadOptions, ModelConfig, Network};
-use finesift::sift::select::{Criterion, Structure};
+use finesift::sift::select::Structure;
 use finesift::sift::{AdamW, Role, Rules, SparseDecay, budget, sampled};
 use finesift::train::{Learner, LearnerOptions, SelectionOptions, select_components};
 use rand::{Rng, SeedableRng};
@@ -159,12 +159,7 @@ fn a_tied_embedding_can_be_a_target() {
     let _turn = turn();
     let network = network("tiny-llama-tied", Kind::Float);
     let rules = rules(0.01, &["embed_tokens"]);
-    let options = SelectionOptions {
-        rules: &rules,
-        criterion: Criterion::Gradient,
-        seed: 0,
-        backward: settings(false).backward(0),
-    };
+    let options = SelectionOptions::gradient(&rules, settings(false).backward(0));
     let first = batch(&network, 8, 0);
     let selection = select_components(&network, &options, std::slice::from_ref(&first)).unwrap();
     let mut learner =
@@ -217,8 +212,7 @@ fn settings(checkpointing: bool) -> LearnerOptions {
 fn learner(network: Network, settings: LearnerOptions, rate: f64) -> Learner {
     let rules = rules(rate, &PROJECTIONS);
     let first = batch(&network, 8, 0);
-    let options =
-        SelectionOptions { rules: &rules, criterion: Criterion::Gradient, seed: 0, backward: settings.backward(0) };
+    let options = SelectionOptions::gradient(&rules, settings.backward(0));
     let selection = select_components(&network, &options, std::slice::from_ref(&first)).unwrap();
     Learner::new(network, &selection.parameters, settings)
 }

@@ -14,7 +14,7 @@ use finesift::eval::DeviceBatch;
 use finesift::model::backward::{BackwardOptions, GradTargets, Gradient, gradients};
 use finesift::model::{Head, LoadOptions, ModelConfig, Network};
 use finesift::preset::{Schedule, cache_folder};
-use finesift::sift::select::{Criterion, Structure};
+use finesift::sift::select::Structure;
 use finesift::sift::{AdamW, Rules, SparseDecay, Values};
 use finesift::train::{Learner, LearnerOptions, LearningRate, SelectionOptions, select_components};
 use serde_json::Value;
@@ -334,8 +334,7 @@ impl Fixture {
             micro_batches: 1,
             seed: 0,
         };
-        let options =
-            SelectionOptions { rules: &rules, criterion: Criterion::Gradient, seed: 0, backward: settings.backward(0) };
+        let options = SelectionOptions::gradient(&rules, settings.backward(0));
         let selection = select_components(&network, &options, std::slice::from_ref(batch)).unwrap();
         Learner::new(network, &selection.parameters, settings)
     }

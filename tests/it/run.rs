@@ -50,6 +50,7 @@ fn a_run_reports_its_events_in_order_and_writes_them_to_disk() {
             "selected".into(),
             "memory".into(),
             "mass".into(),
+            "structures".into(),
             "training".into(),
         ],
         step(4),

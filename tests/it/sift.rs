@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use finesift::data::{Batch, Encoded, Label, collate};
 use finesift::eval::DeviceBatch;
 use finesift::model::{ForwardPass, Head, Layout, LoadOptions, ModelConfig, Network};
-use finesift::sift::select::{Criterion, Structure};
+use finesift::sift::select::Structure;
 use finesift::sift::{AdamW, Role, Rules, SparseDecay, budget};
 use finesift::train::{Learner, LearnerOptions, SelectionOptions, select_components};
 use rand::{Rng, SeedableRng};
@@ -225,7 +225,7 @@ pub(crate) fn settings() -> LearnerOptions {
 }
 
 pub(crate) fn learner(network: Network, rules: &Rules, settings: LearnerOptions, first: &Batch) -> Learner {
-    let options = SelectionOptions { rules, criterion: Criterion::Gradient, seed: 0, backward: settings.backward(0) };
+    let options = SelectionOptions::gradient(rules, settings.backward(0));
     let selection = select_components(&network, &options, std::slice::from_ref(first)).unwrap();
     Learner::new(network, &selection.parameters, settings)
 }

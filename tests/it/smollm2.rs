@@ -10,7 +10,7 @@ use finesift::eval::DeviceBatch;
 use finesift::eval::mmlu;
 use finesift::model::{GREEDY, Generator, Head, LoadOptions, Network};
 use finesift::preset::cache_folder;
-use finesift::sift::select::{Criterion, Structure};
+use finesift::sift::select::Structure;
 use finesift::sift::{AdamW, Rules, SparseDecay};
 use finesift::train::{Learner, LearnerOptions, SelectionOptions, select_components};
 use serde_json::Value;
@@ -101,8 +101,7 @@ fn the_masked_loss_and_the_selection_match_dense_pytorch() {
         micro_batches: 1,
         seed: 0,
     };
-    let options =
-        SelectionOptions { rules: &rules, criterion: Criterion::Gradient, seed: 0, backward: settings.backward(0) };
+    let options = SelectionOptions::gradient(&rules, settings.backward(0));
     let selection = select_components(&network, &options, std::slice::from_ref(&all)).unwrap();
     let mut learner = Learner::new(network, &selection.parameters, settings);
     assert_eq!(learner.values().sparse() as u64, sift["trainable"].as_u64().unwrap());

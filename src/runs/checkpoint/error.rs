@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::FORMAT;
+use super::{FORMAT, FORMAT_RESELECTED};
 
 /// What is wrong with a file of a checkpoint.
 #[derive(Debug)]
@@ -46,7 +46,10 @@ impl fmt::Display for CheckpointFault {
             CheckpointFault::Json(error) => error.fmt(f),
             CheckpointFault::Checksum => f.write_str("its checksum does not match"),
             CheckpointFault::Format(format) => {
-                write!(f, "its format is {format}, but this version of finesift reads format {FORMAT}")
+                write!(
+                    f,
+                    "its format is {format}, but this version of finesift reads formats {FORMAT} and {FORMAT_RESELECTED}"
+                )
             }
             CheckpointFault::TooLarge { limit } => write!(f, "larger than {} MiB", limit >> 20),
             CheckpointFault::Size { bytes, expected } => write!(f, "it has {bytes} bytes, but should have {expected}"),

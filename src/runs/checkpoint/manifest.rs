@@ -10,6 +10,9 @@ use crate::protocol::{Eval, HeadRows, LoraFacts, TrainingMethod};
 /// Increases when older versions can no longer read it.
 pub const FORMAT: u32 = 2;
 
+/// The format of a checkpoint with components that have left the selection, which earlier versions would lose.
+pub const FORMAT_RESELECTED: u32 = 3;
+
 /// The bytes before and after the checksum of the manifest.
 const SEAL: (&[u8], &[u8]) = (b",\"sha256\":\"", b"\"}\n");
 
@@ -44,6 +47,9 @@ pub struct Manifest {
     /// The best evaluation so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<Eval>,
+    /// The latest step before which components were selected again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reselected: Option<u64>,
     /// Scheduled evaluations since the best one; 0 in manifests of earlier versions.
     #[serde(default)]
     pub since_best: u64,
@@ -155,6 +161,14 @@ pub struct SlotEntry {
     pub dense: bool,
     /// Number of trained components.
     pub trained: i64,
+    /// Number of components that were trained before and have left the selection.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retired: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// A file of a checkpoint.
@@ -198,7 +212,7 @@ impl Manifest {
             format: u32,
         }
         let Format { format } = serde_json::from_slice(bytes)?;
-        if format != FORMAT {
+        if ![FORMAT, FORMAT_RESELECTED].contains(&format) {
             return Err(CheckpointFault::Format(format));
         }
         Ok(serde_json::from_slice(bytes)?)
@@ -219,6 +233,7 @@ pub(super) fn example(step: u64) -> Manifest {
         updates: step as i64,
         evaluated: None,
         best: None,
+        reselected: None,
         since_best: 0,
         method: TrainingMethod::Sift,
         lora: None,
@@ -231,7 +246,7 @@ pub(super) fn example(step: u64) -> Manifest {
         label_numbers: Vec::new(),
         head: HeadRows::AsStored,
         data: DataIdentity { examples: 3, train: "t".into(), eval_examples: 2, eval: "e".into() },
-        slots: vec![SlotEntry { name: "a.weight".into(), shape: vec![2, 3], dense: false, trained: 2 }],
+        slots: vec![SlotEntry { name: "a.weight".into(), shape: vec![2, 3], dense: false, trained: 2, retired: 0 }],
         files: Vec::new(),
     }
 }
@@ -297,7 +312,13 @@ mod tests {
                 .chain(["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"])
                 .map(move |module| format!("model.layers.{layer}.{module}.weight"))
         });
-        let slots = names.map(|name| SlotEntry { name, shape: vec![8192, 22016], dense: false, trained: 1_803_551 });
+        let slots = names.map(|name| SlotEntry {
+            name,
+            shape: vec![8192, 22016],
+            dense: false,
+            trained: 1_803_551,
+            retired: 0,
+        });
         let manifest = Manifest { slots: slots.collect(), preset: "x".repeat(1000), ..example(1) };
         let bytes = manifest.seal().unwrap().len();
         assert!(bytes < 63 << 10, "{bytes}");

@@ -16,7 +16,9 @@ mod write;
 
 pub use error::{CheckpointError, CheckpointFault};
 pub use list::{CheckpointEntry, StoredCheckpoint, best, list, prune, recover, set_aside};
-pub use manifest::{BaseIdentity, ClockState, DataIdentity, FORMAT, FileEntry, Manifest, ScheduleFacts, SlotEntry};
+pub use manifest::{
+    BaseIdentity, ClockState, DataIdentity, FORMAT, FORMAT_RESELECTED, FileEntry, Manifest, ScheduleFacts, SlotEntry,
+};
 pub use pin::{pin, unpin};
 pub use selector::{CheckpointSelector, select, steps};
 pub use write::{TensorBytes, point_best, write};

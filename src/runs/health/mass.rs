@@ -1,6 +1,6 @@
 //! The selection covers less of the gradient than it did: it no longer fits what the model learns.
 
-use super::window::{latest, median, steps};
+use super::window::{after, latest, median, steps};
 use super::{Check, Verdict};
 use crate::protocol::Level;
 use crate::runs::{History, TargetHistory};
@@ -17,13 +17,14 @@ const POINTS: f64 = 10.0;
 const OF_TARGET: usize = 3;
 
 pub(super) fn check(run: &History) -> Option<Verdict> {
-    let (first, last) = both_ends(&run.mass, WINDOW)?;
+    let since = run.overlap.last_at().map(|at| at.step);
+    let (first, last) = both_ends(&run.mass, since, WINDOW)?;
     let (before, now) = (median(first), median(last));
     if now > RATIO * before || now > before - POINTS || last.iter().any(|bucket| bucket.end > before) {
         return None;
     }
     let lost = |target: &TargetHistory| {
-        let (first, last) = both_ends(&target.mass, OF_TARGET)?;
+        let (first, last) = both_ends(&target.mass, since, OF_TARGET)?;
         Some(median(first) - median(last))
     };
     let losses = run.targets.all.iter().enumerate().filter_map(|(index, target)| Some((index, lost(target)?)));
@@ -39,14 +40,18 @@ pub(super) fn check(run: &History) -> Option<Verdict> {
             steps(first),
             most.unwrap_or_default()
         ),
-        advice: "the selection no longer fits: select again in a new run from this model, raise sift.rate or sift.batches",
+        advice: "the selection no longer fits: set sift.reselect_every, or raise sift.rate or sift.batches",
         step: last.first().map(|bucket| bucket.last.step),
         target: target.map(|(index, _)| index),
     })
 }
 
-/// The first and the latest measurements. The very first one is left out: it is of the batch that selected, and so the best.
-fn both_ends(series: &Series, count: usize) -> Option<(&[Bucket], &[Bucket])> {
-    let measured = series.buckets().get(1..)?;
+/// The first and the latest measurements of the latest selection, which was made at the start or at a step. The very first one is
+/// left out: it is of the batch that selected, and so the best.
+fn both_ends(series: &Series, since: Option<f64>, count: usize) -> Option<(&[Bucket], &[Bucket])> {
+    let measured = match since {
+        Some(step) => after(series, step),
+        None => series.buckets().get(1..)?,
+    };
     (measured.len() >= 2 * count).then(|| (&measured[..count], latest(measured, count)))
 }

@@ -33,8 +33,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
 use crate::protocol::{
-    Eval, Event, Examples, Finished, Level, Mass, Memory, Patience, Phase, Progress, Resumed, Selected, Started, Step,
-    System,
+    Eval, Event, Examples, Finished, Level, Mass, Memory, Patience, Phase, Progress, Reselected, Resumed, Selected,
+    Started, Step, Structures, System,
 };
 use crate::quantity::bytes;
 use crate::series::{At, Series};
@@ -83,6 +83,12 @@ pub struct History {
     pub completions: VecDeque<Completion>,
     pub selected: Option<Selected>,
     pub targets: TargetHistories,
+    /// What other structures would cover.
+    pub structures: Option<Structures>,
+    /// Where components were selected again: the share that was selected before as well, in percent.
+    pub overlap: Series,
+    /// Components that differ from the base model, where components were selected again.
+    pub changed: Series,
     pub mass: Series,
     /// Mean relative update of the targets, in percent.
     pub update: Series,
@@ -147,8 +153,11 @@ impl History {
             Event::Step(step) => self.on_step(step),
             Event::Selected(selected) if self.has_charts() => {
                 self.targets = TargetHistories::of(&selected);
+                (self.structures, self.overlap, self.changed) = (None, Series::default(), Series::default());
                 self.selected = Some(selected);
             }
+            Event::Structures(structures) if self.has_charts() => self.structures = Some(structures),
+            Event::Reselected(reselected) if self.has_charts() => self.on_reselected(&reselected),
             Event::Mass(mass) => self.on_mass(mass),
             Event::Eval(eval) => self.on_eval(eval),
             Event::Examples(examples) if self.has_charts() => self.examples = Some(examples),
@@ -175,7 +184,8 @@ impl History {
                 self.write(Level::Error, &error);
                 self.end = Some(RunEnd::Failed { error, checkpoint });
             }
-            Event::Selected(_) | Event::Examples(_) | Event::Sample { .. } | Event::Checkpointed { .. } => {}
+            Event::Selected(_) | Event::Structures(_) | Event::Reselected(_) => {}
+            Event::Examples(_) | Event::Sample { .. } | Event::Checkpointed { .. } => {}
         }
     }
 
@@ -271,6 +281,23 @@ impl History {
             Detail::Summary => {}
         }
         self.step = Some(step);
+    }
+
+    fn on_reselected(&mut self, reselected: &Reselected) {
+        let at = self.at(reselected.step);
+        self.overlap.push(at, reselected.overlap());
+        self.changed.push(at, reselected.changed as f64);
+        self.targets.reselect(at, &reselected.targets);
+        self.count_selected();
+    }
+
+    /// Counts the selected components of all targets after those of a target have changed.
+    fn count_selected(&mut self) {
+        let Some(selected) = &mut self.selected else { return };
+        for (target, history) in selected.targets.iter_mut().zip(&self.targets.all) {
+            target.selected = history.selected();
+        }
+        selected.total = selected.targets.iter().map(|target| target.selected).sum();
     }
 
     fn on_mass(&mut self, mass: Mass) {

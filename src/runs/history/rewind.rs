@@ -15,12 +15,15 @@ impl History {
             &mut self.eval_loss,
             &mut self.mass,
             &mut self.update,
+            &mut self.overlap,
+            &mut self.changed,
             &mut self.memory,
             &mut self.checkpointed,
         ];
         plain.into_iter().chain(self.scores.values_mut()).for_each(|series| series.rewind(to));
         self.machine.rewind(to);
         self.targets.rewind(to);
+        self.count_selected();
         self.mean_loss.rewind(step);
         self.rows.rewind(step);
         self.best.retain(|eval| eval.step <= step);

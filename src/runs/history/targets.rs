@@ -27,8 +27,10 @@ pub struct TargetHistory {
     /// Name of the parameter in the base checkpoint.
     pub name: String,
     pub shape: Vec<i64>,
-    /// Number of trained components.
-    pub selected: u64,
+    /// Number of trained components at the start.
+    first_selected: u64,
+    /// Their number where components were selected again.
+    reselected: Series,
     /// Gradient mass covered, in percent.
     pub mass: Series,
     /// Relative size of the update, in percent.
@@ -43,7 +45,12 @@ impl TargetHistory {
 
     /// Share of trained components, in percent.
     pub fn density(&self) -> f64 {
-        100.0 * self.selected as f64 / self.components()
+        100.0 * self.selected() as f64 / self.components()
+    }
+
+    /// Number of trained components.
+    pub fn selected(&self) -> u64 {
+        self.reselected.last().map_or(self.first_selected, |selected| selected as u64)
     }
 }
 
@@ -66,7 +73,8 @@ impl TargetHistories {
         let target = |target: &SelectedTarget| TargetHistory {
             name: target.name.clone(),
             shape: target.shape.clone(),
-            selected: target.selected,
+            first_selected: target.selected,
+            reselected: Series::bounded(32),
             mass: Series::bounded(most),
             update: Series::bounded(most),
         };
@@ -102,8 +110,16 @@ impl TargetHistories {
         }
     }
 
+    /// Adds the numbers of components of a new selection, in the order of the targets.
+    pub(super) fn reselect(&mut self, at: At, selected: &[u64]) {
+        for (target, selected) in self.all.iter_mut().zip(selected) {
+            target.reselected.push(at, *selected as f64);
+        }
+    }
+
     pub(super) fn rewind(&mut self, step: f64) {
         for target in &mut self.all {
+            target.reselected.rewind(step);
             target.mass.rewind(step);
             target.update.rewind(step);
         }

@@ -72,7 +72,7 @@ impl Criterion {
             Criterion::Gallop => sum.sum() / (weight().abs() + SMALLEST_WEIGHT),
             Criterion::Magnitude => weight(),
             Criterion::Lift { rank } => low_rank(&weight(), rank),
-            Criterion::Random => uniform(&weight(), seed),
+            Criterion::Random => uniform(weight().numel(), seed).view_as(&weight()).to_device(weight().device()),
         }
     }
 }
@@ -85,9 +85,9 @@ fn low_rank(weight: &Tensor, rank: i64) -> Tensor {
     (u.narrow(1, 0, rank) * s.narrow(0, 0, rank)).matmul(&v.narrow(1, 0, rank).tr())
 }
 
-/// Scores that are drawn uniformly, the same ones on every device.
-fn uniform(like: &Tensor, seed: u64) -> Tensor {
+/// Scores that are drawn uniformly, the same ones on every device: fp32 `[count]` on the CPU.
+pub(super) fn uniform(count: usize, seed: u64) -> Tensor {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
-    let scores: Vec<f32> = (0..like.numel()).map(|_| generator.random()).collect();
-    Tensor::from_slice(&scores).view_as(like).to_device(like.device())
+    let scores: Vec<f32> = (0..count).map(|_| generator.random()).collect();
+    Tensor::from_slice(&scores)
 }

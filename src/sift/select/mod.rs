@@ -1,15 +1,26 @@
 //! The selection: a criterion scores the components of a target, and a structure says which sets of them may be chosen.
 
 mod criterion;
+mod global;
 mod largest;
 mod structure;
 
 pub use criterion::{Criterion, GradientSum};
+pub use global::{Candidates, GlobalBudget};
 pub use largest::{largest, random};
 pub use structure::Structure;
 
 use super::budget;
-use tch::Tensor;
+use tch::{Kind, Tensor};
+
+/// What a rate is a share of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Budget {
+    /// Each target: all get the same share.
+    PerTensor,
+    /// All targets together: those with larger scores get more, others perhaps nothing.
+    Global,
+}
 
 /// Selects components of one target: ascending flat row-major indices, int64 `[structure.components(shape, rate)]`.
 ///
@@ -29,5 +40,39 @@ pub fn select(
             random(components, budget(components, rate), seed)
         }
         (criterion, structure) => structure.choose(&criterion.score(weight, sum, seed), rate),
+    }
+}
+
+/// Adds the sets of a target to a budget over all targets. A set's score is the root mean square of its components' scores, so
+/// that large sets are not worth more than small ones. `gradient` is that of [`GradientSum::gradient`].
+///
+/// # Panics
+/// If the structure has no sets that may be chosen one by one ([`Structure::has_sets`]).
+pub fn add_to_global(
+    global: &mut GlobalBudget,
+    target: usize,
+    (criterion, structure): (Criterion, Structure),
+    weight: &Tensor,
+    sum: &GradientSum,
+    seed: u64,
+) {
+    assert!(structure.has_sets(), "{structure:?} has no budget over all targets");
+    let squares = structure.set_squares(&sum.gradient(criterion).square());
+    let size = structure.set_size(&weight.size());
+    let scores = match criterion {
+        Criterion::Random => criterion::uniform(squares.numel(), seed).to_device(squares.device()),
+        criterion if size == 1 => criterion.score(weight, sum, seed).abs().flatten(0, -1),
+        criterion => {
+            let square = criterion.score(weight, sum, seed).to_kind(Kind::Float).square();
+            (structure.set_squares(&square) / size as f64).sqrt()
+        }
+    };
+    global.add(target, &scores, &squares, size);
+}
+
+impl Candidates {
+    /// The components of the sets in a target of this shape: ascending flat row-major indices, int64.
+    pub fn indices(&self, structure: Structure, shape: &[i64]) -> Tensor {
+        structure.members(shape, &self.sets)
     }
 }

@@ -69,34 +69,91 @@ impl Structure {
         let square = score.to_kind(Kind::Float).square();
         let grid = Grid { width, device: score.device() };
         match self {
-            Structure::Entries => largest(score, budget(out * width, rate)),
+            Structure::Entries | Structure::Columns | Structure::Rows | Structure::Blocks { .. } => {
+                let squares = self.set_squares(&square);
+                self.members(&shape, &largest(&squares, sets(squares.numel() as i64, rate)))
+            }
             Structure::PerRow => {
                 let order = square.sort_stable(true, -1, true).1.narrow(1, 0, sets(width, rate));
                 grid.cross(&grid.range(out), &order.sort(1, false).0)
-            }
-            Structure::Columns => {
-                let columns = largest(&over_rows(&square), sets(width, rate));
-                grid.cross(&grid.range(out), &columns.unsqueeze(0))
-            }
-            Structure::Rows => {
-                let rows = largest(&over_columns(&square), sets(out, rate));
-                grid.cross(&rows, &grid.range(width).unsqueeze(0))
             }
             Structure::RowsColumns => {
                 let (rows, columns) = rows_and_columns(&square, sets(out, rate.sqrt()), sets(width, rate.sqrt()));
                 grid.cross(&rows, &columns.unsqueeze(0))
             }
-            Structure::Blocks { side } => {
+        }
+    }
+
+    /// The largest sum of squares that this structure covers of a target at a rate: fp32 scalar on the device.
+    pub fn covered(self, square: &Tensor, rate: f64) -> Tensor {
+        let shape = square.size();
+        let largest_of = |squares: &Tensor, k: i64| squares.topk(k, -1, true, false).0.sum(Kind::Float);
+        match (self.of(&shape), &shape[..]) {
+            (Structure::PerRow, &[_, width]) => largest_of(square, sets(width, rate)),
+            (Structure::RowsColumns, &[out, width]) => {
+                let (rows, columns) = rows_and_columns(square, sets(out, rate.sqrt()), sets(width, rate.sqrt()));
+                square.index_select(0, &rows).index_select(1, &columns).sum(Kind::Float)
+            }
+            (Structure::Entries, _) => largest_of(&square.flatten(0, -1), budget(square.numel() as i64, rate)),
+            (structure, _) => {
+                let squares = structure.set_squares(square);
+                largest_of(&squares, sets(squares.numel() as i64, rate))
+            }
+        }
+    }
+
+    /// Whether its sets may be chosen one by one, and so over several targets. The others choose as many in each row, or rows and
+    /// columns together.
+    pub fn has_sets(self) -> bool {
+        !matches!(self, Structure::PerRow | Structure::RowsColumns)
+    }
+
+    /// Components of a set of a target of this shape.
+    pub(super) fn set_size(self, shape: &[i64]) -> i64 {
+        match (self.of(shape), shape) {
+            (Structure::Columns, &[out, _]) => out,
+            (Structure::Rows, &[_, width]) => width,
+            (Structure::Blocks { side }, &[out, width]) => divisor(out, side) * divisor(width, side),
+            _ => 1,
+        }
+    }
+
+    /// The sum of squares of each set of a target: fp32 `[sets]`. A block's number counts row by row of blocks.
+    pub(super) fn set_squares(self, square: &Tensor) -> Tensor {
+        let shape = square.size();
+        match (self.of(&shape), &shape[..]) {
+            (Structure::Columns, _) => over_rows(square),
+            (Structure::Rows, _) => over_columns(square),
+            (Structure::Blocks { side }, &[out, width]) => {
                 let (high, wide) = (divisor(out, side), divisor(width, side));
                 let blocks = square.view([out / high, high, width / wide, wide]);
-                let mass = blocks.sum_dim_intlist(Some(&[1i64, 3][..]), false, Kind::Float);
-                let chosen = largest(&mass, sets((out / high) * (width / wide), rate));
+                blocks.sum_dim_intlist(Some(&[1i64, 3][..]), false, Kind::Float).flatten(0, -1)
+            }
+            _ => square.flatten(0, -1),
+        }
+    }
+
+    /// The components of these sets, int64 ascending, of a target of this shape: ascending flat row-major indices, int64.
+    pub(super) fn members(self, shape: &[i64], chosen: &Tensor) -> Tensor {
+        let grid = |width| Grid { width, device: chosen.device() };
+        match (self.of(shape), shape) {
+            (Structure::Columns, &[out, width]) => {
+                let grid = grid(width);
+                grid.cross(&grid.range(out), &chosen.unsqueeze(0))
+            }
+            (Structure::Rows, &[_, width]) => {
+                let grid = grid(width);
+                grid.cross(chosen, &grid.range(width).unsqueeze(0))
+            }
+            (Structure::Blocks { side }, &[out, width]) => {
+                let (high, wide, grid) = (divisor(out, side), divisor(width, side), grid(width));
                 let across = width / wide;
                 let first =
                     chosen.divide_scalar_mode(across, "floor") * (high * width) + chosen.remainder(across) * wide;
                 let within = grid.cross(&grid.range(high), &grid.range(wide).unsqueeze(0));
                 (first.unsqueeze(1) + within.unsqueeze(0)).flatten(0, -1).sort(0, false).0
             }
+            _ => chosen.shallow_clone(),
         }
     }
 }
@@ -206,6 +263,20 @@ mod tests {
                 prop_assert!(chosen.iter().all(|index| (0..out * width).contains(index)), "{:?}", structure);
                 let all = indices(&structure.choose(&score, 1.0));
                 prop_assert_eq!(all, (0..out * width).collect::<Vec<_>>(), "{:?}", structure);
+            }
+        }
+
+        #[test]
+        fn the_mass_of_a_structure_is_that_of_the_components_it_chooses(
+            out in 1i64..30, width in 1i64..30, rate in 1e-3f64..=1.0, seed: u16,
+        ) {
+            tch::manual_seed(seed.into());
+            let score = Tensor::randn([out, width], (Kind::Float, Device::Cpu));
+            for structure in ALL {
+                let chosen = score.flatten(0, -1).index_select(0, &structure.choose(&score, rate));
+                let expected = chosen.to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[]);
+                let covered = structure.covered(&score.square(), rate).double_value(&[]);
+                prop_assert!((covered - expected).abs() <= 1e-5 * expected, "{:?}: {} {}", structure, covered, expected);
             }
         }
 

@@ -2,8 +2,8 @@
 
 use tch::{Device, Kind, Tensor};
 
-use crate::runs::checkpoint::{Manifest, SlotEntry, TensorBytes};
-use crate::sift::{Role, Values};
+use crate::runs::checkpoint::{FORMAT, FORMAT_RESELECTED, Manifest, SlotEntry, TensorBytes};
+use crate::sift::{Retired, Role, Values};
 use crate::train::learner::Learner;
 
 /// A copy of everything trained, in host memory.
@@ -18,15 +18,25 @@ impl StateSnapshot {
         let values = learner.values();
         let state = values.state();
         let copied = |tensor: &Tensor| if tensor.device() == Device::Cpu { tensor.copy() } else { on_host(tensor) };
-        let tensors = vec![
-            // The selection never changes, so on the CPU it needs no copy.
+        let mut tensors = vec![
+            // A new selection is a new tensor, so on the CPU these need no copy.
             ("indices", on_host(values.indices())),
             ("master", copied(&state.master)),
             ("first_moment", copied(&state.first_moment)),
             ("second_moment", copied(&state.second_moment)),
             ("coverage", learner.coverage().state()),
         ];
-        StateSnapshot { manifest: Manifest { updates: state.updates, slots: slots(values), ..manifest }, tensors }
+        let mut format = FORMAT;
+        if let Some(births) = &state.births {
+            format = FORMAT_RESELECTED;
+            let all =
+                |part: fn(&Retired) -> &Tensor| Tensor::cat(&values.retired().iter().map(part).collect::<Vec<_>>(), 0);
+            tensors.push(("births", on_host(births)));
+            tensors.push(("retired_indices", all(|retired| &retired.indices)));
+            tensors.push(("retired_values", all(|retired| &retired.values)));
+        }
+        let manifest = Manifest { format, updates: state.updates, slots: slots(values), ..manifest };
+        StateSnapshot { manifest, tensors }
     }
 
     pub fn manifest(&self) -> &Manifest {
@@ -56,8 +66,13 @@ fn slots(values: &Values) -> Vec<SlotEntry> {
         shape: slot.shape.clone(),
         dense: slot.role == Role::Dense,
         trained: slot.trained(),
+        retired: 0,
     });
-    slots.collect()
+    let mut slots: Vec<SlotEntry> = slots.collect();
+    for (slot, retired) in slots.iter_mut().zip(values.retired()) {
+        slot.retired = retired.indices.numel() as i64;
+    }
+    slots
 }
 
 fn on_host(tensor: &Tensor) -> Tensor {

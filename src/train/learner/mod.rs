@@ -15,7 +15,7 @@ use crate::eval::DeviceBatch;
 use crate::model::Network;
 use crate::model::backward::{self, BackwardOptions, GradTargets, mixed};
 use crate::sift::sampled::{GradientSampler, SamplingPlan};
-use crate::sift::{Coverage, Role, State, TrainableParameter, UpdateGate, Values};
+use crate::sift::{Coverage, Role, SavedRetired, State, TrainableParameter, UpdateGate, Values};
 use gradients::{GradientSink, sampling_plan};
 pub use options::{LearnerOptions, StepResult};
 
@@ -106,6 +106,29 @@ impl Learner {
         self.values.restore(state);
         self.coverage.restore(coverage, self.network.parameters.device());
         self.write_weights();
+    }
+
+    /// Restores the components of each target that have left the selection.
+    pub fn restore_retired(&mut self, saved: &[SavedRetired]) {
+        self.values.restore_retired(saved, |name| self.network.parameters.get(name));
+    }
+
+    /// Trains the components of another selection of the same targets from the next step on ([`Values::reselect`]), with the
+    /// gradient mass that it covers. No step may be pending. Returns how many components stay of each target.
+    pub fn reselect(&mut self, parameters: &[TrainableParameter], coverage: Coverage) -> Vec<i64> {
+        debug_assert!(self.pending.is_empty(), "steps of the earlier selection are pending");
+        let selected: Vec<Tensor> =
+            parameters.iter().filter_map(|parameter| parameter.selected.as_ref().map(Tensor::shallow_clone)).collect();
+        let kept = self.values.reselect(&selected, |name| self.network.parameters.get(name));
+        let slots = self.values.slots().iter();
+        self.plans = slots.map(|slot| sampling_plan(&self.network, &self.values, slot)).collect();
+        self.coverage = coverage;
+        kept
+    }
+
+    /// The backward pass of the first micro-batch of a step, counted from 0.
+    pub fn backward(&self, step: u64) -> BackwardOptions {
+        self.options.backward(step)
     }
 
     /// Takes one optimizer step, counted from 0, on these micro-batches, and waits for its result.

@@ -96,7 +96,7 @@ impl Readout<'_> {
     }
 
     fn count(&self) -> String {
-        format!("{} of {}", grouped(self.target.selected), grouped(self.target.components() as u64))
+        format!("{} of {}", grouped(self.target.selected()), grouped(self.target.components() as u64))
     }
 
     fn value(&self, metric: Metric) -> String {
