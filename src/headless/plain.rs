@@ -59,13 +59,18 @@ impl Plain {
             Event::Started(started) => self.show_started(started),
             Event::Resumed(resumed) => self.show_resumed(resumed),
             Event::Progress(progress) => self.show_task(progress),
-            Event::Selected(selected) => self.line(&format!(
-                "trainable: {} sparse ({:.2} % of {}) + {} dense",
-                grouped(selected.total),
-                100.0 * selected.total as f64 / selected.of.max(1) as f64,
-                grouped(selected.of),
-                grouped(selected.dense)
-            )),
+            Event::Selected(selected) => {
+                self.line(&match self.history.started.as_ref().and_then(Started::method_words) {
+                    Some(method) => format!("trainable: {} ({method})", grouped(selected.dense)),
+                    None => format!(
+                        "trainable: {} sparse ({:.2} % of {}) + {} dense",
+                        grouped(selected.total),
+                        100.0 * selected.total as f64 / selected.of.max(1) as f64,
+                        grouped(selected.of),
+                        grouped(selected.dense)
+                    ),
+                });
+            }
             Event::Step(step) => self.show_step(step),
             Event::Eval(eval) => {
                 let scores: Vec<String> =

@@ -289,6 +289,22 @@ learning_rate = 7e-5
     }
 
     #[test]
+    fn keys_of_another_method_are_read() {
+        let lora = ["lora.r=4", "lora.alpha=6", "lora.dropout=0.1", "lora.target_modules=query, value"];
+        for method in TrainingMethod::ALL {
+            let preset = parse(SMALL, &[&lora[..], &[&format!("method={}", method.name())]].concat()).unwrap();
+            assert_eq!((preset.method, preset.lora.r, preset.lora.alpha, preset.lora.dropout), (method, 4, 6.0, 0.1));
+            assert_eq!(
+                (&preset.lora.target_modules[..], preset.sift.modules.len()),
+                (&["query", "value"].map(str::to_owned)[..], 1)
+            );
+            assert_eq!(parse(&preset.toml, &[]).unwrap(), preset);
+        }
+        let default = parse(SMALL, &[]).unwrap();
+        assert_eq!((default.method, default.lora.r, default.lora.alpha), (TrainingMethod::Sift, 8, 16.0));
+    }
+
+    #[test]
     fn overrides_replace_values_and_are_stored() {
         let preset = parse(
             SMALL,
@@ -365,6 +381,12 @@ learning_rate = 7e-5
             (9, "epochs = 3", "mine.toml: train.learning_rate is missing"),
             (9, "epochs =", "mine.toml:9: "),
             (8, "[tarin]", "mine.toml:9: unknown key \"tarin.learning_rate\"; did you mean \"train.learning_rate\"?"),
+            (1, "method = \"adapter\"", "mine.toml:1: method is \"adapter\", expected sift, full, head or lora"),
+            (7, "[lora]\nr = 0", "mine.toml:8: lora.r is 0, expected a whole number from 1 to 65536"),
+            (7, "[lora]\nalpha = 0", "mine.toml:8: lora.alpha is 0, expected a number above 0"),
+            (7, "[lora]\ndropout = 1", "mine.toml:8: lora.dropout is 1, expected a number from 0 to below 1"),
+            (7, "[lora]\ntarget_modules = \"query\"", "mine.toml:8: lora.target_modules is \"query\", expected a list"),
+            (7, "[lora]\nlora_r = 4", "mine.toml:8: unknown key \"lora.lora_r\""),
             (1, "epochs = 3", "mine.toml:1: unknown key \"epochs\"; did you mean \"train.epochs\"?"),
             (5, "task = \"mrcp\"", "mine.toml:5: data.task: no GLUE task \"mrcp\"; did you mean \"mrpc\"?"),
             (5, "task = \"mrpc\"\ntext = \"a\"", "mine.toml:6: data.text: a GLUE task, here mrpc, has its own columns"),

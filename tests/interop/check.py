@@ -50,8 +50,8 @@ def compare(name, got, expected):
     assert off < TOLERANCE, f"{name}: difference {off} exceeds {TOLERANCE}"
 
 
-def check_roberta():
-    """RoBERTa's head has two layers, which modules_to_save has to name one by one."""
+def make_roberta():
+    """A tiny RoBERTa with texts and the preset roberta.toml. Returns the texts, and the logits of a transformers model."""
     fixture, model = FIXTURES / "tiny-roberta", Path("roberta")
     model.mkdir()
     tensors = load_file(fixture / "model.safetensors")
@@ -87,26 +87,37 @@ epochs = 2
 batch = 8
 learning_rate = 5e-3
 """)
-    finesift("train", "roberta.toml", "--run", "roberta", "--device", "cpu", "--headless")
-    finesift("export", "roberta", "--to", "merged", "--out", "roberta-merged")
-    finesift("export", "roberta", "--to", "shira", "--out", "roberta-shira")
-    lines = finesift("predict", "runs/roberta", "--data", "words.jsonl", "--device", "cpu").splitlines()
-    ours = torch.tensor([json.loads(line)["logits"] for line in lines])
     tokenizer = Tokenizer.from_file("roberta/tokenizer.json")
 
     def theirs(model):
         with torch.no_grad():
             return torch.stack([model(torch.tensor([tokenizer.encode(text).ids])).logits[0] for text in texts])
 
-    load = lambda folder: RobertaForSequenceClassification.from_pretrained(folder, num_labels=2, dtype=torch.float32).eval()
-    compare("transformers on RoBERTa's merged folder", theirs(load("roberta-merged")), ours)
-    adapted = PeftModel.from_pretrained(load("roberta"), "roberta-shira").eval()
+    return texts, theirs
+
+
+def load_roberta(folder):
+    return RobertaForSequenceClassification.from_pretrained(folder, num_labels=2, dtype=torch.float32).eval()
+
+
+def check_roberta():
+    """RoBERTa's head has two layers, which modules_to_save has to name one by one."""
+    _, theirs = make_roberta()
+    finesift("train", "roberta.toml", "--run", "roberta", "--device", "cpu", "--headless")
+    finesift("export", "roberta", "--to", "merged", "--out", "roberta-merged")
+    finesift("export", "roberta", "--to", "shira", "--out", "roberta-shira")
+    lines = finesift("predict", "runs/roberta", "--data", "words.jsonl", "--device", "cpu").splitlines()
+    ours = torch.tensor([json.loads(line)["logits"] for line in lines])
+    compare("transformers on RoBERTa's merged folder", theirs(load_roberta("roberta-merged")), ours)
+    adapted = PeftModel.from_pretrained(load_roberta("roberta"), "roberta-shira").eval()
     compare("PEFT with RoBERTa's adapter", theirs(adapted), ours)
     compare("PEFT with RoBERTa's adapter, merged and unloaded", theirs(adapted.merge_and_unload()), ours)
 
 
-def check_llama():
-    """A sharded decoder: compares log-probabilities of completions."""
+def make_llama():
+    """A tiny sharded Llama with completions and the preset llama.toml.
+
+    Returns its weight files, the mean log-probabilities and logits of a transformers model, and finesift's log-probabilities."""
     fixture, model, eos = FIXTURES / "tiny-llama", Path("llama"), 2
     LlamaForCausalLM.from_pretrained(fixture, dtype=torch.float32).save_pretrained(model, max_shard_size="200KB")
     files = sorted(file.name for file in model.glob("*.safetensors"))
@@ -141,15 +152,6 @@ epochs = 2
 batch = 8
 learning_rate = 5e-3
 """)
-    finesift("train", "llama.toml", "--run", "llama", "--device", "cpu", "--headless")
-    for form in ["merged", "shira", "delta"]:
-        finesift("export", "runs/llama", "--to", form, "--out", f"llama-{form}")
-    finesift("apply", "llama-delta", "--out", "llama-by-delta")
-    for file in Path("llama-merged").iterdir():
-        assert file.read_bytes() == Path("llama-by-delta", file.name).read_bytes(), f"{file.name} differs by delta"
-    assert sorted(file.name for file in Path("llama-merged").glob("*.safetensors")) == files
-    print("Llama's delta + base: bitwise equal to merged, in", len(files), "files")
-
     tokenizer = Tokenizer.from_file("llama/tokenizer.json")
     examples = [row(i) for i in range(64, 76)]
 
@@ -174,6 +176,21 @@ learning_rate = 5e-3
             wanted = logits.double().log_softmax(-1)[:-1].gather(1, ids[0, 1:, None])[len(before) - 1:]
             scores.append(wanted.mean())
         return torch.stack(scores), torch.cat(rows)
+
+    return files, theirs, log_probabilities
+
+
+def check_llama():
+    """A sharded decoder: compares log-probabilities of completions."""
+    files, theirs, log_probabilities = make_llama()
+    finesift("train", "llama.toml", "--run", "llama", "--device", "cpu", "--headless")
+    for form in ["merged", "shira", "delta"]:
+        finesift("export", "runs/llama", "--to", form, "--out", f"llama-{form}")
+    finesift("apply", "llama-delta", "--out", "llama-by-delta")
+    for file in Path("llama-merged").iterdir():
+        assert file.read_bytes() == Path("llama-by-delta", file.name).read_bytes(), f"{file.name} differs by delta"
+    assert sorted(file.name for file in Path("llama-merged").glob("*.safetensors")) == files
+    print("Llama's delta + base: bitwise equal to merged, in", len(files), "files")
 
     ours = log_probabilities("runs/llama")
     load = lambda folder: AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()

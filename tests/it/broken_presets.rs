@@ -61,6 +61,11 @@ impl Machine {
         preset.replace(from, to)
     }
 
+    /// A preset for the encoder with a method and one change.
+    fn method(&self, method: &str, from: &str, to: &str) -> String {
+        format!("method = \"{method}\"\n{}", self.encoder(from, to))
+    }
+
     fn encoder_with_model(&self, model: &str) -> String {
         self.encoder(&quoted(&self.path("model")), model)
     }
@@ -145,6 +150,21 @@ impl Machine {
             key("unknown GLUE task", "path =", "task = \"mrcp\" #", "no GLUE task \"mrcp\"; did you mean \"mrpc\"?"),
             key("two held-out sets", "[sift]", "eval_path = \"a.csv\"\n[sift]", "data.eval_fraction: "),
             key("one class", "[\"no\", \"yes\"]", "[\"no\"]", "data.labels: "),
+            key(
+                "unknown method",
+                "about =",
+                "method = \"adapter\"\nabout =",
+                "method is \"adapter\", expected sift, full, head",
+            ),
+            key("rank of zero", "[sift]", "[lora]\nr = 0\n[sift]", "lora.r is 0, expected"),
+            key("no alpha", "[sift]", "[lora]\nalpha = 0\n[sift]", "lora.alpha is 0, expected a number above 0"),
+            key("dropout of everything", "[sift]", "[lora]\ndropout = 1\n[sift]", "lora.dropout is 1, expected"),
+            key(
+                "targets that are no list",
+                "[sift]",
+                "[lora]\ntarget_modules = 3\n[sift]",
+                "lora.target_modules is 3,",
+            ),
             key("classes of a regression", "[sift]", "regression = true\n[sift]", "data.labels: "),
         ]
     }
@@ -280,6 +300,44 @@ impl Machine {
                 "[\"classifier\"]",
                 "[\"clasifier\"]",
                 "sift.dense: \"clasifier\" matches",
+            ),
+            refused("head without a pattern", self.method("head", "dense = [\"classifier\"]", ""), "set it to the head, such as")
+                .in_binary(),
+            refused(
+                "head of a language model",
+                self.decoder("[model]", "method = \"head\"\n[model]"),
+                "a language model has no classification head",
+            ),
+            refused(
+                "adapters of layers that the model lacks",
+                self.method("lora", "[keep]", "[lora]\ntarget_modules = [\"query\", \"valeu\"]\n[keep]"),
+                "lora.target_modules: \"valeu\" matches none of the model's linear layers; did you mean one of value",
+            )
+            .in_binary(),
+            refused(
+                "adapter of an embedding",
+                self.method("lora", "[keep]", "[lora]\ntarget_modules = [\"word_embeddings\"]\n[keep]"),
+                "lora.target_modules: bert.embeddings.word_embeddings is no linear layer, and only linear layers have",
+            ),
+            refused(
+                "adapter of a norm",
+                self.method("lora", "[keep]", "[lora]\ntarget_modules = [\"LayerNorm\"]\n[keep]"),
+                "LayerNorm is no linear layer",
+            ),
+            refused(
+                "adapters by targets of which one is a tied embedding",
+                self.decoder("modules = [\"proj\"]", "modules = [\"proj\", \"embed\"]").replace("[model]", "method = \"lora\"\n[model]"),
+                "sift.modules: model.embed_tokens is no linear layer, and only linear layers have LoRA adapters; name linear",
+            ),
+            refused(
+                "adapters by targets that the model lacks",
+                self.method("lora", "\"query\"", "\"qurey\""),
+                "sift.modules: \"qurey\" matches none of the model's linear layers; did you mean one of query",
+            ),
+            refused(
+                "adapters of nothing",
+                self.method("lora", "modules = [\"query\", \"key\", \"value\", \"attention.output.dense\"]\n", ""),
+                "method = \"lora\": no linear layer gets an adapter; set lora.target_modules, or sift.modules",
             ),
             refused(
                 "nothing to train",

@@ -53,10 +53,17 @@ fn run_it(tiny: &Tiny, preset: &Preset) -> Vec<Event> {
 #[test]
 fn the_estimate_matches_the_run() {
     let tiny = Tiny::new(0.0);
-    for (more, name) in [("epochs = 4", "f32"), ("epochs = 9\naccumulate = 3", "bf16")] {
+    for (method, more, name) in [
+        ("sift", "epochs = 4", "f32"),
+        ("sift", "epochs = 9\naccumulate = 3", "bf16"),
+        ("full", "epochs = 4", "f32"),
+        ("head", "epochs = 4", "f32"),
+        ("lora", "epochs = 9\naccumulate = 3", "bf16"),
+    ] {
         let _ = fs::remove_dir_all(tiny.path("runs"));
         let more = format!("{more}\neval_every = 1000");
         let text = tiny.preset(&more).replace("[data]", &format!("dtype = \"{name}\"\n[data]"));
+        let text = format!("method = \"{method}\"\n{text}");
         let preset = preset(&tiny, &text);
         let before = look(&tiny, &preset).unwrap();
         assert!(before.missing.is_empty() && before.throughput.is_none(), "{before:?}");
@@ -87,10 +94,14 @@ fn the_estimate_matches_the_run() {
             }
         }
         assert_eq!(compared, 3);
-        assert!(part("activations").bytes > 0 && part("activations").estimated);
+        // The head alone keeps no activations of blocks.
+        assert!((part("activations").bytes > 0) == (method != "head") && part("activations").estimated);
         let [kept, twice] = &model.fits[..] else { panic!("{:?}", model.fits) };
         assert!(!kept.checkpointing && twice.checkpointing && kept.memory == model.memory);
-        assert!(twice.bytes() < kept.bytes() && kept.largest.unwrap() > 8 && twice.largest > kept.largest);
+        assert!(kept.largest.unwrap() > 8);
+        if method != "head" {
+            assert!(twice.bytes() < kept.bytes() && twice.largest > kept.largest);
+        }
         let throughput = look(&tiny, &preset).unwrap().throughput.unwrap();
         assert!(throughput.runs == ["one"] && throughput.seconds_per_step > 0.0, "{throughput:?}");
     }

@@ -47,6 +47,8 @@ mod layers;
 mod logging;
 #[cfg(feature = "torch")]
 mod lookahead;
+#[cfg(feature = "torch")]
+mod methods;
 mod palette;
 #[cfg(feature = "torch")]
 mod parity;

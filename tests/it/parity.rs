@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use finesift::data::{Batch, BatchLabels};
 use finesift::eval::DeviceBatch;
 use finesift::model::backward::{BackwardOptions, GradTargets, Gradient, gradients};
-use finesift::model::{Head, LoadOptions, ModelConfig, Network};
+use finesift::model::{Head, LoadOptions, LoraConfig, ModelConfig, Network};
 use finesift::preset::{Schedule, cache_folder};
 use finesift::sift::select::Structure;
-use finesift::sift::{AdamW, Rules, SparseDecay, Values};
+use finesift::sift::{AdamW, Rules, SparseDecay, TrainableParameter, Values};
 use finesift::train::{Learner, LearnerOptions, LearningRate, SelectionOptions, select_components};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
@@ -26,7 +26,7 @@ const LOGITS: f64 = 2e-5;
 const GRADIENTS: f64 = 1e-5;
 /// Gradients below this are rounding, relative to the largest tensor's norm.
 const ROUNDING: f64 = 1e-7;
-/// Tolerance of the losses of runs, relative.
+/// Tolerance of the losses of runs: relative to SIFT's, absolute of other methods.
 const LOSSES: f64 = 1e-4;
 
 #[test]
@@ -131,6 +131,62 @@ fn twenty_steps_match_the_losses_of_dense_pytorch() {
             let expected = Tensor::from_slice2(&floats2(&curve["final_logits"])).to_kind(Kind::Float);
             let off = (logits - expected).abs().max().double_value(&[]);
             assert!(off < 1e-3, "{}: {name}: final logits off by {off:e}", fixture.name());
+        }
+    }
+}
+
+/// `tests/interop/methods.py` records the losses, and PEFT's initial adapters.
+#[test]
+fn twenty_steps_of_lora_and_of_all_parameters_match_peft_and_pytorch() {
+    let fixtures: Vec<Fixture> =
+        Fixture::all().into_iter().filter(|fixture| fixture.path("methods.json").exists()).collect();
+    assert!(fixtures.len() >= 2);
+    for fixture in fixtures {
+        let json = fixture.json("methods.json");
+        let number = |key: &str| json[key].as_f64().unwrap();
+        let batch = fixture.batch();
+        let options = LearnerOptions {
+            adamw: AdamW {
+                betas: (0.9, 0.999),
+                eps: 1e-8,
+                sparse_decay: SparseDecay::None,
+                dense_decay: number("decay"),
+            },
+            clip: Some(1.0),
+            dropout: false,
+            checkpointing: false,
+            probe_every: 10,
+            micro_batches: 1,
+            seed: 0,
+        };
+        let initial = tensors(&fixture.path("methods.safetensors"));
+        let modules = initial.keys().filter_map(|name| LoraConfig::module(name)).map(str::to_owned).collect();
+        let lora = LoraConfig { r: json["r"].as_i64().unwrap(), alpha: number("alpha"), dropout: 0.0, modules };
+        for method in ["lora", "full"] {
+            let mut network = fixture.network();
+            if method == "lora" {
+                network.add_adapters(&lora, 0);
+                for (name, values) in &initial {
+                    network.parameters.get(name).copy_(values);
+                }
+            }
+            let is_trained = |name: &str| method == "full" || name.contains("lora_") || name.contains("classifier");
+            let specs = network.parameters.specs().iter().filter(|spec| is_trained(&spec.name));
+            let parameter = |name: &String| TrainableParameter {
+                name: name.clone(),
+                weights: network.parameters.get(name),
+                selected: None,
+            };
+            let parameters: Vec<TrainableParameter> = specs.map(|spec| parameter(&spec.name)).collect();
+            let mut learner = Learner::new(network, &parameters, options.clone());
+            let mut worst: f64 = 0.0;
+            for step in 0..20 {
+                let loss = learner.step(step, std::slice::from_ref(&batch), number("rate")).unwrap().loss;
+                let expected = json[method][step as usize].as_f64().unwrap();
+                worst = worst.max((loss - expected).abs());
+            }
+            println!("{}: {method}: losses off by at most {worst:.1e}", fixture.name());
+            assert!(worst <= LOSSES, "{}: {method}: losses off by {worst:e}", fixture.name());
         }
     }
 }

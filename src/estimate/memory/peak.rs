@@ -9,7 +9,12 @@
 //! - after the forward pass, the logits of a chunk of a decoder's tokens and their gradient, 128 MiB each at most;
 //! - within a block's MLP and attention, the gradients that are live at one time;
 //! - after a block, the gradients of its targets' outputs; on a CPU fp32 copies of a target's input and gradient; on a GPU, and
-//!   during selection, one dense gradient and what finding its largest components takes: 24 bytes a component;
+//!   during selection, one dense gradient and what finding its largest components takes: 24 bytes a component; without a
+//!   selection one dense gradient alone, 4 bytes a component and where weights are bf16 2 more;
+//! - behind all blocks, the gradients of the tables of embeddings that are trained;
+//! - where the table that makes logits is trained, its fp32 gradient: with the logits once more in the weights' type, and if the
+//!   table is that of the embeddings, up to the end;
+//! - without a block to train, one block's forward pass;
 //! - in the update, three fp32 numbers for each trained component, or for [`UPDATE_PART`] of them.
 
 use super::step_shape::StepShape;
@@ -22,10 +27,18 @@ pub(super) struct StepMemory {
     block: BlockActivations,
     /// A block's input.
     input: u128,
+    /// Bytes of a weight.
+    element_size: u128,
     /// After a block's backward pass, on top of what it keeps.
     after_block: i128,
-    /// Bytes in total: one dense gradient, and what finding its largest components takes.
+    /// Bytes in total: one dense gradient, and what finding its largest components takes if there is a selection.
     dense_gradient: u128,
+    /// Bytes in total: the gradients of the tables of embeddings.
+    tables: u128,
+    /// Bytes in total: the gradient of the table that makes logits.
+    lm_head: u128,
+    /// Whether that table is one of the embeddings.
+    tied: bool,
     /// Bytes in total of the head and the loss.
     loss: u128,
     /// Blocks with a backward pass.
@@ -62,12 +75,25 @@ impl StepMemory {
         let copies = |spec: &&ParameterSpec| (spec.shape[0] + spec.shape[1]) as u128 * 4;
         let copies = if shape.gpu { 0 } else { targets.iter().map(copies).max().unwrap_or(0) };
         let largest = targets.iter().map(|spec| spec.components() as u128).max().unwrap_or(0);
+        let selects = trained().any(|spec| rules.role(&spec.name) == Role::Sparse);
+        let tables = trained().filter(|spec| spec.segment == 0 && spec.shape.len() == 2);
+        let lm_head = trained().find(|spec| spec.lm_head);
         StepMemory {
             tokens: step.tokens(),
             block,
             input,
+            element_size,
             after_block: (gradients + 2 * input + copies + block.inputs) as i128 - block.kept as i128,
-            dense_gradient: largest * if element_size == 4 { 24 } else { 26 },
+            dense_gradient: largest
+                * match (selects, element_size) {
+                    (true, 4) => 24,
+                    (true, _) => 26,
+                    (false, 4) => 4,
+                    (false, _) => 6,
+                },
+            tables: tables.map(|spec| spec.components() as u128 * element_size).sum(),
+            lm_head: lm_head.map_or(0, |spec| spec.components() as u128 * 4),
+            tied: lm_head.is_some_and(|spec| spec.segment == 0),
             loss,
             blocks: (last + 1).saturating_sub(lowest) as u128,
             checkpointing: shape.checkpointing,
@@ -86,14 +112,18 @@ impl StepMemory {
             (blocks, true) => blocks * tokens * self.input,
             (_, false) => kept,
         };
-        let with_kept = |bytes: i128| kept as i128 + tokens as i128 * bytes;
+        let held = if self.tied { self.lm_head } else { 0 };
+        let with_kept = |bytes: i128| (kept + held) as i128 + tokens as i128 * bytes;
         let mut moments = vec![
-            (after_forward + self.loss) as i128,
+            (after_forward + self.loss + self.lm_head + self.lm_head / 4 * self.element_size) as i128,
+            (self.tables + held) as i128,
             // During selection the optimizer state does not exist yet, except for the indices.
             with_kept(self.after_block) + self.dense_gradient as i128 - 16 * i128::from(selected),
             12 * i128::from(selected + dense).min(UPDATE_PART.into()),
         ];
-        if blocks > 0 {
+        if blocks == 0 {
+            moments.push((tokens * self.block.kept) as i128);
+        } else {
             moments.extend([self.block.mlp as i128, self.block.attention, self.after_block].map(with_kept));
         }
         let peak = moments.into_iter().max().unwrap_or(0).max(0) as u128;

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 
 use super::panel::Panel;
 use super::scene::Scene;
-use crate::protocol::Selected;
+use crate::protocol::{Selected, TrainingMethod};
 use crate::ui::format::{fitted_end, grouped, number, percent, width};
 use crate::ui::widgets::panel::{Title, panel, placeholder};
 
@@ -85,7 +85,12 @@ fn by_module(selected: &Selected, scene: Scene) -> Vec<ModuleRow> {
     }
     let mut rows: Vec<ModuleRow> = rows.into_iter().map(|(row, _)| row).collect();
     if selected.dense > 0 {
-        rows.push(ModuleRow { name: "dense (head)".into(), selected: selected.dense, mass: None });
+        let name = match scene.run.started.as_ref().map(|started| started.method) {
+            Some(TrainingMethod::Full) => "all parameters",
+            Some(TrainingMethod::Lora) => "LoRA and dense",
+            _ => "dense (head)",
+        };
+        rows.push(ModuleRow { name: name.into(), selected: selected.dense, mass: None });
     }
     rows
 }

@@ -2,7 +2,7 @@
 
 use super::{CardLine, Tone};
 use crate::export::delta_bytes;
-use crate::protocol::{Finished, Reason};
+use crate::protocol::{Finished, Reason, Started, TrainingMethod};
 use crate::runs::{History, Summary};
 use crate::ui::format::{bytes, duration, grouped, number, percent, plain, score, truncated, width};
 
@@ -51,24 +51,32 @@ fn time(run: &History, finished: &Finished) -> String {
     format!("{} for {}{of} {noun}, evaluations included", duration(finished.elapsed), grouped(finished.step))
 }
 
-/// `28,416 sparse (0.80 % of 3.55M) + 770 dense, 0.13 % of the model`, and the same without the last part.
+/// `28,416 sparse (0.80 % of 3.55M) + 770 dense, 0.13 % of the model`, and the same without the last part; of another method
+/// `148,226 (LoRA r 8), 0.65 % of the model`.
 fn trainable(run: &History) -> Vec<String> {
     let Some(selected) = &run.selected else { return Vec::new() };
     let share = |part: u64, of: u64| percent(100.0 * part as f64 / of.max(1) as f64);
-    let text = format!(
-        "{} sparse ({} of {}) + {} dense",
-        grouped(selected.total),
-        share(selected.total, selected.of),
-        number(selected.of as f64),
-        grouped(selected.dense)
-    );
+    let text = match run.started.as_ref().and_then(Started::method_words) {
+        Some(method) => format!("{} ({method})", grouped(selected.dense)),
+        None => format!(
+            "{} sparse ({} of {}) + {} dense",
+            grouped(selected.total),
+            share(selected.total, selected.of),
+            number(selected.of as f64),
+            grouped(selected.dense)
+        ),
+    };
     let parameters = run.started.as_ref().map_or(0, |started| started.parameters);
     let of_model = format!("{text}, {} of the model", share(selected.total + selected.dense, parameters));
     (parameters > 0).then_some(of_model).into_iter().chain([text]).collect()
 }
 
-/// `225 KiB`, and how it is counted, in more and in fewer words.
+/// `225 KiB`, and how it is counted, in more and in fewer words. Full fine-tuning and LoRA have no delta.
 fn delta(run: &History) -> Vec<String> {
+    let method = run.started.as_ref().map(|started| started.method);
+    if let Some(TrainingMethod::Full | TrainingMethod::Lora) = method {
+        return Vec::new();
+    }
     let Some(selected) = &run.selected else { return Vec::new() };
     let size = bytes(delta_bytes(selected) as f64);
     ["index + fp32 value per sparse component, fp32 per dense", "sparse: index + value, dense: value"]

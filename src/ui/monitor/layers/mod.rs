@@ -24,6 +24,7 @@ use super::playback::Playback;
 use super::scene::Scene;
 use super::status::name_of;
 use super::view::View;
+use crate::protocol::Started;
 use crate::runs::History;
 use crate::ui::format::{fitted, grouped, percent, plain, width};
 use crate::ui::keymap::Action;
@@ -136,7 +137,10 @@ pub(super) fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
     let inner = panel(frame, areas.panel, scene.look, true, title);
     if grid.rows.is_empty() {
         let text = match &run.selected {
-            Some(_) => "no sparse targets: only dense parameters are trained",
+            Some(_) => match run.started.as_ref().and_then(Started::method_words) {
+                Some(method) => &format!("{method}: there is no selection to show"),
+                None => "no sparse targets: only dense parameters are trained",
+            },
             None => "waiting for the selection",
         };
         return placeholder(frame, inner, scene.look, text);
