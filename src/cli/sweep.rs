@@ -1,8 +1,7 @@
 //! `finesift sweep`: trains the runs of a sweep file, resumes it, and prints its results.
 
 use std::ffi::OsString;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
@@ -100,11 +99,11 @@ impl Start {
         let path = self.file.clone().ok_or_else(|| Usage("name a sweep file".into()))?;
         let file = SweepFile::load(&path)?;
         let sweep = ExpandedSweep::of(&file, &self.set, &cache)?;
-        let name = match &self.name {
-            Some(name) => name.clone(),
-            None => stem(&path),
+        let runs = self.runs.folder()?;
+        let folder = match &self.name {
+            Some(name) => SweepFolder::new(&runs, name)?,
+            None => SweepFolder::of_file(&runs, &path)?,
         };
-        let folder = SweepFolder::new(&self.runs.folder()?, &name)?;
         let options = EngineOptions {
             file: path.canonicalize().with_context(|| format!("{}: no such file", path.display()))?,
             jobs: self.jobs as usize,
@@ -145,14 +144,4 @@ impl Start {
         let threads = available_parallelism().map_or(1, usize::from) / self.jobs as usize;
         Ok(Launcher { program, arguments, threads: (self.jobs > 1).then_some(threads.max(1)) })
     }
-}
-
-/// The name of a file without its extension.
-pub(super) fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// Writes a line to stderr.
-pub(super) fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
 }

@@ -29,6 +29,9 @@ mod status;
 mod table;
 mod worker;
 
+#[cfg(test)]
+mod tests;
+
 pub use bootstrap::{Comparison, Evidence, PairedRows, compare_rows, paired_bootstrap, summarize};
 pub use engine::{Control, Engine, EngineOptions, Observer, Progress, SweepEnd, Update};
 pub use file::SweepFile;

@@ -73,6 +73,8 @@ mod signals;
 #[cfg(feature = "torch")]
 mod smollm2;
 #[cfg(feature = "torch")]
+mod sweep;
+#[cfg(feature = "torch")]
 mod tiny;
 mod ui_cards;
 mod ui_fuzz;
