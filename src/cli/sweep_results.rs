@@ -19,7 +19,7 @@ use crate::sweep::{
 #[command(after_help = "Examples:
   finesift sweep results mrpc
   finesift sweep results mrpc.toml --format csv > mrpc.csv
-  finesift sweep results mrpc --compare \"select=gradient rate=0.008\" \"select=random rate=0.008\"
+  finesift sweep results mrpc --compare \"gradient rate=0.008\" \"random rate=0.008\"
   finesift sweep results mrpc --compare 1 2")]
 pub(super) struct SweepResults {
     /// The sweep: its name, its folder or its file

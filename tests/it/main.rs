@@ -74,6 +74,7 @@ mod signals;
 mod smollm2;
 #[cfg(feature = "torch")]
 mod sweep;
+mod sweep_screen;
 #[cfg(feature = "torch")]
 mod tiny;
 mod ui_cards;

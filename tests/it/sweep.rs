@@ -17,6 +17,7 @@ use rand::{Rng, SeedableRng};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::pty::Pty;
 use crate::resume::numbers;
 use crate::tiny::Tiny;
 
@@ -271,4 +272,30 @@ fn a_sweep_waits_for_its_turn_and_a_signal_stops_it_with_a_checkpoint() {
     let listed = String::from_utf8(again.stdout).unwrap();
     assert!(listed.starts_with("preset, seed 1: to resume after "), "{listed}");
     drop(running);
+}
+
+#[test]
+fn a_sweep_is_watched_held_and_left_on_its_screen() {
+    let sweep =
+        Sweep::new("preset = \"tiny.toml\"\nseeds = [1, 2]\n[set]\ntrain.epochs = 100000\ntrain.eval_every = 50\n");
+    let mut pty = Pty::start(100, 30, &sweep.tiny.path(""), &["sweep", "sweep.toml", "--device", "cpu"]);
+    pty.wait_for(&["Sweep sweep 0/2 runs", "preset, seed 1", "seed 2", "step "]);
+    pty.press(" ");
+    pty.wait_for(&["held: no more runs start, 1 running"]);
+    pty.press("p\r");
+    // The run is watched like any other of another process, and the sweep is still there.
+    pty.wait_for(&["Loss", "training"]);
+    pty.press("W");
+    pty.wait_for(&["Scores", "seed 2", "best "]);
+    pty.press("q");
+    pty.wait_for(&["The sweep is not done (sweep: 0/2)", "stop its runs with a checkpoint and quit"]);
+    pty.press("s");
+    let (status, text) = pty.wait_exit();
+    assert_eq!(status, 0, "{text}");
+    assert!(text.contains("| preset |") && text.contains("results.md"), "{text}");
+    pty.assert_restored();
+    let runs = sweep.run_folders("runs");
+    assert_eq!(runs.len(), 1, "{runs:?}");
+    let events = read_events(&runs[0].join("events.jsonl")).unwrap();
+    assert!(matches!(events.last(), Some(Event::Finished(_))), "{:?}", events.last());
 }

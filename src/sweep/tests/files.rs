@@ -32,15 +32,15 @@ fn a_grid_has_every_combination_and_each_run_its_preset() {
     let ExpandedSweep { plan, presets } = expand(GRID, &["data.max_length=32"]).unwrap();
     let names: Vec<&str> = plan.rows.iter().map(|row| row.name.as_str()).collect();
     let expected = ["gradient rate=0.1", "gradient rate=0.2", "random rate=0.1", "random rate=0.2"];
-    assert_eq!(names, expected.map(|name| format!("select={name}")));
+    assert_eq!(names, expected);
     assert_eq!((plan.runs.len(), presets.len()), (8, 8));
     let (run, preset) = (&plan.runs[plan.rows[2].variants[0].runs[&2]], &presets[plan.rows[2].variants[0].runs[&2]]);
     assert_eq!((preset.train.seed, preset.sift.rate, preset.sift.select.name()), (2, 0.1, "random"));
     assert_eq!((preset.train.epochs, preset.data.max_length, preset.name.as_str()), (1, 32, "demo"));
     // Few checkpoints, and predictions to compare rows, unless the sweep says otherwise.
     assert_eq!((preset.keep.checkpoints, preset.keep.predictions, preset.keep.every_minutes), (1, true, 3.0));
-    assert_eq!(run.title, "select=random rate=0.1, seed 2");
-    assert_eq!(run.folder, format!("select-random-rate-0.1-s2-{}", run.id));
+    assert_eq!(run.title, "random rate=0.1, seed 2");
+    assert_eq!(run.folder, format!("random-rate-0.1-s2-{}", run.id));
     let other = expand(&GRID.replace("train.epochs = 1", "keep.checkpoints = 5"), &["keep.predictions=false"]).unwrap();
     assert_eq!((other.presets[0].keep.checkpoints, other.presets[0].keep.predictions), (5, false));
 }

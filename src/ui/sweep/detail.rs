@@ -50,10 +50,11 @@ pub(super) fn draw(screen: &SweepScreen, frame: &mut Frame, area: Rect, look: &L
         // The first row of an equal run gives it its name; here, the tuned value and the seed say enough.
         let row = screen.order.get(screen.cursor).map(|row| screen.plan.rows[*row].name.as_str()).unwrap_or_default();
         let title = title.strip_prefix(row).map_or(title.as_str(), |rest| rest.trim_start_matches(", "));
-        let name = (inner.width / 3).clamp(12, 34).min(inner.width);
+        let title = title.replace("learning_rate=", "LR ");
+        let name = (inner.width * 9 / 20).clamp(12, 34).min(inner.width);
         let left = Rect { x: line.x + 2, width: name.saturating_sub(2), ..line };
         let right = Rect { x: line.x + name + 1, width: inner.width.saturating_sub(name + 1), ..line };
-        put(frame, left, Alignment::Left, title, theme.style(theme.text), look.ascii);
+        put(frame, left, Alignment::Left, &title, theme.style(theme.text), look.ascii);
         put(frame, right.intersection(line), Alignment::Left, &text, theme.style(hue), look.ascii);
     }
 }

@@ -5,6 +5,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
 use super::{SweepScreen, WorkState, detail, table};
+use crate::sweep::{PlanRow, RunStatus};
 use crate::ui::format::{duration, plain, truncated, width};
 use crate::ui::theme::Look;
 use crate::ui::widgets::panel::{Title, panel};
@@ -13,21 +14,37 @@ use crate::ui::widgets::panel::{Title, panel};
 const PROGRESS: u16 = 3;
 
 /// Lines of the runs at most, with their borders.
-const RUNS: u16 = 11;
+const RUNS: usize = 14;
 
 /// The areas of progress, table and runs.
-pub(super) fn parts(body: Rect) -> [Rect; 3] {
-    let runs = (body.height.saturating_sub(PROGRESS) * 2 / 5).min(RUNS);
+pub(super) fn parts(screen: &SweepScreen, body: Rect) -> [Rect; 3] {
+    // As many as any row has, so that nothing moves with the selection.
+    let seeds = &screen.plan.seeds;
+    let tuning = |row: &PlanRow| if row.is_tuned() { row.variants.len() * screen.plan.tune.seeds.len() } else { 0 };
+    let most = screen.plan.rows.iter().map(tuning).max().unwrap_or(0) + seeds.len();
+    let runs = (body.height.saturating_sub(PROGRESS) * 2 / 5).min((most + 2).min(RUNS) as u16);
     Layout::vertical([Constraint::Length(PROGRESS), Constraint::Fill(1), Constraint::Length(runs)]).areas(body)
 }
 
 impl SweepScreen {
     pub fn draw(&self, frame: &mut Frame, body: Rect, look: &Look) {
-        let [progress, table, runs] = parts(body);
+        let [progress, table, runs] = parts(self, body);
         draw_progress(self, frame, progress, look);
         table::draw(self, frame, table, look);
         detail::draw(self, frame, runs, look);
     }
+}
+
+/// The first of the runs that are trained, and how many there are besides.
+fn running(screen: &SweepScreen) -> String {
+    let Some((first, others)) = screen.progress.running.split_first() else { return "working".to_owned() };
+    let title = plain(&screen.plan.runs[*first].title);
+    let step = match screen.progress.statuses.get(*first) {
+        Some(RunStatus::Active(far)) if far.steps > 0 => format!(" {}/{}", far.step, far.steps),
+        _ => String::new(),
+    };
+    let others = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
+    format!("{title}{step}{others}")
 }
 
 fn draw_progress(screen: &SweepScreen, frame: &mut Frame, area: Rect, look: &Look) {
@@ -57,11 +74,11 @@ fn draw_progress(screen: &SweepScreen, frame: &mut Frame, area: Rect, look: &Loo
             let running = progress.running.len();
             ("○", format!("held: no more runs start, {running} running"), theme.paused)
         }
-        WorkState::Working => ("●", format!("{} running", progress.running.len()), theme.good),
+        WorkState::Working => ("●", running(screen), theme.good),
     };
     let sign = if look.ascii { "*" } else { sign };
     let room = usize::from(inner.width);
-    let text = truncated(&format!(" {sign} {text} "), room * 2 / 3, look.ascii);
+    let text = truncated(&format!(" {sign} {text}"), room * 2 / 3, look.ascii) + " ";
     let bar = room.saturating_sub(width(&text) + 1);
     let share = ended as f64 / progress.total.max(1) as f64;
     let full = (bar as f64 * share).round() as usize;

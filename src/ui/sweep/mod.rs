@@ -231,7 +231,7 @@ impl SweepScreen {
 
     /// A click on a row or a run selects it, one on the selected run opens it.
     fn click(&mut self, at: Position, body: Rect) -> Option<Intent> {
-        let [_, table, runs] = draw::parts(body);
+        let [_, table, runs] = draw::parts(self, body);
         if let Some(place) = table::row_at(self, table, at) {
             self.go_to(place);
         } else if let Some(place) = detail::run_at(self, runs, at) {

@@ -15,7 +15,7 @@ use crate::ui::widgets::panel::{Title, panel};
 const MARKS: u16 = 4;
 
 /// The least width of a row's name.
-const NAME: u16 = 16;
+const NAME: u16 = 20;
 
 /// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ enum ScoreColumn {
 /// The columns that fit a line, with their areas.
 fn columns(screen: &SweepScreen, line: Rect) -> Vec<(ScoreColumn, Rect)> {
     let seeds = screen.plan.seeds.len();
-    let mut shown = vec![(ScoreColumn::Name, 0), (ScoreColumn::Mean, 17)];
+    let mut shown = vec![(ScoreColumn::Name, 0), (ScoreColumn::Mean, 20)];
     let used = |shown: &[(ScoreColumn, u16)]| shown.iter().map(|(_, width)| width + 1).sum::<u16>() + MARKS;
     let room = line.width.saturating_sub(NAME);
     // The most useful ones first; all seeds, or none of them.
@@ -43,7 +43,7 @@ fn columns(screen: &SweepScreen, line: Rect) -> Vec<(ScoreColumn, Rect)> {
         }
     };
     add((0..seeds.min(64)).map(|seed| (ScoreColumn::Seed(seed), 8)).collect());
-    add(vec![(ScoreColumn::Value, 10)]);
+    add(vec![(ScoreColumn::Value, 8)]);
     add(vec![(ScoreColumn::Trainable, 13)]);
     add(vec![(ScoreColumn::Time, 8)]);
     let place = |column: ScoreColumn| match column {
@@ -55,7 +55,9 @@ fn columns(screen: &SweepScreen, line: Rect) -> Vec<(ScoreColumn, Rect)> {
         ScoreColumn::Time => usize::MAX,
     };
     shown.sort_by_key(|(column, _)| place(*column));
-    let name = line.width.saturating_sub(used(&shown));
+    // Numbers stand beside the names, not at the other end of a wide terminal.
+    let longest = screen.plan.rows.iter().map(|row| width(&plain(&row.name))).max().unwrap_or(0);
+    let name = line.width.saturating_sub(used(&shown)).min(longest.max(usize::from(NAME)) as u16);
     let mut x = line.x + MARKS;
     let area = |(column, width): (ScoreColumn, u16)| {
         let width = if column == ScoreColumn::Name { name } else { width };
@@ -160,11 +162,14 @@ fn cell(row: &TableRow, column: ScoreColumn, look: &Look) -> (String, Hue) {
         ScoreColumn::Value => (plain(row.value.as_deref().unwrap_or_default()), theme.learning_rate),
         ScoreColumn::Mean => match (row.mean, row.deviation, row.tuning) {
             (_, _, Some((ended, of))) => (format!("tuning {ended}/{of}"), theme.dim),
-            (Some(mean), Some(deviation), _) => {
+            (Some(mean), deviation, _) => {
                 let sign = if look.ascii { "+-" } else { "±" };
-                (format!("{} {sign} {}", score(mean), score(deviation)), theme.score)
+                let deviation = deviation.map(|deviation| format!(" {sign} {}", score(deviation))).unwrap_or_default();
+                // A mean over fewer seeds than others have says so.
+                let (scores, seeds) = (row.scores().count(), row.cells.len());
+                let part = if scores < seeds { format!(" {scores}/{seeds}") } else { String::new() };
+                (format!("{}{deviation}{part}", score(mean)), if scores < seeds { theme.dim } else { theme.score })
             }
-            (Some(mean), None, _) => (score(mean), theme.score),
             (None, ..) => (String::new(), theme.dim),
         },
         ScoreColumn::Seed(seed) => match row.cells.get(seed).map(|(_, cell)| cell) {
