@@ -2,21 +2,30 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::thread::available_parallelism;
+use std::thread::{self, available_parallelism};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::{Args, Subcommand};
 
-use super::args::{DeviceArg, RunsArg};
-use super::print;
+use super::args::WorkbenchArgs;
+use super::backend::LocalBackend;
 use super::sweep_lines::{Lines, run_lines, summary};
 use super::sweep_results::SweepResults;
 use super::sweep_worker::SweepWorker;
+use super::{is_dumb, on_terminal, print};
 use crate::Usage;
 use crate::preset::cache_folder;
-use crate::sweep::{Engine, EngineOptions, ExpandedSweep, Launcher, SweepFile, SweepFolder};
+use crate::signals::{NotedSignal, Signal};
+use crate::sweep::{
+    Engine, EngineOptions, ExpandedSweep, Launcher, SweepEnd, SweepFile, SweepFolder, SweepLink, SweepPlan,
+};
+use crate::ui;
+
+/// Time between two looks at runs that are stopping.
+const LOOK: Duration = Duration::from_millis(20);
 
 #[derive(Args)]
 #[command(
@@ -68,10 +77,11 @@ struct Start {
     /// List the runs and what is done, and train nothing
     #[arg(long)]
     dry_run: bool,
+    /// Print lines instead of the screens
+    #[arg(long)]
+    headless: bool,
     #[command(flatten)]
-    runs: RunsArg,
-    #[command(flatten)]
-    device: DeviceArg,
+    workbench: WorkbenchArgs,
 }
 
 impl SweepCommand {
@@ -100,11 +110,11 @@ impl Start {
         let path = self.file.clone().ok_or_else(|| Usage("name a sweep file".into()))?;
         let file = SweepFile::load(&path)?;
         let sweep = ExpandedSweep::of(&file, &self.set, &cache)?;
-        let name = match &self.name {
-            Some(name) => name.clone(),
-            None => stem(&path),
+        let runs = self.workbench.runs.folder()?;
+        let folder = match &self.name {
+            Some(name) => SweepFolder::new(&runs, name)?,
+            None => SweepFolder::of_file(&runs, &path)?,
         };
-        let folder = SweepFolder::new(&self.runs.folder()?, &name)?;
         let options = EngineOptions {
             file: path.canonicalize().with_context(|| format!("{}: no such file", path.display()))?,
             jobs: self.jobs as usize,
@@ -128,8 +138,10 @@ impl Start {
             print(&run_lines(&plan, &before))?;
             return Ok(ExitCode::SUCCESS);
         }
-        let end = engine.run(&mut lines)?;
-        let signal = lines.signal();
+        let (end, signal) = match self.headless || !on_terminal() || is_dumb() {
+            true => (engine.run(&mut lines)?, lines.signal()),
+            false => self.open_screen(engine, plan.clone(), &folder)?,
+        };
         let printed = print(&summary(&plan, &end, &folder));
         if let Some(signal) = signal {
             return Ok(ExitCode::from(signal.exit_code() as u8));
@@ -138,21 +150,33 @@ impl Start {
         Ok(if end.progress.failed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
+    /// Shows the sweep until it is left, and waits for the end of its runs.
+    fn open_screen(&self, engine: Engine, plan: SweepPlan, folder: &SweepFolder) -> Result<(SweepEnd, Option<Signal>)> {
+        let (_, options) = self.workbench.screen.settings()?;
+        let backend = LocalBackend::new(folder.runs().to_owned(), &self.workbench.device)?;
+        let (link, thread) = SweepLink::spawn(engine).context("cannot start the sweep")?;
+        let start = ui::SweepStart { name: folder.name().to_owned(), folder: folder.path(), plan, link };
+        let outcome = ui::open_sweep(backend, start, options);
+        let signals = NotedSignal::listen()?;
+        if !thread.is_finished() {
+            let _ = writeln!(io::stderr(), "stopping all runs with a checkpoint; Ctrl-C quits at once");
+        }
+        while !thread.is_finished() {
+            if let Some(signal) = signals.get().filter(|signal| *signal != Signal::Hangup) {
+                // The processes of the runs stop by themselves.
+                signal_hook::low_level::exit(signal.exit_code());
+            }
+            thread::sleep(LOOK);
+        }
+        let end = thread.join().map_err(|_| anyhow!("the thread of the sweep has ended"))??;
+        Ok((end, outcome?.signal))
+    }
+
     /// How the process of a run is started: this program, on the same device, with its share of the processor's threads.
     fn launcher(&self) -> Result<Launcher> {
         let program = std::env::current_exe().context("cannot find this program's path")?;
-        let arguments = ["sweep", "worker", "--device", &self.device.device].map(OsString::from).into();
+        let arguments = ["sweep", "worker", "--device", &self.workbench.device.device].map(OsString::from).into();
         let threads = available_parallelism().map_or(1, usize::from) / self.jobs as usize;
         Ok(Launcher { program, arguments, threads: (self.jobs > 1).then_some(threads.max(1)) })
     }
-}
-
-/// The name of a file without its extension.
-pub(super) fn stem(path: &Path) -> String {
-    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// Writes a line to stderr.
-pub(super) fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
 }

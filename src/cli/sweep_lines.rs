@@ -1,10 +1,10 @@
 //! A sweep without screens: a line for each thing that happens, on stderr.
 
 use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use super::sweep::say;
 use crate::quantity::grouped;
 use crate::signals::{NotedSignal, Signal};
 use crate::sweep::{
@@ -35,7 +35,7 @@ impl Lines {
     }
 
     pub fn say(&self, text: &str) {
-        say(&plain(text));
+        let _ = writeln!(io::stderr(), "{}", plain(text));
     }
 
     /// The signal that stopped the sweep.

@@ -8,7 +8,6 @@ use clap::{Args, ValueEnum};
 
 use super::args::RunsArg;
 use super::print;
-use super::sweep::stem;
 use crate::Usage;
 use crate::preset::cache_folder;
 use crate::suggest::did_you_mean;
@@ -20,7 +19,7 @@ use crate::sweep::{
 #[command(after_help = "Examples:
   finesift sweep results mrpc
   finesift sweep results mrpc.toml --format csv > mrpc.csv
-  finesift sweep results mrpc --compare \"select=gradient rate=0.008\" \"select=random rate=0.008\"
+  finesift sweep results mrpc --compare \"gradient rate=0.008\" \"random rate=0.008\"
   finesift sweep results mrpc --compare 1 2")]
 pub(super) struct SweepResults {
     /// The sweep: its name, its folder or its file
@@ -90,9 +89,11 @@ impl SweepResults {
         if path.join("sweep.json").is_file() {
             return Ok(SweepFolder::at(&path));
         }
-        let is_file = path.extension().is_some_and(|extension| extension == "toml");
-        let name = if is_file { stem(&path) } else { self.sweep.clone() };
-        SweepFolder::new(&self.runs.folder()?, &name)
+        let runs = self.runs.folder()?;
+        match path.extension().is_some_and(|extension| extension == "toml") {
+            true => SweepFolder::of_file(&runs, &path),
+            false => SweepFolder::new(&runs, &self.sweep),
+        }
     }
 }
 

@@ -36,6 +36,20 @@ enum ValueOrigin {
     Field,
 }
 
+impl Override {
+    /// A `key=value` of the command line. The value is TOML, or else a string.
+    ///
+    /// # Errors
+    /// [`Usage`]: no `=`.
+    pub fn parse(assignment: &str) -> Result<Override> {
+        let Some((key, value)) = assignment.split_once('=') else {
+            bail!(Usage(format!("--set {assignment}: expected key=value, such as train.epochs=3")));
+        };
+        let (key, value) = (key.trim(), value.trim());
+        Ok(Override { key: key.to_owned(), value: parse_value(key, value), place: "--set".to_owned() })
+    }
+}
+
 impl Document {
     /// Parses TOML; `file` is its name in errors.
     ///

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::builtin::built_in;
+use super::document::Document;
 use super::draft::Draft;
-use super::overrides::PresetText;
+use super::overrides::Override;
+use super::read::read;
 use super::types::Preset;
 use crate::Usage;
 use crate::config::config_folder;
@@ -26,6 +28,17 @@ const TRASH: &str = ".trash";
 pub struct Library {
     folder: PathBuf,
     cache: PathBuf,
+}
+
+/// The text of a preset.
+#[derive(Clone, Debug)]
+pub struct PresetText {
+    /// `demo`, `glue/mrpc`, or the stem of the user's file.
+    pub name: String,
+    /// The file's name in errors.
+    pub file: String,
+    /// Comments included.
+    pub text: String,
 }
 
 /// One preset of the list.
@@ -197,6 +210,20 @@ impl Library {
         let mut paths: Vec<PathBuf> = entries.filter(is_preset).collect();
         paths.sort();
         paths
+    }
+}
+
+impl PresetText {
+    /// The preset with overrides, of which a later one wins. `cache` is as in [`Preset::parse`].
+    ///
+    /// # Errors
+    /// [`Usage`] with file, line and key, or with the place of the override.
+    pub fn preset(&self, overrides: &[Override], cache: &Path) -> Result<Preset, Usage> {
+        let mut document = Document::parse(&self.file, &self.text)?;
+        for with in overrides {
+            document.override_with(with)?;
+        }
+        read(&self.name, &document, cache)
     }
 }
 

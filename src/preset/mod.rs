@@ -38,8 +38,8 @@ pub use draft::{Draft, Field, FieldOrigin};
 pub use hub_dataset::{HubDataset, HubFiles, HubHeldOut, HubTable};
 pub use key_kind::{Choice, KeyKind, NumberStep};
 pub use keys::{KEYS, PresetKey};
-pub use library::{Library, PresetEntry, read_file};
-pub use overrides::{Override, PresetText};
+pub use library::{Library, PresetEntry, PresetText, read_file};
+pub use overrides::Override;
 
 pub use crate::paths::cache_folder;
 pub use types::{

@@ -147,32 +147,44 @@ fn paired(pairs: &[[&RunResult; 2]], metric: &str, folder: &Path) -> Result<(Pai
     Ok((PairedRows { seeds, shared }, metrics))
 }
 
-/// The difference of the rows' scores on each draw of examples.
-pub fn paired_bootstrap(rows: &PairedRows, metrics: Metrics, metric: &str, samples: u64, seed: u64) -> Vec<f64> {
-    let draw = |sample: u64| {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        random.set_stream(sample);
-        let mut draw = |length: usize| -> Vec<usize> { (0..length).map(|_| random.random_range(0..length)).collect() };
-        let mut examples = Vec::new();
-        let differences = rows.seeds.iter().map(|[a, b, labels]| {
-            if examples.is_empty() || !rows.shared {
-                examples = draw(labels.len());
-            }
+impl PairedRows {
+    /// The difference of the rows' scores on a draw: the drawn examples of each seed, or of all where they share a held-out set.
+    pub(super) fn difference(&self, metrics: Metrics, metric: &str, draw: &[Vec<usize>]) -> f64 {
+        let differences = self.seeds.iter().enumerate().map(|(at, [a, b, labels])| {
+            let examples = &draw[if self.shared { 0 } else { at }];
             let drawn = |values: &[f64]| examples.iter().map(|example| values[*example]).collect::<Vec<f64>>();
             let labels = drawn(labels);
             let score = |values| metrics.score(&drawn(values), &labels).get(metric).copied().unwrap_or(f64::NAN);
             score(a) - score(b)
         });
-        differences.sum::<f64>() / rows.seeds.len() as f64
-    };
-    (0..samples).into_par_iter().map(draw).collect()
+        differences.sum::<f64>() / self.seeds.len() as f64
+    }
+
+    /// Draws examples with replacement, as many as there are.
+    fn draw(&self, random: &mut ChaCha8Rng) -> Vec<Vec<usize>> {
+        let sets = if self.shared { 1 } else { self.seeds.len() };
+        let lengths = self.seeds.iter().take(sets).map(|[_, _, labels]| labels.len());
+        lengths.map(|length| (0..length).map(|_| random.random_range(0..length)).collect()).collect()
+    }
+}
+
+/// The difference of the rows' scores on each draw of examples.
+pub fn paired_bootstrap(rows: &PairedRows, metrics: Metrics, metric: &str, samples: u64, seed: u64) -> Vec<f64> {
+    let sample = |sample: u64| rows.difference(metrics, metric, &rows.draw(&mut random(seed, sample)));
+    (0..samples).into_par_iter().map(sample).collect()
+}
+
+/// The random numbers of a sample, whichever thread draws it.
+fn random(seed: u64, sample: u64) -> ChaCha8Rng {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(sample);
+    random
 }
 
 /// The mean difference on each draw of seeds.
 fn seed_bootstrap(differences: &[f64], samples: u64, seed: u64) -> Vec<f64> {
     let draw = |sample: u64| {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        random.set_stream(sample);
+        let mut random = random(seed, sample);
         let drawn = (0..differences.len()).map(|_| differences[random.random_range(0..differences.len())]);
         drawn.sum::<f64>() / differences.len() as f64
     };

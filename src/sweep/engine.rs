@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::plan::ExpandedSweep;
+use super::plan::{ExpandedSweep, PlanRun};
 use super::report::{Format, report};
 use super::schedule::Choice;
 use super::state::{SweepFolder, SweepState};
@@ -83,6 +83,8 @@ pub struct Progress {
     pub total: usize,
     pub done: usize,
     pub failed: usize,
+    /// Names of the folders of the runs.
+    pub folders: Vec<String>,
     /// Runs that have a process here.
     pub running: Vec<usize>,
     /// Estimated time left.
@@ -227,7 +229,9 @@ impl Engine {
         let total = counted.len() + plan.unknown(&statuses);
         let running: Vec<usize> = self.workers.iter().map(|worker| worker.run).collect();
         let left = self.time_left(&statuses, total - done - failed);
-        Ok(Progress { statuses, total, done, failed, running, left })
+        let folder = |run: &PlanRun| self.reader.folder_of(run).unwrap_or(&run.folder).to_owned();
+        let folders = plan.runs.iter().map(folder).collect();
+        Ok(Progress { statuses, total, done, failed, folders, running, left })
     }
 
     /// The mean time of a run, times those left.

@@ -8,7 +8,7 @@ use toml::Value;
 
 use super::document::{self, Entry, place, preset_keys};
 use crate::Usage;
-use crate::preset::{Override, read_file, unknown_key};
+use crate::preset::{KeyKind, Override, PresetKey, read_file, unknown_key};
 use crate::suggest::did_you_mean;
 
 /// The key that is tuned unless the file names another one.
@@ -343,7 +343,7 @@ impl Reader {
     }
 }
 
-/// A row without a name of its own is named by its settings: `select=gradient rate=0.01`.
+/// A row without a name of its own is named by its settings: `gradient rate=0.01`.
 fn row_name(row: &RawRow, varied: &BTreeSet<&str>) -> String {
     let short = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
     let shown = |key: &str| {
@@ -351,7 +351,12 @@ fn row_name(row: &RawRow, varied: &BTreeSet<&str>) -> String {
         let unique = varied.iter().filter(|other| short(other) == own).count() < 2;
         if unique { own } else { key.to_owned() }
     };
-    let parts = row.settings.iter().map(|with| format!("{}={}", shown(&with.key), value_text(&with.value)));
+    let part = |with: &Override| match PresetKey::of(&with.key).map(|key| key.kind) {
+        // The name of a choice says enough.
+        Some(KeyKind::Choice(_)) => value_text(&with.value),
+        _ => format!("{}={}", shown(&with.key), value_text(&with.value)),
+    };
+    let parts = row.settings.iter().map(part);
     let name = parts.collect::<Vec<_>>().join(" ");
     if name.is_empty() { "preset".to_owned() } else { name }
 }

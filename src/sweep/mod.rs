@@ -9,6 +9,7 @@
 //! state       the sweep's folder and its files
 //! worker      the process of a run
 //! engine      starts runs until none is due
+//! link        the same on a thread of its own, for screens
 //! table       scores by row: mean, standard deviation, best
 //! bootstrap   the paired bootstrap between two rows
 //! report      the table as Markdown, CSV and JSON
@@ -21,6 +22,7 @@ mod document;
 mod engine;
 mod file;
 mod identity;
+mod link;
 mod plan;
 mod report;
 mod schedule;
@@ -29,10 +31,14 @@ mod status;
 mod table;
 mod worker;
 
+#[cfg(test)]
+mod tests;
+
 pub use bootstrap::{Comparison, Evidence, PairedRows, compare_rows, paired_bootstrap, summarize};
 pub use engine::{Control, Engine, EngineOptions, Observer, Progress, SweepEnd, Update};
 pub use file::SweepFile;
 pub use identity::identity;
+pub use link::SweepLink;
 pub use plan::{ExpandedSweep, PlanRow, PlanRun, SweepPlan, TunePlan, Variant};
 pub use report::{Format, report};
 pub use schedule::Choice;

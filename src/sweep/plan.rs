@@ -10,7 +10,7 @@ use toml::{Table, Value};
 use super::file::{RowSpec, SweepFile, value_text};
 use super::identity::identity;
 use crate::Usage;
-use crate::preset::{Library, Override, Preset, PresetText};
+use crate::preset::{Library, Override, Preset, PresetKey, PresetText};
 
 /// Bytes of a row's name in the name of a run's folder.
 const SLUG: usize = 72;
@@ -96,8 +96,7 @@ impl ExpandedSweep {
             .chain(file.metric.clone())
             .chain(set)
             .collect();
-        let base = text.preset(&common, cache);
-        let seeds = file.seeds.clone().or_else(|| Some(vec![base.as_ref().ok()?.train.seed])).unwrap_or_default();
+        let seeds = file.seeds.clone().unwrap_or_else(|| vec![seed_of(&text)]);
         let tune_seeds = file.tune.seeds.clone().unwrap_or_else(|| seeds.iter().take(1).copied().collect());
         let mut expansion = Expansion {
             text: &text,
@@ -138,6 +137,14 @@ fn preset_text(file: &SweepFile) -> Result<PresetText> {
         Ok(Usage(error)) => Usage(format!("{}: {error}", file.preset_place)).into(),
         Err(error) => error,
     })
+}
+
+/// The seed of a preset, which `[set]` and `--set` do not change.
+fn seed_of(text: &PresetText) -> u64 {
+    let table: Table = text.text.parse().unwrap_or_default();
+    let seed = table.get("train").and_then(|train| train.get("seed")?.as_integer());
+    let default = || PresetKey::of("train.seed")?.default?.parse().ok();
+    seed.and_then(|seed| u64::try_from(seed).ok()).or_else(default).unwrap_or_default()
 }
 
 /// Refuses `--set` of a key that the sweep itself decides: the rows would no longer be what they are called.

@@ -57,6 +57,14 @@ impl SweepFolder {
         Ok(folder)
     }
 
+    /// The folder of the sweep that is named after its file.
+    ///
+    /// # Errors
+    /// As for [`SweepFolder::new`].
+    pub fn of_file(runs: &Path, file: &Path) -> Result<SweepFolder> {
+        SweepFolder::new(runs, &file.file_stem().unwrap_or_default().to_string_lossy())
+    }
+
     /// The folder of a sweep by its path.
     pub fn at(path: &Path) -> SweepFolder {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -29,6 +29,7 @@ use super::runs::Runs;
 use super::scene::Scene;
 use super::screen::Screen;
 use super::starts::Starts;
+use super::sweep::SweepScreen;
 use super::theme::{Look, Themes};
 use super::toast::{Toasts, Visibility};
 use crate::alerts::{Alert, Alerts};
@@ -44,6 +45,8 @@ pub struct App {
     pub monitors: Monitors,
     pub runs: Runs,
     pub chat: Chat,
+    /// The sweep that this process works on.
+    pub sweep: Option<SweepScreen>,
     /// What lies above the screen.
     pub overlay: Option<Overlay>,
     pub look: Look,
@@ -69,6 +72,7 @@ impl App {
             monitors: Monitors::default(),
             runs,
             chat: Chat::default(),
+            sweep: None,
             overlay: None,
             look,
             themes: Themes::default(),
@@ -109,6 +113,7 @@ impl App {
             home: &self.home,
             runs: &self.runs,
             chat: &self.chat,
+            sweep: self.sweep.as_ref(),
             live: self.monitors.live.as_ref(),
             monitor: self.monitors.shown(),
         }

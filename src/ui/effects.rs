@@ -80,6 +80,11 @@ impl Workbench {
                     export.cancel();
                 }
             }
+            Effect::HoldSweep(hold) => {
+                if let Some(sweep) = &self.sweep {
+                    sweep.hold(hold);
+                }
+            }
             Effect::OpenFolder(folder) => return self.open_folder(terminal, &folder).await,
             Effect::Copy(text) => {
                 terminal.copy(&text)?;

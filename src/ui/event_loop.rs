@@ -48,7 +48,8 @@ impl Workbench {
         let mut stale = true;
         loop {
             let waits = self.waits_for_its_turn();
-            let (live, hand_off, chat) = (self.live.as_mut(), self.hand_off.as_mut(), self.chat.as_mut());
+            let (live, hand_off) = (self.live.as_mut(), self.hand_off.as_mut());
+            let (chat, sweep) = (self.chat.as_mut(), self.sweep.as_mut());
             let flow = tokio::select! {
                 biased;
                 signal = signals.next() => return Ok(Ending::Signalled(signal)),
@@ -91,6 +92,11 @@ impl Workbench {
                 reply = async { chat.expect("guarded").next().await }, if chat.is_some() => {
                     stale = true;
                     self.on_chat(reply);
+                    ControlFlow::Continue(())
+                }
+                update = async { sweep.expect("guarded").next().await }, if sweep.is_some() => {
+                    stale = true;
+                    self.on_sweep(update);
                     ControlFlow::Continue(())
                 }
                 outcome = async { hand_off.expect("guarded").wait().await }, if hand_off.is_some() => {

@@ -72,6 +72,8 @@ pub enum Intent {
     LeaveChat,
     /// What the open chat asks for.
     InChat(ChatEffect),
+    /// Start no more runs of the sweep, or start them again.
+    HoldSweep(bool),
     OpenFolder(PathBuf),
     Copy(String),
     /// Tell the user why nothing was done.

@@ -135,6 +135,8 @@ pub enum Effect {
     /// Load the language model of a run folder, a model folder or a hub id, to chat with.
     OpenChat(PathBuf),
     Chat(ChatEffect),
+    /// Start no more runs of the sweep, or start them again.
+    HoldSweep(bool),
     /// Open a folder in a file manager or a shell.
     OpenFolder(PathBuf),
     /// Copy a text to the clipboard.

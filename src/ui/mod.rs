@@ -42,6 +42,8 @@ pub mod start_request;
 mod starts;
 mod strip;
 mod suspend;
+pub mod sweep;
+mod sweeping;
 mod terminal;
 mod terminal_background;
 mod terminal_query;
@@ -68,6 +70,7 @@ use crate::preset::Library;
 use crate::queue::{Queue, Taken};
 use crate::runs::Lister;
 use crate::signals::Signals;
+use crate::sweep::SweepLink;
 use app::App;
 use backend::{Backend, Launched};
 pub use charset::Charset;
@@ -81,6 +84,7 @@ use message::Msg;
 pub use options::Options;
 use replay::{Pace, PaceControl};
 use runs::Runs;
+pub use sweeping::SweepStart;
 use terminal::{Extras, Terminal};
 use terminal_status::TerminalStatus;
 use theme::Depth;
@@ -102,6 +106,19 @@ pub fn open_chat(backend: Arc<dyn Backend>, start: ChatStart, options: Options) 
     run(options, |options| {
         let mut workbench = Workbench::new(backend, None, options)?;
         workbench.start_chat(start);
+        Ok(workbench)
+    })
+}
+
+/// Opens the workbench on a sweep, and shows it until the user leaves or a signal comes. Leaving stops the sweep with a checkpoint of
+/// each run.
+///
+/// # Errors
+/// A terminal that cannot be used.
+pub fn open_sweep(backend: Arc<dyn Backend>, start: SweepStart, options: Options) -> Result<Outcome> {
+    run(options, |options| {
+        let mut workbench = Workbench::new(backend, None, options)?;
+        workbench.start_sweep(start);
         Ok(workbench)
     })
 }
@@ -155,6 +172,8 @@ struct Workbench {
     export: Option<Exporting>,
     /// The model that the chat has in memory.
     chat: Option<ChatLink>,
+    /// The sweep that this process works on. Dropping it stops its runs.
+    sweep: Option<SweepLink>,
     outcome: Outcome,
     failure: Option<anyhow::Error>,
     /// The messages that effects send from other threads.
@@ -201,6 +220,7 @@ impl Workbench {
             on_hangup: options.on_hangup,
             export: None,
             chat: None,
+            sweep: None,
             outcome: Outcome::default(),
             failure: None,
             answers: mpsc::unbounded_channel(),

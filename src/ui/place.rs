@@ -6,6 +6,7 @@ use super::keymap::{Action, AppAction, Binding, Context, Hint, Key, Keymap};
 use super::monitor::Monitor;
 use super::runs::Runs;
 use super::screen::Screen;
+use super::sweep::SweepScreen;
 
 /// The screen in front, and what its keys depend on.
 #[derive(Clone, Copy)]
@@ -14,6 +15,7 @@ pub struct Place<'a> {
     pub home: &'a Home,
     pub runs: &'a Runs,
     pub chat: &'a Chat,
+    pub sweep: Option<&'a SweepScreen>,
     /// The run on the monitor.
     pub monitor: Option<&'a Monitor>,
     /// The live run.
@@ -26,9 +28,14 @@ impl Place<'_> {
         let part = match self.screen {
             Screen::Home => Some(self.home.focused()),
             Screen::Monitor => self.monitor.map(Monitor::focused),
-            Screen::Runs | Screen::Chat => None,
+            Screen::Runs | Screen::Chat | Screen::Sweep => None,
         };
         part.map_or(self.screen.name().to_owned(), |part| format!("{}: {part}", self.screen.name()))
+    }
+
+    /// The screens whose names are in the first line.
+    pub fn screens(&self) -> impl Iterator<Item = Screen> {
+        Screen::ALL.into_iter().filter(|screen| *screen != Screen::Sweep || self.sweep.is_some())
     }
 
     /// The keys of what is typed or asked on the screen; `None` if nothing is, and keys do what the table says.
@@ -38,6 +45,7 @@ impl Place<'_> {
             Screen::Monitor => self.monitor?.dialog(),
             Screen::Runs => self.runs.dialog(),
             Screen::Chat => self.chat.dialog(),
+            Screen::Sweep => None,
         }
     }
 
@@ -49,6 +57,7 @@ impl Place<'_> {
                 self.live.is_some() && self.monitor.is_some_and(|monitor| !monitor.live)
             }
             Action::App(AppAction::Show(Screen::Monitor)) => self.monitor.is_some(),
+            Action::App(AppAction::Show(Screen::Sweep)) => self.screen != Screen::Sweep && self.sweep.is_some(),
             Action::App(AppAction::Show(screen)) => screen != self.screen,
             Action::App(_) => true,
             action => match self.screen {
@@ -56,6 +65,7 @@ impl Place<'_> {
                 Screen::Monitor => self.monitor.is_some_and(|monitor| monitor.applies(action)),
                 Screen::Runs => self.runs.applies(action),
                 Screen::Chat => self.chat.applies(action),
+                Screen::Sweep => self.sweep.is_some_and(|sweep| sweep.applies(action)),
             },
         }
     }
@@ -92,6 +102,7 @@ impl Place<'_> {
             Screen::Monitor => self.monitor.map(Monitor::first).unwrap_or_default(),
             Screen::Runs => self.runs.first(),
             Screen::Chat => Vec::new(),
+            Screen::Sweep => self.sweep.map(SweepScreen::first).unwrap_or_default(),
         }
     }
 }

@@ -22,6 +22,11 @@ pub fn draw(frame: &mut Frame, scene: &Scene) {
         Screen::Home => scene.place.home.draw(frame, frames.body, scene.look),
         Screen::Runs => scene.place.runs.draw(frame, frames.body, scene.look),
         Screen::Chat => scene.place.chat.draw(frame, frames.body, scene.look),
+        Screen::Sweep => {
+            if let Some(sweep) = scene.place.sweep {
+                sweep.draw(frame, frames.body, scene.look);
+            }
+        }
         Screen::Monitor => {
             if let Some(monitor) = scene.place.monitor {
                 monitor.draw(frame, frames.body, scene.look);

@@ -75,6 +75,9 @@ mod signals;
 #[cfg(feature = "torch")]
 mod smollm2;
 #[cfg(feature = "torch")]
+mod sweep;
+mod sweep_screen;
+#[cfg(feature = "torch")]
 mod tiny;
 mod ui_cards;
 mod ui_fuzz;

@@ -12,6 +12,7 @@ use finesift::chat::{ChatReply, Completion, CompletionEnd, Loaded, Rate};
 use finesift::export::{ChangedBiases, ExportFormat, ExportRequest};
 use finesift::protocol::{Event, Progress};
 use finesift::runs::{History, Lister, RunEntry};
+use finesift::sweep::{RunProgress, RunStatus, SweepPlan, Update};
 use finesift::ui::app::App;
 use finesift::ui::chat::effect::ChatEffect;
 use finesift::ui::comparison::{ComparisonUpdate, RunCurves};
@@ -22,6 +23,7 @@ use finesift::ui::message::{Effect, Msg};
 use finesift::ui::monitor::Files;
 use finesift::ui::screen::Screen;
 use finesift::ui::start_request::{ActiveRuns, StartRequest};
+use finesift::ui::sweep::SweepScreen;
 use finesift::ui::theme::Depth;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -31,6 +33,7 @@ use ratatui::{Frame, Terminal};
 
 use crate::queue_screen::entries;
 use crate::runs_screen::{SampleRuns, demo_events, look, presets};
+use crate::sweep_screen;
 
 const PROTOCOLS: [Protocol; 3] = [Protocol::Kitty, Protocol::Iterm2, Protocol::Sixel];
 
@@ -123,6 +126,27 @@ impl Chaos {
                 ChatReply::Done { number, completion: Completion { text: self.text(), rate, end } }
             }
             _ => ChatReply::Failed { number, error: self.text() },
+        }
+    }
+
+    /// Something happens to a sweep, or it ends.
+    fn change_sweep(&mut self, screen: &mut SweepScreen, plan: &SweepPlan) {
+        let mut progress = sweep_screen::progress(plan);
+        for status in &mut progress.statuses {
+            let far = RunProgress { step: self.random.random(), steps: self.random.random_range(0..3), score: None };
+            match self.random.random_range(0..6) {
+                0 => *status = RunStatus::Pending,
+                1 => *status = RunStatus::Active(far),
+                2 => *status = RunStatus::Failed { error: self.text() },
+                _ => {}
+            }
+        }
+        (progress.done, progress.total) = (self.random.random_range(0..9), self.random.random_range(0..9));
+        match self.random.random_range(0..20) {
+            0 => drop(screen.on_end()),
+            1 => drop(screen.on_update(Update::Waiting(vec![self.text()]))),
+            2 => drop(screen.on_update(Update::Ended { run: self.random.random_range(0..plan.runs.len()) })),
+            _ => drop(screen.on_update(Update::Progress(progress))),
         }
     }
 
@@ -245,6 +269,7 @@ fn random_messages_never_panic_the_screens() {
     });
     let mut chaos = Chaos { random: ChaCha8Rng::seed_from_u64(8), events, runs, size: (80, 24) };
     let mut app = App::at_home(look("dark", Depth::True, false), presets(), 80, 24);
+    let sweep = sweep_screen::plan();
     let (mut placements, mut images) = (Placements::default(), 0);
     // The number of the latest request of the chat.
     let (mut asked, mut chats, mut requests) = (None, 0, 0);
@@ -263,6 +288,14 @@ fn random_messages_never_panic_the_screens() {
             app.chat.open(app.chat.start_with(format!("runs/{number}").into()));
             app.update(Msg::Chat(chaos.loaded()));
             app.screen = Screen::Chat;
+        }
+        // The same for a sweep, of which one is opened at the start of the program only.
+        if number % 100 == 50 && chaos.random.random_bool(0.2) {
+            app.sweep = Some(SweepScreen::new(chaos.text(), "runs/mine".into(), sweep.clone()));
+            app.screen = Screen::Sweep;
+        }
+        if let Some(screen) = app.sweep.as_mut().filter(|_| number % 7 == 0) {
+            chaos.change_sweep(screen, &sweep);
         }
         // Nor do they often mark two runs and compare them.
         if number % 500 == 0 {
@@ -350,7 +383,7 @@ fn random_messages_never_panic_the_screens() {
     assert!(images > 50, "{images} frames with images");
     assert!(cards > 10, "{cards} cards of runs that ended");
     assert!(chats > 0 && requests > 20, "{chats} chats, {requests} requests");
-    for screen in ["Home", "Monitor", "Runs", "Chat"] {
+    for screen in ["Home", "Monitor", "Runs", "Chat", "Sweep"] {
         for overlay in
             ["None", "Some(Help(", "Some(Quit(Presets,", "Some(Quit(Run,", "Some(Themes(Picker", "Some(Palette(Palette"]
         {

@@ -47,6 +47,7 @@ impl App {
             Intent::CancelExport => Some(Effect::CancelExport),
             Intent::Chat(run) => self.chat_with(run),
             Intent::InChat(effect) => Some(Effect::Chat(effect)),
+            Intent::HoldSweep(hold) => Some(Effect::HoldSweep(hold)),
             Intent::LeaveChat => self.show(match self.chat.back() {
                 Screen::Monitor if self.monitor().is_none() => Screen::Runs,
                 screen => screen,
@@ -80,7 +81,7 @@ impl App {
     pub(super) fn screen_files(&self) -> ScreenFiles {
         let files = match self.screen {
             Screen::Monitor => self.monitor().and_then(Monitor::screen_files),
-            Screen::Home | Screen::Runs | Screen::Chat => None,
+            Screen::Home | Screen::Runs | Screen::Chat | Screen::Sweep => None,
         };
         let name = format!("finesift-{}", self.screen.name().to_lowercase());
         files.unwrap_or(ScreenFiles { folder: ".".into(), name })
@@ -97,6 +98,9 @@ impl App {
             }
             Screen::Monitor if self.monitors.shown().is_none() => {
                 self.toasts.info("no run yet: launch a preset at Home, or replay a run from Runs");
+            }
+            Screen::Sweep if self.sweep.is_none() => {
+                self.toasts.info("no sweep here: `finesift sweep FILE.toml` opens one");
             }
             screen => self.screen = screen,
         }

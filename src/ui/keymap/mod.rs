@@ -20,6 +20,7 @@ pub enum Context {
     Monitor,
     Runs,
     Chat,
+    Sweep,
 }
 
 impl From<Screen> for Context {
@@ -29,6 +30,7 @@ impl From<Screen> for Context {
             Screen::Monitor => Context::Monitor,
             Screen::Runs => Context::Runs,
             Screen::Chat => Context::Chat,
+            Screen::Sweep => Context::Sweep,
         }
     }
 }
@@ -146,6 +148,10 @@ pub const BINDINGS: &[Binding] = bindings! {
         "chat-line-up" Action::ScrollUp, [Shift(KeyCode::Up)], "", "scroll the conversation back by a line";
         "chat-line-down" Action::ScrollDown, [Shift(KeyCode::Down)], "", "scroll the conversation forward by a line";
     }
+    Sweep {
+        "hold-sweep" Action::PauseOrResume, [char(' '), char('p')], "hold", "start no more runs, or start them again; running ones go on";
+        "sort-sweep" Action::Sort, [char('s')], "sort", "sort the rows: in file order / by score / by time";
+    }
     Anywhere {
         "enter" Action::Enter, [Plain(KeyCode::Enter)], "open", "open what is selected; a chart fills the screen";
         "back" Action::Back, [Plain(KeyCode::Esc)], "", "go back, or close what is open";
@@ -164,6 +170,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "monitor" Action::App(AppAction::Show(Screen::Monitor)), [char('M'), Plain(KeyCode::F(3))], "", "Monitor: the current run";
         "runs" Action::App(AppAction::Show(Screen::Runs)), [char('R'), Plain(KeyCode::F(4))], "", "Runs: all runs";
         "chat" Action::App(AppAction::Show(Screen::Chat)), [char('C'), Plain(KeyCode::F(5))], "", "Chat: a language model";
+        "sweep" Action::App(AppAction::Show(Screen::Sweep)), [char('W'), Plain(KeyCode::F(7))], "", "Sweep: the sweep of this process";
         "palette" Action::App(AppAction::Palette), [char(':'), Ctrl('p')], "palette", "search actions, presets, runs, settings, exports";
         "theme" Action::App(AppAction::Theme), [char('t')], "theme", "choose a theme";
         "save-screen" Action::App(AppAction::SaveScreen), [Ctrl('s')], "", "save the screen as SVG and PNG";
@@ -222,7 +229,9 @@ mod tests {
 
     #[test]
     fn no_key_is_bound_twice_in_a_context_and_no_name_is_used_twice() {
-        for context in [Context::Anywhere, Context::Home, Context::Monitor, Context::Runs, Context::Chat] {
+        for context in
+            [Context::Anywhere, Context::Home, Context::Monitor, Context::Runs, Context::Chat, Context::Sweep]
+        {
             let lines = BINDINGS.iter().filter(|binding| binding.context == context);
             let keys: Vec<Key> = lines.flat_map(|binding| binding.keys.iter().copied()).collect();
             for (i, key) in keys.iter().enumerate() {

@@ -11,6 +11,7 @@ use super::{Outcome, Scene};
 use crate::ui::format::{fitted, plain, width, wrapped, wrapped_at_most};
 use crate::ui::home::Unsaved;
 use crate::ui::monitor::Monitor;
+use crate::ui::sweep::SweepScreen;
 use crate::ui::widgets::popup::{PopupHit, PopupLayout, popup};
 
 /// A question before leaving.
@@ -26,6 +27,8 @@ pub enum Question {
     Run,
     /// About queued runs that this process would start.
     Queue,
+    /// About a sweep that this process works on.
+    Sweep,
 }
 
 /// An answer to a question before leaving.
@@ -62,7 +65,8 @@ impl Question {
             Question::Presets => Some(Question::Export),
             Question::Export | Question::Waiting => Some(Question::Run),
             Question::Run => Some(Question::Queue),
-            Question::Queue => None,
+            Question::Queue => Some(Question::Sweep),
+            Question::Sweep => None,
         }
     }
 
@@ -76,6 +80,7 @@ impl Question {
             Question::Queue => {
                 !trains(scene) && scene.place.runs.queue().works() && scene.place.runs.queue().waiting() > 0
             }
+            Question::Sweep => scene.place.sweep.is_some_and(SweepScreen::at_work),
         }
     }
 
@@ -97,6 +102,9 @@ impl Question {
                 Answer::new('k', "keep training in the background", Completion::Detach),
             ],
             Question::Queue => vec![Answer::new('q', "quit; they stay queued", Completion::Leave), stay],
+            Question::Sweep => {
+                vec![Answer::new('s', "stop its runs with a checkpoint and quit", Completion::Leave), stay]
+            }
         }
     }
 
@@ -121,6 +129,14 @@ impl Question {
                 1 => vec![text(scene, "1 run is queued.")],
                 number => vec![text(scene, &format!("{number} runs are queued."))],
             },
+            Question::Sweep => {
+                let sweep =
+                    scene.place.sweep.map(|sweep| format!("The sweep is not done ({}).", plain(&sweep.headline())));
+                wrapped(&sweep.unwrap_or_default(), room.saturating_sub(2))
+                    .iter()
+                    .map(|line| text(scene, line))
+                    .collect()
+            }
         }
     }
 
@@ -139,6 +155,7 @@ impl Question {
             Question::Presets | Question::Export | Question::Waiting => "esc stays",
             Question::Run => "esc stays; `finesift attach` shows a run in the background",
             Question::Queue => "esc stays; `finesift queue run` trains them without screens",
+            Question::Sweep => "esc stays; run the sweep again to continue it",
         }
     }
 

@@ -1,0 +1,5 @@
+//! Sweep files, their plans and schedules, and the bootstrap.
+
+mod bootstrap;
+mod files;
+mod schedules;
