@@ -125,7 +125,7 @@ fn child() {
     let tiny = Tiny::at(PathBuf::from(folder));
     let disk = Arc::new(Slow);
     let preset = tiny.preset("epochs = 3\neval_every = 5").replace("[keep]", "[keep]\nevery_steps = 2");
-    let preset = preset.replace("rate = 0.05", "rate = 0.002");
+    let preset = preset.replace("rate = 0.05", "rate = 0.002\nreselect_every = 6");
     let mut session = if tiny.path("runs").join(&run).join("preset.toml").exists() {
         resume_on(disk, &tiny, &run, ResumeOptions { from: CheckpointSelector::Newest, force: false, set: Vec::new() })
             .unwrap()

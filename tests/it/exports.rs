@@ -90,7 +90,7 @@ fn a_delta_applied_to_its_base_is_the_merged_model_bit_for_bit() {
     let dense = changes.dense.iter().map(|dense| count(&dense.values)).sum();
     let selected = Selected { total: 1672, of: 33_280, dense, targets: targets.collect() };
     let header = u64::from_le_bytes(fs::read(&delta).unwrap()[..8].try_into().unwrap());
-    assert_eq!(bytes - 8 - header, delta_bytes(&selected));
+    assert_eq!(bytes - 8 - header, delta_bytes(&selected, None));
     let read = Changes::read(&delta).unwrap();
     assert_eq!(read.info, changes.info);
     let (direct, by_delta) = (tiny.path("direct"), tiny.path("by-delta"));

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, MouseButton, MouseEventKind};
-use finesift::protocol::{Event, Mass, Selected, SelectedTarget, Started, TargetMass};
+use finesift::protocol::{
+    Event, Mass, Reselected, Selected, SelectedTarget, Started, StructureMass, Structures, TargetMass,
+};
 use finesift::ui::app::App;
 use finesift::ui::message::Msg;
 use finesift::ui::monitor::Monitor;
@@ -87,6 +89,63 @@ fn models_of_every_shape_at_each_size() {
     let mut small = app;
     type_keys(&mut small, "2");
     snapshot("classifier", &small, (60, 16));
+}
+
+/// What structures cover of the first gradient of a model with so many targets.
+fn structures(targets: usize) -> Event {
+    let rows = [
+        ("entries", 28_416, 71.4),
+        ("per_row", 27_648, 70.2),
+        ("columns", 27_648, 66.0),
+        ("rows", 27_648, 39.9),
+        ("rows_columns", 26_646, 55.3),
+        ("blocks", 24_576, 31.7),
+    ];
+    let row = |(structure, selected, mass): (&str, u64, f64)| StructureMass {
+        structure: structure.into(),
+        selected,
+        mass,
+        targets: (0..targets).map(|target| mass - target as f64 / 10.0).collect(),
+    };
+    Event::Structures(Structures { covered: 48.8, structures: rows.map(row).to_vec(), seconds: 0.1 })
+}
+
+#[test]
+fn the_mass_of_each_structure_and_a_selection_made_again() {
+    let names = decoder(2, 4);
+    for (width, height) in SIZES {
+        let mut app = run_of(&names, 1538, width, height);
+        replay(&mut app, structures(names.len()));
+        snapshot("structures", &app, (width, height));
+    }
+    for (width, height) in [(80, 24), (120, 40)] {
+        let mut app = replayed_with(look(Depth::None, true), width, height);
+        let started = events().into_iter().find_map(|event| match event {
+            Event::Started(started) => Some(started),
+            _ => None,
+        });
+        let (select, structure, budget) = ("gallop".into(), "columns".into(), "global".into());
+        replay(&mut app, Event::Started(Started { select, structure, budget, ..started.unwrap() }));
+        let targets: Vec<SelectedTarget> =
+            names.iter().map(|name| SelectedTarget { name: name.clone(), shape: vec![64, 64], selected: 41 }).collect();
+        let count = targets.len();
+        replay(
+            &mut app,
+            Event::Selected(Selected { total: 41 * count as u64, of: 4096 * count as u64, dense: 0, targets }),
+        );
+        replay(&mut app, structures(count));
+        let again = |step| {
+            // The budget over all targets leaves nothing of the first one.
+            let targets = (0..count as u64).map(|target| 6 * target).collect();
+            Event::Reselected(Reselected { step, total: 330, kept: 231, changed: 550, seconds: 0.2, targets })
+        };
+        replay(&mut app, again(40));
+        type_keys(&mut app, "2mm");
+        let shown = text(&monitor(&app, width, height));
+        assert!(shown.contains("again at 40 (70") || width == 80, "{shown}");
+        assert!(shown.contains("0 of 4,096"), "{shown}");
+        snapshot("structures_ascii", &app, (width, height));
+    }
 }
 
 #[test]

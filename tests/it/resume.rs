@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use finesift::Usage;
-use finesift::protocol::{Command, Eval, Event, Mass, Phase, Reason, Step};
+use finesift::protocol::{Command, Eval, Event, Mass, Phase, Reason, Reselected, Step};
 use finesift::runs::{RunFolder, checkpoint, read_events};
 use finesift::train::{CheckpointSelector, ResumeOptions};
 
@@ -248,6 +248,7 @@ fn a_damaged_checkpoint_is_skipped_or_named() {
 pub(crate) fn numbers(events: &[Event]) -> Vec<Event> {
     let numbers = events.iter().filter_map(|event| match event.clone() {
         Event::Step(step) => Some(Event::Step(Step { tokens_per_second: 0.0, elapsed: 0.0, eta: None, ..step })),
+        Event::Reselected(again) => Some(Event::Reselected(Reselected { seconds: 0.0, ..again })),
         Event::Selected(_) | Event::Eval(Eval { .. }) | Event::Mass(Mass { .. }) | Event::Memory(_) => {
             Some(event.clone())
         }

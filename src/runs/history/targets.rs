@@ -30,7 +30,7 @@ pub struct TargetHistory {
     /// Number of trained components at the start.
     first_selected: u64,
     /// Their number where components were selected again.
-    reselected: Series,
+    pub(super) reselected: Series,
     /// Gradient mass covered, in percent.
     pub mass: Series,
     /// Relative size of the update, in percent.

@@ -13,6 +13,8 @@ fn bytes(run: &History) -> usize {
         &run.learning_rate,
         &run.eval_loss,
         &run.mass,
+        &run.overlap,
+        &run.changed,
         &run.memory,
         &run.checkpointed,
         &machine.process_cpu,
@@ -26,7 +28,7 @@ fn bytes(run: &History) -> usize {
         &machine.temperature,
         &machine.power,
     ];
-    let targets = run.targets.all.iter().flat_map(|target| [&target.mass, &target.update]);
+    let targets = run.targets.all.iter().flat_map(|target| [&target.mass, &target.update, &target.reselected]);
     let series = averaged.chain(plain).chain(run.scores.values()).chain(targets);
     let curves: usize = series.map(|series| series.buckets().len().next_power_of_two() * 64).sum();
     let texts: usize = run.log.iter().map(|line| line.text.len() + size_of::<LogLine>()).sum();
@@ -63,6 +65,8 @@ fn a_long_run_of_a_large_model_takes_little_memory() {
             let measured = |name: &String| TargetMass { name: name.clone(), mass: value, update: Some(value) };
             let targets = names.iter().map(measured).collect();
             run.apply(Event::Mass(Mass { step, overall: value, targets }));
+            let (total, targets) = (step, vec![step; names.len()]);
+            run.apply(Event::Reselected(Reselected { step, total, kept: 1, changed: 1, seconds: 0.0, targets }));
         }
         if step % 10_000 == 0 {
             sizes.push(bytes(&run));
@@ -70,6 +74,30 @@ fn a_long_run_of_a_large_model_takes_little_memory() {
     }
     assert!(sizes[1] < 32 << 20, "{} bytes", sizes[1]);
     assert!(sizes[1] <= sizes[0] * 11 / 10, "memory grows: {sizes:?}");
+}
+
+#[test]
+fn a_rewind_restores_the_selection_before_it() {
+    let mut run = History::default();
+    let target = |name: &str| SelectedTarget { name: name.into(), shape: vec![10, 10], selected: 5 };
+    run.apply(Event::Selected(Selected { total: 10, of: 200, dense: 0, targets: vec![target("a"), target("b")] }));
+    let again = |step, targets: [u64; 2]| {
+        let targets = targets.to_vec();
+        Event::Reselected(Reselected { step, total: 10, kept: step / 10, changed: 10 + step, seconds: 0.0, targets })
+    };
+    let selected = |run: &History| {
+        let of_targets: Vec<u64> = run.targets.all.iter().map(TargetHistory::selected).collect();
+        (run.selected.as_ref().unwrap().targets.iter().map(|target| target.selected).collect::<Vec<_>>(), of_targets)
+    };
+    let both = |counts: [u64; 2]| (counts.to_vec(), counts.to_vec());
+    run.apply(again(20, [10, 0]));
+    run.apply(again(40, [3, 7]));
+    assert_eq!((selected(&run), run.overlap.last(), run.changed.last()), (both([3, 7]), Some(40.0), Some(50.0)));
+    run.rewind(30);
+    assert_eq!((selected(&run), run.overlap.last(), run.changed.last()), (both([10, 0]), Some(20.0), Some(30.0)));
+    run.rewind(10);
+    assert_eq!((selected(&run), run.overlap.last(), run.changed.last()), (both([5, 5]), None, None));
+    assert_eq!(run.targets.all[1].density(), 5.0);
 }
 
 #[test]

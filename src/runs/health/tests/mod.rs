@@ -9,8 +9,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::*;
 use crate::protocol::{
-    Eval, Event, Finished, Gpu, Mass, Phase, Reason, Resumed, Selected, SelectedTarget, Started, Step, System,
-    TargetMass,
+    Eval, Event, Finished, Gpu, Mass, Phase, Reason, Reselected, Resumed, Selected, SelectedTarget, Started, Step,
+    System, TargetMass,
 };
 use crate::runs::read_events;
 
@@ -301,6 +301,26 @@ fn after_the_end_the_machine_no_longer_counts() {
     assert_eq!(badges(events.clone()).len(), 4);
     events.push(Event::Finished(Finished { reason: Reason::Stopped, step: 500, elapsed: 500.0, best: None }));
     assert_eq!(badges(events), ["clipping 100 % of steps"]);
+}
+
+#[test]
+fn a_selection_made_again_is_judged_by_its_own_measurements() {
+    // What the first selection covered is no measure for the second.
+    let again = |events: Vec<Event>| {
+        let of = |event: &Event| matches!(event, Event::Step(step) if step.step == 251);
+        let at = events.iter().position(of).unwrap();
+        let targets = vec![1, 1];
+        let reselected = Reselected { step: 250, total: 2, kept: 1, changed: 3, seconds: 0.0, targets };
+        [&events[..at], &[Event::Reselected(reselected)], &events[at..]].concat()
+    };
+    let healthy = with(|c| c.mass = |s, n| n.around(if s <= 250.0 { 60.0 } else { 30.0 }, 0.02));
+    assert_eq!(healthy.badges(), ["gradient mass 61 -> 30 %"]);
+    assert_eq!(badges(again(healthy.events())), [""; 0]);
+    let second = with(|c| {
+        c.mass = |s, n| n.around(if s <= 250.0 { 60.0 } else { 60.0 - 40.0 * ((s - 250.0) / 150.0).min(1.0) }, 0.02)
+    });
+    let [badge] = badges(again(second.events())).try_into().unwrap();
+    assert!(badge.starts_with("gradient mass 5") && badge.ends_with("-> 20 %"), "{badge}");
 }
 
 #[test]

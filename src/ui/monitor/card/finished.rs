@@ -78,7 +78,7 @@ fn delta(run: &History) -> Vec<String> {
         return Vec::new();
     }
     let Some(selected) = &run.selected else { return Vec::new() };
-    let size = bytes(delta_bytes(selected) as f64);
+    let size = bytes(delta_bytes(selected, run.changed.last().map(|changed| changed as u64)) as f64);
     ["index + fp32 value per sparse component, fp32 per dense", "sparse: index + value, dense: value"]
         .map(|counted| format!("{size} ({counted})"))
         .into()

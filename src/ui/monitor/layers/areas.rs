@@ -10,6 +10,9 @@ use crate::ui::monitor::grid::Grid;
 /// The least size with the readout and the charts of a target beside the map.
 const WIDE: (u16, u16) = (110, 24);
 
+/// Lines that the two charts of a target need at least.
+const CHARTS: u16 = 12;
+
 /// The areas of the tab.
 pub(super) struct Areas {
     /// The panel of the map.
@@ -21,6 +24,15 @@ pub(super) struct Areas {
     pub(super) scale: Rect,
     pub(super) slider: Rect,
     pub(super) target: TargetAreas,
+    /// What other structures would cover; empty where it is not known or there is no room.
+    pub(super) structures: Rect,
+}
+
+/// Lines of the table of structures, in a panel or below the map; 0 if it is not known.
+#[derive(Clone, Copy)]
+pub(super) struct StructureLines {
+    pub(super) tall: u16,
+    pub(super) short: u16,
 }
 
 /// Where the target under the cursor is described.
@@ -32,12 +44,20 @@ pub(super) enum TargetAreas {
 }
 
 impl Areas {
-    pub(super) fn of(body: Rect, grid: &Grid, fitting: &Fitting) -> Areas {
+    pub(super) fn of(body: Rect, grid: &Grid, fitting: &Fitting, structures: StructureLines) -> Areas {
+        let mut table = Rect::ZERO;
         let (panel, target) = if body.width >= WIDE.0 && body.height >= WIDE.1 {
             let side = (body.width / 3).clamp(46, 64);
             let [map, side] = Layout::horizontal([Constraint::Fill(1), Constraint::Length(side)]).areas(body);
-            let [panel, charts] =
-                Layout::vertical([Constraint::Length(readout::TALL + 2), Constraint::Fill(1)]).areas(side);
+            let fits = body.height >= readout::TALL + 2 + structures.tall + CHARTS;
+            let rows = if fits { structures.tall } else { 0 };
+            let [panel, structures, charts] = Layout::vertical([
+                Constraint::Length(readout::TALL + 2),
+                Constraint::Length(rows),
+                Constraint::Fill(1),
+            ])
+            .areas(side);
+            table = structures;
             let charts = Layout::vertical([Constraint::Fill(1); 2]).areas(charts);
             (map, TargetAreas::Beside { panel, charts })
         } else {
@@ -54,7 +74,11 @@ impl Areas {
             (_, 7..) => 1,
             _ => 0,
         };
-        let [heading, _, map, _, scale, slider, below] = Layout::vertical([
+        let short = match &target {
+            TargetAreas::Below(_) if inner.height >= 18 => structures.short,
+            _ => 0,
+        };
+        let [heading, _, map, _, scale, slider, below, lines] = Layout::vertical([
             Constraint::Length(heading),
             Constraint::Length(spaces),
             Constraint::Fill(1),
@@ -62,6 +86,7 @@ impl Areas {
             Constraint::Length(1),
             Constraint::Length(1),
             Constraint::Length(below),
+            Constraint::Length(short),
         ])
         .areas(inner);
         // The width of a tile decides the height of the names, which does not change that width.
@@ -79,6 +104,7 @@ impl Areas {
                 TargetAreas::Below(_) => TargetAreas::Below(below),
                 beside => beside,
             },
+            structures: if short > 0 { lines } else { table },
         }
     }
 }

@@ -6,6 +6,7 @@ mod map;
 mod readout;
 mod shade;
 mod slider;
+mod structures;
 mod tiles;
 
 use std::iter;
@@ -30,7 +31,7 @@ use crate::ui::format::{fitted, grouped, percent, plain, width};
 use crate::ui::keymap::Action;
 use crate::ui::theme::Look;
 use crate::ui::widgets::panel::{Title, panel, placeholder};
-use areas::{Areas, TargetAreas};
+use areas::{Areas, StructureLines, TargetAreas};
 use map::Map;
 use shade::{Fill, Range, fill};
 use slider::Slider;
@@ -106,13 +107,14 @@ pub(super) fn full_screen(body: Rect) -> [Rect; 2] {
 }
 
 fn arranged(view: &View, run: &History, body: Rect, look: &Look) -> (Grid, Areas) {
+    let structures = StructureLines { tall: structures::tall(run), short: structures::short(run) };
     let grid = Grid::of(&run.targets);
     let fitting = Fitting {
         cursor: (view.layers.row, view.layers.column),
         halves: !look.ascii && matches!(fill(look, Metric::Mass, 0.0), Fill::Colour { .. }),
         dense: run.selected.as_ref().is_some_and(|selected| selected.dense > 0),
     };
-    let areas = Areas::of(body, &grid, &fitting);
+    let areas = Areas::of(body, &grid, &fitting, structures);
     (grid, areas)
 }
 
@@ -145,11 +147,20 @@ pub(super) fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
         };
         return placeholder(frame, inner, scene.look, text);
     }
-    draw_heading(frame, areas.heading, scene);
+    draw_heading(
+        frame,
+        areas.heading,
+        scene,
+        !areas.structures.is_empty() && matches!(areas.target, TargetAreas::Beside { .. }),
+    );
     let range = Range::of(scene);
     Map { grid: &grid, tiles: &areas.tiles, scene, range }.draw(frame, areas.names);
     draw_scale(frame, areas.scale, scene, range);
     Slider::of(run, scene.view).draw(frame, areas.slider, scene);
+    match &areas.target {
+        TargetAreas::Below(_) => structures::draw_short(frame, areas.structures, scene),
+        TargetAreas::Beside { .. } => structures::draw_tall(frame, areas.structures, scene, current),
+    }
     draw_target(frame, areas.target, scene, current);
 }
 
@@ -172,8 +183,8 @@ fn visible_part(grid: &Grid, areas: &Areas) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-/// Draws what the map is of: model, data, run, step and selection.
-fn draw_heading(frame: &mut Frame, area: Rect, scene: Scene) {
+/// Draws what the map is of: model, data, run, step and selection. The latest selection stands in the panel beside, if there is one.
+fn draw_heading(frame: &mut Frame, area: Rect, scene: Scene, beside: bool) {
     let (run, theme) = (scene.run, &scene.look.theme);
     let Some(started) = &run.started else { return };
     let total = run.selected.as_ref().map(|selected| 100.0 * selected.total as f64 / selected.of.max(1) as f64);
@@ -182,13 +193,14 @@ fn draw_heading(frame: &mut Frame, area: Rect, scene: Scene) {
     let (dim, text) = (theme.style(theme.dim), theme.style(theme.text));
     let mut line = Line::from(Span::styled(model, theme.bold(theme.text)));
     let selected = total.map(|total| {
-        let by = format!(" selected by {}", plain(&started.select));
+        let by = format!(" selected by {}", plain(&started.selection()));
         vec![Span::styled(format!("   {}", percent(total)), theme.bold(theme.selected)), Span::styled(by, dim)]
     });
     let step = format!("{}/{}", grouped(run.taken), grouped(run.steps));
     let parts = [
         Some(vec![Span::styled(format!(" on {}", plain(&started.data)), dim)]),
         selected,
+        structures::again(scene).filter(|_| !beside).map(|[at, kept]| vec![Span::raw("   "), at, Span::raw(" "), kept]),
         Some(vec![Span::styled("   run ", dim), Span::styled(name_of(run, scene.files), text)]),
         Some(vec![Span::styled("   step ", dim), Span::styled(step, text)]),
     ];
