@@ -10,6 +10,8 @@
 //! axes colours                  which part of a figure is drawn, and in which colours
 //! svg files                     pictures, and the folder of a report
 //! link                          the thread of an analysis and its channel
+//! opened                        a preset's network and batches
+//! gradients                     how a gradient is spread over the components
 //! ```
 
 mod axes;
@@ -17,14 +19,22 @@ mod check;
 mod colours;
 mod figure;
 pub mod files;
+#[cfg(feature = "torch")]
+pub mod gradients;
 mod link;
 mod numbers;
+#[cfg(feature = "torch")]
+mod opened;
 mod report;
 #[cfg(test)]
 pub(crate) mod samples;
 mod svg;
 
+pub(crate) use axes::cell_edges;
 pub use check::Malformed;
+pub(crate) use colours::{VIRIDIS, range as colour_range, step as colour_step};
 pub use figure::{Axis, Band, Curve, Figure, HeatMap, Histogram, Plot, Scale};
 pub use link::{Analysis, AnalysisLink, AnalysisUpdate, Cancelled, Reporter};
+#[cfg(feature = "torch")]
+pub use opened::OpenedForAnalysis;
 pub use report::{Report, Table};
