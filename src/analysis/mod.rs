@@ -1,7 +1,40 @@
 //! Analyses of a model and its data: a report of figures and tables, as plain data that screens and files show.
+//!
+//! An analysis is a function `fn(&Spec, &Reporter) -> Result<Report>`. It runs on a thread of its own (`link`): between two batches it
+//! polls [`Reporter::check`] and passes the error on with `?`, and it sends [`Reporter::progress`] and, where figures can fill in
+//! while it runs, [`Reporter::partial`]. When it returns, the files of its report are written (`files`). It draws nothing, prints
+//! nothing and writes nothing itself.
+//!
+//! ```text
+//! report figure check numbers   the result as plain data, what must hold of it, and its numbers in JSON
+//! axes colours                  which part of a figure is drawn, and in which colours
+//! svg files                     pictures, and the folder of a report
+//! link                          the thread of an analysis and its channel
+//! opened                        a preset's network and batches
+//! gradients                     how a gradient is spread over the components
+//! ```
 
+mod axes;
+mod check;
+mod colours;
 mod figure;
+pub mod files;
+#[cfg(feature = "torch")]
+pub mod gradients;
+mod link;
+mod numbers;
+#[cfg(feature = "torch")]
+mod opened;
 mod report;
+#[cfg(test)]
+pub(crate) mod samples;
+mod svg;
 
+pub(crate) use axes::cell_edges;
+pub use check::Malformed;
+pub(crate) use colours::{VIRIDIS, range as colour_range, step as colour_step};
 pub use figure::{Axis, Band, Curve, Figure, HeatMap, Histogram, Plot, Scale};
+pub use link::{Analysis, AnalysisLink, AnalysisUpdate, Cancelled, Reporter};
+#[cfg(feature = "torch")]
+pub use opened::OpenedForAnalysis;
 pub use report::{Report, Table};

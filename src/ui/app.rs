@@ -6,9 +6,11 @@
 //! palette   what is chosen from the palette and from the list of themes
 //! runs      the live run, replays, compared runs, and the chat
 //! exports   the running export
+//! analyses  the running analysis
 //! leaving   the questions before leaving
 //! ```
 
+mod analyses;
 mod exports;
 mod inputs;
 mod intents;
@@ -16,6 +18,7 @@ mod leaving;
 mod palette;
 mod runs;
 
+use super::analysis::AnalysisScreen;
 use super::chat::Chat;
 use super::comparison::ComparisonUpdate;
 use super::home::Home;
@@ -47,6 +50,7 @@ pub struct App {
     pub chat: Chat,
     /// The sweep that this process works on.
     pub sweep: Option<SweepScreen>,
+    pub analysis: AnalysisScreen,
     /// What lies above the screen.
     pub overlay: Option<Overlay>,
     pub look: Look,
@@ -73,6 +77,7 @@ impl App {
             runs,
             chat: Chat::default(),
             sweep: None,
+            analysis: AnalysisScreen::default(),
             overlay: None,
             look,
             themes: Themes::default(),
@@ -114,6 +119,7 @@ impl App {
             runs: &self.runs,
             chat: &self.chat,
             sweep: self.sweep.as_ref(),
+            analysis: &self.analysis,
             live: self.monitors.live.as_ref(),
             monitor: self.monitors.shown(),
         }
@@ -137,6 +143,7 @@ impl App {
             Msg::Event(event) => return self.on_event(event),
             Msg::Tick(now) => {
                 self.toasts.tick(now);
+                self.analysis.tick(now);
                 if let Some(monitor) = self.monitors.shown_mut() {
                     monitor.tick(now);
                 }
@@ -201,6 +208,12 @@ impl App {
             Msg::ChatPrompts(prompts) => self.chat.set_history(prompts),
             Msg::Chat(reply) => return self.chat.on_reply(reply).map(Effect::Chat),
             Msg::ChatSaved(outcome) => self.chat.on_saved(outcome),
+            Msg::AnalysisStarted { title, folder } => {
+                self.analysis.opened_from(self.screen);
+                self.analysis.start(title, folder);
+                self.screen = Screen::Analysis;
+            }
+            Msg::Analysis(update) => return self.on_analysis(update),
             Msg::RunRenamed(from, to) => {
                 self.runs.on_renamed(&from, &to);
                 self.toasts.info(format!("renamed to {}", to.display()));

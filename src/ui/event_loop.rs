@@ -49,7 +49,7 @@ impl Workbench {
         loop {
             let waits = self.waits_for_its_turn();
             let (live, hand_off) = (self.live.as_mut(), self.hand_off.as_mut());
-            let (chat, sweep) = (self.chat.as_mut(), self.sweep.as_mut());
+            let (chat, sweep, analysis) = (self.chat.as_mut(), self.sweep.as_mut(), self.analysis.as_mut());
             let flow = tokio::select! {
                 biased;
                 signal = signals.next() => return Ok(Ending::Signalled(signal)),
@@ -98,6 +98,11 @@ impl Workbench {
                     stale = true;
                     self.on_sweep(update);
                     ControlFlow::Continue(())
+                }
+                update = async { analysis.expect("guarded").next().await }, if analysis.is_some() => {
+                    stale = true;
+                    let answers = self.on_analysis(update);
+                    self.update_all(terminal, answers).await?
                 }
                 outcome = async { hand_off.expect("guarded").wait().await }, if hand_off.is_some() => {
                     stale = true;

@@ -74,6 +74,11 @@ pub enum Intent {
     InChat(ChatEffect),
     /// Start no more runs of the sweep, or start them again.
     HoldSweep(bool),
+    /// Analyze the gradients of a preset.
+    Analyze(Box<Preset>),
+    CancelAnalysis,
+    /// Go back from the analysis to the screen before it.
+    LeaveAnalysis,
     OpenFolder(PathBuf),
     Copy(String),
     /// Tell the user why nothing was done.

@@ -3,6 +3,8 @@
 //! [`app`] holds the state and changes it, `effects` performs what the state asks for, the screens draw the state and
 //! hand inputs to it, and only `event_loop` and `leave` wait.
 
+mod analysing;
+pub mod analysis;
 pub mod app;
 pub mod backend;
 mod charset;
@@ -63,6 +65,7 @@ use ratatui::Frame;
 use tokio::sync::mpsc;
 
 use crate::alerts::Alerts;
+use crate::analysis::AnalysisLink;
 use crate::chat::ChatLink;
 use crate::config::OnHangup;
 use crate::outcome::Outcome;
@@ -71,6 +74,7 @@ use crate::queue::{Queue, Taken};
 use crate::runs::Lister;
 use crate::signals::Signals;
 use crate::sweep::SweepLink;
+pub use analysis::AnalysisStart;
 use app::App;
 use backend::{Backend, Launched};
 pub use charset::Charset;
@@ -119,6 +123,18 @@ pub fn open_sweep(backend: Arc<dyn Backend>, start: SweepStart, options: Options
     run(options, |options| {
         let mut workbench = Workbench::new(backend, None, options)?;
         workbench.start_sweep(start);
+        Ok(workbench)
+    })
+}
+
+/// Opens the workbench on an analysis, and shows it until the user leaves or a signal comes.
+///
+/// # Errors
+/// A terminal that cannot be used.
+pub fn open_analysis(backend: Arc<dyn Backend>, start: AnalysisStart, options: Options) -> Result<Outcome> {
+    run(options, |options| {
+        let mut workbench = Workbench::new(backend, None, options)?;
+        workbench.open_analysis(start);
         Ok(workbench)
     })
 }
@@ -174,6 +190,8 @@ struct Workbench {
     chat: Option<ChatLink>,
     /// The sweep that this process works on. Dropping it stops its runs.
     sweep: Option<SweepLink>,
+    /// The analysis that is being computed. Dropping it cancels it.
+    analysis: Option<AnalysisLink>,
     outcome: Outcome,
     failure: Option<anyhow::Error>,
     /// The messages that effects send from other threads.
@@ -221,6 +239,7 @@ impl Workbench {
             export: None,
             chat: None,
             sweep: None,
+            analysis: None,
             outcome: Outcome::default(),
             failure: None,
             answers: mpsc::unbounded_channel(),

@@ -1,5 +1,6 @@
 //! Where the user is, and what keys do there now. Footer, help and palette read it, so that they agree.
 
+use super::analysis::AnalysisScreen;
 use super::chat::Chat;
 use super::home::Home;
 use super::keymap::{Action, AppAction, Binding, Context, Hint, Key, Keymap};
@@ -16,6 +17,7 @@ pub struct Place<'a> {
     pub runs: &'a Runs,
     pub chat: &'a Chat,
     pub sweep: Option<&'a SweepScreen>,
+    pub analysis: &'a AnalysisScreen,
     /// The run on the monitor.
     pub monitor: Option<&'a Monitor>,
     /// The live run.
@@ -23,19 +25,25 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// The screens that the first line names: those of an analysis and of a sweep once there is one.
+    pub fn screens(&self) -> impl Iterator<Item = Screen> + use<> {
+        let analysis = self.analysis.is_open() || self.screen == Screen::Analysis;
+        let sweep = self.sweep.is_some();
+        Screen::ALL.into_iter().filter(move |screen| match screen {
+            Screen::Analysis => analysis,
+            Screen::Sweep => sweep,
+            _ => true,
+        })
+    }
+
     /// The screen's name, and the name of the part that has the focus.
     pub fn name(&self) -> String {
         let part = match self.screen {
             Screen::Home => Some(self.home.focused()),
             Screen::Monitor => self.monitor.map(Monitor::focused),
-            Screen::Runs | Screen::Chat | Screen::Sweep => None,
+            Screen::Runs | Screen::Chat | Screen::Analysis | Screen::Sweep => None,
         };
         part.map_or(self.screen.name().to_owned(), |part| format!("{}: {part}", self.screen.name()))
-    }
-
-    /// The screens whose names are in the first line.
-    pub fn screens(&self) -> impl Iterator<Item = Screen> {
-        Screen::ALL.into_iter().filter(|screen| *screen != Screen::Sweep || self.sweep.is_some())
     }
 
     /// The keys of what is typed or asked on the screen; `None` if nothing is, and keys do what the table says.
@@ -45,7 +53,7 @@ impl Place<'_> {
             Screen::Monitor => self.monitor?.dialog(),
             Screen::Runs => self.runs.dialog(),
             Screen::Chat => self.chat.dialog(),
-            Screen::Sweep => None,
+            Screen::Analysis | Screen::Sweep => None,
         }
     }
 
@@ -58,6 +66,9 @@ impl Place<'_> {
             }
             Action::App(AppAction::Show(Screen::Monitor)) => self.monitor.is_some(),
             Action::App(AppAction::Show(Screen::Sweep)) => self.screen != Screen::Sweep && self.sweep.is_some(),
+            Action::App(AppAction::Show(Screen::Analysis)) => {
+                self.screen != Screen::Analysis && self.analysis.is_open()
+            }
             Action::App(AppAction::Show(screen)) => screen != self.screen,
             Action::App(_) => true,
             action => match self.screen {
@@ -66,6 +77,7 @@ impl Place<'_> {
                 Screen::Runs => self.runs.applies(action),
                 Screen::Chat => self.chat.applies(action),
                 Screen::Sweep => self.sweep.is_some_and(|sweep| sweep.applies(action)),
+                Screen::Analysis => self.analysis.applies(action),
             },
         }
     }
@@ -103,6 +115,7 @@ impl Place<'_> {
             Screen::Runs => self.runs.first(),
             Screen::Chat => Vec::new(),
             Screen::Sweep => self.sweep.map(SweepScreen::first).unwrap_or_default(),
+            Screen::Analysis => self.analysis.first(),
         }
     }
 }

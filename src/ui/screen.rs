@@ -9,11 +9,13 @@ pub enum Screen {
     Chat,
     /// Of a process that works on a sweep.
     Sweep,
+    Analysis,
 }
 
 impl Screen {
     /// All screens, in the order of their names in the first line.
-    pub const ALL: [Screen; 5] = [Screen::Home, Screen::Monitor, Screen::Runs, Screen::Chat, Screen::Sweep];
+    pub const ALL: [Screen; 6] =
+        [Screen::Home, Screen::Monitor, Screen::Runs, Screen::Chat, Screen::Analysis, Screen::Sweep];
 
     /// The screen's name.
     pub fn name(self) -> &'static str {
@@ -23,6 +25,7 @@ impl Screen {
             Screen::Runs => "Runs",
             Screen::Chat => "Chat",
             Screen::Sweep => "Sweep",
+            Screen::Analysis => "Analysis",
         }
     }
 }

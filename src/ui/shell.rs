@@ -27,6 +27,7 @@ pub fn draw(frame: &mut Frame, scene: &Scene) {
                 sweep.draw(frame, frames.body, scene.look);
             }
         }
+        Screen::Analysis => scene.place.analysis.draw(frame, frames.body, scene.look),
         Screen::Monitor => {
             if let Some(monitor) = scene.place.monitor {
                 monitor.draw(frame, frames.body, scene.look);

@@ -50,6 +50,7 @@ impl App {
             Screen::Runs => self.runs.handle(&input, body, keymap),
             Screen::Chat => self.chat.handle(&input, body, keymap, &self.look),
             Screen::Sweep => self.sweep.as_mut()?.handle(&input, body, keymap),
+            Screen::Analysis => self.analysis.handle(&input, body, keymap, &self.look),
             Screen::Monitor => self.monitors.shown_mut()?.handle(&input, body, keymap, &self.look),
         };
         self.fulfil(intent?)
@@ -88,6 +89,7 @@ impl App {
             Screen::Monitor => self.monitors.shown_mut()?.act(action, body),
             Screen::Chat => self.chat.act(action, body, &self.look),
             Screen::Sweep => self.sweep.as_mut()?.act(action, body),
+            Screen::Analysis => self.analysis.act(action, body, &self.look),
         };
         self.fulfil(intent?)
     }
