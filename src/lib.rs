@@ -3,6 +3,7 @@
 pub mod alerts;
 pub mod analysis;
 pub mod attach;
+mod axis;
 #[cfg(feature = "torch")]
 pub mod bench;
 pub mod chat;
@@ -45,12 +46,14 @@ pub mod sift;
 pub mod signals;
 mod stdout;
 mod suggest;
+mod svg;
 pub mod system;
 mod text;
 mod toml_spans;
 #[cfg(feature = "torch")]
 pub mod train;
 pub mod ui;
+mod unfinished;
 
 /// A mistake in what the user asked for, as opposed to a failure on the way: the program exits with 2, not 1.
 #[derive(Clone, Debug, PartialEq, Eq)]

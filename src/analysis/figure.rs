@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::numbers;
+
 /// A plot with its title and axes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
@@ -54,6 +56,7 @@ pub struct Curve {
     /// Such as `pre-trained`.
     pub name: String,
     /// `(x, y)`, x ascending.
+    #[serde(with = "numbers::points")]
     pub points: Vec<(f64, f64)>,
     /// The spread around each point, where one was measured.
     pub band: Option<Band>,
@@ -63,8 +66,10 @@ pub struct Curve {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Band {
     /// One value a point.
+    #[serde(with = "numbers")]
     pub low: Vec<f64>,
     /// One value a point.
+    #[serde(with = "numbers")]
     pub high: Vec<f64>,
 }
 
@@ -74,8 +79,10 @@ pub struct Histogram {
     /// Such as `random initialisation`.
     pub name: String,
     /// Ascending bounds of the bins: one more than counts.
+    #[serde(with = "numbers")]
     pub edges: Vec<f64>,
     /// One count, or share, a bin.
+    #[serde(with = "numbers")]
     pub counts: Vec<f64>,
 }
 
@@ -83,10 +90,13 @@ pub struct Histogram {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeatMap {
     /// Ascending.
+    #[serde(with = "numbers")]
     pub xs: Vec<f64>,
     /// Ascending.
+    #[serde(with = "numbers")]
     pub ys: Vec<f64>,
     /// Row by row: `ys.len()` rows of `xs.len()` values; NaN where there is none.
+    #[serde(with = "numbers")]
     pub values: Vec<f64>,
     /// What the values are, with the unit.
     pub label: String,

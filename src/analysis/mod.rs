@@ -1,10 +1,35 @@
 //! Analyses of a model and its data: a report of figures and tables, as plain data that screens and files show.
+//!
+//! An analysis is a function `fn(&Spec, &Reporter) -> Result<Report>`. It runs on a thread of its own (`link`): between two batches it
+//! polls [`Reporter::check`] and passes the error on with `?`, and it sends [`Reporter::progress`] and, where figures can fill in
+//! while it runs, [`Reporter::partial`]. When it returns, the files of its report are written (`files`). It draws nothing, prints
+//! nothing and writes nothing itself.
+//!
+//! ```text
+//! report figure check numbers   the result as plain data, what must hold of it, and its numbers in JSON
+//! axes colours                  which part of a figure is drawn, and in which colours
+//! svg files                     pictures, and the folder of a report
+//! link                          the thread of an analysis and its channel
+//! perturb                       weights that are moved for a while
+//! landscape                     the loss around a model's weights
+//! ```
 
+mod axes;
+mod check;
+mod colours;
 mod figure;
+pub mod files;
 pub mod landscape;
+mod link;
+mod numbers;
 #[cfg(feature = "torch")]
 pub mod perturb;
 mod report;
+#[cfg(test)]
+pub(crate) mod samples;
+mod svg;
 
+pub use check::Malformed;
 pub use figure::{Axis, Band, Curve, Figure, HeatMap, Histogram, Plot, Scale};
+pub use link::{Analysis, AnalysisLink, AnalysisUpdate, Cancelled, Reporter};
 pub use report::{Report, Table};

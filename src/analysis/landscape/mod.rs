@@ -13,6 +13,7 @@
 //! direction   filter-normalised random directions, the trained increment
 //! sharpness   the largest eigenvalue of the Hessian
 //! measure     one set of weights after the other
+//! run         the analysis as a front end runs it
 //! ```
 
 #[cfg(feature = "torch")]
@@ -27,6 +28,8 @@ mod options;
 mod oscillation;
 mod outcome;
 mod report;
+#[cfg(feature = "torch")]
+mod run;
 #[cfg(feature = "torch")]
 mod sharpness;
 #[cfg(feature = "torch")]
@@ -46,6 +49,8 @@ pub use options::{HessianScope, LandscapeOptions};
 pub use oscillation::{MeanOscillation, Oscillation};
 pub use outcome::{Around, Increment, Landscape, Sharpness, Slice, SlopeCheck, Weights};
 pub use report::Facts;
+#[cfg(feature = "torch")]
+pub use run::{LandscapeSpec, run};
 #[cfg(feature = "torch")]
 pub use sharpness::{Eigenpair, PowerIteration, largest_eigenvalue, power_iteration};
 #[cfg(feature = "torch")]

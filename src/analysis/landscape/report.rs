@@ -4,7 +4,7 @@ use super::options::LandscapeOptions;
 use super::oscillation::{DEPTH, MeanOscillation, Oscillation};
 use super::outcome::{Around, Landscape, Sharpness, Slice, Weights};
 use crate::analysis::{Axis, Band, Curve, Figure, HeatMap, Plot, Report, Scale, Table};
-use crate::quantity::grouped;
+use crate::quantity::{self, grouped, number};
 
 /// Above this relative difference of finite differences and gradient, the report warns.
 const SLOPE_TOLERANCE: f64 = 0.01;
@@ -373,21 +373,8 @@ fn linear(label: &str) -> Axis {
     Axis { label: label.into(), scale: Scale::Linear }
 }
 
-/// Four significant digits.
-fn number(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() {
-        return format!("{value}");
-    }
-    let magnitude = value.abs().log10().floor();
-    if !(-4.0..6.0).contains(&magnitude) {
-        return format!("{value:.2e}");
-    }
-    let text = format!("{value:.*}", (3.0 - magnitude).max(0.0) as usize);
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
 fn percent(share: f64) -> String {
-    format!("{} %", number((1e4 * share).round() / 100.0))
+    quantity::percent(100.0 * share)
 }
 
 #[cfg(test)]
@@ -494,19 +481,5 @@ mod tests {
         assert!(findings.contains("random initialisation not finite everywhere"), "{findings}");
         assert!(findings.contains("trained (step 170) 12.35 (not converged)"), "{findings}");
         assert!(!findings.contains("2312.11875"), "{findings}");
-    }
-
-    #[test]
-    fn numbers_have_four_digits() {
-        let cases = [
-            (0.0, "0"),
-            (12.345678, "12.35"),
-            (0.69314, "0.6931"),
-            (2.0, "2"),
-            (1e-7, "1.00e-7"),
-            (-0.05, "-0.05"),
-            (123_456.0, "123456"),
-        ];
-        cases.iter().for_each(|(value, text)| assert_eq!(number(*value), *text));
     }
 }

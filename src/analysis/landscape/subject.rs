@@ -83,7 +83,7 @@ impl Subject {
         if options.hessian == HessianScope::Selected
             && trained.as_ref().is_none_or(|trained| trained.selected().is_empty())
         {
-            bail!(Usage("--hessian selected needs a run that trains selected components; use targets or none".into()));
+            bail!(Usage("--hessian selected: the run has no selected components; use targets or none".into()));
         }
         let rules = target_rules(preset);
         let names = network.parameters.specs().iter().map(|spec| spec.name.clone());

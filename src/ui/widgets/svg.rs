@@ -1,82 +1,42 @@
-//! A chart as an SVG picture: the same scales, ticks and curves as on the screen.
+//! A monitor's chart as an SVG picture: the same scales, ticks and curves as on the screen.
 
 use std::fmt::Write;
 
 use ratatui::style::Color;
 
 use super::chart::{Chart, Curve, Shape};
-
-/// Width and height of the picture, and the margins around the plot, in pixels.
-const SIZE: (f64, f64) = (960.0, 480.0);
-const LEFT: f64 = 84.0;
-const RIGHT: f64 = 20.0;
-const TOP: f64 = 48.0;
-const BOTTOM: f64 = 40.0;
+use crate::svg::{Frame, LegendEntry, without_plot};
 
 /// The SVG text of a chart under a title.
 pub fn draw(chart: &Chart, title: &str) -> String {
-    let (width, height) = SIZE;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
-         font-family=\"sans-serif\" font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n\
-         <text x=\"{LEFT}\" y=\"22\" font-size=\"15\">{}</text>\n",
-        escaped(title)
-    );
-    let Some((x, y)) = chart.axes_with(8, 7) else {
-        let _ = writeln!(svg, "<text x=\"{LEFT}\" y=\"{}\">{}</text>\n</svg>", height / 2.0, escaped(chart.waiting));
-        return svg;
-    };
-    let across = |position: f64| LEFT + x.scale.share(position) * (width - LEFT - RIGHT);
-    let down = |position: f64| height - BOTTOM - y.scale.share(position) * (height - TOP - BOTTOM);
-    for tick in &y.ticks {
-        let at = down(tick.at);
-        let _ = writeln!(
-            svg,
-            "<path d=\"M{LEFT} {at:.1}H{:.1}\" stroke=\"#ddd\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            width - RIGHT,
-            LEFT - 8.0,
-            at + 4.0,
-            escaped(&tick.label)
-        );
-    }
-    for tick in &x.ticks {
-        let _ = writeln!(
-            svg,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-            across(tick.at),
-            height - BOTTOM + 20.0,
-            escaped(&tick.label)
-        );
-    }
-    let _ = writeln!(
-        svg,
-        "<clipPath id=\"plot\"><rect x=\"{LEFT}\" y=\"{TOP}\" width=\"{}\" height=\"{}\"/></clipPath>",
-        width - LEFT - RIGHT,
-        height - TOP - BOTTOM
-    );
-    let mut legend = LEFT;
+    let Some((x, y)) = chart.axes_with(8, 7) else { return without_plot(title, chart.waiting) };
+    let entry = |curve: &Curve<'_>| (curve.name.to_owned(), format!("stroke=\"{}\"", color(curve)));
+    let entries: Vec<(String, String)> = chart.curves.iter().map(entry).collect();
+    let legend: Vec<LegendEntry> =
+        entries.iter().map(|(name, stroke)| LegendEntry { name, stroke: stroke.clone() }).collect();
+    let frame = Frame { title, x: &x, y: &y, labels: [""; 2], legend: &legend, beside: 0.0 };
+    let down = |value: f64| frame.down(y.scale.position(value));
+    let mut svg = String::new();
     for curve in &chart.curves {
         let color = color(curve);
         if curve.shape != Shape::Marks {
             let _ = writeln!(
                 svg,
                 "<path d=\"{}\" clip-path=\"url(#plot)\" fill=\"none\" stroke=\"{color}\" stroke-width=\"1.5\"/>",
-                path(chart, curve, &across, &|value| down(y.scale.position(value)))
+                path(chart, curve, &|at| frame.across(at), &down)
             );
         }
         if curve.shape != Shape::Line {
             for bucket in curve.series.buckets().iter().filter(|bucket| !chart.log || bucket.min > 0.0) {
-                let (cx, cy) = (across((chart.x_of)(bucket.last)), down(y.scale.position(bucket.end)));
+                let (cx, cy) = (frame.across((chart.x_of)(bucket.last)), down(bucket.end));
                 let _ = writeln!(
                     svg,
                     "<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"3.5\" clip-path=\"url(#plot)\" fill=\"{color}\"/>"
                 );
             }
         }
-        let _ = writeln!(svg, "<text x=\"{legend:.1}\" y=\"40\" fill=\"{color}\">{}</text>", escaped(curve.name));
-        legend += 8.0 * curve.name.chars().count() as f64 + 20.0;
     }
-    svg + "</svg>\n"
+    frame.picture(&svg, "")
 }
 
 /// The path through the points, with a vertical stroke from minimum to maximum where a bucket holds several.
@@ -106,20 +66,6 @@ fn color(curve: &Curve) -> String {
         Some(Color::Rgb(r, g, b)) => format!("#{r:02x}{g:02x}{b:02x}"),
         _ => "#333".to_owned(),
     }
-}
-
-fn escaped(text: &str) -> String {
-    let plain = text.chars().filter(|c| !c.is_control());
-    plain.fold(String::new(), |mut text, c| {
-        match c {
-            '&' => text.push_str("&amp;"),
-            '<' => text.push_str("&lt;"),
-            '>' => text.push_str("&gt;"),
-            '"' => text.push_str("&quot;"),
-            c => text.push(c),
-        }
-        text
-    })
 }
 
 #[cfg(test)]

@@ -1,9 +1,7 @@
 //! Line charts with axes: a curve per series, drawn in braille dots, and as a picture where the terminal shows some. Smoothing is applied before, to the series.
 
-mod axis;
 mod dots;
 mod pixels;
-mod scale;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -13,12 +11,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use crate::axis::{Axis, Scale, Tick};
 use crate::series::{At, Bucket, Series};
 use crate::ui::format::Unit;
 use crate::ui::graphics::Pictures;
-pub(super) use axis::Axis;
 use dots::Dots;
-use scale::Scale;
 pub use window::{following, panned, zoomed};
 
 /// A chart to draw. A point's x is a step or a time, its y the value.
@@ -235,7 +232,7 @@ impl Chart<'_> {
 
     /// The labels of both ends, and of the ticks between them that have room.
     fn draw_x_axis(&self, plot: Rect, row: u16, buffer: &mut Buffer, x: &Axis) {
-        let place = |tick: &axis::Tick| {
+        let place = |tick: &Tick| {
             let width = tick.label.chars().count() as u16;
             let middle = plot.x + x.scale.cell(tick.at, plot.width);
             let last = plot.right().saturating_sub(width).max(plot.x);

@@ -3,9 +3,9 @@
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
-use super::scale::Scale;
 use super::trace::{self, Raster};
 use super::{Chart, Curve};
+use crate::axis::Scale;
 use crate::ui::graphics::{Layer, Picture, PixelSize, Shape};
 use crate::ui::theme::components;
 

@@ -1,14 +1,16 @@
 //! Axes: a scale with ticks at round values, of which the first and the last have a label.
 
-use super::scale::Scale;
-use crate::ui::format::Unit;
+mod scale;
+
+use crate::quantity::Unit;
+pub(crate) use scale::Scale;
 
 /// Values beyond it would overflow in the differences between them.
 const LARGEST: f64 = 1e300;
 
 /// An axis. A y axis begins and ends at a tick; an x axis begins and ends where its data do.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::ui::widgets) struct Axis {
+pub(crate) struct Axis {
     pub scale: Scale,
     /// Ascending; the first and the last always have one.
     pub ticks: Vec<Tick>,
@@ -18,7 +20,7 @@ pub(in crate::ui::widgets) struct Axis {
 
 /// A labelled position on a scale.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::ui::widgets) struct Tick {
+pub(crate) struct Tick {
     pub at: f64,
     pub label: String,
 }
@@ -105,6 +107,57 @@ impl Axis {
         let ticks = labelled(&values, unit.labels(&values, step));
         Axis { scale: Scale::new(from, to, false), ticks, minor: Vec::new() }
     }
+
+    /// An axis that begins and ends where its data do, with at most so many ticks, all at round values between. Values of 0 and
+    /// less have no place on a logarithmic axis.
+    pub fn data((low, high): (f64, f64), log: bool, unit: Unit, most: usize) -> Axis {
+        let most = most.max(2);
+        if log { Axis::data_decades(low, high, unit, most) } else { Axis::data_round(low, high, unit, most) }
+    }
+
+    fn data_round(low: f64, high: f64, unit: Unit, most: usize) -> Axis {
+        let (low, high) = widened(low.clamp(-LARGEST, LARGEST), high.clamp(-LARGEST, LARGEST), unit);
+        let largest = low.abs().max(high.abs());
+        let mut rough = (high - low) / most as f64;
+        loop {
+            let step = unit.step(rough, largest);
+            let (first, last) = ((low / step - 1e-9).ceil(), (high / step + 1e-9).floor());
+            if last - first < most as f64 {
+                let count = (last - first + 1.0).max(0.0) as i64;
+                let values: Vec<f64> = (0..count).map(|number| (first + number as f64) * step).collect();
+                let ticks = labelled(&values, unit.labels(&values, step));
+                return Axis { scale: Scale::new(low, high, false), ticks, minor: Vec::new() };
+            }
+            rough = step * 1.01;
+        }
+    }
+
+    fn data_decades(low: f64, high: f64, unit: Unit, most: usize) -> Axis {
+        let low = low.clamp(1.0 / LARGEST, LARGEST);
+        let high = high.clamp(low * 1.01, LARGEST * 1.01);
+        let (floor, ceil) = (low.log10().floor() as i32, high.log10().ceil() as i32);
+        let inside = |factors: &[f64]| -> Vec<f64> {
+            let all = (floor..=ceil).flat_map(|power| factors.iter().map(move |factor| factor * 10f64.powi(power)));
+            all.filter(|value| (low * (1.0 - 1e-9)..=high * (1.0 + 1e-9)).contains(value)).collect()
+        };
+        let decades = inside(&[1.0]);
+        let fine = inside(&[1.0, 2.0, 5.0]);
+        let values = match decades.len() {
+            0..=2 if fine.len() <= most => fine,
+            0..=2 => decades,
+            // Exponents that are multiples of one number, so that two axes with the same range have the same ticks.
+            count => {
+                let every = count.div_ceil(most) as i32;
+                decades.into_iter().filter(|value| value.log10().round() as i32 % every == 0).collect()
+            }
+        };
+        let ticks = values.iter().zip(unit.log_labels(&values)).map(|(value, label)| Tick { at: value.log10(), label });
+        let ticks: Vec<Tick> = ticks.collect();
+        let free = |at: &f64| ticks.iter().all(|tick| (tick.at - at).abs() > 1e-9);
+        let minor = inside(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]);
+        let minor = minor.into_iter().map(f64::log10).filter(free).collect();
+        Axis { scale: Scale::new(low.log10(), high.log10(), true), ticks, minor }
+    }
 }
 
 fn labelled(values: &[f64], labels: Vec<String>) -> Vec<Tick> {
@@ -177,6 +230,18 @@ mod tests {
         assert_eq!(labels(&Axis::x((0.0, 83.4), Unit::Seconds, 4)), ["0:00", "0:30", "1:00", "1:23"]);
     }
 
+    #[test]
+    fn an_axis_of_data_has_round_ticks_and_ends_with_the_data() {
+        let data = |low, high, log, most| Axis::data((low, high), log, Unit::Number, most);
+        assert_eq!(labels(&data(-1.0, 1.0, false, 5)), ["-1.0", "-0.5", "0.0", "0.5", "1.0"]);
+        assert_eq!(labels(&data(-12.3, -0.2, false, 7)), ["-12", "-10", "-8", "-6", "-4", "-2"]);
+        assert_eq!(labels(&data(1e-3, 100.0, true, 8)), ["0.001", "0.01", "0.1", "1", "10", "100"]);
+        assert_eq!(labels(&data(1e-3, 100.0, true, 3)), ["0.01", "1", "100"]);
+        assert_eq!(labels(&data(0.3, 7.0, true, 8)), ["0.5", "1", "2", "5"]);
+        let axis = data(3e-4, 0.7, false, 4);
+        assert!(axis.scale.share(3e-4).abs() < 1e-12 && (axis.scale.share(0.7) - 1.0).abs() < 1e-12);
+    }
+
     fn unit() -> impl Strategy<Value = Unit> {
         prop_oneof![Just(Unit::Number), Just(Unit::Steps), Just(Unit::Percent), Just(Unit::Bytes), Just(Unit::Seconds)]
     }
@@ -239,6 +304,17 @@ mod tests {
             let axis = Axis::y(range, true, unit, most);
             check(&axis, most)?;
             prop_assert!(axis.minor.iter().all(|at| (0.0..=1.0).contains(&axis.scale.share(*at))));
+        }
+
+        #[test]
+        fn ticks_of_an_axis_of_data_ascend_differ_and_lie_between_its_ends(
+            range in values(Unit::Number), log in any::<bool>(), most in 0..12_usize,
+        ) {
+            let range = if log { (range.0.abs().min(range.1.abs()), range.0.abs().max(range.1.abs())) } else { range };
+            let axis = Axis::data(range, log, Unit::Number, most);
+            check(&axis, most)?;
+            let inside = |at: f64| (-1e-6..=1.0 + 1e-6).contains(&axis.scale.share(at));
+            prop_assert!(axis.ticks.iter().map(|tick| tick.at).chain(axis.minor.iter().copied()).all(inside));
         }
 
         #[test]

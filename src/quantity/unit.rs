@@ -1,6 +1,7 @@
 //! Units of axes: the text of a value, round distances between ticks, and labels for them.
 
-use super::{DAY, bytes, clock, decimal_unit, duration, grouped, number, percent};
+use super::number::{DAY, clock, decimal_unit, duration, number, percent};
+use super::{bytes, grouped};
 
 /// The unit of an axis or a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

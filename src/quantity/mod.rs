@@ -1,4 +1,10 @@
-//! Quantities as text, the same in logs, tables and screens.
+//! Quantities as text, the same in logs, tables, charts and screens.
+
+mod number;
+mod unit;
+
+pub(crate) use number::{age, duration, number, percent, progress, score};
+pub use unit::Unit;
 
 /// `1,234,567`.
 pub(crate) fn grouped(number: u64) -> String {

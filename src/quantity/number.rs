@@ -1,22 +1,13 @@
-//! Numbers, sizes and times as short text with units. Pure functions.
-
-mod unit;
+//! Numbers, shares and times as short text with units.
 
 use std::time::SystemTime;
 
-pub(crate) use crate::quantity::{bytes, grouped};
-pub(crate) use crate::text::{
-    fitted, fitted_end, padded, padded_start, plain, plain_lines, truncated, width, wrapped, wrapped_at_most,
-    wrapped_lines,
-};
-pub use unit::Unit;
-
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
-const DAY: u64 = 24 * HOUR;
+pub(super) const DAY: u64 = 24 * HOUR;
 
 /// The prefix for numbers up to this size, and what it multiplies by.
-fn decimal_unit(largest: f64) -> (&'static str, f64) {
+pub(super) fn decimal_unit(largest: f64) -> (&'static str, f64) {
     match largest {
         1e9.. => ("G", 1e9),
         1e6.. => ("M", 1e6),
@@ -77,7 +68,7 @@ pub fn duration(seconds: f64) -> String {
 }
 
 /// A duration in the notation that durations up to `longest` take.
-fn clock(seconds: f64, longest: f64) -> String {
+pub(super) fn clock(seconds: f64, longest: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
     let (days, hours, minutes, rest) = (whole / DAY, whole / HOUR % 24, whole / MINUTE % 60, whole % MINUTE);
     match longest.max(0.0).round() as u64 {
@@ -123,6 +114,7 @@ fn short(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quantity::{bytes, grouped};
 
     #[test]
     fn percentages_have_two_decimals_at_most() {
