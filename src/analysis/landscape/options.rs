@@ -15,7 +15,7 @@ pub struct LandscapeOptions {
     pub grid: usize,
     /// The components whose Hessian is looked at.
     pub hessian: HessianScope,
-    /// Hessian-vector products at most, for each sign and each step length.
+    /// Iterations of a power iteration at most, and three times as many for both signs and all step lengths.
     pub iterations: usize,
     /// Relative change at which an eigenvalue has converged.
     pub tolerance: f64,
@@ -43,7 +43,7 @@ impl Default for LandscapeOptions {
             span: 1.0,
             grid: 11,
             hessian: HessianScope::Targets,
-            iterations: 30,
+            iterations: 20,
             tolerance: 1e-3,
             seed: 42,
         }

@@ -168,7 +168,7 @@ impl Landscape {
             notes.push(format!(
                 "Sharpness: power iteration over {} components of the targets; Hv = (g(w + \u{3b5}v) \u{2212} g(w \u{2212} \u{3b5}v)) / \
                  2\u{3b5} from two gradients in fp32. \u{3b5} starts at a thousandth of the weights' norm and is halved until half of it \
-                 changes the eigenvalue by less than 1 %. It stops at a relative change of {} or after {} products. {products} products in \
+                 changes the eigenvalue by less than 1 %. It stops at a relative change of {} or after {} iterations. {products} products in \
                  all. If the eigenvalue of largest magnitude is negative, a second iteration on H \u{2212} \u{3bb}I gives the largest one.",
                 grouped(sharpness.components),
                 number(options.tolerance),
@@ -463,7 +463,7 @@ mod tests {
             ["random_directions", "directions_pretrained", "directions_trained", "directions_random_initialisation"];
         assert_eq!(names, [&expected[..], &["increment", "slice"]].concat());
         assert!(report.notes.iter().any(
-            |note| note.starts_with("Self-check, trained (step 170): derivative") && note.ends_with("0.3 % apart.")
+            |note| note.starts_with("Self-check, trained (step 170): derivative") && note.ends_with("0.30 % apart.")
         ));
     }
 
@@ -475,7 +475,7 @@ mod tests {
         landscape.weights[1].sharpness.as_mut().unwrap().converged = false;
         let findings = landscape.report(&facts(), &LandscapeOptions::default()).findings.join("\n");
         assert!(
-            findings.contains("Self-check failed for pre-trained: finite differences and gradient are 49.85 % apart."),
+            findings.contains("Self-check failed for pre-trained: finite differences and gradient are 49.9 % apart."),
             "{findings}"
         );
         assert!(findings.contains("random initialisation not finite everywhere"), "{findings}");

@@ -1,5 +1,7 @@
 //! The largest eigenvalue of the loss's Hessian, by power iteration with Hessian-vector products of finite differences.
 
+use std::cell::Cell;
+
 use anyhow::Result;
 use tch::{Kind, Tensor};
 
@@ -12,8 +14,8 @@ use crate::model::backward::GradTargets;
 /// Length of the first step of the finite differences, as a share of the norm of the weights.
 const STEP: f64 = 1e-3;
 
-/// Halvings of that step at most.
-const HALVINGS: usize = 6;
+/// Products in all, as a multiple of the iterations: for both signs and for shorter steps.
+const LIMIT: usize = 3;
 
 /// The step is small enough if half of it changes the eigenvalue by less than this share.
 const AGREEMENT: f64 = 0.01;
@@ -21,7 +23,7 @@ const AGREEMENT: f64 = 0.01;
 /// When the iteration ends.
 #[derive(Clone, Copy, Debug)]
 pub struct PowerIteration {
-    /// Products with the Hessian at most, for each sign and each length of the step.
+    /// Products with the matrix at most.
     pub iterations: usize,
     /// Relative change of the eigenvalue from one iteration to the next, below which it has converged.
     pub tolerance: f64,
@@ -89,40 +91,44 @@ pub fn largest_eigenvalue(
     let mut hessian = Hessian::new(network, batches, perturbation);
     let components = hessian.perturbation.components();
     let mut vector = noise(&Tensor::zeros([components], (Kind::Float, network.parameters.device())), options.seed);
-    let (mut products, mut halvings) = (0, 0);
+    let products = Cell::new(0);
+    // Each iteration has its limit, and all of them together have one.
+    let limited = || {
+        let left = (LIMIT * options.iterations).saturating_sub(products.get());
+        PowerIteration { iterations: left.min(options.iterations).max(1), ..options }
+    };
     loop {
         let mut times = |vector: &Tensor| {
             observe()?;
-            products += 1;
+            products.set(products.get() + 1);
             Ok(hessian.times(vector))
         };
-        let (mut pair, mut most_negative) = (power_iteration(&mut times, &vector, options)?, None);
+        let (mut pair, mut most_negative) = (power_iteration(&mut times, &vector, limited())?, None);
         if pair.value < 0.0 {
             let negative = pair.value;
             let shifted = |vector: &Tensor| Ok(times(vector)? - vector * negative);
             // The eigenvector of the negative one has none of the other in it: start anew.
-            let largest = power_iteration(shifted, &vector, options)?;
+            let largest = power_iteration(shifted, &vector, limited())?;
             (pair, most_negative) = (Eigenpair { value: largest.value + negative, ..largest }, Some(negative));
         }
         let step = hessian.step;
         hessian.step /= 2.0;
         observe()?;
+        products.set(products.get() + 1);
         let halved = dot(&pair.vector, &hessian.times(&pair.vector));
-        products += 1;
         let agrees = (halved - pair.value).abs() <= AGREEMENT * pair.value.abs();
-        if agrees || halvings == HALVINGS {
+        if agrees || products.get() >= LIMIT * options.iterations {
             return Ok(Sharpness {
                 eigenvalue: pair.value,
                 most_negative,
                 residual: pair.residual,
-                products,
+                products: products.get(),
                 converged: pair.converged && agrees,
                 step,
                 halved,
                 components: components as u64,
             });
         }
-        halvings += 1;
         vector = pair.vector;
     }
 }
