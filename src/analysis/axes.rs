@@ -17,7 +17,8 @@ impl Figure {
         Some((horizontal, vertical))
     }
 
-    fn ranges(&self) -> Option<(Range, Range)> {
+    /// The values between which the axes lie; `None` if nothing can be drawn.
+    pub(crate) fn ranges(&self) -> Option<(Range, Range)> {
         let (mut x, mut y) = (None, None);
         match &self.plot {
             Plot::Curves(curves) => {

@@ -12,6 +12,8 @@
 //! link                          the thread of an analysis and its channel
 //! perturb                       weights that are moved for a while
 //! landscape                     the loss around a model's weights
+//! opened                        a preset's network and batches
+//! gradients                     how a gradient is spread over the components
 //! ```
 
 mod axes;
@@ -19,9 +21,13 @@ mod check;
 mod colours;
 mod figure;
 pub mod files;
+#[cfg(feature = "torch")]
+pub mod gradients;
 pub mod landscape;
 mod link;
 mod numbers;
+#[cfg(feature = "torch")]
+mod opened;
 #[cfg(feature = "torch")]
 pub mod perturb;
 mod report;
@@ -29,7 +35,11 @@ mod report;
 pub(crate) mod samples;
 mod svg;
 
+pub(crate) use axes::cell_edges;
 pub use check::Malformed;
+pub(crate) use colours::{VIRIDIS, range as colour_range, step as colour_step};
 pub use figure::{Axis, Band, Curve, Figure, HeatMap, Histogram, Plot, Scale};
 pub use link::{Analysis, AnalysisLink, AnalysisUpdate, Cancelled, Reporter};
+#[cfg(feature = "torch")]
+pub use opened::OpenedForAnalysis;
 pub use report::{Report, Table};

@@ -82,14 +82,31 @@ pub(super) struct WorkbenchArgs {
     pub(super) screen: ScreenArgs,
 }
 
-/// A preset to train, and the name of its run.
+/// A preset with changed keys.
 #[derive(Args)]
-pub(super) struct PresetArgs {
+pub(super) struct PresetArg {
     /// Name of a preset, or path of a .toml file
     preset: String,
     /// Override a key of the preset, such as train.epochs=3 (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+}
+
+impl PresetArg {
+    /// The preset with its overrides.
+    ///
+    /// # Errors
+    /// [`Usage`](crate::Usage): a preset or an override that cannot be read.
+    pub(super) fn load(&self) -> Result<Preset> {
+        Preset::load(&self.preset, &self.set, &cache_folder())
+    }
+}
+
+/// A preset to train, and the name of its run.
+#[derive(Args)]
+pub(super) struct PresetArgs {
+    #[command(flatten)]
+    preset: PresetArg,
     /// Name of the run [default: the preset's name and the time]
     #[arg(long, value_name = "NAME")]
     pub(super) run: Option<String>,
@@ -101,7 +118,7 @@ impl PresetArgs {
     /// # Errors
     /// [`Usage`](crate::Usage): a preset or an override that cannot be read.
     pub(super) fn load(&self) -> Result<Preset> {
-        Preset::load(&self.preset, &self.set, &cache_folder())
+        self.preset.load()
     }
 }
 

@@ -214,6 +214,16 @@ impl Backend for LocalBackend {
         Err(super::without_torch())
     }
 
+    #[cfg(feature = "torch")]
+    fn analyze(&self, preset: &Preset) -> Result<crate::analysis::Analysis> {
+        super::analyze::gradients_of(preset.clone(), self.device)
+    }
+
+    #[cfg(not(feature = "torch"))]
+    fn analyze(&self, _preset: &Preset) -> Result<crate::analysis::Analysis> {
+        Err(super::without_torch())
+    }
+
     fn runs(&self) -> &Path {
         &self.runs
     }

@@ -1,5 +1,6 @@
 //! The command line: parse arguments, run a command, return its exit status.
 
+mod analyze;
 mod args;
 mod attach;
 mod backend;
@@ -103,6 +104,8 @@ enum Command {
     /// Estimate the memory of a run and the largest batch that fits
     #[cfg(feature = "torch")]
     Plan(plan::Plan),
+    /// Analyze a model on its data: figures, tables and findings
+    Analyze(analyze::Analyze),
     /// Benchmark step time and memory per method
     #[cfg(feature = "torch")]
     Bench(Box<bench::Bench>),
@@ -176,6 +179,7 @@ fn run(command: Option<Command>, home: &WorkbenchArgs) -> Result<ExitCode> {
         Command::Replay(replay) => return replay.run(),
         Command::Export(export) => return export.run(),
         Command::Apply(apply) => return apply.run(),
+        Command::Analyze(analyze) => return analyze.run(),
         Command::Download(download) => match download.run()? {},
         #[cfg(feature = "torch")]
         Command::Chat(chat) => return chat.run(),

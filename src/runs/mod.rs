@@ -39,7 +39,7 @@ pub use events::{EventLog, EventRange, last_event, read_events};
 pub use folder::{RunFolder, find, name_error, plain as check_run_name, preset_in_name};
 pub use history::{
     Completion, History, HistoryReader, LogLine, MachineCurves, MeanCurve, Row, Rows, RunEnd, SmoothedSeries,
-    TargetHistories, TargetHistory,
+    TargetHistories, TargetHistory, places,
 };
 pub use list::{CheckpointSummary, Lister, RunEntry, RunState, checkpoint_summaries};
 pub use lock::{Holder, RunLock};

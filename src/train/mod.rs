@@ -46,6 +46,7 @@ use run::Run;
 pub use crate::runs::checkpoint::CheckpointSelector;
 pub use job::{Job, ResumeOptions};
 pub use learner::{Learner, LearnerOptions, StepResult};
+pub use loader::Loader;
 pub use not_finite::NotFinite;
 pub use schedule::LearningRate;
 pub use select::{Selection, SelectionOptions, select_components};

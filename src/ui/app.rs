@@ -6,9 +6,11 @@
 //! palette   what is chosen from the palette and from the list of themes
 //! runs      the live run, replays, compared runs, and the chat
 //! exports   the running export
+//! analyses  the running analysis
 //! leaving   the questions before leaving
 //! ```
 
+mod analyses;
 mod exports;
 mod inputs;
 mod intents;
@@ -16,6 +18,7 @@ mod leaving;
 mod palette;
 mod runs;
 
+use super::analysis::AnalysisScreen;
 use super::chat::Chat;
 use super::comparison::ComparisonUpdate;
 use super::home::Home;
@@ -44,6 +47,7 @@ pub struct App {
     pub monitors: Monitors,
     pub runs: Runs,
     pub chat: Chat,
+    pub analysis: AnalysisScreen,
     /// What lies above the screen.
     pub overlay: Option<Overlay>,
     pub look: Look,
@@ -69,6 +73,7 @@ impl App {
             monitors: Monitors::default(),
             runs,
             chat: Chat::default(),
+            analysis: AnalysisScreen::default(),
             overlay: None,
             look,
             themes: Themes::default(),
@@ -109,6 +114,7 @@ impl App {
             home: &self.home,
             runs: &self.runs,
             chat: &self.chat,
+            analysis: &self.analysis,
             live: self.monitors.live.as_ref(),
             monitor: self.monitors.shown(),
         }
@@ -132,6 +138,7 @@ impl App {
             Msg::Event(event) => return self.on_event(event),
             Msg::Tick(now) => {
                 self.toasts.tick(now);
+                self.analysis.tick(now);
                 if let Some(monitor) = self.monitors.shown_mut() {
                     monitor.tick(now);
                 }
@@ -196,6 +203,12 @@ impl App {
             Msg::ChatPrompts(prompts) => self.chat.set_history(prompts),
             Msg::Chat(reply) => return self.chat.on_reply(reply).map(Effect::Chat),
             Msg::ChatSaved(outcome) => self.chat.on_saved(outcome),
+            Msg::AnalysisStarted { title, folder } => {
+                self.analysis.opened_from(self.screen);
+                self.analysis.start(title, folder);
+                self.screen = Screen::Analysis;
+            }
+            Msg::Analysis(update) => return self.on_analysis(update),
             Msg::RunRenamed(from, to) => {
                 self.runs.on_renamed(&from, &to);
                 self.toasts.info(format!("renamed to {}", to.display()));

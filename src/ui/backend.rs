@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::analysis::Analysis;
 use crate::attach::Link;
 use crate::chat::ChatLink;
 pub use crate::estimate::{DownloadSize, Estimate};
@@ -42,6 +43,14 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// The run is one of a classifier, or has no checkpoint.
     fn chat(&self, model: &Path) -> Result<ChatLink>;
+
+    /// An analysis of the gradients of a preset, which has not started.
+    ///
+    /// # Errors
+    /// Its folder holds something else, or the program was built without libtorch.
+    fn analyze(&self, _preset: &Preset) -> Result<Analysis> {
+        anyhow::bail!("this program computes no analyses")
+    }
 
     /// The folder of all run folders.
     fn runs(&self) -> &Path;

@@ -104,6 +104,12 @@ impl Workbench {
             }
             Effect::OpenChat(model) => answers = self.open_chat(&model),
             Effect::Chat(effect) => answers = self.in_chat(effect),
+            Effect::Analyze(preset) => answers = self.analyze(&preset),
+            Effect::CancelAnalysis => {
+                if let Some(analysis) = &self.analysis {
+                    analysis.cancel();
+                }
+            }
             Effect::Suspend => return self.suspend(terminal).await,
             Effect::Leave => return Ok(ControlFlow::Break(())),
         }

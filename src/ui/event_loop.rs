@@ -49,6 +49,7 @@ impl Workbench {
         loop {
             let waits = self.waits_for_its_turn();
             let (live, hand_off, chat) = (self.live.as_mut(), self.hand_off.as_mut(), self.chat.as_mut());
+            let analysis = self.analysis.as_mut();
             let flow = tokio::select! {
                 biased;
                 signal = signals.next() => return Ok(Ending::Signalled(signal)),
@@ -92,6 +93,11 @@ impl Workbench {
                     stale = true;
                     self.on_chat(reply);
                     ControlFlow::Continue(())
+                }
+                update = async { analysis.expect("guarded").next().await }, if analysis.is_some() => {
+                    stale = true;
+                    let answers = self.on_analysis(update);
+                    self.update_all(terminal, answers).await?
                 }
                 outcome = async { hand_off.expect("guarded").wait().await }, if hand_off.is_some() => {
                     stale = true;

@@ -35,8 +35,8 @@ impl Frames {
         Frames { top, body, toasts, footer }
     }
 
-    /// The screen whose name is at a position in the first line.
-    pub fn screen_at(&self, at: Position) -> Option<Screen> {
+    /// Which of the screens that the first line names is at a position.
+    pub fn screen_at(&self, at: Position, mut screens: impl Iterator<Item = Screen>) -> Option<Screen> {
         let mut x = self.top.x + NAME.len() as u16;
         let mut named = |screen: &Screen| {
             let width = screen.name().len() as u16 + 2;
@@ -44,6 +44,6 @@ impl Frames {
             x += width;
             area.contains(at)
         };
-        Screen::ALL.into_iter().find(|screen| named(screen))
+        screens.find(|screen| named(screen))
     }
 }

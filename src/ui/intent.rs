@@ -72,6 +72,11 @@ pub enum Intent {
     LeaveChat,
     /// What the open chat asks for.
     InChat(ChatEffect),
+    /// Analyze the gradients of a preset.
+    Analyze(Box<Preset>),
+    CancelAnalysis,
+    /// Go back from the analysis to the screen before it.
+    LeaveAnalysis,
     OpenFolder(PathBuf),
     Copy(String),
     /// Tell the user why nothing was done.

@@ -28,6 +28,8 @@ fn is_closed(error: &anyhow::Error) -> bool {
 impl Workbench {
     /// Waits for the run of this process, if there is one, and reports how it has ended.
     pub(super) async fn leave(mut self, ending: Result<Ending>, mut signals: Signals) -> Result<Outcome> {
+        // Waits for the end of the current batch.
+        drop(self.analysis.take());
         if let Some(chat) = self.chat.take() {
             chat.close(PATIENCE);
         }

@@ -12,6 +12,7 @@ use super::replay::Pace;
 use super::saving::{EditedPreset, PresetEdit, SaveRequest, SavedPreset};
 use super::screenshot::ScreenFiles;
 use super::start_request::{ActiveRuns, StartRequest};
+use crate::analysis::AnalysisUpdate;
 use crate::chat::ChatReply;
 use crate::estimate::{DownloadSize, Estimate};
 use crate::export::ExportRequest;
@@ -92,6 +93,12 @@ pub enum Msg {
     Chat(ChatReply),
     /// An exchange was saved to a file, or why not.
     ChatSaved(Result<String, String>),
+    /// An analysis has begun, whose files will be in this folder.
+    AnalysisStarted {
+        title: String,
+        folder: PathBuf,
+    },
+    Analysis(AnalysisUpdate),
 }
 
 /// What the event loop has to do.
@@ -135,6 +142,9 @@ pub enum Effect {
     /// Load the language model of a run folder, a model folder or a hub id, to chat with.
     OpenChat(PathBuf),
     Chat(ChatEffect),
+    /// Analyze the gradients of a preset.
+    Analyze(Box<Preset>),
+    CancelAnalysis,
     /// Open a folder in a file manager or a shell.
     OpenFolder(PathBuf),
     /// Copy a text to the clipboard.

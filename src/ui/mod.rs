@@ -3,6 +3,8 @@
 //! [`app`] holds the state and changes it, `effects` performs what the state asks for, the screens draw the state and
 //! hand inputs to it, and only `event_loop` and `leave` wait.
 
+mod analysing;
+pub mod analysis;
 pub mod app;
 pub mod backend;
 mod charset;
@@ -61,6 +63,7 @@ use ratatui::Frame;
 use tokio::sync::mpsc;
 
 use crate::alerts::Alerts;
+use crate::analysis::AnalysisLink;
 use crate::chat::ChatLink;
 use crate::config::OnHangup;
 use crate::outcome::Outcome;
@@ -68,6 +71,7 @@ use crate::preset::Library;
 use crate::queue::{Queue, Taken};
 use crate::runs::Lister;
 use crate::signals::Signals;
+pub use analysis::AnalysisStart;
 use app::App;
 use backend::{Backend, Launched};
 pub use charset::Charset;
@@ -102,6 +106,18 @@ pub fn open_chat(backend: Arc<dyn Backend>, start: ChatStart, options: Options) 
     run(options, |options| {
         let mut workbench = Workbench::new(backend, None, options)?;
         workbench.start_chat(start);
+        Ok(workbench)
+    })
+}
+
+/// Opens the workbench on an analysis, and shows it until the user leaves or a signal comes.
+///
+/// # Errors
+/// A terminal that cannot be used.
+pub fn open_analysis(backend: Arc<dyn Backend>, start: AnalysisStart, options: Options) -> Result<Outcome> {
+    run(options, |options| {
+        let mut workbench = Workbench::new(backend, None, options)?;
+        workbench.open_analysis(start);
         Ok(workbench)
     })
 }
@@ -155,6 +171,8 @@ struct Workbench {
     export: Option<Exporting>,
     /// The model that the chat has in memory.
     chat: Option<ChatLink>,
+    /// The analysis that is being computed. Dropping it cancels it.
+    analysis: Option<AnalysisLink>,
     outcome: Outcome,
     failure: Option<anyhow::Error>,
     /// The messages that effects send from other threads.
@@ -201,6 +219,7 @@ impl Workbench {
             on_hangup: options.on_hangup,
             export: None,
             chat: None,
+            analysis: None,
             outcome: Outcome::default(),
             failure: None,
             answers: mpsc::unbounded_channel(),

@@ -1,5 +1,6 @@
 //! Where the user is, and what keys do there now. Footer, help and palette read it, so that they agree.
 
+use super::analysis::AnalysisScreen;
 use super::chat::Chat;
 use super::home::Home;
 use super::keymap::{Action, AppAction, Binding, Context, Hint, Key, Keymap};
@@ -14,6 +15,7 @@ pub struct Place<'a> {
     pub home: &'a Home,
     pub runs: &'a Runs,
     pub chat: &'a Chat,
+    pub analysis: &'a AnalysisScreen,
     /// The run on the monitor.
     pub monitor: Option<&'a Monitor>,
     /// The live run.
@@ -21,12 +23,18 @@ pub struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// The screens that the first line names: that of analyses once there is one.
+    pub fn screens(&self) -> impl Iterator<Item = Screen> + use<> {
+        let analysis = self.analysis.is_open() || self.screen == Screen::Analysis;
+        Screen::ALL.into_iter().filter(move |screen| *screen != Screen::Analysis || analysis)
+    }
+
     /// The screen's name, and the name of the part that has the focus.
     pub fn name(&self) -> String {
         let part = match self.screen {
             Screen::Home => Some(self.home.focused()),
             Screen::Monitor => self.monitor.map(Monitor::focused),
-            Screen::Runs | Screen::Chat => None,
+            Screen::Runs | Screen::Chat | Screen::Analysis => None,
         };
         part.map_or(self.screen.name().to_owned(), |part| format!("{}: {part}", self.screen.name()))
     }
@@ -38,6 +46,7 @@ impl Place<'_> {
             Screen::Monitor => self.monitor?.dialog(),
             Screen::Runs => self.runs.dialog(),
             Screen::Chat => self.chat.dialog(),
+            Screen::Analysis => None,
         }
     }
 
@@ -49,6 +58,9 @@ impl Place<'_> {
                 self.live.is_some() && self.monitor.is_some_and(|monitor| !monitor.live)
             }
             Action::App(AppAction::Show(Screen::Monitor)) => self.monitor.is_some(),
+            Action::App(AppAction::Show(Screen::Analysis)) => {
+                self.screen != Screen::Analysis && self.analysis.is_open()
+            }
             Action::App(AppAction::Show(screen)) => screen != self.screen,
             Action::App(_) => true,
             action => match self.screen {
@@ -56,6 +68,7 @@ impl Place<'_> {
                 Screen::Monitor => self.monitor.is_some_and(|monitor| monitor.applies(action)),
                 Screen::Runs => self.runs.applies(action),
                 Screen::Chat => self.chat.applies(action),
+                Screen::Analysis => self.analysis.applies(action),
             },
         }
     }
@@ -92,6 +105,7 @@ impl Place<'_> {
             Screen::Monitor => self.monitor.map(Monitor::first).unwrap_or_default(),
             Screen::Runs => self.runs.first(),
             Screen::Chat => Vec::new(),
+            Screen::Analysis => self.analysis.first(),
         }
     }
 }

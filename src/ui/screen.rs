@@ -7,11 +7,12 @@ pub enum Screen {
     Monitor,
     Runs,
     Chat,
+    Analysis,
 }
 
 impl Screen {
     /// All screens, in the order of their names in the first line.
-    pub const ALL: [Screen; 4] = [Screen::Home, Screen::Monitor, Screen::Runs, Screen::Chat];
+    pub const ALL: [Screen; 5] = [Screen::Home, Screen::Monitor, Screen::Runs, Screen::Chat, Screen::Analysis];
 
     /// The screen's name.
     pub fn name(self) -> &'static str {
@@ -20,6 +21,7 @@ impl Screen {
             Screen::Monitor => "Monitor",
             Screen::Runs => "Runs",
             Screen::Chat => "Chat",
+            Screen::Analysis => "Analysis",
         }
     }
 }

@@ -22,6 +22,7 @@ pub fn draw(frame: &mut Frame, scene: &Scene) {
         Screen::Home => scene.place.home.draw(frame, frames.body, scene.look),
         Screen::Runs => scene.place.runs.draw(frame, frames.body, scene.look),
         Screen::Chat => scene.place.chat.draw(frame, frames.body, scene.look),
+        Screen::Analysis => scene.place.analysis.draw(frame, frames.body, scene.look),
         Screen::Monitor => {
             if let Some(monitor) = scene.place.monitor {
                 monitor.draw(frame, frames.body, scene.look);

@@ -78,7 +78,7 @@ fn parts(top: Rect, scene: &Scene) -> Parts {
 fn screens(scene: &Scene) -> Line<'static> {
     let theme = &scene.look.theme;
     let mut line = Line::from(Span::styled(NAME, theme.bold(theme.accent)));
-    for screen in Screen::ALL {
+    for screen in scene.place.screens() {
         let style = if screen == scene.place.screen { theme.bold(theme.text) } else { theme.style(theme.dim) };
         line.push_span(Span::styled(format!(" {} ", screen.name()), style));
     }

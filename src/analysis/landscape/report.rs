@@ -462,9 +462,10 @@ mod tests {
         let expected =
             ["random_directions", "directions_pretrained", "directions_trained", "directions_random_initialisation"];
         assert_eq!(names, [&expected[..], &["increment", "slice"]].concat());
-        assert!(report.notes.iter().any(
-            |note| note.starts_with("Self-check, trained (step 170): derivative") && note.ends_with("0.30 % apart.")
-        ));
+        assert!(
+            report.notes.iter().any(|note| note.starts_with("Self-check, trained (step 170): derivative")
+                && note.ends_with("0.30 % apart."))
+        );
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub use mean_curve::MeanCurve;
 pub use reader::HistoryReader;
 pub use rows::{Row, Rows};
 pub use smoothed::SmoothedSeries;
-pub use targets::{TargetHistories, TargetHistory};
+pub use targets::{TargetHistories, TargetHistory, places};
 
 /// A run as its events tell it, in bounded memory.
 #[derive(Default)]

@@ -111,7 +111,7 @@ impl TargetHistories {
 }
 
 /// The layer and the module of each name. Modules have the shortest names that are unique.
-fn places(names: &[&str]) -> Vec<(Option<u64>, String)> {
+pub fn places(names: &[&str]) -> Vec<(Option<u64>, String)> {
     let places = |short: bool| names.iter().map(|name| place(name, short)).collect::<Vec<_>>();
     let shortest = places(true);
     let mut sorted = shortest.clone();

@@ -41,7 +41,7 @@ impl App {
                 return self.show_live_run();
             }
             if !frames.body.contains(at) {
-                return self.show(frames.screen_at(at)?);
+                return self.show(frames.screen_at(at, self.place().screens())?);
             }
         }
         let (body, keymap) = (frames.body, &self.keymap);
@@ -49,6 +49,7 @@ impl App {
             Screen::Home => self.home.handle(&input, body, keymap, &self.look),
             Screen::Runs => self.runs.handle(&input, body, keymap),
             Screen::Chat => self.chat.handle(&input, body, keymap, &self.look),
+            Screen::Analysis => self.analysis.handle(&input, body, keymap, &self.look),
             Screen::Monitor => self.monitors.shown_mut()?.handle(&input, body, keymap, &self.look),
         };
         self.fulfil(intent?)
@@ -86,6 +87,7 @@ impl App {
             Screen::Runs => self.runs.act(action, body),
             Screen::Monitor => self.monitors.shown_mut()?.act(action, body),
             Screen::Chat => self.chat.act(action, body, &self.look),
+            Screen::Analysis => self.analysis.act(action, body, &self.look),
         };
         self.fulfil(intent?)
     }

@@ -51,6 +51,12 @@ impl App {
                 Screen::Monitor if self.monitor().is_none() => Screen::Runs,
                 screen => screen,
             }),
+            Intent::Analyze(preset) => self.analyze(preset),
+            Intent::CancelAnalysis => Some(Effect::CancelAnalysis),
+            Intent::LeaveAnalysis => self.show(match self.analysis.back() {
+                Screen::Monitor if self.monitor().is_none() => Screen::Home,
+                screen => screen,
+            }),
             Intent::OpenFolder(folder) => Some(Effect::OpenFolder(folder)),
             Intent::Copy(text) => Some(Effect::Copy(text)),
             Intent::Refuse(why) => {
@@ -80,7 +86,7 @@ impl App {
     pub(super) fn screen_files(&self) -> ScreenFiles {
         let files = match self.screen {
             Screen::Monitor => self.monitor().and_then(Monitor::screen_files),
-            Screen::Home | Screen::Runs | Screen::Chat => None,
+            Screen::Home | Screen::Runs | Screen::Chat | Screen::Analysis => None,
         };
         let name = format!("finesift-{}", self.screen.name().to_lowercase());
         files.unwrap_or(ScreenFiles { folder: ".".into(), name })
@@ -88,6 +94,7 @@ impl App {
 
     pub(super) fn show(&mut self, screen: Screen) -> Option<Effect> {
         self.chat.opened_from(self.screen);
+        self.analysis.opened_from(self.screen);
         match screen {
             // The monitor shows the live run while it trains, and when it is asked for again.
             Screen::Monitor

@@ -31,6 +31,8 @@ impl App {
                 self.overlay = Some(Overlay::Quit(Question::Waiting, 0));
                 None
             }
+            // Leaving cancels the analysis.
+            Completion::CancelAnalysis => self.ask(question.next()),
             // Leaving cancels the export anyway.
             Completion::CancelExport => self.ask(question.next()).or(Some(Effect::CancelExport)),
             Completion::SaveAndStop => self.stop_and_leave("stopping…", true, Effect::Send),

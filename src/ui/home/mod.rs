@@ -133,6 +133,7 @@ impl Home {
             Action::App(action) => return Some(Intent::App(action)),
             Action::Enter if self.focus == HomePart::List => return self.launch(),
             Action::Launch => return self.launch(),
+            Action::Analyze => return self.analyze(),
             Action::Up => self.go(-1),
             Action::Down => self.go(1),
             Action::PageUp => self.go(-PAGE),
@@ -371,6 +372,13 @@ impl Home {
     fn launch(&self) -> Option<Intent> {
         Some(match &self.list.selected()?.now {
             Ok(preset) => Intent::Launch(Box::new(preset.clone())),
+            Err(error) => Intent::Refuse(error.to_string()),
+        })
+    }
+
+    fn analyze(&self) -> Option<Intent> {
+        Some(match &self.list.selected()?.now {
+            Ok(preset) => Intent::Analyze(Box::new(preset.clone())),
             Err(error) => Intent::Refuse(error.to_string()),
         })
     }

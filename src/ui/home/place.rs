@@ -32,7 +32,7 @@ impl Home {
         let valid = || self.list.selected().is_some_and(|entry| entry.now.is_ok());
         let field = || self.field();
         match action {
-            Action::Launch | Action::Save => valid(),
+            Action::Launch | Action::Save | Action::Analyze => valid(),
             Action::Enter => match self.focus {
                 HomePart::List => valid(),
                 HomePart::Settings => field().is_some(),

@@ -65,8 +65,11 @@ pub enum Action {
     // Chat.
     ScrollUp,
     ScrollDown,
+    // Analysis.
+    CancelAnalysis,
     // Home.
     Launch,
+    Analyze,
     Edit,
     Save,
     Reset,

@@ -20,6 +20,7 @@ pub enum Context {
     Monitor,
     Runs,
     Chat,
+    Analysis,
 }
 
 impl From<Screen> for Context {
@@ -29,6 +30,7 @@ impl From<Screen> for Context {
             Screen::Monitor => Context::Monitor,
             Screen::Runs => Context::Runs,
             Screen::Chat => Context::Chat,
+            Screen::Analysis => Context::Analysis,
         }
     }
 }
@@ -133,7 +135,13 @@ pub const BINDINGS: &[Binding] = bindings! {
         "reset-all" Action::ResetAll, [char('U')], "undo all", "undo all changes of the preset";
         "rename-preset" Action::Rename, [char('n')], "", "rename the selected preset of yours";
         "delete-preset" Action::Delete, [char('D'), Plain(KeyCode::Delete)], "", "move the selected preset of yours to trash; asks";
+        "analyze" Action::Analyze, [char('a')], "", "analyze the gradients of the selected preset";
         "filter-presets" Action::Filter, [char('/')], "filter", "filter the presets, or the settings with the focus";
+    }
+    Analysis {
+        "cancel-analysis" Action::CancelAnalysis, [char('X')], "cancel", "cancel the analysis; nothing is written";
+        "open-analysis" Action::OpenFolder, [char('o')], "folder", "open the folder of the report in a shell or a file manager";
+        "copy-analysis" Action::CopyPath, [char('y')], "", "copy the path of the report's folder";
     }
     Chat {
         "send" Action::Enter, [Plain(KeyCode::Enter)], "send", "send; alt-enter or ctrl-j starts a new line";
@@ -164,6 +172,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         "monitor" Action::App(AppAction::Show(Screen::Monitor)), [char('M'), Plain(KeyCode::F(3))], "", "Monitor: the current run";
         "runs" Action::App(AppAction::Show(Screen::Runs)), [char('R'), Plain(KeyCode::F(4))], "", "Runs: all runs";
         "chat" Action::App(AppAction::Show(Screen::Chat)), [char('C'), Plain(KeyCode::F(5))], "", "Chat: a language model";
+        "analysis" Action::App(AppAction::Show(Screen::Analysis)), [char('A'), Plain(KeyCode::F(6))], "", "Analysis: the current analysis";
         "palette" Action::App(AppAction::Palette), [char(':'), Ctrl('p')], "palette", "search actions, presets, runs, settings, exports";
         "theme" Action::App(AppAction::Theme), [char('t')], "theme", "choose a theme";
         "save-screen" Action::App(AppAction::SaveScreen), [Ctrl('s')], "", "save the screen as SVG and PNG";
@@ -222,7 +231,9 @@ mod tests {
 
     #[test]
     fn no_key_is_bound_twice_in_a_context_and_no_name_is_used_twice() {
-        for context in [Context::Anywhere, Context::Home, Context::Monitor, Context::Runs, Context::Chat] {
+        for context in
+            [Context::Anywhere, Context::Home, Context::Monitor, Context::Runs, Context::Chat, Context::Analysis]
+        {
             let lines = BINDINGS.iter().filter(|binding| binding.context == context);
             let keys: Vec<Key> = lines.flat_map(|binding| binding.keys.iter().copied()).collect();
             for (i, key) in keys.iter().enumerate() {

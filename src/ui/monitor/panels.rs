@@ -81,6 +81,7 @@ pub(super) fn chart<'a>(scene: Scene<'a>, which: Panel, content: ChartContent<'a
     Chart {
         curves: content.curves,
         x_of: scene.view.x_of(),
+        data_axis: None,
         window: None,
         domain: scene.domain(),
         now: scene.now(),

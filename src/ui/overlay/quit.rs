@@ -22,6 +22,8 @@ pub enum Question {
     Export,
     /// The same, while leaving waits for the export.
     Waiting,
+    /// About a running analysis.
+    Analysis,
     /// About a run that is trained by this process.
     Run,
     /// About queued runs that this process would start.
@@ -38,6 +40,8 @@ pub enum Completion {
     /// Leave when the export is done.
     Wait,
     CancelExport,
+    /// Leave, which cancels the analysis.
+    CancelAnalysis,
     /// Stop the run with a checkpoint.
     SaveAndStop,
     /// Stop the run without a checkpoint.
@@ -60,7 +64,8 @@ impl Question {
     pub fn next(self) -> Option<Question> {
         match self {
             Question::Presets => Some(Question::Export),
-            Question::Export | Question::Waiting => Some(Question::Run),
+            Question::Export | Question::Waiting => Some(Question::Analysis),
+            Question::Analysis => Some(Question::Run),
             Question::Run => Some(Question::Queue),
             Question::Queue => None,
         }
@@ -71,6 +76,7 @@ impl Question {
         match self {
             Question::Presets => !scene.place.home.unsaved().is_empty(),
             Question::Export | Question::Waiting => scene.place.runs.exporting().is_some(),
+            Question::Analysis => scene.place.analysis.is_running(),
             Question::Run => trains(scene),
             // A run that trains was asked about already, with them.
             Question::Queue => {
@@ -91,6 +97,9 @@ impl Question {
             Question::Presets => vec![stay, without],
             Question::Export => vec![Answer::new('w', "wait for it, then quit", Completion::Wait), cancel, stay],
             Question::Waiting => vec![stay, cancel],
+            Question::Analysis => {
+                vec![stay, Answer::new('c', "cancel it and quit; nothing is written", Completion::CancelAnalysis)]
+            }
             Question::Run => vec![
                 Answer::new('s', "stop and save a checkpoint", Completion::SaveAndStop),
                 Answer::new('d', "stop and discard the steps since the last checkpoint", Completion::DiscardAndStop),
@@ -106,6 +115,10 @@ impl Question {
             Question::Presets => unsaved_presets(scene, &scene.place.home.unsaved(), room),
             Question::Export => exporting(scene, "An export is still running.", room),
             Question::Waiting => exporting(scene, "Quitting when this export is done.", room),
+            Question::Analysis => {
+                let title = fitted(&plain(scene.place.analysis.title()), room.saturating_sub(25), scene.look.ascii);
+                vec![text(scene, &format!("\"{}\" is still running.", title.trim_end()))]
+            }
             Question::Run => {
                 let training = scene.place.live.map(still_training).unwrap_or_default();
                 let queued = match scene.place.runs.queue().waiting() {
@@ -136,7 +149,7 @@ impl Question {
             Question::Presets if !can_save(&scene.place.home.unsaved()) => {
                 "esc stays; fix or rename these presets at Home"
             }
-            Question::Presets | Question::Export | Question::Waiting => "esc stays",
+            Question::Presets | Question::Export | Question::Waiting | Question::Analysis => "esc stays",
             Question::Run => "esc stays; `finesift attach` shows a run in the background",
             Question::Queue => "esc stays; `finesift queue run` trains them without screens",
         }

@@ -40,7 +40,7 @@ impl Depth {
     }
 
     /// The nearest colour that the terminal can show.
-    pub(super) fn nearest(self, color: Color) -> Color {
+    pub fn nearest(self, color: Color) -> Color {
         let Color::Rgb(r, g, b) = color else { return color };
         match self {
             Depth::True => color,

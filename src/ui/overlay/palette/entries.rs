@@ -121,7 +121,7 @@ fn exports(scene: &Scene) -> Vec<Entry> {
     let shown = scene.place.monitor.and_then(|monitor| monitor.files.as_ref()).map(|files| files.folder.as_path());
     let run = match scene.place.screen {
         Screen::Monitor => scene.place.runs.listed().iter().find(|run| Some(run.path.as_path()) == shown),
-        Screen::Home | Screen::Runs | Screen::Chat => scene.place.runs.selected(),
+        Screen::Home | Screen::Runs | Screen::Chat | Screen::Analysis => scene.place.runs.selected(),
     };
     let Some(run) = run else { return Vec::new() };
     let entry = |format: ExportFormat| {

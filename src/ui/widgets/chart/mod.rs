@@ -24,6 +24,9 @@ pub struct Chart<'a> {
     pub curves: Vec<Curve<'a>>,
     /// The x of a point: its step or its time.
     pub x_of: fn(At) -> f64,
+    /// Whether the x axis is one of data and not of a run, and then whether it is logarithmic: steps are positions on it, powers of
+    /// ten there.
+    pub data_axis: Option<bool>,
     /// The part of the x axis to show; `None` for [`Chart::domain`].
     pub window: Option<(f64, f64)>,
     /// The whole x axis, the same for all charts of a screen; `None` for the range of the points.
@@ -56,6 +59,7 @@ impl<'a> Chart<'a> {
         Chart {
             curves,
             x_of: |at| at.step,
+            data_axis: None,
             window: None,
             domain: None,
             now: None,
@@ -180,13 +184,21 @@ impl Chart<'_> {
         };
         let (from, to) = self.window.or(whole)?;
         // A single point lies in the middle; steps and times before 0 do not exist.
-        let (from, to) = if from == to { ((from - 1.0).max(0.0), to + 1.0) } else { (from, to) };
+        let (from, to) = match self.data_axis {
+            None if from == to => ((from - 1.0).max(0.0), to + 1.0),
+            _ => (from, to),
+        };
         let shown = |bucket: &&Bucket| (self.x_of)(bucket.last) >= from && (self.x_of)(bucket.first) <= to;
         let usable = |value: f64| !self.log || value > 0.0;
         let values =
             points().filter(shown).flat_map(|bucket| [bucket.min, bucket.max]).chain(self.include.iter().copied());
         let range = values.filter(|value| usable(*value)).fold(None, include)?;
-        Some((Axis::x((from, to), self.x_unit, across), Axis::y(range, self.log, self.y_unit, upwards)))
+        let x = match self.data_axis {
+            None => Axis::x((from, to), self.x_unit, across),
+            Some(false) => Axis::data((from, to), false, self.x_unit, across),
+            Some(true) => Axis::data((10f64.powf(from), 10f64.powf(to)), true, self.x_unit, across),
+        };
+        Some((x, Axis::y(range, self.log, self.y_unit, upwards)))
     }
 
     /// The area of the curves with its axes. A chart too small for labels has no axes.
