@@ -15,7 +15,7 @@ pub struct LandscapeOptions {
     pub grid: usize,
     /// The components whose Hessian is looked at.
     pub hessian: HessianScope,
-    /// Iterations of a power iteration at most, and three times as many for both signs and all step lengths.
+    /// Iterations of a power iteration at most, and twice as many for both signs and all step lengths.
     pub iterations: usize,
     /// Relative change at which an eigenvalue has converged.
     pub tolerance: f64,

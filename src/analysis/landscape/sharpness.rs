@@ -15,7 +15,7 @@ use crate::model::backward::GradTargets;
 const STEP: f64 = 1e-3;
 
 /// Products in all, as a multiple of the iterations: for both signs and for shorter steps.
-const LIMIT: usize = 3;
+const LIMIT: usize = 2;
 
 /// The step is small enough if half of it changes the eigenvalue by less than this share.
 const AGREEMENT: f64 = 0.01;
