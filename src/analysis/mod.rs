@@ -10,6 +10,8 @@
 //! axes colours                  which part of a figure is drawn, and in which colours
 //! svg files                     pictures, and the folder of a report
 //! link                          the thread of an analysis and its channel
+//! perturb                       weights that are moved for a while
+//! landscape                     the loss around a model's weights
 //! opened                        a preset's network and batches
 //! gradients                     how a gradient is spread over the components
 //! ```
@@ -21,10 +23,13 @@ mod figure;
 pub mod files;
 #[cfg(feature = "torch")]
 pub mod gradients;
+pub mod landscape;
 mod link;
 mod numbers;
 #[cfg(feature = "torch")]
 mod opened;
+#[cfg(feature = "torch")]
+pub mod perturb;
 mod report;
 #[cfg(test)]
 pub(crate) mod samples;

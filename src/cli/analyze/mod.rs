@@ -2,6 +2,8 @@
 
 #[cfg(feature = "torch")]
 mod gradients;
+#[cfg(feature = "torch")]
+mod landscape;
 mod show;
 mod text;
 
@@ -27,6 +29,9 @@ enum AnalyzeCommand {
     /// Analyze how the gradient is spread over the components, beside a random initialisation
     #[cfg(feature = "torch")]
     Gradients(gradients::Gradients),
+    /// Analyze the loss around the weights: along random directions, the trained increment, and its sharpness
+    #[cfg(feature = "torch")]
+    Landscape(landscape::LandscapeCommand),
     /// Show the report of an earlier analysis
     Show(show::Show),
 }
@@ -52,6 +57,8 @@ impl Analyze {
         match self.command {
             #[cfg(feature = "torch")]
             AnalyzeCommand::Gradients(gradients) => gradients.run(),
+            #[cfg(feature = "torch")]
+            AnalyzeCommand::Landscape(landscape) => landscape.run(),
             AnalyzeCommand::Show(show) => show.run(),
         }
     }
