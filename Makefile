@@ -43,6 +43,7 @@ interop: setup ## check exports and data against transformers, PEFT, pandas, pya
 	target/interop/bin/python tests/interop/vocabulary.py --check
 	target/interop/bin/python tests/interop/splits.py --check
 	target/interop/bin/python tests/interop/selection.py --check
+	target/interop/bin/python tests/interop/pac_bayes.py --check
 	target/interop/bin/python tests/interop/tables.py --check
 	target/interop/bin/python tests/interop/chat.py --check
 	target/interop/bin/python tests/interop/check.py target/debug/finesift

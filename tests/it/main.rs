@@ -7,6 +7,8 @@ mod attach;
 mod attach_pty;
 #[cfg(feature = "torch")]
 mod bench;
+#[cfg(feature = "torch")]
+mod bound;
 mod boundary;
 #[cfg(feature = "torch")]
 mod broken_presets;
@@ -47,6 +49,7 @@ mod layers;
 mod logging;
 #[cfg(feature = "torch")]
 mod lookahead;
+mod pac_bayes;
 mod palette;
 #[cfg(feature = "torch")]
 mod parity;
