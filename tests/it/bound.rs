@@ -101,12 +101,13 @@ fn a_run_is_measured_as_elsewhere_and_its_report_repeats() {
 fn a_selection_without_gradients_leaves_no_example_out() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);
-    for (name, select, rows) in [("random", "random", 2), ("fisher", "fisher", 3)] {
-        let preset = tiny.preset("epochs = 1").replace("[keep]", &format!("select = \"{select}\"\n[keep]"));
-        complete(&tiny, &preset, name);
-        let report = bound(&tiny.path("runs").join(name), &|| Ok(())).unwrap();
+    for (select, rows, examples) in [("random", 2, "72"), ("fisher", 3, "48")] {
+        let preset =
+            tiny.preset("epochs = 1").replace("[keep]", &format!("select = \"{select}\"\nbatches = 3\n[keep]"));
+        complete(&tiny, &preset, select);
+        let report = bound(&tiny.path("runs").join(select), &|| Ok(())).unwrap();
         assert_eq!(report.tables[1].rows.len(), rows, "{select}: {:?}", report.tables[1]);
-        assert_eq!(report.tables[1].rows[0][2], if rows == 2 { "72" } else { "64" });
+        assert_eq!(report.tables[1].rows[0][2], examples);
     }
 }
 

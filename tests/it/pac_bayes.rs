@@ -162,7 +162,7 @@ fn as_text(report: &Report) -> String {
 #[test]
 fn a_report_says_which_bounds_say_nothing() {
     let by_gradients = SelectionDependence::Gradients { examples: 32, ln_selections: 165_000.0 };
-    let vacuous = report(&evidence(28_416, 2700, by_gradients));
+    let vacuous = report(&evidence(128_416, 2700, by_gradients));
     insta::assert_snapshot!("bound_vacuous", as_text(&vacuous));
     let informative = report(&evidence(720, 60_000, SelectionDependence::Independent));
     insta::assert_snapshot!("bound_informative", as_text(&informative));

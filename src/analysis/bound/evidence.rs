@@ -64,7 +64,7 @@ pub struct Group {
     pub from_random: f64,
 }
 
-/// Errors of the Gibbs classifier, which draws its weights anew for each prediction, averaged over draws.
+/// Errors of the Gibbs classifier, which draws new weights for each prediction, averaged over draws.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GibbsErrors {
     /// Standard deviation of the noise of each group, in units of the root mean square of its change.

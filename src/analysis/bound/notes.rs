@@ -13,7 +13,7 @@ pub(super) fn notes(evidence: &Evidence) -> Vec<String> {
          those that the run's seed gives."
             .into(),
         "The loss is the 0-1 error. Cross-entropy is unbounded, so these bounds do not hold for it.".into(),
-        "The bounds are on the Gibbs classifier, which draws its weights from Q anew for each prediction, not on the trained weights w \
+        "The bounds are on the Gibbs classifier, which draws new weights from Q for each prediction, not on the trained weights w \
          themselves. The error of w is shown beside them; no bound on it follows."
             .into(),
         "Assumed: the training examples are independent draws from one distribution. Duplicates, or several examples of one source, \

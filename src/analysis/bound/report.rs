@@ -121,7 +121,7 @@ fn complexity(evidence: &Evidence) -> Option<String> {
     let verdict = match complexity / budget {
         ratio if ratio <= 1.0 => "within that".to_owned(),
         ratio if budget > 0.0 => {
-            format!("{ratio:.1} times too much: train fewer components, structured ones, or on more examples")
+            format!("{ratio:.1} times too much: train fewer components, or on more examples")
         }
         _ => "too much".to_owned(),
     };
@@ -157,11 +157,20 @@ fn random_prior(evidence: &Evidence, bounds: &Bounds) -> [String; 3] {
             grouped(evidence.parameters.components),
             (evidence.parameters.from_random / evidence.parameters.from_initial).sqrt()
         ),
+        conclusion(random > initial).into(),
+    ]
+}
+
+/// What the distances say of the paper's argument.
+fn conclusion(random_is_farther: bool) -> &'static str {
+    if random_is_farther {
         "This agrees with the paper's argument that pre-training shifts the prior towards the posterior, but does not prove it: these \
          weights were trained from the pre-trained ones, so they lie near them by construction. A run that starts from a random \
          initialisation would end elsewhere, nearer to its own start."
-            .into(),
-    ]
+    } else {
+        "The random initialisation is no farther: on these components the run lends no support to the paper's argument that \
+         pre-training shifts the prior towards the posterior."
+    }
 }
 
 /// What a bound is worth, as an addition to its number.
