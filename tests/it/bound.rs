@@ -22,7 +22,7 @@ use crate::tiny::{self, Tiny};
 fn bound(run: &Path, check: &dyn Fn() -> Result<()>) -> Result<Report> {
     let hub = Hub::from_env();
     let access = Access { hub: &hub, cache: Path::new("/nowhere"), downloads: Downloads::Never };
-    let options = BoundOptions { delta: 0.05, from: None, device: Device::Cpu };
+    let options = BoundOptions { delta: 0.05, from: None, draws: 96, device: Device::Cpu };
     analyze(run, options, &access, &|_| {}, check)
 }
 

@@ -26,11 +26,8 @@ const FEWEST: u64 = 8;
 /// Noise in units of the change by training.
 const LEVELS: [f64; 10] = [0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 16.0];
 
-/// Draws of weights at each level.
-const DRAWS: u64 = 80;
-
-/// Draws behind a bound.
-const BOUND_DRAWS: u64 = 1024;
+/// Draws of weights behind a bound, for each draw at a level.
+const DRAWS_PER_LEVEL_DRAW: u64 = 12;
 
 /// How to compute the bounds of a run.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +36,8 @@ pub struct BoundOptions {
     pub delta: f64,
     /// The checkpoint, by default the best.
     pub from: Option<CheckpointSelector>,
+    /// Draws of weights behind a bound, at least 1.
+    pub draws: u64,
     pub device: Device,
 }
 
@@ -61,28 +60,34 @@ pub fn analyze(
             run.display()
         )));
     }
-    let total = gibbs::batches_of_errors(&opened) + DRAWS * LEVELS.len() as u64 + 2 * BOUND_DRAWS;
+    let total = gibbs::batches_of_errors(&opened) + level_draws(options) * LEVELS.len() as u64 + 2 * options.draws;
     let done = Cell::new(0);
     let mut proceed = || {
         done.set(done.get() + 1);
         on_progress(Progress { task: "measuring errors".into(), done: done.get(), total, unit: "batches".into() });
         check()
     };
-    Ok(report(&measure(&opened, options.delta, &mut proceed)?))
+    Ok(report(&measure(&opened, options, &mut proceed)?))
 }
 
-fn measure(run: &OpenedRun, delta: f64, proceed: &mut gibbs::Proceed) -> Result<Evidence> {
+/// Draws at each level: enough to choose one.
+fn level_draws(options: BoundOptions) -> u64 {
+    (options.draws / DRAWS_PER_LEVEL_DRAW).max(1)
+}
+
+fn measure(run: &OpenedRun, options: BoundOptions, proceed: &mut gibbs::Proceed) -> Result<Evidence> {
     let trained = gibbs::errors(run, proceed)?;
     let samples = Samples::of(run);
+    let draws = level_draws(options);
     let mut levels = Vec::with_capacity(LEVELS.len());
     for (number, noise) in LEVELS.into_iter().enumerate() {
-        let plan = DrawPlan { noise, draws: DRAWS, held_out: DRAWS, seed: mixed(run.seed, number as u64) };
+        let plan = DrawPlan { noise, draws, held_out: draws, seed: mixed(run.seed, number as u64) };
         levels.push(gibbs::gibbs_errors(run, &samples, plan, proceed)?);
     }
     let first = levels[0];
     let mut evidence = Evidence {
         subject: run.subject.clone(),
-        delta,
+        delta: options.delta,
         examples: run.train.lengths().len() as u64,
         selection: run.selection,
         held_out_examples: run.held_out.lengths().len() as u64,
@@ -103,7 +108,12 @@ fn measure(run: &OpenedRun, delta: f64, proceed: &mut gibbs::Proceed) -> Result<
     for mean in [PriorMean::Initial, PriorMean::Random] {
         let noise = best_level(&evidence, mean).noise;
         // Draws of their own: those above have chosen the level.
-        let plan = DrawPlan { noise, draws: BOUND_DRAWS, held_out: 2 * DRAWS, seed: mixed(run.seed, 1000) };
+        let plan = DrawPlan {
+            noise,
+            draws: options.draws,
+            held_out: (2 * draws).min(options.draws),
+            seed: mixed(run.seed, 1000),
+        };
         match mean {
             PriorMean::Initial => evidence.initial = gibbs::gibbs_errors(run, &samples, plan, proceed)?,
             PriorMean::Random if noise == evidence.initial.noise => evidence.random = evidence.initial,
