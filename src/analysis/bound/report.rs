@@ -40,6 +40,16 @@ pub(super) fn share(value: f64) -> String {
     format!("{value:.3}")
 }
 
+/// A difference of errors, with its sign. What rounds to zero has none of its own.
+pub(super) fn gap_of(held_out: f64, train: f64) -> String {
+    format!("{:+.3}", ((held_out - train) * 1e3).round() / 1e3 + 0.0)
+}
+
+/// How many times as large.
+fn times(ratio: f64) -> String {
+    if ratio < 10.0 { format!("{ratio:.1}") } else { grouped(ratio.round() as u64) }
+}
+
 /// Nats, rounded.
 pub(super) fn nats(value: f64) -> String {
     match value {
@@ -60,10 +70,10 @@ fn findings(evidence: &Evidence, results: &Results) -> Vec<String> {
         (&results.over_selections, evidence.selection)
     {
         findings.push(format!(
-            "A union bound over all selections that could have been made costs {} nats, {:.1} times the KL divergence; with it \
+            "A union bound over all selections that could have been made costs {} nats, {} times the KL divergence; with it \
              Langford-Seeger's bound is {}{}.",
             nats(ln_selections),
-            ln_selections / Complexity::of(&evidence.groups, PriorMean::Initial, evidence.initial.noise).kl,
+            times(ln_selections / Complexity::of(&evidence.groups, PriorMean::Initial, evidence.initial.noise).kl),
             share(bounds.langford_seeger),
             describe(bounds.langford_seeger, evidence)
         ));
@@ -99,10 +109,10 @@ fn gap(evidence: &Evidence, bounds: &Bounds) -> String {
     let (trained, gibbs) = (evidence.trained, evidence.initial);
     let beyond = |bound: f64| share((bound - gibbs.train).max(0.0));
     format!(
-        "Measured generalisation gap (held-out minus training error): {:+.3} for the trained weights, {:+.3} for the Gibbs \
+        "Measured generalisation gap (held-out minus training error): {} for the trained weights, {} for the Gibbs \
          classifier. The bounds allow {} (McAllester), {} (Catoni) and {} (Langford-Seeger).",
-        trained.held_out - trained.train,
-        gibbs.held_out - gibbs.train,
+        gap_of(trained.held_out, trained.train),
+        gap_of(gibbs.held_out, gibbs.train),
         beyond(bounds.mcallester),
         beyond(bounds.catoni.bound),
         beyond(bounds.langford_seeger)
@@ -121,7 +131,7 @@ fn complexity(evidence: &Evidence) -> Option<String> {
     let verdict = match complexity / budget {
         ratio if ratio <= 1.0 => "within that".to_owned(),
         ratio if budget > 0.0 => {
-            format!("{ratio:.1} times too much: train fewer components, or on more examples")
+            format!("{} times too much: train fewer components, or on more examples", times(ratio))
         }
         _ => "too much".to_owned(),
     };
@@ -142,20 +152,20 @@ fn random_prior(evidence: &Evidence, bounds: &Bounds) -> [String; 3] {
     let at = |mean| nats(Complexity::of(&evidence.groups, mean, evidence.initial.noise).kl);
     [
         format!(
-            "With the prior around a random initialisation of the same components instead, ‖w − w₀‖² is {:.1} times as large, and the \
+            "With the prior around a random initialisation of the same components instead, ‖w − w₀‖² is {} times as large, and the \
              KL divergence at the same noise {} nats instead of {}. At the noise that suits this prior best, Langford-Seeger's bound \
              is {}{}.",
-            random / initial,
+            times(random / initial),
             at(PriorMean::Random),
             at(PriorMean::Initial),
             share(bounds.langford_seeger),
             describe(bounds.langford_seeger, evidence)
         ),
         format!(
-            "Over all {} parameters of the model, the trained weights are {:.1} times as far (L2) from a random initialisation as from \
+            "Over all {} parameters of the model, the trained weights are {} times as far (L2) from a random initialisation as from \
              the initial weights.",
             grouped(evidence.parameters.components),
-            (evidence.parameters.from_random / evidence.parameters.from_initial).sqrt()
+            times((evidence.parameters.from_random / evidence.parameters.from_initial).sqrt())
         ),
         conclusion(random > initial).into(),
     ]

@@ -2,7 +2,7 @@
 
 use super::bounds::{Bounds, Verdict, shares};
 use super::evidence::{Complexity, Errors, Evidence, PriorMean, SelectionDependence};
-use super::report::{Results, confidence, nats, share};
+use super::report::{Results, confidence, gap_of, nats, share};
 use crate::analysis::Table;
 use crate::quantity::grouped;
 
@@ -16,8 +16,7 @@ fn table(name: &str, title: String, columns: &[&str], rows: Vec<Vec<String>>) ->
 
 fn errors(evidence: &Evidence) -> Table {
     let row = |name: String, errors: Errors| {
-        let gap = format!("{:+.3}", errors.held_out - errors.train);
-        vec![name, share(errors.train), share(errors.held_out), gap]
+        vec![name, share(errors.train), share(errors.held_out), gap_of(errors.held_out, errors.train)]
     };
     let mut gibbs = vec![(evidence.initial, "initial weights")];
     if evidence.random.noise != evidence.initial.noise {
