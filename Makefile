@@ -44,6 +44,7 @@ interop: setup ## check exports and data against transformers, PEFT, pandas, pya
 	target/interop/bin/python tests/interop/splits.py --check
 	target/interop/bin/python tests/interop/selection.py --check
 	target/interop/bin/python tests/interop/bootstrap.py --check
+	target/interop/bin/python tests/interop/pac_bayes.py --check
 	target/interop/bin/python tests/interop/tables.py --check
 	target/interop/bin/python tests/interop/chat.py --check
 	target/interop/bin/python tests/interop/methods.py --check

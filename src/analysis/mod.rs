@@ -14,9 +14,11 @@
 //! landscape                     the loss around a model's weights
 //! opened                        a preset's network and batches
 //! gradients                     how a gradient is spread over the components
+//! bound                         PAC-Bayes bounds beside the measured generalisation gap
 //! ```
 
 mod axes;
+pub mod bound;
 mod check;
 mod colours;
 mod figure;

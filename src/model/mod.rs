@@ -49,4 +49,4 @@ pub use objective::{LossGradients, LossTargets, Objective};
 pub use parameters::Parameters;
 pub use segments::{Inputs, Segments};
 pub use tape::{ForwardPass, LinearRecord, LinearSlots};
-pub use weights::{LoadOptions, LoadReport};
+pub use weights::{LoadOptions, LoadReport, initialized};

@@ -9,10 +9,11 @@ use rand::distr::Distribution;
 use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind, Tensor};
 
-use super::builder::ParameterSpec;
+use super::builder::{ParameterKind, ParameterSpec};
 use super::checkpoint::{Checkpoint, PIECE};
 use super::head::Head;
 use super::layout::Layout;
+use super::lora;
 use super::parameters::Parameters;
 use crate::Usage;
 use crate::protocol::Progress;
@@ -154,15 +155,19 @@ fn is_buffer(name: &str) -> bool {
     names.iter().any(|buffer| name.ends_with(buffer))
 }
 
-/// The values of a new head, fp32 on the CPU, as in transformers: normal weights, zero biases. The generator is our own, so
-/// that a head is the same on every device.
-pub(super) fn initialized(spec: &ParameterSpec, deviation: f64, random: &mut ChaCha8Rng) -> Tensor {
-    if spec.is_bias() {
-        return Tensor::zeros(&spec.shape, (Kind::Float, Device::Cpu));
+/// The values of a new parameter, fp32 on the CPU, as in transformers: normal weights, zero biases, norms of one. The generator
+/// is our own, so that a new head is the same on every device.
+pub fn initialized(spec: &ParameterSpec, deviation: f64, random: &mut ChaCha8Rng) -> Tensor {
+    match spec.kind {
+        ParameterKind::LinearBias | ParameterKind::NormBias => Tensor::zeros(&spec.shape, (Kind::Float, Device::Cpu)),
+        ParameterKind::NormWeight => Tensor::ones(&spec.shape, (Kind::Float, Device::Cpu)),
+        ParameterKind::LinearWeight | ParameterKind::Table => {
+            let count = spec.components() as usize;
+            let values: Vec<f32> = normal(random).take(count).map(|value| (value * deviation) as f32).collect();
+            Tensor::from_slice(&values).reshape(&spec.shape)
+        }
+        ParameterKind::LoraA | ParameterKind::LoraB => lora::initialized(spec, random),
     }
-    let count = spec.components() as usize;
-    let values: Vec<f32> = normal(random).take(count).map(|value| (value * deviation) as f32).collect();
-    Tensor::from_slice(&values).reshape(&spec.shape)
 }
 
 /// Normal numbers by the Box-Muller transform.

@@ -7,6 +7,8 @@ mod attach;
 mod attach_pty;
 #[cfg(feature = "torch")]
 mod bench;
+#[cfg(feature = "torch")]
+mod bound;
 mod boundary;
 #[cfg(feature = "torch")]
 mod broken_presets;
@@ -49,6 +51,7 @@ mod logging;
 mod lookahead;
 #[cfg(feature = "torch")]
 mod methods;
+mod pac_bayes;
 mod palette;
 #[cfg(feature = "torch")]
 mod parity;

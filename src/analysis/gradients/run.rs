@@ -12,7 +12,7 @@ use crate::analysis::opened::OpenedForAnalysis;
 use crate::analysis::report::Report;
 use crate::data::Batch;
 use crate::device::DeviceChoice;
-use crate::inputs::target_criterion;
+use crate::inputs::{target_budget, target_criterion};
 use crate::model::Network;
 use crate::preset::Preset;
 use crate::protocol::Progress;
@@ -131,8 +131,10 @@ impl Measuring<'_> {
         let selection = SelectionOptions {
             rules: &rules,
             criterion: target_criterion(preset),
+            budget: target_budget(preset),
             seed: preset.train.seed,
             backward: options.backward(0),
+            compared: &[],
         };
         let Selection { parameters, .. } = select_components(&network, &selection, &loader.first(preset.sift.batches))?;
         let rate = LearningRate {

@@ -1,6 +1,8 @@
 //! `finesift analyze`: analyses of a model on its data, on the screen of an analysis or as text.
 
 #[cfg(feature = "torch")]
+mod bound;
+#[cfg(feature = "torch")]
 mod gradients;
 #[cfg(feature = "torch")]
 mod landscape;
@@ -32,6 +34,9 @@ enum AnalyzeCommand {
     /// Analyze the loss around the weights: along random directions, the trained increment, and its sharpness
     #[cfg(feature = "torch")]
     Landscape(landscape::LandscapeCommand),
+    /// Bound the error of a fine-tuned classifier (PAC-Bayes), beside its measured generalisation gap
+    #[cfg(feature = "torch")]
+    Bound(bound::Bound),
     /// Show the report of an earlier analysis
     Show(show::Show),
 }
@@ -59,6 +64,8 @@ impl Analyze {
             AnalyzeCommand::Gradients(gradients) => gradients.run(),
             #[cfg(feature = "torch")]
             AnalyzeCommand::Landscape(landscape) => landscape.run(),
+            #[cfg(feature = "torch")]
+            AnalyzeCommand::Bound(bound) => bound.run(),
             AnalyzeCommand::Show(show) => show.run(),
         }
     }
