@@ -105,6 +105,9 @@ impl App {
             Screen::Monitor if self.monitors.shown().is_none() => {
                 self.toasts.info("no run yet: launch a preset at Home, or replay a run from Runs");
             }
+            Screen::Analysis if !self.analysis.is_open() => {
+                self.toasts.info("no analysis yet: press a on a preset at Home");
+            }
             screen => self.screen = screen,
         }
         (screen == Screen::Runs).then_some(Effect::ListRuns)
