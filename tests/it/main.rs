@@ -1,6 +1,7 @@
 //! All integration tests in one binary, a module for each part of finesift.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod analysis_screen;
 mod ascii;
 mod attach;
 #[cfg(feature = "torch")]

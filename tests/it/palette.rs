@@ -33,7 +33,7 @@ const SIZE: (u16, u16) = (120, 40);
 const WALK: (u16, u16) = (80, 24);
 
 /// Places of the program, with the keys that lead there.
-pub const PLACES: [(&str, Start, &str); 33] = [
+pub const PLACES: [(&str, Start, &str); 36] = [
     ("home list", Start::Home, ""),
     ("home settings", Start::Home, "e"),
     ("home settings changed", Start::Home, "e\n9\n"),
@@ -67,6 +67,9 @@ pub const PLACES: [(&str, Start, &str); 33] = [
     ("the second entry of the queue", Start::Queue, "\tj"),
     ("an export", Start::Exporting, ""),
     ("chat", Start::Chat, "hi"),
+    ("an analysis", Start::Analysis, ""),
+    ("a table of an analysis", Start::Analysis, "\t\t\t"),
+    ("a running analysis", Start::Analyzing, ""),
 ];
 
 /// Dialogs and overlays, with the keys that open them.
@@ -113,6 +116,10 @@ pub enum Start {
     Exporting,
     /// A chat with a model that is loaded.
     Chat,
+    /// An analysis that is done.
+    Analysis,
+    /// One that is running, seen from its screen.
+    Analyzing,
 }
 
 /// What the places are made of.
@@ -202,6 +209,8 @@ pub fn at(world: &World, start: Start, keys: &str, size: (u16, u16)) -> App {
             });
             app.screen = Screen::Runs;
         }
+        Start::Analysis => app = crate::analysis_screen::done(size),
+        Start::Analyzing => app = crate::analysis_screen::running(size),
         Start::Chat => {
             app.chat.set_history(vec!["earlier".into()]);
             app.chat.open(app.chat.start_with("runs/mine".into()));

@@ -180,7 +180,8 @@ impl Ranking {
     }
 
     /// Shares of the components, in percent, by log10 of their magnitude: edges `width` apart, and a share for each bin between;
-    /// then the share that is smaller than the first edge, zeros among them. At most so many decades below the largest.
+    /// then the share that is smaller than the first edge, zeros among them. The first bin is one with
+    /// 0.01 % of them, at most so many decades below the largest.
     pub fn by_decade(&self, width: f64, decades: f64) -> (Vec<f64>, Vec<f64>, f64) {
         let total = self.total().count;
         let largest = self.cumulated.first().map_or(0, |(bin, _)| *bin);
@@ -198,7 +199,9 @@ impl Ranking {
                 None => below += share,
             }
         }
-        let first = shares.iter().position(|share| *share > 0.0).unwrap_or(0);
+        // A tail of single components would take most of the axis.
+        let first = shares.iter().position(|share| *share >= 0.01).unwrap_or(0);
+        below += shares[..first].iter().sum::<f64>();
         let edges = (lowest + first as i64..=top).map(|number| number as f64 * width).collect();
         (edges, shares.split_off(first), below)
     }

@@ -123,3 +123,93 @@ impl<'a> Sums<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use tch::Device;
+
+    use super::*;
+    use crate::data::BatchLabels;
+    use crate::model::{Head, LoadOptions};
+    use crate::protocol::HeadRows;
+
+    /// A tiny network and a batch for it.
+    fn tiny() -> (Network, Batch) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-bert");
+        let head = Head { outputs: 2, rows: HeadRows::New };
+        let options = LoadOptions { head, dtype: Kind::Float, device: Device::Cpu, seed: 1 };
+        let (network, _) = Network::open(&folder, &options, &|_| {}).unwrap();
+        let input_ids: Vec<i64> = (0..24).map(|n| 1 + n * 7 % 30).collect();
+        let batch = Batch {
+            rows: 3,
+            length: 8,
+            input_ids,
+            sequence_ids: vec![1; 24],
+            token_type_ids: vec![0; 24],
+            position_ids: None,
+            labels: BatchLabels::Classes(vec![0, 1, 1]),
+            tokens: 24,
+        };
+        (network, batch)
+    }
+
+    /// The same gradients from autograd of the whole network, all of them at once.
+    fn dense(network: &Network, names: &[String], batch: &Batch) -> Vec<Vec<f32>> {
+        let weights: Vec<Tensor> =
+            names.iter().map(|name| network.parameters.get(name).set_requires_grad(true)).collect();
+        let batch = DeviceBatch::new(batch, Device::Cpu);
+        let segments = network.segments(&batch.inputs);
+        let mut pass = crate::model::ForwardPass::inference();
+        let logits = (0..segments.count()).fold(Tensor::new(), |hidden, at| segments.forward(at, &hidden, &mut pass));
+        let crate::model::LossTargets::Classes(classes) = &batch.targets else { panic!("no classes") };
+        let loss = logits.cross_entropy_for_logits(classes);
+        let gradients = Tensor::run_backward(&[&loss], &weights, false, false);
+        weights.iter().for_each(|weight| drop(weight.set_requires_grad(false)));
+        gradients.iter().map(|gradient| Vec::try_from(gradient.flatten(0, -1)).unwrap()).collect()
+    }
+
+    #[test]
+    fn shares_and_top_sets_are_those_of_dense_gradients_sorted() {
+        let (network, batch) = tiny();
+        let specs =
+            network.parameters.specs().iter().filter(|spec| spec.name.contains("query") || spec.name.contains("value"));
+        let names: Vec<String> = specs.map(|spec| spec.name.clone()).collect();
+        let targets = Targets::new(&names.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(targets.modules, ["query", "value"]);
+        let dense = dense(&network, &names, &batch);
+        let rate = 0.02;
+        let found = measure(&network, &targets, &batch, rate, false).unwrap();
+        let squares = |values: &[f64]| values.iter().map(|value| value * value).sum::<f64>();
+        let sorted = |parts: &[&Vec<f32>]| {
+            let mut all: Vec<f64> = parts.iter().flat_map(|part| part.iter().map(|v| f64::from(v.abs()))).collect();
+            all.sort_by(|a, b| b.total_cmp(a));
+            all
+        };
+        let check = |ranking: &Ranking, all: &[f64]| {
+            for k in [1, all.len() / 100, all.len() / 10, all.len() / 2] {
+                let expected = 100.0 * (squares(&all[..k]) / squares(all)).sqrt();
+                let (l1, all_l1) = (all[..k].iter().sum::<f64>(), all.iter().sum::<f64>());
+                let shares = ranking.top_of(k as f64);
+                assert!((shares.l2 - expected).abs() < 0.5, "{k}: {} {expected}", shares.l2);
+                assert!((shares.l1 - 100.0 * l1 / all_l1).abs() < 0.5, "{k}: {} {}", shares.l1, 100.0 * l1 / all_l1);
+            }
+        };
+        check(&found.overall, &sorted(&dense.iter().collect::<Vec<_>>()));
+        let values = names.iter().zip(&dense).filter(|(name, _)| name.contains("value")).map(|(_, part)| part);
+        check(&found.modules[1], &sorted(&values.collect::<Vec<_>>()));
+        let mut covered = 0.0;
+        for (part, top) in dense.iter().zip(&found.top.0) {
+            let k = budget(part.len() as i64, rate) as usize;
+            let largest = &sorted(&[part])[..k];
+            covered += squares(largest);
+            let chosen: Vec<f64> = top.iter().map(|index| f64::from(part[*index as usize].abs())).collect();
+            assert_eq!(top.len(), k);
+            assert!((squares(&chosen) - squares(largest)).abs() <= 1e-5 * squares(largest));
+        }
+        let all: f64 = dense.iter().flatten().map(|v| f64::from(*v).powi(2)).sum();
+        assert!((found.covered - 100.0 * (covered / all).sqrt()).abs() < 1e-3, "{}", found.covered);
+        assert!((found.overall.norm() - all.sqrt()).abs() < 1e-5 * all.sqrt());
+    }
+}

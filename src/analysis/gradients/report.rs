@@ -69,28 +69,34 @@ pub fn report(settings: &Settings, targets: &Targets, passes: &[Pass]) -> Report
 fn findings(settings: &Settings, compared: &[&Pass], passes: &[&Pass]) -> Vec<String> {
     let Some(first) = compared.first() else { return Vec::new() };
     let twin = compared.get(1);
-    let both = |text: &dyn Fn(&Pass) -> String| match twin {
-        Some(twin) => format!("{} ({}: {})", text(first), twin.name, text(twin)),
-        None => text(first),
+    // `… (random initialisation: 12 %).`
+    let both = |before: &str, of: &dyn Fn(&Pass) -> String, after: &str| {
+        let twin = twin.map(|twin| format!(" ({}: {})", twin.name, of(twin))).unwrap_or_default();
+        format!("{before} {}{after}{twin}.", of(first))
     };
     let mean = |pass: &Pass, of: fn(&Ranking) -> f64| pass.overall(of).mean;
-    let share = |of: fn(&Ranking) -> f64| both(&|pass| percent(mean(pass, of)));
+    let share =
+        |before: &str, of: fn(&Ranking) -> f64, after: &str| both(before, &|pass| percent(mean(pass, of)), after);
     let rate = percent(100.0 * settings.rate);
     let mut findings = vec![
-        format!("1 % of the components hold {} of the gradient's L2 norm.", share(|ranking| ranking.top(1.0).l2)),
-        format!("1 % of the components hold {} of its L1 norm.", share(|ranking| ranking.top(1.0).l1)),
-        format!("90 % of the L2 norm lie in {} of the components.", share(|ranking| ranking.needed(90.0))),
-        format!(
-            "The {rate} largest components of each tensor, as the preset selects, hold {} of the L2 norm.",
-            both(&|pass| percent(Mean::of(pass.covered.iter().copied()).mean))
+        share("1 % of the components hold", |ranking| ranking.top(1.0).l2, " of the gradient's L2 norm"),
+        share("1 % of the components hold", |ranking| ranking.top(1.0).l1, " of its L1 norm"),
+        share("90 % of the L2 norm lie in", |ranking| ranking.needed(90.0), " of the components"),
+        both(
+            &format!("The {rate} largest components of each tensor, as the preset selects, hold"),
+            &|pass| percent(Mean::of(pass.covered.iter().copied()).mean),
+            " of the L2 norm",
         ),
-        format!("The Gini coefficient of |g| is {}.", both(&|pass| format!("{:.2}", mean(pass, Ranking::gini)))),
-        format!("The participation ratio is {} of the components.", share(Ranking::participation)),
+        both("The Gini coefficient of |g| is", &|pass| format!("{:.2}", mean(pass, Ranking::gini)), ""),
+        share("The participation ratio is", Ranking::participation, " of the components"),
     ];
     if !first.with_first.is_empty() {
-        findings.push(format!(
-            "Of the {rate} largest components of a batch, {} are among those of the first batch; of components chosen at random, {rate} would be.",
-            both(&|pass| percent(Mean::of(pass.with_first.iter().map(|overlap| overlap.share)).mean))
+        findings.push(both(
+            &format!(
+                "A batch shares with the first batch, of its {rate} largest components (at random it would be {rate}),"
+            ),
+            &|pass| percent(Mean::of(pass.with_first.iter().map(|overlap| overlap.share)).mean),
+            "",
         ));
     }
     if let Some((last, overlap)) = passes.iter().skip(2).rev().find_map(|pass| Some((pass, pass.with_start?))) {
@@ -119,7 +125,10 @@ fn notes(settings: &Settings, first: Option<&&Pass>) -> Vec<String> {
     if let Some(first) = first {
         let (_, _, below) = first.magnitudes.ranking().by_decade(BIN, DECADES);
         if below > 0.0 {
-            notes.push(format!("The histogram leaves out the {} of components that are 0 or more than {DECADES} decades below the largest.", percent(below)));
+            notes.push(format!(
+                "The histogram leaves out the smallest {} of the components, zeros among them.",
+                percent(below)
+            ));
         }
     }
     notes

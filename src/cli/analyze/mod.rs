@@ -6,19 +6,20 @@ mod bound;
 mod gradients;
 #[cfg(feature = "torch")]
 mod landscape;
+#[cfg(feature = "torch")]
+mod run;
 mod show;
 mod text;
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-use super::args::WorkbenchArgs;
-use crate::analysis::files;
 #[cfg(feature = "torch")]
 pub(super) use gradients::gradients_of;
+#[cfg(feature = "torch")]
+use run::{AnalyzeArgs, default_folder};
 
 #[derive(Args)]
 pub(super) struct Analyze {
@@ -41,22 +42,6 @@ enum AnalyzeCommand {
     Show(show::Show),
 }
 
-/// Where the files of an analysis go, and how it is shown.
-#[derive(Args)]
-pub(super) struct AnalyzeArgs {
-    /// Folder for the report, its figures and tables; an earlier analysis there is replaced [default: analyses/ANALYSIS-NAME]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Print the findings and tables as text instead of opening the screen
-    #[arg(long)]
-    plain: bool,
-    /// Print the report as JSON instead of opening the screen
-    #[arg(long, conflicts_with = "plain")]
-    json: bool,
-    #[command(flatten)]
-    pub(super) workbench: WorkbenchArgs,
-}
-
 impl Analyze {
     pub(super) fn run(self) -> Result<ExitCode> {
         match self.command {
@@ -69,23 +54,4 @@ impl Analyze {
             AnalyzeCommand::Show(show) => show.run(),
         }
     }
-}
-
-impl AnalyzeArgs {
-    /// The folder for the files of an analysis, checked before anything is computed.
-    ///
-    /// # Errors
-    /// [`Usage`](crate::Usage): it holds anything but an earlier analysis.
-    pub(super) fn folder(&self, kind: &str, subject: &str) -> Result<PathBuf> {
-        let folder = self.out.clone().unwrap_or_else(|| default_folder(kind, subject));
-        files::check_folder(&folder)?;
-        Ok(folder)
-    }
-}
-
-/// `analyses/gradients-demo`.
-pub(super) fn default_folder(kind: &str, subject: &str) -> PathBuf {
-    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
-    let name: String = subject.chars().map(plain).collect();
-    Path::new("analyses").join(format!("{kind}-{}", name.trim_matches(['-', '.'])))
 }

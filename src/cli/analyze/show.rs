@@ -1,22 +1,17 @@
-//! Shows a running analysis or an earlier report: on the screen, as text or as JSON.
+//! `finesift analyze show`: an earlier report on the screen or as text.
 
-use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::AnalyzeArgs;
 use super::text;
-use crate::analysis::{Analysis, AnalysisLink, AnalysisUpdate, Report, files};
+use crate::analysis::files;
 use crate::cli::args::WorkbenchArgs;
 use crate::cli::backend::LocalBackend;
 use crate::cli::watch::detached_note;
 use crate::cli::{is_dumb, on_terminal, print, report};
-use crate::protocol::Progress;
-use crate::signals::{Signal, Signals};
 use crate::ui::{self, AnalysisStart};
 
 #[derive(Args)]
@@ -44,109 +39,10 @@ impl Show {
     }
 }
 
-impl AnalyzeArgs {
-    /// Runs an analysis and shows it.
-    ///
-    /// # Errors
-    /// Those of the analysis.
-    pub(super) fn show(&self, analysis: Analysis) -> Result<ExitCode> {
-        if !self.plain && !self.json && on_terminal() && !is_dumb() {
-            return open(&self.workbench, AnalysisStart::Run(analysis));
-        }
-        let folder = analysis.folder.clone();
-        match watch(analysis)? {
-            Ended::Done(report) if self.json => print(&(serde_json::to_string(&report)? + "\n"))?,
-            Ended::Done(report) => {
-                print(&text::report(&report))?;
-                let _ = writeln!(io::stderr(), "report, figures and tables: {}", folder.display());
-            }
-            Ended::Signalled(signal) => {
-                let _ = writeln!(io::stderr(), "{signal}: cancelled the analysis; nothing was written");
-                return Ok(ExitCode::from(signal.exit_code() as u8));
-            }
-        }
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-fn open(workbench: &WorkbenchArgs, start: AnalysisStart) -> Result<ExitCode> {
+/// Opens the screen of an analysis.
+pub(super) fn open(workbench: &WorkbenchArgs, start: AnalysisStart) -> Result<ExitCode> {
     let (config, options) = workbench.screen.settings()?;
     let backend = LocalBackend::new(workbench.runs.folder_with(&config), &workbench.device)?;
     let outcome = ui::open_analysis(backend, start, options)?;
     report(&outcome, &detached_note(&outcome))
-}
-
-/// How an analysis ended.
-enum Ended {
-    Done(Box<Report>),
-    Signalled(Signal),
-}
-
-/// Runs an analysis with its progress on stderr. The first signal cancels it, the second one ends the process.
-fn watch(analysis: Analysis) -> Result<Ended> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let bar = Bar::new()?;
-    runtime.block_on(async {
-        let mut signals = Signals::listen()?;
-        let mut link = AnalysisLink::spawn(analysis).context("cannot start the analysis")?;
-        let mut signalled: Option<Signal> = None;
-        loop {
-            tokio::select! {
-                update = link.next() => match update.context("the analysis has ended without a report")? {
-                    AnalysisUpdate::Progress(progress) => bar.show(progress),
-                    AnalysisUpdate::Partial(_) => {}
-                    AnalysisUpdate::Done(report) => return Ok(Ended::Done(report)),
-                    AnalysisUpdate::Cancelled => return Ok(Ended::Signalled(signalled.unwrap_or(Signal::Interrupt))),
-                    AnalysisUpdate::Failed(error) => return Err(error),
-                },
-                signal = signals.next() => {
-                    if signalled.is_some() {
-                        // Skips libtorch's destructors, which crash while it computes.
-                        signal_hook::low_level::exit(signal.exit_code());
-                    }
-                    signalled = Some(signal);
-                    link.cancel();
-                }
-            }
-        }
-    })
-}
-
-/// Progress on stderr: a bar on a terminal, else a line for each task.
-struct Bar {
-    bar: ProgressBar,
-    task: std::cell::RefCell<String>,
-}
-
-impl Bar {
-    fn new() -> Result<Bar> {
-        let bar = ProgressBar::new(0);
-        bar.set_style(ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}")?);
-        if !io::stderr().is_terminal() {
-            bar.set_draw_target(ProgressDrawTarget::hidden());
-        }
-        Ok(Bar { bar, task: Default::default() })
-    }
-
-    fn show(&self, progress: Progress) {
-        let Progress { task, done, total, .. } = progress;
-        if *self.task.borrow() != task {
-            if self.bar.is_hidden() {
-                let _ = writeln!(io::stderr(), "{task}: {done} of {total}");
-            }
-            self.bar.set_message(task.clone());
-            self.task.replace(task);
-        }
-        if self.bar.length() != Some(total) {
-            self.bar.reset_eta();
-        }
-        self.bar.set_length(total);
-        self.bar.set_position(done);
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
 }

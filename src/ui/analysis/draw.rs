@@ -34,7 +34,8 @@ impl AnalysisScreen {
             let hidden = lines.len().saturating_sub(usize::from(inner.height));
             draw_lines(frame, inner, look, &lines, 0);
             if hidden > 0 {
-                let more = format!(" {hidden} more lines: tab ");
+                let more =
+                    if hidden == 1 { " 1 more line: tab ".to_owned() } else { format!(" {hidden} more lines: tab ") };
                 let at =
                     Rect { y: findings.bottom() - 1, height: 1, width: findings.width.saturating_sub(2), ..findings };
                 frame.render_widget(Line::styled(more, look.theme.style(look.theme.dim)).right_aligned(), at);
@@ -141,7 +142,7 @@ impl AnalysisScreen {
                 let shown = &report.tables[*number];
                 let title = named(&shown.title);
                 let inner = panel(frame, area, look, true, Title { note, ..Title::named(&title) });
-                table::draw(frame, inner, look, shown, self.scrolled);
+                table::draw(frame, inner, look, shown, (self.scrolled, self.column));
             }
             Part::Findings => {
                 let inner = panel(frame, area, look, true, Title { note, ..Title::named("Findings") });

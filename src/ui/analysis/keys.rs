@@ -36,15 +36,15 @@ impl AnalysisScreen {
             Action::Enter if self.shown().is_some() => self.full = !self.full,
             Action::FocusNext => self.turn(1),
             Action::FocusPrevious => self.turn(-1),
-            Action::Left => self.move_cursor(-STEP),
-            Action::Right => self.move_cursor(STEP),
+            Action::Left => self.move_by(-1),
+            Action::Right => self.move_by(1),
             Action::Up => self.scroll(-1, area, look),
             Action::Down => self.scroll(1, area, look),
             Action::PageUp => self.scroll(-PAGE, area, look),
             Action::PageDown => self.scroll(PAGE, area, look),
             Action::First => self.scrolled = 0,
             Action::Last => self.scroll(isize::MAX, area, look),
-            Action::CancelAnalysis if self.is_running() => {
+            Action::CancelAnalysis if self.applies(action) => {
                 self.cancelling();
                 return Some(Intent::CancelAnalysis);
             }
@@ -61,13 +61,24 @@ impl AnalysisScreen {
         let count = Part::all(report).len() as isize;
         if count > 0 {
             self.part = (self.part as isize + by).rem_euclid(count) as usize;
-            (self.scrolled, self.cursor) = (0, None);
+            (self.scrolled, self.column, self.cursor) = (0, 0, None);
         }
     }
 
-    fn move_cursor(&mut self, by: f64) {
-        if matches!(self.shown(), Some(Part::Figure(_))) {
-            self.cursor = Some((self.cursor.unwrap_or(0.5) + by).clamp(0.0, 1.0));
+    /// Moves the cursor of a figure, or the columns of a table.
+    fn move_by(&mut self, by: i8) {
+        match self.shown() {
+            Some(Part::Figure(_)) => {
+                let from = self.cursor.unwrap_or(0.5);
+                self.cursor = Some((from + f64::from(by) * STEP).clamp(0.0, 1.0));
+            }
+            Some(Part::Table(number)) => {
+                let columns = self.report.as_ref().and_then(|report| report.tables.get(number));
+                // The first column stays, and one more.
+                let most = columns.map_or(0, |table| table.columns.len().saturating_sub(2));
+                self.column = self.column.saturating_add_signed(isize::from(by)).min(most);
+            }
+            Some(Part::Findings | Part::Notes) | None => {}
         }
     }
 

@@ -46,6 +46,8 @@ pub struct AnalysisScreen {
     full: bool,
     /// Lines or rows that are scrolled past.
     scrolled: usize,
+    /// Columns of a table, after the first, that are scrolled past.
+    column: usize,
     /// The cursor of a figure, as a share of its x axis.
     cursor: Option<f64>,
     /// Time since the program started.
@@ -79,6 +81,7 @@ impl Default for AnalysisScreen {
             part: 0,
             full: false,
             scrolled: 0,
+            column: 0,
             cursor: None,
             now: Duration::ZERO,
             back: Screen::Home,

@@ -10,7 +10,7 @@ impl AnalysisScreen {
         match action {
             Action::Back => true,
             Action::FocusNext | Action::FocusPrevious | Action::Enter => self.shown().is_some(),
-            Action::Left | Action::Right => figure,
+            Action::Left | Action::Right => figure || matches!(self.shown(), Some(Part::Table(_))),
             Action::Up | Action::Down | Action::PageUp | Action::PageDown | Action::First | Action::Last => {
                 self.shown().is_some() && !figure
             }
@@ -25,7 +25,7 @@ impl AnalysisScreen {
         vec![
             (Action::FocusNext, "next"),
             (Action::Enter, if self.full { "smaller" } else { "full screen" }),
-            (Action::Left, "cursor"),
+            (Action::Left, if matches!(self.shown(), Some(Part::Table(_))) { "columns" } else { "cursor" }),
             (Action::Down, "scroll"),
             (Action::CancelAnalysis, "cancel"),
             (Action::OpenFolder, "folder"),

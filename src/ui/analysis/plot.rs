@@ -44,7 +44,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, look: &Look, figure: &Figure, 
     frame.render_widget(Paragraph::new(legend), top);
     let curve = |line: &Trace| -> (Style, char) {
         let number = line.number % RUN_COLOURS;
-        let hue = if line.band { theme.track } else { theme.runs()[number] };
+        let hue = if line.band { theme.dim } else { theme.runs()[number] };
         (theme.style(hue), if line.band { '.' } else { GLYPHS[number] })
     };
     // Bands first: curves lie on top of them, the first curve above all.

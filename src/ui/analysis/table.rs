@@ -1,4 +1,4 @@
-//! A table: long headers take several lines, and columns without room are left out with an ellipsis.
+//! A table: long headers take several lines, and an ellipsis says that columns without room follow.
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -15,16 +15,17 @@ const HEADER: usize = 16;
 /// Space between columns.
 const GAP: usize = 2;
 
-pub(super) fn draw(frame: &mut Frame, area: Rect, look: &Look, table: &Table, scrolled: usize) {
+pub(super) fn draw(frame: &mut Frame, area: Rect, look: &Look, table: &Table, (scrolled, column): (usize, usize)) {
     let theme = &look.theme;
     let room = usize::from(area.width).saturating_sub(2);
-    let (headers, widths) = columns(table, room);
+    let kept: Vec<usize> = (0..table.columns.len()).filter(|at| *at == 0 || *at > column).collect();
+    let (headers, widths) = columns(table, &kept, room);
     let lines = headers.iter().map(Vec::len).max().unwrap_or(0);
     let cell = |column: usize, text: &str| {
         let text = truncated(&plain(text), widths[column], look.ascii);
         if column == 0 { padded(&text, widths[column]) } else { padded_start(&text, widths[column]) }
     };
-    let left_out = widths.len() < table.columns.len();
+    let left_out = widths.len() < kept.len();
     let ellipsis = if look.ascii { "  .." } else { "  …" };
     let joined = |cells: Vec<String>| format!(" {}{}", cells.join("  "), if left_out { ellipsis } else { "" });
     let mut shown: Vec<Line> = Vec::new();
@@ -41,17 +42,18 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, look: &Look, table: &Table, sc
     // The last page stays full.
     let from = scrolled.min(table.rows.len().saturating_sub(rows));
     for row in table.rows.iter().skip(from).take(rows) {
-        let cells = (0..widths.len()).map(|column| cell(column, row.get(column).map_or("", String::as_str))).collect();
+        let cells =
+            (0..widths.len()).map(|column| cell(column, row.get(kept[column]).map_or("", String::as_str))).collect();
         shown.push(Line::styled(joined(cells), theme.style(theme.text)));
     }
     frame.render_widget(Paragraph::new(shown), area);
 }
 
 /// The lines of each column's header and the width of each column, for as many columns as fit.
-fn columns(table: &Table, room: usize) -> (Vec<Vec<String>>, Vec<usize>) {
-    let headers: Vec<Vec<String>> = table.columns.iter().map(|name| wrapped(&plain(name), HEADER)).collect();
+fn columns(table: &Table, kept: &[usize], room: usize) -> (Vec<Vec<String>>, Vec<usize>) {
+    let headers: Vec<Vec<String>> = kept.iter().map(|at| wrapped(&plain(&table.columns[*at]), HEADER)).collect();
     let widest = |column: usize| {
-        let cells = table.rows.iter().filter_map(|row| row.get(column)).map(|cell| width(&plain(cell)));
+        let cells = table.rows.iter().filter_map(|row| row.get(kept[column])).map(|cell| width(&plain(cell)));
         cells.chain(headers[column].iter().map(|line| width(line))).max().unwrap_or(0)
     };
     let mut widths = Vec::new();

@@ -109,6 +109,9 @@ impl App {
             Screen::Sweep if self.sweep.is_none() => {
                 self.toasts.info("no sweep here: `finesift sweep FILE.toml` opens one");
             }
+            Screen::Analysis if !self.analysis.is_open() => {
+                self.toasts.info("no analysis yet: press a on a preset at Home");
+            }
             screen => self.screen = screen,
         }
         (screen == Screen::Runs).then_some(Effect::ListRuns)
