@@ -99,7 +99,9 @@ fn the_estimate_matches_the_run() {
         let [kept, twice] = &model.fits[..] else { panic!("{:?}", model.fits) };
         assert!(!kept.checkpointing && twice.checkpointing && kept.memory == model.memory);
         assert!(kept.largest.unwrap() > 8);
-        if method != "head" {
+        assert!(twice.bytes() <= kept.bytes() && twice.largest >= kept.largest);
+        // In full fine-tuning of a model this small, the update takes more than the activations do.
+        if ["sift", "lora"].contains(&method) {
             assert!(twice.bytes() < kept.bytes() && twice.largest > kept.largest);
         }
         let throughput = look(&tiny, &preset).unwrap().throughput.unwrap();

@@ -345,7 +345,8 @@ fn a_cancelled_export_leaves_nothing() {
     let error = order(ExportFormat::Merged).write(ExportControl { on_progress: &cancel, cancel: &stop }).unwrap_err();
     assert!(error.is::<Cancelled>(), "{error}");
     assert_eq!((told.get(), names()), (1, before.clone()));
-    for form in ExportFormat::ALL {
+    // A run of another method than LoRA has no adapter to export.
+    for form in ExportFormat::ALL.into_iter().filter(|form| *form != ExportFormat::Lora) {
         let stop = CancelToken::default();
         stop.cancel();
         let error = order(form).write(ExportControl { on_progress: &|_| {}, cancel: &stop }).unwrap_err();

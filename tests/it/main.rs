@@ -86,6 +86,7 @@ mod tiny;
 mod ui_cards;
 mod ui_fuzz;
 mod ui_health;
+mod ui_methods;
 mod ui_monitor;
 mod ui_samples;
 #[cfg(feature = "torch")]

@@ -70,7 +70,10 @@ impl<'a> ChartContent<'a> {
             Panel::Score => scores(scene),
             Panel::Mass => ChartContent {
                 note: "covered by the selection".into(),
-                waiting: "waiting for the selection",
+                waiting: match &run.selected {
+                    Some(selected) if selected.total == 0 => "no selection to measure",
+                    _ => "waiting for the selection",
+                },
                 ..single(scene, "Gradient mass", Unit::Percent, &run.mass, theme.mass)
             },
             Panel::Memory => memory(scene),

@@ -23,6 +23,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
             .into_iter()
             .collect(),
         note: selected
+            .filter(|selected| selected.total > 0)
             .map(|selected| {
                 let share = 100.0 * selected.total as f64 / selected.of.max(1) as f64;
                 format!("{} of {}", percent(share), number(selected.of as f64))
