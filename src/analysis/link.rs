@@ -26,8 +26,11 @@ pub struct Analysis {
     /// The folder for its files.
     pub folder: PathBuf,
     /// The computation. It polls [`Reporter::check`] between batches.
-    pub run: Box<dyn FnOnce(&Reporter) -> Result<Report> + Send>,
+    pub run: Computation,
 }
+
+/// What computes a report.
+pub type Computation = Box<dyn FnOnce(&Reporter) -> Result<Report> + Send>;
 
 /// What an analysis sends.
 #[derive(Debug)]

@@ -33,7 +33,7 @@ const SIZE: (u16, u16) = (120, 40);
 const WALK: (u16, u16) = (80, 24);
 
 /// Places of the program, with the keys that lead there.
-pub const PLACES: [(&str, Start, &str); 36] = [
+pub const PLACES: [(&str, Start, &str); 37] = [
     ("home list", Start::Home, ""),
     ("home settings", Start::Home, "e"),
     ("home settings changed", Start::Home, "e\n9\n"),
@@ -67,6 +67,7 @@ pub const PLACES: [(&str, Start, &str); 36] = [
     ("the second entry of the queue", Start::Queue, "\tj"),
     ("an export", Start::Exporting, ""),
     ("chat", Start::Chat, "hi"),
+    ("home beside an analysis", Start::Analysis, "H"),
     ("an analysis", Start::Analysis, ""),
     ("a table of an analysis", Start::Analysis, "\t\t\t"),
     ("a running analysis", Start::Analyzing, ""),
