@@ -57,6 +57,10 @@ pub enum Command {
 }
 
 /// What the trainer reports, in order.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "events are few and live shortly, and a box would be in every match of them"
+)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {

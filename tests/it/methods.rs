@@ -197,8 +197,8 @@ fn a_lora_run_is_evaluated_predicted_merged_and_exported_as_an_adapter() {
     let (code, out, told) = program(&tiny, &["eval", "run", "--device", "cpu", "--json"]);
     assert_eq!(code, Some(0), "{told}");
     let scores: serde_json::Value = serde_json::from_str(&out).unwrap();
-    let logged = events.iter().filter_map(|event| if let Event::Eval(eval) = event { Some(eval) } else { None });
-    let logged = logged.filter(|eval| eval.best).next_back().unwrap();
+    let mut logged = events.iter().filter_map(|event| if let Event::Eval(eval) = event { Some(eval) } else { None });
+    let logged = logged.rfind(|eval| eval.best).unwrap();
     assert!((scores["loss"].as_f64().unwrap() - logged.loss).abs() < 1e-9, "{scores} {logged:?}");
     assert_eq!(scores["accuracy"], logged.scores["accuracy"]);
 }
