@@ -19,7 +19,7 @@ use crate::protocol::Progress;
 /// Where the derivative's first step ends: this share of a random direction.
 const SLOPE_STEP: f64 = 0.05;
 
-/// Told of every point, which it may end the analysis at with an error.
+/// Called at every point; an error of it ends the analysis.
 pub type Observer<'a> = &'a dyn Fn(Progress) -> Result<()>;
 
 /// Measures the landscape of a subject. Pre-trained, trained and random weights come one after the other: besides one network

@@ -107,7 +107,7 @@ pub fn largest_eigenvalue(
         if pair.value < 0.0 {
             let negative = pair.value;
             let shifted = |vector: &Tensor| Ok(times(vector)? - vector * negative);
-            // The eigenvector of the negative one has none of the other in it: start anew.
+            // The eigenvector of the negative one has none of the other in it: start again.
             let largest = power_iteration(shifted, &vector, limited())?;
             (pair, most_negative) = (Eigenpair { value: largest.value + negative, ..largest }, Some(negative));
         }
