@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
+use tch::Tensor;
 
 use super::run::Run;
 use super::select::{SelectionOptions, select_components};
@@ -11,8 +12,8 @@ use crate::inputs;
 use crate::model::backward::{BackwardOptions, mixed};
 use crate::preset::Preset;
 use crate::protocol::{Event, Phase, Reselected, Structures};
-use crate::sift::Rules;
 use crate::sift::select::{Budget, Criterion, Structure};
+use crate::sift::{Role, Rules};
 
 /// The settings of a run's selections.
 pub(super) struct SelectionSettings {
@@ -55,12 +56,13 @@ impl SelectionSettings {
     /// The first selection.
     pub fn first(&self, backward: BackwardOptions) -> SelectionOptions<'_> {
         let SelectionSettings { rules, criterion, budget, seed, compared, .. } = self;
-        SelectionOptions { rules, criterion: *criterion, budget: *budget, seed: *seed, backward, compared }
+        let (criterion, budget, seed) = (*criterion, *budget, *seed);
+        SelectionOptions { rules, criterion, budget, seed, backward, compared, replaced: &[] }
     }
 
     /// The selection before a step. A random one differs from step to step.
-    fn again(&self, step: u64, backward: BackwardOptions) -> SelectionOptions<'_> {
-        SelectionOptions { seed: mixed(self.seed, step), compared: &[], ..self.first(backward) }
+    fn again<'a>(&'a self, step: u64, backward: BackwardOptions, replaced: &'a [Tensor]) -> SelectionOptions<'a> {
+        SelectionOptions { seed: mixed(self.seed, step), compared: &[], replaced, ..self.first(backward) }
     }
 
     /// Whether the preset asks for a selection before this step.
@@ -93,10 +95,12 @@ impl Run<'_> {
         let start = Instant::now();
         self.port.emit(Event::Phase { phase: Phase::Selecting });
         let batches = self.loader.following(step, self.selection.batches);
-        let options = self.selection.again(step, self.learner.backward(step));
+        let values = self.learner.values();
+        let sparse = values.slots().iter().filter(|slot| slot.role == Role::Sparse);
+        let replaced: Vec<Tensor> = sparse.map(|slot| values.selected(slot)).collect();
+        let options = self.selection.again(step, self.learner.backward(step), &replaced);
         let network = &self.learner.network;
         let selection = oom::explain(&self.memory, &batches, || select_components(network, &options, &batches))?;
-        let before = self.learner.coverage().read();
         let kept = self.learner.reselect(&selection.parameters, selection.coverage);
         self.reselected = Some(step);
         self.checkpoints.mark_changed();
@@ -111,12 +115,14 @@ impl Run<'_> {
             seconds: start.elapsed().as_secs_f64(),
             targets: values.slots().iter().take(kept.len()).map(|slot| slot.trained() as u64).collect(),
         };
-        let mass = match (before, &selection.mass) {
-            (Some(before), Some(now)) => format!("; gradient mass {:.1} -> {:.1} %", before.overall, now.overall),
+        let mass = match (&selection.replaced, &selection.mass) {
+            (Some(before), Some(now)) => {
+                format!("; gradient mass of this batch {:.1} %, before {:.1} %", now.overall, before.overall)
+            }
             _ => String::new(),
         };
         self.port.emit(Event::info(format!(
-            "selected again at step {step}: {:.1} % of the components stay{mass}",
+            "selected again after step {step}: {:.1} % of the components stay{mass}",
             reselected.overlap()
         )));
         self.port.emit(Event::Reselected(reselected));

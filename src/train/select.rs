@@ -23,6 +23,8 @@ pub struct SelectionOptions<'a> {
     pub backward: BackwardOptions,
     /// Structures whose gradient mass is measured for comparison.
     pub compared: &'a [Structure],
+    /// The selection that is replaced: ascending indices of each target; empty for none.
+    pub replaced: &'a [Tensor],
 }
 
 /// The result of a selection.
@@ -33,6 +35,8 @@ pub struct Selection {
     pub coverage: Coverage,
     /// The share of the selecting gradient that is covered; `None` without targets.
     pub mass: Option<GradientMass>,
+    /// The share of the same gradient that the replaced selection covers.
+    pub replaced: Option<GradientMass>,
     pub comparison: Comparison,
 }
 
@@ -49,7 +53,7 @@ impl<'a> SelectionOptions<'a> {
     /// SIFT: the largest gradients of each target.
     pub fn gradient(rules: &'a Rules, backward: BackwardOptions) -> SelectionOptions<'a> {
         let (criterion, budget) = (Criterion::Gradient, Budget::PerTensor);
-        SelectionOptions { rules, criterion, budget, seed: 0, backward, compared: &[] }
+        SelectionOptions { rules, criterion, budget, seed: 0, backward, compared: &[], replaced: &[] }
     }
 }
 
@@ -66,7 +70,7 @@ pub fn select_components(network: &Network, options: &SelectionOptions, batches:
     if !targets.is_empty() {
         rank(&mut ranking, batches);
     }
-    let Ranked { indices, coverage, comparison } = ranking.finish();
+    let Ranked { indices, coverage, replaced, comparison } = ranking.finish();
     let mass = coverage.read();
     if !targets.is_empty() && mass.as_ref().is_none_or(|mass| !mass.overall.is_finite()) {
         let narrow = targets.iter().any(|spec| parameters.get(&spec.name).kind() != Kind::Float);
@@ -80,7 +84,8 @@ pub fn select_components(network: &Network, options: &SelectionOptions, batches:
     };
     let sparse = targets.iter().zip(indices).map(|(spec, indices)| parameter(spec, Some(indices)));
     let dense = parameters.specs().iter().filter(of_role(Role::Dense)).map(|spec| parameter(spec, None));
-    Ok(Selection { parameters: sparse.chain(dense).collect(), coverage, mass, comparison })
+    let replaced = replaced.read();
+    Ok(Selection { parameters: sparse.chain(dense).collect(), coverage, mass, replaced, comparison })
 }
 
 /// Ranks the components of the targets by their gradients over all batches, one matrix at a time.
@@ -130,6 +135,7 @@ struct Ranking<'a> {
     /// Squared norms of the gradients: fp32 scalars on the device.
     squares: Vec<Option<Tensor>>,
     coverage: Coverage,
+    replaced: Coverage,
     compared: Vec<Coverage>,
     compared_in: Duration,
 }
@@ -138,6 +144,7 @@ struct Ranking<'a> {
 struct Ranked {
     indices: Vec<Tensor>,
     coverage: Coverage,
+    replaced: Coverage,
     comparison: Comparison,
 }
 
@@ -154,6 +161,7 @@ impl<'a> Ranking<'a> {
             global: (options.budget == Budget::Global).then(|| GlobalBudget::new(targets.len(), total)),
             squares: none(),
             coverage: Coverage::new(targets.len()),
+            replaced: Coverage::new(targets.len()),
             compared: options.compared.iter().map(|_| Coverage::new(targets.len())).collect(),
             compared_in: Duration::ZERO,
         }
@@ -182,6 +190,10 @@ impl<'a> Ranking<'a> {
                 self.coverage.measure(target, &gradient, &covered);
                 self.indices[target] = Some(selected);
             }
+        }
+        if let Some(replaced) = self.options.replaced.get(target) {
+            let covered = gradient.flatten(0, -1).index_select(0, &replaced.to_device(gradient.device()));
+            self.replaced.measure(target, &gradient, &covered);
         }
         self.compare(target, &gradient);
     }
@@ -227,6 +239,7 @@ impl<'a> Ranking<'a> {
             comparison: Comparison { structures: structures.collect(), time: self.compared_in },
             indices: self.indices.into_iter().flatten().collect(),
             coverage: self.coverage,
+            replaced: self.replaced,
         }
     }
 }
