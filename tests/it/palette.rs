@@ -8,6 +8,7 @@ use finesift::export::{ExportFormat, ExportRequest};
 use finesift::preset::PresetEntry;
 use finesift::protocol::Event;
 use finesift::runs::History;
+use finesift::sweep::Update;
 use finesift::ui::app::App;
 use finesift::ui::comparison::{ComparisonUpdate, RunCurves};
 use finesift::ui::input::UserInput;
@@ -16,6 +17,7 @@ use finesift::ui::message::{Effect, Msg};
 use finesift::ui::monitor::{Files, Monitor};
 use finesift::ui::replay::Pace;
 use finesift::ui::screen::Screen;
+use finesift::ui::sweep::SweepScreen;
 use finesift::ui::theme::Depth;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -25,6 +27,7 @@ use ratatui::style::Modifier;
 
 use crate::queue_screen::entries;
 use crate::runs_screen::{SampleRuns, demo_events, look, presets};
+use crate::sweep_screen;
 
 pub const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (120, 40), (200, 60)];
 const SIZE: (u16, u16) = (120, 40);
@@ -33,7 +36,9 @@ const SIZE: (u16, u16) = (120, 40);
 const WALK: (u16, u16) = (80, 24);
 
 /// Places of the program, with the keys that lead there.
-pub const PLACES: [(&str, Start, &str); 37] = [
+pub const PLACES: [(&str, Start, &str); 39] = [
+    ("sweep", Start::Sweep, ""),
+    ("home beside a sweep", Start::Sweep, "H"),
     ("home list", Start::Home, ""),
     ("home settings", Start::Home, "e"),
     ("home settings changed", Start::Home, "e\n9\n"),
@@ -121,6 +126,8 @@ pub enum Start {
     Analysis,
     /// One that is running, seen from its screen.
     Analyzing,
+    /// A sweep in the middle.
+    Sweep,
 }
 
 /// What the places are made of.
@@ -212,6 +219,13 @@ pub fn at(world: &World, start: Start, keys: &str, size: (u16, u16)) -> App {
         }
         Start::Analysis => app = crate::analysis_screen::done(size),
         Start::Analyzing => app = crate::analysis_screen::running(size),
+        Start::Sweep => {
+            let plan = sweep_screen::plan();
+            let mut sweep = SweepScreen::new("mrpc".into(), "runs/mrpc".into(), plan.clone());
+            sweep.on_update(Update::Progress(sweep_screen::progress(&plan)));
+            app.sweep = Some(sweep);
+            app.screen = Screen::Sweep;
+        }
         Start::Chat => {
             app.chat.set_history(vec!["earlier".into()]);
             app.chat.open(app.chat.start_with("runs/mine".into()));

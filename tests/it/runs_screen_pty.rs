@@ -143,7 +143,7 @@ fn exporting(samples: &SampleRuns) -> (Pty, PathBuf) {
     let (pipe, events) = (run.join("pipe"), run.join("events.jsonl"));
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     fs::rename(&pipe, &events).unwrap();
-    pty.press("e\x1b[B\x1b[B\x1b[B");
+    pty.press("e\x1b[B\x1b[B\x1b[B\x1b[B");
     pty.wait_for(&["● CSV", "exports/run/metrics.csv"]);
     pty.press("\r");
     pty.wait_for(&["exporting demo-20270101-090000: reading"]);
