@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::palette::{DIALOGS, PLACES, SIZES, World, at, screen};
 use crate::queue_screen::entries;
+use crate::sweep_screen;
 
 #[test]
 fn every_screen_and_dialog_is_drawn_in_ascii() {
@@ -11,6 +12,7 @@ fn every_screen_and_dialog_is_drawn_in_ascii() {
     // Examples and other texts of the recorded run.
     let mut own: BTreeSet<char> = world.events.iter().flat_map(texts).filter(|c| !c.is_ascii()).collect();
     own.extend(entries().iter().flat_map(|entry| entry.run.iter().flat_map(|run| run.chars())));
+    own.extend(sweep_screen::plan().rows.iter().flat_map(|row| row.name.chars()));
     let mut wrong = BTreeSet::new();
     for (name, start, keys) in PLACES.into_iter().chain(DIALOGS) {
         for size in SIZES.into_iter().chain([(40, 10)]) {

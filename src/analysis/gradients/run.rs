@@ -129,12 +129,10 @@ impl Measuring<'_> {
         let preset = &self.spec.preset;
         let options = LearnerOptions::of(preset);
         let selection = SelectionOptions {
-            rules: &rules,
             criterion: target_criterion(preset),
             budget: target_budget(preset),
             seed: preset.train.seed,
-            backward: options.backward(0),
-            compared: &[],
+            ..SelectionOptions::gradient(&rules, options.backward(0))
         };
         let Selection { parameters, .. } = select_components(&network, &selection, &loader.first(preset.sift.batches))?;
         let rate = LearningRate {
