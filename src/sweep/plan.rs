@@ -79,6 +79,13 @@ impl PlanRow {
     pub fn is_tuned(&self) -> bool {
         self.variants.len() > 1
     }
+
+    /// Whether a chosen value is the smallest or largest number it is tuned over, so that one beyond might be better.
+    pub fn is_at_end(&self, value: &str) -> bool {
+        let numbers: Vec<f64> = self.variants.iter().filter_map(|variant| variant.value.parse().ok()).collect();
+        let Ok(value) = value.parse::<f64>() else { return false };
+        self.is_tuned() && !(numbers.iter().any(|n| *n < value) && numbers.iter().any(|n| *n > value))
+    }
 }
 
 impl ExpandedSweep {

@@ -119,6 +119,16 @@ fn notes(table: &SweepTable, plan: &SweepPlan) -> Vec<String> {
             plan.tune.key
         ));
     }
+    let at_end = plan.rows.iter().zip(&table.rows);
+    let at_end = at_end.filter(|(plan, row)| row.value.as_ref().is_some_and(|value| plan.is_at_end(value)));
+    let at_end: Vec<String> = at_end.map(|(_, row)| plain(&row.name)).collect();
+    if !at_end.is_empty() {
+        notes.push(format!(
+            "the smallest or largest of its values of {} was the best, so that one beyond may be better: {}",
+            plan.tune.key,
+            at_end.join("; ")
+        ));
+    }
     notes
 }
 

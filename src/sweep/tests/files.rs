@@ -222,3 +222,25 @@ proptest! {
         prop_assert_eq!(plain.runs.len(), rates.len());
     }
 }
+
+#[test]
+fn the_sweeps_of_this_repository_expand() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("presets/sweeps");
+    let mut rows = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let file = SweepFile::parse(&path, &std::fs::read_to_string(&path).unwrap()).unwrap();
+        let ExpandedSweep { plan, .. } = ExpandedSweep::of(&file, &[], Path::new("/cache")).unwrap();
+        rows.push((path.file_name().unwrap().to_string_lossy().into_owned(), plan.rows.len()));
+    }
+    rows.sort();
+    let expected = [
+        ("alpaca-llama-7b.toml", 7),
+        ("cola-minilm.toml", 6),
+        ("mrpc-minilm.toml", 25),
+        ("mrpc-roberta-large.toml", 16),
+        ("rte-minilm.toml", 6),
+        ("sst2-minilm.toml", 6),
+    ];
+    assert_eq!(rows, expected.map(|(name, rows)| (name.to_owned(), rows)));
+}
