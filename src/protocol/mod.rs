@@ -63,7 +63,6 @@ pub enum Command {
 )]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "a run starts once, and no list holds many events")]
 pub enum Event {
     /// A run starts: model, data and hyperparameters.
     Started(Started),

@@ -47,11 +47,11 @@ fn a_run_is_measured_as_elsewhere_and_its_report_repeats() {
     assert_eq!(report, bound(&run, &|| Ok(())).unwrap());
 
     // The held-out error is that of the best evaluation.
-    let accuracy = events.iter().filter_map(|event| match event {
+    let mut accuracy = events.iter().filter_map(|event| match event {
         Event::Eval(eval) if eval.best => eval.scores.get("accuracy").copied(),
         _ => None,
     });
-    let accuracy = accuracy.last().unwrap();
+    let accuracy = accuracy.next_back().unwrap();
     assert_eq!(cell(&report, "errors", "trained weights", 2), format!("{:.3}", 1.0 - accuracy));
     assert_eq!(cell(&report, "errors", "most frequent", 1), "0.500");
 

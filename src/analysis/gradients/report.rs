@@ -294,15 +294,11 @@ fn shares_table(passes: &[&Pass]) -> Table {
     Table { name: "shares".into(), title: title.into(), columns, rows: SHARES.into_iter().map(row).collect() }
 }
 
+/// The mean of a number over the batches of a pass, for the group of this index.
+type GroupMean = fn(&Pass, usize, fn(&Ranking) -> f64) -> Mean;
+
 /// For each group its components, the share of the 1 % largest of the group, and the group's share of the gradient.
-fn groups_table(
-    name: &str,
-    title: &str,
-    group: &str,
-    groups: &[String],
-    passes: &[&Pass],
-    of: fn(&Pass, usize, fn(&Ranking) -> f64) -> Mean,
-) -> Table {
+fn groups_table(name: &str, title: &str, group: &str, groups: &[String], passes: &[&Pass], of: GroupMean) -> Table {
     let mut columns = vec![group.to_owned(), "components".to_owned()];
     columns.extend(passes.iter().map(|pass| format!("top 1 % of L2, {} (%)", pass.name)));
     columns.extend(passes.iter().map(|pass| format!("Gini, {}", pass.name)));

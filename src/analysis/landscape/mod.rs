@@ -34,7 +34,8 @@ mod run;
 mod sharpness;
 #[cfg(feature = "torch")]
 mod subject;
-#[cfg(all(test, feature = "torch"))]
+#[cfg(test)]
+#[cfg(feature = "torch")]
 mod tests;
 
 #[cfg(feature = "torch")]
