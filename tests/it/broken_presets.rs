@@ -161,8 +161,8 @@ impl Machine {
             key("not TOML", "[data]", "[data", "tiny.toml:"),
             key(
                 "Fisher of one batch",
-                "rate =",
-                "select = \"fisher\"\nrate =",
+                "[sift]",
+                "[sift]\nselect = \"fisher\"",
                 "sift.select: is \"fisher\", which needs",
             ),
             key(

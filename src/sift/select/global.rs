@@ -87,18 +87,20 @@ impl GlobalBudget {
             bits.masked_select(&within).bitwise_and(LOWER - 1)
         });
         let bits = upper << 16 | lower;
-        let mut room = self.budget - before;
+        // Nothing that comes after the first dropped set is chosen, even if there is room for it.
+        let mut room = Some(self.budget - before);
         for (target, candidates) in self.candidates.iter_mut().enumerate() {
             let Some(candidates) = candidates else { continue };
             let equal = candidates.bits.eq(bits);
             let ties = equal.sum(Kind::Int64).int64_value(&[]);
-            let taken = ties.min(room / candidates.size);
-            room -= taken * candidates.size;
-            if taken < ties && room >= 0 {
-                self.cut = Some(Cut { bits, target });
-                // Nothing that comes after the first dropped set is chosen.
-                room = -1;
-            }
+            let taken = room.map_or(0, |room| ties.min(room / candidates.size));
+            room = match room {
+                Some(_) if taken < ties => {
+                    self.cut = Some(Cut { bits, target });
+                    None
+                }
+                room => room.map(|room| room - taken * candidates.size),
+            };
             let first = equal.logical_and(&equal.cumsum(0, Kind::Int64).le(taken));
             candidates.keep(&candidates.bits.gt(bits).logical_or(&first));
         }
