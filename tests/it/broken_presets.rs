@@ -152,8 +152,8 @@ impl Machine {
             key("fewer than no examples", "[data]", "[data]\nmax_examples = -1", "data.max_examples is -1, expected"),
             key(
                 "predictions as a word",
-                "[sift]",
-                "[keep]\npredictions = \"yes\"\n[sift]",
+                "every_minutes = 0",
+                "predictions = \"yes\"",
                 "keep.predictions is \"yes\", expected true or false",
             ),
             key("no learning rate", "learning_rate = 1e-3", "", "train.learning_rate is missing"),
