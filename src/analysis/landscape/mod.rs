@@ -6,7 +6,7 @@
 //! grid        the points along a line
 //! oscillation how much a loss oscillates along a line
 //! derivative  the derivative of a function that can only be evaluated
-//! report      sentences, tables and figures
+//! report      the report, of findings, notes, figures and tables
 //! -- torch --
 //! subject     a network, examples, a run's trained values
 //! batches     the fixed examples: loss and gradient as functions of the weights
@@ -21,9 +21,12 @@ mod batches;
 mod derivative;
 #[cfg(feature = "torch")]
 mod direction;
+mod figures;
+mod findings;
 mod grid;
 #[cfg(feature = "torch")]
 mod measure;
+mod notes;
 mod options;
 mod oscillation;
 mod outcome;
@@ -34,6 +37,7 @@ mod run;
 mod sharpness;
 #[cfg(feature = "torch")]
 mod subject;
+mod tables;
 #[cfg(test)]
 #[cfg(feature = "torch")]
 mod tests;

@@ -1,0 +1,81 @@
+//! The notes of a landscape: how its numbers were computed.
+
+use super::options::LandscapeOptions;
+use super::oscillation::DEPTH;
+use super::outcome::Landscape;
+use super::report::{Facts, percent};
+use crate::quantity::{grouped, number};
+
+impl Landscape {
+    pub(super) fn notes(&self, facts: &Facts, options: &LandscapeOptions) -> Vec<String> {
+        let (examples, of) = facts.examples;
+        let (matrices, components) = facts.matrices;
+        let mut notes = vec![
+            format!(
+                "Loss: mean over {} of {} training examples, drawn with seed {}, the same at every point, without dropout. Weights are fp32.",
+                grouped(examples as u64),
+                grouped(of),
+                options.seed
+            ),
+            format!(
+                "Random directions: Gaussian noise in the {matrices} matrices of linear layers ({} components), each row scaled to the norm \
+                 of the weights' row (filter normalisation, Li et al. 2018, arXiv 1712.09913); biases, norms, embeddings{} stay. \u{3b1} = 1 \
+                 changes each row by its own norm. The same noise is used for all weights.",
+                grouped(components),
+                if facts.classifier { " and the classifier" } else { "" },
+            ),
+            format!(
+                "Random initialisation: a network of the same shape as transformers initialises it (normal weights, zero biases, unit \
+                 norms){}.",
+                if facts.classifier {
+                    ", with the classifier of the pre-trained one as training starts with it"
+                } else {
+                    ""
+                }
+            ),
+            format!(
+                "Oscillation of a line: amplitude max L \u{2212} min L; total variation \u{3a3} |L(i+1) \u{2212} L(i)| over the amplitude; \
+                 mean absolute second difference |L(i\u{2212}1) \u{2212} 2 L(i) + L(i+1)| at a spacing of {}; local minima deeper than {} \
+                 of the amplitude on both sides.",
+                number(2.0 * options.span / (options.points - 1) as f64),
+                percent(DEPTH),
+            ),
+        ];
+        let around = self.weights.iter().filter_map(|around| around.sharpness.as_ref());
+        if let Some(sharpness) = around.clone().next() {
+            let products: usize = around.map(|sharpness| sharpness.products).sum();
+            notes.push(format!(
+                "Sharpness: power iteration over {} components of the targets; Hv = (g(w + \u{3b5}v) \u{2212} g(w \u{2212} \u{3b5}v)) / \
+                 2\u{3b5} from two gradients in fp32. \u{3b5} starts at a thousandth of the weights' norm and is halved until half of it \
+                 changes the eigenvalue by less than 1 %. It stops at a relative change of {} or after {} iterations. {products} products in \
+                 all. If the eigenvalue of largest magnitude is negative, a second iteration on H \u{2212} \u{3bb}I gives the largest one.",
+                grouped(sharpness.components),
+                number(options.tolerance),
+                options.iterations,
+            ));
+        }
+        if let Some(increment) = &self.increment {
+            notes.push(format!(
+                "Trained increment: W \u{2212} W0 over the {} trained components (classifier included), norm {}. The second axis of the 2-D \
+                 slice is Gaussian noise in the same components, with rows as long as the increment's. Held-out loss: mean over {} examples.",
+                grouped(increment.components),
+                number(increment.norm),
+                grouped(facts.held_out as u64),
+            ));
+        } else {
+            notes.push("2-D slice: the first two random directions from the pre-trained weights.".into());
+        }
+        notes.extend(self.weights.iter().map(|around| {
+            let (slope, name) = (&around.slope, around.weights.name());
+            format!(
+                "Self-check, {name}: derivative along the first direction {} by finite differences (Ridders, \u{b1} {}), {} by autograd: \
+                 {} apart.",
+                number(slope.differences.value),
+                number(slope.differences.error),
+                number(slope.autograd),
+                percent(slope.difference()),
+            )
+        }));
+        notes
+    }
+}
