@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::link::Reporter;
 use crate::device::DeviceChoice;
 use crate::hub::Hub;
-use crate::inputs::{self, Access, CompletePreset, Downloads, target_rules};
+use crate::inputs::{self, Access, CompletePreset, Downloads, sift_rules};
 use crate::model::{Head, LoadOptions, ModelConfig, Network};
 use crate::preset::{Preset, cache_folder};
 use crate::protocol::Event;
@@ -15,6 +15,7 @@ use crate::train::Loader;
 /// A preset whose model is loaded.
 pub struct OpenedForAnalysis {
     pub network: Network,
+    /// Of SIFT, whatever method the preset trains with.
     pub rules: Rules,
     pub loader: Loader,
     /// The name of the data: a task's id or a file's name.
@@ -50,7 +51,7 @@ impl OpenedForAnalysis {
         let loader = Loader::new(examples.train, &preset.train, model.config.pad_token_id(), data.steps);
         Ok(OpenedForAnalysis {
             network,
-            rules: target_rules(preset),
+            rules: sift_rules(preset),
             loader,
             data: data.name,
             config: model.config,

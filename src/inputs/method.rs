@@ -20,12 +20,24 @@ const ADAPTERS: &str = ".lora_";
 pub fn target_rules(preset: &Preset) -> Rules {
     let sift = &preset.sift;
     let (modules, dense) = match preset.method {
-        TrainingMethod::Sift => (sift.modules.clone(), sift.dense.clone()),
+        TrainingMethod::Sift => return sift_rules(preset),
         TrainingMethod::Full => return Rules::everything(),
         TrainingMethod::Head => (Vec::new(), sift.dense.clone()),
         TrainingMethod::Lora => (Vec::new(), sift.dense.iter().cloned().chain([ADAPTERS.to_owned()]).collect()),
     };
-    Rules { rate: sift.rate, structure: structure_of(sift.structure), modules, dense, biases: sift.biases }
+    Rules { modules, dense, ..sift_rules(preset) }
+}
+
+/// What SIFT would train with a preset, whatever its method: analyses look at these targets.
+pub fn sift_rules(preset: &Preset) -> Rules {
+    let sift = &preset.sift;
+    Rules {
+        rate: sift.rate,
+        structure: structure_of(sift.structure),
+        modules: sift.modules.clone(),
+        dense: sift.dense.clone(),
+        biases: sift.biases,
+    }
 }
 
 /// The adapters of a preset's model; `None` for methods without.
@@ -133,4 +145,28 @@ fn unmatched(key: &str, pattern: &str, specs: &[ParameterSpec]) -> Usage {
     let linear: Vec<ParameterSpec> = specs.iter().filter(|spec| spec.is_linear()).cloned().collect();
     let nearest = suggest::nearest_of_all(pattern, &module_names(&linear)).join(", ");
     Usage(format!("{key}: \"{pattern}\" matches none of the model's linear layers; did you mean one of {nearest}?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn analyses_look_at_the_targets_of_sift_whatever_the_method() {
+        let (weight, head) = ("bert.encoder.layer.0.attention.self.query.weight", "classifier.weight");
+        for method in TrainingMethod::ALL {
+            let set = format!("method={}", method.name());
+            let preset = Preset::load("demo", &[set], Path::new("/cache")).unwrap();
+            let role = |rules: Rules| (rules.role(weight), rules.role(head));
+            assert_eq!(role(sift_rules(&preset)), (Role::Sparse, Role::Dense), "{}", method.name());
+            let trained = match method {
+                TrainingMethod::Sift => Role::Sparse,
+                TrainingMethod::Full => Role::Dense,
+                TrainingMethod::Head | TrainingMethod::Lora => Role::Frozen,
+            };
+            assert_eq!(role(target_rules(&preset)), (trained, Role::Dense), "{}", method.name());
+        }
+    }
 }

@@ -1,12 +1,13 @@
 //! The analysis: the pre-trained network, its randomly initialised twin, and the network while it trains.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::measure::{BatchGradient, measure};
 use super::report::{Settings, report};
 use super::results::Pass;
 use super::targets::Targets;
 use super::top_set::TopSet;
+use crate::Usage;
 use crate::analysis::link::Reporter;
 use crate::analysis::opened::OpenedForAnalysis;
 use crate::analysis::report::Report;
@@ -42,6 +43,9 @@ pub fn run(spec: &GradientsSpec, reporter: &Reporter) -> Result<Report> {
     let specs = opened.network.parameters.specs().iter();
     let analysed = specs.filter(|parameter| spec.all || opened.rules.role(&parameter.name) == Role::Sparse);
     let names: Vec<String> = analysed.map(|parameter| parameter.name.clone()).collect();
+    if names.is_empty() {
+        bail!(Usage("sift.modules names no parameter to analyse; set it, or analyse all parameters with --all".into()));
+    }
     let targets = Targets::new(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let settings = Settings {
         subject: format!("{} ({} on {})", spec.preset.name, model_name(&spec.preset.model.id), opened.data),

@@ -9,8 +9,8 @@ use super::batches::{Batching, FixedBatches};
 use super::options::{HessianScope, LandscapeOptions};
 use super::report::Facts;
 use crate::Usage;
-use crate::delta::SavedState;
-use crate::inputs::{self, Access, CompletePreset, OpenedData, target_rules};
+use crate::delta::{ChangedComponents, SavedState};
+use crate::inputs::{self, Access, CompletePreset, OpenedData, sift_rules};
 use crate::model::{Fingerprint, Head, LoadOptions, Network, ParameterKind, ParameterSpec};
 use crate::preset::Preset;
 use crate::protocol::Event;
@@ -85,9 +85,12 @@ impl Subject {
         {
             bail!(Usage("--hessian selected: the run has no selected components; use targets or none".into()));
         }
-        let rules = target_rules(preset);
+        let rules = sift_rules(preset);
         let names = network.parameters.specs().iter().map(|spec| spec.name.clone());
         let targets: Vec<String> = names.filter(|name| rules.role(name) == Role::Sparse).collect();
+        if options.hessian == HessianScope::Targets && targets.is_empty() {
+            bail!(Usage("sift.modules names no parameter whose sharpness to measure; set it, or leave sharpness out with --hessian none".into()));
+        }
         let batching = Batching {
             examples: options.examples,
             batch: preset.train.batch,
@@ -126,11 +129,16 @@ impl TrainedWeights {
     /// # Errors
     /// [`Usage`]: a damaged checkpoint, or one of another model.
     pub fn read(stored: &StoredCheckpoint, network: &Network) -> Result<TrainedWeights> {
+        if stored.manifest.lora.is_some() {
+            bail!(Usage(format!(
+                "{}: the run trains LoRA adapters beside the weights, and the landscape is that of the model's own weights; name another \
+                 run, or a preset",
+                stored.path.display()
+            )));
+        }
         let saved = SavedState::read(stored, network.parameters.specs()).map_err(|error| Usage(error.to_string()))?;
-        let mut start = 0;
-        let parameters = stored.manifest.slots.iter().zip(saved.selected).map(|(slot, indices)| {
-            let values = saved.state.master.narrow(0, start, slot.trained);
-            start += slot.trained;
+        let slots = &stored.manifest.slots;
+        let parameters = slots.iter().zip(saved.changed(slots)).map(|(slot, ChangedComponents { indices, values })| {
             TrainedParameter { name: slot.name.clone(), indices, values }
         });
         Ok(TrainedWeights { step: stored.manifest.step, parameters: parameters.collect() })
