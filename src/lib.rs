@@ -18,6 +18,7 @@ pub mod estimate;
 #[cfg(feature = "torch")]
 pub mod eval;
 pub mod export;
+pub mod figure;
 pub mod headless;
 pub mod hub;
 #[cfg(feature = "torch")]

@@ -5,18 +5,29 @@
 use std::fmt::Write;
 
 use crate::axis::Axis;
+use crate::text::{truncated, width, wrapped};
 
 /// Width and height of a picture, in pixels.
-const SIZE: (f64, f64) = (760.0, 440.0);
+pub(crate) const SIZE: (f64, f64) = (760.0, 440.0);
 
 /// Space to the right of the plot.
 const RIGHT: f64 = 24.0;
 
 /// Height of a line of the legend.
-const LINE: f64 = 20.0;
+pub(crate) const LINE: f64 = 20.0;
 
 /// Width of a character of labels and of the legend, on average.
-const CHARACTER: f64 = 7.2;
+pub(crate) const CHARACTER: f64 = 7.2;
+
+/// The same of the title, which is larger and bold, and of notes, which are smaller.
+const TITLE_CHARACTER: f64 = 8.8;
+const NOTE_CHARACTER: f64 = 6.4;
+
+/// Height of a line of a note.
+const NOTE_LINE: f64 = 15.0;
+
+/// Width of an entry of the legend beside its name.
+const ENTRY: f64 = 46.0;
 
 /// A plot's frame.
 pub(crate) struct Frame<'a> {
@@ -28,6 +39,10 @@ pub(crate) struct Frame<'a> {
     pub legend: &'a [LegendEntry<'a>],
     /// Room to keep free to the right of the plot, for a colour bar.
     pub beside: f64,
+    /// Width and height.
+    pub size: (f64, f64),
+    /// What has to be known to read the plot, below it; may be empty.
+    pub note: &'a str,
 }
 
 /// What a colour stands for.
@@ -46,17 +61,24 @@ pub(crate) struct PlotArea {
     pub bottom: f64,
 }
 
+impl<'a> Frame<'a> {
+    /// A frame of the usual size with title and axes only.
+    pub fn plain(title: &'a str, x: &'a Axis, y: &'a Axis) -> Frame<'a> {
+        Frame { title, x, y, labels: [""; 2], legend: &[], beside: 0.0, size: SIZE, note: "" }
+    }
+}
+
 impl Frame<'_> {
     /// The edges of the plot.
     pub fn area(&self) -> PlotArea {
-        let widest = self.y.ticks.iter().map(|tick| tick.label.chars().count()).max().unwrap_or(0);
-        let (width, height) = SIZE;
+        let widest = self.y.ticks.iter().map(|tick| width(&tick.label)).max().unwrap_or(0);
+        let (width, height) = self.size;
         let label = |label: &str, room: f64| if label.is_empty() { 0.0 } else { room };
         PlotArea {
             left: 22.0 + widest as f64 * CHARACTER + label(self.labels[1], 20.0),
             right: width - RIGHT - self.beside,
             top: 44.0 + self.rows().len() as f64 * LINE,
-            bottom: height - 34.0 - label(self.labels[0], 20.0),
+            bottom: height - 34.0 - label(self.labels[0], 20.0) - self.note_height(),
         }
     }
 
@@ -76,7 +98,7 @@ impl Frame<'_> {
     /// of the plot.
     pub fn picture(&self, content: &str, beside: &str) -> String {
         let PlotArea { left, right, top, bottom } = self.area();
-        let mut svg = opened(self.title);
+        let mut svg = opened(self.title, self.size);
         let _ = writeln!(
             svg,
             "<clipPath id=\"plot\"><rect x=\"{left:.1}\" y=\"{top}\" width=\"{:.1}\" height=\"{:.1}\"/></clipPath>",
@@ -93,6 +115,7 @@ impl Frame<'_> {
         );
         self.draw_labels(&mut svg);
         self.draw_legend(&mut svg);
+        self.draw_note(&mut svg);
         svg + beside + "</svg>\n"
     }
 
@@ -156,24 +179,63 @@ impl Frame<'_> {
                     y - 4.5,
                     entry.stroke,
                     x + 28.0,
-                    escaped(entry.name)
+                    escaped(&self.entry_name(entry))
                 );
-                x += entry_width(entry);
+                x += self.entry_width(entry);
             }
         }
     }
 
+    fn draw_note(&self, svg: &mut String) {
+        let lines = self.note_lines();
+        let top = self.size.1 - 8.0 - NOTE_LINE * lines.len() as f64;
+        for (row, line) in lines.iter().enumerate() {
+            let y = top + NOTE_LINE * (row + 1) as f64 - 4.0;
+            let _ =
+                writeln!(svg, "<text x=\"18\" y=\"{y:.1}\" font-size=\"12\" fill=\"#666\">{}</text>", escaped(line));
+        }
+    }
+
+    fn note_lines(&self) -> Vec<String> {
+        if self.note.is_empty() {
+            Vec::new()
+        } else {
+            wrapped(self.note, characters(self.size.0 - 36.0, NOTE_CHARACTER))
+        }
+    }
+
+    fn note_height(&self) -> f64 {
+        match self.note_lines().len() {
+            0 => 0.0,
+            lines => 6.0 + NOTE_LINE * lines as f64,
+        }
+    }
+
+    /// Width of the legend.
+    fn room(&self) -> f64 {
+        self.size.0 - RIGHT - 60.0
+    }
+
+    /// The name of an entry, cut where it is longer than the legend.
+    fn entry_name(&self, entry: &LegendEntry) -> String {
+        truncated(entry.name, characters(self.room() - ENTRY, CHARACTER), false)
+    }
+
+    fn entry_width(&self, entry: &LegendEntry) -> f64 {
+        ENTRY + CHARACTER * width(&self.entry_name(entry)) as f64
+    }
+
     /// The entries of each line of the legend.
     fn rows(&self) -> Vec<Vec<&LegendEntry<'_>>> {
-        let room = SIZE.0 - RIGHT - 60.0;
+        let room = self.room();
         let mut rows: Vec<Vec<&LegendEntry>> = Vec::new();
         let mut used = f64::INFINITY;
         for entry in self.legend {
-            if used + entry_width(entry) > room {
+            if used + self.entry_width(entry) > room {
                 rows.push(Vec::new());
                 used = 0.0;
             }
-            used += entry_width(entry);
+            used += self.entry_width(entry);
             if let Some(row) = rows.last_mut() {
                 row.push(entry);
             }
@@ -185,7 +247,7 @@ impl Frame<'_> {
 /// A picture without a plot: its title, and why there is none.
 pub(crate) fn without_plot(title: &str, why: &str) -> String {
     let (width, height) = (SIZE.0 / 2.0, SIZE.1 / 2.0);
-    opened(title)
+    opened(title, SIZE)
         + &format!("<text x=\"{width}\" y=\"{height}\" text-anchor=\"middle\">{}</text>\n</svg>\n", escaped(why))
 }
 
@@ -204,17 +266,18 @@ pub(crate) fn escaped(text: &str) -> String {
     })
 }
 
-fn opened(title: &str) -> String {
-    let (width, height) = SIZE;
+fn opened(title: &str, (width, height): (f64, f64)) -> String {
+    let shown = truncated(title, characters(width - 36.0, TITLE_CHARACTER), false);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
          font-family=\"system-ui,sans-serif\" font-size=\"13\" fill=\"#333\">\n\
          <rect width=\"{width}\" height=\"{height}\" rx=\"6\" fill=\"#fff\"/>\n\
          <text x=\"18\" y=\"24\" font-size=\"15\" font-weight=\"600\">{}</text>\n",
-        escaped(title)
+        escaped(&shown)
     )
 }
 
-fn entry_width(entry: &LegendEntry) -> f64 {
-    46.0 + CHARACTER * entry.name.chars().count() as f64
+/// How many characters of a width fit.
+fn characters(room: f64, character: f64) -> usize {
+    (room / character) as usize
 }

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use super::figure::{Figure, Plot};
 use super::report::Report;
+use crate::figure::{Figure, Plot};
 
 /// A report that contradicts itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,7 @@ fn check_plot(figure: &Figure) -> Result<(), &'static str> {
             histograms.iter().all(|histogram| histogram.edges.len() == histogram.counts.len() + 1)
         }
         Plot::HeatMap(map) => map.values.len() == map.xs.len() * map.ys.len(),
+        Plot::Points(_) | Plot::Rows(_) => true,
     };
     if holds { Ok(()) } else { Err("values and places differ in number") }
 }

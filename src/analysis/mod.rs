@@ -6,9 +6,8 @@
 //! nothing and writes nothing itself.
 //!
 //! ```text
-//! report figure check numbers   the result as plain data, what must hold of it, and its numbers in JSON
-//! axes colours                  which part of a figure is drawn, and in which colours
-//! svg files                     pictures, and the folder of a report
+//! report check                  the result as plain data, and what must hold of it
+//! files                         the folder of a report
 //! link                          the thread of an analysis and its channel
 //! perturb                       weights that are moved for a while
 //! landscape                     the loss around a model's weights
@@ -17,17 +16,13 @@
 //! bound                         PAC-Bayes bounds beside the measured generalisation gap
 //! ```
 
-mod axes;
 pub mod bound;
 mod check;
-mod colours;
-mod figure;
 pub mod files;
 #[cfg(feature = "torch")]
 pub mod gradients;
 pub mod landscape;
 mod link;
-mod numbers;
 #[cfg(feature = "torch")]
 mod opened;
 #[cfg(feature = "torch")]
@@ -35,12 +30,9 @@ pub mod perturb;
 mod report;
 #[cfg(test)]
 pub(crate) mod samples;
-mod svg;
 
-pub(crate) use axes::cell_edges;
+pub use crate::figure::{Axis, Band, Curve, Figure, HeatMap, Histogram, Plot, Scale};
 pub use check::Malformed;
-pub(crate) use colours::{VIRIDIS, range as colour_range, step as colour_step};
-pub use figure::{Axis, Band, Curve, Figure, HeatMap, Histogram, Plot, Scale};
 pub use link::{Analysis, AnalysisLink, AnalysisUpdate, Cancelled, Reporter};
 #[cfg(feature = "torch")]
 pub use opened::OpenedForAnalysis;

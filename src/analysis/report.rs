@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::figure::Figure;
+use crate::figure::Figure;
 
 /// What an analysis found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

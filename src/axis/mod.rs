@@ -108,6 +108,15 @@ impl Axis {
         Axis { scale: Scale::new(from, to, false), ticks, minor: Vec::new() }
     }
 
+    /// A y axis with a row for each name, the first at the top. The row of a number is at its negative.
+    pub fn rows(names: impl IntoIterator<Item = String>) -> Axis {
+        let tick = |(row, label): (usize, String)| Tick { at: -(row as f64), label };
+        let mut ticks: Vec<Tick> = names.into_iter().enumerate().map(tick).collect();
+        ticks.reverse();
+        let last = ticks.len().saturating_sub(1) as f64;
+        Axis { scale: Scale::new(-last - 0.5, 0.5, false), ticks, minor: Vec::new() }
+    }
+
     /// An axis that begins and ends where its data do, with at most so many ticks, all at round values between. Values of 0 and
     /// less have no place on a logarithmic axis.
     pub fn data((low, high): (f64, f64), log: bool, unit: Unit, most: usize) -> Axis {

@@ -144,7 +144,7 @@ pub(super) fn summary(plan: &SweepPlan, end: &SweepEnd, folder: &SweepFolder) ->
     if let Some(time) = end.start_up {
         let _ = writeln!(text, "\nstart-up: {:.1} s per run, beside its training time", time.as_secs_f64());
     }
-    let _ = writeln!(text, "\n{}: results.md, results.csv, results.json", folder.path().display());
+    let _ = writeln!(text, "\n{}: results.md, results.csv, results.json, results.svg", folder.path().display());
     text
 }
 

@@ -1,4 +1,4 @@
-//! `finesift sweep results`: prints the table of a sweep, or compares two of its rows.
+//! `finesift sweep results`: prints the results of a sweep, or compares two of its rows.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -19,14 +19,15 @@ use crate::sweep::{
 #[command(after_help = "Examples:
   finesift sweep results mrpc
   finesift sweep results mrpc.toml --format csv > mrpc.csv
+  finesift sweep results mrpc --format svg > mrpc.svg
   finesift sweep results mrpc --compare \"gradient rate=0.008\" \"random rate=0.008\"
   finesift sweep results mrpc --compare 1 2")]
 pub(super) struct SweepResults {
     /// The sweep: its name, its folder or its file
     sweep: String,
-    /// Format of the table
-    #[arg(long, value_enum, default_value_t = TableFormat::Md)]
-    format: TableFormat,
+    /// Format of the results: the table, or its figure as SVG
+    #[arg(long, value_enum, default_value_t = ResultsFormat::Md)]
+    format: ResultsFormat,
     /// Compare two rows by the paired bootstrap: their names, or their numbers from 1
     #[arg(long, num_args = 2, value_name = "ROW")]
     compare: Option<Vec<String>>,
@@ -34,20 +35,22 @@ pub(super) struct SweepResults {
     runs: RunsArg,
 }
 
-/// A format of the table.
+/// A format of the results.
 #[derive(Clone, Copy, ValueEnum)]
-enum TableFormat {
+enum ResultsFormat {
     Md,
     Csv,
     Json,
+    Svg,
 }
 
-impl From<TableFormat> for Format {
-    fn from(format: TableFormat) -> Format {
+impl From<ResultsFormat> for Format {
+    fn from(format: ResultsFormat) -> Format {
         match format {
-            TableFormat::Md => Format::Markdown,
-            TableFormat::Csv => Format::Csv,
-            TableFormat::Json => Format::Json,
+            ResultsFormat::Md => Format::Markdown,
+            ResultsFormat::Csv => Format::Csv,
+            ResultsFormat::Json => Format::Json,
+            ResultsFormat::Svg => Format::Svg,
         }
     }
 }

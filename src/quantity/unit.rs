@@ -98,11 +98,15 @@ impl Unit {
         }
     }
 
-    /// A label for each tick of a logarithmic axis: plain numbers where all of them are short, else powers of ten.
+    /// A label for each tick of a logarithmic axis: plain numbers where all of them are short, else with a prefix for thousands or as powers
+    /// of ten.
     pub fn log_labels(self, ticks: &[f64]) -> Vec<String> {
         let suffix = if self == Unit::Percent { " %" } else { "" };
         let short = ticks.iter().all(|tick| (0.99e-3..1e5).contains(tick)) && ticks.iter().any(|tick| *tick > 0.99e-2);
+        // Large counts have a prefix, as everywhere.
+        let large = ticks.iter().all(|tick| *tick >= 0.99 && *tick < 0.99e12) && suffix.is_empty();
         let label = |tick: &f64| match short {
+            _ if large && !short => number(tick.round()),
             true => format!("{:.*}{suffix}", decimals(*tick), tick),
             false => format!("{tick:.0e}{suffix}"),
         };

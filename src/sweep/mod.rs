@@ -12,7 +12,9 @@
 //! link        the same on a thread of its own, for screens
 //! table       scores by row: mean, standard deviation, best
 //! bootstrap   the paired bootstrap between two rows
-//! report      the table as Markdown, CSV and JSON
+//! x_axis      which rows form a line, and over what
+//! figure      the same scores as a figure
+//! report      the table as Markdown, CSV and JSON, and the figure as SVG
 //! ```
 //!
 //! What is done is read from the run folders and nowhere else, so a sweep may be killed at any moment.
@@ -20,6 +22,7 @@
 mod bootstrap;
 mod document;
 mod engine;
+mod figure;
 mod file;
 mod identity;
 mod link;
@@ -30,6 +33,7 @@ mod state;
 mod status;
 mod table;
 mod worker;
+mod x_axis;
 
 #[cfg(test)]
 mod tests;
@@ -46,3 +50,4 @@ pub use state::{SweepFolder, SweepState};
 pub use status::{RunProgress, RunResult, RunStatus, StatusReader, Trainable};
 pub use table::{ScoreCell, SweepTable, TableRow};
 pub use worker::{Launcher, WorkerJob};
+pub use x_axis::{RowLines, XAxis};

@@ -1,4 +1,4 @@
-//! The table of a sweep as Markdown, CSV and JSON.
+//! The results of a sweep as Markdown, CSV, JSON and SVG.
 
 use serde_json::{Map, Value, json};
 
@@ -14,10 +14,12 @@ pub enum Format {
     Markdown,
     Csv,
     Json,
+    /// The figure.
+    Svg,
 }
 
 impl Format {
-    pub const ALL: [Format; 3] = [Format::Markdown, Format::Csv, Format::Json];
+    pub const ALL: [Format; 4] = [Format::Markdown, Format::Csv, Format::Json, Format::Svg];
 
     /// As in file names and on the command line.
     pub fn extension(self) -> &'static str {
@@ -25,16 +27,18 @@ impl Format {
             Format::Markdown => "md",
             Format::Csv => "csv",
             Format::Json => "json",
+            Format::Svg => "svg",
         }
     }
 }
 
-/// The table with what has to be known to read it.
+/// The table or its figure, with what has to be known to read it.
 pub fn report(table: &SweepTable, plan: &SweepPlan, statuses: &[RunStatus], format: Format) -> String {
     match format {
         Format::Markdown => markdown(table, plan, statuses),
         Format::Csv => csv_text(table, plan),
         Format::Json => json_text(table, plan, statuses),
+        Format::Svg => table.figure(plan).svg(),
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! runs/NAME/sweep.json      the plan, and why runs could not start
 //!           lock            held by the process that works on the sweep
-//!           results.md, results.csv, results.json
+//!           results.md, results.csv, results.json, results.svg
 //!           ROW-sSEED-ID/   an ordinary run
 //! ```
 

@@ -100,6 +100,91 @@ fn the_table_is_drawn_at_every_size() {
     insta::assert_snapshot!("sweep_ascii_80x24", text(&open((80, 24), true), (80, 24)));
 }
 
+/// Three budgets of two selections beside rows of their own: what `row` of the sweep is, and its runs that are done.
+fn lines_plan() -> SweepPlan {
+    let text = "about = \"MRPC: accuracy by budget, beside LoRA, head and full\"\npreset = \"demo\"\nseeds = [1, 2, 3]\n[grid]\n\
+                sift.select = [\"gradient\", \"random\"]\nsift.rate = [0.0014, 0.00845, 0.0423]\n[[row]]\nname = \"LoRA r 2\"\n\
+                method = \"lora\"\nlora.r = 2\n[[row]]\nname = \"head\"\nmethod = \"head\"\n[[row]]\nname = \"full\"\n\
+                method = \"full\"\n[[row]]\nname = \"LoRA r 8\"\nmethod = \"lora\"\ntune = [1e-3, 3e-3]\n";
+    let file = SweepFile::parse(Path::new("sweep.toml"), text).unwrap();
+    ExpandedSweep::of(&file, &[], Path::new("/cache")).unwrap().plan
+}
+
+/// All rows are done but LoRA r 8, which is being tuned, and the last seed of full.
+fn lines_progress(plan: &SweepPlan) -> Progress {
+    let mut statuses = vec![RunStatus::Pending; plan.runs.len()];
+    let means = [0.719, 0.754, 0.777, 0.730, 0.750, 0.791, 0.786, 0.708, 0.802];
+    let counts = [5762, 30_794, 150_890, 5762, 30_794, 150_890, 37_634, 770, 22_713_986];
+    for (row, (mean, count)) in means.into_iter().zip(counts).enumerate() {
+        for (seed, by) in [(1, 0.012), (2, -0.008), (3, -0.004)] {
+            let run = plan.rows[row].variants[0].runs[&seed];
+            if (row, seed) != (8, 3) {
+                let RunStatus::Done(mut result) = done(plan, run, mean + by) else { unreachable!() };
+                result.trainable = Some(Trainable { sparse: count - 770, dense: 770 });
+                statuses[run] = RunStatus::Done(result);
+            }
+        }
+    }
+    statuses[plan.rows[9].variants[0].runs[&1]] = done(plan, plan.rows[9].variants[0].runs[&1], 0.8);
+    let folders = plan.runs.iter().map(|run| run.folder.clone()).collect();
+    Progress { statuses, total: 33, done: 27, failed: 0, folders, running: Vec::new(), left: None }
+}
+
+fn open_lines(size: (u16, u16), ascii: bool) -> App {
+    let mut app = App::at_home(look("dark", Depth::True, ascii), presets(), size.0, size.1);
+    let plan = lines_plan();
+    let mut screen = SweepScreen::new("mrpc".into(), "runs/mrpc".into(), plan.clone());
+    screen.on_update(Update::Progress(lines_progress(&plan)));
+    app.sweep = Some(screen);
+    app.screen = Screen::Sweep;
+    app
+}
+
+#[test]
+fn the_chart_is_where_there_is_room_and_a_key_shows_it_everywhere() {
+    for size in SIZES {
+        let mut app = open_lines(size, false);
+        if size.0 >= 120 {
+            insta::assert_snapshot!(format!("sweep_lines_{}x{}", size.0, size.1), text(&app, size));
+        } else {
+            assert!(!text(&app, size).contains("trainable parameters"));
+        }
+        press(&mut app, KeyCode::Char('c'));
+        let chart = text(&app, size);
+        insta::assert_snapshot!(format!("sweep_chart_{}x{}", size.0, size.1), chart);
+        assert_eq!(press(&mut app, KeyCode::Enter), None, "no run is selected on the chart");
+        press(&mut app, KeyCode::Down);
+        assert_eq!(text(&app, size), chart);
+        press(&mut app, KeyCode::Esc);
+        assert!(text(&app, size).contains("Scores"));
+    }
+    let mut app = open_lines((80, 24), true);
+    press(&mut app, KeyCode::Char('c'));
+    insta::assert_snapshot!("sweep_chart_ascii_80x24", text(&app, (80, 24)));
+}
+
+#[test]
+fn rows_that_form_no_lines_have_a_line_each_on_the_chart() {
+    for (ascii, size) in [(false, (80, 24)), (false, (200, 60)), (true, (80, 24))] {
+        let text_of_file = "preset = \"demo\"\nseeds = [1, 2, 3]\n[grid]\nsift.select = [\"gradient\", \"random\", \"magnitude\"]\n\
+                            [[row]]\nname = \"head 書く\"\nmethod = \"head\"\n";
+        let file = SweepFile::parse(Path::new("sweep.toml"), text_of_file).unwrap();
+        let plan = ExpandedSweep::of(&file, &[], Path::new("/cache")).unwrap().plan;
+        let mut progress = Progress { total: plan.runs.len(), ..Progress::default() };
+        progress.statuses =
+            (0..plan.runs.len()).map(|run| done(&plan, run, 0.7 + (run * 7 % 10) as f64 / 100.0)).collect();
+        progress.statuses[1] = RunStatus::Pending;
+        (3..6).for_each(|run| progress.statuses[run] = RunStatus::Pending);
+        let mut app = App::at_home(look("dark", Depth::True, ascii), presets(), size.0, size.1);
+        let mut screen = SweepScreen::new("kinds".into(), "runs/kinds".into(), plan);
+        screen.on_update(Update::Progress(progress));
+        (app.sweep, app.screen) = (Some(screen), Screen::Sweep);
+        press(&mut app, KeyCode::Char('c'));
+        let ascii = if ascii { "_ascii" } else { "" };
+        insta::assert_snapshot!(format!("sweep_rows{ascii}_{}x{}", size.0, size.1), text(&app, size));
+    }
+}
+
 #[test]
 fn the_states_of_a_sweep_are_told_apart() {
     let size = (80, 24);

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use csv::Writer;
 
-use crate::analysis::figure::{Figure, Plot};
 use crate::analysis::report::Table;
+use crate::figure::{Figure, Plot, PointRows, Points, Whisker};
 
 /// A figure's values. The header has the labels of its axes.
 pub(super) fn figure(figure: &Figure) -> Result<String> {
@@ -41,6 +41,21 @@ pub(super) fn figure(figure: &Figure) -> Result<String> {
             let places = map.ys.iter().flat_map(|y| map.xs.iter().map(move |x| (x, y)));
             for ((x, y), value) in places.zip(&map.values) {
                 writer.write_record([number(*x), number(*y), number(*value)])?;
+            }
+        }
+        Plot::Points(Points { series, .. }) => {
+            writer.write_record(["series", x, y, "low", "high"])?;
+            for (name, point) in
+                series.iter().flat_map(|series| series.points.iter().map(|point| (&series.name, point)))
+            {
+                let Whisker { value, low, high, .. } = point.mark;
+                writer.write_record([name, &number(point.x), &number(value), &number(low), &number(high)])?;
+            }
+        }
+        Plot::Rows(PointRows { rows, .. }) => {
+            writer.write_record(["row", x, "low", "high"])?;
+            for (name, mark) in rows.iter().filter_map(|row| Some((&row.name, row.mark.as_ref()?))) {
+                writer.write_record([name, &number(mark.value), &number(mark.low), &number(mark.high)])?;
             }
         }
     }

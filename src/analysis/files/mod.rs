@@ -11,7 +11,6 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use super::report::Report;
-use super::svg;
 use crate::Usage;
 use crate::unfinished::Unfinished;
 
@@ -26,7 +25,7 @@ fn files(report: &Report) -> Result<Vec<(String, String)>> {
     ];
     for figure in &report.figures {
         files.push((format!("{}.csv", figure.name), csv::figure(figure)?));
-        files.push((format!("{}.svg", figure.name), svg::draw(figure)));
+        files.push((format!("{}.svg", figure.name), figure.svg()));
     }
     for table in &report.tables {
         files.push((format!("{}.csv", table.name), csv::table(table)?));

@@ -1,5 +1,6 @@
 //! Sweep files, their plans and schedules, and the bootstrap.
 
 mod bootstrap;
+mod figures;
 mod files;
 mod schedules;

@@ -5,10 +5,11 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::{AnalysisScreen, Part, State, heat_map, plot, table};
-use crate::analysis::{Plot, Report};
+use super::{AnalysisScreen, Part, State, table};
+use crate::analysis::Report;
 use crate::ui::format::{duration, fitted_end, plain, progress, truncated, width, wrapped};
 use crate::ui::theme::Look;
+use crate::ui::widgets::figure;
 use crate::ui::widgets::panel::{Title, panel, placeholder};
 
 /// Cells of the progress bar.
@@ -130,13 +131,10 @@ impl AnalysisScreen {
         let named = |name: &str| fitted_title(name, area.width, &note, look);
         match part {
             Part::Figure(number) => {
-                let figure = &report.figures[*number];
-                let title = named(&figure.title);
+                let shown = &report.figures[*number];
+                let title = named(&shown.title);
                 let inner = panel(frame, area, look, true, Title { note, ..Title::named(&title) });
-                match &figure.plot {
-                    Plot::HeatMap(map) => heat_map::draw(frame, inner, look, figure, map, self.cursor),
-                    Plot::Curves(_) | Plot::Histograms(_) => plot::draw(frame, inner, look, figure, self.cursor),
-                }
+                figure::draw(frame, inner, look, shown, self.cursor);
             }
             Part::Table(number) => {
                 let shown = &report.tables[*number];

@@ -4,17 +4,13 @@
 //! part         the parts of a report that are shown one at a time
 //! keys place   what keys do
 //! draw         the state, the findings and the selected part
-//! plot         curves and histograms as charts
-//! heat_map     cells of a grid in colours
 //! table        rows and columns
 //! ```
 
 mod draw;
-mod heat_map;
 mod keys;
 mod part;
 mod place;
-mod plot;
 mod table;
 
 use std::path::{Path, PathBuf};

@@ -67,6 +67,8 @@ pub enum Action {
     ScrollDown,
     // Analysis.
     CancelAnalysis,
+    // Sweep.
+    Chart,
     // Home.
     Launch,
     Analyze,

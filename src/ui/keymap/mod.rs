@@ -159,6 +159,7 @@ pub const BINDINGS: &[Binding] = bindings! {
     Sweep {
         "hold-sweep" Action::PauseOrResume, [char(' '), char('p')], "hold", "start no more runs, or start them again; running ones go on";
         "sort-sweep" Action::Sort, [char('s')], "sort", "sort the rows: in file order / by score / by time";
+        "chart-sweep" Action::Chart, [char('c')], "chart", "chart of the scores on the whole screen, or the table";
     }
     Anywhere {
         "enter" Action::Enter, [Plain(KeyCode::Enter)], "open", "open what is selected; a chart fills the screen";

@@ -1,37 +1,24 @@
 //! The parts of the screen, and the progress of the sweep in the first of them.
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::layout::{Parts, parts};
 use super::{SweepScreen, WorkState, detail, table};
-use crate::sweep::{PlanRow, RunStatus};
+use crate::sweep::RunStatus;
 use crate::ui::format::{duration, plain, truncated, width};
 use crate::ui::theme::Look;
+use crate::ui::widgets::figure;
 use crate::ui::widgets::panel::{Title, panel};
-
-/// Lines of the progress, with its borders.
-const PROGRESS: u16 = 3;
-
-/// Lines of the runs at most, with their borders.
-const RUNS: usize = 14;
-
-/// The areas of progress, table and runs.
-pub(super) fn parts(screen: &SweepScreen, body: Rect) -> [Rect; 3] {
-    // As many as any row has, so that nothing moves with the selection.
-    let seeds = &screen.plan.seeds;
-    let tuning = |row: &PlanRow| if row.is_tuned() { row.variants.len() * screen.plan.tune.seeds.len() } else { 0 };
-    let most = screen.plan.rows.iter().map(tuning).max().unwrap_or(0) + seeds.len();
-    let runs = (body.height.saturating_sub(PROGRESS) * 2 / 5).min((most + 2).min(RUNS) as u16);
-    Layout::vertical([Constraint::Length(PROGRESS), Constraint::Fill(1), Constraint::Length(runs)]).areas(body)
-}
 
 impl SweepScreen {
     pub fn draw(&self, frame: &mut Frame, body: Rect, look: &Look) {
-        let [progress, table, runs] = parts(self, body);
+        let Parts { progress, table, runs, chart } = parts(self, body);
         draw_progress(self, frame, progress, look);
         table::draw(self, frame, table, look);
         detail::draw(self, frame, runs, look);
+        draw_chart(self, frame, chart, look);
     }
 }
 
@@ -45,6 +32,15 @@ fn running(screen: &SweepScreen) -> String {
     };
     let others = if others.is_empty() { String::new() } else { format!(" and {} more", others.len()) };
     format!("{title}{step}{others}")
+}
+
+fn draw_chart(screen: &SweepScreen, frame: &mut Frame, area: Rect, look: &Look) {
+    if !area.is_empty() {
+        let room = usize::from(area.width).saturating_sub(6);
+        let title = truncated(&plain(&screen.figure.title), room, look.ascii);
+        let inner = panel(frame, area, look, screen.full, Title::named(&title));
+        figure::draw(frame, inner, look, &screen.figure, None);
+    }
 }
 
 fn draw_progress(screen: &SweepScreen, frame: &mut Frame, area: Rect, look: &Look) {

@@ -5,10 +5,12 @@
 //! draw     the parts of the screen, progress
 //! table    the table of scores
 //! detail   the runs of the selected row
+//! layout   where they are
 //! ```
 
 mod detail;
 mod draw;
+mod layout;
 mod place;
 mod table;
 
@@ -20,6 +22,7 @@ use ratatui::layout::{Position, Rect};
 use super::input::UserInput;
 use super::intent::Intent;
 use super::keymap::{Action, Context, Keymap};
+use crate::figure::Figure;
 use crate::sweep::{Progress, RunStatus, SweepPlan, SweepTable, Update};
 
 /// The sweep of this process.
@@ -30,6 +33,10 @@ pub struct SweepScreen {
     plan: Arc<SweepPlan>,
     progress: Progress,
     table: SweepTable,
+    /// The scores of the table as a chart.
+    figure: Figure,
+    /// Whether the chart has the whole screen.
+    full: bool,
     sort: SweepSort,
     /// Rows in the order in which they are shown.
     order: Vec<usize>,
@@ -89,9 +96,11 @@ impl SweepScreen {
             name,
             folder,
             order: (0..plan.rows.len()).collect(),
+            figure: table.figure(&plan),
             plan: Arc::new(plan),
             progress,
             table,
+            full: false,
             sort: SweepSort::File,
             cursor: 0,
             run: 0,
@@ -117,6 +126,7 @@ impl SweepScreen {
         match update {
             Update::Progress(progress) if progress.statuses.len() == self.plan.runs.len() => {
                 self.table = SweepTable::of(&self.plan, &progress.statuses);
+                self.figure = self.table.figure(&self.plan);
                 self.progress = progress;
                 self.arrange();
             }
@@ -158,6 +168,9 @@ impl SweepScreen {
         let page = usize::from(body.height / 2).max(1);
         match action {
             Action::App(action) => return Some(Intent::App(action)),
+            _ if !self.applies(action) => {}
+            Action::Chart => self.full = !self.full,
+            Action::Back => self.full = false,
             Action::Up => self.go_to(self.cursor.saturating_sub(1)),
             Action::Down => self.go_to(self.cursor + 1),
             Action::PageUp => self.go_to(self.cursor.saturating_sub(page)),
@@ -170,7 +183,7 @@ impl SweepScreen {
                 self.sort = self.sort.next();
                 self.arrange();
             }
-            Action::PauseOrResume if self.at_work() => {
+            Action::PauseOrResume => {
                 self.held = !self.held;
                 return Some(Intent::HoldSweep(self.held));
             }
@@ -231,7 +244,7 @@ impl SweepScreen {
 
     /// A click on a row or a run selects it, one on the selected run opens it.
     fn click(&mut self, at: Position, body: Rect) -> Option<Intent> {
-        let [_, table, runs] = draw::parts(self, body);
+        let layout::Parts { table, runs, .. } = layout::parts(self, body);
         if let Some(place) = table::row_at(self, table, at) {
             self.go_to(place);
         } else if let Some(place) = detail::run_at(self, runs, at) {

@@ -8,6 +8,8 @@ impl SweepScreen {
     /// Whether an action would do something now.
     pub fn applies(&self, action: Action) -> bool {
         match action {
+            Action::Chart => true,
+            Action::Back => self.full,
             Action::Up
             | Action::Down
             | Action::PageUp
@@ -16,8 +18,8 @@ impl SweepScreen {
             | Action::Last
             | Action::Left
             | Action::Right
-            | Action::Sort => true,
-            Action::Enter => !self.runs().is_empty(),
+            | Action::Sort => !self.full,
+            Action::Enter => !self.full && !self.runs().is_empty(),
             Action::PauseOrResume => self.at_work(),
             _ => false,
         }
@@ -31,6 +33,7 @@ impl SweepScreen {
             (Action::Enter, if active { "watch run" } else { "open run" }),
             (Action::PauseOrResume, if self.held { "start runs" } else { "hold" }),
             (Action::Sort, "sort"),
+            (Action::Chart, if self.full { "table" } else { "chart" }),
         ]
     }
 }

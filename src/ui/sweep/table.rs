@@ -17,6 +17,9 @@ const MARKS: u16 = 4;
 /// The least width of a row's name.
 const NAME: u16 = 20;
 
+/// The width of a long name.
+const LONG_NAME: u16 = 40;
+
 /// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ScoreColumn {
@@ -66,6 +69,14 @@ fn columns(screen: &SweepScreen, line: Rect) -> Vec<(ScoreColumn, Rect)> {
         (column, area)
     };
     shown.into_iter().map(area).collect()
+}
+
+/// Columns of the table with all that it has to show, and its borders. Names longer than most are cut.
+pub(super) fn width_of_all(screen: &SweepScreen) -> u16 {
+    let all = columns(screen, Rect { width: u16::MAX, height: 1, ..Rect::default() });
+    let width = all.last().map_or(0, |(_, area)| area.right()).saturating_add(3);
+    let name = all.iter().find(|(column, _)| *column == ScoreColumn::Name).map_or(0, |(_, area)| area.width);
+    width - name.saturating_sub(LONG_NAME)
 }
 
 /// The place of the row at a screen position.

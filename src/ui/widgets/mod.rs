@@ -1,7 +1,8 @@
-//! Reusable widgets that know nothing of runs: charts, panels, popups, sparklines, a text input.
+//! Reusable widgets that know nothing of runs: charts, figures, panels, popups, sparklines, a text input.
 
 pub(super) mod chart;
 pub(super) mod cut;
+pub(super) mod figure;
 pub(super) mod input;
 pub(super) mod input_history;
 pub(super) mod panel;

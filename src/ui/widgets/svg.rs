@@ -14,7 +14,7 @@ pub fn draw(chart: &Chart, title: &str) -> String {
     let entries: Vec<(String, String)> = chart.curves.iter().map(entry).collect();
     let legend: Vec<LegendEntry> =
         entries.iter().map(|(name, stroke)| LegendEntry { name, stroke: stroke.clone() }).collect();
-    let frame = Frame { title, x: &x, y: &y, labels: [""; 2], legend: &legend, beside: 0.0 };
+    let frame = Frame { legend: &legend, ..Frame::plain(title, &x, &y) };
     let down = |value: f64| frame.down(y.scale.position(value));
     let mut svg = String::new();
     for curve in &chart.curves {

@@ -71,7 +71,7 @@ impl Dots {
             let (column, row) = ((number % self.columns) as u16, (number / self.columns) as u16);
             let symbol = match (dots & MARK != 0, ascii) {
                 (true, true) => curve.glyph.unwrap_or('o'),
-                (true, false) => '◆',
+                (true, false) => curve.mark.unwrap_or('◆'),
                 (false, true) => curve.glyph.unwrap_or('*'),
                 (false, false) => {
                     let cell = buffer.cell((plot.x + column, plot.y + row)).filter(|_| !hidden[number]);

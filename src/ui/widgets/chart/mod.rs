@@ -106,12 +106,14 @@ pub struct Curve<'a> {
     pub faint: bool,
     /// The character that it is drawn with in ASCII in place of the usual one, to distinguish curves without colours.
     pub glyph: Option<char>,
+    /// The character of its marks otherwise, in place of the usual one.
+    pub mark: Option<char>,
 }
 
 impl<'a> Curve<'a> {
     /// A curve that is drawn as a line.
     pub fn line(name: &'a str, series: &'a Series, style: Style) -> Curve<'a> {
-        Curve { name, series, style, shape: Shape::Line, faint: false, glyph: None }
+        Curve { name, series, style, shape: Shape::Line, faint: false, glyph: None, mark: None }
     }
 }
 

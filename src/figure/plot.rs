@@ -1,13 +1,14 @@
-//! A figure of a report: what is drawn, without how. The terminal, SVG and CSV show the same figure.
+//! What a figure draws, without how.
 
 use serde::{Deserialize, Serialize};
 
 use super::numbers;
+use super::points::{PointRows, Points};
 
 /// A plot with its title and axes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
-    /// Names its files: lower-case letters, digits and `_`, unique within a report.
+    /// Names its files: lower-case letters, digits and `_`, unique among the figures beside it.
     pub name: String,
     /// One line above the plot.
     pub title: String,
@@ -48,6 +49,10 @@ pub enum Plot {
     Histograms(Vec<Histogram>),
     /// A value at each crossing of a grid.
     HeatMap(HeatMap),
+    /// Points with whiskers over one x axis.
+    Points(Points),
+    /// Points with whiskers, a row each.
+    Rows(PointRows),
 }
 
 /// A line.

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::analysis::colours;
-use crate::analysis::figure::{Curve, Figure};
+use crate::figure::colours;
+use crate::figure::plot::{Curve, Figure};
 use crate::svg::Frame;
 
 pub(super) fn draw(figure: &Figure, curves: &[Curve], frame: &Frame) -> String {

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::analysis::colours;
-use crate::analysis::figure::{Figure, Histogram};
+use crate::figure::colours;
+use crate::figure::plot::{Figure, Histogram};
 use crate::svg::Frame;
 
 pub(super) fn draw(figure: &Figure, histograms: &[Histogram], frame: &Frame) -> String {

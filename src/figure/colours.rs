@@ -1,7 +1,7 @@
 //! The colours of figures.
 
 /// Colours of curves that people with any colour vision tell apart, for a light background (Okabe and Ito, 2008).
-const CURVES: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
+pub(super) const CURVES: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
 
 /// Steps of equal perceptual distance from dark to bright: Matplotlib's viridis (van der Walt and Smith, 2015; CC0).
 pub(crate) const VIRIDIS: [[u8; 3]; 16] = [

@@ -1,6 +1,7 @@
 //! The axes of a figure: what of it can be drawn, between which ends.
 
-use super::figure::{Axis, Figure, Plot, Scale};
+use super::plot::{Axis, Figure, Plot, Scale};
+use super::points::{PointRows, Points};
 use crate::axis::Axis as Ticks;
 use crate::quantity::Unit;
 
@@ -9,9 +10,13 @@ impl Figure {
     pub(crate) fn axes(&self, across: usize, upwards: usize) -> Option<(Ticks, Ticks)> {
         let (x, y) = self.ranges()?;
         let (log_x, log_y) = (self.x.is_log(), self.y.is_log());
-        let horizontal = Ticks::data(x, log_x, Unit::Number, across);
-        let vertical = match self.plot {
+        let horizontal = match self.plot {
+            Plot::Rows(_) => Ticks::y(x, log_x, Unit::Number, across),
+            _ => Ticks::data(x, log_x, Unit::Number, across),
+        };
+        let vertical = match &self.plot {
             Plot::HeatMap(_) => Ticks::data(y, log_y, Unit::Number, upwards),
+            Plot::Rows(PointRows { rows, .. }) => Ticks::rows(rows.iter().map(|row| row.name.clone())),
             _ => Ticks::y(y, log_y, Unit::Number, upwards),
         };
         Some((horizontal, vertical))
@@ -50,6 +55,23 @@ impl Figure {
                 cell_edges(&map.xs, &self.x).iter().filter(|at| self.x.shows(**at)).for_each(|at| x = extended(x, *at));
                 cell_edges(&map.ys, &self.y).iter().filter(|at| self.y.shows(**at)).for_each(|at| y = extended(y, *at));
             }
+            Plot::Points(Points { series, .. }) => {
+                let points = series.iter().flat_map(|series| &series.points);
+                for point in points.filter(|point| self.x.shows(point.x) && self.y.shows(point.mark.value)) {
+                    x = extended(x, point.x);
+                    let ends = [point.mark.low, point.mark.high].into_iter().filter(|end| self.y.shows(*end));
+                    y = ends.chain([point.mark.value]).fold(y, |y, value| extended(y, value));
+                }
+                x = x.map(|x| widened(x, self.x.is_log()));
+            }
+            Plot::Rows(PointRows { rows, .. }) => {
+                let marks = rows.iter().filter_map(|row| row.mark.as_ref());
+                for mark in marks.filter(|mark| self.x.shows(mark.value)) {
+                    let ends = [mark.low, mark.high].into_iter().filter(|end| self.x.shows(*end));
+                    x = ends.chain([mark.value]).fold(x, |x, value| extended(x, value));
+                    y = Some((0.0, rows.len() as f64));
+                }
+            }
         }
         x.zip(y)
     }
@@ -82,6 +104,22 @@ pub(crate) fn cell_edges(places: &[f64], axis: &Axis) -> Vec<f64> {
 }
 
 type Range = (f64, f64);
+
+/// A range with room for the marks at its ends.
+fn widened((low, high): Range, log: bool) -> Range {
+    /// Share of the range on each side.
+    const SIDE: f64 = 0.05;
+    let position = |value: f64| if log { value.log10() } else { value };
+    let value = |position: f64| if log { 10f64.powf(position) } else { position };
+    let (from, to) = (position(low), position(high));
+    let by = match from < to {
+        true => (to / 2.0 - from / 2.0) * (2.0 * SIDE),
+        // A single place is in the middle.
+        false if log || from == 0.0 => 0.5,
+        false => from.abs() / 2.0,
+    };
+    (value(from - by), value(to + by))
+}
 
 fn extended(range: Option<Range>, value: f64) -> Option<Range> {
     Some(range.map_or((value, value), |(low, high)| (low.min(value), high.max(value))))

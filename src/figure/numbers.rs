@@ -45,15 +45,28 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     Ok(Vec::<Number>::deserialize(deserializer)?.into_iter().map(|number| number.0).collect())
 }
 
+/// The same for a single number.
+pub(super) mod one {
+    use super::*;
+
+    pub(in crate::figure) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        Number(*value).serialize(serializer)
+    }
+
+    pub(in crate::figure) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        Ok(Number::deserialize(deserializer)?.0)
+    }
+}
+
 /// The same for points.
 pub(super) mod points {
     use super::*;
 
-    pub(in super::super) fn serialize<S: Serializer>(points: &[(f64, f64)], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::figure) fn serialize<S: Serializer>(points: &[(f64, f64)], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(points.iter().map(|(x, y)| (Number(*x), Number(*y))))
     }
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(in crate::figure) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Vec<(f64, f64)>, D::Error> {
         let points = Vec::<(Number, Number)>::deserialize(deserializer)?;
@@ -63,7 +76,7 @@ pub(super) mod points {
 
 #[cfg(test)]
 mod tests {
-    use crate::analysis::{Band, Curve};
+    use crate::figure::{Band, Curve};
 
     #[test]
     fn numbers_that_are_not_finite_survive_json() {

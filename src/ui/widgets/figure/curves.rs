@@ -3,10 +3,11 @@
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
-use crate::analysis::{Axis, Figure, Plot};
+use super::{GLYPHS, draw_labels, legend, position};
+use crate::figure::{Axis, Figure, Plot};
 use crate::series::{At, Series};
 use crate::ui::format::{Unit, number, plain, truncated, width};
 use crate::ui::theme::{Look, RUN_COLOURS};
@@ -15,9 +16,6 @@ use crate::ui::widgets::panel::placeholder;
 
 /// Buckets of a curve: more than a terminal has dots in a row.
 const MOST: usize = 1024;
-
-/// The characters that curves are drawn with in ASCII.
-const GLYPHS: [char; RUN_COLOURS] = ['*', 'o', '+', 'x', '#', '@', '%', '&'];
 
 /// A curve ready to be drawn.
 struct Trace {
@@ -66,9 +64,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, look: &Look, figure: &Figure, 
         ..Chart::over_steps(curves.collect(), "nothing to draw yet", theme.style(theme.dim))
     };
     chart.draw(plot, frame.buffer_mut());
-    let labels = format!("x: {}   y: {}", plain(&figure.x.label), plain(&figure.y.label));
-    let labels = truncated(&labels, usize::from(bottom.width), look.ascii);
-    frame.render_widget(Line::styled(labels, theme.style(theme.dim)).right_aligned(), bottom);
+    draw_labels(frame, bottom, look, figure);
 }
 
 /// The curves of a figure by their positions on the x axis.
@@ -101,7 +97,7 @@ fn lines(figure: &Figure) -> Vec<Trace> {
                 lines.push(Trace { name: histogram.name.clone(), series, band: false, number });
             }
         }
-        Plot::HeatMap(_) => {}
+        Plot::HeatMap(_) | Plot::Points(_) | Plot::Rows(_) => {}
     }
     lines
 }
@@ -115,11 +111,6 @@ fn series(axis: &Axis, points: &mut dyn Iterator<Item = (f64, f64)>) -> Series {
         series.push(At { step: at, time: 0.0 }, y);
     }
     series
-}
-
-/// Where a value lies on an axis: itself, or its power of ten.
-fn position(axis: &Axis, value: f64) -> Option<f64> {
-    axis.shows(value).then(|| if axis.is_log() { value.log10() } else { value })
 }
 
 /// The positions at which the x axis begins and ends.
@@ -145,18 +136,5 @@ fn legend<'a>(lines: &[Trace], figure: &Figure, look: &Look, room: u16, at: Opti
         let name = truncated(&plain(&line.name), room.saturating_sub(width(&value) + 4), look.ascii);
         entries.push((format!("{sign} {name}{value}"), theme.style(theme.runs()[colour])));
     }
-    let mut rows: Vec<Line> = Vec::new();
-    let mut used = usize::MAX;
-    for (text, style) in entries {
-        let length = width(&text) + 3;
-        if used.saturating_add(length) > room {
-            rows.push(Line::raw(" "));
-            used = 1;
-        }
-        used += length;
-        if let Some(row) = rows.last_mut() {
-            row.push_span(Span::styled(format!("{text}   "), style));
-        }
-    }
-    rows
+    legend::lines(entries, room)
 }

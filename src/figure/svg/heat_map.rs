@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::analysis::axes::cell_edges;
-use crate::analysis::colours::{VIRIDIS, hex, range, step};
-use crate::analysis::figure::{Figure, HeatMap};
 use crate::axis::Axis;
+use crate::figure::axes::cell_edges;
+use crate::figure::colours::{VIRIDIS, hex, range, step};
+use crate::figure::plot::{Figure, HeatMap};
 use crate::quantity::Unit;
 use crate::svg::{Frame, escaped};
 
@@ -16,7 +16,7 @@ pub(super) fn draw(figure: &Figure, map: &HeatMap, frame: &Frame) -> String {
     let mut svg = String::new();
     let Some(range) = range(&map.values) else { return svg };
     let (xs, ys) = (cell_edges(&map.xs, &figure.x), cell_edges(&map.ys, &figure.y));
-    let shown = |pair: &[f64], axis: &crate::analysis::Axis| pair.iter().all(|edge| axis.shows(*edge));
+    let shown = |pair: &[f64], axis: &crate::figure::Axis| pair.iter().all(|edge| axis.shows(*edge));
     svg.push_str("<g clip-path=\"url(#plot)\" shape-rendering=\"crispEdges\">\n");
     for (row, values) in ys.windows(2).zip(map.values.chunks(map.xs.len().max(1))) {
         if !shown(row, &figure.y) {

@@ -5,7 +5,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
 
-use crate::analysis::{Figure, HeatMap, VIRIDIS, cell_edges, colour_range, colour_step};
+use crate::figure::{Figure, HeatMap, VIRIDIS, cell_edges, colour_range, colour_step};
 use crate::ui::format::{number, plain, truncated, width};
 use crate::ui::theme::{Depth, Look};
 use crate::ui::widgets::panel::placeholder;
