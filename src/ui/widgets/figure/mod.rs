@@ -46,8 +46,7 @@ pub fn draw(frame: &mut Frame, area: Rect, look: &Look, figure: &Figure, cursor:
 fn above_note(frame: &mut Frame, area: Rect, look: &Look, note: &str) -> Rect {
     /// Lines of a figure for each line of a note.
     const LINES: u16 = 6;
-    let note = plain(note);
-    let note = if look.ascii { note.replace('±', "+-") } else { note };
+    let note = shown(note, look);
     let room = usize::from(area.width.saturating_sub(2));
     let lines = wrapped_at_most(&note, room, usize::from(area.height / LINES).min(3), look.ascii);
     let [above, below] = Layout::vertical([Constraint::Fill(1), Constraint::Length(lines.len() as u16)]).areas(area);
@@ -59,9 +58,16 @@ fn above_note(frame: &mut Frame, area: Rect, look: &Look, note: &str) -> Rect {
 
 /// What the axes are, in a line.
 fn draw_labels(frame: &mut Frame, area: Rect, look: &Look, figure: &Figure) {
-    let labels = format!("x: {}   y: {}", plain(&figure.x.label), plain(&figure.y.label));
-    let labels = truncated(&labels, usize::from(area.width), look.ascii);
+    let named = [("x", &figure.x), ("y", &figure.y)].into_iter().filter(|(_, axis)| !axis.label.is_empty());
+    let labels: Vec<String> = named.map(|(name, axis)| format!("{name}: {}", plain(&axis.label))).collect();
+    let labels = truncated(&labels.join("   "), usize::from(area.width), look.ascii);
     frame.render_widget(Line::styled(labels, look.theme.style(look.theme.dim)).right_aligned(), area);
+}
+
+/// Text of a figure for the terminal.
+fn shown(text: &str, look: &Look) -> String {
+    let text = plain(text);
+    if look.ascii { text.replace('±', "+-") } else { text }
 }
 
 /// Where a value lies on an axis: itself, or its power of ten.

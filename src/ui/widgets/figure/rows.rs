@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 
-use super::draw_labels;
+use super::{draw_labels, shown};
 use crate::axis::Axis;
 use crate::figure::{Figure, PointRow, PointRows};
 use crate::ui::format::{padded_start, plain, truncated, width};
@@ -16,12 +16,13 @@ const NAMES: u16 = 36;
 const PLOT: u16 = 24;
 
 /// Columns of a label on the axis.
-const TICK: u16 = 12;
+const TICK: u16 = 8;
 
 pub(super) fn draw(frame: &mut Frame, area: Rect, look: &Look, figure: &Figure, points: &PointRows) {
     let theme = &look.theme;
     let longest = |text: fn(&PointRow) -> &str| {
-        points.rows.iter().map(|row| width(&plain(text(row)))).max().unwrap_or(0).min(usize::from(u16::MAX)) as u16
+        points.rows.iter().map(|row| width(&shown(text(row), look))).max().unwrap_or(0).min(usize::from(u16::MAX))
+            as u16
     };
     let names = longest(|row| &row.name).min(NAMES).min(area.width / 3);
     let numbers = longest(|row| &row.numbers);
@@ -41,20 +42,20 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, look: &Look, figure: &Figure, 
     };
     let rows = usize::from(body.height);
     let hidden = points.rows.len().saturating_sub(rows);
-    let shown = if hidden > 0 { rows.saturating_sub(1) } else { rows };
+    let whole = if hidden > 0 { rows.saturating_sub(1) } else { rows };
     let dim = theme.style(theme.dim);
-    for (row, y) in points.rows.iter().take(shown).zip(body.top()..) {
+    for (row, y) in points.rows.iter().take(whole).zip(body.top()..) {
         let line = |area: Rect| Rect { y, height: 1, ..area };
         let text = truncated(&plain(&row.name), usize::from(name.width), look.ascii);
         frame.render_widget(
             Line::styled(padded_start(&text, usize::from(name.width)), theme.style(theme.text)),
             line(name),
         );
-        frame.render_widget(Line::styled(ascii(&plain(&row.numbers), look), dim), line(number));
+        frame.render_widget(Line::styled(shown(&row.numbers, look), dim), line(number));
         draw_row(frame, line(plot), look, figure, &x, row);
     }
     if hidden > 0 {
-        let more = truncated(&format!(" {} more rows", points.rows.len() - shown), usize::from(body.width), look.ascii);
+        let more = truncated(&format!(" {} more rows", points.rows.len() - whole), usize::from(body.width), look.ascii);
         frame.render_widget(Line::styled(more, dim), Rect { y: body.bottom() - 1, height: 1, ..body });
     }
     let [_, _, _, scale, ..] = columns(ticks);
@@ -114,8 +115,4 @@ fn draw_ticks(frame: &mut Frame, line: Rect, look: &Look, x: &Axis) {
             free = start + length + 1;
         }
     }
-}
-
-fn ascii(text: &str, look: &Look) -> String {
-    if look.ascii { text.replace('±', "+-") } else { text.to_owned() }
 }
