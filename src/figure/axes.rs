@@ -60,7 +60,7 @@ impl Figure {
                 for point in points.filter(|point| self.x.shows(point.x) && self.y.shows(point.mark.value)) {
                     x = extended(x, point.x);
                     let ends = [point.mark.low, point.mark.high].into_iter().filter(|end| self.y.shows(*end));
-                    y = ends.chain([point.mark.value]).fold(y, |y, value| extended(y, value));
+                    y = ends.chain([point.mark.value]).fold(y, extended);
                 }
                 x = x.map(|x| widened(x, self.x.is_log()));
             }
@@ -68,7 +68,7 @@ impl Figure {
                 let marks = rows.iter().filter_map(|row| row.mark.as_ref());
                 for mark in marks.filter(|mark| self.x.shows(mark.value)) {
                     let ends = [mark.low, mark.high].into_iter().filter(|end| self.x.shows(*end));
-                    x = ends.chain([mark.value]).fold(x, |x, value| extended(x, value));
+                    x = ends.chain([mark.value]).fold(x, extended);
                     y = Some((0.0, rows.len() as f64));
                 }
             }

@@ -82,14 +82,16 @@ pub(super) fn number(value: &str) -> Option<f64> {
 
 /// Rows whose settings are equal but for the axis.
 fn lines(rows: &[PlanRow], axis: &XAxis) -> Vec<Vec<usize>> {
-    let mut lines: Vec<(Vec<&(String, String)>, Vec<usize>)> = Vec::new();
+    /// Settings of a row as the plan has them.
+    type Settings<'a> = Vec<&'a (String, String)>;
+    let mut lines: Vec<(Settings, Vec<usize>)> = Vec::new();
     for (at, row) in rows.iter().enumerate() {
         let on_axis = |key: &str| match axis {
             XAxis::Key(own) => own == key,
             XAxis::Trainable => BUDGET.contains(&key),
             XAxis::Rows => false,
         };
-        let mut settings: Vec<&(String, String)> = row.settings.iter().filter(|(key, _)| !on_axis(key)).collect();
+        let mut settings: Settings = row.settings.iter().filter(|(key, _)| !on_axis(key)).collect();
         settings.sort();
         match lines.iter_mut().find(|(others, _)| *others == settings) {
             Some((_, line)) => line.push(at),

@@ -3,8 +3,8 @@
 use super::magnitudes::Ranking;
 use super::results::{Mean, Pass};
 use super::targets::Targets;
-use crate::analysis::figure::{Axis, Band, Curve, Figure, Histogram, Plot, Scale};
 use crate::analysis::report::{Report, Table};
+use crate::figure::{Axis, Band, Curve, Figure, Histogram, Plot, Scale};
 use crate::quantity::{grouped, number, percent};
 
 /// What a report says about how it was made.
