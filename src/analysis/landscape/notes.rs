@@ -52,7 +52,7 @@ impl Landscape {
             let products: usize = around.map(|sharpness| sharpness.products).sum();
             notes.push(format!(
                 "Sharpness: LOBPCG (Knyazev 2001) over {} components of the targets; Hv = (g(w + \u{3b5}v) \u{2212} g(w \u{2212} \u{3b5}v)) / \
-                 2\u{3b5} from two gradients in fp32. \u{3b5} starts at a thousandth of the weights' norm and is halved until half of it \
+                 2\u{3b5} from two gradients in fp32. \u{3b5} starts at 0.025 % of the weights' norm and is halved until half of it \
                  changes the eigenvalue by less than 1 %. It has converged when a product changes it by less than {}, and stops after {} \
                  products. {products} products in all. The residual says how far an eigenvalue of the Hessian is at most.",
                 grouped(sharpness.components),

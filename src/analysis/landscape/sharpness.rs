@@ -11,7 +11,7 @@ use crate::model::Network;
 use crate::model::backward::GradTargets;
 
 /// Length of the first step of the finite differences, as a share of the norm of the weights.
-const STEP: f64 = 1e-3;
+const STEP: f64 = 2.5e-4;
 
 /// Products in all, as a multiple of those of an iteration: beyond it no shorter step is tried.
 const LIMIT: usize = 2;
@@ -32,7 +32,7 @@ pub struct SharpnessOptions {
 /// [`largest_eigenpair`].
 ///
 /// Hv = (g(w + εv) − g(w − εv)) / 2ε, in which g is the gradient from backpropagation and v a unit vector: two gradients a product. ε
-/// starts at a thousandth of ‖w‖ and is halved until half of it changes the eigenvalue by less than 1 %. In memory: the vectors of the
+/// starts at 0.025 % of ‖w‖ and is halved until half of it changes the eigenvalue by less than 1 %. In memory: the vectors of the
 /// iteration, of as many components as are differentiated, and the copy of their weights.
 ///
 /// # Errors

@@ -84,6 +84,8 @@ impl LandscapeCommand {
         };
         let device = self.options.workbench.device.device.parse()?;
         let spec = LandscapeSpec { preset, checkpoint, device, options };
+        // Before the screen opens.
+        spec.check()?;
         let run = Box::new(move |reporter: &_| landscape::run(&spec, reporter));
         self.options.show(Analysis { title: format!("landscape of {name}"), folder, run })
     }
