@@ -9,7 +9,8 @@
 //! read        keys become a validated preset: defaults, ranges, keys that exclude each other
 //! data_source the keys of the data become a source of examples
 //! hub_dataset a dataset on the hub: splits, or files by name
-//! paths       `cache:`, `~`, and the absolute paths of a run
+//! paths       `cache:` and `~`
+//! anchored    the absolute paths of a run
 //! overrides   keys that are set outside of a preset's text
 //! draft edit  a preset with unsaved changes, as the screen edits it
 //! difference  what differs between two presets, and what that means for resuming
@@ -18,6 +19,7 @@
 //!             where presets are found and saved
 //! ```
 
+mod anchored;
 mod builtin;
 mod data_source;
 mod difference;
