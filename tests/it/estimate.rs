@@ -99,7 +99,10 @@ fn the_estimate_matches_the_run() {
         // As at the end of the run: another selection adds the ages of the components.
         assert_eq!(part("sparse optimizer").bytes + part("dense optimizer").bytes, state);
         let at_most = model.memory.iter().find(|part| part.name == "deselected, at most").map(|part| part.bytes);
-        assert_eq!((at_most.is_some(), deselected.is_some()), (sift != "" && method == "sift", at_most.is_some()));
+        assert_eq!(
+            (at_most.is_some(), deselected.is_some()),
+            (!sift.is_empty() && method == "sift", at_most.is_some())
+        );
         if let (Some(at_most), Some(deselected)) = (at_most, deselected) {
             let each = 8 + 4 + if name == "f32" { 4 } else { 2 };
             assert!(deselected > 0 && deselected * each <= at_most, "{deselected} of {at_most} bytes");
