@@ -85,7 +85,12 @@ fn model_estimate(
     let (config, rules) = (&model.config, target_rules(preset));
     let adapters = target_adapters(preset, config)?;
     let network = NetworkShape { config, labels, adapters: adapters.as_ref() };
+    let reselections = |steps: u64| match preset.sift.reselect_every {
+        0 => 0,
+        every => steps.saturating_sub(1) / every,
+    };
     let step = StepShape::of(preset, gpu, longest(preset, data));
+    let step = StepShape { reselections: data.map_or(step.reselections, |data| reselections(data.steps)), ..step };
     let fit = |checkpointing| {
         let step = StepShape { checkpointing, ..step };
         MemoryFit {

@@ -8,11 +8,12 @@ use anyhow::{Context, Result};
 use toml::Value;
 use toml_edit::{DocumentMut, TableLike};
 
+use super::data_source::TABLE_KEYS;
 use super::document::{Document, parse_value};
 use super::edit::{literals, remove_key, set_key};
 use super::key_kind::{KeyKind, parse_typed};
 use super::keys::{KEYS, PresetKey};
-use super::read::{self, TABLE_KEYS};
+use super::read;
 use super::types::Preset;
 use crate::Usage;
 

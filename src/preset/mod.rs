@@ -2,12 +2,15 @@
 //!
 //! ```text
 //! types       the sections of a preset as Rust types
+//! selection   criterion, structure and budget of the selection, and their keys
 //! keys        all keys with their help, type and default
 //! key_kind    the types of values: bounds, choices, how typed text is read
 //! document    the keys of a TOML text with their lines
 //! read        keys become a validated preset: defaults, ranges, keys that exclude each other
+//! data_source the keys of the data become a source of examples
 //! hub_dataset a dataset on the hub: splits, or files by name
-//! paths       `cache:`, `~`, and the absolute paths of a run
+//! paths       `cache:` and `~`
+//! anchored    the absolute paths of a run
 //! overrides   keys that are set outside of a preset's text
 //! draft edit  a preset with unsaved changes, as the screen edits it
 //! difference  what differs between two presets, and what that means for resuming
@@ -16,7 +19,9 @@
 //!             where presets are found and saved
 //! ```
 
+mod anchored;
 mod builtin;
+mod data_source;
 mod difference;
 mod document;
 mod draft;
@@ -28,6 +33,7 @@ mod library;
 mod overrides;
 mod paths;
 mod read;
+mod selection;
 mod types;
 mod work;
 
@@ -42,7 +48,8 @@ pub use library::{Library, PresetEntry, PresetText, read_file};
 pub use overrides::Override;
 
 pub use crate::paths::cache_folder;
+pub use selection::{Select, SelectBudget, SelectStructure};
 pub use types::{
     Data, DataSource, Dtype, HeadRule, InstructionData, InstructionFiles, Keep, Lora, Model, Preset, Sample, Schedule,
-    Select, SelectBudget, SelectStructure, Sift, Train,
+    Sift, Train,
 };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::hub_dataset::{HubDataset, HubTable};
+use super::selection::{Select, SelectBudget, SelectStructure};
 use crate::data::instruct::InstructionFormat;
 use crate::data::{HeldOut, LabelKind, LabelledSource, ReadOptions, Task};
 use crate::protocol::TrainingMethod;
@@ -155,48 +156,6 @@ pub struct Sift {
     pub decay: f64,
 }
 
-/// The criterion of the selection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Select {
-    /// The largest gradients: SIFT.
-    Gradient,
-    /// The largest products of gradient and weight (SNIP).
-    GradientTimesWeight,
-    /// The largest mean squared gradients over `sift.batches`: the diagonal of the empirical Fisher information.
-    Fisher,
-    /// The largest ratios of gradient and weight (GaLLoP).
-    Gallop,
-    /// The largest weights.
-    Magnitude,
-    /// The largest components of the weight's best approximation of a low rank (LIFT).
-    Lift {
-        /// `sift.lift_rank`. Default 128.
-        rank: i64,
-    },
-    /// Uniformly at random.
-    Random,
-}
-
-/// The sets of components that may be selected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SelectStructure {
-    /// Single components: SIFT.
-    Entries,
-    /// The same number of components in every row.
-    PerRow,
-    /// Whole columns: all weights of an input.
-    Columns,
-    /// Whole rows: all weights of an output.
-    Rows,
-    /// Where chosen rows and chosen columns cross.
-    RowsColumns,
-    /// Blocks.
-    Blocks {
-        /// The most rows and columns of a block, `sift.block_size`. Default 64.
-        side: i64,
-    },
-}
-
 /// `[lora]`: the adapters of `method = "lora"`, with PEFT's names and defaults.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lora {
@@ -209,15 +168,6 @@ pub struct Lora {
     /// Linear layers with these names, or names that end in a dot and one of these. Default none: those that `sift.modules`
     /// matches.
     pub target_modules: Vec<String>,
-}
-
-/// What `sift.rate` is a share of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SelectBudget {
-    /// Each target.
-    PerTensor,
-    /// All targets together, by score.
-    Global,
 }
 
 /// `[train]`: how it is trained.
@@ -328,76 +278,6 @@ impl Dtype {
         match self {
             Dtype::F32 => "f32",
             Dtype::Bf16 => "bf16",
-        }
-    }
-}
-
-impl Select {
-    pub(super) const DEFAULT_RANK: i64 = 128;
-    pub(super) const NAMES: [(&str, Select); 7] = [
-        ("gradient", Select::Gradient),
-        ("gradient_times_weight", Select::GradientTimesWeight),
-        ("fisher", Select::Fisher),
-        ("gallop", Select::Gallop),
-        ("magnitude", Select::Magnitude),
-        ("lift", Select::Lift { rank: Select::DEFAULT_RANK }),
-        ("random", Select::Random),
-    ];
-
-    /// As in a preset.
-    pub fn name(self) -> &'static str {
-        match self {
-            Select::Gradient => "gradient",
-            Select::GradientTimesWeight => "gradient_times_weight",
-            Select::Fisher => "fisher",
-            Select::Gallop => "gallop",
-            Select::Magnitude => "magnitude",
-            Select::Lift { .. } => "lift",
-            Select::Random => "random",
-        }
-    }
-}
-
-impl SelectBudget {
-    pub(super) const NAMES: [(&str, SelectBudget); 2] =
-        [("per_tensor", SelectBudget::PerTensor), ("global", SelectBudget::Global)];
-
-    /// As in a preset.
-    pub fn name(self) -> &'static str {
-        match self {
-            SelectBudget::PerTensor => "per_tensor",
-            SelectBudget::Global => "global",
-        }
-    }
-}
-
-impl SelectStructure {
-    pub(super) const DEFAULT_SIDE: i64 = 64;
-    pub(super) const NAMES: [(&str, SelectStructure); 6] = [
-        ("entries", SelectStructure::Entries),
-        ("per_row", SelectStructure::PerRow),
-        ("columns", SelectStructure::Columns),
-        ("rows", SelectStructure::Rows),
-        ("rows_columns", SelectStructure::RowsColumns),
-        ("blocks", SelectStructure::Blocks { side: SelectStructure::DEFAULT_SIDE }),
-    ];
-
-    /// All structures, with this one in the place of its kind.
-    #[cfg(feature = "torch")]
-    pub(crate) fn all(this: SelectStructure) -> Vec<SelectStructure> {
-        let all = Self::NAMES.into_iter().map(|(name, structure)| if name == this.name() { this } else { structure });
-        all.collect()
-    }
-
-    /// As in a preset.
-    pub fn name(self) -> &'static str {
-        match self {
-            SelectStructure::Entries => "entries",
-            SelectStructure::PerRow => "per_row",
-            SelectStructure::Columns => "columns",
-            SelectStructure::Rows => "rows",
-            SelectStructure::RowsColumns => "rows_columns",
-            SelectStructure::Blocks { .. } => "blocks",
         }
     }
 }

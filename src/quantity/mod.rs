@@ -3,7 +3,7 @@
 mod number;
 mod unit;
 
-pub(crate) use number::{age, duration, number, percent, progress, score};
+pub(crate) use number::{age, duration, measured, number, percent, progress, score, times};
 pub use unit::Unit;
 
 /// `1,234,567`.

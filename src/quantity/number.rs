@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use super::grouped;
+
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 pub(super) const DAY: u64 = 24 * HOUR;
@@ -31,6 +33,23 @@ pub fn number(value: f64) -> String {
     let (prefix, unit) = decimal_unit(size);
     let digits = if prefix.is_empty() { 4 } else { 3 };
     format!("{}{prefix}", short(&significant(value / unit, digits)))
+}
+
+/// A measured value of three significant digits, so that values of a report compare: `0.0103`, `0.675`, `3.37`, `12.0`, `1.00e-5`.
+pub fn measured(value: f64) -> String {
+    // Rounded first: 9.996 is 10.0, not 10.00.
+    let rounded = format!("{value:.2e}");
+    match rounded.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()) {
+        _ if value == 0.0 => "0".into(),
+        Some(exponent @ -3..=3) => format!("{value:.*}", usize::try_from(2 - exponent).unwrap_or(0)),
+        Some(..-3 | 12..) => rounded,
+        _ => number(value),
+    }
+}
+
+/// How many times as large: `3.4`, `120`.
+pub fn times(ratio: f64) -> String {
+    if ratio < 9.95 { format!("{ratio:.1}") } else { grouped(ratio.round() as u64) }
 }
 
 /// A metric, with four decimals or else four digits, so that it fits a column: `0.8633`, `12.35`, `123.5`, `24.7k`.
@@ -114,7 +133,7 @@ fn short(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::quantity::{bytes, grouped};
+    use crate::quantity::bytes;
 
     #[test]
     fn percentages_have_two_decimals_at_most() {
@@ -128,6 +147,18 @@ mod tests {
         let values = [0.863_34, -0.5, 9.9999, 9.99996, 12.345, 99.999, 123.456, 1234.5, 24_680.0, f64::NAN];
         let shown = ["0.8633", "-0.5000", "9.9999", "10.00", "12.35", "100.0", "123.5", "1234", "24.7k", "NaN"];
         assert_eq!(values.map(score), shown);
+    }
+
+    #[test]
+    fn measured_values_have_three_digits() {
+        let values = [0.0, 0.01, 0.01034, 0.1, -0.05912, 1.0, 9.996, 12.345, 123.4, 1234.5, 28_416.0, 1e-5, f64::NAN];
+        let shown = [
+            "0", "0.0100", "0.0103", "0.100", "-0.0591", "1.00", "10.0", "12.3", "123", "1234", "28.4k", "1.00e-5",
+            "NaN",
+        ];
+        assert_eq!(values.map(measured), shown);
+        assert_eq!([1.0, 3.366, 9.96, 1234.5].map(times), ["1.0", "3.4", "10", "1,235"]);
+        assert_eq!([f64::INFINITY, 2.5e15, -3e-9].map(measured), ["inf", "2.50e15", "-3.00e-9"]);
     }
 
     #[test]

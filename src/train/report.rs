@@ -8,27 +8,30 @@ use crate::model::LoraConfig;
 use crate::protocol::{
     Event, Mass, Memory, Selected, SelectedTarget, Started, Step, StructureMass, Structures, TargetMass, TrainingMethod,
 };
+use crate::quantity::grouped;
 use crate::sift::{GradientMass, Role, Slot};
 
 /// What is trained, in a line of the log: how SIFT computes its gradients, or what another method trains.
 pub(super) fn training_summary(learner: &Learner, started: &Started) -> String {
     let (slots, total) = (learner.values().slots(), learner.values().total());
+    let count = |components: i64| grouped(components.unsigned_abs());
     match (started.method, started.lora) {
-        (TrainingMethod::Full, _) => format!("full fine-tuning: all {total} parameters are trained"),
+        (TrainingMethod::Full, _) => format!("full fine-tuning: all {} parameters are trained", count(total)),
         (TrainingMethod::Head, _) => {
             let names: Vec<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
-            format!("head only: {total} parameters are trained ({})", names.join(", "))
+            format!("head only: {} parameters are trained ({})", count(total), names.join(", "))
         }
         (TrainingMethod::Lora, Some(lora)) => {
             let adapters = || slots.iter().filter(|slot| LoraConfig::is_adapter(&slot.name));
             let (layers, trained) = (adapters().count() / 2, adapters().map(Slot::trained).sum::<i64>());
             format!(
-                "LoRA r {}, alpha {}, dropout {}: {trained} parameters of adapters of {layers} linear layers are trained, and {} dense \
+                "LoRA r {}, alpha {}, dropout {}: {} parameters of adapters of {layers} linear layers are trained, and {} dense \
                  parameters",
                 lora.r,
                 lora.alpha,
                 lora.dropout,
-                total - trained
+                count(trained),
+                count(total - trained)
             )
         }
         _ => learner.gradient_summary(),

@@ -16,7 +16,7 @@ use ratatui::backend::TestBackend;
 use crate::palette::SIZES;
 use crate::runs_screen::{look, presets};
 
-fn report() -> Box<Report> {
+pub fn report() -> Box<Report> {
     let text = include_str!("../fixtures/analysis/report.json");
     let report: Report = serde_json::from_str(text).unwrap();
     report.check().unwrap();

@@ -53,23 +53,26 @@ fn run_it(tiny: &Tiny, preset: &Preset) -> Vec<Event> {
 #[test]
 fn the_estimate_matches_the_run() {
     let tiny = Tiny::new(0.0);
-    for (method, more, name) in [
-        ("sift", "epochs = 4", "f32"),
-        ("sift", "epochs = 9\naccumulate = 3", "bf16"),
-        ("full", "epochs = 4", "f32"),
-        ("head", "epochs = 4", "f32"),
-        ("lora", "epochs = 9\naccumulate = 3", "bf16"),
+    for (method, sift, more, name) in [
+        ("sift", "", "epochs = 4", "f32"),
+        ("sift", "", "epochs = 9\naccumulate = 3", "bf16"),
+        ("sift", "reselect_every = 5", "epochs = 4", "f32"),
+        ("sift", "reselect_every = 9\nselect = \"random\"", "epochs = 9\naccumulate = 3", "bf16"),
+        ("full", "reselect_every = 5", "epochs = 4", "f32"),
+        ("head", "", "epochs = 4", "f32"),
+        ("lora", "", "epochs = 9\naccumulate = 3", "bf16"),
     ] {
         let _ = fs::remove_dir_all(tiny.path("runs"));
         let more = format!("{more}\neval_every = 1000");
-        let text = tiny.preset(&more).replace("[data]", &format!("dtype = \"{name}\"\n[data]"));
+        let text = tiny.preset(&more).replace("probe_every = 4", &format!("probe_every = 4\n{sift}"));
+        let text = text.replace("[data]", &format!("dtype = \"{name}\"\n[data]"));
         let text = format!("method = \"{method}\"\n{text}");
         let preset = preset(&tiny, &text);
         let before = look(&tiny, &preset).unwrap();
         assert!(before.missing.is_empty() && before.throughput.is_none(), "{before:?}");
         let (model, data) = (before.model.unwrap(), before.data.unwrap());
         let part = |name: &str| model.memory.iter().find(|part| part.name == name).unwrap();
-        let mut compared = 0;
+        let (mut compared, mut state, mut deselected) = (0, 0, None);
         for event in run_it(&tiny, &preset) {
             match event {
                 Event::Started(started) => {
@@ -86,14 +89,24 @@ fn the_estimate_matches_the_run() {
                 }
                 Event::Memory(memory) => {
                     assert_eq!(part("weights").bytes, memory.weights);
-                    let state = part("sparse optimizer").bytes + part("dense optimizer").bytes;
-                    assert_eq!(state, memory.optimizer + memory.indices);
-                    compared += 1;
+                    state = memory.optimizer + memory.indices;
                 }
+                Event::Reselected(reselected) => deselected = Some(reselected.changed - reselected.total),
                 _ => {}
             }
         }
-        assert_eq!(compared, 3);
+        assert_eq!(compared, 2);
+        // As at the end of the run: another selection adds the ages of the components.
+        assert_eq!(part("sparse optimizer").bytes + part("dense optimizer").bytes, state);
+        let at_most = model.memory.iter().find(|part| part.name == "deselected, at most").map(|part| part.bytes);
+        assert_eq!(
+            (at_most.is_some(), deselected.is_some()),
+            (!sift.is_empty() && method == "sift", at_most.is_some())
+        );
+        if let (Some(at_most), Some(deselected)) = (at_most, deselected) {
+            let each = 8 + 4 + if name == "f32" { 4 } else { 2 };
+            assert!(deselected > 0 && deselected * each <= at_most, "{deselected} of {at_most} bytes");
+        }
         // The head alone keeps no activations of blocks.
         assert!((part("activations").bytes > 0) == (method != "head") && part("activations").estimated);
         let [kept, twice] = &model.fits[..] else { panic!("{:?}", model.fits) };

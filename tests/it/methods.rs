@@ -78,12 +78,12 @@ fn a_run_trains_what_its_method_says_and_nothing_else() {
     let tiny = Tiny::new(0.0);
     let (base, _) = open(&tiny.path("model"));
     for (method, dense, log) in [
-        ("full", 41, "full fine-tuning: all 108482 parameters are trained"),
+        ("full", 41, "full fine-tuning: all 108,482 parameters are trained"),
         ("head", 2, "head only: 130 parameters are trained (classifier.weight, classifier.bias)"),
         (
             "lora",
             18,
-            "LoRA r 8, alpha 16, dropout 0: 8192 parameters of adapters of 8 linear layers are trained, and 130 dense",
+            "LoRA r 8, alpha 16, dropout 0: 8,192 parameters of adapters of 8 linear layers are trained, and 130 dense",
         ),
     ] {
         // Keys of other methods are no mistake: a sweep over methods has them all.

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use crossterm::event::{
     Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
+use finesift::analysis::{AnalysisUpdate, Plot, Report};
 use finesift::chat::{ChatReply, Completion, CompletionEnd, Loaded, Rate};
 use finesift::export::{ChangedBiases, ExportFormat, ExportRequest};
 use finesift::protocol::{Event, Progress};
@@ -31,6 +32,7 @@ use rand_chacha::ChaCha8Rng;
 use ratatui::backend::TestBackend;
 use ratatui::{Frame, Terminal};
 
+use crate::analysis_screen;
 use crate::queue_screen::entries;
 use crate::runs_screen::{SampleRuns, demo_events, look, presets};
 use crate::sweep_screen;
@@ -148,6 +150,44 @@ impl Chaos {
             2 => drop(screen.on_update(Update::Ended { run: self.random.random_range(0..plan.runs.len()) })),
             _ => drop(screen.on_update(Update::Progress(progress))),
         }
+    }
+
+    /// What an analysis sends, with another part of its report each time.
+    fn analysis(&mut self, report: &Report) -> AnalysisUpdate {
+        let (done, total) = (self.random.random_range(0..9), self.random.random_range(0..9));
+        match self.random.random_range(0..20) {
+            0..8 => AnalysisUpdate::Progress(Progress { task: self.text(), done, total, unit: self.text() }),
+            8..17 => AnalysisUpdate::Partial(self.part_of(report)),
+            17 => AnalysisUpdate::Done(self.part_of(report)),
+            18 => AnalysisUpdate::Cancelled,
+            _ => AnalysisUpdate::Failed(anyhow::Error::msg(self.text())),
+        }
+    }
+
+    fn part_of(&mut self, report: &Report) -> Box<Report> {
+        let mut report = report.clone();
+        report.figures.retain(|_| self.random.random_bool(0.8));
+        report.tables.retain(|_| self.random.random_bool(0.8));
+        report.findings.push(self.text());
+        for table in &mut report.tables {
+            table.rows.truncate(self.random.random_range(0..9));
+            table.rows.iter_mut().for_each(|row| row[0] = self.text());
+        }
+        for figure in &mut report.figures {
+            figure.title = self.text();
+            if let Plot::Curves(curves) = &mut figure.plot {
+                let odd = [f64::NAN, f64::INFINITY, 0.0, -1.0, 1e308];
+                curves.iter_mut().for_each(|curve| {
+                    curve.points.iter_mut().for_each(|(_, y)| {
+                        if self.random.random_bool(0.1) {
+                            *y = *odd.choose(&mut self.random).unwrap();
+                        }
+                    })
+                });
+            }
+        }
+        report.check().unwrap();
+        Box::new(report)
     }
 
     fn loaded(&mut self) -> ChatReply {
@@ -270,11 +310,12 @@ fn random_messages_never_panic_the_screens() {
     let mut chaos = Chaos { random: ChaCha8Rng::seed_from_u64(8), events, runs, size: (80, 24) };
     let mut app = App::at_home(look("dark", Depth::True, false), presets(), 80, 24);
     let sweep = sweep_screen::plan();
+    let report = analysis_screen::report();
     let (mut placements, mut images) = (Placements::default(), 0);
     // The number of the latest request of the chat.
     let (mut asked, mut chats, mut requests) = (None, 0, 0);
     let (mut frames, mut left, mut cards) = (0, 0, 0);
-    let (mut seen, mut compared) = (BTreeSet::new(), BTreeSet::new());
+    let (mut seen, mut compared, mut drawn) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let (mut followed, mut typed) = (Vec::new(), VecDeque::new());
     let (run, out) = ("runs/mine".into(), "mine.csv".into());
     let order = ExportRequest { run, format: ExportFormat::Csv, from: None, out, without_biases: false };
@@ -293,6 +334,13 @@ fn random_messages_never_panic_the_screens() {
         if number % 100 == 50 && chaos.random.random_bool(0.2) {
             app.sweep = Some(SweepScreen::new(chaos.text(), "runs/mine".into(), sweep.clone()));
             app.screen = Screen::Sweep;
+        }
+        // Nor does anything here compute the analysis that Home asks for.
+        if number % 100 == 75 && chaos.random.random_bool(0.2) {
+            app.update(Msg::AnalysisStarted { title: chaos.text(), folder: "analyses/mine".into() });
+        }
+        if app.analysis.is_running() && number % 20 == 0 {
+            app.update(Msg::Analysis(chaos.analysis(&report)));
         }
         if let Some(screen) = app.sweep.as_mut().filter(|_| number % 7 == 0) {
             chaos.change_sweep(screen, &sweep);
@@ -373,6 +421,7 @@ fn random_messages_never_panic_the_screens() {
             };
             terminal.draw(draw).unwrap();
             frames += 1;
+            drawn.insert((format!("{:?}", app.screen), width, height));
             compared.insert((app.screen == Screen::Runs, app.runs.compares()));
             let text: String = terminal.backend().buffer().content.iter().map(|cell| cell.symbol()).collect();
             cards += usize::from(text.contains("enter choose  esc close"));
@@ -383,14 +432,18 @@ fn random_messages_never_panic_the_screens() {
     assert!(images > 50, "{images} frames with images");
     assert!(cards > 10, "{cards} cards of runs that ended");
     assert!(chats > 0 && requests > 20, "{chats} chats, {requests} requests");
-    for screen in ["Home", "Monitor", "Runs", "Chat", "Sweep"] {
+    for screen in ["Home", "Monitor", "Runs", "Chat", "Sweep", "Analysis"] {
         for overlay in
             ["None", "Some(Help(", "Some(Quit(Presets,", "Some(Quit(Run,", "Some(Themes(Picker", "Some(Palette(Palette"]
         {
             assert!(seen.contains(&format!("{screen} {overlay}")), "never {screen} with {overlay}: {seen:?}");
         }
     }
-    for question in ["Some(Quit(Export,", "Some(Quit(Waiting,"] {
+    for screen in ["Sweep", "Analysis"] {
+        let missed = SIZES.iter().find(|(width, height)| !drawn.contains(&(screen.to_owned(), *width, *height)));
+        assert_eq!(missed, None, "{screen} was never drawn at this size");
+    }
+    for question in ["Some(Quit(Export,", "Some(Quit(Waiting,", "Some(Quit(Analysis,"] {
         assert!(seen.iter().any(|seen| seen.ends_with(question)), "never {question}: {seen:?}");
     }
     assert!(compared.contains(&(true, true)), "no comparison on the whole screen");

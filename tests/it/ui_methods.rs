@@ -43,6 +43,26 @@ fn runs_of_other_methods_at_each_size() {
 }
 
 #[test]
+fn nothing_speaks_of_a_selection_where_there_is_none() {
+    for (method, trained) in [(TrainingMethod::Full, "22,713,986"), (TrainingMethod::Head, "770")] {
+        let mut app = replayed(method, 200, 60);
+        type_keys(&mut app, "i");
+        let shown = text(&monitor(&app, 200, 60));
+        for words in [format!("Trainable {trained} "), ", optimizer ".into()] {
+            assert!(shown.contains(&words), "no {words:?}: {shown}");
+        }
+        for words in ["Selected", "SIFT state"] {
+            assert!(!shown.contains(words), "{words:?}: {shown}");
+        }
+        type_keys(&mut app, "2");
+        let layers = text(&monitor(&app, 200, 60));
+        for key in ["metric", "play", "history", "step "] {
+            assert!(!layers.lines().skip(3).any(|line| line.contains(key)), "{key}: {layers}");
+        }
+    }
+}
+
+#[test]
 fn the_header_says_the_method() {
     for (method, words) in [
         (TrainingMethod::Full, "full fine-tuning"),

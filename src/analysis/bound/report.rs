@@ -6,7 +6,7 @@ use super::figures::figures;
 use super::notes::notes;
 use super::tables::tables;
 use crate::analysis::Report;
-use crate::quantity::grouped;
+use crate::quantity::{grouped, times};
 
 /// The bounds of a run on both priors.
 pub(super) struct Results {
@@ -43,11 +43,6 @@ pub(super) fn share(value: f64) -> String {
 /// A difference of errors, with its sign. What rounds to zero has none of its own.
 pub(super) fn gap_of(held_out: f64, train: f64) -> String {
     format!("{:+.3}", ((held_out - train) * 1e3).round() / 1e3 + 0.0)
-}
-
-/// How many times as large.
-fn times(ratio: f64) -> String {
-    if ratio < 10.0 { format!("{ratio:.1}") } else { grouped(ratio.round() as u64) }
 }
 
 /// Nats, rounded.

@@ -5,7 +5,7 @@ use super::results::{Mean, Pass};
 use super::targets::Targets;
 use crate::analysis::report::{Report, Table};
 use crate::figure::{Axis, Band, Curve, Figure, Histogram, Plot, Scale};
-use crate::quantity::{grouped, number, percent};
+use crate::quantity::{grouped, measured, number, percent};
 
 /// What a report says about how it was made.
 pub struct Settings {
@@ -308,7 +308,7 @@ fn groups_table(name: &str, title: &str, group: &str, groups: &[String], passes:
         let mut row = vec![name.clone(), grouped(components as u64)];
         row.extend(passes.iter().map(|pass| cell(of(pass, number_of, |ranking| ranking.top(1.0).l2).mean)));
         row.extend(passes.iter().map(|pass| format!("{:.2}", of(pass, number_of, Ranking::gini).mean)));
-        row.extend(passes.iter().map(|pass| number(of(pass, number_of, Ranking::norm).mean)));
+        row.extend(passes.iter().map(|pass| measured(of(pass, number_of, Ranking::norm).mean)));
         row
     };
     Table { name: name.into(), title: title.into(), columns, rows: groups.iter().enumerate().map(row).collect() }
@@ -320,7 +320,7 @@ fn training_table(passes: &[&Pass]) -> Table {
         let overlap = pass.with_start;
         vec![
             number(step_of(pass)),
-            number(Mean::of(pass.losses.iter().copied()).mean),
+            measured(Mean::of(pass.losses.iter().copied()).mean),
             cell(pass.overall(|ranking| ranking.top(1.0).l2).mean),
             cell(overlap.map_or(100.0, |overlap| overlap.share)),
             cell(overlap.map_or(100.0, |overlap| overlap.jaccard)),

@@ -2,15 +2,15 @@
 
 use super::options::LandscapeOptions;
 use super::outcome::{Around, Landscape, Weights};
-use crate::quantity::number;
+use crate::quantity::{measured, number, times};
 
 impl Landscape {
     pub(super) fn amplitude_finding(&self, options: &LandscapeOptions) -> String {
         let of = |around: &Around| {
             let name = around.weights.name();
-            let loss = number(around.loss);
+            let loss = measured(around.loss);
             match around.oscillation() {
-                Some(mean) => format!("{name} {} (loss {loss} at the weights)", number(mean.range)),
+                Some(mean) => format!("{name} {} (loss {loss} at the weights)", measured(mean.range)),
                 None => format!("{name} not finite everywhere (loss {loss} at the weights)"),
             }
         };
@@ -25,7 +25,7 @@ impl Landscape {
     pub(super) fn oscillation_finding(&self) -> Option<String> {
         let of = |around: &Around| {
             let mean = around.oscillation()?;
-            let (variation, minima) = (number(mean.variation), number(mean.minima));
+            let (variation, minima) = (measured(mean.variation), measured(mean.minima));
             Some(format!("{} {variation} and {minima}", around.weights.name()))
         };
         let all: Vec<String> = self.weights.iter().filter_map(of).collect();
@@ -39,7 +39,7 @@ impl Landscape {
         let of = |around: &Around| {
             let sharpness = around.sharpness.as_ref()?;
             let unsettled = if sharpness.converged { "" } else { " (not converged)" };
-            Some(format!("{} {}{unsettled}", around.weights.name(), number(sharpness.eigenvalue)))
+            Some(format!("{} {}{unsettled}", around.weights.name(), measured(sharpness.eigenvalue)))
         };
         let all: Vec<String> = self.weights.iter().filter_map(of).collect();
         (!all.is_empty()).then(|| format!("Sharpness, the largest eigenvalue of the Hessian: {}.", all.join("; ")))
@@ -50,12 +50,12 @@ impl Landscape {
         let of = |name: &str, losses: &[f64]| {
             let at = |step: f64| {
                 let place = increment.steps.iter().position(|&one| one == step);
-                place.map_or("?".into(), |place| number(losses[place]))
+                place.map_or("?".into(), |place| measured(losses[place]))
             };
             let points = increment.steps.iter().zip(losses).filter(|(_, loss)| loss.is_finite());
             let lowest = points.min_by(|a, b| a.1.total_cmp(b.1));
             let lowest = lowest
-                .map_or("nowhere".into(), |(step, loss)| format!("{} at \u{3b1} = {}", number(*loss), number(*step)));
+                .map_or("nowhere".into(), |(step, loss)| format!("{} at \u{3b1} = {}", measured(*loss), number(*step)));
             format!("{name} loss {} at W0 (\u{3b1} = 0), {} at W (\u{3b1} = 1), lowest {lowest}", at(0.0), at(1.0))
         };
         let (training, held_out) = (of("training", &increment.training), of("held-out", &increment.held_out));
@@ -65,18 +65,22 @@ impl Landscape {
     /// What the paper says of the amplitude, beside what was measured.
     pub(super) fn paper_finding(&self) -> Option<String> {
         let mean = |weights: Weights| self.around(|one| one == weights)?.oscillation();
-        let (trained, random) = (mean(Weights::PreTrained)?.range, mean(Weights::Random)?.range);
-        let (ratio, which) =
-            if trained >= random { (trained / random, "larger") } else { (random / trained, "smaller") };
+        let (pretrained, random) = (mean(Weights::PreTrained)?.range, mean(Weights::Random)?.range);
+        let agrees = pretrained >= random;
+        let (of_pretrained, of_random) = ("pre-trained weights", "a random initialisation");
+        let (larger, smaller, ratio) = match agrees {
+            true => (of_pretrained, of_random, pretrained / random),
+            false => (of_random, of_pretrained, random / pretrained),
+        };
         if !ratio.is_finite() {
             return None;
         }
-        let agreement = if trained >= random { "as" } else { "unlike" };
         Some(format!(
-            "The amplitude around pre-trained weights is {} times {which} than around a random initialisation, {agreement} in the \
-             abstract of the SIFT paper's first version (arXiv 2312.11875v1), which speaks of low-amplitude oscillation for random and \
-             high-amplitude oscillation for pre-trained weights.",
-            number(ratio)
+            "The amplitude is {} times as large around {larger} as around {smaller}. The abstract of the SIFT paper's \
+             first version (arXiv 2312.11875v1) describes pre-training as a change from low-amplitude to high-amplitude oscillation: \
+             the amplitudes measured here {}.",
+            times(ratio),
+            if agrees { "agree" } else { "say the opposite" },
         ))
     }
 }

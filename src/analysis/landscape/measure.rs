@@ -7,9 +7,10 @@ use super::batches::FixedBatches;
 use super::derivative::{self, derivative};
 use super::direction::Direction;
 use super::grid::line;
+use super::lobpcg::IterationLimits;
 use super::options::{HessianScope, LandscapeOptions};
 use super::outcome::{Around, Increment, Landscape, Sharpness, Slice, SlopeCheck, Weights};
-use super::sharpness::{PowerIteration, largest_eigenvalue};
+use super::sharpness::{SharpnessOptions, largest_eigenvalue};
 use super::subject::{Subject, TrainedWeights, matrices};
 use crate::analysis::perturb::Perturbation;
 use crate::model::backward::{GradTargets, mixed};
@@ -140,7 +141,7 @@ impl Scene<'_> {
         );
         let LandscapeOptions { iterations, tolerance, seed, .. } = *self.options;
         let mut meter = self.meter(format!("{}: Hessian-vector products", weights.name()), iterations);
-        let options = PowerIteration { iterations, tolerance, seed };
+        let options = SharpnessOptions { limits: IterationLimits { products: iterations, tolerance }, seed };
         largest_eigenvalue(network, self.training, perturbation, options, || meter.tick()).map(Some)
     }
 

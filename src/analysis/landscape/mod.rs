@@ -12,6 +12,7 @@
 //! batches     the fixed examples: loss and gradient as functions of the weights
 //! direction   filter-normalised random directions, the trained increment
 //! sharpness   the largest eigenvalue of the Hessian
+//! lobpcg      the largest eigenvalue of a matrix
 //! measure     one set of weights after the other
 //! run         the analysis as a front end runs it
 //! ```
@@ -24,6 +25,8 @@ mod direction;
 mod figures;
 mod findings;
 mod grid;
+#[cfg(feature = "torch")]
+mod lobpcg;
 #[cfg(feature = "torch")]
 mod measure;
 mod notes;
@@ -49,6 +52,8 @@ pub use derivative::{Derivative, derivative};
 pub use direction::Direction;
 pub use grid::line;
 #[cfg(feature = "torch")]
+pub use lobpcg::{Eigenpair, IterationLimits, largest_eigenpair};
+#[cfg(feature = "torch")]
 pub use measure::{Observer, measure};
 pub use options::{HessianScope, LandscapeOptions};
 pub use oscillation::{MeanOscillation, Oscillation};
@@ -57,6 +62,6 @@ pub use report::Facts;
 #[cfg(feature = "torch")]
 pub use run::{LandscapeSpec, run};
 #[cfg(feature = "torch")]
-pub use sharpness::{Eigenpair, PowerIteration, largest_eigenvalue, power_iteration};
+pub use sharpness::{SharpnessOptions, largest_eigenvalue};
 #[cfg(feature = "torch")]
 pub use subject::{Subject, TrainedParameter, TrainedWeights};

@@ -4,7 +4,7 @@ use super::options::LandscapeOptions;
 use super::oscillation::DEPTH;
 use super::outcome::Landscape;
 use super::report::{Facts, percent};
-use crate::quantity::{grouped, number};
+use crate::quantity::{grouped, measured, number};
 
 impl Landscape {
     pub(super) fn notes(&self, facts: &Facts, options: &LandscapeOptions) -> Vec<String> {
@@ -41,16 +41,22 @@ impl Landscape {
                 percent(DEPTH),
             ),
         ];
+        notes.push(
+            "The SIFT paper (Song et al., ICML 2024) compares oscillations of the loss around pre-trained and random weights. Its abstract \
+             names no measure, and only that of the first version names amplitudes. Filter-normalised directions are as long as the weights \
+             they start from, so the amplitudes of two networks compare changes of the same share of their weights, not of the same size."
+                .into(),
+        );
         let around = self.weights.iter().filter_map(|around| around.sharpness.as_ref());
         if let Some(sharpness) = around.clone().next() {
             let products: usize = around.map(|sharpness| sharpness.products).sum();
             notes.push(format!(
-                "Sharpness: power iteration over {} components of the targets; Hv = (g(w + \u{3b5}v) \u{2212} g(w \u{2212} \u{3b5}v)) / \
-                 2\u{3b5} from two gradients in fp32. \u{3b5} starts at a thousandth of the weights' norm and is halved until half of it \
-                 changes the eigenvalue by less than 1 %. It stops at a relative change of {} or after {} iterations. {products} products in \
-                 all. If the eigenvalue of largest magnitude is negative, a second iteration on H \u{2212} \u{3bb}I gives the largest one.",
+                "Sharpness: LOBPCG (Knyazev 2001) over {} components of the targets; Hv = (g(w + \u{3b5}v) \u{2212} g(w \u{2212} \u{3b5}v)) / \
+                 2\u{3b5} from two gradients in fp32. \u{3b5} starts at 0.025 % of the weights' norm and is halved until half of it \
+                 changes the eigenvalue by less than 1 %. It has converged when a product changes it by less than {}, and stops after {} \
+                 products. {products} products in all. The residual says how far an eigenvalue of the Hessian is at most.",
                 grouped(sharpness.components),
-                number(options.tolerance),
+                percent(options.tolerance),
                 options.iterations,
             ));
         }
@@ -59,7 +65,7 @@ impl Landscape {
                 "Trained increment: W \u{2212} W0 over the {} trained components (classifier included), norm {}. The second axis of the 2-D \
                  slice is Gaussian noise in the same components, with rows as long as the increment's. Held-out loss: mean over {} examples.",
                 grouped(increment.components),
-                number(increment.norm),
+                measured(increment.norm),
                 grouped(facts.held_out as u64),
             ));
         } else {
@@ -70,9 +76,9 @@ impl Landscape {
             format!(
                 "Self-check, {name}: derivative along the first direction {} by finite differences (Ridders, \u{b1} {}), {} by autograd: \
                  {} apart.",
-                number(slope.differences.value),
-                number(slope.differences.error),
-                number(slope.autograd),
+                measured(slope.differences.value),
+                measured(slope.differences.error),
+                measured(slope.autograd),
                 percent(slope.difference()),
             )
         }));

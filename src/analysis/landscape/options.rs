@@ -15,7 +15,7 @@ pub struct LandscapeOptions {
     pub grid: usize,
     /// The components whose Hessian is looked at.
     pub hessian: HessianScope,
-    /// Iterations of a power iteration at most, and twice as many for both signs and all step lengths.
+    /// Hessian-vector products of an iteration for the largest eigenvalue at most.
     pub iterations: usize,
     /// Relative change at which an eigenvalue has converged.
     pub tolerance: f64,
@@ -39,7 +39,7 @@ impl Default for LandscapeOptions {
         LandscapeOptions {
             examples: 64,
             directions: 3,
-            points: 31,
+            points: 25,
             span: 1.0,
             grid: 11,
             hessian: HessianScope::Targets,

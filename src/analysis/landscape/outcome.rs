@@ -55,8 +55,6 @@ pub struct SlopeCheck {
 pub struct Sharpness {
     /// λ: the Rayleigh quotient of the last vector.
     pub eigenvalue: f64,
-    /// The eigenvalue of largest magnitude, if that is negative: `eigenvalue` then comes from a shifted iteration.
-    pub most_negative: Option<f64>,
     /// ‖Hv − λv‖: the Hessian has an eigenvalue within this distance of λ.
     pub residual: f64,
     /// Hessian-vector products; each takes two gradients.

@@ -1,6 +1,6 @@
 //! The analysis as a front end runs it: opens a preset or a run, measures, reports.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::measure::measure;
 use super::options::{HessianScope, LandscapeOptions};
@@ -26,17 +26,35 @@ pub struct LandscapeSpec {
     pub options: LandscapeOptions,
 }
 
+impl LandscapeSpec {
+    /// Checks what can be known before anything is opened.
+    ///
+    /// # Errors
+    /// [`Usage`]: a preset has no selection, or a run trains adapters and not the model's own weights.
+    pub fn check(&self) -> Result<()> {
+        match &self.checkpoint {
+            None if self.options.hessian == HessianScope::Selected => {
+                bail!(Usage(
+                    "--hessian selected needs a run: a preset has no selection yet; use targets or none".into()
+                ))
+            }
+            Some(stored) if stored.manifest.lora.is_some() => bail!(Usage(format!(
+                "{}: the run trains LoRA adapters beside the weights, and the landscape is that of the model's own weights; name another \
+                 run, or a preset",
+                stored.path.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Analyzes the loss around the weights.
 ///
 /// # Errors
 /// [`Usage`]: a preset or checkpoint that cannot be used. [`Cancelled`](crate::analysis::Cancelled).
 pub fn run(spec: &LandscapeSpec, reporter: &Reporter) -> Result<Report> {
+    spec.check()?;
     let LandscapeSpec { preset, checkpoint, device, options } = spec;
-    if options.hessian == HessianScope::Selected && checkpoint.is_none() {
-        return Err(
-            Usage("--hessian selected needs a run: a preset has no selection yet; use targets or none".into()).into()
-        );
-    }
     let (hub, cache) = (Hub::from_env(), cache_folder());
     let access = Access { hub: &hub, cache: &cache, downloads: Downloads::Allowed };
     let report = |event: Event| {

@@ -124,18 +124,11 @@ fn describe(preset: &Preset, data: &OpenedData, trained: Option<&TrainedWeights>
 }
 
 impl TrainedWeights {
-    /// Those of a checkpoint, checked against the network.
+    /// Those of a checkpoint without adapters, checked against the network.
     ///
     /// # Errors
     /// [`Usage`]: a damaged checkpoint, or one of another model.
     pub fn read(stored: &StoredCheckpoint, network: &Network) -> Result<TrainedWeights> {
-        if stored.manifest.lora.is_some() {
-            bail!(Usage(format!(
-                "{}: the run trains LoRA adapters beside the weights, and the landscape is that of the model's own weights; name another \
-                 run, or a preset",
-                stored.path.display()
-            )));
-        }
         let saved = SavedState::read(stored, network.parameters.specs()).map_err(|error| Usage(error.to_string()))?;
         let slots = &stored.manifest.slots;
         let parameters = slots.iter().zip(saved.changed(slots)).map(|(slot, ChangedComponents { indices, values })| {

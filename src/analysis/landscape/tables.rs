@@ -4,17 +4,17 @@ use super::oscillation::MeanOscillation;
 use super::outcome::{Around, Landscape, Sharpness};
 use super::report::percent;
 use crate::analysis::Table;
-use crate::quantity::number;
+use crate::quantity::measured;
 
 impl Landscape {
     pub(super) fn oscillation_table(&self) -> Table {
         let row = |around: &Around| {
             let mean = around.oscillation();
             let cell =
-                |of: fn(&MeanOscillation) -> f64| mean.as_ref().map_or("not finite".into(), |mean| number(of(mean)));
+                |of: fn(&MeanOscillation) -> f64| mean.as_ref().map_or("not finite".into(), |mean| measured(of(mean)));
             vec![
                 around.weights.name(),
-                number(around.loss),
+                measured(around.loss),
                 cell(|mean| mean.range),
                 cell(|mean| mean.variation),
                 cell(|mean| mean.second_difference),
@@ -36,11 +36,10 @@ impl Landscape {
             let sharpness: &Sharpness = around.sharpness.as_ref()?;
             Some(vec![
                 around.weights.name(),
-                number(sharpness.eigenvalue),
-                number(sharpness.residual),
-                sharpness.most_negative.map_or("\u{2212}".into(), number),
-                number(sharpness.halved),
-                number(sharpness.step),
+                measured(sharpness.eigenvalue),
+                measured(sharpness.residual),
+                measured(sharpness.halved),
+                measured(sharpness.step),
                 sharpness.products.to_string(),
                 if sharpness.converged { "yes" } else { "no" }.into(),
             ])
@@ -49,18 +48,9 @@ impl Landscape {
         (!rows.is_empty()).then(|| Table {
             name: "sharpness".into(),
             title: "Largest eigenvalue of the Hessian".into(),
-            columns: [
-                "weights",
-                "\u{3bb}",
-                "residual",
-                "most negative",
-                "\u{3bb} at \u{3b5}/2",
-                "\u{3b5}",
-                "products",
-                "converged",
-            ]
-            .map(str::to_owned)
-            .into(),
+            columns: ["weights", "\u{3bb}", "residual", "\u{3bb} at \u{3b5}/2", "\u{3b5}", "products", "converged"]
+                .map(str::to_owned)
+                .into(),
             rows,
         })
     }
@@ -70,8 +60,8 @@ impl Landscape {
             let slope = &around.slope;
             vec![
                 around.weights.name(),
-                number(slope.differences.value),
-                number(slope.autograd),
+                measured(slope.differences.value),
+                measured(slope.autograd),
                 percent(slope.difference()),
             ]
         };

@@ -39,8 +39,8 @@ fn weights(network: &Network) -> Vec<Tensor> {
     network.parameters.specs().iter().map(|spec| network.parameters.get(&spec.name).copy()).collect()
 }
 
-fn iteration(iterations: usize, tolerance: f64) -> PowerIteration {
-    PowerIteration { iterations, tolerance, seed: 3 }
+fn limits(products: usize, tolerance: f64) -> IterationLimits {
+    IterationLimits { products, tolerance }
 }
 
 /// The Hessian of the mean loss over components of parameters: each row by central differences of autograd's gradient, all in
@@ -101,42 +101,65 @@ fn the_largest_eigenvalue_is_that_of_the_dense_hessian() {
         ],
     ] {
         let dense = eigenvalues(&dense_hessian(&examples, &parts));
-        let (most_negative, largest) = (dense[0], dense[dense.len() - 1]);
+        let largest = dense[dense.len() - 1];
         let network = network(Kind::Float);
         let before = weights(&network);
         let moved = parts.iter().map(|(name, indices)| ((*name).to_owned(), Some(Tensor::from_slice(indices))));
         let perturbation = Perturbation::new(&network, moved);
-        let found = largest_eigenvalue(&network, &batches(24), perturbation, iteration(200, 1e-4), || Ok(())).unwrap();
+        let options = SharpnessOptions { limits: limits(40, 1e-4), seed: 3 };
+        let found = largest_eigenvalue(&network, &batches(24), perturbation, options, || Ok(())).unwrap();
         assert!((found.eigenvalue - largest).abs() <= 0.01 * largest.abs(), "{found:?}, dense {largest}");
         assert!(found.converged, "{found:?}");
-        assert_eq!(found.most_negative.is_some(), -most_negative > largest);
         assert_eq!(before, weights(&network));
         assert!(network.parameters.specs().iter().all(|spec| !network.parameters.get(&spec.name).requires_grad()));
     }
 }
 
 #[test]
-fn power_iteration_finds_known_eigenvalues() {
+fn an_iteration_finds_the_largest_of_known_eigenvalues() {
     // Q diag(values) Qᵀ for a random orthogonal Q.
     tch::manual_seed(5);
-    let (q, _) = Tensor::linalg_qr(&Tensor::randn([12, 12], (Kind::Double, Device::Cpu)), "reduced");
-    for (values, extreme) in [([5.0, 3.0, -1.0], 5.0), ([2.0, 1.0, -4.0], -4.0)] {
-        let diagonal = Tensor::cat(&[Tensor::from_slice(&values), Tensor::zeros([9], (Kind::Double, Device::Cpu))], 0);
+    const SIZE: i64 = 300;
+    let (q, _) = Tensor::linalg_qr(&Tensor::randn([SIZE, SIZE], (Kind::Double, Device::Cpu)), "reduced");
+    let zeros = Tensor::zeros([SIZE - 3], (Kind::Double, Device::Cpu));
+    let bulk = Tensor::linspace(-0.5, 0.5, SIZE - 3, (Kind::Double, Device::Cpu));
+    for (values, rest, largest) in [
+        ([5.0, 3.0, -1.0], &zeros, 5.0),
+        // Power iteration goes to the negative one, or to and fro between both.
+        ([2.0, 1.0, -4.0], &bulk, 2.0),
+        ([2.0, 1.0, -2.0], &bulk, 2.0),
+        ([-3.0, -2.0, -1.0], &bulk, 0.5),
+    ] {
+        let diagonal = Tensor::cat(&[Tensor::from_slice(&values), rest.shallow_clone()], 0);
         let matrix = q.matmul(&diagonal.diag(0)).matmul(&q.tr()).to_kind(Kind::Float);
-        let first = Tensor::randn([12], (Kind::Float, Device::Cpu));
-        let pair = power_iteration(|v| Ok(matrix.mv(v)), &first, iteration(200, 1e-7)).unwrap();
-        assert!(pair.converged && (pair.value - extreme).abs() < 1e-3, "{}", pair.value);
-        assert!(pair.residual < 0.02 && (pair.vector.norm().double_value(&[]) - 1.0).abs() < 1e-5);
-        let short = power_iteration(|v| Ok(matrix.mv(v)), &first, iteration(2, 1e-7)).unwrap();
-        assert!(!short.converged && short.iterations == 2);
-        // The matrix has an eigenvalue within the residual.
-        assert!(values.iter().chain(&[0.0]).any(|value| (value - short.value).abs() <= short.residual + 1e-5));
+        let first = Tensor::randn([SIZE], (Kind::Float, Device::Cpu));
+        let products = std::cell::Cell::new(0);
+        let times = |v: &Tensor| {
+            products.set(products.get() + 1);
+            Ok(matrix.mv(v))
+        };
+        let pair = largest_eigenpair(times, &first, limits(60, 1e-5)).unwrap();
+        assert!(pair.converged && (pair.value - largest).abs() < 0.01 * largest, "{} of {largest}", pair.value);
+        assert!((pair.vector.norm().double_value(&[]) - 1.0).abs() < 1e-5);
+        assert_eq!(pair.products, products.get());
+        let short = largest_eigenpair(|v| Ok(matrix.mv(v)), &first, limits(2, 1e-7)).unwrap();
+        assert!(!short.converged && short.products == 2);
+        for pair in [&pair, &short] {
+            // The matrix has an eigenvalue within the residual.
+            let distances = (&diagonal - pair.value).abs().min().double_value(&[]);
+            assert!(distances <= pair.residual + 1e-5, "{distances} and {}", pair.residual);
+        }
     }
-    let cancelled = power_iteration(
-        |_| anyhow::bail!("cancelled"),
-        &Tensor::ones([2], (Kind::Float, Device::Cpu)),
-        iteration(9, 0.0),
-    );
+}
+
+#[test]
+fn an_iteration_ends_with_nothing_to_search_or_an_error() {
+    let first = Tensor::from_slice(&[1.0f32, 2.0]);
+    let flat = largest_eigenpair(|v| Ok(v.zeros_like()), &first, limits(9, 1e-3)).unwrap();
+    assert!(flat.converged && flat.value == 0.0 && flat.products == 1);
+    let scaled = largest_eigenpair(|v| Ok(v * 3.0), &first, limits(9, 0.0)).unwrap();
+    assert!(scaled.converged && (scaled.value - 3.0).abs() < 1e-6 && scaled.products == 1);
+    let cancelled = largest_eigenpair(|_| anyhow::bail!("cancelled"), &first, limits(9, 0.0));
     assert_eq!(cancelled.err().unwrap().to_string(), "cancelled");
 }
 

@@ -9,7 +9,7 @@ use super::AnalyzeArgs;
 use crate::Usage;
 use crate::analysis::Analysis;
 use crate::analysis::landscape::{self, HessianScope, LandscapeOptions, LandscapeSpec};
-use crate::preset::{Preset, cache_folder, read_file};
+use crate::preset::{Library, Preset, cache_folder, read_file};
 use crate::runs;
 use crate::runs::checkpoint::{StoredCheckpoint, select};
 
@@ -35,7 +35,7 @@ pub(super) struct LandscapeCommand {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=64))]
     directions: u32,
     /// Points of a line
-    #[arg(long, value_name = "N", default_value_t = 31, value_parser = clap::value_parser!(u32).range(3..=1001))]
+    #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(3..=1001))]
     points: u32,
     /// Points of a side of the 2-D slice
     #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::value_parser!(u32).range(2..=201))]
@@ -43,7 +43,7 @@ pub(super) struct LandscapeCommand {
     /// Components whose Hessian is analyzed
     #[arg(long, default_value = "targets")]
     hessian: Hessian,
-    /// Iterations of the power iteration at most
+    /// Hessian-vector products for the largest eigenvalue at most, and as many again for shorter steps
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     iterations: u32,
     /// Seed of the examples, the directions and the random initialisation
@@ -84,6 +84,8 @@ impl LandscapeCommand {
         };
         let device = self.options.workbench.device.device.parse()?;
         let spec = LandscapeSpec { preset, checkpoint, device, options };
+        // Before the screen opens.
+        spec.check()?;
         let run = Box::new(move |reporter: &_| landscape::run(&spec, reporter));
         self.options.show(Analysis { title: format!("landscape of {name}"), folder, run })
     }
@@ -91,11 +93,11 @@ impl LandscapeCommand {
     /// The preset, and of a run its checkpoint.
     fn subject(&self) -> Result<(Preset, Option<StoredCheckpoint>)> {
         let folder = self.options.workbench.runs.folder()?;
-        match runs::find(&folder, &self.subject).ok() {
-            Some(_) if !self.set.is_empty() => {
+        match runs::find(&folder, &self.subject) {
+            Ok(_) if !self.set.is_empty() => {
                 bail!(Usage("--set changes a preset; a run keeps the preset it was started with".into()))
             }
-            Some(run) => {
+            Ok(run) => {
                 let path = run.join("preset.toml");
                 let file = path.display().to_string();
                 let preset = Preset::parse(&self.subject, &file, &read_file(&path)?, &[], &cache_folder())?;
@@ -103,8 +105,24 @@ impl LandscapeCommand {
                 let stored = StoredCheckpoint::open(&select(&run, from)?);
                 Ok((preset, Some(stored.map_err(|error| anyhow!(Usage(format!("damaged checkpoint: {error}"))))?)))
             }
-            None if self.from.is_some() => bail!(Usage(format!("{}: --from needs a run", self.subject))),
-            None => Ok((Preset::load(&self.subject, &self.set, &cache_folder())?, None)),
+            Err(no_run) => {
+                let library = Library::from_env();
+                if let Err(no_preset) = library.find(&self.subject) {
+                    return Err(neither(&no_run, no_preset));
+                }
+                if self.from.is_some() {
+                    bail!(Usage(format!("--from needs a run, and {} is a preset", self.subject)));
+                }
+                Ok((Preset::load(&self.subject, &self.set, &cache_folder())?, None))
+            }
         }
+    }
+}
+
+/// The error for what names neither a run nor a preset. A preset that cannot be read is another one.
+fn neither(no_run: &anyhow::Error, no_preset: anyhow::Error) -> anyhow::Error {
+    match no_preset.downcast::<Usage>() {
+        Ok(no_preset) => Usage(format!("{no_run} (`finesift runs` lists them); {no_preset}")).into(),
+        Err(other) => other,
     }
 }

@@ -39,7 +39,16 @@ impl ModelEstimate {
         let parameters = layout.components() as u64;
         let adapters =
             layout.parameters.iter().filter(|spec| spec.is_adapter()).map(|spec| size(spec) as u64).sum::<u64>();
-        let peak = StepMemory::new(network.config, &layout, &layers, rules, step).peak(selected, dense);
+        let reselections = if selected > 0 { step.reselections } else { 0 };
+        // The update at which each component started, once there has been another selection.
+        let birth = if reselections > 0 { 4 } else { 0 };
+        // Old and new vectors exist together while values are moved, beside the new indices.
+        let moved = (selected + dense) * (3 * 4 + birth + gradient) + selected * (step.dtype + index + 8);
+        let peak = StepMemory::new(network.config, &layout, &layers, rules, step).peak(
+            selected,
+            dense,
+            (reselections > 0).then_some(moved),
+        );
         let exact = |name, bytes| MemoryPart { name, bytes, estimated: false };
         let estimated = |name, bytes| MemoryPart { name, bytes, estimated: true };
         let mut memory = vec![
@@ -47,14 +56,19 @@ impl ModelEstimate {
             exact("weights", (parameters - adapters) * step.dtype + adapters * 4),
             // Master values, two moments and gradients of all trained components. Sparse ones also have an index and their
             // pre-trained value in the weights' type.
-            exact("sparse optimizer", selected * (3 * 4 + gradient + step.dtype + index)),
-            exact("dense optimizer", dense * (3 * 4 + gradient)),
+            exact("sparse optimizer", selected * (3 * 4 + birth + gradient + step.dtype + index)),
+            exact("dense optimizer", dense * (3 * 4 + birth + gradient)),
             estimated("activations", peak.activations),
             estimated("workspace", peak.workspace),
             estimated("process", if step.gpu { CUDA } else { PROCESS }),
         ];
         if step.selection_batches > 1 {
             memory.push(estimated("selection", of * 4));
+        }
+        if reselections > 0 && !step.gpu {
+            // In host memory: index, value and pre-trained value. How many selections share is not known before: none, at worst.
+            let deselected = selected.saturating_mul(reselections).min(of.saturating_sub(selected));
+            memory.push(estimated("deselected, at most", deselected * (8 + 4 + step.dtype)));
         }
         ModelEstimate { parameters, selected, of, dense, adapters, memory, fits: Vec::new(), layout: Vec::new() }
     }

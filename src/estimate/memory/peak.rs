@@ -15,6 +15,7 @@
 //! - where the table that makes logits is trained, its fp32 gradient: with the logits once more in the weights' type, and if the
 //!   table is that of the embeddings, up to the end;
 //! - without a block to train, one block's forward pass;
+//! - where a run selects again, the new state of the trained components beside the old one;
 //! - in the update, three fp32 numbers for each trained component, or for [`UPDATE_PART`] of them.
 
 use super::step_shape::StepShape;
@@ -100,8 +101,9 @@ impl StepMemory {
         }
     }
 
-    /// The peak with so many sparse and dense trained components. Absurd sizes give an absurd number and no overflow.
-    pub fn peak(&self, selected: u64, dense: u64) -> Peak {
+    /// The peak with so many sparse and dense trained components, and for a run that selects again the bytes that it takes to move
+    /// their state. Absurd sizes give an absurd number and no overflow.
+    pub fn peak(&self, selected: u64, dense: u64, moved: Option<u64>) -> Peak {
         let (tokens, blocks) = (self.tokens, self.blocks);
         let kept = match (blocks, self.checkpointing) {
             (0, _) => 0,
@@ -114,11 +116,13 @@ impl StepMemory {
         };
         let held = if self.tied { self.lm_head } else { 0 };
         let with_kept = |bytes: i128| (kept + held) as i128 + tokens as i128 * bytes;
+        // During the first selection the optimizer state does not exist yet, except for the indices.
+        let without_state = if moved.is_some() { 0 } else { 16 * i128::from(selected) };
         let mut moments = vec![
             (after_forward + self.loss + self.lm_head + self.lm_head / 4 * self.element_size) as i128,
             (self.tables + held) as i128,
-            // During selection the optimizer state does not exist yet, except for the indices.
-            with_kept(self.after_block) + self.dense_gradient as i128 - 16 * i128::from(selected),
+            with_kept(self.after_block) + self.dense_gradient as i128 - without_state,
+            i128::from(moved.unwrap_or(0)),
             12 * i128::from(selected + dense).min(UPDATE_PART.into()),
         ];
         if blocks == 0 {

@@ -25,10 +25,12 @@ pub struct StepShape {
     pub keeps_inputs: bool,
     /// Micro-batches of a step. A GPU keeps the gradient of several in fp32, that of one in the weights' type.
     pub micro_batches: u64,
+    /// How often a run selects again, at most.
+    pub reselections: u64,
 }
 
 impl StepShape {
-    /// The steps of a preset, with micro-batches of `train.batch` rows of `length` tokens.
+    /// The steps of a preset, with micro-batches of `train.batch` rows of `length` tokens; where it selects again, it does so once.
     pub fn of(preset: &Preset, gpu: bool, length: u64) -> StepShape {
         let (sift, train) = (&preset.sift, &preset.train);
         let kind = Kind::from(preset.model.dtype);
@@ -36,6 +38,7 @@ impl StepShape {
             checkpointing: train.gradient_checkpointing,
             selection_batches: sift.batches as u64,
             micro_batches: train.accumulate as u64,
+            reselections: u64::from(sift.reselect_every > 0),
             ..StepShape::single(kind, gpu, train.batch as u64, length)
         }
     }
@@ -52,6 +55,7 @@ impl StepShape {
             selection_batches: 1,
             keeps_inputs: !gpu && by_onednn(Device::Cpu, kind, rows.saturating_mul(length).min(1 << 40) as i64),
             micro_batches: 1,
+            reselections: 0,
         }
     }
 }

@@ -13,6 +13,7 @@ const STEP: StepShape = StepShape {
     selection_batches: 1,
     keeps_inputs: false,
     micro_batches: 1,
+    reselections: 0,
 };
 
 /// A network with two labels and without adapters.

@@ -5,6 +5,7 @@ use ratatui::text::Span;
 use super::panel::Panel;
 use super::scene::Scene;
 use super::{overlay_view, system_content};
+use crate::protocol::Started;
 use crate::runs::SmoothedSeries;
 use crate::series::Series;
 use crate::ui::format::{Unit, bytes, number, score};
@@ -159,12 +160,20 @@ fn scores<'a>(scene: Scene<'a>) -> ChartContent<'a> {
     }
 }
 
+/// What the state of the trained components is called: other methods than SIFT have no selection in it.
+pub(super) fn state_name(scene: Scene) -> &'static str {
+    match scene.run.started.as_ref().and_then(Started::method_words) {
+        Some(_) => "optimizer",
+        None => "SIFT state",
+    }
+}
+
 fn memory(scene: Scene<'_>) -> ChartContent<'_> {
     let run = scene.run;
     let gpu = run.system.as_ref().is_some_and(|system| system.gpu.is_some());
     let note = run.account.as_ref().map(|account| {
         let state = bytes((account.optimizer + account.indices) as f64);
-        format!("weights {}, SIFT state {state}", bytes(account.weights as f64))
+        format!("weights {}, {} {state}", bytes(account.weights as f64), state_name(scene))
     });
     ChartContent {
         note: note.unwrap_or_default(),

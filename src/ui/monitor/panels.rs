@@ -4,7 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
-use super::content::ChartContent;
+use super::content::{ChartContent, state_name};
 use super::panel::Panel;
 use super::scene::Scene;
 use super::view::Tab;
@@ -207,7 +207,7 @@ pub(super) fn draw_readout(frame: &mut Frame, area: Rect, scene: Scene) {
             theme.memory,
         ),
         (
-            "SIFT state",
+            state_name(scene),
             run.account.as_ref().map(|account| bytes((account.optimizer + account.indices) as f64)),
             theme.selected,
         ),

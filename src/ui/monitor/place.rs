@@ -35,6 +35,7 @@ impl Monitor {
         }
         let (view, tab) = (&self.view, self.view.tab);
         let charts = matches!(tab, Tab::Overview | Tab::System);
+        let map = tab == Tab::Layers && self.run.selected.as_ref().is_none_or(|selected| selected.total > 0);
         // Charts among others; in full screen keys act on one.
         let many = charts && !view.full;
         let matrix = tab == Tab::Samples && !self.run.writes() && Matrix::of(&self.run).is_some();
@@ -44,27 +45,25 @@ impl Monitor {
             Action::Sample => self.accepts_prompts(),
             Action::Summary => self.run.end.is_some(),
             Action::Slower | Action::Faster => self.pace.is_some(),
-            Action::Play => tab == Tab::Layers && !view.full,
+            Action::Play => map && !view.full,
             Action::Tab(number) => {
                 let other = Tab::ALL.get(number).is_some_and(|(other, _)| *other != tab);
                 other || view.full || view.cursor.is_some()
             }
             Action::ZoomIn | Action::ZoomOut => view.full,
             Action::PanLeft | Action::PanRight if view.full => view.window.is_some(),
-            Action::PanLeft | Action::PanRight => charts || tab == Tab::Layers,
-            Action::LogAxis => charts || tab == Tab::Layers,
+            Action::PanLeft | Action::PanRight => charts || map,
+            Action::LogAxis => charts || map,
             Action::Smoothing => tab == Tab::Overview,
-            Action::Axis => matches!(tab, Tab::Overview | Tab::Layers),
-            Action::WriteChart => {
-                (charts || tab == Tab::Layers) && self.files.is_some() && view.chart(&self.run) != Panel::Selected
-            }
-            Action::Metric => tab == Tab::Layers && !view.full,
+            Action::Axis => tab == Tab::Overview || map,
+            Action::WriteChart => (charts || map) && self.files.is_some() && view.chart(&self.run) != Panel::Selected,
+            Action::Metric => map && !view.full,
             Action::Level | Action::Filter => tab == Tab::Log,
             Action::Enter if matrix => view.confusion.focused,
             Action::Enter => many || tab == Tab::Layers && !view.full && view.layers.target(&self.run).is_some(),
             Action::Back if view.full || view.cursor.is_some() => true,
             Action::Back => self.undoes_filter() || !self.live,
-            Action::FocusNext | Action::FocusPrevious => charts || matrix || tab == Tab::Layers && !view.full,
+            Action::FocusNext | Action::FocusPrevious => charts || matrix || map && !view.full,
             Action::Overlay => self.has_overlays(),
             Action::Left | Action::Right if tab == Tab::Samples => matrix && view.confusion.focused,
             Action::Left | Action::Right => tab != Tab::Preset,

@@ -16,12 +16,12 @@ use crate::ui::widgets::panel::{Title, panel, placeholder};
 pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene) {
     let theme = &scene.look.theme;
     let selected = scene.run.selected.as_ref();
+    // Other methods than SIFT select nothing: all that they train is dense.
+    let dense = scene.run.started.as_ref().is_some_and(|started| started.method_words().is_some());
+    let trained = selected.map(|selected| if dense { selected.dense } else { selected.total });
     let title = Title {
-        name: "Selected",
-        values: selected
-            .map(|selected| Span::styled(grouped(selected.total), theme.bold(theme.selected)))
-            .into_iter()
-            .collect(),
+        name: if dense { "Trainable" } else { "Selected" },
+        values: trained.map(|trained| Span::styled(grouped(trained), theme.bold(theme.selected))).into_iter().collect(),
         note: selected
             .filter(|selected| selected.total > 0)
             .map(|selected| {

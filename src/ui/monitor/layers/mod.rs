@@ -136,8 +136,9 @@ pub(super) fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
             .collect(),
         note: "m metric  < > step  P play  enter history".into(),
     };
-    let inner = panel(frame, areas.panel, scene.look, true, title);
     if grid.rows.is_empty() {
+        let inner =
+            panel(frame, body, scene.look, true, Title { name: "Layers", values: Vec::new(), note: String::new() });
         let text = match &run.selected {
             Some(_) => match run.started.as_ref().and_then(Started::method_words) {
                 Some(method) => &format!("{method}: there is no selection to show"),
@@ -147,6 +148,7 @@ pub(super) fn draw(frame: &mut Frame, body: Rect, scene: Scene) {
         };
         return placeholder(frame, inner, scene.look, text);
     }
+    panel(frame, areas.panel, scene.look, true, title);
     draw_heading(
         frame,
         areas.heading,
