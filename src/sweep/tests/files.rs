@@ -238,6 +238,7 @@ fn the_sweeps_of_this_repository_expand() {
         ("alpaca-llama-7b.toml", 7),
         ("cola-minilm.toml", 6),
         ("mrpc-minilm.toml", 25),
+        ("mrpc-rates.toml", 21),
         ("mrpc-roberta-large.toml", 16),
         ("rte-minilm.toml", 6),
         ("sst2-minilm.toml", 6),
