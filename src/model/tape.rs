@@ -13,10 +13,18 @@ pub struct LinearSlots {
     pub bias: Option<usize>,
 }
 
+/// A linear layer to record.
+pub struct RecordedLayer {
+    /// The slots of its parameters.
+    pub slots: LinearSlots,
+    /// The columns of its input that its gradients are made of, int64 `[c]`; `None` for all.
+    pub columns: Option<Tensor>,
+}
+
 /// A forward pass through one segment.
 pub struct ForwardPass<'a> {
     training: bool,
-    recorded: Option<&'a HashMap<String, LinearSlots>>,
+    recorded: Option<&'a HashMap<String, RecordedLayer>>,
     records: Vec<LinearRecord>,
 }
 
@@ -24,10 +32,14 @@ pub struct ForwardPass<'a> {
 pub struct LinearRecord {
     /// The slots of the layer's parameters.
     pub slots: LinearSlots,
-    /// x, `[…, in]`, outside the graph.
+    /// x, `[…, in]`, or `[…, c]` of the columns that are needed; outside the graph.
     pub input: Tensor,
     /// y, `[…, out]`, as part of the graph.
     pub output: Tensor,
+    /// The columns of x that are needed, while x is whole.
+    columns: Option<Tensor>,
+    /// Whether the graph keeps x in any case.
+    saved: bool,
 }
 
 impl<'a> ForwardPass<'a> {
@@ -37,7 +49,7 @@ impl<'a> ForwardPass<'a> {
     }
 
     /// With dropout if `training`, and a tape of the `recorded` layers by name.
-    pub fn recording(training: bool, recorded: &'a HashMap<String, LinearSlots>) -> ForwardPass<'a> {
+    pub fn recording(training: bool, recorded: &'a HashMap<String, RecordedLayer>) -> ForwardPass<'a> {
         ForwardPass { training, recorded: Some(recorded), records: Vec::new() }
     }
 
@@ -56,15 +68,35 @@ impl<'a> ForwardPass<'a> {
         if self.training && p > 0.0 { x.dropout(p, true) } else { x }
     }
 
-    /// Puts the layer `name` on the tape, if it is one of those to record.
-    pub fn record(&mut self, name: &str, input: &Tensor, output: &Tensor) {
-        if let Some(&slots) = self.recorded.and_then(|recorded| recorded.get(name)) {
-            self.records.push(LinearRecord { slots, input: input.detach(), output: output.shallow_clone() });
+    /// Puts the layer `name` on the tape, if it is one of those to record. `saved` says that the graph keeps its input in any case.
+    pub fn record(&mut self, name: &str, input: &Tensor, output: &Tensor, saved: bool) {
+        if let Some(RecordedLayer { slots, columns }) = self.recorded.and_then(|recorded| recorded.get(name)) {
+            let columns = columns.as_ref().map(Tensor::shallow_clone);
+            let (input, output) = (input.detach(), output.shallow_clone());
+            self.records.push(LinearRecord { slots: *slots, input, output, columns, saved });
         }
     }
 
-    /// The tape, in the order of the forward pass.
-    pub fn into_records(self) -> Vec<LinearRecord> {
-        self.records
+    /// The tape, in the order of the forward pass. Of an input it has the columns that are needed only, where that takes less
+    /// memory: not if one of the layers that share the input needs all of it, nor if something else keeps it, as the segment does
+    /// its own input.
+    pub fn into_records(self, segment_input: &Tensor) -> Vec<LinearRecord> {
+        let whole: Vec<bool> =
+            self.records.iter().map(|record| record.is_whole(segment_input, &self.records)).collect();
+        let narrowed = |(record, whole): (LinearRecord, bool)| match &record.columns {
+            Some(columns) if !whole => LinearRecord { input: record.input.index_select(-1, columns), ..record },
+            _ => record,
+        };
+        self.records.into_iter().zip(whole).map(narrowed).collect()
+    }
+}
+
+impl LinearRecord {
+    fn is_whole(&self, segment_input: &Tensor, all: &[LinearRecord]) -> bool {
+        let is_input = |tensor: &Tensor| tensor.defined() && tensor.data_ptr() == self.input.data_ptr();
+        let sharing = || all.iter().filter(|other| is_input(&other.input));
+        let needed: usize = sharing().filter_map(|other| other.columns.as_ref()).map(Tensor::numel).sum();
+        let width = self.input.size().last().map_or(0, |&width| width as usize);
+        is_input(segment_input) || needed >= width || sharing().any(|other| other.saved || other.columns.is_none())
     }
 }
