@@ -100,3 +100,46 @@ impl LinearRecord {
         is_input(segment_input) || needed >= width || sharing().any(|other| other.saved || other.columns.is_none())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+
+    /// What the tape keeps of inputs of 10 columns, elements of a row each: of layers that need so many columns of the input of this
+    /// number. Input 0 is the segment's.
+    fn kept(layers: &[(usize, Option<i64>)], saved: bool) -> Vec<i64> {
+        let inputs = [0, 1, 2].map(|_| Tensor::randn([3, 4, 10], (Kind::Float, Device::Cpu)));
+        let layer = |(number, (_, columns)): (usize, &(usize, Option<i64>))| {
+            let slots = LinearSlots { weight: Some(number), bias: None };
+            let columns = columns.map(|columns| Tensor::arange(columns, (Kind::Int64, Device::Cpu)));
+            (number.to_string(), RecordedLayer { slots, columns })
+        };
+        let recorded = layers.iter().enumerate().map(layer).collect();
+        let mut pass = ForwardPass::recording(false, &recorded);
+        for (number, (input, _)) in layers.iter().enumerate() {
+            pass.record(&number.to_string(), &inputs[*input], &Tensor::new(), saved);
+        }
+        pass.record("another", &inputs[0], &Tensor::new(), saved);
+        let records = pass.into_records(&inputs[0]);
+        for (record, (input, _)) in records.iter().zip(layers) {
+            let width = record.input.size()[2];
+            assert!(record.input.equal(&inputs[*input].narrow(2, 0, width)));
+            assert_eq!(width == 10, record.input.data_ptr() == inputs[*input].data_ptr());
+        }
+        records.iter().map(|record| record.input.size()[2]).collect()
+    }
+
+    #[test]
+    fn the_tape_keeps_the_columns_that_are_needed_or_the_input_once() {
+        assert_eq!(kept(&[(1, Some(3)), (1, Some(4)), (2, Some(1)), (2, None)], false), [3, 4, 10, 10]);
+        // Together they would take more than the input.
+        assert_eq!(kept(&[(1, Some(5)), (1, Some(5)), (2, Some(9))], false), [10, 10, 9]);
+        // The segment keeps its input, and some layers keep theirs.
+        assert_eq!(kept(&[(0, Some(1)), (1, Some(1))], false), [10, 1]);
+        assert_eq!(kept(&[(1, Some(1))], true), [10]);
+        // A bias needs nothing of it.
+        assert_eq!(kept(&[(1, Some(0)), (1, Some(2))], false), [0, 2]);
+    }
+}

@@ -97,7 +97,10 @@ fn rank(ranking: &mut Ranking, batches: &[Batch]) {
     for (micro, batch) in batches.iter().enumerate() {
         let last = micro + 1 == batches.len();
         let batch = DeviceBatch::new(batch, network.parameters.device());
-        let backward = BackwardOptions { seed: mixed(options.backward.seed, micro as u64), ..options.backward };
+        // Dense gradients take whole inputs. Where training keeps parts of them, selecting must not take more memory than it.
+        let checkpointing = options.backward.checkpointing || options.rules.structure.narrows_inputs();
+        let backward =
+            BackwardOptions { seed: mixed(options.backward.seed, micro as u64), checkpointing, ..options.backward };
         let (chain, objective) =
             (network.segments(&batch.inputs), network.objective(&batch.targets, 1.0 / total as f64));
         let mut take = |slot: usize, gradient: Tensor| match last {

@@ -16,7 +16,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::run::turn;
 
-const PROJECTIONS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+pub(crate) const PROJECTIONS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
 #[test]
 fn llama_7b_at_0_05_selects_323_800_352_components() {
@@ -193,7 +193,7 @@ fn differentiate(network: &Network, batch: &Batch) -> (f64, Vec<(String, Tensor)
     (loss.double_value(&[]), found)
 }
 
-fn network(name: &str, dtype: Kind) -> Network {
+pub(crate) fn network(name: &str, dtype: Kind) -> Network {
     let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models").join(name);
     let options = LoadOptions { head: Head::as_stored(0), dtype, device: Device::Cpu, seed: 0 };
     Network::open(&folder, &options, &|_| {}).unwrap().0
@@ -217,7 +217,7 @@ fn learner(network: Network, settings: LearnerOptions, rate: f64) -> Learner {
     Learner::new(network, &selection.parameters, settings)
 }
 
-fn batch(network: &Network, rows: usize, seed: u64) -> Batch {
+pub(crate) fn batch(network: &Network, rows: usize, seed: u64) -> Batch {
     collate_sequences(&examples(network, rows, 4..30, seed), &(0..rows).collect::<Vec<_>>(), 0)
 }
 

@@ -175,6 +175,11 @@ impl Structure {
         if found.components() == indices.numel() as i64 && found.indices().equal(indices) { found } else { entries() }
     }
 
+    /// Whether training keeps less of a layer's input than selecting, which takes the dense gradient.
+    pub fn narrows_inputs(self) -> bool {
+        matches!(self, Structure::Columns | Structure::RowsColumns)
+    }
+
     /// Bytes of the indices of a selection of a target of this shape.
     pub fn index_bytes(self, shape: &[i64], rate: f64) -> u64 {
         let (all, chosen) = (shape.iter().product::<i64>(), self.components(shape, rate));
@@ -186,6 +191,21 @@ impl Structure {
             _ => 8 * chosen,
         };
         bytes as u64
+    }
+
+    /// Elements per token that the product which makes the gradient copies of the operands of a layer's weight `[out, in]`; `None` if
+    /// there is no such product.
+    pub fn product_operands(self, [out, width]: [i64; 2], rate: f64) -> Option<i64> {
+        match self {
+            Structure::Entries | Structure::PerRow => None,
+            Structure::Columns => Some(sets(width, rate)),
+            Structure::Rows => Some(sets(out, rate)),
+            Structure::RowsColumns => Some(sets(out, rate.sqrt()) + sets(width, rate.sqrt())),
+            Structure::Blocks { side } => {
+                let (high, wide) = (divisor(out, side), divisor(width, side));
+                Some((high + wide) * sets((out / high) * (width / wide), rate))
+            }
+        }
     }
 
     /// Columns of a layer's input that the gradient of its weight `[out, in]` needs: all, unless only some are chosen.
