@@ -11,12 +11,12 @@ use tch::{Kind, Tensor, no_grad};
 use super::objective::{LossGradients, Objective};
 use super::parameters::Parameters;
 use super::segments::Segments;
-use super::tape::{ForwardPass, LinearRecord, LinearSlots};
+use super::tape::{ForwardPass, LinearRecord, LinearSlots, RecordedLayer};
 
 /// The parameters whose gradient is computed, each with the number of its slot.
 pub struct GradTargets {
     /// Linear layers by name.
-    linear: HashMap<String, LinearSlots>,
+    linear: HashMap<String, RecordedLayer>,
     /// Other parameters, per segment: they are leaves of its graph.
     leaves: HashMap<usize, Vec<Leaf>>,
     lm_head: Option<LmHeadTarget>,
@@ -44,7 +44,8 @@ pub enum Gradient {
     Linear {
         /// The slots of its weight and bias.
         slots: LinearSlots,
-        /// The layer's input, `[tokens, in]`.
+        /// The layer's input, `[tokens, in]`; or `[tokens, c]`, if [`GradTargets::keep_columns`] has named the columns that are
+        /// needed of it.
         x: Tensor,
         /// The gradient of its output, `[tokens, out]`.
         dy: Tensor,
@@ -85,8 +86,9 @@ impl GradTargets {
             }
             match spec.name.rsplit_once('.') {
                 Some((layer, _)) if spec.is_linear() => {
-                    let slots =
-                        targets.linear.entry(layer.to_owned()).or_insert(LinearSlots { weight: None, bias: None });
+                    let none = LinearSlots { weight: None, bias: None };
+                    let layer = targets.linear.entry(layer.to_owned());
+                    let slots = &mut layer.or_insert(RecordedLayer { slots: none, columns: None }).slots;
                     if spec.is_bias() { slots.bias = Some(slot) } else { slots.weight = Some(slot) }
                 }
                 _ => {
@@ -95,7 +97,19 @@ impl GradTargets {
                 }
             }
         }
+        // The gradient of a bias is made of dy alone.
+        for layer in targets.linear.values_mut().filter(|layer| layer.slots.weight.is_none()) {
+            layer.columns = Some(Tensor::zeros([0], (Kind::Int64, parameters.device())));
+        }
         targets
+    }
+
+    /// Says which columns of its input the gradient of a linear layer's weight is made of, int64 `[c]`, so that no others are
+    /// kept for the backward pass; `None` for all of them. Other parameters are not affected.
+    pub fn keep_columns(&mut self, slot: usize, columns: Option<&Tensor>) {
+        for layer in self.linear.values_mut().filter(|layer| layer.slots.weight == Some(slot)) {
+            layer.columns = columns.map(Tensor::shallow_clone);
+        }
     }
 }
 
@@ -204,8 +218,9 @@ impl SegmentGraph {
         let output = options.forward(network, segment, &input, &mut pass);
         let leaves = targets.leaves.get(&segment).into_iter().flatten();
         let leaves = leaves.map(|leaf| Leaf { slot: leaf.slot, tensor: leaf.tensor.shallow_clone() }).collect();
+        let records = pass.into_records(&input);
         let input = if segment > targets.lowest { input } else { Tensor::new() };
-        SegmentGraph { input, output, records: pass.into_records(), leaves }
+        SegmentGraph { input, output, records, leaves }
     }
 
     /// The gradients of the segment's targets, and that of its input where a segment below needs it. `incoming` is the
@@ -222,7 +237,7 @@ impl SegmentGraph {
         let scalar = (&self.output * incoming).sum(self.output.kind());
         let mut found = Tensor::run_backward(&[&scalar], &inputs, false, false).into_iter();
         let mut gradients = Vec::with_capacity(self.records.len() + self.leaves.len());
-        let flat = |tensor: Tensor| tensor.reshape([-1, tensor.size().last().copied().unwrap_or(1)]);
+        let flat = |tensor: Tensor| tensor.flatten(0, -2);
         for (record, dy) in self.records.into_iter().zip(found.by_ref()) {
             gradients.push(Gradient::Linear { slots: record.slots, x: flat(record.input), dy: flat(dy) });
         }

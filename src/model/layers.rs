@@ -65,11 +65,13 @@ impl Linear {
 
     /// x `[…, in]` to `[…, out]`.
     pub fn forward(&self, x: &Tensor, pass: &mut ForwardPass) -> Tensor {
-        let y = match x.size()[..] {
-            [rows, length, _] if by_onednn(x.device(), x.kind(), rows * length) => self.convolve(x, rows, length),
-            _ => x.linear(&self.weight, self.bias.as_ref()),
+        let (y, saved) = match x.size()[..] {
+            [rows, length, _] if by_onednn(x.device(), x.kind(), rows * length) => {
+                (self.convolve(x, rows, length), true)
+            }
+            _ => (x.linear(&self.weight, self.bias.as_ref()), false),
         };
-        pass.record(&self.name, x, &y);
+        pass.record(&self.name, x, &y, saved);
         match &self.adapter {
             Some(adapter) => adapter.add_to(&y, x, pass),
             None => y,
@@ -196,7 +198,7 @@ impl Norm for RmsNorm {
 mod tests {
     use std::collections::HashMap;
 
-    use super::super::tape::LinearSlots;
+    use super::super::tape::{LinearSlots, RecordedLayer};
     use super::*;
 
     /// The layer and its input gradient in double precision, by libtorch's own layer.
@@ -219,7 +221,8 @@ mod tests {
             for x in [random(&[rows, length, inputs]), random(&[length, rows, inputs]).transpose(0, 1)] {
                 let (y, dx) = expected(&linear, &x, &dy);
                 let x = x.set_requires_grad(true);
-                let recorded = HashMap::from([("layer".to_owned(), LinearSlots { weight: Some(0), bias: None })]);
+                let slots = LinearSlots { weight: Some(0), bias: None };
+                let recorded = HashMap::from([("layer".to_owned(), RecordedLayer { slots, columns: None })]);
                 let mut pass = ForwardPass::recording(false, &recorded);
                 for got in [linear.convolve(&x, rows, length), linear.forward(&x, &mut pass)] {
                     assert!(got.is_contiguous() && got.size() == [rows, length, outputs]);
@@ -229,7 +232,7 @@ mod tests {
                         assert!(off.double_value(&[]) < 1e-6, "{rows}x{length}x{inputs} to {outputs}: {off:?}");
                     }
                 }
-                let record = pass.into_records().remove(0);
+                let record = pass.into_records(&x).remove(0);
                 assert_eq!(record.input, x.detach());
             }
         }

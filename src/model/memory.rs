@@ -18,6 +18,8 @@ pub struct TrainingStep<'a> {
     pub keeps_inputs: bool,
     /// Whether the parameter of this name is trained.
     pub is_trained: &'a dyn Fn(&str) -> bool,
+    /// Columns of its input that the gradient of a trained layer's weight is made of, by the weight's name and shape `[out, in]`.
+    pub input_columns: &'a dyn Fn(&str, [i64; 2]) -> i64,
 }
 
 impl TrainingStep<'_> {
@@ -26,9 +28,25 @@ impl TrainingStep<'_> {
         self.rows * self.length
     }
 
-    /// 1 if the layer's input is kept, because its weight is trained or it has an adapter; else 0.
-    pub fn keeps_input(&self, linear: &Linear) -> u128 {
-        self.trains(linear).max(u128::from(linear.adapter().is_some()))
+    /// Elements per token that are kept of the input that these layers share: what the gradients of their weights are made of, or
+    /// all of it where layers keep their inputs anyway.
+    pub fn kept_input(&self, layers: &[&Linear]) -> u128 {
+        if self.keeps_inputs || layers.iter().any(|linear| linear.adapter().is_some()) {
+            return layers.iter().map(|linear| linear.inputs() as u128).max().unwrap_or(0);
+        }
+        self.taped_input(layers)
+    }
+
+    /// Elements per token of the input that these layers share, on the tape: the columns that each needs, or once all of it if
+    /// that is less.
+    pub fn taped_input(&self, layers: &[&Linear]) -> u128 {
+        let width = layers.iter().map(|linear| linear.inputs() as u128).max().unwrap_or(0);
+        let needed = layers.iter().map(|linear| self.trains(linear) * self.columns(linear)).sum::<u128>();
+        if self.keeps_inputs && needed > 0 { width } else { needed.min(width) }
+    }
+
+    fn columns(&self, linear: &Linear) -> u128 {
+        (self.input_columns)(&format!("{}.weight", linear.name()), [linear.outputs(), linear.inputs()]) as u128
     }
 
     /// Bytes per token that the adapters of these layers keep on top of the layers' inputs.
@@ -37,7 +55,7 @@ impl TrainingStep<'_> {
         adapted.map(|(adapter, inputs)| adapter.activations(inputs, self.element_size, self.dropout, self.gpu)).sum()
     }
 
-    /// 1 if the layer's weight is trained, so that its input and output are kept; else 0.
+    /// 1 if the layer's weight is trained, so that its output is kept; else 0.
     pub fn trains(&self, linear: &Linear) -> u128 {
         u128::from((self.is_trained)(&format!("{}.weight", linear.name())))
     }

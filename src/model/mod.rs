@@ -48,5 +48,5 @@ pub use network::Network;
 pub use objective::{LossGradients, LossTargets, Objective};
 pub use parameters::Parameters;
 pub use segments::{Inputs, Segments};
-pub use tape::{ForwardPass, LinearRecord, LinearSlots};
+pub use tape::{ForwardPass, LinearRecord, LinearSlots, RecordedLayer};
 pub use weights::{LoadOptions, LoadReport, initialized};

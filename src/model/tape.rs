@@ -13,10 +13,18 @@ pub struct LinearSlots {
     pub bias: Option<usize>,
 }
 
+/// A linear layer to record.
+pub struct RecordedLayer {
+    /// The slots of its parameters.
+    pub slots: LinearSlots,
+    /// The columns of its input that its gradients are made of, int64 `[c]`; `None` for all.
+    pub columns: Option<Tensor>,
+}
+
 /// A forward pass through one segment.
 pub struct ForwardPass<'a> {
     training: bool,
-    recorded: Option<&'a HashMap<String, LinearSlots>>,
+    recorded: Option<&'a HashMap<String, RecordedLayer>>,
     records: Vec<LinearRecord>,
 }
 
@@ -24,10 +32,14 @@ pub struct ForwardPass<'a> {
 pub struct LinearRecord {
     /// The slots of the layer's parameters.
     pub slots: LinearSlots,
-    /// x, `[…, in]`, outside the graph.
+    /// x, `[…, in]`, or `[…, c]` of the columns that are needed; outside the graph.
     pub input: Tensor,
     /// y, `[…, out]`, as part of the graph.
     pub output: Tensor,
+    /// The columns of x that are needed, while x is whole.
+    columns: Option<Tensor>,
+    /// Whether the graph keeps x in any case.
+    saved: bool,
 }
 
 impl<'a> ForwardPass<'a> {
@@ -37,7 +49,7 @@ impl<'a> ForwardPass<'a> {
     }
 
     /// With dropout if `training`, and a tape of the `recorded` layers by name.
-    pub fn recording(training: bool, recorded: &'a HashMap<String, LinearSlots>) -> ForwardPass<'a> {
+    pub fn recording(training: bool, recorded: &'a HashMap<String, RecordedLayer>) -> ForwardPass<'a> {
         ForwardPass { training, recorded: Some(recorded), records: Vec::new() }
     }
 
@@ -56,15 +68,78 @@ impl<'a> ForwardPass<'a> {
         if self.training && p > 0.0 { x.dropout(p, true) } else { x }
     }
 
-    /// Puts the layer `name` on the tape, if it is one of those to record.
-    pub fn record(&mut self, name: &str, input: &Tensor, output: &Tensor) {
-        if let Some(&slots) = self.recorded.and_then(|recorded| recorded.get(name)) {
-            self.records.push(LinearRecord { slots, input: input.detach(), output: output.shallow_clone() });
+    /// Puts the layer `name` on the tape, if it is one of those to record. `saved` says that the graph keeps its input in any case.
+    pub fn record(&mut self, name: &str, input: &Tensor, output: &Tensor, saved: bool) {
+        if let Some(RecordedLayer { slots, columns }) = self.recorded.and_then(|recorded| recorded.get(name)) {
+            let columns = columns.as_ref().map(Tensor::shallow_clone);
+            let (input, output) = (input.detach(), output.shallow_clone());
+            self.records.push(LinearRecord { slots: *slots, input, output, columns, saved });
         }
     }
 
-    /// The tape, in the order of the forward pass.
-    pub fn into_records(self) -> Vec<LinearRecord> {
-        self.records
+    /// The tape, in the order of the forward pass. Of an input it has the columns that are needed only, where that takes less
+    /// memory: not if one of the layers that share the input needs all of it, nor if something else keeps it, as the segment does
+    /// its own input.
+    pub fn into_records(self, segment_input: &Tensor) -> Vec<LinearRecord> {
+        let whole: Vec<bool> =
+            self.records.iter().map(|record| record.is_whole(segment_input, &self.records)).collect();
+        let narrowed = |(record, whole): (LinearRecord, bool)| match &record.columns {
+            Some(columns) if !whole => LinearRecord { input: record.input.index_select(-1, columns), ..record },
+            _ => record,
+        };
+        self.records.into_iter().zip(whole).map(narrowed).collect()
+    }
+}
+
+impl LinearRecord {
+    fn is_whole(&self, segment_input: &Tensor, all: &[LinearRecord]) -> bool {
+        let is_input = |tensor: &Tensor| tensor.defined() && tensor.data_ptr() == self.input.data_ptr();
+        let sharing = || all.iter().filter(|other| is_input(&other.input));
+        let needed: usize = sharing().filter_map(|other| other.columns.as_ref()).map(Tensor::numel).sum();
+        let width = self.input.size().last().map_or(0, |&width| width as usize);
+        is_input(segment_input) || needed >= width || sharing().any(|other| other.saved || other.columns.is_none())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+
+    /// What the tape keeps of inputs of 10 columns, elements of a row each: of layers that need so many columns of the input of this
+    /// number. Input 0 is the segment's.
+    fn kept(layers: &[(usize, Option<i64>)], saved: bool) -> Vec<i64> {
+        let inputs = [0, 1, 2].map(|_| Tensor::randn([3, 4, 10], (Kind::Float, Device::Cpu)));
+        let layer = |(number, (_, columns)): (usize, &(usize, Option<i64>))| {
+            let slots = LinearSlots { weight: Some(number), bias: None };
+            let columns = columns.map(|columns| Tensor::arange(columns, (Kind::Int64, Device::Cpu)));
+            (number.to_string(), RecordedLayer { slots, columns })
+        };
+        let recorded = layers.iter().enumerate().map(layer).collect();
+        let mut pass = ForwardPass::recording(false, &recorded);
+        for (number, (input, _)) in layers.iter().enumerate() {
+            pass.record(&number.to_string(), &inputs[*input], &Tensor::new(), saved);
+        }
+        pass.record("another", &inputs[0], &Tensor::new(), saved);
+        let records = pass.into_records(&inputs[0]);
+        for (record, (input, _)) in records.iter().zip(layers) {
+            let width = record.input.size()[2];
+            assert!(record.input.equal(&inputs[*input].narrow(2, 0, width)));
+            assert_eq!(width == 10, record.input.data_ptr() == inputs[*input].data_ptr());
+        }
+        records.iter().map(|record| record.input.size()[2]).collect()
+    }
+
+    #[test]
+    fn the_tape_keeps_the_columns_that_are_needed_or_the_input_once() {
+        assert_eq!(kept(&[(1, Some(3)), (1, Some(4)), (2, Some(1)), (2, None)], false), [3, 4, 10, 10]);
+        // Together they would take more than the input.
+        assert_eq!(kept(&[(1, Some(5)), (1, Some(5)), (2, Some(9))], false), [10, 10, 9]);
+        // The segment keeps its input, and some layers keep theirs.
+        assert_eq!(kept(&[(0, Some(1)), (1, Some(1))], false), [10, 1]);
+        assert_eq!(kept(&[(1, Some(1))], true), [10]);
+        // A bias needs nothing of it.
+        assert_eq!(kept(&[(1, Some(0)), (1, Some(2))], false), [0, 2]);
     }
 }

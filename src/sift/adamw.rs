@@ -51,7 +51,7 @@ impl AdamW {
         let share = |rate: f64| apply.to_kind(Kind::Float) * (learning_rate * rate);
         for slot in slots.iter().filter(|slot| slot.decays()) {
             let (start, length) = (slot.range.start, slot.trained());
-            match (slot.role, self.sparse_decay) {
+            match (slot.role(), self.sparse_decay) {
                 (Role::Sparse, SparseDecay::TowardPretrained(rate)) => {
                     let pretrained = pretrained.narrow(0, start, length).to_kind(Kind::Float);
                     let _ = master.narrow(0, start, length).lerp_tensor_(&pretrained, &share(rate));

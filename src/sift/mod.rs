@@ -1,7 +1,7 @@
 //! Sparse increment fine-tuning (Song et al., ICML 2024, arXiv 2312.11875): the method and nothing else.
 //!
 //! It works on names, shapes and tensors, and knows no model, no data and no front end. In reading order: which parameters
-//! are targets ([`Rules`]), which of their components are selected ([`select`]), the optimizer state of the trained components
+//! are targets ([`Rules`]), which of their components are selected ([`select`], [`Selected`]), the optimizer state of the trained components
 //! ([`Values`]), their gradient without the dense one ([`sampled`]), the optimizer ([`AdamW`]), and the gradient mass that the
 //! selection covers ([`Coverage`]).
 
@@ -10,6 +10,7 @@ mod mass;
 mod retired;
 pub mod sampled;
 pub mod select;
+mod selected;
 mod state;
 mod targets;
 mod values;
@@ -17,6 +18,7 @@ mod values;
 pub use adamw::{AdamW, SparseDecay, UPDATE_PART, UpdateGate};
 pub use mass::{Coverage, GradientMass, SlotMass};
 pub use retired::Retired;
+pub use selected::{Blocks, Grid, Selected};
 pub use state::{Slot, State};
 pub use targets::{Role, Rules, budget};
 pub use values::{SavedRetired, TrainableParameter, Values};

@@ -2,24 +2,30 @@
 
 use std::ops::Range;
 
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
+use super::selected::Selected;
 use super::targets::Role;
 
 /// A trained parameter, and its range of the flat vectors.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Slot {
     /// The parameter's name in the checkpoint.
     pub name: String,
     /// Its shape.
     pub shape: Vec<i64>,
-    /// [`Role::Sparse`] or [`Role::Dense`].
-    pub role: Role,
-    /// Its range of the flat vectors.
+    /// Its trained components; `None` if all are trained.
+    pub selected: Option<Selected>,
+    /// Its range of the flat vectors. Components are in the order of their flat row-major indices.
     pub range: Range<i64>,
 }
 
 impl Slot {
+    /// [`Role::Sparse`] or [`Role::Dense`].
+    pub fn role(&self) -> Role {
+        if self.selected.is_some() { Role::Sparse } else { Role::Dense }
+    }
+
     /// Components of the parameter.
     pub fn components(&self) -> i64 {
         self.shape.iter().product()
@@ -28,6 +34,11 @@ impl Slot {
     /// Components that are trained.
     pub fn trained(&self) -> i64 {
         self.range.end - self.range.start
+    }
+
+    /// Flat row-major indices of its selected components, ascending int64 `[k]`; none for a dense one.
+    pub fn indices(&self) -> Tensor {
+        self.selected.as_ref().map_or_else(|| Tensor::zeros([0], (Kind::Int64, Device::Cpu)), Selected::indices)
     }
 
     /// Whether weight decay applies: not to biases and norms, as is usual.

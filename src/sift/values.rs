@@ -5,8 +5,8 @@ use tch::{Device, Kind, Tensor, no_grad};
 
 use super::adamw::{AdamW, UpdateGate};
 use super::retired::{Located, Retired};
+use super::selected::Selected;
 use super::state::{Slot, State};
-use super::targets::Role;
 
 /// A parameter to train.
 pub struct TrainableParameter {
@@ -14,8 +14,8 @@ pub struct TrainableParameter {
     pub name: String,
     /// The model's own tensor, in the parameter's shape and any float dtype.
     pub weights: Tensor,
-    /// Ascending flat row-major indices of the trained components, int32 or int64 `[k]`; `None` if all are trained.
-    pub selected: Option<Tensor>,
+    /// The trained components; `None` if all are trained.
+    pub selected: Option<Selected>,
 }
 
 /// The trained components: their values, their places in the weights, and their optimizer state.
@@ -24,8 +24,6 @@ pub struct TrainableParameter {
 /// Sparse slots come first, in the model's order, then dense ones.
 pub struct Values {
     slots: Vec<Slot>,
-    /// Flat row-major index of each sparse component into its parameter: int32 `[sparse]`, or int64 where one needs it.
-    indices: Tensor,
     state: State,
     /// Sum of the micro-batches' gradients: `[total]`.
     gradient: Tensor,
@@ -50,38 +48,33 @@ impl Values {
         no_grad(|| {
             let first = parameters.first().map(|parameter| &parameter.weights);
             let (device, kind) = first.map_or((Device::Cpu, Kind::Float), |first| (first.device(), first.kind()));
-            let (mut slots, mut masters, mut indices) = (Vec::new(), Vec::new(), Vec::new());
-            let mut start = 0;
+            let (mut slots, mut masters) = (Vec::new(), Vec::new());
+            let (mut start, mut end_of_sparse) = (0, 0);
             let (sparse, dense): (Vec<_>, Vec<_>) =
                 parameters.iter().partition(|parameter| parameter.selected.is_some());
             for TrainableParameter { name, weights, selected } in sparse.into_iter().chain(dense) {
-                let flat = weights.flatten(0, -1);
-                let (values, role) = match selected {
-                    Some(selected) => {
-                        let selected = selected.to_device(device);
-                        let values = flat.index_select(0, &selected);
-                        indices.push(selected);
-                        (values, Role::Sparse)
-                    }
-                    None => (flat.copy(), Role::Dense),
+                let selected = selected.as_ref().map(|selected| selected.to_device(device));
+                let values = match &selected {
+                    Some(selected) => selected.gather(weights),
+                    None => weights.flatten(0, -1).copy(),
                 };
                 let range = start..start + values.size1().unwrap_or(0);
                 start = range.end;
+                if selected.is_some() {
+                    end_of_sparse = range.end;
+                }
                 masters.push(values.to_kind(Kind::Float));
-                slots.push(Slot { name: name.clone(), shape: weights.size(), role, range });
+                slots.push(Slot { name: name.clone(), shape: weights.size(), selected, range });
             }
-            let flat = |kind, parts: &[Tensor]| match parts {
-                [] => Tensor::zeros([0], (kind, device)),
-                parts => Tensor::cat(parts, 0).to_kind(kind),
+            let master = match &masters[..] {
+                [] => Tensor::zeros([0], (Kind::Float, device)),
+                masters => Tensor::cat(masters, 0),
             };
-            let widest = slots.iter().map(Slot::components).max().unwrap_or(0);
-            let indices = flat(if widest <= i64::from(i32::MAX) { Kind::Int } else { Kind::Int64 }, &indices);
-            let master = flat(Kind::Float, &masters);
-            let pretrained = master.narrow(0, 0, indices.size1().unwrap_or(0)).to_dtype(kind, false, true);
+            let pretrained = master.narrow(0, 0, end_of_sparse).to_dtype(kind, false, true);
             let gradient = master.zeros_like().to_kind(gradient);
             let (first_moment, second_moment) = (master.zeros_like(), master.zeros_like());
             let state = State { master, first_moment, second_moment, updates: 0, births: None };
-            Values { slots, indices, gradient, state, pretrained, retired: Vec::new() }
+            Values { slots, gradient, state, pretrained, retired: Vec::new() }
         })
     }
 
@@ -92,17 +85,12 @@ impl Values {
 
     /// Trained components of sparse parameters.
     pub fn sparse(&self) -> i64 {
-        self.indices.size1().unwrap_or(0)
+        self.pretrained.size1().unwrap_or(0)
     }
 
     /// Trained components of all parameters.
     pub fn total(&self) -> i64 {
         self.state.master.size1().unwrap_or(0)
-    }
-
-    /// Indices of all sparse slots in their order: int32 or int64 `[sparse]`.
-    pub fn indices(&self) -> &Tensor {
-        &self.indices
     }
 
     /// Master values and optimizer state.
@@ -148,20 +136,20 @@ impl Values {
         &self.retired
     }
 
-    /// Trains other components of the sparse slots from now on: int64 ascending indices for each. Components of both selections
-    /// keep master value, moments and age. Others start from their value in the weights, with moments of zero; those of an
-    /// earlier selection from their master value. Components that leave keep their values. Returns how many stay of each slot.
+    /// Trains other components of the sparse slots from now on. Components of both selections keep master value, moments and age.
+    /// Others start from their value in the weights, with moments of zero; those of an earlier selection from their master value.
+    /// Components that leave keep their values. Returns how many stay of each slot.
     ///
     /// # Panics
     /// If there are not as many selections as sparse slots.
-    pub fn reselect(&mut self, selected: &[Tensor], weights: impl Fn(&str) -> Tensor) -> Vec<i64> {
-        assert_eq!(selected.len(), self.slots.iter().filter(|slot| slot.role == Role::Sparse).count());
+    pub fn reselect(&mut self, selections: &[Selected], weights: impl Fn(&str) -> Tensor) -> Vec<i64> {
+        assert_eq!(selections.len(), self.slots.iter().filter(|slot| slot.selected.is_some()).count());
         no_grad(|| {
             let (device, kind) = (self.state.master.device(), self.pretrained.kind());
             if self.retired.is_empty() {
-                self.retired = selected.iter().map(|_| Retired::none(kind)).collect();
+                self.retired = selections.iter().map(|_| Retired::none(kind)).collect();
             }
-            let sparse: i64 = selected.iter().map(|indices| indices.numel() as i64).sum();
+            let sparse: i64 = selections.iter().map(Selected::components).sum();
             let (before, dense) = (self.sparse(), self.total() - self.sparse());
             let zeros = |length: i64, kind| Tensor::zeros([length], (kind, device));
             let total = |kind| zeros(sparse + dense, kind);
@@ -173,19 +161,20 @@ impl Values {
             for (old, new) in old.iter().zip(&new) {
                 new.narrow(0, sparse, dense).copy_(&old.narrow(0, before, dense));
             }
-            let (indices, pretrained) = (zeros(sparse, self.indices.kind()), zeros(sparse, kind));
-            let (mut start, mut kept) = (0, Vec::with_capacity(selected.len()));
-            for ((slot, selected), retired) in self.slots.iter_mut().zip(selected).zip(&mut self.retired) {
-                let selected = selected.to_device(device).to_kind(Kind::Int64);
+            let pretrained = zeros(sparse, kind);
+            let (mut start, mut kept) = (0, Vec::with_capacity(selections.len()));
+            for ((slot, selection), retired) in self.slots.iter_mut().zip(selections).zip(&mut self.retired) {
+                let selection = selection.to_device(device);
+                let selected = selection.indices();
                 let old_range = |vector: &Tensor| vector.narrow(0, slot.range.start, slot.range.end - slot.range.start);
-                let old_indices = old_range(&self.indices).to_kind(Kind::Int64);
+                let old_indices = slot.indices();
                 let range = start..start + selected.numel() as i64;
                 let new_range = |vector: &Tensor| vector.narrow(0, range.start, range.end - range.start);
                 let stay = Located::of(&selected, &old_indices);
                 let host = selected.to_device(Device::Cpu);
                 let back = Located::of(&host, &retired.indices);
 
-                let now = weights(&slot.name).view(-1).index_select(0, &selected).to_device(Device::Cpu);
+                let now = selection.gather(&weights(&slot.name)).to_device(Device::Cpu);
                 let value = back.or(&retired.values, &now.to_kind(Kind::Float)).to_device(device);
                 new_range(&new[0]).copy_(&value);
                 for (old, new) in old.iter().zip(&new) {
@@ -193,7 +182,6 @@ impl Values {
                 }
                 let before = back.or(&retired.pretrained, &now).to_device(device);
                 new_range(&pretrained).copy_(&stay.or(&old_range(&self.pretrained), &before));
-                new_range(&indices).copy_(&selected);
 
                 let leaving = Located::of(&old_indices, &selected).found.logical_not().nonzero().flatten(0, -1);
                 let left = |vector: &Tensor| vector.index_select(0, &leaving).to_device(Device::Cpu);
@@ -205,9 +193,9 @@ impl Values {
                 kept.push(old_indices.numel() as i64 - leaving.indices.numel() as i64);
                 retired.exchange(&host, leaving);
                 start = range.end;
-                slot.range = range;
+                (slot.range, slot.selected) = (range, Some(selection));
             }
-            for slot in self.slots.iter_mut().filter(|slot| slot.role == Role::Dense) {
+            for slot in self.slots.iter_mut().filter(|slot| slot.selected.is_none()) {
                 let length = slot.trained();
                 slot.range = start..start + length;
                 start += length;
@@ -216,14 +204,9 @@ impl Values {
             let [master, first_moment, second_moment, births] = new;
             self.gradient = total(self.gradient.kind());
             self.state = State { master, first_moment, second_moment, updates, births: Some(births) };
-            (self.indices, self.pretrained) = (indices, pretrained);
+            self.pretrained = pretrained;
             kept
         })
-    }
-
-    /// Indices of a sparse slot into its parameter: int32 or int64 `[k]`.
-    pub fn selected(&self, slot: &Slot) -> Tensor {
-        self.indices.narrow(0, slot.range.start, slot.trained())
     }
 
     /// Bytes of the indices, and of all other vectors. Components that have left the selection are in host memory and not counted.
@@ -231,15 +214,15 @@ impl Values {
         let bytes = |tensor: &Tensor| (tensor.numel() * tensor.kind().elt_size_in_bytes()) as u64;
         let vectors =
             [&self.state.master, &self.state.first_moment, &self.state.second_moment, &self.gradient, &self.pretrained];
-        (bytes(&self.indices), vectors.into_iter().chain(&self.state.births).map(bytes).sum())
+        let indices = self.slots.iter().filter_map(|slot| slot.selected.as_ref()).map(Selected::bytes).sum();
+        (indices, vectors.into_iter().chain(&self.state.births).map(bytes).sum())
     }
 
     /// Relative update of each sparse slot, ‖w − w₀‖ / ‖w₀‖ with pre-trained values w₀, in one read-out from the device. Infinite
     /// or NaN where w₀ is zero.
     pub fn updates(&self) -> Vec<f64> {
         no_grad(|| {
-            let sizes: Vec<i64> =
-                self.slots.iter().filter(|slot| slot.role == Role::Sparse).map(Slot::trained).collect();
+            let sizes: Vec<i64> = self.slots.iter().filter(|slot| slot.selected.is_some()).map(Slot::trained).collect();
             if sizes.is_empty() {
                 return Vec::new();
             }
@@ -290,12 +273,9 @@ impl Values {
     pub fn write_into(&self, slot: &Slot, parameter: &Tensor) {
         no_grad(|| {
             let values = self.state.master.narrow(0, slot.range.start, slot.trained()).to_kind(parameter.kind());
-            match slot.role {
-                Role::Sparse => {
-                    let indices = self.selected(slot).to_kind(Kind::Int64);
-                    let _ = parameter.view(-1).index_copy_(0, &indices, &values);
-                }
-                _ => parameter.shallow_clone().copy_(&values.view_as(parameter)),
+            match &slot.selected {
+                Some(selected) => selected.write(parameter, &values),
+                None => parameter.shallow_clone().copy_(&values.view_as(parameter)),
             }
         });
     }
@@ -317,8 +297,16 @@ mod tests {
         let weights = Tensor::randn([40, 50], (Kind::Float, Device::Cpu)).to_kind(Kind::BFloat16);
         let selected = Tensor::arange_start_step(0, 2000, 2, (Kind::Int64, Device::Cpu));
         let gradient_of_it = Tensor::randn([1000], (Kind::Float, Device::Cpu)).to_kind(Kind::BFloat16);
-        let parameter = TrainableParameter { name: "w.weight".into(), weights, selected: Some(selected) };
+        let parameter = TrainableParameter {
+            name: "w.weight".into(),
+            weights,
+            selected: Some(Selected::entries(&selected, &[40, 50])),
+        };
         (Values::new(&[parameter], gradient), gradient_of_it)
+    }
+
+    fn entries(indices: &Tensor) -> Selected {
+        Selected::entries(indices, &[40, 50])
     }
 
     /// A component as plain numbers.
@@ -362,7 +350,7 @@ mod tests {
         let parameter = TrainableParameter {
             name: "w.weight".into(),
             weights: weights.shallow_clone(),
-            selected: Some(selected.copy()),
+            selected: Some(Selected::entries(&selected, &[6, 10])),
         };
         let mut values = Values::new(&[parameter], Kind::Float);
         for round in 0..7 {
@@ -370,7 +358,7 @@ mod tests {
                 let before: Vec<i64> = Vec::try_from(&selected).unwrap();
                 selected = chosen(round);
                 let now: Vec<i64> = Vec::try_from(&selected).unwrap();
-                let stay = values.reselect(&[selected.copy()], |_| weights.shallow_clone());
+                let stay = values.reselect(&[entries(&selected)], |_| weights.shallow_clone());
                 assert_eq!(stay, [now.iter().filter(|index| before.contains(index)).count() as i64]);
                 for &index in now.iter().filter(|index| !before.contains(index)) {
                     let Plain { weight, pretrained, .. } = expected[index as usize];
@@ -385,7 +373,7 @@ mod tests {
                     )
                 };
                 let once = state(&values);
-                assert_eq!(values.reselect(&[selected.copy()], |_| weights.shallow_clone()), [now.len() as i64]);
+                assert_eq!(values.reselect(&[entries(&selected)], |_| weights.shallow_clone()), [now.len() as i64]);
                 assert!(state(&values).equal(&once));
             }
             for _ in 0..3 {
@@ -421,15 +409,15 @@ mod tests {
         let master = values.state().master.get(5).double_value(&[]) + 1e-4;
         let _ = values.state.master.get(5).fill_(master);
         let odd = Tensor::arange_start_step(1, 2000, 2, (Kind::Int64, Device::Cpu));
-        assert_eq!(values.reselect(&[odd], |_| weights.shallow_clone()), [0]);
+        assert_eq!(values.reselect(&[entries(&odd)], |_| weights.shallow_clone()), [0]);
         assert_eq!(values.retired()[0].indices.numel(), 1000);
-        assert_eq!(values.reselect(&[Tensor::from_slice(&[10i64, 11])], |_| weights.shallow_clone()), [1]);
+        assert_eq!(values.reselect(&[entries(&Tensor::from_slice(&[10i64, 11]))], |_| weights.shallow_clone()), [1]);
         // 10 is the component of index 5 in the first selection.
         assert!((values.state().master.get(0).double_value(&[]) - master).abs() < 1e-7);
         assert_eq!((values.sparse(), values.retired()[0].indices.numel()), (2, 1998));
         // A budget over all targets may leave nothing of one.
         let none = Tensor::zeros([0], (Kind::Int64, Device::Cpu));
-        assert_eq!(values.reselect(&[none], |_| weights.shallow_clone()), [0]);
+        assert_eq!(values.reselect(&[entries(&none)], |_| weights.shallow_clone()), [0]);
         assert_eq!((values.sparse(), values.updates().len(), values.retired()[0].indices.numel()), (0, 1, 2000));
     }
 

@@ -42,7 +42,7 @@ impl Run<'_> {
     /// Reports what is trained, the memory it takes, and the gradient mass that it covers.
     pub(super) fn report_selection(&self, mass: Option<GradientMass>) {
         let values = self.learner.values();
-        let sparse = || values.slots().iter().filter(|slot| slot.role == Role::Sparse);
+        let sparse = || values.slots().iter().filter(|slot| slot.role() == Role::Sparse);
         self.port.emit(Event::Selected(Selected {
             total: values.sparse() as u64,
             of: sparse().map(|slot| slot.components() as u64).sum(),

@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use tch::Tensor;
 
 use super::run::Run;
 use super::select::{SelectionOptions, select_components};
@@ -13,7 +12,7 @@ use crate::model::backward::{BackwardOptions, mixed};
 use crate::preset::Preset;
 use crate::protocol::{Event, Phase, Reselected, Structures};
 use crate::sift::select::{Budget, Criterion, Structure};
-use crate::sift::{Role, Rules};
+use crate::sift::{Rules, Selected};
 
 /// The settings of a run's selections.
 pub(super) struct SelectionSettings {
@@ -61,7 +60,7 @@ impl SelectionSettings {
     }
 
     /// The selection before a step. A random one differs from step to step.
-    fn again<'a>(&'a self, step: u64, backward: BackwardOptions, replaced: &'a [Tensor]) -> SelectionOptions<'a> {
+    fn again<'a>(&'a self, step: u64, backward: BackwardOptions, replaced: &'a [Selected]) -> SelectionOptions<'a> {
         SelectionOptions { seed: mixed(self.seed, step), compared: &[], replaced, ..self.first(backward) }
     }
 
@@ -96,8 +95,7 @@ impl Run<'_> {
         self.port.emit(Event::Phase { phase: Phase::Selecting });
         let batches = self.loader.following(step, self.selection.batches);
         let values = self.learner.values();
-        let sparse = values.slots().iter().filter(|slot| slot.role == Role::Sparse);
-        let replaced: Vec<Tensor> = sparse.map(|slot| values.selected(slot)).collect();
+        let replaced: Vec<Selected> = values.slots().iter().filter_map(|slot| slot.selected.clone()).collect();
         let options = self.selection.again(step, self.learner.backward(step), &replaced);
         let network = &self.learner.network;
         let selection = oom::explain(&self.memory, &batches, || select_components(network, &options, &batches))?;

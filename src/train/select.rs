@@ -10,7 +10,7 @@ use crate::eval::DeviceBatch;
 use crate::model::backward::{self, BackwardOptions, GradTargets, Gradient, mixed};
 use crate::model::{Network, ParameterSpec};
 use crate::sift::select::{Budget, Criterion, GlobalBudget, GradientSum, Structure, add_to_global, select};
-use crate::sift::{Coverage, GradientMass, Role, Rules, TrainableParameter, sampled};
+use crate::sift::{Coverage, GradientMass, Role, Rules, Selected, TrainableParameter, sampled};
 
 /// How to select.
 pub struct SelectionOptions<'a> {
@@ -23,8 +23,8 @@ pub struct SelectionOptions<'a> {
     pub backward: BackwardOptions,
     /// Structures whose gradient mass is measured for comparison.
     pub compared: &'a [Structure],
-    /// The selection that is replaced: ascending indices of each target; empty for none.
-    pub replaced: &'a [Tensor],
+    /// The selection that is replaced, of each target; empty for none.
+    pub replaced: &'a [Selected],
 }
 
 /// The result of a selection.
@@ -70,7 +70,7 @@ pub fn select_components(network: &Network, options: &SelectionOptions, batches:
     if !targets.is_empty() {
         rank(&mut ranking, batches);
     }
-    let Ranked { indices, coverage, replaced, comparison } = ranking.finish();
+    let Ranked { selected, coverage, replaced, comparison } = ranking.finish();
     let mass = coverage.read();
     if !targets.is_empty() && mass.as_ref().is_none_or(|mass| !mass.overall.is_finite()) {
         let narrow = targets.iter().any(|spec| parameters.get(&spec.name).kind() != Kind::Float);
@@ -82,7 +82,7 @@ pub fn select_components(network: &Network, options: &SelectionOptions, batches:
         weights: parameters.get(&spec.name),
         selected,
     };
-    let sparse = targets.iter().zip(indices).map(|(spec, indices)| parameter(spec, Some(indices)));
+    let sparse = targets.iter().zip(selected).map(|(spec, selected)| parameter(spec, Some(selected)));
     let dense = parameters.specs().iter().filter(of_role(Role::Dense)).map(|spec| parameter(spec, None));
     let replaced = replaced.read();
     Ok(Selection { parameters: sparse.chain(dense).collect(), coverage, mass, replaced, comparison })
@@ -97,7 +97,10 @@ fn rank(ranking: &mut Ranking, batches: &[Batch]) {
     for (micro, batch) in batches.iter().enumerate() {
         let last = micro + 1 == batches.len();
         let batch = DeviceBatch::new(batch, network.parameters.device());
-        let backward = BackwardOptions { seed: mixed(options.backward.seed, micro as u64), ..options.backward };
+        // Dense gradients take whole inputs. Where training keeps parts of them, selecting must not take more memory than it.
+        let checkpointing = options.backward.checkpointing || options.rules.structure.narrows_inputs();
+        let backward =
+            BackwardOptions { seed: mixed(options.backward.seed, micro as u64), checkpointing, ..options.backward };
         let (chain, objective) =
             (network.segments(&batch.inputs), network.objective(&batch.targets, 1.0 / total as f64));
         let mut take = |slot: usize, gradient: Tensor| match last {
@@ -129,7 +132,7 @@ struct Ranking<'a> {
     targets: &'a [&'a ParameterSpec],
     /// What the criterion keeps of the batches so far. With a single batch no gradient is kept.
     sums: Vec<GradientSum>,
-    indices: Vec<Option<Tensor>>,
+    selected: Vec<Option<Selected>>,
     /// With a budget over all targets, which are selected at the end.
     global: Option<GlobalBudget>,
     /// Squared norms of the gradients: fp32 scalars on the device.
@@ -142,7 +145,7 @@ struct Ranking<'a> {
 
 /// The selected components of each target, and what they cover.
 struct Ranked {
-    indices: Vec<Tensor>,
+    selected: Vec<Selected>,
     coverage: Coverage,
     replaced: Coverage,
     comparison: Comparison,
@@ -151,15 +154,14 @@ struct Ranked {
 impl<'a> Ranking<'a> {
     fn new(network: &'a Network, options: &'a SelectionOptions<'a>, targets: &'a [&'a ParameterSpec]) -> Ranking<'a> {
         let total = targets.iter().map(|spec| options.rules.budget(&spec.shape)).sum();
-        let none = || targets.iter().map(|_| None).collect::<Vec<Option<Tensor>>>();
         Ranking {
             network,
             options,
             targets,
             sums: targets.iter().map(|_| GradientSum::default()).collect(),
-            indices: none(),
+            selected: targets.iter().map(|_| None).collect(),
             global: (options.budget == Budget::Global).then(|| GlobalBudget::new(targets.len(), total)),
-            squares: none(),
+            squares: targets.iter().map(|_| None).collect(),
             coverage: Coverage::new(targets.len()),
             replaced: Coverage::new(targets.len()),
             compared: options.compared.iter().map(|_| Coverage::new(targets.len())).collect(),
@@ -186,14 +188,13 @@ impl<'a> Ranking<'a> {
             }
             None => {
                 let selected = select(criterion, rules.structure, rules.rate, &weights, &sum, seed);
-                let covered = gradient.flatten(0, -1).index_select(0, &selected.to_device(gradient.device()));
-                self.coverage.measure(target, &gradient, &covered);
-                self.indices[target] = Some(selected);
+                let selected = selected.to_device(gradient.device());
+                self.coverage.measure(target, &gradient, &selected.gather(&gradient));
+                self.selected[target] = Some(selected);
             }
         }
         if let Some(replaced) = self.options.replaced.get(target) {
-            let covered = gradient.flatten(0, -1).index_select(0, &replaced.to_device(gradient.device()));
-            self.replaced.measure(target, &gradient, &covered);
+            self.replaced.measure(target, &gradient, &replaced.gather(&gradient));
         }
         self.compare(target, &gradient);
     }
@@ -225,7 +226,7 @@ impl<'a> Ranking<'a> {
             for (target, chosen) in global.finish().into_iter().enumerate() {
                 let (Some(chosen), Some(all)) = (chosen, &self.squares[target]) else { continue };
                 self.coverage.put(target, &chosen.squares.sum(Kind::Float), all);
-                self.indices[target] = Some(chosen.indices(rules.structure, &self.targets[target].shape));
+                self.selected[target] = Some(chosen.selected(rules.structure, &self.targets[target].shape));
             }
         }
         let components = |structure: Structure| -> i64 {
@@ -237,7 +238,7 @@ impl<'a> Ranking<'a> {
             .filter_map(|(structure, coverage)| Some((*structure, components(*structure) as u64, coverage.read()?)));
         Ranked {
             comparison: Comparison { structures: structures.collect(), time: self.compared_in },
-            indices: self.indices.into_iter().flatten().collect(),
+            selected: self.selected.into_iter().flatten().collect(),
             coverage: self.coverage,
             replaced: self.replaced,
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use tch::Device;
+use tch::{Device, Tensor};
 
 use super::checkpoint::{CheckpointTarget, CheckpointWriter};
 use super::checkpoint_policy::CheckpointPolicy;
@@ -24,7 +24,7 @@ use crate::device;
 use crate::estimate::StepShape;
 use crate::estimate::oom::{self, MemoryContext};
 use crate::protocol::{Event, Phase};
-use crate::runs::checkpoint::{FORMAT, Manifest, ScheduleFacts};
+use crate::runs::checkpoint::{FORMAT, Manifest, ScheduleFacts, SlotEntry};
 use crate::session::Port;
 use crate::sift::TrainableParameter;
 
@@ -54,10 +54,11 @@ impl<'a> Run<'a> {
         let prepared = PreparedRun { loader: prepared.loader.with_short_batch(manifest.short_batch), ..prepared };
         let slots = manifest.slots.iter().zip(saved.selected);
         let weights = &prepared.network.parameters;
-        let parameter = |(slot, selected): (&crate::runs::checkpoint::SlotEntry, _)| TrainableParameter {
+        let structure = prepared.rules.structure;
+        let parameter = |(slot, selected): (&SlotEntry, Option<Tensor>)| TrainableParameter {
             name: slot.name.clone(),
             weights: weights.get(&slot.name),
-            selected,
+            selected: selected.map(|indices| structure.recognize(&slot.shape, &indices)),
         };
         let parameters: Vec<TrainableParameter> = slots.map(parameter).collect();
         let patience = job.preset.train.patience;

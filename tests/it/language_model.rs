@@ -16,7 +16,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::run::turn;
 
-const PROJECTIONS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+pub(crate) const PROJECTIONS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
 #[test]
 fn llama_7b_at_0_05_selects_323_800_352_components() {
@@ -95,8 +95,8 @@ fn components_outside_the_selection_stay_bit_identical() {
                 assert!(old.equal(&new), "{} moved", spec.name);
                 continue;
             };
-            assert!(slot.role == Role::Sparse && PROJECTIONS.iter().any(|name| spec.name.contains(name)));
-            let inside = differs.index_select(0, &learner.values().selected(slot).to_kind(Kind::Int64));
+            assert!(slot.role() == Role::Sparse && PROJECTIONS.iter().any(|name| spec.name.contains(name)));
+            let inside = differs.index_select(0, &slot.indices());
             let count = |which: &Tensor| which.sum(Kind::Int64).int64_value(&[]);
             assert_eq!(count(&inside), count(&differs), "{} moved outside its selection", spec.name);
             assert!(count(&inside) * 10 > slot.trained() * 8, "{}: {} moved", spec.name, count(&inside));
@@ -113,7 +113,7 @@ fn fp32_masters_move_bf16_weights_where_updates_in_place_stall() {
     let start = network("tiny-llama", Kind::BFloat16);
     let name = "model.layers.0.mlp.up_proj.weight";
     let slot = learner.values().slots().iter().find(|slot| slot.name == name).unwrap().clone();
-    let selected = learner.values().selected(&slot).to_kind(Kind::Int64);
+    let selected = slot.indices();
     let pick = |network: &Network| network.parameters.get(name).flatten(0, -1).index_select(0, &selected);
     let before = pick(&start);
     // An optimizer without master values: each of the same updates is added to the bf16 weight and rounded.
@@ -193,7 +193,7 @@ fn differentiate(network: &Network, batch: &Batch) -> (f64, Vec<(String, Tensor)
     (loss.double_value(&[]), found)
 }
 
-fn network(name: &str, dtype: Kind) -> Network {
+pub(crate) fn network(name: &str, dtype: Kind) -> Network {
     let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models").join(name);
     let options = LoadOptions { head: Head::as_stored(0), dtype, device: Device::Cpu, seed: 0 };
     Network::open(&folder, &options, &|_| {}).unwrap().0
@@ -217,7 +217,7 @@ fn learner(network: Network, settings: LearnerOptions, rate: f64) -> Learner {
     Learner::new(network, &selection.parameters, settings)
 }
 
-fn batch(network: &Network, rows: usize, seed: u64) -> Batch {
+pub(crate) fn batch(network: &Network, rows: usize, seed: u64) -> Batch {
     collate_sequences(&examples(network, rows, 4..30, seed), &(0..rows).collect::<Vec<_>>(), 0)
 }
 

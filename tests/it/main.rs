@@ -79,6 +79,8 @@ mod signals;
 #[cfg(feature = "torch")]
 mod smollm2;
 #[cfg(feature = "torch")]
+mod structures;
+#[cfg(feature = "torch")]
 mod sweep;
 mod sweep_screen;
 #[cfg(feature = "torch")]

@@ -51,8 +51,8 @@ fn components_outside_the_selection_stay_identical_to_the_bit() {
             assert!(old.equal(&new), "{} moved", spec.name);
             continue;
         };
-        if slot.role == Role::Sparse {
-            let selected = learner.values().selected(slot).to_kind(Kind::Int64);
+        if slot.role() == Role::Sparse {
+            let selected = slot.indices();
             let inside = differs.index_select(0, &selected).sum(Kind::Int64).int64_value(&[]);
             assert_eq!(inside, differs.sum(Kind::Int64).int64_value(&[]), "{} moved outside its selection", spec.name);
             (moved, trained) = (moved + inside, trained + slot.trained());

@@ -33,8 +33,8 @@ impl ModelEstimate {
         let selected = of_role(Role::Sparse).map(|spec| rules.budget(&spec.shape) as u64).sum::<u64>();
         let of = of_role(Role::Sparse).map(|spec| size(spec) as u64).sum::<u64>();
         let dense = of_role(Role::Dense).map(|spec| size(spec) as u64).sum::<u64>();
-        let widest = of_role(Role::Sparse).chain(of_role(Role::Dense)).map(size).max().unwrap_or(0);
-        let index = if widest <= i64::from(i32::MAX) { 4 } else { 8 };
+        let index_bytes = |spec: &ParameterSpec| rules.structure.index_bytes(&spec.shape, rules.rate);
+        let indices = of_role(Role::Sparse).map(index_bytes).sum::<u64>();
         let gradient = if step.gpu && step.micro_batches == 1 { step.dtype } else { 4 };
         let parameters = layout.components() as u64;
         let adapters =
@@ -43,7 +43,7 @@ impl ModelEstimate {
         // The update at which each component started, once there has been another selection.
         let birth = if reselections > 0 { 4 } else { 0 };
         // Old and new vectors exist together while values are moved, beside the new indices.
-        let moved = (selected + dense) * (3 * 4 + birth + gradient) + selected * (step.dtype + index + 8);
+        let moved = (selected + dense) * (3 * 4 + birth + gradient) + selected * (step.dtype + 8) + indices;
         let peak = StepMemory::new(network.config, &layout, &layers, rules, step).peak(
             selected,
             dense,
@@ -54,9 +54,9 @@ impl ModelEstimate {
         let mut memory = vec![
             // Adapters are fp32 in any case.
             exact("weights", (parameters - adapters) * step.dtype + adapters * 4),
-            // Master values, two moments and gradients of all trained components. Sparse ones also have an index and their
-            // pre-trained value in the weights' type.
-            exact("sparse optimizer", selected * (3 * 4 + birth + gradient + step.dtype + index)),
+            // Master values, two moments and gradients of all trained components. Sparse ones also have their pre-trained value
+            // in the weights' type, and each one or each set of them an index.
+            exact("sparse optimizer", selected * (3 * 4 + birth + gradient + step.dtype) + indices),
             exact("dense optimizer", dense * (3 * 4 + birth + gradient)),
             estimated("activations", peak.activations),
             estimated("workspace", peak.workspace),

@@ -150,9 +150,9 @@ impl<N: Norm> DecoderBlock for Block<N> {
     /// - 2·(Q + K)·e: rotated queries and keys, values, and attention's output; A·4 of attention, which is fused;
     /// - 3·I·e: the gate before and after its activation function, and what it multiplies;
     /// - of trained layers their inputs and outputs, where these are not among the above: H·e for q, k and v together, H·e
-    ///   for gate and up together, I·e for down; Q, K, H and H for the outputs of q, k, o and down; on a CPU Q for a copy
-    ///   of o's input. Layers that run through oneDNN or have an adapter keep their inputs as well; adapters what
-    ///   [`LoraAdapter`](crate::model::lora) says.
+    ///   for gate and up together, I·e for down, or less where gradients are made of some columns; Q, K, H and H for the
+    ///   outputs of q, k, o and down; on a CPU Q for a copy of o's input, or the columns of it. Layers that run through
+    ///   oneDNN or have an adapter keep their inputs as well; adapters what [`LoraAdapter`](crate::model::lora) says.
     ///
     /// Within the MLP there are gradients of 3·(H + I)·e. The last segment's hidden states, H·e, live through the whole
     /// backward pass.
@@ -160,14 +160,19 @@ impl<N: Norm> DecoderBlock for Block<N> {
         let (hidden, inner) = (self.q_proj.inputs() as u128, self.gate_proj.outputs() as u128);
         let (query, key) = (self.q_proj.outputs() as u128, self.k_proj.outputs() as u128);
         let element = step.element_size;
-        let [q, k, v, o] = [&self.q_proj, &self.k_proj, &self.v_proj, &self.o_proj].map(|layer| step.trains(layer));
-        let [gate, up, down] = [&self.gate_proj, &self.up_proj, &self.down_proj].map(|layer| step.trains(layer));
-        let input = |linear: &Linear| step.keeps_input(linear).max(u128::from(step.keeps_inputs));
-        let copied = if step.gpu { 0 } else { input(&self.o_proj) * query };
-        let of_trained = q.max(k).max(v) * hidden + gate.max(up) * hidden + down * inner;
-        let attention = input(&self.q_proj).max(input(&self.k_proj)).max(input(&self.v_proj));
-        let mlp = input(&self.gate_proj).max(input(&self.up_proj));
-        let inputs = (attention + mlp) * hidden + input(&self.down_proj) * inner;
+        let [q, k, o] = [&self.q_proj, &self.k_proj, &self.o_proj].map(|layer| step.trains(layer));
+        let down = step.trains(&self.down_proj);
+        let shared: [&[&Linear]; 3] =
+            [&[&self.q_proj, &self.k_proj, &self.v_proj], &[&self.gate_proj, &self.up_proj], &[&self.down_proj]];
+        let inputs: u128 = shared.iter().map(|layers| step.kept_input(layers)).sum();
+        let taped: u128 = shared.iter().map(|layers| step.taped_input(layers)).sum();
+        let attended = step.taped_input(&[&self.o_proj]);
+        // On a GPU attention keeps its output itself.
+        let copied = match step.gpu {
+            false => step.kept_input(&[&self.o_proj]),
+            true if attended == query => 0,
+            true => attended,
+        };
         let outputs = q * query + k * key + (o + down) * hidden;
         let norms = if element == 4 { 2 * hidden * 4 } else { hidden * element + 2 * hidden * 4 };
         let head_norms = match (&self.head_norms, element) {
@@ -180,7 +185,7 @@ impl<N: Norm> DecoderBlock for Block<N> {
             [&self.q_proj, &self.k_proj, &self.v_proj, &self.o_proj, &self.gate_proj, &self.up_proj, &self.down_proj];
         BlockActivations {
             kept: kept + norms + head_norms + self.heads as u128 * 4 + step.adapters(&linear),
-            inputs: (of_trained + o * query) * element,
+            inputs: (taped + attended) * element,
             mlp: 3 * (hidden + inner) * element + hidden * element,
             attention: 0,
         }

@@ -92,8 +92,10 @@ impl EncoderBlock for Block {
     /// - A·4 of fused attention; of attention that is not fused, 3·H·e for copies of query, key and value and L·A·(2e + m)
     ///   for its weights before and after dropout and the mask;
     /// - of trained layers what is dropped otherwise: the outputs of `attention_output` and `output`, and the inputs of
-    ///   `intermediate` and `output`. Layers that run through oneDNN or have an adapter keep their inputs as well; adapters
-    ///   what [`LoraAdapter`](crate::model::lora) says.
+    ///   `intermediate` and `output`, or the columns that their gradients are made of. Layers that run through oneDNN or have
+    ///   an adapter keep their inputs as well; adapters what [`LoraAdapter`](crate::model::lora) says;
+    /// - the columns of attention's output that `attention_output` needs, if not all: on top of the output, which fused attention
+    ///   keeps, or in its place.
     ///
     /// Within the MLP there are gradients of 2·(H + I)·e, within attention that is not fused L·A·e.
     fn activations(&self, step: &TrainingStep<'_>) -> BlockActivations {
@@ -108,14 +110,20 @@ impl EncoderBlock for Block {
         } else {
             (heads * 4, 0)
         };
-        let (projection, intermediate, output) =
-            (step.trains(&self.attention_output), step.trains(&self.intermediate), step.trains(&self.output));
-        let input = |linear: &Linear| step.keeps_input(linear).max(u128::from(step.keeps_inputs));
-        let of_trained = (projection + input(&self.intermediate) + output) * hidden + input(&self.output) * inner;
+        let (projection, output) = (step.trains(&self.attention_output), step.trains(&self.output));
+        let inputs = step.kept_input(&[&self.intermediate]) + step.kept_input(&[&self.output]);
+        let of_trained = (projection + output) * hidden + inputs;
+        let taped =
+            [&self.attention_output, &self.intermediate, &self.output].map(|linear| step.taped_input(&[linear]));
+        let attended = match taped[0] {
+            columns if columns == 0 || columns == hidden => hidden,
+            columns if self.is_unfused(step) => columns,
+            columns => hidden + columns,
+        };
         let linear = [&self.query, &self.key, &self.value, &self.attention_output, &self.intermediate, &self.output];
         BlockActivations {
-            kept: (7 * hidden + inner + of_trained) * element + masks + attention + step.adapters(&linear),
-            inputs: ((1 + projection + intermediate) * hidden + output * inner) * element,
+            kept: (6 * hidden + attended + inner + of_trained) * element + masks + attention + step.adapters(&linear),
+            inputs: (hidden + taped.iter().sum::<u128>()) * element,
             mlp: 2 * (hidden + inner) * element,
             attention: (scores + 2 * hidden * element) as i128 - (inner * element) as i128,
         }

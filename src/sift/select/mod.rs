@@ -11,6 +11,7 @@ pub use largest::{largest, random};
 pub use structure::Structure;
 
 use super::budget;
+use super::selected::Selected;
 use tch::{Kind, Tensor};
 
 /// What a rate is a share of.
@@ -22,7 +23,7 @@ pub enum Budget {
     Global,
 }
 
-/// Selects components of one target: ascending flat row-major indices, int64 `[structure.components(shape, rate)]`.
+/// Selects `structure.components(shape, rate)` components of one target.
 ///
 /// `weight` and the gradient summed in `sum` have the target's shape; `seed` decides a random selection of this target.
 pub fn select(
@@ -32,12 +33,12 @@ pub fn select(
     weight: &Tensor,
     sum: &GradientSum,
     seed: u64,
-) -> Tensor {
+) -> Selected {
     let shape = weight.size();
     match (criterion, structure.of(&shape)) {
         (Criterion::Random, Structure::Entries) => {
             let components = shape.iter().product();
-            random(components, budget(components, rate), seed)
+            Selected::entries(&random(components, budget(components, rate), seed), &shape)
         }
         (criterion, structure) => structure.choose(&criterion.score(weight, sum, seed), rate),
     }
@@ -71,8 +72,8 @@ pub fn add_to_global(
 }
 
 impl Candidates {
-    /// The components of the sets in a target of this shape: ascending flat row-major indices, int64.
-    pub fn indices(&self, structure: Structure, shape: &[i64]) -> Tensor {
+    /// The components of the sets in a target of this shape.
+    pub fn selected(&self, structure: Structure, shape: &[i64]) -> Selected {
         structure.members(shape, &self.sets)
     }
 }

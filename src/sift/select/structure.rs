@@ -3,9 +3,10 @@
 //! A set's score is the L2 norm of its components' scores. Ties go to the lower index. A target that is no matrix has only
 //! entries.
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use super::super::budget;
+use super::super::selected::{Blocks, Grid, Selected};
 use super::largest;
 
 /// The sets of components that may be chosen of a matrix `[out, in]`.
@@ -58,16 +59,16 @@ impl Structure {
         }
     }
 
-    /// Chooses the components with the largest scores: ascending flat row-major indices, int64 `[self.components(..)]`.
-    pub(super) fn choose(self, score: &Tensor, rate: f64) -> Tensor {
+    /// Chooses the components with the largest scores: `self.components(..)` of them.
+    pub(super) fn choose(self, score: &Tensor, rate: f64) -> Selected {
         let shape = score.size();
+        let entries = || Selected::entries(&largest(score, budget(score.numel() as i64, rate)), &shape);
         let (out, width) = match (self.of(&shape), &shape[..]) {
-            (Structure::Entries, _) => return largest(score, budget(score.numel() as i64, rate)),
+            (Structure::Entries, _) => return entries(),
             (_, [out, width]) => (*out, *width),
-            _ => return largest(score, budget(score.numel() as i64, rate)),
+            _ => return entries(),
         };
         let square = score.to_kind(Kind::Float).square();
-        let grid = Grid { width, device: score.device() };
         match self {
             Structure::Entries | Structure::Columns | Structure::Rows | Structure::Blocks { .. } => {
                 let squares = self.set_squares(&square);
@@ -75,11 +76,12 @@ impl Structure {
             }
             Structure::PerRow => {
                 let order = square.sort_stable(true, -1, true).1.narrow(1, 0, sets(width, rate));
-                grid.cross(&grid.range(out), &order.sort(1, false).0)
+                let first = Tensor::arange(out, (Kind::Int64, score.device())).unsqueeze(1) * width;
+                Selected::entries(&(first + order.sort(1, false).0).flatten(0, -1), &shape)
             }
             Structure::RowsColumns => {
                 let (rows, columns) = rows_and_columns(&square, sets(out, rate.sqrt()), sets(width, rate.sqrt()));
-                grid.cross(&rows, &columns.unsqueeze(0))
+                Selected::Grid(Grid::of_both([out, width], &rows, &columns))
             }
         }
     }
@@ -133,27 +135,85 @@ impl Structure {
         }
     }
 
-    /// The components of these sets, int64 ascending, of a target of this shape: ascending flat row-major indices, int64.
-    pub(super) fn members(self, shape: &[i64], chosen: &Tensor) -> Tensor {
-        let grid = |width| Grid { width, device: chosen.device() };
+    /// The components of these sets of a target of this shape, by number: ascending int64.
+    pub(super) fn members(self, shape: &[i64], chosen: &Tensor) -> Selected {
         match (self.of(shape), shape) {
-            (Structure::Columns, &[out, width]) => {
-                let grid = grid(width);
-                grid.cross(&grid.range(out), &chosen.unsqueeze(0))
-            }
-            (Structure::Rows, &[_, width]) => {
-                let grid = grid(width);
-                grid.cross(chosen, &grid.range(width).unsqueeze(0))
-            }
+            (Structure::Columns, &[out, width]) => Selected::Grid(Grid::of_columns([out, width], chosen)),
+            (Structure::Rows, &[out, width]) => Selected::Grid(Grid::of_rows([out, width], chosen)),
             (Structure::Blocks { side }, &[out, width]) => {
-                let (high, wide, grid) = (divisor(out, side), divisor(width, side), grid(width));
-                let across = width / wide;
-                let first =
-                    chosen.divide_scalar_mode(across, "floor") * (high * width) + chosen.remainder(across) * wide;
-                let within = grid.cross(&grid.range(high), &grid.range(wide).unsqueeze(0));
-                (first.unsqueeze(1) + within.unsqueeze(0)).flatten(0, -1).sort(0, false).0
+                Selected::Blocks(Blocks::new([out, width], [divisor(out, side), divisor(width, side)], chosen))
             }
-            _ => chosen.shallow_clone(),
+            _ => Selected::entries(chosen, shape),
+        }
+    }
+
+    /// The selection with these ascending flat row-major indices, int64 `[k]`, of a target of this shape: by its sets, if it
+    /// consists of sets of this structure, and by its components if not.
+    pub fn recognize(self, shape: &[i64], indices: &Tensor) -> Selected {
+        let entries = || Selected::entries(indices, shape);
+        let &[out, width] = shape else { return entries() };
+        let (row, column) = (indices.divide_scalar_mode(width, "floor"), indices.remainder(width));
+        // The first component of each set says which one it is.
+        let found = match self {
+            Structure::Entries | Structure::PerRow => return entries(),
+            Structure::Columns => self.members(shape, &column.masked_select(&row.eq(0))),
+            Structure::Rows => self.members(shape, &row.masked_select(&column.eq(0))),
+            Structure::Blocks { side } => {
+                let (high, wide) = (divisor(out, side), divisor(width, side));
+                let first = row.remainder(high).eq(0).logical_and(&column.remainder(wide).eq(0));
+                let numbers =
+                    row.divide_scalar_mode(high, "floor") * (width / wide) + column.divide_scalar_mode(wide, "floor");
+                self.members(shape, &numbers.masked_select(&first))
+            }
+            Structure::RowsColumns if indices.numel() == 0 => return entries(),
+            Structure::RowsColumns => {
+                let rows = row.masked_select(&column.eq_tensor(&column.get(0)));
+                let columns = column.masked_select(&row.eq_tensor(&row.get(0)));
+                Selected::Grid(Grid::of_both([out, width], &rows, &columns))
+            }
+        };
+        if found.components() == indices.numel() as i64 && found.indices().equal(indices) { found } else { entries() }
+    }
+
+    /// Whether training keeps less of a layer's input than selecting, which takes the dense gradient.
+    pub fn narrows_inputs(self) -> bool {
+        matches!(self, Structure::Columns | Structure::RowsColumns)
+    }
+
+    /// Bytes of the indices of a selection of a target of this shape.
+    pub fn index_bytes(self, shape: &[i64], rate: f64) -> u64 {
+        let (all, chosen) = (shape.iter().product::<i64>(), self.components(shape, rate));
+        let bytes = match (self.of(shape), shape) {
+            (Structure::Columns | Structure::Rows, _) => 8 * (chosen / self.set_size(shape)),
+            (Structure::RowsColumns, &[out, width]) => 8 * (sets(out, rate.sqrt()) + sets(width, rate.sqrt())),
+            (Structure::Blocks { side }, &[out, _]) => 16 * (1 + divisor(out, side)) * (chosen / self.set_size(shape)),
+            _ if all <= i64::from(i32::MAX) => 4 * chosen,
+            _ => 8 * chosen,
+        };
+        bytes as u64
+    }
+
+    /// Elements per token that the product which makes the gradient copies of the operands of a layer's weight `[out, in]`; `None` if
+    /// there is no such product.
+    pub fn product_operands(self, [out, width]: [i64; 2], rate: f64) -> Option<i64> {
+        match self {
+            Structure::Entries | Structure::PerRow => None,
+            Structure::Columns => Some(sets(width, rate)),
+            Structure::Rows => Some(sets(out, rate)),
+            Structure::RowsColumns => Some(sets(out, rate.sqrt()) + sets(width, rate.sqrt())),
+            Structure::Blocks { side } => {
+                let (high, wide) = (divisor(out, side), divisor(width, side));
+                Some((high + wide) * sets((out / high) * (width / wide), rate))
+            }
+        }
+    }
+
+    /// Columns of a layer's input that the gradient of its weight `[out, in]` needs: all, unless only some are chosen.
+    pub fn input_columns(self, [out, width]: [i64; 2], rate: f64) -> i64 {
+        match self {
+            Structure::Columns => self.components(&[out, width], rate) / out,
+            Structure::RowsColumns => sets(width, rate.sqrt()),
+            _ => width,
         }
     }
 }
@@ -194,27 +254,11 @@ fn rows_and_columns(square: &Tensor, rows: i64, columns: i64) -> (Tensor, Tensor
     }
 }
 
-/// Flat indices of a row-major matrix of this width.
-struct Grid {
-    width: i64,
-    device: Device,
-}
-
-impl Grid {
-    fn range(&self, length: i64) -> Tensor {
-        Tensor::arange(length, (Kind::Int64, self.device))
-    }
-
-    /// The indices where rows `[r]` and columns `[1 or r, c]` cross, row by row: int64 `[r · c]`.
-    fn cross(&self, rows: &Tensor, columns: &Tensor) -> Tensor {
-        (rows.unsqueeze(1) * self.width + columns).flatten(0, -1)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use tch::Device;
 
     const ALL: [Structure; 6] = [
         Structure::Entries,
@@ -225,8 +269,8 @@ mod tests {
         Structure::Blocks { side: 4 },
     ];
 
-    fn indices(tensor: &Tensor) -> Vec<i64> {
-        Vec::try_from(tensor).unwrap()
+    fn indices(selected: &Selected) -> Vec<i64> {
+        Vec::try_from(selected.indices()).unwrap()
     }
 
     /// Small whole numbers, so that ties abound.
@@ -273,7 +317,7 @@ mod tests {
             tch::manual_seed(seed.into());
             let score = Tensor::randn([out, width], (Kind::Float, Device::Cpu));
             for structure in ALL {
-                let chosen = score.flatten(0, -1).index_select(0, &structure.choose(&score, rate));
+                let chosen = structure.choose(&score, rate).gather(&score);
                 let expected = chosen.to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[]);
                 let covered = structure.covered(&score.square(), rate).double_value(&[]);
                 prop_assert!((covered - expected).abs() <= 1e-5 * expected, "{:?}: {} {}", structure, covered, expected);

@@ -3,7 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::runs::checkpoint::{FORMAT, FORMAT_RESELECTED, Manifest, SlotEntry, TensorBytes};
-use crate::sift::{Retired, Role, Values};
+use crate::sift::{Retired, Role, Slot, Values};
 use crate::train::learner::Learner;
 
 /// A copy of everything trained, in host memory.
@@ -19,8 +19,7 @@ impl StateSnapshot {
         let state = values.state();
         let copied = |tensor: &Tensor| if tensor.device() == Device::Cpu { tensor.copy() } else { on_host(tensor) };
         let mut tensors = vec![
-            // A new selection is a new tensor, so on the CPU these need no copy.
-            ("indices", on_host(values.indices())),
+            ("indices", indices(values)),
             ("master", copied(&state.master)),
             ("first_moment", copied(&state.first_moment)),
             ("second_moment", copied(&state.second_moment)),
@@ -60,11 +59,22 @@ impl StateSnapshot {
     }
 }
 
+/// Flat row-major indices of the selected components of all slots: int32 `[sparse]`, or int64 where one needs it.
+fn indices(values: &Values) -> Tensor {
+    let widest = values.slots().iter().map(Slot::components).max().unwrap_or(0);
+    let kind = if widest <= i64::from(i32::MAX) { Kind::Int } else { Kind::Int64 };
+    let all = Tensor::zeros([values.sparse()], (kind, Device::Cpu));
+    for slot in values.slots().iter().filter(|slot| slot.role() == Role::Sparse) {
+        all.narrow(0, slot.range.start, slot.trained()).copy_(&slot.indices());
+    }
+    all
+}
+
 fn slots(values: &Values) -> Vec<SlotEntry> {
     let slots = values.slots().iter().map(|slot| SlotEntry {
         name: slot.name.clone(),
         shape: slot.shape.clone(),
-        dense: slot.role == Role::Dense,
+        dense: slot.role() == Role::Dense,
         trained: slot.trained(),
         retired: 0,
     });

@@ -1,4 +1,4 @@
-//! Gradients on their way from the backward pass into the trained state: whole, or at the selected components only.
+//! Gradients on their way from the backward pass into the trained state: dense, or of the selected components only.
 
 use std::ops::Range;
 
@@ -7,14 +7,15 @@ use tch::{Kind, Tensor};
 use crate::model::Network;
 use crate::model::backward::Gradient;
 use crate::sift::sampled::{self, GradientSampler, SampledLayer, SamplingPlan};
-use crate::sift::{Coverage, Role, Slot, Values};
+use crate::sift::{Coverage, Selected, Slot, Values};
 
-/// How a slot's gradient is sampled; `None` where the whole gradient is faster.
-pub(super) fn sampling_plan(network: &Network, values: &Values, slot: &Slot) -> Option<SamplingPlan> {
+/// How the gradient of a slot's single components is sampled; `None` where the dense gradient is faster, or a product of parts of
+/// it is.
+pub(super) fn sampling_plan(network: &Network, slot: &Slot) -> Option<SamplingPlan> {
     let linear = network.parameters.specs().iter().any(|spec| spec.name == slot.name && spec.is_linear());
-    let &[out, width] = slot.shape.as_slice() else { return None };
+    let (Some(Selected::Entries(indices)), &[out, width]) = (&slot.selected, &slot.shape[..]) else { return None };
     let faster = sampled::is_faster(network.parameters.device(), slot.trained(), [out, width]);
-    (slot.role == Role::Sparse && linear && faster).then(|| SamplingPlan::new(&values.selected(slot), out, width))
+    (linear && faster).then(|| SamplingPlan::new(indices, out, width))
 }
 
 /// Accumulates the gradients of one micro-batch.
@@ -47,7 +48,13 @@ impl GradientSink<'_> {
                         self.accumulate_whole(slot, &dy.sum_dim_intlist(Some(&[0i64][..]), false, Kind::Float));
                     }
                     let Some(slot) = slots.weight else { continue };
-                    if self.plans[slot].is_none() || self.probed.contains(&slot) {
+                    let probed = self.probed.contains(&slot);
+                    let selected = self.values.slots()[slot].selected.as_ref().filter(|_| !probed);
+                    if let Some(product) = selected.and_then(|selected| selected.product(&x, &dy)) {
+                        self.values.accumulate(slot, &product);
+                        continue;
+                    }
+                    if self.plans[slot].is_none() || probed {
                         self.accumulate_whole(slot, &sampled::dense_gradient(&x, &dy));
                         continue;
                     }
@@ -71,11 +78,10 @@ impl GradientSink<'_> {
 
     /// Adds a whole gradient, or of a sparse slot its selected components.
     fn accumulate_whole(&mut self, number: usize, gradient: &Tensor) {
-        let slot: &Slot = &self.values.slots()[number];
-        if slot.role == Role::Dense {
+        let Some(selected) = &self.values.slots()[number].selected else {
             return self.values.accumulate(number, gradient);
-        }
-        let selected = gradient.flatten(0, -1).index_select(0, &self.values.selected(slot));
+        };
+        let selected = selected.gather(gradient);
         // Sparse slots come first, so slot and target have the same number.
         if self.probed.contains(&number) {
             self.coverage.measure(number, gradient, &selected);

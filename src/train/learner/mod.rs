@@ -15,7 +15,7 @@ use crate::eval::DeviceBatch;
 use crate::model::Network;
 use crate::model::backward::{self, BackwardOptions, GradTargets, mixed};
 use crate::sift::sampled::{GradientSampler, SamplingPlan};
-use crate::sift::{Coverage, Role, SavedRetired, State, TrainableParameter, UpdateGate, Values};
+use crate::sift::{Coverage, SavedRetired, Selected, Slot, State, TrainableParameter, UpdateGate, Values};
 use gradients::{GradientSink, sampling_plan};
 pub use options::{LearnerOptions, StepResult};
 
@@ -57,11 +57,10 @@ impl Learner {
         let mut kinds = parameters.iter().map(|parameter| parameter.weights.kind());
         let kind = kinds.next().filter(|first| narrow && kinds.all(|kind| kind == *first)).unwrap_or(Kind::Float);
         let values = Values::new(parameters, kind);
-        let names = || values.slots().iter().map(|slot| slot.name.as_str());
-        let sparse = values.slots().iter().filter(|slot| slot.role == Role::Sparse).count();
-        Learner {
-            targets: GradTargets::new(&network.parameters, names()),
-            plans: values.slots().iter().map(|slot| sampling_plan(&network, &values, slot)).collect(),
+        let sparse = values.slots().iter().filter(|slot| slot.selected.is_some()).count();
+        let mut learner = Learner {
+            targets: GradTargets::new(&network.parameters, values.slots().iter().map(|slot| slot.name.as_str())),
+            plans: Vec::new(),
             sampler: GradientSampler::default(),
             coverage: Coverage::new(sparse),
             options,
@@ -70,6 +69,21 @@ impl Learner {
             updating: false,
             network,
             values,
+        };
+        learner.plan_gradients();
+        learner
+    }
+
+    /// Decides how the gradient of each slot is computed, and what of the layers' inputs that needs.
+    fn plan_gradients(&mut self) {
+        self.plans = self.values.slots().iter().map(|slot| sampling_plan(&self.network, slot)).collect();
+        self.keep_columns(0..self.values.slots().len());
+    }
+
+    /// Keeps of the inputs of these slots' layers what the gradients of their selected components need.
+    fn keep_columns(&mut self, slots: Range<usize>) {
+        for (number, slot) in self.values.slots().iter().enumerate().skip(slots.start).take(slots.len()) {
+            self.targets.keep_columns(number, slot.selected.as_ref().and_then(Selected::columns));
         }
     }
 
@@ -85,10 +99,12 @@ impl Learner {
 
     /// How gradients are computed, for the log: `sampled gradients for 24/24 matrices (0.8 % of components, avx512)`.
     pub fn gradient_summary(&self) -> String {
-        let matrices = self.values.slots().iter().filter(|slot| slot.role == Role::Sparse && slot.shape.len() == 2);
-        let matrices = matrices.count();
+        let matrices = || self.values.slots().iter().filter(|slot| slot.selected.is_some() && slot.shape.len() == 2);
+        let structured = |slot: &&Slot| !matches!(slot.selected, Some(Selected::Entries(_)));
+        let (structured, matrices) = (matrices().filter(structured).count(), matrices().count());
         let plans = || self.plans.iter().flatten();
         match plans().count() {
+            0 if structured > 0 => format!("products of columns, rows or blocks for {structured}/{matrices} matrices"),
             0 => format!("whole gradients for {matrices}/{matrices} matrices"),
             sampled => {
                 let selected: usize = plans().map(SamplingPlan::components).sum();
@@ -117,11 +133,9 @@ impl Learner {
     /// gradient mass that it covers. No step may be pending. Returns how many components stay of each target.
     pub fn reselect(&mut self, parameters: &[TrainableParameter], coverage: Coverage) -> Vec<i64> {
         debug_assert!(self.pending.is_empty(), "steps of the earlier selection are pending");
-        let selected: Vec<Tensor> =
-            parameters.iter().filter_map(|parameter| parameter.selected.as_ref().map(Tensor::shallow_clone)).collect();
+        let selected: Vec<Selected> = parameters.iter().filter_map(|parameter| parameter.selected.clone()).collect();
         let kept = self.values.reselect(&selected, |name| self.network.parameters.get(name));
-        let slots = self.values.slots().iter();
-        self.plans = slots.map(|slot| sampling_plan(&self.network, &self.values, slot)).collect();
+        self.plan_gradients();
         self.coverage = coverage;
         kept
     }
@@ -154,7 +168,10 @@ impl Learner {
             let options = BackwardOptions { seed: mixed(options.seed, micro as u64), ..options };
             // Each step probes a few targets, so that no step is slow and a round covers all of them.
             let probed = if micro == 0 { self.probed(step) } else { 0..0 };
+            // A dense gradient takes the whole input.
+            probed.clone().for_each(|slot| self.targets.keep_columns(slot, None));
             losses.push(self.accumulate(batch, targets, options, &probed));
+            self.keep_columns(probed);
         }
 
         let (loss, norm) = (Tensor::stack(&losses, 0).sum(Kind::Float), self.values.gradient_norm());
@@ -236,7 +253,7 @@ impl Learner {
 
     /// Sparse slots whose gradient mass is measured in a step.
     fn probed(&self, step: u64) -> Range<usize> {
-        let targets = self.values.slots().iter().filter(|slot| slot.role == Role::Sparse).count();
+        let targets = self.values.slots().iter().filter(|slot| slot.selected.is_some()).count();
         let (position, round) = ((step % self.options.probe_every) as usize, self.options.probe_every as usize);
         targets * position / round..targets * (position + 1) / round
     }
