@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use tch::{Kind, Tensor};
+use tracing::trace_span;
 
 use crate::model::Network;
 use crate::model::backward::Gradient;
@@ -60,6 +61,7 @@ impl GradientSink<'_> {
             }
         }
         for SharedInput { x, layers } in sampled {
+            let _span = trace_span!("sample gradients").entered();
             let plans = layers.iter().filter_map(|(slot, _)| self.plans[*slot].as_ref());
             let planned: Vec<SampledLayer> =
                 layers.iter().zip(plans).map(|((_, dy), plan)| SampledLayer { dy, plan }).collect();
@@ -72,6 +74,7 @@ impl GradientSink<'_> {
     /// Adds a whole gradient, or of a sparse slot its selected components.
     fn accumulate_whole(&mut self, number: usize, gradient: &Tensor) {
         let slot: &Slot = &self.values.slots()[number];
+        let _span = trace_span!("accumulate gradients").entered();
         if slot.role == Role::Dense {
             return self.values.accumulate(number, gradient);
         }
