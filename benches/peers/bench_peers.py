@@ -17,12 +17,13 @@ usage:
 
 MODEL   minilm: 32 x 128, two classes, dropout 0; smollm2: 4 x 256, next-token loss on all tokens
 METHOD  forward, full, lora (r = 8 on SIFT's target modules), lora_attention (smollm2: attention only), shira; and
-        finesift:forward, finesift:full, finesift:sift-dense, finesift:sift-sampled
+        finesift:forward, finesift:full, finesift:sift-dense, finesift:sift-sampled; only if named by --only: finesift:lora,
+        finesift:sift-columns, finesift:sift-rows, finesift:sift-blocks
 SIFT trains 0.8 % of MiniLM's four attention matrices and 5 % of all seven projections of SmolLM2. A step is zero_grad, forward,
 backward, optimizer.step; the first two steps of each process are not timed. Every method trains MiniLM's classifier.
 
 base: resident memory before the model is loaded; steps: peak resident memory during timed steps (VmHWM, reset by writing 5 to
-/proc/self/clear_refs). PEER_THREADS: number of threads (2). PEER_DEVICE: cpu or cuda. PEER_SIFT: path of a Python module with the
+/proc/self/clear_refs); faults: median minor page faults of a step. PEER_THREADS: number of threads (2). PEER_DEVICE: cpu or cuda. PEER_SIFT: path of a Python module with the
 authors' class SIFT, for the method sift_authors.
 """
 import argparse
@@ -33,6 +34,7 @@ import io
 import json
 import os
 import random
+import resource
 import statistics
 import subprocess
 import sys
@@ -54,6 +56,7 @@ METHODS = {
     "smollm2": ["forward", "full", "lora_attention", "lora", "shira", "sift_authors"],
 }
 OURS = ["finesift:forward", "finesift:full", "finesift:sift-dense", "finesift:sift-sampled"]
+OURS_IF_NAMED = ["finesift:lora", "finesift:sift-columns", "finesift:sift-rows", "finesift:sift-blocks"]
 THREADS = int(os.environ.get("PEER_THREADS", "2"))
 DEVICE = os.environ.get("PEER_DEVICE", "cpu")
 WARM_UP, BATCHES = 2, 8
@@ -159,7 +162,7 @@ def one(model, method, steps, file):
         # Synchronizes with a GPU.
         return loss.item()
 
-    losses, seconds = [], []
+    losses, seconds, faults = [], [], []
     with contextlib.redirect_stdout(io.StringIO()):
         losses += [step(number) for number in range(WARM_UP)]
         gc.collect()
@@ -168,15 +171,21 @@ def one(model, method, steps, file):
         if DEVICE != "cpu":
             torch.cuda.reset_peak_memory_stats()
         for number in range(WARM_UP, WARM_UP + steps):
-            start = time.perf_counter()
+            start, before = time.perf_counter(), minor_faults()
             losses.append(step(number))
             seconds.append(time.perf_counter() - start)
+            faults.append(minor_faults() - before)
     peak = resident("VmHWM") if DEVICE == "cpu" else torch.cuda.max_memory_allocated()
     print(json.dumps({
         "method": method, "trained": sum(parameter.numel() for parameter in parameters), "seconds": seconds,
         "base": base, "loaded": loaded, "steps_peak": peak, "losses": losses,
+        "minor_faults": statistics.median(faults),
         "torch": torch.__version__, "peft": peft.__version__,
     }))
+
+
+def minor_faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 
 
 def resident(field):
@@ -200,14 +209,15 @@ def measure(options):
     results = []
     for repeat in range(options.repeats):
         for model in chosen(options.model):
-            names = METHODS[model] + OURS
+            ours = OURS + [name for name in OURS_IF_NAMED if options.only and name in options.only]
+            names = METHODS[model] + ours
             # Each repeat starts with another method, so that none always follows the same one.
             for name in names[repeat % len(names) :] + names[: repeat % len(names)]:
                 if (options.only and name not in options.only) or (name == "sift_authors" and "PEER_SIFT" not in os.environ):
                     continue
                 command = (
                     finesift(options.finesift, model, name.removeprefix("finesift:"), options.steps, options.batches)
-                    if name in OURS
+                    if name in ours
                     else [sys.executable, __file__, "one", model, name, str(options.steps), str(options.batches)]
                 )
                 done = subprocess.run(command, capture_output=True, text=True)
@@ -232,14 +242,15 @@ def table(path):
             continue
         median = {name: statistics.median(second for run in runs for second in run["seconds"]) for name, runs in rows.items()}
         print(f"\n{model}: {len(next(iter(rows.values())))} repeats")
-        print(f"{'method':22} {'trained':>12} {'s/step':>8} {'min':>8} {'x lora':>7} {'steps MiB':>10} {'above base':>11} {'base MiB':>9}")
+        print(f"{'method':22} {'trained':>12} {'s/step':>8} {'min':>8} {'x lora':>7} {'steps MiB':>10} {'above base':>11} {'base MiB':>9} {'faults':>9}")
         for name, runs in rows.items():
             def megabytes(key):
                 return statistics.median((run[key] or 0) for run in runs) / 2**20
+            faults = statistics.median((run.get("minor_faults") or 0) for run in runs)
             least = min(second for run in runs for second in run["seconds"])
             ratio = median[name] / median["lora"] if "lora" in median else float("nan")
             print(f"{name:22} {runs[0]['trained']:12,} {median[name]:8.3f} {least:8.3f} {ratio:7.2f} {megabytes('steps_peak'):10.0f} "
-                  f"{megabytes('steps_peak') - megabytes('base'):11.0f} {megabytes('base'):9.0f}")
+                  f"{megabytes('steps_peak') - megabytes('base'):11.0f} {megabytes('base'):9.0f} {faults:9,.0f}")
 
 
 def oracle(options):

@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::{Context, Result};
 
-use super::report::{Report, StepTime, WorkerMessage, WorkerStart};
-use super::worker::{TIMED, WARM_UP};
+use super::report::{Report, StepKind, StepTime, WorkerMessage, WorkerStart};
 use crate::Usage;
 
 /// Starts workers, requests their steps and collects their reports.
@@ -80,10 +79,10 @@ impl Coordinator {
     }
 
     /// Runs `number` steps of every worker, alternating between workers. `on_step` gets the method after each step.
-    pub fn steps(&mut self, number: usize, timed: bool, on_step: &mut dyn FnMut(&str)) {
+    pub fn steps(&mut self, number: usize, kind: StepKind, on_step: &mut dyn FnMut(&str)) {
         for _ in 0..number {
             for worker in &mut self.workers {
-                worker.step(timed);
+                worker.step(kind);
                 on_step(&worker.method);
             }
         }
@@ -139,10 +138,10 @@ impl Kill {
 }
 
 impl WorkerProcess {
-    fn step(&mut self, timed: bool) {
+    fn step(&mut self, kind: StepKind) {
         let Some((input, _)) = &mut self.pipes else { return };
         // A process that is gone shows when its answer is read.
-        let _ = writeln!(input, "{}", if timed { TIMED } else { WARM_UP });
+        let _ = serde_json::to_writer(&mut *input, &kind).map_err(Into::into).and_then(|()| writeln!(input));
         self.read_message();
     }
 

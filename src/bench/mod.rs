@@ -1,18 +1,24 @@
-//! Step time and memory of the real training path: forward alone, full fine-tuning, and SIFT with dense or sampled gradients.
+//! Step time and memory of the real training path: forward alone, full fine-tuning, LoRA, and SIFT with dense or sampled gradients
+//! of single components, columns, rows or blocks.
 //!
 //! Each method runs in a process of its own, so that its memory can be measured. The process has a [`Worker`], which opens the
 //! [`Setup`] and runs a step on request; the [`Coordinator`] alternates the steps of all workers, so that other load on the
-//! machine affects them alike.
+//! machine affects them alike. [`BenchMachine`] says where it was measured, and a [`Profile`](profile::Profile) what a step spends its time on.
 
 mod batches;
 mod coordinator;
+mod machine;
+mod method;
+pub mod profile;
 mod report;
 mod setup;
 mod spec;
 mod worker;
 
 pub use coordinator::{Coordinator, Kill};
-pub use report::Report;
+pub use machine::BenchMachine;
+pub use method::Method;
+pub use report::{Report, StepKind};
 pub use setup::Setup;
-pub use spec::{BenchInputs, BenchModel, Method, Spec};
+pub use spec::{BenchInputs, BenchModel, Spec};
 pub use worker::Worker;

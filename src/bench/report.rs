@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::profile::{Profile, RecordedStep};
+
 /// A message of a worker process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "message", rename_all = "snake_case")]
@@ -45,11 +47,21 @@ pub struct EstimatedPart {
     pub bytes: u64,
 }
 
+/// What a step is run for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    /// The first steps allocate memory and tune kernels.
+    WarmUp,
+    Timed,
+    /// Recorded after the timed steps, since recording takes time.
+    Profiled,
+}
+
 /// Time and memory of a step.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StepTime {
-    /// `false` for warm-up steps.
-    pub timed: bool,
+    pub kind: StepKind,
     pub seconds: f64,
     /// Seconds to collate the batch before the step.
     pub batch_seconds: f64,
@@ -59,6 +71,12 @@ pub struct StepTime {
     pub tokens: u64,
     /// Peak bytes in use: of the timed steps so far, or since the start during warm-up.
     pub peak: Option<u64>,
+    /// Page faults of the process, of all its threads.
+    pub minor_faults: u64,
+    /// Page faults that read from a disk.
+    pub major_faults: u64,
+    /// Of a profiled step.
+    pub recorded: Option<RecordedStep>,
 }
 
 /// The measurements of one method.
@@ -67,7 +85,7 @@ pub struct Report {
     pub method: String,
     #[serde(flatten)]
     pub start: Option<WorkerStart>,
-    /// Losses of all steps, warm-up included.
+    /// Losses of all steps, warm-up and profiled ones included.
     pub losses: Vec<f64>,
     /// Seconds of each timed step.
     pub seconds: Vec<f64>,
@@ -84,6 +102,14 @@ pub struct Report {
     pub steps_peak: Option<u64>,
     /// Peak bytes in use before: loading, selection and warm-up.
     pub start_peak: Option<u64>,
+    /// Median page faults of a timed step.
+    pub minor_faults: Option<f64>,
+    /// Page faults of all timed steps that read from a disk.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub major_faults: u64,
+    /// Of the profiled steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
     /// Why the method ended early.
     pub failed: Option<String>,
 }
@@ -101,13 +127,18 @@ impl Report {
             tokens_per_second: None,
             steps_peak: None,
             start_peak: None,
+            minor_faults: None,
+            major_faults: 0,
+            profile: None,
             failed: None,
         }
     }
 
     /// From all messages of a worker.
     pub(super) fn of(method: &str, start: Option<WorkerStart>, steps: &[StepTime], failed: Option<String>) -> Report {
-        let timed: Vec<&StepTime> = steps.iter().filter(|step| step.timed).collect();
+        let of = |kind: StepKind| steps.iter().filter(move |step| step.kind == kind);
+        let timed: Vec<&StepTime> = of(StepKind::Timed).collect();
+        let recorded: Vec<&RecordedStep> = of(StepKind::Profiled).filter_map(|step| step.recorded.as_ref()).collect();
         let seconds: Vec<f64> = timed.iter().map(|step| step.seconds).collect();
         let middle = median(&seconds);
         let tokens = timed.iter().map(|step| step.tokens).sum::<u64>() as f64 / timed.len().max(1) as f64;
@@ -119,7 +150,10 @@ impl Report {
             batch_seconds: median(&timed.iter().map(|step| step.batch_seconds).collect::<Vec<_>>()),
             tokens_per_second: middle.map(|middle| tokens / middle),
             steps_peak: timed.iter().filter_map(|step| step.peak).max(),
-            start_peak: steps.iter().filter(|step| !step.timed).filter_map(|step| step.peak).max(),
+            start_peak: of(StepKind::WarmUp).filter_map(|step| step.peak).max(),
+            minor_faults: median(&timed.iter().map(|step| step.minor_faults as f64).collect::<Vec<_>>()),
+            major_faults: timed.iter().map(|step| step.major_faults).sum(),
+            profile: Profile::of(&recorded),
             seconds,
             failed,
             ..Report::new(method)
@@ -130,6 +164,10 @@ impl Report {
     pub fn estimate(&self) -> u64 {
         self.start.iter().flat_map(|start| &start.plan).map(|part| part.bytes).sum()
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Of an even number of values, the mean of the middle two.
@@ -148,21 +186,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn warm_up_steps_are_not_measured() {
-        let step =
-            |timed, seconds, peak| StepTime { timed, seconds, batch_seconds: 0.0, loss: seconds, tokens: 100, peak };
+    fn only_timed_steps_are_measured() {
+        let step = |kind, seconds: f64, peak| StepTime {
+            kind,
+            seconds,
+            batch_seconds: 0.0,
+            loss: seconds,
+            tokens: 100,
+            peak,
+            minor_faults: 10 * seconds as u64,
+            major_faults: seconds as u64 % 2,
+            recorded: None,
+        };
         let steps = [
-            step(false, 9.0, Some(900)),
-            step(true, 2.0, Some(50)),
-            step(true, 1.0, Some(70)),
-            step(true, 4.0, Some(60)),
-            step(true, 3.0, None),
+            step(StepKind::WarmUp, 9.0, Some(900)),
+            step(StepKind::Timed, 2.0, Some(50)),
+            step(StepKind::Timed, 1.0, Some(70)),
+            step(StepKind::Timed, 4.0, Some(60)),
+            step(StepKind::Timed, 3.0, None),
+            step(StepKind::Profiled, 11.0, Some(2000)),
         ];
         let report = Report::of("full", None, &steps, None);
         assert_eq!((report.median, report.min), (Some(2.5), Some(1.0)));
         assert_eq!((report.steps_peak, report.start_peak), (Some(70), Some(900)));
         assert_eq!(report.tokens_per_second, Some(40.0));
-        assert_eq!((report.losses.len(), report.seconds.len()), (5, 4));
+        assert_eq!((report.losses.len(), report.seconds.len()), (6, 4));
+        assert_eq!((report.minor_faults, report.major_faults), (Some(25.0), 2));
         let nothing = Report::of("full", None, &[], Some("gone".into()));
         assert_eq!((nothing.median, nothing.tokens_per_second, nothing.steps_peak), (None, None, None));
     }

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use tch::Device;
 
 use super::batches;
+use super::method::Method;
 use super::spec::{BenchInputs, BenchModel, Spec};
 use crate::Usage;
 use crate::data::instruct::{self, PromptEncoder};
@@ -15,7 +16,7 @@ use crate::data::{
 use crate::estimate::{ModelEstimate, StepShape};
 use crate::hub::Hub;
 use crate::inputs;
-use crate::model::{Head, Layout, LoadOptions, ModelConfig, Network, NetworkShape};
+use crate::model::{Head, Layout, LoadOptions, LoraConfig, ModelConfig, Network, NetworkShape};
 use crate::protocol::HeadRows;
 use crate::sift::Rules;
 use crate::sift::select::Structure;
@@ -24,9 +25,13 @@ use crate::sift::select::Structure;
 const ENCODER_MODULES: [&str; 4] = ["query", "key", "value", "attention.output.dense"];
 const DECODER_MODULES: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
+/// `lora_alpha`, as in presets: no step takes more or less time with another.
+const LORA_ALPHA: f64 = 16.0;
+
 /// A checked benchmark whose weights are not loaded yet.
 pub struct Setup {
-    pub rules: Rules,
+    /// What SIFT trains.
+    rules: Rules,
     config: ModelConfig,
     labels: i64,
     /// The model folder; none for random weights.
@@ -75,6 +80,22 @@ impl Setup {
         Ok(Setup { rules, config, labels, folder, batches })
     }
 
+    /// What a method trains, and the adapters that it adds.
+    ///
+    /// # Errors
+    /// [`Usage`]: LoRA of a target that is no linear layer.
+    pub fn trained(&self, spec: &Spec, method: Method) -> Result<(Rules, Option<LoraConfig>)> {
+        match method {
+            Method::Full => Ok((Rules::everything(), None)),
+            Method::Lora => {
+                let modules = inputs::lora_modules(&self.rules, &Layout::of(&self.config, self.labels).parameters)?;
+                let adapters = LoraConfig { r: spec.lora_r, alpha: LORA_ALPHA, dropout: 0.0, modules };
+                Ok((inputs::lora_rules(self.rules.clone()), Some(adapters)))
+            }
+            _ => Ok((Rules { structure: method.structure(), ..self.rules.clone() }, None)),
+        }
+    }
+
     /// The network with loaded or random weights.
     ///
     /// # Errors
@@ -101,14 +122,14 @@ impl Setup {
     }
 
     /// The memory estimate of training with these rules.
-    pub fn estimate(&self, spec: &Spec, gpu: bool, rules: &Rules) -> ModelEstimate {
+    pub fn estimate(&self, spec: &Spec, gpu: bool, rules: &Rules, adapters: Option<&LoraConfig>) -> ModelEstimate {
         let (rows, length) = self.largest();
         let step = StepShape {
             checkpointing: spec.checkpointing,
             dropout: spec.dropout,
             ..StepShape::single(spec.dtype, gpu, rows as u64, length as u64)
         };
-        let network = NetworkShape { config: &self.config, labels: self.labels, adapters: None };
+        let network = NetworkShape { config: &self.config, labels: self.labels, adapters };
         ModelEstimate::of(network, rules, step)
     }
 

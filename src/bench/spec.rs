@@ -1,4 +1,4 @@
-//! What a benchmark measures: model, batches, trained parameters and methods.
+//! What a benchmark measures: model, batches and trained parameters.
 
 use std::path::PathBuf;
 
@@ -18,6 +18,8 @@ pub struct Spec {
     pub modules: Option<Vec<String>>,
     /// Substrings of the names of dense trainable parameters; by default the classifier head.
     pub dense: Option<Vec<String>>,
+    /// Rank of LoRA's adapters.
+    pub lora_r: i64,
     pub dtype: Kind,
     pub device: DeviceChoice,
     /// Gradient checkpointing.
@@ -29,6 +31,8 @@ pub struct Spec {
     pub clip: f64,
     /// Steps between two measurements of a target's gradient mass.
     pub probe_every: u64,
+    /// Whether steps are profiled, which only works on a CPU.
+    pub profile: bool,
     /// Seed of random weights, tokens and dropout.
     pub seed: u64,
 }
@@ -67,32 +71,4 @@ pub enum BenchInputs {
         /// Maximum length in tokens.
         length: usize,
     },
-}
-
-/// What a step computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// The loss, without gradients.
-    Forward,
-    /// Full fine-tuning.
-    Full,
-    /// SIFT with the dense gradient of each target.
-    SiftDense,
-    /// SIFT as in a run: gradients of the selected components only, where that is faster; dense on probe steps.
-    SiftSampled,
-}
-
-impl Method {
-    /// In the order of the table.
-    pub const ALL: [Method; 4] = [Method::Forward, Method::Full, Method::SiftDense, Method::SiftSampled];
-
-    /// The name in options and tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Method::Forward => "forward",
-            Method::Full => "full",
-            Method::SiftDense => "sift-dense",
-            Method::SiftSampled => "sift-sampled",
-        }
-    }
 }

@@ -3,20 +3,22 @@
 use std::io::{BufRead, Write};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use tch::Device;
 
-use super::report::{EstimatedPart, StepTime, WorkerMessage, WorkerStart};
+use super::method::Method;
+use super::profile;
+use super::report::{EstimatedPart, StepKind, StepTime, WorkerMessage, WorkerStart};
 use super::setup::Setup;
-use super::spec::{Method, Spec};
+use super::spec::Spec;
 use crate::Usage;
 use crate::data::Batch;
 use crate::device;
 use crate::eval::DeviceBatch;
 use crate::model::{Network, ParameterSpec};
 use crate::panics::catch_panic;
-use crate::sift::{AdamW, Rules, SparseDecay, TrainableParameter};
-use crate::system::{self, resident};
+use crate::sift::{AdamW, Role, Rules, SparseDecay, TrainableParameter};
+use crate::system::{self, ResourceUsage, resident};
 use crate::train::{Learner, LearnerOptions, SelectionOptions, select_components};
 
 /// A method with its network in memory.
@@ -53,13 +55,13 @@ impl Worker {
             Err(error) => return send(&failed(error)),
         };
         send(&WorkerMessage::Started(start))?;
-        let mut timed = false;
+        let mut forgotten = false;
         for line in input.lines() {
-            let now = line? == TIMED;
-            if now && !timed {
-                timed = resident::forget_peak();
+            let kind = serde_json::from_str(&line?)?;
+            if kind == StepKind::Timed && !forgotten {
+                forgotten = resident::forget_peak();
             }
-            match catch_panic(|| worker.run_step(now)) {
+            match catch_panic(|| worker.run_step(kind)) {
                 Ok(step) => send(&WorkerMessage::Step(step))?,
                 Err(error) => return send(&failed(error)),
             }
@@ -69,18 +71,24 @@ impl Worker {
 
     fn open(spec: &Spec, method: Method) -> Result<(Worker, WorkerStart)> {
         let device = spec.device.resolve()?.device;
+        if spec.profile && device != Device::Cpu {
+            bail!(Usage(format!(
+                "--profile: operators return before {} has computed them, so their times say nothing; add --device cpu",
+                device::name(device)
+            )));
+        }
         let setup = Setup::open(spec)?;
         let (started, base) = (Instant::now(), in_use(device));
-        let network = setup.network(spec, device)?;
+        let mut network = setup.network(spec, device)?;
         let (loaded, parameters) = (in_use(device), network.parameters.components());
-        let rules = match method {
-            Method::Full => Rules::everything(),
-            _ => setup.rules.clone(),
-        };
+        let (rules, adapters) = setup.trained(spec, method)?;
+        if let Some(adapters) = &adapters {
+            network.add_adapters(adapters, spec.seed);
+        }
         let estimate = match method {
             // The estimate is of training; a forward pass alone keeps no activations.
             Method::Forward => Vec::new(),
-            _ => setup.estimate(spec, device != Device::Cpu, &rules).memory,
+            _ => setup.estimate(spec, device != Device::Cpu, &rules, adapters.as_ref()).memory,
         };
         let plan =
             estimate.into_iter().map(|part| EstimatedPart { part: part.name.into(), bytes: part.bytes }).collect();
@@ -106,27 +114,33 @@ impl Worker {
         Ok((Worker { setup, learning_rate: spec.learning_rate, stepper, device, step: 0 }, start))
     }
 
-    fn run_step(&mut self, timed: bool) -> Result<StepTime> {
+    fn run_step(&mut self, kind: StepKind) -> Result<StepTime> {
         let start = Instant::now();
         let batch = self.setup.batch(self.step);
         let batch_seconds = start.elapsed().as_secs_f64();
         let tokens = batch.tokens;
-        let start = Instant::now();
-        let loss = match &mut self.stepper {
-            Stepper::Forward(network) => forward(network, &batch),
-            Stepper::Training(learner) => learner.step(self.step as u64, &[batch], self.learning_rate)?.loss,
+        let mut step = || match &mut self.stepper {
+            Stepper::Forward(network) => Ok(forward(network, &batch)),
+            Stepper::Training(learner) => learner
+                .step(self.step as u64, std::slice::from_ref(&batch), self.learning_rate)
+                .map(|result| result.loss),
         };
-        let seconds = start.elapsed().as_secs_f64();
+        let (start, usage) = (Instant::now(), ResourceUsage::now());
+        let (loss, recorded) = match kind {
+            StepKind::Profiled => {
+                let (loss, recorded) = profile::record(step)?;
+                (loss?, Some(recorded))
+            }
+            StepKind::WarmUp | StepKind::Timed => (step()?, None),
+        };
+        let (seconds, usage) = (start.elapsed().as_secs_f64(), ResourceUsage::now() - usage);
         self.step += 1;
         // libtorch does not return GPU memory, so the bytes in use after a step are the peak.
         let peak = if self.device == Device::Cpu { resident::peak() } else { in_use(self.device) };
-        Ok(StepTime { timed, seconds, batch_seconds, loss, tokens, peak })
+        let ResourceUsage { minor_faults, major_faults, .. } = usage;
+        Ok(StepTime { kind, seconds, batch_seconds, loss, tokens, peak, minor_faults, major_faults, recorded })
     }
 }
-
-/// The request lines.
-pub(super) const TIMED: &str = "timed";
-pub(super) const WARM_UP: &str = "warm-up";
 
 fn learner(spec: &Spec, method: Method, setup: &Setup, network: Network, rules: &Rules) -> Result<Learner> {
     let options = LearnerOptions {
@@ -140,13 +154,14 @@ fn learner(spec: &Spec, method: Method, setup: &Setup, network: Network, rules: 
         seed: spec.seed,
     };
     let parameters = match method {
-        Method::Full => {
-            let all = |spec: &ParameterSpec| TrainableParameter {
+        Method::Full | Method::Lora => {
+            let dense = |spec: &&ParameterSpec| rules.role(&spec.name) == Role::Dense;
+            let trained = |spec: &ParameterSpec| TrainableParameter {
                 name: spec.name.clone(),
                 weights: network.parameters.get(&spec.name),
                 selected: None,
             };
-            network.parameters.specs().iter().map(all).collect()
+            network.parameters.specs().iter().filter(dense).map(trained).collect()
         }
         _ => {
             let backward = options.backward(0);

@@ -3,6 +3,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
+#include <ATen/record_function.h>
 
 #include <cstdio>
 
@@ -29,6 +30,26 @@ c10::DeviceAllocator* allocator() {
   const auto accelerator = at::accelerator::getAccelerator();
   TORCH_CHECK(accelerator.has_value() && at::accelerator::deviceCount() > 0, "no accelerator");
   return at::getDeviceAllocator(*accelerator);
+}
+
+// The callbacks for operators of this thread. Those of other threads are not reported, since their copy is empty.
+struct Observer {
+  void (*started)(const char* name) = nullptr;
+  void (*ended)() = nullptr;
+};
+thread_local Observer observer;
+
+std::unique_ptr<at::ObserverContext> operator_started(const at::RecordFunction& function) {
+  if (observer.started != nullptr) {
+    observer.started(function.name());
+  }
+  return nullptr;
+}
+
+void operator_ended(const at::RecordFunction&, at::ObserverContext*) {
+  if (observer.ended != nullptr) {
+    observer.ended();
+  }
 }
 
 } // namespace
@@ -61,6 +82,20 @@ bool finesift_device_memory(int8_t device, FinesiftDeviceMemory* memory, char* e
 
 bool finesift_empty_cache(char* error, size_t capacity) {
   return guarded(error, capacity, [] { allocator()->emptyCache(); });
+}
+
+bool finesift_observe_operators(void (*started)(const char* name), void (*ended)(), uint64_t* handle, char* error, size_t capacity) {
+  return guarded(error, capacity, [&] {
+    observer = {started, ended};
+    *handle = at::addThreadLocalCallback(at::RecordFunctionCallback(operator_started, operator_ended));
+  });
+}
+
+bool finesift_stop_observing(uint64_t handle, char* error, size_t capacity) {
+  return guarded(error, capacity, [&] {
+    observer = {};
+    at::removeCallback(handle);
+  });
 }
 
 } // extern "C"

@@ -1,8 +1,11 @@
-//! What tch does not bind: TF32, and the caching allocator of the accelerator. Safe wrappers around `shim.cpp`.
+//! What tch does not bind: TF32, the caching allocator of the accelerator, and the observation of operators. Safe wrappers around
+//! `shim.cpp`.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::ffi::{CStr, c_char};
 use std::fmt::{self, Display, Formatter};
+use std::marker::PhantomData;
 
 /// The message of a failed libtorch call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +75,67 @@ pub fn empty_cache() -> Result<(), LibtorchError> {
     checked(|error, capacity| unsafe { finesift_empty_cache(error, capacity) })
 }
 
+/// The start or the end of a libtorch operator, or of a node of the backward pass. They nest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperatorEvent<'a> {
+    /// With its name: `aten::addmm`, `AddmmBackward0`.
+    Started(&'a str),
+    Ended,
+}
+
+/// Observes operators until it is dropped.
+pub struct OperatorObserver {
+    handle: u64,
+    /// It belongs to the thread that it was made on.
+    thread: PhantomData<*const ()>,
+}
+
+thread_local! {
+    static ON_OPERATOR: Cell<Option<fn(OperatorEvent<'_>)>> = const { Cell::new(None) };
+}
+
+/// Calls `on_operator` for the operators that this thread runs from here on, the backward pass on a CPU included: libtorch's
+/// `RecordFunction`, which its own profilers use. It must not panic. Without an observer an operator costs nothing more.
+///
+/// # Errors
+/// libtorch's message.
+///
+/// # Panics
+/// If this thread has an observer already.
+pub fn observe_operators(on_operator: fn(OperatorEvent<'_>)) -> Result<OperatorObserver, LibtorchError> {
+    assert!(ON_OPERATOR.get().is_none(), "this thread observes operators already");
+    ON_OPERATOR.set(Some(on_operator));
+    let mut observer = OperatorObserver { handle: 0, thread: PhantomData };
+    checked(|error, capacity| {
+        // SAFETY: the buffer has the stated capacity; the function does not throw; the callbacks may be called at any time.
+        unsafe { finesift_observe_operators(started, ended, &mut observer.handle, error, capacity) }
+    })?;
+    Ok(observer)
+}
+
+impl Drop for OperatorObserver {
+    fn drop(&mut self) {
+        ON_OPERATOR.set(None);
+        // SAFETY: the buffer has the stated capacity; the function does not throw, and ignores a handle that it did not give.
+        let removed = checked(|error, capacity| unsafe { finesift_stop_observing(self.handle, error, capacity) });
+        debug_assert_eq!(removed, Ok(()));
+    }
+}
+
+extern "C" fn started(name: *const c_char) {
+    if let Some(on_operator) = ON_OPERATOR.get() {
+        // SAFETY: libtorch's names end in a zero byte and outlive the call.
+        let name = unsafe { CStr::from_ptr(name) };
+        on_operator(OperatorEvent::Started(&name.to_string_lossy()));
+    }
+}
+
+extern "C" fn ended() {
+    if let Some(on_operator) = ON_OPERATOR.get() {
+        on_operator(OperatorEvent::Ended);
+    }
+}
+
 /// Makes a call that writes a message of so many bytes at most if it fails.
 fn checked(call: impl FnOnce(*mut c_char, usize) -> bool) -> Result<(), LibtorchError> {
     let mut message = [0u8; 512];
@@ -87,10 +151,22 @@ unsafe extern "C" {
     fn finesift_allow_tf32(allowed: *mut bool, error: *mut c_char, capacity: usize) -> bool;
     fn finesift_device_memory(index: i8, memory: *mut DeviceMemory, error: *mut c_char, capacity: usize) -> bool;
     fn finesift_empty_cache(error: *mut c_char, capacity: usize) -> bool;
+    fn finesift_observe_operators(
+        started: extern "C" fn(*const c_char),
+        ended: extern "C" fn(),
+        handle: *mut u64,
+        error: *mut c_char,
+        capacity: usize,
+    ) -> bool;
+    fn finesift_stop_observing(handle: u64, error: *mut c_char, capacity: usize) -> bool;
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
+    use tch::{Device, Kind, Tensor};
+
     use super::*;
 
     #[test]
@@ -100,6 +176,37 @@ mod tests {
         assert_eq!(allow_tf32(), Ok(true));
         set_allow_tf32(false).unwrap();
         assert_eq!(allow_tf32(), Ok(false));
+    }
+
+    #[test]
+    fn operators_of_this_thread_are_observed_with_those_that_they_call() {
+        thread_local! {
+            static SEEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+        }
+        fn on_operator(event: OperatorEvent<'_>) {
+            let line = match event {
+                OperatorEvent::Started(name) => name.to_owned(),
+                OperatorEvent::Ended => "end".to_owned(),
+            };
+            SEEN.with_borrow_mut(|seen| seen.push(line));
+        }
+        let x = Tensor::ones([2, 3], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+        let observer = observe_operators(on_operator).unwrap();
+        let y = x.linear(&x, None::<&Tensor>).sum(Kind::Float);
+        let _ = std::thread::spawn(|| Tensor::ones([2], (Kind::Float, Device::Cpu)).cos()).join().unwrap();
+        y.backward();
+        drop(observer);
+        let _ = x.exp();
+        let seen = SEEN.take();
+        assert_eq!(seen[0], "aten::linear", "{seen:?}");
+        for name in ["aten::mm", "aten::sum", "MmBackward0"] {
+            assert!(seen.iter().any(|found| found == name), "{name}: {seen:?}");
+        }
+        assert!(!seen.iter().any(|found| found == "aten::cos" || found == "aten::exp"), "{seen:?}");
+        let ends = seen.iter().filter(|line| *line == "end").count();
+        assert_eq!(2 * ends, seen.len(), "{seen:?}");
+        // Without an observer the next one is taken.
+        drop(observe_operators(on_operator).unwrap());
     }
 
     #[test]

@@ -23,9 +23,24 @@ pub fn target_rules(preset: &Preset) -> Rules {
         TrainingMethod::Sift => return sift_rules(preset),
         TrainingMethod::Full => return Rules::everything(),
         TrainingMethod::Head => (Vec::new(), sift.dense.clone()),
-        TrainingMethod::Lora => (Vec::new(), sift.dense.iter().cloned().chain([ADAPTERS.to_owned()]).collect()),
+        TrainingMethod::Lora => return lora_rules(sift_rules(preset)),
     };
     Rules { modules, dense, ..sift_rules(preset) }
+}
+
+/// What LoRA trains in the place of SIFT: the adapters, and the same dense parameters.
+pub fn lora_rules(sift: Rules) -> Rules {
+    let dense = sift.dense.iter().cloned().chain([ADAPTERS.to_owned()]).collect();
+    Rules { modules: Vec::new(), dense, ..sift }
+}
+
+/// The linear layers among SIFT's targets, which LoRA adapts in its place.
+///
+/// # Errors
+/// [`Usage`], with the key: a target that is no linear layer, or a pattern that matches nothing.
+pub fn lora_modules(sift: &Rules, specs: &[ParameterSpec]) -> Result<BTreeSet<String>> {
+    let modules = chosen_by_sift(&sift.modules, specs)?;
+    Ok(without_dense(modules, sift))
 }
 
 /// What SIFT would train with a preset, whatever its method: analyses look at these targets.
@@ -52,11 +67,10 @@ pub fn target_adapters(preset: &Preset, config: &ModelConfig) -> Result<Option<L
     let specs = Layout::of(config, 2).parameters;
     let lora = &preset.lora;
     let modules = match lora.target_modules.as_slice() {
-        [] => chosen_by_sift(preset, &specs)?,
+        [] => chosen_by_sift(&preset.sift.modules, &specs)?,
         names => chosen_by_name(names, &specs)?,
     };
-    let is_dense = |module: &String| target_rules(preset).role(&format!("{module}.weight")) == Role::Dense;
-    let modules: BTreeSet<String> = modules.into_iter().filter(|module| !is_dense(module)).collect();
+    let modules = without_dense(modules, &target_rules(preset));
     if modules.is_empty() {
         bail!(Usage(
             "method = \"lora\": no linear layer gets an adapter; set lora.target_modules, or sift.modules, to names that sift.dense \
@@ -86,9 +100,14 @@ pub(super) fn check_preset_targets(preset: &Preset, config: &ModelConfig) -> Res
     check_targets(&target_rules(preset), &layout.parameters)
 }
 
-/// The linear layers whose weight's name contains one of `sift.modules`.
-fn chosen_by_sift(preset: &Preset, specs: &[ParameterSpec]) -> Result<Vec<String>> {
-    let patterns = &preset.sift.modules;
+/// Layers whose weight is trained densely have no adapter.
+fn without_dense(modules: Vec<String>, rules: &Rules) -> BTreeSet<String> {
+    let is_dense = |module: &String| rules.role(&format!("{module}.weight")) == Role::Dense;
+    modules.into_iter().filter(|module| !is_dense(module)).collect()
+}
+
+/// The linear layers whose weight's name contains one of these patterns of `sift.modules`.
+fn chosen_by_sift(patterns: &[String], specs: &[ParameterSpec]) -> Result<Vec<String>> {
     let matched = |name: &str| patterns.iter().any(|pattern| name.contains(pattern.as_str()));
     if let Some(table) = specs.iter().find(|spec| is_table(spec) && matched(&spec.name)) {
         bail!(no_linear_layer("sift.modules", module_of(table)));

@@ -25,7 +25,7 @@ use anyhow::Result;
 
 pub use access::{Access, Downloads, FoundTable, Missing, labelled_source};
 pub use checks::{check_targets, structures, target_budget, target_criterion};
-pub use method::{sift_rules, target_adapters, target_rules};
+pub use method::{lora_modules, lora_rules, sift_rules, target_adapters, target_rules};
 pub use opened::{
     CompletePreset, ModelTokenizer, OpenedData, OpenedModel, OpenedPreset, TokenizedExamples, TokenizedSplit,
 };

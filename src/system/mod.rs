@@ -1,7 +1,10 @@
 //! Load and memory of the machine, sampled once a second during a run.
 
 mod gpu;
+mod huge_pages;
+mod processor;
 pub mod resident;
+mod resource_usage;
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -9,11 +12,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
+use serde::Serialize;
 use sysinfo::{CpuRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate};
 
 use crate::protocol::{Event, Gpu, System};
 use crate::session::Emitter;
 pub use gpu::{GpuInfo, GpuRef, Nvidia, NvmlUnavailable, nvidia};
+pub use resource_usage::ResourceUsage;
 
 /// CPU load is a difference of counters with a resolution of 10 ms: sampling faster gives noise.
 const EVERY: Duration = Duration::from_secs(1);
@@ -67,17 +72,35 @@ impl Drop for Sampler {
     }
 }
 
-/// Processor and memory of the machine, for `finesift doctor` and for memory estimates.
-#[derive(Clone, Debug, PartialEq)]
+/// Processor and memory of the machine, for `finesift doctor`, benchmarks and memory estimates.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Machine {
     /// Product name of the processor; empty if the system does not report it.
     pub cpu: String,
     /// Available parallelism, limits of a container included.
     pub cores: usize,
+    /// The vector and matrix instructions that matter to a step.
+    pub instructions: Vec<&'static str>,
+    /// Linux's transparent huge pages: `always`, `madvise` or `never`.
+    pub huge_pages: Option<String>,
     /// In bytes, limits of a container included.
     pub memory_total: u64,
     /// Bytes available to a new program without swapping.
     pub memory_available: u64,
+}
+
+impl Machine {
+    /// What decides how fast a step is on its processor, each with its name: `instructions`, `AVX2, AVX-512F`.
+    pub fn processor_facts(&self) -> Vec<(&'static str, String)> {
+        let cpu = if self.cpu.is_empty() { std::env::consts::ARCH } else { &self.cpu };
+        let plural = if self.cores == 1 { "" } else { "s" };
+        let mut facts = vec![("processor", format!("{cpu}, {} core{plural}", self.cores))];
+        if !self.instructions.is_empty() {
+            facts.push(("instructions", self.instructions.join(", ")));
+        }
+        facts.extend(self.huge_pages.iter().map(|pages| ("huge pages", format!("{pages} (transparent huge pages)"))));
+        facts
+    }
 }
 
 /// Processor and memory of this machine.
@@ -91,6 +114,8 @@ pub fn machine() -> Result<Machine> {
     Ok(Machine {
         cpu: probe.system.cpus().first().map(|cpu| cpu.brand().trim().to_owned()).unwrap_or_default(),
         cores: thread::available_parallelism().map_or(1, |count| count.get()),
+        instructions: processor::instruction_sets(),
+        huge_pages: huge_pages::transparent(),
         memory_total,
         memory_available,
     })

@@ -58,6 +58,125 @@ fn all_methods_start_from_the_same_loss_and_dense_and_sampled_sift_agree() {
 }
 
 #[test]
+fn lora_and_structured_selections_are_methods() {
+    let _turn = turn();
+    for (name, targets) in [("tiny-bert", "query,value"), ("tiny-llama", "q_proj,down_proj")] {
+        let config = fixture(name).join("config.json").display().to_string();
+        let methods = "forward,lora,sift-sampled,sift-columns,sift-rows,sift-blocks";
+        let reports = lines(&[
+            "bench",
+            "--config",
+            &config,
+            "--layers",
+            "2",
+            "--batch",
+            "2",
+            "--seq",
+            "8",
+            "--modules",
+            targets,
+            "--rate",
+            "0.1",
+            "--methods",
+            methods,
+            "--lora-r",
+            "2",
+            "--learning-rate",
+            "1e-2",
+            "--steps",
+            "2",
+            "--json",
+        ]);
+        let names: Vec<&str> = reports.iter().map(|report| report["method"].as_str().unwrap()).collect();
+        assert_eq!(names.join(","), methods);
+        let trained = |method: usize| reports[method]["trained"].as_u64().unwrap();
+        let config: Value = serde_json::from_slice(&std::fs::read(&config).unwrap()).unwrap();
+        let size = |key: &str| config[key].as_u64().unwrap();
+        let (hidden, wide) = (size("hidden_size"), size("intermediate_size"));
+        let head = if name == "tiny-bert" { 2 * hidden + 2 } else { 0 };
+        // A has r · in parameters and B out · r. The queries and values of tiny-bert, the queries and down projections of tiny-llama.
+        let widths = if name == "tiny-bert" { [2 * hidden, 2 * hidden] } else { [2 * hidden, wide + hidden] };
+        assert_eq!(trained(1), head + 2 * 2 * widths.iter().sum::<u64>(), "{name}");
+        for method in 1..reports.len() {
+            // Adapters start at zero, and each method starts from the same weights.
+            let losses = losses(&reports[method]);
+            assert!((losses[0] / self::losses(&reports[0])[0] - 1.0).abs() < 1e-5, "{}", names[method]);
+            assert!(losses.iter().all(|loss| loss.is_finite()), "{}: {losses:?}", names[method]);
+            // Each trains something else.
+            assert!(
+                (method + 1..reports.len()).all(|other| losses[1..] != self::losses(&reports[other])[1..]),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_report_names_the_machine_and_counts_page_faults() {
+    let _turn = turn();
+    let config = fixture("tiny-bert").join("config.json").display().to_string();
+    let common = ["bench", "--config", &config, "--batch", "2", "--seq", "8", "--steps", "1", "--threads", "1"];
+    let common = [&common[..], &["--methods", "forward"]].concat();
+    let report = lines(&[&common[..], &["--json"]].concat()).remove(0);
+    let machine = &report["machine"];
+    assert!(machine["cores"].as_u64().unwrap() > 0 && machine["threads"] == 1, "{machine}");
+    assert!(machine["instructions"].is_array() && machine["gpu"].is_null(), "{machine}");
+    assert!(report["minor_faults"].is_number() && report["profile"].is_null(), "{report}");
+    let output = finesift(&common);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for start in ["processor ", "threads       1", "method "] {
+        assert!(text.lines().any(|line| line.starts_with(start)), "{start}\n{text}");
+    }
+    assert!(text.contains("page faults"), "{text}");
+}
+
+#[test]
+fn the_groups_of_a_profile_add_up_to_the_step() {
+    let _turn = turn();
+    for (name, product) in [("tiny-bert", "aten::addmm"), ("tiny-llama", "aten::mm")] {
+        let config = fixture(name).join("config.json").display().to_string();
+        let common = ["bench", "--config", &config, "--batch", "2", "--seq", "16", "--steps", "2", "--device", "cpu"];
+        let common = [&common[..], &["--methods", "forward,lora,sift-sampled", "--profile"]].concat();
+        for report in lines(&[&common[..], &["--json"]].concat()) {
+            let profile = &report["profile"];
+            let seconds = |value: &Value| value["seconds"].as_f64().unwrap();
+            let groups = profile["groups"].as_array().unwrap();
+            let sum: f64 = groups.iter().map(seconds).sum();
+            assert!((sum / seconds(profile) - 1.0).abs() < 1e-9, "{profile}");
+            for group in groups {
+                let operators = group["operators"].as_array().unwrap();
+                let sum: f64 = operators.iter().map(seconds).sum();
+                assert!((sum - seconds(group)).abs() < 1e-9, "{group}");
+            }
+            let of = |group: &str| groups.iter().find(|found| found["group"] == group).unwrap();
+            let names = |group: &str| of(group)["operators"].as_array().unwrap().clone();
+            let has = |group: &str, name: &str| names(group).iter().any(|operator| operator["name"] == name);
+            assert!(has("products", product), "{profile}");
+            assert!(seconds(of("products")) > 0.0 && seconds(of("element_wise")) > 0.0, "{profile}");
+            assert_eq!(names("outside").len(), 1, "{profile}");
+            let method: Vec<String> =
+                names("method").iter().map(|span| span["name"].as_str().unwrap().to_owned()).collect();
+            match report["method"].as_str().unwrap() {
+                "forward" => assert!(method.is_empty(), "{method:?}"),
+                "lora" => assert!(has("method", "adamw") && !has("method", "sample gradients"), "{method:?}"),
+                _ => {
+                    for span in ["clip", "adamw", "write weights", "sample gradients", "accumulate gradients"] {
+                        assert!(has("method", span), "{span}: {method:?}");
+                    }
+                }
+            }
+            // Two steps to warm up, two that are timed, and two that are profiled.
+            assert_eq!((profile["steps"].as_u64(), losses(&report).len()), (Some(2), 6));
+            assert_eq!(report["seconds"].as_array().unwrap().len(), 2);
+        }
+        let text = String::from_utf8(finesift(&common).stdout).unwrap();
+        for line in ["lora, mean of 2 profiled steps", "matrix products ", "outside operators ", "step "] {
+            assert!(text.lines().any(|found| found.starts_with(line)), "{line}\n{text}");
+        }
+    }
+}
+
+#[test]
 fn batches_of_a_file_are_used_unchanged() {
     let _turn = turn();
     let folder = tempfile::tempdir().unwrap();

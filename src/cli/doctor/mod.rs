@@ -44,8 +44,8 @@ fn graphics(ascii: bool) -> Result<Protocol, Unavailable> {
 fn machine(findings: &mut Vec<Finding>) {
     match system::machine() {
         Ok(machine) => {
-            let processor = format!("{}, {} cores", machine.cpu, machine.cores);
-            findings.push(Finding::new(Sign::Good, "processor", processor));
+            let facts = machine.processor_facts().into_iter();
+            findings.extend(facts.map(|(what, value)| Finding::new(Sign::Good, what, value)));
             let (available, total) = (gib(machine.memory_available), gib(machine.memory_total));
             findings.push(Finding::new(Sign::Good, "memory", format!("{available} of {total} available")));
         }

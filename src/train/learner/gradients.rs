@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use tch::{Kind, Tensor};
+use tracing::trace_span;
 
 use crate::model::Network;
 use crate::model::backward::Gradient;
@@ -67,6 +68,7 @@ impl GradientSink<'_> {
             }
         }
         for SharedInput { x, layers } in sampled {
+            let _span = trace_span!("sample gradients").entered();
             let plans = layers.iter().filter_map(|(slot, _)| self.plans[*slot].as_ref());
             let planned: Vec<SampledLayer> =
                 layers.iter().zip(plans).map(|((_, dy), plan)| SampledLayer { dy, plan }).collect();
@@ -78,6 +80,7 @@ impl GradientSink<'_> {
 
     /// Adds a whole gradient, or of a sparse slot its selected components.
     fn accumulate_whole(&mut self, number: usize, gradient: &Tensor) {
+        let _span = trace_span!("accumulate gradients").entered();
         let Some(selected) = &self.values.slots()[number].selected else {
             return self.values.accumulate(number, gradient);
         };

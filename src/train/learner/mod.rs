@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use anyhow::{Context, Result};
 use tch::{Device, Kind, Tensor};
+use tracing::trace_span;
 
 use super::not_finite::NotFinite;
 use crate::data::Batch;
@@ -174,6 +175,7 @@ impl Learner {
             self.keep_columns(probed);
         }
 
+        let clip = trace_span!("clip").entered();
         let (loss, norm) = (Tensor::stack(&losses, 0).sum(Kind::Float), self.values.gradient_norm());
         let numbers = Tensor::stack(&[&loss, &norm], 0);
         self.finite = self.finite.logical_and(&numbers.isfinite().all());
@@ -183,9 +185,10 @@ impl Learner {
             None => norm.ones_like(),
         };
         let gate = UpdateGate { scale, apply: self.finite.shallow_clone() };
+        drop(clip);
         self.updating = true;
-        self.values.update(&self.options.adamw, learning_rate, &gate);
-        self.write_weights();
+        trace_span!("adamw").in_scope(|| self.values.update(&self.options.adamw, learning_rate, &gate));
+        trace_span!("write weights").in_scope(|| self.write_weights());
         self.updating = false;
         let tokens = batches.iter().map(|batch| batch.tokens).sum();
         self.pending.push(PendingStep { step, learning_rate, tokens, numbers, coverage_before });

@@ -1,6 +1,8 @@
 //! `finesift bench`: step time and memory of each method, side by side.
 
-use std::fmt::Write as _;
+mod profile_table;
+mod table;
+
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -8,14 +10,16 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 
 use super::args::DeviceArg;
 use super::{print, values};
 use crate::Usage;
-use crate::bench::{BenchInputs, BenchModel, Coordinator, Kill, Method, Report, Setup, Spec, Worker};
+use crate::bench::{
+    BenchInputs, BenchMachine, BenchModel, Coordinator, Kill, Method, Report, Setup, Spec, StepKind, Worker,
+};
 use crate::data::instruct::InstructionFormat;
 use crate::preset;
-use crate::quantity::{bytes, grouped};
 use crate::signals::{Signal, Signals};
 
 /// Untimed steps: the first ones allocate memory and tune kernels.
@@ -25,6 +29,7 @@ const WARM_UP: usize = 2;
 #[command(after_help = "Examples:
   finesift bench --config benches/shapes/roberta-large.json --batch 32 --seq 128
   finesift bench --model FOLDER --data FILE --plan
+  finesift bench --model FOLDER --methods lora,sift-sampled,sift-columns --profile
   finesift bench --model FOLDER --batches FILE.safetensors --methods sift-sampled --json")]
 pub(super) struct Bench {
     /// Use random weights of this config.json's shape
@@ -81,7 +86,10 @@ pub(super) struct Bench {
     /// Steps between two measurements of a target's gradient mass
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     probe_every: u64,
-    /// Methods to time
+    /// Rank of the adapters of the method lora
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(i64).range(1..=65536))]
+    lora_r: i64,
+    /// Methods to time: forward, full, lora, sift-dense, sift-sampled, sift-columns, sift-rows, sift-blocks
     #[arg(long, value_delimiter = ',', default_value = "forward,full,sift-dense,sift-sampled", value_parser = values::method)]
     methods: Vec<Method>,
     /// Timed steps per method
@@ -96,6 +104,9 @@ pub(super) struct Bench {
     /// Print the memory estimate beside the measurement
     #[arg(long)]
     plan: bool,
+    /// Profile as many further steps: print where the time of a step is spent; needs the CPU
+    #[arg(long)]
+    profile: bool,
     /// Seed of random weights, tokens and dropout
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -146,28 +157,39 @@ impl Bench {
             bar.inc(1);
             bar.set_message(method.to_owned());
         };
-        let steps = self.steps as usize;
         for method in &self.methods {
             bar.set_message(format!("{}: preparing", method.name()));
             coordinator.start(method.name(), self.worker(*method)?)?;
             if self.apart {
-                coordinator.steps(WARM_UP, false, &mut on_step);
-                coordinator.steps(steps, true, &mut on_step);
-                coordinator.finish();
+                self.take_steps(&mut coordinator, &mut on_step);
             }
         }
         if !self.apart {
-            coordinator.steps(WARM_UP, false, &mut on_step);
-            coordinator.steps(steps, true, &mut on_step);
-            coordinator.finish();
+            self.take_steps(&mut coordinator, &mut on_step);
         }
         bar.finish_and_clear();
         let reports = coordinator.reports()?;
-        print(&if self.json { as_json(&reports)? } else { self.as_table(&reports) })?;
+        let machine = BenchMachine::of(&reports)?;
+        print(&if self.json { as_json(&machine, &reports)? } else { table::of(&machine, &reports, self.plan) })?;
         if kill.was_used() {
             return Ok(ExitCode::from(signal.recv().map_or(1, Signal::exit_code) as u8));
         }
         Ok(if reports.iter().any(|report| report.failed.is_some()) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+
+    /// Runs the steps of the methods that have started, and ends them.
+    fn take_steps(&self, coordinator: &mut Coordinator, on_step: &mut dyn FnMut(&str)) {
+        for (kind, number) in self.step_numbers() {
+            coordinator.steps(number, kind, on_step);
+        }
+        coordinator.finish();
+    }
+
+    /// Steps of each method, in their order.
+    fn step_numbers(&self) -> [(StepKind, usize); 3] {
+        let steps = self.steps as usize;
+        let profiled = if self.profile { steps } else { 0 };
+        [(StepKind::WarmUp, WARM_UP), (StepKind::Timed, steps), (StepKind::Profiled, profiled)]
     }
 
     fn spec(&self) -> Result<Spec> {
@@ -194,7 +216,9 @@ impl Bench {
             dropout: self.dropout,
             learning_rate: self.learning_rate,
             clip: self.clip,
+            lora_r: self.lora_r,
             probe_every: self.probe_every,
+            profile: self.profile,
             seed: self.seed,
         })
     }
@@ -213,75 +237,25 @@ impl Bench {
     }
 
     fn bar(&self) -> Result<ProgressBar> {
-        let steps = (WARM_UP + self.steps as usize) * self.methods.len();
-        let bar = ProgressBar::new(steps as u64);
+        let steps: usize = self.step_numbers().iter().map(|(_, number)| number).sum();
+        let bar = ProgressBar::new((steps * self.methods.len()) as u64);
         bar.set_style(ProgressStyle::with_template("{wide_bar} {pos}/{len} steps {msg} {eta}")?);
         if !io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
         Ok(bar)
     }
-
-    fn as_table(&self, reports: &[Report]) -> String {
-        let mut text = format!(
-            "{:<13} {:>14} {:>10} {:>10} {:>11} {:>9} {:>11} {:>11} {:>11}\n",
-            "method", "trainable", "s/step", "min", "tokens/s", "x forward", "peak", "above base", "base"
-        );
-        let forward = reports.iter().find(|report| report.method == Method::Forward.name());
-        let forward = forward.and_then(|report| report.median);
-        let amount = |amount: Option<u64>| amount.map_or("-".into(), |amount| bytes(amount as f64));
-        let number = |number: Option<f64>, decimals: usize| number.map_or("-".into(), |n| format!("{n:.decimals$}"));
-        for report in reports {
-            let base = report.start.as_ref().and_then(|start| start.base);
-            let trained = report.start.as_ref().map_or("-".into(), |start| grouped(start.trained));
-            let ratio = report.median.zip(forward).map(|(own, forward)| own / forward);
-            let above = report.steps_peak.zip(base).map(|(peak, base)| peak.saturating_sub(base));
-            let _ = writeln!(
-                text,
-                "{:<13} {trained:>14} {:>10} {:>10} {:>11} {:>9} {:>11} {:>11} {:>11}",
-                report.method,
-                number(report.median, 4),
-                number(report.min, 4),
-                number(report.tokens_per_second, 0),
-                number(ratio, 2),
-                amount(report.steps_peak),
-                amount(above),
-                amount(base),
-            );
-            if let Some(error) = &report.failed {
-                let _ = writeln!(text, "  {error}");
-            }
-        }
-        for report in reports.iter().filter(|report| !report.losses.is_empty()) {
-            let losses: Vec<String> = report.losses.iter().map(|loss| format!("{loss:.5}")).collect();
-            let _ = writeln!(text, "losses of {}: {}", report.method, losses.join(" "));
-        }
-        if self.plan {
-            reports.iter().for_each(|report| write_estimate(report, &mut text));
-        }
-        text
-    }
 }
 
-/// The estimate of a method's memory, part by part, and its error.
-fn write_estimate(report: &Report, text: &mut String) {
-    let Some(start) = report.start.as_ref().filter(|start| !start.plan.is_empty()) else { return };
-    let _ = writeln!(text, "memory estimate of {}:", report.method);
-    for part in start.plan.iter().filter(|part| part.bytes > 0) {
-        let _ = writeln!(text, "  {:<18} {:>11}", part.part, bytes(part.bytes as f64));
+/// A line for each method. Each names the machine, so that it stands for itself.
+fn as_json(machine: &BenchMachine, reports: &[Report]) -> Result<String> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        #[serde(flatten)]
+        report: &'a Report,
+        machine: &'a BenchMachine,
     }
-    let _ = write!(text, "  {:<18} {:>11}", "total", bytes(report.estimate() as f64));
-    let _ = match report.steps_peak {
-        Some(peak) => {
-            let off = 100.0 * (report.estimate() as f64 / peak as f64 - 1.0);
-            writeln!(text, ", measured {}: {off:+.1} %", bytes(peak as f64))
-        }
-        None => writeln!(text),
-    };
-}
-
-fn as_json(reports: &[Report]) -> Result<String> {
-    reports.iter().map(|report| Ok(serde_json::to_string(report)? + "\n")).collect()
+    reports.iter().map(|report| Ok(serde_json::to_string(&Line { report, machine })? + "\n")).collect()
 }
 
 /// Kills the workers at the first signal. The receiver gets the signal.
