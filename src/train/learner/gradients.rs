@@ -51,7 +51,11 @@ impl GradientSink<'_> {
                     let Some(slot) = slots.weight else { continue };
                     let probed = self.probed.contains(&slot);
                     let selected = self.values.slots()[slot].selected.as_ref().filter(|_| !probed);
-                    if let Some(product) = selected.and_then(|selected| selected.product(&x, &dy)) {
+                    let product = selected.and_then(|selected| {
+                        let _span = trace_span!("sample gradients").entered();
+                        selected.product(&x, &dy)
+                    });
+                    if let Some(product) = product {
                         self.values.accumulate(slot, &product);
                         continue;
                     }
