@@ -29,7 +29,7 @@ pub(super) struct SweepResults {
     #[arg(long, value_enum, default_value_t = ResultsFormat::Md)]
     format: ResultsFormat,
     /// Compare two rows by the paired bootstrap: their names, or their numbers from 1
-    #[arg(long, num_args = 2, value_name = "ROW")]
+    #[arg(long, num_args = 2, value_name = "ROW", conflicts_with = "format")]
     compare: Option<Vec<String>>,
     #[command(flatten)]
     runs: RunsArg,

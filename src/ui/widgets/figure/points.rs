@@ -22,8 +22,8 @@ const HOLLOW: [char; 6] = ['○', '△', '□', '◇', '▽', '☆'];
 const NAMES: u16 = 34;
 const WIDE: u16 = 90;
 
-/// Cells between points that would cover each other.
-const APART: f64 = 2.0;
+/// Cells between points that would cover each other: no more than it takes, since each moves them off their true place.
+const APART: f64 = 1.0;
 
 /// What is drawn of a series.
 struct Traces {
@@ -40,7 +40,7 @@ pub(super) fn draw(frame: &mut Frame, area: Rect, look: &Look, figure: &Figure, 
     };
     let (plot, bottom) = with_legend(frame, area, look, points);
     draw_labels(frame, bottom, look, figure);
-    // The axis takes some of the columns, so that points are a little farther apart than they need to be.
+    // The axis takes some of the columns.
     let space = APART * (ends.1 - ends.0) / f64::from(plot.width.saturating_sub(8).max(1));
     let at = |value: f64| position(&figure.x, value).unwrap_or(ends.0);
     let places = points.places(figure, at, space);
