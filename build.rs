@@ -43,15 +43,17 @@ fn rpath(folder: &str) {
     println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
 }
 
-/// Compiles `src/device/shim.cpp` against the headers of the linked libtorch. They lie beside its libraries, in an unpacked
+/// Compiles the C++ files of `src/device` against the headers of the linked libtorch. They lie beside its libraries, in an unpacked
 /// libtorch as in a Python environment, unless LIBTORCH_INCLUDE says otherwise.
 #[cfg(feature = "torch")]
 fn compile_shim(libtorch: &Path) {
-    const SHIM: &str = "src/device/shim.cpp";
+    const FILES: [&str; 2] = ["src/device/autograd.cpp", "src/device/shim.cpp"];
     for changed in ["LIBTORCH_INCLUDE", "LIBTORCH_CXX11_ABI"] {
         println!("cargo::rerun-if-env-changed={changed}");
     }
-    println!("cargo::rerun-if-changed={SHIM}");
+    for changed in FILES.iter().chain(&["src/device/guarded.h"]) {
+        println!("cargo::rerun-if-changed={changed}");
+    }
     let root = env::var_os("LIBTORCH_INCLUDE").map(Into::into);
     let root = root.unwrap_or_else(|| libtorch.join(".."));
     // The ABI of std::string that libtorch was built with: the new one, since PyTorch 2.7 in its wheels too.
@@ -61,8 +63,9 @@ fn compile_shim(libtorch: &Path) {
         .std("c++17")
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
         .include(root.join("include"))
+        .include(root.join("include/torch/csrc/api/include"))
         .warnings(false)
-        .file(SHIM)
+        .files(FILES)
         .compile("finesift_shim");
 }
 

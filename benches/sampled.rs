@@ -5,7 +5,8 @@
 
 use std::time::Instant;
 
-use finesift::sift::sampled::{GradientSampler, InstructionSet, SampledLayer, SamplingPlan, dense_gradient};
+use finesift::kernels::InstructionSet;
+use finesift::sift::sampled::{GradientSampler, SampledLayer, SamplingPlan, dense_gradient};
 use finesift::sift::{budget, select};
 use tch::{Device, Kind, Tensor};
 

@@ -23,6 +23,9 @@ pub mod headless;
 pub mod hub;
 #[cfg(feature = "torch")]
 pub mod inputs;
+#[cfg(feature = "torch")]
+#[warn(missing_docs)]
+pub mod kernels;
 mod logging;
 pub mod metrics;
 #[cfg(feature = "torch")]

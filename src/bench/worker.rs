@@ -14,6 +14,7 @@ use super::spec::Spec;
 use crate::Usage;
 use crate::data::Batch;
 use crate::device;
+use crate::device::shim::{TensorCount, count_tensors};
 use crate::eval::DeviceBatch;
 use crate::model::{Network, ParameterSpec};
 use crate::panics::catch_panic;
@@ -29,6 +30,8 @@ pub struct Worker {
     device: Device,
     /// Steps run so far.
     step: usize,
+    /// Of what was made since the model was loaded, up to the first timed step. On a CPU only.
+    count: Option<TensorCount>,
 }
 
 /// What runs a step.
@@ -85,6 +88,7 @@ impl Worker {
         if let Some(adapters) = &adapters {
             network.add_adapters(adapters, spec.seed);
         }
+        let count = if device == Device::Cpu { Some(count_tensors()?) } else { None };
         let estimate = match method {
             // The estimate is of training; a forward pass alone keeps no activations.
             Method::Forward => Vec::new(),
@@ -111,10 +115,13 @@ impl Worker {
             setup: seconds,
             plan,
         };
-        Ok((Worker { setup, learning_rate: spec.learning_rate, stepper, device, step: 0 }, start))
+        Ok((Worker { setup, learning_rate: spec.learning_rate, stepper, device, step: 0, count }, start))
     }
 
     fn run_step(&mut self, kind: StepKind) -> Result<StepTime> {
+        if kind != StepKind::WarmUp {
+            self.count = None;
+        }
         let start = Instant::now();
         let batch = self.setup.batch(self.step);
         let batch_seconds = start.elapsed().as_secs_f64();
@@ -137,8 +144,9 @@ impl Worker {
         self.step += 1;
         // libtorch does not return GPU memory, so the bytes in use after a step are the peak.
         let peak = if self.device == Device::Cpu { resident::peak() } else { in_use(self.device) };
+        let tensors = self.count.as_ref().map(TensorCount::peak);
         let ResourceUsage { minor_faults, major_faults, .. } = usage;
-        Ok(StepTime { kind, seconds, batch_seconds, loss, tokens, peak, minor_faults, major_faults, recorded })
+        Ok(StepTime { kind, seconds, batch_seconds, loss, tokens, peak, tensors, minor_faults, major_faults, recorded })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Chooses the device to train on. libtorch's CUDA library is loaded at run time, so that one program runs with and without
 //! a GPU.
 
+pub mod autograd;
 mod dtype;
 mod libtorch;
 pub mod shim;

@@ -1,29 +1,18 @@
 // What tch does not bind, compiled against libtorch's own headers. No exception leaves this file: each function returns
 // whether it succeeded, and otherwise writes libtorch's message to `error`.
 
+#include "guarded.h"
+
 #include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/record_function.h>
+#include <c10/core/Allocator.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
 
-#include <cstdio>
+#include <algorithm>
+#include <memory>
 
 namespace {
-
-// Few bytes are enough for the first lines of a message; the rest is cut.
-template <typename Body>
-bool guarded(char* error, size_t capacity, Body&& body) noexcept {
-  try {
-    body();
-    return true;
-  } catch (const c10::Error& e) {
-    std::snprintf(error, capacity, "%s", e.what_without_backtrace());
-  } catch (const std::exception& e) {
-    std::snprintf(error, capacity, "%s", e.what());
-  } catch (...) {
-    std::snprintf(error, capacity, "an exception of an unknown type");
-  }
-  return false;
-}
 
 // The accelerator whose allocator is asked. Without libtorch_cuda.so, or without a GPU, there is none.
 c10::DeviceAllocator* allocator() {
@@ -51,6 +40,35 @@ void operator_ended(const at::RecordFunction&, at::ObserverContext*) {
     observer.ended();
   }
 }
+
+// Counts the bytes of tensors that this thread makes on the CPU, as libtorch's profiler does.
+class TensorCounter final : public c10::MemoryReportingInfoBase {
+ public:
+  void reportMemoryUsage(void*, int64_t size, size_t, size_t, c10::Device device) override {
+    if (device.is_cpu()) {
+      live_ += size;
+      peak_ = std::max(peak_, live_);
+    }
+  }
+
+  bool memoryProfilingEnabled() const override {
+    return true;
+  }
+
+  int64_t peak() const {
+    return peak_;
+  }
+
+ private:
+  int64_t live_ = 0;
+  int64_t peak_ = 0;
+};
+
+struct Counting {
+  std::shared_ptr<TensorCounter> counter = std::make_shared<TensorCounter>();
+  c10::DebugInfoGuard guard{c10::DebugInfoKind::PROFILER_STATE, counter};
+};
+thread_local std::unique_ptr<Counting> counting;
 
 } // namespace
 
@@ -96,6 +114,18 @@ bool finesift_stop_observing(uint64_t handle, char* error, size_t capacity) {
     observer = {};
     at::removeCallback(handle);
   });
+}
+
+bool finesift_count_tensors(char* error, size_t capacity) {
+  return guarded(error, capacity, [] { counting = std::make_unique<Counting>(); });
+}
+
+int64_t finesift_counted_peak() {
+  return counting == nullptr ? 0 : counting->counter->peak();
+}
+
+void finesift_stop_counting() {
+  counting.reset();
 }
 
 } // extern "C"

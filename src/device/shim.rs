@@ -1,5 +1,5 @@
-//! What tch does not bind: TF32, the caching allocator of the accelerator, and the observation of operators. Safe wrappers around
-//! `shim.cpp`.
+//! What tch does not bind: TF32, the caching allocator of the accelerator, the observation of operators, and a count of tensors.
+//! Safe wrappers around `shim.cpp`.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 
 /// The message of a failed libtorch call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LibtorchError(String);
+pub struct LibtorchError(pub(super) String);
 
 impl Display for LibtorchError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -136,8 +136,39 @@ extern "C" fn ended() {
     }
 }
 
+/// Counts the bytes of the tensors that this thread makes on the CPU, until it is dropped. Those that it made before do not count.
+pub struct TensorCount {
+    /// It belongs to the thread that it was made on.
+    thread: PhantomData<*const ()>,
+}
+
+/// Starts to count. Without a count, allocating a tensor costs nothing more.
+///
+/// # Errors
+/// libtorch's message.
+pub fn count_tensors() -> Result<TensorCount, LibtorchError> {
+    // SAFETY: the buffer has the stated capacity; the function does not throw.
+    checked(|error, capacity| unsafe { finesift_count_tensors(error, capacity) })?;
+    Ok(TensorCount { thread: PhantomData })
+}
+
+impl TensorCount {
+    /// The most bytes that were alive at one time.
+    pub fn peak(&self) -> u64 {
+        // SAFETY: the function reads a number of this thread.
+        unsafe { finesift_counted_peak() }.max(0) as u64
+    }
+}
+
+impl Drop for TensorCount {
+    fn drop(&mut self) {
+        // SAFETY: the function changes what this thread has.
+        unsafe { finesift_stop_counting() }
+    }
+}
+
 /// Makes a call that writes a message of so many bytes at most if it fails.
-fn checked(call: impl FnOnce(*mut c_char, usize) -> bool) -> Result<(), LibtorchError> {
+pub(super) fn checked(call: impl FnOnce(*mut c_char, usize) -> bool) -> Result<(), LibtorchError> {
     let mut message = [0u8; 512];
     if call(message.as_mut_ptr().cast(), message.len()) {
         return Ok(());
@@ -158,6 +189,9 @@ unsafe extern "C" {
         error: *mut c_char,
         capacity: usize,
     ) -> bool;
+    fn finesift_count_tensors(error: *mut c_char, capacity: usize) -> bool;
+    fn finesift_counted_peak() -> i64;
+    fn finesift_stop_counting();
     fn finesift_stop_observing(handle: u64, error: *mut c_char, capacity: usize) -> bool;
 }
 
@@ -207,6 +241,22 @@ mod tests {
         assert_eq!(2 * ends, seen.len(), "{seen:?}");
         // Without an observer the next one is taken.
         drop(observe_operators(on_operator).unwrap());
+    }
+
+    #[test]
+    fn tensors_are_counted_while_they_live() {
+        let zeros = |numbers: i64| Tensor::zeros([numbers], (Kind::Float, Device::Cpu));
+        let before = zeros(1 << 20);
+        let count = count_tensors().unwrap();
+        assert_eq!(count.peak(), 0);
+        let held = zeros(1000);
+        drop((zeros(500), before));
+        let _ = zeros(2000).shallow_clone();
+        drop(held);
+        assert!((12_000..12_500).contains(&count.peak()), "{}", count.peak());
+        drop(count);
+        let count = count_tensors().unwrap();
+        assert_eq!(count.peak(), 0);
     }
 
     #[test]

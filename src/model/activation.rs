@@ -2,6 +2,8 @@
 
 use tch::Tensor;
 
+use super::fused::{gelu, silu_gate};
+
 /// An activation function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
@@ -28,13 +30,21 @@ impl Activation {
         ("swish", Activation::Silu),
     ];
 
-    /// Applies the function to each component, in the shape and dtype of `x`.
-    pub fn forward(self, x: &Tensor) -> Tensor {
+    /// Applies the function to each component, in the shape and dtype of `x`, which nothing else needs.
+    pub fn forward(self, x: Tensor) -> Tensor {
         match self {
-            Activation::Gelu => x.gelu("none"),
+            Activation::Gelu => gelu(x),
             Activation::GeluTanh => x.gelu("tanh"),
             Activation::Relu => x.relu(),
             Activation::Silu => x.silu(),
+        }
+    }
+
+    /// The function of `gate`, times `up`: of operands that nothing else needs.
+    pub fn gate(self, gate: Tensor, up: Tensor) -> Tensor {
+        match self {
+            Activation::Silu => silu_gate(gate, up),
+            _ => self.forward(gate) * up,
         }
     }
 }

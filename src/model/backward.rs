@@ -1,8 +1,7 @@
 //! Gradients of chosen parameters, without autograd ever holding the dense gradient of a linear layer's weight.
 //!
 //! The backward pass goes over the segments from last to first. Each starts from a detached leaf and is differentiated on its
-//! own, through the scalar Σ h·dh whose gradient is exactly dh, so that only one segment's graph and gradients are alive at a
-//! time. A linear layer yields its input x and the gradient dy of its output; the visitor makes of them what it needs.
+//! own, so that only one segment's graph and gradients are alive at a time. A linear layer yields its input x and the gradient dy of its output; the visitor makes of them what it needs.
 
 use std::collections::HashMap;
 
@@ -11,7 +10,8 @@ use tch::{Kind, Tensor, no_grad};
 use super::objective::{LossGradients, Objective};
 use super::parameters::Parameters;
 use super::segments::Segments;
-use super::tape::{ForwardPass, LinearRecord, LinearSlots, RecordedLayer};
+use super::tape::{ForwardPass, LinearSlots, RecordedLayer, Tape};
+use crate::device::autograd;
 
 /// The parameters whose gradient is computed, each with the number of its slot.
 pub struct GradTargets {
@@ -200,7 +200,7 @@ struct SegmentGraph {
     /// The segment's input as a leaf; undefined where no segment below has a backward pass.
     input: Tensor,
     output: Tensor,
-    records: Vec<LinearRecord>,
+    tape: Tape,
     leaves: Vec<Leaf>,
 }
 
@@ -212,40 +212,41 @@ impl SegmentGraph {
         segment: usize,
         input: &Tensor,
     ) -> SegmentGraph {
-        // A linear layer's own parameters require no gradient, so y is part of a graph only if x is.
-        let input = if segment > 0 { input.detach().set_requires_grad(true) } else { Tensor::new() };
+        let input =
+            if segment > 0 { input.detach().set_requires_grad(segment > targets.lowest) } else { Tensor::new() };
         let mut pass = ForwardPass::recording(options.training, &targets.linear);
         let output = options.forward(network, segment, &input, &mut pass);
         let leaves = targets.leaves.get(&segment).into_iter().flatten();
         let leaves = leaves.map(|leaf| Leaf { slot: leaf.slot, tensor: leaf.tensor.shallow_clone() }).collect();
-        let records = pass.into_records(&input);
+        let tape = pass.into_tape(&input);
         let input = if segment > targets.lowest { input } else { Tensor::new() };
-        SegmentGraph { input, output, records, leaves }
+        SegmentGraph { input, output, tape, leaves }
     }
 
     /// The gradients of the segment's targets, and that of its input where a segment below needs it. `incoming` is the
     /// gradient of its output.
     fn backward(self, incoming: &Tensor) -> (Vec<Gradient>, Tensor) {
-        let mut inputs: Vec<&Tensor> = self.records.iter().map(|record| &record.output).collect();
-        inputs.extend(self.leaves.iter().map(|leaf| &leaf.tensor));
-        if self.input.defined() {
-            inputs.push(&self.input);
-        }
+        let SegmentGraph { input, output, tape, leaves } = self;
+        let mut inputs: Vec<&Tensor> = leaves.iter().map(|leaf| &leaf.tensor).collect();
+        inputs.extend(Some(&tape.end).filter(|_| !tape.records.is_empty()));
+        inputs.extend(Some(&input).filter(|input| input.defined()));
         if inputs.is_empty() {
             return (Vec::new(), Tensor::new());
         }
-        let scalar = (&self.output * incoming).sum(self.output.kind());
-        let mut found = Tensor::run_backward(&[&scalar], &inputs, false, false).into_iter();
-        let mut gradients = Vec::with_capacity(self.records.len() + self.leaves.len());
+        let mut found = autograd::gradients(&output, incoming, &inputs);
+        let below = if input.defined() { found.pop().unwrap_or_default() } else { Tensor::new() };
+        let mut gradients = Vec::with_capacity(tape.records.len() + leaves.len());
         let flat = |tensor: Tensor| tensor.flatten(0, -2);
-        for (record, dy) in self.records.into_iter().zip(found.by_ref()) {
-            gradients.push(Gradient::Linear { slots: record.slots, x: flat(record.input), dy: flat(dy) });
+        for mut record in tape.records {
+            if let Some(dy) = record.take_gradient() {
+                gradients.push(Gradient::Linear { slots: record.slots, x: flat(record.input), dy: flat(dy) });
+            }
         }
-        for (Leaf { slot, tensor }, gradient) in self.leaves.into_iter().zip(found.by_ref()) {
+        for (Leaf { slot, tensor }, gradient) in leaves.into_iter().zip(found) {
             // Undefined for a parameter that the batch does not use, such as a table of unused rows.
             let gradient = if gradient.defined() { gradient } else { tensor.zeros_like().to_kind(Kind::Float) };
             gradients.push(Gradient::Leaf { slot, gradient });
         }
-        (gradients, found.next().unwrap_or_default())
+        (gradients, below)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use tch::{Device, Kind, Tensor};
 
 use super::builder::{Builder, ParameterKind};
+use super::fused::rms_norm;
 use super::lora::LoraAdapter;
 use super::tape::ForwardPass;
 
@@ -71,7 +72,7 @@ impl Linear {
             }
             _ => (x.linear(&self.weight, self.bias.as_ref()), false),
         };
-        pass.record(&self.name, x, &y, saved);
+        let y = pass.record(&self.name, x, y, saved);
         match &self.adapter {
             Some(adapter) => adapter.add_to(&y, x, pass),
             None => y,
@@ -175,8 +176,7 @@ impl Norm for LayerNorm {
     }
 }
 
-/// Root-mean-square norm (Zhang and Sennrich, arXiv 1910.07467), computed in fp32 and rounded before the product with the
-/// weight, as `LlamaRMSNorm` does it.
+/// Root-mean-square norm (Zhang and Sennrich, arXiv 1910.07467).
 pub struct RmsNorm {
     weight: Tensor,
     eps: f64,
@@ -188,9 +188,7 @@ impl Norm for RmsNorm {
     }
 
     fn forward(&self, x: &Tensor) -> Tensor {
-        let wide = x.to_kind(Kind::Float);
-        let mean = wide.square().mean_dim(Some(&[-1i64][..]), true, Kind::Float);
-        (wide * (mean + self.eps).rsqrt()).to_kind(x.kind()) * &self.weight
+        rms_norm(x, &self.weight, self.eps)
     }
 }
 
@@ -232,7 +230,7 @@ mod tests {
                         assert!(off.double_value(&[]) < 1e-6, "{rows}x{length}x{inputs} to {outputs}: {off:?}");
                     }
                 }
-                let record = pass.into_records(&x).remove(0);
+                let record = pass.into_tape(&x).records.remove(0);
                 assert_eq!(record.input, x.detach());
             }
         }

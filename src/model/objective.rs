@@ -5,6 +5,8 @@
 
 use tch::{Kind, Reduction, Tensor, no_grad};
 
+use super::fused::cross_entropy_gradient;
+
 /// Components of the fp32 logits that are in memory at a time: 128 MiB.
 pub(super) const CHUNK_LOGITS: i64 = 32 << 20;
 
@@ -84,12 +86,9 @@ impl Objective<'_> {
         let mut output_gradient = flat.zeros_like();
         let mut loss = Tensor::zeros([], (Kind::Float, output.device()));
         for chunk in self.chunks(output, positions, labels) {
-            let mut log_probabilities = chunk.logits().log_softmax(-1, Kind::Float);
-            let labels = chunk.labels.unsqueeze(-1);
-            loss -= log_probabilities.gather(-1, &labels, false).sum(Kind::Float);
-            let mut gradient = log_probabilities.exp_();
-            let _ = gradient.scatter_add_(-1, &labels, &labels.ones_like().to_kind(Kind::Float).neg());
-            let gradient = (gradient * self.scale).to_kind(table.kind());
+            let (sum, gradient) = cross_entropy_gradient(chunk.logits(), &chunk.labels, self.scale);
+            loss += sum;
+            let gradient = gradient.to_kind(table.kind());
             let _ = output_gradient.index_copy_(0, &chunk.positions, &gradient.matmul(table));
             if let Some(sum) = &mut table_gradient {
                 *sum += gradient.tr().matmul(&chunk.hidden);
@@ -107,7 +106,10 @@ impl Objective<'_> {
     ) -> impl Iterator<Item = Chunk<'a>> + use<'a> {
         let flat = output.reshape([-1, output.size().last().copied().unwrap_or(1)]);
         let vocabulary = self.lm_head.map_or(1, |table| table.size()[0]);
-        let (total, length) = (positions.numel() as i64, (CHUNK_LOGITS / vocabulary).max(1));
+        let (total, most) = (positions.numel(), (CHUNK_LOGITS / vocabulary).max(1) as usize);
+        // As few as there can be, of equal length.
+        let length = total.div_ceil(total.div_ceil(most).max(1)).max(1) as i64;
+        let total = total as i64;
         (0..total).step_by(length as usize).filter_map(move |start| {
             let part = |tensor: &Tensor| tensor.narrow(0, start, length.min(total - start));
             let positions = part(positions);

@@ -1,8 +1,11 @@
 //! What a forward pass carries through the layers: whether dropout is on, and the tape of the linear layers in training.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
+
+use crate::device::autograd::{Incoming, attach};
 
 /// Numbers of the slots that a linear layer's parameters are trained in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,17 +28,26 @@ pub struct RecordedLayer {
 pub struct ForwardPass<'a> {
     training: bool,
     recorded: Option<&'a HashMap<String, RecordedLayer>>,
-    records: Vec<LinearRecord>,
+    tape: Tape,
 }
 
-/// The input and output of a linear layer in a forward pass.
+/// The linear layers of a forward pass in training.
+pub struct Tape {
+    /// In the order of the forward pass.
+    pub records: Vec<LinearRecord>,
+    /// A leaf without elements that the graph leads to from the output of every recorded layer: differentiating with respect to it
+    /// gives all of these their gradients.
+    pub end: Tensor,
+}
+
+/// The input of a linear layer in a forward pass, and the gradient of its output after the backward pass.
 pub struct LinearRecord {
     /// The slots of the layer's parameters.
     pub slots: LinearSlots,
     /// x, `[…, in]`, or `[…, c]` of the columns that are needed; outside the graph.
     pub input: Tensor,
-    /// y, `[…, out]`, as part of the graph.
-    pub output: Tensor,
+    /// dy, written in the backward pass.
+    gradient: Arc<Mutex<Option<Tensor>>>,
     /// The columns of x that are needed, while x is whole.
     columns: Option<Tensor>,
     /// Whether the graph keeps x in any case.
@@ -45,17 +57,17 @@ pub struct LinearRecord {
 impl<'a> ForwardPass<'a> {
     /// Without dropout, and without a tape.
     pub fn inference() -> ForwardPass<'a> {
-        ForwardPass { training: false, recorded: None, records: Vec::new() }
+        ForwardPass { training: false, recorded: None, tape: Tape::new() }
     }
 
     /// With dropout if `training`, and a tape of the `recorded` layers by name.
     pub fn recording(training: bool, recorded: &'a HashMap<String, RecordedLayer>) -> ForwardPass<'a> {
-        ForwardPass { training, recorded: Some(recorded), records: Vec::new() }
+        ForwardPass { training, recorded: Some(recorded), tape: Tape::new() }
     }
 
     /// With dropout if `training`, and without a tape.
     pub fn without_tape(training: bool) -> ForwardPass<'a> {
-        ForwardPass { training, recorded: None, records: Vec::new() }
+        ForwardPass { training, recorded: None, tape: Tape::new() }
     }
 
     /// The probability of dropout: `p` in training, else 0.
@@ -69,29 +81,53 @@ impl<'a> ForwardPass<'a> {
     }
 
     /// Puts the layer `name` on the tape, if it is one of those to record. `saved` says that the graph keeps its input in any case.
-    pub fn record(&mut self, name: &str, input: &Tensor, output: &Tensor, saved: bool) {
-        if let Some(RecordedLayer { slots, columns }) = self.recorded.and_then(|recorded| recorded.get(name)) {
-            let columns = columns.as_ref().map(Tensor::shallow_clone);
-            let (input, output) = (input.detach(), output.shallow_clone());
-            self.records.push(LinearRecord { slots: *slots, input, output, columns, saved });
-        }
+    /// Returns the output to go on with.
+    pub fn record(&mut self, name: &str, input: &Tensor, output: Tensor, saved: bool) -> Tensor {
+        let Some(RecordedLayer { slots, columns }) = self.recorded.and_then(|recorded| recorded.get(name)) else {
+            return output;
+        };
+        let gradient = Arc::new(Mutex::new(None));
+        let record = Arc::clone(&gradient);
+        let recorded = output.detach();
+        attach(
+            c"RecordedLinearBackward",
+            [&output, &self.tape.end],
+            &recorded,
+            move |Incoming { gradient, .. }| {
+                *record.lock().unwrap_or_else(PoisonError::into_inner) = Some(gradient.shallow_clone());
+                [gradient, Tensor::new()]
+            },
+        );
+        let columns = columns.as_ref().map(Tensor::shallow_clone);
+        self.tape.records.push(LinearRecord { slots: *slots, input: input.detach(), gradient, columns, saved });
+        recorded
     }
 
-    /// The tape, in the order of the forward pass. Of an input it has the columns that are needed only, where that takes less
-    /// memory: not if one of the layers that share the input needs all of it, nor if something else keeps it, as the segment does
-    /// its own input.
-    pub fn into_records(self, segment_input: &Tensor) -> Vec<LinearRecord> {
-        let whole: Vec<bool> =
-            self.records.iter().map(|record| record.is_whole(segment_input, &self.records)).collect();
+    /// The tape. Of an input it has the columns that are needed only, where that takes less memory: not if one of the layers that
+    /// share the input needs all of it, nor if something else keeps it, as the segment does its own input.
+    pub fn into_tape(self, segment_input: &Tensor) -> Tape {
+        let Tape { records, end } = self.tape;
+        let whole: Vec<bool> = records.iter().map(|record| record.is_whole(segment_input, &records)).collect();
         let narrowed = |(record, whole): (LinearRecord, bool)| match &record.columns {
             Some(columns) if !whole => LinearRecord { input: record.input.index_select(-1, columns), ..record },
             _ => record,
         };
-        self.records.into_iter().zip(whole).map(narrowed).collect()
+        Tape { records: records.into_iter().zip(whole).map(narrowed).collect(), end }
+    }
+}
+
+impl Tape {
+    fn new() -> Tape {
+        Tape { records: Vec::new(), end: Tensor::zeros([0], (Kind::Float, Device::Cpu)).set_requires_grad(true) }
     }
 }
 
 impl LinearRecord {
+    /// The gradient of the layer's output, dy `[…, out]`, after the backward pass; `None` if the loss does not depend on it.
+    pub fn take_gradient(&mut self) -> Option<Tensor> {
+        self.gradient.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     fn is_whole(&self, segment_input: &Tensor, all: &[LinearRecord]) -> bool {
         let is_input = |tensor: &Tensor| tensor.defined() && tensor.data_ptr() == self.input.data_ptr();
         let sharing = || all.iter().filter(|other| is_input(&other.input));
@@ -119,10 +155,11 @@ mod tests {
         let recorded = layers.iter().enumerate().map(layer).collect();
         let mut pass = ForwardPass::recording(false, &recorded);
         for (number, (input, _)) in layers.iter().enumerate() {
-            pass.record(&number.to_string(), &inputs[*input], &Tensor::new(), saved);
+            let output = Tensor::zeros([2], (Kind::Float, Device::Cpu));
+            assert!(pass.record(&number.to_string(), &inputs[*input], output, saved).requires_grad());
         }
-        pass.record("another", &inputs[0], &Tensor::new(), saved);
-        let records = pass.into_records(&inputs[0]);
+        assert!(!pass.record("another", &inputs[0], Tensor::new(), saved).requires_grad());
+        let Tape { records, .. } = pass.into_tape(&inputs[0]);
         for (record, (input, _)) in records.iter().zip(layers) {
             let width = record.input.size()[2];
             assert!(record.input.equal(&inputs[*input].narrow(2, 0, width)));

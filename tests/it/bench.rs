@@ -245,6 +245,61 @@ fn texts_are_batched_as_in_a_run_and_the_memory_estimate_is_printed() {
     }
 }
 
+/// Three blocks of MiniLM's shape and of a small decoder, as short as steps can be whose activations are most of the memory.
+#[test]
+fn the_estimate_is_within_4_percent_of_the_tensors_that_are_alive_at_the_peak() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let config = |name: &str, json: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, json).unwrap();
+        path.display().to_string()
+    };
+    let minilm = config(
+        "minilm.json",
+        r#"{"model_type": "bert", "vocab_size": 1000, "hidden_size": 384, "num_hidden_layers": 3,
+            "num_attention_heads": 12, "intermediate_size": 1536, "max_position_embeddings": 512}"#,
+    );
+    let llama = |act: &str| {
+        format!(
+            r#"{{"model_type": "llama", "vocab_size": 512, "hidden_size": 576, "num_hidden_layers": 3, "hidden_act": "{act}",
+                "num_attention_heads": 9, "num_key_value_heads": 3, "head_dim": 32, "intermediate_size": 1536,
+                "max_position_embeddings": 8192, "tie_word_embeddings": true}}"#
+        )
+    };
+    let (decoder, gelu) = (config("decoder.json", &llama("silu")), config("gelu.json", &llama("gelu")));
+    let all = "sift-sampled,sift-columns,sift-rows,sift-blocks,full,lora";
+    let cases: [(&str, &[&str], &str); 7] = [
+        (&minilm, &["--batch", "32", "--seq", "128", "--rate", "0.05"], all),
+        (&minilm, &["--batch", "32", "--seq", "128", "--rate", "0.008", "--dropout"], "sift-sampled,sift-columns"),
+        (&minilm, &["--batch", "32", "--seq", "128", "--rate", "0.008", "--checkpointing"], "sift-sampled"),
+        (&decoder, &["--batch", "8", "--seq", "256", "--rate", "0.05"], all),
+        (&decoder, &["--batch", "8", "--seq", "256", "--rate", "0.05", "--checkpointing"], "sift-sampled,sift-rows"),
+        (&gelu, &["--batch", "8", "--seq", "256", "--rate", "0.05"], "sift-sampled"),
+        (&minilm, &["--batch", "4", "--seq", "500", "--rate", "0.01"], "sift-sampled"),
+    ];
+    let mut off = Vec::new();
+    for (config, more, methods) in cases {
+        let common = ["bench", "--config", config, "--steps", "1", "--methods", methods, "--apart", "--json"];
+        for report in lines(&[&common[..], more].concat()) {
+            let counted = report["tensors"].as_f64().unwrap();
+            let parts = report["start"]["plan"].as_array().or_else(|| report["plan"].as_array()).unwrap();
+            let of_tensors = |part: &&Value| part["part"] != "weights" && part["part"] != "process";
+            let estimated: f64 = parts.iter().filter(of_tensors).map(|part| part["bytes"].as_f64().unwrap()).sum();
+            let (method, percent) =
+                (report["method"].as_str().unwrap().to_owned(), 100.0 * (estimated / counted - 1.0));
+            let mib = |bytes: f64| bytes / f64::from(1 << 20);
+            let line =
+                format!("{more:?} {method}: {:.1} MiB, counted {:.1}: {percent:+.1} %", mib(estimated), mib(counted));
+            println!("{line}");
+            if percent.abs() > 4.0 {
+                off.push(line);
+            }
+        }
+    }
+    assert!(off.is_empty(), "{off:#?}");
+}
+
 #[test]
 fn plan_prints_the_largest_batch_that_fits() {
     let tiny = Tiny::new(0.0);

@@ -12,7 +12,8 @@ pub enum Group {
     ElementWise,
     /// New tensors, fills, copies and lookups by index.
     Memory,
-    /// Of the training method: sampled gradients, clipping, AdamW, writing the weights. Spans of our own code.
+    /// Of the training method: sampled gradients, clipping, AdamW, writing the weights. Spans of our own code, except for those of
+    /// kernels for element-wise operations.
     Method,
     /// Views, the bookkeeping of autograd, and operators that are in no list.
     Other,
@@ -118,6 +119,7 @@ impl Group {
     pub fn of(section: Section<'_>) -> Group {
         let name = match section {
             Section::Step => return Group::Outside,
+            Section::Span(name) if name.starts_with("kernel ") => return Group::ElementWise,
             Section::Span(_) => return Group::Method,
             Section::Operator(name) => name,
         };

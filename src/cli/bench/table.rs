@@ -71,11 +71,15 @@ fn write_estimate(report: &Report, text: &mut String) {
         let _ = writeln!(text, "  {:<18} {:>11}", part.part, bytes(part.bytes as f64));
     }
     let _ = write!(text, "  {:<18} {:>11}", "total", bytes(report.estimate() as f64));
+    let beside = |estimate: u64, measured: u64| 100.0 * (estimate as f64 / measured as f64 - 1.0);
     let _ = match report.steps_peak {
-        Some(peak) => {
-            let off = 100.0 * (report.estimate() as f64 / peak as f64 - 1.0);
-            writeln!(text, ", measured {}: {off:+.1} %", bytes(peak as f64))
-        }
+        Some(peak) => writeln!(text, ", measured {}: {:+.1} %", bytes(peak as f64), beside(report.estimate(), peak)),
         None => writeln!(text),
     };
+    if let Some(counted) = report.tensors {
+        let estimate = report.estimated_tensors();
+        let (off, counted) = (beside(estimate, counted), bytes(counted as f64));
+        let estimate = bytes(estimate as f64);
+        let _ = writeln!(text, "  {:<18} {estimate:>11}, counted {counted}: {off:+.1} %", "without weights");
+    }
 }

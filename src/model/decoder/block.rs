@@ -137,8 +137,8 @@ impl<N: Norm> DecoderBlock for Block<N> {
         let attended = self.attention(&normed, attention, cache, pass);
         let hidden = hidden + self.o_proj.forward(&attended, pass);
         let normed = self.post_attention_layernorm.forward(&hidden);
-        let gate = self.activation.forward(&self.gate_proj.forward(&normed, pass));
-        let inner = gate * self.up_proj.forward(&normed, pass);
+        let (gate, up) = (self.gate_proj.forward(&normed, pass), self.up_proj.forward(&normed, pass));
+        let inner = self.activation.gate(gate, up);
         hidden + self.down_proj.forward(&inner, pass)
     }
 
@@ -148,11 +148,11 @@ impl<N: Norm> DecoderBlock for Block<N> {
     /// - H·e of the block's input and H·4 of each norm's input, which is the same memory where e is 4; where heads are
     ///   normalized, (Q + K)·4 of their inputs;
     /// - 2·(Q + K)·e: rotated queries and keys, values, and attention's output; A·4 of attention, which is fused;
-    /// - 3·I·e: the gate before and after its activation function, and what it multiplies;
-    /// - of trained layers their inputs and outputs, where these are not among the above: H·e for q, k and v together, H·e
-    ///   for gate and up together, I·e for down, or less where gradients are made of some columns; Q, K, H and H for the
-    ///   outputs of q, k, o and down; on a CPU Q for a copy of o's input, or the columns of it. Layers that run through
-    ///   oneDNN or have an adapter keep their inputs as well; adapters what [`LoraAdapter`](crate::model::lora) says.
+    /// - 2·I·e: the gate and what it multiplies; of an activation function other than SiLU 3·I·e, its result too;
+    /// - of trained layers their inputs, where these are not among the above: H·e for q, k and v together, H·e for gate and
+    ///   up together, I·e for down, or less where gradients are made of some columns; on a CPU Q for a copy of o's input, or
+    ///   the columns of it. Layers that run through oneDNN or have an adapter keep their inputs as well; adapters what
+    ///   [`LoraAdapter`](crate::model::lora) says.
     ///
     /// Within the MLP there are gradients of 3·(H + I)·e. The last segment's hidden states, H·e, live through the whole
     /// backward pass.
@@ -160,8 +160,6 @@ impl<N: Norm> DecoderBlock for Block<N> {
         let (hidden, inner) = (self.q_proj.inputs() as u128, self.gate_proj.outputs() as u128);
         let (query, key) = (self.q_proj.outputs() as u128, self.k_proj.outputs() as u128);
         let element = step.element_size;
-        let [q, k, o] = [&self.q_proj, &self.k_proj, &self.o_proj].map(|layer| step.trains(layer));
-        let down = step.trains(&self.down_proj);
         let shared: [&[&Linear]; 3] =
             [&[&self.q_proj, &self.k_proj, &self.v_proj], &[&self.gate_proj, &self.up_proj], &[&self.down_proj]];
         let inputs: u128 = shared.iter().map(|layers| step.kept_input(layers)).sum();
@@ -173,14 +171,10 @@ impl<N: Norm> DecoderBlock for Block<N> {
             true if attended == query => 0,
             true => attended,
         };
-        let outputs = q * query + k * key + (o + down) * hidden;
+        let gated = if self.activation == Activation::Silu { 2 * inner } else { 3 * inner };
         let norms = if element == 4 { 2 * hidden * 4 } else { hidden * element + 2 * hidden * 4 };
-        let head_norms = match (&self.head_norms, element) {
-            (None, _) => 0,
-            (Some(_), 4) => ((1 - q) * query + (1 - k) * key) * 4,
-            (Some(_), _) => (query + key) * 4,
-        };
-        let kept = (2 * query + 2 * key + 3 * inner + inputs + outputs + copied) * element;
+        let head_norms = self.head_norms.as_ref().map_or(0, |_| (query + key) * 4);
+        let kept = (2 * query + 2 * key + gated + inputs + copied) * element;
         let linear =
             [&self.q_proj, &self.k_proj, &self.v_proj, &self.o_proj, &self.gate_proj, &self.up_proj, &self.down_proj];
         BlockActivations {

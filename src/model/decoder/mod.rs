@@ -108,10 +108,12 @@ impl Decoder {
         })
     }
 
-    /// Bytes that the loss takes: fp32 logits of one chunk and their gradient, and hidden states with their gradients.
+    /// Bytes that the loss takes: fp32 logits of one chunk, on a GPU with their gradient beside them, and hidden states with
+    /// their gradients.
     pub fn loss_memory(&self, step: &TrainingStep<'_>) -> u128 {
         let logits = (step.tokens() * self.config.vocab_size as u128).min(CHUNK_LOGITS as u128) * 4;
-        2 * logits + 5 * step.tokens() * self.config.hidden_size as u128 * step.element_size
+        let copies = if step.gpu { 2 } else { 1 };
+        copies * logits + 5 * step.tokens() * self.config.hidden_size as u128 * step.element_size
     }
 
     fn kind(&self) -> Kind {

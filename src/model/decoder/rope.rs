@@ -6,6 +6,7 @@ use std::f64::consts::TAU;
 use tch::{Kind, Tensor};
 
 use crate::model::config::{DecoderConfig, RopeScaling};
+use crate::model::fused::rotate;
 
 /// Cosines and sines, `[rows, 1, length, head_dim / 2]` each, in the network's dtype.
 pub(in crate::model) struct RotaryEmbedding {
@@ -25,12 +26,9 @@ impl RotaryEmbedding {
         RotaryEmbedding { cos: (angles.cos() * scale).to_kind(kind), sin: (angles.sin() * scale).to_kind(kind) }
     }
 
-    /// Rotates queries or keys `[rows, heads, length, head_dim]`. Component i of the first half and component i of the
-    /// second half are a pair, as Hugging Face checkpoints have it.
+    /// Rotates queries or keys `[rows, heads, length, head_dim]`, whose pairs are those of Hugging Face's checkpoints.
     pub fn apply(&self, x: &Tensor) -> Tensor {
-        let halves = x.chunk(2, -1);
-        let (a, b) = (&halves[0], &halves[1]);
-        Tensor::cat(&[a * &self.cos - b * &self.sin, b * &self.cos + a * &self.sin], -1)
+        rotate(x, &self.cos, &self.sin)
     }
 }
 

@@ -75,7 +75,7 @@ impl EncoderSegment for Block {
         let projected = self.attention_output.forward(&attended, pass);
         let projected = pass.dropout(projected, self.hidden_dropout);
         let attended = self.attention_norm.forward(&(projected + hidden));
-        let inner = self.activation.forward(&self.intermediate.forward(&attended, pass));
+        let inner = self.activation.forward(self.intermediate.forward(&attended, pass));
         let outer = self.output.forward(&inner, pass);
         let outer = pass.dropout(outer, self.hidden_dropout);
         self.output_norm.forward(&(outer + attended))
@@ -91,13 +91,14 @@ impl EncoderBlock for Block {
     /// - 2·H·m for two dropout masks of m bytes an element: 1 on a GPU, e on a CPU;
     /// - A·4 of fused attention; of attention that is not fused, 3·H·e for copies of query, key and value and L·A·(2e + m)
     ///   for its weights before and after dropout and the mask;
-    /// - of trained layers what is dropped otherwise: the outputs of `attention_output` and `output`, and the inputs of
-    ///   `intermediate` and `output`, or the columns that their gradients are made of. Layers that run through oneDNN or have
-    ///   an adapter keep their inputs as well; adapters what [`LoraAdapter`](crate::model::lora) says;
+    /// - of trained layers what is dropped otherwise: the inputs of `intermediate` and `output`, or the columns that their
+    ///   gradients are made of. Layers that run through oneDNN or have an adapter keep their inputs as well; adapters what
+    ///   [`LoraAdapter`](crate::model::lora) says;
     /// - the columns of attention's output that `attention_output` needs, if not all: on top of the output, which fused attention
     ///   keeps, or in its place.
     ///
-    /// Within the MLP there are gradients of 2·(H + I)·e, within attention that is not fused L·A·e.
+    /// Within the MLP there are gradients of (2·H + I)·e, or 2·(H + I)·e where that of the activation function does not take the
+    /// place of its input, within attention that is not fused L·A·e.
     fn activations(&self, step: &TrainingStep<'_>) -> BlockActivations {
         let (hidden, inner, heads) =
             (self.query.inputs() as u128, self.intermediate.outputs() as u128, self.heads as u128);
@@ -110,9 +111,7 @@ impl EncoderBlock for Block {
         } else {
             (heads * 4, 0)
         };
-        let (projection, output) = (step.trains(&self.attention_output), step.trains(&self.output));
         let inputs = step.kept_input(&[&self.intermediate]) + step.kept_input(&[&self.output]);
-        let of_trained = (projection + output) * hidden + inputs;
         let taped =
             [&self.attention_output, &self.intermediate, &self.output].map(|linear| step.taped_input(&[linear]));
         let attended = match taped[0] {
@@ -120,11 +119,13 @@ impl EncoderBlock for Block {
             columns if self.is_unfused(step) => columns,
             columns => hidden + columns,
         };
+        let in_place = !step.gpu && element == 4 && self.activation == Activation::Gelu;
+        let gradients = if in_place { 1 } else { 2 };
         let linear = [&self.query, &self.key, &self.value, &self.attention_output, &self.intermediate, &self.output];
         BlockActivations {
-            kept: (6 * hidden + attended + inner + of_trained) * element + masks + attention + step.adapters(&linear),
+            kept: (6 * hidden + attended + inner + inputs) * element + masks + attention + step.adapters(&linear),
             inputs: (hidden + taped.iter().sum::<u128>()) * element,
-            mlp: 2 * (hidden + inner) * element,
+            mlp: (2 * hidden + gradients * inner) * element,
             attention: (scores + 2 * hidden * element) as i128 - (inner * element) as i128,
         }
     }

@@ -20,9 +20,10 @@ use std::ops::Range;
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
+use crate::kernels::InstructionSet;
+use crate::kernels::numbers::{as_f32, as_f32_mut};
 use column::{CHUNK, Column};
 pub use plan::SamplingPlan;
-pub use vector::InstructionSet;
 
 /// Strips that the tokens are summed in, each by its own tasks. It does not depend on the number of threads: sums would, too.
 const STRIPS: usize = 8;
@@ -198,23 +199,4 @@ impl Task<'_> {
             }
         });
     }
-}
-
-fn as_f32(tensor: &Tensor) -> &[f32] {
-    debug_assert!(tensor.kind() == Kind::Float && tensor.device() == Device::Cpu && tensor.is_contiguous());
-    if tensor.numel() == 0 {
-        return &[];
-    }
-    // SAFETY: a contiguous fp32 CPU tensor is `numel` floats from its data pointer, and the borrow keeps it alive.
-    unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<f32>(), tensor.numel()) }
-}
-
-/// The numbers of a tensor that nothing else shares.
-fn as_f32_mut(tensor: &mut Tensor) -> &mut [f32] {
-    debug_assert!(tensor.kind() == Kind::Float && tensor.device() == Device::Cpu && tensor.is_contiguous());
-    if tensor.numel() == 0 {
-        return &mut [];
-    }
-    // SAFETY: as above; and the caller made the tensor and shares it with nothing.
-    unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<f32>(), tensor.numel()) }
 }

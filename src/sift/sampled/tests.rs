@@ -5,7 +5,8 @@ use tch::{Device, Kind, Tensor};
 
 use super::super::select;
 use super::column::CHUNK;
-use super::{GradientSampler, InstructionSet, SampledLayer, SamplingPlan, dense_gradient};
+use super::{GradientSampler, SampledLayer, SamplingPlan, dense_gradient};
+use crate::kernels::InstructionSet;
 
 /// A layer and the selected components of its weight.
 #[derive(Clone, Debug)]

@@ -10,55 +10,11 @@ use std::ops::Range;
 
 use super::column::{CHUNK, Column};
 use super::plan::SamplingPlan;
-
-/// The vector instructions of a processor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InstructionSet {
-    /// Vectors of 16 numbers.
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-    /// Vectors of 8 numbers.
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    /// Those that every processor of the target has; on AArch64 they include NEON.
-    Portable,
-}
+use crate::kernels::InstructionSet;
 
 impl InstructionSet {
-    /// All that this machine has, the fastest first.
-    pub fn available() -> Vec<InstructionSet> {
-        let mut available = Vec::new();
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f") {
-                available.push(InstructionSet::Avx512);
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                available.push(InstructionSet::Avx2);
-            }
-        }
-        available.push(InstructionSet::Portable);
-        available
-    }
-
-    /// The fastest that this machine has.
-    pub fn best() -> InstructionSet {
-        InstructionSet::available()[0]
-    }
-
-    /// The name, as vendors write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512 => "AVX-512",
-            #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => "AVX2",
-            InstructionSet::Portable => "portable",
-        }
-    }
-
     /// Transposes a block of a row-major matrix of rows of `width`: the components `columns` of the tokens `tokens`.
-    pub(super) fn transpose(
+    pub(in crate::sift::sampled) fn transpose(
         self,
         rows: &[f32],
         width: usize,
@@ -83,7 +39,7 @@ impl InstructionSet {
 
     /// Adds to `sums`, one for each of a plan's components in these rows, the dot product of its columns of x and dy. `x` has all
     /// columns of the plan, `dy` those of the rows.
-    pub(super) fn accumulate(
+    pub(in crate::sift::sampled) fn accumulate(
         self,
         plan: &SamplingPlan,
         rows: Range<usize>,

@@ -1,0 +1,34 @@
+//! The numbers of fp32 tensors on the CPU, as slices.
+
+use tch::{Device, Kind, Tensor};
+
+/// Whether [`as_f32`] can give a tensor's numbers.
+pub fn is_plain(tensor: &Tensor) -> bool {
+    tensor.kind() == Kind::Float && tensor.device() == Device::Cpu && tensor.is_contiguous()
+}
+
+/// The numbers of a tensor.
+///
+/// # Panics
+/// If it is not fp32, contiguous and on the CPU.
+pub fn as_f32(tensor: &Tensor) -> &[f32] {
+    assert!(is_plain(tensor), "not a contiguous fp32 tensor on the CPU");
+    if tensor.numel() == 0 {
+        return &[];
+    }
+    // SAFETY: a contiguous fp32 CPU tensor is `numel` floats from its data pointer, and the borrow keeps it alive.
+    unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<f32>(), tensor.numel()) }
+}
+
+/// The numbers of a tensor that nothing else reads or writes meanwhile, such as one that was just made.
+///
+/// # Panics
+/// As [`as_f32`].
+pub fn as_f32_mut(tensor: &mut Tensor) -> &mut [f32] {
+    assert!(is_plain(tensor), "not a contiguous fp32 tensor on the CPU");
+    if tensor.numel() == 0 {
+        return &mut [];
+    }
+    // SAFETY: as above; and nothing else uses the numbers.
+    unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<f32>(), tensor.numel()) }
+}

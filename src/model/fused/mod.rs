@@ -1,0 +1,156 @@
+//! Operations that libtorch would make of several passes over memory, and keep more of than their backward pass needs. Each is one
+//! node of the autograd graph: for fp32 on a CPU our own [kernels](crate::kernels), elsewhere tensor operations.
+
+use std::ffi::CStr;
+use std::sync::LazyLock;
+
+use tch::{Kind, Tensor, no_grad};
+use tracing::trace_span;
+
+use crate::device::autograd::{Incoming, attach, is_recorded};
+use crate::kernels::numbers::{as_f32, as_f32_mut, is_plain};
+use crate::kernels::{self, InstructionSet, Rotation};
+
+static INSTRUCTIONS: LazyLock<InstructionSet> = LazyLock::new(InstructionSet::best);
+
+/// silu(gate)·up, of operands that nothing else needs: their gradients take their place. Of the graph only they are kept.
+pub fn silu_gate(gate: Tensor, up: Tensor) -> Tensor {
+    let output = no_grad(|| {
+        if !is_plain(&gate) || !is_plain(&up) {
+            return gate.silu() * &up;
+        }
+        let mut output = gate.empty_like();
+        let _span = trace_span!("kernel gated silu").entered();
+        kernels::silu_gate(*INSTRUCTIONS, as_f32(&gate), as_f32(&up), as_f32_mut(&mut output));
+        output
+    });
+    let (mut kept_gate, mut kept_up) = (gate.detach(), up.detach());
+    differentiable(c"GatedSiluBackward", [&gate, &up], output, move |Incoming { gradient, .. }| {
+        let gradient = gradient.contiguous();
+        if is_plain(&gradient) && is_plain(&kept_gate) && is_plain(&kept_up) {
+            let (gate, up) = (as_f32_mut(&mut kept_gate), as_f32_mut(&mut kept_up));
+            let span = trace_span!("kernel gated silu backward").entered();
+            kernels::silu_gate_backward(*INSTRUCTIONS, as_f32(&gradient), gate, up);
+            drop(span);
+            return [kept_gate, kept_up];
+        }
+        let of_up = &gradient * kept_gate.silu();
+        [kept_gate.silu_backward(&(gradient * kept_up)), of_up]
+    })
+}
+
+/// The exact GELU, of an operand that nothing else needs: its gradient takes its place.
+pub fn gelu(x: Tensor) -> Tensor {
+    if !is_plain(&x) {
+        return x.gelu("none");
+    }
+    let output = no_grad(|| {
+        let mut output = x.empty_like();
+        let _span = trace_span!("kernel gelu").entered();
+        kernels::gelu(*INSTRUCTIONS, as_f32(&x), as_f32_mut(&mut output));
+        output
+    });
+    let mut kept = x.detach();
+    differentiable(c"GeluBackward", [&x], output, move |Incoming { gradient, .. }| {
+        let gradient = gradient.contiguous();
+        trace_span!("kernel gelu backward")
+            .in_scope(|| kernels::gelu_backward(*INSTRUCTIONS, as_f32(&gradient), as_f32_mut(&mut kept)));
+        [kept]
+    })
+}
+
+/// Root-mean-square norm over the last dimension, computed in fp32 and rounded before the product with the weight, as
+/// `LlamaRMSNorm` does it.
+pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Tensor {
+    if !is_plain(x) || !is_plain(weight) {
+        let wide = x.to_kind(Kind::Float);
+        let mean = wide.square().mean_dim(Some(&[-1i64][..]), true, Kind::Float);
+        return (wide * (mean + eps).rsqrt()).to_kind(x.kind()) * weight;
+    }
+    let (output, scales) = no_grad(|| {
+        let mut output = x.empty_like();
+        let mut scales = x.select(-1, 0).empty_like();
+        let (out, of_rows) = (as_f32_mut(&mut output), as_f32_mut(&mut scales));
+        trace_span!("kernel rms norm")
+            .in_scope(|| kernels::rms_norm(*INSTRUCTIONS, as_f32(x), as_f32(weight), eps as f32, out, of_rows));
+        (output, scales)
+    });
+    let (kept_x, kept_weight) = (x.detach(), weight.detach());
+    differentiable(c"RmsNormBackward", [x, weight], output, move |Incoming { gradient, needed }| {
+        let gradient = gradient.contiguous();
+        let mut of_x = Tensor::new();
+        if needed[0] {
+            of_x = kept_x.empty_like();
+            let (x, weight, scales) = (as_f32(&kept_x), as_f32(&kept_weight), as_f32(&scales));
+            let _span = trace_span!("kernel rms norm backward").entered();
+            kernels::rms_norm_backward(*INSTRUCTIONS, as_f32(&gradient), x, weight, scales, as_f32_mut(&mut of_x));
+        }
+        let mut of_weight = Tensor::new();
+        if needed[1] {
+            of_weight =
+                (gradient * &kept_x * scales.unsqueeze(-1)).flatten(0, -2).sum_dim_intlist(0, false, Kind::Float);
+        }
+        [of_x, of_weight]
+    })
+}
+
+/// Rotates pairs of components of queries or keys `[rows, heads, length, head_dim]`, component i of a head's first half with component i
+/// of its second half, by angles with these cosines and sines `[rows or 1, 1, length, head_dim / 2]`.
+pub fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Tensor {
+    if !is_plain(cos) || !is_plain(sin) || !is_plain(&x.transpose(1, 2)) {
+        let halves = x.chunk(2, -1);
+        let (a, b) = (&halves[0], &halves[1]);
+        return Tensor::cat(&[a * cos - b * sin, b * cos + a * sin], -1);
+    }
+    let output = no_grad(|| rotated(x, [cos, sin], Rotation::Forward));
+    let angles = [cos, sin].map(Tensor::detach);
+    differentiable(c"RotaryBackward", [x], output, move |Incoming { gradient, .. }| {
+        [rotated(&gradient, [&angles[0], &angles[1]], Rotation::Backward)]
+    })
+}
+
+/// fp32 `[rows, heads, length, head_dim]`, in memory by token.
+fn rotated(x: &Tensor, angles: [&Tensor; 2], rotation: Rotation) -> Tensor {
+    let x = x.transpose(1, 2).contiguous();
+    let mut output = x.empty_like();
+    let (heads, half) = (x.size()[2] as usize, x.size()[3] as usize / 2);
+    let (angles, out) = (angles.map(as_f32), as_f32_mut(&mut output));
+    trace_span!("kernel rotary")
+        .in_scope(|| kernels::rotate(*INSTRUCTIONS, rotation, as_f32(&x), heads, angles, half, out));
+    output.transpose(1, 2)
+}
+
+/// Replaces logits `[rows, classes]` by `scale` times the gradient of their summed cross-entropy with the labels, int64 `[rows]`, and gives
+/// the sum, fp32 and not scaled.
+pub fn cross_entropy_gradient(mut logits: Tensor, labels: &Tensor, scale: f64) -> (Tensor, Tensor) {
+    if is_plain(&logits) {
+        let mut losses = Tensor::zeros(labels.size(), (Kind::Float, logits.device()));
+        let of_rows = Vec::<i64>::try_from(labels).unwrap_or_default();
+        let (numbers, of_losses) = (as_f32_mut(&mut logits), as_f32_mut(&mut losses));
+        trace_span!("kernel cross-entropy")
+            .in_scope(|| kernels::cross_entropy(*INSTRUCTIONS, numbers, &of_rows, scale as f32, of_losses));
+        return (losses.sum(Kind::Float), logits);
+    }
+    let labels = labels.unsqueeze(-1);
+    let mut log_probabilities = logits.log_softmax(-1, Kind::Float);
+    let loss = log_probabilities.gather(-1, &labels, false).sum(Kind::Float).neg();
+    let mut gradient = log_probabilities.exp_();
+    let _ = gradient.scatter_add_(-1, &labels, &labels.ones_like().to_kind(Kind::Float).neg());
+    (loss, gradient * scale)
+}
+
+/// `output` as the result of an operation on `inputs`, where a graph is recorded.
+fn differentiable<const INPUTS: usize>(
+    name: &'static CStr,
+    inputs: [&Tensor; INPUTS],
+    output: Tensor,
+    backward: impl FnOnce(Incoming<INPUTS>) -> [Tensor; INPUTS] + Send + 'static,
+) -> Tensor {
+    if is_recorded(&inputs) {
+        attach(name, inputs, &output, backward);
+    }
+    output
+}
+
+#[cfg(test)]
+mod tests;
