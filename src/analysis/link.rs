@@ -15,6 +15,7 @@ use super::files;
 use super::report::Report;
 use crate::panics::catch_panic;
 use crate::protocol::Progress;
+use crate::system::KeptPages;
 
 /// Updates that can wait for a front end.
 const UPDATES: usize = 64;
@@ -80,12 +81,14 @@ impl AnalysisLink {
         let cancelled = Arc::<AtomicBool>::default();
         let reporter = Reporter { updates: sender, cancelled: cancelled.clone() };
         let thread = Builder::new().name("analysis".into()).spawn(move || {
+            let pages = KeptPages::start();
             let outcome = catch_panic(|| {
                 let report = (analysis.run)(&reporter)?;
                 reporter.check()?;
                 files::write(&report, &analysis.folder)?;
                 Ok(report)
             });
+            drop(pages);
             // Nobody is there once the front end has left.
             let _ = reporter.updates.blocking_send(match outcome {
                 Ok(report) => AnalysisUpdate::Done(Box::new(report)),

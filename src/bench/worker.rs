@@ -19,7 +19,7 @@ use crate::eval::DeviceBatch;
 use crate::model::{Network, ParameterSpec};
 use crate::panics::catch_panic;
 use crate::sift::{AdamW, Role, Rules, SparseDecay, TrainableParameter};
-use crate::system::{self, ResourceUsage, resident};
+use crate::system::{self, KeptPages, ResourceUsage, resident};
 use crate::train::{Learner, LearnerOptions, SelectionOptions, select_components};
 
 /// A method with its network in memory.
@@ -53,10 +53,13 @@ impl Worker {
         };
         let failed =
             |error: anyhow::Error| WorkerMessage::Failed { error: format!("{error:#}"), usage: error.is::<Usage>() };
+        let pages = KeptPages::start();
         let (mut worker, start) = match catch_panic(|| Worker::open(spec, method)) {
             Ok(opened) => opened,
             Err(error) => return send(&failed(error)),
         };
+        // As a run does between its selection and its steps.
+        pages.purge();
         send(&WorkerMessage::Started(start))?;
         let mut forgotten = false;
         for line in input.lines() {

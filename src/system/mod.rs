@@ -1,7 +1,8 @@
-//! Load and memory of the machine, sampled once a second during a run.
+//! Load and memory of the machine, sampled once a second during a run; pages that the process keeps.
 
 mod gpu;
 mod huge_pages;
+mod kept_pages;
 mod processor;
 pub mod resident;
 mod resource_usage;
@@ -18,6 +19,7 @@ use sysinfo::{CpuRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate};
 use crate::protocol::{Event, Gpu, System};
 use crate::session::Emitter;
 pub use gpu::{GpuInfo, GpuRef, Nvidia, NvmlUnavailable, nvidia};
+pub use kept_pages::{KeptPages, TunableAllocator, set_allocator};
 pub use resource_usage::ResourceUsage;
 
 /// CPU load is a difference of counters with a resolution of 10 ms: sampling faster gives noise.

@@ -41,7 +41,7 @@ use crate::device::{self, shim};
 use crate::panics::catch_panic;
 use crate::protocol::{Event, Phase};
 use crate::session::{Interrupted, Port};
-use crate::system::Sampler;
+use crate::system::{KeptPages, Sampler};
 use run::Run;
 
 pub use crate::runs::checkpoint::CheckpointSelector;
@@ -58,6 +58,8 @@ pub use select::{Selection, SelectionOptions, select_components};
 /// [`Usage`](crate::Usage): a mistake in the preset, or files that do not fit it. [`Interrupted`]: a failure after which
 /// the run can be resumed from a checkpoint.
 pub fn run(job: Job, port: &Port) -> Result<()> {
+    // Dropped after everything else: it gives back the memory of the run.
+    let pages = KeptPages::start();
     port.emit(Event::Phase { phase: Phase::Preparing });
     let chosen = job.device.resolve()?;
     if chosen.device.is_cuda() {
@@ -81,6 +83,8 @@ pub fn run(job: Job, port: &Port) -> Result<()> {
         }
         Some(point) => Run::resume(job, prepared, point, port)?,
     };
+    // The selection has freed memory of other sizes than those of steps.
+    pages.purge();
     let finished = match catch_panic(|| run.train()) {
         Ok(reason) => Ok(run.finished(reason)),
         Err(error) => Err(match run.checkpoints.latest_on_disk() {
@@ -89,7 +93,7 @@ pub fn run(job: Job, port: &Port) -> Result<()> {
         }),
     };
     // The last event of a run comes after all samples of the machine and all checkpoints.
-    drop((run, sampler));
+    drop((run, sampler, pages));
     port.emit(Event::Finished(finished?));
     Ok(())
 }

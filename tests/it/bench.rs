@@ -131,6 +131,28 @@ fn a_report_names_the_machine_and_counts_page_faults() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn steps_reuse_the_pages_of_the_steps_before() {
+    let _turn = turn();
+    let config = fixture("tiny-bert").join("config.json").display().to_string();
+    let common = ["bench", "--config", &config, "--batch", "64", "--seq", "64", "--steps", "3", "--device", "cpu"];
+    let arguments = [&common[..], &["--methods", "sift-sampled", "--json"]].concat();
+    let faults = |settings: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_finesift"))
+            .args(&arguments)
+            .env("MALLOC_CONF", settings)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        report["minor_faults"].as_f64().unwrap()
+    };
+    // What the user sets holds.
+    let (kept, given_back) = (faults(""), faults("dirty_decay_ms:0"));
+    assert!(kept * 10.0 < given_back, "{kept} page faults a step, {given_back} where pages are given back at once");
+}
+
+#[test]
 fn the_groups_of_a_profile_add_up_to_the_step() {
     let _turn = turn();
     for (name, product) in [("tiny-bert", "aten::addmm"), ("tiny-llama", "aten::mm")] {

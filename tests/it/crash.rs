@@ -24,17 +24,21 @@ const FOLDER: &str = "FINESIFT_CRASH_FOLDER";
 const RUN: &str = "FINESIFT_CRASH_RUN";
 const METHOD: &str = "FINESIFT_CRASH_METHOD";
 
-/// What is trained, and changes to the rate of a preset.
-const METHODS: [(&str, &str); 5] = [
+/// What is trained, and changes to the rate of a preset. Each structure of a selection resumes from indices of its own.
+const METHODS: [(&str, &str); 9] = [
     ("sift", "rate = 0.002\nreselect_every = 6"),
     ("sift", "rate = 0.002"),
+    ("sift", "rate = 0.05\nstructure = \"columns\"\nreselect_every = 6"),
+    ("sift", "rate = 0.05\nstructure = \"rows\""),
+    ("sift", "rate = 0.05\nstructure = \"rows_columns\""),
+    ("sift", "rate = 0.05\nstructure = \"blocks\""),
     ("full", "rate = 0.05"),
     ("head", "rate = 0.05"),
     ("lora", "rate = 0.05"),
 ];
 
 /// Kills of all methods together; the nightly test asks for more.
-const KILLS: usize = 25;
+const KILLS: usize = 27;
 
 #[test]
 fn a_run_killed_at_any_moment_has_the_same_numbers() {

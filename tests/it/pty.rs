@@ -160,9 +160,13 @@ impl Pty {
 
     /// Sends a signal by its name, such as `TERM`.
     pub fn signal(&self, name: &str) {
-        let pid = self.child.0.process_id().unwrap().to_string();
+        let pid = self.process_id().to_string();
         let status = std::process::Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap();
         assert!(status.success());
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.child.0.process_id().unwrap()
     }
 
     /// Closes the terminal under the program, as a lost connection does. Its exit status, when it has ended.

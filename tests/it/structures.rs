@@ -90,7 +90,7 @@ fn sets_of_components_train_as_the_components_do_one_by_one() {
             assert_eq!(sets, entries);
             let [of_sets, of_entries] = learners.each_ref().map(|learner| learner.values().bytes());
             assert!(of_sets.0 < of_entries.0 && of_sets.1 == of_entries.1, "{structure:?}: {of_sets:?}");
-            let [results, expected] = learners.each_mut().map(|learner| case.train(learner, 6));
+            let [results, expected] = learners.each_mut().map(|learner| case.train(learner, 4));
             for (got, expected) in results.iter().zip(&expected) {
                 let off = |got: f64, expected: f64| (got - expected).abs() / expected;
                 let (loss, norm) = (off(got.loss, expected.loss), off(got.grad_norm, expected.grad_norm));

@@ -109,6 +109,39 @@ fn a_closed_terminal_stops_the_run_with_a_checkpoint_if_the_settings_say_so() {
     assert!(matches!(events.last(), Some(Event::Finished(_))), "{:?}", events.last());
 }
 
+/// Resident MiB of the workbench after a run of large batches, and the peak before.
+#[cfg(target_os = "linux")]
+fn resident_after_a_run(settings: &str) -> (u64, u64) {
+    let tiny = Tiny::new(0.0);
+    let text = (0..60).map(|word| format!("w{word}")).collect::<Vec<_>>().join(" ");
+    let rows: String = (0..512).map(|row| format!("{text},{}\n", ["no", "yes"][row % 2])).collect();
+    std::fs::write(tiny.path("texts.csv"), format!("text,label\n{rows}")).unwrap();
+    let preset =
+        tiny.preset("epochs = 2").replace("max_length = 16", "max_length = 64").replace("batch = 8", "batch = 384");
+    let path = tiny.path("large.toml");
+    std::fs::write(&path, preset).unwrap();
+    let arguments = ["train", path.to_str().unwrap(), "--run", "mine", "--device", "cpu"];
+    let mut pty = Pty::start_with(120, 40, &tiny.path(""), &arguments, &[("MALLOC_CONF", settings)]);
+    pty.wait_for(&["completed"]);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pty.process_id())).unwrap();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() >> 10
+    };
+    (field("VmRSS:"), field("VmHWM:"))
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_of_a_run_goes_back_to_the_system_when_it_ends() {
+    // With one arena: jemalloc gives back that of a thread without others when the thread ends.
+    let (resident, peak) = resident_after_a_run("narenas:1");
+    // What the user sets holds: freed memory stays.
+    let (kept, kept_peak) = resident_after_a_run("narenas:1,dirty_decay_ms:-1");
+    assert!(kept_peak - kept < 50, "{kept} of {kept_peak} MiB");
+    assert!(peak - resident > 100 && kept - resident > 100, "{resident} of {peak} MiB, {kept} if all is kept");
+}
+
 #[test]
 fn every_size_of_the_terminal_is_drawn() {
     let tiny = Tiny::new(0.0);
