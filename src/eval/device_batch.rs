@@ -3,7 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::data::{self, Batch};
-use crate::model::{Inputs, LossTargets};
+use crate::model::{Inputs, LossTargets, Unpadded};
 
 /// A batch on the device.
 pub struct DeviceBatch {
@@ -19,12 +19,14 @@ impl DeviceBatch {
         let vector = |values: &[i64]| copied(Tensor::from_slice(values), Kind::Int64);
         let matrix = |values: &[i64]| vector(values).reshape(shape);
         // Without padding the model needs no mask. The lengths show it without asking the device.
-        let unpadded = batch.position_ids.is_none() && batch.tokens == (batch.rows * batch.length) as u64;
+        let packed = batch.position_ids.is_some();
+        let full = !packed && batch.tokens == (batch.rows * batch.length) as u64;
         let inputs = Inputs {
             input_ids: matrix(&batch.input_ids),
             token_type_ids: matrix(&batch.token_type_ids),
-            sequence_ids: (!unpadded).then(|| matrix(&batch.sequence_ids)),
+            sequence_ids: (!full).then(|| matrix(&batch.sequence_ids)),
             position_ids: batch.position_ids.as_deref().map(matrix),
+            unpadded: if full { None } else { Unpadded::new(&batch.sequence_ids, batch.length, packed, device) },
         };
         let targets = match &batch.labels {
             data::BatchLabels::Classes(classes) => LossTargets::Classes(vector(classes)),

@@ -5,6 +5,7 @@
 //! checkpoint ([`Parameters`]), the loss ([`Objective`]), gradients ([`backward`]) and text generation ([`Generator`]).
 
 mod activation;
+mod attention;
 pub mod backward;
 mod builder;
 mod checkpoint;
@@ -28,6 +29,7 @@ mod parameters;
 mod random;
 mod segments;
 mod tape;
+mod unpadded;
 mod weights;
 
 pub use activation::Activation;
@@ -50,4 +52,5 @@ pub use objective::{LossGradients, LossTargets, Objective};
 pub use parameters::Parameters;
 pub use segments::{Inputs, Segments};
 pub use tape::{ForwardPass, LinearRecord, LinearSlots, RecordedLayer, Tape};
+pub use unpadded::Unpadded;
 pub use weights::{LoadOptions, LoadReport, initialized};

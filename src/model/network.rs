@@ -98,7 +98,7 @@ impl Network {
     }
 
     /// The last segment's output, without dropout and without a graph: a classifier's logits `[rows, labels]`, a decoder's
-    /// hidden states `[rows, length, hidden]`.
+    /// hidden states `[rows, length, hidden]`, which mean nothing at padding.
     pub fn output(&self, inputs: &Inputs) -> Tensor {
         tch::no_grad(|| {
             let segments = self.segments(inputs);

@@ -3,15 +3,17 @@
 use tch::Tensor;
 
 use super::tape::ForwardPass;
+use super::unpadded::Unpadded;
 
 /// A network that runs as a chain of segments: embeddings, each block, head. A segment needs the hidden states of the one before
-/// and nothing else, so that each can be run, differentiated and run again on its own.
+/// and nothing else, so that each can be run, differentiated and run again on its own. Hidden states are `[rows, length, hidden]`, or
+/// `[1, tokens, hidden]` between segments of a batch without its padding ([`Inputs::unpadded`]).
 pub trait Segments {
     /// Number of segments.
     fn count(&self) -> usize;
 
-    /// Runs a segment. `hidden` is the output of the segment before, `[rows, length, hidden]`; undefined for the first. The last
-    /// segment's output is that of [`Network::output`](super::Network::output).
+    /// Runs a segment. `hidden` is the output of the segment before; undefined for the first. The last segment's output is that of
+    /// [`Network::output`](super::Network::output).
     fn forward(&self, segment: usize, hidden: &Tensor, pass: &mut ForwardPass) -> Tensor;
 }
 
@@ -26,4 +28,6 @@ pub struct Inputs {
     pub sequence_ids: Option<Tensor>,
     /// In packed rows, each token's position in its example: int64 `[rows, length]`.
     pub position_ids: Option<Tensor>,
+    /// The tokens, if segments are to compute them alone. `None` where they compute padding, too, or there is none.
+    pub unpadded: Option<Unpadded>,
 }

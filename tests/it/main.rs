@@ -92,6 +92,8 @@ mod ui_methods;
 mod ui_monitor;
 mod ui_samples;
 #[cfg(feature = "torch")]
+mod unpadded;
+#[cfg(feature = "torch")]
 mod weights;
 mod wording;
 #[cfg(feature = "torch")]

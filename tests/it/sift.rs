@@ -188,7 +188,7 @@ pub(crate) fn tiny_bert() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-bert")
 }
 
-fn with_dropout() -> tempfile::TempDir {
+pub(crate) fn with_dropout() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let config = std::fs::read_to_string(tiny_bert().join("config.json")).unwrap();
     let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();

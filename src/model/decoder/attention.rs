@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tch::{Device, Kind, Tensor};
 
 use super::rope::RotaryEmbedding;
+use crate::model::attention::AttentionMask;
 use crate::model::config::DecoderConfig;
 use crate::model::segments::Inputs;
 
@@ -14,39 +15,33 @@ pub(in crate::model) struct AttentionContext {
     masks: Vec<(Option<i64>, AttentionMask)>,
 }
 
-/// Which keys a query attends to.
-pub(in crate::model) struct AttentionMask {
-    /// Bool, broadcast to `[rows, heads, queries, keys]`. `None` where `is_causal` is enough, or all keys are attended to.
-    pub tensor: Option<Tensor>,
-    /// Whether a query attends to itself and all keys before it. Attention then takes its fastest kernel.
-    pub is_causal: bool,
-}
-
 impl AttentionContext {
     /// For whole rows. Padding needs no mask: it comes last, and no token attends to a later one.
     pub fn of_batch(config: &DecoderConfig, inputs: &Inputs, kind: Kind) -> AttentionContext {
-        let device = inputs.input_ids.device();
-        let length = inputs.input_ids.size()[1];
-        let order = Tensor::arange(length, (Kind::Int64, device));
-        let positions = match &inputs.position_ids {
-            Some(positions) => positions.shallow_clone(),
-            None => order.unsqueeze(0),
+        let Inputs { input_ids, sequence_ids, position_ids, unpadded, .. } = inputs;
+        let (length, device) = (input_ids.size()[1], input_ids.device());
+        let order = |tokens: i64| Tensor::arange(tokens, (Kind::Int64, device));
+        let positions = position_ids.as_ref().map_or_else(|| order(length).unsqueeze(0), Tensor::shallow_clone);
+        let rotary = RotaryEmbedding::new(config, &positions, kind);
+        let causal = |tokens: i64, window: Option<i64>| causal_mask(&order(tokens), &order(tokens), window);
+        let within = |tokens: i64, window: Option<i64>| match window.filter(|window| *window < tokens) {
+            None => AttentionMask::Causal,
+            window => AttentionMask::Tensor(causal(tokens, window)),
         };
+        if let Some(unpadded) = unpadded {
+            let mask = |window| AttentionMask::of_examples(unpadded, |tokens| within(tokens, window));
+            return AttentionContext { rotary: rotary.of_tokens(unpadded), masks: by_window(config, mask) };
+        }
         // In packed rows, tokens attend to those of the same example only: [rows, 1, length, length].
-        let same_example = inputs.position_ids.as_ref().and(inputs.sequence_ids.as_ref()).map(|ids| {
+        let same_example = position_ids.as_ref().and(sequence_ids.as_ref()).map(|ids| {
             let ids = ids.unsqueeze(1);
             ids.unsqueeze(-1).eq_tensor(&ids.unsqueeze(-2))
         });
-        let mask = |window: Option<i64>| {
-            let window = window.filter(|window| *window < length);
-            if same_example.is_none() && window.is_none() {
-                return AttentionMask { tensor: None, is_causal: true };
-            }
-            let mask = causal_mask(&order, &order, window);
-            let mask = same_example.as_ref().map_or(mask.shallow_clone(), |same| same.logical_and(&mask));
-            AttentionMask { tensor: Some(mask), is_causal: false }
+        let mask = |window: Option<i64>| match &same_example {
+            None => within(length, window),
+            Some(same) => AttentionMask::Tensor(same.logical_and(&causal(length, window))),
         };
-        AttentionContext { rotary: RotaryEmbedding::new(config, &positions, kind), masks: by_window(config, mask) }
+        AttentionContext { rotary, masks: by_window(config, mask) }
     }
 
     /// For `new` tokens after `cached` others, with the network's dtype and device.
@@ -59,11 +54,9 @@ impl AttentionContext {
         let order = |start: i64, end: i64| Tensor::arange_start(start, end, (Kind::Int64, device));
         let queries = order(cached, cached + new);
         let mask = |window: Option<i64>| match window.filter(|window| *window < cached + new) {
-            None if new == 1 => AttentionMask { tensor: None, is_causal: false },
-            None if cached == 0 => AttentionMask { tensor: None, is_causal: true },
-            window => {
-                AttentionMask { tensor: Some(causal_mask(&queries, &order(0, cached + new), window)), is_causal: false }
-            }
+            None if new == 1 => AttentionMask::Full,
+            None if cached == 0 => AttentionMask::Causal,
+            window => AttentionMask::Tensor(causal_mask(&queries, &order(0, cached + new), window)),
         };
         let rotary = RotaryEmbedding::new(config, &queries.unsqueeze(0), kind);
         AttentionContext { rotary, masks: by_window(config, mask) }
@@ -71,7 +64,7 @@ impl AttentionContext {
 
     /// The mask of a layer with this sliding window.
     pub fn mask(&self, window: Option<i64>) -> &AttentionMask {
-        const CAUSAL: &AttentionMask = &AttentionMask { tensor: None, is_causal: true };
+        const CAUSAL: &AttentionMask = &AttentionMask::Causal;
         self.masks.iter().find(|(of, _)| *of == window).map_or(CAUSAL, |(_, mask)| mask)
     }
 }

@@ -14,7 +14,7 @@ use crate::model::tape::ForwardPass;
 
 /// A block.
 pub(in crate::model) trait DecoderBlock {
-    /// Hidden states `[rows, length, hidden]` to hidden states. With a cache, queries attend to its keys and values too,
+    /// Hidden states `[rows, length, hidden]`, or `[1, tokens, hidden]` without padding, to hidden states. With a cache, queries attend to its keys and values too,
     /// and those of this call are appended to it.
     fn forward(
         &self,
@@ -109,19 +109,7 @@ impl<N: Norm> Block<N> {
             None => (key, value),
         };
         let dropout = pass.dropout_probability(self.attention_dropout);
-        let mask = attention.mask(self.window);
-        let grouped = key.size()[1] != self.heads;
-        let attended = Tensor::scaled_dot_product_attention(
-            &query,
-            &key,
-            &value,
-            mask.tensor.as_ref(),
-            dropout,
-            mask.is_causal,
-            None,
-            grouped,
-        );
-        attended.transpose(1, 2).reshape([rows, length, -1])
+        attention.mask(self.window).attend(&query, &key, &value, dropout)
     }
 }
 

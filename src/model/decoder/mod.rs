@@ -139,10 +139,17 @@ impl Segments for DecoderSegments<'_> {
 
     fn forward(&self, segment: usize, hidden: &Tensor, pass: &mut ForwardPass) -> Tensor {
         let Decoder { embed_tokens, blocks, norm, .. } = self.decoder;
+        let Inputs { input_ids, unpadded, .. } = self.inputs;
         match segment {
-            0 => embed_tokens.forward(&self.inputs.input_ids),
+            0 => match unpadded {
+                Some(unpadded) => embed_tokens.forward(&unpadded.unpad(input_ids)),
+                None => embed_tokens.forward(input_ids),
+            },
             segment if segment <= blocks.len() => blocks[segment - 1].forward(hidden, &self.attention, None, pass),
-            _ => norm.forward(hidden),
+            _ => {
+                let hidden = norm.forward(hidden);
+                unpadded.as_ref().map_or(hidden.shallow_clone(), |unpadded| unpadded.pad(&hidden))
+            }
         }
     }
 }

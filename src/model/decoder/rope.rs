@@ -7,6 +7,7 @@ use tch::{Kind, Tensor};
 
 use crate::model::config::{DecoderConfig, RopeScaling};
 use crate::model::fused::rotate;
+use crate::model::unpadded::Unpadded;
 
 /// Cosines and sines, `[rows, 1, length, head_dim / 2]` each, in the network's dtype.
 pub(in crate::model) struct RotaryEmbedding {
@@ -24,6 +25,12 @@ impl RotaryEmbedding {
             _ => 1.0,
         };
         RotaryEmbedding { cos: (angles.cos() * scale).to_kind(kind), sin: (angles.sin() * scale).to_kind(kind) }
+    }
+
+    /// That of the tokens alone, of one for a whole batch.
+    pub fn of_tokens(&self, unpadded: &Unpadded) -> RotaryEmbedding {
+        let [cos, sin] = [&self.cos, &self.sin].map(|all| unpadded.unpad(&all.squeeze_dim(1)).unsqueeze(1));
+        RotaryEmbedding { cos, sin }
     }
 
     /// Rotates queries or keys `[rows, heads, length, head_dim]`, whose pairs are those of Hugging Face's checkpoints.

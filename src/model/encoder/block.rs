@@ -68,9 +68,7 @@ impl EncoderSegment for Block {
         let key = split(self.key.forward(hidden, pass));
         let value = split(self.value.forward(hidden, pass));
         let dropout = pass.dropout_probability(self.attention_dropout);
-        let mask = batch.attention_mask.as_ref();
-        let attended = Tensor::scaled_dot_product_attention(&query, &key, &value, mask, dropout, false, None, false);
-        let attended = attended.transpose(1, 2).reshape([rows, length, -1]);
+        let attended = batch.mask.attend(&query, &key, &value, dropout);
 
         let projected = self.attention_output.forward(&attended, pass);
         let projected = pass.dropout(projected, self.hidden_dropout);

@@ -51,7 +51,7 @@ impl Embeddings {
 }
 
 impl EncoderSegment for Embeddings {
-    /// `[rows, length, hidden]`.
+    /// `[rows, length, hidden]`, or `[1, tokens, hidden]` without padding.
     fn forward(&self, _: &Tensor, batch: &EncoderBatch<'_>, pass: &mut ForwardPass) -> Tensor {
         let Inputs { input_ids, token_type_ids, .. } = batch.inputs;
         // A network with one token type was trained without a second, whatever the tokenizer says.
@@ -59,9 +59,12 @@ impl EncoderSegment for Embeddings {
             1 => token_type_ids.zeros_like(),
             _ => token_type_ids.shallow_clone(),
         };
-        let sum = self.word.forward(input_ids)
-            + self.token_type.forward(&types)
-            + self.position.forward(&self.positions(input_ids));
+        let ids = [input_ids, &types, &self.positions(input_ids)];
+        let [words, types, positions] = ids.map(|ids| match &batch.inputs.unpadded {
+            Some(unpadded) => unpadded.unpad(ids),
+            None => ids.shallow_clone(),
+        });
+        let sum = self.word.forward(&words) + self.token_type.forward(&types) + self.position.forward(&positions);
         pass.dropout(self.norm.forward(&sum), self.dropout)
     }
 }

@@ -23,8 +23,7 @@ pub struct Encoder {
 impl Encoder {
     /// The chain of segments for a batch.
     pub fn segments<'a>(&'a self, inputs: &'a Inputs) -> EncoderSegments<'a> {
-        let attention_mask = inputs.sequence_ids.as_ref().map(|ids| ids.not_equal(0).unsqueeze(1).unsqueeze(1));
-        EncoderSegments { encoder: self, batch: EncoderBatch { inputs, attention_mask } }
+        EncoderSegments { encoder: self, batch: EncoderBatch::new(inputs) }
     }
 
     /// Bytes that the head and the loss take, of an encoder with this hidden size: they see one token of each example.

@@ -30,7 +30,7 @@ fn build(config: &EncoderConfig, builder: &Builder<'_>, labels: i64) -> Encoder 
     }
 }
 
-/// `BertPooler`, then the classifier: hidden states `[rows, length, hidden]` to logits `[rows, labels]`.
+/// `BertPooler`, then the classifier: hidden states to logits `[rows, labels]`.
 struct PooledHead {
     pooler: Linear,
     classifier: Linear,
@@ -38,8 +38,8 @@ struct PooledHead {
 }
 
 impl EncoderSegment for PooledHead {
-    fn forward(&self, hidden: &Tensor, _: &EncoderBatch<'_>, pass: &mut ForwardPass) -> Tensor {
-        let pooled = self.pooler.forward(&hidden.select(1, 0), pass).tanh();
+    fn forward(&self, hidden: &Tensor, batch: &EncoderBatch<'_>, pass: &mut ForwardPass) -> Tensor {
+        let pooled = self.pooler.forward(&batch.first_tokens(hidden), pass).tanh();
         self.classifier.forward(&pass.dropout(pooled, self.dropout), pass)
     }
 }

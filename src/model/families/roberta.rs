@@ -32,7 +32,7 @@ fn build(config: &EncoderConfig, builder: &Builder<'_>, labels: i64) -> Encoder 
     }
 }
 
-/// `RobertaClassificationHead`: hidden states `[rows, length, hidden]` to logits `[rows, labels]`.
+/// `RobertaClassificationHead`: hidden states to logits `[rows, labels]`.
 struct ClassificationHead {
     dense: Linear,
     out_proj: Linear,
@@ -40,8 +40,8 @@ struct ClassificationHead {
 }
 
 impl EncoderSegment for ClassificationHead {
-    fn forward(&self, hidden: &Tensor, _: &EncoderBatch<'_>, pass: &mut ForwardPass) -> Tensor {
-        let first = pass.dropout(hidden.select(1, 0), self.dropout);
+    fn forward(&self, hidden: &Tensor, batch: &EncoderBatch<'_>, pass: &mut ForwardPass) -> Tensor {
+        let first = pass.dropout(batch.first_tokens(hidden), self.dropout);
         let inner = self.dense.forward(&first, pass).tanh();
         self.out_proj.forward(&pass.dropout(inner, self.dropout), pass)
     }
