@@ -16,7 +16,7 @@ use crate::data::{
 use crate::estimate::{ModelEstimate, StepShape};
 use crate::hub::Hub;
 use crate::inputs;
-use crate::model::{Head, Layout, LoadOptions, LoraConfig, ModelConfig, Network, NetworkShape};
+use crate::model::{Head, Layout, LoadOptions, LoraConfig, ModelConfig, Network, NetworkShape, stored_outputs};
 use crate::protocol::HeadRows;
 use crate::sift::Rules;
 use crate::sift::select::Structure;
@@ -101,8 +101,11 @@ impl Setup {
     /// # Errors
     /// Those of [`Network::open`].
     pub fn network(&self, spec: &Spec, device: Device) -> Result<Network> {
+        let stored = self.folder.as_ref().and_then(|folder| stored_outputs(folder, &self.config).ok().flatten());
+        // A head for another number of labels makes way for a new one.
+        let rows = if stored == Some(self.labels) { HeadRows::AsStored } else { HeadRows::New };
         let options = LoadOptions {
-            head: Head { outputs: self.labels, rows: HeadRows::New },
+            head: Head { outputs: self.labels, rows },
             dtype: spec.dtype,
             device,
             seed: spec.seed,
