@@ -43,15 +43,18 @@ fn rpath(folder: &str) {
     println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
 }
 
-/// Compiles `src/device/shim.cpp` against the headers of the linked libtorch. They lie beside its libraries, in an unpacked
+/// Compiles what is in C++ against the headers of the linked libtorch. They lie beside its libraries, in an unpacked
 /// libtorch as in a Python environment, unless LIBTORCH_INCLUDE says otherwise.
 #[cfg(feature = "torch")]
 fn compile_shim(libtorch: &Path) {
-    const SHIM: &str = "src/device/shim.cpp";
+    const SOURCES: [&str; 2] = ["src/device/shim.cpp", "src/device/matmul/override.cpp"];
+    const HEADER: &str = "src/device/guarded.h";
     for changed in ["LIBTORCH_INCLUDE", "LIBTORCH_CXX11_ABI"] {
         println!("cargo::rerun-if-env-changed={changed}");
     }
-    println!("cargo::rerun-if-changed={SHIM}");
+    for changed in SOURCES.into_iter().chain([HEADER]) {
+        println!("cargo::rerun-if-changed={changed}");
+    }
     let root = env::var_os("LIBTORCH_INCLUDE").map(Into::into);
     let root = root.unwrap_or_else(|| libtorch.join(".."));
     // The ABI of std::string that libtorch was built with: the new one, since PyTorch 2.7 in its wheels too.
@@ -62,7 +65,7 @@ fn compile_shim(libtorch: &Path) {
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
         .include(root.join("include"))
         .warnings(false)
-        .file(SHIM)
+        .files(SOURCES)
         .compile("finesift_shim");
 }
 

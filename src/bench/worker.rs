@@ -14,6 +14,7 @@ use super::spec::Spec;
 use crate::Usage;
 use crate::data::Batch;
 use crate::device;
+use crate::device::matmul::{MatmulPrecision, Unsupported};
 use crate::eval::DeviceBatch;
 use crate::model::{Network, ParameterSpec};
 use crate::panics::catch_panic;
@@ -29,6 +30,8 @@ pub struct Worker {
     device: Device,
     /// Steps run so far.
     step: usize,
+    /// That of products while it lives.
+    _precision: MatmulPrecision,
 }
 
 /// What runs a step.
@@ -77,6 +80,12 @@ impl Worker {
                 device::name(device)
             )));
         }
+        let precision = MatmulPrecision::set(spec.matmul, device).map_err(|error| match error.downcast_ref() {
+            Some(unsupported @ (Unsupported::Gpu | Unsupported::Processor)) => {
+                Usage(format!("--matmul {}: {unsupported}", spec.matmul.name())).into()
+            }
+            None => error,
+        })?;
         let setup = Setup::open(spec)?;
         let (started, base) = (Instant::now(), in_use(device));
         let mut network = setup.network(spec, device)?;
@@ -103,6 +112,7 @@ impl Worker {
         let seconds = started.elapsed().as_secs_f64();
         let start = WorkerStart {
             device: device::name(device),
+            matmul: precision.name().into(),
             threads: tch::get_num_threads(),
             parameters,
             trained,
@@ -111,7 +121,10 @@ impl Worker {
             setup: seconds,
             plan,
         };
-        Ok((Worker { setup, learning_rate: spec.learning_rate, stepper, device, step: 0 }, start))
+        Ok((
+            Worker { setup, learning_rate: spec.learning_rate, stepper, device, step: 0, _precision: precision },
+            start,
+        ))
     }
 
     fn run_step(&mut self, kind: StepKind) -> Result<StepTime> {

@@ -3,6 +3,7 @@
 
 mod dtype;
 mod libtorch;
+pub mod matmul;
 pub mod shim;
 
 use std::str::FromStr;

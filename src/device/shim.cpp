@@ -5,25 +5,9 @@
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/record_function.h>
 
-#include <cstdio>
+#include "guarded.h"
 
 namespace {
-
-// Few bytes are enough for the first lines of a message; the rest is cut.
-template <typename Body>
-bool guarded(char* error, size_t capacity, Body&& body) noexcept {
-  try {
-    body();
-    return true;
-  } catch (const c10::Error& e) {
-    std::snprintf(error, capacity, "%s", e.what_without_backtrace());
-  } catch (const std::exception& e) {
-    std::snprintf(error, capacity, "%s", e.what());
-  } catch (...) {
-    std::snprintf(error, capacity, "an exception of an unknown type");
-  }
-  return false;
-}
 
 // The accelerator whose allocator is asked. Without libtorch_cuda.so, or without a GPU, there is none.
 c10::DeviceAllocator* allocator() {

@@ -137,7 +137,7 @@ extern "C" fn ended() {
 }
 
 /// Makes a call that writes a message of so many bytes at most if it fails.
-fn checked(call: impl FnOnce(*mut c_char, usize) -> bool) -> Result<(), LibtorchError> {
+pub(super) fn checked(call: impl FnOnce(*mut c_char, usize) -> bool) -> Result<(), LibtorchError> {
     let mut message = [0u8; 512];
     if call(message.as_mut_ptr().cast(), message.len()) {
         return Ok(());

@@ -18,6 +18,7 @@ use sysinfo::{CpuRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate};
 use crate::protocol::{Event, Gpu, System};
 use crate::session::Emitter;
 pub use gpu::{GpuInfo, GpuRef, Nvidia, NvmlUnavailable, nvidia};
+pub use processor::instruction_sets;
 pub use resource_usage::ResourceUsage;
 
 /// CPU load is a difference of counters with a resolution of 10 ms: sampling faster gives noise.
