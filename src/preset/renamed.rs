@@ -1,4 +1,5 @@
-//! Keys of earlier releases, and the keys that have taken their place. Users are told what to write; stored presets are read on.
+//! Keys of earlier releases, and the keys that have taken their place. An error says what to write instead; stored
+//! presets are read as before.
 
 use toml::Value;
 
@@ -19,7 +20,7 @@ mod tests {
     use crate::preset::{Matmul, Preset};
 
     #[test]
-    fn a_user_is_told_the_new_key_and_a_stored_preset_means_what_it_meant() {
+    fn an_error_names_the_new_key_and_a_stored_preset_means_what_it_meant() {
         let text = |train: &str| {
             format!("[model]\nid = \"m\"\n[data]\npath = \"x.csv\"\n[train]\nlearning_rate = 1.0\n{train}\n")
         };
