@@ -130,8 +130,8 @@ fn multiply_rows(rows: Lines<'_>, packed: &Packed, c: &mut [f32], target: Target
 /// [`Bf16Product::multiply`] for the other side of the shim: a\[m, k\]·b\[k, n\], each with its strides of rows and columns.
 ///
 /// # Safety
-/// The processor has the instructions. The matrices have these sizes and strides, which are not negative, and c is row-major and apart from both.
-#[expect(clippy::too_many_arguments, reason = "the arguments of a product in BLAS")]
+/// The processor has the instructions. The matrices have these sizes and strides, which are not negative, and c is row-major and apart
+/// from both.
 pub unsafe extern "C" fn multiply(
     m: i64,
     n: i64,
