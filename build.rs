@@ -43,15 +43,16 @@ fn rpath(folder: &str) {
     println!("cargo::rustc-link-arg=-Wl,-rpath,{folder}");
 }
 
-/// Compiles the C++ files of `src/device` against the headers of the linked libtorch. They lie beside its libraries, in an unpacked
+/// Compiles what is in C++ against the headers of the linked libtorch. They lie beside its libraries, in an unpacked
 /// libtorch as in a Python environment, unless LIBTORCH_INCLUDE says otherwise.
 #[cfg(feature = "torch")]
 fn compile_shim(libtorch: &Path) {
-    const FILES: [&str; 2] = ["src/device/autograd.cpp", "src/device/shim.cpp"];
+    const SOURCES: [&str; 3] = ["src/device/autograd.cpp", "src/device/shim.cpp", "src/device/matmul/override.cpp"];
+    const HEADER: &str = "src/device/guarded.h";
     for changed in ["LIBTORCH_INCLUDE", "LIBTORCH_CXX11_ABI"] {
         println!("cargo::rerun-if-env-changed={changed}");
     }
-    for changed in FILES.iter().chain(&["src/device/guarded.h"]) {
+    for changed in SOURCES.into_iter().chain([HEADER]) {
         println!("cargo::rerun-if-changed={changed}");
     }
     let root = env::var_os("LIBTORCH_INCLUDE").map(Into::into);
@@ -65,7 +66,7 @@ fn compile_shim(libtorch: &Path) {
         .include(root.join("include"))
         .include(root.join("include/torch/csrc/api/include"))
         .warnings(false)
-        .files(FILES)
+        .files(SOURCES)
         .compile("finesift_shim");
 }
 

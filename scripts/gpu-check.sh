@@ -68,12 +68,15 @@ peers --config "$llama" --layers "$LAYERS" --dtype bf16 --batch 1 --seq "$seq" -
 for numbers in f32 tf32 bf16; do
     say "RoBERTa-large's shape, $rows x $length, $numbers"
     dtype=$numbers
+    matmul=f32
+    # The peers read the variable; finesift has an option.
     unset TORCH_ALLOW_TF32_CUBLAS_OVERRIDE
     if [ "$numbers" = tf32 ]; then
         dtype=f32
+        matmul=tf32
         export TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=1
     fi
-    bench --config "$roberta" --dtype "$dtype" --batch "$rows" --seq "$length" --methods forward,full,sift-sampled
+    bench --config "$roberta" --dtype "$dtype" --matmul "$matmul" --batch "$rows" --seq "$length" --methods forward,full,sift-sampled
     peers --config "$roberta" --dtype "$dtype" --batch "$rows" --seq "$length" --methods forward,full,lora-8
 done
 unset TORCH_ALLOW_TF32_CUBLAS_OVERRIDE

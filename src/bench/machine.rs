@@ -15,6 +15,8 @@ pub struct BenchMachine {
     machine: Machine,
     /// CPU threads of a method's process, if one started.
     threads: Option<i32>,
+    /// What multiplies fp32 matrices, if a process started.
+    matmul: Option<String>,
     /// The instructions that sampled gradients are computed with.
     sampled_gradients: &'static str,
     /// The PyTorch release, if libtorch belongs to PyTorch's Python package.
@@ -39,6 +41,7 @@ impl BenchMachine {
         Ok(BenchMachine {
             machine: system::machine()?,
             threads: start.map(|start| start.threads),
+            matmul: start.map(|start| start.matmul.clone()),
             sampled_gradients: GradientSampler::default().instructions().name(),
             torch: Libtorch::loaded().and_then(|libtorch| libtorch.release),
             malloc_conf: std::env::var("MALLOC_CONF").ok().filter(|settings| !settings.is_empty()),
@@ -50,6 +53,7 @@ impl BenchMachine {
     pub fn facts(&self) -> Vec<(&'static str, String)> {
         let mut facts = self.machine.processor_facts();
         facts.extend(self.threads.map(|threads| ("threads", threads.to_string())));
+        facts.extend(self.matmul.iter().map(|matmul| ("matmul", matmul.clone())));
         facts.push(("sampled by", self.sampled_gradients.to_owned()));
         facts.extend(self.torch.iter().map(|release| ("torch", release.clone())));
         facts.extend(self.malloc_conf.iter().map(|settings| ("MALLOC_CONF", settings.clone())));

@@ -25,6 +25,8 @@ pub enum WorkerMessage {
 pub struct WorkerStart {
     /// `cpu` or `cuda:N`.
     pub device: String,
+    /// What multiplies fp32 matrices: `f32`, `bf16 (AMX)`.
+    pub matmul: String,
     /// CPU threads of libtorch.
     pub threads: i32,
     pub parameters: u64,

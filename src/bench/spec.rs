@@ -6,6 +6,7 @@ use tch::Kind;
 
 use crate::data::instruct::InstructionFormat;
 use crate::device::DeviceChoice;
+use crate::preset::Matmul;
 
 /// A benchmark.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub struct Spec {
     /// Rank of LoRA's adapters.
     pub lora_r: i64,
     pub dtype: Kind,
+    /// Precision of products of fp32 matrices.
+    pub matmul: Matmul,
     pub device: DeviceChoice,
     /// Gradient checkpointing.
     pub checkpointing: bool,

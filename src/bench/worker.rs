@@ -14,6 +14,7 @@ use super::spec::Spec;
 use crate::Usage;
 use crate::data::Batch;
 use crate::device;
+use crate::device::matmul::{MatmulPrecision, Unsupported};
 use crate::device::shim::{TensorCount, count_tensors};
 use crate::eval::DeviceBatch;
 use crate::model::{Network, ParameterSpec};
@@ -32,6 +33,8 @@ pub struct Worker {
     step: usize,
     /// Of what was made since the model was loaded, up to the first timed step. On a CPU only.
     count: Option<TensorCount>,
+    /// That of products while it lives.
+    _precision: MatmulPrecision,
 }
 
 /// What runs a step.
@@ -83,6 +86,12 @@ impl Worker {
                 device::name(device)
             )));
         }
+        let precision = MatmulPrecision::set(spec.matmul, device).map_err(|error| match error.downcast_ref() {
+            Some(unsupported @ (Unsupported::Gpu | Unsupported::Processor)) => {
+                Usage(format!("--matmul {}: {unsupported}", spec.matmul.name())).into()
+            }
+            None => error,
+        })?;
         let setup = Setup::open(spec)?;
         let (started, base) = (Instant::now(), in_use(device));
         let mut network = setup.network(spec, device)?;
@@ -110,6 +119,7 @@ impl Worker {
         let seconds = started.elapsed().as_secs_f64();
         let start = WorkerStart {
             device: device::name(device),
+            matmul: precision.name().into(),
             threads: tch::get_num_threads(),
             parameters,
             trained,
@@ -118,7 +128,9 @@ impl Worker {
             setup: seconds,
             plan,
         };
-        Ok((Worker { setup, learning_rate: spec.learning_rate, stepper, device, step: 0, count }, start))
+        let worker =
+            Worker { setup, learning_rate: spec.learning_rate, stepper, device, step: 0, count, _precision: precision };
+        Ok((worker, start))
     }
 
     fn run_step(&mut self, kind: StepKind) -> Result<StepTime> {

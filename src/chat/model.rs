@@ -57,7 +57,7 @@ impl ChatModel {
         };
         let path = run.join("preset.toml");
         let text = read_file(&path)?;
-        let preset = Preset::parse(name, &path.display().to_string(), &text, &[], cache)?;
+        let preset = Preset::parse_stored(name, &path.display().to_string(), &text, &[], cache)?;
         let DataSource::Instructions(data) = &preset.data.source else {
             bail!(Usage(format!(
                 "{}: a run of a classifier, which generates no text; use `finesift predict`",

@@ -100,7 +100,7 @@ impl LocalBackend {
         }
         let path = folder.preset();
         let text = read_file(&path)?;
-        let preset = Preset::parse(&preset_name(&folder), &path.display().to_string(), &text, set, &self.cache)?;
+        let preset = Preset::parse_stored(&preset_name(&folder), &path.display().to_string(), &text, set, &self.cache)?;
         let preset = self.anchored(preset)?;
         let set = set.iter().filter_map(|assignment| Some(assignment.split_once('=')?.0.trim().to_owned())).collect();
         let session = self.spawn(preset, &folder, None, Some(train::ResumeOptions { from, force, set }))?;

@@ -123,5 +123,5 @@ impl ModelArgs {
 }
 
 fn parse(text: &str, path: &Path) -> Result<Preset> {
-    Preset::parse("run", &path.display().to_string(), text, &[], &cache_folder())
+    Preset::parse_stored("run", &path.display().to_string(), text, &[], &cache_folder())
 }

@@ -1,14 +1,16 @@
-// Calls from Rust: an exception of libtorch becomes a message.
+// How a call reports libtorch's exceptions, none of which may reach Rust.
 
 #pragma once
 
 #include <c10/util/Exception.h>
 
 #include <cstdio>
+#include <exception>
 
-// Few bytes are enough for the first lines of a message; the rest is cut.
+// Runs `body` and returns whether it succeeded. Otherwise libtorch's message is in `error`: few bytes are enough for its first
+// lines, the rest is cut.
 template <typename Body>
-inline bool guarded(char* error, size_t capacity, Body&& body) noexcept {
+bool guarded(char* error, size_t capacity, Body&& body) noexcept {
   try {
     body();
     return true;

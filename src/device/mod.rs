@@ -4,6 +4,7 @@
 pub mod autograd;
 mod dtype;
 mod libtorch;
+pub mod matmul;
 pub mod shim;
 
 use std::str::FromStr;

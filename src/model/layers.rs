@@ -8,6 +8,7 @@ use super::builder::{Builder, ParameterKind};
 use super::fused::rms_norm;
 use super::lora::LoraAdapter;
 use super::tape::ForwardPass;
+use crate::device::matmul::in_bf16;
 
 /// y = x·Wᵀ + b, torch.nn.Linear. With an adapter, [LoRA](super::lora) on top.
 pub struct Linear {
@@ -98,7 +99,9 @@ const ONEDNN_MIN_TOKENS: i64 = 256;
 /// convolution to oneDNN, which uses AVX-512 wherever there is any: half the time, with the same sums in another order.
 pub fn by_onednn(device: Device, kind: Kind, tokens: i64) -> bool {
     static MKL_IS_NARROW: LazyLock<bool> = LazyLock::new(mkl_is_narrow);
-    device == Device::Cpu && kind == Kind::Float && tokens >= ONEDNN_MIN_TOKENS && *MKL_IS_NARROW
+    // In bf16 a product is faster than a convolution, which oneDNN has in fp32.
+    let fp32 = kind == Kind::Float && !in_bf16();
+    device == Device::Cpu && fp32 && tokens >= ONEDNN_MIN_TOKENS && *MKL_IS_NARROW
 }
 
 #[cfg(target_arch = "x86_64")]

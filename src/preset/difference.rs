@@ -29,12 +29,12 @@ pub enum Impact {
     DifferentRun,
 }
 
-/// The keys that differ between two texts, in the order of [`KEYS`].
+/// The keys that differ between two stored texts, in the order of [`KEYS`].
 ///
 /// # Errors
 /// [`Usage`](crate::Usage): a text has a syntax error or an unknown key.
 pub fn differences(before: &str, after: &str) -> Result<Vec<Difference>> {
-    let (before, after) = (Document::parse("before", before)?, Document::parse("after", after)?);
+    let (before, after) = (Document::parse_stored("before", before)?, Document::parse_stored("after", after)?);
     let pairs = KEYS.iter().map(|key| (key.name, before.value_toml(key.name), after.value_toml(key.name)));
     Ok(pairs
         .filter(|(_, before, after)| before != after)
@@ -60,7 +60,7 @@ fn impact(key: &str) -> Impact {
         | "train.eval_every"
         | "train.patience"
         | "train.max_steps"
-        | "train.tf32"
+        | "train.matmul"
         | "train.gradient_checkpointing"
         | "keep.best" => Impact::FutureSteps,
         _ => Impact::DifferentRun,
@@ -94,5 +94,11 @@ mod tests {
             [Impact::DifferentRun, Impact::FutureSteps]
         );
         assert!(differences(before, before).unwrap().is_empty());
+        // The same by its name in an earlier release.
+        let matmul = |text: &str| format!("[train]\n{text}\n");
+        let renamed = differences(&matmul("tf32 = true"), &matmul("matmul = \"bf16\"")).unwrap();
+        assert_eq!(renamed[0].to_string(), "train.matmul was \"tf32\" and is \"bf16\"");
+        assert_eq!(renamed[0].impact, Impact::FutureSteps);
+        assert!(differences(&matmul("tf32 = true"), &matmul("matmul = \"tf32\"")).unwrap().is_empty());
     }
 }

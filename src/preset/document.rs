@@ -8,9 +8,10 @@ use toml::Value;
 use super::key_kind::{KeyKind, parse_typed};
 use super::keys::{KEYS, PresetKey};
 use super::overrides::Override;
+use super::renamed::renamed;
 use crate::Usage;
 use crate::suggest::did_you_mean;
-use crate::toml_spans::TomlSpans;
+use crate::toml_spans::{TomlEntry, TomlSpans};
 
 /// A preset's entries by `section.key`.
 #[derive(Clone, Debug)]
@@ -56,14 +57,34 @@ impl Document {
     /// # Errors
     /// A syntax error or an unknown key, with its line.
     pub fn parse(file: &str, text: &str) -> Result<Document, Usage> {
+        Document::parse_with(file, text, |_| None)
+    }
+
+    /// As [`Document::parse`], for a text that finesift has stored: a key of an earlier release becomes the one in its place.
+    ///
+    /// # Errors
+    /// As [`Document::parse`].
+    pub fn parse_stored(file: &str, text: &str) -> Result<Document, Usage> {
+        Document::parse_with(file, text, |entry| renamed(&entry.key, &entry.value))
+    }
+
+    /// Parses TOML, with other keys and values in place of some.
+    fn parse_with(
+        file: &str,
+        text: &str,
+        replace: impl Fn(&TomlEntry) -> Option<(&'static str, Value)>,
+    ) -> Result<Document, Usage> {
         let spans = TomlSpans::parse(file, text)?;
         let mut document = Document { file: file.to_owned(), entries: BTreeMap::new() };
         for entry in &spans.entries {
-            if let Some(error) = unknown(&entry.key) {
+            let (key, value) = match replace(entry) {
+                Some((key, value)) => (key.to_owned(), value),
+                None => (entry.key.clone(), entry.value.clone()),
+            };
+            if let Some(error) = unknown(&key, Some(&value)) {
                 return Err(spans.error_at(entry, &error));
             }
-            let key = SetKey { value: entry.value.clone(), origin: ValueOrigin::Line(entry.line) };
-            document.entries.insert(entry.key.clone(), key);
+            document.entries.insert(key, SetKey { value, origin: ValueOrigin::Line(entry.line) });
         }
         Ok(document)
     }
@@ -74,7 +95,7 @@ impl Document {
     /// No `=`, or an unknown key.
     pub fn set(&mut self, assignment: &str) -> Result<()> {
         let with = Override::parse(assignment)?;
-        if let Some(error) = unknown(&with.key) {
+        if let Some(error) = unknown(&with.key, Some(&with.value)) {
             bail!(Usage(format!("--set {assignment}: {error}")));
         }
         Ok(self.override_with(&with)?)
@@ -86,7 +107,7 @@ impl Document {
     /// An unknown key.
     pub fn override_with(&mut self, with: &Override) -> Result<(), Usage> {
         let Override { key, value, place } = with;
-        if let Some(error) = unknown(key) {
+        if let Some(error) = unknown(key, Some(value)) {
             return Err(Usage(format!("{place}: {error}")));
         }
         let origin = ValueOrigin::Elsewhere(place.clone());
@@ -265,10 +286,13 @@ fn alternative(key: &str) -> Option<&'static str> {
     }
 }
 
-/// The error about an unknown key; `None` for a known one.
-pub(crate) fn unknown(key: &str) -> Option<String> {
+/// The error about an unknown key, with what to write instead of a renamed one; `None` for a known one.
+pub(crate) fn unknown(key: &str, value: Option<&Value>) -> Option<String> {
     if PresetKey::of(key).is_some() {
         return None;
+    }
+    if let Some((key, value)) = value.and_then(|value| renamed(key, value)) {
+        return Some(format!("this key is now {key}; write {key} = {value}"));
     }
     // A forgotten section is more likely than a misspelt key.
     let last = key.rsplit('.').next().unwrap_or(key);

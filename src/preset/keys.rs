@@ -108,6 +108,11 @@ const BUDGETS: &[Choice] = &[
     choice("per_tensor", "the same share of every target"),
     choice("global", "the largest scores of all targets together, as many in all"),
 ];
+const MATMULS: &[Choice] = &[
+    choice("f32", "full precision"),
+    choice("tf32", "TF32: 10 bits of mantissa, faster on a GPU"),
+    choice("bf16", "bf16: 7 bits of mantissa, faster on a CPU with AMX"),
+];
 const SCHEDULES: &[Choice] = &[
     choice("linear", "linear decay to 0"),
     choice("cosine", "cosine decay to 0"),
@@ -254,7 +259,8 @@ pub const KEYS: &[PresetKey] = &[
     key("train.patience", COUNT, "evaluations without improvement before the run stops early; 0 never stops early")
         .default("0"),
     key("train.max_steps", COUNT, "max optimizer steps; 0 for no limit").default("0"),
-    key("train.tf32", Boolean, "whether a GPU may use TF32 for f32 matrix products, which is faster").default("false"),
+    key("train.matmul", KeyKind::Choice(MATMULS), "precision of products of f32 matrices: f32, tf32 or bf16")
+        .default("f32"),
     key("train.gradient_checkpointing", Boolean, "whether to recompute activations to save memory").default("false"),
     key("sample.prompts", Texts, "prompts to sample completions for at every evaluation").default("[]"),
     key("sample.tokens", Integer { from: 1, to: 1 << 16 }, "max new tokens of a completion").default("64"),

@@ -6,6 +6,7 @@
 //! keys        all keys with their help, type and default
 //! key_kind    the types of values: bounds, choices, how typed text is read
 //! document    the keys of a TOML text with their lines
+//! renamed     keys of earlier releases, and the keys that have taken their place
 //! read        keys become a validated preset: defaults, ranges, keys that exclude each other
 //! data_source the keys of the data become a source of examples
 //! hub_dataset a dataset on the hub: splits, or files by name
@@ -33,6 +34,7 @@ mod library;
 mod overrides;
 mod paths;
 mod read;
+mod renamed;
 mod selection;
 mod types;
 mod work;
@@ -46,10 +48,11 @@ pub use key_kind::{Choice, KeyKind, NumberStep};
 pub use keys::{KEYS, PresetKey};
 pub use library::{Library, PresetEntry, PresetText, read_file};
 pub use overrides::Override;
+pub(crate) use renamed::renamed as renamed_key;
 
 pub use crate::paths::cache_folder;
 pub use selection::{Select, SelectBudget, SelectStructure};
 pub use types::{
-    Data, DataSource, Dtype, HeadRule, InstructionData, InstructionFiles, Keep, Lora, Model, Preset, Sample, Schedule,
-    Sift, Train,
+    Data, DataSource, Dtype, HeadRule, InstructionData, InstructionFiles, Keep, Lora, Matmul, Model, Preset, Sample,
+    Schedule, Sift, Train,
 };

@@ -8,7 +8,7 @@ use super::data_source::data_source;
 use super::document::Document;
 use super::paths::expand;
 use super::selection::{budget, criterion, structure};
-use super::types::{Data, Dtype, HeadRule, Keep, Lora, Model, Preset, Sample, Schedule, Sift, Train};
+use super::types::{Data, Dtype, HeadRule, Keep, Lora, Matmul, Model, Preset, Sample, Schedule, Sift, Train};
 use crate::Usage;
 use crate::protocol::TrainingMethod;
 
@@ -19,7 +19,19 @@ impl Preset {
     /// # Errors
     /// [`Usage`] with file, line and key: malformed TOML, an unknown key, an invalid value.
     pub fn parse(name: &str, file: &str, text: &str, overrides: &[String], cache: &Path) -> Result<Preset> {
-        let mut document = Document::parse(file, text)?;
+        Preset::with_overrides(name, Document::parse(file, text)?, overrides, cache)
+    }
+
+    /// As [`Preset::parse`], for a preset that finesift has stored: that of a run, a checkpoint or a queue. Keys of earlier
+    /// releases mean what they meant.
+    ///
+    /// # Errors
+    /// As [`Preset::parse`].
+    pub fn parse_stored(name: &str, file: &str, text: &str, overrides: &[String], cache: &Path) -> Result<Preset> {
+        Preset::with_overrides(name, Document::parse_stored(file, text)?, overrides, cache)
+    }
+
+    fn with_overrides(name: &str, mut document: Document, overrides: &[String], cache: &Path) -> Result<Preset> {
         for assignment in overrides {
             document.set(assignment)?;
         }
@@ -77,7 +89,9 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
             eval_every: document.integer("train.eval_every")?,
             patience: document.integer("train.patience")?,
             max_steps: document.integer("train.max_steps")?,
-            tf32: document.boolean("train.tf32")?.unwrap_or(false),
+            matmul: document
+                .one_of("train.matmul", &Matmul::ALL.map(|matmul| (matmul.name(), matmul)))?
+                .unwrap_or_default(),
             gradient_checkpointing: document.boolean("train.gradient_checkpointing")?.unwrap_or(false),
         },
         sample: Sample {

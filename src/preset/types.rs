@@ -197,10 +197,22 @@ pub struct Train {
     pub patience: u64,
     /// Limit on the optimizer steps; 0 is no limit. Default 0.
     pub max_steps: u64,
-    /// Whether a GPU may use TF32 for fp32 matrix products. Default false.
-    pub tf32: bool,
+    /// Precision of products of fp32 matrices. Default f32.
+    pub matmul: Matmul,
     /// Whether to recompute activations in the backward pass instead of keeping them. Default false.
     pub gradient_checkpointing: bool,
+}
+
+/// How fp32 matrices are multiplied. Operands are rounded within the product; sums and results are in fp32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Matmul {
+    /// In full.
+    #[default]
+    F32,
+    /// With 10 bits of mantissa, on the tensor cores of a GPU.
+    Tf32,
+    /// With 7 bits of mantissa, on a CPU with AMX or AVX512-BF16.
+    Bf16,
 }
 
 /// The learning rate after warm-up.
@@ -278,6 +290,20 @@ impl Dtype {
         match self {
             Dtype::F32 => "f32",
             Dtype::Bf16 => "bf16",
+        }
+    }
+}
+
+impl Matmul {
+    /// All of them.
+    pub const ALL: [Matmul; 3] = [Matmul::F32, Matmul::Tf32, Matmul::Bf16];
+
+    /// As in a preset.
+    pub fn name(self) -> &'static str {
+        match self {
+            Matmul::F32 => "f32",
+            Matmul::Tf32 => "tf32",
+            Matmul::Bf16 => "bf16",
         }
     }
 }

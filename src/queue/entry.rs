@@ -56,6 +56,6 @@ impl QueueEntry {
     /// # Errors
     /// [`Usage`](crate::Usage): the text is not a preset of this version of finesift.
     pub fn preset(&self, cache: &Path) -> Result<Preset> {
-        Preset::parse(&self.preset, &format!("preset of queue entry {}", self.id), &self.toml, &[], cache)
+        Preset::parse_stored(&self.preset, &format!("preset of queue entry {}", self.id), &self.toml, &[], cache)
     }
 }

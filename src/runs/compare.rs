@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use toml::{Table, Value};
 
-use crate::preset::KEYS;
+use crate::preset::{KEYS, renamed_key};
 
 /// A larger file is not a preset.
 const LARGEST: u64 = 1 << 20;
@@ -48,10 +48,14 @@ fn settings(run: &Path) -> Result<BTreeMap<String, String>> {
         .with_context(|| format!("{}: cannot read", path.display()))?;
     let table: Table = text.parse().with_context(|| format!("{}: not valid TOML", path.display()))?;
     let mut settings = BTreeMap::new();
+    let setting = |key: String, value: Value| match renamed_key(&key, &value) {
+        Some((key, value)) => (key.to_owned(), value.to_string()),
+        None => (key, value.to_string()),
+    };
     for (name, value) in table {
         match value {
             Value::Table(section) => {
-                settings.extend(section.into_iter().map(|(key, value)| (format!("{name}.{key}"), value.to_string())));
+                settings.extend(section.into_iter().map(|(key, value)| setting(format!("{name}.{key}"), value)));
             }
             value => drop(settings.insert(name, value.to_string())),
         }

@@ -59,7 +59,8 @@ pub fn throughput(runs: &Path, preset: &Preset, device: &str, cache: &Path) -> O
     let similar = folders.iter().take(LOOKED_AT).filter_map(|(_, folder)| {
         let mut text = String::new();
         File::open(folder.join("preset.toml")).ok()?.take(LARGEST).read_to_string(&mut text).ok()?;
-        let other = Preset::parse(&preset.name, "", &text, &[], cache).ok().filter(|other| other.same_steps(preset))?;
+        let other =
+            Preset::parse_stored(&preset.name, "", &text, &[], cache).ok().filter(|other| other.same_steps(preset))?;
         let pace = pace(events(&folder.join("events.jsonl"))?).filter(|pace| pace.device == device)?;
         let evaluation = pace.seconds_per_evaluation.filter(|_| other.same_evaluations(preset));
         Some(Pace { seconds_per_evaluation: evaluation, ..pace })

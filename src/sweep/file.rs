@@ -100,7 +100,7 @@ struct Reader {
 impl Reader {
     fn sweep(&mut self, path: &Path, entries: &[Entry]) -> Option<SweepFile> {
         for entry in entries.iter().filter(|entry| !KEYS.contains(&entry.key.as_str())) {
-            let hint = match unknown_key(&entry.key) {
+            let hint = match unknown_key(&entry.key, None) {
                 None => "; a key of the preset belongs below [set], [grid] or [[row]]".to_owned(),
                 Some(_) => did_you_mean(&entry.key, KEYS),
             };
@@ -299,13 +299,13 @@ impl Reader {
 
     /// Refuses unknown keys, and those that the sweep sets itself.
     fn check_keys(&mut self, settings: &[Override]) {
-        for Override { key, place, .. } in settings {
+        for Override { key, value, place } in settings {
             let instead = match key.as_str() {
                 "train.seed" => Some("seeds"),
                 "keep.best" => Some("metric"),
                 _ => None,
             };
-            match (unknown_key(key), instead) {
+            match (unknown_key(key, Some(value)), instead) {
                 (Some(error), _) => self.errors.push(format!("{place}: {error}")),
                 (None, Some(instead)) => {
                     self.errors.push(format!("{place}: {key} is set by the sweep; use its key {instead}"));

@@ -165,7 +165,7 @@ impl StatusReader {
         let known = self.known.entry(name.to_owned()).or_default();
         if known.id.is_none() {
             let preset = fs::read_to_string(folder.join("preset.toml")).ok();
-            let preset = preset.and_then(|text| Preset::parse(name, name, &text, &[], &self.cache).ok());
+            let preset = preset.and_then(|text| Preset::parse_stored(name, name, &text, &[], &self.cache).ok());
             known.id = preset.as_ref().map(identity);
         }
         if known.trainable.is_none() {

@@ -20,6 +20,7 @@ use crate::protocol::{Event, Gpu, System};
 use crate::session::Emitter;
 pub use gpu::{GpuInfo, GpuRef, Nvidia, NvmlUnavailable, nvidia};
 pub use kept_pages::{KeptPages, TunableAllocator, set_allocator};
+pub use processor::instruction_sets;
 pub use resource_usage::ResourceUsage;
 
 /// CPU load is a difference of counters with a resolution of 10 ms: sampling faster gives noise.

@@ -115,7 +115,7 @@ fn check_steps_left(manifest: &Manifest, options: &ResumeOptions, job: &Job, pre
 /// How the learning rate continues, where its schedule is not the checkpoint's.
 fn schedule_note(manifest: &Manifest, job: &Job, now: &LearningRate) -> Option<String> {
     // The checkpoint's preset was valid when it was written.
-    let before = Preset::parse("", "", &manifest.preset, &[], &job.cache).ok()?;
+    let before = Preset::parse_stored("", "", &manifest.preset, &[], &job.cache).ok()?;
     let facts = &manifest.schedule;
     let before =
         LearningRate { schedule: before.train.schedule, peak: facts.peak, warmup: facts.warmup, steps: facts.steps };

@@ -7,6 +7,7 @@
 //! resume             finds that checkpoint and rewinds the run's folder to it
 //! changes            whether the run may continue with another preset, and what that changes
 //! run                the training loop; evaluate, reselect, early_stopping, commands and report belong to it
+//! matmul             the precision of products, and how fast they are in it
 //! loader, learner    batches, and optimizer steps on them
 //! not_finite         the error of a step that has no finite result, with advice
 //! checkpoint         the trained state on its way to disk
@@ -25,6 +26,7 @@ mod job;
 mod learner;
 mod loader;
 mod lookahead;
+mod matmul;
 mod not_finite;
 mod prepare;
 mod report;
@@ -37,7 +39,7 @@ mod setup;
 
 use anyhow::Result;
 
-use crate::device::{self, shim};
+use crate::device;
 use crate::panics::catch_panic;
 use crate::protocol::{Event, Phase};
 use crate::session::{Interrupted, Port};
@@ -62,9 +64,7 @@ pub fn run(job: Job, port: &Port) -> Result<()> {
     let pages = KeptPages::start();
     port.emit(Event::Phase { phase: Phase::Preparing });
     let chosen = job.device.resolve()?;
-    if chosen.device.is_cuda() {
-        shim::set_allow_tf32(job.preset.train.tf32)?;
-    }
+    let matmul = matmul::set(&job.preset, &chosen)?;
     let sampler = Sampler::start(port.emitter(), job.folder.path(), device::gpu(chosen.device))?;
     let prepared = prepare::prepare(&job, &chosen, port)?;
     let point = match &job.resume {
@@ -75,6 +75,7 @@ pub fn run(job: Job, port: &Port) -> Result<()> {
             point
         }
     };
+    matmul::report(&matmul, &job.preset, &prepared.network, port)?;
     let mut run = match point {
         None => {
             prepare::report_base(&prepared, port);
@@ -93,7 +94,7 @@ pub fn run(job: Job, port: &Port) -> Result<()> {
         }),
     };
     // The last event of a run comes after all samples of the machine and all checkpoints.
-    drop((run, sampler, pages));
+    drop((run, sampler, pages, matmul));
     port.emit(Event::Finished(finished?));
     Ok(())
 }

@@ -15,6 +15,7 @@ use finesift::train::{CheckpointSelector, ResumeOptions};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use crate::matmul::multiplies_in_bf16;
 use crate::resume::numbers;
 use crate::run::{resume_on, spawn_on};
 use crate::tiny::Tiny;
@@ -25,7 +26,7 @@ const RUN: &str = "FINESIFT_CRASH_RUN";
 const METHOD: &str = "FINESIFT_CRASH_METHOD";
 
 /// What is trained, and changes to the rate of a preset. Each structure of a selection resumes from indices of its own.
-const METHODS: [(&str, &str); 9] = [
+const METHODS: [(&str, &str); 10] = [
     ("sift", "rate = 0.002\nreselect_every = 6"),
     ("sift", "rate = 0.002"),
     ("sift", "rate = 0.05\nstructure = \"columns\"\nreselect_every = 6"),
@@ -35,10 +36,14 @@ const METHODS: [(&str, &str); 9] = [
     ("full", "rate = 0.05"),
     ("head", "rate = 0.05"),
     ("lora", "rate = 0.05"),
+    ("sift", BF16),
 ];
 
+/// Changes that also multiply in bf16, in fp32 on a processor that cannot.
+const BF16: &str = "rate = 0.01";
+
 /// Kills of all methods together; the nightly test asks for more.
-const KILLS: usize = 27;
+const KILLS: usize = 30;
 
 #[test]
 fn a_run_killed_at_any_moment_has_the_same_numbers() {
@@ -153,6 +158,10 @@ fn child() {
     let disk = Arc::new(Slow);
     let preset = tiny.preset("epochs = 3\neval_every = 5").replace("[keep]", "[keep]\nevery_steps = 2");
     let preset = format!("method = {method:?}\n{}", preset.replace("rate = 0.05", rate));
+    let preset = match rate == BF16 && multiplies_in_bf16() {
+        true => preset.replace("[train]", "[train]\nmatmul = \"bf16\""),
+        false => preset,
+    };
     let mut session = if tiny.path("runs").join(&run).join("preset.toml").exists() {
         resume_on(disk, &tiny, &run, ResumeOptions { from: CheckpointSelector::Newest, force: false, set: Vec::new() })
             .unwrap()

@@ -51,6 +51,8 @@ mod logging;
 #[cfg(feature = "torch")]
 mod lookahead;
 #[cfg(feature = "torch")]
+mod matmul;
+#[cfg(feature = "torch")]
 mod methods;
 mod pac_bayes;
 mod palette;

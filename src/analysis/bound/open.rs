@@ -55,7 +55,8 @@ pub(super) fn open(
     let stored =
         StoredCheckpoint::open(&path).map_err(|error| anyhow!(Usage(format!("damaged checkpoint: {error}"))))?;
     let manifest = &stored.manifest;
-    let mut preset = Preset::parse(&manifest.run, &path.display().to_string(), &manifest.preset, &[], access.cache)?;
+    let mut preset =
+        Preset::parse_stored(&manifest.run, &path.display().to_string(), &manifest.preset, &[], access.cache)?;
     if manifest.base.commit.is_some() {
         // The repository may have moved on.
         preset.model.id = manifest.base.location();

@@ -100,7 +100,7 @@ impl LandscapeCommand {
             Ok(run) => {
                 let path = run.join("preset.toml");
                 let file = path.display().to_string();
-                let preset = Preset::parse(&self.subject, &file, &read_file(&path)?, &[], &cache_folder())?;
+                let preset = Preset::parse_stored(&self.subject, &file, &read_file(&path)?, &[], &cache_folder())?;
                 let from = self.from.as_deref().map(str::parse).transpose()?;
                 let stored = StoredCheckpoint::open(&select(&run, from)?);
                 Ok((preset, Some(stored.map_err(|error| anyhow!(Usage(format!("damaged checkpoint: {error}"))))?)))

@@ -71,6 +71,9 @@ pub(super) struct Bench {
     /// Weight dtype
     #[arg(long, default_value = "f32")]
     dtype: Dtype,
+    /// Precision of products of f32 matrices: tf32 needs a GPU, bf16 a CPU
+    #[arg(long, default_value = "f32")]
+    matmul: Matmul,
     /// Recompute activations in the backward pass (gradient checkpointing)
     #[arg(long)]
     checkpointing: bool,
@@ -132,6 +135,24 @@ impl From<Dtype> for preset::Dtype {
         match dtype {
             Dtype::F32 => preset::Dtype::F32,
             Dtype::Bf16 => preset::Dtype::Bf16,
+        }
+    }
+}
+
+/// Precision of products of fp32 matrices.
+#[derive(Clone, Copy, ValueEnum)]
+enum Matmul {
+    F32,
+    Tf32,
+    Bf16,
+}
+
+impl From<Matmul> for preset::Matmul {
+    fn from(matmul: Matmul) -> preset::Matmul {
+        match matmul {
+            Matmul::F32 => preset::Matmul::F32,
+            Matmul::Tf32 => preset::Matmul::Tf32,
+            Matmul::Bf16 => preset::Matmul::Bf16,
         }
     }
 }
@@ -211,6 +232,7 @@ impl Bench {
             modules: self.modules.clone(),
             dense: self.dense.clone(),
             dtype: preset::Dtype::from(self.dtype).into(),
+            matmul: self.matmul.into(),
             device: self.device.device.parse()?,
             checkpointing: self.checkpointing,
             dropout: self.dropout,

@@ -69,7 +69,9 @@ fn nvidia(findings: &mut Vec<Finding>) {
 
 #[cfg(feature = "torch")]
 fn torch(findings: &mut Vec<Finding>) {
+    use crate::device::matmul::MatmulPrecision;
     use crate::device::{GpuSupport, Libtorch, name, self_test};
+    use crate::preset::Matmul;
     use tch::Device;
 
     let libtorch = Libtorch::loaded();
@@ -96,6 +98,11 @@ fn torch(findings: &mut Vec<Finding>) {
             Err(error) => Finding::new(Sign::Bad, name(device), format!("fails: {error:#}")),
         });
     }
+    let bf16 = MatmulPrecision::set(Matmul::Bf16, Device::Cpu);
+    findings.push(match bf16.and_then(|bf16| Ok(bf16.measure([1024, 1024])?)) {
+        Ok(speed) => Finding::new(Sign::Good, "cpu matmul", speed.map_or_else(String::new, |speed| speed.to_string())),
+        Err(error) => Finding::new(Sign::Warning, "cpu matmul", format!("no bf16: {error:#}")),
+    });
 }
 
 fn folders(findings: &mut Vec<Finding>) {

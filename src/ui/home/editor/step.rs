@@ -90,7 +90,7 @@ mod tests {
         assert_eq!([up("train.epochs", "3"), down("train.epochs", "3")], ["4", "2"]);
         assert_eq!([up("sample.temperature", "0.2"), down("sample.temperature", "0.3")], ["0.3", "0.2"]);
         assert_eq!([up("sample.top_p", "0.93"), down("sample.top_p", "1")], ["0.95", "0.95"]);
-        assert_eq!([up("train.tf32", "false"), down("train.tf32", "false")], ["true", "true"]);
+        assert_eq!([up("data.regression", "false"), down("data.regression", "false")], ["true", "true"]);
         assert_eq!([up("sift.select", "gradient"), down("sift.select", "random")], ["gradient_times_weight", "lift"]);
     }
 

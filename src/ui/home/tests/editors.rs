@@ -115,7 +115,7 @@ fn left_and_right_change_numbers_choices_and_truth_values() {
         ("train.epochs", "3", "1"),
         ("sift.rate", "0.01", "5e-3"),
         ("train.schedule", "cosine", "linear"),
-        ("train.tf32", "true", "true"),
+        ("train.gradient_checkpointing", "true", "true"),
     ] {
         for (code, value) in [(KeyCode::Right, right), (KeyCode::Left, left)] {
             screens.app.home.select_setting(key);
