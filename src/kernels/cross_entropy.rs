@@ -20,11 +20,11 @@ pub fn cross_entropy(instructions: InstructionSet, logits: &mut [f32], labels: &
     }
     impl Kernel for Row<'_> {
         #[inline(always)]
-        fn run(self) {
+        fn run<const FUSED: bool>(self) {
             let Row { logits, label, scale, loss } = self;
             let (most, at_label) = (largest(logits), logits[label]);
             for logit in &mut *logits {
-                *logit = exp(*logit - most);
+                *logit = exp::<FUSED>(*logit - most);
             }
             let total = sum(logits, logits, |a, _| a);
             *loss = total.ln() - (at_label - most);

@@ -4,17 +4,17 @@ use rayon::prelude::*;
 
 use super::TASK;
 use super::exp::sigmoid;
-use super::instructions::{InstructionSet, Kernel};
+use super::instructions::{InstructionSet, Kernel, madd};
 
 /// silu(gate)·up. All slices are of equal length.
 pub fn silu_gate(instructions: InstructionSet, gate: &[f32], up: &[f32], out: &mut [f32]) {
     struct Forward<'a>(&'a [f32], &'a [f32], &'a mut [f32]);
     impl Kernel for Forward<'_> {
         #[inline(always)]
-        fn run(self) {
+        fn run<const FUSED: bool>(self) {
             let Forward(gate, up, out) = self;
             for ((&g, &u), out) in gate.iter().zip(up).zip(out) {
-                *out = g * sigmoid(g) * u;
+                *out = g * sigmoid::<FUSED>(g) * u;
             }
         }
     }
@@ -28,12 +28,12 @@ pub fn silu_gate_backward(instructions: InstructionSet, gradient: &[f32], gate: 
     struct Backward<'a>(&'a [f32], &'a mut [f32], &'a mut [f32]);
     impl Kernel for Backward<'_> {
         #[inline(always)]
-        fn run(self) {
+        fn run<const FUSED: bool>(self) {
             let Backward(gradient, gate, up) = self;
             for ((&d, g), u) in gradient.iter().zip(gate).zip(up) {
-                let s = sigmoid(*g);
+                let s = sigmoid::<FUSED>(*g);
                 let silu = *g * s;
-                let slope = s + silu * (1.0 - s);
+                let slope = madd::<FUSED>(silu, 1.0 - s, s);
                 *g = d * *u * slope;
                 *u = d * silu;
             }

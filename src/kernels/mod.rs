@@ -1,7 +1,7 @@
 //! Own kernels for the element-wise operations of fp32 networks on a CPU, which libtorch makes of several passes over memory each.
 //!
-//! Written once in plain arithmetic, and compiled for each instruction set. The result is the same to the bit with all of them, and
-//! with any number of threads: nothing is contracted to a fused multiply-add, and sums have a fixed order.
+//! Written once in plain arithmetic, and compiled for each instruction set. Sums have a fixed order, so that the result is the same to
+//! the bit with any number of threads, and with all instruction sets that multiply and add in one instruction.
 
 mod cross_entropy;
 mod exp;
@@ -11,6 +11,7 @@ mod instructions;
 pub mod numbers;
 mod rms_norm;
 mod rotary;
+mod scatter;
 mod sum;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use gelu::{gelu, gelu_backward};
 pub use instructions::{InstructionSet, Kernel};
 pub use rms_norm::{rms_norm, rms_norm_backward};
 pub use rotary::{Rotation, rotate};
+pub use scatter::scatter;
 
 /// Numbers that a task takes at a time: 64 KiB, enough that handing it to a thread costs little beside it.
 const TASK: usize = 16 << 10;

@@ -20,6 +20,18 @@ pub fn as_f32(tensor: &Tensor) -> &[f32] {
     unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<f32>(), tensor.numel()) }
 }
 
+/// The integers of a contiguous int32 tensor on the CPU; `None` of any other tensor.
+pub fn as_i32(tensor: &Tensor) -> Option<&[i32]> {
+    if tensor.kind() != Kind::Int || tensor.device() != Device::Cpu || !tensor.is_contiguous() {
+        return None;
+    }
+    if tensor.numel() == 0 {
+        return Some(&[]);
+    }
+    // SAFETY: a contiguous int32 CPU tensor is `numel` integers from its data pointer, and the borrow keeps it alive.
+    Some(unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<i32>(), tensor.numel()) })
+}
+
 /// The numbers of a tensor that nothing else reads or writes meanwhile, such as one that was just made.
 ///
 /// # Panics

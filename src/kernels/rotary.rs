@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::TASK;
-use super::instructions::{InstructionSet, Kernel};
+use super::instructions::{InstructionSet, Kernel, madd};
 
 /// Which way to rotate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,51 +15,58 @@ pub enum Rotation {
 }
 
 /// Rotates the heads of tokens, `x` `[tokens, heads, 2·half]`. Component i of a head's first half and component i of its second half are a
-/// pair. `cos` and `sin` are `[positions, half]`; tokens have the positions in turn, over and over.
+/// pair. `angles` are their cosines and sines, `[positions, half]` each; tokens have the positions in turn, over and over.
 pub fn rotate(
     instructions: InstructionSet,
     rotation: Rotation,
     x: &[f32],
     heads: usize,
-    [cos, sin]: [&[f32]; 2],
+    angles: [&[f32]; 2],
     half: usize,
     out: &mut [f32],
 ) {
     struct Rotate<'a> {
         x: &'a [f32],
-        cos: &'a [f32],
-        sin: &'a [f32],
+        angles: [&'a [f32]; 2],
+        /// The first token's place among the positions, in numbers.
+        start: usize,
+        heads: usize,
+        half: usize,
         sign: f32,
         out: &'a mut [f32],
     }
     impl Kernel for Rotate<'_> {
         #[inline(always)]
-        fn run(self) {
-            let Rotate { x, cos, sin, sign, out } = self;
-            let half = cos.len();
-            for (x, out) in x.chunks_exact(2 * half).zip(out.chunks_exact_mut(2 * half)) {
-                let ((a, b), (a_out, b_out)) = (x.split_at(half), out.split_at_mut(half));
-                for i in 0..half {
-                    let sin = sign * sin[i];
-                    a_out[i] = a[i] * cos[i] - b[i] * sin;
-                    b_out[i] = b[i] * cos[i] + a[i] * sin;
+        fn run<const FUSED: bool>(self) {
+            let Rotate { x, angles, mut start, heads, half, sign, out } = self;
+            let tokens = x.chunks_exact(heads * 2 * half).zip(out.chunks_exact_mut(heads * 2 * half));
+            for (x, out) in tokens {
+                let [cos, sin] = angles.map(|of_all| &of_all[start..start + half]);
+                for (x, out) in x.chunks_exact(2 * half).zip(out.chunks_exact_mut(2 * half)) {
+                    let ((a, b), (a_out, b_out)) = (x.split_at(half), out.split_at_mut(half));
+                    let (pairs, pairs_out) = (a.iter().zip(b), a_out.iter_mut().zip(b_out));
+                    for (((&a, &b), (&cos, &sin)), (a_out, b_out)) in pairs.zip(cos.iter().zip(sin)).zip(pairs_out) {
+                        let sin = sign * sin;
+                        *a_out = madd::<FUSED>(a, cos, -b * sin);
+                        *b_out = madd::<FUSED>(b, cos, a * sin);
+                    }
                 }
+                start = (start + half) % angles[0].len();
             }
         }
     }
     let width = heads * 2 * half;
-    assert!(cos.len() == sin.len() && x.len() == out.len() && (width == 0 || x.len() % width == 0));
-    if width == 0 {
+    let [cosines, sines] = angles.map(<[f32]>::len);
+    assert!(cosines == sines && x.len() == out.len());
+    if x.is_empty() {
         return;
     }
+    assert!(width > 0 && x.len() % width == 0 && cosines > 0 && cosines % half == 0);
     let sign = if rotation == Rotation::Forward { 1.0 } else { -1.0 };
-    let (positions, tokens) = (cos.len() / half, (TASK / width).max(1));
+    let (positions, tokens) = (cosines / half, (TASK / width).max(1));
     let parts = out.par_chunks_mut(tokens * width).zip(x.par_chunks(tokens * width)).enumerate();
     parts.for_each(|(number, (out, x))| {
-        for (token, (out, x)) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)).enumerate() {
-            let at = (number * tokens + token) % positions * half;
-            let (cos, sin) = (&cos[at..at + half], &sin[at..at + half]);
-            instructions.run(Rotate { x, cos, sin, sign, out });
-        }
+        let start = number * tokens % positions * half;
+        instructions.run(Rotate { x, angles, start, heads, half, sign, out });
     });
 }

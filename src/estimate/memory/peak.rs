@@ -9,7 +9,7 @@
 //! - after the forward pass, the logits of a chunk of a decoder's tokens and their gradient, 128 MiB each at most;
 //! - within a block's MLP and attention, the gradients that are live at one time;
 //! - after a block, the gradients of its targets' outputs; of columns, rows and blocks the parts of a target's input and gradient
-//!   whose product they are, and of single components on a CPU fp32 copies of both; on a GPU, and during selection, one dense
+//!   whose product they are, and of single components of bf16 weights on a CPU fp32 copies of both; on a GPU, and during selection, one dense
 //!   gradient and what finding its largest components takes: 24 bytes a component; without a selection one dense gradient alone,
 //!   4 bytes a component and where weights are bf16 2 more. Selection keeps whole inputs: where training keeps parts of them,
 //!   it uses gradient checkpointing. Inputs that are kept whole to measure gradient mass, in each step of a few targets, do not
@@ -92,7 +92,7 @@ impl StepMemory {
             let (out, width) = (spec.shape[0], spec.shape[1]);
             match rules.structure.product_operands([out, width], rules.rate) {
                 Some(parts) if rules.role(&spec.name) == Role::Sparse => parts as u128 * element_size,
-                _ if shape.gpu => 0,
+                _ if shape.gpu || element_size == 4 => 0,
                 _ => (out + width) as u128 * 4,
             }
         };

@@ -138,11 +138,11 @@ impl<N: Norm> DecoderBlock for Block<N> {
     /// - 2·(Q + K)·e: rotated queries and keys, values, and attention's output; A·4 of attention, which is fused;
     /// - 2·I·e: the gate and what it multiplies; of an activation function other than SiLU 3·I·e, its result too;
     /// - of trained layers their inputs, where these are not among the above: H·e for q, k and v together, H·e for gate and
-    ///   up together, I·e for down, or less where gradients are made of some columns; on a CPU Q for a copy of o's input, or
-    ///   the columns of it. Layers that run through oneDNN or have an adapter keep their inputs as well; adapters what
+    ///   up together, I·e for down, or less where gradients are made of some columns, and those of o's input. Layers that run through oneDNN or have an adapter keep their inputs as well; adapters what
     ///   [`LoraAdapter`](crate::model::lora) says.
     ///
-    /// Within the MLP there are gradients of 3·(H + I)·e. The last segment's hidden states, H·e, live through the whole
+    /// Within the MLP there are gradients of 3·(H + I)·e, or (3·H + I)·e where those of a gated SiLU take the place of its
+    /// operands. The last segment's hidden states, H·e, live through the whole
     /// backward pass.
     fn activations(&self, step: &TrainingStep<'_>) -> BlockActivations {
         let (hidden, inner) = (self.q_proj.inputs() as u128, self.gate_proj.outputs() as u128);
@@ -153,12 +153,10 @@ impl<N: Norm> DecoderBlock for Block<N> {
         let inputs: u128 = shared.iter().map(|layers| step.kept_input(layers)).sum();
         let taped: u128 = shared.iter().map(|layers| step.taped_input(layers)).sum();
         let attended = step.taped_input(&[&self.o_proj]);
-        // On a GPU attention keeps its output itself.
-        let copied = match step.gpu {
-            false => step.kept_input(&[&self.o_proj]),
-            true if attended == query => 0,
-            true => attended,
-        };
+        // Attention keeps its output itself.
+        let copied = if attended == query { 0 } else { attended };
+        let in_place = !step.gpu && element == 4 && self.activation == Activation::Silu;
+        let gradients = if in_place { 3 * hidden + inner } else { 3 * (hidden + inner) };
         let gated = if self.activation == Activation::Silu { 2 * inner } else { 3 * inner };
         let norms = if element == 4 { 2 * hidden * 4 } else { hidden * element + 2 * hidden * 4 };
         let head_norms = self.head_norms.as_ref().map_or(0, |_| (query + key) * 4);
@@ -168,7 +166,7 @@ impl<N: Norm> DecoderBlock for Block<N> {
         BlockActivations {
             kept: kept + norms + head_norms + self.heads as u128 * 4 + step.adapters(&linear),
             inputs: (taped + attended) * element,
-            mlp: 3 * (hidden + inner) * element + hidden * element,
+            mlp: (gradients + hidden) * element,
             attention: 0,
         }
     }

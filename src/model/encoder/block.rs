@@ -87,16 +87,16 @@ impl EncoderBlock for Block {
     /// - 7·H·e: the block's input, query, key, value, attention's output, and the inputs of both norms;
     /// - I·e: the input of the activation function;
     /// - 2·H·m for two dropout masks of m bytes an element: 1 on a GPU, e on a CPU;
-    /// - A·4 of fused attention; of attention that is not fused, 3·H·e for copies of query, key and value and L·A·(2e + m)
-    ///   for its weights before and after dropout and the mask;
+    /// - A·4 of fused attention; of attention that is not fused, L·A·(2e + m) for its weights before and after dropout and the
+    ///   mask, and scaled copies of query and key in place of them;
     /// - of trained layers what is dropped otherwise: the inputs of `intermediate` and `output`, or the columns that their
     ///   gradients are made of. Layers that run through oneDNN or have an adapter keep their inputs as well; adapters what
     ///   [`LoraAdapter`](crate::model::lora) says;
     /// - the columns of attention's output that `attention_output` needs, if not all: on top of the output, which fused attention
     ///   keeps, or in its place.
     ///
-    /// Within the MLP there are gradients of (2·H + I)·e, or 2·(H + I)·e where that of the activation function does not take the
-    /// place of its input, within attention that is not fused L·A·e.
+    /// Within the MLP there are gradients of (3·H + I)·e, or 2·(H + I)·e where that of the activation function does not take the
+    /// place of its input, within attention that is not fused 3·L·A·e.
     fn activations(&self, step: &TrainingStep<'_>) -> BlockActivations {
         let (hidden, inner, heads) =
             (self.query.inputs() as u128, self.intermediate.outputs() as u128, self.heads as u128);
@@ -105,7 +105,7 @@ impl EncoderBlock for Block {
         let masks = if step.dropout && self.hidden_dropout > 0.0 { 2 * hidden * mask } else { 0 };
         let (attention, scores) = if self.is_unfused(step) {
             let weights = step.length * heads;
-            (3 * hidden * element + weights * (2 * element + mask), weights * element)
+            (weights * (2 * element + mask), 3 * weights * element)
         } else {
             (heads * 4, 0)
         };
@@ -118,12 +118,12 @@ impl EncoderBlock for Block {
             columns => hidden + columns,
         };
         let in_place = !step.gpu && element == 4 && self.activation == Activation::Gelu;
-        let gradients = if in_place { 1 } else { 2 };
+        let gradients = if in_place { 3 * hidden + inner } else { 2 * (hidden + inner) };
         let linear = [&self.query, &self.key, &self.value, &self.attention_output, &self.intermediate, &self.output];
         BlockActivations {
             kept: (6 * hidden + attended + inner + inputs) * element + masks + attention + step.adapters(&linear),
             inputs: (hidden + taped.iter().sum::<u128>()) * element,
-            mlp: (2 * hidden + gradients * inner) * element,
+            mlp: gradients * element,
             attention: (scores + 2 * hidden * element) as i128 - (inner * element) as i128,
         }
     }

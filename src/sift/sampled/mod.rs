@@ -25,8 +25,10 @@ use crate::kernels::numbers::{as_f32, as_f32_mut};
 use column::{CHUNK, Column};
 pub use plan::SamplingPlan;
 
-/// Strips that the tokens are summed in, each by its own tasks. It does not depend on the number of threads: sums would, too.
+/// Strips that the tokens are summed in, each by its own tasks: at most so many, of at least so many chunks. They do not depend on the
+/// number of threads: sums would, too.
 const STRIPS: usize = 8;
+const STRIP_CHUNKS: usize = 4;
 
 /// Components that a task sums over the strips at a time: 16 KiB.
 const SUMS: usize = 4096;
@@ -100,7 +102,7 @@ impl GradientSampler {
 
     fn sum(&mut self, x: Rows, layers: &[Layer]) -> Vec<Tensor> {
         let chunks = x.tokens().div_ceil(CHUNK);
-        let strips = chunks.clamp(1, STRIPS);
+        let strips = (chunks / STRIP_CHUNKS).clamp(1, STRIPS);
         let total: usize = layers.iter().map(|layer| layer.plan.components()).sum();
         // Each task zeroes its sums, so old values do not matter.
         self.strips.resize(strips * total, 0.0);
