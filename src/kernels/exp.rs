@@ -10,7 +10,7 @@ use super::instructions::madd;
 /// its split of ln 2).
 #[inline(always)]
 pub(super) fn exp<const FUSED: bool>(x: f32) -> f32 {
-    const LN2_HIGH: f32 = 0.693_359_375;
+    const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
     const LEAST: f32 = -87.336_54;
     const MOST: f32 = 88.722_83;

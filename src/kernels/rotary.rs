@@ -61,7 +61,7 @@ pub fn rotate(
     if x.is_empty() {
         return;
     }
-    assert!(width > 0 && x.len() % width == 0 && cosines > 0 && cosines % half == 0);
+    assert!(width > 0 && x.len().is_multiple_of(width) && cosines > 0 && cosines.is_multiple_of(half));
     let sign = if rotation == Rotation::Forward { 1.0 } else { -1.0 };
     let (positions, tokens) = (cosines / half, (TASK / width).max(1));
     let parts = out.par_chunks_mut(tokens * width).zip(x.par_chunks(tokens * width)).enumerate();

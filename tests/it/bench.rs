@@ -296,7 +296,7 @@ fn the_estimate_is_within_4_percent_of_the_tensors_that_are_alive_at_the_peak() 
         (&minilm, &["--batch", "16", "--seq", "128", "--rate", "0.008", "--checkpointing"], "sift-sampled"),
         (
             &decoder,
-            &["--batch", "4", "--seq", "256", "--rate", "0.05"],
+            &["--batch", "8", "--seq", "256", "--rate", "0.05"],
             "sift-sampled,sift-columns,sift-rows,sift-blocks",
         ),
         (&decoder, &["--batch", "8", "--seq", "256", "--rate", "0.01"], "full,lora"),
