@@ -199,7 +199,8 @@ fn a_lora_run_is_evaluated_predicted_merged_and_exported_as_an_adapter() {
     let scores: serde_json::Value = serde_json::from_str(&out).unwrap();
     let mut logged = events.iter().filter_map(|event| if let Event::Eval(eval) = event { Some(eval) } else { None });
     let logged = logged.rfind(|eval| eval.best).unwrap();
-    assert!((scores["loss"].as_f64().unwrap() - logged.loss).abs() < 1e-9, "{scores} {logged:?}");
+    // Its batches are of another size than the run's, so that sums are rounded otherwise.
+    assert!((scores["loss"].as_f64().unwrap() - logged.loss).abs() < 1e-6 * logged.loss, "{scores} {logged:?}");
     assert_eq!(scores["accuracy"], logged.scores["accuracy"]);
 }
 

@@ -141,7 +141,7 @@ impl<N: Norm> DecoderBlock for Block<N> {
     ///   up together, I·e for down, or less where gradients are made of some columns, and those of o's input. Layers that run through oneDNN or have an adapter keep their inputs as well; adapters what
     ///   [`LoraAdapter`](crate::model::lora) says.
     ///
-    /// Within the MLP there are gradients of 3·(H + I)·e, or (3·H + I)·e where those of a gated SiLU take the place of its
+    /// Within the MLP there are gradients of 3·(H + I)·e, or (2·H + I)·e where those of a gated SiLU take the place of its
     /// operands. The last segment's hidden states, H·e, live through the whole
     /// backward pass.
     fn activations(&self, step: &TrainingStep<'_>) -> BlockActivations {
@@ -156,7 +156,7 @@ impl<N: Norm> DecoderBlock for Block<N> {
         // Attention keeps its output itself.
         let copied = if attended == query { 0 } else { attended };
         let in_place = !step.gpu && element == 4 && self.activation == Activation::Silu;
-        let gradients = if in_place { 3 * hidden + inner } else { 3 * (hidden + inner) };
+        let gradients = if in_place { 2 * hidden + inner } else { 3 * (hidden + inner) };
         let gated = if self.activation == Activation::Silu { 2 * inner } else { 3 * inner };
         let norms = if element == 4 { 2 * hidden * 4 } else { hidden * element + 2 * hidden * 4 };
         let head_norms = self.head_norms.as_ref().map_or(0, |_| (query + key) * 4);
