@@ -74,7 +74,7 @@ pub struct StepTime {
     /// Peak bytes in use: of the timed steps so far, or since the start during warm-up.
     pub peak: Option<u64>,
     /// Most bytes of tensors so far besides the weights: in warm-up steps on a CPU.
-    pub tensors: Option<u64>,
+    pub tensors_peak: Option<u64>,
     /// Page faults of the process, of all its threads.
     pub minor_faults: u64,
     /// Page faults that read from a disk.
@@ -107,7 +107,7 @@ pub struct Report {
     /// Peak bytes in use before: loading, selection and warm-up.
     pub start_peak: Option<u64>,
     /// Most bytes of tensors besides the weights, of selection and warm-up on a CPU.
-    pub tensors: Option<u64>,
+    pub tensors_peak: Option<u64>,
     /// Median page faults of a timed step.
     pub minor_faults: Option<f64>,
     /// Page faults of all timed steps that read from a disk.
@@ -133,7 +133,7 @@ impl Report {
             tokens_per_second: None,
             steps_peak: None,
             start_peak: None,
-            tensors: None,
+            tensors_peak: None,
             minor_faults: None,
             major_faults: 0,
             profile: None,
@@ -158,7 +158,7 @@ impl Report {
             tokens_per_second: middle.map(|middle| tokens / middle),
             steps_peak: timed.iter().filter_map(|step| step.peak).max(),
             start_peak: of(StepKind::WarmUp).filter_map(|step| step.peak).max(),
-            tensors: of(StepKind::WarmUp).filter_map(|step| step.tensors).max(),
+            tensors_peak: of(StepKind::WarmUp).filter_map(|step| step.tensors_peak).max(),
             minor_faults: median(&timed.iter().map(|step| step.minor_faults as f64).collect::<Vec<_>>()),
             major_faults: timed.iter().map(|step| step.major_faults).sum(),
             profile: Profile::of(&recorded),
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn only_timed_steps_are_measured() {
         let step = |kind, seconds: f64, peak| StepTime {
-            tensors: None,
+            tensors_peak: None,
             kind,
             seconds,
             batch_seconds: 0.0,

@@ -159,9 +159,20 @@ impl Worker {
         self.step += 1;
         // libtorch does not return GPU memory, so the bytes in use after a step are the peak.
         let peak = if self.device == Device::Cpu { resident::peak() } else { in_use(self.device) };
-        let tensors = self.count.as_ref().map(TensorCount::peak);
+        let tensors_peak = self.count.as_ref().map(TensorCount::peak);
         let ResourceUsage { minor_faults, major_faults, .. } = usage;
-        Ok(StepTime { kind, seconds, batch_seconds, loss, tokens, peak, tensors, minor_faults, major_faults, recorded })
+        Ok(StepTime {
+            kind,
+            seconds,
+            batch_seconds,
+            loss,
+            tokens,
+            peak,
+            tensors_peak,
+            minor_faults,
+            major_faults,
+            recorded,
+        })
     }
 }
 

@@ -24,9 +24,9 @@ pub fn is_recorded(inputs: &[&Tensor]) -> bool {
     recording && inputs.iter().any(|input| input.requires_grad())
 }
 
-/// Makes `output`, which was computed outside of any graph and shares its memory with none of the inputs' graph, the result of an operation on `inputs`.
-/// `backward` gives the gradients of the inputs, undefined for those that are not needed. It runs at most once, without a graph, on the thread that
-/// differentiates (on a GPU, on libtorch's thread for it), and is dropped as soon as it is not needed any more. `name` is shown in profiles.
+/// Makes `output`, which was computed outside of any graph, the result of an operation on `inputs`. `backward` gives the gradients of
+/// the inputs, undefined for those that are not needed. It runs at most once, without a graph, on the thread that differentiates
+/// (on a GPU, on libtorch's thread for it), and is dropped as soon as it is not needed any more. `name` is shown in profiles.
 ///
 /// # Panics
 /// If libtorch fails; an output that requires a gradient already.
@@ -40,7 +40,7 @@ pub fn attach<const INPUTS: usize>(
         let needed = std::array::from_fn(|input| needed[input]);
         backward(Incoming { gradient, needed }).into()
     });
-    let closure = Closure { data: Box::into_raw(Box::new(backward)).cast(), call, drop };
+    let closure = Closure { data: Box::into_raw(Box::new(backward)).cast(), call, drop: free };
     let inputs = inputs.map(|input| input.as_ptr().cast());
     // SAFETY: the tensors outlive the call, the closure is consumed by it, the name is static, the buffer has the stated capacity;
     // the function does not throw.
@@ -52,8 +52,8 @@ pub fn attach<const INPUTS: usize>(
     }
 }
 
-/// The gradients of `inputs` through the graph of `output`, whose own gradient is `gradient`; undefined for an input that the output does not depend on.
-/// The graph is freed.
+/// The gradients of `inputs` through the graph of `output`, whose own gradient is `gradient`; undefined for an input that the output
+/// does not depend on. The graph is freed.
 ///
 /// # Panics
 /// If libtorch or a node's closure fails, with its message.
@@ -138,9 +138,9 @@ unsafe extern "C" fn call(
 
 /// # Safety
 /// `data` is a boxed [`Backward`], which is consumed.
-unsafe extern "C" fn drop(data: *mut c_void) {
+unsafe extern "C" fn free(data: *mut c_void) {
     // SAFETY: as the caller promises.
-    std::mem::drop(unsafe { Box::from_raw(data.cast::<Backward>()) });
+    drop(unsafe { Box::from_raw(data.cast::<Backward>()) });
 }
 
 unsafe extern "C" {
@@ -216,7 +216,7 @@ mod tests {
         assert!(!found[1].defined());
         // A graph that is never differentiated.
         let gone = Arc::new(AtomicBool::new(false));
-        std::mem::drop(product(&x, &y, &gone));
+        drop(product(&x, &y, &gone));
         assert!(gone.load(Ordering::Relaxed));
     }
 

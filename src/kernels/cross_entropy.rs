@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::exp::exp;
 use super::instructions::{InstructionSet, Kernel};
-use super::sum::{largest, sum};
+use super::sum::{max, sum};
 
 /// Replaces the logits `[rows, classes]` by `scale` times the gradient of the summed cross-entropy, softmax(logits) less one at each
 /// row's label, and `losses` by the rows' losses, not scaled.
@@ -22,7 +22,7 @@ pub fn cross_entropy(instructions: InstructionSet, logits: &mut [f32], labels: &
         #[inline(always)]
         fn run<const FUSED: bool>(self) {
             let Row { logits, label, scale, loss } = self;
-            let (most, at_label) = (largest(logits), logits[label]);
+            let (most, at_label) = (max(logits), logits[label]);
             for logit in &mut *logits {
                 *logit = exp::<FUSED>(*logit - most);
             }

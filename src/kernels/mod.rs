@@ -5,24 +5,24 @@
 
 mod cross_entropy;
 mod exp;
-mod gated;
 mod gelu;
 mod instructions;
-pub mod numbers;
 mod rms_norm;
 mod rotary;
 mod scatter;
+pub(crate) mod slices;
 mod sum;
+mod swiglu;
 #[cfg(test)]
 mod tests;
 
 pub use cross_entropy::cross_entropy;
-pub use gated::{silu_gate, silu_gate_backward};
 pub use gelu::{gelu, gelu_backward};
 pub use instructions::{InstructionSet, Kernel};
 pub use rms_norm::{rms_norm, rms_norm_backward};
 pub use rotary::{Rotation, rotate};
 pub use scatter::scatter;
+pub use swiglu::{swiglu, swiglu_backward};
 
-/// Numbers that a task takes at a time: 64 KiB, enough that handing it to a thread costs little beside it.
+/// Elements per task: 64 KiB, enough that handing a task to a thread costs little beside it.
 const TASK: usize = 16 << 10;

@@ -31,7 +31,7 @@ pub(super) fn sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
 
 /// The largest of a slice; NaN if one of them is, and negative infinity if there is none.
 #[inline(always)]
-pub(super) fn largest(of: &[f32]) -> f32 {
+pub(super) fn max(of: &[f32]) -> f32 {
     let larger = |a: f32, b: f32| if a > b || a.is_nan() { a } else { b };
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let (whole, rest) = of.as_chunks::<LANES>();

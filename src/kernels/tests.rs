@@ -21,10 +21,10 @@ fn results(instructions: InstructionSet, rows: usize, width: usize) -> Vec<f32> 
     let (mut a, mut b) = (x.clone(), y.clone());
     gelu_backward(instructions, &d, &mut a);
     all.extend_from_slice(&a);
-    silu_gate(instructions, &x, &y, &mut out);
+    swiglu(instructions, &x, &y, &mut out);
     all.extend_from_slice(&out);
     a.copy_from_slice(&x);
-    silu_gate_backward(instructions, &d, &mut a, &mut b);
+    swiglu_backward(instructions, &d, &mut a, &mut b);
     all.extend(a.iter().chain(&b));
     let (weight, mut scales) = (random(width, 4), vec![0.0; rows]);
     rms_norm(instructions, &x, &weight, 1e-6, &mut out, &mut scales);
@@ -70,7 +70,7 @@ fn numbers_that_are_not_finite_stay_visible() {
         let mut out = vec![0.0; 4];
         gelu(instructions, &[f32::NAN, 1.0, f32::INFINITY, -3.0], &mut out);
         assert!(out[0].is_nan() && out[2] == f32::INFINITY && out[1].is_finite());
-        silu_gate(instructions, &[f32::NAN; 4], &[1.0; 4], &mut out);
+        swiglu(instructions, &[f32::NAN; 4], &[1.0; 4], &mut out);
         assert!(out.iter().all(|number| number.is_nan()));
         let mut scales = [0.0];
         rms_norm(instructions, &[1.0, f32::NAN, 1.0, 1.0], &[1.0; 4], 1e-6, &mut out, &mut scales);

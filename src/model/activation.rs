@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::fused::{gelu, silu_gate};
+use super::fused::{gelu, swiglu};
 
 /// An activation function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Activation {
     /// The function of `gate`, times `up`: of operands that nothing else needs.
     pub fn gate(self, gate: Tensor, up: Tensor) -> Tensor {
         match self {
-            Activation::Silu => silu_gate(gate, up),
+            Activation::Silu => swiglu(gate, up),
             _ => self.forward(gate) * up,
         }
     }

@@ -15,8 +15,8 @@ pub struct Unpadded {
     shape: [i64; 2],
     /// Tokens of each example, in ascending order.
     lengths: Vec<i64>,
-    /// Each token's place among the `rows · length` of the batch: int64 `[tokens]`.
-    places: Tensor,
+    /// Each token's index among the `rows · length` of the batch: int64 `[tokens]`.
+    indices: Tensor,
     /// The first token of each row, among the tokens: int64 `[rows]`.
     starts: Tensor,
 }
@@ -56,17 +56,17 @@ impl Unpadded {
         // Neighbours of the same length are one call of attention. The sort is stable, so that runs repeat.
         examples.sort_by_key(|example| example.tokens);
         let mut starts = vec![0; sequence_ids.len() / length];
-        let mut places = Vec::with_capacity(tokens);
+        let mut indices = Vec::with_capacity(tokens);
         for &Example { first, tokens } in &examples {
             if first % length == 0 {
-                starts[first / length] = places.len() as i64;
+                starts[first / length] = indices.len() as i64;
             }
-            places.extend((first..first + tokens).map(|place| place as i64));
+            indices.extend((first..first + tokens).map(|index| index as i64));
         }
         Some(Unpadded {
             shape: [starts.len() as i64, length as i64],
             lengths: examples.iter().map(|example| example.tokens as i64).collect(),
-            places: Tensor::from_slice(&places),
+            indices: Tensor::from_slice(&indices),
             starts: Tensor::from_slice(&starts),
         })
     }
@@ -76,11 +76,11 @@ impl Unpadded {
         &self.lengths
     }
 
-    /// What belongs to the tokens, `[1, tokens, …]`, of what a batch has at each place, `[rows, length, …]`, or in each row alike,
+    /// What belongs to the tokens, `[1, tokens, …]`, of what a batch has at each position, `[rows, length, …]`, or in each row alike,
     /// `[1, length, …]`.
     pub(super) fn unpad(&self, values: &Tensor) -> Tensor {
         let shape = [&self.shape[..], &values.size()[2..]].concat();
-        values.expand(shape, false).flatten(0, 1).index_select(0, &self.places).unsqueeze(0)
+        values.expand(shape, false).flatten(0, 1).index_select(0, &self.indices).unsqueeze(0)
     }
 
     /// Hidden states `[1, tokens, hidden]` as those of the batch, `[rows, length, hidden]`, with zeros at padding.
@@ -88,7 +88,7 @@ impl Unpadded {
         let [rows, length] = self.shape;
         let width = hidden.size()[2];
         let padded = Tensor::zeros([rows * length, width], (hidden.kind(), hidden.device()));
-        padded.index_copy(0, &self.places, &hidden.squeeze_dim(0)).view([rows, length, width])
+        padded.index_copy(0, &self.indices, &hidden.squeeze_dim(0)).view([rows, length, width])
     }
 
     /// The hidden states of the first token of each row: `[rows, hidden]` of `[1, tokens, hidden]`.
@@ -100,7 +100,7 @@ impl Unpadded {
 /// Padding of a batch is left out from one token in so many on.
 const LEAST_PADDING: usize = 8;
 
-/// The place of an example's first token in the batch, and its tokens.
+/// The index of an example's first token in the batch, and its number of tokens.
 struct Example {
     first: usize,
     tokens: usize,

@@ -307,7 +307,7 @@ fn the_estimate_is_within_4_percent_of_the_tensors_that_are_alive_at_the_peak() 
     for (config, more, methods) in cases {
         let common = ["bench", "--config", config, "--steps", "1", "--methods", methods, "--apart", "--json"];
         for report in lines(&[&common[..], more].concat()) {
-            let counted = report["tensors"].as_f64().unwrap();
+            let counted = report["tensors_peak"].as_f64().unwrap();
             let parts = report["start"]["plan"].as_array().or_else(|| report["plan"].as_array()).unwrap();
             let of_tensors = |part: &&Value| part["part"] != "weights" && part["part"] != "process";
             let estimated: f64 = parts.iter().filter(of_tensors).map(|part| part["bytes"].as_f64().unwrap()).sum();

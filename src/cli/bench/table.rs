@@ -76,7 +76,7 @@ fn write_estimate(report: &Report, text: &mut String) {
         Some(peak) => writeln!(text, ", measured {}: {:+.1} %", bytes(peak as f64), beside(report.estimate(), peak)),
         None => writeln!(text),
     };
-    if let Some(counted) = report.tensors {
+    if let Some(counted) = report.tensors_peak {
         let estimate = report.estimated_tensors();
         let (off, counted) = (beside(estimate, counted), bytes(counted as f64));
         let estimate = bytes(estimate as f64);

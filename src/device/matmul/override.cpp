@@ -21,7 +21,7 @@ using Multiply = void (*)(
 
 std::atomic<Multiply> multiply{nullptr};
 
-// libtorch gives smaller products to oneDNN neither.
+// Smaller products do not pay; libtorch does not give them to oneDNN either.
 constexpr int64_t kSmallest = 16 * 16 * 16;
 
 // What multiplies these two; null if libtorch does.

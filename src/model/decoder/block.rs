@@ -141,7 +141,7 @@ impl<N: Norm> DecoderBlock for Block<N> {
     ///   up together, I·e for down, or less where gradients are made of some columns, and those of o's input. Layers that run through oneDNN or have an adapter keep their inputs as well; adapters what
     ///   [`LoraAdapter`](crate::model::lora) says.
     ///
-    /// Within the MLP there are gradients of 3·(H + I)·e, or (2·H + I)·e where those of a gated SiLU take the place of its
+    /// Within the MLP there are gradients of 3·(H + I)·e, or (2·H + I)·e where those of SwiGLU take the place of its
     /// operands. The last segment's hidden states, H·e, live through the whole
     /// backward pass.
     fn activations(&self, step: &TrainingStep<'_>) -> BlockActivations {

@@ -8,29 +8,29 @@ use tch::{Kind, Tensor, no_grad};
 use tracing::trace_span;
 
 use crate::device::autograd::{Incoming, attach, is_recorded};
-use crate::kernels::numbers::{as_f32, as_f32_mut, is_plain};
+use crate::kernels::slices::{as_f32, as_f32_mut, is_contiguous_f32};
 use crate::kernels::{self, InstructionSet, Rotation};
 
 static INSTRUCTIONS: LazyLock<InstructionSet> = LazyLock::new(InstructionSet::best);
 
 /// silu(gate)·up, of operands that nothing else needs: their gradients take their place. Of the graph only they are kept.
-pub fn silu_gate(gate: Tensor, up: Tensor) -> Tensor {
+pub fn swiglu(gate: Tensor, up: Tensor) -> Tensor {
     let output = no_grad(|| {
-        if !is_plain(&gate) || !is_plain(&up) {
+        if !is_contiguous_f32(&gate) || !is_contiguous_f32(&up) {
             return gate.silu() * &up;
         }
         let mut output = gate.empty_like();
-        let _span = trace_span!("kernel gated silu").entered();
-        kernels::silu_gate(*INSTRUCTIONS, as_f32(&gate), as_f32(&up), as_f32_mut(&mut output));
+        let _span = trace_span!("kernel swiglu").entered();
+        kernels::swiglu(*INSTRUCTIONS, as_f32(&gate), as_f32(&up), as_f32_mut(&mut output));
         output
     });
     let (mut kept_gate, mut kept_up) = (gate.detach(), up.detach());
-    differentiable(c"GatedSiluBackward", [&gate, &up], output, move |Incoming { gradient, .. }| {
+    differentiable(c"SwiGluBackward", [&gate, &up], output, move |Incoming { gradient, .. }| {
         let gradient = gradient.contiguous();
-        if is_plain(&gradient) && is_plain(&kept_gate) && is_plain(&kept_up) {
+        if is_contiguous_f32(&gradient) && is_contiguous_f32(&kept_gate) && is_contiguous_f32(&kept_up) {
             let (gate, up) = (as_f32_mut(&mut kept_gate), as_f32_mut(&mut kept_up));
-            let span = trace_span!("kernel gated silu backward").entered();
-            kernels::silu_gate_backward(*INSTRUCTIONS, as_f32(&gradient), gate, up);
+            let span = trace_span!("kernel swiglu backward").entered();
+            kernels::swiglu_backward(*INSTRUCTIONS, as_f32(&gradient), gate, up);
             drop(span);
             return [kept_gate, kept_up];
         }
@@ -41,7 +41,7 @@ pub fn silu_gate(gate: Tensor, up: Tensor) -> Tensor {
 
 /// The exact GELU, of an operand that nothing else needs: its gradient takes its place.
 pub fn gelu(x: Tensor) -> Tensor {
-    if !is_plain(&x) {
+    if !is_contiguous_f32(&x) {
         return x.gelu("none");
     }
     let output = no_grad(|| {
@@ -62,7 +62,7 @@ pub fn gelu(x: Tensor) -> Tensor {
 /// Root-mean-square norm over the last dimension, computed in fp32 and rounded before the product with the weight, as
 /// `LlamaRMSNorm` does it.
 pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Tensor {
-    if !is_plain(x) || !is_plain(weight) {
+    if !is_contiguous_f32(x) || !is_contiguous_f32(weight) {
         let wide = x.to_kind(Kind::Float);
         let mean = wide.square().mean_dim(Some(&[-1i64][..]), true, Kind::Float);
         return (wide * (mean + eps).rsqrt()).to_kind(x.kind()) * weight;
@@ -97,7 +97,7 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Tensor {
 /// Rotates pairs of components of queries or keys `[rows, heads, length, head_dim]`, component i of a head's first half with component i
 /// of its second half, by angles with these cosines and sines `[rows or 1, 1, length, head_dim / 2]`.
 pub fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Tensor {
-    if !is_plain(cos) || !is_plain(sin) || !is_plain(&x.transpose(1, 2)) {
+    if !is_contiguous_f32(cos) || !is_contiguous_f32(sin) || !is_contiguous_f32(&x.transpose(1, 2)) {
         let halves = x.chunk(2, -1);
         let (a, b) = (&halves[0], &halves[1]);
         return Tensor::cat(&[a * cos - b * sin, b * cos + a * sin], -1);
@@ -123,7 +123,7 @@ fn rotated(x: &Tensor, angles: [&Tensor; 2], rotation: Rotation) -> Tensor {
 /// Replaces logits `[rows, classes]` by `scale` times the gradient of their summed cross-entropy with the labels, int64 `[rows]`, and gives
 /// the sum, fp32 and not scaled.
 pub fn cross_entropy_gradient(mut logits: Tensor, labels: &Tensor, scale: f64) -> (Tensor, Tensor) {
-    if is_plain(&logits) {
+    if is_contiguous_f32(&logits) {
         let mut losses = Tensor::zeros(labels.size(), (Kind::Float, logits.device()));
         let of_rows = Vec::<i64>::try_from(labels).unwrap_or_default();
         let (numbers, of_losses) = (as_f32_mut(&mut logits), as_f32_mut(&mut losses));

@@ -56,7 +56,7 @@ proptest! {
     #[test]
     fn a_gated_activation_is_that_of_tensor_operations(rows in 1i64..6, width in 1i64..70, seed in 0u64..100) {
         let inputs = [random(&[rows, 3, width], seed), random(&[rows, 3, width], seed + 1000)];
-        check(inputs, |[gate, up]| silu_gate(gate, up), |[gate, up]| gate.silu() * up);
+        check(inputs, |[gate, up]| swiglu(gate, up), |[gate, up]| gate.silu() * up);
     }
 
     #[test]
@@ -115,7 +115,7 @@ fn bf16_takes_tensor_operations_and_keeps_its_type() {
     let bf16 = |tensor: Tensor| tensor.to_kind(Kind::BFloat16);
     let (gate, up) = (bf16(random(&[4, 32], 1)), bf16(random(&[4, 32], 2)));
     let gate = gate.set_requires_grad(true);
-    let got = silu_gate(&gate * 1.0, up.shallow_clone());
+    let got = swiglu(&gate * 1.0, up.shallow_clone());
     let expected = gate.silu() * &up;
     assert!(got.equal(&expected) && got.kind() == Kind::BFloat16);
     let of = |output: &Tensor| gradients(output, &output.ones_like(), &[&gate]).remove(0);

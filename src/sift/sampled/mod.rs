@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use crate::kernels::InstructionSet;
-use crate::kernels::numbers::{as_f32, as_f32_mut};
+use crate::kernels::slices::{as_f32, as_f32_mut};
 use column::{CHUNK, Column};
 pub use plan::SamplingPlan;
 

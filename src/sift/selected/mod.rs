@@ -12,7 +12,7 @@ mod tests;
 use tch::{Device, Kind, Tensor};
 
 use crate::kernels;
-use crate::kernels::numbers::{as_f32, as_f32_mut, as_i32, is_plain};
+use crate::kernels::slices::{as_f32, as_f32_mut, as_i32, is_contiguous_f32};
 pub use blocks::Blocks;
 pub use grid::Grid;
 
@@ -65,9 +65,11 @@ impl Selected {
     pub fn write(&self, parameter: &Tensor, values: &Tensor) {
         match self {
             Selected::Entries(indices) => {
-                if let Some(places) = as_i32(indices).filter(|_| is_plain(parameter) && is_plain(values)) {
+                if let Some(indices) =
+                    as_i32(indices).filter(|_| is_contiguous_f32(parameter) && is_contiguous_f32(values))
+                {
                     let mut parameter = parameter.shallow_clone();
-                    return kernels::scatter(places, as_f32(values), as_f32_mut(&mut parameter));
+                    return kernels::scatter(indices, as_f32(values), as_f32_mut(&mut parameter));
                 }
                 let _ = parameter.view(-1).index_copy_(0, &indices.to_kind(Kind::Int64), values);
             }

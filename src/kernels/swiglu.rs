@@ -1,4 +1,4 @@
-//! The gated activation of a decoder's MLP, silu(gate)·up with silu(g) = g·sigmoid(g) (Shazeer, arXiv 2002.05202), in one pass.
+//! SwiGLU, the gated activation of a decoder's MLP: silu(gate)·up with silu(g) = g·sigmoid(g) (Shazeer, arXiv 2002.05202), in one pass.
 
 use rayon::prelude::*;
 
@@ -7,7 +7,7 @@ use super::exp::sigmoid;
 use super::instructions::{InstructionSet, Kernel, madd};
 
 /// silu(gate)·up. All slices are of equal length.
-pub fn silu_gate(instructions: InstructionSet, gate: &[f32], up: &[f32], out: &mut [f32]) {
+pub fn swiglu(instructions: InstructionSet, gate: &[f32], up: &[f32], out: &mut [f32]) {
     struct Forward<'a>(&'a [f32], &'a [f32], &'a mut [f32]);
     impl Kernel for Forward<'_> {
         #[inline(always)]
@@ -24,7 +24,7 @@ pub fn silu_gate(instructions: InstructionSet, gate: &[f32], up: &[f32], out: &m
 }
 
 /// Replaces gate and up by their gradients, of the gradient of silu(gate)·up.
-pub fn silu_gate_backward(instructions: InstructionSet, gradient: &[f32], gate: &mut [f32], up: &mut [f32]) {
+pub fn swiglu_backward(instructions: InstructionSet, gradient: &[f32], gate: &mut [f32], up: &mut [f32]) {
     struct Backward<'a>(&'a [f32], &'a mut [f32], &'a mut [f32]);
     impl Kernel for Backward<'_> {
         #[inline(always)]

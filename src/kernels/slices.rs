@@ -1,18 +1,18 @@
-//! The numbers of fp32 tensors on the CPU, as slices.
+//! Tensors on the CPU as slices.
 
 use tch::{Device, Kind, Tensor};
 
-/// Whether [`as_f32`] can give a tensor's numbers.
-pub fn is_plain(tensor: &Tensor) -> bool {
+/// Whether a tensor is one that [`as_f32`] takes.
+pub fn is_contiguous_f32(tensor: &Tensor) -> bool {
     tensor.kind() == Kind::Float && tensor.device() == Device::Cpu && tensor.is_contiguous()
 }
 
-/// The numbers of a tensor.
+/// The elements of a tensor.
 ///
 /// # Panics
 /// If it is not fp32, contiguous and on the CPU.
 pub fn as_f32(tensor: &Tensor) -> &[f32] {
-    assert!(is_plain(tensor), "not a contiguous fp32 tensor on the CPU");
+    assert!(is_contiguous_f32(tensor), "not a contiguous fp32 tensor on the CPU");
     if tensor.numel() == 0 {
         return &[];
     }
@@ -20,7 +20,7 @@ pub fn as_f32(tensor: &Tensor) -> &[f32] {
     unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<f32>(), tensor.numel()) }
 }
 
-/// The integers of a contiguous int32 tensor on the CPU; `None` of any other tensor.
+/// The elements of a contiguous int32 tensor on the CPU; `None` for any other tensor.
 pub fn as_i32(tensor: &Tensor) -> Option<&[i32]> {
     if tensor.kind() != Kind::Int || tensor.device() != Device::Cpu || !tensor.is_contiguous() {
         return None;
@@ -32,15 +32,15 @@ pub fn as_i32(tensor: &Tensor) -> Option<&[i32]> {
     Some(unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<i32>(), tensor.numel()) })
 }
 
-/// The numbers of a tensor that nothing else reads or writes meanwhile, such as one that was just made.
+/// The elements of a tensor that nothing else reads or writes meanwhile, such as one that was just made.
 ///
 /// # Panics
 /// As [`as_f32`].
 pub fn as_f32_mut(tensor: &mut Tensor) -> &mut [f32] {
-    assert!(is_plain(tensor), "not a contiguous fp32 tensor on the CPU");
+    assert!(is_contiguous_f32(tensor), "not a contiguous fp32 tensor on the CPU");
     if tensor.numel() == 0 {
         return &mut [];
     }
-    // SAFETY: as above; and nothing else uses the numbers.
+    // SAFETY: as above; and nothing else uses them.
     unsafe { std::slice::from_raw_parts_mut(tensor.data_ptr().cast::<f32>(), tensor.numel()) }
 }
