@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::exp::exp;
 use super::instructions::{InstructionSet, Kernel};
 use super::sum::{max, sum};
+use super::vector::Vector;
 
 /// Replaces the logits `[rows, classes]` by `scale` times the gradient of the summed cross-entropy, softmax(logits) less one at each
 /// row's label, and `losses` by the rows' losses, not scaled.
@@ -20,11 +21,11 @@ pub fn cross_entropy(instructions: InstructionSet, logits: &mut [f32], labels: &
     }
     impl Kernel for Row<'_> {
         #[inline(always)]
-        fn run<const FUSED: bool>(self) {
+        unsafe fn run<V: Vector>(self) {
             let Row { logits, label, scale, loss } = self;
             let (most, at_label) = (max(logits), logits[label]);
             for logit in &mut *logits {
-                *logit = exp::<FUSED>(*logit - most);
+                *logit = exp::<V>(*logit - most);
             }
             let total = sum(logits, logits, |a, _| a);
             *loss = total.ln() - (at_label - most);

@@ -4,17 +4,18 @@ use rayon::prelude::*;
 
 use super::TASK;
 use super::exp::exp;
-use super::instructions::{InstructionSet, Kernel, madd};
+use super::instructions::{InstructionSet, Kernel};
+use super::vector::{Vector, madd};
 
 /// GELU of each number.
 pub fn gelu(instructions: InstructionSet, x: &[f32], out: &mut [f32]) {
     struct Forward<'a>(&'a [f32], &'a mut [f32]);
     impl Kernel for Forward<'_> {
         #[inline(always)]
-        fn run<const FUSED: bool>(self) {
+        unsafe fn run<V: Vector>(self) {
             let Forward(x, out) = self;
             for (&x, out) in x.iter().zip(out) {
-                *out = x * normal::<FUSED>(x).0;
+                *out = x * normal::<V>(x).0;
             }
         }
     }
@@ -28,11 +29,11 @@ pub fn gelu_backward(instructions: InstructionSet, gradient: &[f32], x: &mut [f3
     struct Backward<'a>(&'a [f32], &'a mut [f32]);
     impl Kernel for Backward<'_> {
         #[inline(always)]
-        fn run<const FUSED: bool>(self) {
+        unsafe fn run<V: Vector>(self) {
             let Backward(gradient, x) = self;
             for (&d, x) in gradient.iter().zip(x) {
-                let (distribution, density) = normal::<FUSED>(*x);
-                *x = d * madd::<FUSED>(*x, density, distribution);
+                let (distribution, density) = normal::<V>(*x);
+                *x = d * madd::<V>(*x, density, distribution);
             }
         }
     }
@@ -46,10 +47,10 @@ pub fn gelu_backward(instructions: InstructionSet, gradient: &[f32], x: &mut [f3
 /// With z = |x| / √2, Φ(−|x|) = erfc(z) / 2 = e^(−z²)·f(z) / 2, and f is smooth: a polynomial in t = 1 / (1 + 0.35·z), fitted to a relative
 /// error of 7e-9.
 #[inline(always)]
-fn normal<const FUSED: bool>(x: f32) -> (f32, f32) {
+fn normal<V: Vector>(x: f32) -> (f32, f32) {
     const SCALE: f32 = 0.35 * std::f32::consts::FRAC_1_SQRT_2;
     const DENSITY: f32 = 0.398_942_3;
-    let t = 1.0 / madd::<FUSED>(SCALE, x.abs(), 1.0);
+    let t = 1.0 / madd::<V>(SCALE, x.abs(), 1.0);
     let mut sum = 0.037_253_678;
     for coefficient in [
         -0.152_471_33,
@@ -62,9 +63,9 @@ fn normal<const FUSED: bool>(x: f32) -> (f32, f32) {
         0.197_020_53,
         0.197_490_33,
     ] {
-        sum = madd::<FUSED>(sum, t, coefficient);
+        sum = madd::<V>(sum, t, coefficient);
     }
-    let bell = exp::<FUSED>(-0.5 * x * x);
+    let bell = exp::<V>(-0.5 * x * x);
     let tail = 0.5 * bell * (sum * t);
     (if x < 0.0 { tail } else { 1.0 - tail }, DENSITY * bell)
 }

@@ -1,5 +1,10 @@
 //! The vector instructions of a processor, and running a kernel with them.
 
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::{__m256, __m512};
+
+use super::vector::{Lanes, Vector};
+
 /// The vector instructions of a processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstructionSet {
@@ -16,14 +21,11 @@ pub enum InstructionSet {
 /// Arithmetic that is compiled for each instruction set. `run`, and all that it calls, is `#[inline(always)]`: what is not part
 /// of the caller is compiled for the least processor.
 pub trait Kernel {
-    /// Computes it. `FUSED` says that the processor multiplies and adds in one instruction ([`madd`]).
-    fn run<const FUSED: bool>(self);
-}
-
-/// a·b + c, rounded once if `FUSED`. Without the instruction that would be a call of a function.
-#[inline(always)]
-pub(super) fn madd<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
-    if FUSED { a.mul_add(b, c) } else { a * b + c }
+    /// Computes it, with vectors of this type or in plain arithmetic.
+    ///
+    /// # Safety
+    /// The processor has the vector's instructions.
+    unsafe fn run<V: Vector>(self);
 }
 
 impl InstructionSet {
@@ -62,14 +64,15 @@ impl InstructionSet {
     /// Runs a kernel with these instructions.
     #[inline]
     pub fn run(self, kernel: impl Kernel) {
-        match self {
-            // SAFETY: values of this type exist only where the processor has the instructions.
-            #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx512 => unsafe { with_avx512(kernel) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            InstructionSet::Avx2 => unsafe { with_avx2(kernel) },
-            InstructionSet::Portable => kernel.run::<{ cfg!(target_arch = "aarch64") }>(),
+        // SAFETY: values of this type exist only where the processor has the instructions.
+        unsafe {
+            match self {
+                #[cfg(target_arch = "x86_64")]
+                InstructionSet::Avx512 => with_avx512(kernel),
+                #[cfg(target_arch = "x86_64")]
+                InstructionSet::Avx2 => with_avx2(kernel),
+                InstructionSet::Portable => kernel.run::<Lanes>(),
+            }
         }
     }
 }
@@ -77,11 +80,13 @@ impl InstructionSet {
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 fn with_avx512(kernel: impl Kernel) {
-    kernel.run::<true>();
+    // SAFETY: the caller has the instructions.
+    unsafe { kernel.run::<__m512>() };
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 fn with_avx2(kernel: impl Kernel) {
-    kernel.run::<true>();
+    // SAFETY: the caller has the instructions.
+    unsafe { kernel.run::<__m256>() };
 }

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::TASK;
 use super::instructions::{InstructionSet, Kernel};
 use super::sum::sum;
+use super::vector::Vector;
 
 /// Normalizes the rows of x `[rows, width]`, where `width` is the length of the weight. `scales` gets 1 / sqrt(mean(x²) + eps) of each row.
 pub fn rms_norm(
@@ -18,7 +19,7 @@ pub fn rms_norm(
     struct Forward<'a>(&'a [f32], &'a [f32], f32, &'a mut [f32], &'a mut [f32]);
     impl Kernel for Forward<'_> {
         #[inline(always)]
-        fn run<const FUSED: bool>(self) {
+        unsafe fn run<V: Vector>(self) {
             let Forward(x, weight, eps, out, scales) = self;
             let width = weight.len();
             for ((x, out), scale) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)).zip(scales) {
@@ -49,7 +50,7 @@ pub fn rms_norm_backward(
     struct Backward<'a>(&'a [f32], &'a [f32], &'a [f32], &'a [f32], &'a mut [f32]);
     impl Kernel for Backward<'_> {
         #[inline(always)]
-        fn run<const FUSED: bool>(self) {
+        unsafe fn run<V: Vector>(self) {
             let Backward(gradient, x, weight, scales, out) = self;
             let width = weight.len();
             let rows = gradient.chunks_exact(width).zip(x.chunks_exact(width)).zip(out.chunks_exact_mut(width));

@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use super::TASK;
-use super::instructions::{InstructionSet, Kernel, madd};
+use super::instructions::{InstructionSet, Kernel};
+use super::vector::{Vector, madd};
 
 /// Which way to rotate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub fn rotate(
     }
     impl Kernel for Rotate<'_> {
         #[inline(always)]
-        fn run<const FUSED: bool>(self) {
+        unsafe fn run<V: Vector>(self) {
             let Rotate { x, angles, mut start, heads, half, sign, out } = self;
             let tokens = x.chunks_exact(heads * 2 * half).zip(out.chunks_exact_mut(heads * 2 * half));
             for (x, out) in tokens {
@@ -47,8 +48,8 @@ pub fn rotate(
                     let (pairs, pairs_out) = (a.iter().zip(b), a_out.iter_mut().zip(b_out));
                     for (((&a, &b), (&cos, &sin)), (a_out, b_out)) in pairs.zip(cos.iter().zip(sin)).zip(pairs_out) {
                         let sin = sign * sin;
-                        *a_out = madd::<FUSED>(a, cos, -b * sin);
-                        *b_out = madd::<FUSED>(b, cos, a * sin);
+                        *a_out = madd::<V>(a, cos, -b * sin);
+                        *b_out = madd::<V>(b, cos, a * sin);
                     }
                 }
                 start = (start + half) % angles[0].len();

@@ -2,7 +2,7 @@
 //! same with every instruction set.
 
 /// Partial sums.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// Σ f(aᵢ, bᵢ) of two slices of equal length.
 #[inline(always)]
@@ -18,7 +18,12 @@ pub(super) fn sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     for (lane, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
         sums[lane] += f(*a, *b);
     }
-    // Pairs, then pairs of pairs.
+    add_up(sums)
+}
+
+/// The sum of partial sums: of pairs, then of pairs of pairs.
+#[inline(always)]
+pub(super) fn add_up(mut sums: [f32; LANES]) -> f32 {
     let mut width = LANES / 2;
     while width > 0 {
         for lane in 0..width {
@@ -29,10 +34,10 @@ pub(super) fn sum(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     sums[0]
 }
 
-/// The largest of a slice; NaN if one of them is, and negative infinity if there is none.
+/// The largest of a slice, and negative infinity if there is none. NaN may be skipped.
 #[inline(always)]
 pub(super) fn max(of: &[f32]) -> f32 {
-    let larger = |a: f32, b: f32| if a > b || a.is_nan() { a } else { b };
+    let larger = |a: f32, b: f32| if a > b { a } else { b };
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let (whole, rest) = of.as_chunks::<LANES>();
     for numbers in whole {

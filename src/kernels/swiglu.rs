@@ -4,17 +4,18 @@ use rayon::prelude::*;
 
 use super::TASK;
 use super::exp::sigmoid;
-use super::instructions::{InstructionSet, Kernel, madd};
+use super::instructions::{InstructionSet, Kernel};
+use super::vector::{Vector, madd};
 
 /// silu(gate)·up. All slices are of equal length.
 pub fn swiglu(instructions: InstructionSet, gate: &[f32], up: &[f32], out: &mut [f32]) {
     struct Forward<'a>(&'a [f32], &'a [f32], &'a mut [f32]);
     impl Kernel for Forward<'_> {
         #[inline(always)]
-        fn run<const FUSED: bool>(self) {
+        unsafe fn run<V: Vector>(self) {
             let Forward(gate, up, out) = self;
             for ((&g, &u), out) in gate.iter().zip(up).zip(out) {
-                *out = g * sigmoid::<FUSED>(g) * u;
+                *out = g * sigmoid::<V>(g) * u;
             }
         }
     }
@@ -28,12 +29,12 @@ pub fn swiglu_backward(instructions: InstructionSet, gradient: &[f32], gate: &mu
     struct Backward<'a>(&'a [f32], &'a mut [f32], &'a mut [f32]);
     impl Kernel for Backward<'_> {
         #[inline(always)]
-        fn run<const FUSED: bool>(self) {
+        unsafe fn run<V: Vector>(self) {
             let Backward(gradient, gate, up) = self;
             for ((&d, g), u) in gradient.iter().zip(gate).zip(up) {
-                let s = sigmoid::<FUSED>(*g);
+                let s = sigmoid::<V>(*g);
                 let silu = *g * s;
-                let slope = madd::<FUSED>(silu, 1.0 - s, s);
+                let slope = madd::<V>(silu, 1.0 - s, s);
                 *g = d * *u * slope;
                 *u = d * silu;
             }

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::*;
 
-fn random(count: usize, seed: u64) -> Vec<f32> {
+pub(super) fn random(count: usize, seed: u64) -> Vec<f32> {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     (0..count).map(|_| generator.random_range(-4.0..4.0)).collect()
 }
@@ -36,6 +36,8 @@ fn results(instructions: InstructionSet, rows: usize, width: usize) -> Vec<f32> 
         rotate(instructions, Rotation::Forward, &x, 1, [&angles, &angles], width / 2, &mut out);
         all.extend_from_slice(&out);
     }
+    dropout(instructions, Dropout::new(0.3, 7), &x, &mut out);
+    all.extend_from_slice(&out);
     let (mut logits, mut losses) = (x.clone(), vec![0.0; rows]);
     let labels: Vec<i64> = (0..rows).map(|row| (row % width) as i64).collect();
     cross_entropy(instructions, &mut logits, &labels, 0.5, &mut losses);

@@ -23,6 +23,20 @@ pub struct TrainingStep<'a> {
 }
 
 impl TrainingStep<'_> {
+    /// Whether [our kernels](crate::kernels) compute what is not a product of matrices.
+    pub fn by_kernels(&self) -> bool {
+        !self.gpu && self.element_size == 4
+    }
+
+    /// Bytes an element of a dropout mask. Our kernel keeps none.
+    pub fn dropout_mask(&self) -> u128 {
+        match (self.by_kernels(), self.gpu) {
+            (true, _) => 0,
+            (false, true) => 1,
+            (false, false) => self.element_size,
+        }
+    }
+
     /// Tokens of a micro-batch, padding included.
     pub fn tokens(&self) -> u128 {
         self.rows * self.length

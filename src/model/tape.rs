@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tch::{Device, Kind, Tensor};
 
+use super::fused::dropout;
 use crate::device::autograd::{Incoming, attach};
 
 /// Numbers of the slots that a linear layer's parameters are trained in.
@@ -77,7 +78,7 @@ impl<'a> ForwardPass<'a> {
 
     /// torch.nn.functional.dropout, in training only.
     pub fn dropout(&self, x: Tensor, p: f64) -> Tensor {
-        if self.training && p > 0.0 { x.dropout(p, true) } else { x }
+        if self.training && p > 0.0 { dropout(x, p) } else { x }
     }
 
     /// Puts the layer `name` on the tape, if it is one of those to record. `saved` says that the graph keeps its input in any case.

@@ -27,7 +27,7 @@ impl Unpadded {
     /// `None` where padding is better computed like tokens:
     ///
     /// - on a GPU, where short steps wait for launches and not for products;
-    /// - where it is less than an eighth: attention's output is copied once more without it, which takes time and memory;
+    /// - where there is none, and a row is an example;
     /// - where rows are not as [`Inputs`] describes them, tokens before padding and examples in order.
     ///
     /// [`Inputs`]: super::Inputs
@@ -50,7 +50,7 @@ impl Unpadded {
             }
         }
         let tokens: usize = examples.iter().map(|example| example.tokens).sum();
-        if !packed && LEAST_PADDING * (sequence_ids.len() - tokens) < sequence_ids.len() {
+        if !packed && tokens == sequence_ids.len() {
             return None;
         }
         // Neighbours of the same length are one call of attention. The sort is stable, so that runs repeat.
@@ -96,9 +96,6 @@ impl Unpadded {
         hidden.squeeze_dim(0).index_select(0, &self.starts)
     }
 }
-
-/// Padding of a batch is left out from one token in so many on.
-const LEAST_PADDING: usize = 8;
 
 /// The index of an example's first token in the batch, and its number of tokens.
 struct Example {
@@ -146,16 +143,16 @@ mod tests {
     }
 
     #[test]
-    fn padding_stays_on_a_gpu_and_where_there_is_little_of_it_or_rows_are_not_in_order() {
+    fn padding_stays_on_a_gpu_and_where_rows_are_not_in_order() {
         let lengths = |ids: &[i64], packed, device| Unpadded::new(ids, 8, packed, device).map(|batch| batch.lengths);
         let half = [1, 1, 1, 1, 0, 0, 0, 0];
         assert_eq!(lengths(&half, false, Device::Cpu), Some(vec![4]));
         assert_eq!(lengths(&half, false, Device::Cuda(0)), None);
         let little = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0];
-        assert_eq!(lengths(&little, false, Device::Cpu), None);
-        assert_eq!(lengths(&little[8..], false, Device::Cpu), Some(vec![7]));
-        // What is packed needs no mask then.
-        assert_eq!(lengths(&little, true, Device::Cpu), Some(vec![7, 8]));
+        assert_eq!(lengths(&little, false, Device::Cpu), Some(vec![7, 8]));
+        // Without padding, what is packed needs no mask then.
+        assert_eq!(lengths(&little[..8], false, Device::Cpu), None);
+        assert_eq!(lengths(&little[..8], true, Device::Cpu), Some(vec![8]));
         assert_eq!(lengths(&[1, 1, 1, 2, 2, 2, 2, 2], true, Device::Cpu), Some(vec![3, 5]));
         // An attention mask may have other numbers than 1.
         assert_eq!(lengths(&[1, 2, 1, 1, 2, 0, 0, 0], false, Device::Cpu), Some(vec![5]));

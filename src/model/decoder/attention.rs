@@ -26,7 +26,7 @@ impl AttentionContext {
         let causal = |tokens: i64, window: Option<i64>| causal_mask(&order(tokens), &order(tokens), window);
         let within = |tokens: i64, window: Option<i64>| match window.filter(|window| *window < tokens) {
             None => AttentionMask::Causal,
-            window => AttentionMask::Tensor(causal(tokens, window)),
+            Some(window) => AttentionMask::Window { tokens: window, mask: causal(tokens, Some(window)) },
         };
         if let Some(unpadded) = unpadded {
             let mask = |window| AttentionMask::of_examples(unpadded, |tokens| within(tokens, window));

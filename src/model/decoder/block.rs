@@ -135,7 +135,8 @@ impl<N: Norm> DecoderBlock for Block<N> {
     ///
     /// - H·e of the block's input and H·4 of each norm's input, which is the same memory where e is 4; where heads are
     ///   normalized, (Q + K)·4 of their inputs;
-    /// - 2·(Q + K)·e: rotated queries and keys, values, and attention's output; A·4 of attention, which is fused;
+    /// - (Q + 2·K)·e: rotated queries and keys, and values; A·4 of attention, which is fused, and Q·e of its output where libtorch's
+    ///   keeps it;
     /// - 2·I·e: the gate and what it multiplies; of an activation function other than SiLU 3·I·e, its result too;
     /// - of trained layers their inputs, where these are not among the above: H·e for q, k and v together, H·e for gate and
     ///   up together, I·e for down, or less where gradients are made of some columns, and those of o's input. Layers that run through oneDNN or have an adapter keep their inputs as well; adapters what
@@ -153,14 +154,18 @@ impl<N: Norm> DecoderBlock for Block<N> {
         let inputs: u128 = shared.iter().map(|layers| step.kept_input(layers)).sum();
         let taped: u128 = shared.iter().map(|layers| step.taped_input(layers)).sum();
         let attended = step.taped_input(&[&self.o_proj]);
-        // Attention keeps its output itself.
-        let copied = if attended == query { 0 } else { attended };
-        let in_place = !step.gpu && element == 4 && self.activation == Activation::Silu;
+        let output = match attended {
+            _ if step.by_kernels() => step.kept_input(&[&self.o_proj]),
+            // libtorch's attention keeps its output itself.
+            columns if columns == query => query,
+            columns => query + columns,
+        };
+        let in_place = step.by_kernels() && self.activation == Activation::Silu;
         let gradients = if in_place { 2 * hidden + inner } else { 3 * (hidden + inner) };
         let gated = if self.activation == Activation::Silu { 2 * inner } else { 3 * inner };
         let norms = if element == 4 { 2 * hidden * 4 } else { hidden * element + 2 * hidden * 4 };
         let head_norms = self.head_norms.as_ref().map_or(0, |_| (query + key) * 4);
-        let kept = (2 * query + 2 * key + gated + inputs + copied) * element;
+        let kept = (query + 2 * key + output + gated + inputs) * element;
         let linear =
             [&self.q_proj, &self.k_proj, &self.v_proj, &self.o_proj, &self.gate_proj, &self.up_proj, &self.down_proj];
         BlockActivations {

@@ -54,9 +54,9 @@ impl Block {
         }
     }
 
-    /// Whether attention keeps its weights: libtorch has no fused attention with dropout on a CPU.
+    /// Whether attention keeps its weights: on a CPU libtorch has no fused attention with dropout.
     fn is_unfused(&self, step: &TrainingStep<'_>) -> bool {
-        !step.gpu && step.dropout && self.attention_dropout > 0.0
+        !step.gpu && !step.by_kernels() && step.dropout && self.attention_dropout > 0.0
     }
 }
 
@@ -84,16 +84,16 @@ impl EncoderBlock for Block {
     /// With H the hidden size, I the intermediate size, A heads, L tokens of an example and e bytes an element, a token
     /// keeps
     ///
-    /// - 7·H·e: the block's input, query, key, value, attention's output, and the inputs of both norms;
+    /// - 6·H·e: the block's input, query, key, value, and the inputs of both norms;
     /// - I·e: the input of the activation function;
-    /// - 2·H·m for two dropout masks of m bytes an element: 1 on a GPU, e on a CPU;
+    /// - 2·H·m for two dropout masks of m bytes an element: none of our kernel, 1 on a GPU, e elsewhere;
     /// - A·4 of fused attention; of attention that is not fused, L·A·(2e + m) for its weights before and after dropout and the
     ///   mask, and scaled copies of query and key in place of them;
     /// - of trained layers what is dropped otherwise: the inputs of `intermediate` and `output`, or the columns that their
     ///   gradients are made of. Layers that run through oneDNN or have an adapter keep their inputs as well; adapters what
     ///   [`LoraAdapter`](crate::model::lora) says;
-    /// - the columns of attention's output that `attention_output` needs, if not all: on top of the output, which fused attention
-    ///   keeps, or in its place.
+    /// - attention's output, H·e, which libtorch's fused attention keeps, and on top of it the columns that `attention_output` needs, if
+    ///   not all; of other attention in its place.
     ///
     /// Within the MLP there are gradients of (3·H + I)·e, or 2·(H + I)·e where that of the activation function does not take the
     /// place of its input, within attention that is not fused 3·L·A·e.
@@ -101,7 +101,7 @@ impl EncoderBlock for Block {
         let (hidden, inner, heads) =
             (self.query.inputs() as u128, self.intermediate.outputs() as u128, self.heads as u128);
         let element = step.element_size;
-        let mask = if step.gpu { 1 } else { element };
+        let mask = step.dropout_mask();
         let masks = if step.dropout && self.hidden_dropout > 0.0 { 2 * hidden * mask } else { 0 };
         let (attention, scores) = if self.is_unfused(step) {
             let weights = step.length * heads;
@@ -113,11 +113,12 @@ impl EncoderBlock for Block {
         let taped =
             [&self.attention_output, &self.intermediate, &self.output].map(|linear| step.taped_input(&[linear]));
         let attended = match taped[0] {
+            _ if step.by_kernels() => step.kept_input(&[&self.attention_output]),
             columns if columns == 0 || columns == hidden => hidden,
             columns if self.is_unfused(step) => columns,
             columns => hidden + columns,
         };
-        let in_place = !step.gpu && element == 4 && self.activation == Activation::Gelu;
+        let in_place = step.by_kernels() && self.activation == Activation::Gelu;
         let gradients = if in_place { 3 * hidden + inner } else { 2 * (hidden + inner) };
         let linear = [&self.query, &self.key, &self.value, &self.attention_output, &self.intermediate, &self.output];
         BlockActivations {

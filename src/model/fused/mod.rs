@@ -1,15 +1,18 @@
 //! Operations that libtorch would make of several passes over memory, and keep more of than their backward pass needs. Each is one
 //! node of the autograd graph: for fp32 on a CPU our own [kernels](crate::kernels), elsewhere tensor operations.
 
+mod attention;
+
 use std::ffi::CStr;
 use std::sync::LazyLock;
 
-use tch::{Kind, Tensor, no_grad};
+use tch::{Device, Kind, Tensor, no_grad};
 use tracing::trace_span;
 
 use crate::device::autograd::{Incoming, attach, is_recorded};
 use crate::kernels::slices::{as_f32, as_f32_mut, is_contiguous_f32};
-use crate::kernels::{self, InstructionSet, Rotation};
+use crate::kernels::{self, Dropout, InstructionSet, Rotation};
+pub use attention::{attention, takes_attention};
 
 static INSTRUCTIONS: LazyLock<InstructionSet> = LazyLock::new(InstructionSet::best);
 
@@ -57,6 +60,29 @@ pub fn gelu(x: Tensor) -> Tensor {
             .in_scope(|| kernels::gelu_backward(*INSTRUCTIONS, as_f32(&gradient), as_f32_mut(&mut kept)));
         [kept]
     })
+}
+
+/// torch.nn.functional.dropout in training. Of the graph nothing is kept: the backward pass computes the mask again.
+pub fn dropout(x: Tensor, probability: f64) -> Tensor {
+    if !is_contiguous_f32(&x) {
+        return x.dropout(probability, true);
+    }
+    let mask = Dropout::new(probability, random_seed());
+    let output = no_grad(|| dropped(&x, mask));
+    differentiable(c"DropoutBackward", [&x], output, move |Incoming { gradient, .. }| [dropped(&gradient, mask)])
+}
+
+fn dropped(x: &Tensor, mask: Dropout) -> Tensor {
+    let x = x.contiguous();
+    let mut output = x.empty_like();
+    let out = as_f32_mut(&mut output);
+    trace_span!("kernel dropout").in_scope(|| kernels::dropout(*INSTRUCTIONS, mask, as_f32(&x), out));
+    output
+}
+
+/// From libtorch's generator on the CPU, so that seeding it repeats what is random.
+fn random_seed() -> u64 {
+    Tensor::randint(i64::MAX, [1], (Kind::Int64, Device::Cpu)).int64_value(&[]) as u64
 }
 
 /// Root-mean-square norm over the last dimension, computed in fp32 and rounded before the product with the weight, as

@@ -7,6 +7,7 @@ use tch::Device;
 
 use super::*;
 use crate::device::autograd::gradients;
+use crate::kernels::Mask;
 
 /// Numbers in [-3, 3), which do not depend on libtorch's generator.
 fn random(shape: &[i64], seed: u64) -> Tensor {
@@ -108,6 +109,74 @@ proptest! {
         // Differences of logits of this size are rounded to so many places.
         prop_assert!(close(&got, &gradient, scale * (1.0 + spread)), "{got:?} {gradient:?}");
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    // With large scores the gradients of queries and keys are small differences of large numbers.
+    fn attention_is_that_of_tensor_operations(
+        (rows, length, kv_heads, group, dim) in (1i64..4, 1i64..40, 1i64..4, 1i64..4, 4i64..20),
+        causal: bool,
+        seed in 0u64..100,
+    ) {
+        let heads = group * kv_heads;
+        let inputs = [(heads, 0), (kv_heads, 1), (kv_heads, 2)]
+            .map(|(heads, number)| random(&[rows, length, heads, dim], seed + 1000 * number) * 0.5);
+        let examples = (0..rows as usize).map(|row| row * length as usize..(row + 1) * length as usize);
+        let mask = if causal { Mask::Causal } else { Mask::Full };
+        let ours = |inputs: [Tensor; 3]| {
+            let [query, key, value] = inputs.map(|input| input.transpose(1, 2));
+            assert!(takes_attention([&query, &key, &value]));
+            attention([&query, &key, &value], examples.clone().collect(), mask, 0.0)
+        };
+        let reference = |inputs: &[Tensor; 3]| {
+            let [query, key, value] = inputs.each_ref().map(|input| input.transpose(1, 2));
+            let expand = |of: &Tensor| of.repeat_interleave_self_int(group, 1, None::<i64>);
+            let none = None::<&Tensor>;
+            let attended =
+                Tensor::scaled_dot_product_attention(&query, &expand(&key), &expand(&value), none, 0.0, causal, None, false);
+            attended.transpose(1, 2).flatten(2, 3)
+        };
+        check(inputs, ours, reference);
+    }
+}
+
+/// An operation on a tensor of ones with the same random numbers, and its gradient.
+fn seeded(operation: impl Fn(Tensor) -> Tensor, seed: i64) -> (Tensor, Tensor) {
+    tch::manual_seed(seed);
+    let leaf = Tensor::ones([4, 5, 100], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+    let output = operation(&leaf * 1.0);
+    let gradient = gradients(&output, &output.ones_like(), &[&leaf]).remove(0);
+    (output.detach(), gradient)
+}
+
+#[test]
+fn dropout_scales_what_it_leaves_repeats_by_seed_and_drops_the_same_gradients() {
+    let operation = |x: Tensor| dropout(x, 0.25);
+    let (output, gradient) = seeded(operation, 3);
+    let left = output.not_equal(0.0);
+    assert!(output.equal(&(left.to_kind(Kind::Float) / 0.75)) && gradient.equal(&output));
+    let share = left.to_kind(Kind::Double).mean(Kind::Double).double_value(&[]);
+    assert!((share - 0.75).abs() < 0.04, "{share}");
+    assert!(seeded(operation, 3).0.equal(&output) && !seeded(operation, 4).0.equal(&output));
+    // Another call in the same step draws other numbers.
+    assert!(!seeded(|x| dropout(dropout(x, 0.25), 0.25), 3).0.not_equal(0.0).equal(&left));
+}
+
+#[test]
+fn attention_with_dropout_repeats_by_seed_and_keeps_the_expectation() {
+    // The values are ones, and so is each output on average.
+    let operation = |x: Tensor| {
+        let operand = x.view([4, 5, 4, 25]).transpose(1, 2);
+        attention([&operand, &operand, &operand], (0..4).map(|row| 5 * row..5 * row + 5).collect(), Mask::Full, 0.5)
+    };
+    let (output, gradient) = seeded(operation, 6);
+    let (again, gradient_again) = seeded(operation, 6);
+    assert!(output.equal(&again) && gradient.equal(&gradient_again) && !seeded(operation, 7).0.equal(&output));
+    let mean = (0..200).map(|seed| seeded(operation, seed).0.mean(Kind::Double).double_value(&[])).sum::<f64>() / 200.0;
+    assert!((mean - 1.0).abs() < 0.02, "{mean}");
 }
 
 #[test]

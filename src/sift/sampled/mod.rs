@@ -9,10 +9,10 @@
 //! once, x for all layers that share it, and neither is ever transposed as a whole.
 
 mod column;
+mod loops;
 mod plan;
 #[cfg(test)]
 mod tests;
-mod vector;
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -192,11 +192,11 @@ impl Task<'_> {
             let (of_x, of_dy) = columns.split_at_mut(x.width);
             for start in self.tokens.clone().step_by(CHUNK) {
                 let chunk = start..(start + CHUNK).min(self.tokens.end);
-                instructions.transpose(x.data, x.width, chunk.clone(), 0..x.width, of_x);
+                loops::transpose(instructions, x.data, x.width, chunk.clone(), 0..x.width, of_x);
                 for RowSums { layer, rows, sums } in &mut self.row_sums {
                     let of_dy = &mut of_dy[..rows.len()];
-                    instructions.transpose(layer.dy.data, layer.dy.width, chunk.clone(), rows.clone(), of_dy);
-                    instructions.accumulate(layer.plan, rows.clone(), of_x, of_dy, sums);
+                    loops::transpose(instructions, layer.dy.data, layer.dy.width, chunk.clone(), rows.clone(), of_dy);
+                    loops::accumulate(instructions, layer.plan, rows.clone(), of_x, of_dy, sums);
                 }
             }
         });

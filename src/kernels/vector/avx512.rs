@@ -1,34 +1,13 @@
 //! AVX-512: vectors of 16 numbers, in four lanes of four.
 
 use std::arch::x86_64::*;
-use std::ops::Range;
 
-use super::{Block, Column, SamplingPlan, Vector};
-
-/// # Safety
-/// As [`super::transpose`].
-#[target_feature(enable = "avx512f")]
-pub(super) unsafe fn transpose(block: Block, out: &mut [Column]) {
-    // SAFETY: as the caller's.
-    unsafe { super::transpose::<__m512>(block, out) }
-}
-
-/// # Safety
-/// As [`super::accumulate`].
-#[target_feature(enable = "avx512f")]
-pub(super) unsafe fn accumulate(
-    plan: &SamplingPlan,
-    rows: Range<usize>,
-    x: &[Column],
-    dy: &[Column],
-    sums: &mut [f32],
-) {
-    // SAFETY: as the caller's.
-    unsafe { super::accumulate::<__m512>(plan, rows, x, dy, sums) }
-}
+use super::Vector;
 
 impl Vector for __m512 {
     const LANES: usize = 16;
+    const REGISTERS: usize = 32;
+    const FUSED: bool = true;
 
     #[inline(always)]
     unsafe fn zero() -> __m512 {
@@ -37,9 +16,27 @@ impl Vector for __m512 {
     }
 
     #[inline(always)]
+    unsafe fn splat(number: f32) -> __m512 {
+        // SAFETY: the caller has the instructions.
+        unsafe { _mm512_set1_ps(number) }
+    }
+
+    #[inline(always)]
     unsafe fn load(from: *const f32) -> __m512 {
         // SAFETY: the caller has the instructions and the numbers.
         unsafe { _mm512_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller has the instructions and the numbers.
+        unsafe { _mm512_storeu_ps(to, self) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: __m512) -> __m512 {
+        // SAFETY: the caller has the instructions.
+        unsafe { _mm512_add_ps(self, other) }
     }
 
     #[inline(always)]
@@ -65,16 +62,13 @@ impl Vector for __m512 {
     }
 
     #[inline(always)]
-    unsafe fn transpose(from: *const f32, width: usize, to: *mut Column, token: usize) {
-        // SAFETY: the caller has the instructions, the square and the columns.
+    unsafe fn transpose(from: *const f32, width: usize, to: *mut f32, to_width: usize) {
+        // SAFETY: the caller has the instructions and both squares.
         unsafe {
             let four = |row: usize| within_lanes([0, 1, 2, 3].map(|next| __m512::load(from.add((row + next) * width))));
             let (a, b, c, d) = (four(0), four(4), four(8), four(12));
             for column in 0..4 {
-                let store = |lane: usize, of: __m512| {
-                    let to = to.add(4 * lane + column);
-                    _mm512_storeu_ps((&raw mut (*to).0).cast::<f32>().add(token), of);
-                };
+                let store = |lane: usize, of: __m512| of.store(to.add((4 * lane + column) * to_width));
                 // Transpose the lanes of four vectors as well.
                 let even_ab = _mm512_shuffle_f32x4::<0b10_00_10_00>(a[column], b[column]);
                 let odd_ab = _mm512_shuffle_f32x4::<0b11_01_11_01>(a[column], b[column]);

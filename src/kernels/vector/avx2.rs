@@ -1,34 +1,13 @@
 //! AVX2 and FMA: vectors of 8 numbers, in two lanes of four.
 
 use std::arch::x86_64::*;
-use std::ops::Range;
 
-use super::{Block, Column, SamplingPlan, Vector};
-
-/// # Safety
-/// As [`super::transpose`].
-#[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn transpose(block: Block, out: &mut [Column]) {
-    // SAFETY: as the caller's.
-    unsafe { super::transpose::<__m256>(block, out) }
-}
-
-/// # Safety
-/// As [`super::accumulate`].
-#[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn accumulate(
-    plan: &SamplingPlan,
-    rows: Range<usize>,
-    x: &[Column],
-    dy: &[Column],
-    sums: &mut [f32],
-) {
-    // SAFETY: as the caller's.
-    unsafe { super::accumulate::<__m256>(plan, rows, x, dy, sums) }
-}
+use super::Vector;
 
 impl Vector for __m256 {
     const LANES: usize = 8;
+    const REGISTERS: usize = 16;
+    const FUSED: bool = true;
 
     #[inline(always)]
     unsafe fn zero() -> __m256 {
@@ -37,9 +16,27 @@ impl Vector for __m256 {
     }
 
     #[inline(always)]
+    unsafe fn splat(number: f32) -> __m256 {
+        // SAFETY: the caller has the instructions.
+        unsafe { _mm256_set1_ps(number) }
+    }
+
+    #[inline(always)]
     unsafe fn load(from: *const f32) -> __m256 {
         // SAFETY: the caller has the instructions and the numbers.
         unsafe { _mm256_loadu_ps(from) }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, to: *mut f32) {
+        // SAFETY: the caller has the instructions and the numbers.
+        unsafe { _mm256_storeu_ps(to, self) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: __m256) -> __m256 {
+        // SAFETY: the caller has the instructions.
+        unsafe { _mm256_add_ps(self, other) }
     }
 
     #[inline(always)]
@@ -61,16 +58,13 @@ impl Vector for __m256 {
     }
 
     #[inline(always)]
-    unsafe fn transpose(from: *const f32, width: usize, to: *mut Column, token: usize) {
-        // SAFETY: the caller has the instructions, the square and the columns.
+    unsafe fn transpose(from: *const f32, width: usize, to: *mut f32, to_width: usize) {
+        // SAFETY: the caller has the instructions and both squares.
         unsafe {
             let four = |row: usize| within_lanes([0, 1, 2, 3].map(|next| __m256::load(from.add((row + next) * width))));
             for (column, (upper, lower)) in four(0).into_iter().zip(four(4)).enumerate() {
-                let store = |column: usize, of: __m256| {
-                    _mm256_storeu_ps((&raw mut (*to.add(column)).0).cast::<f32>().add(token), of);
-                };
-                store(column, _mm256_permute2f128_ps::<0x20>(upper, lower));
-                store(column + 4, _mm256_permute2f128_ps::<0x31>(upper, lower));
+                _mm256_permute2f128_ps::<0x20>(upper, lower).store(to.add(column * to_width));
+                _mm256_permute2f128_ps::<0x31>(upper, lower).store(to.add((column + 4) * to_width));
             }
         }
     }

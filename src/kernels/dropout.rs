@@ -1,0 +1,152 @@
+//! Dropout (Srivastava et al., JMLR 2014) whose mask is computed where it is needed, in the forward and in the backward pass, and never
+//! stored: random numbers are a function of a seed and an element's index (Philox4x32-10; Salmon et al., "Parallel random numbers: as easy as
+//! 1, 2, 3", SC 2011).
+
+use rayon::prelude::*;
+
+use super::TASK;
+use super::instructions::{InstructionSet, Kernel};
+use super::vector::Vector;
+
+/// The mask of one operation in one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dropout {
+    /// An element is dropped where its random number is below: the probability in units of 2⁻³².
+    threshold: u32,
+    /// 1 / (1 − probability), of what stays.
+    scale: f32,
+    seed: u64,
+}
+
+/// Numbers that are drawn at a time.
+pub(super) const DRAWN: usize = 4 * LANES;
+const LANES: usize = 16;
+
+impl Dropout {
+    /// Of a probability from 0 to below 1.
+    pub fn new(probability: f64, seed: u64) -> Dropout {
+        let threshold = (probability * 2f64.powi(32)).round() as u32;
+        Dropout { threshold, scale: (1.0 / (1.0 - probability)) as f32, seed }
+    }
+
+    /// The factor of what stays.
+    pub(super) fn scale(&self) -> f32 {
+        self.scale
+    }
+
+    /// Multiplies the numbers of a part of at most [`DRAWN`] with 0 or with `scale`.
+    #[inline(always)]
+    pub(super) fn apply(&self, part: [u32; 3], scale: f32, numbers: &mut [f32]) {
+        let factors = self.factors(part, scale);
+        for (number, factor) in numbers.iter_mut().zip(factors) {
+            *number *= factor;
+        }
+    }
+
+    /// 0 or `scale` for each element of a part.
+    #[inline(always)]
+    pub(super) fn factors(&self, [first, second, third]: [u32; 3], scale: f32) -> [f32; DRAWN] {
+        let mut counters = [[0; LANES], [second; LANES], [third; LANES], [0; LANES]];
+        for (lane, counter) in counters[0].iter_mut().enumerate() {
+            *counter = first.wrapping_mul(LANES as u32).wrapping_add(lane as u32);
+        }
+        let numbers = philox(counters, [self.seed as u32, (self.seed >> 32) as u32]);
+        let mut factors = [0.0; DRAWN];
+        for (factor, number) in factors.iter_mut().zip(numbers.as_flattened()) {
+            *factor = if *number >= self.threshold { scale } else { 0.0 };
+        }
+        factors
+    }
+}
+
+/// Multiplies each number with 0, or with 1 / (1 − probability); of a gradient the same. `x` and `out` have the same elements.
+pub fn dropout(instructions: InstructionSet, dropout: Dropout, x: &[f32], out: &mut [f32]) {
+    struct Part<'a>(Dropout, usize, &'a [f32], &'a mut [f32]);
+    impl Kernel for Part<'_> {
+        #[inline(always)]
+        unsafe fn run<V: Vector>(self) {
+            let Part(dropout, first, x, out) = self;
+            for (part, (x, out)) in (first..).zip(x.chunks(DRAWN).zip(out.chunks_mut(DRAWN))) {
+                let factors = dropout.factors([part as u32, (part >> 32) as u32, 0], dropout.scale);
+                for ((&x, out), factor) in x.iter().zip(out).zip(factors) {
+                    *out = x * factor;
+                }
+            }
+        }
+    }
+    assert_eq!(x.len(), out.len());
+    let parts = out.par_chunks_mut(TASK).zip(x.par_chunks(TASK)).enumerate();
+    parts.for_each(|(task, (out, x))| instructions.run(Part(dropout, task * TASK / DRAWN, x, out)));
+}
+
+/// Four random numbers for each lane's four counters, with the constants of Random123.
+#[inline(always)]
+fn philox(mut counters: [[u32; LANES]; 4], mut key: [u32; 2]) -> [[u32; LANES]; 4] {
+    const FACTORS: [u32; 2] = [0xd251_1f53, 0xcd9e_8d57];
+    const STEPS: [u32; 2] = [0x9e37_79b9, 0xbb67_ae85];
+    for _ in 0..10 {
+        let [a, b, c, d] = counters;
+        for lane in 0..LANES {
+            let (of_a, of_c) = (u64::from(a[lane]) * u64::from(FACTORS[0]), u64::from(c[lane]) * u64::from(FACTORS[1]));
+            counters[0][lane] = (of_c >> 32) as u32 ^ b[lane] ^ key[0];
+            counters[1][lane] = of_c as u32;
+            counters[2][lane] = (of_a >> 32) as u32 ^ d[lane] ^ key[1];
+            counters[3][lane] = of_a as u32;
+        }
+        key = [key[0].wrapping_add(STEPS[0]), key[1].wrapping_add(STEPS[1])];
+    }
+    counters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_random123() {
+        // Its known answers: counter, key, numbers.
+        for (counter, key, expected) in [
+            ([0; 4], [0; 2], [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]),
+            ([u32::MAX; 4], [u32::MAX; 2], [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]),
+            (
+                [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344],
+                [0xa409_3822, 0x299f_31d0],
+                [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1],
+            ),
+        ] {
+            let numbers = philox(counter.map(|number| [number; LANES]), key);
+            assert_eq!(numbers, expected.map(|number: u32| [number; LANES]));
+        }
+    }
+
+    #[test]
+    fn each_element_has_a_number_of_its_own() {
+        let dropout = Dropout::new(0.5, 7);
+        let parts = [[0, 0, 0], [1, 0, 0], [2, 0, 0], [0, 1, 0], [0, 0, 1]];
+        let masks = parts.map(|part| dropout.factors(part, 1.0));
+        for (number, mask) in masks.iter().enumerate() {
+            assert!(masks[..number].iter().all(|other| other != mask));
+            assert_eq!(dropout.factors(parts[number], 1.0), *mask);
+        }
+        for seed in [8, 7 << 32] {
+            assert!(Dropout::new(0.5, seed).factors([0; 3], 1.0) != masks[0]);
+        }
+    }
+
+    #[test]
+    fn so_many_are_dropped_and_the_expectation_stays() {
+        let count = 300_001;
+        let x = vec![1.0; count];
+        for probability in [0.0, 0.1, 0.5, 0.9] {
+            for instructions in InstructionSet::available() {
+                let mut out = vec![f32::NAN; count];
+                dropout(instructions, Dropout::new(probability, 3), &x, &mut out);
+                let dropped = out.iter().filter(|number| **number == 0.0).count() as f64;
+                let deviation = (count as f64 * probability * (1.0 - probability)).sqrt();
+                assert!((dropped - count as f64 * probability).abs() <= 4.0 * deviation, "{probability}: {dropped}");
+                let left = (1.0 / (1.0 - probability)) as f32;
+                assert!(out.iter().all(|&number| number == 0.0 || number == left));
+            }
+        }
+    }
+}
