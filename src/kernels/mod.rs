@@ -1,7 +1,9 @@
-//! Own kernels for the element-wise operations of fp32 networks on a CPU, which libtorch makes of several passes over memory each.
+//! Own kernels for attention and the element-wise operations of fp32 networks on a CPU, which libtorch makes of several passes over
+//! memory each.
 //!
-//! Written once, in plain arithmetic or on [vector registers](Vector), and compiled for each instruction set. Sums have a fixed order, so that the result is the same to
-//! the bit with any number of threads, and with all instruction sets that multiply and add in one instruction.
+//! Written once, in plain arithmetic or on [vector registers](Vector), and compiled for each instruction set. Sums have a fixed order, so
+//! that the result is the same to the bit with any number of threads, and with all instruction sets that multiply and add in one
+//! instruction.
 
 mod attention;
 mod cross_entropy;

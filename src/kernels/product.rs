@@ -1,7 +1,5 @@
 //! Products of matrices that are in the processor's caches.
 
-use std::ptr;
-
 use super::vector::Vector;
 
 /// The left factor, `[m, k]`.
@@ -42,15 +40,12 @@ pub(super) unsafe fn multiply<V: Vector, const ADD: bool>(
 ) {
     assert!(m > 0 && k > 0 && n.is_multiple_of(WIDTH));
     assert!((k - 1) * b.stride + n <= b.values.len() && (m - 1) * out_stride + n <= out.len());
-    let part =
-        Part { k, a: ptr::null(), a_stride: 0, b: ptr::null(), b_stride: b.stride, out: ptr::null_mut(), out_stride };
-    // Two registers hold a row of b, and one or two elements of a. Rows of a take a register for addresses each.
-    let (values, a_stride, columns, most) = match a {
-        Left::Columns(values, stride) => (values, stride, true, (V::REGISTERS - 4) / 2),
-        Left::Rows(values, stride) => (values, stride, false, ((V::REGISTERS - 4) / 2).min(8)),
+    let (values, a_stride, columns) = match a {
+        Left::Columns(values, stride) => (values, stride, true),
+        Left::Rows(values, stride) => (values, stride, false),
     };
     assert!(values.len() >= if columns { (k - 1) * a_stride + m } else { (m - 1) * a_stride + k });
-    let parts = m.div_ceil(most);
+    let parts = m.div_ceil(most_rows::<V>(columns));
     let mut column = 0;
     while column < n {
         let wide = n - column >= 2 * V::LANES;
@@ -60,11 +55,13 @@ pub(super) unsafe fn multiply<V: Vector, const ADD: bool>(
             // SAFETY: the rows and columns of this part are within the operands, and the caller has the instructions.
             unsafe {
                 let part = Part {
+                    k,
                     a: values.as_ptr().add(rows.start * if columns { 1 } else { a_stride }),
                     a_stride,
                     b: b.values.as_ptr().add(column),
+                    b_stride: b.stride,
                     out: out.as_mut_ptr().add(rows.start * out_stride + column),
-                    ..part
+                    out_stride,
                 };
                 match (columns, wide) {
                     (true, true) => part.of_rows::<V, true, 2, ADD>(rows.len()),
@@ -76,6 +73,13 @@ pub(super) unsafe fn multiply<V: Vector, const ADD: bool>(
         }
         column += if wide { 2 * V::LANES } else { V::LANES };
     }
+}
+
+/// Rows of a part whose sums fit the registers. Two hold a row of b, and one or two elements of a; and of a by rows, each row takes a
+/// register for its address.
+const fn most_rows<V: Vector>(columns: bool) -> usize {
+    let most = (V::REGISTERS - 4) / 2;
+    if columns || most < 8 { most } else { 8 }
 }
 
 /// A part of the product whose sums are all in registers.
@@ -100,7 +104,7 @@ impl Part {
             ($($count:literal)*) => {
                 match rows {
                     $(
-                        $count if $count <= (V::REGISTERS - 4) / 2 && (COLUMNS || $count <= 8) =>
+                        $count if $count <= const { most_rows::<V>(COLUMNS) } =>
                             // SAFETY: as the caller's.
                             unsafe { self.multiply::<V, COLUMNS, $count, VECTORS, ADD>() },
                     )*
@@ -126,8 +130,8 @@ impl Part {
                     of_b[vector] = V::load(b.add(inner * b_stride + vector * V::LANES));
                 }
                 for row in 0..ROWS {
-                    let place = if COLUMNS { inner * a_stride + row } else { row * a_stride + inner };
-                    let of_a = V::splat(*a.add(place));
+                    let index = if COLUMNS { inner * a_stride + row } else { row * a_stride + inner };
+                    let of_a = V::splat(*a.add(index));
                     for vector in 0..VECTORS {
                         sums[row][vector] = sums[row][vector].add_product(of_a, of_b[vector]);
                     }

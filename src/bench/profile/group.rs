@@ -13,7 +13,7 @@ pub enum Group {
     /// New tensors, fills, copies and lookups by index.
     Memory,
     /// Of the training method: sampled gradients, clipping, AdamW, writing the weights. Spans of our own code, except for those of
-    /// kernels for element-wise operations.
+    /// kernels.
     Method,
     /// Views, the bookkeeping of autograd, and operators that are in no list.
     Other,
@@ -119,6 +119,8 @@ impl Group {
     pub fn of(section: Section<'_>) -> Group {
         let name = match section {
             Section::Step => return Group::Outside,
+            // As libtorch's: two products with a softmax between.
+            Section::Span(name) if name.starts_with("kernel attention") => return Group::Products,
             Section::Span(name) if name.starts_with("kernel ") => return Group::ElementWise,
             Section::Span(_) => return Group::Method,
             Section::Operator(name) => name,
@@ -246,6 +248,8 @@ mod tests {
             }
         }
         assert_eq!(Group::of(Section::Span("adamw")), Group::Method);
+        assert_eq!(Group::of(Section::Span("kernel attention backward")), Group::Products);
+        assert_eq!(Group::of(Section::Span("kernel gelu")), Group::ElementWise);
         assert_eq!(Group::of(Section::Step), Group::Outside);
     }
 
