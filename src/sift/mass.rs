@@ -46,6 +46,13 @@ impl Coverage {
         self.squares[target] = Some(Tensor::stack(&[selected, all], 0));
     }
 
+    /// Puts measurements of some targets: the same, fp32 `[targets, 2]` on the device.
+    pub fn put_all(&mut self, targets: &[usize], squares: &Tensor) {
+        for (target, squares) in targets.iter().zip(squares.unbind(0)) {
+            self.squares[*target] = Some(squares);
+        }
+    }
+
     /// The latest measurements of these targets, to [put back](Coverage::put_back) later.
     pub fn latest(&self, targets: Range<usize>) -> Vec<Option<Tensor>> {
         let squares = &self.squares[targets];

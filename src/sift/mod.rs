@@ -6,6 +6,7 @@
 //! selection covers ([`Coverage`]).
 
 mod adamw;
+mod fused;
 mod mass;
 mod retired;
 pub mod sampled;
@@ -15,7 +16,8 @@ mod state;
 mod targets;
 mod values;
 
-pub use adamw::{AdamW, SparseDecay, UPDATE_PART, UpdateGate};
+pub use adamw::{AdamW, SparseDecay, UpdateGate};
+pub use fused::{SlotGradient, bias_gradient, check_kernels};
 pub use mass::{Coverage, GradientMass, SlotMass};
 pub use retired::Retired;
 pub use selected::{Blocks, Grid, Selected};

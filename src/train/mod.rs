@@ -86,6 +86,7 @@ pub fn run(job: Job, port: &Port) -> Result<()> {
     };
     // The selection has freed memory of other sizes than those of steps.
     pages.purge();
+    device::empty_cache(chosen.device);
     let finished = match catch_panic(|| run.train()) {
         Ok(reason) => Ok(run.finished(reason)),
         Err(error) => Err(match run.checkpoints.latest_on_disk() {

@@ -66,7 +66,7 @@ fn components_that_are_selected_again_train_as_parameters_of_their_own() {
             let before: Vec<i64> = Vec::try_from(&selected).unwrap();
             selected = chosen(round);
             let now: Vec<i64> = Vec::try_from(&selected).unwrap();
-            let stay = values.reselect(&[entries(&selected)], |_| weights.shallow_clone());
+            let stay = values.reselect(&[entries(&selected)]);
             assert_eq!(stay, [now.iter().filter(|index| before.contains(index)).count() as i64]);
             for &index in now.iter().filter(|index| !before.contains(index)) {
                 let Plain { weight, pretrained, .. } = expected[index as usize];
@@ -78,15 +78,14 @@ fn components_that_are_selected_again_train_as_parameters_of_their_own() {
                 Tensor::cat(&[master, first_moment, second_moment, &births.as_ref().unwrap().to_kind(Kind::Float)], 0)
             };
             let once = state(&values);
-            assert_eq!(values.reselect(&[entries(&selected)], |_| weights.shallow_clone()), [now.len() as i64]);
+            assert_eq!(values.reselect(&[entries(&selected)]), [now.len() as i64]);
             assert!(state(&values).equal(&once));
         }
         for _ in 0..3 {
             let gradient = Tensor::randn([count], (Kind::Float, Device::Cpu));
             values.zero_gradient();
-            values.accumulate(0, &gradient.index_select(0, &selected));
+            values.accumulate(&[(0, SlotGradient::Trained(gradient.index_select(0, &selected)))]);
             values.update(&adamw, rate, &UpdateGate { scale: Tensor::from(1f32), apply: Tensor::from(true) });
-            values.write_into(&values.slots()[0], &weights);
             for index in Vec::<i64>::try_from(&selected).unwrap() {
                 expected[index as usize].step(gradient.double_value(&[index]), rate, decay);
             }
@@ -106,19 +105,18 @@ fn components_that_are_selected_again_train_as_parameters_of_their_own() {
 #[test]
 fn a_component_that_comes_back_has_its_master_value() {
     let (mut values, _) = trained(Kind::Float);
-    let weights = Tensor::randn([40, 50], (Kind::Float, Device::Cpu)).to_kind(Kind::BFloat16);
     let master = values.state().master.get(5).double_value(&[]) + 1e-4;
     let _ = values.state.master.get(5).fill_(master);
     let odd = Tensor::arange_start_step(1, 2000, 2, (Kind::Int64, Device::Cpu));
-    assert_eq!(values.reselect(&[entries(&odd)], |_| weights.shallow_clone()), [0]);
+    assert_eq!(values.reselect(&[entries(&odd)]), [0]);
     assert_eq!(values.retired()[0].indices.numel(), 1000);
-    assert_eq!(values.reselect(&[entries(&Tensor::from_slice(&[10i64, 11]))], |_| weights.shallow_clone()), [1]);
+    assert_eq!(values.reselect(&[entries(&Tensor::from_slice(&[10i64, 11]))]), [1]);
     // 10 is the component of index 5 in the first selection.
     assert!((values.state().master.get(0).double_value(&[]) - master).abs() < 1e-7);
     assert_eq!((values.sparse(), values.retired()[0].indices.numel()), (2, 1998));
     // A budget over all targets may leave nothing of one.
     let none = Tensor::zeros([0], (Kind::Int64, Device::Cpu));
-    assert_eq!(values.reselect(&[entries(&none)], |_| weights.shallow_clone()), [0]);
+    assert_eq!(values.reselect(&[entries(&none)]), [0]);
     assert_eq!((values.sparse(), values.updates().len(), values.retired()[0].indices.numel()), (0, 1, 2000));
 }
 
@@ -133,7 +131,7 @@ fn a_gradient_vector_in_bf16_loses_nothing_of_bf16_gradients() {
         assert_eq!(vectors, 1000 * (3 * 4 + kind.elt_size_in_bytes() as u64 + 2));
         for _ in 0..3 {
             values.zero_gradient();
-            values.accumulate(0, &gradient);
+            values.accumulate(&[(0, SlotGradient::Trained(gradient.shallow_clone()))]);
             let gate = UpdateGate { scale: Tensor::from(0.7f32), apply: Tensor::from(true) };
             values.update(&adamw, 1e-2, &gate);
         }
