@@ -6,6 +6,8 @@ mod dtype;
 mod libtorch;
 pub mod matmul;
 pub mod shim;
+#[cfg(test)]
+mod test_device;
 
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -16,6 +18,8 @@ use tch::{Device, Kind, Tensor};
 use crate::Usage;
 use crate::system::GpuRef;
 pub use libtorch::{GpuSupport, Libtorch, load_nvrtc};
+#[cfg(test)]
+pub(crate) use test_device::{on_test_device, test_device};
 
 /// A value of `--device`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -131,17 +131,17 @@ impl AdamW {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::Device;
+    use crate::device::{on_test_device, test_device};
 
     fn gate(scale: f32, apply: bool) -> UpdateGate {
-        UpdateGate { scale: Tensor::from(scale), apply: Tensor::from(apply) }
+        UpdateGate { scale: on_test_device(Tensor::from(scale)), apply: on_test_device(Tensor::from(apply)) }
     }
 
     #[test]
     fn an_update_in_parts_is_the_update_as_a_whole() {
         let adamw = AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 };
         tch::manual_seed(5);
-        let random = |length: i64| Tensor::randn([length], (Kind::Float, Device::Cpu));
+        let random = |length: i64| Tensor::randn([length], (Kind::Float, test_device()));
         let (master, gradients) = (random(UPDATE_PART + 5), [random(UPDATE_PART + 5), random(UPDATE_PART + 5)]);
         let moved = |start: i64, length: i64| {
             let part = |vector: &Tensor| vector.narrow(0, start, length).copy();

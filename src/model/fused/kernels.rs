@@ -279,9 +279,10 @@ impl SwiGluArguments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::test_device;
 
     #[test]
-    fn kernels_prove_themselves_on_a_cpu() {
-        check(Device::Cpu).unwrap();
+    fn kernels_prove_themselves() {
+        check(test_device()).unwrap();
     }
 }

@@ -1,16 +1,17 @@
-//! The kernels' build for the CPU against tensor operations, over shapes, types, structures and numbers that are not finite.
+//! The kernels against tensor operations, over shapes, types, structures and numbers that are not finite.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::proof::random as numbers;
 use super::*;
+use crate::device::{on_test_device, test_device};
 use crate::sift::select::random;
 use crate::sift::{Blocks, Grid, Selected, TrainableParameter, Values};
 
 #[test]
-fn kernels_prove_themselves_on_a_cpu() {
-    check_kernels(Device::Cpu).unwrap();
+fn kernels_prove_themselves() {
+    check_kernels(test_device()).unwrap();
 }
 
 /// A parameter, by what its numbers are drawn from.
@@ -55,7 +56,7 @@ impl Drawn {
     }
 
     fn parameter(&self, name: usize, kind: Kind) -> TrainableParameter {
-        let weights = numbers(&self.shape, self.seed as u64, Device::Cpu).to_kind(kind);
+        let weights = numbers(&self.shape, self.seed as u64, test_device()).to_kind(kind);
         TrainableParameter { name: name.to_string(), weights, selected: self.selected(0) }
     }
 }
@@ -77,7 +78,7 @@ impl Side {
     /// Random gradients of all slots, some of whose numbers are not finite; and some in other forms.
     fn gradients(&self, seed: i64, kind: Kind, special: Option<f64>) -> Vec<(usize, SlotGradient)> {
         let of = |(number, slot): (usize, &Slot)| {
-            let random = |shape: &[i64]| numbers(shape, (1000 * seed) as u64 + number as u64, Device::Cpu);
+            let random = |shape: &[i64]| numbers(shape, (1000 * seed) as u64 + number as u64, test_device());
             let gradient = match slot.shape[..] {
                 [width] if number % 2 == 0 => SlotGradient::Output(random(&[50 * (seed % 12), width]).to_kind(kind)),
                 [rows, columns] if number % 3 == 1 => {
@@ -125,7 +126,7 @@ proptest! {
         special in prop_oneof![4 => Just(None), 1 => Just(Some(f64::NAN)), 1 => Just(Some(f64::NEG_INFINITY))],
         chosen in any::<Index>(),
     ) {
-        let sides = [Ok(Processor::Cpu), Err("compared with".to_owned())];
+        let sides = [processor(test_device()), Err("compared with".to_owned())];
         let mut sides = sides.map(|processor| Side::new(processor, &drawn, kinds));
         prop_assert_eq!(sides[0].values.without_kernels(), None);
         let sparse_decay = sparse.map_or(SparseDecay::None, SparseDecay::TowardPretrained);
@@ -160,7 +161,10 @@ proptest! {
             // From here on both have the same.
             let same = sides[1].values.gradient().copy();
             sides[0].values.gradient().copy_(&same);
-            let gate = UpdateGate { scale: Tensor::from(0.7f32), apply: Tensor::from(applied) };
+            let gate = UpdateGate {
+                scale: on_test_device(Tensor::from(0.7f32)),
+                apply: on_test_device(Tensor::from(applied)),
+            };
             for side in &mut sides {
                 side.values.update(&adamw, 1e-2, &gate);
             }
@@ -183,24 +187,24 @@ proptest! {
 fn vectors_of_many_blocks_and_indices_of_64_bits_are_taken() {
     let shape = [1 << 11, 1 << 9];
     let parameter = |wide: bool| {
-        let weights = Tensor::zeros(shape, (Kind::Float, Device::Cpu));
+        let weights = Tensor::zeros(shape, (Kind::Float, test_device()));
         let indices = random(1 << 20, 100_001, 5);
         let selected = if wide { Selected::Entries(indices) } else { Selected::entries(&indices, &shape) };
         TrainableParameter { name: "w".into(), weights, selected: Some(selected) }
     };
-    let whole = Tensor::arange(1 << 20, (Kind::Float, Device::Cpu)).view(shape);
+    let whole = Tensor::arange(1 << 20, (Kind::Float, test_device())).view(shape);
     let gradients = [false, true].map(|wide| {
-        let mut values = Values::on(Ok(Processor::Cpu), &[parameter(wide)], Kind::Float);
+        let mut values = Values::on(processor(test_device()), &[parameter(wide)], Kind::Float);
         values.accumulate(&[(0, SlotGradient::Whole(whole.shallow_clone()))]);
         values.gradient().copy()
     });
-    let expected = random(1 << 20, 100_001, 5).to_kind(Kind::Float);
+    let expected = on_test_device(random(1 << 20, 100_001, 5)).to_kind(Kind::Float);
     assert!(gradients.iter().all(|gradient| gradient.equal(&expected)));
 }
 
 #[test]
 fn types_that_kernels_do_not_take_leave_it_to_tensor_operations() {
-    let weights = Tensor::zeros([4, 4], (Kind::Double, Device::Cpu));
+    let weights = Tensor::zeros([4, 4], (Kind::Double, test_device()));
     let parameter = TrainableParameter { name: "w".into(), weights, selected: None };
     let values = Values::new(&[parameter], Kind::Float);
     assert!(values.without_kernels().is_some_and(|reason| reason.contains("of a type")));

@@ -2,13 +2,14 @@
 
 use super::super::SparseDecay;
 use super::*;
+use crate::device::{on_test_device, test_device};
 
 /// A bf16 weight with every other component trained, and its gradient.
 fn trained(gradient: Kind) -> (Values, Tensor) {
     tch::manual_seed(3);
-    let weights = Tensor::randn([40, 50], (Kind::Float, Device::Cpu)).to_kind(Kind::BFloat16);
-    let selected = Tensor::arange_start_step(0, 2000, 2, (Kind::Int64, Device::Cpu));
-    let gradient_of_it = Tensor::randn([1000], (Kind::Float, Device::Cpu)).to_kind(Kind::BFloat16);
+    let weights = Tensor::randn([40, 50], (Kind::Float, test_device())).to_kind(Kind::BFloat16);
+    let selected = Tensor::arange_start_step(0, 2000, 2, (Kind::Int64, test_device()));
+    let gradient_of_it = Tensor::randn([1000], (Kind::Float, test_device())).to_kind(Kind::BFloat16);
     let parameter = TrainableParameter {
         name: "w.weight".into(),
         weights,
@@ -19,6 +20,11 @@ fn trained(gradient: Kind) -> (Values, Tensor) {
 
 fn entries(indices: &Tensor) -> Selected {
     Selected::entries(indices, &[40, 50])
+}
+
+/// Of an update that is applied.
+fn gate(scale: f32) -> UpdateGate {
+    UpdateGate { scale: on_test_device(Tensor::from(scale)), apply: on_test_device(Tensor::from(true)) }
 }
 
 /// A component as plain numbers.
@@ -47,13 +53,13 @@ impl Plain {
 fn components_that_are_selected_again_train_as_parameters_of_their_own() {
     let (count, kept, rate, decay) = (60i64, 14i64, 1e-2, 0.2);
     tch::manual_seed(8);
-    let weights = Tensor::randn([6, 10], (Kind::Float, Device::Cpu));
+    let weights = Tensor::randn([6, 10], (Kind::Float, test_device()));
     let start: Vec<f32> = Vec::try_from(weights.flatten(0, -1)).unwrap();
     let plain = |weight: f32| Plain { weight: weight.into(), pretrained: weight.into(), m: 0.0, v: 0.0, age: 0 };
     let mut expected: Vec<Plain> = start.into_iter().map(plain).collect();
     let adamw =
         AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::TowardPretrained(decay), dense_decay: 0.0 };
-    let chosen = |round: u64| crate::sift::select::random(count, kept + (round % 3) as i64, round);
+    let chosen = |round: u64| on_test_device(crate::sift::select::random(count, kept + (round % 3) as i64, round));
     let mut selected = chosen(0);
     let parameter = TrainableParameter {
         name: "w.weight".into(),
@@ -82,10 +88,10 @@ fn components_that_are_selected_again_train_as_parameters_of_their_own() {
             assert!(state(&values).equal(&once));
         }
         for _ in 0..3 {
-            let gradient = Tensor::randn([count], (Kind::Float, Device::Cpu));
+            let gradient = Tensor::randn([count], (Kind::Float, test_device()));
             values.zero_gradient();
             values.accumulate(&[(0, SlotGradient::Trained(gradient.index_select(0, &selected)))]);
-            values.update(&adamw, rate, &UpdateGate { scale: Tensor::from(1f32), apply: Tensor::from(true) });
+            values.update(&adamw, rate, &gate(1.0));
             for index in Vec::<i64>::try_from(&selected).unwrap() {
                 expected[index as usize].step(gradient.double_value(&[index]), rate, decay);
             }
@@ -107,15 +113,15 @@ fn a_component_that_comes_back_has_its_master_value() {
     let (mut values, _) = trained(Kind::Float);
     let master = values.state().master.get(5).double_value(&[]) + 1e-4;
     let _ = values.state.master.get(5).fill_(master);
-    let odd = Tensor::arange_start_step(1, 2000, 2, (Kind::Int64, Device::Cpu));
+    let odd = Tensor::arange_start_step(1, 2000, 2, (Kind::Int64, test_device()));
     assert_eq!(values.reselect(&[entries(&odd)]), [0]);
     assert_eq!(values.retired()[0].indices.numel(), 1000);
-    assert_eq!(values.reselect(&[entries(&Tensor::from_slice(&[10i64, 11]))]), [1]);
+    assert_eq!(values.reselect(&[entries(&on_test_device(Tensor::from_slice(&[10i64, 11])))]), [1]);
     // 10 is the component of index 5 in the first selection.
     assert!((values.state().master.get(0).double_value(&[]) - master).abs() < 1e-7);
     assert_eq!((values.sparse(), values.retired()[0].indices.numel()), (2, 1998));
     // A budget over all targets may leave nothing of one.
-    let none = Tensor::zeros([0], (Kind::Int64, Device::Cpu));
+    let none = Tensor::zeros([0], (Kind::Int64, test_device()));
     assert_eq!(values.reselect(&[entries(&none)]), [0]);
     assert_eq!((values.sparse(), values.updates().len(), values.retired()[0].indices.numel()), (0, 1, 2000));
 }
@@ -132,8 +138,7 @@ fn a_gradient_vector_in_bf16_loses_nothing_of_bf16_gradients() {
         for _ in 0..3 {
             values.zero_gradient();
             values.accumulate(&[(0, SlotGradient::Trained(gradient.shallow_clone()))]);
-            let gate = UpdateGate { scale: Tensor::from(0.7f32), apply: Tensor::from(true) };
-            values.update(&adamw, 1e-2, &gate);
+            values.update(&adamw, 1e-2, &gate(0.7));
         }
         (values.state().master.copy(), values.gradient_norm().double_value(&[]), values.updates())
     });
