@@ -8,6 +8,7 @@
 mod adamw;
 mod fused;
 mod mass;
+mod proof;
 mod retired;
 pub mod sampled;
 pub mod select;
@@ -17,8 +18,9 @@ mod targets;
 mod values;
 
 pub use adamw::{AdamW, SparseDecay, UpdateGate};
-pub use fused::{SlotGradient, bias_gradient, check_kernels};
+pub use fused::{SlotGradient, bias_gradient};
 pub use mass::{Coverage, GradientMass, SlotMass};
+pub use proof::{check_kernels, kernels};
 pub use retired::Retired;
 pub use selected::{Blocks, Grid, Selected};
 pub use state::{Slot, State};

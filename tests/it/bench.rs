@@ -179,7 +179,7 @@ fn the_groups_of_a_profile_add_up_to_the_step() {
                 "forward" => assert!(method.is_empty(), "{method:?}"),
                 "lora" => assert!(has("method", "adamw") && !has("method", "sample gradients"), "{method:?}"),
                 _ => {
-                    for span in ["clip", "adamw", "write weights", "sample gradients", "accumulate gradients"] {
+                    for span in ["clip", "adamw", "launch update", "sample gradients", "launch gather"] {
                         assert!(has("method", span), "{span}: {method:?}");
                     }
                 }

@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, c_char};
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::ptr;
 
 use cudarc::nvrtc::sys::{
@@ -44,13 +44,13 @@ pub fn compiled(name: &str, source: &str, [major, minor]: [i32; 2]) -> Result<Ve
 }
 
 /// Its last bytes say that it is whole and as it was written: the loader would crash on anything else.
-fn kept(path: &PathBuf) -> Option<Vec<u8>> {
+fn kept(path: &Path) -> Option<Vec<u8>> {
     let mut binary = fs::read(path).ok()?;
     let digest = binary.split_off(binary.len().checked_sub(32)?);
     (Sha256::digest(&binary)[..] == digest[..]).then_some(binary)
 }
 
-fn keep(path: &PathBuf, binary: &[u8]) -> anyhow::Result<()> {
+fn keep(path: &Path, binary: &[u8]) -> anyhow::Result<()> {
     let unfinished = Unfinished::in_place_of(path)?;
     fs::write(&unfinished.path, [binary, &Sha256::digest(binary)[..]].concat())?;
     unfinished.finish()

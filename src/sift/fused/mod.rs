@@ -3,13 +3,11 @@
 //! for the gradients of a segment, and one pass for the optimizer's step, with the weights written in it.
 
 mod arguments;
-mod proof;
 #[cfg(test)]
 mod tests;
 
 use std::ffi::c_void;
 use std::ptr;
-use std::sync::OnceLock;
 
 use tch::{Device, Kind, Tensor};
 use tracing::trace_span;
@@ -18,7 +16,7 @@ use super::adamw::{AdamW, SparseDecay, UpdateGate};
 use super::selected::Places;
 use super::state::{Slot, State};
 use super::targets::Role;
-use crate::kernels::cuda::{CHUNK, GPUS, Kernel, Processor, Program, data, kind_number};
+use crate::kernels::cuda::{CHUNK, Kernel, Processor, Program, data, kind_number};
 use arguments::{
     BiasArguments, BiasEntry, GRADIENTS, GatherArguments, GradientEntry, PARTS, PlacesEntry, SlotEntry,
     SquaresArguments, UpdateArguments,
@@ -224,27 +222,6 @@ impl Fused {
         trace_span!("launch update")
             .in_scope(|| unsafe { self.processor.launch(&UPDATE, (total + CHUNK - 1) / CHUNK, &arguments) });
     }
-}
-
-/// Where the kernels run for parameters on this device.
-///
-/// # Errors
-/// Why they do not run there: they cannot be compiled, or do not give what tensor operations give.
-pub fn processor(device: Device) -> Result<Processor, String> {
-    let processor = METHOD.on(device)?;
-    if let Device::Cuda(number) = device {
-        static PROVEN: [OnceLock<Result<(), String>>; GPUS] = [const { OnceLock::new() }; GPUS];
-        PROVEN[number].get_or_init(|| proof::of(processor, device)).clone()?;
-    }
-    Ok(processor)
-}
-
-/// Whether the kernels can be used on this device.
-///
-/// # Errors
-/// Why they cannot.
-pub fn check_kernels(device: Device) -> Result<(), String> {
-    proof::of(processor(device)?, device)
 }
 
 /// The gradient of a bias, from that of the layer's output: fp32 `[out]`.

@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::proof::random as numbers;
 use super::*;
 use crate::device::{on_test_device, test_device};
+use crate::sift::proof::random as numbers;
 use crate::sift::select::random;
-use crate::sift::{Blocks, Grid, Selected, TrainableParameter, Values};
+use crate::sift::{Blocks, Grid, Selected, TrainableParameter, Values, check_kernels, kernels};
 
 #[test]
 fn kernels_prove_themselves() {
@@ -71,7 +71,7 @@ impl Side {
     fn new(processor: Result<Processor, String>, drawn: &[Drawn], [weights, gradient]: [Kind; 2]) -> Side {
         let parameters: Vec<TrainableParameter> =
             drawn.iter().enumerate().map(|(number, drawn)| drawn.parameter(number, weights)).collect();
-        let values = Values::on(processor, &parameters, gradient);
+        let values = Values::new(&parameters, gradient, processor);
         Side { weights: parameters.into_iter().map(|parameter| parameter.weights).collect(), values }
     }
 
@@ -126,7 +126,7 @@ proptest! {
         special in prop_oneof![4 => Just(None), 1 => Just(Some(f64::NAN)), 1 => Just(Some(f64::NEG_INFINITY))],
         chosen in any::<Index>(),
     ) {
-        let sides = [processor(test_device()), Err("compared with".to_owned())];
+        let sides = [kernels(test_device()), Err("compared with".to_owned())];
         let mut sides = sides.map(|processor| Side::new(processor, &drawn, kinds));
         prop_assert_eq!(sides[0].values.without_kernels(), None);
         let sparse_decay = sparse.map_or(SparseDecay::None, SparseDecay::TowardPretrained);
@@ -194,7 +194,7 @@ fn vectors_of_many_blocks_and_indices_of_64_bits_are_taken() {
     };
     let whole = Tensor::arange(1 << 20, (Kind::Float, test_device())).view(shape);
     let gradients = [false, true].map(|wide| {
-        let mut values = Values::on(processor(test_device()), &[parameter(wide)], Kind::Float);
+        let mut values = Values::new(&[parameter(wide)], Kind::Float, kernels(test_device()));
         values.accumulate(&[(0, SlotGradient::Whole(whole.shallow_clone()))]);
         values.gradient().copy()
     });
@@ -206,6 +206,6 @@ fn vectors_of_many_blocks_and_indices_of_64_bits_are_taken() {
 fn types_that_kernels_do_not_take_leave_it_to_tensor_operations() {
     let weights = Tensor::zeros([4, 4], (Kind::Double, test_device()));
     let parameter = TrainableParameter { name: "w".into(), weights, selected: None };
-    let values = Values::new(&[parameter], Kind::Float);
+    let values = Values::new(&[parameter], Kind::Float, kernels(test_device()));
     assert!(values.without_kernels().is_some_and(|reason| reason.contains("of a type")));
 }

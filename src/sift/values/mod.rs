@@ -48,17 +48,8 @@ pub struct Values {
 impl Values {
     /// The state of these parameters before the first step. Gradients are summed in the type `gradient`: fp32, or where a step
     /// has one micro-batch, the type they come in.
-    pub fn new(parameters: &[TrainableParameter], gradient: Kind) -> Values {
-        let device = parameters.first().map_or(Device::Cpu, |first| first.weights.device());
-        Values::on(fused::processor(device), parameters, gradient)
-    }
-
-    /// With kernels on this processor, or with tensor operations for the reason that is given.
-    pub(super) fn on(
-        processor: Result<Processor, String>,
-        parameters: &[TrainableParameter],
-        gradient: Kind,
-    ) -> Values {
+    /// `kernels` says where [those](super::kernels) run, or why tensor operations take their place.
+    pub fn new(parameters: &[TrainableParameter], gradient: Kind, kernels: Result<Processor, String>) -> Values {
         no_grad(|| {
             let first = parameters.first().map(|parameter| &parameter.weights);
             let (device, kind) = first.map_or((Device::Cpu, Kind::Float), |first| (first.device(), first.kind()));
@@ -96,7 +87,7 @@ impl Values {
                 state,
                 pretrained,
                 retired: Vec::new(),
-                processor,
+                processor: kernels,
                 fused: None,
             };
             values.fuse();

@@ -1,6 +1,6 @@
 //! Optimizer steps and selections against plain numbers.
 
-use super::super::SparseDecay;
+use super::super::{SparseDecay, kernels};
 use super::*;
 use crate::device::{on_test_device, test_device};
 
@@ -15,7 +15,7 @@ fn trained(gradient: Kind) -> (Values, Tensor) {
         weights,
         selected: Some(Selected::entries(&selected, &[40, 50])),
     };
-    (Values::new(&[parameter], gradient), gradient_of_it)
+    (Values::new(&[parameter], gradient, kernels(test_device())), gradient_of_it)
 }
 
 fn entries(indices: &Tensor) -> Selected {
@@ -66,7 +66,7 @@ fn components_that_are_selected_again_train_as_parameters_of_their_own() {
         weights: weights.shallow_clone(),
         selected: Some(Selected::entries(&selected, &[6, 10])),
     };
-    let mut values = Values::new(&[parameter], Kind::Float);
+    let mut values = Values::new(&[parameter], Kind::Float, kernels(test_device()));
     for round in 0..7 {
         if round > 0 {
             let before: Vec<i64> = Vec::try_from(&selected).unwrap();

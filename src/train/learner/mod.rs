@@ -16,7 +16,7 @@ use crate::eval::DeviceBatch;
 use crate::model::Network;
 use crate::model::backward::{self, BackwardOptions, GradTargets, mixed};
 use crate::sift::sampled::{GradientSampler, SamplingPlan};
-use crate::sift::{Coverage, SavedRetired, Selected, Slot, State, TrainableParameter, UpdateGate, Values};
+use crate::sift::{self, Coverage, SavedRetired, Selected, Slot, State, TrainableParameter, UpdateGate, Values};
 use gradients::{GradientSink, sampling_plan};
 pub use options::{LearnerOptions, StepResult};
 
@@ -57,7 +57,7 @@ impl Learner {
         // The adapters of bf16 weights are fp32.
         let mut kinds = parameters.iter().map(|parameter| parameter.weights.kind());
         let kind = kinds.next().filter(|first| narrow && kinds.all(|kind| kind == *first)).unwrap_or(Kind::Float);
-        let values = Values::new(parameters, kind);
+        let values = Values::new(parameters, kind, sift::kernels(network.parameters.device()));
         let sparse = values.slots().iter().filter(|slot| slot.selected.is_some()).count();
         let mut learner = Learner {
             targets: GradTargets::new(&network.parameters, values.slots().iter().map(|slot| slot.name.as_str())),

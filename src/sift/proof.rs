@@ -1,24 +1,49 @@
-//! The proof that kernels give what tensor operations give on the same device: a small random case, before they are used.
+//! The method's kernels on a device, once they have proven that they give what tensor operations give there: a small random case.
+
+use std::sync::OnceLock;
 
 use tch::{Device, Kind, Tensor};
 
-use super::SlotGradient;
-use crate::kernels::cuda::Processor;
-use crate::sift::{AdamW, Blocks, Grid, Selected, SparseDecay, TrainableParameter, UpdateGate, Values};
+use super::adamw::{AdamW, SparseDecay, UpdateGate};
+use super::fused::{METHOD, SlotGradient};
+use super::selected::{Blocks, Grid, Selected};
+use super::values::{TrainableParameter, Values};
+use crate::kernels::cuda::{GPUS, Processor};
+
+/// Where the kernels run for parameters on this device.
+///
+/// # Errors
+/// Why they do not run there: they cannot be compiled, or do not give what tensor operations give.
+pub fn kernels(device: Device) -> Result<Processor, String> {
+    let processor = METHOD.on(device)?;
+    if let Device::Cuda(number) = device {
+        static PROVEN: [OnceLock<Result<(), String>>; GPUS] = [const { OnceLock::new() }; GPUS];
+        PROVEN[number].get_or_init(|| prove(processor, device)).clone()?;
+    }
+    Ok(processor)
+}
+
+/// Whether the kernels can be used on this device.
+///
+/// # Errors
+/// Why they cannot.
+pub fn check_kernels(device: Device) -> Result<(), String> {
+    prove(kernels(device)?, device)
+}
 
 /// Compares two steps of parameters of both types, with each structure.
 ///
 /// # Errors
 /// What differs.
-pub fn of(processor: Processor, device: Device) -> Result<(), String> {
+fn prove(processor: Processor, device: Device) -> Result<(), String> {
     for (weights, gradient) in
         [(Kind::Float, Kind::Float), (Kind::BFloat16, Kind::Float), (Kind::BFloat16, Kind::BFloat16)]
     {
         let parameters = || parameters(weights, device);
         let (by_kernels, by_tensors) = (parameters(), parameters());
         let mut values = [
-            Values::on(Ok(processor), &by_kernels, gradient),
-            Values::on(Err("compared with".to_owned()), &by_tensors, gradient),
+            Values::new(&by_kernels, gradient, Ok(processor)),
+            Values::new(&by_tensors, gradient, Err("compared with".to_owned())),
         ];
         for step in 0..2 {
             let squares: Vec<Tensor> =
