@@ -13,6 +13,7 @@ fn main() {
     // torch-sys resolves LIBTORCH, LIBTORCH_USE_PYTORCH or a system library.
     let Ok(libtorch) = env::var("DEP_TCH_LIBTORCH_LIB") else { return };
     compile_shim(Path::new(&libtorch));
+    compile_kernels();
     let macos = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "macos");
     let program = if macos { "@loader_path" } else { "$ORIGIN" };
     if env::var_os("CARGO_FEATURE_WHEEL").is_some() {
@@ -70,5 +71,31 @@ fn compile_shim(libtorch: &Path) {
         .compile("finesift_shim");
 }
 
+/// Compiles the kernels in CUDA C for the CPU.
+#[cfg(feature = "torch")]
+fn compile_kernels() {
+    const SOURCES: [&str; 2] = ["src/model/fused/network.cu", "src/sift/fused/method.cu"];
+    const HEADERS: &str = "src/kernels/cuda";
+    for changed in SOURCES.into_iter().chain([HEADERS]) {
+        println!("cargo::rerun-if-changed={changed}");
+    }
+    // A product and a sum are rounded one after the other, as by NVRTC with its own option. Without -O3 they take several times as
+    // long, in tests too.
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .opt_level(3)
+        .flag("-ffp-contract=off")
+        .flag("-fno-math-errno")
+        .flag("-x")
+        .flag("c++")
+        .include(HEADERS)
+        .files(SOURCES)
+        .compile("finesift_kernels");
+}
+
 #[cfg(not(feature = "torch"))]
 fn compile_shim(_: &Path) {}
+
+#[cfg(not(feature = "torch"))]
+fn compile_kernels() {}

@@ -3,12 +3,14 @@
 //!
 //! Each method runs in a process of its own, so that its memory can be measured. The process has a [`Worker`], which opens the
 //! [`Setup`] and runs a step on request; the [`Coordinator`] alternates the steps of all workers, so that other load on the
-//! machine affects them alike. [`BenchMachine`] says where it was measured, and a [`Profile`](profile::Profile) what a step spends its time on.
+//! machine affects them alike. [`BenchMachine`] says where it was measured, a [`Profile`](profile::Profile) what a step spends its time on, and
+//! [`Operations`](operations::Operations) how many launches it is made of.
 
 mod batches;
 mod coordinator;
 mod machine;
 mod method;
+pub mod operations;
 pub mod profile;
 mod report;
 mod setup;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::operations::{CountedStep, Operations};
 use super::profile::{Profile, RecordedStep};
 
 /// A message of a worker process.
@@ -30,6 +31,8 @@ pub struct WorkerStart {
     /// CPU threads of libtorch.
     pub threads: i32,
     pub parameters: u64,
+    /// Layers of the network.
+    pub layers: usize,
     /// Trainable components.
     pub trained: u64,
     /// Bytes in use before the model is loaded: of this process, or of the GPU it computes on.
@@ -58,6 +61,8 @@ pub enum StepKind {
     Timed,
     /// Recorded after the timed steps, since recording takes time.
     Profiled,
+    /// Its operations are counted.
+    Counted,
 }
 
 /// Time and memory of a step.
@@ -81,6 +86,8 @@ pub struct StepTime {
     pub major_faults: u64,
     /// Of a profiled step.
     pub recorded: Option<RecordedStep>,
+    /// Of a counted step.
+    pub counted: Option<CountedStep>,
 }
 
 /// The measurements of one method.
@@ -116,12 +123,16 @@ pub struct Report {
     /// Of the profiled steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
+    /// Of the counted steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operations: Option<Operations>,
     /// Why the method ended early.
     pub failed: Option<String>,
 }
 
 impl Report {
-    fn new(method: &str) -> Report {
+    /// Of a method that has not taken a step.
+    pub fn new(method: &str) -> Report {
         Report {
             method: method.to_owned(),
             start: None,
@@ -137,6 +148,7 @@ impl Report {
             minor_faults: None,
             major_faults: 0,
             profile: None,
+            operations: None,
             failed: None,
         }
     }
@@ -146,6 +158,8 @@ impl Report {
         let of = |kind: StepKind| steps.iter().filter(move |step| step.kind == kind);
         let timed: Vec<&StepTime> = of(StepKind::Timed).collect();
         let recorded: Vec<&RecordedStep> = of(StepKind::Profiled).filter_map(|step| step.recorded.as_ref()).collect();
+        let counted: Vec<&CountedStep> = of(StepKind::Counted).filter_map(|step| step.counted.as_ref()).collect();
+        let layers = start.as_ref().map_or(0, |start| start.layers);
         let seconds: Vec<f64> = timed.iter().map(|step| step.seconds).collect();
         let middle = median(&seconds);
         let tokens = timed.iter().map(|step| step.tokens).sum::<u64>() as f64 / timed.len().max(1) as f64;
@@ -162,6 +176,7 @@ impl Report {
             minor_faults: median(&timed.iter().map(|step| step.minor_faults as f64).collect::<Vec<_>>()),
             major_faults: timed.iter().map(|step| step.major_faults).sum(),
             profile: Profile::of(&recorded),
+            operations: Operations::of(&counted, layers),
             seconds,
             failed,
             ..Report::new(method)
@@ -212,6 +227,7 @@ mod tests {
             minor_faults: 10 * seconds as u64,
             major_faults: seconds as u64 % 2,
             recorded: None,
+            counted: None,
         };
         let steps = [
             step(StepKind::WarmUp, 9.0, Some(900)),

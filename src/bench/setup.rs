@@ -112,6 +112,11 @@ impl Setup {
         }
     }
 
+    /// Layers of the network.
+    pub fn layers(&self) -> usize {
+        self.config.layers()
+    }
+
     /// The batch of a step, counted from 0.
     pub fn batch(&self, step: usize) -> Batch {
         match &self.batches {

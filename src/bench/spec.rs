@@ -36,6 +36,8 @@ pub struct Spec {
     pub probe_every: u64,
     /// Whether steps are profiled, which only works on a CPU.
     pub profile: bool,
+    /// Whether the operations of steps are counted, which only works on a CPU.
+    pub operations: bool,
     /// Seed of random weights, tokens and dropout.
     pub seed: u64,
 }

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use tch::Device;
 
 use super::method::Method;
+use super::operations;
 use super::profile;
 use super::report::{EstimatedPart, StepKind, StepTime, WorkerMessage, WorkerStart};
 use super::setup::Setup;
@@ -67,6 +68,7 @@ impl Worker {
         };
         // As a run does between its selection and its steps.
         pages.purge();
+        device::empty_cache(worker.device);
         send(&WorkerMessage::Started(start))?;
         let mut forgotten = false;
         for line in input.lines() {
@@ -84,11 +86,18 @@ impl Worker {
 
     fn open(spec: &Spec, method: Method) -> Result<(Worker, WorkerStart)> {
         let device = spec.device.resolve()?.device;
-        if spec.profile && device != Device::Cpu {
-            bail!(Usage(format!(
-                "--profile: operators return before {} has computed them, so their times say nothing; add --device cpu",
-                device::name(device)
-            )));
+        if device != Device::Cpu {
+            let name = device::name(device);
+            if spec.profile {
+                bail!(Usage(format!(
+                    "--profile: operators return before {name} has computed them, so their times say nothing; add --device cpu"
+                )));
+            }
+            if spec.operations {
+                bail!(Usage(format!(
+                    "--ops: on {name} the backward pass runs on a thread that is not observed; add --device cpu"
+                )));
+            }
         }
         let precision = MatmulPrecision::set(spec.matmul, device).map_err(|error| match error.downcast_ref() {
             Some(unsupported @ (Unsupported::Gpu | Unsupported::Processor)) => {
@@ -132,6 +141,7 @@ impl Worker {
             matmul: precision.name().into(),
             threads: tch::get_num_threads(),
             parameters,
+            layers: setup.layers(),
             trained,
             base,
             loaded,
@@ -168,12 +178,19 @@ impl Worker {
             }
         };
         let (start, usage) = (Instant::now(), ResourceUsage::now());
-        let (loss, recorded) = match kind {
+        let (mut recorded, mut counted) = (None, None);
+        let loss = match kind {
             StepKind::Profiled => {
-                let (loss, recorded) = profile::record(step)?;
-                (loss?, Some(recorded))
+                let (loss, step) = profile::record(step)?;
+                recorded = Some(step);
+                loss?
             }
-            StepKind::WarmUp | StepKind::Timed => (step()?, None),
+            StepKind::Counted => {
+                let (loss, step) = operations::count(step)?;
+                counted = Some(step);
+                loss?
+            }
+            StepKind::WarmUp | StepKind::Timed => step()?,
         };
         let (seconds, usage) = (start.elapsed().as_secs_f64(), ResourceUsage::now() - usage);
         self.step += 1;
@@ -192,6 +209,7 @@ impl Worker {
             minor_faults,
             major_faults,
             recorded,
+            counted,
         })
     }
 }
@@ -227,6 +245,7 @@ fn learner(spec: &Spec, method: Method, selecting: &[Batch], network: Network, r
 }
 
 fn forward(network: &Network, batch: &Batch) -> f64 {
+    let _span = tracing::trace_span!("forward").entered();
     let loaded = DeviceBatch::new(batch, network.parameters.device());
     let output = network.output(&loaded.inputs);
     let scale = 1.0 / batch.labels.count().max(1) as f64;

@@ -9,6 +9,8 @@ use anyhow::{Result, bail};
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
 use tch::Cuda;
 
+use super::shim;
+
 /// The PyTorch release that the program is built against. Patch releases keep the C++ interface.
 const TORCH: &str = "2.11.0";
 
@@ -114,6 +116,7 @@ impl GpuSupport {
             let loaded = outcome.is_ok();
             attempts.push(LoadAttempt { path, outcome });
             if loaded {
+                expand_segments();
                 let gpus = Cuda::device_count().max(0) as usize;
                 let reason = if gpus == 0 {
                     "the NVIDIA driver reports no GPU that CUDA 13 can use".to_owned()
@@ -130,6 +133,32 @@ impl GpuSupport {
         };
         GpuSupport { gpus: 0, attempts, reason: format!("libtorch_cuda.so cannot be loaded; {fix}") }
     }
+}
+
+/// Lets libtorch's allocator grow its segments instead of adding some of other sizes, which holds some hundred MiB less in the steps
+/// of a large model. Settings of the environment win.
+fn expand_segments() {
+    if ["PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"].iter().all(|name| env::var_os(name).is_none()) {
+        // A libtorch that does not know the setting works without it.
+        let _ = shim::set_allocator_settings(c"expandable_segments:True");
+    }
+}
+
+/// Loads CUDA's run-time compiler, by the library of PyTorch that links it and so knows where it is. After that it is found by name.
+///
+/// # Errors
+/// Where it was looked for.
+pub fn load_nvrtc() -> Result<(), String> {
+    const NAME: &str = "libcaffe2_nvrtc.so";
+    let beside = candidates(Libtorch::loaded().as_ref()).into_iter().map(|path| path.with_file_name(NAME));
+    let mut failed = String::new();
+    for path in beside {
+        match open(&path) {
+            Ok(()) => return Ok(()),
+            Err(error) => failed = format!("{}: {error}", path.display()),
+        }
+    }
+    Err(format!("no CUDA compiler: {failed}"))
 }
 
 /// Possible paths of `libtorch_cuda.so`, in the order they are tried.

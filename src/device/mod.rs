@@ -6,6 +6,8 @@ mod dtype;
 mod libtorch;
 pub mod matmul;
 pub mod shim;
+#[cfg(test)]
+mod test_device;
 
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -15,7 +17,9 @@ use tch::{Device, Kind, Tensor};
 
 use crate::Usage;
 use crate::system::GpuRef;
-pub use libtorch::{GpuSupport, Libtorch};
+pub use libtorch::{GpuSupport, Libtorch, load_nvrtc};
+#[cfg(test)]
+pub(crate) use test_device::{on_test_device, test_device};
 
 /// A value of `--device`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +106,14 @@ pub fn gpu(device: Device) -> Option<GpuRef> {
     match device {
         Device::Cuda(number) => Some(GpuRef::Cuda(number as u32)),
         _ => None,
+    }
+}
+
+/// Gives back to the driver what libtorch holds of a GPU's memory for tensors to come.
+pub fn empty_cache(device: Device) {
+    if device.is_cuda() {
+        // Without an allocator there is nothing to give back.
+        let _ = shim::empty_cache();
     }
 }
 

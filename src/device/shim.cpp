@@ -7,6 +7,7 @@
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/record_function.h>
 #include <c10/core/Allocator.h>
+#include <c10/core/AllocatorConfig.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
 
 #include <algorithm>
@@ -98,8 +99,19 @@ bool finesift_device_memory(int8_t device, FinesiftDeviceMemory* memory, char* e
   });
 }
 
+bool finesift_set_allocator_settings(const char* settings, char* error, size_t capacity) {
+  return guarded(error, capacity, [&] { c10::CachingAllocator::setAllocatorSettings(settings); });
+}
+
 bool finesift_empty_cache(char* error, size_t capacity) {
   return guarded(error, capacity, [] { allocator()->emptyCache(); });
+}
+
+bool finesift_current_stream(int8_t device, void** stream, char* error, size_t capacity) {
+  return guarded(error, capacity, [&] {
+    allocator();
+    *stream = at::accelerator::getCurrentStream(static_cast<c10::DeviceIndex>(device)).native_handle();
+  });
 }
 
 bool finesift_observe_operators(void (*started)(const char* name), void (*ended)(), uint64_t* handle, char* error, size_t capacity) {

@@ -3,9 +3,10 @@
 
 use std::cell::Cell;
 use std::error::Error;
-use std::ffi::{CStr, c_char};
+use std::ffi::{CStr, c_char, c_void};
 use std::fmt::{self, Display, Formatter};
 use std::marker::PhantomData;
+use std::ptr;
 
 /// The message of a failed libtorch call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +67,15 @@ pub fn device_memory(index: usize) -> Result<DeviceMemory, LibtorchError> {
     Ok(memory)
 }
 
+/// Sets up the accelerator's allocator, as `PYTORCH_ALLOC_CONF` does: before anything is allocated.
+///
+/// # Errors
+/// libtorch's message: a setting that it does not know.
+pub fn set_allocator_settings(settings: &CStr) -> Result<(), LibtorchError> {
+    // SAFETY: the text outlives the call; the buffer has the stated capacity; the function does not throw.
+    checked(|error, capacity| unsafe { finesift_set_allocator_settings(settings.as_ptr(), error, capacity) })
+}
+
 /// Returns the accelerator's cached memory to the driver, as `torch.cuda.empty_cache`.
 ///
 /// # Errors
@@ -73,6 +83,18 @@ pub fn device_memory(index: usize) -> Result<DeviceMemory, LibtorchError> {
 pub fn empty_cache() -> Result<(), LibtorchError> {
     // SAFETY: the buffer has the stated capacity; the function does not throw.
     checked(|error, capacity| unsafe { finesift_empty_cache(error, capacity) })
+}
+
+/// The stream of the accelerator of this index that this thread's operators are launched on: a `cudaStream_t`.
+///
+/// # Errors
+/// libtorch's message: there is no accelerator.
+pub fn current_stream(index: usize) -> Result<*mut c_void, LibtorchError> {
+    let index = i8::try_from(index).map_err(|_| LibtorchError(format!("no accelerator {index}")))?;
+    let mut stream = ptr::null_mut();
+    // SAFETY: the buffer has the stated capacity; the function does not throw.
+    checked(|error, capacity| unsafe { finesift_current_stream(index, &mut stream, error, capacity) })?;
+    Ok(stream)
 }
 
 /// The start or the end of a libtorch operator, or of a node of the backward pass. They nest.
@@ -181,6 +203,8 @@ unsafe extern "C" {
     fn finesift_set_allow_tf32(allow: bool, error: *mut c_char, capacity: usize) -> bool;
     fn finesift_allow_tf32(allowed: *mut bool, error: *mut c_char, capacity: usize) -> bool;
     fn finesift_device_memory(index: i8, memory: *mut DeviceMemory, error: *mut c_char, capacity: usize) -> bool;
+    fn finesift_current_stream(index: i8, stream: *mut *mut c_void, error: *mut c_char, capacity: usize) -> bool;
+    fn finesift_set_allocator_settings(settings: *const c_char, error: *mut c_char, capacity: usize) -> bool;
     fn finesift_empty_cache(error: *mut c_char, capacity: usize) -> bool;
     fn finesift_observe_operators(
         started: extern "C" fn(*const c_char),
@@ -267,6 +291,9 @@ mod tests {
         let none = LibtorchError("no accelerator".into());
         assert_eq!(device_memory(0), Err(none.clone()));
         assert_eq!(empty_cache(), Err(none.clone()));
+        assert_eq!(current_stream(0), Err(none.clone()));
+        assert_eq!(set_allocator_settings(c"expandable_segments:True"), Ok(()));
+        assert!(set_allocator_settings(c"expandable_segments:perhaps").is_err());
         assert_eq!(none.to_string(), "libtorch: no accelerator");
         assert_eq!(device_memory(1 << 20), Err(LibtorchError("no accelerator 1048576".into())));
     }

@@ -1,12 +1,13 @@
 //! Own kernels for attention and the element-wise operations of fp32 networks on a CPU, which libtorch makes of several passes over
-//! memory each.
+//! memory each; and what compiles and runs kernels in CUDA C ([`cuda`]).
 //!
-//! Written once, in plain arithmetic or on [vector registers](Vector), and compiled for each instruction set. Sums have a fixed order, so
+//! Those for a CPU alone are written once, in plain arithmetic or on [vector registers](Vector), and compiled for each instruction set. Sums have a fixed order, so
 //! that the result is the same to the bit with any number of threads, and with all instruction sets that multiply and add in one
 //! instruction.
 
 mod attention;
 mod cross_entropy;
+pub(crate) mod cuda;
 mod dropout;
 mod exp;
 mod gelu;

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use tch::{Kind, Tensor, no_grad};
+use tracing::trace_span;
 
 use super::objective::{LossGradients, Objective};
 use super::parameters::Parameters;
@@ -122,6 +123,7 @@ pub fn gradients(
     objective: &Objective,
     visit: &mut dyn FnMut(Vec<Gradient>),
 ) -> Tensor {
+    let forward = trace_span!("forward").entered();
     let last = network.count() - 1;
     let lowest = targets.lowest.min(last);
     let mut hidden = no_grad(|| {
@@ -145,11 +147,13 @@ pub fn gradients(
 
     let LossGradients { loss, output: mut incoming, lm_head } =
         objective.differentiate(&hidden, targets.lm_head.is_some());
+    drop(forward);
     let mut lm_head = targets.lm_head.zip(lm_head);
     if let Some((LmHeadTarget { slot, .. }, gradient)) = lm_head.take_if(|(target, _)| target.segment > last) {
         visit(vec![Gradient::Leaf { slot, gradient }]);
     }
     while let Some(run) = segments.pop() {
+        let backward = trace_span!("backward").entered();
         let (segment, graph) = match run {
             SegmentRun::Recorded { segment, graph } => (segment, graph),
             SegmentRun::Checkpointed { segment, input } => {
@@ -167,6 +171,7 @@ pub fn gradients(
                 }
             }
         }
+        drop(backward);
         visit(gradients);
     }
     loss

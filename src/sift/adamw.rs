@@ -6,7 +6,7 @@ use super::state::{Slot, State};
 use super::targets::Role;
 
 /// Components that an update works on at a time: its temporaries take 16 MiB a vector, however many are trained.
-pub const UPDATE_PART: i64 = 1 << 22;
+const UPDATE_PART: i64 = 1 << 22;
 
 /// Weight decay of selected components, which start from pre-trained values.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,12 +64,16 @@ impl AdamW {
         }
     }
 
-    /// One bias-corrected step of Adam on the scaled gradient: `master -= lr / c1 · m / (sqrt(v) / sqrt(c2) + eps)`.
+    /// The bias corrections of both moments after so many updates.
+    pub(super) fn corrections(&self, updates: i64) -> (f64, f64) {
+        let correction = |beta: f64| 1.0 - beta.powi(i32::try_from(updates).unwrap_or(i32::MAX));
+        (correction(self.betas.0), correction(self.betas.1))
+    }
+
+    /// One bias-corrected step of Adam, which `state` has counted, on the scaled gradient: `master -= lr / c1 · m / (sqrt(v) / sqrt(c2) + eps)`.
     pub(super) fn update(&self, state: &mut State, gradient: &Tensor, gate: &UpdateGate, learning_rate: f64) {
         let (beta1, beta2) = self.betas;
-        state.updates += 1;
-        let correction = |beta: f64| 1.0 - beta.powi(i32::try_from(state.updates).unwrap_or(i32::MAX));
-        let (first, second) = (correction(beta1), correction(beta2));
+        let (first, second) = self.corrections(state.updates);
         if let Some(births) = state.births.take() {
             self.update_by_age(state, &births, gradient, gate, learning_rate);
             state.births = Some(births);
@@ -127,23 +131,24 @@ impl AdamW {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::Device;
+    use crate::device::{on_test_device, test_device};
 
     fn gate(scale: f32, apply: bool) -> UpdateGate {
-        UpdateGate { scale: Tensor::from(scale), apply: Tensor::from(apply) }
+        UpdateGate { scale: on_test_device(Tensor::from(scale)), apply: on_test_device(Tensor::from(apply)) }
     }
 
     #[test]
     fn an_update_in_parts_is_the_update_as_a_whole() {
         let adamw = AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 };
         tch::manual_seed(5);
-        let random = |length: i64| Tensor::randn([length], (Kind::Float, Device::Cpu));
+        let random = |length: i64| Tensor::randn([length], (Kind::Float, test_device()));
         let (master, gradients) = (random(UPDATE_PART + 5), [random(UPDATE_PART + 5), random(UPDATE_PART + 5)]);
         let moved = |start: i64, length: i64| {
             let part = |vector: &Tensor| vector.narrow(0, start, length).copy();
             let (first_moment, second_moment) = (part(&master).zeros_like(), part(&master).zeros_like());
             let mut state = State { master: part(&master), first_moment, second_moment, updates: 0, births: None };
             for gradient in &gradients {
+                state.updates += 1;
                 adamw.update(&mut state, &part(gradient), &gate(0.5, true), 1e-2);
             }
             state.master

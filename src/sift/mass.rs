@@ -46,6 +46,13 @@ impl Coverage {
         self.squares[target] = Some(Tensor::stack(&[selected, all], 0));
     }
 
+    /// Puts measurements of some targets: the same, fp32 `[targets, 2]` on the device.
+    pub fn put_all(&mut self, targets: &[usize], squares: &Tensor) {
+        for (target, squares) in targets.iter().zip(squares.unbind(0)) {
+            self.squares[*target] = Some(squares);
+        }
+    }
+
     /// The latest measurements of these targets, to [put back](Coverage::put_back) later.
     pub fn latest(&self, targets: Range<usize>) -> Vec<Option<Tensor>> {
         let squares = &self.squares[targets];
@@ -102,25 +109,30 @@ impl Coverage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::{on_test_device, test_device};
+
+    fn vector(values: &[f32]) -> Tensor {
+        on_test_device(Tensor::from_slice(values))
+    }
 
     #[test]
     fn overall_mass_is_that_of_all_targets_together() {
         let mut coverage = Coverage::new(3);
         assert!(coverage.read().is_none());
-        coverage.measure(0, &Tensor::from_slice(&[3f32, 4.0]), &Tensor::from_slice(&[3f32]));
-        coverage.measure(2, &Tensor::from_slice(&[0f32, 12.0]), &Tensor::from_slice(&[12f32]));
+        coverage.measure(0, &vector(&[3f32, 4.0]), &vector(&[3f32]));
+        coverage.measure(2, &vector(&[0f32, 12.0]), &vector(&[12f32]));
         let GradientMass { targets, overall } = coverage.read().unwrap();
         assert_eq!(targets.len(), 2);
         assert!((targets[0].percent - 60.0).abs() < 1e-4 && targets[0].slot == 0);
         assert!((targets[1].percent - 100.0).abs() < 1e-4 && targets[1].slot == 2);
         assert!((overall - 100.0 * (153f64 / 169.0).sqrt()).abs() < 1e-4, "{overall}");
         let latest = coverage.latest(1..3);
-        coverage.measure(1, &Tensor::from_slice(&[f32::NAN]), &Tensor::from_slice(&[f32::NAN]));
-        coverage.measure(2, &Tensor::from_slice(&[1f32]), &Tensor::from_slice(&[0f32]));
+        coverage.measure(1, &vector(&[f32::NAN]), &vector(&[f32::NAN]));
+        coverage.measure(2, &vector(&[1f32]), &vector(&[0f32]));
         coverage.put_back(1..3, latest);
         assert_eq!(coverage.read().unwrap().targets, targets);
         let mut kept = Coverage::new(3);
-        kept.restore(&coverage.state(), Device::Cpu);
+        kept.restore(&coverage.state(), test_device());
         assert_eq!(kept.read(), coverage.read());
     }
 }

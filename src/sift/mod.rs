@@ -6,7 +6,9 @@
 //! selection covers ([`Coverage`]).
 
 mod adamw;
+mod fused;
 mod mass;
+mod proof;
 mod retired;
 pub mod sampled;
 pub mod select;
@@ -15,8 +17,10 @@ mod state;
 mod targets;
 mod values;
 
-pub use adamw::{AdamW, SparseDecay, UPDATE_PART, UpdateGate};
+pub use adamw::{AdamW, SparseDecay, UpdateGate};
+pub use fused::{SlotGradient, bias_gradient};
 pub use mass::{Coverage, GradientMass, SlotMass};
+pub use proof::{check_kernels, kernels};
 pub use retired::Retired;
 pub use selected::{Blocks, Grid, Selected};
 pub use state::{Slot, State};

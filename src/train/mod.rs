@@ -140,6 +140,7 @@ fn train(job: &mut Job, batch: &mut Option<ChosenForRun>, device: &RunDevice, po
         Ok(mut run) => {
             // The selection has freed memory of other sizes than those of steps.
             pages.purge();
+            device::empty_cache(chosen.device);
             run.may_start_again = may_start_again;
             match catch_panic(|| run.train()) {
                 Ok(reason) => return Ok(Ended::Finished(run.finished(reason))),

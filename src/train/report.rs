@@ -15,7 +15,7 @@ use crate::sift::{GradientMass, Role, Slot};
 pub(super) fn training_summary(learner: &Learner, started: &Started) -> String {
     let (slots, total) = (learner.values().slots(), learner.values().total());
     let count = |components: i64| grouped(components.unsigned_abs());
-    match (started.method, started.lora) {
+    let text = match (started.method, started.lora) {
         (TrainingMethod::Full, _) => format!("full fine-tuning: all {} parameters are trained", count(total)),
         (TrainingMethod::Head, _) => {
             let names: Vec<&str> = slots.iter().map(|slot| slot.name.as_str()).collect();
@@ -35,6 +35,10 @@ pub(super) fn training_summary(learner: &Learner, started: &Started) -> String {
             )
         }
         _ => learner.gradient_summary(),
+    };
+    match learner.values().without_kernels() {
+        Some(reason) => format!("{text}; by tensor operations in place of own kernels: {reason}"),
+        None => text,
     }
 }
 

@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use finesift::protocol::{Event, Finished, Reason};
 use finesift::runs::read_events;
 
+use crate::place;
 use crate::pty::Pty;
 use crate::resume::numbers;
 use crate::tiny::Tiny;
@@ -22,7 +23,7 @@ pub fn tiny(more: &str) -> Tiny {
 }
 
 pub fn program(tiny: &Tiny, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_finesift"));
+    let mut command = Command::new(place::program());
     let none = arguments[0] == "runs" || arguments[0] == "queue" && arguments.get(1) != Some(&"run");
     let device: &[&str] = if none { &[] } else { &["--device", "cpu"] };
     command

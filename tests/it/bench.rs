@@ -8,11 +8,12 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::Value;
 
+use crate::place;
 use crate::run::turn;
 use crate::tiny::Tiny;
 
 fn finesift(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_finesift")).args(arguments).output().unwrap()
+    Command::new(place::program()).args(arguments).output().unwrap()
 }
 
 fn lines(arguments: &[&str]) -> Vec<Value> {
@@ -26,7 +27,7 @@ fn losses(report: &Value) -> Vec<f64> {
 }
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models").join(name)
+    place::fixture("models").join(name)
 }
 
 #[test]
@@ -138,11 +139,7 @@ fn steps_reuse_the_pages_of_the_steps_before() {
     let common = ["bench", "--config", &config, "--batch", "64", "--seq", "64", "--steps", "3", "--device", "cpu"];
     let arguments = [&common[..], &["--methods", "sift-sampled", "--json"]].concat();
     let faults = |settings: &str| {
-        let output = Command::new(env!("CARGO_BIN_EXE_finesift"))
-            .args(&arguments)
-            .env("MALLOC_CONF", settings)
-            .output()
-            .unwrap();
+        let output = Command::new(place::program()).args(&arguments).env("MALLOC_CONF", settings).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         report["minor_faults"].as_f64().unwrap()
@@ -182,7 +179,7 @@ fn the_groups_of_a_profile_add_up_to_the_step() {
                 "forward" => assert!(method.is_empty(), "{method:?}"),
                 "lora" => assert!(has("method", "adamw") && !has("method", "sample gradients"), "{method:?}"),
                 _ => {
-                    for span in ["clip", "adamw", "write weights", "sample gradients", "accumulate gradients"] {
+                    for span in ["clip", "adamw", "launch update", "sample gradients", "launch gather"] {
                         assert!(has("method", span), "{span}: {method:?}");
                     }
                 }

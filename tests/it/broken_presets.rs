@@ -14,6 +14,7 @@ use finesift::runs::{RealDisk, RunFolder};
 use finesift::session::Session;
 use finesift::train::{Job, run};
 
+use crate::place;
 use crate::run::turn;
 use crate::tiny::{self, Tiny};
 
@@ -556,7 +557,7 @@ impl Machine {
 
     /// Exit code and stderr of the program on this machine.
     fn program(&self, command: &str, preset: &str) -> (Option<i32>, String) {
-        let output = Command::new(env!("CARGO_BIN_EXE_finesift"))
+        let output = Command::new(place::program())
             .args([command, preset, "--device", "cpu"])
             .current_dir(self.path(""))
             .env("HF_HUB_OFFLINE", "1")

@@ -1,7 +1,6 @@
 //! Loss masks of conversations under chat templates of ten kinds, each mask checked by eye.
 
 use std::fs;
-use std::path::Path;
 use std::sync::LazyLock;
 
 use finesift::data::instruct::{self, InstructionFormat, PromptEncoder};
@@ -10,12 +9,13 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::byte_tokenizer;
+use crate::place;
 
 /// The fixture is made by hand: templates as models of ten families have them, and the text of each conversation with the
 /// tokens of the loss mask in brackets, or the reason why it has none.
 #[test]
 fn masks_of_ten_kinds_of_templates_are_those_of_the_fixture() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/chat/kinds.json");
+    let path = place::fixture("chat/kinds.json");
     let kinds: Vec<Value> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     assert_eq!(kinds.len(), 10);
     for kind in kinds {

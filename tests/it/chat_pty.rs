@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::place;
 use crate::pty::Pty;
 use crate::tiny;
 
@@ -23,7 +24,7 @@ fn train(folder: &Path) {
 
 /// The stdout of a command that reads these lines.
 fn run(folder: &Path, arguments: &[&str], lines: &str) -> String {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_finesift"))
+    let mut child = Command::new(place::program())
         .args(arguments)
         .current_dir(folder)
         .env("XDG_CACHE_HOME", folder.join("cache"))

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use crate::place;
 use crate::tiny::chat;
 
 #[test]
@@ -56,7 +57,7 @@ fn perplexity_and_choices_are_scored() {
 fn usage_errors_exit_with_2_and_say_what_to_do() {
     let folder = chat();
     let model = folder.path().join("model").display().to_string();
-    let encoder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-bert");
+    let encoder = place::fixture("models/tiny-bert");
     let bert = folder.path().join("bert");
     std::fs::create_dir(&bert).unwrap();
     for file in ["config.json", "model.safetensors"] {
@@ -91,7 +92,7 @@ fn usage_errors_exit_with_2_and_say_what_to_do() {
 }
 
 fn run(home: &Path, arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_finesift"))
+    let mut child = Command::new(place::program())
         .args(arguments)
         .current_dir(home)
         .env("HF_HUB_OFFLINE", "1")

@@ -1,7 +1,6 @@
 //! Chat templates and their masks against what transformers and Jinja make of them, as `tests/interop/chat.py` records it.
 
 use std::fs;
-use std::path::Path;
 
 use finesift::data::instruct::{
     self, ChatTemplate, Conversation, InstructionExample, InstructionFormat, InstructionRow, PromptEncoder,
@@ -10,6 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::byte_tokenizer;
+use crate::place;
 
 #[test]
 fn masks_are_those_of_transformers() {
@@ -123,6 +123,6 @@ fn list(value: &Value) -> &[Value] {
 }
 
 fn recorded() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/differential/chat.json");
+    let path = place::fixture("differential/chat.json");
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }

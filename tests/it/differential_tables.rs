@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 
 use finesift::Usage;
 use finesift::data::records::Objects;
 use flate2::read::GzDecoder;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use crate::place;
 
 /// A file, and what is expected of it.
 #[derive(Deserialize)]
@@ -41,7 +42,7 @@ fn parquet_is_read_as_by_pyarrow() {
 }
 
 fn check(kind: &str, files: usize) {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/differential/{kind}.jsonl.gz"));
+    let fixture = place::fixture(&format!("differential/{kind}.jsonl.gz"));
     let lines = BufReader::new(GzDecoder::new(fs::File::open(fixture).unwrap())).lines();
     let folder = tempfile::tempdir().unwrap();
     let mut checked = 0;

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::place;
+
 const PAGES: [&str; 10] = [
     "README.md",
     "CHANGELOG.md",
@@ -45,11 +47,7 @@ fn the_reference_lists_every_preset_key_and_its_default() {
 fn the_reference_lists_every_setting_and_key_binding() {
     let reference = page("docs/reference.md");
     let folder = tempfile::tempdir().unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_finesift"))
-        .arg("config")
-        .env("XDG_CONFIG_HOME", folder.path())
-        .output()
-        .unwrap();
+    let output = Command::new(place::program()).arg("config").env("XDG_CONFIG_HOME", folder.path()).output().unwrap();
     let config: toml::Table = String::from_utf8(output.stdout).unwrap().parse().unwrap();
     let names = |table: &toml::Table| table.keys().filter(|name| *name != "keys").cloned().collect::<Vec<_>>();
     for setting in names(&config) {
@@ -148,7 +146,7 @@ struct Helps(BTreeMap<String, String>);
 impl Helps {
     fn of(&mut self, command: &str) -> &str {
         self.0.entry(command.to_owned()).or_insert_with(|| {
-            let mut finesift = Command::new(env!("CARGO_BIN_EXE_finesift"));
+            let mut finesift = Command::new(place::program());
             let output = finesift.args(command.split_whitespace()).arg("--help").output().unwrap();
             String::from_utf8(output.stdout).unwrap()
         })

@@ -18,6 +18,7 @@ use finesift::runs::checkpoint::{StoredCheckpoint, best, list};
 use safetensors::SafeTensors;
 use tch::{Device, Kind, Tensor};
 
+use crate::place;
 use crate::run::{complete, finish, spawn_in, turn};
 use crate::tiny::{self, Tiny};
 
@@ -396,7 +397,7 @@ fn a_signal_ends_an_export() {
     // A pipe without data keeps it reading.
     let pipe = run.join("events.jsonl");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_finesift"));
+    let mut command = Command::new(place::program());
     command.args(["export", "run", "--to", "csv", "--out", "numbers.csv"]).current_dir(tiny.path(""));
     let mut child = command.env_remove("FINESIFT_RUNS").spawn().unwrap();
     // Returns once the other end is open, after signals are caught.
@@ -622,7 +623,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// Status, stdout and stderr of the program.
 fn program(tiny: &Tiny, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_finesift"));
+    let mut command = Command::new(place::program());
     let output = command.current_dir(tiny.path("")).args(arguments).env("HF_HUB_OFFLINE", "1").output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))

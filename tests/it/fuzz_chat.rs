@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 use finesift::data::instruct::{self, InstructionFormat, PromptEncoder};
 use rand::seq::IndexedRandom;
@@ -11,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 
 use crate::byte_tokenizer;
+use crate::place;
 
 /// Rows per file.
 const ROWS: usize = 500;
@@ -22,7 +22,7 @@ fn number_of_rows() -> usize {
 
 #[test]
 fn mutated_conversations_are_read_or_counted() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/chat/kinds.json");
+    let path = place::fixture("chat/kinds.json");
     let kinds: Vec<Value> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     let seeds: Vec<Value> = kinds
         .iter()

@@ -16,6 +16,8 @@ use rand::{Rng, SeedableRng};
 use rayon::prelude::*;
 use serde_json::Value;
 
+use crate::place;
+
 /// Files in a normal run of the tests; `FINESIFT_FUZZ` sets another number.
 const FILES: u64 = 2000;
 
@@ -117,7 +119,7 @@ fn damaged(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
 
 /// The recorded files of the differential tests.
 fn samples(kind: &str) -> Vec<(String, Vec<u8>)> {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/differential/{kind}.jsonl.gz"));
+    let fixture = place::fixture(&format!("differential/{kind}.jsonl.gz"));
     let lines = BufReader::new(GzDecoder::new(fs::File::open(fixture).unwrap())).lines();
     let sample = |line: std::io::Result<String>| {
         let file: Value = serde_json::from_str(&line.unwrap()).unwrap();

@@ -83,7 +83,7 @@ fn the_split_of_a_step_changes_rounding_alone() {
 fn a_run_continues_with_another_split_of_its_steps() {
     let _turn = turn();
     let tiny = Tiny::new(0.0);
-    let text = |batch: &str| preset(&tiny, batch, "epochs = 2");
+    let text = |batch: &str| preset(&tiny, batch, "epochs = 2\nschedule = \"constant\"\nwarmup = 0");
     let whole = complete(&tiny, &text("16"), "whole");
     stopped_at(spawn(&tiny, &text("16"), "parts").unwrap(), 3, true);
     let error = finish(resume_with(&tiny, "parts", Newest, &["train.global_batch=32"]).unwrap()).unwrap_err();

@@ -4,13 +4,14 @@
 //! and killed at step 103, one resumed from step 100.
 
 use std::fs;
-use std::path::Path;
 
 use finesift::export::{CancelToken, ExportControl, ExportFormat, ExportRequest};
 use finesift::protocol::Event;
 use finesift::runs::{History, HistoryReader, read_events};
 use finesift::series::Series;
 use tempfile::TempDir;
+
+use crate::place;
 
 /// Steps at which the run was resumed, and its last step.
 const RESUMED: [u64; 2] = [63, 100];
@@ -21,7 +22,7 @@ const EVALS: [f64; 5] = [20.0, 40.0, 60.0, 80.0, 100.0];
 
 /// The recording as viewers see it: what the second resume dropped comes before it.
 fn viewed() -> Vec<Event> {
-    read_events(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runs/resumed-twice.jsonl")).unwrap()
+    read_events(&place::fixture("runs/resumed-twice.jsonl")).unwrap()
 }
 
 /// The recording as the run's file has it: a resume cuts what came after the checkpoint.

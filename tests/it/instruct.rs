@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::byte_tokenizer::{BOS, EOS, marked, write};
+use crate::place;
 
 #[test]
 fn chat_templates_render_as_in_transformers() {
@@ -160,7 +161,7 @@ fn every_format_is_read_with_its_completions_in_the_loss_mask() {
 /// The fixture is made by hand: rows, and their texts with the tokens of the loss mask in brackets.
 #[test]
 fn twenty_examples_of_each_format_have_the_loss_masks_of_the_fixture() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/chat/loss_mask.json");
+    let path = place::fixture("chat/loss_mask.json");
     let fixture: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     let templates = templates();
     let expanded = |text: &str| {
@@ -194,7 +195,7 @@ fn twenty_examples_of_each_format_have_the_loss_masks_of_the_fixture() {
 
 #[test]
 fn lists_of_messages_are_read_from_parquet() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/chat/messages.parquet");
+    let file = place::fixture("chat/messages.parquet");
     let read = read(&file, InstructionFormat::Messages).unwrap();
     let conversation = |question: &str, answer: &str| {
         InstructionExample::Conversation(chat(vec![
@@ -403,7 +404,7 @@ fn row(example: InstructionExample) -> InstructionRow {
 }
 
 fn templates() -> Vec<Value> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/chat/templates.json");
+    let path = place::fixture("chat/templates.json");
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 

@@ -1,7 +1,5 @@
 //! Training of language models, on tiny ones.
 
-use std::path::{Path, PathBuf};
-
 use finesift::data::instruct::pack;
 use finesift::data::{Batch, Sequence, collate_sequences};
 use finesift::eval::DeviceBatch;
@@ -12,8 +10,9 @@ use finesift::sift::{AdamW, Role, Rules, SparseDecay, budget, sampled};
 use finesift::train::{Learner, LearnerOptions, SelectionOptions, select_components};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
+use crate::place;
 use crate::run::turn;
 
 pub(crate) const PROJECTIONS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
@@ -63,7 +62,7 @@ fn packed_examples_do_not_attend_to_each_other() {
             let row = pack(examples.to_vec(), 40);
             let batch = collate_sequences(&row, &[0], 0);
             assert_eq!(batch.rows, 1);
-            network.output(&DeviceBatch::new(&batch, Device::Cpu).inputs)
+            network.output(&DeviceBatch::new(&batch, place::device()).inputs)
         };
         let before = output(&examples);
         for changed in 0..3 {
@@ -178,7 +177,7 @@ fn a_tied_embedding_can_be_a_target() {
 fn differentiate(network: &Network, batch: &Batch) -> (f64, Vec<(String, Tensor)>) {
     let names: Vec<&str> = network.parameters.specs().iter().map(|spec| spec.name.as_str()).collect();
     let wanted = GradTargets::new(&network.parameters, names.iter().copied());
-    let loaded = DeviceBatch::new(batch, Device::Cpu);
+    let loaded = DeviceBatch::new(batch, place::device());
     let objective = network.objective(&loaded.targets, 1.0 / batch.labels.count() as f64);
     let walk = BackwardOptions { training: false, checkpointing: false, seed: 0 };
     let mut found = Vec::new();
@@ -194,8 +193,8 @@ fn differentiate(network: &Network, batch: &Batch) -> (f64, Vec<(String, Tensor)
 }
 
 pub(crate) fn network(name: &str, dtype: Kind) -> Network {
-    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models").join(name);
-    let options = LoadOptions { head: Head::as_stored(0), dtype, device: Device::Cpu, seed: 0 };
+    let folder = place::fixture("models").join(name);
+    let options = LoadOptions { head: Head::as_stored(0), dtype, device: place::device(), seed: 0 };
     Network::open(&folder, &options, &|_| {}).unwrap().0
 }
 

@@ -4,10 +4,11 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
+use crate::place;
 use crate::tiny::Tiny;
 
 fn program(tiny: &Tiny, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_finesift"));
+    let mut command = Command::new(place::program());
     command
         .current_dir(tiny.path(""))
         .args(arguments)

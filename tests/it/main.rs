@@ -62,6 +62,7 @@ mod palette;
 mod parity;
 #[cfg(feature = "torch")]
 mod pictures;
+mod place;
 mod pty;
 #[cfg(feature = "torch")]
 mod queue_pty;

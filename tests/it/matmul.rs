@@ -1,7 +1,7 @@
-//! Products in bf16, `train.matmul` and `bench --matmul`, as a whole program: the precision is that of a process.
+//! Products in bf16 on a CPU and in TF32 on a GPU, `train.matmul` and `bench --matmul`, as a whole program: the precision is that of
+//! a process.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
@@ -9,6 +9,7 @@ use finesift::protocol::{Event, Level};
 use finesift::runs::read_events;
 use serde_json::Value;
 
+use crate::place;
 use crate::resume::{numbers, state};
 use crate::run::losses;
 use crate::tiny::Tiny;
@@ -31,12 +32,13 @@ pub(crate) fn multiplies_in_bf16() -> bool {
 }
 
 fn finesift(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_finesift")).args(arguments).env("OMP_NUM_THREADS", "1").output().unwrap()
+    Command::new(place::program()).args(arguments).env("OMP_NUM_THREADS", "1").output().unwrap()
 }
 
 fn bench(model: &str, matmul: &str, methods: &str) -> Output {
-    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models").join(model).join("config.json");
-    let inputs = ["bench", "--config", config.to_str().unwrap(), "--batch", "8", "--seq", "16", "--device", "cpu"];
+    let config = place::fixture("models").join(model).join("config.json");
+    let device = place::device_name();
+    let inputs = ["bench", "--config", config.to_str().unwrap(), "--batch", "8", "--seq", "16", "--device", &device];
     let steps = ["--steps", "2", "--learning-rate", "1e-3", "--json", "--matmul", matmul, "--methods", methods];
     finesift(&[&inputs[..], &steps].concat())
 }
@@ -56,23 +58,24 @@ fn bench_losses(model: &str, matmul: &str, methods: &str) -> Vec<(String, Vec<f6
 }
 
 #[test]
-fn losses_of_every_method_are_those_of_fp32_within_the_rounding_of_bf16() {
-    if !multiplies_in_bf16() {
+fn losses_of_every_method_are_those_of_fp32_within_the_rounding_of_the_precision() {
+    let reduced = if place::device().is_cuda() { "tf32" } else { "bf16" };
+    if reduced == "bf16" && !multiplies_in_bf16() {
         return;
     }
     let methods = "forward,full,lora,sift-dense,sift-sampled,sift-columns,sift-rows,sift-blocks";
     for model in ["tiny-bert", "tiny-llama"] {
-        let [fp32, bf16, again] = ["f32", "bf16", "bf16"].map(|matmul| bench_losses(model, matmul, methods));
-        assert_eq!(bf16, again, "a run repeats to the bit");
-        assert_eq!(bf16.len(), 8);
-        for ((method, fp32), (_, bf16)) in fp32.iter().zip(&bf16) {
-            // A bf16 has 8 bits of precision, and the roundings of many terms cancel.
-            let off = |(fp32, bf16): (&f64, &f64)| (bf16 / fp32 - 1.0).abs();
-            let largest = fp32.iter().zip(bf16).map(off).fold(0.0, f64::max);
-            assert!(largest > 1e-7 && largest < 2e-3, "{model}, {method}: {fp32:?} and {bf16:?}");
+        let [fp32, rounded, again] = ["f32", reduced, reduced].map(|matmul| bench_losses(model, matmul, methods));
+        assert_eq!(rounded, again, "a run repeats to the bit");
+        assert_eq!(rounded.len(), 8);
+        for ((method, fp32), (_, rounded)) in fp32.iter().zip(&rounded) {
+            // A bf16 has 8 bits of precision, TF32 has 11, and the roundings of many terms cancel.
+            let off = |(fp32, rounded): (&f64, &f64)| (rounded / fp32 - 1.0).abs();
+            let largest = fp32.iter().zip(rounded).map(off).fold(0.0, f64::max);
+            assert!(largest > 1e-7 && largest < 2e-3, "{model}, {method}: {fp32:?} and {rounded:?}");
         }
-        let of = |name: &str| &bf16.iter().find(|(method, _)| method == name).unwrap().1;
-        // Sampled gradients multiply in fp32 what dense ones round to bf16.
+        let of = |name: &str| &rounded.iter().find(|(method, _)| method == name).unwrap().1;
+        // Sampled gradients multiply in fp32 what dense ones round.
         for (dense, sampled) in of("sift-dense").iter().zip(of("sift-sampled")) {
             assert!((dense / sampled - 1.0).abs() < 1e-3, "{model}: {dense} and {sampled}");
         }
@@ -82,7 +85,8 @@ fn losses_of_every_method_are_those_of_fp32_within_the_rounding_of_bf16() {
 /// Runs a command on a run of the folder, and returns the run's events.
 fn run(tiny: &Tiny, name: &str, arguments: &[&str]) -> Vec<Event> {
     let runs = tiny.path("runs");
-    let output = finesift(&[arguments, &["--runs", runs.to_str().unwrap(), "--device", "cpu", "--json"]].concat());
+    let device = place::device_name();
+    let output = finesift(&[arguments, &["--runs", runs.to_str().unwrap(), "--device", &device, "--json"]].concat());
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     read_events(&runs.join(name).join("events.jsonl")).unwrap()
 }
@@ -105,7 +109,7 @@ fn said(events: &[Event]) -> Vec<(Level, String)> {
 
 #[test]
 fn a_run_in_bf16_says_what_it_is_worth_and_repeats_to_the_bit() {
-    if !multiplies_in_bf16() {
+    if place::skipped_on_gpu("products in bf16 are the CPU's") || !multiplies_in_bf16() {
         return;
     }
     let tiny = Tiny::new(0.1);
@@ -127,14 +131,17 @@ fn a_run_in_bf16_says_what_it_is_worth_and_repeats_to_the_bit() {
 fn a_run_of_an_earlier_release_resumes_in_the_precision_that_it_had() {
     let tiny = Tiny::new(0.0);
     let events = train(&tiny, "run", "tf32");
-    assert!(said(&events)[0].1.contains("products are in f32 on this CPU"), "{events:?}");
+    // A GPU has the precision, and needs no warning.
+    let warnings = usize::from(!place::device().is_cuda());
+    assert_eq!(said(&events).len(), warnings, "{events:?}");
+    assert!(said(&events).iter().all(|(_, line)| line.contains("products are in f32 on this CPU")), "{events:?}");
     let preset = tiny.path("runs/run/preset.toml");
     let text = fs::read_to_string(&preset).unwrap();
     assert!(text.contains("matmul = \"tf32\""), "{text}");
     fs::write(&preset, text.replace("matmul = \"tf32\"", "tf32 = true")).unwrap();
     // The preset differs from the checkpoint's in nothing but what is set, so that nothing has to be forced.
     let resumed = run(&tiny, "run", &["resume", "run", "--set", "train.epochs=3"]);
-    assert_eq!(said(&resumed).len(), 2);
+    assert_eq!(said(&resumed).len(), 2 * warnings);
     assert!(losses(&resumed).len() > losses(&events).len());
     assert!(fs::read_to_string(&preset).unwrap().contains("matmul = \"tf32\""));
 }

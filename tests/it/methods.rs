@@ -17,6 +17,7 @@ use finesift::runs::{RealDisk, read_events};
 use safetensors::SafeTensors;
 use tch::{Device, Kind, Tensor};
 
+use crate::place;
 use crate::resume::{NEWEST, numbers, state};
 use crate::run::{complete, finish, losses, resume, spawn, spawn_in, stopped_at, turn};
 use crate::sift::{batch, classifier, tiny_bert};
@@ -129,7 +130,7 @@ fn new_adapters_change_nothing_and_are_drawn_from_the_seed() {
         network
     };
     let (plain, first, again, other) = (classifier(&tiny_bert()), adapted(1), adapted(1), adapted(2));
-    let inputs = DeviceBatch::new(&batch(4, 5..14, 1), Device::Cpu).inputs;
+    let inputs = DeviceBatch::new(&batch(4, 5..14, 1), place::device()).inputs;
     assert!(plain.logits(&inputs).equal(&first.logits(&inputs)));
     assert_eq!(first.parameters.specs().len(), plain.parameters.specs().len() + 4);
     for module in modules {
@@ -159,7 +160,7 @@ fn a_lora_run_is_evaluated_predicted_merged_and_exported_as_an_adapter() {
     lora(&changes, &base, &adapter, quiet()).unwrap();
 
     // The adapted network, as it was trained, and the merged one.
-    let options = PredictorOptions { device: Device::Cpu, dtype: Kind::Float, max_length: 16 };
+    let options = PredictorOptions { device: place::device(), dtype: Kind::Float, max_length: 16 };
     let predictor = Predictor::changed(&changes, &base, options, &|_| {}).unwrap();
     let by_folder = Predictor::folder(&whole, options, &|_| {}).unwrap();
     let text = |text: &str| Example { text: text.into(), pair: None, label: Label::Class(0) };
@@ -194,7 +195,7 @@ fn a_lora_run_is_evaluated_predicted_merged_and_exported_as_an_adapter() {
     assert_eq!(config["target_modules"].as_array().unwrap().len(), 8);
 
     // `finesift eval` finds the scores of the run's best evaluation.
-    let (code, out, told) = program(&tiny, &["eval", "run", "--device", "cpu", "--json"]);
+    let (code, out, told) = program(&tiny, &["eval", "run", "--device", &place::device_name(), "--json"]);
     assert_eq!(code, Some(0), "{told}");
     let scores: serde_json::Value = serde_json::from_str(&out).unwrap();
     let mut logged = events.iter().filter_map(|event| if let Event::Eval(eval) = event { Some(eval) } else { None });
@@ -264,13 +265,13 @@ fn a_lora_run_of_a_language_model_chats_with_and_without_its_adapters() {
     let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: path("hub"), token: None, offline: true };
     let load = |name: &str| {
         let model = ChatModel::find(name, &path("runs"), Path::new("/nowhere")).unwrap();
-        model.load(None, &hub, Device::Cpu, &|_| {}).unwrap()
+        model.load(None, &hub, place::device(), &|_| {}).unwrap()
     };
     let mut tuned = load("run");
-    let options = LoadOptions { head: Head::as_stored(0), dtype: Kind::BFloat16, device: Device::Cpu, seed: 0 };
+    let options = LoadOptions { head: Head::as_stored(0), dtype: Kind::BFloat16, device: place::device(), seed: 0 };
     let (base, _) = Network::open(&path("model"), &options, &|_| {}).unwrap();
     let logits = |network: &Network| {
-        let ids = Tensor::from_slice(&[1i64, 50, 63, 40]).unsqueeze(0);
+        let ids = Tensor::from_slice(&[1i64, 50, 63, 40]).unsqueeze(0).to_device(place::device());
         let decoder = network.decoder().unwrap();
         decoder.logits(&decoder.forward_cached(&ids, &mut decoder.kv_cache(1, 16)))
     };
@@ -305,6 +306,7 @@ fn newest(run: &Path) -> StoredCheckpoint {
     StoredCheckpoint::open(&list(&run.join("checkpoints")).unwrap()[0].path).unwrap()
 }
 
+/// A model of a folder, on the CPU: what is compared is what its files hold.
 fn open(folder: &Path) -> (Network, Vec<String>) {
     let options = LoadOptions { head: Head::as_stored(2), dtype: Kind::Float, device: Device::Cpu, seed: 42 };
     let (network, report) = Network::open(folder, &options, &|_| {}).unwrap();
@@ -317,7 +319,7 @@ fn quiet() -> ExportControl<'static> {
 
 /// Status, stdout and stderr of the program.
 fn program(tiny: &Tiny, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_finesift"));
+    let mut command = Command::new(place::program());
     let output = command.current_dir(tiny.path("")).args(arguments).env("HF_HUB_OFFLINE", "1").output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))

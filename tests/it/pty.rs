@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
+use crate::place;
+
 /// What anything may take before a test gives up. Nothing waits this long when all is well.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -35,7 +37,7 @@ impl Pty {
 
     /// The same with more of an environment.
     pub fn start_with(columns: u16, rows: u16, folder: &Path, arguments: &[&str], more: &[(&str, &str)]) -> Pty {
-        Pty::start_program(env!("CARGO_BIN_EXE_finesift"), columns, rows, folder, arguments, more)
+        Pty::start_program(place::program().to_str().unwrap(), columns, rows, folder, arguments, more)
     }
 
     /// The same in a terminal that answers with this to questions. A terminal without an answer is silent.

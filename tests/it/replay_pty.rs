@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::place;
 use crate::pty::Pty;
 
 /// A folder of runs with the recorded run `demo`.
@@ -10,7 +11,7 @@ pub fn runs() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("demo");
     fs::create_dir(&run).unwrap();
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runs/demo.jsonl");
+    let fixture = place::fixture("runs/demo.jsonl");
     fs::copy(fixture, run.join("events.jsonl")).unwrap();
     fs::write(run.join("preset.toml"), "").unwrap();
     folder

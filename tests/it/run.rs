@@ -8,7 +8,6 @@ use std::time::Duration;
 use finesift::chat::{ChatModel, CompletionEnd, LoadedChatModel, Settings, Weights};
 use finesift::data::instruct::Message;
 use finesift::delta::WeightDelta;
-use finesift::device::DeviceChoice;
 use finesift::hub::Hub;
 use finesift::model::{Head, LoadOptions, Network};
 use finesift::preset::Preset;
@@ -19,6 +18,7 @@ use finesift::session::{Port, Session};
 use finesift::train::{CheckpointSelector, Job, ResumeOptions, run};
 
 use crate::hub_server::HubServer;
+use crate::place;
 use crate::tiny::{self, Tiny};
 
 /// libtorch has one random generator per process, so training tests take turns.
@@ -339,7 +339,7 @@ every_minutes = 0
     let partner = ChatModel::find("chat", &path("runs"), Path::new("/nowhere")).unwrap();
     assert_eq!(partner.run.as_deref(), Some(path("runs/chat").as_path()));
     let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: path("hub"), token: None, offline: true };
-    let mut chat = partner.load(None, &hub, tch::Device::Cpu, &|_| {}).unwrap();
+    let mut chat = partner.load(None, &hub, place::device(), &|_| {}).unwrap();
     assert!(chat.warnings.is_empty() && chat.step.is_some(), "{:?}", chat.warnings);
     let settings = Settings { temperature: 0.0, max_new_tokens: 5, ..Settings::default() };
     let prompt = chat.encode(&[Message::plain("user", "3? ".into())], 5).unwrap();
@@ -356,14 +356,14 @@ every_minutes = 0
     assert_ne!(answer(Weights::Base), "no");
     assert_eq!(answer(Weights::FineTuned), "no");
     // Swapping the base weights in and out again leaves every bit of the logits as it was.
-    let ids = tch::Tensor::from_slice(&prompt.ids).unsqueeze(0);
+    let ids = tch::Tensor::from_slice(&prompt.ids).unsqueeze(0).to_device(place::device());
     let logits = |chat: &LoadedChatModel| {
         let decoder = chat.network.decoder().unwrap();
         decoder.logits(&decoder.forward_cached(&ids, &mut decoder.kv_cache(1, 16)))
     };
     let before = logits(&chat);
     let base = ChatModel::find(&path("model").display().to_string(), &path("runs"), Path::new("/nowhere")).unwrap();
-    let base = logits(&base.load(None, &hub, tch::Device::Cpu, &|_| {}).unwrap());
+    let base = logits(&base.load(None, &hub, place::device(), &|_| {}).unwrap());
     let mut delta = chat.delta.take().unwrap();
     delta.exchange(&chat.network);
     assert!(logits(&chat).equal(&base) && !before.equal(&base), "the base model in place is the base model");
@@ -376,7 +376,7 @@ every_minutes = 0
 
     let open = || {
         let options =
-            LoadOptions { head: Head::as_stored(0), dtype: tch::Kind::Float, device: tch::Device::Cpu, seed: 0 };
+            LoadOptions { head: Head::as_stored(0), dtype: tch::Kind::Float, device: place::device(), seed: 0 };
         Network::open(&path("model"), &options, &|_| {}).unwrap().0
     };
     let (base, mut tuned) = (open(), open());
@@ -401,7 +401,7 @@ every_minutes = 0
     let newest = checkpoints.iter().find(|listed| listed.path != stored.path).unwrap();
     let found = WeightDelta::of_run(&path("runs/chat"), &mut tuned, weights).unwrap();
     assert_eq!((found.step, found.damage.len()), (newest.step, 1));
-    let warnings = partner.load(None, &hub, tch::Device::Cpu, &|_| {}).unwrap().warnings;
+    let warnings = partner.load(None, &hub, place::device(), &|_| {}).unwrap().warnings;
     assert!(warnings.len() == 1 && warnings[0].contains("its checksum does not match"), "{warnings:?}");
     let mut refused = |weights| WeightDelta::of_run(&path("runs/chat"), &mut tuned, weights).err().unwrap();
     let error = refused("others");
@@ -541,8 +541,11 @@ fn alone(job: Job, port: &Port) -> anyhow::Result<()> {
 
 fn job(place: &Path, preset: Preset, folder: RunFolder) -> Job {
     let hub = Hub { endpoint: "http://127.0.0.1:9".into(), cache: place.join("hub"), token: None, offline: true };
-    let (device, cache) = (DeviceChoice::Cpu, place.join("cache"));
-    Job { preset, folder, device, hub, cache, disk: Arc::new(RealDisk), resume: None, read_every: None }
+    let (device, cache) = (place::device_choice(), place.join("cache"));
+    // By default a run reads a GPU's results ten times a second, and these runs are over by then: a test that stops one at a
+    // step has to see that step. Tests of reading late ask for it.
+    let read_every = place::device().is_cuda().then_some(Duration::ZERO);
+    Job { preset, folder, device, hub, cache, disk: Arc::new(RealDisk), resume: None, read_every }
 }
 
 pub(crate) fn finish(mut session: Session) -> anyhow::Result<Vec<Event>> {

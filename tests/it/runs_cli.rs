@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::place;
 use crate::pty::Pty;
 
 /// A folder with these runs.
@@ -17,7 +18,7 @@ fn runs(names: &[&str]) -> tempfile::TempDir {
 }
 
 fn finesift(folder: &Path, arguments: &[&str], locale: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_finesift"))
+    Command::new(place::program())
         .args(arguments)
         .current_dir(folder)
         .env("XDG_CONFIG_HOME", folder.join("config"))

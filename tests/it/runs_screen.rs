@@ -24,6 +24,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Position;
 use ratatui::style::{Color, Modifier};
 
+use crate::place;
+
 pub const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
 /// The time at which the screens are drawn.
@@ -32,7 +34,7 @@ pub fn now() -> SystemTime {
 }
 
 pub fn demo_events() -> Vec<Event> {
-    read_events(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runs/demo.jsonl")).unwrap()
+    read_events(&place::fixture("runs/demo.jsonl")).unwrap()
 }
 
 /// A folder of runs, one in each state, made from a recorded run.
@@ -43,7 +45,7 @@ pub struct SampleRuns {
 impl SampleRuns {
     pub fn new() -> SampleRuns {
         let folder = tempfile::tempdir().unwrap();
-        let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runs/demo.jsonl");
+        let demo = place::fixture("runs/demo.jsonl");
         let text = fs::read_to_string(demo).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         let failed =

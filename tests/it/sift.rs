@@ -11,8 +11,9 @@ use finesift::train::{Learner, LearnerOptions, SelectionOptions, select_componen
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::nn::OptimizerConfig;
-use tch::{Device, Kind, Tensor, nn};
+use tch::{Kind, Tensor, nn};
 
+use crate::place;
 use crate::run::turn;
 
 #[test]
@@ -85,7 +86,7 @@ fn rate_one_of_everything_is_dense_adamw() {
 
     // libtorch's own AdamW with its own gradients.
     let dense = classifier(&tiny_bert());
-    let store = nn::VarStore::new(Device::Cpu);
+    let store = nn::VarStore::new(place::device());
     let names: Vec<String> = dense.parameters.specs().iter().map(|spec| spec.name.clone()).collect();
     let variables: Vec<Tensor> = names
         .iter()
@@ -185,7 +186,7 @@ fn every_target_is_probed_once_per_round() {
 }
 
 pub(crate) fn tiny_bert() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-bert")
+    place::fixture("models/tiny-bert")
 }
 
 pub(crate) fn with_dropout() -> tempfile::TempDir {
@@ -201,7 +202,7 @@ pub(crate) fn with_dropout() -> tempfile::TempDir {
 }
 
 pub(crate) fn classifier(folder: &Path) -> Network {
-    let options = LoadOptions { head: Head::as_stored(3), dtype: Kind::Float, device: Device::Cpu, seed: 0 };
+    let options = LoadOptions { head: Head::as_stored(3), dtype: Kind::Float, device: place::device(), seed: 0 };
     Network::open(folder, &options, &|_| {}).unwrap().0
 }
 
@@ -251,7 +252,7 @@ fn examples(rows: usize, lengths: std::ops::Range<usize>, seed: u64) -> Vec<Enco
 fn autograd(network: &Network, names: &[String], batch: &Batch) -> (f64, Vec<Tensor>) {
     let parameters: Vec<Tensor> =
         names.iter().map(|name| network.parameters.get(name).set_requires_grad(true)).collect();
-    let loaded = DeviceBatch::new(batch, Device::Cpu);
+    let loaded = DeviceBatch::new(batch, place::device());
     let chain = network.segments(&loaded.inputs);
     let mut pass = ForwardPass::inference();
     let logits = (0..chain.count()).fold(Tensor::new(), |hidden, segment| chain.forward(segment, &hidden, &mut pass));

@@ -10,6 +10,7 @@ use finesift::runs::read_events;
 use portable_pty::{CommandBuilder, PtyPair, PtySize, native_pty_system};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::place;
 use crate::resume::numbers;
 use crate::tiny::Tiny;
 
@@ -79,7 +80,7 @@ fn a_closed_terminal_and_a_terminate_end_a_watched_run_with_a_checkpoint() {
         let run = if signal.is_none() { "closed" } else { "terminated" };
         let size = PtySize { rows: 30, cols: 100, pixel_width: 0, pixel_height: 0 };
         let PtyPair { master, slave } = native_pty_system().openpty(size).unwrap();
-        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_finesift"));
+        let mut command = CommandBuilder::new(place::program());
         command.cwd(tiny.path(""));
         command.args(["train", "tiny.toml", "--run", run, "--runs", "runs", "--device", "cpu"]);
         command.env("OMP_NUM_THREADS", "1");
@@ -120,7 +121,7 @@ fn a_hangup_that_is_ignored_from_the_start_stays_ignored() {
     fs::write(tiny.path("tiny.toml"), tiny.preset("epochs = 100000")).unwrap();
     // As nohup does.
     let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_finesift")]);
+    shell.args(["-c", "trap '' HUP; exec \"$@\"", "sh"]).arg(place::program());
     let mut child = arguments(shell, &tiny, &["train", "tiny.toml", "--run", "run"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -138,7 +139,7 @@ fn a_hangup_that_is_ignored_from_the_start_stays_ignored() {
 }
 
 fn program(tiny: &Tiny, words: &[&str]) -> Command {
-    arguments(Command::new(env!("CARGO_BIN_EXE_finesift")), tiny, words)
+    arguments(Command::new(place::program()), tiny, words)
 }
 
 fn arguments(mut command: Command, tiny: &Tiny, arguments: &[&str]) -> Command {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use finesift::data::instruct::{InstructionFormat, InstructionSource, PromptEncoder, load};
 use finesift::data::{Batch, HeldOut, MmluSubject, ReadOptions, collate_sequences};
@@ -14,16 +14,19 @@ use finesift::sift::select::Structure;
 use finesift::sift::{AdamW, Rules, SparseDecay};
 use finesift::train::{Learner, LearnerOptions, SelectionOptions, select_components};
 use serde_json::Value;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::parity::{batch_of, strings, tensors};
+use crate::place;
 
 #[test]
 fn logits_match_transformers() {
     let Some(network) = network() else { return };
     let io = kept("io.safetensors");
-    let loaded =
-        DeviceBatch::new(&batch_of(&io["input_ids"].unsqueeze(0), None, None, &Tensor::from_slice(&[0i64])), CPU);
+    let loaded = DeviceBatch::new(
+        &batch_of(&io["input_ids"].unsqueeze(0), None, None, &Tensor::from_slice(&[0i64])),
+        place::device(),
+    );
     let logits = network.logits(&loaded.inputs).squeeze_dim(0);
     let off = |got: Tensor, name: &str| (got - &io[name]).abs().max().double_value(&[]);
     let last = off(logits.get(31), "last_logits");
@@ -46,7 +49,7 @@ fn greedy_completions_match_transformers_with_and_without_a_cache() {
 
     let mut without = ids("input_ids");
     for _ in 0..32 {
-        let read = Tensor::from_slice(&without).unsqueeze(0);
+        let read = Tensor::from_slice(&without).unsqueeze(0).to_device(place::device());
         let hidden = decoder.forward_cached(&read, &mut decoder.kv_cache(1, without.len() as i64));
         without.push(decoder.logits(&hidden).argmax(-1, false).int64_value(&[0]));
     }
@@ -70,7 +73,7 @@ fn the_masked_loss_and_the_selection_match_dense_pytorch() {
         batch_of(&part("input_ids"), Some(&part("attention_mask")), None, &part("labels"))
     };
     let loss = |network: &Network, batch: &Batch| {
-        let loaded = DeviceBatch::new(batch, CPU);
+        let loaded = DeviceBatch::new(batch, place::device());
         let objective = network.objective(&loaded.targets, 1.0 / batch.labels.count() as f64);
         objective.loss(&network.output(&loaded.inputs)).double_value(&[])
     };
@@ -183,10 +186,8 @@ fn alpaca_rows_give_the_tokens_that_stanford_trained_on() {
     assert_eq!(batch.tokens, expected.tokens + 4);
 }
 
-const CPU: Device = Device::Cpu;
-
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/smollm2")
+    place::fixture("models/smollm2")
 }
 
 fn kept(file: &str) -> HashMap<String, Tensor> {
@@ -206,7 +207,7 @@ fn demo() -> Option<PathBuf> {
 /// The model, if the chat demo was fetched: `make setup` leaves out its half a gigabyte.
 fn network() -> Option<Network> {
     let demo = demo()?;
-    let options = LoadOptions { head: Head::as_stored(0), dtype: Kind::Float, device: CPU, seed: 0 };
+    let options = LoadOptions { head: Head::as_stored(0), dtype: Kind::Float, device: place::device(), seed: 0 };
     let (network, report) = Network::open(&demo.join("smollm2"), &options, &|_| {}).unwrap();
     assert!(report.newly_initialized.is_empty() && report.unused.is_empty());
     Some(network)

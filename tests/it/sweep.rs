@@ -17,6 +17,7 @@ use rand::{Rng, SeedableRng};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::place;
 use crate::pty::Pty;
 use crate::resume::numbers;
 use crate::tiny::Tiny;
@@ -57,7 +58,7 @@ impl Sweep {
     }
 
     fn command(&self, runs: &str, more: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_finesift"));
+        let mut command = Command::new(place::program());
         command.arg("sweep").args(more).args(["--runs", runs]).current_dir(self.tiny.path(""));
         command.env("XDG_CACHE_HOME", self.tiny.path("xdg")).env("XDG_CONFIG_HOME", self.tiny.path("config"));
         // The fastest for a model this small, and it leaves processors to other tests.

@@ -1,11 +1,12 @@
 //! A tiny BERT with a tokenizer and texts, and a tiny Llama with instructions: whole runs in a second.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 
 use crate::byte_tokenizer::{self, BOS, EOS};
+use crate::place;
 
 /// A folder with a model, texts and space for runs.
 pub struct Tiny {
@@ -21,7 +22,7 @@ impl Tiny {
         let tiny = Tiny { folder: guard.path().to_owned(), _guard: Some(guard) };
         let model = tiny.path("model");
         fs::create_dir(&model).unwrap();
-        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-bert");
+        let fixture = place::fixture("models/tiny-bert");
         let config = fs::read_to_string(fixture.join("config.json")).unwrap();
         let mut config: serde_json::Value = serde_json::from_str(&config).unwrap();
         for key in ["hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"] {
@@ -83,7 +84,7 @@ pub fn chat() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("model");
     fs::create_dir(&model).unwrap();
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-llama-tied");
+    let fixture = place::fixture("models/tiny-llama-tied");
     for file in ["config.json", "model.safetensors"] {
         fs::copy(fixture.join(file), model.join(file)).unwrap();
     }

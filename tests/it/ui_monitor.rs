@@ -1,6 +1,5 @@
 //! The Monitor, fed from a file of events: its tabs at each size, and its reactions to keys and the mouse.
 
-use std::path::Path;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
@@ -22,11 +21,13 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 
+use crate::place;
+
 /// The sizes that screens are designed for.
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
 pub fn events() -> Vec<Event> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/runs/demo.jsonl");
+    let path = place::fixture("runs/demo.jsonl");
     read_events(&path).unwrap()
 }
 

@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::iter::repeat_n;
-use std::path::Path;
 
 use finesift::data::instruct::pack;
 use finesift::data::{Batch, BatchLabels, Encoded, Label, Sequence, collate, collate_sequences};
@@ -13,8 +12,9 @@ use finesift::model::{Head, LoadOptions, LoraConfig, Network};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
+use crate::place;
 use crate::run::turn;
 use crate::sift::with_dropout;
 
@@ -63,7 +63,7 @@ fn adapters_see_tokens_only() {
         network.add_adapters(&LoraConfig { r: 2, alpha: 4.0, dropout: 0.0, modules }, 1);
         // B is zero at first, and A then has no gradient.
         for spec in network.parameters.specs().iter().filter(|spec| spec.is_adapter()) {
-            let values = Tensor::arange(spec.components(), (Kind::Float, Device::Cpu)).sin() * 0.1;
+            let values = Tensor::arange(spec.components(), (Kind::Float, place::device())).sin() * 0.1;
             network.parameters.get(&spec.name).copy_(&values.view(&spec.shape[..]));
         }
         let examples = Examples::new(&network, &[11, 2, 5], 6);
@@ -98,13 +98,16 @@ proptest! {
 
 #[test]
 fn linear_layers_see_half_the_tokens_where_half_are_padding() {
+    if place::skipped_on_gpu("a GPU computes padding") {
+        return;
+    }
     for name in ["tiny-bert", "tiny-llama"] {
         let network = network(name);
         let batch = Examples::new(&network, &[16, 4, 4, 8], 1).batch();
         assert_eq!((batch.tokens, batch.rows * batch.length), (32, 64));
         let names: Vec<&str> = names(&network).collect();
         let targets = GradTargets::new(&network.parameters, names.iter().copied());
-        let loaded = DeviceBatch::new(&batch, Device::Cpu);
+        let loaded = DeviceBatch::new(&batch, place::device());
         let objective = network.objective(&loaded.targets, 1.0);
         let mut layers = 0;
         let _ = gradients(&*network.segments(&loaded.inputs), &targets, OPTIONS, &objective, &mut |found| {
@@ -139,7 +142,7 @@ fn rows_of_padding_change_nothing() {
         let network = network(name);
         let examples = Examples::new(&network, &[6, 3], 2);
         let batch = examples.batch();
-        let outputs = |batch: &Batch| network.output(&DeviceBatch::new(batch, Device::Cpu).inputs);
+        let outputs = |batch: &Batch| network.output(&DeviceBatch::new(batch, place::device()).inputs);
         let expected = outputs(&batch);
         let mut more = batch.clone();
         more.rows += 1;
@@ -156,7 +159,7 @@ fn rows_of_padding_change_nothing() {
 fn steps_with_dropout_repeat_to_the_bit() {
     let _turn = turn();
     let folder = with_dropout();
-    let options = LoadOptions { head: Head::as_stored(3), dtype: Kind::Float, device: Device::Cpu, seed: 0 };
+    let options = LoadOptions { head: Head::as_stored(3), dtype: Kind::Float, device: place::device(), seed: 0 };
     let network = Network::open(folder.path(), &options, &|_| {}).unwrap().0;
     let batch = Examples::new(&network, &[14, 3, 8, 8, 1], 3).batch();
     let training = BackwardOptions { training: true, ..OPTIONS };
@@ -184,9 +187,12 @@ fn count(event: OperatorEvent<'_>) {
 
 #[test]
 fn attention_takes_its_fused_kernel_once_for_each_length() {
+    if place::skipped_on_gpu("the kernel is the CPU's") {
+        return;
+    }
     for name in ENCODERS.into_iter().chain(DECODERS) {
         let network = network(name);
-        let loaded = DeviceBatch::new(&Examples::new(&network, &[10, 1, 3, 10, 3, 2], 7).batch(), Device::Cpu);
+        let loaded = DeviceBatch::new(&Examples::new(&network, &[10, 1, 3, 10, 3, 2], 7).batch(), place::device());
         CALLS.set((0, 0));
         let observer = observe_operators(count).unwrap();
         let _ = network.output(&loaded.inputs);
@@ -290,7 +296,7 @@ const OPTIONS: BackwardOptions = BackwardOptions { training: false, checkpointin
 fn differentiate(network: &Network, batch: &Batch, layout: Layout, options: BackwardOptions) -> Found {
     let names: Vec<&str> = names(network).collect();
     let targets = GradTargets::new(&network.parameters, names.iter().copied());
-    let mut loaded = DeviceBatch::new(batch, Device::Cpu);
+    let mut loaded = DeviceBatch::new(batch, place::device());
     if layout == Layout::Padded {
         loaded.inputs.unpadded = None;
     }
@@ -314,7 +320,8 @@ fn differentiate(network: &Network, batch: &Batch, layout: Layout, options: Back
 
 /// Compares a batch with its examples alone, and with the padded layout.
 fn check(network: &Network, name: &str, batch: &Batch, apart: &[Batch]) {
-    assert!(DeviceBatch::new(batch, Device::Cpu).inputs.unpadded.is_some());
+    // A GPU computes padding, so that there is one layout.
+    assert_eq!(DeviceBatch::new(batch, place::device()).inputs.unpadded.is_some(), !place::device().is_cuda());
     let examples = apart.iter().map(|example| differentiate(network, example, Layout::Unpadded, OPTIONS));
     let sum = |sum: Found, found: Found| Found {
         loss: sum.loss + found.loss,
@@ -330,7 +337,7 @@ fn check(network: &Network, name: &str, batch: &Batch, apart: &[Batch]) {
         compare(name, &differentiate(network, batch, Layout::Unpadded, options), &expected);
     }
     // Outputs of tokens are in their places.
-    let mut loaded = DeviceBatch::new(batch, Device::Cpu);
+    let mut loaded = DeviceBatch::new(batch, place::device());
     let outputs = network.output(&loaded.inputs);
     loaded.inputs.unpadded = None;
     let mut expected = network.output(&loaded.inputs);
@@ -364,9 +371,9 @@ fn names(network: &Network) -> impl Iterator<Item = &str> {
 }
 
 fn network(name: &str) -> Network {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models").join(name);
+    let folder = place::fixture("models").join(name);
     let outputs = if ENCODERS.contains(&name) { 3 } else { 0 };
     // In double precision, so that what is compared is the computation and not its rounding.
-    let options = LoadOptions { head: Head::as_stored(outputs), dtype: Kind::Double, device: Device::Cpu, seed: 0 };
+    let options = LoadOptions { head: Head::as_stored(outputs), dtype: Kind::Double, device: place::device(), seed: 0 };
     Network::open(&folder, &options, &|_| {}).unwrap().0
 }

@@ -15,6 +15,8 @@ use safetensors::{Dtype, SafeTensors};
 use tch::{Device, Kind};
 use tempfile::TempDir;
 
+use crate::place;
+
 const QUERY: &str = "bert.encoder.layer.0.attention.self.query.weight";
 
 #[test]
@@ -132,7 +134,7 @@ fn an_error_names_the_file_and_the_tensor() {
 
 #[test]
 fn tied_tensors_that_differ_are_refused() {
-    let tied = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-llama-tied");
+    let tied = place::fixture("models/tiny-llama-tied");
     let folder = tempfile::tempdir().unwrap();
     fs::copy(tied.join("config.json"), folder.path().join("config.json")).unwrap();
     let mut tensors = read(&tied.join("model.safetensors"));
@@ -297,7 +299,7 @@ struct Stored {
 }
 
 fn fixture_folder() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-bert")
+    place::fixture("models/tiny-bert")
 }
 
 fn fixture() -> Tensors {

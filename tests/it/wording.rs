@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::place;
+
 /// Words that no reader knows, and what to write instead.
 const COINED: [(&str, &str); 51] = [
     ("taken up", "resumed"),
@@ -80,7 +82,7 @@ fn coined_words_are_in_no_text() {
 #[test]
 fn coined_words_are_in_no_help() {
     let help = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_finesift")).args(arguments).arg("--help").output().unwrap();
+        let output = Command::new(place::program()).args(arguments).arg("--help").output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
     let main = help(&[]);

@@ -13,6 +13,7 @@ use finesift::session::Session;
 use finesift::ui::backend::{Backend, Launched};
 use finesift::ui::{self, Options};
 
+use crate::place;
 use crate::pty::Pty;
 use crate::tiny::{self, Tiny};
 
@@ -361,7 +362,7 @@ fn a_run_is_exported_and_a_checkpoint_is_pinned_from_the_list() {
     let tiny = Tiny::new(0.0);
     let preset = tiny.path("short.toml");
     std::fs::write(&preset, tiny.preset("epochs = 2")).unwrap();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_finesift"));
+    let mut command = std::process::Command::new(place::program());
     command.args(["train", "short.toml", "--run", "mine", "--device", "cpu", "--headless"]);
     assert!(command.current_dir(tiny.path("")).output().unwrap().status.success());
     let mut pty = Pty::start(120, 40, &tiny.path(""), &["--device", "cpu"]);
@@ -452,7 +453,7 @@ fn the_users_presets_work_on_the_command_line() {
     std::fs::write(presets.join("words.toml"), &text).unwrap();
     std::fs::write(presets.join("broken.toml"), text.replace("rate = 0.05", "rate = 5")).unwrap();
     let finesift = |arguments: &[&str]| {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_finesift"));
+        let mut command = std::process::Command::new(place::program());
         command.args(arguments).current_dir(tiny.path("")).env_remove("FINESIFT_RUNS");
         command.env("XDG_CONFIG_HOME", tiny.path("config")).env("XDG_CACHE_HOME", tiny.path("cache"));
         let output = command.output().unwrap();

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-pub use group::Group;
+pub use group::{Group, Section};
 pub use record::{RecordedStep, record};
 use recorder::{Cost, Tally};
 

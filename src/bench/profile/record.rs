@@ -11,6 +11,7 @@ use tracing_subscriber::registry;
 
 use super::group::Section;
 use super::recorder::{Cost, Recorder, Tally};
+use crate::bench::operations::StepPart;
 use crate::device::shim::{self, OperatorEvent};
 use crate::system::ResourceUsage;
 
@@ -58,14 +59,25 @@ struct Spans;
 
 impl<S: tracing::Subscriber + for<'a> registry::LookupSpan<'a>> Layer<S> for Spans {
     fn on_enter(&self, id: &span::Id, context: Context<'_, S>) {
-        if let Some(metadata) = context.metadata(id) {
-            enter(Section::Span(metadata.name()));
+        if let Some(name) = section(id, &context) {
+            enter(Section::Span(name));
         }
     }
 
-    fn on_exit(&self, _: &span::Id, _: Context<'_, S>) {
-        leave();
+    fn on_exit(&self, id: &span::Id, context: Context<'_, S>) {
+        if section(id, &context).is_some() {
+            leave();
+        }
     }
+}
+
+/// The name of a span that is a section of its own. Forward and backward are not: what is in them is.
+fn section<S: tracing::Subscriber + for<'a> registry::LookupSpan<'a>>(
+    id: &span::Id,
+    context: &Context<'_, S>,
+) -> Option<&'static str> {
+    let name = context.metadata(id)?.name();
+    StepPart::ALL.iter().all(|part| part.name() != name).then_some(name)
 }
 
 fn enter(section: Section<'_>) {

@@ -1,5 +1,6 @@
 //! `finesift bench`: step time and memory of each method, side by side.
 
+mod operations_table;
 mod profile_table;
 mod table;
 
@@ -110,6 +111,9 @@ pub(super) struct Bench {
     /// Profile as many further steps: print where the time of a step is spent; needs the CPU
     #[arg(long)]
     profile: bool,
+    /// Count the tensor operations of as many further steps, forward, backward and of the method; needs the CPU
+    #[arg(long = "ops")]
+    operations: bool,
     /// Seed of random weights, tokens and dropout
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -207,10 +211,15 @@ impl Bench {
     }
 
     /// Steps of each method, in their order.
-    fn step_numbers(&self) -> [(StepKind, usize); 3] {
+    fn step_numbers(&self) -> [(StepKind, usize); 4] {
         let steps = self.steps as usize;
-        let profiled = if self.profile { steps } else { 0 };
-        [(StepKind::WarmUp, WARM_UP), (StepKind::Timed, steps), (StepKind::Profiled, profiled)]
+        let if_asked = |asked: bool| if asked { steps } else { 0 };
+        [
+            (StepKind::WarmUp, WARM_UP),
+            (StepKind::Timed, steps),
+            (StepKind::Profiled, if_asked(self.profile)),
+            (StepKind::Counted, if_asked(self.operations)),
+        ]
     }
 
     fn spec(&self) -> Result<Spec> {
@@ -241,6 +250,7 @@ impl Bench {
             lora_r: self.lora_r,
             probe_every: self.probe_every,
             profile: self.profile,
+            operations: self.operations,
             seed: self.seed,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::profile_table;
+use super::{operations_table, profile_table};
 use crate::bench::{BenchMachine, Method, Report};
 use crate::quantity::{bytes, grouped};
 
@@ -22,6 +22,7 @@ pub(super) fn of(machine: &BenchMachine, reports: &[Report], plan: bool) -> Stri
         reports.iter().for_each(|report| write_estimate(report, &mut text));
     }
     reports.iter().for_each(|report| profile_table::write(report, &mut text));
+    operations_table::write(reports, &mut text);
     text
 }
 

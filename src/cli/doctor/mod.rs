@@ -97,6 +97,12 @@ fn torch(findings: &mut Vec<Finding>) {
             Ok(speed) => Finding::new(Sign::Good, name(device), format!("works, {speed:.0} GFLOP/s (fp32)")),
             Err(error) => Finding::new(Sign::Bad, name(device), format!("fails: {error:#}")),
         });
+        let kernels = crate::sift::check_kernels(device).and_then(|()| crate::model::check_kernels(device));
+        findings.push(Finding::of(
+            kernels.is_ok(),
+            format!("{} kernels", name(device)),
+            kernels.map_or_else(|reason| format!("not used: {reason}"), |()| "agree with tensor operations".to_owned()),
+        ));
     }
     let bf16 = MatmulPrecision::set(Matmul::Bf16, Device::Cpu);
     findings.push(match bf16.and_then(|bf16| Ok(bf16.measure([1024, 1024])?)) {

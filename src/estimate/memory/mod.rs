@@ -44,11 +44,8 @@ impl ModelEstimate {
         let birth = if reselections > 0 { 4 } else { 0 };
         // Old and new vectors exist together while values are moved, beside the new indices.
         let moved = (selected + dense) * (3 * 4 + birth + gradient) + selected * (step.dtype + 8) + indices;
-        let peak = StepMemory::new(network.config, &layout, &layers, rules, step).peak(
-            selected,
-            dense,
-            (reselections > 0).then_some(moved),
-        );
+        let peak = StepMemory::new(network.config, &layout, &layers, rules, step)
+            .peak(selected, (reselections > 0).then_some(moved));
         let exact = |name, bytes| MemoryPart { name, bytes, estimated: false };
         let estimated = |name, bytes| MemoryPart { name, bytes, estimated: true };
         let mut memory = vec![

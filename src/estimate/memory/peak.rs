@@ -18,12 +18,11 @@
 //! - where the table that makes logits is trained, its fp32 gradient: with the logits once more in the weights' type, and if the
 //!   table is that of the embeddings, up to the end;
 //! - without a block to train, one block's forward pass;
-//! - where a run selects again, the new state of the trained components beside the old one;
-//! - in the update, three fp32 numbers for each trained component, or for [`UPDATE_PART`] of them.
+//! - where a run selects again, the new state of the trained components beside the old one.
 
 use super::step_shape::StepShape;
 use crate::model::{BlockActivations, Layers, Layout, ModelConfig, ParameterSpec, TrainingStep};
-use crate::sift::{Role, Rules, UPDATE_PART};
+use crate::sift::{Role, Rules};
 
 /// What a step's memory follows from, in bytes per token of a micro-batch unless stated otherwise.
 pub(super) struct StepMemory {
@@ -128,9 +127,9 @@ impl StepMemory {
         }
     }
 
-    /// The peak with so many sparse and dense trained components, and for a run that selects again the bytes that it takes to move
+    /// The peak with so many sparse trained components, and for a run that selects again the bytes that it takes to move
     /// their state. Absurd sizes give an absurd number and no overflow.
-    pub fn peak(&self, selected: u64, dense: u64, moved: Option<u64>) -> Peak {
+    pub fn peak(&self, selected: u64, moved: Option<u64>) -> Peak {
         let (tokens, blocks) = (self.tokens, self.blocks);
         let kept_by = |block: &BlockActivations, checkpointing: bool| match (blocks, checkpointing) {
             (0, _) => 0,
@@ -153,7 +152,6 @@ impl StepMemory {
             (self.tables + held) as i128,
             on_top(kept_to_select, self.after_selecting) + self.dense_gradient as i128 - without_state,
             i128::from(moved.unwrap_or(0)),
-            12 * i128::from(selected + dense).min(UPDATE_PART.into()),
         ];
         if blocks == 0 {
             moments.push((tokens * self.block.kept) as i128);

@@ -26,6 +26,14 @@ pub enum ModelConfig {
 }
 
 impl ModelConfig {
+    /// The number of blocks.
+    pub fn layers(&self) -> usize {
+        match self {
+            ModelConfig::Encoder(config) => config.num_hidden_layers as usize,
+            ModelConfig::Decoder(config) => config.num_hidden_layers as usize,
+        }
+    }
+
     /// The same network with another number of blocks. Added blocks have the sliding window of the last.
     pub fn with_layers(mut self, layers: usize) -> ModelConfig {
         match &mut self {

@@ -133,8 +133,7 @@ impl<N: Norm> DecoderBlock for Block<N> {
     /// With H the hidden size, I the intermediate size, A heads, Q and K the widths of a token's queries and keys, and e
     /// bytes an element, a token keeps
     ///
-    /// - H·e of the block's input and H·4 of each norm's input, which is the same memory where e is 4; where heads are
-    ///   normalized, (Q + K)·4 of their inputs;
+    /// - 2·H·e of the inputs of both norms, of which the first is the block's; where heads are normalized, (Q + K)·e of theirs;
     /// - (Q + 2·K)·e: rotated queries and keys, and values; A·4 of attention, which is fused, and Q·e of its output where libtorch's
     ///   keeps it;
     /// - 2·I·e: the gate and what it multiplies; of an activation function other than SiLU 3·I·e, its result too;
@@ -160,16 +159,14 @@ impl<N: Norm> DecoderBlock for Block<N> {
             columns if columns == query => query,
             columns => query + columns,
         };
-        let in_place = step.by_kernels() && self.activation == Activation::Silu;
-        let gradients = if in_place { 2 * hidden + inner } else { 3 * (hidden + inner) };
+        let gradients = if self.activation == Activation::Silu { 2 * hidden + inner } else { 3 * (hidden + inner) };
         let gated = if self.activation == Activation::Silu { 2 * inner } else { 3 * inner };
-        let norms = if element == 4 { 2 * hidden * 4 } else { hidden * element + 2 * hidden * 4 };
-        let head_norms = self.head_norms.as_ref().map_or(0, |_| (query + key) * 4);
-        let kept = (query + 2 * key + output + gated + inputs) * element;
+        let head_norms = self.head_norms.as_ref().map_or(0, |_| query + key);
+        let kept = (2 * hidden + head_norms + query + 2 * key + output + gated + inputs) * element;
         let linear =
             [&self.q_proj, &self.k_proj, &self.v_proj, &self.o_proj, &self.gate_proj, &self.up_proj, &self.down_proj];
         BlockActivations {
-            kept: kept + norms + head_norms + self.heads as u128 * 4 + step.adapters(&linear),
+            kept: kept + self.heads as u128 * 4 + step.adapters(&linear),
             inputs: (taped + attended) * element,
             mlp: (gradients + hidden) * element,
             attention: 0,

@@ -1,44 +1,30 @@
 //! Operations that libtorch would make of several passes over memory, and keep more of than their backward pass needs. Each is one
-//! node of the autograd graph: for fp32 on a CPU our own [kernels](crate::kernels), elsewhere tensor operations.
+//! node of the autograd graph. Our own [kernels](crate::kernels) compute some in fp32 on a CPU only, and some wherever they are of one type
+//! ([`Kernels`]); tensor operations do the rest.
 
 mod attention;
+mod kernels;
 
 use std::ffi::CStr;
-use std::sync::LazyLock;
 
 use tch::{Device, Kind, Tensor, no_grad};
 use tracing::trace_span;
 
 use crate::device::autograd::{Incoming, attach, is_recorded};
 use crate::kernels::slices::{as_f32, as_f32_mut, is_contiguous_f32};
-use crate::kernels::{self, Dropout, InstructionSet, Rotation};
+use crate::kernels::{Dropout, Rotation};
 pub use attention::{attention, takes_attention};
-
-static INSTRUCTIONS: LazyLock<InstructionSet> = LazyLock::new(InstructionSet::best);
+pub use kernels::check as check_kernels;
+use kernels::{INSTRUCTIONS, Kernels};
 
 /// silu(gate)·up, of operands that nothing else needs: their gradients take their place. Of the graph only they are kept.
 pub fn swiglu(gate: Tensor, up: Tensor) -> Tensor {
-    let output = no_grad(|| {
-        if !is_contiguous_f32(&gate) || !is_contiguous_f32(&up) {
-            return gate.silu() * &up;
-        }
-        let mut output = gate.empty_like();
-        let _span = trace_span!("kernel swiglu").entered();
-        kernels::swiglu(*INSTRUCTIONS, as_f32(&gate), as_f32(&up), as_f32_mut(&mut output));
-        output
-    });
+    let Some(kernels) = Kernels::of(&[&gate, &up]) else { return gate.silu() * up };
+    let output = no_grad(|| kernels.swiglu(&gate, &up));
     let (mut kept_gate, mut kept_up) = (gate.detach(), up.detach());
     differentiable(c"SwiGluBackward", [&gate, &up], output, move |Incoming { gradient, .. }| {
-        let gradient = gradient.contiguous();
-        if is_contiguous_f32(&gradient) && is_contiguous_f32(&kept_gate) && is_contiguous_f32(&kept_up) {
-            let (gate, up) = (as_f32_mut(&mut kept_gate), as_f32_mut(&mut kept_up));
-            let span = trace_span!("kernel swiglu backward").entered();
-            kernels::swiglu_backward(*INSTRUCTIONS, as_f32(&gradient), gate, up);
-            drop(span);
-            return [kept_gate, kept_up];
-        }
-        let of_up = &gradient * kept_gate.silu();
-        [kept_gate.silu_backward(&(gradient * kept_up)), of_up]
+        kernels.swiglu_backward(&gradient.contiguous(), &mut kept_gate, &mut kept_up);
+        [kept_gate, kept_up]
     })
 }
 
@@ -50,14 +36,14 @@ pub fn gelu(x: Tensor) -> Tensor {
     let output = no_grad(|| {
         let mut output = x.empty_like();
         let _span = trace_span!("kernel gelu").entered();
-        kernels::gelu(*INSTRUCTIONS, as_f32(&x), as_f32_mut(&mut output));
+        crate::kernels::gelu(*INSTRUCTIONS, as_f32(&x), as_f32_mut(&mut output));
         output
     });
     let mut kept = x.detach();
     differentiable(c"GeluBackward", [&x], output, move |Incoming { gradient, .. }| {
         let gradient = gradient.contiguous();
         trace_span!("kernel gelu backward")
-            .in_scope(|| kernels::gelu_backward(*INSTRUCTIONS, as_f32(&gradient), as_f32_mut(&mut kept)));
+            .in_scope(|| crate::kernels::gelu_backward(*INSTRUCTIONS, as_f32(&gradient), as_f32_mut(&mut kept)));
         [kept]
     })
 }
@@ -76,7 +62,7 @@ fn dropped(x: &Tensor, mask: Dropout) -> Tensor {
     let x = x.contiguous();
     let mut output = x.empty_like();
     let out = as_f32_mut(&mut output);
-    trace_span!("kernel dropout").in_scope(|| kernels::dropout(*INSTRUCTIONS, mask, as_f32(&x), out));
+    trace_span!("kernel dropout").in_scope(|| crate::kernels::dropout(*INSTRUCTIONS, mask, as_f32(&x), out));
     output
 }
 
@@ -88,33 +74,24 @@ fn random_seed() -> u64 {
 /// Root-mean-square norm over the last dimension, computed in fp32 and rounded before the product with the weight, as
 /// `LlamaRMSNorm` does it.
 pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Tensor {
-    if !is_contiguous_f32(x) || !is_contiguous_f32(weight) {
+    let Some(kernels) = Kernels::of(&[x, weight]) else {
         let wide = x.to_kind(Kind::Float);
         let mean = wide.square().mean_dim(Some(&[-1i64][..]), true, Kind::Float);
         return (wide * (mean + eps).rsqrt()).to_kind(x.kind()) * weight;
-    }
-    let (output, scales) = no_grad(|| {
-        let mut output = x.empty_like();
-        let mut scales = x.select(-1, 0).empty_like();
-        let (out, of_rows) = (as_f32_mut(&mut output), as_f32_mut(&mut scales));
-        trace_span!("kernel rms norm")
-            .in_scope(|| kernels::rms_norm(*INSTRUCTIONS, as_f32(x), as_f32(weight), eps as f32, out, of_rows));
-        (output, scales)
-    });
+    };
+    let (output, scales) = no_grad(|| kernels.rms_norm(x, weight, eps));
     let (kept_x, kept_weight) = (x.detach(), weight.detach());
     differentiable(c"RmsNormBackward", [x, weight], output, move |Incoming { gradient, needed }| {
         let gradient = gradient.contiguous();
         let mut of_x = Tensor::new();
         if needed[0] {
-            of_x = kept_x.empty_like();
-            let (x, weight, scales) = (as_f32(&kept_x), as_f32(&kept_weight), as_f32(&scales));
-            let _span = trace_span!("kernel rms norm backward").entered();
-            kernels::rms_norm_backward(*INSTRUCTIONS, as_f32(&gradient), x, weight, scales, as_f32_mut(&mut of_x));
+            of_x = kernels.rms_norm_backward(&gradient, &kept_x, &kept_weight, &scales);
         }
         let mut of_weight = Tensor::new();
         if needed[1] {
-            of_weight =
-                (gradient * &kept_x * scales.unsqueeze(-1)).flatten(0, -2).sum_dim_intlist(0, false, Kind::Float);
+            let normed = (&kept_x * scales.unsqueeze(-1)).to_kind(kept_x.kind());
+            let sums = (gradient * normed).flatten(0, -2).sum_dim_intlist(0, false, Kind::Float);
+            of_weight = sums.to_kind(kept_weight.kind());
         }
         [of_x, of_weight]
     })
@@ -123,27 +100,18 @@ pub fn rms_norm(x: &Tensor, weight: &Tensor, eps: f64) -> Tensor {
 /// Rotates pairs of components of queries or keys `[rows, heads, length, head_dim]`, component i of a head's first half with component i
 /// of its second half, by angles with these cosines and sines `[rows or 1, 1, length, head_dim / 2]`.
 pub fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Tensor {
-    if !is_contiguous_f32(cos) || !is_contiguous_f32(sin) || !is_contiguous_f32(&x.transpose(1, 2)) {
+    let by_token = x.transpose(1, 2);
+    let Some(kernels) = Kernels::of(&[&by_token, cos, sin]) else {
         let halves = x.chunk(2, -1);
         let (a, b) = (&halves[0], &halves[1]);
         return Tensor::cat(&[a * cos - b * sin, b * cos + a * sin], -1);
-    }
-    let output = no_grad(|| rotated(x, [cos, sin], Rotation::Forward));
-    let angles = [cos, sin].map(Tensor::detach);
+    };
+    let output = no_grad(|| kernels.rotate(&by_token, [cos, sin], Rotation::Forward).transpose(1, 2));
+    let [cos, sin] = [cos, sin].map(Tensor::detach);
     differentiable(c"RotaryBackward", [x], output, move |Incoming { gradient, .. }| {
-        [rotated(&gradient, [&angles[0], &angles[1]], Rotation::Backward)]
+        let by_token = gradient.transpose(1, 2).contiguous();
+        [kernels.rotate(&by_token, [&cos, &sin], Rotation::Backward).transpose(1, 2)]
     })
-}
-
-/// fp32 `[rows, heads, length, head_dim]`, in memory by token.
-fn rotated(x: &Tensor, angles: [&Tensor; 2], rotation: Rotation) -> Tensor {
-    let x = x.transpose(1, 2).contiguous();
-    let mut output = x.empty_like();
-    let (heads, half) = (x.size()[2] as usize, x.size()[3] as usize / 2);
-    let (angles, out) = (angles.map(as_f32), as_f32_mut(&mut output));
-    trace_span!("kernel rotary")
-        .in_scope(|| kernels::rotate(*INSTRUCTIONS, rotation, as_f32(&x), heads, angles, half, out));
-    output.transpose(1, 2)
 }
 
 /// Replaces logits `[rows, classes]` by `scale` times the gradient of their summed cross-entropy with the labels, int64 `[rows]`, and gives
@@ -154,7 +122,7 @@ pub fn cross_entropy_gradient(mut logits: Tensor, labels: &Tensor, scale: f64) -
         let of_rows = Vec::<i64>::try_from(labels).unwrap_or_default();
         let (numbers, of_losses) = (as_f32_mut(&mut logits), as_f32_mut(&mut losses));
         trace_span!("kernel cross-entropy")
-            .in_scope(|| kernels::cross_entropy(*INSTRUCTIONS, numbers, &of_rows, scale as f32, of_losses));
+            .in_scope(|| crate::kernels::cross_entropy(*INSTRUCTIONS, numbers, &of_rows, scale as f32, of_losses));
         return (losses.sum(Kind::Float), logits);
     }
     let labels = labels.unsqueeze(-1);

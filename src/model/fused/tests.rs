@@ -180,15 +180,54 @@ fn attention_with_dropout_repeats_by_seed_and_keeps_the_expectation() {
 }
 
 #[test]
-fn bf16_takes_tensor_operations_and_keeps_its_type() {
-    let bf16 = |tensor: Tensor| tensor.to_kind(Kind::BFloat16);
-    let (gate, up) = (bf16(random(&[4, 32], 1)), bf16(random(&[4, 32], 2)));
-    let gate = gate.set_requires_grad(true);
-    let got = swiglu(&gate * 1.0, up.shallow_clone());
-    let expected = gate.silu() * &up;
-    assert!(got.equal(&expected) && got.kind() == Kind::BFloat16);
-    let of = |output: &Tensor| gradients(output, &output.ones_like(), &[&gate]).remove(0);
-    assert!(of(&got).equal(&of(&expected)));
-    let normed = rms_norm(&gate, &up.get(0), 1e-5);
-    assert!(normed.kind() == Kind::BFloat16 && normed.requires_grad() && normed.device() == Device::Cpu);
+fn operations_in_bf16_round_where_tensor_operations_do() {
+    let bf16 = |shape: &[i64], seed: u64| random(shape, seed).to_kind(Kind::BFloat16);
+    // Of two roundings one may go the other way.
+    let close = |got: &Tensor, expected: &Tensor| {
+        let off = (got.to_kind(Kind::Float) - expected.to_kind(Kind::Float)).abs();
+        let unit = expected.to_kind(Kind::Float).abs() / 128.0 + 1e-3;
+        assert!(got.kind() == Kind::BFloat16 && got.size() == expected.size());
+        assert!((off / unit).max().double_value(&[]) <= 1.01, "{got} {expected}");
+    };
+    let compare = |inputs: &[Tensor], ours: &dyn Fn(&[Tensor]) -> Tensor, theirs: &dyn Fn(&[Tensor]) -> Tensor| {
+        let results = [ours, theirs].map(|operation| {
+            let leaves: Vec<Tensor> = inputs.iter().map(|input| input.copy().set_requires_grad(true)).collect();
+            let operands: Vec<Tensor> = leaves.iter().map(|leaf| leaf * 1.0).collect();
+            let output = operation(&operands);
+            let found = gradients(&output, &bf16(&output.size(), 77), &leaves.iter().collect::<Vec<_>>());
+            (output.detach(), found)
+        });
+        let [(got, gradients), (expected, expected_gradients)] = &results;
+        close(got, expected);
+        gradients.iter().zip(expected_gradients).for_each(|(got, expected)| close(got, expected));
+    };
+    for width in [1, 8, 300, 1500] {
+        let inputs = [bf16(&[4, 3, width], 1), bf16(&[4, 3, width], 2)];
+        compare(&inputs, &|x| swiglu(x[0].shallow_clone(), x[1].shallow_clone()), &|x| x[0].silu() * &x[1]);
+    }
+    let angles = random(&[1, 1, 7, 5], 3);
+    let (cos, sin) = (angles.cos().to_kind(Kind::BFloat16), angles.sin().to_kind(Kind::BFloat16));
+    let inputs = [bf16(&[2, 7, 3, 10], 4)];
+    let ours = |x: &[Tensor]| rotate(&x[0].transpose(1, 2), &cos, &sin);
+    compare(&inputs, &ours, &|x| reference_rotation(&x[0].transpose(1, 2), &cos, &sin));
+}
+
+#[test]
+fn an_rms_norm_in_bf16_is_that_of_tensor_operations_in_double_precision() {
+    for (rows, width) in [(1, 64), (7, 300), (3, 2000)] {
+        let (x, weight) = (random(&[rows, width], 5), random(&[width], 6));
+        let [x, weight, dy] = [x, weight, random(&[rows, width], 7)].map(|tensor| tensor.to_kind(Kind::BFloat16));
+        let wide = [&x, &weight].map(|tensor| tensor.to_kind(Kind::Double).set_requires_grad(true));
+        let expected = reference_rms_norm(&wide[0], &wide[1], 1e-5);
+        let expected_gradients = gradients(&expected, &dy.to_kind(Kind::Double), &[&wide[0], &wide[1]]);
+        let leaves = [x, weight].map(|tensor| tensor.set_requires_grad(true));
+        let got = rms_norm(&leaves[0], &leaves[1], 1e-5);
+        let found = gradients(&got, &dy, &[&leaves[0], &leaves[1]]);
+        for (got, expected) in
+            [&got, &found[0], &found[1]].into_iter().zip([&expected, &expected_gradients[0], &expected_gradients[1]])
+        {
+            let off = (got.to_kind(Kind::Double) - expected).abs().max() / expected.abs().max();
+            assert!(got.kind() == Kind::BFloat16 && off.double_value(&[]) < 1e-2, "{rows} x {width}: {off}");
+        }
+    }
 }

@@ -19,6 +19,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
+use tracing::trace_span;
 
 use crate::kernels::InstructionSet;
 use crate::kernels::slices::{as_f32, as_f32_mut};
@@ -123,6 +124,7 @@ impl GradientSampler {
             tasks.extend(by_block.into_iter().map(|row_sums| Task { tokens: tokens.clone(), row_sums }));
         }
         let instructions = self.instructions;
+        let _span = trace_span!("launch sampled gradients").entered();
         tasks.into_par_iter().for_each(|task| task.run(instructions, x));
 
         let mut start = 0;

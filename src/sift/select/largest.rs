@@ -31,6 +31,7 @@ pub fn random(components: i64, k: i64, seed: u64) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::{on_test_device, test_device};
     use proptest::prelude::*;
 
     fn indices(tensor: &Tensor) -> Vec<i64> {
@@ -39,11 +40,11 @@ mod tests {
 
     #[test]
     fn ties_go_to_the_lower_index() {
-        let score = Tensor::from_slice(&[1f32, -2.0, 2.0, 0.5, 2.0, -2.0]).reshape([2, 3]);
+        let score = on_test_device(Tensor::from_slice(&[1f32, -2.0, 2.0, 0.5, 2.0, -2.0]).reshape([2, 3]));
         assert_eq!(indices(&largest(&score, 1)), [1]);
         assert_eq!(indices(&largest(&score, 3)), [1, 2, 4]);
         assert_eq!(indices(&largest(&score, 5)), [0, 1, 2, 4, 5]);
-        assert_eq!(indices(&largest(&Tensor::zeros([4], (Kind::Float, tch::Device::Cpu)), 2)), [0, 1]);
+        assert_eq!(indices(&largest(&Tensor::zeros([4], (Kind::Float, test_device())), 2)), [0, 1]);
     }
 
     proptest! {
@@ -59,7 +60,7 @@ mod tests {
             expected.sort_by(|&a, &b| values[b as usize].abs().total_cmp(&values[a as usize].abs()));
             expected.truncate(k);
             expected.sort_unstable();
-            prop_assert_eq!(indices(&largest(&Tensor::from_slice(&values), k as i64)), expected);
+            prop_assert_eq!(indices(&largest(&on_test_device(Tensor::from_slice(&values)), k as i64)), expected);
         }
 
         #[test]

@@ -257,8 +257,8 @@ fn rows_and_columns(square: &Tensor, rows: i64, columns: i64) -> (Tensor, Tensor
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::test_device;
     use proptest::prelude::*;
-    use tch::Device;
 
     const ALL: [Structure; 6] = [
         Structure::Entries,
@@ -276,7 +276,7 @@ mod tests {
     /// Small whole numbers, so that ties abound.
     fn score(out: i64, width: i64, seed: i64) -> Tensor {
         tch::manual_seed(seed);
-        Tensor::randint_low(-3, 4, [out, width], (Kind::Float, Device::Cpu))
+        Tensor::randint_low(-3, 4, [out, width], (Kind::Float, test_device()))
     }
 
     #[test]
@@ -315,7 +315,7 @@ mod tests {
             out in 1i64..30, width in 1i64..30, rate in 1e-3f64..=1.0, seed: u16,
         ) {
             tch::manual_seed(seed.into());
-            let score = Tensor::randn([out, width], (Kind::Float, Device::Cpu));
+            let score = Tensor::randn([out, width], (Kind::Float, test_device()));
             for structure in ALL {
                 let chosen = structure.choose(&score, rate).gather(&score);
                 let expected = chosen.to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[]);

@@ -2,6 +2,8 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::Places;
+
 /// Chosen blocks of a matrix.
 #[derive(Debug)]
 pub struct Blocks {
@@ -38,6 +40,11 @@ impl Blocks {
 
     pub(super) fn components(&self) -> i64 {
         self.runs.numel() as i64 * self.block[1]
+    }
+
+    /// The parameter seen as a list of runs.
+    pub(super) fn places(&self) -> Places<'_> {
+        Places { rows: Some(&self.runs), across: self.block[1], width: self.block[1], ..Places::default() }
     }
 
     pub(super) fn indices(&self) -> Tensor {

@@ -2,6 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::Places;
 use crate::sift::sampled::dense_gradient;
 
 /// The components of a matrix where some rows and some columns cross.
@@ -39,6 +40,11 @@ impl Grid {
     fn size(&self) -> [i64; 2] {
         let count = |chosen: &Option<Tensor>, all: i64| chosen.as_ref().map_or(all, |chosen| chosen.numel() as i64);
         [count(&self.rows, self.shape[0]), count(&self.columns, self.shape[1])]
+    }
+
+    pub(super) fn places(&self) -> Places<'_> {
+        let [_, across] = self.size();
+        Places { rows: self.rows.as_ref(), columns: self.columns.as_ref(), across, width: self.shape[1], indices: None }
     }
 
     pub(super) fn columns(&self) -> Option<&Tensor> {

@@ -16,6 +16,17 @@ use crate::kernels::slices::{as_f32, as_f32_mut, as_i32, is_contiguous_f32};
 pub use blocks::Blocks;
 pub use grid::Grid;
 
+/// Where components are: component i is the element of the parameter at `indices[i]`, or else at row · `width` + column with
+/// row = `rows[i / across]` and column = `columns[i % across]`; without a list, row and column are those numbers themselves.
+#[derive(Default)]
+pub(super) struct Places<'a> {
+    pub indices: Option<&'a Tensor>,
+    pub rows: Option<&'a Tensor>,
+    pub columns: Option<&'a Tensor>,
+    pub across: i64,
+    pub width: i64,
+}
+
 /// The selected components of a parameter.
 #[derive(Debug)]
 pub enum Selected {
@@ -49,6 +60,15 @@ impl Selected {
             Selected::Entries(indices) => indices.to_kind(Kind::Int64),
             Selected::Grid(grid) => grid.indices(),
             Selected::Blocks(blocks) => blocks.indices(),
+        }
+    }
+
+    /// Where they are, as lists that are contiguous.
+    pub(super) fn places(&self) -> Places<'_> {
+        match self {
+            Selected::Entries(indices) => Places { indices: Some(indices), ..Places::default() },
+            Selected::Grid(grid) => grid.places(),
+            Selected::Blocks(blocks) => blocks.places(),
         }
     }
 

@@ -1,9 +1,10 @@
 //! Selections by sets of components against the same components of dense tensors.
 
 use proptest::prelude::*;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use super::Selected;
+use crate::device::test_device;
 use crate::sift::sampled::dense_gradient;
 use crate::sift::select::{Criterion, GradientSum, Structure, select};
 
@@ -29,7 +30,7 @@ struct Case {
 impl Case {
     fn weight(&self) -> Tensor {
         tch::manual_seed(self.seed.into());
-        Tensor::randn(self.shape, (Kind::Float, Device::Cpu))
+        Tensor::randn(self.shape, (Kind::Float, test_device()))
     }
 
     fn selected(&self) -> Selected {
@@ -41,7 +42,7 @@ impl Case {
     fn operands(&self, kind: Kind, strided: bool) -> [Tensor; 2] {
         let [out, width] = self.shape;
         [width, out].map(|size| {
-            let options = (Kind::Double, Device::Cpu);
+            let options = (Kind::Double, test_device());
             match strided {
                 false => Tensor::randn([self.tokens, size], options).to_kind(kind),
                 true => Tensor::randn([2 * size, self.tokens], options).to_kind(kind).tr().slice(1, 1, None::<i64>, 2),
@@ -95,7 +96,7 @@ proptest! {
         }
         prop_assert!(selected.gather(&weight).equal(&at(&weight, &selected)));
         prop_assert!(selected.gather(&weight.tr().contiguous().tr()).equal(&at(&weight, &selected)));
-        let values = Tensor::randn([selected.components()], (Kind::Float, Device::Cpu));
+        let values = Tensor::randn([selected.components()], (Kind::Float, test_device()));
         let expected = weight.copy();
         let _ = expected.view(-1).index_copy_(0, &selected.indices(), &values);
         selected.write(&weight, &values);
@@ -120,13 +121,14 @@ proptest! {
 
 #[test]
 fn a_target_of_which_nothing_is_selected_has_an_empty_gradient() {
-    let none = Tensor::zeros([0], (Kind::Int64, Device::Cpu));
-    let (x, dy) = (Tensor::ones([5, 12], (Kind::Float, Device::Cpu)), Tensor::ones([5, 8], (Kind::Float, Device::Cpu)));
+    let none = Tensor::zeros([0], (Kind::Int64, test_device()));
+    let (x, dy) =
+        (Tensor::ones([5, 12], (Kind::Float, test_device())), Tensor::ones([5, 8], (Kind::Float, test_device())));
     for structure in STRUCTURES {
         let selected = structure.recognize(&[8, 12], &none);
         assert_eq!((selected.components(), selected.indices().numel()), (0, 0), "{structure:?}");
         assert!(selected.product(&x, &dy).is_none_or(|product| product.numel() == 0), "{structure:?}");
-        let weight = Tensor::ones([8, 12], (Kind::Float, Device::Cpu));
+        let weight = Tensor::ones([8, 12], (Kind::Float, test_device()));
         selected.write(&weight, &selected.gather(&weight));
         assert_eq!(weight.sum(Kind::Float).double_value(&[]), 96.0);
     }

@@ -1,5 +1,5 @@
 //! The state of all trained components: one flat fp32 vector each of master values, gradients and moments, each parameter a
-//! range of it, so that an update is a handful of vector operations whatever the number of layers.
+//! range of it, so that an update is one kernel, or a handful of vector operations, whatever the number of layers.
 
 mod reselect;
 #[cfg(test)]
@@ -8,9 +8,11 @@ mod tests;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::adamw::{AdamW, UpdateGate};
+use super::fused::{self, Fused, SlotGradient};
 use super::retired::Retired;
 use super::selected::Selected;
 use super::state::{Slot, State};
+use crate::kernels::cuda::Processor;
 pub use reselect::SavedRetired;
 
 /// A parameter to train.
@@ -29,6 +31,8 @@ pub struct TrainableParameter {
 /// Sparse slots come first, in the model's order, then dense ones.
 pub struct Values {
     slots: Vec<Slot>,
+    /// The parameter of each slot: the model's own tensor.
+    weights: Vec<Tensor>,
     state: State,
     /// Sum of the micro-batches' gradients: `[total]`.
     gradient: Tensor,
@@ -36,16 +40,20 @@ pub struct Values {
     pretrained: Tensor,
     /// Of each sparse slot the components that have left its selection; empty while none has.
     retired: Vec<Retired>,
+    /// Where the kernels run; or why tensor operations take their place.
+    processor: Result<Processor, String>,
+    fused: Option<Fused>,
 }
 
 impl Values {
     /// The state of these parameters before the first step. Gradients are summed in the type `gradient`: fp32, or where a step
     /// has one micro-batch, the type they come in.
-    pub fn new(parameters: &[TrainableParameter], gradient: Kind) -> Values {
+    /// `kernels` says where [those](super::kernels) run, or why tensor operations take their place.
+    pub fn new(parameters: &[TrainableParameter], gradient: Kind, kernels: Result<Processor, String>) -> Values {
         no_grad(|| {
             let first = parameters.first().map(|parameter| &parameter.weights);
             let (device, kind) = first.map_or((Device::Cpu, Kind::Float), |first| (first.device(), first.kind()));
-            let (mut slots, mut masters) = (Vec::new(), Vec::new());
+            let (mut slots, mut masters, mut all_weights) = (Vec::new(), Vec::new(), Vec::new());
             let (mut start, mut end_of_sparse) = (0, 0);
             let (sparse, dense): (Vec<_>, Vec<_>) =
                 parameters.iter().partition(|parameter| parameter.selected.is_some());
@@ -61,6 +69,7 @@ impl Values {
                     end_of_sparse = range.end;
                 }
                 masters.push(values.to_kind(Kind::Float));
+                all_weights.push(weights.shallow_clone());
                 slots.push(Slot { name: name.clone(), shape: weights.size(), selected, range });
             }
             let master = match &masters[..] {
@@ -71,8 +80,36 @@ impl Values {
             let gradient = master.zeros_like().to_kind(gradient);
             let (first_moment, second_moment) = (master.zeros_like(), master.zeros_like());
             let state = State { master, first_moment, second_moment, updates: 0, births: None };
-            Values { slots, gradient, state, pretrained, retired: Vec::new() }
+            let mut values = Values {
+                slots,
+                weights: all_weights,
+                gradient,
+                state,
+                pretrained,
+                retired: Vec::new(),
+                processor: kernels,
+                fused: None,
+            };
+            values.fuse();
+            values
         })
+    }
+
+    /// Prepares the kernels for the slots as they are.
+    fn fuse(&mut self) {
+        if let Ok(processor) = self.processor {
+            let kinds = [&self.gradient, &self.pretrained].map(Tensor::kind);
+            self.fused = Fused::new(processor, &self.slots, &self.weights, kinds);
+        }
+    }
+
+    /// Why tensor operations take the place of the kernels; `None` where they do not.
+    pub fn without_kernels(&self) -> Option<&str> {
+        match (&self.processor, &self.fused) {
+            (Err(reason), _) => Some(reason),
+            (Ok(_), None) if !self.slots.is_empty() => Some("parameters of a type or layout that they do not take"),
+            _ => None,
+        }
     }
 
     /// The trained parameters, sparse ones first.
@@ -95,7 +132,7 @@ impl Values {
         &self.state
     }
 
-    /// Restores a saved state: tensors of the same lengths, on any device.
+    /// Restores a saved state: tensors of the same lengths, on any device. Writes the weights.
     ///
     /// # Panics
     /// If the lengths differ.
@@ -107,6 +144,7 @@ impl Values {
         });
         self.state.updates = saved.updates;
         self.state.births = saved.births.as_ref().map(|births| births.to_device(self.state.master.device()));
+        self.write_weights();
     }
 
     /// Bytes of the indices, and of all other vectors. Components that have left the selection are in host memory and not counted.
@@ -142,13 +180,46 @@ impl Values {
         let _ = self.gradient.zero_();
     }
 
-    /// Adds a micro-batch's gradient of a slot's trained components, in their order.
-    pub fn accumulate(&mut self, slot: usize, gradient: &Tensor) {
-        let slot = &self.slots[slot];
-        no_grad(|| {
-            let mut sum = self.gradient.narrow(0, slot.range.start, slot.trained());
-            let _ = sum.g_add_(&gradient.flatten(0, -1).to_kind(sum.kind()));
+    /// Adds a micro-batch's gradients of some slots, each of another one.
+    pub fn accumulate(&mut self, gradients: &[(usize, SlotGradient)]) {
+        no_grad(|| match &self.fused {
+            Some(fused) => fused.accumulate(&self.slots, &self.gradient, gradients),
+            None => gradients.iter().for_each(|(slot, gradient)| self.add(&self.slots[*slot], gradient)),
         });
+    }
+
+    fn add(&self, slot: &Slot, gradient: &SlotGradient) {
+        let of_whole = |whole: &Tensor| match &slot.selected {
+            Some(selected) => selected.gather(whole),
+            None => whole.flatten(0, -1),
+        };
+        let trained = match gradient {
+            SlotGradient::Whole(whole) => of_whole(whole),
+            SlotGradient::Trained(trained) => trained.flatten(0, -1),
+            SlotGradient::Output(dy) => of_whole(&fused::bias_gradient(dy)),
+        };
+        let mut sum = self.gradient.narrow(0, slot.range.start, slot.trained());
+        let _ = sum.g_add_(&trained.to_kind(sum.kind()));
+    }
+
+    /// The squared norms of the trained components and of all components of gradients in the shapes of their parameters, by slot:
+    /// fp32 `[gradients, 2]` on the device.
+    pub fn squares(&self, gradients: &[(usize, &Tensor)]) -> Tensor {
+        let square = |tensor: &Tensor| tensor.to_kind(Kind::Float).square().sum(Kind::Float);
+        let squares = |&(slot, gradient): &(usize, &Tensor)| {
+            let trained = self.slots[slot].selected.as_ref().map(|selected| selected.gather(gradient));
+            Tensor::stack(&[square(trained.as_ref().unwrap_or(gradient)), square(gradient)], 0)
+        };
+        no_grad(|| match &self.fused {
+            Some(fused) => fused.squares(gradients),
+            None => Tensor::stack(&gradients.iter().map(squares).collect::<Vec<_>>(), 0),
+        })
+    }
+
+    /// Sum of the micro-batches' gradients since it was zeroed: `[total]`.
+    #[cfg(test)]
+    pub(super) fn gradient(&self) -> Tensor {
+        self.gradient.shallow_clone()
     }
 
     /// L2 norm of the accumulated gradient: fp32 scalar on the device.
@@ -156,11 +227,16 @@ impl Values {
         norm(&self.gradient)
     }
 
-    /// Takes an optimizer step with the accumulated gradient.
+    /// Takes an optimizer step with the accumulated gradient, and writes the weights.
     pub fn update(&mut self, adamw: &AdamW, learning_rate: f64, gate: &UpdateGate) {
         no_grad(|| {
+            self.state.updates += 1;
+            if let Some(fused) = &self.fused {
+                return fused.update(adamw, &self.state, [&self.gradient, &self.pretrained], gate, learning_rate);
+            }
             adamw.decay(&self.slots, &mut self.state.master, &self.pretrained, &gate.apply, learning_rate);
             adamw.update(&mut self.state, &self.gradient, gate, learning_rate);
+            self.write_weights();
         });
     }
 
@@ -169,13 +245,15 @@ impl Values {
         self.state.updates -= updates;
     }
 
-    /// Writes a slot's master values into its parameter, rounded to the parameter's dtype.
-    pub fn write_into(&self, slot: &Slot, parameter: &Tensor) {
+    /// Writes the master values into the weights, rounded to their dtype.
+    fn write_weights(&self) {
         no_grad(|| {
-            let values = self.state.master.narrow(0, slot.range.start, slot.trained()).to_kind(parameter.kind());
-            match &slot.selected {
-                Some(selected) => selected.write(parameter, &values),
-                None => parameter.shallow_clone().copy_(&values.view_as(parameter)),
+            for (slot, weights) in self.slots.iter().zip(&self.weights) {
+                let values = self.state.master.narrow(0, slot.range.start, slot.trained()).to_kind(weights.kind());
+                match &slot.selected {
+                    Some(selected) => selected.write(weights, &values),
+                    None => weights.shallow_clone().copy_(&values.view_as(weights)),
+                }
             }
         });
     }

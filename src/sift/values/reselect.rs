@@ -18,10 +18,10 @@ pub struct SavedRetired {
 impl Values {
     /// Restores the components of each sparse slot that have left its selection, and writes their values into the weights, which
     /// are still the pre-trained ones there.
-    pub fn restore_retired(&mut self, saved: &[SavedRetired], weights: impl Fn(&str) -> Tensor) {
+    pub fn restore_retired(&mut self, saved: &[SavedRetired]) {
         no_grad(|| {
-            let restored = self.slots.iter().zip(saved).map(|(slot, SavedRetired { indices, values })| {
-                let weights = weights(&slot.name).view(-1);
+            let restored = self.weights.iter().zip(saved).map(|(weights, SavedRetired { indices, values })| {
+                let weights = weights.view(-1);
                 let indices = indices.to_device(weights.device());
                 let pretrained = weights.index_select(0, &indices).to_device(Device::Cpu);
                 let _ = weights.shallow_clone().index_copy_(
@@ -46,7 +46,7 @@ impl Values {
     ///
     /// # Panics
     /// If there are not as many selections as sparse slots.
-    pub fn reselect(&mut self, selections: &[Selected], weights: impl Fn(&str) -> Tensor) -> Vec<i64> {
+    pub fn reselect(&mut self, selections: &[Selected]) -> Vec<i64> {
         assert_eq!(selections.len(), self.slots.iter().filter(|slot| slot.selected.is_some()).count());
         no_grad(|| {
             let (device, kind) = (self.state.master.device(), self.pretrained.kind());
@@ -67,7 +67,8 @@ impl Values {
             }
             let pretrained = zeros(sparse, kind);
             let (mut start, mut kept) = (0, Vec::with_capacity(selections.len()));
-            for ((slot, selection), retired) in self.slots.iter_mut().zip(selections).zip(&mut self.retired) {
+            let slots = self.slots.iter_mut().zip(&self.weights);
+            for (((slot, weights), selection), retired) in slots.zip(selections).zip(&mut self.retired) {
                 let selection = selection.to_device(device);
                 let selected = selection.indices();
                 let old_range = |vector: &Tensor| vector.narrow(0, slot.range.start, slot.range.end - slot.range.start);
@@ -78,7 +79,7 @@ impl Values {
                 let host = selected.to_device(Device::Cpu);
                 let back = Located::of(&host, &retired.indices);
 
-                let now = selection.gather(&weights(&slot.name)).to_device(Device::Cpu);
+                let now = selection.gather(weights).to_device(Device::Cpu);
                 let value = back.or(&retired.values, &now.to_kind(Kind::Float)).to_device(device);
                 new_range(&new[0]).copy_(&value);
                 for (old, new) in old.iter().zip(&new) {
@@ -109,6 +110,7 @@ impl Values {
             self.gradient = total(self.gradient.kind());
             self.state = State { master, first_moment, second_moment, updates, births: Some(births) };
             self.pretrained = pretrained;
+            self.fuse();
             kept
         })
     }

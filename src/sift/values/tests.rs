@@ -1,24 +1,30 @@
 //! Optimizer steps and selections against plain numbers.
 
-use super::super::SparseDecay;
+use super::super::{SparseDecay, kernels};
 use super::*;
+use crate::device::{on_test_device, test_device};
 
 /// A bf16 weight with every other component trained, and its gradient.
 fn trained(gradient: Kind) -> (Values, Tensor) {
     tch::manual_seed(3);
-    let weights = Tensor::randn([40, 50], (Kind::Float, Device::Cpu)).to_kind(Kind::BFloat16);
-    let selected = Tensor::arange_start_step(0, 2000, 2, (Kind::Int64, Device::Cpu));
-    let gradient_of_it = Tensor::randn([1000], (Kind::Float, Device::Cpu)).to_kind(Kind::BFloat16);
+    let weights = Tensor::randn([40, 50], (Kind::Float, test_device())).to_kind(Kind::BFloat16);
+    let selected = Tensor::arange_start_step(0, 2000, 2, (Kind::Int64, test_device()));
+    let gradient_of_it = Tensor::randn([1000], (Kind::Float, test_device())).to_kind(Kind::BFloat16);
     let parameter = TrainableParameter {
         name: "w.weight".into(),
         weights,
         selected: Some(Selected::entries(&selected, &[40, 50])),
     };
-    (Values::new(&[parameter], gradient), gradient_of_it)
+    (Values::new(&[parameter], gradient, kernels(test_device())), gradient_of_it)
 }
 
 fn entries(indices: &Tensor) -> Selected {
     Selected::entries(indices, &[40, 50])
+}
+
+/// Of an update that is applied.
+fn gate(scale: f32) -> UpdateGate {
+    UpdateGate { scale: on_test_device(Tensor::from(scale)), apply: on_test_device(Tensor::from(true)) }
 }
 
 /// A component as plain numbers.
@@ -47,26 +53,26 @@ impl Plain {
 fn components_that_are_selected_again_train_as_parameters_of_their_own() {
     let (count, kept, rate, decay) = (60i64, 14i64, 1e-2, 0.2);
     tch::manual_seed(8);
-    let weights = Tensor::randn([6, 10], (Kind::Float, Device::Cpu));
+    let weights = Tensor::randn([6, 10], (Kind::Float, test_device()));
     let start: Vec<f32> = Vec::try_from(weights.flatten(0, -1)).unwrap();
     let plain = |weight: f32| Plain { weight: weight.into(), pretrained: weight.into(), m: 0.0, v: 0.0, age: 0 };
     let mut expected: Vec<Plain> = start.into_iter().map(plain).collect();
     let adamw =
         AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::TowardPretrained(decay), dense_decay: 0.0 };
-    let chosen = |round: u64| crate::sift::select::random(count, kept + (round % 3) as i64, round);
+    let chosen = |round: u64| on_test_device(crate::sift::select::random(count, kept + (round % 3) as i64, round));
     let mut selected = chosen(0);
     let parameter = TrainableParameter {
         name: "w.weight".into(),
         weights: weights.shallow_clone(),
         selected: Some(Selected::entries(&selected, &[6, 10])),
     };
-    let mut values = Values::new(&[parameter], Kind::Float);
+    let mut values = Values::new(&[parameter], Kind::Float, kernels(test_device()));
     for round in 0..7 {
         if round > 0 {
             let before: Vec<i64> = Vec::try_from(&selected).unwrap();
             selected = chosen(round);
             let now: Vec<i64> = Vec::try_from(&selected).unwrap();
-            let stay = values.reselect(&[entries(&selected)], |_| weights.shallow_clone());
+            let stay = values.reselect(&[entries(&selected)]);
             assert_eq!(stay, [now.iter().filter(|index| before.contains(index)).count() as i64]);
             for &index in now.iter().filter(|index| !before.contains(index)) {
                 let Plain { weight, pretrained, .. } = expected[index as usize];
@@ -78,15 +84,14 @@ fn components_that_are_selected_again_train_as_parameters_of_their_own() {
                 Tensor::cat(&[master, first_moment, second_moment, &births.as_ref().unwrap().to_kind(Kind::Float)], 0)
             };
             let once = state(&values);
-            assert_eq!(values.reselect(&[entries(&selected)], |_| weights.shallow_clone()), [now.len() as i64]);
+            assert_eq!(values.reselect(&[entries(&selected)]), [now.len() as i64]);
             assert!(state(&values).equal(&once));
         }
         for _ in 0..3 {
-            let gradient = Tensor::randn([count], (Kind::Float, Device::Cpu));
+            let gradient = Tensor::randn([count], (Kind::Float, test_device()));
             values.zero_gradient();
-            values.accumulate(0, &gradient.index_select(0, &selected));
-            values.update(&adamw, rate, &UpdateGate { scale: Tensor::from(1f32), apply: Tensor::from(true) });
-            values.write_into(&values.slots()[0], &weights);
+            values.accumulate(&[(0, SlotGradient::Trained(gradient.index_select(0, &selected)))]);
+            values.update(&adamw, rate, &gate(1.0));
             for index in Vec::<i64>::try_from(&selected).unwrap() {
                 expected[index as usize].step(gradient.double_value(&[index]), rate, decay);
             }
@@ -106,19 +111,18 @@ fn components_that_are_selected_again_train_as_parameters_of_their_own() {
 #[test]
 fn a_component_that_comes_back_has_its_master_value() {
     let (mut values, _) = trained(Kind::Float);
-    let weights = Tensor::randn([40, 50], (Kind::Float, Device::Cpu)).to_kind(Kind::BFloat16);
     let master = values.state().master.get(5).double_value(&[]) + 1e-4;
     let _ = values.state.master.get(5).fill_(master);
-    let odd = Tensor::arange_start_step(1, 2000, 2, (Kind::Int64, Device::Cpu));
-    assert_eq!(values.reselect(&[entries(&odd)], |_| weights.shallow_clone()), [0]);
+    let odd = Tensor::arange_start_step(1, 2000, 2, (Kind::Int64, test_device()));
+    assert_eq!(values.reselect(&[entries(&odd)]), [0]);
     assert_eq!(values.retired()[0].indices.numel(), 1000);
-    assert_eq!(values.reselect(&[entries(&Tensor::from_slice(&[10i64, 11]))], |_| weights.shallow_clone()), [1]);
+    assert_eq!(values.reselect(&[entries(&on_test_device(Tensor::from_slice(&[10i64, 11])))]), [1]);
     // 10 is the component of index 5 in the first selection.
     assert!((values.state().master.get(0).double_value(&[]) - master).abs() < 1e-7);
     assert_eq!((values.sparse(), values.retired()[0].indices.numel()), (2, 1998));
     // A budget over all targets may leave nothing of one.
-    let none = Tensor::zeros([0], (Kind::Int64, Device::Cpu));
-    assert_eq!(values.reselect(&[entries(&none)], |_| weights.shallow_clone()), [0]);
+    let none = Tensor::zeros([0], (Kind::Int64, test_device()));
+    assert_eq!(values.reselect(&[entries(&none)]), [0]);
     assert_eq!((values.sparse(), values.updates().len(), values.retired()[0].indices.numel()), (0, 1, 2000));
 }
 
@@ -133,9 +137,8 @@ fn a_gradient_vector_in_bf16_loses_nothing_of_bf16_gradients() {
         assert_eq!(vectors, 1000 * (3 * 4 + kind.elt_size_in_bytes() as u64 + 2));
         for _ in 0..3 {
             values.zero_gradient();
-            values.accumulate(0, &gradient);
-            let gate = UpdateGate { scale: Tensor::from(0.7f32), apply: Tensor::from(true) };
-            values.update(&adamw, 1e-2, &gate);
+            values.accumulate(&[(0, SlotGradient::Trained(gradient.shallow_clone()))]);
+            values.update(&adamw, 1e-2, &gate(0.7));
         }
         (values.state().master.copy(), values.gradient_norm().double_value(&[]), values.updates())
     });

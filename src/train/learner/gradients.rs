@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 use tracing::trace_span;
 
 use crate::model::Network;
 use crate::model::backward::Gradient;
 use crate::sift::sampled::{self, GradientSampler, SampledLayer, SamplingPlan};
-use crate::sift::{Coverage, Selected, Slot, Values};
+use crate::sift::{Coverage, Selected, Slot, SlotGradient, Values, bias_gradient};
 
 /// How the gradient of a slot's single components is sampled; `None` where the dense gradient is faster, or a product of parts of
 /// it is.
@@ -19,14 +19,21 @@ pub(super) fn sampling_plan(network: &Network, slot: &Slot) -> Option<SamplingPl
     (linear && faster).then(|| SamplingPlan::new(indices, out, width))
 }
 
+/// Bytes of gradients that are kept until they are accumulated together: as many as a segment of a small model has, whose steps wait
+/// for launches.
+const TOGETHER: usize = 16 << 20;
+
 /// Accumulates the gradients of one micro-batch.
 pub(super) struct GradientSink<'a> {
-    pub values: &'a mut Values,
-    pub plans: &'a [Option<SamplingPlan>],
-    pub sampler: &'a mut GradientSampler,
-    pub coverage: &'a mut Coverage,
+    values: &'a mut Values,
+    plans: &'a [Option<SamplingPlan>],
+    sampler: &'a mut GradientSampler,
+    coverage: &'a mut Coverage,
     /// Sparse slots whose gradient mass is measured.
-    pub probed: &'a Range<usize>,
+    probed: &'a Range<usize>,
+    /// Gradients that are not accumulated yet, and their bytes.
+    pending: Vec<(usize, SlotGradient)>,
+    bytes: usize,
 }
 
 /// Layers with the same input, whose gradients are sampled together.
@@ -37,7 +44,17 @@ struct SharedInput {
     layers: Vec<(usize, Tensor)>,
 }
 
-impl GradientSink<'_> {
+impl<'a> GradientSink<'a> {
+    pub fn new(
+        values: &'a mut Values,
+        plans: &'a [Option<SamplingPlan>],
+        sampler: &'a mut GradientSampler,
+        coverage: &'a mut Coverage,
+        probed: &'a Range<usize>,
+    ) -> GradientSink<'a> {
+        GradientSink { values, plans, sampler, coverage, probed, pending: Vec::new(), bytes: 0 }
+    }
+
     /// Takes the gradients of one segment.
     pub fn take(&mut self, gradients: Vec<Gradient>) {
         // Query, key and value have the same input, which is prepared once for all three.
@@ -45,54 +62,83 @@ impl GradientSink<'_> {
         for gradient in gradients {
             match gradient {
                 Gradient::Linear { slots, x, dy } => {
+                    if let Some(slot) = slots.weight {
+                        match self.of_weight(slot, &x, &dy) {
+                            Some(gradient) => self.put(slot, gradient),
+                            None => share(&mut sampled, slot, x, dy.shallow_clone()),
+                        }
+                    }
                     if let Some(slot) = slots.bias {
-                        self.accumulate_whole(slot, &dy.sum_dim_intlist(Some(&[0i64][..]), false, Kind::Float));
-                    }
-                    let Some(slot) = slots.weight else { continue };
-                    let probed = self.probed.contains(&slot);
-                    let selected = self.values.slots()[slot].selected.as_ref().filter(|_| !probed);
-                    let product = selected.and_then(|selected| {
-                        let _span = trace_span!("sample gradients").entered();
-                        selected.product(&x, &dy)
-                    });
-                    if let Some(product) = product {
-                        self.values.accumulate(slot, &product);
-                        continue;
-                    }
-                    if self.plans[slot].is_none() || probed {
-                        self.accumulate_whole(slot, &sampled::dense_gradient(&x, &dy));
-                        continue;
-                    }
-                    match sampled.iter_mut().find(|shared| shared.x.data_ptr() == x.data_ptr()) {
-                        Some(shared) => shared.layers.push((slot, dy)),
-                        None => sampled.push(SharedInput { x, layers: vec![(slot, dy)] }),
+                        let probed = self.probed.contains(&slot);
+                        let gradient =
+                            if probed { SlotGradient::Whole(bias_gradient(&dy)) } else { SlotGradient::Output(dy) };
+                        self.put(slot, gradient);
                     }
                 }
-                Gradient::Leaf { slot, gradient } => self.accumulate_whole(slot, &gradient),
+                Gradient::Leaf { slot, gradient } => self.put(slot, SlotGradient::Whole(gradient)),
             }
         }
         for SharedInput { x, layers } in sampled {
-            let _span = trace_span!("sample gradients").entered();
+            let span = trace_span!("sample gradients").entered();
             let plans = layers.iter().filter_map(|(slot, _)| self.plans[*slot].as_ref());
             let planned: Vec<SampledLayer> =
                 layers.iter().zip(plans).map(|((_, dy), plan)| SampledLayer { dy, plan }).collect();
-            for ((slot, _), gradient) in layers.iter().zip(self.sampler.sample(&x, &planned)) {
-                self.values.accumulate(*slot, &gradient);
+            let gradients = self.sampler.sample(&x, &planned);
+            drop(span);
+            for ((slot, _), gradient) in layers.iter().zip(gradients) {
+                self.put(*slot, SlotGradient::Trained(gradient));
             }
+        }
+        self.accumulate();
+    }
+
+    /// The gradient of a linear layer's weight; `None` if it is sampled at the selected components.
+    fn of_weight(&self, slot: usize, x: &Tensor, dy: &Tensor) -> Option<SlotGradient> {
+        let probed = self.probed.contains(&slot);
+        let selected = self.values.slots()[slot].selected.as_ref().filter(|_| !probed);
+        let product = selected.and_then(|selected| {
+            let _span = trace_span!("sample gradients").entered();
+            selected.product(x, dy)
+        });
+        match product {
+            Some(product) => Some(SlotGradient::Trained(product)),
+            None if self.plans[slot].is_none() || probed => Some(SlotGradient::Whole(sampled::dense_gradient(x, dy))),
+            None => None,
         }
     }
 
-    /// Adds a whole gradient, or of a sparse slot its selected components.
-    fn accumulate_whole(&mut self, number: usize, gradient: &Tensor) {
-        let _span = trace_span!("accumulate gradients").entered();
-        let Some(selected) = &self.values.slots()[number].selected else {
-            return self.values.accumulate(number, gradient);
-        };
-        let selected = selected.gather(gradient);
-        // Sparse slots come first, so slot and target have the same number.
-        if self.probed.contains(&number) {
-            self.coverage.measure(number, gradient, &selected);
+    fn put(&mut self, slot: usize, gradient: SlotGradient) {
+        if let SlotGradient::Whole(tensor) | SlotGradient::Trained(tensor) = &gradient {
+            self.bytes += tensor.numel() * tensor.kind().elt_size_in_bytes();
         }
-        self.values.accumulate(number, &selected);
+        self.pending.push((slot, gradient));
+        if self.bytes >= TOGETHER {
+            self.accumulate();
+        }
+    }
+
+    /// Accumulates the pending gradients, and measures the gradient mass of those that are probed.
+    fn accumulate(&mut self) {
+        let _span = trace_span!("accumulate gradients").entered();
+        // Sparse slots come first, so slot and target have the same number.
+        let probed = self.pending.iter().filter_map(|(slot, gradient)| match gradient {
+            SlotGradient::Whole(whole) if self.probed.contains(slot) => Some((*slot, whole)),
+            _ => None,
+        });
+        let (targets, whole): (Vec<usize>, Vec<(usize, &Tensor)>) =
+            probed.map(|(slot, whole)| (slot, (slot, whole))).unzip();
+        if !targets.is_empty() {
+            self.coverage.put_all(&targets, &self.values.squares(&whole));
+        }
+        self.values.accumulate(&self.pending);
+        self.pending.clear();
+        self.bytes = 0;
+    }
+}
+
+fn share(shared: &mut Vec<SharedInput>, slot: usize, x: Tensor, dy: Tensor) {
+    match shared.iter_mut().find(|shared| shared.x.data_ptr() == x.data_ptr()) {
+        Some(shared) => shared.layers.push((slot, dy)),
+        None => shared.push(SharedInput { x, layers: vec![(slot, dy)] }),
     }
 }

@@ -16,7 +16,7 @@ use crate::eval::DeviceBatch;
 use crate::model::Network;
 use crate::model::backward::{self, BackwardOptions, GradTargets, mixed};
 use crate::sift::sampled::{GradientSampler, SamplingPlan};
-use crate::sift::{Coverage, SavedRetired, Selected, Slot, State, TrainableParameter, UpdateGate, Values};
+use crate::sift::{self, Coverage, SavedRetired, Selected, Slot, State, TrainableParameter, UpdateGate, Values};
 use gradients::{GradientSink, sampling_plan};
 pub use options::{LearnerOptions, StepResult};
 
@@ -57,7 +57,7 @@ impl Learner {
         // The adapters of bf16 weights are fp32.
         let mut kinds = parameters.iter().map(|parameter| parameter.weights.kind());
         let kind = kinds.next().filter(|first| narrow && kinds.all(|kind| kind == *first)).unwrap_or(Kind::Float);
-        let values = Values::new(parameters, kind);
+        let values = Values::new(parameters, kind, sift::kernels(network.parameters.device()));
         let sparse = values.slots().iter().filter(|slot| slot.selected.is_some()).count();
         let mut learner = Learner {
             targets: GradTargets::new(&network.parameters, values.slots().iter().map(|slot| slot.name.as_str())),
@@ -122,12 +122,11 @@ impl Learner {
     pub fn restore(&mut self, state: &State, coverage: &Tensor) {
         self.values.restore(state);
         self.coverage.restore(coverage, self.network.parameters.device());
-        self.write_weights();
     }
 
     /// Restores the components of each target that have left the selection.
     pub fn restore_retired(&mut self, saved: &[SavedRetired]) {
-        self.values.restore_retired(saved, |name| self.network.parameters.get(name));
+        self.values.restore_retired(saved);
     }
 
     /// Trains the components of another selection of the same targets from the next step on ([`Values::reselect`]), with the
@@ -135,7 +134,7 @@ impl Learner {
     pub fn reselect(&mut self, parameters: &[TrainableParameter], coverage: Coverage) -> Vec<i64> {
         debug_assert!(self.pending.is_empty(), "steps of the earlier selection are pending");
         let selected: Vec<Selected> = parameters.iter().filter_map(|parameter| parameter.selected.clone()).collect();
-        let kept = self.values.reselect(&selected, |name| self.network.parameters.get(name));
+        let kept = self.values.reselect(&selected);
         self.plan_gradients();
         self.coverage = coverage;
         kept
@@ -188,7 +187,6 @@ impl Learner {
         drop(clip);
         self.updating = true;
         trace_span!("adamw").in_scope(|| self.values.update(&self.options.adamw, learning_rate, &gate));
-        trace_span!("write weights").in_scope(|| self.write_weights());
         self.updating = false;
         let tokens = batches.iter().map(|batch| batch.tokens).sum();
         self.pending.push(PendingStep { step, learning_rate, tokens, numbers, coverage_before });
@@ -247,13 +245,6 @@ impl Learner {
         (step + 1).is_multiple_of(self.options.probe_every)
     }
 
-    /// Copies the master values into the weights.
-    fn write_weights(&self) {
-        for slot in self.values.slots() {
-            self.values.write_into(slot, &self.network.parameters.get(&slot.name));
-        }
-    }
-
     /// Sparse slots whose gradient mass is measured in a step.
     fn probed(&self, step: u64) -> Range<usize> {
         let targets = self.values.slots().iter().filter(|slot| slot.selected.is_some()).count();
@@ -266,13 +257,8 @@ impl Learner {
         let batch = DeviceBatch::new(batch, self.network.parameters.device());
         let chain = self.network.segments(&batch.inputs);
         let objective = self.network.objective(&batch.targets, 1.0 / targets as f64);
-        let mut sink = GradientSink {
-            values: &mut self.values,
-            plans: &self.plans,
-            sampler: &mut self.sampler,
-            coverage: &mut self.coverage,
-            probed,
-        };
+        let (values, plans, sampler) = (&mut self.values, &self.plans, &mut self.sampler);
+        let mut sink = GradientSink::new(values, plans, sampler, &mut self.coverage, probed);
         backward::gradients(&*chain, &self.targets, options, &objective, &mut |gradients| sink.take(gradients))
     }
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::byte_tokenizer;
+use crate::place;
 
 use InstructionFormat::{Alpaca, Messages, PromptCompletion, ShareGpt};
 
@@ -100,7 +101,7 @@ fn sum(number: usize) -> Value {
 }
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+    place::fixture(name)
 }
 
 #[test]
@@ -556,7 +557,7 @@ fn a_run_says_how_rows_were_read_and_which_are_left_out() {
     );
     fs::write(&preset, text).unwrap();
     let run = |arguments: &[&str]| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_finesift"))
+        let output = std::process::Command::new(place::program())
             .args(arguments)
             .args([preset.as_os_str(), "--device".as_ref(), "cpu".as_ref(), "--runs".as_ref(), runs.as_os_str()])
             .output()

@@ -16,6 +16,7 @@ use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use tch::{Device, Kind};
 
+use crate::place;
 use crate::run::{complete, finish, spawn, turn};
 use crate::tiny::Tiny;
 
@@ -24,7 +25,7 @@ const CLASSES: [&str; 3] = ["bad", "fair", "good"];
 /// A classifier with a random head of three classes, whose texts have these classes.
 fn classifier() -> Tiny {
     let tiny = Tiny::new(0.0);
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-bert/model.safetensors");
+    let fixture = place::fixture("models/tiny-bert/model.safetensors");
     fs::copy(fixture, tiny.path("model/model.safetensors")).unwrap();
     write_labels(&tiny.path("model"), &CLASSES);
     let mut texts = String::from("text,label\n");
@@ -297,7 +298,7 @@ fn a_submission_and_scores_of_a_task_go_by_name() {
 }
 
 fn program(tiny: &Tiny, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_finesift"));
+    let mut command = Command::new(place::program());
     let output = command.current_dir(tiny.path("")).args(arguments).env("HF_HUB_OFFLINE", "1").output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))

@@ -8,8 +8,10 @@ use finesift::data::{
     self, Columns, Dataset, Example, HeldOut, Label, LabelKind, LabelSet, LabelledSource, ReadOptions,
 };
 
+use crate::place;
+
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases/labels").join(name)
+    place::fixture("cases/labels").join(name)
 }
 
 /// Reads a training and an evaluation file.
@@ -131,7 +133,7 @@ fn a_class_without_training_examples_is_named() {
 
 #[test]
 fn label_columns_are_read_as_pandas_and_datasets_read_them() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/differential/labels.json");
+    let path = place::fixture("differential/labels.json");
     let cases: Vec<serde_json::Value> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     assert!(cases.len() >= 300);
     let folder = tempfile::tempdir().unwrap();

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::hub_server::{COMMIT, HubServer};
+use crate::place;
 use crate::run::turn;
 use crate::tiny::Tiny;
 
@@ -29,7 +30,7 @@ fn finesift(tiny: &Tiny, folder: &str, arguments: &[&str]) -> String {
 
 #[track_caller]
 fn finesift_with_hub(tiny: &Tiny, folder: &str, arguments: &[&str], endpoint: Option<&str>) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_finesift"))
+    let output = Command::new(place::program())
         .args(arguments)
         .current_dir(tiny.path(folder))
         .env("HF_HUB_OFFLINE", if endpoint.is_some() { "0" } else { "1" })

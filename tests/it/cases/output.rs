@@ -6,11 +6,12 @@ use std::time::{Duration, SystemTime};
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::place;
 use crate::runs_screen::SampleRuns;
 
 /// The program among sample runs.
 fn finesift(samples: &SampleRuns) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_finesift"));
+    let mut command = Command::new(place::program());
     command.current_dir(samples.path()).env("FINESIFT_RUNS", ".").stdin(Stdio::null());
     command.env("XDG_CONFIG_HOME", samples.path().join("config"));
     command

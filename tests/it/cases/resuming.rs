@@ -11,6 +11,7 @@ use finesift::runs::checkpoint::{self, StoredCheckpoint};
 use finesift::runs::{History, RunEnd, read_events};
 use finesift::train::CheckpointSelector::{self, Newest};
 
+use crate::place;
 use crate::pty::Pty;
 use crate::resume::{NEWEST, numbers, state};
 use crate::run::{complete, finish, resume, resume_with, spawn, stopped_at, turn};
@@ -291,7 +292,7 @@ fn a_run_whose_output_cannot_be_written_is_not_lost() {
     let tiny = tiny();
     fs::write(tiny.path("tiny.toml"), tiny.preset("epochs = 1")).unwrap();
     let train = |name: &str, stdout: Stdio, format: &str| {
-        let mut command = Program::new(env!("CARGO_BIN_EXE_finesift"));
+        let mut command = Program::new(place::program());
         command.current_dir(tiny.path("")).env("OMP_NUM_THREADS", "1").env_remove("FINESIFT_RUNS");
         command.args(["train", "tiny.toml", "--device", "cpu", "--run", name, format]).stdin(Stdio::null());
         let output = command.stdout(stdout).output().unwrap();

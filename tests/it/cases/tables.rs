@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use finesift::Usage;
@@ -11,6 +11,8 @@ use finesift::data::records::Objects;
 use finesift::data::{self, Columns, Dataset, HeldOut, LabelledSource, ReadOptions, Task};
 use flate2::write::GzEncoder;
 use tempfile::TempDir;
+
+use crate::place;
 
 /// A folder of data files.
 struct Files(TempDir);
@@ -428,7 +430,7 @@ fn errors_of_json_name_line_and_column() {
 #[test]
 fn nulls_that_a_parquet_file_fills_in_are_absent_keys() {
     let objects = |name: &str| {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases/tables").join(name);
+        let path = place::fixture("cases/tables").join(name);
         let mut all = Vec::new();
         let objects = Objects::open(&path).unwrap();
         let _notes = objects.for_each(&|_| {}, |object| {

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use finesift::data::{Example, Label, TextTokenizer};
 use serde_json::Value;
 
+use crate::place;
+
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/differential/vocabulary")
+    place::fixture("differential/vocabulary")
 }
 
 fn copy_of(name: &str) -> tempfile::TempDir {

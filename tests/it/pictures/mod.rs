@@ -10,6 +10,7 @@ use std::process::Command;
 use finesift::ui::screenshot::{ScreenColours, svg};
 use vt100::Screen;
 
+use crate::place;
 use crate::pty::Pty;
 use animation::Animation;
 
@@ -91,7 +92,7 @@ fn record_the_pictures() {
 
 /// A demo run without a screen, with another selection.
 fn train(folder: &Path, cache: &str, select: &str) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_finesift"));
+    let mut command = Command::new(place::program());
     command.args(["train", "demo", "--headless", "--device", "cpu"]);
     command.args(["--set", &format!("sift.select={select}"), "--run", &format!("demo-{select}")]);
     command.current_dir(folder).env_remove("FINESIFT_RUNS");

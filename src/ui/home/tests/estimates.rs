@@ -121,7 +121,7 @@ fn the_batch_that_is_chosen_is_shown_or_why_there_is_none() {
     let text = of(AutoBatch::Unknown("known once the model is downloaded".into()), (120, 40)).text();
     assert!(text.contains("batch     auto: known once the model is downloaded"), "{text}");
     let text = of(AutoBatch::NothingFits(why.into()), (120, 40)).text();
-    assert!(text.contains("not one example fits") && text.contains("(5.2 GiB)"), "{text}");
+    assert!(text.contains("not one example fits") && text.contains("checkpointing = true (5.2"), "{text}");
 }
 
 #[test]
