@@ -19,7 +19,7 @@ use crate::Usage;
 use crate::system::GpuRef;
 pub use libtorch::{GpuSupport, Libtorch, load_nvrtc};
 #[cfg(test)]
-pub(crate) use test_device::{on_test_device, test_device};
+pub(crate) use test_device::{generator_turn, on_test_device, random_tensor, test_device};
 
 /// A value of `--device`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

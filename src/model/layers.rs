@@ -201,6 +201,7 @@ mod tests {
 
     use super::super::tape::{LinearSlots, RecordedLayer};
     use super::*;
+    use crate::device::random_tensor;
 
     /// The layer and its input gradient in double precision, by libtorch's own layer.
     fn expected(linear: &Linear, x: &Tensor, dy: &Tensor) -> (Tensor, Tensor) {
@@ -214,12 +215,12 @@ mod tests {
         for (rows, length, inputs, outputs, bias) in
             [(1, 256, 1, 1, true), (32, 8, 16, 48, true), (300, 1, 70, 33, false), (3, 101, 130, 2, true)]
         {
-            let random = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
-            let bias = bias.then(|| random(&[outputs]));
-            let weight = random(&[outputs, inputs]);
+            let bias = bias.then(|| random_tensor(&[outputs], 1));
+            let weight = random_tensor(&[outputs, inputs], 2);
             let linear = Linear { name: "layer".into(), inputs, outputs, weight, bias, adapter: None };
-            let dy = random(&[rows, length, outputs]);
-            for x in [random(&[rows, length, inputs]), random(&[length, rows, inputs]).transpose(0, 1)] {
+            let dy = random_tensor(&[rows, length, outputs], 3);
+            let strided = random_tensor(&[length, rows, inputs], 5).transpose(0, 1);
+            for x in [random_tensor(&[rows, length, inputs], 4), strided] {
                 let (y, dx) = expected(&linear, &x, &dy);
                 let x = x.set_requires_grad(true);
                 let slots = LinearSlots { weight: Some(0), bias: None };

@@ -131,7 +131,7 @@ impl AdamW {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::{on_test_device, test_device};
+    use crate::device::{on_test_device, random_tensor};
 
     fn gate(scale: f32, apply: bool) -> UpdateGate {
         UpdateGate { scale: on_test_device(Tensor::from(scale)), apply: on_test_device(Tensor::from(apply)) }
@@ -140,9 +140,8 @@ mod tests {
     #[test]
     fn an_update_in_parts_is_the_update_as_a_whole() {
         let adamw = AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 };
-        tch::manual_seed(5);
-        let random = |length: i64| Tensor::randn([length], (Kind::Float, test_device()));
-        let (master, gradients) = (random(UPDATE_PART + 5), [random(UPDATE_PART + 5), random(UPDATE_PART + 5)]);
+        let random = |seed| on_test_device(random_tensor(&[UPDATE_PART + 5], seed));
+        let (master, gradients) = (random(5), [random(6), random(7)]);
         let moved = |start: i64, length: i64| {
             let part = |vector: &Tensor| vector.narrow(0, start, length).copy();
             let (first_moment, second_moment) = (part(&master).zeros_like(), part(&master).zeros_like());

@@ -1,20 +1,12 @@
 //! Each operation against tensor operations in double precision, differentiated by libtorch.
 
 use proptest::prelude::*;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use tch::Device;
 
 use super::*;
 use crate::device::autograd::gradients;
+use crate::device::{generator_turn, random_tensor};
 use crate::kernels::Mask;
-
-/// Numbers in [-3, 3), which do not depend on libtorch's generator.
-fn random(shape: &[i64], seed: u64) -> Tensor {
-    let mut generator = ChaCha8Rng::seed_from_u64(seed);
-    let numbers: Vec<f32> = (0..shape.iter().product()).map(|_| generator.random_range(-3.0..3.0)).collect();
-    Tensor::from_slice(&numbers).reshape(shape)
-}
 
 /// Outputs and gradients of an operation on fp32 tensors and of the same by tensor operations on double ones.
 fn check<const INPUTS: usize>(
@@ -24,7 +16,7 @@ fn check<const INPUTS: usize>(
 ) {
     let wide = inputs.each_ref().map(|input| input.to_kind(Kind::Double).set_requires_grad(true));
     let expected = reference(&wide);
-    let dy = random(&expected.size(), 99);
+    let dy = random_tensor(&expected.size(), 99);
     let expected_gradients = gradients(&expected, &dy.to_kind(Kind::Double), &wide.each_ref());
     let leaves = inputs.each_ref().map(|input| input.copy().set_requires_grad(true));
     // Operands may be given up, which leaves cannot be; and an operand is often a view.
@@ -56,19 +48,19 @@ proptest! {
 
     #[test]
     fn a_gated_activation_is_that_of_tensor_operations(rows in 1i64..6, width in 1i64..70, seed in 0u64..100) {
-        let inputs = [random(&[rows, 3, width], seed), random(&[rows, 3, width], seed + 1000)];
+        let inputs = [random_tensor(&[rows, 3, width], seed), random_tensor(&[rows, 3, width], seed + 1000)];
         check(inputs, |[gate, up]| swiglu(gate, up), |[gate, up]| gate.silu() * up);
     }
 
     #[test]
     fn a_gelu_is_that_of_tensor_operations(rows in 1i64..6, width in 1i64..70, seed in 0u64..100) {
-        check([random(&[rows, 3, width], seed) * 2.0], |[x]| gelu(x), |[x]| x.gelu("none"));
+        check([random_tensor(&[rows, 3, width], seed) * 2.0], |[x]| gelu(x), |[x]| x.gelu("none"));
     }
 
     #[test]
     // In a row of a few numbers the gradient is a small difference of large ones.
     fn an_rms_norm_is_that_of_tensor_operations(rows in 1i64..6, width in 8i64..70, seed in 0u64..100) {
-        let inputs = [random(&[rows, 2, width], seed), random(&[width], seed + 1000)];
+        let inputs = [random_tensor(&[rows, 2, width], seed), random_tensor(&[width], seed + 1000)];
         check(inputs, |[x, weight]| rms_norm(&x, &weight, 1e-5), |[x, weight]| reference_rms_norm(x, weight, 1e-5));
     }
 
@@ -78,14 +70,14 @@ proptest! {
         shared: bool,
         seed in 0u64..100,
     ) {
-        let angles = random(&[if shared { 1 } else { rows }, 1, length, half], seed + 1000);
+        let angles = random_tensor(&[if shared { 1 } else { rows }, 1, length, half], seed + 1000);
         let (cos, sin) = (angles.cos(), angles.sin());
         let (wide_cos, wide_sin) = (cos.to_kind(Kind::Double), sin.to_kind(Kind::Double));
         // By token in memory, as linear layers give it, and by head.
-        let by_token = [random(&[rows, length, heads, 2 * half], seed)];
+        let by_token = [random_tensor(&[rows, length, heads, 2 * half], seed)];
         let reference = |[x]: &[Tensor; 1]| reference_rotation(&x.transpose(1, 2), &wide_cos, &wide_sin);
         check(by_token, |[x]| rotate(&x.transpose(1, 2), &cos, &sin), reference);
-        let by_head = [random(&[rows, heads, length, 2 * half], seed)];
+        let by_head = [random_tensor(&[rows, heads, length, 2 * half], seed)];
         let reference = |[x]: &[Tensor; 1]| reference_rotation(x, &wide_cos, &wide_sin);
         check(by_head, |[x]| rotate(&x, &cos, &sin), reference);
     }
@@ -94,7 +86,7 @@ proptest! {
     fn cross_entropy_and_its_gradient_are_those_of_tensor_operations(
         rows in 1i64..6, classes in 1i64..70, scale in 0.01f64..2.0, spread in 0.0f64..60.0, seed in 0u64..100,
     ) {
-        let logits = random(&[rows, classes], seed) * spread;
+        let logits = random_tensor(&[rows, classes], seed) * spread;
         let labels = Tensor::from_slice(&(0..rows).map(|row| (row * 7 + seed as i64) % classes).collect::<Vec<_>>());
         let wide = logits.to_kind(Kind::Double).set_requires_grad(true);
         let none = None::<&Tensor>;
@@ -123,7 +115,7 @@ proptest! {
     ) {
         let heads = group * kv_heads;
         let inputs = [(heads, 0), (kv_heads, 1), (kv_heads, 2)]
-            .map(|(heads, number)| random(&[rows, length, heads, dim], seed + 1000 * number) * 0.3);
+            .map(|(heads, number)| random_tensor(&[rows, length, heads, dim], seed + 1000 * number) * 0.3);
         let examples = (0..rows as usize).map(|row| row * length as usize..(row + 1) * length as usize);
         let mask = if causal { Mask::Causal } else { Mask::Full };
         let ours = |inputs: [Tensor; 3]| {
@@ -145,6 +137,7 @@ proptest! {
 
 /// An operation on a tensor of ones with the same random numbers, and its gradient.
 fn seeded(operation: impl Fn(Tensor) -> Tensor, seed: i64) -> (Tensor, Tensor) {
+    let _turn = generator_turn();
     tch::manual_seed(seed);
     let leaf = Tensor::ones([4, 5, 100], (Kind::Float, Device::Cpu)).set_requires_grad(true);
     let output = operation(&leaf * 1.0);
@@ -181,7 +174,7 @@ fn attention_with_dropout_repeats_by_seed_and_keeps_the_expectation() {
 
 #[test]
 fn operations_in_bf16_round_where_tensor_operations_do() {
-    let bf16 = |shape: &[i64], seed: u64| random(shape, seed).to_kind(Kind::BFloat16);
+    let bf16 = |shape: &[i64], seed: u64| random_tensor(shape, seed).to_kind(Kind::BFloat16);
     // Of two roundings one may go the other way.
     let close = |got: &Tensor, expected: &Tensor| {
         let off = (got.to_kind(Kind::Float) - expected.to_kind(Kind::Float)).abs();
@@ -205,7 +198,7 @@ fn operations_in_bf16_round_where_tensor_operations_do() {
         let inputs = [bf16(&[4, 3, width], 1), bf16(&[4, 3, width], 2)];
         compare(&inputs, &|x| swiglu(x[0].shallow_clone(), x[1].shallow_clone()), &|x| x[0].silu() * &x[1]);
     }
-    let angles = random(&[1, 1, 7, 5], 3);
+    let angles = random_tensor(&[1, 1, 7, 5], 3);
     let (cos, sin) = (angles.cos().to_kind(Kind::BFloat16), angles.sin().to_kind(Kind::BFloat16));
     let inputs = [bf16(&[2, 7, 3, 10], 4)];
     let ours = |x: &[Tensor]| rotate(&x[0].transpose(1, 2), &cos, &sin);
@@ -215,8 +208,9 @@ fn operations_in_bf16_round_where_tensor_operations_do() {
 #[test]
 fn an_rms_norm_in_bf16_is_that_of_tensor_operations_in_double_precision() {
     for (rows, width) in [(1, 64), (7, 300), (3, 2000)] {
-        let (x, weight) = (random(&[rows, width], 5), random(&[width], 6));
-        let [x, weight, dy] = [x, weight, random(&[rows, width], 7)].map(|tensor| tensor.to_kind(Kind::BFloat16));
+        let (x, weight) = (random_tensor(&[rows, width], 5), random_tensor(&[width], 6));
+        let [x, weight, dy] =
+            [x, weight, random_tensor(&[rows, width], 7)].map(|tensor| tensor.to_kind(Kind::BFloat16));
         let wide = [&x, &weight].map(|tensor| tensor.to_kind(Kind::Double).set_requires_grad(true));
         let expected = reference_rms_norm(&wide[0], &wide[1], 1e-5);
         let expected_gradients = gradients(&expected, &dy.to_kind(Kind::Double), &[&wide[0], &wide[1]]);

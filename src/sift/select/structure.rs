@@ -257,7 +257,7 @@ fn rows_and_columns(square: &Tensor, rows: i64, columns: i64) -> (Tensor, Tensor
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::test_device;
+    use crate::device::{on_test_device, random_tensor};
     use proptest::prelude::*;
 
     const ALL: [Structure; 6] = [
@@ -274,9 +274,8 @@ mod tests {
     }
 
     /// Small whole numbers, so that ties abound.
-    fn score(out: i64, width: i64, seed: i64) -> Tensor {
-        tch::manual_seed(seed);
-        Tensor::randint_low(-3, 4, [out, width], (Kind::Float, test_device()))
+    fn score(out: i64, width: i64, seed: u64) -> Tensor {
+        on_test_device(random_tensor(&[out, width], seed)).round()
     }
 
     #[test]
@@ -314,8 +313,7 @@ mod tests {
         fn the_mass_of_a_structure_is_that_of_the_components_it_chooses(
             out in 1i64..30, width in 1i64..30, rate in 1e-3f64..=1.0, seed: u16,
         ) {
-            tch::manual_seed(seed.into());
-            let score = Tensor::randn([out, width], (Kind::Float, test_device()));
+            let score = on_test_device(random_tensor(&[out, width], seed.into()));
             for structure in ALL {
                 let chosen = structure.choose(&score, rate).gather(&score);
                 let expected = chosen.to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[]);

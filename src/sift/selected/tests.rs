@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tch::{Kind, Tensor};
 
 use super::Selected;
-use crate::device::test_device;
+use crate::device::{on_test_device, random_tensor, test_device};
 use crate::sift::sampled::dense_gradient;
 use crate::sift::select::{Criterion, GradientSum, Structure, select};
 
@@ -29,8 +29,7 @@ struct Case {
 
 impl Case {
     fn weight(&self) -> Tensor {
-        tch::manual_seed(self.seed.into());
-        Tensor::randn(self.shape, (Kind::Float, test_device()))
+        on_test_device(random_tensor(&self.shape, self.seed.into()))
     }
 
     fn selected(&self) -> Selected {
@@ -41,11 +40,11 @@ impl Case {
     /// x and dy in this dtype; strided as they are where a layer's input is a part of a larger tensor.
     fn operands(&self, kind: Kind, strided: bool) -> [Tensor; 2] {
         let [out, width] = self.shape;
-        [width, out].map(|size| {
-            let options = (Kind::Double, test_device());
+        [(width, 1), (out, 2)].map(|(size, number)| {
+            let random = |shape| on_test_device(random_tensor(shape, u64::from(self.seed) + number)).to_kind(kind);
             match strided {
-                false => Tensor::randn([self.tokens, size], options).to_kind(kind),
-                true => Tensor::randn([2 * size, self.tokens], options).to_kind(kind).tr().slice(1, 1, None::<i64>, 2),
+                false => random(&[self.tokens, size]),
+                true => random(&[2 * size, self.tokens]).tr().slice(1, 1, None::<i64>, 2),
             }
         })
     }
@@ -96,7 +95,7 @@ proptest! {
         }
         prop_assert!(selected.gather(&weight).equal(&at(&weight, &selected)));
         prop_assert!(selected.gather(&weight.tr().contiguous().tr()).equal(&at(&weight, &selected)));
-        let values = Tensor::randn([selected.components()], (Kind::Float, test_device()));
+        let values = on_test_device(random_tensor(&[selected.components()], u64::from(case.seed) + 1));
         let expected = weight.copy();
         let _ = expected.view(-1).index_copy_(0, &selected.indices(), &values);
         selected.write(&weight, &values);

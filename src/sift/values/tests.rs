@@ -2,14 +2,13 @@
 
 use super::super::{SparseDecay, kernels};
 use super::*;
-use crate::device::{on_test_device, test_device};
+use crate::device::{on_test_device, random_tensor, test_device};
 
 /// A bf16 weight with every other component trained, and its gradient.
 fn trained(gradient: Kind) -> (Values, Tensor) {
-    tch::manual_seed(3);
-    let weights = Tensor::randn([40, 50], (Kind::Float, test_device())).to_kind(Kind::BFloat16);
+    let weights = on_test_device(random_tensor(&[40, 50], 3)).to_kind(Kind::BFloat16);
     let selected = Tensor::arange_start_step(0, 2000, 2, (Kind::Int64, test_device()));
-    let gradient_of_it = Tensor::randn([1000], (Kind::Float, test_device())).to_kind(Kind::BFloat16);
+    let gradient_of_it = on_test_device(random_tensor(&[1000], 4)).to_kind(Kind::BFloat16);
     let parameter = TrainableParameter {
         name: "w.weight".into(),
         weights,
@@ -52,8 +51,7 @@ impl Plain {
 #[test]
 fn components_that_are_selected_again_train_as_parameters_of_their_own() {
     let (count, kept, rate, decay) = (60i64, 14i64, 1e-2, 0.2);
-    tch::manual_seed(8);
-    let weights = Tensor::randn([6, 10], (Kind::Float, test_device()));
+    let weights = on_test_device(random_tensor(&[6, 10], 8));
     let start: Vec<f32> = Vec::try_from(weights.flatten(0, -1)).unwrap();
     let plain = |weight: f32| Plain { weight: weight.into(), pretrained: weight.into(), m: 0.0, v: 0.0, age: 0 };
     let mut expected: Vec<Plain> = start.into_iter().map(plain).collect();
@@ -87,8 +85,8 @@ fn components_that_are_selected_again_train_as_parameters_of_their_own() {
             assert_eq!(values.reselect(&[entries(&selected)]), [now.len() as i64]);
             assert!(state(&values).equal(&once));
         }
-        for _ in 0..3 {
-            let gradient = Tensor::randn([count], (Kind::Float, test_device()));
+        for update in 0..3 {
+            let gradient = on_test_device(random_tensor(&[count], 100 + 3 * round + update));
             values.zero_gradient();
             values.accumulate(&[(0, SlotGradient::Trained(gradient.index_select(0, &selected)))]);
             values.update(&adamw, rate, &gate(1.0));
