@@ -22,8 +22,24 @@ const OOM_MESSAGES: [&str; 7] = [
 /// An allocation failed.
 #[derive(Debug)]
 pub struct OutOfMemory {
-    /// The message of the allocator.
+    /// The message of the allocator, up to what it tried to allocate.
     pub message: String,
+}
+
+/// What the messages of libtorch's allocators have before the number of bytes.
+const TRIED: &str = "ried to allocate ";
+
+impl OutOfMemory {
+    /// Bytes that the allocator tried to allocate, if it says so.
+    #[cfg(any(feature = "torch", test))]
+    pub fn attempted(&self) -> Option<u64> {
+        let (_, rest) = self.message.split_once(TRIED)?;
+        let mut words = rest.split_whitespace();
+        let (number, unit) = (words.next()?.parse::<f64>().ok()?, words.next()?);
+        let units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+        let power = units.iter().position(|known| unit.trim_end_matches('.') == *known)?;
+        Some((number * 1024f64.powi(power as i32)) as u64)
+    }
 }
 
 impl fmt::Display for OutOfMemory {
@@ -72,8 +88,10 @@ fn out_of_memory(panic: &str) -> Option<OutOfMemory> {
     let message = message.split("\\n").next().unwrap_or(message);
     let message = message.strip_suffix("\")").unwrap_or(message);
     // From libtorch: [enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: …
-    let message = message.rsplit("err == 0. ").next().unwrap_or(message).to_owned();
-    Some(OutOfMemory { message })
+    let message = message.rsplit("err == 0. ").next().unwrap_or(message);
+    // What follows is about everything else on the GPU, and about settings of the allocator.
+    let end = message.find(TRIED).and_then(|at| Some(at + message[at..].find(". ")?)).unwrap_or(message.len());
+    Some(OutOfMemory { message: message[..end].to_owned() })
 }
 
 /// Running out of memory is reported as an error, so the message of the panic is not printed.
@@ -107,11 +125,19 @@ mod tests {
         };
         let error = torch("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1 GiB free");
         assert!(error.is::<OutOfMemory>());
-        let expected =
-            "out of memory (CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1 GiB free); nvidia-smi";
+        let expected = "out of memory (CUDA out of memory. Tried to allocate 2.00 GiB); nvidia-smi";
         assert!(error.to_string().starts_with(expected), "{error}");
+        let attempted = |error: &anyhow::Error| error.downcast_ref::<OutOfMemory>().and_then(OutOfMemory::attempted);
+        assert_eq!(attempted(&error), Some(2 << 30));
+        let error = torch(
+            "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: you tried to allocate \
+             4096 bytes. Error code 12 (Cannot allocate memory)",
+        );
+        let expected = "out of memory (DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096 bytes)";
+        assert_eq!((error.to_string().as_str(), attempted(&error)), (expected, Some(4096)));
         let error = torch("[enforce fail at x.cpp:1] err == 0. CPUAllocator: can't allocate memory (Error 12)");
         assert_eq!(error.to_string(), "out of memory (CPUAllocator: can't allocate memory (Error 12))");
+        assert_eq!(attempted(&error), None);
         let bare = catch_panic(|| -> Result<()> { panic!("Torch(\"could not create a primitive\")") }).unwrap_err();
         assert_eq!(bare.to_string(), "out of memory (could not create a primitive)");
         let error = torch("mat1 and mat2 shapes cannot be multiplied");

@@ -13,10 +13,10 @@ use crate::data::instruct::{self, PromptEncoder};
 use crate::data::{
     self, Batch, BatchLabels, BatchSampler, Columns, HeldOut, LabelledSource, ReadOptions, TextTokenizer, Tokenized,
 };
-use crate::estimate::{ModelEstimate, StepShape};
+use crate::estimate::{RunShape, SmallerBatch, StepShape};
 use crate::hub::Hub;
 use crate::inputs;
-use crate::model::{Head, Layout, LoadOptions, LoraConfig, ModelConfig, Network, NetworkShape, stored_outputs};
+use crate::model::{Head, Layout, LoadOptions, LoraConfig, ModelConfig, Network, stored_outputs};
 use crate::protocol::HeadRows;
 use crate::sift::Rules;
 use crate::sift::select::Structure;
@@ -125,16 +125,24 @@ impl Setup {
         }
     }
 
-    /// The memory estimate of training with these rules.
-    pub fn estimate(&self, spec: &Spec, gpu: bool, rules: &Rules, adapters: Option<&LoraConfig>) -> ModelEstimate {
+    /// What the memory of training with these rules follows from.
+    pub fn shape(&self, spec: &Spec, gpu: bool, rules: &Rules, adapters: Option<&LoraConfig>) -> RunShape {
         let (rows, length) = self.largest();
-        let step = StepShape {
-            checkpointing: spec.checkpointing,
-            dropout: spec.dropout,
-            ..StepShape::single(spec.dtype, gpu, rows as u64, length as u64)
-        };
-        let network = NetworkShape { config: &self.config, labels: self.labels, adapters };
-        ModelEstimate::of(network, rules, step)
+        RunShape {
+            config: self.config.clone(),
+            labels: self.labels,
+            rules: rules.clone(),
+            adapters: adapters.cloned(),
+            step: StepShape {
+                checkpointing: spec.checkpointing,
+                dropout: spec.dropout,
+                ..StepShape::single(spec.dtype, gpu, rows as u64, length as u64)
+            },
+            smaller_batch: match spec.inputs {
+                BenchInputs::Batches { .. } => SmallerBatch::None,
+                BenchInputs::Random { .. } | BenchInputs::File { .. } => SmallerBatch::FewerExamples,
+            },
+        }
     }
 
     /// Rows and length of the batch with the most tokens.

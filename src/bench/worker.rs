@@ -17,6 +17,8 @@ use crate::data::Batch;
 use crate::device;
 use crate::device::matmul::{MatmulPrecision, Unsupported};
 use crate::device::shim::{TensorCount, count_tensors};
+use crate::estimate::advice::Settings;
+use crate::estimate::oom::{self, MemoryContext};
 use crate::eval::DeviceBatch;
 use crate::model::{Network, ParameterSpec};
 use crate::panics::catch_panic;
@@ -30,6 +32,8 @@ pub struct Worker {
     learning_rate: f64,
     stepper: Stepper,
     device: Device,
+    /// For the error when memory runs out.
+    memory: MemoryContext,
     /// Steps run so far.
     step: usize,
     /// Of what was made since the model was loaded, up to the first timed step. On a CPU only.
@@ -110,16 +114,22 @@ impl Worker {
             network.add_adapters(adapters, spec.seed);
         }
         let count = if device == Device::Cpu { Some(count_tensors()?) } else { None };
+        let shape = setup.shape(spec, device != Device::Cpu, &rules, adapters.as_ref());
+        let memory = MemoryContext { shape, device, settings: Settings::Bench };
         let estimate = match method {
             // The estimate is of training; a forward pass alone keeps no activations.
             Method::Forward => Vec::new(),
-            _ => setup.estimate(spec, device != Device::Cpu, &rules, adapters.as_ref()).memory,
+            _ => memory.shape.estimate().memory,
         };
         let plan =
             estimate.into_iter().map(|part| EstimatedPart { part: part.name.into(), bytes: part.bytes }).collect();
         let stepper = match method {
             Method::Forward => Stepper::Forward(Box::new(network)),
-            _ => Stepper::Training(Box::new(learner(spec, method, &setup, network, &rules)?)),
+            _ => {
+                let selecting = [setup.batch(0)];
+                let learner = oom::explain(&memory, &selecting, || learner(spec, method, &selecting, network, &rules))?;
+                Stepper::Training(Box::new(learner))
+            }
         };
         let trained = match &stepper {
             Stepper::Forward(_) => 0,
@@ -138,8 +148,16 @@ impl Worker {
             setup: seconds,
             plan,
         };
-        let worker =
-            Worker { setup, learning_rate: spec.learning_rate, stepper, device, step: 0, count, _precision: precision };
+        let worker = Worker {
+            setup,
+            learning_rate: spec.learning_rate,
+            stepper,
+            device,
+            memory,
+            step: 0,
+            count,
+            _precision: precision,
+        };
         Ok((worker, start))
     }
 
@@ -153,9 +171,11 @@ impl Worker {
         let tokens = batch.tokens;
         let mut step = || match &mut self.stepper {
             Stepper::Forward(network) => Ok(forward(network, &batch)),
-            Stepper::Training(learner) => learner
-                .step(self.step as u64, std::slice::from_ref(&batch), self.learning_rate)
-                .map(|result| result.loss),
+            Stepper::Training(learner) => {
+                let batches = std::slice::from_ref(&batch);
+                let step = || learner.step(self.step as u64, batches, self.learning_rate);
+                oom::explain(&self.memory, batches, step).map(|result| result.loss)
+            }
         };
         let (start, usage) = (Instant::now(), ResourceUsage::now());
         let (mut recorded, mut counted) = (None, None);
@@ -194,7 +214,7 @@ impl Worker {
     }
 }
 
-fn learner(spec: &Spec, method: Method, setup: &Setup, network: Network, rules: &Rules) -> Result<Learner> {
+fn learner(spec: &Spec, method: Method, selecting: &[Batch], network: Network, rules: &Rules) -> Result<Learner> {
     let options = LearnerOptions {
         adamw: AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::None, dense_decay: 0.0 },
         clip: (spec.clip > 0.0).then_some(spec.clip),
@@ -218,7 +238,7 @@ fn learner(spec: &Spec, method: Method, setup: &Setup, network: Network, rules: 
         _ => {
             let backward = options.backward(0);
             let selection = SelectionOptions::gradient(rules, backward);
-            select_components(&network, &selection, &[setup.batch(0)])?.parameters
+            select_components(&network, &selection, selecting)?.parameters
         }
     };
     Ok(Learner::new(network, &parameters, options))

@@ -10,7 +10,9 @@ use super::args::{DeviceArg, RunsArg};
 use super::values;
 use crate::Usage;
 use crate::device::DeviceChoice;
-use crate::estimate::{Destination, DeviceMemory, Estimate, MemoryFit, ModelEstimate, Roots, estimate};
+use crate::estimate::{
+    AutoBatch, ChosenBatch, Destination, DeviceMemory, Estimate, MemoryFit, ModelEstimate, Roots, estimate,
+};
 use crate::hub::Hub;
 use crate::preset::{Preset, cache_folder};
 use crate::protocol::TrainingMethod;
@@ -60,6 +62,22 @@ impl Plan {
 
 fn as_table(preset: &Preset, estimate: &Estimate, model: &ModelEstimate) -> String {
     let mut text = String::new();
+    // The estimate is that of the batch that is chosen.
+    let batch = match &estimate.batch {
+        Some(AutoBatch::Chosen(chosen)) => {
+            let _ = writeln!(text, "{chosen}");
+            chosen.batch
+        }
+        Some(AutoBatch::NothingFits(why)) => {
+            let _ = writeln!(text, "{why}");
+            1
+        }
+        Some(AutoBatch::Unknown(missing)) => {
+            let _ = writeln!(text, "train.batch = \"auto\": {missing}");
+            preset.train.batch as u64
+        }
+        None => preset.train.batch as u64,
+    };
     for missing in &estimate.missing {
         let _ = writeln!(text, "{missing}");
     }
@@ -75,7 +93,7 @@ fn as_table(preset: &Preset, estimate: &Estimate, model: &ModelEstimate) -> Stri
         "{} parameters; trainable: {}; micro-batches of {} x {length} tokens, {}\n",
         grouped(model.parameters),
         trainable(preset.method, model),
-        preset.train.batch,
+        batch,
         preset.model.dtype.name(),
     );
     let _ = writeln!(text, "{:<16} {:>16} {:>16}", "", "default", "checkpointing");
@@ -137,6 +155,13 @@ fn as_json(estimate: &Estimate, model: &ModelEstimate) -> String {
         json!({"checkpointing": fit.checkpointing, "bytes": fit.bytes(), "parts": parts, "largest_batch": fit.largest})
     };
     let device = estimate.device.as_ref();
+    let batch = estimate.batch.as_ref().map(|batch| match batch {
+        AutoBatch::Chosen(ChosenBatch { batch, accumulate, bytes, larger, .. }) => {
+            let larger = larger.map(|(batch, bytes)| json!({"batch": batch, "bytes": bytes}));
+            json!({"batch": batch, "accumulate": accumulate, "bytes": bytes, "larger": larger})
+        }
+        AutoBatch::NothingFits(why) | AutoBatch::Unknown(why) => json!({"batch": null, "reason": why}),
+    });
     json!({
         "missing": estimate.missing,
         "parameters": model.parameters,
@@ -144,6 +169,7 @@ fn as_json(estimate: &Estimate, model: &ModelEstimate) -> String {
         "dense": model.dense,
         "longest": estimate.data.as_ref().map(|data| data.longest),
         "device": device.map(|device| json!({"name": device.name, "total": device.total, "free": device.free})),
+        "auto_batch": batch,
         "plans": model.fits.iter().map(fit).collect::<Vec<_>>(),
     })
     .to_string()

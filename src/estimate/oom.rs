@@ -1,98 +1,97 @@
-//! Errors for memory that ran out in a training step: they say what to change, with numbers.
+//! The error for memory that ran out in a step, in three lines: what the step needed, what there was, and what would fit.
 
-use anyhow::{Result, anyhow};
+use std::fmt;
 
-use super::memory::StepShape;
-use super::report::ModelEstimate;
+use anyhow::Result;
+use tch::Device;
+
+use super::advice::Settings;
+use super::device::device_memory;
+use super::fit::usable;
+use super::report::DeviceMemory;
+use super::run_shape::RunShape;
 use crate::data::Batch;
-use crate::model::{LoraConfig, ModelConfig, NetworkShape};
 use crate::panics::{OutOfMemory, catch_panic};
 use crate::quantity::bytes;
-use crate::sift::Rules;
 
-/// Everything a run's memory depends on.
+/// What the error for memory that ran out says.
+#[derive(Clone, Debug)]
 pub struct MemoryContext {
-    pub config: ModelConfig,
-    pub rules: Rules,
-    pub adapters: Option<LoraConfig>,
-    /// Outputs of a classifier's head.
-    pub labels: i64,
-    /// Rows and length are those of the preset, not of a batch.
-    pub step: StepShape,
-    /// The run's folder.
-    pub run: String,
+    pub shape: RunShape,
+    pub device: Device,
+    pub settings: Settings,
 }
 
-/// Runs the work of a step. If memory runs out, the error suggests changes, with estimates for the largest of these
-/// micro-batches. Other errors pass unchanged.
+/// Memory ran out in a step.
+#[derive(Debug)]
+pub struct MemoryRanOut(String);
+
+impl fmt::Display for MemoryRanOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for MemoryRanOut {}
+
+/// Runs the work of a step. If memory runs out, the error says what would fit, with estimates: [`MemoryRanOut`]. Other errors pass
+/// unchanged.
 ///
 /// # Errors
 /// The work's own.
 pub fn explain<T>(context: &MemoryContext, batches: &[Batch], work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_panic(work).map_err(|error| match error.downcast_ref() {
-        Some(OutOfMemory { message: said }) => {
-            let sizes = batches.iter().map(|batch| (batch.rows, batch.length));
-            let (rows, length) = sizes.max_by_key(|(rows, length)| rows * length).unwrap_or((0, 0));
-            anyhow!("{}", context.advice(said, rows, length))
+        Some(cause) => {
+            let sizes = batches.iter().map(|batch| (batch.rows as u64, batch.length as u64));
+            let largest = sizes.max_by_key(|(rows, length)| rows * length).unwrap_or((0, 0));
+            MemoryRanOut(context.text(cause, largest, device_memory(context.device).as_ref())).into()
         }
         None => error,
     })
 }
 
 impl MemoryContext {
-    fn advice(&self, cause: &str, rows: usize, length: usize) -> String {
-        let now = StepShape { rows: rows as u64, length: length as u64, ..self.step };
-        let network = NetworkShape { config: &self.config, labels: self.labels, adapters: self.adapters.as_ref() };
-        let estimate = |rules: &Rules, step: StepShape| bytes(ModelEstimate::of(network, rules, step).bytes() as f64);
-        let mut text = format!(
-            "memory ran out ({cause}). A micro-batch of {rows} x {length} tokens takes an estimated {}.",
-            estimate(&self.rules, now)
-        );
-        if !now.checkpointing {
-            text += &format!(
-                " To continue this run with {}, run `finesift resume {} --set train.gradient_checkpointing=true`.",
-                estimate(&self.rules, StepShape { checkpointing: true, ..now }),
-                self.run
-            );
-        }
-        if rows > 1 {
-            let half = StepShape { rows: now.rows.div_ceil(2), ..now };
-            text += &format!(
-                " A new run with train.batch = {} and twice the train.accumulate trains the same with {}.",
-                half.rows,
-                estimate(&self.rules, half)
-            );
-        }
-        if !self.rules.modules.is_empty() {
-            let sparse = Rules { rate: self.rules.rate / 2.0, ..self.rules.clone() };
-            text += &format!(" A new run with half the sift.rate takes {}.", estimate(&sparse, now));
-        }
-        text
+    /// `largest`: rows and length of the largest micro-batch of the step.
+    fn text(&self, cause: &OutOfMemory, largest: (u64, u64), memory: Option<&DeviceMemory>) -> String {
+        let (rows, length) = largest;
+        let needed = self.shape.with_step(self.shape.step.with_micro_batch(rows, length)).bytes();
+        let step =
+            format!("memory ran out in a step of {rows} x {length} tokens: it needs an estimated {}", size(needed));
+        let tried = match cause.attempted() {
+            Some(attempted) => format!("tried to allocate {}", size(attempted)),
+            None => format!("said: {}", cause.message),
+        };
+        let there_was = memory.map_or_else(|| "the memory of the device is not known".to_owned(), DeviceMemory::parts);
+        // The estimate was too low if it says that the run fits: what takes a tenth less may.
+        let tenth_less = usable(self.shape.bytes());
+        let limit = memory.map_or(tenth_less, |memory| usable(memory.available()).min(tenth_less));
+        format!("{step}.\n{there_was}; libtorch {tried}.\n{}.", self.settings.advice(&self.shape, limit))
     }
+}
+
+fn size(value: u64) -> String {
+    bytes(value as f64)
 }
 
 #[cfg(test)]
 mod tests {
+    use anyhow::anyhow;
+
     use super::*;
     use crate::data::BatchLabels;
+    use crate::estimate::memory::StepShape;
+    use crate::estimate::run_shape::SmallerBatch;
+    use crate::estimate::run_shape::tests::shape;
+    use crate::sift::Rules;
 
-    fn context() -> MemoryContext {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("config.json"), r#"{"model_type": "roberta"}"#).unwrap();
-        MemoryContext {
-            config: ModelConfig::read(folder.path()).unwrap(),
-            adapters: None,
-            rules: Rules {
-                rate: 0.1,
-                structure: crate::sift::select::Structure::Entries,
-                modules: vec!["query".into()],
-                dense: Vec::new(),
-                biases: true,
-            },
-            labels: 2,
-            step: StepShape::single(tch::Kind::Float, true, 1, 1),
-            run: "runs/mine".into(),
-        }
+    const GIB: u64 = 1 << 30;
+
+    fn run(splits: bool) -> Settings {
+        Settings::Run { folder: "runs/mine".into(), splits }
+    }
+
+    fn context(settings: Settings) -> MemoryContext {
+        MemoryContext { shape: shape(32, 1), device: Device::Cpu, settings }
     }
 
     fn batch(rows: usize, length: usize) -> Batch {
@@ -109,42 +108,85 @@ mod tests {
         }
     }
 
+    fn cause(message: &str) -> OutOfMemory {
+        OutOfMemory { message: message.into() }
+    }
+
+    fn memory(total: u64, own: u64, free: u64) -> DeviceMemory {
+        DeviceMemory { name: "NVIDIA H100 80GB HBM3".into(), total: total * GIB, own: own * GIB, free: free * GIB }
+    }
+
     #[test]
-    fn the_error_suggests_changes_with_estimates() {
+    fn the_error_has_three_lines() {
+        let gpu = cause("CUDA out of memory. Tried to allocate 2.00 GiB");
+        let there_was = memory(8, 2, 1);
+        let of = |context: &MemoryContext, memory: &DeviceMemory| context.text(&gpu, (32, 128), Some(memory));
+        let checkpointing = |shape: RunShape| shape.with_step(StepShape { checkpointing: true, ..shape.step });
+        let options = MemoryContext {
+            shape: RunShape { smaller_batch: SmallerBatch::FewerExamples, ..shape(32, 1) },
+            ..context(Settings::Bench)
+        };
+        let file = MemoryContext {
+            shape: RunShape { smaller_batch: SmallerBatch::None, ..shape(32, 1) },
+            ..context(Settings::Bench)
+        };
+        let at_its_least = MemoryContext { shape: checkpointing(shape(1, 1)), ..context(run(false)) };
+        let every_linear_layer = ["query", "key", "value", "dense"].map(str::to_owned).to_vec();
+        let rules = Rules { rate: 0.4, modules: every_linear_layer, ..shape(32, 1).rules };
+        let sparse = MemoryContext { shape: RunShape { rules, ..shape(32, 1) }, ..context(run(false)) };
+        let cpu = DeviceMemory { name: "CPU".into(), ..memory(12, 3, 7) };
+        let texts = [
+            ("a run", of(&context(run(false)), &there_was)),
+            ("a run with train.global_batch", of(&context(run(true)), &there_was)),
+            ("a run with many components", of(&sparse, &memory(8, 3, 1))),
+            ("nothing fits", of(&context(run(false)), &memory(2, 0, 1))),
+            ("nothing smaller", of(&at_its_least, &memory(2, 0, 1))),
+            ("on a CPU, where the estimate says that it fits", of(&context(run(false)), &cpu)),
+            ("a benchmark", of(&options, &there_was)),
+            ("a benchmark with batches of a file", of(&file, &there_was)),
+            ("without numbers", context(run(false)).text(&cause("std::bad_alloc"), (7, 90), None)),
+        ];
+        assert!(texts.iter().all(|(_, text)| text.lines().count() == 3), "{texts:#?}");
+        let texts = texts.map(|(title, text)| format!("# {title}\n{text}\n"));
+        insta::with_settings!({snapshot_path => "../../tests/it/snapshots", prepend_module_to_snapshot => false}, {
+            insta::assert_snapshot!("out_of_memory", texts.join("\n"));
+        });
+    }
+
+    #[test]
+    fn the_step_that_failed_is_the_one_with_the_most_tokens() {
         let panics = || -> Result<()> {
             let said = "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1 GiB free\\nException raised from x";
             panic!("called `Result::unwrap()` on an `Err` value: Torch(\"{said}\")")
         };
-        let error = explain(&context(), &[batch(2, 16), batch(32, 128), batch(1, 4)], panics).unwrap_err().to_string();
-        let start = "memory ran out (CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1 GiB free). A micro-batch of \
-                     32 x 128 tokens takes an estimated ";
-        assert!(error.starts_with(start), "{error}");
-        for word in ["GiB", "resume runs/mine --set train.gradient_checkpointing=true", "train.batch = 16", "sift.rate"]
-        {
-            assert!(error.contains(word), "{word}: {error}");
-        }
-        let one = MemoryContext { step: StepShape { checkpointing: true, ..context().step }, ..context() };
-        let error = explain(&one, &[batch(1, 128)], || -> Result<()> { panic!("std::bad_alloc") }).unwrap_err();
-        assert!(!error.to_string().contains("train.batch") && !error.to_string().contains("--set"), "{error}");
+        let error = explain(&context(run(false)), &[batch(2, 16), batch(32, 128), batch(1, 4)], panics).unwrap_err();
+        assert!(error.is::<MemoryRanOut>());
+        let error = error.to_string();
+        assert!(error.starts_with("memory ran out in a step of 32 x 128 tokens: it needs an estimated "), "{error}");
+        assert!(
+            error.contains("; libtorch tried to allocate 2.0 GiB.\nBy the estimate ") && !error.contains("1 GiB free")
+        );
     }
 
     #[test]
     fn other_errors_pass_unchanged() {
-        let error = explain(&context(), &[], || -> Result<()> { Err(anyhow!("the loss is NaN")) }).unwrap_err();
+        let context = context(run(false));
+        let error = explain(&context, &[], || -> Result<()> { Err(anyhow!("the loss is NaN")) }).unwrap_err();
         assert_eq!(error.to_string(), "the loss is NaN");
-        let error = explain(&context(), &[], || -> Result<()> { panic!("boom") }).unwrap_err();
+        let error = explain(&context, &[], || -> Result<()> { panic!("boom") }).unwrap_err();
         assert_eq!(error.to_string(), "finesift panicked: boom; please report this");
-        assert_eq!(explain(&context(), &[], || Ok(3)).unwrap(), 3);
+        assert_eq!(explain(&context, &[], || Ok(3)).unwrap(), 3);
     }
 
     #[test]
     fn an_allocation_failure_of_libtorch_is_recognised() {
         let too_much = || -> Result<f64> {
-            let large = tch::Tensor::empty([1 << 50], (tch::Kind::Float, tch::Device::Cpu));
+            let large = tch::Tensor::empty([1 << 50], (tch::Kind::Float, Device::Cpu));
             Ok(large.double_value(&[0]))
         };
-        let error = explain(&context(), &[batch(8, 8)], too_much).unwrap_err().to_string();
-        assert!(error.starts_with("memory ran out ("), "{error}");
-        assert!(error.contains("allocate") && error.lines().count() == 1, "{error}");
+        let error = explain(&context(run(false)), &[batch(8, 8)], too_much).unwrap_err().to_string();
+        let lines: Vec<&str> = error.lines().collect();
+        assert!(lines[0].starts_with("memory ran out in a step of 8 x 8 tokens"), "{error}");
+        assert!(lines[1].ends_with("free; libtorch tried to allocate 4096 TiB.") && lines.len() == 3, "{error}");
     }
 }

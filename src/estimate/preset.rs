@@ -5,18 +5,17 @@ use std::path::Path;
 use anyhow::Result;
 use tch::Device;
 
+use super::device::device_memory;
 use super::memory::{self, StepShape};
 use super::preview::first_batch;
-use super::report::{DataPreview, DeviceMemory, Estimate, MemoryFit, ModelEstimate, ParameterCount};
-use crate::device::{self, Chosen, DeviceChoice};
+use super::report::{AutoBatch, DataPreview, DeviceMemory, Estimate, MemoryFit, ModelEstimate, ParameterCount};
+use super::run_shape::{DataShape, RunShape};
+use crate::device::{self, DeviceChoice};
 use crate::hub::Hub;
-use crate::inputs::{
-    self, Access, Downloads, Missing, OpenedData, OpenedModel, OpenedPreset, target_adapters, target_rules,
-};
-use crate::model::{Layout, NetworkShape, ParameterSpec};
+use crate::inputs::{self, Access, Downloads, Missing, OpenedData, OpenedModel, OpenedPreset};
+use crate::model::{Layout, ParameterSpec};
 use crate::preset::{DataSource, Preset};
 use crate::runs::throughput;
-use crate::system;
 
 /// Folders and caches an estimate reads.
 pub struct Roots<'a> {
@@ -46,57 +45,68 @@ pub enum Destination {
 /// # Errors
 /// Those of [`inputs::open`], which a run has too before it loads the weights; a device that does not exist.
 pub fn estimate(preset: &Preset, destination: Destination, roots: &Roots) -> Result<Estimate> {
-    let (device, throughput, gpu) = match destination {
+    let (device, here, gpu) = match destination {
         Destination::Here(choice) => {
-            let chosen = choice.resolve()?;
-            let throughput = throughput(roots.runs, preset, &device::name(chosen.device), roots.cache);
-            (device_memory(&chosen), throughput, chosen.device != Device::Cpu)
+            let device = choice.resolve()?.device;
+            (device_memory(device), Some(device), device != Device::Cpu)
         }
         Destination::Elsewhere { memory, gpu } => {
             let name = if gpu { "GPU" } else { "CPU" }.into();
-            (Some(DeviceMemory { name, total: memory, free: memory }), None, gpu)
+            (Some(DeviceMemory { name, total: memory, free: memory, own: 0 }), None, gpu)
         }
     };
     let access = Access { hub: roots.hub, cache: roots.cache, downloads: Downloads::Never };
     let OpenedPreset { model, data, missing } = inputs::open(preset, &access, &|_| {})?;
+    let shape = model.as_ref().map(|model| RunShape::of(preset, &model.config, data_shape(preset, data.as_ref()), gpu));
+    let shape = shape.transpose()?;
+    let batch = preset.train.auto_batch.then(|| auto_batch(shape.as_ref(), device.as_ref()));
+    // The rest is about the run with that batch.
+    let chosen = match &batch {
+        Some(AutoBatch::Chosen(chosen)) => Some(chosen.batch),
+        Some(AutoBatch::NothingFits(_)) => Some(1),
+        Some(AutoBatch::Unknown(_)) | None => None,
+    };
+    let with_batch = chosen.map(|batch| preset.with_batch(batch, roots.cache)).transpose()?;
+    let preset = with_batch.as_ref().unwrap_or(preset);
+    let shape = shape.map(|shape| chosen.map_or_else(|| shape.clone(), |batch| shape.with_batch(batch)));
     let free = device.as_ref().map(|device| device.free);
     Ok(Estimate {
-        model: model.as_ref().map(|model| model_estimate(preset, model, data.as_ref(), gpu, free)).transpose()?,
+        model: shape.map(|shape| model_estimate(&shape, free)),
         data: data.map(|data| data_preview(preset, model.as_ref(), data)).transpose()?,
         missing: missing.iter().map(Missing::to_string).collect(),
         device,
-        throughput,
+        throughput: here.and_then(|here| throughput(roots.runs, preset, &device::name(here), roots.cache)),
+        batch,
     })
 }
 
-fn model_estimate(
-    preset: &Preset,
-    model: &OpenedModel,
-    data: Option<&OpenedData>,
-    gpu: bool,
-    free: Option<u64>,
-) -> Result<ModelEstimate> {
+/// The batch for a preset that leaves it open.
+fn auto_batch(shape: Option<&RunShape>, device: Option<&DeviceMemory>) -> AutoBatch {
+    match (shape, device) {
+        (None, _) => AutoBatch::Unknown("known once the model is downloaded".into()),
+        (_, None) => AutoBatch::Unknown("the free memory of the device is not known; set train.batch".into()),
+        (Some(shape), Some(device)) => shape.auto_batch(device),
+    }
+}
+
+/// What is known of the data.
+fn data_shape(preset: &Preset, data: Option<&OpenedData>) -> DataShape {
     let labels = match (data, &preset.data.source) {
         (Some(data), _) => data.labels,
         (None, DataSource::Hub(task)) => task.labels().count() as i64,
         // Only the data determine the number of classes; two until they are downloaded.
         _ => 2,
     };
-    let (config, rules) = (&model.config, target_rules(preset));
-    let adapters = target_adapters(preset, config)?;
-    let network = NetworkShape { config, labels, adapters: adapters.as_ref() };
-    let reselections = |steps: u64| match preset.sift.reselect_every {
-        0 => 0,
-        every => steps.saturating_sub(1) / every,
-    };
-    let step = StepShape::of(preset, gpu, longest(preset, data));
-    let step = StepShape { reselections: data.map_or(step.reselections, |data| reselections(data.steps)), ..step };
+    DataShape { labels, longest: longest(preset, data), steps: data.map(|data| data.steps) }
+}
+
+fn model_estimate(shape: &RunShape, free: Option<u64>) -> ModelEstimate {
     let fit = |checkpointing| {
-        let step = StepShape { checkpointing, ..step };
+        let shape = shape.with_step(StepShape { checkpointing, ..shape.step });
         MemoryFit {
             checkpointing,
-            memory: ModelEstimate::of(network, &rules, step).memory,
-            largest: free.map(|free| memory::largest_batch(network, &rules, step, free)),
+            memory: shape.estimate().memory,
+            largest: free.map(|free| memory::largest_batch(shape.network(), &shape.rules, shape.step, free)),
         }
     };
     let fits = [false, true].map(fit).into();
@@ -105,8 +115,8 @@ fn model_estimate(
         components: spec.components() as u64,
         linear: spec.is_linear(),
     };
-    let layout = Layout::of(config, labels).parameters.iter().map(count).collect();
-    Ok(ModelEstimate { fits, layout, ..ModelEstimate::of(network, &rules, step) })
+    let layout = Layout::of(&shape.config, shape.labels).parameters.iter().map(count).collect();
+    ModelEstimate { fits, layout, ..shape.estimate() }
 }
 
 fn data_preview(preset: &Preset, model: Option<&OpenedModel>, data: OpenedData) -> Result<DataPreview> {
@@ -133,19 +143,4 @@ fn longest(preset: &Preset, data: Option<&OpenedData>) -> u64 {
     let tokenized = data.and_then(|data| data.tokenized.as_ref());
     let longest = tokenized.and_then(|tokenized| tokenized.train.lengths().into_iter().max());
     longest.unwrap_or(preset.data.max_length) as u64
-}
-
-fn device_memory(chosen: &Chosen) -> Option<DeviceMemory> {
-    match device::gpu(chosen.device) {
-        Some(gpu) => system::gpu_now(&gpu).map(|gpu| DeviceMemory {
-            name: gpu.name,
-            total: gpu.memory_total,
-            free: gpu.memory_total.saturating_sub(gpu.memory_used),
-        }),
-        None => system::machine().ok().map(|machine| DeviceMemory {
-            name: "CPU".into(),
-            total: machine.memory_total,
-            free: machine.memory_available,
-        }),
-    }
 }

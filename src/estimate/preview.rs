@@ -15,8 +15,9 @@ const SHOWN: usize = 32;
 pub(super) fn first_batch(preset: &Preset, model: &OpenedModel, data: &OpenedData) -> Result<Vec<Vec<TokenSpan>>> {
     let Some(examples) = &data.tokenized else { return Ok(Vec::new()) };
     let lengths = examples.train.lengths();
-    let first = BatchSampler::new(lengths.clone(), preset.train.batch, preset.train.seed).epoch(0);
-    let Some(rows) = first.first() else { return Ok(Vec::new()) };
+    let train = &preset.train;
+    let drawn = BatchSampler::new(lengths.clone(), train.drawn(), train.seed).epoch(0);
+    let Some(rows) = drawn.first().and_then(|drawn| drawn.chunks(train.batch).next()) else { return Ok(Vec::new()) };
     let length = rows.iter().map(|&row| lengths[row]).max().unwrap_or(0);
     let shown = rows.iter().take(SHOWN);
     match (&model.tokenizer, &examples.train, &data.labelled) {

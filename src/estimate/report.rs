@@ -1,5 +1,6 @@
 //! The estimate of a preset as plain data, which needs no libtorch to show.
 
+use crate::quantity::bytes;
 pub use crate::runs::Throughput;
 
 /// What is known about a run before it starts. `model` and `data` are absent while they are not downloaded.
@@ -12,6 +13,33 @@ pub struct Estimate {
     pub device: Option<DeviceMemory>,
     /// `None` before there is a similar run.
     pub throughput: Option<Throughput>,
+    /// `None` for a preset that says its batch.
+    pub batch: Option<AutoBatch>,
+}
+
+/// What `train.batch = "auto"` gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AutoBatch {
+    Chosen(ChosenBatch),
+    /// Why no batch fits, and what would.
+    NothingFits(String),
+    /// What is missing to choose.
+    Unknown(String),
+}
+
+/// The batch that was chosen for a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChosenBatch {
+    /// Examples of a micro-batch.
+    pub batch: u64,
+    /// Micro-batches of a step.
+    pub accumulate: u64,
+    /// The estimate.
+    pub bytes: u64,
+    /// Bytes that were free.
+    pub free: u64,
+    /// The next larger batch and its estimate; `None` if the batch is the whole step.
+    pub larger: Option<(u64, u64)>,
 }
 
 /// The size of something that is not downloaded.
@@ -99,6 +127,8 @@ pub struct DeviceMemory {
     pub total: u64,
     /// Free now.
     pub free: u64,
+    /// In use by this process.
+    pub own: u64,
 }
 
 /// A token of an example, or its label.
@@ -120,6 +150,47 @@ pub enum TokenRole {
     Padding,
     /// The class or the number to predict, not a token.
     Label,
+}
+
+impl ChosenBatch {
+    /// `16 x 2, an estimated 9.1 of 12.0 GiB free; 32 would take 15.3 GiB`.
+    pub fn reason(&self) -> String {
+        let ChosenBatch { batch, accumulate, bytes: taken, free, larger } = self;
+        let (taken, whole) = (bytes(*taken as f64), bytes(*free as f64));
+        let unit = |text: &str| text.split_once(' ').map(|(_, unit)| unit.to_owned());
+        let taken = if unit(&taken) == unit(&whole) { taken.split(' ').next().unwrap_or_default() } else { &taken };
+        let larger = larger.map_or_else(String::new, |(rows, size)| {
+            let reserve = if size <= *free { ", and a tenth stays free" } else { "" };
+            format!("; {rows} would take {}{reserve}", bytes(size as f64))
+        });
+        format!("{batch} x {accumulate}, an estimated {taken} of {whole} free{larger}")
+    }
+}
+
+impl std::fmt::Display for ChosenBatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "train.batch = \"auto\": {}", self.reason())
+    }
+}
+
+impl DeviceMemory {
+    /// In use by other processes.
+    pub fn others(&self) -> u64 {
+        self.total.saturating_sub(self.free).saturating_sub(self.own)
+    }
+
+    /// What this process has and can get.
+    pub fn available(&self) -> u64 {
+        self.total - self.others()
+    }
+
+    /// Who uses it, in a line: `this machine has 12.0 GiB: 3.0 GiB used by this process, 2.0 GiB by others, 7.0 GiB free`.
+    pub fn parts(&self) -> String {
+        let [total, own, others, free] =
+            [self.total, self.own, self.others(), self.free].map(|part| bytes(part as f64));
+        let name = if self.name == "CPU" { "this machine" } else { &self.name };
+        format!("{name} has {total}: {own} used by this process, {others} by others, {free} free")
+    }
 }
 
 impl ModelEstimate {

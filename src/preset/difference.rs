@@ -35,15 +35,20 @@ pub enum Impact {
 /// [`Usage`](crate::Usage): a text has a syntax error or an unknown key.
 pub fn differences(before: &str, after: &str) -> Result<Vec<Difference>> {
     let (before, after) = (Document::parse_stored("before", before)?, Document::parse_stored("after", after)?);
+    let global_batch = "train.global_batch";
+    let same_steps = before.value(global_batch).is_some() && before.value(global_batch) == after.value(global_batch);
     let pairs = KEYS.iter().map(|key| (key.name, before.value_toml(key.name), after.value_toml(key.name)));
     Ok(pairs
         .filter(|(_, before, after)| before != after)
-        .map(|(key, before, after)| Difference { key, before, after, impact: impact(key) })
+        .map(|(key, before, after)| Difference { key, before, after, impact: impact(key, same_steps) })
         .collect())
 }
 
-fn impact(key: &str) -> Impact {
+/// `same_steps`: whether the examples of each step are the same, however they are split.
+fn impact(key: &str, same_steps: bool) -> Impact {
     match key {
+        // Dropout and the order of sums follow from the micro-batches.
+        "train.batch" if same_steps => Impact::FutureSteps,
         // Model and examples may move: their contents are compared by checksums.
         "about" | "model.id" | "data.path" | "data.eval_path" | "keep.checkpoints" | "keep.every_minutes"
         | "keep.every_steps" | "keep.predictions" | "data.max_bad_rows" => Impact::None,
@@ -94,6 +99,16 @@ mod tests {
             [Impact::DifferentRun, Impact::FutureSteps]
         );
         assert!(differences(before, before).unwrap().is_empty());
+        // The split of a step may change as long as the step does not.
+        let split = |text: &str| format!("[train]\n{text}\n");
+        for (before, after, impact) in [
+            ("batch = 8\nglobal_batch = 32", "batch = 16\nglobal_batch = 32", Impact::FutureSteps),
+            ("batch = 8\nglobal_batch = 32", "batch = 8\nglobal_batch = 16", Impact::DifferentRun),
+            ("batch = 8\naccumulate = 2", "batch = 16\naccumulate = 1", Impact::DifferentRun),
+        ] {
+            let found = differences(&split(before), &split(after)).unwrap();
+            assert!(found.iter().all(|difference| difference.impact == impact), "{found:?}");
+        }
         // The same by its name in an earlier release.
         let matmul = |text: &str| format!("[train]\n{text}\n");
         let renamed = differences(&matmul("tf32 = true"), &matmul("matmul = \"bf16\"")).unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use toml::Value;
 
-use super::key_kind::{KeyKind, parse_typed};
+use super::key_kind::{AUTO, KeyKind, parse_typed};
 use super::keys::{KEYS, PresetKey};
 use super::overrides::Override;
 use super::renamed::renamed;
@@ -210,12 +210,20 @@ impl Document {
 
     /// A whole number within the bounds of the key, or its default.
     pub fn integer(&self, key: &str) -> Result<u64, Usage> {
-        let kind = kind(key);
-        let read = |value: &Value| {
-            let number = u64::try_from(value.as_integer()?).ok()?;
-            matches!(kind, KeyKind::Integer { from, to } if (from..=to).contains(&number)).then_some(number)
-        };
-        self.or_default(key, self.get(key, read)?, read)
+        self.or_default(key, self.set_integer(key)?, |value| integer(key, value))
+    }
+
+    /// A whole number within the bounds of the key, if it is set.
+    pub fn set_integer(&self, key: &str) -> Result<Option<u64>, Usage> {
+        self.get(key, |value| integer(key, value))
+    }
+
+    /// A whole number within the bounds of the key, or its default; `None` for `auto`.
+    pub fn integer_or_auto(&self, key: &str) -> Result<Option<u64>, Usage> {
+        match self.value(key).and_then(Value::as_str) {
+            Some(AUTO) => Ok(None),
+            _ => self.integer(key).map(Some),
+        }
     }
 
     /// A number within the bounds of the key, or its default.
@@ -272,6 +280,11 @@ fn kind(key: &str) -> KeyKind {
     PresetKey::of(key).map_or(KeyKind::Text, |key| key.kind)
 }
 
+fn integer(key: &str, value: &Value) -> Option<u64> {
+    let number = u64::try_from(value.as_integer()?).ok()?;
+    kind(key).has_integer(number).then_some(number)
+}
+
 fn number(key: &str, value: &Value) -> Option<f64> {
     let number = value.as_float().or_else(|| value.as_integer().map(|whole| whole as f64))?;
     (number.is_finite() && kind(key).contains(number)).then_some(number)
@@ -282,6 +295,8 @@ fn alternative(key: &str) -> Option<&'static str> {
     match key {
         "data.eval_path" => Some("data.eval_fraction"),
         "data.eval_fraction" => Some("data.eval_path"),
+        "train.accumulate" => Some("train.global_batch"),
+        "train.global_batch" => Some("train.accumulate"),
         _ => None,
     }
 }

@@ -134,6 +134,8 @@ impl Draft {
             "data.task" | "model.head" => !format,
             "sift.lift_rank" => is("sift.select", "lift"),
             "sift.block_size" => is("sift.structure", "blocks"),
+            "train.accumulate" => !has("train.global_batch"),
+            "train.global_batch" => !has("train.accumulate"),
             key => !(task || format) || !TABLE_KEYS.contains(&key),
         };
         let field = |&PresetKey { name: key, help, kind, .. }: &PresetKey| {

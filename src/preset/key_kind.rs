@@ -29,6 +29,13 @@ pub enum KeyKind {
         /// The largest.
         to: u64,
     },
+    /// A whole number, or [`AUTO`].
+    IntegerOrAuto {
+        /// The least.
+        from: u64,
+        /// The largest.
+        to: u64,
+    },
     /// A number.
     Number {
         /// The lower bound.
@@ -41,6 +48,9 @@ pub enum KeyKind {
     /// One of these.
     Choice(&'static [Choice]),
 }
+
+/// The value that is chosen for the device.
+pub const AUTO: &str = "auto";
 
 /// How the keys left and right change a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,10 +84,20 @@ impl KeyKind {
         }
     }
 
+    /// Whether it is a whole number and this one lies within the bounds.
+    pub(super) fn has_integer(self, number: u64) -> bool {
+        match self {
+            KeyKind::Integer { from, to } | KeyKind::IntegerOrAuto { from, to } => (from..=to).contains(&number),
+            _ => false,
+        }
+    }
+
     /// Whether a number lies within the bounds.
     pub fn contains(self, number: f64) -> bool {
         match self {
-            KeyKind::Integer { from, to } => (from as f64..=to as f64).contains(&number),
+            KeyKind::Integer { from, to } | KeyKind::IntegerOrAuto { from, to } => {
+                (from as f64..=to as f64).contains(&number)
+            }
             KeyKind::Number { from, to, .. } => (from, to).contains(&number),
             _ => true,
         }
@@ -115,6 +135,7 @@ impl fmt::Display for KeyKind {
             KeyKind::Table => write!(f, "a table of strings, such as {{ instruction = \"question\" }}"),
             KeyKind::Boolean => write!(f, "true or false"),
             KeyKind::Integer { from, to } => write!(f, "a whole number from {from} to {to}"),
+            KeyKind::IntegerOrAuto { from, to } => write!(f, "a whole number from {from} to {to}, or \"{AUTO}\""),
             KeyKind::Number { from, to, .. } => match (from, to) {
                 (Included(from), Included(to)) => write!(f, "a number from {from} to {to}"),
                 (Included(from), Excluded(to)) => write!(f, "a number from {from} to below {to}"),

@@ -207,7 +207,12 @@ pub const KEYS: &[PresetKey] = &[
     )
     .default("per_tensor"),
     key("sift.reselect_every", COUNT, "steps after which components are selected again; 0 never does").default("0"),
-    key("sift.batches", POSITIVE, "micro-batches whose gradient decides the selection").default("1"),
+    key(
+        "sift.batches",
+        POSITIVE,
+        "micro-batches whose gradient decides the selection; with train.global_batch by default those of a step",
+    )
+    .default("1"),
     key("sift.probe_every", POSITIVE, "steps within which each target's gradient mass is measured once").default("10"),
     key(
         "sift.decay",
@@ -235,8 +240,14 @@ pub const KEYS: &[PresetKey] = &[
     )
     .default("[]"),
     key("train.epochs", POSITIVE, "passes over the examples").default("3"),
-    key("train.batch", SIZE, "examples per micro-batch").default("32"),
+    key(
+        "train.batch",
+        KeyKind::IntegerOrAuto { from: 1, to: 1 << 20 },
+        "examples per micro-batch; auto: the most that fit the device, with train.global_batch",
+    )
+    .default("32"),
     key("train.accumulate", SIZE, "micro-batches per optimizer step").default("1"),
+    key("train.global_batch", SIZE, "examples per optimizer step, in place of train.accumulate"),
     key("train.learning_rate", at_least_0(OneTwoFive { least: -8 }), "peak learning rate"),
     key(
         "train.warmup",
@@ -297,9 +308,12 @@ mod tests {
         let labelled = "[model]\nid = \"m\"\n[data]\npath = \"x.csv\"\n[train]\nlearning_rate = 1.0\n";
         let language = labelled.replace("[train]", "format = \"text\"\n[train]");
         let fisher = labelled.to_owned() + "[sift]\nbatches = 2\n";
+        let single = labelled.to_owned() + "batch = 1\n";
         let text = match key {
             "data.packing" | "data.columns" => &language,
             "sift.select" => &fisher,
+            // Any number is a multiple of 1.
+            "train.global_batch" => &single,
             _ => labelled,
         };
         let mut draft = Draft::new("x", "x.toml", text, Path::new("/")).unwrap();
@@ -324,7 +338,7 @@ mod tests {
     fn bounds_are_those_of_reading() {
         for key in KEYS {
             let (inside, outside) = match key.kind {
-                Integer { from, to } => {
+                Integer { from, to } | KeyKind::IntegerOrAuto { from, to } => {
                     (vec![from.to_string(), to.to_string()], vec![(to + 1).to_string(), "-1".into()])
                 }
                 KeyKind::Number { from, .. } => {

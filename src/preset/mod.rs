@@ -8,6 +8,7 @@
 //! document    the keys of a TOML text with their lines
 //! renamed     keys of earlier releases, and the keys that have taken their place
 //! read        keys become a validated preset: defaults, ranges, keys that exclude each other
+//! batch       the examples of a step and how they are split into micro-batches
 //! data_source the keys of the data become a source of examples
 //! hub_dataset a dataset on the hub: splits, or files by name
 //! paths       `cache:` and `~`
@@ -21,6 +22,7 @@
 //! ```
 
 mod anchored;
+mod batch;
 mod builtin;
 mod data_source;
 mod difference;
@@ -44,7 +46,7 @@ pub use difference::{Difference, Impact, differences};
 pub(crate) use document::unknown as unknown_key;
 pub use draft::{Draft, Field, FieldOrigin};
 pub use hub_dataset::{HubDataset, HubFiles, HubHeldOut, HubTable};
-pub use key_kind::{Choice, KeyKind, NumberStep};
+pub use key_kind::{AUTO, Choice, KeyKind, NumberStep};
 pub use keys::{KEYS, PresetKey};
 pub use library::{Library, PresetEntry, PresetText, read_file};
 pub use overrides::Override;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::batch::{StepExamples, selecting_batches, step_examples};
 use super::data_source::data_source;
 use super::document::Document;
 use super::paths::expand;
@@ -40,6 +41,7 @@ impl Preset {
 }
 
 pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Preset, Usage> {
+    let StepExamples { batch, auto_batch, accumulate, global_batch } = step_examples(document)?;
     Ok(Preset {
         name: name.to_owned(),
         about: document.string("about")?.unwrap_or_default(),
@@ -66,7 +68,7 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
             structure: structure(document)?,
             budget: budget(document)?,
             reselect_every: document.integer("sift.reselect_every")?,
-            batches: document.integer("sift.batches")? as usize,
+            batches: selecting_batches(document)?,
             probe_every: document.integer("sift.probe_every")?,
             decay: document.number("sift.decay")?,
         },
@@ -78,8 +80,10 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
         },
         train: Train {
             epochs: document.integer("train.epochs")?,
-            batch: document.integer("train.batch")? as usize,
-            accumulate: document.integer("train.accumulate")? as usize,
+            batch,
+            auto_batch,
+            accumulate,
+            global_batch,
             learning_rate: document.number("train.learning_rate")?,
             warmup: document.number("train.warmup")?,
             schedule: document.one_of("train.schedule", &Schedule::NAMES)?.unwrap_or(Schedule::Linear),

@@ -148,8 +148,9 @@ pub struct Sift {
     pub budget: SelectBudget,
     /// Steps after which components are selected again; 0 never does. Default 0.
     pub reselect_every: u64,
-    /// Micro-batches whose gradient decides the selection. Default 1.
-    pub batches: usize,
+    /// Micro-batches whose gradient decides the selection; `None` for those of a step. Default 1, with `train.global_batch`
+    /// those of a step.
+    pub batches: Option<usize>,
     /// Steps within which the gradient mass of each target is measured once. Default 10.
     pub probe_every: u64,
     /// Decay of the selected components towards their pre-trained values, per unit of learning rate. Default 0.
@@ -175,10 +176,15 @@ pub struct Lora {
 pub struct Train {
     /// Default 3.
     pub epochs: u64,
-    /// Examples per micro-batch. Default 32.
+    /// Examples per micro-batch. Default 32. Those of a whole step as long as [`Train::auto_batch`] holds.
     pub batch: usize,
+    /// Whether the largest batch that fits the device is still to be chosen ([`Preset::with_batch`]).
+    pub auto_batch: bool,
     /// Micro-batches per optimizer step. Default 1.
     pub accumulate: usize,
+    /// Examples per optimizer step, which are then drawn together: how they are split changes no step's examples. By default
+    /// `batch` x `accumulate`, of which each micro-batch is drawn on its own.
+    pub global_batch: Option<usize>,
     /// Peak learning rate. Required.
     pub learning_rate: f64,
     /// Fraction of the steps that warms up the learning rate, below 1. Default 0.06.
@@ -274,6 +280,11 @@ impl Train {
     #[cfg(feature = "torch")]
     pub(crate) fn max_grad_norm(&self) -> Option<f64> {
         (self.clip > 0.0).then_some(self.clip)
+    }
+
+    /// Examples that are drawn together, of similar length: those of a step with `train.global_batch`, else of a micro-batch.
+    pub fn drawn(&self) -> usize {
+        self.global_batch.unwrap_or(self.batch)
     }
 
     /// Optimizer steps of a run over this number of examples; `None` on overflow.

@@ -104,6 +104,16 @@ impl RunFolder {
         write_whole(&path, preset_toml).with_context(failed)
     }
 
+    /// Writes what was left open in the preset of a run that has taken no step, completely or not at all.
+    ///
+    /// # Errors
+    /// The disk cannot be written. The preset is as it was then.
+    #[cfg(feature = "torch")]
+    pub(crate) fn settle_preset(&self, preset_toml: &str) -> Result<()> {
+        let path = self.preset();
+        write_whole(&path, preset_toml).with_context(|| format!("{}: cannot replace the preset", path.display()))
+    }
+
     pub fn checkpoints(&self) -> PathBuf {
         self.path.join("checkpoints")
     }

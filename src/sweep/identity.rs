@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
-use crate::preset::{KEYS, KeyKind, Preset, PresetKey};
+use crate::preset::{AUTO, KEYS, KeyKind, Preset, PresetKey};
 
 /// Keys without influence on the results.
 const INCIDENTAL: [&str; 5] =
@@ -14,7 +14,22 @@ const LENGTH: usize = 12;
 
 /// The identity of a run with this preset, in hexadecimal. A key with its default value counts as not set.
 pub fn identity(preset: &Preset) -> String {
-    let table: Table = preset.toml.parse().unwrap_or_default();
+    identity_of(&preset.toml.parse().unwrap_or_default())
+}
+
+/// Whether a run with this preset is the one of an identity. Its batch may have been chosen since.
+pub fn is_run(preset: &Preset, id: &str) -> bool {
+    let mut table: Table = preset.toml.parse().unwrap_or_default();
+    if identity_of(&table) == id {
+        return true;
+    }
+    let train = table.get_mut("train").and_then(Value::as_table_mut);
+    let Some(train) = train.filter(|_| preset.train.global_batch.is_some()) else { return false };
+    train.insert("batch".to_owned(), Value::String(AUTO.to_owned()));
+    identity_of(&table) == id
+}
+
+fn identity_of(table: &Table) -> String {
     let mut digest = Sha256::new();
     for key in KEYS.iter().filter(|key| !INCIDENTAL.contains(&key.name)) {
         let value = match key.section() {
@@ -70,5 +85,19 @@ mod tests {
         }
         assert_eq!(of(&["train.learning_rate=1"]), of(&["train.learning_rate=1.0"]));
         assert_eq!(of(&["train.learning_rate=1e-3"]), plain, "as the preset has it");
+    }
+
+    #[test]
+    fn a_run_whose_batch_was_chosen_is_still_the_same() {
+        let preset = |settings: &[&str]| {
+            let settings: Vec<String> = settings.iter().map(|setting| (*setting).to_owned()).collect();
+            Preset::load("demo", &settings, Path::new("/cache")).unwrap()
+        };
+        let auto = preset(&["train.batch=auto", "train.global_batch=32"]);
+        let (id, chosen) = (identity(&auto), auto.with_batch(8, Path::new("/cache")).unwrap());
+        assert!(is_run(&auto, &id) && is_run(&chosen, &id) && identity(&chosen) != id);
+        for other in [preset(&["train.batch=8", "train.global_batch=16"]), preset(&["train.batch=8"]), preset(&[])] {
+            assert!(!is_run(&other, &id) && is_run(&other, &identity(&other)));
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use super::identity::identity;
+use super::identity::is_run;
 use super::plan::{PlanRun, SweepPlan};
 use crate::preset::Preset;
 use crate::protocol::{Event, Selected};
@@ -77,8 +77,8 @@ pub struct StatusReader {
 
 #[derive(Clone, Default)]
 struct KnownRun {
-    /// The identity of the preset in the folder, once the run has started.
-    id: Option<String>,
+    /// The preset in the folder, once the run has started.
+    preset: Option<Preset>,
     trainable: Option<Trainable>,
 }
 
@@ -131,7 +131,7 @@ impl StatusReader {
             return RunStatus::Pending;
         }
         let known = self.known(&entry.name, &entry.path);
-        if known.id.as_ref().is_some_and(|id| *id != run.id) {
+        if known.preset.as_ref().is_some_and(|preset| !is_run(preset, &run.id)) {
             let error = format!(
                 "{}: its preset.toml has changed since (--set?), so it is not the run of the sweep; rename or delete it",
                 entry.path.display()
@@ -142,7 +142,8 @@ impl StatusReader {
             RunState::Running | RunState::Interrupted | RunState::Stopped => RunStatus::Unfinished(progress),
             RunState::Failed => {
                 let error = match &summary.end {
-                    Some(crate::runs::RunEnd::Failed { error, .. }) => error.clone(),
+                    // In a line, as lists show it.
+                    Some(crate::runs::RunEnd::Failed { error, .. }) => error.replace('\n', " "),
                     _ => "failed".to_owned(),
                 };
                 RunStatus::Failed { error }
@@ -163,10 +164,9 @@ impl StatusReader {
 
     fn known(&mut self, name: &str, folder: &Path) -> KnownRun {
         let known = self.known.entry(name.to_owned()).or_default();
-        if known.id.is_none() {
-            let preset = fs::read_to_string(folder.join("preset.toml")).ok();
-            let preset = preset.and_then(|text| Preset::parse_stored(name, name, &text, &[], &self.cache).ok());
-            known.id = preset.as_ref().map(identity);
+        if known.preset.is_none() {
+            let text = fs::read_to_string(folder.join("preset.toml")).ok();
+            known.preset = text.and_then(|text| Preset::parse_stored(name, name, &text, &[], &self.cache).ok());
         }
         if known.trainable.is_none() {
             known.trainable = trainable(&folder.join("events.jsonl"));

@@ -1,6 +1,8 @@
-//! Physical memory of this process, from Linux.
+//! Physical memory and address space of this process, from Linux.
 
 use std::fs;
+
+use rustix::process::{Resource, getrlimit};
 
 /// Resident bytes; `None` if the system does not report them.
 pub fn resident() -> Option<u64> {
@@ -15,6 +17,11 @@ pub fn peak() -> Option<u64> {
 /// Resets the peak. Returns whether the system did so.
 pub fn forget_peak() -> bool {
     fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
+/// Bytes of the address space that this process may use (`ulimit -v`), and those that it uses; `None` without a limit.
+pub fn address_space() -> Option<(u64, u64)> {
+    Some((getrlimit(Resource::As).current?, field("VmSize:")?))
 }
 
 fn field(name: &str) -> Option<u64> {

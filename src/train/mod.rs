@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! prepare            opens the preset and loads the weights
+//! auto_batch         the batch, for a preset that leaves it open
 //! select             selects the components to train
 //! setup              a run from a selection, or from a checkpoint
 //! resume             finds that checkpoint and rewinds the run's folder to it
@@ -13,6 +14,7 @@
 //! checkpoint         the trained state on its way to disk
 //! ```
 
+mod auto_batch;
 mod changes;
 mod checkpoint;
 mod checkpoint_policy;
@@ -37,13 +39,15 @@ mod schedule;
 mod select;
 mod setup;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
-use crate::device;
+use crate::device::matmul::MatmulPrecision;
+use crate::device::{self, Chosen};
 use crate::panics::catch_panic;
-use crate::protocol::{Event, Phase};
+use crate::protocol::{Event, Finished, Phase};
 use crate::session::{Interrupted, Port};
 use crate::system::{KeptPages, Sampler};
+use auto_batch::ChosenForRun;
 use run::Run;
 
 pub use crate::runs::checkpoint::CheckpointSelector;
@@ -59,43 +63,98 @@ pub use select::{Selection, SelectionOptions, select_components};
 /// # Errors
 /// [`Usage`](crate::Usage): a mistake in the preset, or files that do not fit it. [`Interrupted`]: a failure after which
 /// the run can be resumed from a checkpoint.
-pub fn run(job: Job, port: &Port) -> Result<()> {
+pub fn run(mut job: Job, port: &Port) -> Result<()> {
     // Dropped after everything else: it gives back the memory of the run.
     let pages = KeptPages::start();
     port.emit(Event::Phase { phase: Phase::Preparing });
     let chosen = job.device.resolve()?;
     let matmul = matmul::set(&job.preset, &chosen)?;
     let sampler = Sampler::start(port.emitter(), job.folder.path(), device::gpu(chosen.device))?;
-    let prepared = prepare::prepare(&job, &chosen, port)?;
+    let device = RunDevice { chosen, matmul, pages };
+    let mut batch = None;
+    let finished = loop {
+        match train(&mut job, &mut batch, &device, port)? {
+            Ended::Finished(finished) => break finished,
+            // Nothing was trained yet.
+            Ended::StartsAgain => {}
+        }
+    };
+    // The last event of a run comes after all samples of the machine and all checkpoints.
+    drop((sampler, device));
+    port.emit(Event::Finished(finished));
+    Ok(())
+}
+
+/// What a run computes on, and how.
+struct RunDevice {
+    chosen: Chosen,
+    matmul: MatmulPrecision,
+    pages: KeptPages<'static>,
+}
+
+/// How an attempt at a run ended.
+enum Ended {
+    Finished(Finished),
+    /// Memory ran out before the first step with a batch that was chosen, and a smaller one has taken its place.
+    StartsAgain,
+}
+
+/// Opens, starts and trains. `batch` is the batch of a preset that left it open, once it is chosen.
+fn train(job: &mut Job, batch: &mut Option<ChosenForRun>, device: &RunDevice, port: &Port) -> Result<Ended> {
+    let RunDevice { chosen, matmul, pages } = device;
+    let opened = prepare::open(job, port)?;
+    let mut shape = prepare::shape(&job.preset, &opened, chosen.device)?;
+    if batch.is_none() {
+        *batch = ChosenForRun::choose(job, &mut shape, chosen.device)?;
+    }
+    let prepared = prepare::prepare(job, opened, shape.clone(), chosen, port)?;
     let point = match &job.resume {
         None => None,
         Some(options) => {
-            let point = resume::find(options, &job, &prepared, port)?;
-            resume::rewind(point.as_ref(), &job, &prepared, &chosen, port)?;
+            let point = resume::find(options, job, &prepared, port)?;
+            resume::rewind(point.as_ref(), job, &prepared, chosen, port)?;
             point
         }
     };
-    matmul::report(&matmul, &job.preset, &prepared.network, port)?;
-    let mut run = match point {
+    matmul::report(matmul, &job.preset, &prepared.network, port)?;
+    if let Some(batch) = batch {
+        batch.keep(job, port)?;
+    }
+    // Before the first step nothing is lost by starting again. On a CPU the system ends the process, or leaves it no memory to
+    // start again with.
+    let may_start_again =
+        chosen.device.is_cuda() && point.is_none() && batch.as_ref().is_some_and(ChosenForRun::has_smaller);
+    let started = match point {
         None => {
             prepare::report_base(&prepared, port);
             port.emit(Event::Started(prepared.started.clone()));
-            Run::start(job, prepared, port)?
+            Run::start(job, prepared, port)
         }
-        Some(point) => Run::resume(job, prepared, point, port)?,
+        Some(point) => Run::resume(job, prepared, point, port),
     };
-    // The selection has freed memory of other sizes than those of steps.
-    pages.purge();
-    device::empty_cache(chosen.device);
-    let finished = match catch_panic(|| run.train()) {
-        Ok(reason) => Ok(run.finished(reason)),
-        Err(error) => Err(match run.checkpoints.latest_on_disk() {
-            Some(checkpoint) => Interrupted { error: format!("{error:#}"), checkpoint }.into(),
-            None => error,
-        }),
+    let (error, starts_again) = match started {
+        Err(error) => {
+            let starts_again = may_start_again && auto_batch::is_out_of_memory(&error);
+            (error, starts_again)
+        }
+        Ok(mut run) => {
+            // The selection has freed memory of other sizes than those of steps.
+            pages.purge();
+            device::empty_cache(chosen.device);
+            run.may_start_again = may_start_again;
+            match catch_panic(|| run.train()) {
+                Ok(reason) => return Ok(Ended::Finished(run.finished(reason))),
+                Err(error) if run.starts_again(&error) => (error, true),
+                Err(error) => match run.checkpoints.latest_on_disk() {
+                    Some(checkpoint) => bail!(Interrupted { error: format!("{error:#}"), checkpoint }),
+                    None => (error, false),
+                },
+            }
+        }
     };
-    // The last event of a run comes after all samples of the machine and all checkpoints.
-    drop((run, sampler, pages, matmul));
-    port.emit(Event::Finished(finished?));
-    Ok(())
+    match batch {
+        Some(batch) if starts_again => batch.halve(job, &mut shape, port)?,
+        _ => return Err(error),
+    }
+    Ok(Ended::StartsAgain)
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use tch::Device;
 
 use super::early_stopping::EarlyStopping;
 use super::generation::SampleGenerator;
@@ -12,10 +13,10 @@ use super::schedule::LearningRate;
 use crate::data::instruct::PromptEncoder;
 use crate::data::{Classes, LabelSet, digest};
 use crate::device::{self, Chosen};
+use crate::estimate::{DataShape, RunShape};
 use crate::eval::{Evaluator, HeldOut, Labelled};
 use crate::inputs::{
-    self, Access, CompletePreset, Downloads, ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples,
-    TokenizedSplit, target_adapters, target_rules,
+    self, Access, CompletePreset, Downloads, ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit,
 };
 use crate::model::{Fingerprint, Head, LoadOptions, LoadReport, LoraConfig, Network, Sampling};
 use crate::preset::Preset;
@@ -29,7 +30,8 @@ pub struct PreparedRun {
     /// With the adapters of a LoRA run.
     pub network: Network,
     pub rules: Rules,
-    pub adapters: Option<LoraConfig>,
+    /// For the error when memory runs out.
+    pub shape: RunShape,
     pub loader: Loader,
     pub evaluator: Evaluator,
     /// The score that decides which evaluation is best.
@@ -50,15 +52,35 @@ pub struct PreparedRun {
     pub loaded: LoadReport,
 }
 
-/// Opens the preset and loads the weights.
+/// Opens the preset.
 ///
 /// # Errors
 /// [`Usage`](crate::Usage): a mistake in the preset, or files that do not fit it. Others: the network or the disk.
-pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
-    let preset = &job.preset;
+pub fn open(job: &Job, port: &Port) -> Result<CompletePreset> {
     let access = Access { hub: &job.hub, cache: &job.cache, downloads: Downloads::Allowed };
-    let CompletePreset { model, data, examples } =
-        inputs::open(preset, &access, &|event| port.emit(event))?.complete()?;
+    inputs::open(&job.preset, &access, &|event| port.emit(event))?.complete()
+}
+
+/// The shape of a run of the opened preset.
+pub fn shape(preset: &Preset, opened: &CompletePreset, device: Device) -> Result<RunShape> {
+    let longest = opened.examples.train.lengths().into_iter().max().unwrap_or(0) as u64;
+    let data = DataShape { labels: opened.data.labels, longest, steps: Some(opened.data.steps) };
+    RunShape::of(preset, &opened.model.config, data, device != Device::Cpu)
+}
+
+/// Loads the weights.
+///
+/// # Errors
+/// Files of the model that do not fit it, or cannot be read.
+pub fn prepare(
+    job: &Job,
+    opened: CompletePreset,
+    shape: RunShape,
+    chosen: &Chosen,
+    port: &Port,
+) -> Result<PreparedRun> {
+    let preset = &job.preset;
+    let CompletePreset { model, data, examples } = opened;
     let OpenedModel { folder, config, tokenizer } = model;
     let OpenedData {
         name,
@@ -96,9 +118,9 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
         ModelTokenizer::Prompts(encoder) => Some(generator(preset, *encoder)),
         ModelTokenizer::Text(_) => None,
     };
-    let (rules, adapters) = (target_rules(preset), target_adapters(preset, &config)?);
+    let (rules, adapters) = (shape.rules.clone(), &shape.adapters);
     let (mut network, loaded) = load(preset, &folder, Head { outputs, rows: head.clone() }, chosen, port)?;
-    if let Some(adapters) = &adapters {
+    if let Some(adapters) = adapters {
         network.add_adapters(adapters, preset.train.seed);
     }
     warn_of_key_biases(&network, &rules, port);
@@ -149,7 +171,7 @@ pub fn prepare(job: &Job, chosen: &Chosen, port: &Port) -> Result<PreparedRun> {
     Ok(PreparedRun {
         network,
         rules,
-        adapters,
+        shape,
         loader,
         evaluator,
         best_score: best,

@@ -20,8 +20,8 @@ pub(super) struct SelectionSettings {
     criterion: Criterion,
     budget: Budget,
     seed: u64,
-    /// Micro-batches whose gradient selects.
-    pub batches: usize,
+    /// Micro-batches whose gradient selects; `None` for those of a step.
+    pub batches: Option<usize>,
     /// Steps between selections; 0 selects once.
     every: u64,
     /// All structures, with their names.
@@ -93,7 +93,7 @@ impl Run<'_> {
         self.finish_steps()?;
         let start = Instant::now();
         self.port.emit(Event::Phase { phase: Phase::Selecting });
-        let batches = self.loader.following(step, self.selection.batches);
+        let batches = self.loader.selecting(step, self.selection.batches);
         let values = self.learner.values();
         let replaced: Vec<Selected> = values.slots().iter().filter_map(|slot| slot.selected.clone()).collect();
         let options = self.selection.again(step, self.learner.backward(step), &replaced);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 
+use super::auto_batch::is_out_of_memory;
 use super::checkpoint_policy::CheckpointPolicy;
 use super::clock::Clock;
 use super::command_queue::CommandQueue;
@@ -59,6 +60,8 @@ pub(super) struct Run<'a> {
     pub checkpoints: CheckpointPolicy<'a>,
     /// For the error when memory runs out.
     pub memory: MemoryContext,
+    /// Whether the run starts again with a smaller batch if memory runs out before its first step.
+    pub may_start_again: bool,
     /// For the error of a step that is not finite.
     pub stability: StabilitySettings,
 }
@@ -74,13 +77,18 @@ impl Run<'_> {
             Ok((reason, Save::No)) => Ok(reason),
             Err(error) => {
                 // A failed step is not taken, and the state before it is intact. Failures to save it are reported.
-                if !self.learner.update_interrupted() {
+                if !self.learner.update_interrupted() && !self.starts_again(&error) {
                     let _ = self.finish_steps();
                     let _ = self.save_final();
                 }
                 Err(error)
             }
         }
+    }
+
+    /// Whether after this error the run starts again, so that no state of it is kept.
+    pub fn starts_again(&self, error: &anyhow::Error) -> bool {
+        self.may_start_again && is_out_of_memory(error)
     }
 
     fn take_steps(&mut self) -> Result<(Reason, Save)> {
@@ -132,6 +140,7 @@ impl Run<'_> {
             Ok(())
         })?;
         self.step += 1;
+        self.may_start_again = false;
         self.checkpoints.mark_changed();
         if self.lookahead.is_due(self.learner.pending()) || self.learner.probe_round_ended() {
             self.finish_steps()?;

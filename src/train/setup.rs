@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use tch::{Device, Tensor};
+use tch::Tensor;
 
 use super::checkpoint::{CheckpointTarget, CheckpointWriter};
 use super::checkpoint_policy::CheckpointPolicy;
@@ -21,7 +21,7 @@ use super::resume::ResumePoint;
 use super::run::Run;
 use super::select::{Selection, select_components};
 use crate::device;
-use crate::estimate::StepShape;
+use crate::estimate::advice::Settings;
 use crate::estimate::oom::{self, MemoryContext};
 use crate::protocol::{Event, Phase};
 use crate::runs::checkpoint::{FORMAT, Manifest, ScheduleFacts, SlotEntry};
@@ -30,12 +30,12 @@ use crate::sift::TrainableParameter;
 
 impl<'a> Run<'a> {
     /// Starts a run: selects what to train.
-    pub fn start(job: Job, mut prepared: PreparedRun, port: &'a Port) -> Result<Run<'a>> {
+    pub fn start(job: &Job, mut prepared: PreparedRun, port: &'a Port) -> Result<Run<'a>> {
         port.emit(Event::Phase { phase: Phase::Selecting });
         let backward = LearnerOptions::of(&job.preset).backward(0);
         let settings = SelectionSettings::of(&job.preset, prepared.rules.clone());
-        let batches = prepared.loader.first(settings.batches);
-        let memory = memory_context(&job, &prepared);
+        let batches = prepared.loader.selecting(0, settings.batches);
+        let memory = memory_context(job, &prepared);
         let options = settings.first(backward);
         let Selection { parameters, mass, comparison, .. } =
             oom::explain(&memory, &batches, || select_components(&prepared.network, &options, &batches))?;
@@ -49,7 +49,7 @@ impl<'a> Run<'a> {
     }
 
     /// Resumes a run with the selection and the state of a checkpoint.
-    pub fn resume(job: Job, prepared: PreparedRun, point: ResumePoint, port: &'a Port) -> Result<Run<'a>> {
+    pub fn resume(job: &Job, prepared: PreparedRun, point: ResumePoint, port: &'a Port) -> Result<Run<'a>> {
         let ResumePoint { manifest, saved, path, changes } = point;
         let prepared = PreparedRun { loader: prepared.loader.with_short_batch(manifest.short_batch), ..prepared };
         let slots = manifest.slots.iter().zip(saved.selected);
@@ -76,14 +76,14 @@ impl<'a> Run<'a> {
     }
 
     fn new(
-        job: Job,
+        job: &Job,
         prepared: PreparedRun,
         parameters: &[TrainableParameter],
         from: Option<(&Manifest, PathBuf)>,
         port: &'a Port,
     ) -> Result<Run<'a>> {
-        let memory = memory_context(&job, &prepared);
-        let stability = StabilitySettings::of(&job.preset, memory.run.clone());
+        let memory = memory_context(job, &prepared);
+        let stability = StabilitySettings::of(&job.preset, job.folder.path().display().to_string());
         let PreparedRun {
             network,
             loader,
@@ -96,7 +96,7 @@ impl<'a> Run<'a> {
             data,
             generator,
             rules,
-            adapters: _,
+            shape: _,
             started,
             head_note: _,
             loaded: _,
@@ -138,10 +138,14 @@ impl<'a> Run<'a> {
         };
         let options = LearnerOptions::of(&job.preset);
         let selection = SelectionSettings::of(&job.preset, rules);
-        let keep = job.preset.keep;
+        let keep = job.preset.keep.clone();
         let predictions = keep.predictions.then(|| job.folder.path().to_owned());
-        let target =
-            CheckpointTarget { disk: job.disk, run: job.folder, keep: keep.checkpoints, emitter: port.emitter() };
+        let target = CheckpointTarget {
+            disk: job.disk.clone(),
+            run: job.folder.clone(),
+            keep: keep.checkpoints,
+            emitter: port.emitter(),
+        };
         let writer = CheckpointWriter::start(target, from.map(|(_, path)| path))?;
         let lookahead = Lookahead::new(job.read_every, network.parameters.device());
         let learner = Learner::new(network, parameters, options);
@@ -167,20 +171,17 @@ impl<'a> Run<'a> {
             early_stopping: EarlyStopping::new(job.preset.train.patience, 0),
             checkpoints: CheckpointPolicy::new(port, keep, manifest, writer, step),
             memory,
+            may_start_again: false,
             stability,
         })
     }
 }
 
 fn memory_context(job: &Job, prepared: &PreparedRun) -> MemoryContext {
-    let gpu = prepared.network.parameters.device() != Device::Cpu;
+    let folder = job.folder.path().display().to_string();
     MemoryContext {
-        config: prepared.network.config.clone(),
-        rules: prepared.rules.clone(),
-        adapters: prepared.adapters.clone(),
-        // A regression has one output.
-        labels: prepared.classes.names.len().max(1) as i64,
-        step: StepShape::of(&job.preset, gpu, job.preset.data.max_length as u64),
-        run: job.folder.path().display().to_string(),
+        shape: prepared.shape.clone(),
+        device: prepared.network.parameters.device(),
+        settings: Settings::Run { folder, splits: job.preset.train.global_batch.is_some() },
     }
 }

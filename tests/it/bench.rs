@@ -341,3 +341,39 @@ fn plan_prints_the_largest_batch_that_fits() {
     let refused = finesift(&["plan", &preset, "--device-memory", "24"]);
     assert_eq!(refused.status.code(), Some(2));
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_that_runs_out_is_reported_in_three_lines() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.json");
+    let shape = r#"{"model_type": "bert", "vocab_size": 128, "hidden_size": 512, "num_hidden_layers": 6,
+        "num_attention_heads": 2, "intermediate_size": 2048, "max_position_embeddings": 16, "type_vocab_size": 2}"#;
+    std::fs::write(&config, shape).unwrap();
+    // 18 GiB, of which there are 3.
+    let bench = |more: &[&str]| {
+        let limited = ["-c", "ulimit -v 3000000; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_finesift")];
+        let common =
+            ["--batch", "16384", "--seq", "8", "--methods", "sift-sampled", "--threads", "1", "--device", "cpu"];
+        let arguments = ["bench", "--config", config.to_str().unwrap()];
+        let output = Command::new("sh").args(limited).args(arguments).args(common).args(more).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let report: Value = serde_json::from_str(&bench(&["--json"])).unwrap();
+    let error: Vec<&str> = report["failed"].as_str().unwrap().lines().collect();
+    assert_eq!(error.len(), 3, "{error:?}");
+    assert!(
+        error[0].starts_with("memory ran out in a step of 16384 x 8 tokens: it needs an estimated 18."),
+        "{error:?}"
+    );
+    let limit = "address space (ulimit -v) has 2.9 GiB: ";
+    assert!(error[1].starts_with(limit) && error[1].contains("; libtorch tried to allocate "), "{error:?}");
+    assert!(error[2].starts_with("By the estimate these fit: --batch ") && error[2].ends_with(")."), "{error:?}");
+    // Each on a line of its own below the method.
+    let table = bench(&[]);
+    for line in ["memory ran out in a step of", limit, "By the estimate these fit"] {
+        assert!(table.lines().any(|shown| shown.starts_with(&format!("  {line}"))), "{table}");
+    }
+}

@@ -135,6 +135,31 @@ impl Machine {
             key("unknown section", "[sift]", "[shift]", "unknown key \"shift."),
             key("value out of range", "rate = 0.05", "rate = 5", "sift.rate is 5, expected a number above 0"),
             key("value of another type", "batch = 8", "batch = \"many\"", "train.batch is \"many\", expected"),
+            key(
+                "a batch of any size without the examples of a step",
+                "batch = 8",
+                "batch = \"auto\"",
+                "train.batch: is \"auto\", which needs the examples of an optimizer step: set train.global_batch",
+            )
+            .in_binary(),
+            key(
+                "examples of a step that the batch does not divide",
+                "batch = 8",
+                "batch = 8\nglobal_batch = 12",
+                "train.global_batch: 12 is not a multiple of train.batch = 8",
+            ),
+            key(
+                "examples of a step in two ways",
+                "batch = 8",
+                "batch = 8\nglobal_batch = 16\naccumulate = 2",
+                "train.accumulate: train.global_batch is given too, and decides it; remove one of them",
+            ),
+            key(
+                "a step of auto examples",
+                "batch = 8",
+                "global_batch = \"auto\"",
+                "train.global_batch is \"auto\", expected",
+            ),
             key("batch of zero", "batch = 8", "batch = 0", "train.batch is 0, expected"),
             key("unknown schedule", "batch = 8", "schedule = \"stairs\"", "train.schedule is \"stairs\", expected"),
             key("warm-up over the whole run", "batch = 8", "warmup = 1.5", "train.warmup is 1.5, expected"),

@@ -38,6 +38,8 @@ mod estimate;
 mod exports;
 mod fuzz_chat;
 mod fuzz_tables;
+#[cfg(feature = "torch")]
+mod global_batch;
 mod history;
 mod hostile;
 mod hub;

@@ -84,6 +84,12 @@ const NAN: &str = "step 171: the loss is NaN and the gradient norm 3.2e19 at a l
                    taken. Resume with a lower learning rate (peak 1e-3): `finesift resume runs/demo-20270101-090000 --set \
                    train.learning_rate=1e-4`. Clip gradients: train.clip = 1 (now 0).";
 
+const OUT_OF_MEMORY: &str = "memory ran out in a step of 32 x 128 tokens: it needs an estimated 12.3 GiB.\nNVIDIA RTX A2000 has \
+                             12.0 GiB: 10.6 GiB used by this process, 0.9 GiB by others, 512 MiB free; libtorch tried to \
+                             allocate 768 MiB.\nBy the estimate these fit: train.batch = 16, train.accumulate = 2 (7.1 GiB, in \
+                             a new run); train.gradient_checkpointing = true (4.2 GiB, `finesift resume \
+                             runs/demo-20270101-090000 --set train.gradient_checkpointing=true`).";
+
 #[test]
 fn the_card_of_a_finished_run_at_each_size() {
     for size in SIZES {
@@ -104,6 +110,11 @@ fn the_card_of_a_failed_run_at_each_size() {
         let mut app = live(size, false, 100);
         fail(&mut app, NAN, true);
         insta::assert_snapshot!(format!("failed_{}x{}", size.0, size.1), screen(&app, size));
+    }
+    for size in SIZES {
+        let mut app = live(size, false, 100);
+        fail(&mut app, OUT_OF_MEMORY, true);
+        insta::assert_snapshot!(format!("out_of_memory_{}x{}", size.0, size.1), screen(&app, size));
     }
     // Before it has started, a run is known by its folder.
     let mut app = app((80, 24), false);

@@ -242,8 +242,12 @@ fn dependence(preset: &Preset, manifest: &Manifest, lengths: Vec<usize>) -> (Sel
     if !by_gradient || manifest.slots.iter().all(|slot| slot.dense) {
         return (SelectionDependence::Independent, Vec::new());
     }
-    let order = BatchSampler::new(lengths, preset.train.batch, manifest.seed).with_short_batch(manifest.short_batch);
-    let selecting: Vec<usize> = order.epoch(0).into_iter().take(preset.sift.batches).flatten().collect();
+    let train = &preset.train;
+    let order = BatchSampler::new(lengths, train.drawn(), manifest.seed).with_short_batch(manifest.short_batch);
+    let micro_batches = preset.sift.batches.unwrap_or(train.accumulate);
+    let drawn = order.epoch(0);
+    let selecting = drawn.iter().flat_map(|drawn| drawn.chunks(train.batch)).take(micro_batches).flatten();
+    let selecting: Vec<usize> = selecting.copied().collect();
     let structure = target_rules(preset).structure;
     let sparse = manifest.slots.iter().filter(|slot| !slot.dense);
     let global = target_budget(preset) == Budget::Global;

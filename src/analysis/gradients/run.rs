@@ -138,7 +138,8 @@ impl Measuring<'_> {
             seed: preset.train.seed,
             ..SelectionOptions::gradient(&rules, options.backward(0))
         };
-        let Selection { parameters, .. } = select_components(&network, &selection, &loader.first(preset.sift.batches))?;
+        let batches = loader.selecting(0, preset.sift.batches);
+        let Selection { parameters, .. } = select_components(&network, &selection, &batches)?;
         let rate = LearningRate {
             schedule: preset.train.schedule,
             peak: preset.train.learning_rate,

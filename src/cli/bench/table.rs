@@ -59,7 +59,7 @@ fn write_methods(reports: &[Report], text: &mut String) {
             let _ = writeln!(text, "  {faults} page faults of the timed steps read from a disk: is memory short?");
         }
         if let Some(error) = &report.failed {
-            let _ = writeln!(text, "  {error}");
+            error.lines().for_each(|line| _ = writeln!(text, "  {line}"));
         }
     }
 }

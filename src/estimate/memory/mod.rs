@@ -59,7 +59,7 @@ impl ModelEstimate {
             estimated("workspace", peak.workspace),
             estimated("process", if step.gpu { CUDA } else { PROCESS }),
         ];
-        if step.selection_batches > 1 {
+        if step.selection_batches.unwrap_or(step.micro_batches) > 1 {
             memory.push(estimated("selection", of * 4));
         }
         if reselections > 0 && !step.gpu {

@@ -19,8 +19,8 @@ pub struct StepShape {
     pub checkpointing: bool,
     /// Whether dropout is on, with the probabilities of the model's config.
     pub dropout: bool,
-    /// Micro-batches whose gradient selects the components. Gradients of several are kept and summed.
-    pub selection_batches: u64,
+    /// Micro-batches whose gradient selects the components; `None` for those of a step. Gradients of several are kept and summed.
+    pub selection_batches: Option<u64>,
     /// Whether linear layers run on oneDNN ([`by_onednn`]) and keep their inputs.
     pub keeps_inputs: bool,
     /// Micro-batches of a step. A GPU keeps the gradient of several in fp32, that of one in the weights' type.
@@ -36,7 +36,7 @@ impl StepShape {
         let kind = Kind::from(preset.model.dtype);
         StepShape {
             checkpointing: train.gradient_checkpointing,
-            selection_batches: sift.batches as u64,
+            selection_batches: sift.batches.map(|batches| batches as u64),
             micro_batches: train.accumulate as u64,
             reselections: u64::from(sift.reselect_every > 0),
             ..StepShape::single(kind, gpu, train.batch as u64, length)
@@ -52,10 +52,30 @@ impl StepShape {
             length,
             checkpointing: false,
             dropout: true,
-            selection_batches: 1,
-            keeps_inputs: !gpu && by_onednn(Device::Cpu, kind, rows.saturating_mul(length).min(1 << 40) as i64),
+            selection_batches: Some(1),
+            keeps_inputs: keeps_inputs(kind, gpu, rows, length),
             micro_batches: 1,
             reselections: 0,
         }
     }
+
+    /// The same steps with micro-batches of so many rows and tokens.
+    pub fn with_micro_batch(self, rows: u64, length: u64) -> StepShape {
+        let kind = if self.dtype == 4 { Kind::Float } else { Kind::BFloat16 };
+        StepShape { rows, length, keeps_inputs: keeps_inputs(kind, self.gpu, rows, length), ..self }
+    }
+
+    /// Examples of an optimizer step.
+    pub fn examples(&self) -> u64 {
+        self.rows.saturating_mul(self.micro_batches)
+    }
+
+    /// The same examples of a step in micro-batches of so many rows, which divide them.
+    pub fn split(self, rows: u64) -> StepShape {
+        StepShape { micro_batches: self.examples() / rows, ..self.with_micro_batch(rows, self.length) }
+    }
+}
+
+fn keeps_inputs(kind: Kind, gpu: bool, rows: u64, length: u64) -> bool {
+    !gpu && by_onednn(Device::Cpu, kind, rows.saturating_mul(length).min(1 << 40) as i64)
 }

@@ -10,7 +10,7 @@ const STEP: StepShape = StepShape {
     length: 128,
     checkpointing: false,
     dropout: true,
-    selection_batches: 1,
+    selection_batches: Some(1),
     keeps_inputs: false,
     micro_batches: 1,
     reselections: 0,
@@ -72,8 +72,11 @@ fn activations_follow_the_formula() {
     assert_eq!(without_masks, 24 * (block - TOKENS * 2 * 1024));
     let most = roberta_large(|step| (step.gpu, step.rows, step.length) = (false, 1 << 20, 1 << 24));
     assert!(most.bytes() > 1 << 62);
-    let estimate = roberta_large(|step| step.selection_batches = 4);
+    let estimate = roberta_large(|step| step.selection_batches = Some(4));
     assert_eq!(part(&estimate, "selection"), 24 * 4 * (1024 * 1024 + 1024) * 4);
+    let of_a_step = roberta_large(|step| (step.selection_batches, step.micro_batches) = (None, 2));
+    assert_eq!(part(&of_a_step, "selection"), part(&estimate, "selection"));
+    assert_eq!(part(&roberta_large(|step| step.selection_batches = None), "selection"), 0);
 }
 
 #[test]

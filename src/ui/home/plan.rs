@@ -8,7 +8,7 @@ use ratatui::widgets::Paragraph;
 use super::estimate_query::Known;
 use super::memory::{self, LegendForm};
 use super::scene::Scene;
-use crate::estimate::{Estimate, MemoryFit, ModelEstimate, Throughput};
+use crate::estimate::{AutoBatch, Estimate, MemoryFit, ModelEstimate, Throughput};
 use crate::preset::Preset;
 use crate::ui::format::{duration, grouped, number, plain, truncated, width, wrapped};
 use crate::ui::theme::Hue;
@@ -140,12 +140,25 @@ impl Plan<'_> {
                 None => row(2, "time", "no estimate yet (no similar run)".into(), theme.dim),
             });
         }
+        if let Some(batch) = &estimate.batch {
+            // What does not fit is said in full.
+            match batch {
+                AutoBatch::NothingFits(why) => {
+                    lines.extend(said(why, theme.error, scene, room).into_iter().map(|line| Ranked { rank: 0, line }));
+                }
+                AutoBatch::Chosen(chosen) => {
+                    lines.push(row(1, "batch", format!("auto: {}", chosen.reason()), theme.text))
+                }
+                AutoBatch::Unknown(missing) => lines.push(row(1, "batch", format!("auto: {missing}"), theme.dim)),
+            }
+        }
         if let Some(model) = &estimate.model {
             let rows = |fit: Option<&MemoryFit>| Some(grouped(fit?.largest?));
             let fit = |checkpointing| rows(model.fits.iter().find(|fit| fit.checkpointing == checkpointing));
             if let Some((plain, checkpointed)) = fit(false).zip(fit(true)) {
                 let text = format!("max batch {plain}, {checkpointed} with gradient checkpointing");
-                lines.push(row(7, "batch", text, theme.text));
+                let name = if estimate.batch.is_some() { "" } else { "batch" };
+                lines.push(row(7, name, text, theme.text));
             }
             let (verdict, hue) = memory::verdict(model, estimate.device.as_ref(), scene, room.saturating_sub(LABEL));
             lines.push(row(0, "memory", verdict, hue));

@@ -150,8 +150,12 @@ pub fn draw(frame: &mut Frame, area: Rect, scene: &Scene, view: &SettingsView) {
 /// How a setting of this type is changed.
 fn keys(kind: KeyKind, ascii: bool) -> &'static str {
     match (kind, ascii) {
-        (KeyKind::Integer { .. } | KeyKind::Number { .. }, false) => "←/→ steps, enter types",
-        (KeyKind::Integer { .. } | KeyKind::Number { .. }, true) => "left/right steps, enter types",
+        (KeyKind::Integer { .. } | KeyKind::IntegerOrAuto { .. } | KeyKind::Number { .. }, false) => {
+            "←/→ steps, enter types"
+        }
+        (KeyKind::Integer { .. } | KeyKind::IntegerOrAuto { .. } | KeyKind::Number { .. }, true) => {
+            "left/right steps, enter types"
+        }
         (KeyKind::Boolean, false) => "←/→ or enter switches",
         (KeyKind::Boolean, true) => "left/right or enter switches",
         (KeyKind::Choice(_), false) => "←/→ or enter chooses",

@@ -1,12 +1,15 @@
 //! What the keys left and right make of a setting: the next number, the other truth value, the next choice.
 
-use crate::preset::{KeyKind, NumberStep};
+use crate::preset::{AUTO, KeyKind, NumberStep};
 
 /// The value of this type after `value` in a direction; `None` where there is none, or where values have no order.
 pub fn step(kind: KeyKind, value: Option<&str>, up: bool) -> Option<String> {
     match kind {
         KeyKind::Boolean => Some(if value == Some("true") { "false" } else { "true" }.to_owned()),
-        KeyKind::Integer { from, to } => {
+        // Below the least number.
+        KeyKind::IntegerOrAuto { from, .. } if !up && value == Some(&from.to_string()) => Some(AUTO.to_owned()),
+        KeyKind::IntegerOrAuto { .. } if !up && value == Some(AUTO) => None,
+        KeyKind::Integer { from, to } | KeyKind::IntegerOrAuto { from, to } => {
             let next = match value.map(str::parse::<u64>) {
                 Some(Ok(number)) if up => number.checked_add(1)?,
                 Some(Ok(number)) => number.checked_sub(1)?,
@@ -88,6 +91,7 @@ mod tests {
         assert_eq!([up("train.warmup", "0.06"), down("train.warmup", "0.06")], ["0.1", "0.05"]);
         assert_eq!([up("train.weight_decay", "0"), down("train.weight_decay", "1e-4")], ["1e-4", "0"]);
         assert_eq!([up("train.epochs", "3"), down("train.epochs", "3")], ["4", "2"]);
+        assert_eq!([up("train.batch", "auto"), down("train.batch", "1"), down("train.batch", "2")], ["1", "auto", "1"]);
         assert_eq!([up("sample.temperature", "0.2"), down("sample.temperature", "0.3")], ["0.3", "0.2"]);
         assert_eq!([up("sample.top_p", "0.93"), down("sample.top_p", "1")], ["0.95", "0.95"]);
         assert_eq!([up("data.regression", "false"), down("data.regression", "false")], ["true", "true"]);
@@ -99,6 +103,7 @@ mod tests {
         for (key, value, up) in [
             ("train.epochs", "1", false),
             ("train.patience", "0", false),
+            ("train.batch", "auto", false),
             ("sift.rate", "1", true),
             ("train.warmup", "0.5", true),
             ("data.eval_fraction", "0.05", false),

@@ -89,16 +89,39 @@ fn an_estimate_that_exceeds_the_memory_says_so() {
     let preset = screens.settle().unwrap();
     let (error, warning) = (screens.app.look.theme.error.0, screens.app.look.theme.warning.0);
     let mut tight = estimate();
-    tight.device = Some(DeviceMemory { name: "GPU".into(), total: 8 << 30, free: 1 << 30 });
+    tight.device = Some(DeviceMemory { name: "GPU".into(), total: 8 << 30, free: 1 << 30, own: 0 });
     screens.app.update(Msg::Estimate(preset.toml.clone(), Ok(tight.clone())));
     assert_eq!(screens.style_of("~3.09 GiB, exceeds the 1.0 GiB free now").fg, warning);
-    tight.device = Some(DeviceMemory { name: "GPU".into(), total: 2 << 30, free: 1 << 30 });
+    tight.device = Some(DeviceMemory { name: "GPU".into(), total: 2 << 30, free: 1 << 30, own: 0 });
     tight.missing = vec!["model org/x is not downloaded; launch will fetch it".into()];
     screens.app.update(Msg::Estimate(preset.toml.clone(), Ok(tight)));
     assert_eq!(screens.style_of("~3.09 GiB, exceeds the 2.0 GiB of the device").fg, error);
     assert_eq!(screens.style_of("model org/x is not downloaded").fg, warning);
     screens.app.update(Msg::Estimate(preset.toml, Err("sift.modules: no such".into())));
     assert_eq!(screens.style_of("sift.modules: no such").fg, error);
+}
+
+#[test]
+fn the_batch_that_is_chosen_is_shown_or_why_there_is_none() {
+    let chosen = ChosenBatch { batch: 16, accumulate: 2, bytes: 9 << 30, free: 12 << 30, larger: Some((32, 15 << 30)) };
+    let why = "train.batch: is \"auto\", but not one example fits: it takes an estimated 9.1 GiB, and 8.0 GiB of 12.0 GiB are \
+               free. By the estimate these fit: train.gradient_checkpointing = true (5.2 GiB)";
+    let fits = |checkpointing, largest| MemoryFit { checkpointing, memory: Vec::new(), largest: Some(largest) };
+    let of = |batch, size: (u16, u16)| {
+        let mut screens = Screens::new(size.0, size.1);
+        let mut estimate = Estimate { batch: Some(batch), ..estimate() };
+        estimate.model.as_mut().unwrap().fits = vec![fits(false, 24), fits(true, 90)];
+        screens.settle_with(estimate);
+        screens
+    };
+    for (columns, rows) in SIZES {
+        let size = (columns, rows);
+        of(AutoBatch::Chosen(chosen.clone()), size).assert_snapshot(&format!("home_auto_{columns}x{rows}"));
+    }
+    let text = of(AutoBatch::Unknown("known once the model is downloaded".into()), (120, 40)).text();
+    assert!(text.contains("batch     auto: known once the model is downloaded"), "{text}");
+    let text = of(AutoBatch::NothingFits(why.into()), (120, 40)).text();
+    assert!(text.contains("not one example fits") && text.contains("checkpointing = true (5.2"), "{text}");
 }
 
 #[test]

@@ -18,7 +18,8 @@ use ratatui::backend::TestBackend;
 use ratatui::buffer::{Buffer, Cell};
 
 use crate::estimate::{
-    DataPreview, DeviceMemory, DownloadSize, Estimate, MemoryPart, ModelEstimate, Throughput, TokenRole, TokenSpan,
+    AutoBatch, ChosenBatch, DataPreview, DeviceMemory, DownloadSize, Estimate, MemoryFit, MemoryPart, ModelEstimate,
+    Throughput, TokenRole, TokenSpan,
 };
 use crate::preset::{Library, Preset};
 use crate::protocol::Command;
@@ -233,11 +234,12 @@ fn estimate() -> Estimate {
                 vec![piece(" say", TokenRole::Context), piece(" yes", TokenRole::Loss)],
             ],
         }),
-        device: Some(DeviceMemory { name: "NVIDIA H100".into(), total: 80 << 30, free: 60 << 30 }),
+        device: Some(DeviceMemory { name: "NVIDIA H100".into(), total: 80 << 30, free: 60 << 30, own: 0 }),
         throughput: Some(Throughput {
             runs: vec!["demo-20260101-120000".into()],
             seconds_per_step: 0.5,
             seconds_per_evaluation: None,
         }),
+        batch: None,
     }
 }

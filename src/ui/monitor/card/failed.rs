@@ -5,7 +5,7 @@ use std::path::Path;
 use super::remedy::Remedy;
 use super::{CardLine, Tone};
 use crate::runs::{History, preset_in_name};
-use crate::ui::format::{plain, wrapped_at_most};
+use crate::ui::format::{plain, wrapped, wrapped_at_most};
 use crate::ui::monitor::Files;
 
 /// How a run failed, and what can be done.
@@ -35,8 +35,10 @@ impl Failure {
     pub(super) fn lines(&self, room: usize, rows: usize, ascii: bool) -> Vec<CardLine> {
         let room = room.saturating_sub(2);
         let text = |tone, text: &str, most| {
-            let lines = wrapped_at_most(&plain(text), room, most, ascii).into_iter();
-            lines.map(move |line| vec![(tone, format!(" {line}"))])
+            // The lines of the text where there is room for them, else one after the other.
+            let apart: Vec<String> = text.lines().flat_map(|line| wrapped(&plain(line), room)).collect();
+            let lines = if apart.len() <= most { apart } else { wrapped_at_most(&plain(text), room, most, ascii) };
+            lines.into_iter().map(move |line| vec![(tone, format!(" {line}"))])
         };
         let mut lines: Vec<CardLine> = Vec::new();
         if !self.remedy.advice.is_empty() {

@@ -20,11 +20,10 @@ pub struct Remedy {
 }
 
 /// Where advice begins in the errors that have it.
-const ADVICE_AFTER: [&str; 5] = [
+const ADVICE_AFTER: [&str; 4] = [
     "the step was not taken. ",
-    // Out of memory, with the numbers of the run.
-    " To continue this run with ",
-    " A new run with ",
+    // The last line of the error for memory that ran out.
+    "\nBy the estimate ",
     "it cannot select components; ",
     "cannot be read; ",
 ];
@@ -80,15 +79,16 @@ fn download(error: &str) -> Option<(&str, &str)> {
 fn split(error: &str) -> (&str, &str) {
     let ends = ADVICE_AFTER.iter().filter_map(|mark| {
         let at = error.find(mark)?;
-        // A mark that ends with a space belongs to the cause, one that begins with it to the advice.
-        Some(if mark.starts_with(' ') { at } else { at + mark.len() })
+        // A mark belongs to the cause, unless it begins a line of the advice.
+        Some(if mark.starts_with('\n') { at } else { at + mark.len() })
     });
     let (cause, advice) = ends.min().map_or((error, ""), |at| error.split_at(at));
     (cause, advice.trim())
 }
 
-/// The `--set key=value` of a text.
+/// The `--set key=value` of the first command of a text: another command is another way.
 fn settings_in(text: &str) -> Vec<String> {
+    let text = text.split('`').find(|part| part.contains("--set ")).unwrap_or_default();
     let values = text.split("--set ").skip(1);
     let values = values.filter_map(|rest| rest.split([' ', '`']).next());
     values
@@ -149,15 +149,39 @@ mod tests {
             (Some("train.learning_rate"), vec!["train.learning_rate=1e-2".to_owned()])
         );
 
-        let error = "memory ran out (CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has 1 GiB free). A micro-batch of \
-                     32 x 128 tokens takes an estimated 3.0 GiB. To continue this run with 1.0 GiB, run `finesift resume \
-                     runs/mine --set train.gradient_checkpointing=true`. A new run with train.batch = 16 and twice the \
-                     train.accumulate trains the same with 2.0 GiB.";
-        let remedy = Remedy::of(error, PRESET);
-        assert!(remedy.advice.starts_with("To continue this run with 1.0 GiB"), "{remedy:?}");
-        assert!(remedy.cause.ends_with("an estimated 3.0 GiB"), "{remedy:?}");
-        assert_eq!(remedy.key, Some("train.gradient_checkpointing"));
-        assert_eq!(remedy.set, ["train.gradient_checkpointing=true"]);
+        let out_of_memory = |advice: &str| {
+            let error = format!(
+                "memory ran out in a step of 32 x 128 tokens: it needs an estimated 3.0 GiB.\nthis machine has 8.0 GiB: 1.0 GiB \
+                 used by this process, 5.5 GiB by others, 1.5 GiB free; libtorch tried to allocate 2.0 GiB.\nBy the \
+                 estimate {advice}"
+            );
+            Remedy::of(&error, PRESET)
+        };
+        let remedy = out_of_memory(
+            "these fit: train.batch = 16, train.accumulate = 2 (2.0 GiB, in a new run); train.gradient_checkpointing = \
+             true (1.0 GiB, `finesift resume runs/mine --set train.gradient_checkpointing=true`).",
+        );
+        assert!(remedy.advice.starts_with("By the estimate these fit: train.batch = 16, "), "{remedy:?}");
+        assert!(
+            remedy.cause.ends_with(
+                "3.0 GiB.\nthis machine has 8.0 GiB: 1.0 GiB used by this process, 5.5 GiB by others, \
+                 1.5 GiB free; libtorch tried to allocate 2.0 GiB"
+            ),
+            "{remedy:?}"
+        );
+        assert_eq!(
+            (remedy.key, remedy.set),
+            (Some("train.batch"), vec!["train.gradient_checkpointing=true".to_owned()])
+        );
+        // Of two commands the run is resumed with the first.
+        let remedy = out_of_memory(
+            "these fit: train.batch = 16 (2.0 GiB, `finesift resume runs/mine --set train.batch=16`); \
+             train.gradient_checkpointing = true (1.0 GiB, `finesift resume runs/mine --set \
+             train.gradient_checkpointing=true`).",
+        );
+        assert_eq!((remedy.key, remedy.set), (Some("train.batch"), vec!["train.batch=16".to_owned()]));
+        let remedy = out_of_memory("nothing smaller fits: it takes 2.0 GiB as it is.");
+        assert_eq!((remedy.key, remedy.set), (None, Vec::new()));
     }
 
     #[test]
@@ -188,7 +212,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_error_and_preset_are_read(error in "(the step was not taken\\. |--set |Run `finesift download |[a-z.=`; é]){0,9}", preset in ".{0,40}") {
+        fn any_error_and_preset_are_read(error in "(the step was not taken\\. |\nBy the estimate |`--set |Run `finesift download |[a-z.=`; é]){0,9}", preset in ".{0,40}") {
             let remedy = Remedy::of(&error, &preset);
             proptest::prop_assert!(error.contains(&remedy.cause));
         }
