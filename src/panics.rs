@@ -31,6 +31,7 @@ const TRIED: &str = "ried to allocate ";
 
 impl OutOfMemory {
     /// Bytes that the allocator tried to allocate, if it says so.
+    #[cfg(any(feature = "torch", test))]
     pub fn attempted(&self) -> Option<u64> {
         let (_, rest) = self.message.split_once(TRIED)?;
         let mut words = rest.split_whitespace();

@@ -1,5 +1,4 @@
 //! Memory and time of a preset before it runs, and why memory ran out.
-
 //!
 //! ```text
 //! preset      the estimate of a preset; preview, download: its first batch, what it would download
