@@ -48,7 +48,8 @@ fn rpath(folder: &str) {
 /// libtorch as in a Python environment, unless LIBTORCH_INCLUDE says otherwise.
 #[cfg(feature = "torch")]
 fn compile_shim(libtorch: &Path) {
-    const SOURCES: [&str; 3] = ["src/device/autograd.cpp", "src/device/shim.cpp", "src/device/matmul/override.cpp"];
+    const SOURCES: [&str; 4] =
+        ["src/device/autograd.cpp", "src/device/copies.cpp", "src/device/shim.cpp", "src/device/matmul/override.cpp"];
     const HEADER: &str = "src/device/guarded.h";
     for changed in ["LIBTORCH_INCLUDE", "LIBTORCH_CXX11_ABI"] {
         println!("cargo::rerun-if-env-changed={changed}");

@@ -9,7 +9,7 @@
 #
 # Variables:
 #   TOTAL      seconds in all (360)
-#   PARTS      parts to run (doctor tests demo roberta llama llama3 peers), in any number
+#   PARTS      parts to run (doctor tests demo roberta llama llama3 offload peers), in any number
 #   OUT        folder for the results (gpu-check)
 #   DEVICE     cuda:0; with cpu and SMALL=1 the script itself is tried out, with shapes of a few MB and a part of the tests
 #   STEPS      timed steps of a method (5)
@@ -19,7 +19,7 @@
 set -uo pipefail
 
 TOTAL=${TOTAL:-360}
-PARTS=${PARTS:-doctor tests demo roberta llama llama3 peers}
+PARTS=${PARTS:-doctor tests demo roberta llama llama3 offload peers}
 OUT=${OUT:-gpu-check}
 DEVICE=${DEVICE:-cuda:0}
 STEPS=${STEPS:-5}
@@ -49,8 +49,9 @@ main() {
             roberta) part_roberta ;;
             llama) part_llama ;;
             llama3) part_llama3 ;;
+            offload) part_offload ;;
             peers) part_peers ;;
-            *) echo "PARTS: no part \"$part\"; expected doctor, tests, demo, roberta, llama, llama3 or peers"; exit 2 ;;
+            *) echo "PARTS: no part \"$part\"; expected doctor, tests, demo, roberta, llama, llama3, offload or peers"; exit 2 ;;
         esac
     done
     say "goals${SMALL:+ (of small shapes, and so of no meaning)}"
@@ -119,11 +120,12 @@ find_libraries() {
 find_shapes() {
     roberta=$base/benches/shapes/roberta-large.json
     llama=$base/benches/shapes/llama-7b.json
+    llama13=$base/benches/shapes/llama-13b.json
     llama3=$base/benches/shapes/llama-3-8b.json
     rows=32 length=128 seq=2048 seq3=4096 rank=128 rank3=16
     [ -n "$SMALL" ] || return 0
     rows=4 length=16 seq=32 seq3=32 rank=4 rank3=4
-    roberta=$(shrunk "$roberta") llama=$(shrunk "$llama") llama3=$(shrunk "$llama3")
+    roberta=$(shrunk "$roberta") llama=$(shrunk "$llama") llama13=$(shrunk "$llama13") llama3=$(shrunk "$llama3")
 }
 
 shrunk() {
@@ -183,8 +185,8 @@ part_tests() {
     fi
     tests parity 15 45 "${it[@]}" parity::
     # What samples gradients computes on a CPU alone.
-    tests "the method's operations and kernels" 10 45 "${unit[@]}" sift:: cuda --skip sift::sampled
-    tests "steps" 10 45 "${it[@]}" sift:: structures:: language_model:: lookahead:: unpadded::
+    tests "the method's operations and kernels" 10 45 "${unit[@]}" sift:: cuda copies --skip sift::sampled
+    tests "steps" 10 45 "${it[@]}" sift:: structures:: language_model:: lookahead:: unpadded:: offload::
     # Left out are those that start a process for each of many cases: matmul and crash.
     tests "runs" 20 60 "${it[@]}" run:: resume:: methods:: --skip ui_methods::
 }
@@ -289,6 +291,13 @@ part_llama3() {
     local options=(--config "$llama3" --dtype bf16 --batch 2 --seq "$seq3" --rate 0.01)
     bench "Llama-3-8B 2x4096, bf16, 1 %" 15 90 sift-columns "${options[@]}"
     bench "Llama-3-8B 2x4096, bf16, 1 %, checkpointing" 15 90 sift-columns "${options[@]}" --checkpointing
+}
+
+# Weights of blocks in host memory. Beside the same with all of them on the GPU, which is in the part before.
+part_offload() {
+    local options=(--dtype bf16 --batch 1 --seq "$seq" --offload)
+    bench "Llama-7B 1x2048, bf16, 5 %, offload" 20 60 sift-sampled --config "$llama" --rate 0.05 "${options[@]}"
+    bench "Llama-13B 1x2048, bf16, 1 %, offload" 30 90 sift-sampled --config "$llama13" --rate 0.01 "${options[@]}"
 }
 
 # bench SHAPE NEEDS LIMIT METHODS OPTIONS…

@@ -44,6 +44,7 @@ impl OpenedForAnalysis {
             head: Head { outputs: data.labels, rows: data.head },
             dtype: preset.model.dtype.into(),
             device,
+            offload: false,
             seed: preset.train.seed,
         };
         let (network, _) = Network::open(&model.folder, &options, &|progress| reporter.progress(progress))?;
@@ -61,7 +62,10 @@ impl OpenedForAnalysis {
 
     /// A network of the same shape with newly initialised weights, as transformers initialises one: normal with the config's
     /// `initializer_range`, biases 0, norms 1.
-    pub fn random_twin(&self) -> Network {
+    ///
+    /// # Errors
+    /// Those of [`Network::random`].
+    pub fn random_twin(&self) -> Result<Network> {
         Network::random(self.config.clone(), &self.options)
     }
 }

@@ -104,11 +104,16 @@ impl Setup {
         let stored = self.folder.as_ref().and_then(|folder| stored_outputs(folder, &self.config).ok().flatten());
         // A head for another number of labels makes way for a new one.
         let rows = if stored == Some(self.labels) { HeadRows::AsStored } else { HeadRows::New };
-        let options =
-            LoadOptions { head: Head { outputs: self.labels, rows }, dtype: spec.dtype, device, seed: spec.seed };
+        let options = LoadOptions {
+            head: Head { outputs: self.labels, rows },
+            dtype: spec.dtype,
+            device,
+            offload: spec.offload,
+            seed: spec.seed,
+        };
         match &self.folder {
             Some(folder) => Ok(Network::open(folder, &options, &|_| {})?.0),
-            None => Ok(Network::random(self.config.clone(), &options)),
+            None => Network::random(self.config.clone(), &options),
         }
     }
 
@@ -134,7 +139,8 @@ impl Setup {
             rules: rules.clone(),
             adapters: adapters.cloned(),
             step: StepShape {
-                checkpointing: spec.checkpointing,
+                checkpointing: spec.checkpointing || spec.offload,
+                offload: spec.offload,
                 dropout: spec.dropout,
                 ..StepShape::single(spec.dtype, gpu, rows as u64, length as u64)
             },

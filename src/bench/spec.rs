@@ -27,6 +27,8 @@ pub struct Spec {
     pub device: DeviceChoice,
     /// Gradient checkpointing.
     pub checkpointing: bool,
+    /// Whether the weights of blocks are off the device, which goes with gradient checkpointing.
+    pub offload: bool,
     /// Whether to apply the dropout of the model's config.
     pub dropout: bool,
     pub learning_rate: f64,

@@ -96,25 +96,39 @@ fn as_table(preset: &Preset, estimate: &Estimate, model: &ModelEstimate) -> Stri
         batch,
         preset.model.dtype.name(),
     );
-    let _ = writeln!(text, "{:<16} {:>16} {:>16}", "", "default", "checkpointing");
-    let [kept, recomputed] = &model.fits[..] else { return text };
-    for (kept, recomputed) in kept.memory.iter().zip(&recomputed.memory) {
-        let about = if kept.estimated { "~" } else { "" };
-        let amount = |bytes_of: u64| format!("{about}{}", bytes(bytes_of as f64));
-        let _ = writeln!(text, "{:<16} {:>16} {:>16}", kept.name, amount(kept.bytes), amount(recomputed.bytes));
+    let mut row = |name: &str, cell: &dyn Fn(&MemoryFit) -> String| {
+        let cells = model.fits.iter().map(|fit| format!(" {:>16}", cell(fit)));
+        let _ = writeln!(text, "{name:<16}{}", cells.collect::<String>());
+    };
+    row("", &|fit| choice(fit).to_owned());
+    for (number, part) in model.memory.iter().enumerate() {
+        let about = if part.estimated { "~" } else { "" };
+        let size = |fit: &MemoryFit| fit.memory.get(number).map_or(0.0, |part| part.bytes as f64);
+        row(part.name, &|fit| format!("{about}{}", bytes(size(fit))));
     }
-    let amount = |bytes_of: u64| format!("~{}", bytes(bytes_of as f64));
-    let _ = writeln!(text, "{:<16} {:>16} {:>16}", "total", amount(kept.bytes()), amount(recomputed.bytes()));
+    row("total", &|fit| format!("~{}", bytes(fit.bytes() as f64)));
     if let Some(device) = &estimate.device {
-        let rows = |rows: Option<u64>| match rows {
+        row("max batch", &|fit| match fit.largest {
             Some(0) => "none".into(),
             Some(rows) => grouped(rows),
             None => "-".into(),
-        };
-        let _ = writeln!(text, "{:<16} {:>16} {:>16}", "max batch", rows(kept.largest), rows(recomputed.largest));
-        let _ = writeln!(text, "\n{}", verdict(preset, device, kept.bytes(), recomputed.bytes()));
+        });
+        let _ = writeln!(text, "\n{}", verdict(preset, device, model));
+    }
+    if model.offloaded > 0 {
+        let host = bytes(model.offloaded as f64);
+        let _ = writeln!(text, "train.offload = \"weights\": {host} of weights stay in host memory");
     }
     text
+}
+
+/// What the memory of a column is with.
+fn choice(fit: &MemoryFit) -> &'static str {
+    match (fit.checkpointing, fit.offload) {
+        (_, true) => "offload",
+        (true, false) => "checkpointing",
+        (false, false) => "default",
+    }
 }
 
 /// What is trained, by its method.
@@ -130,21 +144,25 @@ fn trainable(method: TrainingMethod, model: &ModelEstimate) -> String {
 }
 
 /// Whether the run fits, and what to change if not.
-fn verdict(preset: &Preset, device: &DeviceMemory, kept: u64, recomputed: u64) -> String {
+fn verdict(preset: &Preset, device: &DeviceMemory, model: &ModelEstimate) -> String {
     let memory = format!("{}: {} of {} free", device.name, bytes(device.free as f64), bytes(device.total as f64));
-    let checkpointing = preset.train.gradient_checkpointing;
-    if if checkpointing { recomputed } else { kept } <= device.free {
-        format!("{memory}; it fits")
-    } else if recomputed <= device.free {
-        format!("{memory}; it fits with train.gradient_checkpointing=true")
-    } else {
-        let less = match preset.method {
-            TrainingMethod::Sift => "lower train.batch or sift.rate",
-            TrainingMethod::Lora => "lower train.batch or lora.r",
-            TrainingMethod::Full => "lower train.batch or choose another method",
-            TrainingMethod::Head => "lower train.batch",
-        };
-        format!("{memory}; it does not fit; {less}, or set model.dtype=bf16")
+    if model.bytes() <= device.free {
+        return format!("{memory}; it fits");
+    }
+    match model.fits.iter().find(|fit| fit.bytes() <= device.free) {
+        Some(MemoryFit { offload: true, .. }) => format!("{memory}; it fits with train.offload=weights"),
+        Some(MemoryFit { checkpointing: true, .. }) => {
+            format!("{memory}; it fits with train.gradient_checkpointing=true")
+        }
+        _ => {
+            let less = match preset.method {
+                TrainingMethod::Sift => "lower train.batch or sift.rate",
+                TrainingMethod::Lora => "lower train.batch or lora.r",
+                TrainingMethod::Full => "lower train.batch or choose another method",
+                TrainingMethod::Head => "lower train.batch",
+            };
+            format!("{memory}; it does not fit; {less}, or set model.dtype=bf16")
+        }
     }
 }
 
@@ -152,7 +170,14 @@ fn as_json(estimate: &Estimate, model: &ModelEstimate) -> String {
     let fit = |fit: &MemoryFit| {
         let parts: Map<String, Value> =
             fit.memory.iter().map(|part| (part.name.replace(' ', "_"), part.bytes.into())).collect();
-        json!({"checkpointing": fit.checkpointing, "bytes": fit.bytes(), "parts": parts, "largest_batch": fit.largest})
+        let (checkpointing, offload) = (fit.checkpointing, fit.offload);
+        json!({
+            "checkpointing": checkpointing,
+            "offload": offload,
+            "bytes": fit.bytes(),
+            "parts": parts,
+            "largest_batch": fit.largest,
+        })
     };
     let device = estimate.device.as_ref();
     let batch = estimate.batch.as_ref().map(|batch| match batch {
@@ -170,6 +195,7 @@ fn as_json(estimate: &Estimate, model: &ModelEstimate) -> String {
         "longest": estimate.data.as_ref().map(|data| data.longest),
         "device": device.map(|device| json!({"name": device.name, "total": device.total, "free": device.free})),
         "auto_batch": batch,
+        "offloaded": model.offloaded,
         "plans": model.fits.iter().map(fit).collect::<Vec<_>>(),
     })
     .to_string()

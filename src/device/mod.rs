@@ -2,6 +2,7 @@
 //! a GPU.
 
 pub mod autograd;
+pub mod copies;
 mod dtype;
 mod libtorch;
 pub mod matmul;

@@ -44,7 +44,7 @@ impl Settings {
             Settings::Bench | Settings::AutoBatch => String::new(),
             Settings::Run { splits, .. } if rate || batch && !splits => ", in a new run".to_owned(),
             Settings::Run { folder, .. } => {
-                let set = words.iter().map(|word| format!(" --set {}", word.replace(" = ", "=")));
+                let set = words.iter().map(|word| format!(" --set {}", word.replace(" = ", "=").replace('"', "")));
                 format!(", `finesift resume {folder}{}`", set.collect::<String>())
             }
         };
@@ -54,13 +54,16 @@ impl Settings {
     /// What differs, as settings.
     fn words(&self, now: &Fit, fit: &Fit) -> Vec<String> {
         let batch = (fit.batch != now.batch).then_some(fit.batch);
-        let checkpointing = fit.checkpointing != now.checkpointing;
+        let offload = fit.offload != now.offload;
+        // Weights off the GPU go with it.
+        let checkpointing = fit.checkpointing != now.checkpointing && !fit.offload;
         let rate = (fit.rate != now.rate).then_some(fit.rate);
-        let words: [Option<String>; 4] = match self {
+        let words: [Option<String>; 5] = match self {
             Settings::Bench => [
                 batch.map(|batch| format!("--batch {batch}")),
                 None,
                 checkpointing.then(|| "--checkpointing".to_owned()),
+                offload.then(|| "--offload".to_owned()),
                 rate.map(|rate| format!("--rate {rate}")),
             ],
             Settings::Run { .. } | Settings::AutoBatch => [
@@ -70,6 +73,7 @@ impl Settings {
                     .filter(|_| matches!(self, Settings::Run { splits: false, .. }))
                     .map(|_| format!("train.accumulate = {}", fit.accumulate)),
                 checkpointing.then(|| "train.gradient_checkpointing = true".to_owned()),
+                offload.then(|| "train.offload = \"weights\"".to_owned()),
                 rate.map(|rate| format!("sift.rate = {rate}")),
             ],
         };

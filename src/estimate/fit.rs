@@ -13,6 +13,8 @@ pub struct Fit {
     /// Micro-batches of a step.
     pub accumulate: u64,
     pub checkpointing: bool,
+    /// Whether the weights of blocks are off the GPU, which goes with gradient checkpointing.
+    pub offload: bool,
     /// Share of the components of each target.
     pub rate: f64,
     /// The estimate.
@@ -30,8 +32,8 @@ pub fn usable(available: u64) -> u64 {
 impl RunShape {
     /// The run as it is.
     pub fn as_fit(&self) -> Fit {
-        let StepShape { rows: batch, micro_batches: accumulate, checkpointing, .. } = self.step;
-        Fit { batch, accumulate, checkpointing, rate: self.rules.rate, bytes: self.bytes() }
+        let StepShape { rows: batch, micro_batches: accumulate, checkpointing, offload, .. } = self.step;
+        Fit { batch, accumulate, checkpointing, offload, rate: self.rules.rate, bytes: self.bytes() }
     }
 
     /// The largest batch of at most so many rows with which the run takes at most `limit` bytes.
@@ -41,7 +43,7 @@ impl RunShape {
     }
 
     /// Changes with which the run takes at most `limit` bytes, that which changes it least first: a smaller batch, gradient
-    /// checkpointing, a lower rate.
+    /// checkpointing, weights off the GPU, a lower rate.
     pub fn smaller(&self, limit: u64) -> Vec<Fit> {
         let step = self.step;
         let batch = self.largest_batch(step.rows - 1, limit);
@@ -49,21 +51,30 @@ impl RunShape {
         let least = batch.map_or(0, |fit| fit.batch);
         let checkpointed = (!step.checkpointing).then(|| self.checkpointed());
         let checkpointed = checkpointed.and_then(|shape| shape.largest_batch(step.rows, limit));
+        let largest = checkpointed.map_or(least, |fit| fit.batch.max(least));
+        let offloaded = (step.gpu && !step.offload).then(|| self.offloaded().largest_batch(step.rows, limit)).flatten();
         let rates = (1..=HALVINGS).map(|halvings| self.rules.rate / f64::from(1 << halvings));
         let with_rate = |rate| RunShape { rules: Rules { rate, ..self.rules.clone() }, ..self.clone() }.as_fit();
         let sparser = rates.map(with_rate).find(|fit| fit.bytes <= limit).filter(|_| self.estimate().selected > 0);
-        [batch, checkpointed.filter(|fit| fit.batch > least), sparser].into_iter().flatten().collect()
+        let checkpointed = checkpointed.filter(|fit| fit.batch > least);
+        // It takes time, so only where nothing else gives as large a batch.
+        let offloaded = offloaded.filter(|fit| fit.batch > largest || largest == 0);
+        [batch, checkpointed, offloaded, sparser].into_iter().flatten().collect()
     }
 
-    /// The least that the run takes with any batch, with gradient checkpointing.
+    /// The least that the run takes with any batch, with gradient checkpointing and on a GPU with weights off it.
     pub fn least(&self) -> Fit {
-        let shape = self.checkpointed();
+        let shape = if self.step.gpu { self.offloaded() } else { self.checkpointed() };
         let fits = shape.batches().into_iter().map(|rows| shape.with_batch(rows).as_fit());
         fits.min_by_key(|fit| fit.bytes).unwrap_or_else(|| shape.as_fit())
     }
 
     fn checkpointed(&self) -> RunShape {
         self.with_step(StepShape { checkpointing: true, ..self.step })
+    }
+
+    fn offloaded(&self) -> RunShape {
+        self.with_step(StepShape { checkpointing: true, offload: true, ..self.step })
     }
 }
 
@@ -88,7 +99,7 @@ mod tests {
         ) {
             // Costs in any order: a smaller batch may take more.
             let fit = |batch: u64| {
-                Fit { batch, accumulate: 1, checkpointing: false, rate: 0.1, bytes: costs[batch as usize % costs.len()] }
+                Fit { batch, accumulate: 1, checkpointing: false, offload: false, rate: 0.1, bytes: costs[batch as usize % costs.len()] }
             };
             let chosen = largest_fit(batches.iter().rev().copied(), limit, fit);
             let fitting = batches.iter().copied().filter(|batch| fit(*batch).bytes <= limit);
@@ -113,7 +124,8 @@ mod tests {
             let smaller = shape.smaller(limit);
             for fit in &smaller {
                 prop_assert!(fit.bytes <= limit && fit.batch * fit.accumulate == examples, "{:?}", fit);
-                prop_assert!((fit.batch, fit.checkpointing, fit.rate) != (now.batch, now.checkpointing, now.rate));
+                let settings = |fit: Fit| (fit.batch, fit.checkpointing, fit.offload, fit.rate);
+                prop_assert!(settings(*fit) != settings(now));
                 prop_assert!(fit.batch <= now.batch && fit.checkpointing >= now.checkpointing && fit.rate <= now.rate);
             }
             if smaller.is_empty() {
@@ -131,20 +143,24 @@ mod tests {
     fn a_smaller_run_is_the_one_that_changes_least() {
         let shape = shape(32, 1);
         let now = shape.as_fit();
-        let with = |batch, accumulate, checkpointing, rate| (batch, accumulate, checkpointing, rate);
+        let with = |batch, accumulate, checkpointing, rate| (batch, accumulate, checkpointing, false, rate);
         let found = |limit| -> Vec<_> {
-            let of = |fit: Fit| with(fit.batch, fit.accumulate, fit.checkpointing, fit.rate);
+            let of = |fit: Fit| (fit.batch, fit.accumulate, fit.checkpointing, fit.offload, fit.rate);
             shape.smaller(limit).into_iter().map(of).collect()
         };
         assert_eq!(found(now.bytes - 1)[..2], [with(16, 2, false, 0.1), with(32, 1, true, 0.1)]);
         assert_eq!(found(now.bytes - 1)[2], with(32, 1, false, 0.05));
-        // Where gradient checkpointing needs a smaller batch as well, the largest that fits is taken.
+        // Where gradient checkpointing needs a smaller batch as well, the largest that fits is taken; weights off the GPU leave
+        // room for all of it.
         let checkpointed = shape.with_step(StepShape { checkpointing: true, ..shape.step });
         let limit = checkpointed.bytes() - 1;
-        let [batch, both] = found(limit)[..] else { panic!("{:?}", found(limit)) };
-        assert!(batch.0 < both.0 && !batch.2 && both.2, "{batch:?} {both:?}");
+        let [batch, both, offloaded] = found(limit)[..] else { panic!("{:?}", found(limit)) };
+        assert!(batch.0 < both.0 && !batch.2 && both.2 && !both.3, "{batch:?} {both:?}");
+        assert_eq!(offloaded, (32, 1, true, true, 0.1));
+        let on_cpu = shape.with_step(StepShape { gpu: false, ..shape.step });
+        assert!(on_cpu.smaller(limit).iter().all(|fit| !fit.offload) && !on_cpu.least().offload);
         assert_eq!(found(1 << 20), []);
-        assert!(shape.least().checkpointing && shape.least().bytes < now.bytes);
+        assert!(shape.least().checkpointing && shape.least().offload && shape.least().bytes < now.bytes);
         // A benchmark has steps of one micro-batch.
         let bench = RunShape { smaller_batch: SmallerBatch::FewerExamples, ..shape.clone() };
         let fit = bench.smaller(now.bytes - 1)[0];

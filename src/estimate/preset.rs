@@ -101,15 +101,20 @@ fn data_shape(preset: &Preset, data: Option<&OpenedData>) -> DataShape {
 }
 
 fn model_estimate(shape: &RunShape, free: Option<u64>) -> ModelEstimate {
-    let fit = |checkpointing| {
-        let shape = shape.with_step(StepShape { checkpointing, ..shape.step });
+    let fit = |(checkpointing, offload)| {
+        let shape = shape.with_step(StepShape { checkpointing, offload, ..shape.step });
         MemoryFit {
             checkpointing,
+            offload,
             memory: shape.estimate().memory,
             largest: free.map(|free| memory::largest_batch(shape.network(), &shape.rules, shape.step, free)),
         }
     };
-    let fits = [false, true].map(fit).into();
+    let mut choices = vec![(false, false), (true, false)];
+    if shape.step.gpu {
+        choices.push((true, true));
+    }
+    let fits = choices.into_iter().map(fit).collect();
     let count = |spec: &ParameterSpec| ParameterCount {
         name: spec.name.clone(),
         components: spec.components() as u64,

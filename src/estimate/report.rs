@@ -66,7 +66,9 @@ pub struct ModelEstimate {
     pub adapters: u64,
     /// Memory by purpose.
     pub memory: Vec<MemoryPart>,
-    /// Without and with gradient checkpointing.
+    /// Bytes of host memory for weights that are off the GPU.
+    pub offloaded: u64,
+    /// Without and with gradient checkpointing; on a GPU also with weights off it.
     pub fits: Vec<MemoryFit>,
     /// The parameters of the network, in its order.
     pub layout: Vec<ParameterCount>,
@@ -81,10 +83,11 @@ pub struct ParameterCount {
     pub linear: bool,
 }
 
-/// Memory with or without gradient checkpointing, and the largest batch that fits the device.
+/// Memory with or without gradient checkpointing and weights off the GPU, and the largest batch that fits the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryFit {
     pub checkpointing: bool,
+    pub offload: bool,
     /// Memory by purpose, with the preset's micro-batch.
     pub memory: Vec<MemoryPart>,
     /// Rows of the largest micro-batch: `None` if the device is unknown, 0 if one row does not fit.

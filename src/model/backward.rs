@@ -23,6 +23,8 @@ pub struct GradTargets {
     lm_head: Option<LmHeadTarget>,
     /// Segments before this one have no backward pass.
     lowest: usize,
+    /// Whether blocks have to be computed again: their weights are off the device.
+    offloaded: bool,
 }
 
 /// A parameter that is a leaf of a segment's graph.
@@ -77,8 +79,13 @@ impl GradTargets {
     /// layer's are made to require a gradient.
     pub fn new<'a>(parameters: &Parameters, names: impl IntoIterator<Item = &'a str>) -> GradTargets {
         let slots: HashMap<&str, usize> = names.into_iter().zip(0..).collect();
-        let mut targets =
-            GradTargets { linear: HashMap::new(), leaves: HashMap::new(), lm_head: None, lowest: usize::MAX };
+        let mut targets = GradTargets {
+            linear: HashMap::new(),
+            leaves: HashMap::new(),
+            lm_head: None,
+            lowest: usize::MAX,
+            offloaded: parameters.are_offloaded(),
+        };
         for spec in parameters.specs() {
             let Some(&slot) = slots.get(spec.name.as_str()) else { continue };
             targets.lowest = targets.lowest.min(spec.segment);
@@ -134,7 +141,7 @@ pub fn gradients(
     let mut segments = Vec::new();
     for segment in lowest..=last {
         // With checkpointing the last segment's graph is needed right away, so it is kept.
-        if options.checkpointing && segment < last {
+        if (options.checkpointing || targets.offloaded) && segment < last {
             let mut pass = ForwardPass::without_tape(options.training);
             let output = no_grad(|| options.forward(network, segment, &hidden, &mut pass));
             segments.push(SegmentRun::Checkpointed { segment, input: std::mem::replace(&mut hidden, output) });

@@ -23,6 +23,8 @@ pub struct Layout {
     pub parameters: Vec<ParameterSpec>,
     /// Standard deviation of the weights of a new head.
     pub initializer_range: f64,
+    /// Blocks: the segments from 1 on.
+    pub blocks: usize,
 }
 
 impl Layout {
@@ -36,7 +38,11 @@ impl Layout {
         let NetworkShape { config, labels, adapters } = shape;
         let recorder = Recorder::default();
         let layers = Layers::build(config, labels, &Builder::new(&recorder, adapters));
-        let layout = Layout { parameters: recorder.into_specs(), initializer_range: config.initializer_range() };
+        let layout = Layout {
+            parameters: recorder.into_specs(),
+            initializer_range: config.initializer_range(),
+            blocks: layers.blocks(),
+        };
         (layout, layers)
     }
 

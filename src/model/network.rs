@@ -1,6 +1,7 @@
 //! A network with its parameters: opening a checkpoint, and running it on a batch.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Result;
 use rand::SeedableRng;
@@ -14,6 +15,7 @@ use super::families::Layers;
 use super::layout::{Layout, NetworkShape};
 use super::lora::{self, LoraConfig};
 use super::objective::{LossTargets, Objective};
+use super::offload::Offload;
 use super::parameters::Parameters;
 use super::segments::{Inputs, Segments};
 use super::tape::ForwardPass;
@@ -28,6 +30,8 @@ pub struct Network {
     pub parameters: Parameters,
     /// The layers. They share the parameters' tensors.
     pub layers: Layers,
+    /// Where the weights of blocks are, if they are off the device.
+    pub offload: Option<Arc<Offload>>,
 }
 
 impl Network {
@@ -35,23 +39,24 @@ impl Network {
     ///
     /// # Errors
     /// [`Usage`](crate::Usage), naming file, key or tensor: an unknown `model_type`, a parameter that is missing or has the
-    /// wrong shape, a damaged file.
+    /// wrong shape, a damaged file. Others: weights of blocks that should be off the device, and cannot be.
     pub fn open(folder: &Path, options: &LoadOptions, progress: &dyn Fn(Progress)) -> Result<(Network, LoadReport)> {
         let config = ModelConfig::read(folder)?;
         let layout = Layout::of(&config, options.head.outputs);
         let (parameters, report) = weights::load(folder, &layout, options, progress)?;
-        Ok((Network::from_parameters(config, options.head.outputs, parameters, None), report))
+        Ok((Network::from_parameters(config, options.head.outputs, parameters)?, report))
     }
 
     /// The network of these parameters, which are those of its layout.
-    pub(super) fn from_parameters(
-        config: ModelConfig,
-        labels: i64,
-        parameters: Parameters,
-        adapters: Option<&LoraConfig>,
-    ) -> Network {
-        let layers = Layers::build(&config, labels, &Builder::new(&parameters, adapters));
-        Network { config, parameters, layers }
+    pub(super) fn from_parameters(config: ModelConfig, labels: i64, parameters: Parameters) -> Result<Network> {
+        let mut layers = Layers::build(&config, labels, &Builder::new(&parameters, None));
+        let mut offload = None;
+        if parameters.are_offloaded() {
+            let of_blocks = Arc::new(Offload::new(&parameters, layers.blocks())?);
+            layers.offload(&of_blocks);
+            offload = Some(of_blocks);
+        }
+        Ok(Network { config, parameters, layers, offload })
     }
 
     /// Adds new adapters, as PEFT's `get_peft_model` does. The network computes the same until they are trained. The same seed
@@ -63,11 +68,22 @@ impl Network {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         // A stream of its own: a new head is the same with and without adapters.
         random.set_stream(1);
-        let parameters = Parameters::from_layout(&layout, |_, spec| match spec.is_adapter() {
-            true => lora::initialized(spec, &mut random).to_device(parameters.device()),
-            false => parameters.get(&spec.name),
-        });
-        *self = Network::from_parameters(config.clone(), labels, parameters, Some(adapters));
+        let parameters =
+            Parameters::from_layout(&layout, parameters.placement(), |_, spec, device| match spec.is_adapter() {
+                true => lora::initialized(spec, &mut random).to_device(device),
+                false => parameters.get(&spec.name),
+            });
+        let mut layers = Layers::build(config, labels, &Builder::new(&parameters, Some(adapters)));
+        if let Some(offload) = &self.offload {
+            layers.offload(offload);
+        }
+        (self.parameters, self.layers) = (parameters, layers);
+    }
+
+    /// Bytes of the parameters on the device.
+    pub fn device_bytes(&self) -> u64 {
+        let all = self.parameters.bytes();
+        self.offload.as_ref().map_or(all, |offload| all - offload.bytes().host + offload.bytes().device)
     }
 
     /// Outputs of a classifier; 0 for a decoder, which has no head.

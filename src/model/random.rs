@@ -1,30 +1,36 @@
 //! A network with random weights, to measure what training a network of its shape costs without having it.
 
+use anyhow::Result;
 use tch::{Tensor, no_grad};
 
 use super::builder::ParameterKind;
 use super::config::ModelConfig;
 use super::layout::Layout;
 use super::network::Network;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, Placement};
 use super::weights::LoadOptions;
 
 impl Network {
     /// A network as it is before any training: normal weights, norms of one, biases of zero, drawn by the device's own
     /// generator. The numbers differ between kinds of devices.
-    pub fn random(config: ModelConfig, options: &LoadOptions) -> Network {
+    ///
+    /// # Errors
+    /// Weights of blocks that should be off the device, and cannot be.
+    pub fn random(config: ModelConfig, options: &LoadOptions) -> Result<Network> {
         let layout = Layout::of(&config, options.head.outputs);
         tch::manual_seed(options.seed as i64);
         let parameters = no_grad(|| {
-            Parameters::from_layout(&layout, |_, spec| {
+            let placement = Placement { device: options.device, offload: options.offload };
+            Parameters::from_layout(&layout, placement, |_, spec, device| {
                 let mut tensor = Tensor::empty(&spec.shape, (options.dtype, options.device));
-                match spec.kind {
+                let tensor = match spec.kind {
                     ParameterKind::LinearBias | ParameterKind::NormBias => tensor.zero_(),
                     ParameterKind::NormWeight => tensor.fill_(1.0),
                     _ => tensor.normal_(0.0, layout.initializer_range),
-                }
+                };
+                tensor.to_device(device)
             })
         });
-        Network::from_parameters(config, options.head.outputs, parameters, None)
+        Network::from_parameters(config, options.head.outputs, parameters)
     }
 }

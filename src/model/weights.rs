@@ -14,7 +14,7 @@ use super::checkpoint::{Checkpoint, PIECE};
 use super::head::Head;
 use super::layout::Layout;
 use super::lora;
-use super::parameters::Parameters;
+use super::parameters::{Parameters, Placement};
 use crate::Usage;
 use crate::protocol::Progress;
 
@@ -34,6 +34,8 @@ pub struct LoadOptions {
     pub dtype: Kind,
     /// Device of the weights.
     pub device: Device,
+    /// Whether the weights of blocks stay in host memory: see [`offload`](super::offload).
+    pub offload: bool,
     /// Seed of a new head's values.
     pub seed: u64,
 }
@@ -53,15 +55,14 @@ pub(super) fn load(
     let buffer = Tensor::empty([PIECE as i64], (Kind::Uint8, Device::Cpu));
     let total = layout.parameters.len() as u64;
     let mut random = ChaCha8Rng::seed_from_u64(options.seed);
-    let parameters = Parameters::from_layout(layout, |number, spec| {
+    let placement = Placement { device: options.device, offload: options.offload };
+    let parameters = Parameters::from_layout(layout, placement, |number, spec, device| {
         let tensor = match &stored_names[number] {
             Some(stored) => {
-                let tensor = checkpoint.read(stored, (options.dtype, options.device), &buffer);
+                let tensor = checkpoint.read(stored, (options.dtype, device), &buffer);
                 options.head.order(spec).map_or(tensor.shallow_clone(), |order| reordered(&tensor, &order))
             }
-            None => initialized(spec, layout.initializer_range, &mut random)
-                .to_kind(options.dtype)
-                .to_device(options.device),
+            None => initialized(spec, layout.initializer_range, &mut random).to_kind(options.dtype).to_device(device),
         };
         let done = number as u64 + 1;
         // Fifty reports in all, however many parameters there are.

@@ -67,6 +67,7 @@ fn impact(key: &str, same_steps: bool) -> Impact {
         | "train.max_steps"
         | "train.matmul"
         | "train.gradient_checkpointing"
+        | "train.offload"
         | "keep.best" => Impact::FutureSteps,
         _ => Impact::DifferentRun,
     }

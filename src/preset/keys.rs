@@ -113,6 +113,10 @@ const MATMULS: &[Choice] = &[
     choice("tf32", "TF32: 10 bits of mantissa, faster on a GPU"),
     choice("bf16", "bf16: 7 bits of mantissa, faster on a CPU with AMX"),
 ];
+const OFFLOADS: &[Choice] = &[
+    choice("none", "all of the model is on the GPU"),
+    choice("weights", "weights of blocks in host memory, with gradient checkpointing"),
+];
 const SCHEDULES: &[Choice] = &[
     choice("linear", "linear decay to 0"),
     choice("cosine", "cosine decay to 0"),
@@ -273,6 +277,8 @@ pub const KEYS: &[PresetKey] = &[
     key("train.matmul", KeyKind::Choice(MATMULS), "precision of products of f32 matrices: f32, tf32 or bf16")
         .default("f32"),
     key("train.gradient_checkpointing", Boolean, "whether to recompute activations to save memory").default("false"),
+    key("train.offload", KeyKind::Choice(OFFLOADS), "what to keep off the GPU: none, or the weights of blocks")
+        .default("none"),
     key("sample.prompts", Texts, "prompts to sample completions for at every evaluation").default("[]"),
     key("sample.tokens", Integer { from: 1, to: 1 << 16 }, "max new tokens of a completion").default("64"),
     key("sample.temperature", at_least_0(By(0.1)), "sampling temperature; 0 is greedy decoding").default("0"),

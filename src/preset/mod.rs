@@ -55,6 +55,6 @@ pub(crate) use renamed::renamed as renamed_key;
 pub use crate::paths::cache_folder;
 pub use selection::{Select, SelectBudget, SelectStructure};
 pub use types::{
-    Data, DataSource, Dtype, HeadRule, InstructionData, InstructionFiles, Keep, Lora, Matmul, Model, Preset, Sample,
-    Schedule, Sift, Train,
+    Data, DataSource, Dtype, HeadRule, InstructionData, InstructionFiles, Keep, Lora, Matmul, Model, Offload, Preset,
+    Sample, Schedule, Sift, Train,
 };

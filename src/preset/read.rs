@@ -9,7 +9,7 @@ use super::data_source::data_source;
 use super::document::Document;
 use super::paths::expand;
 use super::selection::{budget, criterion, structure};
-use super::types::{Data, Dtype, HeadRule, Keep, Lora, Matmul, Model, Preset, Sample, Schedule, Sift, Train};
+use super::types::{Data, Dtype, HeadRule, Keep, Lora, Matmul, Model, Offload, Preset, Sample, Schedule, Sift, Train};
 use crate::Usage;
 use crate::protocol::TrainingMethod;
 
@@ -42,6 +42,8 @@ impl Preset {
 
 pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Preset, Usage> {
     let StepExamples { batch, auto_batch, accumulate, global_batch } = step_examples(document)?;
+    let offload = document.one_of("train.offload", &Offload::NAMES)?.unwrap_or_default();
+    let gradient_checkpointing = gradient_checkpointing(document, offload)?;
     Ok(Preset {
         name: name.to_owned(),
         about: document.string("about")?.unwrap_or_default(),
@@ -96,7 +98,8 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
             matmul: document
                 .one_of("train.matmul", &Matmul::ALL.map(|matmul| (matmul.name(), matmul)))?
                 .unwrap_or_default(),
-            gradient_checkpointing: document.boolean("train.gradient_checkpointing")?.unwrap_or(false),
+            gradient_checkpointing,
+            offload,
         },
         sample: Sample {
             prompts: document.strings("sample.prompts")?.unwrap_or_default(),
@@ -114,6 +117,16 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
         },
         toml: document.to_toml(),
     })
+}
+
+/// Weights that are off the GPU come once for the forward pass and once more to compute a block again with its backward pass.
+fn gradient_checkpointing(document: &Document, offload: Offload) -> Result<bool, Usage> {
+    let asked = document.boolean("train.gradient_checkpointing")?;
+    if offload == Offload::Weights && asked == Some(false) {
+        let why = "is false, but train.offload = \"weights\" goes with gradient checkpointing; remove one of them";
+        return Err(document.error_at("train.gradient_checkpointing", why));
+    }
+    Ok(asked.unwrap_or(offload == Offload::Weights))
 }
 
 #[cfg(test)]

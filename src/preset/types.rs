@@ -205,8 +205,20 @@ pub struct Train {
     pub max_steps: u64,
     /// Precision of products of fp32 matrices. Default f32.
     pub matmul: Matmul,
-    /// Whether to recompute activations in the backward pass instead of keeping them. Default false.
+    /// Whether to recompute activations in the backward pass instead of keeping them. Default false; true with an offload.
     pub gradient_checkpointing: bool,
+    /// What is kept off the GPU. Default nothing.
+    pub offload: Offload,
+}
+
+/// What is kept in host memory instead of the GPU's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Offload {
+    /// Nothing.
+    #[default]
+    None,
+    /// The weights of blocks, which come to the GPU when they compute.
+    Weights,
 }
 
 /// How fp32 matrices are multiplied. Operands are rounded within the product; sums and results are in fp32.
@@ -303,6 +315,11 @@ impl Dtype {
             Dtype::Bf16 => "bf16",
         }
     }
+}
+
+impl Offload {
+    /// By their names in a preset.
+    pub const NAMES: [(&'static str, Offload); 2] = [("none", Offload::None), ("weights", Offload::Weights)];
 }
 
 impl Matmul {

@@ -109,6 +109,7 @@ mod tests {
             ("sift.probe_every", "1"),
             ("sift.reselect_every", "20"),
             ("train.gradient_checkpointing", "true"),
+            ("train.offload", "weights"),
             ("train.matmul", "tf32"),
         ] {
             assert!(!ours.same_steps(&with(&[(key, value)])), "{key}");

@@ -19,7 +19,7 @@ use crate::inputs::{
     self, Access, CompletePreset, Downloads, ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit,
 };
 use crate::model::{Fingerprint, Head, LoadOptions, LoadReport, LoraConfig, Network, Sampling};
-use crate::preset::Preset;
+use crate::preset::{Offload, Preset};
 use crate::protocol::{Event, HeadRows, Progress, Started};
 use crate::runs::checkpoint::{BaseIdentity, DataIdentity};
 use crate::session::Port;
@@ -195,9 +195,24 @@ fn generator(preset: &Preset, encoder: PromptEncoder) -> SampleGenerator {
 }
 
 fn load(preset: &Preset, folder: &Path, head: Head, chosen: &Chosen, port: &Port) -> Result<(Network, LoadReport)> {
-    let options =
-        LoadOptions { head, dtype: preset.model.dtype.into(), device: chosen.device, seed: preset.train.seed };
-    Network::open(folder, &options, &|progress: Progress| port.emit(Event::Progress(progress)))
+    let asked = preset.train.offload == Offload::Weights;
+    let options = LoadOptions {
+        head,
+        dtype: preset.model.dtype.into(),
+        device: chosen.device,
+        offload: asked && chosen.device.is_cuda(),
+        seed: preset.train.seed,
+    };
+    let (network, report) =
+        Network::open(folder, &options, &|progress: Progress| port.emit(Event::Progress(progress)))?;
+    match &network.offload {
+        Some(offload) => port.emit(Event::info(format!("train.offload: {}", offload.summary()))),
+        None if asked => port.emit(Event::warning(
+            "train.offload = \"weights\" has no effect on a CPU, whose memory has the weights in any case",
+        )),
+        None => {}
+    }
+    Ok((network, report))
 }
 
 /// Reports which parameters the base model lacks. A run that resumes from a checkpoint has them from there.

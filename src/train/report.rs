@@ -67,7 +67,7 @@ impl Run<'_> {
 
     pub(super) fn report_memory(&self) {
         let (indices, optimizer) = self.learner.values().bytes();
-        let weights = self.learner.network.parameters.bytes();
+        let weights = self.learner.network.device_bytes();
         self.port.emit(Event::Memory(Memory { weights, indices, optimizer }));
     }
 

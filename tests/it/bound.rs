@@ -59,7 +59,8 @@ fn a_run_is_measured_as_elsewhere_and_its_report_repeats() {
     let stored = StoredCheckpoint::open(&best(&run).unwrap()).unwrap();
     let changes = Changes::of(&stored, &tiny.path("model")).unwrap();
     let seed = stored.manifest.seed;
-    let options = LoadOptions { head: Head::as_stored(2), dtype: Kind::Float, device: Device::Cpu, seed };
+    let options =
+        LoadOptions { head: Head::as_stored(2), dtype: Kind::Float, device: Device::Cpu, offload: false, seed };
     let (network, _) = Network::open(&tiny.path("model"), &options, &|_| {}).unwrap();
     let rms = |squares: f64, count: i64| (squares / count as f64).sqrt();
     let (mut sparse, mut count) = (0.0, 0);

@@ -161,6 +161,13 @@ impl Machine {
                 "train.global_batch is \"auto\", expected",
             ),
             key("batch of zero", "batch = 8", "batch = 0", "train.batch is 0, expected"),
+            key("unknown offload", "batch = 8", "batch = 8\noffload = \"all\"", "train.offload is \"all\", expected"),
+            key(
+                "an offload without gradient checkpointing",
+                "batch = 8",
+                "batch = 8\noffload = \"weights\"\ngradient_checkpointing = false",
+                "train.gradient_checkpointing: is false, but train.offload = \"weights\" goes with",
+            ),
             key("unknown schedule", "batch = 8", "schedule = \"stairs\"", "train.schedule is \"stairs\", expected"),
             key("warm-up over the whole run", "batch = 8", "warmup = 1.5", "train.warmup is 1.5, expected"),
             key(

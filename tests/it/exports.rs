@@ -611,7 +611,8 @@ fn shard(number: usize) -> String {
 }
 
 fn open(folder: &Path) -> (Network, Vec<String>) {
-    let options = LoadOptions { head: Head::as_stored(2), dtype: Kind::Float, device: Device::Cpu, seed: 42 };
+    let options =
+        LoadOptions { head: Head::as_stored(2), dtype: Kind::Float, device: Device::Cpu, offload: false, seed: 42 };
     let (network, report) = Network::open(folder, &options, &|_| {}).unwrap();
     (network, report.newly_initialized)
 }

@@ -56,6 +56,8 @@ mod lookahead;
 mod matmul;
 #[cfg(feature = "torch")]
 mod methods;
+#[cfg(feature = "torch")]
+mod offload;
 mod pac_bayes;
 mod palette;
 #[cfg(feature = "torch")]

@@ -268,7 +268,13 @@ fn a_lora_run_of_a_language_model_chats_with_and_without_its_adapters() {
         model.load(None, &hub, place::device(), &|_| {}).unwrap()
     };
     let mut tuned = load("run");
-    let options = LoadOptions { head: Head::as_stored(0), dtype: Kind::BFloat16, device: place::device(), seed: 0 };
+    let options = LoadOptions {
+        head: Head::as_stored(0),
+        dtype: Kind::BFloat16,
+        device: place::device(),
+        offload: false,
+        seed: 0,
+    };
     let (base, _) = Network::open(&path("model"), &options, &|_| {}).unwrap();
     let logits = |network: &Network| {
         let ids = Tensor::from_slice(&[1i64, 50, 63, 40]).unsqueeze(0).to_device(place::device());
@@ -308,7 +314,8 @@ fn newest(run: &Path) -> StoredCheckpoint {
 
 /// A model of a folder, on the CPU: what is compared is what its files hold.
 fn open(folder: &Path) -> (Network, Vec<String>) {
-    let options = LoadOptions { head: Head::as_stored(2), dtype: Kind::Float, device: Device::Cpu, seed: 42 };
+    let options =
+        LoadOptions { head: Head::as_stored(2), dtype: Kind::Float, device: Device::Cpu, offload: false, seed: 42 };
     let (network, report) = Network::open(folder, &options, &|_| {}).unwrap();
     (network, report.newly_initialized)
 }

@@ -345,8 +345,13 @@ impl Fixture {
 
     fn network(&self) -> Network {
         let labels = self.io["logits"].size()[1];
-        let options =
-            LoadOptions { head: Head::as_stored(labels), dtype: Kind::Float, device: place::device(), seed: 0 };
+        let options = LoadOptions {
+            head: Head::as_stored(labels),
+            dtype: Kind::Float,
+            device: place::device(),
+            offload: false,
+            seed: 0,
+        };
         let (network, report) = Network::open(&self.model, &options, &|_| {}).unwrap();
         if self.path("classifier.safetensors").exists() {
             for (name, tensor) in tensors(&self.path("classifier.safetensors")) {

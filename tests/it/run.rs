@@ -375,8 +375,13 @@ every_minutes = 0
     assert!(logits(&chat).equal(&before), "an answer of the base model leaves the fine-tuned weights in place");
 
     let open = || {
-        let options =
-            LoadOptions { head: Head::as_stored(0), dtype: tch::Kind::Float, device: place::device(), seed: 0 };
+        let options = LoadOptions {
+            head: Head::as_stored(0),
+            dtype: tch::Kind::Float,
+            device: place::device(),
+            offload: false,
+            seed: 0,
+        };
         Network::open(&path("model"), &options, &|_| {}).unwrap().0
     };
     let (base, mut tuned) = (open(), open());

@@ -207,7 +207,8 @@ fn demo() -> Option<PathBuf> {
 /// The model, if the chat demo was fetched: `make setup` leaves out its half a gigabyte.
 fn network() -> Option<Network> {
     let demo = demo()?;
-    let options = LoadOptions { head: Head::as_stored(0), dtype: Kind::Float, device: place::device(), seed: 0 };
+    let options =
+        LoadOptions { head: Head::as_stored(0), dtype: Kind::Float, device: place::device(), offload: false, seed: 0 };
     let (network, report) = Network::open(&demo.join("smollm2"), &options, &|_| {}).unwrap();
     assert!(report.newly_initialized.is_empty() && report.unused.is_empty());
     Some(network)

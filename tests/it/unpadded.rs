@@ -159,7 +159,8 @@ fn rows_of_padding_change_nothing() {
 fn steps_with_dropout_repeat_to_the_bit() {
     let _turn = turn();
     let folder = with_dropout();
-    let options = LoadOptions { head: Head::as_stored(3), dtype: Kind::Float, device: place::device(), seed: 0 };
+    let options =
+        LoadOptions { head: Head::as_stored(3), dtype: Kind::Float, device: place::device(), offload: false, seed: 0 };
     let network = Network::open(folder.path(), &options, &|_| {}).unwrap().0;
     let batch = Examples::new(&network, &[14, 3, 8, 8, 1], 3).batch();
     let training = BackwardOptions { training: true, ..OPTIONS };
@@ -374,6 +375,12 @@ fn network(name: &str) -> Network {
     let folder = place::fixture("models").join(name);
     let outputs = if ENCODERS.contains(&name) { 3 } else { 0 };
     // In double precision, so that what is compared is the computation and not its rounding.
-    let options = LoadOptions { head: Head::as_stored(outputs), dtype: Kind::Double, device: place::device(), seed: 0 };
+    let options = LoadOptions {
+        head: Head::as_stored(outputs),
+        dtype: Kind::Double,
+        device: place::device(),
+        offload: false,
+        seed: 0,
+    };
     Network::open(&folder, &options, &|_| {}).unwrap().0
 }

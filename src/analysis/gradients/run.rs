@@ -67,7 +67,7 @@ pub fn run(spec: &GradientsSpec, reporter: &Reporter) -> Result<Report> {
     };
     measuring.total = (measuring.batches.len() * (2 + checkpoints)) as u64 + spec.steps;
     measuring.pass("pre-trained".into(), &opened.network)?;
-    let twin = opened.random_twin();
+    let twin = opened.random_twin()?;
     measuring.pass("random initialisation".into(), &twin)?;
     drop(twin);
     if spec.steps > 0 {

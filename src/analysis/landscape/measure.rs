@@ -50,7 +50,7 @@ pub fn measure(subject: Subject, options: &LandscapeOptions, observe: Observer) 
             (Some(increment), slice)
         }
     };
-    let twin = random_twin(network, head, options.seed);
+    let twin = random_twin(network, head, options.seed)?;
     weights.push(scene.around(&twin, Weights::Random, &steps)?);
     Ok(Landscape { steps, weights, increment, slice })
 }
@@ -241,14 +241,14 @@ impl Meter<'_> {
 
 /// A network of the same shape before any training, initialised as transformers does, with the classifier of this one. This one is
 /// dropped first.
-fn random_twin(network: Network, head: Head, seed: u64) -> Network {
+fn random_twin(network: Network, head: Head, seed: u64) -> Result<Network> {
     let classifier = network.parameters.specs().iter().filter(|spec| spec.is_classifier());
     let classifier: Vec<_> =
         classifier.map(|spec| (spec.name.clone(), network.parameters.get(&spec.name).copy())).collect();
-    let options = LoadOptions { head, dtype: Kind::Float, device: network.parameters.device(), seed };
+    let options = LoadOptions { head, dtype: Kind::Float, device: network.parameters.device(), offload: false, seed };
     let config = network.config.clone();
     drop(network);
-    let twin = Network::random(config, &options);
+    let twin = Network::random(config, &options)?;
     no_grad(|| classifier.iter().for_each(|(name, values)| twin.parameters.get(name).copy_(values)));
-    twin
+    Ok(twin)
 }

@@ -78,6 +78,9 @@ pub(super) struct Bench {
     /// Recompute activations in the backward pass (gradient checkpointing)
     #[arg(long)]
     checkpointing: bool,
+    /// Keep the weights of blocks in host memory and stream them to the GPU, with gradient checkpointing
+    #[arg(long)]
+    offload: bool,
     /// Apply the model's dropout
     #[arg(long)]
     dropout: bool,
@@ -244,6 +247,7 @@ impl Bench {
             matmul: self.matmul.into(),
             device: self.device.device.parse()?,
             checkpointing: self.checkpointing,
+            offload: self.offload,
             dropout: self.dropout,
             learning_rate: self.learning_rate,
             clip: self.clip,

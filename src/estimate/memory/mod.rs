@@ -10,7 +10,7 @@ mod step_shape;
 mod tests;
 
 use super::report::{MemoryPart, ModelEstimate};
-use crate::model::{Layout, NetworkShape, ParameterSpec};
+use crate::model::{Layout, NetworkShape, OffloadBytes, ParameterSpec};
 use crate::sift::{Role, Rules};
 use peak::StepMemory;
 pub use step_shape::StepShape;
@@ -46,11 +46,15 @@ impl ModelEstimate {
         let moved = (selected + dense) * (3 * 4 + birth + gradient) + selected * (step.dtype + 8) + indices;
         let peak = StepMemory::new(network.config, &layout, &layers, rules, step)
             .peak(selected, (reselections > 0).then_some(moved));
+        let off = match step.offload {
+            true => OffloadBytes::of(&layout.parameters, layout.blocks, step.dtype),
+            false => OffloadBytes::default(),
+        };
         let exact = |name, bytes| MemoryPart { name, bytes, estimated: false };
         let estimated = |name, bytes| MemoryPart { name, bytes, estimated: true };
         let mut memory = vec![
-            // Adapters are fp32 in any case.
-            exact("weights", (parameters - adapters) * step.dtype + adapters * 4),
+            // Adapters are fp32 in any case. Of blocks whose weights are off the device, two at a time are there.
+            exact("weights", (parameters - adapters) * step.dtype + adapters * 4 - off.host + off.device),
             // Master values, two moments and gradients of all trained components. Sparse ones also have their pre-trained value
             // in the weights' type, and each one or each set of them an index.
             exact("sparse optimizer", selected * (3 * 4 + birth + gradient + step.dtype) + indices),
@@ -67,7 +71,17 @@ impl ModelEstimate {
             let deselected = selected.saturating_mul(reselections).min(of.saturating_sub(selected));
             memory.push(estimated("deselected, at most", deselected * (8 + 4 + step.dtype)));
         }
-        ModelEstimate { parameters, selected, of, dense, adapters, memory, fits: Vec::new(), layout: Vec::new() }
+        ModelEstimate {
+            parameters,
+            selected,
+            of,
+            dense,
+            adapters,
+            memory,
+            offloaded: off.host,
+            fits: Vec::new(),
+            layout: Vec::new(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use tch::{Device, Kind};
 
 use crate::model::by_onednn;
-use crate::preset::Preset;
+use crate::preset::{Offload, Preset};
 
 /// The shape of a training step.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,8 @@ pub struct StepShape {
     pub length: u64,
     /// Whether gradient checkpointing is on.
     pub checkpointing: bool,
+    /// Whether the weights of blocks are off the device.
+    pub offload: bool,
     /// Whether dropout is on, with the probabilities of the model's config.
     pub dropout: bool,
     /// Micro-batches whose gradient selects the components; `None` for those of a step. Gradients of several are kept and summed.
@@ -36,6 +38,8 @@ impl StepShape {
         let kind = Kind::from(preset.model.dtype);
         StepShape {
             checkpointing: train.gradient_checkpointing,
+            // On a CPU it has no effect.
+            offload: gpu && train.offload == Offload::Weights,
             selection_batches: sift.batches.map(|batches| batches as u64),
             micro_batches: train.accumulate as u64,
             reselections: u64::from(sift.reselect_every > 0),
@@ -51,6 +55,7 @@ impl StepShape {
             rows,
             length,
             checkpointing: false,
+            offload: false,
             dropout: true,
             selection_batches: Some(1),
             keeps_inputs: keeps_inputs(kind, gpu, rows, length),

@@ -9,6 +9,7 @@ const STEP: StepShape = StepShape {
     rows: 1,
     length: 128,
     checkpointing: false,
+    offload: false,
     dropout: true,
     selection_batches: Some(1),
     keeps_inputs: false,

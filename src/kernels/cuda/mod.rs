@@ -5,6 +5,7 @@
 
 mod gpu;
 mod nvrtc;
+mod pinned;
 
 use std::env;
 use std::ffi::CStr;
@@ -14,6 +15,7 @@ use rayon::prelude::*;
 use tch::{Device, Kind, Tensor};
 
 use gpu::Module;
+pub use pinned::Pinned;
 
 /// GPUs of a machine that kernels are loaded on.
 pub const GPUS: usize = 16;

@@ -279,7 +279,10 @@ HELPER void update_range(const UpdateArguments& arguments, const Slot& slot, i64
     arguments.first_moment[i] = m;
     arguments.second_moment[i] = v;
     arguments.master[i] = master;
-    store(weights[place(slot.places, i - slot.start)], master);
+    // None of a parameter that is off the device.
+    if (weights) {
+      store(weights[place(slot.places, i - slot.start)], master);
+    }
   }
 }
 

@@ -61,17 +61,22 @@ pub struct Fused {
 }
 
 impl Fused {
-    /// For these slots, each with its parameter; `None` for parameters that the kernels do not take.
-    /// `kinds` are the types of the flat gradient and of the pre-trained values.
-    pub fn new(processor: Processor, slots: &[Slot], weights: &[Tensor], kinds: [Kind; 2]) -> Option<Fused> {
-        let device = weights.first()?.device();
-        if kinds.into_iter().any(|kind| kind_number(kind).is_none()) {
+    /// For these slots, each with its parameter, which is `None` where it is off the device and not to be written; `None` for
+    /// parameters that the kernels do not take. `kinds` are the types of the flat gradient and of the pre-trained values.
+    pub fn new(
+        (processor, device): (Processor, Device),
+        slots: &[Slot],
+        weights: &[Option<&Tensor>],
+        kinds: [Kind; 2],
+    ) -> Option<Fused> {
+        if slots.is_empty() || kinds.into_iter().any(|kind| kind_number(kind).is_none()) {
             return None;
         }
-        let mut kept: Vec<Tensor> = weights.iter().map(Tensor::shallow_clone).collect();
+        let mut kept: Vec<Tensor> = weights.iter().flatten().map(|weights| weights.shallow_clone()).collect();
         let mut entries = Vec::with_capacity(slots.len());
         for (slot, weights) in slots.iter().zip(weights) {
-            if !weights.is_contiguous() || weights.device() != device || u32::try_from(slot.components()).is_err() {
+            let taken = |weights: &&Tensor| weights.is_contiguous() && weights.device() == device;
+            if !weights.as_ref().is_none_or(taken) || u32::try_from(slot.components()).is_err() {
                 return None;
             }
             let places = slot.selected.as_ref().map(|selected| selected.places()).unwrap_or_default();
@@ -80,9 +85,9 @@ impl Fused {
             entries.push(SlotEntry {
                 start: slot.range.start,
                 end: slot.range.end,
-                weights: data(weights),
+                weights: weights.map_or(ptr::null_mut(), data),
                 places: entry(&places),
-                kind: kind_number(weights.kind())?,
+                kind: weights.map_or(Some(0), |weights| kind_number(weights.kind()))?,
                 decay: match slot.role() {
                     _ if !slot.decays() => 0,
                     Role::Sparse => 1,

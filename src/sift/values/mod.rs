@@ -5,6 +5,8 @@ mod reselect;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::adamw::{AdamW, UpdateGate};
@@ -33,6 +35,8 @@ pub struct Values {
     slots: Vec<Slot>,
     /// The parameter of each slot: the model's own tensor.
     weights: Vec<Tensor>,
+    /// Of each slot, whether its parameter is off the device and has its values written into copies ([`Values::overlay`]).
+    offloaded: Vec<bool>,
     state: State,
     /// Sum of the micro-batches' gradients: `[total]`.
     gradient: Tensor,
@@ -50,9 +54,20 @@ impl Values {
     /// has one micro-batch, the type they come in.
     /// `kernels` says where [those](super::kernels) run, or why tensor operations take their place.
     pub fn new(parameters: &[TrainableParameter], gradient: Kind, kernels: Result<Processor, String>) -> Values {
+        let device = parameters.first().map_or(Device::Cpu, |parameter| parameter.weights.device());
+        Values::on(device, parameters, gradient, kernels, |_| false)
+    }
+
+    /// The same on this device, with parameters `off` it by name: their weights are written only by [`Values::write_weights`].
+    pub fn on(
+        device: Device,
+        parameters: &[TrainableParameter],
+        gradient: Kind,
+        kernels: Result<Processor, String>,
+        off: impl Fn(&str) -> bool,
+    ) -> Values {
         no_grad(|| {
-            let first = parameters.first().map(|parameter| &parameter.weights);
-            let (device, kind) = first.map_or((Device::Cpu, Kind::Float), |first| (first.device(), first.kind()));
+            let kind = parameters.first().map_or(Kind::Float, |parameter| parameter.weights.kind());
             let (mut slots, mut masters, mut all_weights) = (Vec::new(), Vec::new(), Vec::new());
             let (mut start, mut end_of_sparse) = (0, 0);
             let (sparse, dense): (Vec<_>, Vec<_>) =
@@ -60,7 +75,7 @@ impl Values {
             for TrainableParameter { name, weights, selected } in sparse.into_iter().chain(dense) {
                 let selected = selected.as_ref().map(|selected| selected.to_device(device));
                 let values = match &selected {
-                    Some(selected) => selected.gather(weights),
+                    Some(selected) => gathered(selected, weights),
                     None => weights.flatten(0, -1).copy(),
                 };
                 let range = start..start + values.size1().unwrap_or(0);
@@ -68,7 +83,7 @@ impl Values {
                 if selected.is_some() {
                     end_of_sparse = range.end;
                 }
-                masters.push(values.to_kind(Kind::Float));
+                masters.push(values.to_device(device).to_kind(Kind::Float));
                 all_weights.push(weights.shallow_clone());
                 slots.push(Slot { name: name.clone(), shape: weights.size(), selected, range });
             }
@@ -81,6 +96,7 @@ impl Values {
             let (first_moment, second_moment) = (master.zeros_like(), master.zeros_like());
             let state = State { master, first_moment, second_moment, updates: 0, births: None };
             let mut values = Values {
+                offloaded: slots.iter().map(|slot: &Slot| off(&slot.name)).collect(),
                 slots,
                 weights: all_weights,
                 gradient,
@@ -99,7 +115,10 @@ impl Values {
     fn fuse(&mut self) {
         if let Ok(processor) = self.processor {
             let kinds = [&self.gradient, &self.pretrained].map(Tensor::kind);
-            self.fused = Fused::new(processor, &self.slots, &self.weights, kinds);
+            let weights: Vec<Option<&Tensor>> =
+                self.weights.iter().zip(&self.offloaded).map(|(weights, off)| Some(weights).filter(|_| !off)).collect();
+            let device = self.state.master.device();
+            self.fused = Fused::new((processor, device), &self.slots, &weights, kinds);
         }
     }
 
@@ -236,7 +255,7 @@ impl Values {
             }
             adamw.decay(&self.slots, &mut self.state.master, &self.pretrained, &gate.apply, learning_rate);
             adamw.update(&mut self.state, &self.gradient, gate, learning_rate);
-            self.write_weights();
+            self.write(|off| !off);
         });
     }
 
@@ -245,18 +264,55 @@ impl Values {
         self.state.updates -= updates;
     }
 
-    /// Writes the master values into the weights, rounded to their dtype.
+    /// Writes the master values into all weights, wherever they are, rounded to their dtype.
     fn write_weights(&self) {
+        self.write(|_| true);
+    }
+
+    /// Writes the master values into the weights of slots that are off the device, or not.
+    fn write(&self, which: impl Fn(bool) -> bool) {
+        let slots = self.slots.iter().zip(&self.weights).zip(&self.offloaded);
+        for ((slot, weights), _) in slots.filter(|(_, off)| which(**off)) {
+            CurrentValues::of(slot, &self.state.master).write(weights);
+        }
+    }
+
+    /// The values of parameters that are off the device, as they are at any later time until another selection, by name.
+    pub fn overlay(&self) -> HashMap<String, CurrentValues> {
+        let slots = self.slots.iter().zip(&self.offloaded).filter(|(_, off)| **off);
+        slots.map(|(slot, _)| (slot.name.clone(), CurrentValues::of(slot, &self.state.master))).collect()
+    }
+}
+
+/// The master values of a slot, and where they belong.
+pub struct CurrentValues {
+    selected: Option<Selected>,
+    /// A part of the flat vector.
+    master: Tensor,
+}
+
+impl CurrentValues {
+    fn of(slot: &Slot, master: &Tensor) -> CurrentValues {
+        CurrentValues { selected: slot.selected.clone(), master: master.narrow(0, slot.range.start, slot.trained()) }
+    }
+
+    /// Writes them into weights in the shape of the slot's parameter, rounded to their dtype.
+    pub fn write(&self, weights: &Tensor) {
         no_grad(|| {
-            for (slot, weights) in self.slots.iter().zip(&self.weights) {
-                let values = self.state.master.narrow(0, slot.range.start, slot.trained()).to_kind(weights.kind());
-                match &slot.selected {
-                    Some(selected) => selected.write(weights, &values),
-                    None => weights.shallow_clone().copy_(&values.view_as(weights)),
+            let values = self.master.to_kind(weights.kind());
+            match &self.selected {
+                Some(selected) => {
+                    selected.to_device(weights.device()).write(weights, &values.to_device(weights.device()));
                 }
+                None => weights.shallow_clone().copy_(&values.view_as(weights)),
             }
         });
     }
+}
+
+/// The selected components of weights, wherever they are.
+fn gathered(selected: &Selected, weights: &Tensor) -> Tensor {
+    selected.to_device(weights.device()).gather(weights)
 }
 
 /// L2 norm in fp32, whatever the dtype.

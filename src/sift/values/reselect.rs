@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::Values;
+use super::{Values, gathered};
 use crate::sift::retired::{Located, Retired};
 use crate::sift::selected::Selected;
 use crate::sift::state::State;
@@ -49,6 +49,8 @@ impl Values {
     pub fn reselect(&mut self, selections: &[Selected]) -> Vec<i64> {
         assert_eq!(selections.len(), self.slots.iter().filter(|slot| slot.selected.is_some()).count());
         no_grad(|| {
+            // Weights off the device are as they were at the latest selection.
+            self.write(|off| off);
             let (device, kind) = (self.state.master.device(), self.pretrained.kind());
             if self.retired.is_empty() {
                 self.retired = selections.iter().map(|_| Retired::none(kind)).collect();
@@ -79,7 +81,7 @@ impl Values {
                 let host = selected.to_device(Device::Cpu);
                 let back = Located::of(&host, &retired.indices);
 
-                let now = selection.gather(weights).to_device(Device::Cpu);
+                let now = gathered(&selection, weights).to_device(Device::Cpu);
                 let value = back.or(&retired.values, &now.to_kind(Kind::Float)).to_device(device);
                 new_range(&new[0]).copy_(&value);
                 for (old, new) in old.iter().zip(&new) {

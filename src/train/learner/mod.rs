@@ -57,7 +57,10 @@ impl Learner {
         // The adapters of bf16 weights are fp32.
         let mut kinds = parameters.iter().map(|parameter| parameter.weights.kind());
         let kind = kinds.next().filter(|first| narrow && kinds.all(|kind| kind == *first)).unwrap_or(Kind::Float);
-        let values = Values::new(parameters, kind, sift::kernels(network.parameters.device()));
+        let device = network.parameters.device();
+        release(&network);
+        let off = |name: &str| network.offload.as_ref().is_some_and(|offload| offload.has(name));
+        let values = Values::on(device, parameters, kind, sift::kernels(device), off);
         let sparse = values.slots().iter().filter(|slot| slot.selected.is_some()).count();
         let mut learner = Learner {
             targets: GradTargets::new(&network.parameters, values.slots().iter().map(|slot| slot.name.as_str())),
@@ -72,7 +75,20 @@ impl Learner {
             values,
         };
         learner.plan_gradients();
+        learner.overlay();
         learner
+    }
+
+    /// Has the trained values written into the copies of weights that are off the device.
+    fn overlay(&self) {
+        if let Some(offload) = &self.network.offload {
+            let current = self.values.overlay();
+            offload.set_overlay(Box::new(move |name, weights| {
+                if let Some(values) = current.get(name) {
+                    values.write(weights);
+                }
+            }));
+        }
     }
 
     /// Decides how the gradient of each slot is computed, and what of the layers' inputs that needs.
@@ -120,12 +136,14 @@ impl Learner {
 
     /// Restores the state and the gradient mass of a checkpoint with the same selection.
     pub fn restore(&mut self, state: &State, coverage: &Tensor) {
+        release(&self.network);
         self.values.restore(state);
         self.coverage.restore(coverage, self.network.parameters.device());
     }
 
     /// Restores the components of each target that have left the selection.
     pub fn restore_retired(&mut self, saved: &[SavedRetired]) {
+        release(&self.network);
         self.values.restore_retired(saved);
     }
 
@@ -134,8 +152,10 @@ impl Learner {
     pub fn reselect(&mut self, parameters: &[TrainableParameter], coverage: Coverage) -> Vec<i64> {
         debug_assert!(self.pending.is_empty(), "steps of the earlier selection are pending");
         let selected: Vec<Selected> = parameters.iter().filter_map(|parameter| parameter.selected.clone()).collect();
+        release(&self.network);
         let kept = self.values.reselect(&selected);
         self.plan_gradients();
+        self.overlay();
         self.coverage = coverage;
         kept
     }
@@ -260,5 +280,12 @@ impl Learner {
         let (values, plans, sampler) = (&mut self.values, &self.plans, &mut self.sampler);
         let mut sink = GradientSink::new(values, plans, sampler, &mut self.coverage, probed);
         backward::gradients(&*chain, &self.targets, options, &objective, &mut |gradients| sink.take(gradients))
+    }
+}
+
+/// Makes the weights that are off the device those in host memory, before they are read or written there.
+fn release(network: &Network) {
+    if let Some(offload) = &network.offload {
+        offload.release();
     }
 }

@@ -10,6 +10,7 @@ use super::memory::{self, LegendForm};
 use super::scene::Scene;
 use crate::estimate::{AutoBatch, Estimate, MemoryFit, ModelEstimate, Throughput};
 use crate::preset::Preset;
+use crate::quantity::bytes;
 use crate::ui::format::{duration, grouped, number, plain, truncated, width, wrapped};
 use crate::ui::theme::Hue;
 use crate::ui::widgets::panel::{Title, panel};
@@ -154,11 +155,16 @@ impl Plan<'_> {
         }
         if let Some(model) = &estimate.model {
             let rows = |fit: Option<&MemoryFit>| Some(grouped(fit?.largest?));
-            let fit = |checkpointing| rows(model.fits.iter().find(|fit| fit.checkpointing == checkpointing));
+            let fit =
+                |checkpointing| rows(model.fits.iter().find(|fit| fit.checkpointing == checkpointing && !fit.offload));
             if let Some((plain, checkpointed)) = fit(false).zip(fit(true)) {
                 let text = format!("max batch {plain}, {checkpointed} with gradient checkpointing");
                 let name = if estimate.batch.is_some() { "" } else { "batch" };
                 lines.push(row(7, name, text, theme.text));
+            }
+            if model.offloaded > 0 {
+                let text = format!("{} of weights in host memory", bytes(model.offloaded as f64));
+                lines.push(row(4, "offload", text, theme.text));
             }
             let (verdict, hue) = memory::verdict(model, estimate.device.as_ref(), scene, room.saturating_sub(LABEL));
             lines.push(row(0, "memory", verdict, hue));

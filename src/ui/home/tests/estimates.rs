@@ -106,7 +106,12 @@ fn the_batch_that_is_chosen_is_shown_or_why_there_is_none() {
     let chosen = ChosenBatch { batch: 16, accumulate: 2, bytes: 9 << 30, free: 12 << 30, larger: Some((32, 15 << 30)) };
     let why = "train.batch: is \"auto\", but not one example fits: it takes an estimated 9.1 GiB, and 8.0 GiB of 12.0 GiB are \
                free. By the estimate these fit: train.gradient_checkpointing = true (5.2 GiB)";
-    let fits = |checkpointing, largest| MemoryFit { checkpointing, memory: Vec::new(), largest: Some(largest) };
+    let fits = |checkpointing, largest| MemoryFit {
+        checkpointing,
+        offload: false,
+        memory: Vec::new(),
+        largest: Some(largest),
+    };
     let of = |batch, size: (u16, u16)| {
         let mut screens = Screens::new(size.0, size.1);
         let mut estimate = Estimate { batch: Some(batch), ..estimate() };

@@ -218,6 +218,7 @@ fn estimate() -> Estimate {
                 part("activations", 3 << 30, true),
             ],
             fits: Vec::new(),
+            offloaded: 0,
             layout: Vec::new(),
         }),
         data: Some(DataPreview {
