@@ -107,15 +107,15 @@ impl Worker {
         })?;
         let setup = Setup::open(spec)?;
         let (started, base) = (Instant::now(), in_use(device));
-        let mut network = setup.network(spec, device)?;
-        let (loaded, parameters) = (in_use(device), network.parameters.components());
         let (rules, adapters) = setup.trained(spec, method)?;
+        let shape = setup.shape(spec, device != Device::Cpu, &rules, adapters.as_ref());
+        let memory = MemoryContext { shape, device, settings: Settings::Bench };
+        let mut network = oom::explain_loading(&memory, || setup.network(spec, device))?;
+        let (loaded, parameters) = (in_use(device), network.parameters.components());
         if let Some(adapters) = &adapters {
             network.add_adapters(adapters, spec.seed);
         }
         let count = if device == Device::Cpu { Some(count_tensors()?) } else { None };
-        let shape = setup.shape(spec, device != Device::Cpu, &rules, adapters.as_ref());
-        let memory = MemoryContext { shape, device, settings: Settings::Bench };
         let estimate = match method {
             // The estimate is of training; a forward pass alone keeps no activations.
             Method::Forward => Vec::new(),

@@ -22,7 +22,7 @@ pub struct MemoryContext {
     pub settings: Settings,
 }
 
-/// Memory ran out in a step.
+/// Memory ran out in a step, or before the first one.
 #[derive(Debug)]
 pub struct MemoryRanOut(String);
 
@@ -44,19 +44,37 @@ pub fn explain<T>(context: &MemoryContext, batches: &[Batch], work: impl FnOnce(
         Some(cause) => {
             let sizes = batches.iter().map(|batch| (batch.rows as u64, batch.length as u64));
             let largest = sizes.max_by_key(|(rows, length)| rows * length).unwrap_or((0, 0));
-            MemoryRanOut(context.text(cause, largest, device_memory(context.device).as_ref())).into()
+            context.ran_out(cause, "in", largest)
+        }
+        None => error,
+    })
+}
+
+/// The same for loading the model, whose steps need more than it.
+///
+/// # Errors
+/// The work's own.
+pub fn explain_loading<T>(context: &MemoryContext, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_panic(work).map_err(|error| match error.downcast_ref() {
+        Some(cause) => {
+            let step = context.shape.step;
+            context.ran_out(cause, "while the model was loaded for", (step.rows, step.length))
         }
         None => error,
     })
 }
 
 impl MemoryContext {
-    /// `largest`: rows and length of the largest micro-batch of the step.
-    fn text(&self, cause: &OutOfMemory, largest: (u64, u64), memory: Option<&DeviceMemory>) -> String {
+    fn ran_out(&self, cause: &OutOfMemory, when: &str, largest: (u64, u64)) -> anyhow::Error {
+        MemoryRanOut(self.text(cause, when, largest, device_memory(self.device).as_ref())).into()
+    }
+
+    /// `when`, of a step: in it, or while something was done for it. `largest`: rows and length of its largest micro-batch.
+    fn text(&self, cause: &OutOfMemory, when: &str, largest: (u64, u64), memory: Option<&DeviceMemory>) -> String {
         let (rows, length) = largest;
         let needed = self.shape.with_step(self.shape.step.with_micro_batch(rows, length)).bytes();
         let step =
-            format!("memory ran out in a step of {rows} x {length} tokens: it needs an estimated {}", size(needed));
+            format!("memory ran out {when} a step of {rows} x {length} tokens: it needs an estimated {}", size(needed));
         let tried = match cause.attempted() {
             Some(attempted) => format!("tried to allocate {}", size(attempted)),
             None => format!("said: {}", cause.message),
@@ -120,7 +138,7 @@ mod tests {
     fn the_error_has_three_lines() {
         let gpu = cause("CUDA out of memory. Tried to allocate 2.00 GiB");
         let there_was = memory(8, 2, 1);
-        let of = |context: &MemoryContext, memory: &DeviceMemory| context.text(&gpu, (32, 128), Some(memory));
+        let of = |context: &MemoryContext, memory: &DeviceMemory| context.text(&gpu, "in", (32, 128), Some(memory));
         let checkpointing = |shape: RunShape| shape.with_step(StepShape { checkpointing: true, ..shape.step });
         let options = MemoryContext {
             shape: RunShape { smaller_batch: SmallerBatch::FewerExamples, ..shape(32, 1) },
@@ -144,7 +162,7 @@ mod tests {
             ("on a CPU, where the estimate says that it fits", of(&context(run(false)), &cpu)),
             ("a benchmark", of(&options, &there_was)),
             ("a benchmark with batches of a file", of(&file, &there_was)),
-            ("without numbers", context(run(false)).text(&cause("std::bad_alloc"), (7, 90), None)),
+            ("without numbers", context(run(false)).text(&cause("std::bad_alloc"), "in", (7, 90), None)),
         ];
         assert!(texts.iter().all(|(_, text)| text.lines().count() == 3), "{texts:#?}");
         let texts = texts.map(|(title, text)| format!("# {title}\n{text}\n"));
@@ -188,5 +206,9 @@ mod tests {
         let lines: Vec<&str> = error.lines().collect();
         assert!(lines[0].starts_with("memory ran out in a step of 8 x 8 tokens"), "{error}");
         assert!(lines[1].ends_with("free; libtorch tried to allocate 4096 TiB.") && lines.len() == 3, "{error}");
+        let error = explain_loading(&context(run(false)), too_much).unwrap_err().to_string();
+        let expected =
+            "memory ran out while the model was loaded for a step of 32 x 128 tokens: it needs an estimated ";
+        assert!(error.starts_with(expected) && error.lines().count() == 3, "{error}");
     }
 }

@@ -4,7 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tch::Device;
+
 use crate::device::DeviceChoice;
+use crate::estimate::RunShape;
+use crate::estimate::advice::Settings;
+use crate::estimate::oom::MemoryContext;
 use crate::hub::Hub;
 use crate::preset::Preset;
 use crate::runs::checkpoint::CheckpointSelector;
@@ -26,6 +31,15 @@ pub struct Job {
     pub resume: Option<ResumeOptions>,
     /// How often to read step results from the device; by default as it suits the device.
     pub read_every: Option<Duration>,
+}
+
+impl Job {
+    /// For the error when memory runs out in this run, of this shape and on this device.
+    pub(super) fn memory(&self, shape: &RunShape, device: Device) -> MemoryContext {
+        let folder = self.folder.path().display().to_string();
+        let settings = Settings::Run { folder, splits: self.preset.train.global_batch.is_some() };
+        MemoryContext { shape: shape.clone(), device, settings }
+    }
 }
 
 /// How to resume a run.

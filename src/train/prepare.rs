@@ -13,7 +13,7 @@ use super::schedule::LearningRate;
 use crate::data::instruct::PromptEncoder;
 use crate::data::{Classes, LabelSet, digest};
 use crate::device::{self, Chosen};
-use crate::estimate::{DataShape, RunShape};
+use crate::estimate::{DataShape, RunShape, oom};
 use crate::eval::{Evaluator, HeldOut, Labelled};
 use crate::inputs::{
     self, Access, CompletePreset, Downloads, ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit,
@@ -119,7 +119,9 @@ pub fn prepare(
         ModelTokenizer::Text(_) => None,
     };
     let (rules, adapters) = (shape.rules.clone(), &shape.adapters);
-    let (mut network, loaded) = load(preset, &folder, Head { outputs, rows: head.clone() }, chosen, port)?;
+    let new = Head { outputs, rows: head.clone() };
+    let memory = job.memory(&shape, chosen.device);
+    let (mut network, loaded) = oom::explain_loading(&memory, || load(preset, &folder, new, chosen, port))?;
     if let Some(adapters) = adapters {
         network.add_adapters(adapters, preset.train.seed);
     }

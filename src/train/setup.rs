@@ -21,8 +21,7 @@ use super::resume::ResumePoint;
 use super::run::Run;
 use super::select::{Selection, select_components};
 use crate::device;
-use crate::estimate::advice::Settings;
-use crate::estimate::oom::{self, MemoryContext};
+use crate::estimate::oom;
 use crate::protocol::{Event, Phase};
 use crate::runs::checkpoint::{FORMAT, Manifest, ScheduleFacts, SlotEntry};
 use crate::session::Port;
@@ -35,7 +34,7 @@ impl<'a> Run<'a> {
         let backward = LearnerOptions::of(&job.preset).backward(0);
         let settings = SelectionSettings::of(&job.preset, prepared.rules.clone());
         let batches = prepared.loader.selecting(0, settings.batches);
-        let memory = memory_context(job, &prepared);
+        let memory = job.memory(&prepared.shape, prepared.network.parameters.device());
         let options = settings.first(backward);
         let Selection { parameters, mass, comparison, .. } =
             oom::explain(&memory, &batches, || select_components(&prepared.network, &options, &batches))?;
@@ -82,7 +81,7 @@ impl<'a> Run<'a> {
         from: Option<(&Manifest, PathBuf)>,
         port: &'a Port,
     ) -> Result<Run<'a>> {
-        let memory = memory_context(job, &prepared);
+        let memory = job.memory(&prepared.shape, prepared.network.parameters.device());
         let stability = StabilitySettings::of(&job.preset, job.folder.path().display().to_string());
         let PreparedRun {
             network,
@@ -174,14 +173,5 @@ impl<'a> Run<'a> {
             may_start_again: false,
             stability,
         })
-    }
-}
-
-fn memory_context(job: &Job, prepared: &PreparedRun) -> MemoryContext {
-    let folder = job.folder.path().display().to_string();
-    MemoryContext {
-        shape: prepared.shape.clone(),
-        device: prepared.network.parameters.device(),
-        settings: Settings::Run { folder, splits: job.preset.train.global_batch.is_some() },
     }
 }
