@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::device::DeviceChoice;
+use crate::distributed::Ranks;
 use crate::hub::Hub;
 use crate::preset::Preset;
 use crate::runs::checkpoint::CheckpointSelector;
@@ -22,6 +23,8 @@ pub struct Job {
     pub cache: PathBuf,
     /// Writes checkpoints.
     pub disk: Arc<dyn Disk>,
+    /// The other processes of the run.
+    pub ranks: Ranks,
     /// `None` starts a new run.
     pub resume: Option<ResumeOptions>,
     /// How often to read step results from the device; by default as it suits the device.
