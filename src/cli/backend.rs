@@ -162,7 +162,8 @@ impl LocalBackend {
         log: Option<EventLog>,
         resume: Option<train::ResumeOptions>,
     ) -> Result<Session> {
-        let (ranks, others) = match std::mem::replace(&mut *self.part(), Part::Alone) {
+        let part = std::mem::replace(&mut *self.part(), Part::Alone);
+        let (ranks, others) = match part {
             Part::First(first) => {
                 let (meeting, others) = first.start_others(folder.path())?;
                 (Ranks::Meeting(meeting), Some(others))
@@ -203,7 +204,16 @@ impl LocalBackend {
     /// The other ranks, and the folder of the run, which the first one has; `None` if this is the first.
     #[cfg(feature = "torch")]
     fn joined(&self) -> Result<Option<(World, RunFolder)>> {
-        let Part::Other(rank) = std::mem::replace(&mut *self.part(), Part::Alone) else { return Ok(None) };
+        let rank = {
+            let mut part = self.part();
+            match std::mem::replace(&mut *part, Part::Alone) {
+                Part::Other(rank) => rank,
+                other => {
+                    *part = other;
+                    return Ok(None);
+                }
+            }
+        };
         let world = World::join(rank.meeting(), &train::version())?;
         let folder = world.from_first(Vec::new())?;
         let folder = PathBuf::from(String::from_utf8_lossy(&folder).into_owned());

@@ -19,6 +19,9 @@ use crate::distributed::{Launcher, Meeting, Placement};
 /// How long the other ranks have to end once the first has.
 const PARTING: Duration = Duration::from_secs(20);
 
+/// The numbers of threads of libtorch and of our own kernels.
+const THREADS: [&str; 2] = ["OMP_NUM_THREADS", "RAYON_NUM_THREADS"];
+
 /// The processes of a run.
 #[derive(Args)]
 pub(super) struct RanksArgs {
@@ -103,6 +106,19 @@ impl FirstRank {
         device(choice, &self.placement, self.gpus)
     }
 
+    /// Threads of each rank, where several share this machine's processors. This process takes as many.
+    fn threads(&self) -> Option<usize> {
+        if self.to_start == 0 || THREADS.iter().any(|name| std::env::var_os(name).is_some()) {
+            return None;
+        }
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let threads = (processors / self.placement.size).max(1);
+        tch::set_num_threads(i32::try_from(threads).unwrap_or(1));
+        // Without effect once its threads have started.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        Some(threads)
+    }
+
     /// Starts the ranks that are this process's to start, with its own arguments, and gives the place where all meet. What they print is
     /// in the run's folder.
     ///
@@ -110,6 +126,7 @@ impl FirstRank {
     /// A process that cannot be started.
     pub(super) fn start_others(self, run: &Path) -> Result<(Meeting, OtherRanks)> {
         let others = OtherRanks::default();
+        let threads = self.threads();
         let logs = run.join("ranks");
         if self.to_start > 0 {
             fs::create_dir_all(&logs).with_context(|| format!("{}: cannot create the folder", logs.display()))?;
@@ -123,6 +140,7 @@ impl FirstRank {
             let child = Command::new(program)
                 .args(std::env::args_os().skip(1))
                 .envs(placement.variables())
+                .envs(threads.iter().flat_map(|threads| THREADS.map(|name| (name, threads.to_string()))))
                 .stdin(Stdio::null())
                 .stdout(output.try_clone().with_context(failed)?)
                 .stderr(output)

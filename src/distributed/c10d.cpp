@@ -3,6 +3,7 @@
 #include "../device/guarded.h"
 
 #define USE_C10D_GLOO
+#include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -13,6 +14,8 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+C10_DECLARE_int(caffe2_log_level);
 
 namespace {
 
@@ -40,6 +43,8 @@ extern "C" {
 // A listening socket makes this process the server of the store.
 bool finesift_store_open(const char* host, uint16_t port, int listening, int64_t timeout_ms, void** opened, char* error, size_t capacity) {
   return guarded(error, capacity, [&] {
+    // Warnings on stderr would be written over the screens; what matters of them is in errors.
+    FLAGS_caffe2_log_level = std::max(FLAGS_caffe2_log_level, 2);
     c10d::TCPStoreOptions options;
     options.port = port;
     options.timeout = std::chrono::milliseconds(timeout_ms);

@@ -66,10 +66,13 @@ impl Store {
     /// libtorch's message: the time is up, or the server is gone.
     pub fn get(&self, key: &str, timeout: Duration) -> Result<Vec<u8>, DistributedError> {
         unsafe extern "C" fn take(taker: *mut c_void, value: *const u8, length: usize) {
-            // SAFETY: the taker is the vector below, and the value has this length.
-            let (taker, value) =
-                unsafe { (&mut *taker.cast::<Vec<u8>>(), std::slice::from_raw_parts(value.cast::<u8>(), length)) };
-            taker.extend_from_slice(value);
+            // Of no bytes the pointer may be null.
+            if length > 0 {
+                // SAFETY: the taker is the vector below, and the value has this length.
+                let (taker, value) =
+                    unsafe { (&mut *taker.cast::<Vec<u8>>(), std::slice::from_raw_parts(value, length)) };
+                taker.extend_from_slice(value);
+            }
         }
         let key = text(key)?;
         let mut found: Vec<u8> = Vec::new();

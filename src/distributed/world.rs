@@ -1,9 +1,10 @@
 //! The ranks of a run, as the run sees them. A process on its own is a world of one, in which nothing is sent.
 
 use std::net::TcpListener;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind, Tensor, no_grad};
 
 use super::DistributedError;
 use super::group::{Pending, ProcessGroup};
@@ -12,6 +13,9 @@ use super::store::Store;
 
 /// How often a rank that waits for another looks whether one has given up.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How long after an operation has failed a process is looked for that has ended.
+const PARTING: Duration = Duration::from_secs(1);
 
 /// Where the ranks of a run meet.
 pub struct Meeting {
@@ -25,7 +29,7 @@ pub struct Meeting {
 }
 
 /// Looks for a rank that has ended, and says which and why.
-pub type Ended = Box<dyn Fn() -> Option<String> + Send>;
+pub type Ended = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// How a run comes by its ranks.
 pub enum Ranks {
@@ -63,6 +67,7 @@ struct Peers {
     // Dropped before the store, which its threads use.
     group: ProcessGroup,
     store: Store,
+    ended: Option<Ended>,
 }
 
 impl World {
@@ -97,7 +102,8 @@ impl World {
         outcome?;
         let address = address_to(host, port).unwrap_or_else(|| "127.0.0.1".to_owned());
         let group = ProcessGroup::join(&store, "ranks", rank, size, &address, timeout)?;
-        Ok(World { rank, size, peers: Some(Peers { group, store }) })
+        let ended = waiting.ended;
+        Ok(World { rank, size, peers: Some(Peers { group, store, ended }) })
     }
 
     /// This process's number, from 0.
@@ -127,32 +133,21 @@ impl World {
         }
     }
 
-    /// Replaces a contiguous tensor by its sum over all ranks.
+    /// Replaces a contiguous tensor by its sum over all ranks. One of a GPU goes through host memory.
     ///
     /// # Errors
     /// A rank that is gone, or does not take part in time.
     pub fn sum(&self, tensor: &Tensor) -> Result<(), DistributedError> {
-        match self.start_sum(tensor)? {
-            Some(pending) => self.wait(pending),
-            None => Ok(()),
-        }
-    }
-
-    /// Starts what [`World::sum`] does; `None` if there is nothing to add.
-    ///
-    /// # Errors
-    /// Those of [`World::sum`].
-    pub fn start_sum(&self, tensor: &Tensor) -> Result<Option<Pending>, DistributedError> {
-        let Some(peers) = &self.peers else { return Ok(None) };
-        peers.group.all_reduce(tensor).map(Some).map_err(|error| self.explained(error))
-    }
-
-    /// Waits for an operation.
-    ///
-    /// # Errors
-    /// Those of [`World::sum`].
-    pub fn wait(&self, pending: Pending) -> Result<(), DistributedError> {
-        pending.wait().map_err(|error| self.explained(error))
+        let Some(peers) = &self.peers else { return Ok(()) };
+        let add = |tensor: &Tensor| peers.group.all_reduce(tensor).and_then(Pending::wait);
+        let summed = if tensor.device() == Device::Cpu {
+            add(tensor)
+        } else {
+            let wide = if tensor.kind() == Kind::Double { Kind::Double } else { Kind::Float };
+            let host = tensor.to_device(Device::Cpu).to_kind(wide);
+            add(&host).map(|()| no_grad(|| tensor.shallow_clone().copy_(&host)))
+        };
+        summed.map_err(|error| self.explained(error))
     }
 
     /// What the first rank gives, on all ranks.
@@ -247,14 +242,20 @@ impl World {
 
     /// An error of an operation, with what a rank has said before it went.
     fn explained(&self, error: DistributedError) -> DistributedError {
-        let said = self.peers.as_ref().and_then(|peers| {
-            peers.store.has(FAILED).ok().filter(|found| *found)?;
-            peers.store.get(FAILED, LOOK).ok()
-        });
-        match said {
-            Some(said) => DistributedError(String::from_utf8_lossy(&said).into_owned()),
-            None => DistributedError(format!("another rank is gone or does not answer: {}", first_line(&error.0))),
+        let Some(peers) = &self.peers else { return error };
+        let said = peers.store.has(FAILED).ok().filter(|found| *found).and_then(|_| peers.store.get(FAILED, LOOK).ok());
+        if let Some(said) = said {
+            return DistributedError(String::from_utf8_lossy(&said).into_owned());
         }
+        // A process may be gone from the network before the system says so.
+        let begin = Instant::now();
+        while begin.elapsed() < PARTING {
+            if let Some(ended) = peers.ended.as_ref().and_then(|ended| ended()) {
+                return DistributedError(format!("another rank is gone: {ended}"));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        DistributedError(format!("another rank is gone or does not answer: {}", without_place(&error.0)))
     }
 }
 
@@ -324,8 +325,10 @@ fn address_to(host: &str, port: u16) -> Option<String> {
     Some(socket.local_addr().ok()?.ip().to_string())
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+/// The first line of a message of Gloo, without the place in its source.
+fn without_place(text: &str) -> &str {
+    let line = text.lines().next().unwrap_or_default();
+    line.strip_prefix('[').and_then(|rest| rest.split_once("] ")).map_or(line, |(_, said)| said)
 }
 
 fn vector(tensor: &Tensor) -> Vec<u8> {
@@ -334,8 +337,6 @@ fn vector(tensor: &Tensor) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
-
     use super::*;
     use crate::distributed::Launcher;
 
@@ -377,17 +378,17 @@ mod tests {
             let numbers = Tensor::from_slice(&[rank as f32, 1.0]);
             world.sum(&numbers).unwrap();
             let bytes = if rank == 0 { b"hello".to_vec() } else { Vec::new() };
-            let told = world.from_first(bytes).unwrap();
+            let sent = world.from_first(bytes).unwrap();
             let nothing = world.from_first(Vec::new()).unwrap();
             let gathered = world.gather(vec![7; rank]).unwrap();
             world.agree("mood", "good").unwrap();
             let differing = world.agree("mood", if rank == 2 { "bad" } else { "good" }).unwrap_err().to_string();
             world.meet().unwrap();
-            (Vec::<f32>::try_from(&numbers).unwrap(), told, nothing, gathered, differing)
+            (Vec::<f32>::try_from(&numbers).unwrap(), sent, nothing, gathered, differing)
         });
         for found in found {
-            let (numbers, told, nothing, gathered, differing) = found.unwrap();
-            assert_eq!((numbers, told, nothing), (vec![6.0, 4.0], b"hello".to_vec(), Vec::new()));
+            let (numbers, sent, nothing, gathered, differing) = found.unwrap();
+            assert_eq!((numbers, sent, nothing), (vec![6.0, 4.0], b"hello".to_vec(), Vec::new()));
             assert_eq!(gathered, [vec![], vec![7], vec![7, 7], vec![7, 7, 7]]);
             assert_eq!(differing, "the ranks have another mood: rank 0 has good, rank 2 has bad");
         }

@@ -23,9 +23,9 @@ pub struct CommandQueue<'a> {
     world: Arc<World>,
 }
 
-/// What the first rank tells the others while it waits.
+/// What the first rank sends the others while it waits.
 #[derive(Serialize, Deserialize)]
-enum Told {
+enum Sent {
     Command(Command),
     Nothing,
     /// No front end is left that could send a command.
@@ -43,9 +43,9 @@ impl<'a> CommandQueue<'a> {
     /// A rank that is gone.
     pub fn next(&mut self) -> Result<Option<Command>> {
         let own = if self.world.is_first() { self.waiting.pop_front().or_else(|| self.port.command()) } else { None };
-        Ok(match self.tell(own.map_or(Told::Nothing, Told::Command))? {
-            Told::Command(command) => Some(command),
-            Told::Nothing | Told::Alone => None,
+        Ok(match self.send(own.map_or(Sent::Nothing, Sent::Command))? {
+            Sent::Command(command) => Some(command),
+            Sent::Nothing | Sent::Alone => None,
         })
     }
 
@@ -56,18 +56,18 @@ impl<'a> CommandQueue<'a> {
     pub fn wait(&mut self) -> Result<Option<Command>> {
         loop {
             let own = match self.waiting.pop_front() {
-                _ if !self.world.is_first() => Told::Nothing,
-                Some(command) => Told::Command(command),
+                _ if !self.world.is_first() => Sent::Nothing,
+                Some(command) => Sent::Command(command),
                 None => match self.port.wait_for(TICK) {
-                    Some(Some(command)) => Told::Command(command),
-                    Some(None) => Told::Nothing,
-                    None => Told::Alone,
+                    Some(Some(command)) => Sent::Command(command),
+                    Some(None) => Sent::Nothing,
+                    None => Sent::Alone,
                 },
             };
-            match self.tell(own)? {
-                Told::Command(command) => return Ok(Some(command)),
-                Told::Alone => return Ok(None),
-                Told::Nothing => {}
+            match self.send(own)? {
+                Sent::Command(command) => return Ok(Some(command)),
+                Sent::Alone => return Ok(None),
+                Sent::Nothing => {}
             }
         }
     }
@@ -78,13 +78,13 @@ impl<'a> CommandQueue<'a> {
         self.waiting.iter().any(|command| matches!(command, Command::Stop { .. }))
     }
 
-    /// What the first rank tells, on all ranks. Nothing is told by no bytes, since that is so before almost every step.
-    fn tell(&self, own: Told) -> Result<Told> {
+    /// What the first rank sends, on all ranks. That there is none is sent as no bytes, since that is so before almost every step.
+    fn send(&self, own: Sent) -> Result<Sent> {
         if self.world.is_alone() {
             return Ok(own);
         }
-        let bytes = if matches!(own, Told::Nothing) { Vec::new() } else { serde_json::to_vec(&own)? };
-        let told = self.world.from_first(bytes)?;
-        Ok(if told.is_empty() { Told::Nothing } else { serde_json::from_slice(&told)? })
+        let bytes = if matches!(own, Sent::Nothing) { Vec::new() } else { serde_json::to_vec(&own)? };
+        let sent = self.world.from_first(bytes)?;
+        Ok(if sent.is_empty() { Sent::Nothing } else { serde_json::from_slice(&sent)? })
     }
 }

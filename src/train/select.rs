@@ -124,6 +124,7 @@ fn rank(ranking: &mut Ranking, batches: &[Batch]) -> Result<(), DistributedError
             if summed.is_ok() {
                 summed = options.world.sum(&gradient);
             }
+            let gradient = narrow(gradient);
             match last {
                 true => ranking.select(slot, &gradient),
                 false => ranking.add(slot, &gradient),
@@ -134,10 +135,11 @@ fn rank(ranking: &mut Ranking, batches: &[Batch]) -> Result<(), DistributedError
                 match gradient {
                     Gradient::Linear { slots, x, dy } => {
                         if let Some(slot) = slots.weight {
-                            take(slot, sampled::dense_gradient(&x, &dy));
+                            take(slot, sampled::dense_gradient(&wide(&x), &wide(&dy)));
                         }
                         if let Some(slot) = slots.bias {
-                            take(slot, dy.sum_dim_intlist(Some(&[0i64][..]), false, Kind::Float));
+                            let kind = if dy.device() == Device::Cpu { Kind::Double } else { Kind::Float };
+                            take(slot, dy.sum_dim_intlist(Some(&[0i64][..]), false, kind));
                         }
                     }
                     Gradient::Leaf { slot, gradient } => take(slot, gradient.contiguous()),
@@ -147,6 +149,16 @@ fn rank(ranking: &mut Ranking, batches: &[Batch]) -> Result<(), DistributedError
         summed?;
     }
     Ok(())
+}
+
+/// On a CPU in double precision: sums of any number of ranks are the same then once they are rounded, and so is what is selected. On a
+/// GPU, where that would take too long, components of almost the same score may change places.
+fn wide(operand: &Tensor) -> Tensor {
+    if operand.device() == Device::Cpu { operand.to_kind(Kind::Double) } else { operand.shallow_clone() }
+}
+
+fn narrow(gradient: Tensor) -> Tensor {
+    if gradient.kind() == Kind::Double { gradient.to_kind(Kind::Float) } else { gradient }
 }
 
 /// Ranks the components of each target by their gradients over all batches.
