@@ -48,13 +48,20 @@ fn rpath(folder: &str) {
 /// libtorch as in a Python environment, unless LIBTORCH_INCLUDE says otherwise.
 #[cfg(feature = "torch")]
 fn compile_shim(libtorch: &Path) {
-    const SOURCES: [&str; 4] =
-        ["src/device/autograd.cpp", "src/device/copies.cpp", "src/device/shim.cpp", "src/device/matmul/override.cpp"];
-    const HEADER: &str = "src/device/guarded.h";
+    const SOURCES: [&str; 5] = [
+        "src/device/autograd.cpp",
+        "src/device/copies.cpp",
+        "src/device/matmul/override.cpp",
+        "src/device/shim.cpp",
+        "src/distributed/c10d.cpp",
+    ];
+    const HEADERS: [&str; 2] = ["src/device/guarded.h", GLOO];
+    // Declarations that c10d's headers need and libtorch does not ship.
+    const GLOO: &str = "src/distributed/include";
     for changed in ["LIBTORCH_INCLUDE", "LIBTORCH_CXX11_ABI"] {
         println!("cargo::rerun-if-env-changed={changed}");
     }
-    for changed in SOURCES.into_iter().chain([HEADER]) {
+    for changed in SOURCES.into_iter().chain(HEADERS) {
         println!("cargo::rerun-if-changed={changed}");
     }
     let root = env::var_os("LIBTORCH_INCLUDE").map(Into::into);
@@ -67,6 +74,7 @@ fn compile_shim(libtorch: &Path) {
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
         .include(root.join("include"))
         .include(root.join("include/torch/csrc/api/include"))
+        .include(GLOO)
         .warnings(false)
         .files(SOURCES)
         .compile("finesift_shim");

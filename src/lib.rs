@@ -14,6 +14,8 @@ pub mod data;
 pub mod delta;
 #[cfg(feature = "torch")]
 pub mod device;
+#[cfg(feature = "torch")]
+pub mod distributed;
 pub mod estimate;
 #[cfg(feature = "torch")]
 pub mod eval;

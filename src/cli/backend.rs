@@ -14,9 +14,11 @@ use crate::preset::{Preset, cache_folder};
 use crate::ui::backend::{Backend, Estimate, Launched};
 #[cfg(feature = "torch")]
 use {
+    super::ranks::Part,
     crate::Usage,
     crate::attach::listen,
     crate::chat::{self, ChatModel},
+    crate::distributed::{Ranks, World},
     crate::hub::Hub,
     crate::preset::read_file,
     crate::protocol::{Event, Reason},
@@ -24,6 +26,7 @@ use {
     crate::session::Session,
     crate::train::{self, Job},
     anyhow::{Context, bail},
+    std::sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// Starts trainers on one device, with all runs in one folder.
@@ -31,6 +34,9 @@ pub(super) struct LocalBackend {
     runs: PathBuf,
     #[cfg(feature = "torch")]
     device: crate::device::DeviceChoice,
+    /// This process's part in the run that it starts next.
+    #[cfg(feature = "torch")]
+    part: Mutex<Part>,
     /// As given on the command line, for background processes.
     device_name: String,
     cache: PathBuf,
@@ -59,6 +65,29 @@ impl LocalBackend {
             runs,
             #[cfg(feature = "torch")]
             device: device.device.parse()?,
+            #[cfg(feature = "torch")]
+            part: Mutex::new(Part::Alone),
+            device_name: device.device.clone(),
+            cache: cache_folder(),
+        }))
+    }
+
+    /// The same, for a process with this part in the run.
+    ///
+    /// # Errors
+    /// [`Usage`](crate::Usage): not a device name, or a GPU that a rank cannot have.
+    #[cfg(feature = "torch")]
+    pub(super) fn of_rank(runs: PathBuf, device: &DeviceArg, part: Part) -> Result<Arc<LocalBackend>> {
+        let choice = device.device.parse()?;
+        let choice = match &part {
+            Part::Alone => choice,
+            Part::First(rank) => rank.device(choice)?,
+            Part::Other(rank) => rank.device(choice)?,
+        };
+        Ok(Arc::new(LocalBackend {
+            runs,
+            device: choice,
+            part: Mutex::new(part),
             device_name: device.device.clone(),
             cache: cache_folder(),
         }))
@@ -77,6 +106,9 @@ impl LocalBackend {
     #[cfg(feature = "torch")]
     pub(super) fn start(&self, preset: Preset, name: Option<&str>) -> Result<Launched> {
         let preset = self.anchored(preset)?;
+        if let Some((world, folder)) = self.joined()? {
+            return self.join(world, preset, folder, None);
+        }
         let folder = RunFolder::create(&self.runs, name, &preset.name.replace('/', "-"), &preset.toml)?;
         let events = folder.events();
         let log = EventLog::open(&events).with_context(|| format!("{}: cannot write", events.display()))?;
@@ -92,7 +124,10 @@ impl LocalBackend {
     pub(super) fn resume(&self, request: &ResumeRequest) -> Result<Launched> {
         let &ResumeRequest { run, from, set, force, history } = request;
         let from: train::CheckpointSelector = from.map_or(Ok(train::CheckpointSelector::Newest), str::parse)?;
-        let folder = RunFolder::open(&self.runs, run)?;
+        let (world, folder) = match self.joined()? {
+            Some((world, folder)) => (Some(world), folder),
+            None => (None, RunFolder::open(&self.runs, run)?),
+        };
         if set.is_empty()
             && let Some(finished) = folder.finished()
         {
@@ -103,7 +138,11 @@ impl LocalBackend {
         let preset = Preset::parse_stored(&preset_name(&folder), &path.display().to_string(), &text, set, &self.cache)?;
         let preset = self.anchored(preset)?;
         let set = set.iter().filter_map(|assignment| Some(assignment.split_once('=')?.0.trim().to_owned())).collect();
-        let session = self.spawn(preset, &folder, None, Some(train::ResumeOptions { from, force, set }))?;
+        let resume = train::ResumeOptions { from, force, set };
+        if let Some(world) = world {
+            return self.join(world, preset, folder, Some(resume));
+        }
+        let session = self.spawn(preset, &folder, None, Some(resume))?;
         let session = if history { session.with_history() } else { session };
         Ok(Launched { link: session.into(), folder: folder.path().to_owned(), fresh: false })
     }
@@ -123,25 +162,82 @@ impl LocalBackend {
         log: Option<EventLog>,
         resume: Option<train::ResumeOptions>,
     ) -> Result<Session> {
-        let job = Job {
-            preset,
-            folder: folder.clone(),
-            device: self.device,
-            hub: Hub::from_env(),
-            cache: self.cache.clone(),
-            disk: Arc::new(RealDisk),
-            resume,
-            read_every: None,
+        let part = std::mem::replace(&mut *self.part(), Part::Alone);
+        let (ranks, others) = match part {
+            Part::First(first) => {
+                let (meeting, others) = first.start_others(folder.path())?;
+                (Ranks::Meeting(meeting), Some(others))
+            }
+            Part::Alone | Part::Other(_) => (Ranks::Alone, None),
         };
+        let job = self.job(preset, folder.clone(), ranks, resume);
         Session::spawn(log, move |port| {
             let _listener = listen(job.folder.path(), job.folder.name(), port.tap()).map_err(|error| {
                 port.emit(Event::warning(format!(
                     "cannot create the run's socket, so `finesift attach` will not work: {error}"
                 )))
             });
-            train::run(job, port)
+            let outcome = train::run(job, port);
+            if let Some(others) = others {
+                others.finish();
+            }
+            outcome
         })
         .context("cannot start the trainer")
+    }
+
+    #[cfg(feature = "torch")]
+    fn job(&self, preset: Preset, folder: RunFolder, ranks: Ranks, resume: Option<train::ResumeOptions>) -> Job {
+        Job {
+            preset,
+            folder,
+            device: self.device,
+            hub: Hub::from_env(),
+            cache: self.cache.clone(),
+            disk: Arc::new(RealDisk),
+            ranks,
+            resume,
+            read_every: None,
+        }
+    }
+
+    /// The other ranks, and the folder of the run, which the first one has; `None` if this is the first.
+    #[cfg(feature = "torch")]
+    fn joined(&self) -> Result<Option<(World, RunFolder)>> {
+        let rank = {
+            let mut part = self.part();
+            match std::mem::replace(&mut *part, Part::Alone) {
+                Part::Other(rank) => rank,
+                other => {
+                    *part = other;
+                    return Ok(None);
+                }
+            }
+        };
+        let world = World::join(rank.meeting(), &train::version())?;
+        let folder = world.from_first(Vec::new())?;
+        let folder = PathBuf::from(String::from_utf8_lossy(&folder).into_owned());
+        Ok(Some((world, RunFolder::of_other_process(folder))))
+    }
+
+    /// Takes part in a run of another process.
+    #[cfg(feature = "torch")]
+    fn join(
+        &self,
+        world: World,
+        preset: Preset,
+        folder: RunFolder,
+        resume: Option<train::ResumeOptions>,
+    ) -> Result<Launched> {
+        let path = folder.path().to_owned();
+        let job = self.job(preset, folder, Ranks::Joined(world), resume);
+        let session = Session::spawn(None, move |port| train::run(job, port)).context("cannot start the trainer")?;
+        Ok(Launched { link: session.into(), folder: path, fresh: false })
+    }
+
+    #[cfg(feature = "torch")]
+    fn part(&self) -> MutexGuard<'_, Part> {
+        self.part.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(not(feature = "torch"))]

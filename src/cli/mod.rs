@@ -24,6 +24,8 @@ mod presets;
 mod progress;
 mod queue;
 mod queue_run;
+#[cfg(feature = "torch")]
+mod ranks;
 mod replay;
 mod resume;
 mod run_edits;

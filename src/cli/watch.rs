@@ -13,8 +13,12 @@ use clap::Args;
 use super::args::{DeviceArg, RunsArg, ScreenArgs};
 use super::backend::LocalBackend;
 use super::detach::{self, Detach};
+#[cfg(feature = "torch")]
+use super::ranks::{Part, RanksArgs};
 use super::{exit_code, is_dumb, on_terminal, print, report};
 use crate::alerts::Rule;
+#[cfg(feature = "torch")]
+use crate::attach::Link;
 use crate::config::OnHangup;
 use crate::headless::{HeadlessOptions, OutputFormat};
 use crate::outcome::Outcome;
@@ -59,6 +63,9 @@ pub(super) struct LaunchArgs {
     watch: WatchArgs,
     #[command(flatten)]
     background: BackgroundArgs,
+    #[cfg(feature = "torch")]
+    #[command(flatten)]
+    ranks: RanksArgs,
     #[command(flatten)]
     screen: ScreenArgs,
 }
@@ -115,11 +122,24 @@ impl WatchArgs {
 impl LaunchArgs {
     /// Launches a run and watches it to its end.
     pub(super) fn launch(self, launch: impl FnOnce(&LocalBackend) -> Result<Launched>) -> Result<ExitCode> {
+        #[cfg(feature = "torch")]
+        let part = match self.ranks.part()? {
+            Part::Other(rank) => {
+                let (config, _) = self.screen.settings()?;
+                let backend = LocalBackend::of_rank(self.runs.folder_with(&config), &self.device, Part::Other(rank))?;
+                return finish_other(launch(&backend));
+            }
+            part => part,
+        };
         if self.background.background {
             return start_in_background();
         }
         let (config, options) = self.screen.settings()?;
-        let backend = LocalBackend::new(self.runs.folder_with(&config), &self.device)?;
+        let runs = self.runs.folder_with(&config);
+        #[cfg(feature = "torch")]
+        let backend = LocalBackend::of_rank(runs, &self.device, part)?;
+        #[cfg(not(feature = "torch"))]
+        let backend = LocalBackend::new(runs, &self.device)?;
         let launched = launch(&backend)?;
         match self.background.detach {
             None => self.watch.watch(launched, backend, options),
@@ -131,6 +151,14 @@ impl LaunchArgs {
     pub(super) fn shows_screens(&self) -> bool {
         self.background.detach.is_none() && self.watch.format().is_none()
     }
+}
+
+/// Waits for the end of a rank that shows nothing. What it has to say is in its log.
+#[cfg(feature = "torch")]
+fn finish_other(launched: Result<Launched>) -> Result<ExitCode> {
+    let Link::Own(mut session) = launched?.link else { return Ok(ExitCode::SUCCESS) };
+    while session.blocking_next().is_some() {}
+    session.join().map(|()| ExitCode::SUCCESS)
 }
 
 /// Starts this command again as a background process.

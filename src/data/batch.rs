@@ -59,7 +59,54 @@ pub fn collate(encoded: &[Encoded], rows: &[usize], pad_id: i64) -> Batch {
     Batch { rows: rows.len(), length, input_ids, sequence_ids, token_type_ids, position_ids: None, labels, tokens }
 }
 
+impl Batch {
+    /// Tokens of each row, without padding.
+    pub fn row_tokens(&self) -> Vec<u64> {
+        let rows = self.sequence_ids.chunks(self.length.max(1));
+        rows.map(|row| row.iter().filter(|id| **id != 0).count() as u64).collect()
+    }
+
+    /// The batch of these rows alone, ascending, as long as the whole.
+    pub fn part(&self, rows: &[usize]) -> Batch {
+        let length = self.length;
+        let of = |values: &[i64]| -> Vec<i64> {
+            rows.iter().flat_map(|row| &values[row * length..(row + 1) * length]).copied().collect()
+        };
+        let sequence_ids = of(&self.sequence_ids);
+        Batch {
+            rows: rows.len(),
+            length,
+            input_ids: of(&self.input_ids),
+            token_type_ids: of(&self.token_type_ids),
+            position_ids: self.position_ids.as_deref().map(of),
+            labels: self.labels.part(rows, length as i64),
+            tokens: sequence_ids.iter().filter(|id| **id != 0).count() as u64,
+            sequence_ids,
+        }
+    }
+}
+
 impl BatchLabels {
+    /// Those of these rows of `length` tokens.
+    fn part(&self, rows: &[usize], length: i64) -> BatchLabels {
+        match self {
+            BatchLabels::Classes(classes) => BatchLabels::Classes(rows.iter().map(|&row| classes[row]).collect()),
+            BatchLabels::Scores(scores) => BatchLabels::Scores(rows.iter().map(|&row| scores[row]).collect()),
+            BatchLabels::Tokens { positions, labels } => {
+                let (mut found, mut of_them) = (Vec::new(), Vec::new());
+                for (number, &row) in (0..).zip(rows) {
+                    let start = row as i64 * length;
+                    let within = positions.iter().zip(labels).filter(|(at, _)| (start..start + length).contains(*at));
+                    within.for_each(|(at, label)| {
+                        found.push(at - start + number * length);
+                        of_them.push(*label);
+                    });
+                }
+                BatchLabels::Tokens { positions: found, labels: of_them }
+            }
+        }
+    }
+
     /// Number of labels: the loss is their mean.
     pub fn count(&self) -> usize {
         match self {

@@ -20,6 +20,13 @@ impl Display for LibtorchError {
 
 impl Error for LibtorchError {}
 
+impl LibtorchError {
+    /// libtorch's own words.
+    pub fn message(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Bytes that libtorch's caching allocator has of a device, as in `torch.cuda.memory_stats`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
@@ -190,7 +197,7 @@ impl Drop for TensorCount {
 }
 
 /// Makes a call that writes a message of so many bytes at most if it fails.
-pub(super) fn checked(call: impl FnOnce(*mut c_char, usize) -> bool) -> Result<(), LibtorchError> {
+pub(crate) fn checked(call: impl FnOnce(*mut c_char, usize) -> bool) -> Result<(), LibtorchError> {
     let mut message = [0u8; 512];
     if call(message.as_mut_ptr().cast(), message.len()) {
         return Ok(());

@@ -7,6 +7,7 @@ use tch::{Device, Kind, Reduction, Tensor};
 
 use super::device_batch::DeviceBatch;
 use crate::data::{Example, Label, LabelSet, Tokenized};
+use crate::distributed::World;
 use crate::metrics::{self, Metrics};
 use crate::model::{LossTargets, Network};
 use crate::protocol::{Confusion, ExamplePrediction, Examples, PERPLEXITY};
@@ -88,9 +89,18 @@ impl Evaluator {
         self.splits.iter().map(|split| split.examples.lengths().len().div_ceil(self.batch) as u64).sum()
     }
 
-    /// Evaluates all splits. `proceed` is called with the number of batches done after each; if it returns false, the
-    /// evaluation ends without scores.
-    pub fn run(&self, network: &Network, mut proceed: impl FnMut(u64) -> bool) -> Result<Option<Scores>> {
+    /// Evaluates all splits, each rank its share of the batches. `proceed` is called with the number of batches done after each, on the
+    /// first rank; if it returns false, the evaluation ends without scores. All ranks get the same scores, which do not depend on how many
+    /// there are.
+    ///
+    /// # Errors
+    /// A rank that is gone; numbers that libtorch cannot read back.
+    pub fn run(
+        &self,
+        network: &Network,
+        world: &World,
+        mut proceed: impl FnMut(u64) -> bool,
+    ) -> Result<Option<Scores>> {
         let (mut scores, mut loss, mut predictions) = (BTreeMap::new(), None, Vec::new());
         let mut done = 0;
         for split in &self.splits {
@@ -98,32 +108,32 @@ impl Evaluator {
             let lengths = split.examples.lengths();
             let mut order: Vec<usize> = (0..lengths.len()).collect();
             order.sort_by_key(|&index| std::cmp::Reverse(lengths[index]));
-            let (mut sum, mut count, mut predicted, mut truth) = (0.0, 0, Vec::new(), Vec::new());
-            for rows in order.chunks(self.batch) {
-                let batch = split.examples.collate(rows, self.pad_id);
-                let on_device = DeviceBatch::new(&batch, network.parameters.device());
-                let output = network.output(&on_device.inputs);
-                sum += network.objective(&on_device.targets, 1.0).loss(&output).double_value(&[]);
-                count += batch.labels.count();
-                if let Some(labelled) = &self.labelled {
-                    let values = predicted_values(&output, &on_device.targets)?;
-                    if loss.is_none() {
-                        predictions.extend(labelled.predictions(rows, &on_device.targets, &output, &values)?);
-                    }
-                    predicted.extend(values);
-                    truth.extend(batch.labels.numbers());
+            let batches: Vec<&[usize]> = order.chunks(self.batch).collect();
+            let mut own = Vec::new();
+            for round in batches.chunks(world.size()) {
+                if let Some(rows) = round.get(world.rank()) {
+                    own.push(self.evaluate(split, rows, network, loss.is_none())?);
                 }
-                done += 1;
-                if !proceed(done) {
+                done += round.len() as u64;
+                let goes_on = [u8::from(!world.is_first() || proceed(done))];
+                if world.from_first(goes_on.to_vec())? == [0] {
                     return Ok(None);
                 }
             }
-            let mean = sum / count as f64;
+            let all = in_turn(world.gather(encoded(&own))?.iter().map(|bytes| decoded(bytes)).collect());
+            let sum: f64 = all.iter().map(|batch| batch.loss).sum();
+            let count: f64 = all.iter().map(|batch| batch.labels).sum();
+            let mean = sum / count;
             loss.get_or_insert(mean);
             let named = match &self.labelled {
-                Some(labelled) => labelled.metrics.score(&predicted, &truth),
+                Some(labelled) => {
+                    let of =
+                        |part: fn(&Evaluated) -> &Vec<f64>| all.iter().flat_map(part).copied().collect::<Vec<f64>>();
+                    labelled.metrics.score(&of(|batch| &batch.predicted), &of(|batch| &batch.truth))
+                }
                 None => [(PERPLEXITY.to_owned(), mean.exp())].into(),
             };
+            predictions.extend(all.into_iter().flat_map(|batch| batch.predictions));
             scores.extend(named.into_iter().map(|(name, score)| (name + &split.suffix, score)));
         }
         let mut values = vec![0.0; predictions.len()];
@@ -135,6 +145,81 @@ impl Evaluator {
             worst: self.labelled.as_ref().map(|labelled| labelled.worst(predictions)),
         }))
     }
+
+    /// Evaluates a batch; `reported` says whether its predictions are reported one by one.
+    fn evaluate(&self, split: &HeldOut, rows: &[usize], network: &Network, reported: bool) -> Result<Evaluated> {
+        let batch = split.examples.collate(rows, self.pad_id);
+        let on_device = DeviceBatch::new(&batch, network.parameters.device());
+        let output = network.output(&on_device.inputs);
+        let loss = network.objective(&on_device.targets, 1.0).loss(&output).double_value(&[]);
+        let mut evaluated = Evaluated { loss, labels: batch.labels.count() as f64, ..Evaluated::default() };
+        if let Some(labelled) = &self.labelled {
+            evaluated.predicted = predicted_values(&output, &on_device.targets)?;
+            evaluated.truth = batch.labels.numbers();
+            if reported {
+                let predicted = &evaluated.predicted;
+                evaluated.predictions = labelled.predictions(rows, &on_device.targets, &output, predicted)?;
+            }
+        }
+        Ok(evaluated)
+    }
+}
+
+/// What comes of a batch.
+#[derive(Default)]
+struct Evaluated {
+    /// The sum over its labels.
+    loss: f64,
+    labels: f64,
+    predicted: Vec<f64>,
+    truth: Vec<f64>,
+    predictions: Vec<Prediction>,
+}
+
+/// The batches of all ranks in their order: they were taken in turn.
+fn in_turn(ranks: Vec<Vec<Evaluated>>) -> Vec<Evaluated> {
+    let mut ranks: Vec<_> = ranks.into_iter().map(Vec::into_iter).collect();
+    let mut batches = Vec::new();
+    let mut rank = 0;
+    while let Some(batch) = ranks[rank].next() {
+        batches.push(batch);
+        rank = (rank + 1) % ranks.len();
+    }
+    batches
+}
+
+/// Batches as numbers, for other ranks.
+fn encoded(batches: &[Evaluated]) -> Vec<u8> {
+    let mut numbers = Vec::new();
+    for Evaluated { loss, labels, predicted, truth, predictions } in batches {
+        numbers.extend([*loss, *labels, predicted.len() as f64, predictions.len() as f64]);
+        numbers.extend(predicted.iter().chain(truth));
+        for Prediction { row, value, confidence, loss } in predictions {
+            numbers.extend([*row as f64, *value, confidence.unwrap_or(f64::NAN), *loss]);
+        }
+    }
+    numbers.into_iter().flat_map(f64::to_le_bytes).collect()
+}
+
+fn decoded(bytes: &[u8]) -> Vec<Evaluated> {
+    let (numbers, _) = bytes.as_chunks::<8>();
+    let mut numbers = numbers.iter().map(|bytes| f64::from_le_bytes(*bytes));
+    let mut batches = Vec::new();
+    while let Some(loss) = numbers.next() {
+        let mut number = || numbers.next().unwrap_or_default();
+        let (labels, predicted, reported) = (number(), number() as usize, number() as usize);
+        let mut several = |count: usize| (0..count).map(|_| number()).collect::<Vec<f64>>();
+        let (predicted, truth) = (several(predicted), several(predicted));
+        let predictions = several(4 * reported);
+        let prediction = |of: &[f64; 4]| {
+            let [row, value, confidence, loss] = *of;
+            let confidence = Some(confidence).filter(|confidence| !confidence.is_nan());
+            Prediction { row: row as usize, value, confidence, loss }
+        };
+        let predictions = predictions.as_chunks::<4>().0.iter().map(prediction).collect();
+        batches.push(Evaluated { loss, labels, predicted, truth, predictions });
+    }
+    batches
 }
 
 impl Labelled {

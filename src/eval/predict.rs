@@ -11,6 +11,7 @@ use super::held_out::{Evaluator, HeldOut, Labelled, Scores};
 use crate::Usage;
 use crate::data::{Classes, Example, LabelSet, Split, TextTokenizer, Tokenized, collate};
 use crate::delta::{Changes, DeltaInfo};
+use crate::distributed::World;
 use crate::metrics::Metrics;
 use crate::model::{EncoderConfig, Head, LoadOptions, ModelConfig, Network};
 use crate::protocol::Progress;
@@ -149,7 +150,7 @@ impl Predictor {
             pad_id: self.network.config.pad_token_id(),
         };
         let total = evaluator.batches();
-        let scores = evaluator.run(&self.network, |done| {
+        let scores = evaluator.run(&self.network, &World::ALONE, |done| {
             progress(Progress { task: "evaluating".into(), done, total, unit: "batches".into() });
             true
         })?;

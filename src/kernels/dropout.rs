@@ -59,24 +59,38 @@ impl Dropout {
     }
 }
 
-/// Multiplies each number with 0, or with 1 / (1 − probability); of a gradient the same. `x` and `out` have the same elements.
-pub fn dropout(instructions: InstructionSet, dropout: Dropout, x: &[f32], out: &mut [f32]) {
-    struct Part<'a>(Dropout, usize, &'a [f32], &'a mut [f32]);
-    impl Kernel for Part<'_> {
+/// Multiplies each number with 0, or with 1 / (1 − probability); of a gradient the same. `x` and `out` have the same elements, in rows of
+/// `width`; what a row's mask depends on is its number, of its place among them.
+pub fn dropout(
+    instructions: InstructionSet,
+    dropout: Dropout,
+    width: usize,
+    number: impl Fn(usize) -> u64 + Sync,
+    x: &[f32],
+    out: &mut [f32],
+) {
+    struct Row<'a>(Dropout, u64, &'a [f32], &'a mut [f32]);
+    impl Kernel for Row<'_> {
         #[inline(always)]
         unsafe fn run<V: Vector>(self) {
-            let Part(dropout, first, x, out) = self;
-            for (part, (x, out)) in (first..).zip(x.chunks(DRAWN).zip(out.chunks_mut(DRAWN))) {
-                let factors = dropout.factors([part as u32, (part >> 32) as u32, 0], dropout.scale);
+            let Row(dropout, number, x, out) = self;
+            let [low, high] = [number as u32, (number >> 32) as u32];
+            for (part, (x, out)) in x.chunks(DRAWN).zip(out.chunks_mut(DRAWN)).enumerate() {
+                let factors = dropout.factors([part as u32, low, high], dropout.scale);
                 for ((&x, out), factor) in x.iter().zip(out).zip(factors) {
                     *out = x * factor;
                 }
             }
         }
     }
-    assert_eq!(x.len(), out.len());
-    let parts = out.par_chunks_mut(TASK).zip(x.par_chunks(TASK)).enumerate();
-    parts.for_each(|(task, (out, x))| instructions.run(Part(dropout, task * TASK / DRAWN, x, out)));
+    assert!(x.len() == out.len() && width > 0 && x.len().is_multiple_of(width));
+    let rows = (TASK / width).max(1);
+    let tasks = out.par_chunks_mut(rows * width).zip(x.par_chunks(rows * width)).enumerate();
+    tasks.for_each(|(task, (out, x))| {
+        for (row, (x, out)) in x.chunks(width).zip(out.chunks_mut(width)).enumerate() {
+            instructions.run(Row(dropout, number(task * rows + row), x, out));
+        }
+    });
 }
 
 /// Four random numbers for each lane's four counters, with the constants of Random123.
@@ -140,7 +154,7 @@ mod tests {
         for probability in [0.0, 0.1, 0.5, 0.9] {
             for instructions in InstructionSet::available() {
                 let mut out = vec![f32::NAN; count];
-                dropout(instructions, Dropout::new(probability, 3), &x, &mut out);
+                dropout(instructions, Dropout::new(probability, 3), 3, |row| row as u64, &x, &mut out);
                 let dropped = out.iter().filter(|number| **number == 0.0).count() as f64;
                 let deviation = (count as f64 * probability * (1.0 - probability)).sqrt();
                 assert!((dropped - count as f64 * probability).abs() <= 4.0 * deviation, "{probability}: {dropped}");
@@ -148,5 +162,20 @@ mod tests {
                 assert!(out.iter().all(|&number| number == 0.0 || number == left));
             }
         }
+    }
+
+    #[test]
+    fn a_rows_mask_follows_from_its_number() {
+        let (width, mask) = (150, Dropout::new(0.3, 11));
+        let x = vec![1.0; 7 * width];
+        let of = |number: fn(usize) -> u64, rows: usize| {
+            let mut out = vec![f32::NAN; rows * width];
+            dropout(InstructionSet::available()[0], mask, width, number, &x[..rows * width], &mut out);
+            out
+        };
+        let all = of(|row| row as u64, 7);
+        assert_eq!(of(|row| row as u64 + 3, 4), all[3 * width..]);
+        assert_eq!(of(|row| 6 - 2 * row as u64, 2), [&all[6 * width..], &all[4 * width..5 * width]].concat());
+        assert_ne!(of(|row| (row as u64) << 32, 2)[width..], all[width..2 * width]);
     }
 }

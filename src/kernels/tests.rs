@@ -36,7 +36,7 @@ fn results(instructions: InstructionSet, rows: usize, width: usize) -> Vec<f32> 
         rotate(instructions, Rotation::Forward, &x, 1, [&angles, &angles], width / 2, &mut out);
         all.extend_from_slice(&out);
     }
-    dropout(instructions, Dropout::new(0.3, 7), &x, &mut out);
+    dropout(instructions, Dropout::new(0.3, 7), width, |row| row as u64, &x, &mut out);
     all.extend_from_slice(&out);
     let (mut logits, mut losses) = (x.clone(), vec![0.0; rows]);
     let labels: Vec<i64> = (0..rows).map(|row| (row % width) as i64).collect();

@@ -42,7 +42,7 @@ pub use encoder::Encoder;
 pub use families::Layers;
 pub use files::{FileTensor, ModelFiles};
 pub use fingerprint::Fingerprint;
-pub use fused::check_kernels;
+pub use fused::{Numbered, RowNumbers, check_kernels};
 pub use generate::{GREEDY, Generator, Sampling};
 pub use head::{Head, stored_outputs};
 pub use layers::{Linear, by_onednn};

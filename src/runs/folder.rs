@@ -21,7 +21,8 @@ const PRESET: &str = "preset.toml";
 pub struct RunFolder {
     path: PathBuf,
     name: String,
-    _lock: Arc<RunLock>,
+    /// None of a folder that another process of the run has locked.
+    _lock: Option<Arc<RunLock>>,
 }
 
 impl RunFolder {
@@ -45,7 +46,7 @@ impl RunFolder {
                 return Err(error).with_context(|| format!("{}: cannot create the folder of the run", path.display()));
             }
         }
-        let folder = RunFolder { _lock: Arc::new(RunLock::take(&path)?), path, name };
+        let folder = RunFolder { _lock: Some(Arc::new(RunLock::take(&path)?)), path, name };
         fs::write(folder.preset(), preset_toml)
             .with_context(|| format!("{}: cannot write", folder.preset().display()))?;
         Ok(folder)
@@ -56,10 +57,15 @@ impl RunFolder {
     /// # Errors
     /// [`Usage`]: no such run, or another process holds its lock.
     pub fn open(runs: &Path, run: &str) -> Result<RunFolder> {
-        let path = find(runs, run)?;
+        let folder = RunFolder::of_other_process(find(runs, run)?);
+        Ok(RunFolder { _lock: Some(Arc::new(RunLock::take(&folder.path)?)), ..folder })
+    }
+
+    /// The folder of a run of another process, which writes it.
+    pub fn of_other_process(path: PathBuf) -> RunFolder {
         let name = path.canonicalize().unwrap_or_else(|_| path.clone());
         let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(RunFolder { _lock: Arc::new(RunLock::take(&path)?), path, name })
+        RunFolder { _lock: None, path, name }
     }
 
     pub fn name(&self) -> &str {

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Result;
 use tokio::sync::OwnedSemaphorePermit;
@@ -263,6 +264,15 @@ impl Port {
     /// Waits for a command; `None` when no front end is left.
     pub fn wait(&self) -> Option<Command> {
         self.commands.recv().ok().map(|queued| queued.command)
+    }
+
+    /// The next command, if one comes in this time. `None` when no front end is left.
+    pub fn wait_for(&self, time: Duration) -> Option<Option<Command>> {
+        match self.commands.recv_timeout(time) {
+            Ok(queued) => Some(Some(queued.command)),
+            Err(mpsc::RecvTimeoutError::Timeout) => Some(None),
+            Err(mpsc::RecvTimeoutError::Disconnected) => None,
+        }
     }
 
     /// A second connection to this trainer.

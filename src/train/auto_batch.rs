@@ -106,6 +106,7 @@ mod tests {
 
     use super::*;
     use crate::device::DeviceChoice;
+    use crate::distributed::Ranks;
     use crate::estimate::test_shape;
     use crate::hub::Hub;
     use crate::preset::Preset;
@@ -126,6 +127,7 @@ mod tests {
             hub: Hub { endpoint: String::new(), cache: PathBuf::new(), token: None, offline: true },
             cache: "/cache".into(),
             disk: Arc::new(RealDisk),
+            ranks: Ranks::Alone,
             resume: None,
             read_every: None,
         }

@@ -15,7 +15,8 @@ pub struct CheckpointPolicy<'a> {
     keep: Keep,
     /// The part of the manifest that stays the same throughout the run.
     pub manifest: Manifest,
-    writer: CheckpointWriter,
+    /// `None` of a rank that writes none: the first writes for all.
+    writer: Option<CheckpointWriter>,
     latest: Instant,
     latest_step: u64,
     /// Whether the latest checkpoint holds the current state.
@@ -28,7 +29,7 @@ impl<'a> CheckpointPolicy<'a> {
         port: &'a Port,
         keep: Keep,
         manifest: Manifest,
-        writer: CheckpointWriter,
+        writer: Option<CheckpointWriter>,
         step: u64,
     ) -> CheckpointPolicy<'a> {
         CheckpointPolicy { port, keep, manifest, writer, latest: Instant::now(), latest_step: step, saved: false }
@@ -46,17 +47,18 @@ impl<'a> CheckpointPolicy<'a> {
         // At the multiples, or as soon after them as the writer is free.
         let every = self.keep.every_steps;
         let by_steps = every > 0 && step / every > self.latest_step / every;
-        (by_time || by_steps) && !self.saved && self.writer.has_room()
+        (by_time || by_steps) && !self.saved && self.writer.as_ref().is_some_and(CheckpointWriter::has_room)
     }
 
     /// Copies the state and queues it for writing. `now` is the manifest of this moment, without the position in the
     /// events.
     pub fn save(&mut self, learner: &Learner, now: Manifest, best: bool) {
+        let Some(writer) = &self.writer else { return };
         let start = Instant::now();
         (self.latest, self.latest_step, self.saved) = (start, now.step, true);
         let now = Manifest { events: self.port.emitter().written(), ..now };
         let snapshot = StateSnapshot::of(learner, now);
-        self.writer.submit(CheckpointRequest { snapshot, best, held_up: start.elapsed().as_secs_f64() });
+        writer.submit(CheckpointRequest { snapshot, best, held_up: start.elapsed().as_secs_f64() });
     }
 
     /// Waits until the current state is on disk.
@@ -67,17 +69,21 @@ impl<'a> CheckpointPolicy<'a> {
         if !self.saved {
             self.save(learner, now.clone(), false);
         }
-        if self.writer.finish().is_err() {
+        if self.finish().is_err() {
             // The disk may have room again by now.
             self.save(learner, now.clone(), false);
         }
-        self.writer.finish()
+        self.finish()
     }
 
     /// The newest complete checkpoint on disk, after all queued ones were written or failed.
     pub fn latest_on_disk(&self) -> Option<PathBuf> {
         // The writer has reported every failure.
-        let _ = self.writer.finish();
-        self.writer.last()
+        let _ = self.finish();
+        self.writer.as_ref()?.last()
+    }
+
+    fn finish(&self) -> Result<(), WriteFailed> {
+        self.writer.as_ref().map_or(Ok(()), CheckpointWriter::finish)
     }
 }

@@ -10,7 +10,7 @@ use crate::protocol::{Command, Event, Phase};
 impl Run<'_> {
     /// Handles all commands in the queue. `Break` ends the run.
     pub(super) fn handle_commands(&mut self) -> Result<ControlFlow<Save>> {
-        while let Some(command) = self.commands.next() {
+        while let Some(command) = self.commands.next()? {
             self.finish_steps()?;
             let flow = match command {
                 Command::Pause => self.pause()?,
@@ -44,7 +44,7 @@ impl Run<'_> {
         self.clock.pause();
         self.port.emit(Event::Phase { phase: Phase::Paused });
         let flow = loop {
-            match self.commands.wait() {
+            match self.commands.wait()? {
                 Some(Command::Resume) => break ControlFlow::Continue(()),
                 Some(Command::Pause) => {}
                 Some(command) => {

@@ -16,7 +16,8 @@ impl Run<'_> {
         let start = Instant::now();
         self.port.emit(Event::Phase { phase: Phase::Evaluating });
         let (port, commands, total) = (self.port, &mut self.commands, self.evaluator.batches());
-        let scores = self.evaluator.run(&self.learner.network, |done| {
+        let world = self.world.clone();
+        let scores = self.evaluator.run(&self.learner.network, &world, |done| {
             port.emit(Event::Progress(Progress { task: "evaluating".into(), done, total, unit: "batches".into() }));
             !commands.stop_requested()
         })?;
@@ -78,6 +79,9 @@ impl Run<'_> {
 
     /// Reports a completion of the prompt, unless a command to stop comes first.
     pub(super) fn sample(&mut self, prompt: &str) {
+        if !self.world.is_first() {
+            return;
+        }
         let Some(generator) = &self.generator else {
             return self.port.emit(Event::warning("a classifier cannot generate samples"));
         };

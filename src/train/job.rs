@@ -7,6 +7,7 @@ use std::time::Duration;
 use tch::Device;
 
 use crate::device::DeviceChoice;
+use crate::distributed::Ranks;
 use crate::estimate::RunShape;
 use crate::estimate::advice::Settings;
 use crate::estimate::oom::MemoryContext;
@@ -27,6 +28,8 @@ pub struct Job {
     pub cache: PathBuf,
     /// Writes checkpoints.
     pub disk: Arc<dyn Disk>,
+    /// The other processes of the run.
+    pub ranks: Ranks,
     /// `None` starts a new run.
     pub resume: Option<ResumeOptions>,
     /// How often to read step results from the device; by default as it suits the device.

@@ -9,12 +9,13 @@
 //! changes            whether the run may continue with another preset, and what that changes
 //! run                the training loop; evaluate, reselect, early_stopping, commands and report belong to it
 //! matmul             the precision of products, and how fast they are in it
-//! loader, learner    batches, and optimizer steps on them
+//! loader, learner    batches, and optimizer steps on them; batch_part: a rank's part of a batch
 //! not_finite         the error of a step that has no finite result, with advice
 //! checkpoint         the trained state on its way to disk
 //! ```
 
 mod auto_batch;
+mod batch_part;
 mod changes;
 mod checkpoint;
 mod checkpoint_policy;
@@ -39,10 +40,15 @@ mod schedule;
 mod select;
 mod setup;
 
+use std::mem;
+use std::sync::Arc;
+
 use anyhow::{Result, bail};
 
+use crate::Usage;
 use crate::device::matmul::MatmulPrecision;
 use crate::device::{self, Chosen};
+use crate::distributed::{Ranks, World};
 use crate::panics::catch_panic;
 use crate::protocol::{Event, Finished, Phase};
 use crate::session::{Interrupted, Port};
@@ -71,18 +77,46 @@ pub fn run(mut job: Job, port: &Port) -> Result<()> {
     let matmul = matmul::set(&job.preset, &chosen)?;
     let sampler = Sampler::start(port.emitter(), job.folder.path(), device::gpu(chosen.device))?;
     let device = RunDevice { chosen, matmul, pages };
-    let mut batch = None;
-    let finished = loop {
-        match train(&mut job, &mut batch, &device, port)? {
-            Ended::Finished(finished) => break finished,
-            // Nothing was trained yet.
-            Ended::StartsAgain => {}
-        }
-    };
+    let world = Arc::new(mem::replace(&mut job.ranks, Ranks::Alone).world(&version())?);
+    let finished = train_among(&mut job, &world, &device, port).inspect_err(|error| {
+        // So that the others end at once, with this reason.
+        world.give_up(&format!("rank {}: {error:#}", world.rank()));
+    })?;
     // The last event of a run comes after all samples of the machine and all checkpoints.
     drop((sampler, device));
     port.emit(Event::Finished(finished));
     Ok(())
+}
+
+/// What has to be the same program on all ranks.
+pub fn version() -> String {
+    format!("finesift {}", env!("CARGO_PKG_VERSION"))
+}
+
+fn train_among(job: &mut Job, world: &Arc<World>, device: &RunDevice, port: &Port) -> Result<Finished> {
+    if !world.is_alone() {
+        // The other ranks have it from here, before they know what to train.
+        if world.is_first() {
+            world.from_first(job.folder.path().display().to_string().into_bytes())?;
+        }
+        if job.preset.train.auto_batch {
+            bail!(Usage(
+                "train.batch: \"auto\" chooses for one process; with ranks, set the number of examples".to_owned()
+            ));
+        }
+        let ranks = world.size();
+        port.emit(Event::info(format!(
+            "{ranks} ranks, each with its part of every batch; gradients are added up by Gloo"
+        )));
+    }
+    let mut batch = None;
+    loop {
+        match train(job, &mut batch, world, device, port)? {
+            Ended::Finished(finished) => return Ok(finished),
+            // Nothing was trained yet.
+            Ended::StartsAgain => {}
+        }
+    }
 }
 
 /// What a run computes on, and how.
@@ -100,22 +134,34 @@ enum Ended {
 }
 
 /// Opens, starts and trains. `batch` is the batch of a preset that left it open, once it is chosen.
-fn train(job: &mut Job, batch: &mut Option<ChosenForRun>, device: &RunDevice, port: &Port) -> Result<Ended> {
+fn train(
+    job: &mut Job,
+    batch: &mut Option<ChosenForRun>,
+    world: &Arc<World>,
+    device: &RunDevice,
+    port: &Port,
+) -> Result<Ended> {
     let RunDevice { chosen, matmul, pages } = device;
-    let opened = prepare::open(job, port)?;
+    // The first rank downloads for all.
+    let opened = world.first_then_others("open", || prepare::open(job, port))?;
     let mut shape = prepare::shape(&job.preset, &opened, chosen.device)?;
     if batch.is_none() {
         *batch = ChosenForRun::choose(job, &mut shape, chosen.device)?;
     }
     let prepared = prepare::prepare(job, opened, shape.clone(), chosen, port)?;
+    prepare::agree(world, job, &prepared)?;
     let point = match &job.resume {
         None => None,
-        Some(options) => {
+        Some(options) => world.first_then_others("resume", || {
             let point = resume::find(options, job, &prepared, port)?;
-            resume::rewind(point.as_ref(), job, &prepared, chosen, port)?;
-            point
-        }
+            if world.is_first() {
+                resume::rewind(point.as_ref(), job, &prepared, chosen, port)?;
+            }
+            Ok::<_, anyhow::Error>(point)
+        })?,
     };
+    let step = point.as_ref().map_or(0, |point| point.manifest.step);
+    world.agree("checkpoint", &format!("step {step}"))?;
     matmul::report(matmul, &job.preset, &prepared.network, port)?;
     if let Some(batch) = batch {
         batch.keep(job, port)?;
@@ -128,9 +174,9 @@ fn train(job: &mut Job, batch: &mut Option<ChosenForRun>, device: &RunDevice, po
         None => {
             prepare::report_base(&prepared, port);
             port.emit(Event::Started(prepared.started.clone()));
-            Run::start(job, prepared, port)
+            Run::start(job, prepared, world, port)
         }
-        Some(point) => Run::resume(job, prepared, point, port),
+        Some(point) => Run::resume(job, prepared, point, world, port),
     };
     let (error, starts_again) = match started {
         Err(error) => {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use tch::Device;
 
 use super::early_stopping::EarlyStopping;
@@ -10,16 +10,18 @@ use super::generation::SampleGenerator;
 use super::job::Job;
 use super::loader::Loader;
 use super::schedule::LearningRate;
+use crate::Usage;
 use crate::data::instruct::PromptEncoder;
 use crate::data::{Classes, LabelSet, digest};
 use crate::device::{self, Chosen};
+use crate::distributed::World;
 use crate::estimate::{DataShape, RunShape, oom};
 use crate::eval::{Evaluator, HeldOut, Labelled};
 use crate::inputs::{
     self, Access, CompletePreset, Downloads, ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit,
 };
 use crate::model::{Fingerprint, Head, LoadOptions, LoadReport, LoraConfig, Network, Sampling};
-use crate::preset::{Offload, Preset};
+use crate::preset::{Offload, Preset, differences};
 use crate::protocol::{Event, HeadRows, Progress, Started};
 use crate::runs::checkpoint::{BaseIdentity, DataIdentity};
 use crate::session::Port;
@@ -187,6 +189,28 @@ pub fn prepare(
         head_note,
         loaded,
     })
+}
+
+/// Checks that all ranks train the same.
+///
+/// # Errors
+/// What another rank has, and which.
+pub fn agree(world: &World, job: &Job, prepared: &PreparedRun) -> Result<()> {
+    if world.is_alone() {
+        return Ok(());
+    }
+    let presets = world.gather(job.preset.toml.clone().into_bytes())?;
+    let text = |rank: usize| String::from_utf8_lossy(&presets[rank]).into_owned();
+    for rank in 1..presets.len() {
+        let differing = differences(&text(0), &text(rank))?;
+        if let Some(difference) = differing.first() {
+            bail!(Usage(format!("rank {rank} has another preset than rank 0: {difference}")));
+        }
+    }
+    world.agree("data", &format!("{} and {}", prepared.data.train, prepared.data.eval))?;
+    world.agree("base model", &prepared.base.weights)?;
+    world.agree("type of device", if prepared.network.parameters.device().is_cuda() { "a GPU" } else { "the CPU" })?;
+    Ok(())
 }
 
 fn generator(preset: &Preset, encoder: PromptEncoder) -> SampleGenerator {

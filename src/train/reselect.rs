@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::run::Run;
 use super::select::{SelectionOptions, select_components};
+use crate::distributed::World;
 use crate::estimate::oom;
 use crate::inputs;
 use crate::model::backward::{BackwardOptions, mixed};
@@ -53,15 +54,21 @@ impl SelectionSettings {
     }
 
     /// The first selection.
-    pub fn first(&self, backward: BackwardOptions) -> SelectionOptions<'_> {
+    pub fn first<'a>(&'a self, backward: BackwardOptions, world: &'a World) -> SelectionOptions<'a> {
         let SelectionSettings { rules, criterion, budget, seed, compared, .. } = self;
         let (criterion, budget, seed) = (*criterion, *budget, *seed);
-        SelectionOptions { rules, criterion, budget, seed, backward, compared, replaced: &[] }
+        SelectionOptions { rules, criterion, budget, seed, backward, compared, replaced: &[], world }
     }
 
     /// The selection before a step. A random one differs from step to step.
-    fn again<'a>(&'a self, step: u64, backward: BackwardOptions, replaced: &'a [Selected]) -> SelectionOptions<'a> {
-        SelectionOptions { seed: mixed(self.seed, step), compared: &[], replaced, ..self.first(backward) }
+    fn again<'a>(
+        &'a self,
+        step: u64,
+        backward: BackwardOptions,
+        replaced: &'a [Selected],
+        world: &'a World,
+    ) -> SelectionOptions<'a> {
+        SelectionOptions { seed: mixed(self.seed, step), compared: &[], replaced, ..self.first(backward, world) }
     }
 
     /// Whether the preset asks for a selection before this step.
@@ -96,7 +103,7 @@ impl Run<'_> {
         let batches = self.loader.selecting(step, self.selection.batches);
         let values = self.learner.values();
         let replaced: Vec<Selected> = values.slots().iter().filter_map(|slot| slot.selected.clone()).collect();
-        let options = self.selection.again(step, self.learner.backward(step), &replaced);
+        let options = self.selection.again(step, self.learner.backward(step), &replaced, &self.world);
         let network = &self.learner.network;
         let selection = oom::explain(&self.memory, &batches, || select_components(network, &options, &batches))?;
         let kept = self.learner.reselect(&selection.parameters, selection.coverage);

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 
@@ -17,6 +18,7 @@ use super::lookahead::Lookahead;
 use super::not_finite::StabilitySettings;
 use super::reselect::SelectionSettings;
 use super::schedule::LearningRate;
+use crate::distributed::World;
 use crate::estimate::oom::{self, MemoryContext};
 use crate::eval::Evaluator;
 use crate::protocol::{Eval, Event, Finished, Phase, Reason};
@@ -33,6 +35,7 @@ pub(super) enum Save {
 /// A run in progress.
 pub(super) struct Run<'a> {
     pub port: &'a Port,
+    pub world: Arc<World>,
     pub commands: CommandQueue<'a>,
     pub learner: Learner,
     pub loader: Loader,
@@ -135,10 +138,7 @@ impl Run<'_> {
         let learning_rate = self.learning_rate.at(self.step);
         let batches = self.loader.step(self.step);
         let (learner, step) = (&mut self.learner, self.step);
-        oom::explain(&self.memory, &batches, || {
-            learner.launch(step, &batches, learning_rate);
-            Ok(())
-        })?;
+        oom::explain(&self.memory, &batches, || Ok(learner.launch(step, &batches, learning_rate)?))?;
         self.step += 1;
         self.may_start_again = false;
         self.checkpoints.mark_changed();

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use tch::{Cuda, Device, Kind, Tensor};
 
+use super::batch_part::BatchPart;
 use crate::data::Batch;
+use crate::distributed::{DistributedError, World};
 use crate::eval::DeviceBatch;
 use crate::model::backward::{self, BackwardOptions, GradTargets, Gradient, mixed};
 use crate::model::{Network, ParameterSpec};
@@ -25,6 +27,8 @@ pub struct SelectionOptions<'a> {
     pub compared: &'a [Structure],
     /// The selection that is replaced, of each target; empty for none.
     pub replaced: &'a [Selected],
+    /// The ranks whose gradients are added up.
+    pub world: &'a World,
 }
 
 /// The result of a selection.
@@ -53,7 +57,16 @@ impl<'a> SelectionOptions<'a> {
     /// SIFT: the largest gradients of each target.
     pub fn gradient(rules: &'a Rules, backward: BackwardOptions) -> SelectionOptions<'a> {
         let (criterion, budget) = (Criterion::Gradient, Budget::PerTensor);
-        SelectionOptions { rules, criterion, budget, seed: 0, backward, compared: &[], replaced: &[] }
+        SelectionOptions {
+            rules,
+            criterion,
+            budget,
+            seed: 0,
+            backward,
+            compared: &[],
+            replaced: &[],
+            world: &World::ALONE,
+        }
     }
 }
 
@@ -68,7 +81,7 @@ pub fn select_components(network: &Network, options: &SelectionOptions, batches:
     let targets: Vec<&ParameterSpec> = parameters.specs().iter().filter(of_role(Role::Sparse)).collect();
     let mut ranking = Ranking::new(network, options, &targets);
     if !targets.is_empty() {
-        rank(&mut ranking, batches);
+        rank(&mut ranking, batches)?;
     }
     let Ranked { selected, coverage, replaced, comparison } = ranking.finish();
     let mass = coverage.read();
@@ -89,40 +102,63 @@ pub fn select_components(network: &Network, options: &SelectionOptions, batches:
 }
 
 /// Ranks the components of the targets by their gradients over all batches, one matrix at a time.
-fn rank(ranking: &mut Ranking, batches: &[Batch]) {
+fn rank(ranking: &mut Ranking, batches: &[Batch]) -> Result<(), DistributedError> {
     let (network, options) = (ranking.network, ranking.options);
     let names = ranking.targets.iter().map(|spec| spec.name.as_str());
     let grad_targets = GradTargets::new(&network.parameters, names);
     let total: usize = batches.iter().map(|batch| batch.labels.count()).sum();
     for (micro, batch) in batches.iter().enumerate() {
         let last = micro + 1 == batches.len();
-        let batch = DeviceBatch::new(batch, network.parameters.device());
+        let part = BatchPart::of(batch, options.world);
+        let _numbered = part.numbered();
+        let batch = DeviceBatch::new(&part.batch, network.parameters.device());
         // Dense gradients take whole inputs. Where training keeps parts of them, selecting must not take more memory than it.
         let checkpointing = options.backward.checkpointing || options.rules.structure.narrows_inputs();
         let backward =
             BackwardOptions { seed: mixed(options.backward.seed, micro as u64), checkpointing, ..options.backward };
         let (chain, objective) =
-            (network.segments(&batch.inputs), network.objective(&batch.targets, 1.0 / total as f64));
-        let mut take = |slot: usize, gradient: Tensor| match last {
-            true => ranking.select(slot, &gradient),
-            false => ranking.add(slot, &gradient),
+            (network.segments(&batch.inputs), network.objective(&batch.targets, part.weight / total as f64));
+        let mut summed = Ok(());
+        let mut take = |slot: usize, gradient: Tensor| {
+            // One target at a time: a rank never has the dense gradients of several.
+            if summed.is_ok() {
+                summed = options.world.sum(&gradient);
+            }
+            let gradient = narrow(gradient);
+            match last {
+                true => ranking.select(slot, &gradient),
+                false => ranking.add(slot, &gradient),
+            }
         };
         let _ = backward::gradients(&*chain, &grad_targets, backward, &objective, &mut |gradients| {
             for gradient in gradients {
                 match gradient {
                     Gradient::Linear { slots, x, dy } => {
                         if let Some(slot) = slots.weight {
-                            take(slot, sampled::dense_gradient(&x, &dy));
+                            take(slot, sampled::dense_gradient(&wide(&x), &wide(&dy)));
                         }
                         if let Some(slot) = slots.bias {
-                            take(slot, dy.sum_dim_intlist(Some(&[0i64][..]), false, Kind::Float));
+                            let kind = if dy.device() == Device::Cpu { Kind::Double } else { Kind::Float };
+                            take(slot, dy.sum_dim_intlist(Some(&[0i64][..]), false, kind));
                         }
                     }
-                    Gradient::Leaf { slot, gradient } => take(slot, gradient),
+                    Gradient::Leaf { slot, gradient } => take(slot, gradient.contiguous()),
                 }
             }
         });
+        summed?;
     }
+    Ok(())
+}
+
+/// On a CPU in double precision: sums of any number of ranks are the same then once they are rounded, and so is what is selected. On a
+/// GPU, where that would take too long, components of almost the same score may change places.
+fn wide(operand: &Tensor) -> Tensor {
+    if operand.device() == Device::Cpu { operand.to_kind(Kind::Double) } else { operand.shallow_clone() }
+}
+
+fn narrow(gradient: Tensor) -> Tensor {
+    if gradient.kind() == Kind::Double { gradient.to_kind(Kind::Float) } else { gradient }
 }
 
 /// Ranks the components of each target by their gradients over all batches.

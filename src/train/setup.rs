@@ -1,6 +1,7 @@
 //! From a prepared run to one in progress: with a new selection, or with the one in a checkpoint.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Result;
 use tch::Tensor;
@@ -21,6 +22,7 @@ use super::resume::ResumePoint;
 use super::run::Run;
 use super::select::{Selection, select_components};
 use crate::device;
+use crate::distributed::World;
 use crate::estimate::oom;
 use crate::protocol::{Event, Phase};
 use crate::runs::checkpoint::{FORMAT, Manifest, ScheduleFacts, SlotEntry};
@@ -29,16 +31,16 @@ use crate::sift::TrainableParameter;
 
 impl<'a> Run<'a> {
     /// Starts a run: selects what to train.
-    pub fn start(job: &Job, mut prepared: PreparedRun, port: &'a Port) -> Result<Run<'a>> {
+    pub fn start(job: &Job, mut prepared: PreparedRun, world: &Arc<World>, port: &'a Port) -> Result<Run<'a>> {
         port.emit(Event::Phase { phase: Phase::Selecting });
         let backward = LearnerOptions::of(&job.preset).backward(0);
         let settings = SelectionSettings::of(&job.preset, prepared.rules.clone());
         let batches = prepared.loader.selecting(0, settings.batches);
         let memory = job.memory(&prepared.shape, prepared.network.parameters.device());
-        let options = settings.first(backward);
+        let options = settings.first(backward, world);
         let Selection { parameters, mass, comparison, .. } =
             oom::explain(&memory, &batches, || select_components(&prepared.network, &options, &batches))?;
-        let run = Run::new(job, prepared, &parameters, None, port)?;
+        let run = Run::new(job, prepared, &parameters, None, world, port)?;
         let covered = mass.as_ref().map(|mass| mass.overall);
         run.report_selection(mass);
         if let Some(covered) = covered {
@@ -48,7 +50,13 @@ impl<'a> Run<'a> {
     }
 
     /// Resumes a run with the selection and the state of a checkpoint.
-    pub fn resume(job: &Job, prepared: PreparedRun, point: ResumePoint, port: &'a Port) -> Result<Run<'a>> {
+    pub fn resume(
+        job: &Job,
+        prepared: PreparedRun,
+        point: ResumePoint,
+        world: &Arc<World>,
+        port: &'a Port,
+    ) -> Result<Run<'a>> {
         let ResumePoint { manifest, saved, path, changes } = point;
         let prepared = PreparedRun { loader: prepared.loader.with_short_batch(manifest.short_batch), ..prepared };
         let slots = manifest.slots.iter().zip(saved.selected);
@@ -61,7 +69,7 @@ impl<'a> Run<'a> {
         };
         let parameters: Vec<TrainableParameter> = slots.map(parameter).collect();
         let patience = job.preset.train.patience;
-        let mut run = Run::new(job, prepared, &parameters, Some((&manifest, path)), port)?;
+        let mut run = Run::new(job, prepared, &parameters, Some((&manifest, path)), world, port)?;
         run.learner.restore_retired(&saved.retired);
         run.learner.restore(&saved.state, &saved.coverage);
         run.reselected = manifest.reselected;
@@ -79,6 +87,7 @@ impl<'a> Run<'a> {
         prepared: PreparedRun,
         parameters: &[TrainableParameter],
         from: Option<(&Manifest, PathBuf)>,
+        world: &Arc<World>,
         port: &'a Port,
     ) -> Result<Run<'a>> {
         let memory = job.memory(&prepared.shape, prepared.network.parameters.device());
@@ -138,20 +147,22 @@ impl<'a> Run<'a> {
         let options = LearnerOptions::of(&job.preset);
         let selection = SelectionSettings::of(&job.preset, rules);
         let keep = job.preset.keep.clone();
-        let predictions = keep.predictions.then(|| job.folder.path().to_owned());
+        let predictions = (keep.predictions && world.is_first()).then(|| job.folder.path().to_owned());
         let target = CheckpointTarget {
             disk: job.disk.clone(),
             run: job.folder.clone(),
             keep: keep.checkpoints,
             emitter: port.emitter(),
         };
-        let writer = CheckpointWriter::start(target, from.map(|(_, path)| path))?;
+        let latest = from.map(|(_, path)| path);
+        let writer = world.is_first().then(|| CheckpointWriter::start(target, latest)).transpose()?;
         let lookahead = Lookahead::new(job.read_every, network.parameters.device());
-        let learner = Learner::new(network, parameters, options);
+        let learner = Learner::new(network, parameters, options).among(world.clone());
         port.emit(Event::info(training_summary(&learner, &started)));
         Ok(Run {
             port,
-            commands: CommandQueue::new(port),
+            world: world.clone(),
+            commands: CommandQueue::new(port, world.clone()),
             learner,
             loader,
             evaluator,

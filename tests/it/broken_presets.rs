@@ -556,6 +556,7 @@ impl Machine {
             disk: Arc::new(RealDisk),
             resume: None,
             read_every: None,
+            ranks: finesift::distributed::Ranks::Alone,
         };
         let mut session = Session::spawn(None, move |port| run(job, port))?;
         while session.blocking_next().is_some() {}

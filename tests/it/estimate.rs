@@ -43,6 +43,7 @@ fn run_it(tiny: &Tiny, preset: &Preset) -> Vec<Event> {
         disk: std::sync::Arc::new(finesift::runs::RealDisk),
         resume: None,
         read_every: None,
+        ranks: finesift::distributed::Ranks::Alone,
     };
     let mut session = Session::spawn(Some(log), move |port| run(job, port)).unwrap();
     let events: Vec<Event> = std::iter::from_fn(|| session.blocking_next()).collect();

@@ -130,7 +130,7 @@ fn take(learner: &mut Learner, step: u64) -> StepResult {
 }
 
 fn launch(learner: &mut Learner, step: u64) {
-    learner.launch(step, &[batch(8, 3..15, step)], 1e-2);
+    learner.launch(step, &[batch(8, 3..15, step)], 1e-2).unwrap();
 }
 
 fn facts(taken: &[StepResult]) -> Vec<(u64, f64, f64, f64, u64)> {

@@ -69,6 +69,8 @@ mod pty;
 #[cfg(feature = "torch")]
 mod queue_pty;
 mod queue_screen;
+#[cfg(feature = "torch")]
+mod ranks;
 mod replay_pty;
 #[cfg(feature = "torch")]
 mod resume;

@@ -550,7 +550,17 @@ fn job(place: &Path, preset: Preset, folder: RunFolder) -> Job {
     // By default a run reads a GPU's results ten times a second, and these runs are over by then: a test that stops one at a
     // step has to see that step. Tests of reading late ask for it.
     let read_every = place::device().is_cuda().then_some(Duration::ZERO);
-    Job { preset, folder, device, hub, cache, disk: Arc::new(RealDisk), resume: None, read_every }
+    Job {
+        preset,
+        folder,
+        device,
+        hub,
+        cache,
+        disk: Arc::new(RealDisk),
+        resume: None,
+        read_every,
+        ranks: finesift::distributed::Ranks::Alone,
+    }
 }
 
 pub(crate) fn finish(mut session: Session) -> anyhow::Result<Vec<Event>> {

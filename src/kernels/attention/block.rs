@@ -100,7 +100,7 @@ impl<'a> Task<'a> {
         let first_key = block.keys.start;
         let head = (self.kv_head * self.group() + head) as u32;
         (
-            Query { token: (self.tokens.start + query) as u32, head, first_key },
+            Query { token: self.attention.first_token + (self.tokens.start + query) as u32, head, first_key },
             keys.start - first_key..keys.end - first_key,
         )
     }

@@ -31,6 +31,8 @@ pub struct Attention {
     pub mask: Mask,
     /// That of the weights.
     pub dropout: Option<Dropout>,
+    /// The number of the first token: dropout depends on those of queries.
+    pub first_token: u32,
 }
 
 /// Which keys of its example a query attends to.

@@ -127,7 +127,7 @@ fn attention(group: usize, kv_heads: usize, head_dim: usize, lengths: &[usize], 
         end - length..end
     };
     let examples = lengths.iter().map(example).collect();
-    Attention { heads: group * kv_heads, kv_heads, head_dim, examples, mask, dropout: None }
+    Attention { heads: group * kv_heads, kv_heads, head_dim, examples, mask, dropout: None, first_token: 0 }
 }
 
 fn check(attention: &Attention, seed: u64) -> Result<(), TestCaseError> {

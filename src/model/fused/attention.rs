@@ -5,6 +5,7 @@ use std::ops::Range;
 use tch::{Device, Kind, Tensor, no_grad};
 use tracing::trace_span;
 
+use super::row_numbers::RowNumbers;
 use super::{INSTRUCTIONS, differentiable, random_seed};
 use crate::device::autograd::Incoming;
 use crate::kernels::slices::{as_f32, as_f32_mut, is_contiguous_f32};
@@ -30,6 +31,7 @@ pub fn attention(operands: [&Tensor; 3], examples: Vec<Range<usize>>, mask: Mask
         examples,
         mask,
         dropout: (dropout > 0.0).then(|| Dropout::new(dropout, random_seed())),
+        first_token: RowNumbers::first_token() as u32,
     };
     let (output, logsumexp) = no_grad(|| {
         let mut output = Tensor::empty([rows, length, heads * head_dim], (Kind::Float, Device::Cpu));

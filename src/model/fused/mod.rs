@@ -4,6 +4,7 @@
 
 mod attention;
 mod kernels;
+mod row_numbers;
 
 use std::ffi::CStr;
 
@@ -16,6 +17,7 @@ use crate::kernels::{Dropout, Rotation};
 pub use attention::{attention, takes_attention};
 pub use kernels::check as check_kernels;
 use kernels::{INSTRUCTIONS, Kernels};
+pub use row_numbers::{Numbered, RowNumbers};
 
 /// silu(gate)·up, of operands that nothing else needs: their gradients take their place. Of the graph only they are kept.
 pub fn swiglu(gate: Tensor, up: Tensor) -> Tensor {
@@ -53,16 +55,21 @@ pub fn dropout(x: Tensor, probability: f64) -> Tensor {
     if !is_contiguous_f32(&x) {
         return x.dropout(probability, true);
     }
-    let mask = Dropout::new(probability, random_seed());
-    let output = no_grad(|| dropped(&x, mask));
-    differentiable(c"DropoutBackward", [&x], output, move |Incoming { gradient, .. }| [dropped(&gradient, mask)])
+    let (mask, numbers) = (Dropout::new(probability, random_seed()), RowNumbers::of(&x));
+    let output = no_grad(|| dropped(&x, mask, &numbers));
+    differentiable(c"DropoutBackward", [&x], output, move |Incoming { gradient, .. }| {
+        [dropped(&gradient, mask, &numbers)]
+    })
 }
 
-fn dropped(x: &Tensor, mask: Dropout) -> Tensor {
+fn dropped(x: &Tensor, mask: Dropout, numbers: &RowNumbers) -> Tensor {
     let x = x.contiguous();
+    let width = x.size().last().map_or(1, |&width| width.max(1) as usize);
     let mut output = x.empty_like();
     let out = as_f32_mut(&mut output);
-    trace_span!("kernel dropout").in_scope(|| crate::kernels::dropout(*INSTRUCTIONS, mask, as_f32(&x), out));
+    trace_span!("kernel dropout").in_scope(|| {
+        crate::kernels::dropout(*INSTRUCTIONS, mask, width, |row| numbers.number(row), as_f32(&x), out);
+    });
     output
 }
 

@@ -236,8 +236,7 @@ impl Values {
     }
 
     /// Sum of the micro-batches' gradients since it was zeroed: `[total]`.
-    #[cfg(test)]
-    pub(super) fn gradient(&self) -> Tensor {
+    pub fn gradient(&self) -> Tensor {
         self.gradient.shallow_clone()
     }
 

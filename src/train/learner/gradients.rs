@@ -5,6 +5,7 @@ use std::ops::Range;
 use tch::Tensor;
 use tracing::trace_span;
 
+use crate::distributed::{DistributedError, World};
 use crate::model::Network;
 use crate::model::backward::Gradient;
 use crate::sift::sampled::{self, GradientSampler, SampledLayer, SamplingPlan};
@@ -31,6 +32,9 @@ pub(super) struct GradientSink<'a> {
     coverage: &'a mut Coverage,
     /// Sparse slots whose gradient mass is measured.
     probed: &'a Range<usize>,
+    world: &'a World,
+    /// Whether the ranks have added up what is measured.
+    summed: Result<(), DistributedError>,
     /// Gradients that are not accumulated yet, and their bytes.
     pending: Vec<(usize, SlotGradient)>,
     bytes: usize,
@@ -51,8 +55,10 @@ impl<'a> GradientSink<'a> {
         sampler: &'a mut GradientSampler,
         coverage: &'a mut Coverage,
         probed: &'a Range<usize>,
+        world: &'a World,
     ) -> GradientSink<'a> {
-        GradientSink { values, plans, sampler, coverage, probed, pending: Vec::new(), bytes: 0 }
+        let (summed, pending) = (Ok(()), Vec::new());
+        GradientSink { values, plans, sampler, coverage, probed, world, summed, pending, bytes: 0 }
     }
 
     /// Takes the gradients of one segment.
@@ -92,6 +98,14 @@ impl<'a> GradientSink<'a> {
         self.accumulate();
     }
 
+    /// Whether all ranks took part.
+    ///
+    /// # Errors
+    /// One that is gone or does not answer.
+    pub fn finish(self) -> Result<(), DistributedError> {
+        self.summed
+    }
+
     /// The gradient of a linear layer's weight; `None` if it is sampled at the selected components.
     fn of_weight(&self, slot: usize, x: &Tensor, dy: &Tensor) -> Option<SlotGradient> {
         let probed = self.probed.contains(&slot);
@@ -128,7 +142,18 @@ impl<'a> GradientSink<'a> {
         let (targets, whole): (Vec<usize>, Vec<(usize, &Tensor)>) =
             probed.map(|(slot, whole)| (slot, (slot, whole))).unzip();
         if !targets.is_empty() {
-            self.coverage.put_all(&targets, &self.values.squares(&whole));
+            let summed = whole.iter().map(|(slot, whole)| {
+                // The rank's own part is accumulated below.
+                let all = if self.world.is_alone() { whole.shallow_clone() } else { whole.contiguous().copy() };
+                self.world.sum(&all).map(|()| (*slot, all))
+            });
+            match summed.collect::<Result<Vec<(usize, Tensor)>, DistributedError>>() {
+                Ok(all) => {
+                    let all: Vec<(usize, &Tensor)> = all.iter().map(|(slot, all)| (*slot, all)).collect();
+                    self.coverage.put_all(&targets, &self.values.squares(&all));
+                }
+                Err(error) => self.summed = Err(error),
+            }
         }
         self.values.accumulate(&self.pending);
         self.pending.clear();

@@ -5,13 +5,16 @@ mod options;
 
 use std::mem;
 use std::ops::Range;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use tch::{Device, Kind, Tensor};
 use tracing::trace_span;
 
+use super::batch_part::BatchPart;
 use super::not_finite::NotFinite;
 use crate::data::Batch;
+use crate::distributed::{DistributedError, World};
 use crate::eval::DeviceBatch;
 use crate::model::Network;
 use crate::model::backward::{self, BackwardOptions, GradTargets, mixed};
@@ -31,6 +34,8 @@ pub struct Learner {
     sampler: GradientSampler,
     coverage: Coverage,
     options: LearnerOptions,
+    /// The ranks that take the same steps, each on its part of every micro-batch.
+    world: Arc<World>,
     pending: Vec<PendingStep>,
     /// Whether loss and gradient of all pending steps are finite: bool scalar on the device. After one that is not, the
     /// device skips the updates of the steps that follow.
@@ -68,6 +73,7 @@ impl Learner {
             sampler: GradientSampler::default(),
             coverage: Coverage::new(sparse),
             options,
+            world: Arc::new(World::ALONE),
             pending: Vec::new(),
             finite: Tensor::ones([], (Kind::Bool, network.parameters.device())),
             updating: false,
@@ -77,6 +83,11 @@ impl Learner {
         learner.plan_gradients();
         learner.overlay();
         learner
+    }
+
+    /// The same learner as one of these ranks.
+    pub fn among(self, world: Arc<World>) -> Learner {
+        Learner { world, ..self }
     }
 
     /// Has the trained values written into the copies of weights that are off the device.
@@ -170,7 +181,7 @@ impl Learner {
     /// # Errors
     /// A loss or gradient that is not finite. The weights are unchanged then.
     pub fn step(&mut self, step: u64, batches: &[Batch], learning_rate: f64) -> Result<StepResult> {
-        self.launch(step, batches, learning_rate);
+        self.launch(step, batches, learning_rate)?;
         let (mut results, outcome) = self.read();
         outcome?;
         results.pop().context("a step was launched")
@@ -178,7 +189,10 @@ impl Learner {
 
     /// Launches one optimizer step, counted from 0, on these micro-batches, without waiting for the device. The loss is a
     /// mean over the targets of all micro-batches, so that accumulation gives the same step as one large batch.
-    pub fn launch(&mut self, step: u64, batches: &[Batch], learning_rate: f64) {
+    ///
+    /// # Errors
+    /// A rank that is gone or does not answer. The step is not taken then.
+    pub fn launch(&mut self, step: u64, batches: &[Batch], learning_rate: f64) -> Result<(), DistributedError> {
         let targets: usize = batches.iter().map(|batch| batch.labels.count()).sum();
         let coverage_before = self.coverage.latest(self.probed(step));
         self.values.zero_gradient();
@@ -190,12 +204,16 @@ impl Learner {
             let probed = if micro == 0 { self.probed(step) } else { 0..0 };
             // A dense gradient takes the whole input.
             probed.clone().for_each(|slot| self.targets.keep_columns(slot, None));
-            losses.push(self.accumulate(batch, targets, options, &probed));
+            let loss = self.accumulate(batch, targets, options, &probed);
             self.keep_columns(probed);
+            losses.push(loss?);
         }
 
         let clip = trace_span!("clip").entered();
-        let (loss, norm) = (Tensor::stack(&losses, 0).sum(Kind::Float), self.values.gradient_norm());
+        let loss = Tensor::stack(&losses, 0).sum(Kind::Float);
+        self.world.sum(&loss)?;
+        self.world.sum(&self.values.gradient())?;
+        let norm = self.values.gradient_norm();
         let numbers = Tensor::stack(&[&loss, &norm], 0);
         self.finite = self.finite.logical_and(&numbers.isfinite().all());
         // The constant is that of PyTorch's `clip_grad_norm_`.
@@ -210,6 +228,7 @@ impl Learner {
         self.updating = false;
         let tokens = batches.iter().map(|batch| batch.tokens).sum();
         self.pending.push(PendingStep { step, learning_rate, tokens, numbers, coverage_before });
+        Ok(())
     }
 
     /// Steps that were launched and not read.
@@ -273,13 +292,23 @@ impl Learner {
     }
 
     /// Adds a micro-batch's gradient and returns its part of the loss, on the device.
-    fn accumulate(&mut self, batch: &Batch, targets: usize, options: BackwardOptions, probed: &Range<usize>) -> Tensor {
-        let batch = DeviceBatch::new(batch, self.network.parameters.device());
+    fn accumulate(
+        &mut self,
+        batch: &Batch,
+        targets: usize,
+        options: BackwardOptions,
+        probed: &Range<usize>,
+    ) -> Result<Tensor, DistributedError> {
+        let part = BatchPart::of(batch, &self.world);
+        let _numbered = part.numbered();
+        let batch = DeviceBatch::new(&part.batch, self.network.parameters.device());
         let chain = self.network.segments(&batch.inputs);
-        let objective = self.network.objective(&batch.targets, 1.0 / targets as f64);
+        let objective = self.network.objective(&batch.targets, part.weight / targets as f64);
         let (values, plans, sampler) = (&mut self.values, &self.plans, &mut self.sampler);
-        let mut sink = GradientSink::new(values, plans, sampler, &mut self.coverage, probed);
-        backward::gradients(&*chain, &self.targets, options, &objective, &mut |gradients| sink.take(gradients))
+        let mut sink = GradientSink::new(values, plans, sampler, &mut self.coverage, probed, &self.world);
+        let loss =
+            backward::gradients(&*chain, &self.targets, options, &objective, &mut |gradients| sink.take(gradients));
+        sink.finish().map(|()| loss)
     }
 }
 

@@ -1,0 +1,5 @@
+// See rendezvous/store.h.
+
+#pragma once
+
+#include <gloo/rendezvous/store.h>

@@ -1,0 +1,36 @@
+//! Ranks: the processes of one run, each with its share of every batch, on c10d as PyTorch's own jobs.
+//!
+//! ```text
+//! launcher   which rank this process is, by the environment of torchrun, SLURM or Open MPI
+//! hosts      the first host of SLURM's list of nodes
+//! store      where ranks meet
+//! group      operations of all ranks: sums, broadcasts
+//! world      what a run needs of both, alone or with others
+//! share      the rows of a batch that are a rank's
+//! ```
+
+mod group;
+mod hosts;
+mod launcher;
+mod share;
+mod store;
+mod world;
+
+use std::error::Error;
+use std::fmt::{self, Display, Formatter};
+
+pub use launcher::{Launcher, Placement};
+pub use share::{Share, shares};
+pub use world::{Meeting, Ranks, World};
+
+/// Ranks that do not come together, or one that is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DistributedError(pub(crate) String);
+
+impl Display for DistributedError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for DistributedError {}
