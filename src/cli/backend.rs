@@ -214,7 +214,7 @@ impl LocalBackend {
                 }
             }
         };
-        let world = World::join(rank.meeting(), &train::version())?;
+        let world = World::join(rank.meeting(), &train::version(), &|| false)?;
         let folder = world.from_first(Vec::new())?;
         let folder = PathBuf::from(String::from_utf8_lossy(&folder).into_owned());
         Ok(Some((world, RunFolder::of_other_process(folder))))

@@ -89,7 +89,16 @@ impl RanksArgs {
                 let listener = TcpListener::bind(("127.0.0.1", 0)).context("cannot listen for the other ranks")?;
                 let port = listener.local_addr().context("cannot listen for the other ranks")?.port();
                 let host = "127.0.0.1".to_owned();
-                let placement = Placement { rank: 0, size, local_rank: 0, host, port, launcher: Launcher::Own };
+                let placement = Placement {
+                    rank: 0,
+                    size,
+                    local_rank: 0,
+                    host,
+                    port,
+                    launcher: Launcher::Own,
+                    served: false,
+                    attempt: String::new(),
+                };
                 let listener = Some(listener);
                 Ok(Part::First(FirstRank { placement, listener, timeout, to_start: size - 1, gpus }))
             }

@@ -42,7 +42,7 @@ impl ProcessGroup {
         address: &str,
         timeout: Duration,
     ) -> Result<ProcessGroup, DistributedError> {
-        let (name, address) = (text(name)?, text(address)?);
+        let (name, address) = (store.key(name)?, text(address)?);
         let number = |number: usize| i32::try_from(number).map_err(|_| DistributedError(format!("{number} ranks")));
         let (rank, ranks) = (number(rank)?, number(size)?);
         let mut joined = ptr::null_mut();
@@ -50,7 +50,7 @@ impl ProcessGroup {
         called(|error, capacity| unsafe {
             let timeout = milliseconds(timeout);
             finesift_group_join(
-                store.0,
+                store.store,
                 name.as_ptr(),
                 rank,
                 ranks,

@@ -20,6 +20,10 @@ pub struct Placement {
     pub host: String,
     pub port: u16,
     pub launcher: Launcher,
+    /// Whether the launcher serves the store, and not the first rank: torchrun does.
+    pub served: bool,
+    /// Beginning of the run's keys in the store. torchrun starts ranks again that have failed, with the store as it was.
+    pub attempt: String,
 }
 
 /// Who started the ranks.
@@ -121,7 +125,10 @@ impl Placement {
         };
         let own = names.launcher == Launcher::Torchrun && variable(OWN).is_some();
         let launcher = if own { Launcher::Own } else { names.launcher };
-        Ok(Some(Placement { rank, size, local_rank, host, port, launcher }))
+        let torchrun = launcher == Launcher::Torchrun;
+        let served = torchrun && variable("TORCHELASTIC_USE_AGENT_STORE").is_some_and(|used| used == "True");
+        let attempt = variable("TORCHELASTIC_RESTART_COUNT").filter(|_| torchrun).unwrap_or_default();
+        Ok(Some(Placement { rank, size, local_rank, host, port, launcher, served, attempt }))
     }
 
     /// The variables by which a process that finesift starts is this rank.
@@ -190,7 +197,8 @@ mod tests {
     #[test]
     fn a_rank_is_what_its_launcher_says() {
         let placement = |rank, size, local_rank, host: &str, port, launcher| {
-            Some(Placement { rank, size, local_rank, host: host.into(), port, launcher })
+            let (host, served, attempt) = (host.into(), false, String::new());
+            Some(Placement { rank, size, local_rank, host, port, launcher, served, attempt })
         };
         for (variables, expected) in [
             ("", None),
@@ -209,6 +217,17 @@ mod tests {
         ] {
             assert_eq!(of(variables).unwrap(), expected, "{variables}");
         }
+    }
+
+    #[test]
+    fn torchrun_serves_the_store_itself() {
+        let elastic = format!("{TORCHRUN} TORCHELASTIC_USE_AGENT_STORE=True TORCHELASTIC_RESTART_COUNT=2");
+        let placement = of(&elastic).unwrap().unwrap();
+        assert_eq!((placement.served, placement.attempt.as_str()), (true, "2"));
+        assert!(!of(&elastic.replace("True", "False")).unwrap().unwrap().served);
+        // Ranks that finesift starts within such a rank have a store of their own.
+        let own = of(&format!("{elastic} {OWN}=7")).unwrap().unwrap();
+        assert!(!own.served && own.attempt.is_empty());
     }
 
     #[test]

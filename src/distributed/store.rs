@@ -10,7 +10,11 @@ use super::DistributedError;
 use crate::device::shim::checked;
 
 /// A connection to the store.
-pub struct Store(pub(super) *mut c_void);
+pub struct Store {
+    pub(super) store: *mut c_void,
+    /// Before each key.
+    prefix: String,
+}
 
 // SAFETY: the client locks its connection.
 unsafe impl Send for Store {}
@@ -19,33 +23,43 @@ unsafe impl Sync for Store {}
 
 impl Store {
     /// Serves the store on a socket, and connects to it. Other ranks can reach it by the addresses that the socket is bound to, and by
-    /// no others.
+    /// no others. `prefix` is before each key.
     ///
     /// # Errors
     /// libtorch's message.
-    pub fn serve(listener: TcpListener, timeout: Duration) -> Result<Store, DistributedError> {
+    pub fn serve(listener: TcpListener, prefix: &str, timeout: Duration) -> Result<Store, DistributedError> {
         let address = listener.local_addr().map_err(|error| DistributedError(error.to_string()))?;
         let host = if address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { address.ip().to_string() };
         // The server closes the socket.
-        Store::open(&host, address.port(), listener.into_raw_fd(), timeout)
+        Store::open((&host, address.port()), listener.into_raw_fd(), prefix, timeout)
     }
 
-    /// Connects to the store that the first rank serves there, for so long at most.
+    /// Connects to the store that is served there, for so long at most. `prefix` is before each key.
     ///
     /// # Errors
     /// libtorch's message.
-    pub fn connect(host: &str, port: u16, timeout: Duration) -> Result<Store, DistributedError> {
-        Store::open(host, port, -1, timeout)
+    pub fn connect(host: &str, port: u16, prefix: &str, timeout: Duration) -> Result<Store, DistributedError> {
+        Store::open((host, port), -1, prefix, timeout)
     }
 
-    fn open(host: &str, port: u16, listening: i32, timeout: Duration) -> Result<Store, DistributedError> {
+    fn open(
+        (host, port): (&str, u16),
+        listening: i32,
+        prefix: &str,
+        timeout: Duration,
+    ) -> Result<Store, DistributedError> {
         let host = text(host)?;
         let mut opened = ptr::null_mut();
         // SAFETY: the text outlives the call, the buffer has the stated capacity; the function does not throw.
         called(|error, capacity| unsafe {
             finesift_store_open(host.as_ptr(), port, listening, milliseconds(timeout), &mut opened, error, capacity)
         })?;
-        Ok(Store(opened))
+        Ok(Store { store: opened, prefix: prefix.to_owned() })
+    }
+
+    /// The name of a key of this run.
+    pub(super) fn key(&self, name: &str) -> Result<CString, DistributedError> {
+        text(&format!("{}{name}", self.prefix))
     }
 
     /// Sets a key.
@@ -53,10 +67,10 @@ impl Store {
     /// # Errors
     /// libtorch's message: the server is gone.
     pub fn set(&self, key: &str, value: &[u8]) -> Result<(), DistributedError> {
-        let key = text(key)?;
+        let key = self.key(key)?;
         // SAFETY: key and value outlive the call, the store is open, the buffer has the stated capacity; the function does not throw.
         called(|error, capacity| unsafe {
-            finesift_store_set(self.0, key.as_ptr(), value.as_ptr(), value.len(), error, capacity)
+            finesift_store_set(self.store, key.as_ptr(), value.as_ptr(), value.len(), error, capacity)
         })
     }
 
@@ -74,12 +88,12 @@ impl Store {
                 taker.extend_from_slice(value);
             }
         }
-        let key = text(key)?;
+        let key = self.key(key)?;
         let mut found: Vec<u8> = Vec::new();
         let taker = (&raw mut found).cast();
         // SAFETY: key and taker outlive the call, the store is open, the buffer has the stated capacity; the function does not throw.
         called(|error, capacity| unsafe {
-            finesift_store_get(self.0, key.as_ptr(), milliseconds(timeout), take, taker, error, capacity)
+            finesift_store_get(self.store, key.as_ptr(), milliseconds(timeout), take, taker, error, capacity)
         })?;
         Ok(found)
     }
@@ -89,10 +103,10 @@ impl Store {
     /// # Errors
     /// libtorch's message: the server is gone.
     pub fn has(&self, key: &str) -> Result<bool, DistributedError> {
-        let key = text(key)?;
+        let key = self.key(key)?;
         let mut found = false;
         // SAFETY: the key outlives the call, the store is open, the buffer has the stated capacity; the function does not throw.
-        called(|error, capacity| unsafe { finesift_store_has(self.0, key.as_ptr(), &mut found, error, capacity) })?;
+        called(|error, capacity| unsafe { finesift_store_has(self.store, key.as_ptr(), &mut found, error, capacity) })?;
         Ok(found)
     }
 
@@ -101,11 +115,11 @@ impl Store {
     /// # Errors
     /// libtorch's message: the server is gone.
     pub fn add(&self, key: &str, amount: i64) -> Result<i64, DistributedError> {
-        let key = text(key)?;
+        let key = self.key(key)?;
         let mut sum = 0;
         // SAFETY: the key outlives the call, the store is open, the buffer has the stated capacity; the function does not throw.
         called(|error, capacity| unsafe {
-            finesift_store_add(self.0, key.as_ptr(), amount, &mut sum, error, capacity)
+            finesift_store_add(self.store, key.as_ptr(), amount, &mut sum, error, capacity)
         })?;
         Ok(sum)
     }
@@ -114,7 +128,7 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         // SAFETY: the store was opened by `finesift_store_open`, and nothing else has it.
-        unsafe { finesift_store_drop(self.0) };
+        unsafe { finesift_store_drop(self.store) };
     }
 }
 

@@ -46,10 +46,10 @@ impl Ranks {
     ///
     /// # Errors
     /// Those of [`World::join`].
-    pub fn world(self, version: &str) -> Result<World, DistributedError> {
+    pub fn world(self, version: &str, stopped: &dyn Fn() -> bool) -> Result<World, DistributedError> {
         match self {
             Ranks::Alone => Ok(World::ALONE),
-            Ranks::Meeting(meeting) => World::join(meeting, version),
+            Ranks::Meeting(meeting) => World::join(meeting, version, stopped),
             Ranks::Joined(world) => Ok(world),
         }
     }
@@ -74,26 +74,28 @@ impl World {
     /// A process on its own.
     pub const ALONE: World = World { rank: 0, size: 1, peers: None };
 
-    /// Meets the other ranks. `version` says what has to be the same of all.
+    /// Meets the other ranks. `version` says what has to be the same of all. `stopped` says whether to wait no longer.
     ///
     /// # Errors
     /// A rank that does not come in time or gives up, one that comes twice, and one of another version or of a run of another size.
-    pub fn join(meeting: Meeting, version: &str) -> Result<World, DistributedError> {
+    pub fn join(meeting: Meeting, version: &str, stopped: &dyn Fn() -> bool) -> Result<World, DistributedError> {
         let Meeting { placement, listener, timeout, ended } = meeting;
-        let Placement { rank, size, ref host, port, .. } = placement;
+        let Placement { rank, size, ref host, port, served, ref attempt, .. } = placement;
+        let prefix = format!("finesift/{attempt}/");
         let begin = Instant::now();
         let store = match listener {
-            Some(listener) => Store::serve(listener, timeout)?,
-            None if rank == 0 => {
+            Some(listener) => Store::serve(listener, &prefix, timeout)?,
+            None if rank == 0 && !served => {
                 let listener = TcpListener::bind((host.as_str(), port))
                     .map_err(|error| DistributedError(format!("rank 0 cannot listen on {host}:{port}: {error}")))?;
-                Store::serve(listener, timeout)?
+                Store::serve(listener, &prefix, timeout)?
             }
-            None => Store::connect(host, port, timeout).map_err(|error| {
-                DistributedError(format!("rank {rank} cannot reach rank 0 at {host}:{port}: {error}"))
+            None => Store::connect(host, port, &prefix, timeout).map_err(|error| {
+                let who = if served { "the launcher's store" } else { "rank 0" };
+                DistributedError(format!("rank {rank} cannot reach {who} at {host}:{port}: {error}"))
             })?,
         };
-        let waiting = Waiting { store: &store, begin, timeout, ended };
+        let waiting = Waiting { store: &store, begin, timeout, ended, stopped };
         let outcome = waiting.introduce(rank, size, version);
         if let Err(error) = &outcome {
             // So that the others need not wait for the time-out.
@@ -268,6 +270,7 @@ struct Waiting<'a> {
     begin: Instant,
     timeout: Duration,
     ended: Option<Ended>,
+    stopped: &'a dyn Fn() -> bool,
 }
 
 impl Waiting<'_> {
@@ -303,6 +306,9 @@ impl Waiting<'_> {
             }
             if let Some(why) = self.ended.as_ref().and_then(|ended| ended()) {
                 return Err(DistributedError(why));
+            }
+            if (self.stopped)() {
+                return Err(DistributedError("the run was stopped before all ranks had come".to_owned()));
             }
             if self.begin.elapsed() > self.timeout {
                 let seconds = self.timeout.as_secs();
@@ -341,7 +347,8 @@ mod tests {
     use crate::distributed::Launcher;
 
     fn placement(rank: usize, size: usize, port: u16) -> Placement {
-        Placement { rank, size, local_rank: rank, host: "127.0.0.1".into(), port, launcher: Launcher::Torchrun }
+        let (host, attempt) = ("127.0.0.1".into(), String::new());
+        Placement { rank, size, local_rank: rank, host, port, launcher: Launcher::Torchrun, served: false, attempt }
     }
 
     /// Runs the ranks, each on a thread: (number, size, version) of each.
@@ -360,7 +367,7 @@ mod tests {
                 let work = work.clone();
                 thread::spawn(move || {
                     let meeting = Meeting { placement: placement(rank, size, port), listener, timeout, ended: None };
-                    World::join(meeting, version).map(work)
+                    World::join(meeting, version, &|| false).map(work)
                 })
             })
             .collect();
@@ -413,6 +420,55 @@ mod tests {
         assert!(missing[1] == missing[0] || missing[1] == "not all ranks have come within 3 s", "{missing:?}");
         let alone = errors(&[(1, 2, "a")]);
         assert!(alone[0].starts_with("rank 1 cannot reach rank 0 at 127.0.0.1:"), "{alone:?}");
+    }
+
+    #[test]
+    fn a_launcher_may_serve_the_store_and_start_ranks_again() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let _store = Store::serve(listener, "", PATIENT).unwrap();
+        for attempt in ["0", "1"] {
+            let ranks = [0, 1].map(|rank| {
+                thread::spawn(move || {
+                    let placement = Placement { served: true, attempt: attempt.into(), ..placement(rank, 2, port) };
+                    let meeting = Meeting { placement, listener: None, timeout: PATIENT, ended: None };
+                    World::join(meeting, "a", &|| false).unwrap().meet()
+                })
+            });
+            ranks.into_iter().for_each(|rank| rank.join().unwrap().unwrap());
+        }
+    }
+
+    #[test]
+    fn garbage_on_the_port_does_no_harm() {
+        use std::io::{Read, Write};
+        use std::net::TcpStream;
+
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let meeting =
+            |rank, listener| Meeting { placement: placement(rank, 2, port), listener, timeout: PATIENT, ended: None };
+        let first = meeting(0, Some(listener));
+        let first = thread::spawn(move || World::join(first, "a", &|| false).unwrap().meet());
+        for round in 0..40u8 {
+            let Ok(mut stranger) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+            // Of all lengths, beginnings of requests among them.
+            let bytes: Vec<u8> = (0..round * 3).map(|i| i.wrapping_mul(31).wrapping_add(round)).collect();
+            let _ = stranger.write_all(&bytes);
+            let _ = stranger.set_read_timeout(Some(Duration::from_millis(5)));
+            let _ = stranger.read(&mut [0; 16]);
+        }
+        World::join(meeting(1, None), "a", &|| false).unwrap().meet().unwrap();
+        first.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_rank_that_waits_can_be_stopped() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let placement = placement(0, 2, listener.local_addr().unwrap().port());
+        let meeting = Meeting { placement, listener: Some(listener), timeout: PATIENT, ended: None };
+        let error = World::join(meeting, "a", &|| true).err().unwrap();
+        assert_eq!(error.to_string(), "the run was stopped before all ranks had come");
     }
 
     #[test]

@@ -50,7 +50,7 @@ use crate::device::matmul::MatmulPrecision;
 use crate::device::{self, Chosen};
 use crate::distributed::{Ranks, World};
 use crate::panics::catch_panic;
-use crate::protocol::{Event, Finished, Phase};
+use crate::protocol::{Command, Event, Finished, Phase};
 use crate::session::{Interrupted, Port};
 use crate::system::{KeptPages, Sampler};
 use auto_batch::ChosenForRun;
@@ -77,7 +77,9 @@ pub fn run(mut job: Job, port: &Port) -> Result<()> {
     let matmul = matmul::set(&job.preset, &chosen)?;
     let sampler = Sampler::start(port.emitter(), job.folder.path(), device::gpu(chosen.device))?;
     let device = RunDevice { chosen, matmul, pages };
-    let world = Arc::new(mem::replace(&mut job.ranks, Ranks::Alone).world(&version())?);
+    // Other commands make no sense yet.
+    let stopped = || std::iter::from_fn(|| port.command()).any(|command| matches!(command, Command::Stop { .. }));
+    let world = Arc::new(mem::replace(&mut job.ranks, Ranks::Alone).world(&version(), &stopped)?);
     let finished = train_among(&mut job, &world, &device, port).inspect_err(|error| {
         // So that the others end at once, with this reason.
         world.give_up(&format!("rank {}: {error:#}", world.rank()));
