@@ -14,6 +14,9 @@ use crate::model::{Network, ParameterSpec};
 use crate::sift::select::{Budget, Criterion, GlobalBudget, GradientSum, Structure, add_to_global, select};
 use crate::sift::{Coverage, GradientMass, Role, Rules, Selected, TrainableParameter, sampled};
 
+/// Tokens whose gradient is computed in double precision at a time.
+const WIDE_TOKENS: i64 = 128;
+
 /// How to select.
 pub struct SelectionOptions<'a> {
     pub rules: &'a Rules,
@@ -135,7 +138,7 @@ fn rank(ranking: &mut Ranking, batches: &[Batch]) -> Result<(), DistributedError
                 match gradient {
                     Gradient::Linear { slots, x, dy } => {
                         if let Some(slot) = slots.weight {
-                            take(slot, sampled::dense_gradient(&wide(&x), &wide(&dy)));
+                            take(slot, selecting_gradient(&x, &dy));
                         }
                         if let Some(slot) = slots.bias {
                             let kind = if dy.device() == Device::Cpu { Kind::Double } else { Kind::Float };
@@ -151,10 +154,17 @@ fn rank(ranking: &mut Ranking, batches: &[Batch]) -> Result<(), DistributedError
     Ok(())
 }
 
-/// On a CPU in double precision: sums of any number of ranks are the same then once they are rounded, and so is what is selected. On a
-/// GPU, where that would take too long, components of almost the same score may change places.
-fn wide(operand: &Tensor) -> Tensor {
-    if operand.device() == Device::Cpu { operand.to_kind(Kind::Double) } else { operand.shallow_clone() }
+/// The dense gradient; on a CPU in double precision: sums of any number of ranks are the same then once they are rounded, and so is what
+/// is selected. On a GPU, where that would take too long, components of almost the same score may change places.
+fn selecting_gradient(x: &Tensor, dy: &Tensor) -> Tensor {
+    if x.device() != Device::Cpu {
+        return sampled::dense_gradient(x, dy);
+    }
+    // A part of the tokens at a time: copies of all would be larger than what finding the largest components takes.
+    let parts = x.split(WIDE_TOKENS, 0).into_iter().zip(dy.split(WIDE_TOKENS, 0));
+    let wide = parts.map(|(x, dy)| sampled::dense_gradient(&x.to_kind(Kind::Double), &dy.to_kind(Kind::Double)));
+    let sum = wide.reduce(|mut sum, part| sum.g_add_(&part));
+    sum.unwrap_or_else(|| sampled::dense_gradient(x, dy))
 }
 
 fn narrow(gradient: Tensor) -> Tensor {
