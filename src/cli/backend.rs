@@ -60,37 +60,25 @@ pub(super) struct ResumeRequest<'a> {
 impl LocalBackend {
     /// # Errors
     /// [`Usage`](crate::Usage): not a device name.
+    #[cfg(feature = "torch")]
     pub(super) fn new(runs: PathBuf, device: &DeviceArg) -> Result<Arc<LocalBackend>> {
-        Ok(Arc::new(LocalBackend {
-            runs,
-            #[cfg(feature = "torch")]
-            device: device.device.parse()?,
-            #[cfg(feature = "torch")]
-            part: Mutex::new(Part::Alone),
-            device_name: device.device.clone(),
-            cache: cache_folder(),
-        }))
+        LocalBackend::of_rank(runs, device, Part::Alone)
     }
 
-    /// The same, for a process with this part in the run.
+    /// For a process with this part in the run that it starts.
     ///
     /// # Errors
     /// [`Usage`](crate::Usage): not a device name, or a GPU that a rank cannot have.
     #[cfg(feature = "torch")]
     pub(super) fn of_rank(runs: PathBuf, device: &DeviceArg, part: Part) -> Result<Arc<LocalBackend>> {
-        let choice = device.device.parse()?;
-        let choice = match &part {
-            Part::Alone => choice,
-            Part::First(rank) => rank.device(choice)?,
-            Part::Other(rank) => rank.device(choice)?,
-        };
-        Ok(Arc::new(LocalBackend {
-            runs,
-            device: choice,
-            part: Mutex::new(part),
-            device_name: device.device.clone(),
-            cache: cache_folder(),
-        }))
+        let choice = part.device(device.device.parse()?)?;
+        let (part, device_name) = (Mutex::new(part), device.device.clone());
+        Ok(Arc::new(LocalBackend { runs, device: choice, part, device_name, cache: cache_folder() }))
+    }
+
+    #[cfg(not(feature = "torch"))]
+    pub(super) fn new(runs: PathBuf, device: &DeviceArg) -> Result<Arc<LocalBackend>> {
+        Ok(Arc::new(LocalBackend { runs, device_name: device.device.clone(), cache: cache_folder() }))
     }
 
     /// The device as given on the command line, for background processes.
@@ -165,8 +153,8 @@ impl LocalBackend {
         let part = std::mem::replace(&mut *self.part(), Part::Alone);
         let (ranks, others) = match part {
             Part::First(first) => {
-                let (meeting, others) = first.start_others(folder.path())?;
-                (Ranks::Meeting(meeting), Some(others))
+                let (rendezvous, others) = first.start_others(folder.path())?;
+                (Ranks::Rendezvous(rendezvous), Some(others))
             }
             Part::Alone | Part::Other(_) => (Ranks::Alone, None),
         };
@@ -214,8 +202,8 @@ impl LocalBackend {
                 }
             }
         };
-        let world = World::join(rank.meeting(), &train::version(), &|| false)?;
-        let folder = world.from_first(Vec::new())?;
+        let world = rank.rendezvous().join(&train::version(), &|| false)?;
+        let folder = world.broadcast(Vec::new())?;
         let folder = PathBuf::from(String::from_utf8_lossy(&folder).into_owned());
         Ok(Some((world, RunFolder::of_other_process(folder))))
     }

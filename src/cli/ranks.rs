@@ -14,10 +14,10 @@ use clap::Args;
 
 use crate::Usage;
 use crate::device::DeviceChoice;
-use crate::distributed::{Launcher, Meeting, Placement};
+use crate::distributed::{Launcher, Placement, Rendezvous};
 
 /// How long the other ranks have to end once the first has.
-const PARTING: Duration = Duration::from_secs(20);
+const PARTING: Duration = Duration::from_secs(5);
 
 /// The numbers of threads of libtorch and of our own kernels.
 const THREADS: [&str; 2] = ["OMP_NUM_THREADS", "RAYON_NUM_THREADS"];
@@ -106,15 +106,22 @@ impl RanksArgs {
     }
 }
 
-impl FirstRank {
+impl Part {
     /// The device of this rank.
     ///
     /// # Errors
     /// Those of [`device`].
     pub(super) fn device(&self, choice: DeviceChoice) -> Result<DeviceChoice> {
-        device(choice, &self.placement, self.gpus)
+        match self {
+            Part::Alone => Ok(choice),
+            Part::First(FirstRank { placement, gpus, .. }) | Part::Other(OtherRank { placement, gpus, .. }) => {
+                device(choice, placement, *gpus)
+            }
+        }
     }
+}
 
+impl FirstRank {
     /// Threads of each rank, where several share this machine's processors. This process takes as many.
     fn threads(&self) -> Option<usize> {
         if self.to_start == 0 || THREADS.iter().any(|name| std::env::var_os(name).is_some()) {
@@ -128,12 +135,12 @@ impl FirstRank {
         Some(threads)
     }
 
-    /// Starts the ranks that are this process's to start, with its own arguments, and gives the place where all meet. What they print is
+    /// Starts the ranks that are this process's to start, with its own arguments, and gives the place where all find each other. What they print is
     /// in the run's folder.
     ///
     /// # Errors
     /// A process that cannot be started.
-    pub(super) fn start_others(self, run: &Path) -> Result<(Meeting, OtherRanks)> {
+    pub(super) fn start_others(self, run: &Path) -> Result<(Rendezvous, OtherRanks)> {
         let others = OtherRanks::default();
         let threads = self.threads();
         let logs = run.join("ranks");
@@ -160,32 +167,24 @@ impl FirstRank {
             others.add(Process { rank, child, log });
         }
         let watched = others.clone();
-        let meeting = Meeting {
+        let rendezvous = Rendezvous {
             placement: self.placement,
             listener: self.listener,
             timeout: self.timeout,
             ended: Some(Box::new(move || watched.ended())),
         };
-        Ok((meeting, others))
+        Ok((rendezvous, others))
     }
 }
 
 impl OtherRank {
-    /// The device of this rank.
-    ///
-    /// # Errors
-    /// Those of [`device`].
-    pub(super) fn device(&self, choice: DeviceChoice) -> Result<DeviceChoice> {
-        device(choice, &self.placement, self.gpus)
-    }
-
-    /// Where all ranks meet. Signals that a launcher or a terminal sends to all of them are for the first, which ends the run for all.
-    pub(super) fn meeting(self) -> Meeting {
+    /// Where the ranks find each other. Signals that a launcher or a terminal sends to all of them are for the first, which ends the run for all.
+    pub(super) fn rendezvous(self) -> Rendezvous {
         for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
             // SAFETY: ignoring a signal has no handler that could do harm.
             unsafe { libc::signal(signal, libc::SIG_IGN) };
         }
-        Meeting { placement: self.placement, listener: None, timeout: self.timeout, ended: None }
+        Rendezvous { placement: self.placement, listener: None, timeout: self.timeout, ended: None }
     }
 }
 

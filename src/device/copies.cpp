@@ -20,7 +20,7 @@ struct CopyStream {
   c10::Stream stream;
   // Up to where the current stream had got when copies were last asked for.
   c10::Event used;
-  // The ends of the latest two lots of copies.
+  // The ends of the latest copies to each of two buffers.
   c10::Event copied[2];
 };
 
@@ -39,7 +39,7 @@ void finesift_drop_copy_stream(void* stream) {
   guarded(error, sizeof error, [&] { copies->stream.synchronize(); });
 }
 
-bool finesift_copy_ahead(void* stream, size_t lot, const at::Tensor* const* to, const at::Tensor* const* from, size_t count, char* error, size_t capacity) {
+bool finesift_copy_ahead(void* stream, size_t buffer, const at::Tensor* const* to, const at::Tensor* const* from, size_t count, char* error, size_t capacity) {
   return guarded(error, capacity, [&] {
     auto& copies = *static_cast<CopyStream*>(stream);
     copies.used.record(copies.guard.getStream(copies.stream.device()));
@@ -49,14 +49,14 @@ bool finesift_copy_ahead(void* stream, size_t lot, const at::Tensor* const* to, 
     for (size_t i = 0; i < count; ++i) {
       to[i]->copy_(*from[i], true);
     }
-    copies.copied[lot].record(copies.stream);
+    copies.copied[buffer].record(copies.stream);
   });
 }
 
-bool finesift_wait_for_copies(void* stream, size_t lot, char* error, size_t capacity) {
+bool finesift_wait_for_copies(void* stream, size_t buffer, char* error, size_t capacity) {
   return guarded(error, capacity, [&] {
     auto& copies = *static_cast<CopyStream*>(stream);
-    copies.copied[lot].block(copies.guard.getStream(copies.stream.device()));
+    copies.copied[buffer].block(copies.guard.getStream(copies.stream.device()));
   });
 }
 

@@ -22,12 +22,8 @@ pub struct CopyStream(*mut c_void);
 // SAFETY: the stream and its events belong to no thread.
 unsafe impl Send for CopyStream {}
 
-/// One of two lots of copies that are under way or done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lot {
-    First,
-    Second,
-}
+/// Buffers that are copied to in turn. Copies to each are waited for on their own.
+pub const BUFFERS: usize = 2;
 
 impl Copies {
     /// For this device.
@@ -43,12 +39,12 @@ impl Copies {
         Ok(Copies::Stream(CopyStream(stream)))
     }
 
-    /// Copies each tensor `from` the host `to` the device, after everything that the device has been asked to compute so far. The host
+    /// Copies each tensor `from` the host `to` a buffer of this number on the device, after everything that the device has been asked to compute so far. The host
     /// does not wait if its memory is page-locked; that memory must stay as it is until the copies are done.
     ///
     /// # Panics
     /// If libtorch fails.
-    pub fn start(&self, lot: Lot, pairs: &[(Tensor, Tensor)]) {
+    pub fn start(&self, buffer: usize, pairs: &[(Tensor, Tensor)]) {
         match self {
             Copies::Immediate => tch::no_grad(|| pairs.iter().for_each(|(to, from)| to.shallow_clone().copy_(from))),
             Copies::Stream(CopyStream(stream)) => {
@@ -60,31 +56,20 @@ impl Copies {
                 // the stated capacity; the function does not throw.
                 succeed(checked(|error, capacity| unsafe {
                     let (to, from) = (to.as_ptr(), from.as_ptr());
-                    finesift_copy_ahead(*stream, lot as usize, to, from, pairs.len(), error, capacity)
+                    finesift_copy_ahead(*stream, buffer, to, from, pairs.len(), error, capacity)
                 }));
             }
         }
     }
 
-    /// What the device is asked to compute from here on comes after these copies.
+    /// What the device is asked to compute from here on comes after the copies to this buffer.
     ///
     /// # Panics
     /// If libtorch fails.
-    pub fn wait_for(&self, lot: Lot) {
+    pub fn wait_for(&self, buffer: usize) {
         if let Copies::Stream(CopyStream(stream)) = self {
             // SAFETY: the stream is alive, the buffer has the stated capacity; the function does not throw.
-            succeed(checked(|error, capacity| unsafe {
-                finesift_wait_for_copies(*stream, lot as usize, error, capacity)
-            }));
-        }
-    }
-}
-
-impl Lot {
-    pub fn other(self) -> Lot {
-        match self {
-            Lot::First => Lot::Second,
-            Lot::Second => Lot::First,
+            succeed(checked(|error, capacity| unsafe { finesift_wait_for_copies(*stream, buffer, error, capacity) }));
         }
     }
 }
@@ -107,14 +92,14 @@ unsafe extern "C" {
     fn finesift_drop_copy_stream(stream: *mut c_void);
     fn finesift_copy_ahead(
         stream: *mut c_void,
-        lot: usize,
+        buffer: usize,
         to: *const *const c_void,
         from: *const *const c_void,
         count: usize,
         error: *mut c_char,
         capacity: usize,
     ) -> bool;
-    fn finesift_wait_for_copies(stream: *mut c_void, lot: usize, error: *mut c_char, capacity: usize) -> bool;
+    fn finesift_wait_for_copies(stream: *mut c_void, buffer: usize, error: *mut c_char, capacity: usize) -> bool;
 }
 
 #[cfg(test)]
@@ -129,19 +114,19 @@ mod tests {
         let device = test_device();
         let copies = Copies::to(device).unwrap();
         let host = [1, 2].map(|seed| random_tensor(&[300, 70], seed));
-        let buffers = [(); 2].map(|()| Tensor::zeros([300, 70], (Kind::Float, device)));
+        let buffers = [(); BUFFERS].map(|()| Tensor::zeros([300, 70], (Kind::Float, device)));
         for round in 0..20 {
-            let lot = if round % 2 == 0 { Lot::First } else { Lot::Second };
-            let before = buffers[lot as usize].copy();
+            let number = round % BUFFERS;
+            let buffer = &buffers[number];
+            let before = buffer.copy();
             // Reads the buffer that is copied to next.
-            let product = buffers[lot as usize].tr().matmul(&buffers[lot as usize]);
+            let product = buffer.tr().matmul(buffer);
             let source = &host[usize::from(round % 3 == 0)];
-            copies.start(lot, &[(buffers[lot as usize].shallow_clone(), source.shallow_clone())]);
+            copies.start(number, &[(buffer.shallow_clone(), source.shallow_clone())]);
             let expected = before.tr().matmul(&before);
-            copies.wait_for(lot);
-            assert!(buffers[lot as usize].to_device(Device::Cpu).equal(source), "{round}");
+            copies.wait_for(number);
+            assert!(buffer.to_device(Device::Cpu).equal(source), "{round}");
             assert!(product.equal(&expected), "{round}");
         }
-        assert_eq!((Lot::First.other(), Lot::Second.other()), (Lot::Second, Lot::First));
     }
 }

@@ -50,7 +50,7 @@ impl ProcessGroup {
         called(|error, capacity| unsafe {
             let timeout = milliseconds(timeout);
             finesift_group_join(
-                store.store,
+                store.pointer(),
                 name.as_ptr(),
                 rank,
                 ranks,

@@ -3,8 +3,9 @@
 //! ```text
 //! launcher   which rank this process is, by the environment of torchrun, SLURM or Open MPI
 //! hosts      the first host of SLURM's list of nodes
-//! store      where ranks meet
-//! group      operations of all ranks: sums, broadcasts
+//! rendezvous how ranks find each other
+//! store      where they do
+//! group      collective operations: sums, broadcasts
 //! world      what a run needs of both, alone or with others
 //! share      the rows of a batch that are a rank's
 //! ```
@@ -12,16 +13,20 @@
 mod group;
 mod hosts;
 mod launcher;
+mod rendezvous;
 mod share;
 mod store;
+#[cfg(test)]
+mod tests;
 mod world;
 
 use std::error::Error;
 use std::fmt::{self, Display, Formatter};
 
 pub use launcher::{Launcher, Placement};
+pub use rendezvous::{Ranks, Rendezvous};
 pub use share::{Share, shares};
-pub use world::{Meeting, Ranks, World};
+pub use world::World;
 
 /// Ranks that do not come together, or one that is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,25 +1,38 @@
 //! The store that ranks meet at: a key-value server in the first rank's process, c10d's TCPStore.
 
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
 use std::net::TcpListener;
 use std::os::fd::IntoRawFd;
 use std::ptr;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use super::DistributedError;
 use crate::device::shim::checked;
 
-/// A connection to the store.
+/// How long an answer may take that needs no other rank, at most.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// What a rank sets that fails, to the reason.
+const FAILED: &str = "failed";
+
+/// A connection to the store. No call takes longer than its time-out, whatever is at the other end: c10d itself waits without end for
+/// the answer of a server that has taken a request.
 pub struct Store {
-    pub(super) store: *mut c_void,
+    client: Arc<Client>,
     /// Before each key.
     prefix: String,
+    /// How long an answer may take that needs no other rank.
+    answer: Duration,
 }
 
+struct Client(*mut c_void);
+
 // SAFETY: the client locks its connection.
-unsafe impl Send for Store {}
+unsafe impl Send for Client {}
 // SAFETY: as above.
-unsafe impl Sync for Store {}
+unsafe impl Sync for Client {}
 
 impl Store {
     /// Serves the store on a socket, and connects to it. Other ranks can reach it by the addresses that the socket is bound to, and by
@@ -49,12 +62,20 @@ impl Store {
         timeout: Duration,
     ) -> Result<Store, DistributedError> {
         let host = text(host)?;
-        let mut opened = ptr::null_mut();
-        // SAFETY: the text outlives the call, the buffer has the stated capacity; the function does not throw.
-        called(|error, capacity| unsafe {
-            finesift_store_open(host.as_ptr(), port, listening, milliseconds(timeout), &mut opened, error, capacity)
+        let client = within(timeout, move || {
+            let mut opened = ptr::null_mut();
+            // SAFETY: the text outlives the call, the buffer has the stated capacity; the function does not throw.
+            called(|error, capacity| unsafe {
+                finesift_store_open(host.as_ptr(), port, listening, milliseconds(timeout), &mut opened, error, capacity)
+            })?;
+            Ok(Arc::new(Client(opened)))
         })?;
-        Ok(Store { store: opened, prefix: prefix.to_owned() })
+        Ok(Store { client, prefix: prefix.to_owned(), answer: timeout.min(ANSWER) })
+    }
+
+    /// libtorch's store, which lives as long as this one.
+    pub(super) fn pointer(&self) -> *mut c_void {
+        self.client.0
     }
 
     /// The name of a key of this run.
@@ -62,15 +83,29 @@ impl Store {
         text(&format!("{}{name}", self.prefix))
     }
 
+    /// Calls the store with a key.
+    fn call<T: Send + 'static>(
+        &self,
+        time: Duration,
+        key: &str,
+        call: impl FnOnce(&Client, &CStr) -> Result<T, DistributedError> + Send + 'static,
+    ) -> Result<T, DistributedError> {
+        let (client, key) = (Arc::clone(&self.client), self.key(key)?);
+        within(time, move || call(&client, &key))
+    }
+
     /// Sets a key.
     ///
     /// # Errors
     /// libtorch's message: the server is gone.
     pub fn set(&self, key: &str, value: &[u8]) -> Result<(), DistributedError> {
-        let key = self.key(key)?;
-        // SAFETY: key and value outlive the call, the store is open, the buffer has the stated capacity; the function does not throw.
-        called(|error, capacity| unsafe {
-            finesift_store_set(self.store, key.as_ptr(), value.as_ptr(), value.len(), error, capacity)
+        let value = value.to_vec();
+        self.call(self.answer, key, move |client, key| {
+            // SAFETY: key and value outlive the call, the store is open, the buffer has the stated capacity; the function does not
+            // throw.
+            called(|error, capacity| unsafe {
+                finesift_store_set(client.0, key.as_ptr(), value.as_ptr(), value.len(), error, capacity)
+            })
         })
     }
 
@@ -88,14 +123,16 @@ impl Store {
                 taker.extend_from_slice(value);
             }
         }
-        let key = self.key(key)?;
-        let mut found: Vec<u8> = Vec::new();
-        let taker = (&raw mut found).cast();
-        // SAFETY: key and taker outlive the call, the store is open, the buffer has the stated capacity; the function does not throw.
-        called(|error, capacity| unsafe {
-            finesift_store_get(self.store, key.as_ptr(), milliseconds(timeout), take, taker, error, capacity)
-        })?;
-        Ok(found)
+        self.call(timeout + self.answer, key, move |client, key| {
+            let mut found: Vec<u8> = Vec::new();
+            let taker = (&raw mut found).cast();
+            // SAFETY: key and taker outlive the call, the store is open, the buffer has the stated capacity; the function does not
+            // throw.
+            called(|error, capacity| unsafe {
+                finesift_store_get(client.0, key.as_ptr(), milliseconds(timeout), take, taker, error, capacity)
+            })?;
+            Ok(found)
+        })
     }
 
     /// Whether a key is set.
@@ -103,11 +140,14 @@ impl Store {
     /// # Errors
     /// libtorch's message: the server is gone.
     pub fn has(&self, key: &str) -> Result<bool, DistributedError> {
-        let key = self.key(key)?;
-        let mut found = false;
-        // SAFETY: the key outlives the call, the store is open, the buffer has the stated capacity; the function does not throw.
-        called(|error, capacity| unsafe { finesift_store_has(self.store, key.as_ptr(), &mut found, error, capacity) })?;
-        Ok(found)
+        self.call(self.answer, key, |client, key| {
+            let mut found = false;
+            // SAFETY: the key outlives the call, the store is open, the buffer has the stated capacity; the function does not throw.
+            called(|error, capacity| unsafe {
+                finesift_store_has(client.0, key.as_ptr(), &mut found, error, capacity)
+            })?;
+            Ok(found)
+        })
     }
 
     /// Adds to a number, which begins at 0, and returns the sum.
@@ -115,21 +155,55 @@ impl Store {
     /// # Errors
     /// libtorch's message: the server is gone.
     pub fn add(&self, key: &str, amount: i64) -> Result<i64, DistributedError> {
-        let key = self.key(key)?;
-        let mut sum = 0;
-        // SAFETY: the key outlives the call, the store is open, the buffer has the stated capacity; the function does not throw.
-        called(|error, capacity| unsafe {
-            finesift_store_add(self.store, key.as_ptr(), amount, &mut sum, error, capacity)
-        })?;
-        Ok(sum)
+        self.call(self.answer, key, move |client, key| {
+            let mut sum = 0;
+            // SAFETY: the key outlives the call, the store is open, the buffer has the stated capacity; the function does not throw.
+            called(|error, capacity| unsafe {
+                finesift_store_add(client.0, key.as_ptr(), amount, &mut sum, error, capacity)
+            })?;
+            Ok(sum)
+        })
+    }
+
+    /// Says that a rank has failed, and why. The first reason stays: those of the ranks that fail for it come later.
+    pub fn fail(&self, why: &str) {
+        if matches!(self.has(FAILED), Ok(false)) {
+            let _ = self.set(FAILED, why.as_bytes());
+        }
+    }
+
+    /// Why a rank has failed, if one has.
+    ///
+    /// # Errors
+    /// libtorch's message: the server is gone.
+    pub fn failure(&self) -> Result<Option<String>, DistributedError> {
+        if !self.has(FAILED)? {
+            return Ok(None);
+        }
+        let why = self.get(FAILED, self.answer)?;
+        Ok(Some(String::from_utf8_lossy(&why).into_owned()))
     }
 }
 
-impl Drop for Store {
+impl Drop for Client {
     fn drop(&mut self) {
         // SAFETY: the store was opened by `finesift_store_open`, and nothing else has it.
-        unsafe { finesift_store_drop(self.store) };
+        unsafe { finesift_store_drop(self.0) };
     }
+}
+
+/// Works on a thread of its own, for so long at most. What takes longer continues there, and nobody waits for it.
+fn within<T: Send + 'static>(
+    time: Duration,
+    work: impl FnOnce() -> Result<T, DistributedError> + Send + 'static,
+) -> Result<T, DistributedError> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let _ = sender.send(work());
+    });
+    receiver
+        .recv_timeout(time)
+        .unwrap_or_else(|_| Err(DistributedError(format!("no answer within {} s", time.as_secs()))))
 }
 
 pub(super) fn milliseconds(duration: Duration) -> i64 {

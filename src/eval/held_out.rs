@@ -116,11 +116,14 @@ impl Evaluator {
                 }
                 done += round.len() as u64;
                 let goes_on = [u8::from(!world.is_first() || proceed(done))];
-                if world.from_first(goes_on.to_vec())? == [0] {
+                if world.broadcast(goes_on.to_vec())? == [0] {
                     return Ok(None);
                 }
             }
-            let all = in_turn(world.gather(encoded(&own))?.iter().map(|bytes| decoded(bytes)).collect());
+            let all = match world.is_alone() {
+                true => own,
+                false => in_turn(world.all_gather(encoded(&own))?.iter().map(|bytes| decoded(bytes)).collect()),
+            };
             let sum: f64 = all.iter().map(|batch| batch.loss).sum();
             let count: f64 = all.iter().map(|batch| batch.labels).sum();
             let mean = sum / count;

@@ -25,7 +25,7 @@ use super::families::Layers;
 use super::memory::{BlockActivations, TrainingStep};
 use super::parameters::Parameters;
 use super::tape::ForwardPass;
-use crate::device::copies::{Copies, Lot};
+use crate::device::copies::{BUFFERS, Copies};
 use crate::kernels::cuda::Pinned;
 use crate::quantity::bytes;
 
@@ -58,7 +58,7 @@ struct Buffers {
     copies: Copies,
     _pinned: Vec<Pinned>,
     blocks: Vec<Vec<Weight>>,
-    buffers: [Buffer; 2],
+    buffers: [Buffer; BUFFERS],
     /// The block that computes, or the last that has.
     latest: Option<usize>,
     overlay: Option<Overlay>,
@@ -167,7 +167,7 @@ impl Offload {
     /// Makes every parameter that which is in host memory.
     pub fn release(&self) {
         let mut buffers = self.buffers();
-        [Lot::First, Lot::Second].into_iter().for_each(|lot| buffers.evict(lot));
+        (0..BUFFERS).for_each(|number| buffers.evict(number));
         buffers.latest = None;
     }
 
@@ -185,22 +185,22 @@ impl Offload {
 
 impl Buffers {
     fn enter(&mut self, block: usize) {
-        let lot = self.lot_of(block).unwrap_or_else(|| {
-            let lot = self.latest.and_then(|latest| self.lot_of(latest)).map_or(Lot::First, Lot::other);
-            self.fetch(block, lot);
-            lot
+        let number = self.buffer_of(block).unwrap_or_else(|| {
+            let number = self.latest.and_then(|latest| self.buffer_of(latest)).map_or(0, other);
+            self.fetch(block, number);
+            number
         });
-        self.copies.wait_for(lot);
+        self.copies.wait_for(number);
         for weight in &self.blocks[block] {
-            weight.parameter.shallow_clone().set_data(&weight.copy(&self.buffers[lot as usize].memory));
+            weight.parameter.shallow_clone().set_data(&weight.copy(&self.buffers[number].memory));
             if let Some(overlay) = &self.overlay {
                 overlay(&weight.name, &weight.parameter);
             }
         }
-        let next = self.next(block).filter(|next| self.lot_of(*next).is_none());
+        let next = self.next(block).filter(|next| self.buffer_of(*next).is_none());
         self.latest = Some(block);
         if let Some(next) = next {
-            self.fetch(next, lot.other());
+            self.fetch(next, other(number));
         }
     }
 
@@ -210,22 +210,22 @@ impl Buffers {
         if back { block.checked_sub(1) } else { Some(block + 1) }
     }
 
-    fn lot_of(&self, block: usize) -> Option<Lot> {
-        [Lot::First, Lot::Second].into_iter().find(|lot| self.buffers[*lot as usize].block == Some(block))
+    fn buffer_of(&self, block: usize) -> Option<usize> {
+        self.buffers.iter().position(|buffer| buffer.block == Some(block))
     }
 
     /// Starts to copy a block. Its parameters are the copies once it computes.
-    fn fetch(&mut self, block: usize, lot: Lot) {
-        self.evict(lot);
-        let buffer = &mut self.buffers[lot as usize];
+    fn fetch(&mut self, block: usize, number: usize) {
+        self.evict(number);
+        let buffer = &mut self.buffers[number];
         buffer.block = Some(block);
         let pair = |weight: &Weight| (weight.copy(&buffer.memory), weight.host.shallow_clone());
-        self.copies.start(lot, &self.blocks[block].iter().map(pair).collect::<Vec<_>>());
+        self.copies.start(number, &self.blocks[block].iter().map(pair).collect::<Vec<_>>());
     }
 
     /// Makes the parameters of the block in a buffer those in host memory.
-    fn evict(&mut self, lot: Lot) {
-        if let Some(block) = self.buffers[lot as usize].block.take() {
+    fn evict(&mut self, number: usize) {
+        if let Some(block) = self.buffers[number].block.take() {
             self.blocks[block].iter().for_each(|weight| weight.parameter.shallow_clone().set_data(&weight.host));
         }
     }
@@ -237,6 +237,11 @@ impl Weight {
         let size = self.host.size();
         buffer.narrow(0, self.start, size.iter().product()).view(&size[..])
     }
+}
+
+/// The other buffer.
+fn other(number: usize) -> usize {
+    BUFFERS - 1 - number
 }
 
 /// Locks the pages of all, or of none and says why.

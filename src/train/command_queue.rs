@@ -84,7 +84,7 @@ impl<'a> CommandQueue<'a> {
             return Ok(own);
         }
         let bytes = if matches!(own, Sent::Nothing) { Vec::new() } else { serde_json::to_vec(&own)? };
-        let sent = self.world.from_first(bytes)?;
+        let sent = self.world.broadcast(bytes)?;
         Ok(if sent.is_empty() { Sent::Nothing } else { serde_json::from_slice(&sent)? })
     }
 }

@@ -82,7 +82,7 @@ pub fn run(mut job: Job, port: &Port) -> Result<()> {
     let world = Arc::new(mem::replace(&mut job.ranks, Ranks::Alone).world(&version(), &stopped)?);
     let finished = train_among(&mut job, &world, &device, port).inspect_err(|error| {
         // So that the others end at once, with this reason.
-        world.give_up(&format!("rank {}: {error:#}", world.rank()));
+        world.abort(&format!("rank {}: {error:#}", world.rank()));
     })?;
     // The last event of a run comes after all samples of the machine and all checkpoints.
     drop((sampler, device));
@@ -99,7 +99,7 @@ fn train_among(job: &mut Job, world: &Arc<World>, device: &RunDevice, port: &Por
     if !world.is_alone() {
         // The other ranks have it from here, before they know what to train.
         if world.is_first() {
-            world.from_first(job.folder.path().display().to_string().into_bytes())?;
+            world.broadcast(job.folder.path().display().to_string().into_bytes())?;
         }
         if job.preset.train.auto_batch {
             bail!(Usage(

@@ -199,7 +199,7 @@ pub fn agree(world: &World, job: &Job, prepared: &PreparedRun) -> Result<()> {
     if world.is_alone() {
         return Ok(());
     }
-    let presets = world.gather(job.preset.toml.clone().into_bytes())?;
+    let presets = world.all_gather(job.preset.toml.clone().into_bytes())?;
     let text = |rank: usize| String::from_utf8_lossy(&presets[rank]).into_owned();
     for rank in 1..presets.len() {
         let differing = differences(&text(0), &text(rank))?;

@@ -125,7 +125,7 @@ fn rank(ranking: &mut Ranking, batches: &[Batch]) -> Result<(), DistributedError
         let mut take = |slot: usize, gradient: Tensor| {
             // One target at a time: a rank never has the dense gradients of several.
             if summed.is_ok() {
-                summed = options.world.sum(&gradient);
+                summed = options.world.all_reduce(&gradient);
             }
             let gradient = narrow(gradient);
             match last {

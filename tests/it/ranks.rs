@@ -18,11 +18,15 @@ use crate::tiny::{self, Tiny};
 const TOLERANCE: f64 = 1e-5;
 
 fn program(tiny: &Tiny, arguments: &[&str]) -> Command {
+    with_timeout(tiny, arguments, "60")
+}
+
+fn with_timeout(tiny: &Tiny, arguments: &[&str], seconds: &str) -> Command {
     let mut command = Command::new(place::program());
     command
         .current_dir(tiny.path(""))
         .args(arguments)
-        .args(["--runs", "runs", "--device", "cpu", "--headless", "--json", "--rank-timeout", "60"])
+        .args(["--runs", "runs", "--device", "cpu", "--headless", "--json", "--rank-timeout", seconds])
         .env("XDG_CACHE_HOME", tiny.path("cache"))
         // Small work is slower on several threads.
         .env("OMP_NUM_THREADS", "1")
@@ -184,13 +188,7 @@ fn a_rank_that_dies_ends_the_run_and_it_resumes_with_any_number() {
             assert!(tiny.path("").join(checkpoint).is_dir(), "{}", checkpoint.display());
         }
         // The rank that was left has gone, too.
-        let gone = std::path::PathBuf::from(format!("/proc/{}/stat", other.as_raw_nonzero()));
-        let ended = || fs::read_to_string(&gone).map_or(true, |stat| stat.contains(") Z "));
-        let begin = std::time::Instant::now();
-        while !ended() {
-            assert!(begin.elapsed().as_secs() < 60, "the other rank is still there");
-            std::thread::yield_now();
-        }
+        until_gone(other);
         for (ranks, epochs) in [("1", "train.epochs=3"), ("2", "train.epochs=4")] {
             let arguments = ["resume", run, "--ranks", ranks, "--set", epochs];
             let output = program(&tiny, &arguments).output().unwrap();
@@ -203,6 +201,47 @@ fn a_rank_that_dies_ends_the_run_and_it_resumes_with_any_number() {
         for (found, expected) in found.iter().zip(&expected) {
             assert!(((found.1 - expected.1) / expected.1).abs() < TOLERANCE, "{found:?} {expected:?}");
         }
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_rank_that_hangs_ends_the_run_within_the_time_out() {
+    let tiny = Tiny::new(0.0);
+    for (run, first_hangs) in [("other", false), ("first", true)] {
+        fs::write(tiny.path("long.toml"), tiny.preset("epochs = 100000")).unwrap();
+        let arguments = ["train", "long.toml", "--run", run, "--ranks", "2"];
+        let mut command = with_timeout(&tiny, &arguments, "4");
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut told = BufReader::new(child.stdout.take().unwrap());
+        until_step(&mut told, 3);
+        let (first, other) = (Pid::from_child(&child), other_rank(&child));
+        let (hangs, waits) = if first_hangs { (first, other) } else { (other, first) };
+        kill_process(hangs, Signal::STOP).unwrap();
+        until_gone(waits);
+        // The first rank ends those that it has started.
+        if first_hangs {
+            kill_process(hangs, Signal::KILL).unwrap();
+        }
+        until_gone(hangs);
+        drop(told);
+        let output = child.wait_with_output().unwrap();
+        let said = match first_hangs {
+            true => fs::read_to_string(tiny.path(&format!("runs/{run}/ranks/rank-1.log"))).unwrap(),
+            false => said(&output),
+        };
+        assert!(said.contains("another rank is gone or does not answer"), "{said}");
+    }
+}
+
+/// Waits for a process to end.
+#[cfg(target_os = "linux")]
+fn until_gone(process: Pid) {
+    let stat = format!("/proc/{}/stat", process.as_raw_nonzero());
+    let begin = std::time::Instant::now();
+    while !fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z ")) {
+        assert!(begin.elapsed().as_secs() < 60, "the other rank is still there");
+        std::thread::yield_now();
     }
 }
 

@@ -145,7 +145,7 @@ impl<'a> GradientSink<'a> {
             let summed = whole.iter().map(|(slot, whole)| {
                 // The rank's own part is accumulated below.
                 let all = if self.world.is_alone() { whole.shallow_clone() } else { whole.contiguous().copy() };
-                self.world.sum(&all).map(|()| (*slot, all))
+                self.world.all_reduce(&all).map(|()| (*slot, all))
             });
             match summed.collect::<Result<Vec<(usize, Tensor)>, DistributedError>>() {
                 Ok(all) => {

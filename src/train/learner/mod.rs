@@ -211,8 +211,8 @@ impl Learner {
 
         let clip = trace_span!("clip").entered();
         let loss = Tensor::stack(&losses, 0).sum(Kind::Float);
-        self.world.sum(&loss)?;
-        self.world.sum(&self.values.gradient())?;
+        self.world.all_reduce(&loss)?;
+        self.world.all_reduce(&self.values.gradient())?;
         let norm = self.values.gradient_norm();
         let numbers = Tensor::stack(&[&loss, &norm], 0);
         self.finite = self.finite.logical_and(&numbers.isfinite().all());

@@ -1,0 +1,174 @@
+//! Ranks as threads: what they exchange, and what keeps them from coming together.
+
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
+use tch::Tensor;
+
+use super::store::Store;
+use super::*;
+
+fn placement(rank: usize, size: usize, port: u16) -> Placement {
+    let (host, attempt) = ("127.0.0.1".into(), String::new());
+    Placement { rank, size, local_rank: rank, host, port, launcher: Launcher::Torchrun, served: false, attempt }
+}
+
+/// Runs the ranks, each on a thread: (number, size, version) of each.
+fn joined<T: Send + 'static>(
+    ranks: &[(usize, usize, &'static str)],
+    timeout: Duration,
+    work: impl Fn(World) -> T + Clone + Send + 'static,
+) -> Vec<Result<T, DistributedError>> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut listener = Some(listener);
+    let threads: Vec<_> = ranks
+        .iter()
+        .map(|&(rank, size, version)| {
+            let listener = if rank == 0 { listener.take() } else { None };
+            let work = work.clone();
+            thread::spawn(move || {
+                let rendezvous = Rendezvous { placement: placement(rank, size, port), listener, timeout, ended: None };
+                rendezvous.join(version, &|| false).map(work)
+            })
+        })
+        .collect();
+    threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+}
+
+const PATIENT: Duration = Duration::from_secs(60);
+const HASTY: Duration = Duration::from_secs(3);
+
+#[test]
+fn ranks_add_broadcast_and_gather() {
+    let ranks: Vec<_> = (0..4).map(|rank| (rank, 4, "a")).collect();
+    let found = joined(&ranks, PATIENT, |world| {
+        let rank = world.rank();
+        let numbers = Tensor::from_slice(&[rank as f32, 1.0]);
+        world.all_reduce(&numbers).unwrap();
+        let bytes = if rank == 0 { b"hello".to_vec() } else { Vec::new() };
+        let sent = world.broadcast(bytes).unwrap();
+        let nothing = world.broadcast(Vec::new()).unwrap();
+        let gathered = world.all_gather(vec![7; rank]).unwrap();
+        world.agree("mood", "good").unwrap();
+        let differing = world.agree("mood", if rank == 2 { "bad" } else { "good" }).unwrap_err().to_string();
+        world.barrier().unwrap();
+        (Vec::<f32>::try_from(&numbers).unwrap(), sent, nothing, gathered, differing)
+    });
+    for found in found {
+        let (numbers, sent, nothing, gathered, differing) = found.unwrap();
+        assert_eq!((numbers, sent, nothing), (vec![6.0, 4.0], b"hello".to_vec(), Vec::new()));
+        assert_eq!(gathered, [vec![], vec![7], vec![7, 7], vec![7, 7, 7]]);
+        assert_eq!(differing, "the ranks have another mood: rank 0 has good, rank 2 has bad");
+    }
+}
+
+#[test]
+fn ranks_that_do_not_belong_together_are_told_apart() {
+    // What each rank says; that the store is gone if the first has said why and left before it looked.
+    let errors = |ranks: &[(usize, usize, &'static str)]| -> Vec<String> {
+        let found = joined(ranks, HASTY, |_| ());
+        let said = found.into_iter().map(|found| found.err().map_or_else(String::new, |error| error.to_string()));
+        said.filter(|error| !error.starts_with("the store of rank 0 is gone")).collect()
+    };
+    let versions = errors(&[(0, 2, "finesift 1"), (1, 2, "finesift 2")]);
+    assert!(!versions.is_empty());
+    for error in versions {
+        assert!(error.contains("finesift 1, 2 ranks") && error.contains("finesift 2, 2 ranks"), "{error}");
+    }
+    let sizes = errors(&[(0, 2, "a"), (1, 3, "a")]);
+    assert!(!sizes.is_empty());
+    for error in sizes {
+        assert!(error.contains("a, 2 ranks") && error.contains("a, 3 ranks"), "{error}");
+    }
+    let twice = errors(&[(0, 3, "a"), (1, 3, "a"), (1, 3, "a")]);
+    assert!(!twice.is_empty() && twice.iter().all(|error| error == "two processes are rank 1 of 3"), "{twice:?}");
+    let missing = errors(&[(0, 3, "a"), (1, 3, "a")]);
+    let expected = ["rank 2 has not come within 3 s", "not all ranks have come within 3 s"];
+    assert!(!missing.is_empty() && missing.iter().all(|error| expected.contains(&error.as_str())), "{missing:?}");
+}
+
+#[test]
+fn a_launcher_may_serve_the_store_and_start_ranks_again() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let _store = Store::serve(listener, "", PATIENT).unwrap();
+    for attempt in ["0", "1"] {
+        let ranks = [0, 1].map(|rank| {
+            thread::spawn(move || {
+                let placement = Placement { served: true, attempt: attempt.into(), ..placement(rank, 2, port) };
+                let rendezvous = Rendezvous { placement, listener: None, timeout: PATIENT, ended: None };
+                rendezvous.join("a", &|| false).unwrap().barrier()
+            })
+        });
+        ranks.into_iter().for_each(|rank| rank.join().unwrap().unwrap());
+    }
+}
+
+#[test]
+fn garbage_on_the_port_does_no_harm() {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let rendezvous =
+        |rank, listener| Rendezvous { placement: placement(rank, 2, port), listener, timeout: PATIENT, ended: None };
+    let first = rendezvous(0, Some(listener));
+    let first = thread::spawn(move || first.join("a", &|| false).unwrap().barrier());
+    for round in 0..40u8 {
+        let Ok(mut stranger) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+        // Of all lengths, beginnings of requests among them.
+        let bytes: Vec<u8> = (0..round * 3).map(|i| i.wrapping_mul(31).wrapping_add(round)).collect();
+        let _ = stranger.write_all(&bytes);
+        let _ = stranger.set_read_timeout(Some(Duration::from_millis(5)));
+        let _ = stranger.read(&mut [0; 16]);
+    }
+    rendezvous(1, None).join("a", &|| false).unwrap().barrier().unwrap();
+    first.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_rank_that_waits_can_be_stopped() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let placement = placement(0, 2, listener.local_addr().unwrap().port());
+    let rendezvous = Rendezvous { placement, listener: Some(listener), timeout: PATIENT, ended: None };
+    let error = rendezvous.join("a", &|| true).err().unwrap();
+    assert_eq!(error.to_string(), "the run was stopped before all ranks had come");
+}
+
+#[test]
+fn a_rank_that_goes_ends_the_others_operations() {
+    let found = joined(&[(0, 2, "a"), (1, 2, "a")], PATIENT, |world| {
+        if world.rank() == 1 {
+            world.abort("rank 1: the disk is on fire");
+            return String::new();
+        }
+        world.barrier().unwrap_err().to_string()
+    });
+    assert_eq!(found[0].as_ref().unwrap(), "rank 1: the disk is on fire");
+}
+
+#[test]
+fn a_process_on_its_own_sends_nothing() {
+    let world = World::ALONE;
+    let numbers = Tensor::from_slice(&[2.0f32]);
+    world.all_reduce(&numbers).unwrap();
+    world.barrier().unwrap();
+    assert!(world.is_alone() && world.is_first() && world.size() == 1 && numbers.double_value(&[0]) == 2.0);
+    assert_eq!(world.all_gather(vec![3]).unwrap(), [vec![3]]);
+    assert_eq!(world.broadcast(vec![4]).unwrap(), [4]);
+    world.agree("anything", "at all").unwrap();
+}
+
+#[test]
+fn a_port_where_nothing_answers_is_not_waited_for_beyond_the_time_out() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let placement = placement(1, 2, listener.local_addr().unwrap().port());
+    let rendezvous = Rendezvous { placement, listener: None, timeout: HASTY, ended: None };
+    let begin = std::time::Instant::now();
+    let error = rendezvous.join("a", &|| false).err().unwrap().to_string();
+    assert!(error.starts_with("rank 1 cannot reach rank 0 at 127.0.0.1:"), "{error}");
+    assert!(begin.elapsed() < PATIENT, "{:?}", begin.elapsed());
+}
