@@ -99,7 +99,7 @@ impl Plain {
                 self.bar.finish_and_clear();
             }
             Event::Structures(_) | Event::Reselected(_) => {}
-            Event::Mass(_) | Event::Examples(_) | Event::Memory(_) | Event::System(_) => {}
+            Event::Mass(_) | Event::Examples(_) | Event::Memory(_) | Event::System(_) | Event::Ranks(_) => {}
         }
         self.history.apply(event);
     }

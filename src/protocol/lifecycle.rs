@@ -25,6 +25,9 @@ pub struct Started {
     /// The device and why it was chosen.
     #[serde(default)]
     pub device_note: String,
+    /// Processes that train it, each with its part of every batch.
+    #[serde(default = "one_rank", skip_serializing_if = "is_one")]
+    pub ranks: u64,
     /// Type of the weights: `f32` or `bf16`.
     pub dtype: String,
     /// Number of training examples.
@@ -91,6 +94,15 @@ impl Started {
     }
 }
 
+/// The number of ranks where it is left out.
+fn one_rank() -> u64 {
+    1
+}
+
+fn is_one(ranks: &u64) -> bool {
+    *ranks == 1
+}
+
 /// The structure in events of earlier versions.
 fn entries() -> String {
     "entries".into()
@@ -128,6 +140,9 @@ pub struct Resumed {
     /// The device and why it was chosen.
     #[serde(default)]
     pub device_note: String,
+    /// Processes that train it from here on.
+    #[serde(default = "one_rank", skip_serializing_if = "is_one")]
+    pub ranks: u64,
     /// Version of finesift.
     pub version: String,
 }

@@ -9,6 +9,7 @@
 //! step           optimizer steps, the selection and its gradient mass
 //! evaluation     scores and examples of the held-out set
 //! machine        memory and load
+//! ranks          the ranks of a run
 //! head           the classification head that a run starts with
 //! number         numbers that may not be finite
 //! ```
@@ -19,6 +20,7 @@ mod lifecycle;
 mod machine;
 mod method;
 mod number;
+mod ranks;
 mod step;
 
 use std::path::PathBuf;
@@ -30,6 +32,7 @@ pub use head::HeadRows;
 pub use lifecycle::{Finished, Phase, Progress, Reason, Resumed, Started};
 pub use machine::{Gpu, Memory, System};
 pub use method::{LoraFacts, TrainingMethod};
+pub use ranks::{RankSample, Ranks};
 pub use step::{Mass, Reselected, Selected, SelectedTarget, Step, StructureMass, Structures, TargetMass};
 
 /// A command to the trainer, executed between optimizer steps.
@@ -93,6 +96,8 @@ pub enum Event {
     Memory(Memory),
     /// Load and memory of the machine, once a second.
     System(System),
+    /// Throughput, waiting and memory of each rank, once a second.
+    Ranks(Ranks),
     /// A completion for [`Command::Sample`].
     Sample {
         /// Optimizer steps taken before.

@@ -150,7 +150,8 @@ fn train(
     if batch.is_none() {
         *batch = ChosenForRun::choose(job, &mut shape, chosen.device)?;
     }
-    let prepared = prepare::prepare(job, opened, shape.clone(), chosen, port)?;
+    let mut prepared = prepare::prepare(job, opened, shape.clone(), chosen, port)?;
+    prepared.started.ranks = world.size() as u64;
     prepare::agree(world, job, &prepared)?;
     let point = match &job.resume {
         None => None,

@@ -147,6 +147,7 @@ pub fn prepare(
         data: name,
         device: device::name(chosen.device),
         device_note: chosen.note.clone(),
+        ranks: 1,
         dtype: preset.model.dtype.name().into(),
         examples: count,
         eval_examples,

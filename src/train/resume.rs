@@ -136,6 +136,7 @@ pub fn rewind(
             elapsed: manifest.clock.elapsed,
             device: device::name(chosen.device),
             device_note: chosen.note.clone(),
+            ranks: prepared.started.ranks,
             version: env!("CARGO_PKG_VERSION").into(),
         })),
         None => port.emit(Event::info("no checkpoint yet: starting from step 0")),

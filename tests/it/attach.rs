@@ -92,6 +92,7 @@ fn resumed() -> Event {
         elapsed: 1.0,
         device: "cpu".into(),
         device_note: String::new(),
+        ranks: 1,
         version: "0".into(),
     })
 }

@@ -184,7 +184,7 @@ impl History {
                 self.write(Level::Error, &error);
                 self.end = Some(RunEnd::Failed { error, checkpoint });
             }
-            Event::Selected(_) | Event::Structures(_) | Event::Reselected(_) => {}
+            Event::Selected(_) | Event::Structures(_) | Event::Reselected(_) | Event::Ranks(_) => {}
             Event::Examples(_) | Event::Sample { .. } | Event::Checkpointed { .. } => {}
         }
     }

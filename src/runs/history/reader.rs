@@ -358,6 +358,7 @@ mod tests {
             elapsed: 10.5,
             device: "cpu".into(),
             device_note: String::new(),
+            ranks: 1,
             version: "0".into(),
         }))
         .unwrap();

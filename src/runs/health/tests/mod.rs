@@ -156,6 +156,7 @@ fn resumed(step: u64, steps: u64, elapsed: f64) -> Event {
         elapsed,
         device: "cpu".into(),
         device_note: String::new(),
+        ranks: 1,
         version: "0".into(),
     })
 }
