@@ -9,6 +9,7 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <memory>
@@ -22,10 +23,25 @@ namespace {
 using Store = c10::intrusive_ptr<c10d::Store>;
 using Group = c10::intrusive_ptr<c10d::ProcessGroupGloo>;
 
+using Clock = std::chrono::steady_clock;
+
+// When a collective operation ended. Shared with the thread that completes it.
+struct Ended {
+  std::atomic<int64_t> nanoseconds{0};
+};
+
 // A collective operation under way, and what it reads and writes.
 struct Pending {
   c10::intrusive_ptr<c10d::Work> work;
   std::vector<at::Tensor> tensors;
+  std::shared_ptr<Ended> ended = std::make_shared<Ended>();
+
+  Pending(c10::intrusive_ptr<c10d::Work> started, std::vector<at::Tensor> used) : work(std::move(started)), tensors(std::move(used)) {
+    const auto begin = Clock::now();
+    work->getFuture()->addCallback([begin, ended = ended](c10::ivalue::Future&) {
+      ended->nanoseconds = std::chrono::nanoseconds(Clock::now() - begin).count();
+    });
+  }
 };
 
 Store& store(void* pointer) {
@@ -100,7 +116,7 @@ bool finesift_all_reduce(void* pointer, const at::Tensor* tensor, void** pending
   return guarded(error, capacity, [&] {
     std::vector<at::Tensor> tensors{*tensor};
     auto work = group(pointer)->allreduce(tensors);
-    *pending = new Pending{std::move(work), std::move(tensors)};
+    *pending = new Pending(std::move(work), std::move(tensors));
   });
 }
 
@@ -110,7 +126,7 @@ bool finesift_broadcast(void* pointer, const at::Tensor* tensor, int root, void*
     c10d::BroadcastOptions options;
     options.rootRank = root;
     auto work = group(pointer)->broadcast(tensors, options);
-    *pending = new Pending{std::move(work), std::move(tensors)};
+    *pending = new Pending(std::move(work), std::move(tensors));
   });
 }
 
@@ -123,14 +139,17 @@ bool finesift_all_gather(void* pointer, const at::Tensor* tensor, const at::Tens
     }
     auto work = group(pointer)->allgather(outputs, inputs);
     outputs[0].push_back(inputs[0]);
-    *pending = new Pending{std::move(work), std::move(outputs[0])};
+    *pending = new Pending(std::move(work), std::move(outputs[0]));
   });
 }
 
-// Consumes the operation.
-bool finesift_wait(void* pointer, char* error, size_t capacity) {
+// Consumes the operation. `took` is how long it was under way.
+bool finesift_wait(void* pointer, int64_t* took, char* error, size_t capacity) {
   const std::unique_ptr<Pending> pending(static_cast<Pending*>(pointer));
-  return guarded(error, capacity, [&] { pending->work->wait(); });
+  return guarded(error, capacity, [&] {
+    pending->work->wait();
+    *took = pending->ended->nanoseconds;
+  });
 }
 
 } // extern "C"

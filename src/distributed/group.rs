@@ -88,43 +88,38 @@ impl ProcessGroup {
         })
     }
 
-    /// The tensors of all ranks, which have the same shape, in the order of the ranks.
+    /// The tensors of all ranks, which have the same shape, in the order of the ranks, once the operation is done.
     ///
     /// # Errors
     /// libtorch's message.
-    pub fn all_gather(&self, tensor: &Tensor) -> Result<Vec<Tensor>, DistributedError> {
+    pub fn all_gather(&self, tensor: &Tensor) -> Result<(Vec<Tensor>, Pending), DistributedError> {
         let gathered: Vec<Tensor> = (0..self.size).map(|_| tensor.empty_like()).collect();
         let pointers: Vec<*const c_void> = gathered.iter().map(|tensor| tensor.as_ptr().cast()).collect();
         // SAFETY: as above; the list has a pointer for each rank.
-        pending(|pending, error, capacity| unsafe {
+        let pending = pending(|pending, error, capacity| unsafe {
             let tensor = tensor.as_ptr().cast();
             finesift_all_gather(self.group, tensor, pointers.as_ptr(), pointers.len(), pending, error, capacity)
-        })?
-        .wait()?;
-        Ok(gathered)
+        })?;
+        Ok((gathered, pending))
     }
 }
 
 impl Pending {
-    /// Waits until the operation is done.
+    /// Waits until the operation is done. Returns how long it was under way.
     ///
     /// # Errors
     /// libtorch's message: a rank is gone, or the time is up.
-    pub fn wait(self) -> Result<(), DistributedError> {
+    pub fn wait(self) -> Result<Duration, DistributedError> {
         let pending = self.0;
         std::mem::forget(self);
-        // SAFETY: the operation is alive and is consumed, the buffer has the stated capacity; the function does not throw.
-        called(|error, capacity| unsafe { finesift_wait(pending, error, capacity) })
+        wait(pending)
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
         // What it reads and writes must not go before it ends.
-        let _ = called(|error, capacity| {
-            // SAFETY: as above.
-            unsafe { finesift_wait(self.0, error, capacity) }
-        });
+        let _ = wait(self.0);
     }
 }
 
@@ -133,6 +128,14 @@ impl Drop for ProcessGroup {
         // SAFETY: the group was made by `finesift_group_join`, and nothing else has it.
         unsafe { finesift_group_drop(self.group) };
     }
+}
+
+/// Waits for an operation, which is alive and not used afterwards.
+fn wait(pending: *mut c_void) -> Result<Duration, DistributedError> {
+    let mut took = 0;
+    // SAFETY: the operation is alive and is consumed, the buffer has the stated capacity; the function does not throw.
+    called(|error, capacity| unsafe { finesift_wait(pending, &mut took, error, capacity) })?;
+    Ok(Duration::from_nanos(u64::try_from(took).unwrap_or_default()))
 }
 
 fn pending(start: impl FnOnce(&mut *mut c_void, *mut c_char, usize) -> bool) -> Result<Pending, DistributedError> {
@@ -178,5 +181,5 @@ unsafe extern "C" {
         error: *mut c_char,
         capacity: usize,
     ) -> bool;
-    fn finesift_wait(pending: *mut c_void, error: *mut c_char, capacity: usize) -> bool;
+    fn finesift_wait(pending: *mut c_void, took: &mut i64, error: *mut c_char, capacity: usize) -> bool;
 }

@@ -6,6 +6,7 @@
 //! rendezvous how ranks find each other
 //! store      where they do
 //! group      collective operations: sums, broadcasts
+//! meter      what a rank has done so far
 //! world      what a run needs of both, alone or with others
 //! share      the rows of a batch that are a rank's
 //! ```
@@ -13,20 +14,22 @@
 mod group;
 mod hosts;
 mod launcher;
+mod meter;
 mod rendezvous;
 mod share;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod world;
 
 use std::error::Error;
 use std::fmt::{self, Display, Formatter};
 
 pub use launcher::{Launcher, Placement};
+pub use meter::{Exchanged, StepBegin, Steps};
 pub use rendezvous::{Ranks, Rendezvous};
 pub use share::{Share, shares};
-pub use world::World;
+pub use world::{Work, World};
 
 /// Ranks that do not come together, or one that is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]

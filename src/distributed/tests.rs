@@ -37,6 +37,12 @@ fn joined<T: Send + 'static>(
     threads.into_iter().map(|thread| thread.join().unwrap()).collect()
 }
 
+/// Does this on so many ranks, each a thread.
+pub(crate) fn on_ranks<T: Send + 'static>(ranks: usize, work: impl Fn(World) -> T + Clone + Send + 'static) -> Vec<T> {
+    let ranks: Vec<_> = (0..ranks).map(|rank| (rank, ranks, "a")).collect();
+    joined(&ranks, PATIENT, work).into_iter().map(Result::unwrap).collect()
+}
+
 const PATIENT: Duration = Duration::from_secs(60);
 const HASTY: Duration = Duration::from_secs(3);
 

@@ -1,5 +1,6 @@
 //! The ranks of a run, as the run sees them. A process on its own is a world of one, in which nothing is sent.
 
+use std::mem;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 
 use super::DistributedError;
 use super::group::{Pending, ProcessGroup};
+use super::meter::{Exchanged, Meter, StepBegin, Steps};
 use super::rendezvous::{Ended, LOOK};
 use super::store::Store;
 
@@ -20,12 +22,23 @@ pub struct World {
     peers: Option<Peers>,
 }
 
+/// An operation under way. Its tensor must be neither read nor written before it was waited for.
+#[must_use = "the tensor is complete once the operation was waited for"]
+pub struct Work<'a> {
+    world: &'a World,
+    /// None in a world of one.
+    pending: Option<Pending>,
+    /// The tensor on a GPU, and its copy in host memory that the operation is on.
+    copied: Option<(Tensor, Tensor)>,
+}
+
 /// The other ranks.
 struct Peers {
     // Dropped before the store, which its threads use.
     group: ProcessGroup,
     store: Store,
     ended: Option<Ended>,
+    meter: Meter,
 }
 
 impl World {
@@ -34,7 +47,7 @@ impl World {
 
     /// With the others of this group.
     pub(super) fn of(rank: usize, size: usize, group: ProcessGroup, store: Store, ended: Option<Ended>) -> World {
-        World { rank, size, peers: Some(Peers { group, store, ended }) }
+        World { rank, size, peers: Some(Peers { group, store, ended, meter: Meter::default() }) }
     }
 
     /// This process's number, from 0.
@@ -57,6 +70,43 @@ impl World {
         self.peers.is_none()
     }
 
+    /// Begins to count an optimizer step; nothing is counted in a world of one.
+    pub fn begin_step(&self) -> Option<StepBegin> {
+        self.peers.as_ref().map(|peers| peers.meter.begin_step())
+    }
+
+    /// Counts an optimizer step, with its number from 1, on so many tokens.
+    pub fn end_step(&self, begin: Option<StepBegin>, step: u64, tokens: u64) {
+        if let (Some(peers), Some(begin)) = (&self.peers, begin) {
+            peers.meter.end_step(&begin, step, tokens);
+        }
+    }
+
+    /// The optimizer steps of this process.
+    pub fn steps(&self) -> Steps {
+        self.peers.as_ref().map(|peers| peers.meter.steps()).unwrap_or_default()
+    }
+
+    /// What operations of all ranks have taken so far.
+    pub fn exchanged(&self) -> Exchanged {
+        self.peers.as_ref().map(|peers| peers.meter.exchanged()).unwrap_or_default()
+    }
+
+    /// Puts a sample of this rank where the others can read it, beside the operations of all ranks.
+    ///
+    /// # Errors
+    /// The store is gone.
+    pub fn put_sample(&self, sample: &[u8]) -> Result<(), DistributedError> {
+        self.peers.as_ref().map_or(Ok(()), |peers| peers.store.set(&sample_key(self.rank), sample))
+    }
+
+    /// The latest sample of a rank; `None` before its first.
+    pub fn sample_of(&self, rank: usize) -> Option<Vec<u8>> {
+        let store = &self.peers.as_ref()?.store;
+        let key = sample_key(rank);
+        if matches!(store.has(&key), Ok(true)) { store.get(&key, LOOK).ok() } else { None }
+    }
+
     /// Lets the others know that this rank has failed, and why.
     pub fn abort(&self, why: &str) {
         if let Some(peers) = &self.peers {
@@ -69,16 +119,22 @@ impl World {
     /// # Errors
     /// A rank that is gone, or does not take part in time.
     pub fn all_reduce(&self, tensor: &Tensor) -> Result<(), DistributedError> {
-        let Some(peers) = &self.peers else { return Ok(()) };
-        let add = |tensor: &Tensor| peers.group.all_reduce(tensor).and_then(Pending::wait);
-        let summed = if tensor.device() == Device::Cpu {
-            add(tensor)
-        } else {
+        self.start_all_reduce(tensor)?.wait()
+    }
+
+    /// Starts to replace a contiguous tensor by its sum over all ranks. All ranks start the same operations in the same order.
+    ///
+    /// # Errors
+    /// Those of [`World::all_reduce`].
+    pub fn start_all_reduce(&self, tensor: &Tensor) -> Result<Work<'_>, DistributedError> {
+        let Some(peers) = &self.peers else { return Ok(Work { world: self, pending: None, copied: None }) };
+        peers.meter.count_bytes(size_in_bytes(tensor));
+        let copied = (tensor.device() != Device::Cpu).then(|| {
             let wide = if tensor.kind() == Kind::Double { Kind::Double } else { Kind::Float };
-            let host = tensor.to_device(Device::Cpu).to_kind(wide);
-            add(&host).map(|()| no_grad(|| tensor.shallow_clone().copy_(&host)))
-        };
-        summed.map_err(|error| self.explained(error))
+            (tensor.shallow_clone(), tensor.to_device(Device::Cpu).to_kind(wide))
+        });
+        let pending = peers.group.all_reduce(copied.as_ref().map_or(tensor, |(_, host)| host));
+        Ok(Work { world: self, pending: Some(pending.map_err(|error| self.explained(error))?), copied })
     }
 
     /// What the first rank gives, on all ranks.
@@ -87,9 +143,9 @@ impl World {
     /// Those of [`World::all_reduce`].
     pub fn broadcast(&self, bytes: Vec<u8>) -> Result<Vec<u8>, DistributedError> {
         let Some(peers) = &self.peers else { return Ok(bytes) };
-        let broadcast = |tensor: &Tensor| peers.group.broadcast(tensor, 0).and_then(Pending::wait);
+        let broadcast = |tensor: &Tensor| self.wait(peers.group.broadcast(tensor, 0));
         let length = Tensor::from_slice(&[bytes.len() as i64]);
-        broadcast(&length).map_err(|error| self.explained(error))?;
+        broadcast(&length)?;
         let length = length.int64_value(&[0]);
         if length == 0 {
             return Ok(Vec::new());
@@ -98,7 +154,7 @@ impl World {
             true => Tensor::from_slice(&bytes),
             false => Tensor::zeros([length], (Kind::Uint8, Device::Cpu)),
         };
-        broadcast(&content).map_err(|error| self.explained(error))?;
+        broadcast(&content)?;
         Ok(vector(&content))
     }
 
@@ -108,7 +164,11 @@ impl World {
     /// Those of [`World::all_reduce`].
     pub fn all_gather(&self, bytes: Vec<u8>) -> Result<Vec<Vec<u8>>, DistributedError> {
         let Some(peers) = &self.peers else { return Ok(vec![bytes]) };
-        let all = |tensor: &Tensor| peers.group.all_gather(tensor).map_err(|error| self.explained(error));
+        let all = |tensor: &Tensor| {
+            peers.meter.count_bytes(size_in_bytes(tensor));
+            let (gathered, pending) = peers.group.all_gather(tensor).map_err(|error| self.explained(error))?;
+            self.wait(Ok(pending)).map(|()| gathered)
+        };
         let lengths = all(&Tensor::from_slice(&[bytes.len() as i64]))?;
         let lengths: Vec<usize> = lengths.iter().map(|length| length.int64_value(&[0]) as usize).collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
@@ -168,6 +228,16 @@ impl World {
         self.all_reduce(&Tensor::zeros([1], (Kind::Float, Device::Cpu)))
     }
 
+    /// Waits for an operation that was started.
+    fn wait(&self, started: Result<Pending, DistributedError>) -> Result<(), DistributedError> {
+        let begin = Instant::now();
+        let took = started.and_then(Pending::wait).map_err(|error| self.explained(error))?;
+        if let Some(peers) = &self.peers {
+            peers.meter.count_operation(took, begin.elapsed());
+        }
+        Ok(())
+    }
+
     /// An error of an operation, with what a rank has said before it went.
     fn explained(&self, error: DistributedError) -> DistributedError {
         let Some(peers) = &self.peers else { return error };
@@ -184,6 +254,29 @@ impl World {
         }
         DistributedError(format!("another rank is gone or does not answer: {}", without_place(&error.0)))
     }
+}
+
+impl Work<'_> {
+    /// Waits until the operation is done.
+    ///
+    /// # Errors
+    /// A rank that is gone, or does not take part in time.
+    pub fn wait(mut self) -> Result<(), DistributedError> {
+        let Some(pending) = mem::take(&mut self.pending) else { return Ok(()) };
+        self.world.wait(Ok(pending))?;
+        if let Some((tensor, host)) = &self.copied {
+            no_grad(|| tensor.shallow_clone().copy_(host));
+        }
+        Ok(())
+    }
+}
+
+fn sample_key(rank: usize) -> String {
+    format!("sample/{rank}")
+}
+
+fn size_in_bytes(tensor: &Tensor) -> u64 {
+    (tensor.numel() * tensor.kind().elt_size_in_bytes()) as u64
 }
 
 /// The first line of a message of Gloo, without the place in its source.

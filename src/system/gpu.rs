@@ -78,21 +78,21 @@ pub fn nvidia() -> Result<Nvidia, NvmlUnavailable> {
 }
 
 /// An open GPU.
-pub(super) struct GpuMonitor {
+pub struct GpuMonitor {
     nvml: Nvml,
     gpu: GpuRef,
 }
 
 impl GpuMonitor {
     /// `None` without NVML or without such a GPU.
-    pub(super) fn open(gpu: &GpuRef) -> Option<GpuMonitor> {
+    pub fn open(gpu: &GpuRef) -> Option<GpuMonitor> {
         let visible = env::var("CUDA_VISIBLE_DEVICES").ok();
         let watch = GpuMonitor { nvml: Nvml::init().ok()?, gpu: resolve(gpu, visible.as_deref())? };
         watch.read().is_some().then_some(watch)
     }
 
     /// A sample; `None` if the GPU was lost.
-    pub(super) fn read(&self) -> Option<Gpu> {
+    pub fn read(&self) -> Option<Gpu> {
         let device = match &self.gpu {
             GpuRef::Uuid(uuid) => self.nvml.device_by_uuid(uuid.as_str()),
             GpuRef::Index(index) | GpuRef::Cuda(index) => self.nvml.device_by_index(*index),

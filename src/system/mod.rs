@@ -18,7 +18,7 @@ use sysinfo::{CpuRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate};
 
 use crate::protocol::{Event, Gpu, System};
 use crate::session::Emitter;
-pub use gpu::{GpuInfo, GpuRef, Nvidia, NvmlUnavailable, nvidia};
+pub use gpu::{GpuInfo, GpuMonitor, GpuRef, Nvidia, NvmlUnavailable, nvidia};
 pub use kept_pages::{KeptPages, TunableAllocator, set_allocator};
 pub use processor::instruction_sets;
 pub use resource_usage::ResourceUsage;
@@ -122,6 +122,11 @@ pub fn machine() -> Result<Machine> {
         memory_total,
         memory_available,
     })
+}
+
+/// The name of this machine in its network; empty if the system does not report one.
+pub fn host_name() -> String {
+    sysinfo::System::host_name().unwrap_or_default()
 }
 
 /// A sample of a GPU; `None` without NVML or without such a GPU.

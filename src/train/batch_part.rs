@@ -25,6 +25,11 @@ impl<'a> BatchPart<'a> {
         BatchPart { batch: Cow::Owned(batch.part(&share.rows)), weight, share: Some(share) }
     }
 
+    /// Its tokens without padding; none where it computes a row of another's.
+    pub fn tokens(&self) -> u64 {
+        if self.weight > 0.0 { self.batch.tokens } else { 0 }
+    }
+
     /// Gives its tokens and rows their numbers in the whole micro-batch, for dropout.
     pub fn numbered(&self) -> Option<Numbered> {
         let share = self.share.as_ref()?;

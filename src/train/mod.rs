@@ -10,6 +10,7 @@
 //! run                the training loop; evaluate, reselect, early_stopping, commands and report belong to it
 //! matmul             the precision of products, and how fast they are in it
 //! loader, learner    batches, and optimizer steps on them; batch_part: a rank's part of a batch
+//! rank_monitor       samples of all ranks
 //! not_finite         the error of a step that has no finite result, with advice
 //! checkpoint         the trained state on its way to disk
 //! ```
@@ -32,6 +33,7 @@ mod lookahead;
 mod matmul;
 mod not_finite;
 mod prepare;
+mod rank_monitor;
 mod report;
 mod reselect;
 mod resume;
@@ -54,6 +56,7 @@ use crate::protocol::{Command, Event, Finished, Phase};
 use crate::session::{Interrupted, Port};
 use crate::system::{KeptPages, Sampler};
 use auto_batch::ChosenForRun;
+use rank_monitor::RankMonitor;
 use run::Run;
 
 pub use crate::runs::checkpoint::CheckpointSelector;
@@ -80,12 +83,13 @@ pub fn run(mut job: Job, port: &Port) -> Result<()> {
     // Other commands make no sense yet.
     let stopped = || std::iter::from_fn(|| port.command()).any(|command| matches!(command, Command::Stop { .. }));
     let world = Arc::new(mem::replace(&mut job.ranks, Ranks::Alone).world(&version(), &stopped)?);
+    let monitor = RankMonitor::start(&world, device.chosen.device, port.emitter())?;
     let finished = train_among(&mut job, &world, &device, port).inspect_err(|error| {
         // So that the others end at once, with this reason.
         world.abort(&format!("rank {}: {error:#}", world.rank()));
     })?;
     // The last event of a run comes after all samples of the machine and all checkpoints.
-    drop((sampler, device));
+    drop((sampler, monitor, device));
     port.emit(Event::Finished(finished));
     Ok(())
 }

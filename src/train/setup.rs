@@ -159,6 +159,7 @@ impl<'a> Run<'a> {
         let lookahead = Lookahead::new(job.read_every, network.parameters.device());
         let learner = Learner::new(network, parameters, options).among(world.clone());
         port.emit(Event::info(training_summary(&learner, &started)));
+        learner.reduction_summary().into_iter().for_each(|summary| port.emit(Event::info(summary)));
         Ok(Run {
             port,
             world: world.clone(),

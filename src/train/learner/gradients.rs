@@ -5,7 +5,8 @@ use std::ops::Range;
 use tch::Tensor;
 use tracing::trace_span;
 
-use crate::distributed::{DistributedError, World};
+use super::reduction::Reduction;
+use crate::distributed::{DistributedError, Work, World};
 use crate::model::Network;
 use crate::model::backward::Gradient;
 use crate::sift::sampled::{self, GradientSampler, SampledLayer, SamplingPlan};
@@ -32,12 +33,28 @@ pub(super) struct GradientSink<'a> {
     coverage: &'a mut Coverage,
     /// Sparse slots whose gradient mass is measured.
     probed: &'a Range<usize>,
-    world: &'a World,
-    /// Whether the ranks have added up what is measured.
+    ranks: SinkRanks<'a>,
+    /// Whether all ranks have taken part so far.
     summed: Result<(), DistributedError>,
+    /// Dense gradients that are being summed over all ranks, to measure their mass.
+    measured: Vec<Measured<'a>>,
     /// Gradients that are not accumulated yet, and their bytes.
     pending: Vec<(usize, SlotGradient)>,
     bytes: usize,
+}
+
+/// What the sink needs to know of the ranks.
+pub(super) struct SinkRanks<'a> {
+    pub world: &'a World,
+    /// Sums the accumulated gradients; in the last micro-batch of a step only.
+    pub reduction: Option<Reduction<'a>>,
+}
+
+/// The dense gradient of a probed slot on its way to that of all ranks.
+struct Measured<'a> {
+    slot: usize,
+    gradient: Tensor,
+    work: Work<'a>,
 }
 
 /// Layers with the same input, whose gradients are sampled together.
@@ -55,10 +72,10 @@ impl<'a> GradientSink<'a> {
         sampler: &'a mut GradientSampler,
         coverage: &'a mut Coverage,
         probed: &'a Range<usize>,
-        world: &'a World,
+        ranks: SinkRanks<'a>,
     ) -> GradientSink<'a> {
-        let (summed, pending) = (Ok(()), Vec::new());
-        GradientSink { values, plans, sampler, coverage, probed, world, summed, pending, bytes: 0 }
+        let (summed, measured, pending) = (Ok(()), Vec::new(), Vec::new());
+        GradientSink { values, plans, sampler, coverage, probed, ranks, summed, measured, pending, bytes: 0 }
     }
 
     /// Takes the gradients of one segment.
@@ -98,12 +115,14 @@ impl<'a> GradientSink<'a> {
         self.accumulate();
     }
 
-    /// Whether all ranks took part.
+    /// Waits until what all ranks add up is there.
     ///
     /// # Errors
-    /// One that is gone or does not answer.
-    pub fn finish(self) -> Result<(), DistributedError> {
-        self.summed
+    /// A rank that is gone or does not answer.
+    pub fn finish(mut self) -> Result<(), DistributedError> {
+        self.summed.clone()?;
+        self.measure()?;
+        self.ranks.reduction.map_or(Ok(()), Reduction::finish)
     }
 
     /// The gradient of a linear layer's weight; `None` if it is sampled at the selected components.
@@ -134,30 +153,61 @@ impl<'a> GradientSink<'a> {
     /// Accumulates the pending gradients, and measures the gradient mass of those that are probed.
     fn accumulate(&mut self) {
         let _span = trace_span!("accumulate gradients").entered();
+        if self.summed.is_ok() {
+            self.summed = self.probe();
+        }
+        self.values.accumulate(&self.pending);
+        let complete = self.pending.iter().map(|(slot, _)| *slot);
+        if let (Ok(()), Some(reduction)) = (&self.summed, &mut self.ranks.reduction) {
+            self.summed = reduction.complete(complete);
+        }
+        self.pending.clear();
+        self.bytes = 0;
+    }
+
+    /// Measures the gradient mass of the pending gradients that are probed, or with several ranks starts to sum them, which is measured
+    /// once they are needed next or at the end.
+    fn probe(&mut self) -> Result<(), DistributedError> {
         // Sparse slots come first, so slot and target have the same number.
         let probed = self.pending.iter().filter_map(|(slot, gradient)| match gradient {
             SlotGradient::Whole(whole) if self.probed.contains(slot) => Some((*slot, whole)),
             _ => None,
         });
-        let (targets, whole): (Vec<usize>, Vec<(usize, &Tensor)>) =
-            probed.map(|(slot, whole)| (slot, (slot, whole))).unzip();
-        if !targets.is_empty() {
-            let summed = whole.iter().map(|(slot, whole)| {
-                // The rank's own part is accumulated below.
-                let all = if self.world.is_alone() { whole.shallow_clone() } else { whole.contiguous().copy() };
-                self.world.all_reduce(&all).map(|()| (*slot, all))
-            });
-            match summed.collect::<Result<Vec<(usize, Tensor)>, DistributedError>>() {
-                Ok(all) => {
-                    let all: Vec<(usize, &Tensor)> = all.iter().map(|(slot, all)| (*slot, all)).collect();
-                    self.coverage.put_all(&targets, &self.values.squares(&all));
-                }
-                Err(error) => self.summed = Err(error),
-            }
+        let probed: Vec<(usize, &Tensor)> = probed.collect();
+        if probed.is_empty() {
+            return Ok(());
         }
-        self.values.accumulate(&self.pending);
-        self.pending.clear();
-        self.bytes = 0;
+        if self.ranks.world.is_alone() {
+            let targets: Vec<usize> = probed.iter().map(|(slot, _)| *slot).collect();
+            self.coverage.put_all(&targets, &self.values.squares(&probed));
+            return Ok(());
+        }
+        let world = self.ranks.world;
+        let started = probed.into_iter().map(|(slot, whole)| {
+            // The rank's own gradient is accumulated.
+            let gradient = whole.contiguous().copy();
+            Ok(Measured { slot, work: world.start_all_reduce(&gradient)?, gradient })
+        });
+        let started = started.collect::<Result<Vec<Measured>, DistributedError>>()?;
+        // Those of one segment at a time are kept.
+        self.measure()?;
+        self.measured = started;
+        Ok(())
+    }
+
+    /// Measures the gradient mass of the dense gradients that are being summed.
+    fn measure(&mut self) -> Result<(), DistributedError> {
+        let mut summed = Vec::new();
+        for Measured { slot, gradient, work } in self.measured.drain(..) {
+            work.wait()?;
+            summed.push((slot, gradient));
+        }
+        if !summed.is_empty() {
+            let (targets, gradients): (Vec<usize>, Vec<(usize, &Tensor)>) =
+                summed.iter().map(|(slot, gradient)| (*slot, (*slot, gradient))).unzip();
+            self.coverage.put_all(&targets, &self.values.squares(&gradients));
+        }
+        Ok(())
     }
 }
 

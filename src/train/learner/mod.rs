@@ -2,7 +2,9 @@
 
 mod gradients;
 mod options;
+mod reduction;
 
+use std::collections::HashMap;
 use std::mem;
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,10 +20,12 @@ use crate::distributed::{DistributedError, World};
 use crate::eval::DeviceBatch;
 use crate::model::Network;
 use crate::model::backward::{self, BackwardOptions, GradTargets, mixed};
+use crate::quantity::bytes;
 use crate::sift::sampled::{GradientSampler, SamplingPlan};
 use crate::sift::{self, Coverage, SavedRetired, Selected, Slot, State, TrainableParameter, UpdateGate, Values};
-use gradients::{GradientSink, sampling_plan};
+use gradients::{GradientSink, SinkRanks, sampling_plan};
 pub use options::{LearnerOptions, StepResult};
+use reduction::{Buckets, Reduction};
 
 /// A network under training.
 pub struct Learner {
@@ -36,6 +40,8 @@ pub struct Learner {
     options: LearnerOptions,
     /// The ranks that take the same steps, each on its part of every micro-batch.
     world: Arc<World>,
+    /// Parts of the gradient that the ranks sum one by one; none in a world of one.
+    buckets: Buckets,
     pending: Vec<PendingStep>,
     /// Whether loss and gradient of all pending steps are finite: bool scalar on the device. After one that is not, the
     /// device skips the updates of the steps that follow.
@@ -52,6 +58,14 @@ struct PendingStep {
     numbers: Tensor,
     /// The gradient mass of the step's probed targets as it was before the step.
     coverage_before: Vec<Option<Tensor>>,
+}
+
+/// What comes of a rank's part of a micro-batch.
+struct ComputedPart {
+    /// Its part of the loss, on the device.
+    loss: Tensor,
+    /// Without padding.
+    tokens: u64,
 }
 
 impl Learner {
@@ -74,6 +88,7 @@ impl Learner {
             coverage: Coverage::new(sparse),
             options,
             world: Arc::new(World::ALONE),
+            buckets: Buckets::default(),
             pending: Vec::new(),
             finite: Tensor::ones([], (Kind::Bool, network.parameters.device())),
             updating: false,
@@ -87,7 +102,20 @@ impl Learner {
 
     /// The same learner as one of these ranks.
     pub fn among(self, world: Arc<World>) -> Learner {
-        Learner { world, ..self }
+        let mut learner = Learner { world, ..self };
+        learner.plan_buckets();
+        learner
+    }
+
+    /// Decides which parts of the gradient the ranks sum together.
+    fn plan_buckets(&mut self) {
+        if !self.world.is_alone() {
+            let element_size = self.values.gradient().kind().elt_size_in_bytes() as i64;
+            let specs = self.network.parameters.specs();
+            let segments: HashMap<&str, usize> = specs.iter().map(|spec| (spec.name.as_str(), spec.segment)).collect();
+            let segment = |name: &str| segments.get(name).copied().unwrap_or(0);
+            self.buckets = Buckets::new(self.values.slots(), element_size, segment);
+        }
     }
 
     /// Has the trained values written into the copies of weights that are off the device.
@@ -106,6 +134,7 @@ impl Learner {
     fn plan_gradients(&mut self) {
         self.plans = self.values.slots().iter().map(|slot| sampling_plan(&self.network, slot)).collect();
         self.keep_columns(0..self.values.slots().len());
+        self.plan_buckets();
     }
 
     /// Keeps of the inputs of these slots' layers what the gradients of their selected components need.
@@ -143,6 +172,30 @@ impl Learner {
                 )
             }
         }
+    }
+
+    /// What the ranks add up in each step, for the log: `each step adds up 113 KiB of gradients in 1 bucket, and on average 1.2 MiB of
+    /// dense gradients to measure the gradient mass`. `None` in a world of one.
+    pub fn reduction_summary(&self) -> Option<String> {
+        if self.world.is_alone() {
+            return None;
+        }
+        let element_size = self.values.gradient().kind().elt_size_in_bytes() as f64;
+        let targets = self.values.slots().iter().filter(|slot| slot.selected.is_some());
+        let dense = targets.map(Slot::components).sum::<i64>() as f64 / self.options.probe_every as f64;
+        let (buckets, total) = (self.buckets.count(), self.values.total() as f64);
+        let plural = if buckets == 1 { "" } else { "s" };
+        let mass = match dense > 0.0 {
+            true => format!(
+                ", and on average {} of dense gradients to measure the gradient mass",
+                bytes(dense * element_size)
+            ),
+            false => String::new(),
+        };
+        Some(format!(
+            "each step adds up {} of gradients in {buckets} bucket{plural}{mass}",
+            bytes(total * element_size)
+        ))
     }
 
     /// Restores the state and the gradient mass of a checkpoint with the same selection.
@@ -194,9 +247,11 @@ impl Learner {
     /// A rank that is gone or does not answer. The step is not taken then.
     pub fn launch(&mut self, step: u64, batches: &[Batch], learning_rate: f64) -> Result<(), DistributedError> {
         let targets: usize = batches.iter().map(|batch| batch.labels.count()).sum();
+        let begin = self.world.begin_step();
         let coverage_before = self.coverage.latest(self.probed(step));
         self.values.zero_gradient();
         let mut losses = Vec::with_capacity(batches.len());
+        let mut own_tokens = 0;
         for (micro, batch) in batches.iter().enumerate() {
             let options = self.options.backward(step);
             let options = BackwardOptions { seed: mixed(options.seed, micro as u64), ..options };
@@ -204,15 +259,17 @@ impl Learner {
             let probed = if micro == 0 { self.probed(step) } else { 0..0 };
             // A dense gradient takes the whole input.
             probed.clone().for_each(|slot| self.targets.keep_columns(slot, None));
-            let loss = self.accumulate(batch, targets, options, &probed);
+            let last = micro + 1 == batches.len();
+            let part = self.accumulate(batch, targets, options, &probed, last);
             self.keep_columns(probed);
-            losses.push(loss?);
+            let part = part?;
+            own_tokens += part.tokens;
+            losses.push(part.loss);
         }
 
         let clip = trace_span!("clip").entered();
         let loss = Tensor::stack(&losses, 0).sum(Kind::Float);
         self.world.all_reduce(&loss)?;
-        self.world.all_reduce(&self.values.gradient())?;
         let norm = self.values.gradient_norm();
         let numbers = Tensor::stack(&[&loss, &norm], 0);
         self.finite = self.finite.logical_and(&numbers.isfinite().all());
@@ -226,6 +283,7 @@ impl Learner {
         self.updating = true;
         trace_span!("adamw").in_scope(|| self.values.update(&self.options.adamw, learning_rate, &gate));
         self.updating = false;
+        self.world.end_step(begin, step + 1, own_tokens);
         let tokens = batches.iter().map(|batch| batch.tokens).sum();
         self.pending.push(PendingStep { step, learning_rate, tokens, numbers, coverage_before });
         Ok(())
@@ -291,24 +349,30 @@ impl Learner {
         targets * position / round..targets * (position + 1) / round
     }
 
-    /// Adds a micro-batch's gradient and returns its part of the loss, on the device.
+    /// Adds the gradient of this rank's part of a micro-batch. After the `last` one of a step, the gradient is that of all ranks.
     fn accumulate(
         &mut self,
         batch: &Batch,
         targets: usize,
         options: BackwardOptions,
         probed: &Range<usize>,
-    ) -> Result<Tensor, DistributedError> {
-        let part = BatchPart::of(batch, &self.world);
+        last: bool,
+    ) -> Result<ComputedPart, DistributedError> {
+        let world = &*self.world;
+        let part = BatchPart::of(batch, world);
         let _numbered = part.numbered();
+        let tokens = part.tokens();
         let batch = DeviceBatch::new(&part.batch, self.network.parameters.device());
         let chain = self.network.segments(&batch.inputs);
         let objective = self.network.objective(&batch.targets, part.weight / targets as f64);
         let (values, plans, sampler) = (&mut self.values, &self.plans, &mut self.sampler);
-        let mut sink = GradientSink::new(values, plans, sampler, &mut self.coverage, probed, &self.world);
+        let summed = last && !world.is_alone();
+        let reduction = summed.then(|| Reduction::new(&self.buckets, values.gradient(), world));
+        let ranks = SinkRanks { world, reduction };
+        let mut sink = GradientSink::new(values, plans, sampler, &mut self.coverage, probed, ranks);
         let loss =
             backward::gradients(&*chain, &self.targets, options, &objective, &mut |gradients| sink.take(gradients));
-        sink.finish().map(|()| loss)
+        sink.finish().map(|()| ComputedPart { loss, tokens })
     }
 }
 
