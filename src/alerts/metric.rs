@@ -1,7 +1,7 @@
 //! The metrics that rules can name, and their values in events.
 
 use crate::metrics::Metrics;
-use crate::protocol::{Event, PERPLEXITY};
+use crate::protocol::{Event, PERPLEXITY, RankSample};
 use crate::quantity::bytes;
 
 /// A metric of a run.
@@ -23,10 +23,14 @@ pub enum Metric {
     GpuMemory,
     GpuTemperature,
     GpuPower,
+    /// The longest wait of a rank for others, as a share of a step.
+    RankWait,
+    /// Seconds since the latest sample of the rank that is the longest without one.
+    RankAge,
 }
 
 /// The names of the metrics other than scores.
-const NAMES: [(&str, Metric); 13] = [
+const NAMES: [(&str, Metric); 15] = [
     ("loss", Metric::Loss),
     ("grad_norm", Metric::GradNorm),
     ("learning_rate", Metric::LearningRate),
@@ -40,6 +44,8 @@ const NAMES: [(&str, Metric); 13] = [
     ("gpu_memory", Metric::GpuMemory),
     ("gpu_temperature", Metric::GpuTemperature),
     ("gpu_power", Metric::GpuPower),
+    ("rank_wait", Metric::RankWait),
+    ("rank_age", Metric::RankAge),
 ];
 
 /// The suffix of the scores of MNLI's second split.
@@ -95,6 +101,11 @@ impl Metric {
                 Some(system.gpu.as_ref()?.temperature).filter(|degrees| *degrees > 0.0)
             }
             (Metric::GpuPower, Event::System(system)) => Some(system.gpu.as_ref()?.power).filter(|watts| *watts > 0.0),
+            (Metric::RankWait, Event::Ranks(ranks)) => {
+                let share = |rank: &RankSample| 100.0 * rank.wait_seconds / rank.step_seconds;
+                largest(ranks.ranks.iter().filter(|rank| rank.step_seconds > 0.0).map(share))
+            }
+            (Metric::RankAge, Event::Ranks(ranks)) => largest(ranks.ranks.iter().map(|rank| rank.age)),
             _ => None,
         }
     }
@@ -102,7 +113,7 @@ impl Metric {
     pub(super) fn unit(&self) -> Unit {
         match self {
             Metric::Memory | Metric::DiskFree | Metric::GpuMemory => Unit::Bytes,
-            Metric::GradientMass | Metric::Cpu | Metric::GpuUtilization => Unit::Percent,
+            Metric::GradientMass | Metric::Cpu | Metric::GpuUtilization | Metric::RankWait => Unit::Percent,
             _ => Unit::Number,
         }
     }
@@ -115,6 +126,11 @@ impl Metric {
             Unit::Number => rounded(value),
         }
     }
+}
+
+/// The largest number.
+fn largest(values: impl Iterator<Item = f64>) -> Option<f64> {
+    values.filter(|value| value.is_finite()).max_by(f64::total_cmp)
 }
 
 /// The scores of all tasks.

@@ -70,7 +70,7 @@ impl Alerts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{Eval, Gpu, Mass, Step, System};
+    use crate::protocol::{Eval, Gpu, Mass, RankSample, Ranks, Step, System};
 
     fn alerts(rules: &[&str]) -> Alerts {
         Alerts::new(rules.iter().map(|rule| rule.parse().unwrap()).collect())
@@ -110,6 +110,9 @@ mod tests {
         let eval = Event::Eval(Eval { step: 7, epoch: 0.0, loss: 2.5, scores, best: false, patience: None });
         let gpu = Gpu { utilization: 12.0, memory_used: 70 << 30, temperature: 91.0, power: 700.0, ..Gpu::default() };
         let system = System { disk_free: Some(3 << 29), cpu: 99.0, gpu: Some(gpu), ..System::default() };
+        let rank = RankSample { step_seconds: 0.4, wait_seconds: 0.3, ..RankSample::default() };
+        let idle = RankSample { age: 12.0, ..RankSample::default() };
+        let ranks = Ranks { at: 1.0, ranks: vec![RankSample::default(), rank, idle] };
         for (rule, event, text) in [
             ("grad_norm >= 2", step(7, 1.0), "grad_norm 2 >= 2"),
             ("tokens_per_second < 1000", step(7, 1.0), "tokens_per_second 900 < 1000"),
@@ -123,6 +126,8 @@ mod tests {
             ("gpu_temperature > 90", Event::System(system.clone()), "gpu_temperature 91 > 90"),
             ("gpu_power > 600", Event::System(system.clone()), "gpu_power 700 > 600"),
             ("cpu > 90", Event::System(system), "cpu 99 % > 90 %"),
+            ("rank_wait > 50", Event::Ranks(ranks.clone()), "rank_wait 75 % > 50 %"),
+            ("rank_age >= 10", Event::Ranks(ranks), "rank_age 12 >= 10"),
         ] {
             let mut alerts = alerts(&[rule]);
             let number = if matches!(event, Event::Step(_)) { 7 } else { 0 };

@@ -58,7 +58,7 @@ fn facts(history: &History) -> String {
                 format!("{} % of each target, selected by {}", 100.0 * started.rate, started.selection())
             }),
         ));
-        rows.push(("device", started.device.clone()));
+        rows.push(("device", started.devices(None)));
         rows.push(("finesift", started.version.clone()));
     }
     let state = match &history.end {

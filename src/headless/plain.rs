@@ -106,9 +106,10 @@ impl Plain {
 
     fn show_started(&mut self, started: &Started) {
         self.end_task();
-        let Started { run, model, data, examples, eval_examples, steps, batch, device_note, .. } = started;
+        let Started { run, model, data, examples, eval_examples, steps, batch, .. } = started;
+        let devices = devices(started.ranks, &started.device_note);
         self.line(&format!(
-            "{run}: {model} on {data}, {} training and {} held-out examples, {} steps, batch size {batch} ({device_note})",
+            "{run}: {model} on {data}, {} training and {} held-out examples, {} steps, batch size {batch} ({devices})",
             grouped(*examples),
             grouped(*eval_examples),
             grouped(*steps),
@@ -118,9 +119,10 @@ impl Plain {
 
     fn show_resumed(&mut self, resumed: &Resumed) {
         self.end_task();
-        let Resumed { run, step, steps, checkpoint, device_note, .. } = resumed;
+        let Resumed { run, step, steps, checkpoint, .. } = resumed;
+        let devices = devices(resumed.ranks, &resumed.device_note);
         let checkpoint = checkpoint.display();
-        self.line(&format!("{run}: resumed from step {step} of {steps}, checkpoint {checkpoint} ({device_note})"));
+        self.line(&format!("{run}: resumed from step {step} of {steps}, checkpoint {checkpoint} ({devices})"));
         self.start_bar(*step, *steps);
     }
 
@@ -183,6 +185,11 @@ impl Plain {
     }
 }
 
+/// The device and why it was chosen, with several ranks their number before it.
+fn devices(ranks: u64, note: &str) -> String {
+    if ranks > 1 { format!("{ranks} ranks; {note}") } else { note.to_owned() }
+}
+
 fn numbers(step: &Step) -> String {
     let left = |eta: f64| format!("  {} left", HumanDuration(Duration::from_secs_f64(eta.max(0.0))));
     let eta = step.eta.map(left).unwrap_or_default();
@@ -198,5 +205,13 @@ mod tests {
     #[test]
     fn numbers_are_grouped() {
         assert_eq!([0, 999, 1000, 1_234_567].map(super::grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn several_ranks_are_counted() {
+        assert_eq!(
+            [1, 4].map(|ranks| super::devices(ranks, "CPU: --device cpu")),
+            ["CPU: --device cpu", "4 ranks; CPU: --device cpu"]
+        );
     }
 }

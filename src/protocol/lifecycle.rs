@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Eval, LoraFacts, Patience, TrainingMethod};
+use super::{Eval, Gpu, LoraFacts, Patience, TrainingMethod};
 
 /// The start of a run: model, data and hyperparameters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,6 +82,16 @@ impl Started {
             (TrainingMethod::Head, _) => Some("head only".into()),
             (TrainingMethod::Lora, Some(lora)) => Some(format!("LoRA r {}", lora.r)),
             (TrainingMethod::Lora, None) => Some("LoRA".into()),
+        }
+    }
+
+    /// The device, or with several ranks how many of which: `cuda:0`, `4 x cuda`; with the product name of a GPU
+    /// `4 x H100`.
+    pub fn devices(&self, product: Option<&str>) -> String {
+        match (self.ranks, product) {
+            (..=1, _) => self.device.clone(),
+            (ranks, Some(product)) if self.device != "cpu" => format!("{ranks} x {}", Gpu::short_name(product)),
+            (ranks, _) => format!("{ranks} x {}", self.device.split(':').next().unwrap_or_default()),
         }
     }
 
@@ -214,5 +224,24 @@ impl Reason {
             Reason::Stopped => "stopped",
             Reason::EarlyStopped => "early-stopped",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::protocol::{Event, Started};
+
+    #[test]
+    fn devices_of_ranks_are_counted() {
+        let line = r#"{"event":"started","run":"r","preset":"p","model":"m","data":"d","device":"cuda:0","dtype":"bf16",
+            "examples":1,"eval_examples":1,"steps":1,"epochs":1.0,"batch":1,"rate":0.1,"select":"gradient","parameters":1,
+            "best":"accuracy","version":"0"}"#;
+        let Ok(Event::Started(one)) = serde_json::from_str(line) else { panic!("not an event: {line}") };
+        let product = Some("NVIDIA H100 80GB HBM3");
+        assert_eq!([one.devices(None), one.devices(product)], ["cuda:0", "cuda:0"]);
+        let four = Started { ranks: 4, ..one };
+        assert_eq!([four.devices(None), four.devices(product)], ["4 x cuda", "4 x H100"]);
+        let cpu = Started { device: "cpu".into(), ..four };
+        assert_eq!([cpu.devices(None), cpu.devices(product)], ["4 x cpu", "4 x cpu"]);
     }
 }

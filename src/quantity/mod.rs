@@ -1,5 +1,6 @@
 //! Quantities as text, the same in logs, tables, charts and screens.
 
+pub(crate) mod column;
 mod number;
 mod unit;
 

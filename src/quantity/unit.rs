@@ -132,7 +132,7 @@ fn decimals(step: f64) -> usize {
 }
 
 /// The largest binary unit that is not above a size, and its bytes.
-fn binary_unit(size: f64) -> (&'static str, f64) {
+pub(super) fn binary_unit(size: f64) -> (&'static str, f64) {
     const NAMES: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let power = (size.max(1.0).ln() / 1024f64.ln() + 1e-9).floor().min(4.0);
     (NAMES[power as usize], 1024f64.powf(power))

@@ -40,8 +40,8 @@ pub use edit::RunEdit;
 pub use events::{EventLog, EventRange, last_event, read_events};
 pub use folder::{RunFolder, find, name_error, plain as check_run_name, preset_in_name};
 pub use history::{
-    Completion, History, HistoryReader, LogLine, MachineCurves, MeanCurve, Row, Rows, RunEnd, SmoothedSeries,
-    TargetHistories, TargetHistory, places,
+    Completion, History, HistoryReader, LogLine, MachineCurves, MeanCurve, RankHistory, RankTimes, Row, Rows, RunEnd,
+    SmoothedSeries, Straggler, TargetHistories, TargetHistory, places, responds,
 };
 pub use list::{CheckpointSummary, Lister, RunEntry, RunState, checkpoint_summaries};
 pub use lock::{Holder, RunLock};

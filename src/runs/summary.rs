@@ -15,7 +15,7 @@ pub struct Summary {
     pub about: String,
     /// Task or file trained on.
     pub data: String,
-    /// `cpu` or `cuda:N`.
+    /// `cpu`, `cuda:N`, or of several ranks `4 x cuda`.
     pub device: String,
     /// Whether the model is a language model.
     pub writes: bool,
@@ -58,7 +58,7 @@ impl Summary {
             model: started(|started| &started.model),
             about: started(|started| &started.about),
             data: started(|started| &started.data),
-            device: started(|started| &started.device),
+            device: history.started.as_ref().map(|started| started.devices(None)).unwrap_or_default(),
             writes: history.started.as_ref().is_some_and(|started| started.writes),
             deciding: started(|started| &started.best),
             step: history.taken,

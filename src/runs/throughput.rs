@@ -87,14 +87,20 @@ fn pace(events: impl Iterator<Item = Event>) -> Option<Pace> {
     let (mut steps, mut seconds) = (0u64, 0.0);
     let mut with_evaluation: Vec<f64> = Vec::new();
     let mut last: Option<(u64, f64)> = None;
+    // Several ranks share the work of a step.
+    let mut alone = true;
     // Steps since the start or the resume, and what happened since the last step.
     let (mut since, mut evaluated, mut disturbed) = (0u64, false, false);
     for event in events {
         match event {
             Event::Started(start) => {
+                alone &= start.ranks <= 1;
                 started.get_or_insert(start);
             }
-            Event::Resumed(_) => (last, since) = (None, 0),
+            Event::Resumed(resumed) => {
+                alone &= resumed.ranks <= 1;
+                (last, since) = (None, 0);
+            }
             Event::Eval(_) => evaluated = true,
             Event::Checkpointed { .. } | Event::Sample { .. } | Event::Phase { .. } => disturbed = true,
             Event::Step(step) => {
@@ -115,7 +121,7 @@ fn pace(events: impl Iterator<Item = Event>) -> Option<Pace> {
         }
     }
     // A GPU's steps are read several at once, so single ones may take no time.
-    let started = started.filter(|_| steps >= FEWEST && seconds > 0.0)?;
+    let started = started.filter(|_| alone && steps >= FEWEST && seconds > 0.0)?;
     let seconds_per_step = seconds / steps as f64;
     let evaluations = with_evaluation.iter().map(|took| (took - seconds_per_step).max(0.0));
     Some(Pace {
@@ -205,6 +211,23 @@ mod tests {
         assert_eq!((other.runs, other.seconds_per_step.round()), (vec!["other".to_owned()], 9.0));
         assert_eq!(throughput(&preset("accumulate = 4"), "cpu"), None);
         assert_eq!(throughput(&ours, "cuda:0"), None);
+    }
+
+    #[test]
+    fn a_run_of_several_ranks_says_nothing_of_one() {
+        let ranks = |ranks: u64| match started("one") {
+            Event::Started(started) => Event::Started(crate::protocol::Started { ranks, ..started }),
+            event => event,
+        };
+        let events = |ranks: Event| std::iter::once(ranks).chain((1..=40).map(|number| step(number, number as f64)));
+        assert!(pace(events(ranks(1))).is_some());
+        assert_eq!(pace(events(ranks(4))), None);
+        let resumed = serde_json::json!({
+            "event": "resumed", "run": "one", "step": 40, "steps": 80, "checkpoint": "c", "elapsed": 40.0,
+            "device": "cpu", "ranks": 4, "version": "0"
+        });
+        let resumed = serde_json::from_value(resumed).unwrap();
+        assert_eq!(pace(events(ranks(1)).chain([resumed])), None);
     }
 
     #[test]

@@ -99,6 +99,7 @@ mod ui_fuzz;
 mod ui_health;
 mod ui_methods;
 mod ui_monitor;
+mod ui_ranks;
 mod ui_samples;
 #[cfg(feature = "torch")]
 mod unpadded;

@@ -11,7 +11,7 @@ use crossterm::event::{
 use finesift::analysis::{AnalysisUpdate, Plot, Report};
 use finesift::chat::{ChatReply, Completion, CompletionEnd, Loaded, Rate};
 use finesift::export::{ChangedBiases, ExportFormat, ExportRequest};
-use finesift::protocol::{Event, Progress};
+use finesift::protocol::{Event, Progress, RankSample, Ranks};
 use finesift::runs::{History, Lister, RunEntry};
 use finesift::sweep::{RunProgress, RunStatus, SweepPlan, Update};
 use finesift::ui::app::App;
@@ -274,8 +274,36 @@ impl Chaos {
         Arc::new(RunCurves::of(&run))
     }
 
+    /// Samples of a few ranks or of many, or of none, with numbers and texts that no run would send.
+    fn ranks(&mut self) -> Event {
+        let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.0, 0.0, 1e308, f64::MIN_POSITIVE, 1e-7];
+        let count = *[0, 1, 2, 2, 3, 3, 3, 3, 90, 1200].choose(&mut self.random).unwrap();
+        let step = self.random.random_range(0..200);
+        let number = |chaos: &mut ChaCha8Rng, most: f64| match chaos.random_bool(0.04) {
+            true => *odd.choose(chaos).unwrap(),
+            false => chaos.random_range(0.0..most),
+        };
+        let ranks = (0..count).map(|rank| RankSample {
+            host: if self.random.random_bool(0.9) { format!("node{}", rank % 3) } else { self.text() },
+            device: if self.random.random_bool(0.9) { format!("cuda:{rank}") } else { self.text() },
+            step: if self.random.random_bool(0.9) { step } else { self.random.random() },
+            tokens_per_second: number(&mut self.random, 1e5),
+            step_seconds: number(&mut self.random, 0.3) + 0.3,
+            wait_seconds: number(&mut self.random, if rank == 1 { 0.02 } else { 0.5 }),
+            bytes_per_step: number(&mut self.random, 1e9),
+            memory: self.random.random(),
+            gpu_utilization: self.random.random_bool(0.8).then(|| number(&mut self.random, 100.0)),
+            age: number(&mut self.random, 5.2),
+        });
+        let ranks = ranks.collect();
+        Event::Ranks(Ranks { at: number(&mut self.random, 100.0), ranks })
+    }
+
     /// An event of a recorded run, sometimes with values that no run would send.
     fn event(&mut self) -> Event {
+        if self.random.random_bool(0.1) {
+            return self.ranks();
+        }
         let mut event = self.events.choose(&mut self.random).unwrap().clone();
         if self.random.random_bool(0.1) {
             match &mut event {
@@ -285,7 +313,10 @@ impl Chaos {
                     step.elapsed = *odd.choose(&mut self.random).unwrap();
                     step.step = self.random.random();
                 }
-                Event::Started(started) => (started.run, started.model, started.steps) = (self.text(), self.text(), 0),
+                Event::Started(started) => {
+                    (started.run, started.model, started.steps) = (self.text(), self.text(), 0);
+                    started.ranks = *[0, 1, 4, u64::MAX].choose(&mut self.random).unwrap();
+                }
                 Event::Log { message, .. } => *message = self.text(),
                 Event::Progress(progress) => (progress.done, progress.total) = (self.random.random(), 0),
                 _ => event = Event::Failed { error: self.text(), checkpoint: None },

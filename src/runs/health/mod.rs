@@ -6,6 +6,7 @@
 //! loss_spike   divergence   plateau     the training loss
 //! overfitting                           held-out loss against training loss
 //! clipping     mass                     the gradient
+//! ranks                                 ranks that the others wait for
 //! gpu          throughput   disk        the machine
 //! ```
 //!
@@ -21,6 +22,7 @@ mod loss_spike;
 mod mass;
 mod overfitting;
 mod plateau;
+mod ranks;
 mod throughput;
 mod window;
 
@@ -36,6 +38,8 @@ pub enum Check {
     Overfitting,
     Clipping,
     GradientMass,
+    RankNotResponding,
+    Straggler,
     GpuWaiting,
     Throughput,
     DiskFilling,
@@ -62,8 +66,12 @@ pub struct Verdict {
 pub fn assess(run: &History) -> Vec<Verdict> {
     let loss = divergence::check(run).or_else(|| loss_spike::check(run)).or_else(|| plateau::check(run));
     let lasting = [overfitting::check(run), clipping::check(run), mass::check(run)];
-    let machine = [gpu::check(run), throughput::check(run), disk::check(run)];
-    loss.into_iter().chain(lasting.into_iter().flatten()).chain(machine.into_iter().flatten()).collect()
+    let ranks = [ranks::not_responding(run), ranks::straggler(run)];
+    // A GPU that waits for another rank does not wait for its host.
+    let gpu = gpu::check(run).filter(|_| ranks.iter().all(Option::is_none));
+    let machine = [gpu, throughput::check(run), disk::check(run)];
+    let others = lasting.into_iter().chain(ranks).chain(machine);
+    loss.into_iter().chain(others.flatten()).collect()
 }
 
 /// Whether the run takes steps, as far as its events say. What the machine does in a pause is no concern.

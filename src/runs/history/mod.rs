@@ -7,6 +7,8 @@
 //! reader       reads a history from a growing events.jsonl
 //! smoothed     a curve with its moving averages
 //! machine      curves of the machine and its GPU
+//! ranks        samples and curves of the ranks of a run
+//! stragglers   which of them the others wait for
 //! targets      curves of each target
 //! mean_curve   the loss curve of a list
 //! rows         every step, for csv and tensorboard
@@ -23,18 +25,20 @@ mod completions;
 mod log;
 mod machine;
 mod mean_curve;
+mod ranks;
 mod reader;
 mod rewind;
 mod rows;
 mod smoothed;
+mod stragglers;
 mod targets;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
 use crate::protocol::{
-    Eval, Event, Examples, Finished, Level, Mass, Memory, Patience, Phase, Progress, Reselected, Resumed, Selected,
-    Started, Step, Structures, System,
+    Eval, Event, Examples, Finished, Level, Mass, Memory, Patience, Phase, Progress, Ranks, Reselected, Resumed,
+    Selected, Started, Step, Structures, System,
 };
 use crate::quantity::bytes;
 use crate::series::{At, Series};
@@ -43,9 +47,11 @@ pub use completions::Completion;
 pub use log::LogLine;
 pub use machine::MachineCurves;
 pub use mean_curve::MeanCurve;
+pub use ranks::{RankHistory, responds};
 pub use reader::HistoryReader;
 pub use rows::{Row, Rows};
 pub use smoothed::SmoothedSeries;
+pub use stragglers::{RankTimes, Straggler};
 pub use targets::{TargetHistories, TargetHistory, places};
 
 /// A run as its events tell it, in bounded memory.
@@ -100,6 +106,8 @@ pub struct History {
     pub machine: MachineCurves,
     /// The latest sample.
     pub system: Option<System>,
+    /// The ranks of the latest process, where there are several.
+    pub ranks: RankHistory,
     pub log: VecDeque<LogLine>,
     /// Sizes of the checkpoints in bytes.
     pub checkpointed: Series,
@@ -163,6 +171,7 @@ impl History {
             Event::Examples(examples) if self.has_charts() => self.examples = Some(examples),
             Event::Memory(memory) => self.account = Some(memory),
             Event::System(system) => self.on_sample(system),
+            Event::Ranks(ranks) if self.has_charts() => self.on_ranks(ranks),
             Event::Sample { step, prompt, text } if self.has_charts() => {
                 self.write(Level::Info, &format!("{prompt} -> {text}"));
                 completions::add(&mut self.completions, Completion { step, prompt, text });
@@ -207,6 +216,14 @@ impl History {
         self.best.last()
     }
 
+    /// The number of ranks that train it; 1 before it is known.
+    pub fn rank_count(&self) -> u64 {
+        match self.ranks.samples.len() {
+            0 => self.started.as_ref().map_or(1, |started| started.ranks),
+            several => several as u64,
+        }
+    }
+
     /// Whether the model generates text, so that it can be prompted.
     pub fn writes(&self) -> bool {
         self.started.as_ref().is_some_and(|started| started.writes)
@@ -238,7 +255,8 @@ impl History {
             // More epochs than the run was started for, for example.
             started.epochs *= resumed.steps as f64 / started.steps.max(1) as f64;
             started.steps = resumed.steps;
-            started.clip = resumed.clip;
+            (started.clip, started.ranks) = (resumed.clip, resumed.ranks);
+            (started.device, started.device_note) = (resumed.device.clone(), resumed.device_note.clone());
             if !resumed.best.is_empty() {
                 started.best.clone_from(&resumed.best);
             }
@@ -356,6 +374,12 @@ impl History {
             self.machine.push(at, &system);
             self.system = Some(system);
         }
+    }
+
+    fn on_ranks(&mut self, ranks: Ranks) {
+        // A sample of the machine is never more than a second old, and its clock never goes back.
+        let step = self.step.as_ref().map_or(0, |step| step.step);
+        self.ranks.push(At { step: step as f64, time: self.clock.sampled }, ranks);
     }
 
     fn at(&self, step: u64) -> At {

@@ -22,6 +22,7 @@ impl History {
         ];
         plain.into_iter().chain(self.scores.values_mut()).for_each(|series| series.rewind(to));
         self.machine.rewind(to);
+        self.ranks.rewind(to);
         self.targets.rewind(to);
         self.count_selected();
         self.mean_loss.rewind(step);

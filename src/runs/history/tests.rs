@@ -2,7 +2,7 @@
 
 use super::log::LINES;
 use super::*;
-use crate::protocol::{Gpu, SelectedTarget, TargetMass};
+use crate::protocol::{Gpu, RankSample, Ranks, SelectedTarget, TargetMass};
 
 /// Bytes of all curves, including spare capacity.
 fn bytes(run: &History) -> usize {
@@ -27,6 +27,10 @@ fn bytes(run: &History) -> usize {
         &machine.utilization,
         &machine.temperature,
         &machine.power,
+        &run.ranks.slowest,
+        &run.ranks.median,
+        &run.ranks.longest_wait,
+        &run.ranks.mean_wait,
     ];
     let targets = run.targets.all.iter().flat_map(|target| [&target.mass, &target.update, &target.reselected]);
     let series = averaged.chain(plain).chain(run.scores.values()).chain(targets);
@@ -60,6 +64,9 @@ fn a_long_run_of_a_large_model_takes_little_memory() {
         }));
         let gpu = Gpu { power: value, temperature: 1.0, process_memory: Some(step), ..Gpu::default() };
         run.apply(Event::System(System { at: value, gpu: Some(gpu), disk_free: Some(1), ..System::default() }));
+        if step % 10 == 0 {
+            run.apply(Event::Ranks(ranks(step, &[1.0; 64])));
+        }
         run.apply(Event::info("x".repeat(200)));
         if step % 10 == 0 {
             let measured = |name: &String| TargetMass { name: name.clone(), mass: value, update: Some(value) };
@@ -74,6 +81,82 @@ fn a_long_run_of_a_large_model_takes_little_memory() {
     }
     assert!(sizes[1] < 32 << 20, "{} bytes", sizes[1]);
     assert!(sizes[1] <= sizes[0] * 11 / 10, "memory grows: {sizes:?}");
+}
+
+/// A sample of ranks that compute for so many seconds of each step, the longest of which they all wait for.
+fn ranks(step: u64, compute: &[f64]) -> Ranks {
+    let slowest = compute.iter().copied().fold(0.0, f64::max);
+    let rank = |compute: &f64| RankSample {
+        step,
+        step_seconds: slowest,
+        wait_seconds: slowest - compute,
+        tokens_per_second: 100.0,
+        ..RankSample::default()
+    };
+    Ranks { at: step as f64, ranks: compute.iter().map(rank).collect() }
+}
+
+fn taken(step: u64) -> Event {
+    let value = step as f64;
+    let (learning_rate, grad_norm, tokens_per_second, elapsed) = (1.0, 1.0, 1.0, value);
+    Event::Step(Step { step, epoch: 0.0, loss: 1.0, learning_rate, grad_norm, tokens_per_second, elapsed, eta: None })
+}
+
+#[test]
+fn ranks_have_curves_and_a_resume_drops_their_samples() {
+    let mut run = History::default();
+    for step in 1..=20 {
+        run.apply(taken(step));
+        run.apply(Event::System(System { at: step as f64, ..System::default() }));
+        run.apply(Event::Ranks(ranks(step, &[0.1, 0.1, 0.2])));
+    }
+    assert_eq!([run.ranks.slowest.last(), run.ranks.median.last()], [Some(0.2), Some(0.1)]);
+    assert_eq!(run.ranks.longest_wait.last(), Some(50.0));
+    assert_eq!((run.ranks.slowest_rank(), run.ranks.stragglers.len()), (Some(2), 1));
+    let resumed = r#"{"event":"resumed","run":"r","step":12,"steps":20,"checkpoint":"c","elapsed":12.0,"device":"cpu",
+        "ranks":2,"version":"0"}"#;
+    run.apply(serde_json::from_str(resumed).unwrap());
+    assert_eq!(run.ranks.slowest.last_at(), Some(At { step: 12.0, time: 12.0 }));
+    assert!(run.ranks.samples.is_empty() && run.ranks.stragglers.is_empty());
+    run.apply(Event::Ranks(ranks(13, &[0.1, 0.2])));
+    assert_eq!((run.ranks.samples.len(), run.ranks.stragglers.len()), (2, 0));
+    // A summary has none.
+    let mut summary = History::summary();
+    summary.apply(Event::Ranks(ranks(13, &[0.1, 0.2])));
+    assert!(summary.ranks.samples.is_empty());
+}
+
+#[test]
+fn a_resume_names_the_devices_that_train_from_then_on() {
+    let mut run = History::default();
+    run.apply(serde_json::from_str(STARTED).unwrap());
+    let resumed = r#"{"event":"resumed","run":"r","step":1,"steps":2,"checkpoint":"c","elapsed":1.0,"device":"cpu",
+        "device_note":"n","ranks":2,"version":"0"}"#;
+    run.apply(serde_json::from_str(resumed).unwrap());
+    let started = run.started.unwrap();
+    assert_eq!((started.devices(None), started.device_note.as_str()), ("2 x cpu".into(), "n"));
+}
+
+const STARTED: &str = r#"{"event":"started","run":"r","preset":"p","model":"m","data":"d","device":"cuda:0","dtype":"bf16",
+    "examples":1,"eval_examples":1,"steps":2,"epochs":1.0,"batch":1,"rate":0.1,"select":"gradient","parameters":1,
+    "best":"accuracy","version":"0"}"#;
+
+/// Where a step takes longer than a second, most samples have none.
+#[test]
+fn the_times_of_a_rank_remain_between_its_steps_but_not_in_a_pause() {
+    let mut run = History::default();
+    let shown = |run: &History| run.ranks.samples.iter().map(|rank| rank.step_seconds).collect::<Vec<_>>();
+    run.apply(Event::Ranks(Ranks { at: 10.0, ..ranks(1, &[3.0, 2.0]) }));
+    let idle = |at: f64| Event::Ranks(Ranks { at, ranks: vec![RankSample { step: 1, ..RankSample::default() }; 2] });
+    for at in [11.0, 14.0, 17.0] {
+        run.apply(idle(at));
+        assert_eq!(shown(&run), [3.0, 3.0], "at {at}");
+    }
+    run.apply(idle(17.5));
+    assert_eq!(shown(&run), [0.0, 0.0]);
+    run.apply(idle(11.0));
+    assert_eq!(shown(&run), [0.0, 0.0], "they do not come back");
+    assert_eq!(run.ranks.slowest.points(), 1, "what is shown again is no new measurement");
 }
 
 #[test]

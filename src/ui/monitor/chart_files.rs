@@ -12,7 +12,7 @@ use crate::ui::widgets::svg;
 
 /// Paths and texts of both files, in the run's folder `charts`; `None` without a folder or for a panel without a chart.
 pub(super) fn files(scene: Scene, panel: Panel) -> Option<Vec<(PathBuf, String)>> {
-    if panel == Panel::Selected {
+    if !panel.is_chart() {
         return None;
     }
     let folder = scene.files?.folder.join("charts");

@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 use super::overview::OverviewLayout;
 use super::panel::Panel;
 use super::view::Tab;
-use super::{Monitor, chart_files, layers, panels, system};
+use super::{Monitor, chart_files, layers, panels, ranks, system};
 use crate::ui::intent::Intent;
 use crate::ui::keymap::Action;
 use crate::ui::theme::{Depth, Look, Theme};
@@ -19,6 +19,9 @@ const PAGE: isize = 10;
 
 impl Monitor {
     pub(super) fn act_on_charts(&mut self, action: Action, body: Rect) {
+        if self.scrolls_ranks(action, body) {
+            return;
+        }
         match action {
             Action::Enter => self.view.full = true,
             Action::Back => self.view.shrink(),
@@ -47,8 +50,39 @@ impl Monitor {
         }
     }
 
+    /// Scrolls the ranks, if they have the focus: in full screen with all keys of a list, else with those that move no
+    /// focus.
+    fn scrolls_ranks(&mut self, action: Action, body: Rect) -> bool {
+        let full = self.view.full;
+        if self.view.tab != Tab::System || self.view.chart(&self.run) != Panel::Ranks {
+            return false;
+        }
+        if !full && matches!(action, Action::Up | Action::Down) {
+            return false;
+        }
+        let area = system::ranks_area(&self.run, body, full);
+        // A table has no cursor and no zoom.
+        let of_charts = matches!(
+            action,
+            Action::Left | Action::Right | Action::PanLeft | Action::PanRight | Action::ZoomIn | Action::ZoomOut
+        );
+        ranks::scroll(&mut self.view, &self.run, action, area) || full && of_charts
+    }
+
+    /// Scrolls the ranks under the mouse by a row. Returns whether there are any.
+    pub(super) fn scrolls_ranks_at(&mut self, at: Position, up: bool, body: Rect) -> bool {
+        let (full, action) = (self.view.full, if up { Action::Up } else { Action::Down });
+        let area = system::ranks_area(&self.run, body, full);
+        let hit =
+            self.view.tab == Tab::System && area.contains(at) && (!full || self.view.chart(&self.run) == Panel::Ranks);
+        hit && ranks::scroll(&mut self.view, &self.run, action, area)
+    }
+
     /// The first click on a chart focuses it, the second opens it in full screen; there a click sets the cursor.
     pub(super) fn click_chart(&mut self, at: Position, body: Rect) {
+        if self.view.full && !self.view.chart(&self.run).is_chart() {
+            return;
+        }
         if self.view.full {
             let area = match self.view.tab {
                 Tab::Layers => layers::full_screen(body)[0],
@@ -91,9 +125,10 @@ impl Monitor {
     }
 
     fn focus_by(&mut self, by: isize, body: Rect) {
-        // Full screen also shows charts that a small overview leaves out.
+        // Full screen also shows charts that a small screen leaves out.
         let panels: Vec<Panel> = match self.view.tab {
             Tab::Overview if self.view.full => Panel::CHARTS.to_vec(),
+            Tab::System if self.view.full => system::panels(&self.run),
             _ => self.panels(body).into_iter().map(|(panel, _)| panel).collect(),
         };
         let focused = self.view.chart(&self.run);
@@ -126,7 +161,7 @@ impl Monitor {
     fn focus(&mut self, panel: Option<Panel>) {
         let Some(panel) = panel else { return };
         match self.view.tab {
-            Tab::System => self.view.machine = panel,
+            Tab::System => self.view.machine = Some(panel),
             Tab::Overview => self.view.focus = panel,
             _ => {}
         }

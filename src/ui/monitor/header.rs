@@ -115,7 +115,8 @@ fn subject(scene: Scene) -> String {
         None => format!("{} % by {}", crate::ui::format::number(started.rate * 100.0), plain(&started.selection())),
     };
     let (model, data) = (plain(&started.model), plain(&started.data));
-    let device = format!("{} {}", started.device, started.dtype);
+    let product = scene.run.system.as_ref().and_then(|system| system.gpu.as_ref()).map(|gpu| gpu.name.as_str());
+    let device = plain(&format!("{} {}", started.devices(product), started.dtype));
     [format!("{model} on {data}"), device, selection].join(separator(scene)) + " "
 }
 

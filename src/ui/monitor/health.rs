@@ -117,7 +117,7 @@ fn level_hue(look: &Look, level: Level) -> Hue {
 /// One cell wide.
 fn sign(look: &Look, check: Check) -> &'static str {
     match (look.ascii, check) {
-        (true, Check::Divergence) => "x",
+        (true, Check::Divergence | Check::RankNotResponding) => "x",
         (true, _) => "!",
         (_, Check::Divergence) => "✖",
         (_, Check::LossSpike) => "▲",
@@ -125,6 +125,8 @@ fn sign(look: &Look, check: Check) -> &'static str {
         (_, Check::Overfitting) => "◆",
         (_, Check::Clipping) => "▬",
         (_, Check::GradientMass) => "▽",
+        (_, Check::RankNotResponding) => "○",
+        (_, Check::Straggler) => "◀",
         (_, Check::GpuWaiting) => "◷",
         (_, Check::Throughput) => "▼",
         (_, Check::DiskFilling) => "▣",

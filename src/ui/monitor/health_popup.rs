@@ -25,7 +25,8 @@ use crate::ui::widgets::popup::{middle, window};
 /// The columns of the list.
 const WIDTH: u16 = 96;
 
-const NONE: &str = "No check has found anything: loss, evaluations, clipping, gradient mass, GPU, throughput and disk.";
+const NONE: &str =
+    "No check has found anything: loss, evaluations, clipping, gradient mass, ranks, GPU, throughput and disk.";
 
 impl Monitor {
     /// Handles an input while the verdicts are listed.
@@ -85,6 +86,7 @@ fn show(view: &mut View, run: &History, verdict: &Verdict) {
         Check::Clipping => Panel::GradNorm,
         Check::GradientMass => Panel::Mass,
         Check::Throughput => Panel::Throughput,
+        Check::RankNotResponding | Check::Straggler => Panel::Ranks,
         Check::GpuWaiting => Panel::Utilization,
         Check::DiskFilling => Panel::Disk,
     };
@@ -95,9 +97,9 @@ fn show(view: &mut View, run: &History, verdict: &Verdict) {
         return;
     }
     match chart {
-        Panel::Utilization | Panel::Disk => {
+        Panel::Utilization | Panel::Disk | Panel::Ranks => {
             view.open_tab(Tab::System);
-            view.machine = chart;
+            (view.machine, view.ranks) = (Some(chart), 0);
         }
         chart => {
             view.open_tab(Tab::Overview);
@@ -115,6 +117,7 @@ pub(super) fn draw(frame: &mut Frame, body: Rect, scene: Scene, cursor: usize) {
     let cursor = cursor.min(verdicts.len().saturating_sub(1));
     let note = match verdicts.get(cursor) {
         Some(verdict) if verdict.target.is_some() => "enter see it by layer  esc close",
+        Some(Verdict { check: Check::RankNotResponding | Check::Straggler, .. }) => "enter show the ranks  esc close",
         Some(_) => "enter show the chart  esc close",
         None => "esc close",
     };

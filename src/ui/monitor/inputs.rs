@@ -99,10 +99,14 @@ impl Monitor {
 
     /// The wheel zooms a full-screen chart, focuses the chart under the pointer, and scrolls what scrolls.
     pub(super) fn scroll(&mut self, at: Position, area: Rect, up: bool) -> Option<Intent> {
+        let body = self.parts(area)[2];
+        if self.scrolls_ranks_at(at, up, body) {
+            return None;
+        }
         match self.view.tab {
             _ if self.view.full => self.act(if up { Action::ZoomIn } else { Action::ZoomOut }, area),
             Tab::Overview | Tab::System => {
-                self.focus_at(at, self.parts(area)[2]);
+                self.focus_at(at, body);
                 None
             }
             _ => self.act(if up { Action::Up } else { Action::Down }, area),

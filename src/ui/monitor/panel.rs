@@ -17,6 +17,9 @@ pub enum Panel {
     LearningRate,
     GradNorm,
     // Of the System tab.
+    Ranks,
+    RankWait,
+    RankCompute,
     GpuMemory,
     Utilization,
     Power,
@@ -41,6 +44,11 @@ impl Panel {
         Panel::GradNorm,
     ];
 
+    /// Whether it has a chart, with axes and a cursor.
+    pub(super) fn is_chart(self) -> bool {
+        !matches!(self, Panel::Selected | Panel::Ranks)
+    }
+
     /// The curve that the cursor follows.
     pub(super) fn main(self, run: &History) -> Option<&Series> {
         let machine = &run.machine;
@@ -57,6 +65,8 @@ impl Panel {
             Panel::Throughput => Some(&run.throughput.raw),
             Panel::LearningRate => Some(&run.learning_rate),
             Panel::GradNorm => Some(&run.grad_norm.raw),
+            Panel::Ranks | Panel::RankWait => Some(&run.ranks.longest_wait),
+            Panel::RankCompute => Some(&run.ranks.slowest),
             Panel::GpuMemory => Some(&machine.gpu_memory),
             Panel::Utilization => Some(&machine.utilization),
             Panel::Power => Some(&machine.power),

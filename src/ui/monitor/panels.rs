@@ -8,7 +8,7 @@ use super::content::{ChartContent, state_name};
 use super::panel::Panel;
 use super::scene::Scene;
 use super::view::Tab;
-use super::{overlay_view, selection};
+use super::{overlay_view, ranks, selection};
 use crate::ui::comparison::by_digits;
 use crate::ui::format::{Unit, bytes, duration, number, score, width};
 use crate::ui::widgets::chart::{BestPoint, Chart, Mark, Shape};
@@ -17,8 +17,10 @@ use crate::ui::widgets::sides::sides;
 
 /// Draws a panel among others.
 pub(super) fn draw(frame: &mut Frame, area: Rect, scene: Scene, which: Panel) {
-    if which == Panel::Selected {
-        return selection::draw(frame, area, scene);
+    match which {
+        Panel::Selected => return selection::draw(frame, area, scene),
+        Panel::Ranks => return ranks::draw(frame, area, scene),
+        _ => {}
     }
     let mut content = ChartContent::new(scene, which);
     let title = content.take_title();
@@ -42,8 +44,10 @@ pub(super) fn name_axis(frame: &mut Frame, area: Rect, scene: Scene) {
 
 /// Draws a panel in full screen: the chart with its legend, and the values at the cursor.
 pub(super) fn draw_full(frame: &mut Frame, area: Rect, scene: Scene, which: Panel) {
-    if which == Panel::Selected {
-        return selection::draw(frame, area, scene);
+    match which {
+        Panel::Selected => return selection::draw(frame, area, scene),
+        Panel::Ranks => return draw_ranks(frame, area, scene),
+        _ => {}
     }
     let mut content = ChartContent::new(scene, which);
     let title = content.take_title();
@@ -60,6 +64,21 @@ pub(super) fn draw_full(frame: &mut Frame, area: Rect, scene: Scene, which: Pane
     chart.cursor = scene.view.cursor;
     chart.marks = marks(scene);
     chart.draw(plot, frame.buffer_mut());
+}
+
+/// Draws the ranks in full screen, with the charts of its ranks where these leave room.
+fn draw_ranks(frame: &mut Frame, area: Rect, scene: Scene) {
+    const LOWEST: u16 = 10;
+    let height = ranks::height(scene.run);
+    if area.height.saturating_sub(height) < LOWEST {
+        return ranks::draw(frame, area, scene);
+    }
+    let [table, beneath] = Layout::vertical([Constraint::Length(height), Constraint::Fill(1)]).areas(area);
+    ranks::draw(frame, table, scene);
+    let charts: [Rect; 2] = Layout::horizontal([Constraint::Fill(1); 2]).areas(beneath);
+    for (chart, area) in [Panel::RankWait, Panel::RankCompute].into_iter().zip(charts) {
+        draw(frame, area, scene, chart);
+    }
 }
 
 /// The x of a screen column in a full-screen panel.

@@ -38,6 +38,9 @@ impl Monitor {
         let map = tab == Tab::Layers && self.run.selected.as_ref().is_none_or(|selected| selected.total > 0);
         // Charts among others; in full screen keys act on one.
         let many = charts && !view.full;
+        let focused = view.chart(&self.run);
+        // A table is scrolled, and has neither axes nor a cursor.
+        let table = charts && focused == Panel::Ranks;
         let matrix = tab == Tab::Samples && !self.run.writes() && Matrix::of(&self.run).is_some();
         match action {
             Action::PauseOrResume => self.at_work() || self.pace.is_some(),
@@ -50,13 +53,13 @@ impl Monitor {
                 let other = Tab::ALL.get(number).is_some_and(|(other, _)| *other != tab);
                 other || view.full || view.cursor.is_some()
             }
-            Action::ZoomIn | Action::ZoomOut => view.full,
-            Action::PanLeft | Action::PanRight if view.full => view.window.is_some(),
+            Action::ZoomIn | Action::ZoomOut => view.full && !table,
+            Action::PanLeft | Action::PanRight if view.full => view.window.is_some() && !table,
             Action::PanLeft | Action::PanRight => charts || map,
-            Action::LogAxis => charts || map,
+            Action::LogAxis => (charts || map) && !table,
             Action::Smoothing => tab == Tab::Overview,
             Action::Axis => tab == Tab::Overview || map,
-            Action::WriteChart => (charts || map) && self.files.is_some() && view.chart(&self.run) != Panel::Selected,
+            Action::WriteChart => (charts || map) && self.files.is_some() && focused.is_chart(),
             Action::Metric => map && !view.full,
             Action::Level | Action::Filter => tab == Tab::Log,
             Action::Enter if matrix => view.confusion.focused,
@@ -66,8 +69,8 @@ impl Monitor {
             Action::FocusNext | Action::FocusPrevious => charts || matrix || map && !view.full,
             Action::Overlay => self.has_overlays(),
             Action::Left | Action::Right if tab == Tab::Samples => matrix && view.confusion.focused,
-            Action::Left | Action::Right => tab != Tab::Preset,
-            Action::PageUp | Action::PageDown | Action::First | Action::Last => !many,
+            Action::Left | Action::Right => tab != Tab::Preset && !(table && view.full),
+            Action::PageUp | Action::PageDown | Action::First | Action::Last => !many || table,
             _ => true,
         }
     }
@@ -107,6 +110,9 @@ impl Monitor {
         // At the end of the list of what esc does comes leaving a replay.
         let leave = back(if self.view.cursor.is_some() { "latest" } else { "runs" });
         match self.view.tab {
+            Tab::System if self.view.full && self.view.chart(&self.run) == Panel::Ranks => {
+                vec![(Action::Down, "scroll"), back("back")]
+            }
             _ if self.view.full => vec![(Action::ZoomIn, "zoom"), (Action::Right, "cursor"), back("back")],
             Tab::Overview | Tab::System => vec![(Action::Enter, "full screen"), leave, (Action::PanLeft, "cursor")],
             Tab::Layers => vec![

@@ -188,7 +188,7 @@ fn facts(scene: Scene, started: &Started) -> Vec<Line<'static>> {
         },
         ("parameters", grouped(started.parameters)),
         ("best metric", plain(&started.best)),
-        ("device", format!("{} {}", plain(&started.device), plain(&started.dtype))),
+        ("device", format!("{} {}", plain(&started.devices(None)), plain(&started.dtype))),
         ("finesift", plain(&started.version)),
     ];
     let line = |(name, value)| {

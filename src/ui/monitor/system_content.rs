@@ -15,13 +15,32 @@ pub(super) fn content(scene: Scene<'_>, panel: Panel) -> ChartContent<'_> {
     let (machine, theme) = (&scene.run.machine, &scene.look.theme);
     let gpu = scene.run.system.as_ref().and_then(|system| system.gpu.as_ref());
     let of = |total: Option<u64>| total.map(|total| format!("of {}", bytes(total as f64))).unwrap_or_default();
+    let ranks = &scene.run.ranks;
     let content = match panel {
+        Panel::RankWait => {
+            let mean = NamedSeries { name: "mean", series: &ranks.mean_wait, hue: theme.raw };
+            let longest = NamedSeries { name: "longest", series: &ranks.longest_wait, hue: theme.throughput };
+            ChartContent {
+                include: &[0.0, 50.0],
+                note: "of each step".into(),
+                ..pair(scene, "Wait", Unit::Percent, mean, longest)
+            }
+        }
+        Panel::RankCompute => {
+            let median = NamedSeries { name: "median", series: &ranks.median, hue: theme.raw };
+            let slowest = NamedSeries { name: "slowest", series: &ranks.slowest, hue: theme.learning_rate };
+            ChartContent {
+                include: &[0.0],
+                note: "s per step".into(),
+                ..pair(scene, "Compute", Unit::Number, median, slowest)
+            }
+        }
         Panel::GpuMemory => {
             let device = NamedSeries { name: "used", series: &machine.gpu_memory, hue: theme.raw };
             let process = NamedSeries { name: "process", series: &machine.gpu_process, hue: theme.memory };
             ChartContent {
                 note: of(gpu.map(|gpu| gpu.memory_total)),
-                ..whole_and_process(scene, "GPU memory", Unit::Bytes, device, process)
+                ..pair(scene, "GPU memory", Unit::Bytes, device, process)
             }
         }
         Panel::Utilization => ChartContent {
@@ -46,7 +65,7 @@ pub(super) fn content(scene: Scene<'_>, panel: Panel) -> ChartContent<'_> {
             ChartContent {
                 include: &[0.0],
                 note: "process: 100 % = one core".into(),
-                ..whole_and_process(scene, "CPU", Unit::Percent, all, process)
+                ..pair(scene, "CPU", Unit::Percent, all, process)
             }
         }
         Panel::Disk => ChartContent {
@@ -58,7 +77,7 @@ pub(super) fn content(scene: Scene<'_>, panel: Panel) -> ChartContent<'_> {
             let process = NamedSeries { name: "process", series: &machine.rss, hue: theme.memory };
             ChartContent {
                 note: of(scene.run.system.as_ref().map(|system| system.memory_total)),
-                ..whole_and_process(scene, "Memory", Unit::Bytes, all, process)
+                ..pair(scene, "Memory", Unit::Bytes, all, process)
             }
         }
     };
@@ -72,22 +91,23 @@ struct NamedSeries<'a> {
     hue: Hue,
 }
 
-/// A chart of the whole machine's or device's use, and of this process's part.
-fn whole_and_process<'a>(
+/// A chart of two curves: of the whole machine's or device's use and this process's part, or of all ranks and one of
+/// them. The second lies on top.
+fn pair<'a>(
     scene: Scene<'a>,
     name: &'a str,
     unit: Unit,
-    whole: NamedSeries<'a>,
-    process: NamedSeries<'a>,
+    below: NamedSeries<'a>,
+    above: NamedSeries<'a>,
 ) -> ChartContent<'a> {
     let theme = &scene.look.theme;
-    let latest = [&process, &whole].into_iter().filter_map(|NamedSeries { name, series, hue }| {
+    let latest = [&above, &below].into_iter().filter_map(|NamedSeries { name, series, hue }| {
         Some(Span::styled(format!("{name} {}", unit.text(scene.value(series)?)), theme.bold(*hue)))
     });
     let curve = |&NamedSeries { name, series, hue }: &NamedSeries<'a>| Curve::line(name, series, theme.style(hue));
     ChartContent {
         latest: latest.collect(),
-        curves: vec![curve(&whole), curve(&process)],
-        ..single(scene, name, unit, process.series, process.hue)
+        curves: vec![curve(&below), curve(&above)],
+        ..single(scene, name, unit, above.series, above.hue)
     }
 }

@@ -13,8 +13,8 @@ pub struct View {
     pub tab: Tab,
     /// The focused chart of the overview.
     pub(super) focus: Panel,
-    /// The focused chart of the System tab.
-    pub(super) machine: Panel,
+    /// The focused panel of the System tab, once one was chosen.
+    pub(super) machine: Option<Panel>,
     /// Whether the focused chart fills the screen.
     pub full: bool,
     pub(super) smoothing: Smoothing,
@@ -31,6 +31,8 @@ pub struct View {
     pub(super) example: usize,
     pub(super) confusion: ConfusionView,
     pub(super) lines: LogView,
+    /// The first visible row of the ranks.
+    pub(super) ranks: usize,
     /// The first visible line of the preset.
     pub(super) preset: usize,
 }
@@ -62,7 +64,7 @@ impl Default for View {
         View {
             tab: Tab::Overview,
             focus: Panel::Loss,
-            machine: Panel::Rss,
+            machine: None,
             full: false,
             smoothing: Smoothing::Light,
             log: Vec::new(),
@@ -73,6 +75,7 @@ impl Default for View {
             example: 0,
             confusion: ConfusionView::default(),
             lines: LogView::default(),
+            ranks: 0,
             preset: 0,
         }
     }
@@ -82,7 +85,7 @@ impl View {
     /// The chart that keys act on.
     pub(super) fn chart(&self, run: &History) -> Panel {
         match self.tab {
-            Tab::System => self.machine,
+            Tab::System => self.machine.unwrap_or(if run.rank_count() > 1 { Panel::Ranks } else { Panel::Rss }),
             Tab::Layers => self.layers.target(run).map_or(Panel::Mass, Panel::TargetMass),
             _ => self.focus,
         }

@@ -1,5 +1,6 @@
 //! Made-up runs and what the checks say of them: healthy ones, pauses, evaluations, a resume, the end.
 
+mod ranks;
 mod table;
 
 use std::path::Path;
