@@ -37,6 +37,9 @@ SECONDS, FEWEST, MOST = 8, 8, 120
 CASES = {"SIFT, 0.8 %": ("sift", sift_slots(models()["MiniLM"], 0.008)), "full fine-tuning": ("full", full_slots(models()["MiniLM"]))}
 
 
+# The load average from which other programs disturb: they take another share of a processor from four ranks than from two.
+BUSY = 0.5
+
 # Of runs, for their names.
 NUMBERS = itertools.count()
 
@@ -51,6 +54,9 @@ class Run(NamedTuple):
 def run(program, path=None):
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     print(f"{processors} processors; MiniLM, {BATCH} x {TOKENS} tokens, fp32, one thread per rank, medians", flush=True)
+    busy = os.getloadavg()[0]
+    if busy > BUSY:
+        print(f"the load average is {busy:.1f}: other programs run, and the times below say little", flush=True)
     networks = {ranks: loopback(ranks) for ranks in (2, 4)}
     for ranks, network in networks.items():
         link = network.inner
