@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::place;
 
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "README.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -17,6 +17,7 @@ const PAGES: [&str; 10] = [
     "docs/guide.md",
     "docs/performance.md",
     "docs/reference.md",
+    "docs/scaling.md",
     "docs/troubleshooting.md",
 ];
 
@@ -124,6 +125,16 @@ fn links_lead_to_files_and_headings() {
                 assert!(anchors.iter().any(|anchor| anchor == heading), "{name}: no heading for the link {target}");
             }
         }
+    }
+}
+
+#[test]
+fn the_tables_of_scaling_are_those_that_are_computed() {
+    for arguments in [&["selftest"][..], &["--check", "docs/scaling.md"]] {
+        let mut script = Command::new("python3");
+        let output = script.arg("benches/scaling.py").args(arguments).current_dir(root()).output().unwrap();
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        assert!(output.status.success(), "benches/scaling.py {}: {said}", arguments.join(" "));
     }
 }
 
