@@ -49,6 +49,7 @@ interop: setup ## check exports and data against transformers, PEFT, pandas, pya
 	target/interop/bin/python tests/interop/chat.py --check
 	target/interop/bin/python tests/interop/methods.py --check
 	target/interop/bin/python tests/interop/methods.py target/debug/finesift
+	target/interop/bin/python tests/interop/torchrun.py target/debug/finesift
 	target/interop/bin/python tests/interop/check.py target/debug/finesift
 
 bench: setup ## run the benchmarks

@@ -44,7 +44,7 @@ impl OpenedForAnalysis {
             head: Head { outputs: data.labels, rows: data.head },
             dtype: preset.model.dtype.into(),
             device,
-            offload: false,
+            offload: None,
             seed: preset.train.seed,
         };
         let (network, _) = Network::open(&model.folder, &options, &|progress| reporter.progress(progress))?;

@@ -16,7 +16,7 @@ use crate::data::{
 use crate::estimate::{RunShape, SmallerBatch, StepShape};
 use crate::hub::Hub;
 use crate::inputs;
-use crate::model::{Head, Layout, LoadOptions, LoraConfig, ModelConfig, Network, stored_outputs};
+use crate::model::{Head, Layout, LoadOptions, LoraConfig, ModelConfig, Network, OffDevice, stored_outputs};
 use crate::protocol::HeadRows;
 use crate::sift::Rules;
 use crate::sift::select::Structure;
@@ -108,7 +108,7 @@ impl Setup {
             head: Head { outputs: self.labels, rows },
             dtype: spec.dtype,
             device,
-            offload: spec.offload,
+            offload: spec.offload.then_some(OffDevice::Host),
             seed: spec.seed,
         };
         match &self.folder {

@@ -96,7 +96,7 @@ impl ChatModel {
         };
         encoder.check_vocab_size(config.vocab_size)?;
         let options =
-            LoadOptions { head: Head::as_stored(0), dtype: self.dtype.into(), device, offload: false, seed: 0 };
+            LoadOptions { head: Head::as_stored(0), dtype: self.dtype.into(), device, offload: None, seed: 0 };
         let (network, _) = Network::open(&folder, &options, progress)?;
         let mut loaded = LoadedChatModel { network, encoder, delta: None, step: None, warnings: Vec::new() };
         if let Some(run) = &self.run {

@@ -324,7 +324,7 @@ impl Backend for LocalBackend {
     fn estimate(&self, preset: &Preset) -> Result<Estimate> {
         let hub = crate::hub::Hub::from_env();
         let roots = crate::estimate::Roots { hub: &hub, cache: &self.cache, runs: &self.runs };
-        crate::estimate::estimate(preset, crate::estimate::Destination::Here(self.device), &roots)
+        crate::estimate::estimate(preset, crate::estimate::Destination::Here(self.device), 1, &roots)
     }
 
     #[cfg(feature = "torch")]

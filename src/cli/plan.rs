@@ -22,6 +22,7 @@ use crate::quantity::{bytes, grouped};
 #[command(after_help = "Examples:
   finesift plan demo
   finesift plan alpaca/llama-7b --device-memory 24G
+  finesift plan alpaca/llama-7b --gpus 8 --device-memory 24G
   finesift plan glue/mrpc --set train.batch=64 --json")]
 pub(super) struct Plan {
     /// Name of a preset, or path of a .toml file
@@ -32,6 +33,12 @@ pub(super) struct Plan {
     /// Estimate for a GPU (with --device cpu, a machine) of this memory, such as 24G
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     device_memory: Option<u64>,
+    /// Estimate for each of this many processes, which share every batch
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=65536))]
+    ranks: Option<u64>,
+    /// The same with a GPU for each
+    #[arg(long, value_name = "N", conflicts_with = "ranks", value_parser = clap::value_parser!(u64).range(1..=65536))]
+    gpus: Option<u64>,
     /// Print the estimate as a line of JSON
     #[arg(long)]
     json: bool,
@@ -49,18 +56,32 @@ impl Plan {
     pub(super) fn report(&self) -> Result<String> {
         let preset = Preset::load(&self.preset, &self.set, &cache_folder())?;
         let choice: DeviceChoice = self.device.device.parse()?;
-        let destination = match self.device_memory {
-            Some(memory) => Destination::Elsewhere { memory, gpu: choice != DeviceChoice::Cpu },
-            None => Destination::Here(choice),
+        let destination = match (self.device_memory, self.gpus) {
+            (_, Some(_)) if choice == DeviceChoice::Cpu => {
+                bail!(Usage("--gpus and --device cpu: remove one of them".to_owned()))
+            }
+            (Some(memory), _) => Destination::Elsewhere { memory, gpu: choice != DeviceChoice::Cpu },
+            (None, Some(gpus)) if !choice.resolve()?.device.is_cuda() => {
+                bail!(Usage(format!(
+                    "--gpus {gpus}: no GPU is available here; say how much memory each has: --device-memory 24G"
+                )))
+            }
+            (None, _) => Destination::Here(choice),
         };
+        let ranks = self.ranks.or(self.gpus).unwrap_or(1);
+        if ranks > 1 && preset.train.auto_batch {
+            bail!(Usage(
+                "train.batch: \"auto\" chooses for one process; with ranks, set the number of examples".to_owned()
+            ));
+        }
         let (hub, cache, runs) = (Hub::from_env(), cache_folder(), self.runs.folder()?);
-        let estimate = estimate(&preset, destination, &Roots { hub: &hub, cache: &cache, runs: &runs })?;
+        let estimate = estimate(&preset, destination, ranks, &Roots { hub: &hub, cache: &cache, runs: &runs })?;
         let Some(model) = &estimate.model else { bail!(Usage(estimate.missing.join("; "))) };
-        Ok(if self.json { as_json(&estimate, model) } else { as_table(&preset, &estimate, model) })
+        Ok(if self.json { as_json(&estimate, model, ranks) } else { as_table(&preset, &estimate, model, ranks) })
     }
 }
 
-fn as_table(preset: &Preset, estimate: &Estimate, model: &ModelEstimate) -> String {
+fn as_table(preset: &Preset, estimate: &Estimate, model: &ModelEstimate, ranks: u64) -> String {
     let mut text = String::new();
     // The estimate is that of the batch that is chosen.
     let batch = match &estimate.batch {
@@ -96,6 +117,9 @@ fn as_table(preset: &Preset, estimate: &Estimate, model: &ModelEstimate) -> Stri
         batch,
         preset.model.dtype.name(),
     );
+    if ranks > 1 {
+        let _ = writeln!(text, "each of {ranks} ranks, which share every micro-batch:");
+    }
     let mut row = |name: &str, cell: &dyn Fn(&MemoryFit) -> String| {
         let cells = model.fits.iter().map(|fit| format!(" {:>16}", cell(fit)));
         let _ = writeln!(text, "{name:<16}{}", cells.collect::<String>());
@@ -124,10 +148,11 @@ fn as_table(preset: &Preset, estimate: &Estimate, model: &ModelEstimate) -> Stri
 
 /// What the memory of a column is with.
 fn choice(fit: &MemoryFit) -> &'static str {
-    match (fit.checkpointing, fit.offload) {
-        (_, true) => "offload",
-        (true, false) => "checkpointing",
-        (false, false) => "default",
+    match (fit.checkpointing, fit.offload, fit.shard) {
+        (_, true, _) => "offload",
+        (_, _, true) => "shard",
+        (true, ..) => "checkpointing",
+        (false, ..) => "default",
     }
 }
 
@@ -150,6 +175,7 @@ fn verdict(preset: &Preset, device: &DeviceMemory, model: &ModelEstimate) -> Str
         return format!("{memory}; it fits");
     }
     match model.fits.iter().find(|fit| fit.bytes() <= device.free) {
+        Some(MemoryFit { shard: true, .. }) => format!("{memory}; it fits with train.shard=true"),
         Some(MemoryFit { offload: true, .. }) => format!("{memory}; it fits with train.offload=weights"),
         Some(MemoryFit { checkpointing: true, .. }) => {
             format!("{memory}; it fits with train.gradient_checkpointing=true")
@@ -166,14 +192,15 @@ fn verdict(preset: &Preset, device: &DeviceMemory, model: &ModelEstimate) -> Str
     }
 }
 
-fn as_json(estimate: &Estimate, model: &ModelEstimate) -> String {
+fn as_json(estimate: &Estimate, model: &ModelEstimate, ranks: u64) -> String {
     let fit = |fit: &MemoryFit| {
         let parts: Map<String, Value> =
             fit.memory.iter().map(|part| (part.name.replace(' ', "_"), part.bytes.into())).collect();
-        let (checkpointing, offload) = (fit.checkpointing, fit.offload);
+        let MemoryFit { checkpointing, offload, shard, .. } = *fit;
         json!({
             "checkpointing": checkpointing,
             "offload": offload,
+            "shard": shard,
             "bytes": fit.bytes(),
             "parts": parts,
             "largest_batch": fit.largest,
@@ -189,6 +216,7 @@ fn as_json(estimate: &Estimate, model: &ModelEstimate) -> String {
     });
     json!({
         "missing": estimate.missing,
+        "ranks": ranks,
         "parameters": model.parameters,
         "selected": model.selected,
         "dense": model.dense,

@@ -94,13 +94,22 @@ impl ProcessGroup {
     /// libtorch's message.
     pub fn all_gather(&self, tensor: &Tensor) -> Result<(Vec<Tensor>, Pending), DistributedError> {
         let gathered: Vec<Tensor> = (0..self.size).map(|_| tensor.empty_like()).collect();
+        let pending = self.all_gather_into(&gathered, tensor)?;
+        Ok((gathered, pending))
+    }
+
+    /// Puts the tensors of all ranks, which have the same shape, into these, one for each rank, once the operation is done.
+    ///
+    /// # Errors
+    /// libtorch's message.
+    pub fn all_gather_into(&self, gathered: &[Tensor], tensor: &Tensor) -> Result<Pending, DistributedError> {
+        debug_assert_eq!(gathered.len(), self.size);
         let pointers: Vec<*const c_void> = gathered.iter().map(|tensor| tensor.as_ptr().cast()).collect();
         // SAFETY: as above; the list has a pointer for each rank.
-        let pending = pending(|pending, error, capacity| unsafe {
+        pending(|pending, error, capacity| unsafe {
             let tensor = tensor.as_ptr().cast();
             finesift_all_gather(self.group, tensor, pointers.as_ptr(), pointers.len(), pending, error, capacity)
-        })?;
-        Ok((gathered, pending))
+        })
     }
 }
 

@@ -6,11 +6,13 @@
 //! rendezvous how ranks find each other
 //! store      where they do
 //! group      collective operations: sums, broadcasts
+//! gather     tensors whose rows are spread over the ranks
 //! meter      what a rank has done so far
 //! world      what a run needs of both, alone or with others
 //! share      the rows of a batch that are a rank's
 //! ```
 
+mod gather;
 mod group;
 mod hosts;
 mod launcher;
@@ -25,6 +27,7 @@ mod world;
 use std::error::Error;
 use std::fmt::{self, Display, Formatter};
 
+pub use gather::Gathers;
 pub use launcher::{Launcher, Placement};
 pub use meter::{Exchanged, StepBegin, Steps};
 pub use rendezvous::{Ranks, Rendezvous};

@@ -178,6 +178,21 @@ impl World {
         Ok(gathered.iter().zip(lengths).map(|(bytes, length)| vector(&bytes.narrow(0, 0, length as i64))).collect())
     }
 
+    /// Starts to bring what each rank has into these tensors, one for each rank. `None` in a world of one, where they are the same.
+    pub(super) fn start_all_gather(&self, whole: &[Tensor], own: &Tensor) -> Result<Option<Pending>, DistributedError> {
+        let Some(peers) = &self.peers else {
+            no_grad(|| whole[0].shallow_clone().copy_(own));
+            return Ok(None);
+        };
+        peers.meter.count_bytes(size_in_bytes(own));
+        peers.group.all_gather_into(whole, own).map(Some).map_err(|error| self.explained(error))
+    }
+
+    /// Waits for an operation.
+    pub(super) fn wait_for(&self, pending: Pending) -> Result<(), DistributedError> {
+        self.wait(Ok(pending))
+    }
+
     /// Checks that something is the same on all ranks.
     ///
     /// # Errors

@@ -40,11 +40,11 @@ pub enum Destination {
     },
 }
 
-/// Estimates components, steps, time and memory of a run.
+/// Estimates components, steps, time and memory of a run of so many ranks; memory is that of each of them.
 ///
 /// # Errors
 /// Those of [`inputs::open`], which a run has too before it loads the weights; a device that does not exist.
-pub fn estimate(preset: &Preset, destination: Destination, roots: &Roots) -> Result<Estimate> {
+pub fn estimate(preset: &Preset, destination: Destination, ranks: u64, roots: &Roots) -> Result<Estimate> {
     let (device, here, gpu) = match destination {
         Destination::Here(choice) => {
             let device = choice.resolve()?.device;
@@ -58,7 +58,7 @@ pub fn estimate(preset: &Preset, destination: Destination, roots: &Roots) -> Res
     let access = Access { hub: roots.hub, cache: roots.cache, downloads: Downloads::Never };
     let OpenedPreset { model, data, missing } = inputs::open(preset, &access, &|_| {})?;
     let shape = model.as_ref().map(|model| RunShape::of(preset, &model.config, data_shape(preset, data.as_ref()), gpu));
-    let shape = shape.transpose()?;
+    let shape = shape.transpose()?.map(|shape| shape.with_step(StepShape { ranks, ..shape.step }));
     let batch = preset.train.auto_batch.then(|| auto_batch(shape.as_ref(), device.as_ref()));
     // The rest is about the run with that batch.
     let chosen = match &batch {
@@ -101,18 +101,22 @@ fn data_shape(preset: &Preset, data: Option<&OpenedData>) -> DataShape {
 }
 
 fn model_estimate(shape: &RunShape, free: Option<u64>) -> ModelEstimate {
-    let fit = |(checkpointing, offload)| {
-        let shape = shape.with_step(StepShape { checkpointing, offload, ..shape.step });
+    let fit = |(checkpointing, offload, shard)| {
+        let shape = shape.with_step(StepShape { checkpointing, offload, shard, ..shape.step });
         MemoryFit {
             checkpointing,
             offload,
+            shard,
             memory: shape.estimate().memory,
             largest: free.map(|free| memory::largest_batch(shape.network(), &shape.rules, shape.step, free)),
         }
     };
-    let mut choices = vec![(false, false), (true, false)];
+    let mut choices = vec![(false, false, false), (true, false, false)];
     if shape.step.gpu {
-        choices.push((true, true));
+        choices.push((true, true, false));
+    }
+    if shape.step.ranks > 1 {
+        choices.push((true, false, true));
     }
     let fits = choices.into_iter().map(fit).collect();
     let count = |spec: &ParameterSpec| ParameterCount {

@@ -68,7 +68,7 @@ pub struct ModelEstimate {
     pub memory: Vec<MemoryPart>,
     /// Bytes of host memory for weights that are off the GPU.
     pub offloaded: u64,
-    /// Without and with gradient checkpointing; on a GPU also with weights off it.
+    /// Without and with gradient checkpointing; on a GPU also with weights off it, and of several ranks with weights spread over them.
     pub fits: Vec<MemoryFit>,
     /// The parameters of the network, in its order.
     pub layout: Vec<ParameterCount>,
@@ -83,11 +83,13 @@ pub struct ParameterCount {
     pub linear: bool,
 }
 
-/// Memory with or without gradient checkpointing and weights off the GPU, and the largest batch that fits the device.
+/// Memory with or without gradient checkpointing, weights off the GPU or spread over ranks, and the largest batch that fits the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryFit {
     pub checkpointing: bool,
     pub offload: bool,
+    /// Whether each rank keeps a part of the weights of blocks.
+    pub shard: bool,
     /// Memory by purpose, with the preset's micro-batch.
     pub memory: Vec<MemoryPart>,
     /// Rows of the largest micro-batch: `None` if the device is unknown, 0 if one row does not fit.

@@ -102,6 +102,7 @@ impl Evaluator {
         mut proceed: impl FnMut(u64) -> bool,
     ) -> Result<Option<Scores>> {
         let (mut scores, mut loss, mut predictions) = (BTreeMap::new(), None, Vec::new());
+        let spread = network.offload.as_ref().is_some_and(|offload| offload.is_spread());
         let mut done = 0;
         for split in &self.splits {
             // Sorted by length, which saves padding. The longest come first, so that memory runs out at once if at all.
@@ -111,8 +112,14 @@ impl Evaluator {
             let batches: Vec<&[usize]> = order.chunks(self.batch).collect();
             let mut own = Vec::new();
             for round in batches.chunks(world.size()) {
-                if let Some(rows) = round.get(world.rank()) {
-                    own.push(self.evaluate(split, rows, network, loss.is_none())?);
+                match round.get(world.rank()) {
+                    Some(rows) => own.push(self.evaluate(split, rows, network, loss.is_none())?),
+                    // Ranks among which weights are spread compute all blocks together.
+                    None if spread => drop(self.evaluate(split, round[0], network, false)?),
+                    None => {}
+                }
+                if let Some(offload) = &network.offload {
+                    offload.outcome()?;
                 }
                 done += round.len() as u64;
                 let goes_on = [u8::from(!world.is_first() || proceed(done))];

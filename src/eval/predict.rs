@@ -103,7 +103,7 @@ impl Predictor {
         let longest = ModelConfig::Encoder(classifier(folder)?).max_tokens() as usize;
         let tokenizer = TextTokenizer::open(folder, options.max_length.min(longest))?;
         let PredictorOptions { device, dtype, .. } = options;
-        let load = LoadOptions { head, dtype, device, offload: false, seed: 0 };
+        let load = LoadOptions { head, dtype, device, offload: None, seed: 0 };
         let (network, report) = Network::open(folder, &load, progress)?;
         Ok((Predictor { network, tokenizer, labels }, report.newly_initialized))
     }

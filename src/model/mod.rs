@@ -51,7 +51,7 @@ pub use lora::LoraConfig;
 pub use memory::{BlockActivations, TrainingStep};
 pub use network::Network;
 pub use objective::{LossGradients, LossTargets, Objective};
-pub use offload::{Offload, OffloadBytes, Overlay};
+pub use offload::{OffDevice, Offload, OffloadBytes, Overlay, OwnRows, is_offloaded};
 pub use parameters::Parameters;
 pub use segments::{Inputs, Segments};
 pub use tape::{ForwardPass, LinearRecord, LinearSlots, RecordedLayer, Tape};

@@ -15,7 +15,7 @@ use super::families::Layers;
 use super::layout::{Layout, NetworkShape};
 use super::lora::{self, LoraConfig};
 use super::objective::{LossTargets, Objective};
-use super::offload::Offload;
+use super::offload::{Offload, OwnRows};
 use super::parameters::Parameters;
 use super::segments::{Inputs, Segments};
 use super::tape::ForwardPass;
@@ -51,8 +51,8 @@ impl Network {
     pub(super) fn from_parameters(config: ModelConfig, labels: i64, parameters: Parameters) -> Result<Network> {
         let mut layers = Layers::build(&config, labels, &Builder::new(&parameters, None));
         let mut offload = None;
-        if parameters.are_offloaded() {
-            let of_blocks = Arc::new(Offload::new(&parameters, layers.blocks())?);
+        if let Some(off) = &parameters.placement().offload {
+            let of_blocks = Arc::new(Offload::new(&parameters, layers.blocks(), off)?);
             layers.offload(&of_blocks);
             offload = Some(of_blocks);
         }
@@ -68,11 +68,9 @@ impl Network {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         // A stream of its own: a new head is the same with and without adapters.
         random.set_stream(1);
-        let parameters =
-            Parameters::from_layout(&layout, parameters.placement(), |_, spec, device| match spec.is_adapter() {
-                true => lora::initialized(spec, &mut random).to_device(device),
-                false => parameters.get(&spec.name),
-            });
+        let parameters = parameters.extended(&layout, |spec, device| {
+            spec.is_adapter().then(|| lora::initialized(spec, &mut random).to_device(device))
+        });
         let mut layers = Layers::build(config, labels, &Builder::new(&parameters, Some(adapters)));
         if let Some(offload) = &self.offload {
             layers.offload(offload);
@@ -83,7 +81,12 @@ impl Network {
     /// Bytes of the parameters on the device.
     pub fn device_bytes(&self) -> u64 {
         let all = self.parameters.bytes();
-        self.offload.as_ref().map_or(all, |offload| all - offload.bytes().host + offload.bytes().device)
+        self.offload.as_ref().map_or(all, |offload| all - offload.bytes().elsewhere + offload.bytes().device)
+    }
+
+    /// What this process has of a weight, if weights are spread over ranks and it is one of them.
+    pub fn own_rows(&self, name: &str) -> Option<&OwnRows> {
+        self.parameters.own_rows(name)
     }
 
     /// Outputs of a classifier; 0 for a decoder, which has no head.

@@ -6,24 +6,25 @@ use tch::{Device, Tensor};
 
 use super::builder::{ParameterSource, ParameterSpec};
 use super::layout::Layout;
-use super::offload::is_offloaded;
+use super::offload::{OffDevice, OwnRows, absent, is_offloaded};
 
 /// Every parameter of a network by its name in the checkpoint. Layers share these tensors, so that a value written here is
 /// used there.
 pub struct Parameters {
     specs: Vec<ParameterSpec>,
     tensors: BTreeMap<String, Tensor>,
-    device: Device,
-    offloaded: bool,
+    placement: Placement,
+    /// What this process has of the weights that are spread over ranks.
+    own: BTreeMap<String, OwnRows>,
 }
 
 /// Where parameters are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct Placement {
     /// The device that computes.
     pub device: Device,
-    /// Whether the weights of blocks are off it ([`super::offload`]).
-    pub offload: bool,
+    /// Where the weights of blocks are, if not on it ([`super::offload`]).
+    pub offload: Option<OffDevice>,
 }
 
 impl Parameters {
@@ -34,13 +35,41 @@ impl Parameters {
         mut tensor: impl FnMut(usize, &ParameterSpec, Device) -> Tensor,
     ) -> Parameters {
         let specs = layout.parameters.clone();
-        let tensors = specs.iter().enumerate().map(|(number, spec)| {
-            let off = placement.offload && is_offloaded(spec, layout.blocks);
-            let device = if off { Device::Cpu } else { placement.device };
-            let tensor = tensor(number, spec, device).set_requires_grad(false);
-            (spec.name.clone(), tensor)
-        });
-        Parameters { tensors: tensors.collect(), specs, device: placement.device, offloaded: placement.offload }
+        let (mut tensors, mut own) = (BTreeMap::new(), BTreeMap::new());
+        for (number, spec) in specs.iter().enumerate() {
+            let off = placement.offload.as_ref().filter(|_| is_offloaded(spec, layout.blocks));
+            let device = if matches!(off, Some(OffDevice::Host)) { Device::Cpu } else { placement.device };
+            let mut tensor = tensor(number, spec, device).set_requires_grad(false);
+            if let Some(OffDevice::Ranks(world)) = off {
+                own.insert(spec.name.clone(), OwnRows::of(&tensor, world));
+                tensor = absent(&tensor);
+            }
+            tensors.insert(spec.name.clone(), tensor);
+        }
+        Parameters { tensors, specs, placement, own }
+    }
+
+    /// The same with parameters of another layout beside those that both have, which are shared. `new` makes one that is new.
+    pub(super) fn extended(
+        &self,
+        layout: &Layout,
+        mut new: impl FnMut(&ParameterSpec, Device) -> Option<Tensor>,
+    ) -> Parameters {
+        let of = |spec: &ParameterSpec| {
+            let tensor = new(spec, self.device()).map(|tensor| tensor.set_requires_grad(false));
+            (spec.name.clone(), tensor.unwrap_or_else(|| self.get(&spec.name)))
+        };
+        Parameters {
+            tensors: layout.parameters.iter().map(of).collect(),
+            specs: layout.parameters.clone(),
+            placement: self.placement.clone(),
+            own: self.own.clone(),
+        }
+    }
+
+    /// The rows that this process has of a parameter that is spread over ranks.
+    pub(super) fn own_rows(&self, name: &str) -> Option<&OwnRows> {
+        self.own.get(name)
     }
 
     /// The parameter of this name.
@@ -76,16 +105,16 @@ impl Parameters {
 
     /// The device that the network computes on.
     pub fn device(&self) -> Device {
-        self.device
+        self.placement.device
     }
 
     /// Whether the weights of blocks are off that device, each but for its turn: the backward pass has to compute blocks again.
     pub fn are_offloaded(&self) -> bool {
-        self.offloaded
+        self.placement.offload.is_some()
     }
 
-    pub(super) fn placement(&self) -> Placement {
-        Placement { device: self.device, offload: self.offloaded }
+    pub(super) fn placement(&self) -> &Placement {
+        &self.placement
     }
 }
 

@@ -20,7 +20,7 @@ impl Network {
         let layout = Layout::of(&config, options.head.outputs);
         tch::manual_seed(options.seed as i64);
         let parameters = no_grad(|| {
-            let placement = Placement { device: options.device, offload: options.offload };
+            let placement = Placement { device: options.device, offload: options.offload.clone() };
             Parameters::from_layout(&layout, placement, |_, spec, device| {
                 let mut tensor = Tensor::empty(&spec.shape, (options.dtype, options.device));
                 let tensor = match spec.kind {

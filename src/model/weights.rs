@@ -14,6 +14,7 @@ use super::checkpoint::{Checkpoint, PIECE};
 use super::head::Head;
 use super::layout::Layout;
 use super::lora;
+use super::offload::OffDevice;
 use super::parameters::{Parameters, Placement};
 use crate::Usage;
 use crate::protocol::Progress;
@@ -34,8 +35,8 @@ pub struct LoadOptions {
     pub dtype: Kind,
     /// Device of the weights.
     pub device: Device,
-    /// Whether the weights of blocks stay in host memory: see [`offload`](super::offload).
-    pub offload: bool,
+    /// Where the weights of blocks are, if not on the device: see [`offload`](super::offload).
+    pub offload: Option<OffDevice>,
     /// Seed of a new head's values.
     pub seed: u64,
 }
@@ -55,7 +56,7 @@ pub(super) fn load(
     let buffer = Tensor::empty([PIECE as i64], (Kind::Uint8, Device::Cpu));
     let total = layout.parameters.len() as u64;
     let mut random = ChaCha8Rng::seed_from_u64(options.seed);
-    let placement = Placement { device: options.device, offload: options.offload };
+    let placement = Placement { device: options.device, offload: options.offload.clone() };
     let parameters = Parameters::from_layout(layout, placement, |number, spec, device| {
         let tensor = match &stored_names[number] {
             Some(stored) => {

@@ -68,6 +68,7 @@ fn impact(key: &str, same_steps: bool) -> Impact {
         | "train.matmul"
         | "train.gradient_checkpointing"
         | "train.offload"
+        | "train.shard"
         | "keep.best" => Impact::FutureSteps,
         _ => Impact::DifferentRun,
     }

@@ -279,6 +279,7 @@ pub const KEYS: &[PresetKey] = &[
     key("train.gradient_checkpointing", Boolean, "whether to recompute activations to save memory").default("false"),
     key("train.offload", KeyKind::Choice(OFFLOADS), "what to keep off the GPU: none, or the weights of blocks")
         .default("none"),
+    key("train.shard", Boolean, "whether each of several ranks keeps a part of the weights of blocks").default("false"),
     key("sample.prompts", Texts, "prompts to sample completions for at every evaluation").default("[]"),
     key("sample.tokens", Integer { from: 1, to: 1 << 16 }, "max new tokens of a completion").default("64"),
     key("sample.temperature", at_least_0(By(0.1)), "sampling temperature; 0 is greedy decoding").default("0"),

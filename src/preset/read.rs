@@ -43,7 +43,8 @@ impl Preset {
 pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Preset, Usage> {
     let StepExamples { batch, auto_batch, accumulate, global_batch } = step_examples(document)?;
     let offload = document.one_of("train.offload", &Offload::NAMES)?.unwrap_or_default();
-    let gradient_checkpointing = gradient_checkpointing(document, offload)?;
+    let shard = document.boolean("train.shard")?.unwrap_or(false);
+    let gradient_checkpointing = gradient_checkpointing(document, offload, shard)?;
     Ok(Preset {
         name: name.to_owned(),
         about: document.string("about")?.unwrap_or_default(),
@@ -100,6 +101,7 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
                 .unwrap_or_default(),
             gradient_checkpointing,
             offload,
+            shard,
         },
         sample: Sample {
             prompts: document.strings("sample.prompts")?.unwrap_or_default(),
@@ -119,14 +121,25 @@ pub(super) fn read(name: &str, document: &Document, cache: &Path) -> Result<Pres
     })
 }
 
-/// Weights that are off the GPU come once for the forward pass and once more to compute a block again with its backward pass.
-fn gradient_checkpointing(document: &Document, offload: Offload) -> Result<bool, Usage> {
+/// Weights that are off the GPU, or on other ranks, come once for the forward pass and once more to compute a block again with its
+/// backward pass.
+fn gradient_checkpointing(document: &Document, offload: Offload, shard: bool) -> Result<bool, Usage> {
     let asked = document.boolean("train.gradient_checkpointing")?;
-    if offload == Offload::Weights && asked == Some(false) {
-        let why = "is false, but train.offload = \"weights\" goes with gradient checkpointing; remove one of them";
-        return Err(document.error_at("train.gradient_checkpointing", why));
+    let setting = match (offload, shard) {
+        (Offload::Weights, true) => {
+            let why =
+                "is true, but train.offload = \"weights\" keeps the same weights in host memory; remove one of them";
+            return Err(document.error_at("train.shard", why));
+        }
+        (Offload::Weights, false) => "train.offload = \"weights\"",
+        (Offload::None, true) => "train.shard = true",
+        (Offload::None, false) => return Ok(asked.unwrap_or(false)),
+    };
+    if asked == Some(false) {
+        let why = format!("is false, but {setting} goes with gradient checkpointing; remove one of them");
+        return Err(document.error_at("train.gradient_checkpointing", &why));
     }
-    Ok(asked.unwrap_or(offload == Offload::Weights))
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -205,10 +205,12 @@ pub struct Train {
     pub max_steps: u64,
     /// Precision of products of fp32 matrices. Default f32.
     pub matmul: Matmul,
-    /// Whether to recompute activations in the backward pass instead of keeping them. Default false; true with an offload.
+    /// Whether to recompute activations in the backward pass instead of keeping them. Default false; true with `offload` or `shard`.
     pub gradient_checkpointing: bool,
     /// What is kept off the GPU. Default nothing.
     pub offload: Offload,
+    /// Whether each of several ranks keeps a part of the weights of blocks, their master values and moments. Default false.
+    pub shard: bool,
 }
 
 /// What is kept in host memory instead of the GPU's.

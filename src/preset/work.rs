@@ -110,6 +110,7 @@ mod tests {
             ("sift.reselect_every", "20"),
             ("train.gradient_checkpointing", "true"),
             ("train.offload", "weights"),
+            ("train.shard", "true"),
             ("train.matmul", "tf32"),
         ] {
             assert!(!ours.same_steps(&with(&[(key, value)])), "{key}");

@@ -5,9 +5,11 @@ use std::sync::OnceLock;
 use tch::{Device, Kind, Tensor};
 
 use super::adamw::{AdamW, SparseDecay, UpdateGate};
+use super::flat_gradient::FlatGradient;
 use super::fused::{METHOD, SlotGradient};
 use super::selected::{Blocks, Grid, Selected};
-use super::values::{TrainableParameter, Values};
+use super::state::TrainableParameter;
+use super::values::Values;
 use crate::kernels::cuda::{GPUS, Processor};
 
 /// Where the kernels run for parameters on this device.
@@ -41,16 +43,19 @@ fn prove(processor: Processor, device: Device) -> Result<(), String> {
     {
         let parameters = || parameters(weights, device);
         let (by_kernels, by_tensors) = (parameters(), parameters());
-        let mut values = [
-            Values::new(&by_kernels, gradient, Ok(processor)),
-            Values::new(&by_tensors, gradient, Err("compared with".to_owned())),
-        ];
+        let processors = [Ok(processor), Err("compared with".to_owned())];
+        let mut sides =
+            [(&by_kernels, &processors[0]), (&by_tensors, &processors[1])].map(|(parameters, processor)| {
+                let values = Values::new(parameters, processor.clone());
+                let gradient = FlatGradient::new(values.slots().to_vec(), gradient, device, processor);
+                (values, gradient)
+            });
         for step in 0..2 {
             let squares: Vec<Tensor> =
-                values.iter_mut().map(|values| take_step(values, weights, step, device)).collect();
+                sides.iter_mut().map(|(values, gradient)| take_step(values, gradient, weights, step)).collect();
             same("squares", &squares[0], &squares[1], 1e-5)?;
         }
-        let [a, b] = values.each_ref().map(Values::state);
+        let [a, b] = sides.each_ref().map(|(values, _)| values.state());
         same("master values", &a.master, &b.master, 1e-6)?;
         same("first moments", &a.first_moment, &b.first_moment, 1e-5)?;
         same("second moments", &a.second_moment, &b.second_moment, 1e-5)?;
@@ -92,8 +97,9 @@ pub(super) fn random(shape: &[i64], seed: u64, device: Device) -> Tensor {
     Tensor::from_slice(&numbers.collect::<Vec<f32>>()).view(shape).to_device(device)
 }
 
-fn take_step(values: &mut Values, kind: Kind, step: u64, device: Device) -> Tensor {
-    values.zero_gradient();
+fn take_step(values: &mut Values, gradient: &mut FlatGradient, kind: Kind, step: u64) -> Tensor {
+    let device = gradient.sum().device();
+    gradient.zero();
     let gradients: Vec<(usize, SlotGradient)> = values
         .slots()
         .iter()
@@ -107,7 +113,7 @@ fn take_step(values: &mut Values, kind: Kind, step: u64, device: Device) -> Tens
             (number, gradient)
         })
         .collect();
-    values.accumulate(&gradients);
+    gradient.accumulate(&gradients);
     let whole: Vec<(usize, &Tensor)> = gradients
         .iter()
         .filter_map(|(slot, gradient)| match gradient {
@@ -115,12 +121,12 @@ fn take_step(values: &mut Values, kind: Kind, step: u64, device: Device) -> Tens
             _ => None,
         })
         .collect();
-    let squares = values.squares(&whole);
+    let squares = gradient.squares(&whole);
     let adamw =
         AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay: SparseDecay::TowardPretrained(0.1), dense_decay: 0.1 };
     let gate =
         UpdateGate { scale: Tensor::from(0.5f32).to_device(device), apply: Tensor::from(true).to_device(device) };
-    values.update(&adamw, 1e-2, &gate);
+    values.update(gradient.sum(), &adamw, 1e-2, &gate);
     squares
 }
 

@@ -1,4 +1,4 @@
-//! A trained parameter's range of the flat vectors, and the vectors that a checkpoint saves.
+//! Trained parameters, their ranges of the flat vectors, and the vectors that a checkpoint saves.
 
 use std::ops::Range;
 
@@ -6,6 +6,16 @@ use tch::{Device, Kind, Tensor};
 
 use super::selected::Selected;
 use super::targets::Role;
+
+/// A parameter to train.
+pub struct TrainableParameter {
+    /// The parameter's name in the checkpoint.
+    pub name: String,
+    /// The model's own tensor, in the parameter's shape and any float dtype.
+    pub weights: Tensor,
+    /// The trained components; `None` if all are trained.
+    pub selected: Option<Selected>,
+}
 
 /// A trained parameter, and its range of the flat vectors.
 #[derive(Clone, Debug)]
@@ -21,6 +31,27 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// Parameters in the order of the flat vectors: sparse ones first, each kind in the given order.
+    pub(super) fn order(parameters: &[TrainableParameter]) -> Vec<&TrainableParameter> {
+        let (mut sparse, dense): (Vec<_>, Vec<_>) =
+            parameters.iter().partition(|parameter| parameter.selected.is_some());
+        sparse.extend(dense);
+        sparse
+    }
+
+    /// The slots of parameters, one after the other, with their indices on this device.
+    pub fn in_order(parameters: &[TrainableParameter], device: Device) -> Vec<Slot> {
+        let mut start = 0;
+        let slot = |TrainableParameter { name, weights, selected }: &TrainableParameter| {
+            let selected = selected.as_ref().map(|selected| selected.to_device(device));
+            let trained = selected.as_ref().map_or(weights.numel() as i64, Selected::components);
+            let range = start..start + trained;
+            start = range.end;
+            Slot { name: name.clone(), shape: weights.size(), selected, range }
+        };
+        Slot::order(parameters).into_iter().map(slot).collect()
+    }
+
     /// [`Role::Sparse`] or [`Role::Dense`].
     pub fn role(&self) -> Role {
         if self.selected.is_some() { Role::Sparse } else { Role::Dense }

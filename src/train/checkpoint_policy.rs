@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use anyhow::Result;
+
 use super::checkpoint::{CheckpointRequest, CheckpointWriter, StateSnapshot, WriteFailed};
 use super::learner::Learner;
+use crate::distributed::DistributedError;
 use crate::preset::Keep;
 use crate::runs::checkpoint::Manifest;
 use crate::session::Port;
@@ -52,28 +55,34 @@ impl<'a> CheckpointPolicy<'a> {
 
     /// Copies the state and queues it for writing. `now` is the manifest of this moment, without the position in the
     /// events.
-    pub fn save(&mut self, learner: &Learner, now: Manifest, best: bool) {
-        let Some(writer) = &self.writer else { return };
+    ///
+    /// # Errors
+    /// A rank that is gone: those among which weights are spread bring the state together.
+    pub fn save(&mut self, learner: &Learner, now: Manifest, best: bool) -> Result<(), DistributedError> {
         let start = Instant::now();
         (self.latest, self.latest_step, self.saved) = (start, now.step, true);
+        let Some(writer) = &self.writer else {
+            return if learner.is_sharded() { learner.state().map(drop) } else { Ok(()) };
+        };
         let now = Manifest { events: self.port.emitter().written(), ..now };
-        let snapshot = StateSnapshot::of(learner, now);
+        let snapshot = StateSnapshot::of(learner, now)?;
         writer.submit(CheckpointRequest { snapshot, best, held_up: start.elapsed().as_secs_f64() });
+        Ok(())
     }
 
     /// Waits until the current state is on disk.
     ///
     /// # Errors
     /// Why it is not.
-    pub fn save_final(&mut self, learner: &Learner, now: &Manifest) -> Result<(), WriteFailed> {
+    pub fn save_final(&mut self, learner: &Learner, now: &Manifest) -> Result<()> {
         if !self.saved {
-            self.save(learner, now.clone(), false);
+            self.save(learner, now.clone(), false)?;
         }
-        if self.finish().is_err() {
+        if learner.agreed(self.finish().is_err())? {
             // The disk may have room again by now.
-            self.save(learner, now.clone(), false);
+            self.save(learner, now.clone(), false)?;
         }
-        self.finish()
+        Ok(self.finish()?)
     }
 
     /// The newest complete checkpoint on disk, after all queued ones were written or failed.

@@ -25,11 +25,11 @@ impl Run<'_> {
 
     fn handle(&mut self, command: Command) -> Result<ControlFlow<Save>> {
         match command {
-            Command::Checkpoint => self.checkpoint(),
+            Command::Checkpoint => self.checkpoint()?,
             Command::Evaluate => self.evaluate()?,
             Command::Sample { prompt } => {
                 self.port.emit(Event::Phase { phase: Phase::Sampling });
-                self.sample(&prompt);
+                self.sample(&prompt)?;
                 self.port.emit(Event::Phase { phase: Phase::Training });
             }
             Command::Stop { save: true } => return Ok(ControlFlow::Break(Save::Yes)),

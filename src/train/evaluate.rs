@@ -22,9 +22,9 @@ impl Run<'_> {
             !commands.stop_requested()
         })?;
         if let Some(scores) = scores {
-            self.record_evaluation(scores, start);
+            self.record_evaluation(scores, start)?;
             for prompt in self.generator.iter().flat_map(|generator| generator.prompts.clone()).collect::<Vec<_>>() {
-                self.sample(&prompt);
+                self.sample(&prompt)?;
             }
         }
         self.port.emit(Event::Phase { phase: Phase::Training });
@@ -32,7 +32,7 @@ impl Run<'_> {
     }
 
     /// Reports an evaluation, and saves the state if it is the best so far.
-    fn record_evaluation(&mut self, scores: Scores, start: Instant) {
+    fn record_evaluation(&mut self, scores: Scores, start: Instant) -> Result<()> {
         let Scores { loss, scores, worst, predictions } = scores;
         let mut eval =
             Eval { step: self.step, epoch: self.epoch(self.step), loss, scores, best: false, patience: None };
@@ -57,8 +57,9 @@ impl Run<'_> {
         if best {
             self.best = Some(eval);
             let now = self.manifest();
-            self.checkpoints.save(&self.learner, now, true);
+            self.checkpoints.save(&self.learner, now, true)?;
         }
+        Ok(())
     }
 
     /// Writes the predictions of the best evaluation, where the preset asks for it.
@@ -78,18 +79,37 @@ impl Run<'_> {
     }
 
     /// Reports a completion of the prompt, unless a command to stop comes first.
-    pub(super) fn sample(&mut self, prompt: &str) {
-        if !self.world.is_first() {
-            return;
+    ///
+    /// # Errors
+    /// A rank that is gone, where all are needed to compute it.
+    pub(super) fn sample(&mut self, prompt: &str) -> Result<()> {
+        let sharded = self.learner.is_sharded();
+        if !self.world.is_first() && !sharded {
+            return Ok(());
         }
         let Some(generator) = &self.generator else {
-            return self.port.emit(Event::warning("a classifier cannot generate samples"));
+            self.port.emit(Event::warning("a classifier cannot generate samples"));
+            return Ok(());
         };
-        let commands = &mut self.commands;
-        match generator.complete(&self.learner.network, prompt, || !commands.stop_requested()) {
+        let (commands, learner) = (&mut self.commands, &self.learner);
+        let mut outcome = Ok(());
+        let completed = generator.complete(&learner.network, prompt, || {
+            // Ranks among which weights are spread compute the same tokens.
+            let proceeds = learner.agreed(!commands.stop_requested());
+            proceeds.unwrap_or_else(|error| {
+                outcome = Err(error);
+                false
+            })
+        });
+        outcome?;
+        if let Some(offload) = &learner.network.offload {
+            offload.outcome()?;
+        }
+        match completed {
             Ok(Some(text)) => self.port.emit(Event::Sample { step: self.step, prompt: prompt.into(), text }),
             Ok(None) => {}
             Err(error) => self.port.emit(Event::warning(format!("{error:#}"))),
         }
+        Ok(())
     }
 }

@@ -150,12 +150,11 @@ fn train(
     let RunDevice { chosen, matmul, pages } = device;
     // The first rank downloads for all.
     let opened = world.first_then_others("open", || prepare::open(job, port))?;
-    let mut shape = prepare::shape(&job.preset, &opened, chosen.device)?;
+    let mut shape = prepare::shape(&job.preset, &opened, chosen.device, world)?;
     if batch.is_none() {
         *batch = ChosenForRun::choose(job, &mut shape, chosen.device)?;
     }
-    let mut prepared = prepare::prepare(job, opened, shape.clone(), chosen, port)?;
-    prepared.started.ranks = world.size() as u64;
+    let prepared = prepare::prepare(job, opened, shape.clone(), (chosen, world), port)?;
     prepare::agree(world, job, &prepared)?;
     let point = match &job.resume {
         None => None,

@@ -1,6 +1,7 @@
 //! From a preset to everything a run needs. The weights, which take longest to load, come after all checks.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use tch::Device;
@@ -15,12 +16,12 @@ use crate::data::instruct::PromptEncoder;
 use crate::data::{Classes, LabelSet, digest};
 use crate::device::{self, Chosen};
 use crate::distributed::World;
-use crate::estimate::{DataShape, RunShape, oom};
+use crate::estimate::{DataShape, RunShape, StepShape, oom};
 use crate::eval::{Evaluator, HeldOut, Labelled};
 use crate::inputs::{
     self, Access, CompletePreset, Downloads, ModelTokenizer, OpenedData, OpenedModel, TokenizedExamples, TokenizedSplit,
 };
-use crate::model::{Fingerprint, Head, LoadOptions, LoadReport, LoraConfig, Network, Sampling};
+use crate::model::{Fingerprint, Head, LoadOptions, LoadReport, LoraConfig, Network, OffDevice, Sampling};
 use crate::preset::{Offload, Preset, differences};
 use crate::protocol::{Event, HeadRows, Progress, Started};
 use crate::runs::checkpoint::{BaseIdentity, DataIdentity};
@@ -64,10 +65,11 @@ pub fn open(job: &Job, port: &Port) -> Result<CompletePreset> {
 }
 
 /// The shape of a run of the opened preset.
-pub fn shape(preset: &Preset, opened: &CompletePreset, device: Device) -> Result<RunShape> {
+pub fn shape(preset: &Preset, opened: &CompletePreset, device: Device, world: &World) -> Result<RunShape> {
     let longest = opened.examples.train.lengths().into_iter().max().unwrap_or(0) as u64;
     let data = DataShape { labels: opened.data.labels, longest, steps: Some(opened.data.steps) };
-    RunShape::of(preset, &opened.model.config, data, device != Device::Cpu)
+    let shape = RunShape::of(preset, &opened.model.config, data, device != Device::Cpu)?;
+    Ok(shape.with_step(StepShape { ranks: world.size() as u64, ..shape.step }))
 }
 
 /// Loads the weights.
@@ -78,7 +80,7 @@ pub fn prepare(
     job: &Job,
     opened: CompletePreset,
     shape: RunShape,
-    chosen: &Chosen,
+    (chosen, world): (&Chosen, &Arc<World>),
     port: &Port,
 ) -> Result<PreparedRun> {
     let preset = &job.preset;
@@ -123,7 +125,7 @@ pub fn prepare(
     let (rules, adapters) = (shape.rules.clone(), &shape.adapters);
     let new = Head { outputs, rows: head.clone() };
     let memory = job.memory(&shape, chosen.device);
-    let (mut network, loaded) = oom::explain_loading(&memory, || load(preset, &folder, new, chosen, port))?;
+    let (mut network, loaded) = oom::explain_loading(&memory, || load(preset, &folder, new, (chosen, world), port))?;
     if let Some(adapters) = adapters {
         network.add_adapters(adapters, preset.train.seed);
     }
@@ -147,7 +149,7 @@ pub fn prepare(
         data: name,
         device: device::name(chosen.device),
         device_note: chosen.note.clone(),
-        ranks: 1,
+        ranks: world.size() as u64,
         dtype: preset.model.dtype.name().into(),
         examples: count,
         eval_examples,
@@ -221,21 +223,38 @@ fn generator(preset: &Preset, encoder: PromptEncoder) -> SampleGenerator {
     SampleGenerator { encoder, sampling, tokens: sample.tokens, prompts: sample.prompts.clone() }
 }
 
-fn load(preset: &Preset, folder: &Path, head: Head, chosen: &Chosen, port: &Port) -> Result<(Network, LoadReport)> {
+fn load(
+    preset: &Preset,
+    folder: &Path,
+    head: Head,
+    (chosen, world): (&Chosen, &Arc<World>),
+    port: &Port,
+) -> Result<(Network, LoadReport)> {
     let asked = preset.train.offload == Offload::Weights;
+    let sharded = preset.train.shard && !world.is_alone();
     let options = LoadOptions {
         head,
         dtype: preset.model.dtype.into(),
         device: chosen.device,
-        offload: asked && chosen.device.is_cuda(),
+        offload: match (asked && chosen.device.is_cuda(), sharded) {
+            (true, _) => Some(OffDevice::Host),
+            (false, true) => Some(OffDevice::Ranks(Arc::clone(world))),
+            (false, false) => None,
+        },
         seed: preset.train.seed,
     };
     let (network, report) =
         Network::open(folder, &options, &|progress: Progress| port.emit(Event::Progress(progress)))?;
     match &network.offload {
-        Some(offload) => port.emit(Event::info(format!("train.offload: {}", offload.summary()))),
+        Some(offload) => {
+            let key = if sharded { "train.shard" } else { "train.offload" };
+            port.emit(Event::info(format!("{key}: {}", offload.summary())));
+        }
         None if asked => port.emit(Event::warning(
             "train.offload = \"weights\" has no effect on a CPU, whose memory has the weights in any case",
+        )),
+        None if preset.train.shard => port.emit(Event::warning(
+            "train.shard = true has no effect on a run with one process; start several with --gpus or --ranks",
         )),
         None => {}
     }

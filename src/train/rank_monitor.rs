@@ -16,6 +16,9 @@ use crate::system::{GpuMonitor, resident};
 
 const EVERY: Duration = Duration::from_secs(1);
 
+/// Ranks whose samples are emitted each time; more are emitted less often, so that the file of events does not grow with their number.
+const EACH_TIME: usize = 64;
+
 /// Steps that take longer than a sample keep their numbers for so many of them.
 const PATIENCE: u32 = 3;
 
@@ -41,7 +44,9 @@ impl RankMonitor {
             let start = Instant::now();
             let mut own = OwnSamples::new(device);
             let mut arrived = (0..world.size()).map(|_| Arrived::default()).collect::<Vec<_>>();
-            let mut next = start + EVERY;
+            // The first reads less often where there are many.
+            let every = if world.is_first() { EVERY * world.size().div_ceil(EACH_TIME) as u32 } else { EVERY };
+            let mut next = start + every;
             while stopped.recv_timeout(next.saturating_duration_since(Instant::now())) == Err(RecvTimeoutError::Timeout)
             {
                 let sample = own.sample(world.steps(), start.elapsed());
@@ -57,7 +62,7 @@ impl RankMonitor {
                     // The first rank sees that none arrives.
                     let _ = world.put_sample(text.as_bytes());
                 }
-                next = (next + EVERY).max(Instant::now());
+                next = (next + every).max(Instant::now());
             }
         })?;
         Ok(Some(RankMonitor { stop: Some(stop), thread: Some(thread) }))

@@ -13,7 +13,7 @@ use crate::sift::{GradientMass, Role, Slot};
 
 /// What is trained, in a line of the log: how SIFT computes its gradients, or what another method trains.
 pub(super) fn training_summary(learner: &Learner, started: &Started) -> String {
-    let (slots, total) = (learner.values().slots(), learner.values().total());
+    let (slots, total) = (learner.slots(), learner.total());
     let count = |components: i64| grouped(components.unsigned_abs());
     let text = match (started.method, started.lora) {
         (TrainingMethod::Full, _) => format!("full fine-tuning: all {} parameters are trained", count(total)),
@@ -45,12 +45,12 @@ pub(super) fn training_summary(learner: &Learner, started: &Started) -> String {
 impl Run<'_> {
     /// Reports what is trained, the memory it takes, and the gradient mass that it covers.
     pub(super) fn report_selection(&self, mass: Option<GradientMass>) {
-        let values = self.learner.values();
-        let sparse = || values.slots().iter().filter(|slot| slot.role() == Role::Sparse);
+        let learner = &self.learner;
+        let sparse = || learner.slots().iter().filter(|slot| slot.role() == Role::Sparse);
         self.port.emit(Event::Selected(Selected {
-            total: values.sparse() as u64,
+            total: learner.sparse() as u64,
             of: sparse().map(|slot| slot.components() as u64).sum(),
-            dense: (values.total() - values.sparse()) as u64,
+            dense: (learner.total() - learner.sparse()) as u64,
             targets: sparse()
                 .map(|slot| SelectedTarget {
                     name: slot.name.clone(),
@@ -66,7 +66,7 @@ impl Run<'_> {
     }
 
     pub(super) fn report_memory(&self) {
-        let (indices, optimizer) = self.learner.values().bytes();
+        let (indices, optimizer) = self.learner.bytes();
         let weights = self.learner.network.device_bytes();
         self.port.emit(Event::Memory(Memory { weights, indices, optimizer }));
     }
@@ -111,10 +111,10 @@ impl Run<'_> {
     }
 
     pub(super) fn report_mass(&self, mass: &GradientMass) {
-        let values = self.learner.values();
-        let updates = values.updates();
+        // A rank that is gone is an error of the next step.
+        let updates = self.learner.updates().unwrap_or_default();
         let targets = mass.targets.iter().map(|target| TargetMass {
-            name: values.slots()[target.slot].name.clone(),
+            name: self.learner.slots()[target.slot].name.clone(),
             mass: rounded(target.percent),
             update: updates.get(target.slot).map(|update| rounded(100.0 * update)).filter(|update| update.is_finite()),
         });

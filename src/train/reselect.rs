@@ -94,31 +94,28 @@ impl Run<'_> {
     /// batch. The same step never selects twice, so that a run that resumes there continues with its selection.
     pub(super) fn reselect_if_due(&mut self) -> Result<()> {
         let step = self.step;
-        if !self.selection.is_due(step) || self.reselected == Some(step) || self.learner.values().sparse() == 0 {
+        if !self.selection.is_due(step) || self.reselected == Some(step) || self.learner.sparse() == 0 {
             return Ok(());
         }
         self.finish_steps()?;
         let start = Instant::now();
         self.port.emit(Event::Phase { phase: Phase::Selecting });
         let batches = self.loader.selecting(step, self.selection.batches);
-        let values = self.learner.values();
-        let replaced: Vec<Selected> = values.slots().iter().filter_map(|slot| slot.selected.clone()).collect();
+        let replaced: Vec<Selected> = self.learner.slots().iter().filter_map(|slot| slot.selected.clone()).collect();
         let options = self.selection.again(step, self.learner.backward(step), &replaced, &self.world);
         let network = &self.learner.network;
         let selection = oom::explain(&self.memory, &batches, || select_components(network, &options, &batches))?;
-        let kept = self.learner.reselect(&selection.parameters, selection.coverage);
+        let kept = self.learner.reselect(&selection.parameters, selection.coverage)?;
         self.reselected = Some(step);
         self.checkpoints.mark_changed();
-        let values = self.learner.values();
-        let (total, retired) =
-            (values.sparse() as u64, values.retired().iter().map(|left| left.indices.numel() as u64));
+        let (total, retired) = (self.learner.sparse() as u64, self.learner.retired()?);
         let reselected = Reselected {
             step,
             total,
-            kept: kept.iter().sum::<i64>() as u64,
-            changed: total + retired.sum::<u64>(),
+            kept: kept.iter().sum::<u64>(),
+            changed: total + retired.iter().sum::<u64>(),
             seconds: start.elapsed().as_secs_f64(),
-            targets: values.slots().iter().take(kept.len()).map(|slot| slot.trained() as u64).collect(),
+            targets: self.learner.slots().iter().take(kept.len()).map(|slot| slot.trained() as u64).collect(),
         };
         let mass = match (&selection.replaced, &selection.mass) {
             (Some(before), Some(now)) => {

@@ -65,6 +65,8 @@ pub(super) struct Run<'a> {
     pub memory: MemoryContext,
     /// Whether the run starts again with a smaller batch if memory runs out before its first step.
     pub may_start_again: bool,
+    /// Whether the run fails for a reason that all ranks have: a step that is not finite.
+    pub failed_together: bool,
     /// For the error of a step that is not finite.
     pub stability: StabilitySettings,
 }
@@ -79,8 +81,10 @@ impl Run<'_> {
             }
             Ok((reason, Save::No)) => Ok(reason),
             Err(error) => {
-                // A failed step is not taken, and the state before it is intact. Failures to save it are reported.
-                if !self.learner.update_interrupted() && !self.starts_again(&error) {
+                // A failed step is not taken, and the state before it is intact. Failures to save it are reported. What is spread over
+                // ranks can be saved by all of them only.
+                let can_save = !self.learner.is_sharded() || self.failed_together;
+                if can_save && !self.learner.update_interrupted() && !self.starts_again(&error) {
                     let _ = self.finish_steps();
                     let _ = self.save_final();
                 }
@@ -120,9 +124,9 @@ impl Run<'_> {
                 self.finish_steps()?;
                 self.evaluate()?;
             }
-            if self.checkpoints.due(self.step) {
+            if self.learner.agreed(self.checkpoints.due(self.step))? {
                 self.finish_steps()?;
-                self.checkpoint();
+                self.checkpoint()?;
             }
         };
         // The last step is evaluated; commands that came meanwhile are still handled.
@@ -163,15 +167,20 @@ impl Run<'_> {
             self.clock.record_step(each);
             self.report_step(result, tokens_per_second);
         }
+        self.failed_together |= outcome.is_err();
         outcome.map_err(|error| anyhow!("{error}. {}", self.stability.advice(&error)))
     }
 
     /// Queues a checkpoint. The run continues if the disk fails, which the writer reports.
-    pub fn checkpoint(&mut self) {
+    ///
+    /// # Errors
+    /// A rank that is gone.
+    pub fn checkpoint(&mut self) -> Result<()> {
         self.port.emit(Event::Phase { phase: Phase::Checkpointing });
         let now = self.manifest();
-        self.checkpoints.save(&self.learner, now, false);
+        self.checkpoints.save(&self.learner, now, false)?;
         self.port.emit(Event::Phase { phase: Phase::Training });
+        Ok(())
     }
 
     /// Waits until the current state is on disk.

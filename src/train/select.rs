@@ -150,6 +150,9 @@ fn rank(ranking: &mut Ranking, batches: &[Batch]) -> Result<(), DistributedError
             }
         });
         summed?;
+        if let Some(offload) = &network.offload {
+            offload.outcome()?;
+        }
     }
     Ok(())
 }

@@ -77,7 +77,7 @@ impl<'a> Run<'a> {
         (run.step, run.evaluated, run.best) = (manifest.step, manifest.evaluated, manifest.best);
         if changes.future_steps {
             // If this process is killed before its first checkpoint, the run must not go back to the earlier preset.
-            run.checkpoint();
+            run.checkpoint()?;
         }
         Ok(run)
     }
@@ -183,6 +183,7 @@ impl<'a> Run<'a> {
             checkpoints: CheckpointPolicy::new(port, keep, manifest, writer, step),
             memory,
             may_start_again: false,
+            failed_together: false,
             stability,
         })
     }

@@ -60,7 +60,7 @@ fn a_run_is_measured_as_elsewhere_and_its_report_repeats() {
     let changes = Changes::of(&stored, &tiny.path("model")).unwrap();
     let seed = stored.manifest.seed;
     let options =
-        LoadOptions { head: Head::as_stored(2), dtype: Kind::Float, device: Device::Cpu, offload: false, seed };
+        LoadOptions { head: Head::as_stored(2), dtype: Kind::Float, device: Device::Cpu, offload: None, seed };
     let (network, _) = Network::open(&tiny.path("model"), &options, &|_| {}).unwrap();
     let rms = |squares: f64, count: i64| (squares / count as f64).sqrt();
     let (mut sparse, mut count) = (0.0, 0);

@@ -530,7 +530,7 @@ impl Machine {
     fn estimate(&self, preset: &Preset) -> Result<(), anyhow::Error> {
         let (hub, cache, runs) = (self.hub(), self.cache(), self.path("runs"));
         let roots = Roots { hub: &hub, cache: &cache, runs: &runs };
-        let estimate = estimate(preset, Destination::Here(DeviceChoice::Cpu), &roots)?;
+        let estimate = estimate(preset, Destination::Here(DeviceChoice::Cpu), 1, &roots)?;
         // Both show what is missing; without a model `plan` has nothing else to show.
         if estimate.missing.is_empty() { Ok(()) } else { Err(Usage(estimate.missing.join("; ")).into()) }
     }

@@ -27,7 +27,7 @@ fn preset(tiny: &Tiny, text: &str) -> Preset {
 
 fn look(tiny: &Tiny, preset: &Preset) -> anyhow::Result<Estimate> {
     let (hub, cache, runs) = (hub(tiny), tiny.path("cache"), tiny.path("runs"));
-    estimate(preset, Destination::Here(DeviceChoice::Cpu), &Roots { hub: &hub, cache: &cache, runs: &runs })
+    estimate(preset, Destination::Here(DeviceChoice::Cpu), 1, &Roots { hub: &hub, cache: &cache, runs: &runs })
 }
 
 fn run_it(tiny: &Tiny, preset: &Preset) -> Vec<Event> {

@@ -612,7 +612,7 @@ fn shard(number: usize) -> String {
 
 fn open(folder: &Path) -> (Network, Vec<String>) {
     let options =
-        LoadOptions { head: Head::as_stored(2), dtype: Kind::Float, device: Device::Cpu, offload: false, seed: 42 };
+        LoadOptions { head: Head::as_stored(2), dtype: Kind::Float, device: Device::Cpu, offload: None, seed: 42 };
     let (network, report) = Network::open(folder, &options, &|_| {}).unwrap();
     (network, report.newly_initialized)
 }

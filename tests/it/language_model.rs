@@ -194,7 +194,7 @@ fn differentiate(network: &Network, batch: &Batch) -> (f64, Vec<(String, Tensor)
 
 pub(crate) fn network(name: &str, dtype: Kind) -> Network {
     let folder = place::fixture("models").join(name);
-    let options = LoadOptions { head: Head::as_stored(0), dtype, device: place::device(), offload: false, seed: 0 };
+    let options = LoadOptions { head: Head::as_stored(0), dtype, device: place::device(), offload: None, seed: 0 };
     Network::open(&folder, &options, &|_| {}).unwrap().0
 }
 

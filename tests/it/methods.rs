@@ -272,7 +272,7 @@ fn a_lora_run_of_a_language_model_chats_with_and_without_its_adapters() {
         head: Head::as_stored(0),
         dtype: Kind::BFloat16,
         device: place::device(),
-        offload: false,
+        offload: None,
         seed: 0,
     };
     let (base, _) = Network::open(&path("model"), &options, &|_| {}).unwrap();
@@ -315,7 +315,7 @@ fn newest(run: &Path) -> StoredCheckpoint {
 /// A model of a folder, on the CPU: what is compared is what its files hold.
 fn open(folder: &Path) -> (Network, Vec<String>) {
     let options =
-        LoadOptions { head: Head::as_stored(2), dtype: Kind::Float, device: Device::Cpu, offload: false, seed: 42 };
+        LoadOptions { head: Head::as_stored(2), dtype: Kind::Float, device: Device::Cpu, offload: None, seed: 42 };
     let (network, report) = Network::open(folder, &options, &|_| {}).unwrap();
     (network, report.newly_initialized)
 }

@@ -349,7 +349,7 @@ impl Fixture {
             head: Head::as_stored(labels),
             dtype: Kind::Float,
             device: place::device(),
-            offload: false,
+            offload: None,
             seed: 0,
         };
         let (network, report) = Network::open(&self.model, &options, &|_| {}).unwrap();

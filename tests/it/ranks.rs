@@ -107,9 +107,11 @@ fn numbers_do_not_depend_on_the_number_of_ranks() {
         let preset = if case == "full" { format!("method = \"full\"\n{preset}") } else { preset };
         let whole = train(&tiny, &preset, "whole", 1);
         assert!(steps(&whole).len() >= 9, "{case}");
-        for &ranks in ranks {
-            let run = format!("ranks-{ranks}");
-            assert_close(case, &train(&tiny, &preset, &run, ranks), &whole);
+        let sharded = preset.replace("[train]\n", "[train]\nshard = true\n");
+        assert_ne!(sharded, preset);
+        let runs = ranks.iter().map(|ranks| (*ranks, format!("ranks-{ranks}"), &preset));
+        for (ranks, run, preset) in runs.chain([(2, "sharded".to_owned(), &sharded)]) {
+            assert_close(case, &train(&tiny, preset, &run, ranks), &whole);
             let ((found, indices), (expected, of_one)) = (selected(&tiny, &run), selected(&tiny, "whole"));
             // A later selection is by weights that are rounded in another order.
             if !sift_keys.contains("reselect") {
@@ -135,7 +137,109 @@ fn a_language_model_is_trained_with_packed_rows() {
         );
         let whole = train(&tiny, &preset, &format!("whole-{packing}"), 1);
         assert_close(packing, &train(&tiny, &preset, &format!("two-{packing}"), 2), &whole);
+        // Completions are those of all ranks together.
+        let sharded =
+            train(&tiny, &preset.replace("[train]\n", "[train]\nshard = true\n"), &format!("sharded-{packing}"), 3);
+        assert_close(packing, &sharded, &whole);
+        assert_eq!(completions(&sharded), completions(&whole));
     }
+}
+
+fn completions(events: &[Event]) -> Vec<(u64, String)> {
+    let of = |event: &Event| match event {
+        Event::Sample { step, text, .. } => Some((*step, text.clone())),
+        _ => None,
+    };
+    let completions: Vec<_> = events.iter().filter_map(of).collect();
+    assert!(!completions.is_empty());
+    completions
+}
+
+#[test]
+fn a_checkpoint_of_weights_spread_over_ranks_is_that_of_any_run() {
+    let tiny = Tiny::new(0.1);
+    // Components leave the selection and come back, and the second part begins in the middle of a selection.
+    let preset = tiny.preset("schedule = \"constant\"\nwarmup = 0\nepochs = 1");
+    let preset = preset.replace("probe_every = 4", "probe_every = 4\nreselect_every = 3\nbiases = false");
+    let whole = train(&tiny, &preset.replace("epochs = 1", "epochs = 3"), "whole", 1);
+    train(&tiny, &preset.replace("[train]\n", "[train]\nshard = true\n"), "run", 3);
+    for (ranks, shard, epochs) in
+        [("1", "train.shard=false", "train.epochs=2"), ("2", "train.shard=true", "train.epochs=3")]
+    {
+        let output =
+            program(&tiny, &["resume", "run", "--ranks", ranks, "--set", epochs, "--set", shard]).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    assert_close("resumed", &events(&tiny, "run"), &whole);
+    let ((found, indices), (expected, of_one)) = (selected(&tiny, "run"), selected(&tiny, "whole"));
+    assert_eq!(found.slots.len(), expected.slots.len());
+    assert_eq!((found.updates, indices.len()), (expected.updates, of_one.len()));
+    assert!(found.slots.iter().any(|slot| slot.retired > 0), "no component has left the selection");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_rank_that_has_a_part_of_the_weights_and_dies_ends_the_run() {
+    let tiny = Tiny::new(0.0);
+    let preset = tiny.preset("shard = true\nepochs = 100000").replace("[keep]\n", "[keep]\nevery_steps = 2\n");
+    let (child, mut told) = started(&tiny, "run", &preset);
+    until_step(&mut told, 6);
+    kill_process(other_rank(&child), Signal::KILL).unwrap();
+    std::io::copy(&mut told, &mut std::io::sink()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let events = events(&tiny, "run");
+    let Some(Event::Failed { checkpoint: Some(checkpoint), error }) = events.last() else {
+        panic!("{:?}", events.last())
+    };
+    assert!(error.contains("another rank is gone"), "{error}");
+    assert!(tiny.path("").join(checkpoint).is_dir(), "{}", checkpoint.display());
+    let arguments = ["resume", "run", "--ranks", "2", "--set", "train.max_steps=40"];
+    let output = program(&tiny, &arguments).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+#[test]
+fn each_rank_is_sampled_and_a_plan_knows_them() {
+    let tiny = Tiny::new(0.0);
+    let (mut child, mut told) = started(&tiny, "run", &tiny.preset("shard = true\nepochs = 100000"));
+    let mut line = String::new();
+    let sample = loop {
+        line.clear();
+        assert!(told.read_line(&mut line).unwrap() > 0, "the run ended without a sample of both ranks");
+        if let Ok(Event::Ranks(sample)) = serde_json::from_str(&line)
+            && sample.ranks.iter().all(|rank| rank.step > 0)
+        {
+            break sample;
+        }
+    };
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(sample.ranks.len(), 2);
+    for rank in &sample.ranks {
+        assert!(rank.tokens_per_second > 0.0 && rank.memory > 1 << 20 && rank.device == "cpu", "{rank:?}");
+        assert!(rank.wait_seconds < rank.step_seconds && rank.bytes_per_step > 0.0 && rank.age < 60.0, "{rank:?}");
+    }
+    let plan = |more: &[&str]| {
+        let output = Command::new(place::program())
+            .current_dir(tiny.path(""))
+            .args(["plan", "long.toml", "--device", "cpu", "--runs", "runs"])
+            .args(more)
+            .env("XDG_CACHE_HOME", tiny.path("cache"))
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned() + &said(&output))
+    };
+    let (_, text) = plan(&["--ranks", "4"]);
+    assert!(text.contains("each of 4 ranks") && text.contains("shard"), "{text}");
+    let (_, json) = plan(&["--ranks", "4", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let weights = |plan: &serde_json::Value| plan["parts"]["weights"].as_u64().unwrap();
+    let plans = json["plans"].as_array().unwrap();
+    let (whole, sharded) = (&plans[0], plans.iter().find(|plan| plan["shard"] == true).unwrap());
+    assert!(json["ranks"] == 4 && weights(sharded) != weights(whole), "{json}");
+    assert_eq!(plan(&["--gpus", "8"]).0, Some(2));
+    assert_eq!(plan(&["--ranks", "0"]).0, Some(2));
 }
 
 /// Starts a run of two ranks that goes on until it is told otherwise, and reads its events.

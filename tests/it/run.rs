@@ -379,7 +379,7 @@ every_minutes = 0
             head: Head::as_stored(0),
             dtype: tch::Kind::Float,
             device: place::device(),
-            offload: false,
+            offload: None,
             seed: 0,
         };
         Network::open(&path("model"), &options, &|_| {}).unwrap().0

@@ -203,7 +203,7 @@ pub(crate) fn with_dropout() -> tempfile::TempDir {
 
 pub(crate) fn classifier(folder: &Path) -> Network {
     let options =
-        LoadOptions { head: Head::as_stored(3), dtype: Kind::Float, device: place::device(), offload: false, seed: 0 };
+        LoadOptions { head: Head::as_stored(3), dtype: Kind::Float, device: place::device(), offload: None, seed: 0 };
     Network::open(folder, &options, &|_| {}).unwrap().0
 }
 

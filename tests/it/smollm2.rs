@@ -208,7 +208,7 @@ fn demo() -> Option<PathBuf> {
 fn network() -> Option<Network> {
     let demo = demo()?;
     let options =
-        LoadOptions { head: Head::as_stored(0), dtype: Kind::Float, device: place::device(), offload: false, seed: 0 };
+        LoadOptions { head: Head::as_stored(0), dtype: Kind::Float, device: place::device(), offload: None, seed: 0 };
     let (network, report) = Network::open(&demo.join("smollm2"), &options, &|_| {}).unwrap();
     assert!(report.newly_initialized.is_empty() && report.unused.is_empty());
     Some(network)

@@ -160,7 +160,7 @@ fn steps_with_dropout_repeat_to_the_bit() {
     let _turn = turn();
     let folder = with_dropout();
     let options =
-        LoadOptions { head: Head::as_stored(3), dtype: Kind::Float, device: place::device(), offload: false, seed: 0 };
+        LoadOptions { head: Head::as_stored(3), dtype: Kind::Float, device: place::device(), offload: None, seed: 0 };
     let network = Network::open(folder.path(), &options, &|_| {}).unwrap().0;
     let batch = Examples::new(&network, &[14, 3, 8, 8, 1], 3).batch();
     let training = BackwardOptions { training: true, ..OPTIONS };
@@ -379,7 +379,7 @@ fn network(name: &str) -> Network {
         head: Head::as_stored(outputs),
         dtype: Kind::Double,
         device: place::device(),
-        offload: false,
+        offload: None,
         seed: 0,
     };
     Network::open(&folder, &options, &|_| {}).unwrap().0

@@ -285,7 +285,7 @@ fn load_and_print_the_peak() {
         .matmul(&tch::Tensor::ones([64, 64], (Kind::Float, Device::Cpu)));
     let before = status("VmRSS");
     let options =
-        LoadOptions { head: Head::as_stored(0), dtype: Kind::BFloat16, device: Device::Cpu, offload: false, seed: 0 };
+        LoadOptions { head: Head::as_stored(0), dtype: Kind::BFloat16, device: Device::Cpu, offload: None, seed: 0 };
     let (network, _) = Network::open(Path::new(&folder), &options, &|_| {}).unwrap();
     println!("before {before} peak {} parameters {}", status("VmHWM"), network.parameters.components());
 }
@@ -343,6 +343,6 @@ fn with_header(header: &str, data: usize) -> TempDir {
 
 fn load(folder: &TempDir, labels: i64) -> anyhow::Result<(Network, LoadReport)> {
     let options =
-        LoadOptions { head: Head::as_stored(labels), dtype: Kind::Float, device: Device::Cpu, offload: false, seed: 5 };
+        LoadOptions { head: Head::as_stored(labels), dtype: Kind::Float, device: Device::Cpu, offload: None, seed: 5 };
     Network::open(folder.path(), &options, &|_| {})
 }

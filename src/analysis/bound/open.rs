@@ -86,7 +86,7 @@ pub(super) fn open(
         bail!(Usage(format!("{place}: the weights of {base} are not those this run was started from")));
     }
     let head = Head { outputs: data.labels, rows: manifest.head.clone() };
-    let options = LoadOptions { head, dtype: preset.model.dtype.into(), device, offload: false, seed: manifest.seed };
+    let options = LoadOptions { head, dtype: preset.model.dtype.into(), device, offload: None, seed: manifest.seed };
     // The parameters are now those that the run started from, a new head included.
     let (mut network, loaded) = Network::open(&model.folder, &options, on_progress)?;
     let specs = network.parameters.specs();

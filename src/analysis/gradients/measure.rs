@@ -139,7 +139,7 @@ mod tests {
     fn tiny() -> (Network, Batch) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-bert");
         let head = Head { outputs: 2, rows: HeadRows::New };
-        let options = LoadOptions { head, dtype: Kind::Float, device: Device::Cpu, offload: false, seed: 1 };
+        let options = LoadOptions { head, dtype: Kind::Float, device: Device::Cpu, offload: None, seed: 1 };
         let (network, _) = Network::open(&folder, &options, &|_| {}).unwrap();
         let input_ids: Vec<i64> = (0..24).map(|n| 1 + n * 7 % 30).collect();
         let batch = Batch {

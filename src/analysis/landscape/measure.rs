@@ -245,7 +245,7 @@ fn random_twin(network: Network, head: Head, seed: u64) -> Result<Network> {
     let classifier = network.parameters.specs().iter().filter(|spec| spec.is_classifier());
     let classifier: Vec<_> =
         classifier.map(|spec| (spec.name.clone(), network.parameters.get(&spec.name).copy())).collect();
-    let options = LoadOptions { head, dtype: Kind::Float, device: network.parameters.device(), offload: false, seed };
+    let options = LoadOptions { head, dtype: Kind::Float, device: network.parameters.device(), offload: None, seed };
     let config = network.config.clone();
     drop(network);
     let twin = Network::random(config, &options)?;

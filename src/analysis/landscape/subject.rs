@@ -68,7 +68,7 @@ impl Subject {
         let CompletePreset { model, data, examples } = inputs::open(preset, access, report)?.complete()?;
         let head = Head { outputs: data.labels, rows: data.head.clone() };
         let load =
-            LoadOptions { head: head.clone(), dtype: Kind::Float, device, offload: false, seed: preset.train.seed };
+            LoadOptions { head: head.clone(), dtype: Kind::Float, device, offload: None, seed: preset.train.seed };
         let (network, _) = Network::open(&model.folder, &load, &|progress| report(Event::Progress(progress)))?;
         let trained = match checkpoint {
             None => None,

@@ -20,7 +20,7 @@ fn network(kind: Kind) -> Network {
     // Threads cost more than they give at this size.
     tch::set_num_threads(1);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/models/tiny-bert");
-    let options = LoadOptions { head: Head::as_stored(3), dtype: kind, device: Device::Cpu, offload: false, seed: 1 };
+    let options = LoadOptions { head: Head::as_stored(3), dtype: kind, device: Device::Cpu, offload: None, seed: 1 };
     Network::open(&folder, &options, &|_| {}).unwrap().0
 }
 

@@ -10,7 +10,7 @@ mod step_shape;
 mod tests;
 
 use super::report::{MemoryPart, ModelEstimate};
-use crate::model::{Layout, NetworkShape, OffloadBytes, ParameterSpec};
+use crate::model::{Layout, NetworkShape, OffloadBytes, ParameterSpec, is_offloaded};
 use crate::sift::{Role, Rules};
 use peak::StepMemory;
 pub use step_shape::StepShape;
@@ -28,6 +28,7 @@ impl ModelEstimate {
     /// Counts the components that the rules select in a network, and estimates the memory of its training steps.
     pub fn of(network: NetworkShape<'_>, rules: &Rules, step: StepShape) -> ModelEstimate {
         let (layout, layers) = Layout::with_layers(network);
+        let (step, spread) = (step.of_rank(), step.spread());
         let size = |spec: &ParameterSpec| spec.shape.iter().product::<i64>();
         let of_role = |role: Role| layout.parameters.iter().filter(move |spec| rules.role(&spec.name) == role);
         let selected = of_role(Role::Sparse).map(|spec| rules.budget(&spec.shape) as u64).sum::<u64>();
@@ -39,28 +40,49 @@ impl ModelEstimate {
         let parameters = layout.components() as u64;
         let adapters =
             layout.parameters.iter().filter(|spec| spec.is_adapter()).map(|spec| size(spec) as u64).sum::<u64>();
+        // What this process trains of them: where weights are spread, about its share of those in blocks.
+        let own = |spec: &ParameterSpec, trained: u64| match spread {
+            Some(ranks) if is_offloaded(spec, layout.blocks) => trained.div_ceil(ranks as u64),
+            _ => trained,
+        };
+        let own_selected = of_role(Role::Sparse).map(|spec| own(spec, rules.budget(&spec.shape) as u64)).sum::<u64>();
+        let own_dense = of_role(Role::Dense).map(|spec| own(spec, size(spec) as u64)).sum::<u64>();
+        // Beside the indices of all, an index of each of its own, and their gradients in a vector of their own.
+        let (own_indices, own_gradients) = match spread {
+            Some(_) => (own_selected * 4, (own_selected + own_dense) * gradient),
+            None => (0, 0),
+        };
         let reselections = if selected > 0 { step.reselections } else { 0 };
         // The update at which each component started, once there has been another selection.
         let birth = if reselections > 0 { 4 } else { 0 };
         // Old and new vectors exist together while values are moved, beside the new indices.
-        let moved = (selected + dense) * (3 * 4 + birth + gradient) + selected * (step.dtype + 8) + indices;
+        let moved = (own_selected + own_dense) * (3 * 4 + birth)
+            + (selected + dense) * gradient
+            + own_selected * (step.dtype + 8)
+            + indices
+            + own_indices;
         let peak = StepMemory::new(network.config, &layout, &layers, rules, step)
             .peak(selected, (reselections > 0).then_some(moved));
-        let off = match step.offload {
-            true => OffloadBytes::of(&layout.parameters, layout.blocks, step.dtype),
-            false => OffloadBytes::default(),
+        let off = match (step.offload, spread) {
+            (false, None) => OffloadBytes::default(),
+            (_, ranks) => OffloadBytes::of(&layout.parameters, layout.blocks, step.dtype, ranks),
         };
         let exact = |name, bytes| MemoryPart { name, bytes, estimated: false };
         let estimated = |name, bytes| MemoryPart { name, bytes, estimated: true };
         let mut memory = vec![
             // Adapters are fp32 in any case. Of blocks whose weights are off the device, two at a time are there.
-            exact("weights", (parameters - adapters) * step.dtype + adapters * 4 - off.host + off.device),
+            exact("weights", (parameters - adapters) * step.dtype + adapters * 4 - off.elsewhere + off.device),
             // Master values, two moments and gradients of all trained components. Sparse ones also have their pre-trained value
             // in the weights' type, and each one or each set of them an index.
-            exact("sparse optimizer", selected * (3 * 4 + birth + gradient + step.dtype) + indices),
-            exact("dense optimizer", dense * (3 * 4 + birth + gradient)),
+            MemoryPart {
+                name: "sparse optimizer",
+                bytes: own_selected * (3 * 4 + birth + step.dtype) + selected * gradient + indices + own_indices,
+                // How many of the components are in a rank's rows is not known before.
+                estimated: spread.is_some(),
+            },
+            exact("dense optimizer", own_dense * (3 * 4 + birth) + dense * gradient),
             estimated("activations", peak.activations),
-            estimated("workspace", peak.workspace),
+            estimated("workspace", peak.workspace + own_gradients),
             estimated("process", if step.gpu { CUDA } else { PROCESS }),
         ];
         if step.selection_batches.unwrap_or(step.micro_batches) > 1 {
@@ -78,7 +100,7 @@ impl ModelEstimate {
             dense,
             adapters,
             memory,
-            offloaded: off.host,
+            offloaded: if step.offload { off.elsewhere } else { 0 },
             fits: Vec::new(),
             layout: Vec::new(),
         }

@@ -19,6 +19,10 @@ pub struct StepShape {
     pub checkpointing: bool,
     /// Whether the weights of blocks are off the device.
     pub offload: bool,
+    /// Processes with a part of each micro-batch, of which this is one.
+    pub ranks: u64,
+    /// Whether each of them keeps a part of the weights of blocks.
+    pub shard: bool,
     /// Whether dropout is on, with the probabilities of the model's config.
     pub dropout: bool,
     /// Micro-batches whose gradient selects the components; `None` for those of a step. Gradients of several are kept and summed.
@@ -40,6 +44,7 @@ impl StepShape {
             checkpointing: train.gradient_checkpointing,
             // On a CPU it has no effect.
             offload: gpu && train.offload == Offload::Weights,
+            shard: train.shard,
             selection_batches: sift.batches.map(|batches| batches as u64),
             micro_batches: train.accumulate as u64,
             reselections: u64::from(sift.reselect_every > 0),
@@ -56,6 +61,8 @@ impl StepShape {
             length,
             checkpointing: false,
             offload: false,
+            ranks: 1,
+            shard: false,
             dropout: true,
             selection_batches: Some(1),
             keeps_inputs: keeps_inputs(kind, gpu, rows, length),
@@ -68,6 +75,16 @@ impl StepShape {
     pub fn with_micro_batch(self, rows: u64, length: u64) -> StepShape {
         let kind = if self.dtype == 4 { Kind::Float } else { Kind::BFloat16 };
         StepShape { rows, length, keeps_inputs: keeps_inputs(kind, self.gpu, rows, length), ..self }
+    }
+
+    /// The step as a rank computes it: its part of the rows, all of which are as long as the longest.
+    pub fn of_rank(self) -> StepShape {
+        if self.ranks == 1 { self } else { self.with_micro_batch(self.rows.div_ceil(self.ranks), self.length) }
+    }
+
+    /// Ranks that weights are spread over; `None` where this process has all of them.
+    pub fn spread(&self) -> Option<usize> {
+        (self.shard && self.ranks > 1).then_some(usize::try_from(self.ranks).unwrap_or(usize::MAX))
     }
 
     /// Examples of an optimizer step.

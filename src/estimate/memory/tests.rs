@@ -10,6 +10,8 @@ const STEP: StepShape = StepShape {
     length: 128,
     checkpointing: false,
     offload: false,
+    ranks: 1,
+    shard: false,
     dropout: true,
     selection_batches: Some(1),
     keeps_inputs: false,

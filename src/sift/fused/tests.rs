@@ -7,7 +7,7 @@ use super::*;
 use crate::device::{on_test_device, test_device};
 use crate::sift::proof::random as numbers;
 use crate::sift::select::random;
-use crate::sift::{Blocks, Grid, Selected, TrainableParameter, Values, check_kernels, kernels};
+use crate::sift::{Blocks, FlatGradient, Grid, Selected, TrainableParameter, Values, check_kernels, kernels};
 
 #[test]
 fn kernels_prove_themselves() {
@@ -65,14 +65,16 @@ impl Drawn {
 struct Side {
     weights: Vec<Tensor>,
     values: Values,
+    gradient: FlatGradient,
 }
 
 impl Side {
-    fn new(processor: Result<Processor, String>, drawn: &[Drawn], [weights, gradient]: [Kind; 2]) -> Side {
+    fn new(processor: &Result<Processor, String>, drawn: &[Drawn], [weights, gradient]: [Kind; 2]) -> Side {
         let parameters: Vec<TrainableParameter> =
             drawn.iter().enumerate().map(|(number, drawn)| drawn.parameter(number, weights)).collect();
-        let values = Values::new(&parameters, gradient, processor);
-        Side { weights: parameters.into_iter().map(|parameter| parameter.weights).collect(), values }
+        let values = Values::new(&parameters, processor.clone());
+        let gradient = FlatGradient::new(values.slots().to_vec(), gradient, test_device(), processor);
+        Side { weights: parameters.into_iter().map(|parameter| parameter.weights).collect(), values, gradient }
     }
 
     /// Random gradients of all slots, some of whose numbers are not finite; and some in other forms.
@@ -126,8 +128,8 @@ proptest! {
         special in prop_oneof![4 => Just(None), 1 => Just(Some(f64::NAN)), 1 => Just(Some(f64::NEG_INFINITY))],
         chosen in any::<Index>(),
     ) {
-        let sides = [kernels(test_device()), Err("compared with".to_owned())];
-        let mut sides = sides.map(|processor| Side::new(processor, &drawn, kinds));
+        let processors = [kernels(test_device()), Err("compared with".to_owned())];
+        let mut sides = processors.each_ref().map(|processor| Side::new(processor, &drawn, kinds));
         prop_assert_eq!(sides[0].values.without_kernels(), None);
         let sparse_decay = sparse.map_or(SparseDecay::None, SparseDecay::TowardPretrained);
         let adamw = AdamW { betas, eps: 1e-8, sparse_decay, dense_decay: dense };
@@ -135,12 +137,15 @@ proptest! {
         // later is an exponential.
         let tolerance = if reselected { 1e-5 } else { 1e-6 };
         for (step, applied) in applied.into_iter().enumerate() {
-            for side in &mut sides {
+            for (number, side) in sides.iter_mut().enumerate() {
                 if reselected && step == 1 {
                     let selected: Vec<Selected> = drawn.iter().filter_map(|drawn| drawn.selected(7)).collect();
                     side.values.reselect(&selected);
+                    let slots = side.values.slots().to_vec();
+                    let processor = &processors[number];
+                    side.gradient = FlatGradient::new(slots, kinds[1], test_device(), processor);
                 }
-                side.values.zero_gradient();
+                side.gradient.zero();
             }
             for micro in 0..micro_batches {
                 let seed = chosen.index(1000) as i64 + micro;
@@ -150,23 +155,23 @@ proptest! {
                     _ => None,
                 }).collect();
                 if !whole.is_empty() {
-                    let [a, b] = sides.each_ref().map(|side| side.values.squares(&whole));
+                    let [a, b] = sides.each_ref().map(|side| side.gradient.squares(&whole));
                     prop_assert!(close(&a, &b, 1e-5), "{a} {b}");
                 }
-                sides.iter_mut().for_each(|side| side.values.accumulate(&gradients));
+                sides.iter_mut().for_each(|side| side.gradient.accumulate(&gradients));
             }
-            let [a, b] = sides.each_ref().map(|side| side.values.gradient().to_kind(Kind::Float));
+            let [a, b] = sides.each_ref().map(|side| side.gradient.sum().to_kind(Kind::Float));
             // The sums of biases are in another order.
             prop_assert!(close(&a, &b, if kinds[1] == Kind::Float { 1e-5 } else { 2e-2 }), "gradients");
             // From here on both have the same.
-            let same = sides[1].values.gradient().copy();
-            sides[0].values.gradient().copy_(&same);
+            let same = sides[1].gradient.sum().copy();
+            sides[0].gradient.sum().shallow_clone().copy_(&same);
             let gate = UpdateGate {
                 scale: on_test_device(Tensor::from(0.7f32)),
                 apply: on_test_device(Tensor::from(applied)),
             };
             for side in &mut sides {
-                side.values.update(&adamw, 1e-2, &gate);
+                side.values.update(side.gradient.sum(), &adamw, 1e-2, &gate);
             }
             let states = sides.each_ref().map(|side| {
                 let State { master, first_moment, second_moment, .. } = side.values.state();
@@ -194,9 +199,10 @@ fn vectors_of_many_blocks_and_indices_of_64_bits_are_taken() {
     };
     let whole = Tensor::arange(1 << 20, (Kind::Float, test_device())).view(shape);
     let gradients = [false, true].map(|wide| {
-        let mut values = Values::new(&[parameter(wide)], Kind::Float, kernels(test_device()));
-        values.accumulate(&[(0, SlotGradient::Whole(whole.shallow_clone()))]);
-        values.gradient().copy()
+        let slots = Slot::in_order(&[parameter(wide)], test_device());
+        let mut gradient = FlatGradient::new(slots, Kind::Float, test_device(), &kernels(test_device()));
+        gradient.accumulate(&[(0, SlotGradient::Whole(whole.shallow_clone()))]);
+        gradient.sum().copy()
     });
     let expected = on_test_device(random(1 << 20, 100_001, 5)).to_kind(Kind::Float);
     assert!(gradients.iter().all(|gradient| gradient.equal(&expected)));
@@ -206,6 +212,6 @@ fn vectors_of_many_blocks_and_indices_of_64_bits_are_taken() {
 fn types_that_kernels_do_not_take_leave_it_to_tensor_operations() {
     let weights = Tensor::zeros([4, 4], (Kind::Double, test_device()));
     let parameter = TrainableParameter { name: "w".into(), weights, selected: None };
-    let values = Values::new(&[parameter], Kind::Float, kernels(test_device()));
+    let values = Values::new(&[parameter], kernels(test_device()));
     assert!(values.without_kernels().is_some_and(|reason| reason.contains("of a type")));
 }

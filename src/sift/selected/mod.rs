@@ -9,6 +9,8 @@ mod grid;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use tch::{Device, Kind, Tensor};
 
 use crate::kernels;
@@ -115,6 +117,20 @@ impl Selected {
             Selected::Grid(grid) => Some(grid.gradient(x, dy)),
             Selected::Blocks(blocks) => Some(blocks.gradient(x, dy)),
         }
+    }
+
+    /// The components in these rows of a matrix of so many columns, as single components of these rows alone, and their range among all.
+    pub fn in_rows(&self, rows: Range<i64>, columns: i64) -> (Selected, Range<i64>) {
+        let (indices, first) = (self.indices(), rows.start * columns);
+        let range = Selected::range_of(&indices, first..rows.end * columns);
+        let own = indices.narrow(0, range.start, range.end - range.start) - first;
+        (Selected::entries(&own, &[rows.end - rows.start, columns]), range)
+    }
+
+    /// The range of ascending int64 indices that are in a range.
+    pub fn range_of(indices: &Tensor, range: Range<i64>) -> Range<i64> {
+        let before = |bound: i64| indices.lt(bound).sum(Kind::Int64).int64_value(&[]);
+        before(range.start)..before(range.end)
     }
 
     /// On another device.

@@ -1,4 +1,4 @@
-//! The state of all trained components: one flat fp32 vector each of master values, gradients and moments, each parameter a
+//! The state of all trained components: one flat fp32 vector each of master values and moments, each parameter a
 //! range of it, so that an update is one kernel, or a handful of vector operations, whatever the number of layers.
 
 mod reselect;
@@ -10,22 +10,12 @@ use std::collections::HashMap;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::adamw::{AdamW, UpdateGate};
-use super::fused::{self, Fused, SlotGradient};
+use super::fused::Fused;
 use super::retired::Retired;
 use super::selected::Selected;
-use super::state::{Slot, State};
+use super::state::{Slot, State, TrainableParameter};
 use crate::kernels::cuda::Processor;
 pub use reselect::SavedRetired;
-
-/// A parameter to train.
-pub struct TrainableParameter {
-    /// The parameter's name in the checkpoint.
-    pub name: String,
-    /// The model's own tensor, in the parameter's shape and any float dtype.
-    pub weights: Tensor,
-    /// The trained components; `None` if all are trained.
-    pub selected: Option<Selected>,
-}
 
 /// The trained components: their values, their places in the weights, and their optimizer state.
 ///
@@ -38,8 +28,6 @@ pub struct Values {
     /// Of each slot, whether its parameter is off the device and has its values written into copies ([`Values::overlay`]).
     offloaded: Vec<bool>,
     state: State,
-    /// Sum of the micro-batches' gradients: `[total]`.
-    gradient: Tensor,
     /// Pre-trained values of the sparse components: `[sparse]`, in the weights' dtype, which loses nothing.
     pretrained: Tensor,
     /// Of each sparse slot the components that have left its selection; empty while none has.
@@ -50,56 +38,46 @@ pub struct Values {
 }
 
 impl Values {
-    /// The state of these parameters before the first step. Gradients are summed in the type `gradient`: fp32, or where a step
-    /// has one micro-batch, the type they come in.
-    /// `kernels` says where [those](super::kernels) run, or why tensor operations take their place.
-    pub fn new(parameters: &[TrainableParameter], gradient: Kind, kernels: Result<Processor, String>) -> Values {
+    /// The state of these parameters before the first step. `kernels` says where [those](super::kernels) run, or why tensor operations
+    /// take their place.
+    pub fn new(parameters: &[TrainableParameter], kernels: Result<Processor, String>) -> Values {
         let device = parameters.first().map_or(Device::Cpu, |parameter| parameter.weights.device());
-        Values::on(device, parameters, gradient, kernels, |_| false)
+        Values::on(device, parameters, kernels, |_| false)
     }
 
     /// The same on this device, with parameters `off` it by name: their weights are written only by [`Values::write_weights`].
     pub fn on(
         device: Device,
         parameters: &[TrainableParameter],
-        gradient: Kind,
         kernels: Result<Processor, String>,
         off: impl Fn(&str) -> bool,
     ) -> Values {
         no_grad(|| {
             let kind = parameters.first().map_or(Kind::Float, |parameter| parameter.weights.kind());
-            let (mut slots, mut masters, mut all_weights) = (Vec::new(), Vec::new(), Vec::new());
-            let (mut start, mut end_of_sparse) = (0, 0);
-            let (sparse, dense): (Vec<_>, Vec<_>) =
-                parameters.iter().partition(|parameter| parameter.selected.is_some());
-            for TrainableParameter { name, weights, selected } in sparse.into_iter().chain(dense) {
-                let selected = selected.as_ref().map(|selected| selected.to_device(device));
-                let values = match &selected {
-                    Some(selected) => gathered(selected, weights),
-                    None => weights.flatten(0, -1).copy(),
+            let slots = Slot::in_order(parameters, device);
+            let ordered = Slot::order(parameters);
+            let gathered = |(slot, parameter): (&Slot, &&TrainableParameter)| {
+                let values = match &slot.selected {
+                    Some(selected) => gathered(selected, &parameter.weights),
+                    None => parameter.weights.flatten(0, -1).copy(),
                 };
-                let range = start..start + values.size1().unwrap_or(0);
-                start = range.end;
-                if selected.is_some() {
-                    end_of_sparse = range.end;
-                }
-                masters.push(values.to_device(device).to_kind(Kind::Float));
-                all_weights.push(weights.shallow_clone());
-                slots.push(Slot { name: name.clone(), shape: weights.size(), selected, range });
-            }
+                values.to_device(device).to_kind(Kind::Float)
+            };
+            let masters: Vec<Tensor> = slots.iter().zip(&ordered).map(gathered).collect();
+            let all_weights = ordered.iter().map(|parameter| parameter.weights.shallow_clone()).collect();
+            let sparse = slots.iter().filter(|slot| slot.selected.is_some());
+            let end_of_sparse = sparse.map(|slot| slot.range.end).max().unwrap_or(0);
             let master = match &masters[..] {
                 [] => Tensor::zeros([0], (Kind::Float, device)),
                 masters => Tensor::cat(masters, 0),
             };
             let pretrained = master.narrow(0, 0, end_of_sparse).to_dtype(kind, false, true);
-            let gradient = master.zeros_like().to_kind(gradient);
             let (first_moment, second_moment) = (master.zeros_like(), master.zeros_like());
             let state = State { master, first_moment, second_moment, updates: 0, births: None };
             let mut values = Values {
                 offloaded: slots.iter().map(|slot: &Slot| off(&slot.name)).collect(),
                 slots,
                 weights: all_weights,
-                gradient,
                 state,
                 pretrained,
                 retired: Vec::new(),
@@ -114,7 +92,7 @@ impl Values {
     /// Prepares the kernels for the slots as they are.
     fn fuse(&mut self) {
         if let Ok(processor) = self.processor {
-            let kinds = [&self.gradient, &self.pretrained].map(Tensor::kind);
+            let kinds = [self.pretrained.kind(); 2];
             let weights: Vec<Option<&Tensor>> =
                 self.weights.iter().zip(&self.offloaded).map(|(weights, off)| Some(weights).filter(|_| !off)).collect();
             let device = self.state.master.device();
@@ -169,19 +147,17 @@ impl Values {
     /// Bytes of the indices, and of all other vectors. Components that have left the selection are in host memory and not counted.
     pub fn bytes(&self) -> (u64, u64) {
         let bytes = |tensor: &Tensor| (tensor.numel() * tensor.kind().elt_size_in_bytes()) as u64;
-        let vectors =
-            [&self.state.master, &self.state.first_moment, &self.state.second_moment, &self.gradient, &self.pretrained];
+        let vectors = [&self.state.master, &self.state.first_moment, &self.state.second_moment, &self.pretrained];
         let indices = self.slots.iter().filter_map(|slot| slot.selected.as_ref()).map(Selected::bytes).sum();
         (indices, vectors.into_iter().chain(&self.state.births).map(bytes).sum())
     }
 
-    /// Relative update of each sparse slot, ‖w − w₀‖ / ‖w₀‖ with pre-trained values w₀, in one read-out from the device. Infinite
-    /// or NaN where w₀ is zero.
-    pub fn updates(&self) -> Vec<f64> {
+    /// Squared norms of each sparse slot's update, ‖w − w₀‖², and of its pre-trained values, ‖w₀‖², in one read-out from the device.
+    pub fn update_squares(&self) -> [Vec<f64>; 2] {
         no_grad(|| {
             let sizes: Vec<i64> = self.slots.iter().filter(|slot| slot.selected.is_some()).map(Slot::trained).collect();
             if sizes.is_empty() {
-                return Vec::new();
+                return [Vec::new(), Vec::new()];
             }
             // Slot by slot, so that there is never a second vector of all.
             let master = self.state.master.narrow(0, 0, self.sparse()).split_with_sizes(&sizes[..], 0);
@@ -189,71 +165,27 @@ impl Values {
             let update: Vec<Tensor> =
                 master.iter().zip(&pretrained).map(|(now, before)| norm(&(now - before))).collect();
             let size: Vec<Tensor> = pretrained.iter().map(norm).collect();
-            let share = Tensor::stack(&update, 0).to_kind(Kind::Double) / Tensor::stack(&size, 0).to_kind(Kind::Double);
-            Vec::try_from(share).unwrap_or_default()
+            let both = Tensor::stack(&[Tensor::stack(&update, 0), Tensor::stack(&size, 0)], 0);
+            let both = both.to_kind(Kind::Double).square().to_device(Device::Cpu);
+            [0, 1].map(|which| Vec::try_from(both.get(which)).unwrap_or_default())
         })
     }
 
-    /// Zeroes the gradient, before a step.
-    pub fn zero_gradient(&mut self) {
-        let _ = self.gradient.zero_();
+    /// Relative update of each sparse slot, ‖w − w₀‖ / ‖w₀‖ with pre-trained values w₀. Infinite or NaN where w₀ is zero.
+    pub fn updates(&self) -> Vec<f64> {
+        let [update, size] = self.update_squares();
+        relative_updates(&update, &size)
     }
 
-    /// Adds a micro-batch's gradients of some slots, each of another one.
-    pub fn accumulate(&mut self, gradients: &[(usize, SlotGradient)]) {
-        no_grad(|| match &self.fused {
-            Some(fused) => fused.accumulate(&self.slots, &self.gradient, gradients),
-            None => gradients.iter().for_each(|(slot, gradient)| self.add(&self.slots[*slot], gradient)),
-        });
-    }
-
-    fn add(&self, slot: &Slot, gradient: &SlotGradient) {
-        let of_whole = |whole: &Tensor| match &slot.selected {
-            Some(selected) => selected.gather(whole),
-            None => whole.flatten(0, -1),
-        };
-        let trained = match gradient {
-            SlotGradient::Whole(whole) => of_whole(whole),
-            SlotGradient::Trained(trained) => trained.flatten(0, -1),
-            SlotGradient::Output(dy) => of_whole(&fused::bias_gradient(dy)),
-        };
-        let mut sum = self.gradient.narrow(0, slot.range.start, slot.trained());
-        let _ = sum.g_add_(&trained.to_kind(sum.kind()));
-    }
-
-    /// The squared norms of the trained components and of all components of gradients in the shapes of their parameters, by slot:
-    /// fp32 `[gradients, 2]` on the device.
-    pub fn squares(&self, gradients: &[(usize, &Tensor)]) -> Tensor {
-        let square = |tensor: &Tensor| tensor.to_kind(Kind::Float).square().sum(Kind::Float);
-        let squares = |&(slot, gradient): &(usize, &Tensor)| {
-            let trained = self.slots[slot].selected.as_ref().map(|selected| selected.gather(gradient));
-            Tensor::stack(&[square(trained.as_ref().unwrap_or(gradient)), square(gradient)], 0)
-        };
-        no_grad(|| match &self.fused {
-            Some(fused) => fused.squares(gradients),
-            None => Tensor::stack(&gradients.iter().map(squares).collect::<Vec<_>>(), 0),
-        })
-    }
-
-    /// Sum of the micro-batches' gradients since it was zeroed: `[total]`.
-    pub fn gradient(&self) -> Tensor {
-        self.gradient.shallow_clone()
-    }
-
-    /// L2 norm of the accumulated gradient: fp32 scalar on the device.
-    pub fn gradient_norm(&self) -> Tensor {
-        norm(&self.gradient)
-    }
-
-    /// Takes an optimizer step with the accumulated gradient, and writes the weights.
-    pub fn update(&mut self, adamw: &AdamW, learning_rate: f64, gate: &UpdateGate) {
+    /// Takes an optimizer step with this gradient, `[total]`, and writes the weights.
+    pub fn update(&mut self, gradient: &Tensor, adamw: &AdamW, learning_rate: f64, gate: &UpdateGate) {
         no_grad(|| {
             self.state.updates += 1;
             if let Some(fused) = &self.fused {
-                return fused.update(adamw, &self.state, [&self.gradient, &self.pretrained], gate, learning_rate);
+                return fused.update(adamw, &self.state, [gradient, &self.pretrained], gate, learning_rate);
             }
             adamw.decay(&self.slots, &mut self.state.master, &self.pretrained, &gate.apply, learning_rate);
-            adamw.update(&mut self.state, &self.gradient, gate, learning_rate);
+            adamw.update(&mut self.state, gradient, gate, learning_rate);
             self.write(|off| !off);
         });
     }
@@ -312,6 +244,11 @@ impl CurrentValues {
 /// The selected components of weights, wherever they are.
 fn gathered(selected: &Selected, weights: &Tensor) -> Tensor {
     selected.to_device(weights.device()).gather(weights)
+}
+
+/// Relative updates from what [`Values::update_squares`] gives.
+pub fn relative_updates(update: &[f64], size: &[f64]) -> Vec<f64> {
+    update.iter().zip(size).map(|(update, size)| (update / size).sqrt()).collect()
 }
 
 /// L2 norm in fp32, whatever the dtype.

@@ -109,7 +109,6 @@ impl Values {
             }
             let updates = *updates;
             let [master, first_moment, second_moment, births] = new;
-            self.gradient = total(self.gradient.kind());
             self.state = State { master, first_moment, second_moment, updates, births: Some(births) };
             self.pretrained = pretrained;
             self.fuse();

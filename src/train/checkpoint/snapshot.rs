@@ -2,9 +2,10 @@
 
 use tch::{Device, Kind, Tensor};
 
+use crate::distributed::DistributedError;
 use crate::runs::checkpoint::{FORMAT, FORMAT_RESELECTED, Manifest, SlotEntry, TensorBytes};
-use crate::sift::{Retired, Role, Slot, Values};
-use crate::train::learner::Learner;
+use crate::sift::{Role, SavedRetired, Slot, State};
+use crate::train::learner::{Learner, TrainedState};
 
 /// A copy of everything trained, in host memory.
 pub struct StateSnapshot {
@@ -13,29 +14,31 @@ pub struct StateSnapshot {
 }
 
 impl StateSnapshot {
-    /// Copies the state of a run. Slots and number of updates are filled into the manifest.
-    pub fn of(learner: &Learner, manifest: Manifest) -> StateSnapshot {
-        let values = learner.values();
-        let state = values.state();
-        let copied = |tensor: &Tensor| if tensor.device() == Device::Cpu { tensor.copy() } else { on_host(tensor) };
+    /// The state of a run. Slots and number of updates are filled into the manifest.
+    ///
+    /// # Errors
+    /// A rank that is gone: those among which weights are spread take one together.
+    pub fn of(learner: &Learner, manifest: Manifest) -> Result<StateSnapshot, DistributedError> {
+        let TrainedState { state, retired } = learner.state()?;
+        let State { master, first_moment, second_moment, updates, births } = state;
         let mut tensors = vec![
-            ("indices", indices(values)),
-            ("master", copied(&state.master)),
-            ("first_moment", copied(&state.first_moment)),
-            ("second_moment", copied(&state.second_moment)),
+            ("indices", indices(learner)),
+            ("master", master),
+            ("first_moment", first_moment),
+            ("second_moment", second_moment),
             ("coverage", learner.coverage().state()),
         ];
         let mut format = FORMAT;
-        if let Some(births) = &state.births {
+        if let Some(births) = births {
             format = FORMAT_RESELECTED;
             let all =
-                |part: fn(&Retired) -> &Tensor| Tensor::cat(&values.retired().iter().map(part).collect::<Vec<_>>(), 0);
-            tensors.push(("births", on_host(births)));
+                |part: fn(&SavedRetired) -> &Tensor| Tensor::cat(&retired.iter().map(part).collect::<Vec<_>>(), 0);
+            tensors.push(("births", births));
             tensors.push(("retired_indices", all(|retired| &retired.indices)));
             tensors.push(("retired_values", all(|retired| &retired.values)));
         }
-        let manifest = Manifest { format, updates: state.updates, slots: slots(values), ..manifest };
-        StateSnapshot { manifest, tensors }
+        let manifest = Manifest { format, updates, slots: slots(learner, &retired), ..manifest };
+        Ok(StateSnapshot { manifest, tensors })
     }
 
     pub fn manifest(&self) -> &Manifest {
@@ -60,18 +63,18 @@ impl StateSnapshot {
 }
 
 /// Flat row-major indices of the selected components of all slots: int32 `[sparse]`, or int64 where one needs it.
-fn indices(values: &Values) -> Tensor {
-    let widest = values.slots().iter().map(Slot::components).max().unwrap_or(0);
+fn indices(learner: &Learner) -> Tensor {
+    let widest = learner.slots().iter().map(Slot::components).max().unwrap_or(0);
     let kind = if widest <= i64::from(i32::MAX) { Kind::Int } else { Kind::Int64 };
-    let all = Tensor::zeros([values.sparse()], (kind, Device::Cpu));
-    for slot in values.slots().iter().filter(|slot| slot.role() == Role::Sparse) {
+    let all = Tensor::zeros([learner.sparse()], (kind, Device::Cpu));
+    for slot in learner.slots().iter().filter(|slot| slot.role() == Role::Sparse) {
         all.narrow(0, slot.range.start, slot.trained()).copy_(&slot.indices());
     }
     all
 }
 
-fn slots(values: &Values) -> Vec<SlotEntry> {
-    let slots = values.slots().iter().map(|slot| SlotEntry {
+fn slots(learner: &Learner, retired: &[SavedRetired]) -> Vec<SlotEntry> {
+    let slots = learner.slots().iter().map(|slot| SlotEntry {
         name: slot.name.clone(),
         shape: slot.shape.clone(),
         dense: slot.role() == Role::Dense,
@@ -79,14 +82,10 @@ fn slots(values: &Values) -> Vec<SlotEntry> {
         retired: 0,
     });
     let mut slots: Vec<SlotEntry> = slots.collect();
-    for (slot, retired) in slots.iter_mut().zip(values.retired()) {
+    for (slot, retired) in slots.iter_mut().zip(retired) {
         slot.retired = retired.indices.numel() as i64;
     }
     slots
-}
-
-fn on_host(tensor: &Tensor) -> Tensor {
-    tensor.to_device(Device::Cpu).contiguous()
 }
 
 fn bytes(tensor: &Tensor) -> &[u8] {

@@ -10,7 +10,7 @@ use crate::distributed::{DistributedError, Work, World};
 use crate::model::Network;
 use crate::model::backward::Gradient;
 use crate::sift::sampled::{self, GradientSampler, SampledLayer, SamplingPlan};
-use crate::sift::{Coverage, Selected, Slot, SlotGradient, Values, bias_gradient};
+use crate::sift::{Coverage, FlatGradient, Selected, Slot, SlotGradient, bias_gradient};
 
 /// How the gradient of a slot's single components is sampled; `None` where the dense gradient is faster, or a product of parts of
 /// it is.
@@ -27,7 +27,7 @@ const TOGETHER: usize = 16 << 20;
 
 /// Accumulates the gradients of one micro-batch.
 pub(super) struct GradientSink<'a> {
-    values: &'a mut Values,
+    gradient: &'a mut FlatGradient,
     plans: &'a [Option<SamplingPlan>],
     sampler: &'a mut GradientSampler,
     coverage: &'a mut Coverage,
@@ -67,7 +67,7 @@ struct SharedInput {
 
 impl<'a> GradientSink<'a> {
     pub fn new(
-        values: &'a mut Values,
+        gradient: &'a mut FlatGradient,
         plans: &'a [Option<SamplingPlan>],
         sampler: &'a mut GradientSampler,
         coverage: &'a mut Coverage,
@@ -75,7 +75,7 @@ impl<'a> GradientSink<'a> {
         ranks: SinkRanks<'a>,
     ) -> GradientSink<'a> {
         let (summed, measured, pending) = (Ok(()), Vec::new(), Vec::new());
-        GradientSink { values, plans, sampler, coverage, probed, ranks, summed, measured, pending, bytes: 0 }
+        GradientSink { gradient, plans, sampler, coverage, probed, ranks, summed, measured, pending, bytes: 0 }
     }
 
     /// Takes the gradients of one segment.
@@ -128,7 +128,7 @@ impl<'a> GradientSink<'a> {
     /// The gradient of a linear layer's weight; `None` if it is sampled at the selected components.
     fn of_weight(&self, slot: usize, x: &Tensor, dy: &Tensor) -> Option<SlotGradient> {
         let probed = self.probed.contains(&slot);
-        let selected = self.values.slots()[slot].selected.as_ref().filter(|_| !probed);
+        let selected = self.gradient.slots()[slot].selected.as_ref().filter(|_| !probed);
         let product = selected.and_then(|selected| {
             let _span = trace_span!("sample gradients").entered();
             selected.product(x, dy)
@@ -156,7 +156,7 @@ impl<'a> GradientSink<'a> {
         if self.summed.is_ok() {
             self.summed = self.probe();
         }
-        self.values.accumulate(&self.pending);
+        self.gradient.accumulate(&self.pending);
         let complete = self.pending.iter().map(|(slot, _)| *slot);
         if let (Ok(()), Some(reduction)) = (&self.summed, &mut self.ranks.reduction) {
             self.summed = reduction.complete(complete);
@@ -179,7 +179,7 @@ impl<'a> GradientSink<'a> {
         }
         if self.ranks.world.is_alone() {
             let targets: Vec<usize> = probed.iter().map(|(slot, _)| *slot).collect();
-            self.coverage.put_all(&targets, &self.values.squares(&probed));
+            self.coverage.put_all(&targets, &self.gradient.squares(&probed));
             return Ok(());
         }
         let world = self.ranks.world;
@@ -205,7 +205,7 @@ impl<'a> GradientSink<'a> {
         if !summed.is_empty() {
             let (targets, gradients): (Vec<usize>, Vec<(usize, &Tensor)>) =
                 summed.iter().map(|(slot, gradient)| (*slot, (*slot, gradient))).unzip();
-            self.coverage.put_all(&targets, &self.values.squares(&gradients));
+            self.coverage.put_all(&targets, &self.gradient.squares(&gradients));
         }
         Ok(())
     }

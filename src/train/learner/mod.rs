@@ -2,6 +2,7 @@
 
 mod gradients;
 mod options;
+mod own_parts;
 mod reduction;
 
 use std::collections::HashMap;
@@ -22,16 +23,25 @@ use crate::model::Network;
 use crate::model::backward::{self, BackwardOptions, GradTargets, mixed};
 use crate::quantity::bytes;
 use crate::sift::sampled::{GradientSampler, SamplingPlan};
-use crate::sift::{self, Coverage, SavedRetired, Selected, Slot, State, TrainableParameter, UpdateGate, Values};
+use crate::sift::{
+    self, Coverage, FlatGradient, Retired, SavedRetired, Selected, Slot, State, TrainableParameter, UpdateGate, Values,
+    relative_updates,
+};
 use gradients::{GradientSink, SinkRanks, sampling_plan};
 pub use options::{LearnerOptions, StepResult};
+use own_parts::OwnParts;
 use reduction::{Buckets, Reduction};
 
 /// A network under training.
 pub struct Learner {
     /// Its weights are up to date whenever [`Learner::launch`] returns.
     pub network: Network,
+    /// What this process trains: with weights that are spread over ranks, those in its rows.
     values: Values,
+    /// Its part of all trained components; `None` where it trains all of them.
+    own: Option<OwnParts>,
+    /// Of all trained components.
+    gradient: FlatGradient,
     targets: GradTargets,
     /// Of each slot whose gradient is sampled at the selected components.
     plans: Vec<Option<SamplingPlan>>,
@@ -47,6 +57,13 @@ pub struct Learner {
     /// device skips the updates of the steps that follow.
     finite: Tensor,
     updating: bool,
+}
+
+/// All trained components.
+pub struct TrainedState {
+    pub state: State,
+    /// Of each sparse slot those that have left its selection; empty if none has.
+    pub retired: Vec<SavedRetired>,
 }
 
 /// A step that was launched, whose results are still on the device.
@@ -78,11 +95,18 @@ impl Learner {
         let kind = kinds.next().filter(|first| narrow && kinds.all(|kind| kind == *first)).unwrap_or(Kind::Float);
         let device = network.parameters.device();
         release(&network);
-        let off = |name: &str| network.offload.as_ref().is_some_and(|offload| offload.has(name));
-        let values = Values::on(device, parameters, kind, sift::kernels(device), off);
-        let sparse = values.slots().iter().filter(|slot| slot.selected.is_some()).count();
+        let off = |name: &str| {
+            network.own_rows(name).is_none() && network.offload.as_ref().is_some_and(|offload| offload.has(name))
+        };
+        let (slots, kernels) = (Slot::in_order(parameters, device), sift::kernels(device));
+        let (trained, own) = own_parts::own(&network, parameters, &slots);
+        let values = Values::on(device, &trained, kernels.clone(), off);
+        let gradient = FlatGradient::new(slots, kind, device, &kernels);
+        let sparse = gradient.slots().iter().filter(|slot| slot.selected.is_some()).count();
         let mut learner = Learner {
-            targets: GradTargets::new(&network.parameters, values.slots().iter().map(|slot| slot.name.as_str())),
+            targets: GradTargets::new(&network.parameters, gradient.slots().iter().map(|slot| slot.name.as_str())),
+            own,
+            gradient,
             plans: Vec::new(),
             sampler: GradientSampler::default(),
             coverage: Coverage::new(sparse),
@@ -110,11 +134,11 @@ impl Learner {
     /// Decides which parts of the gradient the ranks sum together.
     fn plan_buckets(&mut self) {
         if !self.world.is_alone() {
-            let element_size = self.values.gradient().kind().elt_size_in_bytes() as i64;
+            let element_size = self.gradient.sum().kind().elt_size_in_bytes() as i64;
             let specs = self.network.parameters.specs();
             let segments: HashMap<&str, usize> = specs.iter().map(|spec| (spec.name.as_str(), spec.segment)).collect();
             let segment = |name: &str| segments.get(name).copied().unwrap_or(0);
-            self.buckets = Buckets::new(self.values.slots(), element_size, segment);
+            self.buckets = Buckets::new(self.gradient.slots(), element_size, segment);
         }
     }
 
@@ -132,21 +156,119 @@ impl Learner {
 
     /// Decides how the gradient of each slot is computed, and what of the layers' inputs that needs.
     fn plan_gradients(&mut self) {
-        self.plans = self.values.slots().iter().map(|slot| sampling_plan(&self.network, slot)).collect();
-        self.keep_columns(0..self.values.slots().len());
+        self.plans = self.gradient.slots().iter().map(|slot| sampling_plan(&self.network, slot)).collect();
+        self.keep_columns(0..self.gradient.slots().len());
         self.plan_buckets();
     }
 
     /// Keeps of the inputs of these slots' layers what the gradients of their selected components need.
     fn keep_columns(&mut self, slots: Range<usize>) {
-        for (number, slot) in self.values.slots().iter().enumerate().skip(slots.start).take(slots.len()) {
+        for (number, slot) in self.gradient.slots().iter().enumerate().skip(slots.start).take(slots.len()) {
             self.targets.keep_columns(number, slot.selected.as_ref().and_then(Selected::columns));
         }
     }
 
-    /// The trained state.
+    /// What this process trains.
     pub fn values(&self) -> &Values {
         &self.values
+    }
+
+    /// All trained parameters, sparse ones first.
+    pub fn slots(&self) -> &[Slot] {
+        self.gradient.slots()
+    }
+
+    /// Trained components of sparse parameters.
+    pub fn sparse(&self) -> i64 {
+        self.slots().iter().filter(|slot| slot.selected.is_some()).map(Slot::trained).sum()
+    }
+
+    /// Trained components of all parameters.
+    pub fn total(&self) -> i64 {
+        self.slots().iter().map(Slot::trained).sum()
+    }
+
+    /// Bytes of the indices, and of all vectors of trained components, on this process's device.
+    pub fn bytes(&self) -> (u64, u64) {
+        let (mut indices, vectors) = self.values.bytes();
+        if self.own.is_some() {
+            // Beside the indices of what this rank trains.
+            indices += self.slots().iter().filter_map(|slot| slot.selected.as_ref()).map(Selected::bytes).sum::<u64>();
+        }
+        let gradient = self.gradient.sum();
+        (indices, vectors + (gradient.numel() * gradient.kind().elt_size_in_bytes()) as u64)
+    }
+
+    /// Whether each rank keeps and trains a part of the weights, so that all of them are needed for whatever computes with weights.
+    pub fn is_sharded(&self) -> bool {
+        self.network.offload.as_ref().is_some_and(|offload| offload.is_spread())
+    }
+
+    /// What the first rank says, where the ranks have to do something together; what this one says where they do not.
+    ///
+    /// # Errors
+    /// A rank that is gone.
+    pub fn agreed(&self, own: bool) -> Result<bool, DistributedError> {
+        if !self.is_sharded() {
+            return Ok(own);
+        }
+        Ok(self.world.broadcast(vec![u8::from(own)])? == [1])
+    }
+
+    /// Relative update of each sparse slot ([`Values::updates`]).
+    ///
+    /// # Errors
+    /// A rank that is gone.
+    pub fn updates(&self) -> Result<Vec<f64>, DistributedError> {
+        let Some(own) = &self.own else { return Ok(self.values.updates()) };
+        let [update, size] = self.values.update_squares();
+        Ok(relative_updates(&own.sum(&update, &self.world)?, &own.sum(&size, &self.world)?))
+    }
+
+    /// All trained components, in host memory.
+    ///
+    /// # Errors
+    /// A rank that is gone.
+    pub fn state(&self) -> Result<TrainedState, DistributedError> {
+        let state = self.values.state();
+        let retired = self.values.retired().iter().map(|Retired { indices, values, .. }| SavedRetired {
+            indices: indices.shallow_clone(),
+            values: values.shallow_clone(),
+        });
+        let retired: Vec<SavedRetired> = retired.collect();
+        let copied = |tensor: &Tensor| match &self.own {
+            Some(own) => own.whole(tensor, &self.world),
+            None if tensor.device() == Device::Cpu => Ok(tensor.copy()),
+            None => Ok(tensor.to_device(Device::Cpu).contiguous()),
+        };
+        let births = state.births.as_ref().map(copied).transpose()?;
+        Ok(TrainedState {
+            state: State {
+                master: copied(&state.master)?,
+                first_moment: copied(&state.first_moment)?,
+                second_moment: copied(&state.second_moment)?,
+                updates: state.updates,
+                births,
+            },
+            retired: match &self.own {
+                Some(own) => own.whole_retired(retired, &self.world)?,
+                None => retired,
+            },
+        })
+    }
+
+    /// Number of components of each sparse slot that have left its selection; none if none has.
+    ///
+    /// # Errors
+    /// A rank that is gone.
+    pub fn retired(&self) -> Result<Vec<u64>, DistributedError> {
+        self.over_ranks(self.values.retired().iter().map(|retired| retired.indices.numel() as f64).collect())
+    }
+
+    /// Counts of sparse slots, added up over the ranks that have different components of them.
+    fn over_ranks(&self, own: Vec<f64>) -> Result<Vec<u64>, DistributedError> {
+        let counts = self.own.as_ref().map_or_else(|| Ok(own.clone()), |parts| parts.sum(&own, &self.world))?;
+        Ok(counts.into_iter().map(|count| count as u64).collect())
     }
 
     /// Gradient mass measured so far.
@@ -156,7 +278,7 @@ impl Learner {
 
     /// How gradients are computed, for the log: `sampled gradients for 24/24 matrices (0.8 % of components, avx512)`.
     pub fn gradient_summary(&self) -> String {
-        let matrices = || self.values.slots().iter().filter(|slot| slot.selected.is_some() && slot.shape.len() == 2);
+        let matrices = || self.gradient.slots().iter().filter(|slot| slot.selected.is_some() && slot.shape.len() == 2);
         let structured = |slot: &&Slot| !matches!(slot.selected, Some(Selected::Entries(_)));
         let (structured, matrices) = (matrices().filter(structured).count(), matrices().count());
         let plans = || self.plans.iter().flatten();
@@ -180,10 +302,10 @@ impl Learner {
         if self.world.is_alone() {
             return None;
         }
-        let element_size = self.values.gradient().kind().elt_size_in_bytes() as f64;
-        let targets = self.values.slots().iter().filter(|slot| slot.selected.is_some());
+        let element_size = self.gradient.sum().kind().elt_size_in_bytes() as f64;
+        let targets = self.gradient.slots().iter().filter(|slot| slot.selected.is_some());
         let dense = targets.map(Slot::components).sum::<i64>() as f64 / self.options.probe_every as f64;
-        let (buckets, total) = (self.buckets.count(), self.values.total() as f64);
+        let (buckets, total) = (self.buckets.count(), self.total() as f64);
         let plural = if buckets == 1 { "" } else { "s" };
         let mass = match dense > 0.0 {
             true => format!(
@@ -201,27 +323,52 @@ impl Learner {
     /// Restores the state and the gradient mass of a checkpoint with the same selection.
     pub fn restore(&mut self, state: &State, coverage: &Tensor) {
         release(&self.network);
-        self.values.restore(state);
+        match &self.own {
+            None => self.values.restore(state),
+            Some(own) => self.values.restore(&State {
+                master: own.of(&state.master),
+                first_moment: own.of(&state.first_moment),
+                second_moment: own.of(&state.second_moment),
+                updates: state.updates,
+                births: state.births.as_ref().map(|births| own.of(births)),
+            }),
+        }
         self.coverage.restore(coverage, self.network.parameters.device());
     }
 
     /// Restores the components of each target that have left the selection.
     pub fn restore_retired(&mut self, saved: &[SavedRetired]) {
         release(&self.network);
-        self.values.restore_retired(saved);
+        match &self.own {
+            None => self.values.restore_retired(saved),
+            Some(own) => self.values.restore_retired(&own.own_retired(saved)),
+        }
     }
 
     /// Trains the components of another selection of the same targets from the next step on ([`Values::reselect`]), with the
     /// gradient mass that it covers. No step may be pending. Returns how many components stay of each target.
-    pub fn reselect(&mut self, parameters: &[TrainableParameter], coverage: Coverage) -> Vec<i64> {
+    ///
+    /// # Errors
+    /// A rank that is gone.
+    pub fn reselect(
+        &mut self,
+        parameters: &[TrainableParameter],
+        coverage: Coverage,
+    ) -> Result<Vec<u64>, DistributedError> {
         debug_assert!(self.pending.is_empty(), "steps of the earlier selection are pending");
-        let selected: Vec<Selected> = parameters.iter().filter_map(|parameter| parameter.selected.clone()).collect();
+        let device = self.network.parameters.device();
+        let slots = Slot::in_order(parameters, device);
+        let (trained, own) = own_parts::own(&self.network, parameters, &slots);
+        let selected: Vec<Selected> = trained.iter().filter_map(|parameter| parameter.selected.clone()).collect();
         release(&self.network);
-        let kept = self.values.reselect(&selected);
+        let kept = self.values.reselect(&selected).into_iter().map(|kept| kept as f64).collect();
+        self.own = own;
+        let (kind, kernels) = (self.gradient.sum().kind(), sift::kernels(device));
+        self.gradient = FlatGradient::new(slots, kind, device, &kernels);
         self.plan_gradients();
         self.overlay();
         self.coverage = coverage;
-        kept
+        self.over_ranks(kept)
     }
 
     /// The backward pass of the first micro-batch of a step, counted from 0.
@@ -249,7 +396,7 @@ impl Learner {
         let targets: usize = batches.iter().map(|batch| batch.labels.count()).sum();
         let begin = self.world.begin_step();
         let coverage_before = self.coverage.latest(self.probed(step));
-        self.values.zero_gradient();
+        self.gradient.zero();
         let mut losses = Vec::with_capacity(batches.len());
         let mut own_tokens = 0;
         for (micro, batch) in batches.iter().enumerate() {
@@ -270,7 +417,7 @@ impl Learner {
         let clip = trace_span!("clip").entered();
         let loss = Tensor::stack(&losses, 0).sum(Kind::Float);
         self.world.all_reduce(&loss)?;
-        let norm = self.values.gradient_norm();
+        let norm = self.gradient.norm();
         let numbers = Tensor::stack(&[&loss, &norm], 0);
         self.finite = self.finite.logical_and(&numbers.isfinite().all());
         // The constant is that of PyTorch's `clip_grad_norm_`.
@@ -281,8 +428,15 @@ impl Learner {
         let gate = UpdateGate { scale, apply: self.finite.shallow_clone() };
         drop(clip);
         self.updating = true;
-        trace_span!("adamw").in_scope(|| self.values.update(&self.options.adamw, learning_rate, &gate));
+        trace_span!("adamw").in_scope(|| {
+            let own = self.own.as_ref().map(|own| own.of(self.gradient.sum()));
+            let gradient = own.as_ref().unwrap_or(self.gradient.sum());
+            self.values.update(gradient, &self.options.adamw, learning_rate, &gate);
+        });
         self.updating = false;
+        if let Some(offload) = &self.network.offload {
+            offload.refresh();
+        }
         self.world.end_step(begin, step + 1, own_tokens);
         let tokens = batches.iter().map(|batch| batch.tokens).sum();
         self.pending.push(PendingStep { step, learning_rate, tokens, numbers, coverage_before });
@@ -344,7 +498,7 @@ impl Learner {
 
     /// Sparse slots whose gradient mass is measured in a step.
     fn probed(&self, step: u64) -> Range<usize> {
-        let targets = self.values.slots().iter().filter(|slot| slot.selected.is_some()).count();
+        let targets = self.gradient.slots().iter().filter(|slot| slot.selected.is_some()).count();
         let (position, round) = ((step % self.options.probe_every) as usize, self.options.probe_every as usize);
         targets * position / round..targets * (position + 1) / round
     }
@@ -365,14 +519,18 @@ impl Learner {
         let batch = DeviceBatch::new(&part.batch, self.network.parameters.device());
         let chain = self.network.segments(&batch.inputs);
         let objective = self.network.objective(&batch.targets, part.weight / targets as f64);
-        let (values, plans, sampler) = (&mut self.values, &self.plans, &mut self.sampler);
+        let (gradient, plans, sampler) = (&mut self.gradient, &self.plans, &mut self.sampler);
         let summed = last && !world.is_alone();
-        let reduction = summed.then(|| Reduction::new(&self.buckets, values.gradient(), world));
+        let reduction = summed.then(|| Reduction::new(&self.buckets, gradient.sum().shallow_clone(), world));
         let ranks = SinkRanks { world, reduction };
-        let mut sink = GradientSink::new(values, plans, sampler, &mut self.coverage, probed, ranks);
+        let mut sink = GradientSink::new(gradient, plans, sampler, &mut self.coverage, probed, ranks);
         let loss =
             backward::gradients(&*chain, &self.targets, options, &objective, &mut |gradients| sink.take(gradients));
-        sink.finish().map(|()| ComputedPart { loss, tokens })
+        sink.finish()?;
+        if let Some(offload) = &self.network.offload {
+            offload.outcome()?;
+        }
+        Ok(ComputedPart { loss, tokens })
     }
 }
 

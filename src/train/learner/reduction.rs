@@ -174,8 +174,8 @@ mod tests {
         let slots = slots(&[300_000, 150_000, 150_000, 150_000, 150_000, 10]);
         let segments = [0, 1, 1, 2, 2, 3];
         let buckets = Buckets::new(&slots, 4, |name| segments[number(name)]);
-        let ranges: Vec<_> = buckets.buckets.iter().map(|bucket| bucket.ranges.clone()).collect();
-        assert_eq!(ranges, [vec![600_000..900_010], vec![300_000..600_000], vec![0..300_000]]);
+        let ranges: Vec<Range<i64>> = buckets.buckets.iter().flat_map(|bucket| bucket.ranges.clone()).collect();
+        assert_eq!((buckets.count(), ranges), (3, vec![600_000..900_010, 300_000..600_000, 0..300_000]));
         // What is smaller than a bucket should be is one.
         assert_eq!(Buckets::new(&slots, 1, |name| segments[number(name)]).count(), 1);
     }

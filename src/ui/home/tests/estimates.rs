@@ -109,6 +109,7 @@ fn the_batch_that_is_chosen_is_shown_or_why_there_is_none() {
     let fits = |checkpointing, largest| MemoryFit {
         checkpointing,
         offload: false,
+        shard: false,
         memory: Vec::new(),
         largest: Some(largest),
     };
