@@ -11,7 +11,7 @@ use super::values;
 use crate::Usage;
 use crate::device::DeviceChoice;
 use crate::estimate::{
-    AutoBatch, ChosenBatch, Destination, DeviceMemory, Estimate, MemoryFit, ModelEstimate, Roots, estimate,
+    AutoBatch, ChosenBatch, Destination, DeviceMemory, Estimate, MemoryFit, MemoryPart, ModelEstimate, Roots, estimate,
 };
 use crate::hub::Hub;
 use crate::preset::{Preset, cache_folder};
@@ -126,9 +126,12 @@ fn as_table(preset: &Preset, estimate: &Estimate, model: &ModelEstimate, ranks: 
     };
     row("", &|fit| choice(fit).to_owned());
     for (number, part) in model.memory.iter().enumerate() {
-        let about = if part.estimated { "~" } else { "" };
-        let size = |fit: &MemoryFit| fit.memory.get(number).map_or(0.0, |part| part.bytes as f64);
-        row(part.name, &|fit| format!("{about}{}", bytes(size(fit))));
+        row(part.name, &|fit| match fit.memory.get(number) {
+            Some(MemoryPart { bytes: size, estimated, .. }) => {
+                format!("{}{}", if *estimated { "~" } else { "" }, bytes(*size as f64))
+            }
+            None => "-".to_owned(),
+        });
     }
     row("total", &|fit| format!("~{}", bytes(fit.bytes() as f64)));
     if let Some(device) = &estimate.device {
