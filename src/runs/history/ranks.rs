@@ -46,8 +46,13 @@ impl RankHistory {
     }
 
     pub(super) fn push(&mut self, at: At, ranks: Ranks) {
-        if let Some(times) = self.times.push(&ranks.ranks) {
-            let times = || times.iter().flatten().copied();
+        let stepped = self.times.push(&ranks.ranks).is_some();
+        self.keep_times(ranks);
+        // All of them: where steps take seconds, those of one rank end in another sample than those of the others.
+        let responding = self.samples.iter().filter(|sample| responds(sample));
+        let times: Vec<RankTimes> = responding.filter_map(RankTimes::of).collect();
+        if stepped && !times.is_empty() {
+            let times = || times.iter().copied();
             let waits = || times().map(|times| 100.0 * times.wait_share());
             let compute = Sorted::new(times().map(RankTimes::compute));
             let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
@@ -57,7 +62,6 @@ impl RankHistory {
             self.mean_wait.push(at, waits().sum::<f64>() / times().count() as f64);
             self.stragglers = self.times.stragglers(&self.stragglers);
         }
-        self.keep_times(ranks);
     }
 
     /// Takes the latest samples. In one without steps, the times of those before remain for as long as a step may take.

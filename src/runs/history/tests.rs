@@ -159,6 +159,23 @@ fn the_times_of_a_rank_remain_between_its_steps_but_not_in_a_pause() {
     assert_eq!(run.ranks.slowest.points(), 1, "what is shown again is no new measurement");
 }
 
+/// Ranks whose steps end in different samples: the curves are of all ranks nevertheless.
+#[test]
+fn curves_of_ranks_are_of_all_of_them() {
+    let mut run = History::default();
+    run.apply(Event::Ranks(ranks(1, &[3.0, 2.0])));
+    let mut next = Ranks { at: 2.0, ..ranks(2, &[3.0, 2.0]) };
+    next.ranks[1].step = 1;
+    run.apply(Event::Ranks(next.clone()));
+    let longest = |run: &History| run.ranks.longest_wait.last().unwrap().round();
+    assert_eq!((longest(&run), run.ranks.slowest.points()), (33.0, 2));
+    // One that does not respond is left out.
+    next.ranks[0].step = 3;
+    next.ranks[1].age = 60.0;
+    run.apply(Event::Ranks(next));
+    assert_eq!((longest(&run), run.ranks.slowest.points()), (0.0, 3));
+}
+
 #[test]
 fn a_rewind_restores_the_selection_before_it() {
     let mut run = History::default();
