@@ -1,4 +1,4 @@
-//! Brings tensors together whose rows are spread over the ranks, a few at a time and ahead of their use.
+//! Brings tensors together whose rows are sharded over the ranks, a few at a time and ahead of their use.
 
 use std::sync::Arc;
 

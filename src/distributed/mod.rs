@@ -6,7 +6,7 @@
 //! rendezvous how ranks find each other
 //! store      where they do
 //! group      collective operations: sums, broadcasts
-//! gather     tensors whose rows are spread over the ranks
+//! gather     tensors whose rows are sharded over the ranks
 //! meter      what a rank has done so far
 //! world      what a run needs of both, alone or with others
 //! share      the rows of a batch that are a rank's

@@ -68,7 +68,7 @@ pub struct ModelEstimate {
     pub memory: Vec<MemoryPart>,
     /// Bytes of host memory for weights that are off the GPU.
     pub offloaded: u64,
-    /// Without and with gradient checkpointing; on a GPU also with weights off it, and of several ranks with weights spread over them.
+    /// Without and with gradient checkpointing; on a GPU also with weights off it, and of several ranks with weights sharded over them.
     pub fits: Vec<MemoryFit>,
     /// The parameters of the network, in its order.
     pub layout: Vec<ParameterCount>,
@@ -83,7 +83,7 @@ pub struct ParameterCount {
     pub linear: bool,
 }
 
-/// Memory with or without gradient checkpointing, weights off the GPU or spread over ranks, and the largest batch that fits the device.
+/// Memory with or without gradient checkpointing, weights off the GPU or sharded over ranks, and the largest batch that fits the device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemoryFit {
     pub checkpointing: bool,

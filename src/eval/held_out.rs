@@ -102,7 +102,7 @@ impl Evaluator {
         mut proceed: impl FnMut(u64) -> bool,
     ) -> Result<Option<Scores>> {
         let (mut scores, mut loss, mut predictions) = (BTreeMap::new(), None, Vec::new());
-        let spread = network.offload.as_ref().is_some_and(|offload| offload.is_spread());
+        let sharded = network.offload.as_ref().is_some_and(|offload| offload.is_sharded());
         let mut done = 0;
         for split in &self.splits {
             // Sorted by length, which saves padding. The longest come first, so that memory runs out at once if at all.
@@ -114,8 +114,8 @@ impl Evaluator {
             for round in batches.chunks(world.size()) {
                 match round.get(world.rank()) {
                     Some(rows) => own.push(self.evaluate(split, rows, network, loss.is_none())?),
-                    // Ranks among which weights are spread compute all blocks together.
-                    None if spread => drop(self.evaluate(split, round[0], network, false)?),
+                    // Ranks among which weights are sharded compute all blocks together.
+                    None if sharded => drop(self.evaluate(split, round[0], network, false)?),
                     None => {}
                 }
                 if let Some(offload) = &network.offload {

@@ -84,7 +84,7 @@ impl Network {
         self.offload.as_ref().map_or(all, |offload| all - offload.bytes().elsewhere + offload.bytes().device)
     }
 
-    /// What this process has of a weight, if weights are spread over ranks and it is one of them.
+    /// What this process has of a weight, if weights are sharded over ranks and it is one of them.
     pub fn own_rows(&self, name: &str) -> Option<&OwnRows> {
         self.parameters.own_rows(name)
     }

@@ -14,7 +14,7 @@ pub struct Parameters {
     specs: Vec<ParameterSpec>,
     tensors: BTreeMap<String, Tensor>,
     placement: Placement,
-    /// What this process has of the weights that are spread over ranks.
+    /// What this process has of the weights that are sharded over ranks.
     own: BTreeMap<String, OwnRows>,
 }
 
@@ -67,7 +67,7 @@ impl Parameters {
         }
     }
 
-    /// The rows that this process has of a parameter that is spread over ranks.
+    /// The rows that this process has of a parameter that is sharded over ranks.
     pub(super) fn own_rows(&self, name: &str) -> Option<&OwnRows> {
         self.own.get(name)
     }

@@ -57,7 +57,7 @@ impl<'a> CheckpointPolicy<'a> {
     /// events.
     ///
     /// # Errors
-    /// A rank that is gone: those among which weights are spread bring the state together.
+    /// A rank that is gone: those among which weights are sharded bring the state together.
     pub fn save(&mut self, learner: &Learner, now: Manifest, best: bool) -> Result<(), DistributedError> {
         let start = Instant::now();
         (self.latest, self.latest_step, self.saved) = (start, now.step, true);

@@ -94,7 +94,7 @@ impl Run<'_> {
         let (commands, learner) = (&mut self.commands, &self.learner);
         let mut outcome = Ok(());
         let completed = generator.complete(&learner.network, prompt, || {
-            // Ranks among which weights are spread compute the same tokens.
+            // Ranks among which weights are sharded compute the same tokens.
             let proceeds = learner.agreed(!commands.stop_requested());
             proceeds.unwrap_or_else(|error| {
                 outcome = Err(error);

@@ -81,7 +81,7 @@ impl Run<'_> {
             }
             Ok((reason, Save::No)) => Ok(reason),
             Err(error) => {
-                // A failed step is not taken, and the state before it is intact. Failures to save it are reported. What is spread over
+                // A failed step is not taken, and the state before it is intact. Failures to save it are reported. What is sharded over
                 // ranks can be saved by all of them only.
                 let can_save = !self.learner.is_sharded() || self.failed_together;
                 if can_save && !self.learner.update_interrupted() && !self.starts_again(&error) {

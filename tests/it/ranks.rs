@@ -156,7 +156,7 @@ fn completions(events: &[Event]) -> Vec<(u64, String)> {
 }
 
 #[test]
-fn a_checkpoint_of_weights_spread_over_ranks_is_that_of_any_run() {
+fn a_checkpoint_of_weights_sharded_over_ranks_is_that_of_any_run() {
     let tiny = Tiny::new(0.1);
     // Components leave the selection and come back, and the second part begins in the middle of a selection.
     let preset = tiny.preset("schedule = \"constant\"\nwarmup = 0\nepochs = 1");

@@ -28,7 +28,7 @@ impl ModelEstimate {
     /// Counts the components that the rules select in a network, and estimates the memory of its training steps.
     pub fn of(network: NetworkShape<'_>, rules: &Rules, step: StepShape) -> ModelEstimate {
         let (layout, layers) = Layout::with_layers(network);
-        let (step, spread) = (step.of_rank(), step.spread());
+        let (step, shards) = (step.of_rank(), step.shards());
         let size = |spec: &ParameterSpec| spec.shape.iter().product::<i64>();
         let of_role = |role: Role| layout.parameters.iter().filter(move |spec| rules.role(&spec.name) == role);
         let selected = of_role(Role::Sparse).map(|spec| rules.budget(&spec.shape) as u64).sum::<u64>();
@@ -40,15 +40,15 @@ impl ModelEstimate {
         let parameters = layout.components() as u64;
         let adapters =
             layout.parameters.iter().filter(|spec| spec.is_adapter()).map(|spec| size(spec) as u64).sum::<u64>();
-        // What this process trains of them: where weights are spread, about its share of those in blocks.
-        let own = |spec: &ParameterSpec, trained: u64| match spread {
+        // What this process trains of them: where weights are sharded, about its share of those in blocks.
+        let own = |spec: &ParameterSpec, trained: u64| match shards {
             Some(ranks) if is_offloaded(spec, layout.blocks) => trained.div_ceil(ranks as u64),
             _ => trained,
         };
         let own_selected = of_role(Role::Sparse).map(|spec| own(spec, rules.budget(&spec.shape) as u64)).sum::<u64>();
         let own_dense = of_role(Role::Dense).map(|spec| own(spec, size(spec) as u64)).sum::<u64>();
         // Beside the indices of all, an index of each of its own, and their gradients in a vector of their own.
-        let (own_indices, own_gradients) = match spread {
+        let (own_indices, own_gradients) = match shards {
             Some(_) => (own_selected * 4, (own_selected + own_dense) * gradient),
             None => (0, 0),
         };
@@ -63,7 +63,7 @@ impl ModelEstimate {
             + own_indices;
         let peak = StepMemory::new(network.config, &layout, &layers, rules, step)
             .peak(selected, (reselections > 0).then_some(moved));
-        let off = match (step.offload, spread) {
+        let off = match (step.offload, shards) {
             (false, None) => OffloadBytes::default(),
             (_, ranks) => OffloadBytes::of(&layout.parameters, layout.blocks, step.dtype, ranks),
         };
@@ -78,7 +78,7 @@ impl ModelEstimate {
                 name: "sparse optimizer",
                 bytes: own_selected * (3 * 4 + birth + step.dtype) + selected * gradient + indices + own_indices,
                 // How many of the components are in a rank's rows is not known before.
-                estimated: spread.is_some(),
+                estimated: shards.is_some(),
             },
             exact("dense optimizer", own_dense * (3 * 4 + birth) + dense * gradient),
             estimated("activations", peak.activations),

@@ -82,8 +82,8 @@ impl StepShape {
         if self.ranks == 1 { self } else { self.with_micro_batch(self.rows.div_ceil(self.ranks), self.length) }
     }
 
-    /// Ranks that weights are spread over; `None` where this process has all of them.
-    pub fn spread(&self) -> Option<usize> {
+    /// Ranks that weights are sharded over; `None` where this process has all of them.
+    pub fn shards(&self) -> Option<usize> {
         (self.shard && self.ranks > 1).then_some(usize::try_from(self.ranks).unwrap_or(usize::MAX))
     }
 

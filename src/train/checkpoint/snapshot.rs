@@ -17,7 +17,7 @@ impl StateSnapshot {
     /// The state of a run. Slots and number of updates are filled into the manifest.
     ///
     /// # Errors
-    /// A rank that is gone: those among which weights are spread take one together.
+    /// A rank that is gone: those among which weights are sharded take one together.
     pub fn of(learner: &Learner, manifest: Manifest) -> Result<StateSnapshot, DistributedError> {
         let TrainedState { state, retired } = learner.state()?;
         let State { master, first_moment, second_moment, updates, births } = state;

@@ -1,4 +1,4 @@
-//! What of the trained components is this rank's, where weights are spread over ranks: those in its rows, and those of all other parameters,
+//! What of the trained components is this rank's, where weights are sharded over ranks: those in its rows, and those of all other parameters,
 //! which every rank trains alike. Components are in the order of their flat row-major indices, so a rank's are one range of each slot.
 
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Weights off the device: those of the linear layers of each block stay in host memory, or are spread over ranks, and come to the device a
+//! Weights off the device: those of the linear layers of each block stay in host memory, or are sharded over ranks, and come to the device a
 //! block ahead of their use.
 //!
 //! Two buffers on the device take turns: one has the block that computes, the other that of the next one, or on the way back of the
@@ -11,7 +11,9 @@
 //! A graph that outlives its block's turn in a buffer would see another block's weights. So a network of this kind is trained with
 //! gradient checkpointing, which computes a block again before its backward pass ([`Parameters::are_offloaded`]).
 
-use std::ops::Range;
+mod blocks;
+mod own_rows;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
@@ -19,18 +21,14 @@ use tch::{Device, Kind, Tensor};
 use tracing::trace_span;
 
 use super::builder::{ParameterKind, ParameterSpec};
-use super::decoder::attention::AttentionContext;
-use super::decoder::block::DecoderBlock;
-use super::decoder::kv_cache::LayerCache;
-use super::encoder::{EncoderBatch, EncoderBlock, EncoderSegment};
-use super::families::Layers;
-use super::memory::{BlockActivations, TrainingStep};
 use super::parameters::Parameters;
-use super::tape::ForwardPass;
 use crate::device::copies::{BUFFERS, Copies};
 use crate::distributed::{DistributedError, Gathers, World};
 use crate::kernels::cuda::Pinned;
 use crate::quantity::bytes;
+pub use own_rows::OwnRows;
+pub(super) use own_rows::absent;
+use own_rows::rows_per_rank;
 
 /// Elements that a parameter's place in a buffer is a multiple of: as libtorch aligns tensors.
 const ALIGNMENT: i64 = 512;
@@ -56,16 +54,6 @@ pub enum OffDevice {
     Host,
     /// Each rank has some rows of each.
     Ranks(Arc<World>),
-}
-
-/// What this process has of a weight that is spread over ranks.
-pub struct OwnRows {
-    /// Their numbers.
-    pub rows: Range<i64>,
-    /// Their values, `[rows, in]`, on the device.
-    pub weights: Tensor,
-    /// The same with as many rows as the first rank has.
-    padded: Tensor,
 }
 
 /// What the weights of blocks take.
@@ -117,40 +105,6 @@ struct Buffer {
 /// Whether a parameter is off the device, in a network of so many blocks: the segments from 1 on.
 pub fn is_offloaded(spec: &ParameterSpec, blocks: usize) -> bool {
     spec.kind == ParameterKind::LinearWeight && (1..=blocks).contains(&spec.segment)
-}
-
-/// What stands for a weight that is not there: of its shape and type, and without memory. It is not a number, so that nothing is computed from
-/// it unnoticed.
-pub(super) fn absent(weight: &Tensor) -> Tensor {
-    Tensor::full([1], f64::NAN, (weight.kind(), weight.device())).expand(weight.size(), false)
-}
-
-/// Rows of a weight that each rank has, of so many: the last ranks may have fewer.
-fn rows_per_rank(rows: i64, ranks: usize) -> i64 {
-    (rows + ranks as i64 - 1) / ranks as i64
-}
-
-impl OwnRows {
-    /// Those of a weight.
-    pub(super) fn of(weight: &Tensor, world: &World) -> OwnRows {
-        let size = weight.size();
-        let share = rows_per_rank(size[0], world.size());
-        let start = (share * world.rank() as i64).min(size[0]);
-        let rows = start..(start + share).min(size[0]);
-        let count = rows.end - rows.start;
-        let padded = weight.new_zeros([share, size[1]], (weight.kind(), weight.device()));
-        let weights = padded.narrow(0, 0, count);
-        weights.shallow_clone().copy_(&weight.narrow(0, rows.start, count));
-        OwnRows { rows, weights, padded }
-    }
-}
-
-impl Clone for OwnRows {
-    /// The same tensors.
-    fn clone(&self) -> OwnRows {
-        let (weights, padded) = (self.weights.shallow_clone(), self.padded.shallow_clone());
-        OwnRows { rows: self.rows.clone(), weights, padded }
-    }
 }
 
 impl OffloadBytes {
@@ -239,7 +193,7 @@ impl Offload {
         let (host, buffer) = (bytes(elsewhere as f64), bytes(device as f64 / 2.0));
         if let Some(ranks) = self.ranks {
             return format!(
-                "weights of {} blocks are spread over {ranks} ranks, {host} of them on others than this; 2 x {buffer} take turns",
+                "weights of {} blocks are sharded over {ranks} ranks, {host} of them on others than this; 2 x {buffer} take turns",
                 self.blocks
             );
         }
@@ -274,8 +228,8 @@ impl Offload {
         }
     }
 
-    /// Whether the weights are spread over ranks, which have to compute all blocks together.
-    pub fn is_spread(&self) -> bool {
+    /// Whether the weights are sharded over ranks, which have to compute all blocks together.
+    pub fn is_sharded(&self) -> bool {
         self.ranks.is_some()
     }
 
@@ -398,71 +352,4 @@ fn pin<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> (Vec<Pinned>, Option<St
 
 fn aligned(components: i64) -> i64 {
     (components + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT
-}
-
-/// A block whose weights are off the device.
-struct OffloadedBlock<Block: ?Sized> {
-    block: Box<Block>,
-    segment: usize,
-    offload: Arc<Offload>,
-}
-
-impl Layers {
-    /// Blocks.
-    pub fn blocks(&self) -> usize {
-        match self {
-            Layers::Encoder(encoder) => encoder.blocks.len(),
-            Layers::Decoder(decoder) => decoder.blocks.len(),
-        }
-    }
-
-    /// Makes the weights of each block come to the device when it computes.
-    pub(super) fn offload(&mut self, offload: &Arc<Offload>) {
-        match self {
-            Layers::Encoder(encoder) => {
-                let blocks = std::mem::take(&mut encoder.blocks).into_iter().zip(1..);
-                let offloaded = |(block, segment)| -> Box<dyn EncoderBlock> {
-                    Box::new(OffloadedBlock { block, segment, offload: Arc::clone(offload) })
-                };
-                encoder.blocks = blocks.map(offloaded).collect();
-            }
-            Layers::Decoder(decoder) => {
-                let blocks = std::mem::take(&mut decoder.blocks).into_iter().zip(1..);
-                let offloaded = |(block, segment)| -> Box<dyn DecoderBlock> {
-                    Box::new(OffloadedBlock { block, segment, offload: Arc::clone(offload) })
-                };
-                decoder.blocks = blocks.map(offloaded).collect();
-            }
-        }
-    }
-}
-
-impl EncoderSegment for OffloadedBlock<dyn EncoderBlock> {
-    fn forward(&self, hidden: &Tensor, batch: &EncoderBatch<'_>, pass: &mut ForwardPass) -> Tensor {
-        self.offload.enter(self.segment);
-        self.block.forward(hidden, batch, pass)
-    }
-}
-
-impl EncoderBlock for OffloadedBlock<dyn EncoderBlock> {
-    fn activations(&self, step: &TrainingStep<'_>) -> BlockActivations {
-        self.block.activations(step)
-    }
-}
-
-impl DecoderBlock for OffloadedBlock<dyn DecoderBlock> {
-    fn forward(
-        &self,
-        hidden: &Tensor,
-        attention: &AttentionContext,
-        cache: Option<LayerCache<'_>>,
-        pass: &mut ForwardPass,
-    ) -> Tensor {
-        self.offload.enter(self.segment);
-        self.block.forward(hidden, attention, cache, pass)
-    }
-
-    fn activations(&self, step: &TrainingStep<'_>) -> BlockActivations {
-        self.block.activations(step)
-    }
 }
