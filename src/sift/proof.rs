@@ -46,7 +46,7 @@ fn prove(processor: Processor, device: Device) -> Result<(), String> {
         let processors = [Ok(processor), Err("compared with".to_owned())];
         let mut sides =
             [(&by_kernels, &processors[0]), (&by_tensors, &processors[1])].map(|(parameters, processor)| {
-                let values = Values::new(parameters, processor.clone());
+                let values = Values::new(parameters, processor.clone(), SparseDecay::TowardPretrained(0.1));
                 let gradient = FlatGradient::new(values.slots().to_vec(), gradient, device, processor);
                 (values, gradient)
             });

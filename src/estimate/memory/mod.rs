@@ -55,10 +55,12 @@ impl ModelEstimate {
         let reselections = if selected > 0 { step.reselections } else { 0 };
         // The update at which each component started, once there has been another selection.
         let birth = if reselections > 0 { 4 } else { 0 };
+        // On a GPU they are in host memory unless each step needs them.
+        let pretrained = if step.gpu && !step.decays { 0 } else { step.dtype };
         // Old and new vectors exist together while values are moved, beside the new indices.
         let moved = (own_selected + own_dense) * (3 * 4 + birth)
             + (selected + dense) * gradient
-            + own_selected * (step.dtype + 8)
+            + own_selected * (pretrained + 8)
             + indices
             + own_indices;
         let peak = StepMemory::new(network.config, &layout, &layers, rules, step)
@@ -72,11 +74,11 @@ impl ModelEstimate {
         let mut memory = vec![
             // Adapters are fp32 in any case. Of blocks whose weights are off the device, two at a time are there.
             exact("weights", (parameters - adapters) * step.dtype + adapters * 4 - off.elsewhere + off.device),
-            // Master values, two moments and gradients of all trained components. Sparse ones also have their pre-trained value
-            // in the weights' type, and each one or each set of them an index.
+            // Master values, two moments and gradients of all trained components. Sparse ones may have their pre-trained value
+            // in the weights' type, and each one or each set of them has an index.
             MemoryPart {
                 name: "sparse optimizer",
-                bytes: own_selected * (3 * 4 + birth + step.dtype) + selected * gradient + indices + own_indices,
+                bytes: own_selected * (3 * 4 + birth + pretrained) + selected * gradient + indices + own_indices,
                 // How many of the components are in a rank's rows is not known before.
                 estimated: shards.is_some(),
             },

@@ -33,6 +33,8 @@ pub struct StepShape {
     pub micro_batches: u64,
     /// How often a run selects again, at most.
     pub reselections: u64,
+    /// Whether steps need the pre-trained values of selected components, which decay toward them.
+    pub decays: bool,
 }
 
 impl StepShape {
@@ -48,6 +50,7 @@ impl StepShape {
             selection_batches: sift.batches.map(|batches| batches as u64),
             micro_batches: train.accumulate as u64,
             reselections: u64::from(sift.reselect_every > 0),
+            decays: sift.decay > 0.0,
             ..StepShape::single(kind, gpu, train.batch as u64, length)
         }
     }
@@ -68,6 +71,7 @@ impl StepShape {
             keeps_inputs: keeps_inputs(kind, gpu, rows, length),
             micro_batches: 1,
             reselections: 0,
+            decays: false,
         }
     }
 

@@ -17,6 +17,7 @@ const STEP: StepShape = StepShape {
     keeps_inputs: false,
     micro_batches: 1,
     reselections: 0,
+    decays: true,
 };
 
 /// A network with two labels and without adapters.

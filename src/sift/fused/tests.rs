@@ -7,7 +7,9 @@ use super::*;
 use crate::device::{on_test_device, test_device};
 use crate::sift::proof::random as numbers;
 use crate::sift::select::random;
-use crate::sift::{Blocks, FlatGradient, Grid, Selected, TrainableParameter, Values, check_kernels, kernels};
+use crate::sift::{
+    Blocks, FlatGradient, Grid, Selected, SparseDecay, TrainableParameter, Values, check_kernels, kernels,
+};
 
 #[test]
 fn kernels_prove_themselves() {
@@ -72,7 +74,7 @@ impl Side {
     fn new(processor: &Result<Processor, String>, drawn: &[Drawn], [weights, gradient]: [Kind; 2]) -> Side {
         let parameters: Vec<TrainableParameter> =
             drawn.iter().enumerate().map(|(number, drawn)| drawn.parameter(number, weights)).collect();
-        let values = Values::new(&parameters, processor.clone());
+        let values = Values::new(&parameters, processor.clone(), SparseDecay::TowardPretrained(0.1));
         let gradient = FlatGradient::new(values.slots().to_vec(), gradient, test_device(), processor);
         Side { weights: parameters.into_iter().map(|parameter| parameter.weights).collect(), values, gradient }
     }
@@ -212,6 +214,6 @@ fn vectors_of_many_blocks_and_indices_of_64_bits_are_taken() {
 fn types_that_kernels_do_not_take_leave_it_to_tensor_operations() {
     let weights = Tensor::zeros([4, 4], (Kind::Double, test_device()));
     let parameter = TrainableParameter { name: "w".into(), weights, selected: None };
-    let values = Values::new(&[parameter], kernels(test_device()));
+    let values = Values::new(&[parameter], kernels(test_device()), SparseDecay::None);
     assert!(values.without_kernels().is_some_and(|reason| reason.contains("of a type")));
 }

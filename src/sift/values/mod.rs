@@ -1,6 +1,7 @@
 //! The state of all trained components: one flat fp32 vector each of master values and moments, each parameter a
 //! range of it, so that an update is one kernel, or a handful of vector operations, whatever the number of layers.
 
+mod pretrained;
 mod reselect;
 #[cfg(test)]
 mod tests;
@@ -9,12 +10,13 @@ use std::collections::HashMap;
 
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::adamw::{AdamW, UpdateGate};
+use super::adamw::{AdamW, SparseDecay, UpdateGate};
 use super::fused::Fused;
 use super::retired::Retired;
 use super::selected::Selected;
 use super::state::{Slot, State, TrainableParameter};
 use crate::kernels::cuda::Processor;
+use pretrained::Pretrained;
 pub use reselect::SavedRetired;
 
 /// The trained components: their values, their places in the weights, and their optimizer state.
@@ -28,8 +30,9 @@ pub struct Values {
     /// Of each slot, whether its parameter is off the device and has its values written into copies ([`Values::overlay`]).
     offloaded: Vec<bool>,
     state: State,
-    /// Pre-trained values of the sparse components: `[sparse]`, in the weights' dtype, which loses nothing.
-    pretrained: Tensor,
+    pretrained: Pretrained,
+    /// What the optimizer does in each step with the pre-trained values, at most.
+    decay: SparseDecay,
     /// Of each sparse slot the components that have left its selection; empty while none has.
     retired: Vec<Retired>,
     /// Where the kernels run; or why tensor operations take their place.
@@ -38,11 +41,11 @@ pub struct Values {
 }
 
 impl Values {
-    /// The state of these parameters before the first step. `kernels` says where [those](super::kernels) run, or why tensor operations
-    /// take their place.
-    pub fn new(parameters: &[TrainableParameter], kernels: Result<Processor, String>) -> Values {
+    /// The state of these parameters before the first step, for this decay. `kernels` says where [those](super::kernels) run, or why
+    /// tensor operations take their place.
+    pub fn new(parameters: &[TrainableParameter], kernels: Result<Processor, String>, decay: SparseDecay) -> Values {
         let device = parameters.first().map_or(Device::Cpu, |parameter| parameter.weights.device());
-        Values::on(device, parameters, kernels, |_| false)
+        Values::on(device, parameters, kernels, decay, |_| false)
     }
 
     /// The same on this device, with parameters `off` it by name: their weights are written only by [`Values::write_weights`].
@@ -50,6 +53,7 @@ impl Values {
         device: Device,
         parameters: &[TrainableParameter],
         kernels: Result<Processor, String>,
+        decay: SparseDecay,
         off: impl Fn(&str) -> bool,
     ) -> Values {
         no_grad(|| {
@@ -71,7 +75,11 @@ impl Values {
                 [] => Tensor::zeros([0], (Kind::Float, device)),
                 masters => Tensor::cat(masters, 0),
             };
-            let pretrained = master.narrow(0, 0, end_of_sparse).to_dtype(kind, false, true);
+            let pretrained = Pretrained::zeros(end_of_sparse, kind, device, decay);
+            for slot in slots.iter().filter(|slot| slot.selected.is_some()) {
+                let values = master.narrow(0, slot.range.start, slot.trained()).to_kind(kind);
+                pretrained.set(&slot.range, &values);
+            }
             let (first_moment, second_moment) = (master.zeros_like(), master.zeros_like());
             let state = State { master, first_moment, second_moment, updates: 0, births: None };
             let mut values = Values {
@@ -80,6 +88,7 @@ impl Values {
                 weights: all_weights,
                 state,
                 pretrained,
+                decay,
                 retired: Vec::new(),
                 processor: kernels,
                 fused: None,
@@ -92,7 +101,7 @@ impl Values {
     /// Prepares the kernels for the slots as they are.
     fn fuse(&mut self) {
         if let Ok(processor) = self.processor {
-            let kinds = [self.pretrained.kind(); 2];
+            let kinds = [self.pretrained.values().kind(); 2];
             let weights: Vec<Option<&Tensor>> =
                 self.weights.iter().zip(&self.offloaded).map(|(weights, off)| Some(weights).filter(|_| !off)).collect();
             let device = self.state.master.device();
@@ -116,7 +125,7 @@ impl Values {
 
     /// Trained components of sparse parameters.
     pub fn sparse(&self) -> i64 {
-        self.pretrained.size1().unwrap_or(0)
+        self.pretrained.values().size1().unwrap_or(0)
     }
 
     /// Trained components of all parameters.
@@ -144,27 +153,30 @@ impl Values {
         self.write_weights();
     }
 
-    /// Bytes of the indices, and of all other vectors. Components that have left the selection are in host memory and not counted.
+    /// Bytes of the indices, and of all other vectors. What is in host memory is not counted, as are components that have left the
+    /// selection.
     pub fn bytes(&self) -> (u64, u64) {
         let bytes = |tensor: &Tensor| (tensor.numel() * tensor.kind().elt_size_in_bytes()) as u64;
-        let vectors = [&self.state.master, &self.state.first_moment, &self.state.second_moment, &self.pretrained];
+        let vectors = [&self.state.master, &self.state.first_moment, &self.state.second_moment];
         let indices = self.slots.iter().filter_map(|slot| slot.selected.as_ref()).map(Selected::bytes).sum();
-        (indices, vectors.into_iter().chain(&self.state.births).map(bytes).sum())
+        let vectors: u64 = vectors.into_iter().chain(&self.state.births).map(bytes).sum();
+        (indices, vectors + self.pretrained.device_bytes())
     }
 
     /// Squared norms of each sparse slot's update, ‖w − w₀‖², and of its pre-trained values, ‖w₀‖², in one read-out from the device.
     pub fn update_squares(&self) -> [Vec<f64>; 2] {
         no_grad(|| {
-            let sizes: Vec<i64> = self.slots.iter().filter(|slot| slot.selected.is_some()).map(Slot::trained).collect();
-            if sizes.is_empty() {
+            // Slot by slot, so that there is never a second vector of all.
+            let sparse = self.slots.iter().filter(|slot| slot.selected.is_some());
+            let norms = |slot: &Slot| {
+                let now = self.state.master.narrow(0, slot.range.start, slot.trained());
+                let before = self.pretrained.range(&slot.range);
+                (norm(&(now - &before)), norm(&before))
+            };
+            let (update, size): (Vec<Tensor>, Vec<Tensor>) = sparse.map(norms).unzip();
+            if update.is_empty() {
                 return [Vec::new(), Vec::new()];
             }
-            // Slot by slot, so that there is never a second vector of all.
-            let master = self.state.master.narrow(0, 0, self.sparse()).split_with_sizes(&sizes[..], 0);
-            let pretrained = self.pretrained.split_with_sizes(&sizes[..], 0);
-            let update: Vec<Tensor> =
-                master.iter().zip(&pretrained).map(|(now, before)| norm(&(now - before))).collect();
-            let size: Vec<Tensor> = pretrained.iter().map(norm).collect();
             let both = Tensor::stack(&[Tensor::stack(&update, 0), Tensor::stack(&size, 0)], 0);
             let both = both.to_kind(Kind::Double).square().to_device(Device::Cpu);
             [0, 1].map(|which| Vec::try_from(both.get(which)).unwrap_or_default())
@@ -180,11 +192,13 @@ impl Values {
     /// Takes an optimizer step with this gradient, `[total]`, and writes the weights.
     pub fn update(&mut self, gradient: &Tensor, adamw: &AdamW, learning_rate: f64, gate: &UpdateGate) {
         no_grad(|| {
+            debug_assert!(adamw.sparse_decay == self.decay || self.decay != SparseDecay::None);
             self.state.updates += 1;
+            let pretrained = self.pretrained.values();
             if let Some(fused) = &self.fused {
-                return fused.update(adamw, &self.state, [gradient, &self.pretrained], gate, learning_rate);
+                return fused.update(adamw, &self.state, [gradient, pretrained], gate, learning_rate);
             }
-            adamw.decay(&self.slots, &mut self.state.master, &self.pretrained, &gate.apply, learning_rate);
+            adamw.decay(&self.slots, &mut self.state.master, pretrained, &gate.apply, learning_rate);
             adamw.update(&mut self.state, gradient, gate, learning_rate);
             self.write(|off| !off);
         });

@@ -2,6 +2,7 @@
 
 use tch::{Device, Kind, Tensor, no_grad};
 
+use super::pretrained::Pretrained;
 use super::{Values, gathered};
 use crate::sift::retired::{Located, Retired};
 use crate::sift::selected::Selected;
@@ -51,7 +52,7 @@ impl Values {
         no_grad(|| {
             // Weights off the device are as they were at the latest selection.
             self.write(|off| off);
-            let (device, kind) = (self.state.master.device(), self.pretrained.kind());
+            let (device, kind) = (self.state.master.device(), self.pretrained.values().kind());
             if self.retired.is_empty() {
                 self.retired = selections.iter().map(|_| Retired::none(kind)).collect();
             }
@@ -67,7 +68,7 @@ impl Values {
             for (old, new) in old.iter().zip(&new) {
                 new.narrow(0, sparse, dense).copy_(&old.narrow(0, before, dense));
             }
-            let pretrained = zeros(sparse, kind);
+            let pretrained = Pretrained::zeros(sparse, kind, device, self.decay);
             let (mut start, mut kept) = (0, Vec::with_capacity(selections.len()));
             let slots = self.slots.iter_mut().zip(&self.weights);
             for (((slot, weights), selection), retired) in slots.zip(selections).zip(&mut self.retired) {
@@ -88,14 +89,15 @@ impl Values {
                     new_range(new).copy_(&stay.or(&old_range(old), &new_range(new)));
                 }
                 let before = back.or(&retired.pretrained, &now).to_device(device);
-                new_range(&pretrained).copy_(&stay.or(&old_range(&self.pretrained), &before));
+                let old_pretrained = self.pretrained.range(&slot.range);
+                pretrained.set(&range, &stay.or(&old_pretrained, &before));
 
                 let leaving = Located::of(&old_indices, &selected).found.logical_not().nonzero().flatten(0, -1);
                 let left = |vector: &Tensor| vector.index_select(0, &leaving).to_device(Device::Cpu);
                 let leaving = Retired {
                     indices: left(&old_indices),
                     values: left(&old_range(master)),
-                    pretrained: left(&old_range(&self.pretrained)),
+                    pretrained: left(&old_pretrained),
                 };
                 kept.push(old_indices.numel() as i64 - leaving.indices.numel() as i64);
                 retired.exchange(&host, leaving);

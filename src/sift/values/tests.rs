@@ -6,6 +6,10 @@ use crate::device::{on_test_device, random_tensor, test_device};
 
 /// A bf16 weight with every other component trained, and its gradient.
 fn trained() -> (Values, Tensor) {
+    with_decay(SparseDecay::TowardPretrained(0.1))
+}
+
+fn with_decay(decay: SparseDecay) -> (Values, Tensor) {
     let weights = on_test_device(random_tensor(&[40, 50], 3)).to_kind(Kind::BFloat16);
     let selected = Tensor::arange_start_step(0, 2000, 2, (Kind::Int64, test_device()));
     let gradient_of_it = on_test_device(random_tensor(&[1000], 4)).to_kind(Kind::BFloat16);
@@ -14,7 +18,7 @@ fn trained() -> (Values, Tensor) {
         weights,
         selected: Some(Selected::entries(&selected, &[40, 50])),
     };
-    (Values::new(&[parameter], kernels(test_device())), gradient_of_it)
+    (Values::new(&[parameter], kernels(test_device()), decay), gradient_of_it)
 }
 
 fn entries(indices: &Tensor) -> Selected {
@@ -64,7 +68,7 @@ fn components_that_are_selected_again_train_as_parameters_of_their_own() {
         weights: weights.shallow_clone(),
         selected: Some(Selected::entries(&selected, &[6, 10])),
     };
-    let mut values = Values::new(&[parameter], kernels(test_device()));
+    let mut values = Values::new(&[parameter], kernels(test_device()), adamw.sparse_decay);
     for round in 0..7 {
         if round > 0 {
             let before: Vec<i64> = Vec::try_from(&selected).unwrap();
@@ -120,6 +124,31 @@ fn a_component_that_comes_back_has_its_master_value() {
     let none = Tensor::zeros([0], (Kind::Int64, test_device()));
     assert_eq!(values.reselect(&[entries(&none)]), [0]);
     assert_eq!((values.sparse(), values.updates().len(), values.retired()[0].indices.numel()), (0, 1, 2000));
+}
+
+#[test]
+fn pretrained_values_that_no_step_needs_are_the_same_in_host_memory() {
+    // A decay of nothing needs them too.
+    let sides = [SparseDecay::None, SparseDecay::TowardPretrained(0.0)].map(|sparse_decay| {
+        let adamw = AdamW { betas: (0.9, 0.999), eps: 1e-8, sparse_decay, dense_decay: 0.0 };
+        let (mut values, gradient) = with_decay(sparse_decay);
+        let bytes = values.bytes().1;
+        let mut found = Vec::new();
+        for round in 0..4 {
+            values.update(&gradient.to_kind(Kind::Float), &adamw, 1e-2, &gate(1.0));
+            found.push(values.updates()[0].to_bits());
+            let shifted = Tensor::arange_start_step(round % 2, 2000, 2, (Kind::Int64, test_device()));
+            let _ = values.reselect(&[entries(&shifted)]);
+            found.push(values.updates()[0].to_bits());
+        }
+        let retired = values.retired()[0].values.to_device(Device::Cpu);
+        (found, bytes, values.state().master.to_device(Device::Cpu), retired)
+    });
+    let [without, with] = &sides;
+    assert_eq!(without.0, with.0);
+    assert!(without.2.equal(&with.2) && without.3.equal(&with.3));
+    let on_device = if test_device().is_cuda() { 0 } else { 1000 * 2 };
+    assert_eq!((without.1, with.1), (1000 * 12 + on_device, 1000 * (12 + 2)));
 }
 
 #[test]

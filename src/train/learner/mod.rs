@@ -92,7 +92,7 @@ impl Learner {
         };
         let (slots, kernels) = (Slot::in_order(parameters, device), sift::kernels(device));
         let (trained, own) = own_parts::own(&network, parameters, &slots);
-        let values = Values::on(device, &trained, kernels.clone(), off);
+        let values = Values::on(device, &trained, kernels.clone(), options.adamw.sparse_decay, off);
         let gradient = FlatGradient::new(slots, kind, device, &kernels);
         let sparse = gradient.slots().iter().filter(|slot| slot.selected.is_some()).count();
         let mut learner = Learner {
