@@ -9,7 +9,7 @@
 #
 # Variables:
 #   TOTAL      seconds in all (360)
-#   PARTS      parts to run (doctor tests demo roberta llama llama3 offload peers), in any number
+#   PARTS      parts to run (doctor tests demo ranks roberta llama llama3 offload peers), in any number
 #   OUT        folder for the results (gpu-check)
 #   DEVICE     cuda:0; with cpu and SMALL=1 the script itself is tried out, with shapes of a few MB and a part of the tests
 #   STEPS      timed steps of a method (5)
@@ -19,7 +19,7 @@
 set -uo pipefail
 
 TOTAL=${TOTAL:-360}
-PARTS=${PARTS:-doctor tests demo roberta llama llama3 offload peers}
+PARTS=${PARTS:-doctor tests demo ranks roberta llama llama3 offload peers}
 OUT=${OUT:-gpu-check}
 DEVICE=${DEVICE:-cuda:0}
 STEPS=${STEPS:-5}
@@ -46,12 +46,13 @@ main() {
             doctor) part_doctor ;;
             tests) part_tests ;;
             demo) part_demo ;;
+            ranks) part_ranks ;;
             roberta) part_roberta ;;
             llama) part_llama ;;
             llama3) part_llama3 ;;
             offload) part_offload ;;
             peers) part_peers ;;
-            *) echo "PARTS: no part \"$part\"; expected doctor, tests, demo, roberta, llama, llama3, offload or peers"; exit 2 ;;
+            *) echo "PARTS: no part \"$part\"; expected doctor, tests, demo, ranks, roberta, llama, llama3, offload or peers"; exit 2 ;;
         esac
     done
     say "goals${SMALL:+ (of small shapes, and so of no meaning)}"
@@ -187,6 +188,7 @@ part_tests() {
     # What samples gradients computes on a CPU alone.
     tests "the method's operations and kernels" 10 45 "${unit[@]}" sift:: cuda copies --skip sift::sampled
     tests "steps" 10 45 "${it[@]}" sift:: structures:: language_model:: lookahead:: unpadded:: offload::
+    tests "NCCL, one rank" 5 30 "${it[@]}" nccl::
     # Left out are those that start a process for each of many cases: matmul and crash.
     tests "runs" 20 60 "${it[@]}" run:: resume:: methods:: --skip ui_methods::
 }
@@ -219,6 +221,28 @@ part_demo() {
     interrupted "$at" "${more[@]}" && report same "the demo, terminated and resumed" "$runs/first" "$runs/interrupted"
     train long --set "train.epochs=$epochs" "${more[@]}" && report speed "demo, $epochs epochs" "$runs/long"
     [ -f "$runs/long/events.jsonl" ] && cp "$runs/long/events.jsonl" "$OUT/demo.jsonl"
+}
+
+# Two ranks that both have the first GPU, which has to be said before the first step. NCCL with one rank is among the tests.
+part_ranks() {
+    local rank refused=0
+    if [ "$DEVICE" = cpu ] || [ ! -d "$DEMO" ]; then
+        return
+    fi
+    say "two ranks on one GPU"
+    for rank in 0 1; do
+        CUDA_VISIBLE_DEVICES=0 RANK=$rank WORLD_SIZE=2 LOCAL_RANK=$rank MASTER_ADDR=127.0.0.1 MASTER_PORT=29517 timeout --kill-after=5 40 \
+            "$FINESIFT" train demo --runs "$work/runs" --run shared --headless --json --rank-timeout 20 \
+            --set "model.id=\"$DEMO/minilm\"" --set "data.path=\"$DEMO/sentences.jsonl\"" > "$work/rank-$rank.txt" 2>&1 &
+    done
+    wait
+    refused=$(cat "$work"/rank-?.txt | grep -c "ranks 0 and 1 have the same GPU")
+    if [ "$refused" -ge 1 ]; then
+        echo "refused: $(grep -h "have the same GPU" "$work"/rank-?.txt | head -1)"
+    else
+        failures=$((failures + 1))
+        report note "two ranks on one GPU" failed "nobody said that they share it: $(tail -n 1 "$work/rank-1.txt")"
+    fi
 }
 
 # train RUN OPTIONS…

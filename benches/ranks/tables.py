@@ -73,7 +73,7 @@ def bytes_tables():
             count, targets = trained(slots), targets_components(slots)
             rows.append([
                 f"{model.name}, {100 * rate:.0f} %", f"{count:,}", size(4 * count), size(2 * count),
-                size(element * targets / PROBE_EVERY), size((8 if element == 4 else 2) * targets), size(element * full),
+                size(element * targets / PROBE_EVERY), size((8 if element == 4 else 4) * targets), size(element * full),
                 percent(count / full),
             ])
             sent.append([f"{model.name}, {100 * rate:.0f} %", *(size(ring_share(n) * element * count) for n in (2, 4, 8, 64, 1024))])

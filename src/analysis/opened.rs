@@ -30,7 +30,7 @@ impl OpenedForAnalysis {
     /// # Errors
     /// [`Usage`](crate::Usage): a mistake in the preset, or files that do not fit it. Others: the network or the disk.
     pub fn open(preset: &Preset, device: DeviceChoice, reporter: &Reporter) -> Result<OpenedForAnalysis> {
-        let device = device.resolve()?.device;
+        let device = device.enter()?.device;
         let hub = Hub::from_env();
         let access = Access { hub: &hub, cache: &cache_folder(), downloads: Downloads::Allowed };
         let report = |event| {

@@ -85,7 +85,7 @@ impl Worker {
     }
 
     fn open(spec: &Spec, method: Method) -> Result<(Worker, WorkerStart)> {
-        let device = spec.device.resolve()?.device;
+        let device = spec.device.enter()?.device;
         if device != Device::Cpu {
             let name = device::name(device);
             if spec.profile {

@@ -42,12 +42,12 @@ pub(super) struct DeviceArg {
 
 #[cfg(feature = "torch")]
 impl DeviceArg {
-    /// The device, with its libraries opened.
+    /// The device, for this thread to compute on.
     ///
     /// # Errors
     /// [`Usage`](crate::Usage): not a device name, or no such GPU.
-    pub(super) fn resolve(&self) -> Result<crate::device::Chosen> {
-        self.device.parse::<crate::device::DeviceChoice>()?.resolve()
+    pub(super) fn enter(&self) -> Result<crate::device::Chosen> {
+        self.device.parse::<crate::device::DeviceChoice>()?.enter()
     }
 }
 

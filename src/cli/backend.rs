@@ -289,7 +289,7 @@ impl Backend for LocalBackend {
     fn chat(&self, model: &Path) -> Result<ChatLink> {
         let model = ChatModel::find(&model.display().to_string(), &self.runs, &self.cache)?;
         let device = self.device;
-        ChatLink::spawn(move |port| chat::serve(port, &model, &Hub::from_env(), device.resolve()?.device))
+        ChatLink::spawn(move |port| chat::serve(port, &model, &Hub::from_env(), device.enter()?.device))
             .context("cannot start the chat")
     }
 

@@ -89,7 +89,7 @@ impl ChatCommand {
     }
 
     fn read_lines(&self, model: &ChatModel) -> Result<ExitCode> {
-        let device = self.workbench.device.resolve()?;
+        let device = self.workbench.device.enter()?;
         let mut loaded = model.load(None, &Hub::from_env(), device.device, &|_| {})?;
         warn(&loaded.warnings);
         let start: Vec<Message> = self.system.iter().map(|system| Message::plain("system", system.clone())).collect();

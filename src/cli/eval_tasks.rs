@@ -132,7 +132,7 @@ impl LanguageModelEval {
     }
 
     fn load(&self, format: InstructionFormat) -> Result<LoadedChatModel> {
-        let device = self.model.device.resolve()?;
+        let device = self.model.device.enter()?;
         let model = ChatModel::find(&self.model.model, &self.model.runs.folder()?, &cache_folder())?;
         let loaded = model.load(Some(format), &Hub::from_env(), device.device, &|_| {})?;
         warn(&loaded.warnings);

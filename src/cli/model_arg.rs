@@ -60,7 +60,7 @@ impl ModelArgs {
     /// # Errors
     /// [`Usage`]: no such model, a damaged checkpoint, another base model than the run's.
     pub(super) fn open(&self) -> Result<OpenedModel> {
-        let device = self.device.resolve()?.device;
+        let device = self.device.enter()?.device;
         let hub = Hub::from_env();
         let opening = |preset: Option<&Preset>| PredictorOptions {
             device,

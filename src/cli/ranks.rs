@@ -93,6 +93,7 @@ impl RanksArgs {
                     rank: 0,
                     size,
                     local_rank: 0,
+                    several_hosts: false,
                     host,
                     port,
                     launcher: Launcher::Own,
@@ -188,24 +189,25 @@ impl OtherRank {
     }
 }
 
-/// The GPU of a rank is that of its number on its machine.
+/// The GPU of a rank is that of its number on its machine, or the only one that its launcher lets it see.
 ///
 /// # Errors
 /// [`Usage`]: fewer GPUs than ranks, or one GPU for all.
 fn device(choice: DeviceChoice, placement: &Placement, gpus: bool) -> Result<DeviceChoice> {
-    let own = DeviceChoice::Cuda(placement.local_rank);
-    let there_is = |choice: DeviceChoice| choice.resolve().is_ok();
+    let there_is = |number| DeviceChoice::Cuda(number).resolve().is_ok();
+    let bound = placement.launcher != Launcher::Own && there_is(0) && !there_is(1);
+    let own = if bound { 0 } else { placement.local_rank };
     match choice {
         DeviceChoice::Cpu if gpus => bail!(Usage("--gpus and --device cpu contradict each other".to_owned())),
         DeviceChoice::Cpu => Ok(DeviceChoice::Cpu),
-        DeviceChoice::Cuda(number) if number > 0 || placement.local_rank > 0 && number != placement.local_rank => {
+        DeviceChoice::Cuda(number) if number > 0 || own > 0 && number != own => {
             bail!(Usage(format!(
                 "--device cuda:{number}: {} ranks cannot share a GPU; leave it out, and each takes that of its number",
                 placement.size
             )))
         }
-        DeviceChoice::Auto if !gpus && !there_is(DeviceChoice::Cuda(0)) => Ok(DeviceChoice::Cpu),
-        _ if there_is(own) => Ok(own),
+        DeviceChoice::Auto if !gpus && !there_is(0) => Ok(DeviceChoice::Cpu),
+        _ if there_is(own) => Ok(DeviceChoice::Cuda(own)),
         _ => bail!(Usage(format!(
             "rank {} needs GPU {} of its machine, which has fewer; start fewer ranks, or use --device cpu",
             placement.rank, placement.local_rank

@@ -14,11 +14,14 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use cudarc::driver::result::device as driver;
 use tch::{Device, Kind, Tensor};
 
 use crate::Usage;
+use crate::panics::catch;
 use crate::system::GpuRef;
 pub use libtorch::{GpuSupport, Libtorch, load_nvrtc};
+use shim::LibtorchError;
 #[cfg(test)]
 pub(crate) use test_device::{generator_turn, on_test_device, random_tensor, test_device};
 
@@ -57,6 +60,16 @@ impl FromStr for DeviceChoice {
 }
 
 impl DeviceChoice {
+    /// Resolves the choice on this machine, for this thread to compute on.
+    ///
+    /// # Errors
+    /// [`Usage`]: the requested GPU does not exist.
+    pub fn enter(self) -> Result<Chosen> {
+        let chosen = self.resolve()?;
+        enter(chosen.device)?;
+        Ok(chosen)
+    }
+
     /// Resolves the choice on this machine.
     ///
     /// # Errors
@@ -108,6 +121,26 @@ pub fn gpu(device: Device) -> Option<GpuRef> {
         Device::Cuda(number) => Some(GpuRef::Cuda(number as u32)),
         _ => None,
     }
+}
+
+/// Makes a GPU that of this thread, on which it loads kernels and makes streams. Tensors know theirs.
+///
+/// # Errors
+/// libtorch's message.
+pub fn enter(device: Device) -> Result<(), LibtorchError> {
+    match device {
+        Device::Cuda(number) => shim::enter_device(number),
+        _ => Ok(()),
+    }
+}
+
+/// Which GPU of all it is, whatever its number in this process; `None` for a CPU.
+pub fn identity(device: Device) -> Option<String> {
+    let Device::Cuda(number) = device else { return None };
+    let number = i32::try_from(number).ok()?;
+    // The crate panics where it finds no library.
+    let uuid = catch(|| driver::get(number).and_then(driver::get_uuid)).ok()?.ok()?;
+    Some(uuid.bytes.iter().map(|byte| format!("{byte:02x}", byte = *byte as u8)).collect())
 }
 
 /// Gives back to the driver what libtorch holds of a GPU's memory for tensors to come.

@@ -107,6 +107,13 @@ bool finesift_empty_cache(char* error, size_t capacity) {
   return guarded(error, capacity, [] { allocator()->emptyCache(); });
 }
 
+bool finesift_enter_device(int8_t device, char* error, size_t capacity) {
+  return guarded(error, capacity, [&] {
+    allocator();
+    at::accelerator::setDeviceIndex(static_cast<c10::DeviceIndex>(device));
+  });
+}
+
 bool finesift_current_stream(int8_t device, void** stream, char* error, size_t capacity) {
   return guarded(error, capacity, [&] {
     allocator();

@@ -104,6 +104,16 @@ pub fn current_stream(index: usize) -> Result<*mut c_void, LibtorchError> {
     Ok(stream)
 }
 
+/// Makes an accelerator that of this thread, for what does not go through libtorch's operators.
+///
+/// # Errors
+/// libtorch's message: there is no accelerator.
+pub fn enter_device(index: usize) -> Result<(), LibtorchError> {
+    let index = i8::try_from(index).map_err(|_| LibtorchError(format!("no accelerator {index}")))?;
+    // SAFETY: the buffer has the stated capacity; the function does not throw.
+    checked(|error, capacity| unsafe { finesift_enter_device(index, error, capacity) })
+}
+
 /// The start or the end of a libtorch operator, or of a node of the backward pass. They nest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperatorEvent<'a> {
@@ -210,6 +220,7 @@ unsafe extern "C" {
     fn finesift_set_allow_tf32(allow: bool, error: *mut c_char, capacity: usize) -> bool;
     fn finesift_allow_tf32(allowed: *mut bool, error: *mut c_char, capacity: usize) -> bool;
     fn finesift_device_memory(index: i8, memory: *mut DeviceMemory, error: *mut c_char, capacity: usize) -> bool;
+    fn finesift_enter_device(index: i8, error: *mut c_char, capacity: usize) -> bool;
     fn finesift_current_stream(index: i8, stream: *mut *mut c_void, error: *mut c_char, capacity: usize) -> bool;
     fn finesift_set_allocator_settings(settings: *const c_char, error: *mut c_char, capacity: usize) -> bool;
     fn finesift_empty_cache(error: *mut c_char, capacity: usize) -> bool;
@@ -299,6 +310,7 @@ mod tests {
         assert_eq!(device_memory(0), Err(none.clone()));
         assert_eq!(empty_cache(), Err(none.clone()));
         assert_eq!(current_stream(0), Err(none.clone()));
+        assert_eq!(enter_device(0), Err(none.clone()));
         assert_eq!(set_allocator_settings(c"expandable_segments:True"), Ok(()));
         assert!(set_allocator_settings(c"expandable_segments:perhaps").is_err());
         assert_eq!(none.to_string(), "libtorch: no accelerator");

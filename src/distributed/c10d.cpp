@@ -11,8 +11,10 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -98,11 +100,18 @@ bool finesift_store_add(void* pointer, const char* key, int64_t amount, int64_t*
   return guarded(error, capacity, [&] { *sum = store(pointer)->add(key, amount); });
 }
 
-// `address` is that of this host which the others reach it by.
+// `address` is that of this host which the others reach it by, unless the variable of torch.distributed names interfaces.
 bool finesift_group_join(void* pointer, const char* name, int rank, int size, const char* address, int64_t timeout_ms, void** joined, char* error, size_t capacity) {
   return guarded(error, capacity, [&] {
     const auto options = c10d::ProcessGroupGloo::Options::create(std::chrono::milliseconds(timeout_ms));
-    options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(address));
+    const char* named = std::getenv("GLOO_SOCKET_IFNAME");
+    std::stringstream interfaces(named == nullptr ? "" : named);
+    for (std::string interface; std::getline(interfaces, interface, ',');) {
+      options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForInterface(interface));
+    }
+    if (options->devices.empty()) {
+      options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(address));
+    }
     const auto own = c10::make_intrusive<c10d::PrefixStore>(name, store(pointer));
     *joined = new Group(c10::make_intrusive<c10d::ProcessGroupGloo>(own, rank, size, options));
   });

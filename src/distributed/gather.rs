@@ -5,8 +5,7 @@ use std::sync::Arc;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::DistributedError;
-use super::group::Pending;
-use super::world::World;
+use super::world::{Pending, World};
 use crate::device::copies::BUFFERS;
 
 /// Gathers under way, into each of the buffers that take turns.
@@ -19,7 +18,7 @@ pub struct Gathers {
 /// A tensor on its way.
 struct Gather {
     pending: Option<Pending>,
-    /// Where it is wanted, if that is not host memory, and where the operation puts it.
+    /// Where it is wanted, if the operation cannot put it there, and where it does.
     copied: Option<(Tensor, Tensor)>,
     whole: Tensor,
     /// What is sent.
@@ -49,20 +48,20 @@ impl Gathers {
 
     fn gather(&mut self, whole: &Tensor, own: &Tensor) -> Gather {
         let bytes = |tensor: &Tensor| tensor.view(-1).view_dtype(Kind::Uint8);
-        let (place, own) = if whole.device() == Device::Cpu {
-            (whole.shallow_clone(), bytes(own))
+        let direct = self.world.reaches(whole);
+        let (place, own) = if direct {
+            (whole.shallow_clone(), bytes(&own.to_device(whole.device())))
         } else {
             (Tensor::empty(whole.size(), (whole.kind(), Device::Cpu)), bytes(&own.to_device(Device::Cpu)))
         };
-        let parts = bytes(&place).chunk(self.world.size() as i64, 0);
-        let pending = match self.world.start_all_gather(&parts, &own) {
+        let pending = match self.world.start_all_gather(&bytes(&place), &own) {
             Ok(pending) => pending,
             Err(error) => {
                 self.failed.get_or_insert(error);
                 None
             }
         };
-        let copied = (whole.device() != Device::Cpu).then(|| (whole.shallow_clone(), place));
+        let copied = (!direct).then(|| (whole.shallow_clone(), place));
         Gather { pending, copied, whole: whole.shallow_clone(), _own: own }
     }
 
@@ -89,7 +88,7 @@ impl Gathers {
     /// # Errors
     /// A rank that is gone or does not take part in time.
     pub fn outcome(&self) -> Result<(), DistributedError> {
-        self.failed.clone().map_or(Ok(()), Err)
+        self.failed.clone().map_or_else(|| self.world.outcome(), Err)
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Placement {
     pub size: usize,
     /// Number of the rank on its machine.
     pub local_rank: usize,
+    /// Whether it says that there are ranks on other machines.
+    pub several_hosts: bool,
     /// The first rank's host.
     pub host: String,
     pub port: u16,
@@ -43,23 +45,33 @@ struct Names {
     rank: &'static str,
     size: &'static str,
     local_rank: &'static str,
+    /// Ranks on this machine, as a number or as SLURM's list of the numbers on each: `2(x3),1`.
+    local_size: &'static str,
 }
 
 /// Those of `torch.distributed` come first: torchrun may itself be started by SLURM or MPI, once on each machine.
 const LAUNCHERS: [Names; 3] = [
-    Names { launcher: Launcher::Torchrun, rank: "RANK", size: "WORLD_SIZE", local_rank: "LOCAL_RANK" },
+    Names {
+        launcher: Launcher::Torchrun,
+        rank: "RANK",
+        size: "WORLD_SIZE",
+        local_rank: "LOCAL_RANK",
+        local_size: "LOCAL_WORLD_SIZE",
+    },
     // srun sets the size of its step. SLURM_NTASKS is that of the whole job, and set where nothing was started in parallel.
     Names {
         launcher: Launcher::Slurm,
         rank: "SLURM_PROCID",
         size: "SLURM_STEP_NUM_TASKS",
         local_rank: "SLURM_LOCALID",
+        local_size: "SLURM_STEP_TASKS_PER_NODE",
     },
     Names {
         launcher: Launcher::OpenMpi,
         rank: "OMPI_COMM_WORLD_RANK",
         size: "OMPI_COMM_WORLD_SIZE",
         local_rank: "OMPI_COMM_WORLD_LOCAL_RANK",
+        local_size: "OMPI_COMM_WORLD_LOCAL_SIZE",
     },
 ];
 
@@ -103,6 +115,7 @@ impl Placement {
         if size == 1 {
             return Ok(None);
         }
+        let several_hosts = variable(names.local_size).is_some_and(|local| local.trim() != size.to_string());
         let local_rank = number(names.local_rank)?.unwrap_or(rank);
         if local_rank > rank {
             bail!(Usage(format!("{} is {local_rank}, but {} is {rank}", names.local_rank, names.rank)));
@@ -128,7 +141,7 @@ impl Placement {
         let torchrun = launcher == Launcher::Torchrun;
         let served = torchrun && variable("TORCHELASTIC_USE_AGENT_STORE").is_some_and(|used| used == "True");
         let attempt = variable("TORCHELASTIC_RESTART_COUNT").filter(|_| torchrun).unwrap_or_default();
-        Ok(Some(Placement { rank, size, local_rank, host, port, launcher, served, attempt }))
+        Ok(Some(Placement { rank, size, local_rank, several_hosts, host, port, launcher, served, attempt }))
     }
 
     /// The variables by which a process that finesift starts is this rank.
@@ -197,8 +210,8 @@ mod tests {
     #[test]
     fn a_rank_is_what_its_launcher_says() {
         let placement = |rank, size, local_rank, host: &str, port, launcher| {
-            let (host, served, attempt) = (host.into(), false, String::new());
-            Some(Placement { rank, size, local_rank, host, port, launcher, served, attempt })
+            let (several_hosts, host, served, attempt) = (false, host.into(), false, String::new());
+            Some(Placement { rank, size, local_rank, several_hosts, host, port, launcher, served, attempt })
         };
         for (variables, expected) in [
             ("", None),
@@ -216,6 +229,21 @@ mod tests {
             (&format!("{TORCHRUN} {OWN}=77"), placement(5, 8, 1, "gpu1", 1234, Launcher::Own)),
         ] {
             assert_eq!(of(variables).unwrap(), expected, "{variables}");
+        }
+    }
+
+    #[test]
+    fn a_launcher_says_whether_there_are_other_machines() {
+        for (variables, several) in [
+            (TORCHRUN.to_owned(), false),
+            (format!("{TORCHRUN} LOCAL_WORLD_SIZE=8"), false),
+            (format!("{TORCHRUN} LOCAL_WORLD_SIZE=4"), true),
+            (format!("{SLURM} SLURM_STEP_TASKS_PER_NODE=4"), false),
+            (format!("{SLURM} SLURM_STEP_TASKS_PER_NODE=2(x2)"), true),
+            (MPI.to_owned(), false),
+            (format!("{} MASTER_ADDR=h", MPI.replace("LOCAL_SIZE=2", "LOCAL_SIZE=1")), true),
+        ] {
+            assert_eq!(of(&variables).unwrap().unwrap().several_hosts, several, "{variables}");
         }
     }
 

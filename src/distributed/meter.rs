@@ -18,9 +18,9 @@ pub(super) struct Meter {
 pub struct Exchanged {
     /// Bytes of the tensors that this rank gave to be reduced or gathered.
     pub bytes: u64,
-    /// How long its thread was blocked.
+    /// How long what it computes had to wait for them.
     pub waited: Duration,
-    /// How long the operations were under way, whether its thread was blocked meanwhile or not.
+    /// How long the operations were under way, whether anything waited for them meanwhile or not.
     pub took: Duration,
 }
 
@@ -42,13 +42,20 @@ pub struct StepBegin {
     exchanged: Exchanged,
 }
 
+impl StepBegin {
+    /// What was exchanged before.
+    pub(super) fn exchanged(&self) -> &Exchanged {
+        &self.exchanged
+    }
+}
+
 impl Meter {
     /// Counts a tensor that is reduced or gathered.
     pub fn count_bytes(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Relaxed);
     }
 
-    /// Counts an operation that took so long, and blocked the thread for so long.
+    /// Counts an operation that took so long, and was waited for so long.
     pub fn count_operation(&self, took: Duration, waited: Duration) {
         let nanoseconds = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.exchanging.fetch_add(nanoseconds(took), Relaxed);
@@ -68,14 +75,18 @@ impl Meter {
         StepBegin { at: Instant::now(), exchanged: self.exchanged() }
     }
 
-    /// Counts a step, with its number from 1, on so many tokens.
+    /// Counts a step that ends now, with its number from 1, on so many tokens.
     pub fn end_step(&self, begin: &StepBegin, step: u64, tokens: u64) {
-        let exchanged = self.exchanged().since(&begin.exchanged);
+        self.count_step(step, tokens, begin.at.elapsed(), self.exchanged().since(&begin.exchanged));
+    }
+
+    /// Counts a step that has taken so long.
+    pub fn count_step(&self, step: u64, tokens: u64, time: Duration, exchanged: Exchanged) {
         let mut steps = self.locked();
         steps.count += 1;
         steps.last = step;
         steps.tokens += tokens;
-        steps.time += begin.at.elapsed();
+        steps.time += time;
         steps.exchanged.bytes += exchanged.bytes;
         steps.exchanged.waited += exchanged.waited;
         steps.exchanged.took += exchanged.took;

@@ -1,17 +1,21 @@
 //! How the ranks of a run find each other: at the store, where each says who it is and sees who the others are.
 
-use std::net::{TcpListener, UdpSocket};
+use std::net::{IpAddr, TcpListener, ToSocketAddrs, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::DistributedError;
 use super::group::ProcessGroup;
 use super::launcher::Placement;
+use super::others::Ended;
 use super::store::Store;
 use super::world::World;
 
 /// How often a rank that waits for another looks whether one has failed.
 pub(super) const LOOK: Duration = Duration::from_millis(500);
+
+/// Another host, by an address that is kept for documentation.
+pub(super) const ELSEWHERE: &str = "198.51.100.1";
 
 /// Where the ranks of a run find each other.
 pub struct Rendezvous {
@@ -23,9 +27,6 @@ pub struct Rendezvous {
     /// Says which of the other ranks has ended, if this process knows of one.
     pub ended: Option<Ended>,
 }
-
-/// Looks for a rank that has ended, and says which and why.
-pub type Ended = Box<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// How a run comes by its ranks.
 pub enum Ranks {
@@ -59,8 +60,8 @@ impl Rendezvous {
     pub fn join(mut self, version: &str, stopped: &dyn Fn() -> bool) -> Result<World, DistributedError> {
         let begin = Instant::now();
         let store = self.store()?;
-        let Rendezvous { placement, timeout, ended, .. } = self;
-        let Placement { rank, size, ref host, port, .. } = placement;
+        let host = self.placement.reached_at();
+        let Rendezvous { placement: Placement { rank, size, port, .. }, timeout, ended, .. } = self;
         let waiting = Waiting { store: &store, begin, timeout, ended, stopped };
         if let Err(error) = waiting.introduce(rank, size, version) {
             // So that the others need not wait for the time-out.
@@ -72,13 +73,14 @@ impl Rendezvous {
             return Err(error);
         }
         let ended = waiting.ended;
-        let address = address_to(host, port).unwrap_or_else(|| "127.0.0.1".to_owned());
+        let address = address_to(&host, port).map_or_else(|| "127.0.0.1".to_owned(), |own| own.to_string());
         let group = ProcessGroup::join(&store, "ranks", rank, size, &address, timeout)?;
-        Ok(World::of(rank, size, group, store, ended))
+        Ok(World::of((rank, size), group, store, ended, timeout))
     }
 
     fn store(&mut self) -> Result<Store, DistributedError> {
-        let Placement { rank, ref host, port, served, ref attempt, .. } = self.placement;
+        let Placement { rank, port, served, ref attempt, .. } = self.placement;
+        let host = self.placement.reached_at();
         let prefix = format!("finesift/{attempt}/");
         if let Some(listener) = self.listener.take() {
             return Store::serve(listener, &prefix, self.timeout);
@@ -88,11 +90,28 @@ impl Rendezvous {
                 .map_err(|error| DistributedError(format!("rank 0 cannot listen on {host}:{port}: {error}")))?;
             return Store::serve(listener, &prefix, self.timeout);
         }
-        Store::connect(host, port, &prefix, self.timeout).map_err(|error| {
+        Store::connect(&host, port, &prefix, self.timeout).map_err(|error| {
             let who = if served { "the launcher's store" } else { "rank 0" };
             DistributedError(format!("rank {rank} cannot reach {who} at {host}:{port}: {error}"))
         })
     }
+}
+
+impl Placement {
+    /// Where the first rank is reached. On its own host its name may mean the loopback interface, which other hosts do not reach:
+    /// `/etc/hosts` often maps it to 127.0.1.1. Then it is the host's address on the way to others.
+    fn reached_at(&self) -> String {
+        let named = || self.host.clone();
+        if !self.several_hosts || self.host.parse::<IpAddr>().is_ok() || !is_loopback(&self.host, self.port) {
+            return named();
+        }
+        address_to(ELSEWHERE, self.port).filter(|own| !own.is_loopback()).map_or_else(named, |own| own.to_string())
+    }
+}
+
+/// Whether a name is this host for itself alone.
+fn is_loopback(host: &str, port: u16) -> bool {
+    (host, port).to_socket_addrs().is_ok_and(|mut found| found.all(|address| address.ip().is_loopback()))
 }
 
 /// A rank that waits for the others at the store.
@@ -157,9 +176,9 @@ impl Waiting<'_> {
 }
 
 /// This host's address on the way to another.
-fn address_to(host: &str, port: u16) -> Option<String> {
+pub(super) fn address_to(host: &str, port: u16) -> Option<IpAddr> {
     let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
     // Sends nothing.
     socket.connect((host, port)).ok()?;
-    Some(socket.local_addr().ok()?.ip().to_string())
+    Some(socket.local_addr().ok()?.ip())
 }

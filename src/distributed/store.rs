@@ -193,7 +193,7 @@ impl Drop for Client {
 }
 
 /// Works on a thread of its own, for so long at most. What takes longer continues there, and nobody waits for it.
-fn within<T: Send + 'static>(
+pub(super) fn within<T: Send + 'static>(
     time: Duration,
     work: impl FnOnce() -> Result<T, DistributedError> + Send + 'static,
 ) -> Result<T, DistributedError> {

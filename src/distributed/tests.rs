@@ -6,12 +6,23 @@ use std::time::Duration;
 
 use tch::Tensor;
 
+use super::rendezvous::{ELSEWHERE, address_to};
 use super::store::Store;
 use super::*;
 
 fn placement(rank: usize, size: usize, port: u16) -> Placement {
     let (host, attempt) = ("127.0.0.1".into(), String::new());
-    Placement { rank, size, local_rank: rank, host, port, launcher: Launcher::Torchrun, served: false, attempt }
+    Placement {
+        rank,
+        size,
+        local_rank: rank,
+        several_hosts: false,
+        host,
+        port,
+        launcher: Launcher::Torchrun,
+        served: false,
+        attempt,
+    }
 }
 
 /// Runs the ranks, each on a thread: (number, size, version) of each.
@@ -133,6 +144,56 @@ fn garbage_on_the_port_does_no_harm() {
     }
     rendezvous(1, None).join("a", &|| false).unwrap().barrier().unwrap();
     first.join().unwrap().unwrap();
+}
+
+#[test]
+fn the_store_is_reached_by_the_address_it_is_given_and_no_other() {
+    use std::net::TcpStream;
+
+    let listener = TcpListener::bind(("127.0.0.2", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let store = Store::serve(listener, "", PATIENT).unwrap();
+    store.set("here", b"yes").unwrap();
+    let other = Store::connect("127.0.0.2", port, "", PATIENT).unwrap();
+    assert_eq!(other.get("here", PATIENT).unwrap(), b"yes");
+    for elsewhere in ["127.0.0.1", "127.0.0.3"] {
+        assert!(TcpStream::connect((elsewhere, port)).is_err(), "{elsewhere}");
+    }
+    // The same for a rank that opens the socket itself.
+    let free = TcpListener::bind(("127.0.0.2", 0)).unwrap().local_addr().unwrap().port();
+    let ranks = [0, 1].map(|rank| {
+        thread::spawn(move || {
+            let placement = Placement { host: "127.0.0.2".into(), ..placement(rank, 2, free) };
+            let rendezvous = Rendezvous { placement, listener: None, timeout: PATIENT, ended: None };
+            let world = rendezvous.join("a", &|| false).unwrap();
+            let reached = TcpStream::connect(("127.0.0.1", free)).is_ok();
+            world.barrier().unwrap();
+            reached
+        })
+    });
+    assert_eq!(ranks.map(|rank| rank.join().unwrap()), [false, false]);
+}
+
+#[test]
+fn a_first_rank_whose_name_is_loopback_on_its_own_host_is_reached_from_others() {
+    use std::net::TcpStream;
+
+    let Some(own) = address_to(ELSEWHERE, 1).filter(|own| !own.is_loopback()) else {
+        println!("skipped: this machine reaches no other");
+        return;
+    };
+    let port = TcpListener::bind((own, 0)).unwrap().local_addr().unwrap().port();
+    let ranks = [0, 1].map(|rank| {
+        thread::spawn(move || {
+            let placement = Placement { host: "localhost".into(), several_hosts: true, ..placement(rank, 2, port) };
+            let rendezvous = Rendezvous { placement, listener: None, timeout: PATIENT, ended: None };
+            let world = rendezvous.join("a", &|| false).unwrap();
+            let reached = [own, [127, 0, 0, 1].into()].map(|address| TcpStream::connect((address, port)).is_ok());
+            world.barrier().unwrap();
+            reached
+        })
+    });
+    assert_eq!(ranks.map(|rank| rank.join().unwrap()), [[true, false]; 2]);
 }
 
 #[test]

@@ -1,19 +1,17 @@
 //! The ranks of a run, as the run sees them. A process on its own is a world of one, in which nothing is sent.
 
-use std::mem;
-use std::thread;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::DistributedError;
-use super::group::{Pending, ProcessGroup};
+use super::group::{self, ProcessGroup};
 use super::meter::{Exchanged, Meter, StepBegin, Steps};
-use super::rendezvous::{Ended, LOOK};
+use super::nccl::{Nccl, OnStream, UniqueId};
+use super::others::{Ended, Others};
+use super::rendezvous::LOOK;
 use super::store::Store;
-
-/// How long after an operation has failed a process is looked for that has ended.
-const PARTING: Duration = Duration::from_secs(1);
 
 /// The ranks of a run.
 pub struct World {
@@ -32,13 +30,20 @@ pub struct Work<'a> {
     copied: Option<(Tensor, Tensor)>,
 }
 
+/// An operation under way, on either engine.
+pub(super) enum Pending {
+    Gloo(group::Pending),
+    Nccl(OnStream),
+}
+
 /// The other ranks.
 struct Peers {
+    /// Of tensors on the GPU, once they are known to be summed right.
+    nccl: OnceLock<Nccl>,
     // Dropped before the store, which its threads use.
     group: ProcessGroup,
-    store: Store,
-    ended: Option<Ended>,
-    meter: Meter,
+    others: Arc<Others>,
+    timeout: Duration,
 }
 
 impl World {
@@ -46,8 +51,73 @@ impl World {
     pub const ALONE: World = World { rank: 0, size: 1, peers: None };
 
     /// With the others of this group.
-    pub(super) fn of(rank: usize, size: usize, group: ProcessGroup, store: Store, ended: Option<Ended>) -> World {
-        World { rank, size, peers: Some(Peers { group, store, ended, meter: Meter::default() }) }
+    pub(super) fn of(
+        (rank, size): (usize, usize),
+        group: ProcessGroup,
+        store: Store,
+        ended: Option<Ended>,
+        timeout: Duration,
+    ) -> World {
+        let others = Arc::new(Others { store, ended, meter: Meter::default() });
+        World { rank, size, peers: Some(Peers { nccl: OnceLock::new(), group, others, timeout }) }
+    }
+
+    /// Has tensors on this GPU summed and gathered by NCCL from here on, if all ranks can; otherwise they go through host memory.
+    /// Returns NCCL's version, or why it is not used.
+    ///
+    /// # Errors
+    /// A rank that is gone.
+    pub fn use_nccl(&self, device: Device) -> Result<Result<String, String>, DistributedError> {
+        let Some(peers) = &self.peers else { return Ok(Err("there is one process".to_owned())) };
+        let found = self.on_all(Nccl::find().and_then(|library| Ok((library, library.version()?))))?;
+        let (library, version) = match found {
+            Ok(found) => found,
+            Err(why) => return Ok(Err(why)),
+        };
+        let versions = self.all_gather(version.clone().into_bytes())?;
+        if let Some(rank) = versions.iter().position(|other| *other != versions[0]) {
+            let [first, other] = [0, rank].map(|rank| String::from_utf8_lossy(&versions[rank]).into_owned());
+            return Ok(Err(format!("rank 0 has NCCL {first}, rank {rank} has {other}")));
+        }
+        let id =
+            self.on_all(if self.is_first() { library.unique_id().map(|id| id.0.to_vec()) } else { Ok(Vec::new()) })?;
+        let id = match id {
+            Ok(id) => self.broadcast(id)?,
+            Err(why) => return Ok(Err(why)),
+        };
+        let Ok(id) = id.try_into() else { return Ok(Err("rank 0 has sent no identity".to_owned())) };
+        let (id, place) = (UniqueId(id), (self.rank, self.size));
+        let joined = self.on_all(Nccl::join(library, id, place, device, &peers.others, peers.timeout))?;
+        let proved = match joined {
+            Ok(nccl) => self.on_all(nccl.prove().map(|()| nccl))?,
+            Err(why) => return Ok(Err(why)),
+        };
+        Ok(proved.map(|nccl| {
+            let _ = peers.nccl.set(nccl);
+            version
+        }))
+    }
+
+    /// What this rank has come to, if all ranks have; the first that has not, and why.
+    fn on_all<T>(&self, own: Result<T, String>) -> Result<Result<T, String>, DistributedError> {
+        let all = self.all_gather(own.as_ref().err().cloned().unwrap_or_default().into_bytes())?;
+        Ok(match all.iter().position(|why| !why.is_empty()) {
+            None => own,
+            Some(rank) => Err(format!("rank {rank}: {}", String::from_utf8_lossy(&all[rank]))),
+        })
+    }
+
+    /// Whether all ranks are there as far as this one has heard. Operations on GPUs end without an error where they are launched: what the
+    /// host has read since is of use only if this says so afterwards.
+    ///
+    /// # Errors
+    /// A rank that is gone or has not taken part in time.
+    pub fn outcome(&self) -> Result<(), DistributedError> {
+        self.nccl().map_or(Ok(()), Nccl::outcome)
+    }
+
+    fn nccl(&self) -> Option<&Nccl> {
+        self.peers.as_ref()?.nccl.get()
     }
 
     /// This process's number, from 0.
@@ -72,24 +142,32 @@ impl World {
 
     /// Begins to count an optimizer step; nothing is counted in a world of one.
     pub fn begin_step(&self) -> Option<StepBegin> {
-        self.peers.as_ref().map(|peers| peers.meter.begin_step())
+        let peers = self.peers.as_ref()?;
+        if let Some(nccl) = peers.nccl.get() {
+            nccl.begin_step();
+        }
+        Some(peers.others.meter.begin_step())
     }
 
     /// Counts an optimizer step, with its number from 1, on so many tokens.
     pub fn end_step(&self, begin: Option<StepBegin>, step: u64, tokens: u64) {
-        if let (Some(peers), Some(begin)) = (&self.peers, begin) {
-            peers.meter.end_step(&begin, step, tokens);
+        let (Some(peers), Some(begin)) = (&self.peers, begin) else { return };
+        let meter = &peers.others.meter;
+        match peers.nccl.get() {
+            // The GPU is not that far yet.
+            Some(nccl) => nccl.end_step(step, tokens, meter.exchanged().since(begin.exchanged()).bytes),
+            None => meter.end_step(&begin, step, tokens),
         }
     }
 
     /// The optimizer steps of this process.
     pub fn steps(&self) -> Steps {
-        self.peers.as_ref().map(|peers| peers.meter.steps()).unwrap_or_default()
+        self.peers.as_ref().map(|peers| peers.others.meter.steps()).unwrap_or_default()
     }
 
     /// What operations of all ranks have taken so far.
     pub fn exchanged(&self) -> Exchanged {
-        self.peers.as_ref().map(|peers| peers.meter.exchanged()).unwrap_or_default()
+        self.peers.as_ref().map(|peers| peers.others.meter.exchanged()).unwrap_or_default()
     }
 
     /// Puts a sample of this rank where the others can read it, beside the operations of all ranks.
@@ -97,12 +175,12 @@ impl World {
     /// # Errors
     /// The store is gone.
     pub fn put_sample(&self, sample: &[u8]) -> Result<(), DistributedError> {
-        self.peers.as_ref().map_or(Ok(()), |peers| peers.store.set(&sample_key(self.rank), sample))
+        self.peers.as_ref().map_or(Ok(()), |peers| peers.others.store.set(&sample_key(self.rank), sample))
     }
 
     /// The latest sample of a rank; `None` before its first.
     pub fn sample_of(&self, rank: usize) -> Option<Vec<u8>> {
-        let store = &self.peers.as_ref()?.store;
+        let store = &self.peers.as_ref()?.others.store;
         let key = sample_key(rank);
         if matches!(store.has(&key), Ok(true)) { store.get(&key, LOOK).ok() } else { None }
     }
@@ -110,16 +188,16 @@ impl World {
     /// Lets the others know that this rank has failed, and why.
     pub fn abort(&self, why: &str) {
         if let Some(peers) = &self.peers {
-            peers.store.fail(why);
+            peers.others.store.fail(why);
         }
     }
 
-    /// Replaces a contiguous tensor by its sum over all ranks. One on a GPU goes through host memory.
+    /// Replaces a contiguous tensor by its sum over all ranks, and returns once it is there.
     ///
     /// # Errors
     /// A rank that is gone, or does not take part in time.
     pub fn all_reduce(&self, tensor: &Tensor) -> Result<(), DistributedError> {
-        self.start_all_reduce(tensor)?.wait()
+        self.start_all_reduce(tensor)?.finish()
     }
 
     /// Starts to replace a contiguous tensor by its sum over all ranks. All ranks start the same operations in the same order.
@@ -128,13 +206,22 @@ impl World {
     /// Those of [`World::all_reduce`].
     pub fn start_all_reduce(&self, tensor: &Tensor) -> Result<Work<'_>, DistributedError> {
         let Some(peers) = &self.peers else { return Ok(Work { world: self, pending: None, copied: None }) };
-        peers.meter.count_bytes(size_in_bytes(tensor));
+        let meter = &peers.others.meter;
+        if let Some(nccl) = peers.nccl.get().filter(|nccl| nccl.has(tensor)) {
+            meter.count_bytes(size_in_bytes(tensor));
+            let pending = Some(Pending::Nccl(nccl.all_reduce(tensor)?));
+            return Ok(Work { world: self, pending, copied: None });
+        }
         let copied = (tensor.device() != Device::Cpu).then(|| {
-            let wide = if tensor.kind() == Kind::Double { Kind::Double } else { Kind::Float };
-            (tensor.shallow_clone(), tensor.to_device(Device::Cpu).to_kind(wide))
+            // Gloo adds up neither of the narrow types.
+            let narrow = matches!(tensor.kind(), Kind::BFloat16 | Kind::Half);
+            let kind = if narrow { Kind::Float } else { tensor.kind() };
+            (tensor.shallow_clone(), tensor.to_device(Device::Cpu).to_kind(kind))
         });
-        let pending = peers.group.all_reduce(copied.as_ref().map_or(tensor, |(_, host)| host));
-        Ok(Work { world: self, pending: Some(pending.map_err(|error| self.explained(error))?), copied })
+        let given = copied.as_ref().map_or(tensor, |(_, host)| host);
+        meter.count_bytes(size_in_bytes(given));
+        let pending = peers.group.all_reduce(given).map_err(|error| peers.others.explain(&error.0))?;
+        Ok(Work { world: self, pending: Some(Pending::Gloo(pending)), copied })
     }
 
     /// What the first rank gives, on all ranks.
@@ -143,7 +230,10 @@ impl World {
     /// Those of [`World::all_reduce`].
     pub fn broadcast(&self, bytes: Vec<u8>) -> Result<Vec<u8>, DistributedError> {
         let Some(peers) = &self.peers else { return Ok(bytes) };
-        let broadcast = |tensor: &Tensor| self.wait(peers.group.broadcast(tensor, 0));
+        let broadcast = |tensor: &Tensor| {
+            let pending = peers.group.broadcast(tensor, 0).map_err(|error| peers.others.explain(&error.0))?;
+            self.wait_for(Pending::Gloo(pending))
+        };
         let length = Tensor::from_slice(&[bytes.len() as i64]);
         broadcast(&length)?;
         let length = length.int64_value(&[0]);
@@ -165,9 +255,9 @@ impl World {
     pub fn all_gather(&self, bytes: Vec<u8>) -> Result<Vec<Vec<u8>>, DistributedError> {
         let Some(peers) = &self.peers else { return Ok(vec![bytes]) };
         let all = |tensor: &Tensor| {
-            peers.meter.count_bytes(size_in_bytes(tensor));
-            let (gathered, pending) = peers.group.all_gather(tensor).map_err(|error| self.explained(error))?;
-            self.wait(Ok(pending)).map(|()| gathered)
+            peers.others.meter.count_bytes(size_in_bytes(tensor));
+            let (gathered, pending) = peers.group.all_gather(tensor).map_err(|error| peers.others.explain(&error.0))?;
+            self.wait_for(Pending::Gloo(pending)).map(|()| gathered)
         };
         let lengths = all(&Tensor::from_slice(&[bytes.len() as i64]))?;
         let lengths: Vec<usize> = lengths.iter().map(|length| length.int64_value(&[0]) as usize).collect();
@@ -178,19 +268,39 @@ impl World {
         Ok(gathered.iter().zip(lengths).map(|(bytes, length)| vector(&bytes.narrow(0, 0, length as i64))).collect())
     }
 
-    /// Starts to bring what each rank has into these tensors, one for each rank. `None` in a world of one, where they are the same.
-    pub(super) fn start_all_gather(&self, whole: &[Tensor], own: &Tensor) -> Result<Option<Pending>, DistributedError> {
-        let Some(peers) = &self.peers else {
-            no_grad(|| whole[0].shallow_clone().copy_(own));
-            return Ok(None);
-        };
-        peers.meter.count_bytes(size_in_bytes(own));
-        peers.group.all_gather_into(whole, own).map(Some).map_err(|error| self.explained(error))
+    /// Whether operations take this tensor where it is, and not a copy in host memory.
+    pub(super) fn reaches(&self, tensor: &Tensor) -> bool {
+        tensor.device() == Device::Cpu || self.nccl().is_some_and(|nccl| nccl.has(tensor))
     }
 
-    /// Waits for an operation.
+    /// Starts to bring what each rank has into a contiguous tensor of bytes, one after the other. `None` in a world of one, where that is the
+    /// same.
+    pub(super) fn start_all_gather(&self, whole: &Tensor, own: &Tensor) -> Result<Option<Pending>, DistributedError> {
+        let Some(peers) = &self.peers else {
+            no_grad(|| whole.shallow_clone().copy_(own));
+            return Ok(None);
+        };
+        peers.others.meter.count_bytes(size_in_bytes(own));
+        if let Some(nccl) = peers.nccl.get().filter(|nccl| nccl.has(whole)) {
+            return Ok(Some(Pending::Nccl(nccl.all_gather(whole, own)?)));
+        }
+        let parts = whole.chunk(self.size as i64, 0);
+        let pending = peers.group.all_gather_into(&parts, own).map_err(|error| peers.others.explain(&error.0))?;
+        Ok(Some(Pending::Gloo(pending)))
+    }
+
+    /// What is computed from here on has the result of the operation.
     pub(super) fn wait_for(&self, pending: Pending) -> Result<(), DistributedError> {
-        self.wait(Ok(pending))
+        let (pending, Some(peers)) = (pending, &self.peers) else { return Ok(()) };
+        match pending {
+            Pending::Gloo(pending) => {
+                let begin = Instant::now();
+                let took = pending.wait().map_err(|error| peers.others.explain(&error.0))?;
+                peers.others.meter.count_operation(took, begin.elapsed());
+                Ok(())
+            }
+            Pending::Nccl(pending) => pending.wait(),
+        }
     }
 
     /// Checks that something is the same on all ranks.
@@ -221,7 +331,8 @@ impl World {
         name: &str,
         work: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        let Some(Peers { store, .. }) = &self.peers else { return work() };
+        let Some(Peers { others, .. }) = &self.peers else { return work() };
+        let store = &others.store;
         let key = format!("done/{name}");
         if self.is_first() {
             let done = work()?;
@@ -242,47 +353,32 @@ impl World {
     pub(super) fn barrier(&self) -> Result<(), DistributedError> {
         self.all_reduce(&Tensor::zeros([1], (Kind::Float, Device::Cpu)))
     }
-
-    /// Waits for an operation that was started.
-    fn wait(&self, started: Result<Pending, DistributedError>) -> Result<(), DistributedError> {
-        let begin = Instant::now();
-        let took = started.and_then(Pending::wait).map_err(|error| self.explained(error))?;
-        if let Some(peers) = &self.peers {
-            peers.meter.count_operation(took, begin.elapsed());
-        }
-        Ok(())
-    }
-
-    /// An error of an operation, with what a rank has said before it went.
-    fn explained(&self, error: DistributedError) -> DistributedError {
-        let Some(peers) = &self.peers else { return error };
-        if let Ok(Some(why)) = peers.store.failure() {
-            return DistributedError(why);
-        }
-        // A process may be gone from the network before the system says so.
-        let begin = Instant::now();
-        while begin.elapsed() < PARTING {
-            if let Some(ended) = peers.ended.as_ref().and_then(|ended| ended()) {
-                return DistributedError(format!("another rank is gone: {ended}"));
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        DistributedError(format!("another rank is gone or does not answer: {}", without_place(&error.0)))
-    }
 }
 
 impl Work<'_> {
-    /// Waits until the operation is done.
+    /// What is computed from here on has the result of the operation. With NCCL this thread does not wait for it, so that
+    /// [`World::outcome`] has to be asked once something of it was read.
     ///
     /// # Errors
     /// A rank that is gone, or does not take part in time.
-    pub fn wait(mut self) -> Result<(), DistributedError> {
-        let Some(pending) = mem::take(&mut self.pending) else { return Ok(()) };
-        self.world.wait(Ok(pending))?;
+    pub fn wait(self) -> Result<(), DistributedError> {
+        let Some(pending) = self.pending else { return Ok(()) };
+        self.world.wait_for(pending)?;
         if let Some((tensor, host)) = &self.copied {
             no_grad(|| tensor.shallow_clone().copy_(host));
         }
         Ok(())
+    }
+
+    /// Returns once the operation is done.
+    ///
+    /// # Errors
+    /// A rank that is gone, or does not take part in time.
+    fn finish(self) -> Result<(), DistributedError> {
+        match self.pending {
+            Some(Pending::Nccl(pending)) => pending.finish(),
+            _ => self.wait(),
+        }
     }
 }
 
@@ -292,12 +388,6 @@ fn sample_key(rank: usize) -> String {
 
 fn size_in_bytes(tensor: &Tensor) -> u64 {
     (tensor.numel() * tensor.kind().elt_size_in_bytes()) as u64
-}
-
-/// The first line of a message of Gloo, without the place in its source.
-fn without_place(text: &str) -> &str {
-    let line = text.lines().next().unwrap_or_default();
-    line.strip_prefix('[').and_then(|rest| rest.split_once("] ")).map_or(line, |(_, said)| said)
 }
 
 fn vector(tensor: &Tensor) -> Vec<u8> {

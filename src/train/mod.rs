@@ -42,10 +42,12 @@ mod schedule;
 mod select;
 mod setup;
 
+use std::env;
 use std::mem;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
+use tch::Device;
 
 use crate::Usage;
 use crate::device::matmul::MatmulPrecision;
@@ -76,7 +78,7 @@ pub fn run(mut job: Job, port: &Port) -> Result<()> {
     // Dropped after everything else: it gives back the memory of the run.
     let pages = KeptPages::start();
     port.emit(Event::Phase { phase: Phase::Preparing });
-    let chosen = job.device.resolve()?;
+    let chosen = job.device.enter()?;
     let matmul = matmul::set(&job.preset, &chosen)?;
     let sampler = Sampler::start(port.emitter(), job.folder.path(), device::gpu(chosen.device))?;
     let device = RunDevice { chosen, matmul, pages };
@@ -110,10 +112,7 @@ fn train_among(job: &mut Job, world: &Arc<World>, device: &RunDevice, port: &Por
                 "train.batch: \"auto\" chooses for one process; with ranks, set the number of examples".to_owned()
             ));
         }
-        let ranks = world.size();
-        port.emit(Event::info(format!(
-            "{ranks} ranks, each with its part of every batch; gradients are added up by Gloo"
-        )));
+        connect(world, device.chosen.device, port)?;
     }
     let mut batch = None;
     loop {
@@ -123,6 +122,38 @@ fn train_among(job: &mut Job, world: &Arc<World>, device: &RunDevice, port: &Por
             Ended::StartsAgain => {}
         }
     }
+}
+
+/// Has the ranks' GPUs exchange tensors directly, if they can, and reports who adds up gradients.
+fn connect(world: &World, device: Device, port: &Port) -> Result<()> {
+    let gpus = world.all_gather(device::identity(device).unwrap_or_default().into_bytes())?;
+    let first = |gpu: &Vec<u8>| gpus.iter().position(|other| other == gpu);
+    let shared = (0..gpus.len()).find_map(|rank| {
+        let first = first(&gpus[rank]).filter(|first| *first < rank && !gpus[rank].is_empty())?;
+        Some((first, rank))
+    });
+    if let Some((first, second)) = shared {
+        bail!(Usage(format!(
+            "ranks {first} and {second} have the same GPU; start as many ranks on a host as it has GPUs, and let the launcher number \
+             them there (LOCAL_RANK, SLURM_LOCALID)"
+        )));
+    }
+    let added = match gpus.iter().all(|gpu| !gpu.is_empty()).then(|| world.use_nccl(device)).transpose()? {
+        None => "Gloo".to_owned(),
+        Some(Ok(version)) => format!("NCCL {version}"),
+        Some(Err(why)) => format!("Gloo, through host memory, since NCCL cannot be used: {why}"),
+    };
+    let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    if set("NCCL_DEBUG") && !set("NCCL_DEBUG_FILE") && added.starts_with("NCCL") {
+        port.emit(Event::warning(
+            "NCCL_DEBUG is set: NCCL writes to stdout, over the screen, unless NCCL_DEBUG_FILE names a file",
+        ));
+    }
+    let ranks = world.size();
+    port.emit(Event::info(format!(
+        "{ranks} ranks, each with its part of every batch; gradients are added up by {added}"
+    )));
+    Ok(())
 }
 
 /// What a run computes on, and how.

@@ -82,8 +82,8 @@ impl Run<'_> {
             Ok((reason, Save::No)) => Ok(reason),
             Err(error) => {
                 // A failed step is not taken, and the state before it is intact. Failures to save it are reported. What is sharded over
-                // ranks can be saved by all of them only.
-                let can_save = !self.learner.is_sharded() || self.failed_together;
+                // ranks can be saved by all of them only, and what a GPU computed after a rank had gone is of no use.
+                let can_save = (!self.learner.is_sharded() || self.failed_together) && self.world.outcome().is_ok();
                 if can_save && !self.learner.update_interrupted() && !self.starts_again(&error) {
                     let _ = self.finish_steps();
                     let _ = self.save_final();
@@ -159,6 +159,7 @@ impl Run<'_> {
             return Ok(());
         }
         let (results, outcome) = self.learner.read();
+        self.world.outcome()?;
         let each = self.lookahead.record_read(launched);
         self.step -= (launched - results.len()) as u64;
         let tokens: u64 = results.iter().map(|result| result.tokens).sum();

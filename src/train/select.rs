@@ -123,6 +123,8 @@ fn rank(ranking: &mut Ranking, batches: &[Batch]) -> Result<(), DistributedError
             (network.segments(&batch.inputs), network.objective(&batch.targets, part.weight / total as f64));
         let mut summed = Ok(());
         let mut take = |slot: usize, gradient: Tensor| {
+            // Many ranks' gradients in bf16 would lose in their sum what tells components apart.
+            let gradient = if options.world.is_alone() { gradient } else { widened(gradient) };
             // One target at a time: a rank never has the dense gradients of several.
             if summed.is_ok() {
                 summed = options.world.all_reduce(&gradient);
@@ -168,6 +170,10 @@ fn selecting_gradient(x: &Tensor, dy: &Tensor) -> Tensor {
     let wide = parts.map(|(x, dy)| sampled::dense_gradient(&x.to_kind(Kind::Double), &dy.to_kind(Kind::Double)));
     let sum = wide.reduce(|mut sum, part| sum.g_add_(&part));
     sum.unwrap_or_else(|| sampled::dense_gradient(x, dy))
+}
+
+fn widened(gradient: Tensor) -> Tensor {
+    if gradient.kind() == Kind::Double { gradient } else { gradient.to_kind(Kind::Float) }
 }
 
 fn narrow(gradient: Tensor) -> Tensor {

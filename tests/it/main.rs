@@ -57,6 +57,8 @@ mod matmul;
 #[cfg(feature = "torch")]
 mod methods;
 #[cfg(feature = "torch")]
+mod nccl;
+#[cfg(feature = "torch")]
 mod offload;
 mod pac_bayes;
 mod palette;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use finesift::chat::{ChatModel, CompletionEnd, LoadedChatModel, Settings, Weights};
 use finesift::data::instruct::Message;
 use finesift::delta::WeightDelta;
+use finesift::distributed::{Ranks, World};
 use finesift::hub::Hub;
 use finesift::model::{Head, LoadOptions, Network};
 use finesift::preset::Preset;
@@ -489,6 +490,21 @@ pub(crate) fn spawn_ahead(tiny: &Tiny, preset: &str, name: &str, every: Duration
     begin(&tiny.path(""), preset, name, job)
 }
 
+/// A new run of these ranks, of which this is the first.
+pub(crate) fn spawn_among(ranks: Ranks, tiny: &Tiny, preset: &str, name: &str) -> anyhow::Result<Session> {
+    let job = |preset, folder| Job { ranks, ..job(&tiny.path(""), preset, folder) };
+    begin(&tiny.path(""), preset, name, job)
+}
+
+/// Takes part in a run of another rank.
+pub(crate) fn join(world: World, tiny: &Tiny, preset: &str) -> anyhow::Result<Session> {
+    let folder = PathBuf::from(String::from_utf8(world.broadcast(Vec::new())?)?);
+    let preset = Preset::parse("tiny", "tiny.toml", preset, &[], Path::new("/nowhere"))?;
+    let job = job(&tiny.path(""), preset, RunFolder::of_other_process(folder));
+    let job = Job { ranks: Ranks::Joined(world), ..job };
+    Ok(Session::spawn(None, move |port| alone(job, port))?)
+}
+
 /// A new run that may download from this hub.
 fn spawn_with(place: &Path, hub: Hub, preset: &str, name: &str) -> anyhow::Result<Session> {
     let job = |preset, folder| Job { hub, ..job(place, preset, folder) };
@@ -550,17 +566,7 @@ fn job(place: &Path, preset: Preset, folder: RunFolder) -> Job {
     // By default a run reads a GPU's results ten times a second, and these runs are over by then: a test that stops one at a
     // step has to see that step. Tests of reading late ask for it.
     let read_every = place::device().is_cuda().then_some(Duration::ZERO);
-    Job {
-        preset,
-        folder,
-        device,
-        hub,
-        cache,
-        disk: Arc::new(RealDisk),
-        resume: None,
-        read_every,
-        ranks: finesift::distributed::Ranks::Alone,
-    }
+    Job { preset, folder, device, hub, cache, disk: Arc::new(RealDisk), resume: None, read_every, ranks: Ranks::Alone }
 }
 
 pub(crate) fn finish(mut session: Session) -> anyhow::Result<Vec<Event>> {

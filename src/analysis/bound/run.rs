@@ -32,7 +32,7 @@ pub struct BoundSpec {
 /// As [`analyze`]; [`Cancelled`](crate::analysis::Cancelled).
 pub fn run(spec: &BoundSpec, reporter: &Reporter) -> Result<Report> {
     let &BoundSpec { delta, from, draws, device, .. } = spec;
-    let options = BoundOptions { delta, from, draws, device: device.resolve()?.device };
+    let options = BoundOptions { delta, from, draws, device: device.enter()?.device };
     let hub = Hub::from_env();
     let access = Access { hub: &hub, cache: &cache_folder(), downloads: Downloads::Allowed };
     let check = || Ok(reporter.check()?);

@@ -62,7 +62,7 @@ pub fn run(spec: &LandscapeSpec, reporter: &Reporter) -> Result<Report> {
             reporter.progress(progress);
         }
     };
-    let device = device.resolve()?.device;
+    let device = device.enter()?.device;
     let (subject, facts) = Subject::open(preset, checkpoint.as_ref(), &access, device, options, &report)?;
     let observe = |progress: Progress| {
         reporter.progress(progress);

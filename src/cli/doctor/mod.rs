@@ -91,6 +91,10 @@ fn torch(findings: &mut Vec<Finding>) {
     }
     if support.gpus == 0 {
         findings.push(Finding::new(Sign::Warning, "no gpu", support.reason.clone()));
+    } else {
+        let nccl = crate::distributed::nccl_version();
+        let text = nccl.as_ref().map_or_else(|reason| format!("not used: {reason}"), String::clone);
+        findings.push(Finding::of(nccl.is_ok(), "nccl", text));
     }
     for device in std::iter::once(Device::Cpu).chain((0..support.gpus).map(Device::Cuda)) {
         findings.push(match self_test(device) {

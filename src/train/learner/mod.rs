@@ -210,7 +210,7 @@ impl Learner {
 
         let clip = trace_span!("clip").entered();
         let loss = Tensor::stack(&losses, 0).sum(Kind::Float);
-        self.world.all_reduce(&loss)?;
+        self.world.start_all_reduce(&loss)?.wait()?;
         let norm = self.gradient.norm();
         let numbers = Tensor::stack(&[&loss, &norm], 0);
         self.finite = self.finite.logical_and(&numbers.isfinite().all());
