@@ -197,10 +197,13 @@ pub(super) fn within<T: Send + 'static>(
     time: Duration,
     work: impl FnOnce() -> Result<T, DistributedError> + Send + 'static,
 ) -> Result<T, DistributedError> {
+    // As much as a thread of C has, which libraries may count on.
+    const STACK: usize = 8 << 20;
     let (sender, receiver) = mpsc::channel();
-    thread::spawn(move || {
+    let started = thread::Builder::new().stack_size(STACK).spawn(move || {
         let _ = sender.send(work());
     });
+    started.map_err(|error| DistributedError(error.to_string()))?;
     receiver
         .recv_timeout(time)
         .unwrap_or_else(|_| Err(DistributedError(format!("no answer within {} s", time.as_secs()))))

@@ -134,10 +134,18 @@ fn garbage_on_the_port_does_no_harm() {
         |rank, listener| Rendezvous { placement: placement(rank, 2, port), listener, timeout: PATIENT, ended: None };
     let first = rendezvous(0, Some(listener));
     let first = thread::spawn(move || first.join("a", &|| false).unwrap().barrier());
-    for round in 0..40u8 {
+    // Of all lengths, beginnings of requests among them.
+    let noise = (0..40u8).map(|round| (0..round * 3).map(|i| i.wrapping_mul(31).wrapping_add(round)).collect());
+    // What a client begins with, and requests with texts of any length, most of which do not follow.
+    let requests = (0..20u8).flat_map(|request| {
+        [0, 3, 8192, 1 << 33, u64::MAX].map(|length| {
+            let hello = [&[0][..], &0x3C85_F7CEu32.to_le_bytes()].concat();
+            [&hello[..], &[request], &length.to_le_bytes(), b"abc", &length.to_le_bytes()].concat()
+        })
+    });
+    for bytes in noise.chain(requests) {
+        let bytes: Vec<u8> = bytes;
         let Ok(mut stranger) = TcpStream::connect(("127.0.0.1", port)) else { continue };
-        // Of all lengths, beginnings of requests among them.
-        let bytes: Vec<u8> = (0..round * 3).map(|i| i.wrapping_mul(31).wrapping_add(round)).collect();
         let _ = stranger.write_all(&bytes);
         let _ = stranger.set_read_timeout(Some(Duration::from_millis(5)));
         let _ = stranger.read(&mut [0; 16]);

@@ -82,11 +82,14 @@ impl Run<'_> {
             Ok((reason, Save::No)) => Ok(reason),
             Err(error) => {
                 // A failed step is not taken, and the state before it is intact. Failures to save it are reported. What is sharded over
-                // ranks can be saved by all of them only, and what a GPU computed after a rank had gone is of no use.
-                let can_save = (!self.learner.is_sharded() || self.failed_together) && self.world.outcome().is_ok();
+                // ranks can be saved by all of them only.
+                let can_save = !self.learner.is_sharded() || self.failed_together;
                 if can_save && !self.learner.update_interrupted() && !self.starts_again(&error) {
                     let _ = self.finish_steps();
-                    let _ = self.save_final();
+                    // What a GPU computed after a rank had gone is of no use.
+                    if self.world.outcome().is_ok() {
+                        let _ = self.save_final();
+                    }
                 }
                 Err(error)
             }
