@@ -27,6 +27,10 @@ using Group = c10::intrusive_ptr<c10d::ProcessGroupGloo>;
 
 using Clock = std::chrono::steady_clock;
 
+// c10d keeps a trace of each operation for PyTorch's debuggers, and groups of one process race for it. Whether it does is read once, from
+// the environment, which nobody else reads before main.
+[[maybe_unused]] const int unrecorded = setenv("TORCH_FR_BUFFER_SIZE", "0", 0);
+
 // When a collective operation ended. Shared with the thread that completes it.
 struct Ended {
   std::atomic<int64_t> nanoseconds{0};
