@@ -69,11 +69,6 @@ impl Plan {
             (None, _) => Destination::Here(choice),
         };
         let ranks = self.ranks.or(self.gpus).unwrap_or(1);
-        if ranks > 1 && preset.train.auto_batch {
-            bail!(Usage(
-                "train.batch: \"auto\" chooses for one process; with ranks, set the number of examples".to_owned()
-            ));
-        }
         let (hub, cache, runs) = (Hub::from_env(), cache_folder(), self.runs.folder()?);
         let estimate = estimate(&preset, destination, ranks, &Roots { hub: &hub, cache: &cache, runs: &runs })?;
         let Some(model) = &estimate.model else { bail!(Usage(estimate.missing.join("; "))) };

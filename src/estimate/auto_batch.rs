@@ -20,14 +20,19 @@ impl RunShape {
                 Settings::AutoBatch.advice(self, limit)
             ));
         };
-        let larger = self.batches().into_iter().take_while(|rows| *rows > fit.batch).last();
-        AutoBatch::Chosen(ChosenBatch {
-            batch: fit.batch,
-            accumulate: fit.accumulate,
-            bytes: fit.bytes,
+        AutoBatch::Chosen(self.choice(fit.batch, free))
+    }
+
+    /// A choice of this batch, one of [`RunShape::batches`], where so many bytes are free.
+    pub fn choice(&self, batch: u64, free: u64) -> ChosenBatch {
+        let larger = self.batches().into_iter().take_while(|rows| *rows > batch).last();
+        ChosenBatch {
+            batch,
+            accumulate: self.step.examples() / batch,
+            bytes: self.with_batch(batch).bytes(),
             free,
             larger: larger.map(|rows| (rows, self.with_batch(rows).bytes())),
-        })
+        }
     }
 }
 

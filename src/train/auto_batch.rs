@@ -1,5 +1,5 @@
 //! `train.batch = "auto"`: a batch is chosen before the weights are loaded, and halved if the first step shows that it is too
-//! large. From then on the run has a preset that says its batch.
+//! large. From then on the run has a preset that says its batch. Ranks choose the largest that fits all of them.
 
 use anyhow::{Result, bail};
 use tch::Device;
@@ -7,11 +7,13 @@ use tch::Device;
 use super::job::Job;
 use crate::Usage;
 use crate::device::shim;
+use crate::distributed::World;
 use crate::estimate::oom::MemoryRanOut;
-use crate::estimate::{AutoBatch, ChosenBatch, RunShape, device_memory};
+use crate::estimate::{AutoBatch, ChosenBatch, DeviceMemory, RunShape, device_memory};
 use crate::panics::OutOfMemory;
 use crate::protocol::Event;
 use crate::session::Port;
+use crate::system;
 
 /// The batch of a run whose preset left it open.
 pub(super) struct ChosenForRun {
@@ -21,17 +23,17 @@ pub(super) struct ChosenForRun {
 }
 
 impl ChosenForRun {
-    /// Chooses the largest batch that fits the device, if the preset leaves it open. Preset and shape then have it.
+    /// Chooses the largest batch that fits the devices of all ranks, if the preset leaves it open. Preset and shape then have it.
     ///
     /// # Errors
-    /// [`Usage`]: none fits, or the memory of the device is not known.
-    pub fn choose(job: &mut Job, shape: &mut RunShape, device: Device) -> Result<Option<ChosenForRun>> {
+    /// [`Usage`]: none fits, or the memory of the device is not known. A rank that is gone.
+    pub fn choose(job: &mut Job, shape: &mut RunShape, device: Device, world: &World) -> Result<Option<ChosenForRun>> {
         if !job.preset.train.auto_batch {
             return Ok(None);
         }
         // What an earlier run of this process has left.
         empty_cache(shape.step.gpu);
-        let chosen = match device_memory(device).map(|memory| shape.auto_batch(&memory)) {
+        let chosen = match memory_of_rank(device, world)?.map(|memory| shape.auto_batch(&memory)) {
             Some(AutoBatch::Chosen(chosen)) => chosen,
             Some(AutoBatch::NothingFits(why)) => bail!(Usage(why)),
             Some(AutoBatch::Unknown(_)) | None => {
@@ -41,7 +43,10 @@ impl ChosenForRun {
                 )))
             }
         };
-        let chosen = ChosenForRun { chosen, halved: false };
+        let batches = world.all_gather(chosen.batch.to_le_bytes().to_vec())?;
+        let batches = batches.into_iter().map(|batch| batch.try_into().map_or(chosen.batch, u64::from_le_bytes));
+        let least = batches.min().unwrap_or(chosen.batch);
+        let chosen = ChosenForRun { chosen: shape.choice(least, chosen.free), halved: false };
         chosen.apply(job, shape)?;
         Ok(Some(chosen))
     }
@@ -85,6 +90,16 @@ impl ChosenForRun {
         }
         job.folder.settle_preset(&job.preset.toml)
     }
+}
+
+/// The memory of this rank's device. Ranks that compute on the CPU of the same machine have equal parts of what is free.
+fn memory_of_rank(device: Device, world: &World) -> Result<Option<DeviceMemory>> {
+    let hosts = world.all_gather(system::host_name().into_bytes())?;
+    let sharing = hosts.iter().filter(|host| **host == hosts[world.rank()]).count() as u64;
+    Ok(device_memory(device).map(|memory| match device {
+        Device::Cpu => DeviceMemory { free: memory.free / sharing, ..memory },
+        _ => memory,
+    }))
 }
 
 /// Whether memory ran out.
@@ -140,7 +155,7 @@ mod tests {
                 let runs = tempfile::tempdir().unwrap();
                 let (mut job, mut shape) = (job(runs.path(), examples), test_shape(examples, 1));
                 // The process may have less memory than the step takes, but not less than an example does.
-                let mut batch = ChosenForRun::choose(&mut job, &mut shape, Device::Cpu)?.unwrap();
+                let mut batch = ChosenForRun::choose(&mut job, &mut shape, Device::Cpu, &World::ALONE)?.unwrap();
                 assert!(!job.preset.train.auto_batch);
                 (batch.chosen.batch, batch.chosen.accumulate) = (examples, 1);
                 for rows in expected {
@@ -170,7 +185,7 @@ mod tests {
         let (mut job, mut shape) = (job(runs.path(), 32), test_shape(8, 4));
         job.preset = job.preset.with_batch(8, &job.cache).unwrap();
         let before = job.preset.clone();
-        assert!(ChosenForRun::choose(&mut job, &mut shape, Device::Cpu).unwrap().is_none());
+        assert!(ChosenForRun::choose(&mut job, &mut shape, Device::Cpu, &World::ALONE).unwrap().is_none());
         assert_eq!((job.preset, shape.step.rows), (before, 8));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! prepare            opens the preset and loads the weights
+//! connect            has the GPUs of several ranks exchange tensors
 //! auto_batch         the batch, for a preset that leaves it open
 //! select             selects the components to train
 //! setup              a run from a selection, or from a checkpoint
@@ -23,6 +24,7 @@ mod checkpoint_policy;
 mod clock;
 mod command_queue;
 mod commands;
+mod connect;
 mod early_stopping;
 mod evaluate;
 mod generation;
@@ -42,14 +44,11 @@ mod schedule;
 mod select;
 mod setup;
 
-use std::env;
 use std::mem;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use tch::Device;
 
-use crate::Usage;
 use crate::device::matmul::MatmulPrecision;
 use crate::device::{self, Chosen};
 use crate::distributed::{Ranks, World};
@@ -107,12 +106,7 @@ fn train_among(job: &mut Job, world: &Arc<World>, device: &RunDevice, port: &Por
         if world.is_first() {
             world.broadcast(job.folder.path().display().to_string().into_bytes())?;
         }
-        if job.preset.train.auto_batch {
-            bail!(Usage(
-                "train.batch: \"auto\" chooses for one process; with ranks, set the number of examples".to_owned()
-            ));
-        }
-        connect(world, device.chosen.device, port)?;
+        connect::connect(world, device.chosen.device, port)?;
     }
     let mut batch = None;
     loop {
@@ -122,38 +116,6 @@ fn train_among(job: &mut Job, world: &Arc<World>, device: &RunDevice, port: &Por
             Ended::StartsAgain => {}
         }
     }
-}
-
-/// Has the ranks' GPUs exchange tensors directly, if they can, and reports who adds up gradients.
-fn connect(world: &World, device: Device, port: &Port) -> Result<()> {
-    let gpus = world.all_gather(device::identity(device).unwrap_or_default().into_bytes())?;
-    let first = |gpu: &Vec<u8>| gpus.iter().position(|other| other == gpu);
-    let shared = (0..gpus.len()).find_map(|rank| {
-        let first = first(&gpus[rank]).filter(|first| *first < rank && !gpus[rank].is_empty())?;
-        Some((first, rank))
-    });
-    if let Some((first, second)) = shared {
-        bail!(Usage(format!(
-            "ranks {first} and {second} have the same GPU; start as many ranks on a host as it has GPUs, and let the launcher number \
-             them there (LOCAL_RANK, SLURM_LOCALID)"
-        )));
-    }
-    let added = match gpus.iter().all(|gpu| !gpu.is_empty()).then(|| world.use_nccl(device)).transpose()? {
-        None => "Gloo".to_owned(),
-        Some(Ok(version)) => format!("NCCL {version}"),
-        Some(Err(why)) => format!("Gloo, through host memory, since NCCL cannot be used: {why}"),
-    };
-    let set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
-    if set("NCCL_DEBUG") && !set("NCCL_DEBUG_FILE") && added.starts_with("NCCL") {
-        port.emit(Event::warning(
-            "NCCL_DEBUG is set: NCCL writes to stdout, over the screen, unless NCCL_DEBUG_FILE names a file",
-        ));
-    }
-    let ranks = world.size();
-    port.emit(Event::info(format!(
-        "{ranks} ranks, each with its part of every batch; gradients are added up by {added}"
-    )));
-    Ok(())
 }
 
 /// What a run computes on, and how.
@@ -183,7 +145,7 @@ fn train(
     let opened = world.first_then_others("open", || prepare::open(job, port))?;
     let mut shape = prepare::shape(&job.preset, &opened, chosen.device, world)?;
     if batch.is_none() {
-        *batch = ChosenForRun::choose(job, &mut shape, chosen.device)?;
+        *batch = ChosenForRun::choose(job, &mut shape, chosen.device, world)?;
     }
     let prepared = prepare::prepare(job, opened, shape.clone(), (chosen, world), port)?;
     prepare::agree(world, job, &prepared)?;
@@ -200,13 +162,15 @@ fn train(
     let step = point.as_ref().map_or(0, |point| point.manifest.step);
     world.agree("checkpoint", &format!("step {step}"))?;
     matmul::report(matmul, &job.preset, &prepared.network, port)?;
-    if let Some(batch) = batch {
+    if let Some(batch) = batch.as_ref().filter(|_| world.is_first()) {
         batch.keep(job, port)?;
     }
     // Before the first step nothing is lost by starting again. On a CPU the system ends the process, or leaves it no memory to
-    // start again with.
-    let may_start_again =
-        chosen.device.is_cuda() && point.is_none() && batch.as_ref().is_some_and(ChosenForRun::has_smaller);
+    // start again with; of several ranks the others are in the middle of a step.
+    let may_start_again = chosen.device.is_cuda()
+        && world.is_alone()
+        && point.is_none()
+        && batch.as_ref().is_some_and(ChosenForRun::has_smaller);
     let started = match point {
         None => {
             prepare::report_base(&prepared, port);

@@ -123,6 +123,20 @@ fn numbers_do_not_depend_on_the_number_of_ranks() {
 }
 
 #[test]
+fn ranks_choose_a_batch_together() {
+    let tiny = Tiny::new(0.1);
+    let said = tiny.preset("epochs = 1").replace("batch = 8\n", "batch = 16\nglobal_batch = 16\n");
+    let auto = said.replace("batch = 16\nglobal", "batch = \"auto\"\nglobal");
+    assert_ne!(auto, said);
+    let (chosen, expected) = (train(&tiny, &auto, "auto", 2), train(&tiny, &said, "said", 2));
+    assert_eq!(steps(&chosen), steps(&expected));
+    let line = |event: &Event| matches!(event, Event::Log { message, .. } if message.starts_with("train.batch = \"auto\": 16 x 1, "));
+    assert!(chosen.iter().any(line));
+    let kept = |run: &str| fs::read_to_string(tiny.path("runs").join(run).join("preset.toml")).unwrap();
+    assert_eq!(kept("auto"), kept("said"));
+}
+
+#[test]
 fn a_language_model_is_trained_with_packed_rows() {
     let chat = tiny::chat();
     let path = |name: &str| chat.path().join(name).display().to_string();
@@ -423,11 +437,6 @@ fn ranks_that_do_not_train_the_same_are_told_apart_before_the_first_step() {
         (&["--ranks", "2"][..], torchrun(0, "1234"), "RANK and WORLD_SIZE says that there are 2 ranks already"),
         (&[], torchrun(5, "1234"), "RANK is 5, but WORLD_SIZE is 2: ranks count from 0"),
         (&["--ranks", "0"], Vec::new(), "0 ranks: expected 1 or more"),
-        (
-            &["--ranks", "2", "--set", "train.batch=auto", "--set", "train.global_batch=8"],
-            Vec::new(),
-            "chooses for one process",
-        ),
     ] {
         let arguments = [&["train", "tiny.toml", "--run", "run-2"], arguments].concat();
         let output = program(&tiny, &arguments).envs(variables).output().unwrap();
