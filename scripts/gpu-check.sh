@@ -186,7 +186,7 @@ part_tests() {
     fi
     tests parity 15 45 "${it[@]}" parity::
     # What samples gradients computes on a CPU alone.
-    tests "the method's operations and kernels" 10 45 "${unit[@]}" sift:: cuda copies --skip sift::sampled
+    tests "the method's operations and kernels" 10 45 "${unit[@]}" sift:: cuda copies attention::tests:: fused:: --skip sift::sampled
     tests "steps" 10 45 "${it[@]}" sift:: structures:: language_model:: lookahead:: unpadded:: offload::
     tests "NCCL, one rank" 5 30 "${it[@]}" nccl::
     # Left out are those that start a process for each of many cases: matmul and crash.
@@ -218,6 +218,8 @@ part_demo() {
     fi
     train first "${more[@]}" && train second "${more[@]}" && report same "two runs of the demo" "$runs/first" "$runs/second"
     [ -f "$runs/first/events.jsonl" ] && report speed "demo, as it is" "$runs/first"
+    train narrow --set model.dtype=bf16 "${more[@]}" && train again --set model.dtype=bf16 "${more[@]}" &&
+        report same "two runs of the demo in bf16" "$runs/narrow" "$runs/again"
     interrupted "$at" "${more[@]}" && report same "the demo, terminated and resumed" "$runs/first" "$runs/interrupted"
     train long --set "train.epochs=$epochs" "${more[@]}" && report speed "demo, $epochs epochs" "$runs/long"
     [ -f "$runs/long/events.jsonl" ] && cp "$runs/long/events.jsonl" "$OUT/demo.jsonl"

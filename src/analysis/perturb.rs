@@ -2,8 +2,9 @@
 
 use tch::{Device, Kind, Tensor, no_grad};
 
+use crate::device::shim::fill_normal;
 use crate::model::Network;
-use crate::model::backward::mixed;
+use crate::model::mixed;
 
 /// Parameters of a network, or some of their components, whose weights are moved away from a base point. The base is a copy in
 /// host memory of what is moved and of nothing else; dropping the perturbation puts it back.
@@ -113,6 +114,7 @@ impl Perturbed {
 
 /// Standard normal numbers in the shape and on the device of a tensor, fp32.
 pub(super) fn noise(like: &Tensor, seed: u64) -> Tensor {
-    tch::manual_seed(seed as i64);
-    Tensor::randn(like.size(), (Kind::Float, like.device()))
+    let mut noise = Tensor::empty(like.size(), (Kind::Float, like.device()));
+    fill_normal(&mut noise, 1.0, seed);
+    noise
 }

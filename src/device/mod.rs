@@ -3,6 +3,7 @@
 
 pub mod autograd;
 pub mod copies;
+pub mod deterministic;
 mod dtype;
 mod libtorch;
 pub mod matmul;
@@ -23,7 +24,7 @@ use crate::system::GpuRef;
 pub use libtorch::{GpuSupport, Libtorch, load_nvrtc};
 use shim::LibtorchError;
 #[cfg(test)]
-pub(crate) use test_device::{generator_turn, on_test_device, random_tensor, test_device};
+pub(crate) use test_device::{on_test_device, random_tensor, test_device};
 
 /// A value of `--device`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,15 +5,24 @@
 
 #include <ATen/Context.h>
 #include <ATen/DeviceAccelerator.h>
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/normal.h>
 #include <ATen/record_function.h>
 #include <c10/core/Allocator.h>
 #include <c10/core/AllocatorConfig.h>
+#include <c10/core/GradMode.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 
 namespace {
+
+// With deterministic algorithms libtorch multiplies on a GPU only if cuBLAS keeps to workspaces of this size, which is read once.
+// Nobody else reads the environment before main.
+[[maybe_unused]] const int workspaces = setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
 
 // The accelerator whose allocator is asked. Without libtorch_cuda.so, or without a GPU, there is none.
 c10::DeviceAllocator* allocator() {
@@ -90,6 +99,15 @@ bool finesift_allow_tf32(bool* allowed, char* error, size_t capacity) {
   return guarded(error, capacity, [&] { *allowed = at::globalContext().allowTF32CuBLAS(); });
 }
 
+bool finesift_set_deterministic(bool deterministic, char* error, size_t capacity) {
+  return guarded(error, capacity, [&] {
+    auto& context = at::globalContext();
+    context.setDeterministicAlgorithms(deterministic, false);
+    // What is computed on is written first.
+    context.setDeterministicFillUninitializedMemory(false);
+  });
+}
+
 bool finesift_device_memory(int8_t device, FinesiftDeviceMemory* memory, char* error, size_t capacity) {
   return guarded(error, capacity, [&] {
     // The first of each statistic is the sum over the pools of small and large blocks.
@@ -132,6 +150,15 @@ bool finesift_stop_observing(uint64_t handle, char* error, size_t capacity) {
   return guarded(error, capacity, [&] {
     observer = {};
     at::removeCallback(handle);
+  });
+}
+
+bool finesift_fill_normal(const at::Tensor* tensor, double deviation, uint64_t seed, char* error, size_t capacity) {
+  return guarded(error, capacity, [&] {
+    at::Generator generator = at::globalContext().defaultGenerator(tensor->device()).clone();
+    generator.set_current_seed(seed);
+    const c10::NoGradGuard without_graph;
+    tensor->normal_(0.0, deviation, generator);
   });
 }
 

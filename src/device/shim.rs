@@ -1,4 +1,5 @@
-//! What tch does not bind: TF32, the caching allocator of the accelerator, the observation of operators, and a count of tensors.
+//! What tch does not bind: TF32, the caching allocator of the accelerator, generators of random numbers, the observation of operators,
+//! and a count of tensors.
 //! Safe wrappers around `shim.cpp`.
 
 use std::cell::Cell;
@@ -7,6 +8,8 @@ use std::ffi::{CStr, c_char, c_void};
 use std::fmt::{self, Display, Formatter};
 use std::marker::PhantomData;
 use std::ptr;
+
+use tch::Tensor;
 
 /// The message of a failed libtorch call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +115,19 @@ pub fn enter_device(index: usize) -> Result<(), LibtorchError> {
     let index = i8::try_from(index).map_err(|_| LibtorchError(format!("no accelerator {index}")))?;
     // SAFETY: the buffer has the stated capacity; the function does not throw.
     checked(|error, capacity| unsafe { finesift_enter_device(index, error, capacity) })
+}
+
+/// Fills a tensor with numbers from N(0, deviation²), which follow from the seed alone: by a generator of its own, of the tensor's kind of
+/// device, as that of the whole process after `torch.manual_seed`.
+///
+/// # Panics
+/// If libtorch fails.
+pub fn fill_normal(tensor: &mut Tensor, deviation: f64, seed: u64) {
+    // SAFETY: the tensor outlives the call, the buffer has the stated capacity; the function does not throw.
+    let filled = checked(|error, capacity| unsafe {
+        finesift_fill_normal(tensor.as_ptr().cast(), deviation, seed, error, capacity)
+    });
+    filled.unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// The start or the end of a libtorch operator, or of a node of the backward pass. They nest.
@@ -231,6 +247,13 @@ unsafe extern "C" {
         error: *mut c_char,
         capacity: usize,
     ) -> bool;
+    fn finesift_fill_normal(
+        tensor: *const c_void,
+        deviation: f64,
+        seed: u64,
+        error: *mut c_char,
+        capacity: usize,
+    ) -> bool;
     fn finesift_count_tensors(error: *mut c_char, capacity: usize) -> bool;
     fn finesift_counted_peak() -> i64;
     fn finesift_stop_counting();
@@ -241,7 +264,7 @@ unsafe extern "C" {
 mod tests {
     use std::cell::RefCell;
 
-    use tch::{Device, Kind, Tensor};
+    use tch::{Device, Kind};
 
     use super::*;
 
@@ -252,6 +275,29 @@ mod tests {
         assert_eq!(allow_tf32(), Ok(true));
         set_allow_tf32(false).unwrap();
         assert_eq!(allow_tf32(), Ok(false));
+    }
+
+    #[test]
+    fn normal_numbers_follow_from_the_seed_alone() {
+        let drawn = |seed| {
+            let mut tensor = Tensor::empty([1000, 20], (Kind::Float, Device::Cpu));
+            fill_normal(&mut tensor, 0.5, seed);
+            tensor
+        };
+        let first = drawn(3);
+        // Another thread seeds and draws from the generator of the process meanwhile.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                (0..200)
+                    .for_each(|seed| drop((tch::manual_seed(seed), Tensor::randn([50], (Kind::Float, Device::Cpu)))))
+            });
+            (0..20).for_each(|_| assert!(drawn(3).equal(&first)));
+        });
+        assert!(!drawn(4).equal(&first));
+        assert!(
+            (first.std(true).double_value(&[]) - 0.5).abs() < 0.01
+                && first.mean(Kind::Float).double_value(&[]).abs() < 0.02
+        );
     }
 
     #[test]

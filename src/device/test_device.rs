@@ -1,8 +1,7 @@
 //! The device of the library's own tests, as `tests/it/place.rs` has it for the integration tests, and their random numbers.
-//! Tests run side by side, and libtorch has one generator for them all.
 
 use std::env;
-use std::sync::{LazyLock, Mutex, MutexGuard};
+use std::sync::LazyLock;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -41,10 +40,4 @@ pub(crate) fn random_tensor(shape: &[i64], seed: u64) -> Tensor {
     let mut generator = ChaCha8Rng::seed_from_u64(seed);
     let numbers: Vec<f32> = (0..shape.iter().product()).map(|_| generator.random_range(-3.0..3.0)).collect();
     Tensor::from_slice(&numbers).reshape(shape)
-}
-
-/// The right to draw from libtorch's generator, for tests of what does.
-pub(crate) fn generator_turn() -> MutexGuard<'static, ()> {
-    static GENERATOR: Mutex<()> = Mutex::new(());
-    GENERATOR.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }

@@ -11,6 +11,7 @@ use super::vector::Vector;
 /// The mask of one operation in one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropout {
+    probability: f64,
     /// An element is dropped where its random number is below: the probability in units of 2⁻³².
     threshold: u32,
     /// 1 / (1 − probability), of what stays.
@@ -26,11 +27,31 @@ impl Dropout {
     /// Of a probability from 0 to below 1.
     pub fn new(probability: f64, seed: u64) -> Dropout {
         let threshold = (probability * 2f64.powi(32)).round() as u32;
-        Dropout { threshold, scale: (1.0 / (1.0 - probability)) as f32, seed }
+        Dropout { probability, threshold, scale: (1.0 / (1.0 - probability)) as f32, seed }
+    }
+
+    /// The probability that an element is dropped.
+    pub fn probability(&self) -> f64 {
+        self.probability
+    }
+
+    /// What its random numbers follow from.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// An element is dropped where its random number is below.
+    pub fn threshold(&self) -> u32 {
+        self.threshold
+    }
+
+    /// The same with other random numbers.
+    pub fn reseeded(self, seed: u64) -> Dropout {
+        Dropout { seed, ..self }
     }
 
     /// The factor of what stays.
-    pub(super) fn scale(&self) -> f32 {
+    pub fn scale(&self) -> f32 {
         self.scale
     }
 

@@ -32,6 +32,20 @@ pub fn as_i32(tensor: &Tensor) -> Option<&[i32]> {
     Some(unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<i32>(), tensor.numel()) })
 }
 
+/// The elements of a tensor.
+///
+/// # Panics
+/// If it is not int64, contiguous and on the CPU.
+pub fn as_i64(tensor: &Tensor) -> &[i64] {
+    let fits = tensor.kind() == Kind::Int64 && tensor.device() == Device::Cpu && tensor.is_contiguous();
+    assert!(fits, "not a contiguous int64 tensor on the CPU");
+    if tensor.numel() == 0 {
+        return &[];
+    }
+    // SAFETY: a contiguous int64 CPU tensor is `numel` integers from its data pointer, and the borrow keeps it alive.
+    unsafe { std::slice::from_raw_parts(tensor.data_ptr().cast::<i64>(), tensor.numel()) }
+}
+
 /// The elements of a tensor that nothing else reads or writes meanwhile, such as one that was just made.
 ///
 /// # Panics

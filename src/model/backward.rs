@@ -10,6 +10,7 @@ use tracing::trace_span;
 
 use super::objective::{LossGradients, Objective};
 use super::parameters::Parameters;
+use super::seeds::mixed;
 use super::segments::Segments;
 use super::tape::{ForwardPass, LinearSlots, RecordedLayer, Tape};
 use crate::device::autograd;
@@ -70,7 +71,7 @@ pub struct BackwardOptions {
     /// Gradient checkpointing: keep only each segment's input, and compute the rest again in the backward pass.
     pub checkpointing: bool,
     /// Seed of the dropout masks, together with the segment's number. The same seed gives the same masks, now and after
-    /// a restart: the state of libtorch's own generator cannot be saved.
+    /// a restart.
     pub seed: u64,
 }
 
@@ -135,15 +136,15 @@ pub fn gradients(
     let lowest = targets.lowest.min(last);
     let mut hidden = no_grad(|| {
         (0..lowest).fold(Tensor::new(), |hidden, segment| {
-            options.forward(network, segment, &hidden, &mut ForwardPass::without_tape(options.training))
+            network.forward(segment, &hidden, &mut ForwardPass::without_tape(options.dropout(segment)))
         })
     });
     let mut segments = Vec::new();
     for segment in lowest..=last {
         // With checkpointing the last segment's graph is needed right away, so it is kept.
         if (options.checkpointing || targets.offloaded) && segment < last {
-            let mut pass = ForwardPass::without_tape(options.training);
-            let output = no_grad(|| options.forward(network, segment, &hidden, &mut pass));
+            let mut pass = ForwardPass::without_tape(options.dropout(segment));
+            let output = no_grad(|| network.forward(segment, &hidden, &mut pass));
             segments.push(SegmentRun::Checkpointed { segment, input: std::mem::replace(&mut hidden, output) });
         } else {
             let graph = SegmentGraph::record(network, targets, options, segment, &hidden);
@@ -185,20 +186,10 @@ pub fn gradients(
 }
 
 impl BackwardOptions {
-    fn forward(&self, network: &dyn Segments, segment: usize, hidden: &Tensor, pass: &mut ForwardPass) -> Tensor {
-        if self.training {
-            tch::manual_seed(mixed(self.seed, segment as u64) as i64);
-        }
-        network.forward(segment, hidden, pass)
+    /// The seed of a segment's dropout, where it is on.
+    fn dropout(&self, segment: usize) -> Option<u64> {
+        self.training.then(|| mixed(self.seed, segment as u64))
     }
-}
-
-/// A well-spread 64-bit number from two others: the finalizer of SplitMix64.
-pub fn mixed(a: u64, b: u64) -> u64 {
-    let mut z = a ^ b.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// A segment between its forward and its backward pass.
@@ -226,8 +217,8 @@ impl SegmentGraph {
     ) -> SegmentGraph {
         let input =
             if segment > 0 { input.detach().set_requires_grad(segment > targets.lowest) } else { Tensor::new() };
-        let mut pass = ForwardPass::recording(options.training, &targets.linear);
-        let output = options.forward(network, segment, &input, &mut pass);
+        let mut pass = ForwardPass::recording(options.dropout(segment), &targets.linear);
+        let output = network.forward(segment, &input, &mut pass);
         let leaves = targets.leaves.get(&segment).into_iter().flatten();
         let leaves = leaves.map(|leaf| Leaf { slot: leaf.slot, tensor: leaf.tensor.shallow_clone() }).collect();
         let tape = pass.into_tape(&input);

@@ -225,7 +225,7 @@ mod tests {
                 let x = x.set_requires_grad(true);
                 let slots = LinearSlots { weight: Some(0), bias: None };
                 let recorded = HashMap::from([("layer".to_owned(), RecordedLayer { slots, columns: None })]);
-                let mut pass = ForwardPass::recording(false, &recorded);
+                let mut pass = ForwardPass::recording(None, &recorded);
                 for got in [linear.convolve(&x, rows, length), linear.forward(&x, &mut pass)] {
                     assert!(got.is_contiguous() && got.size() == [rows, length, outputs]);
                     let found = Tensor::run_backward(&[(&got * &dy).sum(Kind::Float)], &[&x], false, false);

@@ -96,11 +96,10 @@ impl LoraAdapter {
     }
 
     /// Bytes per token that it keeps for its backward pass, of a layer with `inputs`: its inner state; where weights are bf16 the
-    /// input as fp32; with dropout the input that is left, and on a GPU the mask.
-    pub(super) fn activations(&self, inputs: u128, element_size: u128, dropout: bool, gpu: bool) -> u128 {
+    /// input as fp32; with dropout the input that is left.
+    pub(super) fn activations(&self, inputs: u128, element_size: u128, dropout: bool) -> u128 {
         let input = if element_size == 4 { 0 } else { 4 * inputs };
-        let mask = u128::from(gpu);
-        let dropped = if dropout && self.dropout > 0.0 { (4 + mask) * inputs } else { 0 };
+        let dropped = if dropout && self.dropout > 0.0 { 4 * inputs } else { 0 };
         4 * self.r as u128 + input.max(dropped)
     }
 }

@@ -2,6 +2,9 @@
 
 use super::layers::Linear;
 
+/// Multiprocessors of a GPU, about: those of an H100.
+const MULTIPROCESSORS: u128 = 132;
+
 /// The properties of a training step that the memory of a block and of the head depends on.
 pub struct TrainingStep<'a> {
     /// Bytes of a weight and of an activation.
@@ -12,6 +15,8 @@ pub struct TrainingStep<'a> {
     pub rows: u128,
     /// Tokens of the longest example.
     pub length: u128,
+    /// Whether rows are packed, so that a decoder's attention has a mask.
+    pub packed: bool,
     /// Whether dropout is on.
     pub dropout: bool,
     /// Whether all linear layers keep their inputs, as they do through oneDNN ([`by_onednn`](super::by_onednn)).
@@ -28,13 +33,12 @@ impl TrainingStep<'_> {
         !self.gpu && self.element_size == 4
     }
 
-    /// Bytes an element of a dropout mask. Our kernel keeps none.
-    pub fn dropout_mask(&self) -> u128 {
-        match (self.by_kernels(), self.gpu) {
-            (true, _) => 0,
-            (false, true) => 1,
-            (false, false) => self.element_size,
-        }
+    /// Bytes per token that attention of these queries takes in its backward pass on a GPU: of each operand and its output the gradient, and
+    /// in bf16 fp32 sums of the queries' for so many blocks of threads as a row and a head are computed by, where sums are in one order.
+    pub fn fused_attention(&self, heads: u128, query: u128, key: u128) -> u128 {
+        let sums = MULTIPROCESSORS.div_ceil((self.rows * heads).max(1));
+        let sums = if self.element_size == 2 { sums * query * 4 } else { 0 };
+        (2 * query + 2 * key) * self.element_size + sums
     }
 
     /// Tokens of a micro-batch, padding included.
@@ -66,7 +70,7 @@ impl TrainingStep<'_> {
     /// Bytes per token that the adapters of these layers keep on top of the layers' inputs.
     pub fn adapters(&self, layers: &[&Linear]) -> u128 {
         let adapted = layers.iter().filter_map(|linear| Some((linear.adapter()?, linear.inputs() as u128)));
-        adapted.map(|(adapter, inputs)| adapter.activations(inputs, self.element_size, self.dropout, self.gpu)).sum()
+        adapted.map(|(adapter, inputs)| adapter.activations(inputs, self.element_size, self.dropout)).sum()
     }
 
     /// 1 if the layer's weight is trained, so that its output is kept; else 0.

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tch::{Device, Kind, Tensor};
 
 use super::fused::dropout;
+use super::seeds::Seeds;
 use crate::device::autograd::{Incoming, attach};
+use crate::kernels::Dropout;
 
 /// Numbers of the slots that a linear layer's parameters are trained in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +29,8 @@ pub struct RecordedLayer {
 
 /// A forward pass through one segment.
 pub struct ForwardPass<'a> {
-    training: bool,
+    /// Those of its dropout, where that is on.
+    seeds: Option<Seeds>,
     recorded: Option<&'a HashMap<String, RecordedLayer>>,
     tape: Tape,
 }
@@ -58,27 +61,30 @@ pub struct LinearRecord {
 impl<'a> ForwardPass<'a> {
     /// Without dropout, and without a tape.
     pub fn inference() -> ForwardPass<'a> {
-        ForwardPass { training: false, recorded: None, tape: Tape::new() }
+        ForwardPass { seeds: None, recorded: None, tape: Tape::new() }
     }
 
-    /// With dropout if `training`, and a tape of the `recorded` layers by name.
-    pub fn recording(training: bool, recorded: &'a HashMap<String, RecordedLayer>) -> ForwardPass<'a> {
-        ForwardPass { training, recorded: Some(recorded), tape: Tape::new() }
+    /// With dropout where it has a seed, and a tape of the `recorded` layers by name.
+    pub fn recording(dropout: Option<u64>, recorded: &'a HashMap<String, RecordedLayer>) -> ForwardPass<'a> {
+        ForwardPass { seeds: dropout.map(Seeds::from), recorded: Some(recorded), tape: Tape::new() }
     }
 
-    /// With dropout if `training`, and without a tape.
-    pub fn without_tape(training: bool) -> ForwardPass<'a> {
-        ForwardPass { training, recorded: None, tape: Tape::new() }
+    /// With dropout where it has a seed, and without a tape.
+    pub fn without_tape(dropout: Option<u64>) -> ForwardPass<'a> {
+        ForwardPass { seeds: dropout.map(Seeds::from), recorded: None, tape: Tape::new() }
     }
 
-    /// The probability of dropout: `p` in training, else 0.
-    pub fn dropout_probability(&self, p: f64) -> f64 {
-        if self.training { p } else { 0.0 }
+    /// Dropout with probability `p` in one operation, if there is any. Each operation has its own mask.
+    pub fn dropout_mask(&mut self, p: f64) -> Option<Dropout> {
+        self.seeds.as_mut().filter(|_| p > 0.0).map(|seeds| Dropout::new(p, seeds.draw()))
     }
 
     /// torch.nn.functional.dropout, in training only.
-    pub fn dropout(&self, x: Tensor, p: f64) -> Tensor {
-        if self.training && p > 0.0 { dropout(x, p) } else { x }
+    pub fn dropout(&mut self, x: Tensor, p: f64) -> Tensor {
+        match self.dropout_mask(p) {
+            Some(mask) => dropout(x, mask),
+            None => x,
+        }
     }
 
     /// Puts the layer `name` on the tape, if it is one of those to record. `saved` says that the graph keeps its input in any case.
@@ -154,7 +160,7 @@ mod tests {
             (number.to_string(), RecordedLayer { slots, columns })
         };
         let recorded = layers.iter().enumerate().map(layer).collect();
-        let mut pass = ForwardPass::recording(false, &recorded);
+        let mut pass = ForwardPass::recording(None, &recorded);
         for (number, (input, _)) in layers.iter().enumerate() {
             let output = Tensor::zeros([2], (Kind::Float, Device::Cpu));
             assert!(pass.record(&number.to_string(), &inputs[*input], output, saved).requires_grad());

@@ -9,8 +9,8 @@ use super::batch_part::BatchPart;
 use crate::data::Batch;
 use crate::distributed::{DistributedError, World};
 use crate::eval::DeviceBatch;
-use crate::model::backward::{self, BackwardOptions, GradTargets, Gradient, mixed};
-use crate::model::{Network, ParameterSpec};
+use crate::model::backward::{self, BackwardOptions, GradTargets, Gradient};
+use crate::model::{Network, ParameterSpec, mixed};
 use crate::sift::select::{Budget, Criterion, GlobalBudget, GradientSum, Structure, add_to_global, select};
 use crate::sift::{Coverage, GradientMass, Role, Rules, Selected, TrainableParameter, sampled};
 

@@ -16,7 +16,7 @@ use crate::Usage;
 use crate::analysis::Report;
 use crate::data::{Label, Tokenized};
 use crate::inputs::Access;
-use crate::model::backward::mixed;
+use crate::model::mixed;
 use crate::protocol::Progress;
 use crate::runs::checkpoint::CheckpointSelector;
 

@@ -13,7 +13,7 @@ use crate::data::Tokenized;
 use crate::eval::DeviceBatch;
 use crate::model::LossTargets;
 use crate::model::Network;
-use crate::model::backward::mixed;
+use crate::model::mixed;
 
 /// Examples of a batch, where errors are measured on all of them.
 const BATCH: usize = 32;

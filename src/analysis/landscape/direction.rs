@@ -3,7 +3,8 @@
 use tch::{Kind, Tensor};
 
 use crate::analysis::perturb::{Perturbation, Perturbed, noise};
-use crate::model::backward::mixed;
+use crate::device::deterministic::Deterministic;
+use crate::model::mixed;
 
 /// Up to this many bytes a random direction is kept in memory; a larger one is drawn again, parameter by parameter, whenever
 /// it is needed.
@@ -102,6 +103,8 @@ fn row_normalised(tensor: &Tensor, like: &Tensor, parameter: &Perturbed) -> Tens
             let row = indices.divide_scalar_mode(width, "floor");
             let norms = |tensor: &Tensor| {
                 let sums = Tensor::zeros([rows], (Kind::Float, tensor.device()));
+                // On a GPU in one order, so that a direction that is drawn again is the same.
+                let _deterministic = Deterministic::algorithms();
                 sums.index_add(0, &row, &tensor.square()).sqrt()
             };
             tensor * (norms(like) / (norms(tensor) + TINY)).index_select(0, &row)

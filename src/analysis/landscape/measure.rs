@@ -13,8 +13,8 @@ use super::outcome::{Around, Increment, Landscape, Sharpness, Slice, SlopeCheck,
 use super::sharpness::{SharpnessOptions, largest_eigenvalue};
 use super::subject::{Subject, TrainedWeights, matrices};
 use crate::analysis::perturb::Perturbation;
-use crate::model::backward::{GradTargets, mixed};
-use crate::model::{Head, LoadOptions, Network};
+use crate::model::backward::GradTargets;
+use crate::model::{Head, LoadOptions, Network, mixed};
 use crate::protocol::Progress;
 
 /// Where the derivative's first step ends: this share of a random direction.

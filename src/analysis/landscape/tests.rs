@@ -10,7 +10,6 @@ use tch::{Device, Kind, Reduction, Tensor, no_grad};
 use super::*;
 use crate::analysis::perturb::Perturbation;
 use crate::data::{Encoded, Label, Tokenized};
-use crate::device::generator_turn;
 use crate::eval::DeviceBatch;
 use crate::model::{ForwardPass, Head, LoadOptions, LossTargets, Network};
 
@@ -203,7 +202,6 @@ proptest! {
 
 #[test]
 fn noise_moves_only_what_it_should_and_is_undone_bit_for_bit() {
-    let _turn = generator_turn();
     for kind in [Kind::Float, Kind::BFloat16] {
         let network = network(kind);
         let before = weights(&network);
@@ -265,7 +263,6 @@ fn small() -> LandscapeOptions {
 
 #[test]
 fn finite_differences_agree_with_autograd_and_weights_are_left_as_they_were() {
-    let _turn = generator_turn();
     for trained in [false, true] {
         let subject = subject(trained);
         let parameters = subject.network.parameters.specs().iter();
@@ -298,7 +295,6 @@ fn finite_differences_agree_with_autograd_and_weights_are_left_as_they_were() {
 
 #[test]
 fn a_cancelled_measurement_leaves_the_weights_as_they_were() {
-    let _turn = generator_turn();
     let points = std::cell::Cell::new(0);
     let count = |_| {
         points.set(points.get() + 1);

@@ -70,6 +70,7 @@ impl StepMemory {
             gpu: shape.gpu,
             rows: u128::from(shape.rows),
             length: u128::from(shape.length),
+            packed: shape.packed,
             dropout: shape.dropout,
             keeps_inputs: shape.keeps_inputs,
             is_trained: &is_trained,

@@ -3,7 +3,7 @@
 use tch::{Device, Kind};
 
 use crate::model::by_onednn;
-use crate::preset::{Offload, Preset};
+use crate::preset::{DataSource, Offload, Preset};
 
 /// The shape of a training step.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,8 @@ pub struct StepShape {
     pub ranks: u64,
     /// Whether each of them keeps a part of the weights of blocks.
     pub shard: bool,
+    /// Whether several examples share a row.
+    pub packed: bool,
     /// Whether dropout is on, with the probabilities of the model's config.
     pub dropout: bool,
     /// Micro-batches whose gradient selects the components; `None` for those of a step. Gradients of several are kept and summed.
@@ -51,6 +53,7 @@ impl StepShape {
             micro_batches: train.accumulate as u64,
             reselections: u64::from(sift.reselect_every > 0),
             decays: sift.decay > 0.0,
+            packed: matches!(&preset.data.source, DataSource::Instructions(data) if data.packing),
             ..StepShape::single(kind, gpu, train.batch as u64, length)
         }
     }
@@ -65,6 +68,7 @@ impl StepShape {
             checkpointing: false,
             offload: false,
             ranks: 1,
+            packed: false,
             shard: false,
             dropout: true,
             selection_batches: Some(1),

@@ -11,6 +11,7 @@ const STEP: StepShape = StepShape {
     checkpointing: false,
     offload: false,
     ranks: 1,
+    packed: false,
     shard: false,
     dropout: true,
     selection_batches: Some(1),
@@ -62,8 +63,8 @@ fn component_counts_match_the_paper() {
 #[test]
 fn activations_follow_the_formula() {
     const TOKENS: u64 = 32 * 128;
-    // Seven hidden sizes, the inner size, two dropout masks, the sums of fused attention.
-    let block = TOKENS * ((7 * 1024 + 4096) * 4 + 2 * 1024 + 16 * 4);
+    // Seven hidden sizes, the inner size, the sums of fused attention. Masks of dropout are computed again.
+    let block = TOKENS * ((7 * 1024 + 4096) * 4 + 16 * 4);
     let back = TOKENS * 2 * (1024 + 4096) * 4;
     assert_eq!(part(&roberta_large(|_| {}), "activations"), 24 * block);
     assert_eq!(part(&roberta_large(|_| {}), "workspace"), back);
@@ -71,9 +72,8 @@ fn activations_follow_the_formula() {
     assert_eq!(part(&checkpointed, "activations"), 23 * TOKENS * 1024 * 4 + block);
     assert_eq!(part(&checkpointed, "workspace"), back);
     let half = part(&roberta_large(|step| (step.dtype, step.rows) = (2, 16)), "activations");
-    assert_eq!(half, 24 * TOKENS / 2 * ((7 * 1024 + 4096) * 2 + 2 * 1024 + 16 * 4));
-    let without_masks = part(&roberta_large(|step| step.dropout = false), "activations");
-    assert_eq!(without_masks, 24 * (block - TOKENS * 2 * 1024));
+    assert_eq!(half, 24 * TOKENS / 2 * ((7 * 1024 + 4096) * 2 + 16 * 4));
+    assert_eq!(part(&roberta_large(|step| step.dropout = false), "activations"), 24 * block);
     let most = roberta_large(|step| (step.gpu, step.rows, step.length) = (false, 1 << 20, 1 << 24));
     assert!(most.bytes() > 1 << 62);
     let estimate = roberta_large(|step| step.selection_batches = Some(4));
@@ -81,6 +81,32 @@ fn activations_follow_the_formula() {
     let of_a_step = roberta_large(|step| (step.selection_batches, step.micro_batches) = (None, 2));
     assert_eq!(part(&of_a_step, "selection"), part(&estimate, "selection"));
     assert_eq!(part(&roberta_large(|step| step.selection_batches = None), "selection"), 0);
+}
+
+#[test]
+fn masked_attention_of_a_gpu_keeps_keys_and_values_for_each_head() {
+    let folder = tempfile::tempdir().unwrap();
+    let json = r#"{"model_type": "llama", "vocab_size": 1000, "hidden_size": 512, "num_hidden_layers": 3, "num_attention_heads": 8,
+        "num_key_value_heads": 2, "intermediate_size": 1024, "max_position_embeddings": 512, "rms_norm_eps": 1e-5, "rope_theta": 1e4,
+        "hidden_act": "silu", "tie_word_embeddings": false}"#;
+    std::fs::write(folder.path().join("config.json"), json).unwrap();
+    let config = ModelConfig::read(folder.path()).unwrap();
+    let rules = Rules {
+        rate: 0.01,
+        structure: crate::sift::select::Structure::Entries,
+        modules: vec!["q_proj".into()],
+        dense: Vec::new(),
+        biases: false,
+    };
+    let network = NetworkShape { config: &config, labels: 0, adapters: None };
+    let activations = |dtype, gpu, packed| {
+        part(&ModelEstimate::of(network, &rules, StepShape { dtype, gpu, packed, rows: 4, ..STEP }), "activations")
+    };
+    // Keys and values are a quarter as wide as queries.
+    let more = |dtype: u64| 3 * 4 * 128 * 2 * (512 - 128) * dtype;
+    assert_eq!(activations(2, true, true), activations(2, true, false) + more(2));
+    assert_eq!(activations(4, true, true), activations(4, true, false));
+    assert_eq!(activations(2, false, true), activations(2, false, false));
 }
 
 #[test]

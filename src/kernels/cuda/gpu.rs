@@ -5,12 +5,9 @@ use std::ptr;
 
 use cudarc::driver::{result, sys};
 
-use super::nvrtc;
+use super::{THREADS, nvrtc};
 use crate::device::shim;
 use crate::panics::catch;
-
-/// Threads of a block, as in `portable.h`.
-const THREADS: u32 = 256;
 
 /// The kernels of a program in the memory of a GPU. They stay there.
 pub struct Module {
@@ -65,7 +62,19 @@ impl Module {
             let arguments = &raw mut argument;
             // SAFETY: the function is loaded, the stream is libtorch's, the driver copies the argument before it returns.
             let status = unsafe {
-                sys::cuLaunchKernel(function, blocks, 1, 1, THREADS, 1, 1, 0, stream.cast(), arguments, ptr::null_mut())
+                sys::cuLaunchKernel(
+                    function,
+                    blocks,
+                    1,
+                    1,
+                    THREADS as u32,
+                    1,
+                    1,
+                    0,
+                    stream.cast(),
+                    arguments,
+                    ptr::null_mut(),
+                )
             };
             status.result().map_err(|error| error.to_string())
         });

@@ -23,6 +23,9 @@ pub const GPUS: usize = 16;
 /// Elements of a long vector that a block takes, as in `portable.h`.
 pub const CHUNK: i64 = 1024;
 
+/// Threads of a block, as in `portable.h`.
+pub const THREADS: i64 = 256;
+
 /// The number of a type of elements in the sources; `None` for those that they do not take.
 pub fn kind_number(kind: Kind) -> Option<i32> {
     match kind {

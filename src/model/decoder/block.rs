@@ -1,11 +1,12 @@
 //! A block of a Llama-like decoder: grouped-query attention, then a gated MLP, each with a norm before it and a residual
 //! connection.
 
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 use super::attention::AttentionContext;
 use super::kv_cache::LayerCache;
 use crate::model::activation::Activation;
+use crate::model::attention::takes_groups;
 use crate::model::builder::Builder;
 use crate::model::config::DecoderConfig;
 use crate::model::layers::{Linear, Norm};
@@ -108,7 +109,7 @@ impl<N: Norm> Block<N> {
             Some(mut cache) => cache.append(&key, &value),
             None => (key, value),
         };
-        let dropout = pass.dropout_probability(self.attention_dropout);
+        let dropout = pass.dropout_mask(self.attention_dropout);
         attention.mask(self.window).attend(&query, &key, &value, dropout)
     }
 }
@@ -134,7 +135,7 @@ impl<N: Norm> DecoderBlock for Block<N> {
     /// bytes an element, a token keeps
     ///
     /// - 2·H·e of the inputs of both norms, of which the first is the block's; where heads are normalized, (Q + K)·e of theirs;
-    /// - (Q + 2·K)·e: rotated queries and keys, and values; A·4 of attention, which is fused, and Q·e of its output where libtorch's
+    /// - (Q + 2·K)·e: rotated queries and keys, and values, on a GPU (Q + 2·Q)·e where its kernels do not share them among heads; A·4 of attention, which is fused, and Q·e of its output where libtorch's
     ///   keeps it;
     /// - 2·I·e: the gate and what it multiplies; of an activation function other than SiLU 3·I·e, its result too;
     /// - of trained layers their inputs, where these are not among the above: H·e for q, k and v together, H·e for gate and
@@ -142,8 +143,8 @@ impl<N: Norm> DecoderBlock for Block<N> {
     ///   [`LoraAdapter`](crate::model::lora) says.
     ///
     /// Within the MLP there are gradients of 3·(H + I)·e, or (2·H + I)·e where those of SwiGLU take the place of its
-    /// operands. The last segment's hidden states, H·e, live through the whole
-    /// backward pass.
+    /// operands; within attention on a GPU those that [`TrainingStep::fused_attention`] counts, with the MLP's operands gone. The last segment's hidden
+    /// states, H·e, live through the whole backward pass.
     fn activations(&self, step: &TrainingStep<'_>) -> BlockActivations {
         let (hidden, inner) = (self.q_proj.inputs() as u128, self.gate_proj.outputs() as u128);
         let (query, key) = (self.q_proj.outputs() as u128, self.k_proj.outputs() as u128);
@@ -160,16 +161,24 @@ impl<N: Norm> DecoderBlock for Block<N> {
             columns => query + columns,
         };
         let gradients = if self.activation == Activation::Silu { 2 * hidden + inner } else { 3 * (hidden + inner) };
+        let masked = step.packed || self.window.is_some_and(|window| (window as u128) < step.length);
+        let kind = if element == 2 { Kind::BFloat16 } else { Kind::Float };
+        let attended_keys = if !step.gpu || takes_groups(kind, self.head_dim, masked) { key } else { query };
+        let attention = if step.gpu {
+            step.fused_attention(self.heads as u128, query, attended_keys) + 2 * hidden * element
+        } else {
+            0
+        };
         let gated = if self.activation == Activation::Silu { 2 * inner } else { 3 * inner };
         let head_norms = self.head_norms.as_ref().map_or(0, |_| query + key);
-        let kept = (2 * hidden + head_norms + query + 2 * key + output + gated + inputs) * element;
+        let kept = (2 * hidden + head_norms + query + 2 * attended_keys + output + gated + inputs) * element;
         let linear =
             [&self.q_proj, &self.k_proj, &self.v_proj, &self.o_proj, &self.gate_proj, &self.up_proj, &self.down_proj];
         BlockActivations {
             kept: kept + self.heads as u128 * 4 + step.adapters(&linear),
             inputs: (taped + attended) * element,
             mlp: (gradients + hidden) * element,
-            attention: 0,
+            attention: attention as i128 - (gated * element) as i128,
         }
     }
 }

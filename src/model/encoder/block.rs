@@ -67,7 +67,7 @@ impl EncoderSegment for Block {
         let query = split(self.query.forward(hidden, pass));
         let key = split(self.key.forward(hidden, pass));
         let value = split(self.value.forward(hidden, pass));
-        let dropout = pass.dropout_probability(self.attention_dropout);
+        let dropout = pass.dropout_mask(self.attention_dropout);
         let attended = batch.mask.attend(&query, &key, &value, dropout);
 
         let projected = self.attention_output.forward(&attended, pass);
@@ -86,9 +86,8 @@ impl EncoderBlock for Block {
     ///
     /// - 6·H·e: the block's input, query, key, value, and the inputs of both norms;
     /// - I·e: the input of the activation function;
-    /// - 2·H·m for two dropout masks of m bytes an element: none of our kernel, 1 on a GPU, e elsewhere;
-    /// - A·4 of fused attention; of attention that is not fused, L·A·(2e + m) for its weights before and after dropout and the
-    ///   mask, and scaled copies of query and key in place of them;
+    /// - A·4 of fused attention; of attention that is not fused, L·A·3e for its weights before and after dropout and the mask, and
+    ///   scaled copies of query and key in place of them;
     /// - of trained layers what is dropped otherwise: the inputs of `intermediate` and `output`, or the columns that their
     ///   gradients are made of. Layers that run through oneDNN or have an adapter keep their inputs as well; adapters what
     ///   [`LoraAdapter`](crate::model::lora) says;
@@ -96,18 +95,18 @@ impl EncoderBlock for Block {
     ///   not all; of other attention in its place.
     ///
     /// Within the MLP there are gradients of (3·H + I)·e, or 2·(H + I)·e where that of the activation function does not take the
-    /// place of its input, within attention that is not fused 3·L·A·e.
+    /// place of its input, within attention that is not fused 3·L·A·e, on a GPU what [`TrainingStep::fused_attention`] counts.
     fn activations(&self, step: &TrainingStep<'_>) -> BlockActivations {
         let (hidden, inner, heads) =
             (self.query.inputs() as u128, self.intermediate.outputs() as u128, self.heads as u128);
         let element = step.element_size;
-        let mask = step.dropout_mask();
-        let masks = if step.dropout && self.hidden_dropout > 0.0 { 2 * hidden * mask } else { 0 };
-        let (attention, scores) = if self.is_unfused(step) {
-            let weights = step.length * heads;
-            (weights * (2 * element + mask), 3 * weights * element)
+        let (attention, within) = if self.is_unfused(step) {
+            let weights = 3 * step.length * heads * element;
+            (weights, weights + 2 * hidden * element)
+        } else if step.gpu {
+            (heads * 4, step.fused_attention(heads, hidden, hidden))
         } else {
-            (heads * 4, 0)
+            (heads * 4, 2 * hidden * element)
         };
         let inputs = step.kept_input(&[&self.intermediate]) + step.kept_input(&[&self.output]);
         let taped =
@@ -122,10 +121,10 @@ impl EncoderBlock for Block {
         let gradients = if in_place { 3 * hidden + inner } else { 2 * (hidden + inner) };
         let linear = [&self.query, &self.key, &self.value, &self.attention_output, &self.intermediate, &self.output];
         BlockActivations {
-            kept: (6 * hidden + attended + inner + inputs) * element + masks + attention + step.adapters(&linear),
+            kept: (6 * hidden + attended + inner + inputs) * element + attention + step.adapters(&linear),
             inputs: (hidden + taped.iter().sum::<u128>()) * element,
             mlp: gradients * element,
-            attention: (scores + 2 * hidden * element) as i128 - (inner * element) as i128,
+            attention: within as i128 - (inner * element) as i128,
         }
     }
 }

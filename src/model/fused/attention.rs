@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor, no_grad};
 use tracing::trace_span;
 
 use super::row_numbers::RowNumbers;
-use super::{INSTRUCTIONS, differentiable, random_seed};
+use super::{INSTRUCTIONS, differentiable};
 use crate::device::autograd::Incoming;
 use crate::kernels::slices::{as_f32, as_f32_mut, is_contiguous_f32};
 use crate::kernels::{Attention, Dropout, Mask, Operands};
@@ -19,8 +19,8 @@ pub fn takes_attention(operands: [&Tensor; 3]) -> bool {
 
 /// Attention of queries `[rows, heads, length, head_dim]` to keys and values `[rows, key-value heads, length, head_dim]`:
 /// `[rows, length, heads · head_dim]`. Tokens of all rows are numbered one after the other, and an example's follow each other. Of the
-/// graph it keeps the operands and logsumexp of each query. `dropout` is a probability.
-pub fn attention(operands: [&Tensor; 3], examples: Vec<Range<usize>>, mask: Mask, dropout: f64) -> Tensor {
+/// graph it keeps the operands and logsumexp of each query.
+pub fn attention(operands: [&Tensor; 3], examples: Vec<Range<usize>>, mask: Mask, dropout: Option<Dropout>) -> Tensor {
     let by_token = operands.map(|operand| no_grad(|| operand.detach().transpose(1, 2)));
     let (rows, length, heads, head_dim) = by_token[0].size4().expect("queries have four dimensions");
     let kv_heads = by_token[1].size()[2];
@@ -30,7 +30,7 @@ pub fn attention(operands: [&Tensor; 3], examples: Vec<Range<usize>>, mask: Mask
         head_dim: head_dim as usize,
         examples,
         mask,
-        dropout: (dropout > 0.0).then(|| Dropout::new(dropout, random_seed())),
+        dropout,
         first_token: RowNumbers::first_token() as u32,
     };
     let (output, logsumexp) = no_grad(|| {

@@ -9,9 +9,10 @@ use std::sync::{LazyLock, OnceLock};
 use tch::{Device, Kind, Tensor};
 use tracing::trace_span;
 
-use crate::kernels::cuda::{CHUNK, GPUS, Kernel, Processor, Program, data, kind_number};
+use super::row_numbers::RowNumbers;
+use crate::kernels::cuda::{CHUNK, GPUS, Kernel, Processor, Program, THREADS, data, kind_number};
 use crate::kernels::slices::{as_f32, as_f32_mut};
-use crate::kernels::{self, InstructionSet, Rotation};
+use crate::kernels::{self, Dropout, InstructionSet, Rotation};
 
 pub static INSTRUCTIONS: LazyLock<InstructionSet> = LazyLock::new(InstructionSet::best);
 
@@ -19,7 +20,7 @@ pub static INSTRUCTIONS: LazyLock<InstructionSet> = LazyLock::new(InstructionSet
 static NETWORK: Program = Program::new(
     "network",
     include_str!("network.cu"),
-    &[RMS_NORM.name, RMS_NORM_BACKWARD.name, SWIGLU.name, SWIGLU_BACKWARD.name, ROTATE.name],
+    &[RMS_NORM.name, RMS_NORM_BACKWARD.name, SWIGLU.name, SWIGLU_BACKWARD.name, ROTATE.name, DROPOUT.name],
 );
 
 const RMS_NORM: Kernel<RmsNormArguments> = Kernel { name: c"finesift_rms_norm", on_cpu: finesift_rms_norm };
@@ -29,6 +30,7 @@ const SWIGLU: Kernel<SwiGluArguments> = Kernel { name: c"finesift_swiglu", on_cp
 const SWIGLU_BACKWARD: Kernel<SwiGluArguments> =
     Kernel { name: c"finesift_swiglu_backward", on_cpu: finesift_swiglu_backward };
 const ROTATE: Kernel<RotaryArguments> = Kernel { name: c"finesift_rotate", on_cpu: finesift_rotate };
+const DROPOUT: Kernel<DropoutArguments> = Kernel { name: c"finesift_dropout", on_cpu: finesift_dropout };
 
 unsafe extern "C" {
     fn finesift_rms_norm(arguments: &RmsNormArguments, block: i64);
@@ -36,6 +38,7 @@ unsafe extern "C" {
     fn finesift_swiglu(arguments: &SwiGluArguments, block: i64);
     fn finesift_swiglu_backward(arguments: &SwiGluArguments, block: i64);
     fn finesift_rotate(arguments: &RotaryArguments, block: i64);
+    fn finesift_dropout(arguments: &DropoutArguments, block: i64);
 }
 
 /// The kernels for some operands.
@@ -170,6 +173,25 @@ impl Kernels {
         }
         output
     }
+
+    /// x `[…, width]` times the mask that follows from its rows' numbers: 0, or 1 / (1 − probability).
+    pub fn dropout(self, x: &Tensor, mask: Dropout, rows: &RowNumbers) -> Tensor {
+        let mut output = x.empty_like();
+        let width = x.size().last().map_or(1, |&width| width.max(1));
+        let _span = trace_span!("kernel dropout").entered();
+        match self {
+            Kernels::Vectors => {
+                let out = as_f32_mut(&mut output);
+                kernels::dropout(*INSTRUCTIONS, mask, width as usize, rows.on_cpu(), as_f32(x), out);
+            }
+            Kernels::Compiled(processor) => {
+                let arguments = DropoutArguments::new(x, width, mask, rows, &output);
+                // SAFETY: both operands have as many elements, and there is a number for each row of the batch.
+                unsafe { processor.launch(&DROPOUT, arguments.blocks(), &arguments) };
+            }
+        }
+        output
+    }
 }
 
 /// Where the kernels in CUDA C run for tensors on this device.
@@ -239,12 +261,31 @@ struct RotaryArguments {
     kind: i32,
 }
 
+#[repr(C)]
+struct DropoutArguments {
+    x: *const c_void,
+    output: *mut c_void,
+    of_rows: *const i64,
+    length: i64,
+    stride: i64,
+    first: i64,
+    count: i64,
+    width: i64,
+    seed: u64,
+    threshold: u32,
+    scale: f32,
+    kind: i32,
+    unused: i32,
+}
+
 // SAFETY: kernels read and write what the pointers name as their caller has promised.
 unsafe impl Sync for RmsNormArguments {}
 // SAFETY: as above.
 unsafe impl Sync for SwiGluArguments {}
 // SAFETY: as above.
 unsafe impl Sync for RotaryArguments {}
+// SAFETY: as above.
+unsafe impl Sync for DropoutArguments {}
 
 impl RmsNormArguments {
     fn new([x, weight, output, scales]: [&Tensor; 4], gradient: Option<&Tensor>, eps: f64) -> RmsNormArguments {
@@ -273,6 +314,35 @@ impl SwiGluArguments {
             kind: number(gate),
             unused: 0,
         }
+    }
+}
+
+impl DropoutArguments {
+    /// Elements of a row that share counters, and threads that have a counter of them each.
+    const PART: i64 = 64;
+    const LANES: i64 = 16;
+
+    fn new(x: &Tensor, width: i64, mask: Dropout, rows: &RowNumbers, output: &Tensor) -> DropoutArguments {
+        DropoutArguments {
+            x: data(x),
+            output: data(output),
+            of_rows: rows.of_rows.as_ref().map_or(ptr::null(), |of_rows| data::<i64>(of_rows).cast_const()),
+            length: rows.length,
+            stride: rows.stride,
+            first: rows.first,
+            count: x.numel() as i64,
+            width,
+            seed: mask.seed(),
+            threshold: mask.threshold(),
+            scale: mask.scale(),
+            kind: number(x),
+            unused: 0,
+        }
+    }
+
+    fn blocks(&self) -> i64 {
+        let parts = self.count / self.width * ((self.width + Self::PART - 1) / Self::PART);
+        (parts * Self::LANES + THREADS - 1) / THREADS
     }
 }
 

@@ -8,7 +8,7 @@ mod row_numbers;
 
 use std::ffi::CStr;
 
-use tch::{Device, Kind, Tensor, no_grad};
+use tch::{Kind, Tensor, no_grad};
 use tracing::trace_span;
 
 use crate::device::autograd::{Incoming, attach, is_recorded};
@@ -51,31 +51,21 @@ pub fn gelu(x: Tensor) -> Tensor {
 }
 
 /// torch.nn.functional.dropout in training. Of the graph nothing is kept: the backward pass computes the mask again.
-pub fn dropout(x: Tensor, probability: f64) -> Tensor {
-    if !is_contiguous_f32(&x) {
-        return x.dropout(probability, true);
-    }
-    let (mask, numbers) = (Dropout::new(probability, random_seed()), RowNumbers::of(&x));
-    let output = no_grad(|| dropped(&x, mask, &numbers));
+pub fn dropout(x: Tensor, mask: Dropout) -> Tensor {
+    let Some(kernels) = Kernels::of(&[&x]) else { return x.dropout(libtorch_dropout(Some(mask)), true) };
+    let numbers = RowNumbers::of(&x);
+    let output = no_grad(|| kernels.dropout(&x, mask, &numbers));
     differentiable(c"DropoutBackward", [&x], output, move |Incoming { gradient, .. }| {
-        [dropped(&gradient, mask, &numbers)]
+        [kernels.dropout(&gradient.contiguous(), mask, &numbers)]
     })
 }
 
-fn dropped(x: &Tensor, mask: Dropout, numbers: &RowNumbers) -> Tensor {
-    let x = x.contiguous();
-    let width = x.size().last().map_or(1, |&width| width.max(1) as usize);
-    let mut output = x.empty_like();
-    let out = as_f32_mut(&mut output);
-    trace_span!("kernel dropout").in_scope(|| {
-        crate::kernels::dropout(*INSTRUCTIONS, mask, width, |row| numbers.number(row), as_f32(&x), out);
-    });
-    output
-}
-
-/// From libtorch's generator on the CPU, so that seeding it repeats what is random.
-fn random_seed() -> u64 {
-    Tensor::randint(i64::MAX, [1], (Kind::Int64, Device::Cpu)).int64_value(&[]) as u64
+/// The probability for an operation of libtorch's, which draws from generators of the whole process: they are seeded for it.
+pub fn libtorch_dropout(mask: Option<Dropout>) -> f64 {
+    mask.map_or(0.0, |mask| {
+        tch::manual_seed(mask.seed() as i64);
+        mask.probability()
+    })
 }
 
 /// Root-mean-square norm over the last dimension, computed in fp32 and rounded before the product with the weight, as

@@ -158,6 +158,73 @@ KERNEL(finesift_swiglu_backward, SwiGluArguments) {
   OF_KIND(gate_chunk_backward, arguments.kind, arguments, begin, smaller(begin + CHUNK, arguments.count));
 }
 
+// ---- dropout, by Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): the masks of kernels/dropout.rs
+
+struct DropoutArguments {
+  const void* x;
+  void* output;
+  // The number of each row of the batch, if they do not follow each other.
+  const i64* of_rows;
+  // A row of `x` is numbered by its row of the batch, each of which has `length` of them.
+  i64 length;
+  i64 stride;
+  i64 first;
+  i64 count;
+  i64 width;
+  unsigned long long seed;
+  // An element is dropped where its random number is below.
+  unsigned threshold;
+  float scale;
+  int kind;
+  int unused;
+};
+
+// Elements of a row that share counters, and counters of them, each of which gives four numbers.
+#define PART 64
+#define LANES 16
+
+struct Philox {
+  unsigned words[4];
+};
+
+HELPER Philox philox(Philox counter, unsigned long long seed) {
+  unsigned key[2] = {(unsigned)seed, (unsigned)(seed >> 32)};
+  for (int round = 0; round < 10; ++round) {
+    const unsigned long long a = 0xd2511f53ull * counter.words[0], c = 0xcd9e8d57ull * counter.words[2];
+    counter = Philox{
+      {(unsigned)(c >> 32) ^ counter.words[1] ^ key[0], (unsigned)c, (unsigned)(a >> 32) ^ counter.words[3] ^ key[1], (unsigned)a}};
+    key[0] += 0x9e3779b9u;
+    key[1] += 0xbb67ae85u;
+  }
+  return counter;
+}
+
+template <typename T>
+HELPER void drop(const DropoutArguments& arguments, i64 unit) {
+  const i64 parts = (arguments.width + PART - 1) / PART;
+  const i64 row = unit / (parts * LANES), within = unit - row * parts * LANES, part = within / LANES, lane = within - part * LANES;
+  if (row >= arguments.count / arguments.width) {
+    return;
+  }
+  const i64 of_batch = row / arguments.length, place = row - of_batch * arguments.length;
+  const i64 number = (arguments.of_rows ? arguments.of_rows[of_batch] : of_batch) * arguments.stride + place + arguments.first;
+  const Philox numbers = philox(Philox{{(unsigned)within, (unsigned)number, (unsigned)(number >> 32), 0}}, arguments.seed);
+  const T* const x = (const T*)arguments.x + row * arguments.width;
+  T* const output = (T*)arguments.output + row * arguments.width;
+  for (int word = 0; word < 4; ++word) {
+    const i64 i = part * PART + word * LANES + lane;
+    if (i < arguments.width) {
+      store(output[i], to_float(x[i]) * (numbers.words[word] >= arguments.threshold ? arguments.scale : 0));
+    }
+  }
+}
+
+KERNEL(finesift_dropout, DropoutArguments) {
+  FOR_THREADS(thread) {
+    OF_KIND(drop, arguments.kind, arguments, block * THREADS + thread);
+  }
+}
+
 // ---- rotary embeddings
 
 struct RotaryArguments {

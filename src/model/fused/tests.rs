@@ -5,8 +5,9 @@ use tch::Device;
 
 use super::*;
 use crate::device::autograd::gradients;
-use crate::device::{generator_turn, random_tensor};
+use crate::device::random_tensor;
 use crate::kernels::Mask;
+use crate::kernels::cuda::Processor;
 
 /// Outputs and gradients of an operation on fp32 tensors and of the same by tensor operations on double ones.
 fn check<const INPUTS: usize>(
@@ -121,7 +122,7 @@ proptest! {
         let ours = |inputs: [Tensor; 3]| {
             let [query, key, value] = inputs.map(|input| input.transpose(1, 2));
             assert!(takes_attention([&query, &key, &value]));
-            attention([&query, &key, &value], examples.clone().collect(), mask, 0.0)
+            attention([&query, &key, &value], examples.clone().collect(), mask, None)
         };
         let reference = |inputs: &[Tensor; 3]| {
             let [query, key, value] = inputs.each_ref().map(|input| input.transpose(1, 2));
@@ -135,10 +136,8 @@ proptest! {
     }
 }
 
-/// An operation on a tensor of ones with the same random numbers, and its gradient.
-fn seeded(operation: impl Fn(Tensor) -> Tensor, seed: i64) -> (Tensor, Tensor) {
-    let _turn = generator_turn();
-    tch::manual_seed(seed);
+/// An operation on a tensor of ones, and its gradient.
+fn of_ones(operation: impl Fn(Tensor) -> Tensor) -> (Tensor, Tensor) {
     let leaf = Tensor::ones([4, 5, 100], (Kind::Float, Device::Cpu)).set_requires_grad(true);
     let output = operation(&leaf * 1.0);
     let gradient = gradients(&output, &output.ones_like(), &[&leaf]).remove(0);
@@ -147,28 +146,74 @@ fn seeded(operation: impl Fn(Tensor) -> Tensor, seed: i64) -> (Tensor, Tensor) {
 
 #[test]
 fn dropout_scales_what_it_leaves_repeats_by_seed_and_drops_the_same_gradients() {
-    let operation = |x: Tensor| dropout(x, 0.25);
-    let (output, gradient) = seeded(operation, 3);
+    let seeded = |seed| of_ones(|x| dropout(x, Dropout::new(0.25, seed)));
+    let (output, gradient) = seeded(3);
     let left = output.not_equal(0.0);
     assert!(output.equal(&(left.to_kind(Kind::Float) / 0.75)) && gradient.equal(&output));
     let share = left.to_kind(Kind::Double).mean(Kind::Double).double_value(&[]);
     assert!((share - 0.75).abs() < 0.04, "{share}");
-    assert!(seeded(operation, 3).0.equal(&output) && !seeded(operation, 4).0.equal(&output));
-    // Another call in the same step draws other numbers.
-    assert!(!seeded(|x| dropout(dropout(x, 0.25), 0.25), 3).0.not_equal(0.0).equal(&left));
+    assert!(seeded(3).0.equal(&output) && !seeded(4).0.equal(&output));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// The kernel in CUDA C has the masks of that on vector registers.
+    #[test]
+    fn dropout_has_the_same_masks_on_both_processors(
+        rows in 1..5i64, length in 1..6i64, width in 1..200i64, probability in 0.0..0.95, seed: u64, bf16: bool, numbered: bool
+    ) {
+        let kind = if bf16 { Kind::BFloat16 } else { Kind::Float };
+        let mask = Dropout::new(probability, seed);
+        let _numbered = numbered.then(|| RowNumbers::set(17, (0..rows as u64).map(|row| 3 * row + (1 << 20))));
+        for shape in [vec![rows, width], vec![rows, length, width], vec![1, rows * length, width]] {
+            let x = random_tensor(&shape, seed).to_kind(kind);
+            let mut numbers = vec![RowNumbers::of(&x)];
+            numbers.extend((shape.len() == 3).then(|| RowNumbers::padded(&x)));
+            for numbers in numbers {
+                let got = Kernels::Compiled(Processor::Cpu).dropout(&x, mask, &numbers);
+                let expected = Kernels::Vectors.dropout(&x.to_kind(Kind::Float), mask, &numbers).to_kind(kind);
+                prop_assert!(got.kind() == kind && got.equal(&expected));
+            }
+        }
+    }
+}
+
+#[test]
+fn masks_do_not_depend_on_the_part_of_a_batch() {
+    let mask = Dropout::new(0.4, 5);
+    let ones = |shape: &[i64]| Tensor::ones(shape, (Kind::BFloat16, Device::Cpu));
+    let kernels = Kernels::Compiled(Processor::Cpu);
+    let (by_row, padded) = (ones(&[5, 90]), ones(&[5, 7, 90]));
+    let pooled = kernels.dropout(&by_row, mask, &RowNumbers::of(&by_row));
+    let whole = kernels.dropout(&padded, mask, &RowNumbers::padded(&padded));
+    // Rows 4 and 1, of which the longest has 3 tokens.
+    let _numbered = RowNumbers::set(0, [4, 1]);
+    let (by_row, padded) = (ones(&[2, 90]), ones(&[2, 3, 90]));
+    let rows = Tensor::from_slice(&[4i64, 1]);
+    assert!(kernels.dropout(&by_row, mask, &RowNumbers::of(&by_row)).equal(&pooled.index_select(0, &rows)));
+    let part = kernels.dropout(&padded, mask, &RowNumbers::padded(&padded));
+    assert!(part.equal(&whole.index_select(0, &rows).narrow(1, 0, 3)));
 }
 
 #[test]
 fn attention_with_dropout_repeats_by_seed_and_keeps_the_expectation() {
     // The values are ones, and so is each output on average.
-    let operation = |x: Tensor| {
-        let operand = x.view([4, 5, 4, 25]).transpose(1, 2);
-        attention([&operand, &operand, &operand], (0..4).map(|row| 5 * row..5 * row + 5).collect(), Mask::Full, 0.5)
+    let seeded = |seed| {
+        of_ones(|x| {
+            let operand = x.view([4, 5, 4, 25]).transpose(1, 2);
+            attention(
+                [&operand, &operand, &operand],
+                (0..4).map(|row| 5 * row..5 * row + 5).collect(),
+                Mask::Full,
+                Some(Dropout::new(0.5, seed)),
+            )
+        })
     };
-    let (output, gradient) = seeded(operation, 6);
-    let (again, gradient_again) = seeded(operation, 6);
-    assert!(output.equal(&again) && gradient.equal(&gradient_again) && !seeded(operation, 7).0.equal(&output));
-    let mean = (0..200).map(|seed| seeded(operation, seed).0.mean(Kind::Double).double_value(&[])).sum::<f64>() / 200.0;
+    let (output, gradient) = seeded(6);
+    let (again, gradient_again) = seeded(6);
+    assert!(output.equal(&again) && gradient.equal(&gradient_again) && !seeded(7).0.equal(&output));
+    let mean = (0..200).map(|seed| seeded(seed).0.mean(Kind::Double).double_value(&[])).sum::<f64>() / 200.0;
     assert!((mean - 1.0).abs() < 0.02, "{mean}");
 }
 

@@ -1,6 +1,7 @@
 //! How a learner takes its steps, and what a step yields.
 
-use crate::model::backward::{BackwardOptions, mixed};
+use crate::model::backward::BackwardOptions;
+use crate::model::mixed;
 use crate::preset::Preset;
 use crate::sift::{AdamW, GradientMass, SparseDecay};
 

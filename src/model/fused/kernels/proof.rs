@@ -2,9 +2,9 @@
 
 use tch::{Device, Kind, Tensor, no_grad};
 
-use super::Kernels;
-use crate::kernels::Rotation;
+use super::{Kernels, RowNumbers};
 use crate::kernels::cuda::Processor;
+use crate::kernels::{Dropout, Rotation};
 
 /// Compares small cases in both types.
 ///
@@ -56,7 +56,13 @@ fn compare(processor: Processor, device: Device, kind: Kind, most: f64) -> Resul
     let expected = Tensor::cat(&[a * &cos - b * &sin, b * &cos + a * &sin], -1).transpose(1, 2);
     let back = kernels.rotate(&turned, [&cosines, &sines], Rotation::Backward);
     let rotated = close(&turned, &expected) && close(&back, &wide(&queries));
-    match [("RMS norm", normed), ("SwiGLU", gated), ("rotary embeddings", rotated)].iter().find(|(_, agrees)| !agrees) {
+
+    let (mask, host) = (Dropout::new(0.3, 0x0123_4567_89ab_cdef), x.to_device(Device::Cpu).to_kind(Kind::Float));
+    let masked = kernels.dropout(&x, mask, &RowNumbers::padded(&x)).to_device(Device::Cpu);
+    let expected = Kernels::Vectors.dropout(&host, mask, &RowNumbers::padded(&host)).to_kind(kind);
+    let agreements =
+        [("RMS norm", normed), ("SwiGLU", gated), ("rotary embeddings", rotated), ("dropout", masked.equal(&expected))];
+    match agreements.iter().find(|(_, agrees)| !agrees) {
         Some((what, _)) => Err(format!("{what} in {kind:?} differs from tensor operations")),
         None => Ok(()),
     }
