@@ -17,7 +17,7 @@ use crate::device::DeviceChoice;
 use crate::distributed::{Launcher, Placement, Rendezvous};
 
 /// How long the other ranks have to end once the first has.
-const PARTING: Duration = Duration::from_secs(5);
+const PARTING: Duration = Duration::from_secs(2);
 
 /// The numbers of threads of libtorch and of our own kernels.
 const THREADS: [&str; 2] = ["OMP_NUM_THREADS", "RAYON_NUM_THREADS"];

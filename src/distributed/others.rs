@@ -36,12 +36,14 @@ impl Others {
 
     /// The error of an operation, with what a rank has said before it went.
     pub fn explain(&self, error: &str) -> DistributedError {
+        // It may be the one that has the store.
+        self.store.hurry();
         if let Ok(Some(why)) = self.store.failure() {
             return DistributedError(why);
         }
         // A process may be gone from the network before the system says so.
         let begin = Instant::now();
-        while begin.elapsed() < PARTING {
+        while self.ended.is_some() && begin.elapsed() < PARTING {
             if let Some(ended) = self.ended() {
                 return ended;
             }

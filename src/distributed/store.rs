@@ -4,15 +4,19 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::net::TcpListener;
 use std::os::fd::IntoRawFd;
 use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::DistributedError;
 use crate::device::shim::checked;
 
 /// How long an answer may take that needs no other rank, at most.
 const ANSWER: Duration = Duration::from_secs(10);
+
+/// The same once a rank has gone.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
 
 /// What a rank sets that fails, to the reason.
 const FAILED: &str = "failed";
@@ -23,8 +27,8 @@ pub struct Store {
     client: Arc<Client>,
     /// Before each key.
     prefix: String,
-    /// How long an answer may take that needs no other rank.
-    answer: Duration,
+    /// How many milliseconds an answer may take that needs no other rank.
+    answer: AtomicU64,
 }
 
 struct Client(*mut c_void);
@@ -70,7 +74,7 @@ impl Store {
             })?;
             Ok(Arc::new(Client(opened)))
         })?;
-        Ok(Store { client, prefix: prefix.to_owned(), answer: timeout.min(ANSWER) })
+        Ok(Store { client, prefix: prefix.to_owned(), answer: AtomicU64::new(timeout.min(ANSWER).as_millis() as u64) })
     }
 
     /// libtorch's store, which lives as long as this one.
@@ -83,15 +87,29 @@ impl Store {
         text(&format!("{}{name}", self.prefix))
     }
 
-    /// Calls the store with a key.
+    /// Waits no longer than a second for each answer from here on, since a rank has gone; and if there is none, for no other one.
+    pub fn hurry(&self) {
+        self.answer.fetch_min(LAST_ANSWER.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    fn answer(&self) -> Duration {
+        Duration::from_millis(self.answer.load(Ordering::Relaxed))
+    }
+
+    /// Calls the store with a key, and waits for the answer so much longer than usual.
     fn call<T: Send + 'static>(
         &self,
-        time: Duration,
+        longer: Duration,
         key: &str,
         call: impl FnOnce(&Client, &CStr) -> Result<T, DistributedError> + Send + 'static,
     ) -> Result<T, DistributedError> {
-        let (client, key) = (Arc::clone(&self.client), self.key(key)?);
-        within(time, move || call(&client, &key))
+        let (client, key, answer) = (Arc::clone(&self.client), self.key(key)?, self.answer());
+        let begin = Instant::now();
+        let answered = within(longer + answer, move || call(&client, &key));
+        if answered.is_err() && answer <= LAST_ANSWER && begin.elapsed() >= longer + answer {
+            self.answer.store(0, Ordering::Relaxed);
+        }
+        answered
     }
 
     /// Sets a key.
@@ -100,7 +118,7 @@ impl Store {
     /// libtorch's message: the server is gone.
     pub fn set(&self, key: &str, value: &[u8]) -> Result<(), DistributedError> {
         let value = value.to_vec();
-        self.call(self.answer, key, move |client, key| {
+        self.call(Duration::ZERO, key, move |client, key| {
             // SAFETY: key and value outlive the call, the store is open, the buffer has the stated capacity; the function does not
             // throw.
             called(|error, capacity| unsafe {
@@ -123,7 +141,7 @@ impl Store {
                 taker.extend_from_slice(value);
             }
         }
-        self.call(timeout + self.answer, key, move |client, key| {
+        self.call(timeout, key, move |client, key| {
             let mut found: Vec<u8> = Vec::new();
             let taker = (&raw mut found).cast();
             // SAFETY: key and taker outlive the call, the store is open, the buffer has the stated capacity; the function does not
@@ -140,7 +158,7 @@ impl Store {
     /// # Errors
     /// libtorch's message: the server is gone.
     pub fn has(&self, key: &str) -> Result<bool, DistributedError> {
-        self.call(self.answer, key, |client, key| {
+        self.call(Duration::ZERO, key, |client, key| {
             let mut found = false;
             // SAFETY: the key outlives the call, the store is open, the buffer has the stated capacity; the function does not throw.
             called(|error, capacity| unsafe {
@@ -155,7 +173,7 @@ impl Store {
     /// # Errors
     /// libtorch's message: the server is gone.
     pub fn add(&self, key: &str, amount: i64) -> Result<i64, DistributedError> {
-        self.call(self.answer, key, move |client, key| {
+        self.call(Duration::ZERO, key, move |client, key| {
             let mut sum = 0;
             // SAFETY: the key outlives the call, the store is open, the buffer has the stated capacity; the function does not throw.
             called(|error, capacity| unsafe {
@@ -180,7 +198,7 @@ impl Store {
         if !self.has(FAILED)? {
             return Ok(None);
         }
-        let why = self.get(FAILED, self.answer)?;
+        let why = self.get(FAILED, self.answer())?;
         Ok(Some(String::from_utf8_lossy(&why).into_owned()))
     }
 }

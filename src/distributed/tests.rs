@@ -183,6 +183,56 @@ fn the_store_is_reached_by_the_address_it_is_given_and_no_other() {
 }
 
 #[test]
+fn a_store_that_does_not_answer_a_rank_that_ends_is_asked_no_more() {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpStream};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = Store::serve(listener, "", PATIENT).unwrap();
+    server.set("here", b"yes").unwrap();
+    // What the server's process sends arrives until it hangs.
+    let between = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let entrance = between.local_addr().unwrap().port();
+    let hangs = Arc::new(AtomicBool::new(false));
+    let forward = |mut from: TcpStream, mut to: TcpStream, hangs: Arc<AtomicBool>| {
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = from.read(&mut bytes) {
+                if !hangs.load(Ordering::SeqCst) && to.write_all(&bytes[..count]).is_err() {
+                    break;
+                }
+            }
+            let _ = to.shutdown(Shutdown::Both);
+        })
+    };
+    let relay = thread::spawn({
+        let hangs = Arc::clone(&hangs);
+        move || {
+            let (client, _) = between.accept().unwrap();
+            let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            let ends = [client.try_clone().unwrap(), server.try_clone().unwrap()];
+            forward(client, ends[1].try_clone().unwrap(), Arc::clone(&hangs));
+            forward(server, ends[0].try_clone().unwrap(), hangs);
+        }
+    });
+    let store = Store::connect("127.0.0.1", entrance, "", PATIENT).unwrap();
+    relay.join().unwrap();
+    assert_eq!(store.has("here"), Ok(true));
+    assert_eq!(store.failure(), Ok(None));
+    store.fail("the disk is full");
+    assert_eq!(server.failure(), Ok(Some("the disk is full".to_owned())));
+    hangs.store(true, Ordering::SeqCst);
+    store.hurry();
+    let unanswered = |seconds| Err(DistributedError(format!("no answer within {seconds} s")));
+    assert_eq!(store.has("here"), unanswered(1));
+    assert_eq!(store.has("here"), unanswered(0));
+    assert_eq!(store.failure(), Err(DistributedError("no answer within 0 s".into())));
+}
+
+#[test]
 fn a_first_rank_whose_name_is_loopback_on_its_own_host_is_reached_from_others() {
     use std::net::TcpStream;
 
