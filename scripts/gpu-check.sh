@@ -218,9 +218,10 @@ part_demo() {
     fi
     train first "${more[@]}" && train second "${more[@]}" && report same "two runs of the demo" "$runs/first" "$runs/second"
     [ -f "$runs/first/events.jsonl" ] && report speed "demo, as it is" "$runs/first"
-    train narrow --set model.dtype=bf16 "${more[@]}" && train again --set model.dtype=bf16 "${more[@]}" &&
-        report same "two runs of the demo in bf16" "$runs/narrow" "$runs/again"
     interrupted "$at" "${more[@]}" && report same "the demo, terminated and resumed" "$runs/first" "$runs/interrupted"
+    # Other kernels compute attention in bf16. On a CPU two runs would take minutes.
+    [ -z "$SMALL" ] && train narrow --set model.dtype=bf16 && train again --set model.dtype=bf16 &&
+        report same "two runs of the demo in bf16" "$runs/narrow" "$runs/again"
     train long --set "train.epochs=$epochs" "${more[@]}" && report speed "demo, $epochs epochs" "$runs/long"
     [ -f "$runs/long/events.jsonl" ] && cp "$runs/long/events.jsonl" "$OUT/demo.jsonl"
 }

@@ -28,6 +28,11 @@ struct CopyStream {
 
 extern "C" {
 
+// The tensor that is made is owned by the caller.
+bool finesift_page_locked(const at::Tensor* tensor, at::Tensor** made, char* error, size_t capacity) {
+  return guarded(error, capacity, [&] { *made = new at::Tensor(tensor->pin_memory()); });
+}
+
 bool finesift_copy_stream(int8_t device, void** stream, char* error, size_t capacity) {
   return guarded(error, capacity, [&] { *stream = new CopyStream(c10::Device(c10::DeviceType::CUDA, device)); });
 }

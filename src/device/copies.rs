@@ -74,6 +74,20 @@ impl Copies {
     }
 }
 
+/// The tensor, on the CPU, in page-locked memory, from which a copy to a GPU can be started without waiting until the GPU gets to it: libtorch
+/// keeps that memory until the copy is done. Without a GPU, or such memory, the tensor as it is.
+pub fn page_locked(tensor: Tensor) -> Tensor {
+    let mut made = ptr::null_mut();
+    // SAFETY: the tensor outlives the call, the buffer has the stated capacity; the function does not throw.
+    let done =
+        checked(|error, capacity| unsafe { finesift_page_locked(tensor.as_ptr().cast(), &mut made, error, capacity) });
+    match done {
+        // SAFETY: after success it is a tensor that we own.
+        Ok(()) => unsafe { Tensor::from_ptr(made.cast()) },
+        Err(_) => tensor,
+    }
+}
+
 impl Drop for CopyStream {
     fn drop(&mut self) {
         // SAFETY: the stream was made by `finesift_copy_stream`, and nothing else has it.
@@ -88,6 +102,8 @@ fn succeed(result: Result<(), LibtorchError>) {
 }
 
 unsafe extern "C" {
+    fn finesift_page_locked(tensor: *const c_void, made: &mut *mut c_void, error: *mut c_char, capacity: usize)
+    -> bool;
     fn finesift_copy_stream(device: i8, stream: &mut *mut c_void, error: *mut c_char, capacity: usize) -> bool;
     fn finesift_drop_copy_stream(stream: *mut c_void);
     fn finesift_copy_ahead(
@@ -108,6 +124,19 @@ mod tests {
 
     use super::*;
     use crate::device::{random_tensor, test_device};
+
+    #[test]
+    fn page_locked_memory_has_the_same_numbers() {
+        for (kind, shape) in [(Kind::Float, vec![300, 70]), (Kind::Int64, vec![5]), (Kind::Int64, vec![0])] {
+            let tensor = random_tensor(&shape, 3).to_kind(kind);
+            let locked = page_locked(tensor.shallow_clone());
+            assert!(locked.kind() == kind && locked.device() == Device::Cpu && locked.equal(&tensor));
+            if test_device().is_cuda() {
+                assert!(locked.is_pinned(test_device()));
+            }
+            assert!(locked.to_device_(test_device(), kind, true, false).to_device(Device::Cpu).equal(&tensor));
+        }
+    }
 
     #[test]
     fn copies_come_after_what_was_computed_before_them_and_before_what_is_computed_after() {

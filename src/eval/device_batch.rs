@@ -3,6 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use crate::data::{self, Batch};
+use crate::device::copies::page_locked;
 use crate::model::{Inputs, LossTargets, Unpadded};
 
 /// A batch on the device.
@@ -14,8 +15,11 @@ pub struct DeviceBatch {
 impl DeviceBatch {
     pub fn new(batch: &Batch, device: Device) -> DeviceBatch {
         let shape = [batch.rows as i64, batch.length as i64];
-        // Non-blocking: CUDA has read pageable memory by the time the call returns.
-        let copied = |tensor: Tensor, kind: Kind| tensor.to_device_(device, kind, true, false);
+        // Steps are launched ahead of the GPU, so the host must not wait until it gets to a copy, as it does for large ones from other memory.
+        let copied = |tensor: Tensor, kind: Kind| {
+            let tensor = if device.is_cuda() { page_locked(tensor) } else { tensor };
+            tensor.to_device_(device, kind, true, false)
+        };
         let vector = |values: &[i64]| copied(Tensor::from_slice(values), Kind::Int64);
         let matrix = |values: &[i64]| vector(values).reshape(shape);
         // Without padding the model needs no mask. The lengths show it without asking the device.
