@@ -48,7 +48,12 @@ pub fn estimate(preset: &Preset, destination: Destination, ranks: u64, roots: &R
     let (device, here, gpu) = match destination {
         Destination::Here(choice) => {
             let device = choice.resolve()?.device;
-            (device_memory(device), Some(device), device != Device::Cpu)
+            // Ranks on a CPU are on this machine.
+            let memory = device_memory(device).map(|memory| match device {
+                Device::Cpu => memory.shared_by(ranks),
+                _ => memory,
+            });
+            (memory, Some(device), device != Device::Cpu)
         }
         Destination::Elsewhere { memory, gpu } => {
             let name = if gpu { "GPU" } else { "CPU" }.into();

@@ -179,6 +179,11 @@ impl std::fmt::Display for ChosenBatch {
 }
 
 impl DeviceMemory {
+    /// The part of one of so many processes that share it.
+    pub fn shared_by(self, processes: u64) -> DeviceMemory {
+        DeviceMemory { total: self.total / processes, free: self.free / processes, ..self }
+    }
+
     /// In use by other processes.
     pub fn others(&self) -> u64 {
         self.total.saturating_sub(self.free).saturating_sub(self.own)

@@ -1,5 +1,4 @@
-//! Seeds of random numbers, each of which follows from others: of a run, a step, a segment, an operation. No generator is shared, so that
-//! what one thread draws never depends on another.
+//! Seeds of random numbers, each of which follows from others: of a run, a step, a segment, an operation.
 
 /// A well-spread 64-bit number from two others: the finalizer of SplitMix64.
 pub fn mixed(a: u64, b: u64) -> u64 {

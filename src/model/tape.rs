@@ -150,6 +150,20 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn each_operation_of_a_pass_has_a_mask_of_its_own_and_the_seed_gives_them_again() {
+        let masks = |seed| {
+            let mut pass = ForwardPass::without_tape(seed);
+            [0.1, 0.1, 0.1].map(|p| pass.dropout_mask(p))
+        };
+        let first = masks(Some(7));
+        assert!(first[0] != first[1] && first[1] != first[2] && first[0] != first[2]);
+        assert_eq!(masks(Some(7)), first);
+        assert_ne!(masks(Some(8)), first);
+        assert_eq!(masks(None), [None; 3]);
+        assert_eq!(ForwardPass::without_tape(Some(7)).dropout_mask(0.0), None);
+    }
+
     /// What the tape keeps of inputs of 10 columns, elements of a row each: of layers that need so many columns of the input of this
     /// number. Input 0 is the segment's.
     fn kept(layers: &[(usize, Option<i64>)], saved: bool) -> Vec<i64> {

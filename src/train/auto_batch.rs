@@ -97,7 +97,7 @@ fn memory_of_rank(device: Device, world: &World) -> Result<Option<DeviceMemory>>
     let hosts = world.all_gather(system::host_name().into_bytes())?;
     let sharing = hosts.iter().filter(|host| **host == hosts[world.rank()]).count() as u64;
     Ok(device_memory(device).map(|memory| match device {
-        Device::Cpu => DeviceMemory { free: memory.free / sharing, ..memory },
+        Device::Cpu => memory.shared_by(sharing),
         _ => memory,
     }))
 }
