@@ -25,7 +25,9 @@ use {
     crate::runs::{EventLog, EventRange, RealDisk, RunFolder},
     crate::session::Session,
     crate::train::{self, Job},
-    anyhow::{Context, bail},
+    anyhow::{Context, anyhow, bail},
+    std::ffi::OsString,
+    std::os::unix::ffi::OsStringExt,
     std::sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -110,29 +112,42 @@ impl LocalBackend {
     /// [`Usage`]: no such run, a run that is active or has nothing left to train, or an invalid preset.
     #[cfg(feature = "torch")]
     pub(super) fn resume(&self, request: &ResumeRequest) -> Result<Launched> {
-        let &ResumeRequest { run, from, set, force, history } = request;
+        if let Some((world, folder)) = self.joined()? {
+            let found = if folder.path().is_dir() {
+                self.stored(&folder, request)
+            } else {
+                Err(anyhow!(
+                    "{}: no such folder on this host; to resume, all hosts need the run, on a file system that they share or as a copy",
+                    folder.path().display()
+                ))
+            };
+            let (preset, resume) =
+                found.inspect_err(|error| world.abort(&format!("rank {}: {error:#}", world.rank())))?;
+            return self.join(world, preset, folder, Some(resume));
+        }
+        let folder = RunFolder::open(&self.runs, request.run)?;
+        let (preset, resume) = self.stored(&folder, request)?;
+        let session = self.spawn(preset, &folder, None, Some(resume))?;
+        let session = if request.history { session.with_history() } else { session };
+        Ok(Launched { link: session.into(), folder: folder.path().to_owned(), fresh: false })
+    }
+
+    /// The preset of a run, and how it is to be resumed.
+    #[cfg(feature = "torch")]
+    fn stored(&self, folder: &RunFolder, request: &ResumeRequest) -> Result<(Preset, train::ResumeOptions)> {
+        let &ResumeRequest { from, set, force, .. } = request;
         let from: train::CheckpointSelector = from.map_or(Ok(train::CheckpointSelector::Newest), str::parse)?;
-        let (world, folder) = match self.joined()? {
-            Some((world, folder)) => (Some(world), folder),
-            None => (None, RunFolder::open(&self.runs, run)?),
-        };
         if set.is_empty()
             && let Some(finished) = folder.finished()
         {
-            check_unfinished(&folder, finished.reason)?;
+            check_unfinished(folder, finished.reason)?;
         }
         let path = folder.preset();
         let text = read_file(&path)?;
-        let preset = Preset::parse_stored(&preset_name(&folder), &path.display().to_string(), &text, set, &self.cache)?;
+        let preset = Preset::parse_stored(&preset_name(folder), &path.display().to_string(), &text, set, &self.cache)?;
         let preset = self.anchored(preset)?;
         let set = set.iter().filter_map(|assignment| Some(assignment.split_once('=')?.0.trim().to_owned())).collect();
-        let resume = train::ResumeOptions { from, force, set };
-        if let Some(world) = world {
-            return self.join(world, preset, folder, Some(resume));
-        }
-        let session = self.spawn(preset, &folder, None, Some(resume))?;
-        let session = if history { session.with_history() } else { session };
-        Ok(Launched { link: session.into(), folder: folder.path().to_owned(), fresh: false })
+        Ok((preset, train::ResumeOptions { from, force, set }))
     }
 
     /// A preset whose paths are absolute.
@@ -204,8 +219,7 @@ impl LocalBackend {
         };
         let world = rank.rendezvous().join(&train::version(), &|| false)?;
         let folder = world.broadcast(Vec::new())?;
-        let folder = PathBuf::from(String::from_utf8_lossy(&folder).into_owned());
-        Ok(Some((world, RunFolder::of_other_process(folder))))
+        Ok(Some((world, RunFolder::of_other_process(OsString::from_vec(folder).into()))))
     }
 
     /// Takes part in a run of another process.

@@ -3,12 +3,13 @@
 
 use std::ffi::{c_char, c_void};
 use std::ptr;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use tch::Tensor;
 
 use super::DistributedError;
-use super::store::{Store, called, milliseconds, text};
+use super::store::{Store, apart, called, milliseconds, text};
 
 /// All ranks.
 pub struct ProcessGroup {
@@ -29,8 +30,9 @@ pub struct Pending(*mut c_void);
 unsafe impl Send for Pending {}
 
 impl ProcessGroup {
-    /// Joins a group of so many ranks at the store, once all have. `address` is that of this host by which the others reach it. An
-    /// operation fails after the time-out if a rank does not take part, and at once if one is gone.
+    /// Joins a group of so many ranks at the store, once all have, on a thread of its own: where a port gives no answer Gloo waits much
+    /// longer than the time-out. `address` is that of this host by which the others reach it. An operation fails after the time-out if a
+    /// rank does not take part, and at once if one is gone.
     ///
     /// # Errors
     /// libtorch's message.
@@ -41,27 +43,29 @@ impl ProcessGroup {
         size: usize,
         address: &str,
         timeout: Duration,
-    ) -> Result<ProcessGroup, DistributedError> {
-        let (name, address) = (store.key(name)?, text(address)?);
+    ) -> Result<Receiver<Result<ProcessGroup, DistributedError>>, DistributedError> {
+        let (client, name, address) = (store.client(), store.key(name)?, text(address)?);
         let number = |number: usize| i32::try_from(number).map_err(|_| DistributedError(format!("{number} ranks")));
         let (rank, ranks) = (number(rank)?, number(size)?);
-        let mut joined = ptr::null_mut();
-        // SAFETY: the texts outlive the call, the store is open, the buffer has the stated capacity; the function does not throw.
-        called(|error, capacity| unsafe {
-            let timeout = milliseconds(timeout);
-            finesift_group_join(
-                store.pointer(),
-                name.as_ptr(),
-                rank,
-                ranks,
-                address.as_ptr(),
-                timeout,
-                &mut joined,
-                error,
-                capacity,
-            )
-        })?;
-        Ok(ProcessGroup { group: joined, size })
+        apart(move || {
+            let mut joined = ptr::null_mut();
+            // SAFETY: the texts outlive the call, the store is open, the buffer has the stated capacity; the function does not throw.
+            called(|error, capacity| unsafe {
+                let timeout = milliseconds(timeout);
+                finesift_group_join(
+                    client.pointer(),
+                    name.as_ptr(),
+                    rank,
+                    ranks,
+                    address.as_ptr(),
+                    timeout,
+                    &mut joined,
+                    error,
+                    capacity,
+                )
+            })?;
+            Ok(ProcessGroup { group: joined, size })
+        })
     }
 
     /// Replaces a contiguous tensor by its sum over all ranks.

@@ -16,7 +16,7 @@ pub struct Placement {
     pub size: usize,
     /// Number of the rank on its machine.
     pub local_rank: usize,
-    /// Whether it says that there are ranks on other machines.
+    /// Whether there may be ranks on other machines: the launcher says so, or it does not say that there are none.
     pub several_hosts: bool,
     /// The first rank's host.
     pub host: String,
@@ -115,7 +115,6 @@ impl Placement {
         if size == 1 {
             return Ok(None);
         }
-        let several_hosts = variable(names.local_size).is_some_and(|local| local.trim() != size.to_string());
         let local_rank = number(names.local_rank)?.unwrap_or(rank);
         if local_rank > rank {
             bail!(Usage(format!("{} is {local_rank}, but {} is {rank}", names.local_rank, names.rank)));
@@ -136,6 +135,10 @@ impl Placement {
                 names.size
             ))),
         };
+        let several_hosts = match variable(names.local_size) {
+            Some(local) => local.trim() != size.to_string(),
+            None => host != "localhost",
+        };
         let own = names.launcher == Launcher::Torchrun && variable(OWN).is_some();
         let launcher = if own { Launcher::Own } else { names.launcher };
         let torchrun = launcher == Launcher::Torchrun;
@@ -144,11 +147,12 @@ impl Placement {
         Ok(Some(Placement { rank, size, local_rank, several_hosts, host, port, launcher, served, attempt }))
     }
 
-    /// The variables by which a process that finesift starts is this rank.
-    pub fn variables(&self) -> [(&'static str, String); 6] {
+    /// The variables by which a process that finesift starts, on this machine as all of them, is this rank.
+    pub fn variables(&self) -> [(&'static str, String); 7] {
         [
             ("RANK", self.rank.to_string()),
             ("WORLD_SIZE", self.size.to_string()),
+            ("LOCAL_WORLD_SIZE", self.size.to_string()),
             ("LOCAL_RANK", self.local_rank.to_string()),
             ("MASTER_ADDR", self.host.clone()),
             ("MASTER_PORT", self.port.to_string()),
@@ -210,7 +214,9 @@ mod tests {
     #[test]
     fn a_rank_is_what_its_launcher_says() {
         let placement = |rank, size, local_rank, host: &str, port, launcher| {
-            let (several_hosts, host, served, attempt) = (false, host.into(), false, String::new());
+            // They are those that do not say how many ranks there are on this machine.
+            let several_hosts = launcher != Launcher::OpenMpi;
+            let (host, served, attempt) = (host.into(), false, String::new());
             Some(Placement { rank, size, local_rank, several_hosts, host, port, launcher, served, attempt })
         };
         for (variables, expected) in [
@@ -235,7 +241,8 @@ mod tests {
     #[test]
     fn a_launcher_says_whether_there_are_other_machines() {
         for (variables, several) in [
-            (TORCHRUN.to_owned(), false),
+            (TORCHRUN.to_owned(), true),
+            (TORCHRUN.replace("gpu1", "localhost"), false),
             (format!("{TORCHRUN} LOCAL_WORLD_SIZE=8"), false),
             (format!("{TORCHRUN} LOCAL_WORLD_SIZE=4"), true),
             (format!("{SLURM} SLURM_STEP_TASKS_PER_NODE=4"), false),
@@ -262,7 +269,8 @@ mod tests {
     fn the_variables_of_a_rank_name_it() {
         let placement = of(TORCHRUN).unwrap().unwrap();
         let variables = placement.variables().map(|(name, value)| format!("{name}={value}")).join(" ");
-        assert_eq!(of(&variables).unwrap(), Some(Placement { launcher: Launcher::Own, ..placement }));
+        let own = Placement { launcher: Launcher::Own, several_hosts: false, ..placement };
+        assert_eq!(of(&variables).unwrap(), Some(own));
     }
 
     #[test]

@@ -59,7 +59,8 @@ impl Others {
 }
 
 /// The first line of a message of Gloo, without the place in its source.
-fn without_place(text: &str) -> &str {
+pub(super) fn without_place(text: &str) -> &str {
     let line = text.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("Gloo connectFullMesh failed with ").unwrap_or(line);
     line.strip_prefix('[').and_then(|rest| rest.split_once("] ")).map_or(line, |(_, said)| said)
 }

@@ -1,21 +1,22 @@
 //! How the ranks of a run find each other: at the store, where each says who it is and sees who the others are.
 
-use std::net::{IpAddr, TcpListener, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs, UdpSocket};
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::DistributedError;
 use super::group::ProcessGroup;
 use super::launcher::Placement;
-use super::others::Ended;
+use super::others::{Ended, without_place};
 use super::store::Store;
 use super::world::World;
 
 /// How often a rank that waits for another looks whether one has failed.
 pub(super) const LOOK: Duration = Duration::from_millis(500);
 
-/// Another host, by an address that is kept for documentation.
-pub(super) const ELSEWHERE: &str = "198.51.100.1";
+/// Another host, by addresses that are kept for documentation.
+const ELSEWHERE: [&str; 2] = ["198.51.100.1", "2001:db8::1"];
 
 /// Where the ranks of a run find each other.
 pub struct Rendezvous {
@@ -59,41 +60,52 @@ impl Rendezvous {
     /// A rank that does not come in time or fails, one that comes twice, and one of another version or of a run of another size.
     pub fn join(mut self, version: &str, stopped: &dyn Fn() -> bool) -> Result<World, DistributedError> {
         let begin = Instant::now();
-        let store = self.store()?;
+        let (store, listens) = self.store()?;
         let host = self.placement.reached_at();
         let Rendezvous { placement: Placement { rank, size, port, .. }, timeout, ended, .. } = self;
-        let waiting = Waiting { store: &store, begin, timeout, ended, stopped };
-        if let Err(error) = waiting.introduce(rank, size, version) {
-            // So that the others need not wait for the time-out.
-            store.fail(&error.0);
-            if rank == 0 {
-                // The store goes with this process, and the others look for the reason at intervals.
-                thread::sleep(2 * LOOK);
+        let waiting = Waiting { store, listens, begin, timeout, ended, stopped };
+        let joined = waiting.introduce(rank, size, version).and_then(|()| {
+            let address = address_to(&host, port)
+                .ok_or_else(|| DistributedError(format!("rank {rank} has no address on the way to {host}")))?;
+            waiting.connect(rank, size, address)
+        });
+        match joined {
+            Ok(group) => Ok(World::of((rank, size), group, waiting.store, waiting.ended, timeout)),
+            Err(error) => {
+                // So that the others need not wait for the time-out.
+                waiting.store.fail(&error.0);
+                if rank == 0 {
+                    // The store goes with this process, and the others look for the reason at intervals.
+                    thread::sleep(2 * LOOK);
+                }
+                Err(error)
             }
-            return Err(error);
         }
-        let ended = waiting.ended;
-        let address = address_to(&host, port).map_or_else(|| "127.0.0.1".to_owned(), |own| own.to_string());
-        let group = ProcessGroup::join(&store, "ranks", rank, size, &address, timeout)?;
-        Ok(World::of((rank, size), group, store, ended, timeout))
     }
 
-    fn store(&mut self) -> Result<Store, DistributedError> {
+    /// The store, and where it listens if this process serves it.
+    fn store(&mut self) -> Result<(Store, Option<SocketAddr>), DistributedError> {
         let Placement { rank, port, served, ref attempt, .. } = self.placement;
         let host = self.placement.reached_at();
         let prefix = format!("finesift/{attempt}/");
-        if let Some(listener) = self.listener.take() {
-            return Store::serve(listener, &prefix, self.timeout);
-        }
-        if rank == 0 && !served {
-            let listener = TcpListener::bind((host.as_str(), port))
-                .map_err(|error| DistributedError(format!("rank 0 cannot listen on {host}:{port}: {error}")))?;
-            return Store::serve(listener, &prefix, self.timeout);
-        }
-        Store::connect(&host, port, &prefix, self.timeout).map_err(|error| {
-            let who = if served { "the launcher's store" } else { "rank 0" };
-            DistributedError(format!("rank {rank} cannot reach {who} at {host}:{port}: {error}"))
-        })
+        let cannot_listen =
+            |error: &dyn std::fmt::Display| DistributedError(format!("rank 0 cannot listen on {host}:{port}: {error}"));
+        let listener = match self.listener.take() {
+            None if rank == 0 && !served => {
+                Some(TcpListener::bind((host.as_str(), port)).map_err(|error| cannot_listen(&error))?)
+            }
+            opened => opened,
+        };
+        let Some(listener) = listener else {
+            let store = Store::connect(&host, port, &prefix, self.timeout).map_err(|error| {
+                let who = if served { "the launcher's store" } else { "rank 0" };
+                DistributedError(format!("rank {rank} cannot reach {who} at {host}:{port}: {error}"))
+            })?;
+            return Ok((store, None));
+        };
+        let listens = listener.local_addr().map_err(|error| cannot_listen(&error))?;
+        let store = Store::serve(listener, &prefix, self.timeout).map_err(|error| cannot_listen(&error))?;
+        Ok((store, Some(listens)))
     }
 }
 
@@ -105,7 +117,7 @@ impl Placement {
         if !self.several_hosts || self.host.parse::<IpAddr>().is_ok() || !is_loopback(&self.host, self.port) {
             return named();
         }
-        address_to(ELSEWHERE, self.port).filter(|own| !own.is_loopback()).map_or_else(named, |own| own.to_string())
+        address_to_others().map_or_else(named, |own| own.to_string())
     }
 }
 
@@ -116,7 +128,9 @@ fn is_loopback(host: &str, port: u16) -> bool {
 
 /// A rank that waits for the others at the store.
 struct Waiting<'a> {
-    store: &'a Store,
+    store: Store,
+    /// Where, if this rank serves it.
+    listens: Option<SocketAddr>,
     begin: Instant,
     timeout: Duration,
     ended: Option<Ended>,
@@ -144,6 +158,45 @@ impl Waiting<'_> {
         if rank == 0 { self.store.set("complete", b"") } else { self.value("complete", 0).map(|_| ()) }
     }
 
+    /// Connects this rank, which has this address, with all others.
+    fn connect(&self, rank: usize, size: usize, address: IpAddr) -> Result<ProcessGroup, DistributedError> {
+        let joining = ProcessGroup::join(&self.store, "ranks", rank, size, &address.to_string(), self.timeout)?;
+        let begin = Instant::now();
+        let failed = |why: &str| {
+            DistributedError(format!(
+                "rank {rank} at {address} cannot connect with all others: {why}. Ranks connect on any port, by the network that leads to \
+                 rank 0 or that GLOO_SOCKET_IFNAME names"
+            ))
+        };
+        loop {
+            match joining.recv_timeout(LOOK) {
+                Ok(joined) => return joined.map_err(|error| failed(without_place(&error.0))),
+                // It is gone with the thread.
+                Err(RecvTimeoutError::Disconnected) => return Err(failed("its thread has ended")),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            // Gloo itself may have the store, which then gives no answer.
+            if let Ok(Some(why)) = self.store.failure() {
+                return Err(DistributedError(why));
+            }
+            self.interrupted()?;
+            if begin.elapsed() > self.timeout {
+                return Err(failed(&format!("no answer within {} s", self.timeout.as_secs())));
+            }
+        }
+    }
+
+    /// What ends the wait in this process itself.
+    fn interrupted(&self) -> Result<(), DistributedError> {
+        if let Some(why) = self.ended.as_ref().and_then(|ended| ended()) {
+            return Err(DistributedError(why));
+        }
+        if (self.stopped)() {
+            return Err(DistributedError("the run was stopped before all ranks had come".to_owned()));
+        }
+        Ok(())
+    }
+
     /// The value of a key that a rank will set.
     fn value(&self, key: &str, rank: usize) -> Result<Vec<u8>, DistributedError> {
         loop {
@@ -154,19 +207,17 @@ impl Waiting<'_> {
             if let Some(why) = self.store.failure().map_err(gone)? {
                 return Err(DistributedError(why));
             }
-            if let Some(why) = self.ended.as_ref().and_then(|ended| ended()) {
-                return Err(DistributedError(why));
-            }
-            if (self.stopped)() {
-                return Err(DistributedError("the run was stopped before all ranks had come".to_owned()));
-            }
+            self.interrupted()?;
             // The first rank knows which one is missing, and has a moment to say so.
             let grace = if rank == 0 { 4 * LOOK } else { Duration::ZERO };
             if self.begin.elapsed() > self.timeout + grace {
                 let seconds = self.timeout.as_secs();
                 return Err(DistributedError(match key {
                     "complete" => format!("not all ranks have come within {seconds} s"),
-                    _ => format!("rank {rank} has not come within {seconds} s"),
+                    _ => {
+                        let listens = self.listens.map_or_else(String::new, |at| format!("; rank 0 listens on {at}"));
+                        format!("rank {rank} has not come within {seconds} s{listens}")
+                    }
                 }));
             }
             // Waits for it, for a while.
@@ -175,10 +226,20 @@ impl Waiting<'_> {
     }
 }
 
-/// This host's address on the way to another.
-pub(super) fn address_to(host: &str, port: u16) -> Option<IpAddr> {
-    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
-    // Sends nothing.
-    socket.connect((host, port)).ok()?;
-    Some(socket.local_addr().ok()?.ip())
+/// This host's address on the way to another. It is one of IPv4 if the other has such an address, so that all ranks have the same kind.
+fn address_to(host: &str, port: u16) -> Option<IpAddr> {
+    let mut others: Vec<SocketAddr> = (host, port).to_socket_addrs().ok()?.collect();
+    others.sort_by_key(SocketAddr::is_ipv6);
+    others.into_iter().find_map(|other| {
+        let any: IpAddr = if other.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+        let socket = UdpSocket::bind((any, 0)).ok()?;
+        // Sends nothing.
+        socket.connect(other).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    })
+}
+
+/// This host's address on the way to others, if it reaches any.
+pub(super) fn address_to_others() -> Option<IpAddr> {
+    ELSEWHERE.iter().find_map(|host| address_to(host, 1).filter(|own| !own.is_loopback()))
 }

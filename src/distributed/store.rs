@@ -31,12 +31,20 @@ pub struct Store {
     answer: AtomicU64,
 }
 
-struct Client(*mut c_void);
+/// libtorch's store.
+pub(super) struct Client(*mut c_void);
 
 // SAFETY: the client locks its connection.
 unsafe impl Send for Client {}
 // SAFETY: as above.
 unsafe impl Sync for Client {}
+
+impl Client {
+    /// Lives as long as this.
+    pub(super) fn pointer(&self) -> *mut c_void {
+        self.0
+    }
+}
 
 impl Store {
     /// Serves the store on a socket, and connects to it. Other ranks can reach it by the addresses that the socket is bound to, and by
@@ -77,9 +85,9 @@ impl Store {
         Ok(Store { client, prefix: prefix.to_owned(), answer: AtomicU64::new(timeout.min(ANSWER).as_millis() as u64) })
     }
 
-    /// libtorch's store, which lives as long as this one.
-    pub(super) fn pointer(&self) -> *mut c_void {
-        self.client.0
+    /// libtorch's store, for a thread that may outlive this one.
+    pub(super) fn client(&self) -> Arc<Client> {
+        Arc::clone(&self.client)
     }
 
     /// The name of a key of this run.
@@ -183,10 +191,12 @@ impl Store {
         })
     }
 
-    /// Says that a rank has failed, and why. The first reason stays: those of the ranks that fail for it come later.
+    /// Says that a rank has failed, and why, and returns once the store has it. The first reason stays: those of the ranks that fail
+    /// for it come later.
     pub fn fail(&self, why: &str) {
-        if matches!(self.has(FAILED), Ok(false)) {
-            let _ = self.set(FAILED, why.as_bytes());
+        if matches!(self.has(FAILED), Ok(false)) && self.set(FAILED, why.as_bytes()).is_ok() {
+            // The store answers nothing to what is set, but answers in turn: this process may end now.
+            let _ = self.has(FAILED);
         }
     }
 
@@ -215,6 +225,15 @@ pub(super) fn within<T: Send + 'static>(
     time: Duration,
     work: impl FnOnce() -> Result<T, DistributedError> + Send + 'static,
 ) -> Result<T, DistributedError> {
+    apart(work)?
+        .recv_timeout(time)
+        .unwrap_or_else(|_| Err(DistributedError(format!("no answer within {} s", time.as_secs()))))
+}
+
+/// Works on a thread of its own, which sends what it has found.
+pub(super) fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, DistributedError> + Send + 'static,
+) -> Result<mpsc::Receiver<Result<T, DistributedError>>, DistributedError> {
     // As much as a thread of C has, which libraries may count on.
     const STACK: usize = 8 << 20;
     let (sender, receiver) = mpsc::channel();
@@ -222,9 +241,7 @@ pub(super) fn within<T: Send + 'static>(
         let _ = sender.send(work());
     });
     started.map_err(|error| DistributedError(error.to_string()))?;
-    receiver
-        .recv_timeout(time)
-        .unwrap_or_else(|_| Err(DistributedError(format!("no answer within {} s", time.as_secs()))))
+    Ok(receiver)
 }
 
 pub(super) fn milliseconds(duration: Duration) -> i64 {

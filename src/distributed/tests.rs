@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tch::Tensor;
 
-use super::rendezvous::{ELSEWHERE, address_to};
+use super::rendezvous::address_to_others;
 use super::store::Store;
 use super::*;
 
@@ -102,8 +102,10 @@ fn ranks_that_do_not_belong_together_are_told_apart() {
     let twice = errors(&[(0, 3, "a"), (1, 3, "a"), (1, 3, "a")]);
     assert!(!twice.is_empty() && twice.iter().all(|error| error == "two processes are rank 1 of 3"), "{twice:?}");
     let missing = errors(&[(0, 3, "a"), (1, 3, "a")]);
-    let expected = ["rank 2 has not come within 3 s", "not all ranks have come within 3 s"];
-    assert!(!missing.is_empty() && missing.iter().all(|error| expected.contains(&error.as_str())), "{missing:?}");
+    let expected =
+        ["rank 2 has not come within 3 s; rank 0 listens on 127.0.0.1:", "not all ranks have come within 3 s"];
+    let known = |error: &String| expected.iter().any(|expected| error.starts_with(expected));
+    assert!(!missing.is_empty() && missing.iter().all(known), "{missing:?}");
 }
 
 #[test]
@@ -236,7 +238,7 @@ fn a_store_that_does_not_answer_a_rank_that_ends_is_asked_no_more() {
 fn a_first_rank_whose_name_is_loopback_on_its_own_host_is_reached_from_others() {
     use std::net::TcpStream;
 
-    let Some(own) = address_to(ELSEWHERE, 1).filter(|own| !own.is_loopback()) else {
+    let Some(own) = address_to_others() else {
         println!("skipped: this machine reaches no other");
         return;
     };

@@ -47,7 +47,7 @@ mod setup;
 use std::mem;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::device::matmul::MatmulPrecision;
 use crate::device::{self, Chosen};
@@ -104,7 +104,8 @@ fn train_among(job: &mut Job, world: &Arc<World>, device: &RunDevice, port: &Por
     if !world.is_alone() {
         // The other ranks have it from here, before they know what to train.
         if world.is_first() {
-            world.broadcast(job.folder.path().display().to_string().into_bytes())?;
+            let folder = std::path::absolute(job.folder.path()).context("cannot find the current folder")?;
+            world.broadcast(folder.into_os_string().into_encoded_bytes())?;
         }
         connect::connect(world, device.chosen.device, port)?;
     }

@@ -42,6 +42,8 @@ mod fuzz_tables;
 mod global_batch;
 mod history;
 mod hostile;
+#[cfg(all(feature = "torch", target_os = "linux"))]
+mod hosts;
 mod hub;
 mod hub_server;
 mod instruct;

@@ -17,11 +17,11 @@ use crate::tiny::{self, Tiny};
 /// Of losses and gradient norms of any number of ranks. What ranks add up is rounded in another order.
 const TOLERANCE: f64 = 1e-5;
 
-fn program(tiny: &Tiny, arguments: &[&str]) -> Command {
+pub(crate) fn program(tiny: &Tiny, arguments: &[&str]) -> Command {
     with_timeout(tiny, arguments, "60")
 }
 
-fn with_timeout(tiny: &Tiny, arguments: &[&str], seconds: &str) -> Command {
+pub(crate) fn with_timeout(tiny: &Tiny, arguments: &[&str], seconds: &str) -> Command {
     let mut command = Command::new(place::program());
     command
         .current_dir(tiny.path(""))
@@ -36,7 +36,7 @@ fn with_timeout(tiny: &Tiny, arguments: &[&str], seconds: &str) -> Command {
 }
 
 /// Trains a preset with so many ranks. Returns its events.
-fn train(tiny: &Tiny, preset: &str, run: &str, ranks: usize) -> Vec<Event> {
+pub(crate) fn train(tiny: &Tiny, preset: &str, run: &str, ranks: usize) -> Vec<Event> {
     let name = format!("{run}.toml");
     fs::write(tiny.path(&name), preset).unwrap();
     let output = program(tiny, &["train", &name, "--run", run, "--ranks", &ranks.to_string()]).output().unwrap();
@@ -44,11 +44,11 @@ fn train(tiny: &Tiny, preset: &str, run: &str, ranks: usize) -> Vec<Event> {
     events(tiny, run)
 }
 
-fn events(tiny: &Tiny, run: &str) -> Vec<Event> {
+pub(crate) fn events(tiny: &Tiny, run: &str) -> Vec<Event> {
     read_events(&tiny.path("runs").join(run).join("events.jsonl")).unwrap()
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -61,7 +61,7 @@ fn steps(events: &[Event]) -> Vec<(u64, f64, f64)> {
     events.iter().filter_map(step).collect()
 }
 
-fn assert_close(case: &str, found: &[Event], expected: &[Event]) {
+pub(crate) fn assert_close(case: &str, found: &[Event], expected: &[Event]) {
     let (found_steps, expected_steps) = (steps(found), steps(expected));
     assert_eq!(found_steps.len(), expected_steps.len(), "{case}");
     for (found, expected) in found_steps.iter().zip(&expected_steps) {
@@ -265,7 +265,7 @@ fn started(tiny: &Tiny, run: &str, preset: &str) -> (Child, BufReader<std::proce
     (child, told)
 }
 
-fn until_step(told: &mut impl BufRead, step: u64) {
+pub(crate) fn until_step(told: &mut impl BufRead, step: u64) {
     let mut line = String::new();
     while told.read_line(&mut line).unwrap() > 0 {
         if matches!(serde_json::from_str(&line), Ok(Event::Step(taken)) if taken.step >= step) {
