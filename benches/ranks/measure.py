@@ -1,8 +1,10 @@
-"""Real runs of 1, 2 and 4 ranks on this machine, beside the simulation of the same.
+"""Real runs of 1, 2 and 4 ranks on this machine, beside the simulation of the same: over the loopback interface, or on hosts of their own
+with links of a given rate.
 
 Every rank has one thread. What it computes is timed in runs of one process on a rank's part of the batch, as many side by side as there are
 processors for ranks; the link is timed by itself. So the simulation gets neither a step nor a wait of several ranks.
 """
+import contextlib
 import itertools
 import json
 import os
@@ -15,7 +17,7 @@ import tempfile
 import time
 from typing import NamedTuple
 
-from . import document
+from . import document, hosts
 from .arithmetic import full_slots, models, sift_slots, step_bytes
 from .simulation import Compute, Link, Network, Work, mean_step, weights
 from .tables import seconds, size, table
@@ -51,19 +53,22 @@ class Run(NamedTuple):
     samples: list
 
 
-def run(program, path=None):
+def run(program, rate=None, path=None):
+    """`rate` is that of the hosts' links; without it the ranks share this host."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     print(f"{processors} processors; MiniLM, {BATCH} x {TOKENS} tokens, fp32, one thread per rank, medians", flush=True)
     busy = os.getloadavg()[0]
     if busy > BUSY:
         print(f"the load average is {busy:.1f}: other programs run, and the times below say little", flush=True)
-    networks = {ranks: loopback(ranks) for ranks in (2, 4)}
-    for ranks, network in networks.items():
-        link = network.inner
-        print(f"loopback between {ranks} processes: {size(link.bandwidth)}/s, {seconds(link.latency)} a message", flush=True)
     rows, failures = [], []
-    with tempfile.TemporaryDirectory() as folder:
+    with contextlib.ExitStack() as opened:
+        folder = opened.enter_context(tempfile.TemporaryDirectory())
         write_data(folder)
+        places = {ranks: opened.enter_context(hosts.Hosts(ranks, rate)) if rate else None for ranks in (2, 4)}
+        networks = {ranks: ring(ranks, place) for ranks, place in places.items()}
+        for ranks, network in networks.items():
+            link, over = network.inner, f"links of {rate}" if rate else "loopback"
+            print(f"{over} between {ranks} processes: {size(link.bandwidth)}/s, {seconds(link.latency)} a message", flush=True)
         for case, (method, slots) in CASES.items():
             pilot = statistics.median(runs(program, folder, method, BATCH, 1, FEWEST)[0].samples)
             steps = int(min(max(SECONDS / pilot, FEWEST), MOST))
@@ -74,10 +79,10 @@ def run(program, path=None):
                 alone_on_part = (program, folder, method, BATCH // ranks, 1, max(steps // 2, WARM_UP + 3), min(ranks, processors))
                 # Before and after, for a machine on which other programs run.
                 parts = runs(*alone_on_part)
-                found = runs(program, folder, method, BATCH, ranks, steps)[0]
+                found = runs(program, folder, method, BATCH, ranks, steps, place=places[ranks])[0]
                 parts += runs(*alone_on_part)
                 part = statistics.median(sum((run.samples for run in parts), []))
-                predicted, wait = simulated(slots, part, networks[ranks], ranks, processors)
+                predicted, wait = simulated(slots, part, networks[ranks], ranks, processors, limited=rate is not None)
                 wrong = wrong_bytes(found.samples, slots)
                 ratio = found.step / predicted
                 rows.append([case, str(ranks), *bytes_cells(found.samples, slots), seconds(predicted), seconds(found.step),
@@ -90,16 +95,18 @@ def run(program, path=None):
     found = [table(head, rows)]
     print("\n".join(["", *document.content(found)]))
     if path:
-        document.write(path, "measure", found)
+        document.write(path, "measured_links" if rate else "measure", found)
     print("\n".join(failures), file=sys.stderr)
     return 1 if failures else 0
 
 
-def simulated(slots, part, network, ranks, processors):
-    """Mean step and wait. `part` is what a rank's part of a step takes beside as many others as there are processors."""
+def simulated(slots, part, network, ranks, processors, limited=False):
+    """Mean step and wait. `part` is what a rank's part of a step takes beside as many others as there are processors; the link may be
+    limited."""
     shared = max(1.0, ranks / processors)
-    # Sending takes processor time too: where every processor computes, both are slower by it.
-    speeds = (0.5, 0.5) if ranks >= processors else (1.0, 1.0)
+    # Sending over the loopback interface is copying: where every processor computes, both are slower by it. A link of less takes the
+    # processors so much less.
+    speeds = (0.5, 0.5) if ranks >= processors and not limited else (1.0, 1.0)
     compute = Compute(part * shared * FORWARD, part * shared * (1 - FORWARD), 0.0, weights(models()["MiniLM"]))
     return mean_step(compute, Work(slots, 4, 4, PROBE_EVERY, network, ranks, speeds=speeds))
 
@@ -130,20 +137,29 @@ def write_data(folder):
             opened.write(json.dumps({"text": " ".join([words[label]] * (TOKENS - 2)), "label": label}) + "\n")
 
 
-def runs(program, folder, method, batch, ranks, steps, beside=1):
-    """Runs side by side; of one process, `samples` has the seconds of its steps."""
+def runs(program, folder, method, batch, ranks, steps, beside=1, place=None):
+    """Runs side by side, or one on hosts; of one process, `samples` has the seconds of its steps."""
     environment = {name: value for name, value in os.environ.items()
                    if not name.startswith(("SLURM_", "OMPI_", "TORCHELASTIC_")) and name not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
     environment.update(OMP_NUM_THREADS="1", RAYON_NUM_THREADS="1", XDG_CONFIG_HOME=folder)
     keys = {"method": method, "data.path": os.path.join(folder, "data.jsonl"), "data.max_length": TOKENS, "data.eval_fraction": 0.05,
             "train.batch": batch, "train.max_steps": steps, "train.epochs": 100, "train.eval_every": 10 ** 6, "keep.every_minutes": 0,
             "sift.probe_every": PROBE_EVERY}
-    command = [program, "train", "demo", "--json", "--device", "cpu", "--ranks", str(ranks), "--runs", folder]
+    command = [program, "train", "demo", "--json", "--device", "cpu", "--runs", folder]
     command += [word for key, value in keys.items() for word in ("--set", f"{key}={value}")]
     started = []
+
+    def start(words, variables=()):
+        piped = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        started.append(subprocess.Popen(words, env={**environment, **dict(variables)}, **piped))
+
     for _ in range(beside):
         named = command + ["--run", f"{method}-{next(NUMBERS)}"]
-        started.append(subprocess.Popen(named, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        if place is None:
+            start(named + ["--ranks", str(ranks)])
+        else:
+            for rank in range(ranks):
+                start(place.command(rank, named), place.variables(rank, ranks))
     try:
         outputs = [process.communicate() for process in started]
     finally:
@@ -152,7 +168,8 @@ def runs(program, folder, method, batch, ranks, steps, beside=1):
     for process, (_, errors) in zip(started, outputs):
         if process.returncode != 0:
             sys.exit(f"{' '.join(command)} failed with {process.returncode}: {errors.strip()}")
-    return [of_events(map(json.loads, events.splitlines()), ranks) for events, _ in outputs]
+    # Of several hosts' processes the first one prints.
+    return [of_events(map(json.loads, events.splitlines()), ranks) for events, _ in outputs if events]
 
 
 def of_events(events, ranks):
@@ -176,15 +193,23 @@ def of_events(events, ranks):
     return Run(statistics.median(steps), statistics.median(waits), samples)
 
 
-def loopback(ranks):
-    """A ring of so many processes over TCP, as Gloo's: seconds of a message without bytes, and bytes per second, by two sizes."""
-    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(ranks)]
+def ring(ranks, place=None):
+    """A ring of so many processes over TCP, as Gloo's, each on its host: seconds of a message without bytes, and bytes per second, by two
+    sizes."""
+    def at(rank):
+        return place.entered(rank) if place else contextlib.nullcontext()
+
+    listeners = []
+    for rank in range(ranks):
+        with at(rank):
+            listeners.append(socket.create_server((hosts.address(rank) if place else "127.0.0.1", 0)))
     reading, writing = os.pipe()
     children = []
     for rank in range(ranks):
         child = os.fork()
         if child == 0:
-            following = socket.create_connection(listeners[(rank + 1) % ranks].getsockname())
+            with at(rank):
+                following = socket.create_connection(listeners[(rank + 1) % ranks].getsockname())
             before = listeners[rank].accept()[0]
             times = [round_seconds(following, before, *of) for of in ((64, 200), (4 << 20, 20))]
             if rank == 0:
@@ -198,7 +223,7 @@ def loopback(ranks):
         opened.close()
     os.close(reading)
     os.close(writing)
-    return Network(Link("loopback", (4 << 20) / max(large - small, 1e-9), 1.0, small), trees=False)
+    return Network(Link("measured", (4 << 20) / max(large - small, 1e-9), 1.0, small), trees=False)
 
 
 def round_seconds(following, before, length, rounds):
