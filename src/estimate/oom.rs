@@ -181,9 +181,9 @@ mod tests {
         assert!(error.is::<MemoryRanOut>());
         let error = error.to_string();
         assert!(error.starts_with("memory ran out in a step of 32 x 128 tokens: it needs an estimated "), "{error}");
-        assert!(
-            error.contains("; libtorch tried to allocate 2.0 GiB.\nBy the estimate ") && !error.contains("1 GiB free")
-        );
+        // What the machine has free stands before it.
+        assert!(error.contains("; libtorch tried to allocate 2.0 GiB.\nBy the estimate "), "{error}");
+        assert!(!error.contains("GPU 0 has"), "{error}");
     }
 
     #[test]
