@@ -35,7 +35,7 @@ test: lint ## run lint, then all tests with and without torch
 pictures: setup ## record the pictures of README and guide from the program
 	cargo test --locked --test it pictures -- --ignored
 
-interop: setup ## check exports and data against transformers, PEFT, pandas, pyarrow and datasets (downloads 4 GB of Python packages, once)
+interop: setup ## check exports, data and launchers against transformers, PEFT, pandas, pyarrow, datasets, torchrun and Open MPI (downloads 4 GB of Python packages, once)
 	cargo build --locked
 	python3 -m venv target/interop
 	target/interop/bin/pip install --quiet --requirement tests/interop/requirements.txt
@@ -49,7 +49,7 @@ interop: setup ## check exports and data against transformers, PEFT, pandas, pya
 	target/interop/bin/python tests/interop/chat.py --check
 	target/interop/bin/python tests/interop/methods.py --check
 	target/interop/bin/python tests/interop/methods.py target/debug/finesift
-	target/interop/bin/python tests/interop/torchrun.py target/debug/finesift
+	target/interop/bin/python tests/interop/launchers.py target/debug/finesift
 	target/interop/bin/python tests/interop/check.py target/debug/finesift
 
 bench: setup ## run the benchmarks
