@@ -1,5 +1,6 @@
 //! What a rank knows of the others beside its operations with them, and what it has done so far.
 
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ pub struct Others {
     pub store: Store,
     pub ended: Option<Ended>,
     pub meter: Meter,
+    /// Ranks of which nothing was heard lately, as words; empty if there are none.
+    pub silent: Mutex<String>,
 }
 
 impl Others {
@@ -49,7 +52,9 @@ impl Others {
             }
             thread::sleep(Duration::from_millis(10));
         }
-        DistributedError(format!("another rank is gone or does not answer: {}", without_place(error)))
+        let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        let silent = if silent.is_empty() { String::new() } else { format!("; {silent}") };
+        DistributedError(format!("another rank is gone or does not answer: {}{silent}", without_place(error)))
     }
 
     fn ended(&self) -> Option<DistributedError> {

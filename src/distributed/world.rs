@@ -1,6 +1,6 @@
 //! The ranks of a run, as the run sees them. A process on its own is a world of one, in which nothing is sent.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tch::{Device, Kind, Tensor, no_grad};
@@ -58,7 +58,7 @@ impl World {
         ended: Option<Ended>,
         timeout: Duration,
     ) -> World {
-        let others = Arc::new(Others { store, ended, meter: Meter::default() });
+        let others = Arc::new(Others { store, ended, meter: Meter::default(), silent: Mutex::default() });
         World { rank, size, peers: Some(Peers { nccl: OnceLock::new(), group, others, timeout }) }
     }
 
@@ -183,6 +183,13 @@ impl World {
         let store = &self.peers.as_ref()?.others.store;
         let key = sample_key(rank);
         if matches!(store.has(&key), Ok(true)) { store.get(&key, LOOK).ok() } else { None }
+    }
+
+    /// Says which ranks were not heard of lately, for the error of an operation that one of them does not take part in.
+    pub fn note_silent(&self, ranks: String) {
+        if let Some(peers) = &self.peers {
+            *peers.others.silent.lock().unwrap_or_else(PoisonError::into_inner) = ranks;
+        }
     }
 
     /// Lets the others know that this rank has failed, and why.

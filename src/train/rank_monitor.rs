@@ -11,6 +11,7 @@ use tch::Device;
 use crate::device;
 use crate::distributed::{Steps, World};
 use crate::protocol::{Event, RankSample, Ranks};
+use crate::runs::responds;
 use crate::session::Emitter;
 use crate::system::{GpuMonitor, resident};
 
@@ -18,6 +19,9 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// Ranks whose samples are emitted each time; more are emitted less often, so that the file of events does not grow with their number.
 const EACH_TIME: usize = 64;
+
+/// Ranks that do not respond are named up to this number.
+const NAMED: usize = 4;
 
 /// Steps that take longer than a sample keep their numbers for so many of them.
 const PATIENCE: u32 = 3;
@@ -46,7 +50,8 @@ impl RankMonitor {
             let mut arrived = (0..world.size()).map(|_| Arrived::default()).collect::<Vec<_>>();
             // The first reads less often where there are many.
             let every = if world.is_first() { EVERY * world.size().div_ceil(EACH_TIME) as u32 } else { EVERY };
-            let mut next = start + every;
+            // The others have their hosts known from the beginning.
+            let mut next = if world.is_first() { start + every } else { start };
             while stopped.recv_timeout(next.saturating_duration_since(Instant::now())) == Err(RecvTimeoutError::Timeout)
             {
                 let sample = own.sample(world.steps(), start.elapsed());
@@ -57,7 +62,9 @@ impl RankMonitor {
                         0 => sample.clone(),
                         _ => arrived.update(others(rank), Instant::now()),
                     });
-                    emitter.emit(Event::Ranks(Ranks { at, ranks: ranks.collect() }));
+                    let ranks: Vec<RankSample> = ranks.collect();
+                    world.note_silent(silent(&ranks));
+                    emitter.emit(Event::Ranks(Ranks { at, ranks }));
                 } else if let Ok(text) = serde_json::to_string(&(at, &sample)) {
                     // The first rank sees that none arrives.
                     let _ = world.put_sample(text.as_bytes());
@@ -128,6 +135,26 @@ impl OwnSamples {
     }
 }
 
+/// The ranks that do not respond, as words; empty if all do.
+fn silent(ranks: &[RankSample]) -> String {
+    let silent: Vec<String> = ranks
+        .iter()
+        .enumerate()
+        .filter(|(_, sample)| !responds(sample))
+        .map(|(rank, RankSample { host, age, .. })| match host.as_str() {
+            "" => format!("rank {rank} for {age:.0} s"),
+            host => format!("rank {rank} on {host} for {age:.0} s"),
+        })
+        .collect();
+    let more = silent.len().saturating_sub(NAMED);
+    let named = silent[..silent.len() - more].join(", ");
+    match (silent.is_empty(), more) {
+        (true, _) => String::new(),
+        (_, 0) => format!("no sample of {named}"),
+        (_, more) => format!("no sample of {named} and {more} more"),
+    }
+}
+
 fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
@@ -151,5 +178,26 @@ impl Arrived {
         }
         let age = self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         RankSample { age: age.as_secs_f64(), ..self.sample.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranks_that_do_not_respond_are_named() {
+        let ranks = |ages: &[(&str, f64)]| -> Vec<RankSample> {
+            ages.iter()
+                .map(|(host, age)| RankSample { host: (*host).into(), age: *age, ..RankSample::default() })
+                .collect()
+        };
+        assert_eq!(silent(&ranks(&[("a", 0.0), ("b", 2.0)])), "");
+        assert_eq!(
+            silent(&ranks(&[("a", 0.0), ("b", 8.4), ("", 9.0)])),
+            "no sample of rank 1 on b for 8 s, rank 2 for 9 s"
+        );
+        let lost = silent(&ranks(&[("a", 60.0); 7]));
+        assert!(lost.ends_with("rank 3 on a for 60 s and 3 more"), "{lost}");
     }
 }

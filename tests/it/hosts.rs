@@ -164,17 +164,20 @@ fn a_network_that_goes_ends_the_run_on_all_hosts() {
     let tiny = Tiny::new(0.0);
     let Some(hosts) = Hosts::new(&tiny) else { return };
     fs::write(tiny.path("long.toml"), tiny.preset("epochs = 100000")).unwrap();
-    let command = with_timeout(&tiny, &["train", "long.toml", "--run", "run"], "4");
+    let command = with_timeout(&tiny, &["train", "long.toml", "--run", "run"], "10");
     let [mut first, second] = [0, 1].map(|rank| hosts.rank(rank, ADDRESSES[0], &command).spawn().unwrap());
     let mut printed = BufReader::new(first.stdout.take().unwrap());
     until_step(&mut printed, 5);
     hosts.shell(0, "ip link set cable down").unwrap();
     let cut = Instant::now();
     std::io::copy(&mut printed, &mut std::io::sink()).unwrap();
-    for output in [first, second].map(|child| child.wait_with_output().unwrap()) {
-        let said = said(&output);
+    let outputs = [first, second].map(|child| child.wait_with_output().unwrap());
+    for output in &outputs {
+        let said = said(output);
         assert!(output.status.code() == Some(1) && said.contains("another rank is gone or does not answer"), "{said}");
     }
+    let said = said(&outputs[0]);
+    assert!(said.contains("; no sample of rank 1 on "), "{said}");
     // Nobody waits for connections that TCP itself keeps for a quarter of an hour.
     assert!(cut.elapsed() < Duration::from_secs(60), "{:?}", cut.elapsed());
     let events = events(&tiny, "run");
@@ -203,7 +206,7 @@ fn ranks_that_cannot_connect_with_each_other_say_so() {
     let tiny = Tiny::new(0.0);
     let Some(hosts) = Hosts::new(&tiny) else { return };
     fs::write(tiny.path("tiny.toml"), tiny.preset("epochs = 1")).unwrap();
-    let mut command = with_timeout(&tiny, &["train", "tiny.toml", "--run", "run"], "8");
+    let mut command = with_timeout(&tiny, &["train", "tiny.toml", "--run", "run"], "20");
     // An interface that no other host reaches.
     command.env("GLOO_SOCKET_IFNAME", "lo");
     let begin = Instant::now();
