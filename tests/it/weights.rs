@@ -268,7 +268,7 @@ fn peak(folder: &Path) -> Loading {
         let line = text.lines().find_map(|line| line.split(name).nth(1)).unwrap_or_else(|| panic!("{text}"));
         line.split_whitespace().next().unwrap().parse().unwrap()
     };
-    Loading { bytes: 2 * number("parameters "), before: number("before "), peak: number("peak ") }
+    Loading { bytes: 2 * number("parameters="), before: number("before="), peak: number("peak=") }
 }
 
 #[test]
@@ -287,7 +287,7 @@ fn load_and_print_the_peak() {
     let options =
         LoadOptions { head: Head::as_stored(0), dtype: Kind::BFloat16, device: Device::Cpu, offload: None, seed: 0 };
     let (network, _) = Network::open(Path::new(&folder), &options, &|_| {}).unwrap();
-    println!("before {before} peak {} parameters {}", status("VmHWM"), network.parameters.components());
+    println!("\nbefore={before} peak={} parameters={}", status("VmHWM"), network.parameters.components());
 }
 
 type Tensors = BTreeMap<String, Stored>;
