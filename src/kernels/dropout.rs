@@ -20,7 +20,7 @@ pub struct Dropout {
 }
 
 /// Numbers that are drawn at a time.
-pub(super) const DRAWN: usize = 4 * LANES;
+pub const DRAWN: usize = 4 * LANES;
 const LANES: usize = 16;
 
 impl Dropout {

@@ -25,7 +25,7 @@ mod vector;
 
 pub use attention::{Attention, Mask, Operands};
 pub use cross_entropy::cross_entropy;
-pub use dropout::{Dropout, dropout};
+pub use dropout::{DRAWN, Dropout, dropout};
 pub use gelu::{gelu, gelu_backward};
 pub use instructions::{InstructionSet, Kernel};
 pub use rms_norm::{rms_norm, rms_norm_backward};

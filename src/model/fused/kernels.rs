@@ -12,7 +12,7 @@ use tracing::trace_span;
 use super::row_numbers::RowNumbers;
 use crate::kernels::cuda::{CHUNK, GPUS, Kernel, Processor, Program, THREADS, data, kind_number};
 use crate::kernels::slices::{as_f32, as_f32_mut};
-use crate::kernels::{self, Dropout, InstructionSet, Rotation};
+use crate::kernels::{self, DRAWN, Dropout, InstructionSet, Rotation};
 
 pub static INSTRUCTIONS: LazyLock<InstructionSet> = LazyLock::new(InstructionSet::best);
 
@@ -318,10 +318,6 @@ impl SwiGluArguments {
 }
 
 impl DropoutArguments {
-    /// Elements of a row that share counters, and threads that have a counter of them each.
-    const PART: i64 = 64;
-    const LANES: i64 = 16;
-
     fn new(x: &Tensor, width: i64, mask: Dropout, rows: &RowNumbers, output: &Tensor) -> DropoutArguments {
         DropoutArguments {
             x: data(x),
@@ -341,8 +337,10 @@ impl DropoutArguments {
     }
 
     fn blocks(&self) -> i64 {
-        let parts = self.count / self.width * ((self.width + Self::PART - 1) / Self::PART);
-        (parts * Self::LANES + THREADS - 1) / THREADS
+        // A thread draws four numbers.
+        let (drawn, threads) = (DRAWN as i64, DRAWN as i64 / 4);
+        let parts = self.count / self.width * ((self.width + drawn - 1) / drawn);
+        (parts * threads + THREADS - 1) / THREADS
     }
 }
 
