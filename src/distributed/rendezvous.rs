@@ -44,10 +44,14 @@ impl Ranks {
     ///
     /// # Errors
     /// Those of [`Rendezvous::join`].
-    pub fn world(self, version: &str, stopped: &dyn Fn() -> bool) -> Result<World, DistributedError> {
+    pub fn world(
+        self,
+        version: impl FnOnce() -> String,
+        stopped: &dyn Fn() -> bool,
+    ) -> Result<World, DistributedError> {
         match self {
             Ranks::Alone => Ok(World::ALONE),
-            Ranks::Rendezvous(rendezvous) => rendezvous.join(version, stopped),
+            Ranks::Rendezvous(rendezvous) => rendezvous.join(&version(), stopped),
             Ranks::Joined(world) => Ok(world),
         }
     }

@@ -12,6 +12,7 @@
 //! matmul             the precision of products, and how fast they are in it
 //! loader, learner    batches, and optimizer steps on them; batch_part: a rank's part of a batch
 //! rank_monitor       samples of all ranks
+//! version            what has to be the same program on all ranks
 //! not_finite         the error of a step that has no finite result, with advice
 //! checkpoint         the trained state on its way to disk
 //! ```
@@ -43,6 +44,7 @@ mod run;
 mod schedule;
 mod select;
 mod setup;
+mod version;
 
 use std::mem;
 use std::sync::Arc;
@@ -67,6 +69,7 @@ pub use loader::Loader;
 pub use not_finite::NotFinite;
 pub use schedule::LearningRate;
 pub use select::{Selection, SelectionOptions, select_components};
+pub use version::version;
 
 /// Runs a job. Events go out through the port, and commands come in.
 ///
@@ -83,7 +86,7 @@ pub fn run(mut job: Job, port: &Port) -> Result<()> {
     let device = RunDevice { chosen, matmul, pages };
     // Other commands make no sense yet.
     let stopped = || std::iter::from_fn(|| port.command()).any(|command| matches!(command, Command::Stop { .. }));
-    let world = Arc::new(mem::replace(&mut job.ranks, Ranks::Alone).world(&version(), &stopped)?);
+    let world = Arc::new(mem::replace(&mut job.ranks, Ranks::Alone).world(version, &stopped)?);
     let monitor = RankMonitor::start(&world, device.chosen.device, port.emitter())?;
     let finished = train_among(&mut job, &world, &device, port).inspect_err(|error| {
         // So that the others end at once, with this reason.
@@ -93,11 +96,6 @@ pub fn run(mut job: Job, port: &Port) -> Result<()> {
     drop((sampler, monitor, device));
     port.emit(Event::Finished(finished));
     Ok(())
-}
-
-/// What has to be the same program on all ranks.
-pub fn version() -> String {
-    format!("finesift {}", env!("CARGO_PKG_VERSION"))
 }
 
 fn train_among(job: &mut Job, world: &Arc<World>, device: &RunDevice, port: &Port) -> Result<Finished> {

@@ -1,8 +1,9 @@
 //! Runs of several ranks, as processes: the same numbers as of one process, and what happens when one of them goes.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use finesift::protocol::{Event, Finished, Reason};
@@ -22,7 +23,11 @@ pub(crate) fn program(tiny: &Tiny, arguments: &[&str]) -> Command {
 }
 
 pub(crate) fn with_timeout(tiny: &Tiny, arguments: &[&str], seconds: &str) -> Command {
-    let mut command = Command::new(place::program());
+    of_program(place::program(), tiny, arguments, seconds)
+}
+
+fn of_program(program: &Path, tiny: &Tiny, arguments: &[&str], seconds: &str) -> Command {
+    let mut command = Command::new(program);
     command
         .current_dir(tiny.path(""))
         .args(arguments)
@@ -381,9 +386,19 @@ fn a_signal_to_the_first_rank_ends_all_with_a_checkpoint() {
 
 /// Two ranks as a launcher starts them.
 fn launched(tiny: &Tiny, variables: impl Fn(usize) -> Vec<(&'static str, String)>, more: [&[&str]; 2]) -> [Output; 2] {
+    both(tiny, [place::program(), place::program()], variables, more)
+}
+
+/// Two ranks, each of a program.
+fn both(
+    tiny: &Tiny,
+    programs: [&Path; 2],
+    variables: impl Fn(usize) -> Vec<(&'static str, String)>,
+    more: [&[&str]; 2],
+) -> [Output; 2] {
     let children = [0, 1].map(|rank| {
         let arguments = [&["train", "tiny.toml", "--run", "run"], more[rank]].concat();
-        let mut command = program(tiny, &arguments);
+        let mut command = of_program(programs[rank], tiny, &arguments, "60");
         command.envs(variables(rank)).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     });
     children.map(|child| child.wait_with_output().unwrap())
@@ -420,6 +435,24 @@ fn launchers_start_ranks_by_their_variables() {
         assert_close("launched", &events(&tiny, "run"), &whole);
         fs::remove_dir_all(tiny.path("runs/run")).unwrap();
     }
+}
+
+#[test]
+fn another_build_of_the_program_is_refused() {
+    let tiny = Tiny::new(0.0);
+    fs::write(tiny.path("tiny.toml"), tiny.preset("epochs = 1")).unwrap();
+    // Bytes behind a program change nothing that it does.
+    let other = tiny.path("other");
+    fs::copy(place::program(), &other).unwrap();
+    OpenOptions::new().append(true).open(&other).unwrap().write_all(b"other").unwrap();
+    let port = free_port();
+    let outputs = both(&tiny, [place::program(), &other], |rank| torchrun(rank, &port), [&[], &[]]);
+    let said = outputs.each_ref().map(said);
+    assert!(outputs.iter().all(|output| output.status.code() == Some(1)), "{said:?}");
+    assert!(
+        said.iter().any(|said| said.matches("is of finesift ").count() == 1 && said.contains(", and rank ")),
+        "{said:?}"
+    );
 }
 
 #[test]
