@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::DistributedError;
-use super::world::{Pending, World};
+use super::work::Pending;
+use super::world::World;
 use crate::device::copies::BUFFERS;
 
 /// Gathers under way, into each of the buffers that take turns.

@@ -11,6 +11,7 @@
 //! meter      what a rank has done so far
 //! others     what a rank knows of the others
 //! world      what a run needs of both, alone or with others
+//! work       its operations that are under way
 //! share      the rows of a batch that are a rank's
 //! ```
 
@@ -26,6 +27,7 @@ mod share;
 mod store;
 #[cfg(test)]
 pub(crate) mod tests;
+mod work;
 mod world;
 
 use std::error::Error;
@@ -36,7 +38,8 @@ pub use launcher::{Launcher, Placement};
 pub use meter::{Exchanged, StepBegin, Steps};
 pub use rendezvous::{Ranks, Rendezvous};
 pub use share::{Share, shares};
-pub use world::{Work, World};
+pub use work::Work;
+pub use world::World;
 
 /// NCCL's version.
 ///

@@ -9,11 +9,8 @@ use super::DistributedError;
 use super::group::ProcessGroup;
 use super::launcher::Placement;
 use super::others::{Ended, without_place};
-use super::store::Store;
+use super::store::{LOOK, Store};
 use super::world::World;
-
-/// How often a rank that waits for another looks whether one has failed.
-pub(super) const LOOK: Duration = Duration::from_millis(500);
 
 /// Another host, by addresses that are kept for documentation.
 const ELSEWHERE: [&str; 2] = ["198.51.100.1", "2001:db8::1"];
@@ -70,7 +67,7 @@ impl Rendezvous {
         let waiting = Waiting { store, listens, begin, timeout, ended, stopped };
         let joined = waiting.introduce(rank, size, version).and_then(|()| {
             let address = address_to(&host, port)
-                .ok_or_else(|| DistributedError(format!("rank {rank} has no address on the way to {host}")))?;
+                .ok_or_else(|| DistributedError(format!("rank {rank} has no route to {host}")))?;
             waiting.connect(rank, size, address)
         });
         match joined {

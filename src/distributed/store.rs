@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 use super::DistributedError;
 use crate::device::shim::checked;
 
+/// How often a rank that waits for another looks whether one has failed.
+pub(super) const LOOK: Duration = Duration::from_millis(500);
+
 /// How long an answer may take that needs no other rank, at most.
 const ANSWER: Duration = Duration::from_secs(10);
 

@@ -6,34 +6,18 @@ use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor, no_grad};
 
 use super::DistributedError;
-use super::group::{self, ProcessGroup};
+use super::group::ProcessGroup;
 use super::meter::{Exchanged, Meter, StepBegin, Steps};
-use super::nccl::{Nccl, OnStream, UniqueId};
+use super::nccl::{Nccl, UniqueId};
 use super::others::{Ended, Others};
-use super::rendezvous::LOOK;
-use super::store::Store;
+use super::store::{LOOK, Store};
+use super::work::{Pending, Work};
 
 /// The ranks of a run.
 pub struct World {
     rank: usize,
     size: usize,
     peers: Option<Peers>,
-}
-
-/// An operation under way. Its tensor must be neither read nor written before it was waited for.
-#[must_use = "the tensor is complete once the operation was waited for"]
-pub struct Work<'a> {
-    world: &'a World,
-    /// None in a world of one.
-    pending: Option<Pending>,
-    /// The tensor on a GPU, and its copy in host memory that the operation is on.
-    copied: Option<(Tensor, Tensor)>,
-}
-
-/// An operation under way, on either engine.
-pub(super) enum Pending {
-    Gloo(group::Pending),
-    Nccl(OnStream),
 }
 
 /// The other ranks.
@@ -359,33 +343,6 @@ impl World {
     #[cfg(test)]
     pub(super) fn barrier(&self) -> Result<(), DistributedError> {
         self.all_reduce(&Tensor::zeros([1], (Kind::Float, Device::Cpu)))
-    }
-}
-
-impl Work<'_> {
-    /// What is computed from here on has the result of the operation. With NCCL this thread does not wait for it, so that
-    /// [`World::outcome`] has to be asked once something of it was read.
-    ///
-    /// # Errors
-    /// A rank that is gone, or does not take part in time.
-    pub fn wait(self) -> Result<(), DistributedError> {
-        let Some(pending) = self.pending else { return Ok(()) };
-        self.world.wait_for(pending)?;
-        if let Some((tensor, host)) = &self.copied {
-            no_grad(|| tensor.shallow_clone().copy_(host));
-        }
-        Ok(())
-    }
-
-    /// Returns once the operation is done.
-    ///
-    /// # Errors
-    /// A rank that is gone, or does not take part in time.
-    fn finish(self) -> Result<(), DistributedError> {
-        match self.pending {
-            Some(Pending::Nccl(pending)) => pending.finish(),
-            _ => self.wait(),
-        }
     }
 }
 

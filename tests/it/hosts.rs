@@ -18,7 +18,7 @@ const ADDRESSES: [&str; 2] = ["10.77.0.1", "fd77::1"];
 /// Enters the namespace of a user who may make networks. root has no need of one.
 const AS_ROOT: [&str; 2] = ["--user", "--map-root-user"];
 
-/// Runs a command where hosts have the names of the given file and no others: a server of names would be asked in vain. A folder may be
+/// Runs a command where hosts have the names of the given file and no others: a DNS server would not answer. A folder may be
 /// hidden.
 const ALONE: &str = r#"
 set -e
